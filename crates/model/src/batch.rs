@@ -1,0 +1,119 @@
+//! Tokens to train or evaluate on: several sequences, packed row after row without padding.
+
+use std::{fmt, ops::Range};
+
+use crate::Model;
+
+/// Sequences of tokens and the token that follows each. A row is a token; sequence `i` is
+/// the rows [`Batch::rows`]`(i)`; positions count from 0 in each sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    inputs: Vec<u32>,
+    targets: Vec<u32>,
+    starts: Vec<usize>,
+}
+
+/// What a batch cannot be made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// No sequence, or one without tokens.
+    Empty,
+    /// A sequence whose inputs and targets differ in number: (inputs, targets).
+    Unequal(usize, usize),
+    /// A sequence longer than the context: (length, `block_size`).
+    TooLong(usize, usize),
+    /// A token the vocabulary does not hold: (token, `vocab_size`).
+    Unknown(u32, usize),
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a batch needs at least one token in every sequence"),
+            Self::Unequal(x, y) => {
+                write!(
+                    f,
+                    "a sequence has {x} inputs and {y} targets; they must be as many"
+                )
+            }
+            Self::TooLong(found, most) => write!(
+                f,
+                "a sequence of {found} tokens does not fit a context of {most}"
+            ),
+            Self::Unknown(token, vocab) => write!(
+                f,
+                "token {token} is not in the vocabulary of {vocab} (0 to {})",
+                vocab - 1
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BatchError {}
+
+impl Batch {
+    /// Packs `(inputs, targets)` pairs for `model`.
+    ///
+    /// # Errors
+    /// When a sequence is empty, uneven, longer than the context, or holds an unknown token.
+    pub fn new<'a>(
+        model: &Model,
+        sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
+    ) -> Result<Self, BatchError> {
+        let mut batch = Self {
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            starts: vec![0],
+        };
+        for (inputs, targets) in sequences {
+            check_sequence(model, inputs, targets)?;
+            batch.inputs.extend_from_slice(inputs);
+            batch.targets.extend_from_slice(targets);
+            batch.starts.push(batch.inputs.len());
+        }
+        if batch.inputs.is_empty() {
+            return Err(BatchError::Empty);
+        }
+        Ok(batch)
+    }
+
+    /// How many sequences.
+    pub fn sequences(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// How many tokens in all.
+    pub fn tokens(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The rows of sequence `i`.
+    pub fn rows(&self, i: usize) -> Range<usize> {
+        self.starts[i]..self.starts[i + 1]
+    }
+
+    pub fn inputs(&self) -> &[u32] {
+        &self.inputs
+    }
+
+    pub fn targets(&self) -> &[u32] {
+        &self.targets
+    }
+}
+
+fn check_sequence(model: &Model, inputs: &[u32], targets: &[u32]) -> Result<(), BatchError> {
+    let (most, vocab) = (model.spec().block_size, model.vocab_size());
+    if inputs.is_empty() {
+        return Err(BatchError::Empty);
+    }
+    if inputs.len() != targets.len() {
+        return Err(BatchError::Unequal(inputs.len(), targets.len()));
+    }
+    if inputs.len() > most {
+        return Err(BatchError::TooLong(inputs.len(), most));
+    }
+    match inputs.iter().chain(targets).find(|t| **t as usize >= vocab) {
+        Some(token) => Err(BatchError::Unknown(*token, vocab)),
+        None => Ok(()),
+    }
+}

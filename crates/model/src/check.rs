@@ -1,0 +1,214 @@
+//! The one place where a combination that makes no sense is refused.
+
+use std::fmt;
+
+use crate::random::mask_threshold;
+use crate::spec::{
+    Attention, Mask, Mlp, ModelSpec, NormPlace, Order, Position, QkNorm, Scale, Sublayer,
+};
+
+/// A spec with a vocabulary, known to make sense. Only [`ModelSpec::check`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    spec: ModelSpec,
+    vocab_size: usize,
+}
+
+impl Model {
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Whether every attention is causal, so that keys and values of a prefix never change.
+    pub fn is_causal(&self) -> bool {
+        self.attentions().all(|a| match a.mask {
+            Mask::Causal => true,
+            Mask::Full => false,
+        })
+    }
+
+    fn attentions(&self) -> impl Iterator<Item = &Attention> {
+        self.spec.layers.iter().flatten().filter_map(|s| match s {
+            Sublayer::Attention(a) => Some(a),
+            Sublayer::Mlp(_) => None,
+        })
+    }
+}
+
+/// Why a spec is refused: a sentence that says what was expected and what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecError(String);
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+/// Sizes above this are refused before anything is allocated for them.
+const MOST: usize = 1 << 24;
+/// `mask_threshold(0.9999)`.
+const MOST_DROPPED: u32 = 65_529;
+/// Parameters beyond this many do not fit any machine this is made for.
+const MOST_PARAMETERS: u128 = 1 << 34;
+
+impl ModelSpec {
+    /// The model this spec means for a vocabulary of `vocab_size` tokens.
+    ///
+    /// # Errors
+    /// A sentence for the first choice that cannot be.
+    pub fn check(&self, vocab_size: usize) -> Result<Model, SpecError> {
+        size("vocab_size", vocab_size)?;
+        size("block_size", self.block_size)?;
+        size("n_embd", self.n_embd)?;
+        self.check_numbers()?;
+        self.check_wiring()?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            for sublayer in layer {
+                match sublayer {
+                    Sublayer::Attention(a) => self.check_attention(i, a)?,
+                    Sublayer::Mlp(mlp) => check_mlp(i, mlp)?,
+                }
+            }
+        }
+        self.check_parameters(vocab_size)?;
+        Ok(Model {
+            spec: self.clone(),
+            vocab_size,
+        })
+    }
+
+    fn check_numbers(&self) -> Result<(), SpecError> {
+        // Masks are decided by 16 bits: what rounds to 1 would drop everything.
+        if !(0.0..1.0).contains(&self.dropout) || mask_threshold(self.dropout) > MOST_DROPPED {
+            return refuse(format!(
+                "dropout must be at least 0 and at most 0.9999, found {}",
+                self.dropout
+            ));
+        }
+        if !(self.init.std.is_finite() && self.init.std >= 0.0) {
+            return refuse(format!(
+                "init std must be a finite number of at least 0, found {}",
+                self.init.std
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_wiring(&self) -> Result<(), SpecError> {
+        match (self.wiring.order, self.wiring.norm) {
+            (Order::Parallel, NormPlace::After) => refuse(
+                "parallel sublayers need the norm before them: after them there is one sum \
+                 and no single norm that belongs to it",
+            ),
+            (Order::Parallel, NormPlace::Before)
+            | (Order::Sequential, NormPlace::Before | NormPlace::After) => Ok(()),
+        }?;
+        match self.position {
+            Position::Sinusoidal if !self.n_embd.is_multiple_of(2) => refuse(format!(
+                "sinusoidal positions pair a sine with a cosine and need an even n_embd, found {}",
+                self.n_embd
+            )),
+            Position::None
+            | Position::Learned
+            | Position::Sinusoidal
+            | Position::Rotary
+            | Position::Alibi => Ok(()),
+        }
+    }
+
+    fn check_attention(&self, layer: usize, a: &Attention) -> Result<(), SpecError> {
+        size("n_head", a.heads)?;
+        size("n_kv_head", a.kv_heads)?;
+        if !self.n_embd.is_multiple_of(a.heads) {
+            return refuse(format!(
+                "n_head must divide n_embd, found {} heads for width {} in layer {layer}; \
+                 try {}",
+                a.heads,
+                self.n_embd,
+                nearest_divisor(self.n_embd, a.heads),
+            ));
+        }
+        if !a.heads.is_multiple_of(a.kv_heads) {
+            return refuse(format!(
+                "n_kv_head must divide n_head, found {} for {} heads in layer {layer}",
+                a.kv_heads, a.heads
+            ));
+        }
+        let head_dim = self.n_embd / a.heads;
+        match self.position {
+            Position::Rotary if !head_dim.is_multiple_of(2) => refuse(format!(
+                "rotary positions turn pairs and need an even head width, found {head_dim} \
+                 ({} / {} heads) in layer {layer}",
+                self.n_embd, a.heads
+            )),
+            Position::None
+            | Position::Learned
+            | Position::Sinusoidal
+            | Position::Rotary
+            | Position::Alibi => Ok(()),
+        }?;
+        match a.softcap {
+            Some(cap) if !(cap.is_finite() && cap > 0.0) => refuse(format!(
+                "softcap must be a finite number above 0, found {cap}"
+            )),
+            Some(_) | None => Ok(()),
+        }?;
+        // Every variant below is accepted with every other; the match makes a new one a decision.
+        match (a.scale, a.qk_norm) {
+            (Scale::InverseSqrt | Scale::One, QkNorm::None | QkNorm::RmsNorm) => Ok(()),
+        }
+    }
+
+    /// Counts in 128 bits what `lower` will count in `usize`, so that nothing below can overflow.
+    fn check_parameters(&self, vocab_size: usize) -> Result<(), SpecError> {
+        let c = self.n_embd as u128;
+        let ends = (2 * vocab_size as u128 + self.block_size as u128 + 4) * c;
+        let blocks: u128 = self.layers.iter().flatten().map(|s| inner(s, c)).sum();
+        if ends + blocks > MOST_PARAMETERS {
+            return refuse(format!(
+                "the model would have about {:.1e} parameters; at most {:.1e} are supported",
+                (ends + blocks) as f64,
+                MOST_PARAMETERS as f64
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn inner(sublayer: &Sublayer, c: u128) -> u128 {
+    match sublayer {
+        Sublayer::Attention(_) => 4 * c * c + 8 * c,
+        Sublayer::Mlp(mlp) => 3 * c * mlp.hidden as u128 + 2 * mlp.hidden as u128 + 4 * c,
+    }
+}
+
+fn check_mlp(layer: usize, mlp: &Mlp) -> Result<(), SpecError> {
+    size("the MLP's hidden size", mlp.hidden)
+        .map_err(|e| SpecError(format!("{e} in layer {layer}")))
+}
+
+fn size(what: &str, n: usize) -> Result<(), SpecError> {
+    if (1..=MOST).contains(&n) {
+        Ok(())
+    } else {
+        refuse(format!("{what} must be from 1 to {MOST}, found {n}"))
+    }
+}
+
+fn nearest_divisor(n: usize, to: usize) -> usize {
+    (1..=n)
+        .filter(|d| n.is_multiple_of(*d))
+        .min_by_key(|d| d.abs_diff(to))
+        .unwrap_or(1)
+}
+
+fn refuse<T>(why: impl Into<String>) -> Result<T, SpecError> {
+    Err(SpecError(why.into()))
+}

@@ -1,0 +1,49 @@
+//! What a model costs, counted from its graph.
+
+use crate::{Graph, Op};
+
+/// Sizes that follow from a graph alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Multiply-adds times two of the matrix products of one sequence's forward pass.
+    pub forward_flops: u64,
+}
+
+impl Counts {
+    /// Counts `graph` for a sequence of `tokens`. A causal attention counts the half it needs.
+    pub fn of(graph: &Graph, tokens: usize) -> Self {
+        let t = tokens as u64;
+        let forward_flops = graph
+            .nodes()
+            .iter()
+            .map(|node| match &node.op {
+                Op::Linear { weight, .. } => 2 * t * graph.params().get(*weight).len() as u64,
+                Op::Attention { attention: a, .. } => {
+                    let pairs = if a.causal { t * (t + 1) / 2 } else { t * t };
+                    2 * 2 * pairs * (a.heads * a.head_dim) as u64
+                }
+                Op::TokenEmbedding { .. }
+                | Op::PositionEmbedding { .. }
+                | Op::Sinusoid
+                | Op::Add { .. }
+                | Op::Norm { .. }
+                | Op::HeadNorm { .. }
+                | Op::Rotary { .. }
+                | Op::Activate { .. }
+                | Op::Gate { .. }
+                | Op::Dropout { .. } => 0,
+            })
+            .sum();
+        Self {
+            parameters: graph.params().total(),
+            forward_flops,
+        }
+    }
+
+    /// Forward and backward: every product has two adjoints of its own size.
+    pub fn training_flops(self) -> u64 {
+        3 * self.forward_flops
+    }
+}

@@ -1,0 +1,345 @@
+//! A model as a list of named ops over row-per-token matrices: what `lower` writes, what engines run
+//! and what a learner reads.
+//!
+//! A node reads only nodes before it, and only attention mixes rows. Engines run a graph; they never
+//! see the spec it came from. [`std::fmt::Display`] prints one line an op.
+
+use std::fmt;
+
+use crate::{
+    params::{ParamId, ParamInit, ParamTable},
+    spec::Activation,
+};
+
+/// Which node's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ValueId(usize);
+
+impl ValueId {
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A named value `[tokens, width]` and the op that makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// E.g. `block0.attn.mix`.
+    pub name: String,
+    pub op: Op,
+    pub width: usize,
+}
+
+/// What can be done to row-per-token matrices.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Row `token` of `table`.
+    TokenEmbedding {
+        table: ParamId,
+    },
+    /// Row `position` of `table`.
+    PositionEmbedding {
+        table: ParamId,
+    },
+    /// Row `position` of the fixed table of [`sinusoid`]s.
+    Sinusoid,
+    Add {
+        a: ValueId,
+        b: ValueId,
+    },
+    Norm {
+        x: ValueId,
+        norm: NormOp,
+    },
+    /// `x W^T + b` with `W` as `[out, in]`.
+    Linear {
+        x: ValueId,
+        weight: ParamId,
+        bias: Option<ParamId>,
+    },
+    /// The first `heads` heads of each row divided by their root mean square.
+    HeadNorm {
+        x: ValueId,
+        heads: usize,
+        head_dim: usize,
+    },
+    /// The first `heads` heads of each row turned by the row's position: the pair
+    /// (`i`, `i + head_dim / 2`) of a head by the angle `position / 10_000^(2i / head_dim)`.
+    Rotary {
+        x: ValueId,
+        heads: usize,
+        head_dim: usize,
+    },
+    /// Attention over packed rows of queries, keys and values.
+    Attention {
+        x: ValueId,
+        attention: AttentionOp,
+    },
+    Activate {
+        x: ValueId,
+        f: Activation,
+    },
+    /// `f(gate) * up`.
+    Gate {
+        gate: ValueId,
+        up: ValueId,
+        f: Activation,
+    },
+    /// Zeroes elements with probability `p` while training and scales the rest by `1 / (1 - p)`. Its
+    /// stream's purpose is `dropout/` + the node's name.
+    Dropout {
+        x: ValueId,
+        p: f32,
+    },
+}
+
+/// The epsilon under every root: PyTorch's default for LayerNorm, and microgpt's for RMSNorm.
+pub const NORM_EPS: f32 = 1e-5;
+
+/// The base of rotary angles: pair `i` of a head turns by `position * base^(-2i / head_dim)`.
+pub const ROTARY_BASE: f64 = 10_000.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormOp {
+    LayerNorm {
+        gain: ParamId,
+        bias: Option<ParamId>,
+    },
+    RmsNorm {
+        gain: Option<ParamId>,
+    },
+}
+
+/// Rows are `heads` queries, then `kv_heads` keys, then `kv_heads` values, each `head_dim` wide;
+/// query head `h` reads key and value head `h / (heads / kv_heads)`. A score is the product of a query
+/// and a key, then `scale`, then `softcap`, then `alibi`; then come the softmax and `dropout`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionOp {
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+    pub causal: bool,
+    /// What scores are multiplied by.
+    pub scale: f32,
+    /// `cap * tanh(score / cap)`.
+    pub softcap: Option<f32>,
+    /// Whether a score loses [`alibi_slopes`]`[head] * |query - key|`.
+    pub alibi: bool,
+    /// Probability that a weight is zeroed while training. Masks are those of the transposed weights:
+    /// the mask's row of head `h` and key `j` is `first_row * heads + h * T + j` for a sequence of `T`
+    /// tokens from batch row `first_row`, its column the query's position, rows
+    /// [`crate::random::mask_stride`]`(T)` apart.
+    pub dropout: f32,
+}
+
+/// ALiBi's slope of each head (Press et al. 2022): a geometric series from `2^(-8/n)`; for `n` not a
+/// power of two, that of the power below, then every other slope of the power above.
+pub fn alibi_slopes(heads: usize) -> Vec<f32> {
+    let series = |n: usize| (1..=n).map(move |i| (-8.0 * i as f64 / n as f64).exp2() as f32);
+    let below = 1 << heads.max(1).ilog2();
+    series(below)
+        .chain(series(2 * below).step_by(2))
+        .take(heads)
+        .collect()
+}
+
+/// Element `i` of the sinusoidal position vector of width `width` at `position` (Vaswani et al. 2017).
+pub fn sinusoid(position: usize, i: usize, width: usize) -> f32 {
+    let angle = position as f64 / 10_000f64.powf((i / 2 * 2) as f64 / width as f64);
+    match i % 2 {
+        0 => angle.sin() as f32,
+        _ => angle.cos() as f32,
+    }
+}
+
+/// A lowered model: nodes in the order they run, the parameters they use, and the logits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    params: ParamTable,
+    logits: ValueId,
+    block_size: usize,
+}
+
+impl Graph {
+    /// The longest sequence the model reads, in tokens.
+    pub fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub fn node(&self, id: ValueId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    pub fn params(&self) -> &ParamTable {
+        &self.params
+    }
+
+    /// The last node, `[tokens, vocab_size]`: the loss is its mean softmax cross-entropy.
+    pub fn logits(&self) -> ValueId {
+        self.logits
+    }
+
+    pub fn find(&self, name: &str) -> Option<ValueId> {
+        self.nodes.iter().position(|n| n.name == name).map(ValueId)
+    }
+}
+
+impl Op {
+    /// The values it reads, in order.
+    pub fn inputs(&self) -> Vec<ValueId> {
+        match self {
+            Self::TokenEmbedding { .. } | Self::PositionEmbedding { .. } | Self::Sinusoid => vec![],
+            Self::Add { a, b } => vec![*a, *b],
+            Self::Gate { gate, up, .. } => vec![*gate, *up],
+            Self::Norm { x, .. }
+            | Self::Linear { x, .. }
+            | Self::HeadNorm { x, .. }
+            | Self::Rotary { x, .. }
+            | Self::Attention { x, .. }
+            | Self::Activate { x, .. }
+            | Self::Dropout { x, .. } => vec![*x],
+        }
+    }
+}
+
+/// Appends nodes and parameters; `lower` speaks to it alone.
+pub(crate) struct Builder {
+    nodes: Vec<Node>,
+    params: ParamTable,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            params: ParamTable::default(),
+        }
+    }
+
+    pub(crate) fn node(&mut self, name: impl Into<String>, width: usize, op: Op) -> ValueId {
+        self.nodes.push(Node {
+            name: name.into(),
+            op,
+            width,
+        });
+        ValueId(self.nodes.len() - 1)
+    }
+
+    pub(crate) fn width(&self, id: ValueId) -> usize {
+        self.nodes[id.0].width
+    }
+
+    pub(crate) fn param(&mut self, name: String, shape: Vec<usize>, init: ParamInit) -> ParamId {
+        self.params.add(name, shape, init)
+    }
+
+    pub(crate) fn finish(self, logits: ValueId, block_size: usize) -> Graph {
+        Graph {
+            nodes: self.nodes,
+            params: self.params,
+            logits,
+            block_size,
+        }
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let longest = self.nodes.iter().map(|n| n.name.len()).max().unwrap_or(0);
+        writeln!(f, "# T tokens, at most {}", self.block_size)?;
+        for node in &self.nodes {
+            let line = format!("{:longest$} = {}", node.name, self.describe(&node.op));
+            writeln!(f, "{line:<88} # T x {}", node.width)?;
+        }
+        let logits = &self.node(self.logits).name;
+        writeln!(
+            f,
+            "{:longest$} = mean_cross_entropy({logits}, targets)",
+            "loss"
+        )
+    }
+}
+
+impl Graph {
+    fn describe(&self, op: &Op) -> String {
+        let value = |id: &ValueId| &self.node(*id).name;
+        let param = |id: &ParamId| &self.params.get(*id).name;
+        let optional = |id: &Option<ParamId>| {
+            id.map_or(String::new(), |id| {
+                format!(", {}", self.params.get(id).name)
+            })
+        };
+        match op {
+            Op::TokenEmbedding { table } => format!("row({}, token)", param(table)),
+            Op::PositionEmbedding { table } => format!("row({}, position)", param(table)),
+            Op::Sinusoid => "sinusoid(position)".into(),
+            Op::Add { a, b } => format!("{} + {}", value(a), value(b)),
+            Op::Norm { x, norm } => match norm {
+                NormOp::LayerNorm { gain, bias } => {
+                    format!(
+                        "layer_norm({}, {}{})",
+                        value(x),
+                        param(gain),
+                        optional(bias)
+                    )
+                }
+                NormOp::RmsNorm { gain } => format!("rms_norm({}{})", value(x), optional(gain)),
+            },
+            Op::Linear { x, weight, bias } => {
+                format!("linear({}, {}{})", value(x), param(weight), optional(bias))
+            }
+            Op::HeadNorm { x, heads, head_dim } => {
+                format!(
+                    "head_rms_norm({}, first {heads} heads of {head_dim})",
+                    value(x)
+                )
+            }
+            Op::Rotary { x, heads, head_dim } => {
+                format!("rotary({}, first {heads} heads of {head_dim})", value(x))
+            }
+            Op::Attention { x, attention } => format!("attention({}, {attention})", value(x)),
+            Op::Activate { x, f } => format!("{}({})", f.name(), value(x)),
+            Op::Gate { gate, up, f } => format!("{}({}) * {}", f.name(), value(gate), value(up)),
+            Op::Dropout { x, p } => format!("dropout({}, {p})", value(x)),
+        }
+    }
+}
+
+impl fmt::Display for AttentionOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} heads of {}", self.heads, self.head_dim)?;
+        if self.kv_heads != self.heads {
+            write!(f, ", {} kv heads", self.kv_heads)?;
+        }
+        f.write_str(if self.causal { ", causal" } else { ", full" })?;
+        write!(f, ", scale {}", self.scale)?;
+        if let Some(cap) = self.softcap {
+            write!(f, ", softcap {cap}")?;
+        }
+        if self.alibi {
+            f.write_str(", alibi")?;
+        }
+        if self.dropout > 0.0 {
+            write!(f, ", dropout {}", self.dropout)?;
+        }
+        Ok(())
+    }
+}
+
+impl Activation {
+    /// The name in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GeluErf => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Relu => "relu",
+            Self::ReluSquared => "relu_squared",
+            Self::Silu => "silu",
+        }
+    }
+}

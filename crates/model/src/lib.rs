@@ -1,0 +1,33 @@
+//! What a GPT *is*, and nothing about how one is run.
+//!
+//! [`ModelSpec`] is plain data made of enums; [`ModelSpec::check`] turns it, with a vocabulary size,
+//! into a [`Model`] that makes sense; [`lower`] turns a `Model` into a [`Graph`], a list of named ops
+//! over row-per-token matrices, together with its [`ParamTable`]. `lower` is the model definition:
+//! every architectural choice is matched there and nothing below knows an ablation.
+//!
+//! Knows: architecture, parameters, counts, batches of tokens, named random streams.
+//! Never will: kernels, threads, files, clocks, text, optimisers.
+
+mod batch;
+mod check;
+mod counts;
+mod graph;
+mod lower;
+mod params;
+mod presets;
+pub mod random;
+mod spec;
+
+pub use batch::{Batch, BatchError};
+pub use check::{Model, SpecError};
+pub use counts::Counts;
+pub use graph::{
+    AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,
+};
+pub use lower::lower;
+pub use params::{Group, Param, ParamId, ParamInit, ParamTable};
+pub use presets::Preset;
+pub use spec::{
+    Activation, Attention, Bias, Head, Init, Layer, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
+    Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
+};

@@ -1,0 +1,341 @@
+//! The model definition: one page, read from top to bottom like a textbook's forward pass.
+//!
+//! Every architectural choice is matched here, and only here; what comes out is a list of ops.
+
+use crate::{
+    Graph, Model, NormOp, Op, ValueId,
+    graph::{AttentionOp, Builder},
+    params::{ParamId, ParamInit},
+    spec::{
+        Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order, Position,
+        QkNorm, Residual, ResidualInit, Scale, Sublayer,
+    },
+};
+
+/// Writes the forward pass of `model`.
+pub fn lower(model: &Model) -> Graph {
+    let spec = model.spec();
+    let mut g = Lowering {
+        spec,
+        build: Builder::new(),
+    };
+    let (embedded, tok_emb) = g.embed(model.vocab_size());
+    let mut x = embedded;
+    for (i, layer) in spec.layers.iter().enumerate() {
+        x = match spec.wiring.order {
+            Order::Sequential => g.sequential_block(i, layer, x),
+            Order::Parallel => g.parallel_block(i, layer, x),
+        };
+    }
+    let x = g.norm(spec.norms.last, "ln_f", "ln_f", x);
+    let weight = match spec.head {
+        Head::Tied => tok_emb,
+        Head::Untied => g.matrix("lm_head.weight", model.vocab_size(), spec.n_embd, 1.0),
+    };
+    let logits = Op::Linear {
+        x,
+        weight,
+        bias: None,
+    };
+    let logits = g.build.node("logits", model.vocab_size(), logits);
+    g.build.finish(logits, spec.block_size)
+}
+
+struct Lowering<'a> {
+    spec: &'a ModelSpec,
+    build: Builder,
+}
+
+impl Lowering<'_> {
+    /// token (+ position) → norm → dropout
+    fn embed(&mut self, vocab_size: usize) -> (ValueId, ParamId) {
+        let c = self.spec.n_embd;
+        let table = self.matrix("tok_emb.weight", vocab_size, c, 1.0);
+        let token = self.build.node("tok_emb", c, Op::TokenEmbedding { table });
+        let x = match self.spec.position {
+            Position::None | Position::Rotary | Position::Alibi => token,
+            Position::Learned => {
+                let table = self.matrix("pos_emb.weight", self.spec.block_size, c, 1.0);
+                let position = self
+                    .build
+                    .node("pos_emb", c, Op::PositionEmbedding { table });
+                self.add("embed", token, position)
+            }
+            Position::Sinusoidal => {
+                let position = self.build.node("pos_emb", c, Op::Sinusoid);
+                self.add("embed", token, position)
+            }
+        };
+        let x = self.norm(self.spec.norms.embedding, "ln_emb", "ln_emb", x);
+        (self.dropout("embed.drop", x), table)
+    }
+
+    /// Each sublayer reads what the one before it left.
+    fn sequential_block(&mut self, block: usize, layer: &[Sublayer], mut x: ValueId) -> ValueId {
+        for place in places(block, layer) {
+            x = match self.spec.wiring.norm {
+                NormPlace::Before => {
+                    let h = self.block_norm(&place, x);
+                    let out = self.sublayer(&place, h);
+                    self.join(&place.value("residual"), x, out)
+                }
+                NormPlace::After => {
+                    let out = self.sublayer(&place, x);
+                    let sum = self.join(&place.value("residual"), x, out);
+                    self.block_norm(&place, sum)
+                }
+            };
+        }
+        x
+    }
+
+    /// Every sublayer reads the block's input; their outputs are summed.
+    fn parallel_block(&mut self, block: usize, layer: &[Sublayer], input: ValueId) -> ValueId {
+        let mut sum = None;
+        for place in places(block, layer) {
+            let h = self.block_norm(&place, input);
+            let out = self.sublayer(&place, h);
+            sum = Some(match sum {
+                None => self.join(&place.value("residual"), input, out),
+                Some(x) => self.add(&place.value("residual"), x, out),
+            });
+        }
+        sum.unwrap_or(input)
+    }
+
+    fn block_norm(&mut self, place: &Place, x: ValueId) -> ValueId {
+        let (value, param) = (place.norm_value(), place.norm_param());
+        self.norm(self.spec.norms.block, &value, &param, x)
+    }
+
+    fn join(&mut self, name: &str, x: ValueId, out: ValueId) -> ValueId {
+        match self.spec.wiring.residual {
+            Residual::Add => self.add(name, x, out),
+            Residual::None => out,
+        }
+    }
+
+    fn sublayer(&mut self, place: &Place, x: ValueId) -> ValueId {
+        let out = match place.sublayer {
+            Sublayer::Attention(a) => self.attention(place, a, x),
+            Sublayer::Mlp(mlp) => self.mlp(place, mlp, x),
+        };
+        self.dropout(&place.value("drop"), out)
+    }
+
+    /// packed queries, keys, values → (QK-norm) → (rotary) → mix → projection
+    fn attention(&mut self, place: &Place, a: &Attention, x: ValueId) -> ValueId {
+        let head_dim = self.spec.n_embd / a.heads;
+        let (packed, turned) = (a.heads + 2 * a.kv_heads, a.heads + a.kv_heads);
+        let mut qkv = self.linear(place, "qkv", "c_attn", x, packed * head_dim, 1.0);
+        qkv = match a.qk_norm {
+            QkNorm::None => qkv,
+            QkNorm::RmsNorm => {
+                let op = Op::HeadNorm {
+                    x: qkv,
+                    heads: turned,
+                    head_dim,
+                };
+                self.build
+                    .node(place.value("qk_norm"), packed * head_dim, op)
+            }
+        };
+        qkv = match self.spec.position {
+            Position::None | Position::Learned | Position::Sinusoidal | Position::Alibi => qkv,
+            Position::Rotary => {
+                let op = Op::Rotary {
+                    x: qkv,
+                    heads: turned,
+                    head_dim,
+                };
+                self.build
+                    .node(place.value("rotary"), packed * head_dim, op)
+            }
+        };
+        let attention = AttentionOp {
+            heads: a.heads,
+            kv_heads: a.kv_heads,
+            head_dim,
+            causal: match a.mask {
+                Mask::Causal => true,
+                Mask::Full => false,
+            },
+            scale: match a.scale {
+                Scale::InverseSqrt => (1.0 / (head_dim as f64).sqrt()) as f32,
+                Scale::One => 1.0,
+            },
+            softcap: a.softcap,
+            alibi: match self.spec.position {
+                Position::Alibi => true,
+                Position::None | Position::Learned | Position::Sinusoidal | Position::Rotary => {
+                    false
+                }
+            },
+            dropout: self.spec.dropout,
+        };
+        let op = Op::Attention { x: qkv, attention };
+        let mix = self.build.node(place.value("mix"), self.spec.n_embd, op);
+        let onto = self.projection_scale();
+        self.linear(place, "out", "c_proj", mix, self.spec.n_embd, onto)
+    }
+
+    /// up → activation (gated or not) → projection
+    fn mlp(&mut self, place: &Place, mlp: &Mlp, x: ValueId) -> ValueId {
+        let up = self.linear(place, "up", "c_fc", x, mlp.hidden, 1.0);
+        let op = match mlp.form {
+            MlpForm::Plain(f) => Op::Activate { x: up, f },
+            MlpForm::Gated(f) => {
+                let gate = self.linear(place, "gate", "c_gate", x, mlp.hidden, 1.0);
+                Op::Gate { gate, up, f }
+            }
+        };
+        let act = self.build.node(place.value("act"), mlp.hidden, op);
+        let onto = self.projection_scale();
+        self.linear(place, "out", "c_proj", act, self.spec.n_embd, onto)
+    }
+
+    fn norm(&mut self, norm: Norm, value: &str, param: &str, x: ValueId) -> ValueId {
+        let width = self.build.width(x);
+        let mut vector = |what: &str, init| {
+            self.build
+                .param(format!("{param}.{what}"), vec![width], init)
+        };
+        let norm = match norm {
+            Norm::None => return x,
+            Norm::LayerNorm => NormOp::LayerNorm {
+                gain: vector("weight", ParamInit::Ones),
+                bias: match self.spec.bias {
+                    Bias::Everywhere => Some(vector("bias", ParamInit::Zeros)),
+                    Bias::Nowhere => None,
+                },
+            },
+            Norm::RmsNorm => NormOp::RmsNorm {
+                gain: Some(vector("weight", ParamInit::Ones)),
+            },
+            Norm::RmsNormNoGain => NormOp::RmsNorm { gain: None },
+        };
+        self.build.node(value, width, Op::Norm { x, norm })
+    }
+
+    fn linear(
+        &mut self,
+        place: &Place,
+        value: &str,
+        param: &str,
+        x: ValueId,
+        out: usize,
+        init_scale: f64,
+    ) -> ValueId {
+        let name = place.param(param);
+        let width = self.build.width(x);
+        let weight = self.matrix(&format!("{name}.weight"), out, width, init_scale);
+        let bias = match self.spec.bias {
+            Bias::Everywhere => Some(self.build.param(
+                format!("{name}.bias"),
+                vec![out],
+                ParamInit::Zeros,
+            )),
+            Bias::Nowhere => None,
+        };
+        let op = Op::Linear { x, weight, bias };
+        self.build.node(place.value(value), out, op)
+    }
+
+    fn add(&mut self, name: &str, a: ValueId, b: ValueId) -> ValueId {
+        let width = self.build.width(a);
+        self.build.node(name, width, Op::Add { a, b })
+    }
+
+    fn dropout(&mut self, name: &str, x: ValueId) -> ValueId {
+        let p = self.spec.dropout;
+        if p == 0.0 {
+            return x;
+        }
+        let width = self.build.width(x);
+        self.build.node(name, width, Op::Dropout { x, p })
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize, init_scale: f64) -> ParamId {
+        let std = f64::from(self.spec.init.std) * init_scale;
+        let init = ParamInit::Normal { std };
+        self.build.param(name.into(), vec![rows, cols], init)
+    }
+
+    /// What the initial projections onto the residual stream are multiplied by.
+    fn projection_scale(&self) -> f64 {
+        match self.spec.init.residual {
+            ResidualInit::Same => 1.0,
+            ResidualInit::Scaled => {
+                let writes: usize = self.spec.layers.iter().map(Vec::len).sum();
+                1.0 / (writes as f64).sqrt()
+            }
+        }
+    }
+}
+
+/// A sublayer and where it stands. The first attention of block 0 is `blocks.0.attn` with `ln1`, the
+/// first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so on.
+struct Place<'a> {
+    block: usize,
+    sublayer: &'a Sublayer,
+    /// Empty for the first of its kind.
+    suffix: String,
+}
+
+fn places(block: usize, layer: &[Sublayer]) -> Vec<Place<'_>> {
+    let (mut attentions, mut mlps) = (0, 0);
+    layer
+        .iter()
+        .map(|sublayer| {
+            let nth = match sublayer {
+                Sublayer::Attention(_) => &mut attentions,
+                Sublayer::Mlp(_) => &mut mlps,
+            };
+            *nth += 1;
+            Place {
+                block,
+                sublayer,
+                suffix: if *nth == 1 {
+                    String::new()
+                } else {
+                    format!("_{nth}")
+                },
+            }
+        })
+        .collect()
+}
+
+impl Place<'_> {
+    fn names(&self) -> (&'static str, &'static str) {
+        match self.sublayer {
+            Sublayer::Attention(_) => ("attn", "ln1"),
+            Sublayer::Mlp(_) => ("mlp", "ln2"),
+        }
+    }
+
+    fn value(&self, what: &str) -> String {
+        format!(
+            "block{}.{}{}.{what}",
+            self.block,
+            self.names().0,
+            self.suffix
+        )
+    }
+
+    fn param(&self, what: &str) -> String {
+        format!(
+            "blocks.{}.{}{}.{what}",
+            self.block,
+            self.names().0,
+            self.suffix
+        )
+    }
+
+    fn norm_value(&self) -> String {
+        format!("block{}.{}{}", self.block, self.names().1, self.suffix)
+    }
+
+    fn norm_param(&self) -> String {
+        format!("blocks.{}.{}{}", self.block, self.names().1, self.suffix)
+    }
+}

@@ -1,0 +1,148 @@
+//! The one parameter table: checkpoint, optimiser, counts, import, export and tests derive from it.
+
+use std::fmt;
+
+use crate::random::Stream;
+
+/// Which row of the [`ParamTable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ParamId(usize);
+
+impl ParamId {
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// One tensor of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// The name its PyTorch twin has, e.g. `blocks.0.attn.c_attn.weight`.
+    pub name: String,
+    /// `[out, in]` for a linear map, `[rows, width]` for an embedding, `[width]` for a vector.
+    pub shape: Vec<usize>,
+    /// Where it starts in a flat vector of all parameters.
+    pub offset: usize,
+    pub init: ParamInit,
+    pub group: Group,
+}
+
+impl Param {
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Never true for a checked model; here because `len` is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its place in a flat vector of all parameters.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.len()
+    }
+}
+
+/// How a parameter begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ParamInit {
+    /// N(0, std²).
+    Normal {
+        std: f64,
+    },
+    Ones,
+    Zeros,
+}
+
+/// What weight decay may tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Weight matrices and embeddings.
+    Matrix,
+    /// Gains and biases.
+    Vector,
+}
+
+/// All parameters in the order of the forward pass.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParamTable {
+    params: Vec<Param>,
+}
+
+impl ParamTable {
+    pub(crate) fn add(&mut self, name: String, shape: Vec<usize>, init: ParamInit) -> ParamId {
+        let group = match shape.len() {
+            1 => Group::Vector,
+            _ => Group::Matrix,
+        };
+        self.params.push(Param {
+            offset: self.total(),
+            name,
+            shape,
+            init,
+            group,
+        });
+        ParamId(self.params.len() - 1)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Param> {
+        self.params.iter()
+    }
+
+    pub fn get(&self, id: ParamId) -> &Param {
+        &self.params[id.0]
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Param> {
+        self.params.iter().find(|p| p.name == name)
+    }
+
+    /// How many numbers all parameters hold together.
+    pub fn total(&self) -> usize {
+        self.params.last().map_or(0, |p| p.offset + p.len())
+    }
+
+    /// Fresh values for all parameters, in table order.
+    ///
+    /// A draw belongs to (seed, name, index), so that two models that share a tensor's name and
+    /// shape begin with the same tensor, whatever else differs between them.
+    pub fn initial(&self, seed: u64) -> Vec<f32> {
+        self.params
+            .iter()
+            .flat_map(|p| {
+                let stream = Stream::new(seed, &format!("init/{}", p.name), 0);
+                (0..p.len()).map(move |i| match p.init {
+                    ParamInit::Normal { std } => (std * stream.normal_at(i as u64)) as f32,
+                    ParamInit::Ones => 1.0,
+                    ParamInit::Zeros => 0.0,
+                })
+            })
+            .collect()
+    }
+}
+
+/// One line a parameter: name, shape, how it begins.
+impl fmt::Display for ParamTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let longest = self.iter().map(|p| p.name.len()).max().unwrap_or(0);
+        for Param {
+            name, shape, init, ..
+        } in self.iter()
+        {
+            let shape = format!("{shape:?}");
+            writeln!(f, "{name:longest$}  {shape:<12} {init}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ParamInit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal { std } => write!(f, "normal, std {}", *std as f32),
+            Self::Ones => write!(f, "ones"),
+            Self::Zeros => write!(f, "zeros"),
+        }
+    }
+}

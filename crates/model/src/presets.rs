@@ -1,0 +1,199 @@
+//! Well-known points of the model space.
+
+use crate::spec::{
+    Activation, Attention, Bias, Head, Init, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Norms,
+    Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
+};
+
+/// A model with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Karpathy's one-file GPT: 1 layer, width 16, RMSNorm without gain, ReLU, no bias, untied head.
+    Microgpt,
+    /// The seed's hand-built GPT-2: 4 layers, 4 heads, width 128, context 256.
+    Gpt2Mini,
+    /// GPT-2 (Radford et al. 2019), 124M parameters.
+    Gpt2,
+    Gpt2Medium,
+    Gpt2Large,
+    Gpt2Xl,
+    /// nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias, dropout 0.2.
+    Nano,
+    /// What came after GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
+    Modern,
+}
+
+impl Preset {
+    pub const ALL: [Self; 8] = [
+        Self::Microgpt,
+        Self::Gpt2Mini,
+        Self::Gpt2,
+        Self::Gpt2Medium,
+        Self::Gpt2Large,
+        Self::Gpt2Xl,
+        Self::Nano,
+        Self::Modern,
+    ];
+
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Microgpt => "microgpt",
+            Self::Gpt2Mini => "gpt2-mini",
+            Self::Gpt2 => "gpt2",
+            Self::Gpt2Medium => "gpt2-medium",
+            Self::Gpt2Large => "gpt2-large",
+            Self::Gpt2Xl => "gpt2-xl",
+            Self::Nano => "nano",
+            Self::Modern => "modern",
+        }
+    }
+
+    /// What it is, in a line.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Microgpt => "the one-file ancestor: 1 layer, width 16, context 16, RMSNorm, ReLU",
+            Self::Gpt2Mini => "the seed: 4 layers, 4 heads, width 128, context 256",
+            Self::Gpt2 => "GPT-2 small: 12 layers, 12 heads, width 768, context 1024",
+            Self::Gpt2Medium => "GPT-2 medium: 24 layers, 16 heads, width 1024",
+            Self::Gpt2Large => "GPT-2 large: 36 layers, 20 heads, width 1280",
+            Self::Gpt2Xl => "GPT-2 XL: 48 layers, 25 heads, width 1600",
+            Self::Nano => "nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias",
+            Self::Modern => "gpt2-mini's size with RMSNorm, rotary positions, SwiGLU, no bias",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.name() == name)
+    }
+
+    pub fn spec(self) -> ModelSpec {
+        match self {
+            Self::Microgpt => microgpt(),
+            Self::Gpt2Mini => gpt2_mini(),
+            Self::Gpt2 => gpt2(12, 12, 768),
+            Self::Gpt2Medium => gpt2(24, 16, 1024),
+            Self::Gpt2Large => gpt2(36, 20, 1280),
+            Self::Gpt2Xl => gpt2(48, 25, 1600),
+            Self::Nano => nano(),
+            Self::Modern => modern(),
+        }
+    }
+}
+
+impl Attention {
+    /// Causal multi-head attention with scores scaled by `1 / sqrt(head_dim)`.
+    pub fn causal(heads: usize) -> Self {
+        Self {
+            heads,
+            kv_heads: heads,
+            mask: Mask::Causal,
+            scale: Scale::InverseSqrt,
+            qk_norm: QkNorm::None,
+            softcap: None,
+        }
+    }
+}
+
+/// `n_layer` blocks of causal attention, then an MLP.
+fn blocks(n_layer: usize, n_head: usize, hidden: usize, form: MlpForm) -> Vec<Vec<Sublayer>> {
+    let block = vec![
+        Sublayer::Attention(Attention::causal(n_head)),
+        Sublayer::Mlp(Mlp { hidden, form }),
+    ];
+    vec![block; n_layer]
+}
+
+fn microgpt() -> ModelSpec {
+    ModelSpec {
+        block_size: 16,
+        n_embd: 16,
+        norms: Norms {
+            embedding: Norm::RmsNormNoGain,
+            block: Norm::RmsNormNoGain,
+            last: Norm::None,
+        },
+        layers: blocks(1, 4, 64, MlpForm::Plain(Activation::Relu)),
+        head: Head::Untied,
+        bias: Bias::Nowhere,
+        dropout: 0.0,
+        init: Init {
+            std: 0.08,
+            residual: ResidualInit::Same,
+        },
+        ..gpt2_mini()
+    }
+}
+
+fn gpt2_mini() -> ModelSpec {
+    ModelSpec {
+        block_size: 256,
+        n_embd: 128,
+        position: Position::Learned,
+        norms: Norms {
+            embedding: Norm::None,
+            block: Norm::LayerNorm,
+            last: Norm::LayerNorm,
+        },
+        wiring: Wiring {
+            norm: NormPlace::Before,
+            residual: Residual::Add,
+            order: Order::Sequential,
+        },
+        layers: blocks(4, 4, 512, MlpForm::Plain(Activation::GeluErf)),
+        head: Head::Tied,
+        bias: Bias::Everywhere,
+        dropout: 0.1,
+        init: Init {
+            std: 0.02,
+            residual: ResidualInit::Same,
+        },
+    }
+}
+
+fn gpt2(n_layer: usize, n_head: usize, n_embd: usize) -> ModelSpec {
+    ModelSpec {
+        block_size: 1024,
+        n_embd,
+        layers: blocks(
+            n_layer,
+            n_head,
+            4 * n_embd,
+            MlpForm::Plain(Activation::GeluTanh),
+        ),
+        init: Init {
+            std: 0.02,
+            residual: ResidualInit::Scaled,
+        },
+        ..gpt2_mini()
+    }
+}
+
+fn nano() -> ModelSpec {
+    ModelSpec {
+        block_size: 256,
+        layers: blocks(6, 6, 1536, MlpForm::Plain(Activation::GeluErf)),
+        bias: Bias::Nowhere,
+        dropout: 0.2,
+        ..gpt2(6, 6, 384)
+    }
+}
+
+fn modern() -> ModelSpec {
+    ModelSpec {
+        position: Position::Rotary,
+        norms: Norms {
+            embedding: Norm::None,
+            block: Norm::RmsNorm,
+            last: Norm::RmsNorm,
+        },
+        // Two thirds of 4 x 128, up to a multiple of 32: the plain MLP's parameters in three matrices.
+        layers: blocks(4, 4, 352, MlpForm::Gated(Activation::Silu)),
+        bias: Bias::Nowhere,
+        init: Init {
+            std: 0.02,
+            residual: ResidualInit::Scaled,
+        },
+        ..gpt2_mini()
+    }
+}

@@ -1,0 +1,204 @@
+//! The space of models: every architectural choice as an enum, every size as a number.
+
+use serde::{Deserialize, Serialize};
+
+/// One point of the model space. The vocabulary is not part of it: it enters at [`ModelSpec::check`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// The longest context, in tokens.
+    pub block_size: usize,
+    /// The width of the residual stream, `C`.
+    pub n_embd: usize,
+    pub position: Position,
+    pub norms: Norms,
+    pub wiring: Wiring,
+    /// The blocks, first to last; each is a list of sublayers, so "no attention" is a shorter list.
+    pub layers: Vec<Layer>,
+    pub head: Head,
+    pub bias: Bias,
+    /// Probability of zeroing: embeddings, attention weights, and every sublayer's output.
+    pub dropout: f32,
+    pub init: Init,
+}
+
+/// How a token learns where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Position {
+    None,
+    /// A learned row per position, added to the token's (GPT-2).
+    Learned,
+    /// Fixed sines and cosines, added (Vaswani et al. 2017).
+    Sinusoidal,
+    /// Queries and keys rotated by position (Su et al. 2021), half-split layout, base 10,000.
+    Rotary,
+    /// A penalty on attention linear in distance (Press et al. 2022).
+    Alibi,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    None,
+    /// Gain, and bias where [`Bias::Everywhere`] (Ba et al. 2016).
+    LayerNorm,
+    /// Gain only (Zhang & Sennrich 2019).
+    RmsNorm,
+    /// No parameters at all, as in microgpt.
+    RmsNormNoGain,
+}
+
+/// Which normalisation stands where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Norms {
+    /// After token and position are added.
+    pub embedding: Norm,
+    /// One per sublayer.
+    pub block: Norm,
+    /// Before the head.
+    pub last: Norm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wiring {
+    pub norm: NormPlace,
+    pub residual: Residual,
+    pub order: Order,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormPlace {
+    /// Pre-LN: `x + f(norm(x))`.
+    Before,
+    /// Post-LN: `norm(x + f(x))`.
+    After,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Residual {
+    Add,
+    /// The sublayer's output replaces the stream.
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Each sublayer reads what the one before it left.
+    Sequential,
+    /// All sublayers of a block read the block's input; their outputs are summed (GPT-NeoX).
+    Parallel,
+}
+
+/// One block: its sublayers in order.
+pub type Layer = Vec<Sublayer>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sublayer {
+    Attention(Attention),
+    Mlp(Mlp),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attention {
+    pub heads: usize,
+    /// Key and value heads; fewer than `heads` is grouped-query attention (Ainslie et al. 2023).
+    pub kv_heads: usize,
+    pub mask: Mask,
+    pub scale: Scale,
+    pub qk_norm: QkNorm,
+    /// `cap * tanh(score / cap)` before the softmax (Gemma 2).
+    pub softcap: Option<f32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mask {
+    Causal,
+    /// Every token sees every other: the model can read its own answer.
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// `1 / sqrt(head_dim)`.
+    InverseSqrt,
+    One,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QkNorm {
+    None,
+    /// Each query and key head divided by its root mean square, without gain (Henry et al. 2020).
+    RmsNorm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mlp {
+    /// The inner width.
+    pub hidden: usize,
+    pub form: MlpForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MlpForm {
+    /// `c_proj(act(c_fc(x)))`.
+    Plain(Activation),
+    /// `c_proj(act(c_gate(x)) * c_fc(x))` (Shazeer 2020): SwiGLU with SiLU, GeGLU with GELU.
+    Gated(Activation),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `x * Phi(x)` with the exact error function.
+    GeluErf,
+    /// The tanh approximation of GPT-2's original code.
+    GeluTanh,
+    Relu,
+    ReluSquared,
+    Silu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// Logits by the token embedding's own rows.
+    Tied,
+    Untied,
+}
+
+/// Biases of the blocks' linear maps and of every LayerNorm; the head never has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bias {
+    Everywhere,
+    Nowhere,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// Standard deviation of every weight matrix and embedding; gains are 1, biases 0.
+    pub std: f32,
+    pub residual: ResidualInit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResidualInit {
+    Same,
+    /// Projections onto the residual stream divided by the square root of their number, `2L` (GPT-2).
+    Scaled,
+}
