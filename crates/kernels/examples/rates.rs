@@ -1,0 +1,260 @@
+//! How fast the kernels are here, on every instruction set of the machine, one thread, the best of several runs:
+//! `cargo run --release -p gptlab-kernels --example rates`.
+
+// An example's output is its purpose.
+#![allow(clippy::print_stdout)]
+
+use gptlab_kernels::activation::Activation;
+use gptlab_kernels::attention::{self, Options, WeightDropout};
+use gptlab_kernels::dropout::Dropout;
+use gptlab_kernels::{
+    Isa, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, linear, rms_norm,
+};
+use std::time::Instant;
+
+/// Seconds of the fastest of some repetitions.
+fn best(mut work: impl FnMut()) -> f64 {
+    work();
+    let mut best = f64::INFINITY;
+    for _ in 0..7 {
+        let (start, mut runs) = (Instant::now(), 0.0);
+        while start.elapsed().as_millis() < 20 {
+            work();
+            runs += 1.0;
+        }
+        best = best.min(start.elapsed().as_secs_f64() / runs);
+    }
+    best
+}
+
+fn numbers(n: usize) -> Vec<f32> {
+    (0..n)
+        .map(|i| ((i * 7919) % 2003) as f32 / 1001.5 - 1.0)
+        .collect()
+}
+
+fn linear_rates(isa: Isa, size: (usize, usize, usize)) {
+    let (n, inp, out) = size;
+    let (x, w, dy) = (numbers(n * inp), numbers(out * inp), numbers(n * out));
+    let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
+    let mut scratch = vec![0.0; linear::SCRATCH_LEN];
+    let work = 2e-9 * (n * inp * out) as f64;
+    let forward = best(|| linear::forward(isa, &mut y, &mut scratch, &x, &w, None, size));
+    let input = best(|| linear::backward_input(isa, &mut dx, &mut scratch, &dy, &w, false, size));
+    let weight = best(|| linear::backward_weight(isa, &mut dw, &mut scratch, &dy, &x, size));
+    println!(
+        "linear {n} x {inp} x {out}: GFLOP/s forward {:.0}, dx {:.0}, dw {:.0}",
+        work / forward,
+        work / input,
+        work / weight
+    );
+}
+
+fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
+    let (qkv, dmix) = (
+        numbers(t * options.qkv_width()),
+        numbers(t * options.mix_width()),
+    );
+    let (mut mix, mut lse) = (dmix.clone(), vec![0.0; t * options.heads]);
+    let mut dqkv = qkv.clone();
+    let mut scratch = vec![0.0; attention::scratch_len(t, &options)];
+    let pairs = if options.causal {
+        t * (t + 1) / 2
+    } else {
+        t * t
+    };
+    let work = 4e-9 * (pairs * options.mix_width()) as f64;
+    let forward =
+        best(|| attention::forward(isa, &mut mix, &mut lse, &mut scratch, &qkv, &options, t));
+    let backward = best(|| {
+        attention::backward(
+            isa,
+            &mut dqkv,
+            &mut scratch,
+            &dmix,
+            &mix,
+            &lse,
+            &qkv,
+            &options,
+            t,
+        );
+    });
+    println!(
+        "attention {name}, T {t}, {} x {}: forward {:.0} us ({:.0} GFLOP/s), backward {:.0} us ({:.0} GFLOP/s)",
+        options.heads,
+        options.head_dim,
+        forward * 1e6,
+        work / forward,
+        backward * 1e6,
+        2.5 * work / backward
+    );
+}
+
+fn attentions(isa: Isa) {
+    let plain = Options {
+        heads: 4,
+        kv_heads: 4,
+        head_dim: 32,
+        causal: true,
+        scale: 0.2,
+        softcap: None,
+        alibi: None,
+        dropout: None,
+    };
+    let weights = WeightDropout {
+        dropout: Dropout::new(0.1, [1, 2], 3, 4),
+        first_row: 0,
+    };
+    attention_rates(isa, "causal", plain, 256);
+    attention_rates(
+        isa,
+        "with dropout",
+        Options {
+            dropout: Some(weights),
+            ..plain
+        },
+        256,
+    );
+    attention_rates(
+        isa,
+        "causal",
+        Options {
+            heads: 12,
+            kv_heads: 12,
+            head_dim: 64,
+            ..plain
+        },
+        1024,
+    );
+    attention_rates(
+        isa,
+        "tiny",
+        Options {
+            head_dim: 4,
+            ..plain
+        },
+        16,
+    );
+}
+
+fn elementwise_rates(isa: Isa) {
+    let (n, c) = (256, 512);
+    let (x, dy, bias) = (numbers(n * c), numbers(n * c), numbers(c));
+    let (mut y, mut mean, mut rstd) = (x.clone(), vec![0.0; 1024], vec![1.0; 1024]);
+    let (mut dgain, mut dbias) = (vec![0.0; c], vec![0.0; c]);
+    let drop = Dropout::new(0.1, [1, 2], 3, 4);
+    let show = |name: &str, elements: usize, seconds: f64| {
+        println!("{name}: {:.2} Gelem/s", elements as f64 * 1e-9 / seconds);
+    };
+    for a in Activation::ALL {
+        show(
+            &format!("{a:?}"),
+            n * c,
+            best(|| activation::forward(isa, a, &mut y, &x)),
+        );
+        show(
+            &format!("{a:?} backward"),
+            n * c,
+            best(|| activation::backward(isa, a, &mut y, &dy, &x)),
+        );
+    }
+    show(
+        "add",
+        n * c,
+        best(|| elementwise::add(isa, &mut y, &x, &dy)),
+    );
+    show(
+        "dropout",
+        n * c,
+        best(|| dropout::forward(isa, &mut y, &x, &drop, 0, n, c)),
+    );
+    let (n, c) = (1024, 128);
+    show(
+        "layer norm",
+        n * c,
+        best(|| {
+            let bias = Some(&bias[..c]);
+            layer_norm::forward(
+                isa,
+                &mut y,
+                &mut mean,
+                &mut rstd,
+                &x,
+                &dgain[..c],
+                bias,
+                1e-5,
+                n,
+                c,
+            );
+        }),
+    );
+    show(
+        "layer norm backward",
+        n * c,
+        best(|| {
+            let db = Some(&mut dbias[..c]);
+            layer_norm::backward(
+                isa,
+                &mut y,
+                &mut dgain[..c],
+                db,
+                &dy,
+                &x,
+                &bias[..c],
+                &mean,
+                &rstd,
+                false,
+                n,
+                c,
+            );
+        }),
+    );
+    show(
+        "rms norm",
+        n * c,
+        best(|| rms_norm::forward(isa, &mut y, &mut rstd, &x, Some(&bias[..c]), 1e-5, n, c)),
+    );
+}
+
+fn loss_and_update_rates(isa: Isa) {
+    let (n, v) = (256, 65);
+    let (mut logits, targets) = (numbers(n * v), vec![3; n]);
+    let seconds = best(|| {
+        cross_entropy::forward_backward(isa, None, &mut logits, &targets, 1.0, v);
+    });
+    println!(
+        "cross entropy, V {v}: {:.2} Gelem/s",
+        (n * v) as f64 * 1e-9 / seconds
+    );
+    let n = 800_000;
+    let (mut w, mut m, mut s, mut g) = (numbers(n), numbers(n), vec![0.1; n], numbers(n));
+    let hyper = adamw::Hyper {
+        lr: 1e-3,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        bias_correction1: 0.5,
+        bias_correction2: 0.5,
+        grad_scale: 1.0,
+    };
+    let seconds = best(|| adamw::step(isa, &mut w, &mut m, &mut s, &mut g, &hyper, true));
+    println!("adamw: {:.2} Gelem/s", n as f64 * 1e-9 / seconds);
+}
+
+fn main() {
+    for isa in Isa::available() {
+        println!("== {}", isa.name());
+        for size in [
+            (256, 128, 384),
+            (256, 128, 512),
+            (256, 512, 128),
+            (1, 128, 384),
+        ] {
+            linear_rates(isa, size);
+        }
+        attentions(isa);
+        elementwise_rates(isa);
+        loss_and_update_rates(isa);
+    }
+}

@@ -1,0 +1,343 @@
+//! The nonlinearities of an MLP: GELU (Hendrycks and Gimpel 2016) by erf and by tanh, `ReLU`, `ReLU`² (So et al.
+//! 2021), `SiLU` (Elfwing et al. 2018).
+//!
+//! The fast versions are a handful of vector operations on `math`'s exp and erf. GELU by tanh needs no tanh:
+//! (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is one function of x, so that a gate can use
+//! it too.
+
+use crate::isa::{Isa, dispatch};
+use crate::math;
+use crate::simd::{self, Simd};
+
+/// A nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// x Φ(x).
+    GeluErf,
+    /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+    GeluTanh,
+    /// max(x, 0).
+    Relu,
+    /// max(x, 0)².
+    ReluSquared,
+    /// x / (1 + e^-x).
+    Silu,
+}
+
+impl Activation {
+    /// Every nonlinearity.
+    pub const ALL: [Self; 5] = [
+        Self::GeluErf,
+        Self::GeluTanh,
+        Self::Relu,
+        Self::ReluSquared,
+        Self::Silu,
+    ];
+}
+
+/// 2 √(2/π), and times the cubic coefficient.
+const TWICE_ROOT: f64 = 1.595_769_121_605_730_7;
+const TWICE_ROOT_CUBIC: f64 = TWICE_ROOT * 0.044_715;
+
+/// The formulas, one number at a time, in f64.
+pub mod naive {
+    use super::{Activation, TWICE_ROOT, TWICE_ROOT_CUBIC};
+
+    /// f(x), with the caller's erf.
+    pub fn value(activation: Activation, x: f64, erf: impl Fn(f64) -> f64) -> f64 {
+        match activation {
+            Activation::GeluErf => 0.5 * x * (1.0 + erf(x * core::f64::consts::FRAC_1_SQRT_2)),
+            Activation::GeluTanh => {
+                let u = 0.5 * (TWICE_ROOT * x + TWICE_ROOT_CUBIC * x.powi(3));
+                0.5 * x * (1.0 + u.tanh())
+            }
+            Activation::Relu => x.max(0.0),
+            Activation::ReluSquared => x.max(0.0).powi(2),
+            Activation::Silu => x / (1.0 + (-x).exp()),
+        }
+    }
+
+    /// f'(x), with the caller's erf.
+    pub fn derivative(activation: Activation, x: f64, erf: impl Fn(f64) -> f64) -> f64 {
+        match activation {
+            Activation::GeluErf => {
+                let density = (-0.5 * x * x).exp() / core::f64::consts::TAU.sqrt();
+                0.5 * (1.0 + erf(x * core::f64::consts::FRAC_1_SQRT_2)) + x * density
+            }
+            Activation::GeluTanh => {
+                let t = (0.5 * (TWICE_ROOT * x + TWICE_ROOT_CUBIC * x.powi(3))).tanh();
+                let du = 0.5 * (TWICE_ROOT + 3.0 * TWICE_ROOT_CUBIC * x * x);
+                0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * du
+            }
+            Activation::Relu => f64::from(u8::from(x > 0.0)),
+            Activation::ReluSquared => 2.0 * x.max(0.0),
+            Activation::Silu => {
+                let logistic = 1.0 / (1.0 + (-x).exp());
+                logistic * (1.0 + x * (1.0 - logistic))
+            }
+        }
+    }
+}
+
+/// y = f(x).
+pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], x: &[f32]) {
+    dispatch!(isa, s => each(s, activation, Forward { y, x }));
+}
+
+/// dx = dy f'(x).
+pub fn backward(isa: Isa, activation: Activation, dx: &mut [f32], dy: &[f32], x: &[f32]) {
+    dispatch!(isa, s => each(s, activation, Backward { dx, dy, x }));
+}
+
+/// dy becomes dx.
+pub fn backward_in_place(isa: Isa, activation: Activation, dy_to_dx: &mut [f32], x: &[f32]) {
+    dispatch!(isa, s => each(s, activation, InPlace { dy_to_dx, x }));
+}
+
+/// A nonlinearity on lanes. A type for each lets the choice be made once a call instead of once a vector.
+pub(crate) trait Nonlinear {
+    fn value<S: Simd>(s: S, x: S::F) -> S::F;
+    /// f(x) and f'(x), which share their costly part.
+    fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F);
+}
+
+/// A loop over slices that wants to know its nonlinearity at compile time.
+pub(crate) trait Pass<S: Simd> {
+    fn run<N: Nonlinear>(self, s: S);
+}
+
+#[inline(always)]
+pub(crate) fn each<S: Simd>(s: S, activation: Activation, pass: impl Pass<S>) {
+    match activation {
+        Activation::GeluErf => pass.run::<GeluErf>(s),
+        Activation::GeluTanh => pass.run::<GeluTanh>(s),
+        Activation::Relu => pass.run::<Relu>(s),
+        Activation::ReluSquared => pass.run::<ReluSquared>(s),
+        Activation::Silu => pass.run::<Silu>(s),
+    }
+}
+
+struct Forward<'a> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+}
+
+impl<S: Simd> Pass<S> for Forward<'_> {
+    #[inline(always)]
+    fn run<N: Nonlinear>(self, s: S) {
+        simd::map(
+            s,
+            self.y,
+            self.x,
+            #[inline(always)]
+            |x| N::value(s, x),
+        );
+    }
+}
+
+struct Backward<'a> {
+    dx: &'a mut [f32],
+    dy: &'a [f32],
+    x: &'a [f32],
+}
+
+impl<S: Simd> Pass<S> for Backward<'_> {
+    #[inline(always)]
+    fn run<N: Nonlinear>(self, s: S) {
+        simd::map2(
+            s,
+            self.dx,
+            self.dy,
+            self.x,
+            #[inline(always)]
+            |dy, x| s.mul(dy, N::both(s, x).1),
+        );
+    }
+}
+
+struct InPlace<'a> {
+    dy_to_dx: &'a mut [f32],
+    x: &'a [f32],
+}
+
+impl<S: Simd> Pass<S> for InPlace<'_> {
+    #[inline(always)]
+    fn run<N: Nonlinear>(self, s: S) {
+        simd::update1(
+            s,
+            self.dy_to_dx,
+            self.x,
+            #[inline(always)]
+            |dy, x| s.mul(dy, N::both(s, x).1),
+        );
+    }
+}
+
+struct GeluErf;
+
+impl Nonlinear for GeluErf {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        s.mul(x, math::normal_cdf_lanes(s, x))
+    }
+    #[inline(always)]
+    fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+        const ROOT: f32 = 0.398_942_3; // 1 / √(2π)
+        let cdf = math::normal_cdf_lanes(s, x);
+        let e = math::exp_lanes(s, s.mul(s.mul(x, x), s.splat(-0.5)));
+        (s.mul(x, cdf), s.mul_add(s.mul(x, s.splat(ROOT)), e, cdf))
+    }
+}
+
+struct GeluTanh;
+
+impl GeluTanh {
+    /// The logistic function of 2u.
+    #[inline(always)]
+    fn logistic<S: Simd>(s: S, x: S::F) -> S::F {
+        let (root, cubic) = (s.splat(TWICE_ROOT as f32), s.splat(TWICE_ROOT_CUBIC as f32));
+        logistic(s, s.mul(x, s.mul_add(s.mul(x, x), cubic, root)))
+    }
+}
+
+impl Nonlinear for GeluTanh {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        s.mul(x, Self::logistic(s, x))
+    }
+    #[inline(always)]
+    fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+        let p = Self::logistic(s, x);
+        let cubic = s.splat(3.0 * TWICE_ROOT_CUBIC as f32);
+        let du = s.mul_add(s.mul(x, x), cubic, s.splat(TWICE_ROOT as f32));
+        let value = s.mul(x, p);
+        (
+            value,
+            s.mul_add(s.mul(value, s.sub(s.splat(1.0), p)), du, p),
+        )
+    }
+}
+
+struct Relu;
+
+impl Nonlinear for Relu {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        // Zero first: a NaN comes through.
+        s.max(s.zero(), x)
+    }
+    #[inline(always)]
+    fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+        let slope = s.select(s.lt(s.zero(), x), s.splat(1.0), s.zero());
+        (Self::value(s, x), slope)
+    }
+}
+
+struct ReluSquared;
+
+impl Nonlinear for ReluSquared {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        let x = Relu::value(s, x);
+        s.mul(x, x)
+    }
+    #[inline(always)]
+    fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+        let x = Relu::value(s, x);
+        (s.mul(x, x), s.add(x, x))
+    }
+}
+
+struct Silu;
+
+impl Nonlinear for Silu {
+    #[inline(always)]
+    fn value<S: Simd>(s: S, x: S::F) -> S::F {
+        s.mul(x, logistic(s, x))
+    }
+    #[inline(always)]
+    fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+        let p = logistic(s, x);
+        let value = s.mul(x, p);
+        (value, s.mul_add(value, s.sub(s.splat(1.0), p), p))
+    }
+}
+
+/// 1 / (1 + e^-x).
+#[inline(always)]
+fn logistic<S: Simd>(s: S, x: S::F) -> S::F {
+    let e = math::exp_lanes(s, s.sub(s.zero(), x));
+    s.div(s.splat(1.0), s.add(s.splat(1.0), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ELEMENTWISE, check_gradient, close, narrow, to_f64, values};
+
+    #[test]
+    fn fast_agrees_with_naive() {
+        for (isa, n) in Isa::available().flat_map(|isa| [1, 7, 17, 33, 130, 1000].map(|n| (isa, n)))
+        {
+            for activation in Activation::ALL {
+                let x: Vec<f32> = values(n, 1).iter().map(|x| 9.0 * x).collect();
+                let (dy, x64) = (values(n, 2), to_f64(&x));
+                let (mut y, mut dx) = (vec![0.0; n], vec![0.0; n]);
+                forward(isa, activation, &mut y, &x);
+                backward(isa, activation, &mut dx, &dy, &x);
+                let value = |&x: &f64| naive::value(activation, x, libm::erf);
+                let expected = narrow(&x64.iter().map(value).collect::<Vec<_>>());
+                close(isa, &format!("{activation:?}"), &y, &expected, ELEMENTWISE);
+                let derivative =
+                    |i: usize| f64::from(dy[i]) * naive::derivative(activation, x64[i], libm::erf);
+                let expected = narrow(&(0..n).map(derivative).collect::<Vec<_>>());
+                close(
+                    isa,
+                    &format!("{activation:?} dx"),
+                    &dx,
+                    &expected,
+                    ELEMENTWISE,
+                );
+                let mut same = dy.clone();
+                backward_in_place(isa, activation, &mut same, &x);
+                assert_eq!(same, dx);
+            }
+        }
+    }
+
+    #[test]
+    fn far_values_neither_overflow_nor_hide_a_nan() {
+        let x = [-1e10, -100.0, 100.0, f32::NAN];
+        for (isa, activation) in Isa::available().flat_map(|isa| Activation::ALL.map(|a| (isa, a)))
+        {
+            let (mut y, mut dx) = ([0.0; 4], [0.0; 4]);
+            forward(isa, activation, &mut y, &x);
+            backward(isa, activation, &mut dx, &[1.0; 4], &x);
+            assert!(
+                y[0].abs() < 1e-6 && y[1].abs() < 1e-6 && y[2] >= 100.0,
+                "{activation:?} {y:?}"
+            );
+            assert!(
+                dx[0].abs() < 1e-6 && dx[1].abs() < 1e-6 && dx[2] >= 1.0,
+                "{activation:?} {dx:?}"
+            );
+            assert!(y[3].is_nan(), "{activation:?} {y:?}");
+        }
+    }
+
+    #[test]
+    fn naive_derivative_is_the_derivative() {
+        let x = to_f64(&values(20, 3));
+        for activation in Activation::ALL {
+            let derivative: Vec<f64> = x
+                .iter()
+                .map(|&x| naive::derivative(activation, x, libm::erf))
+                .collect();
+            check_gradient(&format!("{activation:?}"), &derivative, &x, |x| {
+                x.iter()
+                    .map(|&x| naive::value(activation, x, libm::erf))
+                    .sum()
+            });
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Softmax cross-entropy of rows of logits against target tokens, in nats: loss = ln sum e^x - x[target].
+//!
+//! Fused: the backward, dx = (softmax(x) - onehot) * scale, overwrites the logits in the same call, so that a
+//! [n, V] matrix is written once instead of three times. The loss of a row is f32, the sum over rows f64 in row
+//! order.
+
+use crate::isa::{Isa, dispatch};
+use crate::math;
+use crate::simd::{Simd, fold, update};
+use crate::softmax::{exponentials, maximum};
+
+/// Plain loops in f64.
+pub mod naive {
+    /// losses[n]; logits[n, v] become dlogits * scale.
+    pub fn forward_backward(
+        losses: &mut [f64],
+        logits: &mut [f64],
+        targets: &[u32],
+        scale: f64,
+        v: usize,
+    ) {
+        forward(losses, logits, targets, v);
+        for (row, &target) in logits.chunks_exact_mut(v).zip(targets) {
+            let sum: f64 = row.iter().map(|x| x.exp()).sum();
+            for x in row.iter_mut() {
+                *x = scale * x.exp() / sum;
+            }
+            row[target as usize] -= scale;
+        }
+    }
+
+    /// losses[n].
+    pub fn forward(losses: &mut [f64], logits: &[f64], targets: &[u32], v: usize) {
+        for ((loss, row), &target) in losses.iter_mut().zip(logits.chunks_exact(v)).zip(targets) {
+            *loss = row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[target as usize];
+        }
+    }
+}
+
+/// losses[n] (where asked for) and their sum; logits[n, v] become their gradient times `scale`. Targets are below v.
+pub fn forward_backward(
+    isa: Isa,
+    losses: Option<&mut [f32]>,
+    logits: &mut [f32],
+    targets: &[u32],
+    scale: f32,
+    v: usize,
+) -> f64 {
+    check(losses.as_deref(), logits, targets, v);
+    dispatch!(isa, s => rows_backward(s, losses, logits, targets, scale, v))
+}
+
+/// losses[n] (where asked for) and their sum; logits[n, v] stay as they are.
+pub fn forward(
+    isa: Isa,
+    losses: Option<&mut [f32]>,
+    logits: &[f32],
+    targets: &[u32],
+    v: usize,
+) -> f64 {
+    check(losses.as_deref(), logits, targets, v);
+    dispatch!(isa, s => rows_forward(s, losses, logits, targets, v))
+}
+
+fn check(losses: Option<&[f32]>, logits: &[f32], targets: &[u32], v: usize) {
+    assert!(
+        v > 0 && logits.len() == targets.len() * v,
+        "cross entropy: logits are not [n, v]"
+    );
+    assert!(
+        losses.is_none_or(|losses| losses.len() == targets.len()),
+        "losses are not [n]"
+    );
+}
+
+#[inline(always)]
+fn rows_backward<S: Simd>(
+    s: S,
+    mut losses: Option<&mut [f32]>,
+    logits: &mut [f32],
+    targets: &[u32],
+    scale: f32,
+    v: usize,
+) -> f64 {
+    let mut total = 0.0;
+    for (i, (row, &target)) in logits.chunks_exact_mut(v).zip(targets).enumerate() {
+        let score = row[target as usize];
+        let (max, sum) = exponentials(s, row);
+        let factor = s.splat(scale / sum);
+        update(
+            s,
+            row,
+            #[inline(always)]
+            |p| s.mul(p, factor),
+        );
+        row[target as usize] -= scale;
+        total += record(s, losses.as_deref_mut(), i, max, sum, score);
+    }
+    total
+}
+
+#[inline(always)]
+fn rows_forward<S: Simd>(
+    s: S,
+    mut losses: Option<&mut [f32]>,
+    logits: &[f32],
+    targets: &[u32],
+    v: usize,
+) -> f64 {
+    let mut total = 0.0;
+    for (i, (row, &target)) in logits.chunks_exact(v).zip(targets).enumerate() {
+        let max = maximum(s, row);
+        let shift = s.splat(max);
+        let sum = fold(
+            s,
+            s.zero(),
+            row,
+            f32::NEG_INFINITY,
+            #[inline(always)]
+            |sum, x| s.add(sum, math::exp_lanes(s, s.sub(x, shift))),
+        );
+        total += record(
+            s,
+            losses.as_deref_mut(),
+            i,
+            max,
+            s.sum(sum),
+            row[target as usize],
+        );
+    }
+    total
+}
+
+/// ln sum e^x - x[target], with both terms taken off the maximum.
+#[inline(always)]
+fn record<S: Simd>(
+    s: S,
+    losses: Option<&mut [f32]>,
+    i: usize,
+    max: f32,
+    sum: f32,
+    score: f32,
+) -> f64 {
+    let mut lanes = [0.0; crate::simd::LANES];
+    s.store(math::ln_lanes(s, s.splat(sum)), &mut lanes);
+    let loss = lanes[0] + (max - score);
+    if let Some(losses) = losses {
+        losses[i] = loss;
+    }
+    f64::from(loss)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ELEMENTWISE, check_gradient, close, narrow, to_f64, values};
+
+    #[test]
+    fn fast_agrees_with_naive() {
+        for (isa, v) in Isa::available().flat_map(|isa| [1, 7, 17, 33, 65, 130].map(|v| (isa, v))) {
+            let n = 9;
+            let x: Vec<f32> = values(n * v, 1).iter().map(|x| 10.0 * x).collect();
+            let targets: Vec<u32> = (0..n).map(|i| (i * 31 % v) as u32).collect();
+            let (mut losses, mut d) = (vec![0.0; n], to_f64(&x));
+            naive::forward_backward(&mut losses, &mut d, &targets, 0.25, v);
+            let (mut fast, mut fast_d) = (vec![0.0; n], x.clone());
+            let total = forward_backward(isa, Some(&mut fast), &mut fast_d, &targets, 0.25, v);
+            close(isa, "losses", &fast, &narrow(&losses), ELEMENTWISE);
+            close(isa, "dlogits", &fast_d, &narrow(&d), ELEMENTWISE);
+            assert_eq!(total, fast.iter().map(|&l| f64::from(l)).sum::<f64>());
+            let mut alone = vec![0.0; n];
+            let again = forward(isa, Some(&mut alone), &x, &targets, v);
+            assert_eq!(
+                (again, alone),
+                (total, fast),
+                "evaluation and training agree to the bit"
+            );
+            assert_eq!(forward(isa, None, &x, &targets, v), total);
+        }
+    }
+
+    #[test]
+    fn huge_logits_are_safe() {
+        for isa in Isa::available() {
+            let mut x = [1e30, 0.0, -1e30];
+            let loss = forward_backward(isa, None, &mut x, &[0], 1.0, 3);
+            assert_eq!((loss, x), (0.0, [0.0, 0.0, 0.0]));
+        }
+    }
+
+    #[test]
+    fn naive_backward_is_the_derivative() {
+        let (x, targets) = (to_f64(&values(12, 1)), [2, 0, 3]);
+        let (mut losses, mut d) = ([0.0; 3], x.clone());
+        naive::forward_backward(&mut losses, &mut d, &targets, 0.5, 4);
+        check_gradient("dlogits", &d, &x, |x| {
+            let mut losses = [0.0; 3];
+            naive::forward(&mut losses, x, &targets, 4);
+            0.5 * losses.iter().sum::<f64>()
+        });
+    }
+}

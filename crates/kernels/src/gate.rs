@@ -1,0 +1,155 @@
+//! The gated MLP (Shazeer 2020, "GLU Variants Improve Transformer"): y = f(gate) * up, `SwiGLU` with `SiLU`, `GeGLU`
+//! with GELU.
+//!
+//! dgate = dy up f'(gate), dup = dy f(gate): f and f' share their exponential, so the backward is one pass.
+
+use crate::activation::{Activation, Nonlinear, Pass, each};
+use crate::isa::{Isa, dispatch};
+use crate::simd::{LANES, Simd, at, map2, put};
+
+/// Plain loops in f64 on `activation`'s naive formulas.
+pub mod naive {
+    use crate::activation::{Activation, naive};
+
+    /// y = f(gate) * up.
+    pub fn forward(
+        activation: Activation,
+        y: &mut [f64],
+        gate: &[f64],
+        up: &[f64],
+        erf: impl Fn(f64) -> f64,
+    ) {
+        for i in 0..y.len() {
+            y[i] = naive::value(activation, gate[i], &erf) * up[i];
+        }
+    }
+
+    /// dgate and dup.
+    pub fn backward(
+        activation: Activation,
+        (dgate, dup): (&mut [f64], &mut [f64]),
+        dy: &[f64],
+        gate: &[f64],
+        up: &[f64],
+        erf: impl Fn(f64) -> f64,
+    ) {
+        for i in 0..dy.len() {
+            dgate[i] = dy[i] * up[i] * naive::derivative(activation, gate[i], &erf);
+            dup[i] = dy[i] * naive::value(activation, gate[i], &erf);
+        }
+    }
+}
+
+/// y = f(gate) * up.
+pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], gate: &[f32], up: &[f32]) {
+    dispatch!(isa, s => each(s, activation, Forward { y, gate, up }));
+}
+
+/// dgate and dup, both written.
+pub fn backward(
+    isa: Isa,
+    activation: Activation,
+    dgate: &mut [f32],
+    dup: &mut [f32],
+    dy: &[f32],
+    gate: &[f32],
+    up: &[f32],
+) {
+    let n = dy.len();
+    assert!(
+        dgate.len() == n && dup.len() == n && gate.len() == n && up.len() == n,
+        "gate sizes"
+    );
+    dispatch!(isa, s => each(s, activation, Backward { dgate, dup, dy, gate, up }));
+}
+
+struct Forward<'a> {
+    y: &'a mut [f32],
+    gate: &'a [f32],
+    up: &'a [f32],
+}
+
+impl<S: Simd> Pass<S> for Forward<'_> {
+    #[inline(always)]
+    fn run<N: Nonlinear>(self, s: S) {
+        map2(
+            s,
+            self.y,
+            self.gate,
+            self.up,
+            #[inline(always)]
+            |gate, up| s.mul(N::value(s, gate), up),
+        );
+    }
+}
+
+struct Backward<'a> {
+    dgate: &'a mut [f32],
+    dup: &'a mut [f32],
+    dy: &'a [f32],
+    gate: &'a [f32],
+    up: &'a [f32],
+}
+
+impl<S: Simd> Pass<S> for Backward<'_> {
+    #[inline(always)]
+    fn run<N: Nonlinear>(self, s: S) {
+        for i in (0..self.dy.len()).step_by(LANES) {
+            let dy = at(s, self.dy, i);
+            let (value, slope) = N::both(s, at(s, self.gate, i));
+            put(s, self.dup, i, s.mul(dy, value));
+            put(s, self.dgate, i, s.mul(s.mul(dy, at(s, self.up, i)), slope));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ELEMENTWISE, check_gradient, close, dot, narrow, to_f64, values};
+
+    #[test]
+    fn fast_agrees_with_naive() {
+        for (isa, n) in Isa::available().flat_map(|isa| [1, 7, 17, 33, 130].map(|n| (isa, n))) {
+            for activation in Activation::ALL {
+                let gate: Vec<f32> = values(n, 1).iter().map(|x| 5.0 * x).collect();
+                let (up, dy) = (values(n, 2), values(n, 3));
+                let (g64, u64) = (to_f64(&gate), to_f64(&up));
+                let (mut y, mut dgate, mut dup) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+                naive::forward(activation, &mut y, &g64, &u64, libm::erf);
+                let outputs = (dgate.as_mut_slice(), dup.as_mut_slice());
+                naive::backward(activation, outputs, &to_f64(&dy), &g64, &u64, libm::erf);
+                let (mut f, mut fg, mut fu) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+                forward(isa, activation, &mut f, &gate, &up);
+                backward(isa, activation, &mut fg, &mut fu, &dy, &gate, &up);
+                close(isa, "y", &f, &narrow(&y), ELEMENTWISE);
+                close(isa, "dgate", &fg, &narrow(&dgate), ELEMENTWISE);
+                close(isa, "dup", &fu, &narrow(&dup), ELEMENTWISE);
+            }
+        }
+    }
+
+    #[test]
+    fn naive_backward_is_the_derivative() {
+        let (gate, up) = (to_f64(&values(9, 1)), to_f64(&values(9, 2)));
+        let dy = to_f64(&values(9, 3));
+        for activation in Activation::ALL {
+            let loss = |gate: &[f64], up: &[f64]| {
+                let mut y = [0.0; 9];
+                naive::forward(activation, &mut y, gate, up, libm::erf);
+                dot(&y, &dy)
+            };
+            let (mut dgate, mut dup) = ([0.0; 9], [0.0; 9]);
+            naive::backward(
+                activation,
+                (&mut dgate, &mut dup),
+                &dy,
+                &gate,
+                &up,
+                libm::erf,
+            );
+            check_gradient("dgate", &dgate, &gate, |gate| loss(gate, &up));
+            check_gradient("dup", &dup, &up, |up| loss(&gate, up));
+        }
+    }
+}
