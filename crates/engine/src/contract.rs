@@ -1,0 +1,120 @@
+//! What every engine does, in steps so large that a device need not ship gradients to the host.
+
+use std::fmt;
+
+use gptlab_model::{Batch, Graph};
+
+/// Runs one lowered model: holds its weights, gradients and AdamW moments.
+pub trait Engine {
+    /// The model it runs.
+    fn graph(&self) -> &Graph;
+
+    /// Trains on `batch`: adds the gradients of the mean loss to the gradients it holds.
+    /// Returns the mean loss in nats per token. Dropout draws from `noise`.
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64;
+
+    /// The loss of every token of `batch` in nats, without dropout; changes nothing.
+    fn losses(&mut self, batch: &Batch) -> Vec<f64>;
+
+    /// The mean loss of `batch` in nats per token, without dropout; changes nothing.
+    fn evaluate(&mut self, batch: &Batch) -> f64 {
+        let losses = self.losses(batch);
+        losses.iter().sum::<f64>() / losses.len() as f64
+    }
+
+    /// Clips the gradients by their global norm, takes one AdamW step, clears the gradients.
+    fn update(&mut self, hyper: &StepHyper) -> StepStats;
+
+    /// All numbers of `slot`, in the parameter table's order.
+    fn export(&self, slot: Slot) -> Vec<f32>;
+
+    /// Replaces all numbers of `slot`.
+    ///
+    /// # Errors
+    /// When their number is not the parameter table's.
+    fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError>;
+
+    /// The value of the graph's node `name` on `batch`, without dropout; `None` if there is no such
+    /// node.
+    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix>;
+}
+
+/// Where dropout masks come from: the run's seed and the step's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    pub seed: u64,
+    pub step: u32,
+}
+
+/// One of the four numbers an engine keeps for every parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    Weights,
+    Gradients,
+    /// Adam's first moment.
+    ExpAvg,
+    /// Adam's second moment.
+    ExpAvgSq,
+}
+
+/// One AdamW step (Loshchilov & Hutter 2019), as PyTorch computes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepHyper {
+    /// How many updates this makes, counted from 1: what the bias correction needs.
+    pub update: u64,
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub eps: f64,
+    pub weight_decay: f64,
+    pub decay: Decay,
+    /// The largest global gradient norm; gradients above it are scaled by
+    /// `clip / (norm + 1e-6)`, as `clip_grad_norm_` does.
+    pub grad_clip: Option<f64>,
+}
+
+/// What weight decay applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decay {
+    Everything,
+    /// Weight matrices and embeddings; not gains and biases.
+    Matrices,
+}
+
+/// What an update saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepStats {
+    /// The global L2 norm of the gradients before clipping.
+    pub grad_norm: f64,
+}
+
+/// Row-major numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    pub rows: usize,
+    pub cols: usize,
+    pub values: Vec<f32>,
+}
+
+/// Why an engine cannot take what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportError {
+    /// A number of values that is not the parameter table's.
+    Count { expected: usize, found: usize },
+    /// The system gave no threads, and why.
+    Threads(String),
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count { expected, found } => write!(
+                f,
+                "the model has {expected} parameters; found {found} values"
+            ),
+            Self::Threads(why) => write!(f, "worker threads could not be started: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {}

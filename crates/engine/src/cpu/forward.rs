@@ -1,0 +1,211 @@
+//! The forward pass of one chunk: each node by its kernel, values where the plan put them.
+
+use gptlab_kernels::{
+    activation, attention, dropout, elementwise, embedding, gate,
+    head_norm::{self, Layout},
+    layer_norm, linear, rms_norm, rope,
+};
+use gptlab_model::{Activation, AttentionOp, NORM_EPS, NormOp, Op, ParamId};
+
+use super::{
+    chunk::{Chunk, Workspace, parts, rows_of},
+    program::kernel,
+};
+
+impl Chunk<'_> {
+    /// Runs every node but the head.
+    pub(super) fn forward(&self, work: &mut Workspace) {
+        for node in 0..self.program.graph.nodes().len() - 1 {
+            self.forward_node(node, work);
+        }
+    }
+
+    /// Runs one node.
+    pub(super) fn forward_node(&self, node: usize, work: &mut Workspace) {
+        let Workspace { arena, scratch } = work;
+        match &self.program.graph.nodes()[node].op {
+            Op::TokenEmbedding { table } => {
+                let out = &mut arena[self.value(node)];
+                let (table, width) = (self.part(*table), self.width(node));
+                embedding::forward(self.isa(), out, self.inputs, table, None, width);
+            }
+            Op::PositionEmbedding { table } => self.positions(node, self.part(*table), arena),
+            Op::Sinusoid => self.positions(node, self.program.table(node), arena),
+            Op::Add { a, b } => self.add(node, a.index(), b.index(), arena),
+            Op::Norm { x, norm } => self.norm(node, x.index(), norm, arena),
+            Op::Linear { x, weight, bias } => {
+                self.linear(node, x.index(), (*weight, *bias), arena, scratch);
+            }
+            Op::HeadNorm { x, heads, head_dim } => {
+                self.carry_over(node, x.index(), arena);
+                let [y, rstd] = parts(arena, [self.value(node), self.stat(node)]);
+                let layout = self.layout(node, *heads, *head_dim);
+                head_norm::forward(self.isa(), y, rstd, layout, NORM_EPS, self.rows());
+            }
+            Op::Rotary { x, heads, head_dim } => {
+                self.carry_over(node, x.index(), arena);
+                self.rotate(node, self.layout(node, *heads, *head_dim), arena);
+            }
+            Op::Attention { x, attention } => {
+                self.attend(node, x.index(), attention, arena, scratch);
+            }
+            Op::Activate { x, f } => self.activate(node, x.index(), *f, arena),
+            Op::Gate { gate, up, f } => {
+                let places = [
+                    self.value(node),
+                    self.value(gate.index()),
+                    self.value(up.index()),
+                ];
+                let [y, gate, up] = parts(arena, places);
+                gate::forward(self.isa(), kernel(*f), y, gate, up);
+            }
+            Op::Dropout { x, p } => {
+                self.carry_over(node, x.index(), arena);
+                if let Some(mask) = self.program.dropout(node, *p, self.noise) {
+                    let y = &mut arena[self.value(node)];
+                    dropout::in_place(
+                        self.isa(),
+                        y,
+                        &mask,
+                        self.first_row,
+                        self.rows(),
+                        self.width(node),
+                    );
+                }
+            }
+        }
+    }
+
+    pub(super) fn isa(&self) -> gptlab_kernels::Isa {
+        self.program.isa
+    }
+
+    pub(super) fn part(&self, param: ParamId) -> &[f32] {
+        self.program.part(self.weights, param)
+    }
+
+    /// Makes `node`'s value a copy of `x`'s, unless the plan lets it take over `x`'s storage.
+    fn carry_over(&self, node: usize, x: usize, arena: &mut [f32]) {
+        let (to, from) = (self.value(node), self.value(x));
+        if to != from {
+            arena.copy_within(from, to.start);
+        }
+    }
+
+    fn positions(&self, node: usize, table: &[f32], arena: &mut [f32]) {
+        let width = self.width(node);
+        let out = &mut arena[self.value(node)];
+        for sequence in self.sequences {
+            let first = self.first_position;
+            let from = rows_of(&(first..first + sequence.len()), width);
+            out[rows_of(sequence, width)].copy_from_slice(&table[from]);
+        }
+    }
+
+    fn add(&self, node: usize, a: usize, b: usize, arena: &mut [f32]) {
+        self.carry_over(node, b, arena);
+        let [y, a] = parts(arena, [self.value(node), self.value(a)]);
+        elementwise::accumulate(self.isa(), y, a);
+    }
+
+    fn norm(&self, node: usize, x: usize, norm: &NormOp, arena: &mut [f32]) {
+        let (rows, width) = (self.rows(), self.width(node));
+        let [y, stat, x] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
+        let (mean, rstd) = stat.split_at_mut(rows);
+        match norm {
+            NormOp::LayerNorm { gain, bias } => {
+                let (gain, bias) = (self.part(*gain), bias.map(|b| self.part(b)));
+                layer_norm::forward(
+                    self.isa(),
+                    y,
+                    mean,
+                    rstd,
+                    x,
+                    gain,
+                    bias,
+                    NORM_EPS,
+                    rows,
+                    width,
+                );
+            }
+            NormOp::RmsNorm { gain } => {
+                let gain = gain.map(|g| self.part(g));
+                rms_norm::forward(self.isa(), y, rstd, x, gain, NORM_EPS, rows, width);
+            }
+        }
+    }
+
+    fn linear(
+        &self,
+        node: usize,
+        x: usize,
+        (weight, bias): (ParamId, Option<ParamId>),
+        arena: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let size = (self.rows(), self.width(x), self.width(node));
+        let [y, x] = parts(arena, [self.value(node), self.value(x)]);
+        let bias = bias.map(|b| self.part(b));
+        linear::forward(self.isa(), y, scratch, x, self.part(weight), bias, size);
+    }
+
+    /// The first `heads` heads of the rows of `node`.
+    pub(super) fn layout(&self, node: usize, heads: usize, head_dim: usize) -> Layout {
+        Layout {
+            heads,
+            head_dim,
+            width: self.width(node),
+        }
+    }
+
+    fn rotate(&self, node: usize, layout: Layout, arena: &mut [f32]) {
+        let (cos, sin) = self.program.rotations(node);
+        let y = &mut arena[self.value(node)];
+        for sequence in self.sequences {
+            let rows = &mut y[rows_of(sequence, layout.width)];
+            let first = self.first_position;
+            rope::forward(self.isa(), rows, cos, sin, layout, first, sequence.len());
+        }
+    }
+
+    fn attend(
+        &self,
+        node: usize,
+        x: usize,
+        op: &AttentionOp,
+        arena: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let [mix, lse, qkv] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
+        for sequence in self.sequences {
+            let options = self.attention(node, op, sequence.start);
+            attention::forward(
+                self.isa(),
+                &mut mix[rows_of(sequence, self.width(node))],
+                &mut lse[rows_of(sequence, op.heads)],
+                scratch,
+                &qkv[rows_of(sequence, self.width(x))],
+                &options,
+                sequence.len(),
+            );
+        }
+    }
+
+    /// The kernel's options for the sequence that starts at the chunk's row `start`.
+    pub(super) fn attention(
+        &self,
+        node: usize,
+        op: &AttentionOp,
+        start: usize,
+    ) -> attention::Options<'_> {
+        let dropout = self.program.dropout(node, op.dropout, self.noise);
+        let first_row = (self.first_row + start as u64) * op.heads as u64;
+        let dropout = dropout.map(|dropout| attention::WeightDropout { dropout, first_row });
+        self.program.attention(node, op, dropout)
+    }
+
+    fn activate(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {
+        let [y, x] = parts(arena, [self.value(node), self.value(x)]);
+        activation::forward(self.isa(), kernel(f), y, x);
+    }
+}

@@ -1,0 +1,388 @@
+//! Where every value and gradient of a graph lives in one arena, decided before anything runs.
+//!
+//! A *storage* is a piece of the arena with a lifetime, counted in steps: node `i` of `n` runs forward
+//! at step `i`, the loss at step `n`, node `i` backward at step `2n - i`. A node may take over its
+//! input's storage where nobody reads the input again (residual adds, dropout, rotations), and a sum's
+//! gradient serves its terms without a copy. Storages whose lifetimes do not meet share memory.
+
+use gptlab_model::{Graph, Op};
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Forward, loss and backward.
+    Train,
+    /// Forward; a value is forgotten after its last reader.
+    Evaluate,
+    /// Forward; every value stays readable.
+    Observe,
+}
+
+/// A piece of the arena: `width` numbers for each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Region {
+    pub(super) offset: usize,
+    pub(super) width: usize,
+}
+
+/// How a node's backward step hands the gradient on to one of its inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    /// The input's gradient is this node's own gradient, changed in place where the op changes it.
+    InPlace,
+    /// First to write the input's gradient.
+    Overwrite,
+    /// Another reader of the input has written before.
+    Accumulate,
+}
+
+/// The arena's layout for at most `rows` rows.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) rows: usize,
+    /// How many numbers the arena holds.
+    pub(super) len: usize,
+    values: Vec<Region>,
+    /// Means, reciprocal deviations, log-sum-exps: what a backward step wants beside the values.
+    stats: Vec<Option<Region>>,
+    grads: Vec<Option<Region>>,
+    writes: Vec<Vec<Write>>,
+}
+
+impl Plan {
+    pub(super) fn new(graph: &Graph, rows: usize, purpose: Purpose) -> Self {
+        let mut planner = Planner::new(graph, purpose);
+        planner.forward();
+        match purpose {
+            Purpose::Train => planner.backward(),
+            Purpose::Evaluate | Purpose::Observe => {}
+        }
+        planner.lay_out(rows)
+    }
+
+    pub(super) fn value(&self, node: usize) -> Region {
+        self.values[node]
+    }
+
+    /// Only asked of nodes that keep statistics.
+    pub(super) fn stat(&self, node: usize) -> Region {
+        self.stats[node].unwrap_or(Region {
+            offset: 0,
+            width: 0,
+        })
+    }
+
+    pub(super) fn grad(&self, node: usize) -> Option<Region> {
+        self.grads[node]
+    }
+
+    pub(super) fn write(&self, node: usize, input: usize) -> Write {
+        self.writes[node][input]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Storage {
+    width: usize,
+    first: usize,
+    last: usize,
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    purpose: Purpose,
+    inputs: Vec<Vec<usize>>,
+    /// Who reads each node's value.
+    readers: Vec<Vec<usize>>,
+    storages: Vec<Storage>,
+    values: Vec<usize>,
+    stats: Vec<Option<usize>>,
+    grads: Vec<Option<usize>>,
+    writes: Vec<Vec<Write>>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(graph: &'a Graph, purpose: Purpose) -> Self {
+        let inputs: Vec<Vec<usize>> = graph
+            .nodes()
+            .iter()
+            .map(|n| n.op.inputs().iter().map(|v| v.index()).collect())
+            .collect();
+        let mut readers = vec![Vec::new(); inputs.len()];
+        for (node, from) in inputs.iter().enumerate() {
+            from.iter().for_each(|x| readers[*x].push(node));
+        }
+        Self {
+            graph,
+            purpose,
+            readers,
+            storages: Vec::new(),
+            values: Vec::new(),
+            stats: Vec::new(),
+            grads: vec![None; inputs.len()],
+            writes: inputs
+                .iter()
+                .map(|i| vec![Write::Overwrite; i.len()])
+                .collect(),
+            inputs,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn op(&self, node: usize) -> &'a Op {
+        &self.graph.nodes()[node].op
+    }
+
+    fn backward_step(&self, node: usize) -> usize {
+        2 * self.len() - node
+    }
+
+    fn storage(&mut self, width: usize, step: usize) -> usize {
+        self.storages.push(Storage {
+            width,
+            first: step,
+            last: step,
+        });
+        self.storages.len() - 1
+    }
+
+    fn touch(&mut self, storage: usize, step: usize) {
+        let s = &mut self.storages[storage];
+        s.last = s.last.max(step);
+    }
+
+    fn forward(&mut self) {
+        for node in 0..self.len() {
+            for x in self.inputs[node].clone() {
+                self.touch(self.values[x], node);
+            }
+            let width = self.graph.nodes()[node].width;
+            let value = match self.taken_over(node) {
+                Some(x) => self.values[x],
+                None => self.storage(width, node),
+            };
+            self.touch(value, node);
+            self.values.push(value);
+            let stat = stat_width(self.op(node)).map(|w| self.storage(w, node));
+            self.stats.push(stat);
+        }
+        let end = self.len();
+        match self.purpose {
+            Purpose::Observe => (0..end).for_each(|n| self.touch(self.values[n], end)),
+            Purpose::Train | Purpose::Evaluate => {}
+        }
+        // The loss reads what the head reads, and makes logits a few rows at a time.
+        self.inputs[end - 1]
+            .clone()
+            .iter()
+            .for_each(|x| self.touch(self.values[*x], end));
+    }
+
+    /// The input whose storage `node` may write its own value into.
+    fn taken_over(&self, node: usize) -> Option<usize> {
+        let candidate = match self.op(node) {
+            Op::Add { b, .. } => b.index(),
+            Op::Dropout { x, .. } | Op::Rotary { x, .. } | Op::HeadNorm { x, .. } => x.index(),
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Norm { .. }
+            | Op::Linear { .. }
+            | Op::Attention { .. }
+            | Op::Activate { .. }
+            | Op::Gate { .. } => return None,
+        };
+        let free = match self.purpose {
+            Purpose::Observe => false,
+            Purpose::Evaluate => true,
+            Purpose::Train => !keeps_output(self.op(candidate)),
+        };
+        // A storage two nodes share must not be taken by a third while the other is still read.
+        (free && self.readers[candidate] == [node]).then_some(candidate)
+    }
+
+    fn backward(&mut self) {
+        let head = self.len() - 1;
+        let x = self.inputs[head][0];
+        let width = self.graph.nodes()[x].width;
+        self.grads[x] = Some(self.storage(width, self.len()));
+        for node in (0..head).rev() {
+            let Some(grad) = self.grads[node] else {
+                continue;
+            };
+            let step = self.backward_step(node);
+            self.touch(grad, step);
+            self.touch_saved(node, step);
+            for input in 0..self.inputs[node].len() {
+                let write = self.hand_on(node, input, grad);
+                self.writes[node][input] = write;
+                let x = self.inputs[node][input];
+                if let Some(dx) = self.grads[x] {
+                    self.touch(dx, step);
+                }
+            }
+        }
+    }
+
+    /// Keeps what `node`'s backward step reads.
+    fn touch_saved(&mut self, node: usize, step: usize) {
+        if keeps_output(self.op(node)) {
+            self.touch(self.values[node], step);
+        }
+        if keeps_inputs(self.op(node)) {
+            self.inputs[node]
+                .clone()
+                .iter()
+                .for_each(|x| self.touch(self.values[*x], step));
+        }
+        if let Some(stat) = self.stats[node] {
+            self.touch(stat, step);
+        }
+    }
+
+    fn hand_on(&mut self, node: usize, input: usize, grad: usize) -> Write {
+        let x = self.inputs[node][input];
+        if self.grads[x].is_some() {
+            return Write::Accumulate;
+        }
+        let alone = !(0..node).any(|other| self.grads[other] == Some(grad));
+        let in_place = match self.op(node) {
+            // Both terms may share the sum's gradient if neither gains more before the other is done.
+            Op::Add { a, b } => {
+                let (a, b) = (a.index(), b.index());
+                let quiet = |x: usize, other: usize| {
+                    self.readers[x].iter().all(|r| *r == node || *r < other)
+                };
+                let shared = input == 1 && self.grads[a] == Some(grad);
+                if shared {
+                    quiet(a, b) && quiet(b, a) && self.only(grad, a, node)
+                } else {
+                    alone
+                }
+            }
+            Op::Dropout { .. } | Op::Rotary { .. } | Op::HeadNorm { .. } | Op::Activate { .. } => {
+                alone
+            }
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Norm { .. }
+            | Op::Linear { .. }
+            | Op::Attention { .. }
+            | Op::Gate { .. } => false,
+        };
+        if in_place {
+            self.grads[x] = Some(grad);
+            return Write::InPlace;
+        }
+        let width = self.graph.nodes()[x].width;
+        self.grads[x] = Some(self.storage(width, self.backward_step(node)));
+        Write::Overwrite
+    }
+
+    /// Whether `grad` is, of the nodes before `node`, the gradient of `x` alone.
+    fn only(&self, grad: usize, x: usize, node: usize) -> bool {
+        (0..node).all(|other| other == x || self.grads[other] != Some(grad))
+    }
+
+    /// First fit, in order of birth.
+    fn lay_out(self, rows: usize) -> Plan {
+        let mut order: Vec<usize> = (0..self.storages.len()).collect();
+        order.sort_by_key(|s| self.storages[*s].first);
+        let size = |s: usize| (self.storages[s].width * rows).next_multiple_of(16);
+        let mut offsets = vec![0; self.storages.len()];
+        let mut placed: Vec<usize> = Vec::new();
+        for s in order {
+            let meets = |other: &&usize| {
+                let (a, b) = (self.storages[s], self.storages[**other]);
+                a.first <= b.last && b.first <= a.last
+            };
+            let mut taken: Vec<(usize, usize)> = placed
+                .iter()
+                .filter(meets)
+                .map(|o| (offsets[*o], size(*o)))
+                .collect();
+            taken.sort_unstable();
+            let mut at = 0;
+            for (offset, len) in taken {
+                if at + size(s) <= offset {
+                    break;
+                }
+                at = at.max(offset + len);
+            }
+            offsets[s] = at;
+            placed.push(s);
+        }
+        let region = |s: usize| Region {
+            offset: offsets[s],
+            width: self.storages[s].width,
+        };
+        Plan {
+            rows,
+            len: (0..self.storages.len())
+                .map(|s| offsets[s] + size(s))
+                .max()
+                .unwrap_or(0),
+            values: self.values.iter().map(|s| region(*s)).collect(),
+            stats: self.stats.iter().map(|s| s.map(region)).collect(),
+            grads: self.grads.iter().map(|s| s.map(region)).collect(),
+            writes: self.writes,
+        }
+    }
+}
+
+/// Numbers a row that an op's forward leaves for its backward.
+fn stat_width(op: &Op) -> Option<usize> {
+    match op {
+        Op::Norm { .. } => Some(2),
+        Op::HeadNorm { heads, .. } => Some(*heads),
+        Op::Attention { attention, .. } => Some(attention.heads),
+        Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Sinusoid
+        | Op::Add { .. }
+        | Op::Linear { .. }
+        | Op::Rotary { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => None,
+    }
+}
+
+/// Whether an op's backward reads what its forward wrote.
+fn keeps_output(op: &Op) -> bool {
+    match op {
+        Op::Attention { .. } | Op::HeadNorm { .. } => true,
+        Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Sinusoid
+        | Op::Add { .. }
+        | Op::Norm { .. }
+        | Op::Linear { .. }
+        | Op::Rotary { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => false,
+    }
+}
+
+/// Whether an op's backward reads what its forward read.
+fn keeps_inputs(op: &Op) -> bool {
+    match op {
+        Op::Norm { .. }
+        | Op::Linear { .. }
+        | Op::Attention { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. } => true,
+        Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Sinusoid
+        | Op::Add { .. }
+        | Op::HeadNorm { .. }
+        | Op::Rotary { .. }
+        | Op::Dropout { .. } => false,
+    }
+}

@@ -1,0 +1,119 @@
+//! A graph made ready to run: what does not change from step to step.
+
+use gptlab_kernels::{Isa, activation::Activation as Act, attention, dropout::Dropout, rope};
+use gptlab_model::{
+    Activation, AttentionOp, Graph, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
+    sinusoid,
+};
+
+use crate::Noise;
+
+/// The graph, its constants, and the instructions to run it with.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) graph: Graph,
+    pub(super) isa: Isa,
+    /// By node: slopes of ALiBi, cosines and sines of rotary, the fixed table of sinusoids.
+    tables: Vec<Vec<f32>>,
+}
+
+impl Program {
+    pub(super) fn new(graph: Graph, isa: Isa) -> Self {
+        let block_size = graph.block_size();
+        let tables = graph
+            .nodes()
+            .iter()
+            .map(|n| table(&n.op, n.width, block_size))
+            .collect();
+        Self { graph, isa, tables }
+    }
+
+    pub(super) fn table(&self, node: usize) -> &[f32] {
+        &self.tables[node]
+    }
+
+    /// Cosines and sines of a rotary `node`.
+    pub(super) fn rotations(&self, node: usize) -> (&[f32], &[f32]) {
+        let table = self.table(node);
+        table.split_at(table.len() / 2)
+    }
+
+    /// The slice of `flat`, a number for each parameter, that belongs to `param`.
+    pub(super) fn part<'a>(&self, flat: &'a [f32], param: ParamId) -> &'a [f32] {
+        &flat[self.graph.params().get(param).range()]
+    }
+
+    pub(super) fn part_mut<'a>(&self, flat: &'a mut [f32], param: ParamId) -> &'a mut [f32] {
+        &mut flat[self.graph.params().get(param).range()]
+    }
+
+    /// The dropout of `node` while training; `None` while evaluating.
+    pub(super) fn dropout(&self, node: usize, p: f32, noise: Option<Noise>) -> Option<Dropout> {
+        let noise = noise.filter(|_| p > 0.0)?;
+        let purpose = format!("dropout/{}", self.graph.nodes()[node].name);
+        let stream = Stream::new(noise.seed, &purpose, noise.step);
+        Some(Dropout::new(
+            p,
+            stream.key(),
+            stream.purpose(),
+            stream.step(),
+        ))
+    }
+
+    /// The kernel's options for the attention `node`.
+    pub(super) fn attention(
+        &self,
+        node: usize,
+        op: &AttentionOp,
+        dropout: Option<attention::WeightDropout>,
+    ) -> attention::Options<'_> {
+        let slopes = self.table(node);
+        attention::Options {
+            heads: op.heads,
+            kv_heads: op.kv_heads,
+            head_dim: op.head_dim,
+            causal: op.causal,
+            scale: op.scale,
+            softcap: op.softcap,
+            alibi: (!slopes.is_empty()).then_some(slopes),
+            dropout,
+        }
+    }
+}
+
+fn table(op: &Op, width: usize, block_size: usize) -> Vec<f32> {
+    match op {
+        Op::Sinusoid => (0..block_size)
+            .flat_map(|t| (0..width).map(move |i| sinusoid(t, i, width)))
+            .collect(),
+        Op::Rotary { head_dim, .. } => {
+            let len = rope::table_len(block_size, *head_dim);
+            let mut table = vec![0.0; 2 * len];
+            let (cos, sin) = table.split_at_mut(len);
+            rope::fill_table(cos, sin, *head_dim, ROTARY_BASE);
+            table
+        }
+        Op::Attention { attention, .. } if attention.alibi => alibi_slopes(attention.heads),
+        Op::Attention { .. }
+        | Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Add { .. }
+        | Op::Norm { .. }
+        | Op::Linear { .. }
+        | Op::HeadNorm { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => Vec::new(),
+    }
+}
+
+/// The kernel of an activation.
+pub(super) fn kernel(f: Activation) -> Act {
+    match f {
+        Activation::GeluErf => Act::GeluErf,
+        Activation::GeluTanh => Act::GeluTanh,
+        Activation::Relu => Act::Relu,
+        Activation::ReluSquared => Act::ReluSquared,
+        Activation::Silu => Act::Silu,
+    }
+}

@@ -1,0 +1,15 @@
+//! Engines: what runs a [`gptlab_model::Graph`].
+//!
+//! [`Engine`] is the one contract; [`oracle::Oracle`] (f64, scalar, slow, obvious) and
+//! [`cpu::CpuEngine`] (f32, planned, all cores) both keep it, and the first witnesses the second.
+//! Beside them: decoding one token at a time, and choosing the next token from logits.
+//!
+//! Knows: graphs, batches, weights, optimiser steps, threads it was given.
+//! Never will: specs, data, text, schedules, files, clocks, the environment, printing.
+
+mod contract;
+pub mod cpu;
+pub mod oracle;
+pub mod sample;
+
+pub use contract::{Decay, Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};

@@ -1,0 +1,174 @@
+//! The f64 oracle: the witness of every other engine.
+//!
+//! Each scalar that the forward pass computes goes on a tape, and the gradients come from walking it
+//! backwards; no derivative of any layer is written down here. Slow, obvious, right.
+
+mod forward;
+mod tape;
+
+use forward::Forward;
+use gptlab_model::{Batch, Graph, Group, Param};
+
+use crate::{Decay, Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
+
+/// Runs a graph in f64, scalar by scalar.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    graph: Graph,
+    weights: Vec<f64>,
+    gradients: Vec<f64>,
+    exp_avg: Vec<f64>,
+    exp_avg_sq: Vec<f64>,
+}
+
+impl Oracle {
+    /// An engine for `graph` that begins with `weights`, in the parameter table's order.
+    ///
+    /// # Errors
+    /// When there are more or fewer weights than the table has.
+    pub fn new(graph: Graph, weights: &[f32]) -> Result<Self, ImportError> {
+        let zeros = vec![0.0; graph.params().total()];
+        let mut oracle = Self {
+            graph,
+            weights: zeros.clone(),
+            gradients: zeros.clone(),
+            exp_avg: zeros.clone(),
+            exp_avg_sq: zeros,
+        };
+        oracle.import(Slot::Weights, weights)?;
+        Ok(oracle)
+    }
+
+    /// The weights before they are rounded for [`Engine::export`].
+    pub fn weights64(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// The gradients before they are rounded for [`Engine::export`].
+    pub fn gradients64(&self) -> &[f64] {
+        &self.gradients
+    }
+
+    /// [`Engine::import`] without rounding.
+    ///
+    /// # Errors
+    /// When the number of values is not the parameter table's.
+    pub fn import64(&mut self, slot: Slot, values: &[f64]) -> Result<(), ImportError> {
+        let numbers = match slot {
+            Slot::Weights => &mut self.weights,
+            Slot::Gradients => &mut self.gradients,
+            Slot::ExpAvg => &mut self.exp_avg,
+            Slot::ExpAvgSq => &mut self.exp_avg_sq,
+        };
+        if values.len() != numbers.len() {
+            return Err(ImportError::Count {
+                expected: numbers.len(),
+                found: values.len(),
+            });
+        }
+        numbers.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// The mean loss of `batch`, with dropout where there is `noise`; changes nothing.
+    pub fn loss(&self, batch: &Batch, noise: Option<Noise>) -> f64 {
+        let mut pass = Forward::run(&self.graph, &self.weights, batch, noise, false);
+        let loss = pass.mean_loss();
+        pass.tape.value(loss)
+    }
+
+    fn slot(&self, slot: Slot) -> &[f64] {
+        match slot {
+            Slot::Weights => &self.weights,
+            Slot::Gradients => &self.gradients,
+            Slot::ExpAvg => &self.exp_avg,
+            Slot::ExpAvgSq => &self.exp_avg_sq,
+        }
+    }
+}
+
+impl Engine for Oracle {
+    fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+        let mut pass = Forward::run(&self.graph, &self.weights, batch, Some(noise), true);
+        let loss = pass.mean_loss();
+        let fresh = pass.tape.gradients(loss);
+        for (held, fresh) in self.gradients.iter_mut().zip(fresh) {
+            *held += fresh;
+        }
+        pass.tape.value(loss)
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        let mut pass = Forward::run(&self.graph, &self.weights, batch, None, false);
+        let losses = pass.losses();
+        losses.iter().map(|loss| pass.tape.value(*loss)).collect()
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> StepStats {
+        let squares = self.gradients.iter().map(|g| g * g);
+        let grad_norm = squares.sum::<f64>().sqrt();
+        let factor = match hyper.grad_clip {
+            Some(clip) => (clip / (grad_norm + 1e-6)).min(1.0),
+            None => 1.0,
+        };
+        for param in self.graph.params().iter() {
+            let weight_decay = weight_decay(hyper, param);
+            for i in param.range() {
+                adam_w(
+                    &mut self.weights[i],
+                    self.gradients[i] * factor,
+                    &mut self.exp_avg[i],
+                    &mut self.exp_avg_sq[i],
+                    weight_decay,
+                    hyper,
+                );
+            }
+        }
+        self.gradients.fill(0.0);
+        StepStats { grad_norm }
+    }
+
+    fn export(&self, slot: Slot) -> Vec<f32> {
+        self.slot(slot).iter().map(|x| *x as f32).collect()
+    }
+
+    fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
+        let values: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
+        self.import64(slot, &values)
+    }
+
+    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
+        let id = self.graph.find(name)?;
+        let pass = Forward::run(&self.graph, &self.weights, batch, None, false);
+        let numbers = pass.value(id).iter().flatten();
+        Some(Matrix {
+            rows: batch.tokens(),
+            cols: self.graph.node(id).width,
+            values: numbers.map(|x| pass.tape.value(*x) as f32).collect(),
+        })
+    }
+}
+
+fn weight_decay(hyper: &StepHyper, param: &Param) -> f64 {
+    match (hyper.decay, param.group) {
+        (Decay::Everything, Group::Matrix | Group::Vector) | (Decay::Matrices, Group::Matrix) => {
+            hyper.weight_decay
+        }
+        (Decay::Matrices, Group::Vector) => 0.0,
+    }
+}
+
+/// One number's step, as `torch.optim.AdamW` takes it (its `_single_tensor_adam`): `m` is the first
+/// moment, `v` the second.
+fn adam_w(p: &mut f64, g: f64, m: &mut f64, v: &mut f64, weight_decay: f64, hyper: &StepHyper) {
+    let correction = |beta: f64| 1.0 - beta.powf(hyper.update as f64);
+    *p *= 1.0 - hyper.lr * weight_decay;
+    *m = hyper.beta1 * *m + (1.0 - hyper.beta1) * g;
+    *v = hyper.beta2 * *v + (1.0 - hyper.beta2) * g * g;
+    let denominator = v.sqrt() / correction(hyper.beta2).sqrt() + hyper.eps;
+    *p -= hyper.lr / correction(hyper.beta1) * *m / denominator;
+}

@@ -1,0 +1,48 @@
+//! Every engine there is. A line in each list here puts an engine through every suite.
+
+use gptlab_engine::{Engine, cpu::CpuEngine, oracle::Oracle};
+use gptlab_model::Graph;
+
+use super::tolerance::Tolerance;
+
+/// An engine under test and how near the oracle it has to be.
+pub(crate) struct Candidate {
+    pub(crate) name: &'static str,
+    pub(crate) make: fn(Graph, &[f32]) -> Box<dyn Engine>,
+    pub(crate) tolerance: Tolerance,
+}
+
+const ORACLE: Candidate = Candidate {
+    name: "oracle",
+    make: |graph, weights| Box::new(oracle(graph, weights)),
+    tolerance: Tolerance::F32,
+};
+
+const CPU: Candidate = Candidate {
+    name: "cpu",
+    make: |graph, weights| Box::new(cpu(graph, weights, 1)),
+    tolerance: Tolerance::F32,
+};
+
+const CPU_OF_MANY_THREADS: Candidate = Candidate {
+    name: "cpu, 3 threads",
+    make: |graph, weights| Box::new(cpu(graph, weights, 3)),
+    tolerance: Tolerance::F32,
+};
+
+/// Every engine: the laws are for all.
+pub(crate) const CANDIDATES: &[Candidate] = &[ORACLE, CPU, CPU_OF_MANY_THREADS];
+
+/// Those that the oracle is the witness of.
+pub(crate) const WITNESSED: &[Candidate] = &[CPU];
+
+/// One engine with different numbers of threads, which must not show.
+pub(crate) const TEAMS: &[Candidate] = &[CPU, CPU_OF_MANY_THREADS];
+
+pub(crate) fn oracle(graph: Graph, weights: &[f32]) -> Oracle {
+    Oracle::new(graph, weights).expect("as many weights as the table has")
+}
+
+fn cpu(graph: Graph, weights: &[f32], threads: usize) -> CpuEngine {
+    CpuEngine::new(graph, weights, threads).expect("as many weights as the table has, and threads")
+}

@@ -1,0 +1,8 @@
+//! What the suites share: specs, batches, engines under test, tolerances.
+
+#![allow(dead_code)] // each test program uses a part of it
+
+pub(crate) mod batches;
+pub(crate) mod engines;
+pub(crate) mod specs;
+pub(crate) mod tolerance;

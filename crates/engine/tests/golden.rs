@@ -1,0 +1,426 @@
+//! Every engine against PyTorch: the numbers in `golden/`, made by `golden/make.py`.
+//!
+//! The witness is an independent program (`bench/peers/gpt.py`: other kernels, autograd and optimiser)
+//! at equal weights, batches and dropout masks, in float64. It says, too, how far its own float32 run
+//! strays: the yardstick for f32 engines. Remaking a golden needs Python; reading one does not.
+
+mod common;
+#[path = "golden/files.rs"]
+mod files;
+#[path = "golden/gate.rs"]
+mod gate;
+
+use std::collections::BTreeSet;
+
+use common::engines::{WITNESSED, oracle};
+use files::{Decays, Golden, Numbers, Train};
+use gate::{Policy, Quantity, Report, Yardstick, worst_error};
+use gptlab_engine::{Engine, Slot, oracle::Oracle};
+use gptlab_model::{
+    Activation, Attention, Bias, Head, Mask, MlpForm, Norm, NormPlace, Order, Param, Position,
+    QkNorm, Residual, ResidualInit, Scale, Sublayer,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// An engine, and its numbers as exactly as it gives them.
+trait Subject {
+    fn engine(&mut self) -> &mut dyn Engine;
+    fn numbers(&self, slot: Slot) -> Vec<f64>;
+}
+
+/// Any engine: rounded to f32.
+impl Subject for Box<dyn Engine> {
+    fn engine(&mut self) -> &mut dyn Engine {
+        &mut **self
+    }
+
+    fn numbers(&self, slot: Slot) -> Vec<f64> {
+        self.export(slot).into_iter().map(f64::from).collect()
+    }
+}
+
+/// The oracle: to the last digit.
+impl Subject for Oracle {
+    fn engine(&mut self) -> &mut dyn Engine {
+        self
+    }
+
+    fn numbers(&self, slot: Slot) -> Vec<f64> {
+        match slot {
+            Slot::Weights => self.weights64().to_vec(),
+            Slot::Gradients => self.gradients64().to_vec(),
+            Slot::ExpAvg | Slot::ExpAvgSq => panic!("no golden holds moments"),
+        }
+    }
+}
+
+/// One engine on one golden.
+struct Case<'a, E> {
+    golden: &'a Golden,
+    engine: E,
+    report: &'a mut Report,
+}
+
+impl<E: Subject> Case<'_, E> {
+    /// One number: found, PyTorch's double and single, and the double's sway.
+    fn number(
+        &mut self,
+        quantity: Quantity,
+        what: &str,
+        found: f64,
+        [double, single, sway]: [f64; 3],
+    ) {
+        let at = || format!("{what} of {}", self.golden.name);
+        let torch = (single - double).abs();
+        let yardstick = Yardstick { torch, sway };
+        self.report
+            .compare(quantity, at, &[found], &[double], yardstick);
+    }
+
+    /// Loss without dropout, loss, every gradient, and their norm.
+    fn gradients(&mut self) {
+        let Golden {
+            double,
+            single,
+            sway,
+            ..
+        } = self.golden;
+        let batch = self.golden.batch(&self.golden.batch);
+        let found = self.engine.engine().evaluate(&batch);
+        let expected = [double.eval_loss, single.eval_loss, sway.eval_loss];
+        self.number(Quantity::Loss, "loss without dropout", found, expected);
+        let noise = self.golden.noise(self.golden.noise.step);
+        let found = self.engine.engine().forward_backward(&batch, noise);
+        let expected = [double.loss, single.loss, sway.loss];
+        self.number(Quantity::Loss, "loss", found, expected);
+        let gradients = self.engine.numbers(Slot::Gradients);
+        for param in self.golden.graph().params().iter() {
+            self.gradient(param, &gradients[param.range()]);
+        }
+        let expected = [double.grad_norm, single.grad_norm, sway.grad_norm];
+        self.number(Quantity::GradNorm, "all", norm(&gradients), expected);
+    }
+
+    /// One tensor's gradient: all of it, or a sample and the norm.
+    fn gradient(&mut self, param: &Param, found: &[f64]) {
+        let (name, golden) = (&param.name, self.golden);
+        let Golden {
+            double,
+            single,
+            sway,
+            ..
+        } = golden;
+        let picked: Vec<f64> = match &golden.sample {
+            None => found.to_vec(),
+            Some(sample) => sample[name].iter().map(|i| found[*i]).collect(),
+        };
+        let at = || format!("{name} of {}", golden.name);
+        let expected = &double.grads[name];
+        let torch = worst_error(&single.grads[name], expected);
+        let yardstick = Yardstick {
+            torch,
+            sway: sway.grads[name],
+        };
+        self.report
+            .compare(Quantity::Gradient, at, &picked, expected, yardstick);
+        let norms = [&double.grad_norms, &single.grad_norms, &sway.grad_norms];
+        if let [Some(double), Some(single), Some(sway)] = norms {
+            let expected = [double[name], single[name], sway[name]];
+            self.number(Quantity::GradNorm, name, norm(found), expected);
+        }
+    }
+
+    /// Steps of training from the initial weights, and where they lead.
+    fn train(&mut self, train: &Train) {
+        let golden = self.golden;
+        let (mut losses, mut norms) = (Vec::new(), Vec::new());
+        for (step, batch) in train.batches.iter().enumerate() {
+            let batch = golden.batch(batch);
+            let engine = self.engine.engine();
+            losses.push(engine.forward_backward(&batch, golden.noise(step as u32)));
+            let hyper = train.hyper.at(step, train.lrs[step]);
+            norms.push(engine.update(&hyper).grad_norm);
+        }
+        let Train {
+            double,
+            single,
+            sway,
+            ..
+        } = train;
+        let expected = [&double.losses, &single.losses];
+        self.course(Quantity::TrainLoss, &losses, expected, sway.losses);
+        let expected = [&double.grad_norms, &single.grad_norms];
+        self.course(Quantity::TrainGradNorm, &norms, expected, sway.grad_norms);
+        let weights = self.engine.numbers(Slot::Weights);
+        for param in golden.graph().params().iter() {
+            self.weight(train, param, weights[param.range()].to_vec());
+        }
+    }
+
+    /// One number of every step.
+    fn course(
+        &mut self,
+        quantity: Quantity,
+        found: &[f64],
+        [double, single]: [&Vec<f64>; 2],
+        sway: f64,
+    ) {
+        let at = || self.golden.name.clone();
+        let torch = worst_error(single, double);
+        let yardstick = Yardstick { torch, sway };
+        self.report.compare(quantity, at, found, double, yardstick);
+    }
+
+    /// One tensor after the last step, without the entries that are adrift.
+    fn weight(&mut self, train: &Train, param: &Param, mut found: Vec<f64>) {
+        let name = &param.name;
+        let expected = &train.double.weights[name];
+        for i in train.adrift.get(name).into_iter().flatten() {
+            found[*i] = expected[*i];
+        }
+        let at = || format!("{name} of {}", self.golden.name);
+        let (torch, sway) = (train.single.weights[name], train.sway.weights[name]);
+        let yardstick = Yardstick { torch, sway };
+        self.report
+            .compare(Quantity::Weight, at, &found, expected, yardstick);
+    }
+}
+
+fn norm(xs: &[f64]) -> f64 {
+    xs.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// Puts fresh engines through a golden: one for its gradients, one for its training.
+fn check<E: Subject>(golden: &Golden, make: impl Fn(&Golden) -> E, report: &mut Report) {
+    report.goldens += 1;
+    let engine = make(golden);
+    let mut case = Case {
+        golden,
+        engine,
+        report,
+    };
+    case.gradients();
+    if let Some(train) = &golden.train {
+        case.engine = make(golden);
+        case.train(train);
+    }
+}
+
+fn fresh_oracle(golden: &Golden) -> Oracle {
+    let graph = golden.graph();
+    let weights = golden.weights(&graph);
+    oracle(graph, &weights)
+}
+
+/// The scalar oracle would put gigabytes on its tape for a model of true size.
+fn is_small(golden: &Golden) -> bool {
+    golden.sample.is_none()
+}
+
+#[test]
+fn the_oracle_agrees_with_pytorch_to_the_digits_kept() {
+    let mut report = Report::new(Policy::Double);
+    for golden in files::all().iter().filter(|g| is_small(g)) {
+        check(golden, fresh_oracle, &mut report);
+    }
+    report.finish("the oracle");
+}
+
+#[test]
+fn the_oracle_agrees_with_pytorch_on_losses_at_true_size() {
+    for golden in files::all().iter().filter(|g| !is_small(g)) {
+        let oracle = fresh_oracle(golden);
+        let batch = golden.batch(&golden.batch);
+        let noise = golden.noise(golden.noise.step);
+        let found = [oracle.loss(&batch, None), oracle.loss(&batch, Some(noise))];
+        let expected = [golden.double.eval_loss, golden.double.loss];
+        let error = worst_error(&found, &expected);
+        assert!(
+            error <= 1e-12 * expected[0],
+            "{}: {found:?}, not {expected:?}",
+            golden.name
+        );
+    }
+}
+
+#[test]
+#[ignore = "gigabytes of tape"]
+fn the_oracle_agrees_with_pytorch_on_gradients_at_true_size() {
+    let mut report = Report::new(Policy::Double);
+    for golden in files::all().iter().filter(|g| !is_small(g)) {
+        check(golden, fresh_oracle, &mut report);
+    }
+    assert!(report.goldens > 0, "no golden of true size");
+    assert_eq!(report.failures(), 0, "{report:?}");
+}
+
+#[test]
+fn every_other_engine_agrees_with_pytorch() {
+    for candidate in WITNESSED {
+        let mut report = Report::new(Policy::Single);
+        let make = |golden: &Golden| {
+            let graph = golden.graph();
+            let weights = golden.weights(&graph);
+            (candidate.make)(graph, &weights)
+        };
+        for golden in &files::all() {
+            check(golden, make, &mut report);
+        }
+        report.finish(candidate.name);
+    }
+}
+
+/// A golden whose numbers hardly sway, so that small harm shows.
+const STEADY: &str = "one-parallel";
+
+/// Whether the loosest policy notices `harm` done to the golden called `name`.
+fn notices(name: &str, harm: impl Fn(&mut Golden)) -> bool {
+    let mut golden = files::all()
+        .into_iter()
+        .find(|g| g.name == name)
+        .expect(name);
+    harm(&mut golden);
+    let mut report = Report::new(Policy::Single);
+    check(&golden, fresh_oracle, &mut report);
+    report.failures() > 0
+}
+
+fn train(golden: &mut Golden) -> &mut Train {
+    golden.train.as_mut().expect("a golden with training")
+}
+
+fn each_attention(golden: &mut Golden, f: impl Fn(&mut Attention)) {
+    for sublayer in golden.spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Attention(a) => f(a),
+            Sublayer::Mlp(_) => {}
+        }
+    }
+}
+
+fn each_mlp(golden: &mut Golden, form: MlpForm) {
+    for sublayer in golden.spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Attention(_) => {}
+            Sublayer::Mlp(mlp) => mlp.form = form,
+        }
+    }
+}
+
+/// Both precisions of a golden: harm to one alone would lengthen the yardstick.
+fn both(golden: &mut Golden) -> [&mut Numbers; 2] {
+    [&mut golden.double, &mut golden.single]
+}
+
+#[test]
+fn a_wrong_number_is_noticed() {
+    assert!(!notices("one-dropout", |_| {}), "what is right must pass");
+    assert!(notices(STEADY, |g| both(g)
+        .into_iter()
+        .for_each(|n| n.loss *= 1.00001)));
+    assert!(notices(STEADY, |g| both(g)
+        .into_iter()
+        .for_each(|n| n.eval_loss *= 1.00001)));
+    assert!(notices(STEADY, |g| both(g)
+        .into_iter()
+        .for_each(|n| n.grad_norm *= 1.00001)));
+    assert!(notices(STEADY, |g| g.double.loss = f64::NAN));
+    assert!(notices(STEADY, |g| {
+        for numbers in both(g) {
+            numbers.grads.get_mut("ln_f.bias").expect("ln_f.bias")[3] += 1e-4;
+        }
+    }));
+    assert!(notices(STEADY, |g| train(g).double.losses[19] *= 1.001));
+    assert!(notices(STEADY, |g| {
+        let weights = &mut train(g).double.weights;
+        weights.get_mut("ln_f.bias").expect("ln_f.bias")[3] += 1e-4;
+    }));
+}
+
+#[test]
+fn a_wrong_model_is_noticed() {
+    let tanh = MlpForm::Plain(Activation::GeluTanh);
+    assert!(notices(STEADY, |g| each_mlp(g, tanh)));
+    assert!(notices(STEADY, |g| g.batch[0][1] = (g.batch[0][1] + 1) % 11));
+    assert!(notices("one-softcap", |g| each_attention(g, |a| a
+        .softcap =
+        Some(0.801))));
+    assert!(notices("one-position-rotary", |g| g.spec.position = Position::None));
+    assert!(notices("one-dropout", |g| g.noise.step += 1));
+    assert!(notices("one-dropout", |g| g.noise.seed += 1));
+    assert!(notices("one-dropout", |g| g.spec.dropout = 0.1001));
+}
+
+#[test]
+fn a_wrong_step_is_noticed() {
+    assert!(notices(STEADY, |g| train(g).hyper.weight_decay = 0.099));
+    assert!(notices(STEADY, |g| train(g).hyper.beta1 = 0.899));
+    assert!(notices(STEADY, |g| train(g).hyper.beta2 = 0.9989));
+    assert!(notices(STEADY, |g| train(g).hyper.eps = 1e-6));
+    assert!(notices(STEADY, |g| train(g).hyper.grad_clip = Some(1.5)));
+    assert!(notices(STEADY, |g| train(g).hyper.grad_clip = None));
+    assert!(notices(STEADY, |g| train(g).hyper.decay = Decays::Matrices));
+    assert!(notices(STEADY, |g| train(g).lrs[7] *= 1.001));
+}
+
+#[test]
+#[should_panic(expected = "other weights than its maker's")]
+fn other_weights_are_refused() {
+    notices(STEADY, |g| g.seed += 1);
+}
+
+/// Every text in a spec's JSON is a choice; it is named by the fields that lead to it.
+fn choices(path: &str, value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::String(choice) => {
+            into.insert(format!("{path} {choice}"));
+        }
+        Value::Array(items) => items.iter().for_each(|item| choices(path, item, into)),
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                choices(&format!("{path}/{field}"), value, into);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What serde says it would have accepted: every variant there is.
+fn variants<T: DeserializeOwned>(path: &str) -> Vec<String> {
+    let refused = serde_json::from_str::<T>("\"?\"")
+        .err()
+        .expect("not a variant");
+    let sentence = refused.to_string();
+    let names = sentence.split('`').skip(3).step_by(2);
+    let names: Vec<String> = names.map(|name| format!("{path} {name}")).collect();
+    assert!(names.len() > 1, "{path}: no variants in {sentence:?}");
+    names
+}
+
+#[test]
+fn the_goldens_hold_every_choice_of_the_spec() {
+    let mut found = BTreeSet::new();
+    for golden in files::all() {
+        let spec = serde_json::to_value(&golden.spec).expect("a spec as JSON");
+        choices("", &spec, &mut found);
+    }
+    let expected = [
+        variants::<Position>("/position"),
+        variants::<Norm>("/norms/embedding"),
+        variants::<Norm>("/norms/block"),
+        variants::<Norm>("/norms/last"),
+        variants::<NormPlace>("/wiring/norm"),
+        variants::<Residual>("/wiring/residual"),
+        variants::<Order>("/wiring/order"),
+        variants::<Mask>("/layers/attention/mask"),
+        variants::<Scale>("/layers/attention/scale"),
+        variants::<QkNorm>("/layers/attention/qk_norm"),
+        variants::<Activation>("/layers/mlp/form/plain"),
+        variants::<Activation>("/layers/mlp/form/gated"),
+        variants::<Head>("/head"),
+        variants::<Bias>("/bias"),
+        variants::<ResidualInit>("/init/residual"),
+    ];
+    assert_eq!(found, expected.into_iter().flatten().collect());
+}

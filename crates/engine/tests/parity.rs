@@ -1,0 +1,382 @@
+//! Every engine against the oracle: losses, values, gradients and updates, over the whole grid.
+
+mod common;
+
+use common::{
+    batches,
+    engines::{WITNESSED, oracle},
+    specs::{self, Case, Grid},
+    tolerance::{Gate, Tolerance},
+};
+use gptlab_engine::{
+    Decay, Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats, oracle::Oracle,
+};
+use gptlab_model::{Batch, Graph, random::Stream};
+
+const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
+
+/// A step that moves weights visibly. `eps` is large, since a weight whose true gradient is zero (a
+/// key's bias under a softmax) has a gradient of pure rounding, which a small one would turn into a
+/// full step; small ones are for [`one_update_alone_is_near_to_the_last_digits`].
+fn hyper(update: u64, decay: Decay, grad_clip: Option<f64>) -> StepHyper {
+    StepHyper {
+        update,
+        lr: 0.01,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-2,
+        weight_decay: 0.1,
+        decay,
+        grad_clip,
+    }
+}
+
+/// An engine and its witnesses, begun alike.
+struct Trial<'a> {
+    case: &'a Case,
+    gate: &'a mut Gate,
+    engine: Box<dyn Engine>,
+    oracle: Oracle,
+    /// The oracle with weights a rounding away: how far apart two right answers may be.
+    swayed: Oracle,
+}
+
+impl<'a> Trial<'a> {
+    fn new(
+        case: &'a Case,
+        make: impl FnOnce(Graph, &[f32]) -> Box<dyn Engine>,
+        gate: &'a mut Gate,
+    ) -> Self {
+        let weights = batches::weights(&case.graph, 2);
+        let oracle = oracle(case.graph.clone(), &weights);
+        let mut swayed = oracle.clone();
+        let imported = swayed.import64(Slot::Weights, &sway(&weights));
+        imported.expect("as many as the table has");
+        Self {
+            case,
+            gate,
+            engine: make(case.graph.clone(), &weights),
+            oracle,
+            swayed,
+        }
+    }
+
+    /// The same question to all three: found, expected, swayed.
+    fn ask<T>(&mut self, question: impl Fn(&mut dyn Engine) -> T) -> [T; 3] {
+        [
+            question(&mut *self.engine),
+            question(&mut self.oracle),
+            question(&mut self.swayed),
+        ]
+    }
+
+    fn compare(&mut self, what: &str, question: impl Fn(&mut dyn Engine) -> Vec<f64>) {
+        let [found, expected, swayed] = self.ask(question);
+        let what = || format!("{what} of {}", self.case.name);
+        self.gate.compare_swayed(what, &found, &expected, &swayed);
+    }
+
+    fn losses(&mut self, batch: &Batch) {
+        self.compare("losses", |engine| engine.losses(batch));
+        self.compare("evaluate", |engine| vec![engine.evaluate(batch)]);
+    }
+
+    fn values(&mut self, batch: &Batch) {
+        for node in self.case.graph.nodes() {
+            self.compare(&format!("value {}", node.name), |engine| {
+                let value = engine.value(batch, &node.name);
+                let value = value.expect("a value of every node");
+                assert_eq!((value.rows, value.cols), (batch.tokens(), node.width));
+                wide(&value.values)
+            });
+        }
+        assert_eq!(self.engine.value(batch, "no such node"), None);
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, step: u32) {
+        let noise = Noise { seed: 9, step };
+        self.compare("training loss", |engine| {
+            vec![engine.forward_backward(batch, noise)]
+        });
+    }
+
+    /// One slot, tensor by tensor.
+    fn slot(&mut self, slot: Slot) {
+        let [found, expected, swayed] = self.ask(|engine| wide(&engine.export(slot)));
+        for param in self.case.graph.params().iter() {
+            let what = || format!("{slot:?} {} of {}", param.name, self.case.name);
+            let [found, expected, swayed] = [&found, &expected, &swayed].map(|x| &x[param.range()]);
+            self.gate.compare_swayed(what, found, expected, swayed);
+        }
+    }
+
+    fn update(&mut self, hyper: &StepHyper) {
+        self.compare("gradient norm", |engine| {
+            vec![engine.update(hyper).grad_norm]
+        });
+        for slot in SLOTS {
+            self.slot(slot);
+        }
+    }
+}
+
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().map(|x| f64::from(*x)).collect()
+}
+
+/// `weights`, each moved by up to half of an f32's last place.
+fn sway(weights: &[f32]) -> Vec<f64> {
+    let stream = Stream::new(1, "sway", 0);
+    let factor = |i| 1.0 + f64::from(f32::EPSILON) * (stream.uniform_at(i) - 0.5);
+    let weights = weights.iter().zip(0..);
+    weights.map(|(w, i)| f64::from(*w) * factor(i)).collect()
+}
+
+/// Two batches' gradients added up, then an update, then two more steps.
+fn compare(mut trial: Trial, batches: [&Batch; 2]) {
+    trial.losses(batches[0]);
+    trial.values(batches[0]);
+    for (batch, step) in batches.into_iter().zip(0..) {
+        trial.forward_backward(batch, step);
+        trial.slot(Slot::Gradients);
+    }
+    trial.update(&hyper(1, Decay::Everything, None));
+    for (update, decay, grad_clip) in [
+        (2, Decay::Matrices, Some(0.5)),
+        (3, Decay::Everything, Some(1e6)),
+    ] {
+        trial.forward_backward(batches[0], update as u32);
+        trial.update(&hyper(update, decay, grad_clip));
+    }
+    trial.losses(batches[1]);
+}
+
+fn compare_all(suite: &str, cases: &[Case]) {
+    for candidate in WITNESSED {
+        let mut gate = Gate::new(candidate.tolerance);
+        for case in cases {
+            let batches = [1, 2].map(|seed| batches::ragged(&case.model, seed));
+            compare(
+                Trial::new(case, candidate.make, &mut gate),
+                batches.each_ref(),
+            );
+        }
+        gate.finish(&format!("{}, {} {suite}", candidate.name, cases.len()));
+    }
+}
+
+#[test]
+fn each_switch_alone() {
+    compare_all("switches alone", &Grid::alone().cases);
+}
+
+#[test]
+fn every_pair_of_switches() {
+    compare_all("pairs of switches", &Grid::pairs().cases);
+}
+
+#[test]
+fn random_specs() {
+    compare_all("random specs", &Grid::random(400).cases);
+}
+
+#[test]
+fn sizes_past_lanes_tiles_and_mask_rows() {
+    for candidate in WITNESSED {
+        let mut gate = Gate::new(candidate.tolerance);
+        for (case, lengths) in specs::larger() {
+            let [a, b] = [1, 2].map(|seed| batches::of_lengths(&case.model, &lengths, seed));
+            compare(Trial::new(&case, candidate.make, &mut gate), [&a, &b]);
+        }
+        gate.finish(&format!("{}, larger sizes", candidate.name));
+    }
+}
+
+/// The optimiser by itself, at the `eps` people use, on gradients and moments that are given.
+#[test]
+fn one_update_alone_is_near_to_the_last_digits() {
+    for candidate in WITNESSED {
+        let mut gate = Gate::new(Tolerance::F32Step);
+        let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");
+        for (seed, clip) in [(1, None), (2, Some(0.1)), (3, Some(1e6))] {
+            for decay in [Decay::Everything, Decay::Matrices] {
+                let mut trial = Trial::new(&case, candidate.make, &mut gate);
+                trial.ask(|engine| given(engine, seed));
+                let eps = 1e-8;
+                trial.update(&StepHyper {
+                    eps,
+                    ..hyper(seed, decay, clip)
+                });
+            }
+        }
+        gate.finish(&format!("{}, one update alone", candidate.name));
+    }
+}
+
+/// Gradients and moments such as training leaves behind.
+fn given(engine: &mut dyn Engine, seed: u64) {
+    let n = engine.graph().params().total();
+    let squares = batches::noise(n, 0.1, seed + 2)
+        .iter()
+        .map(|x| x * x)
+        .collect();
+    let numbers = [
+        (Slot::Gradients, batches::noise(n, 0.1, seed)),
+        (Slot::ExpAvg, batches::noise(n, 0.05, seed + 1)),
+        (Slot::ExpAvgSq, squares),
+    ];
+    for (slot, numbers) in numbers {
+        let imported = engine.import(slot, &numbers);
+        imported.expect("as many as the table has");
+    }
+}
+
+/// The oracle, with one thing wrong with it.
+struct Broken {
+    oracle: Oracle,
+    wrong: Wrong,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    Nothing,
+    /// One number of one gradient is a thousandth of the tensor's largest too large.
+    OneGradient,
+    /// One gradient is not a number.
+    NotANumber,
+    /// Every dropout mask is another step's.
+    Noise,
+    /// Gradients are not added to those held.
+    Accumulation,
+    /// Weights do not decay.
+    Decay,
+    /// Gradients are not clipped.
+    Clip,
+    /// The first moment's bias correction is a step late.
+    Update,
+}
+
+impl Engine for Broken {
+    fn graph(&self) -> &Graph {
+        self.oracle.graph()
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, mut noise: Noise) -> f64 {
+        match self.wrong {
+            Wrong::Noise => noise.step += 1,
+            Wrong::Accumulation => {
+                let zeros = vec![0.0; self.graph().params().total()];
+                let imported = self.oracle.import64(Slot::Gradients, &zeros);
+                imported.expect("as many as the table has");
+            }
+            Wrong::Nothing
+            | Wrong::OneGradient
+            | Wrong::NotANumber
+            | Wrong::Decay
+            | Wrong::Clip
+            | Wrong::Update => {}
+        }
+        self.oracle.forward_backward(batch, noise)
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        self.oracle.losses(batch)
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> StepStats {
+        let mut hyper = *hyper;
+        match self.wrong {
+            Wrong::Decay => hyper.weight_decay = 0.0,
+            Wrong::Clip => hyper.grad_clip = None,
+            Wrong::Update => hyper.update += 1,
+            Wrong::Nothing
+            | Wrong::OneGradient
+            | Wrong::NotANumber
+            | Wrong::Noise
+            | Wrong::Accumulation => {}
+        }
+        self.oracle.update(&hyper)
+    }
+
+    fn export(&self, slot: Slot) -> Vec<f32> {
+        let mut numbers = self.oracle.export(slot);
+        let tensor = self.graph().params().iter().last().expect("a tensor");
+        let tensor = &mut numbers[tensor.range()];
+        match (slot, self.wrong) {
+            (Slot::Gradients, Wrong::OneGradient) => {
+                let largest = tensor.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                tensor[0] += 1e-3 * largest;
+            }
+            (Slot::Gradients, Wrong::NotANumber) => tensor[0] = f32::NAN,
+            (Slot::Gradients | Slot::Weights | Slot::ExpAvg | Slot::ExpAvgSq, _) => {}
+        }
+        numbers
+    }
+
+    fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
+        self.oracle.import(slot, values)
+    }
+
+    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
+        self.oracle.value(batch, name)
+    }
+}
+
+/// Whether the suite passes on an oracle with `wrong`.
+fn suite_passes(wrong: Wrong) -> bool {
+    let mut spec = specs::base();
+    spec.dropout = 0.25;
+    let case = Case::new("base with dropout", &spec, specs::VOCAB).expect("the base");
+    let mut gate = Gate::new(Tolerance::F32);
+    let make = |graph, weights: &[f32]| -> Box<dyn Engine> {
+        let oracle = oracle(graph, weights);
+        Box::new(Broken { oracle, wrong })
+    };
+    let batches = [1, 2].map(|seed| batches::ragged(&case.model, seed));
+    compare(Trial::new(&case, make, &mut gate), batches.each_ref());
+    gate.passes()
+}
+
+#[test]
+fn the_gate_can_fail() {
+    assert!(suite_passes(Wrong::Nothing));
+    for wrong in [
+        Wrong::OneGradient,
+        Wrong::NotANumber,
+        Wrong::Noise,
+        Wrong::Accumulation,
+        Wrong::Decay,
+        Wrong::Clip,
+        Wrong::Update,
+    ] {
+        assert!(!suite_passes(wrong), "{wrong:?} went unseen");
+    }
+}
+
+/// What the grid covers, so that a change to it is one that somebody made.
+#[test]
+fn the_grid_refuses_only_what_makes_no_sense() {
+    const KINDS: [&str; 5] = [
+        "parallel sublayers need",
+        "sinusoidal positions pair",
+        "rotary positions turn pairs",
+        "n_head must divide",
+        "n_kv_head must divide",
+    ];
+    let grids = [
+        ("alone", Grid::alone(), 40),
+        ("pairs", Grid::pairs(), 900),
+        ("random", Grid::random(400), 200),
+    ];
+    for (name, grid, least) in &grids {
+        assert!(grid.cases.len() >= *least, "{name}: {}", grid.cases.len());
+    }
+    let refused = || grids.iter().flat_map(|(_, grid, _)| &grid.refused);
+    let kind_of = |refusal: String| KINDS.iter().position(|kind| refusal.starts_with(kind));
+    let mut counts = [0; KINDS.len()];
+    for refusal in refused() {
+        let kind = kind_of(refusal.to_string());
+        counts[kind.unwrap_or_else(|| panic!("refused for a new reason: {refusal}"))] += 1;
+    }
+    assert!(counts.iter().all(|n| *n > 0), "{counts:?} of {KINDS:?}");
+}
