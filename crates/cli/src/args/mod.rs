@@ -1,0 +1,180 @@
+//! What was typed. Nothing here knows what it means.
+
+mod command_line;
+mod model;
+mod sample;
+mod train;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use command_line::{Refusal, definition, parse};
+pub(crate) use model::{
+    ActivationArg, InitResidualArg, LnStyleArg, MaskArg, MlpArg, ModelArgs, NormArg, OrderArg,
+    PositionArg, ScaleArg,
+};
+pub(crate) use sample::SampleArgs;
+pub(crate) use train::{DecayedArg, LrShapeArg, MachineArgs, OptimArgs, RunArgs, TokenizerArg, TrainArgs};
+
+use crate::exit::ExitCode;
+
+/// A GPT laboratory: train a GPT on any text, break it one part at a time, see what that did.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gptlab",
+    version,
+    after_help = ExitCode::HELP,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model on a text, from scratch, from a checkpoint, or on from where a run stopped
+    Train(Box<TrainArgs>),
+    /// Write text with a trained model
+    Generate(GenerateArgs),
+    /// Prompt a trained model line by line
+    Interactive(InteractiveArgs),
+    /// Measure a trained model on a text: loss, perplexity, bits per character
+    Eval(EvalArgs),
+    /// Show a checkpoint, or the model that a preset and flags mean
+    Inspect(Box<InspectArgs>),
+    /// Train the one-file microgpt's model on names, fast, with the same output
+    Micro(MicroArgs),
+    /// List the models that have a name
+    Presets(ReadableArgs),
+    /// Tell what this machine and this program offer
+    Doctor(ReadableArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// A settings file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ConfigArgs {
+    /// Read settings from a TOML file: a flag's name is a key; flags typed here win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Output for programs.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct JsonArgs {
+    /// Print JSON, for a program to read
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GenerateArgs {
+    /// The checkpoint to write with (or --load FILE)
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "checkpoint")]
+    pub(crate) load: Option<PathBuf>,
+    /// How many texts to write
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<usize>,
+    /// The seed of the choices; each run has its own where none is given
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) sample: SampleArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InteractiveArgs {
+    /// The checkpoint to talk with (or --load FILE)
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "checkpoint")]
+    pub(crate) load: Option<PathBuf>,
+    /// The seed of the choices; each run has its own where none is given
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) sample: SampleArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EvalArgs {
+    /// The checkpoint to measure (or --load FILE)
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "checkpoint")]
+    pub(crate) load: Option<PathBuf>,
+    /// The text to measure on: a UTF-8 file, or a built-in text (stories, names)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+    /// Measure only this last part of the text; 0 measures all of it
+    #[arg(long, value_name = "FRACTION")]
+    pub(crate) val_fraction: Option<f64>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InspectArgs {
+    /// The checkpoint to show; without one, the model that the flags mean
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// How many tokens the vocabulary has, where no checkpoint says it
+    #[arg(long, value_name = "N")]
+    pub(crate) vocab_size: Option<usize>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MicroArgs {
+    /// The documents, one a line: a UTF-8 file, or a built-in text (names)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+    /// How many steps, one document each
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+    /// The seed of weights, documents and samples
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// What divides the logits before the softmax; 0 takes the likeliest token
+    #[arg(long, value_name = "X")]
+    pub(crate) temperature: Option<f64>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReadableArgs {
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,150 @@
+//! What `train` takes beside a model.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    ConfigArgs, JsonArgs, ModelArgs, SampleArgs,
+    command_line::{SWITCH, switch},
+};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) optim: OptimArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) sample: SampleArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataArgs {
+    /// The text to train on: a UTF-8 file, or a built-in text [default: stories] [built in: stories, names]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+    /// How text becomes tokens
+    #[arg(long, value_name = "KIND")]
+    pub(crate) tokenizer: Option<TokenizerArg>,
+    /// The last part of the text, kept from training to validate on; 0 for none [default: 0.1]
+    #[arg(long, value_name = "FRACTION")]
+    pub(crate) val_fraction: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TokenizerArg {
+    /// A token is a character
+    Chars,
+    /// The same, and each line is a document of its own
+    Lines,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct RunArgs {
+    /// How many steps to train
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+    /// Sequences a step
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+    /// The seed of weights, batches, dropout and samples
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Say how it goes every N steps
+    #[arg(long, value_name = "N")]
+    pub(crate) log_interval: Option<u64>,
+    /// Write a sample every N steps; 0 for none
+    #[arg(long, value_name = "N")]
+    pub(crate) sample_interval: Option<u64>,
+    /// Save a checkpoint every N steps, besides the one at the end; 0 for none
+    #[arg(long, value_name = "N")]
+    pub(crate) checkpoint_interval: Option<u64>,
+    /// Validate on at most about N tokens at a log
+    #[arg(long, value_name = "N")]
+    pub(crate) val_tokens: Option<u64>,
+    /// Save the checkpoint here as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Begin with the weights, model and tokenizer of this checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub(crate) load: Option<PathBuf>,
+    /// Go on where a run stopped: that of this checkpoint, of --save, or of --out
+    #[arg(long, value_name = "CHECKPOINT", num_args = 0..=1, default_missing_value = "",
+          conflicts_with = "load")]
+    pub(crate) resume: Option<PathBuf>,
+    /// The run's folder [default: a new one in runs/]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Do not train: write text with the checkpoint of --load
+    #[arg(long, value_name = SWITCH, value_parser = switch, conflicts_with = "interactive")]
+    pub(crate) generate: Option<bool>,
+    /// Do not train: prompt the checkpoint of --load line by line
+    #[arg(long, value_name = SWITCH, value_parser = switch)]
+    pub(crate) interactive: Option<bool>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Optimiser")]
+pub(crate) struct OptimArgs {
+    /// The learning rate at its highest
+    #[arg(long, value_name = "X")]
+    pub(crate) lr: Option<f64>,
+    /// The learning rate at the end
+    #[arg(long, value_name = "X")]
+    pub(crate) min_lr: Option<f64>,
+    /// Steps in which the learning rate rises from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) warmup: Option<u64>,
+    /// How the learning rate falls after that
+    #[arg(long, value_name = "SHAPE")]
+    pub(crate) lr_shape: Option<LrShapeArg>,
+    #[arg(long, value_name = "X", help = "AdamW's first decay rate")]
+    pub(crate) beta1: Option<f64>,
+    #[arg(long, value_name = "X", help = "AdamW's second decay rate")]
+    pub(crate) beta2: Option<f64>,
+    #[arg(long, value_name = "X", help = "AdamW's epsilon")]
+    pub(crate) eps: Option<f64>,
+    #[arg(long, value_name = "X", help = "AdamW's weight decay")]
+    pub(crate) weight_decay: Option<f64>,
+    /// What weight decay applies to
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) decayed: Option<DecayedArg>,
+    /// The largest global gradient norm; 0 for no limit
+    #[arg(long, value_name = "X")]
+    pub(crate) grad_clip: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LrShapeArg {
+    Constant,
+    Linear,
+    Cosine,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DecayedArg {
+    Everything,
+    /// Not gains and biases
+    Matrices,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Machine")]
+pub(crate) struct MachineArgs {
+    /// How many cores to use [default: all]; results are the same for any number
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}

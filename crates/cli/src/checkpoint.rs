@@ -1,0 +1,42 @@
+//! Checkpoints, as commands need them.
+
+use std::path::Path;
+
+use gptlab_data::Tokenizer;
+use gptlab_model::{Graph, Model};
+use gptlab_train::{Checkpoint, Header, Stored};
+
+use crate::exit::{Outcome, Stop};
+
+/// A checkpoint's model in memory.
+pub(crate) struct Loaded {
+    pub(crate) header: Header,
+    pub(crate) model: Model,
+    pub(crate) graph: Graph,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) weights: Vec<f32>,
+}
+
+/// Reads the checkpoint at `path`.
+pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
+    let checkpoint = open(path)?;
+    Ok(Loaded {
+        header: checkpoint.header().clone(),
+        model: checkpoint.model().clone(),
+        graph: checkpoint.graph().clone(),
+        tokenizer: checkpoint.tokenizer().clone(),
+        weights: checkpoint.read(Stored::Weights)?,
+    })
+}
+
+/// Opens the checkpoint at `path`; its numbers are read when asked for.
+pub(crate) fn open(path: &Path) -> Outcome<Checkpoint> {
+    let checkpoint = Checkpoint::open(path).map_err(Stop::from);
+    checkpoint.map_err(|stop| {
+        if path.exists() {
+            stop
+        } else {
+            stop.hint("`gptlab train` makes a checkpoint, and says where")
+        }
+    })
+}

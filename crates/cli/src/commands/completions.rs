@@ -1,0 +1,17 @@
+//! `gptlab completions`: the shell's side of the help.
+
+use clap_complete::generate;
+
+use crate::{
+    args::{CompletionsArgs, definition},
+    exit::{ExitCode, Outcome, Stop},
+    printer::Printer,
+};
+
+pub(super) fn run(args: &CompletionsArgs, printer: Printer) -> Outcome {
+    let mut script = Vec::new();
+    generate(args.shell, &mut definition(), "gptlab", &mut script);
+    let script = String::from_utf8(script).map_err(Stop::failure)?;
+    printer.text(script);
+    Ok(ExitCode::Success)
+}

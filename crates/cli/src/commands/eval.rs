@@ -1,0 +1,104 @@
+//! `gptlab eval`: how well a checkpoint predicts a text.
+
+use std::sync::Arc;
+
+use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
+use gptlab_train::{Evaluation, evaluate};
+use serde::Serialize;
+
+use crate::{
+    args::EvalArgs,
+    checkpoint::{self, Loaded},
+    commands::generate::checkpoint_path,
+    engines,
+    exit::{ExitCode, Outcome, Stop},
+    printer::{Printer, count},
+    text,
+};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    text: String,
+    /// Which part of the text: its last fraction, or 1 for all of it.
+    fraction: f64,
+    /// The context, in tokens.
+    block_size: usize,
+    predictions: u64,
+    /// In nats a token.
+    loss: f64,
+    perplexity: f64,
+    bits_per_char: f64,
+}
+
+pub(super) fn run(args: &EvalArgs, printer: Printer) -> Outcome {
+    let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "eval")?;
+    let loaded = checkpoint::load(&path)?;
+    let text = text_of(args, &loaded)?;
+    let report = measure(args, &loaded, &text)?;
+    if args.json.json {
+        printer.json(&report);
+    } else {
+        show(&report, printer);
+    }
+    Ok(ExitCode::Success)
+}
+
+/// The text that was typed, or the built-in one that the checkpoint was trained on.
+fn text_of(args: &EvalArgs, loaded: &Loaded) -> Outcome<Text> {
+    if args.data.is_some() {
+        return text::source(args.data.as_deref(), Builtin::Stories);
+    }
+    text::by_fingerprint(loaded.header.data.fingerprint)
+        .ok_or_else(|| {
+            Stop::usage("eval needs --data: the checkpoint was not trained on a built-in text")
+        })
+}
+
+fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text) -> Outcome<Report> {
+    let data = &loaded.header.data;
+    let trained_on = text.fingerprint() == data.fingerprint;
+    // Of its own text, the part that it has not seen.
+    let usual = if trained_on { data.val_fraction } else { 0.0 };
+    let fraction = args.val_fraction.unwrap_or(usual);
+    let corpus = Corpus::new(text, loaded.tokenizer.clone(), fraction)?;
+    let part = if fraction > 0.0 { Part::Validation } else { Part::Train };
+    let block_size = corpus.fit_block_size(loaded.model.spec().block_size).block_size;
+    let batch_size = loaded.header.hyper.batch_size;
+    let batches = Batches::new(Arc::new(corpus), block_size, batch_size, 0).map_err(Stop::data)?;
+    let threads = engines::threads(&args.machine)?;
+    let mut engine = engines::make(loaded.graph.clone(), &loaded.weights, threads)
+        .map_err(Stop::failure)?;
+    let found = evaluate(engine.as_mut(), &loaded.model, &batches, part, u64::MAX)
+        .map_err(Stop::data)?
+        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;
+    Ok(report(text, fraction, block_size, &found))
+}
+
+fn report(text: &Text, fraction: f64, block_size: usize, found: &Evaluation) -> Report {
+    Report {
+        text: text.origin().to_string(),
+        fraction: if fraction > 0.0 { fraction } else { 1.0 },
+        block_size,
+        predictions: found.tokens,
+        loss: found.loss,
+        perplexity: found.loss.exp(),
+        bits_per_char: found.bits_per_char,
+    }
+}
+
+fn show(report: &Report, printer: Printer) {
+    let part = match report.fraction {
+        1.0 => "all of it".to_owned(),
+        fraction => format!("its last {:.3}", fraction),
+    };
+    printer.line(format_args!("text         {} ({part})", report.text));
+    printer.line(format_args!(
+        "predictions  {} with a context of {}",
+        count(report.predictions),
+        report.block_size
+    ));
+    printer.line(format_args!("loss         {:.4} nats per token", report.loss));
+    printer.line(format_args!("perplexity   {:.4}", report.perplexity));
+    printer.line(format_args!("bpc          {:.4} bits per character", report.bits_per_char));
+}

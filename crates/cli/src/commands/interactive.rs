@@ -1,0 +1,131 @@
+//! `gptlab interactive`: a prompt, what the model makes of it, and again.
+
+use std::io;
+
+use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
+
+use crate::{
+    args::{InteractiveArgs, SampleArgs},
+    author::Author,
+    checkpoint::{self, Loaded},
+    commands::generate::{checkpoint_path, seed_or_clock},
+    exit::{ExitCode, Outcome, Stop},
+    interrupt::Interrupt,
+    printer::Printer,
+};
+
+const PROMPT: &str = "prompt> ";
+
+pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
+    let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "interactive")?;
+    let loaded = checkpoint::load(&path)?;
+    talk(&loaded, &args.sample, args.seed, printer)
+}
+
+pub(super) fn talk(
+    loaded: &Loaded,
+    args: &SampleArgs,
+    seed: Option<u64>,
+    printer: Printer,
+) -> Outcome {
+    let mut author = Author::of(loaded, args, seed_or_clock(seed))?;
+    let interrupt = Interrupt::listen(printer, "");
+    let mut lines = Lines::new(printer)?;
+    let mut number = 0;
+    if let Some(prompt) = &args.prompt {
+        answer(&mut author, prompt, number, &interrupt, printer);
+        number += 1;
+    }
+    while let Some(line) = lines.next(&interrupt, printer)? {
+        match line.trim() {
+            "quit" | "exit" | "q" => break,
+            "" => {}
+            _ => {
+                answer(&mut author, &line, number, &interrupt, printer);
+                number += 1;
+            }
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+/// Shows what the model makes of `prompt`; what goes wrong is said, and the talk goes on.
+fn answer(
+    author: &mut Author,
+    prompt: &str,
+    number: u32,
+    interrupt: &Interrupt,
+    printer: Printer,
+) {
+    interrupt.take();
+    let mut begun = false;
+    let show = |text: &str| {
+        if !begun {
+            printer.text(prompt);
+            begun = true;
+        }
+        printer.text(text);
+    };
+    match author.write(prompt, number, interrupt, show) {
+        Ok(_) => printer.text("\n"),
+        Err(stop) => printer.stop(&stop),
+    }
+    interrupt.take();
+}
+
+/// Where prompts come from.
+enum Lines {
+    /// A person, with line editing and a history.
+    Terminal(Box<Editor<(), MemHistory>>),
+    Pipe,
+}
+
+impl Lines {
+    fn new(printer: Printer) -> Outcome<Self> {
+        if !printer.is_interactive() {
+            return Ok(Self::Pipe);
+        }
+        printer.note("type a beginning and press Enter; Ctrl-C stops the model, `quit` or Ctrl-D leaves");
+        Editor::with_history(Config::default(), MemHistory::new())
+            .map(|editor| Self::Terminal(Box::new(editor)))
+            .map_err(|e| Stop::failure(format_args!("cannot read from the terminal: {e}")))
+    }
+
+    /// The next line, or `None` at the end of input.
+    fn next(&mut self, interrupt: &Interrupt, printer: Printer) -> Outcome<Option<String>> {
+        match self {
+            Self::Terminal(editor) => typed(editor, printer),
+            Self::Pipe => piped(interrupt),
+        }
+    }
+}
+
+fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> Outcome<Option<String>> {
+    loop {
+        // rustyline's own enum, and open: what is not listed speaks for itself.
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ReadlineError is non-exhaustive")]
+        match editor.readline(PROMPT) {
+            Ok(line) => {
+                // A history that forgets a line is no reason to stop.
+                let _ = editor.add_history_entry(&line);
+                return Ok(Some(line));
+            }
+            Err(ReadlineError::Eof) => return Ok(None),
+            Err(ReadlineError::Interrupted) => printer.hint("`quit` or Ctrl-D leaves"),
+            Err(e) => return Err(Stop::failure(format_args!("cannot read a line: {e}"))),
+        }
+    }
+}
+
+fn piped(interrupt: &Interrupt) -> Outcome<Option<String>> {
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line) {
+        Ok(0) => Ok(None),
+        Ok(_) if interrupt.is_set() => Ok(None),
+        Ok(_) => Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned())),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+            Err(Stop::data("standard input is not UTF-8"))
+        }
+        Err(e) => Err(Stop::failure(format_args!("cannot read standard input: {e}"))),
+    }
+}

@@ -1,0 +1,105 @@
+//! What is about to be trained, in a few lines.
+
+use std::path::Path;
+
+use gptlab_data::{Builtin, Part, Split, stories};
+use gptlab_model::{Counts, Sublayer};
+use gptlab_train::Resolved;
+
+use crate::printer::{Printer, count};
+
+pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, threads: usize, printer: Printer) {
+    for line in lines(resolved, threads) {
+        printer.say(line);
+    }
+    if let Some(folder) = folder {
+        printer.say(format_args!("record   {}", folder.display()));
+    }
+    for notice in &resolved.notices {
+        printer.warn(notice);
+    }
+    let first = resolved.first_step();
+    if first > 0 {
+        printer.say(format_args!("going on after {} steps", count(first)));
+    }
+}
+
+fn lines(resolved: &Resolved, threads: usize) -> Vec<String> {
+    vec![
+        model(resolved),
+        data(resolved),
+        plan(resolved, threads),
+        guide(resolved),
+    ]
+}
+
+fn model(resolved: &Resolved) -> String {
+    let spec = &resolved.experiment.spec;
+    let counts = Counts::of(&resolved.graph, spec.block_size);
+    format!(
+        "model    {} parameters: {}, {}, width {}, context {}",
+        count(counts.parameters as u64),
+        plural(spec.layers.len(), "layer"),
+        heads(resolved),
+        spec.n_embd,
+        spec.block_size
+    )
+}
+
+fn heads(resolved: &Resolved) -> String {
+    let mut sublayers = resolved.experiment.spec.layers.iter().flatten();
+    let heads = sublayers.find_map(|sublayer| match sublayer {
+        Sublayer::Attention(a) => Some(a.heads),
+        Sublayer::Mlp(_) => None,
+    });
+    heads.map_or("no attention".into(), |n| plural(n, "head"))
+}
+
+fn data(resolved: &Resolved) -> String {
+    let corpus = resolved.batches.corpus();
+    let kept = match corpus.part(Part::Validation) {
+        Some(split) => format!("{} to validate on", size(split)),
+        None => "nothing to validate on".into(),
+    };
+    format!(
+        "data     {}: {} to train on, {kept}, a vocabulary of {}",
+        resolved.experiment.data.source,
+        size(corpus.train()),
+        count(resolved.model.vocab_size() as u64)
+    )
+}
+
+fn size(split: &Split) -> String {
+    match split.documents() {
+        Some(documents) => format!("{} documents", count(documents as u64)),
+        None => format!("{} characters", count(split.characters() as u64)),
+    }
+}
+
+fn plan(resolved: &Resolved, threads: usize) -> String {
+    let hyper = &resolved.experiment.hyper;
+    format!(
+        "plan     {} steps of {} sequences, seed {}, on {}",
+        count(hyper.steps),
+        hyper.batch_size,
+        resolved.experiment.seed,
+        plural(threads, "core")
+    )
+}
+
+fn plural(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Between which losses a run moves.
+fn guide(resolved: &Resolved) -> String {
+    let uniform = (resolved.model.vocab_size() as f64).ln();
+    let guess = format!("guide    a loss of {uniform:.2} is blind guessing");
+    let name = Builtin::Stories.name();
+    if resolved.experiment.data.source.contains(&format!("`{name}`")) {
+        let floor = stories::floor().nats_per_character();
+        format!("{guess}; {floor:.3} is the best any model can do on this text")
+    } else {
+        guess
+    }
+}

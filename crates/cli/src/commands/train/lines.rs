@@ -1,0 +1,97 @@
+//! The lines of a run, in the seed's form.
+
+use gptlab_record::StepRecord;
+
+use crate::printer::count;
+
+/// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and what else is known.
+pub(super) fn step(record: &StepRecord) -> String {
+    let mut line = format!(
+        "step {:5} | loss {:.4} | grad_norm {:.4} | lr {} | time {:.1}s",
+        record.step,
+        record.loss,
+        record.grad_norm,
+        scientific(record.lr),
+        record.seconds
+    );
+    if let Some(loss) = record.val_loss {
+        line += &format!(" | val {loss:.4}");
+    }
+    if let Some(bits) = record.val_bits_per_char {
+        line += &format!(" | bpc {bits:.2}");
+    }
+    line + &format!(" | {} tok/s", count(record.tokens_per_second.round() as u64))
+}
+
+/// Python's `{:.2e}`: a sign and at least two digits in the exponent.
+fn scientific(x: f64) -> String {
+    let text = format!("{x:.2e}");
+    let Some((digits, exponent)) = text.split_once('e') else {
+        return text;
+    };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// `3 min 20 s`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) => format!("{seconds:.1} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: StepRecord = StepRecord {
+        step: 0,
+        loss: 4.171_79,
+        grad_norm: 3.410_4,
+        lr: 0.0,
+        seconds: 3.6,
+        tokens_per_second: 61_000.4,
+        val_loss: None,
+        val_bits_per_char: None,
+    };
+
+    #[test]
+    fn a_step_begins_as_the_seed_s_does() {
+        assert_eq!(
+            step(&RECORD),
+            "step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s | 61,000 tok/s"
+        );
+        let validated = StepRecord {
+            val_loss: Some(4.172),
+            val_bits_per_char: Some(6.019),
+            ..RECORD
+        };
+        assert_eq!(
+            step(&validated),
+            "step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s \
+             | val 4.1720 | bpc 6.02 | 61,000 tok/s"
+        );
+    }
+
+    /// From CPython's `'%.2e' % x`.
+    #[test]
+    fn exponents_are_python_s() {
+        let known = [(0.0, "0.00e+00"), (3e-4, "3.00e-04"), (12.5, "1.25e+01"), (1e-100, "1.00e-100")];
+        for (x, said) in known {
+            assert_eq!(scientific(x), said);
+        }
+    }
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(3.14), "3.1 s");
+        assert_eq!(duration(200.2), "3 min 20 s");
+        assert_eq!(duration(7_300.0), "2 h 1 min");
+    }
+}

@@ -1,0 +1,153 @@
+//! Who watches a run: prints its lines, moves the bar, writes samples, hears Ctrl-C.
+
+use gptlab_data::Tokenizer;
+use gptlab_engine::{Engine, Slot};
+use gptlab_model::Graph;
+use gptlab_record::Event;
+use gptlab_train::{Observer, Progress, Resolved};
+
+use super::lines;
+use crate::{
+    args::{SampleArgs, TrainArgs},
+    author::{self, Author},
+    exit::{Outcome, Stop},
+    interrupt::Interrupt,
+    printer::Printer,
+    progress::Bar,
+};
+
+/// How many documents a sample shows, where a model writes documents.
+const DOCUMENTS: u32 = 5;
+
+pub(super) struct Watch {
+    printer: Printer,
+    interrupt: Interrupt,
+    bar: Bar,
+    json: bool,
+    graph: Graph,
+    tokenizer: Tokenizer,
+    sample: SampleArgs,
+    seed: u64,
+    diverged: bool,
+}
+
+impl Watch {
+    /// Refuses now what would spoil the first sample.
+    pub(super) fn new(
+        args: &TrainArgs,
+        resolved: &Resolved,
+        interrupt: Interrupt,
+        printer: Printer,
+    ) -> Outcome<Self> {
+        author::sampling(&args.sample)?;
+        let prompt = args.sample.prompt.as_deref().unwrap_or_default();
+        resolved.tokenizer.prompt(prompt).map_err(Stop::data)?;
+        Ok(Self {
+            printer,
+            interrupt,
+            bar: Bar::new(printer, resolved.first_step(), resolved.experiment.hyper.steps),
+            json: args.json.json,
+            graph: resolved.graph.clone(),
+            tokenizer: resolved.tokenizer.clone(),
+            sample: args.sample.clone(),
+            seed: resolved.experiment.seed,
+            diverged: false,
+        })
+    }
+
+    pub(super) fn close(&self) {
+        self.bar.close();
+    }
+
+    fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<String> {
+        let weights = engine.export(Slot::Weights);
+        let (args, seed) = (&self.sample, self.seed);
+        let mut author = Author::new(&self.graph, &weights, &self.tokenizer, args, seed)?;
+        let prompt = args.prompt.as_deref().unwrap_or_default();
+        let texts = if self.tokenizer.bos().is_some() { DOCUMENTS } else { 1 };
+        // Streams of their own, so that a sample depends on the step alone.
+        let first = (step as u32).wrapping_mul(DOCUMENTS);
+        let written: Outcome<Vec<String>> = (0..texts)
+            .map(|i| {
+                let number = first.wrapping_add(i);
+                let written = author.write(prompt, number, &self.interrupt, |_| {})?;
+                Ok(written.prompt + &written.text)
+            })
+            .collect();
+        Ok(written?.join("\n"))
+    }
+}
+
+fn is_divergence(event: &Event) -> bool {
+    match event {
+        Event::Step(record) => !record.loss.is_finite(),
+        Event::Start { .. }
+        | Event::Notice { .. }
+        | Event::Sample { .. }
+        | Event::Checkpoint { .. }
+        | Event::Resume { .. }
+        | Event::Stop { .. }
+        | Event::Done { .. } => false,
+    }
+}
+
+fn tell(event: &Event, printer: Printer) {
+    match event {
+        Event::Step(record) => printer.line(lines::step(record)),
+        Event::Sample { step, text } => {
+            printer.line(format_args!("--- sample after {step} steps ---\n{text}\n---"));
+        }
+        Event::Done { seconds, val_loss, val_bits_per_char, .. } => {
+            let took = lines::duration(*seconds);
+            printer.say(match (val_loss, val_bits_per_char) {
+                (Some(loss), Some(bits)) => format!(
+                    "done in {took}: validation loss {loss:.4}, {bits:.3} bits per character"
+                ),
+                (Some(_) | None, Some(_) | None) => format!("done in {took}"),
+            });
+        }
+        // Said at the beginning and at the end, by who knows more.
+        Event::Start { .. }
+        | Event::Notice { .. }
+        | Event::Checkpoint { .. }
+        | Event::Resume { .. }
+        | Event::Stop { .. } => {}
+    }
+}
+
+impl Observer for Watch {
+    fn event(&mut self, event: &Event) {
+        if self.json {
+            self.printer.json(event);
+            return;
+        }
+        let printer = self.printer;
+        self.bar.aside(|| tell(event, printer));
+        if is_divergence(event) && !self.diverged {
+            self.diverged = true;
+            self.bar.aside(|| {
+                printer.warn("the loss is no number any more: the model has diverged");
+                printer.hint("train it anew with a smaller --lr");
+            });
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let rate = progress.tokens as f64 / progress.step_seconds.max(1e-9);
+        self.bar.set(progress.done, progress.loss, rate);
+    }
+
+    fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
+        match self.write(engine, step) {
+            Ok(text) => Some(text),
+            Err(stop) => {
+                self.bar.aside(|| self.printer.warn(&stop.message));
+                None
+            }
+        }
+    }
+
+    fn should_stop(&self) -> bool {
+        self.interrupt.is_set()
+    }
+}

@@ -1,0 +1,134 @@
+//! How the program ends: an exit code, a sentence, and what to do about it.
+
+use std::{fmt, io, path::Path, process};
+
+use gptlab_data::{CorpusError, TextError};
+use gptlab_record::FileError;
+use gptlab_train::Error as TrainError;
+
+/// The exit codes, as `gptlab --help` documents them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitCode {
+    Success,
+    /// A file that cannot be read or written, a full disk, a model that diverged.
+    Failure,
+    /// Flags or settings that make no sense.
+    Usage,
+    /// A text or checkpoint that is not what it has to be.
+    Data,
+    /// Ctrl-C; what had been done by then is saved.
+    Interrupted,
+}
+
+impl ExitCode {
+    pub(crate) const HELP: &str = "\
+Exit codes:
+    0  success
+    1  failure: a file that cannot be read or written, a full disk
+    2  usage: flags or settings that make no sense
+    3  data: a text or checkpoint that is not what it has to be
+  130  interrupted by Ctrl-C, after saving";
+
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Data => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.number())
+    }
+}
+
+/// Why a command stopped: a sentence, and hints at what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) code: ExitCode,
+    pub(crate) message: String,
+    pub(crate) hints: Vec<String>,
+}
+
+impl Stop {
+    fn new(code: ExitCode, message: impl fmt::Display) -> Self {
+        Self {
+            code,
+            message: message.to_string(),
+            hints: Vec::new(),
+        }
+    }
+
+    pub(crate) fn failure(message: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Failure, message)
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    pub(crate) fn data(message: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Data, message)
+    }
+
+    /// A file that could not be read or written.
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::failure(format_args!("cannot {doing} {}: {error}", path.display()))
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+pub(crate) type Outcome<T = ExitCode> = Result<T, Stop>;
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { .. } | FileError::Busy(_) | FileError::Taken(_) => {
+                Self::failure(error)
+            }
+            FileError::Wrong { .. } => Self::data(error),
+        }
+    }
+}
+
+impl From<TextError> for Stop {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Missing(_) | TextError::Directory(_) | TextError::Unreadable(..) => {
+                Self::failure(error)
+            }
+            TextError::NotUtf8 { .. } | TextError::TooShort { .. } => Self::data(error),
+        }
+    }
+}
+
+impl From<CorpusError> for Stop {
+    fn from(error: CorpusError) -> Self {
+        match error {
+            CorpusError::Fraction(_) => Self::usage(error),
+            CorpusError::Unknown(..) | CorpusError::TooShort { .. } | CorpusError::Blank(_) => {
+                Self::data(error)
+            },
+        }
+    }
+}
+
+impl From<TrainError> for Stop {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::File(e) => e.into(),
+            TrainError::Corpus(e) => e.into(),
+            TrainError::Spec(_) | TrainError::Hyper(_) => Self::usage(error),
+            TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
+            TrainError::Batch(_) | TrainError::Import(_) => Self::failure(error),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `gptlab`: a GPT laboratory in one binary.
+
+mod args;
+mod author;
+mod checkpoint;
+mod commands;
+mod config;
+mod engines;
+mod exit;
+mod interrupt;
+mod printer;
+mod progress;
+mod settings;
+mod text;
+
+use std::{env, process};
+
+fn main() -> process::ExitCode {
+    let printer = printer::Printer::new();
+    let code = match args::parse(env::args_os()) {
+        Ok(command) => commands::run(command, printer).unwrap_or_else(|stop| {
+            printer.stop(&stop);
+            stop.code
+        }),
+        Err(args::Refusal::Clap(error)) => printer.clap(&error),
+        Err(args::Refusal::Stop(stop)) => {
+            printer.stop(&stop);
+            stop.code
+        }
+    };
+    code.into()
+}

@@ -1,0 +1,10 @@
+//! What the typed words mean.
+
+mod hyper;
+mod model;
+mod shape;
+mod train;
+
+pub(crate) use model::{DEFAULT_PRESET, spec, usual_vocab_size};
+pub(crate) use shape::same_shape;
+pub(crate) use train::{fresh, intervals, loaded, of_header, over};

@@ -1,0 +1,240 @@
+//! Flags to a spec: the base's, with every typed choice in place of its own.
+
+use gptlab_model::{
+    Activation, Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order,
+    Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer,
+};
+
+use crate::{
+    args::{
+        ActivationArg, InitResidualArg, LnStyleArg, MaskArg, MlpArg, ModelArgs, NormArg, OrderArg,
+        PositionArg, ScaleArg,
+    },
+    exit::{Outcome, Stop},
+};
+
+/// The preset that holds where none is typed: the seed.
+pub(crate) const DEFAULT_PRESET: Preset = Preset::Gpt2Mini;
+
+/// The spec that `args` mean.
+pub(crate) fn spec(args: &ModelArgs) -> Outcome<ModelSpec> {
+    over(args.preset.unwrap_or(DEFAULT_PRESET).spec(), args)
+}
+
+/// `spec` with the typed choices of `args`, whatever preset they name.
+pub(crate) fn over(mut spec: ModelSpec, args: &ModelArgs) -> Outcome<ModelSpec> {
+    sizes(&mut spec, args);
+    whole(&mut spec, args);
+    take_out(&mut spec, args);
+    let form = form(args)?;
+    for sublayer in spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Attention(a) => attention(a, args),
+            Sublayer::Mlp(mlp) => change_mlp(mlp, form, args),
+        }
+    }
+    Ok(spec)
+}
+
+fn sizes(spec: &mut ModelSpec, args: &ModelArgs) {
+    set(&mut spec.block_size, args.block_size);
+    set(&mut spec.dropout, args.dropout);
+    if let Some(n_layer) = args.n_layer {
+        let pattern = spec.layers.first().cloned().unwrap_or_default();
+        spec.layers.resize(n_layer, pattern);
+    }
+    if let Some(n_embd) = args.n_embd {
+        widen(spec, n_embd);
+    }
+}
+
+/// The MLPs keep their ratio to the width.
+fn widen(spec: &mut ModelSpec, n_embd: usize) {
+    let old = spec.n_embd.max(1);
+    for sublayer in spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Mlp(mlp) => mlp.hidden = mlp.hidden.saturating_mul(n_embd).div_ceil(old),
+            Sublayer::Attention(_) => {}
+        }
+    }
+    spec.n_embd = n_embd;
+}
+
+/// Choices that hold for the whole model.
+fn whole(spec: &mut ModelSpec, args: &ModelArgs) {
+    set(&mut spec.position, args.position.map(Position::from));
+    set(&mut spec.norms.block, args.norm.map(Norm::from));
+    set(&mut spec.norms.embedding, args.embedding_norm.map(Norm::from));
+    set(&mut spec.norms.last, args.final_norm.map(Norm::from));
+    set(&mut spec.wiring.norm, args.ln_style.map(NormPlace::from));
+    set(&mut spec.wiring.order, args.order.map(Order::from));
+    let residual = |off| if off { Residual::None } else { Residual::Add };
+    set(&mut spec.wiring.residual, args.disable_residual.map(residual));
+    let head = |tied| if tied { Head::Tied } else { Head::Untied };
+    set(&mut spec.head, args.tied.map(head));
+    let bias = |on| if on { Bias::Everywhere } else { Bias::Nowhere };
+    set(&mut spec.bias, args.bias.map(bias));
+    set(&mut spec.init.std, args.init_std);
+    set(&mut spec.init.residual, args.init_residual.map(ResidualInit::from));
+}
+
+/// "No attention" and "no MLP" are shorter lists.
+fn take_out(spec: &mut ModelSpec, args: &ModelArgs) {
+    let no_attention = args.disable_attention == Some(true);
+    let no_mlp = match args.mlp {
+        Some(MlpArg::None) => true,
+        Some(MlpArg::Plain | MlpArg::Gated) | None => false,
+    };
+    for layer in &mut spec.layers {
+        layer.retain(|sublayer| match sublayer {
+            Sublayer::Attention(_) => !no_attention,
+            Sublayer::Mlp(_) => !no_mlp,
+        });
+    }
+}
+
+fn attention(a: &mut Attention, args: &ModelArgs) {
+    if let Some(heads) = args.n_head {
+        if a.kv_heads == a.heads {
+            a.kv_heads = heads;
+        }
+        a.heads = heads;
+    }
+    set(&mut a.kv_heads, args.n_kv_head);
+    set(&mut a.mask, args.mask.map(Mask::from));
+    set(&mut a.scale, args.attention_scale.map(Scale::from));
+    let qk_norm = |on| if on { QkNorm::RmsNorm } else { QkNorm::None };
+    set(&mut a.qk_norm, args.qk_norm.map(qk_norm));
+    set(&mut a.softcap, args.softcap.map(|cap| Some(cap).filter(|c| *c != 0.0)));
+}
+
+/// Whether the MLP is to be gated, where that was typed.
+fn form(args: &ModelArgs) -> Outcome<Option<bool>> {
+    match (args.mlp, args.gated) {
+        (None, gated) => Ok(gated),
+        (Some(MlpArg::None), None | Some(false)) => Ok(None),
+        (Some(MlpArg::Plain), None | Some(false)) => Ok(Some(false)),
+        (Some(MlpArg::Gated), None | Some(true)) => Ok(Some(true)),
+        (Some(MlpArg::None), Some(true)) => Err(Stop::usage(
+            "--mlp none takes the MLPs out and --gated wants them gated",
+        )),
+        (Some(MlpArg::Plain), Some(true)) => {
+            Err(Stop::usage("--mlp plain and --gated contradict each other"))
+        }
+        (Some(MlpArg::Gated), Some(false)) => {
+            Err(Stop::usage("--mlp gated and --gated 0 contradict each other"))
+        }
+    }
+}
+
+fn change_mlp(mlp: &mut Mlp, gated: Option<bool>, args: &ModelArgs) {
+    set(&mut mlp.hidden, args.mlp_hidden);
+    let (was_gated, had) = match mlp.form {
+        MlpForm::Plain(f) => (false, f),
+        MlpForm::Gated(f) => (true, f),
+    };
+    let f = args.activation.map_or(had, Activation::from);
+    mlp.form = if gated.unwrap_or(was_gated) {
+        MlpForm::Gated(f)
+    } else {
+        MlpForm::Plain(f)
+    };
+}
+
+fn set<T>(place: &mut T, typed: Option<T>) {
+    if let Some(value) = typed {
+        *place = value;
+    }
+}
+
+/// How many tokens the vocabulary has in the world a preset comes from.
+pub(crate) fn usual_vocab_size(preset: Preset) -> usize {
+    match preset {
+        // 26 letters and BOS
+        Preset::Microgpt => 27,
+        // the characters of TinyShakespeare
+        Preset::Gpt2Mini | Preset::Nano | Preset::Modern => 65,
+        // GPT-2's byte pairs
+        Preset::Gpt2 | Preset::Gpt2Medium | Preset::Gpt2Large | Preset::Gpt2Xl => 50_257,
+    }
+}
+
+impl From<LnStyleArg> for NormPlace {
+    fn from(typed: LnStyleArg) -> Self {
+        match typed {
+            LnStyleArg::Pre => Self::Before,
+            LnStyleArg::Post => Self::After,
+        }
+    }
+}
+
+impl From<PositionArg> for Position {
+    fn from(typed: PositionArg) -> Self {
+        match typed {
+            PositionArg::None => Self::None,
+            PositionArg::Learned => Self::Learned,
+            PositionArg::Sinusoidal => Self::Sinusoidal,
+            PositionArg::Rotary => Self::Rotary,
+            PositionArg::Alibi => Self::Alibi,
+        }
+    }
+}
+
+impl From<NormArg> for Norm {
+    fn from(typed: NormArg) -> Self {
+        match typed {
+            NormArg::None => Self::None,
+            NormArg::LayerNorm => Self::LayerNorm,
+            NormArg::RmsNorm => Self::RmsNorm,
+            NormArg::RmsNormNoGain => Self::RmsNormNoGain,
+        }
+    }
+}
+
+impl From<OrderArg> for Order {
+    fn from(typed: OrderArg) -> Self {
+        match typed {
+            OrderArg::Sequential => Self::Sequential,
+            OrderArg::Parallel => Self::Parallel,
+        }
+    }
+}
+
+impl From<ActivationArg> for Activation {
+    fn from(typed: ActivationArg) -> Self {
+        match typed {
+            ActivationArg::Gelu => Self::GeluErf,
+            ActivationArg::GeluTanh => Self::GeluTanh,
+            ActivationArg::Relu => Self::Relu,
+            ActivationArg::ReluSquared => Self::ReluSquared,
+            ActivationArg::Silu => Self::Silu,
+        }
+    }
+}
+
+impl From<MaskArg> for Mask {
+    fn from(typed: MaskArg) -> Self {
+        match typed {
+            MaskArg::Causal => Self::Causal,
+            MaskArg::Full => Self::Full,
+        }
+    }
+}
+
+impl From<ScaleArg> for Scale {
+    fn from(typed: ScaleArg) -> Self {
+        match typed {
+            ScaleArg::InverseSqrt => Self::InverseSqrt,
+            ScaleArg::One => Self::One,
+        }
+    }
+}
+
+impl From<InitResidualArg> for ResidualInit {
+    fn from(typed: InitResidualArg) -> Self {
+        match typed {
+            InitResidualArg::Same => Self::Same,
+            InitResidualArg::Scaled => Self::Scaled,
+        }
+    }
+}

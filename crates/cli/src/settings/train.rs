@@ -1,0 +1,85 @@
+//! Flags to the settings of a run.
+
+use std::num::NonZeroU64;
+
+use gptlab_data::TokenizerKind;
+use gptlab_record::Intervals;
+use gptlab_train::{Header, Settings};
+
+use crate::{
+    args::{RunArgs, TokenizerArg, TrainArgs},
+    engines,
+    exit::{Outcome, Stop},
+    settings::{hyper, model},
+};
+
+/// The settings of a new run: the preset's, and what was typed.
+pub(crate) fn fresh(args: &TrainArgs) -> Outcome<Settings> {
+    let preset = args.model.preset.unwrap_or(model::DEFAULT_PRESET);
+    over(Settings::of(preset, args.run.steps), args)
+}
+
+/// The settings of a new run with the model of a checkpoint: its recipe, and what was typed.
+pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> Outcome<Settings> {
+    let preset = args.model.preset.unwrap_or(model::DEFAULT_PRESET);
+    let mut recipe = Settings::of(preset, args.run.steps);
+    if args.model.preset.is_none() {
+        recipe = of_header(header, recipe.intervals);
+        if let Some(steps) = args.run.steps {
+            recipe.hyper.warmup = recipe.hyper.warmup.min(steps / 10);
+        }
+    }
+    over(recipe, args)
+}
+
+/// The settings of the run that wrote `header`.
+pub(crate) fn of_header(header: &Header, intervals: Intervals) -> Settings {
+    Settings {
+        spec: header.spec.clone(),
+        tokenizer: header.tokenizer.kind(),
+        hyper: header.hyper,
+        seed: header.seed,
+        val_fraction: header.data.val_fraction,
+        intervals,
+        engine: engines::NAME.to_owned(),
+    }
+}
+
+/// `base` with what was typed. A preset that was typed replaces the base's model.
+pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
+    let spec = args.model.preset.map_or(base.spec, |preset| preset.spec());
+    Ok(Settings {
+        spec: model::over(spec, &args.model)?,
+        tokenizer: args.data.tokenizer.map_or(base.tokenizer, TokenizerKind::from),
+        hyper: hyper::over(base.hyper, &args.run, &args.optim)?,
+        seed: args.run.seed.unwrap_or(base.seed),
+        val_fraction: args.data.val_fraction.unwrap_or(base.val_fraction),
+        intervals: intervals(base.intervals, &args.run)?,
+        engine: engines::NAME.to_owned(),
+    })
+}
+
+/// `base` with what was typed.
+pub(crate) fn intervals(base: Intervals, args: &RunArgs) -> Outcome<Intervals> {
+    let or_never = |typed: Option<u64>, base| typed.map_or(base, NonZeroU64::new);
+    let log = match args.log_interval {
+        Some(n) => NonZeroU64::new(n)
+            .ok_or_else(|| Stop::usage("--log-interval must be at least 1, found 0"))?,
+        None => base.log,
+    };
+    Ok(Intervals {
+        log,
+        sample: or_never(args.sample_interval, base.sample),
+        checkpoint: or_never(args.checkpoint_interval, base.checkpoint),
+        val_tokens: args.val_tokens.unwrap_or(base.val_tokens),
+    })
+}
+
+impl From<TokenizerArg> for TokenizerKind {
+    fn from(typed: TokenizerArg) -> Self {
+        match typed {
+            TokenizerArg::Chars => Self::Chars,
+            TokenizerArg::Lines => Self::Lines,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The program as people and scripts meet it: command lines in, text and exit codes out.
+
+#[path = "cli/errors.rs"]
+mod errors;
+#[path = "cli/flags.rs"]
+mod flags;
+#[path = "cli/readable.rs"]
+mod readable;
+#[path = "cli/runs.rs"]
+mod runs;
+#[path = "cli/seed.rs"]
+mod seed;
+#[path = "cli/write.rs"]
+mod write;
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A model so small that training it takes no time.
+const TINY: &str = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 5 \
+                    --log-interval 2 --max-tokens 8";
+
+const TEXT: &str = "the cat sat on the mat and the dog sat on the log.\n";
+
+/// A folder with a text in it, where the program runs.
+struct Lab {
+    folder: TempDir,
+}
+
+/// What a command line came to.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let lab = Self { folder };
+        lab.file("data.txt", &TEXT.repeat(8));
+        lab
+    }
+
+    /// A lab with a trained `model.safetensors`, trained once for all tests.
+    fn trained() -> Self {
+        static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+        let lab = Self::new();
+        let model = MODEL.get_or_init(|| {
+            let at = Self::new();
+            at.ok(&format!("train --data data.txt {TINY} --save model.safetensors"));
+            fs::read(at.path("model.safetensors")).expect("a checkpoint")
+        });
+        fs::write(lab.path("model.safetensors"), model).expect("a copy of the checkpoint");
+        lab
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).expect("a file in the temporary folder");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn json(&self, name: impl AsRef<Path>) -> Value {
+        let text = fs::read(self.folder.path().join(name)).expect("a file of JSON");
+        serde_json::from_slice(&text).expect("JSON")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gptlab"));
+        command
+            .args(words)
+            .current_dir(self.folder.path())
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command line without quotes in it.
+    fn run(&self, line: &str) -> Ran {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.words(&words)
+    }
+
+    fn words(&self, words: &[&str]) -> Ran {
+        Ran::of(self.command(words).output().expect("the program starts"))
+    }
+
+    /// Runs a command line and writes `input` to it.
+    fn piped(&self, line: &str, input: &str) -> Ran {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut child = self
+            .command(&words)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // Who has left need not hear the rest.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        Ran::of(child.wait_with_output().expect("the program ends"))
+    }
+
+    /// Runs a command line that has to succeed.
+    fn ok(&self, line: &str) -> Ran {
+        let ran = self.run(line);
+        assert_eq!(ran.code, 0, "{line}\n{}\n{}", ran.out, ran.err);
+        ran
+    }
+
+    /// The events that `train --json` prints, without times.
+    fn events(&self, line: &str) -> Vec<Value> {
+        self.ok(line)
+            .out
+            .lines()
+            .map(|line| timeless(serde_json::from_str(line).expect("an event")))
+            .collect()
+    }
+}
+
+impl Ran {
+    fn of(output: std::process::Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    /// The first line of speech.
+    fn said(&self) -> &str {
+        self.err.lines().next().unwrap_or_default()
+    }
+}
+
+fn timeless(mut event: Value) -> Value {
+    if let Some(event) = event.as_object_mut() {
+        event.remove("seconds");
+        event.remove("tokens_per_second");
+    }
+    event
+}

@@ -1,0 +1,57 @@
+//! What README tells people to type is what the checks type.
+
+use crate::{none, root};
+use std::fs;
+
+#[test]
+fn every_command_of_the_readme_is_run_by_the_checks() {
+    let readme = fs::read_to_string(root().join("README.md"));
+    let checks = fs::read_to_string(root().join(".ci/run"));
+    // Either may be absent from a source package; where both stand, they agree.
+    if let (Ok(readme), Ok(checks)) = (readme, checks) {
+        none(&unchecked(&readme, &checks));
+    }
+}
+
+/// Commands in the README's shell blocks that the checks do not hold.
+fn unchecked(readme: &str, checks: &str) -> Vec<String> {
+    commands(readme)
+        .into_iter()
+        .filter(|command| !squeeze(checks).contains(&squeeze(command)))
+        .map(|command| format!("README.md says `{command}` and .ci/run never runs it"))
+        .collect()
+}
+
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines of fenced shell blocks that run this project, without prompt and comment.
+fn commands(readme: &str) -> Vec<String> {
+    let (mut found, mut shell) = (Vec::new(), false);
+    for line in readme.lines().map(str::trim) {
+        if let Some(language) = line.strip_prefix("```") {
+            shell = ["sh", "bash", "console", "shell"].contains(&language);
+        } else if shell {
+            let line = line.trim_start_matches("$ ");
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            if ["cargo ", "gptlab ", "./"].iter().any(|c| line.starts_with(c)) {
+                found.push(line.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_command_nobody_runs_is_seen() {
+    let readme = "# x\n```sh\n$ cargo run --release -- train   # first\ngptlab eval a.b\n```\n\
+                  ```text\ngptlab not a command\n```\n";
+    assert_eq!(commands(readme), ["cargo run --release -- train", "gptlab eval a.b"]);
+    let checks = "set -e\ncargo run  --release -- train --steps 2\n";
+    assert_eq!(
+        unchecked(readme, checks),
+        ["README.md says `gptlab eval a.b` and .ci/run never runs it"]
+    );
+    assert_eq!(unchecked(readme, &format!("{checks}gptlab eval a.b\n")), [] as [&str; 0]);
+}

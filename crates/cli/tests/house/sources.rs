@@ -1,0 +1,258 @@
+//! What source files may not hold.
+
+use crate::{crates, none, read, root, rust_files};
+
+/// A word, the crates it may stand in, and why. Searched for in code that is not a test.
+const WORDS: &[(&str, &[&str], &str)] = &[
+    ("println!", SPEAKERS, "only the CLI prints"),
+    ("print!", SPEAKERS, "only the CLI prints"),
+    ("eprintln!", SPEAKERS, "only the CLI prints"),
+    ("eprint!", SPEAKERS, "only the CLI prints"),
+    ("dbg!", &[], "left over from debugging"),
+    ("todo!", &[], "left over from writing"),
+    ("io::stdout", SPEAKERS, "only the CLI prints"),
+    ("io::stderr", SPEAKERS, "only the CLI prints"),
+    ("std::env", SPEAKERS, "only the CLI reads the environment"),
+    ("env::var", SPEAKERS, "only the CLI reads the environment"),
+    ("env::args", SPEAKERS, "only the CLI reads arguments"),
+    ("process::exit", SPEAKERS, "a library returns errors"),
+    ("unsafe", &["kernels"], "unsafe lives in kernels alone"),
+];
+
+const SPEAKERS: &[&str] = &["cli", "microgpt"];
+
+/// What crates that only compute never touch.
+const PURE: &[&str] = &["model", "kernels", "engine"];
+const IMPURE: &[&str] = &["std::fs", "fs::", "std::time", "Instant", "SystemTime", "std::net"];
+
+/// Enums of architecture: every match on them is exhaustive.
+const ARCHITECTURE: &[&str] = &[
+    "Position", "Norm", "NormPlace", "Residual", "Order", "Sublayer", "Mask", "Scale", "QkNorm",
+    "MlpForm", "Activation", "Head", "Bias", "ResidualInit", "Op", "NormOp", "Preset",
+];
+
+const MOST_LINES: usize = 500;
+
+fn sources() -> Vec<(String, String, String)> {
+    let of = |folder: &String| {
+        let files = rust_files(&root().join("crates").join(folder).join("src"));
+        let folder = folder.clone();
+        files.into_iter().map(move |(path, text)| (folder.clone(), path, text))
+    };
+    crates().iter().flat_map(of).collect()
+}
+
+fn on_every_source(rule: impl Fn(&str, &str, &str) -> Vec<String>) {
+    let complaints: Vec<String> = sources()
+        .iter()
+        .flat_map(|(folder, path, text)| rule(folder, path, text))
+        .collect();
+    none(&complaints);
+}
+
+#[test]
+fn words_stay_where_they_may_stand() {
+    on_every_source(misplaced_words);
+}
+
+#[test]
+fn crates_that_compute_touch_nothing_else() {
+    on_every_source(impurities);
+}
+
+#[test]
+fn no_wildcard_hides_an_architecture() {
+    on_every_source(|_, path, text| wildcards(path, text));
+}
+
+#[test]
+fn no_comparison_hides_an_architecture() {
+    on_every_source(|_, path, text| comparisons(path, text));
+}
+
+#[test]
+fn files_stay_readable() {
+    on_every_source(|_, path, text| long_files(path, text));
+}
+
+#[test]
+fn every_crate_says_what_it_knows() {
+    for folder in crates() {
+        let src = root().join("crates").join(folder).join("src");
+        let opening = ["lib.rs", "main.rs"].map(|f| src.join(f));
+        for file in opening.iter().filter(|f| f.is_file()) {
+            none(&unopened(&file.display().to_string(), &read(file)));
+        }
+    }
+}
+
+fn unopened(path: &str, text: &str) -> Vec<String> {
+    let complaint = format!("{path} does not open with `//!`");
+    (!text.starts_with("//!")).then_some(complaint).into_iter().collect()
+}
+
+/// The lines of code with their numbers: without comments, the insides of strings, and what follows
+/// `#[cfg(test)]`. A file that only tests hold is named `tests.rs`.
+fn code(path: &str, text: &str) -> Vec<(usize, String)> {
+    if path.ends_with("tests.rs") || path.contains("/tests/") {
+        return Vec::new();
+    }
+    text.lines()
+        .take_while(|line| !line.trim_start().starts_with("#[cfg(test)]"))
+        .map(bare)
+        .enumerate()
+        .map(|(i, line)| (i + 1, line))
+        .collect()
+}
+
+/// A line without its comment and without what its strings say.
+fn bare(line: &str) -> String {
+    let (mut out, mut inside) = (String::new(), false);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if inside => _ = chars.next(),
+            '\'' if chars.peek() == Some(&'"') => _ = chars.next(),
+            '"' => inside = !inside,
+            '/' if !inside && chars.peek() == Some(&'/') => break,
+            _ if inside => {}
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Whether `line` holds `word` with no letter right before or after it.
+fn holds(line: &str, word: &str) -> bool {
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    line.match_indices(word).any(|(at, _)| {
+        let open = word.ends_with("::") || !in_word(line[at + word.len()..].chars().next());
+        !in_word(line[..at].chars().next_back()) && open
+    })
+}
+
+fn misplaced_words(folder: &str, path: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (n, line) in code(path, text) {
+        let found = WORDS.iter().filter(|(word, _, _)| holds(&line, word));
+        for (word, may, why) in found.filter(|(_, may, _)| !may.contains(&folder)) {
+            let _ = may;
+            complaints.push(format!("{path}:{n}: `{word}`: {why}"));
+        }
+    }
+    complaints
+}
+
+fn impurities(folder: &str, path: &str, text: &str) -> Vec<String> {
+    let pure = PURE.contains(&folder);
+    code(path, text)
+        .into_iter()
+        .filter(|_| pure)
+        .filter_map(|(n, line)| {
+            let word = IMPURE.iter().find(|word| holds(&line, word))?;
+            Some(format!("{path}:{n}: {folder} must not touch `{word}`"))
+        })
+        .collect()
+}
+
+/// Arms `_ =>` whose neighbours at the same indentation name an architecture enum.
+fn wildcards(path: &str, text: &str) -> Vec<String> {
+    let lines = code(path, text);
+    let mut complaints = Vec::new();
+    for (i, (n, line)) in lines.iter().enumerate() {
+        if !line.trim_start().starts_with("_ =>") {
+            continue;
+        }
+        let depth = indent(line);
+        let arms = lines[..i]
+            .iter()
+            .rev()
+            .map(|(_, line)| line)
+            .filter(|line| !line.trim().is_empty())
+            .take_while(|line| indent(line) >= depth)
+            .filter(|line| indent(line) == depth);
+        if arms.clone().any(|arm| names_architecture(arm)) {
+            complaints.push(format!("{path}:{n}: `_ =>` hides an architecture choice"));
+        }
+    }
+    complaints
+}
+
+fn comparisons(path: &str, text: &str) -> Vec<String> {
+    code(path, text)
+        .into_iter()
+        .filter(|(_, line)| {
+            let sides = line.split("==").chain(line.split("!=")).skip(1);
+            let compared = (line.contains("==") || line.contains("!="))
+                && sides.into_iter().any(|side| begins_with_architecture(side.trim_start()));
+            compared || (line.contains("matches!(") && names_architecture(line))
+        })
+        .map(|(n, _)| format!("{path}:{n}: an architecture enum is compared, not matched"))
+        .collect()
+}
+
+fn names_architecture(line: &str) -> bool {
+    ARCHITECTURE.iter().any(|name| holds(line, &format!("{name}::")))
+}
+
+fn begins_with_architecture(side: &str) -> bool {
+    ARCHITECTURE
+        .iter()
+        .any(|name| side.strip_prefix(name).is_some_and(|rest| rest.starts_with("::")))
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+fn long_files(path: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().count();
+    let complaint = format!("{path} has {lines} lines; at most {MOST_LINES}");
+    (lines > MOST_LINES).then_some(complaint).into_iter().collect()
+}
+
+#[test]
+fn a_misplaced_word_is_seen_in_code_and_only_there() {
+    let rule = |text: &str| misplaced_words("train", "x.rs", text).len();
+    assert_eq!(rule("fn f() { println!(\"a\"); }"), 1);
+    assert_eq!(rule("use std::env;"), 1);
+    assert_eq!(rule("    unsafe { f() }"), 1);
+    assert_eq!(rule("let q = '\"'; unsafe { f() }"), 1);
+    assert_eq!(rule("// unsafe\nlet s = \"println!\"; // dbg!"), 0);
+    assert_eq!(rule("#![forbid(unsafe_code)]"), 0);
+    assert_eq!(rule("#[cfg(test)]\nmod tests { fn f() { println!(); } }"), 0);
+    assert_eq!(misplaced_words("kernels", "x.rs", "unsafe { f() }").len(), 0);
+    assert_eq!(misplaced_words("cli", "x.rs", "unsafe { f() }").len(), 1);
+    assert_eq!(misplaced_words("cli", "x.rs", "eprintln!()").len(), 0);
+}
+
+#[test]
+fn an_impurity_is_seen() {
+    assert_eq!(impurities("engine", "x.rs", "use std::fs;").len(), 1);
+    assert_eq!(impurities("kernels", "x.rs", "let t = Instant::now();").len(), 1);
+    assert_eq!(impurities("data", "x.rs", "use std::fs;").len(), 0);
+}
+
+#[test]
+fn a_wildcard_beside_an_architecture_is_seen() {
+    let bad = "match p {\n    Position::Learned => {\n        1\n    }\n    _ => 2,\n}";
+    assert_eq!(wildcards("x.rs", bad).len(), 1);
+    let fine = "match p {\n    Position::Learned => match n {\n        1 => 1,\n        _ => 0,\n    },\n}";
+    assert_eq!(wildcards("x.rs", fine).len(), 0);
+    assert_eq!(wildcards("x.rs", "match n {\n    Loop::One => 1,\n    _ => 2,\n}").len(), 0);
+}
+
+#[test]
+fn a_comparison_with_an_architecture_is_seen() {
+    assert_eq!(comparisons("x.rs", "if p == Position::Learned {").len(), 1);
+    assert_eq!(comparisons("x.rs", "let post = place != NormPlace::Before;").len(), 1);
+    assert_eq!(comparisons("x.rs", "matches!(s, Sublayer::Mlp(_))").len(), 1);
+    assert_eq!(comparisons("x.rs", "if a == b { Position::None }").len(), 0);
+}
+
+#[test]
+fn a_silent_crate_and_a_long_file_are_seen() {
+    assert_eq!(unopened("x.rs", "use std::fmt;\n//! late").len(), 1);
+    assert_eq!(long_files("x.rs", &"\n".repeat(MOST_LINES + 1)).len(), 1);
+    assert_eq!(long_files("x.rs", &"\n".repeat(MOST_LINES)).len(), 0);
+}

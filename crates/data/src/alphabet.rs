@@ -1,0 +1,108 @@
+//! Characters and their numbers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Distinct characters (Unicode scalar values) in the order of their code points; a character's id is
+/// its place, as in Python's `sorted(set(text))`. Stored as a string of them. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Alphabet(Vec<char>);
+
+impl Alphabet {
+    /// The characters that `texts` hold, or `None` where they hold none.
+    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut seen = vec![false; char::MAX as usize + 1];
+        for text in texts {
+            text.chars().for_each(|c| seen[c as usize] = true);
+        }
+        let chars: Vec<char> = ('\0'..=char::MAX).filter(|c| seen[*c as usize]).collect();
+        (!chars.is_empty()).then_some(Self(chars))
+    }
+
+    /// How many characters; at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In the order of their ids.
+    pub fn chars(&self) -> &[char] {
+        &self.0
+    }
+
+    pub fn id(&self, c: char) -> Option<u32> {
+        self.0.binary_search(&c).ok().map(|id| id as u32)
+    }
+
+    pub fn char(&self, id: u32) -> Option<char> {
+        self.0.get(id as usize).copied()
+    }
+
+    /// [`Alphabet::id`] with the ids of ASCII characters looked up once.
+    pub(crate) fn ids(&self) -> impl Fn(char) -> Option<u32> {
+        let ascii: Vec<Option<u32>> = ('\0'..='\x7F').map(|c| self.id(c)).collect();
+        move |c| match ascii.get(c as usize) {
+            Some(id) => *id,
+            None => self.id(c),
+        }
+    }
+}
+
+/// Why a stored string is no alphabet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlphabetError {
+    Empty,
+    /// The second of these, at this place counted from 0, is not above the first.
+    Unsorted(char, char, usize),
+}
+
+impl fmt::Display for AlphabetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(
+                f,
+                "a tokenizer needs at least one character, found none; the file it came from is damaged"
+            ),
+            Self::Unsorted(before, after, at) => write!(
+                f,
+                "a tokenizer's characters must be distinct and sorted by code point, found {} after {} \
+                 at place {at}; the file it came from is damaged",
+                Named(*after),
+                Named(*before)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AlphabetError {}
+
+impl TryFrom<String> for Alphabet {
+    type Error = AlphabetError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let chars: Vec<char> = text.chars().collect();
+        let unsorted = chars.windows(2).position(|pair| pair[0] >= pair[1]);
+        match unsorted {
+            Some(at) => Err(AlphabetError::Unsorted(chars[at], chars[at + 1], at + 1)),
+            None if chars.is_empty() => Err(AlphabetError::Empty),
+            None => Ok(Self(chars)),
+        }
+    }
+}
+
+impl From<Alphabet> for String {
+    fn from(alphabet: Alphabet) -> Self {
+        alphabet.0.into_iter().collect()
+    }
+}
+
+/// A character as a sentence shows it: `'é' (U+00E9)`, `'\n' (U+000A)`.
+pub(crate) struct Named(pub(crate) char);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' (U+{:04X})", self.0.escape_debug(), self.0 as u32)
+    }
+}

@@ -1,0 +1,244 @@
+//! Batches: which tokens a step sees, as a pure function of (seed, step).
+
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gptlab_model::{Batch, BatchError, Model, random::Stream};
+
+use crate::corpus::{Corpus, Part, Split};
+
+/// The batches of a corpus. Nothing here has a position: any batch can be made at any time.
+#[derive(Debug)]
+pub struct Batches {
+    corpus: Arc<Corpus>,
+    block_size: usize,
+    batch_size: usize,
+    seed: u64,
+    /// The order of documents in the epoch that was asked for last; made again when another is.
+    order: Mutex<Option<(u32, Arc<Vec<u32>>)>>,
+}
+
+impl Batches {
+    /// Batches of `batch_size` sequences of up to `block_size` tokens.
+    ///
+    /// # Errors
+    /// When a size is 0, or a window of `block_size` tokens and the one after them does not fit the
+    /// training split; [`Corpus::fit_block_size`] says what fits.
+    pub fn new(
+        corpus: Arc<Corpus>,
+        block_size: usize,
+        batch_size: usize,
+        seed: u64,
+    ) -> Result<Self, BatchesError> {
+        let train = corpus.train();
+        if block_size == 0 || batch_size == 0 {
+            return Err(BatchesError::Zero {
+                block_size,
+                batch_size,
+            });
+        }
+        if train.documents().is_none() && block_size > train.predictions() {
+            return Err(BatchesError::TooLong {
+                block_size,
+                tokens: train.tokens().len(),
+            });
+        }
+        Ok(Self {
+            corpus,
+            block_size,
+            batch_size,
+            seed,
+            order: Mutex::new(None),
+        })
+    }
+
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// The longest sequence of a batch, in tokens.
+    pub fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    /// Sequences in a training batch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The batch of training step `step`, for `model`.
+    ///
+    /// Of a text: windows of exactly `block_size` tokens at starts drawn uniformly, with replacement, as
+    /// in the seed and nanoGPT. Of documents: number `step * batch_size + i` of an endless
+    /// sequence that holds every document once an epoch, shuffled anew for each, and of each the first
+    /// `block_size` predictions, as in microgpt.
+    ///
+    /// # Errors
+    /// When the batch is not one of this model's: its context is shorter or its vocabulary smaller.
+    pub fn train(&self, model: &Model, step: u32) -> Result<Batch, BatchError> {
+        let train = self.corpus.train();
+        let sequences: Vec<Vec<u32>> = match train.documents() {
+            None => self.drawn_windows(train, step),
+            Some(count) => (0..self.batch_size)
+                .map(|i| train.document(self.document_at(step, i, count)))
+                .collect(),
+        };
+        self.pack(model, &sequences)
+    }
+
+    fn drawn_windows(&self, split: &Split, step: u32) -> Vec<Vec<u32>> {
+        let stream = Stream::new(self.seed, "batch", step);
+        let starts = split.tokens().len() - self.block_size;
+        (0..self.batch_size)
+            .map(|i| stream.below_at(i as u64, starts))
+            .map(|start| split.tokens().slice(start..start + self.block_size + 1))
+            .collect()
+    }
+
+    /// Which of `count` documents sequence `i` of `step` is.
+    fn document_at(&self, step: u32, i: usize, count: usize) -> usize {
+        let number = u64::from(step) * self.batch_size as u64 + i as u64;
+        let (epoch, place) = (number / count as u64, number % count as u64);
+        self.order(epoch as u32, count)[place as usize] as usize
+    }
+
+    fn order(&self, epoch: u32, count: usize) -> Arc<Vec<u32>> {
+        let mut cached = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some((of, order)) if *of == epoch => Arc::clone(order),
+            Some(_) | None => {
+                let order = Arc::new(shuffled(count, Stream::new(self.seed, "shuffle", epoch)));
+                *cached = Some((epoch, Arc::clone(&order)));
+                order
+            }
+        }
+    }
+
+    /// A fixed covering of `part`, the same every time, so that losses at two steps compare: consecutive
+    /// windows that predict every token but the first once; or every document. Where that is more than
+    /// `max_tokens` predictions, evenly spaced windows that make up no more (but at least one), or evenly
+    /// spaced documents that make up about as many.
+    /// The last batch, and of a text the last window, may be shorter than the others: weigh a batch's
+    /// mean loss by [`Batch::tokens`]. Empty where the corpus has no such split.
+    pub fn covering(
+        &self,
+        model: &Model,
+        part: Part,
+        max_tokens: usize,
+    ) -> impl Iterator<Item = Result<Batch, BatchError>> {
+        let split = self.corpus.part(part);
+        let total = split.map_or(0, |s| self.units(s));
+        let kept = split.map_or(0, |s| self.units_within(s, max_tokens));
+        (0..kept).step_by(self.batch_size).map(move |first| {
+            let last = (first + self.batch_size).min(kept);
+            let sequences: Vec<Vec<u32>> = split
+                .into_iter()
+                .flat_map(|s| (first..last).map(move |k| self.unit(s, spaced(k, kept, total))))
+                .collect();
+            self.pack(model, &sequences)
+        })
+    }
+
+    /// [`Batches::covering`] of the validation split.
+    pub fn validation(
+        &self,
+        model: &Model,
+        max_tokens: usize,
+    ) -> impl Iterator<Item = Result<Batch, BatchError>> {
+        self.covering(model, Part::Validation, max_tokens)
+    }
+
+    /// How many windows or documents cover `split`.
+    fn units(&self, split: &Split) -> usize {
+        split
+            .documents()
+            .unwrap_or_else(|| split.predictions().div_ceil(self.block_size))
+    }
+
+    /// How many of them make up `max_tokens` predictions: all, or at least 1.
+    fn units_within(&self, split: &Split, max_tokens: usize) -> usize {
+        let (total, all) = (self.units(split), split.predictions());
+        let most = match split.documents() {
+            _ if max_tokens >= all => total,
+            None => max_tokens / self.block_size,
+            Some(_) => (total as u128 * max_tokens as u128 / all as u128) as usize,
+        };
+        most.clamp(1, total)
+    }
+
+    fn unit(&self, split: &Split, i: usize) -> Vec<u32> {
+        match split.documents() {
+            Some(_) => split.document(i),
+            None => split.tokens().slice(window(i, self.block_size)),
+        }
+    }
+
+    /// Inputs and targets, the first `block_size` of each, packed.
+    fn pack(&self, model: &Model, sequences: &[Vec<u32>]) -> Result<Batch, BatchError> {
+        let pairs = sequences.iter().map(|s| {
+            let n = self.block_size.min(s.len() - 1);
+            (&s[..n], &s[1..=n])
+        });
+        Batch::new(model, pairs)
+    }
+}
+
+/// Window `i` of a covering and the token after it.
+fn window(i: usize, block_size: usize) -> Range<usize> {
+    i * block_size..(i + 1) * block_size + 1
+}
+
+/// Number `k` of `kept` evenly spaced among `total`.
+fn spaced(k: usize, kept: usize, total: usize) -> usize {
+    (k as u128 * total as u128 / kept as u128) as usize
+}
+
+/// 0..n in an order drawn from `stream`: Fisher and Yates's shuffle, from the end, as Durstenfeld gives it.
+fn shuffled(n: usize, stream: Stream) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    for last in (1..n).rev() {
+        order.swap(last, stream.below_at(last as u64, last + 1));
+    }
+    order
+}
+
+/// Why there are no such batches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchesError {
+    Zero {
+        block_size: usize,
+        batch_size: usize,
+    },
+    /// The training split has only `tokens`.
+    TooLong { block_size: usize, tokens: usize },
+}
+
+impl fmt::Display for BatchesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zero {
+                block_size,
+                batch_size,
+            } => write!(
+                f,
+                "block_size and batch_size must be at least 1, found {block_size} and {batch_size}"
+            ),
+            Self::TooLong { block_size, tokens } => write!(
+                f,
+                "a context of {block_size} needs {} tokens to train on, found {tokens}; \
+                 use a context of at most {} or more text",
+                block_size + 1,
+                tokens.saturating_sub(1)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BatchesError {}

@@ -1,0 +1,278 @@
+//! A text's tokens, in a training and a validation split.
+
+use std::fmt;
+
+use crate::{
+    Origin, Text, Tokenizer, TokenizerKind, UnknownCharacters, tokenizer::documents, tokens::Tokens,
+};
+
+/// One of the two splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Train,
+    Validation,
+}
+
+impl Part {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+        }
+    }
+}
+
+/// A contiguous part of a text. A split of text is a sequence of at least 2 tokens; a split of
+/// documents is at least 1 document, laid out as `BOS a BOS b BOS` so that neighbours share a BOS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    tokens: Tokens,
+    /// Where each document's first BOS is, and at the end where the last one is. Empty for text.
+    starts: Vec<usize>,
+    characters: usize,
+}
+
+impl Split {
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// How many tokens can be predicted from the ones before: one fewer than there are.
+    pub fn predictions(&self) -> usize {
+        self.tokens.len() - 1
+    }
+
+    /// How many documents, where the text is cut into documents.
+    pub fn documents(&self) -> Option<usize> {
+        self.starts.len().checked_sub(1)
+    }
+
+    /// Document `i` with a BOS at both ends.
+    pub(crate) fn document(&self, i: usize) -> Vec<u32> {
+        self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
+    }
+
+    /// Characters of text that the split stands for; a BOS counts as the line break in its place.
+    pub fn characters(&self) -> usize {
+        self.characters
+    }
+
+    /// Bits per character are `nats per token / ln 2 / this`.
+    pub fn characters_per_token(&self) -> f64 {
+        self.characters as f64 / self.tokens.len() as f64
+    }
+}
+
+/// A text as tokens, split for training and validation, with the tokenizer that made them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corpus {
+    tokenizer: Tokenizer,
+    train: Split,
+    validation: Option<Split>,
+}
+
+/// The validation fraction where nobody chose one.
+pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
+
+impl Corpus {
+    /// Tokenizes `text` and keeps its last `val_fraction` (tokens of a text; documents of lines) for
+    /// validation; 0 keeps nothing. The training split is `floor(n * (1 - val_fraction))` of `n`, as in
+    /// nanoGPT.
+    ///
+    /// # Errors
+    /// When `val_fraction` is not in 0..1, a character is unknown, or a split comes out too short to
+    /// predict anything.
+    pub fn new(text: &Text, tokenizer: Tokenizer, val_fraction: f64) -> Result<Self, CorpusError> {
+        if !(0.0..1.0).contains(&val_fraction) {
+            return Err(CorpusError::Fraction(val_fraction));
+        }
+        let (train, validation) = match tokenizer.kind() {
+            TokenizerKind::Chars => split_text(text, &tokenizer, val_fraction),
+            TokenizerKind::Lines => split_lines(text, &tokenizer, val_fraction),
+        }?;
+        Ok(Self {
+            tokenizer,
+            train,
+            validation,
+        })
+    }
+
+    /// [`Corpus::new`] with a tokenizer of the characters that `text` holds.
+    ///
+    /// # Errors
+    /// As [`Corpus::new`], and when the text is to be cut into documents and every line of it is empty.
+    pub fn fit(text: &Text, kind: TokenizerKind, val_fraction: f64) -> Result<Self, CorpusError> {
+        let tokenizer = Tokenizer::fit(kind, text.as_str())
+            .ok_or_else(|| CorpusError::Blank(text.origin().clone()))?;
+        Self::new(text, tokenizer, val_fraction)
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    pub fn train(&self) -> &Split {
+        &self.train
+    }
+
+    /// `None` where the validation fraction was 0.
+    pub fn validation(&self) -> Option<&Split> {
+        self.validation.as_ref()
+    }
+
+    pub fn part(&self, part: Part) -> Option<&Split> {
+        match part {
+            Part::Train => Some(&self.train),
+            Part::Validation => self.validation.as_ref(),
+        }
+    }
+
+    /// The largest context up to `block_size` that a window of every split fills. Documents may be
+    /// shorter than the context and shrink nothing.
+    pub fn fit_block_size(&self, block_size: usize) -> Fit {
+        let splits = [Some(&self.train), self.validation.as_ref()];
+        let shortest = splits
+            .into_iter()
+            .flatten()
+            .filter(|split| split.documents().is_none())
+            .map(Split::predictions)
+            .min();
+        let block_size_fit = shortest.map_or(block_size, |most| block_size.min(most));
+        Fit {
+            block_size: block_size_fit,
+            shrunk: block_size_fit < block_size,
+        }
+    }
+}
+
+/// A context that fits a corpus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// In tokens.
+    pub block_size: usize,
+    /// Whether it is smaller than what was asked for.
+    pub shrunk: bool,
+}
+
+type Splits = (Split, Option<Split>);
+
+/// How many of `n` go to training.
+fn train_share(n: usize, val_fraction: f64) -> usize {
+    (n as f64 * (1.0 - val_fraction)) as usize
+}
+
+fn split_text(text: &Text, tokenizer: &Tokenizer, f: f64) -> Result<Splits, CorpusError> {
+    let mut head = tokenizer
+        .tokenize(text.as_str())
+        .map_err(|e| CorpusError::Unknown(text.origin().clone(), e))?;
+    let tail = head.split_off(train_share(head.len(), f));
+    let make = |part, tokens: Tokens| match tokens.len() {
+        found @ 0..2 => Err(too_short(text, part, f, found, "token", 2)),
+        characters => Ok(Split {
+            tokens,
+            starts: Vec::new(),
+            characters,
+        }),
+    };
+    let train = make(Part::Train, head)?;
+    let validation = (f > 0.0).then(|| make(Part::Validation, tail));
+    Ok((train, validation.transpose()?))
+}
+
+fn split_lines(text: &Text, tokenizer: &Tokenizer, f: f64) -> Result<Splits, CorpusError> {
+    let all: Vec<&str> = documents(text.as_str()).collect();
+    let (head, tail) = all.split_at(train_share(all.len(), f));
+    let make = |part, documents: &[&str]| match documents {
+        [] => Err(too_short(text, part, f, 0, "document", 1)),
+        some => join(some, tokenizer).map_err(|e| CorpusError::Unknown(text.origin().clone(), e)),
+    };
+    let train = make(Part::Train, head)?;
+    let validation = (f > 0.0).then(|| make(Part::Validation, tail));
+    Ok((train, validation.transpose()?))
+}
+
+/// `\na\nb\n` with every line break as a BOS, which is what a tokenizer of lines makes of one.
+fn join(documents: &[&str], tokenizer: &Tokenizer) -> Result<Split, UnknownCharacters> {
+    let mut starts = vec![0];
+    for document in documents {
+        let last = starts[starts.len() - 1];
+        starts.push(last + 1 + document.chars().count());
+    }
+    let tokens = tokenizer.tokenize(&format!("\n{}\n", documents.join("\n")))?;
+    Ok(Split {
+        characters: tokens.len(),
+        tokens,
+        starts,
+    })
+}
+
+fn too_short(
+    text: &Text,
+    part: Part,
+    val_fraction: f64,
+    found: usize,
+    unit: &'static str,
+    needed: usize,
+) -> CorpusError {
+    CorpusError::TooShort {
+        origin: text.origin().clone(),
+        part,
+        val_fraction,
+        found,
+        needed,
+        unit,
+    }
+}
+
+/// Why a text makes no corpus.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CorpusError {
+    /// The validation fraction is not in 0..1.
+    Fraction(f64),
+    /// No line of the text holds a document.
+    Blank(Origin),
+    Unknown(Origin, UnknownCharacters),
+    TooShort {
+        origin: Origin,
+        part: Part,
+        val_fraction: f64,
+        found: usize,
+        needed: usize,
+        /// What is counted: `token` or `document`.
+        unit: &'static str,
+    },
+}
+
+impl fmt::Display for CorpusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fraction(found) => write!(
+                f,
+                "the validation fraction must be at least 0 and below 1, found {found}"
+            ),
+            Self::Blank(origin) => write!(
+                f,
+                "{origin} holds no documents: every line of it is empty; give a text with a document \
+                 on each line, or cut it into characters (`chars`)"
+            ),
+            Self::Unknown(origin, unknown) => write!(f, "{origin}: {unknown}"),
+            Self::TooShort {
+                origin,
+                part,
+                val_fraction,
+                found,
+                needed,
+                unit,
+            } => write!(
+                f,
+                "{origin} is too short: with a validation fraction of {val_fraction} the {} split \
+                 would hold {found} {unit}{} and needs at least {needed}; give more text, or another \
+                 validation fraction (0 keeps everything for training)",
+                part.name(),
+                if *found == 1 { "" } else { "s" }
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CorpusError {}

@@ -1,0 +1,30 @@
+//! From text to batches.
+//!
+//! [`Text`] is read and fingerprinted; a [`Tokenizer`] is fitted to it and is a value of its own;
+//! a [`Corpus`] holds the tokens in two splits; [`Batches`] makes any batch as a pure function of
+//! (seed, step). [`Builtin`] texts come with the program: [`stories`] have a known entropy, so that
+//! a loss can be told from the best loss there is.
+//!
+//! Knows: files of text, characters, documents, tokens, windows.
+//! Never will: models' parts, engines, optimisers, runs, the environment, standard output.
+
+mod alphabet;
+mod batches;
+mod builtin;
+mod corpus;
+mod fingerprint;
+mod grammar;
+pub mod names;
+mod source;
+pub mod stories;
+mod tokenizer;
+mod tokens;
+
+pub use alphabet::{Alphabet, AlphabetError};
+pub use batches::{Batches, BatchesError};
+pub use builtin::Builtin;
+pub use corpus::{Corpus, CorpusError, DEFAULT_VAL_FRACTION, Fit, Part, Split};
+pub use fingerprint::{Fingerprint, FingerprintError};
+pub use source::{Origin, Text, TextError};
+pub use tokenizer::{DecodeError, Tokenizer, TokenizerKind, UnknownCharacters};
+pub use tokens::Tokens;

@@ -1,0 +1,277 @@
+//! Text to tokens and back. Nothing is mapped silently: what a tokenizer does not know, it names.
+
+use std::{collections::BTreeSet, fmt, iter};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Alphabet, Fingerprint, alphabet::Named, tokens::Tokens};
+
+/// A tokenizer is a value: it goes into checkpoints as JSON and comes out the same, or is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Tokenizer {
+    kind: TokenizerKind,
+    chars: Alphabet,
+}
+
+/// How text is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenizerKind {
+    /// A token is a character; the text is one sequence.
+    Chars,
+    /// A line is a document of characters; one more token, the last id, stands before, between and
+    /// after documents (microgpt's BOS). As text it is the line break whose place it takes.
+    Lines,
+}
+
+impl TokenizerKind {
+    pub const ALL: [Self; 2] = [Self::Chars, Self::Lines];
+
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chars => "chars",
+            Self::Lines => "lines",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+}
+
+/// The documents of `text`: its lines, stripped of white space at both ends, without the empty ones.
+pub(crate) fn documents(text: &str) -> impl Iterator<Item = &str> {
+    text.split(LINE_ENDS)
+        .map(str::trim)
+        .filter(|d| !d.is_empty())
+}
+
+const LINE_ENDS: [char; 2] = ['\n', '\r'];
+
+impl Tokenizer {
+    /// A tokenizer of the characters that `text` holds, or `None` where it holds none.
+    pub fn fit(kind: TokenizerKind, text: &str) -> Option<Self> {
+        let chars = match kind {
+            TokenizerKind::Chars => Alphabet::of([text]),
+            TokenizerKind::Lines => Alphabet::of(documents(text)),
+        }?;
+        Some(Self { kind, chars })
+    }
+
+    pub fn kind(&self) -> TokenizerKind {
+        self.kind
+    }
+
+    /// The characters it knows; a character's token is its place among them.
+    pub fn alphabet(&self) -> &Alphabet {
+        &self.chars
+    }
+
+    /// How many tokens there are: one per character, and one more for documents.
+    pub fn vocab_size(&self) -> usize {
+        self.chars.len() + usize::from(self.bos().is_some())
+    }
+
+    /// The token that stands before and after every document, where text is cut into documents.
+    pub fn bos(&self) -> Option<u32> {
+        match self.kind {
+            TokenizerKind::Chars => None,
+            TokenizerKind::Lines => Some(self.chars.len() as u32),
+        }
+    }
+
+    /// The tokens of `text`, one per character.
+    ///
+    /// # Errors
+    /// Names every character it does not know.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
+        let mut tokens = Vec::with_capacity(text.len());
+        self.encode_into(text, |t| tokens.push(t))?;
+        Ok(tokens)
+    }
+
+    /// The tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`] where there is
+    /// one. Never empty: without text or BOS it is a line break where that is known, else token 0.
+    ///
+    /// # Errors
+    /// Names every character it does not know.
+    pub fn prompt(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
+        let mut tokens: Vec<u32> = self.bos().into_iter().collect();
+        self.encode_into(text, |t| tokens.push(t))?;
+        if tokens.is_empty() {
+            tokens.push(self.chars.id('\n').unwrap_or(0));
+        }
+        Ok(tokens)
+    }
+
+    /// The text of `tokens`: [`Tokenizer::encode`]'s inverse.
+    ///
+    /// # Errors
+    /// For a token outside the vocabulary.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String, DecodeError> {
+        tokens
+            .iter()
+            .map(|token| {
+                self.char(*token).ok_or(DecodeError {
+                    token: *token,
+                    vocab_size: self.vocab_size(),
+                })
+            })
+            .collect()
+    }
+
+    /// What `token` is as text; a BOS is a line break.
+    pub fn char(&self, token: u32) -> Option<char> {
+        match self.bos() {
+            Some(bos) if bos == token => Some('\n'),
+            Some(_) | None => self.chars.char(token),
+        }
+    }
+
+    /// Which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its characters.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let text: String = iter::chain(self.kind.name().chars(), ['\0'])
+            .chain(self.chars.chars().iter().copied())
+            .collect();
+        Fingerprint::of(text.as_bytes())
+    }
+
+    /// Hands every token of `text` to `push`, in order, until a character is unknown.
+    fn encode_into(&self, text: &str, mut push: impl FnMut(u32)) -> Result<(), UnknownCharacters> {
+        let (ids, bos) = (self.chars.ids(), self.bos());
+        for c in text.chars() {
+            match ids(c).or(bos.filter(|_| c == '\n')) {
+                Some(token) => push(token),
+                None => return Err(self.unknown_in(text)),
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Tokenizer::encode`] into compact tokens.
+    pub(crate) fn tokenize(&self, text: &str) -> Result<Tokens, UnknownCharacters> {
+        let mut tokens = Tokens::with_capacity(self.vocab_size(), text.len());
+        self.encode_into(text, |t| tokens.push(t))?;
+        Ok(tokens)
+    }
+
+    fn unknown_in(&self, text: &str) -> UnknownCharacters {
+        let (ids, is_bos) = (self.chars.ids(), |c| c == '\n' && self.bos().is_some());
+        let mut seen = BTreeSet::new();
+        let found: Vec<char> = text
+            .chars()
+            .filter(|c| ids(*c).is_none() && !is_bos(*c) && seen.insert(*c))
+            .collect();
+        UnknownCharacters {
+            characters: found,
+            known: self.chars.len(),
+        }
+    }
+}
+
+/// The characters of a text that a tokenizer does not know, each once, in the order they were met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCharacters {
+    pub characters: Vec<char>,
+    /// How many characters the tokenizer knows.
+    pub known: usize,
+}
+
+/// A sentence names no more characters than this.
+const MOST_NAMED: usize = 8;
+
+impl fmt::Display for UnknownCharacters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.characters.len();
+        let named: Vec<String> = self
+            .characters
+            .iter()
+            .take(MOST_NAMED)
+            .map(|c| Named(*c).to_string())
+            .collect();
+        write!(
+            f,
+            "the tokenizer knows {} character{} and not {}",
+            self.known,
+            if self.known == 1 { "" } else { "s" },
+            named.join(", ")
+        )?;
+        if count > MOST_NAMED {
+            write!(f, " and {} more", count - MOST_NAMED)?;
+        }
+        write!(
+            f,
+            "; leave {} out, or train on a text that holds {}",
+            if count == 1 { "it" } else { "them" },
+            if count == 1 { "it" } else { "them" }
+        )
+    }
+}
+
+impl std::error::Error for UnknownCharacters {}
+
+/// A token that a tokenizer does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    pub token: u32,
+    pub vocab_size: usize,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the tokenizer has {} tokens (0 to {}) and none numbered {}; the tokens come from \
+             another tokenizer",
+            self.vocab_size,
+            self.vocab_size.saturating_sub(1),
+            self.token
+        )
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// The form in JSON: `{"kind":"chars","chars":"\n abc"}`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    kind: TokenizerKind,
+    chars: Alphabet,
+}
+
+impl From<Tokenizer> for Stored {
+    fn from(Tokenizer { kind, chars }: Tokenizer) -> Self {
+        Self { kind, chars }
+    }
+}
+
+/// Why a stored tokenizer is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineBreakInLines(char);
+
+impl fmt::Display for LineBreakInLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a tokenizer of lines cannot hold the line break {}; the file it came from is damaged",
+            Named(self.0)
+        )
+    }
+}
+
+impl std::error::Error for LineBreakInLines {}
+
+impl TryFrom<Stored> for Tokenizer {
+    type Error = LineBreakInLines;
+
+    fn try_from(Stored { kind, chars }: Stored) -> Result<Self, Self::Error> {
+        let inside = LINE_ENDS.into_iter().find(|c| chars.id(*c).is_some());
+        match (kind, inside) {
+            (TokenizerKind::Lines, Some(c)) => Err(LineBreakInLines(c)),
+            (TokenizerKind::Lines, None) | (TokenizerKind::Chars, _) => Ok(Self { kind, chars }),
+        }
+    }
+}

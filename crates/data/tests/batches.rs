@@ -1,0 +1,331 @@
+//! Corpora and batches: splits, windows, epochs, coverings.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use gptlab_data::{
+    Batches, Corpus, CorpusError, Fit, Origin, Part, Text, Tokenizer, TokenizerKind,
+};
+use gptlab_model::{Batch, Model, Preset};
+use proptest::prelude::*;
+
+fn text(s: &str) -> Text {
+    Text::from_bytes(s.as_bytes().to_vec(), Origin::Other("the text".into())).unwrap()
+}
+
+fn corpus(kind: TokenizerKind, s: &str, f: f64) -> Result<Corpus, CorpusError> {
+    Corpus::fit(&text(s), kind, f)
+}
+
+fn chars(s: &str, f: f64) -> Corpus {
+    corpus(TokenizerKind::Chars, s, f).unwrap()
+}
+
+fn lines(s: &str, f: f64) -> Corpus {
+    corpus(TokenizerKind::Lines, s, f).unwrap()
+}
+
+/// A text of `n` characters that are all different: a window tells where it was cut.
+fn distinct(n: u32) -> String {
+    (0..n)
+        .map(|i| char::from_u32(0x4E00 + i).unwrap())
+        .collect()
+}
+
+fn batches(corpus: Corpus, block_size: usize, batch_size: usize, seed: u64) -> (Batches, Model) {
+    let mut spec = Preset::Gpt2Mini.spec();
+    spec.block_size = block_size;
+    let model = spec.check(corpus.tokenizer().vocab_size()).unwrap();
+    let made = Batches::new(Arc::new(corpus), block_size, batch_size, seed).unwrap();
+    (made, model)
+}
+
+/// Every sequence of `batch` as (inputs, targets).
+fn sequences(batch: &Batch) -> Vec<(Vec<u32>, Vec<u32>)> {
+    (0..batch.sequences())
+        .map(|i| batch.rows(i))
+        .map(|r| {
+            (
+                batch.inputs()[r.clone()].to_vec(),
+                batch.targets()[r].to_vec(),
+            )
+        })
+        .collect()
+}
+
+fn covering(made: &Batches, model: &Model, part: Part, most: usize) -> Vec<Batch> {
+    made.covering(model, part, most)
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn the_end_of_a_text_is_kept_for_validation() {
+    let c = chars("abcdefghijklmnopqrst", 0.1);
+    assert_eq!(c.train().tokens().to_vec(), (0..18).collect::<Vec<u32>>());
+    assert_eq!(c.validation().unwrap().tokens().to_vec(), [18, 19]);
+    assert_eq!(c.train().predictions(), 17);
+    assert_eq!(c.train().characters_per_token(), 1.0);
+    assert_eq!(chars("ab", 0.0).validation(), None);
+}
+
+/// nanoGPT prints these for the tiny Shakespeare: 1,003,854 and 111,540 tokens.
+#[test]
+fn the_split_is_nanogpts() {
+    let s = "ab".repeat(1_115_394 / 2);
+    let c = chars(&s, 0.1);
+    assert_eq!(c.train().tokens().len(), 1_003_854);
+    assert_eq!(c.validation().unwrap().tokens().len(), 111_540);
+    assert_eq!(c.train().tokens().width(), 1, "a byte a token");
+}
+
+#[test]
+fn documents_are_split_whole_and_share_their_bos() {
+    let c = lines("ab\n\n  b\r\nca\n", 0.34);
+    assert_eq!(c.train().documents(), Some(1));
+    assert_eq!(c.train().tokens().to_vec(), [3, 0, 1, 3]);
+    let validation = c.validation().unwrap();
+    assert_eq!(validation.documents(), Some(2));
+    assert_eq!(validation.tokens().to_vec(), [3, 1, 3, 2, 0, 3]);
+    assert_eq!(c.part(Part::Train).unwrap().characters(), 4);
+}
+
+#[test]
+fn a_split_too_short_is_a_sentence() {
+    let said = |kind, s, f| corpus(kind, s, f).unwrap_err().to_string();
+    assert_eq!(
+        said(TokenizerKind::Chars, "abcdefghij", 0.1),
+        "the text is too short: with a validation fraction of 0.1 the validation split would hold \
+         1 token and needs at least 2; give more text, or another validation fraction (0 keeps \
+         everything for training)"
+    );
+    assert!(
+        said(TokenizerKind::Chars, "abcd", 0.9).contains("the training split would hold 0 tokens")
+    );
+    let lines = said(TokenizerKind::Lines, "emma\n", 0.1);
+    assert!(
+        lines.contains("the training split would hold 0 documents"),
+        "{lines}"
+    );
+    assert!(corpus(TokenizerKind::Lines, "emma\n", 0.0).is_ok());
+    assert!(
+        said(TokenizerKind::Lines, " \n\t\n", 0.1)
+            .starts_with("the text holds no documents: every line of it is empty;")
+    );
+    for wrong in [1.0, -0.1, f64::NAN] {
+        assert!(
+            said(TokenizerKind::Chars, "abcd", wrong).contains("at least 0 and below 1, found")
+        );
+    }
+}
+
+#[test]
+fn a_text_with_strangers_is_refused_by_name() {
+    let tokenizer = Tokenizer::fit(TokenizerKind::Chars, "ab").unwrap();
+    let error = Corpus::new(&text("abé"), tokenizer, 0.0)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("the text: the tokenizer knows 2 characters and not 'é' (U+00E9)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_context_shrinks_to_the_shorter_split() {
+    let fit = |block_size, shrunk| Fit { block_size, shrunk };
+    assert_eq!(chars(&distinct(20), 0.0).fit_block_size(256), fit(19, true));
+    assert_eq!(chars(&distinct(20), 0.0).fit_block_size(19), fit(19, false));
+    assert_eq!(chars(&distinct(40), 0.1).fit_block_size(256), fit(3, true));
+    assert_eq!(lines("ab\ncd", 0.0).fit_block_size(256), fit(256, false));
+}
+
+#[test]
+fn sizes_that_cannot_be_are_sentences() {
+    let c = Arc::new(chars("abcd", 0.0));
+    let said = |t, b| {
+        Batches::new(Arc::clone(&c), t, b, 0)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        said(0, 1),
+        "block_size and batch_size must be at least 1, found 0 and 1"
+    );
+    assert_eq!(
+        said(1, 0),
+        "block_size and batch_size must be at least 1, found 1 and 0"
+    );
+    assert_eq!(
+        said(4, 1),
+        "a context of 4 needs 5 tokens to train on, found 4; use a context of at most 3 or more text"
+    );
+    assert!(Batches::new(c, 3, 1, 0).is_ok());
+}
+
+#[test]
+fn windows_reach_both_ends_and_targets_follow_inputs() {
+    let (made, model) = batches(chars(&distinct(20), 0.0), 8, 16, 1);
+    let mut starts = BTreeSet::new();
+    for step in 0..20 {
+        for (x, y) in sequences(&made.train(&model, step).unwrap()) {
+            assert_eq!(x, (x[0]..x[0] + 8).collect::<Vec<u32>>());
+            assert_eq!(y, (x[0] + 1..x[0] + 9).collect::<Vec<u32>>());
+            starts.insert(x[0]);
+        }
+    }
+    assert_eq!(
+        starts,
+        (0..12).collect(),
+        "the last target is token 19, the last of all"
+    );
+}
+
+#[test]
+fn the_shortest_text_has_one_window() {
+    let (made, model) = batches(chars("ab", 0.0), 1, 2, 0);
+    let batch = made.train(&model, 0).unwrap();
+    assert_eq!(sequences(&batch), vec![(vec![0], vec![1]); 2]);
+}
+
+#[test]
+fn training_never_sees_validation() {
+    let (made, model) = batches(chars(&distinct(100), 0.2), 10, 8, 3);
+    for step in 0..50 {
+        let batch = made.train(&model, step).unwrap();
+        assert!(
+            batch
+                .inputs()
+                .iter()
+                .chain(batch.targets())
+                .all(|t| *t < 80)
+        );
+    }
+}
+
+#[test]
+fn a_batch_is_a_function_of_seed_and_step() {
+    let documents: Vec<String> = (0..50).map(|i| i.to_string()).collect();
+    for c in [
+        chars(&distinct(500), 0.1),
+        lines(&documents.join("\n"), 0.1),
+    ] {
+        let (made, model) = batches(c.clone(), 16, 4, 7);
+        let forward: Vec<Batch> = (0..40).map(|s| made.train(&model, s).unwrap()).collect();
+        let (again, _) = batches(c.clone(), 16, 4, 7);
+        for step in (0..40).rev() {
+            assert_eq!(again.train(&model, step).unwrap(), forward[step as usize]);
+            let _ = covering(&again, &model, Part::Validation, 20);
+        }
+        let (other, _) = batches(c, 16, 4, 8);
+        assert_ne!(other.train(&model, 0).unwrap(), forward[0]);
+        assert_ne!(forward[0], forward[1]);
+    }
+}
+
+#[test]
+fn every_document_comes_once_an_epoch_in_another_order() {
+    let documents: Vec<String> = ('a'..='j').map(String::from).collect();
+    let (made, model) = batches(lines(&documents.join("\n"), 0.0), 16, 4, 5);
+    let seen: Vec<u32> = (0..5)
+        .flat_map(|step| sequences(&made.train(&model, step).unwrap()))
+        .map(|(x, y)| {
+            assert_eq!((x[0], y.clone()), (10, vec![x[1], 10]));
+            x[1]
+        })
+        .collect();
+    let (first, second) = seen.split_at(10);
+    for epoch in [first, second] {
+        assert_eq!(
+            epoch.iter().copied().collect::<BTreeSet<_>>(),
+            (0..10).collect()
+        );
+    }
+    assert_ne!(first, second);
+    assert_ne!(first, (0..10).collect::<Vec<u32>>());
+}
+
+/// microgpt: `n = min(block_size, len(tokens) - 1)`.
+#[test]
+fn a_long_document_is_cropped_and_a_short_one_is_not() {
+    let (made, model) = batches(lines("abcdef", 0.0), 4, 1, 0);
+    let batch = made.train(&model, 9).unwrap();
+    assert_eq!(sequences(&batch), [(vec![6, 0, 1, 2], vec![0, 1, 2, 3])]);
+    let (made, model) = batches(lines("ab", 0.0), 4, 1, 0);
+    let batch = made.train(&model, 9).unwrap();
+    assert_eq!(sequences(&batch), [(vec![2, 0, 1], vec![0, 1, 2])]);
+}
+
+#[test]
+fn validation_covers_every_prediction_once() {
+    let (made, model) = batches(chars(&distinct(100), 0.23), 5, 2, 0);
+    let all: Vec<Batch> = covering(&made, &model, Part::Validation, usize::MAX);
+    let targets: Vec<u32> = all.iter().flat_map(|b| b.targets().to_vec()).collect();
+    assert_eq!(
+        targets,
+        (78..100).collect::<Vec<u32>>(),
+        "77 has nothing before it"
+    );
+    assert_eq!(
+        all.iter().map(Batch::sequences).collect::<Vec<_>>(),
+        [2, 2, 1]
+    );
+    assert_eq!(covering(&made, &model, Part::Validation, usize::MAX), all);
+}
+
+#[test]
+fn a_capped_covering_is_spread_evenly() {
+    let (made, model) = batches(chars(&distinct(1001), 0.0), 10, 4, 0);
+    let some = covering(&made, &model, Part::Train, 50);
+    let starts: Vec<u32> = some.iter().flat_map(sequences).map(|(x, _)| x[0]).collect();
+    assert_eq!(starts, [0, 200, 400, 600, 800]);
+    assert_eq!(some.iter().map(Batch::tokens).sum::<usize>(), 50);
+    assert_eq!(
+        covering(&made, &model, Part::Train, 0).len(),
+        1,
+        "at least one window"
+    );
+    assert!(covering(&made, &model, Part::Validation, 50).is_empty());
+}
+
+#[test]
+fn documents_are_covered_in_their_order() {
+    let (made, model) = batches(lines("a\nbb\nc\nd", 0.0), 8, 3, 0);
+    let all = covering(&made, &model, Part::Train, usize::MAX);
+    let inputs: Vec<Vec<u32>> = all.iter().flat_map(sequences).map(|(x, _)| x).collect();
+    assert_eq!(inputs, [vec![4, 0], vec![4, 1, 1], vec![4, 2], vec![4, 3]]);
+    let half = covering(&made, &model, Part::Train, 5);
+    let inputs: Vec<Vec<u32>> = half.iter().flat_map(sequences).map(|(x, _)| x).collect();
+    assert_eq!(inputs, [vec![4, 0], vec![4, 2]]);
+}
+
+#[test]
+fn a_model_of_another_size_is_refused() {
+    let (made, _) = batches(chars(&distinct(100), 0.1), 8, 2, 0);
+    let mut spec = Preset::Gpt2Mini.spec();
+    spec.block_size = 4;
+    let short = spec.check(100).unwrap();
+    let error = made.train(&short, 0).unwrap_err().to_string();
+    assert_eq!(error, "a sequence of 8 tokens does not fit a context of 4");
+    spec.block_size = 8;
+    let small = spec.check(3).unwrap();
+    assert!(made.validation(&small, 9).any(|b| b.is_err()));
+}
+
+proptest! {
+    #[test]
+    fn any_capped_covering_stays_under_its_cap(
+        n in 20u32..400, f in 0.0f64..0.5, block in 1usize..20, batch in 1usize..9, most in 0usize..500,
+    ) {
+        let Ok(c) = corpus(TokenizerKind::Chars, &distinct(n), f) else { return Ok(()) };
+        let block = c.fit_block_size(block).block_size;
+        let (made, model) = batches(c, block, batch, 1);
+        for part in [Part::Train, Part::Validation] {
+            let Some(split) = made.corpus().part(part) else { continue };
+            let all = covering(&made, &model, part, most);
+            let tokens: usize = all.iter().map(Batch::tokens).sum();
+            prop_assert!(tokens <= most.max(block));
+            prop_assert!(tokens > 0);
+            prop_assert!(most < split.predictions() || tokens == split.predictions());
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Tokenizers: round trips, what is refused, the stored form.
+
+use gptlab_data::{Tokenizer, TokenizerKind};
+use proptest::prelude::*;
+
+fn chars(text: &str) -> Tokenizer {
+    Tokenizer::fit(TokenizerKind::Chars, text).unwrap()
+}
+
+fn lines(text: &str) -> Tokenizer {
+    Tokenizer::fit(TokenizerKind::Lines, text).unwrap()
+}
+
+/// As Python has it: `sorted(set("hello, 猫🐈é\n"))`.
+#[test]
+fn characters_are_numbered_by_code_point() {
+    let tokenizer = chars("hello, 猫🐈é\n");
+    assert_eq!(
+        tokenizer.alphabet().chars(),
+        ['\n', ' ', ',', 'e', 'h', 'l', 'o', 'é', '猫', '🐈']
+    );
+    assert_eq!(tokenizer.vocab_size(), 10);
+    assert_eq!(tokenizer.bos(), None);
+    assert_eq!(tokenizer.encode("hé猫🐈\n").unwrap(), [4, 7, 8, 9, 0]);
+    assert_eq!(tokenizer.decode(&[9, 8]).unwrap(), "🐈猫");
+}
+
+/// microgpt: `docs = [l.strip() …]`, `uchars = sorted(set(''.join(docs)))`, `BOS = len(uchars)`.
+#[test]
+fn lines_are_stripped_and_bos_comes_last() {
+    let tokenizer = lines("  emma\r\n\n ava b \n\r\tzo\u{3000}\n");
+    assert_eq!(
+        tokenizer.alphabet().chars(),
+        [' ', 'a', 'b', 'e', 'm', 'o', 'v', 'z'],
+        "the space inside a line stays; those at its ends, tabs and line ends go"
+    );
+    assert_eq!(tokenizer.bos(), Some(8));
+    assert_eq!(tokenizer.vocab_size(), 9);
+    assert_eq!(tokenizer.encode("\nava\n").unwrap(), [8, 1, 6, 1, 8]);
+    assert_eq!(tokenizer.decode(&[8, 1, 6, 1, 8]).unwrap(), "\nava\n");
+}
+
+#[test]
+fn a_text_without_characters_fits_no_tokenizer() {
+    assert_eq!(Tokenizer::fit(TokenizerKind::Chars, ""), None);
+    assert_eq!(Tokenizer::fit(TokenizerKind::Lines, " \r\n\t\n"), None);
+}
+
+#[test]
+fn a_prompt_is_never_empty() {
+    assert_eq!(chars("a\nb").prompt("").unwrap(), [0]);
+    assert_eq!(chars("ab").prompt("").unwrap(), [0]);
+    assert_eq!(chars("\t\na").prompt("").unwrap(), [1], "the line break");
+    assert_eq!(chars("ab").prompt("ba").unwrap(), [1, 0]);
+    assert_eq!(lines("ab").prompt("").unwrap(), [2]);
+    assert_eq!(lines("ab").prompt("ba").unwrap(), [2, 1, 0]);
+}
+
+#[test]
+fn unknown_characters_are_named_once_in_order() {
+    let error = chars("abc").encode("xéa\tx猫").unwrap_err();
+    assert_eq!(error.characters, ['x', 'é', '\t', '猫']);
+    assert_eq!(
+        error.to_string(),
+        "the tokenizer knows 3 characters and not 'x' (U+0078), 'é' (U+00E9), '\\t' (U+0009), \
+         '猫' (U+732B); leave them out, or train on a text that holds them"
+    );
+    let many = chars("a").encode("bcdefghijk").unwrap_err().to_string();
+    assert!(many.contains("'i' (U+0069) and 2 more;"), "{many}");
+    assert!(many.contains("knows 1 character and"), "{many}");
+    let one = lines("ab").encode("a\nb\rc").unwrap_err();
+    assert_eq!(
+        one.characters,
+        ['\r', 'c'],
+        "a line break is a BOS, a carriage return is not"
+    );
+}
+
+#[test]
+fn unknown_tokens_are_named() {
+    assert_eq!(
+        chars("ab").decode(&[0, 2]).unwrap_err().to_string(),
+        "the tokenizer has 2 tokens (0 to 1) and none numbered 2; the tokens come from another \
+         tokenizer"
+    );
+    assert!(lines("ab").decode(&[2]).is_ok());
+    assert!(lines("ab").decode(&[3]).is_err());
+}
+
+#[test]
+fn the_stored_form_is_stable() {
+    let json = serde_json::to_string(&chars("ba\n\"猫")).unwrap();
+    assert_eq!(json, r#"{"kind":"chars","chars":"\n\"ab猫"}"#);
+    assert_eq!(
+        serde_json::from_str::<Tokenizer>(&json).unwrap(),
+        chars("ba\n\"猫")
+    );
+    let json = serde_json::to_string(&lines("ba")).unwrap();
+    assert_eq!(json, r#"{"kind":"lines","chars":"ab"}"#);
+    assert_eq!(
+        serde_json::from_str::<Tokenizer>(&json).unwrap(),
+        lines("ba")
+    );
+}
+
+#[test]
+fn a_damaged_stored_form_is_a_sentence() {
+    for (json, said) in [
+        (
+            r#"{"kind":"chars","chars":""}"#,
+            "needs at least one character, found none",
+        ),
+        (
+            r#"{"kind":"chars","chars":"aa"}"#,
+            "found 'a' (U+0061) after 'a' (U+0061) at place 1",
+        ),
+        (
+            r#"{"kind":"chars","chars":"acb"}"#,
+            "found 'b' (U+0062) after 'c' (U+0063) at place 2",
+        ),
+        (
+            r#"{"kind":"lines","chars":"\nab"}"#,
+            "cannot hold the line break '\\n' (U+000A)",
+        ),
+        (
+            r#"{"kind":"words","chars":"ab"}"#,
+            "unknown variant `words`",
+        ),
+        (
+            r#"{"kind":"chars","chars":"ab","more":1}"#,
+            "unknown field `more`",
+        ),
+        (r#"{"kind":"chars"}"#, "missing field `chars`"),
+    ] {
+        let error = serde_json::from_str::<Tokenizer>(json)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_fingerprint_tells_kinds_and_alphabets_apart() {
+    assert_eq!(chars("ab").fingerprint(), chars("abba").fingerprint());
+    assert_ne!(chars("ab").fingerprint(), chars("abc").fingerprint());
+    assert_ne!(chars("ab").fingerprint(), lines("ab").fingerprint());
+}
+
+#[test]
+fn kinds_go_by_name() {
+    for kind in TokenizerKind::ALL {
+        assert_eq!(TokenizerKind::from_name(kind.name()), Some(kind));
+        assert_eq!(
+            serde_json::to_string(&kind).unwrap(),
+            format!("{:?}", kind.name())
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_comes_back_as_it_was(text in any::<String>()) {
+        prop_assume!(!text.is_empty());
+        let tokenizer = chars(&text);
+        let tokens = tokenizer.encode(&text).unwrap();
+        prop_assert_eq!(tokens.len(), text.chars().count());
+        prop_assert!(tokens.iter().all(|t| (*t as usize) < tokenizer.vocab_size()));
+        prop_assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
+    }
+
+    #[test]
+    fn any_lines_come_back_stripped(text in "[ \\t\\r\\na-eé猫🐈]{0,40}") {
+        let kept: Vec<&str> = text.split(['\r', '\n']).map(str::trim).filter(|l| !l.is_empty()).collect();
+        match Tokenizer::fit(TokenizerKind::Lines, &text) {
+            None => prop_assert!(kept.is_empty()),
+            Some(tokenizer) => {
+                let joined = kept.join("\n");
+                let tokens = tokenizer.encode(&joined).unwrap();
+                prop_assert_eq!(tokenizer.decode(&tokens).unwrap(), joined);
+            }
+        }
+    }
+
+    #[test]
+    fn any_tokenizer_survives_json(text in any::<String>()) {
+        prop_assume!(!text.is_empty());
+        let json = serde_json::to_string(&chars(&text)).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Tokenizer>(&json).unwrap(), chars(&text));
+    }
+
+    #[test]
+    fn no_token_is_made_up_for_a_stranger(known in "[a-f]{1,9}", text in "[a-j]{0,20}") {
+        let tokenizer = chars(&known);
+        let strangers = text.chars().any(|c| !known.contains(c));
+        prop_assert_eq!(tokenizer.encode(&text).is_err(), strangers);
+    }
+}

@@ -1,0 +1,314 @@
+//! How a model is trained, as plain data.
+
+use std::fmt;
+
+use gptlab_model::Preset;
+use serde::{Deserialize, Serialize};
+
+/// Everything besides the model, the data and the seed that decides a run's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hyper {
+    /// Updates in all.
+    pub steps: u64,
+    /// Sequences a step: windows of a text, or documents.
+    pub batch_size: usize,
+    /// The learning rate at its highest.
+    pub lr: f64,
+    /// Where the learning rate ends.
+    pub min_lr: f64,
+    /// Steps in which the learning rate rises from 0.
+    pub warmup: u64,
+    /// How the learning rate falls after that.
+    pub lr_shape: LrShape,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub eps: f64,
+    /// `AdamW`'s decoupled weight decay.
+    pub weight_decay: f64,
+    pub decayed: Decayed,
+    /// The largest global gradient norm.
+    pub grad_clip: Option<f64>,
+}
+
+/// How the learning rate goes from `lr` to `min_lr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LrShape {
+    /// It stays at `lr`.
+    Constant,
+    Linear,
+    /// Half a cosine wave (Loshchilov & Hutter 2017, without restarts).
+    Cosine,
+}
+
+impl LrShape {
+    pub const ALL: [Self; 3] = [Self::Constant, Self::Linear, Self::Cosine];
+
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Cosine => "cosine",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// What weight decay applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decayed {
+    Everything,
+    /// Weight matrices and embeddings; not gains and biases.
+    Matrices,
+}
+
+impl Hyper {
+    /// The hyper-parameters `preset` is known by, for `steps` updates or its own number of them.
+    ///
+    /// Warm-up is a tenth of the steps where that is less than the recipe's own.
+    pub fn of(preset: Preset, steps: Option<u64>) -> Self {
+        match preset {
+            Preset::Microgpt => microgpt(steps.unwrap_or(1_000)),
+            Preset::Gpt2Mini => gpt2_mini(steps.unwrap_or(1_000)),
+            Preset::Gpt2 => gpt2(6e-4, steps.unwrap_or(600_000)),
+            Preset::Gpt2Medium => gpt2(3e-4, steps.unwrap_or(600_000)),
+            Preset::Gpt2Large => gpt2(2.5e-4, steps.unwrap_or(600_000)),
+            Preset::Gpt2Xl => gpt2(2e-4, steps.unwrap_or(600_000)),
+            Preset::Nano => nano(steps.unwrap_or(5_000)),
+            Preset::Modern => modern(steps.unwrap_or(1_000)),
+        }
+    }
+
+    ///
+    /// # Errors
+    /// A sentence for the first number that cannot be.
+    pub fn check(&self) -> Result<(), HyperError> {
+        let steps = 1..=u64::from(u32::MAX);
+        expect(
+            steps.contains(&self.steps),
+            "steps",
+            "from 1 to 4294967295",
+            self.steps,
+        )?;
+        let batches = 1..=1 << 20;
+        let size = self.batch_size;
+        expect(
+            batches.contains(&size),
+            "batch_size",
+            "from 1 to 1048576",
+            size,
+        )?;
+        let rate = |x: f64| (0.0..=MOST_LR).contains(&x);
+        expect(rate(self.lr), "lr", "from 0 to 1000", self.lr)?;
+        let low = (0.0..=self.lr).contains(&self.min_lr);
+        expect(low, "min_lr", "from 0 to lr", self.min_lr)?;
+        let beta = |x: f64| (0.0..1.0).contains(&x);
+        expect(
+            beta(self.beta1),
+            "beta1",
+            "at least 0 and below 1",
+            self.beta1,
+        )?;
+        expect(
+            beta(self.beta2),
+            "beta2",
+            "at least 0 and below 1",
+            self.beta2,
+        )?;
+        let eps = self.eps > 0.0 && self.eps.is_finite();
+        expect(eps, "eps", "a finite number above 0", self.eps)?;
+        let decay = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
+        expect(
+            decay,
+            "weight_decay",
+            "a finite number of at least 0",
+            self.weight_decay,
+        )?;
+        match self.grad_clip {
+            Some(clip) => expect(
+                clip > 0.0 && clip.is_finite(),
+                "grad_clip",
+                "a finite number above 0",
+                clip,
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Far above any rate that trains, far below what overflows.
+const MOST_LR: f64 = 1_000.0;
+
+fn expect(
+    fine: bool,
+    name: &str,
+    expected: &str,
+    found: impl fmt::Display,
+) -> Result<(), HyperError> {
+    if fine {
+        Ok(())
+    } else {
+        Err(HyperError(format!(
+            "{name} must be {expected}, found {found}"
+        )))
+    }
+}
+
+/// Why hyper-parameters are refused: a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HyperError(String);
+
+impl fmt::Display for HyperError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for HyperError {}
+
+/// The seed, to the letter: `AdamW` with its decay on every parameter.
+fn gpt2_mini(steps: u64) -> Hyper {
+    Hyper {
+        steps,
+        batch_size: 32,
+        lr: 3e-4,
+        min_lr: 0.0,
+        warmup: (steps / 10).min(100),
+        lr_shape: LrShape::Cosine,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        decayed: Decayed::Everything,
+        grad_clip: Some(1.0),
+    }
+}
+
+/// Karpathy's `microgpt.py`: Adam, one document a step.
+fn microgpt(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 1,
+        lr: 0.01,
+        warmup: 0,
+        lr_shape: LrShape::Linear,
+        beta1: 0.85,
+        beta2: 0.99,
+        weight_decay: 0.0,
+        grad_clip: None,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// nanoGPT's `config/train_shakespeare_char.py`, over the defaults of its `train.py`.
+fn nano(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 64,
+        lr: 1e-3,
+        min_lr: 1e-4,
+        beta2: 0.99,
+        decayed: Decayed::Matrices,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// nanoGPT's `train.py` for GPT-2, with the peak rates of GPT-3's table 2.1 (Brown et al. 2020) by
+/// size. The batch is nanoGPT's 12 sequences, without the 40 of them that it accumulates on 8 GPUs.
+fn gpt2(lr: f64, steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 12,
+        lr,
+        min_lr: lr / 10.0,
+        warmup: (steps / 10).min(2_000),
+        beta2: 0.95,
+        decayed: Decayed::Matrices,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// `LLaMA`'s optimiser (Touvron et al. 2023) at the rate nanoGPT found for models this small.
+fn modern(steps: u64) -> Hyper {
+    Hyper {
+        lr: 1e-3,
+        min_lr: 1e-4,
+        beta2: 0.95,
+        decayed: Decayed::Matrices,
+        ..gpt2_mini(steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_s_own_numbers_are_accepted() {
+        for preset in Preset::ALL {
+            assert_eq!(Hyper::of(preset, None).check(), Ok(()), "{}", preset.name());
+            let short = Hyper::of(preset, Some(5));
+            assert_eq!((short.steps, short.warmup), (5, 0), "{}", preset.name());
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_named() {
+        let fine = Hyper::of(Preset::Gpt2Mini, None);
+        let cases = [
+            (Hyper { steps: 0, ..fine }, "steps must be"),
+            (
+                Hyper {
+                    batch_size: 0,
+                    ..fine
+                },
+                "batch_size must be",
+            ),
+            (
+                Hyper {
+                    lr: f64::NAN,
+                    ..fine
+                },
+                "lr must be",
+            ),
+            (Hyper { lr: -1.0, ..fine }, "lr must be"),
+            (
+                Hyper {
+                    min_lr: 1.0,
+                    ..fine
+                },
+                "min_lr must be",
+            ),
+            (Hyper { beta1: 1.0, ..fine }, "beta1 must be"),
+            (
+                Hyper {
+                    beta2: -0.1,
+                    ..fine
+                },
+                "beta2 must be",
+            ),
+            (Hyper { eps: 0.0, ..fine }, "eps must be"),
+            (
+                Hyper {
+                    weight_decay: f64::INFINITY,
+                    ..fine
+                },
+                "weight_decay must be",
+            ),
+            (
+                Hyper {
+                    grad_clip: Some(0.0),
+                    ..fine
+                },
+                "grad_clip must be",
+            ),
+        ];
+        for (hyper, sentence) in cases {
+            let said = hyper.check().unwrap_err().to_string();
+            assert!(said.starts_with(sentence), "{said}");
+        }
+    }
+}

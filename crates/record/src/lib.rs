@@ -1,0 +1,25 @@
+//! What a run leaves on disk: the resolved [`Experiment`], the [`Event`]s, and the [`Store`] that
+//! keeps them in a folder.
+//!
+//! Everything here is plain data with a stable JSON form, so that a record can be drawn, compared
+//! and resumed without the code that made it. [`Store::create`] writes `experiment.json` before
+//! step 0; events are appended to `events.jsonl`, one a line; every other file is written by
+//! [`atomic::write`], so that a kill at any moment loses nothing already saved.
+//!
+//! Knows: folders, files, JSON, what an experiment and its events say.
+//! Never will: how to train, engines, text, tokens, clocks, the environment, printing.
+
+pub mod atomic;
+mod error;
+mod event;
+mod experiment;
+mod hyper;
+mod json;
+mod store;
+
+pub use error::FileError;
+pub use event::{Event, StepRecord};
+pub use experiment::{DataRecord, Experiment, Intervals, Origin};
+pub use hyper::{Decayed, Hyper, HyperError, LrShape};
+pub use json::{canonical, read as read_json};
+pub use store::{Store, checkpoints, read_events, read_experiment};

@@ -1,0 +1,290 @@
+//! A run's folder.
+//!
+//! ```text
+//! runs/<name>/
+//!   experiment.json            the resolved experiment, written before step 0
+//!   events.jsonl               one event a line, only ever appended to
+//!   checkpoints/step-00001000.safetensors
+//!   samples/step-00000500.txt
+//!   lock                       empty; locked by whoever writes
+//! ```
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{Event, Experiment, FileError, atomic, json};
+
+const EXPERIMENT: &str = "experiment.json";
+const EVENTS: &str = "events.jsonl";
+const CHECKPOINTS: &str = "checkpoints";
+const SAMPLES: &str = "samples";
+const LOCK: &str = "lock";
+
+/// No experiment is larger; a tokenizer is most of it.
+const MOST_EXPERIMENT: u64 = 1 << 28;
+/// No event is larger; a sample is most of it.
+const MOST_LINE: u64 = 1 << 24;
+
+/// The folder of a run that is being written. Nobody else writes to it while this is alive.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    events: File,
+    /// Locked until it is closed.
+    _lock: File,
+}
+
+impl Store {
+    /// Makes `folder` and the folders above it, and writes `experiment`.
+    ///
+    /// # Errors
+    /// When `folder` already holds a run, or cannot be written to.
+    pub fn create(folder: &Path, experiment: &Experiment) -> Result<Self, FileError> {
+        for made in [folder, &folder.join(CHECKPOINTS), &folder.join(SAMPLES)] {
+            fs::create_dir_all(made).map_err(FileError::io("make", made))?;
+        }
+        let lock = lock(folder)?;
+        let events = open(&folder.join(EVENTS), true)?;
+        let length = events
+            .metadata()
+            .map_err(FileError::io("read", folder))?
+            .len();
+        if folder.join(EXPERIMENT).exists() || length > 0 {
+            return Err(FileError::Taken(folder.to_owned()));
+        }
+        let path = folder.join(EXPERIMENT);
+        let text = json::pretty(experiment)
+            .map_err(|e| FileError::io("write", &path)(io::Error::other(e)))?;
+        atomic::write_bytes(&path, text.as_bytes())?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            events,
+            _lock: lock,
+        })
+    }
+
+    /// Opens `folder` to go on after `step` updates: drops every event beyond them and returns those
+    /// that stay.
+    ///
+    /// # Errors
+    /// When `folder` holds no run, another process writes to it, or its events are no events.
+    pub fn resume(folder: &Path, step: u64) -> Result<(Self, Vec<Event>), FileError> {
+        let path = folder.join(EVENTS);
+        let events = open(&path, false)?;
+        let lock = lock(folder)?;
+        let mut kept = read(&events, &path)?;
+        let stay = kept.iter().position(|line| line.event.is_beyond(step));
+        kept.truncate(stay.unwrap_or(kept.len()));
+        let end = kept.last().map_or(0, |line| line.end);
+        events
+            .set_len(end)
+            .and_then(|()| events.sync_all())
+            .map_err(FileError::io("write", &path))?;
+        for made in [folder.join(CHECKPOINTS), folder.join(SAMPLES)] {
+            fs::create_dir_all(&made)
+                .and_then(|()| atomic::sweep(&made))
+                .map_err(FileError::io("write", &made))?;
+        }
+        let store = Self {
+            folder: folder.to_owned(),
+            events,
+            _lock: lock,
+        };
+        Ok((store, kept.into_iter().map(|line| line.event).collect()))
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Appends `event`. What is appended survives a kill; after a checkpoint, also a power cut.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(&mut self, event: &Event) -> Result<(), FileError> {
+        let path = self.folder.join(EVENTS);
+        self.write_line(event)
+            .map_err(FileError::io("write", &path))
+    }
+
+    fn write_line(&mut self, event: &Event) -> io::Result<()> {
+        let mut line = serde_json::to_string(event)?;
+        line.push('\n');
+        self.events.write_all(line.as_bytes())?;
+        match event {
+            Event::Checkpoint { .. } | Event::Stop { .. } | Event::Done { .. } => {
+                self.events.sync_data()
+            }
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Step(_)
+            | Event::Sample { .. }
+            | Event::Resume { .. } => Ok(()),
+        }
+    }
+
+    /// Makes what was appended survive a power cut too.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self) -> Result<(), FileError> {
+        let path = self.folder.join(EVENTS);
+        self.events
+            .sync_data()
+            .map_err(FileError::io("write", &path))
+    }
+
+    /// Whether `folder` holds a run.
+    pub fn exists(folder: &Path) -> bool {
+        folder.join(EXPERIMENT).exists()
+    }
+
+    /// Where the checkpoint after `step` updates belongs.
+    pub fn checkpoint_path(&self, step: u64) -> PathBuf {
+        self.folder
+            .join(CHECKPOINTS)
+            .join(format!("step-{step:08}.safetensors"))
+    }
+
+    /// Keeps a sample as a text of its own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn sample(&self, step: u64, text: &str) -> Result<(), FileError> {
+        let path = self
+            .folder
+            .join(SAMPLES)
+            .join(format!("step-{step:08}.txt"));
+        atomic::write_bytes(&path, text.as_bytes())
+    }
+
+    /// `path` as an event tells it: relative to the folder where it is inside.
+    pub fn name_of(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.folder).unwrap_or(path);
+        inside.to_string_lossy().replace('\\', "/")
+    }
+}
+
+/// The experiment that `folder` holds.
+///
+/// # Errors
+/// When it holds none, or one that this version cannot read.
+pub fn read_experiment(folder: &Path) -> Result<Experiment, FileError> {
+    let path = folder.join(EXPERIMENT);
+    let experiment: Experiment = json::read(&path, MOST_EXPERIMENT, "an experiment of gptlab")?;
+    if experiment.format != Experiment::FORMAT {
+        return Err(FileError::wrong(
+            &path,
+            format!("an experiment in format {}", Experiment::FORMAT),
+            format!("format {}; a newer gptlab wrote it", experiment.format),
+        ));
+    }
+    Ok(experiment)
+}
+
+/// The events that `folder` holds, up to the last whole one; also while another process appends.
+///
+/// # Errors
+/// When it holds none, or a line before the last is no event.
+pub fn read_events(folder: &Path) -> Result<Vec<Event>, FileError> {
+    let path = folder.join(EVENTS);
+    let file = File::open(&path).map_err(FileError::io("read", &path))?;
+    let lines = read(&file, &path)?;
+    Ok(lines.into_iter().map(|line| line.event).collect())
+}
+
+/// The run's checkpoints and how many updates each has made, fewest first.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
+    let within = folder.join(CHECKPOINTS);
+    let entries = match fs::read_dir(&within) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(FileError::io("read", &within))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(FileError::io("read", &within))?.path();
+        found.extend(step_of(&path).map(|step| (step, path)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn step_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let digits = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+    digits.parse().ok()
+}
+
+/// An event and where its line ends, in bytes from the file's beginning.
+struct Line {
+    event: Event,
+    end: u64,
+}
+
+/// Reads whole lines. A last line that is torn, by a kill or a power cut, is left out.
+fn read(file: &File, path: &Path) -> Result<Vec<Line>, FileError> {
+    let mut from = BufReader::new(file);
+    let mut lines = Vec::new();
+    let mut end = 0;
+    loop {
+        let mut text = Vec::new();
+        let length = from
+            .by_ref()
+            .take(MOST_LINE)
+            .read_until(b'\n', &mut text)
+            .map_err(FileError::io("read", path))? as u64;
+        end += length;
+        if !text.ends_with(b"\n") {
+            return match length {
+                MOST_LINE => Err(no_event(path, lines.len(), "a line without an end")),
+                _ => Ok(lines),
+            };
+        }
+        match serde_json::from_slice(&text) {
+            Ok(event) => lines.push(Line { event, end }),
+            // Disks may keep the length of a torn line and not its bytes.
+            Err(error) => {
+                let last = from.fill_buf().map_err(FileError::io("read", path))?;
+                return match last {
+                    [] => Ok(lines),
+                    [..] => Err(no_event(path, lines.len(), &error.to_string())),
+                };
+            }
+        }
+    }
+}
+
+fn no_event(path: &Path, before: usize, found: &str) -> FileError {
+    let line = before + 1;
+    FileError::wrong(path, format!("an event of gptlab in line {line}"), found)
+}
+
+/// Opens `path` to read and append.
+fn open(path: &Path, create: bool) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(create);
+    options.open(path).map_err(FileError::io("open", path))
+}
+
+/// Makes sure that nobody else writes to `folder`. A file of its own is locked, because on Windows a
+/// locked file cannot be read, and the events are for others to read.
+fn lock(folder: &Path) -> Result<File, FileError> {
+    let path = folder.join(LOCK);
+    let file = open(&path, true)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(FileError::Busy(folder.to_owned())),
+        // Some network file systems cannot lock; there, keeping one writer is up to the user.
+        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(e)) => Err(FileError::io("lock", &path)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Why training cannot begin or go on: always a sentence.
+
+use std::fmt;
+
+use gptlab_data::{BatchesError, CorpusError};
+use gptlab_engine::ImportError;
+use gptlab_model::{BatchError, SpecError};
+use gptlab_record::{FileError, HyperError};
+
+/// Whatever is in the way, as the crate that found it says it.
+#[derive(Debug)]
+pub enum Error {
+    /// A file that cannot be read or written, or is not what it has to be.
+    File(FileError),
+    /// A model that makes no sense.
+    Spec(SpecError),
+    /// Hyper-parameters that cannot be.
+    Hyper(HyperError),
+    /// A text that cannot be learnt from.
+    Corpus(CorpusError),
+    /// A text without a single character in its documents; what it is called.
+    NoCharacters(String),
+    Batches(BatchesError),
+    /// A batch that is none of the model's: a mistake of the program.
+    Batch(BatchError),
+    /// An engine that runs another model: a mistake of the program.
+    Import(ImportError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(e) => e.fmt(f),
+            Self::Spec(e) => e.fmt(f),
+            Self::Hyper(e) => e.fmt(f),
+            Self::Corpus(e) => e.fmt(f),
+            Self::NoCharacters(source) => write!(
+                f,
+                "{source} holds no characters besides white space; give a text to learn from"
+            ),
+            Self::Batches(e) => e.fmt(f),
+            Self::Batch(e) => e.fmt(f),
+            Self::Import(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File(e) => e.source(),
+            Self::Spec(_)
+            | Self::Hyper(_)
+            | Self::Corpus(_)
+            | Self::NoCharacters(_)
+            | Self::Batches(_)
+            | Self::Batch(_)
+            | Self::Import(_) => None,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($kind:ident($error:ty)),* $(,)?) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::$kind(error)
+            }
+        }
+    )*};
+}
+
+from!(
+    File(FileError),
+    Spec(SpecError),
+    Hyper(HyperError),
+    Corpus(CorpusError),
+    Batches(BatchesError),
+    Batch(BatchError),
+    Import(ImportError),
+);

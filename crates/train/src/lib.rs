@@ -1,0 +1,31 @@
+//! Training, from settings to a finished run.
+//!
+//! [`Settings`] and a text become a [`Resolved`] experiment: a checked model, its corpus, its first
+//! weights. A [`Run`] takes it and any [`gptlab_engine::Engine`], writes the experiment down before
+//! step 0 and trains: batch at (seed, step), forward and backward, learning rate at step, update,
+//! event. A [`Checkpoint`] after `s` updates holds all that step `s` needs, so that a resumed run
+//! makes the same bits as one that was never stopped.
+//!
+//! Knows: experiments, learning rates, checkpoints, when to log, sample and save; a stopwatch.
+//! Never will: what is inside a model or an engine, terminals, the environment, choosing paths.
+
+mod checkpoint;
+mod error;
+mod evaluate;
+mod observer;
+mod resolve;
+mod run;
+mod schedule;
+mod settings;
+#[cfg(test)]
+mod testing;
+
+pub use checkpoint::{Checkpoint, DataMark, Header, Stored};
+pub use error::Error;
+pub use evaluate::{Evaluation, evaluate};
+pub use gptlab_record::{Decayed, Event, Experiment, Hyper, Intervals, LrShape, StepRecord};
+pub use observer::{Observer, Outcome, Progress, Targets};
+pub use resolve::{Notice, Resolved};
+pub use run::Run;
+pub use schedule::{Schedule, step_hyper};
+pub use settings::Settings;

@@ -1,0 +1,63 @@
+//! What a run needs from its caller, and what the caller is told.
+
+use std::path::PathBuf;
+
+use gptlab_engine::Engine;
+use gptlab_record::Event;
+
+/// Who watches a run, and may stop it.
+pub trait Observer {
+    /// Something happened that is kept in the record.
+    fn event(&mut self, event: &Event);
+
+    /// A step is made; most are not events.
+    fn progress(&mut self, _progress: &Progress) {}
+
+    /// Text from the model as it is, after `step` updates; `None` where there is none to be had.
+    fn sample(&mut self, _engine: &dyn Engine, _step: u64) -> Option<String> {
+        None
+    }
+
+    /// Whether to save and stop before the next step.
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Updates made, and to be made in all.
+    pub done: u64,
+    pub steps: u64,
+    /// Of the last step's batch, in nats a token.
+    pub loss: f64,
+    /// Since the run began, pauses between stop and resume left out.
+    pub seconds: f64,
+    /// Predictions in the last step, and how long it took.
+    pub tokens: u64,
+    pub step_seconds: f64,
+}
+
+/// Where a run leaves what it makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// A folder for the experiment, events, checkpoints and samples.
+    pub folder: Option<PathBuf>,
+    /// A file that always holds the newest checkpoint.
+    pub save: Option<PathBuf>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Finished {
+        step: u64,
+        saved: Vec<PathBuf>,
+    },
+    /// The observer asked for it. Where nothing was `saved`, there was nowhere to.
+    Stopped {
+        step: u64,
+        saved: Vec<PathBuf>,
+    },
+}

@@ -1,0 +1,339 @@
+//! Settings and a text become an experiment that can begin.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use gptlab_data::{Batches, Corpus, CorpusError, Text, Tokenizer};
+use gptlab_model::{Graph, Model, ModelSpec, lower};
+use gptlab_record::{DataRecord, Experiment, FileError, Intervals, Origin};
+
+use crate::{Checkpoint, DataMark, Error, Header, Settings, Stored, settings};
+
+/// An experiment with everything looked up, and what it needs to begin or go on.
+#[derive(Debug)]
+pub struct Resolved {
+    pub experiment: Experiment,
+    pub model: Model,
+    pub graph: Graph,
+    pub tokenizer: Tokenizer,
+    pub batches: Batches,
+    /// What is not as it was asked for.
+    pub notices: Vec<Notice>,
+    mark: DataMark,
+    begin: Begin,
+}
+
+/// What the first step starts from.
+#[derive(Debug)]
+pub(crate) enum Begin {
+    /// Weights drawn from the seed.
+    Fresh,
+    /// The same, in a folder whose run was killed before it saved anything.
+    Again,
+    /// Another model's weights.
+    Load(Checkpoint),
+    /// All of a run's state.
+    Resume(Checkpoint),
+}
+
+/// Something that is not as it was asked for; a sentence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A window of the context asked for does not fit the text.
+    ContextShrunk {
+        asked: usize,
+        fits: usize,
+        tokens: usize,
+    },
+    /// The text is too short to keep this fraction of it for validation.
+    NoValidation { val_fraction: f64 },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ContextShrunk {
+                asked,
+                fits,
+                tokens,
+            } => write!(
+                f,
+                "the context shrank from {asked} to {fits} tokens: there are {tokens} to train on, \
+                 and each needs one after it to predict"
+            ),
+            Self::NoValidation { val_fraction } => write!(
+                f,
+                "nothing is kept for validation: the text is too short for a fraction of {val_fraction}"
+            ),
+        }
+    }
+}
+
+impl Resolved {
+    /// A new model, fitted to `text`.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or the text has nothing to learn from.
+    pub fn fresh(settings: &Settings, text: &Text) -> Result<Self, Error> {
+        let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())
+            .ok_or_else(|| Error::NoCharacters(text.origin().to_string()))?;
+        let (corpus, notices) = corpus(text, tokenizer, settings.val_fraction)?;
+        let spec = ModelSpec {
+            block_size: fit(&corpus, settings.spec.block_size),
+            ..settings.spec.clone()
+        };
+        let model = spec.check(corpus.tokenizer().vocab_size())?;
+        Self::assemble(settings, text, corpus, model, notices, Begin::Fresh)
+    }
+
+    /// The model and tokenizer of `checkpoint` with a fresh optimiser, to train as `settings` say;
+    /// their spec and tokenizer are not looked at.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or `text` holds characters the tokenizer does not know.
+    pub fn load(settings: &Settings, text: &Text, checkpoint: Checkpoint) -> Result<Self, Error> {
+        let (corpus, notices) =
+            corpus(text, checkpoint.tokenizer().clone(), settings.val_fraction)?;
+        let model = checkpoint.model().clone();
+        let begin = Begin::Load(checkpoint);
+        Self::assemble(settings, text, corpus, model, notices, begin)
+    }
+
+    /// The run that saved `checkpoint`, from where it was; `intervals` and `engine` may be others.
+    ///
+    /// # Errors
+    /// When `text` is not the text of that run.
+    pub fn resume(
+        checkpoint: Checkpoint,
+        text: &Text,
+        intervals: Intervals,
+        engine: &str,
+    ) -> Result<Self, Error> {
+        same_text(&checkpoint, text)?;
+        let settings = settings::of_header(checkpoint.header(), intervals, engine);
+        let (corpus, notices) =
+            corpus(text, checkpoint.tokenizer().clone(), settings.val_fraction)?;
+        let model = checkpoint.model().clone();
+        let begin = Begin::Resume(checkpoint);
+        Self::assemble(&settings, text, corpus, model, notices, begin)
+    }
+
+    /// [`Resolved::resume`] for somebody who also says what the run is, and may be mistaken.
+    ///
+    /// # Errors
+    /// As [`Resolved::resume`], and when the model, tokenizer, hyper-parameters, seed or validation
+    /// fraction asked for are not the run's.
+    pub fn resume_as(
+        settings: &Settings,
+        checkpoint: Checkpoint,
+        text: &Text,
+    ) -> Result<Self, Error> {
+        same_text(&checkpoint, text)?;
+        let asked = Self::fresh(settings, text)?;
+        let mut asked = asked.header(checkpoint.header().step);
+        // A loaded model keeps its context whatever the text's length.
+        if settings.spec.block_size == checkpoint.header().spec.block_size {
+            asked.spec.block_size = settings.spec.block_size;
+        }
+        same_run(checkpoint.path(), &asked, checkpoint.header())?;
+        Self::resume(checkpoint, text, settings.intervals, &settings.engine)
+    }
+
+    /// The run in `folder`, from its newest checkpoint; from step 0 where it was killed before the
+    /// first, which comes to the same.
+    ///
+    /// # Errors
+    /// When `folder` holds no run, `text` is not its text, or it began with another model's weights
+    /// and saved nothing of its own.
+    pub fn resume_run(folder: &Path, text: &Text, engine: &str) -> Result<Self, Error> {
+        let experiment = gptlab_record::read_experiment(folder)?;
+        if let Some((_, path)) = gptlab_record::checkpoints(folder)?.pop() {
+            return Self::resume(Checkpoint::open(&path)?, text, experiment.intervals, engine);
+        }
+        match &experiment.origin {
+            Origin::Fresh => {}
+            Origin::Loaded { file, .. } | Origin::Resumed { file, .. } => {
+                let found = format!("none; begin again from {file} in another folder");
+                return Err(FileError::wrong(folder, "a checkpoint to resume", found).into());
+            }
+        }
+        let settings = settings::of_experiment(folder, &experiment, engine)?;
+        let resolved = Self::fresh(&settings, text)?;
+        same_experiment(folder, &experiment, &resolved.experiment)?;
+        Ok(Self {
+            begin: Begin::Again,
+            ..resolved
+        })
+    }
+
+    /// The weights an engine begins with, in the parameter table's order.
+    ///
+    /// # Errors
+    /// When they are in a checkpoint that cannot be read.
+    pub fn weights(&self) -> Result<Vec<f32>, FileError> {
+        match &self.begin {
+            Begin::Fresh | Begin::Again => Ok(self.graph.params().initial(self.experiment.seed)),
+            Begin::Load(checkpoint) | Begin::Resume(checkpoint) => checkpoint.read(Stored::Weights),
+        }
+    }
+
+    /// How many updates are made before the first step.
+    pub fn first_step(&self) -> u64 {
+        match &self.begin {
+            Begin::Fresh | Begin::Again | Begin::Load(_) => 0,
+            Begin::Resume(checkpoint) => checkpoint.header().step,
+        }
+    }
+
+    /// The header of a checkpoint after `step` updates.
+    pub fn header(&self, step: u64) -> Header {
+        Header {
+            format: Header::FORMAT,
+            spec: self.experiment.spec.clone(),
+            tokenizer: self.tokenizer.clone(),
+            step,
+            seed: self.experiment.seed,
+            hyper: self.experiment.hyper,
+            data: self.mark,
+        }
+    }
+
+    pub(crate) fn begin(&self) -> &Begin {
+        &self.begin
+    }
+
+    fn assemble(
+        settings: &Settings,
+        text: &Text,
+        corpus: Corpus,
+        model: Model,
+        mut notices: Vec<Notice>,
+        begin: Begin,
+    ) -> Result<Self, Error> {
+        settings.hyper.check()?;
+        let asked = match &begin {
+            Begin::Fresh | Begin::Again => settings.spec.block_size,
+            Begin::Load(_) | Begin::Resume(_) => model.spec().block_size,
+        };
+        let block_size = fit(&corpus, asked);
+        if block_size < asked {
+            notices.push(Notice::ContextShrunk {
+                asked,
+                fits: block_size,
+                tokens: corpus.train().tokens().len(),
+            });
+        }
+        let mark = mark(settings, text, &corpus);
+        let tokenizer = corpus.tokenizer().clone();
+        let data = data_record(text, &corpus, &mark);
+        let (size, seed) = (settings.hyper.batch_size, settings.seed);
+        Ok(Self {
+            experiment: experiment(settings, &model, &tokenizer, data, &begin),
+            graph: lower(&model),
+            model,
+            tokenizer,
+            batches: Batches::new(Arc::new(corpus), block_size, size, seed)?,
+            notices,
+            mark,
+            begin,
+        })
+    }
+}
+
+fn mark(settings: &Settings, text: &Text, corpus: &Corpus) -> DataMark {
+    DataMark {
+        fingerprint: text.fingerprint(),
+        // Not the one asked for, where the text was too short for it.
+        val_fraction: match corpus.validation() {
+            Some(_) => settings.val_fraction,
+            None => 0.0,
+        },
+    }
+}
+
+fn experiment(
+    settings: &Settings,
+    model: &Model,
+    tokenizer: &Tokenizer,
+    data: DataRecord,
+    begin: &Begin,
+) -> Experiment {
+    Experiment {
+        format: Experiment::FORMAT,
+        program: concat!("gptlab ", env!("CARGO_PKG_VERSION")).to_owned(),
+        engine: settings.engine.clone(),
+        spec: model.spec().clone(),
+        vocab_size: model.vocab_size(),
+        tokenizer: plain(tokenizer),
+        data,
+        hyper: settings.hyper,
+        seed: settings.seed,
+        origin: origin(begin),
+        intervals: settings.intervals,
+    }
+}
+
+/// Tokens in two splits, or in one where the text is too short for two.
+fn corpus(
+    text: &Text,
+    tokenizer: Tokenizer,
+    val_fraction: f64,
+) -> Result<(Corpus, Vec<Notice>), Error> {
+    match Corpus::new(text, tokenizer.clone(), val_fraction) {
+        Err(CorpusError::TooShort { .. }) if val_fraction > 0.0 => {
+            let notice = Notice::NoValidation { val_fraction };
+            Ok((Corpus::new(text, tokenizer, 0.0)?, vec![notice]))
+        }
+        corpus => Ok((corpus?, Vec::new())),
+    }
+}
+
+/// The largest context up to `asked` that the training split fills. Documents may be shorter.
+fn fit(corpus: &Corpus, asked: usize) -> usize {
+    let train = corpus.train();
+    match train.documents() {
+        Some(_) => asked,
+        None => asked.min(train.predictions()),
+    }
+}
+
+fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> DataRecord {
+    let tokens = |split: &gptlab_data::Split| split.tokens().len() as u64;
+    DataRecord {
+        source: text.origin().to_string(),
+        origin: plain(text.origin()),
+        fingerprint: mark.fingerprint.to_string(),
+        val_fraction: mark.val_fraction,
+        train_tokens: tokens(corpus.train()),
+        val_tokens: corpus.validation().map_or(0, tokens),
+    }
+}
+
+fn origin(begin: &Begin) -> Origin {
+    let from = |checkpoint: &Checkpoint| {
+        let file = checkpoint.path().display().to_string();
+        (file, checkpoint.header().step)
+    };
+    match begin {
+        Begin::Fresh | Begin::Again => Origin::Fresh,
+        Begin::Load(checkpoint) => {
+            let (file, step) = from(checkpoint);
+            Origin::Loaded { file, step }
+        }
+        Begin::Resume(checkpoint) => {
+            let (file, step) = from(checkpoint);
+            Origin::Resumed { file, step }
+        }
+    }
+}
+
+fn plain(value: &impl serde::Serialize) -> serde_json::Value {
+    // Tokenizers and origins are strings and enums, which are always JSON.
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+mod same;
+pub(crate) use same::same_experiment;
+use same::{same_run, same_text};
+
+#[cfg(test)]
+mod tests;

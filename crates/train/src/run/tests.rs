@@ -1,0 +1,328 @@
+use std::{cell::RefCell, fs};
+
+use gptlab_record::{read_events, read_experiment};
+
+use super::*;
+use crate::testing::{Rounded, Watcher, settings, story, targets, text, train};
+
+const STEPS: u64 = 6;
+
+fn fresh() -> Resolved {
+    Resolved::fresh(&settings(STEPS), &story()).unwrap()
+}
+
+fn newest(folder: &Path) -> Vec<u8> {
+    let (_, path) = gptlab_record::checkpoints(folder).unwrap().pop().unwrap();
+    fs::read(path).unwrap()
+}
+
+/// A folder's events without times and without what tells of stops.
+fn story_of(folder: &Path) -> Vec<Event> {
+    let events = read_events(folder).unwrap();
+    let told = |e: &Event| !matches!(e, Event::Stop { .. } | Event::Resume { .. });
+    let kept = events.into_iter().filter(told);
+    kept.map(Event::timeless).collect()
+}
+
+fn records(events: &[Event]) -> impl Iterator<Item = &StepRecord> {
+    events.iter().filter_map(|e| {
+        if let Event::Step(record) = e {
+            Some(record)
+        } else {
+            None
+        }
+    })
+}
+
+/// The run that was never stopped: its last checkpoint and its events.
+fn uninterrupted() -> (Vec<u8>, Vec<Event>) {
+    let root = tempfile::tempdir().unwrap();
+    let outcome = train(&fresh(), targets(root.path()), &mut Watcher::default());
+    let path = root.path().join("checkpoints/step-00000006.safetensors");
+    let saved = vec![path];
+    assert_eq!(outcome, Outcome::Finished { step: STEPS, saved });
+    (newest(root.path()), story_of(root.path()))
+}
+
+/// The checkpoint that a stop leaves is one more than an uninterrupted run has.
+fn without_checkpoint(events: Vec<Event>, at: u64) -> Vec<Event> {
+    let other =
+        |e: &Event| !matches!(e, Event::Checkpoint { step, .. } if *step == at && at < STEPS);
+    events.into_iter().filter(other).collect()
+}
+
+#[test]
+fn stopped_after_any_step_and_resumed_it_makes_the_same_bits() {
+    let (bytes, events) = uninterrupted();
+    for k in 0..=STEPS {
+        let root = tempfile::tempdir().unwrap();
+        train(
+            &fresh(),
+            targets(root.path()),
+            &mut Watcher::stopping_after(k),
+        );
+        let resolved = Resolved::resume_run(root.path(), &story(), "again").unwrap();
+        assert_eq!(resolved.first_step(), k);
+        train(&resolved, targets(root.path()), &mut Watcher::default());
+        assert_eq!(newest(root.path()), bytes, "stopped after {k}");
+        assert_eq!(
+            without_checkpoint(story_of(root.path()), k),
+            events,
+            "stopped after {k}"
+        );
+    }
+}
+
+/// A kill leaves what was written and runs nothing more: the run is dropped where it stands.
+#[test]
+fn killed_after_any_step_it_goes_on_from_the_last_checkpoint() {
+    let mut settings = settings(STEPS);
+    settings.intervals.checkpoint = 2.try_into().ok();
+    let resolved = Resolved::fresh(&settings, &story()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let whole = root.path().join("whole");
+    train(&resolved, targets(&whole), &mut Watcher::default());
+    for k in 0..=STEPS {
+        let folder = root.path().join(k.to_string());
+        let (mut engine, mut watcher) = (Rounded::new(&resolved), Watcher::default());
+        let mut run = Run::new(&resolved, &mut engine, targets(&folder), &mut watcher).unwrap();
+        (0..k).for_each(|_| run.step().unwrap());
+        drop(run);
+        let resolved = Resolved::resume_run(&folder, &story(), "again").unwrap();
+        assert_eq!(resolved.first_step(), k / 2 * 2);
+        train(&resolved, targets(&folder), &mut Watcher::default());
+        assert_eq!(newest(&folder), newest(&whole), "killed after {k}");
+        assert_eq!(story_of(&folder), story_of(&whole), "killed after {k}");
+    }
+}
+
+#[test]
+fn a_kill_between_a_checkpoint_and_its_event_loses_no_event() {
+    let root = tempfile::tempdir().unwrap();
+    train(
+        &fresh(),
+        targets(root.path()),
+        &mut Watcher::stopping_after(3),
+    );
+    let path = root.path().join("events.jsonl");
+    let lines = fs::read_to_string(&path).unwrap();
+    let at = lines.find(r#"{"event":"checkpoint""#).unwrap();
+    fs::write(&path, &lines[..at]).unwrap();
+    let resolved = Resolved::resume_run(root.path(), &story(), "again").unwrap();
+    train(&resolved, targets(root.path()), &mut Watcher::default());
+    let told = |e: &Event| matches!(e, Event::Checkpoint { step: 3, .. });
+    assert_eq!(story_of(root.path()).iter().filter(|e| told(e)).count(), 1);
+    assert_eq!(
+        without_checkpoint(story_of(root.path()), 3),
+        uninterrupted().1
+    );
+}
+
+#[test]
+fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
+    let (bytes, _) = uninterrupted();
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("model.safetensors");
+    let save = Targets {
+        folder: None,
+        save: Some(path.clone()),
+    };
+    let outcome = train(&fresh(), save.clone(), &mut Watcher::stopping_after(4));
+    let saved = vec![path.clone()];
+    assert_eq!(outcome, Outcome::Stopped { step: 4, saved });
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let intervals = settings(STEPS).intervals;
+    let resolved = Resolved::resume(checkpoint, &story(), intervals, "again").unwrap();
+    let both = Targets {
+        folder: Some(root.path().join("run")),
+        ..save
+    };
+    train(&resolved, both, &mut Watcher::default());
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert_eq!(newest(&root.path().join("run")), bytes);
+    let experiment = read_experiment(&root.path().join("run")).unwrap();
+    let file = path.display().to_string();
+    let origin = gptlab_record::Origin::Resumed { file, step: 4 };
+    assert_eq!(experiment.origin, origin);
+}
+
+#[test]
+fn how_often_it_is_watched_changes_nothing() {
+    let (bytes, _) = uninterrupted();
+    let mut settings = settings(STEPS);
+    settings.intervals = gptlab_record::Intervals {
+        log: 5.try_into().unwrap(),
+        sample: None,
+        checkpoint: 1.try_into().ok(),
+        val_tokens: 1,
+    };
+    let resolved = Resolved::fresh(&settings, &story()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let mut watcher = Watcher::default();
+    train(&resolved, targets(root.path()), &mut watcher);
+    assert_eq!(newest(root.path()), bytes);
+    let steps = records(&watcher.events).map(|r| r.step);
+    assert_eq!(steps.collect::<Vec<_>>(), [0, 5]);
+    let none = |e: &Event| matches!(e, Event::Sample { .. });
+    assert!(!watcher.events.iter().any(none));
+    assert_eq!(gptlab_record::checkpoints(root.path()).unwrap().len(), 6);
+}
+
+/// Reads the folder whenever something happens.
+struct Reader<'a>(&'a Path, RefCell<Vec<bool>>);
+
+impl Observer for Reader<'_> {
+    fn event(&mut self, _: &Event) {
+        let there = read_experiment(self.0).is_ok_and(|e| e == fresh().experiment);
+        self.1.borrow_mut().push(there);
+    }
+
+    fn should_stop(&self) -> bool {
+        self.event_count() > 0
+    }
+}
+
+impl Reader<'_> {
+    fn event_count(&self) -> usize {
+        self.1.borrow().len()
+    }
+}
+
+#[test]
+fn the_experiment_is_written_before_anything_happens() {
+    let root = tempfile::tempdir().unwrap();
+    let resolved = fresh();
+    let mut engine = Rounded::new(&resolved);
+    let mut reader = Reader(root.path(), RefCell::default());
+    let run = Run::new(&resolved, &mut engine, targets(root.path()), &mut reader).unwrap();
+    assert_eq!(run.done(), 0);
+    assert!(read_experiment(root.path()).is_ok());
+    run.go().unwrap();
+    assert!(reader.event_count() > 0 && reader.1.borrow().iter().all(|there| *there));
+}
+
+#[test]
+fn events_come_in_order_with_validation_and_samples() {
+    let (_, events) = uninterrupted();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|e| match e {
+            Event::Start { .. } => "start",
+            Event::Step(_) => "step",
+            Event::Sample { .. } => "sample",
+            Event::Checkpoint { .. } => "checkpoint",
+            Event::Done { .. } => "done",
+            Event::Notice { .. } | Event::Resume { .. } | Event::Stop { .. } => "other",
+        })
+        .collect();
+    assert_eq!(
+        kinds.join(" "),
+        "start step step step sample step step step sample checkpoint done"
+    );
+    for event in &events {
+        if let Event::Step(record) = event {
+            let (loss, bits) = (record.val_loss.unwrap(), record.val_bits_per_char.unwrap());
+            assert!(
+                (bits - loss / 2f64.ln()).abs() < 1e-12,
+                "a character is a token"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_first_steps_are_the_warm_up_and_the_loss_falls() {
+    let (_, events) = uninterrupted();
+    let records: Vec<&StepRecord> = records(&events).collect();
+    assert_eq!(records[0].lr, 0.0);
+    assert_eq!(records[1].lr, 0.025);
+    assert_eq!(records[2].lr, 0.05);
+    let vocab = fresh().experiment.vocab_size as f64;
+    assert!(
+        (records[0].loss - vocab.ln()).abs() < 0.1,
+        "near the uniform guess"
+    );
+    assert!(records[5].val_loss < records[0].val_loss);
+}
+
+#[test]
+fn a_run_that_is_finished_is_not_trained_again() {
+    let (bytes, events) = uninterrupted();
+    let root = tempfile::tempdir().unwrap();
+    train(&fresh(), targets(root.path()), &mut Watcher::default());
+    let resolved = Resolved::resume_run(root.path(), &story(), "again").unwrap();
+    let mut watcher = Watcher::default();
+    train(&resolved, targets(root.path()), &mut watcher);
+    assert_eq!(watcher.steps, 0);
+    assert_eq!(newest(root.path()), bytes);
+    assert_eq!(story_of(root.path()), events);
+}
+
+fn refusal(resolved: &Resolved, targets: Targets) -> String {
+    let (mut engine, mut watcher) = (Rounded::new(resolved), Watcher::default());
+    let run = Run::new(resolved, &mut engine, targets, &mut watcher);
+    run.err().map_or_else(String::new, |e| e.to_string())
+}
+
+#[test]
+fn targets_are_tried_before_the_first_step() {
+    let root = tempfile::tempdir().unwrap();
+    train(
+        &fresh(),
+        targets(root.path()),
+        &mut Watcher::stopping_after(1),
+    );
+    let said = refusal(&fresh(), targets(root.path()));
+    assert!(said.contains("already holds a run; resume it"), "{said}");
+
+    let mut other = settings(STEPS);
+    other.hyper.lr = 0.25;
+    let save = Targets {
+        folder: None,
+        save: Some(root.path().join("other.safetensors")),
+    };
+    let other = Resolved::fresh(&other, &story()).unwrap();
+    train(&other, save.clone(), &mut Watcher::stopping_after(1));
+    let checkpoint = Checkpoint::open(&root.path().join("other.safetensors")).unwrap();
+    let intervals = settings(STEPS).intervals;
+    let resolved = Resolved::resume(checkpoint, &story(), intervals, "again").unwrap();
+    let said = refusal(&resolved, targets(root.path()));
+    assert!(
+        said.contains("expected `hyper.lr` to be 0.25, as asked for, found 0.05"),
+        "{said}"
+    );
+
+    let nowhere = Targets {
+        folder: None,
+        save: Some(root.path().join("none").join("m.safetensors")),
+    };
+    let said = refusal(&fresh(), nowhere);
+    assert!(said.ends_with("there is no such file or folder"), "{said}");
+}
+
+#[test]
+fn loading_takes_the_weights_and_a_fresh_optimiser() {
+    let root = tempfile::tempdir().unwrap();
+    train(&fresh(), targets(root.path()), &mut Watcher::default());
+    let (_, path) = gptlab_record::checkpoints(root.path())
+        .unwrap()
+        .pop()
+        .unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let weights = checkpoint.read(Stored::Weights).unwrap();
+    let other = text("a mat, a cat; the rat that sat on the mat then ate the hat; ".trim_end());
+    let said = Resolved::load(&settings(3), &other, Checkpoint::open(&path).unwrap());
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("','"), "{said}");
+    let other = text("a mat and a cat; the rat that sat on the mat then sat on the cat.");
+    let resolved = Resolved::load(&settings(3), &other, checkpoint).unwrap();
+    assert_eq!(resolved.weights().unwrap(), weights);
+    assert_eq!(resolved.first_step(), 0);
+    let folder = root.path().join("tuned");
+    let mut watcher = Watcher::default();
+    train(&resolved, targets(&folder), &mut watcher);
+    assert_eq!(watcher.steps, 3);
+    let file = path.display().to_string();
+    let origin = gptlab_record::Origin::Loaded { file, step: STEPS };
+    assert_eq!(read_experiment(&folder).unwrap().origin, origin);
+}

@@ -1,0 +1,38 @@
+//! A run's stopwatch.
+
+use std::time::{Duration, Instant};
+
+/// Time since the run began, and time spent training since the last record.
+pub(super) struct Watch {
+    begun: Instant,
+    before: f64,
+    training: Duration,
+    tokens: u64,
+}
+
+impl Watch {
+    pub(super) fn since(before: f64) -> Self {
+        Self {
+            begun: Instant::now(),
+            before,
+            training: Duration::ZERO,
+            tokens: 0,
+        }
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.before + self.begun.elapsed().as_secs_f64()
+    }
+
+    pub(super) fn trained(&mut self, took: Duration, tokens: u64) {
+        self.training += took;
+        self.tokens += tokens;
+    }
+
+    /// Tokens a second since the last call.
+    pub(super) fn lap(&mut self) -> f64 {
+        let rate = self.tokens as f64 / self.training.as_secs_f64().max(1e-9);
+        (self.training, self.tokens) = (Duration::ZERO, 0);
+        rate
+    }
+}

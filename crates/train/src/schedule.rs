@@ -1,0 +1,137 @@
+//! The learning rate and the optimiser, step by step.
+
+use std::f64::consts::PI;
+
+use gptlab_engine::{Decay, StepHyper};
+use gptlab_record::{Decayed, Hyper, LrShape};
+
+/// The learning rate as a function of the step alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    hyper: Hyper,
+}
+
+impl Schedule {
+    pub fn new(hyper: &Hyper) -> Self {
+        Self { hyper: *hyper }
+    }
+
+    /// The learning rate of step `step`, counted from 0.
+    ///
+    /// It rises in a straight line from 0 at step 0 to `lr` at step `warmup`, then falls to `min_lr`,
+    /// which it reaches at step `steps`, the first that is not made.
+    pub fn at(&self, step: u64) -> f64 {
+        let Hyper {
+            lr, min_lr, warmup, ..
+        } = self.hyper;
+        if step < warmup {
+            return lr * step as f64 / warmup as f64;
+        }
+        let left = match self.hyper.lr_shape {
+            LrShape::Constant => 1.0,
+            LrShape::Linear => 1.0 - self.progress(step),
+            LrShape::Cosine => 0.5 * (1.0 + (PI * self.progress(step)).cos()),
+        };
+        min_lr + (lr - min_lr) * left
+    }
+
+    /// How far it is from the end of warm-up (0) to the end of training (1).
+    fn progress(&self, step: u64) -> f64 {
+        let Hyper { steps, warmup, .. } = self.hyper;
+        // Nothing but warm-up, and asked about what comes after it.
+        if steps <= warmup {
+            return 1.0;
+        }
+        ((step - warmup) as f64 / (steps - warmup) as f64).min(1.0)
+    }
+}
+
+/// What step `step`, counted from 0, asks of the optimiser.
+pub fn step_hyper(hyper: &Hyper, step: u64) -> StepHyper {
+    StepHyper {
+        update: step + 1,
+        lr: Schedule::new(hyper).at(step),
+        beta1: hyper.beta1,
+        beta2: hyper.beta2,
+        eps: hyper.eps,
+        weight_decay: hyper.weight_decay,
+        decay: match hyper.decayed {
+            Decayed::Everything => Decay::Everything,
+            Decayed::Matrices => Decay::Matrices,
+        },
+        grad_clip: hyper.grad_clip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gptlab_model::Preset;
+
+    use super::*;
+
+    fn lr(hyper: &Hyper, step: u64) -> f64 {
+        Schedule::new(hyper).at(step)
+    }
+
+    /// Python's `lr * step / warmup if step < warmup else
+    /// lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))` for the seed's defaults.
+    #[test]
+    fn the_seed_s_learning_rates() {
+        let hyper = Hyper::of(Preset::Gpt2Mini, None);
+        let known = [
+            (0, 0.0),
+            (1, 3e-6),
+            (50, 1.5e-4),
+            (99, 2.97e-4),
+            (100, 3e-4),
+            (325, 2.560_660_171_779_821e-4),
+            (550, 1.5e-4),
+            (775, 4.393_398_282_201_787e-5),
+            (1000, 0.0),
+        ];
+        for (step, expected) in known {
+            let found = lr(&hyper, step);
+            assert!(
+                (found - expected).abs() < 1e-18,
+                "{step}: {found:e} {expected:e}"
+            );
+        }
+        assert!(lr(&hyper, 999) > 0.0);
+    }
+
+    /// microgpt.py's own line: `lr_t = learning_rate * (1 - step / num_steps)`.
+    #[test]
+    fn microgpt_s_learning_rates_to_the_bit() {
+        let hyper = Hyper::of(Preset::Microgpt, None);
+        for step in 0..=1000 {
+            let expected = 0.01 * (1.0 - step as f64 / 1000.0);
+            assert_eq!(lr(&hyper, step).to_bits(), expected.to_bits(), "{step}");
+        }
+    }
+
+    #[test]
+    fn nano_ends_at_a_tenth_and_a_constant_stays() {
+        let hyper = Hyper::of(Preset::Nano, None);
+        assert_eq!(lr(&hyper, 100), 1e-3);
+        assert!((lr(&hyper, 2550) - 5.5e-4).abs() < 1e-18);
+        assert!((lr(&hyper, 5000) - 1e-4).abs() < 1e-18);
+        let hyper = Hyper {
+            lr_shape: LrShape::Constant,
+            warmup: 0,
+            ..hyper
+        };
+        assert!([0, 1, 4999].iter().all(|s| lr(&hyper, *s) == 1e-3));
+    }
+
+    #[test]
+    fn short_runs_have_no_warm_up_and_long_warm_ups_no_fall() {
+        let short = Hyper::of(Preset::Gpt2Mini, Some(1));
+        assert_eq!(lr(&short, 0), 3e-4);
+        let long = Hyper {
+            warmup: 10,
+            ..short
+        };
+        assert_eq!((lr(&long, 0), lr(&long, 5)), (0.0, 1.5e-4));
+        assert_eq!(lr(&long, 20), 0.0);
+    }
+}

@@ -1,0 +1,153 @@
+//! A model small enough for the oracle, and an engine that keeps what a checkpoint can hold.
+
+use std::{num::NonZeroU64, path::Path};
+
+use gptlab_data::{Origin, Text};
+use gptlab_engine::{
+    Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats, oracle::Oracle,
+};
+use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sublayer};
+use gptlab_record::{Event, Hyper, Intervals};
+
+use crate::{Observer, Outcome, Resolved, Run, Settings, Stored, Targets};
+
+pub(crate) fn text(text: &str) -> Text {
+    let origin = Origin::Other("a small text".to_owned());
+    Text::from_bytes(text.as_bytes().to_vec(), origin).unwrap()
+}
+
+pub(crate) fn story() -> Text {
+    text("the cat sat on the mat and the rat sat on the cat; that was that.")
+}
+
+/// The seed's recipe, dropout included, at width 4.
+pub(crate) fn settings(steps: u64) -> Settings {
+    let preset = Preset::Gpt2Mini.spec();
+    let mlp = Mlp {
+        hidden: 4,
+        form: MlpForm::Plain(gptlab_model::Activation::GeluErf),
+    };
+    let block = vec![
+        Sublayer::Attention(Attention::causal(2)),
+        Sublayer::Mlp(mlp),
+    ];
+    Settings {
+        spec: ModelSpec {
+            block_size: 5,
+            n_embd: 4,
+            layers: vec![block],
+            ..preset
+        },
+        hyper: Hyper {
+            batch_size: 2,
+            lr: 0.05,
+            warmup: 2,
+            ..Hyper::of(Preset::Gpt2Mini, Some(steps))
+        },
+        seed: u64::MAX - 6,
+        intervals: Intervals {
+            log: NonZeroU64::MIN,
+            sample: NonZeroU64::new(3),
+            checkpoint: None,
+            val_tokens: 100,
+        },
+        engine: "a rounded oracle".to_owned(),
+        ..Settings::of(Preset::Gpt2Mini, Some(steps))
+    }
+}
+
+/// The oracle, whose f64 no checkpoint holds, rounded to f32 after every update.
+pub(crate) struct Rounded(Oracle);
+
+impl Rounded {
+    pub(crate) fn new(resolved: &Resolved) -> Self {
+        let weights = resolved.weights().unwrap();
+        Self(Oracle::new(resolved.graph.clone(), &weights).unwrap())
+    }
+}
+
+impl Engine for Rounded {
+    fn graph(&self) -> &Graph {
+        self.0.graph()
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+        self.0.forward_backward(batch, noise)
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        self.0.losses(batch)
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> StepStats {
+        let stats = self.0.update(hyper);
+        for stored in Stored::ALL {
+            let rounded = self.0.export(stored.slot());
+            self.0.import(stored.slot(), &rounded).unwrap();
+        }
+        stats
+    }
+
+    fn export(&self, slot: Slot) -> Vec<f32> {
+        self.0.export(slot)
+    }
+
+    fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
+        self.0.import(slot, values)
+    }
+
+    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
+        self.0.value(batch, name)
+    }
+}
+
+/// Keeps every event, samples the first weights, and asks to stop after some steps.
+#[derive(Default)]
+pub(crate) struct Watcher {
+    pub(crate) events: Vec<Event>,
+    pub(crate) steps: u64,
+    pub(crate) stop_after: Option<u64>,
+}
+
+impl Watcher {
+    pub(crate) fn stopping_after(steps: u64) -> Self {
+        Self {
+            stop_after: Some(steps),
+            ..Self::default()
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn event(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    fn progress(&mut self, _: &crate::Progress) {
+        self.steps += 1;
+    }
+
+    fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
+        let first = engine.export(Slot::Weights)[0];
+        Some(format!("{step}: {first}"))
+    }
+
+    fn should_stop(&self) -> bool {
+        self.stop_after == Some(self.steps)
+    }
+}
+
+pub(crate) fn targets(folder: &Path) -> Targets {
+    Targets {
+        folder: Some(folder.to_owned()),
+        save: None,
+    }
+}
+
+/// Runs to the end, or to where `watcher` asks to stop.
+pub(crate) fn train(resolved: &Resolved, targets: Targets, watcher: &mut Watcher) -> Outcome {
+    let mut engine = Rounded::new(resolved);
+    Run::new(resolved, &mut engine, targets, watcher)
+        .and_then(Run::go)
+        .unwrap()
+}
