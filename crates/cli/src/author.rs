@@ -60,7 +60,13 @@ pub(crate) fn sampling(args: &SampleArgs) -> Outcome<Sampling> {
 impl Author {
     /// An author who writes with a checkpoint.
     pub(crate) fn of(loaded: &Loaded, args: &SampleArgs, seed: u64) -> Outcome<Self> {
-        Self::new(&loaded.graph, &loaded.weights, &loaded.tokenizer, args, seed)
+        Self::new(
+            &loaded.graph,
+            &loaded.weights,
+            &loaded.tokenizer,
+            args,
+            seed,
+        )
     }
 
     /// An author who writes with `weights`.
@@ -151,7 +157,10 @@ impl Page {
     /// Adds characters; returns whether the stop text has come, which is not shown.
     fn push(&mut self, text: impl Iterator<Item = char>) -> bool {
         self.held.extend(text);
-        let found = self.stop.as_ref().and_then(|stop| self.held.find(stop.as_str()));
+        let found = self
+            .stop
+            .as_ref()
+            .and_then(|stop| self.held.find(stop.as_str()));
         if let Some(at) = found {
             self.held.truncate(at);
         }

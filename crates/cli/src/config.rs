@@ -19,7 +19,11 @@ pub(crate) fn words(
 ) -> Result<Vec<OsString>, Stop> {
     let text = fs::read_to_string(path).map_err(|e| Stop::file("read", path, &e))?;
     let table: Table = text.parse().map_err(|e: toml::de::Error| {
-        Stop::usage(format_args!("{} is not TOML: {}", path.display(), place(&text, &e)))
+        Stop::usage(format_args!(
+            "{} is not TOML: {}",
+            path.display(),
+            place(&text, &e)
+        ))
     })?;
     let words = settings(&table, sub, program).map_err(|stop| Stop {
         message: format!("{}: {}", path.display(), stop.message),
@@ -41,7 +45,10 @@ fn place(text: &str, error: &toml::de::Error) -> String {
 
 fn settings(table: &Table, sub: &str, program: &clap::Command) -> Result<Vec<OsString>, Stop> {
     let mine = keys(program.find_subcommand(sub));
-    let all: Vec<String> = program.get_subcommands().flat_map(|s| keys(Some(s))).collect();
+    let all: Vec<String> = program
+        .get_subcommands()
+        .flat_map(|s| keys(Some(s)))
+        .collect();
     let mut words = Vec::new();
     for (typed, value) in table {
         let key = typed.replace('_', "-");
@@ -97,7 +104,10 @@ fn refuse_bad_values(
     program: &clap::Command,
 ) -> Result<(), Stop> {
     let whole = [OsString::from("gptlab"), sub.into()];
-    match program.clone().try_get_matches_from(whole.iter().chain(words)) {
+    match program
+        .clone()
+        .try_get_matches_from(whole.iter().chain(words))
+    {
         Err(e) => {
             let said = e.render().to_string();
             let first = said.lines().next().unwrap_or_default();

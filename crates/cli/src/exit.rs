@@ -91,9 +91,7 @@ pub(crate) type Outcome<T = ExitCode> = Result<T, Stop>;
 impl From<FileError> for Stop {
     fn from(error: FileError) -> Self {
         match error {
-            FileError::Io { .. } | FileError::Busy(_) | FileError::Taken(_) => {
-                Self::failure(error)
-            }
+            FileError::Io { .. } | FileError::Busy(_) | FileError::Taken(_) => Self::failure(error),
             FileError::Wrong { .. } => Self::data(error),
         }
     }
@@ -116,7 +114,7 @@ impl From<CorpusError> for Stop {
             CorpusError::Fraction(_) => Self::usage(error),
             CorpusError::Unknown(..) | CorpusError::TooShort { .. } | CorpusError::Blank(_) => {
                 Self::data(error)
-            },
+            }
         }
     }
 }

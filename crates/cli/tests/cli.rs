@@ -56,7 +56,9 @@ impl Lab {
         let lab = Self::new();
         let model = MODEL.get_or_init(|| {
             let at = Self::new();
-            at.ok(&format!("train --data data.txt {TINY} --save model.safetensors"));
+            at.ok(&format!(
+                "train --data data.txt {TINY} --save model.safetensors"
+            ));
             fs::read(at.path("model.safetensors")).expect("a checkpoint")
         });
         fs::write(lab.path("model.safetensors"), model).expect("a copy of the checkpoint");

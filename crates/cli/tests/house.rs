@@ -33,7 +33,10 @@ fn crates() -> Vec<String> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert!(names.contains(&"cli".to_owned()), "this very crate is found");
+    assert!(
+        names.contains(&"cli".to_owned()),
+        "this very crate is found"
+    );
     names
 }
 

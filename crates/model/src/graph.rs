@@ -85,8 +85,9 @@ pub enum Op {
         up: ValueId,
         f: Activation,
     },
-    /// Zeroes elements with probability `p` while training and scales the rest by `1 / (1 - p)`. Its
-    /// stream's purpose is `dropout/` + the node's name.
+    /// Zeroes elements with probability `p`, to the nearest 1/65536, while training, and divides the
+    /// rest by the exact probability of being kept. Its stream's purpose is `dropout/` + the node's
+    /// name.
     Dropout {
         x: ValueId,
         p: f32,

@@ -42,7 +42,9 @@ fn seed_spelling(arg: Arg) -> Arg {
     let arg = if is_switch {
         arg.num_args(0..=1).default_missing_value("1")
     } else {
-        arg
+        // So that a number below 0 is refused for what it is.
+        let takes_value = arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes_value)
     };
     match arg.get_long().filter(|long| long.contains('-')) {
         Some(long) => {

@@ -16,7 +16,9 @@ pub(crate) use model::{
     PositionArg, ScaleArg,
 };
 pub(crate) use sample::SampleArgs;
-pub(crate) use train::{DecayedArg, LrShapeArg, MachineArgs, OptimArgs, RunArgs, TokenizerArg, TrainArgs};
+pub(crate) use train::{
+    DecayedArg, LrShapeArg, MachineArgs, OptimArgs, RunArgs, TokenizerArg, TrainArgs,
+};
 
 use crate::exit::ExitCode;
 

@@ -82,18 +82,30 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
     /// Go on where a run stopped: that of this checkpoint, of --save, or of --out
-    #[arg(long, value_name = "CHECKPOINT", num_args = 0..=1, default_missing_value = "",
-          conflicts_with = "load")]
+    #[arg(
+        long,
+        value_name = "CHECKPOINT",
+        num_args = 0..=1,
+        default_missing_value = "",
+        value_parser = path_or_nothing,
+        conflicts_with = "load"
+    )]
     pub(crate) resume: Option<PathBuf>,
     /// The run's folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Do not train: write text with the checkpoint of --load
-    #[arg(long, value_name = SWITCH, value_parser = switch, conflicts_with = "interactive")]
+    #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) generate: Option<bool>,
     /// Do not train: prompt the checkpoint of --load line by line
     #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) interactive: Option<bool>,
+}
+
+/// A path, empty where none was typed.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn path_or_nothing(typed: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(typed))
 }
 
 #[derive(Args, Clone, Debug, Default)]

@@ -71,6 +71,9 @@ fn lines(report: &Report) -> Vec<String> {
             mib(report.memory_free_bytes)
         ),
         format!("engines  {}", report.engines.join(", ")),
-        format!("build    {}", if report.optimised { "release" } else { "debug" }),
+        format!(
+            "build    {}",
+            if report.optimised { "release" } else { "debug" }
+        ),
     ]
 }

@@ -49,10 +49,9 @@ fn text_of(args: &EvalArgs, loaded: &Loaded) -> Outcome<Text> {
     if args.data.is_some() {
         return text::source(args.data.as_deref(), Builtin::Stories);
     }
-    text::by_fingerprint(loaded.header.data.fingerprint)
-        .ok_or_else(|| {
-            Stop::usage("eval needs --data: the checkpoint was not trained on a built-in text")
-        })
+    text::by_fingerprint(loaded.header.data.fingerprint).ok_or_else(|| {
+        Stop::usage("eval needs --data: the checkpoint was not trained on a built-in text")
+    })
 }
 
 fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text) -> Outcome<Report> {
@@ -62,13 +61,19 @@ fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text) -> Outcome<Report> {
     let usual = if trained_on { data.val_fraction } else { 0.0 };
     let fraction = args.val_fraction.unwrap_or(usual);
     let corpus = Corpus::new(text, loaded.tokenizer.clone(), fraction)?;
-    let part = if fraction > 0.0 { Part::Validation } else { Part::Train };
-    let block_size = corpus.fit_block_size(loaded.model.spec().block_size).block_size;
+    let part = if fraction > 0.0 {
+        Part::Validation
+    } else {
+        Part::Train
+    };
+    let block_size = corpus
+        .fit_block_size(loaded.model.spec().block_size)
+        .block_size;
     let batch_size = loaded.header.hyper.batch_size;
     let batches = Batches::new(Arc::new(corpus), block_size, batch_size, 0).map_err(Stop::data)?;
     let threads = engines::threads(&args.machine)?;
-    let mut engine = engines::make(loaded.graph.clone(), &loaded.weights, threads)
-        .map_err(Stop::failure)?;
+    let mut engine =
+        engines::make(loaded.graph.clone(), &loaded.weights, threads).map_err(Stop::failure)?;
     let found = evaluate(engine.as_mut(), &loaded.model, &batches, part, u64::MAX)
         .map_err(Stop::data)?
         .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;
@@ -98,7 +103,13 @@ fn show(report: &Report, printer: Printer) {
         count(report.predictions),
         report.block_size
     ));
-    printer.line(format_args!("loss         {:.4} nats per token", report.loss));
+    printer.line(format_args!(
+        "loss         {:.4} nats per token",
+        report.loss
+    ));
     printer.line(format_args!("perplexity   {:.4}", report.perplexity));
-    printer.line(format_args!("bpc          {:.4} bits per character", report.bits_per_char));
+    printer.line(format_args!(
+        "bpc          {:.4} bits per character",
+        report.bits_per_char
+    ));
 }

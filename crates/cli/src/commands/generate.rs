@@ -28,7 +28,14 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "generate")?;
     let loaded = checkpoint::load(&path)?;
     let samples = args.samples.unwrap_or(1);
-    write(&loaded, &args.sample, args.seed, samples, args.json.json, printer)
+    write(
+        &loaded,
+        &args.sample,
+        args.seed,
+        samples,
+        args.json.json,
+        printer,
+    )
 }
 
 /// The checkpoint that was typed, as the command's own word or the seed's `--load`.
@@ -85,6 +92,8 @@ pub(super) fn write(
 pub(super) fn seed_or_clock(seed: Option<u64>) -> u64 {
     seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.map_or(0, |since| u64::from(since.subsec_micros()) ^ since.as_secs())
+        now.map_or(0, |since| {
+            u64::from(since.subsec_micros()) ^ since.as_secs()
+        })
     })
 }

@@ -98,7 +98,11 @@ fn about(header: &Header) -> Vec<String> {
     let alphabet: String = header.tokenizer.alphabet().chars().iter().collect();
     let clip = hyper.grad_clip.map_or("none".to_owned(), |c| c.to_string());
     vec![
-        format!("step         {} of {}", count(header.step), count(hyper.steps)),
+        format!(
+            "step         {} of {}",
+            count(header.step),
+            count(hyper.steps)
+        ),
         format!("seed         {}", header.seed),
         format!(
             "data         {}, the last {} kept for validation",

@@ -50,13 +50,7 @@ pub(super) fn talk(
 }
 
 /// Shows what the model makes of `prompt`; what goes wrong is said, and the talk goes on.
-fn answer(
-    author: &mut Author,
-    prompt: &str,
-    number: u32,
-    interrupt: &Interrupt,
-    printer: Printer,
-) {
+fn answer(author: &mut Author, prompt: &str, number: u32, interrupt: &Interrupt, printer: Printer) {
     interrupt.take();
     let mut begun = false;
     let show = |text: &str| {
@@ -85,7 +79,9 @@ impl Lines {
         if !printer.is_interactive() {
             return Ok(Self::Pipe);
         }
-        printer.note("type a beginning and press Enter; Ctrl-C stops the model, `quit` or Ctrl-D leaves");
+        printer.note(
+            "type a beginning and press Enter; Ctrl-C stops the model, `quit` or Ctrl-D leaves",
+        );
         Editor::with_history(Config::default(), MemHistory::new())
             .map(|editor| Self::Terminal(Box::new(editor)))
             .map_err(|e| Stop::failure(format_args!("cannot read from the terminal: {e}")))
@@ -103,7 +99,10 @@ impl Lines {
 fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> Outcome<Option<String>> {
     loop {
         // rustyline's own enum, and open: what is not listed speaks for itself.
-        #[expect(clippy::wildcard_enum_match_arm, reason = "ReadlineError is non-exhaustive")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "ReadlineError is non-exhaustive"
+        )]
         match editor.readline(PROMPT) {
             Ok(line) => {
                 // A history that forgets a line is no reason to stop.
@@ -126,6 +125,8 @@ fn piped(interrupt: &Interrupt) -> Outcome<Option<String>> {
         Err(e) if e.kind() == io::ErrorKind::InvalidData => {
             Err(Stop::data("standard input is not UTF-8"))
         }
-        Err(e) => Err(Stop::failure(format_args!("cannot read standard input: {e}"))),
+        Err(e) => Err(Stop::failure(format_args!(
+            "cannot read standard input: {e}"
+        ))),
     }
 }

@@ -57,7 +57,10 @@ fn say_sizes(resolved: &Resolved, printer: Printer) {
     let documents = resolved.batches.corpus().train().documents();
     printer.line(format_args!("num docs: {}", documents.unwrap_or(0)));
     printer.line(format_args!("vocab size: {}", resolved.model.vocab_size()));
-    printer.line(format_args!("num params: {}", resolved.graph.params().total()));
+    printer.line(format_args!(
+        "num params: {}",
+        resolved.graph.params().total()
+    ));
 }
 
 /// Prints every step as the one-file program does.
@@ -100,8 +103,7 @@ fn infer(
     let tokenizer = &resolved.tokenizer;
     let most = resolved.model.spec().block_size as u64;
     let weights = engine.export(Slot::Weights);
-    let mut generator =
-        Generator::new(resolved.graph.clone(), &weights).map_err(Stop::failure)?;
+    let mut generator = Generator::new(resolved.graph.clone(), &weights).map_err(Stop::failure)?;
     let beginning = tokenizer.prompt("").map_err(Stop::data)?;
     printer.line("\n--- inference (new, hallucinated names) ---");
     for i in 0..SAMPLES {

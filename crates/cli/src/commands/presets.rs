@@ -20,7 +20,10 @@ struct Row {
 }
 
 pub(super) fn run(args: &ReadableArgs, printer: Printer) -> Outcome {
-    let rows = Preset::ALL.into_iter().map(row).collect::<Outcome<Vec<Row>>>()?;
+    let rows = Preset::ALL
+        .into_iter()
+        .map(row)
+        .collect::<Outcome<Vec<Row>>>()?;
     if args.json.json {
         printer.json(&rows);
         return Ok(ExitCode::Success);

@@ -64,18 +64,27 @@ fn widen(spec: &mut ModelSpec, n_embd: usize) {
 fn whole(spec: &mut ModelSpec, args: &ModelArgs) {
     set(&mut spec.position, args.position.map(Position::from));
     set(&mut spec.norms.block, args.norm.map(Norm::from));
-    set(&mut spec.norms.embedding, args.embedding_norm.map(Norm::from));
+    set(
+        &mut spec.norms.embedding,
+        args.embedding_norm.map(Norm::from),
+    );
     set(&mut spec.norms.last, args.final_norm.map(Norm::from));
     set(&mut spec.wiring.norm, args.ln_style.map(NormPlace::from));
     set(&mut spec.wiring.order, args.order.map(Order::from));
     let residual = |off| if off { Residual::None } else { Residual::Add };
-    set(&mut spec.wiring.residual, args.disable_residual.map(residual));
+    set(
+        &mut spec.wiring.residual,
+        args.disable_residual.map(residual),
+    );
     let head = |tied| if tied { Head::Tied } else { Head::Untied };
     set(&mut spec.head, args.tied.map(head));
     let bias = |on| if on { Bias::Everywhere } else { Bias::Nowhere };
     set(&mut spec.bias, args.bias.map(bias));
     set(&mut spec.init.std, args.init_std);
-    set(&mut spec.init.residual, args.init_residual.map(ResidualInit::from));
+    set(
+        &mut spec.init.residual,
+        args.init_residual.map(ResidualInit::from),
+    );
 }
 
 /// "No attention" and "no MLP" are shorter lists.
@@ -105,7 +114,10 @@ fn attention(a: &mut Attention, args: &ModelArgs) {
     set(&mut a.scale, args.attention_scale.map(Scale::from));
     let qk_norm = |on| if on { QkNorm::RmsNorm } else { QkNorm::None };
     set(&mut a.qk_norm, args.qk_norm.map(qk_norm));
-    set(&mut a.softcap, args.softcap.map(|cap| Some(cap).filter(|c| *c != 0.0)));
+    set(
+        &mut a.softcap,
+        args.softcap.map(|cap| Some(cap).filter(|c| *c != 0.0)),
+    );
 }
 
 /// Whether the MLP is to be gated, where that was typed.
@@ -121,9 +133,9 @@ fn form(args: &ModelArgs) -> Outcome<Option<bool>> {
         (Some(MlpArg::Plain), Some(true)) => {
             Err(Stop::usage("--mlp plain and --gated contradict each other"))
         }
-        (Some(MlpArg::Gated), Some(false)) => {
-            Err(Stop::usage("--mlp gated and --gated 0 contradict each other"))
-        }
+        (Some(MlpArg::Gated), Some(false)) => Err(Stop::usage(
+            "--mlp gated and --gated 0 contradict each other",
+        )),
     }
 }
 

@@ -13,7 +13,9 @@ use crate::{
 
 /// Refuses model flags that ask for another model than the checkpoint at `path` holds.
 pub(crate) fn same_shape(path: &Path, found: &ModelSpec, args: &ModelArgs) -> Outcome<()> {
-    let base = args.preset.map_or_else(|| found.clone(), |preset| preset.spec());
+    let base = args
+        .preset
+        .map_or_else(|| found.clone(), |preset| preset.spec());
     let asked = model::over(base, args)?;
     let Some((place, found, asked)) = difference("", &plain(found), &plain(&asked)) else {
         return Ok(());
@@ -39,9 +41,15 @@ fn difference(place: &str, a: &Value, b: &Value) -> Option<(String, String, Stri
         _ => format!("{place}.{key}"),
     };
     match (a, b) {
-        (Value::Object(x), Value::Object(y)) if x.keys().eq(y.keys()) => x
-            .iter()
-            .find_map(|(key, a)| difference(&inside(key), a, &y[key])),
+        (Value::Object(x), Value::Object(y)) if x.keys().eq(y.keys()) => {
+            // Sizes say more than what follows from them.
+            let plain = |v: &Value| !(v.is_object() || v.is_array());
+            let find = |wanted| {
+                let mut pairs = x.iter().filter(|(_, a)| plain(a) == wanted);
+                pairs.find_map(|(key, a)| difference(&inside(key), a, &y[key]))
+            };
+            find(true).or_else(|| find(false))
+        }
         (Value::Array(x), Value::Array(y)) if x.len() == y.len() => (0..)
             .zip(x.iter().zip(y))
             .find_map(|(i, (a, b)): (usize, _)| difference(&inside(&i.to_string()), a, b)),

@@ -50,7 +50,10 @@ pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
     let spec = args.model.preset.map_or(base.spec, |preset| preset.spec());
     Ok(Settings {
         spec: model::over(spec, &args.model)?,
-        tokenizer: args.data.tokenizer.map_or(base.tokenizer, TokenizerKind::from),
+        tokenizer: args
+            .data
+            .tokenizer
+            .map_or(base.tokenizer, TokenizerKind::from),
         hyper: hyper::over(base.hyper, &args.run, &args.optim)?,
         seed: args.run.seed.unwrap_or(base.seed),
         val_fraction: args.data.val_fraction.unwrap_or(base.val_fraction),

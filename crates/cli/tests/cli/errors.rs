@@ -9,7 +9,11 @@ fn check(lab: &Lab, cases: &[Case]) {
     for (line, code, sentence) in cases {
         let ran = lab.run(line);
         assert_eq!(ran.code, *code, "{line}\n{}", ran.err);
-        assert!(like(&ran.err, sentence), "{line}\nsaid     {}\nexpected {sentence}", ran.err);
+        assert!(
+            like(&ran.err, sentence),
+            "{line}\nsaid     {}\nexpected {sentence}",
+            ran.err
+        );
         assert_eq!(ran.out, "", "{line}: what goes wrong is not data");
     }
 }
@@ -35,29 +39,106 @@ fn flags_that_make_no_sense() {
         &Lab::new(),
         &[
             ("", 2, "A GPT laboratory"),
-            ("trian", 2, "error: unrecognized subcommand 'trian'..'train'"),
-            ("train --stepps 5", 2, "error: unexpected argument '--stepps' found..'--steps'"),
-            ("train --steps many", 2, "error: invalid value 'many' for '--steps <N>'"),
-            ("train --disable-residual 2", 2, "error: invalid value '2' for '--disable-residual..a switch is 0 or 1"),
-            ("train --preset gpt2-minni", 2, "error: invalid value 'gpt2-minni'..'gpt2-mini'"),
-            ("train --position rotery", 2, "error: invalid value 'rotery'..'rotary'"),
+            (
+                "trian",
+                2,
+                "error: unrecognized subcommand 'trian'..'train'",
+            ),
+            (
+                "train --stepps 5",
+                2,
+                "error: unexpected argument '--stepps' found..'--steps'",
+            ),
+            (
+                "train --steps many",
+                2,
+                "error: invalid value 'many' for '--steps <N>'",
+            ),
+            (
+                "train --disable-residual 2",
+                2,
+                "error: invalid value '2' for '--disable-residual..a switch is 0 or 1",
+            ),
+            (
+                "train --preset gpt2-minni",
+                2,
+                "error: invalid value 'gpt2-minni'..'gpt2-mini'",
+            ),
+            (
+                "train --position rotery",
+                2,
+                "error: invalid value 'rotery'..'rotary'",
+            ),
             (
                 "train --data data.txt --n-head 3 --n-embd 16 --block-size 8",
                 2,
                 "error: n_head must divide n_embd, found 3 heads for width 16 in layer 0; try ",
             ),
-            ("train --data data.txt --steps 0", 2, "error: steps must be from 1 to 4294967295, found 0"),
-            ("train --data data.txt --lr -1", 2, "error: ..lr.."),
-            ("train --data data.txt --dropout 1", 2, "error: dropout must be at least 0 and at most 0.9999, found 1"),
-            ("train --log-interval 0", 2, "error: --log-interval must be at least 1, found 0"),
-            ("train --threads 0", 2, "error: --threads must be at least 1, found 0"),
-            ("train --val-fraction 1.5 --data data.txt", 2, "error: the validation fraction must be at least 0 and below 1, found 1.5"),
-            ("train --mlp plain --gated", 2, "error: --mlp plain and --gated contradict each other"),
-            ("train --order parallel --ln-style post --data data.txt", 2, "error: parallel sublayers need the norm before them"),
-            ("train --generate", 2, "error: --generate needs a checkpoint: --load FILE\nhint: "),
-            ("train --interactive", 2, "error: --interactive needs a checkpoint: --load FILE\nhint: "),
-            ("train --resume", 2, "error: --resume needs to know which run: a checkpoint, --out DIR or --save FILE\nhint: "),
-            ("generate", 2, "error: generate needs a checkpoint\nhint: `gptlab generate model.safetensors`\nhint: "),
+            (
+                "train --data data.txt --steps 0",
+                2,
+                "error: steps must be from 1 to 4294967295, found 0",
+            ),
+            (
+                "train --data data.txt --lr -1",
+                2,
+                "error: lr must be from 0 to 1000, found -1",
+            ),
+            (
+                "train --data data.txt --dropout 1",
+                2,
+                "error: dropout must be at least 0 and at most 0.9999, found 1",
+            ),
+            (
+                "train --log-interval 0",
+                2,
+                "error: --log-interval must be at least 1, found 0",
+            ),
+            (
+                "train --threads 0",
+                2,
+                "error: --threads must be at least 1, found 0",
+            ),
+            (
+                "train --val-fraction 1.5 --data data.txt",
+                2,
+                "error: the validation fraction must be at least 0 and below 1, found 1.5",
+            ),
+            (
+                "train --mlp plain --gated",
+                2,
+                "error: --mlp plain and --gated contradict each other",
+            ),
+            (
+                "train --order parallel --ln-style post --data data.txt",
+                2,
+                "error: parallel sublayers need the norm before them",
+            ),
+            (
+                "train --generate",
+                2,
+                "error: --generate needs a checkpoint: --load FILE\nhint: ",
+            ),
+            (
+                "train --interactive",
+                2,
+                "error: --interactive needs a checkpoint: --load FILE\nhint: ",
+            ),
+            (
+                "train --resume",
+                2,
+                "error: --resume needs to know which run: a checkpoint, --out DIR or --save FILE\nhint: ",
+            ),
+            (
+                "train --generate --interactive",
+                2,
+                "error: --generate and --interactive contradict each other",
+            ),
+            (
+                "generate",
+                2,
+                "error: generate needs a checkpoint\nhint: `gptlab generate model.safetensors`\nhint: ",
+            ),
             ("inspect --n-head 5", 2, "error: n_head must divide n_embd"),
             ("micro --steps 0", 2, "error: steps must be"),
         ],
@@ -73,15 +154,47 @@ fn files_that_are_missing_or_no_text() {
     check(
         &lab,
         &[
-            ("train --data nope.txt", 1, "error: there is no file nope.txt; give the path of a text file"),
+            (
+                "train --data nope.txt",
+                1,
+                "error: there is no file nope.txt; give the path of a text file",
+            ),
             ("train --data .", 1, "error: . is a directory"),
-            ("train --data empty.txt", 3, "error: empty.txt holds 0 characters; a text needs at least 2"),
-            ("train --data one.txt", 3, "error: one.txt holds 1 character; a text needs at least 2"),
-            ("train --data latin.txt", 3, "error: latin.txt is not UTF-8: byte 3"),
-            ("train --load nope.safetensors", 1, "error: cannot read nope.safetensors: there is no such file or folder\nhint: "),
-            ("generate nope.safetensors", 1, "error: cannot read nope.safetensors: there is no such file or folder\nhint: "),
-            ("train --config nope.toml", 1, "error: cannot read nope.toml: "),
-            ("train --data data.txt --save no/such/folder/m.safetensors --steps 1", 1, "..error: cannot write no/such/folder/m"),
+            (
+                "train --data empty.txt",
+                3,
+                "error: empty.txt holds 0 characters; a text needs at least 2",
+            ),
+            (
+                "train --data one.txt",
+                3,
+                "error: one.txt holds 1 character; a text needs at least 2",
+            ),
+            (
+                "train --data latin.txt",
+                3,
+                "error: latin.txt is not UTF-8: byte 3",
+            ),
+            (
+                "train --load nope.safetensors",
+                1,
+                "error: cannot read nope.safetensors: there is no such file or folder\nhint: ",
+            ),
+            (
+                "generate nope.safetensors",
+                1,
+                "error: cannot read nope.safetensors: there is no such file or folder\nhint: ",
+            ),
+            (
+                "train --config nope.toml",
+                1,
+                "error: cannot read nope.toml: ",
+            ),
+            (
+                "train --data data.txt --save no/such/folder/m.safetensors --steps 1",
+                1,
+                "..error: cannot write no/such/folder/m",
+            ),
         ],
     );
 }
@@ -94,13 +207,31 @@ fn checkpoints_that_are_none() {
     lab.file("cut-in-head.safetensors", &whole[..100]);
     lab.file("torch.pt", b"PK\x03\x04 and the rest of a zip");
     lab.file("poem.safetensors", "roses are red, violets are blue");
-    for verb in ["generate", "eval --data data.txt", "inspect", "interactive", "train --generate --load"] {
+    for verb in [
+        "generate",
+        "eval --data data.txt",
+        "inspect",
+        "interactive",
+        "train --generate --load",
+    ] {
         let line = |file: &str| format!("{verb} {file}");
         for (file, sentence) in [
-            ("cut.safetensors", "error: cut.safetensors: expected .. bytes, as its header says, found .. damaged"),
-            ("cut-in-head.safetensors", "error: cut-in-head.safetensors: expected a checkpoint of gptlab, found "),
-            ("torch.pt", "error: torch.pt: expected a checkpoint of gptlab, found a zip archive, as torch.save writes them"),
-            ("poem.safetensors", "error: poem.safetensors: expected a checkpoint of gptlab, found "),
+            (
+                "cut.safetensors",
+                "error: cut.safetensors: expected .. bytes, as its header says, found .. damaged",
+            ),
+            (
+                "cut-in-head.safetensors",
+                "error: cut-in-head.safetensors: expected a checkpoint of gptlab, found ",
+            ),
+            (
+                "torch.pt",
+                "error: torch.pt: expected a checkpoint of gptlab, found a zip archive, as torch.save writes them",
+            ),
+            (
+                "poem.safetensors",
+                "error: poem.safetensors: expected a checkpoint of gptlab, found ",
+            ),
         ] {
             let ran = lab.run(&line(file));
             assert_eq!(ran.code, 3, "{}\n{}", line(file), ran.err);
@@ -119,7 +250,7 @@ fn checkpoints_that_do_not_fit() {
             (
                 "train --load model.safetensors --data data.txt --n-embd 32",
                 3,
-                "error: model.safetensors holds a model of another shape: its ..n_embd is 16, and the flags ask for 32\nhint: ",
+                "error: model.safetensors holds a model of another shape: its n_embd is 16, and the flags ask for 32\nhint: ",
             ),
             (
                 "train --load model.safetensors --generate --n-layer 3",
@@ -141,18 +272,42 @@ fn checkpoints_that_do_not_fit() {
                 3,
                 "error: model.safetensors: expected the text it was trained on",
             ),
-            ("train --resume model.safetensors", 2, "error: --resume needs the run's text: --data FILE"),
+            (
+                "train --resume model.safetensors",
+                2,
+                "error: --resume needs the run's text: --data FILE",
+            ),
             (
                 "train --resume model.safetensors --data data.txt --lr 0.5",
                 3,
                 "error: model.safetensors: expected `hyper.lr` to be 0.5, as asked for, found 0.0003",
             ),
             ("eval model.safetensors", 2, "error: eval needs --data"),
-            ("inspect model.safetensors --n-layer 3", 2, "error: a checkpoint has its own model"),
-            ("generate model.safetensors --prompt CAT", 3, "error: the tokenizer knows .. characters and not 'C'"),
-            ("generate model.safetensors --temperature -1", 2, "error: ..temperature.."),
-            ("generate model.safetensors --top-p 1.5", 2, "error: top-p must be above 0 and at most 1, found 1.5"),
-            ("train --data data.txt --prompt ZEBRA --block-size 8", 3, ".. characters and not 'Z'"),
+            (
+                "inspect model.safetensors --n-layer 3",
+                2,
+                "error: a checkpoint has its own model",
+            ),
+            (
+                "generate model.safetensors --prompt CAT",
+                3,
+                "error: the tokenizer knows .. characters and not 'C'",
+            ),
+            (
+                "generate model.safetensors --temperature -1",
+                2,
+                "error: temperature must be a number of at least 0, found -1",
+            ),
+            (
+                "generate model.safetensors --top-p 1.5",
+                2,
+                "error: top-p must be above 0 and at most 1, found 1.5",
+            ),
+            (
+                "train --data data.txt --prompt ZEBRA --block-size 8",
+                3,
+                ".. characters and not 'Z'",
+            ),
         ],
     );
 }
@@ -163,8 +318,16 @@ fn a_folder_that_holds_a_run_is_not_written_over() {
     lab.ok(&format!("train --data data.txt {TINY} --out here"));
     let ran = lab.run(&format!("train --data data.txt {TINY} --out here"));
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("error: here already holds a run"), "{}", ran.err);
-    assert!(ran.err.contains("hint: --resume goes on with it"), "{}", ran.err);
+    assert!(
+        ran.err.contains("error: here already holds a run"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("hint: --resume goes on with it"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -178,11 +341,31 @@ fn settings_files_that_make_no_sense() {
     check(
         &lab,
         &[
-            ("train --config near.toml", 2, "error: near.toml: unknown key `n-layr`\nhint: did you mean `n-layer`?"),
-            ("train --config far.toml", 2, "error: far.toml: unknown key `colour`\nhint: the keys are the flags"),
-            ("train --config broken.toml", 2, "error: broken.toml is not TOML: line 2: "),
-            ("train --config value.toml", 2, "error: value.toml: invalid value 'many' for '--steps <N>'"),
-            ("train --config table.toml", 2, "error: table.toml: unknown key `model`"),
+            (
+                "train --config near.toml",
+                2,
+                "error: near.toml: unknown key `n-layr`\nhint: did you mean `n-layer`?",
+            ),
+            (
+                "train --config far.toml",
+                2,
+                "error: far.toml: unknown key `colour`\nhint: the keys are the flags",
+            ),
+            (
+                "train --config broken.toml",
+                2,
+                "error: broken.toml is not TOML: line 2: ",
+            ),
+            (
+                "train --config value.toml",
+                2,
+                "error: value.toml: invalid value 'many' for '--steps <N>'",
+            ),
+            (
+                "train --config table.toml",
+                2,
+                "error: table.toml: unknown key `model`",
+            ),
         ],
     );
 }
@@ -192,19 +375,36 @@ fn settings_files_that_make_no_sense() {
 fn a_text_shorter_than_the_context_shrinks_it() {
     let lab = Lab::new();
     lab.file("short.txt", "a short text");
-    let ran = lab.ok("train --data short.txt --steps 1 --n-layer 1 --n-embd 8 --n-head 1 --batch-size 1");
-    assert!(ran.err.contains("warning: the context shrank from 256 to "), "{}", ran.err);
+    let ran =
+        lab.ok("train --data short.txt --steps 1 --n-layer 1 --n-embd 8 --n-head 1 --batch-size 1");
+    assert!(
+        ran.err.contains("warning: the context shrank from 256 to "),
+        "{}",
+        ran.err
+    );
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_a_sentence() {
     let lab = Lab::new();
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
-    let output = lab.command(&["presets"]).stdout(full).output().expect("the program starts");
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let output = lab
+        .command(&["presets"])
+        .stdout(full)
+        .output()
+        .expect("the program starts");
     let ran = crate::Ran::of(output);
     assert_eq!(ran.code, 1, "{}", ran.err);
-    assert!(ran.said().starts_with("error: cannot write to standard output: "), "{}", ran.err);
+    assert!(
+        ran.said()
+            .starts_with("error: cannot write to standard output: "),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

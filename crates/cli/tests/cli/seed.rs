@@ -28,14 +28,28 @@ fn the_seed_s_lines_work_in_both_spellings() {
         let lab = Lab::new();
         for line in LINES {
             let spelled = |line: &str| {
-                if hyphens { line.replace('_', "-") } else { line.to_owned() }
+                if hyphens {
+                    line.replace('_', "-")
+                } else {
+                    line.to_owned()
+                }
             };
-            let tiny = spelled(&TINY.replace('-', "_").replace("__", "--").replace(" _", " -"));
+            let tiny = spelled(
+                &TINY
+                    .replace('-', "_")
+                    .replace("__", "--")
+                    .replace(" _", " -"),
+            );
             let line = spelled(line).replace("{}", &tiny);
             let ran = lab.ok(&format!("train {line}"));
             let talks = line.contains("--generate") || line.contains("--interactive");
             let trains = !talks || line.contains("generate 0");
-            assert_eq!(ran.out.starts_with("step     0 | loss "), trains, "{line}\n{}", ran.out);
+            assert_eq!(
+                ran.out.starts_with("step     0 | loss "),
+                trains,
+                "{line}\n{}",
+                ran.out
+            );
         }
     }
 }
@@ -52,7 +66,9 @@ fn step_lines_keep_the_seed_s_form() {
         let number = field.strip_prefix(name).unwrap_or_else(|| panic!("{line}"));
         let (_, fraction) = number.split_once('.').unwrap_or_else(|| panic!("{line}"));
         assert_eq!(fraction.len(), decimals, "{line}");
-        number.parse::<f64>().unwrap_or_else(|e| panic!("{line}: {e}"));
+        number
+            .parse::<f64>()
+            .unwrap_or_else(|e| panic!("{line}: {e}"));
     };
     number(fields[1], "loss ", 4);
     number(fields[2], "grad_norm ", 4);
@@ -65,11 +81,21 @@ fn step_lines_keep_the_seed_s_form() {
 fn without_data_the_built_in_stories_are_learnt() {
     let lab = Lab::new();
     let ran = lab.ok(&format!("train {TINY} --steps 1"));
-    assert!(ran.err.contains("the built-in text `stories`"), "{}", ran.err);
+    assert!(
+        ran.err.contains("the built-in text `stories`"),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.contains("the best any model can do"), "{}", ran.err);
     assert!(ran.err.contains("record   runs"), "{}", ran.err);
-    assert!(ran.err.contains(" generate "), "what to try next: {}", ran.err);
-    let ran = lab.ok(&format!("train --data names --tokenizer lines {TINY} --steps 1"));
+    assert!(
+        ran.err.contains(" generate "),
+        "what to try next: {}",
+        ran.err
+    );
+    let ran = lab.ok(&format!(
+        "train --data names --tokenizer lines {TINY} --steps 1"
+    ));
     assert!(ran.err.contains("documents to train on"), "{}", ran.err);
 }
 
@@ -77,7 +103,14 @@ fn without_data_the_built_in_stories_are_learnt() {
 fn val_fraction_0_is_the_seed_s_behaviour() {
     let lab = Lab::new();
     let with = lab.ok(&format!("train --data data.txt {TINY}"));
-    assert!(with.out.lines().next().is_some_and(|l| l.contains(" | val ")), "{}", with.out);
+    assert!(
+        with.out
+            .lines()
+            .next()
+            .is_some_and(|l| l.contains(" | val ")),
+        "{}",
+        with.out
+    );
     assert!(with.out.contains(" | bpc "), "{}", with.out);
     let without = lab.ok(&format!("train --data data.txt {TINY} --val_fraction 0"));
     assert!(!without.out.contains("val "), "{}", without.out);

@@ -107,7 +107,11 @@ fn a_new_arrow_is_seen_in_any_section() {
             "friend = { package = \"gptlab-train\", path = \"../train\" }",
         ] {
             let complaints = unknown_arrows("engine", &manifest(section, line));
-            assert_eq!(complaints, ["crates/engine must not use train"], "{section}: {line}");
+            assert_eq!(
+                complaints,
+                ["crates/engine must not use train"],
+                "{section}: {line}"
+            );
         }
     }
 }
@@ -119,10 +123,17 @@ fn a_new_crate_and_an_arrow_to_the_binary_are_seen() {
         unknown_arrows("extra", manifest),
         ["crates/extra is not in the table of arrows"]
     );
-    let manifest = "[package]\nname = \"gptlab-web\"\n[dependencies]\ngptlab = { path = \"../cli\" }\n";
-    assert_eq!(unknown_arrows("web", manifest), ["crates/web must not use cli"]);
+    let manifest =
+        "[package]\nname = \"gptlab-web\"\n[dependencies]\ngptlab = { path = \"../cli\" }\n";
+    assert_eq!(
+        unknown_arrows("web", manifest),
+        ["crates/web must not use cli"]
+    );
     let manifest = "[package]\nname = \"web\"\n";
-    assert_eq!(unknown_arrows("web", manifest), ["crates/web is called web"]);
+    assert_eq!(
+        unknown_arrows("web", manifest),
+        ["crates/web is called web"]
+    );
 }
 
 #[test]

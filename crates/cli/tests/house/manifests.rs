@@ -46,10 +46,17 @@ fn names(text: &str, word: &str) -> bool {
 #[test]
 fn a_dependency_without_a_reason_is_seen() {
     let lone = "[dependencies]\n# serde: plain data\nserde = \"1\"\nserde_json = \"1\"\n";
-    assert_eq!(without_reason("x", lone), ["x: `serde_json` has no reason beside it"]);
+    assert_eq!(
+        without_reason("x", lone),
+        ["x: `serde_json` has no reason beside it"]
+    );
     let other = "[dependencies]\n# a: b\n[dev-dependencies]\na = \"1\"\n";
-    assert_eq!(without_reason("x", other), ["x: `a` has no reason beside it"]);
-    let fine = "[dependencies]\n# serde, serde_json: data\nserde = \"1\"\nserde_json.workspace = true\n";
+    assert_eq!(
+        without_reason("x", other),
+        ["x: `a` has no reason beside it"]
+    );
+    let fine =
+        "[dependencies]\n# serde, serde_json: data\nserde = \"1\"\nserde_json.workspace = true\n";
     assert_eq!(without_reason("x", fine), [] as [&str; 0]);
 }
 

@@ -35,7 +35,10 @@ fn commands(readme: &str) -> Vec<String> {
         } else if shell {
             let line = line.trim_start_matches("$ ");
             let line = line.split(" #").next().unwrap_or_default().trim();
-            if ["cargo ", "gptlab ", "./"].iter().any(|c| line.starts_with(c)) {
+            if ["cargo ", "gptlab ", "./"]
+                .iter()
+                .any(|c| line.starts_with(c))
+            {
                 found.push(line.to_owned());
             }
         }
@@ -47,11 +50,17 @@ fn commands(readme: &str) -> Vec<String> {
 fn a_command_nobody_runs_is_seen() {
     let readme = "# x\n```sh\n$ cargo run --release -- train   # first\ngptlab eval a.b\n```\n\
                   ```text\ngptlab not a command\n```\n";
-    assert_eq!(commands(readme), ["cargo run --release -- train", "gptlab eval a.b"]);
+    assert_eq!(
+        commands(readme),
+        ["cargo run --release -- train", "gptlab eval a.b"]
+    );
     let checks = "set -e\ncargo run  --release -- train --steps 2\n";
     assert_eq!(
         unchecked(readme, checks),
         ["README.md says `gptlab eval a.b` and .ci/run never runs it"]
     );
-    assert_eq!(unchecked(readme, &format!("{checks}gptlab eval a.b\n")), [] as [&str; 0]);
+    assert_eq!(
+        unchecked(readme, &format!("{checks}gptlab eval a.b\n")),
+        [] as [&str; 0]
+    );
 }

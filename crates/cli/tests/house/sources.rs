@@ -23,12 +23,34 @@ const SPEAKERS: &[&str] = &["cli", "microgpt"];
 
 /// What crates that only compute never touch.
 const PURE: &[&str] = &["model", "kernels", "engine"];
-const IMPURE: &[&str] = &["std::fs", "fs::", "std::time", "Instant", "SystemTime", "std::net"];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "fs::",
+    "std::time",
+    "Instant",
+    "SystemTime",
+    "std::net",
+];
 
 /// Enums of architecture: every match on them is exhaustive.
 const ARCHITECTURE: &[&str] = &[
-    "Position", "Norm", "NormPlace", "Residual", "Order", "Sublayer", "Mask", "Scale", "QkNorm",
-    "MlpForm", "Activation", "Head", "Bias", "ResidualInit", "Op", "NormOp", "Preset",
+    "Position",
+    "Norm",
+    "NormPlace",
+    "Residual",
+    "Order",
+    "Sublayer",
+    "Mask",
+    "Scale",
+    "QkNorm",
+    "MlpForm",
+    "Activation",
+    "Head",
+    "Bias",
+    "ResidualInit",
+    "Op",
+    "NormOp",
+    "Preset",
 ];
 
 const MOST_LINES: usize = 500;
@@ -37,7 +59,9 @@ fn sources() -> Vec<(String, String, String)> {
     let of = |folder: &String| {
         let files = rust_files(&root().join("crates").join(folder).join("src"));
         let folder = folder.clone();
-        files.into_iter().map(move |(path, text)| (folder.clone(), path, text))
+        files
+            .into_iter()
+            .map(move |(path, text)| (folder.clone(), path, text))
     };
     crates().iter().flat_map(of).collect()
 }
@@ -88,7 +112,10 @@ fn every_crate_says_what_it_knows() {
 
 fn unopened(path: &str, text: &str) -> Vec<String> {
     let complaint = format!("{path} does not open with `//!`");
-    (!text.starts_with("//!")).then_some(complaint).into_iter().collect()
+    (!text.starts_with("//!"))
+        .then_some(complaint)
+        .into_iter()
+        .collect()
 }
 
 /// The lines of code with their numbers: without comments, the insides of strings, and what follows
@@ -184,7 +211,9 @@ fn comparisons(path: &str, text: &str) -> Vec<String> {
         .filter(|(_, line)| {
             let sides = line.split("==").chain(line.split("!=")).skip(1);
             let compared = (line.contains("==") || line.contains("!="))
-                && sides.into_iter().any(|side| begins_with_architecture(side.trim_start()));
+                && sides
+                    .into_iter()
+                    .any(|side| begins_with_architecture(side.trim_start()));
             compared || (line.contains("matches!(") && names_architecture(line))
         })
         .map(|(n, _)| format!("{path}:{n}: an architecture enum is compared, not matched"))
@@ -192,13 +221,16 @@ fn comparisons(path: &str, text: &str) -> Vec<String> {
 }
 
 fn names_architecture(line: &str) -> bool {
-    ARCHITECTURE.iter().any(|name| holds(line, &format!("{name}::")))
+    ARCHITECTURE
+        .iter()
+        .any(|name| holds(line, &format!("{name}::")))
 }
 
 fn begins_with_architecture(side: &str) -> bool {
-    ARCHITECTURE
-        .iter()
-        .any(|name| side.strip_prefix(name).is_some_and(|rest| rest.starts_with("::")))
+    ARCHITECTURE.iter().any(|name| {
+        side.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with("::"))
+    })
 }
 
 fn indent(line: &str) -> usize {
@@ -208,7 +240,10 @@ fn indent(line: &str) -> usize {
 fn long_files(path: &str, text: &str) -> Vec<String> {
     let lines = text.lines().count();
     let complaint = format!("{path} has {lines} lines; at most {MOST_LINES}");
-    (lines > MOST_LINES).then_some(complaint).into_iter().collect()
+    (lines > MOST_LINES)
+        .then_some(complaint)
+        .into_iter()
+        .collect()
 }
 
 #[test]
@@ -220,8 +255,14 @@ fn a_misplaced_word_is_seen_in_code_and_only_there() {
     assert_eq!(rule("let q = '\"'; unsafe { f() }"), 1);
     assert_eq!(rule("// unsafe\nlet s = \"println!\"; // dbg!"), 0);
     assert_eq!(rule("#![forbid(unsafe_code)]"), 0);
-    assert_eq!(rule("#[cfg(test)]\nmod tests { fn f() { println!(); } }"), 0);
-    assert_eq!(misplaced_words("kernels", "x.rs", "unsafe { f() }").len(), 0);
+    assert_eq!(
+        rule("#[cfg(test)]\nmod tests { fn f() { println!(); } }"),
+        0
+    );
+    assert_eq!(
+        misplaced_words("kernels", "x.rs", "unsafe { f() }").len(),
+        0
+    );
     assert_eq!(misplaced_words("cli", "x.rs", "unsafe { f() }").len(), 1);
     assert_eq!(misplaced_words("cli", "x.rs", "eprintln!()").len(), 0);
 }
@@ -229,7 +270,10 @@ fn a_misplaced_word_is_seen_in_code_and_only_there() {
 #[test]
 fn an_impurity_is_seen() {
     assert_eq!(impurities("engine", "x.rs", "use std::fs;").len(), 1);
-    assert_eq!(impurities("kernels", "x.rs", "let t = Instant::now();").len(), 1);
+    assert_eq!(
+        impurities("kernels", "x.rs", "let t = Instant::now();").len(),
+        1
+    );
     assert_eq!(impurities("data", "x.rs", "use std::fs;").len(), 0);
 }
 
@@ -239,14 +283,23 @@ fn a_wildcard_beside_an_architecture_is_seen() {
     assert_eq!(wildcards("x.rs", bad).len(), 1);
     let fine = "match p {\n    Position::Learned => match n {\n        1 => 1,\n        _ => 0,\n    },\n}";
     assert_eq!(wildcards("x.rs", fine).len(), 0);
-    assert_eq!(wildcards("x.rs", "match n {\n    Loop::One => 1,\n    _ => 2,\n}").len(), 0);
+    assert_eq!(
+        wildcards("x.rs", "match n {\n    Loop::One => 1,\n    _ => 2,\n}").len(),
+        0
+    );
 }
 
 #[test]
 fn a_comparison_with_an_architecture_is_seen() {
     assert_eq!(comparisons("x.rs", "if p == Position::Learned {").len(), 1);
-    assert_eq!(comparisons("x.rs", "let post = place != NormPlace::Before;").len(), 1);
-    assert_eq!(comparisons("x.rs", "matches!(s, Sublayer::Mlp(_))").len(), 1);
+    assert_eq!(
+        comparisons("x.rs", "let post = place != NormPlace::Before;").len(),
+        1
+    );
+    assert_eq!(
+        comparisons("x.rs", "matches!(s, Sublayer::Mlp(_))").len(),
+        1
+    );
     assert_eq!(comparisons("x.rs", "if a == b { Position::None }").len(), 0);
 }
 

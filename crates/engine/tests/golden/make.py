@@ -330,8 +330,21 @@ def adrift(largest: Tensors) -> dict[str, list[int]]:
     be held to where it ends.
     """
     noise = NOISE * max(g.max().item() for g in largest.values())
-    found = {n: torch.nonzero(((g > 0) & (g < noise)).flatten()).flatten() for n, g in largest.items()}
-    return {name: indices.tolist() for name, indices in found.items() if len(indices)}
+    found = {}
+    for name, g in largest.items():
+        indices = torch.nonzero(((g > 0) & (g < noise)).flatten()).flatten().tolist()
+        if indices:
+            found[name] = indices
+    return found
+
+
+def fnv1a_64(weights: Tensors) -> str:
+    """FNV-1a of the float32 bytes of all tensors by sorted name, in hex."""
+    data = b"".join(weights[name].numpy().astype("<f4").tobytes() for name in sorted(weights))
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
 
 
 # --- goldens ---------------------------------------------------------------------------------------
@@ -536,13 +549,13 @@ def main() -> None:
     torch.set_num_threads(1)
     goldens, begun = all_goldens(), time.perf_counter()
     chosen = goldens if args.only is None else {name: goldens[name] for name in args.only}
-    if args.only is None:
-        for stale in HERE.glob("*.json"):
-            stale.unlink()
     for name, make in chosen.items():
         golden = make()
         (HERE / f"{name}.json").write_text(to_json(golden) + "\n")
         print(name, *(f"{k} {v:.1e}" for k, v in worst_single(golden).items()), flush=True)
+    for path in HERE.glob("*.json"):
+        if path.stem not in goldens:
+            path.unlink()
     print(f"{len(chosen)} goldens in {time.perf_counter() - begun:.0f}s")
 
 

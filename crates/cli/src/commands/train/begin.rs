@@ -96,14 +96,24 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
 /// The folder of the run that `checkpoint` is kept in.
 fn folder_of(checkpoint: &Path) -> Option<PathBuf> {
     let folder = checkpoint.parent()?.parent()?;
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    here.join("experiment.json").is_file().then(|| here.to_owned())
+    let here = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    here.join("experiment.json")
+        .is_file()
+        .then(|| here.to_owned())
 }
 
 fn from_checkpoint(file: &Path, folder: Option<&Path>, args: &TrainArgs) -> Outcome<Begun> {
     let checkpoint = checkpoint::open(file)?;
     let experiment = folder.map(read_experiment).transpose()?;
-    let text = text_of_run(args, experiment.as_ref(), checkpoint.header().data.fingerprint)?;
+    let text = text_of_run(
+        args,
+        experiment.as_ref(),
+        checkpoint.header().data.fingerprint,
+    )?;
     let lone = folder.is_none();
     let resolved = go_on(checkpoint, experiment.as_ref(), &text, args)?;
     let folder = args.run.out.clone().or(folder.map(Path::to_owned));

@@ -96,7 +96,12 @@ fn guide(resolved: &Resolved) -> String {
     let uniform = (resolved.model.vocab_size() as f64).ln();
     let guess = format!("guide    a loss of {uniform:.2} is blind guessing");
     let name = Builtin::Stories.name();
-    if resolved.experiment.data.source.contains(&format!("`{name}`")) {
+    if resolved
+        .experiment
+        .data
+        .source
+        .contains(&format!("`{name}`"))
+    {
         let floor = stories::floor().nats_per_character();
         format!("{guess}; {floor:.3} is the best any model can do on this text")
     } else {

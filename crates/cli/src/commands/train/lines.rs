@@ -20,7 +20,10 @@ pub(super) fn step(record: &StepRecord) -> String {
     if let Some(bits) = record.val_bits_per_char {
         line += &format!(" | bpc {bits:.2}");
     }
-    line + &format!(" | {} tok/s", count(record.tokens_per_second.round() as u64))
+    line + &format!(
+        " | {} tok/s",
+        count(record.tokens_per_second.round() as u64)
+    )
 }
 
 /// Python's `{:.2e}`: a sign and at least two digits in the exponent.
@@ -82,7 +85,12 @@ mod tests {
     /// From CPython's `'%.2e' % x`.
     #[test]
     fn exponents_are_python_s() {
-        let known = [(0.0, "0.00e+00"), (3e-4, "3.00e-04"), (12.5, "1.25e+01"), (1e-100, "1.00e-100")];
+        let known = [
+            (0.0, "0.00e+00"),
+            (3e-4, "3.00e-04"),
+            (12.5, "1.25e+01"),
+            (1e-100, "1.00e-100"),
+        ];
         for (x, said) in known {
             assert_eq!(scientific(x), said);
         }

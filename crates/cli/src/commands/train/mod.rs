@@ -12,7 +12,8 @@ use gptlab_train::{Outcome as Ending, Run};
 
 use crate::{
     args::TrainArgs,
-    checkpoint, commands::{generate, interactive},
+    checkpoint,
+    commands::{generate, interactive},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
@@ -24,8 +25,11 @@ use self::{begin::Begun, watch::Watch};
 
 pub(super) fn run(args: TrainArgs, printer: Printer) -> Outcome {
     match (args.run.generate, args.run.interactive) {
-        (Some(true), _) => write(&args, printer),
-        (_, Some(true)) => talk(&args, printer),
+        (Some(true), Some(true)) => Err(Stop::usage(
+            "--generate and --interactive contradict each other",
+        )),
+        (Some(true), None | Some(false)) => write(&args, printer),
+        (None | Some(false), Some(true)) => talk(&args, printer),
         (None | Some(false), None | Some(false)) => train(&args, printer),
     }
 }
@@ -61,8 +65,8 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
         intro::say(&resolved, folder.as_deref(), threads, printer);
     }
     let weights = resolved.weights()?;
-    let mut engine = engines::make(resolved.graph.clone(), &weights, threads)
-        .map_err(Stop::failure)?;
+    let mut engine =
+        engines::make(resolved.graph.clone(), &weights, threads).map_err(Stop::failure)?;
     drop(weights);
     let interrupt = Interrupt::listen(
         printer,

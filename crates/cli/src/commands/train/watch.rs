@@ -45,7 +45,11 @@ impl Watch {
         Ok(Self {
             printer,
             interrupt,
-            bar: Bar::new(printer, resolved.first_step(), resolved.experiment.hyper.steps),
+            bar: Bar::new(
+                printer,
+                resolved.first_step(),
+                resolved.experiment.hyper.steps,
+            ),
             json: args.json.json,
             graph: resolved.graph.clone(),
             tokenizer: resolved.tokenizer.clone(),
@@ -64,7 +68,11 @@ impl Watch {
         let (args, seed) = (&self.sample, self.seed);
         let mut author = Author::new(&self.graph, &weights, &self.tokenizer, args, seed)?;
         let prompt = args.prompt.as_deref().unwrap_or_default();
-        let texts = if self.tokenizer.bos().is_some() { DOCUMENTS } else { 1 };
+        let texts = if self.tokenizer.bos().is_some() {
+            DOCUMENTS
+        } else {
+            1
+        };
         // Streams of their own, so that a sample depends on the step alone.
         let first = (step as u32).wrapping_mul(DOCUMENTS);
         let written: Outcome<Vec<String>> = (0..texts)
@@ -95,9 +103,16 @@ fn tell(event: &Event, printer: Printer) {
     match event {
         Event::Step(record) => printer.line(lines::step(record)),
         Event::Sample { step, text } => {
-            printer.line(format_args!("--- sample after {step} steps ---\n{text}\n---"));
+            printer.line(format_args!(
+                "--- sample after {step} steps ---\n{text}\n---"
+            ));
         }
-        Event::Done { seconds, val_loss, val_bits_per_char, .. } => {
+        Event::Done {
+            seconds,
+            val_loss,
+            val_bits_per_char,
+            ..
+        } => {
             let took = lines::duration(*seconds);
             printer.say(match (val_loss, val_bits_per_char) {
                 (Some(loss), Some(bits)) => format!(

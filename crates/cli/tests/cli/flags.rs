@@ -1,0 +1,319 @@
+//! Every flag is in the help, and does something.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{Lab, TINY};
+
+/// Flags of the model that change the listing, or else the table of parameters beneath it.
+const MODEL: &[&str] = &[
+    "--preset modern",
+    "--n-layer 2",
+    "--n-head 2",
+    "--n-kv-head 2",
+    "--n-embd 64",
+    "--block-size 32",
+    "--dropout 0.5",
+    "--disable-residual",
+    "--disable-attention",
+    "--ln-style post",
+    "--position none",
+    "--position sinusoidal",
+    "--position rotary",
+    "--position alibi",
+    "--norm none",
+    "--norm rms-norm",
+    "--norm rms-norm-no-gain",
+    "--embedding-norm layer-norm",
+    "--final-norm none",
+    "--order parallel",
+    "--mlp none",
+    "--mlp gated",
+    "--gated",
+    "--mlp-hidden 100",
+    "--activation gelu-tanh",
+    "--activation relu",
+    "--activation relu-squared",
+    "--activation silu",
+    "--mask full",
+    "--attention-scale one",
+    "--qk-norm",
+    "--softcap 30",
+    "--tied 0",
+    "--bias 0",
+    "--init-std 0.1",
+    "--init-residual scaled",
+];
+
+/// Flags of a run that change its numbers.
+const NUMBERS: &[&str] = &[
+    "--data other.txt",
+    "--tokenizer lines",
+    "--val-fraction 0.3",
+    "--batch-size 3",
+    "--seed 1",
+    "--steps 6",
+    "--lr 0.01",
+    "--min-lr 1e-4",
+    "--warmup 3",
+    "--lr-shape constant",
+    "--beta1 0.5",
+    "--beta2 0.5",
+    "--eps 0.01",
+    "--weight-decay 10",
+    "--decayed matrices",
+    "--grad-clip 0.01",
+    "--log-interval 1",
+    "--sample-interval 2",
+    "--checkpoint-interval 2",
+    "--val-tokens 10",
+    "--prompt dog",
+    "--max-tokens 3",
+    "--temperature 0",
+    "--top-k 2",
+    "--top-p 0.1",
+    "--stop a",
+];
+
+/// Flags of `train` that have a test of their own.
+const ELSEWHERE: &[&str] = &[
+    "--save",
+    "--load",
+    "--resume",
+    "--out",
+    "--generate",
+    "--interactive",
+    "--threads",
+    "--json",
+    "--config",
+    "--help",
+];
+
+fn name(flag: &str) -> &str {
+    flag.split(' ').next().unwrap_or_default()
+}
+
+/// The flags that a subcommand's help shows.
+fn in_help(lab: &Lab, command: &str) -> BTreeSet<String> {
+    lab.ok(&format!("{command} --help"))
+        .out
+        .split_whitespace()
+        .filter(|word| word.starts_with("--"))
+        .map(|word| {
+            word.trim_matches(|c: char| !(c.is_alphanumeric() || c == '-'))
+                .to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn every_flag_of_train_is_tested_and_in_the_help() {
+    let lab = Lab::new();
+    let tested: BTreeSet<String> = [MODEL, NUMBERS, ELSEWHERE]
+        .concat()
+        .iter()
+        .map(|flag| name(flag).to_owned())
+        .collect();
+    assert_eq!(in_help(&lab, "train"), tested);
+}
+
+#[test]
+fn help_of_every_command_tells_every_flag() {
+    let lab = Lab::new();
+    let has = |command: &str, flags: &str| {
+        let help = in_help(&lab, command);
+        for flag in flags.split(' ') {
+            assert!(help.contains(flag), "{command} --help has no {flag}");
+        }
+    };
+    let writing =
+        "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --threads --config";
+    has("generate", &format!("{writing} --samples --json"));
+    has("interactive", writing);
+    has("eval", "--data --val-fraction --threads --json --config");
+    has(
+        "inspect",
+        "--preset --n-layer --softcap --vocab-size --json --config",
+    );
+    has("micro", "--data --steps --seed --temperature --threads");
+    has("presets", "--json");
+    has("doctor", "--json");
+    let top = lab.ok("--help").out;
+    for said in [
+        "train",
+        "generate",
+        "interactive",
+        "eval",
+        "inspect",
+        "micro",
+        "presets",
+        "doctor",
+    ] {
+        assert!(
+            top.contains(&format!("\n  {said} ")),
+            "{said} is not in the help"
+        );
+    }
+    for code in [
+        "0  success",
+        "1  failure",
+        "2  usage",
+        "3  data",
+        "130  interrupted",
+    ] {
+        assert!(top.contains(code), "exit code {code} is not in the help");
+    }
+}
+
+#[test]
+fn every_flag_of_the_model_changes_the_listing_or_the_table() {
+    let lab = Lab::new();
+    let base = lab.ok("inspect").out;
+    for flag in MODEL {
+        assert_ne!(
+            lab.ok(&format!("inspect {flag}")).out,
+            base,
+            "{flag} does nothing"
+        );
+    }
+    for same in [
+        "--gated 0",
+        "--mlp plain",
+        "--tied",
+        "--bias",
+        "--qk-norm 0",
+        "--softcap 0",
+        "--mask causal",
+    ] {
+        assert_eq!(
+            lab.ok(&format!("inspect {same}")).out,
+            base,
+            "{same} is the default"
+        );
+    }
+    assert_ne!(lab.ok("inspect --vocab-size 5").out, base);
+}
+
+#[test]
+fn the_seed_s_switches_are_the_listing_s() {
+    let lab = Lab::new();
+    let spec = |flags: &str| -> Value {
+        serde_json::from_str(&lab.ok(&format!("inspect --json {flags}")).out).expect("JSON")
+    };
+    assert_eq!(
+        spec("--disable_residual 1")["spec"]["wiring"]["residual"],
+        "none"
+    );
+    assert_eq!(
+        spec("--disable_residual 0")["spec"]["wiring"]["residual"],
+        "add"
+    );
+    assert_eq!(spec("--ln_style post")["spec"]["wiring"]["norm"], "after");
+    let layers = spec("--disable_attention");
+    assert_eq!(
+        layers["spec"]["layers"][0].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert!(
+        !lab.ok("inspect --disable_attention")
+            .out
+            .contains("attention(")
+    );
+    assert_eq!(spec("--preset gpt2")["parameters"], 124_439_808);
+}
+
+#[test]
+fn every_flag_of_a_run_changes_what_it_does() {
+    let lab = Lab::new();
+    lab.file(
+        "other.txt",
+        "a dog and a log and a cat and a hat\n".repeat(12),
+    );
+    let line = format!("train --data data.txt --json --sample-interval 5 {TINY}");
+    let told = |flag: &str| lab.events(&format!("{line} {flag}"));
+    let base = without_names(told(""));
+    for flag in NUMBERS {
+        assert_ne!(without_names(told(flag)), base, "{flag} does nothing");
+    }
+    assert_eq!(
+        without_names(told("--threads 1")),
+        base,
+        "threads change numbers"
+    );
+    assert_eq!(
+        without_names(told("--seed 0")),
+        base,
+        "a run is not what its flags say"
+    );
+}
+
+/// Events without the names of files, which hold the time.
+fn without_names(events: Vec<Value>) -> Vec<Value> {
+    let unnamed = |mut event: Value| {
+        if let Some(event) = event.as_object_mut() {
+            event.remove("file");
+        }
+        event
+    };
+    events.into_iter().map(unnamed).collect()
+}
+
+#[test]
+fn flags_win_over_the_file_and_the_file_over_the_preset() {
+    let lab = Lab::new();
+    lab.file(
+        "s.toml",
+        "preset = \"modern\"\nn_layer = 3\nn-embd = 32\nn_head = 2\nsteps = 9\ntied = false\n",
+    );
+    let spec = |flags: &str| -> Value {
+        serde_json::from_str(&lab.ok(&format!("inspect --json {flags}")).out).expect("JSON")
+    };
+    let found = spec("--config s.toml --n-layer 2");
+    assert_eq!(
+        found["spec"]["layers"].as_array().map(Vec::len),
+        Some(2),
+        "a flag wins"
+    );
+    assert_eq!(found["spec"]["n_embd"], 32, "the file wins over the preset");
+    assert_eq!(found["spec"]["position"], "rotary", "the preset is beneath");
+    assert_eq!(found["spec"]["head"], "untied");
+    assert_eq!(
+        spec("--n-layer 2 --config s.toml"),
+        found,
+        "wherever the file is typed"
+    );
+
+    lab.ok(&format!(
+        "train --config s.toml --data data.txt {TINY} --out run"
+    ));
+    let experiment = lab.json("run/experiment.json");
+    assert_eq!(experiment["hyper"]["steps"], 5, "a flag wins");
+    assert_eq!(experiment["spec"]["position"], "rotary");
+}
+
+#[test]
+fn a_settings_file_can_say_all_a_flag_can() {
+    let lab = Lab::new();
+    let mut text = String::from("data = \"data.txt\"\n");
+    for flag in MODEL
+        .iter()
+        .chain(NUMBERS)
+        .filter(|f| !f.starts_with("--data"))
+    {
+        let (key, value) = flag.split_once(' ').unwrap_or((flag, "1"));
+        let key = key.trim_start_matches('-');
+        let plain = value.parse::<f64>().is_ok() && key != "stop";
+        let line = if plain {
+            format!("{key} = {value}\n")
+        } else {
+            format!("{key} = \"{value}\"\n")
+        };
+        if !text.contains(&format!("\n{key} = ")) && !["mlp", "order"].contains(&key) {
+            text += &line;
+        }
+    }
+    lab.file("all.toml", text);
+    lab.ok("train --config all.toml --n-embd 16 --n-head 2 --steps 1 --out run");
+    assert_eq!(lab.json("run/experiment.json")["hyper"]["eps"], 0.01);
+}

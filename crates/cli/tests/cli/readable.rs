@@ -1,0 +1,88 @@
+//! What the program tells about models, machines and itself.
+
+use serde_json::Value;
+
+use crate::Lab;
+
+fn json(lab: &Lab, line: &str) -> Value {
+    serde_json::from_str(&lab.ok(line).out).expect("JSON")
+}
+
+#[test]
+fn inspect_shows_a_checkpoint() {
+    let lab = Lab::trained();
+    let said = lab.ok("inspect model.safetensors").out;
+    for part in [
+        "step         5 of 5",
+        "seed         0",
+        "tokenizer    chars, 15 tokens: \"\\n .acdeghlmnost\"",
+        "hyper        batch size 2, lr 3.00e-4",
+        "block0.attn.mix",
+        "blocks.0.attn.c_attn.weight",
+        "48 x 16",
+        "parameters, 15 tokens of vocabulary, context 16",
+    ] {
+        assert!(said.contains(part), "no {part} in\n{said}");
+    }
+    let found = json(&lab, "inspect model.safetensors --json");
+    assert_eq!(found["checkpoint"]["step"], 5);
+    assert_eq!(found["spec"]["n_embd"], 16);
+    assert_eq!(found["table"][0]["name"], "tok_emb.weight");
+    assert_eq!(found["table"][0]["shape"], serde_json::json!([15, 16]));
+}
+
+#[test]
+fn presets_are_listed() {
+    let lab = Lab::new();
+    let rows = json(&lab, "presets --json");
+    let names: Vec<&str> = rows
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|r| r["name"].as_str())
+        .collect();
+    assert!(names.contains(&"gpt2-mini") && names.contains(&"microgpt"));
+    let said = lab.ok("presets").out;
+    assert_eq!(said.lines().count(), names.len());
+    assert!(said.contains("124,439,808"), "{said}");
+}
+
+#[test]
+fn doctor_tells_what_there_is() {
+    let lab = Lab::new();
+    let found = json(&lab, "doctor --json");
+    assert!(found["cores"].as_u64().is_some_and(|n| n > 0));
+    assert_eq!(found["simd"][0], "portable");
+    assert_eq!(found["version"], env!("CARGO_PKG_VERSION"));
+    let said = lab.ok("doctor").out;
+    for part in ["cores ", "simd ", "memory ", "engines "] {
+        assert!(said.contains(part), "no {part} in\n{said}");
+    }
+}
+
+#[test]
+fn shells_complete_what_the_help_tells() {
+    let lab = Lab::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = lab.ok(&format!("completions {shell}")).out;
+        for word in ["gptlab", "interactive", "embedding-norm", "gpt2-mini"] {
+            assert!(script.contains(word), "{shell} completes no {word}");
+        }
+    }
+    assert_eq!(lab.run("completions tcsh").code, 2);
+}
+
+#[test]
+fn version_is_quick_and_says_which() {
+    let begun = std::time::Instant::now();
+    let ran = Lab::new().ok("--version");
+    assert_eq!(ran.out, format!("gptlab {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(begun.elapsed().as_secs() < 5, "even on a busy machine");
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    let lab = Lab::new();
+    let ran = lab.run("train --data nope.txt");
+    assert!(!ran.err.contains('\x1b'), "{}", ran.err);
+}

@@ -1,0 +1,159 @@
+//! Saving, loading, resuming and stopping.
+
+use std::fs;
+
+use crate::{Lab, TINY};
+
+#[test]
+fn a_resumed_run_makes_the_same_bits() {
+    let lab = Lab::new();
+    let flags = format!("--data data.txt {TINY} --steps 6 --checkpoint-interval 3 --dropout 0.1");
+    lab.ok(&format!(
+        "train {flags} --out whole --save whole.safetensors"
+    ));
+    let half = "whole/checkpoints/step-00000003.safetensors";
+    fs::copy(lab.path(half), lab.path("half.safetensors")).expect("a copy");
+    fs::copy(lab.path(half), lab.path("again.safetensors")).expect("a copy");
+    let whole = lab.read("whole.safetensors");
+
+    // From a lone checkpoint, which is kept up to date, by its path and by --save.
+    lab.ok("train --resume half.safetensors --data data.txt");
+    assert!(lab.read("half.safetensors") == whole);
+    lab.ok(&format!("train --resume --save again.safetensors {flags}"));
+    assert!(lab.read("again.safetensors") == whole);
+
+    // From inside a run's folder, which knows its text, by path and by folder.
+    let last = lab.path("whole/checkpoints/step-00000006.safetensors");
+    for line in [
+        format!("train --resume {half}"),
+        "train --resume --out whole".to_owned(),
+    ] {
+        fs::remove_file(&last).expect("the last checkpoint");
+        let ran = lab.ok(&line);
+        assert!(ran.err.contains("going on after 3 steps"), "{}", ran.err);
+        assert!(fs::read(&last).expect("the last checkpoint") == whole);
+    }
+    let events = String::from_utf8(lab.read("whole/events.jsonl")).expect("UTF-8");
+    let steps: Vec<&str> = events
+        .lines()
+        .filter(|l| l.contains(r#""event":"step""#))
+        .collect();
+    assert_eq!(steps.len(), 4, "steps 0, 2, 4 and 5, once each:\n{events}");
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let lab = Lab::new();
+    for threads in [1, 3] {
+        let to = format!("--threads {threads} --save {threads}.safetensors");
+        lab.ok(&format!("train --data data.txt {TINY} {to}"));
+    }
+    assert!(lab.read("1.safetensors") == lab.read("3.safetensors"));
+}
+
+#[test]
+fn a_loaded_model_trains_on() {
+    let lab = Lab::trained();
+    lab.ok("train --load model.safetensors --data data.txt --steps 2 --out more --save more.safetensors");
+    let experiment = lab.json("more/experiment.json");
+    assert_eq!(experiment["spec"]["n_embd"], 16, "the checkpoint's model");
+    assert_eq!(experiment["hyper"]["steps"], 2);
+    assert_eq!(
+        experiment["hyper"]["batch_size"], 2,
+        "the checkpoint's recipe"
+    );
+    assert_eq!(experiment["origin"]["loaded"]["step"], 5);
+    assert_ne!(lab.read("more.safetensors"), lab.read("model.safetensors"));
+}
+
+#[test]
+fn a_run_leaves_its_record_in_a_folder_of_its_own() {
+    let lab = Lab::new();
+    for _ in 0..2 {
+        lab.ok(&format!("train --data data.txt {TINY}"));
+    }
+    let runs: Vec<String> = fs::read_dir(lab.path("runs"))
+        .expect("runs/")
+        .map(|e| {
+            e.expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    for run in runs {
+        assert!(run.contains("-data"), "named after its text: {run}");
+        let experiment = lab.json(format!("runs/{run}/experiment.json"));
+        assert_eq!(experiment["hyper"]["steps"], 5);
+    }
+}
+
+#[test]
+fn train_tells_programs_what_happens() {
+    let lab = Lab::new();
+    let events = lab.events(&format!("train --data data.txt --json {TINY} --out run"));
+    let kinds: Vec<&str> = events.iter().filter_map(|e| e["event"].as_str()).collect();
+    assert_eq!(kinds.first(), Some(&"start"));
+    assert_eq!(kinds.last(), Some(&"done"));
+    assert_eq!(
+        kinds.iter().filter(|k| **k == "step").count(),
+        3,
+        "{kinds:?}"
+    );
+    let kept = String::from_utf8(lab.read("run/events.jsonl")).expect("UTF-8");
+    assert_eq!(
+        kept.lines().count(),
+        events.len(),
+        "the record holds the same"
+    );
+}
+
+/// The pipe fills while nobody reads, so that the run cannot end before it hears the signal.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
+    use std::{io::Read, process::Command};
+
+    use crate::Ran;
+
+    let lab = Lab::new();
+    let flags = format!(
+        "--data data.txt {TINY} --steps 1500 --log-interval 1 --val-tokens 1 --sample-interval 0"
+    );
+    lab.ok(&format!("train {flags} --save whole.safetensors"));
+
+    let line = format!("train {flags} --out run");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut child = lab.command(&words).spawn().expect("the program starts");
+    let mut first = [0; 4];
+    let stdout = child.stdout.as_mut().expect("a pipe");
+    stdout.read_exact(&mut first).expect("a first line");
+    assert_eq!(&first, b"step");
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    let ran = Ran::of(child.wait_with_output().expect("the program ends"));
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert!(
+        ran.err.contains("saved run/checkpoints/step-0000"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("train --resume run` goes on"),
+        "{}",
+        ran.err
+    );
+
+    lab.ok("train --resume run --save resumed.safetensors");
+    assert_eq!(
+        lab.read("resumed.safetensors"),
+        lab.read("whole.safetensors")
+    );
+}

@@ -1,0 +1,175 @@
+//! Writing text: `generate`, `interactive`, `micro`, `eval`.
+
+use serde_json::Value;
+
+use crate::Lab;
+
+#[test]
+fn generate_works_from_the_checkpoint_alone() {
+    let lab = Lab::trained();
+    std::fs::remove_file(lab.path("data.txt")).expect("the text is there");
+    let ran = lab.ok("generate model.safetensors --prompt the --max-tokens 10 --seed 1");
+    assert!(ran.out.starts_with("the"), "the prompt leads: {}", ran.out);
+    assert_eq!(
+        ran.out.trim_end_matches('\n').chars().count(),
+        13,
+        "{}",
+        ran.out
+    );
+    let again = lab.ok("generate --load model.safetensors --prompt the --max_tokens 10 --seed 1");
+    assert_eq!(again.out, ran.out, "a seed is a text");
+    let other = lab.ok("generate model.safetensors --prompt the --max-tokens 10 --seed 2");
+    assert_ne!(other.out, ran.out);
+    let through_train =
+        lab.ok("train --load model.safetensors --generate --prompt the --max-tokens 10 --seed 1");
+    assert_eq!(through_train.out, ran.out);
+}
+
+#[test]
+fn generate_tells_programs_what_it_wrote() {
+    let lab = Lab::trained();
+    let ran = lab
+        .ok("generate model.safetensors --prompt the --max-tokens 10 --seed 1 --samples 3 --json");
+    let samples: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(samples.len(), 3);
+    for sample in &samples {
+        assert_eq!(sample["prompt"], "the");
+        assert_eq!(sample["tokens"], 10);
+        assert_eq!(sample["end"], "length");
+        assert_eq!(sample["seed"], 1);
+    }
+    assert_ne!(samples[0]["text"], samples[1]["text"], "samples differ");
+}
+
+#[test]
+fn generation_stops_where_it_is_told_to() {
+    let lab = Lab::trained();
+    let line = "generate model.safetensors --prompt the --max-tokens 60 --seed 3";
+    let whole = lab.ok(line).out;
+    let rest: Vec<char> = whole.trim_end_matches('\n').chars().skip(3).collect();
+    let stop = rest[20].to_string();
+    let expected: String = rest.iter().take_while(|c| c.to_string() != stop).collect();
+    let mut words: Vec<&str> = line.split(' ').collect();
+    words.extend(["--stop", &stop]);
+    let ran = lab.words(&words);
+    assert_eq!(ran.out, format!("the{expected}\n"));
+}
+
+/// Characters are Unicode scalar values.
+#[test]
+fn text_of_any_script_is_learnt_and_written() {
+    let lab = Lab::new();
+    lab.file(
+        "neko.txt",
+        "吾輩は猫である。名前はまだ無い。🐈\n".repeat(10),
+    );
+    lab.ok("train --data neko.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 8 --steps 2 --save m.safetensors");
+    let ran = lab.ok("generate m.safetensors --prompt 猫🐈 --max-tokens 5");
+    assert!(ran.out.starts_with("猫🐈"), "{}", ran.out);
+    assert_eq!(
+        ran.out.trim_end_matches('\n').chars().count().min(7),
+        7,
+        "{}",
+        ran.out
+    );
+    let ran = lab.run("generate m.safetensors --prompt 犬");
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("and not '犬'"), "{}", ran.err);
+}
+
+#[test]
+fn interactive_works_in_a_pipe() {
+    let lab = Lab::trained();
+    let line = "interactive model.safetensors --max-tokens 4 --seed 1";
+    let ran = lab.piped(line, "the cat\n\nZEBRA\nthe dog\nquit\nthe mat\n");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let answers: Vec<&str> = ran.out.lines().filter(|l| l.starts_with("the ")).collect();
+    assert_eq!(answers.len(), 2, "{}", ran.out);
+    assert!(answers[0].starts_with("the cat") && answers[1].starts_with("the dog"));
+    assert!(
+        ran.err.contains("error: the tokenizer knows"),
+        "and goes on: {}",
+        ran.err
+    );
+    for end in ["exit\n", "q\n", "", "the end"] {
+        let ran = lab.piped("train --load model.safetensors --interactive", end);
+        assert_eq!(ran.code, 0, "{end}: {}", ran.err);
+    }
+}
+
+#[test]
+fn eval_measures_the_text_it_is_given() {
+    let lab = Lab::trained();
+    lab.file("other.txt", "tac eht tas no eht tam\n".repeat(20));
+    let measure = |flags: &str| -> Value {
+        let line = format!("eval model.safetensors --json {flags}");
+        serde_json::from_str(&lab.ok(&line).out).expect("JSON")
+    };
+    let own = measure("--data data.txt");
+    assert_eq!(
+        own["fraction"], 0.1,
+        "of its own text, the part it has not seen"
+    );
+    let (loss, perplexity) = (own["loss"].as_f64(), own["perplexity"].as_f64());
+    assert_eq!(loss.map(f64::exp), perplexity);
+    let bits = own["bits_per_char"].as_f64().expect("bits");
+    assert!((bits - loss.expect("a loss") / std::f64::consts::LN_2).abs() < 1e-12);
+    let all = measure("--data data.txt --val-fraction 0");
+    assert_eq!(
+        (&all["fraction"], &all["predictions"]),
+        (&1.0.into(), &407.into())
+    );
+    let other = measure("--data other.txt --threads 1");
+    assert_ne!(other["loss"], all["loss"]);
+    let said = lab.ok("eval model.safetensors --data data.txt").out;
+    assert!(
+        said.contains("nats per token") && said.contains("bits per character"),
+        "{said}"
+    );
+}
+
+/// The one-file program's output, line for line.
+#[test]
+fn micro_prints_what_the_one_file_program_prints() {
+    let lab = Lab::new();
+    lab.file("names.txt", "emma\nolivia\nava\nisabella\nsophia\nmia");
+    let ran = lab.ok("micro --data names.txt --steps 3");
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(&lines[..2], ["num docs: 6", "vocab size: 12"]);
+    assert_eq!(lines[2], "num params: 3712");
+    for (i, line) in lines[3..6].iter().enumerate() {
+        let loss = line.strip_prefix(&format!("step {:4} /    3 | loss ", i + 1));
+        let loss = loss.unwrap_or_else(|| panic!("{line}"));
+        assert!(loss.len() == 6 && loss.parse::<f64>().is_ok(), "{line}");
+    }
+    assert_eq!(
+        &lines[6..8],
+        ["", "--- inference (new, hallucinated names) ---"]
+    );
+    assert_eq!(lines.len(), 8 + 20);
+    for (i, line) in lines[8..].iter().enumerate() {
+        assert!(line.starts_with(&format!("sample {:2}: ", i + 1)), "{line}");
+    }
+    assert_eq!(
+        lab.ok("micro --data names.txt --steps 3").out,
+        ran.out,
+        "the same every time"
+    );
+    for flags in ["--seed 1", "--temperature 2", "--steps 4"] {
+        assert_ne!(
+            lab.ok(&format!("micro --data names.txt --steps 3 {flags}"))
+                .out,
+            ran.out
+        );
+    }
+    assert!(
+        lab.ok("micro --steps 1 --threads 1")
+            .out
+            .starts_with("num docs: 8000\n")
+    );
+    assert!(!lab.path("runs").exists(), "nothing is left on disk");
+}

@@ -1,0 +1,114 @@
+//! The law that kernels never allocate, held by an allocator that counts. (The naive attention, a reference, may.)
+
+use gptlab_kernels::activation::{self, Activation};
+use gptlab_kernels::attention::{self, Options, WeightDropout};
+use gptlab_kernels::dropout::{self, Dropout};
+use gptlab_kernels::{Isa, adamw, cross_entropy, elementwise, layer_norm, linear, softmax};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting does not allocate.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often this thread allocates while `work` runs.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.with(Cell::get);
+    work();
+    COUNT.with(Cell::get) - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert!(allocations(|| drop(std::hint::black_box(vec![0; 10]))) > 0);
+}
+
+#[test]
+fn kernels_do_not_allocate() {
+    let (n, c, out) = (65, 48, 100);
+    let drop = Dropout::new(0.1, [1, 2], 3, 4);
+    let options = Options {
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 12,
+        causal: true,
+        scale: 0.3,
+        softcap: Some(5.0),
+        alibi: Some(&[0.5, 0.25]),
+        dropout: Some(WeightDropout {
+            dropout: drop,
+            first_row: 0,
+        }),
+    };
+    let (x, w, dy) = (vec![0.5; n * c], vec![0.1; out * c], vec![0.2; n * out]);
+    let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
+    let (mut mean, mut rstd) = (vec![0.0; n], vec![0.0; n]);
+    let (gain, mut dgain) = (vec![1.0; c], vec![0.0; c]);
+    let (mut mix, mut lse, mut dqkv) = (vec![0.0; n * 24], vec![0.0; n * 2], vec![0.0; n * c]);
+    let size = linear::SCRATCH_LEN.max(attention::scratch_len(n, &options));
+    let mut scratch = vec![0.0; size];
+    let (targets, size) = (vec![1; n], (n, c, out));
+    let (mut m, mut v, mut g) = (w.clone(), w.clone(), w.clone());
+    let hyper = adamw::Hyper {
+        lr: 0.1,
+        beta1: 0.9,
+        beta2: 0.9,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        bias_correction1: 0.1,
+        bias_correction2: 0.1,
+        grad_scale: 1.0,
+    };
+    for isa in Isa::available() {
+        let count = allocations(|| {
+            linear::forward(isa, &mut y, &mut scratch, &x, &w, None, size);
+            linear::backward_input(isa, &mut dx, &mut scratch, &dy, &w, true, size);
+            linear::backward_weight(isa, &mut dw, &mut scratch, &dy, &x, size);
+            layer_norm::forward(
+                isa, &mut dx, &mut mean, &mut rstd, &x, &gain, None, 0.1, n, c,
+            );
+            layer_norm::backward(
+                isa, &mut dx, &mut dgain, None, &x, &x, &gain, &mean, &rstd, false, n, c,
+            );
+            activation::forward(isa, Activation::GeluErf, &mut dx, &x);
+            dropout::add_dropout(isa, &mut dx, &x, &x, &drop, 0, n, c);
+            attention::forward(isa, &mut mix, &mut lse, &mut scratch, &x, &options, n);
+            attention::backward(
+                isa,
+                &mut dqkv,
+                &mut scratch,
+                &mix,
+                &mix,
+                &lse,
+                &x,
+                &options,
+                n,
+            );
+            cross_entropy::forward_backward(isa, None, &mut y, &targets, 1.0, out);
+            softmax::in_place(isa, &mut y, out);
+            adamw::step(isa, &mut dw, &mut m, &mut v, &mut g, &hyper, true);
+            elementwise::sum_of_squares(isa, &dw);
+        });
+        assert_eq!(count, 0, "{isa:?}");
+    }
+}
