@@ -25,7 +25,9 @@ impl Interrupt {
                 process::exit(ExitCode::Interrupted.number().into());
             }
             if !saying.is_empty() {
-                printer.say(saying);
+                // A terminal has just shown `^C`.
+                let start = if printer.is_lively() { "\n" } else { "" };
+                printer.say(format_args!("{start}{saying}"));
             }
         });
         if let Err(e) = listening {

@@ -38,6 +38,10 @@ impl Paint {
     }
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "who wants to print has to be handed a printer"
+)]
 impl Printer {
     pub(crate) fn new() -> Self {
         let lively = io::stderr().is_terminal();

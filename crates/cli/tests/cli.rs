@@ -46,7 +46,7 @@ impl Lab {
     fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let lab = Self { folder };
-        lab.file("data.txt", &TEXT.repeat(8));
+        lab.file("data.txt", TEXT.repeat(8));
         lab
     }
 

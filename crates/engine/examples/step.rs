@@ -11,7 +11,9 @@ fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let arg = |i: usize, default: &str| args.get(i).cloned().unwrap_or_else(|| default.into());
     let number = |i: usize, default: &str| arg(i, default).parse::<usize>().expect("a number");
-    let mut spec = Preset::from_name(&arg(0, "gpt2-mini")).expect("a preset's name").spec();
+    let mut spec = Preset::from_name(&arg(0, "gpt2-mini"))
+        .expect("a preset's name")
+        .spec();
     spec.dropout = arg(1, "0.1").parse().expect("a probability");
     let (sequences, threads, steps) = (number(2, "32"), number(3, "2"), number(4, "20"));
     let model = spec.check(65).expect("a preset makes sense");
@@ -20,15 +22,22 @@ fn main() {
     let weights = graph.params().initial(1);
     let mut engine = CpuEngine::new(graph, &weights, threads).expect("threads");
     let stream = Stream::new(1, "example", 0);
-    let tokens: Vec<u32> =
-        (0..=sequences * t).map(|i| stream.below_at(i as u64, 65) as u32).collect();
+    let tokens: Vec<u32> = (0..=sequences * t)
+        .map(|i| stream.below_at(i as u64, 65) as u32)
+        .collect();
     let windows = (0..sequences).map(|i| i * t);
     let pairs = windows.map(|at| (&tokens[at..at + t], &tokens[at + 1..=at + t]));
     let batch = Batch::new(&model, pairs).expect("tokens of the vocabulary");
     let mut times: Vec<f64> = (0..steps)
         .map(|step| {
             let start = Instant::now();
-            engine.forward_backward(&batch, Noise { seed: 1, step: step as u32 });
+            engine.forward_backward(
+                &batch,
+                Noise {
+                    seed: 1,
+                    step: step as u32,
+                },
+            );
             engine.update(&StepHyper {
                 update: step as u64 + 1,
                 lr: 3e-4,

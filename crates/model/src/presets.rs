@@ -12,6 +12,8 @@ pub enum Preset {
     Microgpt,
     /// The seed's hand-built GPT-2: 4 layers, 4 heads, width 128, context 256.
     Gpt2Mini,
+    /// `gpt2-mini` without dropout, with a quick recipe: the built-in stories never run out.
+    Stories,
     /// GPT-2 (Radford et al. 2019), 124M parameters.
     Gpt2,
     Gpt2Medium,
@@ -24,9 +26,10 @@ pub enum Preset {
 }
 
 impl Preset {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Microgpt,
         Self::Gpt2Mini,
+        Self::Stories,
         Self::Gpt2,
         Self::Gpt2Medium,
         Self::Gpt2Large,
@@ -40,6 +43,7 @@ impl Preset {
         match self {
             Self::Microgpt => "microgpt",
             Self::Gpt2Mini => "gpt2-mini",
+            Self::Stories => "stories",
             Self::Gpt2 => "gpt2",
             Self::Gpt2Medium => "gpt2-medium",
             Self::Gpt2Large => "gpt2-large",
@@ -54,6 +58,9 @@ impl Preset {
         match self {
             Self::Microgpt => "the one-file ancestor: 1 layer, width 16, context 16, RMSNorm, ReLU",
             Self::Gpt2Mini => "the seed: 4 layers, 4 heads, width 128, context 256",
+            Self::Stories => {
+                "gpt2-mini without dropout, a quick recipe: the default on the built-in stories"
+            }
             Self::Gpt2 => "GPT-2 small: 12 layers, 12 heads, width 768, context 1024",
             Self::Gpt2Medium => "GPT-2 medium: 24 layers, 16 heads, width 1024",
             Self::Gpt2Large => "GPT-2 large: 36 layers, 20 heads, width 1280",
@@ -71,6 +78,10 @@ impl Preset {
         match self {
             Self::Microgpt => microgpt(),
             Self::Gpt2Mini => gpt2_mini(),
+            Self::Stories => ModelSpec {
+                dropout: 0.0,
+                ..gpt2_mini()
+            },
             Self::Gpt2 => gpt2(12, 12, 768),
             Self::Gpt2Medium => gpt2(24, 16, 1024),
             Self::Gpt2Large => gpt2(36, 20, 1280),

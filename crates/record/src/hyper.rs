@@ -76,6 +76,7 @@ impl Hyper {
         match preset {
             Preset::Microgpt => microgpt(steps.unwrap_or(1_000)),
             Preset::Gpt2Mini => gpt2_mini(steps.unwrap_or(1_000)),
+            Preset::Stories => stories(steps.unwrap_or(2_000)),
             Preset::Gpt2 => gpt2(6e-4, steps.unwrap_or(600_000)),
             Preset::Gpt2Medium => gpt2(3e-4, steps.unwrap_or(600_000)),
             Preset::Gpt2Large => gpt2(2.5e-4, steps.unwrap_or(600_000)),
@@ -187,6 +188,16 @@ fn gpt2_mini(steps: u64) -> Hyper {
         weight_decay: 0.1,
         decayed: Decayed::Everything,
         grad_clip: Some(1.0),
+    }
+}
+
+/// Small batches at a high rate: the most learnt in a minute or two (LOG.md, 2026-11-21).
+fn stories(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 8,
+        lr: 3e-3,
+        beta2: 0.99,
+        ..gpt2_mini(steps)
     }
 }
 

@@ -45,6 +45,7 @@ fn tokenizer(preset: Preset) -> TokenizerKind {
     match preset {
         Preset::Microgpt => TokenizerKind::Lines,
         Preset::Gpt2Mini
+        | Preset::Stories
         | Preset::Gpt2
         | Preset::Gpt2Medium
         | Preset::Gpt2Large
@@ -59,6 +60,7 @@ fn val_fraction(preset: Preset) -> f64 {
         // microgpt.py trains on every name.
         Preset::Microgpt => 0.0,
         Preset::Gpt2Mini
+        | Preset::Stories
         | Preset::Gpt2
         | Preset::Gpt2Medium
         | Preset::Gpt2Large
@@ -73,6 +75,7 @@ fn intervals(preset: Preset) -> Intervals {
         // microgpt.py prints every step.
         Preset::Microgpt => NonZeroU64::MIN,
         Preset::Gpt2Mini
+        | Preset::Stories
         | Preset::Gpt2
         | Preset::Gpt2Medium
         | Preset::Gpt2Large

@@ -27,8 +27,7 @@ use crate::exit::ExitCode;
 #[command(
     name = "gptlab",
     version,
-    after_help = ExitCode::HELP,
-    disable_help_subcommand = true
+    after_help = ExitCode::HELP
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -78,7 +77,7 @@ pub(crate) struct GenerateArgs {
     /// The checkpoint to write with (or --load FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
-    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "checkpoint")]
+    #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
     /// How many texts to write
     #[arg(long, value_name = "N")]
@@ -101,7 +100,7 @@ pub(crate) struct InteractiveArgs {
     /// The checkpoint to talk with (or --load FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
-    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "checkpoint")]
+    #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
     /// The seed of the choices; each run has its own where none is given
     #[arg(long, value_name = "N")]
@@ -119,7 +118,7 @@ pub(crate) struct EvalArgs {
     /// The checkpoint to measure (or --load FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
-    #[arg(long, value_name = "FILE", hide = true, conflicts_with = "checkpoint")]
+    #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
     /// The text to measure on: a UTF-8 file, or a built-in text (stories, names)
     #[arg(long, value_name = "TEXT")]

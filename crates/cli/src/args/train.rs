@@ -9,7 +9,14 @@ use super::{
     command_line::{SWITCH, switch},
 };
 
+const DEFAULTS: &str = "\
+What has no default here has its preset's: `gptlab inspect --preset NAME` shows the model's. \
+Hyphens and underscores are the same in flags, and a switch alone means 1.
+
+Ctrl-C finishes the step, saves, and says how to go on; the exit code is then 130.";
+
 #[derive(Args, Clone, Debug)]
+#[command(after_help = DEFAULTS)]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,

@@ -9,7 +9,7 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use crate::{
     args::ReadableArgs,
     engines,
-    exit::{ExitCode, Outcome},
+    exit::ExitCode,
     printer::{Printer, count},
 };
 
@@ -29,17 +29,19 @@ struct Report {
     optimised: bool,
 }
 
-pub(super) fn run(args: &ReadableArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &ReadableArgs, printer: Printer) -> ExitCode {
     let report = report();
     if args.json.json {
         printer.json(&report);
     } else {
-        lines(&report).iter().for_each(|line| printer.line(line));
+        for line in lines(&report) {
+            printer.line(line);
+        }
         if !report.optimised {
             printer.hint("this is a debug build; `cargo build --release` makes a fast one");
         }
     }
-    Ok(ExitCode::Success)
+    ExitCode::Success
 }
 
 fn report() -> Report {

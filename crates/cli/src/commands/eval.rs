@@ -95,7 +95,7 @@ fn report(text: &Text, fraction: f64, block_size: usize, found: &Evaluation) -> 
 fn show(report: &Report, printer: Printer) {
     let part = match report.fraction {
         1.0 => "all of it".to_owned(),
-        fraction => format!("its last {:.3}", fraction),
+        fraction => format!("its last {fraction:.3}"),
     };
     printer.line(format_args!("text         {} ({part})", report.text));
     printer.line(format_args!(

@@ -57,7 +57,9 @@ fn trained(path: &Path, json: bool, printer: Printer) -> Outcome {
     if json {
         printer.json(&report(model, graph, Some(header)));
     } else {
-        about(header).iter().for_each(|line| printer.line(line));
+        for line in about(header) {
+            printer.line(line);
+        }
         printer.line("");
         show(model, graph, printer);
     }

@@ -98,11 +98,6 @@ impl Lines {
 
 fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> Outcome<Option<String>> {
     loop {
-        // rustyline's own enum, and open: what is not listed speaks for itself.
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "ReadlineError is non-exhaustive"
-        )]
         match editor.readline(PROMPT) {
             Ok(line) => {
                 // A history that forgets a line is no reason to stop.

@@ -165,7 +165,7 @@ pub(crate) fn usual_vocab_size(preset: Preset) -> usize {
         // 26 letters and BOS
         Preset::Microgpt => 27,
         // the characters of TinyShakespeare
-        Preset::Gpt2Mini | Preset::Nano | Preset::Modern => 65,
+        Preset::Gpt2Mini | Preset::Stories | Preset::Nano | Preset::Modern => 65,
         // GPT-2's byte pairs
         Preset::Gpt2 | Preset::Gpt2Medium | Preset::Gpt2Large | Preset::Gpt2Xl => 50_257,
     }

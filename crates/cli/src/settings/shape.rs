@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_model::ModelSpec;
+use gptlab_model::{ModelSpec, Preset};
 use serde_json::Value;
 
 use crate::{
@@ -13,9 +13,7 @@ use crate::{
 
 /// Refuses model flags that ask for another model than the checkpoint at `path` holds.
 pub(crate) fn same_shape(path: &Path, found: &ModelSpec, args: &ModelArgs) -> Outcome<()> {
-    let base = args
-        .preset
-        .map_or_else(|| found.clone(), |preset| preset.spec());
+    let base = args.preset.map_or_else(|| found.clone(), Preset::spec);
     let asked = model::over(base, args)?;
     let Some((place, found, asked)) = difference("", &plain(found), &plain(&asked)) else {
         return Ok(());

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use gptlab_data::TokenizerKind;
+use gptlab_model::Preset;
 use gptlab_record::Intervals;
 use gptlab_train::{Header, Settings};
 
@@ -15,8 +16,17 @@ use crate::{
 
 /// The settings of a new run: the preset's, and what was typed.
 pub(crate) fn fresh(args: &TrainArgs) -> Outcome<Settings> {
-    let preset = args.model.preset.unwrap_or(model::DEFAULT_PRESET);
+    let preset = args.model.preset.unwrap_or_else(|| usual_preset(args));
     over(Settings::of(preset, args.run.steps), args)
+}
+
+/// The preset where none is typed: the built-in stories have a recipe of their own.
+fn usual_preset(args: &TrainArgs) -> Preset {
+    let stories = args.data.data.as_deref().is_none_or(|d| d == "stories");
+    match args.data.tokenizer {
+        None | Some(TokenizerArg::Chars) if stories => Preset::Stories,
+        None | Some(TokenizerArg::Chars | TokenizerArg::Lines) => model::DEFAULT_PRESET,
+    }
 }
 
 /// The settings of a new run with the model of a checkpoint: its recipe, and what was typed.
@@ -47,7 +57,7 @@ pub(crate) fn of_header(header: &Header, intervals: Intervals) -> Settings {
 
 /// `base` with what was typed. A preset that was typed replaces the base's model.
 pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
-    let spec = args.model.preset.map_or(base.spec, |preset| preset.spec());
+    let spec = args.model.preset.map_or(base.spec, Preset::spec);
     Ok(Settings {
         spec: model::over(spec, &args.model)?,
         tokenizer: args

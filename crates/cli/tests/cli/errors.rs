@@ -104,6 +104,15 @@ fn flags_that_make_no_sense() {
                 2,
                 "error: the validation fraction must be at least 0 and below 1, found 1.5",
             ),
+        ],
+    );
+}
+
+#[test]
+fn flags_that_do_not_go_together() {
+    check(
+        &Lab::new(),
+        &[
             (
                 "train --mlp plain --gated",
                 2,

@@ -33,6 +33,16 @@ fn a_resumed_run_makes_the_same_bits() {
         assert!(ran.err.contains("going on after 3 steps"), "{}", ran.err);
         assert!(fs::read(&last).expect("the last checkpoint") == whole);
     }
+
+    // From a folder whose run was killed before it saved anything.
+    fs::remove_dir_all(lab.path("whole/checkpoints")).expect("the checkpoints");
+    let ran = lab.run("train --resume whole --lr 0.5");
+    assert_eq!(
+        (ran.code, ran.said()),
+        (3, "error: whole was begun with other settings")
+    );
+    lab.ok(&format!("train {flags} --resume --out whole"));
+    assert!(fs::read(&last).expect("the last checkpoint") == whole);
     let events = String::from_utf8(lab.read("whole/events.jsonl")).expect("UTF-8");
     let steps: Vec<&str> = events
         .lines()
@@ -109,14 +119,40 @@ fn train_tells_programs_what_happens() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_text_and_the_program() {
+    let lab = Lab::trained();
+    let words = [
+        "generate",
+        "model.safetensors",
+        "--max-tokens",
+        "1000000000",
+    ];
+    let ran = interrupted(&lab, &words);
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert!(ran.out.ends_with('\n'), "the line is ended");
+}
+
+/// Runs a command line and presses Ctrl-C once it has begun to print.
+#[cfg(unix)]
+fn interrupted(lab: &Lab, words: &[&str]) -> crate::Ran {
+    use std::{io::Read, process::Command};
+
+    let mut child = lab.command(words).spawn().expect("the program starts");
+    let mut first = [0; 4];
+    let stdout = child.stdout.as_mut().expect("a pipe");
+    stdout.read_exact(&mut first).expect("a beginning");
+    let id = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &id]).status();
+    assert!(kill.expect("kill").success());
+    crate::Ran::of(child.wait_with_output().expect("the program ends"))
+}
+
 /// The pipe fills while nobody reads, so that the run cannot end before it hears the signal.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
-    use std::{io::Read, process::Command};
-
-    use crate::Ran;
-
     let lab = Lab::new();
     let flags = format!(
         "--data data.txt {TINY} --steps 1500 --log-interval 1 --val-tokens 1 --sample-interval 0"
@@ -125,20 +161,7 @@ fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
 
     let line = format!("train {flags} --out run");
     let words: Vec<&str> = line.split_whitespace().collect();
-    let mut child = lab.command(&words).spawn().expect("the program starts");
-    let mut first = [0; 4];
-    let stdout = child.stdout.as_mut().expect("a pipe");
-    stdout.read_exact(&mut first).expect("a first line");
-    assert_eq!(&first, b"step");
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .expect("kill")
-            .success()
-    );
-    let ran = Ran::of(child.wait_with_output().expect("the program ends"));
+    let ran = interrupted(&lab, &words);
     assert_eq!(ran.code, 130, "{}", ran.err);
     assert!(
         ran.err.contains("saved run/checkpoints/step-0000"),

@@ -22,8 +22,21 @@ fn unchecked(readme: &str, checks: &str) -> Vec<String> {
         .collect()
 }
 
+/// One space between words, and one name for the program however it is started.
 fn squeeze(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .filter(|word| *word != "--locked")
+        .collect();
+    let mut text = words.join(" ");
+    for started in [
+        "cargo run --release --",
+        "./target/release/gptlab",
+        "\"$gptlab\"",
+    ] {
+        text = text.replace(started, "gptlab");
+    }
+    text
 }
 
 /// Lines of fenced shell blocks that run this project, without prompt and comment.
@@ -54,7 +67,7 @@ fn a_command_nobody_runs_is_seen() {
         commands(readme),
         ["cargo run --release -- train", "gptlab eval a.b"]
     );
-    let checks = "set -e\ncargo run  --release -- train --steps 2\n";
+    let checks = "set -e\n\"$gptlab\"  train --steps 2\n";
     assert_eq!(
         unchecked(readme, checks),
         ["README.md says `gptlab eval a.b` and .ci/run never runs it"]

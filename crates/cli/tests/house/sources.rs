@@ -118,17 +118,22 @@ fn unopened(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines of code with their numbers: without comments, the insides of strings, and what follows
-/// `#[cfg(test)]`. A file that only tests hold is named `tests.rs`.
+/// The lines of code with their numbers: without comments, the insides of strings, and a closing module
+/// of tests. A file that only tests hold is named `tests.rs`.
 fn code(path: &str, text: &str) -> Vec<(usize, String)> {
     if path.ends_with("tests.rs") || path.contains("/tests/") {
         return Vec::new();
     }
-    text.lines()
-        .take_while(|line| !line.trim_start().starts_with("#[cfg(test)]"))
-        .map(bare)
-        .enumerate()
-        .map(|(i, line)| (i + 1, line))
+    let lines: Vec<&str> = text.lines().collect();
+    let opens_tests = |i: usize| {
+        let next = lines.get(i + 1).map_or("", |line| line.trim());
+        lines[i].trim() == "#[cfg(test)]" && next.starts_with("mod ") && next.ends_with('{')
+    };
+    let end = (0..lines.len())
+        .find(|i| opens_tests(*i))
+        .unwrap_or(lines.len());
+    (1..)
+        .zip(lines[..end].iter().map(|line| bare(line)))
         .collect()
 }
 
@@ -161,10 +166,10 @@ fn holds(line: &str, word: &str) -> bool {
 fn misplaced_words(folder: &str, path: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     for (n, line) in code(path, text) {
-        let found = WORDS.iter().filter(|(word, _, _)| holds(&line, word));
-        for (word, may, why) in found.filter(|(_, may, _)| !may.contains(&folder)) {
-            let _ = may;
-            complaints.push(format!("{path}:{n}: `{word}`: {why}"));
+        for (word, may, why) in WORDS {
+            if holds(&line, word) && !may.contains(&folder) {
+                complaints.push(format!("{path}:{n}: `{word}`: {why}"));
+            }
         }
     }
     complaints
@@ -255,10 +260,10 @@ fn a_misplaced_word_is_seen_in_code_and_only_there() {
     assert_eq!(rule("let q = '\"'; unsafe { f() }"), 1);
     assert_eq!(rule("// unsafe\nlet s = \"println!\"; // dbg!"), 0);
     assert_eq!(rule("#![forbid(unsafe_code)]"), 0);
-    assert_eq!(
-        rule("#[cfg(test)]\nmod tests { fn f() { println!(); } }"),
-        0
-    );
+    let tests = "#[cfg(test)]\nmod tests {\n    fn f() { println!(); }\n}";
+    assert_eq!(rule(tests), 0);
+    let after = "#[cfg(test)]\nmod testing;\nfn f() { println!(); }";
+    assert_eq!(rule(after), 1);
     assert_eq!(
         misplaced_words("kernels", "x.rs", "unsafe { f() }").len(),
         0

@@ -193,7 +193,7 @@ impl Generator {
     /// Runs the token at `position` on the cache of those before it.
     fn decode(&mut self, position: usize) {
         let token = &self.context[position..=position];
-        let sequence: [Range<usize>; 1] = [0..1];
+        let sequence = [0..1];
         let chunk = chunk(
             &self.program,
             &self.single,

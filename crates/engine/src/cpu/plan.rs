@@ -110,7 +110,9 @@ impl<'a> Planner<'a> {
             .collect();
         let mut readers = vec![Vec::new(); inputs.len()];
         for (node, from) in inputs.iter().enumerate() {
-            from.iter().for_each(|x| readers[*x].push(node));
+            for x in from {
+                readers[*x].push(node);
+            }
         }
         Self {
             graph,

@@ -17,12 +17,7 @@ pub(super) struct State<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-pub(super) fn update(
-    isa: Isa,
-    params: &ParamTable,
-    mut state: State,
-    hyper: &StepHyper,
-) -> StepStats {
+pub(super) fn update(isa: Isa, params: &ParamTable, state: State, hyper: &StepHyper) -> StepStats {
     let partial: Vec<f64> = state
         .gradients
         .par_chunks(BLOCK)
@@ -34,11 +29,7 @@ pub(super) fn update(
         .map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
     // A gradient that is not a number must not pass for one that needs no clipping.
     let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
-    let mut blocks = Vec::new();
-    for param in params.iter() {
-        let step = kernel_hyper(param, hyper, clip);
-        state.take(param.len(), |block| blocks.push((block, step)));
-    }
+    let blocks = blocks(params, state, |param| kernel_hyper(param, hyper, clip));
     blocks.into_par_iter().for_each(|(b, step)| {
         adamw::step(
             isa,
@@ -53,26 +44,46 @@ pub(super) fn update(
     StepStats { grad_norm }
 }
 
-impl<'a> State<'a> {
-    /// Cuts the next `len` numbers off, block by block.
-    fn take(&mut self, mut len: usize, mut each: impl FnMut(State<'a>)) {
-        while len > 0 {
-            let n = len.min(BLOCK);
-            each(State {
-                weights: cut(&mut self.weights, n),
-                gradients: cut(&mut self.gradients, n),
-                exp_avg: cut(&mut self.exp_avg, n),
-                exp_avg_sq: cut(&mut self.exp_avg_sq, n),
-            });
-            len -= n;
-        }
+impl State<'_> {
+    /// The next `n` numbers, and the rest.
+    fn split(self, n: usize) -> (Self, Self) {
+        let (weights, more_weights) = self.weights.split_at_mut(n);
+        let (gradients, more_gradients) = self.gradients.split_at_mut(n);
+        let (exp_avg, more_avg) = self.exp_avg.split_at_mut(n);
+        let (exp_avg_sq, more_sq) = self.exp_avg_sq.split_at_mut(n);
+        let next = State {
+            weights,
+            gradients,
+            exp_avg,
+            exp_avg_sq,
+        };
+        let rest = State {
+            weights: more_weights,
+            gradients: more_gradients,
+            exp_avg: more_avg,
+            exp_avg_sq: more_sq,
+        };
+        (next, rest)
     }
 }
 
-fn cut<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
-    slice
-        .split_off_mut(..n)
-        .expect("the parameter table covers the state")
+/// All parameters in blocks, each with its hyper-parameters.
+fn blocks<'a>(
+    params: &ParamTable,
+    mut state: State<'a>,
+    hyper: impl Fn(&Param) -> adamw::Hyper,
+) -> Vec<(State<'a>, adamw::Hyper)> {
+    let mut blocks = Vec::new();
+    for param in params.iter() {
+        let (step, mut left) = (hyper(param), param.len());
+        while left > 0 {
+            let (block, rest) = state.split(left.min(BLOCK));
+            left -= block.weights.len();
+            blocks.push((block, step));
+            state = rest;
+        }
+    }
+    blocks
 }
 
 fn kernel_hyper(param: &Param, hyper: &StepHyper, clip: f64) -> adamw::Hyper {

@@ -151,8 +151,14 @@ fn again(folder: &Path, args: &TrainArgs) -> Outcome<Begun> {
         Ok(fingerprint) => text_of_run(args, Some(&experiment), fingerprint)?,
         Err(e) => return Err(Stop::data(format_args!("{}: {e}", folder.display()))),
     };
+    let resolved = Resolved::resume_run(folder, &text, engines::NAME)?;
+    let begun = settings::of_header(&resolved.header(0), experiment.intervals);
+    if settings::over(begun.clone(), args)? != begun {
+        let message = format!("{} was begun with other settings", folder.display());
+        return Err(Stop::data(message).hint("leave out all flags but --resume"));
+    }
     Ok(Begun {
-        resolved: Resolved::resume_run(folder, &text, engines::NAME)?,
+        resolved,
         targets: Targets {
             folder: Some(folder.to_owned()),
             save: args.run.save.clone(),

@@ -71,8 +71,8 @@ fn data(resolved: &Resolved) -> String {
 
 fn size(split: &Split) -> String {
     match split.documents() {
-        Some(documents) => format!("{} documents", count(documents as u64)),
-        None => format!("{} characters", count(split.characters() as u64)),
+        Some(documents) => plural(documents, "document"),
+        None => plural(split.characters(), "character"),
     }
 }
 
@@ -88,7 +88,11 @@ fn plan(resolved: &Resolved, threads: usize) -> String {
 }
 
 fn plural(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    format!(
+        "{} {what}{}",
+        count(n as u64),
+        if n == 1 { "" } else { "s" }
+    )
 }
 
 /// Between which losses a run moves.

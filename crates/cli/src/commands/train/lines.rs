@@ -6,24 +6,22 @@ use crate::printer::count;
 
 /// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and what else is known.
 pub(super) fn step(record: &StepRecord) -> String {
-    let mut line = format!(
-        "step {:5} | loss {:.4} | grad_norm {:.4} | lr {} | time {:.1}s",
-        record.step,
-        record.loss,
-        record.grad_norm,
-        scientific(record.lr),
-        record.seconds
+    let mut fields = vec![
+        format!("step {:5}", record.step),
+        format!("loss {:.4}", record.loss),
+        format!("grad_norm {:.4}", record.grad_norm),
+        format!("lr {}", scientific(record.lr)),
+        format!("time {:.1}s", record.seconds),
+    ];
+    fields.extend(record.val_loss.map(|loss| format!("val {loss:.4}")));
+    fields.extend(
+        record
+            .val_bits_per_char
+            .map(|bits| format!("bpc {bits:.2}")),
     );
-    if let Some(loss) = record.val_loss {
-        line += &format!(" | val {loss:.4}");
-    }
-    if let Some(bits) = record.val_bits_per_char {
-        line += &format!(" | bpc {bits:.2}");
-    }
-    line + &format!(
-        " | {} tok/s",
-        count(record.tokens_per_second.round() as u64)
-    )
+    let rate = count(record.tokens_per_second.round() as u64);
+    fields.push(format!("{rate} tok/s"));
+    fields.join(" | ")
 }
 
 /// Python's `{:.2e}`: a sign and at least two digits in the exponent.
@@ -82,7 +80,7 @@ mod tests {
         );
     }
 
-    /// From CPython's `'%.2e' % x`.
+    /// From `CPython`'s `'%.2e' % x`.
     #[test]
     fn exponents_are_python_s() {
         let known = [
@@ -98,7 +96,7 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        assert_eq!(duration(3.14), "3.1 s");
+        assert_eq!(duration(3.07), "3.1 s");
         assert_eq!(duration(200.2), "3 min 20 s");
         assert_eq!(duration(7_300.0), "2 h 1 min");
     }

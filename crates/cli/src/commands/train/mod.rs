@@ -23,14 +23,14 @@ use crate::{
 
 use self::{begin::Begun, watch::Watch};
 
-pub(super) fn run(args: TrainArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
     match (args.run.generate, args.run.interactive) {
         (Some(true), Some(true)) => Err(Stop::usage(
             "--generate and --interactive contradict each other",
         )),
-        (Some(true), None | Some(false)) => write(&args, printer),
-        (None | Some(false), Some(true)) => talk(&args, printer),
-        (None | Some(false), None | Some(false)) => train(&args, printer),
+        (Some(true), None | Some(false)) => write(args, printer),
+        (None | Some(false), Some(true)) => talk(args, printer),
+        (None | Some(false), None | Some(false)) => train(args, printer),
     }
 }
 

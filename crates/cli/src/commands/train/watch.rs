@@ -9,7 +9,7 @@ use gptlab_train::{Observer, Progress, Resolved};
 use super::lines;
 use crate::{
     args::{SampleArgs, TrainArgs},
-    author::{self, Author},
+    author::{self, Author, End},
     exit::{Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
@@ -63,26 +63,25 @@ impl Watch {
         self.bar.close();
     }
 
-    fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<String> {
+    /// Text from the model as it is; `None` where Ctrl-C cut it short.
+    fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<Option<String>> {
         let weights = engine.export(Slot::Weights);
         let (args, seed) = (&self.sample, self.seed);
         let mut author = Author::new(&self.graph, &weights, &self.tokenizer, args, seed)?;
         let prompt = args.prompt.as_deref().unwrap_or_default();
-        let texts = if self.tokenizer.bos().is_some() {
-            DOCUMENTS
-        } else {
-            1
-        };
+        let texts = self.tokenizer.bos().map_or(1, |_| DOCUMENTS);
         // Streams of their own, so that a sample depends on the step alone.
         let first = (step as u32).wrapping_mul(DOCUMENTS);
-        let written: Outcome<Vec<String>> = (0..texts)
-            .map(|i| {
-                let number = first.wrapping_add(i);
-                let written = author.write(prompt, number, &self.interrupt, |_| {})?;
-                Ok(written.prompt + &written.text)
-            })
-            .collect();
-        Ok(written?.join("\n"))
+        let mut all = Vec::new();
+        for i in 0..texts {
+            let number = first.wrapping_add(i);
+            let written = author.write(prompt, number, &self.interrupt, |_| {})?;
+            if written.end == End::Interrupted {
+                return Ok(None);
+            }
+            all.push(written.prompt + &written.text);
+        }
+        Ok(Some(all.join("\n")))
     }
 }
 
@@ -154,7 +153,7 @@ impl Observer for Watch {
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
         match self.write(engine, step) {
-            Ok(text) => Some(text),
+            Ok(text) => text,
             Err(stop) => {
                 self.bar.aside(|| self.printer.warn(&stop.message));
                 None
