@@ -1,6 +1,7 @@
 //! Every engine there is. A line in each list here puts an engine through every suite.
 
 use gptlab_engine::{Engine, cpu::CpuEngine, oracle::Oracle};
+use gptlab_kernels::{Isa, Kind};
 use gptlab_model::Graph;
 
 use super::tolerance::Tolerance;
@@ -30,14 +31,43 @@ const CPU_OF_MANY_THREADS: Candidate = Candidate {
     tolerance: Tolerance::F32,
 };
 
+const CPU_PORTABLE: Candidate = Candidate {
+    name: "cpu, portable",
+    make: |graph, weights| Box::new(cpu_of(graph, weights, Kind::Portable)),
+    tolerance: Tolerance::F32,
+};
+
+const CPU_AVX2: Candidate = Candidate {
+    name: "cpu, avx2",
+    make: |graph, weights| Box::new(cpu_of(graph, weights, Kind::Avx2)),
+    tolerance: Tolerance::F32,
+};
+
+const CPU_OF_TWO_THREADS: Candidate = Candidate {
+    name: "cpu, 2 threads",
+    make: |graph, weights| Box::new(cpu(graph, weights, 2)),
+    tolerance: Tolerance::F32,
+};
+
+const CPU_OF_EIGHT_THREADS: Candidate = Candidate {
+    name: "cpu, 8 threads",
+    make: |graph, weights| Box::new(cpu(graph, weights, 8)),
+    tolerance: Tolerance::F32,
+};
+
 /// Every engine: the laws are for all.
 pub(crate) const CANDIDATES: &[Candidate] = &[ORACLE, CPU, CPU_OF_MANY_THREADS];
 
 /// Those that the oracle is the witness of.
-pub(crate) const WITNESSED: &[Candidate] = &[CPU];
+pub(crate) const WITNESSED: &[Candidate] = &[CPU, CPU_AVX2, CPU_PORTABLE];
 
 /// One engine with different numbers of threads, which must not show.
-pub(crate) const TEAMS: &[Candidate] = &[CPU, CPU_OF_MANY_THREADS];
+pub(crate) const TEAMS: &[Candidate] = &[
+    CPU,
+    CPU_OF_TWO_THREADS,
+    CPU_OF_MANY_THREADS,
+    CPU_OF_EIGHT_THREADS,
+];
 
 pub(crate) fn oracle(graph: Graph, weights: &[f32]) -> Oracle {
     Oracle::new(graph, weights).expect("as many weights as the table has")
@@ -45,4 +75,10 @@ pub(crate) fn oracle(graph: Graph, weights: &[f32]) -> Oracle {
 
 fn cpu(graph: Graph, weights: &[f32], threads: usize) -> CpuEngine {
     CpuEngine::new(graph, weights, threads).expect("as many weights as the table has, and threads")
+}
+
+/// The engine on the instructions of `kind`; on a processor without them, on its best.
+fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
+    let isa = Isa::try_new(kind).unwrap_or_else(Isa::detect);
+    CpuEngine::with_isa(graph, weights, 1, isa).expect("as many weights as the table has")
 }
