@@ -1,0 +1,67 @@
+//! House rules of this crate: one file of 200 lines, no dependency, names of our own.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+const SOURCE: &str = include_str!("../src/main.rs");
+const MANIFEST: &str = include_str!("../Cargo.toml");
+const NAMES: &str = include_str!("../src/names.txt");
+
+#[test]
+fn main_rs_has_at_most_200_lines_as_rustfmt_leaves_them() {
+    let mut rustfmt = Command::new("rustfmt");
+    rustfmt.args([
+        "--edition=2024",
+        "--emit=stdout",
+        "--config-path=/",
+        "--quiet",
+    ]);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/main.rs");
+    match rustfmt.arg(path).output() {
+        Ok(output) if output.status.success() => {
+            let formatted = String::from_utf8(output.stdout).expect("UTF-8 source");
+            assert!(
+                formatted.ends_with(SOURCE),
+                "cargo fmt would change main.rs"
+            );
+        }
+        _ => eprintln!("no rustfmt here: the lines are counted as they stand"),
+    }
+    assert!(
+        SOURCE.lines().count() <= 200,
+        "{} lines",
+        SOURCE.lines().count()
+    );
+    assert!(
+        SOURCE.lines().all(|line| line.chars().count() <= 100),
+        "a line of over 100"
+    );
+}
+
+#[test]
+fn nothing_but_std_is_used_and_safely() {
+    assert!(
+        !MANIFEST.contains("dependencies"),
+        "a dependency in Cargo.toml"
+    );
+    assert!(MANIFEST.contains("unsafe_code = \"forbid\""));
+    let imports = SOURCE
+        .lines()
+        .filter(|line| line.trim_start().starts_with("use "));
+    assert!(imports.into_iter().all(|line| line.contains("use std::")));
+    assert!(!SOURCE.contains("\nmod ") && !SOURCE.contains("extern crate"));
+}
+
+#[test]
+fn the_built_in_names_are_a_thousand_distinct_names() {
+    let distinct: BTreeSet<&str> = NAMES.lines().collect();
+    assert_eq!(distinct.len(), NAMES.lines().count(), "a name twice");
+    assert!(distinct.len() >= 1000, "{} names", distinct.len());
+    for name in distinct {
+        assert!(
+            (2..=15).contains(&name.len()),
+            "{name:?} does not fit the context"
+        );
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase()), "{name:?}");
+    }
+}
