@@ -15,6 +15,8 @@
 // Vector instructions and the matrix tile need `unsafe`; it lives in `simd`, `isa` and `tile`, nowhere else in
 // the project.
 #![allow(unsafe_code)]
+// Docs give shapes as `name[rows, columns]`, which looks like a link.
+#![allow(rustdoc::broken_intra_doc_links)]
 // Only what is inlined into the function that enables the vector instructions is compiled with them.
 #![allow(clippy::inline_always)]
 // A kernel's arguments are its operands and its sizes; grouping them would name nothing.

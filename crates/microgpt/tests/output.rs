@@ -158,7 +158,7 @@ fn another_optimizer_and_one_head_equal_the_golden() {
 
 #[test]
 fn the_losses_equal_a_live_witness_to_the_bit() {
-    assert_bits("names-bits", NAMES, &[("NUM_STEPS", "25")]);
+    assert_bits("names-bits", NAMES, &[("NUM_STEPS", "15")]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn depth_uneven_heads_and_a_long_seed_equal_a_live_witness_to_the_bit() {
     ];
     let others = [
         ("SEED", "4294967296"),
-        ("NUM_STEPS", "12"),
+        ("NUM_STEPS", "6"),
         ("TEMPERATURE", "0.9"),
     ];
     assert_bits("scripts-bits", SCRIPTS, &[&changes[..], &others].concat());

@@ -208,6 +208,26 @@ impl Op {
     }
 }
 
+impl Node {
+    /// What an attention reads, and its settings; `None` for every other op.
+    pub fn attention(&self) -> Option<(ValueId, &AttentionOp)> {
+        match &self.op {
+            Op::Attention { x, attention } => Some((*x, attention)),
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Add { .. }
+            | Op::Norm { .. }
+            | Op::Linear { .. }
+            | Op::HeadNorm { .. }
+            | Op::Rotary { .. }
+            | Op::Activate { .. }
+            | Op::Gate { .. }
+            | Op::Dropout { .. } => None,
+        }
+    }
+}
+
 /// Appends nodes and parameters; `lower` speaks to it alone.
 pub(crate) struct Builder {
     nodes: Vec<Node>,

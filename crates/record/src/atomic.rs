@@ -28,15 +28,15 @@ pub fn write(
     replace(path, fill).map_err(FileError::io("write", path))
 }
 
-/// [`write`] with the bytes at hand.
+/// [`write()`] with the bytes at hand.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write(path, |out| out.write_all(bytes))
 }
 
-/// Finds out before hours of work whether [`write`] can create a file at `path`. Leaves nothing.
+/// Finds out before hours of work whether [`write()`] can create a file at `path`. Leaves nothing.
 ///
 /// # Errors
 /// When `path` is a folder, or its folder is not there or takes no files.

@@ -6,7 +6,7 @@
 use std::{fmt, ops::Range};
 
 use gptlab_kernels::{Isa, attention, linear};
-use gptlab_model::{AttentionOp, Graph, Op};
+use gptlab_model::{AttentionOp, Graph, Node};
 
 use super::{
     check_len,
@@ -82,22 +82,13 @@ impl Generator {
         let cache = graph
             .nodes()
             .iter()
-            .map(|n| cache(&n.op, graph.block_size()))
+            .map(|n| cache(n, graph.block_size()))
             .collect();
-        let causal = graph.nodes().iter().all(|node| match &node.op {
-            Op::Attention { attention, .. } => attention.causal,
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => true,
-        });
+        let causal = graph
+            .nodes()
+            .iter()
+            .filter_map(Node::attention)
+            .all(|(_, a)| a.causal);
         Ok(Self {
             logits: vec![0.0; graph.node(graph.logits()).width],
             weights: weights.to_vec(),
@@ -181,7 +172,7 @@ impl Generator {
             .take(self.program.graph.nodes().len() - 1)
         {
             chunk.forward_node(node, &mut self.work);
-            if let Op::Attention { x, attention } = &self.program.graph.nodes()[node].op {
+            if let Some((x, attention)) = self.program.graph.nodes()[node].attention() {
                 let qkv = &self.work.arena[chunk.value(x.index())];
                 remember(cache, attention, qkv, 0);
             }
@@ -208,7 +199,7 @@ impl Generator {
             .enumerate()
             .take(self.program.graph.nodes().len() - 1)
         {
-            let Op::Attention { x, attention: op } = &self.program.graph.nodes()[node].op else {
+            let Some((x, op)) = self.program.graph.nodes()[node].attention() else {
                 chunk.forward_node(node, &mut self.work);
                 continue;
             };
@@ -241,21 +232,10 @@ impl Generator {
     }
 }
 
-fn cache(op: &Op, block_size: usize) -> [Vec<f32>; 2] {
-    let len = match op {
-        Op::Attention { attention: a, .. } => block_size * a.kv_heads * a.head_dim,
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::Linear { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => 0,
-    };
+fn cache(node: &Node, block_size: usize) -> [Vec<f32>; 2] {
+    let len = node
+        .attention()
+        .map_or(0, |(_, a)| block_size * a.kv_heads * a.head_dim);
     [vec![0.0; len], vec![0.0; len]]
 }
 

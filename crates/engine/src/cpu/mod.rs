@@ -18,7 +18,7 @@ mod update;
 use std::{ops::Range, sync::Mutex};
 
 use gptlab_kernels::{Isa, attention, elementwise, linear};
-use gptlab_model::{Batch, Graph, Op};
+use gptlab_model::{Batch, Graph};
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use self::{
@@ -349,28 +349,13 @@ impl Workspace {
 /// The most that any kernel or the head scribbles on, for sequences of up to `rows` tokens.
 fn scratch_len(program: &Program, rows: usize) -> usize {
     let graph = &program.graph;
-    let attention = graph
+    let options = graph
         .nodes()
         .iter()
         .enumerate()
-        .filter_map(|(i, node)| match &node.op {
-            Op::Attention { attention, .. } => Some(attention::scratch_len(
-                rows,
-                &program.attention(i, attention, None),
-            )),
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => None,
-        });
+        .filter_map(|(i, node)| Some(program.attention(i, node.attention()?.1, None)));
+    let attention = options.map(|o| attention::scratch_len(rows, &o)).max();
     let vocab = graph.node(graph.logits()).width;
     let head = head::tile(vocab) * vocab + linear::SCRATCH_LEN;
-    attention.max().unwrap_or(0).max(head)
+    attention.unwrap_or(0).max(head)
 }

@@ -107,7 +107,9 @@ fn guide(resolved: &Resolved) -> String {
         .contains(&format!("`{name}`"))
     {
         let floor = stories::floor().nats_per_character();
-        format!("{guess}; {floor:.3} is the best any model can do on this text")
+        format!(
+            "{guess}; {floor:.3} is the text's entropy, the best any model can do in the long run"
+        )
     } else {
         guess
     }
