@@ -116,8 +116,7 @@ impl Printer {
     /// What clap has to say: help and version are data, everything else is an error with hints.
     pub(crate) fn clap(self, error: &clap::Error) -> ExitCode {
         if error.use_stderr() {
-            let said = error.render().to_string().replace("  tip: ", "hint: ");
-            self.say(said.trim_end());
+            self.say(clap_speech(&error.render().to_string()));
             ExitCode::Usage
         } else {
             let colour = self.colour && io::stdout().is_terminal();
@@ -175,6 +174,19 @@ pub(crate) fn count(n: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// An error of clap's with our word for a hint, which offers the documented spelling of a flag.
+fn clap_speech(said: &str) -> String {
+    let line = |line: &str| match line.strip_prefix("  tip: ") {
+        Some(tip) => format!("hint: {}", tip.replace('_', "-")),
+        None => line.to_owned(),
+    };
+    said.trim_end()
+        .lines()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ fn flags_that_make_no_sense() {
                 "error: unexpected argument '--stepps' found..'--steps'",
             ),
             (
+                "train --n-layr 5",
+                2,
+                "error: unexpected argument '--n-layr' found..'--n-layer'",
+            ),
+            (
                 "train --steps many",
                 2,
                 "error: invalid value 'many' for '--steps <N>'",
