@@ -168,7 +168,8 @@ impl<'a> Planner<'a> {
             };
             self.touch(value, node);
             self.values.push(value);
-            let stat = stat_width(self.op(node)).map(|w| self.storage(w, node));
+            let width = saved(self.op(node)).stat;
+            let stat = (width > 0).then(|| self.storage(width, node));
             self.stats.push(stat);
         }
         let end = self.len();
@@ -200,7 +201,7 @@ impl<'a> Planner<'a> {
         let free = match self.purpose {
             Purpose::Observe => false,
             Purpose::Evaluate => true,
-            Purpose::Train => !keeps_output(self.op(candidate)),
+            Purpose::Train => !saved(self.op(candidate)).output,
         };
         // A storage two nodes share must not be taken by a third while the other is still read.
         (free && self.readers[candidate] == [node]).then_some(candidate)
@@ -231,10 +232,11 @@ impl<'a> Planner<'a> {
 
     /// Keeps what `node`'s backward step reads.
     fn touch_saved(&mut self, node: usize, step: usize) {
-        if keeps_output(self.op(node)) {
+        let Saved { output, inputs, .. } = saved(self.op(node));
+        if output {
             self.touch(self.values[node], step);
         }
-        if keeps_inputs(self.op(node)) {
+        if inputs {
             self.inputs[node]
                 .clone()
                 .iter()
@@ -336,55 +338,35 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Numbers a row that an op's forward leaves for its backward.
-fn stat_width(op: &Op) -> Option<usize> {
-    match op {
-        Op::Norm { .. } => Some(2),
-        Op::HeadNorm { heads, .. } => Some(*heads),
-        Op::Attention { attention, .. } => Some(attention.heads),
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Linear { .. }
-        | Op::Rotary { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => None,
-    }
+/// What an op's backward reads of its forward.
+struct Saved {
+    /// Numbers a row that the forward leaves beside its value.
+    stat: usize,
+    /// What the forward wrote.
+    output: bool,
+    /// What the forward read.
+    inputs: bool,
 }
 
-/// Whether an op's backward reads what its forward wrote.
-fn keeps_output(op: &Op) -> bool {
-    match op {
-        Op::Attention { .. } | Op::HeadNorm { .. } => true,
+fn saved(op: &Op) -> Saved {
+    let (stat, output, inputs) = match op {
+        // The mean and the reciprocal deviation.
+        Op::Norm { .. } => (2, false, true),
+        // The reciprocal root mean square of each head.
+        Op::HeadNorm { heads, .. } => (*heads, true, false),
+        // The log-sum-exp of each head.
+        Op::Attention { attention, .. } => (attention.heads, true, true),
+        Op::Linear { .. } | Op::Activate { .. } | Op::Gate { .. } => (0, false, true),
         Op::TokenEmbedding { .. }
         | Op::PositionEmbedding { .. }
         | Op::Sinusoid
         | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::Linear { .. }
         | Op::Rotary { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => false,
-    }
-}
-
-/// Whether an op's backward reads what its forward read.
-fn keeps_inputs(op: &Op) -> bool {
-    match op {
-        Op::Norm { .. }
-        | Op::Linear { .. }
-        | Op::Attention { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. } => true,
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Dropout { .. } => false,
+        | Op::Dropout { .. } => (0, false, false),
+    };
+    Saved {
+        stat,
+        output,
+        inputs,
     }
 }
