@@ -29,21 +29,30 @@ const VAL_TOKENS: u64 = 1 << 16;
 impl Settings {
     /// What `preset` is known by, for `steps` updates or its own number of them.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {
+        let (tokenizer, val_fraction, log) = habits(preset);
         Self {
             spec: preset.spec(),
-            tokenizer: tokenizer(preset),
+            tokenizer,
             hyper: Hyper::of(preset, steps),
             seed: 0,
-            val_fraction: val_fraction(preset),
-            intervals: intervals(preset),
+            val_fraction,
+            intervals: Intervals {
+                log: NonZeroU64::new(log).unwrap_or(NonZeroU64::MIN),
+                sample: NonZeroU64::new(500),
+                checkpoint: None,
+                val_tokens: VAL_TOKENS,
+            },
             engine: String::new(),
         }
     }
 }
 
-fn tokenizer(preset: Preset) -> TokenizerKind {
+/// What a preset is trained on and how it is logged: the kind of tokens, the fraction kept for
+/// validation, steps from log to log.
+fn habits(preset: Preset) -> (TokenizerKind, f64, u64) {
     match preset {
-        Preset::Microgpt => TokenizerKind::Lines,
+        // microgpt.py trains on every name and prints every step.
+        Preset::Microgpt => (TokenizerKind::Lines, 0.0, 1),
         Preset::Gpt2Mini
         | Preset::Stories
         | Preset::Gpt2
@@ -51,43 +60,7 @@ fn tokenizer(preset: Preset) -> TokenizerKind {
         | Preset::Gpt2Large
         | Preset::Gpt2Xl
         | Preset::Nano
-        | Preset::Modern => TokenizerKind::Chars,
-    }
-}
-
-fn val_fraction(preset: Preset) -> f64 {
-    match preset {
-        // microgpt.py trains on every name.
-        Preset::Microgpt => 0.0,
-        Preset::Gpt2Mini
-        | Preset::Stories
-        | Preset::Gpt2
-        | Preset::Gpt2Medium
-        | Preset::Gpt2Large
-        | Preset::Gpt2Xl
-        | Preset::Nano
-        | Preset::Modern => gptlab_data::DEFAULT_VAL_FRACTION,
-    }
-}
-
-fn intervals(preset: Preset) -> Intervals {
-    let log = match preset {
-        // microgpt.py prints every step.
-        Preset::Microgpt => NonZeroU64::MIN,
-        Preset::Gpt2Mini
-        | Preset::Stories
-        | Preset::Gpt2
-        | Preset::Gpt2Medium
-        | Preset::Gpt2Large
-        | Preset::Gpt2Xl
-        | Preset::Nano
-        | Preset::Modern => NonZeroU64::MIN.saturating_add(99),
-    };
-    Intervals {
-        log,
-        sample: NonZeroU64::new(500),
-        checkpoint: None,
-        val_tokens: VAL_TOKENS,
+        | Preset::Modern => (TokenizerKind::Chars, gptlab_data::DEFAULT_VAL_FRACTION, 100),
     }
 }
 
