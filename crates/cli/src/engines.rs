@@ -2,7 +2,10 @@
 
 use std::thread;
 
-use gptlab_engine::{Engine, ImportError, cpu::CpuEngine};
+use gptlab_engine::{
+    Engine, ImportError,
+    cpu::{CpuEngine, Options},
+};
 use gptlab_model::Graph;
 
 use crate::{
@@ -19,7 +22,11 @@ pub(crate) fn make(
     weights: &[f32],
     threads: usize,
 ) -> Result<Box<dyn Engine>, ImportError> {
-    Ok(Box::new(CpuEngine::new(graph, weights, threads)?))
+    Ok(Box::new(CpuEngine::new(
+        graph,
+        weights,
+        Options::of_threads(threads),
+    )?))
 }
 
 /// The cores to use: as many as typed, or all there are.

@@ -4,7 +4,10 @@
 
 use std::{env, time::Instant};
 
-use gptlab_engine::{Decay, Engine, Noise, StepHyper, cpu::CpuEngine};
+use gptlab_engine::{
+    Decay, Engine, Noise, StepHyper,
+    cpu::{CpuEngine, Options},
+};
 use gptlab_model::{Batch, Counts, Preset, lower, random::Stream};
 
 fn main() {
@@ -20,7 +23,8 @@ fn main() {
     let (graph, t) = (lower(&model), spec.block_size);
     let flops = Counts::of(&graph, t).training_flops() as f64 * sequences as f64;
     let weights = graph.params().initial(1);
-    let mut engine = CpuEngine::new(graph, &weights, threads).expect("threads");
+    let mut engine =
+        CpuEngine::new(graph, &weights, Options::of_threads(threads)).expect("threads");
     let stream = Stream::new(1, "example", 0);
     let tokens: Vec<u32> = (0..=sequences * t)
         .map(|i| stream.below_at(i as u64, 65) as u32)

@@ -23,6 +23,7 @@
 #![allow(clippy::too_many_arguments)]
 
 mod isa;
+mod precision;
 mod simd;
 mod tile;
 
@@ -48,3 +49,4 @@ pub mod softmax;
 mod testing;
 
 pub use isa::{Isa, Kind};
+pub use precision::Precision;

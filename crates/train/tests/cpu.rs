@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use gptlab_data::{Origin, Text};
-use gptlab_engine::cpu::CpuEngine;
+use gptlab_engine::cpu::{CpuEngine, Options};
 use gptlab_model::{Attention, Mlp, ModelSpec, Preset, Sublayer};
 use gptlab_train::{
     Checkpoint, Event, Hyper, Observer, Outcome, Progress, Resolved, Run, Settings, Targets,
@@ -68,7 +68,12 @@ impl Observer for Quiet {
 
 fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u64>) -> Outcome {
     let weights = resolved.weights().unwrap();
-    let mut engine = CpuEngine::new(resolved.graph.clone(), &weights, threads).unwrap();
+    let mut engine = CpuEngine::new(
+        resolved.graph.clone(),
+        &weights,
+        Options::of_threads(threads),
+    )
+    .unwrap();
     let mut observer = Quiet {
         stop_after,
         ..Quiet::default()

@@ -9,7 +9,7 @@ use gptlab_kernels::{Isa, attention, linear};
 use gptlab_model::{AttentionOp, Graph, Node};
 
 use super::{
-    check_len,
+    Options, check_len,
     chunk::{Chunk, Workspace},
     head,
     plan::{Plan, Purpose},
@@ -71,7 +71,13 @@ impl Generator {
     /// As [`Generator::new`].
     pub fn with_isa(graph: Graph, weights: &[f32], isa: Isa) -> Result<Self, ImportError> {
         check_len(graph.params().total(), weights.len())?;
-        let program = Program::new(graph, isa);
+        let program = Program::new(
+            graph,
+            Options {
+                isa,
+                ..Options::of_threads(1)
+            },
+        );
         let graph = &program.graph;
         let (whole, single) = (
             Plan::new(graph, graph.block_size(), Purpose::Evaluate),

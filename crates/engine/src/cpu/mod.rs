@@ -17,7 +17,7 @@ mod update;
 
 use std::{ops::Range, sync::Mutex};
 
-use gptlab_kernels::{Isa, attention, elementwise, linear};
+use gptlab_kernels::{attention, elementwise, linear};
 use gptlab_model::{Batch, Graph};
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
@@ -30,8 +30,31 @@ use self::{
 use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
 pub use generate::{Generator, PromptError};
+pub use gptlab_kernels::{Isa, Kind, Precision};
 
-/// Runs a graph in f32 on the cores it is given.
+/// How to run a graph.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many threads, at least one. The numbers do not depend on it.
+    pub threads: usize,
+    /// The vector instructions. Sums may round differently on another set.
+    pub isa: Isa,
+    /// What operands of matrix products are rounded to.
+    pub precision: Precision,
+}
+
+impl Options {
+    /// f32 on `threads` threads with the best instructions of this processor.
+    pub fn of_threads(threads: usize) -> Self {
+        Self {
+            threads,
+            isa: Isa::detect(),
+            precision: Precision::F32,
+        }
+    }
+}
+
+/// Runs a graph on the cores it is given.
 #[derive(Debug)]
 pub struct CpuEngine {
     program: Program,
@@ -49,29 +72,16 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// An engine on `threads` threads (at least one) that begins with `weights`, in table order.
+    /// An engine for `graph` that begins with `weights`, in table order.
     ///
     /// # Errors
     /// When the number of weights is not the graph's, or threads cannot be started.
-    pub fn new(graph: Graph, weights: &[f32], threads: usize) -> Result<Self, ImportError> {
-        Self::with_isa(graph, weights, threads, Isa::detect())
-    }
-
-    /// The same with the vector instructions of `isa`.
-    ///
-    /// # Errors
-    /// As [`CpuEngine::new`].
-    pub fn with_isa(
-        graph: Graph,
-        weights: &[f32],
-        threads: usize,
-        isa: Isa,
-    ) -> Result<Self, ImportError> {
+    pub fn new(graph: Graph, weights: &[f32], options: Options) -> Result<Self, ImportError> {
         let total = graph.params().total();
         check_len(total, weights.len())?;
         Ok(Self {
-            program: Program::new(graph, isa),
-            threads: pool(threads)?,
+            program: Program::new(graph, options),
+            threads: pool(options.threads)?,
             weights: weights.to_vec(),
             gradients: vec![0.0; total],
             exp_avg: vec![0.0; total],

@@ -1,11 +1,14 @@
 //! A graph made ready to run: what does not change from step to step.
 
-use gptlab_kernels::{Isa, activation::Activation as Act, attention, dropout::Dropout, rope};
+use gptlab_kernels::{
+    Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, rope,
+};
 use gptlab_model::{
     Activation, AttentionOp, Graph, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
     sinusoid,
 };
 
+use super::Options;
 use crate::Noise;
 
 /// The graph, its constants, and the instructions to run it with.
@@ -13,19 +16,25 @@ use crate::Noise;
 pub(super) struct Program {
     pub(super) graph: Graph,
     pub(super) isa: Isa,
+    pub(super) precision: Precision,
     /// By node: slopes of ALiBi, cosines and sines of rotary, the fixed table of sinusoids.
     tables: Vec<Vec<f32>>,
 }
 
 impl Program {
-    pub(super) fn new(graph: Graph, isa: Isa) -> Self {
+    pub(super) fn new(graph: Graph, options: Options) -> Self {
         let block_size = graph.block_size();
         let tables = graph
             .nodes()
             .iter()
             .map(|n| table(&n.op, n.width, block_size))
             .collect();
-        Self { graph, isa, tables }
+        Self {
+            graph,
+            isa: options.isa,
+            precision: options.precision,
+            tables,
+        }
     }
 
     pub(super) fn table(&self, node: usize) -> &[f32] {

@@ -1,6 +1,10 @@
 //! Every engine there is. A line in each list here puts an engine through every suite.
 
-use gptlab_engine::{Engine, cpu::CpuEngine, oracle::Oracle};
+use gptlab_engine::{
+    Engine,
+    cpu::{CpuEngine, Options},
+    oracle::Oracle,
+};
 use gptlab_kernels::{Isa, Kind};
 use gptlab_model::Graph;
 
@@ -74,11 +78,16 @@ pub(crate) fn oracle(graph: Graph, weights: &[f32]) -> Oracle {
 }
 
 fn cpu(graph: Graph, weights: &[f32], threads: usize) -> CpuEngine {
-    CpuEngine::new(graph, weights, threads).expect("as many weights as the table has, and threads")
+    CpuEngine::new(graph, weights, Options::of_threads(threads))
+        .expect("as many weights as the table has, and threads")
 }
 
 /// The engine on the instructions of `kind`; on a processor without them, on its best.
 fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
     let isa = Isa::try_new(kind).unwrap_or_else(Isa::detect);
-    CpuEngine::with_isa(graph, weights, 1, isa).expect("as many weights as the table has")
+    let options = Options {
+        isa,
+        ..Options::of_threads(1)
+    };
+    CpuEngine::new(graph, weights, options).expect("as many weights as the table has")
 }

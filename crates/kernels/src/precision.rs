@@ -1,0 +1,38 @@
+//! What the operands of a matrix product are rounded to.
+
+use core::fmt;
+
+/// The storage type of the operands of matrix products. Sums, and everything that is not a matrix product, are f32
+/// in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// Operands as they are.
+    #[default]
+    F32,
+    /// Operands rounded to the nearest bf16 (8 bits of precision, the exponents of f32), sums in f32.
+    Bf16,
+}
+
+impl Precision {
+    /// Both, the exact one first.
+    pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
+
+    /// A name for people and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The precision of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.name() == name)
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
