@@ -1,12 +1,12 @@
 //! Milliseconds and tokens/s of a training step of a preset on random tokens:
-//! `cargo run --release -p gptlab-engine --example step -- [preset] [dropout] [batch] [threads] [steps]`.
+//! `cargo run --release -p gptlab-engine --example step -- [preset] [dropout] [batch] [threads] [steps] [precision]`.
 #![allow(clippy::print_stdout)]
 
 use std::{env, time::Instant};
 
 use gptlab_engine::{
     Decay, Engine, Noise, StepHyper,
-    cpu::{CpuEngine, Options},
+    cpu::{CpuEngine, Options, Precision},
 };
 use gptlab_model::{Batch, Counts, Preset, lower, random::Stream};
 
@@ -23,8 +23,11 @@ fn main() {
     let (graph, t) = (lower(&model), spec.block_size);
     let flops = Counts::of(&graph, t).training_flops() as f64 * sequences as f64;
     let weights = graph.params().initial(1);
-    let mut engine =
-        CpuEngine::new(graph, &weights, Options::of_threads(threads)).expect("threads");
+    let options = Options {
+        precision: Precision::from_name(&arg(5, "f32")).expect("f32 or bf16"),
+        ..Options::of_threads(threads)
+    };
+    let mut engine = CpuEngine::new(graph, &weights, options).expect("threads");
     let stream = Stream::new(1, "example", 0);
     let tokens: Vec<u32> = (0..=sequences * t)
         .map(|i| stream.below_at(i as u64, 65) as u32)

@@ -1,19 +1,20 @@
 //! Decoding against the oracle: at every token, inside the context and past it, the generator's logits
-//! are those of the last window run as a whole.
+//! are those of the last window run as a whole. And against itself: a text among many is the text alone.
 
 mod common;
 
 use common::{
     batches, engines,
-    specs::Grid,
+    specs::{self, Case, Grid},
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
     Engine,
-    cpu::{Generator, PromptError},
-    sample::Sampling,
+    cpu::{Generator, Options, PromptError, Writer},
+    sample::{Ranking, Sampling},
 };
-use gptlab_model::{Batch, Model};
+use gptlab_kernels::Isa;
+use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Sublayer, random::Stream};
 
 /// What the oracle says follows the last `block_size` of `tokens`.
 fn expected(oracle: &mut dyn Engine, model: &Model, tokens: &[u32]) -> Vec<f64> {
@@ -29,34 +30,196 @@ fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().map(|x| f64::from(*x)).collect()
 }
 
-fn follow(gate: &mut Gate, prompt_len: usize) {
+/// Compares the logits after every token from the `prompt_len`th on.
+fn follow(gate: &mut Gate, case: &Case, isa: Isa, prompt_len: usize) {
     let sampling = Sampling::new(1.0, None, None).expect("plain sampling");
-    for case in Grid::alone().cases {
-        let weights = batches::weights(&case.graph, 1);
-        let mut oracle = engines::oracle(case.graph.clone(), &weights);
-        let mut generator = Generator::new(case.graph.clone(), &weights).expect("all weights");
-        let block_size = case.model.spec().block_size;
-        let mut tokens: Vec<u32> = (0..prompt_len as u32).map(|t| t % 3).collect();
-        generator.begin(&tokens).expect("tokens of the vocabulary");
-        while tokens.len() < block_size + 3 {
-            let wanted = expected(&mut oracle, &case.model, &tokens);
-            let what = || format!("{} tokens of {}", tokens.len(), case.name);
-            gate.compare(what, &wide(generator.logits()), &wanted);
-            let token = generator
-                .next_token(&sampling, 0.37)
-                .expect("finite logits");
-            tokens.push(token);
-        }
+    let weights = batches::weights(&case.graph, 1);
+    let mut oracle = engines::oracle(case.graph.clone(), &weights);
+    let mut generator = Generator::with_isa(case.graph.clone(), &weights, isa).expect("weights");
+    let block_size = case.model.spec().block_size;
+    let mut tokens: Vec<u32> = (0..prompt_len as u32).map(|t| t % 3).collect();
+    generator.begin(&tokens).expect("tokens of the vocabulary");
+    while tokens.len() < block_size + 3 {
+        let wanted = expected(&mut oracle, &case.model, &tokens);
+        let what = || format!("{} tokens of {} on {isa:?}", tokens.len(), case.name);
+        gate.compare(what, &wide(generator.logits()), &wanted);
+        let token = generator
+            .next_token(&sampling, 0.37)
+            .expect("finite logits");
+        tokens.push(token);
     }
 }
 
 #[test]
 fn every_token_follows_as_if_the_window_were_run_whole() {
     let mut gate = Gate::new(Tolerance::F32);
-    // From one token, and from a prompt that already fills the context.
-    follow(&mut gate, 1);
-    follow(&mut gate, 9);
+    for (isa, case) in
+        Isa::available().flat_map(|isa| Grid::alone().cases.into_iter().map(move |c| (isa, c)))
+    {
+        // From one token, and from a prompt that already fills the context.
+        follow(&mut gate, &case, isa, 1);
+        follow(&mut gate, &case, isa, 9);
+    }
+    for (isa, (case, _)) in
+        Isa::available().flat_map(|isa| specs::larger().into_iter().map(move |c| (isa, c)))
+    {
+        let block_size = case.model.spec().block_size;
+        follow(&mut gate, &case, isa, block_size.saturating_sub(9).max(1));
+    }
     gate.finish("decoding");
+}
+
+/// A text that remembers the logits it was shown.
+#[derive(Clone, Debug, PartialEq)]
+struct Tale {
+    prompt: Vec<u32>,
+    /// How many tokens it takes.
+    most: usize,
+    draws: Stream,
+    tokens: Vec<u32>,
+    seen: Vec<Vec<f32>>,
+}
+
+impl Tale {
+    /// The `i`th of many: prompts and lengths of all kinds, some past the context, some of no token.
+    fn new(i: u32, block_size: usize, vocab: usize) -> Self {
+        let draws = Stream::new(5, "tales", i);
+        let below = |index: u64, n: usize| draws.below_at(1000 + index, n);
+        let prompt = (0..=below(0, block_size + 2)).map(|k| below(2 + k as u64, vocab) as u32);
+        Self {
+            prompt: prompt.collect(),
+            most: below(1, block_size + 4),
+            draws,
+            tokens: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+}
+
+impl Writer for Tale {
+    fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        self.seen.push(logits.to_vec());
+        let written = self.tokens.len();
+        let sampling = Sampling::new(1.0, Some(5), None).expect("settings in range");
+        let uniform = self.draws.uniform_at(written as u64);
+        let token = sampling.choose(&mut Ranking::default(), logits, uniform);
+        self.tokens.extend(token.filter(|_| written < self.most));
+        token.filter(|_| written < self.most)
+    }
+}
+
+/// Each tale written with a generator's plainest calls.
+fn alone(mut tale: Tale, generator: &mut Generator) -> Tale {
+    generator
+        .begin(&tale.prompt)
+        .expect("tokens of the vocabulary");
+    let sampling = Sampling::new(1.0, Some(5), None).expect("settings in range");
+    for i in 0..tale.most {
+        tale.seen.push(generator.logits().to_vec());
+        let token = generator.next_token(&sampling, tale.draws.uniform_at(i as u64));
+        tale.tokens.extend(token);
+    }
+    tale.seen.push(generator.logits().to_vec());
+    tale
+}
+
+fn of_threads(threads: usize, isa: Isa) -> Options {
+    Options {
+        isa,
+        ..Options::of_threads(threads)
+    }
+}
+
+fn among_many_as_alone(case: &Case, isa: Isa, teams: &[usize], sizes: &[u32]) {
+    let (vocab, block_size) = (case.model.vocab_size(), case.model.spec().block_size);
+    let weights = batches::weights(&case.graph, 1);
+    let make = |threads| {
+        let options = of_threads(threads, isa);
+        Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
+    };
+    let most = sizes.iter().copied().max().unwrap_or(0);
+    let tales: Vec<Tale> = (0..most).map(|i| Tale::new(i, block_size, vocab)).collect();
+    let mut single = make(1);
+    let expected: Vec<Tale> = tales
+        .iter()
+        .map(|t| alone(t.clone(), &mut single))
+        .collect();
+    for threads in teams {
+        let generator = make(*threads);
+        for size in sizes {
+            let mut tales = tales[..*size as usize].to_vec();
+            generator
+                .write_all(&mut tales)
+                .expect("prompts that can be continued");
+            let same = tales == expected[..tales.len()];
+            assert!(
+                same,
+                "{} on {isa:?}: {size} texts, {threads} threads",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_text_among_many_is_the_text_alone_to_the_bit() {
+    for (i, case) in Grid::alone().cases.into_iter().enumerate() {
+        let teams: &[usize] = if i == 0 { &[1, 2, 3, 8] } else { &[2] };
+        among_many_as_alone(&case, Isa::detect(), teams, &[0, 1, 2, 7, 29]);
+    }
+    for (isa, (case, _)) in
+        Isa::available().flat_map(|isa| specs::larger().into_iter().map(move |c| (isa, c)))
+    {
+        among_many_as_alone(&case, isa, &[2], &[5, 14]);
+    }
+}
+
+/// A model so large that threads share the reading of its matrices.
+#[test]
+fn a_large_model_writes_the_same_on_any_number_of_threads() {
+    let mut spec = specs::base();
+    (spec.n_embd, spec.init.std) = (1030, 0.02);
+    spec.layers.truncate(1);
+    let form = MlpForm::Plain(gptlab_model::Activation::GeluErf);
+    spec.layers[0] = vec![
+        Sublayer::Attention(Attention::causal(10)),
+        Sublayer::Mlp(Mlp { hidden: 2100, form }),
+    ];
+    let case = Case::new("large", &spec, 37).expect("sizes that divide");
+    let weights = batches::weights(&case.graph, 1);
+    let tell = |threads| {
+        let options = Options::of_threads(threads);
+        let generator = Generator::with_options(case.graph.clone(), &weights, options);
+        let mut generator = generator.expect("weights");
+        (0..3)
+            .map(|i| alone(Tale::new(i, 6, 37), &mut generator))
+            .collect::<Vec<_>>()
+    };
+    let expected = tell(1);
+    assert!(
+        [2, 3, 8]
+            .into_iter()
+            .all(|threads| tell(threads) == expected)
+    );
+    among_many_as_alone(&case, Isa::detect(), &[2], &[3]);
+}
+
+#[test]
+fn where_one_prompt_cannot_be_nothing_is_written() {
+    let case = Grid::alone().cases.swap_remove(0);
+    let weights = batches::weights(&case.graph, 1);
+    let generator = Generator::new(case.graph.clone(), &weights).expect("all weights");
+    let mut tales: Vec<Tale> = (0..3).map(|i| Tale::new(i, 6, 7)).collect();
+    tales[2].prompt = vec![0, 7];
+    let refused = generator.write_all(&mut tales);
+    assert_eq!(refused, Err(PromptError::Unknown(7, 7)));
+    tales[1].prompt.clear();
+    assert_eq!(generator.write_all(&mut tales), Err(PromptError::Empty));
+    assert!(tales.iter().all(|t| t.seen.is_empty()));
 }
 
 #[test]

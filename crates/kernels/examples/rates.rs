@@ -8,9 +8,12 @@ use gptlab_kernels::activation::Activation;
 use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::Dropout;
 use gptlab_kernels::{
-    Isa, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, linear, rms_norm,
+    Isa, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
 };
 use std::time::Instant;
+
+#[path = "rates/linear.rs"]
+mod linear_rates;
 
 /// Seconds of the fastest of some repetitions.
 fn best(mut work: impl FnMut()) -> f64 {
@@ -31,23 +34,6 @@ fn numbers(n: usize) -> Vec<f32> {
     (0..n)
         .map(|i| ((i * 7919) % 2003) as f32 / 1001.5 - 1.0)
         .collect()
-}
-
-fn linear_rates(isa: Isa, size: (usize, usize, usize)) {
-    let (n, inp, out) = size;
-    let (x, w, dy) = (numbers(n * inp), numbers(out * inp), numbers(n * out));
-    let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
-    let mut scratch = vec![0.0; linear::SCRATCH_LEN];
-    let work = 2e-9 * (n * inp * out) as f64;
-    let forward = best(|| linear::forward(isa, &mut y, &mut scratch, &x, &w, None, size));
-    let input = best(|| linear::backward_input(isa, &mut dx, &mut scratch, &dy, &w, false, size));
-    let weight = best(|| linear::backward_weight(isa, &mut dw, &mut scratch, &dy, &x, size));
-    println!(
-        "linear {n} x {inp} x {out}: GFLOP/s forward {:.0}, dx {:.0}, dw {:.0}",
-        work / forward,
-        work / input,
-        work / weight
-    );
 }
 
 fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
@@ -80,7 +66,7 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
         );
     });
     println!(
-        "attention {name}, T {t}, {} x {}: forward {:.0} us ({:.0} GFLOP/s), backward {:.0} us ({:.0} GFLOP/s)",
+        "attention {name}, T {t}, {} x {}: forward {:.2} us ({:.0} GFLOP/s), backward {:.2} us ({:.0} GFLOP/s)",
         options.heads,
         options.head_dim,
         forward * 1e6,
@@ -126,15 +112,10 @@ fn attentions(isa: Isa) {
         },
         1024,
     );
-    attention_rates(
-        isa,
-        "tiny",
-        Options {
-            head_dim: 4,
-            ..plain
-        },
-        16,
-    );
+    for head_dim in [4, 16] {
+        let tiny = Options { head_dim, ..plain };
+        attention_rates(isa, "a name", tiny, 7);
+    }
 }
 
 fn elementwise_rates(isa: Isa) {
@@ -245,14 +226,7 @@ fn loss_and_update_rates(isa: Isa) {
 fn main() {
     for isa in Isa::available() {
         println!("== {}", isa.name());
-        for size in [
-            (256, 128, 384),
-            (256, 128, 512),
-            (256, 512, 128),
-            (1, 128, 384),
-        ] {
-            linear_rates(isa, size);
-        }
+        linear_rates::show(isa);
         attentions(isa);
         elementwise_rates(isa);
         loss_and_update_rates(isa);

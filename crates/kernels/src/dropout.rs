@@ -69,21 +69,27 @@ impl Dropout {
         if kept { self.scale } else { 0.0 }
     }
 
-    /// Which of the 128 elements of a chunk are dropped, sixteen at a time.
+    /// Which of the 128 elements of each chunk are dropped, sixteen at a time.
     #[inline(always)]
-    pub(crate) fn dropped<S: Simd>(&self, s: S, chunk: u64) -> [S::M; 8] {
-        let counters = counters(s, chunk * LANES as u64, self.step, self.purpose);
-        let words = philox_lanes(s, counters, self.key);
-        let threshold = s.splat_u(self.threshold);
-        core::array::from_fn(
-            #[inline(always)]
-            |group| {
-                let word = words[group % 4];
-                let low = s.and_u(word, s.splat_u(0xffff));
-                let half = if group < 4 { low } else { s.shr_u::<16>(word) };
-                s.lt_i(half, threshold)
-            },
-        )
+    pub(crate) fn dropped<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        chunks: [u64; N],
+    ) -> [[S::M; 8]; N] {
+        let (halves, threshold) = (s.splat_u(0xffff), s.splat_u(self.threshold));
+        let mut starts = [[halves; 4]; N];
+        for (start, chunk) in starts.iter_mut().zip(chunks) {
+            *start = counters(s, chunk * LANES as u64, self.step, self.purpose);
+        }
+        let words = philox_lanes(s, starts, self.key);
+        let mut dropped = [[s.lt_i(threshold, threshold); 8]; N];
+        for (dropped, words) in dropped.iter_mut().zip(words) {
+            for (i, word) in words.into_iter().enumerate() {
+                dropped[i] = s.lt_i(s.and_u(word, halves), threshold);
+                dropped[4 + i] = s.lt_i(s.shr_u::<16>(word), threshold);
+            }
+        }
+        dropped
     }
 }
 
@@ -172,6 +178,16 @@ enum Source<'a> {
     Other(&'a [f32]),
 }
 
+impl Source<'_> {
+    #[inline(always)]
+    fn from(self, at: usize) -> Self {
+        match self {
+            Self::Same => self,
+            Self::Other(x) => Self::Other(&x[at..]),
+        }
+    }
+}
+
 /// `y = then(index, mask * x)` row by row, chunk by chunk, vector by vector.
 #[inline(always)]
 fn rows<S: Simd>(
@@ -183,28 +199,54 @@ fn rows<S: Simd>(
     c: usize,
     then: impl Fn(usize, S::F) -> S::F,
 ) {
-    let chunks = (mask_stride(c) / CHUNK) as u64;
-    for (r, row) in y.chunks_exact_mut(c.max(1)).enumerate() {
-        for (i, part) in row.chunks_mut(CHUNK).enumerate() {
-            let dropped = dropout.dropped(s, (first_row + r as u64) * chunks + i as u64);
-            let first = r * c + i * CHUNK;
-            for (group, y) in part.chunks_mut(LANES).enumerate() {
-                let at = first + group * LANES;
-                let source = match x {
-                    Source::Same => &*y,
-                    Source::Other(x) => &x[at..][..y.len()],
-                };
-                let x = match source.first_chunk() {
-                    Some(x) => s.load(x),
-                    None => s.load_partial(source, 0.0),
-                };
-                let kept = s.mul(x, s.splat(dropout.scale));
-                let v = then(at, s.select(dropped[group], s.zero(), kept));
-                match y.first_chunk_mut() {
-                    Some(y) => s.store(v, y),
-                    None => s.store_partial(v, y),
-                }
-            }
+    let chunks = mask_stride(c) / CHUNK;
+    let total = y.len() / c.max(1) * chunks;
+    let base = first_row * chunks as u64;
+    for first in (0..total).step_by(2) {
+        let number = base + first as u64;
+        let dropped = dropout.dropped(s, [number, number + 1]);
+        for (k, dropped) in (first..total).zip(&dropped) {
+            let (row, column) = (k / chunks, k % chunks * CHUNK);
+            let at = row * c + column;
+            let y = &mut y[at..][..CHUNK.min(c - column)];
+            chunk(
+                s,
+                y,
+                x.from(at),
+                dropout.scale,
+                dropped,
+                #[inline(always)]
+                |i, v| then(at + i, v),
+            );
+        }
+    }
+}
+
+/// `y = then(index, mask * x)` for one chunk.
+#[inline(always)]
+fn chunk<S: Simd>(
+    s: S,
+    y: &mut [f32],
+    x: Source<'_>,
+    scale: f32,
+    dropped: &[S::M; 8],
+    then: impl Fn(usize, S::F) -> S::F,
+) {
+    for (group, (y, &dropped)) in y.chunks_mut(LANES).zip(dropped).enumerate() {
+        let at = group * LANES;
+        let source = match x {
+            Source::Same => &*y,
+            Source::Other(x) => &x[at..][..y.len()],
+        };
+        let x = match source.first_chunk() {
+            Some(x) => s.load(x),
+            None => s.load_partial(source, 0.0),
+        };
+        let kept = s.mul(x, s.splat(scale));
+        let v = then(at, s.select(dropped, s.zero(), kept));
+        match y.first_chunk_mut() {
+            Some(y) => s.store(v, y),
+            None => s.store_partial(v, y),
         }
     }
 }

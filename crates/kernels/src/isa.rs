@@ -20,11 +20,30 @@ pub enum Kind {
     Avx2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
     Avx512,
+    /// The same with AVX-512 BF16, a product of pairs of bf16: all but products in bf16 is what `Avx512` runs.
+    Avx512Bf16,
 }
 
 impl Kind {
     /// Every kind, worst first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 5] = [
+        Self::Portable,
+        Self::Neon,
+        Self::Avx2,
+        Self::Avx512,
+        Self::Avx512Bf16,
+    ];
+
+    /// A name for people and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512-bf16",
+        }
+    }
 }
 
 /// Vector instructions that this processor has.
@@ -57,12 +76,7 @@ impl Isa {
 
     /// A name for people and records.
     pub fn name(self) -> &'static str {
-        match self.0 {
-            Kind::Portable => "portable",
-            Kind::Neon => "neon",
-            Kind::Avx2 => "avx2",
-            Kind::Avx512 => "avx512",
-        }
+        self.0.name()
     }
 }
 
@@ -77,18 +91,19 @@ fn supported(kind: Kind) -> bool {
     let avx2 = || {
         std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
     };
+    let avx512 = || {
+        std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512cd")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+    };
     match kind {
         Kind::Portable => true,
         Kind::Neon => false,
         Kind::Avx2 => avx2(),
-        Kind::Avx512 => {
-            avx2()
-                && std::arch::is_x86_feature_detected!("avx512f")
-                && std::arch::is_x86_feature_detected!("avx512bw")
-                && std::arch::is_x86_feature_detected!("avx512cd")
-                && std::arch::is_x86_feature_detected!("avx512dq")
-                && std::arch::is_x86_feature_detected!("avx512vl")
-        }
+        Kind::Avx512 => avx2() && avx512(),
+        Kind::Avx512Bf16 => avx2() && avx512() && std::arch::is_x86_feature_detected!("avx512bf16"),
     }
 }
 
@@ -96,7 +111,7 @@ fn supported(kind: Kind) -> bool {
 fn supported(kind: Kind) -> bool {
     match kind {
         Kind::Portable | Kind::Neon => true,
-        Kind::Avx2 | Kind::Avx512 => false,
+        Kind::Avx2 | Kind::Avx512 | Kind::Avx512Bf16 => false,
     }
 }
 
@@ -113,8 +128,8 @@ macro_rules! dispatch {
     ($isa:expr, $s:ident => $body:expr) => {
         match $isa.kind() {
             #[cfg(target_arch = "x86_64")]
-            $crate::isa::Kind::Avx512 => {
-                // SAFETY: an `Isa` of this kind exists only where the processor has these features.
+            $crate::isa::Kind::Avx512 | $crate::isa::Kind::Avx512Bf16 => {
+                // SAFETY: an `Isa` of these kinds exists only where the processor has these features.
                 unsafe {
                     $crate::simd::avx512::enter(
                         #[inline(always)]

@@ -12,8 +12,8 @@
 //! gradients of parameters (`dweight`, `dgain`, `dbias`, `dtable`) and **writes** the gradients of inputs, unless
 //! it takes `accumulate`. Sizes that do not fit their slices are errors of the caller and panic.
 
-// Vector instructions and the matrix tile need `unsafe`; it lives in `simd`, `isa` and `tile`, nowhere else in
-// the project.
+// Vector instructions, the matrix tile and tasks that write one slice need `unsafe`; it lives in `simd`, `isa`,
+// `tile`, `linear`, `peak` and `attention`, nowhere else in the project.
 #![allow(unsafe_code)]
 // Docs give shapes as `name[rows, columns]`, which looks like a link.
 #![allow(rustdoc::broken_intra_doc_links)]
@@ -25,6 +25,7 @@
 mod isa;
 mod precision;
 mod simd;
+mod team;
 mod tile;
 
 pub mod activation;
@@ -39,7 +40,8 @@ pub mod head_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod math;
-pub mod matmul;
+pub mod packed;
+pub mod peak;
 pub mod philox;
 pub mod rms_norm;
 pub mod rope;
@@ -50,3 +52,4 @@ mod testing;
 
 pub use isa::{Isa, Kind};
 pub use precision::Precision;
+pub use team::{Alone, Team};

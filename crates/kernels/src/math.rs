@@ -10,6 +10,8 @@ use crate::simd::{self, Simd};
 
 /// Relative error of [`exp`] on -87.3 ..= 88.3.
 pub const EXP_RELATIVE_ERROR: f64 = 2e-7;
+/// Relative error of [`exp2`] on -126 ..= 127.
+pub const EXP2_RELATIVE_ERROR: f64 = 2e-7;
 /// Error of [`ln`], relative to the larger of one and the result, for normal arguments.
 pub const LN_ERROR: f64 = 1.5e-7;
 /// Absolute error of [`tanh`]; it is relative below a result of one half.
@@ -56,6 +58,28 @@ pub(crate) fn exp_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     );
     let value = s.mul(p, s.exp2i(n));
     s.select(s.lt(x, s.splat(EXP_LOW)), s.zero(), value)
+}
+
+/// 2^x for x up to 127, zero from -152 down: the exponential of a softmax whose scores carry a factor log2 e, at half the
+/// steps of [`exp_lanes`].
+#[inline(always)]
+#[allow(clippy::approx_constant)] // The fit's coefficient is near ln 2, not ln 2.
+pub(crate) fn exp2_lanes<S: Simd>(s: S, x: S::F) -> S::F {
+    let n = s.round(x);
+    // Minimax in the relative error on -1/2 ..= 1/2 among those that are one at zero.
+    let p = polynomial(
+        s,
+        s.sub(x, n),
+        [
+            1.326_474_2e-3,
+            9.671_518e-3,
+            5.550_733_6e-2,
+            2.402_224_2e-1,
+            6.931_47e-1,
+            1.0,
+        ],
+    );
+    s.scale_by_power(p, n)
 }
 
 /// ln x for positive, normal x.
@@ -166,6 +190,8 @@ macro_rules! elementwise {
 elementwise! {
     /// `y[i] = e^x[i]`; zero below -87.3, at most 2.4e38.
     exp = exp_lanes;
+    /// `y[i] = 2^x[i]` for `x[i]` up to 127; zero from -152 down, perhaps from -126.
+    exp2 = exp2_lanes;
     /// `y[i] = ln x[i]` for positive, normal `x[i]`.
     ln = ln_lanes;
     /// `y[i] = tanh x[i]`.
@@ -230,6 +256,16 @@ mod tests {
                     EXP_RELATIVE_ERROR,
                 ),
                 (
+                    "exp2",
+                    worst(isa, exp2, f64::exp2, (-126.0, 127.0), relative),
+                    EXP2_RELATIVE_ERROR,
+                ),
+                (
+                    "exp2 near 0",
+                    worst(isa, exp2, f64::exp2, (-1.0, 1.0), relative),
+                    EXP2_RELATIVE_ERROR,
+                ),
+                (
                     "ln",
                     worst(isa, ln, f64::ln, (1e-3, 1e4), relative_to_one),
                     LN_ERROR,
@@ -277,6 +313,8 @@ mod tests {
             exp(isa, &mut y, &x);
             assert_eq!(y[..3], [0.0, 0.0, 1.0]);
             assert!(y[3] > 2e38 && y[4].is_nan());
+            exp2(isa, &mut y, &[-1e30, -152.0, 0.0, 2.0, f32::NAN]);
+            assert!(y[..4] == [0.0, 0.0, 1.0, 4.0] && y[4].is_nan());
             tanh(isa, &mut y, &x);
             assert!(y[0] >= -1.000_001 && y[2] == 0.0 && y[4].is_nan());
             erf(isa, &mut y, &x);

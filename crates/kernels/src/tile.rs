@@ -1,5 +1,5 @@
 //! The matrix tile: `MR` rows by `NV` vectors of sixteen columns, held in registers while `depth` outer products
-//! are added to it. Everything that multiplies matrices goes through it (`matmul`, `attention`).
+//! are added to it. The products of `attention` go through it; those of `linear` have their own.
 //!
 //! Each step loads `NV` vectors of B, broadcasts `MR` numbers of A and does `MR * NV` multiply-adds, so that the
 //! loads stay behind the arithmetic: 8 x 2 needs 10 loads for 16 multiply-adds. A kernel picks `MR` and `NV` by

@@ -3,7 +3,10 @@
 use gptlab_kernels::activation::{self, Activation};
 use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::{self, Dropout};
-use gptlab_kernels::{Isa, adamw, cross_entropy, elementwise, layer_norm, linear, softmax};
+use gptlab_kernels::linear::{self, Direction, Linear, Weight};
+use gptlab_kernels::{
+    Isa, Precision, adamw, cross_entropy, elementwise, layer_norm, packed, softmax,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -67,7 +70,8 @@ fn kernels_do_not_allocate() {
     let (mut mix, mut lse, mut dqkv) = (vec![0.0; n * 24], vec![0.0; n * 2], vec![0.0; n * c]);
     let size = linear::SCRATCH_LEN.max(attention::scratch_len(n, &options));
     let mut scratch = vec![0.0; size];
-    let (targets, size) = (vec![1; n], (n, c, out));
+    let targets = vec![1; n];
+    let mut panels = vec![0; out.next_multiple_of(32) * c];
     let (mut m, mut v, mut g) = (w.clone(), w.clone(), w.clone());
     let hyper = adamw::Hyper {
         lr: 0.1,
@@ -79,11 +83,30 @@ fn kernels_do_not_allocate() {
         bias_correction2: 0.1,
         grad_scale: 1.0,
     };
+    let cache = attention::Cache::new(&options, n);
+    let (mut memory, mut row) = (vec![0.0; cache.len()], vec![0.0; 24]);
+    let mut kept = vec![0.0; packed::len(c, out)];
     for isa in Isa::available() {
         let count = allocations(|| {
-            linear::forward(isa, &mut y, &mut scratch, &x, &w, None, size);
-            linear::backward_input(isa, &mut dx, &mut scratch, &dy, &w, true, size);
-            linear::backward_weight(isa, &mut dw, &mut scratch, &dy, &x, size);
+            packed::pack(isa, &mut kept, &w, (c, out));
+            packed::forward(isa, &mut y, &x, &kept, None, (n, c, out));
+            cache.remember(&mut memory, &x, &options, 0);
+            let memory = (&cache, memory.as_slice());
+            attention::decode_one(isa, &mut row, &mut scratch, &x[..24], memory, &options, n);
+            for precision in Precision::ALL {
+                let map = Linear {
+                    isa,
+                    precision,
+                    inp: c,
+                    out,
+                };
+                let panels = &mut panels[..map.panels_len(Direction::Forward)];
+                map.pack(Direction::Forward, panels, 0, &w);
+                let (packed, plain) = (Weight::Panels(panels), Weight::Plain(&w));
+                map.forward(&mut y, &mut scratch, &x, packed, None, n);
+                map.backward_input(&mut dx, &mut scratch, &dy, plain, true, n);
+                map.backward_weight(&mut dw, None, &mut scratch, &dy, &x, 0..out, n);
+            }
             layer_norm::forward(
                 isa, &mut dx, &mut mean, &mut rstd, &x, &gain, None, 0.1, n, c,
             );

@@ -4,14 +4,17 @@
 //! where the plan put them, and [`Write`] says whether to write, add, or leave them in place.
 
 use gptlab_kernels::{
-    activation, attention, dropout, elementwise, embedding, gate,
+    activation, attention,
+    dropout::{self, Dropout},
+    elementwise, embedding, gate,
     head_norm::{self, Layout},
-    layer_norm, linear, rms_norm, rope,
+    layer_norm, rms_norm, rope,
 };
 use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId};
 
 use super::{
     chunk::{Chunk, Workspace, parts, rows_of},
+    crew::by_rows,
     plan::Write,
     program::kernel,
 };
@@ -74,20 +77,33 @@ impl Chunk<'_> {
             Op::Gate { gate, up, f } => {
                 self.gate_backward(node, gate.index(), up.index(), *f, arena);
             }
-            Op::Dropout { x, p } => {
-                self.pass_on(node, 0, x.index(), arena);
-                if let Some(mask) = self.program.dropout(node, *p, self.noise) {
-                    let dx = &mut arena[self.grad(x.index())];
-                    dropout::in_place(
-                        self.isa(),
-                        dx,
-                        &mask,
-                        self.first_row,
-                        self.rows(),
-                        self.width(node),
-                    );
-                }
+            Op::Dropout { x, p } => match self.program.dropout(node, *p, self.noise) {
+                Some(mask) => self.drop_backward(node, x.index(), &mask, arena),
+                None => self.pass_on(node, 0, x.index(), arena),
+            },
+        }
+    }
+
+    fn drop_backward(&self, node: usize, x: usize, mask: &Dropout, arena: &mut [f32]) {
+        let (width, dx, dy) = (self.width(node), self.grad(x), self.grad(node));
+        match self.plan.write(node, 0) {
+            Write::InPlace => self.drop_some(mask, &mut arena[dx], width),
+            Write::Overwrite => {
+                let matrices = parts(arena, [dx, dy]).map(|m| (m, width));
+                let (cut, start) = (self.passing(width), self.first_row);
+                by_rows(
+                    self.team,
+                    cut,
+                    self.rows(),
+                    matrices,
+                    &mut [],
+                    |rows, [dx, dy], _| {
+                        let first = start + rows.start as u64;
+                        dropout::forward(self.isa(), dx, dy, mask, first, rows.len(), width);
+                    },
+                );
             }
+            Write::Accumulate => unreachable!("`lower` has nobody else read what is dropped"),
         }
     }
 
@@ -99,7 +115,7 @@ impl Chunk<'_> {
             Write::Overwrite => arena.copy_within(dy, dx.start),
             Write::Accumulate => {
                 let [dx, dy] = parts(arena, [dx, dy]);
-                elementwise::accumulate(self.isa(), dx, dy);
+                self.accumulate(dx, dy, self.width(node));
             }
         }
     }
@@ -187,15 +203,11 @@ impl Chunk<'_> {
         (arena, scratch): (&mut [f32], &mut [f32]),
         dw: &mut [f32],
     ) {
-        let size = (self.rows(), self.width(x), self.width(node));
         let [dx, dy, x] = parts(arena, [self.grad(x), self.grad(node), self.value(x)]);
         let (dweight, dbias) = self.two_parts_mut(dw, weight, bias);
-        linear::backward_weight(self.isa(), dweight, scratch, dy, x, size);
-        if let Some(dbias) = dbias {
-            linear::backward_bias(self.isa(), dbias, dy, size.0, size.2);
-        }
+        self.multiply_weight(node, dweight, dbias, (dy, x), scratch);
         let add = self.accumulates(node);
-        linear::backward_input(self.isa(), dx, scratch, dy, self.part(weight), add, size);
+        self.multiply_back((node, weight), dx, dy, add, scratch);
     }
 
     fn rotate_back(&self, node: usize, x: usize, layout: Layout, arena: &mut [f32]) {
@@ -203,8 +215,7 @@ impl Chunk<'_> {
         let dx = &mut arena[self.grad(x)];
         for sequence in self.sequences {
             let rows = &mut dx[rows_of(sequence, layout.width)];
-            let first = self.first_position;
-            rope::backward(self.isa(), rows, cos, sin, layout, first, sequence.len());
+            rope::backward(self.isa(), rows, cos, sin, layout, 0, sequence.len());
         }
     }
 
@@ -230,8 +241,9 @@ impl Chunk<'_> {
                 rows_of(sequence, self.width(x)),
                 rows_of(sequence, self.width(node)),
             );
-            attention::backward(
+            attention::backward_by(
                 self.isa(),
+                &self.team,
                 &mut dqkv[wide.clone()],
                 scratch,
                 &dmix[narrow.clone()],
@@ -245,8 +257,19 @@ impl Chunk<'_> {
     }
 
     fn activate_backward(&self, x: usize, f: Activation, arena: &mut [f32]) {
+        let width = self.width(x);
         let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
-        activation::backward_in_place(self.isa(), kernel(f), dx, x);
+        let (cut, matrices) = (self.passing(width), [(dx, width), (x, width)]);
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            matrices,
+            &mut [],
+            |_, [dx, x], _| {
+                activation::backward_in_place(self.isa(), kernel(f), dx, x);
+            },
+        );
     }
 
     fn gate_backward(&self, node: usize, gate: usize, up: usize, f: Activation, arena: &mut [f32]) {
@@ -257,7 +280,21 @@ impl Chunk<'_> {
             self.value(gate),
             self.value(up),
         ];
-        let [dgate, dup, dy, gate, up] = parts(arena, places);
-        gate::backward(self.isa(), kernel(f), dgate, dup, dy, gate, up);
+        let width = self.width(node);
+        let (cut, matrices) = (
+            self.passing(width),
+            parts(arena, places).map(|x| (x, width)),
+        );
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            matrices,
+            &mut [],
+            |_, parts, _| {
+                let [dgate, dup, dy, gate, up] = parts;
+                gate::backward(self.isa(), kernel(f), dgate, dup, dy, gate, up);
+            },
+        );
     }
 }

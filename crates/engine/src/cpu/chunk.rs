@@ -3,6 +3,9 @@
 use std::ops::Range;
 
 use super::{
+    crew::Team,
+    memory::Aligned,
+    panels::Panels,
     plan::{Plan, Region},
     program::Program,
 };
@@ -14,21 +17,23 @@ pub(super) struct Chunk<'a> {
     pub(super) program: &'a Program,
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a [f32],
+    /// The weights of linear maps made ready; nothing where too few rows want them.
+    pub(super) panels: Option<&'a Panels>,
     pub(super) inputs: &'a [u32],
     /// The chunk's sequences, as rows of the chunk.
     pub(super) sequences: &'a [Range<usize>],
     /// Where in the batch the chunk begins: what dropout masks count from.
     pub(super) first_row: u64,
-    /// The position of each sequence's first token; 0 but for decoding.
-    pub(super) first_position: usize,
     pub(super) noise: Option<Noise>,
+    /// Who may help.
+    pub(super) team: Team<'a>,
 }
 
 /// One core's memory: the plan's arena and what kernels scribble on.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    pub(super) arena: Vec<f32>,
-    pub(super) scratch: Vec<f32>,
+    pub(super) arena: Aligned<f32>,
+    pub(super) scratch: Aligned<f32>,
 }
 
 impl Chunk<'_> {

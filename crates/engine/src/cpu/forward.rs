@@ -3,14 +3,18 @@
 use gptlab_kernels::{
     activation, attention, dropout, elementwise, embedding, gate,
     head_norm::{self, Layout},
-    layer_norm, linear, rms_norm, rope,
+    layer_norm, rms_norm, rope,
 };
 use gptlab_model::{Activation, AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 
 use super::{
     chunk::{Chunk, Workspace, parts, rows_of},
+    crew::{Cut, by_rows},
     program::kernel,
 };
+
+/// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than they save.
+const LEAST: usize = 1 << 14;
 
 impl Chunk<'_> {
     /// Runs every node but the head.
@@ -50,27 +54,11 @@ impl Chunk<'_> {
                 self.attend(node, x.index(), attention, arena, scratch);
             }
             Op::Activate { x, f } => self.activate(node, x.index(), *f, arena),
-            Op::Gate { gate, up, f } => {
-                let places = [
-                    self.value(node),
-                    self.value(gate.index()),
-                    self.value(up.index()),
-                ];
-                let [y, gate, up] = parts(arena, places);
-                gate::forward(self.isa(), kernel(*f), y, gate, up);
-            }
+            Op::Gate { gate, up, f } => self.gate(node, [gate.index(), up.index()], *f, arena),
             Op::Dropout { x, p } => {
                 self.carry_over(node, x.index(), arena);
                 if let Some(mask) = self.program.dropout(node, *p, self.noise) {
-                    let y = &mut arena[self.value(node)];
-                    dropout::in_place(
-                        self.isa(),
-                        y,
-                        &mask,
-                        self.first_row,
-                        self.rows(),
-                        self.width(node),
-                    );
+                    self.drop_some(&mask, &mut arena[self.value(node)], self.width(node));
                 }
             }
         }
@@ -96,43 +84,84 @@ impl Chunk<'_> {
         let width = self.width(node);
         let out = &mut arena[self.value(node)];
         for sequence in self.sequences {
-            let first = self.first_position;
-            let from = rows_of(&(first..first + sequence.len()), width);
-            out[rows_of(sequence, width)].copy_from_slice(&table[from]);
+            out[rows_of(sequence, width)].copy_from_slice(&table[..sequence.len() * width]);
         }
     }
 
     fn add(&self, node: usize, a: usize, b: usize, arena: &mut [f32]) {
         self.carry_over(node, b, arena);
         let [y, a] = parts(arena, [self.value(node), self.value(a)]);
-        elementwise::accumulate(self.isa(), y, a);
+        self.accumulate(y, a, self.width(node));
+    }
+
+    /// y += x, both of `width`.
+    pub(super) fn accumulate(&self, y: &mut [f32], x: &mut [f32], width: usize) {
+        let cut = self.passing(width);
+        let matrices = [(y, width), (x, width)];
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            matrices,
+            &mut [],
+            |_, [y, x], _| {
+                elementwise::accumulate(self.isa(), y, x);
+            },
+        );
+    }
+
+    /// Applies a dropout mask to the chunk's rows.
+    pub(super) fn drop_some(&self, mask: &dropout::Dropout, y: &mut [f32], width: usize) {
+        let (cut, start) = (self.passing(width), self.first_row);
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            [(y, width)],
+            &mut [],
+            |rows, [y], _| {
+                let first = start + rows.start as u64;
+                dropout::in_place(self.isa(), y, mask, first, rows.len(), width);
+            },
+        );
+    }
+
+    /// How to cut a pass over the chunk's rows of `width`.
+    pub(super) fn passing(&self, width: usize) -> Cut {
+        Cut {
+            amount: self.rows() * width,
+            least: LEAST,
+            scratch: 0,
+        }
     }
 
     fn norm(&self, node: usize, x: usize, norm: &NormOp, arena: &mut [f32]) {
-        let (rows, width) = (self.rows(), self.width(node));
+        let width = self.width(node);
         let [y, stat, x] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
-        let (mean, rstd) = stat.split_at_mut(rows);
-        match norm {
-            NormOp::LayerNorm { gain, bias } => {
-                let (gain, bias) = (self.part(*gain), bias.map(|b| self.part(b)));
-                layer_norm::forward(
-                    self.isa(),
-                    y,
-                    mean,
-                    rstd,
-                    x,
-                    gain,
-                    bias,
-                    NORM_EPS,
-                    rows,
-                    width,
-                );
-            }
-            NormOp::RmsNorm { gain } => {
-                let gain = gain.map(|g| self.part(g));
-                rms_norm::forward(self.isa(), y, rstd, x, gain, NORM_EPS, rows, width);
-            }
-        }
+        let (mean, rstd) = stat.split_at_mut(self.rows());
+        let matrices = [(y, width), (x, width), (mean, 1), (rstd, 1)];
+        let cut = self.passing(width);
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            matrices,
+            &mut [],
+            |rows, [y, x, mean, rstd], _| {
+                let n = rows.len();
+                match norm {
+                    NormOp::LayerNorm { gain, bias } => {
+                        let (gain, bias) = (self.part(*gain), bias.map(|b| self.part(b)));
+                        let isa = self.isa();
+                        layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
+                    }
+                    NormOp::RmsNorm { gain } => {
+                        let gain = gain.map(|g| self.part(g));
+                        rms_norm::forward(self.isa(), y, rstd, x, gain, NORM_EPS, n, width);
+                    }
+                }
+            },
+        );
     }
 
     fn linear(
@@ -143,10 +172,9 @@ impl Chunk<'_> {
         arena: &mut [f32],
         scratch: &mut [f32],
     ) {
-        let size = (self.rows(), self.width(x), self.width(node));
         let [y, x] = parts(arena, [self.value(node), self.value(x)]);
         let bias = bias.map(|b| self.part(b));
-        linear::forward(self.isa(), y, scratch, x, self.part(weight), bias, size);
+        self.multiply((node, weight), y, x, bias, scratch);
     }
 
     /// The first `heads` heads of the rows of `node`.
@@ -163,8 +191,7 @@ impl Chunk<'_> {
         let y = &mut arena[self.value(node)];
         for sequence in self.sequences {
             let rows = &mut y[rows_of(sequence, layout.width)];
-            let first = self.first_position;
-            rope::forward(self.isa(), rows, cos, sin, layout, first, sequence.len());
+            rope::forward(self.isa(), rows, cos, sin, layout, 0, sequence.len());
         }
     }
 
@@ -179,8 +206,9 @@ impl Chunk<'_> {
         let [mix, lse, qkv] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
         for sequence in self.sequences {
             let options = self.attention(node, op, sequence.start);
-            attention::forward(
+            attention::forward_by(
                 self.isa(),
+                &self.team,
                 &mut mix[rows_of(sequence, self.width(node))],
                 &mut lse[rows_of(sequence, op.heads)],
                 scratch,
@@ -205,7 +233,35 @@ impl Chunk<'_> {
     }
 
     fn activate(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {
+        let width = self.width(node);
         let [y, x] = parts(arena, [self.value(node), self.value(x)]);
-        activation::forward(self.isa(), kernel(f), y, x);
+        let (cut, matrices) = (self.passing(width), [(y, width), (x, width)]);
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            matrices,
+            &mut [],
+            |_, [y, x], _| {
+                activation::forward(self.isa(), kernel(f), y, x);
+            },
+        );
+    }
+
+    fn gate(&self, node: usize, [gate, up]: [usize; 2], f: Activation, arena: &mut [f32]) {
+        let width = self.width(node);
+        let places = [self.value(node), self.value(gate), self.value(up)];
+        let matrices = parts(arena, places).map(|x| (x, width));
+        let cut = self.passing(width);
+        by_rows(
+            self.team,
+            cut,
+            self.rows(),
+            matrices,
+            &mut [],
+            |_, [y, gate, up], _| {
+                gate::forward(self.isa(), kernel(f), y, gate, up);
+            },
+        );
     }
 }

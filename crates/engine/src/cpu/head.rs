@@ -1,9 +1,12 @@
 //! The head and the loss, fused: logits exist for a few rows at a time, in scratch.
 
-use gptlab_kernels::{cross_entropy, linear};
+use gptlab_kernels::cross_entropy;
 use gptlab_model::{Graph, Op, ParamId};
 
-use super::chunk::{Chunk, Workspace, parts};
+use super::{
+    chunk::{Chunk, Workspace, parts},
+    crew::{Cut, Rows, by_rows},
+};
 
 /// About how many logits exist at once: 1 MiB of them stay in a core's second-level cache.
 const LOGITS: usize = 1 << 18;
@@ -26,38 +29,33 @@ pub(super) fn head(graph: &Graph) -> (usize, ParamId) {
     }
 }
 
-/// How many rows of logits are made at a time: decided by shape alone.
+/// How many rows of logits are made at a time: decided by shape alone. Where even a few rows of logits are more than
+/// a cache holds, enough rows to make reading the head's weight worth it.
 pub(super) fn tile(vocab_size: usize) -> usize {
-    (LOGITS / vocab_size).clamp(16, 256)
+    let rows = LOGITS / vocab_size;
+    if rows < 64 { 256 } else { rows.min(256) }
 }
 
 impl Chunk<'_> {
     /// The loss of each row in nats, into `losses`.
     pub(super) fn losses(&self, work: &mut Workspace, targets: &[u32], losses: &mut [f32]) {
         let (x, weight) = head(&self.program.graph);
-        let (inp, vocab) = (
-            self.width(x),
-            self.program.graph.node(self.program.graph.logits()).width,
-        );
-        let x = &work.arena[self.value(x)];
+        let node = self.program.graph.logits().index();
+        let (inp, vocab) = (self.width(x), self.width(node));
+        let Workspace { arena, scratch } = work;
+        let x = &mut arena[self.value(x)];
         let tile = tile(vocab);
         let rows = x
-            .chunks(tile * inp)
+            .chunks_mut(tile * inp)
             .zip(targets.chunks(tile))
             .zip(losses.chunks_mut(tile));
         for ((x, targets), losses) in rows {
-            let (logits, scratch) = work.scratch.split_at_mut(targets.len() * vocab);
-            let size = (targets.len(), inp, vocab);
-            linear::forward(
-                self.isa(),
-                logits,
-                scratch,
-                x,
-                self.part(weight),
-                None,
-                size,
-            );
-            cross_entropy::forward(self.isa(), Some(losses), logits, targets, vocab);
+            let (logits, scratch) = scratch.split_at_mut(targets.len() * vocab);
+            self.multiply((node, weight), logits, x, None, scratch);
+            let matrices = [(logits, vocab), (losses, 1)];
+            self.by_targets(targets, matrices, |[logits, losses], targets| {
+                cross_entropy::forward(self.isa(), Some(losses), logits, targets, vocab);
+            });
         }
     }
 
@@ -72,46 +70,49 @@ impl Chunk<'_> {
         dw: &mut [f32],
     ) {
         let (x, weight) = head(&self.program.graph);
-        let (inp, vocab) = (
-            self.width(x),
-            self.program.graph.node(self.program.graph.logits()).width,
-        );
-        let [dx, x] = parts(&mut work.arena, [self.grad(x), self.value(x)]);
+        let node = self.program.graph.logits().index();
+        let (inp, vocab) = (self.width(x), self.width(node));
+        let Workspace { arena, scratch } = work;
+        let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
         let dweight = self.program.part_mut(dw, weight);
         let tile = tile(vocab);
-        let rows = dx.chunks_mut(tile * inp).zip(x.chunks(tile * inp));
+        let rows = dx.chunks_mut(tile * inp).zip(x.chunks_mut(tile * inp));
         for ((dx, x), (targets, losses)) in
             rows.zip(targets.chunks(tile).zip(losses.chunks_mut(tile)))
         {
-            let size = (targets.len(), inp, vocab);
-            let (logits, scratch) = work.scratch.split_at_mut(targets.len() * vocab);
-            linear::forward(
-                self.isa(),
-                logits,
-                scratch,
-                x,
-                self.part(weight),
-                None,
-                size,
-            );
-            cross_entropy::forward_backward(
-                self.isa(),
-                Some(losses),
-                logits,
-                targets,
-                scale,
-                vocab,
-            );
-            linear::backward_weight(self.isa(), dweight, scratch, logits, x, size);
-            linear::backward_input(
-                self.isa(),
-                dx,
-                scratch,
-                logits,
-                self.part(weight),
-                false,
-                size,
-            );
+            let (logits, scratch) = scratch.split_at_mut(targets.len() * vocab);
+            self.multiply((node, weight), logits, x, None, scratch);
+            let matrices = [(&mut *logits, vocab), (losses, 1)];
+            self.by_targets(targets, matrices, |[logits, losses], targets| {
+                let losses = Some(losses);
+                cross_entropy::forward_backward(self.isa(), losses, logits, targets, scale, vocab);
+            });
+            self.multiply_weight(node, dweight, None, (logits, x), scratch);
+            self.multiply_back((node, weight), dx, logits, false, scratch);
         }
+    }
+
+    /// Cuts rows of logits and losses and their targets.
+    fn by_targets(
+        &self,
+        targets: &[u32],
+        matrices: [Rows; 2],
+        work: impl Fn([&mut [f32]; 2], &[u32]) + Sync,
+    ) {
+        let cut = Cut {
+            amount: matrices[0].0.len(),
+            least: 1 << 14,
+            scratch: 0,
+        };
+        by_rows(
+            self.team,
+            cut,
+            targets.len(),
+            matrices,
+            &mut [],
+            |rows, parts, _| {
+                work(parts, &targets[rows]);
+            },
+        );
     }
 }

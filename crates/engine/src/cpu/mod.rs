@@ -7,29 +7,36 @@
 
 mod backward;
 mod chunk;
+mod crew;
 mod forward;
 mod generate;
 mod head;
+mod memory;
+mod panels;
 mod plan;
+mod products;
 mod program;
+mod run;
 mod shards;
 mod update;
 
-use std::{ops::Range, sync::Mutex};
+use std::{ops::Range, slice, sync::Mutex};
 
-use gptlab_kernels::{attention, elementwise, linear};
+use gptlab_kernels::linear::Direction;
 use gptlab_model::{Batch, Graph};
-use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use self::{
     chunk::{Chunk, Workspace},
+    crew::{Crew, Team},
+    memory::Aligned,
+    panels::Panels,
     plan::{Plan, Purpose},
     program::Program,
-    shards::ChunkRows,
+    run::BatchRun,
 };
 use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
-pub use generate::{Generator, PromptError};
+pub use generate::{Generator, PromptError, Writer};
 pub use gptlab_kernels::{Isa, Kind, Precision};
 
 /// How to run a graph.
@@ -58,15 +65,20 @@ impl Options {
 #[derive(Debug)]
 pub struct CpuEngine {
     program: Program,
-    threads: ThreadPool,
-    weights: Vec<f32>,
-    gradients: Vec<f32>,
-    exp_avg: Vec<f32>,
-    exp_avg_sq: Vec<f32>,
+    crew: Crew,
+    weights: Aligned<f32>,
+    gradients: Aligned<f32>,
+    exp_avg: Aligned<f32>,
+    exp_avg_sq: Aligned<f32>,
+    panels: Panels,
     train: Option<Plan>,
     evaluate: Option<Plan>,
     /// Gradients by shard.
-    shards: Vec<Vec<f32>>,
+    shards: Vec<Aligned<f32>>,
+    /// By token of the last batch.
+    losses: Vec<f32>,
+    /// Sums of squares by block of the gradients.
+    squares: Vec<f64>,
     /// One for each thread that has worked.
     workspaces: Mutex<Vec<Workspace>>,
 }
@@ -79,21 +91,25 @@ impl CpuEngine {
     pub fn new(graph: Graph, weights: &[f32], options: Options) -> Result<Self, ImportError> {
         let total = graph.params().total();
         check_len(total, weights.len())?;
+        let program = Program::new(graph, options);
         Ok(Self {
-            program: Program::new(graph, options),
-            threads: pool(options.threads)?,
-            weights: weights.to_vec(),
-            gradients: vec![0.0; total],
-            exp_avg: vec![0.0; total],
-            exp_avg_sq: vec![0.0; total],
+            panels: Panels::new(&program),
+            program,
+            crew: Crew::new(options.threads)?,
+            weights: weights.into(),
+            gradients: Aligned::zeroed(total),
+            exp_avg: Aligned::zeroed(total),
+            exp_avg_sq: Aligned::zeroed(total),
             train: None,
             evaluate: None,
             shards: Vec::new(),
+            losses: Vec::new(),
+            squares: Vec::new(),
             workspaces: Mutex::default(),
         })
     }
 
-    fn slot(&self, slot: Slot) -> &Vec<f32> {
+    fn slot(&self, slot: Slot) -> &[f32] {
         match slot {
             Slot::Weights => &self.weights,
             Slot::Gradients => &self.gradients,
@@ -102,7 +118,7 @@ impl CpuEngine {
         }
     }
 
-    fn slot_mut(&mut self, slot: Slot) -> &mut Vec<f32> {
+    fn slot_mut(&mut self, slot: Slot) -> &mut [f32] {
         match slot {
             Slot::Weights => &mut self.weights,
             Slot::Gradients => &mut self.gradients,
@@ -119,103 +135,95 @@ fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
     Err(ImportError::Count { expected, found })
 }
 
-fn pool(threads: usize) -> Result<ThreadPool, ImportError> {
-    ThreadPoolBuilder::new()
-        .num_threads(threads.max(1))
-        .thread_name(|i| format!("gptlab-{i}"))
-        .build()
-        .map_err(|e| ImportError::Threads(e.to_string()))
-}
-
 impl Engine for CpuEngine {
     fn graph(&self) -> &Graph {
         &self.program.graph
     }
 
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
-        renew(&mut self.train, &self.program, batch, Purpose::Train);
+        run::renew(&mut self.train, &self.program, batch, Purpose::Train);
         let chunks = shards::chunks(batch);
         let shards = shards::shards(chunks.len(), self.gradients.len());
-        let total = self.gradients.len();
-        self.shards
-            .resize_with(shards.len().max(self.shards.len()), || vec![0.0; total]);
+        let (total, alone) = (self.gradients.len(), shards.len() == 1);
+        let buffers = if alone {
+            // The only shard adds to the gradients themselves.
+            slice::from_mut(&mut self.gradients)
+        } else {
+            let most = shards.len().max(self.shards.len());
+            self.shards.resize_with(most, || Aligned::zeroed(total));
+            &mut self.shards[..shards.len()]
+        };
+        self.losses.resize(batch.tokens(), 0.0);
+        let (crew, program) = (&self.crew, &self.program);
+        self.panels
+            .refresh(crew, program, &self.weights, &Direction::ALL);
         let Some(plan) = &self.train else { return 0.0 };
         let run = BatchRun {
             program: &self.program,
+            crew: &self.crew,
             plan,
             weights: &self.weights,
+            panels: &self.panels,
             workspaces: &self.workspaces,
             batch,
             noise: Some(noise),
         };
-        let mut losses = vec![0.0; batch.tokens()];
-        let scale = (1.0 / batch.tokens() as f64) as f32;
-        let gradients = &mut self.gradients;
-        let buffers = &mut self.shards[..shards.len()];
-        self.threads.install(|| {
-            let work = split_by_shard(&mut losses, &chunks, &shards);
-            work.into_par_iter()
-                .zip(&shards)
-                .zip(&mut *buffers)
-                .for_each(|((losses, shard), dw)| {
-                    dw.fill(0.0);
-                    run.train_shard(&chunks[shard.clone()], losses, scale, dw);
-                });
-            add_in_order(run.program.isa, gradients, buffers);
-        });
-        losses.iter().map(|l| f64::from(*l)).sum::<f64>() / batch.tokens() as f64
+        run.train(&mut self.losses, &chunks, &shards, buffers);
+        if !alone {
+            let buffers = &self.shards[..shards.len()];
+            update::add_in_order(&self.crew, self.program.isa, &mut self.gradients, buffers);
+        }
+        self.losses.iter().map(|l| f64::from(*l)).sum::<f64>() / batch.tokens() as f64
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
-        renew(&mut self.evaluate, &self.program, batch, Purpose::Evaluate);
+        run::renew(&mut self.evaluate, &self.program, batch, Purpose::Evaluate);
+        self.losses.resize(batch.tokens(), 0.0);
+        let (crew, program, forward) = (&self.crew, &self.program, [Direction::Forward]);
+        self.panels.refresh(crew, program, &self.weights, &forward);
         let Some(plan) = &self.evaluate else {
             return Vec::new();
         };
         let run = BatchRun {
             program: &self.program,
+            crew: &self.crew,
             plan,
             weights: &self.weights,
+            panels: &self.panels,
             workspaces: &self.workspaces,
             batch,
             noise: None,
         };
-        let chunks = shards::chunks(batch);
-        let each: Vec<Range<usize>> = (0..chunks.len()).map(|i| i..i + 1).collect();
-        let mut losses = vec![0.0; batch.tokens()];
-        self.threads.install(|| {
-            let work = split_by_shard(&mut losses, &chunks, &each);
-            work.into_par_iter()
-                .zip(&chunks)
-                .for_each(|(losses, chunk)| {
-                    run.evaluate_chunk(chunk, losses);
-                });
-        });
-        losses.into_iter().map(f64::from).collect()
+        run.evaluate(&mut self.losses, &shards::chunks(batch));
+        self.losses.iter().map(|l| f64::from(*l)).collect()
     }
 
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
-        self.threads.install(|| {
-            update::update(
-                self.program.isa,
-                self.program.graph.params(),
-                update::State {
-                    weights: &mut self.weights,
-                    gradients: &mut self.gradients,
-                    exp_avg: &mut self.exp_avg,
-                    exp_avg_sq: &mut self.exp_avg_sq,
-                },
-                hyper,
-            )
-        })
+        self.panels.forget();
+        let state = update::State {
+            weights: &mut self.weights,
+            gradients: &mut self.gradients,
+            exp_avg: &mut self.exp_avg,
+            exp_avg_sq: &mut self.exp_avg_sq,
+        };
+        update::update(
+            &self.crew,
+            self.program.isa,
+            self.program.graph.params(),
+            state,
+            &mut self.squares,
+            hyper,
+        )
     }
 
     fn export(&self, slot: Slot) -> Vec<f32> {
-        self.slot(slot).clone()
+        self.slot(slot).to_vec()
     }
 
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
         check_len(self.weights.len(), values.len())?;
         self.slot_mut(slot).copy_from_slice(values);
+        self.panels.forget();
         Ok(())
     }
 
@@ -223,17 +231,18 @@ impl Engine for CpuEngine {
         let node = self.program.graph.find(name)?.index();
         let plan = Plan::new(&self.program.graph, batch.tokens(), Purpose::Observe);
         let mut work = Workspace::default();
-        work.fit(&self.program, &plan);
+        work.fit(&self.program, &plan, 1);
         let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
         let chunk = Chunk {
             program: &self.program,
             plan: &plan,
             weights: &self.weights,
+            panels: None,
             inputs: batch.inputs(),
             sequences: &sequences,
             first_row: 0,
-            first_position: 0,
             noise: None,
+            team: Team::ALONE,
         };
         (0..=node).for_each(|n| chunk.forward_node(n, &mut work));
         Some(Matrix {
@@ -242,130 +251,4 @@ impl Engine for CpuEngine {
             values: work.arena[chunk.value(node)].to_vec(),
         })
     }
-}
-
-/// Makes a plan for batches like `batch`, unless the one at hand will do.
-fn renew(plan: &mut Option<Plan>, program: &Program, batch: &Batch, purpose: Purpose) {
-    let rows = shards::rows(batch);
-    if plan.as_ref().is_none_or(|p| p.rows < rows) {
-        *plan = Some(Plan::new(&program.graph, rows, purpose));
-    }
-}
-
-/// Cuts `losses`, one a token, into the parts of the shards.
-fn split_by_shard<'a>(
-    mut losses: &'a mut [f32],
-    chunks: &[ChunkRows],
-    shards: &[Range<usize>],
-) -> Vec<&'a mut [f32]> {
-    shards
-        .iter()
-        .map(|shard| {
-            let tokens = chunks[shard.clone()].iter().map(|c| c.rows.len()).sum();
-            losses
-                .split_off_mut(..tokens)
-                .expect("the chunks cover the batch")
-        })
-        .collect()
-}
-
-/// Adds the shards' gradients to `sum`, shard after shard, in blocks that any thread may take.
-fn add_in_order(isa: Isa, sum: &mut [f32], shards: &[Vec<f32>]) {
-    sum.par_chunks_mut(update::BLOCK)
-        .enumerate()
-        .for_each(|(i, sum)| {
-            let from = i * update::BLOCK;
-            for shard in shards {
-                elementwise::accumulate(isa, sum, &shard[from..from + sum.len()]);
-            }
-        });
-}
-
-/// What every chunk of one batch shares.
-struct BatchRun<'a> {
-    program: &'a Program,
-    plan: &'a Plan,
-    weights: &'a [f32],
-    workspaces: &'a Mutex<Vec<Workspace>>,
-    batch: &'a Batch,
-    noise: Option<Noise>,
-}
-
-impl BatchRun<'_> {
-    fn chunk<'a>(&'a self, chunk: &'a ChunkRows) -> (Chunk<'a>, &'a [u32]) {
-        let run = Chunk {
-            program: self.program,
-            plan: self.plan,
-            weights: self.weights,
-            inputs: &self.batch.inputs()[chunk.rows.clone()],
-            sequences: &chunk.sequences,
-            first_row: chunk.rows.start as u64,
-            first_position: 0,
-            noise: self.noise,
-        };
-        (run, &self.batch.targets()[chunk.rows.clone()])
-    }
-
-    /// Lends `f` a workspace that nobody else uses.
-    fn with_workspace(&self, f: impl FnOnce(&mut Workspace)) {
-        let lock = || {
-            self.workspaces
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-        };
-        let mut work = lock().pop().unwrap_or_default();
-        work.fit(self.program, self.plan);
-        f(&mut work);
-        lock().push(work);
-    }
-
-    fn train_shard(
-        &self,
-        chunks: &[ChunkRows],
-        mut losses: &mut [f32],
-        scale: f32,
-        dw: &mut [f32],
-    ) {
-        self.with_workspace(|work| {
-            for chunk in chunks {
-                let (run, targets) = self.chunk(chunk);
-                let (here, rest) = std::mem::take(&mut losses).split_at_mut(targets.len());
-                losses = rest;
-                run.forward(work);
-                run.losses_backward(work, targets, here, scale, dw);
-                run.backward(work, dw);
-            }
-        });
-    }
-
-    fn evaluate_chunk(&self, chunk: &ChunkRows, losses: &mut [f32]) {
-        self.with_workspace(|work| {
-            let (run, targets) = self.chunk(chunk);
-            run.forward(work);
-            run.losses(work, targets, losses);
-        });
-    }
-}
-
-impl Workspace {
-    /// Grows to what `plan` needs.
-    fn fit(&mut self, program: &Program, plan: &Plan) {
-        let grow = |v: &mut Vec<f32>, len: usize| v.resize(len.max(v.len()), 0.0);
-        grow(&mut self.arena, plan.len);
-        grow(&mut self.scratch, scratch_len(program, plan.rows));
-    }
-}
-
-/// The most that any kernel or the head scribbles on, for sequences of up to `rows` tokens.
-fn scratch_len(program: &Program, rows: usize) -> usize {
-    let graph = &program.graph;
-    let options = graph
-        .nodes()
-        .iter()
-        .enumerate()
-        .filter_map(|(i, node)| Some(program.attention(i, node.attention()?.1, None)));
-    let attention = options.map(|o| attention::scratch_len(rows, &o)).max();
-    let vocab = graph.node(graph.logits()).width;
-    let head = head::tile(vocab) * vocab + linear::SCRATCH_LEN;
-    attention.unwrap_or(0).max(head)
 }

@@ -1,7 +1,8 @@
 //! A graph made ready to run: what does not change from step to step.
 
 use gptlab_kernels::{
-    Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, rope,
+    Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, linear::Linear,
+    rope,
 };
 use gptlab_model::{
     Activation, AttentionOp, Graph, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
@@ -19,6 +20,8 @@ pub(super) struct Program {
     pub(super) precision: Precision,
     /// By node: slopes of ALiBi, cosines and sines of rotary, the fixed table of sinusoids.
     tables: Vec<Vec<f32>>,
+    /// By node: the purpose of its dropout's stream.
+    purposes: Vec<u32>,
 }
 
 impl Program {
@@ -30,10 +33,15 @@ impl Program {
             .map(|n| table(&n.op, n.width, block_size))
             .collect();
         Self {
-            graph,
             isa: options.isa,
             precision: options.precision,
+            purposes: graph
+                .nodes()
+                .iter()
+                .map(|n| Stream::new(0, &format!("dropout/{}", n.name), 0).purpose())
+                .collect(),
             tables,
+            graph,
         }
     }
 
@@ -59,14 +67,24 @@ impl Program {
     /// The dropout of `node` while training; `None` while evaluating.
     pub(super) fn dropout(&self, node: usize, p: f32, noise: Option<Noise>) -> Option<Dropout> {
         let noise = noise.filter(|_| p > 0.0)?;
-        let purpose = format!("dropout/{}", self.graph.nodes()[node].name);
-        let stream = Stream::new(noise.seed, &purpose, noise.step);
-        Some(Dropout::new(
-            p,
-            stream.key(),
-            stream.purpose(),
-            stream.step(),
-        ))
+        let key = [noise.seed as u32, (noise.seed >> 32) as u32];
+        Some(Dropout::new(p, key, self.purposes[node], noise.step))
+    }
+
+    /// The linear map of `node`.
+    pub(super) fn map(&self, node: usize) -> Linear {
+        let nodes = self.graph.nodes();
+        let inp = nodes[node]
+            .op
+            .inputs()
+            .first()
+            .map_or(0, |x| nodes[x.index()].width);
+        Linear {
+            isa: self.isa,
+            precision: self.precision,
+            inp,
+            out: nodes[node].width,
+        }
     }
 
     /// The kernel's options for the attention `node`.

@@ -10,10 +10,10 @@ use gptlab_model::Batch;
 
 /// Short sequences share a chunk up to this many rows.
 const MIN_ROWS: usize = 128;
-/// At most this many gradient buffers, so also the most threads that one step keeps busy.
-const MOST_SHARDS: usize = 16;
-/// At most about this many numbers in all gradient buffers together (256 MiB), but two buffers at least.
-const MOST_NUMBERS: usize = 1 << 26;
+/// At most this many gradient buffers. More threads than these help where a chunk's work can be shared.
+const MOST_SHARDS: usize = 8;
+/// At most about this many numbers in all gradient buffers together (192 MiB), but two buffers at least.
+const MOST_NUMBERS: usize = 3 << 24;
 
 /// A chunk: which rows of the batch, and its sequences as rows of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ mod tests {
             );
             assert!(shards.iter().all(|s| !s.is_empty()));
         }
-        assert_eq!(shards(32, 800_000).len(), 16);
+        assert_eq!(shards(32, 800_000).len(), 8);
         assert_eq!(shards(32, 1 << 30).len(), 2);
     }
 }

@@ -1,9 +1,11 @@
 //! The optimiser: global norm, clip, AdamW, clear, in blocks that any thread may take.
 
+use std::iter;
+
 use gptlab_kernels::{Isa, adamw, elementwise};
 use gptlab_model::{Group, Param, ParamTable};
-use rayon::prelude::*;
 
+use super::{crew::Crew, memory::Aligned};
 use crate::{Decay, StepHyper, StepStats};
 
 /// How many numbers one task takes: a shape, so that sums come out alike for any number of threads.
@@ -17,20 +19,24 @@ pub(super) struct State<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-pub(super) fn update(isa: Isa, params: &ParamTable, state: State, hyper: &StepHyper) -> StepStats {
-    let partial: Vec<f64> = state
-        .gradients
-        .par_chunks(BLOCK)
-        .map(|block| elementwise::sum_of_squares(isa, block))
-        .collect();
-    let grad_norm = partial.iter().sum::<f64>().sqrt();
+/// Clips, steps and clears; `squares` is room for a number a block.
+pub(super) fn update(
+    crew: &Crew,
+    isa: Isa,
+    params: &ParamTable,
+    state: State,
+    squares: &mut Vec<f64>,
+    hyper: &StepHyper,
+) -> StepStats {
+    let grad_norm = norm(crew, isa, state.gradients, squares);
     let clip = hyper
         .grad_clip
         .map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
     // A gradient that is not a number must not pass for one that needs no clipping.
     let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
+    let small = small(state.weights.len());
     let blocks = blocks(params, state, |param| kernel_hyper(param, hyper, clip));
-    blocks.into_par_iter().for_each(|(b, step)| {
+    crew.each(blocks, small, |(b, step), _| {
         adamw::step(
             isa,
             b.weights,
@@ -42,6 +48,33 @@ pub(super) fn update(isa: Isa, params: &ParamTable, state: State, hyper: &StepHy
         );
     });
     StepStats { grad_norm }
+}
+
+/// The norm of all gradients: squares are summed by block, and the blocks in order.
+fn norm(crew: &Crew, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64 {
+    squares.resize(gradients.len().div_ceil(BLOCK), 0.0);
+    let blocks = gradients.chunks(BLOCK).zip(squares.iter_mut());
+    crew.each(blocks, small(gradients.len()), |(block, sum), _| {
+        *sum = elementwise::sum_of_squares(isa, block);
+    });
+    squares.iter().sum::<f64>().sqrt()
+}
+
+/// Adds the shards' gradients to `sum`, shard after shard, in blocks that any thread may take.
+pub(super) fn add_in_order(crew: &Crew, isa: Isa, sum: &mut [f32], shards: &[Aligned<f32>]) {
+    let few = small(sum.len());
+    let blocks = sum.chunks_mut(BLOCK).enumerate();
+    crew.each(blocks, few, |(i, sum), _| {
+        let from = i * BLOCK;
+        for shard in shards {
+            elementwise::accumulate(isa, sum, &shard[from..from + sum.len()]);
+        }
+    });
+}
+
+/// Whether a pass over so many numbers is not worth waking anyone for.
+fn small(numbers: usize) -> bool {
+    numbers < 4 * BLOCK
 }
 
 impl State<'_> {
@@ -69,21 +102,22 @@ impl State<'_> {
 
 /// All parameters in blocks, each with its hyper-parameters.
 fn blocks<'a>(
-    params: &ParamTable,
-    mut state: State<'a>,
-    hyper: impl Fn(&Param) -> adamw::Hyper,
-) -> Vec<(State<'a>, adamw::Hyper)> {
-    let mut blocks = Vec::new();
-    for param in params.iter() {
-        let (step, mut left) = (hyper(param), param.len());
-        while left > 0 {
-            let (block, rest) = state.split(left.min(BLOCK));
-            left -= block.weights.len();
-            blocks.push((block, step));
-            state = rest;
-        }
-    }
-    blocks
+    params: &'a ParamTable,
+    state: State<'a>,
+    hyper: impl Fn(&Param) -> adamw::Hyper + Send + 'a,
+) -> impl Iterator<Item = (State<'a>, adamw::Hyper)> + Send {
+    let mut params = params.iter().map(move |param| (hyper(param), param.len()));
+    let (mut rest, mut current) = (Some(state), None);
+    iter::from_fn(move || {
+        let (step, left) = match current.take() {
+            Some(begun) => begun,
+            None => params.by_ref().find(|(_, len)| *len > 0)?,
+        };
+        let (block, more) = rest.take()?.split(left.min(BLOCK));
+        current = (left > BLOCK).then(|| (step, left - BLOCK));
+        rest = Some(more);
+        Some((block, step))
+    })
 }
 
 fn kernel_hyper(param: &Param, hyper: &StepHyper, clip: f64) -> adamw::Hyper {

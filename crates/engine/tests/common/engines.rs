@@ -2,10 +2,9 @@
 
 use gptlab_engine::{
     Engine,
-    cpu::{CpuEngine, Options},
+    cpu::{CpuEngine, Isa, Kind, Options, Precision},
     oracle::Oracle,
 };
-use gptlab_kernels::{Isa, Kind};
 use gptlab_model::Graph;
 
 use super::tolerance::Tolerance;
@@ -59,11 +58,32 @@ const CPU_OF_EIGHT_THREADS: Candidate = Candidate {
     tolerance: Tolerance::F32,
 };
 
+const CPU_BF16: Candidate = Candidate {
+    name: "cpu, bf16",
+    make: |graph, weights| Box::new(cpu_in_bf16(graph, weights, Isa::detect())),
+    tolerance: Tolerance::Bf16,
+};
+
+const CPU_AVX2_BF16: Candidate = Candidate {
+    name: "cpu, avx2, bf16",
+    make: |graph, weights| Box::new(cpu_in_bf16(graph, weights, isa(Kind::Avx2))),
+    tolerance: Tolerance::Bf16,
+};
+
+const CPU_PORTABLE_BF16: Candidate = Candidate {
+    name: "cpu, portable, bf16",
+    make: |graph, weights| Box::new(cpu_in_bf16(graph, weights, Isa::PORTABLE)),
+    tolerance: Tolerance::Bf16,
+};
+
 /// Every engine: the laws are for all.
-pub(crate) const CANDIDATES: &[Candidate] = &[ORACLE, CPU, CPU_OF_MANY_THREADS];
+pub(crate) const CANDIDATES: &[Candidate] = &[ORACLE, CPU, CPU_OF_MANY_THREADS, CPU_BF16];
 
 /// Those that the oracle is the witness of.
 pub(crate) const WITNESSED: &[Candidate] = &[CPU, CPU_AVX2, CPU_PORTABLE];
+
+/// The same, of products in bf16.
+pub(crate) const WITNESSED_IN_BF16: &[Candidate] = &[CPU_BF16, CPU_AVX2_BF16, CPU_PORTABLE_BF16];
 
 /// One engine with different numbers of threads, which must not show.
 pub(crate) const TEAMS: &[Candidate] = &[
@@ -84,10 +104,22 @@ fn cpu(graph: Graph, weights: &[f32], threads: usize) -> CpuEngine {
 
 /// The engine on the instructions of `kind`; on a processor without them, on its best.
 fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
-    let isa = Isa::try_new(kind).unwrap_or_else(Isa::detect);
     let options = Options {
-        isa,
+        isa: isa(kind),
         ..Options::of_threads(1)
     };
     CpuEngine::new(graph, weights, options).expect("as many weights as the table has")
+}
+
+fn cpu_in_bf16(graph: Graph, weights: &[f32], isa: Isa) -> CpuEngine {
+    let options = Options {
+        isa,
+        precision: Precision::Bf16,
+        threads: 1,
+    };
+    CpuEngine::new(graph, weights, options).expect("as many weights as the table has")
+}
+
+fn isa(kind: Kind) -> Isa {
+    Isa::try_new(kind).unwrap_or_else(Isa::detect)
 }

@@ -1,5 +1,9 @@
 //! How far two answers may be apart, by name, and a gate that remembers the worst case.
 
+use gptlab_model::{Activation, Node, Op};
+
+use super::specs::Case;
+
 /// A policy: `|found - expected| <= relative * largest + floor + sways * sway`, where `largest` is the
 /// tensor's largest magnitude: an element that is small among large ones is a difference of large
 /// terms and carries their rounding.
@@ -11,6 +15,10 @@ pub(crate) enum Tolerance {
     /// own answer moves when its weights move by a rounding: a model that divides by the root mean
     /// square of almost nothing has answers that no f32 engine can know better.
     F32,
+    /// An engine whose matrix products round their operands to bf16, against the f64 oracle: to 2e-3
+    /// of their value, some fifteen products deep. `sway` is that of a bf16 rounding: it tells
+    /// where a gate such as ReLU's is so near its edge that nobody in bf16 can know its side.
+    Bf16,
     /// The f32 optimiser alone: a dozen roundings.
     F32Step,
     /// Central differences in f64 against the tape. With a step of 1e-5 the cut-off term is about
@@ -28,6 +36,7 @@ impl Tolerance {
     fn allowance(self) -> Allowance {
         let (relative, floor, sways) = match self {
             Self::F32 => (2e-5, 1e-6, 50.0),
+            Self::Bf16 => (3e-2, 1e-3, 50.0),
             Self::F32Step => (1e-6, 1e-8, 0.0),
             Self::Differences => (1e-6, 1e-9, 0.0),
         };
@@ -36,6 +45,28 @@ impl Tolerance {
             floor,
             sways,
         }
+    }
+
+    /// What one rounding changes a number by, at most twice: how much the weights of the swayed witness differ.
+    fn rounding(self) -> f64 {
+        match self {
+            Self::F32 | Self::F32Step | Self::Differences => f64::from(f32::EPSILON),
+            // Both operands of a product are rounded, and only one of them is a weight.
+            Self::Bf16 => 1.0 / 128.0,
+        }
+    }
+
+    /// Whether the policy has something to say about the model. ReLU's derivative jumps, and an error of bf16 is
+    /// wide enough to be on its other side somewhere in nearly every batch; in f32 it hardly ever is.
+    pub(crate) fn can_judge(self, case: &Case) -> bool {
+        let jumps = |node: &Node| {
+            if let Op::Activate { f, .. } | Op::Gate { f, .. } = node.op {
+                f == Activation::Relu
+            } else {
+                false
+            }
+        };
+        !matches!(self, Self::Bf16) || !case.graph.nodes().iter().any(jumps)
     }
 
     /// The worst element's error, and what is allowed.
@@ -75,6 +106,11 @@ impl Gate {
             failures: 0,
             worst: (0.0, "nothing".into()),
         }
+    }
+
+    /// How much the weights of the swayed witness differ.
+    pub(crate) fn rounding(&self) -> f64 {
+        self.tolerance.rounding()
     }
 
     pub(crate) fn compare(

@@ -2,18 +2,38 @@
 //!
 //! With P = e^(score - lse), M the dropout factors and Δ = rowsum(dmix ∘ mix):
 //! dV += (M ∘ P)ᵀ dO; dP = M ∘ (dO Vᵀ); dS = P ∘ (dP - Δ) ∘ dscore/dproduct; dQ = scale dS K; dK += dSᵀ (scale Q).
+//! What M multiplies the kept weights by goes into dO once.
 
-use super::pack::{self, Columns};
-use super::{KEYS, MASK_WORDS, Options, PANEL, QUERIES, Scores, Scratch, scratch_len};
+use super::masks::{self, Masks};
+use super::pack::{self, Columns, Scratch, Share};
+use super::shared::{Claims, Shared, Window};
+use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::matmul::SLACK;
-use crate::simd::{LANES, Simd};
-use crate::tile::Operand;
+use crate::simd::{self, LANES, Simd};
+use crate::team::{Alone, Team};
+use core::f32::consts::LOG2_E;
+use core::ops::Range;
 
 /// dqkv (written) from dmix and what the forward left: mix and lse.
 pub fn backward(
     isa: Isa,
+    dqkv: &mut [f32],
+    scratch: &mut [f32],
+    dmix: &[f32],
+    mix: &[f32],
+    lse: &[f32],
+    qkv: &[f32],
+    options: &Options<'_>,
+    t: usize,
+) {
+    backward_by(isa, &Alone, dqkv, scratch, dmix, mix, lse, qkv, options, t);
+}
+
+/// [`backward`] by a team, with the scratch of [`super::scratch_len_by`]; the same bits.
+pub fn backward_by(
+    isa: Isa,
+    team: &dyn Team,
     dqkv: &mut [f32],
     scratch: &mut [f32],
     dmix: &[f32],
@@ -30,201 +50,231 @@ pub fn backward(
         "mix sizes"
     );
     assert_eq!(lse.len(), t * options.heads, "lse is not [heads, T]");
+    if t == 0 || options.head_dim == 0 {
+        return;
+    }
+    let most = if t <= LANES {
+        1
+    } else {
+        options.kv_heads.min(Claims::MOST)
+    };
+    let tasks = team.size().clamp(1, most);
     assert!(
-        scratch.len() >= scratch_len(t, options),
+        scratch.len() >= tasks * task_len(t, options),
         "scratch is shorter than scratch_len"
     );
-    if t > 0 && options.head_dim > 0 {
-        let saved = Saved {
-            dmix,
-            mix,
-            lse,
-            qkv,
-        };
-        dispatch!(isa, s => sequence(s, dqkv, scratch, saved, options, t));
+    if t <= LANES {
+        dispatch!(isa, s => short::backward(s, dqkv, scratch, dmix, lse, qkv, options, t));
+        return;
+    }
+    let job = Job {
+        dqkv: Shared::new(dqkv),
+        scratch: Shared::new(scratch),
+        dmix,
+        mix,
+        lse,
+        qkv,
+        options,
+        t,
+    };
+    let claims = Claims::new();
+    let work = |task| {
+        claims.take(task);
+        dispatch!(isa, s => by_width(s, &job, task, tasks));
+    };
+    if tasks == 1 {
+        work(0);
+    } else {
+        team.each(tasks, &work);
     }
 }
 
-#[derive(Clone, Copy)]
-struct Saved<'a> {
+struct Job<'a> {
+    dqkv: Shared<'a>,
+    scratch: Shared<'a>,
     dmix: &'a [f32],
     mix: &'a [f32],
     lse: &'a [f32],
     qkv: &'a [f32],
+    options: &'a Options<'a>,
+    t: usize,
+}
+
+impl Job<'_> {
+    /// Some rows of the columns of dqkv from `first` on, which are a head's queries, keys or values.
+    fn output(&self, rows: Range<usize>, first: usize) -> Window<'_> {
+        let columns = first..first + self.options.head_dim;
+        // SAFETY: `Share` gives a key head to one task, and with it the columns of its keys, of its values and of the
+        // queries that read it; `Claims` lets the task run once, and it has one window at a time.
+        unsafe { self.dqkv.window(self.options.qkv_width(), rows, columns) }
+    }
+
+    fn columns(&self, first: usize) -> Columns<'_> {
+        Columns {
+            rows: self.qkv,
+            stride: self.options.qkv_width(),
+            first,
+            width: self.options.head_dim,
+        }
+    }
+
+    /// A head's columns of `mix` or `dmix`.
+    fn of_mix<'b>(&self, rows: &'b [f32], head: usize) -> Columns<'b> {
+        Columns {
+            rows,
+            stride: self.options.mix_width(),
+            first: head * self.options.head_dim,
+            width: self.options.head_dim,
+        }
+    }
 }
 
 /// The operands of a key head, its gradients, and the room for a tile. `..._across` has queries in lanes.
 struct Work<'a> {
+    /// Rows of `keys`, `values` and their gradients.
+    count: usize,
     masks: &'a mut [f32],
-    key_panels: &'a mut [f32],
-    value_panels: &'a mut [f32],
     keys: &'a mut [f32],
+    values: &'a mut [f32],
     dkeys: &'a mut [f32],
     dvalues: &'a mut [f32],
     queries: &'a mut [f32],
     queries_across: &'a mut [f32],
     dmix: &'a mut [f32],
     dmix_across: &'a mut [f32],
-    dqueries_across: &'a mut [f32],
+    dqueries: &'a mut [f32],
     weights: &'a mut [f32],
     dscores: &'a mut [f32],
 }
 
 impl<'a> Work<'a> {
-    fn new(scratch: &'a mut [f32], padded_t: usize, d: usize) -> Self {
+    fn new(scratch: &'a mut [f32], count: usize, d: usize) -> Self {
         let mut scratch = Scratch(scratch);
         Self {
-            masks: scratch.take(padded_t * MASK_WORDS),
-            key_panels: scratch.take(padded_t * d + SLACK),
-            value_panels: scratch.take(padded_t * d + SLACK),
-            keys: scratch.take(padded_t * d),
-            dkeys: scratch.take(padded_t * d),
-            dvalues: scratch.take(padded_t * d),
+            count,
+            masks: scratch.take(count * masks::WORDS),
+            keys: scratch.take(count * d),
+            values: scratch.take(count * d),
+            dkeys: scratch.take(count * d),
+            dvalues: scratch.take(count * d),
             queries: scratch.take(QUERIES * d),
-            queries_across: scratch.take(QUERIES * d + SLACK),
+            queries_across: scratch.take(QUERIES * d),
             dmix: scratch.take(QUERIES * d),
-            dmix_across: scratch.take(QUERIES * d + SLACK),
-            dqueries_across: scratch.take(QUERIES * d),
+            dmix_across: scratch.take(QUERIES * d),
+            dqueries: scratch.take(QUERIES * d),
             weights: scratch.take(KEYS * QUERIES),
             dscores: scratch.take(KEYS * QUERIES),
         }
     }
 }
 
-/// What a tile knows of its queries: how many there are, and log-sum-exp and Δ in lanes.
+/// What a tile knows of its queries, in lanes: log-sum-exp (with a factor log2 e) and Δ.
 #[derive(Clone, Copy)]
 struct Rows {
-    live: usize,
-    lse: [f32; QUERIES],
-    delta: [f32; QUERIES],
+    lse: [[f32; LANES]; 2],
+    delta: [[f32; LANES]; 2],
 }
 
 #[inline(always)]
-fn sequence<S: Simd>(
+fn by_width<S: Simd>(s: S, job: &Job<'_>, task: usize, tasks: usize) {
+    let narrow = job.options.padded_dim() == LANES;
+    match (S::WIDE, narrow) {
+        (true, false) => sequence::<S, 8, 2, 2, 32>(s, job, task, tasks),
+        (true, true) => sequence::<S, 8, 2, 1, 16>(s, job, task, tasks),
+        (false, false) => sequence::<S, 4, 1, 1, 32>(s, job, task, tasks),
+        (false, true) => sequence::<S, 4, 1, 1, 16>(s, job, task, tasks),
+    }
+}
+
+#[inline(always)]
+fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
     s: S,
-    dqkv: &mut [f32],
-    scratch: &mut [f32],
-    saved: Saved<'_>,
-    options: &Options<'_>,
-    t: usize,
+    job: &Job<'_>,
+    task: usize,
+    tasks: usize,
 ) {
-    let (width, d) = (options.head_dim, options.padded_dim());
-    let mut work = Work::new(scratch, t.next_multiple_of(QUERIES), d);
-    let stride = options.qkv_width();
-    let columns = |first| Columns {
-        rows: saved.qkv,
-        stride,
-        first,
-        width,
+    let (options, t) = (job.options, job.t);
+    let d = options.padded_dim();
+    let len = task_len(t, options);
+    // SAFETY: each task has one row of the scratch, and runs once.
+    let mut scratch = unsafe { job.scratch.window(len, task..task + 1, 0..len) };
+    let mut work = Work::new(scratch.row(0), t.next_multiple_of(QUERIES), d);
+    let share = Share {
+        task,
+        tasks,
+        total: options.kv_heads,
     };
-    for kv_head in 0..options.kv_heads {
+    for kv_head in (0..options.kv_heads).filter(|&kv_head| share.owns(kv_head)) {
         let (key, value) = (options.key_column(kv_head), options.value_column(kv_head));
-        pack::key_panels(s, work.key_panels, columns(key), t);
-        pack::key_panels(s, work.value_panels, columns(value), t);
-        pack::down(s, work.keys, columns(key), 0, t, d, 1.0);
+        pack::rows::<S, W>(s, work.keys, job.columns(key), (0, t), d, 1.0);
+        pack::rows::<S, W>(s, work.values, job.columns(value), (0, t), d, 1.0);
         work.dkeys.fill(0.0);
         work.dvalues.fill(0.0);
         for head in options.group(kv_head) {
             for first in (0..t).step_by(QUERIES) {
-                pack::refresh_masks(s, work.masks, options, head, first, t);
-                query_tile(s, dqkv, &mut work, saved, options, (head, first, t));
+                if masks::begins(first) {
+                    masks::make(s, work.masks, options, (head, first, t));
+                }
+                let tile = Tile::new(options, head, first, t);
+                query_tile::<S, MR, NQ, NV, W>(s, job, &mut work, &tile);
             }
         }
-        for row in 0..t {
-            let line = &mut dqkv[row * stride..][..stride];
-            line[key..][..width].copy_from_slice(&work.dkeys[row * d..][..width]);
-            line[value..][..width].copy_from_slice(&work.dvalues[row * d..][..width]);
+        for (column, rows) in [(key, &*work.dkeys), (value, &*work.dvalues)] {
+            let mut out = job.output(0..t, column);
+            for row in 0..t {
+                pack::unpack::<S, W>(s, out.row(row), rows, (row, work.count), 1.0);
+            }
         }
     }
 }
 
 #[inline(always)]
-fn query_tile<S: Simd>(
+fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
     s: S,
-    dqkv: &mut [f32],
+    job: &Job<'_>,
     work: &mut Work<'_>,
-    saved: Saved<'_>,
-    options: &Options<'_>,
-    (head, first, t): (usize, usize, usize),
+    tile: &Tile,
 ) {
-    let (width, d) = (options.head_dim, options.padded_dim());
-    let live = QUERIES.min(t - first);
-    let rows = load_tile(s, work, saved, options, (head, first, t));
-    work.dqueries_across.fill(0.0);
-    let scores = Scores::new(options, head, first);
-    let seen = options.keys_seen(first, t);
-    for key in (0..seen).step_by(KEYS) {
-        key_block(
-            s,
-            work,
-            options,
-            scores,
-            &rows,
-            key,
-            KEYS.min(seen - key),
-            d,
-        );
+    let rows = load_tile::<S, W>(s, job, work, tile);
+    work.dqueries.fill(0.0);
+    for key in (0..tile.seen).step_by(KEYS) {
+        let keys = key..tile.seen.min(key + KEYS);
+        key_block::<S, MR, NQ, NV, W>(s, job.options, work, tile, &rows, keys);
     }
-    let stride = options.qkv_width();
-    let dqueries = &mut dqkv[first * stride + head * width..];
-    let factors = [s.splat(options.scale); 2];
-    pack::write_across(
-        s,
-        dqueries,
-        stride,
-        width,
-        live,
-        work.dqueries_across,
-        factors,
-    );
+    let queries = tile.first..tile.first + tile.live;
+    let mut out = job.output(queries, tile.head * job.options.head_dim);
+    for r in 0..tile.live {
+        let at = (r, QUERIES);
+        pack::unpack::<S, W>(s, out.row(r), work.dqueries, at, job.options.scale);
+    }
 }
 
-/// Packs the queries (times scale) and dmix of a tile both ways, and makes its rows' Δ.
+/// Packs the queries and dmix of a tile both ways, and makes its rows' Δ.
 #[inline(always)]
-fn load_tile<S: Simd>(
+fn load_tile<S: Simd, const W: usize>(
     s: S,
+    job: &Job<'_>,
     work: &mut Work<'_>,
-    saved: Saved<'_>,
-    options: &Options<'_>,
-    (head, first, t): (usize, usize, usize),
+    tile: &Tile,
 ) -> Rows {
-    let (width, d) = (options.head_dim, options.padded_dim());
-    let live = QUERIES.min(t - first);
-    let column = head * width;
-    let queries = Columns {
-        rows: saved.qkv,
-        stride: options.qkv_width(),
-        first: column,
-        width,
-    };
-    let dmix = Columns {
-        rows: saved.dmix,
-        stride: options.mix_width(),
-        first: column,
-        width,
-    };
-    let mix = Columns {
-        rows: saved.mix,
-        ..dmix
-    };
-    pack::down(s, work.queries, queries, first, live, d, options.scale);
-    pack::down(s, work.dmix, dmix, first, live, d, 1.0);
-    let packed = |rows| Columns {
-        rows,
-        stride: d,
-        first: 0,
-        width,
-    };
-    pack::across(s, work.queries_across, packed(work.queries), 0, QUERIES);
-    pack::across(s, work.dmix_across, packed(work.dmix), 0, QUERIES);
+    let (options, d) = (job.options, job.options.padded_dim());
+    let place = (tile.first, tile.live);
+    let queries = job.columns(tile.head * options.head_dim);
+    let dmix = job.of_mix(job.dmix, tile.head);
+    let mix = job.of_mix(job.mix, tile.head);
+    let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
+    pack::rows::<S, W>(s, work.queries, queries, place, d, options.scale);
+    pack::across::<S, W>(s, work.queries_across, work.queries, LOG2_E);
+    pack::rows::<S, W>(s, work.dmix, dmix, place, d, kept);
+    pack::across::<S, W>(s, work.dmix_across, work.dmix, 1.0);
     let mut rows = Rows {
-        live,
-        lse: [0.0; QUERIES],
-        delta: [0.0; QUERIES],
+        lse: [[0.0; LANES]; 2],
+        delta: [[0.0; LANES]; 2],
     };
-    for r in 0..live {
-        rows.lse[r] = saved.lse[head * t + first + r];
-        rows.delta[r] = dot(s, dmix.row(first + r), mix.row(first + r));
+    for r in 0..tile.live {
+        let row = tile.first + r;
+        rows.lse.as_flattened_mut()[r] = job.lse[tile.head * job.t + row] * LOG2_E;
+        rows.delta.as_flattened_mut()[r] = dot(s, dmix.row(row), mix.row(row));
     }
     rows
 }
@@ -232,126 +282,91 @@ fn load_tile<S: Simd>(
 #[inline(always)]
 fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
     let mut acc = s.zero();
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        acc = s.mul_add(s.load_partial(a, 0.0), s.load_partial(b, 0.0), acc);
+    for i in (0..a.len()).step_by(LANES) {
+        acc = s.mul_add(simd::at(s, a, i), simd::at(s, b, i), acc);
     }
     s.sum(acc)
 }
 
 #[inline(always)]
-fn key_block<S: Simd>(
+fn key_block<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
     s: S,
-    work: &mut Work<'_>,
     options: &Options<'_>,
-    scores: Scores,
+    work: &mut Work<'_>,
+    tile: &Tile,
     rows: &Rows,
-    key: usize,
-    count: usize,
-    d: usize,
+    keys: Range<usize>,
 ) {
-    let width = options.head_dim;
-    let tall = count.next_multiple_of(PANEL);
-    let (key_panels, value_panels) = (&*work.key_panels, &*work.value_panels);
-    let key_rows = |row: usize| pack::panel(key_panels, key + row, width);
-    let value_rows = |row: usize| pack::panel(value_panels, key + row, width);
-    pack::product_across(
-        s,
-        work.weights,
-        key_rows,
-        work.queries_across,
-        false,
-        tall,
-        width,
-    );
-    pack::product_across(
-        s,
-        work.dscores,
-        value_rows,
-        work.dmix_across,
-        false,
-        tall,
-        width,
-    );
-
-    let masks = options
-        .dropout
-        .as_ref()
-        .map(|weights| (&*work.masks, weights.dropout.scale()));
-    let strips = (
-        &mut work.weights[..tall * QUERIES],
-        &mut work.dscores[..tall * QUERIES],
-    );
-    if scores.plain() && masks.is_none() {
-        weights_and_dscores::<S, true>(s, strips, scores, rows, None, key);
-    } else {
-        weights_and_dscores::<S, false>(s, strips, scores, rows, masks, key);
+    let (width, count) = (options.head_dim, work.count);
+    for key in keys.clone().step_by(MR) {
+        let here = (key - keys.start) * QUERIES..(key - keys.start + MR) * QUERIES;
+        let (weights, dscores) = (&mut work.weights[here.clone()], &mut work.dscores[here]);
+        let halves = tile.halves(key);
+        let (k, v) = (
+            (&work.keys[key * W..], count),
+            (&work.values[key * W..], count),
+        );
+        let (q, dmix) = (&*work.queries_across, &*work.dmix_across);
+        products::scores::<S, MR, NQ, W>(s, weights, k, q, halves.clone(), width);
+        products::scores::<S, MR, NQ, W>(s, dscores, v, dmix, halves.clone(), width);
+        let strips = (weights, dscores);
+        let masks = Masks::new(work.masks, tile.first);
+        if options.dropout.is_some() {
+            differentiate::<S, true>(s, strips, tile, rows, masks, key..key + MR, halves);
+        } else {
+            differentiate::<S, false>(s, strips, tile, rows, masks, key..key + MR, halves);
+        }
     }
-
-    pack::product_down(
-        s,
-        &mut work.dvalues[key * d..],
-        work.weights,
-        work.dmix,
-        (tall, rows.live),
-        d,
-    );
-    pack::product_down(
-        s,
-        &mut work.dkeys[key * d..],
-        work.dscores,
-        work.queries,
-        (tall, rows.live),
-        d,
-    );
-    let keys = &work.keys[key * d..];
-    let key_columns = |row: usize| Operand::new(&keys[row..], d);
-    pack::product_across(
-        s,
-        work.dqueries_across,
-        key_columns,
-        work.dscores,
-        true,
-        d,
-        count,
-    );
+    for key in keys.clone().step_by(MR) {
+        let (at, strip) = (key * W, (key - keys.start) * QUERIES);
+        let queries = tile.first_seeing(key)..tile.live;
+        let (weights, dscores) = (&work.weights[strip..], &work.dscores[strip..]);
+        let dvalues = (&mut work.dvalues[at..], count);
+        products::by_key::<S, MR, NV, W>(s, dvalues, weights, work.dmix, queries.clone());
+        let dkeys = (&mut work.dkeys[at..], count);
+        products::by_key::<S, MR, NV, W>(s, dkeys, dscores, work.queries, queries);
+    }
+    let k = (&work.keys[keys.start * W..], count);
+    for query in (0..tile.live).step_by(MR) {
+        let depth = tile.keys_of(query + MR).min(keys.end) - keys.start;
+        products::by_query::<S, MR, NV, W>(s, work.dqueries, work.dscores, k, query, depth);
+    }
 }
 
 /// In place: products become weights (dropped ones zero), dO Vᵀ becomes the gradient of the products.
 #[inline(always)]
-fn weights_and_dscores<S: Simd, const PLAIN: bool>(
+fn differentiate<S: Simd, const DROPOUT: bool>(
     s: S,
     (weights, dscores): (&mut [f32], &mut [f32]),
-    scores: Scores,
+    tile: &Tile,
     rows: &Rows,
-    masks: Option<(&[f32], f32)>,
-    first_key: usize,
+    masks: Masks<'_>,
+    keys: Range<usize>,
+    halves: Range<usize>,
 ) {
-    let (lse, delta) = (
-        rows.lse.as_chunks::<LANES>().0,
-        rows.delta.as_chunks::<LANES>().0,
-    );
     let weights = weights.as_chunks_mut::<LANES>().0;
     let dscores = dscores.as_chunks_mut::<LANES>().0;
-    for (i, (weight, dscore)) in weights.iter_mut().zip(dscores).enumerate() {
-        let (key, half) = (first_key + i / 2, i % 2);
-        let product = s.load(weight);
-        let (score, slope) = if PLAIN {
-            (product, s.splat(1.0))
-        } else {
-            scores.of(s, product, key, half)
-        };
-        let mut p = math::exp_lanes(s, s.sub(score, s.load(&lse[half])));
-        if scores.masks(key) {
-            p = scores.mask(s, p, 0.0, key, half);
+    let plain = tile.plain() && !tile.masks(keys.end);
+    for half in halves {
+        let (lse, delta) = (s.load(&rows.lse[half]), s.load(&rows.delta[half]));
+        for key in keys.clone() {
+            let at = (key - keys.start) * 2 + half;
+            let (weight, dscore) = (&mut weights[at], &mut dscores[at]);
+            let (mut score, mut slope) = (s.load(weight), s.splat(1.0));
+            if !plain {
+                (score, slope) = tile.of(s, score, key, half);
+                score = tile.mask(s, score, Tile::UNSEEN, key, half);
+            }
+            let p = math::exp2_lanes(s, s.sub(score, lse));
+            let (mut kept, mut dp) = (p, s.load(dscore));
+            if DROPOUT {
+                let dropped = masks.dropped(s, key, half);
+                kept = s.select(dropped, s.zero(), p);
+                dp = s.select(dropped, s.zero(), dp);
+            }
+            let ds = s.mul(p, s.sub(dp, delta));
+            s.store(kept, weight);
+            s.store(if plain { ds } else { s.mul(ds, slope) }, dscore);
         }
-        let (mut kept, mut dp) = (p, s.load(dscore));
-        if let Some((masks, scale)) = masks {
-            let dropped = pack::dropped(s, masks, key, scores.first_query, half);
-            kept = s.select(dropped, s.zero(), s.mul(p, s.splat(scale)));
-            dp = s.select(dropped, s.zero(), s.mul(dp, s.splat(scale)));
-        }
-        let ds = s.mul(p, s.sub(dp, s.load(&delta[half])));
-        s.store(kept, weight);
-        s.store(if PLAIN { ds } else { s.mul(ds, slope) }, dscore);
     }
 }

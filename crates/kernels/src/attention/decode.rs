@@ -1,25 +1,134 @@
-//! One query against a cache of keys and values, for generation: no dropout, nothing packed, the speed of memory.
+//! One query against a cache of keys and values, for generation: no dropout, nothing packed at the time, the speed
+//! of memory.
+//!
+//! The cache of a sequence holds, for each key head, its keys in blocks of sixteen positions with the positions
+//! across the lanes (element (d, j) of block b is that of position 16 b + j), then its values in panels of 32
+//! columns, a row a position, padded to whole vectors. Scores are products of broadcast queries with blocks and need no horizontal sum;
+//! every position's score is a sum over the head's columns in order, so it does not depend on how many positions
+//! there are. As keys and values of a head lie one behind the other, every line read tells where the one is that the
+//! next step reads, and it is fetched meanwhile. Mixed values gather in four sums, of every fourth position, so that additions need not wait for
+//! each other.
 
 use super::Options;
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::simd::{self, LANES, Simd};
+use crate::simd::{self, LANES, Simd, prefetch};
 use crate::softmax;
 
-/// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of `t` tokens, against keys and
-/// values[t, `kv_heads` * `head_dim`]. `scratch` holds at least `t` floats. `options.dropout` is ignored, and so is
-/// `options.causal`: the last query sees everything.
+/// Sums that mixed values gather in.
+const PHASES: usize = 4;
+/// Columns of a panel of values.
+const COLUMNS: usize = 2 * LANES;
+/// Blocks of keys whose scores are made side by side.
+const BLOCKS: usize = 4;
+
+/// Where a sequence's keys and values lie, of up to `positions` tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Cache {
+    kv_heads: usize,
+    head_dim: usize,
+    blocks: usize,
+}
+
+impl Cache {
+    /// The cache for `positions` tokens of the attention that `options` describe.
+    pub fn new(options: &Options<'_>, positions: usize) -> Self {
+        Self {
+            kv_heads: options.kv_heads,
+            head_dim: options.head_dim,
+            blocks: positions.div_ceil(LANES),
+        }
+    }
+
+    /// How many floats it is; they begin as zeros.
+    pub fn len(&self) -> usize {
+        self.kv_heads * (self.keys_len() + self.values_len())
+    }
+
+    /// Whether it has no room for any token.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn keys_len(&self) -> usize {
+        self.blocks * LANES * self.head_dim
+    }
+
+    fn value_width(&self) -> usize {
+        self.head_dim.next_multiple_of(LANES)
+    }
+
+    fn values_len(&self) -> usize {
+        self.blocks * LANES * self.value_width()
+    }
+
+    /// The keys and the values of a head.
+    fn head<'a>(&self, memory: &'a [f32], kv_head: usize) -> (&'a [f32], &'a [f32]) {
+        let len = self.keys_len() + self.values_len();
+        memory[kv_head * len..][..len].split_at(self.keys_len())
+    }
+
+    /// Keeps the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from `position` on.
+    pub fn remember(
+        &self,
+        memory: &mut [f32],
+        qkv: &[f32],
+        options: &Options<'_>,
+        position: usize,
+    ) {
+        assert_eq!(memory.len(), self.len(), "the cache has another size");
+        let width = options.qkv_width();
+        let rows = qkv.len() / width.max(1);
+        assert!(
+            position + rows <= self.blocks * LANES,
+            "the cache has no room for these positions"
+        );
+        for (position, row) in (position..).zip(qkv.chunks_exact(width.max(1))) {
+            for head in 0..self.kv_heads {
+                let key = &row[options.key_column(head)..][..self.head_dim];
+                let value = &row[options.value_column(head)..][..self.head_dim];
+                self.keep(memory, head, position, key, value);
+            }
+        }
+    }
+
+    fn keep(&self, memory: &mut [f32], head: usize, position: usize, key: &[f32], value: &[f32]) {
+        let len = self.keys_len() + self.values_len();
+        let (keys, values) = memory[head * len..][..len].split_at_mut(self.keys_len());
+        let block = &mut keys[position / LANES * LANES * self.head_dim..][..LANES * self.head_dim];
+        for (line, k) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(key) {
+            line[position % LANES] = *k;
+        }
+        let positions = self.blocks * LANES;
+        for (i, value) in value.chunks(COLUMNS).enumerate() {
+            let width = panel_width(self.value_width(), i);
+            let panel = &mut values[i * COLUMNS * positions..][..width * positions];
+            panel[position * width..][..value.len()].copy_from_slice(value);
+        }
+    }
+}
+
+/// Columns of the `i`th panel of values.
+fn panel_width(width: usize, i: usize) -> usize {
+    (width - i * COLUMNS).min(COLUMNS)
+}
+
+/// Floats of scratch that [`decode_one`] needs for `t` tokens.
+pub fn decode_scratch_len(t: usize) -> usize {
+    t.next_multiple_of(LANES)
+}
+
+/// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of the first `t` tokens of `memory`.
+/// `options.dropout` is ignored, and so is `options.causal`: the last query sees everything.
 pub fn decode_one(
     isa: Isa,
     mix: &mut [f32],
     scratch: &mut [f32],
     q: &[f32],
-    keys: &[f32],
-    values: &[f32],
+    (cache, memory): (&Cache, &[f32]),
     options: &Options<'_>,
     t: usize,
 ) {
-    let stride = options.kv_heads * options.head_dim;
     assert!(
         options.kv_heads > 0 && options.heads.is_multiple_of(options.kv_heads),
         "kv_heads divides heads"
@@ -29,8 +138,10 @@ pub fn decode_one(
         "q and mix are not one row"
     );
     assert!(
-        keys.len() >= t * stride && values.len() >= t * stride,
-        "the cache is shorter than t"
+        (cache.kv_heads, cache.head_dim) == (options.kv_heads, options.head_dim)
+            && memory.len() == cache.len()
+            && t <= cache.blocks * LANES,
+        "the cache is another attention's, or shorter than t"
     );
     assert!(
         options
@@ -38,9 +149,9 @@ pub fn decode_one(
             .is_none_or(|slopes| slopes.len() == options.heads),
         "one slope a head"
     );
-    let scores = &mut scratch[..t];
+    let scores = &mut scratch[..decode_scratch_len(t)];
     if t > 0 && options.head_dim > 0 {
-        dispatch!(isa, s => heads(s, mix, scores, q, keys, values, options));
+        dispatch!(isa, s => heads(s, mix, scores, q, (cache, memory), options, t));
     }
 }
 
@@ -50,54 +161,83 @@ fn heads<S: Simd>(
     mix: &mut [f32],
     scores: &mut [f32],
     q: &[f32],
-    keys: &[f32],
-    values: &[f32],
+    (cache, memory): (&Cache, &[f32]),
     options: &Options<'_>,
+    t: usize,
 ) {
-    let (width, stride) = (options.head_dim, options.kv_heads * options.head_dim);
     let group = options.heads / options.kv_heads;
-    for head in 0..options.heads {
-        let column = head / group * width;
-        let q = &q[head * width..][..width];
-        for (score, key) in scores.iter_mut().zip(keys.chunks_exact(stride)) {
-            *score = options.scale * dot(s, q, &key[column..][..width]);
-        }
-        bias(s, scores, options, head);
+    let rows = q
+        .chunks_exact(options.head_dim)
+        .zip(mix.chunks_exact_mut(options.head_dim));
+    for (head, (q, mix)) in rows.enumerate() {
+        let (keys, values) = cache.head(memory, head / group);
+        products(s, scores, q, keys, bytes(keys));
+        let scores = &mut scores[..t];
+        finish(s, scores, options, head);
         let (_, sum) = softmax::exponentials(s, scores);
-        let mix = &mut mix[head * width..][..width];
-        for (i, mix) in mix.chunks_mut(LANES).enumerate() {
-            let column = column + i * LANES;
-            let mut acc = s.zero();
-            for (&weight, value) in scores.iter().zip(values.chunks_exact(stride)) {
-                let value = s.load_partial(&value[column..][..mix.len()], 0.0);
-                acc = s.mul_add(s.splat(weight), value, acc);
-            }
-            s.store_partial(s.mul(acc, s.splat(1.0 / sum)), mix);
+        blend(s, mix, scores, values, cache.value_width(), 1.0 / sum);
+    }
+}
+
+#[inline(always)]
+fn bytes(x: &[f32]) -> usize {
+    size_of_val(x)
+}
+
+/// The products of q with every key of as many blocks as `scores` has vectors.
+#[inline(always)]
+fn products<S: Simd>(s: S, scores: &mut [f32], q: &[f32], keys: &[f32], ahead: usize) {
+    let blocks = keys.as_chunks::<LANES>().0.chunks(BLOCKS * q.len());
+    for (scores, keys) in scores.chunks_mut(BLOCKS * LANES).zip(blocks) {
+        let scores = scores.as_chunks_mut::<LANES>().0;
+        match scores.len() {
+            1 => some_products::<S, 1>(s, scores, q, keys, ahead),
+            2 => some_products::<S, 2>(s, scores, q, keys, ahead),
+            3 => some_products::<S, 3>(s, scores, q, keys, ahead),
+            _ => some_products::<S, BLOCKS>(s, scores, q, keys, ahead),
         }
     }
 }
 
 #[inline(always)]
-fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
-    let mut acc = s.zero();
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        acc = s.mul_add(s.load_partial(a, 0.0), s.load_partial(b, 0.0), acc);
+fn some_products<S: Simd, const N: usize>(
+    s: S,
+    scores: &mut [[f32; LANES]],
+    q: &[f32],
+    keys: &[[f32; LANES]],
+    ahead: usize,
+) {
+    let blocks: [&[[f32; LANES]]; N] = core::array::from_fn(|b| &keys[b * q.len()..][..q.len()]);
+    let mut sums = [s.zero(); N];
+    for (d, q) in q.iter().enumerate() {
+        let q = s.splat(*q);
+        for (sum, block) in sums.iter_mut().zip(blocks) {
+            prefetch(block[d].as_ptr().wrapping_byte_add(ahead));
+            *sum = s.mul_add(q, s.load(&block[d]), *sum);
+        }
     }
-    s.sum(acc)
+    for (score, sum) in scores.iter_mut().zip(sums) {
+        s.store(sum, score);
+    }
 }
 
+/// Products become scores: scaled, capped, lowered by distance.
 #[inline(always)]
-fn bias<S: Simd>(s: S, scores: &mut [f32], options: &Options<'_>, head: usize) {
+fn finish<S: Simd>(s: S, scores: &mut [f32], options: &Options<'_>, head: usize) {
+    simd::update(
+        s,
+        scores,
+        #[inline(always)]
+        |score| s.mul(score, s.splat(options.scale)),
+    );
     if let Some(cap) = options.softcap {
         simd::update(
             s,
             scores,
             #[inline(always)]
             |score| {
-                s.mul(
-                    s.splat(cap),
-                    math::tanh_lanes(s, s.mul(score, s.splat(1.0 / cap))),
-                )
+                let tanh = math::tanh_lanes(s, s.mul(score, s.splat(1.0 / cap)));
+                s.mul(s.splat(cap), tanh)
             },
         );
     }
@@ -106,5 +246,72 @@ fn bias<S: Simd>(s: S, scores: &mut [f32], options: &Options<'_>, head: usize) {
         for (j, score) in scores.iter_mut().enumerate() {
             *score -= slopes[head] * (last - j) as f32;
         }
+    }
+}
+
+/// mix = factor * the sum of the values' rows by weight, panel by panel.
+#[inline(always)]
+fn blend<S: Simd>(
+    s: S,
+    mix: &mut [f32],
+    weights: &[f32],
+    values: &[f32],
+    width: usize,
+    factor: f32,
+) {
+    let positions = values.len() / width;
+    for (i, mix) in mix.chunks_mut(COLUMNS).enumerate() {
+        let panel = &values[i * COLUMNS * positions..];
+        if panel_width(width, i) == LANES {
+            columns::<S, 1>(s, mix, weights, panel, bytes(values), factor);
+        } else {
+            columns::<S, 2>(s, mix, weights, panel, bytes(values), factor);
+        }
+    }
+}
+
+#[inline(always)]
+fn columns<S: Simd, const N: usize>(
+    s: S,
+    mix: &mut [f32],
+    weights: &[f32],
+    panel: &[f32],
+    ahead: usize,
+    factor: f32,
+) {
+    let rows = &panel.as_chunks::<LANES>().0.as_chunks::<N>().0[..weights.len()];
+    let (quads, rest) = weights.as_chunks::<PHASES>();
+    let (row_quads, row_rest) = rows.as_chunks::<PHASES>();
+    let mut sums = [[s.zero(); N]; PHASES];
+    for (quad, rows) in quads.iter().zip(row_quads) {
+        for (sum, (weight, row)) in sums.iter_mut().zip(quad.iter().zip(rows)) {
+            add_row(s, sum, *weight, row, ahead);
+        }
+    }
+    for (sum, (weight, row)) in sums.iter_mut().zip(rest.iter().zip(row_rest)) {
+        add_row(s, sum, *weight, row, ahead);
+    }
+    for (n, mix) in mix.chunks_mut(LANES).enumerate() {
+        let [a, b, c, d] = [0, 1, 2, 3].map(
+            #[inline(always)]
+            |phase: usize| sums[phase][n],
+        );
+        let sum = s.add(s.add(a, b), s.add(c, d));
+        s.store_partial(s.mul(sum, s.splat(factor)), mix);
+    }
+}
+
+#[inline(always)]
+fn add_row<S: Simd, const N: usize>(
+    s: S,
+    sum: &mut [S::F; N],
+    weight: f32,
+    row: &[[f32; LANES]; N],
+    ahead: usize,
+) {
+    let weight = s.splat(weight);
+    for (sum, lanes) in sum.iter_mut().zip(row) {
+        prefetch(lanes.as_ptr().wrapping_byte_add(ahead));
+        *sum = s.mul_add(weight, s.load(lanes), *sum);
     }
 }

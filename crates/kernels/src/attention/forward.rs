@@ -1,16 +1,40 @@
-//! Forward: a strip of weights for 32 queries at a time.
+//! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running softmax.
+//!
+//! The weights of a tile are 2^(score - top), where a row's `top` is the largest score of its first block of keys. It
+//! is raised, and what is summed scaled down, only when a score stands 2^16 above it: the quotient is the same, and
+//! the sums are hardly ever touched.
 
-use super::pack::{self, Columns};
-use super::{MASK_WORDS, Options, PANEL, QUERIES, Scores, Scratch, scratch_len};
+use super::masks::{self, Masks};
+use super::pack::{self, Columns, Scratch, Share};
+use super::shared::{Claims, Shared, Window};
+use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::matmul::SLACK;
-use crate::simd::{LANES, Simd};
-use crate::tile::Operand;
+use crate::simd::{self, LANES, Simd};
+use crate::team::{Alone, Team};
+use core::f32::consts::{LN_2, LOG2_E};
+use core::ops::Range;
+
+/// How far (in powers of two) a score may stand above its row's `top`.
+const HEADROOM: f32 = 16.0;
 
 /// mix[T, heads * `head_dim`] from qkv; lse[heads * T] is the log-sum-exp of each row of scores, for the backward.
 pub fn forward(
     isa: Isa,
+    mix: &mut [f32],
+    lse: &mut [f32],
+    scratch: &mut [f32],
+    qkv: &[f32],
+    options: &Options<'_>,
+    t: usize,
+) {
+    forward_by(isa, &Alone, mix, lse, scratch, qkv, options, t);
+}
+
+/// [`forward`] by a team, with the scratch of [`super::scratch_len_by`]; the same bits.
+pub fn forward_by(
+    isa: Isa,
+    team: &dyn Team,
     mix: &mut [f32],
     lse: &mut [f32],
     scratch: &mut [f32],
@@ -25,17 +49,84 @@ pub fn forward(
         "mix is not [T, heads * head_dim]"
     );
     assert_eq!(lse.len(), t * options.heads, "lse is not [heads, T]");
+    if t == 0 || options.head_dim == 0 {
+        return;
+    }
+    let most = if t <= LANES {
+        1
+    } else {
+        (options.heads * t.div_ceil(QUERIES)).min(Claims::MOST)
+    };
+    let tasks = team.size().clamp(1, most);
     assert!(
-        scratch.len() >= scratch_len(t, options),
+        scratch.len() >= tasks * task_len(t, options),
         "scratch is shorter than scratch_len"
     );
-    if t > 0 && options.head_dim > 0 {
-        dispatch!(isa, s => sequence(s, mix, lse, scratch, qkv, options, t));
+    if t <= LANES {
+        dispatch!(isa, s => short::forward(s, mix, lse, scratch, qkv, options, t));
+        return;
+    }
+    let job = Job {
+        mix: Shared::new(mix),
+        lse: Shared::new(lse),
+        scratch: Shared::new(scratch),
+        qkv,
+        options,
+        t,
+    };
+    let claims = Claims::new();
+    let work = |task| {
+        claims.take(task);
+        dispatch!(isa, s => by_width(s, &job, task, tasks));
+    };
+    if tasks == 1 {
+        work(0);
+    } else {
+        team.each(tasks, &work);
+    }
+}
+
+struct Job<'a> {
+    mix: Shared<'a>,
+    lse: Shared<'a>,
+    scratch: Shared<'a>,
+    qkv: &'a [f32],
+    options: &'a Options<'a>,
+    t: usize,
+}
+
+impl Job<'_> {
+    /// The rows of `mix` and of `lse` that belong to a tile.
+    fn outputs(&self, tile: &Tile) -> (Window<'_>, Window<'_>) {
+        let (t, width) = (self.t, self.options.head_dim);
+        let queries = tile.first..tile.first + tile.live;
+        let columns = tile.head * width..(tile.head + 1) * width;
+        // SAFETY: tiles of one head have different queries, those of different heads different columns of `mix` and
+        // different rows of `lse`; `Share` gives every tile to one task, which drops these windows before the next, and
+        // `Claims` lets every task run once.
+        unsafe {
+            (
+                self.mix
+                    .window(self.options.mix_width(), queries.clone(), columns),
+                self.lse.window(t, tile.head..tile.head + 1, queries),
+            )
+        }
+    }
+
+    fn columns(&self, first: usize) -> Columns<'_> {
+        Columns {
+            rows: self.qkv,
+            stride: self.options.qkv_width(),
+            first,
+            width: self.options.head_dim,
+        }
     }
 }
 
 /// The operands of a key head and the room for a tile.
 struct Work<'a> {
+    /// Rows of `keys` and of `values`.
+    count: usize,
     keys: &'a mut [f32],
     values: &'a mut [f32],
     queries: &'a mut [f32],
@@ -45,156 +136,265 @@ struct Work<'a> {
 }
 
 #[inline(always)]
-fn sequence<S: Simd>(
+fn by_width<S: Simd>(s: S, job: &Job<'_>, task: usize, tasks: usize) {
+    let narrow = job.options.padded_dim() == LANES;
+    match (S::WIDE, narrow) {
+        (true, false) => sequence::<S, 8, 2, 2, 32>(s, job, task, tasks),
+        (true, true) => sequence::<S, 8, 2, 1, 16>(s, job, task, tasks),
+        (false, false) => sequence::<S, 4, 1, 1, 32>(s, job, task, tasks),
+        (false, true) => sequence::<S, 4, 1, 1, 16>(s, job, task, tasks),
+    }
+}
+
+#[inline(always)]
+fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
     s: S,
-    mix: &mut [f32],
-    lse: &mut [f32],
-    scratch: &mut [f32],
-    qkv: &[f32],
-    options: &Options<'_>,
-    t: usize,
+    job: &Job<'_>,
+    task: usize,
+    tasks: usize,
 ) {
+    let (options, t) = (job.options, job.t);
     let (padded_t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
-    let mut scratch = Scratch(scratch);
+    let len = task_len(t, options);
+    // SAFETY: each task has one row of the scratch, and runs once.
+    let mut scratch = unsafe { job.scratch.window(len, task..task + 1, 0..len) };
+    let mut scratch = Scratch(scratch.row(0));
     let mut work = Work {
-        masks: scratch.take(padded_t * MASK_WORDS),
-        keys: scratch.take(padded_t * d + SLACK),
+        count: padded_t,
+        masks: scratch.take(padded_t * masks::WORDS),
+        keys: scratch.take(padded_t * d),
         values: scratch.take(padded_t * d),
-        queries: scratch.take(QUERIES * d + SLACK),
-        strip: scratch.take(padded_t * QUERIES),
+        queries: scratch.take(QUERIES * d),
+        strip: scratch.take(KEYS * QUERIES),
         mix: scratch.take(QUERIES * d),
     };
-    let columns = |first| Columns {
-        rows: qkv,
-        stride: options.qkv_width(),
-        first,
-        width: options.head_dim,
+    let tiles = (0..t).step_by(QUERIES);
+    let of_head: usize = tiles
+        .clone()
+        .map(|first| options.keys_seen(first + QUERIES, t))
+        .sum();
+    let share = Share {
+        task,
+        tasks,
+        total: options.heads * of_head,
     };
+    let mut done = 0;
     for kv_head in 0..options.kv_heads {
-        pack::key_panels(s, work.keys, columns(options.key_column(kv_head)), t);
-        pack::down(
-            s,
-            work.values,
-            columns(options.value_column(kv_head)),
-            0,
-            t,
-            d,
-            1.0,
-        );
+        let mut packed = false;
         for head in options.group(kv_head) {
-            let queries = columns(head * options.head_dim);
-            for first in (0..t).step_by(QUERIES) {
-                pack::refresh_masks(s, work.masks, options, head, first, t);
-                let lse = &mut lse[head * t..][..t];
-                query_tile(s, mix, lse, &mut work, queries, options, (head, first, t));
+            let mut masked = usize::MAX;
+            for first in tiles.clone() {
+                let tile = Tile::new(options, head, first, t);
+                let owns = share.owns(done);
+                done += tile.seen;
+                if !owns {
+                    continue;
+                }
+                if !packed {
+                    let (key, value) = (options.key_column(kv_head), options.value_column(kv_head));
+                    pack::rows::<S, W>(s, work.keys, job.columns(key), (0, t), d, 1.0);
+                    pack::rows::<S, W>(s, work.values, job.columns(value), (0, t), d, 1.0);
+                    packed = true;
+                }
+                if masks::chunk(first) != masked {
+                    masks::make(s, work.masks, options, (head, first, t));
+                    masked = masks::chunk(first);
+                }
+                query_tile::<S, MR, NQ, NV, W>(s, job, &mut work, &tile);
             }
         }
     }
 }
 
-#[inline(always)]
-fn query_tile<S: Simd>(
-    s: S,
-    mix: &mut [f32],
-    lse: &mut [f32],
-    work: &mut Work<'_>,
-    queries: Columns<'_>,
-    options: &Options<'_>,
-    (head, first, t): (usize, usize, usize),
-) {
-    let (width, d) = (options.head_dim, options.padded_dim());
-    let live = QUERIES.min(t - first);
-    let seen = options.keys_seen(first, t);
-    pack::across(s, work.queries, queries, first, live);
-    crate::simd::update(
-        s,
-        &mut work.queries[..QUERIES * width],
-        #[inline(always)]
-        |q| s.mul(q, s.splat(options.scale)),
-    );
-    let keys = &*work.keys;
-    let key_rows = |key: usize| pack::panel(keys, key, width);
-    let tall = seen.next_multiple_of(PANEL);
-    pack::product_across(s, work.strip, key_rows, work.queries, false, tall, width);
-
-    let scores = Scores::new(options, head, first);
-    let strip = work.strip[..seen * QUERIES].as_chunks_mut().0;
-    let max = maxima(s, strip, scores);
-    let sum = match &options.dropout {
-        Some(_) => exponentials::<S, true>(s, strip, max, work.masks, first),
-        None => exponentials::<S, false>(s, strip, max, &[], first),
-    };
-    for half in 0..2 {
-        let here = live.saturating_sub(half * LANES).min(LANES);
-        let value = s.add(max[half], math::ln_lanes(s, sum[half]));
-        let at = (first + half * LANES).min(t);
-        s.store_partial(value, &mut lse[at..][..here]);
-    }
-
-    let values = &*work.values;
-    let value_rows = |row: usize| Operand::new(&values[row..], d);
-    pack::product_across(s, work.mix, value_rows, work.strip, false, d, seen);
-    let stride = options.mix_width();
-    let kept = s.splat(
-        options
-            .dropout
-            .map_or(1.0, |weights| weights.dropout.scale()),
-    );
-    let factors = [s.div(kept, sum[0]), s.div(kept, sum[1])];
-    let mix = &mut mix[first * stride + head * width..];
-    pack::write_across(s, mix, stride, width, live, work.mix, factors);
+/// A softmax under way: for 32 queries the score that weights are relative to, and the sum of weights.
+struct Running<S: Simd> {
+    top: [S::F; 2],
+    sum: [S::F; 2],
 }
 
-/// Products become scores, those of keys that a query may not see -inf; gives the largest of each query.
 #[inline(always)]
-fn maxima<S: Simd>(s: S, strip: &mut [[f32; LANES]], scores: Scores) -> [S::F; 2] {
-    let mut max = [s.splat(f32::NEG_INFINITY); 2];
-    if !scores.plain() {
-        for (i, lanes) in strip.iter_mut().enumerate() {
-            let score = scores.of(s, s.load(lanes), i / 2, i % 2).0;
-            s.store(score, lanes);
+fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
+    s: S,
+    job: &Job<'_>,
+    work: &mut Work<'_>,
+    tile: &Tile,
+) {
+    let (options, d) = (job.options, job.options.padded_dim());
+    let queries = job.columns(tile.head * options.head_dim);
+    pack::rows::<S, W>(s, work.mix, queries, (tile.first, tile.live), d, 1.0);
+    pack::across::<S, W>(s, work.queries, work.mix, options.scale * LOG2_E);
+    work.mix.fill(0.0);
+    let mut running = Running::<S> {
+        top: [s.zero(); 2],
+        sum: [s.zero(); 2],
+    };
+    for key in (0..tile.seen).step_by(KEYS) {
+        let keys = key..tile.seen.min(key + KEYS);
+        let max = scores::<S, MR, NQ, W>(s, work, tile, keys.clone(), options.head_dim);
+        if key == 0 {
+            running.top = max;
+        } else {
+            raise::<S, W>(s, &mut running, max, work.mix);
+        }
+        let masks = Masks::new(work.masks, tile.first);
+        match &options.dropout {
+            Some(_) => weigh::<S, true>(s, work.strip, &mut running, tile, masks, keys.clone()),
+            None => weigh::<S, false>(s, work.strip, &mut running, tile, masks, keys.clone()),
+        }
+        let values = (&work.values[key * W..], work.count);
+        for query in (0..tile.live).step_by(MR) {
+            let depth = tile.keys_of(query + MR).min(keys.end) - key;
+            products::by_query::<S, MR, NV, W>(s, work.mix, work.strip, values, query, depth);
         }
     }
-    let open = if scores.causal {
-        strip.len().min(2 * scores.first_query)
-    } else {
-        strip.len()
-    };
-    let (open, diagonal) = strip.split_at_mut(open);
-    for (i, lanes) in diagonal.iter_mut().enumerate() {
-        let (key, half) = (scores.first_query + i / 2, i % 2);
-        let score = scores.mask(s, s.load(lanes), f32::NEG_INFINITY, key, half);
-        s.store(score, lanes);
-        max[half] = s.max(max[half], score);
-    }
-    for pair in open.as_chunks::<2>().0 {
-        max[0] = s.max(max[0], s.load(&pair[0]));
-        max[1] = s.max(max[1], s.load(&pair[1]));
+    finish::<S, W>(s, job, work.mix, &running, tile);
+}
+
+/// Writes the scores of a block of keys into the strip; gives the largest of each query.
+#[inline(always)]
+fn scores<S: Simd, const MR: usize, const NQ: usize, const W: usize>(
+    s: S,
+    work: &mut Work<'_>,
+    tile: &Tile,
+    keys: Range<usize>,
+    width: usize,
+) -> [S::F; 2] {
+    let mut max = [s.splat(Tile::UNSEEN); 2];
+    for key in keys.clone().step_by(MR) {
+        let strip = &mut work.strip[(key - keys.start) * QUERIES..][..MR * QUERIES];
+        let rows = (&work.keys[key * W..], work.count);
+        let halves = tile.halves(key);
+        products::scores::<S, MR, NQ, W>(s, strip, rows, work.queries, halves.clone(), width);
+        let last = keys.end.min(key + MR);
+        for half in halves {
+            max[half] = settle(s, strip, tile, key..last, half, max[half]);
+        }
     }
     max
 }
 
-/// Scores become e^(score - max), dropped ones zero; gives the sum of each query, dropped ones included.
+/// Products of some keys become scores, in place; gives the largest of each query, `max` included.
 #[inline(always)]
-fn exponentials<S: Simd, const DROPOUT: bool>(
+fn settle<S: Simd>(
     s: S,
-    strip: &mut [[f32; LANES]],
-    max: [S::F; 2],
-    masks: &[f32],
-    first: usize,
-) -> [S::F; 2] {
-    let mut sum = [s.zero(); 2];
-    for (key, pair) in strip.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+    strip: &mut [f32],
+    tile: &Tile,
+    keys: Range<usize>,
+    half: usize,
+    mut max: S::F,
+) -> S::F {
+    let strip = strip.as_chunks_mut::<LANES>().0.iter_mut();
+    let lanes = strip.skip(half).step_by(2).zip(keys.clone());
+    if tile.plain() && !tile.masks(keys.end) {
+        for (score, _) in lanes {
+            max = s.max(max, s.load(score));
+        }
+        return max;
+    }
+    for (lanes, key) in lanes {
+        let score = tile.of(s, s.load(lanes), key, half).0;
+        let score = tile.mask(s, score, Tile::UNSEEN, key, half);
+        s.store(score, lanes);
+        max = s.max(max, score);
+    }
+    max
+}
+
+/// Where a score stands too high, makes the largest one the row's top and scales down what is summed.
+#[inline(always)]
+fn raise<S: Simd, const W: usize>(s: S, running: &mut Running<S>, max: [S::F; 2], mix: &mut [f32]) {
+    let headroom = s.splat(HEADROOM);
+    let first = s.lt(s.add(running.top[0], headroom), max[0]);
+    let second = s.lt(s.add(running.top[1], headroom), max[1]);
+    if s.mask_bits(first) | s.mask_bits(second) == 0 {
+        return;
+    }
+    let mut factors = [[0.0; LANES]; 2];
+    for half in 0..2 {
+        let top = s.max(running.top[half], max[half]);
+        let factor = math::exp2_lanes(s, s.sub(running.top[half], top));
+        running.top[half] = top;
+        running.sum[half] = s.mul(running.sum[half], factor);
+        s.store(factor, &mut factors[half]);
+    }
+    let rows = mix.as_chunks_mut::<W>().0;
+    for (row, factor) in rows.iter_mut().zip(factors.as_flattened().iter().cycle()) {
+        simd::update(
+            s,
+            row,
+            #[inline(always)]
+            |x| s.mul(x, s.splat(*factor)),
+        );
+    }
+}
+
+/// Scores become weights, dropped ones zero; the sums gather them, dropped ones included.
+#[inline(always)]
+fn weigh<S: Simd, const DROPOUT: bool>(
+    s: S,
+    strip: &mut [f32],
+    running: &mut Running<S>,
+    tile: &Tile,
+    masks: Masks<'_>,
+    keys: Range<usize>,
+) {
+    let both = tile.keys_of(LANES).clamp(keys.start, keys.end);
+    let strip = strip.as_chunks_mut::<LANES>().0.as_chunks_mut::<2>().0;
+    let (open, late) = strip.split_at_mut(both - keys.start);
+    let (top, mut sum) = (running.top, running.sum);
+    for (i, pair) in open.iter_mut().enumerate() {
         for half in 0..2 {
-            let p = math::exp_lanes(s, s.sub(s.load(&pair[half]), max[half]));
+            let p = math::exp2_lanes(s, s.sub(s.load(&pair[half]), top[half]));
             sum[half] = s.add(sum[half], p);
-            let kept = if DROPOUT {
-                s.select(pack::dropped(s, masks, key, first, half), s.zero(), p)
-            } else {
-                p
-            };
-            s.store(kept, &mut pair[half]);
+            store_kept::<S, DROPOUT>(s, &mut pair[half], p, masks, keys.start + i, half);
         }
     }
-    sum
+    for (pair, key) in late.iter_mut().zip(both..keys.end) {
+        let p = math::exp2_lanes(s, s.sub(s.load(&pair[1]), top[1]));
+        sum[1] = s.add(sum[1], p);
+        store_kept::<S, DROPOUT>(s, &mut pair[1], p, masks, key, 1);
+    }
+    running.sum = sum;
+}
+
+#[inline(always)]
+fn store_kept<S: Simd, const DROPOUT: bool>(
+    s: S,
+    lanes: &mut [f32; LANES],
+    p: S::F,
+    masks: Masks<'_>,
+    key: usize,
+    half: usize,
+) {
+    let kept = if DROPOUT {
+        s.select(masks.dropped(s, key, half), s.zero(), p)
+    } else {
+        p
+    };
+    s.store(kept, lanes);
+}
+
+/// Divides by the sums and writes the tile's rows.
+#[inline(always)]
+fn finish<S: Simd, const W: usize>(
+    s: S,
+    job: &Job<'_>,
+    acc: &[f32],
+    running: &Running<S>,
+    tile: &Tile,
+) {
+    let kept = job.options.dropout.map_or(1.0, |w| w.dropout.scale());
+    let (mut mix, mut lse) = job.outputs(tile);
+    let (mut logs, mut factors) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
+    for half in 0..2 {
+        let sum = running.sum[half];
+        let log = s.mul_add(running.top[half], s.splat(LN_2), math::ln_lanes(s, sum));
+        s.store(log, &mut logs[half]);
+        s.store(s.div(s.splat(kept), sum), &mut factors[half]);
+    }
+    lse.row(0)
+        .copy_from_slice(&logs.as_flattened()[..tile.live]);
+    for (r, &factor) in factors.as_flattened()[..tile.live].iter().enumerate() {
+        pack::unpack::<S, W>(s, mix.row(r), acc, (r, QUERIES), factor);
+    }
 }

@@ -1,10 +1,9 @@
-//! How the operands of a head are laid out for the tiles, and how results go back into packed rows.
+//! How the operands of a head are laid out for the tiles: *rows*, cut into chunks of `W` columns that lie one after
+//! the other, element (row, c) at `c / W * count * W + row * W + c % W`; or *across*, element (row, c) at `c * 32 + row`.
 
-use super::{MASK_WORDS, Options, PANEL, QUERIES, WeightDropout};
-use crate::dropout::{self, CHUNK};
-use crate::matmul::{self, Strided};
-use crate::simd::{LANES, Simd};
-use crate::tile::{self, Operand};
+use super::QUERIES;
+use crate::simd::{self, LANES, Simd};
+use core::ops::Range;
 
 /// One head's columns of packed rows.
 #[derive(Clone, Copy)]
@@ -16,246 +15,113 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
+    #[inline(always)]
     pub(super) fn row(&self, t: usize) -> &'a [f32] {
         &self.rows[t * self.stride + self.first..][..self.width]
     }
-
-    /// The columns from row `t` on, as a matrix.
-    fn from(&self, t: usize) -> Strided<'a> {
-        let data = &self.rows[t * self.stride + self.first..];
-        Strided {
-            data,
-            row_stride: self.stride,
-            column_stride: 1,
-        }
-    }
 }
 
-/// Panels of eight keys: element (key, d) at `key / 8 * 8 * width + d * 8 + key % 8`.
+/// Copies `live` rows from row `first` on, each times `factor`, into `out.len() / padded` rows in chunks; what
+/// is missing is zero.
 #[inline(always)]
-pub(super) fn key_panels<S: Simd>(s: S, panels: &mut [f32], x: Columns<'_>, t: usize) {
-    matmul::pack(s, panels, x.from(0), PANEL, t, x.width);
-}
-
-/// The keys from `key` on to the end of their panel.
-#[inline(always)]
-pub(super) fn panel(panels: &[f32], key: usize, width: usize) -> Operand<'_> {
-    let inside = key % PANEL;
-    Operand::new(&panels[(key - inside) * width + inside..], PANEL)
-}
-
-/// A tile of queries across the lanes: element (query, d) at `d * 32 + query`, zero beyond `live` queries.
-#[inline(always)]
-pub(super) fn across<S: Simd>(s: S, tile: &mut [f32], x: Columns<'_>, first: usize, live: usize) {
-    matmul::pack(s, tile, x.from(first), QUERIES, live, x.width);
-}
-
-/// `rows.len() / padded` rows as they are, each padded with zeros, times `factor`; rows beyond `live` are zero.
-#[inline(always)]
-pub(super) fn down<S: Simd>(
+pub(super) fn rows<S: Simd, const W: usize>(
     s: S,
-    rows: &mut [f32],
+    out: &mut [f32],
     x: Columns<'_>,
-    first: usize,
-    live: usize,
+    (first, live): (usize, usize),
     padded: usize,
     factor: f32,
 ) {
-    for (r, row) in rows.chunks_exact_mut(padded).enumerate() {
-        if r >= live {
-            row.fill(0.0);
-            continue;
+    let count = out.len() / padded;
+    for (c, chunk) in out.chunks_exact_mut(count * W).enumerate() {
+        let columns = c * W..x.width.min((c + 1) * W);
+        let (live, dead) = chunk.split_at_mut(live * W);
+        for (r, y) in live.as_chunks_mut::<W>().0.iter_mut().enumerate() {
+            copy(s, y, &x.row(first + r)[columns.clone()], factor);
         }
-        let x = x.row(first + r).chunks(LANES);
-        for (y, x) in row.as_chunks_mut::<LANES>().0.iter_mut().zip(x) {
-            s.store(s.mul(load(s, x), s.splat(factor)), y);
+        dead.fill(0.0);
+    }
+}
+
+/// `y = factor * x`, zero beyond the end of `x`.
+#[inline(always)]
+fn copy<S: Simd, const W: usize>(s: S, y: &mut [f32; W], x: &[f32], factor: f32) {
+    let factor = s.splat(factor);
+    if let Some(x) = x.first_chunk::<W>() {
+        let x = x.as_chunks::<LANES>().0;
+        for (y, x) in y.as_chunks_mut::<LANES>().0.iter_mut().zip(x) {
+            s.store(s.mul(s.load(x), factor), y);
         }
+        return;
+    }
+    y.fill(0.0);
+    for i in (0..x.len()).step_by(LANES) {
+        simd::put(s, &mut y[..], i, s.mul(simd::at(s, x, i), factor));
     }
 }
 
+/// Turns a tile of 32 rows in chunks into one that has its rows across the lanes.
 #[inline(always)]
-fn load<S: Simd>(s: S, x: &[f32]) -> S::F {
-    match x.first_chunk() {
-        Some(x) => s.load(x),
-        None => s.load_partial(x, 0.0),
-    }
-}
-
-/// Writes a tile that has queries across its lanes to the columns of `live` rows, query by query, each times its
-/// lane of `factors`.
-#[inline(always)]
-pub(super) fn write_across<S: Simd>(
-    s: S,
-    rows: &mut [f32],
-    stride: usize,
-    width: usize,
-    live: usize,
-    tile: &[f32],
-    factors: [S::F; 2],
-) {
-    for (half, factor) in factors.into_iter().enumerate() {
-        for d in (0..width).step_by(LANES) {
-            let mut square = [s.zero(); LANES];
-            for (i, row) in square.iter_mut().enumerate() {
-                let lanes = &tile[(d + i) * QUERIES + half * LANES..];
-                *row = s.mul(load(s, &lanes[..LANES]), factor);
-            }
-            s.transpose(&mut square);
-            let here = live.saturating_sub(half * LANES).min(LANES);
-            for (i, v) in square.iter().enumerate().take(here) {
-                let at = (half * LANES + i) * stride + d;
-                s.store_partial(*v, &mut rows[at..][..LANES.min(width - d)]);
-            }
+pub(super) fn across<S: Simd, const W: usize>(s: S, out: &mut [f32], rows: &[f32], factor: f32) {
+    let rows = rows.as_chunks::<LANES>().0;
+    let out = out.as_chunks_mut::<LANES>().0;
+    let (down, factor) = (W / LANES, s.splat(factor));
+    for (at, half) in (0..rows.len() / QUERIES).flat_map(|at| [(at, 0), (at, 1)]) {
+        let (chunk, column) = (at / down, at % down);
+        let mut square = [s.zero(); LANES];
+        for (i, row) in square.iter_mut().enumerate() {
+            let r = half * LANES + i;
+            *row = s.mul(s.load(&rows[(chunk * QUERIES + r) * down + column]), factor);
         }
-    }
-}
-
-/// `out[row * 32 + query] = start + sum over step < depth of a(row, step) * b[step * 32 + query]` for `rows` rows, a
-/// multiple of eight. `a(row)` gives the operand of the rows from `row` on, side by side.
-#[inline(always)]
-pub(super) fn product_across<'a, S: Simd>(
-    s: S,
-    out: &mut [f32],
-    a: impl Fn(usize) -> Operand<'a>,
-    b: &[f32],
-    accumulate: bool,
-    rows: usize,
-    depth: usize,
-) {
-    if S::WIDE {
-        tiles_across::<S, 8, 2>(s, out, a, b, accumulate, rows, depth);
-    } else {
-        tiles_across::<S, 4, 1>(s, out, a, b, accumulate, rows, depth);
-    }
-}
-
-#[inline(always)]
-fn tiles_across<'a, S: Simd, const MR: usize, const NV: usize>(
-    s: S,
-    out: &mut [f32],
-    a: impl Fn(usize) -> Operand<'a>,
-    b: &[f32],
-    accumulate: bool,
-    rows: usize,
-    depth: usize,
-) {
-    for row in (0..rows).step_by(MR) {
-        for column in (0..QUERIES).step_by(NV * LANES) {
-            let out = &mut out[row * QUERIES + column..];
-            let start = if accumulate {
-                tile::load(s, out, QUERIES)
-            } else {
-                tile::zero(s)
-            };
-            let b = Operand::new(&b[column..], QUERIES);
-            let tile = tile::multiply::<S, MR, NV, 1>(s, start, a(row), b, depth);
-            tile::store(s, &tile, out, QUERIES);
+        s.transpose(&mut square);
+        for (i, &v) in square.iter().enumerate() {
+            s.store(v, &mut out[(at * LANES + i) * 2 + half]);
         }
     }
 }
 
-/// `out[key, d] += sum over query < live of strip[key * 32 + query] * b[query, d]` for `keys` keys, a multiple of
-/// eight; `out` and `b` have rows of `padded` elements.
+/// Writes row `row` of `count` rows in chunks to `y`, times `factor`.
 #[inline(always)]
-pub(super) fn product_down<S: Simd>(
+pub(super) fn unpack<S: Simd, const W: usize>(
     s: S,
-    out: &mut [f32],
-    strip: &[f32],
-    b: &[f32],
-    (keys, live): (usize, usize),
-    padded: usize,
+    y: &mut [f32],
+    rows: &[f32],
+    (row, count): (usize, usize),
+    factor: f32,
 ) {
-    let mut column = 0;
-    while column < padded {
-        if S::WIDE && column + 2 * LANES <= padded {
-            tiles_down::<S, 8, 2>(s, out, strip, b, (keys, live), padded, column);
-            column += 2 * LANES;
-        } else if S::WIDE {
-            tiles_down::<S, 8, 1>(s, out, strip, b, (keys, live), padded, column);
-            column += LANES;
-        } else {
-            tiles_down::<S, 4, 1>(s, out, strip, b, (keys, live), padded, column);
-            column += LANES;
-        }
+    let factor = s.splat(factor);
+    for column in (0..y.len()).step_by(LANES) {
+        let at = column / W * count * W + row * W + column % W;
+        let v = s.mul(simd::at(s, rows, at), factor);
+        simd::put(s, y, column, v);
     }
 }
 
-#[inline(always)]
-fn tiles_down<S: Simd, const MR: usize, const NV: usize>(
-    s: S,
-    out: &mut [f32],
-    strip: &[f32],
-    b: &[f32],
-    (keys, live): (usize, usize),
-    padded: usize,
-    column: usize,
-) {
-    for key in (0..keys).step_by(MR) {
-        let out = &mut out[key * padded + column..];
-        let a = Operand::new(&strip[key * QUERIES..], 1);
-        let b = Operand::new(&b[column..], padded);
-        let start = tile::load(s, out, padded);
-        let tile = tile::multiply::<S, MR, NV, QUERIES>(s, start, a, b, live);
-        tile::store(s, &tile, out, padded);
+/// What part of `total` is task `task`'s of `tasks`, when the whole is walked in order.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    pub(super) task: usize,
+    pub(super) tasks: usize,
+    pub(super) total: usize,
+}
+
+impl Share {
+    /// Whether the piece that begins at `done` belongs to it.
+    pub(super) fn owns(&self, done: usize) -> bool {
+        done * self.tasks / self.total == self.task
     }
 }
 
-/// The masks of a head for 128 queries from `first` (a multiple of 128) against `keys` keys: four words a key, a
-/// set bit for a dropped weight. They lie in f32 scratch as bits.
-#[inline(always)]
-pub(super) fn masks<S: Simd>(
-    s: S,
-    masks: &mut [f32],
-    weights: &WeightDropout,
-    head: usize,
-    first: usize,
-    keys: usize,
-    t: usize,
-) {
-    let chunks = (dropout::mask_stride(t) / CHUNK) as u64;
-    let first_row = weights.first_row + (head * t) as u64;
-    for (key, words) in masks
-        .as_chunks_mut::<MASK_WORDS>()
-        .0
-        .iter_mut()
-        .enumerate()
-        .take(keys)
-    {
-        let chunk = (first_row + key as u64) * chunks + (first / CHUNK) as u64;
-        let dropped = weights.dropout.dropped(s, chunk);
-        for (i, word) in words.iter_mut().enumerate() {
-            let low = u32::from(s.mask_bits(dropped[2 * i]));
-            let high = u32::from(s.mask_bits(dropped[2 * i + 1]));
-            *word = f32::from_bits(low | (high << 16));
-        }
+/// Cuts pieces off the caller's scratch.
+pub(super) struct Scratch<'a>(pub(super) &'a mut [f32]);
+
+impl<'a> Scratch<'a> {
+    pub(super) fn take(&mut self, len: usize) -> &'a mut [f32] {
+        let (piece, rest) = core::mem::take(&mut self.0).split_at_mut(len);
+        self.0 = rest;
+        piece
     }
 }
 
-/// Which of sixteen queries of a tile drop their weight for a key.
-#[inline(always)]
-pub(super) fn dropped<S: Simd>(s: S, masks: &[f32], key: usize, first: usize, half: usize) -> S::M {
-    let word = masks[key * MASK_WORDS + first % CHUNK / QUERIES].to_bits();
-    s.mask_from_bits((word >> (16 * half)) as u16)
-}
-
-/// Makes the masks when a tile begins a chunk of queries.
-#[inline(always)]
-pub(super) fn refresh_masks<S: Simd>(
-    s: S,
-    storage: &mut [f32],
-    options: &Options<'_>,
-    head: usize,
-    first: usize,
-    t: usize,
-) {
-    if let Some(weights) = &options.dropout
-        && first.is_multiple_of(CHUNK)
-    {
-        let keys = if options.causal {
-            t.min(first + CHUNK)
-        } else {
-            t
-        };
-        masks(s, storage, weights, head, first, keys, t);
-    }
-}
+/// Which sixteens of a tile's queries have something to do with a key.
+pub(super) type Halves = Range<usize>;

@@ -1,6 +1,8 @@
 use super::*;
 use crate::isa::Isa;
+use crate::team::{Alone, Team};
 use crate::testing::{SUMS, check_gradient, close, dot, narrow, to_f64, values};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 const SLOPES: [f32; 4] = [0.5, 0.25, 0.125, 0.0625];
 
@@ -27,10 +29,16 @@ fn dropout() -> WeightDropout {
 /// Shapes and switches, each alone and together.
 fn grid() -> Vec<(Options<'static>, usize)> {
     let mut grid = Vec::new();
-    for t in [1, 7, 17, 33, 64, 130, 161] {
+    for t in [
+        1, 2, 5, 7, 8, 9, 12, 15, 16, 17, 31, 33, 64, 65, 97, 130, 161,
+    ] {
         for causal in [true, false] {
             let plain = options(2, 1, 20, causal);
             grid.push((options(4, 4, 32, causal), t));
+            grid.push((options(4, 2, 4, causal), t));
+            grid.push((options(3, 1, 7, causal), t));
+            grid.push((options(1, 1, 16, causal), t));
+            grid.push((options(2, 2, 80, causal), t));
             grid.push((plain, t));
             grid.push((
                 Options {
@@ -73,52 +81,140 @@ fn fast_agrees_with_naive() {
             .iter()
             .map(|x| 2.0 * x)
             .collect();
-        let dmix = values(t * o.mix_width(), 2);
-        let mut mix = vec![0.0; t * o.mix_width()];
-        let mut lse = vec![0.0; t * o.heads];
-        let mut dqkv = vec![0.0; t * o.qkv_width()];
-        naive::forward(&mut mix, &mut lse, &to_f64(&qkv), &o, t);
-        naive::backward(&mut dqkv, &to_f64(&dmix), &to_f64(&qkv), &o, t);
-        for isa in Isa::available() {
-            let mut scratch = vec![f32::NAN; scratch_len(t, &o)];
-            let mut fast_mix = vec![f32::NAN; mix.len()];
-            let mut fast_lse = vec![f32::NAN; lse.len()];
-            forward(isa, &mut fast_mix, &mut fast_lse, &mut scratch, &qkv, &o, t);
-            close(
-                isa,
-                &format!("mix, T {t}, {o:?}"),
-                &fast_mix,
-                &narrow(&mix),
-                SUMS,
-            );
-            close(
-                isa,
-                &format!("lse, T {t}, {o:?}"),
-                &fast_lse,
-                &narrow(&lse),
-                SUMS,
-            );
-            let mut fast = vec![f32::NAN; dqkv.len()];
-            scratch.fill(f32::NAN);
-            backward(
-                isa,
-                &mut fast,
-                &mut scratch,
-                &dmix,
-                &fast_mix,
-                &fast_lse,
-                &qkv,
-                &o,
-                t,
-            );
-            close(
-                isa,
-                &format!("dqkv, T {t}, {o:?}"),
-                &fast,
-                &narrow(&dqkv),
-                SUMS,
-            );
+        agrees_with_naive(&o, t, &qkv, SUMS);
+    }
+}
+
+/// Scores that climb with the key far: a row's largest weight comes last, and far above the first.
+#[test]
+fn late_scores_may_tower_over_early_ones() {
+    for (t, causal) in [(16, true), (130, true), (200, false), (257, true)] {
+        let o = options(2, 1, 32, causal);
+        let mut qkv = values(t * o.qkv_width(), 1);
+        for (row, line) in qkv.chunks_exact_mut(o.qkv_width()).enumerate() {
+            let key = &mut line[o.key_column(0)..][..o.head_dim];
+            for k in key {
+                *k *= row as f32 / 4.0;
+            }
         }
+        // A score of a hundred is rounded by 4e-6, which is the relative error of its weight; the largest gradients here
+        // are sums of dozens of such weights times keys of up to 64.
+        agrees_with_naive(&o, t, &qkv, 10.0 * SUMS);
+    }
+}
+
+/// What forward and backward make of one sequence.
+#[derive(PartialEq, Debug)]
+struct Results {
+    mix: Vec<f32>,
+    lse: Vec<f32>,
+    dqkv: Vec<f32>,
+}
+
+fn run(isa: Isa, team: &dyn Team, o: &Options<'_>, t: usize, qkv: &[f32], dmix: &[f32]) -> Results {
+    let mut scratch = vec![f32::NAN; scratch_len_by(team.size(), t, o)];
+    let mut mix = vec![f32::NAN; t * o.mix_width()];
+    let mut lse = vec![f32::NAN; t * o.heads];
+    let mut dqkv = vec![f32::NAN; t * o.qkv_width()];
+    forward_by(isa, team, &mut mix, &mut lse, &mut scratch, qkv, o, t);
+    scratch.fill(f32::NAN);
+    backward_by(
+        isa,
+        team,
+        &mut dqkv,
+        &mut scratch,
+        dmix,
+        &mix,
+        &lse,
+        qkv,
+        o,
+        t,
+    );
+    Results { mix, lse, dqkv }
+}
+
+#[track_caller]
+fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
+    let dmix = values(t * o.mix_width(), 2);
+    let mut mix = vec![0.0; t * o.mix_width()];
+    let mut lse = vec![0.0; t * o.heads];
+    let mut dqkv = vec![0.0; t * o.qkv_width()];
+    naive::forward(&mut mix, &mut lse, &to_f64(qkv), o, t);
+    naive::backward(&mut dqkv, &to_f64(&dmix), &to_f64(qkv), o, t);
+    for isa in Isa::available() {
+        let fast = run(isa, &Alone, o, t, qkv, &dmix);
+        for (name, fast, naive) in [
+            ("mix", fast.mix, &mix),
+            ("lse", fast.lse, &lse),
+            ("dqkv", fast.dqkv, &dqkv),
+        ] {
+            let what = format!("{name}, T {t}, {o:?}");
+            close(isa, &what, &fast, &narrow(naive), tolerance);
+        }
+    }
+}
+
+/// Threads that take whatever task is next, the last one first.
+struct Threads(usize);
+
+impl Team for Threads {
+    fn size(&self) -> usize {
+        self.0
+    }
+
+    fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+        let left = AtomicUsize::new(tasks);
+        let next = || left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        std::thread::scope(|scope| {
+            for _ in 0..self.0 {
+                scope.spawn(|| {
+                    while let Ok(left) = next() {
+                        work(left - 1);
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_team_gives_the_bits_of_one_thread() {
+    for (o, t) in grid().into_iter().filter(|&(_, t)| t > 60 || t == 16) {
+        let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
+        let isa = Isa::detect();
+        let alone = run(isa, &Alone, &o, t, &qkv, &dmix);
+        for size in [2, 3, 7] {
+            let together = run(isa, &Threads(size), &o, t, &qkv, &dmix);
+            assert_eq!(together, alone, "{size} threads, T {t}, {o:?}");
+        }
+    }
+}
+
+/// Runs its first task again in place of the second.
+struct Careless;
+
+impl Team for Careless {
+    fn size(&self) -> usize {
+        2
+    }
+
+    fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(|_| work(0));
+    }
+}
+
+#[test]
+#[should_panic(expected = "task 0 twice")]
+fn a_team_that_repeats_a_task_is_caught() {
+    let (o, t) = (options(2, 2, 16, true), 40);
+    let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
+    run(Isa::detect(), &Careless, &o, t, &qkv, &dmix);
+}
+
+#[test]
+fn scratch_for_a_sequence_does_for_a_shorter_one() {
+    for (o, _) in grid() {
+        assert!((0..200).all(|t| scratch_len(t, &o) <= scratch_len(t + 1, &o)));
     }
 }
 
@@ -154,17 +250,16 @@ fn decoding_is_the_last_row_of_a_forward() {
         let qkv = values(t * o.qkv_width(), 5);
         let (mut mix, mut lse) = (vec![0.0; t * o.mix_width()], vec![0.0; t * o.heads]);
         naive::forward(&mut mix, &mut lse, &to_f64(&qkv), &o, t);
-        let columns = |first: usize, count: usize| -> Vec<f32> {
-            let rows = qkv.chunks_exact(o.qkv_width());
-            rows.flat_map(|row| row[first..first + count].to_vec())
-                .collect()
-        };
-        let keys = columns(o.key_column(0), o.kv_heads * o.head_dim);
-        let cache = columns(o.value_column(0), o.kv_heads * o.head_dim);
         let q = &qkv[(t - 1) * o.qkv_width()..][..o.mix_width()];
-        for isa in Isa::available() {
-            let (mut row, mut scratch) = (vec![0.0; o.mix_width()], vec![f32::NAN; t]);
-            decode_one(isa, &mut row, &mut scratch, q, &keys, &cache, &o, t);
+        for (isa, room) in Isa::available().flat_map(|isa| [(isa, t), (isa, t + 40)]) {
+            let cache = Cache::new(&o, room);
+            let mut memory = vec![0.0; cache.len()];
+            let (early, late) = qkv.split_at(t / 2 * o.qkv_width());
+            cache.remember(&mut memory, early, &o, 0);
+            cache.remember(&mut memory, late, &o, t / 2);
+            let mut row = vec![f32::NAN; o.mix_width()];
+            let mut scratch = vec![f32::NAN; decode_scratch_len(t)];
+            decode_one(isa, &mut row, &mut scratch, q, (&cache, &memory), &o, t);
             let expected = narrow(&mix[(t - 1) * o.mix_width()..]);
             close(isa, &format!("decode, T {t}, {o:?}"), &row, &expected, SUMS);
         }

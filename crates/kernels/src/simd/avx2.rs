@@ -41,13 +41,6 @@ pub(super) fn max8(a: __m256) -> f32 {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn high_product(a: __m256i, b: __m256i) -> __m256i {
-    let even = _mm256_srli_epi64::<32>(_mm256_mul_epu32(a, b));
-    _mm256_blend_epi32::<0xaa>(even, _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), b))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
 fn power_of_two(n: __m256) -> __m256 {
     let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
@@ -121,14 +114,22 @@ impl Simd for Avx2 {
                 _mm256_loadu_si256(x.as_ptr().add(8).cast()),
             )
         }
+        fn store_u(v: U, y: &mut [u32; LANES]) -> () {
+            _mm256_storeu_si256(y.as_mut_ptr().cast(), v.0);
+            _mm256_storeu_si256(y.as_mut_ptr().add(8).cast(), v.1);
+        }
         fn add_u(a: U, b: U) -> U { Pair(_mm256_add_epi32(a.0, b.0), _mm256_add_epi32(a.1, b.1)) }
         fn xor_u(a: U, b: U) -> U { Pair(_mm256_xor_si256(a.0, b.0), _mm256_xor_si256(a.1, b.1)) }
         fn and_u(a: U, b: U) -> U { Pair(_mm256_and_si256(a.0, b.0), _mm256_and_si256(a.1, b.1)) }
-        fn mul_wide_u(a: U, b: u32) -> (U, U) {
+        fn mul_even_u(a: U, b: u32) -> U {
             let b = _mm256_set1_epi32(b as i32);
-            (
-                Pair(high_product(a.0, b), high_product(a.1, b)),
-                Pair(_mm256_mullo_epi32(a.0, b), _mm256_mullo_epi32(a.1, b)),
+            Pair(_mm256_mul_epu32(a.0, b), _mm256_mul_epu32(a.1, b))
+        }
+        fn odd_u(a: U) -> U { Pair(_mm256_srli_epi64::<32>(a.0), _mm256_srli_epi64::<32>(a.1)) }
+        fn interleave_u(even: U, odd: U) -> U {
+            Pair(
+                _mm256_blend_epi32::<0xaa>(even.0, _mm256_slli_epi64::<32>(odd.0)),
+                _mm256_blend_epi32::<0xaa>(even.1, _mm256_slli_epi64::<32>(odd.1)),
             )
         }
         fn lt_i(a: U, b: U) -> F {

@@ -4,6 +4,7 @@ use super::{LANES, Simd};
 // Listing the intrinsics would repeat the file.
 #[allow(clippy::wildcard_imports)]
 use core::arch::x86_64::*;
+use core::mem::transmute;
 
 /// Proof of AVX-512 F, BW, CD, DQ, VL, AVX2 and FMA.
 #[derive(Clone, Copy)]
@@ -16,6 +17,61 @@ pub(crate) struct Avx512(());
 #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma")]
 pub(crate) unsafe fn enter<R>(f: impl FnOnce(Avx512) -> R) -> R {
     f(Avx512(()))
+}
+
+/// Proof of AVX-512 BF16.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16(());
+
+/// Runs `f` compiled for AVX-512 with products of bf16.
+///
+/// # Safety
+/// The processor must have the features named here.
+#[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+pub(crate) unsafe fn enter_bf16<R>(f: impl FnOnce(Avx512, Bf16) -> R) -> R {
+    f(Avx512(()), Bf16(()))
+}
+
+// The value is not read: it is the proof.
+#[allow(clippy::unused_self)]
+impl Bf16 {
+    /// Each lane of `low` and of `high` rounded to bf16, in the low and the high half of that lane.
+    #[inline(always)]
+    pub(crate) fn pair(self, low: __m512, high: __m512) -> __m512i {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe {
+            let order = core::array::from_fn::<u16, 32, _>(
+                #[inline(always)]
+                |i| (i / 2 + i % 2 * 16) as u16,
+            );
+            let order = _mm512_loadu_si512(order.as_ptr().cast());
+            _mm512_permutexvar_epi16(order, self.narrow(low, high))
+        }
+    }
+
+    /// The 32 lanes of `low` and `high` rounded to bf16, in order.
+    #[inline(always)]
+    pub(crate) fn narrow(self, low: __m512, high: __m512) -> __m512i {
+        // SAFETY: `self` proves that the processor has the instruction; the types differ in name alone.
+        unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
+    }
+
+    /// The halves of each lane change places.
+    #[inline(always)]
+    pub(crate) fn swap(self, a: __m512i) -> __m512i {
+        // SAFETY: `self` proves that the processor has the instruction.
+        unsafe { _mm512_rol_epi32::<16>(a) }
+    }
+
+    /// `c + a_high * b_high + a_low * b_low`, in this order, each multiply-add rounded once.
+    #[inline(always)]
+    pub(crate) fn mul_add(self, a: __m512i, b: __m512i, c: __m512) -> __m512 {
+        // SAFETY: `self` proves that the processor has the instruction; the types differ in name alone.
+        unsafe {
+            let words = |v| transmute::<__m512i, __m512bh>(v);
+            _mm512_dpbf16_ps(c, words(a), words(b))
+        }
+    }
 }
 
 #[inline(always)]
@@ -58,6 +114,9 @@ impl Simd for Avx512 {
             let biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
         }
+        fn scale_by_power(p: __m512, n: __m512) -> __m512 {
+            _mm512_scalef_ps(p, n)
+        }
         fn lt(a: __m512, b: __m512) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
         fn select(m: __mmask16, a: __m512, b: __m512) -> __m512 { _mm512_mask_blend_ps(m, b, a) }
         fn sum(a: __m512) -> f32 {
@@ -70,15 +129,18 @@ impl Simd for Avx512 {
         }
         fn splat_u(x: u32) -> __m512i { _mm512_set1_epi32(x as i32) }
         fn load_u(x: &[u32; LANES]) -> __m512i { _mm512_loadu_si512(x.as_ptr().cast()) }
+        fn store_u(v: __m512i, y: &mut [u32; LANES]) -> () {
+            _mm512_storeu_si512(y.as_mut_ptr().cast(), v);
+        }
         fn add_u(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
         fn xor_u(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
         fn and_u(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
-        fn mul_wide_u(a: __m512i, b: u32) -> (__m512i, __m512i) {
-            let b = _mm512_set1_epi32(b as i32);
-            let even = _mm512_mul_epu32(a, b);
-            let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(a), b);
-            let high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(even), odd);
-            (high, _mm512_mullo_epi32(a, b))
+        fn mul_even_u(a: __m512i, b: u32) -> __m512i {
+            _mm512_mul_epu32(a, _mm512_set1_epi32(b as i32))
+        }
+        fn odd_u(a: __m512i) -> __m512i { _mm512_srli_epi64::<32>(a) }
+        fn interleave_u(even: __m512i, odd: __m512i) -> __m512i {
+            _mm512_mask_shuffle_epi32::<_MM_PERM_CCAA>(even, 0xaaaa, odd)
         }
         fn lt_i(a: __m512i, b: __m512i) -> __mmask16 { _mm512_cmplt_epi32_mask(a, b) }
         fn bits(a: __m512) -> __m512i { _mm512_castps_si512(a) }

@@ -131,6 +131,10 @@ impl<const FUSED: bool> Simd for Lanes<FUSED> {
         Array(*x)
     }
     #[inline(always)]
+    fn store_u(self, v: Self::U, y: &mut [u32; LANES]) {
+        *y = v.0;
+    }
+    #[inline(always)]
     fn add_u(self, a: Self::U, b: Self::U) -> Self::U {
         each(a, b, u32::wrapping_add)
     }
@@ -147,12 +151,28 @@ impl<const FUSED: bool> Simd for Lanes<FUSED> {
         each(a, a, |a, _| a >> BITS)
     }
     #[inline(always)]
-    fn mul_wide_u(self, a: Self::U, b: u32) -> (Self::U, Self::U) {
-        let product = each(a, a, |a, _| u64::from(a) * u64::from(b));
-        (
-            each(product, a, |p, _| (p >> 32) as u32),
-            each(product, a, |p, _| p as u32),
-        )
+    fn mul_even_u(self, a: Self::U, b: u32) -> Self::U {
+        let mut words = [0; LANES];
+        for (pair, a) in words
+            .as_chunks_mut::<2>()
+            .0
+            .iter_mut()
+            .zip(a.0.as_chunks::<2>().0)
+        {
+            let product = u64::from(a[0]) * u64::from(b);
+            *pair = [product as u32, (product >> 32) as u32];
+        }
+        Array(words)
+    }
+    #[inline(always)]
+    fn odd_u(self, a: Self::U) -> Self::U {
+        Array(from_fn(|i| if i % 2 == 0 { a.0[i + 1] } else { 0 }))
+    }
+    #[inline(always)]
+    fn interleave_u(self, even: Self::U, odd: Self::U) -> Self::U {
+        Array(from_fn(
+            |i| if i % 2 == 0 { even.0[i] } else { odd.0[i - 1] },
+        ))
     }
     #[inline(always)]
     fn lt_i(self, a: Self::U, b: Self::U) -> Self::M {

@@ -46,6 +46,13 @@ pub(crate) trait Simd: Copy {
     fn round(self, a: Self::F) -> Self::F;
     /// 2^n for an integer-valued n in -126 ..= 127.
     fn exp2i(self, n: Self::F) -> Self::F;
+    /// `p * 2^n` for p near one and an integer-valued n up to 127; below -126 it may be zero at once, below -151 it is.
+    #[inline(always)]
+    fn scale_by_power(self, p: Self::F, n: Self::F) -> Self::F {
+        let low = self.splat(-126.0);
+        let value = self.mul(p, self.exp2i(self.max(low, n)));
+        self.select(self.lt(n, low), self.zero(), value)
+    }
     fn lt(self, a: Self::F, b: Self::F) -> Self::M;
     /// `a` where the mask is set, else `b`.
     fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
@@ -58,12 +65,17 @@ pub(crate) trait Simd: Copy {
 
     fn splat_u(self, x: u32) -> Self::U;
     fn load_u(self, x: &[u32; LANES]) -> Self::U;
+    fn store_u(self, v: Self::U, y: &mut [u32; LANES]);
     fn add_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn xor_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn and_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn shr_u<const BITS: u32>(self, a: Self::U) -> Self::U;
-    /// The high and the low word of the product with one number.
-    fn mul_wide_u(self, a: Self::U, b: u32) -> (Self::U, Self::U);
+    /// The products of the even lanes with one number: the low word in the even lane, the high word in the next.
+    fn mul_even_u(self, a: Self::U, b: u32) -> Self::U;
+    /// Each odd lane in the even one before it; zeros in the odd ones.
+    fn odd_u(self, a: Self::U) -> Self::U;
+    /// The even lanes of `even`, each followed by that even lane of `odd`.
+    fn interleave_u(self, even: Self::U, odd: Self::U) -> Self::U;
     /// `a < b` as signed numbers.
     fn lt_i(self, a: Self::U, b: Self::U) -> Self::M;
     fn bits(self, a: Self::F) -> Self::U;
@@ -109,6 +121,18 @@ pub(crate) trait Simd: Copy {
     fn iota(self) -> Self::F {
         self.load(&core::array::from_fn(|i| i as f32))
     }
+}
+
+/// Asks for the cache line of an address that will be read. Any address will do: nothing is read.
+#[inline(always)]
+pub(crate) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has the instruction, and it has no effect on anything but the caches.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Sixteen lanes from index `i` on, zeros beyond the end.

@@ -23,7 +23,10 @@ fn reductions<S: Simd>(s: S, x: &[f32]) -> (f32, f32) {
 
 #[inline(always)]
 fn products<S: Simd>(s: S, x: &[u32; LANES], b: u32) -> bool {
-    let (high, low) = s.mul_wide_u(s.load_u(x), b);
+    let x_lanes = s.load_u(x);
+    let (even, odd) = (s.mul_even_u(x_lanes, b), s.mul_even_u(s.odd_u(x_lanes), b));
+    let low = s.interleave_u(even, odd);
+    let high = s.interleave_u(s.odd_u(even), s.odd_u(odd));
     let expect_high: [u32; LANES] =
         core::array::from_fn(|i| ((u64::from(x[i]) * u64::from(b)) >> 32) as u32);
     let expect_low: [u32; LANES] = core::array::from_fn(|i| x[i].wrapping_mul(b));

@@ -1,0 +1,233 @@
+//! The threads of an engine: chunks are handed out one by one, and a thread that finds none left helps the others
+//! with theirs.
+//!
+//! Who runs what is decided as it comes and shows in no number: tasks of a batch are cut by its shape, and what a
+//! [`Team`] cuts further (rows of a matrix, features of a gradient, heads) are parts whose numbers do not depend
+//! on the cut.
+
+use std::{
+    ops::Range,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
+
+use crate::ImportError;
+
+/// The most threads that share one piece of work: their scratch is set aside for every thread.
+const MOST_HELPERS: usize = 8;
+
+/// The threads.
+#[derive(Debug)]
+pub(super) struct Crew {
+    /// Nothing where the caller's thread is the only one.
+    pool: Option<ThreadPool>,
+}
+
+impl Crew {
+    pub(super) fn new(threads: usize) -> Result<Self, ImportError> {
+        if threads <= 1 {
+            return Ok(Self { pool: None });
+        }
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("gptlab-{i}"))
+            .build()
+            .map_err(|e| ImportError::Threads(e.to_string()))?;
+        Ok(Self { pool: Some(pool) })
+    }
+
+    /// The threads, where there is more than the caller's.
+    pub(super) fn pool(&self) -> Option<&ThreadPool> {
+        self.pool.as_ref()
+    }
+
+    /// The most parts that a [`Team`] of this crew cuts anything into.
+    pub(super) fn most_parts(&self) -> usize {
+        let threads = self
+            .pool
+            .as_ref()
+            .map_or(1, ThreadPool::current_num_threads);
+        threads.min(MOST_HELPERS)
+    }
+
+    /// Calls `work` with each of `tasks` on one thread, with the team that may help there. Tasks that are `small`
+    /// are not worth waking anyone for.
+    pub(super) fn each<T>(
+        &self,
+        tasks: impl Iterator<Item = T> + Send,
+        small: bool,
+        work: impl Fn(T, Team) + Sync,
+    ) {
+        let Some(pool) = self.pool.as_ref().filter(|_| !small) else {
+            tasks.for_each(|task| work(task, Team::ALONE));
+            return;
+        };
+        let (tasks, idle) = (Mutex::new(tasks), AtomicUsize::new(0));
+        let next = || {
+            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.next()
+        };
+        pool.broadcast(|_| {
+            let team = Team { idle: Some(&idle) };
+            while let Some(task) = next() {
+                work(task, team);
+            }
+            // From here on this thread steals parts of others' tasks.
+            idle.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// Those who may help with a task: the thread it runs on, and whoever is idle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Team<'a> {
+    idle: Option<&'a AtomicUsize>,
+}
+
+impl Team<'_> {
+    pub(super) const ALONE: Self = Self { idle: None };
+
+    /// Into how many parts to cut work of `amount`, where less than `least` is not worth a thread.
+    fn parts(self, amount: usize, least: usize) -> usize {
+        gptlab_kernels::Team::size(&self).min(amount / least).max(1)
+    }
+}
+
+impl gptlab_kernels::Team for Team<'_> {
+    /// How many could work now.
+    fn size(&self) -> usize {
+        let idle = self.idle.map_or(0, |idle| idle.load(Ordering::Relaxed));
+        (1 + idle).min(MOST_HELPERS)
+    }
+
+    fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+        if self.idle.is_none() || tasks < 2 {
+            (0..tasks).for_each(work);
+        } else {
+            (0..tasks).into_par_iter().with_max_len(1).for_each(work);
+        }
+    }
+}
+
+/// A matrix: its numbers, and how many a row has.
+pub(super) type Rows<'a> = (&'a mut [f32], usize);
+
+/// How work by rows is cut.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    /// What the rows cost in all, and the least that is worth a thread, in one unit.
+    pub(super) amount: usize,
+    pub(super) least: usize,
+    /// How much scratch a part needs.
+    pub(super) scratch: usize,
+}
+
+/// Calls `work` with ranges of rows that cover `0..rows`, with those rows of each matrix, and with scratch of its
+/// own.
+pub(super) fn by_rows<const N: usize>(
+    team: Team,
+    cut: Cut,
+    rows: usize,
+    matrices: [Rows; N],
+    scratch: &mut [f32],
+    work: impl Fn(Range<usize>, [&mut [f32]; N], &mut [f32]) + Sync,
+) {
+    let parts = team.parts(cut.amount, cut.least);
+    halve(parts, cut.scratch, 0..rows, matrices, scratch, &work);
+}
+
+/// Tiles are this many rows high: a cut elsewhere would make more of them.
+const TILE: usize = 12;
+
+fn halve<const N: usize>(
+    parts: usize,
+    scratch_len: usize,
+    rows: Range<usize>,
+    mut matrices: [Rows; N],
+    scratch: &mut [f32],
+    work: &(impl Fn(Range<usize>, [&mut [f32]; N], &mut [f32]) + Sync),
+) {
+    let first = parts / 2;
+    let middle = (rows.len() * first / parts).next_multiple_of(TILE);
+    if first == 0 || middle >= rows.len() {
+        work(rows, matrices.map(|(numbers, _)| numbers), scratch);
+        return;
+    }
+    let low = matrices.each_mut().map(|(numbers, width)| {
+        let (before, after) = std::mem::take(numbers).split_at_mut(middle * *width);
+        *numbers = after;
+        (before, *width)
+    });
+    let (mine, theirs) = scratch.split_at_mut(scratch_len * first);
+    let middle = rows.start + middle;
+    rayon::join(
+        || halve(first, scratch_len, rows.start..middle, low, mine, work),
+        || {
+            halve(
+                parts - first,
+                scratch_len,
+                middle..rows.end,
+                matrices,
+                theirs,
+                work,
+            )
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once_for_any_number_of_threads() {
+        for threads in [1, 2, 5] {
+            let crew = Crew::new(threads).unwrap();
+            let counts: Vec<AtomicUsize> = (0..17).map(|_| AtomicUsize::new(0)).collect();
+            crew.each(0..17, false, |i: usize, team| {
+                gptlab_kernels::Team::each(&team, 3, &|_| {
+                    counts[i].fetch_add(1, Ordering::Relaxed);
+                });
+            });
+            assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 3));
+        }
+    }
+
+    #[test]
+    fn idle_threads_join_the_last_task() {
+        let crew = Crew::new(3).unwrap();
+        crew.each(0..1, false, |_, team| {
+            while gptlab_kernels::Team::size(&team) < 3 {
+                std::thread::yield_now();
+            }
+        });
+    }
+
+    #[test]
+    fn parts_cover_the_rows_of_every_matrix() {
+        for (parts, rows) in [(1, 5), (2, 100), (3, 37), (8, 1000), (8, 7)] {
+            let (mut a, mut b) = (vec![0.0; rows * 3], vec![0.0; rows]);
+            let mut scratch = vec![0.0; parts * 2];
+            let matrices = [(a.as_mut_slice(), 3), (b.as_mut_slice(), 1)];
+            halve(
+                parts,
+                2,
+                0..rows,
+                matrices,
+                &mut scratch,
+                &|range, [a, b], scratch| {
+                    assert!(scratch.len() >= 2);
+                    assert_eq!((a.len(), b.len()), (range.len() * 3, range.len()));
+                    a.iter_mut().for_each(|a| *a += 1.0);
+                    b.iter_mut().zip(range).for_each(|(b, row)| *b = row as f32);
+                },
+            );
+            assert!(a.iter().all(|a| *a == 1.0));
+            assert!(b.iter().enumerate().all(|(i, b)| *b == i as f32));
+        }
+    }
+}

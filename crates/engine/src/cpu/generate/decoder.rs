@@ -1,0 +1,160 @@
+//! What all texts share, and what each has of its own.
+
+use gptlab_kernels::attention::Cache;
+use gptlab_model::Graph;
+
+use super::{
+    PromptError,
+    layout::Layout,
+    matrices::Weights,
+    rows::{Rows, Work},
+};
+use crate::{
+    ImportError,
+    cpu::{Isa, Options, check_len, memory::Aligned, program::Program},
+};
+
+/// From this many weights on, several threads read them faster than one.
+const LARGE: usize = 1 << 23;
+
+/// A model made ready to decode.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    pub(super) program: Program,
+    pub(super) weights: Weights,
+    pub(super) layout: Layout,
+    /// By node: how its keys and values are kept; `None` but for attention, and where nothing can be kept.
+    pub(super) caches: Vec<Option<Cache>>,
+    causal: bool,
+}
+
+/// A text as far as it goes.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) context: Vec<u32>,
+    /// By node: keys and values of the first `cached` tokens.
+    pub(super) memory: Vec<Aligned<f32>>,
+    pub(super) cached: usize,
+    /// Whether the logits are those after the whole context.
+    fresh: bool,
+    logits: Vec<f32>,
+}
+
+impl Decoder {
+    pub(super) fn new(
+        graph: Graph,
+        weights: &[f32],
+        options: Options,
+    ) -> Result<Self, ImportError> {
+        check_len(graph.params().total(), weights.len())?;
+        let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());
+        let causal = attentions.all(|(_, a)| a.causal);
+        let weights = Weights::new(&graph, weights, options.isa);
+        let layout = Layout::new(&graph);
+        let program = Program::new(graph, options);
+        let most = program.graph.block_size();
+        let caches = program.graph.nodes().iter().enumerate().map(|(i, node)| {
+            let (_, op) = node.attention().filter(|_| causal)?;
+            Some(Cache::new(&program.attention(i, op, None), most))
+        });
+        Ok(Self {
+            caches: caches.collect(),
+            weights,
+            layout,
+            causal,
+            program,
+        })
+    }
+
+    pub(super) fn isa(&self) -> Isa {
+        self.program.isa
+    }
+
+    /// Whether one text is worth several threads.
+    pub(super) fn is_large(&self) -> bool {
+        self.program.graph.params().total() >= LARGE
+    }
+
+    pub(super) fn vocab_size(&self) -> usize {
+        let graph = &self.program.graph;
+        graph.node(graph.logits()).width
+    }
+
+    pub(super) fn check(&self, prompt: &[u32]) -> Result<(), PromptError> {
+        if prompt.is_empty() {
+            return Err(PromptError::Empty);
+        }
+        let vocab = self.vocab_size();
+        match prompt.iter().find(|t| **t as usize >= vocab) {
+            Some(token) => Err(PromptError::Unknown(*token, vocab)),
+            None => Ok(()),
+        }
+    }
+
+    /// A text of which there is nothing yet.
+    pub(super) fn stream(&self) -> Stream {
+        let memory = |cache: &Option<Cache>| Aligned::zeroed(cache.map_or(0, |c| c.len()));
+        Stream {
+            context: Vec::new(),
+            memory: self.caches.iter().map(memory).collect(),
+            cached: 0,
+            fresh: false,
+            logits: Vec::with_capacity(self.vocab_size()),
+        }
+    }
+
+    /// Brings the logits of every text up to date: windows one by one, single tokens together.
+    pub(super) fn next(&self, work: &mut Work, streams: &mut [&mut Stream]) {
+        let mut steps: Vec<&mut Stream> = Vec::new();
+        for stream in streams.iter_mut().filter(|s| s.is_behind()) {
+            if self.goes_by_step(stream) {
+                steps.push(stream);
+            } else {
+                let len = stream.context.len();
+                let window = len.saturating_sub(self.program.graph.block_size())..len;
+                self.run(work, &mut Rows::Window(stream, window));
+                stream.answer(work.logits(0, self.vocab_size()));
+            }
+        }
+        if !steps.is_empty() {
+            self.run(work, &mut Rows::Step(&mut steps));
+        }
+        for (row, stream) in steps.into_iter().enumerate() {
+            stream.answer(work.logits(row, self.vocab_size()));
+        }
+    }
+
+    /// Whether all but the last token of a text are cached, and hold.
+    fn goes_by_step(&self, stream: &Stream) -> bool {
+        let len = stream.context.len();
+        self.causal && stream.cached + 1 == len && len <= self.program.graph.block_size()
+    }
+}
+
+impl Stream {
+    pub(super) fn begin(&mut self, prompt: &[u32]) {
+        self.context.clear();
+        self.context.extend_from_slice(prompt);
+        self.cached = 0;
+        self.fresh = false;
+    }
+
+    pub(super) fn push(&mut self, token: u32) {
+        self.context.push(token);
+        self.fresh = false;
+    }
+
+    pub(super) fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.fresh && !self.context.is_empty()
+    }
+
+    fn answer(&mut self, logits: &[f32]) {
+        self.logits.clear();
+        self.logits.extend_from_slice(logits);
+        self.fresh = true;
+    }
+}

@@ -1,0 +1,100 @@
+//! Many texts at once: each weight is read once for several of them, on every thread.
+
+use std::{
+    slice::IterMut,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{
+    Generator, PromptError,
+    decoder::{Decoder, Stream},
+    rows::Work,
+};
+
+/// Texts that one thread writes together: one tile of rows. More would share each reading of the weights further,
+/// but push each other's keys and values out of the third-level cache.
+const TOGETHER: usize = 6;
+/// The same where the weights do not fit that cache either.
+const TOGETHER_LARGE: usize = 12;
+
+/// One of many texts that are written at once.
+pub trait Writer: Send {
+    /// What the text begins with.
+    fn prompt(&self) -> &[u32];
+
+    /// The token that follows, by the logits `[vocab_size]` after all so far; `None` ends the text. The token
+    /// is one of the vocabulary.
+    fn next(&mut self, logits: &[f32]) -> Option<u32>;
+}
+
+impl Generator {
+    /// Writes all texts to their ends, the first ones first. Every one comes out as if it were written alone.
+    ///
+    /// # Errors
+    /// When a prompt is empty or holds a token the vocabulary does not; then nothing is written.
+    pub fn write_all<W: Writer>(&self, writers: &mut [W]) -> Result<(), PromptError> {
+        for writer in writers.iter() {
+            self.decoder.check(writer.prompt())?;
+        }
+        let count = writers.len();
+        let queue = Mutex::new(writers.iter_mut());
+        match self.crew.pool() {
+            Some(pool) if count == 1 && self.decoder.is_large() => {
+                pool.install(|| self.decoder.serve(&queue, 1, self.threads));
+            }
+            Some(_) | None => {
+                let together = count.div_ceil(self.threads).min(self.decoder.together());
+                self.crew
+                    .each(0..self.threads.min(count), count == 1, |_, _| {
+                        self.decoder.serve(&queue, together, 1);
+                    });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Nothing is left half done where another thread panicked.
+fn take<'a, W>(queue: &Mutex<IterMut<'a, W>>) -> Option<&'a mut W> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).next()
+}
+
+impl Decoder {
+    /// The most texts of one thread.
+    fn together(&self) -> usize {
+        if self.is_large() {
+            TOGETHER_LARGE
+        } else {
+            TOGETHER
+        }
+    }
+
+    /// Writes texts from `queue`, at most `together` at a time, until it is empty; `threads` share long products.
+    fn serve<W: Writer>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize, threads: usize) {
+        let mut work = Work::default();
+        work.threads = threads;
+        let mut busy: Vec<(Stream, &mut W)> = Vec::new();
+        let mut idle: Vec<Stream> = Vec::new();
+        loop {
+            while busy.len() < together
+                && let Some(writer) = take(queue)
+            {
+                let mut stream = idle.pop().unwrap_or_else(|| self.stream());
+                stream.begin(writer.prompt());
+                busy.push((stream, writer));
+            }
+            if busy.is_empty() {
+                return;
+            }
+            let mut streams: Vec<&mut Stream> = busy.iter_mut().map(|(s, _)| s).collect();
+            self.next(&mut work, &mut streams);
+            for i in (0..busy.len()).rev() {
+                let (stream, writer) = &mut busy[i];
+                match writer.next(stream.logits()) {
+                    Some(token) => stream.push(token),
+                    None => idle.push(busy.swap_remove(i).0),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The products of a linear map, shared with whoever is idle.
+
+use gptlab_kernels::linear::{self, Direction, Weight};
+use gptlab_model::ParamId;
+
+use super::{
+    chunk::Chunk,
+    crew::{Cut, by_rows},
+};
+
+/// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they save.
+const LEAST: usize = 1 << 20;
+
+impl Chunk<'_> {
+    /// y = x Wᵀ + b for the linear `node` and any number of rows.
+    pub(super) fn multiply(
+        &self,
+        (node, weight): (usize, ParamId),
+        y: &mut [f32],
+        x: &mut [f32],
+        bias: Option<&[f32]>,
+        scratch: &mut [f32],
+    ) {
+        let map = self.program.map(node);
+        let weight = self.weight(node, weight, Direction::Forward);
+        let n = x.len() / map.inp;
+        let (cut, matrices) = (cut(n * map.inp * map.out), [(y, map.out), (x, map.inp)]);
+        by_rows(
+            self.team,
+            cut,
+            n,
+            matrices,
+            scratch,
+            |rows, [y, x], scratch| {
+                map.forward(y, scratch, x, weight, bias, rows.len());
+            },
+        );
+    }
+
+    /// dx = dy W, added to dx where `add`.
+    pub(super) fn multiply_back(
+        &self,
+        (node, weight): (usize, ParamId),
+        dx: &mut [f32],
+        dy: &mut [f32],
+        add: bool,
+        scratch: &mut [f32],
+    ) {
+        let map = self.program.map(node);
+        let weight = self.weight(node, weight, Direction::Backward);
+        let n = dy.len() / map.out;
+        let (cut, matrices) = (cut(n * map.inp * map.out), [(dx, map.inp), (dy, map.out)]);
+        by_rows(
+            self.team,
+            cut,
+            n,
+            matrices,
+            scratch,
+            |rows, [dx, dy], scratch| {
+                map.backward_input(dx, scratch, dy, weight, add, rows.len());
+            },
+        );
+    }
+
+    /// dW += dyᵀ x, and db += the sums of dy where there is a db.
+    pub(super) fn multiply_weight(
+        &self,
+        node: usize,
+        dw: &mut [f32],
+        dbias: Option<&mut [f32]>,
+        (dy, x): (&[f32], &[f32]),
+        scratch: &mut [f32],
+    ) {
+        let map = self.program.map(node);
+        let n = x.len() / map.inp;
+        let biased = dbias.is_some();
+        let matrices = [
+            (dw, map.inp),
+            (dbias.unwrap_or_default(), usize::from(biased)),
+        ];
+        let cut = cut(n * map.inp * map.out);
+        by_rows(
+            self.team,
+            cut,
+            map.out,
+            matrices,
+            scratch,
+            |outs, [dw, db], scratch| {
+                map.backward_weight(dw, biased.then_some(db), scratch, dy, x, outs, n);
+            },
+        );
+    }
+
+    /// The weight of the linear `node` for products in `direction`.
+    fn weight(&self, node: usize, weight: ParamId, direction: Direction) -> Weight<'_> {
+        match self.panels {
+            Some(panels) => panels.of(node, direction),
+            None => Weight::Plain(self.part(weight)),
+        }
+    }
+}
+
+/// How to cut a product of so many multiply-adds.
+fn cut(amount: usize) -> Cut {
+    Cut {
+        amount,
+        least: LEAST,
+        scratch: linear::SCRATCH_LEN,
+    }
+}

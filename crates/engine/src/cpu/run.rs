@@ -1,0 +1,172 @@
+//! One batch: its chunks handed to the crew, each with a workspace of its own.
+
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
+
+use gptlab_kernels::{attention, linear};
+use gptlab_model::Batch;
+
+use super::{
+    chunk::{Chunk, Workspace},
+    crew::{Crew, Team},
+    head,
+    memory::Aligned,
+    panels::Panels,
+    plan::{Plan, Purpose},
+    program::Program,
+    shards::{self, ChunkRows},
+};
+use crate::Noise;
+
+/// Makes a plan for batches like `batch`, unless the one at hand will do.
+pub(super) fn renew(plan: &mut Option<Plan>, program: &Program, batch: &Batch, purpose: Purpose) {
+    let rows = shards::rows(batch);
+    if plan.as_ref().is_none_or(|p| p.rows < rows) {
+        *plan = Some(Plan::new(&program.graph, rows, purpose));
+    }
+}
+
+/// What every chunk of one batch shares.
+pub(super) struct BatchRun<'a> {
+    pub(super) program: &'a Program,
+    pub(super) crew: &'a Crew,
+    pub(super) plan: &'a Plan,
+    pub(super) weights: &'a [f32],
+    pub(super) panels: &'a Panels,
+    pub(super) workspaces: &'a Mutex<Vec<Workspace>>,
+    pub(super) batch: &'a Batch,
+    pub(super) noise: Option<Noise>,
+}
+
+impl BatchRun<'_> {
+    /// The loss of each token, and the gradients of their mean: each shard's into its own of `buffers`, which
+    /// are cleared before, or added to the only one there is.
+    pub(super) fn train(
+        &self,
+        losses: &mut [f32],
+        chunks: &[ChunkRows],
+        shards: &[Range<usize>],
+        buffers: &mut [Aligned<f32>],
+    ) {
+        let scale = (1.0 / self.batch.tokens() as f64) as f32;
+        let alone = buffers.len() == 1;
+        let parts = shards.iter().map(|shard| &chunks[shard.clone()]);
+        let losses = split(losses, parts.clone());
+        let tasks = parts.zip(losses).zip(buffers);
+        self.crew
+            .each(tasks, self.small(), |((chunks, losses), dw), team| {
+                if !alone {
+                    dw.fill(0.0);
+                }
+                self.with_workspace(|work| {
+                    let each = chunks.iter().zip(split(losses, chunks.chunks(1)));
+                    each.for_each(|(chunk, losses)| {
+                        self.train_chunk(team, work, chunk, losses, scale, dw);
+                    });
+                });
+            });
+    }
+
+    /// The loss of each token.
+    pub(super) fn evaluate(&self, losses: &mut [f32], chunks: &[ChunkRows]) {
+        let tasks = chunks.iter().zip(split(losses, chunks.chunks(1)));
+        self.crew
+            .each(tasks, self.small(), |(chunk, losses), team| {
+                self.with_workspace(|work| {
+                    let (run, targets) = self.chunk(chunk, team);
+                    run.forward(work);
+                    run.losses(work, targets, losses);
+                });
+            });
+    }
+
+    fn train_chunk(
+        &self,
+        team: Team,
+        work: &mut Workspace,
+        chunk: &ChunkRows,
+        losses: &mut [f32],
+        scale: f32,
+        dw: &mut [f32],
+    ) {
+        let (run, targets) = self.chunk(chunk, team);
+        run.forward(work);
+        run.losses_backward(work, targets, losses, scale, dw);
+        run.backward(work, dw);
+    }
+
+    /// Whether the whole batch is done before another thread would have woken up.
+    fn small(&self) -> bool {
+        self.batch.tokens() * self.program.graph.params().total() < SMALL
+    }
+
+    fn chunk<'a>(&'a self, chunk: &'a ChunkRows, team: Team<'a>) -> (Chunk<'a>, &'a [u32]) {
+        let run = Chunk {
+            program: self.program,
+            plan: self.plan,
+            weights: self.weights,
+            panels: Some(self.panels),
+            inputs: &self.batch.inputs()[chunk.rows.clone()],
+            sequences: &chunk.sequences,
+            first_row: chunk.rows.start as u64,
+            noise: self.noise,
+            team,
+        };
+        (run, &self.batch.targets()[chunk.rows.clone()])
+    }
+
+    /// Lends `f` a workspace that nobody else uses.
+    fn with_workspace(&self, f: impl FnOnce(&mut Workspace)) {
+        let lock = || {
+            self.workspaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let mut work = lock().pop().unwrap_or_default();
+        work.fit(self.program, self.plan, self.crew.most_parts());
+        f(&mut work);
+        lock().push(work);
+    }
+}
+
+/// A step of fewer tokens times parameters than this takes tens of microseconds.
+const SMALL: usize = 1 << 21;
+
+/// Cuts `losses`, one a token, into a part for each run of chunks.
+fn split<'a, 'c>(
+    losses: &'a mut [f32],
+    parts: impl Iterator<Item = &'c [ChunkRows]>,
+) -> impl Iterator<Item = &'a mut [f32]> {
+    let mut rest = losses;
+    parts.map(move |chunks| {
+        let tokens = chunks.iter().map(|c| c.rows.len()).sum();
+        rest.split_off_mut(..tokens)
+            .expect("the chunks cover the batch")
+    })
+}
+
+impl Workspace {
+    /// Grows to what `plan` needs where at most `parts` threads share a product.
+    pub(super) fn fit(&mut self, program: &Program, plan: &Plan, parts: usize) {
+        self.arena.grow(plan.len);
+        self.scratch.grow(scratch_len(program, plan.rows, parts));
+    }
+}
+
+/// The most that any kernel or the head scribbles on, for sequences of up to `rows` tokens.
+fn scratch_len(program: &Program, rows: usize, parts: usize) -> usize {
+    let graph = &program.graph;
+    let options = graph
+        .nodes()
+        .iter()
+        .enumerate()
+        .filter_map(|(i, node)| Some(program.attention(i, node.attention()?.1, None)));
+    let attention = options
+        .map(|o| attention::scratch_len_by(parts, rows, &o))
+        .max();
+    let vocab = graph.node(graph.logits()).width;
+    let head = head::tile(vocab) * vocab + parts * linear::SCRATCH_LEN;
+    attention.unwrap_or(0).max(head)
+}
