@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,8 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, args: argparse.Namespace) -> None:
         super().__init__()
         self.n_head, self.fused, self.p = args.n_head, args.attention == "sdpa", args.dropout
-        self.c_attn = nn.Linear(args.n_embd, 3 * args.n_embd)
-        self.c_proj = nn.Linear(args.n_embd, args.n_embd)
+        self.c_attn = nn.Linear(args.n_embd, 3 * args.n_embd, bias=args.bias)
+        self.c_proj = nn.Linear(args.n_embd, args.n_embd, bias=args.bias)
         self.attn_drop = nn.Dropout(args.dropout)
         self.resid_drop = nn.Dropout(args.dropout)
         mask = torch.tril(torch.ones(args.block_size, args.block_size, dtype=torch.bool))
@@ -57,9 +58,9 @@ class MLP(nn.Module):
 
     def __init__(self, args: argparse.Namespace) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(args.n_embd, 4 * args.n_embd)
-        self.gelu = nn.GELU()
-        self.c_proj = nn.Linear(4 * args.n_embd, args.n_embd)
+        self.c_fc = nn.Linear(args.n_embd, 4 * args.n_embd, bias=args.bias)
+        self.gelu = nn.GELU(approximate=args.gelu)
+        self.c_proj = nn.Linear(4 * args.n_embd, args.n_embd, bias=args.bias)
         self.drop = nn.Dropout(args.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,9 +75,9 @@ class Block(nn.Module):
         self.residual, self.pre = not args.disable_residual, args.ln_style == "pre"
         self.use_attention = not args.disable_attention
         if self.use_attention:
-            self.ln1 = nn.LayerNorm(args.n_embd)
+            self.ln1 = nn.LayerNorm(args.n_embd, bias=args.bias)
             self.attn = CausalSelfAttention(args)
-        self.ln2 = nn.LayerNorm(args.n_embd)
+        self.ln2 = nn.LayerNorm(args.n_embd, bias=args.bias)
         self.mlp = MLP(args)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ class GPT2Mini(nn.Module):
         self.pos_emb = nn.Embedding(args.block_size, args.n_embd)
         self.drop = nn.Dropout(args.dropout)
         self.blocks = nn.ModuleList(Block(args) for _ in range(args.n_layer))
-        self.ln_f = nn.LayerNorm(args.n_embd)
+        self.ln_f = nn.LayerNorm(args.n_embd, bias=args.bias)
         self.lm_head = nn.Linear(args.n_embd, vocab_size, bias=False)
         self.lm_head.weight = self.tok_emb.weight
         self.apply(init_weights)
@@ -119,6 +120,13 @@ def init_weights(module: nn.Module) -> None:
         nn.init.normal_(module.weight, mean=0.0, std=0.02)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
+
+
+def build(args: argparse.Namespace, vocab_size: int) -> nn.Module:
+    """The model where it will run, compiled where asked for."""
+    model = GPT2Mini(args, vocab_size).to(args.device)
+    # A compiled module is a module, though `torch.compile` promises no more than a callable.
+    return cast(nn.Module, torch.compile(model)) if args.compile else model
 
 
 def learning_rate(args: argparse.Namespace, step: int) -> float:
@@ -165,9 +173,9 @@ def train_step(
     return loss.item(), norm.item()
 
 
-def train(model: nn.Module, tokens: Tensor, args: argparse.Namespace) -> None:
-    """The loop, a line every `--log-every` steps, and tokens/s without the first steps."""
-    optimizer = torch.optim.AdamW(
+def make_optimizer(model: nn.Module, args: argparse.Namespace) -> torch.optim.Optimizer:
+    """The seed's AdamW."""
+    return torch.optim.AdamW(
         model.parameters(),
         lr=args.learning_rate,
         betas=(0.9, 0.999),
@@ -176,6 +184,11 @@ def train(model: nn.Module, tokens: Tensor, args: argparse.Namespace) -> None:
         foreach=args.optimizer == "foreach",
         fused=args.optimizer == "fused",
     )
+
+
+def train(model: nn.Module, tokens: Tensor, args: argparse.Namespace) -> None:
+    """The loop, a line every `--log-every` steps, and tokens/s without the first steps."""
+    optimizer = make_optimizer(model, args)
     begun, warm = time.perf_counter(), min(args.untimed, args.steps - 1)
     timed_from = begun
     for step in range(args.steps):
@@ -219,17 +232,16 @@ def peak_rss_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def parse_args() -> argparse.Namespace:
-    p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    p.add_argument("data", type=Path, help="a text file")
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    """The recipe's switches, which `step.py` shares."""
     p.add_argument("--steps", type=int, default=2000)
     p.add_argument("--batch-size", type=int, default=32)
     p.add_argument("--block-size", type=int, default=256)
     p.add_argument("--n-layer", type=int, default=4)
     p.add_argument("--n-head", type=int, default=4)
     p.add_argument("--n-embd", type=int, default=128)
+    p.add_argument("--no-bias", dest="bias", action="store_false", help="as nanoGPT's recipe")
+    p.add_argument("--gelu", choices=["none", "tanh"], default="none", help="approximation")
     p.add_argument("--dropout", type=float, default=0.1)
     p.add_argument("--learning-rate", type=float, default=3e-4)
     p.add_argument("--weight-decay", type=float, default=0.1)
@@ -242,10 +254,19 @@ def parse_args() -> argparse.Namespace:
     p.add_argument("--attention", choices=["eager", "sdpa"], default="eager")
     p.add_argument("--optimizer", choices=["foreach", "fused"], default="foreach")
     p.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
+    p.add_argument("--compile", action="store_true", help="torch.compile")
     p.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     p.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     p.add_argument("--log-every", type=int, default=10)
     p.add_argument("--untimed", type=int, default=5, help="first steps left out of tokens/s")
+
+
+def parse_args() -> argparse.Namespace:
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("data", type=Path, help="a text file")
+    add_arguments(p)
     return p.parse_args()
 
 
@@ -258,7 +279,7 @@ def main() -> None:
     held_out = int(len(tokens) * args.val_fraction)
     if len(tokens) - held_out <= args.block_size:
         sys.exit(f"{args.data}: {len(tokens)} characters are too few for --block-size")
-    model = GPT2Mini(args, vocab_size).to(args.device)
+    model = build(args, vocab_size)
     count = sum(p.numel() for p in model.parameters())
     print(f"{count} parameters | vocab {vocab_size} | torch {torch.__version__}", flush=True)
     train(model, tokens[: len(tokens) - held_out], args)

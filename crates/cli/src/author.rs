@@ -1,10 +1,19 @@
-//! Writing text with a trained model, token by token.
+//! Writing text with a trained model: one text as it comes, or many at once.
+
+mod page;
+mod text;
+
+use std::{panic, sync::mpsc, thread};
 
 use gptlab_data::Tokenizer;
-use gptlab_engine::{cpu::Generator, sample::Sampling};
+use gptlab_engine::{
+    cpu::{Generator, Options},
+    sample::{Ranking, Sampling},
+};
 use gptlab_model::{Graph, random::Stream};
 use serde::Serialize;
 
+use self::{page::Page, text::Text};
 use crate::{
     args::SampleArgs,
     checkpoint::Loaded,
@@ -36,6 +45,16 @@ pub(crate) struct Written {
     pub(crate) end: End,
 }
 
+/// What is heard of texts, one after the other.
+pub(crate) enum Heard<'a> {
+    /// Now comes a text.
+    Begin,
+    /// More of it.
+    Piece(&'a str),
+    /// All of it.
+    End(Written),
+}
+
 /// Why it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,14 +78,14 @@ pub(crate) fn sampling(args: &SampleArgs) -> Outcome<Sampling> {
 
 impl Author {
     /// An author who writes with a checkpoint.
-    pub(crate) fn of(loaded: &Loaded, args: &SampleArgs, seed: u64) -> Outcome<Self> {
-        Self::new(
-            &loaded.graph,
-            &loaded.weights,
-            &loaded.tokenizer,
-            args,
-            seed,
-        )
+    pub(crate) fn of(
+        loaded: &Loaded,
+        args: &SampleArgs,
+        seed: u64,
+        options: Options,
+    ) -> Outcome<Self> {
+        let (graph, weights) = (&loaded.graph, &loaded.weights);
+        Self::new(graph, weights, &loaded.tokenizer, args, seed, options)
     }
 
     /// An author who writes with `weights`.
@@ -76,10 +95,12 @@ impl Author {
         tokenizer: &Tokenizer,
         args: &SampleArgs,
         seed: u64,
+        options: Options,
     ) -> Outcome<Self> {
+        let generator = Generator::with_options(graph.clone(), weights, options);
         Ok(Self {
             sampling: sampling(args)?,
-            generator: Generator::new(graph.clone(), weights).map_err(Stop::failure)?,
+            generator: generator.map_err(Stop::failure)?,
             tokenizer: tokenizer.clone(),
             max_tokens: args.max_tokens.unwrap_or(MAX_TOKENS),
             stop: args.stop.clone().filter(|stop| !stop.is_empty()),
@@ -90,143 +111,60 @@ impl Author {
     /// Writes on from `prompt` and hands each piece of text to `show` as it comes. The same `number`
     /// and prompt make the same text.
     pub(crate) fn write(
-        &mut self,
+        &self,
         prompt: &str,
         number: u32,
         interrupt: &Interrupt,
         mut show: impl FnMut(&str),
     ) -> Outcome<Written> {
+        let mut all = None;
+        self.write_all(prompt, &[number], interrupt, |heard| {
+            match heard {
+                Heard::Begin => {}
+                Heard::Piece(text) => show(text),
+                Heard::End(written) => all = Some(written),
+            }
+            true
+        })?;
+        all.ok_or_else(|| Stop::failure("the text never ended"))
+    }
+
+    /// Writes a text for each of `numbers`, all at once, and lets `hear` hear them one after the other. Each is
+    /// what [`Author::write`] makes of its number. Ends early where `hear` returns that it has heard enough.
+    pub(crate) fn write_all(
+        &self,
+        prompt: &str,
+        numbers: &[u32],
+        interrupt: &Interrupt,
+        mut hear: impl FnMut(Heard<'_>) -> bool,
+    ) -> Outcome<()> {
         let tokens = self.tokenizer.prompt(prompt).map_err(Stop::data)?;
-        self.generator.begin(&tokens).map_err(Stop::failure)?;
-        let stream = Stream::new(self.seed, "sample", number);
-        let mut page = Page::new(self.stop.clone());
-        let mut written = 0;
-        let end = loop {
-            if interrupt.is_set() {
-                break End::Interrupted;
-            }
-            if written == self.max_tokens {
-                break End::Length;
-            }
-            let token = self.next(stream.uniform_at(written as u64))?;
-            written += 1;
-            if Some(token) == self.tokenizer.bos() {
-                break End::Document;
-            }
-            let stopped = page.push(self.tokenizer.char(token).into_iter());
-            show(&page.take_ready());
-            if stopped {
-                break End::Stop;
-            }
+        let (sender, receiver) = mpsc::channel();
+        let text = |(i, number): (usize, &u32)| Text {
+            number: i,
+            tokenizer: &self.tokenizer,
+            prompt,
+            tokens: &tokens,
+            sampling: self.sampling,
+            ranking: Ranking::default(),
+            draws: Stream::new(self.seed, "sample", *number),
+            page: Page::new(self.stop.clone()),
+            written: 0,
+            most: self.max_tokens,
+            interrupt,
+            listener: sender.clone(),
         };
-        show(&page.take_rest());
-        Ok(Written {
-            prompt: prompt.to_owned(),
-            text: page.shown,
-            tokens: written,
-            end,
+        let mut texts: Vec<Text> = numbers.iter().enumerate().map(text).collect();
+        drop(sender);
+        if !texts.is_empty() {
+            hear(Heard::Begin);
+        }
+        thread::scope(|scope| {
+            let count = texts.len();
+            let writing = scope.spawn(move || self.generator.write_all(&mut texts));
+            let heard = text::in_order(receiver, count, &mut hear);
+            let written = writing.join().unwrap_or_else(|e| panic::resume_unwind(e));
+            written.map_err(Stop::failure).and(heard)
         })
-    }
-
-    fn next(&mut self, uniform: f64) -> Outcome<u32> {
-        self.generator
-            .next_token(&self.sampling, uniform)
-            .ok_or_else(|| {
-                Stop::failure("the model has diverged: its logits are not numbers")
-                    .hint("train it anew with a smaller --lr")
-            })
-    }
-}
-
-/// Text on its way to the reader: what may yet turn out to be the stop text is held back.
-struct Page {
-    stop: Option<String>,
-    held: String,
-    shown: String,
-}
-
-impl Page {
-    fn new(stop: Option<String>) -> Self {
-        Self {
-            stop,
-            held: String::new(),
-            shown: String::new(),
-        }
-    }
-
-    /// Adds characters; returns whether the stop text has come, which is not shown.
-    fn push(&mut self, text: impl Iterator<Item = char>) -> bool {
-        self.held.extend(text);
-        let found = self
-            .stop
-            .as_ref()
-            .and_then(|stop| self.held.find(stop.as_str()));
-        if let Some(at) = found {
-            self.held.truncate(at);
-        }
-        found.is_some()
-    }
-
-    /// What cannot become the stop text any more.
-    fn take_ready(&mut self) -> String {
-        let stop = self.stop.as_deref().unwrap_or_default();
-        let keep = self
-            .held
-            .char_indices()
-            .map(|(at, _)| at)
-            .find(|at| !stop.is_empty() && stop.starts_with(&self.held[*at..]))
-            .unwrap_or(self.held.len());
-        let rest = self.held.split_off(keep);
-        let ready = std::mem::replace(&mut self.held, rest);
-        self.shown.push_str(&ready);
-        ready
-    }
-
-    /// What is left at the end.
-    fn take_rest(&mut self) -> String {
-        let rest = std::mem::take(&mut self.held);
-        self.shown.push_str(&rest);
-        rest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is shown of `text`, and whether it was stopped.
-    fn read(text: &str, stop: &str) -> (String, bool) {
-        let mut page = Page::new(Some(stop.to_owned()).filter(|s| !s.is_empty()));
-        let mut shown = String::new();
-        for c in text.chars() {
-            let stopped = page.push([c].into_iter());
-            shown += &page.take_ready();
-            if stopped {
-                assert_eq!(shown + &page.take_rest(), page.shown);
-                return (page.shown, true);
-            }
-        }
-        shown += &page.take_rest();
-        assert_eq!(shown, page.shown);
-        (page.shown, false)
-    }
-
-    #[test]
-    fn text_ends_before_the_stop_text_and_nothing_else_is_lost() {
-        assert_eq!(read("one. two", ". "), ("one".into(), true));
-        assert_eq!(read("a.b.c", ". "), ("a.b.c".into(), false));
-        assert_eq!(read("aaab!", "aab"), ("a".into(), true));
-        assert_eq!(read("ends with .", ". "), ("ends with .".into(), false));
-        assert_eq!(read("日本。語", "。"), ("日本".into(), true));
-        assert_eq!(read("no stop", ""), ("no stop".into(), false));
-    }
-
-    #[test]
-    fn what_may_become_the_stop_text_is_held_back() {
-        let mut page = Page::new(Some("ab".into()));
-        assert!(!page.push("xa".chars()));
-        assert_eq!(page.take_ready(), "x");
-        assert!(!page.push("c".chars()));
-        assert_eq!(page.take_ready(), "ac");
     }
 }

@@ -4,12 +4,13 @@ use std::thread;
 
 use gptlab_engine::{
     Engine, ImportError,
-    cpu::{CpuEngine, Options},
+    cpu::{self, CpuEngine, Isa, Kind, Options},
 };
 use gptlab_model::Graph;
+use gptlab_record::Precision;
 
 use crate::{
-    args::MachineArgs,
+    args::{IsaArg, MachineArgs},
     exit::{Outcome, Stop},
 };
 
@@ -20,13 +21,21 @@ pub(crate) const NAME: &str = "cpu";
 pub(crate) fn make(
     graph: Graph,
     weights: &[f32],
-    threads: usize,
+    options: Options,
 ) -> Result<Box<dyn Engine>, ImportError> {
-    Ok(Box::new(CpuEngine::new(
-        graph,
-        weights,
-        Options::of_threads(threads),
-    )?))
+    Ok(Box::new(CpuEngine::new(graph, weights, options)?))
+}
+
+/// How to run a model whose matrix products are in `precision`.
+pub(crate) fn options(args: &MachineArgs, precision: Precision) -> Outcome<Options> {
+    Ok(Options {
+        threads: threads(args)?,
+        isa: isa(args)?,
+        precision: match precision {
+            Precision::F32 => cpu::Precision::F32,
+            Precision::Bf16 => cpu::Precision::Bf16,
+        },
+    })
 }
 
 /// The cores to use: as many as typed, or all there are.
@@ -38,6 +47,34 @@ pub(crate) fn threads(args: &MachineArgs) -> Outcome<usize> {
         ))),
         Some(n) => Ok(n),
         None => Ok(cores()),
+    }
+}
+
+/// The vector instructions to use: those typed, or the best there are.
+pub(crate) fn isa(args: &MachineArgs) -> Outcome<Isa> {
+    let Some(typed) = args.isa else {
+        return Ok(Isa::detect());
+    };
+    let kind = Kind::from(typed);
+    Isa::try_new(kind).ok_or_else(|| {
+        let has: Vec<_> = Isa::available().map(Isa::name).collect();
+        Stop::usage(format_args!(
+            "--isa {}: this processor has not got it; it has {}",
+            kind.name(),
+            has.join(", ")
+        ))
+    })
+}
+
+impl From<IsaArg> for Kind {
+    fn from(typed: IsaArg) -> Self {
+        match typed {
+            IsaArg::Portable => Self::Portable,
+            IsaArg::Neon => Self::Neon,
+            IsaArg::Avx2 => Self::Avx2,
+            IsaArg::Avx512 => Self::Avx512,
+            IsaArg::Avx512Bf16 => Self::Avx512Bf16,
+        }
     }
 }
 

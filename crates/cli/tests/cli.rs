@@ -1,5 +1,7 @@
 //! The program as people and scripts meet it: command lines in, text and exit codes out.
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/flags.rs"]

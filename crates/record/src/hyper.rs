@@ -29,6 +29,36 @@ pub struct Hyper {
     pub decayed: Decayed,
     /// The largest global gradient norm.
     pub grad_clip: Option<f64>,
+    /// What operands of matrix products are rounded to.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
+}
+
+/// The storage type of the operands of matrix products; weights and sums are f32 in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    #[default]
+    F32,
+    Bf16,
+}
+
+impl Precision {
+    pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
+
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
 }
 
 /// How the learning rate goes from `lr` to `min_lr`.
@@ -188,6 +218,7 @@ fn gpt2_mini(steps: u64) -> Hyper {
         weight_decay: 0.1,
         decayed: Decayed::Everything,
         grad_clip: Some(1.0),
+        precision: Precision::F32,
     }
 }
 
@@ -212,6 +243,7 @@ fn microgpt(steps: u64) -> Hyper {
         beta2: 0.99,
         weight_decay: 0.0,
         grad_clip: None,
+        precision: Precision::F32,
         ..gpt2_mini(steps)
     }
 }

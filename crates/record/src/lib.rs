@@ -20,6 +20,6 @@ mod store;
 pub use error::FileError;
 pub use event::{Event, StepRecord};
 pub use experiment::{DataRecord, Experiment, Intervals, Origin};
-pub use hyper::{Decayed, Hyper, HyperError, LrShape};
+pub use hyper::{Decayed, Hyper, HyperError, LrShape, Precision};
 pub use json::{canonical, read as read_json};
 pub use store::{Store, checkpoints, read_events, read_experiment};

@@ -1,5 +1,6 @@
 //! What was typed. Nothing here knows what it means.
 
+mod bench;
 mod command_line;
 mod model;
 mod sample;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, parse};
 pub(crate) use model::{
     ActivationArg, InitResidualArg, LnStyleArg, MaskArg, MlpArg, ModelArgs, NormArg, OrderArg,
@@ -17,7 +19,8 @@ pub(crate) use model::{
 };
 pub(crate) use sample::SampleArgs;
 pub(crate) use train::{
-    DecayedArg, LrShapeArg, MachineArgs, OptimArgs, RunArgs, TokenizerArg, TrainArgs,
+    DecayedArg, IsaArg, LrShapeArg, MachineArgs, OptimArgs, PrecisionArg, RunArgs, TokenizerArg,
+    TrainArgs,
 };
 
 use crate::exit::ExitCode;
@@ -48,6 +51,8 @@ pub(crate) enum Command {
     Inspect(Box<InspectArgs>),
     /// Train the one-file microgpt's model on names, fast, with the same output
     Micro(MicroArgs),
+    /// Measure how fast this machine trains and generates, beside PyTorch if asked
+    Bench(BenchArgs),
     /// List the models that have a name
     Presets(ReadableArgs),
     /// Tell what this machine and this program offer

@@ -98,6 +98,9 @@ pub(crate) struct RunArgs {
         conflicts_with = "load"
     )]
     pub(crate) resume: Option<PathBuf>,
+    /// What operands of matrix products are rounded to; weights and sums stay f32 [default: f32]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) precision: Option<PrecisionArg>,
     /// The run's folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -160,10 +163,30 @@ pub(crate) enum DecayedArg {
     Matrices,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PrecisionArg {
+    F32,
+    /// Half the bits: faster where the processor has instructions for it, right everywhere
+    Bf16,
+}
+
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArgs {
     /// How many cores to use [default: all]; results are the same for any number
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Which vector instructions to use [default: the best there are]; sums round differently on others
+    #[arg(long, value_name = "SET")]
+    pub(crate) isa: Option<IsaArg>,
+}
+
+/// The sets that `gptlab doctor` lists for this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IsaArg {
+    Portable,
+    Neon,
+    Avx2,
+    Avx512,
+    Avx512Bf16,
 }

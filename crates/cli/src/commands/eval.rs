@@ -71,9 +71,9 @@ fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text) -> Outcome<Report> {
         .block_size;
     let batch_size = loaded.header.hyper.batch_size;
     let batches = Batches::new(Arc::new(corpus), block_size, batch_size, 0).map_err(Stop::data)?;
-    let threads = engines::threads(&args.machine)?;
+    let options = engines::options(&args.machine, loaded.header.hyper.precision)?;
     let mut engine =
-        engines::make(loaded.graph.clone(), &loaded.weights, threads).map_err(Stop::failure)?;
+        engines::make(loaded.graph.clone(), &loaded.weights, options).map_err(Stop::failure)?;
     let found = evaluate(engine.as_mut(), &loaded.model, &batches, part, u64::MAX)
         .map_err(Stop::data)?
         .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;

@@ -5,12 +5,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use gptlab_engine::cpu::Options;
+use gptlab_record::Precision;
 use serde::Serialize;
 
 use crate::{
     args::{GenerateArgs, SampleArgs},
-    author::{Author, End, Written},
+    author::{Author, End, Heard, Written},
     checkpoint::{self, Loaded},
+    engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
@@ -26,11 +29,13 @@ struct Sample {
 
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "generate")?;
+    let options = engines::options(&args.machine, Precision::F32)?;
     let loaded = checkpoint::load(&path)?;
     let samples = args.samples.unwrap_or(1);
     write(
         &loaded,
         &args.sample,
+        options,
         args.seed,
         samples,
         args.json.json,
@@ -54,33 +59,36 @@ pub(super) fn checkpoint_path(
 pub(super) fn write(
     loaded: &Loaded,
     args: &SampleArgs,
+    options: Options,
     seed: Option<u64>,
     samples: usize,
     json: bool,
     printer: Printer,
 ) -> Outcome {
     let seed = seed_or_clock(seed);
-    let mut author = Author::of(loaded, args, seed)?;
+    let author = Author::of(loaded, args, seed, options)?;
     let prompt = args.prompt.as_deref().unwrap_or_default();
     let interrupt = Interrupt::listen(printer, "");
-    for number in 0..samples {
-        let show = |text: &str| {
-            if !json {
-                printer.text(text);
+    let mut interrupted = false;
+    let numbers: Vec<u32> = (0..samples as u32).collect();
+    author.write_all(prompt, &numbers, &interrupt, |heard| {
+        match heard {
+            Heard::Begin if !json => printer.text(prompt),
+            Heard::Piece(text) if !json && !text.is_empty() => printer.text(text),
+            Heard::Begin | Heard::Piece(_) => {}
+            Heard::End(written) => {
+                interrupted = written.end == End::Interrupted;
+                if json {
+                    printer.json(&Sample { seed, written });
+                } else {
+                    printer.text("\n");
+                }
             }
-        };
-        // Checked before it is shown: a prompt that cannot be read is not data.
-        loaded.tokenizer.prompt(prompt).map_err(Stop::data)?;
-        show(prompt);
-        let written = author.write(prompt, number as u32, &interrupt, show)?;
-        show("\n");
-        let end = written.end;
-        if json {
-            printer.json(&Sample { seed, written });
         }
-        if end == End::Interrupted {
-            return Ok(ExitCode::Interrupted);
-        }
+        !interrupted
+    })?;
+    if interrupted {
+        return Ok(ExitCode::Interrupted);
     }
     if !json {
         printer.note(format_args!("seed {seed}"));

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use gptlab_engine::cpu::Options;
+use gptlab_record::Precision;
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{
@@ -9,6 +11,7 @@ use crate::{
     author::Author,
     checkpoint::{self, Loaded},
     commands::generate::{checkpoint_path, seed_or_clock},
+    engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
@@ -18,22 +21,24 @@ const PROMPT: &str = "prompt> ";
 
 pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "interactive")?;
+    let options = engines::options(&args.machine, Precision::F32)?;
     let loaded = checkpoint::load(&path)?;
-    talk(&loaded, &args.sample, args.seed, printer)
+    talk(&loaded, &args.sample, options, args.seed, printer)
 }
 
 pub(super) fn talk(
     loaded: &Loaded,
     args: &SampleArgs,
+    options: Options,
     seed: Option<u64>,
     printer: Printer,
 ) -> Outcome {
-    let mut author = Author::of(loaded, args, seed_or_clock(seed))?;
+    let author = Author::of(loaded, args, seed_or_clock(seed), options)?;
     let interrupt = Interrupt::listen(printer, "");
     let mut lines = Lines::new(printer)?;
     let mut number = 0;
     if let Some(prompt) = &args.prompt {
-        answer(&mut author, prompt, number, &interrupt, printer);
+        answer(&author, prompt, number, &interrupt, printer);
         number += 1;
     }
     while let Some(line) = lines.next(&interrupt, printer)? {
@@ -41,7 +46,7 @@ pub(super) fn talk(
             "quit" | "exit" | "q" => break,
             "" => {}
             _ => {
-                answer(&mut author, &line, number, &interrupt, printer);
+                answer(&author, &line, number, &interrupt, printer);
                 number += 1;
             }
         }
@@ -50,7 +55,7 @@ pub(super) fn talk(
 }
 
 /// Shows what the model makes of `prompt`; what goes wrong is said, and the talk goes on.
-fn answer(author: &mut Author, prompt: &str, number: u32, interrupt: &Interrupt, printer: Printer) {
+fn answer(author: &Author, prompt: &str, number: u32, interrupt: &Interrupt, printer: Printer) {
     interrupt.take();
     let mut begun = false;
     let show = |text: &str| {

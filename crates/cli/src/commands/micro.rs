@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use gptlab_data::Builtin;
 use gptlab_engine::{Engine, Slot, cpu::Generator, sample::Sampling};
 use gptlab_model::{Preset, random::Stream};
-use gptlab_record::Event;
+use gptlab_record::{Event, Precision};
 use gptlab_train::{Observer, Outcome as Ending, Resolved, Run, Settings, Targets};
 
 use crate::{
@@ -24,12 +24,12 @@ const SAMPLES: u32 = 20;
 pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
     let temperature = args.temperature.unwrap_or(TEMPERATURE);
     let sampling = Sampling::new(temperature, None, None).map_err(Stop::usage)?;
-    let threads = engines::threads(&args.machine)?;
+    let options = engines::options(&args.machine, Precision::F32)?;
     let text = text::source(args.data.as_deref(), Builtin::Names)?;
     let resolved = Resolved::fresh(&settings(args), &text)?;
     say_sizes(&resolved, printer);
 
-    let mut engine = engines::make(resolved.graph.clone(), &resolved.weights()?, threads)
+    let mut engine = engines::make(resolved.graph.clone(), &resolved.weights()?, options)
         .map_err(Stop::failure)?;
     let mut lines = Lines {
         steps: resolved.experiment.hyper.steps,

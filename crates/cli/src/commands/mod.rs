@@ -1,5 +1,6 @@
 //! One file a command. A command turns settings into values, calls the libraries and prints.
 
+mod bench;
 mod completions;
 mod doctor;
 mod eval;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> Outcome {
         Command::Eval(args) => eval::run(&args, printer),
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Micro(args) => micro::run(&args, printer),
+        Command::Bench(args) => bench::run(&args, printer),
         Command::Presets(args) => presets::run(&args, printer),
         Command::Doctor(args) => Ok(doctor::run(&args, printer)),
         Command::Completions(args) => completions::run(&args, printer),

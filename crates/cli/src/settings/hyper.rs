@@ -1,9 +1,9 @@
 //! Flags to hyper-parameters: the preset's recipe, with every typed number in place of its own.
 
-use gptlab_record::{Decayed, Hyper, LrShape};
+use gptlab_record::{Decayed, Hyper, LrShape, Precision};
 
 use crate::{
-    args::{DecayedArg, LrShapeArg, OptimArgs, RunArgs},
+    args::{DecayedArg, LrShapeArg, OptimArgs, PrecisionArg, RunArgs},
     exit::{Outcome, Stop},
 };
 
@@ -26,6 +26,7 @@ pub(crate) fn over(recipe: Hyper, run: &RunArgs, optim: &OptimArgs) -> Outcome<H
         grad_clip: optim
             .grad_clip
             .map_or(recipe.grad_clip, |clip| Some(clip).filter(|c| *c != 0.0)),
+        precision: run.precision.map_or(recipe.precision, Precision::from),
     };
     hyper.check().map_err(Stop::usage)?;
     Ok(hyper)
@@ -46,6 +47,15 @@ impl From<DecayedArg> for Decayed {
         match typed {
             DecayedArg::Everything => Self::Everything,
             DecayedArg::Matrices => Self::Matrices,
+        }
+    }
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(typed: PrecisionArg) -> Self {
+        match typed {
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Bf16 => Self::Bf16,
         }
     }
 }

@@ -155,6 +155,27 @@ fn flags_that_do_not_go_together() {
             ),
             ("inspect --n-head 5", 2, "error: n_head must divide n_embd"),
             ("micro --steps 0", 2, "error: steps must be"),
+            (
+                "bench --only mini,maxi",
+                2,
+                "error: there is no workload `maxi`; there are mini, ..generate",
+            ),
+            (
+                "bench --scaling --peer",
+                2,
+                "error: the argument '--scaling' cannot be used with '--peer'",
+            ),
+            ("bench --rounds 0", 2, "error: --rounds must be from 1 to "),
+            (
+                "bench --seconds -1",
+                2,
+                "error: --seconds must be from 0 to 3600, found -1",
+            ),
+            (
+                "bench --threads 0",
+                2,
+                "error: --threads must be at least 1",
+            ),
         ],
     );
 }

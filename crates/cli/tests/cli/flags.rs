@@ -64,6 +64,7 @@ const NUMBERS: &[&str] = &[
     "--weight-decay 10",
     "--decayed matrices",
     "--grad-clip 0.01",
+    "--precision bf16",
     "--log-interval 1",
     "--sample-interval 2",
     "--checkpoint-interval 2",
@@ -85,6 +86,7 @@ const ELSEWHERE: &[&str] = &[
     "--generate",
     "--interactive",
     "--threads",
+    "--isa",
     "--json",
     "--config",
     "--help",
@@ -128,15 +130,15 @@ fn help_of_every_command_tells_every_flag() {
         }
     };
     let writing =
-        "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --threads --config";
+        "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --threads --isa --config";
     has("generate", &format!("{writing} --samples --json"));
     has("interactive", writing);
-    has("eval", "--data --val-fraction --threads --json --config");
+    has("eval", "--data --val-fraction --threads --isa --json --config");
     has(
         "inspect",
         "--preset --n-layer --softcap --vocab-size --json --config",
     );
-    has("micro", "--data --steps --seed --temperature --threads");
+    has("micro", "--data --steps --seed --temperature --threads --isa");
     has("presets", "--json");
     has("doctor", "--json");
     let top = lab.ok("--help").out;

@@ -62,6 +62,49 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn a_run_in_bf16_goes_on_in_bf16() {
+    let lab = Lab::new();
+    let flags = format!("--data data.txt {TINY} --steps 6 --checkpoint-interval 3");
+    lab.ok(&format!("train {flags} --save exact.safetensors"));
+    let told = lab.ok(&format!(
+        "train {flags} --precision bf16 --out whole --save whole.safetensors"
+    ));
+    assert!(told.err.contains(" in bf16 on "), "{}", told.err);
+    let half = "whole/checkpoints/step-00000003.safetensors";
+    fs::copy(lab.path(half), lab.path("half.safetensors")).expect("a copy");
+    lab.ok("train --resume half.safetensors --data data.txt");
+    assert!(lab.read("half.safetensors") == lab.read("whole.safetensors"));
+    assert!(lab.read("exact.safetensors") != lab.read("whole.safetensors"));
+    assert_eq!(
+        lab.json("whole/experiment.json")["hyper"]["precision"],
+        "bf16"
+    );
+}
+
+#[test]
+fn instructions_can_be_chosen() {
+    let lab = Lab::trained();
+    let told = lab.ok(&format!("train --data data.txt {TINY} --isa portable"));
+    assert!(told.err.contains("(portable)"), "{}", told.err);
+    // Sums round differently, no more than that.
+    let loss = |isa: &str| -> f64 {
+        let line = format!("eval model.safetensors --data data.txt --json {isa}");
+        let report: serde_json::Value = serde_json::from_str(&lab.ok(&line).out).expect("JSON");
+        report["loss"].as_f64().expect("a loss")
+    };
+    assert!((loss("") - loss("--isa portable")).abs() < 1e-5);
+    let foreign = if cfg!(target_arch = "x86_64") {
+        "neon"
+    } else {
+        "avx2"
+    };
+    let ran = lab.run(&format!("train --data data.txt {TINY} --isa {foreign}"));
+    let said = format!("error: --isa {foreign}: this processor has not got it; it has portable");
+    assert_eq!(ran.code, 2);
+    assert!(ran.said().starts_with(&said), "{}", ran.said());
+}
+
+#[test]
 fn a_loaded_model_trains_on() {
     let lab = Lab::trained();
     lab.ok("train --load model.safetensors --data data.txt --steps 2 --out more --save more.safetensors");

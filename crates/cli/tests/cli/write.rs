@@ -45,6 +45,28 @@ fn generate_tells_programs_what_it_wrote() {
     assert_ne!(samples[0]["text"], samples[1]["text"], "samples differ");
 }
 
+/// Texts are written at once and shown in order; neither shows in what they say.
+#[test]
+fn a_sample_is_the_same_among_any_number_on_any_number_of_threads() {
+    let lab = Lab::trained();
+    let line = "generate model.safetensors --prompt the --max-tokens 40 --seed 1 --stop m";
+    let all = lab.ok(&format!("{line} --samples 17 --threads 1")).out;
+    assert_eq!(all.matches("the").count().min(17), 17, "{all}");
+    for flags in ["--samples 17 --threads 2", "--samples 17 --threads 5"] {
+        assert_eq!(lab.ok(&format!("{line} {flags}")).out, all, "{flags}");
+    }
+    for (samples, threads) in [(1, 1), (1, 3), (2, 2), (9, 3)] {
+        let some = lab.ok(&format!("{line} --samples {samples} --threads {threads}"));
+        assert!(
+            all.starts_with(&some.out),
+            "{samples} of {all}: {}",
+            some.out
+        );
+    }
+    let none = lab.ok(&format!("{line} --samples 0"));
+    assert_eq!(none.out, "");
+}
+
 #[test]
 fn generation_stops_where_it_is_told_to() {
     let lab = Lab::trained();

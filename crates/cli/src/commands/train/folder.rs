@@ -30,7 +30,7 @@ fn stamp(seconds: u64) -> String {
 
 /// Year, month and day of the day that is `days` after 1 January 1970: Howard Hinnant's
 /// `civil_from_days`, <https://howardhinnant.github.io/date_algorithms.html>.
-fn date(days: u64) -> (u64, u64, u64) {
+pub(in crate::commands) fn date(days: u64) -> (u64, u64, u64) {
     let z = days + 719_468;
     let (era, day_of_era) = (z / 146_097, z % 146_097);
     let year_of_era =

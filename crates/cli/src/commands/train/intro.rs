@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use gptlab_data::{Builtin, Part, Split, stories};
+use gptlab_engine::cpu::Options;
 use gptlab_model::{Counts, Sublayer};
 use gptlab_train::Resolved;
 
 use crate::printer::{Printer, count};
 
-pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, threads: usize, printer: Printer) {
-    for line in lines(resolved, threads) {
+pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, printer: Printer) {
+    for line in lines(resolved, options) {
         printer.say(line);
     }
     if let Some(folder) = folder {
@@ -24,11 +25,11 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, threads: usize, pr
     }
 }
 
-fn lines(resolved: &Resolved, threads: usize) -> Vec<String> {
+fn lines(resolved: &Resolved, options: Options) -> Vec<String> {
     vec![
         model(resolved),
         data(resolved),
-        plan(resolved, threads),
+        plan(resolved, options),
         guide(resolved),
     ]
 }
@@ -76,14 +77,16 @@ fn size(split: &Split) -> String {
     }
 }
 
-fn plan(resolved: &Resolved, threads: usize) -> String {
+fn plan(resolved: &Resolved, options: Options) -> String {
     let hyper = &resolved.experiment.hyper;
     format!(
-        "plan     {} steps of {} sequences, seed {}, on {}",
+        "plan     {} steps of {} sequences, seed {}, in {} on {} ({})",
         count(hyper.steps),
         hyper.batch_size,
         resolved.experiment.seed,
-        plural(threads, "core")
+        options.precision,
+        plural(options.threads, "core"),
+        options.isa.name()
     )
 }
 

@@ -1,13 +1,14 @@
 //! `gptlab train`: from a text to a model.
 
 mod begin;
-mod folder;
+pub(super) mod folder;
 mod intro;
 mod lines;
 mod watch;
 
 use std::path::{Path, PathBuf};
 
+use gptlab_record::Precision;
 use gptlab_train::{Outcome as Ending, Run};
 
 use crate::{
@@ -37,14 +38,16 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
 /// The seed's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--generate")?;
-    let json = args.json.json;
-    generate::write(&loaded, &args.sample, args.run.seed, 1, json, printer)
+    let options = engines::options(&args.machine, Precision::F32)?;
+    let (json, seed) = (args.json.json, args.run.seed);
+    generate::write(&loaded, &args.sample, options, seed, 1, json, printer)
 }
 
 /// The seed's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--interactive")?;
-    interactive::talk(&loaded, &args.sample, args.run.seed, printer)
+    let options = engines::options(&args.machine, Precision::F32)?;
+    interactive::talk(&loaded, &args.sample, options, args.run.seed, printer)
 }
 
 fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
@@ -58,15 +61,17 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
 }
 
 fn train(args: &TrainArgs, printer: Printer) -> Outcome {
-    let threads = engines::threads(&args.machine)?;
+    engines::threads(&args.machine)?;
+    engines::isa(&args.machine)?;
     let Begun { resolved, targets } = begin::begin(args)?;
+    let options = engines::options(&args.machine, resolved.experiment.hyper.precision)?;
     let (folder, goes_on) = (targets.folder.clone(), resolved.first_step() > 0);
     if !args.json.json {
-        intro::say(&resolved, folder.as_deref(), threads, printer);
+        intro::say(&resolved, folder.as_deref(), options, printer);
     }
     let weights = resolved.weights()?;
     let mut engine =
-        engines::make(resolved.graph.clone(), &weights, threads).map_err(Stop::failure)?;
+        engines::make(resolved.graph.clone(), &weights, options).map_err(Stop::failure)?;
     drop(weights);
     let interrupt = Interrupt::listen(
         printer,

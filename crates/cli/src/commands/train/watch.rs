@@ -1,7 +1,7 @@
 //! Who watches a run: prints its lines, moves the bar, writes samples, hears Ctrl-C.
 
 use gptlab_data::Tokenizer;
-use gptlab_engine::{Engine, Slot};
+use gptlab_engine::{Engine, Slot, cpu::Options};
 use gptlab_model::Graph;
 use gptlab_record::Event;
 use gptlab_train::{Observer, Progress, Resolved};
@@ -9,7 +9,7 @@ use gptlab_train::{Observer, Progress, Resolved};
 use super::lines;
 use crate::{
     args::{SampleArgs, TrainArgs},
-    author::{self, Author, End},
+    author::{self, Author, End, Heard},
     exit::{Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
@@ -67,21 +67,22 @@ impl Watch {
     fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<Option<String>> {
         let weights = engine.export(Slot::Weights);
         let (args, seed) = (&self.sample, self.seed);
-        let mut author = Author::new(&self.graph, &weights, &self.tokenizer, args, seed)?;
+        let (graph, tokenizer, options) = (&self.graph, &self.tokenizer, Options::of_threads(1));
+        let author = Author::new(graph, &weights, tokenizer, args, seed, options)?;
         let prompt = args.prompt.as_deref().unwrap_or_default();
         let texts = self.tokenizer.bos().map_or(1, |_| DOCUMENTS);
         // Streams of their own, so that a sample depends on the step alone.
         let first = (step as u32).wrapping_mul(DOCUMENTS);
-        let mut all = Vec::new();
-        for i in 0..texts {
-            let number = first.wrapping_add(i);
-            let written = author.write(prompt, number, &self.interrupt, |_| {})?;
-            if written.end == End::Interrupted {
-                return Ok(None);
+        let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
+        let (mut all, mut whole) = (Vec::new(), true);
+        author.write_all(prompt, &numbers, &self.interrupt, |heard| {
+            if let Heard::End(written) = heard {
+                whole = written.end != End::Interrupted;
+                all.push(written.prompt + &written.text);
             }
-            all.push(written.prompt + &written.text);
-        }
-        Ok(Some(all.join("\n")))
+            whole
+        })?;
+        Ok(whole.then(|| all.join("\n")))
     }
 }
 

@@ -1,0 +1,51 @@
+//! What `bench` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{JsonArgs, MachineArgs};
+
+const ABOUT: &str = "\
+A program runs for a turn, then the next one, round after round, so that what the machine does meanwhile meets \
+all of them alike. Times are medians of steps; a ratio is the median of the rounds' ratios. A step is everything \
+from drawing the batch to the updated weights.
+
+With --peer, PyTorch runs the same workloads: `pip install -r bench/peers/requirements.txt`, and run this from \
+the repository.";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = ABOUT)]
+pub(crate) struct BenchArgs {
+    /// Only these workloads, by name; any name that there is not lists them
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Run the PyTorch programs of bench/peers alternately with ours, and print ratios
+    #[arg(long)]
+    pub(crate) peer: bool,
+    /// Tokens/s by width, context, batch and threads around gpt2-mini, in place of the workloads
+    #[arg(long, conflicts_with_all = ["only", "peer"])]
+    pub(crate) scaling: bool,
+    /// How many rounds [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) rounds: Option<usize>,
+    /// How long a turn lasts, at least; a step is never cut [default: 0.7]
+    #[arg(long, value_name = "X")]
+    pub(crate) seconds: Option<f64>,
+    /// The Python that has PyTorch [default: python3]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) python: Option<PathBuf>,
+    /// Where the PyTorch programs are [default: bench/peers]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) peer_scripts: Option<PathBuf>,
+    /// Write the table and the raw times into this folder as well
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    /// Take turns with another process: what this command starts of itself
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub(crate) one: Option<String>,
+}

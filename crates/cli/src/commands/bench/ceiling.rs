@@ -1,0 +1,96 @@
+//! What this machine's cores multiply at best, measured in registers.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use gptlab_kernels::{Isa, Precision, peak};
+use serde::Serialize;
+
+const WINDOW: Duration = Duration::from_millis(40);
+const TRIES: usize = 2;
+/// Short beside a window, long beside looking at a clock.
+const ROUNDS: usize = 50_000;
+
+/// Operations a second of matrix products, at most.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Ceiling {
+    pub(super) f32: Rates,
+    pub(super) bf16: Rates,
+    pub(super) threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Rates {
+    /// Of one thread.
+    pub(super) one: f64,
+    /// Of all threads together.
+    pub(super) all: f64,
+}
+
+impl Ceiling {
+    pub(super) fn measure(isa: Isa, threads: usize) -> Self {
+        let rates = |precision| Rates {
+            one: best(isa, precision, 1),
+            all: best(isa, precision, threads),
+        };
+        Self {
+            f32: rates(Precision::F32),
+            bf16: rates(Precision::Bf16),
+            threads,
+        }
+    }
+
+    /// The higher of what was found before and what is found now: neighbours only ever slow a machine down.
+    pub(super) fn raise(&mut self, isa: Isa) {
+        let now = Self::measure(isa, self.threads);
+        self.f32.raise(now.f32);
+        self.bf16.raise(now.bf16);
+    }
+
+    /// For products in `precision` on `threads` threads.
+    pub(super) fn of(&self, precision: Precision, threads: usize) -> f64 {
+        let rates = match precision {
+            Precision::F32 => self.f32,
+            Precision::Bf16 => self.bf16,
+        };
+        if threads == self.threads {
+            rates.all
+        } else {
+            rates.one * threads as f64
+        }
+    }
+}
+
+impl Rates {
+    fn raise(&mut self, now: Self) {
+        self.one = self.one.max(now.one);
+        self.all = self.all.max(now.all);
+    }
+}
+
+/// The most of a few tries.
+fn best(isa: Isa, precision: Precision, threads: usize) -> f64 {
+    (0..TRIES)
+        .map(|_| together(isa, precision, threads))
+        .fold(0.0, f64::max)
+}
+
+fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| rate(isa, precision)))
+            .collect();
+        // A thread that panicked measured nothing.
+        running.into_iter().map(|t| t.join().unwrap_or(0.0)).sum()
+    })
+}
+
+fn rate(isa: Isa, precision: Precision) -> f64 {
+    let (begun, mut operations) = (Instant::now(), 0);
+    while begun.elapsed() < WINDOW {
+        operations += peak::multiply_adds(isa, precision, ROUNDS);
+    }
+    operations as f64 / begun.elapsed().as_secs_f64()
+}

@@ -1,0 +1,132 @@
+//! A workload's step as something that runs.
+
+use gptlab_engine::{
+    Decay, Engine, Noise, StepHyper,
+    cpu::{CpuEngine, Generator, Writer},
+    sample::{Ranking, Sampling},
+};
+use gptlab_model::{Graph, Model, lower, random::Stream};
+
+use super::{
+    work::{SEED, Source, Work},
+    workloads::Task,
+};
+use crate::exit::{Outcome, Stop};
+
+/// One step, ready to be run any number of times.
+pub(super) type Step = Box<dyn FnMut() -> Outcome<()>>;
+
+/// The step of `work`, and how many parameters its model has.
+pub(super) fn prepare(work: &Work) -> Outcome<(Step, usize)> {
+    let source = Source::of(work)?;
+    let model = work.model(&source)?;
+    let graph = lower(&model);
+    let weights = graph.params().initial(SEED);
+    let step = match work.task {
+        Task::Windows { .. } | Task::Names { .. } => training(work, model, graph, &weights, source),
+        Task::Generate { texts: 1, .. } => generating(work, graph, &weights),
+        Task::Generate { texts, .. } => generating_together(work, graph, &weights, texts),
+    };
+    Ok((step?, weights.len()))
+}
+
+fn training(
+    work: &Work,
+    model: Model,
+    graph: Graph,
+    weights: &[f32],
+    source: Source,
+) -> Outcome<Step> {
+    let mut engine = CpuEngine::new(graph, weights, work.options).map_err(Stop::failure)?;
+    let mut step = 0;
+    Ok(Box::new(move || {
+        let batch = source.batch(&model, step)?;
+        engine.forward_backward(&batch, Noise { seed: SEED, step });
+        step += 1;
+        engine.update(&hyper(step));
+        Ok(())
+    }))
+}
+
+/// The seed's AdamW.
+fn hyper(update: u32) -> StepHyper {
+    StepHyper {
+        update: update.into(),
+        lr: 3e-4,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        decay: Decay::Everything,
+        grad_clip: Some(1.0),
+    }
+}
+
+/// What every text begins with.
+const PROMPT: &[u32] = &[0];
+
+fn generating(work: &Work, graph: Graph, weights: &[f32]) -> Outcome<Step> {
+    let new = graph.block_size() as u64 - 1;
+    let mut generator =
+        Generator::with_options(graph, weights, work.options).map_err(Stop::failure)?;
+    let sampling = sampling()?;
+    let mut text = 0;
+    Ok(Box::new(move || {
+        generator.begin(PROMPT).map_err(Stop::failure)?;
+        let draws = draws(text);
+        for i in 0..new {
+            let token = generator.next_token(&sampling, draws.uniform_at(i));
+            token.ok_or_else(|| Stop::failure("the model has diverged"))?;
+        }
+        text += 1;
+        Ok(())
+    }))
+}
+
+fn generating_together(work: &Work, graph: Graph, weights: &[f32], texts: usize) -> Outcome<Step> {
+    let new = graph.block_size() - 1;
+    let generator = Generator::with_options(graph, weights, work.options).map_err(Stop::failure)?;
+    let sampling = sampling()?;
+    let mut first = 0;
+    Ok(Box::new(move || {
+        let mut all: Vec<Text> = (first..first + texts as u32)
+            .map(|text| Text {
+                left: new,
+                sampling,
+                ranking: Ranking::default(),
+                draws: draws(text),
+            })
+            .collect();
+        first += texts as u32;
+        generator.write_all(&mut all).map_err(Stop::failure)
+    }))
+}
+
+fn sampling() -> Outcome<Sampling> {
+    Sampling::new(1.0, None, None).map_err(Stop::failure)
+}
+
+fn draws(text: u32) -> Stream {
+    Stream::new(SEED, "bench/draws", text)
+}
+
+/// One of many texts.
+struct Text {
+    /// Tokens to come.
+    left: usize,
+    sampling: Sampling,
+    ranking: Ranking,
+    draws: Stream,
+}
+
+impl Writer for Text {
+    fn prompt(&self) -> &[u32] {
+        PROMPT
+    }
+
+    fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        self.left = self.left.checked_sub(1)?;
+        let uniform = self.draws.uniform_at(self.left as u64);
+        self.sampling.choose(&mut self.ranking, logits, uniform)
+    }
+}

@@ -1,0 +1,236 @@
+//! A workload in full: its model, its batches, and what a step of it costs.
+
+use std::sync::Arc;
+
+use gptlab_data::{Batches, Builtin, Corpus, Text, TokenizerKind};
+use gptlab_engine::cpu::{Isa, Options};
+use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
+
+use super::workloads::{Shape, Task, Workload};
+use crate::exit::{Outcome, Stop};
+
+/// Of weights, tokens, windows and draws; as in `bench/peers/step.py`.
+pub(super) const SEED: u64 = 1;
+/// How many tokens windows are drawn from; as there.
+const POOL: u64 = 1 << 16;
+/// Steps whose mean is a step's cost, where steps differ.
+const COSTED: u32 = 200;
+
+/// What to run and on what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) shape: Shape,
+    pub(super) task: Task,
+    pub(super) options: Options,
+}
+
+/// What a step costs at least, whoever runs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    pub(super) parameters: usize,
+    pub(super) tokens: f64,
+    /// Operations of matrix products, two a multiply-add.
+    pub(super) flops: f64,
+    /// Bytes that pass between memory and a core, were nothing but activations kept in caches.
+    pub(super) bytes: f64,
+}
+
+impl Work {
+    pub(super) fn of(workload: &Workload, threads: usize, isa: Isa) -> Self {
+        Self {
+            shape: workload.shape,
+            task: workload.task,
+            options: Options {
+                threads: workload.task.threads(threads),
+                isa,
+                precision: workload.precision,
+            },
+        }
+    }
+
+    pub(super) fn cost(&self) -> Outcome<Cost> {
+        let source = Source::of(self)?;
+        let model = self.model(&source)?;
+        let graph = lower(&model);
+        let parameters = graph.params().total();
+        let (tokens, flops) = self.tokens_and_flops(&model, &graph, &source)?;
+        let bytes = match self.task {
+            Task::Windows { .. } | Task::Names { .. } => training_bytes(parameters),
+            Task::Generate { texts, .. } => {
+                decoding_bytes(&graph, self.shape.block_size - 1, texts)
+            }
+        };
+        Ok(Cost {
+            parameters,
+            tokens,
+            flops,
+            bytes,
+        })
+    }
+
+    fn tokens_and_flops(
+        &self,
+        model: &Model,
+        graph: &Graph,
+        source: &Source,
+    ) -> Outcome<(f64, f64)> {
+        match self.task {
+            Task::Windows { .. } => mean_of(1, model, graph, source),
+            Task::Names { .. } => mean_of(COSTED, model, graph, source),
+            Task::Generate { texts, .. } => {
+                let new = self.shape.block_size - 1;
+                let flops = Counts::of(graph, new).forward_flops;
+                Ok(((texts * new) as f64, texts as f64 * flops as f64))
+            }
+        }
+    }
+
+    pub(super) fn model(&self, source: &Source) -> Outcome<Model> {
+        let spec = self.shape.spec()?;
+        spec.check(source.vocab_size()).map_err(Stop::usage)
+    }
+}
+
+/// Tokens and operations of a training step, the mean of the first `steps`.
+fn mean_of(steps: u32, model: &Model, graph: &Graph, source: &Source) -> Outcome<(f64, f64)> {
+    let (mut tokens, mut flops) = (0, 0);
+    for step in 0..steps {
+        let batch = source.batch(model, step)?;
+        tokens += batch.tokens();
+        flops += (0..batch.sequences())
+            .map(|i| Counts::of(graph, batch.rows(i).len()).training_flops())
+            .sum::<u64>();
+    }
+    let mean = |sum: f64| sum / f64::from(steps);
+    Ok((mean(tokens as f64), mean(flops as f64)))
+}
+
+/// The least a training step moves: weights read forward and backward and written, gradients written
+/// and read, both moments read and written; nine numbers of four bytes a parameter.
+fn training_bytes(parameters: usize) -> f64 {
+    9.0 * 4.0 * parameters as f64
+}
+
+/// The least that `new` tokens of each of `texts` move: every weight of a product read once a position, for
+/// all texts, and every key and value once, for one.
+fn decoding_bytes(graph: &Graph, new: usize, texts: usize) -> f64 {
+    let flops = |tokens: usize| Counts::of(graph, tokens).forward_flops as f64;
+    // A weight is two operations a token, a key and its value four a pair: flops(1) = 2 w + 4 a, and
+    // flops(2) = 4 w + 12 a.
+    let weights = (3.0 * flops(1) - flops(2)) / 2.0;
+    let read_once = new as f64 * weights;
+    let own = flops(new) / 2.0 - read_once;
+    4.0 * (read_once + texts as f64 * own)
+}
+
+/// Where batches come from.
+pub(super) enum Source {
+    Windows {
+        pool: Vec<u32>,
+        vocab_size: usize,
+        batch: usize,
+        block_size: usize,
+    },
+    Names(Batches),
+    Nowhere {
+        vocab_size: usize,
+    },
+}
+
+impl Source {
+    pub(super) fn of(work: &Work) -> Outcome<Self> {
+        let block_size = work.shape.block_size;
+        Ok(match work.task {
+            Task::Windows { vocab_size, batch } => Self::Windows {
+                pool: pool(vocab_size),
+                vocab_size,
+                batch,
+                block_size,
+            },
+            Task::Names { batch } => Self::Names(names(block_size, batch)?),
+            Task::Generate { vocab_size, .. } => Self::Nowhere { vocab_size },
+        })
+    }
+
+    fn vocab_size(&self) -> usize {
+        match self {
+            Self::Windows { vocab_size, .. } | Self::Nowhere { vocab_size } => *vocab_size,
+            Self::Names(names) => names.corpus().tokenizer().vocab_size(),
+        }
+    }
+
+    pub(super) fn batch(&self, model: &Model, step: u32) -> Outcome<Batch> {
+        let batch = match self {
+            Self::Windows {
+                pool,
+                batch,
+                block_size,
+                ..
+            } => {
+                let starts = Stream::new(SEED, "bench/windows", step);
+                let windows = (0..*batch as u64)
+                    .map(|i| starts.below_at(i, pool.len() - block_size))
+                    .map(|at| (&pool[at..at + block_size], &pool[at + 1..=at + block_size]));
+                Batch::new(model, windows)
+            }
+            Self::Names(names) => names.train(model, step),
+            Self::Nowhere { .. } => Batch::new(model, []),
+        };
+        batch.map_err(Stop::failure)
+    }
+}
+
+fn pool(vocab_size: usize) -> Vec<u32> {
+    let stream = Stream::new(SEED, "bench/tokens", 0);
+    (0..POOL)
+        .map(|i| stream.below_at(i, vocab_size) as u32)
+        .collect()
+}
+
+fn names(block_size: usize, batch: usize) -> Outcome<Batches> {
+    let text = Text::builtin(Builtin::Names);
+    let corpus = Corpus::fit(&text, TokenizerKind::Lines, 0.0)?;
+    Batches::new(Arc::new(corpus), block_size, batch, SEED).map_err(Stop::failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::bench::workloads;
+
+    fn cost(name: &str) -> Cost {
+        let workload = workloads::named(&[name.to_owned()]).unwrap()[0];
+        Work::of(workload, 2, Isa::detect()).cost().unwrap()
+    }
+
+    /// By hand, from the sizes alone: two operations a weight and token, four a pair and channel; a
+    /// backward pass is two forward passes.
+    #[test]
+    fn operations_are_those_of_the_formula() {
+        let weights = 4.0 * 12.0 * 128.0 * 128.0 + 65.0 * 128.0;
+        let forward = |t: f64| 2.0 * t * weights + 4.0 * 128.0 * 4.0 * t * (t + 1.0) / 2.0;
+        assert_eq!(cost("mini").flops, 3.0 * 32.0 * forward(256.0));
+        assert_eq!(cost("mini").tokens, 8192.0);
+        assert_eq!(cost("generate").flops, forward(255.0));
+        assert_eq!(cost("generate").tokens, 255.0);
+        assert_eq!(cost("generate-batch").flops, 64.0 * forward(255.0));
+    }
+
+    /// By hand: one text reads every weight and every key and value so far for each token; many share the weights.
+    #[test]
+    fn bytes_of_decoding_are_those_read() {
+        let weights = 4.0 * 12.0 * 128.0 * 128.0 + 65.0 * 128.0;
+        let own = 4.0 * 2.0 * 128.0 * 255.0 * 256.0 / 2.0;
+        assert_eq!(cost("generate").bytes, 4.0 * (255.0 * weights + own));
+        let many = 4.0 * (255.0 * weights + 64.0 * own);
+        assert_eq!(cost("generate-batch").bytes, many);
+    }
+
+    /// nanoGPT prints 10.65M, which leaves the 98,304 of the positions out; GPT-2's is Hugging Face's.
+    #[test]
+    fn models_have_the_parameters_of_their_originals() {
+        assert_eq!(cost("10m").parameters - 98_304, 10_646_784);
+        assert_eq!(cost("124m").parameters, 124_439_808);
+        assert_eq!(cost("micro-16").parameters, 4_192);
+    }
+}

@@ -1,0 +1,409 @@
+//! What is measured, and against what.
+
+use gptlab_kernels::Precision;
+use gptlab_model::{ModelSpec, Preset};
+
+use crate::{
+    args::ModelArgs,
+    exit::{Outcome, Stop},
+    settings,
+};
+
+/// One thing to measure, under a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Workload {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) shape: Shape,
+    pub(super) task: Task,
+    pub(super) precision: Precision,
+    pub(super) rivals: Rivals,
+}
+
+/// A preset in other sizes. The peers are given the same numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) preset: Preset,
+    pub(super) n_layer: usize,
+    pub(super) n_head: usize,
+    pub(super) n_embd: usize,
+    pub(super) block_size: usize,
+    pub(super) dropout: f32,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Task {
+    /// Trains on `batch` windows of random tokens, each of the whole context.
+    Windows { vocab_size: usize, batch: usize },
+    /// Trains on `batch` names of the built-in ones, on one core.
+    Names { batch: usize },
+    /// Continues `texts` one-token prompts up to the context; one text on one core.
+    Generate { vocab_size: usize, texts: usize },
+}
+
+/// Whom it is measured against.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rivals {
+    /// Each for itself.
+    Each(&'static [Peer]),
+    /// The fastest of them, which is to be `goal` times as slow as we are, where there is a goal.
+    Best {
+        goal: Option<f64>,
+        of: &'static [Peer],
+    },
+    /// Somebody's published time, which cannot be run here.
+    Quoted(Quote),
+}
+
+/// A program of `bench/peers`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) name: &'static str,
+    pub(super) script: &'static str,
+    pub(super) switches: &'static [&'static str],
+    /// Whether the C library keeps freed memory (glibc), so that buffers are not handed back every step.
+    pub(super) tuned: bool,
+    /// How many times as slow as we are it is to be.
+    pub(super) goal: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quote {
+    pub(super) of: &'static str,
+    pub(super) seconds: f64,
+    pub(super) goal: f64,
+}
+
+pub(super) const MINI: Shape = Shape {
+    preset: Preset::Gpt2Mini,
+    n_layer: 4,
+    n_head: 4,
+    n_embd: 128,
+    block_size: 256,
+    dropout: 0.0,
+};
+
+const TEN_MILLION: Shape = Shape {
+    preset: Preset::Nano,
+    n_layer: 6,
+    n_head: 6,
+    n_embd: 384,
+    block_size: 256,
+    dropout: 0.0,
+};
+
+const GPT2: Shape = Shape {
+    preset: Preset::Gpt2,
+    n_layer: 12,
+    n_head: 12,
+    n_embd: 768,
+    block_size: 1024,
+    dropout: 0.0,
+};
+
+const MICRO: Shape = Shape {
+    preset: Preset::Microgpt,
+    n_layer: 1,
+    n_head: 4,
+    n_embd: 16,
+    block_size: 16,
+    dropout: 0.0,
+};
+
+const CHARACTERS: usize = 65;
+
+const MINI_BATCH: Task = Task::Windows {
+    vocab_size: CHARACTERS,
+    batch: 32,
+};
+
+const TEN_MILLION_BATCH: Task = Task::Windows {
+    vocab_size: CHARACTERS,
+    batch: 16,
+};
+
+const GPT2_BATCH: Task = Task::Windows {
+    vocab_size: 50_257,
+    batch: 1,
+};
+
+const fn training(name: &'static str, switches: &'static [&'static str]) -> Peer {
+    Peer {
+        name,
+        script: "step.py",
+        switches,
+        tuned: true,
+        goal: None,
+    }
+}
+
+const fn generating(name: &'static str, switches: &'static [&'static str]) -> Peer {
+    Peer {
+        script: "generate.py",
+        ..training(name, switches)
+    }
+}
+
+/// PyTorch's fused kernels, eager and compiled. `--no-bias` and `--gelu` make the model ours.
+const BEST: &[Peer] = &[
+    training(
+        "PyTorch, fused",
+        &["--attention", "sdpa", "--optimizer", "fused"],
+    ),
+    training(
+        "PyTorch, fused, compiled",
+        &["--attention", "sdpa", "--optimizer", "fused", "--compile"],
+    ),
+];
+
+const BEST_BF16: &[Peer] = &[
+    training(
+        "PyTorch, fused, autocast",
+        &["--attention", "sdpa", "--optimizer", "fused", "--bf16"],
+    ),
+    training(
+        "PyTorch, fused, autocast, compiled",
+        &[
+            "--attention",
+            "sdpa",
+            "--optimizer",
+            "fused",
+            "--bf16",
+            "--compile",
+        ],
+    ),
+];
+
+/// The seed's program as people run it.
+const SEED: &[Peer] = &[
+    Peer {
+        tuned: false,
+        goal: Some(9.0),
+        ..training("PyTorch, the seed's recipe, as installed", &[])
+    },
+    Peer {
+        goal: Some(4.5),
+        ..training("PyTorch, the seed's recipe, tuned allocator", &[])
+    },
+];
+
+const DECODERS: &[Peer] = &[
+    generating(
+        "PyTorch, cached, 1 thread",
+        &["--attention", "eager", "--threads", "1"],
+    ),
+    generating(
+        "PyTorch, cached, fused, 1 thread",
+        &["--attention", "sdpa", "--threads", "1"],
+    ),
+    generating(
+        "PyTorch, cached, 2 threads",
+        &["--attention", "eager", "--threads", "2"],
+    ),
+    generating(
+        "PyTorch, cached, fused, 2 threads",
+        &["--attention", "sdpa", "--threads", "2"],
+    ),
+];
+
+/// The fastest microgpt engine. Measured once, on the machine that the table's legend names.
+const fn hand_vectorised(seconds: f64) -> Rivals {
+    Rivals::Quoted(Quote {
+        of: "hand-vectorised C (quoted)",
+        seconds,
+        goal: 2.0,
+    })
+}
+
+pub(super) const ALL: &[Workload] = &[
+    Workload {
+        name: "mini",
+        summary: "gpt2-mini at its defaults, dropout 0.1",
+        shape: Shape {
+            dropout: 0.1,
+            ..MINI
+        },
+        task: MINI_BATCH,
+        precision: Precision::F32,
+        rivals: Rivals::Each(SEED),
+    },
+    Workload {
+        name: "mini-nodrop",
+        summary: "gpt2-mini without dropout",
+        shape: MINI,
+        task: MINI_BATCH,
+        precision: Precision::F32,
+        rivals: Rivals::Best {
+            goal: Some(3.0),
+            of: BEST,
+        },
+    },
+    Workload {
+        name: "mini-bf16",
+        summary: "the same in bf16",
+        shape: MINI,
+        task: MINI_BATCH,
+        precision: Precision::Bf16,
+        rivals: Rivals::Best {
+            goal: Some(2.5),
+            of: BEST_BF16,
+        },
+    },
+    Workload {
+        name: "10m",
+        summary: "nanoGPT's Shakespeare model without dropout",
+        shape: TEN_MILLION,
+        task: TEN_MILLION_BATCH,
+        precision: Precision::F32,
+        rivals: Rivals::Best {
+            goal: Some(2.3),
+            of: BEST,
+        },
+    },
+    Workload {
+        name: "10m-bf16",
+        summary: "the same in bf16",
+        shape: TEN_MILLION,
+        task: TEN_MILLION_BATCH,
+        precision: Precision::Bf16,
+        rivals: Rivals::Best {
+            goal: Some(1.7),
+            of: BEST_BF16,
+        },
+    },
+    Workload {
+        name: "124m",
+        summary: "GPT-2's smallest without dropout",
+        shape: GPT2,
+        task: GPT2_BATCH,
+        precision: Precision::F32,
+        rivals: Rivals::Best {
+            goal: Some(2.5),
+            of: BEST,
+        },
+    },
+    Workload {
+        name: "124m-bf16",
+        summary: "the same in bf16",
+        shape: GPT2,
+        task: GPT2_BATCH,
+        precision: Precision::Bf16,
+        rivals: Rivals::Best {
+            goal: Some(2.0),
+            of: BEST_BF16,
+        },
+    },
+    Workload {
+        name: "micro-16",
+        summary: "microgpt, 16 names, one core",
+        shape: MICRO,
+        task: Task::Names { batch: 16 },
+        precision: Precision::F32,
+        rivals: hand_vectorised(88e-6),
+    },
+    Workload {
+        name: "micro-64",
+        summary: "microgpt of width 64, 16 names, one core",
+        shape: Shape {
+            n_embd: 64,
+            ..MICRO
+        },
+        task: Task::Names { batch: 16 },
+        precision: Precision::F32,
+        rivals: hand_vectorised(1_250e-6),
+    },
+    Workload {
+        name: "generate",
+        summary: "one text of gpt2-mini, one core",
+        shape: MINI,
+        task: Task::Generate {
+            vocab_size: CHARACTERS,
+            texts: 1,
+        },
+        precision: Precision::F32,
+        rivals: Rivals::Best {
+            goal: Some(10.0),
+            of: DECODERS,
+        },
+    },
+    Workload {
+        name: "generate-batch",
+        summary: "64 texts of gpt2-mini at once",
+        shape: MINI,
+        task: Task::Generate {
+            vocab_size: CHARACTERS,
+            texts: 64,
+        },
+        precision: Precision::F32,
+        rivals: Rivals::Best {
+            goal: None,
+            of: DECODERS,
+        },
+    },
+];
+
+/// The workloads called `names`, in the order of [`ALL`]; all of them where no name is given.
+pub(super) fn named(names: &[String]) -> Outcome<Vec<&'static Workload>> {
+    if let Some(unknown) = names.iter().find(|n| ALL.iter().all(|w| w.name != **n)) {
+        let known: Vec<&str> = ALL.iter().map(|w| w.name).collect();
+        return Err(Stop::usage(format_args!(
+            "there is no workload `{unknown}`; there are {}",
+            known.join(", ")
+        )));
+    }
+    let wanted = |w: &&Workload| names.is_empty() || names.iter().any(|n| n == w.name);
+    Ok(ALL.iter().filter(wanted).collect())
+}
+
+impl Shape {
+    pub(super) fn spec(&self) -> Outcome<ModelSpec> {
+        settings::spec(&ModelArgs {
+            preset: Some(self.preset),
+            n_layer: Some(self.n_layer),
+            n_head: Some(self.n_head),
+            n_embd: Some(self.n_embd),
+            block_size: Some(self.block_size),
+            dropout: Some(self.dropout),
+            ..ModelArgs::default()
+        })
+    }
+}
+
+impl Task {
+    /// How many threads of `all` it uses.
+    pub(super) fn threads(self, all: usize) -> usize {
+        match self {
+            Self::Names { .. } | Self::Generate { texts: 1, .. } => 1,
+            Self::Windows { .. } | Self::Generate { .. } => all,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_in_order() {
+        let all = named(&[]).unwrap();
+        assert_eq!(all.len(), ALL.len());
+        let two = named(&["generate".into(), "mini".into()]).unwrap();
+        assert_eq!(
+            two.iter().map(|w| w.name).collect::<Vec<_>>(),
+            ["mini", "generate"]
+        );
+        for (i, workload) in ALL.iter().enumerate() {
+            assert!(ALL[..i].iter().all(|w| w.name != workload.name));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known() {
+        let stop = named(&["mini".into(), "maxi".into()]).unwrap_err();
+        assert!(
+            stop.message
+                .starts_with("there is no workload `maxi`; there are mini, ")
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! `gptlab bench`: what it prints, and whom it divides by whom. Nothing here depends on how fast anything is.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::Lab;
+
+fn report(lab: &Lab, line: &str) -> Value {
+    serde_json::from_str(&lab.ok(line).out).expect("JSON")
+}
+
+/// The workload that takes the least time, for as short a time as can be.
+const QUICK: &str = "bench --only micro-16 --rounds 1 --seconds 0";
+
+#[test]
+fn a_workload_is_a_line_under_its_roof() {
+    let said = Lab::new().ok(QUICK).out;
+    let line = said.lines().find(|l| l.starts_with("| micro-16 | f32 "));
+    assert_eq!(line.map(|l| l.matches('|').count()), Some(15), "{said}");
+    for part in [
+        "Peak: ",
+        "of peak",
+        "FLOP/B",
+        "hand-vectorised C (quoted)",
+        "Quoted: ",
+    ] {
+        assert!(said.contains(part), "no {part} in\n{said}");
+    }
+    assert!(!said.contains("NaN") && !said.contains("PyTorch"), "{said}");
+}
+
+#[test]
+fn json_holds_every_step() {
+    let found = report(
+        &Lab::new(),
+        "bench --only generate,micro-16 --rounds 2 --seconds 0 --json",
+    );
+    let workloads = found["workloads"].as_array().expect("workloads");
+    let names: Vec<&Value> = workloads.iter().map(|w| &w["name"]).collect();
+    assert_eq!(names, ["micro-16", "generate"]);
+    for workload in workloads {
+        let rounds = workload["ours"]["rounds"].as_array().expect("rounds");
+        let steps: Vec<usize> = rounds
+            .iter()
+            .filter_map(|r| Some(r.as_array()?.len()))
+            .collect();
+        assert_eq!(steps, [1, 1]);
+        assert!(workload["ours"]["median_seconds"].as_f64() > Some(0.0));
+        assert!(workload["flops"].as_f64() > Some(0.0) && workload["bytes"].as_f64() > Some(0.0));
+    }
+    let quoted = &workloads[0]["quoted"];
+    let ratio = 88e-6
+        / workloads[0]["ours"]["median_seconds"]
+            .as_f64()
+            .expect("seconds");
+    assert!((quoted["ratio"].as_f64().expect("a ratio") / ratio - 1.0).abs() < 1e-9);
+    for rate in ["one", "all"]
+        .iter()
+        .flat_map(|n| ["f32", "bf16"].map(|p| (p, n)))
+    {
+        assert!(
+            found["ceiling"][rate.0][rate.1].as_f64() > Some(0.0),
+            "{rate:?}"
+        );
+    }
+    assert_eq!(found["machine"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_folder_keeps_the_table_and_the_raw_times() {
+    let lab = Lab::new();
+    let said = lab.ok(&format!("{QUICK} --out runs/here")).out;
+    assert_eq!(
+        String::from_utf8(lab.read("runs/here/table.md")).expect("text"),
+        said
+    );
+    let raw = lab.json("runs/here/raw.json");
+    assert_eq!(raw["workloads"][0]["name"], "micro-16");
+    let json = lab.ok(&format!("{QUICK} --out runs/here --json")).out;
+    assert_eq!(
+        String::from_utf8(lab.read("runs/here/raw.json")).expect("text"),
+        json
+    );
+}
+
+#[test]
+fn without_python_the_rest_is_measured() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("peers")).expect("a folder");
+    let line = "bench --only generate --rounds 1 --seconds 0 --peer";
+    let ran = lab.ok(&format!(
+        "{line} --peer-scripts peers --python no-python-here"
+    ));
+    let sentence = "PyTorch is left out: cannot run no-python-here: ";
+    assert!(
+        ran.err.contains(&format!("warning: {sentence}")),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("hint: `pip install "), "{}", ran.err);
+    assert_eq!(ran.err.matches("left out").count(), 1, "{}", ran.err);
+    assert!(
+        ran.out.contains("| generate ") && ran.out.contains(sentence),
+        "{}",
+        ran.out
+    );
+    let ran = lab.ok(line);
+    let sentence =
+        "PyTorch is left out: there is no folder bench/peers; run this from the repository";
+    assert!(
+        ran.err.contains(sentence) && ran.out.contains(sentence),
+        "{}",
+        ran.err
+    );
+}
+
+/// A Python that is a shell script answers for the peers.
+#[cfg(unix)]
+mod fake {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use serde_json::Value;
+
+    use super::report;
+    use crate::Lab;
+
+    const PARAMETERS: usize = 834_432;
+
+    /// A lab with a program `python` that notes its arguments and does `body`.
+    fn lab(body: &str) -> Lab {
+        let lab = Lab::new();
+        fs::create_dir(lab.path("peers")).expect("a folder");
+        lab.file(
+            "python",
+            format!("#!/bin/sh\necho \"$MALLOC_TRIM_THRESHOLD_ $*\" >>said\n{body}\n"),
+        );
+        fs::set_permissions(lab.path("python"), fs::Permissions::from_mode(0o755)).expect("a mode");
+        lab
+    }
+
+    fn ready(parameters: usize) -> String {
+        format!(r#"echo '{{"ready":{{"program":"fake","threads":3,"parameters":{parameters}}}}}'"#)
+    }
+
+    /// Answers every line with these seconds, `kib` KiB being its peak.
+    fn turns(seconds: &str, kib: u64) -> String {
+        let bytes = kib * 1024;
+        format!(
+            r#"while read n; do echo '{{"turn":{{"seconds":[{seconds}],"peak_bytes":{bytes}}}}}'; done"#
+        )
+    }
+
+    const RACE: &str = "bench --only generate --rounds 2 --seconds 0 --peer --peer-scripts peers --python ./python --json";
+
+    fn number(value: &Value) -> f64 {
+        value
+            .as_f64()
+            .unwrap_or_else(|| panic!("{value} is no number"))
+    }
+
+    #[test]
+    fn a_ratio_is_the_peers_time_over_ours() {
+        let lab = lab(&format!(
+            "{}\n{}",
+            ready(PARAMETERS),
+            turns("10, 30, 20", 1 << 30)
+        ));
+        let found = report(&lab, RACE);
+        let workload = &found["workloads"][0];
+        let ours: Vec<f64> = (0..2)
+            .map(|i| number(&workload["ours"]["rounds"][i][0]))
+            .collect();
+        let expected: Vec<f64> = ours.iter().map(|ours| 20.0 / ours).collect();
+        let peak = number(&workload["ours"]["peak_bytes"]);
+        for peer in workload["peers"].as_array().expect("peers") {
+            let close =
+                |found: &Value, expected: f64| (number(found) / expected - 1.0).abs() < 1e-9;
+            assert!(
+                close(&peer["ratios"][0], expected[0]) && close(&peer["ratios"][1], expected[1])
+            );
+            assert!(close(
+                &peer["ratio"],
+                f64::midpoint(expected[0], expected[1])
+            ));
+            assert!(close(&peer["memory_ratio"], (1u64 << 40) as f64 / peak));
+            assert_eq!(peer["times"]["median_seconds"], 20.0);
+            assert_eq!(peer["times"]["program"], "fake");
+        }
+        let goals = workload["peers"]
+            .as_array()
+            .expect("peers")
+            .iter()
+            .filter(|p| !p["goal"].is_null());
+        assert_eq!(goals.count(), 1, "the goal stands beside the fastest alone");
+    }
+
+    #[test]
+    fn a_peer_is_given_our_sizes_and_its_allocator() {
+        let lab = lab(&format!("{}\n{}", ready(PARAMETERS), turns("1", 1)));
+        report(&lab, &RACE.replace("generate", "mini"));
+        let said = String::from_utf8(lab.read("said")).expect("text");
+        let lines: Vec<&str> = said.lines().collect();
+        let sizes = "peers/step.py --n-layer 4 --n-head 4 --n-embd 128 --block-size 256 --vocab-size 65 \
+                     --batch-size 32 --dropout 0.1";
+        assert_eq!(lines, [format!(" {sizes}"), format!("4294967296 {sizes}")]);
+    }
+
+    #[test]
+    fn who_fails_is_left_out_with_its_reason_and_the_others_run() {
+        // One another model, one that cannot run, one that ends at once, one that is fine.
+        let lab = lab(&format!(
+            "case \"$*\" in\n*eager*'threads 1') {};;\n*sdpa*'threads 1') echo '{}'; exit;;\n*eager*) exit;;\n*) {};;\nesac\n{}",
+            ready(5),
+            r#"{"error":"no compiler"}"#,
+            ready(PARAMETERS),
+            turns("1", 1)
+        ));
+        let found = report(&lab, RACE);
+        let peers = found["workloads"][0]["peers"].as_array().expect("peers");
+        assert_eq!(peers.len(), 1);
+        assert_eq!(peers[0]["name"], "PyTorch, cached, fused, 2 threads");
+        let reasons: Vec<&str> = found["left_out"]
+            .as_array()
+            .expect("reasons")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                "generate: PyTorch, cached, 1 thread is left out: its model has 5 parameters, and ours 834432",
+                "generate: PyTorch, cached, fused, 1 thread is left out: no compiler",
+                "generate: PyTorch, cached, 2 threads is left out: ./python ended without an answer",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_pytorch_is_absent_one_sentence_says_so() {
+        let lab = lab(r#"echo '{"absent":"python3 has no module torch"}'"#);
+        let ran = lab.ok(&RACE.replace(" --json", ""));
+        let sentence = "PyTorch is left out: python3 has no module torch";
+        assert_eq!(ran.err.matches(sentence).count(), 1, "{}", ran.err);
+        assert!(
+            ran.out.contains("| generate ") && ran.out.contains(sentence),
+            "{}",
+            ran.out
+        );
+    }
+}
