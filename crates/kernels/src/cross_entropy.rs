@@ -6,7 +6,7 @@
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::simd::{Simd, fold, update};
+use crate::simd::{LANES, Simd, fold, update};
 use crate::softmax::{exponentials, maximum};
 
 /// Plain loops in f64.
@@ -76,14 +76,14 @@ fn check(losses: Option<&[f32]>, logits: &[f32], targets: &[u32], v: usize) {
 #[inline(always)]
 fn rows_backward<S: Simd>(
     s: S,
-    mut losses: Option<&mut [f32]>,
+    losses: Option<&mut [f32]>,
     logits: &mut [f32],
     targets: &[u32],
     scale: f32,
     v: usize,
 ) -> f64 {
-    let mut total = 0.0;
-    for (i, (row, &target)) in logits.chunks_exact_mut(v).zip(targets).enumerate() {
+    let mut ledger = Ledger::new(losses);
+    for (row, &target) in logits.chunks_exact_mut(v).zip(targets) {
         let score = row[target as usize];
         let (max, sum) = exponentials(s, row);
         let factor = s.splat(scale / sum);
@@ -94,21 +94,21 @@ fn rows_backward<S: Simd>(
             |p| s.mul(p, factor),
         );
         row[target as usize] -= scale;
-        total += record(s, losses.as_deref_mut(), i, max, sum, score);
+        ledger.enter(s, sum, max - score);
     }
-    total
+    ledger.close(s)
 }
 
 #[inline(always)]
 fn rows_forward<S: Simd>(
     s: S,
-    mut losses: Option<&mut [f32]>,
+    losses: Option<&mut [f32]>,
     logits: &[f32],
     targets: &[u32],
     v: usize,
 ) -> f64 {
-    let mut total = 0.0;
-    for (i, (row, &target)) in logits.chunks_exact(v).zip(targets).enumerate() {
+    let mut ledger = Ledger::new(losses);
+    for (row, &target) in logits.chunks_exact(v).zip(targets) {
         let max = maximum(s, row);
         let shift = s.splat(max);
         let sum = fold(
@@ -119,35 +119,67 @@ fn rows_forward<S: Simd>(
             #[inline(always)]
             |sum, x| s.add(sum, math::exp_lanes(s, s.sub(x, shift))),
         );
-        total += record(
-            s,
-            losses.as_deref_mut(),
-            i,
-            max,
-            s.sum(sum),
-            row[target as usize],
-        );
+        ledger.enter(s, s.sum(sum), max - row[target as usize]);
     }
-    total
+    ledger.close(s)
 }
 
-/// ln sum e^x - x[target], with both terms taken off the maximum.
-#[inline(always)]
-fn record<S: Simd>(
-    s: S,
-    losses: Option<&mut [f32]>,
-    i: usize,
-    max: f32,
-    sum: f32,
-    score: f32,
-) -> f64 {
-    let mut lanes = [0.0; crate::simd::LANES];
-    s.store(math::ln_lanes(s, s.splat(sum)), &mut lanes);
-    let loss = lanes[0] + (max - score);
-    if let Some(losses) = losses {
-        losses[i] = loss;
+/// Losses ln sum e^x - x[target], with both terms taken off the maximum; sixteen logarithms at a time.
+struct Ledger<'a> {
+    losses: Option<&'a mut [f32]>,
+    /// How many losses are written, and how many wait.
+    written: usize,
+    waiting: usize,
+    sums: [f32; LANES],
+    rests: [f32; LANES],
+    total: f64,
+}
+
+impl<'a> Ledger<'a> {
+    #[inline(always)]
+    fn new(losses: Option<&'a mut [f32]>) -> Self {
+        Self {
+            losses,
+            written: 0,
+            waiting: 0,
+            sums: [1.0; LANES],
+            rests: [0.0; LANES],
+            total: 0.0,
+        }
     }
-    f64::from(loss)
+
+    /// The loss ln sum + rest.
+    #[inline(always)]
+    fn enter<S: Simd>(&mut self, s: S, sum: f32, rest: f32) {
+        (self.sums[self.waiting], self.rests[self.waiting]) = (sum, rest);
+        self.waiting += 1;
+        if self.waiting == LANES {
+            self.write(s);
+        }
+    }
+
+    #[inline(always)]
+    fn write<S: Simd>(&mut self, s: S) {
+        let ln = math::ln_lanes(s, s.load(&self.sums));
+        let mut lanes = [0.0; LANES];
+        s.store(s.add(ln, s.load(&self.rests)), &mut lanes);
+        let lanes = &lanes[..self.waiting];
+        for &loss in lanes {
+            self.total += f64::from(loss);
+        }
+        if let Some(losses) = self.losses.as_deref_mut() {
+            losses[self.written..][..lanes.len()].copy_from_slice(lanes);
+        }
+        self.written += self.waiting;
+        self.waiting = 0;
+    }
+
+    /// The sum of all losses.
+    #[inline(always)]
+    fn close<S: Simd>(mut self, s: S) -> f64 {
+        self.write(s);
+        self.total
+    }
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ mod fake {
             [
                 "generate: PyTorch, cached, 1 thread is left out: its model has 5 parameters, and ours 834432",
                 "generate: PyTorch, cached, fused, 1 thread is left out: no compiler",
-                "generate: PyTorch, cached, 2 threads is left out: ./python ended without an answer",
+                "generate: PyTorch, cached, 2 threads is left out: ./python ended without an answer (exit status: 0)",
             ]
         );
     }

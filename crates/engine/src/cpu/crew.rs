@@ -174,7 +174,7 @@ fn halve<const N: usize>(
                 matrices,
                 theirs,
                 work,
-            )
+            );
         },
     );
 }
@@ -222,7 +222,9 @@ mod tests {
                 &|range, [a, b], scratch| {
                     assert!(scratch.len() >= 2);
                     assert_eq!((a.len(), b.len()), (range.len() * 3, range.len()));
-                    a.iter_mut().for_each(|a| *a += 1.0);
+                    for a in &mut *a {
+                        *a += 1.0;
+                    }
                     b.iter_mut().zip(range).for_each(|(b, row)| *b = row as f32);
                 },
             );

@@ -30,7 +30,7 @@ struct Side {
 #[derive(Debug)]
 struct Map {
     node: usize,
-    map: Linear,
+    linear: Linear,
     weight: ParamId,
     place: Range<usize>,
 }
@@ -83,7 +83,7 @@ impl Side {
             end += map.panels_len(direction).next_multiple_of(16);
             Map {
                 node,
-                map,
+                linear: map,
                 weight,
                 place: first..first + map.panels_len(direction),
             }
@@ -106,14 +106,14 @@ impl Side {
             let _gap = rest.split_off_mut(..map.place.start - at);
             at = map.place.end;
             let panels = rest.split_off_mut(..map.place.len()).unwrap_or_default();
-            let len = map.map.panel_len(direction).max(1);
+            let len = map.linear.panel_len(direction).max(1);
             let each = (TASK / len).max(1);
             let parts = panels.chunks_mut(len * each).enumerate();
             parts.map(move |(i, part)| (map, i * each, part))
         });
         crew.each(tasks, len < 2 * TASK, |(map, first, panels), _| {
             let weight = program.part(weights, map.weight);
-            map.map.pack(direction, panels, first, weight);
+            map.linear.pack(direction, panels, first, weight);
         });
     }
 }

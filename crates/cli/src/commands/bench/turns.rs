@@ -5,7 +5,8 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Lines, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ use super::{
     work::Work,
 };
 use crate::{exit::Outcome, printer::Printer};
+
+/// How long a process may take to be gone that has closed its output.
+const DYING: Duration = Duration::from_millis(100);
 
 /// A line of answer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,8 +123,13 @@ impl Contender {
         }
     }
 
-    fn gone(&self) -> Missing {
-        Missing::This(format!("{} ended without an answer", self.ready.program))
+    /// It ended, or closed its output; how it ended is worth a moment's wait.
+    fn gone(&mut self) -> Missing {
+        thread::sleep(DYING);
+        let how = self.child.try_wait().ok().flatten();
+        let how = how.map_or(String::new(), |status| format!(" ({status})"));
+        let program = &self.ready.program;
+        Missing::This(format!("{program} ended without an answer{how}"))
     }
 
     fn odd(&self) -> Missing {

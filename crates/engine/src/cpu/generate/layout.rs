@@ -77,8 +77,8 @@ fn last_readers(graph: &Graph) -> Vec<usize> {
 fn taken_over(op: &Op) -> Option<usize> {
     match op {
         Op::Add { a, b } => {
-            let twice = a == b;
-            (!twice).then_some(b.index())
+            let (first, second) = (a.index(), b.index());
+            (first != second).then_some(second)
         }
         Op::Dropout { x, .. } | Op::Rotary { x, .. } | Op::HeadNorm { x, .. } => Some(x.index()),
         Op::TokenEmbedding { .. }
