@@ -7,7 +7,7 @@
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::simd::{self, Simd};
+use crate::simd::{self, LANES, Simd};
 
 /// A nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +84,11 @@ pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], x: &[f32]) {
     dispatch!(isa, s => each(s, activation, Forward { y, x }));
 }
 
+/// y = f(x), and x becomes f'(x): all that the backward wants, at little more than the cost of f alone.
+pub fn forward_and_slope(isa: Isa, activation: Activation, y: &mut [f32], x_to_slope: &mut [f32]) {
+    dispatch!(isa, s => each(s, activation, ForwardAndSlope { y, x_to_slope }));
+}
+
 /// dx = dy f'(x).
 pub fn backward(isa: Isa, activation: Activation, dx: &mut [f32], dy: &[f32], x: &[f32]) {
     dispatch!(isa, s => each(s, activation, Backward { dx, dy, x }));
@@ -132,6 +137,34 @@ impl<S: Simd> Pass<S> for Forward<'_> {
             #[inline(always)]
             |x| N::value(s, x),
         );
+    }
+}
+
+struct ForwardAndSlope<'a> {
+    y: &'a mut [f32],
+    x_to_slope: &'a mut [f32],
+}
+
+impl<S: Simd> Pass<S> for ForwardAndSlope<'_> {
+    #[inline(always)]
+    fn run<N: Nonlinear>(self, s: S) {
+        assert_eq!(
+            self.y.len(),
+            self.x_to_slope.len(),
+            "output and input differ in length"
+        );
+        let (y, y_tail) = self.y.as_chunks_mut::<LANES>();
+        let (x, x_tail) = self.x_to_slope.as_chunks_mut::<LANES>();
+        for (y, x) in y.iter_mut().zip(x) {
+            let (value, slope) = N::both(s, s.load(x));
+            s.store(value, y);
+            s.store(slope, x);
+        }
+        if !x_tail.is_empty() {
+            let (value, slope) = N::both(s, s.load_partial(x_tail, 0.0));
+            s.store_partial(value, y_tail);
+            s.store_partial(slope, x_tail);
+        }
     }
 }
 
@@ -301,6 +334,12 @@ mod tests {
                 let mut same = dy.clone();
                 backward_in_place(isa, activation, &mut same, &x);
                 assert_eq!(same, dx);
+                let (mut again, mut slope) = (vec![0.0; n], x.clone());
+                forward_and_slope(isa, activation, &mut again, &mut slope);
+                assert_eq!(again, y);
+                let mut product = dy.clone();
+                crate::elementwise::multiply(isa, &mut product, &slope);
+                assert_eq!(product, dx);
             }
         }
     }

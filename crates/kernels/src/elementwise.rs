@@ -23,6 +23,13 @@ pub mod naive {
         }
     }
 
+    /// y *= x.
+    pub fn multiply(y: &mut [f32], x: &[f32]) {
+        for i in 0..y.len() {
+            y[i] *= x[i];
+        }
+    }
+
     /// y *= factor.
     pub fn scale(y: &mut [f32], factor: f32) {
         for y in y {
@@ -51,6 +58,11 @@ pub fn add(isa: Isa, y: &mut [f32], a: &[f32], b: &[f32]) {
 /// y += x.
 pub fn accumulate(isa: Isa, y: &mut [f32], x: &[f32]) {
     dispatch!(isa, s => simd::update1(s, y, x, #[inline(always)] |y, x| s.add(y, x)));
+}
+
+/// y *= x.
+pub fn multiply(isa: Isa, y: &mut [f32], x: &[f32]) {
+    dispatch!(isa, s => simd::update1(s, y, x, #[inline(always)] |y, x| s.mul(y, x)));
 }
 
 /// y *= factor.
@@ -134,6 +146,9 @@ mod tests {
             assert_eq!(fast, slow);
             accumulate(isa, &mut fast, &a);
             naive::accumulate(&mut slow, &a);
+            assert_eq!(fast, slow);
+            multiply(isa, &mut fast, &b);
+            naive::multiply(&mut slow, &b);
             assert_eq!(fast, slow);
             scale(isa, &mut fast, 0.3);
             naive::scale(&mut slow, 0.3);

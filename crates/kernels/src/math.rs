@@ -242,6 +242,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::print_stderr,
+        reason = "the measured errors are for people to read"
+    )]
     fn errors_stay_within_the_stated_bounds() {
         for isa in Isa::available() {
             let figures = [
@@ -297,6 +301,7 @@ mod tests {
                 ),
             ];
             for (name, error, bound) in figures {
+                eprintln!("{isa:?} {name}: {error:.2e} of {bound:.1e}");
                 assert!(
                     error <= bound,
                     "{name} on {isa:?}: error {error:e} > {bound:e}; all: {figures:?}"

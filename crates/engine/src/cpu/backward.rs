@@ -72,7 +72,7 @@ impl Chunk<'_> {
             }
             Op::Activate { x, f } => {
                 self.pass_on(node, 0, x.index(), arena);
-                self.activate_backward(x.index(), *f, arena);
+                self.activate_backward(node, x.index(), *f, arena);
             }
             Op::Gate { gate, up, f } => {
                 self.gate_backward(node, gate.index(), up.index(), *f, arena);
@@ -256,7 +256,8 @@ impl Chunk<'_> {
         }
     }
 
-    fn activate_backward(&self, x: usize, f: Activation, arena: &mut [f32]) {
+    fn activate_backward(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {
+        let slope = self.plan.keeps_slope(node);
         let width = self.width(x);
         let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
         let (cut, matrices) = (self.passing(width), [(dx, width), (x, width)]);
@@ -267,7 +268,11 @@ impl Chunk<'_> {
             matrices,
             &mut [],
             |_, [dx, x], _| {
-                activation::backward_in_place(self.isa(), kernel(f), dx, x);
+                if slope {
+                    elementwise::multiply(self.isa(), dx, x);
+                } else {
+                    activation::backward_in_place(self.isa(), kernel(f), dx, x);
+                }
             },
         );
     }

@@ -234,6 +234,7 @@ impl Chunk<'_> {
 
     fn activate(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {
         let width = self.width(node);
+        let keep_slope = self.plan.keeps_slope(node);
         let [y, x] = parts(arena, [self.value(node), self.value(x)]);
         let (cut, matrices) = (self.passing(width), [(y, width), (x, width)]);
         by_rows(
@@ -243,7 +244,11 @@ impl Chunk<'_> {
             matrices,
             &mut [],
             |_, [y, x], _| {
-                activation::forward(self.isa(), kernel(f), y, x);
+                if keep_slope {
+                    activation::forward_and_slope(self.isa(), kernel(f), y, x);
+                } else {
+                    activation::forward(self.isa(), kernel(f), y, x);
+                }
             },
         );
     }

@@ -47,6 +47,8 @@ pub(super) struct Plan {
     stats: Vec<Option<Region>>,
     grads: Vec<Option<Region>>,
     writes: Vec<Vec<Write>>,
+    /// By node: whether its forward leaves its derivative where its input was.
+    slopes: Vec<bool>,
 }
 
 impl Plan {
@@ -74,6 +76,11 @@ impl Plan {
 
     pub(super) fn grad(&self, node: usize) -> Option<Region> {
         self.grads[node]
+    }
+
+    /// Whether the activation `node` leaves its derivative in place of its input, which nobody else reads.
+    pub(super) fn keeps_slope(&self, node: usize) -> bool {
+        self.slopes[node]
     }
 
     pub(super) fn write(&self, node: usize, input: usize) -> Write {
@@ -207,6 +214,29 @@ impl<'a> Planner<'a> {
         (free && self.readers[candidate] == [node]).then_some(candidate)
     }
 
+    /// Whether `node` is an activation that may overwrite its input while training.
+    fn keeps_slope(&self, node: usize) -> bool {
+        let alone = |x: usize| self.readers[x] == [node] && !saved(self.op(x)).output;
+        match (self.purpose, self.op(node)) {
+            (Purpose::Train, Op::Activate { x, .. }) => alone(x.index()),
+            (
+                Purpose::Train | Purpose::Evaluate | Purpose::Observe,
+                Op::TokenEmbedding { .. }
+                | Op::PositionEmbedding { .. }
+                | Op::Sinusoid
+                | Op::Add { .. }
+                | Op::Norm { .. }
+                | Op::Linear { .. }
+                | Op::HeadNorm { .. }
+                | Op::Rotary { .. }
+                | Op::Attention { .. }
+                | Op::Activate { .. }
+                | Op::Gate { .. }
+                | Op::Dropout { .. },
+            ) => false,
+        }
+    }
+
     fn backward(&mut self) {
         let head = self.len() - 1;
         let x = self.inputs[head][0];
@@ -330,6 +360,9 @@ impl<'a> Planner<'a> {
                 .map(|s| offsets[s] + size(s))
                 .max()
                 .unwrap_or(0),
+            slopes: (0..self.inputs.len())
+                .map(|n| self.keeps_slope(n))
+                .collect(),
             values: self.values.iter().map(|s| region(*s)).collect(),
             stats: self.stats.iter().map(|s| s.map(region)).collect(),
             grads: self.grads.iter().map(|s| s.map(region)).collect(),
