@@ -129,16 +129,21 @@ fn help_of_every_command_tells_every_flag() {
             assert!(help.contains(flag), "{command} --help has no {flag}");
         }
     };
-    let writing =
-        "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --threads --isa --config";
+    let writing = "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --threads --isa --config";
     has("generate", &format!("{writing} --samples --json"));
     has("interactive", writing);
-    has("eval", "--data --val-fraction --threads --isa --json --config");
+    has(
+        "eval",
+        "--data --val-fraction --threads --isa --json --config",
+    );
     has(
         "inspect",
         "--preset --n-layer --softcap --vocab-size --json --config",
     );
-    has("micro", "--data --steps --seed --temperature --threads --isa");
+    has(
+        "micro",
+        "--data --steps --seed --temperature --threads --isa",
+    );
     has("presets", "--json");
     has("doctor", "--json");
     let top = lab.ok("--help").out;
