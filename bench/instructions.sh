@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts the instructions of small, fixed pieces of work with valgrind's callgrind: a regression shows even on a machine
-# too noisy to time anything. The same program counts the same to a few parts in a million. valgrind has no AVX-512, so
-# this counts the AVX2 path.
+# too noisy to time anything. The same program counts the same to a few parts in a million (generation, which writes as
+# it goes, to half a part in a hundred). valgrind has no AVX-512, so this counts the AVX2 path.
 #
 #     bench/instructions.sh            # counts, beside those recorded in instructions.tsv
 #     bench/instructions.sh --record   # counts, and records them
