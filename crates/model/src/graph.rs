@@ -209,6 +209,24 @@ impl Op {
 }
 
 impl Node {
+    /// What a linear map reads, and its weight; `None` for every other op.
+    pub fn linear(&self) -> Option<(ValueId, ParamId)> {
+        match &self.op {
+            Op::Linear { x, weight, .. } => Some((*x, *weight)),
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Add { .. }
+            | Op::Norm { .. }
+            | Op::HeadNorm { .. }
+            | Op::Rotary { .. }
+            | Op::Attention { .. }
+            | Op::Activate { .. }
+            | Op::Gate { .. }
+            | Op::Dropout { .. } => None,
+        }
+    }
+
     /// What an attention reads, and its settings; `None` for every other op.
     pub fn attention(&self) -> Option<(ValueId, &AttentionOp)> {
         match &self.op {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{maybe_number, number};
+use crate::json::{maybe_number, number, numbers};
 
 /// One line of `events.jsonl`, told apart by its `event` key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Event {
     Notice { text: String },
     /// A step whose turn it was to be logged.
     Step(StepRecord),
+    /// What a logged step looked like inside.
+    Observation(Observation),
     /// Text from the model after `step` updates.
     Sample { step: u64, text: String },
     /// The state after `step` updates is in `file`: in the run's folder a name relative to it.
@@ -22,6 +24,8 @@ pub enum Event {
     Resume { step: u64 },
     /// The run was asked to stop, and did after `step` updates.
     Stop { step: u64, seconds: f64 },
+    /// The loss of step `step` was no finite number, and the run ended there.
+    Diverged { step: u64, seconds: f64 },
     /// All `step` updates are made; the losses are of the finished model.
     Done {
         step: u64,
@@ -57,17 +61,37 @@ pub struct StepRecord {
     pub val_bits_per_char: Option<f64>,
 }
 
+/// Measurements of one step, beside its [`StepRecord`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    pub step: u64,
+    pub series: Vec<Series>,
+}
+
+/// One measure at several places of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Its name; the laboratory says what it means.
+    pub measure: String,
+    /// Names of parameters or values, or numbers of positions; from the model's beginning to its end.
+    pub at: Vec<String>,
+    /// A number for each place.
+    #[serde(with = "numbers")]
+    pub values: Vec<f64>,
+}
+
 impl Event {
     /// Whether a run that is resumed after `step` updates will make it again, or never came to it.
     pub fn is_beyond(&self, step: u64) -> bool {
         match self {
             Self::Start { .. } | Self::Notice { .. } => false,
             Self::Step(record) => record.step >= step,
+            Self::Observation(observation) => observation.step >= step,
             Self::Sample { step: at, .. }
             | Self::Checkpoint { step: at, .. }
             | Self::Resume { step: at }
             | Self::Stop { step: at, .. } => *at > step,
-            Self::Done { step: at, .. } => *at >= step,
+            Self::Diverged { step: at, .. } | Self::Done { step: at, .. } => *at >= step,
         }
     }
 
@@ -81,6 +105,7 @@ impl Event {
                 ..record
             }),
             Self::Stop { step, .. } => Self::Stop { step, seconds: 0.0 },
+            Self::Diverged { step, .. } => Self::Diverged { step, seconds: 0.0 },
             Self::Done {
                 step,
                 val_loss,
@@ -94,6 +119,7 @@ impl Event {
             },
             Self::Start { .. }
             | Self::Notice { .. }
+            | Self::Observation(_)
             | Self::Sample { .. }
             | Self::Checkpoint { .. }
             | Self::Resume { .. } => self,
@@ -104,9 +130,12 @@ impl Event {
     pub fn seconds(&self) -> Option<f64> {
         match self {
             Self::Step(record) => Some(record.seconds),
-            Self::Stop { seconds, .. } | Self::Done { seconds, .. } => Some(*seconds),
+            Self::Stop { seconds, .. }
+            | Self::Diverged { seconds, .. }
+            | Self::Done { seconds, .. } => Some(*seconds),
             Self::Start { .. }
             | Self::Notice { .. }
+            | Self::Observation(_)
             | Self::Sample { .. }
             | Self::Checkpoint { .. }
             | Self::Resume { .. } => None,

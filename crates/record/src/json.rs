@@ -147,6 +147,20 @@ pub(crate) mod maybe_number {
     }
 }
 
+/// [`number`] for a list.
+pub(crate) mod numbers {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(x: &[f64], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(x.iter().map(|x| super::Number::from(*x)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
+        let numbers = Vec::<super::Number>::deserialize(d)?;
+        Ok(numbers.into_iter().map(Into::into).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

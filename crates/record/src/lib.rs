@@ -13,13 +13,18 @@ pub mod atomic;
 mod error;
 mod event;
 mod experiment;
+mod grid;
 mod hyper;
 mod json;
 mod store;
 
 pub use error::FileError;
-pub use event::{Event, StepRecord};
+pub use event::{Event, Observation, Series, StepRecord};
 pub use experiment::{DataRecord, Experiment, Intervals, Origin};
+pub use grid::{
+    Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, read_grid,
+    read_results, write_grid, write_results,
+};
 pub use hyper::{Decayed, Hyper, HyperError, LrShape, Precision};
 pub use json::{canonical, read as read_json};
 pub use store::{Store, checkpoints, read_events, read_experiment};

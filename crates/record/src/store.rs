@@ -115,12 +115,14 @@ impl Store {
         line.push('\n');
         self.events.write_all(line.as_bytes())?;
         match event {
-            Event::Checkpoint { .. } | Event::Stop { .. } | Event::Done { .. } => {
-                self.events.sync_data()
-            }
+            Event::Checkpoint { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => self.events.sync_data(),
             Event::Start { .. }
             | Event::Notice { .. }
             | Event::Step(_)
+            | Event::Observation(_)
             | Event::Sample { .. }
             | Event::Resume { .. } => Ok(()),
         }

@@ -81,6 +81,8 @@ impl Observer for Lines {
             }
             Event::Start { .. }
             | Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Diverged { .. }
             | Event::Sample { .. }
             | Event::Checkpoint { .. }
             | Event::Resume { .. }

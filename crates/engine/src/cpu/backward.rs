@@ -207,7 +207,7 @@ impl Chunk<'_> {
         let (dweight, dbias) = self.two_parts_mut(dw, weight, bias);
         self.multiply_weight(node, dweight, dbias, (dy, x), scratch);
         let add = self.accumulates(node);
-        self.multiply_back((node, weight), dx, dy, add, scratch);
+        self.multiply_back(node, dx, dy, add, scratch);
     }
 
     fn rotate_back(&self, node: usize, x: usize, layout: Layout, arena: &mut [f32]) {

@@ -37,8 +37,8 @@ impl Chunk<'_> {
             Op::Sinusoid => self.positions(node, self.program.table(node), arena),
             Op::Add { a, b } => self.add(node, a.index(), b.index(), arena),
             Op::Norm { x, norm } => self.norm(node, x.index(), norm, arena),
-            Op::Linear { x, weight, bias } => {
-                self.linear(node, x.index(), (*weight, *bias), arena, scratch);
+            Op::Linear { x, bias, .. } => {
+                self.linear(node, x.index(), *bias, arena, scratch);
             }
             Op::HeadNorm { x, heads, head_dim } => {
                 self.carry_over(node, x.index(), arena);
@@ -168,13 +168,13 @@ impl Chunk<'_> {
         &self,
         node: usize,
         x: usize,
-        (weight, bias): (ParamId, Option<ParamId>),
+        bias: Option<ParamId>,
         arena: &mut [f32],
         scratch: &mut [f32],
     ) {
         let [y, x] = parts(arena, [self.value(node), self.value(x)]);
         let bias = bias.map(|b| self.part(b));
-        self.multiply((node, weight), y, x, bias, scratch);
+        self.multiply(node, y, x, bias, scratch);
     }
 
     /// The first `heads` heads of the rows of `node`.

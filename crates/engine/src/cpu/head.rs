@@ -1,7 +1,6 @@
 //! The head and the loss, fused: logits exist for a few rows at a time, in scratch.
 
 use gptlab_kernels::cross_entropy;
-use gptlab_model::{Graph, Op, ParamId};
 
 use super::{
     chunk::{Chunk, Workspace, parts},
@@ -10,24 +9,6 @@ use super::{
 
 /// About how many logits exist at once: 1 MiB of them stay in a core's second-level cache.
 const LOGITS: usize = 1 << 18;
-
-/// What the last node reads, and its weight.
-pub(super) fn head(graph: &Graph) -> (usize, ParamId) {
-    match graph.node(graph.logits()).op {
-        Op::Linear { x, weight, .. } => (x.index(), weight),
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Attention { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => unreachable!("`lower` ends every graph with the head"),
-    }
-}
 
 /// How many rows of logits are made at a time: decided by shape alone. Where even a few rows of logits are more than
 /// a cache holds, enough rows to make reading the head's weight worth it.
@@ -39,8 +20,8 @@ pub(super) fn tile(vocab_size: usize) -> usize {
 impl Chunk<'_> {
     /// The loss of each row in nats, into `losses`.
     pub(super) fn losses(&self, work: &mut Workspace, targets: &[u32], losses: &mut [f32]) {
-        let (x, weight) = head(&self.program.graph);
         let node = self.program.graph.logits().index();
+        let (x, _) = self.program.linear(node);
         let (inp, vocab) = (self.width(x), self.width(node));
         let Workspace { arena, scratch } = work;
         let x = &mut arena[self.value(x)];
@@ -51,7 +32,7 @@ impl Chunk<'_> {
             .zip(losses.chunks_mut(tile));
         for ((x, targets), losses) in rows {
             let (logits, scratch) = scratch.split_at_mut(targets.len() * vocab);
-            self.multiply((node, weight), logits, x, None, scratch);
+            self.multiply(node, logits, x, None, scratch);
             let matrices = [(logits, vocab), (losses, 1)];
             self.by_targets(targets, matrices, |[logits, losses], targets| {
                 cross_entropy::forward(self.isa(), Some(losses), logits, targets, vocab);
@@ -69,8 +50,8 @@ impl Chunk<'_> {
         scale: f32,
         dw: &mut [f32],
     ) {
-        let (x, weight) = head(&self.program.graph);
         let node = self.program.graph.logits().index();
+        let (x, weight) = self.program.linear(node);
         let (inp, vocab) = (self.width(x), self.width(node));
         let Workspace { arena, scratch } = work;
         let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
@@ -81,14 +62,14 @@ impl Chunk<'_> {
             rows.zip(targets.chunks(tile).zip(losses.chunks_mut(tile)))
         {
             let (logits, scratch) = scratch.split_at_mut(targets.len() * vocab);
-            self.multiply((node, weight), logits, x, None, scratch);
+            self.multiply(node, logits, x, None, scratch);
             let matrices = [(&mut *logits, vocab), (losses, 1)];
             self.by_targets(targets, matrices, |[logits, losses], targets| {
                 let losses = Some(losses);
                 cross_entropy::forward_backward(self.isa(), losses, logits, targets, scale, vocab);
             });
             self.multiply_weight(node, dweight, None, (logits, x), scratch);
-            self.multiply_back((node, weight), dx, logits, false, scratch);
+            self.multiply_back(node, dx, logits, false, scratch);
         }
     }
 

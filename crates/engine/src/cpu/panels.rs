@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use gptlab_kernels::linear::{Direction, Linear, Weight};
-use gptlab_model::{Op, ParamId};
+use gptlab_model::ParamId;
 
 use super::{crew::Crew, memory::Aligned, program::Program};
 
@@ -75,6 +75,8 @@ impl Panels {
 
 impl Side {
     fn new(program: &Program, direction: Direction) -> Self {
+        let nodes = program.graph.nodes().iter().enumerate();
+        let weights = nodes.filter_map(|(i, node)| Some((i, node.linear()?.1)));
         let mut end = 0;
         let place = |(node, weight)| {
             let map = program.map(node);
@@ -91,7 +93,7 @@ impl Side {
         Self {
             direction,
             words: Aligned::default(),
-            maps: linears(program).map(place).collect(),
+            maps: weights.map(place).collect(),
             stale: true,
         }
     }
@@ -116,23 +118,4 @@ impl Side {
             map.linear.pack(direction, panels, first, weight);
         });
     }
-}
-
-/// The linear nodes and their weights.
-fn linears(program: &Program) -> impl Iterator<Item = (usize, ParamId)> {
-    let nodes = program.graph.nodes().iter().enumerate();
-    nodes.filter_map(|(i, node)| match node.op {
-        Op::Linear { weight, .. } => Some((i, weight)),
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Attention { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => None,
-    })
 }

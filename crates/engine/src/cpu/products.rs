@@ -1,7 +1,6 @@
 //! The products of a linear map, shared with whoever is idle.
 
 use gptlab_kernels::linear::{self, Direction, Weight};
-use gptlab_model::ParamId;
 
 use super::{
     chunk::Chunk,
@@ -15,14 +14,14 @@ impl Chunk<'_> {
     /// y = x Wᵀ + b for the linear `node` and any number of rows.
     pub(super) fn multiply(
         &self,
-        (node, weight): (usize, ParamId),
+        node: usize,
         y: &mut [f32],
         x: &mut [f32],
         bias: Option<&[f32]>,
         scratch: &mut [f32],
     ) {
         let map = self.program.map(node);
-        let weight = self.weight(node, weight, Direction::Forward);
+        let weight = self.weight(node, Direction::Forward);
         let n = x.len() / map.inp;
         let (cut, matrices) = (cut(n * map.inp * map.out), [(y, map.out), (x, map.inp)]);
         by_rows(
@@ -40,14 +39,14 @@ impl Chunk<'_> {
     /// dx = dy W, added to dx where `add`.
     pub(super) fn multiply_back(
         &self,
-        (node, weight): (usize, ParamId),
+        node: usize,
         dx: &mut [f32],
         dy: &mut [f32],
         add: bool,
         scratch: &mut [f32],
     ) {
         let map = self.program.map(node);
-        let weight = self.weight(node, weight, Direction::Backward);
+        let weight = self.weight(node, Direction::Backward);
         let n = dy.len() / map.out;
         let (cut, matrices) = (cut(n * map.inp * map.out), [(dx, map.inp), (dy, map.out)]);
         by_rows(
@@ -92,10 +91,10 @@ impl Chunk<'_> {
     }
 
     /// The weight of the linear `node` for products in `direction`.
-    fn weight(&self, node: usize, weight: ParamId, direction: Direction) -> Weight<'_> {
+    fn weight(&self, node: usize, direction: Direction) -> Weight<'_> {
         match self.panels {
             Some(panels) => panels.of(node, direction),
-            None => Weight::Plain(self.part(weight)),
+            None => Weight::Plain(self.part(self.program.linear(node).1)),
         }
     }
 }

@@ -71,18 +71,22 @@ impl Program {
         Some(Dropout::new(p, key, self.purposes[node], noise.step))
     }
 
+    /// What the linear `node` reads, and its weight.
+    pub(super) fn linear(&self, node: usize) -> (usize, ParamId) {
+        let (x, weight) = self.graph.nodes()[node]
+            .linear()
+            .expect("only linear nodes are asked");
+        (x.index(), weight)
+    }
+
     /// The linear map of `node`.
     pub(super) fn map(&self, node: usize) -> Linear {
+        let (x, _) = self.linear(node);
         let nodes = self.graph.nodes();
-        let inp = nodes[node]
-            .op
-            .inputs()
-            .first()
-            .map_or(0, |x| nodes[x.index()].width);
         Linear {
             isa: self.isa,
             precision: self.precision,
-            inp,
+            inp: nodes[x].width,
             out: nodes[node].width,
         }
     }

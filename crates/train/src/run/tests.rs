@@ -212,7 +212,11 @@ fn events_come_in_order_with_validation_and_samples() {
             Event::Sample { .. } => "sample",
             Event::Checkpoint { .. } => "checkpoint",
             Event::Done { .. } => "done",
-            Event::Notice { .. } | Event::Resume { .. } | Event::Stop { .. } => "other",
+            Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. } => "other",
         })
         .collect();
     assert_eq!(

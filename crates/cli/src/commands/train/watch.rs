@@ -91,10 +91,12 @@ fn is_divergence(event: &Event) -> bool {
         Event::Step(record) => !record.loss.is_finite(),
         Event::Start { .. }
         | Event::Notice { .. }
+        | Event::Observation(_)
         | Event::Sample { .. }
         | Event::Checkpoint { .. }
         | Event::Resume { .. }
         | Event::Stop { .. }
+        | Event::Diverged { .. }
         | Event::Done { .. } => false,
     }
 }
@@ -123,6 +125,8 @@ fn tell(event: &Event, printer: Printer) {
         }
         // Said at the beginning and at the end, by who knows more.
         Event::Start { .. }
+        | Event::Observation(_)
+        | Event::Diverged { .. }
         | Event::Notice { .. }
         | Event::Checkpoint { .. }
         | Event::Resume { .. }

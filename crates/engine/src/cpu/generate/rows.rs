@@ -11,7 +11,7 @@ use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 use rayon::prelude::*;
 
 use super::decoder::{Decoder, Stream};
-use crate::cpu::{memory::Aligned, program::kernel};
+use crate::cpu::{chunk::parts, memory::Aligned, program::kernel};
 
 /// From this many multiplications on a product is shared between threads.
 const SHARED: usize = 1 << 19;
@@ -264,20 +264,8 @@ impl Decoder {
 
     /// The logits of the rows that were asked for.
     fn head(&self, node: usize, work: &mut Work, rows: &Rows<'_, '_>) {
-        let (x, width) = match &self.program.graph.nodes()[node].op {
-            Op::Linear { x, .. } => (x.index(), self.program.graph.node(*x).width),
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Attention { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => unreachable!("`lower` ends every graph with the head"),
-        };
+        let (x, _) = self.program.linear(node);
+        let width = self.program.graph.nodes()[x].width;
         let asked = rows.asked();
         let x = &work.arena[self.layout.value(x, rows.len())];
         let x = &x[asked.start * width..asked.end * width];
@@ -306,11 +294,4 @@ fn carry_over(arena: &mut [f32], y: &Range<usize>, x: Range<usize>) {
     if *y != x {
         arena.copy_within(x, y.start);
     }
-}
-
-/// Several values at once.
-fn parts<const N: usize>(arena: &mut [f32], ranges: [Range<usize>; N]) -> [&mut [f32]; N] {
-    arena
-        .get_disjoint_mut(ranges)
-        .expect("the layout keeps what lives together apart")
 }

@@ -1,0 +1,4 @@
+//! The laboratory: what is done with many runs, and with the inside of one.
+//!
+//! Knows: grids of runs, n-gram floors, statistics, probes.
+//! Never will: the terminal, arguments, pictures, choosing paths, the environment.

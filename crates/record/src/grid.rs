@@ -1,0 +1,220 @@
+//! Many runs that belong together: what was planned, and what came out.
+//!
+//! A grid's folder holds `grid.json`, written before the first run; a folder for each run under `runs/`; and,
+//! as soon as something came out, `results.json`. Neither file holds a time: a grid made twice is the same
+//! bytes.
+
+use std::{io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    DataRecord, FileError, atomic,
+    json::{self, maybe_number},
+};
+
+const GRID: &str = "grid.json";
+const RESULTS: &str = "results.json";
+/// No grid is larger; listings are most of it.
+const MOST_GRID: u64 = 1 << 28;
+
+/// The grid in `folder`; `None` where it holds none.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub fn read_grid(folder: &Path) -> Result<Option<Grid>, FileError> {
+    read(&folder.join(GRID), "a grid of gptlab")
+}
+
+/// The results in `folder`; `None` where nothing has come out yet.
+///
+/// # Errors
+/// When there are some that cannot be read.
+pub fn read_results(folder: &Path) -> Result<Option<Results>, FileError> {
+    read(&folder.join(RESULTS), "results of a grid of gptlab")
+}
+
+/// Writes the plan down. The folder has to be there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_grid(folder: &Path, grid: &Grid) -> Result<(), FileError> {
+    write(&folder.join(GRID), grid)
+}
+
+/// Writes what came out, over what came out before.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_results(folder: &Path, results: &Results) -> Result<(), FileError> {
+    write(&folder.join(RESULTS), results)
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<Option<T>, FileError> {
+    match path.try_exists() {
+        Ok(false) => Ok(None),
+        Ok(true) => json::read(path, MOST_GRID, what).map(Some),
+        Err(e) => Err(FileError::io("read", path)(e)),
+    }
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
+    let text =
+        json::pretty(value).map_err(|e| FileError::io("write", path)(io::Error::other(e)))?;
+    atomic::write_bytes(path, text.as_bytes())
+}
+
+/// What was planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Of this file; always [`Grid::FORMAT`].
+    pub format: u32,
+    /// The program and its version.
+    pub program: String,
+    /// The words that were typed.
+    pub command: Vec<String>,
+    pub kind: GridKind,
+    pub data: DataRecord,
+    pub steps: u64,
+    pub seeds: Vec<u64>,
+    /// The first is what the others are compared with.
+    pub variants: Vec<Variant>,
+    pub cells: Vec<Cell>,
+}
+
+impl Grid {
+    pub const FORMAT: u32 = 1;
+}
+
+/// Why runs belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GridKind {
+    /// Variants are the baseline and models with something broken.
+    Ablation,
+    /// Variants are sizes and learning rates.
+    Sweep,
+}
+
+/// One model, or one way to train it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// As users type it: `residual`, or `residual lr=0.001`.
+    pub name: String,
+    /// A few words: `no residual connections`.
+    pub title: String,
+    /// What the part is for.
+    pub purpose: String,
+    /// What is expected, said before the run.
+    pub prediction: String,
+    /// The paper that established it.
+    pub source: String,
+    /// The settings that differ from the baseline's, each in words.
+    pub changes: Vec<String>,
+    /// The model's listing, one op a line.
+    pub listing: String,
+    /// Numbers that are trained.
+    pub parameters: u64,
+    /// Points of a grid of settings: `lr` and its value.
+    pub settings: Vec<(String, f64)>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// The variant's name.
+    pub variant: String,
+    pub seed: u64,
+    /// The run's folder, relative to the grid's, with `/` between names.
+    pub folder: String,
+}
+
+/// What came out: a pure function of the plan and its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// Of this file; always [`Results::FORMAT`].
+    pub format: u32,
+    pub floors: Floors,
+    /// In the order of the variants; those without a finished run are left out.
+    pub rows: Vec<Row>,
+}
+
+impl Results {
+    pub const FORMAT: u32 = 1;
+}
+
+/// Losses that give a loss its meaning, on the same split, in nats a token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Floors {
+    /// Every token alike: ln of the vocabulary's size.
+    pub uniform: f64,
+    /// Of n-gram tables fitted to the training split, for n = 1, 2, …
+    pub ngrams: Vec<f64>,
+    /// The entropy of a text whose making is known.
+    #[serde(default)]
+    pub entropy: Option<f64>,
+}
+
+/// One variant over its seeds. Losses are in nats a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    pub variant: String,
+    /// In the order of the grid's seeds; those that have not run are left out.
+    pub outcomes: Vec<CellOutcome>,
+    /// Validation losses of the seeds that did not diverge: mean, and sample standard deviation for two or more.
+    #[serde(with = "maybe_number", default)]
+    pub mean: Option<f64>,
+    #[serde(with = "maybe_number", default)]
+    pub deviation: Option<f64>,
+    /// Against the baseline; `None` for the baseline itself and where nothing can be compared.
+    #[serde(default)]
+    pub difference: Option<Difference>,
+}
+
+/// How one run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellOutcome {
+    pub seed: u64,
+    /// The first step whose loss was no finite number.
+    #[serde(default)]
+    pub diverged_at: Option<u64>,
+    /// Of the finished model.
+    #[serde(with = "maybe_number", default)]
+    pub val_loss: Option<f64>,
+    /// Of the last logged step's batch.
+    #[serde(with = "maybe_number", default)]
+    pub train_loss: Option<f64>,
+    /// Of the last logged step, before clipping.
+    #[serde(with = "maybe_number", default)]
+    pub grad_norm: Option<f64>,
+    /// On the tokens that a text with a known skill lets one know.
+    #[serde(with = "maybe_number", default)]
+    pub skill_loss: Option<f64>,
+    /// Text of the finished model.
+    #[serde(default)]
+    pub sample: Option<String>,
+}
+
+/// A variant minus the baseline, paired by seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// Mean of the differences of validation losses.
+    pub mean: f64,
+    /// Of the 95 % confidence interval (Student's t); `None` with fewer than two pairs.
+    #[serde(with = "maybe_number", default)]
+    pub low: Option<f64>,
+    #[serde(with = "maybe_number", default)]
+    pub high: Option<f64>,
+    /// Two-sided p of the paired t test.
+    #[serde(with = "maybe_number", default)]
+    pub p: Option<f64>,
+    pub pairs: usize,
+}
