@@ -331,12 +331,12 @@ impl Engine for Broken {
     }
 }
 
-/// Whether the suite passes on an oracle with `wrong`.
-fn suite_passes(wrong: Wrong) -> bool {
+/// Whether the suite passes under `tolerance` on an oracle with `wrong`.
+fn suite_passes(tolerance: Tolerance, wrong: Wrong) -> bool {
     let mut spec = specs::base();
     spec.dropout = 0.25;
     let case = Case::new("base with dropout", &spec, specs::VOCAB).expect("the base");
-    let mut gate = Gate::new(Tolerance::F32);
+    let mut gate = Gate::new(tolerance);
     let make = |graph, weights: &[f32]| -> Box<dyn Engine> {
         let oracle = oracle(graph, weights);
         Box::new(Broken { oracle, wrong })
@@ -348,7 +348,7 @@ fn suite_passes(wrong: Wrong) -> bool {
 
 #[test]
 fn the_gate_can_fail() {
-    assert!(suite_passes(Wrong::Nothing));
+    assert!(suite_passes(Tolerance::F32, Wrong::Nothing));
     for wrong in [
         Wrong::OneGradient,
         Wrong::NotANumber,
@@ -358,7 +358,24 @@ fn the_gate_can_fail() {
         Wrong::Clip,
         Wrong::Update,
     ] {
-        assert!(!suite_passes(wrong), "{wrong:?} went unseen");
+        let passes = suite_passes(Tolerance::F32, wrong);
+        assert!(!passes, "{wrong:?} went unseen");
+    }
+}
+
+/// What bf16 cannot hide. A thousandth of a gradient, a step's decay and a late correction it can: the
+/// optimiser is f32's, and witnessed there.
+#[test]
+fn the_gate_of_bf16_can_fail() {
+    assert!(suite_passes(Tolerance::Bf16, Wrong::Nothing));
+    for wrong in [
+        Wrong::NotANumber,
+        Wrong::Noise,
+        Wrong::Accumulation,
+        Wrong::Clip,
+    ] {
+        let passes = suite_passes(Tolerance::Bf16, wrong);
+        assert!(!passes, "{wrong:?} went unseen");
     }
 }
 

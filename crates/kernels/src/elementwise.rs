@@ -30,20 +30,6 @@ pub mod naive {
         }
     }
 
-    /// y *= factor.
-    pub fn scale(y: &mut [f32], factor: f32) {
-        for y in y {
-            *y *= factor;
-        }
-    }
-
-    /// y += factor * x.
-    pub fn axpy(y: &mut [f32], factor: f32, x: &[f32]) {
-        for i in 0..y.len() {
-            y[i] += factor * x[i];
-        }
-    }
-
     /// The sum of x².
     pub fn sum_of_squares(x: &[f32]) -> f64 {
         x.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
@@ -63,17 +49,6 @@ pub fn accumulate(isa: Isa, y: &mut [f32], x: &[f32]) {
 /// y *= x.
 pub fn multiply(isa: Isa, y: &mut [f32], x: &[f32]) {
     dispatch!(isa, s => simd::update1(s, y, x, #[inline(always)] |y, x| s.mul(y, x)));
-}
-
-/// y *= factor.
-pub fn scale(isa: Isa, y: &mut [f32], factor: f32) {
-    dispatch!(isa, s => simd::update(s, y, #[inline(always)] |y| s.mul(y, s.splat(factor))));
-}
-
-/// y += factor * x.
-pub fn axpy(isa: Isa, y: &mut [f32], factor: f32, x: &[f32]) {
-    dispatch!(isa, s => simd::update1(s, y, x,
-        #[inline(always)] |y, x| s.mul_add(s.splat(factor), x, y)));
 }
 
 /// The sum of x² in f64; the same bits on every instruction set.
@@ -150,12 +125,6 @@ mod tests {
             multiply(isa, &mut fast, &b);
             naive::multiply(&mut slow, &b);
             assert_eq!(fast, slow);
-            scale(isa, &mut fast, 0.3);
-            naive::scale(&mut slow, 0.3);
-            assert_eq!(fast, slow);
-            axpy(isa, &mut fast, -0.7, &b);
-            naive::axpy(&mut slow, -0.7, &b);
-            close(isa, "axpy", &fast, &slow, ELEMENTWISE);
             let error = sum_of_squares(isa, &a) - naive::sum_of_squares(&a);
             assert!(error.abs() <= 1e-13 * n as f64);
             assert_eq!(sum_of_squares(isa, &a), sum_of_squares(Isa::PORTABLE, &a));

@@ -114,7 +114,7 @@ fn kernels_do_not_allocate() {
                 isa, &mut dx, &mut dgain, None, &x, &x, &gain, &mean, &rstd, false, n, c,
             );
             activation::forward(isa, Activation::GeluErf, &mut dx, &x);
-            dropout::add_dropout(isa, &mut dx, &x, &x, &drop, 0, n, c);
+            dropout::in_place(isa, &mut dx, &drop, 0, n, c);
             attention::forward(isa, &mut mix, &mut lse, &mut scratch, &x, &options, n);
             attention::backward(
                 isa,

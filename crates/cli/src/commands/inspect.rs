@@ -117,7 +117,7 @@ fn about(header: &Header) -> Vec<String> {
         ),
         format!(
             "hyper        batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps), betas {} and {}, \
-             weight decay {}, grad clip {clip}",
+             weight decay {}, grad clip {clip}, {}",
             hyper.batch_size,
             hyper.lr,
             hyper.min_lr,
@@ -126,6 +126,7 @@ fn about(header: &Header) -> Vec<String> {
             hyper.beta1,
             hyper.beta2,
             hyper.weight_decay,
+            hyper.precision.name(),
         ),
     ]
 }

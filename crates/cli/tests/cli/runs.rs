@@ -79,6 +79,10 @@ fn a_run_in_bf16_goes_on_in_bf16() {
         lab.json("whole/experiment.json")["hyper"]["precision"],
         "bf16"
     );
+    for (file, named) in [("whole", "clip 1, bf16"), ("exact", "clip 1, f32")] {
+        let shown = lab.ok(&format!("inspect {file}.safetensors")).out;
+        assert!(shown.contains(named), "{shown}");
+    }
 }
 
 #[test]

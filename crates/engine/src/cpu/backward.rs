@@ -14,7 +14,6 @@ use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId};
 
 use super::{
     chunk::{Chunk, Workspace, parts, rows_of},
-    crew::by_rows,
     plan::Write,
     program::kernel,
 };
@@ -90,18 +89,10 @@ impl Chunk<'_> {
             Write::InPlace => self.drop_some(mask, &mut arena[dx], width),
             Write::Overwrite => {
                 let matrices = parts(arena, [dx, dy]).map(|m| (m, width));
-                let (cut, start) = (self.passing(width), self.first_row);
-                by_rows(
-                    self.team,
-                    cut,
-                    self.rows(),
-                    matrices,
-                    &mut [],
-                    |rows, [dx, dy], _| {
-                        let first = start + rows.start as u64;
-                        dropout::forward(self.isa(), dx, dy, mask, first, rows.len(), width);
-                    },
-                );
+                self.pass(width, matrices, |rows, [dx, dy]| {
+                    let first = self.first_row + rows.start as u64;
+                    dropout::forward(self.isa(), dx, dy, mask, first, rows.len(), width);
+                });
             }
             Write::Accumulate => unreachable!("`lower` has nobody else read what is dropped"),
         }
@@ -260,21 +251,13 @@ impl Chunk<'_> {
         let slope = self.plan.keeps_slope(node);
         let width = self.width(x);
         let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
-        let (cut, matrices) = (self.passing(width), [(dx, width), (x, width)]);
-        by_rows(
-            self.team,
-            cut,
-            self.rows(),
-            matrices,
-            &mut [],
-            |_, [dx, x], _| {
-                if slope {
-                    elementwise::multiply(self.isa(), dx, x);
-                } else {
-                    activation::backward_in_place(self.isa(), kernel(f), dx, x);
-                }
-            },
-        );
+        self.pass(width, [(dx, width), (x, width)], |_, [dx, x]| {
+            if slope {
+                elementwise::multiply(self.isa(), dx, x);
+            } else {
+                activation::backward_in_place(self.isa(), kernel(f), dx, x);
+            }
+        });
     }
 
     fn gate_backward(&self, node: usize, gate: usize, up: usize, f: Activation, arena: &mut [f32]) {
@@ -286,20 +269,9 @@ impl Chunk<'_> {
             self.value(up),
         ];
         let width = self.width(node);
-        let (cut, matrices) = (
-            self.passing(width),
-            parts(arena, places).map(|x| (x, width)),
-        );
-        by_rows(
-            self.team,
-            cut,
-            self.rows(),
-            matrices,
-            &mut [],
-            |_, parts, _| {
-                let [dgate, dup, dy, gate, up] = parts;
-                gate::backward(self.isa(), kernel(f), dgate, dup, dy, gate, up);
-            },
-        );
+        let matrices = parts(arena, places).map(|x| (x, width));
+        self.pass(width, matrices, |_, [dgate, dup, dy, gate, up]| {
+            gate::backward(self.isa(), kernel(f), dgate, dup, dy, gate, up);
+        });
     }
 }

@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use gptlab_kernels::Team as _;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use crate::ImportError;
@@ -93,7 +94,7 @@ impl Team<'_> {
 
     /// Into how many parts to cut work of `amount`, where less than `least` is not worth a thread.
     fn parts(self, amount: usize, least: usize) -> usize {
-        gptlab_kernels::Team::size(&self).min(amount / least).max(1)
+        self.size().min(amount / least).max(1)
     }
 }
 
@@ -189,7 +190,7 @@ mod tests {
             let crew = Crew::new(threads).unwrap();
             let counts: Vec<AtomicUsize> = (0..17).map(|_| AtomicUsize::new(0)).collect();
             crew.each(0..17, false, |i: usize, team| {
-                gptlab_kernels::Team::each(&team, 3, &|_| {
+                team.each(3, &|_| {
                     counts[i].fetch_add(1, Ordering::Relaxed);
                 });
             });
@@ -201,7 +202,7 @@ mod tests {
     fn idle_threads_join_the_last_task() {
         let crew = Crew::new(3).unwrap();
         crew.each(0..1, false, |_, team| {
-            while gptlab_kernels::Team::size(&team) < 3 {
+            while team.size() < 3 {
                 std::thread::yield_now();
             }
         });

@@ -1,5 +1,7 @@
 //! The forward pass of one chunk: each node by its kernel, values where the plan put them.
 
+use std::ops::Range;
+
 use gptlab_kernels::{
     activation, attention, dropout, elementwise, embedding, gate,
     head_norm::{self, Layout},
@@ -9,7 +11,7 @@ use gptlab_model::{Activation, AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 
 use super::{
     chunk::{Chunk, Workspace, parts, rows_of},
-    crew::{Cut, by_rows},
+    crew::{Cut, Rows, by_rows},
     program::kernel,
 };
 
@@ -96,43 +98,42 @@ impl Chunk<'_> {
 
     /// y += x, both of `width`.
     pub(super) fn accumulate(&self, y: &mut [f32], x: &mut [f32], width: usize) {
-        let cut = self.passing(width);
-        let matrices = [(y, width), (x, width)];
+        self.pass(width, [(y, width), (x, width)], |_, [y, x]| {
+            elementwise::accumulate(self.isa(), y, x);
+        });
+    }
+
+    /// Applies a dropout mask to the chunk's rows.
+    pub(super) fn drop_some(&self, mask: &dropout::Dropout, y: &mut [f32], width: usize) {
+        self.pass(width, [(y, width)], |rows, [y]| {
+            let first = self.first_row + rows.start as u64;
+            dropout::in_place(self.isa(), y, mask, first, rows.len(), width);
+        });
+    }
+
+    /// Calls `work` with ranges of the chunk's rows, and with those rows of `matrices`, the widest of which has
+    /// `width`.
+    pub(super) fn pass<const N: usize>(
+        &self,
+        width: usize,
+        matrices: [Rows; N],
+        work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+    ) {
+        let cut = Cut {
+            amount: self.rows() * width,
+            least: LEAST,
+            scratch: 0,
+        };
         by_rows(
             self.team,
             cut,
             self.rows(),
             matrices,
             &mut [],
-            |_, [y, x], _| {
-                elementwise::accumulate(self.isa(), y, x);
+            |rows, matrices, _| {
+                work(rows, matrices);
             },
         );
-    }
-
-    /// Applies a dropout mask to the chunk's rows.
-    pub(super) fn drop_some(&self, mask: &dropout::Dropout, y: &mut [f32], width: usize) {
-        let (cut, start) = (self.passing(width), self.first_row);
-        by_rows(
-            self.team,
-            cut,
-            self.rows(),
-            [(y, width)],
-            &mut [],
-            |rows, [y], _| {
-                let first = start + rows.start as u64;
-                dropout::in_place(self.isa(), y, mask, first, rows.len(), width);
-            },
-        );
-    }
-
-    /// How to cut a pass over the chunk's rows of `width`.
-    pub(super) fn passing(&self, width: usize) -> Cut {
-        Cut {
-            amount: self.rows() * width,
-            least: LEAST,
-            scratch: 0,
-        }
     }
 
     fn norm(&self, node: usize, x: usize, norm: &NormOp, arena: &mut [f32]) {
@@ -140,28 +141,20 @@ impl Chunk<'_> {
         let [y, stat, x] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
         let (mean, rstd) = stat.split_at_mut(self.rows());
         let matrices = [(y, width), (x, width), (mean, 1), (rstd, 1)];
-        let cut = self.passing(width);
-        by_rows(
-            self.team,
-            cut,
-            self.rows(),
-            matrices,
-            &mut [],
-            |rows, [y, x, mean, rstd], _| {
-                let n = rows.len();
-                match norm {
-                    NormOp::LayerNorm { gain, bias } => {
-                        let (gain, bias) = (self.part(*gain), bias.map(|b| self.part(b)));
-                        let isa = self.isa();
-                        layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
-                    }
-                    NormOp::RmsNorm { gain } => {
-                        let gain = gain.map(|g| self.part(g));
-                        rms_norm::forward(self.isa(), y, rstd, x, gain, NORM_EPS, n, width);
-                    }
+        self.pass(width, matrices, |rows, [y, x, mean, rstd]| {
+            let n = rows.len();
+            match norm {
+                NormOp::LayerNorm { gain, bias } => {
+                    let (gain, bias) = (self.part(*gain), bias.map(|b| self.part(b)));
+                    let isa = self.isa();
+                    layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
                 }
-            },
-        );
+                NormOp::RmsNorm { gain } => {
+                    let gain = gain.map(|g| self.part(g));
+                    rms_norm::forward(self.isa(), y, rstd, x, gain, NORM_EPS, n, width);
+                }
+            }
+        });
     }
 
     fn linear(
@@ -236,37 +229,21 @@ impl Chunk<'_> {
         let width = self.width(node);
         let keep_slope = self.plan.keeps_slope(node);
         let [y, x] = parts(arena, [self.value(node), self.value(x)]);
-        let (cut, matrices) = (self.passing(width), [(y, width), (x, width)]);
-        by_rows(
-            self.team,
-            cut,
-            self.rows(),
-            matrices,
-            &mut [],
-            |_, [y, x], _| {
-                if keep_slope {
-                    activation::forward_and_slope(self.isa(), kernel(f), y, x);
-                } else {
-                    activation::forward(self.isa(), kernel(f), y, x);
-                }
-            },
-        );
+        self.pass(width, [(y, width), (x, width)], |_, [y, x]| {
+            if keep_slope {
+                activation::forward_and_slope(self.isa(), kernel(f), y, x);
+            } else {
+                activation::forward(self.isa(), kernel(f), y, x);
+            }
+        });
     }
 
     fn gate(&self, node: usize, [gate, up]: [usize; 2], f: Activation, arena: &mut [f32]) {
         let width = self.width(node);
         let places = [self.value(node), self.value(gate), self.value(up)];
         let matrices = parts(arena, places).map(|x| (x, width));
-        let cut = self.passing(width);
-        by_rows(
-            self.team,
-            cut,
-            self.rows(),
-            matrices,
-            &mut [],
-            |_, [y, gate, up], _| {
-                gate::forward(self.isa(), kernel(f), y, gate, up);
-            },
-        );
+        self.pass(width, matrices, |_, [y, gate, up]| {
+            gate::forward(self.isa(), kernel(f), y, gate, up);
+        });
     }
 }

@@ -11,7 +11,7 @@ use gptlab_model::Batch;
 /// Short sequences share a chunk up to this many rows.
 const MIN_ROWS: usize = 128;
 /// At most this many gradient buffers. More threads than these help where a chunk's work can be shared.
-const MOST_SHARDS: usize = 8;
+pub(super) const MOST_SHARDS: usize = 8;
 /// At most about this many numbers in all gradient buffers together (192 MiB), but two buffers at least.
 const MOST_NUMBERS: usize = 3 << 24;
 

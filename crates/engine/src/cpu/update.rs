@@ -5,7 +5,7 @@ use std::iter;
 use gptlab_kernels::{Isa, adamw, elementwise};
 use gptlab_model::{Group, Param, ParamTable};
 
-use super::{crew::Crew, memory::Aligned};
+use super::{crew::Crew, memory::Aligned, shards::MOST_SHARDS};
 use crate::{Decay, StepHyper, StepStats};
 
 /// How many numbers one task takes: a shape, so that sums come out alike for any number of threads.
@@ -65,10 +65,12 @@ pub(super) fn add_in_order(crew: &Crew, isa: Isa, sum: &mut [f32], shards: &[Ali
     let few = small(sum.len());
     let blocks = sum.chunks_mut(BLOCK).enumerate();
     crew.each(blocks, few, |(i, sum), _| {
-        let from = i * BLOCK;
-        for shard in shards {
-            elementwise::accumulate(isa, sum, &shard[from..from + sum.len()]);
+        let (from, len) = (i * BLOCK, sum.len());
+        let mut parts = [[].as_slice(); MOST_SHARDS];
+        for (part, shard) in parts.iter_mut().zip(shards) {
+            *part = &shard[from..from + len];
         }
+        elementwise::reduce_add(isa, sum, &parts[..shards.len()]);
     });
 }
 

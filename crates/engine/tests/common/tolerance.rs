@@ -36,7 +36,7 @@ impl Tolerance {
     fn allowance(self) -> Allowance {
         let (relative, floor, sways) = match self {
             Self::F32 => (2e-5, 1e-6, 50.0),
-            Self::Bf16 => (3e-2, 1e-3, 50.0),
+            Self::Bf16 => (2e-2, 1e-3, 50.0),
             Self::F32Step => (1e-6, 1e-8, 0.0),
             Self::Differences => (1e-6, 1e-9, 0.0),
         };
