@@ -12,6 +12,8 @@ pub(crate) enum ExitCode {
     Success,
     /// A file that cannot be read or written, a full disk, a model that diverged.
     Failure,
+    /// What `diff` compared is not equal; nothing else of it ends so.
+    Different,
     /// Flags or settings that make no sense.
     Usage,
     /// A text or checkpoint that is not what it has to be.
@@ -24,7 +26,7 @@ impl ExitCode {
     pub(crate) const HELP: &str = "\
 Exit codes:
     0  success
-    1  failure: a file that cannot be read or written, a full disk
+    1  failure: a file that cannot be read or written, a full disk; of `diff`: a difference
     2  usage: flags or settings that make no sense
     3  data: a text or checkpoint that is not what it has to be
   130  interrupted by Ctrl-C, after saving";
@@ -32,7 +34,7 @@ Exit codes:
     pub(crate) fn number(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Failure => 1,
+            Self::Failure | Self::Different => 1,
             Self::Usage => 2,
             Self::Data => 3,
             Self::Interrupted => 130,

@@ -4,18 +4,32 @@ use std::path::Path;
 
 use gptlab_data::{Builtin, Fingerprint, Text};
 
-use crate::exit::Outcome;
+use crate::exit::{Outcome, Stop};
 
 /// The text called `typed`: a built-in one by its name, else a file. Nothing typed is `default`.
 pub(crate) fn source(typed: Option<&str>, default: Builtin) -> Outcome<Text> {
     let Some(typed) = typed else {
         return Ok(Text::builtin(default));
     };
-    match Builtin::from_name(typed) {
-        // A file of that name is what somebody meant who has one.
-        Some(builtin) if !Path::new(typed).is_file() => Ok(Text::builtin(builtin)),
-        Some(_) | None => Ok(Text::read(Path::new(typed))?),
+    match builtin(typed)? {
+        Some(builtin) => Ok(Text::builtin(builtin)),
+        None => Ok(Text::read(Path::new(typed))?),
     }
+}
+
+/// The built-in text that was typed, with its recipe if it has one (`copy:seed=3,size=200000`).
+pub(crate) fn builtin(typed: &str) -> Outcome<Option<Builtin>> {
+    // A file of that name is what somebody meant who has one.
+    if Path::new(typed).is_file() {
+        return Ok(None);
+    }
+    Builtin::parse(typed).map_err(Stop::usage)
+}
+
+/// The built-in text of this name, where its bytes have this fingerprint.
+pub(crate) fn recorded(name: &str, fingerprint: Fingerprint) -> Option<Text> {
+    let builtin = Builtin::parse(name).ok().flatten()?;
+    Some(Text::builtin(builtin)).filter(|text| text.fingerprint() == fingerprint)
 }
 
 /// The built-in text whose bytes have this fingerprint.

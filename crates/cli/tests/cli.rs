@@ -2,12 +2,22 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/diff.rs"]
+mod diff;
+#[path = "cli/doctor_run.rs"]
+mod doctor_run;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/flags.rs"]
 mod flags;
+#[path = "cli/floors.rs"]
+mod floors;
+#[path = "cli/probe.rs"]
+mod probe;
 #[path = "cli/readable.rs"]
 mod readable;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/runs.rs"]
 mod runs;
 #[path = "cli/seed.rs"]

@@ -47,8 +47,8 @@ impl Split {
         self.starts.len().checked_sub(1)
     }
 
-    /// Document `i` with a BOS at both ends.
-    pub(crate) fn document(&self, i: usize) -> Vec<u32> {
+    /// The tokens of document `i` with a BOS at both ends, where the text is cut into documents.
+    pub fn document(&self, i: usize) -> Vec<u32> {
         self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 

@@ -3,7 +3,8 @@
 //! [`Text`] is read and fingerprinted; a [`Tokenizer`] is fitted to it and is a value of its own;
 //! a [`Corpus`] holds the tokens in two splits; [`Batches`] makes any batch as a pure function of
 //! (seed, step). [`Builtin`] texts come with the program: [`stories`] have a known entropy, so that
-//! a loss can be told from the best loss there is.
+//! a loss can be told from the best loss there is, and each kind of [`Diagnostic`] text needs one skill, at a
+//! loss that is known too.
 //!
 //! Knows: files of text, characters, documents, tokens, windows.
 //! Never will: models' parts, engines, optimisers, runs, the environment, standard output.
@@ -12,6 +13,7 @@ mod alphabet;
 mod batches;
 mod builtin;
 mod corpus;
+pub mod diagnostic;
 mod fingerprint;
 mod grammar;
 pub mod names;
@@ -22,8 +24,9 @@ mod tokens;
 
 pub use alphabet::{Alphabet, AlphabetError};
 pub use batches::{Batches, BatchesError};
-pub use builtin::Builtin;
+pub use builtin::{Builtin, Recipe, RecipeError};
 pub use corpus::{Corpus, CorpusError, DEFAULT_VAL_FRACTION, Fit, Part, Split};
+pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use source::{Origin, Text, TextError};
 pub use tokenizer::{DecodeError, Tokenizer, TokenizerKind, UnknownCharacters};

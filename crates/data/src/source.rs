@@ -54,8 +54,16 @@ impl Text {
         let content = builtin.text();
         Self {
             fingerprint: Fingerprint::of(content.as_bytes()),
-            origin: Origin::Builtin(builtin.name().to_owned()),
+            origin: Origin::Builtin(builtin.to_string()),
             content,
+        }
+    }
+
+    /// Which built-in text this is, if it is one.
+    pub fn recipe(&self) -> Option<Builtin> {
+        match &self.origin {
+            Origin::Builtin(name) => Builtin::parse(name).ok().flatten(),
+            Origin::File(_) | Origin::Other(_) => None,
         }
     }
 

@@ -61,7 +61,7 @@ fn a_missing_file_and_a_directory_are_sentences() {
         error,
         format!(
             "there is no file {}; give the path of a text file, or the name of a built-in text \
-             (stories, names)",
+             (stories, names, copy, brackets, agreement, addition, in-context)",
             missing.display()
         )
     );

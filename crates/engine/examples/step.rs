@@ -5,7 +5,7 @@
 use std::{env, time::Instant};
 
 use gptlab_engine::{
-    Decay, Engine, Noise, StepHyper,
+    Decay, Engine, Noise, Optimizer, StepHyper,
     cpu::{CpuEngine, Options, Precision},
 };
 use gptlab_model::{Batch, Counts, Preset, lower, random::Stream};
@@ -46,6 +46,7 @@ fn main() {
                 },
             );
             engine.update(&StepHyper {
+                optimizer: Optimizer::AdamW,
                 update: step as u64 + 1,
                 lr: 3e-4,
                 beta1: 0.9,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gptlab_model::{Batch, Graph};
+use gptlab_model::{Batch, Graph, Node};
 
 /// Runs one lowered model: holds its weights, gradients and AdamW moments.
 pub trait Engine {
@@ -22,7 +22,7 @@ pub trait Engine {
         losses.iter().sum::<f64>() / losses.len() as f64
     }
 
-    /// Clips the gradients by their global norm, takes one AdamW step, clears the gradients.
+    /// Clips the gradients by their global norm, takes one step, clears the gradients.
     fn update(&mut self, hyper: &StepHyper) -> StepStats;
 
     /// All numbers of `slot`, in the parameter table's order.
@@ -33,6 +33,15 @@ pub trait Engine {
     /// # Errors
     /// When their number is not the parameter table's.
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError>;
+
+    /// Runs `batch` without dropout and shows every node's value, row-major, in the graph's order; changes nothing.
+    fn show_values(&mut self, batch: &Batch, show: &mut dyn FnMut(&Node, &[f32])) {
+        let nodes = self.graph().nodes().to_vec();
+        for node in nodes {
+            let value = self.value(batch, &node.name);
+            show(&node, value.as_ref().map_or(&[], |matrix| &matrix.values));
+        }
+    }
 
     /// The value of the graph's node `name` on `batch`, without dropout; `None` if there is no such
     /// node.
@@ -51,15 +60,31 @@ pub struct Noise {
 pub enum Slot {
     Weights,
     Gradients,
-    /// Adam's first moment.
+    /// Adam's first moment, and other optimisers' momentum.
     ExpAvg,
     /// Adam's second moment.
     ExpAvgSq,
 }
 
-/// One AdamW step (Loshchilov & Hutter 2019), as PyTorch computes it.
+/// How gradients become steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Optimizer {
+    /// As PyTorch computes it (Loshchilov & Hutter 2019).
+    AdamW,
+    /// Momentum `beta1`, kept in [`Slot::ExpAvg`]; decoupled weight decay.
+    Sgd,
+    /// Orthogonal steps (Jordan 2024), scaled to the size of AdamW's (Liu et al. 2025), with momentum
+    /// [`MUON_MOMENTUM`], for the matrices inside the blocks; AdamW for everything else.
+    Muon,
+}
+
+/// Muon's momentum, as Jordan has it.
+pub const MUON_MOMENTUM: f64 = 0.95;
+
+/// One step of the optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepHyper {
+    pub optimizer: Optimizer,
     /// How many updates this makes, counted from 1: what the bias correction needs.
     pub update: u64,
     pub lr: f64,

@@ -7,9 +7,13 @@
 //! Knows: graphs, batches, weights, optimiser steps, threads it was given.
 //! Never will: specs, data, text, schedules, files, clocks, the environment, printing.
 
+mod attention;
 mod contract;
 pub mod cpu;
 pub mod oracle;
 pub mod sample;
 
-pub use contract::{Decay, Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
+pub use attention::AttentionWeights;
+pub use contract::{
+    Decay, Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
+};

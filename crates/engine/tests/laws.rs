@@ -8,13 +8,14 @@ use common::{
     specs::{self, Case, Grid},
     tolerance::Gate,
 };
-use gptlab_engine::{Decay, Engine, Noise, Slot, StepHyper};
+use gptlab_engine::{Decay, Engine, Noise, Optimizer, Slot, StepHyper};
 use gptlab_model::{Batch, Node, Op, Preset};
 
 const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 
 fn hyper(update: u64) -> StepHyper {
     StepHyper {
+        optimizer: Optimizer::AdamW,
         update,
         lr: 0.01,
         beta1: 0.9,
@@ -164,9 +165,13 @@ fn the_number_of_threads_does_not_show() {
         let batch = batches::of_lengths(&case.model, lengths, 1);
         let trained = TEAMS.iter().map(|team| {
             let mut engine = make(team, case, 1);
-            let losses = [1, 2].map(|step| {
+            let optimizers = [Optimizer::AdamW, Optimizer::Muon, Optimizer::Sgd];
+            let losses = [1, 2, 3].map(|step| {
                 let loss = engine.forward_backward(&batch, noise(step));
-                let stats = engine.update(&hyper(step.into()));
+                let stats = engine.update(&StepHyper {
+                    optimizer: optimizers[step as usize - 1],
+                    ..hyper(step.into())
+                });
                 (loss.to_bits(), stats.grad_norm.to_bits())
             });
             (losses, state(&*engine), engine.losses(&batch))

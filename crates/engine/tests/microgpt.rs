@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ancestor::{Ancestor, NAMES, Printed, SCRIPTS, STD, TUNED};
 use common::engines::{WITNESSED, oracle};
 use cpython::Random;
-use gptlab_engine::{Decay, Engine, Noise, Slot, StepHyper};
+use gptlab_engine::{Decay, Engine, Noise, Optimizer, Slot, StepHyper};
 use gptlab_model::{
     Activation, Attention, Batch, Graph, Head, Mask, MlpForm, Model, ModelSpec, Norm, NormPlace,
     Order, ParamInit, Position, Preset, QkNorm, Residual, Scale, Sublayer, lower,
@@ -53,6 +53,7 @@ impl Trial {
             docs: docs.into_iter().map(tokens).collect(),
             tensors: ancestor.tensors(end + 1, &mut draws),
             hyper: StepHyper {
+                optimizer: Optimizer::AdamW,
                 update: 0,
                 lr: ancestor.lr,
                 beta1: ancestor.betas[0],
@@ -107,6 +108,7 @@ impl Trial {
             };
             let loss = engine.forward_backward(&self.batch(&model, step), noise);
             engine.update(&StepHyper {
+                optimizer: Optimizer::AdamW,
                 update: step as u64 + 1,
                 lr: self.hyper.lr * (1.0 - step as f64 / self.steps as f64),
                 ..self.hyper

@@ -9,7 +9,8 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Decay, Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats, oracle::Oracle,
+    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
+    oracle::Oracle,
 };
 use gptlab_model::{Batch, Graph, random::Stream};
 
@@ -20,6 +21,7 @@ const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::Ex
 /// full step; small ones are for [`one_update_alone_is_near_to_the_last_digits`].
 fn hyper(update: u64, decay: Decay, grad_clip: Option<f64>) -> StepHyper {
     StepHyper {
+        optimizer: Optimizer::AdamW,
         update,
         lr: 0.01,
         beta1: 0.9,
@@ -204,21 +206,32 @@ fn sizes_past_lanes_tiles_and_mask_rows() {
 /// The optimiser by itself, at the `eps` people use, on gradients and moments that are given.
 #[test]
 fn one_update_alone_is_near_to_the_last_digits() {
+    one_update_alone(Optimizer::AdamW, Tolerance::F32Step);
+    one_update_alone(Optimizer::Sgd, Tolerance::F32Step);
+}
+
+/// Newton-Schulz steps enlarge what is small in a matrix, and its rounding, some five hundred times.
+#[test]
+fn one_update_of_muon_is_near() {
+    one_update_alone(Optimizer::Muon, Tolerance::F32);
+}
+
+fn one_update_alone(optimizer: Optimizer, tolerance: Tolerance) {
     for candidate in WITNESSED {
-        let mut gate = Gate::new(Tolerance::F32Step);
+        let mut gate = Gate::new(tolerance);
         let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");
         for (seed, clip) in [(1, None), (2, Some(0.1)), (3, Some(1e6))] {
             for decay in [Decay::Everything, Decay::Matrices] {
                 let mut trial = Trial::new(&case, candidate.make, &mut gate);
                 trial.ask(|engine| given(engine, seed));
-                let eps = 1e-8;
                 trial.update(&StepHyper {
-                    eps,
+                    optimizer,
+                    eps: 1e-8,
                     ..hyper(seed, decay, clip)
                 });
             }
         }
-        gate.finish(&format!("{}, one update alone", candidate.name));
+        gate.finish(&format!("{}, one update of {optimizer:?}", candidate.name));
     }
 }
 

@@ -40,11 +40,13 @@ pub mod head_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod math;
+pub mod muon;
 pub mod packed;
 pub mod peak;
 pub mod philox;
 pub mod rms_norm;
 pub mod rope;
+pub mod sgd;
 pub mod softmax;
 
 #[cfg(test)]

@@ -2,3 +2,11 @@
 //!
 //! Knows: grids of runs, n-gram floors, statistics, probes.
 //! Never will: the terminal, arguments, pictures, choosing paths, the environment.
+
+pub mod grid;
+pub mod ngram;
+pub mod observe;
+pub mod power_law;
+pub mod probe;
+pub mod statistics;
+pub mod switches;

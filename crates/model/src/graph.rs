@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::{
-    params::{ParamId, ParamInit, ParamTable},
+    params::{Group, ParamId, ParamInit, ParamTable},
     spec::Activation,
 };
 
@@ -273,8 +273,18 @@ impl Builder {
         self.nodes[id.0].width
     }
 
-    pub(crate) fn param(&mut self, name: String, shape: Vec<usize>, init: ParamInit) -> ParamId {
-        self.params.add(name, shape, init)
+    pub(crate) fn vector(&mut self, name: String, width: usize, init: ParamInit) -> ParamId {
+        self.params.add(name, vec![width], init, Group::Vector)
+    }
+
+    pub(crate) fn matrix(
+        &mut self,
+        name: String,
+        shape: [usize; 2],
+        init: ParamInit,
+        group: Group,
+    ) -> ParamId {
+        self.params.add(name, shape.to_vec(), init, group)
     }
 
     pub(crate) fn finish(self, logits: ValueId, block_size: usize) -> Graph {

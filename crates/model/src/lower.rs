@@ -5,7 +5,7 @@
 use crate::{
     Graph, Model, NormOp, Op, ValueId,
     graph::{AttentionOp, Builder},
-    params::{ParamId, ParamInit},
+    params::{Group, ParamId, ParamInit},
     spec::{
         Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order, Position,
         QkNorm, Residual, ResidualInit, Scale, Sublayer,
@@ -30,7 +30,7 @@ pub fn lower(model: &Model) -> Graph {
     let x = g.norm(spec.norms.last, "ln_f", "ln_f", x);
     let weight = match spec.head {
         Head::Tied => tok_emb,
-        Head::Untied => g.matrix("lm_head.weight", model.vocab_size(), spec.n_embd, 1.0),
+        Head::Untied => g.table("lm_head.weight", model.vocab_size()),
     };
     let logits = Op::Linear {
         x,
@@ -50,12 +50,12 @@ impl Lowering<'_> {
     /// token (+ position) → norm → dropout
     fn embed(&mut self, vocab_size: usize) -> (ValueId, ParamId) {
         let c = self.spec.n_embd;
-        let table = self.matrix("tok_emb.weight", vocab_size, c, 1.0);
+        let table = self.table("tok_emb.weight", vocab_size);
         let token = self.build.node("tok_emb", c, Op::TokenEmbedding { table });
         let x = match self.spec.position {
             Position::None | Position::Rotary | Position::Alibi => token,
             Position::Learned => {
-                let table = self.matrix("pos_emb.weight", self.spec.block_size, c, 1.0);
+                let table = self.table("pos_emb.weight", self.spec.block_size);
                 let position = self
                     .build
                     .node("pos_emb", c, Op::PositionEmbedding { table });
@@ -196,10 +196,8 @@ impl Lowering<'_> {
 
     fn norm(&mut self, norm: Norm, value: &str, param: &str, x: ValueId) -> ValueId {
         let width = self.build.width(x);
-        let mut vector = |what: &str, init| {
-            self.build
-                .param(format!("{param}.{what}"), vec![width], init)
-        };
+        let mut vector =
+            |what: &str, init| self.build.vector(format!("{param}.{what}"), width, init);
         let norm = match norm {
             Norm::None => return x,
             Norm::LayerNorm => NormOp::LayerNorm {
@@ -230,11 +228,10 @@ impl Lowering<'_> {
         let width = self.build.width(x);
         let weight = self.matrix(&format!("{name}.weight"), out, width, init_scale);
         let bias = match self.spec.bias {
-            Bias::Everywhere => Some(self.build.param(
-                format!("{name}.bias"),
-                vec![out],
-                ParamInit::Zeros,
-            )),
+            Bias::Everywhere => {
+                let bias = format!("{name}.bias");
+                Some(self.build.vector(bias, out, ParamInit::Zeros))
+            }
             Bias::Nowhere => None,
         };
         let op = Op::Linear { x, weight, bias };
@@ -258,7 +255,16 @@ impl Lowering<'_> {
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, init_scale: f64) -> ParamId {
         let std = f64::from(self.spec.init.std) * init_scale;
         let init = ParamInit::Normal { std };
-        self.build.param(name.into(), vec![rows, cols], init)
+        self.build
+            .matrix(name.into(), [rows, cols], init, Group::Matrix)
+    }
+
+    /// A row of the stream's width for each token or position.
+    fn table(&mut self, name: &str, rows: usize) -> ParamId {
+        let std = f64::from(self.spec.init.std);
+        let (shape, init) = ([rows, self.spec.n_embd], ParamInit::Normal { std });
+        self.build
+            .matrix(name.into(), shape, init, Group::Embedding)
     }
 
     /// What the initial projections onto the residual stream are multiplied by.

@@ -55,11 +55,13 @@ pub enum ParamInit {
     Zeros,
 }
 
-/// What weight decay may tell apart.
+/// What an optimiser may tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// Weight matrices and embeddings.
+    /// Weights of the linear maps inside the blocks.
     Matrix,
+    /// Tables of tokens and positions, and the head.
+    Embedding,
     /// Gains and biases.
     Vector,
 }
@@ -71,11 +73,13 @@ pub struct ParamTable {
 }
 
 impl ParamTable {
-    pub(crate) fn add(&mut self, name: String, shape: Vec<usize>, init: ParamInit) -> ParamId {
-        let group = match shape.len() {
-            1 => Group::Vector,
-            _ => Group::Matrix,
-        };
+    pub(crate) fn add(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        init: ParamInit,
+        group: Group,
+    ) -> ParamId {
         self.params.push(Param {
             offset: self.total(),
             name,

@@ -1,6 +1,7 @@
 //! Many runs that belong together: what was planned, and what came out.
 //!
-//! A grid's folder holds `grid.json`, written before the first run; a folder for each run under `runs/`; and,
+//! A grid's folder holds `grid.json`, written before the first run; a folder for each run under `runs/`, with `outcome.json`
+//! in it when it has ended; and,
 //! as soon as something came out, `results.json`. Neither file holds a time: a grid made twice is the same
 //! bytes.
 
@@ -15,6 +16,7 @@ use crate::{
 
 const GRID: &str = "grid.json";
 const RESULTS: &str = "results.json";
+const OUTCOME: &str = "outcome.json";
 /// No grid is larger; listings are most of it.
 const MOST_GRID: u64 = 1 << 28;
 
@@ -48,6 +50,22 @@ pub fn write_grid(folder: &Path, grid: &Grid) -> Result<(), FileError> {
 /// When it cannot be written.
 pub fn write_results(folder: &Path, results: &Results) -> Result<(), FileError> {
     write(&folder.join(RESULTS), results)
+}
+
+/// How the run in `folder` ended; `None` where it has not.
+///
+/// # Errors
+/// When it says so in a file that cannot be read.
+pub fn read_outcome(folder: &Path) -> Result<Option<CellOutcome>, FileError> {
+    read(&folder.join(OUTCOME), "the outcome of a run of gptlab")
+}
+
+/// Writes how the run in `folder` ended.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_outcome(folder: &Path, outcome: &CellOutcome) -> Result<(), FileError> {
+    write(&folder.join(OUTCOME), outcome)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<Option<T>, FileError> {

@@ -29,9 +29,43 @@ pub struct Hyper {
     pub decayed: Decayed,
     /// The largest global gradient norm.
     pub grad_clip: Option<f64>,
+    /// How gradients become steps.
+    #[serde(default, skip_serializing_if = "Optimizer::is_adamw")]
+    pub optimizer: Optimizer,
     /// What operands of matrix products are rounded to.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
+}
+
+/// How gradients become steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// Loshchilov & Hutter 2019.
+    #[default]
+    AdamW,
+    /// With momentum `beta1`.
+    Sgd,
+    /// Jordan 2024, at `AdamW`'s learning rate (Liu et al. 2025), for the matrices inside the blocks; `AdamW` for
+    /// the rest.
+    Muon,
+}
+
+impl Optimizer {
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AdamW => "adamw",
+            Self::Sgd => "sgd",
+            Self::Muon => "muon",
+        }
+    }
+
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_adamw(&self) -> bool {
+        *self == Self::AdamW
+    }
 }
 
 /// The storage type of the operands of matrix products; weights and sums are f32 in both.
@@ -44,8 +78,6 @@ pub enum Precision {
 }
 
 impl Precision {
-    pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
-
     /// The name users type.
     pub fn name(self) -> &'static str {
         match self {
@@ -218,6 +250,7 @@ fn gpt2_mini(steps: u64) -> Hyper {
         weight_decay: 0.1,
         decayed: Decayed::Everything,
         grad_clip: Some(1.0),
+        optimizer: Optimizer::AdamW,
         precision: Precision::F32,
     }
 }

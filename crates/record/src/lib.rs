@@ -23,8 +23,8 @@ pub use event::{Event, Observation, Series, StepRecord};
 pub use experiment::{DataRecord, Experiment, Intervals, Origin};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, read_grid,
-    read_results, write_grid, write_results,
+    read_outcome, read_results, write_grid, write_outcome, write_results,
 };
-pub use hyper::{Decayed, Hyper, HyperError, LrShape, Precision};
+pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision};
 pub use json::{canonical, read as read_json};
 pub use store::{Store, checkpoints, read_events, read_experiment};

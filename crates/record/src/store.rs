@@ -128,6 +128,22 @@ impl Store {
         }
     }
 
+    /// Removes all checkpoints but the newest `keep`.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn keep_newest(&self, keep: usize) -> Result<(), FileError> {
+        keep_newest(&self.folder, keep)
+    }
+
+    /// Removes all checkpoints of the run in `folder`, which has ended and is nobody's any more.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn forget_checkpoints(folder: &Path) -> Result<(), FileError> {
+        keep_newest(folder, 0)
+    }
+
     /// Makes what was appended survive a power cut too.
     ///
     /// # Errors
@@ -215,6 +231,15 @@ pub fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     }
     found.sort();
     Ok(found)
+}
+
+fn keep_newest(folder: &Path, keep: usize) -> Result<(), FileError> {
+    let mut all = checkpoints(folder)?;
+    all.truncate(all.len().saturating_sub(keep));
+    for (_, path) in all {
+        fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+    }
+    Ok(())
 }
 
 fn step_of(path: &Path) -> Option<u64> {

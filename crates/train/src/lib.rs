@@ -23,8 +23,10 @@ mod testing;
 pub use checkpoint::{Checkpoint, DataMark, Header, Stored};
 pub use error::Error;
 pub use evaluate::{Evaluation, evaluate};
-pub use gptlab_record::{Decayed, Event, Experiment, Hyper, Intervals, LrShape, StepRecord};
-pub use observer::{Observer, Outcome, Progress, Targets};
+pub use gptlab_record::{
+    Decayed, Event, Experiment, Hyper, Intervals, LrShape, Observation, Optimizer, Series, StepRecord,
+};
+pub use observer::{Observer, Outcome, Progress, Targets, Update};
 pub use resolve::{Notice, Resolved};
 pub use run::Run;
 pub use schedule::{Schedule, step_hyper};

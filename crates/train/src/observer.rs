@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use gptlab_engine::Engine;
-use gptlab_record::Event;
+use gptlab_model::Batch;
+use gptlab_record::{Event, Series};
 
 /// Who watches a run, and may stop it.
 pub trait Observer {
@@ -18,10 +19,32 @@ pub trait Observer {
         None
     }
 
+    /// A step that will be logged has its gradients, and has not made its update.
+    fn before_update(&mut self, _engine: &mut dyn Engine, _batch: &Batch) {}
+
+    /// It has made its update. What is returned is recorded beside the step.
+    fn after_update(&mut self, _engine: &mut dyn Engine, _update: &Update) -> Vec<Series> {
+        Vec::new()
+    }
+
+    /// Whether the run ends where its loss is no finite number.
+    fn ends_diverged(&self) -> bool {
+        false
+    }
+
     /// Whether to save and stop before the next step.
     fn should_stop(&self) -> bool {
         false
     }
+}
+
+/// What an update did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The gradients' global norm before clipping.
+    pub grad_norm: f64,
+    /// What the gradients were multiplied by to clip them: 1 where they were not.
+    pub clip_factor: f64,
 }
 
 /// Where a run is.
@@ -37,6 +60,8 @@ pub struct Progress {
     /// Predictions in the last step, and how long it took.
     pub tokens: u64,
     pub step_seconds: f64,
+    /// What [`Observer::before_update`] and [`Observer::after_update`] have taken of `seconds`.
+    pub observing: f64,
 }
 
 /// Where a run leaves what it makes.
@@ -46,6 +71,8 @@ pub struct Targets {
     pub folder: Option<PathBuf>,
     /// A file that always holds the newest checkpoint.
     pub save: Option<PathBuf>,
+    /// How many checkpoints the folder keeps, the newest; `None`: all.
+    pub keep: Option<usize>,
 }
 
 /// How a run ended.
@@ -59,5 +86,9 @@ pub enum Outcome {
     Stopped {
         step: u64,
         saved: Vec<PathBuf>,
+    },
+    /// The loss of step `step` was no finite number.
+    Diverged {
+        step: u64,
     },
 }

@@ -8,11 +8,11 @@ use std::{
 };
 
 use gptlab_data::Part;
-use gptlab_engine::{Engine, Noise};
-use gptlab_record::{Event, Hyper, StepRecord, Store, atomic};
+use gptlab_engine::{Engine, Noise, StepHyper};
+use gptlab_record::{Event, Hyper, Observation, Series, StepRecord, Store, atomic};
 
 use crate::{
-    Checkpoint, Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets,
+    Checkpoint, Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets, Update,
     evaluate,
     resolve::{Begin, same_experiment},
     step_hyper,
@@ -32,6 +32,9 @@ pub struct Run<'a> {
     /// The files that hold the state as it is.
     saved: Vec<PathBuf>,
     watch: Watch,
+    keep: Option<usize>,
+    /// The first step whose loss was no finite number.
+    diverged: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -65,6 +68,8 @@ impl<'a> Run<'a> {
             done: resolved.first_step(),
             saved: saved(resolved),
             watch: Watch::since(before.unwrap_or(0.0)),
+            keep: targets.keep,
+            diverged: None,
         };
         run.say_how_it_begins(&past)?;
         Ok(run)
@@ -85,6 +90,11 @@ impl<'a> Run<'a> {
                 return self.stop();
             }
             self.step()?;
+            if let Some(step) = self.diverged
+                && self.observer.ends_diverged()
+            {
+                return self.end_diverged(step);
+            }
         }
         self.finish()
     }
@@ -101,9 +111,13 @@ impl<'a> Run<'a> {
         let intervals = self.resolved.experiment.intervals;
         let logged = step.is_multiple_of(intervals.log.get()) || step + 1 == self.hyper().steps;
         let validation = if logged { self.validate()? } else { None };
-        let made = self.train(step)?;
+        let made = self.train(step, logged)?;
+        if !made.loss.is_finite() {
+            self.diverged = self.diverged.or(Some(step));
+        }
         if logged {
-            self.log(step, made, validation)?;
+            self.log(step, &made, validation)?;
+            self.observation(step, made.series)?;
         }
         let last = self.done == self.hyper().steps;
         if let Some(every) = intervals.sample
@@ -173,7 +187,8 @@ impl<'a> Run<'a> {
         )?)
     }
 
-    fn train(&mut self, step: u64) -> Result<Made, Error> {
+    /// Makes step `step`, and lets the observer look into one that is `logged`.
+    fn train(&mut self, step: u64, logged: bool) -> Result<Made, Error> {
         let begun = Instant::now();
         let Resolved { model, batches, .. } = self.resolved;
         // `Hyper::check` keeps every step below 2^32.
@@ -185,11 +200,22 @@ impl<'a> Run<'a> {
         };
         let loss = self.engine.forward_backward(&batch, noise);
         let hyper = step_hyper(self.hyper(), step);
+        let (looked, observer) = (Instant::now(), &mut self.observer);
+        if logged {
+            observer.before_update(self.engine, &batch);
+        }
+        let mut looking = looked.elapsed();
         let stats = self.engine.update(&hyper);
+        let (looked, mut series) = (Instant::now(), Vec::new());
+        if logged {
+            series = observer.after_update(self.engine, &update(&hyper, stats.grad_norm));
+        }
+        looking += looked.elapsed();
         self.done += 1;
         self.saved.clear();
-        let (took, tokens) = (begun.elapsed(), batch.tokens() as u64);
+        let (took, tokens) = (begun.elapsed().saturating_sub(looking), batch.tokens() as u64);
         self.watch.trained(took, tokens);
+        self.watch.observed(looking);
         self.observer.progress(&Progress {
             done: self.done,
             steps: self.resolved.experiment.hyper.steps,
@@ -197,15 +223,24 @@ impl<'a> Run<'a> {
             seconds: self.watch.seconds(),
             tokens,
             step_seconds: took.as_secs_f64(),
+            observing: self.watch.observing(),
         });
         Ok(Made {
+            series,
             loss,
             grad_norm: stats.grad_norm,
             lr: hyper.lr,
         })
     }
 
-    fn log(&mut self, step: u64, made: Made, validation: Option<Evaluation>) -> Result<(), Error> {
+    fn observation(&mut self, step: u64, series: Vec<Series>) -> Result<(), Error> {
+        if series.is_empty() {
+            return Ok(());
+        }
+        self.emit(&Event::Observation(Observation { step, series }))
+    }
+
+    fn log(&mut self, step: u64, made: &Made, validation: Option<Evaluation>) -> Result<(), Error> {
         let record = StepRecord {
             step,
             loss: made.loss,
@@ -255,6 +290,9 @@ impl<'a> Run<'a> {
             self.saved.push(path);
             self.emit(&Event::Checkpoint { step, file })?;
         }
+        if let (Some(store), Some(keep)) = (&self.store, self.keep) {
+            store.keep_newest(keep)?;
+        }
         Ok(())
     }
 
@@ -266,6 +304,12 @@ impl<'a> Run<'a> {
             step,
             saved: self.saved,
         })
+    }
+
+    fn end_diverged(mut self, step: u64) -> Result<Outcome, Error> {
+        let seconds = self.watch.seconds();
+        self.emit(&Event::Diverged { step, seconds })?;
+        Ok(Outcome::Diverged { step })
     }
 
     fn finish(mut self) -> Result<Outcome, Error> {
@@ -322,9 +366,17 @@ fn open(resolved: &Resolved, folder: Option<&Path>) -> Result<(Option<Store>, Ve
     Ok((Some(store), past))
 }
 
+fn update(hyper: &StepHyper, grad_norm: f64) -> Update {
+    let factor = |most: f64| (most / (grad_norm + 1e-6)).min(1.0);
+    Update {
+        grad_norm,
+        clip_factor: hyper.grad_clip.map_or(1.0, factor),
+    }
+}
+
 /// What a step made.
-#[derive(Clone, Copy)]
 struct Made {
+    series: Vec<Series>,
     loss: f64,
     grad_norm: f64,
     lr: f64,

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use gptlab_engine::{Decay, StepHyper};
+use gptlab_engine::{Decay, Optimizer, StepHyper};
 use gptlab_record::{Decayed, Hyper, LrShape};
 
 /// The learning rate as a function of the step alone.
@@ -49,6 +49,7 @@ impl Schedule {
 /// What step `step`, counted from 0, asks of the optimiser.
 pub fn step_hyper(hyper: &Hyper, step: u64) -> StepHyper {
     StepHyper {
+        optimizer: optimizer(hyper.optimizer),
         update: step + 1,
         lr: Schedule::new(hyper).at(step),
         beta1: hyper.beta1,
@@ -60,6 +61,14 @@ pub fn step_hyper(hyper: &Hyper, step: u64) -> StepHyper {
             Decayed::Matrices => Decay::Matrices,
         },
         grad_clip: hyper.grad_clip,
+    }
+}
+
+fn optimizer(recorded: gptlab_record::Optimizer) -> Optimizer {
+    match recorded {
+        gptlab_record::Optimizer::AdamW => Optimizer::AdamW,
+        gptlab_record::Optimizer::Sgd => Optimizer::Sgd,
+        gptlab_record::Optimizer::Muon => Optimizer::Muon,
     }
 }
 

@@ -141,6 +141,7 @@ pub(crate) fn targets(folder: &Path) -> Targets {
     Targets {
         folder: Some(folder.to_owned()),
         save: None,
+        keep: None,
     }
 }
 

@@ -81,6 +81,7 @@ fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u6
     let targets = Targets {
         folder: None,
         save: Some(save.to_owned()),
+        keep: None,
     };
     let run = Run::new(resolved, &mut engine, targets, &mut observer).unwrap();
     run.go().unwrap()

@@ -1,8 +1,13 @@
 //! What was typed. Nothing here knows what it means.
 
+mod ablate;
 mod bench;
 mod command_line;
+mod diff;
+mod floors;
 mod model;
+mod probe;
+mod report;
 mod sample;
 mod train;
 
@@ -11,17 +16,19 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use ablate::{AblateArgs, GridArgs, SweepArgs};
 pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, parse};
+pub(crate) use diff::DiffArgs;
+pub(crate) use floors::FloorsArgs;
 pub(crate) use model::{
     ActivationArg, InitResidualArg, LnStyleArg, MaskArg, MlpArg, ModelArgs, NormArg, OrderArg,
     PositionArg, ScaleArg,
 };
+pub(crate) use probe::{ProbeArg, ProbeArgs};
+pub(crate) use report::{DoctorArgs, ReportArgs};
 pub(crate) use sample::SampleArgs;
-pub(crate) use train::{
-    DecayedArg, IsaArg, LrShapeArg, MachineArgs, OptimArgs, PrecisionArg, RunArgs, TokenizerArg,
-    TrainArgs,
-};
+pub(crate) use train::{DataArgs, DecayedArg, IsaArg, LrShapeArg, MachineArgs, ObserveArg, OptimArgs, OptimizerArg, PrecisionArg, RunArgs, TokenizerArg, TrainArgs};
 
 use crate::exit::ExitCode;
 
@@ -47,16 +54,28 @@ pub(crate) enum Command {
     Interactive(InteractiveArgs),
     /// Measure a trained model on a text: loss, perplexity, bits per character
     Eval(EvalArgs),
+    /// Say how low a loss on a text can be: n-gram tables, and the entropy where it is known
+    Floors(FloorsArgs),
+    /// Look inside a trained model: attention, logit lens, ablations, surprise, patching
+    Probe(Box<ProbeArgs>),
     /// Show a checkpoint, or the model that a preset and flags mean
     Inspect(Box<InspectArgs>),
+    /// Break a model one part at a time, and tell what that did from luck
+    Ablate(Box<AblateArgs>),
+    /// Train models of several sizes and learning rates, and fit the law of their losses
+    Sweep(Box<SweepArgs>),
     /// Train the one-file microgpt's model on names, fast, with the same output
     Micro(MicroArgs),
     /// Measure how fast this machine trains and generates, beside PyTorch if asked
     Bench(BenchArgs),
     /// List the models that have a name
     Presets(ReadableArgs),
-    /// Tell what this machine and this program offer
-    Doctor(ReadableArgs),
+    /// Make a page, tables and pictures of a run, or of many that belong together
+    Report(ReportArgs),
+    /// Compare two runs: settings, listings, and the step at which their numbers part
+    Diff(DiffArgs),
+    /// Tell what ails a run; without one, what this machine and this program offer
+    Doctor(DoctorArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
 }
@@ -125,7 +144,7 @@ pub(crate) struct EvalArgs {
     pub(crate) checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
-    /// The text to measure on: a UTF-8 file, or a built-in text (stories, names)
+    /// The text to measure on: a UTF-8 file, or a built-in text (stories, names, copy, brackets, agreement, addition, in-context)
     #[arg(long, value_name = "TEXT")]
     pub(crate) data: Option<String>,
     /// Measure only this last part of the text; 0 measures all of it

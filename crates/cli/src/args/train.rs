@@ -15,7 +15,7 @@ Hyphens and underscores are the same in flags, and a switch alone means 1.
 
 Ctrl-C finishes the step, saves, and says how to go on; the exit code is then 130.";
 
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(after_help = DEFAULTS)]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(crate) struct TrainArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {
-    /// The text to train on: a UTF-8 file, or a built-in text [default: stories] [built in: stories, names]
+    /// The text to train on: a UTF-8 file, or a built-in text [default: stories] [built in: stories, names, copy, brackets, agreement, addition, in-context]
     #[arg(long, value_name = "TEXT")]
     pub(crate) data: Option<String>,
     /// How text becomes tokens
@@ -79,6 +79,12 @@ pub(crate) struct RunArgs {
     /// Save a checkpoint every N steps, besides the one at the end; 0 for none
     #[arg(long, value_name = "N")]
     pub(crate) checkpoint_interval: Option<u64>,
+    /// Keep only the newest N checkpoints of the folder [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_checkpoints: Option<usize>,
+    /// Look into the model at every log: off, basic (gradients and updates) or full (activations too)
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) observe: Option<ObserveArg>,
     /// Validate on at most about N tokens at a log
     #[arg(long, value_name = "N")]
     pub(crate) val_tokens: Option<u64>,
@@ -121,6 +127,9 @@ fn path_or_nothing(typed: &str) -> Result<PathBuf, String> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Optimiser")]
 pub(crate) struct OptimArgs {
+    /// How gradients become steps [default: adamw]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) optimizer: Option<OptimizerArg>,
     /// The learning rate at its highest
     #[arg(long, value_name = "X")]
     pub(crate) lr: Option<f64>,
@@ -133,13 +142,13 @@ pub(crate) struct OptimArgs {
     /// How the learning rate falls after that
     #[arg(long, value_name = "SHAPE")]
     pub(crate) lr_shape: Option<LrShapeArg>,
-    #[arg(long, value_name = "X", help = "AdamW's first decay rate")]
+    #[arg(long, value_name = "X", help = "AdamW's first decay rate, and SGD's momentum")]
     pub(crate) beta1: Option<f64>,
     #[arg(long, value_name = "X", help = "AdamW's second decay rate")]
     pub(crate) beta2: Option<f64>,
     #[arg(long, value_name = "X", help = "AdamW's epsilon")]
     pub(crate) eps: Option<f64>,
-    #[arg(long, value_name = "X", help = "AdamW's weight decay")]
+    #[arg(long, value_name = "X", help = "Weight decay")]
     pub(crate) weight_decay: Option<f64>,
     /// What weight decay applies to
     #[arg(long, value_name = "WHAT")]
@@ -147,6 +156,15 @@ pub(crate) struct OptimArgs {
     /// The largest global gradient norm; 0 for no limit
     #[arg(long, value_name = "X")]
     pub(crate) grad_clip: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OptimizerArg {
+    Adamw,
+    /// Gradient descent with momentum (--beta1)
+    Sgd,
+    /// Orthogonal steps for the blocks' matrices, AdamW for the rest
+    Muon,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -161,6 +179,15 @@ pub(crate) enum DecayedArg {
     Everything,
     /// Not gains and biases
     Matrices,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ObserveArg {
+    Off,
+    /// Gradients, updates and clipping, by parameter
+    Basic,
+    /// The same, and activations, attention, logits and losses by position
+    Full,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

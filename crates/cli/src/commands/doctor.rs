@@ -1,4 +1,4 @@
-//! `gptlab doctor`: what this machine and this program offer.
+//! `gptlab doctor`: what this machine and this program offer; with a run, what ails it.
 
 use std::env::consts::{ARCH, OS};
 
@@ -6,10 +6,11 @@ use gptlab_kernels::Isa;
 use serde::Serialize;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
+use super::doctor_run;
 use crate::{
-    args::ReadableArgs,
+    args::DoctorArgs,
     engines,
-    exit::ExitCode,
+    exit::{ExitCode, Outcome},
     printer::{Printer, count},
 };
 
@@ -29,7 +30,10 @@ struct Report {
     optimised: bool,
 }
 
-pub(super) fn run(args: &ReadableArgs, printer: Printer) -> ExitCode {
+pub(super) fn run(args: &DoctorArgs, printer: Printer) -> Outcome {
+    if let Some(folder) = &args.run {
+        return doctor_run::run(folder, args.json.json, printer);
+    }
     let report = report();
     if args.json.json {
         printer.json(&report);
@@ -41,7 +45,7 @@ pub(super) fn run(args: &ReadableArgs, printer: Printer) -> ExitCode {
             printer.hint("this is a debug build; `cargo build --release` makes a fast one");
         }
     }
-    ExitCode::Success
+    Ok(ExitCode::Success)
 }
 
 fn report() -> Report {

@@ -116,8 +116,9 @@ fn about(header: &Header) -> Vec<String> {
             header.tokenizer.vocab_size()
         ),
         format!(
-            "hyper        batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps), betas {} and {}, \
+            "hyper        {}, batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps), betas {} and {}, \
              weight decay {}, grad clip {clip}, {}",
+            hyper.optimizer.name(),
             hyper.batch_size,
             hyper.lr,
             hyper.min_lr,

@@ -41,6 +41,7 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
     Ok(match ending {
         Ending::Finished { .. } => ExitCode::Success,
         Ending::Stopped { .. } => ExitCode::Interrupted,
+        Ending::Diverged { .. } => ExitCode::Failure,
     })
 }
 

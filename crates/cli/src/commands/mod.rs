@@ -1,14 +1,23 @@
 //! One file a command. A command turns settings into values, calls the libraries and prints.
 
+mod ablate;
 mod bench;
 mod completions;
+mod diff;
 mod doctor;
+mod doctor_run;
 mod eval;
+mod floors;
 mod generate;
+mod grid;
 mod inspect;
 mod interactive;
+mod law;
 mod micro;
 mod presets;
+mod probe;
+mod report;
+mod sweep;
 mod train;
 
 use crate::{args::Command, exit::Outcome, printer::Printer};
@@ -19,11 +28,17 @@ pub(crate) fn run(command: Command, printer: Printer) -> Outcome {
         Command::Generate(args) => generate::run(&args, printer),
         Command::Interactive(args) => interactive::run(&args, printer),
         Command::Eval(args) => eval::run(&args, printer),
+        Command::Floors(args) => floors::run(&args, printer),
+        Command::Probe(args) => probe::run(&args, printer),
         Command::Inspect(args) => inspect::run(&args, printer),
+        Command::Ablate(args) => ablate::run(&args, printer),
+        Command::Sweep(args) => sweep::run(&args, printer),
         Command::Micro(args) => micro::run(&args, printer),
         Command::Bench(args) => bench::run(&args, printer),
         Command::Presets(args) => presets::run(&args, printer),
-        Command::Doctor(args) => Ok(doctor::run(&args, printer)),
+        Command::Report(args) => report::run(&args, printer),
+        Command::Diff(args) => diff::run(&args, printer),
+        Command::Doctor(args) => doctor::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }
 }

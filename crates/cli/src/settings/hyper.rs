@@ -1,9 +1,9 @@
 //! Flags to hyper-parameters: the preset's recipe, with every typed number in place of its own.
 
-use gptlab_record::{Decayed, Hyper, LrShape, Precision};
+use gptlab_record::{Decayed, Hyper, LrShape, Optimizer, Precision};
 
 use crate::{
-    args::{DecayedArg, LrShapeArg, OptimArgs, PrecisionArg, RunArgs},
+    args::{DecayedArg, LrShapeArg, OptimArgs, OptimizerArg, PrecisionArg, RunArgs},
     exit::{Outcome, Stop},
 };
 
@@ -26,6 +26,7 @@ pub(crate) fn over(recipe: Hyper, run: &RunArgs, optim: &OptimArgs) -> Outcome<H
         grad_clip: optim
             .grad_clip
             .map_or(recipe.grad_clip, |clip| Some(clip).filter(|c| *c != 0.0)),
+        optimizer: optim.optimizer.map_or(recipe.optimizer, Optimizer::from),
         precision: run.precision.map_or(recipe.precision, Precision::from),
     };
     hyper.check().map_err(Stop::usage)?;
@@ -47,6 +48,16 @@ impl From<DecayedArg> for Decayed {
         match typed {
             DecayedArg::Everything => Self::Everything,
             DecayedArg::Matrices => Self::Matrices,
+        }
+    }
+}
+
+impl From<OptimizerArg> for Optimizer {
+    fn from(typed: OptimizerArg) -> Self {
+        match typed {
+            OptimizerArg::Adamw => Self::AdamW,
+            OptimizerArg::Sgd => Self::Sgd,
+            OptimizerArg::Muon => Self::Muon,
         }
     }
 }

@@ -2,22 +2,33 @@
 
 use std::num::NonZeroU64;
 
-use gptlab_data::TokenizerKind;
+use gptlab_data::{Builtin, TokenizerKind};
 use gptlab_model::Preset;
 use gptlab_record::Intervals;
 use gptlab_train::{Header, Settings};
 
 use crate::{
-    args::{RunArgs, TokenizerArg, TrainArgs},
+    args::{DataArgs, RunArgs, TokenizerArg, TrainArgs},
     engines,
     exit::{Outcome, Stop},
     settings::{hyper, model},
+    text,
 };
 
 /// The settings of a new run: the preset's, and what was typed.
 pub(crate) fn fresh(args: &TrainArgs) -> Outcome<Settings> {
     let preset = args.model.preset.unwrap_or_else(|| usual_preset(args));
-    over(Settings::of(preset, args.run.steps), args)
+    over(begun(preset, args.run.steps, &args.data)?, args)
+}
+
+/// What `preset` is known by, with the text that was typed cut as it usually is.
+pub(crate) fn begun(preset: Preset, steps: Option<u64>, data: &DataArgs) -> Outcome<Settings> {
+    let mut base = Settings::of(preset, steps);
+    let typed = data.data.as_deref().map(text::builtin).transpose()?;
+    if let Some(kind) = typed.flatten().and_then(Builtin::usual_tokenizer) {
+        base.tokenizer = kind;
+    }
+    Ok(base)
 }
 
 /// The preset where none is typed: the built-in stories have a recipe of their own.

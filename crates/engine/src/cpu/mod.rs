@@ -2,8 +2,9 @@
 //! number of threads.
 //!
 //! `plan` decides where values live, `shards` how a batch is split, `chunk`, `forward`, `head` and
-//! `backward` take a chunk through the model, `update` is the optimiser, and `generate` decodes. What a
-//! step needs is allocated when the first batch of its shape arrives and kept.
+//! `backward` take a chunk through the model, `update` is the optimiser, `generate` decodes, and `trace`
+//! shows and changes what is inside. What a step needs is allocated when the first batch of its shape
+//! arrives and kept.
 
 mod backward;
 mod chunk;
@@ -18,12 +19,13 @@ mod products;
 mod program;
 mod run;
 mod shards;
+mod trace;
 mod update;
 
 use std::{ops::Range, slice, sync::Mutex};
 
 use gptlab_kernels::linear::Direction;
-use gptlab_model::{Batch, Graph};
+use gptlab_model::{Batch, Graph, Node};
 
 use self::{
     chunk::{Chunk, Workspace},
@@ -38,6 +40,7 @@ use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
 pub use generate::{Generator, PromptError, Writer};
 pub use gptlab_kernels::{Isa, Kind, Precision};
+pub use trace::{Hook, Trace, untouched};
 
 /// How to run a graph.
 #[derive(Clone, Copy, Debug)]
@@ -207,8 +210,7 @@ impl Engine for CpuEngine {
             exp_avg_sq: &mut self.exp_avg_sq,
         };
         update::update(
-            &self.crew,
-            self.program.isa,
+            (&self.crew, self.program.isa, &self.workspaces),
             self.program.graph.params(),
             state,
             &mut self.squares,
@@ -225,6 +227,10 @@ impl Engine for CpuEngine {
         self.slot_mut(slot).copy_from_slice(values);
         self.panels.forget();
         Ok(())
+    }
+
+    fn show_values(&mut self, batch: &Batch, show: &mut dyn FnMut(&Node, &[f32])) {
+        self.losses_with(batch, &mut |node, value| show(node, value));
     }
 
     fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {

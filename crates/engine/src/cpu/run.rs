@@ -119,16 +119,19 @@ impl BatchRun<'_> {
 
     /// Lends `f` a workspace that nobody else uses.
     fn with_workspace(&self, f: impl FnOnce(&mut Workspace)) {
-        let lock = || {
-            self.workspaces
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        let mut work = lock().pop().unwrap_or_default();
-        work.fit(self.program, self.plan, self.crew.most_parts());
-        f(&mut work);
-        lock().push(work);
+        with_workspace(self.workspaces, |work| {
+            work.fit(self.program, self.plan, self.crew.most_parts());
+            f(work);
+        });
     }
+}
+
+/// Lends `f` a workspace of any size.
+pub(super) fn with_workspace(workspaces: &Mutex<Vec<Workspace>>, f: impl FnOnce(&mut Workspace)) {
+    let lock = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut work = lock().pop().unwrap_or_default();
+    f(&mut work);
+    lock().push(work);
 }
 
 /// A step of fewer tokens times parameters than this takes tens of microseconds.

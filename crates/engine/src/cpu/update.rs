@@ -1,12 +1,14 @@
 //! The optimiser: global norm, clip, AdamW, clear, in blocks that any thread may take.
 
-use std::iter;
+use std::{iter, sync::Mutex};
 
-use gptlab_kernels::{Isa, adamw, elementwise};
+use gptlab_kernels::{Isa, adamw, elementwise, muon, sgd};
 use gptlab_model::{Group, Param, ParamTable};
 
-use super::{crew::Crew, memory::Aligned, shards::MOST_SHARDS};
-use crate::{Decay, StepHyper, StepStats};
+use super::{
+    chunk::Workspace, crew::Crew, memory::Aligned, run::with_workspace, shards::MOST_SHARDS,
+};
+use crate::{Decay, MUON_MOMENTUM, Optimizer, StepHyper, StepStats};
 
 /// How many numbers one task takes: a shape, so that sums come out alike for any number of threads.
 pub(super) const BLOCK: usize = 1 << 14;
@@ -19,10 +21,9 @@ pub(super) struct State<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-/// Clips, steps and clears; `squares` is room for a number a block.
+/// Clips, steps and clears; `squares` is room for a number a block, `workspaces` lend scratch.
 pub(super) fn update(
-    crew: &Crew,
-    isa: Isa,
+    (crew, isa, workspaces): (&Crew, Isa, &Mutex<Vec<Workspace>>),
     params: &ParamTable,
     state: State,
     squares: &mut Vec<f64>,
@@ -35,19 +36,73 @@ pub(super) fn update(
     // A gradient that is not a number must not pass for one that needs no clipping.
     let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
     let small = small(state.weights.len());
-    let blocks = blocks(params, state, |param| kernel_hyper(param, hyper, clip));
-    crew.each(blocks, small, |(b, step), _| {
-        adamw::step(
-            isa,
-            b.weights,
-            b.exp_avg,
-            b.exp_avg_sq,
-            b.gradients,
-            &step,
-            true,
-        );
+    let blocks = blocks(params, state, |param| Step::of(param, hyper, clip));
+    crew.each(blocks, small, |(block, step), _| {
+        step.take(isa, block, workspaces);
     });
     StepStats { grad_norm }
+}
+
+/// How one parameter is stepped.
+#[derive(Clone, Copy)]
+enum Step {
+    AdamW(adamw::Hyper),
+    Sgd(sgd::Hyper),
+    /// With the matrix's rows and columns.
+    Muon(muon::Hyper, [usize; 2]),
+}
+
+impl Step {
+    fn of(param: &Param, hyper: &StepHyper, clip: f64) -> Self {
+        let (lr, grad_scale, weight_decay) = (hyper.lr, clip, weight_decay(param, hyper));
+        match (hyper.optimizer, param.group) {
+            (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
+                Self::AdamW(adam_w(hyper, grad_scale, weight_decay))
+            }
+            (Optimizer::Sgd, _) => Self::Sgd(sgd::Hyper {
+                lr,
+                momentum: hyper.beta1,
+                weight_decay,
+                grad_scale,
+            }),
+            (Optimizer::Muon, Group::Matrix) => {
+                let hyper = muon::Hyper {
+                    lr,
+                    momentum: MUON_MOMENTUM,
+                    weight_decay,
+                    grad_scale,
+                };
+                Self::Muon(hyper, [param.shape[0], param.shape[1]])
+            }
+        }
+    }
+
+    /// How many numbers one task may take.
+    fn most(&self) -> usize {
+        match self {
+            Self::AdamW(_) | Self::Sgd(_) => BLOCK,
+            Self::Muon(..) => usize::MAX,
+        }
+    }
+
+    fn take(&self, isa: Isa, block: State, workspaces: &Mutex<Vec<Workspace>>) {
+        let State {
+            weights: w,
+            gradients: g,
+            exp_avg: m,
+            exp_avg_sq: v,
+        } = block;
+        match self {
+            Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper, true),
+            Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
+            Self::Muon(hyper, [rows, columns]) => with_workspace(workspaces, |work| {
+                let len = muon::scratch_len(*rows, *columns);
+                work.scratch.grow(len);
+                let scratch = &mut work.scratch[..len];
+                muon::step(isa, w, m, g, scratch, hyper, *rows, *columns);
+            }),
+        }
+    }
 }
 
 /// The norm of all gradients: squares are summed by block, and the blocks in order.
@@ -102,42 +157,46 @@ impl State<'_> {
     }
 }
 
-/// All parameters in blocks, each with its hyper-parameters.
+/// All parameters in blocks, each with its step.
 fn blocks<'a>(
     params: &'a ParamTable,
     state: State<'a>,
-    hyper: impl Fn(&Param) -> adamw::Hyper + Send + 'a,
-) -> impl Iterator<Item = (State<'a>, adamw::Hyper)> + Send {
-    let mut params = params.iter().map(move |param| (hyper(param), param.len()));
+    step: impl Fn(&Param) -> Step + Send + 'a,
+) -> impl Iterator<Item = (State<'a>, Step)> + Send {
+    let mut params = params.iter().map(move |param| (step(param), param.len()));
     let (mut rest, mut current) = (Some(state), None);
     iter::from_fn(move || {
         let (step, left) = match current.take() {
             Some(begun) => begun,
             None => params.by_ref().find(|(_, len)| *len > 0)?,
         };
-        let (block, more) = rest.take()?.split(left.min(BLOCK));
-        current = (left > BLOCK).then(|| (step, left - BLOCK));
+        let most = step.most();
+        let (block, more) = rest.take()?.split(left.min(most));
+        current = (left > most).then(|| (step, left - most));
         rest = Some(more);
         Some((block, step))
     })
 }
 
-fn kernel_hyper(param: &Param, hyper: &StepHyper, clip: f64) -> adamw::Hyper {
-    let decays = match (hyper.decay, param.group) {
-        (Decay::Everything, Group::Matrix | Group::Vector) | (Decay::Matrices, Group::Matrix) => {
-            true
+fn weight_decay(param: &Param, hyper: &StepHyper) -> f64 {
+    match (hyper.decay, param.group) {
+        (Decay::Everything, _) | (Decay::Matrices, Group::Matrix | Group::Embedding) => {
+            hyper.weight_decay
         }
-        (Decay::Matrices, Group::Vector) => false,
-    };
+        (Decay::Matrices, Group::Vector) => 0.0,
+    }
+}
+
+fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::Hyper {
     let t = hyper.update as f64;
     adamw::Hyper {
         lr: hyper.lr,
         beta1: hyper.beta1,
         beta2: hyper.beta2,
         eps: hyper.eps,
-        weight_decay: if decays { hyper.weight_decay } else { 0.0 },
+        weight_decay,
         bias_correction1: 1.0 - hyper.beta1.powf(t),
         bias_correction2: 1.0 - hyper.beta2.powf(t),
-        grad_scale: clip,
+        grad_scale,
     }
 }

@@ -4,12 +4,15 @@
 //! backwards; no derivative of any layer is written down here. Slow, obvious, right.
 
 mod forward;
+mod optimizer;
 mod tape;
 
 use forward::Forward;
 use gptlab_model::{Batch, Graph, Group, Param};
 
-use crate::{Decay, Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
+use optimizer::Tensor;
+
+use crate::{Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats};
 
 /// Runs a graph in f64, scalar by scalar.
 #[derive(Clone, Debug)]
@@ -117,15 +120,23 @@ impl Engine for Oracle {
         };
         for param in self.graph.params().iter() {
             let weight_decay = weight_decay(hyper, param);
-            for i in param.range() {
-                adam_w(
-                    &mut self.weights[i],
-                    self.gradients[i] * factor,
-                    &mut self.exp_avg[i],
-                    &mut self.exp_avg_sq[i],
-                    weight_decay,
-                    hyper,
-                );
+            let tensor = Tensor {
+                weights: &mut self.weights[param.range()],
+                gradients: self.gradients[param.range()]
+                    .iter()
+                    .map(|g| g * factor)
+                    .collect(),
+                exp_avg: &mut self.exp_avg[param.range()],
+                exp_avg_sq: &mut self.exp_avg_sq[param.range()],
+            };
+            match (hyper.optimizer, param.group) {
+                (Optimizer::Muon, Group::Matrix) => {
+                    tensor.muon(param.shape[0], param.shape[1], weight_decay, hyper);
+                }
+                (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
+                    tensor.adam_w(weight_decay, hyper);
+                }
+                (Optimizer::Sgd, _) => tensor.sgd(weight_decay, hyper),
             }
         }
         self.gradients.fill(0.0);
@@ -155,20 +166,9 @@ impl Engine for Oracle {
 
 fn weight_decay(hyper: &StepHyper, param: &Param) -> f64 {
     match (hyper.decay, param.group) {
-        (Decay::Everything, Group::Matrix | Group::Vector) | (Decay::Matrices, Group::Matrix) => {
+        (Decay::Everything, _) | (Decay::Matrices, Group::Matrix | Group::Embedding) => {
             hyper.weight_decay
         }
         (Decay::Matrices, Group::Vector) => 0.0,
     }
-}
-
-/// One number's step, as `torch.optim.AdamW` takes it (its `_single_tensor_adam`): `m` is the first
-/// moment, `v` the second.
-fn adam_w(p: &mut f64, g: f64, m: &mut f64, v: &mut f64, weight_decay: f64, hyper: &StepHyper) {
-    let correction = |beta: f64| 1.0 - beta.powf(hyper.update as f64);
-    *p *= 1.0 - hyper.lr * weight_decay;
-    *m = hyper.beta1 * *m + (1.0 - hyper.beta1) * g;
-    *v = hyper.beta2 * *v + (1.0 - hyper.beta2) * g * g;
-    let denominator = v.sqrt() / correction(hyper.beta2).sqrt() + hyper.eps;
-    *p -= hyper.lr / correction(hyper.beta1) * *m / denominator;
 }

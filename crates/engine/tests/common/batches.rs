@@ -33,7 +33,7 @@ pub(crate) fn weights(graph: &Graph, seed: u64) -> Vec<f32> {
     for param in graph.params().iter() {
         let stream = Stream::new(seed, &format!("shake/{}", param.name), 0);
         match param.group {
-            Group::Matrix => {}
+            Group::Matrix | Group::Embedding => {}
             Group::Vector => {
                 for (i, w) in weights[param.range()].iter_mut().enumerate() {
                     *w += 0.3 * stream.normal_at(i as u64) as f32;

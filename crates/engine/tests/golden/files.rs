@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use gptlab_engine::{Decay, Noise, StepHyper};
+use gptlab_engine::{Decay, Noise, Optimizer, StepHyper};
 use gptlab_model::{Batch, Graph, Model, ModelSpec, Param, ParamInit, lower, random::Stream};
 use serde::Deserialize;
 
@@ -115,6 +115,7 @@ impl Hyper {
     /// The step numbered `step` from 0.
     pub(crate) fn at(&self, step: usize, lr: f64) -> StepHyper {
         StepHyper {
+            optimizer: Optimizer::AdamW,
             update: step as u64 + 1,
             lr,
             beta1: self.beta1,

@@ -126,6 +126,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
     let save = Targets {
         folder: None,
         save: Some(path.clone()),
+        keep: None,
     };
     let outcome = train(&fresh(), save.clone(), &mut Watcher::stopping_after(4));
     let saved = vec![path.clone()];
@@ -284,6 +285,7 @@ fn targets_are_tried_before_the_first_step() {
     let save = Targets {
         folder: None,
         save: Some(root.path().join("other.safetensors")),
+        keep: None,
     };
     let other = Resolved::fresh(&other, &story()).unwrap();
     train(&other, save.clone(), &mut Watcher::stopping_after(1));
@@ -299,6 +301,7 @@ fn targets_are_tried_before_the_first_step() {
     let nowhere = Targets {
         folder: None,
         save: Some(root.path().join("none").join("m.safetensors")),
+        keep: None,
     };
     let said = refusal(&fresh(), nowhere);
     assert!(said.ends_with("there is no such file or folder"), "{said}");

@@ -8,6 +8,7 @@ pub(super) struct Watch {
     before: f64,
     training: Duration,
     tokens: u64,
+    observing: Duration,
 }
 
 impl Watch {
@@ -17,6 +18,7 @@ impl Watch {
             before,
             training: Duration::ZERO,
             tokens: 0,
+            observing: Duration::ZERO,
         }
     }
 
@@ -27,6 +29,15 @@ impl Watch {
     pub(super) fn trained(&mut self, took: Duration, tokens: u64) {
         self.training += took;
         self.tokens += tokens;
+    }
+
+    pub(super) fn observed(&mut self, took: Duration) {
+        self.observing += took;
+    }
+
+    /// Seconds that observing has taken.
+    pub(super) fn observing(&self) -> f64 {
+        self.observing.as_secs_f64()
     }
 
     /// Tokens a second since the last call.

@@ -1,7 +1,7 @@
 //! A workload's step as something that runs.
 
 use gptlab_engine::{
-    Decay, Engine, Noise, StepHyper,
+    Decay, Engine, Noise, Optimizer, StepHyper,
     cpu::{CpuEngine, Generator, Writer},
     sample::{Ranking, Sampling},
 };
@@ -51,6 +51,7 @@ fn training(
 /// The seed's AdamW.
 fn hyper(update: u32) -> StepHyper {
     StepHyper {
+        optimizer: Optimizer::AdamW,
         update: update.into(),
         lr: 3e-4,
         beta1: 0.9,

@@ -68,6 +68,7 @@ fn new_run(resolved: Resolved, text: &Text, args: &TrainArgs) -> Begun {
     let targets = Targets {
         folder: Some(folder.unwrap_or_else(|| folder::new(text.origin()))),
         save: args.run.save.clone(),
+        keep: args.run.keep_checkpoints,
     };
     Begun { resolved, targets }
 }
@@ -121,6 +122,7 @@ fn from_checkpoint(file: &Path, folder: Option<&Path>, args: &TrainArgs) -> Outc
         folder: Some(folder.unwrap_or_else(|| folder::new(text.origin()))),
         // A checkpoint without a folder is the run: it is kept up to date.
         save: args.run.save.clone().or(lone.then(|| file.to_owned())),
+        keep: args.run.keep_checkpoints,
     };
     Ok(Begun { resolved, targets })
 }
@@ -162,6 +164,7 @@ fn again(folder: &Path, args: &TrainArgs) -> Outcome<Begun> {
         targets: Targets {
             folder: Some(folder.to_owned()),
             save: args.run.save.clone(),
+            keep: args.run.keep_checkpoints,
         },
     })
 }
@@ -179,7 +182,15 @@ fn text_of_run(
     match origin {
         Some(Origin::File(path)) => Text::read(Path::new(&path))
             .map_err(|e| Stop::from(e).hint("give the run's text with --data")),
-        Some(Origin::Builtin(_) | Origin::Other(_)) | None => text::by_fingerprint(fingerprint)
-            .ok_or_else(|| Stop::usage("--resume needs the run's text: --data FILE")),
+        Some(Origin::Builtin(name)) => {
+            text::recorded(&name, fingerprint).ok_or_else(needs_its_text)
+        }
+        Some(Origin::Other(_)) | None => {
+            text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
+        }
     }
+}
+
+fn needs_its_text() -> Stop {
+    Stop::usage("--resume needs the run's text: --data FILE")
 }

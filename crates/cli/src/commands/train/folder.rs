@@ -8,7 +8,7 @@ use std::{
 use gptlab_data::Origin;
 
 /// A folder in `runs/` that does not exist: the time (UTC) and the text's name.
-pub(super) fn new(origin: &Origin) -> PathBuf {
+pub(in crate::commands) fn new(origin: &Origin) -> PathBuf {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

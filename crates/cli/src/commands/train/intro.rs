@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_data::{Builtin, Part, Split, stories};
+use gptlab_data::{Builtin, Origin, Part, Split};
 use gptlab_engine::cpu::Options;
 use gptlab_model::{Counts, Sublayer};
 use gptlab_train::Resolved;
@@ -102,18 +102,19 @@ fn plural(n: usize, what: &str) -> String {
 fn guide(resolved: &Resolved) -> String {
     let uniform = (resolved.model.vocab_size() as f64).ln();
     let guess = format!("guide    a loss of {uniform:.2} is blind guessing");
-    let name = Builtin::Stories.name();
-    if resolved
-        .experiment
-        .data
-        .source
-        .contains(&format!("`{name}`"))
-    {
-        let floor = stories::floor().nats_per_character();
-        format!(
-            "{guess}; {floor:.3} is the text's entropy, the best any model can do in the long run"
-        )
-    } else {
-        guess
+    match entropy(resolved) {
+        Some(entropy) => format!(
+            "{guess}; {entropy:.3} is the text's entropy, the best any model can do in the long run"
+        ),
+        None => guess,
+    }
+}
+
+/// Of the built-in text that is trained on, in nats a token, where it is known.
+fn entropy(resolved: &Resolved) -> Option<f64> {
+    let origin = resolved.experiment.data.origin.clone();
+    match serde_json::from_value(origin).ok()? {
+        Origin::Builtin(name) => Builtin::parse(&name).ok()??.entropy(),
+        Origin::File(_) | Origin::Other(_) => None,
     }
 }

@@ -38,7 +38,7 @@ fn scientific(x: f64) -> String {
 }
 
 /// `3 min 20 s`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(in crate::commands) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
         (0, 0, _) => format!("{seconds:.1} s"),

@@ -3,7 +3,7 @@
 mod begin;
 pub(super) mod folder;
 mod intro;
-mod lines;
+pub(super) mod lines;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -88,6 +88,8 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
     Ok(match ending {
         Ending::Finished { .. } => ExitCode::Success,
         Ending::Stopped { .. } => ExitCode::Interrupted,
+        // Training itself goes on with a model that has diverged, as the seed's does.
+        Ending::Diverged { .. } => ExitCode::Failure,
     })
 }
 
@@ -101,6 +103,7 @@ fn hint_taken(stop: Stop, goes_on: bool) -> Stop {
 fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
     let (saved, step) = match ending {
         Ending::Finished { saved, step } | Ending::Stopped { saved, step } => (saved, step),
+        Ending::Diverged { .. } => return,
     };
     let newest = newest(saved);
     for path in saved {
@@ -114,6 +117,7 @@ fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
                 hint(printer, "inspect", path, " shows what it is");
             }
         }
+        Ending::Diverged { .. } => {}
         Ending::Stopped { .. } => {
             printer.say(format_args!("stopped after {step} steps"));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {

@@ -1,0 +1,90 @@
+//! What `probe` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{ConfigArgs, JsonArgs, MachineArgs};
+
+const ABOUT: &str = "\
+Without --only, everything is probed that has what it needs: patching needs --corrupt and --answers, and copied \
+needs the text that the model was trained on, which is known where it came with the program.
+
+Patching asks which activations carry the difference between two prompts of one length:
+    gptlab probe model.safetensors --prompt \"The cat s\" --corrupt \"The dog s\" --answers ar
+runs the second with pieces of the first put in, and says how much of the first answer's lead comes back.
+
+--measures prints what every number means: its formula, unit, source and usual range.";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = ABOUT)]
+pub(crate) struct ProbeArgs {
+    /// The checkpoint to look into (or --load FILE)
+    #[arg(value_name = "CHECKPOINT")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) load: Option<PathBuf>,
+    /// The text to look at token by token [default: the first tokens of --data]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) prompt: Option<String>,
+    /// A prompt of as many tokens, for patching
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) corrupt: Option<String>,
+    /// Two tokens: the answer to the prompt, and that to the corrupted one
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) answers: Option<String>,
+    /// The text that ablations are measured on: a UTF-8 file, or a built-in text [default: what the model was trained
+    /// on, where that is built in, else the prompt]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+    /// How many predictions of that text, at most [default: 2048]
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens: Option<usize>,
+    /// The text that copied looks up [default: the prompt]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) written: Option<PathBuf>,
+    /// The text that the model was trained on, for copied [default: known where it is built in]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) train_text: Option<String>,
+    /// Only these probes
+    #[arg(long, value_name = "PROBE,...", value_delimiter = ',')]
+    pub(crate) only: Vec<ProbeArg>,
+    /// How many tokens to tell of each guess [default: 3]
+    #[arg(long, value_name = "K")]
+    pub(crate) top: Option<usize>,
+    /// The seed of the random tokens that heads are tried on [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Say what every number means, and probe nothing
+    #[arg(long)]
+    pub(crate) measures: bool,
+    /// Write every table into this folder as CSV
+    #[arg(long, value_name = "DIR")]
+    pub(crate) csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProbeArg {
+    /// What each head looks at
+    Attention,
+    /// How large and how alike activations are
+    Activations,
+    /// What the loss is without each part
+    Ablation,
+    /// What the model would say after each block
+    Lens,
+    /// What each part adds to the logit of what comes
+    Attribution,
+    /// How surprising each token is
+    Surprise,
+    /// Which activations carry the difference between two prompts
+    Patching,
+    /// The longest piece that stands in the training text as well
+    Copied,
+}

@@ -1,0 +1,31 @@
+//! What `report` and `doctor` take.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::JsonArgs;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReportArgs {
+    /// The folder of a run, or of many that belong together
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Where the report goes [default: FOLDER/report]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The day to write into the report; without one, equal records make equal reports
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) date: Option<String>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DoctorArgs {
+    /// The folder of a run, or of many: tell what ails them. Without one: tell of this machine
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}

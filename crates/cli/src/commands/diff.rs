@@ -1,0 +1,69 @@
+//! `gptlab diff`: what two runs have in common, and where they part.
+
+use std::path::Path;
+
+use gptlab_report::{
+    Run,
+    diff::{self, Side},
+    plot::Glyphs,
+};
+
+use crate::{
+    args::DiffArgs,
+    checkpoint,
+    exit::{ExitCode, Outcome, Stop},
+    printer::Printer,
+};
+
+const WIDTH: usize = 100;
+
+pub(super) fn run(args: &DiffArgs, printer: Printer) -> Outcome {
+    let found = diff::compare(&side(&args.a)?, &side(&args.b)?);
+    if args.json.json {
+        printer.json(&found);
+    } else {
+        printer.text(found.text(WIDTH, Glyphs::Unicode));
+    }
+    Ok(if found.equal {
+        ExitCode::Success
+    } else {
+        ExitCode::Different
+    })
+}
+
+/// As `diff` has it, 1 is kept for a difference: what cannot be read is 3.
+fn side(path: &Path) -> Outcome<Side> {
+    let read = if path.is_dir() {
+        of_run(path)
+    } else {
+        of_checkpoint(path)
+    };
+    read.map_err(|stop| Stop {
+        code: ExitCode::Data,
+        ..stop
+    })
+}
+
+fn of_run(folder: &Path) -> Outcome<Side> {
+    let run = Run::read(folder)?;
+    Ok(Side::of_run(&folder.display().to_string(), &run))
+}
+
+fn of_checkpoint(path: &Path) -> Outcome<Side> {
+    let checkpoint = checkpoint::open(path)?;
+    let header = checkpoint.header();
+    Ok(Side {
+        name: path.display().to_string(),
+        settings: serde_json::json!({
+            "spec": header.spec,
+            "vocab_size": checkpoint.model().vocab_size(),
+            "tokenizer": header.tokenizer,
+            "seed": header.seed,
+            "hyper": header.hyper,
+            "data": header.data,
+        }),
+        listing: checkpoint.graph().to_string(),
+        events: Vec::new(),
+        knows: diff::Knows::SomeSettings,
+    })
+}

@@ -1,0 +1,256 @@
+//! What `ablate` and `sweep` share: flags to a grid, a grid under way, its table.
+
+mod follow;
+
+use std::{env, num::NonZeroU64, path::PathBuf, time::Instant};
+
+use gptlab_data::Text;
+use gptlab_lab::{
+    grid::{self, Ending, Machine, Planned, Point},
+    observe::Level,
+};
+use gptlab_model::Preset;
+use gptlab_report::{Study, ablation, page};
+use gptlab_train::Settings;
+
+use self::follow::Follow;
+use super::train::{folder, lines};
+use crate::{
+    args::{
+        self, Command, DataArgs, GridArgs, MachineArgs, ModelArgs, ObserveArg, OptimArgs, Refusal,
+        RunArgs, TrainArgs,
+    },
+    engines,
+    exit::{ExitCode, Outcome, Stop},
+    interrupt::Interrupt,
+    printer::Printer,
+    settings,
+};
+
+/// Of a terminal, in characters, where tables are to fit.
+const WIDTH: usize = 110;
+/// At most about so many tokens are evaluated at a log.
+const VAL_TOKENS: u64 = 1 << 15;
+/// How many times a run logs.
+const LOGS: u64 = 20;
+/// How many times a run is saved on its way: what a kill costs at most.
+const SAVES: u64 = 4;
+const MOST_SEEDS: u64 = 1000;
+
+/// Where a grid's runs begin, before flags.
+#[derive(Clone, Copy)]
+pub(super) struct Recipe {
+    pub(super) steps: u64,
+    pub(super) batch_size: usize,
+}
+
+/// The flags that say what the baseline is.
+#[derive(Clone, Copy)]
+pub(super) struct Typed<'a> {
+    pub(super) data: &'a DataArgs,
+    pub(super) run: &'a GridArgs,
+    pub(super) optim: &'a OptimArgs,
+    pub(super) model: &'a ModelArgs,
+    pub(super) machine: &'a MachineArgs,
+}
+
+impl Typed<'_> {
+    /// The baseline: a preset, `recipe`, and what was typed.
+    pub(super) fn settings(&self, preset: Preset, recipe: Recipe) -> Outcome<Settings> {
+        let steps = self.run.steps.unwrap_or(recipe.steps);
+        let preset = self.model.preset.unwrap_or(preset);
+        let mut base = settings::begun(preset, Some(steps), self.data)?;
+        base.hyper.batch_size = recipe.batch_size;
+        base.intervals.val_tokens = VAL_TOKENS;
+        base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
+        base.intervals.sample = NonZeroU64::new(steps / 2);
+        base.intervals.checkpoint = NonZeroU64::new(steps / SAVES);
+        self.over(base)
+    }
+
+    /// `base` with what was typed.
+    pub(super) fn over(&self, base: Settings) -> Outcome<Settings> {
+        settings::over(base, &self.train_args())
+    }
+
+    pub(super) fn clone_model(&self) -> ModelArgs {
+        ModelArgs {
+            preset: None,
+            ..self.model.clone()
+        }
+    }
+
+    /// The same as flags of `train`.
+    fn train_args(&self) -> TrainArgs {
+        TrainArgs {
+            data: self.data.clone(),
+            run: RunArgs {
+                steps: self.run.steps,
+                batch_size: self.run.batch_size,
+                seed: self.run.seed,
+                log_interval: self.run.log_interval,
+                val_tokens: self.run.val_tokens,
+                precision: self.run.precision,
+                ..RunArgs::default()
+            },
+            optim: self.optim.clone(),
+            model: self.model.clone(),
+            machine: self.machine.clone(),
+            ..TrainArgs::default()
+        }
+    }
+
+    /// `base` at every combination of the settings of `grid`, each a flag of `train` and its values.
+    pub(super) fn points(&self, base: &Settings, grid: &[String]) -> Outcome<Vec<Point>> {
+        let mut points = vec![Point {
+            name: String::new(),
+            settings: base.clone(),
+            values: Vec::new(),
+        }];
+        for axis in grid {
+            let (flag, values) = axis_of(axis)?;
+            let mut crossed = Vec::new();
+            for point in &points {
+                for value in &values {
+                    crossed.push(at(point, flag, value)?);
+                }
+            }
+            points = crossed;
+        }
+        Ok(points)
+    }
+
+    pub(super) fn seeds(&self) -> Outcome<Vec<u64>> {
+        let (first, count) = (self.run.seed.unwrap_or(0), self.run.seeds.unwrap_or(1));
+        let all = 1..=MOST_SEEDS;
+        match first.checked_add(count) {
+            Some(end) if all.contains(&count) => Ok((first..end).collect()),
+            _ => Err(Stop::usage(format_args!(
+                "--seeds must be from 1 to {MOST_SEEDS}, found {count}"
+            ))),
+        }
+    }
+
+    fn machine(&self) -> Outcome<Machine> {
+        Ok(Machine {
+            threads: engines::threads(self.machine)?,
+            isa: engines::isa(self.machine)?,
+            level: level(self.run.observe),
+        })
+    }
+}
+
+/// How far `--observe` looks.
+pub(super) fn level(typed: Option<ObserveArg>) -> Level {
+    match typed {
+        None | Some(ObserveArg::Off) => Level::Off,
+        Some(ObserveArg::Basic) => Level::Basic,
+        Some(ObserveArg::Full) => Level::Full,
+    }
+}
+
+/// `lr=1e-4,3e-4` as a flag and its values.
+fn axis_of(typed: &str) -> Outcome<(&str, Vec<&str>)> {
+    let bad = || {
+        Stop::usage(format_args!(
+            "--grid takes a flag of `train` and its values, as in lr=1e-4,3e-4; found {typed:?}"
+        ))
+    };
+    let (flag, values) = typed.split_once('=').ok_or_else(bad)?;
+    let values: Vec<&str> = values.split(',').map(str::trim).collect();
+    let flag = flag.trim().trim_start_matches('-');
+    if flag.is_empty() || values.iter().any(|value| value.is_empty()) {
+        return Err(bad());
+    }
+    Ok((flag, values))
+}
+
+/// `point` with `--flag value`, as `train` would take it.
+fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
+    let words = ["gptlab", "train", &format!("--{flag}"), value].map(Into::into);
+    let typed = match args::parse(words) {
+        Ok(Command::Train(typed)) => typed,
+        Ok(_) | Err(Refusal::Clap(_)) => {
+            return Err(Stop::usage(format_args!(
+                "--grid {flag}={value}: `gptlab train --{flag} {value}` is refused; \
+                 `gptlab train --help` lists the flags and what they take"
+            )));
+        }
+        Err(Refusal::Stop(stop)) => return Err(stop),
+    };
+    let settings = settings::over(point.settings.clone(), &typed)?;
+    if settings == point.settings && settings::over(settings.clone(), &typed)? != settings {
+        return Err(Stop::usage(format_args!("--grid {flag}: it changes no run")));
+    }
+    let name = format!("{} {flag}={value}", point.name).trim_start().to_owned();
+    let mut values = point.values.clone();
+    values.extend(value.parse().ok().map(|x: f64| (flag.to_owned(), x)));
+    Ok(Point {
+        name,
+        settings,
+        values,
+    })
+}
+
+/// The words that were typed, without the program's path.
+pub(super) fn command_line() -> Vec<String> {
+    let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("gptlab".to_owned()).chain(words).collect()
+}
+
+/// Runs what is missing of `planned`, and shows what came out.
+pub(super) fn go(
+    planned: &Planned,
+    text: &Text,
+    typed: &Typed,
+    json: bool,
+    printer: Printer,
+) -> Outcome {
+    let out: PathBuf = typed.run.out.clone().unwrap_or_else(|| folder::new(text.origin()));
+    let machine = typed.machine()?;
+    printer.say(format_args!(
+        "{} runs of {} steps: {} variants, {} seeds; in {}",
+        planned.cells.len(),
+        planned.grid.steps,
+        planned.grid.variants.len(),
+        planned.grid.seeds.len(),
+        out.display()
+    ));
+    let saying = "stopping after these steps, then saving; Ctrl-C again ends at once";
+    let follow = Follow::new(planned, Interrupt::listen(printer, saying), printer);
+    let begun = Instant::now();
+    let ending = grid::run(&out, planned, text, machine, &follow)?;
+    follow.close();
+    let took = lines::duration(begun.elapsed().as_secs_f64());
+    match ending {
+        Ending::Stopped { finished } => {
+            let all = planned.cells.len();
+            printer.say(format_args!("stopped with {finished} of {all} runs at their ends"));
+            printer.hint(format_args!("the same command with --out {} goes on", out.display()));
+            Ok(ExitCode::Interrupted)
+        }
+        Ending::Finished(results) => {
+            let study = Study::read(&out)?;
+            page::write(&out.join("report"), &page::files(&study, &extras(&study)))?;
+            if json {
+                printer.json(&results);
+            } else {
+                printer.text(ablation::table(&study).text(WIDTH));
+                for line in ablation::answer(&study) {
+                    printer.line(line);
+                }
+            }
+            printer.say(format_args!("done in {took}"));
+            printer.hint(format_args!("open {}", out.join("report").join(page::PAGE).display()));
+            Ok(ExitCode::Success)
+        }
+    }
+}
+
+/// What a report cannot find in the record.
+pub(super) fn extras(study: &Study) -> page::Extras {
+    page::Extras {
+        date: None,
+        law: super::law::of(study),
+    }
+}

@@ -1,0 +1,80 @@
+//! A grid under way: a line for each run that ends, and a bar of steps.
+
+use std::sync::{Mutex, PoisonError};
+
+use gptlab_lab::grid::{Planned, Watcher};
+use gptlab_record::{Cell, CellOutcome};
+use gptlab_train::Progress;
+
+use crate::{interrupt::Interrupt, printer::Printer, progress::Bar};
+
+pub(super) struct Follow {
+    interrupt: Interrupt,
+    printer: Printer,
+    bar: Bar,
+    steps: u64,
+    cells: Vec<Cell>,
+    under_way: Mutex<UnderWay>,
+}
+
+struct UnderWay {
+    /// By cell.
+    done: Vec<u64>,
+    ended: usize,
+}
+
+impl Follow {
+    pub(super) fn new(planned: &Planned, interrupt: Interrupt, printer: Printer) -> Self {
+        let (cells, steps) = (planned.grid.cells.clone(), planned.grid.steps);
+        Self {
+            bar: Bar::new(printer, 0, steps * cells.len() as u64),
+            under_way: Mutex::new(UnderWay {
+                done: vec![0; cells.len()],
+                ended: 0,
+            }),
+            interrupt,
+            printer,
+            steps,
+            cells,
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.bar.close();
+    }
+
+    /// Steps made of all runs, after `cell` has made `done`.
+    fn made(&self, cell: &Cell, done: u64, ended: bool) -> (u64, usize) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = self.cells.iter().position(|c| c == cell) {
+            under_way.done[at] = done;
+        }
+        under_way.ended += usize::from(ended);
+        (under_way.done.iter().sum(), under_way.ended)
+    }
+}
+
+impl Watcher for Follow {
+    fn progress(&self, cell: &Cell, progress: &Progress) {
+        let (made, _) = self.made(cell, progress.done, false);
+        let rate = progress.tokens as f64 / progress.step_seconds.max(1e-9);
+        self.bar.set(made, progress.loss, rate);
+    }
+
+    fn finished(&self, cell: &Cell, outcome: &CellOutcome) {
+        let (_, ended) = self.made(cell, self.steps, true);
+        let all = self.cells.len();
+        let how = match (outcome.diverged_at, outcome.val_loss) {
+            (Some(step), _) => format!("diverged at step {step}"),
+            (None, Some(loss)) => format!("validation loss {loss:.4}"),
+            (None, None) => "done".to_owned(),
+        };
+        self.bar.aside(|| {
+            self.printer.say(format_args!("{ended:>4} of {all}  {}, seed {}: {how}", cell.variant, cell.seed));
+        });
+    }
+
+    fn should_stop(&self) -> bool {
+        self.interrupt.is_set()
+    }
+}

@@ -1,0 +1,434 @@
+//! What was found as tables: short ones for a terminal, full ones for files.
+
+use std::collections::BTreeMap;
+
+use gptlab_lab::probe::{Attribution, Flow, Guess, HeadMap, LensLayer, Patching, Surprise};
+use gptlab_report::{
+    Table,
+    table::{Cell, Column},
+};
+
+use super::report::Report;
+
+/// Tables and what their files are called.
+pub(super) struct Tables(pub(super) Vec<(&'static str, Table)>);
+
+/// A terminal is told of this many positions, the last ones.
+const MOST_POSITIONS: usize = 24;
+
+impl Tables {
+    /// Those that a terminal shows.
+    pub(super) fn short(report: &Report) -> Self {
+        let tokens = &report.tokens;
+        let mut tables = Vec::new();
+        tables.extend(parts(report).map(|table| ("parts", table)));
+        tables.extend(report.activations.iter().map(|f| ("stream", stream(f))));
+        tables.extend(
+            report
+                .surprise
+                .iter()
+                .map(|s| ("surprise", short_surprise(s))),
+        );
+        tables.extend(report.lens.iter().map(|l| ("lens", short_lens(l, tokens))));
+        tables.extend(
+            report
+                .attribution
+                .iter()
+                .map(|a| ("attribution", short_attribution(a))),
+        );
+        if let Some(found) = &report.patching {
+            tables.push(("patching", short_patching(found)));
+            tables.push(("patched_heads", patched_heads(found)));
+        }
+        Self(tables)
+    }
+
+    /// Everything, a row an observation.
+    pub(super) fn full(report: &Report) -> Self {
+        let tokens = &report.tokens;
+        let mut tables = Vec::new();
+        tables.extend(parts(report).map(|table| ("parts", table)));
+        tables.extend(report.activations.iter().map(|f| ("stream", stream(f))));
+        tables.extend(
+            report
+                .attention
+                .iter()
+                .map(|a| ("attention", attention(a, tokens))),
+        );
+        tables.extend(report.surprise.iter().map(|s| ("surprise", surprise(s))));
+        tables.extend(report.lens.iter().map(|l| ("lens", lens(l, tokens))));
+        tables.extend(
+            report
+                .attribution
+                .iter()
+                .map(|a| ("attribution", attribution(a))),
+        );
+        if let Some(found) = &report.patching {
+            tables.push(("patching", patching(found)));
+            tables.push(("patched_heads", patched_heads(found)));
+        }
+        Self(tables)
+    }
+}
+
+fn table(caption: &str, words: &[&str], numbers: &[&str]) -> Table {
+    let words = words.iter().map(|title| Column::words(title));
+    let numbers = numbers.iter().map(|title| Column::numbers(title));
+    Table::new(caption, words.chain(numbers).collect())
+}
+
+/// A token so that white space can be seen.
+fn token(text: &str) -> Cell {
+    Cell {
+        text: quoted(text),
+        exact: Some(text.to_owned()),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}").replace('"', "'")
+}
+
+fn number(x: f64) -> Cell {
+    Cell::number(format!("{x:.3}"), x)
+}
+
+fn signed(x: f64) -> Cell {
+    Cell::number(format!("{x:+.4}"), x)
+}
+
+fn perhaps(x: Option<f64>, cell: fn(f64) -> Cell) -> Cell {
+    x.map(cell).unwrap_or_default()
+}
+
+fn index(i: usize) -> Cell {
+    Cell::text(i.to_string())
+}
+
+fn guess(guess: &Guess) -> String {
+    format!("{} {:.2}", quoted(&guess.token), guess.probability)
+}
+
+/// What is known of one part, by its name.
+#[derive(Default)]
+struct Part {
+    attention: [Option<f64>; 3],
+    repeated: [Option<f64>; 3],
+    activations: [Option<f64>; 2],
+    ablation: [Option<f64>; 2],
+}
+
+/// Every part with what attention, repeated tokens and ablation say of it.
+fn parts(report: &Report) -> Option<Table> {
+    // By block and name, which sorts heads under their attention and attention before the MLP.
+    let mut parts: BTreeMap<(usize, String, Option<usize>), Part> = BTreeMap::new();
+    for map in report.attention.iter().flatten() {
+        let part = parts
+            .entry((map.block, map.part.clone(), Some(map.head)))
+            .or_default();
+        part.attention = [
+            Some(map.attention_entropy),
+            map.sink_mass,
+            map.max_attention_logit,
+        ];
+    }
+    for head in report.repeated.iter().flat_map(|r| &r.heads) {
+        let part = parts
+            .entry((head.block, head.part.clone(), Some(head.head)))
+            .or_default();
+        part.repeated = [head.previous_token, head.duplicate_token, head.induction].map(Some);
+    }
+    for found in report.activations.iter().flat_map(|f| &f.parts) {
+        let part = parts
+            .entry((found.block, found.part.clone(), None))
+            .or_default();
+        part.activations = [found.write_ratio, found.dead_share];
+    }
+    for found in report.ablation.iter().flat_map(|a| &a.parts) {
+        let name = match found.head {
+            Some(head) => found.part.trim_end_matches(&format!(".head{head}")),
+            None => &found.part,
+        };
+        let part = parts
+            .entry((found.block, name.to_owned(), found.head))
+            .or_default();
+        part.ablation = [found.zero_ablation, found.mean_ablation].map(Some);
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let caption = "parts: scores on repeated random tokens; activations on the prompt; loss without the part, minus loss";
+    let titles = [
+        "previous token",
+        "duplicate token",
+        "induction",
+        "attention entropy",
+        "sink mass",
+        "max attention logit",
+        "write ratio",
+        "dead share",
+        "zero ablation",
+        "mean ablation",
+    ];
+    let mut table = table(caption, &["part"], &titles);
+    for ((_, name, head), part) in parts {
+        let name = head.map_or(name.clone(), |head| format!("{name}.head{head}"));
+        let mut row = vec![Cell::text(name)];
+        row.extend(part.repeated.map(|x| perhaps(x, number)));
+        row.extend(part.attention.map(|x| perhaps(x, number)));
+        row.extend(part.activations.map(|x| perhaps(x, number)));
+        row.extend(part.ablation.map(|x| perhaps(x, signed)));
+        table.push(row);
+    }
+    Some(table.without_empty_columns())
+}
+
+/// The stream's size and sameness at each depth.
+fn stream(flow: &Flow) -> Table {
+    let numbers = ["activation rms", "token similarity"];
+    let caption = format!(
+        "stream: on the prompt; the logits' mean log Z is {:.3}",
+        flow.log_z
+    );
+    let mut table = table(&caption, &["depth"], &numbers);
+    for stage in &flow.stream {
+        table.push(vec![
+            Cell::text(&stage.name),
+            number(stage.activation_rms),
+            perhaps(stage.token_similarity, number),
+        ]);
+    }
+    table
+}
+
+fn attention(maps: &[HeadMap], tokens: &[String]) -> Table {
+    let words = ["part", "query_token", "key_token"];
+    let mut table = table("attention", &words, &["head", "query", "key", "weight"]);
+    for map in maps {
+        for (q, row) in map.weights.iter().enumerate() {
+            for (k, weight) in row.iter().enumerate() {
+                table.push(vec![
+                    Cell::text(&map.part),
+                    token(&tokens[q]),
+                    token(&tokens[k]),
+                    index(map.head),
+                    index(q),
+                    index(k),
+                    number((*weight).into()),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+fn short_surprise(found: &[Surprise]) -> Table {
+    let numbers = ["position", "surprise", "expected", "rank"];
+    let mut table = table(
+        "surprise: nats, and what was expected",
+        &["token"],
+        &numbers,
+    );
+    table
+        .columns
+        .push(Column::words("likeliest before it came"));
+    for cell in &found[found.len().saturating_sub(MOST_POSITIONS)..] {
+        let guesses: Vec<String> = cell.top.iter().map(guess).collect();
+        table.push(vec![
+            cell.token.as_deref().map_or(Cell::text("(next)"), token),
+            index(cell.position),
+            perhaps(cell.surprise, number),
+            number(cell.expected),
+            cell.rank.map(index).unwrap_or_default(),
+            Cell::text(guesses.join(", ")),
+        ]);
+    }
+    elided(table, found.len())
+}
+
+fn surprise(found: &[Surprise]) -> Table {
+    let numbers = [
+        "position",
+        "surprise",
+        "expected",
+        "rank",
+        "guess",
+        "probability",
+    ];
+    let mut table = table("surprise", &["token", "guessed"], &numbers);
+    for cell in found {
+        for (i, guess) in cell.top.iter().enumerate() {
+            table.push(vec![
+                cell.token.as_deref().map(token).unwrap_or_default(),
+                token(&guess.token),
+                index(cell.position),
+                perhaps(cell.surprise, number),
+                number(cell.expected),
+                cell.rank.map(index).unwrap_or_default(),
+                index(i + 1),
+                number(guess.probability),
+            ]);
+        }
+    }
+    table
+}
+
+/// Adds to the caption how many positions there are where not all are told.
+fn elided(mut table: Table, positions: usize) -> Table {
+    if positions > MOST_POSITIONS {
+        let rest = format!(" (the last {MOST_POSITIONS} of {positions} positions)");
+        table.caption.push_str(&rest);
+    }
+    table
+}
+
+/// A row a position, a column a depth: the likeliest next token there.
+fn short_lens(layers: &[LensLayer], tokens: &[String]) -> Table {
+    let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
+    let words = [&["token"], &names[..], &["came"]].concat();
+    let mut table = table(
+        "lens: the likeliest next token after each block",
+        &words,
+        &[],
+    );
+    let first = tokens.len().saturating_sub(MOST_POSITIONS);
+    for (t, at) in tokens.iter().enumerate().skip(first) {
+        let mut row = vec![token(at)];
+        let cells = layers.iter().map(|l| l.positions[t].top.first());
+        row.extend(cells.map(|top| Cell::text(top.map(guess).unwrap_or_default())));
+        row.push(
+            tokens
+                .get(t + 1)
+                .map(|came| token(came))
+                .unwrap_or_default(),
+        );
+        table.push(row);
+    }
+    let mut summary = |name: &str, of: &dyn Fn(&LensLayer) -> Cell| {
+        let cells = layers.iter().map(of);
+        table.push(
+            [Cell::text(name)]
+                .into_iter()
+                .chain(cells)
+                .chain([Cell::default()])
+                .collect(),
+        );
+    };
+    summary("loss", &|l| perhaps(l.lens_loss, number));
+    summary("kl", &|l| number(l.lens_kl));
+    elided(table, tokens.len())
+}
+
+fn lens(layers: &[LensLayer], tokens: &[String]) -> Table {
+    let words = ["depth", "token", "came", "guessed"];
+    let numbers = [
+        "position",
+        "target_probability",
+        "target_rank",
+        "guess",
+        "probability",
+    ];
+    let mut table = table("lens", &words, &numbers);
+    for layer in layers {
+        for (t, cell) in layer.positions.iter().enumerate() {
+            for (i, guess) in cell.top.iter().enumerate() {
+                table.push(vec![
+                    Cell::text(&layer.name),
+                    token(&tokens[t]),
+                    tokens
+                        .get(t + 1)
+                        .map(|came| token(came))
+                        .unwrap_or_default(),
+                    token(&guess.token),
+                    index(t),
+                    perhaps(cell.target_probability, number),
+                    cell.target_rank.map(index).unwrap_or_default(),
+                    index(i + 1),
+                    number(guess.probability),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+fn short_attribution(found: &Attribution) -> Table {
+    let target = quoted(found.targets.last().map_or("", String::as_str));
+    let caption = "attribution: what each part adds to the logit of what came";
+    let next = format!("{target} at the end");
+    let mut table = table(caption, &["part"], &["mean", &next]);
+    let mut push = |name: &str, shares: &[f64]| {
+        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        let last = shares.last().copied().unwrap_or_default();
+        table.push(vec![Cell::text(name), signed(mean), signed(last)]);
+    };
+    for part in &found.parts {
+        push(&part.part, &part.logit_attribution);
+    }
+    push("logit", &found.logits);
+    table
+}
+
+fn attribution(found: &Attribution) -> Table {
+    let numbers = ["position", "logit_attribution"];
+    let mut table = table("attribution", &["part", "target"], &numbers);
+    let logit = ("logit", &found.logits);
+    let parts = found
+        .parts
+        .iter()
+        .map(|p| (p.part.as_str(), &p.logit_attribution));
+    for (name, shares) in parts.chain([logit]) {
+        for (t, share) in shares.iter().enumerate() {
+            let target = token(&found.targets[t]);
+            table.push(vec![Cell::text(name), target, index(t), signed(*share)]);
+        }
+    }
+    table
+}
+
+/// A row a position, a column a depth: how much the stream there brings back.
+fn short_patching(found: &Patching) -> Table {
+    let caption = format!(
+        "patching: recovery of {} over {}, {:+.3} clean and {:+.3} corrupted",
+        quoted(&found.answers[0]),
+        quoted(&found.answers[1]),
+        found.clean_difference,
+        found.corrupted_difference
+    );
+    let names: Vec<&str> = found.stream.iter().map(|s| s.name.as_str()).collect();
+    let mut table = table(&caption, &["clean", "corrupted"], &names);
+    let first = found.clean.len().saturating_sub(MOST_POSITIONS);
+    for t in first..found.clean.len() {
+        let mut row = vec![token(&found.clean[t]), token(&found.corrupted[t])];
+        row.extend(found.stream.iter().map(|s| number(s.recovery[t])));
+        table.push(row);
+    }
+    elided(table, found.clean.len())
+}
+
+fn patching(found: &Patching) -> Table {
+    let words = ["depth", "clean", "corrupted"];
+    let mut table = table("patching", &words, &["position", "recovery"]);
+    for stage in &found.stream {
+        for (t, recovery) in stage.recovery.iter().enumerate() {
+            table.push(vec![
+                Cell::text(&stage.name),
+                token(&found.clean[t]),
+                token(&found.corrupted[t]),
+                index(t),
+                number(*recovery),
+            ]);
+        }
+    }
+    table
+}
+
+fn patched_heads(found: &Patching) -> Table {
+    let caption = "patching: recovery by each head, at all positions";
+    let mut table = table(caption, &["part"], &["recovery"]);
+    for head in &found.heads {
+        let name = format!("{}.head{}", head.part, head.head);
+        table.push(vec![Cell::text(name), number(head.recovery)]);
+    }
+    table
+}

@@ -1,0 +1,77 @@
+//! `diff`: whether two runs are one, and where they part.
+
+use serde_json::Value;
+
+use crate::{Lab, TINY};
+
+#[test]
+fn a_run_made_twice_is_equal() {
+    let lab = Lab::new();
+    for folder in ["a", "b"] {
+        lab.ok(&format!(
+            "train --data data.txt {TINY} --out {folder} --save {folder}.safetensors"
+        ));
+    }
+    for (line, said) in [
+        ("diff a b", "The runs are equal"),
+        ("diff a.safetensors b.safetensors", "The runs are equal"),
+    ] {
+        let ran = lab.ok(line);
+        assert!(ran.out.contains(said), "{}", ran.out);
+    }
+    assert!(
+        lab.ok("diff a b.safetensors").out.contains("equal"),
+        "a run and its own checkpoint"
+    );
+}
+
+#[test]
+fn two_runs_part_at_a_step() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data data.txt {TINY} --out a"));
+    lab.ok(&format!(
+        "train --data data.txt {TINY} --out b --disable-residual --lr 0.01"
+    ));
+    let ran = lab.run("diff a b");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    for part in [
+        "a  a\nb  b\n",
+        "peak learning rate: 0.0003 -> 0.01",
+        "residual connections: add -> none",
+        "- block0.attn.residual",
+        "part at step 0: loss ",
+        "last losses: a ",
+    ] {
+        assert!(ran.out.contains(part), "no {part} in\n{}", ran.out);
+    }
+    let ran = lab.run("diff a b --json");
+    assert_eq!(ran.code, 1);
+    let found: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(found["equal"], false);
+    assert_eq!(found["parting"]["step"], 0);
+    assert_eq!(found["common_steps"], 3);
+}
+
+#[test]
+fn another_seed_is_a_setting_and_no_other_listing() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data data.txt {TINY} --out a"));
+    lab.ok(&format!("train --data data.txt {TINY} --out b --seed 1"));
+    let out = lab.run("diff a b").out;
+    assert!(
+        out.contains("seed: 0 -> 1") && out.contains("the same ops"),
+        "{out}"
+    );
+}
+
+/// 1 is kept for a difference.
+#[test]
+fn what_cannot_be_compared_is_trouble() {
+    let lab = Lab::trained();
+    let ran = lab.run("diff model.safetensors nowhere");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.said().contains("nowhere"), "{}", ran.err);
+    let ran = lab.run("diff model.safetensors data.txt");
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""));
+    assert_eq!(lab.run("diff model.safetensors").code, 2);
+}

@@ -1,0 +1,48 @@
+//! `doctor RUN`: what ails a run.
+
+use serde_json::Value;
+
+use crate::{Lab, TINY};
+
+#[test]
+fn a_diverged_run_is_told_what_to_try() {
+    let lab = Lab::new();
+    let flags = format!("{TINY} --steps 60 --warmup 0 --lr 1000 --norm none --grad-clip 0");
+    let trained = lab.run(&format!("train --data data.txt {flags} --out run"));
+    assert!(trained.err.contains("diverged"), "{}", trained.err);
+    let said = lab.ok("doctor run").out;
+    for part in [
+        "Diverged: the loss of step ",
+        "  likely cause  ",
+        "  to find out   `--lr 333`",
+        "Looked at ",
+    ] {
+        assert!(said.contains(part), "no {part} in\n{said}");
+    }
+    let found: Value = serde_json::from_str(&lab.ok("doctor run --json").out).expect("JSON");
+    assert_eq!(found[0]["findings"][0]["symptom"], "diverged");
+    assert_eq!(found[0]["variant"], "run");
+}
+
+#[test]
+fn a_run_without_learning_is_stuck() {
+    let lab = Lab::new();
+    let flags = format!("{TINY} --steps 20 --log-interval 2 --lr 1e-9");
+    lab.ok(&format!("train --data data.txt {flags} --out run"));
+    let said = lab.ok("doctor run").out;
+    assert!(said.starts_with("Stuck: the loss, "), "{said}");
+}
+
+#[test]
+fn without_a_run_the_machine_is_told_of() {
+    let lab = Lab::new();
+    assert!(lab.ok("doctor").out.contains("cores "));
+    let ran = lab.run("doctor nowhere");
+    assert_eq!(
+        (ran.code, ran.said()),
+        (
+            1,
+            "error: cannot read nowhere: there is no such file or folder"
+        )
+    );
+}

@@ -1,0 +1,210 @@
+//! `gptlab floors`, and texts with a known answer as `train` takes them.
+
+use serde_json::Value;
+
+use crate::{Lab, TINY};
+
+fn json(lab: &Lab, line: &str) -> Value {
+    serde_json::from_str(&lab.ok(line).out).expect("JSON")
+}
+
+fn row(report: &Value, name: &str) -> Value {
+    let rows = report["floors"].as_array().expect("rows");
+    let found = rows.iter().find(|row| row["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name}")).clone()
+}
+
+fn loss(report: &Value, name: &str) -> f64 {
+    row(report, name)["loss"].as_f64().expect("a loss")
+}
+
+fn skill(report: &Value, name: &str) -> f64 {
+    row(report, name)["skill_loss"].as_f64().expect("a loss")
+}
+
+/// 26 letters in turn: after one letter the next is sure, and before one nothing is.
+#[test]
+fn a_ladder_goes_down() {
+    let lab = Lab::new();
+    lab.file("turns.txt", "abcdefghijklmnopqrstuvwxyz".repeat(100));
+    let report = json(&lab, "floors --data turns.txt --up-to 3 --json");
+    let blind = 26f64.ln();
+    assert!((loss(&report, "uniform") - blind).abs() < 1e-12);
+    assert!((loss(&report, "1-gram") - blind).abs() < 1e-3);
+    assert!(loss(&report, "2-gram") < 0.05);
+    assert!(loss(&report, "3-gram") < loss(&report, "2-gram"));
+    assert_eq!(report["floors"].as_array().expect("rows").len(), 4);
+    assert_eq!(report["predictions"], 259);
+    let uniform = row(&report, "uniform");
+    let near = |key: &str, expected: f64| {
+        let found = uniform[key].as_f64().expect("a number");
+        assert!((found - expected).abs() < 1e-9, "{key}: {found}");
+    };
+    near("bits_per_char", 26f64.log2());
+    near("perplexity", 26.0);
+    assert_eq!(report["skill"], Value::Null);
+}
+
+#[test]
+fn a_text_is_cut_as_it_is_said() {
+    let lab = Lab::new();
+    let of = |flags: &str| json(&lab, &format!("floors --data data.txt {flags} --json"));
+    assert_eq!(of("")["tokenizer"], "chars");
+    assert_eq!(of("--tokenizer lines")["tokenizer"], "lines");
+    assert_eq!(of("--up-to 2")["floors"].as_array().map(Vec::len), Some(3));
+    assert_eq!(of("--val-fraction 0.5")["predictions"], 203);
+    lab.file("gptlab.toml", "up-to = 1\nlr = 0.1\n");
+    let configured = of("--config gptlab.toml");
+    assert_eq!(configured["floors"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn stories_say_their_entropy() {
+    let said = Lab::new().ok("floors --up-to 2").out;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "text         the built-in text `stories`");
+    assert_eq!(lines[1], "tokens       chars, a vocabulary of 58");
+    assert!(
+        lines[2].starts_with("measured on  its last 0.1: 100,0"),
+        "{said}"
+    );
+    assert_eq!(lines[4], "floor     nats/token  bits/char  perplexity");
+    assert_eq!(lines[5], "uniform       4.0604     5.8580     58.0000");
+    assert!(lines[8].starts_with("entropy       0.1037"), "{said}");
+    assert_eq!(lines.len(), 9);
+}
+
+/// n-gram tables learn everything of these texts but the skill; the ideal predictor has it.
+#[test]
+fn a_skill_is_what_n_grams_lack() {
+    let lab = Lab::new();
+    for (text, best, ideal) in [
+        ("copy", 1.5, 0.0),
+        ("agreement", 1.5, 0.0),
+        ("addition", 1.5, 0.0),
+        ("brackets", 0.8, 0.55),
+        ("in-context", 1.6, 1.2),
+    ] {
+        let report = json(
+            &lab,
+            &format!("floors --data {text}:seed=3,size=100000 --json"),
+        );
+        assert_eq!(report["tokenizer"], "lines");
+        assert_eq!(
+            report["text"],
+            format!("the built-in text `{text}:seed=3,size=100000`")
+        );
+        for n in 1..=6 {
+            let found = skill(&report, &format!("{n}-gram"));
+            assert!(found > best, "{text}, {n}: {found}");
+        }
+        assert!(
+            (skill(&report, "ideal") - ideal).abs() < 0.1,
+            "{text}: {report}"
+        );
+        let (ideal, entropy) = (loss(&report, "ideal"), loss(&report, "entropy"));
+        assert!(
+            (ideal / entropy - 1.0).abs() < 0.05,
+            "{text}: {ideal}, {entropy}"
+        );
+        let needs = report["skill"]["predictions"].as_u64().expect("a count");
+        assert!(needs > 100 && needs < report["predictions"].as_u64().expect("a count"));
+    }
+    let said = lab.ok("floors --data copy").out;
+    assert!(
+        said.contains("skill        After the bar, find this letter"),
+        "{said}"
+    );
+    assert!(said.contains("perplexity  on the skill\n"), "{said}");
+    let chars = json(
+        &lab,
+        "floors --data copy --tokenizer chars --up-to 1 --json",
+    );
+    assert_eq!(
+        (&chars["tokenizer"], &chars["skill"]),
+        (&"chars".into(), &Value::Null)
+    );
+    assert_eq!(row(&chars, "entropy")["skill_loss"], Value::Null);
+}
+
+#[test]
+fn what_has_no_floors_is_a_sentence() {
+    let lab = Lab::new();
+    for (line, code, sentence) in [
+        (
+            "--up-to 0",
+            2,
+            "error: n-grams have from 1 to 16 tokens, found 0",
+        ),
+        (
+            "--up-to 17",
+            2,
+            "error: n-grams have from 1 to 16 tokens, found 17",
+        ),
+        (
+            "--val-fraction 0",
+            2,
+            "error: n-gram tables are measured on a validation split, and nothing was kept for one; use a \
+             validation fraction above 0",
+        ),
+        (
+            "--val-fraction 1",
+            2,
+            "error: the validation fraction must be at least 0 and below 1, found 1",
+        ),
+        (
+            "--data copy:seed=x",
+            2,
+            "error: the built-in text `copy` takes seed=N and size=N, two whole numbers, and found `seed=x`; \
+             type it like `copy:seed=3,size=200000`",
+        ),
+    ] {
+        let data = if line.contains("--data") {
+            ""
+        } else {
+            "--data data.txt"
+        };
+        let ran = lab.run(&format!("floors {data} {line}"));
+        assert_eq!((ran.code, ran.said()), (code, sentence), "{line}");
+        assert_eq!(ran.out, "");
+    }
+    assert_eq!(lab.run("floors --data nowhere.txt").code, 1);
+}
+
+/// Training takes the recipe, cuts it into lines, says its entropy, and finds the text again to go on.
+#[test]
+fn a_recipe_is_trained_on_and_resumed() {
+    let lab = Lab::new();
+    let ran = lab.ok(&format!(
+        "train --data copy:seed=2,size=5000 {TINY} --out run"
+    ));
+    assert!(ran.err.contains("documents to train on"), "{}", ran.err);
+    assert!(ran.err.contains("is the text's entropy"), "{}", ran.err);
+    let experiment = lab.json("run/experiment.json");
+    assert_eq!(
+        experiment["data"]["origin"]["builtin"],
+        "copy:seed=2,size=5000"
+    );
+    let again = lab.ok("train --resume run");
+    assert!(again.err.contains("copy:seed=2,size=5000"), "{}", again.err);
+    let chars = lab.ok(&format!(
+        "train --data copy --tokenizer chars {TINY} --out chars"
+    ));
+    assert!(
+        chars.err.contains("characters to train on"),
+        "{}",
+        chars.err
+    );
+}
+
+/// A file of a built-in text's name is what somebody meant who has one.
+#[test]
+fn a_file_comes_before_a_built_in_text() {
+    let lab = Lab::new();
+    lab.file("copy", "one two three four five");
+    let report = json(&lab, "floors --data copy --json");
+    assert_eq!(
+        (&report["text"], &report["tokenizer"]),
+        (&"copy".into(), &"chars".into())
+    );
+}

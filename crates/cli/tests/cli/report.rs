@@ -1,0 +1,95 @@
+//! `report`: what a run becomes.
+
+use std::fs;
+
+use crate::{Lab, TINY};
+
+/// A lab with a run's record in `run`.
+fn with_run() -> Lab {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data data.txt {TINY} --out run"));
+    lab
+}
+
+#[test]
+fn a_run_becomes_a_page_tables_and_pictures() {
+    let lab = with_run();
+    let ran = lab.ok("report run --date 2026-01-02");
+    assert!(
+        ran.out.contains("Loss ") && ran.out.contains("better than"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.err.starts_with("hint: open run/report/report.html"),
+        "{}",
+        ran.err
+    );
+    let text =
+        |name: &str| String::from_utf8(lab.read(&format!("run/report/{name}"))).expect("UTF-8");
+    let page = text("report.html");
+    for part in [
+        "<h1>Run run</h1>",
+        "2026-01-02",
+        "<svg",
+        "data.txt",
+        "<h2>Time</h2>",
+    ] {
+        assert!(page.contains(part), "no {part}");
+    }
+    assert!(!page.contains("<script"), "no script is needed");
+    assert!(text("report.md").starts_with("# Run run\n"));
+    assert!(
+        text("curves.csv").starts_with("variant,seed,step,lr,loss,val loss,grad norm\nrun,0,0,")
+    );
+    assert!(text("run-curves.svg").starts_with("<?xml"));
+}
+
+#[test]
+fn an_equal_run_makes_equal_files_but_for_times() {
+    let lab = Lab::new();
+    for folder in ["a/run", "b/run"] {
+        lab.ok(&format!("train --data data.txt {TINY} --out {folder}"));
+        lab.ok(&format!("report {folder} --out {folder}-report"));
+    }
+    let listed = lab.ok("report a/run --out a/run-report --json").out;
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed["out"], "a/run-report");
+    let names = listed["files"].as_array().expect("files");
+    assert!(names.len() > 5, "{listed}");
+    for name in names.iter().filter_map(|name| name.as_str()) {
+        let read = |side: &str| {
+            String::from_utf8(lab.read(&format!("{side}/run-report/{name}"))).expect("UTF-8")
+        };
+        let (a, b) = (read("a"), read("b"));
+        let timeless = |text: &str| {
+            text.split("<h2>Time</h2>")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        assert_eq!(timeless(&a), timeless(&b), "{name}");
+        assert!(
+            !a.contains(&lab.path("").display().to_string()),
+            "{name} names this machine's folders"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_run_is_a_sentence() {
+    let lab = Lab::new();
+    let ran = lab.run("report nowhere");
+    assert_eq!(
+        (ran.code, ran.said()),
+        (
+            1,
+            "error: cannot read nowhere: there is no such file or folder"
+        )
+    );
+    fs::create_dir(lab.path("empty")).expect("a folder");
+    let ran = lab.run("report empty");
+    let said = "error: empty: expected a folder of a run (experiment.json) or of a grid (grid.json), found neither file";
+    assert_eq!((ran.code, ran.said()), (3, said));
+    assert_eq!(lab.run("report").code, 2);
+}

@@ -1,0 +1,139 @@
+//! Balanced brackets of several kinds and bounded depth: the language Dyck-(k, D).
+//!
+//! At every place each move that can still end well is as likely as the others: to open a bracket
+//! (whose kind is drawn), to close the last open one, to end. A line ends when nothing is open and it is long
+//! enough, and a bracket is opened only where there is room to close all that are open.
+
+use gptlab_model::random::Cursor;
+
+use super::{Floor, Generator, Predicted, length::Length, plain, skilled};
+
+const KINDS: [(char, char); 4] = [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')];
+
+pub(super) struct Brackets {
+    /// How many of [`KINDS`].
+    pub(super) kinds: usize,
+    /// How many are open at most.
+    pub(super) depth: usize,
+    /// Even numbers.
+    pub(super) length: Length,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    Open,
+    Close,
+    End,
+}
+
+impl Brackets {
+    pub(super) const USUAL: Self = Self {
+        kinds: 4,
+        depth: 6,
+        length: Length {
+            least: 16,
+            most: 62,
+        },
+    };
+
+    /// What can come after `read` characters with `open` brackets open.
+    fn moves(&self, read: usize, open: usize) -> Vec<Move> {
+        // For this one, and to close it and all that are open.
+        let room = read + open + 1 < self.length.most;
+        let legal = [
+            (Move::Open, open < self.depth && room),
+            (Move::Close, open > 0),
+            (Move::End, open == 0 && read >= self.length.least),
+        ];
+        legal
+            .into_iter()
+            .filter_map(|(m, may)| may.then_some(m))
+            .collect()
+    }
+
+    /// The ideal predictor on `to`, after `read` characters with `open` brackets open; `None` where it cannot be.
+    fn predicted(&self, read: usize, open: usize, to: Move) -> Option<Predicted> {
+        let moves = self.moves(read, open);
+        let news = (moves.len() as f64).ln();
+        moves.contains(&to).then(|| match to {
+            Move::Open => plain(news + (self.kinds as f64).ln()),
+            Move::Close => skilled(news),
+            Move::End => plain(news),
+        })
+    }
+
+    /// What `c` does to the brackets that are open, innermost last; `None` where it is out of place.
+    fn read(&self, c: char, open: &mut Vec<char>) -> Option<Move> {
+        let kind = KINDS[..self.kinds]
+            .iter()
+            .find(|(o, s)| *o == c || *s == c)?;
+        if kind.0 == c {
+            open.push(kind.1);
+            return Some(Move::Open);
+        }
+        (open.pop()? == c).then_some(Move::Close)
+    }
+}
+
+impl Generator for Brackets {
+    fn draw(&self, cursor: &mut Cursor) -> String {
+        let (mut text, mut open) = (String::new(), Vec::new());
+        loop {
+            let moves = self.moves(text.len(), open.len());
+            match moves[cursor.below(moves.len())] {
+                Move::Open => {
+                    let (opens, closes) = KINDS[cursor.below(self.kinds)];
+                    text.push(opens);
+                    open.push(closes);
+                }
+                Move::Close => text.extend(open.pop()),
+                Move::End => return text,
+            }
+        }
+    }
+
+    fn ideal(&self, document: &str) -> Option<Vec<Predicted>> {
+        let (mut open, mut all) = (Vec::new(), Vec::new());
+        for c in document.chars() {
+            let before = open.len();
+            let to = self.read(c, &mut open)?;
+            all.push(self.predicted(all.len(), before, to)?);
+        }
+        all.push(self.predicted(all.len(), open.len(), Move::End)?);
+        Some(all)
+    }
+
+    /// A sum over places and depths, weighed by the probability to be there.
+    fn floor(&self) -> Floor {
+        let mut floor = Floor::NOTHING;
+        let mut here = vec![0.0; self.depth + 2];
+        here[0] = 1.0;
+        for read in 0..=self.length.most {
+            here = self.step(read, &here, &mut floor);
+        }
+        floor
+    }
+}
+
+impl Brackets {
+    /// From the probabilities of depths after `read` characters to those after one more; what the ideal
+    /// predictor loses on that character goes to `floor`.
+    fn step(&self, read: usize, here: &[f64], floor: &mut Floor) -> Vec<f64> {
+        let mut next = vec![0.0; here.len()];
+        for (open, at) in here.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+            let moves = self.moves(read, open);
+            let p = at / moves.len() as f64;
+            for to in moves {
+                match to {
+                    Move::Open => next[open + 1] += p,
+                    Move::Close => next[open - 1] += p,
+                    Move::End => {}
+                }
+                if let Some(token) = self.predicted(read, open, to) {
+                    floor.add(p, token);
+                }
+            }
+        }
+        next
+    }
+}

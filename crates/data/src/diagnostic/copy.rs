@@ -1,0 +1,72 @@
+//! Distinct letters, a bar, the same letters.
+//!
+//! No letter occurs twice, so that after the bar every token follows from the one before it and from what
+//! followed that one before the bar; the bar's successor is the first letter, and the last letter's is the end.
+
+use gptlab_model::random::Cursor;
+
+use super::{Floor, Generator, Predicted, length::Length, letter, plain, skilled};
+
+pub(super) const BAR: char = '|';
+
+pub(super) struct Copied {
+    /// How many letters there are to choose from.
+    pub(super) letters: usize,
+    pub(super) length: Length,
+}
+
+impl Copied {
+    /// At most 41 characters.
+    pub(super) const USUAL: Self = Self {
+        letters: 26,
+        length: Length { least: 8, most: 20 },
+    };
+
+    /// The nats of news in letter `n` of a string, given the ones before it.
+    fn news(&self, n: usize) -> f64 {
+        ((self.letters - n) as f64).ln()
+    }
+
+    /// Whether `string` can stand before the bar.
+    fn makes(&self, string: &[char]) -> bool {
+        let known = |c: &char| (0..self.letters).any(|n| letter(b'a', n) == *c);
+        let new = |n: usize| !string[..n].contains(&string[n]);
+        self.length.contains(string.len()) && string.iter().all(known) && (0..string.len()).all(new)
+    }
+}
+
+impl Generator for Copied {
+    fn draw(&self, cursor: &mut Cursor) -> String {
+        let mut left: Vec<char> = (0..self.letters).map(|n| letter(b'a', n)).collect();
+        let n = self.length.draw(cursor);
+        let string: String = (0..n)
+            .map(|_| left.remove(cursor.below(left.len())))
+            .collect();
+        format!("{string}{BAR}{string}")
+    }
+
+    fn ideal(&self, document: &str) -> Option<Vec<Predicted>> {
+        let (string, again) = document.split_once(BAR)?;
+        let letters: Vec<char> = string.chars().collect();
+        if string != again || !self.makes(&letters) {
+            return None;
+        }
+        let n = letters.len();
+        let first = (0..n).map(|i| plain(self.length.goes_on(i) + self.news(i)));
+        let bar = plain(self.length.ends(n));
+        let second = (0..=n).map(|_| skilled(0.0));
+        Some(first.chain([bar]).chain(second).collect())
+    }
+
+    fn floor(&self) -> Floor {
+        let string = |n: usize| (0..n).map(|i| self.news(i)).sum::<f64>();
+        let letters = self.length.mean(|n| n as f64);
+        Floor {
+            nats_per_document: self.length.entropy() + self.length.mean(string),
+            tokens_per_document: 2.0 * letters + 2.0,
+            skill_nats_per_document: 0.0,
+            skill_tokens_per_document: letters + 1.0,
+            error: 0.0,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Traces against what the engine computes without one, and against the oracle.
+
+mod common;
+
+use common::{
+    batches,
+    engines::oracle,
+    specs::{self, Case, Grid},
+    tolerance::{Gate, Tolerance},
+};
+use gptlab_engine::{
+    AttentionWeights, Engine, Matrix,
+    cpu::{CpuEngine, Isa, Options, Precision, untouched},
+};
+use gptlab_model::{Batch, Node};
+
+fn engine(case: &Case, precision: Precision) -> CpuEngine {
+    let options = Options {
+        threads: 1,
+        isa: Isa::detect(),
+        precision,
+    };
+    let weights = batches::weights(&case.graph, 2);
+    CpuEngine::new(case.graph.clone(), &weights, options).expect("as many weights as the table has")
+}
+
+fn cases() -> Vec<(Case, Batch)> {
+    let small = [Grid::alone(), Grid::random(100)];
+    let small = small.into_iter().flat_map(|grid| grid.cases);
+    let small = small.map(|case| {
+        let batch = batches::ragged(&case.model, 1);
+        (case, batch)
+    });
+    let larger = specs::larger().into_iter().map(|(case, lengths)| {
+        let batch = batches::of_lengths(&case.model, &lengths, 1);
+        (case, batch)
+    });
+    small.chain(larger).collect()
+}
+
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().map(|x| f64::from(*x)).collect()
+}
+
+#[test]
+fn without_a_change_the_losses_are_the_engines_own_to_the_bit() {
+    for (case, batch) in cases() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let mut engine = engine(&case, precision);
+            let losses = engine.losses(&batch);
+            let trace = engine.trace(&batch, &mut untouched);
+            assert_eq!(trace.losses(), losses, "{} {precision:?}", case.name);
+            let alone = engine.losses_with(&batch, &mut untouched);
+            assert_eq!(alone, losses, "{} {precision:?}", case.name);
+            assert_eq!(engine.losses(&batch), losses, "{} afterwards", case.name);
+        }
+    }
+}
+
+#[test]
+fn every_value_is_the_oracles() {
+    let mut gate = Gate::new(Tolerance::F32);
+    for (case, batch) in cases() {
+        let weights = batches::weights(&case.graph, 2);
+        let mut oracle = oracle(case.graph.clone(), &weights);
+        let trace = engine(&case, Precision::F32).trace(&batch, &mut untouched);
+        for node in case.graph.nodes() {
+            let found = trace.value(&node.name).expect("a value of every node");
+            let expected = oracle.value(&batch, &node.name).expect("the same");
+            assert_eq!((found.rows, found.cols), (expected.rows, expected.cols));
+            let what = || format!("{} of {}", node.name, case.name);
+            gate.compare(what, &wide(&found.values), &wide(&expected.values));
+        }
+        assert_eq!(Some(trace.logits()), trace.value("logits"));
+        assert_eq!(trace.value("no such node"), None);
+    }
+    gate.finish("values of traces");
+}
+
+/// Every node's value put in where another batch runs: what comes after is the first batch's.
+#[test]
+fn what_a_hook_writes_is_what_later_nodes_read() {
+    for case in Grid::alone().cases {
+        let lengths = [case.model.spec().block_size, 1, 2];
+        let batches = [1, 4].map(|seed| batches::of_lengths(&case.model, &lengths, seed));
+        let targets_of_a = |tokens: &Batch| {
+            let rows = (0..tokens.sequences()).map(|i| tokens.rows(i));
+            let pairs = rows.map(|r| (&tokens.inputs()[r.clone()], &batches[0].targets()[r]));
+            Batch::new(&case.model, pairs).expect("the same lengths")
+        };
+        let [a, b] = [&batches[0], &targets_of_a(&batches[1])];
+        let mut engine = engine(&case, Precision::F32);
+        let [of_a, of_b] = [a, b].map(|batch| engine.trace(batch, &mut untouched));
+        assert_ne!(of_a.losses(), of_b.losses(), "{}", case.name);
+        let mut seen = Vec::new();
+        let patched = engine.trace(b, &mut |node: &Node, value: &mut [f32]| {
+            seen.push(node.name.clone());
+            let clean = of_a.value(&node.name).expect("every node");
+            value.copy_from_slice(&clean.values);
+        });
+        assert_eq!(patched, of_a, "{}", case.name);
+        let names = case.graph.nodes().iter().map(|n| n.name.clone());
+        assert_eq!(seen, names.collect::<Vec<_>>());
+        let embedded = engine.trace(b, &mut |node: &Node, value: &mut [f32]| {
+            if node.name == "tok_emb" {
+                let clean = of_a.value("tok_emb").expect("every node");
+                value.copy_from_slice(&clean.values);
+            }
+        });
+        assert_eq!(embedded.losses(), of_a.losses(), "{}", case.name);
+    }
+}
+
+/// Weights times values are the mix, whatever the attention.
+#[test]
+fn attention_weights_give_the_mix_of_every_variant() {
+    let (mut gate, mut attentions) = (Gate::new(Tolerance::F32), 0);
+    for (case, batch) in cases() {
+        let trace = engine(&case, Precision::F32).trace(&batch, &mut untouched);
+        for node in case.graph.nodes() {
+            let Some((x, op)) = node.attention() else {
+                continue;
+            };
+            attentions += 1;
+            let (qkv, mix) = (trace.of(x), trace.value(&node.name).expect("a node"));
+            for i in 0..batch.sequences() {
+                let rows = batch.rows(i);
+                let part = |m: &Matrix| m.values[rows.start * m.cols..rows.end * m.cols].to_vec();
+                let (qkv, mix) = (part(qkv), part(mix));
+                let weights = AttentionWeights::new(op, &qkv);
+                let width = qkv.len() / rows.len();
+                let first_value = (op.heads + op.kv_heads) * op.head_dim;
+                let mut mixed = vec![0.0; mix.len()];
+                for (q, row) in mixed.chunks_mut(op.heads * op.head_dim).enumerate() {
+                    for (head, out) in row.chunks_mut(op.head_dim).enumerate() {
+                        let kv_head = head * op.kv_heads / op.heads;
+                        for k in 0..rows.len() {
+                            let at = k * width + first_value + kv_head * op.head_dim;
+                            let w = weights.at(head, q, k);
+                            assert!(!(op.causal && k > q) || w == 0.0);
+                            let value = &qkv[at..][..op.head_dim];
+                            out.iter_mut()
+                                .zip(value)
+                                .for_each(|(o, v)| *o += w * f64::from(*v));
+                        }
+                    }
+                }
+                let what = || format!("{} of {}", node.name, case.name);
+                gate.compare(what, &wide(&mix), &mixed);
+            }
+        }
+    }
+    assert!(attentions > 100, "{attentions}");
+    gate.finish("weights times values");
+}

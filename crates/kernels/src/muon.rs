@@ -1,0 +1,290 @@
+//! Muon (Jordan 2024): momentum whose step is made orthogonal, for weight matrices.
+//!
+//! m = μ m + (1 - μ) g; u = (1 - μ) g + μ m (Nesterov); w *= 1 - lr wd; w -= 0.2 sqrt(max(rows, columns)) lr O(u).
+//!
+//! O(u) has u's singular vectors and singular values near 1. It comes from five Newton-Schulz steps
+//! X <- a X + (b S + c S²) X, S = X Xᵀ, with Jordan's coefficients, which take values in (0, 1] to about 0.7 to 1.2.
+//! The factor 0.2 sqrt(max) gives a step the size of one of `AdamW`'s, so that both share a learning rate
+//! (Liu et al. 2025). The products are [`Linear`]'s, in f32.
+
+use crate::Precision;
+use crate::elementwise::sum_of_squares;
+use crate::isa::{Isa, dispatch};
+use crate::linear::{self, Linear, Weight};
+use crate::simd::{self, LANES, Simd, at, put};
+
+/// Jordan's coefficients a, b, c: steepest at 0.
+pub const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
+/// Newton-Schulz steps.
+pub const STEPS: usize = 5;
+/// The least norm that a matrix is divided by.
+pub const EPS: f64 = 1e-7;
+
+/// What a step needs to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hyper {
+    pub lr: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    /// What gradients are multiplied by first.
+    pub grad_scale: f64,
+}
+
+impl Hyper {
+    /// What O(u) of a matrix [rows, columns] is multiplied by.
+    pub fn step_size(&self, rows: usize, columns: usize) -> f64 {
+        self.lr * 0.2 * (rows.max(columns) as f64).sqrt()
+    }
+}
+
+/// Plain loops in f64.
+pub mod naive {
+    use super::{COEFFICIENTS, EPS, Hyper, STEPS};
+
+    /// One step on w[rows, columns]; g is left as it is.
+    pub fn step(
+        w: &mut [f64],
+        m: &mut [f64],
+        g: &[f64],
+        hyper: &Hyper,
+        rows: usize,
+        columns: usize,
+    ) {
+        let mu = hyper.momentum;
+        let mut u = vec![0.0; w.len()];
+        for i in 0..w.len() {
+            let g = hyper.grad_scale * g[i];
+            m[i] = mu * m[i] + (1.0 - mu) * g;
+            u[i] = (1.0 - mu) * g + mu * m[i];
+        }
+        orthogonalize(&mut u, rows, columns);
+        for i in 0..w.len() {
+            w[i] *= 1.0 - hyper.lr * hyper.weight_decay;
+            w[i] -= hyper.step_size(rows, columns) * u[i];
+        }
+    }
+
+    /// x[rows, columns] becomes O(x).
+    pub fn orthogonalize(x: &mut [f64], rows: usize, columns: usize) {
+        let norm = x.iter().map(|x| x * x).sum::<f64>().sqrt().max(EPS);
+        for x in x.iter_mut() {
+            *x /= norm;
+        }
+        let [a, b, c] = COEFFICIENTS;
+        for _ in 0..STEPS {
+            let gram = product(x, &transposed(x, rows, columns), rows, columns);
+            let square = product(&gram, &gram, rows, rows);
+            let mix: Vec<f64> = gram
+                .iter()
+                .zip(&square)
+                .map(|(s, s2)| b * s + c * s2)
+                .collect();
+            let bent = product(&mix, x, rows, rows);
+            x.iter_mut()
+                .zip(bent)
+                .for_each(|(x, bent)| *x = a * *x + bent);
+        }
+    }
+
+    /// a[n, k] b[k, ..].
+    fn product(a: &[f64], b: &[f64], n: usize, k: usize) -> Vec<f64> {
+        let columns = b.len() / k;
+        let element = |i: usize, j: usize| (0..k).map(|l| a[i * k + l] * b[l * columns + j]).sum();
+        (0..n)
+            .flat_map(|i| (0..columns).map(move |j| (i, j)))
+            .map(|(i, j)| element(i, j))
+            .collect()
+    }
+
+    fn transposed(x: &[f64], rows: usize, columns: usize) -> Vec<f64> {
+        (0..columns)
+            .flat_map(|j| (0..rows).map(move |i| x[i * columns + j]))
+            .collect()
+    }
+}
+
+/// Floats of scratch that [`step`] needs for w[rows, columns].
+pub fn scratch_len(rows: usize, columns: usize) -> usize {
+    let short = rows.min(columns);
+    2 * rows * columns + 2 * short * short + linear::SCRATCH_LEN
+}
+
+/// One step on w[rows, columns] with momentum m; g becomes zero.
+pub fn step(
+    isa: Isa,
+    w: &mut [f32],
+    m: &mut [f32],
+    g: &mut [f32],
+    scratch: &mut [f32],
+    hyper: &Hyper,
+    rows: usize,
+    columns: usize,
+) {
+    let n = rows * columns;
+    assert!(
+        w.len() == n && m.len() == n && g.len() == n,
+        "muon: lengths differ"
+    );
+    let (u, scratch) = scratch.split_at_mut(n);
+    dispatch!(isa, s => accelerate(s, u, m, g, hyper));
+    orthogonalize(isa, u, scratch, rows, columns);
+    let (keep, size) = (
+        1.0 - hyper.lr * hyper.weight_decay,
+        hyper.step_size(rows, columns),
+    );
+    dispatch!(isa, s => mix(s, w, keep, u, -size));
+}
+
+/// u and m of the gradient, which becomes zero.
+#[inline(always)]
+fn accelerate<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &mut [f32], hyper: &Hyper) {
+    let (mu, rest) = (hyper.momentum, 1.0 - hyper.momentum);
+    let (mu, rest) = (
+        s.splat(mu as f32),
+        s.splat((rest * hyper.grad_scale) as f32),
+    );
+    for i in (0..u.len()).step_by(LANES) {
+        let g_part = s.mul(rest, at(s, g, i));
+        let moved = s.mul_add(mu, at(s, m, i), g_part);
+        put(s, u, i, s.mul_add(mu, moved, g_part));
+        put(s, m, i, moved);
+        put(s, g, i, s.zero());
+    }
+}
+
+/// x[rows, columns] becomes O(x).
+fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, columns: usize) {
+    let short = rows.min(columns);
+    let (y, scratch) = scratch.split_at_mut(rows * columns);
+    let (gram, scratch) = scratch.split_at_mut(short * short);
+    let (square, scratch) = scratch.split_at_mut(short * short);
+    let map = |inp, out| Linear {
+        isa,
+        precision: Precision::F32,
+        inp,
+        out,
+    };
+    let norm = sum_of_squares(isa, x).sqrt().max(EPS);
+    dispatch!(isa, s => scale(s, x, 1.0 / norm));
+    let [a, b, c] = COEFFICIENTS;
+    for _ in 0..STEPS {
+        // The smaller of X Xᵀ and Xᵀ X: a polynomial of either on its own side is the same X.
+        if rows <= columns {
+            map(columns, rows).forward(gram, scratch, x, Weight::Plain(x), None, rows);
+        } else {
+            gram.fill(0.0);
+            map(columns, columns).backward_weight(gram, None, scratch, x, x, 0..columns, rows);
+        }
+        map(short, short).forward(square, scratch, gram, Weight::Plain(gram), None, short);
+        dispatch!(isa, s => mix(s, gram, b, square, c));
+        if rows <= columns {
+            map(columns, rows).backward_input(y, scratch, gram, Weight::Plain(x), false, rows);
+        } else {
+            map(columns, columns).forward(y, scratch, x, Weight::Plain(gram), None, rows);
+        }
+        dispatch!(isa, s => mix(s, x, a, y, 1.0));
+    }
+}
+
+/// x = a x.
+#[inline(always)]
+fn scale<S: Simd>(s: S, x: &mut [f32], a: f64) {
+    simd::update(
+        s,
+        x,
+        #[inline(always)]
+        |x| s.mul(x, s.splat(a as f32)),
+    );
+}
+
+/// x = a x + b y.
+#[inline(always)]
+fn mix<S: Simd>(s: S, x: &mut [f32], a: f64, y: &[f32], b: f64) {
+    let (a, b) = (s.splat(a as f32), s.splat(b as f32));
+    simd::update1(
+        s,
+        x,
+        y,
+        #[inline(always)]
+        |x, y| s.mul_add(b, y, s.mul(a, x)),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SUMS, close, narrow, to_f64, values};
+
+    const HYPER: Hyper = Hyper {
+        lr: 0.02,
+        momentum: 0.95,
+        weight_decay: 0.1,
+        grad_scale: 0.5,
+    };
+
+    #[test]
+    fn fast_agrees_with_naive_over_steps() {
+        let sizes = [(1, 1), (3, 17), (40, 9), (33, 33), (96, 32)];
+        for (isa, (rows, columns)) in Isa::available().flat_map(|isa| sizes.map(|s| (isa, s))) {
+            let n = rows * columns;
+            let (mut w, mut m) = (values(n, 1), vec![0.0; n]);
+            let (mut w64, mut m64) = (to_f64(&w), to_f64(&m));
+            let mut scratch = vec![f32::NAN; scratch_len(rows, columns)];
+            for seed in 10..13 {
+                let mut g = values(n, seed);
+                naive::step(&mut w64, &mut m64, &to_f64(&g), &HYPER, rows, columns);
+                step(
+                    isa,
+                    &mut w,
+                    &mut m,
+                    &mut g,
+                    &mut scratch,
+                    &HYPER,
+                    rows,
+                    columns,
+                );
+                assert!(g.iter().all(|&g| g == 0.0));
+            }
+            close(isa, "w", &w, &narrow(&w64), SUMS);
+            close(isa, "m", &m, &narrow(&m64), SUMS);
+        }
+    }
+
+    /// By hand: the orthogonal matrix nearest to a diagonal one has its signs; values stay in Jordan's range.
+    #[test]
+    fn a_diagonal_matrix_becomes_its_signs() {
+        let mut x = vec![0.0; 16];
+        for (i, d) in [3.0, -1.0, 0.5, -2.0].into_iter().enumerate() {
+            x[i * 4 + i] = d;
+        }
+        let signs: Vec<f64> = x
+            .iter()
+            .map(|x: &f64| x.signum() * f64::from(*x != 0.0))
+            .collect();
+        naive::orthogonalize(&mut x, 4, 4);
+        for (x, sign) in x.iter().zip(signs) {
+            assert!((x - sign).abs() < 0.35, "{x} {sign}");
+        }
+    }
+
+    #[test]
+    fn no_gradient_moves_nothing() {
+        let (mut w, mut m, mut g) = (vec![1.0; 6], vec![0.0; 6], vec![0.0; 6]);
+        let mut scratch = vec![f32::NAN; scratch_len(2, 3)];
+        let hyper = Hyper {
+            weight_decay: 0.0,
+            ..HYPER
+        };
+        step(
+            Isa::detect(),
+            &mut w,
+            &mut m,
+            &mut g,
+            &mut scratch,
+            &hyper,
+            2,
+            3,
+        );
+        assert_eq!(w, [1.0; 6]);
+    }
+}

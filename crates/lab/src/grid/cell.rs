@@ -1,0 +1,186 @@
+//! One run of a grid, from wherever it is to its end.
+
+use std::path::PathBuf;
+
+use gptlab_data::{Batches, Builtin, Part, Text};
+use gptlab_engine::{
+    Engine, Slot,
+    cpu::{CpuEngine, Options},
+};
+use gptlab_model::Batch;
+use gptlab_record::{CellOutcome, Store, read_events, read_outcome, write_outcome};
+use gptlab_train::{
+    Error, Event, Observer, Outcome, Progress, Resolved, Run, Series, Settings, Targets, Update,
+    evaluate,
+};
+
+use super::{queue::Follower, sample};
+use crate::observe::{Level, Observatory};
+
+/// What a finished model is told to write on from: a line's beginning.
+pub const FINISHED_TEXT: &str = "";
+
+/// Where a run lies.
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    /// Whether its last checkpoint stays when it has ended.
+    pub(super) keep: bool,
+}
+
+/// How the run ended; `None` where it was asked to stop before that.
+pub(super) fn run(
+    place: &Place,
+    settings: &Settings,
+    text: &Text,
+    options: Options,
+    level: Level,
+    follower: &Follower,
+) -> Result<Option<CellOutcome>, Error> {
+    let folder = &place.folder;
+    if let Some(outcome) = read_outcome(folder)? {
+        return Ok(Some(outcome));
+    }
+    let begun = Store::exists(folder);
+    let resolved = if begun {
+        Resolved::resume_run(folder, text, &settings.engine)?
+    } else {
+        Resolved::fresh(settings, text)?
+    };
+    follower.begun();
+    let mut engine = CpuEngine::new(resolved.graph.clone(), &resolved.weights()?, options)?;
+    let targets = Targets {
+        folder: Some(folder.clone()),
+        save: None,
+        keep: Some(1),
+    };
+    let mut watch = Watch {
+        follower,
+        observatory: Observatory::new(level, &resolved),
+        seed: settings.seed,
+        resolved: &resolved,
+    };
+    let outcome = match Run::new(&resolved, &mut engine, targets, &mut watch)?.go()? {
+        Outcome::Stopped { .. } => return Ok(None),
+        Outcome::Diverged { step } => diverged(settings.seed, step),
+        Outcome::Finished { .. } => finished(&mut engine, &resolved, text, place)?,
+    };
+    write_outcome(folder, &outcome)?;
+    if !place.keep {
+        Store::forget_checkpoints(folder)?;
+    }
+    Ok(Some(outcome))
+}
+
+fn diverged(seed: u64, step: u64) -> CellOutcome {
+    CellOutcome {
+        seed,
+        diverged_at: Some(step),
+        val_loss: None,
+        train_loss: None,
+        grad_norm: None,
+        skill_loss: None,
+        sample: None,
+    }
+}
+
+/// What the finished model does on all of the validation split.
+fn finished(
+    engine: &mut CpuEngine,
+    resolved: &Resolved,
+    text: &Text,
+    place: &Place,
+) -> Result<CellOutcome, Error> {
+    let Resolved { model, batches, .. } = resolved;
+    let seed = resolved.experiment.seed;
+    let evaluation = evaluate(engine, model, batches, Part::Validation, u64::MAX)?;
+    let weights = engine.export(Slot::Weights);
+    let last = read_events(&place.folder)?
+        .into_iter()
+        .rev()
+        .find_map(|event| match event {
+            Event::Step(record) => Some(record),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => None,
+        });
+    Ok(CellOutcome {
+        seed,
+        diverged_at: None,
+        val_loss: evaluation.map(|e| e.loss),
+        train_loss: last.map(|record| record.loss),
+        grad_norm: last.map(|record| record.grad_norm),
+        skill_loss: skill(engine, resolved, text)?,
+        sample: sample::write(resolved, &weights, FINISHED_TEXT, seed),
+    })
+}
+
+/// The loss on the tokens that need the skill of a diagnostic text, over its validation split.
+fn skill(engine: &mut CpuEngine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
+    let Some(diagnostic) = text.recipe().and_then(Builtin::diagnostic) else {
+        return Ok(None);
+    };
+    let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
+    let (mut sum, mut tokens) = (0.0, 0u64);
+    for batch in batches.covering(model, Part::Validation, usize::MAX) {
+        let batch: Batch = batch?;
+        let losses = engine.losses(&batch);
+        for i in 0..batch.sequences() {
+            let rows = batch.rows(i);
+            let inputs = &batch.inputs()[rows.clone()];
+            // A document is what follows its BOS; one that was cut short is left out.
+            let Ok(document) = resolved.tokenizer.decode(&inputs[1.min(inputs.len())..]) else {
+                continue;
+            };
+            let flags = diagnostic.skill(&document).unwrap_or_default();
+            for (loss, _) in losses[rows].iter().zip(flags).filter(|(_, skill)| *skill) {
+                (sum, tokens) = (sum + loss, tokens + 1);
+            }
+        }
+    }
+    Ok((tokens > 0).then(|| sum / tokens as f64))
+}
+
+/// Who watches the run.
+struct Watch<'a> {
+    follower: &'a Follower<'a>,
+    observatory: Observatory,
+    seed: u64,
+    resolved: &'a Resolved,
+}
+
+impl Observer for Watch<'_> {
+    fn event(&mut self, _event: &Event) {}
+
+    fn progress(&mut self, progress: &Progress) {
+        self.follower.progress(progress);
+    }
+
+    fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
+        let weights = engine.export(Slot::Weights);
+        // A stream of its own for each step.
+        let seed = self.seed ^ (step << 32);
+        sample::write(self.resolved, &weights, FINISHED_TEXT, seed)
+    }
+
+    fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
+        self.observatory.before_update(engine, batch);
+    }
+
+    fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
+        self.observatory.after_update(engine, update)
+    }
+
+    fn ends_diverged(&self) -> bool {
+        true
+    }
+
+    fn should_stop(&self) -> bool {
+        self.follower.should_stop()
+    }
+}

@@ -1,0 +1,233 @@
+//! What is to be run: every variant with every seed.
+
+use gptlab_data::Text;
+use gptlab_model::{Model, ModelSpec, lower};
+use gptlab_record::{Cell, Grid, GridKind, Variant};
+use gptlab_train::{Error, Resolved, Settings};
+
+use crate::switches::{BASELINE, POINT, Switch};
+
+/// A way to train that every switch is thrown in.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// `lr=0.001`; empty where there is only one.
+    pub name: String,
+    pub settings: Settings,
+    /// The numbers that make the point, by name.
+    pub values: Vec<(String, f64)>,
+}
+
+/// A grid and the settings of its cells, in the same order.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub grid: Grid,
+    pub cells: Vec<Settings>,
+}
+
+/// A switch that makes no row of the table, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    pub name: String,
+    pub why: String,
+}
+
+/// The baseline and each of `switches`, at each of `points`, with each of `seeds`. Every seed is run with all
+/// variants before the next, so that a grid that is cut short has whole rows.
+///
+/// # Errors
+/// When the baseline itself cannot be trained on `text`.
+pub fn ablation(
+    points: &[Point],
+    switches: &[Switch],
+    seeds: &[u64],
+    text: &Text,
+    command: &[String],
+) -> Result<(Planned, Vec<Skipped>), Error> {
+    let (mut arms, mut skipped) = (Vec::new(), Vec::new());
+    for point in points {
+        let resolved = Resolved::fresh(&point.settings, text)?;
+        let vocab_size = resolved.model.vocab_size();
+        arms.push(arm(&BASELINE, point, &point.settings, &resolved.model));
+        for switch in switches {
+            match thrown(switch, &point.settings, vocab_size) {
+                Ok((settings, model)) => arms.push(arm(switch, point, &settings, &model)),
+                Err(why) => skipped.push(Skipped {
+                    name: switch.name.into(),
+                    why,
+                }),
+            }
+        }
+    }
+    skipped.dedup();
+    let planned = cross(GridKind::Ablation, arms, seeds, text, command)?;
+    Ok((planned, skipped))
+}
+
+/// Each of `points` with each of `seeds`; the first is what the others are compared with.
+///
+/// # Errors
+/// When one cannot be trained on `text`.
+pub fn sweep(
+    points: &[Point],
+    seeds: &[u64],
+    text: &Text,
+    command: &[String],
+) -> Result<Planned, Error> {
+    let arms = points.iter().map(|point| {
+        let resolved = Resolved::fresh(&point.settings, text)?;
+        let (settings, model) = (&point.settings, &resolved.model);
+        let (variant, settings) = arm(&POINT, point, settings, model);
+        let name = point.name.clone();
+        let mut settings_of_point = variant.settings.clone();
+        settings_of_point.push(("parameters".into(), variant.parameters as f64));
+        Ok((
+            Variant {
+                title: name.clone(),
+                name,
+                settings: settings_of_point,
+                ..variant
+            },
+            settings,
+        ))
+    });
+    let arms = arms.collect::<Result<Vec<_>, Error>>()?;
+    cross(GridKind::Sweep, arms, seeds, text, command)
+}
+
+/// `base` with `switch` thrown and its model, or why there is nothing to run.
+fn thrown(
+    switch: &Switch,
+    base: &Settings,
+    vocab_size: usize,
+) -> Result<(Settings, Model), String> {
+    let settings = switch.applied(base);
+    if settings == *base {
+        return Err("the baseline is like that already".into());
+    }
+    settings.hyper.check().map_err(|e| e.to_string())?;
+    let model = settings.spec.check(vocab_size).map_err(|e| e.to_string())?;
+    Ok((settings, model))
+}
+
+type Arm = (Variant, Settings);
+
+fn arm(switch: &Switch, point: &Point, settings: &Settings, model: &Model) -> Arm {
+    let graph = lower(model);
+    let name = [switch.name, &point.name].map(str::to_owned);
+    let variant = Variant {
+        name: name.join(" ").trim_end().to_owned(),
+        title: switch.title.into(),
+        purpose: switch.purpose.into(),
+        prediction: switch.prediction.into(),
+        source: switch.source.into(),
+        changes: changes(&point.settings, settings),
+        parameters: graph.params().total() as u64,
+        listing: graph.to_string(),
+        settings: point.values.clone(),
+    };
+    (variant, settings.clone())
+}
+
+fn cross(
+    kind: GridKind,
+    arms: Vec<Arm>,
+    seeds: &[u64],
+    text: &Text,
+    command: &[String],
+) -> Result<Planned, Error> {
+    let cells = seeds.iter().flat_map(|seed| {
+        arms.iter().map(|(variant, settings)| {
+            let (variant, seed) = (variant.name.clone(), *seed);
+            let folder = format!("runs/{}-s{seed}", file_name(&variant));
+            let cell = Cell {
+                variant,
+                seed,
+                folder,
+            };
+            (
+                cell,
+                Settings {
+                    seed,
+                    ..settings.clone()
+                },
+            )
+        })
+    });
+    let (cells, settings): (Vec<Cell>, Vec<Settings>) = cells.unzip();
+    let first = Resolved::fresh(&arms[0].1, text)?;
+    let grid = Grid {
+        format: Grid::FORMAT,
+        program: first.experiment.program,
+        command: command.to_vec(),
+        kind,
+        data: first.experiment.data,
+        steps: arms[0].1.hyper.steps,
+        seeds: seeds.to_vec(),
+        variants: arms.into_iter().map(|(variant, _)| variant).collect(),
+        cells,
+    };
+    Ok(Planned {
+        grid,
+        cells: settings,
+    })
+}
+
+/// `name` in characters that every file system takes.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.=".contains(c);
+    name.chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect()
+}
+
+/// Where two settings differ, as `field: before, now after`.
+fn changes(before: &Settings, after: &Settings) -> Vec<String> {
+    let mut found = Vec::new();
+    differ(
+        "",
+        &spec_json(&before.spec),
+        &spec_json(&after.spec),
+        &mut found,
+    );
+    differ("", &json(&before.hyper), &json(&after.hyper), &mut found);
+    found
+}
+
+/// Blocks that are all alike are told once.
+fn spec_json(spec: &ModelSpec) -> serde_json::Value {
+    let mut value = json(spec);
+    if let [first, rest @ ..] = spec.layers.as_slice()
+        && rest.iter().all(|layer| layer == first)
+    {
+        value["layers"] = json(&spec.layers.len());
+        value["every_layer"] = json(first);
+    }
+    value
+}
+
+fn json(value: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+fn differ(path: &str, a: &serde_json::Value, b: &serde_json::Value, found: &mut Vec<String>) {
+    use serde_json::Value::Object;
+    match (a, b) {
+        (Object(a), Object(b)) => {
+            let missing = serde_json::Value::Null;
+            let new = b.keys().filter(|key| !a.contains_key(*key));
+            for key in a.keys().chain(new) {
+                let inner = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                let of = |map: &serde_json::Map<String, serde_json::Value>| {
+                    map.get(key).cloned().unwrap_or_else(|| missing.clone())
+                };
+                differ(&inner, &of(a), &of(b), found);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => found.push(format!("{path}: {a}, now {b}")),
+    }
+}

@@ -1,0 +1,277 @@
+//! Floors from tables of n-grams: what a text gives away to whoever only counts.
+//!
+//! An n-gram's probability is interpolated with that of the shorter one (Witten & Bell 1991, "The
+//! zero-frequency problem", method C; Chen & Goodman 1999, section 2.5): after the context `h`, which was seen
+//! `N(h)` times before `T(h)` different tokens,
+//!
+//! ```text
+//! p(w | h) = (count(h w) + T(h) · p(w | h without its first token)) / (N(h) + T(h))
+//! ```
+//!
+//! down to the uniform distribution over the vocabulary. A context that was never seen is shortened.
+//! There is nothing to tune, and no token has probability 0.
+//!
+//! Where text is cut into documents a context reaches back to the BOS before its document and no further, and
+//! that first BOS is never predicted.
+
+use std::fmt;
+
+use gptlab_data::{Builtin, Corpus, Text};
+use gptlab_record::Floors;
+use rustc_hash::FxHashMap;
+
+#[cfg(test)]
+mod tests;
+
+/// No table is longer: after a dozen characters a text's contexts are all new.
+pub const MOST: usize = 16;
+
+/// Counts of all n-grams up to an order, as a tree: a node is an n-gram, its child that n-gram and one token
+/// more. Memory is proportional to the distinct n-grams.
+#[derive(Clone, Debug)]
+pub struct Ngrams {
+    order: usize,
+    vocab_size: usize,
+    /// Before which no context reaches.
+    bos: Option<u32>,
+    nodes: Vec<Node>,
+    /// By parent and token. Only looked up in, never gone through.
+    children: FxHashMap<u64, u32>,
+}
+
+/// Node 0 is the empty context.
+#[derive(Clone, Copy, Debug, Default)]
+struct Node {
+    /// How often the n-gram occurs.
+    count: u32,
+    /// How often it is the context of a token.
+    followed: u32,
+    /// Of how many different ones.
+    followers: u32,
+}
+
+impl Ngrams {
+    /// Counts the n-grams of `tokens` for n from 1 to `order`. The tokens must be below `vocab_size`; a context
+    /// begins at the latest `bos`, where there is one.
+    ///
+    /// # Errors
+    /// When the order is 0 or above [`MOST`], or there are more tokens than can be counted.
+    pub fn fit(
+        tokens: &[u32],
+        vocab_size: usize,
+        bos: Option<u32>,
+        order: usize,
+    ) -> Result<Self, NgramError> {
+        check(order, tokens.len())?;
+        let mut tables = Self {
+            order,
+            vocab_size,
+            bos,
+            nodes: vec![Node::default()],
+            children: FxHashMap::default(),
+        };
+        let mut contexts = vec![ROOT];
+        for (i, token) in tokens.iter().enumerate() {
+            let mut next = vec![ROOT];
+            for context in contexts {
+                let node = tables.child_or_new(context, *token);
+                // Nothing predicts the first token.
+                if i > 0 {
+                    tables.count(context, node);
+                }
+                next.push(node);
+            }
+            contexts = tables.within_reach(next, *token);
+        }
+        Ok(tables)
+    }
+
+    /// [`Ngrams::fit`] on the training split of `corpus`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of(corpus: &Corpus, order: usize) -> Result<Self, NgramError> {
+        let tokenizer = corpus.tokenizer();
+        let tokens = corpus.train().tokens().to_vec();
+        Self::fit(&tokens, tokenizer.vocab_size(), tokenizer.bos(), order)
+    }
+
+    /// The negative log likelihood of every token but the first, given those before it; in nats.
+    pub fn losses(&self, tokens: &[u32]) -> Vec<f64> {
+        let mut losses = Vec::with_capacity(tokens.len().saturating_sub(1));
+        self.walk(tokens, |p| losses.push(-p[self.order].ln()));
+        losses
+    }
+
+    /// The mean of [`Ngrams::losses`] under the tables of each order, 1 first. Empty where `tokens` holds
+    /// nothing to predict.
+    pub fn means(&self, tokens: &[u32]) -> Vec<f64> {
+        self.means_where(tokens, |_| true)
+    }
+
+    /// [`Ngrams::means`] over the predictions that `counts` says yes to; 0 is that of the second token.
+    pub fn means_where(&self, tokens: &[u32], counts: impl Fn(usize) -> bool) -> Vec<f64> {
+        let (mut sums, mut n, mut i) = (vec![0.0; self.order], 0u32, 0);
+        self.walk(tokens, |p| {
+            if counts(i) {
+                n += 1;
+                for (sum, p) in sums.iter_mut().zip(&p[1..]) {
+                    *sum -= p.ln();
+                }
+            }
+            i += 1;
+        });
+        let mean = |sum: f64| sum / f64::from(n);
+        sums.into_iter().map(mean).filter(|_| n > 0).collect()
+    }
+
+    /// Hands the probabilities of every token but the first to `each`: that of order n at n, the uniform one
+    /// at 0.
+    fn walk(&self, tokens: &[u32], mut each: impl FnMut(&[f64])) {
+        let mut p = vec![0.0; self.order + 1];
+        let mut contexts = vec![ROOT];
+        for (i, token) in tokens.iter().enumerate() {
+            if i > 0 {
+                self.probabilities(&contexts, *token, &mut p);
+                each(&p);
+            }
+            // What was never seen makes no longer n-gram seen.
+            let longer = contexts.iter().map_while(|c| self.child(*c, *token));
+            let next = std::iter::once(ROOT).chain(longer).collect();
+            contexts = self.within_reach(next, *token);
+        }
+    }
+
+    /// The probability of `token` after `contexts`, shortest first, by each order into `p`.
+    fn probabilities(&self, contexts: &[u32], token: u32, p: &mut [f64]) {
+        p[0] = 1.0 / self.vocab_size as f64;
+        for n in 1..=self.order {
+            p[n] = contexts
+                .get(n - 1)
+                .map_or(p[n - 1], |c| self.interpolated(*c, token, p[n - 1]));
+        }
+    }
+
+    /// Witten and Bell's probability of `token` after `context`, where the shorter context says `shorter`.
+    fn interpolated(&self, context: u32, token: u32, shorter: f64) -> f64 {
+        let Node {
+            followed,
+            followers,
+            ..
+        } = self.nodes[context as usize];
+        if followed == 0 {
+            return shorter;
+        }
+        let node = self.child(context, token);
+        let count = node.map_or(0, |node| self.nodes[node as usize].count);
+        let new = f64::from(followers);
+        (f64::from(count) + new * shorter) / (f64::from(followed) + new)
+    }
+
+    /// Of the contexts that end in `token`, those that are short enough and begin in its document.
+    fn within_reach(&self, mut contexts: Vec<u32>, token: u32) -> Vec<u32> {
+        let most = if Some(token) == self.bos {
+            2
+        } else {
+            self.order
+        };
+        contexts.truncate(most.min(self.order));
+        contexts
+    }
+
+    fn child(&self, parent: u32, token: u32) -> Option<u32> {
+        self.children.get(&key(parent, token)).copied()
+    }
+
+    fn child_or_new(&mut self, parent: u32, token: u32) -> u32 {
+        let new = self.nodes.len() as u32;
+        let node = *self.children.entry(key(parent, token)).or_insert(new);
+        if node == new {
+            self.nodes.push(Node::default());
+        }
+        node
+    }
+
+    fn count(&mut self, context: u32, node: u32) {
+        let seen = &mut self.nodes[node as usize].count;
+        *seen += 1;
+        let first = u32::from(*seen == 1);
+        let context = &mut self.nodes[context as usize];
+        context.followed += 1;
+        context.followers += first;
+    }
+}
+
+const ROOT: u32 = 0;
+
+fn key(parent: u32, token: u32) -> u64 {
+    u64::from(parent) << 32 | u64::from(token)
+}
+
+fn check(order: usize, tokens: usize) -> Result<(), NgramError> {
+    if !(1..=MOST).contains(&order) {
+        return Err(NgramError::Order(order));
+    }
+    if tokens as u64 * order as u64 >= u64::from(u32::MAX) {
+        return Err(NgramError::TooMany { tokens, order });
+    }
+    Ok(())
+}
+
+/// Blind guessing: the loss, in nats, where every token is as likely as the others.
+pub fn uniform(vocab_size: usize) -> f64 {
+    (vocab_size as f64).ln()
+}
+
+/// What n-gram tables of the training split lose on the validation split, for n from 1 to `up_to`; in nats a
+/// token.
+///
+/// # Errors
+/// As [`Ngrams::fit`], and where nothing was kept for validation.
+pub fn ladder(corpus: &Corpus, up_to: usize) -> Result<Vec<f64>, NgramError> {
+    let validation = corpus.validation().ok_or(NgramError::NoValidation)?;
+    Ok(Ngrams::of(corpus, up_to)?.means(&validation.tokens().to_vec()))
+}
+
+/// What gives a loss on `text` its meaning: blind guessing, the [`ladder`] of `corpus`, and the entropy where
+/// it is known.
+///
+/// # Errors
+/// As [`ladder`].
+pub fn floors(text: &Text, corpus: &Corpus, up_to: usize) -> Result<Floors, NgramError> {
+    Ok(Floors {
+        uniform: uniform(corpus.tokenizer().vocab_size()),
+        ngrams: ladder(corpus, up_to)?,
+        entropy: text.recipe().and_then(Builtin::entropy),
+    })
+}
+
+/// Why there is no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NgramError {
+    Order(usize),
+    TooMany { tokens: usize, order: usize },
+    NoValidation,
+}
+
+impl fmt::Display for NgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(found) => {
+                write!(f, "n-grams have from 1 to {MOST} tokens, found {found}")
+            }
+            Self::TooMany { tokens, order } => write!(
+                f,
+                "tables of up to {order} tokens can be counted in a text of at most {} tokens, found \
+                 {tokens}; use shorter n-grams or less text",
+                u32::MAX as usize / order
+            ),
+            Self::NoValidation => f.write_str(
+                "n-gram tables are measured on a validation split, and nothing was kept for one; use a \
+                 validation fraction above 0",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NgramError {}

@@ -1,0 +1,153 @@
+//! Against the definition, read naively off the text.
+
+use std::collections::BTreeSet;
+
+use gptlab_data::{Corpus, Origin, Text, TokenizerKind};
+use proptest::prelude::*;
+
+use super::*;
+
+/// The places in `tokens` where `context` stands right before a token that is predicted from it.
+fn places(tokens: &[u32], bos: Option<u32>, context: &[u32]) -> Vec<usize> {
+    let n = context.len();
+    (1..tokens.len())
+        .filter(|i| *i >= n && tokens[i - n..*i] == *context)
+        // A BOS is the first token of a context or none.
+        .filter(|i| {
+            let inner = &tokens[(i - n + 1).min(*i)..*i];
+            !inner.iter().any(|t| Some(*t) == bos)
+        })
+        .collect()
+}
+
+/// The formula of this module's head.
+fn defined(tokens: &[u32], vocab: usize, bos: Option<u32>, context: &[u32], token: u32) -> f64 {
+    let shorter = match context {
+        [] => 1.0 / vocab as f64,
+        [_, rest @ ..] => defined(tokens, vocab, bos, rest, token),
+    };
+    let after: Vec<u32> = places(tokens, bos, context)
+        .iter()
+        .map(|i| tokens[*i])
+        .collect();
+    if after.is_empty() {
+        return shorter;
+    }
+    let count = after.iter().filter(|t| **t == token).count() as f64;
+    let different = after.iter().collect::<BTreeSet<_>>().len() as f64;
+    (count + different * shorter) / (after.len() as f64 + different)
+}
+
+/// The context of place `i` for n-grams of `order`.
+fn context(tokens: &[u32], bos: Option<u32>, i: usize, order: usize) -> &[u32] {
+    let start = i.saturating_sub(order - 1);
+    let bos_at = tokens[..i].iter().rposition(|t| Some(*t) == bos);
+    &tokens[start.max(bos_at.unwrap_or(0)).min(i)..i]
+}
+
+fn a_text(vocab: u32, most: usize) -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(0..vocab, 2..most)
+}
+
+proptest! {
+    #[test]
+    fn losses_are_as_defined(
+        train in a_text(4, 40),
+        other in a_text(4, 25),
+        order in 1usize..=5,
+        documents in any::<bool>(),
+    ) {
+        let bos = documents.then_some(3);
+        let tables = Ngrams::fit(&train, 4, bos, order).unwrap();
+        let losses = tables.losses(&other);
+        prop_assert_eq!(losses.len(), other.len() - 1);
+        for (i, loss) in (1..).zip(losses) {
+            let context = context(&other, bos, i, order);
+            let p = defined(&train, 4, bos, context, other[i]);
+            prop_assert!((loss + p.ln()).abs() < 1e-12, "{} at {}", loss, i);
+        }
+    }
+
+    #[test]
+    fn probabilities_sum_to_one(train in a_text(5, 60), order in 1usize..=6, before in a_text(5, 8)) {
+        let tables = Ngrams::fit(&train, 5, Some(4), order).unwrap();
+        let p = |token| {
+            let text = [before.as_slice(), &[token]].concat();
+            (-tables.losses(&text)[before.len() - 1]).exp()
+        };
+        let total: f64 = (0..5).map(p).sum();
+        prop_assert!((total - 1.0).abs() < 1e-12, "{}", total);
+    }
+
+    /// Tables of a higher order hold those of the lower ones.
+    #[test]
+    fn one_ladder_has_every_rung(train in a_text(4, 60), other in a_text(4, 30)) {
+        let means = Ngrams::fit(&train, 4, Some(3), 5).unwrap().means(&other);
+        for (order, mean) in (1..).zip(means) {
+            let losses = Ngrams::fit(&train, 4, Some(3), order).unwrap().losses(&other);
+            let alone = losses.iter().sum::<f64>() / losses.len() as f64;
+            prop_assert!((mean - alone).abs() < 1e-12);
+        }
+    }
+}
+
+fn corpus(text: &str, kind: TokenizerKind, f: f64) -> Corpus {
+    let text = Text::from_bytes(text.into(), Origin::Other("a text".into())).unwrap();
+    Corpus::fit(&text, kind, f).unwrap()
+}
+
+/// `abab…`: after n tokens of one kind, one of them seen before, p = (n + p') / (n + 1).
+#[test]
+fn a_text_of_two_letters_in_turn() {
+    let corpus = corpus(&"ab".repeat(500), TokenizerKind::Chars, 0.1);
+    let found = ladder(&corpus, 2).unwrap();
+    // 900 tokens, 899 predicted: 450 b and 449 a, both from 2 kinds. All 100 of the rest but the first.
+    let unigram = |count: f64| (count + 2.0 * 0.5) / (899.0 + 2.0);
+    let (a, b) = (unigram(449.0), unigram(450.0));
+    let one = -(49.0 * a.ln() + 50.0 * b.ln()) / 99.0;
+    let after = |count: f64, p: f64| (count + p) / (count + 1.0);
+    let two = -(49.0 * after(449.0, a).ln() + 50.0 * after(450.0, b).ln()) / 99.0;
+    assert!((found[0] - one).abs() < 1e-12, "{found:?}");
+    assert!((found[1] - two).abs() < 1e-12, "{found:?}");
+}
+
+/// All that a document's first letter is predicted from is the BOS: what the document before ended in cannot
+/// tell it, whatever the order.
+#[test]
+fn contexts_do_not_cross_a_bos() {
+    // A document that ends in x is followed by one that begins with a; else with b. Only across can it be known.
+    let documents = "amx\nany\nbmy\nbnx\n".repeat(200);
+    let corpus = corpus(&documents, TokenizerKind::Lines, 0.5);
+    let tables = Ngrams::of(&corpus, 6).unwrap();
+    let losses = tables.losses(&corpus.train().document(5));
+    assert!((losses[0] - 2f64.ln()).abs() < 0.01, "{losses:?}");
+}
+
+#[test]
+fn sentences() {
+    let corpus = corpus("some words", TokenizerKind::Chars, 0.0);
+    let said = |r: Result<Vec<f64>, NgramError>| r.unwrap_err().to_string();
+    assert_eq!(
+        said(ladder(&corpus, 3)),
+        "n-gram tables are measured on a validation split, and nothing was kept for one; use a validation \
+         fraction above 0"
+    );
+    for wrong in [0, 17] {
+        assert_eq!(
+            Ngrams::of(&corpus, wrong).unwrap_err().to_string(),
+            format!("n-grams have from 1 to 16 tokens, found {wrong}")
+        );
+    }
+    assert_eq!(
+        check(16, 1 << 28).unwrap_err().to_string(),
+        "tables of up to 16 tokens can be counted in a text of at most 268435455 tokens, found 268435456; \
+         use shorter n-grams or less text"
+    );
+    let text = Text::builtin(gptlab_data::Builtin::Names);
+    let corpus = Corpus::fit(&text, TokenizerKind::Lines, 0.1).unwrap();
+    let found = floors(&text, &corpus, 2).unwrap();
+    assert_eq!((found.uniform, found.entropy), (27f64.ln(), None));
+    assert_eq!(found.ngrams, ladder(&corpus, 2).unwrap());
+    assert_eq!(uniform(65), 65f64.ln());
+    assert_eq!(Ngrams::of(&corpus, 2).unwrap().means(&[1]), [] as [f64; 0]);
+}

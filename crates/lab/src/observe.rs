@@ -1,0 +1,136 @@
+//! What a training run looks like inside, at every logged step.
+//!
+//! *Basic* asks of every parameter how large its gradient is and how far its update moved it. *Full* also takes a few
+//! sequences of the step's own batch through the model, without dropout and before the update, and measures what
+//! passes by. What each number means: [`Measure`].
+
+mod activity;
+#[cfg(test)]
+mod tests;
+
+use gptlab_engine::{Engine, Slot};
+use gptlab_model::{Batch, Graph, Model};
+use gptlab_train::{Resolved, Series, Update};
+
+use self::activity::{Activity, Rarity};
+use crate::probe::{Anatomy, Measure};
+
+/// How far to look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    #[default]
+    Off,
+    Basic,
+    Full,
+}
+
+/// Looks into one run.
+#[derive(Debug)]
+pub struct Observatory {
+    level: Level,
+    model: Model,
+    graph: Graph,
+    anatomy: Anatomy,
+    rarity: Rarity,
+    /// Of the step under way.
+    weights: Vec<f32>,
+    gradients: Vec<f64>,
+    activity: Vec<Series>,
+}
+
+/// How many sequences of a batch are taken through the model.
+const SEQUENCES: usize = 4;
+
+impl Observatory {
+    pub fn new(level: Level, resolved: &Resolved) -> Self {
+        let (model, graph) = (resolved.model.clone(), resolved.graph.clone());
+        let blocks = model.spec().layers.len();
+        Self {
+            level,
+            anatomy: Anatomy::of(&graph, blocks),
+            rarity: match level {
+                Level::Off | Level::Basic => Rarity::default(),
+                Level::Full => Rarity::of(resolved.batches.corpus()),
+            },
+            model,
+            graph,
+            weights: Vec::new(),
+            gradients: Vec::new(),
+            activity: Vec::new(),
+        }
+    }
+
+    /// Looks at a step that has its gradients.
+    pub fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
+        match self.level {
+            Level::Off => return,
+            Level::Basic => {}
+            Level::Full => self.activity = self.look(engine, batch),
+        }
+        self.weights = engine.export(Slot::Weights);
+        self.gradients = self.norms(&engine.export(Slot::Gradients));
+    }
+
+    /// Looks at what the update did, and tells all there is to tell of the step.
+    pub fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
+        if self.level == Level::Off {
+            return Vec::new();
+        }
+        let before = self.norms(&self.weights);
+        let mut moved = engine.export(Slot::Weights);
+        for (after, before) in moved.iter_mut().zip(&self.weights) {
+            *after -= before;
+        }
+        let moved = self.norms(&moved);
+        let ratios = moved.iter().zip(&before).map(|(moved, held)| moved / held);
+        let mut series = vec![
+            self.by_parameter(Measure::GradNorm, self.gradients.clone().into_iter()),
+            self.by_parameter(Measure::UpdateRatio, ratios),
+            Series {
+                measure: Measure::ClipShare.name().into(),
+                at: vec!["all".into()],
+                values: vec![1.0 - update.clip_factor],
+            },
+        ];
+        series.append(&mut self.activity);
+        series
+    }
+
+    /// The L2 norm of each parameter's part of `flat`.
+    fn norms(&self, flat: &[f32]) -> Vec<f64> {
+        let square = |x: &f32| f64::from(*x).powi(2);
+        let norm = |part: &[f32]| part.iter().map(square).sum::<f64>().sqrt();
+        self.graph
+            .params()
+            .iter()
+            .map(|p| norm(&flat[p.range()]))
+            .collect()
+    }
+
+    /// Parameters that are all zero have no ratio, and no place in the series.
+    fn by_parameter(&self, measure: Measure, values: impl Iterator<Item = f64>) -> Series {
+        let named = self.graph.params().iter().zip(values);
+        let (at, values) = named
+            .filter(|(_, value)| !value.is_nan() && value.is_finite())
+            .map(|(param, value)| (param.name.clone(), value))
+            .unzip();
+        Series {
+            measure: measure.name().into(),
+            at,
+            values,
+        }
+    }
+
+    /// Takes the first sequences of `batch` through the model.
+    fn look(&self, engine: &mut dyn Engine, batch: &Batch) -> Vec<Series> {
+        let rows = (0..batch.sequences().min(SEQUENCES)).map(|i| batch.rows(i));
+        let pairs = rows.map(|r| (&batch.inputs()[r.clone()], &batch.targets()[r]));
+        // Sequences of a batch of this model.
+        let Ok(few) = Batch::new(&self.model, pairs) else {
+            return Vec::new();
+        };
+        let mut activity = Activity::new(&self.graph, &self.anatomy, &few);
+        engine.show_values(&few, &mut |node, value| activity.see(node, value));
+        activity.tell(&self.rarity)
+    }
+}

@@ -1,0 +1,283 @@
+//! What passes by while a few sequences go through a model.
+
+use gptlab_data::Corpus;
+use gptlab_engine::AttentionWeights;
+use gptlab_model::{Batch, Graph, Node, Op, ValueId};
+use gptlab_train::Series;
+
+use crate::probe::{Anatomy, Measure, activations};
+
+/// Measurements under way.
+pub(super) struct Activity<'a> {
+    graph: &'a Graph,
+    anatomy: &'a Anatomy,
+    batch: &'a Batch,
+    /// By node.
+    rms: Vec<f64>,
+    similarity: Vec<(String, f64)>,
+    dead: Vec<(String, f64)>,
+    heads: Vec<Head>,
+    log_z: f64,
+    /// By token.
+    losses: Vec<f64>,
+    next: usize,
+}
+
+struct Head {
+    name: String,
+    entropy: f64,
+    sink: Option<f64>,
+    max_logit: Option<f64>,
+}
+
+impl<'a> Activity<'a> {
+    pub(super) fn new(graph: &'a Graph, anatomy: &'a Anatomy, batch: &'a Batch) -> Self {
+        Self {
+            graph,
+            anatomy,
+            batch,
+            rms: Vec::new(),
+            similarity: Vec::new(),
+            dead: Vec::new(),
+            heads: Vec::new(),
+            log_z: 0.0,
+            losses: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// The next node of the graph, and its value.
+    pub(super) fn see(&mut self, node: &Node, value: &[f32]) {
+        let id = self.graph.find(&node.name);
+        self.rms.push(activations::rms(value));
+        self.next += 1;
+        let Some(id) = id else { return };
+        if self.anatomy.stream.iter().any(|stage| stage.value == id) {
+            self.stage(node, value);
+        }
+        if self.anatomy.mlps.iter().any(|mlp| mlp.act == id) {
+            let share = activations::dead_share(value, node.width);
+            self.dead.push((node.name.clone(), share));
+        }
+        self.attend(id, value);
+        if id == self.graph.logits() {
+            self.log_z = activations::mean_log_z(value, node.width);
+            let rows = value.chunks_exact(node.width).zip(self.batch.targets());
+            self.losses = rows
+                .map(|(row, t)| activations::log_z(row) - f64::from(row[*t as usize]))
+                .collect();
+        }
+    }
+
+    fn stage(&mut self, node: &Node, value: &[f32]) {
+        let sequences = (0..self.batch.sequences()).filter_map(|i| {
+            let rows = self.batch.rows(i);
+            activations::token_similarity(
+                &value[rows.start * node.width..rows.end * node.width],
+                node.width,
+            )
+        });
+        let all: Vec<f64> = sequences.collect();
+        let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
+        self.similarity.push((node.name.clone(), mean));
+    }
+
+    /// Scores and weights of the first sequence, made again from what an attention reads.
+    fn attend(&mut self, id: ValueId, value: &[f32]) {
+        let rows = self.batch.rows(0).len();
+        for part in self.anatomy.attentions.iter().filter(|part| part.qkv == id) {
+            let width = self.graph.node(id).width;
+            let weights = AttentionWeights::new(&part.op, &value[..rows * width]);
+            self.heads.extend((0..part.op.heads).map(|head| Head {
+                name: format!("{}.head{head}", part.name),
+                entropy: activations::attention_entropy(weights.head(head), rows),
+                sink: activations::sink_mass(weights.head(head), rows),
+                max_logit: activations::max_logit(weights.head_scores(head)),
+            }));
+        }
+    }
+
+    /// All of it.
+    pub(super) fn tell(self, rarity: &Rarity) -> Vec<Series> {
+        let heads = |of: fn(&Head) -> Option<f64>| {
+            self.heads
+                .iter()
+                .filter_map(|head| Some((head.name.clone(), of(head)?)))
+                .collect()
+        };
+        let told = [
+            (Measure::ActivationRms, self.sizes()),
+            (Measure::WriteRatio, self.writes()),
+            (Measure::AttentionEntropy, heads(|head| Some(head.entropy))),
+            (Measure::SinkMass, heads(|head| head.sink)),
+            (Measure::MaxAttentionLogit, heads(|head| head.max_logit)),
+            (Measure::LogZ, vec![("logits".to_owned(), self.log_z)]),
+            (Measure::LossByPosition, self.by_position()),
+            (Measure::InContextScore, self.in_context()),
+            (
+                Measure::LossByFrequency,
+                rarity.split(self.batch.targets(), &self.losses),
+            ),
+            (Measure::TokenSimilarity, self.similarity),
+            (Measure::DeadShare, self.dead),
+        ];
+        told.into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(measure, values)| series(measure, values))
+            .collect()
+    }
+
+    /// Of the stream at every depth, and of what norms make of it.
+    fn sizes(&self) -> Vec<(String, f64)> {
+        let wanted = |(i, node): &(usize, &Node)| {
+            let stage = self
+                .anatomy
+                .stream
+                .iter()
+                .any(|stage| stage.value.index() == *i);
+            let norm = match node.op {
+                Op::Norm { .. } => true,
+                Op::TokenEmbedding { .. }
+                | Op::PositionEmbedding { .. }
+                | Op::Sinusoid
+                | Op::Add { .. }
+                | Op::Linear { .. }
+                | Op::HeadNorm { .. }
+                | Op::Rotary { .. }
+                | Op::Attention { .. }
+                | Op::Activate { .. }
+                | Op::Gate { .. }
+                | Op::Dropout { .. } => false,
+            };
+            stage || norm
+        };
+        let nodes = self.graph.nodes().iter().enumerate().filter(wanted);
+        nodes
+            .map(|(i, node)| (node.name.clone(), self.rms[i]))
+            .collect()
+    }
+
+    /// Of every addition to the stream inside a block.
+    fn writes(&self) -> Vec<(String, f64)> {
+        let ratio = |node: &Node| match node.op {
+            Op::Add { a, b } if node.name.starts_with("block") => {
+                let (stream, write) = (self.rms[a.index()], self.rms[b.index()]);
+                (stream > 0.0).then(|| (node.name.clone(), write / stream))
+            }
+            Op::Add { .. }
+            | Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Norm { .. }
+            | Op::Linear { .. }
+            | Op::HeadNorm { .. }
+            | Op::Rotary { .. }
+            | Op::Attention { .. }
+            | Op::Activate { .. }
+            | Op::Gate { .. }
+            | Op::Dropout { .. } => None,
+        };
+        self.graph.nodes().iter().filter_map(ratio).collect()
+    }
+
+    /// Mean losses at positions 0, 1, 2 to 3, 4 to 7, and so on.
+    fn by_position(&self) -> Vec<(String, f64)> {
+        let longest = (0..self.batch.sequences())
+            .map(|i| self.batch.rows(i).len())
+            .max();
+        let octaves = longest.map_or(0, |n| usize::BITS - (n - 1).leading_zeros() + 1);
+        (0..octaves)
+            .map(|octave| {
+                if octave == 0 {
+                    0..1
+                } else {
+                    1 << (octave - 1)..1 << octave
+                }
+            })
+            .filter_map(|places| {
+                let loss = self.mean_at(|t, _| places.contains(&t))?;
+                let last = places.end - 1;
+                let name = if places.start == last {
+                    last.to_string()
+                } else {
+                    format!("{}-{last}", places.start)
+                };
+                Some((name, loss))
+            })
+            .collect()
+    }
+
+    /// What the second half of a sequence gains over its first.
+    fn in_context(&self) -> Vec<(String, f64)> {
+        let late = self.mean_at(|t, n| 2 * t >= n);
+        let early = self.mean_at(|t, n| 2 * t < n);
+        let gain = early.zip(late).map(|(early, late)| early - late);
+        gain.map(|gain| ("all".to_owned(), gain))
+            .into_iter()
+            .collect()
+    }
+
+    /// The mean loss of the tokens whose position, in a sequence of so many, is `wanted`.
+    fn mean_at(&self, wanted: impl Fn(usize, usize) -> bool) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0u32);
+        for i in 0..self.batch.sequences() {
+            let rows = self.batch.rows(i);
+            for t in (0..rows.len()).filter(|t| wanted(*t, rows.len())) {
+                (sum, count) = (sum + self.losses[rows.start + t], count + 1);
+            }
+        }
+        (count > 0).then(|| sum / f64::from(count))
+    }
+}
+
+fn series(measure: Measure, values: Vec<(String, f64)>) -> Series {
+    let (at, values) = values.into_iter().unzip();
+    Series {
+        measure: measure.name().into(),
+        at,
+        values,
+    }
+}
+
+/// How common each token is in the training split: which of three classes it belongs to.
+#[derive(Debug, Default)]
+pub(super) struct Rarity {
+    classes: Vec<usize>,
+}
+
+/// The classes: the commonest tokens that make up half of the text, the next that make up four tenths, the rest.
+const CLASSES: [(&str, f64); 3] = [("common", 0.5), ("middling", 0.9), ("rare", 1.0)];
+
+impl Rarity {
+    pub(super) fn of(corpus: &Corpus) -> Self {
+        let tokens = corpus.train().tokens().to_vec();
+        let mut counts = vec![0u64; corpus.tokenizer().vocab_size()];
+        for token in &tokens {
+            counts[*token as usize] += 1;
+        }
+        let mut by_count: Vec<usize> = (0..counts.len()).collect();
+        by_count.sort_by_key(|token| (std::cmp::Reverse(counts[*token]), *token));
+        let (mut classes, mut before) = (vec![CLASSES.len() - 1; counts.len()], 0);
+        for token in by_count {
+            let share = before as f64 / tokens.len().max(1) as f64;
+            let class = CLASSES.iter().position(|(_, up_to)| share < *up_to);
+            classes[token] = class.unwrap_or(CLASSES.len() - 1);
+            before += counts[token];
+        }
+        Self { classes }
+    }
+
+    /// The mean of `losses` over the targets of each class that has some.
+    fn split(&self, targets: &[u32], losses: &[f64]) -> Vec<(String, f64)> {
+        let of = |(class, (name, _)): (usize, &(&str, f64))| {
+            let own = targets
+                .iter()
+                .zip(losses)
+                .filter(|(t, _)| self.classes[**t as usize] == class);
+            let own: Vec<f64> = own.map(|(_, loss)| *loss).collect();
+            let mean = own.iter().sum::<f64>() / own.len() as f64;
+            (!own.is_empty()).then(|| ((*name).to_owned(), mean))
+        };
+        CLASSES.iter().enumerate().filter_map(of).collect()
+    }
+}

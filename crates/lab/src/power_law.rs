@@ -1,0 +1,261 @@
+//! Losses as a power of size: the scaling laws of language models.
+//!
+//! [`fit`] finds `L(N) = A · N^-alpha` (Kaplan et al. 2020, "Scaling laws for neural language models") and
+//! [`fit_with_floor`] `L(N) = E + A · N^-alpha` (Hoffmann et al. 2022, "Training compute-optimal large language
+//! models"), both by least squares of `ln L`: a tenth too much weighs the same at every size.
+
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// A law and how well it fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PowerLaw {
+    /// E: the loss that no size goes below, in nats; 0 for the law without one.
+    pub floor: f64,
+    /// A, in nats: what a size of 1 would lose above the floor.
+    pub scale: f64,
+    /// alpha: twice the size multiplies what is above the floor by `2^-alpha`.
+    pub exponent: f64,
+    /// The standard error of alpha; `None` where there are no more points than parameters. Of the law with a
+    /// floor it is that of the linear approximation at the minimum.
+    pub exponent_error: Option<f64>,
+    /// The share of the variance of `ln L` that the law explains.
+    pub r_squared: f64,
+}
+
+impl PowerLaw {
+    /// The loss at a size, in nats.
+    pub fn loss_at(&self, size: f64) -> f64 {
+        self.floor + self.scale * size.powf(-self.exponent)
+    }
+}
+
+/// The law without a floor through `points`, sizes and losses.
+///
+/// # Errors
+/// With fewer than two different sizes, or a size or loss that is no finite number above 0.
+pub fn fit(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> {
+    let points = Logs::of(points, 2)?;
+    Ok(points.law(points.line(0.0), 2))
+}
+
+/// The law with a floor through `points`, sizes and losses. Where none above 0 fits better, the floor is 0.
+///
+/// # Errors
+/// With fewer than three different sizes, or a size or loss that is no finite number above 0.
+pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> {
+    let points = Logs::of(points, 3)?;
+    let flat = points.line(0.0);
+    let found = points.refine(points.beginning());
+    Ok(if points.squares(found) < points.squares(flat) {
+        points.law(found, 3)
+    } else {
+        points.law(flat, 2)
+    })
+}
+
+/// The parameters E, ln A at the mean of `ln N`, and alpha.
+type Theta = [f64; 3];
+
+/// The points as they are fitted.
+struct Logs {
+    /// `ln N` less its mean, so that A and alpha are nearly independent.
+    x: Vec<f64>,
+    x_mean: f64,
+    losses: Vec<f64>,
+}
+
+impl Logs {
+    fn of(points: &[(f64, f64)], parameters: usize) -> Result<Self, PowerLawError> {
+        let is_fine = |v: f64| v.is_finite() && v > 0.0;
+        if let Some(&(size, loss)) = points.iter().find(|(n, l)| !is_fine(*n) || !is_fine(*l)) {
+            return Err(PowerLawError::Point { size, loss });
+        }
+        let mut sizes: Vec<f64> = points.iter().map(|p| p.0).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        if sizes.len() < parameters {
+            let found = sizes.len();
+            return Err(PowerLawError::TooFew { parameters, found });
+        }
+        let logs: Vec<f64> = points.iter().map(|p| p.0.ln()).collect();
+        let x_mean = logs.iter().sum::<f64>() / logs.len() as f64;
+        Ok(Self {
+            x: logs.iter().map(|x| x - x_mean).collect(),
+            x_mean,
+            losses: points.iter().map(|p| p.1).collect(),
+        })
+    }
+
+    fn lowest(&self) -> f64 {
+        self.losses.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The line of least squares through `ln (L - floor)`.
+    fn line(&self, floor: f64) -> Theta {
+        let y: Vec<f64> = self.losses.iter().map(|l| (l - floor).ln()).collect();
+        let mean = y.iter().sum::<f64>() / y.len() as f64;
+        let xy: f64 = self.x.iter().zip(&y).map(|(x, y)| x * (y - mean)).sum();
+        let xx: f64 = self.x.iter().map(|x| x * x).sum();
+        [floor, mean, -xy / xx]
+    }
+
+    /// What the law leaves of `ln L`, and its derivatives by the parameters.
+    fn residuals(&self, [floor, scale, exponent]: Theta) -> impl Iterator<Item = (f64, Theta)> {
+        self.x.iter().zip(&self.losses).map(move |(x, loss)| {
+            let above = (scale - exponent * x).exp();
+            let fitted = floor + above;
+            let share = above / fitted;
+            (loss.ln() - fitted.ln(), [1.0 / fitted, share, -x * share])
+        })
+    }
+
+    fn squares(&self, theta: Theta) -> f64 {
+        self.residuals(theta).map(|(r, _)| r * r).sum()
+    }
+
+    /// The best of [`Logs::line`] over floors evenly spaced below the lowest loss.
+    fn beginning(&self) -> Theta {
+        let candidate = |k: u32| self.line(self.lowest() * f64::from(k) / f64::from(FLOORS));
+        (1..FLOORS)
+            .map(candidate)
+            .min_by(|a, b| self.squares(*a).total_cmp(&self.squares(*b)))
+            .unwrap_or_else(|| self.line(0.0))
+    }
+
+    /// Levenberg and Marquardt's descent (Marquardt 1963) from `theta`, until no step is any better.
+    fn refine(&self, mut theta: Theta) -> Theta {
+        let mut damping = 1e-3;
+        for _ in 0..MOST_STEPS {
+            let next = self.step(theta, damping);
+            if self.squares(next) < self.squares(theta) {
+                theta = next;
+                damping /= 10.0;
+            } else if damping < MOST_DAMPING {
+                damping *= 10.0;
+            } else {
+                break;
+            }
+        }
+        theta
+    }
+
+    /// A damped step of Gauss and Newton's, with the floor kept at 0 or above.
+    fn step(&self, theta: Theta, damping: f64) -> Theta {
+        let (mut normal, gradient) = self.normal(theta);
+        for (i, row) in normal.iter_mut().enumerate() {
+            row[i] *= 1.0 + damping;
+        }
+        let by = solve(normal, gradient).unwrap_or([0.0; 3]);
+        [
+            (theta[0] + by[0]).max(0.0),
+            theta[1] + by[1],
+            theta[2] + by[2],
+        ]
+    }
+
+    /// `JᵀJ` and `Jᵀr`.
+    fn normal(&self, theta: Theta) -> ([Theta; 3], Theta) {
+        let (mut normal, mut gradient) = ([[0.0; 3]; 3], [0.0; 3]);
+        for (residual, d) in self.residuals(theta) {
+            for i in 0..3 {
+                gradient[i] += d[i] * residual;
+                for j in 0..3 {
+                    normal[i][j] += d[i] * d[j];
+                }
+            }
+        }
+        (normal, gradient)
+    }
+
+    fn law(&self, theta: Theta, parameters: usize) -> PowerLaw {
+        let [floor, scale, exponent] = theta;
+        let y: Vec<f64> = self.losses.iter().map(|l| l.ln()).collect();
+        let mean = y.iter().sum::<f64>() / y.len() as f64;
+        let total: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();
+        let left = self.squares(theta);
+        PowerLaw {
+            floor,
+            scale: (scale + exponent * self.x_mean).exp(),
+            exponent,
+            exponent_error: self.exponent_error(theta, parameters),
+            r_squared: if total == 0.0 {
+                1.0
+            } else {
+                1.0 - left / total
+            },
+        }
+    }
+
+    /// The root of alpha's place in `s² (JᵀJ)⁻¹`, with the parameters that were fitted.
+    fn exponent_error(&self, theta: Theta, parameters: usize) -> Option<f64> {
+        let freedom = self.x.len().checked_sub(parameters).filter(|n| *n > 0)?;
+        let (mut normal, _) = self.normal(theta);
+        if parameters == 2 {
+            // No floor: its row and column say nothing about the others.
+            normal[0] = [1.0, 0.0, 0.0];
+            normal.iter_mut().skip(1).for_each(|row| row[0] = 0.0);
+        }
+        let variance = self.squares(theta) / freedom as f64;
+        let column = solve(normal, [0.0, 0.0, 1.0])?;
+        Some((variance * column[2].max(0.0)).sqrt())
+    }
+}
+
+const FLOORS: u32 = 64;
+const MOST_STEPS: u32 = 500;
+const MOST_DAMPING: f64 = 1e12;
+
+/// The solution of three equations, by Cramer's rule; `None` where they have none or many.
+fn solve(m: [Theta; 3], b: Theta) -> Option<Theta> {
+    let whole = determinant(m);
+    let with = |column: usize| {
+        let mut m = m;
+        for (row, b) in m.iter_mut().zip(b) {
+            row[column] = b;
+        }
+        determinant(m) / whole
+    };
+    let found = [with(0), with(1), with(2)];
+    found.iter().all(|x| x.is_finite()).then_some(found)
+}
+
+fn determinant([a, b, c]: [Theta; 3]) -> f64 {
+    a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0])
+        + a[2] * (b[0] * c[1] - b[1] * c[0])
+}
+
+/// Why there is no law.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PowerLawError {
+    Point {
+        size: f64,
+        loss: f64,
+    },
+    /// `found` different sizes.
+    TooFew {
+        parameters: usize,
+        found: usize,
+    },
+}
+
+impl fmt::Display for PowerLawError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Point { size, loss } => write!(
+                f,
+                "a power law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
+                 size {size}; leave out runs that diverged"
+            ),
+            Self::TooFew { parameters, found } => write!(
+                f,
+                "a power law with {parameters} parameters needs at least {parameters} different sizes, \
+                 found {found}; train more sizes"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for PowerLawError {}

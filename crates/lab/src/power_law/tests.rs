@@ -1,0 +1,152 @@
+//! Laws that are known because the points were made by them, and closed forms.
+
+use super::*;
+
+const SIZES: [f64; 6] = [1e3, 1e4, 3e4, 1e5, 1e6, 4e7];
+
+fn made(floor: f64, scale: f64, exponent: f64) -> Vec<(f64, f64)> {
+    let point = |n: f64| (n, floor + scale * n.powf(-exponent));
+    SIZES.map(point).to_vec()
+}
+
+fn close(a: f64, b: f64, within: f64) {
+    assert!((a - b).abs() <= within * b.abs(), "{a} is not {b}");
+}
+
+#[test]
+fn a_law_is_found_from_its_points() {
+    // Kaplan et al.: N_c = 8.8e13 and alpha = 0.076, that is A = N_c^alpha.
+    let kaplan = 8.8e13f64.powf(0.076);
+    for (scale, exponent) in [(kaplan, 0.076), (3.0, 0.5), (2.0, 0.0), (1.5, -0.1)] {
+        let law = fit(&made(0.0, scale, exponent)).unwrap();
+        close(law.scale, scale, 1e-10);
+        assert!((law.exponent - exponent).abs() < 1e-12, "{law:?}");
+        assert!(law.exponent_error.unwrap() < 1e-12);
+        assert!((law.r_squared - 1.0).abs() < 1e-9 || exponent == 0.0);
+        assert_eq!(law.floor, 0.0);
+        close(law.loss_at(1e5), scale * 1e5f64.powf(-exponent), 1e-10);
+    }
+}
+
+#[test]
+fn a_law_with_a_floor_is_found_from_its_points() {
+    // The first is Hoffmann et al.'s: E = 1.69, A = 406.4, alpha = 0.34.
+    for (floor, scale, exponent) in [
+        (1.69, 406.4, 0.34),
+        (0.1, 2.0, 0.05),
+        (3.0, 50.0, 0.9),
+        (1.0, 5.0, 0.2),
+    ] {
+        let law = fit_with_floor(&made(floor, scale, exponent)).unwrap();
+        close(law.floor, floor, 1e-6);
+        close(law.scale, scale, 1e-6);
+        close(law.exponent, exponent, 1e-6);
+        close(law.r_squared, 1.0, 1e-9);
+        assert!(law.exponent_error.unwrap() < 1e-6);
+    }
+}
+
+#[test]
+fn without_a_floor_none_is_found() {
+    let law = fit_with_floor(&made(0.0, 10.0, 0.3)).unwrap();
+    assert!(law.floor < 1e-6, "{law:?}");
+    close(law.exponent, 0.3, 1e-6);
+}
+
+/// Bent downwards in log-log: a floor below 0 would fit better, and there is none.
+#[test]
+fn a_floor_is_never_below_zero() {
+    let points: Vec<(f64, f64)> = made(1.0, 20.0, 0.3)
+        .iter()
+        .map(|(n, l)| (*n, l.ln()))
+        .collect();
+    let law = fit_with_floor(&points).unwrap();
+    let straight = fit(&points).unwrap();
+    assert!(law.floor >= 0.0);
+    assert!(law.r_squared >= straight.r_squared);
+}
+
+/// Sizes e^-1, 1, e and logarithms of losses 1, 0.4, 0: slope -0.5, intercept 1.4 / 3, residuals
+/// 1/30, -2/30, 1/30; s² = (6 / 900) / 1, and the error is the root of s² / 2.
+#[test]
+fn errors_are_those_of_a_regression() {
+    let points: Vec<(f64, f64)> = [(-1.0f64, 1.0f64), (0.0, 0.4), (1.0, 0.0)]
+        .iter()
+        .map(|(x, y)| (x.exp(), y.exp()))
+        .collect();
+    let law = fit(&points).unwrap();
+    close(law.exponent, 0.5, 1e-12);
+    close(law.scale, (1.4f64 / 3.0).exp(), 1e-12);
+    let left = 6.0 / 900.0;
+    close(law.exponent_error.unwrap(), (left / 2.0f64).sqrt(), 1e-9);
+    let total = 1.0 + 0.16 - 3.0 * (1.4f64 / 3.0).powi(2);
+    close(law.r_squared, 1.0 - left / total, 1e-12);
+}
+
+/// At the minimum the derivative of the sum of squares is 0 along every parameter: checked by differences.
+#[test]
+fn noisy_points_are_fitted_at_a_minimum() {
+    let noise = [0.01, -0.02, 0.015, 0.005, -0.01, 0.012];
+    let points: Vec<(f64, f64)> = made(1.2, 30.0, 0.4)
+        .iter()
+        .zip(noise)
+        .map(|((n, l), e)| (*n, l * (1.0 + e)))
+        .collect();
+    let law = fit_with_floor(&points).unwrap();
+    let squares = |floor: f64, scale: f64, exponent: f64| -> f64 {
+        let law = PowerLaw {
+            floor,
+            scale,
+            exponent,
+            ..law
+        };
+        points
+            .iter()
+            .map(|(n, l)| (l.ln() - law.loss_at(*n).ln()).powi(2))
+            .sum()
+    };
+    let least = squares(law.floor, law.scale, law.exponent);
+    for by in [1e-4, -1e-4] {
+        let near = 1.0 + by;
+        assert!(squares(law.floor * near, law.scale, law.exponent) > least);
+        assert!(squares(law.floor, law.scale * near, law.exponent) > least);
+        assert!(squares(law.floor, law.scale, law.exponent * near) > least);
+    }
+    assert!(law.floor > 0.0);
+    let off = (law.exponent - 0.4).abs();
+    assert!(off < 4.0 * law.exponent_error.unwrap(), "{law:?}");
+}
+
+#[test]
+fn as_many_points_as_parameters_have_no_error() {
+    let points = made(1.0, 9.0, 0.3);
+    assert_eq!(fit(&points[..2]).unwrap().exponent_error, None);
+    assert_eq!(fit_with_floor(&points[..3]).unwrap().exponent_error, None);
+}
+
+#[test]
+fn sentences() {
+    let said = |r: Result<PowerLaw, PowerLawError>| r.unwrap_err().to_string();
+    assert_eq!(
+        said(fit(&[(1e3, 2.0), (1e3, 2.1)])),
+        "a power law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
+    );
+    assert_eq!(
+        said(fit_with_floor(&made(1.0, 1.0, 0.1)[..2])),
+        "a power law with 3 parameters needs at least 3 different sizes, found 2; train more sizes"
+    );
+    for (size, loss) in [
+        (1e3, f64::NAN),
+        (1e3, 0.0),
+        (-1.0, 2.0),
+        (f64::INFINITY, 2.0),
+    ] {
+        assert_eq!(
+            said(fit(&[(10.0, 3.0), (size, loss)])),
+            format!(
+                "a power law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
+                 size {size}; leave out runs that diverged"
+            )
+        );
+    }
+}

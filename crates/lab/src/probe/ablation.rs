@@ -1,0 +1,158 @@
+//! What the loss is without a part (Michel et al. 2019): its output set to zero, or to its mean over the text.
+//!
+//! What is set: of a **head**, its columns of the heads' outputs, before the projection `c_proj`; the projection's bias
+//! stays. Of a whole **attention** or **MLP**, what it writes after its projection, the bias included, before it is
+//! added: zero is the model without that sublayer, where norms stand before sublayers and there is a residual. Where
+//! the norm comes after, the norm stays; without a residual, zero cuts the stream.
+
+use std::ops::Range;
+
+use gptlab_engine::{
+    Engine, Matrix,
+    cpu::{Trace, untouched},
+};
+use gptlab_model::{Batch, Node, ValueId};
+use serde::Serialize;
+
+use super::Subject;
+
+/// The losses of a model without each of its parts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ablations {
+    /// Of the whole model, in nats per token.
+    pub loss: f64,
+    /// Predictions that losses are means of.
+    pub predictions: usize,
+    pub parts: Vec<Ablation>,
+}
+
+/// By how much the loss is higher without a part, in nats per token.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ablation {
+    /// `block0.attn`, `block0.attn.head1`, `block0.mlp`.
+    pub part: String,
+    pub block: usize,
+    /// Nothing for whole sublayers.
+    pub head: Option<usize>,
+    pub zero_ablation: f64,
+    pub mean_ablation: f64,
+}
+
+/// Columns of a node's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    pub node: ValueId,
+    pub columns: Range<usize>,
+}
+
+/// What stands in a part's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    Zero,
+    /// The column's mean over all tokens of the batch, in the model as it is.
+    Mean,
+}
+
+impl Subject {
+    /// Every part's ablations on `batch`.
+    pub fn ablations(&mut self, batch: &Batch) -> Ablations {
+        let trace = self.engine.trace(batch, &mut untouched);
+        let loss = trace.mean_loss();
+        let parts = self.parts().into_iter().map(|(name, block, head, what)| {
+            let what = [what];
+            let mut without = |instead| self.loss_without(batch, &trace, &what, instead) - loss;
+            Ablation {
+                part: name,
+                block,
+                head,
+                zero_ablation: without(Instead::Zero),
+                mean_ablation: without(Instead::Mean),
+            }
+        });
+        Ablations {
+            parts: parts.collect(),
+            loss,
+            predictions: batch.tokens(),
+        }
+    }
+
+    /// The mean loss of `batch` with `instead` in the place of all of `parts` at once. `trace` is of the same batch.
+    pub fn loss_without(
+        &mut self,
+        batch: &Batch,
+        trace: &Trace,
+        parts: &[Columns],
+        instead: Instead,
+    ) -> f64 {
+        let graph = self.engine.graph();
+        let place = |part: &Columns| {
+            let row = match instead {
+                Instead::Zero => vec![0.0; part.columns.len()],
+                Instead::Mean => means(trace.of(part.node), &part.columns),
+            };
+            (
+                graph.node(part.node).name.clone(),
+                part.columns.clone(),
+                row,
+            )
+        };
+        let places: Vec<(String, Range<usize>, Vec<f32>)> = parts.iter().map(place).collect();
+        let losses = self
+            .engine
+            .losses_with(batch, &mut |node: &Node, value: &mut [f32]| {
+                for (_, columns, row) in places.iter().filter(|(name, ..)| *name == node.name) {
+                    let rows = value.chunks_mut(node.width);
+                    rows.for_each(|value| value[columns.clone()].copy_from_slice(row));
+                }
+            });
+        losses.iter().sum::<f64>() / losses.len() as f64
+    }
+
+    /// Name, block, head and place of every attention, each of its heads, and every MLP, in the model's order.
+    fn parts(&self) -> Vec<(String, usize, Option<usize>, Columns)> {
+        let mut parts = Vec::new();
+        let all = |node: ValueId| Columns {
+            node,
+            columns: 0..self.engine.graph().node(node).width,
+        };
+        for attention in &self.anatomy.attentions {
+            let (name, block) = (&attention.name, attention.block);
+            parts.push((name.clone(), block, None, all(attention.out)));
+            for head in 0..attention.op.heads {
+                let name = format!("{name}.head{head}");
+                parts.push((name, block, Some(head), self.head_columns(attention, head)));
+            }
+        }
+        for mlp in &self.anatomy.mlps {
+            parts.push((mlp.name.clone(), mlp.block, None, all(mlp.out)));
+        }
+        parts
+            .sort_by_key(|(_, _, head, place)| (self.sublayer_of(place.node), head.map(|h| h + 1)));
+        parts
+    }
+
+    /// The columns of one head's output.
+    pub fn head_columns(&self, attention: &super::anatomy::AttentionPart, head: usize) -> Columns {
+        let width = attention.op.head_dim;
+        Columns {
+            node: attention.mix,
+            columns: head * width..(head + 1) * width,
+        }
+    }
+
+    /// Where in the graph the sublayer of a node writes.
+    fn sublayer_of(&self, node: ValueId) -> ValueId {
+        let attention = self.anatomy.attentions.iter().find(|a| a.mix == node);
+        attention.map_or(node, |a| a.out)
+    }
+}
+
+fn means(value: &Matrix, columns: &Range<usize>) -> Vec<f32> {
+    let mut sums = vec![0.0f64; columns.len()];
+    for row in value.values.chunks(value.cols) {
+        let pairs = sums.iter_mut().zip(&row[columns.clone()]);
+        pairs.for_each(|(s, x)| *s += f64::from(*x));
+    }
+    let mean = |s: f64| (s / value.rows as f64) as f32;
+    sums.into_iter().map(mean).collect()
+}

@@ -1,0 +1,95 @@
+//! How large and how alike activations are, from the embedding to the logits.
+
+use gptlab_engine::{Engine, Matrix, cpu::Trace};
+use gptlab_model::{Graph, ValueId};
+use serde::Serialize;
+
+use super::{
+    Subject,
+    activations::{dead_share, mean_log_z, rms, token_similarity, write_ratio},
+};
+
+/// Activations on one prompt.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Flow {
+    /// The stream at each depth.
+    pub stream: Vec<StageFlow>,
+    /// What each sublayer does to it.
+    pub parts: Vec<PartFlow>,
+    pub log_z: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageFlow {
+    /// `embedding`, `block0`, …
+    pub name: String,
+    pub activation_rms: f64,
+    /// Nothing on a prompt of one token.
+    pub token_similarity: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartFlow {
+    /// `block0.attn`, `block0.mlp`.
+    pub part: String,
+    pub block: usize,
+    /// Nothing where there is no residual.
+    pub write_ratio: Option<f64>,
+    /// Nothing for attention.
+    pub dead_share: Option<f64>,
+}
+
+impl Subject {
+    /// The flow through one prompt, of which `trace` is.
+    pub fn flow(&self, trace: &Trace) -> Flow {
+        let graph = self.engine.graph();
+        let stage = |stage: &super::anatomy::Stage| {
+            let value = trace.of(stage.value);
+            StageFlow {
+                name: stage.name.clone(),
+                activation_rms: rms(&value.values),
+                token_similarity: token_similarity(&value.values, value.cols),
+            }
+        };
+        let ratio = |out: ValueId| {
+            let stream = added_to(graph, out)?;
+            write_ratio(&trace.of(out).values, &trace.of(stream).values)
+        };
+        let attentions = self.anatomy.attentions.iter().map(|a| PartFlow {
+            part: a.name.clone(),
+            block: a.block,
+            write_ratio: ratio(a.out),
+            dead_share: None,
+        });
+        let mlps = self.anatomy.mlps.iter().map(|m| {
+            let units: &Matrix = trace.of(m.act);
+            PartFlow {
+                part: m.name.clone(),
+                block: m.block,
+                write_ratio: ratio(m.out),
+                dead_share: Some(dead_share(&units.values, units.cols)),
+            }
+        });
+        let logits = trace.logits();
+        Flow {
+            stream: self.anatomy.stream.iter().map(stage).collect(),
+            parts: attentions.chain(mlps).collect(),
+            log_z: mean_log_z(&logits.values, logits.cols),
+        }
+    }
+}
+
+/// What `write` is added to, itself or after its dropout; `None` where it is added to nothing.
+fn added_to(graph: &Graph, write: ValueId) -> Option<ValueId> {
+    let reader = graph
+        .nodes()
+        .iter()
+        .find(|n| n.op.inputs().contains(&write))?;
+    match reader.op.inputs()[..] {
+        [a, b] => Some(if a == write { b } else { a }),
+        [_] if reader.name.rsplit('.').next() == Some("drop") => {
+            added_to(graph, graph.find(&reader.name)?)
+        }
+        _ => None,
+    }
+}

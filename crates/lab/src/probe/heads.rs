@@ -1,0 +1,168 @@
+//! What each head looks at: its map on a prompt, and how it answers to random tokens that come twice.
+
+use gptlab_engine::{
+    AttentionWeights, Matrix,
+    cpu::{Trace, untouched},
+};
+use gptlab_model::{Batch, random::Stream};
+use serde::Serialize;
+
+use super::{
+    Subject,
+    activations::{attention_entropy, max_logit, sink_mass},
+    anatomy::AttentionPart,
+    subject::{ProbeError, Prompt},
+};
+
+/// One head on one prompt.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeadMap {
+    /// E.g. `block0.attn`.
+    pub part: String,
+    pub block: usize,
+    pub head: usize,
+    pub attention_entropy: f64,
+    /// Nothing on a prompt of one token.
+    pub sink_mass: Option<f64>,
+    pub max_attention_logit: Option<f64>,
+    /// `[query][key]`.
+    pub weights: Vec<Vec<f32>>,
+}
+
+/// One head on random tokens that come twice (Olsson et al. 2022).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeadScores {
+    pub part: String,
+    pub block: usize,
+    pub head: usize,
+    pub previous_token: f64,
+    pub duplicate_token: f64,
+    pub induction: f64,
+}
+
+/// A model on random tokens that come twice.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Repeated {
+    /// How many different tokens come twice in a sequence.
+    pub length: usize,
+    pub sequences: usize,
+    /// Mean loss in nats of the predictions within the first half, which nobody can make.
+    pub first_loss: f64,
+    /// The same within the second half: copying makes it fall.
+    pub second_loss: f64,
+    pub heads: Vec<HeadScores>,
+}
+
+const SEQUENCES: usize = 8;
+const LONGEST: usize = 50;
+
+impl Subject {
+    /// The map of every head on `prompt`, of which `trace` is.
+    pub fn attention(&self, prompt: &Prompt, trace: &Trace) -> Vec<HeadMap> {
+        let n = prompt.tokens.len();
+        let parts = self.anatomy.attentions.iter();
+        let maps = parts.flat_map(|part| {
+            let weights = weights(part, trace, 0..n);
+            (0..part.op.heads).map(move |head| head_map(part, &weights, head))
+        });
+        maps.collect()
+    }
+
+    /// Every head on sequences `[r][r]`, where `r` is a random order of different tokens drawn from `seed`: half a
+    /// context, at most 50 and at most the vocabulary. `None` where that leaves fewer than two.
+    ///
+    /// # Errors
+    /// Never, for the model's own tokens.
+    pub fn repeated(&mut self, seed: u64) -> Result<Option<Repeated>, ProbeError> {
+        let vocab = self.model.vocab_size();
+        let length = (self.block_size() / 2).min(vocab).min(LONGEST);
+        if length < 2 {
+            return Ok(None);
+        }
+        let batch = repeated_batch(self, length, seed)?;
+        let trace = self.engine.trace(&batch, &mut untouched);
+        let mean_loss = |from: usize, to: usize| {
+            let rows = (0..SEQUENCES).flat_map(|i| batch.rows(i).skip(from).take(to - from));
+            rows.map(|r| trace.losses()[r]).sum::<f64>() / (SEQUENCES * (to - from)) as f64
+        };
+        Ok(Some(Repeated {
+            length,
+            sequences: SEQUENCES,
+            first_loss: mean_loss(0, length - 1),
+            second_loss: mean_loss(length, 2 * length - 1),
+            heads: scores(&self.anatomy.attentions, &batch, &trace, length),
+        }))
+    }
+}
+
+fn head_map(part: &AttentionPart, weights: &AttentionWeights, head: usize) -> HeadMap {
+    let (of_head, n) = (weights.head(head), weights.tokens);
+    let narrow = |row: &[f64]| row.iter().map(|w| *w as f32).collect();
+    HeadMap {
+        part: part.name.clone(),
+        block: part.block,
+        head,
+        attention_entropy: attention_entropy(of_head, n),
+        sink_mass: sink_mass(of_head, n),
+        max_attention_logit: max_logit(weights.head_scores(head)),
+        weights: of_head.chunks(n).map(narrow).collect(),
+    }
+}
+
+/// The weights of `part` on the sequence that is these rows of the trace.
+fn weights(part: &AttentionPart, trace: &Trace, rows: std::ops::Range<usize>) -> AttentionWeights {
+    let qkv: &Matrix = trace.of(part.qkv);
+    let qkv = &qkv.values[rows.start * qkv.cols..rows.end * qkv.cols];
+    AttentionWeights::new(&part.op, qkv)
+}
+
+fn scores(parts: &[AttentionPart], batch: &Batch, trace: &Trace, length: usize) -> Vec<HeadScores> {
+    let of_part = |part: &AttentionPart| {
+        let sequences = (0..SEQUENCES).map(|i| weights(part, trace, batch.rows(i)));
+        let sequences: Vec<AttentionWeights> = sequences.collect();
+        let mean = |head, queries: std::ops::Range<usize>, back: usize| {
+            let count = (sequences.len() * queries.len()) as f64;
+            let looks = sequences.iter().flat_map(|w| {
+                let queries = queries.clone();
+                queries.map(move |q| w.at(head, q, q - back))
+            });
+            looks.sum::<f64>() / count
+        };
+        let second = length..2 * length;
+        let of_head = |head| HeadScores {
+            part: part.name.clone(),
+            block: part.block,
+            head,
+            previous_token: mean(head, 1..2 * length, 1),
+            duplicate_token: mean(head, second.clone(), length),
+            induction: mean(head, second.clone(), length - 1),
+        };
+        (0..part.op.heads).map(of_head).collect::<Vec<_>>()
+    };
+    parts.iter().flat_map(of_part).collect()
+}
+
+fn repeated_batch(subject: &Subject, length: usize, seed: u64) -> Result<Batch, ProbeError> {
+    let vocab = subject.model.vocab_size();
+    let sequences: Vec<(Vec<u32>, Vec<u32>)> = (0..SEQUENCES)
+        .map(|i| {
+            let inputs = repeated_tokens(vocab, length, seed, i as u32);
+            let mut targets = inputs.clone();
+            targets.rotate_left(1);
+            (inputs, targets)
+        })
+        .collect();
+    let pairs = sequences.iter().map(|(x, y)| (&x[..], &y[..]));
+    Ok(Batch::new(&subject.model, pairs)?)
+}
+
+/// `length` different tokens in a random order, twice.
+fn repeated_tokens(vocab: usize, length: usize, seed: u64, nth: u32) -> Vec<u32> {
+    let mut cursor = Stream::new(seed, "probe/repeated", nth).cursor();
+    let mut tokens: Vec<u32> = (0..vocab as u32).collect();
+    for i in 0..length {
+        tokens.swap(i, i + cursor.below(vocab - i));
+    }
+    tokens.truncate(length);
+    tokens.repeat(2)
+}

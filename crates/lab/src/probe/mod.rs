@@ -1,0 +1,30 @@
+//! The inside of a model: what it attends to, what it knows at which depth, which part does what.
+//!
+//! [`Measure`] is the table of everything measured: formula, unit, source, usual range. [`activations`] holds what
+//! any matrix can be asked, cheap enough for a training run. A [`Subject`] is a model to probe; its methods are the
+//! probes, one file each.
+
+mod ablation;
+pub mod activations;
+mod anatomy;
+mod attribution;
+mod copied;
+mod flow;
+mod heads;
+mod lens;
+mod measure;
+mod patching;
+mod subject;
+mod surprise;
+
+pub use ablation::{Ablation, Ablations, Columns, Instead};
+pub use anatomy::{Anatomy, AttentionPart, MlpPart, Stage};
+pub use attribution::{Attribution, Share};
+pub use copied::{Copied, longest_copied};
+pub use flow::{Flow, PartFlow, StageFlow};
+pub use heads::{HeadMap, HeadScores, Repeated};
+pub use lens::{LensCell, LensLayer};
+pub use measure::{Definition, Measure};
+pub use patching::{PatchedHead, PatchedStage, Patching};
+pub use subject::{Guess, ProbeError, Prompt, Subject};
+pub use surprise::Surprise;

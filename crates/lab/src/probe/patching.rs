@@ -1,0 +1,189 @@
+//! Activation patching (Meng et al. 2022; Zhang & Nanda 2024): which activations carry the difference between two
+//! prompts.
+//!
+//! The corrupted prompt runs with one activation of the clean run put in; the measure is how much of the difference
+//! between the two answers' logits, at the last position, comes back: 0 none of it, 1 all.
+
+use std::ops::Range;
+
+use gptlab_engine::{Engine, cpu::Trace};
+use gptlab_model::{Node, ValueId};
+use serde::Serialize;
+
+use super::{
+    Subject,
+    subject::{ProbeError, Prompt},
+};
+
+/// What each activation brings back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Patching {
+    pub clean: Vec<String>,
+    pub corrupted: Vec<String>,
+    /// The answer to the clean prompt, then that to the corrupted one.
+    pub answers: [String; 2],
+    /// Logit of the first answer minus that of the second after the clean prompt, and after the corrupted one.
+    pub clean_difference: f64,
+    pub corrupted_difference: f64,
+    /// The stream at each depth.
+    pub stream: Vec<PatchedStage>,
+    /// Each head at all positions at once.
+    pub heads: Vec<PatchedHead>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PatchedStage {
+    /// `embedding`, `block0`, …
+    pub name: String,
+    /// By position.
+    pub recovery: Vec<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PatchedHead {
+    pub part: String,
+    pub block: usize,
+    pub head: usize,
+    pub recovery: f64,
+}
+
+/// Rows and columns of a node's value.
+struct Piece {
+    node: ValueId,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+/// Both prompts and what is asked about them.
+struct Case<'a> {
+    corrupted: &'a Prompt,
+    clean: &'a Trace,
+    answers: [u32; 2],
+    /// After the clean prompt, and after the corrupted one.
+    differences: [f64; 2],
+}
+
+impl Subject {
+    /// Two answers from one text of two different tokens.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn answers(&self, text: &str) -> Result<[u32; 2], ProbeError> {
+        let tokens = self.tokenizer.encode(text).map_err(ProbeError::Unknown)?;
+        match tokens[..] {
+            [a, b] if a != b => Ok([a, b]),
+            _ => Err(ProbeError::Answers(text.to_owned())),
+        }
+    }
+
+    /// What each activation of `clean` recovers when put into the run of `corrupted`.
+    ///
+    /// # Errors
+    /// When the prompts differ in length, or not in what they make of the answers.
+    pub fn patching(
+        &mut self,
+        clean: &Prompt,
+        corrupted: &Prompt,
+        answers: [u32; 2],
+    ) -> Result<Patching, ProbeError> {
+        let lengths = [clean, corrupted].map(|p| p.tokens.len());
+        if lengths[0] != lengths[1] {
+            return Err(ProbeError::Unequal(lengths[0], lengths[1]));
+        }
+        let [trace, other] = [clean, corrupted].map(|prompt| self.trace(prompt));
+        let vocab = self.model.vocab_size();
+        let of_trace = |trace: &Trace| {
+            let logits = &trace.logits().values;
+            difference(&logits[logits.len() - vocab..], answers)
+        };
+        let differences = [of_trace(&trace), of_trace(&other)];
+        if differences[0] == differences[1] {
+            return Err(ProbeError::NoDifference);
+        }
+        let case = Case {
+            corrupted,
+            clean: &trace,
+            answers,
+            differences,
+        };
+        Ok(Patching {
+            clean: self.texts(&clean.tokens),
+            corrupted: self.texts(&corrupted.tokens),
+            answers: answers.map(|t| self.text(t)),
+            clean_difference: differences[0],
+            corrupted_difference: differences[1],
+            stream: self.patched_stream(&case, lengths[0]),
+            heads: self.patched_heads(&case, lengths[0]),
+        })
+    }
+
+    fn patched_stream(&mut self, case: &Case, tokens: usize) -> Vec<PatchedStage> {
+        let stages = self.anatomy.stream.clone();
+        let patched = |stage: super::anatomy::Stage| {
+            let columns = 0..self.engine.graph().node(stage.value).width;
+            let at = |t: usize| Piece {
+                node: stage.value,
+                rows: t..t + 1,
+                columns: columns.clone(),
+            };
+            let recovery = (0..tokens).map(|t| self.recovery(case, &at(t))).collect();
+            PatchedStage {
+                name: stage.name,
+                recovery,
+            }
+        };
+        stages.into_iter().map(patched).collect()
+    }
+
+    fn patched_heads(&mut self, case: &Case, tokens: usize) -> Vec<PatchedHead> {
+        let attentions = self.anatomy.attentions.clone();
+        let mut heads = Vec::new();
+        for attention in attentions {
+            for head in 0..attention.op.heads {
+                let place = self.head_columns(&attention, head);
+                let piece = Piece {
+                    node: place.node,
+                    rows: 0..tokens,
+                    columns: place.columns,
+                };
+                heads.push(PatchedHead {
+                    part: attention.name.clone(),
+                    block: attention.block,
+                    head,
+                    recovery: self.recovery(case, &piece),
+                });
+            }
+        }
+        heads
+    }
+
+    /// How much of the difference comes back with `piece` of the clean run.
+    fn recovery(&mut self, case: &Case, piece: &Piece) -> f64 {
+        let graph = self.engine.graph();
+        let name = |id| graph.node(id).name.clone();
+        let (patched, logits) = (name(piece.node), name(graph.logits()));
+        let clean = case.clean.of(piece.node);
+        let mut found = 0.0;
+        let batch = &case.corrupted.batch;
+        self.engine
+            .losses_with(batch, &mut |node: &Node, value: &mut [f32]| {
+                if node.name == patched {
+                    for row in piece.rows.clone() {
+                        let first = row * clean.cols;
+                        let at = first + piece.columns.start..first + piece.columns.end;
+                        value[at.clone()].copy_from_slice(&clean.values[at]);
+                    }
+                }
+                if node.name == logits {
+                    found = difference(&value[value.len() - node.width..], case.answers);
+                }
+            });
+        let [clean, corrupted] = case.differences;
+        // Nothing of a negative difference would be a negative zero.
+        (found - corrupted) / (clean - corrupted) + 0.0
+    }
+}
+
+fn difference(logits: &[f32], [a, b]: [u32; 2]) -> f64 {
+    f64::from(logits[a as usize]) - f64::from(logits[b as usize])
+}

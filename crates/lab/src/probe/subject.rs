@@ -1,0 +1,208 @@
+//! A model under the lens, and the text that is put into it.
+
+use std::fmt;
+
+use gptlab_data::{Tokenizer, UnknownCharacters};
+use gptlab_engine::{
+    Engine, ImportError,
+    cpu::{CpuEngine, Options, Trace, untouched},
+};
+use gptlab_model::{Batch, BatchError, Model, lower};
+use serde::Serialize;
+
+use super::{activations::log_softmax, anatomy::Anatomy};
+
+/// A model, its tokenizer, an engine that runs it, and where its parts are.
+#[derive(Debug)]
+pub struct Subject {
+    pub(super) model: Model,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) engine: CpuEngine,
+    pub(super) anatomy: Anatomy,
+}
+
+/// What cannot be probed, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeError {
+    Unknown(UnknownCharacters),
+    Batch(BatchError),
+    Engine(ImportError),
+    /// A text of too many tokens: (what it is, found, most).
+    TooLong(&'static str, usize, usize),
+    /// A text without the two tokens that one prediction takes.
+    TooShort(&'static str),
+    /// Clean and corrupted prompts of different lengths, in tokens.
+    Unequal(usize, usize),
+    /// Answers that are not two different tokens.
+    Answers(String),
+    /// Clean and corrupted prompts between which the answers' logits do not differ.
+    NoDifference,
+}
+
+impl fmt::Display for ProbeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(e) => e.fmt(f),
+            Self::Batch(e) => e.fmt(f),
+            Self::Engine(e) => e.fmt(f),
+            Self::TooLong(what, found, most) => write!(
+                f,
+                "the {what} has {found} tokens and the model's context holds {most}; shorten it"
+            ),
+            Self::TooShort(what) => {
+                write!(
+                    f,
+                    "the {what} needs at least 2 tokens, one to predict from the other"
+                )
+            }
+            Self::Unequal(clean, corrupt) => write!(
+                f,
+                "the prompt has {clean} tokens and the corrupted one {corrupt}; patching puts one's \
+                 activations into the other, position by position, and needs as many of both"
+            ),
+            Self::Answers(found) => write!(
+                f,
+                "answers are two different tokens, the one that the prompt should bring and the one \
+                 that the corrupted prompt should; found {found:?}"
+            ),
+            Self::NoDifference => write!(
+                f,
+                "the model prefers the first answer to the second exactly as much after both prompts; \
+                 there is no difference to recover"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ProbeError {}
+
+impl From<BatchError> for ProbeError {
+    fn from(error: BatchError) -> Self {
+        Self::Batch(error)
+    }
+}
+
+/// Tokens to look at, all at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    pub tokens: Vec<u32>,
+    /// Each token's target is the next; the last one has none, and itself in the place of one.
+    pub(super) batch: Batch,
+}
+
+/// A token that the model holds possible.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Guess {
+    pub token: String,
+    pub probability: f64,
+}
+
+impl Subject {
+    /// # Errors
+    /// When `weights` are not as many as the model has, or threads cannot be started.
+    pub fn new(
+        model: &Model,
+        tokenizer: &Tokenizer,
+        weights: &[f32],
+        options: Options,
+    ) -> Result<Self, ProbeError> {
+        let graph = lower(model);
+        Ok(Self {
+            anatomy: Anatomy::of(&graph, model.spec().layers.len()),
+            engine: CpuEngine::new(graph, weights, options).map_err(ProbeError::Engine)?,
+            model: model.clone(),
+            tokenizer: tokenizer.clone(),
+        })
+    }
+
+    pub fn anatomy(&self) -> &Anatomy {
+        &self.anatomy
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The longest sequence the model reads.
+    pub fn block_size(&self) -> usize {
+        self.engine.graph().block_size()
+    }
+
+    /// `text` as tokens, after the token that begins documents where there is one.
+    ///
+    /// # Errors
+    /// When a character is unknown, or there are more tokens than the context holds.
+    pub fn prompt(&self, what: &'static str, text: &str) -> Result<Prompt, ProbeError> {
+        let tokens = self.tokenizer.prompt(text).map_err(ProbeError::Unknown)?;
+        self.prompt_of(what, tokens)
+    }
+
+    /// `tokens` as they are.
+    ///
+    /// # Errors
+    /// When there are none, more than the context holds, or one is not in the vocabulary.
+    pub fn prompt_of(&self, what: &'static str, tokens: Vec<u32>) -> Result<Prompt, ProbeError> {
+        let most = self.block_size();
+        if tokens.is_empty() {
+            return Err(ProbeError::Batch(BatchError::Empty));
+        }
+        if tokens.len() > most {
+            return Err(ProbeError::TooLong(what, tokens.len(), most));
+        }
+        let mut targets = tokens.clone();
+        targets.rotate_left(1);
+        targets[tokens.len() - 1] = tokens[tokens.len() - 1];
+        let batch = Batch::new(&self.model, [(&tokens[..], &targets[..])])?;
+        Ok(Prompt { tokens, batch })
+    }
+
+    /// As much of `tokens` as makes whole predictions, in windows of the context that follow one another; at most
+    /// `most` predictions.
+    ///
+    /// # Errors
+    /// When there is nothing to predict.
+    pub fn windows(&self, tokens: &[u32], most: usize) -> Result<Batch, ProbeError> {
+        let n = tokens.len().saturating_sub(1).min(most);
+        if n == 0 {
+            return Err(ProbeError::TooShort("text"));
+        }
+        let (inputs, targets) = (&tokens[..n], &tokens[1..=n]);
+        let size = self.block_size();
+        Ok(Batch::new(
+            &self.model,
+            inputs.chunks(size).zip(targets.chunks(size)),
+        )?)
+    }
+
+    /// Everything that the model computes of `prompt`.
+    pub fn trace(&mut self, prompt: &Prompt) -> Trace {
+        self.trace_batch(&prompt.batch)
+    }
+
+    /// Everything that the model computes of `batch`.
+    pub fn trace_batch(&mut self, batch: &Batch) -> Trace {
+        self.engine.trace(batch, &mut untouched)
+    }
+
+    /// A token as text.
+    pub fn text(&self, token: u32) -> String {
+        let char = self.tokenizer.char(token);
+        char.map_or_else(|| token.to_string(), String::from)
+    }
+
+    pub fn texts(&self, tokens: &[u32]) -> Vec<String> {
+        tokens.iter().map(|t| self.text(*t)).collect()
+    }
+
+    /// The `k` likeliest tokens by one row of logits, likeliest first; the lower id first among equals.
+    pub(super) fn guesses(&self, logits: &[f32], k: usize) -> Vec<Guess> {
+        let log_p = log_softmax(logits);
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
+        let guess = |i: &usize| Guess {
+            token: self.text(*i as u32),
+            probability: log_p[*i].exp(),
+        };
+        order.iter().take(k).map(guess).collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! What can be broken: a switch takes one part out of a model or its training, or puts another in its place.
+//!
+//! Each says beforehand what the part is for and what to expect without it, so that a grid is an experiment and not
+//! a search: predict, run, compare.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use gptlab_train::Settings;
+
+pub use table::ALL;
+
+/// One thing broken.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// As users type it.
+    pub name: &'static str,
+    /// A few words.
+    pub title: &'static str,
+    /// What the part is for.
+    pub purpose: &'static str,
+    /// What is expected, said before the run.
+    pub prediction: &'static str,
+    /// The paper that established the part, or measured its absence.
+    pub source: &'static str,
+    change: fn(&mut Settings),
+}
+
+/// Nothing broken: what all others are compared with.
+pub const BASELINE: Switch = Switch {
+    name: "baseline",
+    title: "nothing broken",
+    purpose: "what everything else is compared with",
+    prediction: "the lowest loss, or close to it",
+    source: "Radford et al. 2019",
+    change: |_| {},
+};
+
+/// A point of a sweep.
+pub(crate) const POINT: Switch = Switch {
+    name: "",
+    title: "",
+    purpose: "how loss falls with size, and how the best learning rate moves with it",
+    prediction: "a power law in the number of parameters; a U over learning rates, its bottom at lower rates for larger \
+                 models",
+    source: "Kaplan et al. 2020; Hoffmann et al. 2022; Yang et al. 2022",
+    change: |_| {},
+};
+
+/// The table of the ancestor's own experiment: no residual, post-LN, no attention.
+pub const SEED: [&str; 3] = ["residual", "post-ln", "attention"];
+
+impl Switch {
+    /// The switch of this name.
+    ///
+    /// # Errors
+    /// When there is none, with the names there are.
+    pub fn find(name: &str) -> Result<Self, UnknownSwitch> {
+        let found = ALL.iter().find(|s| s.name == name).copied();
+        found.ok_or_else(|| UnknownSwitch(name.to_owned()))
+    }
+
+    /// `base` with this switch thrown; equal to `base` where that is how it was.
+    pub fn applied(&self, base: &Settings) -> Settings {
+        let mut settings = base.clone();
+        (self.change)(&mut settings);
+        settings
+    }
+}
+
+/// A name that no switch has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownSwitch(String);
+
+impl fmt::Display for UnknownSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = ALL.iter().map(|s| s.name).collect();
+        write!(
+            f,
+            "there is no switch called {:?}; there are {}, and the lists `all` and `seed`",
+            self.0,
+            names.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnknownSwitch {}

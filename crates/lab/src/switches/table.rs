@@ -1,0 +1,292 @@
+//! The switches, from the parts that matter most to the details of training.
+
+use gptlab_model::{
+    Activation, Bias, Head, Mask, Mlp, MlpForm, Norm, NormPlace, Position, QkNorm, Residual,
+    ResidualInit, Scale, Sublayer,
+};
+use gptlab_train::{Optimizer, Settings};
+
+use super::Switch;
+
+/// All of them.
+pub const ALL: &[Switch] = &[
+    Switch {
+        name: "residual",
+        title: "no residual connections",
+        purpose: "lets the signal and its gradient pass every block unchanged, so that a block only has to add",
+        prediction: "learning stalls near the unigram floor: the gradient that reaches the embeddings is tiny and the \
+                     tokens become alike",
+        source: "He et al. 2016; Dong et al. 2021",
+        change: |s| s.spec.wiring.residual = Residual::None,
+    },
+    Switch {
+        name: "attention",
+        title: "no attention",
+        purpose: "the only place where a token can learn of another",
+        prediction: "stops at the bigram floor: the last character is all it knows",
+        source: "Vaswani et al. 2017",
+        change: |s| {
+            keep(s, |sublayer| match sublayer {
+                Sublayer::Attention(_) => false,
+                Sublayer::Mlp(_) => true,
+            });
+        },
+    },
+    Switch {
+        name: "mlp",
+        title: "no MLP",
+        purpose: "two thirds of the parameters: what is done with what attention gathered",
+        prediction: "worse by some hundredths to tenths of a nat; it still learns from context",
+        source: "Geva et al. 2021; Elhage et al. 2021",
+        change: |s| {
+            keep(s, |sublayer| match sublayer {
+                Sublayer::Attention(_) => true,
+                Sublayer::Mlp(_) => false,
+            });
+        },
+    },
+    Switch {
+        name: "post-ln",
+        title: "norm after the residual addition",
+        purpose: "pre-norm leaves a clean path from loss to embedding; post-norm puts a norm on it at every block",
+        prediction: "about the same at four blocks with warm-up, slower at first; trouble grows with depth and rate",
+        source: "Xiong et al. 2020",
+        change: |s| s.spec.wiring.norm = NormPlace::After,
+    },
+    Switch {
+        name: "norm-none",
+        title: "no norms at all",
+        purpose: "keeps activations at one size whatever the weights do",
+        prediction: "learns, slower: at this depth the residual stream does not yet explode",
+        source: "Ba et al. 2016; Zhang et al. 2019 (Fixup)",
+        change: |s| {
+            s.spec.norms.block = Norm::None;
+            s.spec.norms.last = Norm::None;
+        },
+    },
+    Switch {
+        name: "norm-rms",
+        title: "RMSNorm in place of LayerNorm",
+        purpose: "LayerNorm also takes the mean away and adds a bias",
+        prediction: "no difference beyond luck: the mean was not needed",
+        source: "Zhang & Sennrich 2019",
+        change: |s| {
+            s.spec.norms.block = Norm::RmsNorm;
+            s.spec.norms.last = Norm::RmsNorm;
+        },
+    },
+    Switch {
+        name: "position-none",
+        title: "no positions",
+        purpose: "attention sees a set; positions make it a sequence",
+        prediction: "worse, but far better than without attention: the causal mask itself tells how many came before",
+        source: "Haviv et al. 2022; Kazemnejad et al. 2023",
+        change: |s| s.spec.position = Position::None,
+    },
+    Switch {
+        name: "position-sinusoidal",
+        title: "fixed sines and cosines for positions",
+        purpose: "learned positions must be learned; sines are there from the first step",
+        prediction: "close to learned positions; at first the sines, of size one, drown the small embeddings",
+        source: "Vaswani et al. 2017",
+        change: |s| s.spec.position = Position::Sinusoidal,
+    },
+    Switch {
+        name: "position-rotary",
+        title: "rotary positions",
+        purpose: "makes scores depend on distance, not on place",
+        prediction: "better: which character came just before is what matters most, and it need not be learned per place",
+        source: "Su et al. 2021",
+        change: |s| s.spec.position = Position::Rotary,
+    },
+    Switch {
+        name: "position-alibi",
+        title: "ALiBi: a penalty on distance",
+        purpose: "tells heads from the start that near is important",
+        prediction: "better early on, for the same reason as rotary",
+        source: "Press et al. 2022",
+        change: |s| s.spec.position = Position::Alibi,
+    },
+    Switch {
+        name: "causal-mask",
+        title: "no causal mask: every token sees every other",
+        purpose: "hides the answer",
+        prediction: "training and validation loss near 0, since the answer can be read off; samples are garbage, since \
+                     nothing can be read off what is not yet written",
+        source: "Vaswani et al. 2017",
+        change: |s| attention(s, |a| a.mask = Mask::Full),
+    },
+    Switch {
+        name: "scale",
+        title: "scores not divided by the root of the head's width",
+        purpose: "keeps scores near one at the start, so that the softmax is soft",
+        prediction: "little at head width 32 with small first weights; sharper heads, larger gradients",
+        source: "Vaswani et al. 2017",
+        change: |s| attention(s, |a| a.scale = Scale::One),
+    },
+    Switch {
+        name: "qk-norm",
+        title: "queries and keys normalised",
+        purpose: "bounds the scores, so that attention cannot saturate",
+        prediction: "as good or a little better; it pays at rates where the baseline diverges",
+        source: "Henry et al. 2020; Dehghani et al. 2023",
+        change: |s| attention(s, |a| a.qk_norm = QkNorm::RmsNorm),
+    },
+    Switch {
+        name: "one-head",
+        title: "one attention head",
+        purpose: "heads look at several places at once",
+        prediction: "a little worse: one head can look at one place at a time",
+        source: "Michel et al. 2019",
+        change: |s| attention(s, |a| (a.heads, a.kv_heads) = (1, 1)),
+    },
+    Switch {
+        name: "one-layer",
+        title: "one block",
+        purpose: "depth composes: a head that reads what another wrote needs two",
+        prediction: "worse, and no induction head; still far below the bigram floor",
+        source: "Elhage et al. 2021; Olsson et al. 2022",
+        change: |s| s.spec.layers.truncate(1),
+    },
+    Switch {
+        name: "relu",
+        title: "ReLU in place of GELU",
+        purpose: "the bend that makes the MLP more than a matrix",
+        prediction: "a hair worse, some units dead",
+        source: "Hendrycks & Gimpel 2016",
+        change: |s| mlp(s, |m| m.form = MlpForm::Plain(Activation::Relu)),
+    },
+    Switch {
+        name: "relu-squared",
+        title: "squared ReLU",
+        purpose: "a sharper bend",
+        prediction: "as good as GELU or better",
+        source: "So et al. 2021 (Primer)",
+        change: |s| mlp(s, |m| m.form = MlpForm::Plain(Activation::ReluSquared)),
+    },
+    Switch {
+        name: "swiglu",
+        title: "SwiGLU at two thirds of the width",
+        purpose: "a gate on every hidden unit, at the same number of parameters",
+        prediction: "a little better",
+        source: "Shazeer 2020",
+        change: |s| {
+            mlp(s, |m| {
+                m.form = MlpForm::Gated(Activation::Silu);
+                m.hidden = (2 * m.hidden / 3).max(1);
+            });
+        },
+    },
+    Switch {
+        name: "bias",
+        title: "no biases",
+        purpose: "a constant that every linear map and norm may add",
+        prediction: "no difference beyond luck",
+        source: "Touvron et al. 2023",
+        change: |s| s.spec.bias = Bias::Nowhere,
+    },
+    Switch {
+        name: "tying",
+        title: "the head has weights of its own",
+        purpose: "one table both reads and writes tokens",
+        prediction: "little with a small vocabulary: few parameters are shared",
+        source: "Press & Wolf 2017",
+        change: |s| s.spec.head = Head::Untied,
+    },
+    Switch {
+        name: "init-x10",
+        title: "first weights ten times as large",
+        purpose: "the size of the first weights decides how loud each block begins",
+        prediction: "begins far above uniform, and is still behind at the end",
+        source: "Glorot & Bengio 2010",
+        change: |s| s.spec.init.std *= 10.0,
+    },
+    Switch {
+        name: "init-x0.1",
+        title: "first weights a tenth as large",
+        purpose: "the size of the first weights decides how loud each block begins",
+        prediction: "slower at first: blocks begin nearly silent and gradients through them are small",
+        source: "Glorot & Bengio 2010",
+        change: |s| s.spec.init.std *= 0.1,
+    },
+    Switch {
+        name: "residual-init",
+        title: "1/sqrt(2L) on projections onto the stream: off where on, on where off",
+        purpose: "keeps the stream's size at the start independent of depth",
+        prediction: "no difference beyond luck at this depth",
+        source: "Radford et al. 2019",
+        change: |s| {
+            s.spec.init.residual = match s.spec.init.residual {
+                ResidualInit::Same => ResidualInit::Scaled,
+                ResidualInit::Scaled => ResidualInit::Same,
+            };
+        },
+    },
+    Switch {
+        name: "warm-up",
+        title: "no warm-up",
+        purpose: "keeps the first steps small while Adam's moments are guesses",
+        prediction: "as good or better with pre-norm at this rate: it has more steps at full speed",
+        source: "Goyal et al. 2017; Liu et al. 2020",
+        change: |s| s.hyper.warmup = 0,
+    },
+    Switch {
+        name: "clip",
+        title: "gradients not clipped",
+        purpose: "one bad batch must not throw the weights far",
+        prediction: "no difference beyond luck: Adam divides size away, and the norm is rarely above one",
+        source: "Pascanu et al. 2013",
+        change: |s| s.hyper.grad_clip = None,
+    },
+    Switch {
+        name: "dropout",
+        title: "no dropout",
+        purpose: "keeps units from relying on each other, against memorising",
+        prediction: "better: in a few hundred steps there is nothing to memorise yet",
+        source: "Srivastava et al. 2014",
+        change: |s| s.spec.dropout = 0.0,
+    },
+    Switch {
+        name: "sgd",
+        title: "SGD with momentum at a rate of 0.1",
+        purpose: "Adam gives every weight a step of its own size",
+        prediction: "far behind: gradients of embeddings, norms and matrices differ in size by orders",
+        source: "Zhang et al. 2020; Kunstner et al. 2024",
+        change: |s| {
+            s.hyper.optimizer = Optimizer::Sgd;
+            (s.hyper.lr, s.hyper.min_lr) = (0.1, 0.1 * s.hyper.min_lr / s.hyper.lr);
+        },
+    },
+    Switch {
+        name: "muon",
+        title: "Muon for the blocks' matrices",
+        purpose: "a step with all singular values alike moves rare directions as far as common ones",
+        prediction: "ahead of AdamW at the same number of steps",
+        source: "Jordan 2024; Liu et al. 2025",
+        change: |s| s.hyper.optimizer = Optimizer::Muon,
+    },
+];
+
+fn keep(settings: &mut Settings, wanted: fn(&Sublayer) -> bool) {
+    for layer in &mut settings.spec.layers {
+        layer.retain(wanted);
+    }
+}
+
+fn attention(settings: &mut Settings, change: impl Fn(&mut gptlab_model::Attention)) {
+    for sublayer in settings.spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Attention(attention) => change(attention),
+            Sublayer::Mlp(_) => {}
+        }
+    }
+}
+
+fn mlp(settings: &mut Settings, change: impl Fn(&mut Mlp)) {
+    for sublayer in settings.spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Attention(_) => {}
+            Sublayer::Mlp(mlp) => change(mlp),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::collections::BTreeSet;
+
+use gptlab_model::{Preset, lower};
+
+use super::*;
+
+fn seed() -> Settings {
+    Settings::of(Preset::Gpt2Mini, Some(400))
+}
+
+#[test]
+fn names_are_unlike_and_found_and_every_word_is_there() {
+    let names: BTreeSet<&str> = ALL.iter().map(|s| s.name).collect();
+    assert_eq!(names.len(), ALL.len());
+    for switch in ALL {
+        assert_eq!(Switch::find(switch.name).unwrap().title, switch.title);
+        for words in [
+            switch.title,
+            switch.purpose,
+            switch.prediction,
+            switch.source,
+        ] {
+            assert!(words.len() > 8, "{}: {words}", switch.name);
+        }
+    }
+    assert!(SEED.iter().all(|name| names.contains(name)));
+    let said = Switch::find("residuals").unwrap_err().to_string();
+    assert!(
+        said.contains("\"residuals\"") && said.contains("swiglu"),
+        "{said}"
+    );
+}
+
+/// A switch that changed nothing, or the same as another, would be a row of the table that says nothing.
+#[test]
+fn every_switch_makes_another_experiment_of_the_seed() {
+    let base = seed();
+    let all = || [BASELINE].into_iter().chain(ALL.iter().copied());
+    let made: Vec<Settings> = all().map(|s| s.applied(&base)).collect();
+    for (i, one) in made.iter().enumerate() {
+        assert!(
+            made[..i].iter().all(|other| other != one),
+            "{}",
+            ALL[i.max(1) - 1].name
+        );
+        one.spec.check(65).expect("a model");
+        one.hyper.check().expect("hyper-parameters");
+    }
+}
+
+/// Each architectural switch shows in the listing, or in how weights begin; the others in nothing but training.
+#[test]
+fn a_listing_tells_architecture_from_training() {
+    let base = seed();
+    let listing = |s: &Settings| lower(&s.spec.check(65).expect("a model")).to_string();
+    let trains = [
+        "warm-up",
+        "clip",
+        "sgd",
+        "muon",
+        "init-x10",
+        "init-x0.1",
+        "residual-init",
+    ];
+    for switch in ALL {
+        let same = listing(&switch.applied(&base)) == listing(&base);
+        assert_eq!(same, trains.contains(&switch.name), "{}", switch.name);
+    }
+}

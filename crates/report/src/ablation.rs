@@ -1,0 +1,285 @@
+//! The tables of a study: numbers, expectations against outcomes, guides.
+
+use gptlab_record::{Difference, Floors};
+
+use crate::{
+    Arm, Study, StudyKind, Table, number, phrases,
+    table::{Cell, Column},
+};
+
+/// p below which a difference is called one.
+pub const SIGNIFICANT: f64 = 0.05;
+
+/// A row for each variant. Speeds are on screens only: files of equal grids are equal bytes.
+pub fn table(study: &Study) -> Table {
+    let columns = vec![
+        Column::words("variant"),
+        Column::numbers("val loss"),
+        Column::numbers("sd"),
+        Column::numbers("difference"),
+        Column::numbers("95 % CI"),
+        Column::numbers("p"),
+        Column::numbers("skill loss"),
+        Column::numbers("grad norm"),
+        Column::numbers("parameters"),
+        Column::words("diverged"),
+        Column::words("compared with guides"),
+        Column::numbers("tokens/s").on_screen(),
+    ];
+    let mut table = Table::new("Validation losses in nats a token", columns);
+    for arm in &study.arms {
+        table.push(row(arm, study.floors.as_ref()));
+    }
+    table.without_empty_columns()
+}
+
+fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<Cell> {
+    let difference = arm.row.as_ref().and_then(|row| row.difference);
+    let deviation = arm.row.as_ref().and_then(|row| row.deviation);
+    let speeds: Vec<f64> = arm
+        .runs
+        .iter()
+        .filter_map(crate::Run::tokens_per_second)
+        .collect();
+    vec![
+        Cell::text(&arm.variant.name),
+        numeric(arm.loss(), number::loss),
+        numeric(deviation, number::loss),
+        numeric(difference.map(|d| d.mean), number::signed),
+        Cell::text(interval(difference)),
+        numeric(difference.and_then(|d| d.p), number::p_value),
+        numeric(arm.mean_of(|o| o.skill_loss), number::loss),
+        numeric(arm.mean_of(|o| o.grad_norm), number::short),
+        Cell::count(arm.variant.parameters),
+        Cell::text(diverged(arm)),
+        Cell::text(floors.map_or_else(String::new, |floors| phrases::nearest(arm.loss(), floors))),
+        numeric(crate::study::mean(&speeds), |x| {
+            number::count(x.round() as u64)
+        }),
+    ]
+}
+
+fn numeric(x: Option<f64>, say: impl Fn(f64) -> String) -> Cell {
+    x.map_or_else(Cell::default, |x| Cell::number(say(x), x))
+}
+
+fn interval(difference: Option<Difference>) -> String {
+    let bounds = difference.and_then(|d| Some((d.low?, d.high?)));
+    bounds.map_or_else(String::new, |(low, high)| {
+        format!("{} to {}", number::signed(low), number::signed(high))
+    })
+}
+
+fn diverged(arm: &Arm) -> String {
+    let all = arm.row.as_ref().map_or(0, |row| row.outcomes.len());
+    arm.diverged()
+        .map_or_else(String::new, |(runs, first)| match all {
+            1 => format!("step {first}"),
+            _ => format!("{runs} of {all}, step {first}"),
+        })
+}
+
+/// What was said before the runs, and what came out.
+pub fn predictions(study: &Study) -> Table {
+    let columns = ["variant", "prediction", "what happened"]
+        .map(Column::words)
+        .to_vec();
+    let mut table = Table::new("Predictions, made before the runs, and outcomes", columns);
+    for arm in &study.arms {
+        table.push(vec![
+            Cell::text(&arm.variant.name),
+            Cell::text(&arm.variant.prediction),
+            Cell::text(outcome(study, arm)),
+        ]);
+    }
+    table
+}
+
+/// What happened to a variant, in a sentence.
+pub fn outcome(study: &Study, arm: &Arm) -> String {
+    let Some(row) = &arm.row else {
+        return "No run has finished.".to_owned();
+    };
+    let mut parts = Vec::new();
+    if let Some((runs, first)) = arm.diverged() {
+        let of = match row.outcomes.len() {
+            1 => "The run".to_owned(),
+            all => format!("{runs} of {all} runs"),
+        };
+        parts.push(format!("{of} diverged, the first at step {first}."));
+    }
+    if let Some(loss) = row.mean {
+        let spread = row
+            .deviation
+            .map_or_else(String::new, |sd| format!(" ± {}", number::loss(sd)));
+        let place = study
+            .floors
+            .as_ref()
+            .map(|floors| phrases::between(loss, floors));
+        let place = place.map_or_else(String::new, |place| format!(": {place}"));
+        parts.push(format!("Loss {}{spread}{place}.", number::loss(loss)));
+    }
+    parts.extend(row.difference.map(compared));
+    if parts.is_empty() {
+        parts.push("No finite loss came out.".to_owned());
+    }
+    parts.join(" ")
+}
+
+/// A difference to the baseline, in a sentence.
+pub fn compared(difference: Difference) -> String {
+    let size = number::loss(difference.mean.abs());
+    let way = if difference.mean >= 0.0 {
+        "worse"
+    } else {
+        "better"
+    };
+    let runs = match difference.pairs {
+        1 => "one seed, so nothing is known of chance".to_owned(),
+        n => format!("{n} seeds"),
+    };
+    match difference.p {
+        None => format!("{size} {way} than the baseline ({runs})."),
+        Some(p) if p < SIGNIFICANT => {
+            format!("{size} {way} than the baseline (p {}, {runs}).", equals(p))
+        }
+        Some(p) => format!(
+            "Not told apart from the baseline: {size} {way}, p {} ({runs}).",
+            equals(p)
+        ),
+    }
+}
+
+fn equals(p: f64) -> String {
+    let said = number::p_value(p);
+    if said.starts_with('<') {
+        said
+    } else {
+        format!("= {said}")
+    }
+}
+
+/// The study's answer in a few sentences: which parts matter most, and which could not be told apart.
+pub fn answer(study: &Study) -> Vec<String> {
+    let mut known: Vec<(&Arm, Difference)> = study
+        .arms
+        .iter()
+        .filter_map(|arm| Some((arm, arm.row.as_ref()?.difference?)))
+        .collect();
+    known.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
+    let told = |d: &Difference| d.p.is_none_or(|p| p < SIGNIFICANT);
+    let list = |chosen: Vec<&(&Arm, Difference)>| {
+        let one = |(arm, d): &&(&Arm, Difference)| {
+            format!("{} ({})", arm.variant.name, number::signed(d.mean))
+        };
+        chosen.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let groups = [
+        (
+            "Worse than the baseline",
+            known
+                .iter()
+                .filter(|(_, d)| told(d) && d.mean >= 0.0)
+                .collect::<Vec<_>>(),
+        ),
+        (
+            "Better than the baseline",
+            known
+                .iter()
+                .rev()
+                .filter(|(_, d)| told(d) && d.mean < 0.0)
+                .collect(),
+        ),
+        (
+            "Not told apart from it",
+            known.iter().filter(|(_, d)| !told(d)).collect(),
+        ),
+    ];
+    let sentence = |(name, chosen): (&str, Vec<_>)| {
+        (!chosen.is_empty()).then(|| format!("{name}: {}.", list(chosen)))
+    };
+    let mut said: Vec<String> = groups.into_iter().filter_map(sentence).collect();
+    let lost: Vec<&str> = study
+        .arms
+        .iter()
+        .filter(|a| a.diverged().is_some())
+        .map(|a| a.variant.name.as_str())
+        .collect();
+    if !lost.is_empty() {
+        said.push(format!("Diverged, in some run: {}.", lost.join(", ")));
+    }
+    said
+}
+
+/// What guesses without a model lose.
+pub fn guides(floors: &Floors) -> Table {
+    let columns = vec![
+        Column::words("guess"),
+        Column::numbers("loss"),
+        Column::numbers("bits"),
+    ];
+    let mut table = Table::new(
+        "Guides: losses in nats a token, on the same validation split",
+        columns,
+    );
+    for guide in phrases::guides(floors) {
+        let bits = guide.loss / std::f64::consts::LN_2;
+        table.push(vec![
+            Cell::text(guide.name),
+            Cell::number(number::loss(guide.loss), guide.loss),
+            Cell::number(number::loss(bits), bits),
+        ]);
+    }
+    table
+}
+
+/// Every logged step of every run, for other programs. Without times.
+pub fn curves(study: &Study) -> Table {
+    let mut columns = vec![Column::words("variant")];
+    columns.extend(["seed", "step", "lr", "loss", "val loss", "grad norm"].map(Column::numbers));
+    let mut table = Table::new("Curves", columns);
+    let exact = |x: f64| Cell::number(number::short(x), x);
+    for arm in &study.arms {
+        for run in &arm.runs {
+            let seed = Cell::text(run.seed().to_string());
+            for r in run.steps() {
+                let val = r.val_loss.map_or_else(Cell::default, exact);
+                let step = Cell::text(r.step.to_string());
+                let numbers = [exact(r.lr), exact(r.loss), val, exact(r.grad_norm)];
+                let mut row = vec![Cell::text(&arm.variant.name), seed.clone(), step];
+                row.extend(numbers);
+                table.push(row);
+            }
+            if let Some((step, Some(loss))) = run.done() {
+                let mut row = vec![
+                    Cell::text(&arm.variant.name),
+                    seed.clone(),
+                    Cell::text(step.to_string()),
+                ];
+                row.extend([
+                    Cell::default(),
+                    Cell::default(),
+                    exact(loss),
+                    Cell::default(),
+                ]);
+                table.push(row);
+            }
+        }
+    }
+    table
+}
+
+/// What a study asks.
+pub fn question(study: &Study) -> &'static str {
+    match study.kind {
+        StudyKind::Run => "How did this model learn, and what does its loss mean?",
+        StudyKind::Ablation => {
+            "What does each part of the model do? Each variant breaks one part; all begin with the same weights \
+             wherever shapes agree and see the same batches in the same order."
+        }
+        StudyKind::Sweep => "How does the loss depend on size and learning rate?",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Where an axis begins and ends, and what is written along it.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+
+use crate::number;
+
+/// From `low` to `high`; positions on a logarithmic axis are base-10 logarithms.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Axis {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// Positions and what stands there.
+    pub(super) ticks: Vec<(f64, String)>,
+    pub(super) title: String,
+}
+
+impl Axis {
+    /// Room for all of `values`, with round numbers along it.
+    pub(super) fn linear(
+        values: impl Iterator<Item = f64>,
+        title: &str,
+        most_ticks: usize,
+    ) -> Option<Self> {
+        let (low, high) = extent(values)?;
+        let space = if high > low {
+            high - low
+        } else {
+            high.abs().max(1.0)
+        };
+        let step = round_step(space / most_ticks as f64);
+        let first = (low / step).ceil() as i64;
+        let last = (high / step).floor() as i64;
+        let places = (-step.log10().floor()).clamp(0.0, 8.0) as usize;
+        let tick = |n: i64| (n as f64 * step, format_tick(n as f64 * step, places));
+        Some(Self {
+            low,
+            high: low + space,
+            ticks: (first..=last).map(tick).collect(),
+            title: title.to_owned(),
+        })
+    }
+
+    /// Room for the logarithms of all of `values` above 0.
+    pub(super) fn log(values: impl Iterator<Item = f64>, title: &str) -> Option<Self> {
+        let (low, high) = extent(values.filter(|x| *x > 0.0).map(f64::log10))?;
+        let margin = ((high - low) * 0.06).max(0.05);
+        let (low, high) = (low - margin, high + margin);
+        let tick = |x: f64| (x.log10(), magnitude(x));
+        Some(Self {
+            low,
+            high,
+            ticks: log_ticks(low, high).into_iter().map(tick).collect(),
+            title: title.to_owned(),
+        })
+    }
+
+    /// With a share of its length left free at both ends.
+    pub(super) fn padded(self, share: f64) -> Self {
+        let space = (self.high - self.low) * share;
+        Self {
+            low: self.low - space,
+            high: self.high + space,
+            ..self
+        }
+    }
+
+    /// What stands at `x`.
+    pub(super) fn label(&self, x: f64) -> String {
+        let near = |(at, _): &&(f64, String)| (at - x).abs() <= 1e-9 * (self.high - self.low).abs();
+        let found = self.ticks.iter().find(near);
+        found.map_or_else(String::new, |(_, label)| label.clone())
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let share = (value - self.low) / (self.high - self.low);
+        from + (share * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.iter().map(|(at, _)| *at).collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.low..self.high
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        self.label(*value)
+    }
+}
+
+pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let finite = values.filter(|x| x.is_finite());
+    finite.fold(None, |found, x| {
+        let (low, high) = found.unwrap_or((x, x));
+        Some((f64::min(low, x), f64::max(high, x)))
+    })
+}
+
+/// Round numbers between two logarithms: whole decades where there are enough, else the coarsest steps within
+/// them that give four.
+fn log_ticks(low: f64, high: f64) -> Vec<f64> {
+    const STEPS: [&[f64]; 4] = [
+        &[1.0],
+        &[1.0, 2.0, 5.0],
+        &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+        &[
+            1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.5,
+            4.0, 4.5, 5.0,
+        ],
+    ];
+    let between = |steps: &[f64]| -> Vec<f64> {
+        let decades = low.floor() as i32..=high.ceil() as i32;
+        let all = decades.flat_map(|d| steps.iter().map(move |f| f * 10f64.powi(d)));
+        all.filter(|x| (low..=high).contains(&x.log10())).collect()
+    };
+    let mut found = STEPS.iter().map(|steps| between(steps));
+    found
+        .find(|ticks| ticks.len() >= 4)
+        .unwrap_or_else(|| between(STEPS[STEPS.len() - 1]))
+}
+
+/// A number on a logarithmic axis: `20k`, `1M`.
+fn magnitude(x: f64) -> String {
+    match x {
+        x if x >= 0.999e9 => number::short(x),
+        x if x >= 0.999e6 => format!("{}M", number::short(x / 1e6)),
+        x if x >= 0.999e4 => format!("{}k", number::short(x / 1e3)),
+        x => number::short(x),
+    }
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
+fn round_step(step: f64) -> f64 {
+    let decade = 10f64.powf(step.log10().floor());
+    let factor = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|f| f * decade >= step * (1.0 - 1e-9));
+    factor.unwrap_or(10.0) * decade
+}
+
+fn format_tick(x: f64, places: usize) -> String {
+    // A negative nothing is nothing.
+    let x = if x == 0.0 { 0.0 } else { x };
+    if x.abs() >= 1e4 && places == 0 {
+        number::count(x.abs() as u64)
+    } else {
+        crate::table::typeset(&format!("{x:.places$}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: &Axis) -> Vec<&str> {
+        axis.ticks.iter().map(|(_, label)| label.as_str()).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        let axis = Axis::linear([0.0, 1_000.0].into_iter(), "step", 5).unwrap();
+        assert_eq!(labels(&axis), ["0", "200", "400", "600", "800", "1000"]);
+        let axis = Axis::linear([-0.21, 0.4].into_iter(), "", 4).unwrap();
+        assert_eq!(labels(&axis), ["\u{2212}0.2", "0.0", "0.2", "0.4"]);
+        let axis = Axis::linear([0.0, 100_000.0].into_iter(), "", 2).unwrap();
+        assert_eq!(labels(&axis), ["0", "50,000", "100,000"]);
+    }
+
+    #[test]
+    fn one_value_and_no_value_are_no_trouble() {
+        let axis = Axis::linear([2.0].into_iter(), "", 4).unwrap();
+        assert!(axis.high > axis.low);
+        assert!(Axis::linear([f64::NAN, f64::INFINITY].into_iter(), "", 4).is_none());
+        assert!(Axis::log([0.0, -1.0].into_iter(), "").is_none());
+    }
+
+    #[test]
+    fn a_logarithmic_axis_knows_its_numbers() {
+        let axis = Axis::log([1e-4, 1e-2].into_iter(), "lr").unwrap();
+        assert_eq!(
+            labels(&axis),
+            ["1e-4", "2e-4", "5e-4", "0.001", "0.002", "0.005", "0.01"]
+        );
+        assert_eq!(axis.label(-3.0), "0.001");
+        let axis = Axis::log([1e4, 1e6].into_iter(), "parameters").unwrap();
+        assert_eq!(
+            labels(&axis),
+            ["10k", "20k", "50k", "100k", "200k", "500k", "1M"]
+        );
+        let narrow = Axis::log([1.5, 2.1].into_iter(), "loss").unwrap();
+        assert!(narrow.ticks.len() >= 3, "{:?}", narrow.ticks);
+    }
+}

@@ -1,0 +1,124 @@
+//! How far each variant is from the baseline, and how sure that is.
+
+use gptlab_record::Difference;
+
+use super::{
+    Chart,
+    axis::Axis,
+    canvas::{self, Canvas, Drawn, Frame, Grid, Side},
+    style::{BLUE, INK, Look, MUTED, Marker, VERMILION},
+};
+use crate::{Study, ablation::SIGNIFICANT, number, table::typeset};
+
+struct Bar<'a> {
+    name: &'a str,
+    difference: Difference,
+}
+
+/// Pixels a variant takes.
+const LINE: u32 = 24;
+const WIDTH: u32 = 520;
+
+/// A dot and its 95 % interval for each variant with a difference, largest first. `None` without any.
+pub fn differences(study: &Study) -> Option<Chart> {
+    let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
+    let known: Vec<(String, Difference)> = study.arms.iter().filter_map(bar).collect();
+    let mut bars: Vec<Bar> = known
+        .iter()
+        .map(|(name, d)| Bar {
+            name,
+            difference: *d,
+        })
+        .collect();
+    bars.retain(|b| b.difference.mean.is_finite());
+    bars.sort_by(|a, b| b.difference.mean.total_cmp(&a.difference.mean));
+    let ends = bars.iter().flat_map(|b| {
+        let d = b.difference;
+        [
+            0.0,
+            d.mean,
+            d.low.unwrap_or(d.mean),
+            d.high.unwrap_or(d.mean),
+        ]
+    });
+    let title = "difference in validation loss, nats a token";
+    let x = Axis::linear(ends, title, 6)?.padded(0.03);
+    let longest = bars
+        .iter()
+        .map(|b| b.name.chars().count())
+        .max()
+        .unwrap_or(0) as u32;
+    let frame = Frame {
+        title: "Difference to the baseline".to_owned(),
+        description: describe(&bars),
+        size: (WIDTH, LINE * bars.len() as u32 + 64),
+        x,
+        y: rows(bars.len()),
+        left: (longest * 8 + 16).min(230),
+        right: 74,
+        grid: Grid::Vertical,
+    };
+    let height = bars.len() as f64;
+    canvas::draw(frame, |canvas| {
+        let zero = Look {
+            colour: INK,
+            dash: None,
+            marker: Marker::Disc,
+        };
+        canvas.line(&[(0.0, 0.0), (0.0, height)], zero, 2)?;
+        bars.iter()
+            .enumerate()
+            .try_for_each(|(i, bar)| paint(canvas, bar, height - 0.5 - i as f64))
+    })
+}
+
+/// Rows of equal height, from the top.
+fn rows(n: usize) -> Axis {
+    Axis {
+        low: 0.0,
+        high: n as f64,
+        ticks: Vec::new(),
+        title: String::new(),
+    }
+}
+
+fn paint(canvas: &mut Canvas, bar: &Bar, y: f64) -> Drawn {
+    let d = bar.difference;
+    let look = look(d);
+    if let (Some(low), Some(high)) = (d.low, d.high) {
+        canvas.line(&[(low, y), (high, y)], Look { dash: None, ..look }, 5)?;
+    }
+    canvas.dot((d.mean, y), look, 4)?;
+    let row = canvas.pixel((d.mean, y)).1;
+    let left = canvas.plane_left();
+    canvas.text((left - 8, row), bar.name, 13.0, INK, Side::Left)?;
+    let value = typeset(&number::signed(d.mean));
+    canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Side::Left)
+}
+
+/// Worse is vermilion, better blue, and hollow grey what chance could have done.
+fn look(d: Difference) -> Look {
+    let (colour, marker) = if d.p.is_some_and(|p| p < SIGNIFICANT) {
+        (if d.mean >= 0.0 { VERMILION } else { BLUE }, Marker::Disc)
+    } else {
+        (MUTED, Marker::Ring)
+    };
+    Look {
+        colour,
+        dash: None,
+        marker,
+    }
+}
+
+fn describe(bars: &[Bar]) -> String {
+    let intervals = bars.iter().any(|b| b.difference.low.is_some());
+    let lines = if intervals {
+        "Lines are 95 % confidence intervals of the paired difference. "
+    } else {
+        ""
+    };
+    format!(
+        "To the right is worse than the baseline, to the left better. {lines}Filled: p below {SIGNIFICANT}; hollow: \
+         not told apart from chance."
+    )
+}

@@ -1,0 +1,255 @@
+//! What sweeps show: loss by size, and loss by learning rate.
+
+use super::{
+    Chart,
+    axis::Axis,
+    canvas::{self, Frame, Grid, Label, LabelKind},
+    style::{Look, MOST_LOOKS, look_of},
+};
+use crate::{Study, number};
+
+/// A fit by the caller: `loss = floor + scale * x^-exponent`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PowerLaw {
+    /// The setting that varies, such as `parameters`, as variants name it.
+    pub setting: String,
+    pub floor: f64,
+    pub scale: f64,
+    pub exponent: f64,
+    /// The standard error of the exponent.
+    pub error: Option<f64>,
+}
+
+impl PowerLaw {
+    /// The loss at `x`.
+    pub fn at(&self, x: f64) -> f64 {
+        self.floor + self.scale * x.powf(-self.exponent)
+    }
+
+    /// The law, with its numbers.
+    pub fn say(&self) -> String {
+        let error = self
+            .error
+            .map(|error| format!(" ± {}", number::short(error)));
+        format!(
+            "loss = {} + {} × {}^({}{})",
+            number::short(self.floor),
+            number::short(self.scale),
+            self.setting,
+            crate::table::typeset(&number::short(-self.exponent)),
+            error.unwrap_or_default()
+        )
+    }
+}
+
+/// A point of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+struct Point {
+    x: f64,
+    loss: f64,
+    /// The other settings, as words.
+    group: String,
+}
+
+/// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there is one.
+/// `None` with fewer than two values.
+pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option<Chart> {
+    let best = best_by_x(&points(study, setting, |_| String::new()));
+    let x = Axis::log(best.iter().map(|p| p.x), setting)?;
+    let lawful: Vec<(f64, f64)> = law.map_or_else(Vec::new, |law| curve_of(law, &x));
+    let heights = best
+        .iter()
+        .map(|p| p.loss)
+        .chain(lawful.iter().map(|p| 10f64.powf(p.1)));
+    let y = Axis::log(heights, "validation loss, nats a token")?;
+    let frame = Frame {
+        title: format!("Loss by {setting}"),
+        description: law.map_or_else(
+            || "The best of each size, on logarithmic axes.".to_owned(),
+            |law| {
+                format!(
+                    "The best of each size, on logarithmic axes. Dashed: {}.",
+                    law.say()
+                )
+            },
+        ),
+        size: (460, 300),
+        x,
+        y,
+        left: 48,
+        right: 20,
+        grid: Grid::Both,
+    };
+    (best.len() > 1).then_some(())?;
+    canvas::draw(frame, |canvas| {
+        canvas.line(&lawful, look_of(1), 3)?;
+        best.iter()
+            .try_for_each(|p| canvas.dot((p.x.log10(), p.loss.log10()), look_of(0), 5))
+    })
+}
+
+fn curve_of(law: &PowerLaw, x: &Axis) -> Vec<(f64, f64)> {
+    let at = |i: i32| x.low + (x.high - x.low) * f64::from(i) / 60.0;
+    let point = |x: f64| (x, law.at(10f64.powf(x)).log10());
+    (0..=60)
+        .map(at)
+        .map(point)
+        .filter(|(_, y)| y.is_finite())
+        .collect()
+}
+
+/// Losses by learning rate, a line for each group of other settings, its lowest point larger. `None` with fewer
+/// than two rates.
+pub fn learning_rates(study: &Study) -> Option<Chart> {
+    let all = points(study, "lr", |settings| {
+        let other = settings.iter().filter(|(name, _)| name != "lr");
+        other
+            .map(|(name, x)| format!("{name} {}", number::short(*x)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    });
+    let groups = groups(&all);
+    let shown = &groups[..groups.len().min(MOST_LOOKS)];
+    let x = Axis::log(all.iter().map(|p| p.x), "learning rate")?;
+    let y = Axis::linear(
+        all.iter().map(|p| p.loss),
+        "validation loss, nats a token",
+        5,
+    )?
+    .padded(0.05);
+    let labels: Vec<Label> = shown
+        .iter()
+        .enumerate()
+        .filter_map(|(i, line)| label(i, line))
+        .collect();
+    let edge = x.high;
+    let frame = Frame {
+        title: "Loss by learning rate".to_owned(),
+        description: "A large dot is a line's best rate. Runs that diverged are left out."
+            .to_owned(),
+        size: (500, 310),
+        x,
+        y,
+        left: 48,
+        right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
+        grid: Grid::Both,
+    };
+    groups.iter().any(|g| g.len() > 1).then_some(())?;
+    canvas::draw(frame, |canvas| {
+        for (i, line) in shown.iter().enumerate() {
+            let points: Vec<(f64, f64)> = line.iter().map(|p| (p.x.log10(), p.loss)).collect();
+            let look = look_of(i);
+            canvas.line(&points, look, 3)?;
+            let best = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+            for at in points {
+                let radius = if Some(at) == best { 6 } else { 3 };
+                canvas.dot(at, Look { dash: None, ..look }, radius)?;
+            }
+        }
+        canvas.labels(&labels, edge)
+    })
+}
+
+fn label(i: usize, line: &[Point]) -> Option<Label> {
+    let last = line.last()?;
+    Some(Label {
+        text: last.group.clone(),
+        height: last.loss,
+        look: look_of(i),
+        kind: LabelKind::Line,
+    })
+}
+
+/// Variants with the setting and a finite loss.
+fn points(study: &Study, setting: &str, group: impl Fn(&[(String, f64)]) -> String) -> Vec<Point> {
+    let point = |arm: &crate::Arm| {
+        let settings = &arm.variant.settings;
+        let found = settings
+            .iter()
+            .find(|(name, _)| name == setting)
+            .map(|(_, x)| *x);
+        // Every variant knows how large it is.
+        let own = (setting == "parameters").then_some(arm.variant.parameters as f64);
+        Some(Point {
+            x: found.or(own).filter(|x| *x > 0.0)?,
+            loss: arm.loss().filter(|x| x.is_finite())?,
+            group: group(settings),
+        })
+    };
+    study.arms.iter().filter_map(point).collect()
+}
+
+fn best_by_x(points: &[Point]) -> Vec<Point> {
+    let mut best: Vec<Point> = Vec::new();
+    let mut sorted = points.to_vec();
+    sorted.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.loss.total_cmp(&b.loss)));
+    for point in sorted {
+        if best.last().is_none_or(|last| last.x != point.x) {
+            best.push(point);
+        }
+    }
+    best
+}
+
+/// The points of each group, by rising x, in the order of the groups' first appearance.
+fn groups(points: &[Point]) -> Vec<Vec<Point>> {
+    let mut found: Vec<Vec<Point>> = Vec::new();
+    for point in points {
+        match found.iter_mut().find(|g| g[0].group == point.group) {
+            Some(group) => group.push(point.clone()),
+            None => found.push(vec![point.clone()]),
+        }
+    }
+    for group in &mut found {
+        group.sort_by(|a, b| a.x.total_cmp(&b.x));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(x: f64, loss: f64, group: &str) -> Point {
+        Point {
+            x,
+            loss,
+            group: group.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_law_is_what_it_says() {
+        let law = PowerLaw {
+            setting: "parameters".into(),
+            floor: 1.5,
+            scale: 10.0,
+            exponent: 0.5,
+            error: None,
+        };
+        assert_eq!(law.at(100.0), 2.5);
+        assert_eq!(law.say(), "loss = 1.5 + 10 × parameters^(\u{2212}0.5)");
+    }
+
+    #[test]
+    fn the_best_of_each_size_is_kept() {
+        let all = [
+            point(2.0, 3.0, ""),
+            point(1.0, 4.0, ""),
+            point(2.0, 2.5, ""),
+        ];
+        assert_eq!(best_by_x(&all), [point(1.0, 4.0, ""), point(2.0, 2.5, "")]);
+    }
+
+    #[test]
+    fn groups_are_lines_from_left_to_right() {
+        let all = [
+            point(2.0, 3.0, "a"),
+            point(1.0, 4.0, "b"),
+            point(1.0, 2.5, "a"),
+        ];
+        let found = groups(&all);
+        assert_eq!(found[0], [point(1.0, 2.5, "a"), point(2.0, 3.0, "a")]);
+        assert_eq!(found.len(), 2);
+    }
+}

@@ -1,0 +1,143 @@
+use gptlab_record::GridKind;
+
+use super::*;
+use crate::{
+    Study,
+    study::tests::{grid_folder, run},
+};
+
+fn study(kind: GridKind) -> Study {
+    let (_root, folder) = grid_folder(kind);
+    Study::read(&folder).unwrap()
+}
+
+fn two() -> [Curve; 2] {
+    let falling = |to: f64| {
+        (0..300)
+            .map(|n| (n, to + 3.0 * (-(n as f64) / 50.0).exp()))
+            .collect()
+    };
+    let curve = |label: &str, to: f64| Curve {
+        label: label.into(),
+        runs: vec![falling(to), falling(to + 0.1)],
+    };
+    [curve("baseline", 1.0), curve("a <b> & c", 2.0)]
+}
+
+/// Tags of a text, opened minus closed: 0 for XML that is whole.
+fn open_tags(svg: &str) -> i64 {
+    let count = |pattern: &str| svg.matches(pattern).count() as i64;
+    count("<") - count("</") * 2 - count("/>") - count("<?")
+}
+
+#[test]
+fn a_chart_is_a_whole_document_that_says_what_it_shows() {
+    let floors = study(GridKind::Ablation).floors;
+    let chart = curves("Curves", "loss", &two(), floors.as_ref()).unwrap();
+    let svg = chart.svg();
+    assert_eq!(open_tags(&svg), 0);
+    for part in [
+        "role=\"img\"",
+        "<title>Curves</title>",
+        "prefers-color-scheme:dark",
+        "2-gram",
+        "baseline",
+    ] {
+        assert!(svg.contains(part), "no {part}");
+    }
+    assert!(
+        svg.contains("a &lt;b&gt; &amp; c") && !svg.contains("a <b>"),
+        "labels are no markup"
+    );
+    assert!(
+        chart
+            .description
+            .contains("bands reach from the lowest to the highest seed")
+    );
+    let inline = chart.inline().into_string();
+    assert!(
+        inline.starts_with("<svg") && !inline.contains("<style>"),
+        "the page has the style"
+    );
+    assert!(
+        inline.contains("viewBox=\"0 0 1840 1200\" role"),
+        "as wide as its place"
+    );
+}
+
+#[test]
+fn the_same_record_is_the_same_bytes() {
+    let draw = || curves("Curves", "loss", &two(), None).unwrap().svg();
+    assert_eq!(draw(), draw());
+}
+
+#[test]
+fn losses_that_are_no_numbers_are_left_out() {
+    let curve = |runs| Curve {
+        label: "x".into(),
+        runs,
+    };
+    assert!(curves("", "", &[curve(vec![vec![(0, f64::NAN)]])], None).is_none());
+    assert!(curves("", "", &[], None).is_none());
+    let broken = curve(vec![vec![(0, 3.0), (1, f64::INFINITY), (2, 2.0)]]);
+    let svg = curves("", "", &[broken], None).unwrap().svg();
+    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+}
+
+#[test]
+fn differences_are_sorted_and_have_their_sign() {
+    let svg = differences(&study(GridKind::Ablation)).unwrap().svg();
+    assert_eq!(open_tags(&svg), 0);
+    assert!(svg.contains("residual") && svg.contains("+0.5500"));
+    assert!(
+        !svg.contains("broken"),
+        "a variant without a loss has no difference"
+    );
+    let mut alone = study(GridKind::Ablation);
+    alone.arms.truncate(1);
+    assert!(differences(&alone).is_none());
+}
+
+#[test]
+fn measures_become_maps_or_lines() {
+    let mut measure = run(0, 2.0).measure("grad_norm").unwrap();
+    let map = observation(&measure).unwrap().svg();
+    assert_eq!(open_tags(&map), 0);
+    assert!(
+        map.contains("tok_emb.weight") && map.contains("<path fill=\"#440154\""),
+        "viridis begins dark"
+    );
+    measure.at = vec!["0".into(), "1".into()];
+    assert!(observation(&measure).unwrap().svg().contains("position"));
+    measure.at.truncate(1);
+    measure.values.iter_mut().for_each(|row| row.truncate(1));
+    assert!(observation(&measure).unwrap().svg().contains("grad norm"));
+}
+
+#[test]
+fn attention_needs_a_label_for_each_token() {
+    let weights = vec![vec![1.0, 0.0], vec![0.25, 0.75]];
+    let tokens = vec!["\n".to_owned(), "<".to_owned()];
+    let svg = attention("head 0", &weights, &tokens).unwrap().svg();
+    assert!(svg.contains('\u{23CE}') && svg.contains("&lt;"));
+    assert!(attention("head 0", &weights, &tokens[..1]).is_none());
+}
+
+#[test]
+fn sweeps_need_two_points() {
+    let mut sweep = study(GridKind::Sweep);
+    assert!(power_law(&sweep, "parameters", None).is_none(), "one size");
+    sweep.arms[1].variant.settings = vec![("lr".into(), 0.1), ("parameters".into(), 8_000.0)];
+    let law = PowerLaw {
+        setting: "parameters".into(),
+        floor: 1.0,
+        scale: 10.0,
+        exponent: 0.3,
+        error: None,
+    };
+    let svg = power_law(&sweep, "parameters", Some(&law)).unwrap().svg();
+    assert!(svg.contains("loss = 1 + 10"), "the law is told");
+    sweep.arms[1].variant.settings[1].1 = 4_000.0;
+    let svg = learning_rates(&sweep).unwrap().svg();
+    assert!(svg.contains("learning rate") && svg.contains("parameters 4000"));
+}

@@ -1,0 +1,343 @@
+//! What two runs have in common, and where they part.
+
+mod events;
+
+use gptlab_record::{Event, Experiment};
+use serde::Serialize;
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use crate::{
+    Run, number,
+    plot::{self, Glyphs, Line, Size},
+    settings::{Setting, layer_of, settings_of},
+    study::listing_of,
+};
+
+pub use events::Parting;
+
+/// One of the two: a run, or a checkpoint, which knows its settings and no events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    pub name: String,
+    /// As an experiment is in JSON; what a checkpoint does not know is left out.
+    pub settings: Value,
+    /// The model's listing.
+    pub listing: String,
+    pub events: Vec<Event>,
+    pub knows: Knows,
+}
+
+/// How much of an experiment a side tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knows {
+    AllSettings,
+    /// A setting that it leaves out is not compared.
+    SomeSettings,
+}
+
+impl Side {
+    /// A run as one side.
+    pub fn of_run(name: &str, run: &Run) -> Self {
+        Self::of(name, &run.experiment, run.events.clone())
+    }
+
+    fn of(name: &str, experiment: &Experiment, events: Vec<Event>) -> Self {
+        Self {
+            name: name.to_owned(),
+            // A spec of plain enums and numbers is always JSON.
+            settings: serde_json::to_value(experiment).unwrap_or_default(),
+            listing: listing_of(&experiment.spec, experiment.vocab_size).0,
+            events,
+            knows: Knows::AllSettings,
+        }
+    }
+}
+
+/// A setting that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub path: String,
+    /// What the setting is called, with the layers it is in.
+    pub words: String,
+    /// `None` where it is absent.
+    pub a: Option<String>,
+    pub b: Option<String>,
+}
+
+impl Change {
+    /// In words: `residual connections: add -> none`.
+    pub fn say(&self) -> String {
+        let value =
+            |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), shortened);
+        format!("{}: {} -> {}", self.words, value(&self.a), value(&self.b))
+    }
+}
+
+/// A tokenizer is too long to be said.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    text.chars().take(MOST).collect::<String>() + "…"
+}
+
+/// A line of two listings laid over each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListingLine {
+    /// ` ` in both, `-` in the first only, `+` in the second only.
+    pub sign: char,
+    pub text: String,
+}
+
+/// What [`compare`] finds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    pub a: String,
+    pub b: String,
+    /// No setting, no op and no recorded number differs.
+    pub equal: bool,
+    pub settings: Vec<Change>,
+    /// Empty where the listings are one.
+    pub listing: Vec<ListingLine>,
+    /// Where the recorded numbers part; `None` where they do not, or nothing is recorded by both.
+    pub parting: Option<Parting>,
+    /// Steps that both recorded.
+    pub common_steps: usize,
+    /// The last known loss of each, validation where there is one.
+    pub losses: (Option<f64>, Option<f64>),
+    #[serde(skip)]
+    curves: [Line; 2],
+}
+
+/// Compares settings, listings and everything recorded but times.
+pub fn compare(a: &Side, b: &Side) -> Comparison {
+    let mut settings = changes(&settings_of(&a.settings), &settings_of(&b.settings));
+    if [a.knows, b.knows].contains(&Knows::SomeSettings) {
+        let known = |c: &Change| c.path.starts_with("spec.") || (c.a.is_some() && c.b.is_some());
+        settings.retain(known);
+    }
+    let listing = if a.listing == b.listing {
+        Vec::new()
+    } else {
+        listing(&a.listing, &b.listing)
+    };
+    let (parting, common_steps) = events::part(&a.events, &b.events);
+    // A checkpoint records nothing that could differ.
+    let compared = [a.knows, b.knows] == [Knows::AllSettings; 2];
+    let same_record = !compared || events::same(&a.events, &b.events);
+    let (one, two) = (events::curve(&a.events), events::curve(&b.events));
+    let last = |curve: &[(f64, f64)]| curve.last().map(|(_, loss)| *loss);
+    Comparison {
+        a: a.name.clone(),
+        b: b.name.clone(),
+        equal: settings.is_empty() && listing.is_empty() && parting.is_none() && same_record,
+        settings,
+        listing,
+        parting,
+        common_steps,
+        losses: (last(&one), last(&two)),
+        curves: [
+            Line {
+                label: a.name.clone(),
+                points: one,
+            },
+            Line {
+                label: b.name.clone(),
+                points: two,
+            },
+        ],
+    }
+}
+
+/// Settings that differ; what differs alike in several layers is one change.
+fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
+    let value =
+        |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
+    let mut all: Vec<&Setting> = a.iter().chain(b).collect();
+    all.sort();
+    all.dedup_by(|x, y| x.path == y.path);
+    let differs = |s: &&Setting| Change {
+        path: s.path.clone(),
+        words: s.words.clone(),
+        a: value(a, &s.path),
+        b: value(b, &s.path),
+    };
+    let found: Vec<Change> = all.iter().map(differs).filter(|c| c.a != c.b).collect();
+    let absent: Vec<String> = found
+        .iter()
+        .filter(|c| c.a.as_deref() == Some("present") || c.b.as_deref() == Some("present"))
+        .map(|c| c.path.clone() + ".")
+        .collect();
+    let told = |c: &Change| {
+        !absent
+            .iter()
+            .any(|whole| c.path.starts_with(whole.as_str()))
+    };
+    merged(found.into_iter().filter(told).collect())
+}
+
+fn merged(changes: Vec<Change>) -> Vec<Change> {
+    let mut groups: Vec<(Change, Vec<usize>)> = Vec::new();
+    for change in changes {
+        let place = layer_of(&change.path).map(|(n, rest)| (n, rest.to_owned()));
+        let same = |(other, _): &&mut (Change, Vec<usize>)| {
+            let inside = layer_of(&other.path).map(|(_, rest)| rest.to_owned());
+            inside.is_some()
+                && inside == place.as_ref().map(|p| p.1.clone())
+                && (&other.a, &other.b) == (&change.a, &change.b)
+        };
+        match (groups.iter_mut().find(same), place) {
+            (Some((_, layers)), Some((n, _))) => layers.push(n),
+            (_, place) => groups.push((change, place.map(|(n, _)| n).into_iter().collect())),
+        }
+    }
+    let named = |(change, layers): (Change, Vec<usize>)| Change {
+        words: change.words + &layers_of(&layers),
+        ..change
+    };
+    groups.into_iter().map(named).collect()
+}
+
+fn layers_of(layers: &[usize]) -> String {
+    match layers {
+        [] => String::new(),
+        [one] => format!(" of layer {one}"),
+        [first, .., last] if last - first + 1 == layers.len() => {
+            format!(" of layers {first} to {last}")
+        }
+        several => {
+            let numbers: Vec<String> = several.iter().map(usize::to_string).collect();
+            format!(" of layers {}", numbers.join(", "))
+        }
+    }
+}
+
+/// The changed ops of two listings with what stands around them. How far a listing is indented for its longest
+/// name is no change.
+pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
+    const AROUND: usize = 2;
+    let (a, b) = (squeezed(a), squeezed(b));
+    let diff = TextDiff::from_lines(&a, &b);
+    let mut lines = Vec::new();
+    for group in diff.grouped_ops(AROUND) {
+        if !lines.is_empty() {
+            lines.push(ListingLine {
+                sign: ' ',
+                text: "…".to_owned(),
+            });
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Equal => ' ',
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+            };
+            lines.push(ListingLine {
+                sign,
+                text: change.value().trim_end().to_owned(),
+            });
+        }
+    }
+    aligned(lines)
+}
+
+/// One space wherever there are several.
+fn squeezed(listing: &str) -> String {
+    let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
+    listing.lines().map(line).collect()
+}
+
+/// Names of one width before `=`.
+fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
+    let name = |line: &ListingLine| {
+        line.text
+            .split_once(" = ")
+            .map_or(0, |(name, _)| name.len())
+    };
+    let width = lines.iter().map(name).max().unwrap_or(0);
+    let align = |line: ListingLine| match line.text.split_once(" = ") {
+        Some((name, op)) => ListingLine {
+            text: format!("{name:<width$} = {op}"),
+            ..line
+        },
+        None => line,
+    };
+    lines.into_iter().map(align).collect()
+}
+
+impl Comparison {
+    /// For a terminal `width` characters wide.
+    pub fn text(&self, width: usize, glyphs: Glyphs) -> String {
+        let mut out = format!("a  {}\nb  {}\n\n", self.a, self.b);
+        if self.equal {
+            out.push_str(
+                "The runs are equal: settings, listing and every recorded number but times.\n",
+            );
+            return out;
+        }
+        section(
+            &mut out,
+            "Settings",
+            self.settings.iter().map(Change::say).collect(),
+            "no setting differs",
+        );
+        let listing = self
+            .listing
+            .iter()
+            .map(|l| format!("{} {}", l.sign, l.text))
+            .collect();
+        section(&mut out, "Listing", listing, "the same ops");
+        section(
+            &mut out,
+            "Record",
+            self.record(),
+            "nothing is recorded by both",
+        );
+        let size = Size {
+            width: width.saturating_sub(12).min(72),
+            height: 12,
+        };
+        out.push_str(&plot::plot(&self.curves, size, glyphs));
+        out
+    }
+
+    fn record(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        match &self.parting {
+            Some(parting) => said.push(parting.say()),
+            None if self.common_steps > 0 => said.push(format!(
+                "the same numbers at all {} common steps",
+                self.common_steps
+            )),
+            None => {}
+        }
+        if let (Some(a), Some(b)) = self.losses {
+            let by = number::signed(b - a);
+            said.push(format!(
+                "last losses: a {}, b {} ({by})",
+                number::loss(a),
+                number::loss(b)
+            ));
+        }
+        said
+    }
+}
+
+fn section(out: &mut String, title: &str, lines: Vec<String>, none: &str) {
+    out.push_str(title);
+    out.push('\n');
+    let lines = if lines.is_empty() {
+        vec![none.to_owned()]
+    } else {
+        lines
+    };
+    for line in lines {
+        *out += &["  ", &line, "\n"].concat();
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Where two records part.
+
+use std::collections::BTreeMap;
+
+use gptlab_record::{Event, Observation, StepRecord};
+use serde::Serialize;
+
+use crate::number;
+
+/// The first recorded number that differs, at a step that both recorded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parting {
+    pub step: u64,
+    /// `loss`, or a measure and its place.
+    pub what: String,
+    pub a: String,
+    pub b: String,
+}
+
+impl Parting {
+    pub(super) fn say(&self) -> String {
+        format!(
+            "part at step {}: {} {} in a, {} in b",
+            self.step, self.what, self.a, self.b
+        )
+    }
+}
+
+/// What is recorded of a step, in the order in which it is told.
+type Numbers = Vec<(String, f64)>;
+
+/// Events that a run's numbers are in, without times. Notices, checkpoints, and where a run was stopped and
+/// resumed are none.
+fn told(events: &[Event]) -> Vec<Event> {
+    let counts = |event: &Event| match event {
+        Event::Step(_)
+        | Event::Observation(_)
+        | Event::Sample { .. }
+        | Event::Diverged { .. }
+        | Event::Done { .. } => true,
+        Event::Start { .. }
+        | Event::Notice { .. }
+        | Event::Checkpoint { .. }
+        | Event::Resume { .. }
+        | Event::Stop { .. } => false,
+    };
+    events
+        .iter()
+        .filter(|e| counts(e))
+        .cloned()
+        .map(Event::timeless)
+        .collect()
+}
+
+/// Whether both recorded the same; a NaN is equal to itself here.
+pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
+    let text = |events: &[Event]| -> Vec<String> {
+        told(events).iter().map(|e| format!("{e:?}")).collect()
+    };
+    text(a) == text(b)
+}
+
+/// The first difference, and how many steps both recorded.
+pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<Parting>, usize) {
+    let (a, b) = (told(a), told(b));
+    let others: BTreeMap<(u8, u64), &Event> = b.iter().map(|event| (key(event), event)).collect();
+    let mut common = 0;
+    let mut parting = None;
+    for event in &a {
+        let step = key(event);
+        let Some(other) = others.get(&step) else {
+            continue;
+        };
+        common += usize::from(step.0 == 0);
+        if parting.is_none() {
+            parting = differing(step.1, event, other);
+        }
+    }
+    (parting, common)
+}
+
+/// What kind of event it is, and of which step.
+fn key(event: &Event) -> (u8, u64) {
+    match event {
+        Event::Step(record) => (0, record.step),
+        Event::Observation(observation) => (1, observation.step),
+        Event::Sample { step, .. } => (2, *step),
+        Event::Done { step, .. } => (3, *step),
+        Event::Diverged { step, .. } => (4, *step),
+        Event::Start { .. } | Event::Notice { .. } => (5, 0),
+        Event::Checkpoint { step, .. } | Event::Resume { step } | Event::Stop { step, .. } => {
+            (6, *step)
+        }
+    }
+}
+
+fn differing(step: u64, a: &Event, b: &Event) -> Option<Parting> {
+    let part = |what: String, a: String, b: String| Parting { step, what, a, b };
+    if let (Event::Sample { text: a, .. }, Event::Sample { text: b, .. }) = (a, b) {
+        return (a != b).then(|| part("sample".to_owned(), format!("{a:?}"), format!("{b:?}")));
+    }
+    let (a, b) = (numbers(a), numbers(b));
+    let differs = |(what, x): &(String, f64)| {
+        let y = b.iter().find(|(other, _)| other == what)?.1;
+        (x.to_bits() != y.to_bits())
+            .then(|| part(what.clone(), number::exact(*x), number::exact(y)))
+    };
+    a.iter().find_map(differs)
+}
+
+fn numbers(event: &Event) -> Numbers {
+    match event {
+        Event::Step(record) => of_step(record),
+        Event::Observation(observation) => of_observation(observation),
+        Event::Done { val_loss, .. } => val_loss
+            .map(|x| ("val_loss".to_owned(), x))
+            .into_iter()
+            .collect(),
+        Event::Start { .. }
+        | Event::Notice { .. }
+        | Event::Sample { .. }
+        | Event::Checkpoint { .. }
+        | Event::Resume { .. }
+        | Event::Stop { .. }
+        | Event::Diverged { .. } => Vec::new(),
+    }
+}
+
+fn of_step(record: &StepRecord) -> Numbers {
+    let mut numbers = vec![
+        ("loss".to_owned(), record.loss),
+        ("grad_norm".to_owned(), record.grad_norm),
+        ("lr".to_owned(), record.lr),
+    ];
+    numbers.extend(record.val_loss.map(|x| ("val_loss".to_owned(), x)));
+    numbers
+}
+
+fn of_observation(observation: &Observation) -> Numbers {
+    let series = observation.series.iter();
+    let named = series.flat_map(|s| {
+        s.at.iter()
+            .zip(&s.values)
+            .map(move |(at, x)| (format!("{} of {at}", s.measure), *x))
+    });
+    named.collect()
+}
+
+/// Losses by step: validation where there is any, else the batches'.
+pub(super) fn curve(events: &[Event]) -> Vec<(f64, f64)> {
+    let (mut train, mut val) = (Vec::new(), Vec::new());
+    for event in events {
+        match event {
+            Event::Step(r) => {
+                train.push((r.step as f64, r.loss));
+                val.extend(r.val_loss.map(|x| (r.step as f64, x)));
+            }
+            Event::Done { step, val_loss, .. } => val.extend(val_loss.map(|x| (*step as f64, x))),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. } => {}
+        }
+    }
+    if val.is_empty() { train } else { val }
+}

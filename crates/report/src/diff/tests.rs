@@ -1,0 +1,151 @@
+use gptlab_model::{Preset, Residual};
+use gptlab_record::{Event, StepRecord};
+
+use super::*;
+use crate::study::tests::run;
+
+fn side(name: &str, run: &Run) -> Side {
+    Side::of_run(name, run)
+}
+
+#[test]
+fn a_run_is_equal_to_itself_whatever_time_it_took() {
+    let (a, mut b) = (run(0, 2.0), run(0, 2.0));
+    for event in &mut b.events {
+        if let Event::Step(record) = event {
+            *record = StepRecord {
+                seconds: 99.0,
+                tokens_per_second: 1.0,
+                ..*record
+            };
+        }
+    }
+    b.events.insert(3, Event::Resume { step: 10 });
+    let found = compare(&side("a", &a), &side("b", &b));
+    assert!(found.equal, "{found:?}");
+    assert!(found.text(80, Glyphs::Ascii).contains("The runs are equal"));
+}
+
+#[test]
+fn runs_part_at_a_step_and_a_number() {
+    let (a, mut b) = (run(0, 2.0), run(0, 2.0));
+    let mut steps = 0;
+    for event in &mut b.events {
+        if let Event::Step(record) = event {
+            steps += 1;
+            if steps > 3 {
+                record.grad_norm = 0.75;
+            }
+        }
+    }
+    let found = compare(&side("a", &a), &side("b", &b));
+    assert!(!found.equal);
+    assert_eq!(
+        (
+            found.common_steps,
+            found.settings.len(),
+            found.listing.len()
+        ),
+        (10, 0, 0)
+    );
+    let said = found.text(80, Glyphs::Ascii);
+    assert!(
+        said.contains("part at step 30: grad_norm 0.5 in a, 0.75 in b"),
+        "{said}"
+    );
+    assert!(
+        said.contains("no setting differs") && said.contains("the same ops"),
+        "{said}"
+    );
+    assert!(
+        said.contains("last losses: a 2.0000, b 2.0000 (+0.0000)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn settings_differ_in_words_and_layers_together() {
+    let (mut a, mut b) = (run(0, 2.0), run(0, 2.0));
+    a.experiment.spec = Preset::Gpt2Mini.spec();
+    b.experiment.spec = Preset::Gpt2Mini.spec();
+    b.experiment.spec.wiring.residual = Residual::None;
+    for layer in &mut b.experiment.spec.layers {
+        layer.remove(0);
+    }
+    b.experiment.hyper.lr = 0.5;
+    let found = compare(&side("a", &a), &side("b", &b));
+    let said: Vec<String> = found.settings.iter().map(Change::say).collect();
+    assert_eq!(
+        said,
+        [
+            "peak learning rate: 0.01 -> 0.5",
+            "attention of layers 0 to 3: present -> absent",
+            "residual connections: add -> none",
+        ]
+    );
+    assert!(
+        found
+            .listing
+            .iter()
+            .any(|l| l.sign == '-' && l.text.contains("attn")),
+        "{:?}",
+        found.listing
+    );
+}
+
+#[test]
+fn what_is_no_number_is_equal_to_itself() {
+    let mut a = run(0, 2.0);
+    if let Event::Step(record) = &mut a.events[1] {
+        record.loss = f64::NAN;
+    }
+    assert!(compare(&side("a", &a), &side("b", &a.clone())).equal);
+}
+
+#[test]
+fn a_side_without_events_has_only_settings() {
+    let a = run(0, 2.0);
+    let mut b = side("b", &a);
+    b.events.clear();
+    let found = compare(&side("a", &a), &b);
+    assert!(!found.equal && found.parting.is_none());
+    assert!(
+        found
+            .text(80, Glyphs::Unicode)
+            .contains("nothing is recorded by both")
+    );
+    assert!(
+        serde_json::to_string(&found)
+            .unwrap()
+            .contains("\"equal\":false")
+    );
+    b.knows = Knows::SomeSettings;
+    b.settings.as_object_mut().unwrap().remove("engine");
+    assert!(
+        compare(&side("a", &a), &b).equal,
+        "what a checkpoint does not know is not compared"
+    );
+}
+
+#[test]
+fn listings_show_what_changed_and_little_more() {
+    let all: Vec<String> = (0..20).map(|n| format!("op{n}")).collect();
+    let mut other = all.clone();
+    other[10] = "new".into();
+    let lines = listing(&all.join("\n"), &other.join("\n"));
+    let said: Vec<String> = lines
+        .iter()
+        .map(|l| format!("{}{}", l.sign, l.text))
+        .collect();
+    assert_eq!(said, [" op8", " op9", "-op10", "+new", " op11", " op12"]);
+    let lines = listing("a    = 1\nlong = 2\n", "a = 1\n");
+    let said: Vec<String> = lines
+        .iter()
+        .map(|l| format!("{}{}", l.sign, l.text))
+        .collect();
+    assert_eq!(
+        said,
+        [" a    = 1", "-long = 2"],
+        "another width is no change"
+    );
+}

@@ -1,0 +1,111 @@
+//! The numbers that symptoms are read from.
+
+use gptlab_record::Floors;
+
+use crate::{Run, study::mean};
+
+/// Fewer logged steps than this say nothing about the course of a run.
+const FEWEST: usize = 5;
+
+pub(super) struct Facts<'a> {
+    pub(super) run: &'a Run,
+    pub(super) floors: Option<&'a Floors>,
+    pub(super) train: Vec<f64>,
+    pub(super) val: Vec<f64>,
+    /// After the first tenth.
+    pub(super) grad_norms: Vec<f64>,
+    pub(super) uniform: f64,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(run: &'a Run, floors: Option<&'a Floors>) -> Self {
+        let losses = |curve: Vec<(u64, f64)>| curve.into_iter().map(|(_, loss)| loss).collect();
+        let steps = run.steps();
+        let after = steps.len().div_ceil(10);
+        Self {
+            run,
+            floors,
+            train: losses(run.training()),
+            val: losses(run.validation()),
+            grad_norms: steps.iter().skip(after).map(|r| r.grad_norm).collect(),
+            uniform: (run.experiment.vocab_size as f64).ln(),
+        }
+    }
+
+    pub(super) fn seen(&self) -> String {
+        let measures = self.run.measures().len();
+        let observed = match measures {
+            0 => "no observations".to_owned(),
+            n => format!("{n} observed measures"),
+        };
+        let guides = match self.floors.map_or(0, |f| f.ngrams.len()) {
+            0 => "no n-gram tables".to_owned(),
+            n => format!("n-gram tables up to {n}"),
+        };
+        format!("{} logged steps, {observed}, {guides}", self.train.len())
+    }
+
+    /// Whether there is enough to speak of a course.
+    pub(super) fn has_course(&self) -> bool {
+        self.train.len() >= FEWEST
+    }
+
+    /// Validation losses where there are enough, else training losses.
+    pub(super) fn losses(&self) -> &[f64] {
+        if self.val.len() >= FEWEST {
+            &self.val
+        } else {
+            &self.train
+        }
+    }
+
+    /// The last known loss, validation's if there is one.
+    pub(super) fn last_loss(&self) -> Option<f64> {
+        self.val.last().or(self.train.last()).copied()
+    }
+
+    /// The mean of the last tenth of a curve.
+    pub(super) fn end(curve: &[f64]) -> Option<f64> {
+        let n = curve.len().div_ceil(10);
+        mean(&curve[curve.len() - n..])
+    }
+
+    /// The lowest mean of a tenth of a curve.
+    pub(super) fn lowest(curve: &[f64]) -> Option<f64> {
+        let n = curve.len().div_ceil(10).max(1);
+        curve.windows(n).filter_map(mean).min_by(f64::total_cmp)
+    }
+
+    pub(super) fn median_norm(&self) -> Option<f64> {
+        median(&self.grad_norms)
+    }
+
+    /// Of the last quarter.
+    pub(super) fn last_norm(&self) -> Option<f64> {
+        let n = self.grad_norms.len();
+        median(&self.grad_norms[n - n.div_ceil(4)..])
+    }
+
+    /// A measure's mean at the last observation.
+    pub(super) fn measured(&self, name: &str) -> Option<f64> {
+        self.run.measure(name)?.last_mean()
+    }
+
+    /// A measure's largest number at the last observation, and where it is.
+    pub(super) fn largest(&self, name: &str) -> Option<(f64, String)> {
+        let measure = self.run.measure(name)?;
+        let finite = measure
+            .last()
+            .iter()
+            .zip(&measure.at)
+            .filter(|(x, _)| x.is_finite());
+        let (x, at) = finite.max_by(|a, b| a.0.total_cmp(b.0))?;
+        Some((*x, at.clone()))
+    }
+}
+
+fn median(numbers: &[f64]) -> Option<f64> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}

@@ -1,0 +1,177 @@
+use gptlab_record::{Event, Observation, Series};
+
+use super::*;
+use crate::study::tests::{results, run, step};
+
+fn symptoms(run: &Run, floors: Option<&Floors>) -> Vec<Symptom> {
+    examine(run, floors)
+        .findings
+        .iter()
+        .map(|f| f.symptom)
+        .collect()
+}
+
+/// A run with these training and validation losses at its logged steps, and nothing else.
+fn with(losses: &[(f64, f64)]) -> Run {
+    let mut made = run(0, 2.0);
+    made.events = (0..)
+        .zip(losses)
+        .map(|(n, (train, val))| step(n * 10, *train, *val))
+        .collect();
+    made
+}
+
+fn falling(n: usize, to: f64) -> Vec<(f64, f64)> {
+    (0..n)
+        .map(|n| to + 1.3 * (-(n as f64) / 2.0).exp())
+        .map(|x| (x, x))
+        .collect()
+}
+
+fn observed(measure: &str, values: &[f64]) -> Run {
+    let mut made = with(&falling(20, 2.0));
+    let at = (0..values.len()).map(|n| format!("block{n}")).collect();
+    let series = vec![Series {
+        measure: measure.into(),
+        at,
+        values: values.to_vec(),
+    }];
+    made.events
+        .push(Event::Observation(Observation { step: 190, series }));
+    made
+}
+
+fn grad_norms(made: &mut Run, norm: impl Fn(usize) -> f64) {
+    let mut n = 0;
+    for event in &mut made.events {
+        if let Event::Step(record) = event {
+            record.grad_norm = norm(n);
+            n += 1;
+        }
+    }
+}
+
+#[test]
+fn a_healthy_run_has_nothing() {
+    let found = examine(&run(0, 2.0), Some(&results().floors));
+    assert_eq!(found.findings, []);
+    let said = found.lines();
+    assert_eq!(said[0], "Nothing wrong was found.");
+    assert_eq!(
+        said[1],
+        "Looked at 10 logged steps, 1 observed measures, n-gram tables up to 3."
+    );
+}
+
+#[test]
+fn losses_tell() {
+    let uniform = 27f64.ln();
+    assert_eq!(
+        symptoms(&with(&vec![(uniform, uniform); 20]), None),
+        [Symptom::Stuck]
+    );
+    assert_eq!(
+        symptoms(&with(&falling(30, 2.8)), Some(&results().floors)),
+        [Symptom::Stuck, Symptom::WorseThanNgram],
+        "the 1-gram table's loss"
+    );
+    let rising: Vec<(f64, f64)> = (0..20)
+        .map(|n| (2.0 + 0.05 * f64::from(n), 2.0 + 0.05 * f64::from(n)))
+        .collect();
+    assert_eq!(symptoms(&with(&rising), None), [Symptom::Rising]);
+    let mut learnt = falling(20, 1.0);
+    learnt
+        .iter_mut()
+        .enumerate()
+        .for_each(|(n, (_, val))| *val = 1.8 + 0.02 * n as f64);
+    assert_eq!(symptoms(&with(&learnt), None), [Symptom::Memorising]);
+    let steep: Vec<(f64, f64)> = (0..20)
+        .map(|n| 3.2 - 0.05 * f64::from(n))
+        .map(|x| (x, x))
+        .collect();
+    assert_eq!(symptoms(&with(&steep), None), [Symptom::StillFalling]);
+    assert_eq!(
+        symptoms(&with(&falling(3, 2.0)), None),
+        [],
+        "three steps are no course"
+    );
+}
+
+#[test]
+fn divergence_is_told_alone() {
+    let mut made = with(&falling(20, 2.0));
+    made.events.push(Event::Diverged {
+        step: 200,
+        seconds: 1.0,
+    });
+    assert_eq!(
+        symptoms(&made, Some(&results().floors)),
+        [Symptom::Diverged]
+    );
+    let mut goes_on = falling(20, 2.0);
+    goes_on[7..].fill((f64::NAN, f64::NAN));
+    assert_eq!(
+        symptoms(&with(&goes_on), None),
+        [Symptom::Diverged],
+        "a run that went on"
+    );
+    let said = examine(&made, None).lines().join("\n");
+    assert!(
+        said.contains("step 200") && said.contains("--lr 0.00333"),
+        "{said}"
+    );
+}
+
+#[test]
+fn gradients_tell() {
+    let mut made = with(&falling(20, 2.0));
+    made.experiment.hyper.grad_clip = Some(1.0);
+    grad_norms(&mut made, |_| 5.0);
+    assert_eq!(symptoms(&made, None), [Symptom::AlwaysClipped]);
+    grad_norms(&mut made, |n| if n == 12 { 500.0 } else { 0.5 });
+    assert_eq!(symptoms(&made, None), [Symptom::Exploding]);
+    grad_norms(&mut made, |_| 1e-7);
+    assert_eq!(symptoms(&made, None), [Symptom::NoGradient]);
+}
+
+#[test]
+fn observations_tell() {
+    let cases: [(&str, &[f64], Symptom); 5] = [
+        ("token_similarity", &[0.2, 0.99], Symptom::TokensAlike),
+        ("dead_units", &[0.1, 0.9], Symptom::DeadUnits),
+        (
+            "attention_entropy",
+            &[0.01, 0.02],
+            Symptom::AttentionCollapsed,
+        ),
+        ("sink_mass", &[0.9, 0.95], Symptom::AttentionSink),
+        ("max_logit", &[3.0, 400.0], Symptom::LargeLogits),
+    ];
+    for (measure, values, symptom) in cases {
+        assert_eq!(
+            symptoms(&observed(measure, values), None),
+            [symptom],
+            "{measure}"
+        );
+    }
+    for (measure, values) in [
+        ("token_similarity", [0.99, 0.3]),
+        ("dead_units", [0.1, 0.2]),
+        ("max_logit", [3.0, 9.0]),
+    ] {
+        assert_eq!(symptoms(&observed(measure, &values), None), [], "{measure}");
+    }
+}
+
+#[test]
+fn every_limit_is_in_the_table_once() {
+    let names: Vec<&str> = THRESHOLDS.iter().map(|t| t.name).collect();
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len());
+    let declared = include_str!("thresholds.rs")
+        .matches("pub(super) const")
+        .count();
+    assert_eq!(declared, names.len());
+}

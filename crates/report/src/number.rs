@@ -1,0 +1,118 @@
+//! Numbers as people read them.
+
+/// A loss or another number of that size, to four places.
+pub(crate) fn loss(x: f64) -> String {
+    finite(x, |x| format!("{x:.4}"))
+}
+
+/// A difference: its sign always shows.
+pub(crate) fn signed(x: f64) -> String {
+    finite(x, |x| format!("{x:+.4}"))
+}
+
+/// Three significant digits, with an exponent where places would run out.
+pub(crate) fn short(x: f64) -> String {
+    finite(x, |x| {
+        let size = x.abs();
+        if size == 0.0 {
+            "0".to_owned()
+        } else if (1e-3..1e5).contains(&size) {
+            let places = (2 - size.log10().floor() as i32).clamp(0, 5);
+            let text = format!("{x:.*}", places as usize);
+            if text.contains('.') {
+                text.trim_end_matches('0').trim_end_matches('.').to_owned()
+            } else {
+                text
+            }
+        } else {
+            scientific(x)
+        }
+    })
+}
+
+/// `1.5e-4` as `1.5e-4`, `1e6` as `1e6`.
+fn scientific(x: f64) -> String {
+    let text = format!("{x:.2e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    format!("{digits}e{exponent}")
+}
+
+/// A probability, as papers print it.
+pub(crate) fn p_value(p: f64) -> String {
+    match p {
+        p if p.is_nan() => "?".to_owned(),
+        p if p < 0.001 => "< 0.001".to_owned(),
+        p => format!("{p:.3}"),
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// For programs: the shortest text that reads back the same.
+pub(crate) fn exact(x: f64) -> String {
+    if x.is_finite() {
+        format!("{x:?}")
+    } else {
+        finite(x, |x| x.to_string())
+    }
+}
+
+/// `seconds` as a person would say them.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() || s < 0.0 => "?".to_owned(),
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 6_000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    }
+}
+
+fn finite(x: f64, say: impl FnOnce(f64) -> String) -> String {
+    if x.is_nan() {
+        "NaN".to_owned()
+    } else if x.is_infinite() {
+        if x > 0.0 { "inf" } else { "-inf" }.to_owned()
+    } else {
+        say(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        let said: Vec<String> = [0.0, 1.0, 12.345, 0.001_234, 3e-4, 123_456.0, -0.5]
+            .map(short)
+            .to_vec();
+        assert_eq!(
+            said,
+            ["0", "1", "12.3", "0.00123", "3e-4", "1.23e5", "-0.5"]
+        );
+        assert_eq!(signed(0.25), "+0.2500");
+        assert_eq!(loss(f64::NAN), "NaN");
+        assert_eq!(
+            (p_value(0.0004), p_value(0.04)),
+            ("< 0.001".into(), "0.040".into())
+        );
+        assert_eq!(exact(0.1), "0.1");
+        assert_eq!(exact(f64::INFINITY), "inf");
+        assert_eq!(duration(90.0), "90.0 s");
+        assert_eq!(duration(7_200.0), "2.0 h");
+        assert_eq!(short(1234.0), "1234");
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+}

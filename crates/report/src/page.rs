@@ -1,0 +1,77 @@
+//! The files of a report: a page, the same in Markdown, tables as CSV, pictures as SVG.
+//!
+//! The page needs no network and no script. Every byte of every file is a function of the record and of
+//! [`Extras`]; times the record holds are in the page's last section alone.
+
+mod html;
+mod markdown;
+mod pictures;
+mod words;
+
+use std::{fs, path::Path};
+
+use gptlab_record::{FileError, atomic};
+
+use crate::{Study, ablation, chart::PowerLaw};
+use pictures::Pictures;
+
+/// What a report tells besides the record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extras {
+    /// The day, as the caller writes it.
+    pub date: Option<String>,
+    /// A fit of the losses of a sweep.
+    pub law: Option<PowerLaw>,
+}
+
+/// A file of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub name: String,
+    pub text: String,
+}
+
+impl File {
+    fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            text: text.into(),
+        }
+    }
+}
+
+/// The name of the page among [`files`].
+pub const PAGE: &str = "report.html";
+
+/// The report of `study`.
+pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
+    let pictures = Pictures::of(study, extras);
+    let mut files = vec![
+        File::new(PAGE, html::page(study, extras, &pictures)),
+        File::new("report.md", markdown::page(study, extras, &pictures)),
+        File::new("table.csv", ablation::table(study).csv()),
+        File::new("predictions.csv", ablation::predictions(study).csv()),
+        File::new("curves.csv", ablation::curves(study).csv()),
+    ];
+    let guides = study
+        .floors
+        .as_ref()
+        .map(|floors| ablation::guides(floors).csv());
+    files.extend(guides.map(|csv| File::new("guides.csv", csv)));
+    files.extend(pictures.all().map(|p| File::new(&p.file, p.chart.svg())));
+    files
+}
+
+/// Writes `files` into `folder`, which is made where it is not there.
+///
+/// # Errors
+/// When one cannot be written; the ones before it are.
+pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
+    fs::create_dir_all(folder).map_err(FileError::io("make", folder))?;
+    files
+        .iter()
+        .try_for_each(|file| atomic::write_bytes(&folder.join(&file.name), file.text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The page.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{
+    Extras,
+    pictures::{OfArm, Picture, Pictures},
+    words,
+};
+use crate::{
+    Arm, Study, StudyKind, Table, ablation, chart, diff, number,
+    table::{Cell, Column, typeset},
+};
+
+const STYLE: &str = include_str!("style.css");
+
+pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
+    let title = words::title(study);
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · gptlab" }
+                style { (PreEscaped(STYLE)) (PreEscaped(chart::STYLE)) }
+            }
+            body { main {
+                (header(study, extras, &title))
+                (results(study, pictures))
+                (entries(study, pictures))
+                (time(study))
+                footer { "Made by gptlab from the record alone." }
+            } }
+        }
+    };
+    markup.into_string()
+}
+
+fn header(study: &Study, extras: &Extras, title: &str) -> Markup {
+    let answer = ablation::answer(study);
+    html! {
+        header {
+            p class="kicker" { "gptlab" }
+            h1 { (title) }
+            p class="lead" { (ablation::question(study)) }
+            @if !answer.is_empty() {
+                div class="answer" { @for sentence in &answer { p { (typeset(sentence)) } } }
+            }
+            (list(&words::facts(study, extras.date.as_deref())))
+            @if let Some(command) = words::command(study) {
+                p { "To repeat it:" }
+                pre { code { (command) } }
+            }
+        }
+    }
+}
+
+fn list(facts: &[(&str, String)]) -> Markup {
+    html! { dl { @for (name, value) in facts { dt { (name) } dd { (coded(value)) } } } }
+}
+
+/// Text in which what stands between backticks is code.
+fn coded(text: &str) -> Markup {
+    html! {
+        @for (i, piece) in text.split('`').enumerate() {
+            @if i % 2 == 1 { code { (piece) } } @else { (typeset(piece)) }
+        }
+    }
+}
+
+fn results(study: &Study, pictures: &Pictures) -> Markup {
+    let predictions = ablation::predictions(study);
+    html! {
+        h2 { "Results" }
+        (ablation::table(study).repeating().html())
+        @for picture in &pictures.overview { (picture.chart.figure()) }
+        @if study.kind == StudyKind::Ablation {
+            h2 { "Predictions and outcomes" }
+            div class="words" { (predictions.html()) }
+        }
+        @if let Some(floors) = &study.floors {
+            h2 { "What a loss means" }
+            p {
+                "A loss is the mean surprise at the next token. It means something beside what guesses without a \
+                 model lose: an n-gram table counts which token followed the last n − 1 ones in the training text."
+            }
+            (ablation::guides(floors).html())
+        }
+    }
+}
+
+fn entries(study: &Study, pictures: &Pictures) -> Markup {
+    let both = || study.arms.iter().zip(&pictures.arms);
+    html! {
+        h2 { (if study.arms.len() == 1 { "The run" } else { "The variants" }) }
+        @if study.arms.len() > 3 {
+            nav aria-label="Variants" { ul {
+                @for (arm, drawn) in both() { li { a href={ "#" (drawn.slug) } { (arm.variant.name) } } }
+            } }
+        }
+        @for (arm, drawn) in both() { (entry(study, arm, drawn)) }
+    }
+}
+
+fn entry(study: &Study, arm: &Arm, drawn: &OfArm) -> Markup {
+    html! {
+        section class="entry" id=(drawn.slug) {
+            h3 { (arm.variant.name) small { (arm.variant.title) } }
+            div class="pair" {
+                (list(&words::entry(study, arm)))
+                @if let Some(picture) = &drawn.curves { (picture.chart.figure()) }
+            }
+            (listing(study, arm))
+            (samples(arm))
+            (observations(&drawn.observations))
+        }
+    }
+}
+
+/// The listing's difference to the baseline's, or the whole of the baseline's own.
+fn listing(study: &Study, arm: &Arm) -> Markup {
+    let own = &arm.variant.listing;
+    let baseline = study
+        .baseline()
+        .map_or("", |arm| arm.variant.listing.as_str());
+    let is_baseline = study
+        .baseline()
+        .is_some_and(|first| first.variant.name == arm.variant.name);
+    html! {
+        @if own.is_empty() {
+        } @else if is_baseline {
+            details { summary { "The model's listing" } pre { code { (own) } } }
+        } @else if own == baseline {
+            p { "The listing is the baseline's." }
+        } @else {
+            details open[study.kind == StudyKind::Ablation] {
+                summary { "The listing, against the baseline's" }
+                pre class="diff" { code { @for line in diff::listing(baseline, own) {
+                    @match line.sign {
+                        '-' => i { "- " (line.text) },
+                        '+' => b { "+ " (line.text) },
+                        _ => span { "  " (line.text) },
+                    }
+                } } }
+            }
+        }
+    }
+}
+
+fn samples(arm: &Arm) -> Markup {
+    let samples = arm.runs.first().map_or_else(Vec::new, |run| run.samples());
+    html! {
+        @if !samples.is_empty() {
+            details {
+                summary { "What it wrote, as it learnt" }
+                @for (step, text) in samples {
+                    p { "After " (number::count(step)) " steps:" }
+                    pre class="text" { (text) }
+                }
+            }
+        }
+    }
+}
+
+fn observations(pictures: &[Picture]) -> Markup {
+    html! {
+        @if !pictures.is_empty() {
+            details {
+                summary { "What was observed inside" }
+                div class="pair" { @for picture in pictures { (picture.chart.figure()) } }
+            }
+        }
+    }
+}
+
+/// The one section that differs when a study is repeated.
+fn time(study: &Study) -> Markup {
+    let columns = vec![
+        Column::words("variant"),
+        Column::numbers("runs"),
+        Column::numbers("time"),
+        Column::numbers("tokens/s"),
+    ];
+    let mut table = Table::new(
+        "On the machine that ran them; these numbers alone differ from one repetition to the next",
+        columns,
+    );
+    for arm in &study.arms {
+        let seconds: f64 = arm.runs.iter().filter_map(crate::Run::seconds).sum();
+        let speeds: Vec<f64> = arm
+            .runs
+            .iter()
+            .filter_map(crate::Run::tokens_per_second)
+            .collect();
+        let speed = crate::study::mean(&speeds);
+        table.push(vec![
+            Cell::text(&arm.variant.name),
+            Cell::text(arm.runs.len().to_string()),
+            Cell::text(number::duration(seconds)),
+            Cell::text(speed.map_or_else(String::new, |x| number::count(x.round() as u64))),
+        ]);
+    }
+    html! { h2 { "Time" } (table.html()) }
+}

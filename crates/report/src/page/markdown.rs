@@ -1,0 +1,119 @@
+//! The report in Markdown, with pictures beside it.
+
+use super::{
+    Extras,
+    pictures::{OfArm, Picture, Pictures},
+    words,
+};
+use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown};
+
+pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
+    let mut out = Text::default();
+    out.line(&format!("# {}", escape_markdown(&words::title(study))));
+    out.line(ablation::question(study));
+    for sentence in ablation::answer(study) {
+        out.line(&escape_markdown(&sentence));
+    }
+    out.list(&words::facts(study, extras.date.as_deref()));
+    if let Some(command) = words::command(study) {
+        out.line("To repeat it:");
+        out.fenced("sh", &command);
+    }
+    out.line("## Results");
+    out.line(ablation::table(study).markdown().trim_end());
+    pictures
+        .overview
+        .iter()
+        .for_each(|picture| out.picture(picture));
+    if study.kind == StudyKind::Ablation {
+        out.line("## Predictions and outcomes");
+        out.line(ablation::predictions(study).markdown().trim_end());
+    }
+    if let Some(floors) = &study.floors {
+        out.line("## What a loss means");
+        out.line(ablation::guides(floors).markdown().trim_end());
+    }
+    out.line(if study.arms.len() == 1 {
+        "## The run"
+    } else {
+        "## The variants"
+    });
+    for (arm, drawn) in study.arms.iter().zip(&pictures.arms) {
+        entry(&mut out, study, arm, drawn);
+    }
+    out.0
+}
+
+fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
+    let variant = &arm.variant;
+    out.line(&format!(
+        "### {}: {}",
+        escape_markdown(&variant.name),
+        escape_markdown(&variant.title)
+    ));
+    out.list(&words::entry(study, arm));
+    drawn.curves.iter().for_each(|picture| out.picture(picture));
+    let baseline = study
+        .baseline()
+        .map_or("", |arm| arm.variant.listing.as_str());
+    let lines = diff::listing(baseline, &variant.listing);
+    if !lines.is_empty() {
+        out.line("The listing, against the baseline's:");
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|l| format!("{} {}", l.sign, l.text))
+            .collect();
+        out.fenced("diff", &lines.join("\n"));
+    }
+    let samples = arm.runs.first().map_or_else(Vec::new, |run| run.samples());
+    for (step, text) in samples {
+        out.line(&format!("After {step} steps it wrote:"));
+        out.fenced("text", text);
+    }
+    drawn
+        .observations
+        .iter()
+        .for_each(|picture| out.picture(picture));
+}
+
+/// Paragraphs with empty lines between them.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, text: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    fn list(&mut self, facts: &[(&str, String)]) {
+        let items: Vec<String> = facts
+            .iter()
+            .map(|(name, value)| format!("- **{name}:** {}", escape_markdown(value)))
+            .collect();
+        self.line(&items.join("\n"));
+    }
+
+    /// Behind a fence that the text does not hold.
+    fn fenced(&mut self, language: &str, text: &str) {
+        let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat(longest.max(2) + 1);
+        self.line(&format!(
+            "{fence}{language}\n{}\n{fence}",
+            text.trim_end_matches('\n')
+        ));
+    }
+
+    fn picture(&mut self, picture: &Picture) {
+        let about = escape_markdown(&picture.chart.description);
+        self.line(&format!(
+            "![{}]({})",
+            escape_markdown(&picture.chart.title),
+            picture.file
+        ));
+        self.line(&format!("*{about}*"));
+    }
+}

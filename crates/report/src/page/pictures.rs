@@ -1,0 +1,142 @@
+//! All pictures of a report, drawn once, with the names of their files.
+
+use super::{Extras, words::slug};
+use crate::{
+    Arm, Study, StudyKind,
+    chart::{self, Chart, Curve},
+};
+
+pub(super) struct Picture {
+    pub(super) file: String,
+    pub(super) chart: Chart,
+}
+
+/// What is drawn of one variant.
+#[derive(Default)]
+pub(super) struct OfArm {
+    /// Of the file names and the section.
+    pub(super) slug: String,
+    pub(super) curves: Option<Picture>,
+    pub(super) observations: Vec<Picture>,
+}
+
+pub(super) struct Pictures {
+    pub(super) overview: Vec<Picture>,
+    pub(super) arms: Vec<OfArm>,
+}
+
+impl Pictures {
+    pub(super) fn of(study: &Study, extras: &Extras) -> Self {
+        let arms = study.arms.iter().enumerate();
+        Self {
+            overview: overview(study, extras),
+            arms: arms.map(|(i, arm)| of_arm(study, i, arm)).collect(),
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Picture> {
+        let arms = self
+            .arms
+            .iter()
+            .flat_map(|arm| arm.curves.iter().chain(&arm.observations));
+        self.overview.iter().chain(arms)
+    }
+}
+
+fn overview(study: &Study, extras: &Extras) -> Vec<Picture> {
+    let picture = |name: &str, chart: Option<Chart>| {
+        chart.map(|chart| Picture {
+            file: format!("{name}.svg"),
+            chart,
+        })
+    };
+    let mut found = Vec::new();
+    found.extend(picture("differences", chart::differences(study)));
+    if study.kind == StudyKind::Sweep {
+        let setting = extras
+            .law
+            .as_ref()
+            .map_or("parameters", |law| law.setting.as_str());
+        found.extend(picture(
+            "power-law",
+            chart::power_law(study, setting, extras.law.as_ref()),
+        ));
+        found.extend(picture("learning-rates", chart::learning_rates(study)));
+    }
+    if study.arms.len() > 2 {
+        let curves: Vec<Curve> = study
+            .arms
+            .iter()
+            .map(curve)
+            .filter(|c| !c.runs.is_empty())
+            .collect();
+        let title = "Validation loss by step";
+        found.extend(picture(
+            "curves",
+            chart::curves(title, MEASURE, &curves, study.floors.as_ref()),
+        ));
+    }
+    found
+}
+
+const MEASURE: &str = "loss, nats a token";
+
+fn of_arm(study: &Study, i: usize, arm: &Arm) -> OfArm {
+    // Two names may have one slug; a number keeps their files apart.
+    let slug = match study.kind {
+        StudyKind::Run => "run".to_owned(),
+        StudyKind::Ablation | StudyKind::Sweep => format!("{i:02}-{}", slug(&arm.variant.name)),
+    };
+    let observations = arm.runs.first().map_or_else(Vec::new, crate::Run::measures);
+    let observed = observations.iter().filter_map(|measure| {
+        Some(Picture {
+            file: format!("{slug}-{}.svg", self::slug(&measure.name)),
+            chart: chart::observation(measure)?,
+        })
+    });
+    OfArm {
+        curves: curves_of(study, i, arm).map(|chart| Picture {
+            file: format!("{slug}-curves.svg"),
+            chart,
+        }),
+        observations: observed.collect(),
+        slug,
+    }
+}
+
+/// A variant beside the baseline; the baseline, or a single run, as validation beside training.
+fn curves_of(study: &Study, i: usize, arm: &Arm) -> Option<Chart> {
+    let curves = match study.baseline() {
+        Some(baseline) if i > 0 => vec![curve(baseline), curve(arm)],
+        Some(_) | None => own(arm),
+    };
+    arm.runs.first()?;
+    let title = format!("{}: loss by step", arm.variant.name);
+    chart::curves(&title, MEASURE, &curves, study.floors.as_ref())
+}
+
+fn curve(arm: &Arm) -> Curve {
+    Curve {
+        label: arm.variant.name.clone(),
+        runs: arm.runs.iter().map(crate::Run::curve).collect(),
+    }
+}
+
+fn own(arm: &Arm) -> Vec<Curve> {
+    let named = |label: &str, of: fn(&crate::Run) -> Vec<(u64, f64)>| Curve {
+        label: label.to_owned(),
+        runs: arm
+            .runs
+            .iter()
+            .map(of)
+            .filter(|run| !run.is_empty())
+            .collect(),
+    };
+    let both = [
+        named("validation", crate::Run::validation),
+        named("training", crate::Run::training),
+    ];
+    both.into_iter()
+        .filter(|curve| !curve.runs.is_empty())
+        .collect()
+}

@@ -1,0 +1,144 @@
+//! What page and Markdown say alike.
+
+use crate::{Arm, Study, StudyKind, ablation, doctor, number};
+
+pub(super) fn title(study: &Study) -> String {
+    match study.kind {
+        StudyKind::Run => format!("Run {}", study.name),
+        StudyKind::Ablation => format!("Ablation {}", study.name),
+        StudyKind::Sweep => format!("Sweep {}", study.name),
+    }
+}
+
+/// What was typed, to be typed again.
+pub(super) fn command(study: &Study) -> Option<String> {
+    let words: Vec<String> = study.command.iter().map(|word| quoted(word)).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// A word as a shell reads it whole.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// What all runs share, as names and values.
+pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, String)> {
+    let data = &study.data;
+    let seeds: Vec<String> = study.seeds.iter().map(u64::to_string).collect();
+    let mut facts = Vec::new();
+    facts.extend(date.map(|date| ("Date", date.to_owned())));
+    facts.push(("Program", study.program.clone()));
+    facts.push((
+        "Data",
+        format!(
+            "{}: {} tokens to train on, {} for validation",
+            data.source,
+            number::count(data.train_tokens),
+            number::count(data.val_tokens)
+        ),
+    ));
+    facts.push(("Fingerprint", data.fingerprint.chars().take(16).collect()));
+    facts.push(("Steps", number::count(study.steps)));
+    facts.push((
+        if seeds.len() == 1 { "Seed" } else { "Seeds" },
+        seeds.join(", "),
+    ));
+    facts
+}
+
+/// A variant as an entry of an experiment log: what it is, what was expected, what came out, why, what next.
+pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
+    let variant = &arm.variant;
+    let mut entry = vec![(
+        "Model",
+        format!("{} parameters", number::count(variant.parameters)),
+    )];
+    let changes = if variant.changes.is_empty() {
+        "those of the baseline".to_owned()
+    } else {
+        variant.changes.join("; ")
+    };
+    if study.kind != StudyKind::Run {
+        entry.push(("Settings", changes));
+    }
+    if let Some(hyper) = arm.runs.first().map(|run| &run.experiment.hyper) {
+        entry.push((
+            "Training",
+            format!(
+                "{} steps of {} sequences, learning rate {} ({})",
+                number::count(hyper.steps),
+                hyper.batch_size,
+                number::short(hyper.lr),
+                hyper.lr_shape.name()
+            ),
+        ));
+    }
+    let said = |text: &String| (!text.is_empty()).then(|| text.clone());
+    entry.extend(said(&variant.prediction).map(|text| ("Prediction", text)));
+    entry.push(("What happened", ablation::outcome(study, arm)));
+    let why = [
+        said(&variant.purpose),
+        said(&variant.source).map(|source| format!("({source})")),
+    ];
+    let why: Vec<String> = why.into_iter().flatten().collect();
+    if !why.is_empty() {
+        entry.push(("Why", why.join(" ")));
+    }
+    entry.extend(next(study, arm));
+    entry
+}
+
+/// What the doctor says of the variant's first run.
+fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
+    let Some(run) = arm.runs.first() else {
+        return Vec::new();
+    };
+    let found = doctor::examine(run, study.floors.as_ref()).findings;
+    match found.first() {
+        None => vec![("Symptoms", "none".to_owned())],
+        Some(first) => {
+            let all: Vec<&str> = found.iter().map(|f| f.evidence.as_str()).collect();
+            vec![
+                ("Symptoms", all.join(" ")),
+                ("Next", first.experiment.clone()),
+            ]
+        }
+    }
+}
+
+/// The name of a file or an anchor for a variant: letters, digits and hyphens.
+pub(super) fn slug(name: &str) -> String {
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let slug: String = name.chars().map(kept).collect();
+    let words: Vec<&str> = slug.split('-').filter(|w| !w.is_empty()).collect();
+    words.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        assert_eq!(quoted("--data"), "--data");
+        assert_eq!(quoted("my text.txt"), "'my text.txt'");
+        assert_eq!(quoted("it's; rm"), "'it'\\''s; rm'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn slugs_are_plain() {
+        assert_eq!(slug("no residual / lr=0.1"), "no-residual-lr-0-1");
+    }
+}

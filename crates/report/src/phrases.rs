@@ -1,0 +1,128 @@
+//! What a loss means, in words: which guesses it beats.
+
+use gptlab_record::Floors;
+
+use crate::number;
+
+/// Something that guesses the next token, and its loss in nats a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guide {
+    /// `guessing blindly`, `a 3-gram table`, `the text's entropy`.
+    pub name: String,
+    /// `uniform`, `3-gram`, `entropy`.
+    pub short: String,
+    pub loss: f64,
+}
+
+/// The guides of `floors`: uniform, the n-grams, and the entropy where it is known.
+pub fn guides(floors: &Floors) -> Vec<Guide> {
+    let ngram = |(n, loss): (usize, &f64)| Guide {
+        name: format!("a {n}-gram table"),
+        short: format!("{n}-gram"),
+        loss: *loss,
+    };
+    let uniform = Guide {
+        name: "guessing blindly".to_owned(),
+        short: "uniform".to_owned(),
+        loss: floors.uniform,
+    };
+    let entropy = floors.entropy.map(|loss| Guide {
+        name: "the text's entropy".to_owned(),
+        short: "entropy".to_owned(),
+        loss,
+    });
+    let mut all = vec![uniform];
+    all.extend((1..).zip(&floors.ngrams).map(ngram));
+    all.extend(entropy);
+    all.retain(|guide| guide.loss.is_finite());
+    all
+}
+
+/// Between which guides `loss` lies. Longer n-grams may be worse than shorter ones on text they were not
+/// fitted to, so guides are ordered by their losses.
+pub fn between(loss: f64, floors: &Floors) -> String {
+    if !loss.is_finite() {
+        return "no finite loss".to_owned();
+    }
+    let all = guides(floors);
+    let worse = all.iter().filter(|g| g.loss > loss).min_by(by_loss);
+    let better = all.iter().filter(|g| g.loss <= loss).max_by(by_loss);
+    let entropy = better.filter(|g| g.short == "entropy");
+    match (worse, better) {
+        (Some(worse), Some(_)) if entropy.is_some() => format!(
+            "better than {}, {} nats above the text's entropy",
+            worse.name,
+            number::loss(loss - entropy.map_or(0.0, |g| g.loss))
+        ),
+        (Some(worse), Some(better)) => {
+            format!("better than {}, worse than {}", worse.name, better.name)
+        }
+        (Some(worse), None) => format!("better than {}", worse.name),
+        (None, Some(better)) => format!("worse than {}", better.name),
+        (None, None) => "nothing to compare with".to_owned(),
+    }
+}
+
+/// The one guide that says most: the best one that `loss` does not reach.
+pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
+    let Some(loss) = loss.filter(|loss| loss.is_finite()) else {
+        return String::new();
+    };
+    let all = guides(floors);
+    let unbeaten = all
+        .iter()
+        .filter(|g| g.loss <= loss && g.short != "entropy");
+    let beaten = all.iter().filter(|g| g.loss > loss);
+    match (unbeaten.max_by(by_loss), beaten.min_by(by_loss)) {
+        (Some(guide), _) => format!("worse than {}", guide.name),
+        (None, Some(guide)) => format!("better than {}", guide.name),
+        (None, None) => String::new(),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what min_by hands over")]
+fn by_loss(a: &&Guide, b: &&Guide) -> std::cmp::Ordering {
+    a.loss.total_cmp(&b.loss)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floors() -> Floors {
+        Floors {
+            uniform: 4.0,
+            // The 4-gram table is worse than the 3-gram table: too little text to fill it.
+            ngrams: vec![3.0, 2.5, 2.0, 2.2],
+            entropy: Some(1.0),
+        }
+    }
+
+    #[test]
+    fn a_loss_lies_between_its_neighbours() {
+        let say = |loss| between(loss, &floors());
+        assert_eq!(
+            say(2.1),
+            "better than a 4-gram table, worse than a 3-gram table"
+        );
+        assert_eq!(
+            say(2.7),
+            "better than a 1-gram table, worse than a 2-gram table"
+        );
+        assert_eq!(say(4.5), "worse than guessing blindly");
+        assert_eq!(
+            say(1.5),
+            "better than a 3-gram table, 0.5000 nats above the text's entropy"
+        );
+        assert_eq!(say(0.5), "better than the text's entropy");
+        assert_eq!(say(f64::NAN), "no finite loss");
+    }
+
+    #[test]
+    fn the_nearest_guide_is_the_best_one_not_reached() {
+        let say = |loss| nearest(Some(loss), &floors());
+        assert_eq!(say(2.1), "worse than a 3-gram table");
+        assert_eq!(say(1.5), "better than a 3-gram table");
+        assert_eq!(nearest(None, &floors()), "");
+    }
+}

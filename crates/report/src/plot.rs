@@ -1,0 +1,226 @@
+//! Curves in a terminal, from characters: braille (eight dots a character) for one, letters for several.
+
+use crate::number;
+
+/// How large a plot is, its labels left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Characters.
+    pub width: usize,
+    /// Lines.
+    pub height: usize,
+}
+
+/// What the terminal can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glyphs {
+    Unicode,
+    Ascii,
+}
+
+/// A line of a plot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub label: String,
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Marks of several lines, the first line's first.
+const UNICODE: [char; 6] = ['•', '×', '○', '+', '△', '□'];
+const ASCII: [char; 6] = ['o', 'x', '*', '+', '#', '%'];
+
+/// As wide as the numbers left of the axis.
+const MARGIN: &str = "         ";
+
+/// Dots of a braille character, by row and column (Unicode, block 2800).
+const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+
+/// The lines, an axis to the left and below, and labels where there are several. Empty where nothing is
+/// finite. What comes first is on top.
+pub fn plot(lines: &[Line], size: Size, glyphs: Glyphs) -> String {
+    let points = || {
+        lines
+            .iter()
+            .flat_map(|l| &l.points)
+            .filter(|p| p.0.is_finite() && p.1.is_finite())
+    };
+    let Some((x, y)) = extent(points().map(|p| p.0)).zip(extent(points().map(|p| p.1))) else {
+        return String::new();
+    };
+    let size = Size {
+        width: size.width.max(10),
+        height: size.height.max(3),
+    };
+    let field = match (lines, glyphs) {
+        ([line], Glyphs::Unicode) => braille(line, (x, y), size),
+        (_, Glyphs::Unicode) => letters(lines, (x, y), size, UNICODE),
+        (_, Glyphs::Ascii) => letters(lines, (x, y), size, ASCII),
+    };
+    let mut out = framed(&field, (x, y), size, glyphs);
+    if lines.len() > 1 {
+        let marks = if glyphs == Glyphs::Unicode {
+            UNICODE
+        } else {
+            ASCII
+        };
+        let key = lines
+            .iter()
+            .zip(marks.iter().cycle())
+            .map(|(l, mark)| format!("{mark} {}", l.label));
+        let key: Vec<String> = key.collect();
+        out += &[MARGIN, " ", &key.join("   "), "\n"].concat();
+    }
+    out
+}
+
+fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let (low, high) = values.fold(None, |found: Option<(f64, f64)>, x| {
+        let (low, high) = found.unwrap_or((x, x));
+        Some((low.min(x), high.max(x)))
+    })?;
+    Some(if high > low {
+        (low, high)
+    } else {
+        (low - 0.5, high + 0.5)
+    })
+}
+
+type Bounds = ((f64, f64), (f64, f64));
+
+/// The line's height at each of `columns` places between its points; `None` outside of it.
+fn heights(line: &Line, (x, y): Bounds, columns: usize, rows: usize) -> Vec<Option<usize>> {
+    let at = |column: usize| {
+        let place = x.0 + (x.1 - x.0) * column as f64 / (columns - 1).max(1) as f64;
+        let height = interpolated(&line.points, place)?;
+        let share = ((y.1 - height) / (y.1 - y.0)).clamp(0.0, 1.0);
+        Some((share * (rows - 1) as f64).round() as usize)
+    };
+    (0..columns).map(at).collect()
+}
+
+fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
+    let after = points.iter().position(|p| p.0 >= x)?;
+    let (x1, y1) = points[after];
+    let height = match after.checked_sub(1).map(|i| points[i]) {
+        Some((x0, y0)) if x1 > x0 => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
+        Some(_) | None => y1,
+    };
+    let inside = after > 0 || x1 <= x;
+    Some(height).filter(|h| inside && h.is_finite())
+}
+
+/// A connected line: every dot between one column's height and the next one's.
+fn braille(line: &Line, bounds: Bounds, size: Size) -> Vec<String> {
+    let (columns, rows) = (size.width * 2, size.height * 4);
+    let heights = heights(line, bounds, columns, rows);
+    let mut cells = vec![vec![0x2800u32; size.width]; size.height];
+    let mut before = None;
+    for (column, height) in heights.into_iter().enumerate() {
+        if let Some(height) = height {
+            let from = before.unwrap_or(height);
+            for row in from.min(height)..=from.max(height) {
+                cells[row / 4][column / 2] |= DOTS[row % 4][column % 2];
+            }
+        }
+        before = height;
+    }
+    let text = |row: Vec<u32>| row.into_iter().filter_map(char::from_u32).collect();
+    cells.into_iter().map(text).collect()
+}
+
+fn letters(lines: &[Line], bounds: Bounds, size: Size, marks: [char; 6]) -> Vec<String> {
+    let mut cells = vec![vec![' '; size.width]; size.height];
+    let marked: Vec<(&Line, char)> = lines.iter().zip(marks.into_iter().cycle()).collect();
+    for (line, mark) in marked.into_iter().rev() {
+        for (column, height) in heights(line, bounds, size.width, size.height)
+            .into_iter()
+            .enumerate()
+        {
+            if let Some(row) = height {
+                cells[row][column] = mark;
+            }
+        }
+    }
+    cells
+        .into_iter()
+        .map(|row| row.into_iter().collect())
+        .collect()
+}
+
+fn framed(field: &[String], (x, y): Bounds, size: Size, glyphs: Glyphs) -> String {
+    let (bar, corner, dash) = match glyphs {
+        Glyphs::Unicode => ('│', '└', "─"),
+        Glyphs::Ascii => ('|', '+', "-"),
+    };
+    let last = field.len() - 1;
+    let mut out = String::new();
+    for (i, row) in field.iter().enumerate() {
+        let share = i as f64 / last.max(1) as f64;
+        let told = i == 0 || i == last || i == last / 2;
+        let label = if told {
+            number::short(y.1 - (y.1 - y.0) * share)
+        } else {
+            String::new()
+        };
+        // Braille's empty character is no space.
+        let row = row.trim_end_matches([' ', '\u{2800}']);
+        let label = format!("{label:>9} {bar}");
+        out += &[&label, row, "\n"].concat();
+    }
+    let (from, to) = (number::short(x.0), number::short(x.1));
+    let room = size.width.saturating_sub(from.len() + to.len());
+    let (line, space) = (dash.repeat(size.width), " ".repeat(room));
+    out + &format!("{MARGIN} {corner}{line}\n{MARGIN}  {from}{space}{to}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size {
+        width: 12,
+        height: 4,
+    };
+
+    fn line(label: &str, points: &[(f64, f64)]) -> Line {
+        Line {
+            label: label.into(),
+            points: points.to_vec(),
+        }
+    }
+
+    #[test]
+    fn one_line_is_dots() {
+        let falling = line("a", &[(0.0, 4.0), (100.0, 1.0)]);
+        let said = plot(&[falling], SIZE, Glyphs::Unicode);
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 6, "{said}");
+        assert_eq!(lines[0], "        4 │⠙⠲⣄⡀", "{said}");
+        assert!(lines[5].ends_with("0        100"), "{said}");
+    }
+
+    #[test]
+    fn several_lines_are_letters_with_a_key() {
+        let lines = [
+            line("a", &[(0.0, 0.0), (1.0, 0.0)]),
+            line("b", &[(0.0, 1.0), (1.0, 1.0)]),
+        ];
+        let said = plot(&lines, SIZE, Glyphs::Ascii);
+        let expected =
+            "        1 |xxxxxxxxxxxx\n    0.667 |\n          |\n        0 |oooooooooooo\n";
+        assert!(said.starts_with(expected), "{said}");
+        assert!(said.ends_with("o a   x b\n"), "{said}");
+        assert!(said.is_ascii());
+    }
+
+    #[test]
+    fn what_is_no_number_leaves_a_gap() {
+        let gap = line("a", &[(0.0, 1.0), (1.0, f64::NAN), (2.0, 1.0), (3.0, 2.0)]);
+        let said = plot(&[gap, line("b", &[])], SIZE, Glyphs::Ascii);
+        assert!(said.contains('o') && !said.contains("NaN"), "{said}");
+        assert_eq!(
+            plot(&[line("a", &[(0.0, f64::NAN)])], SIZE, Glyphs::Ascii),
+            ""
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! An experiment's settings, flat and in words.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One choice: what it is called, and its value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Setting {
+    /// Its place in the JSON: `spec.wiring.residual`.
+    pub path: String,
+    /// `residual connections`.
+    pub words: String,
+    /// `add`; a `-` stands for a value that is absent.
+    pub value: String,
+}
+
+/// What a place in the JSON is called. A place inside a layer is written without the layer's number.
+const WORDS: &[(&str, &str)] = &[
+    ("spec.block_size", "context, tokens"),
+    ("spec.n_embd", "width"),
+    ("spec.position", "positions"),
+    ("spec.norms.embedding", "norm after the embedding"),
+    ("spec.norms.block", "norm of the sublayers"),
+    ("spec.norms.last", "norm before the head"),
+    ("spec.wiring.norm", "place of the norm"),
+    ("spec.wiring.residual", "residual connections"),
+    ("spec.wiring.order", "order of the sublayers"),
+    ("spec.head", "head"),
+    ("spec.bias", "biases"),
+    ("spec.dropout", "dropout"),
+    ("spec.init.std", "standard deviation of first weights"),
+    (
+        "spec.init.residual",
+        "first weights of residual projections",
+    ),
+    ("spec.layers", "layers"),
+    ("attention", "attention"),
+    ("attention.heads", "attention heads"),
+    ("attention.kv_heads", "key and value heads"),
+    ("attention.mask", "attention mask"),
+    ("attention.scale", "scale of attention scores"),
+    ("attention.qk_norm", "norm of queries and keys"),
+    ("attention.softcap", "cap of attention scores"),
+    ("mlp", "MLP"),
+    ("mlp.hidden", "inner width of the MLP"),
+    ("mlp.form.plain", "activation of the MLP"),
+    ("mlp.form.gated", "activation of the gated MLP"),
+    ("vocab_size", "vocabulary, tokens"),
+    ("seed", "seed"),
+    ("program", "program"),
+    ("engine", "engine"),
+    ("data.source", "text"),
+    ("data.fingerprint", "fingerprint of the text"),
+    ("data.val_fraction", "share kept for validation"),
+    ("data.train_tokens", "tokens to train on"),
+    ("data.val_tokens", "tokens kept for validation"),
+    ("hyper.steps", "steps"),
+    ("hyper.batch_size", "sequences a step"),
+    ("hyper.lr", "peak learning rate"),
+    ("hyper.min_lr", "last learning rate"),
+    ("hyper.warmup", "steps of warm-up"),
+    ("hyper.lr_shape", "shape of the learning rate"),
+    ("hyper.beta1", "beta1"),
+    ("hyper.beta2", "beta2"),
+    ("hyper.eps", "epsilon"),
+    ("hyper.weight_decay", "weight decay"),
+    ("hyper.decayed", "what is decayed"),
+    ("hyper.grad_clip", "largest gradient norm"),
+    ("hyper.precision", "precision"),
+    ("hyper.optimizer", "optimizer"),
+    ("intervals.log", "steps between logs"),
+    ("intervals.sample", "steps between samples"),
+    ("intervals.checkpoint", "steps between checkpoints"),
+    ("intervals.val_tokens", "tokens evaluated at a log"),
+    ("tokenizer", "tokenizer"),
+    ("origin", "first weights"),
+];
+
+/// Values that say more as a whole than in pieces.
+const WHOLE: &[&str] = &["tokenizer", "origin", "data.origin"];
+
+/// The settings in an experiment's JSON, sorted by place. Layers are told apart by number, their sublayers
+/// by kind.
+pub fn settings_of(experiment: &Value) -> Vec<Setting> {
+    let mut found = Vec::new();
+    flatten("", experiment, &mut found);
+    found.sort();
+    found
+}
+
+fn flatten(path: &str, value: &Value, found: &mut Vec<Setting>) {
+    if WHOLE.contains(&path) {
+        found.push(setting(path, value.to_string()));
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                flatten(&joined(path, key), value, found);
+            }
+        }
+        Value::Array(items) if path == "spec.layers" => {
+            found.push(setting(path, items.len().to_string()));
+            for (i, layer) in items.iter().enumerate() {
+                flatten_layer(&joined(path, &i.to_string()), layer, found);
+            }
+        }
+        Value::String(text) => found.push(setting(path, text.clone())),
+        Value::Null => found.push(setting(path, "none".to_owned())),
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) => {
+            found.push(setting(path, value.to_string()));
+        }
+    }
+}
+
+/// A layer is a list of sublayers; only a second one of a kind needs a number.
+fn flatten_layer(path: &str, layer: &Value, found: &mut Vec<Setting>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for sublayer in layer.as_array().into_iter().flatten() {
+        for (kind, value) in sublayer.as_object().into_iter().flatten() {
+            let before = seen.iter().filter(|k| *k == kind).count();
+            let name = match before {
+                0 => kind.clone(),
+                n => format!("{kind}{}", n + 1),
+            };
+            seen.push(kind);
+            let path = joined(path, &name);
+            found.push(setting(&path, "present".to_owned()));
+            flatten(&path, value, found);
+        }
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+fn setting(path: &str, value: String) -> Setting {
+    Setting {
+        path: path.to_owned(),
+        words: words(path),
+        value,
+    }
+}
+
+/// The layer's number in a place inside one, and the place without it.
+pub(crate) fn layer_of(path: &str) -> Option<(usize, &str)> {
+    let (number, rest) = path.strip_prefix("spec.layers.")?.split_once('.')?;
+    Some((number.parse().ok()?, rest))
+}
+
+fn words(path: &str) -> String {
+    let place = layer_of(path).map_or(path, |(_, rest)| rest);
+    let known = WORDS.iter().find(|(known, _)| *known == place);
+    known.map_or_else(
+        || place.replace(['.', '_'], " "),
+        |(_, words)| (*words).to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::tests::experiment;
+
+    #[test]
+    fn every_setting_of_an_experiment_has_words() {
+        let json = serde_json::to_value(experiment(3)).unwrap();
+        let found = settings_of(&json);
+        for setting in &found {
+            let place = layer_of(&setting.path).map_or(setting.path.as_str(), |(_, rest)| rest);
+            let known = WORDS.iter().any(|(known, _)| *known == place) || WHOLE.contains(&place);
+            assert!(known || place == "format", "`{place}` has no words");
+        }
+        let value = |path: &str| {
+            found
+                .iter()
+                .find(|s| s.path == path)
+                .map(|s| s.value.as_str())
+        };
+        assert_eq!(value("seed"), Some("3"));
+        assert_eq!(value("spec.layers"), Some("1"));
+        assert_eq!(value("spec.layers.0.attention"), Some("present"));
+        assert_eq!(value("spec.layers.0.attention.heads"), Some("4"));
+        assert_eq!(value("spec.wiring.residual"), Some("add"));
+    }
+
+    #[test]
+    fn the_words_are_about_settings_that_there_are() {
+        let json = serde_json::to_value(experiment(3)).unwrap();
+        let found = settings_of(&json);
+        let places: Vec<&str> = found
+            .iter()
+            .map(|s| layer_of(&s.path).map_or(s.path.as_str(), |l| l.1))
+            .collect();
+        // These stand in the JSON of other models only.
+        let elsewhere = ["mlp.form.gated", "hyper.precision", "hyper.optimizer"];
+        for (place, _) in WORDS {
+            assert!(
+                places.contains(place) || elsewhere.contains(place),
+                "nothing is at `{place}`"
+            );
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One run's record, and what to ask of it.
+
+use std::path::Path;
+
+use gptlab_record::{
+    CellOutcome, Event, Experiment, FileError, StepRecord, read_events, read_experiment,
+};
+
+/// What a run's folder holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub name: String,
+    pub experiment: Experiment,
+    pub events: Vec<Event>,
+}
+
+/// One measure over a run, at the places of its first observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    pub name: String,
+    pub at: Vec<String>,
+    pub steps: Vec<u64>,
+    /// A row for each step, a number for each place.
+    pub values: Vec<Vec<f64>>,
+}
+
+impl Measure {
+    /// The mean over places at the last step; `None` where nothing is finite.
+    pub fn last_mean(&self) -> Option<f64> {
+        self.values.last().and_then(|row| finite_mean(row))
+    }
+
+    /// The numbers at the last step.
+    pub fn last(&self) -> &[f64] {
+        self.values.last().map_or(&[], Vec::as_slice)
+    }
+}
+
+fn finite_mean(numbers: &[f64]) -> Option<f64> {
+    let finite: Vec<f64> = numbers.iter().copied().filter(|x| x.is_finite()).collect();
+    super::mean(&finite)
+}
+
+impl Run {
+    /// The run in `folder`.
+    ///
+    /// # Errors
+    /// When it holds none, or one that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, FileError> {
+        Ok(Self {
+            name: super::name_of(folder),
+            experiment: read_experiment(folder)?,
+            events: read_events(folder)?,
+        })
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.experiment.seed
+    }
+
+    /// The logged steps, first to last.
+    pub fn steps<'a>(&'a self) -> Vec<&'a StepRecord> {
+        let step = |event: &'a Event| match event {
+            Event::Step(record) => Some(record),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => None,
+        };
+        self.events.iter().filter_map(step).collect()
+    }
+
+    /// Losses of the steps' own batches.
+    pub fn training(&self) -> Vec<(u64, f64)> {
+        self.steps().iter().map(|r| (r.step, r.loss)).collect()
+    }
+
+    /// Validation losses, the finished model's at last.
+    pub fn validation(&self) -> Vec<(u64, f64)> {
+        let logged = self.steps();
+        let logged = logged.iter().filter_map(|r| Some((r.step, r.val_loss?)));
+        let done = self.done().and_then(|(step, loss)| Some((step, loss?)));
+        logged.chain(done).collect()
+    }
+
+    /// Validation losses, or those of the batches where nothing was kept for validation.
+    pub fn curve(&self) -> Vec<(u64, f64)> {
+        let validation = self.validation();
+        if validation.is_empty() {
+            self.training()
+        } else {
+            validation
+        }
+    }
+
+    /// The updates that were made and the finished model's validation loss.
+    pub fn done(&self) -> Option<(u64, Option<f64>)> {
+        self.events.iter().rev().find_map(|event| match *event {
+            Event::Done { step, val_loss, .. } => Some((step, val_loss)),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Step(_)
+            | Event::Observation(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. } => None,
+        })
+    }
+
+    /// The first step known to have a loss that is no finite number, whether or not the run ended there.
+    pub fn diverged_at(&self) -> Option<u64> {
+        self.events.iter().find_map(|event| match *event {
+            Event::Diverged { step, .. } => Some(step),
+            Event::Step(record) => (!record.loss.is_finite()).then_some(record.step),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Done { .. } => None,
+        })
+    }
+
+    /// How the run ended; `None` while it goes on.
+    pub fn outcome(&self) -> Option<CellOutcome> {
+        let (done, diverged_at) = (self.done(), self.diverged_at());
+        if done.is_none() && diverged_at.is_none() {
+            return None;
+        }
+        let last = self.steps().last().copied();
+        Some(CellOutcome {
+            seed: self.seed(),
+            diverged_at,
+            val_loss: done.and_then(|(_, loss)| loss),
+            train_loss: last.map(|r| r.loss),
+            grad_norm: last.map(|r| r.grad_norm),
+            skill_loss: None,
+            sample: self.samples().last().map(|(_, text)| (*text).to_owned()),
+        })
+    }
+
+    /// Texts of the model and after how many updates it wrote them.
+    pub fn samples<'a>(&'a self) -> Vec<(u64, &'a str)> {
+        let sample = |event: &'a Event| match event {
+            Event::Sample { step, text } => Some((*step, text.as_str())),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Step(_)
+            | Event::Observation(_)
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => None,
+        };
+        self.events.iter().filter_map(sample).collect()
+    }
+
+    /// What was observed, measure by measure, in the order of their first appearance.
+    pub fn measures(&self) -> Vec<Measure> {
+        let mut found: Vec<Measure> = Vec::new();
+        for event in &self.events {
+            let Event::Observation(observation) = event else {
+                continue;
+            };
+            for series in &observation.series {
+                let known = found.iter().position(|m| m.name == series.measure);
+                let at = known.unwrap_or_else(|| {
+                    found.push(Measure {
+                        name: series.measure.clone(),
+                        at: series.at.clone(),
+                        steps: Vec::new(),
+                        values: Vec::new(),
+                    });
+                    found.len() - 1
+                });
+                // Places that change on the way could not stand in one picture.
+                if found[at].at == series.at && series.values.len() == series.at.len() {
+                    found[at].steps.push(observation.step);
+                    found[at].values.push(series.values.clone());
+                }
+            }
+        }
+        found.retain(|measure| !measure.values.is_empty() && !measure.at.is_empty());
+        found
+    }
+
+    pub fn measure(&self, name: &str) -> Option<Measure> {
+        self.measures().into_iter().find(|m| m.name == name)
+    }
+
+    /// The median of the logged speeds, in tokens a second: a time, and never in a file that has to repeat.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let logged = self.steps();
+        let mut speeds: Vec<f64> = logged
+            .iter()
+            .map(|r| r.tokens_per_second)
+            .filter(|x| *x > 0.0)
+            .collect();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
+    }
+
+    /// How long it took, pauses left out.
+    pub fn seconds(&self) -> Option<f64> {
+        self.events.iter().rev().find_map(Event::seconds)
+    }
+}

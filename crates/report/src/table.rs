@@ -1,0 +1,275 @@
+//! One table, many forms: Markdown, CSV, a terminal's text, HTML.
+
+mod text;
+
+use maud::{Markup, html};
+
+/// Columns with their titles, and rows with a cell for each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    pub caption: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub title: String,
+    pub align: Align,
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Where a column is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Everywhere,
+    /// It differs between equal runs, as times do: not in files that have to repeat.
+    Screen,
+}
+
+/// What a person reads and, where that is rounded, what a program reads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cell {
+    pub text: String,
+    pub exact: Option<String>,
+}
+
+impl Cell {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            exact: None,
+        }
+    }
+
+    /// `text` for people and all digits of `x` for programs.
+    pub fn number(text: impl Into<String>, x: f64) -> Self {
+        Self {
+            text: text.into(),
+            exact: Some(crate::number::exact(x)),
+        }
+    }
+
+    pub fn count(n: u64) -> Self {
+        Self {
+            text: crate::number::count(n),
+            exact: Some(n.to_string()),
+        }
+    }
+}
+
+impl Column {
+    pub fn words(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            align: Align::Left,
+            place: Place::Everywhere,
+        }
+    }
+
+    pub fn numbers(title: &str) -> Self {
+        Self {
+            align: Align::Right,
+            ..Self::words(title)
+        }
+    }
+
+    #[must_use]
+    pub fn on_screen(self) -> Self {
+        Self {
+            place: Place::Screen,
+            ..self
+        }
+    }
+}
+
+impl Table {
+    pub fn new(caption: &str, columns: Vec<Column>) -> Self {
+        Self {
+            caption: caption.to_owned(),
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    pub fn push(&mut self, row: Vec<Cell>) {
+        self.rows.push(row);
+    }
+
+    /// Without the columns in which no row says anything.
+    #[must_use]
+    pub fn without_empty_columns(self) -> Self {
+        let says = |i: usize| {
+            let cell = |row: &Vec<Cell>| row.get(i).is_some_and(|c| !c.text.is_empty());
+            self.rows.is_empty() || self.rows.iter().any(cell)
+        };
+        let keep: Vec<bool> = (0..self.columns.len()).map(says).collect();
+        self.only(|i, _| keep[i])
+    }
+
+    /// Without the columns that do not repeat.
+    #[must_use]
+    pub fn repeating(&self) -> Self {
+        self.clone().only(|_, column| match column.place {
+            Place::Everywhere => true,
+            Place::Screen => false,
+        })
+    }
+
+    fn only(self, keep: impl Fn(usize, &Column) -> bool) -> Self {
+        let keep: Vec<bool> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| keep(i, c))
+            .collect();
+        let rows = self.rows.into_iter().map(|row| filtered(row, &keep));
+        Self {
+            rows: rows.collect(),
+            columns: filtered(self.columns, &keep),
+            caption: self.caption,
+        }
+    }
+
+    /// GitHub's tables (GFM 4.10), without columns that do not repeat.
+    pub fn markdown(&self) -> String {
+        let table = self.repeating();
+        let rule = |column: &Column| match column.align {
+            Align::Left => ":--".to_owned(),
+            Align::Right => "--:".to_owned(),
+        };
+        let titles = table.columns.iter().map(|c| escape_markdown(&c.title));
+        let mut lines = vec![
+            markdown_row(titles),
+            markdown_row(table.columns.iter().map(rule)),
+        ];
+        for row in &table.rows {
+            lines.push(markdown_row(row.iter().map(|c| escape_markdown(&c.text))));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat.
+    pub fn csv(&self) -> String {
+        let table = self.repeating();
+        let titles = table.columns.iter().map(|c| c.title.as_str());
+        let mut out = csv_row(titles);
+        for row in &table.rows {
+            let cell = |c: &Cell| c.exact.clone().unwrap_or_else(|| c.text.clone());
+            let cells: Vec<String> = row.iter().map(cell).collect();
+            out.push_str(&csv_row(cells.iter().map(String::as_str)));
+        }
+        out
+    }
+
+    /// Aligned for a terminal, in at most `width` columns where words can be wrapped to that.
+    pub fn text(&self, width: usize) -> String {
+        text::render(self, width)
+    }
+
+    /// A `<table>` in a box of its own that scrolls; the first cell of a row is its heading.
+    pub fn html(&self) -> Markup {
+        html! {
+            div class="table" tabindex="0" role="region" aria-label=(self.caption) {
+                table {
+                    caption { (self.caption) }
+                    thead { tr {
+                        @for column in &self.columns {
+                            th scope="col" class=[class(column)] { (column.title) }
+                        }
+                    } }
+                    tbody { @for row in &self.rows { (self.html_row(row)) } }
+                }
+            }
+        }
+    }
+
+    fn html_row(&self, row: &[Cell]) -> Markup {
+        html! {
+            tr {
+                @for (i, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
+                    @if i == 0 {
+                        th scope="row" class=[class(column)] { (typeset(&cell.text)) }
+                    } @else {
+                        td class=[class(column)] { (typeset(&cell.text)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn filtered<T>(items: Vec<T>, keep: &[bool]) -> Vec<T> {
+    let paired = items.into_iter().zip(keep);
+    paired
+        .filter(|(_, keep)| **keep)
+        .map(|(item, _)| item)
+        .collect()
+}
+
+fn class(column: &Column) -> Option<&'static str> {
+    match column.align {
+        Align::Left => None,
+        Align::Right => Some("n"),
+    }
+}
+
+/// The hyphens before numbers as the minus signs they stand for.
+pub(crate) fn typeset(text: &str) -> String {
+    let mut out = String::new();
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let opens = before == ' ' || before == '(';
+        let number = chars.peek().is_some_and(char::is_ascii_digit);
+        out.push(if c == '-' && opens && number {
+            '\u{2212}'
+        } else {
+            c
+        });
+        before = c;
+    }
+    out
+}
+
+fn markdown_row(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+}
+
+/// Text in which Markdown and HTML find no markup, on one line.
+pub(crate) fn escape_markdown(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' => out.extend(['\\', c]),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn csv_row<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let quoted = |cell: &str| {
+        if cell.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell.to_owned()
+        }
+    };
+    cells.map(quoted).collect::<Vec<_>>().join(",") + "\n"
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use super::*;
+
+fn table() -> Table {
+    let columns = vec![
+        Column::words("variant"),
+        Column::numbers("val loss"),
+        Column::words("what it says"),
+        Column::numbers("tok/s").on_screen(),
+    ];
+    let mut table = Table::new("Losses", columns);
+    let row = |name: &str, x: f64, says: &str| {
+        vec![
+            Cell::text(name),
+            Cell::number(format!("{x:.2}"), x),
+            Cell::text(says),
+            Cell::count(12_345),
+        ]
+    };
+    table.push(row("base", 1.0 / 3.0, "a|b, \"c\""));
+    table.push(row(
+        "no residual",
+        -2.5,
+        "<script>alert(1)</script> & *more* words to wrap",
+    ));
+    table
+}
+
+#[test]
+fn markdown_has_no_markup_from_cells_and_no_times() {
+    assert_eq!(
+        table().markdown(),
+        "| variant | val loss | what it says |\n\
+         | :-- | --: | :-- |\n\
+         | base | 0.33 | a\\|b, \"c\" |\n\
+         | no residual | -2.50 | &lt;script&gt;alert(1)&lt;/script&gt; &amp; \\*more\\* words to wrap |\n"
+    );
+}
+
+#[test]
+fn csv_has_all_digits_and_quotes_what_needs_it() {
+    assert_eq!(
+        table().csv(),
+        "variant,val loss,what it says\n\
+         base,0.3333333333333333,\"a|b, \"\"c\"\"\"\n\
+         no residual,-2.5,<script>alert(1)</script> & *more* words to wrap\n"
+    );
+}
+
+#[test]
+fn text_is_aligned_and_fits() {
+    let wide = table().text(120);
+    assert!(
+        wide.lines()
+            .any(|l| l.starts_with("base          0.33  a|b")),
+        "{wide}"
+    );
+    assert!(wide.contains("12,345"), "times are for screens\n{wide}");
+    let narrow = table().text(60);
+    assert!(narrow.lines().all(|l| l.chars().count() <= 60), "{narrow}");
+    assert!(narrow.lines().count() > wide.lines().count(), "words wrap");
+    for word in ["<script>alert(1)</script>", "*more*", "wrap"] {
+        assert!(narrow.contains(word), "no {word} in\n{narrow}");
+    }
+}
+
+#[test]
+fn html_escapes_and_scrolls_in_its_box() {
+    let page = table().html().into_string();
+    assert!(
+        page.contains("&lt;script&gt;") && !page.contains("<script>"),
+        "{page}"
+    );
+    assert!(page.contains("<caption>Losses</caption>"));
+    assert!(page.contains("<th scope=\"row\">base</th>"));
+    assert!(page.contains("\u{2212}2.50"), "a real minus sign");
+}
+
+#[test]
+fn empty_columns_go() {
+    let mut table = Table::new("", vec![Column::words("a"), Column::words("b")]);
+    table.push(vec![Cell::text("x"), Cell::default()]);
+    let table = table.without_empty_columns();
+    assert_eq!(table.columns.len(), 1);
+    assert_eq!(table.rows, [[Cell::text("x")]]);
+}

@@ -1,0 +1,95 @@
+//! A table for a terminal: aligned, and wrapped where it is too wide.
+
+use super::{Align, Cell, Column, Table};
+
+/// Between two columns.
+const GAP: usize = 2;
+/// Words are not squeezed into less.
+const NARROWEST: usize = 12;
+
+pub(super) fn render(table: &Table, width: usize) -> String {
+    let widths = widths(table, width);
+    let mut lines = Vec::new();
+    let titles: Vec<Cell> = table.columns.iter().map(|c| Cell::text(&c.title)).collect();
+    lines.extend(row(&titles, &table.columns, &widths));
+    lines.push("-".repeat(total(&widths)));
+    for cells in &table.rows {
+        lines.extend(row(cells, &table.columns, &widths));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What each column needs; then the widest column of words gives way until all fit or none can.
+fn widths(table: &Table, width: usize) -> Vec<usize> {
+    let natural = |(i, column): (usize, &Column)| {
+        let cells = table.rows.iter().filter_map(|row| row.get(i));
+        let widest = cells.map(|c| length(&c.text)).max().unwrap_or(0);
+        widest.max(narrowest_title(column))
+    };
+    let mut widths: Vec<usize> = table.columns.iter().enumerate().map(natural).collect();
+    while total(&widths) > width {
+        let words = |i: &usize| table.columns[*i].align == Align::Left && widths[*i] > NARROWEST;
+        match (0..widths.len()).filter(words).max_by_key(|i| widths[*i]) {
+            Some(widest) => widths[widest] -= 1,
+            None => break,
+        }
+    }
+    widths
+}
+
+/// Titles wrap between words.
+fn narrowest_title(column: &Column) -> usize {
+    column.title.split(' ').map(length).max().unwrap_or(0)
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+fn row(cells: &[Cell], columns: &[Column], widths: &[usize]) -> Vec<String> {
+    let wrapped: Vec<Vec<String>> = cells
+        .iter()
+        .zip(widths)
+        .map(|(c, w)| wrap(&c.text, *w))
+        .collect();
+    let height = wrapped.iter().map(Vec::len).max().unwrap_or(1);
+    let line = |n: usize| {
+        let cell = |(i, lines): (usize, &Vec<String>)| {
+            let text = lines.get(n).map_or("", String::as_str);
+            pad(text, widths[i], columns[i].align)
+        };
+        let cells: Vec<String> = wrapped.iter().enumerate().map(cell).collect();
+        cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+    };
+    (0..height).map(line).collect()
+}
+
+fn pad(text: &str, width: usize, align: Align) -> String {
+    let space = " ".repeat(width.saturating_sub(length(text)));
+    match align {
+        Align::Left => format!("{text}{space}"),
+        Align::Right => format!("{space}{text}"),
+    }
+}
+
+/// `text` in lines of at most `width` where its words allow.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last().map_or(0, |line| length(line));
+        if last > 0 && last + 1 + length(word) > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
