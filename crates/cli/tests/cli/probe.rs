@@ -37,7 +37,7 @@ fn a_terminal_gets_a_table_of_each_probe() {
     let ran = probe(&lab, "the cat sat", "--train-text data.txt");
     assert_eq!(ran.code, 0, "{}", ran.err);
     for part in [
-        "checkpoint  model.safetensors: 1 blocks, 2 heads, width 16, context 16, step 5\n",
+        "checkpoint  model.safetensors: 1 block, 2 heads, width 16, context 16, step 5\n",
         "prompt      \"the cat sat\", 11 tokens\n",
         "text        the prompt, 10 predictions, loss ",
         "repeated    8 random tokens twice, 8 times: loss ",

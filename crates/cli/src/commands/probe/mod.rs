@@ -66,14 +66,13 @@ fn measures(definitions: &[Definition]) -> Table {
 
 fn show(asked: &Asked, report: &Report, printer: Printer) {
     let model = asked.subject.model().spec();
-    let heads: usize = {
-        let attentions = &asked.subject.anatomy().attentions;
-        attentions.iter().map(|a| a.op.heads).sum()
-    };
+    let attentions = &asked.subject.anatomy().attentions;
+    let heads: usize = attentions.iter().map(|a| a.op.heads).sum();
     printer.line(format_args!(
-        "checkpoint  {}: {} blocks, {heads} heads, width {}, context {}, step {}",
+        "checkpoint  {}: {}, {}, width {}, context {}, step {}",
         report.checkpoint,
-        model.layers.len(),
+        numbered(model.layers.len(), "block"),
+        numbered(heads, "head"),
         model.n_embd,
         model.block_size,
         count(report.step),
