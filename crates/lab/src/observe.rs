@@ -39,7 +39,7 @@ pub struct Observatory {
 }
 
 /// How many sequences of a batch are taken through the model.
-const SEQUENCES: usize = 4;
+const SEQUENCES: usize = 2;
 
 impl Observatory {
     pub fn new(level: Level, resolved: &Resolved) -> Self {

@@ -24,7 +24,8 @@ pub use checkpoint::{Checkpoint, DataMark, Header, Stored};
 pub use error::Error;
 pub use evaluate::{Evaluation, evaluate};
 pub use gptlab_record::{
-    Decayed, Event, Experiment, Hyper, Intervals, LrShape, Observation, Optimizer, Series, StepRecord,
+    Decayed, Event, Experiment, Hyper, Intervals, LrShape, Observation, Optimizer, Series,
+    StepRecord,
 };
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
 pub use resolve::{Notice, Resolved};

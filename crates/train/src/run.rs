@@ -213,7 +213,10 @@ impl<'a> Run<'a> {
         looking += looked.elapsed();
         self.done += 1;
         self.saved.clear();
-        let (took, tokens) = (begun.elapsed().saturating_sub(looking), batch.tokens() as u64);
+        let (took, tokens) = (
+            begun.elapsed().saturating_sub(looking),
+            batch.tokens() as u64,
+        );
         self.watch.trained(took, tokens);
         self.watch.observed(looking);
         self.observer.progress(&Progress {

@@ -28,7 +28,10 @@ pub(crate) use model::{
 pub(crate) use probe::{ProbeArg, ProbeArgs};
 pub(crate) use report::{DoctorArgs, ReportArgs};
 pub(crate) use sample::SampleArgs;
-pub(crate) use train::{DataArgs, DecayedArg, IsaArg, LrShapeArg, MachineArgs, ObserveArg, OptimArgs, OptimizerArg, PrecisionArg, RunArgs, TokenizerArg, TrainArgs};
+pub(crate) use train::{
+    DataArgs, DecayedArg, IsaArg, LrShapeArg, MachineArgs, ObserveArg, OptimArgs, OptimizerArg,
+    PrecisionArg, RunArgs, TokenizerArg, TrainArgs,
+};
 
 use crate::exit::ExitCode;
 

@@ -83,6 +83,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N")]
     pub(crate) keep_checkpoints: Option<usize>,
     /// Look into the model at every log: off, basic (gradients and updates) or full (activations too)
+    /// [default: off]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) observe: Option<ObserveArg>,
     /// Validate on at most about N tokens at a log
@@ -142,7 +143,11 @@ pub(crate) struct OptimArgs {
     /// How the learning rate falls after that
     #[arg(long, value_name = "SHAPE")]
     pub(crate) lr_shape: Option<LrShapeArg>,
-    #[arg(long, value_name = "X", help = "AdamW's first decay rate, and SGD's momentum")]
+    #[arg(
+        long,
+        value_name = "X",
+        help = "AdamW's first decay rate, and SGD's momentum"
+    )]
     pub(crate) beta1: Option<f64>,
     #[arg(long, value_name = "X", help = "AdamW's second decay rate")]
     pub(crate) beta2: Option<f64>,

@@ -7,7 +7,7 @@ use gptlab_lab::{
 };
 use gptlab_model::Preset;
 
-use super::grid::{Recipe, Typed, go};
+use super::grid::{Recipe, Typed, command_line, go, points};
 use crate::{
     args::AblateArgs,
     exit::{ExitCode, Outcome, Stop},
@@ -15,23 +15,20 @@ use crate::{
     text,
 };
 
-/// The ancestor's own table.
-const SEED: Recipe = Recipe {
-    steps: 30,
-    batch_size: 32,
-};
-/// A batch small enough that a grid takes minutes.
-const USUAL: Recipe = Recipe {
-    steps: 400,
-    batch_size: 8,
-};
+/// Steps of the ancestor's own table.
+const SEED: Recipe = Recipe::Own { steps: 30 };
 
 pub(super) fn run(args: &AblateArgs, printer: Printer) -> Outcome {
     if args.list {
-        return list(args.json.json, printer);
+        list(args.json.json, printer);
+        return Ok(ExitCode::Success);
     }
     let chosen = choose(&args.switches)?;
-    let recipe = if args.switches == "seed" { SEED } else { USUAL };
+    let recipe = if args.switches == "seed" {
+        SEED
+    } else {
+        Recipe::Quick
+    };
     let typed = Typed {
         data: &args.data,
         run: &args.run,
@@ -41,10 +38,9 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> Outcome {
     };
     let text = text::source(args.data.data.as_deref(), Builtin::Stories)?;
     let base = typed.settings(Preset::Gpt2Mini, recipe)?;
-    let points = typed.points(&base, &args.grid)?;
+    let points = points(&base, &args.grid)?;
     let seeds = typed.seeds()?;
-    let (planned, skipped) =
-        grid::ablation(&points, &chosen, &seeds, &text, &super::grid::command_line())?;
+    let (planned, skipped) = grid::ablation(&points, &chosen, &seeds, &text, &command_line())?;
     tell_skipped(&args.switches, &skipped, printer)?;
     go(&planned, &text, &typed, args.json.json, printer)
 }
@@ -57,7 +53,11 @@ fn choose(typed: &str) -> Outcome<Vec<Switch>> {
             chosen.push(switch);
         }
     };
-    for name in typed.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in typed
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
         match name {
             "all" => switches::ALL.iter().copied().for_each(&mut add),
             "seed" => {
@@ -77,14 +77,16 @@ fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> Outcome<(
     let typed: Vec<&str> = typed.split(',').map(str::trim).collect();
     for Skipped { name, why } in skipped {
         if typed.contains(&name.as_str()) {
-            return Err(Stop::usage(format_args!("the switch {name} cannot be thrown here: {why}")));
+            return Err(Stop::usage(format_args!(
+                "the switch {name} cannot be thrown here: {why}"
+            )));
         }
         printer.say(format_args!("left out {name}: {why}"));
     }
     Ok(())
 }
 
-fn list(json: bool, printer: Printer) -> Outcome {
+fn list(json: bool, printer: Printer) {
     if json {
         let all: Vec<serde_json::Value> = switches::ALL
             .iter()
@@ -96,7 +98,7 @@ fn list(json: bool, printer: Printer) -> Outcome {
             })
             .collect();
         printer.json(&all);
-        return Ok(ExitCode::Success);
+        return;
     }
     for switch in switches::ALL {
         printer.line(format_args!("{:<20} {}", switch.name, switch.title));
@@ -104,5 +106,4 @@ fn list(json: bool, printer: Printer) -> Outcome {
         printer.line(format_args!("{:<20}   expect: {}", "", switch.prediction));
         printer.line(format_args!("{:<20}   {}", "", switch.source));
     }
-    Ok(ExitCode::Success)
 }

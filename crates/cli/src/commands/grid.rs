@@ -39,9 +39,32 @@ const MOST_SEEDS: u64 = 1000;
 
 /// Where a grid's runs begin, before flags.
 #[derive(Clone, Copy)]
-pub(super) struct Recipe {
-    pub(super) steps: u64,
-    pub(super) batch_size: usize,
+pub(super) enum Recipe {
+    /// The preset's own, for so many steps.
+    Own { steps: u64 },
+    /// What learns most in a quarter of a minute: short contexts, many of them, at a high rate (LOG.md, "a grid's
+    /// recipe").
+    Quick,
+}
+
+impl Recipe {
+    fn steps(self) -> u64 {
+        match self {
+            Self::Own { steps } => steps,
+            Self::Quick => 400,
+        }
+    }
+
+    fn over(self, settings: &mut Settings) {
+        match self {
+            Self::Own { .. } => {}
+            Self::Quick => {
+                settings.spec.block_size = 64;
+                settings.hyper.batch_size = 32;
+                settings.hyper.lr = 3e-3;
+            }
+        }
+    }
 }
 
 /// The flags that say what the baseline is.
@@ -57,10 +80,10 @@ pub(super) struct Typed<'a> {
 impl Typed<'_> {
     /// The baseline: a preset, `recipe`, and what was typed.
     pub(super) fn settings(&self, preset: Preset, recipe: Recipe) -> Outcome<Settings> {
-        let steps = self.run.steps.unwrap_or(recipe.steps);
+        let steps = self.run.steps.unwrap_or(recipe.steps());
         let preset = self.model.preset.unwrap_or(preset);
         let mut base = settings::begun(preset, Some(steps), self.data)?;
-        base.hyper.batch_size = recipe.batch_size;
+        recipe.over(&mut base);
         base.intervals.val_tokens = VAL_TOKENS;
         base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
         base.intervals.sample = NonZeroU64::new(steps / 2);
@@ -100,26 +123,6 @@ impl Typed<'_> {
         }
     }
 
-    /// `base` at every combination of the settings of `grid`, each a flag of `train` and its values.
-    pub(super) fn points(&self, base: &Settings, grid: &[String]) -> Outcome<Vec<Point>> {
-        let mut points = vec![Point {
-            name: String::new(),
-            settings: base.clone(),
-            values: Vec::new(),
-        }];
-        for axis in grid {
-            let (flag, values) = axis_of(axis)?;
-            let mut crossed = Vec::new();
-            for point in &points {
-                for value in &values {
-                    crossed.push(at(point, flag, value)?);
-                }
-            }
-            points = crossed;
-        }
-        Ok(points)
-    }
-
     pub(super) fn seeds(&self) -> Outcome<Vec<u64>> {
         let (first, count) = (self.run.seed.unwrap_or(0), self.run.seeds.unwrap_or(1));
         let all = 1..=MOST_SEEDS;
@@ -135,17 +138,38 @@ impl Typed<'_> {
         Ok(Machine {
             threads: engines::threads(self.machine)?,
             isa: engines::isa(self.machine)?,
-            level: level(self.run.observe),
+            level: self.run.observe.map_or(Level::Full, Level::from),
         })
     }
 }
 
-/// How far `--observe` looks.
-pub(super) fn level(typed: Option<ObserveArg>) -> Level {
-    match typed {
-        None | Some(ObserveArg::Off) => Level::Off,
-        Some(ObserveArg::Basic) => Level::Basic,
-        Some(ObserveArg::Full) => Level::Full,
+/// `base` at every combination of the settings of `grid`, each a flag of `train` and its values.
+pub(super) fn points(base: &Settings, grid: &[String]) -> Outcome<Vec<Point>> {
+    let mut points = vec![Point {
+        name: String::new(),
+        settings: base.clone(),
+        values: Vec::new(),
+    }];
+    for axis in grid {
+        let (flag, values) = axis_of(axis)?;
+        let mut crossed = Vec::new();
+        for point in &points {
+            for value in &values {
+                crossed.push(at(point, flag, value)?);
+            }
+        }
+        points = crossed;
+    }
+    Ok(points)
+}
+
+impl From<ObserveArg> for Level {
+    fn from(typed: ObserveArg) -> Self {
+        match typed {
+            ObserveArg::Off => Self::Off,
+            ObserveArg::Basic => Self::Basic,
+            ObserveArg::Full => Self::Full,
+        }
     }
 }
 
@@ -180,9 +204,13 @@ fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
     };
     let settings = settings::over(point.settings.clone(), &typed)?;
     if settings == point.settings && settings::over(settings.clone(), &typed)? != settings {
-        return Err(Stop::usage(format_args!("--grid {flag}: it changes no run")));
+        return Err(Stop::usage(format_args!(
+            "--grid {flag}: it changes no run"
+        )));
     }
-    let name = format!("{} {flag}={value}", point.name).trim_start().to_owned();
+    let name = format!("{} {flag}={value}", point.name)
+        .trim_start()
+        .to_owned();
     let mut values = point.values.clone();
     values.extend(value.parse().ok().map(|x: f64| (flag.to_owned(), x)));
     Ok(Point {
@@ -194,7 +222,9 @@ fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
 
 /// The words that were typed, without the program's path.
 pub(super) fn command_line() -> Vec<String> {
-    let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
     std::iter::once("gptlab".to_owned()).chain(words).collect()
 }
 
@@ -206,7 +236,11 @@ pub(super) fn go(
     json: bool,
     printer: Printer,
 ) -> Outcome {
-    let out: PathBuf = typed.run.out.clone().unwrap_or_else(|| folder::new(text.origin()));
+    let out: PathBuf = typed
+        .run
+        .out
+        .clone()
+        .unwrap_or_else(|| folder::new(text.origin()));
     let machine = typed.machine()?;
     printer.say(format_args!(
         "{} runs of {} steps: {} variants, {} seeds; in {}",
@@ -225,8 +259,13 @@ pub(super) fn go(
     match ending {
         Ending::Stopped { finished } => {
             let all = planned.cells.len();
-            printer.say(format_args!("stopped with {finished} of {all} runs at their ends"));
-            printer.hint(format_args!("the same command with --out {} goes on", out.display()));
+            printer.say(format_args!(
+                "stopped with {finished} of {all} runs at their ends"
+            ));
+            printer.hint(format_args!(
+                "the same command with --out {} goes on",
+                out.display()
+            ));
             Ok(ExitCode::Interrupted)
         }
         Ending::Finished(results) => {
@@ -241,7 +280,10 @@ pub(super) fn go(
                 }
             }
             printer.say(format_args!("done in {took}"));
-            printer.hint(format_args!("open {}", out.join("report").join(page::PAGE).display()));
+            printer.hint(format_args!(
+                "open {}",
+                out.join("report").join(page::PAGE).display()
+            ));
             Ok(ExitCode::Success)
         }
     }

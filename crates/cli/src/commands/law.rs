@@ -19,7 +19,9 @@ pub(super) fn of(study: &Study) -> Option<PowerLaw> {
         }
     }
     let points: Vec<(f64, f64)> = best.iter().map(|(n, loss)| (*n as f64, *loss)).collect();
-    let law = power_law::fit_with_floor(&points).or_else(|_| power_law::fit(&points)).ok()?;
+    let law = power_law::fit_with_floor(&points)
+        .or_else(|_| power_law::fit(&points))
+        .ok()?;
     Some(PowerLaw {
         setting: "parameters".to_owned(),
         floor: law.floor,

@@ -4,7 +4,7 @@ use gptlab_data::Builtin;
 use gptlab_lab::grid::{self, Point};
 use gptlab_model::Preset;
 
-use super::grid::{Recipe, Typed, command_line, go};
+use super::grid::{Recipe, Typed, command_line, go, points};
 use crate::{
     args::SweepArgs,
     exit::{Outcome, Stop},
@@ -23,11 +23,6 @@ const SIZES: [Size; 5] = [
     ("large", 9, 12, 384),
 ];
 
-const USUAL: Recipe = Recipe {
-    steps: 400,
-    batch_size: 8,
-};
-
 pub(super) fn run(args: &SweepArgs, printer: Printer) -> Outcome {
     let typed = Typed {
         data: &args.data,
@@ -37,22 +32,30 @@ pub(super) fn run(args: &SweepArgs, printer: Printer) -> Outcome {
         machine: &args.machine,
     };
     let text = text::source(args.data.data.as_deref(), Builtin::Stories)?;
-    let base = typed.settings(Preset::Gpt2Mini, USUAL)?;
+    let base = typed.settings(Preset::Gpt2Mini, Recipe::Quick)?;
     let rates = ["lr=3e-4,1e-3,3e-3".to_owned()];
-    let grid: &[String] = if args.grid.is_empty() { &rates } else { &args.grid };
-    let mut points: Vec<Point> = Vec::new();
+    let grid: &[String] = if args.grid.is_empty() {
+        &rates
+    } else {
+        &args.grid
+    };
+    let mut all: Vec<Point> = Vec::new();
     for (name, n_layer, n_head, n_embd) in choose(&args.sizes)? {
         let mut sized = typed.clone_model();
         (sized.n_layer, sized.n_head, sized.n_embd) = (Some(n_layer), Some(n_head), Some(n_embd));
-        let settings = Typed { model: &sized, ..typed }.over(base.clone())?;
-        for point in typed.points(&settings, grid)? {
-            points.push(Point {
+        let settings = Typed {
+            model: &sized,
+            ..typed
+        }
+        .over(base.clone())?;
+        for point in points(&settings, grid)? {
+            all.push(Point {
                 name: format!("{name} {}", point.name).trim_end().to_owned(),
                 ..point
             });
         }
     }
-    let planned = grid::sweep(&points, &typed.seeds()?, &text, &command_line())?;
+    let planned = grid::sweep(&all, &typed.seeds()?, &text, &command_line())?;
     go(&planned, &text, &typed, args.json.json, printer)
 }
 
@@ -60,13 +63,18 @@ fn choose(typed: &str) -> Outcome<Vec<Size>> {
     if typed.trim() == "all" {
         return Ok(SIZES.to_vec());
     }
-    let names = typed.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names = typed
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     let found: Vec<Size> = names
         .map(|name| {
             let size = SIZES.iter().find(|size| size.0 == name).copied();
             size.ok_or_else(|| {
                 let all = SIZES.map(|size| size.0).join(", ");
-                Stop::usage(format_args!("there is no size called {name:?}; there are {all}, and `all`"))
+                Stop::usage(format_args!(
+                    "there is no size called {name:?}; there are {all}, and `all`"
+                ))
             })
         })
         .collect::<Outcome<_>>()?;

@@ -16,7 +16,7 @@ fn inspect_shows_a_checkpoint() {
         "step         5 of 5",
         "seed         0",
         "tokenizer    chars, 15 tokens: \"\\n .acdeghlmnost\"",
-        "hyper        batch size 2, lr 3.00e-4",
+        "hyper        adamw, batch size 2, lr 3.00e-4",
         "block0.attn.mix",
         "blocks.0.attn.c_attn.weight",
         "48 x 16",

@@ -20,8 +20,10 @@ pub(super) struct Activity<'a> {
     log_z: f64,
     /// By token.
     losses: Vec<f64>,
-    next: usize,
 }
+
+/// How many tokens of a sequence attention is looked at for.
+const TOKENS: usize = 128;
 
 struct Head {
     name: String,
@@ -42,15 +44,15 @@ impl<'a> Activity<'a> {
             heads: Vec::new(),
             log_z: 0.0,
             losses: Vec::new(),
-            next: 0,
         }
     }
 
     /// The next node of the graph, and its value.
     pub(super) fn see(&mut self, node: &Node, value: &[f32]) {
         let id = self.graph.find(&node.name);
-        self.rms.push(activations::rms(value));
-        self.next += 1;
+        let wanted = self.is_stage(self.rms.len()) || is_norm(node) || self.added(self.rms.len());
+        self.rms
+            .push(if wanted { activations::rms(value) } else { 0.0 });
         let Some(id) = id else { return };
         if self.anatomy.stream.iter().any(|stage| stage.value == id) {
             self.stage(node, value);
@@ -82,11 +84,13 @@ impl<'a> Activity<'a> {
         self.similarity.push((node.name.clone(), mean));
     }
 
-    /// Scores and weights of the first sequence, made again from what an attention reads.
+    /// Scores and weights of the first sequence, made again from what an attention reads. Under a causal mask the
+    /// first tokens do not depend on the others, and are enough.
     fn attend(&mut self, id: ValueId, value: &[f32]) {
-        let rows = self.batch.rows(0).len();
+        let all = self.batch.rows(0).len();
         for part in self.anatomy.attentions.iter().filter(|part| part.qkv == id) {
             let width = self.graph.node(id).width;
+            let rows = if part.op.causal { all.min(TOKENS) } else { all };
             let weights = AttentionWeights::new(&part.op, &value[..rows * width]);
             self.heads.extend((0..part.op.heads).map(|head| Head {
                 name: format!("{}.head{head}", part.name),
@@ -129,55 +133,32 @@ impl<'a> Activity<'a> {
 
     /// Of the stream at every depth, and of what norms make of it.
     fn sizes(&self) -> Vec<(String, f64)> {
-        let wanted = |(i, node): &(usize, &Node)| {
-            let stage = self
-                .anatomy
-                .stream
-                .iter()
-                .any(|stage| stage.value.index() == *i);
-            let norm = match node.op {
-                Op::Norm { .. } => true,
-                Op::TokenEmbedding { .. }
-                | Op::PositionEmbedding { .. }
-                | Op::Sinusoid
-                | Op::Add { .. }
-                | Op::Linear { .. }
-                | Op::HeadNorm { .. }
-                | Op::Rotary { .. }
-                | Op::Attention { .. }
-                | Op::Activate { .. }
-                | Op::Gate { .. }
-                | Op::Dropout { .. } => false,
-            };
-            stage || norm
-        };
-        let nodes = self.graph.nodes().iter().enumerate().filter(wanted);
+        let nodes = self.graph.nodes().iter().enumerate();
         nodes
+            .filter(|(i, node)| self.is_stage(*i) || is_norm(node))
             .map(|(i, node)| (node.name.clone(), self.rms[i]))
             .collect()
     }
 
     /// Of every addition to the stream inside a block.
     fn writes(&self) -> Vec<(String, f64)> {
-        let ratio = |node: &Node| match node.op {
-            Op::Add { a, b } if node.name.starts_with("block") => {
-                let (stream, write) = (self.rms[a.index()], self.rms[b.index()]);
-                (stream > 0.0).then(|| (node.name.clone(), write / stream))
-            }
-            Op::Add { .. }
-            | Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Norm { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Attention { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => None,
+        let ratio = |node: &Node| {
+            let (stream, write) = addition(node)?;
+            let (stream, write) = (self.rms[stream.index()], self.rms[write.index()]);
+            (stream > 0.0).then(|| (node.name.clone(), write / stream))
         };
         self.graph.nodes().iter().filter_map(ratio).collect()
+    }
+
+    /// Whether somebody adds node number `node` to the stream, or adds to it.
+    fn added(&self, node: usize) -> bool {
+        let mut additions = self.graph.nodes().iter().filter_map(addition);
+        additions.any(|(a, b)| a.index() == node || b.index() == node)
+    }
+
+    fn is_stage(&self, node: usize) -> bool {
+        let mut stages = self.anatomy.stream.iter();
+        stages.any(|stage| stage.value.index() == node)
     }
 
     /// Mean losses at positions 0, 1, 2 to 3, 4 to 7, and so on.
@@ -227,6 +208,41 @@ impl<'a> Activity<'a> {
             }
         }
         (count > 0).then(|| sum / f64::from(count))
+    }
+}
+
+fn is_norm(node: &Node) -> bool {
+    match node.op {
+        Op::Norm { .. } => true,
+        Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Sinusoid
+        | Op::Add { .. }
+        | Op::Linear { .. }
+        | Op::HeadNorm { .. }
+        | Op::Rotary { .. }
+        | Op::Attention { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => false,
+    }
+}
+
+/// The stream and what is added to it, where `node` is such an addition inside a block.
+fn addition(node: &Node) -> Option<(ValueId, ValueId)> {
+    match node.op {
+        Op::Add { a, b } => node.name.starts_with("block").then_some((a, b)),
+        Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Sinusoid
+        | Op::Norm { .. }
+        | Op::Linear { .. }
+        | Op::HeadNorm { .. }
+        | Op::Rotary { .. }
+        | Op::Attention { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => None,
     }
 }
 

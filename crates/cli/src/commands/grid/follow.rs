@@ -45,7 +45,10 @@ impl Follow {
 
     /// Steps made of all runs, after `cell` has made `done`.
     fn made(&self, cell: &Cell, done: u64, ended: bool) -> (u64, usize) {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = self.cells.iter().position(|c| c == cell) {
             under_way.done[at] = done;
         }
@@ -70,7 +73,10 @@ impl Watcher for Follow {
             (None, None) => "done".to_owned(),
         };
         self.bar.aside(|| {
-            self.printer.say(format_args!("{ended:>4} of {all}  {}, seed {}: {how}", cell.variant, cell.seed));
+            self.printer.say(format_args!(
+                "{ended:>4} of {all}  {}, seed {}: {how}",
+                cell.variant, cell.seed
+            ));
         });
     }
 

@@ -83,6 +83,9 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
         .go()?;
     watch.close();
     if !args.json.json {
+        if let Some(cost) = watch.cost_of_observing() {
+            printer.say(cost);
+        }
         say_ending(&ending, folder.as_deref(), printer);
     }
     Ok(match ending {

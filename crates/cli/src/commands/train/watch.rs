@@ -2,9 +2,10 @@
 
 use gptlab_data::Tokenizer;
 use gptlab_engine::{Engine, Slot, cpu::Options};
-use gptlab_model::Graph;
+use gptlab_lab::observe::{Level, Observatory};
+use gptlab_model::{Batch, Graph};
 use gptlab_record::Event;
-use gptlab_train::{Observer, Progress, Resolved};
+use gptlab_train::{Observer, Progress, Resolved, Series, Update};
 
 use super::lines;
 use crate::{
@@ -29,6 +30,9 @@ pub(super) struct Watch {
     sample: SampleArgs,
     seed: u64,
     diverged: bool,
+    observatory: Observatory,
+    /// Seconds of training, and of observing it.
+    took: (f64, f64),
 }
 
 impl Watch {
@@ -56,11 +60,27 @@ impl Watch {
             sample: args.sample.clone(),
             seed: resolved.experiment.seed,
             diverged: false,
+            observatory: Observatory::new(
+                args.run.observe.map_or(Level::Off, Level::from),
+                resolved,
+            ),
+            took: (0.0, 0.0),
         })
     }
 
     pub(super) fn close(&self) {
         self.bar.close();
+    }
+
+    /// What observing cost: a sentence, where there was any.
+    pub(super) fn cost_of_observing(&self) -> Option<String> {
+        let (training, observing) = self.took;
+        (observing > 1e-4).then(|| {
+            let share = 100.0 * observing / training.max(1e-9);
+            format!(
+                "observing took {observing:.2} s, {share:.1} % of the {training:.1} s of training"
+            )
+        })
     }
 
     /// Text from the model as it is; `None` where Ctrl-C cut it short.
@@ -154,6 +174,16 @@ impl Observer for Watch {
     fn progress(&mut self, progress: &Progress) {
         let rate = progress.tokens as f64 / progress.step_seconds.max(1e-9);
         self.bar.set(progress.done, progress.loss, rate);
+        self.took.0 += progress.step_seconds;
+        self.took.1 = progress.observing;
+    }
+
+    fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
+        self.observatory.before_update(engine, batch);
+    }
+
+    fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
+        self.observatory.after_update(engine, update)
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
