@@ -1,5 +1,7 @@
 //! The program as people and scripts meet it: command lines in, text and exit codes out.
 
+#[path = "cli/ablate.rs"]
+mod ablate;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/diff.rs"]
@@ -12,6 +14,8 @@ mod errors;
 mod flags;
 #[path = "cli/floors.rs"]
 mod floors;
+#[path = "cli/observe.rs"]
+mod observe;
 #[path = "cli/probe.rs"]
 mod probe;
 #[path = "cli/readable.rs"]
@@ -22,6 +26,8 @@ mod report;
 mod runs;
 #[path = "cli/seed.rs"]
 mod seed;
+#[path = "cli/sweep.rs"]
+mod sweep;
 #[path = "cli/write.rs"]
 mod write;
 

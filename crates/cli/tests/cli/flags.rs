@@ -64,6 +64,8 @@ const NUMBERS: &[&str] = &[
     "--weight-decay 10",
     "--decayed matrices",
     "--grad-clip 0.01",
+    "--optimizer sgd",
+    "--optimizer muon",
     "--precision bf16",
     "--log-interval 1",
     "--sample-interval 2",
@@ -90,6 +92,8 @@ const ELSEWHERE: &[&str] = &[
     "--json",
     "--config",
     "--help",
+    "--keep-checkpoints",
+    "--observe",
 ];
 
 fn name(flag: &str) -> &str {

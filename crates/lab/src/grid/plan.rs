@@ -228,6 +228,9 @@ fn differ(path: &str, a: &serde_json::Value, b: &serde_json::Value, found: &mut 
             }
         }
         (a, b) if a == b => {}
+        // What is as usual is not written down.
+        (serde_json::Value::Null, b) => found.push(format!("{path}: now {b}")),
+        (a, serde_json::Value::Null) => found.push(format!("{path}: {a}, now as usual")),
         (a, b) => found.push(format!("{path}: {a}, now {b}")),
     }
 }
