@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use gptlab_data::{Builtin, Fingerprint, Text};
+use gptlab_data::{Builtin, Fingerprint, Origin, Text};
+use gptlab_record::DataRecord;
 
 use crate::exit::{Outcome, Stop};
 
@@ -38,4 +39,15 @@ pub(crate) fn by_fingerprint(fingerprint: Fingerprint) -> Option<Text> {
         .into_iter()
         .map(Text::builtin)
         .find(|text| text.fingerprint() == fingerprint)
+}
+
+/// The text that a run's record tells of, where it is still to be had and still the same.
+pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
+    let fingerprint: Fingerprint = data.fingerprint.parse().ok()?;
+    let text = match serde_json::from_value(data.origin.clone()).ok()? {
+        Origin::File(path) => Text::read(Path::new(&path)).ok()?,
+        Origin::Builtin(name) => recorded(&name, fingerprint)?,
+        Origin::Other(_) => by_fingerprint(fingerprint)?,
+    };
+    Some(text).filter(|text| text.fingerprint() == fingerprint)
 }

@@ -16,7 +16,7 @@ use maud::{Markup, PreEscaped, html};
 
 pub use curves::{Curve, curves};
 pub use differences::differences;
-pub use heat::{attention, observation};
+pub use heat::{Words, attention, map, observation};
 pub use scatter::{PowerLaw, learning_rates, power_law};
 pub use style::STYLE;
 

@@ -12,7 +12,7 @@ use std::{fs, path::Path};
 
 use gptlab_record::{FileError, atomic};
 
-use crate::{Study, ablation, chart::PowerLaw};
+use crate::{Chart, Study, Table, ablation, chart::PowerLaw};
 use pictures::Pictures;
 
 /// What a report tells besides the record.
@@ -22,6 +22,8 @@ pub struct Extras {
     pub date: Option<String>,
     /// A fit of the losses of a sweep.
     pub law: Option<PowerLaw>,
+    /// Pictures of what finished models do inside, by variant.
+    pub inside: Vec<(String, Vec<Chart>)>,
 }
 
 /// A file of a report.
@@ -60,6 +62,22 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
     files.extend(guides.map(|csv| File::new("guides.csv", csv)));
     files.extend(pictures.all().map(|p| File::new(&p.file, p.chart.svg())));
     files
+}
+
+/// A page of pictures and tables, and each picture as a file beside it; `facts` stand at its top.
+pub fn gallery(
+    name: &str,
+    title: &str,
+    facts: &[(&str, String)],
+    pictures: Vec<(String, Chart)>,
+    tables: &[Table],
+) -> Vec<File> {
+    let page = html::gallery(title, facts, &pictures, tables);
+    let svg = |(name, chart): (String, Chart)| File::new(format!("{name}.svg"), chart.svg());
+    let pictures = pictures.into_iter().map(svg);
+    std::iter::once(File::new(name, page))
+        .chain(pictures)
+        .collect()
 }
 
 /// Writes `files` into `folder`, which is made where it is not there.

@@ -61,6 +61,9 @@ pub(crate) struct ProbeArgs {
     /// Write every table into this folder as CSV
     #[arg(long, value_name = "DIR")]
     pub(crate) csv: Option<PathBuf>,
+    /// Draw everything into this folder: a page, and each picture beside it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]

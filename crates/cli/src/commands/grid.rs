@@ -270,7 +270,8 @@ pub(super) fn go(
         }
         Ending::Finished(results) => {
             let study = Study::read(&out)?;
-            page::write(&out.join("report"), &page::files(&study, &extras(&study)))?;
+            let extras = super::report::extras(&study, &out, None)?;
+            page::write(&out.join("report"), &page::files(&study, &extras))?;
             if json {
                 printer.json(&results);
             } else {
@@ -286,13 +287,5 @@ pub(super) fn go(
             ));
             Ok(ExitCode::Success)
         }
-    }
-}
-
-/// What a report cannot find in the record.
-pub(super) fn extras(study: &Study) -> page::Extras {
-    page::Extras {
-        date: None,
-        law: super::law::of(study),
     }
 }

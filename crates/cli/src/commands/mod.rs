@@ -10,6 +10,7 @@ mod eval;
 mod floors;
 mod generate;
 mod grid;
+mod inside;
 mod inspect;
 mod interactive;
 mod law;

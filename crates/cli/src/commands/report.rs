@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use gptlab_record::FileError;
+use gptlab_data::{Corpus, Tokenizer};
+use gptlab_lab::ngram;
+use gptlab_record::{FileError, Floors};
 use gptlab_report::{
     Study, StudyKind, ablation,
     page::{self, Extras},
@@ -10,14 +12,18 @@ use gptlab_report::{
 };
 use serde::Serialize;
 
+use super::{inside, law};
 use crate::{
     args::ReportArgs,
     exit::{ExitCode, Outcome, Stop},
     printer::Printer,
+    text,
 };
 
 /// Of a terminal, in characters, where tables are to fit.
 const WIDTH: usize = 110;
+/// The longest n-grams of the guides.
+const ORDERS: usize = 6;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -28,10 +34,7 @@ struct Made {
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     let study = read(&args.folder)?;
-    let extras = Extras {
-        date: args.date.clone(),
-        law: super::law::of(&study),
-    };
+    let extras = extras(&study, &args.folder, args.date.clone())?;
     let files = page::files(&study, &extras);
     let out = args
         .out
@@ -50,6 +53,15 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
+/// What a report cannot find in the record.
+pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> Outcome<Extras> {
+    Ok(Extras {
+        date,
+        law: law::of(study),
+        inside: inside::of(study, folder)?,
+    })
+}
+
 /// The study in `folder`.
 pub(super) fn read(folder: &Path) -> Outcome<Study> {
     if !folder.exists() {
@@ -57,7 +69,21 @@ pub(super) fn read(folder: &Path) -> Outcome<Study> {
         let stop: Stop = FileError::io("read", folder)(missing).into();
         return Err(stop.hint("`gptlab train` makes a run, and says where"));
     }
-    Study::read(folder).map_err(Stop::from)
+    let mut study = Study::read(folder)?;
+    match study.kind {
+        StudyKind::Run => study.floors = floors(&study).or(study.floors),
+        StudyKind::Ablation | StudyKind::Sweep => {}
+    }
+    Ok(study)
+}
+
+/// The guides of a run's text, where the text is still to be had.
+fn floors(study: &Study) -> Option<Floors> {
+    let experiment = &study.arms.first()?.runs.first()?.experiment;
+    let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone()).ok()?;
+    let text = text::of_record(&experiment.data)?;
+    let corpus = Corpus::new(&text, tokenizer, experiment.data.val_fraction).ok()?;
+    ngram::floors(&text, &corpus, ORDERS).ok()
 }
 
 fn told(study: &Study) -> String {

@@ -253,7 +253,11 @@ fn refusals_say_what_was_expected() {
             "error: the switch bias cannot be thrown here: the baseline is like that already",
         ),
         ("--n-head 3", 2, "error: n_head must divide n_embd"),
-        ("--data nowhere.txt", 1, "error: there is no file nowhere.txt; give the path of a text file"),
+        (
+            "--data nowhere.txt",
+            1,
+            "error: there is no file nowhere.txt; give the path of a text file",
+        ),
     ];
     for (flags, code, said) in cases {
         let ran = lab.run(&format!("ablate {SMALL} {flags} --out grid"));

@@ -433,3 +433,52 @@ fn what_cannot_be_probed_is_refused() {
         assert_eq!(ran.out, "", "{line}");
     }
 }
+
+#[test]
+fn pictures_are_a_page_and_a_file_each() {
+    let lab = Lab::trained();
+    let flags = "--pictures inside --only attention,lens,ablation,surprise";
+    let ran = probe(&lab, "the cat sat", flags);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.err.contains("pictures in inside/probe.html"),
+        "{}",
+        ran.err
+    );
+    let text = |name: &str| String::from_utf8(lab.read(&format!("inside/{name}"))).expect("UTF-8");
+    let page = text("probe.html");
+    for part in [
+        "<h1>Inside a model</h1>",
+        "Logit lens",
+        "Loss without each head",
+        "block0.attn, head 1",
+        "Surprise",
+    ] {
+        assert!(page.contains(part), "no {part}");
+    }
+    for file in [
+        "lens.svg",
+        "zero-ablation.svg",
+        "ablation.svg",
+        "surprise.svg",
+        "block0.attn-head0.svg",
+    ] {
+        assert!(text(file).starts_with("<?xml"), "{file}");
+    }
+    let words = [
+        "probe",
+        "model.safetensors",
+        "--prompt",
+        "the cat s",
+        "--corrupt",
+        "the dog s",
+        "--answers",
+        "ao",
+        "--only",
+        "patching",
+        "--pictures",
+        "patched",
+    ];
+    assert_eq!(lab.words(&words).code, 0);
+    assert!(lab.path("patched/patching.svg").exists());
+}

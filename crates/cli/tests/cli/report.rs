@@ -34,6 +34,9 @@ fn a_run_becomes_a_page_tables_and_pictures() {
         "<svg",
         "data.txt",
         "<h2>Time</h2>",
+        // The guides of the run's own text, and what its model looks at.
+        "3-gram",
+        "block0.attn, head 1",
     ] {
         assert!(page.contains(part), "no {part}");
     }

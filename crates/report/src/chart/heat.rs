@@ -92,22 +92,41 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
     map.draw()
 }
 
+/// A matrix of numbers, a shade each. `None` where no number is finite or the matrix does not fit its names.
+pub fn map(text: &Words, rows: &[String], columns: &[String], cells: &[Vec<f64>]) -> Option<Chart> {
+    let fits = cells.len() == rows.len() && cells.iter().all(|row| row.len() == columns.len());
+    let map = Map {
+        title: text.title.clone(),
+        description: text.description.clone(),
+        cells: cells.to_vec(),
+        rows: rows.to_vec(),
+        columns: columns.to_vec(),
+        beneath: &text.beneath,
+        row_height: (360 / rows.len().max(1) as u32).clamp(8, 20),
+    };
+    fits.then(|| map.draw()).flatten()
+}
+
+/// What stands around a map.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    pub title: String,
+    pub description: String,
+    /// What columns are.
+    pub beneath: String,
+}
+
 /// Attention weights: row `i` is what token `i` attends to. `None` where no weight is finite or the matrix does
 /// not fit its labels.
 pub fn attention(title: &str, weights: &[Vec<f64>], tokens: &[String]) -> Option<Chart> {
-    let fits = weights.len() == tokens.len() && weights.iter().all(|row| row.len() == tokens.len());
-    let map = Map {
+    let words = Words {
         title: title.to_owned(),
         description:
             "Each row is a token; its shades are how much it attends to the token of each column."
                 .to_owned(),
-        cells: weights.to_vec(),
-        rows: tokens.to_vec(),
-        columns: tokens.to_vec(),
-        beneath: "attended to",
-        row_height: (360 / tokens.len().max(1) as u32).clamp(8, 20),
+        beneath: "attended to".to_owned(),
     };
-    fits.then(|| map.draw()).flatten()
+    map(&words, tokens, tokens, weights)
 }
 
 /// Indices of at most `most` of `n` things, evenly spread, the last among them.

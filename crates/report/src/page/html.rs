@@ -8,7 +8,7 @@ use super::{
     words,
 };
 use crate::{
-    Arm, Study, StudyKind, Table, ablation, chart, diff, number,
+    Arm, Chart, Study, StudyKind, Table, ablation, chart, diff, number,
     table::{Cell, Column, typeset},
 };
 
@@ -16,6 +16,37 @@ const STYLE: &str = include_str!("style.css");
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let title = words::title(study);
+    let body = html! {
+        (header(study, extras, &title))
+        (results(study, pictures))
+        (entries(study, pictures))
+        (time(study))
+        footer { "Made by gptlab from the record alone." }
+    };
+    whole(&title, &body)
+}
+
+/// Pictures and tables.
+pub(super) fn gallery(
+    title: &str,
+    facts: &[(&str, String)],
+    pictures: &[(String, Chart)],
+    tables: &[Table],
+) -> String {
+    let body = html! {
+        header {
+            p class="kicker" { "gptlab" }
+            h1 { (title) }
+            (list(facts))
+        }
+        @for (_, chart) in pictures { (chart.figure()) }
+        @for table in tables { (table.html()) }
+        footer { "Made by gptlab." }
+    };
+    whole(title, &body)
+}
+
+fn whole(title: &str, body: &Markup) -> String {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -25,13 +56,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
                 title { (title) " · gptlab" }
                 style { (PreEscaped(STYLE)) (PreEscaped(chart::STYLE)) }
             }
-            body { main {
-                (header(study, extras, &title))
-                (results(study, pictures))
-                (entries(study, pictures))
-                (time(study))
-                footer { "Made by gptlab from the record alone." }
-            } }
+            body { main { (body) } }
         }
     };
     markup.into_string()
@@ -114,6 +139,19 @@ fn entry(study: &Study, arm: &Arm, drawn: &OfArm) -> Markup {
             (listing(study, arm))
             (samples(arm))
             (observations(&drawn.observations))
+            (inside(&drawn.inside))
+        }
+    }
+}
+
+/// What the finished model does inside.
+fn inside(pictures: &[Picture]) -> Markup {
+    html! {
+        @if !pictures.is_empty() {
+            details {
+                summary { "Inside the finished model" }
+                div class="maps" { @for picture in pictures { (picture.chart.figure()) } }
+            }
         }
     }
 }

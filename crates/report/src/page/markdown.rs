@@ -70,10 +70,8 @@ fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
         out.line(&format!("After {step} steps it wrote:"));
         out.fenced("text", text);
     }
-    drawn
-        .observations
-        .iter()
-        .for_each(|picture| out.picture(picture));
+    let pictures = drawn.observations.iter().chain(&drawn.inside);
+    pictures.for_each(|picture| out.picture(picture));
 }
 
 /// Paragraphs with empty lines between them.

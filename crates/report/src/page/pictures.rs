@@ -18,6 +18,7 @@ pub(super) struct OfArm {
     pub(super) slug: String,
     pub(super) curves: Option<Picture>,
     pub(super) observations: Vec<Picture>,
+    pub(super) inside: Vec<Picture>,
 }
 
 pub(super) struct Pictures {
@@ -30,15 +31,17 @@ impl Pictures {
         let arms = study.arms.iter().enumerate();
         Self {
             overview: overview(study, extras),
-            arms: arms.map(|(i, arm)| of_arm(study, i, arm)).collect(),
+            arms: arms.map(|(i, arm)| of_arm(study, extras, i, arm)).collect(),
         }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Picture> {
-        let arms = self
-            .arms
-            .iter()
-            .flat_map(|arm| arm.curves.iter().chain(&arm.observations));
+        let arms = self.arms.iter().flat_map(|arm| {
+            arm.curves
+                .iter()
+                .chain(&arm.observations)
+                .chain(&arm.inside)
+        });
         self.overview.iter().chain(arms)
     }
 }
@@ -81,7 +84,7 @@ fn overview(study: &Study, extras: &Extras) -> Vec<Picture> {
 
 const MEASURE: &str = "loss, nats a token";
 
-fn of_arm(study: &Study, i: usize, arm: &Arm) -> OfArm {
+fn of_arm(study: &Study, extras: &Extras, i: usize, arm: &Arm) -> OfArm {
     // Two names may have one slug; a number keeps their files apart.
     let slug = match study.kind {
         StudyKind::Run => "run".to_owned(),
@@ -100,8 +103,23 @@ fn of_arm(study: &Study, i: usize, arm: &Arm) -> OfArm {
             chart,
         }),
         observations: observed.collect(),
+        inside: inside(extras, arm, &slug),
         slug,
     }
+}
+
+fn inside(extras: &Extras, arm: &Arm, slug: &str) -> Vec<Picture> {
+    let own = extras
+        .inside
+        .iter()
+        .filter(|(variant, _)| *variant == arm.variant.name);
+    let charts = own.flat_map(|(_, charts)| charts).enumerate();
+    charts
+        .map(|(i, chart)| Picture {
+            file: format!("{slug}-inside-{i}.svg"),
+            chart: chart.clone(),
+        })
+        .collect()
 }
 
 /// A variant beside the baseline; the baseline, or a single run, as validation beside training.

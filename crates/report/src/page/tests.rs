@@ -11,6 +11,12 @@ fn of(folder: &Path) -> Vec<File> {
         &Extras {
             date: Some("2026-01-02".into()),
             law: None,
+            inside: vec![(
+                "baseline".into(),
+                crate::chart::attention("head 0", &[vec![1.0]], &["a".into()])
+                    .into_iter()
+                    .collect(),
+            )],
         },
     )
 }
@@ -46,6 +52,7 @@ fn a_grid_becomes_a_page_tables_and_pictures() {
         "curves.svg",
         "00-baseline-curves.svg",
         "00-baseline-grad-norm.svg",
+        "00-baseline-inside-0.svg",
         "01-residual-curves.svg",
         "01-residual-grad-norm.svg",
     ];

@@ -1,6 +1,7 @@
 //! `gptlab probe`: the inside of a checkpoint, on a prompt and a text.
 
 mod asked;
+mod pictures;
 mod report;
 mod tables;
 
@@ -9,7 +10,7 @@ use std::{fs, path::Path};
 use gptlab_lab::probe::{Definition, Measure, ProbeError};
 use gptlab_record::atomic;
 use gptlab_report::{
-    Table,
+    Table, page,
     table::{Cell, Column},
 };
 
@@ -31,6 +32,13 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
     let report = Report::of(&mut asked)?;
     if let Some(folder) = &args.csv {
         write_csv(folder, &Tables::full(&report), printer)?;
+    }
+    if let Some(folder) = &args.pictures {
+        page::write(folder, &pictures::files(&report))?;
+        printer.note(format_args!(
+            "pictures in {}",
+            folder.join(pictures::PAGE).display()
+        ));
     }
     if args.json.json {
         printer.json(&report);
