@@ -25,6 +25,8 @@ pub struct HeadMap {
     /// Nothing on a prompt of one token.
     pub sink_mass: Option<f64>,
     pub max_attention_logit: Option<f64>,
+    /// Nothing on a prompt in which no token comes again.
+    pub prefix_matching: Option<f64>,
     /// `[query][key]`.
     pub weights: Vec<Vec<f32>>,
 }
@@ -63,7 +65,7 @@ impl Subject {
         let parts = self.anatomy.attentions.iter();
         let maps = parts.flat_map(|part| {
             let weights = weights(part, trace, 0..n);
-            (0..part.op.heads).map(move |head| head_map(part, &weights, head))
+            (0..part.op.heads).map(move |head| head_map(part, &weights, head, &prompt.tokens))
         });
         maps.collect()
     }
@@ -95,7 +97,12 @@ impl Subject {
     }
 }
 
-fn head_map(part: &AttentionPart, weights: &AttentionWeights, head: usize) -> HeadMap {
+fn head_map(
+    part: &AttentionPart,
+    weights: &AttentionWeights,
+    head: usize,
+    tokens: &[u32],
+) -> HeadMap {
     let (of_head, n) = (weights.head(head), weights.tokens);
     let narrow = |row: &[f64]| row.iter().map(|w| *w as f32).collect();
     HeadMap {
@@ -105,8 +112,23 @@ fn head_map(part: &AttentionPart, weights: &AttentionWeights, head: usize) -> He
         attention_entropy: attention_entropy(of_head, n),
         sink_mass: sink_mass(of_head, n),
         max_attention_logit: max_logit(weights.head_scores(head)),
+        prefix_matching: prefix_matching(weights, head, tokens),
         weights: of_head.chunks(n).map(narrow).collect(),
     }
+}
+
+/// How much tokens that have come before look at what followed them then: the mean over such tokens of their weight
+/// on all places right after an earlier occurrence.
+fn prefix_matching(weights: &AttentionWeights, head: usize, tokens: &[u32]) -> Option<f64> {
+    let looks: Vec<f64> = (0..tokens.len())
+        .filter_map(|q| {
+            let followers: Vec<usize> = (1..q).filter(|k| tokens[k - 1] == tokens[q]).collect();
+            let look = followers.iter().map(|k| weights.at(head, q, *k)).sum();
+            (!followers.is_empty()).then_some(look)
+        })
+        .collect();
+    let count = looks.len() as f64;
+    (!looks.is_empty()).then(|| looks.iter().sum::<f64>() / count)
 }
 
 /// The weights of `part` on the sequence that is these rows of the trace.
@@ -165,4 +187,36 @@ fn repeated_tokens(vocab: usize, length: usize, seed: u64, nth: u32) -> Vec<u32>
     }
     tokens.truncate(length);
     tokens.repeat(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A causal head that looks at all it may alike.
+    fn even(tokens: usize) -> AttentionWeights {
+        let weight = |q: usize, k: usize| if k <= q { 1.0 / (q + 1) as f64 } else { 0.0 };
+        AttentionWeights {
+            heads: 1,
+            tokens,
+            weights: (0..tokens * tokens)
+                .map(|i| weight(i / tokens, i % tokens))
+                .collect(),
+            scores: vec![0.0; tokens * tokens],
+        }
+    }
+
+    /// By hand: `a b a b` looks from 2 at 1 and from 3 at 2; in `a a a`, from 2 at 1.
+    #[test]
+    fn prefix_matching_is_the_weight_on_what_followed_before() {
+        let found = |tokens: &[u32]| prefix_matching(&even(tokens.len()), 0, tokens);
+        let near =
+            |found: Option<f64>, expected: f64| (found.expect("a score") - expected).abs() < 1e-12;
+        assert!(near(
+            found(&[7, 8, 7, 8]),
+            f64::midpoint(1.0 / 3.0, 1.0 / 4.0)
+        ));
+        assert!(near(found(&[7, 7, 7]), 1.0 / 3.0));
+        assert_eq!(found(&[1, 2, 3]), None);
+    }
 }

@@ -15,6 +15,7 @@ pub enum Measure {
     AttentionEntropy,
     SinkMass,
     MaxAttentionLogit,
+    PrefixMatching,
     DeadShare,
     LogZ,
     LossByPosition,
@@ -49,7 +50,7 @@ pub struct Definition {
 }
 
 impl Measure {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::GradNorm,
         Self::UpdateRatio,
         Self::ClipShare,
@@ -59,6 +60,7 @@ impl Measure {
         Self::AttentionEntropy,
         Self::SinkMass,
         Self::MaxAttentionLogit,
+        Self::PrefixMatching,
         Self::DeadShare,
         Self::LogZ,
         Self::LossByPosition,
@@ -152,6 +154,13 @@ impl Measure {
                 "1",
                 "Dehghani et al. 2023; Wortsman et al. 2023",
                 "up to some tens; growth without end ends in divergence",
+            ],
+            Self::PrefixMatching => [
+                "prefix_matching",
+                "weight from tokens that came before on what followed their earlier occurrences, mean, on the prompt",
+                "1",
+                "Olsson et al. 2022 (prefix matching)",
+                "near 1 for an induction head at work on a prompt that repeats; small elsewhere",
             ],
             Self::DeadShare => [
                 "dead_share",

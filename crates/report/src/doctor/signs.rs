@@ -187,7 +187,7 @@ fn tokens_alike(facts: &Facts) -> Option<Finding> {
 
 fn dead_units(facts: &Facts) -> Option<Finding> {
     let (share, at) = facts
-        .largest("dead_units")
+        .largest("dead_share")
         .filter(|(x, _)| *x > DEAD_UNITS.value)?;
     Some(finding(
         Symptom::DeadUnits,
@@ -233,7 +233,7 @@ fn attention_sink(facts: &Facts) -> Option<Finding> {
 
 fn large_logits(facts: &Facts) -> Option<Finding> {
     let (logit, at) = facts
-        .largest("max_logit")
+        .largest("max_attention_logit")
         .filter(|(x, _)| *x > LOGIT.value)?;
     Some(finding(
         Symptom::LargeLogits,

@@ -138,14 +138,14 @@ fn gradients_tell() {
 fn observations_tell() {
     let cases: [(&str, &[f64], Symptom); 5] = [
         ("token_similarity", &[0.2, 0.99], Symptom::TokensAlike),
-        ("dead_units", &[0.1, 0.9], Symptom::DeadUnits),
+        ("dead_share", &[0.1, 0.9], Symptom::DeadUnits),
         (
             "attention_entropy",
             &[0.01, 0.02],
             Symptom::AttentionCollapsed,
         ),
         ("sink_mass", &[0.9, 0.95], Symptom::AttentionSink),
-        ("max_logit", &[3.0, 400.0], Symptom::LargeLogits),
+        ("max_attention_logit", &[3.0, 400.0], Symptom::LargeLogits),
     ];
     for (measure, values, symptom) in cases {
         assert_eq!(
@@ -156,8 +156,8 @@ fn observations_tell() {
     }
     for (measure, values) in [
         ("token_similarity", [0.99, 0.3]),
-        ("dead_units", [0.1, 0.2]),
-        ("max_logit", [3.0, 9.0]),
+        ("dead_share", [0.1, 0.2]),
+        ("max_attention_logit", [3.0, 9.0]),
     ] {
         assert_eq!(symptoms(&observed(measure, &values), None), [], "{measure}");
     }

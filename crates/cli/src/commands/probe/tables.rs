@@ -112,7 +112,7 @@ fn guess(guess: &Guess) -> String {
 /// What is known of one part, by its name.
 #[derive(Default)]
 struct Part {
-    attention: [Option<f64>; 3],
+    attention: [Option<f64>; 4],
     repeated: [Option<f64>; 3],
     activations: [Option<f64>; 2],
     ablation: [Option<f64>; 2],
@@ -129,6 +129,7 @@ fn parts(report: &Report) -> Option<Table> {
         part.attention = [
             Some(map.attention_entropy),
             map.sink_mass,
+            map.prefix_matching,
             map.max_attention_logit,
         ];
     }
@@ -164,6 +165,7 @@ fn parts(report: &Report) -> Option<Table> {
         "induction",
         "attention entropy",
         "sink mass",
+        "prefix matching",
         "max attention logit",
         "write ratio",
         "dead share",
