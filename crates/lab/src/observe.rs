@@ -9,7 +9,7 @@ mod activity;
 mod tests;
 
 use gptlab_engine::{Engine, Slot};
-use gptlab_model::{Batch, Graph, Model};
+use gptlab_model::{Batch, Graph, Group, Model};
 use gptlab_train::{Resolved, Series, Update};
 
 use self::activity::{Activity, Rarity};
@@ -82,10 +82,11 @@ impl Observatory {
             *after -= before;
         }
         let moved = self.norms(&moved);
-        let ratios = moved.iter().zip(&before).map(|(moved, held)| moved / held);
+        let ratio = |(moved, held): (&f64, &f64)| moved / held;
+        let ratios: Vec<f64> = moved.iter().zip(&before).map(ratio).collect();
         let mut series = vec![
-            self.by_parameter(Measure::GradNorm, self.gradients.clone().into_iter()),
-            self.by_parameter(Measure::UpdateRatio, ratios),
+            self.by_parameter(Measure::GradNorm, &self.gradients, |_| true),
+            self.by_parameter(Measure::UpdateRatio, &ratios, is_matrix),
             Series {
                 measure: Measure::ClipShare.name().into(),
                 at: vec!["all".into()],
@@ -107,12 +108,13 @@ impl Observatory {
             .collect()
     }
 
-    /// Parameters that are all zero have no ratio, and no place in the series.
-    fn by_parameter(&self, measure: Measure, values: impl Iterator<Item = f64>) -> Series {
+    /// The `values` of the parameters that are `wanted`: the same ones at every step, so that a picture can have a row
+    /// for each.
+    fn by_parameter(&self, measure: Measure, values: &[f64], wanted: fn(Group) -> bool) -> Series {
         let named = self.graph.params().iter().zip(values);
         let (at, values) = named
-            .filter(|(_, value)| !value.is_nan() && value.is_finite())
-            .map(|(param, value)| (param.name.clone(), value))
+            .filter(|(param, _)| wanted(param.group))
+            .map(|(param, value)| (param.name.clone(), *value))
             .unzip();
         Series {
             measure: measure.name().into(),
@@ -132,5 +134,13 @@ impl Observatory {
         let mut activity = Activity::new(&self.graph, &self.anatomy, &few);
         engine.show_values(&few, &mut |node, value| activity.see(node, value));
         activity.tell(&self.rarity)
+    }
+}
+
+/// Biases begin at zero, and nothing is a share of that.
+fn is_matrix(group: Group) -> bool {
+    match group {
+        Group::Matrix | Group::Embedding => true,
+        Group::Vector => false,
     }
 }

@@ -269,6 +269,37 @@ pub fn curves(study: &Study) -> Table {
     table
 }
 
+/// Everything that was observed inside the runs, a row a number.
+pub fn observations(study: &Study) -> Table {
+    let words = ["variant", "seed", "step", "measure", "at"].map(Column::words);
+    let columns = words
+        .into_iter()
+        .chain([Column::numbers("value")])
+        .collect();
+    let mut table = Table::new("What was observed inside", columns);
+    for (arm, run) in study
+        .arms
+        .iter()
+        .flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)))
+    {
+        for observation in run.observations() {
+            for series in &observation.series {
+                for (at, value) in series.at.iter().zip(&series.values) {
+                    table.push(vec![
+                        Cell::text(&arm.variant.name),
+                        Cell::text(run.seed().to_string()),
+                        Cell::text(observation.step.to_string()),
+                        Cell::text(&series.measure),
+                        Cell::text(at),
+                        Cell::number(number::short(*value), *value),
+                    ]);
+                }
+            }
+        }
+    }
+    table
+}
+
 /// What a study asks.
 pub fn question(study: &Study) -> &'static str {
     match study.kind {

@@ -55,6 +55,13 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
         File::new("predictions.csv", ablation::predictions(study).csv()),
         File::new("curves.csv", ablation::curves(study).csv()),
     ];
+    let observed = study.arms.iter().flat_map(|arm| &arm.runs);
+    if observed.flat_map(crate::Run::observations).next().is_some() {
+        files.push(File::new(
+            "observations.csv",
+            ablation::observations(study).csv(),
+        ));
+    }
     let guides = study
         .floors
         .as_ref()

@@ -47,6 +47,7 @@ fn a_grid_becomes_a_page_tables_and_pictures() {
         "table.csv",
         "predictions.csv",
         "curves.csv",
+        "observations.csv",
         "guides.csv",
         "differences.svg",
         "curves.svg",
@@ -153,7 +154,7 @@ fn a_run_is_reported_alone_and_written() {
     let folder = root.path().join("alone");
     write_run(&folder, &run(7, 2.0));
     let files = of(&folder);
-    assert_eq!(names(&files)[6..], ["run-curves.svg", "run-grad-norm.svg"]);
+    assert_eq!(names(&files)[7..], ["run-curves.svg", "run-grad-norm.svg"]);
     assert!(text(&files, PAGE).contains("<h1>Run alone</h1>"));
     assert!(!text(&files, PAGE).contains("Predictions"));
     let out = root.path().join("new/out");

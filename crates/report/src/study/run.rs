@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use gptlab_record::{
-    CellOutcome, Event, Experiment, FileError, StepRecord, read_events, read_experiment,
+    CellOutcome, Event, Experiment, FileError, Observation, StepRecord, read_events,
+    read_experiment,
 };
 
 /// What a run's folder holds.
@@ -165,13 +166,26 @@ impl Run {
         self.events.iter().filter_map(sample).collect()
     }
 
+    /// What was observed, step by step.
+    pub fn observations(&self) -> impl Iterator<Item = &Observation> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Observation(observation) => Some(observation),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Step(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => None,
+        })
+    }
+
     /// What was observed, measure by measure, in the order of their first appearance.
     pub fn measures(&self) -> Vec<Measure> {
         let mut found: Vec<Measure> = Vec::new();
-        for event in &self.events {
-            let Event::Observation(observation) = event else {
-                continue;
-            };
+        for observation in self.observations() {
             for series in &observation.series {
                 let known = found.iter().position(|m| m.name == series.measure);
                 let at = known.unwrap_or_else(|| {
