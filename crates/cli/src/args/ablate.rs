@@ -102,6 +102,9 @@ pub(crate) struct GridArgs {
     /// What operands of matrix products are rounded to [default: f32]
     #[arg(long, value_name = "TYPE")]
     pub(crate) precision: Option<PrecisionArg>,
+    /// How many runs side by side, sharing the cores [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
     /// The grid's folder; one that holds this grid is gone on with [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

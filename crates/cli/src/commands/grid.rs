@@ -135,8 +135,15 @@ impl Typed<'_> {
     }
 
     fn machine(&self) -> Outcome<Machine> {
+        let threads = engines::threads(self.machine)?;
+        let jobs = match self.run.jobs {
+            Some(0) => return Err(Stop::usage("--jobs must be at least 1, found 0")),
+            Some(jobs) => jobs.min(threads),
+            None => threads,
+        };
         Ok(Machine {
-            threads: engines::threads(self.machine)?,
+            threads,
+            jobs,
             isa: engines::isa(self.machine)?,
             level: self.run.observe.map_or(Level::Full, Level::from),
         })

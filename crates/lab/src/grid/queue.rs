@@ -1,7 +1,6 @@
-//! Runs what is missing of a grid: as many runs side by side as there are threads.
+//! Runs what is missing of a grid, several runs side by side.
 //!
-//! A run of a small model on one core does more in a second than its share of a run on all cores (LOG.md, "a grid side
-//! by side"), and numbers do not depend on it. Where fewer runs are left than threads, each takes more threads.
+//! Numbers do not depend on how many. Where fewer runs are left than may run side by side, each takes more threads.
 
 use std::{
     path::Path,
@@ -26,6 +25,8 @@ use crate::{ngram, observe::Level};
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     pub threads: usize,
+    /// How many runs side by side, which share the threads; at least one.
+    pub jobs: usize,
     pub isa: Isa,
     /// How far every run is looked into.
     pub level: Level,
@@ -83,7 +84,7 @@ pub fn run(
         next: Mutex::new(0),
         broken: AtomicBool::new(false),
     };
-    let workers = machine.threads.clamp(1, planned.cells.len().max(1));
+    let workers = machine.jobs.clamp(1, planned.cells.len().max(1));
     let ended: Result<Vec<()>, Error> = thread::scope(|scope| {
         let hands: Vec<_> = (0..workers)
             .map(|_| scope.spawn(|| queue.work(workers)))
