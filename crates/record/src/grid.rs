@@ -129,8 +129,6 @@ pub struct Variant {
     pub prediction: String,
     /// The paper that established it.
     pub source: String,
-    /// The settings that differ from the baseline's, each in words.
-    pub changes: Vec<String>,
     /// The model's listing, one op a line.
     pub listing: String,
     /// Numbers that are trained.

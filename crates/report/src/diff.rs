@@ -151,6 +151,13 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
     }
 }
 
+/// The settings in which two experiments differ.
+pub fn settings(a: &Experiment, b: &Experiment) -> Vec<Change> {
+    // A spec of plain enums and numbers is always JSON.
+    let [a, b] = [a, b].map(|e| settings_of(&serde_json::to_value(e).unwrap_or_default()));
+    changes(&a, &b)
+}
+
 /// Settings that differ; what differs alike in several layers is one change.
 fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
     let value =

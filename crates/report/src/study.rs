@@ -183,7 +183,6 @@ fn arm_of(run: Run, outcome: Option<CellOutcome>) -> Arm {
         purpose: String::new(),
         prediction: String::new(),
         source: String::new(),
-        changes: Vec::new(),
         listing,
         parameters,
         settings: Vec::new(),

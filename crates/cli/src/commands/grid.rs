@@ -10,6 +10,7 @@ use gptlab_lab::{
     observe::Level,
 };
 use gptlab_model::Preset;
+use gptlab_record::{Results, Row};
 use gptlab_report::{Study, ablation, page};
 use gptlab_train::Settings;
 
@@ -29,6 +30,8 @@ use crate::{
 
 /// Of a terminal, in characters, where tables are to fit.
 const WIDTH: usize = 110;
+/// Characters of a sample that a line has room for.
+const SAMPLE: usize = 72;
 /// At most about so many tokens are evaluated at a log.
 const VAL_TOKENS: u64 = 1 << 15;
 /// How many times a run logs.
@@ -286,6 +289,10 @@ pub(super) fn go(
                 for line in ablation::answer(&study) {
                     printer.line(line);
                 }
+                printer.line("");
+                for (name, sample) in samples(&results) {
+                    printer.line(format_args!("{name:<20} {sample}"));
+                }
             }
             printer.say(format_args!("done in {took}"));
             printer.hint(format_args!(
@@ -295,4 +302,15 @@ pub(super) fn go(
             Ok(ExitCode::Success)
         }
     }
+}
+
+/// The beginning of what each variant's first seed wrote, on one line.
+fn samples(results: &Results) -> Vec<(&str, String)> {
+    let of = |row: &'_ Row| {
+        let sample = row.outcomes.first()?.sample.as_ref()?;
+        Some(sample.chars().take(SAMPLE).collect::<String>())
+    };
+    let rows = results.rows.iter();
+    rows.filter_map(|row| Some((row.variant.as_str(), format!("{:?}", of(row)?))))
+        .collect()
 }

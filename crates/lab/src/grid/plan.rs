@@ -1,7 +1,7 @@
 //! What is to be run: every variant with every seed.
 
 use gptlab_data::Text;
-use gptlab_model::{Model, ModelSpec, lower};
+use gptlab_model::{Model, lower};
 use gptlab_record::{Cell, Grid, GridKind, Variant};
 use gptlab_train::{Error, Resolved, Settings};
 
@@ -120,7 +120,6 @@ fn arm(switch: &Switch, point: &Point, settings: &Settings, model: &Model) -> Ar
         purpose: switch.purpose.into(),
         prediction: switch.prediction.into(),
         source: switch.source.into(),
-        changes: changes(&point.settings, settings),
         parameters: graph.params().total() as u64,
         listing: graph.to_string(),
         settings: point.values.clone(),
@@ -178,59 +177,4 @@ fn file_name(name: &str) -> String {
     name.chars()
         .map(|c| if plain(c) { c } else { '_' })
         .collect()
-}
-
-/// Where two settings differ, as `field: before, now after`.
-fn changes(before: &Settings, after: &Settings) -> Vec<String> {
-    let mut found = Vec::new();
-    differ(
-        "",
-        &spec_json(&before.spec),
-        &spec_json(&after.spec),
-        &mut found,
-    );
-    differ("", &json(&before.hyper), &json(&after.hyper), &mut found);
-    found
-}
-
-/// Blocks that are all alike are told once.
-fn spec_json(spec: &ModelSpec) -> serde_json::Value {
-    let mut value = json(spec);
-    if let [first, rest @ ..] = spec.layers.as_slice()
-        && rest.iter().all(|layer| layer == first)
-    {
-        value["layers"] = json(&spec.layers.len());
-        value["every_layer"] = json(first);
-    }
-    value
-}
-
-fn json(value: &impl serde::Serialize) -> serde_json::Value {
-    serde_json::to_value(value).unwrap_or_default()
-}
-
-fn differ(path: &str, a: &serde_json::Value, b: &serde_json::Value, found: &mut Vec<String>) {
-    use serde_json::Value::Object;
-    match (a, b) {
-        (Object(a), Object(b)) => {
-            let missing = serde_json::Value::Null;
-            let new = b.keys().filter(|key| !a.contains_key(*key));
-            for key in a.keys().chain(new) {
-                let inner = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                let of = |map: &serde_json::Map<String, serde_json::Value>| {
-                    map.get(key).cloned().unwrap_or_else(|| missing.clone())
-                };
-                differ(&inner, &of(a), &of(b), found);
-            }
-        }
-        (a, b) if a == b => {}
-        // What is as usual is not written down.
-        (serde_json::Value::Null, b) => found.push(format!("{path}: now {b}")),
-        (a, serde_json::Value::Null) => found.push(format!("{path}: {a}, now as usual")),
-        (a, b) => found.push(format!("{path}: {a}, now {b}")),
-    }
 }

@@ -65,8 +65,6 @@ fn a_plan_is_every_variant_at_every_point_seed_by_seed() {
     }
     assert_eq!(grid.cells[1].folder, "runs/mlp_lr=0.1-s4");
     assert_eq!(grid.cells[6].folder, "runs/baseline_lr=0.1-s5");
-    assert!(grid.variants[0].changes.is_empty());
-    assert_eq!(grid.variants[2].changes, ["optimizer: now \"muon\""]);
     assert!(grid.variants[1].parameters < grid.variants[0].parameters);
     assert!(!grid.variants[1].listing.contains("mlp"));
 }

@@ -1,6 +1,6 @@
 //! What page and Markdown say alike.
 
-use crate::{Arm, Study, StudyKind, ablation, doctor, number};
+use crate::{Arm, Study, StudyKind, ablation, diff, doctor, number};
 
 pub(super) fn title(study: &Study) -> String {
     match study.kind {
@@ -51,6 +51,22 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
     facts
 }
 
+/// Where a variant's settings differ from the baseline's.
+fn changes(study: &Study, arm: &Arm) -> Option<String> {
+    match study.kind {
+        StudyKind::Run => return None,
+        StudyKind::Ablation | StudyKind::Sweep => {}
+    }
+    let (base, own) = (study.baseline()?.runs.first()?, arm.runs.first()?);
+    let changes = diff::settings(&base.experiment, &own.experiment);
+    let said: Vec<String> = changes.iter().map(diff::Change::say).collect();
+    Some(if said.is_empty() {
+        "those of the baseline".to_owned()
+    } else {
+        said.join("; ")
+    })
+}
+
 /// A variant as an entry of an experiment log: what it is, what was expected, what came out, why, what next.
 pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let variant = &arm.variant;
@@ -58,12 +74,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
         "Model",
         format!("{} parameters", number::count(variant.parameters)),
     )];
-    let changes = if variant.changes.is_empty() {
-        "those of the baseline".to_owned()
-    } else {
-        variant.changes.join("; ")
-    };
-    if study.kind != StudyKind::Run {
+    if let Some(changes) = changes(study, arm) {
         entry.push(("Settings", changes));
     }
     if let Some(hyper) = arm.runs.first().map(|run| &run.experiment.hyper) {

@@ -94,7 +94,6 @@ fn variant(name: &str, title: &str, listing: &str) -> Variant {
         purpose: "keeps gradients alive through depth".into(),
         prediction: "the loss stays near a 1-gram table's".into(),
         source: "He et al. 2016".into(),
-        changes: vec!["residual: add -> none".into()],
         listing: listing.into(),
         parameters: 4_000,
         settings: vec![("lr".into(), 0.01), ("parameters".into(), 4_000.0)],
