@@ -168,6 +168,7 @@ pub(super) fn points(base: &Settings, grid: &[String]) -> Outcome<Vec<Point>> {
                 crossed.push(at(point, flag, value)?);
             }
         }
+        differ(axis, &crossed)?;
         points = crossed;
     }
     Ok(points)
@@ -199,6 +200,19 @@ fn axis_of(typed: &str) -> Outcome<(&str, Vec<&str>)> {
     Ok((flag, values))
 }
 
+/// Two points that are one would be two runs of the same numbers.
+fn differ(axis: &str, points: &[Point]) -> Outcome<()> {
+    for (i, point) in points.iter().enumerate() {
+        if let Some(twin) = points[..i].iter().find(|p| p.settings == point.settings) {
+            return Err(Stop::usage(format_args!(
+                "--grid {axis}: {} and {} are the same run",
+                twin.name, point.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// `point` with `--flag value`, as `train` would take it.
 fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
     let words = ["gptlab", "train", &format!("--{flag}"), value].map(Into::into);
@@ -213,11 +227,6 @@ fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
         Err(Refusal::Stop(stop)) => return Err(stop),
     };
     let settings = settings::over(point.settings.clone(), &typed)?;
-    if settings == point.settings && settings::over(settings.clone(), &typed)? != settings {
-        return Err(Stop::usage(format_args!(
-            "--grid {flag}: it changes no run"
-        )));
-    }
     let name = format!("{} {flag}={value}", point.name)
         .trim_start()
         .to_owned();

@@ -235,6 +235,17 @@ fn refusals_say_what_was_expected() {
             2,
             "error: --grid takes a flag of `train` and its values, as in lr=1e-4,3e-4; found \"lr\"",
         ),
+        ("--jobs 0", 2, "error: --jobs must be at least 1, found 0"),
+        (
+            "--grid threads=1,2",
+            2,
+            "error: --grid threads=1,2: threads=1 and threads=2 are the same run",
+        ),
+        (
+            "--grid lr=1e-3,0.001",
+            2,
+            "error: --grid lr=1e-3,0.001: lr=1e-3 and lr=0.001 are the same run",
+        ),
         (
             "--grid nothing=1",
             2,
