@@ -127,7 +127,7 @@ impl Diagnostic {
     /// What it is, in a line.
     pub fn summary(self) -> &'static str {
         match self {
-            Self::Copy => "a string of distinct letters, a bar, and the string again",
+            Self::Copy => "a string of random letters, a bar, and the string again",
             Self::Brackets => "balanced brackets of four kinds, at most six deep",
             Self::Agreement => "a capital, up to 56 other letters, and the capital's small letter",
             Self::Addition => "sums of three-digit numbers, modulo 1000, least digit first",
@@ -140,7 +140,7 @@ impl Diagnostic {
     pub fn skill_needed(self) -> &'static str {
         match self {
             Self::Copy => {
-                "After the bar, find this letter further up and say what followed it: an induction head, \
+                "After the bar, find these letters further up and say what followed them: an induction head, \
                  which takes attention in two layers (Elhage et al. 2021; Olsson et al. 2022)."
             }
             Self::Brackets => {

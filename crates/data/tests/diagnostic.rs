@@ -7,8 +7,8 @@ use gptlab_data::{Builtin, Corpus, Diagnostic, Fingerprint, Recipe, Text, Tokeni
 const FIRST: [(Diagnostic, &str, &str); 5] = [
     (
         Diagnostic::Copy,
-        "idvcjwyetquog|idvcjwyetquog",
-        "6bb0b72932cf",
+        "ievdivydusvpf|ievdivydusvpf",
+        "fd7b795b37b6",
     ),
     (
         Diagnostic::Brackets,
@@ -89,7 +89,7 @@ fn what_is_wrong_is_no_document() {
     for (kind, wrong) in [
         (Diagnostic::Copy, "abcdefgh|abcdefgi"),
         (Diagnostic::Copy, "abcdefg|abcdefg"),
-        (Diagnostic::Copy, "abcdefga|abcdefga"),
+        (Diagnostic::Copy, "abcdefgA|abcdefgA"),
         (Diagnostic::Brackets, "(())[[]]{<}>()<>"),
         (Diagnostic::Brackets, "(())[[]]"),
         (Diagnostic::Brackets, "((((((()))))))()"),

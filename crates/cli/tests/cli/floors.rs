@@ -112,7 +112,7 @@ fn a_skill_is_what_n_grams_lack() {
     }
     let said = lab.ok("floors --data copy").out;
     assert!(
-        said.contains("skill        After the bar, find this letter"),
+        said.contains("skill        After the bar, find these letters"),
         "{said}"
     );
     assert!(said.contains("perplexity  on the skill\n"), "{said}");

@@ -1,7 +1,8 @@
-//! Distinct letters, a bar, the same letters.
+//! Letters drawn at random, a bar, the same letters.
 //!
-//! No letter occurs twice, so that after the bar every token follows from the one before it and from what
-//! followed that one before the bar; the bar's successor is the first letter, and the last letter's is the end.
+//! Before the bar nothing helps: a letter is as likely as any other, whatever came before, so that the best loss is
+//! reached by copying and by nothing else. After the bar every token follows from what followed the same letters before
+//! it; the bar's successor is the first letter, and the last letter's is the end.
 
 use gptlab_model::random::Cursor;
 
@@ -22,25 +23,23 @@ impl Copied {
         length: Length { least: 8, most: 20 },
     };
 
-    /// The nats of news in letter `n` of a string, given the ones before it.
-    fn news(&self, n: usize) -> f64 {
-        ((self.letters - n) as f64).ln()
+    /// The nats of news in a letter of a string.
+    fn news(&self) -> f64 {
+        (self.letters as f64).ln()
     }
 
     /// Whether `string` can stand before the bar.
     fn makes(&self, string: &[char]) -> bool {
         let known = |c: &char| (0..self.letters).any(|n| letter(b'a', n) == *c);
-        let new = |n: usize| !string[..n].contains(&string[n]);
-        self.length.contains(string.len()) && string.iter().all(known) && (0..string.len()).all(new)
+        self.length.contains(string.len()) && string.iter().all(known)
     }
 }
 
 impl Generator for Copied {
     fn draw(&self, cursor: &mut Cursor) -> String {
-        let mut left: Vec<char> = (0..self.letters).map(|n| letter(b'a', n)).collect();
         let n = self.length.draw(cursor);
         let string: String = (0..n)
-            .map(|_| left.remove(cursor.below(left.len())))
+            .map(|_| letter(b'a', cursor.below(self.letters)))
             .collect();
         format!("{string}{BAR}{string}")
     }
@@ -52,17 +51,16 @@ impl Generator for Copied {
             return None;
         }
         let n = letters.len();
-        let first = (0..n).map(|i| plain(self.length.goes_on(i) + self.news(i)));
+        let first = (0..n).map(|i| plain(self.length.goes_on(i) + self.news()));
         let bar = plain(self.length.ends(n));
         let second = (0..=n).map(|_| skilled(0.0));
         Some(first.chain([bar]).chain(second).collect())
     }
 
     fn floor(&self) -> Floor {
-        let string = |n: usize| (0..n).map(|i| self.news(i)).sum::<f64>();
         let letters = self.length.mean(|n| n as f64);
         Floor {
-            nats_per_document: self.length.entropy() + self.length.mean(string),
+            nats_per_document: self.length.entropy() + letters * self.news(),
             tokens_per_document: 2.0 * letters + 2.0,
             skill_nats_per_document: 0.0,
             skill_tokens_per_document: letters + 1.0,

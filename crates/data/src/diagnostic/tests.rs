@@ -83,8 +83,8 @@ fn copies_are_counted() {
         letters: 3,
         length: Length { least: 1, most: 2 },
     };
-    // 3 strings of one letter and 3 · 2 of two.
-    close(&check(&small, "abc|", 5, 9), &small.floor());
+    // 3 strings of one letter and 3 · 3 of two.
+    close(&check(&small, "abc|", 5, 12), &small.floor());
 }
 
 #[test]
