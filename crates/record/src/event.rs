@@ -126,6 +126,30 @@ impl Event {
         }
     }
 
+    /// The record of a logged step, where this is one.
+    pub fn as_step(&self) -> Option<&StepRecord> {
+        if let Self::Step(record) = self {
+            return Some(record);
+        }
+        None
+    }
+
+    /// What a logged step looked like inside, where this tells it.
+    pub fn as_observation(&self) -> Option<&Observation> {
+        if let Self::Observation(observation) = self {
+            return Some(observation);
+        }
+        None
+    }
+
+    /// How many updates had been made, and what was written, where this is a sample.
+    pub fn as_sample(&self) -> Option<(u64, &str)> {
+        if let Self::Sample { step, text } = self {
+            return Some((*step, text));
+        }
+        None
+    }
+
     /// Seconds since the run began, where the event tells.
     pub fn seconds(&self) -> Option<f64> {
         match self {

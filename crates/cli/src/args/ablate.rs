@@ -17,7 +17,7 @@ steps of 32 contexts of 64 tokens at a rate of 3e-3, unless typed: what learns m
 A grid that was stopped or killed goes on where it was when the same command is given again with its --out.";
 
 const SWEEP: &str = "\
-Sizes: tiny (0.36M), mini (0.83M), small (2.3M), medium (4.8M), large (16M parameters with a small vocabulary).
+Sizes: tiny (0.35M), mini (0.81M), small (2.25M), medium (4.8M), large (16M parameters with a small vocabulary).
 
 A sweep that was stopped or killed goes on where it was when the same command is given again with its --out.";
 

@@ -94,21 +94,8 @@ fn finished(
     let seed = resolved.experiment.seed;
     let evaluation = evaluate(engine, model, batches, Part::Validation, u64::MAX)?;
     let weights = engine.export(Slot::Weights);
-    let last = read_events(&place.folder)?
-        .into_iter()
-        .rev()
-        .find_map(|event| match event {
-            Event::Step(record) => Some(record),
-            Event::Start { .. }
-            | Event::Notice { .. }
-            | Event::Observation(_)
-            | Event::Sample { .. }
-            | Event::Checkpoint { .. }
-            | Event::Resume { .. }
-            | Event::Stop { .. }
-            | Event::Diverged { .. }
-            | Event::Done { .. } => None,
-        });
+    let events = read_events(&place.folder)?;
+    let last = events.iter().rev().find_map(Event::as_step);
     Ok(CellOutcome {
         seed,
         diverged_at: None,

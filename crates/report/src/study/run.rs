@@ -60,20 +60,8 @@ impl Run {
     }
 
     /// The logged steps, first to last.
-    pub fn steps<'a>(&'a self) -> Vec<&'a StepRecord> {
-        let step = |event: &'a Event| match event {
-            Event::Step(record) => Some(record),
-            Event::Start { .. }
-            | Event::Notice { .. }
-            | Event::Observation(_)
-            | Event::Sample { .. }
-            | Event::Checkpoint { .. }
-            | Event::Resume { .. }
-            | Event::Stop { .. }
-            | Event::Diverged { .. }
-            | Event::Done { .. } => None,
-        };
-        self.events.iter().filter_map(step).collect()
+    pub fn steps(&self) -> Vec<&StepRecord> {
+        self.events.iter().filter_map(Event::as_step).collect()
     }
 
     /// Losses of the steps' own batches.
@@ -150,36 +138,13 @@ impl Run {
     }
 
     /// Texts of the model and after how many updates it wrote them.
-    pub fn samples<'a>(&'a self) -> Vec<(u64, &'a str)> {
-        let sample = |event: &'a Event| match event {
-            Event::Sample { step, text } => Some((*step, text.as_str())),
-            Event::Start { .. }
-            | Event::Notice { .. }
-            | Event::Step(_)
-            | Event::Observation(_)
-            | Event::Checkpoint { .. }
-            | Event::Resume { .. }
-            | Event::Stop { .. }
-            | Event::Diverged { .. }
-            | Event::Done { .. } => None,
-        };
-        self.events.iter().filter_map(sample).collect()
+    pub fn samples(&self) -> Vec<(u64, &str)> {
+        self.events.iter().filter_map(Event::as_sample).collect()
     }
 
     /// What was observed, step by step.
     pub fn observations(&self) -> impl Iterator<Item = &Observation> {
-        self.events.iter().filter_map(|event| match event {
-            Event::Observation(observation) => Some(observation),
-            Event::Start { .. }
-            | Event::Notice { .. }
-            | Event::Step(_)
-            | Event::Sample { .. }
-            | Event::Checkpoint { .. }
-            | Event::Resume { .. }
-            | Event::Stop { .. }
-            | Event::Diverged { .. }
-            | Event::Done { .. } => None,
-        })
+        self.events.iter().filter_map(Event::as_observation)
     }
 
     /// What was observed, measure by measure, in the order of their first appearance.

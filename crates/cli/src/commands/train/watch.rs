@@ -107,18 +107,9 @@ impl Watch {
 }
 
 fn is_divergence(event: &Event) -> bool {
-    match event {
-        Event::Step(record) => !record.loss.is_finite(),
-        Event::Start { .. }
-        | Event::Notice { .. }
-        | Event::Observation(_)
-        | Event::Sample { .. }
-        | Event::Checkpoint { .. }
-        | Event::Resume { .. }
-        | Event::Stop { .. }
-        | Event::Diverged { .. }
-        | Event::Done { .. } => false,
-    }
+    event
+        .as_step()
+        .is_some_and(|record| !record.loss.is_finite())
 }
 
 fn tell(event: &Event, printer: Printer) {
