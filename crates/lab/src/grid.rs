@@ -1,6 +1,6 @@
 //! Many runs that belong together, several side by side, continued where they stopped.
 //!
-//! [`plan`] says what is to be run, [`run`] runs what is missing of it, and [`results`] is a pure function of what came
+//! [`ablation`] and [`sweep`] say what is to be run, [`run`] runs what is missing of it, and [`results`] is a pure function of what came
 //! out: a grid run twice, or killed and continued, makes the same bytes.
 
 mod cell;

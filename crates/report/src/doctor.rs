@@ -27,6 +27,7 @@ pub enum Symptom {
     AttentionSink,
     AttentionCollapsed,
     LargeLogits,
+    SeesTheAnswer,
     Memorising,
     WorseThanNgram,
     StillFalling,

@@ -1,5 +1,7 @@
 //! One function a symptom.
 
+use gptlab_model::{Mask, Sublayer};
+
 use super::{
     Finding, Symptom,
     facts::Facts,
@@ -25,6 +27,7 @@ pub(super) const ALL: &[Sign] = &[
     attention_collapsed,
     attention_sink,
     large_logits,
+    sees_the_answer,
     memorising,
     worse_than_ngram,
     still_falling,
@@ -243,6 +246,36 @@ fn large_logits(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+fn sees_the_answer(facts: &Facts) -> Option<Finding> {
+    let last = ended(facts)?;
+    let best = facts
+        .floors?
+        .ngrams
+        .iter()
+        .copied()
+        .min_by(f64::total_cmp)?;
+    let layers = facts.run.experiment.spec.layers.iter().flatten();
+    let unmasked = layers.filter(|sublayer| match sublayer {
+        Sublayer::Attention(attention) => match attention.mask {
+            Mask::Full => true,
+            Mask::Causal => false,
+        },
+        Sublayer::Mlp(_) => false,
+    });
+    (unmasked.count() > 0 && last < best).then(|| {
+        finding(
+            Symptom::SeesTheAnswer,
+            format!(
+                "Sees the answer: {} is below what any table of n-grams makes, {}.",
+                number::loss(last),
+                number::loss(best)
+            ),
+            "attention without a causal mask reads the token that is to be predicted; the loss says nothing",
+            "`--mask causal`, and a look at the samples".to_owned(),
+        )
+    })
+}
+
 fn memorising(facts: &Facts) -> Option<Finding> {
     ended(facts)?;
     let (val, train) = (Facts::end(&facts.val)?, Facts::end(&facts.train)?);
@@ -275,16 +308,17 @@ fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
     let unbeaten = guides
         .iter()
         .filter(|g| g.short.ends_with("-gram") && g.loss < last);
-    let best = unbeaten.min_by(|a, b| a.loss.total_cmp(&b.loss))?;
+    // The shortest context whose table does better tells most.
+    let shortest = unbeaten.max_by(|a, b| a.loss.total_cmp(&b.loss))?;
     Some(finding(
         Symptom::WorseThanNgram,
         format!(
             "Worse than {}: {} against {}.",
-            best.name,
+            shortest.name,
             number::loss(last),
-            number::loss(best.loss)
+            number::loss(shortest.loss)
         ),
-        "counting pairs and triples does better, so the model does not yet use its context",
+        "counting what followed the last few tokens does better, so the model does not yet use that much of its context",
         "more `--steps`; if the loss is flat, put the broken part back".to_owned(),
     ))
 }

@@ -123,6 +123,40 @@ fn divergence_is_told_alone() {
 }
 
 #[test]
+fn a_loss_without_a_mask_says_nothing() {
+    let mut made = with(&falling(30, 0.05));
+    let floors = results().floors;
+    assert_eq!(
+        symptoms(&made, Some(&floors)),
+        [],
+        "a causal model may be that good"
+    );
+    for sublayer in made.experiment.spec.layers.iter_mut().flatten() {
+        if let gptlab_model::Sublayer::Attention(attention) = sublayer {
+            attention.mask = gptlab_model::Mask::Full;
+        }
+    }
+    assert_eq!(symptoms(&made, Some(&floors)), [Symptom::SeesTheAnswer]);
+    assert_eq!(symptoms(&made, None), [], "nothing to compare with");
+}
+
+/// The shortest table that does better is named: it tells how little of the context is used.
+#[test]
+fn an_n_gram_table_that_does_better_is_named() {
+    let floors = Floors {
+        uniform: 4.0,
+        ngrams: vec![3.3, 2.5, 2.0, 1.8],
+        entropy: None,
+    };
+    let found = examine(&with(&falling(30, 2.2)), Some(&floors));
+    let said = found.lines().join("\n");
+    assert!(
+        said.contains("Worse than a 3-gram table: 2.2000 against 2.0000."),
+        "{said}"
+    );
+}
+
+#[test]
 fn gradients_tell() {
     let mut made = with(&falling(20, 2.0));
     made.experiment.hyper.grad_clip = Some(1.0);
