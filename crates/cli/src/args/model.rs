@@ -12,7 +12,7 @@ use super::command_line::{SWITCH, switch};
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
     /// Begin from a model with a name (see `gptlab presets`) [default: gpt2-mini]
-    #[arg(long, value_name = "NAME", value_parser = preset())]
+    #[arg(long, alias = "base", value_name = "NAME", value_parser = preset())]
     pub(crate) preset: Option<Preset>,
     /// Blocks
     #[arg(long, value_name = "N")]

@@ -11,7 +11,7 @@ use gptlab_lab::{
 };
 use gptlab_model::Preset;
 use gptlab_record::{Results, Row};
-use gptlab_report::{Study, ablation, page};
+use gptlab_report::{Study, page};
 use gptlab_train::Settings;
 
 use self::follow::Follow;
@@ -28,8 +28,6 @@ use crate::{
     settings,
 };
 
-/// Of a terminal, in characters, where tables are to fit.
-const WIDTH: usize = 110;
 /// Characters of a sample that a line has room for.
 const SAMPLE: usize = 72;
 /// At most about so many tokens are evaluated at a log.
@@ -294,10 +292,7 @@ pub(super) fn go(
             if json {
                 printer.json(&results);
             } else {
-                printer.text(ablation::table(&study).text(WIDTH));
-                for line in ablation::answer(&study) {
-                    printer.line(line);
-                }
+                printer.text(super::report::told(&study));
                 printer.line("");
                 for (name, sample) in samples(&results) {
                     printer.line(format_args!("{name:<20} {sample}"));

@@ -22,6 +22,12 @@ use crate::{
 
 /// Of a terminal, in characters, where tables are to fit.
 const WIDTH: usize = 110;
+/// Curves that letters can tell apart.
+const MOST_CURVES: usize = 6;
+const SIZE: Size = Size {
+    width: 72,
+    height: 12,
+};
 /// The longest n-grams of the guides.
 const ORDERS: usize = 6;
 
@@ -86,7 +92,8 @@ fn floors(study: &Study) -> Option<Floors> {
     ngram::floors(&text, &corpus, ORDERS).ok()
 }
 
-fn told(study: &Study) -> String {
+/// The study as a terminal shows it.
+pub(super) fn told(study: &Study) -> String {
     match study.kind {
         StudyKind::Run => curve(study),
         StudyKind::Ablation | StudyKind::Sweep => {
@@ -94,29 +101,33 @@ fn told(study: &Study) -> String {
                 .iter()
                 .map(|line| line.clone() + "\n")
                 .collect();
-            format!("{}\n{answer}", ablation::table(study).text(WIDTH))
+            let table = ablation::table(study).text(WIDTH);
+            format!("{table}\n{}\n{answer}", curves(study))
         }
+    }
+}
+
+/// The first variants' curves, those of their first seeds.
+fn curves(study: &Study) -> String {
+    let arms = study.arms.iter().take(MOST_CURVES);
+    let lines: Vec<Line> = arms
+        .filter_map(|arm| Some(line(&arm.variant.name, arm.runs.first()?)))
+        .collect();
+    plot::plot(&lines, SIZE, Glyphs::Unicode)
+}
+
+fn line(label: &str, run: &gptlab_report::Run) -> Line {
+    let points = run.curve().into_iter();
+    Line {
+        label: label.to_owned(),
+        points: points.map(|(step, loss)| (step as f64, loss)).collect(),
     }
 }
 
 fn curve(study: &Study) -> String {
     let arm = study.arms.first();
     let run = arm.and_then(|arm| arm.runs.first());
-    let points = run.map_or_else(Vec::new, gptlab_report::Run::curve);
-    let line = Line {
-        label: study.name.clone(),
-        points: points
-            .into_iter()
-            .map(|(step, loss)| (step as f64, loss))
-            .collect(),
-    };
-    let size = Size {
-        width: 72,
-        height: 12,
-    };
+    let lines: Vec<Line> = run.into_iter().map(|run| line(&study.name, run)).collect();
     let outcome = arm.map_or_else(String::new, |arm| ablation::outcome(study, arm));
-    format!(
-        "{}\n{outcome}\n",
-        plot::plot(&[line], size, Glyphs::Unicode)
-    )
+    format!("{}\n{outcome}\n", plot::plot(&lines, SIZE, Glyphs::Unicode))
 }

@@ -31,7 +31,7 @@ fn files_below(folder: &Path, found: &mut Vec<String>) {
 fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     let lab = Lab::new();
     let ran = lab.ok(&format!(
-        "ablate --switches seed {SMALL} --seeds 2 --out grid"
+        "ablate --base gpt2-mini --switches seed {SMALL} --seeds 2 --out grid"
     ));
     for row in ["baseline", "residual", "post-ln", "attention"] {
         assert!(
@@ -41,6 +41,7 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
         );
     }
     assert!(ran.err.contains("8 of 8"), "{}", ran.err);
+    assert!(ran.out.contains("× residual"), "no plot in {}", ran.out);
     let grid = lab.json("grid/grid.json");
     assert_eq!(grid["command"][1], "ablate");
     assert_eq!(grid["cells"].as_array().map(Vec::len), Some(8));
