@@ -199,6 +199,11 @@ pub fn answer(study: &Study) -> Vec<String> {
         (!chosen.is_empty()).then(|| format!("{name}: {}.", list(chosen)))
     };
     let mut said: Vec<String> = groups.into_iter().filter_map(sentence).collect();
+    if !known.is_empty() && known.iter().all(|(_, d)| d.p.is_none()) {
+        said.push(
+            "One pair of runs each: none of this is told from luck yet; `--seeds 3` would.".into(),
+        );
+    }
     let lost: Vec<&str> = study
         .arms
         .iter()

@@ -62,6 +62,8 @@ fn levels_see_more_and_more_and_change_nothing() {
     );
     let ran = lab.ok(&format!("train --data data.txt {TINY} --observe full"));
     assert!(ran.err.contains("observing took"), "{}", ran.err);
+    let ran = lab.ok(&format!("train --data data.txt {TINY}"));
+    assert!(!ran.err.contains("observing"), "{}", ran.err);
 }
 
 /// The parts' norms make up the whole's.

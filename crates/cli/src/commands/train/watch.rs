@@ -31,6 +31,7 @@ pub(super) struct Watch {
     seed: u64,
     diverged: bool,
     observatory: Observatory,
+    observes: bool,
     /// Seconds of training, and of observing it.
     took: (f64, f64),
 }
@@ -44,6 +45,7 @@ impl Watch {
         printer: Printer,
     ) -> Outcome<Self> {
         author::sampling(&args.sample)?;
+        let level = args.run.observe.map_or(Level::Off, Level::from);
         let prompt = args.sample.prompt.as_deref().unwrap_or_default();
         resolved.tokenizer.prompt(prompt).map_err(Stop::data)?;
         Ok(Self {
@@ -60,10 +62,8 @@ impl Watch {
             sample: args.sample.clone(),
             seed: resolved.experiment.seed,
             diverged: false,
-            observatory: Observatory::new(
-                args.run.observe.map_or(Level::Off, Level::from),
-                resolved,
-            ),
+            observatory: Observatory::new(level, resolved),
+            observes: level != Level::Off,
             took: (0.0, 0.0),
         })
     }
@@ -75,7 +75,7 @@ impl Watch {
     /// What observing cost: a sentence, where there was any.
     pub(super) fn cost_of_observing(&self) -> Option<String> {
         let (training, observing) = self.took;
-        (observing > 1e-4).then(|| {
+        self.observes.then(|| {
             let share = 100.0 * observing / training.max(1e-9);
             format!(
                 "observing took {observing:.2} s, {share:.1} % of the {training:.1} s of training"
