@@ -34,19 +34,7 @@ pub(crate) struct AblateArgs {
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
     #[command(flatten)]
-    pub(crate) data: DataArgs,
-    #[command(flatten)]
-    pub(crate) run: GridArgs,
-    #[command(flatten)]
-    pub(crate) optim: OptimArgs,
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) machine: MachineArgs,
-    #[command(flatten)]
-    pub(crate) json: JsonArgs,
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
+    pub(crate) base: BaseArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -58,6 +46,13 @@ pub(crate) struct SweepArgs {
     /// Each at each of several settings: a flag of `train` and its values [default: lr=3e-4,1e-3,3e-3]
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
+    #[command(flatten)]
+    pub(crate) base: BaseArgs,
+}
+
+/// What a grid's runs have in common.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BaseArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     #[command(flatten)]

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use ablate::{AblateArgs, GridArgs, SweepArgs};
+pub(crate) use ablate::{AblateArgs, BaseArgs, SweepArgs};
 pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, parse};
 pub(crate) use diff::DiffArgs;

@@ -7,7 +7,7 @@ use gptlab_lab::{
 };
 use gptlab_model::Preset;
 
-use super::grid::{Recipe, Typed, command_line, go, points};
+use super::grid::{Recipe, command_line, go, points};
 use crate::{
     args::AblateArgs,
     exit::{ExitCode, Outcome, Stop},
@@ -20,7 +20,7 @@ const SEED: Recipe = Recipe::Own { steps: 30 };
 
 pub(super) fn run(args: &AblateArgs, printer: Printer) -> Outcome {
     if args.list {
-        list(args.json.json, printer);
+        list(args.base.json.json, printer);
         return Ok(ExitCode::Success);
     }
     let chosen = choose(&args.switches)?;
@@ -29,20 +29,14 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> Outcome {
     } else {
         Recipe::Quick
     };
-    let typed = Typed {
-        data: &args.data,
-        run: &args.run,
-        optim: &args.optim,
-        model: &args.model,
-        machine: &args.machine,
-    };
-    let text = text::source(args.data.data.as_deref(), Builtin::Stories)?;
+    let typed = &args.base;
+    let text = text::source(typed.data.data.as_deref(), Builtin::Stories)?;
     let base = typed.settings(Preset::Gpt2Mini, recipe)?;
     let points = points(&base, &args.grid)?;
     let seeds = typed.seeds()?;
     let (planned, skipped) = grid::ablation(&points, &chosen, &seeds, &text, &command_line())?;
     tell_skipped(&args.switches, &skipped, printer)?;
-    go(&planned, &text, &typed, args.json.json, printer)
+    go(&planned, &text, typed, printer)
 }
 
 /// The switches that `typed` names, each once.

@@ -17,10 +17,7 @@ use gptlab_train::Settings;
 use self::follow::Follow;
 use super::train::{folder, lines};
 use crate::{
-    args::{
-        self, Command, DataArgs, GridArgs, MachineArgs, ModelArgs, ObserveArg, OptimArgs, Refusal,
-        RunArgs, TrainArgs,
-    },
+    args::{self, BaseArgs, Command, ModelArgs, ObserveArg, Refusal, RunArgs, TrainArgs},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
@@ -68,22 +65,12 @@ impl Recipe {
     }
 }
 
-/// The flags that say what the baseline is.
-#[derive(Clone, Copy)]
-pub(super) struct Typed<'a> {
-    pub(super) data: &'a DataArgs,
-    pub(super) run: &'a GridArgs,
-    pub(super) optim: &'a OptimArgs,
-    pub(super) model: &'a ModelArgs,
-    pub(super) machine: &'a MachineArgs,
-}
-
-impl Typed<'_> {
+impl BaseArgs {
     /// The baseline: a preset, `recipe`, and what was typed.
     pub(super) fn settings(&self, preset: Preset, recipe: Recipe) -> Outcome<Settings> {
         let steps = self.run.steps.unwrap_or(recipe.steps());
         let preset = self.model.preset.unwrap_or(preset);
-        let mut base = settings::begun(preset, Some(steps), self.data)?;
+        let mut base = settings::begun(preset, Some(steps), &self.data)?;
         recipe.over(&mut base);
         base.intervals.val_tokens = VAL_TOKENS;
         base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
@@ -95,13 +82,6 @@ impl Typed<'_> {
     /// `base` with what was typed.
     pub(super) fn over(&self, base: Settings) -> Outcome<Settings> {
         settings::over(base, &self.train_args())
-    }
-
-    pub(super) fn clone_model(&self) -> ModelArgs {
-        ModelArgs {
-            preset: None,
-            ..self.model.clone()
-        }
     }
 
     /// The same as flags of `train`.
@@ -118,7 +98,11 @@ impl Typed<'_> {
                 ..RunArgs::default()
             },
             optim: self.optim.clone(),
-            model: self.model.clone(),
+            // The preset is where `settings` began; typed again it would undo the recipe.
+            model: ModelArgs {
+                preset: None,
+                ..self.model.clone()
+            },
             machine: self.machine.clone(),
             ..TrainArgs::default()
         }
@@ -136,7 +120,7 @@ impl Typed<'_> {
     }
 
     fn machine(&self) -> Outcome<Machine> {
-        let threads = engines::threads(self.machine)?;
+        let threads = engines::threads(&self.machine)?;
         let jobs = match self.run.jobs {
             Some(0) => return Err(Stop::usage("--jobs must be at least 1, found 0")),
             Some(jobs) => jobs.min(threads),
@@ -145,7 +129,7 @@ impl Typed<'_> {
         Ok(Machine {
             threads,
             jobs,
-            isa: engines::isa(self.machine)?,
+            isa: engines::isa(&self.machine)?,
             level: self.run.observe.map_or(Level::Full, Level::from),
         })
     }
@@ -246,19 +230,13 @@ pub(super) fn command_line() -> Vec<String> {
 }
 
 /// Runs what is missing of `planned`, and shows what came out.
-pub(super) fn go(
-    planned: &Planned,
-    text: &Text,
-    typed: &Typed,
-    json: bool,
-    printer: Printer,
-) -> Outcome {
-    let out: PathBuf = typed
+pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Printer) -> Outcome {
+    let out: PathBuf = base
         .run
         .out
         .clone()
         .unwrap_or_else(|| folder::new(text.origin()));
-    let machine = typed.machine()?;
+    let machine = base.machine()?;
     printer.say(format_args!(
         "{} runs of {} steps: {} variants, {} seeds; in {}",
         planned.cells.len(),
@@ -289,7 +267,7 @@ pub(super) fn go(
             let study = Study::read(&out)?;
             let extras = super::report::extras(&study, &out, None)?;
             page::write(&out.join("report"), &page::files(&study, &extras))?;
-            if json {
+            if base.json.json {
                 printer.json(&results);
             } else {
                 printer.text(super::report::told(&study));

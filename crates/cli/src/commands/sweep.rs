@@ -4,7 +4,7 @@ use gptlab_data::Builtin;
 use gptlab_lab::grid::{self, Point};
 use gptlab_model::Preset;
 
-use super::grid::{Recipe, Typed, command_line, go, points};
+use super::grid::{Recipe, command_line, go, points};
 use crate::{
     args::SweepArgs,
     exit::{Outcome, Stop},
@@ -24,14 +24,8 @@ const SIZES: [Size; 5] = [
 ];
 
 pub(super) fn run(args: &SweepArgs, printer: Printer) -> Outcome {
-    let typed = Typed {
-        data: &args.data,
-        run: &args.run,
-        optim: &args.optim,
-        model: &args.model,
-        machine: &args.machine,
-    };
-    let text = text::source(args.data.data.as_deref(), Builtin::Stories)?;
+    let typed = &args.base;
+    let text = text::source(typed.data.data.as_deref(), Builtin::Stories)?;
     let base = typed.settings(Preset::Gpt2Mini, Recipe::Quick)?;
     let rates = ["lr=3e-4,1e-3,3e-3".to_owned()];
     let grid: &[String] = if args.grid.is_empty() {
@@ -41,13 +35,10 @@ pub(super) fn run(args: &SweepArgs, printer: Printer) -> Outcome {
     };
     let mut all: Vec<Point> = Vec::new();
     for (name, n_layer, n_head, n_embd) in choose(&args.sizes)? {
-        let mut sized = typed.clone_model();
-        (sized.n_layer, sized.n_head, sized.n_embd) = (Some(n_layer), Some(n_head), Some(n_embd));
-        let settings = Typed {
-            model: &sized,
-            ..typed
-        }
-        .over(base.clone())?;
+        let mut sized = typed.clone();
+        let model = &mut sized.model;
+        (model.n_layer, model.n_head, model.n_embd) = (Some(n_layer), Some(n_head), Some(n_embd));
+        let settings = sized.over(base.clone())?;
         for point in points(&settings, grid)? {
             all.push(Point {
                 name: format!("{name} {}", point.name).trim_end().to_owned(),
@@ -56,7 +47,7 @@ pub(super) fn run(args: &SweepArgs, printer: Printer) -> Outcome {
         }
     }
     let planned = grid::sweep(&all, &typed.seeds()?, &text, &command_line())?;
-    go(&planned, &text, &typed, args.json.json, printer)
+    go(&planned, &text, typed, printer)
 }
 
 fn choose(typed: &str) -> Outcome<Vec<Size>> {

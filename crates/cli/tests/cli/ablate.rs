@@ -203,6 +203,22 @@ fn a_diagnostic_text_tells_the_skill() {
     );
 }
 
+/// The recipe of a grid is that of its default base, whether or not the base is typed.
+#[test]
+fn a_base_that_is_typed_keeps_the_recipe() {
+    let lab = Lab::new();
+    lab.file("long.txt", "the cat sat on the mat; ".repeat(60));
+    for (out, base) in [("a", ""), ("b", "--base gpt2-mini")] {
+        let small = "--n-layer 1 --n-embd 16 --batch-size 1 --steps 1";
+        lab.ok(&format!(
+            "ablate --data long.txt --switches mlp {small} {base} --out {out}"
+        ));
+        let experiment = lab.json(format!("{out}/runs/baseline-s0/experiment.json"));
+        assert_eq!(experiment["spec"]["block_size"], 64, "{base}");
+    }
+    assert!(lab.read("a/results.json") == lab.read("b/results.json"));
+}
+
 #[test]
 fn the_switches_are_listed_with_what_to_expect() {
     let lab = Lab::new();
