@@ -16,7 +16,7 @@ pub(super) enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// What a panel from `column` on will be made of, where that lies a row a step.
-    pub(super) fn ahead(self, column: usize, steps: Range<usize>) -> Ahead<'a> {
+    pub(super) fn ahead(self, column: usize, steps: Range<usize>) -> Ahead {
         match self {
             Self::Across(x, stride) => Ahead::new(
                 bits(&x[steps.start * stride + column..steps.end * stride]),
@@ -55,38 +55,62 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Rows of a panel's width that will be read before long.
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Rows of a panel's width that will be read or written before long. Only ever asked for, never read here.
 #[derive(Clone, Copy)]
-pub(super) struct Ahead<'a> {
-    data: &'a [u32],
+pub(super) struct Ahead {
+    at: *const u32,
     stride: usize,
+    rows: usize,
 }
 
-impl<'a> Ahead<'a> {
+impl Ahead {
     pub(super) const NOTHING: Self = Self {
-        data: &[],
-        stride: 1,
+        at: core::ptr::null(),
+        stride: 0,
+        rows: 0,
     };
 
     /// Rows `stride` words apart, the first at the beginning of `data`.
-    pub(super) fn new(data: &'a [u32], stride: usize) -> Self {
-        Self { data, stride }
-    }
-
-    pub(super) fn rows(&self) -> usize {
-        self.data.len().div_ceil(self.stride)
-    }
-
-    /// Asks for the next `rows` of them.
-    pub(super) fn fetch(&mut self, rows: usize) {
-        let rows = rows.min(self.rows());
-        for row in 0..rows {
-            let at = self.data.as_ptr().wrapping_add(row * self.stride);
-            prefetch(at);
-            prefetch(at.wrapping_add(LANES));
-            prefetch(at.wrapping_add(PANEL - 1));
+    #[inline(always)]
+    pub(super) fn new(data: &[u32], stride: usize) -> Self {
+        Self {
+            at: data.as_ptr(),
+            stride,
+            rows: data.len().div_ceil(stride),
         }
-        self.data = self.data.get(rows * self.stride..).unwrap_or(&[]);
+    }
+
+    #[inline(always)]
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The next `rows` of them, which are then no longer among these.
+    #[inline(always)]
+    pub(super) fn take(&mut self, rows: usize) -> Self {
+        let rows = rows.min(self.rows);
+        let taken = Self { rows, ..*self };
+        self.at = self.at.wrapping_add(rows * self.stride);
+        self.rows -= rows;
+        taken
+    }
+
+    /// Asks for the next row.
+    #[inline(always)]
+    pub(super) fn fetch_row(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
+        prefetch(self.at);
+        prefetch(self.at.wrapping_add(PANEL - 1));
+        if !self.at.addr().is_multiple_of(LINE) {
+            prefetch(self.at.wrapping_add(LANES));
+        }
+        self.at = self.at.wrapping_add(self.stride);
+        self.rows -= 1;
     }
 }
 

@@ -7,15 +7,12 @@
 
 use super::element::Element;
 use super::panels::{Ahead, Source, bits, copy_across, copy_along};
-use super::tile::{Corner, Left, PANEL, Right, Start, tile};
+use super::tile::{Corner, Left, PANEL, Right, Soon, Start, tile};
 use crate::simd::{LANES, Simd};
 use core::ops::Range;
 
 /// Words of the sum that a panel covers at a time: 32 KiB of a first-level cache.
 const DEPTH: usize = 256;
-/// Words of B or of C beyond which what is read next is asked for beforehand: from there on it comes from memory.
-/// (Measured: 5 in a hundred won at 3072 x 768, as much lost where the third-level cache holds everything.)
-const NEAR: usize = 1 << 20;
 /// Rows of C in a block, a multiple of every tile's height.
 const ROWS: usize = 264;
 /// The same, in whole vectors.
@@ -61,7 +58,6 @@ pub(super) fn product<S: Simd, E: Element<S>>(
 ) {
     let (left, right) = aligned(scratch).split_at_mut(DEPTH * ROW_WORDS);
     let depth = words((s, e), k);
-    let far = n * depth.max(m) > NEAR;
     for first in (0..m).step_by(ROWS) {
         let rows = first..m.min(first + ROWS);
         for block in parts(depth, DEPTH) {
@@ -69,8 +65,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
             let steps = block.start * E::STEPS..k.min(block.end * E::STEPS);
             let a = a.ready((s, e), left, rows.clone(), steps.clone());
             for column in (0..n).step_by(PANEL) {
-                let next =
-                    far.then(|| b.ahead(column + PANEL, n, (depth, block.clone()), steps.clone()));
+                let next = b.ahead(column + PANEL, n, (depth, block.clone()), steps.clone());
                 let width = PANEL.min(n - column);
                 let b = match b {
                     Columns::Panels(panels) => packed(panels, column, depth, block.clone()),
@@ -86,7 +81,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
     }
 }
 
-impl<'a> Columns<'a> {
+impl Columns<'_> {
     /// What the panel of `column`, if there is one, will be read from.
     fn ahead(
         self,
@@ -94,7 +89,7 @@ impl<'a> Columns<'a> {
         columns: usize,
         (depth, block): (usize, Range<usize>),
         steps: Range<usize>,
-    ) -> Ahead<'a> {
+    ) -> Ahead {
         match self {
             _ if column >= columns => Ahead::NOTHING,
             Self::Panels(panels) => {
@@ -171,30 +166,31 @@ fn panel<S: Simd, E: Element<S>>(
     (c, stride): (&mut [f32], usize),
     start: Start<'_>,
     (a, row_stride, step_stride): Block<'_>,
-    (b, mut next): (Right<'_>, Option<Ahead<'_>>),
+    (b, mut next): (Right<'_>, Ahead),
     (rows, columns, depth): (usize, usize, usize),
 ) {
-    let share = next.map_or(0, |next| next.rows().div_ceil(rows.div_ceil(12)));
+    let share = next.rows().div_ceil(rows.div_ceil(height::<S>(rows)));
     let mut row = 0;
     while row < rows {
         let height = height::<S>(rows - row);
         let live = height.min(rows - row);
         let a = &a[row * row_stride..];
         let a = Left::new(a, (row_stride, step_stride), (height, live), depth);
-        if let Some(next) = &mut next {
-            next.fetch(share);
-            if row + height < rows {
-                let below = (rows - row - height).min(height);
-                Ahead::new(bits(&c[(row + height) * stride..]), stride).fetch(below);
-            }
-        }
+        // The corner below, or the top of the next panel's columns.
+        let onward = if row + height < rows {
+            (row + height) * stride
+        } else {
+            PANEL
+        };
+        let onward = Ahead::new(bits(c.get(onward..).unwrap_or(&[])), stride).take(height);
+        let soon = [next.take(share), onward];
         let corner = Corner {
             data: &mut c[row * stride..],
             stride,
             live,
             columns,
         };
-        by_height((s, e), height, corner, start, a, b, depth);
+        by_height((s, e), height, corner, start, a, (b, soon), depth);
         row += height;
     }
 }
@@ -218,22 +214,22 @@ fn by_height<S: Simd, E: Element<S>>(
     mut c: Corner<'_>,
     start: Start<'_>,
     a: Left<'_>,
-    b: Right<'_>,
+    (b, soon): (Right<'_>, Soon),
     depth: usize,
 ) {
     if !S::WIDE {
-        narrow((s, e), &mut c, start, a, b, depth);
+        narrow((s, e), &mut c, start, a, (b, soon), depth);
     } else if c.columns > LANES {
         match height {
-            12 => tile::<S, E, 12, 2>((s, e), c, start, a, b, depth),
-            8 => tile::<S, E, 8, 2>((s, e), c, start, a, b, depth),
-            _ => tile::<S, E, 4, 2>((s, e), c, start, a, b, depth),
+            12 => tile::<S, E, 12, 2>((s, e), c, start, a, (b, soon), depth),
+            8 => tile::<S, E, 8, 2>((s, e), c, start, a, (b, soon), depth),
+            _ => tile::<S, E, 4, 2>((s, e), c, start, a, (b, soon), depth),
         }
     } else {
         match height {
-            12 => tile::<S, E, 12, 1>((s, e), c, start, a, b, depth),
-            8 => tile::<S, E, 8, 1>((s, e), c, start, a, b, depth),
-            _ => tile::<S, E, 4, 1>((s, e), c, start, a, b, depth),
+            12 => tile::<S, E, 12, 1>((s, e), c, start, a, (b, soon), depth),
+            8 => tile::<S, E, 8, 1>((s, e), c, start, a, (b, soon), depth),
+            _ => tile::<S, E, 4, 1>((s, e), c, start, a, (b, soon), depth),
         }
     }
 }
@@ -245,7 +241,7 @@ fn narrow<S: Simd, E: Element<S>>(
     c: &mut Corner<'_>,
     start: Start<'_>,
     a: Left<'_>,
-    b: Right<'_>,
+    (b, soon): (Right<'_>, Soon),
     depth: usize,
 ) {
     for column in (0..c.columns).step_by(LANES) {
@@ -258,6 +254,11 @@ fn narrow<S: Simd, E: Element<S>>(
             data: &b.data[column.min(b.data.len())..],
             ..b
         };
-        tile::<S, E, 4, 1>((s, e), half, start.from(column), a, b, depth);
+        let soon = if column == 0 {
+            soon
+        } else {
+            [Ahead::NOTHING; 2]
+        };
+        tile::<S, E, 4, 1>((s, e), half, start.from(column), a, (b, soon), depth);
     }
 }

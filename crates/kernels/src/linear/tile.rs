@@ -6,11 +6,19 @@
 //! operand is read once a tile and has to come from the first-level cache in whole lines: a panel.
 
 use super::element::Element;
+use super::panels::Ahead;
 use crate::simd::{LANES, Simd};
 use core::marker::PhantomData;
 
 /// Columns of a panel.
 pub(super) const PANEL: usize = 2 * LANES;
+
+/// Steps between two rows that are asked for: twelve cycles each, and two or four cache lines.
+const STEPS_A_ROW: usize = 8;
+
+/// What the tiles that follow will read and write: asked for a row at a time between the steps, because a burst of
+/// requests at the start of a tile holds up its own loads.
+pub(super) type Soon = [Ahead; 2];
 
 /// Rows that start somewhere apart in a tile of any height: a tile of four may repeat its last one.
 const QUARTERS: usize = 4;
@@ -103,12 +111,12 @@ pub(super) fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     mut c: Corner<'_>,
     start: Start<'_>,
     a: Left<'_>,
-    b: Right<'_>,
+    (b, soon): (Right<'_>, Soon),
     depth: usize,
 ) {
     let whole = c.live == MR && c.columns == NV * LANES;
     let first = begin::<S, MR, NV>(s, &c, start, whole);
-    let sum = multiply::<S, E, MR, NV>((s, e), first, a, b, depth);
+    let sum = multiply::<S, E, MR, NV>((s, e), first, a, (b, soon), depth);
     finish::<S, MR, NV>(s, &mut c, &sum, whole);
 }
 
@@ -117,7 +125,7 @@ fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     (s, e): (S, E),
     mut tile: Tile<S, MR, NV>,
     a: Left<'_>,
-    b: Right<'_>,
+    (b, mut soon): (Right<'_>, Soon),
     depth: usize,
 ) -> Tile<S, MR, NV> {
     if depth == 0 {
@@ -130,26 +138,31 @@ fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     );
     let (mut a_at, mut b_at) = (a.quarters, b.data.as_ptr());
     let rows = MR / QUARTERS;
-    for _ in 0..depth {
-        // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `Left::new` has seen that its
-        // rows reach so far, the assertion above that B does, and so do the pointers' lifetimes.
-        unsafe {
-            let mut columns = [s.splat_u(0); NV];
-            for (v, column) in columns.iter_mut().enumerate() {
-                *column = s.load_u(&*b_at.add(v * LANES).cast::<[u32; LANES]>());
-            }
-            for (r, row) in tile.iter_mut().enumerate() {
-                let factor = s.splat_u(*a_at[r / rows].add(r % rows * a.row_stride));
-                for (cell, column) in row.iter_mut().zip(columns) {
-                    *cell = e.mul_add(s, factor, column, *cell);
+    for first in (0..depth).step_by(STEPS_A_ROW) {
+        for ahead in &mut soon {
+            ahead.fetch_row();
+        }
+        for _ in first..depth.min(first + STEPS_A_ROW) {
+            // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `Left::new` has seen that its
+            // rows reach so far, the assertion above that B does, and so do the pointers' lifetimes.
+            unsafe {
+                let mut columns = [s.splat_u(0); NV];
+                for (v, column) in columns.iter_mut().enumerate() {
+                    *column = s.load_u(&*b_at.add(v * LANES).cast::<[u32; LANES]>());
+                }
+                for (r, row) in tile.iter_mut().enumerate() {
+                    let factor = s.splat_u(*a_at[r / rows].add(r % rows * a.row_stride));
+                    for (cell, column) in row.iter_mut().zip(columns) {
+                        *cell = e.mul_add(s, factor, column, *cell);
+                    }
                 }
             }
+            // The step past the last is never read.
+            for at in &mut a_at {
+                *at = at.wrapping_add(a.step_stride);
+            }
+            b_at = b_at.wrapping_add(b.step_stride);
         }
-        // The step past the last is never read.
-        for at in &mut a_at {
-            *at = at.wrapping_add(a.step_stride);
-        }
-        b_at = b_at.wrapping_add(b.step_stride);
     }
     tile
 }
