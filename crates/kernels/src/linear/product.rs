@@ -15,7 +15,9 @@ use core::ops::Range;
 const DEPTH: usize = 256;
 /// Rows of C in a block, a multiple of every tile's height.
 const ROWS: usize = 264;
-/// The same, in whole vectors.
+/// The same where nothing is copied of the left operand: a panel that is made of plain columns serves twice as many.
+const IN_PLACE_ROWS: usize = 2 * ROWS;
+/// The first, in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
 
 /// Words of scratch that a product needs: a block of the left operand, a panel of the right, and what it takes
@@ -58,8 +60,9 @@ pub(super) fn product<S: Simd, E: Element<S>>(
 ) {
     let (left, right) = aligned(scratch).split_at_mut(DEPTH * ROW_WORDS);
     let depth = words((s, e), k);
-    for first in (0..m).step_by(ROWS) {
-        let rows = first..m.min(first + ROWS);
+    let block = if E::IN_PLACE { IN_PLACE_ROWS } else { ROWS };
+    for first in (0..m).step_by(block) {
+        let rows = first..m.min(first + block);
         for block in parts(depth, DEPTH) {
             let start = if block.start == 0 { start } else { Start::Kept };
             let steps = block.start * E::STEPS..k.min(block.end * E::STEPS);
