@@ -10,7 +10,7 @@
 use crate::Precision;
 use crate::elementwise::sum_of_squares;
 use crate::isa::{Isa, dispatch};
-use crate::linear::{self, Linear, Weight};
+use crate::linear::{self, Linear, Operand};
 use crate::simd::{self, LANES, Simd, at, put};
 
 /// Jordan's coefficients a, b, c: steepest at 0.
@@ -170,17 +170,25 @@ fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, colu
     for _ in 0..STEPS {
         // The smaller of X Xᵀ and Xᵀ X: a polynomial of either on its own side is the same X.
         if rows <= columns {
-            map(columns, rows).forward(gram, scratch, x, Weight::Plain(x), None, rows);
+            map(columns, rows).forward(gram, scratch, x, Operand::Plain(x), None, rows);
         } else {
             gram.fill(0.0);
-            map(columns, columns).backward_weight(gram, None, scratch, x, x, 0..columns, rows);
+            map(columns, columns).backward_weight(
+                gram,
+                None,
+                scratch,
+                x,
+                Operand::Plain(x),
+                0..columns,
+                rows,
+            );
         }
-        map(short, short).forward(square, scratch, gram, Weight::Plain(gram), None, short);
+        map(short, short).forward(square, scratch, gram, Operand::Plain(gram), None, short);
         dispatch!(isa, s => mix(s, gram, b, square, c));
         if rows <= columns {
-            map(columns, rows).backward_input(y, scratch, gram, Weight::Plain(x), false, rows);
+            map(columns, rows).backward_input(y, scratch, gram, Operand::Plain(x), false, rows);
         } else {
-            map(columns, columns).forward(y, scratch, x, Weight::Plain(gram), None, rows);
+            map(columns, columns).forward(y, scratch, x, Operand::Plain(gram), None, rows);
         }
         dispatch!(isa, s => mix(s, x, a, y, 1.0));
     }

@@ -296,14 +296,14 @@ mod tests {
     /// One law of sums: what is decoded and what is trained agree to the bit.
     #[test]
     fn a_row_is_the_row_of_the_training_product() {
-        use crate::linear::{Linear, SCRATCH_LEN, Weight};
+        use crate::linear::{Linear, Operand, SCRATCH_LEN};
         let mut scratch = vec![0.0; SCRATCH_LEN];
         for (isa, (n, inp, out)) in Isa::available().flat_map(|isa| SIZES.map(|size| (isa, size))) {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
             let (mut here, mut there) = (vec![0.0; n * out], vec![0.0; n * out]);
             let kept = packed(isa, &w, (inp, out));
             forward(isa, &mut here, &x, &kept, Some(&bias), (n, inp, out));
-            let (precision, plain) = (crate::Precision::F32, Weight::Plain(&w));
+            let (precision, plain) = (crate::Precision::F32, Operand::Plain(&w));
             let map = Linear {
                 isa,
                 precision,

@@ -3,7 +3,7 @@
 use gptlab_kernels::activation::{self, Activation};
 use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::{self, Dropout};
-use gptlab_kernels::linear::{self, Direction, Linear, Weight};
+use gptlab_kernels::linear::{self, Direction, Linear, Operand};
 use gptlab_kernels::{
     Isa, Precision, adamw, cross_entropy, elementwise, layer_norm, packed, softmax,
 };
@@ -102,10 +102,18 @@ fn kernels_do_not_allocate() {
                 };
                 let panels = &mut panels[..map.panels_len(Direction::Forward)];
                 map.pack(Direction::Forward, panels, 0, &w);
-                let (packed, plain) = (Weight::Panels(panels), Weight::Plain(&w));
+                let (packed, plain) = (Operand::Panels(panels), Operand::Plain(&w));
                 map.forward(&mut y, &mut scratch, &x, packed, None, n);
                 map.backward_input(&mut dx, &mut scratch, &dy, plain, true, n);
-                map.backward_weight(&mut dw, None, &mut scratch, &dy, &x, 0..out, n);
+                map.backward_weight(
+                    &mut dw,
+                    None,
+                    &mut scratch,
+                    &dy,
+                    Operand::Plain(&x),
+                    0..out,
+                    n,
+                );
             }
             layer_norm::forward(
                 isa, &mut dx, &mut mean, &mut rstd, &x, &gain, None, 0.1, n, c,

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use gptlab_kernels::linear::{Direction, Linear, Weight};
+use gptlab_kernels::linear::{Direction, Linear, Operand};
 use gptlab_model::ParamId;
 
 use super::{crew::Crew, memory::Aligned, program::Program};
@@ -62,14 +62,14 @@ impl Panels {
     }
 
     /// The panels of the linear `node`.
-    pub(super) fn of(&self, node: usize, direction: Direction) -> Weight<'_> {
+    pub(super) fn of(&self, node: usize, direction: Direction) -> Operand<'_> {
         let side = match direction {
             Direction::Forward => &self.sides[0],
             Direction::Backward => &self.sides[1],
         };
         let at = side.maps.binary_search_by_key(&node, |map| map.node);
         let map = &side.maps[at.expect("every linear map has its panels")];
-        Weight::Panels(&side.words[map.place.clone()])
+        Operand::Panels(&side.words[map.place.clone()])
     }
 }
 

@@ -1,6 +1,6 @@
 //! The products of a linear map, shared with whoever is idle.
 
-use gptlab_kernels::linear::{self, Direction, Weight};
+use gptlab_kernels::linear::{self, Direction, Linear, Operand};
 
 use super::{
     chunk::Chunk,
@@ -9,6 +9,8 @@ use super::{
 
 /// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they save.
 const LEAST: usize = 1 << 20;
+/// The same of numbers that are copied.
+const LEAST_COPIED: usize = 1 << 15;
 
 impl Chunk<'_> {
     /// y = x Wᵀ + b for the linear `node` and any number of rows.
@@ -72,6 +74,8 @@ impl Chunk<'_> {
     ) {
         let map = self.program.map(node);
         let n = x.len() / map.inp;
+        let (inputs, scratch) = scratch.split_at_mut(map.inputs_len(n));
+        let x = self.inputs(&map, inputs, x, n);
         let biased = dbias.is_some();
         let matrices = [
             (dw, map.inp),
@@ -90,11 +94,42 @@ impl Chunk<'_> {
         );
     }
 
+    /// x as the right operand of dW: made ready once in `panels`, unless there are none.
+    fn inputs<'x>(
+        &self,
+        map: &Linear,
+        panels: &'x mut [f32],
+        x: &'x [f32],
+        n: usize,
+    ) -> Operand<'x> {
+        if panels.is_empty() {
+            return Operand::Plain(x);
+        }
+        let len = map.inputs_panel_len(n);
+        let cut = Cut {
+            amount: x.len(),
+            least: LEAST_COPIED,
+            scratch: 0,
+        };
+        let (count, matrix) = (panels.len() / len, (&mut *panels, len));
+        by_rows(
+            self.team,
+            cut,
+            count,
+            [matrix],
+            &mut [],
+            |numbers, [panels], _| {
+                map.pack_inputs(panels, numbers.start, x, n);
+            },
+        );
+        linear::made(panels)
+    }
+
     /// The weight of the linear `node` for products in `direction`.
-    fn weight(&self, node: usize, direction: Direction) -> Weight<'_> {
+    fn weight(&self, node: usize, direction: Direction) -> Operand<'_> {
         match self.panels {
             Some(panels) => panels.of(node, direction),
-            None => Weight::Plain(self.part(self.program.linear(node).1)),
+            None => Operand::Plain(self.part(self.program.linear(node).1)),
         }
     }
 }

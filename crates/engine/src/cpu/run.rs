@@ -169,7 +169,12 @@ fn scratch_len(program: &Program, rows: usize, parts: usize) -> usize {
     let attention = options
         .map(|o| attention::scratch_len_by(parts, rows, &o))
         .max();
-    let vocab = graph.node(graph.logits()).width;
-    let head = head::tile(vocab) * vocab + parts * linear::SCRATCH_LEN;
-    attention.unwrap_or(0).max(head)
+    let head = graph.logits().index();
+    let vocab = graph.nodes()[head].width;
+    let (products, tile) = (parts * linear::SCRATCH_LEN, head::tile(vocab));
+    let inputs = (0..head).filter(|i| graph.nodes()[*i].linear().is_some());
+    let inputs = inputs.map(|i| program.map(i).inputs_len(rows)).max();
+    let logits = tile * vocab + program.map(head).inputs_len(tile.min(rows));
+    let linear = inputs.unwrap_or(0).max(logits) + products;
+    attention.unwrap_or(0).max(linear)
 }

@@ -2,7 +2,7 @@
 //! through more than it holds, as in an engine ("cold"); shapes of the presets, and small ones.
 
 use crate::{best, numbers};
-use gptlab_kernels::linear::{Direction, Linear, SCRATCH_LEN, Weight};
+use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN};
 use gptlab_kernels::{Isa, Precision};
 
 /// Rows, inputs, outputs.
@@ -50,8 +50,8 @@ impl Panels {
         Self { words, first }
     }
 
-    fn weight(&self) -> Weight<'_> {
-        Weight::Panels(&self.words[self.first..])
+    fn weight(&self) -> Operand<'_> {
+        Operand::Panels(&self.words[self.first..])
     }
 }
 
@@ -78,21 +78,29 @@ fn rates(map: &Linear, n: usize, sets: usize) -> [f64; 5] {
     };
     // dW first: it reads x and y, and the others overwrite them with what they grow to.
     let weight = rate(&mut |s| {
-        map.backward_weight(&mut s.w, None, scratch, &s.y, &s.x, 0..map.out, n);
+        map.backward_weight(
+            &mut s.w,
+            None,
+            scratch,
+            &s.y,
+            Operand::Plain(&s.x),
+            0..map.out,
+            n,
+        );
     });
     let forward = rate(&mut |s| {
         let w = s.panels[0].weight();
         map.forward(&mut s.y, scratch, &s.x, w, bias, n);
     });
     let forward_plain = rate(&mut |s| {
-        map.forward(&mut s.y, scratch, &s.x, Weight::Plain(&s.w), bias, n);
+        map.forward(&mut s.y, scratch, &s.x, Operand::Plain(&s.w), bias, n);
     });
     let input = rate(&mut |s| {
         let w = s.panels[1].weight();
         map.backward_input(&mut s.x, scratch, &s.y, w, false, n);
     });
     let input_plain = rate(&mut |s| {
-        map.backward_input(&mut s.x, scratch, &s.y, Weight::Plain(&s.w), false, n);
+        map.backward_input(&mut s.x, scratch, &s.y, Operand::Plain(&s.w), false, n);
     });
     [forward, forward_plain, input, input_plain, weight]
 }

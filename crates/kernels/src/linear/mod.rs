@@ -57,10 +57,11 @@ impl Direction {
     pub const ALL: [Self; 2] = [Self::Forward, Self::Backward];
 }
 
-/// The weight of a product: W[out, inp] as it is, or the panels that [`Linear::pack`] made of it for the product's
-/// direction. Both give the same bits; panels are faster where one W meets several calls.
+/// The right operand of a product: W[out, inp] or, for dW, x[n, inp] as it is, or the panels that [`Linear::pack`]
+/// or [`Linear::pack_inputs`] made of it. Both give the same bits; panels are faster where one operand meets several
+/// calls, or many rows.
 #[derive(Clone, Copy, Debug)]
-pub enum Weight<'a> {
+pub enum Operand<'a> {
     Plain(&'a [f32]),
     Panels(&'a [u32]),
 }
@@ -95,6 +96,33 @@ impl Linear {
         products!(self.isa, self.precision, (s, e) => self.pack_with((s, e), direction, panels, first, w));
     }
 
+    /// Floats of scratch for the panels that x[n, inp] becomes once for all rows of dW: none where these are so few
+    /// that nothing would be made twice.
+    pub fn inputs_len(&self, n: usize) -> usize {
+        let rows = products!(self.isa, self.precision, (s, e) => product::rows_at_once((s, e)));
+        if self.out > rows {
+            self.inputs(n).panels_len(Direction::Backward)
+        } else {
+            0
+        }
+    }
+
+    /// Floats of scratch for one of these panels.
+    pub fn inputs_panel_len(&self, n: usize) -> usize {
+        self.inputs(n).panel_len(Direction::Backward)
+    }
+
+    /// Copies x[n, inp] into as many whole panels of dW's right operand as `panels` holds, from number `first` on.
+    pub fn pack_inputs(&self, panels: &mut [f32], first: usize, x: &[f32], n: usize) {
+        self.inputs(n)
+            .pack(Direction::Backward, words(panels), first, x);
+    }
+
+    /// x[n, inp] is to dW = dyᵀ x what a weight of `n` outputs is to dx = dy W.
+    fn inputs(&self, n: usize) -> Self {
+        Self { out: n, ..*self }
+    }
+
     #[inline(always)]
     fn pack_with<S: Simd, E: Element<S>>(
         &self,
@@ -120,7 +148,7 @@ impl Linear {
         y: &mut [f32],
         scratch: &mut [f32],
         x: &[f32],
-        weight: Weight<'_>,
+        weight: Operand<'_>,
         bias: Option<&[f32]>,
         n: usize,
     ) {
@@ -147,7 +175,7 @@ impl Linear {
         dx: &mut [f32],
         scratch: &mut [f32],
         dy: &[f32],
-        weight: Weight<'_>,
+        weight: Operand<'_>,
         accumulate: bool,
         n: usize,
     ) {
@@ -173,7 +201,7 @@ impl Linear {
         dbias: Option<&mut [f32]>,
         scratch: &mut [f32],
         dy: &[f32],
-        x: &[f32],
+        x: Operand<'_>,
         outs: Range<usize>,
         n: usize,
     ) {
@@ -181,10 +209,7 @@ impl Linear {
             dw.len() == outs.len() * self.inp && outs.end <= self.out,
             "dW is not [outs, inp]"
         );
-        assert!(
-            dy.len() == n * self.out && x.len() == n * self.inp,
-            "linear sizes"
-        );
+        assert!(dy.len() == n * self.out, "linear sizes");
         assert!(
             dbias.as_ref().is_none_or(|db| db.len() == outs.len()),
             "dbias is not [outs]"
@@ -197,7 +222,7 @@ impl Linear {
             dispatch!(self.isa, s => add_rows(s, dbias, dy, self.out, n));
         }
         let dy = Rows::Across(dy, self.out);
-        let x = Columns::Plain(Source::Across(x, self.inp));
+        let x = self.inputs(n).columns(Direction::Backward, x);
         let (size, scratch) = ((outs.len(), self.inp, n), words(scratch));
         self.run(dw, scratch, Start::Kept, dy, x, size);
     }
@@ -212,6 +237,10 @@ impl Linear {
         b: Columns<'_>,
         size: (usize, usize, usize),
     ) {
+        assert!(
+            scratch.len() >= SCRATCH_LEN,
+            "scratch is shorter than SCRATCH_LEN"
+        );
         products!(self.isa, self.precision, (s, e) => product((s, e), c, scratch, start, a, b, size));
     }
 
@@ -230,13 +259,13 @@ impl Linear {
         }
     }
 
-    fn columns<'a>(&self, direction: Direction, weight: Weight<'a>) -> Columns<'a> {
+    fn columns<'a>(&self, direction: Direction, weight: Operand<'a>) -> Columns<'a> {
         match weight {
-            Weight::Plain(w) => {
+            Operand::Plain(w) => {
                 assert!(w.len() == self.out * self.inp, "linear sizes");
                 Columns::Plain(self.source(direction, w))
             }
-            Weight::Panels(panels) => {
+            Operand::Panels(panels) => {
                 assert!(
                     panels.len() == self.panels_len(direction),
                     "not panels of this W"
@@ -247,12 +276,13 @@ impl Linear {
     }
 }
 
+/// Panels that were made in scratch.
+pub fn made(panels: &[f32]) -> Operand<'_> {
+    Operand::Panels(panels::bits(panels))
+}
+
 /// Scratch as words.
 fn words(scratch: &mut [f32]) -> &mut [u32] {
-    assert!(
-        scratch.len() >= SCRATCH_LEN,
-        "scratch is shorter than SCRATCH_LEN"
-    );
     // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is one of either.
     unsafe { core::slice::from_raw_parts_mut(scratch.as_mut_ptr().cast(), scratch.len()) }
 }

@@ -47,6 +47,12 @@ pub(super) fn words<S: Simd, E: Element<S>>(_: (S, E), steps: usize) -> usize {
     steps.div_ceil(E::STEPS)
 }
 
+/// Rows of C that share a panel made of plain columns.
+#[inline(always)]
+pub(super) fn rows_at_once<S: Simd, E: Element<S>>(_: (S, E)) -> usize {
+    if E::IN_PLACE { IN_PLACE_ROWS } else { ROWS }
+}
+
 /// C[m, n] = start + A[m, k] B[k, n]. C is contiguous.
 #[inline(always)]
 pub(super) fn product<S: Simd, E: Element<S>>(
@@ -60,7 +66,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
 ) {
     let (left, right) = aligned(scratch).split_at_mut(DEPTH * ROW_WORDS);
     let depth = words((s, e), k);
-    let block = if E::IN_PLACE { IN_PLACE_ROWS } else { ROWS };
+    let block = rows_at_once((s, e));
     for first in (0..m).step_by(block) {
         let rows = first..m.min(first + block);
         for block in parts(depth, DEPTH) {

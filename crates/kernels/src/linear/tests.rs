@@ -3,7 +3,7 @@ use crate::isa::Kind;
 use crate::testing::{SUMS, check_gradient, close, dot, to_f64, values};
 
 /// Rows, inputs, outputs: around every height of tile, width of panel and depth of block.
-const SIZES: [(usize, usize, usize); 12] = [
+const SIZES: [(usize, usize, usize); 14] = [
     (1, 33, 17),
     (2, 130, 7),
     (3, 1, 1),
@@ -15,6 +15,8 @@ const SIZES: [(usize, usize, usize); 12] = [
     (33, 17, 130),
     (130, 33, 65),
     (280, 40, 33),
+    (540, 20, 18),
+    (11, 40, 540),
     (21, 600, 30),
 ];
 
@@ -94,7 +96,7 @@ fn products_are_those_of_the_rounded_operands() {
                 &mut y,
                 &mut scratch(),
                 &x,
-                Weight::Plain(&w),
+                Operand::Plain(&w),
                 Some(&bias),
                 n,
             );
@@ -108,7 +110,7 @@ fn products_are_those_of_the_rounded_operands() {
             close(map.isa, &what("y"), &y, &expect, SUMS);
 
             let mut fast = dx.clone();
-            map.backward_input(&mut fast, &mut scratch(), &dy, Weight::Plain(&w), true, n);
+            map.backward_input(&mut fast, &mut scratch(), &dy, Operand::Plain(&w), true, n);
             let expect = witness(
                 &dx,
                 |row, o| dy64[row * out + o],
@@ -118,7 +120,15 @@ fn products_are_those_of_the_rounded_operands() {
             close(map.isa, &what("dx"), &fast, &expect, SUMS);
 
             let mut fast = dw.clone();
-            map.backward_weight(&mut fast, None, &mut scratch(), &dy, &x, 0..out, n);
+            map.backward_weight(
+                &mut fast,
+                None,
+                &mut scratch(),
+                &dy,
+                Operand::Plain(&x),
+                0..out,
+                n,
+            );
             let expect = witness(
                 &dw,
                 |o, row| dy64[row * out + o],
@@ -140,19 +150,27 @@ fn f32_agrees_with_plain_loops() {
             for bias in [None, Some(bias.as_slice())] {
                 let (mut fast, mut slow) = (vec![f32::NAN; n * out], vec![0.0; n * out]);
                 naive::forward(&mut slow, &x, &w, bias, size);
-                map.forward(&mut fast, &mut scratch(), &x, Weight::Plain(&w), bias, n);
+                map.forward(&mut fast, &mut scratch(), &x, Operand::Plain(&w), bias, n);
                 close(map.isa, "forward", &fast, &slow, SUMS);
             }
             for accumulate in [false, true] {
                 let (mut fast, mut slow) = (values(n * inp, 5), values(n * inp, 5));
-                let w_plain = Weight::Plain(&w);
+                let w_plain = Operand::Plain(&w);
                 map.backward_input(&mut fast, &mut scratch(), &dy, w_plain, accumulate, n);
                 naive::backward_input(&mut slow, &dy, &w, accumulate, size);
                 close(map.isa, "dx", &fast, &slow, SUMS);
             }
             let (mut fast, mut slow) = (values(out * inp, 6), values(out * inp, 6));
             let (mut db, mut slow_db) = (values(out, 7), values(out, 7));
-            map.backward_weight(&mut fast, Some(&mut db), &mut scratch(), &dy, &x, 0..out, n);
+            map.backward_weight(
+                &mut fast,
+                Some(&mut db),
+                &mut scratch(),
+                &dy,
+                Operand::Plain(&x),
+                0..out,
+                n,
+            );
             naive::backward_weight(&mut slow, &dy, &x, size);
             naive::backward_bias(&mut slow_db, &dy, n, out);
             close(map.isa, "dw", &fast, &slow, SUMS);
@@ -173,18 +191,18 @@ fn bits_do_not_depend_on_panels_or_on_how_a_product_is_split() {
         for map in maps((inp, out)) {
             let (mut y, mut dx) = (vec![0.0; n * out], values(n * inp, 5));
             let bias = Some(bias.as_slice());
-            map.forward(&mut y, &mut scratch(), &x, Weight::Plain(&w), bias, n);
-            map.backward_input(&mut dx, &mut scratch(), &dy, Weight::Plain(&w), true, n);
+            map.forward(&mut y, &mut scratch(), &x, Operand::Plain(&w), bias, n);
+            map.backward_input(&mut dx, &mut scratch(), &dy, Operand::Plain(&w), true, n);
             let panels = Direction::ALL.map(|direction| packed(&map, direction, &w));
             for rows in [1, 3, 5, 12, 17, n] {
                 let (mut y2, mut dx2) = (vec![f32::NAN; n * out], values(n * inp, 5));
                 for first in (0..n).step_by(rows) {
                     let (rows, count) = (first..n.min(first + rows), rows.min(n - first));
                     let of = |width: usize| rows.start * width..rows.end * width;
-                    let weight = Weight::Panels(&panels[0]);
+                    let weight = Operand::Panels(&panels[0]);
                     let y = &mut y2[of(out)];
                     map.forward(y, &mut scratch(), &x[of(inp)], weight, bias, count);
-                    let weight = Weight::Panels(&panels[1]);
+                    let weight = Operand::Panels(&panels[1]);
                     let dx = &mut dx2[of(inp)];
                     map.backward_input(dx, &mut scratch(), &dy[of(out)], weight, true, count);
                 }
@@ -196,12 +214,42 @@ fn bits_do_not_depend_on_panels_or_on_how_a_product_is_split() {
     }
 }
 
+/// x as dW's right operand, in panels that are made in two parts.
+fn packed_inputs(map: &Linear, x: &[f32], n: usize) -> Vec<f32> {
+    let len = map.inputs_panel_len(n);
+    let mut panels = vec![f32::NAN; map.inp.div_ceil(tile::PANEL) * len];
+    let (low, high) = panels.split_at_mut(len);
+    map.pack_inputs(low, 0, x, n);
+    map.pack_inputs(high, 1, x, n);
+    panels
+}
+
 /// dW by ranges of outputs and, one after the other, of rows.
 fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
     let (inp, out) = (map.inp, map.out);
     let (start, start_bias) = (values(out * inp, 6), values(out, 7));
     let (mut dw, mut db) = (start.clone(), start_bias.clone());
-    map.backward_weight(&mut dw, Some(&mut db), &mut scratch(), dy, x, 0..out, n);
+    map.backward_weight(
+        &mut dw,
+        Some(&mut db),
+        &mut scratch(),
+        dy,
+        Operand::Plain(x),
+        0..out,
+        n,
+    );
+    let inputs = packed_inputs(map, x, n);
+    let (mut dw2, mut db2) = (start.clone(), start_bias.clone());
+    map.backward_weight(
+        &mut dw2,
+        Some(&mut db2),
+        &mut scratch(),
+        dy,
+        made(&inputs),
+        0..out,
+        n,
+    );
+    assert_eq!((&dw, &db), (&dw2, &db2), "{map:?}, inputs in panels");
     for outs in [1, 7, 12, 40, out] {
         for rows in [1, 6, 31, n] {
             let (mut dw2, mut db2) = (start.clone(), start_bias.clone());
@@ -215,7 +263,15 @@ fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
                         &dy[rows.start * out..rows.end * out],
                     );
                     let db = Some(&mut db2[outs.clone()]);
-                    map.backward_weight(dw, db, &mut scratch(), dy, x, outs.clone(), rows.len());
+                    map.backward_weight(
+                        dw,
+                        db,
+                        &mut scratch(),
+                        dy,
+                        Operand::Plain(x),
+                        outs.clone(),
+                        rows.len(),
+                    );
                 }
             }
             assert_eq!(dw, dw2, "{map:?}, {outs} outputs, {rows} of {n} rows");
@@ -255,7 +311,7 @@ fn bf16_is_the_same_wherever_multiply_adds_are_fused() {
             out,
         };
         let mut y = vec![0.0; n * out];
-        map.forward(&mut y, &mut scratch(), &x, Weight::Plain(&w), None, n);
+        map.forward(&mut y, &mut scratch(), &x, Operand::Plain(&w), None, n);
         y
     };
     let all: Vec<Vec<f32>> = kinds.into_iter().filter_map(Isa::try_new).map(of).collect();
@@ -284,7 +340,7 @@ fn nan_and_infinity_survive() {
             } else {
                 w[20 * 19 + 7] = bad;
             }
-            map.forward(&mut y, &mut scratch(), &x, Weight::Plain(&w), None, 5);
+            map.forward(&mut y, &mut scratch(), &x, Operand::Plain(&w), None, 5);
             let seen = y[2 * 21 + 20];
             assert!(
                 seen.is_nan() == bad.is_nan() && !seen.is_finite(),
