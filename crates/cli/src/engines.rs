@@ -10,7 +10,8 @@ use gptlab_model::Graph;
 use gptlab_record::Precision;
 
 use crate::{
-    args::{IsaArg, MachineArgs},
+    args::{IsaArg, MachineArgs, PrecisionArg},
+    checkpoint::Loaded,
     exit::{Outcome, Stop},
 };
 
@@ -36,6 +37,24 @@ pub(crate) fn options(args: &MachineArgs, precision: Precision) -> Outcome<Optio
             Precision::Bf16 => cpu::Precision::Bf16,
         },
     })
+}
+
+/// How to write with a checkpoint: in the precision that was typed, or the one it was trained in, so that what is
+/// written is what was measured.
+pub(crate) fn to_write(
+    args: &MachineArgs,
+    typed: Option<PrecisionArg>,
+    loaded: &Loaded,
+) -> Outcome<Options> {
+    let trained = loaded.header.hyper.precision;
+    options(args, typed.map_or(trained, Precision::from))
+}
+
+/// Refuses what this machine cannot do, before anything is read.
+pub(crate) fn check(args: &MachineArgs) -> Outcome<()> {
+    threads(args)?;
+    isa(args)?;
+    Ok(())
 }
 
 /// The cores to use: as many as typed, or all there are.

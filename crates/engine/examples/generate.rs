@@ -1,11 +1,11 @@
 //! Tokens/s of decoding with a preset's first weights, one text and many at once:
-//! `cargo run --release -p gptlab-engine --example generate -- [preset] [vocabulary] [tokens] [texts] [threads] [rounds]`.
+//! `cargo run --release -p gptlab-engine --example generate -- [preset] [vocabulary] [tokens] [texts] [threads] [rounds] [precision]`.
 #![allow(clippy::print_stdout)]
 
 use std::{env, time::Instant};
 
 use gptlab_engine::{
-    cpu::{Generator, Options, Writer},
+    cpu::{Generator, Options, Precision, Writer},
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Preset, lower, random::Stream};
@@ -39,7 +39,8 @@ fn main() {
     let graph = lower(&model.expect("a preset makes sense"));
     let weights = graph.params().initial(1);
     let (tokens, texts) = (number(2, "255"), number(3, "64"));
-    let (options, rounds) = (Options::of_threads(number(4, "2")), number(5, "9"));
+    let (mut options, rounds) = (Options::of_threads(number(4, "2")), number(5, "9"));
+    options.precision = Precision::from_name(&arg(6, "f32")).expect("f32 or bf16");
     let mut generator = Generator::with_options(graph, &weights, options).expect("weights");
     let best = |work: &mut dyn FnMut()| {
         let times = (0..rounds).map(|_| {

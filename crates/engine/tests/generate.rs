@@ -9,8 +9,8 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Engine,
-    cpu::{Generator, Options, PromptError, Writer},
+    Engine, Slot,
+    cpu::{CpuEngine, Generator, Options, Precision, PromptError, Writer},
     sample::{Ranking, Sampling},
 };
 use gptlab_kernels::Isa;
@@ -31,18 +31,23 @@ fn wide(x: &[f32]) -> Vec<f64> {
 }
 
 /// Compares the logits after every token from the `prompt_len`th on.
-fn follow(gate: &mut Gate, case: &Case, isa: Isa, prompt_len: usize) {
+fn follow(gate: &mut Gate, case: &Case, options: Options, prompt_len: usize) {
     let sampling = Sampling::new(1.0, None, None).expect("plain sampling");
     let weights = batches::weights(&case.graph, 1);
     let mut oracle = engines::oracle(case.graph.clone(), &weights);
-    let mut generator = Generator::with_isa(case.graph.clone(), &weights, isa).expect("weights");
+    let mut swayed = oracle.clone();
+    let moved = batches::sway(&weights, gate.rounding());
+    swayed.import64(Slot::Weights, &moved).expect("as many");
+    let graph = case.graph.clone();
+    let mut generator = Generator::with_options(graph, &weights, options).expect("weights");
     let block_size = case.model.spec().block_size;
     let mut tokens: Vec<u32> = (0..prompt_len as u32).map(|t| t % 3).collect();
     generator.begin(&tokens).expect("tokens of the vocabulary");
     while tokens.len() < block_size + 3 {
         let wanted = expected(&mut oracle, &case.model, &tokens);
-        let what = || format!("{} tokens of {} on {isa:?}", tokens.len(), case.name);
-        gate.compare(what, &wide(generator.logits()), &wanted);
+        let beside = expected(&mut swayed, &case.model, &tokens);
+        let what = || format!("{} tokens of {} by {options:?}", tokens.len(), case.name);
+        gate.compare_swayed(what, &wide(generator.logits()), &wanted, &beside);
         let token = generator
             .next_token(&sampling, 0.37)
             .expect("finite logits");
@@ -52,21 +57,56 @@ fn follow(gate: &mut Gate, case: &Case, isa: Isa, prompt_len: usize) {
 
 #[test]
 fn every_token_follows_as_if_the_window_were_run_whole() {
-    let mut gate = Gate::new(Tolerance::F32);
-    for (isa, case) in
-        Isa::available().flat_map(|isa| Grid::alone().cases.into_iter().map(move |c| (isa, c)))
-    {
-        // From one token, and from a prompt that already fills the context.
-        follow(&mut gate, &case, isa, 1);
-        follow(&mut gate, &case, isa, 9);
+    for (precision, tolerance) in [
+        (Precision::F32, Tolerance::F32),
+        (Precision::Bf16, Tolerance::Bf16),
+    ] {
+        let mut gate = Gate::new(tolerance);
+        for options in every_isa(precision) {
+            let judged = |case: &Case| tolerance.can_judge(case);
+            for case in Grid::alone().cases.into_iter().filter(judged) {
+                // From one token, and from a prompt that already fills the context.
+                follow(&mut gate, &case, options, 1);
+                follow(&mut gate, &case, options, 9);
+            }
+            for (case, _) in specs::larger() {
+                let before = case.model.spec().block_size.saturating_sub(9);
+                follow(&mut gate, &case, options, before.max(1));
+            }
+        }
+        gate.finish("decoding");
     }
-    for (isa, (case, _)) in
-        Isa::available().flat_map(|isa| specs::larger().into_iter().map(move |c| (isa, c)))
-    {
-        let block_size = case.model.spec().block_size;
-        follow(&mut gate, &case, isa, block_size.saturating_sub(9).max(1));
+}
+
+fn every_isa(precision: Precision) -> impl Iterator<Item = Options> {
+    Isa::available().map(move |isa| Options {
+        precision,
+        ..of_threads(1, isa)
+    })
+}
+
+/// Where there is no attention, whose sums evaluating makes in another order, decoding is evaluating to the bit.
+#[test]
+fn products_of_decoding_are_those_of_evaluating() {
+    let mut spec = specs::base();
+    for sublayers in &mut spec.layers {
+        sublayers.retain(|sublayer| match sublayer {
+            Sublayer::Attention(_) => false,
+            Sublayer::Mlp(_) => true,
+        });
     }
-    gate.finish("decoding");
+    let case = Case::new("no attention", &spec, 37).expect("sizes that divide");
+    let weights = batches::weights(&case.graph, 1);
+    let tokens: Vec<u32> = (0..spec.block_size as u32).map(|t| 5 * t % 37).collect();
+    let both = [Precision::F32, Precision::Bf16].into_iter();
+    for options in both.flat_map(every_isa) {
+        let graph = || case.graph.clone();
+        let mut engine = CpuEngine::new(graph(), &weights, options).expect("weights");
+        let evaluated = expected(&mut engine, &case.model, &tokens);
+        let mut generator = Generator::with_options(graph(), &weights, options).expect("weights");
+        generator.begin(&tokens).expect("tokens of the vocabulary");
+        assert_eq!(wide(generator.logits()), evaluated, "{options:?}");
+    }
 }
 
 /// A text that remembers the logits it was shown.
@@ -135,10 +175,25 @@ fn of_threads(threads: usize, isa: Isa) -> Options {
 }
 
 fn among_many_as_alone(case: &Case, isa: Isa, teams: &[usize], sizes: &[u32]) {
+    for precision in [Precision::F32, Precision::Bf16] {
+        among_many_as_alone_in(case, precision, isa, teams, sizes);
+    }
+}
+
+fn among_many_as_alone_in(
+    case: &Case,
+    precision: Precision,
+    isa: Isa,
+    teams: &[usize],
+    sizes: &[u32],
+) {
     let (vocab, block_size) = (case.model.vocab_size(), case.model.spec().block_size);
     let weights = batches::weights(&case.graph, 1);
     let make = |threads| {
-        let options = of_threads(threads, isa);
+        let options = Options {
+            precision,
+            ..of_threads(threads, isa)
+        };
         Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
     };
     let most = sizes.iter().copied().max().unwrap_or(0);

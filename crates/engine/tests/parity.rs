@@ -12,7 +12,7 @@ use gptlab_engine::{
     Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
     oracle::Oracle,
 };
-use gptlab_model::{Batch, Graph, random::Stream};
+use gptlab_model::{Batch, Graph};
 
 const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 
@@ -52,7 +52,7 @@ impl<'a> Trial<'a> {
         let weights = batches::weights(&case.graph, 2);
         let oracle = oracle(case.graph.clone(), &weights);
         let mut swayed = oracle.clone();
-        let imported = swayed.import64(Slot::Weights, &sway(&weights, gate.rounding()));
+        let imported = swayed.import64(Slot::Weights, &batches::sway(&weights, gate.rounding()));
         imported.expect("as many as the table has");
         Self {
             case,
@@ -124,14 +124,6 @@ impl<'a> Trial<'a> {
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
     numbers.iter().map(|x| f64::from(*x)).collect()
-}
-
-/// `weights`, each moved by up to half of an f32's last place.
-fn sway(weights: &[f32], rounding: f64) -> Vec<f64> {
-    let stream = Stream::new(1, "sway", 0);
-    let factor = |i| 1.0 + rounding * (stream.uniform_at(i) - 0.5);
-    let weights = weights.iter().zip(0..);
-    weights.map(|(w, i)| f64::from(*w) * factor(i)).collect()
 }
 
 /// Two batches' gradients added up, then an update, then two more steps.

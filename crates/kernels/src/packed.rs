@@ -10,13 +10,22 @@
 //! many rows there are and whichever outputs a call makes. A row's numbers therefore do not depend on the rows
 //! beside it: text written in a batch is the text written alone, to the bit.
 //!
-//! On one core of a Zen 5 server (AVX-512): 112 to 117 GB/s for one row of 3 MB of weights, of the 120 that the
+//! **bf16.** Both operands are rounded as in training ([`crate::linear`]), x once a product ([`rows`]) and W when it is
+//! packed; sums are f32. A row is the row of the training product in both precisions.
+//!
+//! On one core of a Zen 5 server (AVX-512), in f32: 112 to 117 GB/s for one row of 3 MB of weights, of the 120 that the
 //! third-level cache gives (dot products with the rows of W as it is: 87 to 93), and 245 to 255 GFLOP/s from six rows
 //! on.
 
 use core::ops::Range;
 
 use crate::isa::{Isa, dispatch};
+use crate::linear::{
+    Linear,
+    element::{Element, products},
+    panels::{bits, copy_along},
+};
+use crate::precision::Precision;
 use crate::simd::{LANES, Simd, at, prefetch};
 
 /// Bytes between what is multiplied and what is fetched.
@@ -39,47 +48,72 @@ fn panel_of<S: Simd>(_: S) -> usize {
     if S::WIDE { 4 * LANES } else { 2 * LANES }
 }
 
-/// Floats of a packed W[out, inp]: what is left after whole panels goes into panels of sixteen.
-pub fn len(inp: usize, out: usize) -> usize {
-    inp * out.next_multiple_of(LANES)
+/// Words of a packed W[out, inp]: what is left after whole panels goes into panels of sixteen.
+pub fn len(map: &Linear) -> usize {
+    depth(map) * map.out.next_multiple_of(LANES)
 }
 
-/// Packs w[out, inp] for `isa`; `packed` holds [`len`] floats.
-pub fn pack(isa: Isa, packed: &mut [f32], w: &[f32], (inp, out): (usize, usize)) {
-    assert!(
-        packed.len() == len(inp, out) && w.len() == out * inp,
-        "packed sizes"
-    );
-    dispatch!(isa, s => pack_panels(s, packed, w, (inp, out)));
+/// Words of one output or one row.
+fn depth(map: &Linear) -> usize {
+    products!(map.isa, map.precision, (s, e) => depth_of((s, e), map.inp))
 }
 
 #[inline(always)]
-fn pack_panels<S: Simd>(s: S, packed: &mut [f32], w: &[f32], (inp, out): (usize, usize)) {
+fn depth_of<S: Simd, E: Element<S>>(_: (S, E), inp: usize) -> usize {
+    inp.div_ceil(E::STEPS)
+}
+
+/// Packs w[out, inp] for `map`; `packed` holds [`len`] words.
+pub fn pack(map: &Linear, packed: &mut [u32], w: &[f32]) {
+    assert!(
+        packed.len() == len(map) && w.len() == map.out * map.inp,
+        "packed sizes"
+    );
+    products!(map.isa, map.precision, (s, e) => pack_panels((s, e), packed, w, (map.inp, map.out)));
+}
+
+#[inline(always)]
+fn pack_panels<S: Simd, E: Element<S>>(
+    (s, e): (S, E),
+    packed: &mut [u32],
+    w: &[f32],
+    (inp, out): (usize, usize),
+) {
     let mut rest = packed;
     for outputs in panels(panel_of(s), 0..out) {
         let width = outputs.len().next_multiple_of(LANES);
-        let (panel, after) = rest.split_at_mut(inp * width);
+        let (panel, after) = rest.split_at_mut(inp.div_ceil(E::STEPS) * width);
         rest = after;
-        for (step, lines) in panel.chunks_mut(LANES * width).enumerate() {
+        for (square, lines) in panel.chunks_mut(LANES * width).enumerate() {
             for first in (0..width).step_by(LANES) {
                 let rows = LANES.min(outputs.len() - first);
                 let w = &w[(outputs.start + first) * inp..][..rows * inp];
-                turn(s, &mut lines[first..], width, w, (step * LANES, inp));
+                turn((s, e), &mut lines[first..], width, w, (square, inp));
             }
         }
     }
 }
 
-/// Sixteen steps of up to sixteen rows of w become lines of a panel.
+/// Sixteen words of up to sixteen rows of w become lines of a panel.
 #[inline(always)]
-fn turn<S: Simd>(s: S, lines: &mut [f32], width: usize, w: &[f32], (step, inp): (usize, usize)) {
-    let mut square = [s.zero(); LANES];
-    for (v, row) in square.iter_mut().zip(w.chunks_exact(inp)) {
-        *v = at(s, &row[..inp.min(step + LANES)], step);
+fn turn<S: Simd, E: Element<S>>(
+    (s, e): (S, E),
+    lines: &mut [u32],
+    width: usize,
+    w: &[f32],
+    (square, inp): (usize, usize),
+) {
+    let steps = LANES * E::STEPS;
+    let steps = square * steps..inp.min((square + 1) * steps);
+    let mut words = [s.zero(); LANES];
+    for (v, row) in words.iter_mut().zip(w.chunks_exact(inp)) {
+        *v = s.bits_to_float(e.along(s, &row[steps.clone()]));
     }
-    s.transpose(&mut square);
-    for (line, v) in lines.chunks_mut(width).zip(square) {
-        s.store_partial(v, &mut line[..LANES]);
+    s.transpose(&mut words);
+    for (line, v) in lines.chunks_mut(width).zip(words) {
+        if let Some(line) = line.first_chunk_mut() {
+            s.store_u(s.bits(v), line);
+        }
     }
 }
 
@@ -98,116 +132,145 @@ fn panels(panel: usize, outputs: Range<usize>) -> impl Iterator<Item = Range<usi
     })
 }
 
-/// y[n, out] = x[n, inp] Wᵀ + b, with W as [`pack`] left it for the same `isa`.
-pub fn forward(
-    isa: Isa,
-    y: &mut [f32],
-    x: &[f32],
-    packed: &[f32],
-    bias: Option<&[f32]>,
-    (n, inp, out): (usize, usize, usize),
-) {
-    assert!(
-        y.len() == n * out && x.len() == n * inp && packed.len() == len(inp, out),
-        "packed sizes"
-    );
-    assert!(
-        bias.is_none_or(|bias| bias.len() == out),
-        "bias is not [out]"
-    );
-    dispatch!(isa, s => by_width(s, (y, 0..out), x, packed, bias, (n, inp, out)));
+/// Rows of x made ready for a product; several threads may read them.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    words: &'a [u32],
+    stride: usize,
+    n: usize,
 }
 
-/// One row's outputs `outputs`, the rest being somebody else's: y[outputs] of x[inp] Wᵀ + b. They begin at a
-/// multiple of [`panel`] and end at another or at `out`.
-pub fn forward_part(
-    isa: Isa,
-    y: &mut [f32],
-    outputs: Range<usize>,
-    x: &[f32],
-    packed: &[f32],
+/// Words of scratch that [`rows`] needs for `n` rows.
+pub fn scratch_len(map: &Linear, n: usize) -> usize {
+    match map.precision {
+        Precision::F32 => 0,
+        Precision::Bf16 => n * depth(map).next_multiple_of(LANES),
+    }
+}
+
+/// x[n, inp] as `map` multiplies it: where it lies, or rounded into `scratch`.
+pub fn rows<'a>(map: &Linear, scratch: &'a mut [u32], x: &'a [f32], n: usize) -> Rows<'a> {
+    assert!(x.len() == n * map.inp, "x is not [n, inp]");
+    match map.precision {
+        Precision::F32 => Rows {
+            words: bits(x),
+            stride: map.inp,
+            n,
+        },
+        Precision::Bf16 => {
+            let stride = depth(map).next_multiple_of(LANES);
+            let words = &mut scratch[..n * stride];
+            let steps = 0..map.inp;
+            products!(map.isa, map.precision, (s, e) => copy_along((s, e), words, stride, x, map.inp, n, steps));
+            Rows { words, stride, n }
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// `count` of them from `first` on.
+    #[must_use]
+    pub fn part(self, first: usize, count: usize) -> Self {
+        assert!(first + count <= self.n, "more rows than there are");
+        Self {
+            words: &self.words[first * self.stride..][..count * self.stride],
+            n: count,
+            ..self
+        }
+    }
+}
+
+/// The `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the same `map`: `y` is
+/// [n, outputs], the other outputs being somebody else's. They begin at a multiple of [`panel`] and end at another
+/// or at `out`.
+pub fn forward(
+    map: &Linear,
+    (y, outputs): (&mut [f32], Range<usize>),
+    x: Rows<'_>,
+    packed: &[u32],
     bias: Option<&[f32]>,
-    (inp, out): (usize, usize),
 ) {
     assert!(
-        y.len() == outputs.len() && x.len() == inp && packed.len() == len(inp, out),
+        y.len() == x.n * outputs.len() && packed.len() == len(map),
         "packed sizes"
     );
     assert!(
-        bias.is_none_or(|bias| bias.len() == out),
+        bias.is_none_or(|bias| bias.len() == map.out),
         "bias is not [out]"
     );
-    let whole = |o: usize| o.is_multiple_of(panel(isa));
+    let whole = |o: usize| o.is_multiple_of(panel(map.isa));
     assert!(
-        whole(outputs.start) && (whole(outputs.end) || outputs.end == out),
+        whole(outputs.start) && (whole(outputs.end) || outputs.end == map.out),
         "a part is whole panels"
     );
-    dispatch!(isa, s => by_width(s, (y, outputs), x, packed, bias, (1, inp, out)));
+    products!(map.isa, map.precision, (s, e) => by_width((s, e), (y, outputs), x, packed, bias, map.inp));
 }
 
 #[inline(always)]
-fn by_width<S: Simd>(
-    s: S,
+fn by_width<S: Simd, E: Element<S>>(
+    (s, e): (S, E),
     y: (&mut [f32], Range<usize>),
-    x: &[f32],
-    packed: &[f32],
+    x: Rows<'_>,
+    packed: &[u32],
     bias: Option<&[f32]>,
-    size: (usize, usize, usize),
+    inp: usize,
 ) {
+    let depth = inp.div_ceil(E::STEPS);
     if S::WIDE {
-        every_panel::<S, 4>(s, y, x, packed, bias, size);
+        every_panel::<S, E, 4>((s, e), y, x, packed, bias, depth);
     } else {
-        every_panel::<S, 2>(s, y, x, packed, bias, size);
+        every_panel::<S, E, 2>((s, e), y, x, packed, bias, depth);
     }
 }
 
 #[inline(always)]
-fn every_panel<S: Simd, const NV: usize>(
-    s: S,
+fn every_panel<S: Simd, E: Element<S>, const NV: usize>(
+    (s, e): (S, E),
     (y, outputs): (&mut [f32], Range<usize>),
-    x: &[f32],
-    packed: &[f32],
+    x: Rows<'_>,
+    packed: &[u32],
     bias: Option<&[f32]>,
-    (n, inp, _): (usize, usize, usize),
+    depth: usize,
 ) {
     let (first, stride) = (outputs.start, outputs.len());
     for outputs in panels(NV * LANES, outputs) {
         let width = outputs.len().next_multiple_of(LANES);
-        let panel = &packed[outputs.start * inp..][..width * inp];
+        let panel = &packed[outputs.start * depth..][..width * depth];
         let bias = bias.map(|bias| &bias[outputs.clone()]);
         let y = &mut y[outputs.start - first..];
+        let size = (depth, outputs.len());
         if width == NV * LANES {
-            every_row::<S, NV>(s, (y, stride), x, panel, bias, (n, inp, outputs.len()));
+            every_row::<S, E, NV>((s, e), (y, stride), x, panel, bias, size);
         } else {
-            every_row::<S, 1>(s, (y, stride), x, panel, bias, (n, inp, outputs.len()));
+            every_row::<S, E, 1>((s, e), (y, stride), x, panel, bias, size);
         }
     }
 }
 
 /// One panel for all rows; `y` begins at the panel's first output, rows `stride` apart.
 #[inline(always)]
-fn every_row<S: Simd, const NV: usize>(
-    s: S,
+fn every_row<S: Simd, E: Element<S>, const NV: usize>(
+    (s, e): (S, E),
     (y, stride): (&mut [f32], usize),
-    x: &[f32],
-    panel: &[f32],
+    x: Rows<'_>,
+    panel: &[u32],
     bias: Option<&[f32]>,
-    (n, inp, out): (usize, usize, usize),
+    size: (usize, usize),
 ) {
     let most = if S::WIDE { ROWS } else { 2 };
     let mut row = 0;
-    while row < n {
+    while row < x.n {
         // The first rows bring the panel in; it is there for the others.
-        let (rows, fetch) = (most.min(n - row), row == 0);
+        let (rows, fetch) = (most.min(x.n - row), row == 0);
         let y = (&mut y[row * stride..], stride);
-        let x = &x[row * inp..][..rows * inp];
+        let x = x.part(row, rows);
         match rows {
-            1 => tile::<S, 1, NV>(s, y, x, panel, bias, fetch, (inp, out)),
-            2 => tile::<S, 2, NV>(s, y, x, panel, bias, fetch, (inp, out)),
-            3 => tile::<S, 3, NV>(s, y, x, panel, bias, fetch, (inp, out)),
-            4 => tile::<S, 4, NV>(s, y, x, panel, bias, fetch, (inp, out)),
-            5 => tile::<S, 5, NV>(s, y, x, panel, bias, fetch, (inp, out)),
-            _ => tile::<S, ROWS, NV>(s, y, x, panel, bias, fetch, (inp, out)),
+            1 => tile::<S, E, 1, NV>((s, e), y, x, panel, bias, fetch, size),
+            2 => tile::<S, E, 2, NV>((s, e), y, x, panel, bias, fetch, size),
+            3 => tile::<S, E, 3, NV>((s, e), y, x, panel, bias, fetch, size),
+            4 => tile::<S, E, 4, NV>((s, e), y, x, panel, bias, fetch, size),
+            5 => tile::<S, E, 5, NV>((s, e), y, x, panel, bias, fetch, size),
+            _ => tile::<S, E, ROWS, NV>((s, e), y, x, panel, bias, fetch, size),
         }
         row += rows;
     }
@@ -215,22 +278,22 @@ fn every_row<S: Simd, const NV: usize>(
 
 /// `MR` rows of x against a panel of `NV` vectors of outputs.
 #[inline(always)]
-fn tile<S: Simd, const MR: usize, const NV: usize>(
-    s: S,
+fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
+    (s, e): (S, E),
     (y, stride): (&mut [f32], usize),
-    x: &[f32],
-    panel: &[f32],
+    x: Rows<'_>,
+    panel: &[u32],
     bias: Option<&[f32]>,
     fetch: bool,
-    (inp, out): (usize, usize),
+    (depth, out): (usize, usize),
 ) {
     let mut start = [s.zero(); NV];
     for (v, start) in start.iter_mut().enumerate() {
         *start = bias.map_or(s.zero(), |bias| at(s, bias, (v * LANES).min(bias.len())));
     }
     let mut tile = [start; MR];
-    let x: [&[f32]; MR] = core::array::from_fn(|r| &x[r * inp..][..inp]);
-    let steps = &panel.as_chunks::<LANES>().0.as_chunks::<NV>().0[..inp];
+    let x: [&[u32]; MR] = core::array::from_fn(|r| &x.words[r * x.stride..][..depth]);
+    let steps = &panel.as_chunks::<LANES>().0.as_chunks::<NV>().0[..depth];
     for (k, step) in steps.iter().enumerate() {
         if fetch {
             for line in step {
@@ -239,12 +302,12 @@ fn tile<S: Simd, const MR: usize, const NV: usize>(
         }
         let columns = step.map(
             #[inline(always)]
-            |line| s.load(&line),
+            |line| s.load_u(&line),
         );
         for (row, x) in tile.iter_mut().zip(x) {
-            let factor = s.splat(x[k]);
+            let factor = s.splat_u(x[k]);
             for (cell, column) in row.iter_mut().zip(columns) {
-                *cell = s.mul_add(factor, column, *cell);
+                *cell = e.mul_add(s, factor, column, *cell);
             }
         }
     }
@@ -259,6 +322,7 @@ fn tile<S: Simd, const MR: usize, const NV: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isa::Kind;
     use crate::testing::{SUMS, close, values};
 
     const SIZES: [(usize, usize, usize); 8] = [
@@ -272,23 +336,61 @@ mod tests {
         (4, 0, 5),
     ];
 
-    fn packed(isa: Isa, w: &[f32], (inp, out): (usize, usize)) -> Vec<f32> {
-        let mut packed = vec![f32::NAN; len(inp, out)];
-        pack(isa, &mut packed, w, (inp, out));
+    /// Every way to compute a map of this size.
+    fn maps((inp, out): (usize, usize)) -> impl Iterator<Item = Linear> {
+        let of = move |isa| {
+            Precision::ALL.map(|precision| Linear {
+                isa,
+                precision,
+                inp,
+                out,
+            })
+        };
+        Isa::available().flat_map(of)
+    }
+
+    fn packed(map: &Linear, w: &[f32]) -> Vec<u32> {
+        let mut packed = vec![u32::MAX; len(map)];
+        pack(map, &mut packed, w);
         packed
+    }
+
+    fn all(map: &Linear, x: &[f32], packed: &[u32], bias: Option<&[f32]>, n: usize) -> Vec<f32> {
+        let mut y = vec![f32::NAN; n * map.out];
+        let mut scratch = vec![u32::MAX; scratch_len(map, n)];
+        let rows = rows(map, &mut scratch, x, n);
+        forward(map, (&mut y, 0..map.out), rows, packed, bias);
+        y
+    }
+
+    /// To the nearest bf16, ties to even, by its definition: whichever neighbour is nearer.
+    fn rounded(x: f32) -> f32 {
+        let below = f32::from_bits(x.to_bits() & 0xffff_0000);
+        let above = f32::from_bits((x.to_bits() & 0xffff_0000) + 0x1_0000);
+        let (down, up) = ((x - below).abs(), (above - x).abs());
+        let even = below.to_bits() & 0x1_0000 == 0;
+        if down < up || down == up && even {
+            below
+        } else {
+            above
+        }
     }
 
     #[test]
     fn fast_agrees_with_naive() {
-        for (isa, size) in Isa::available().flat_map(|isa| SIZES.map(|size| (isa, size))) {
-            let (n, inp, out) = size;
+        for (n, inp, out) in SIZES {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
-            let packed = packed(isa, &w, (inp, out));
-            for bias in [None, Some(bias.as_slice())] {
-                let (mut fast, mut slow) = (vec![f32::NAN; n * out], vec![0.0; n * out]);
-                forward(isa, &mut fast, &x, &packed, bias, size);
-                naive::forward(&mut slow, &x, &w, bias, size);
-                close(isa, "y", &fast, &slow, SUMS);
+            for map in maps((inp, out)) {
+                let operand = |x: &[f32]| match map.precision {
+                    Precision::F32 => x.to_vec(),
+                    Precision::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
+                };
+                let kept = packed(&map, &w);
+                for bias in [None, Some(bias.as_slice())] {
+                    let mut slow = vec![0.0; n * out];
+                    naive::forward(&mut slow, &operand(&x), &operand(&w), bias, (n, inp, out));
+                    close(map.isa, "y", &all(&map, &x, &kept, bias, n), &slow, SUMS);
+                }
             }
         }
     }
@@ -296,42 +398,54 @@ mod tests {
     /// One law of sums: what is decoded and what is trained agree to the bit.
     #[test]
     fn a_row_is_the_row_of_the_training_product() {
-        use crate::linear::{Linear, Operand, SCRATCH_LEN};
+        use crate::linear::{Operand, SCRATCH_LEN};
         let mut scratch = vec![0.0; SCRATCH_LEN];
-        for (isa, (n, inp, out)) in Isa::available().flat_map(|isa| SIZES.map(|size| (isa, size))) {
+        for (n, inp, out) in SIZES {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
-            let (mut here, mut there) = (vec![0.0; n * out], vec![0.0; n * out]);
-            let kept = packed(isa, &w, (inp, out));
-            forward(isa, &mut here, &x, &kept, Some(&bias), (n, inp, out));
-            let (precision, plain) = (crate::Precision::F32, Operand::Plain(&w));
+            for map in maps((inp, out)) {
+                let here = all(&map, &x, &packed(&map, &w), Some(&bias), n);
+                let (mut there, plain) = (vec![0.0; n * out], Operand::Plain(&w));
+                map.forward(&mut there, &mut scratch, &x, plain, Some(&bias), n);
+                assert_eq!(here, there, "{map:?}, {n} rows");
+            }
+        }
+    }
+
+    #[test]
+    fn bf16_is_the_same_wherever_multiply_adds_are_fused() {
+        let kinds = [Kind::Avx2, Kind::Avx512, Kind::Avx512Bf16];
+        let (n, inp, out) = (7, 75, 150);
+        let (x, w) = (values(n * inp, 1), values(out * inp, 2));
+        let of = |isa| {
             let map = Linear {
                 isa,
-                precision,
+                precision: Precision::Bf16,
                 inp,
                 out,
             };
-            map.forward(&mut there, &mut scratch, &x, plain, Some(&bias), n);
-            assert_eq!(here, there, "{isa:?}, {n} x {inp} x {out}");
-        }
+            all(&map, &x, &packed(&map, &w), None, n)
+        };
+        let all: Vec<Vec<f32>> = kinds.into_iter().filter_map(Isa::try_new).map(of).collect();
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
     }
 
     #[test]
     fn a_row_does_not_depend_on_the_rows_beside_it_nor_on_the_part() {
         let (n, inp, out) = (19, 37, 150);
         let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
-        for isa in Isa::available() {
-            let packed = packed(isa, &w, (inp, out));
-            let mut all = vec![0.0; n * out];
-            forward(isa, &mut all, &x, &packed, Some(&bias), (n, inp, out));
-            for (row, expected) in all.chunks(out).enumerate() {
-                let x = &x[row * inp..][..inp];
-                for split in [0, panel(isa), 2 * panel(isa)] {
+        for map in maps((inp, out)) {
+            let packed = packed(&map, &w);
+            let together = all(&map, &x, &packed, Some(&bias), n);
+            let mut scratch = vec![u32::MAX; scratch_len(&map, n)];
+            let ready = rows(&map, &mut scratch, &x, n);
+            for (row, expected) in together.chunks(out).enumerate() {
+                for split in [0, panel(map.isa), 2 * panel(map.isa)] {
                     let mut alone = vec![f32::NAN; out];
                     let (low, high) = alone.split_at_mut(split);
-                    for (y, outputs) in [(low, 0..split), (high, split..out)] {
-                        forward_part(isa, y, outputs, x, &packed, Some(&bias), (inp, out));
+                    for y in [(low, 0..split), (high, split..out)] {
+                        forward(&map, y, ready.part(row, 1), &packed, Some(&bias));
                     }
-                    assert_eq!(alone, expected, "{isa:?}, row {row}");
+                    assert_eq!(alone, expected, "{map:?}, row {row}");
                 }
             }
         }

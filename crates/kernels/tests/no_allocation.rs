@@ -85,11 +85,9 @@ fn kernels_do_not_allocate() {
     };
     let cache = attention::Cache::new(&options, n);
     let (mut memory, mut row) = (vec![0.0; cache.len()], vec![0.0; 24]);
-    let mut kept = vec![0.0; packed::len(c, out)];
+    let (mut kept, mut words) = (vec![0; c * (out + 16)], vec![0; n * (c + 16)]);
     for isa in Isa::available() {
         let count = allocations(|| {
-            packed::pack(isa, &mut kept, &w, (c, out));
-            packed::forward(isa, &mut y, &x, &kept, None, (n, c, out));
             cache.remember(&mut memory, &x, &options, 0);
             let memory = (&cache, memory.as_slice());
             attention::decode_one(isa, &mut row, &mut scratch, &x[..24], memory, &options, n);
@@ -100,6 +98,10 @@ fn kernels_do_not_allocate() {
                     inp: c,
                     out,
                 };
+                let kept = &mut kept[..packed::len(&map)];
+                packed::pack(&map, kept, &w);
+                let rows = packed::rows(&map, &mut words, &x, n);
+                packed::forward(&map, (&mut y, 0..out), rows, kept, None);
                 let panels = &mut panels[..map.panels_len(Direction::Forward)];
                 map.pack(Direction::Forward, panels, 0, &w);
                 let (packed, plain) = (Operand::Panels(panels), Operand::Plain(&w));

@@ -112,6 +112,9 @@ pub(crate) struct GenerateArgs {
     /// The seed of the choices; each run has its own where none is given
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// What operands of matrix products are rounded to [default: as the checkpoint was trained]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) precision: Option<PrecisionArg>,
     #[command(flatten)]
     pub(crate) sample: SampleArgs,
     #[command(flatten)]
@@ -132,6 +135,9 @@ pub(crate) struct InteractiveArgs {
     /// The seed of the choices; each run has its own where none is given
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// What operands of matrix products are rounded to [default: as the checkpoint was trained]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) precision: Option<PrecisionArg>,
     #[command(flatten)]
     pub(crate) sample: SampleArgs,
     #[command(flatten)]

@@ -6,7 +6,6 @@ use std::{
 };
 
 use gptlab_engine::cpu::Options;
-use gptlab_record::Precision;
 use serde::Serialize;
 
 use crate::{
@@ -29,8 +28,9 @@ struct Sample {
 
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "generate")?;
-    let options = engines::options(&args.machine, Precision::F32)?;
+    engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
+    let options = engines::to_write(&args.machine, args.precision, &loaded)?;
     let samples = args.samples.unwrap_or(1);
     write(
         &loaded,

@@ -3,7 +3,6 @@
 use std::io;
 
 use gptlab_engine::cpu::Options;
-use gptlab_record::Precision;
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{
@@ -21,8 +20,9 @@ const PROMPT: &str = "prompt> ";
 
 pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "interactive")?;
-    let options = engines::options(&args.machine, Precision::F32)?;
+    engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
+    let options = engines::to_write(&args.machine, args.precision, &loaded)?;
     talk(&loaded, &args.sample, options, args.seed, printer)
 }
 

@@ -133,7 +133,7 @@ fn help_of_every_command_tells_every_flag() {
             assert!(help.contains(flag), "{command} --help has no {flag}");
         }
     };
-    let writing = "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --threads --isa --config";
+    let writing = "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --precision --threads --isa --config";
     has("generate", &format!("{writing} --samples --json"));
     has("interactive", writing);
     has(

@@ -190,3 +190,37 @@ fn micro_prints_what_the_one_file_program_prints() {
     );
     assert!(!lab.path("runs").exists(), "nothing is left on disk");
 }
+
+/// A model writes as it was trained unless told otherwise. Logits of a model of noise are far apart only where
+/// its first weights are large.
+#[test]
+fn a_text_is_written_in_the_precision_of_the_model_or_the_one_that_is_typed() {
+    let lab = Lab::new();
+    let line = "--n-layer 2 --n-embd 32 --n-head 2 --block-size 16 --steps 2 --data data.txt --seed 1 --init-std 1";
+    for precision in ["f32", "bf16"] {
+        lab.ok(&format!(
+            "train {line} --precision {precision} --save {precision}.safetensors"
+        ));
+    }
+    let write = |command: &str, flags: &str| {
+        let line = format!("{command} --prompt the --max-tokens 200 --seed 1 {flags}");
+        lab.ok(&line).out
+    };
+    let own = write("generate bf16.safetensors", "");
+    let bf16 = write("generate bf16.safetensors", "--precision bf16");
+    let f32 = write("generate bf16.safetensors", "--precision f32");
+    assert!(own == bf16 && own != f32, "{own}\n{f32}");
+    let own = write("generate f32.safetensors", "");
+    let bf16 = write("generate f32.safetensors", "--precision bf16");
+    let f32 = write("generate f32.safetensors", "--precision f32");
+    assert!(own == f32 && own != bf16, "{own}\n{bf16}");
+    let seed = "train --load f32.safetensors --generate";
+    assert_eq!(write(seed, "--precision bf16"), bf16);
+    assert_eq!(write(seed, ""), f32);
+    let talk = |flags: &str| {
+        let line = format!("interactive f32.safetensors --max-tokens 200 --seed 1 {flags}");
+        lab.piped(&line, "the\n").out
+    };
+    assert_eq!(talk(""), f32);
+    assert_eq!(talk("--precision bf16"), bf16);
+}

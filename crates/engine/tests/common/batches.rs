@@ -44,6 +44,14 @@ pub(crate) fn weights(graph: &Graph, seed: u64) -> Vec<f32> {
     weights
 }
 
+/// `weights`, each moved by up to half of `rounding`.
+pub(crate) fn sway(weights: &[f32], rounding: f64) -> Vec<f64> {
+    let stream = Stream::new(1, "sway", 0);
+    let factor = |i| 1.0 + rounding * (stream.uniform_at(i) - 0.5);
+    let weights = weights.iter().zip(0..);
+    weights.map(|(w, i)| f64::from(*w) * factor(i)).collect()
+}
+
 /// Numbers from N(0, `std`²).
 pub(crate) fn noise(n: usize, std: f64, seed: u64) -> Vec<f32> {
     let stream = Stream::new(seed, "noise", 0);

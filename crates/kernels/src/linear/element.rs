@@ -3,7 +3,7 @@
 use crate::simd::{Simd, at};
 
 /// How f32 numbers become words and words are multiplied. A value proves that the processor can.
-pub(super) trait Element<S: Simd>: Copy {
+pub(crate) trait Element<S: Simd>: Copy {
     /// Steps of the sum in a word.
     const STEPS: usize;
     /// Whether f32 numbers are words as they are.
@@ -19,7 +19,7 @@ pub(super) trait Element<S: Simd>: Copy {
 
 /// A word is a number.
 #[derive(Clone, Copy)]
-pub(super) struct Single;
+pub(crate) struct Single;
 
 impl<S: Simd> Element<S> for Single {
     const STEPS: usize = 1;
@@ -44,7 +44,7 @@ impl<S: Simd> Element<S> for Single {
 /// A word is a number rounded to bf16: products of bf16 for processors that have none. The same steps in the
 /// same order as [`Pairs`], each rounded once where the multiply-add is fused.
 #[derive(Clone, Copy)]
-pub(super) struct Rounded;
+pub(crate) struct Rounded;
 
 impl<S: Simd> Element<S> for Rounded {
     const STEPS: usize = 1;
@@ -84,7 +84,7 @@ fn round<S: Simd>(s: S, x: S::F) -> S::U {
 /// adds their products. It takes subnormal numbers for zero.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Pairs(pub(super) crate::simd::avx512::Bf16);
+pub(crate) struct Pairs(pub(crate) crate::simd::avx512::Bf16);
 
 #[cfg(target_arch = "x86_64")]
 impl Element<crate::simd::avx512::Avx512> for Pairs {
@@ -142,4 +142,4 @@ macro_rules! products {
         }
     };
 }
-pub(super) use products;
+pub(crate) use products;

@@ -115,7 +115,7 @@ impl Ahead {
 }
 
 /// The words of f32 numbers.
-pub(super) fn bits(x: &[f32]) -> &[u32] {
+pub(crate) fn bits(x: &[f32]) -> &[u32] {
     // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is a u32.
     unsafe { core::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
 }
@@ -201,7 +201,7 @@ fn copy_single<S: Simd, E: Element<S>>((s, e): (S, E), words: &mut [u32], even: 
 
 /// `rows` rows of steps side by side as rows of words, `to_stride` words apart.
 #[inline(always)]
-pub(super) fn copy_along<S: Simd, E: Element<S>>(
+pub(crate) fn copy_along<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     to: &mut [u32],
     to_stride: usize,

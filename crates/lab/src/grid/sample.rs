@@ -1,6 +1,9 @@
 //! A few lines by a finished model, for the table and the report.
 
-use gptlab_engine::{cpu::Generator, sample::Sampling};
+use gptlab_engine::{
+    cpu::{Generator, Options, Precision},
+    sample::Sampling,
+};
 use gptlab_model::random::Stream;
 use gptlab_train::Resolved;
 
@@ -17,7 +20,14 @@ pub(super) fn write(
 ) -> Option<String> {
     let tokenizer = &resolved.tokenizer;
     let sampling = Sampling::new(TEMPERATURE, Some(TOP_K), None).ok()?;
-    let mut generator = Generator::new(resolved.graph.clone(), weights).ok()?;
+    let options = Options {
+        precision: match resolved.experiment.hyper.precision {
+            gptlab_record::Precision::F32 => Precision::F32,
+            gptlab_record::Precision::Bf16 => Precision::Bf16,
+        },
+        ..Options::of_threads(1)
+    };
+    let mut generator = Generator::with_options(resolved.graph.clone(), weights, options).ok()?;
     generator.begin(&tokenizer.prompt(prompt).ok()?).ok()?;
     let draws = Stream::new(seed, "sample", 0);
     let mut text = prompt.to_owned();

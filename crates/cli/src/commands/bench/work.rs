@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Text, TokenizerKind};
-use gptlab_engine::cpu::{Isa, Options};
+use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
 
 use super::workloads::{Shape, Task, Workload};
@@ -57,7 +57,8 @@ impl Work {
         let bytes = match self.task {
             Task::Windows { .. } | Task::Names { .. } => training_bytes(parameters),
             Task::Generate { texts, .. } => {
-                decoding_bytes(&graph, self.shape.block_size - 1, texts)
+                let size = weight_bytes(self.options.precision);
+                decoding_bytes(&graph, self.shape.block_size - 1, texts, size)
             }
         };
         Ok(Cost {
@@ -113,14 +114,22 @@ fn training_bytes(parameters: usize) -> f64 {
 
 /// The least that `new` tokens of each of `texts` move: every weight of a product read once a position, for
 /// all texts, and every key and value once, for one.
-fn decoding_bytes(graph: &Graph, new: usize, texts: usize) -> f64 {
+fn decoding_bytes(graph: &Graph, new: usize, texts: usize, weight_bytes: f64) -> f64 {
     let flops = |tokens: usize| Counts::of(graph, tokens).forward_flops as f64;
     // A weight is two operations a token, a key and its value four a pair: flops(1) = 2 w + 4 a, and
     // flops(2) = 4 w + 12 a.
     let weights = (3.0 * flops(1) - flops(2)) / 2.0;
     let read_once = new as f64 * weights;
     let own = flops(new) / 2.0 - read_once;
-    4.0 * (read_once + texts as f64 * own)
+    weight_bytes * read_once + 4.0 * texts as f64 * own
+}
+
+/// Bytes of a weight as decoding keeps it.
+fn weight_bytes(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 4.0,
+        Precision::Bf16 => 2.0,
+    }
 }
 
 /// Where batches come from.
@@ -220,9 +229,10 @@ mod tests {
     #[test]
     fn bytes_of_decoding_are_those_read() {
         let weights = 4.0 * 12.0 * 128.0 * 128.0 + 65.0 * 128.0;
-        let own = 4.0 * 2.0 * 128.0 * 255.0 * 256.0 / 2.0;
-        assert_eq!(cost("generate").bytes, 4.0 * (255.0 * weights + own));
-        let many = 4.0 * (255.0 * weights + 64.0 * own);
+        let own = 4.0 * 4.0 * 2.0 * 128.0 * 255.0 * 256.0 / 2.0;
+        assert_eq!(cost("generate").bytes, 4.0 * 255.0 * weights + own);
+        assert_eq!(cost("generate-bf16").bytes, 2.0 * 255.0 * weights + own);
+        let many = 4.0 * 255.0 * weights + 64.0 * own;
         assert_eq!(cost("generate-batch").bytes, many);
     }
 

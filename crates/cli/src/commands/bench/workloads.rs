@@ -128,6 +128,11 @@ const GPT2_BATCH: Task = Task::Windows {
     batch: 1,
 };
 
+const ONE_TEXT: Task = Task::Generate {
+    vocab_size: CHARACTERS,
+    texts: 1,
+};
+
 const fn training(name: &'static str, switches: &'static [&'static str]) -> Peer {
     Peer {
         name,
@@ -206,6 +211,12 @@ const DECODERS: &[Peer] = &[
         &["--attention", "sdpa", "--threads", "2"],
     ),
 ];
+
+/// In f32, whatever we decode in.
+const ONE_TEXT_RIVALS: Rivals = Rivals::Best {
+    goal: Some(10.0),
+    of: DECODERS,
+};
 
 /// The fastest microgpt engine. Measured once, on the machine that the table's legend names.
 const fn hand_vectorised(seconds: f64) -> Rivals {
@@ -317,15 +328,17 @@ pub(super) const ALL: &[Workload] = &[
         name: "generate",
         summary: "one text of gpt2-mini, one core",
         shape: MINI,
-        task: Task::Generate {
-            vocab_size: CHARACTERS,
-            texts: 1,
-        },
+        task: ONE_TEXT,
         precision: Precision::F32,
-        rivals: Rivals::Best {
-            goal: Some(10.0),
-            of: DECODERS,
-        },
+        rivals: ONE_TEXT_RIVALS,
+    },
+    Workload {
+        name: "generate-bf16",
+        summary: "the same in bf16 (PyTorch in f32)",
+        shape: MINI,
+        task: ONE_TEXT,
+        precision: Precision::Bf16,
+        rivals: ONE_TEXT_RIVALS,
     },
     Workload {
         name: "generate-batch",

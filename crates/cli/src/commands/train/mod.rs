@@ -8,7 +8,6 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
-use gptlab_record::Precision;
 use gptlab_train::{Outcome as Ending, Run};
 
 use crate::{
@@ -38,7 +37,7 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
 /// The seed's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--generate")?;
-    let options = engines::options(&args.machine, Precision::F32)?;
+    let options = engines::to_write(&args.machine, args.run.precision, &loaded)?;
     let (json, seed) = (args.json.json, args.run.seed);
     generate::write(&loaded, &args.sample, options, seed, 1, json, printer)
 }
@@ -46,7 +45,7 @@ fn write(args: &TrainArgs, printer: Printer) -> Outcome {
 /// The seed's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--interactive")?;
-    let options = engines::options(&args.machine, Precision::F32)?;
+    let options = engines::to_write(&args.machine, args.run.precision, &loaded)?;
     interactive::talk(&loaded, &args.sample, options, args.run.seed, printer)
 }
 
@@ -61,8 +60,7 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
 }
 
 fn train(args: &TrainArgs, printer: Printer) -> Outcome {
-    engines::threads(&args.machine)?;
-    engines::isa(&args.machine)?;
+    engines::check(&args.machine)?;
     let Begun { resolved, targets } = begin::begin(args)?;
     let options = engines::options(&args.machine, resolved.experiment.hyper.precision)?;
     let (folder, goes_on) = (targets.folder.clone(), resolved.first_step() > 0);

@@ -1,6 +1,6 @@
 //! What all texts share, and what each has of its own.
 
-use gptlab_kernels::attention::Cache;
+use gptlab_kernels::{attention::Cache, packed};
 use gptlab_model::Graph;
 
 use super::{
@@ -49,9 +49,9 @@ impl Decoder {
         check_len(graph.params().total(), weights.len())?;
         let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());
         let causal = attentions.all(|(_, a)| a.causal);
-        let weights = Weights::new(&graph, weights, options.isa);
         let layout = Layout::new(&graph);
         let program = Program::new(graph, options);
+        let weights = Weights::new(&program, weights);
         let most = program.graph.block_size();
         let caches = program.graph.nodes().iter().enumerate().map(|(i, node)| {
             let (_, op) = node.attention().filter(|_| causal)?;
@@ -78,6 +78,14 @@ impl Decoder {
     pub(super) fn vocab_size(&self) -> usize {
         let graph = &self.program.graph;
         graph.node(graph.logits()).width
+    }
+
+    /// The words of scratch that `rows` rows of any product need.
+    pub(super) fn most_words(&self, rows: usize) -> usize {
+        let nodes = self.program.graph.nodes().iter().enumerate();
+        let products = nodes.filter(|(_, node)| node.linear().is_some());
+        let words = products.map(|(i, _)| packed::scratch_len(&self.program.map(i), rows));
+        words.max().unwrap_or(0)
     }
 
     pub(super) fn check(&self, prompt: &[u32]) -> Result<(), PromptError> {

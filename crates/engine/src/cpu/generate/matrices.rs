@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use gptlab_kernels::{Isa, packed};
-use gptlab_model::{Graph, NormOp, Op, ParamId};
+use gptlab_kernels::packed;
+use gptlab_model::{NormOp, Op, ParamId};
 
-use crate::cpu::memory::Aligned;
+use crate::cpu::{memory::Aligned, program::Program};
 
 /// A model's weights.
 #[derive(Debug)]
 pub(super) struct Weights {
     /// The matrices of linear maps, in the order in which a token meets them.
-    packed: Aligned<f32>,
+    packed: Aligned<u32>,
     /// By node: where its matrix lies among the packed ones.
     matrices: Vec<Range<usize>>,
     /// Everything that is not multiplied by: embeddings, gains, biases.
@@ -22,8 +22,9 @@ pub(super) struct Weights {
 
 impl Weights {
     /// From `flat`, in table order.
-    pub(super) fn new(graph: &Graph, flat: &[f32], isa: Isa) -> Self {
-        let (matrices, len) = matrices(graph);
+    pub(super) fn new(program: &Program, flat: &[f32]) -> Self {
+        let graph = &program.graph;
+        let (matrices, len) = matrices(program);
         let mut packed = Aligned::zeroed(len);
         let (mut plain, mut places) = (Vec::new(), vec![0..0; graph.params().iter().len()]);
         let mut keep = |id: &ParamId| {
@@ -31,11 +32,10 @@ impl Weights {
             plain.extend_from_slice(&flat[graph.params().get(*id).range()]);
             places[id.index()] = start..plain.len();
         };
-        for (node, place) in graph.nodes().iter().zip(&matrices) {
-            if let Op::Linear { x, weight, .. } = &node.op {
-                let size = (graph.node(*x).width, node.width);
+        for (i, (node, place)) in graph.nodes().iter().zip(&matrices).enumerate() {
+            if let Op::Linear { weight, .. } = &node.op {
                 let w = &flat[graph.params().get(*weight).range()];
-                packed::pack(isa, &mut packed[place.clone()], w, size);
+                packed::pack(&program.map(i), &mut packed[place.clone()], w);
             }
             plain_params(&node.op).iter().for_each(&mut keep);
         }
@@ -47,7 +47,7 @@ impl Weights {
         }
     }
 
-    pub(super) fn matrix(&self, node: usize) -> &[f32] {
+    pub(super) fn matrix(&self, node: usize) -> &[u32] {
         &self.packed[self.matrices[node].clone()]
     }
 
@@ -57,12 +57,13 @@ impl Weights {
 }
 
 /// Where each node's matrix goes, and how long they are together.
-fn matrices(graph: &Graph) -> (Vec<Range<usize>>, usize) {
+fn matrices(program: &Program) -> (Vec<Range<usize>>, usize) {
     let mut end = 0;
-    let places = graph.nodes().iter().map(|node| {
+    let nodes = program.graph.nodes().iter().enumerate();
+    let places = nodes.map(|(i, node)| {
         let start = end;
-        if let Op::Linear { x, .. } = &node.op {
-            end += packed::len(graph.node(*x).width, node.width);
+        if let Op::Linear { .. } = &node.op {
+            end += packed::len(&program.map(i));
         }
         start..end
     });

@@ -71,6 +71,8 @@ pub(super) struct Work {
     pub(super) threads: usize,
     arena: Aligned<f32>,
     scratch: Vec<f32>,
+    /// What a product multiplies, where that is rounded.
+    words: Vec<u32>,
     /// What kernels leave for a backward that never comes.
     stats: Vec<f32>,
     logits: Vec<f32>,
@@ -99,6 +101,8 @@ impl Work {
             Rows::Step(_) => attention::decode_scratch_len(decoder.program.graph.block_size()),
         });
         grow(&mut self.scratch, scratch.max().unwrap_or(0));
+        let words = decoder.most_words(rows.len());
+        self.words.resize(words.max(self.words.len()), 0);
     }
 }
 
@@ -142,7 +146,7 @@ impl Decoder {
             }
             Op::Linear { x, bias, .. } => {
                 let [y, x] = parts(arena, [y, at(x.index())]);
-                self.linear(node, *bias, y, x, work.threads, n);
+                self.linear((node, *bias), y, x, (work.threads, &mut work.words), n);
             }
             Op::HeadNorm { x, heads, head_dim } => {
                 carry_over(arena, &y, at(x.index()));
@@ -200,29 +204,29 @@ impl Decoder {
     /// A product, shared between threads where it is long enough: outputs of one row, rows of many.
     fn linear(
         &self,
-        node: usize,
-        bias: Option<ParamId>,
+        (node, bias): (usize, Option<ParamId>),
         y: &mut [f32],
         x: &[f32],
-        threads: usize,
+        (threads, scratch): (usize, &mut [u32]),
         n: usize,
     ) {
-        let (inp, out) = (x.len() / n, y.len() / n);
+        let (map, w) = (self.program.map(node), self.weights.matrix(node));
         let bias = bias.map(|b| self.weights.plain(b));
-        let (isa, w) = (self.isa(), self.weights.matrix(node));
-        if threads <= 1 || n * inp * out < SHARED {
-            packed::forward(isa, y, x, w, bias, (n, inp, out));
+        let x = packed::rows(&map, scratch, x, n);
+        if threads <= 1 || n * map.inp * map.out < SHARED {
+            packed::forward(&map, (y, 0..map.out), x, w, bias);
         } else if n == 1 {
-            let panel = packed::panel(isa);
-            let part = out.div_ceil(threads).next_multiple_of(panel);
+            let panel = packed::panel(map.isa);
+            let part = map.out.div_ceil(threads).next_multiple_of(panel);
             y.par_chunks_mut(part).enumerate().for_each(|(i, y)| {
                 let outputs = i * part..i * part + y.len();
-                packed::forward_part(isa, y, outputs, x, w, bias, (inp, out));
+                packed::forward(&map, (y, outputs), x, w, bias);
             });
         } else {
-            let rows = y.par_chunks_mut(ROWS * out).zip(x.par_chunks(ROWS * inp));
-            rows.for_each(|(y, x)| {
-                packed::forward(isa, y, x, w, bias, (y.len() / out, inp, out));
+            let parts = y.par_chunks_mut(ROWS * map.out).enumerate();
+            parts.for_each(|(i, y)| {
+                let x = x.part(i * ROWS, y.len() / map.out);
+                packed::forward(&map, (y, 0..map.out), x, w, bias);
             });
         }
     }
@@ -270,7 +274,8 @@ impl Decoder {
         let x = &work.arena[self.layout.value(x, rows.len())];
         let x = &x[asked.start * width..asked.end * width];
         let y = &mut work.logits[..asked.len() * self.vocab_size()];
-        self.linear(node, None, y, x, work.threads, asked.len());
+        let scratch = (work.threads, work.words.as_mut_slice());
+        self.linear((node, None), y, x, scratch, asked.len());
     }
 }
 
