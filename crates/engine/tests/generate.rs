@@ -3,6 +3,13 @@
 
 mod common;
 
+use std::{
+    hint,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
 use common::{
     batches, engines,
     specs::{self, Case, Grid},
@@ -14,7 +21,7 @@ use gptlab_engine::{
     sample::{Ranking, Sampling},
 };
 use gptlab_kernels::Isa;
-use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Sublayer, random::Stream};
+use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Preset, Sublayer, random::Stream};
 
 /// What the oracle says follows the last `block_size` of `tokens`.
 fn expected(oracle: &mut dyn Engine, model: &Model, tokens: &[u32]) -> Vec<f64> {
@@ -261,6 +268,121 @@ fn a_large_model_writes_the_same_on_any_number_of_threads() {
             .all(|threads| tell(threads) == expected)
     );
     among_many_as_alone(&case, Isa::detect(), &[2], &[3]);
+}
+
+/// A small model that is worth sharing: two layers of `preset` with `heads` and `kv_heads`.
+fn worth_sharing(preset: Preset, heads: usize, kv_heads: usize) -> Case {
+    let mut spec = preset.spec();
+    (spec.n_embd, spec.block_size) = (128, 12);
+    spec.layers.truncate(2);
+    for sublayer in spec.layers.iter_mut().flatten() {
+        match sublayer {
+            Sublayer::Attention(attention) => {
+                (attention.heads, attention.kv_heads) = (heads, kv_heads);
+            }
+            Sublayer::Mlp(_) => {}
+        }
+    }
+    Case::new("shared", &spec, 70).expect("sizes that divide")
+}
+
+/// Heads that begin where panels do and heads that do not, more threads than heads of keys, prompts and contexts of
+/// all lengths.
+#[test]
+fn one_text_is_the_same_on_any_number_of_threads() {
+    for (preset, heads, kv_heads) in [
+        (Preset::Gpt2Mini, 4, 4),
+        (Preset::Gpt2Mini, 8, 8),
+        (Preset::Modern, 4, 2),
+    ] {
+        let case = worth_sharing(preset, heads, kv_heads);
+        let weights = batches::weights(&case.graph, 1);
+        let both = [Precision::F32, Precision::Bf16].into_iter();
+        for options in both.flat_map(every_isa) {
+            let make = |threads| {
+                let options = Options { threads, ..options };
+                Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
+            };
+            let mut single = make(1);
+            for threads in [2, 3, 5] {
+                let mut generator = make(threads);
+                for i in 0..4 {
+                    let tale = Tale::new(i, 12, 70);
+                    let expected = alone(tale.clone(), &mut single);
+                    let mut tales = [tale.clone()];
+                    generator.write_all(&mut tales).expect("a prompt");
+                    let what = format!("{preset:?}, {heads} heads, {threads} threads, text {i}");
+                    assert!(tales == [expected], "{what}, {options:?}");
+                    assert!(
+                        alone(tale, &mut generator) == tales[0],
+                        "{what}, {options:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A text that dawdles between its tokens: not at all, a little, or until its helpers sleep.
+struct Dawdler(Tale);
+
+impl Writer for Dawdler {
+    fn prompt(&self) -> &[u32] {
+        self.0.prompt()
+    }
+
+    fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        let index = 1 << 20 | self.0.seen.len() as u64;
+        match self.0.draws.below_at(index, 40) {
+            0 => thread::sleep(Duration::from_micros(300)),
+            1..10 => thread::yield_now(),
+            10..20 => (0..self.0.draws.below_at(2 * index, 2000)).for_each(|_| hint::spin_loop()),
+            _ => {}
+        }
+        self.0.next(logits)
+    }
+}
+
+/// Thousands of tokens while other threads want the cores, now and then: helpers are late in every way.
+#[test]
+fn one_text_is_the_same_however_late_its_helpers_are() {
+    let mut spec = worth_sharing(Preset::Gpt2Mini, 4, 4).model.spec().clone();
+    spec.block_size = 40;
+    let case = Case::new("stress", &spec, 70).expect("sizes that divide");
+    let weights = batches::weights(&case.graph, 1);
+    let make = |threads| {
+        let options = Options::of_threads(threads);
+        Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
+    };
+    let tale = |i| Tale {
+        most: 38,
+        prompt: vec![i % 70],
+        ..Tale::new(i, 40, 70)
+    };
+    let mut single = make(1);
+    let expected: Vec<Tale> = (0..40).map(|i| alone(tale(i), &mut single)).collect();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for hog in 0..2 {
+            let over = &over;
+            scope.spawn(move || {
+                let draws = Stream::new(7, "hogs", hog);
+                for i in (0..).take_while(|_| !over.load(Ordering::Relaxed)) {
+                    (0..draws.below_at(i, 200_000)).for_each(|_| hint::spin_loop());
+                    thread::sleep(Duration::from_micros(draws.below_at(i, 3_000) as u64));
+                }
+            });
+        }
+        for threads in [2, 3] {
+            let generator = make(threads);
+            for (expected, i) in expected.iter().zip(0..) {
+                let mut texts = [Dawdler(tale(i))];
+                generator.write_all(&mut texts).expect("a prompt");
+                assert!(texts[0].0 == *expected, "{threads} threads, text {i}");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

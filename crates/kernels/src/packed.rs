@@ -233,16 +233,30 @@ fn every_panel<S: Simd, E: Element<S>, const NV: usize>(
     depth: usize,
 ) {
     let (first, stride) = (outputs.start, outputs.len());
-    for outputs in panels(NV * LANES, outputs) {
-        let width = outputs.len().next_multiple_of(LANES);
-        let panel = &packed[outputs.start * depth..][..width * depth];
+    let mut rest = outputs;
+    while !rest.is_empty() {
+        // One row keeps few sums in flight: two panels side by side keep twice as many.
+        let panel = NV * LANES;
+        let width = if x.n == 1 && rest.len() >= 2 * panel {
+            2 * panel
+        } else if rest.len() >= panel {
+            panel
+        } else {
+            rest.len().min(LANES)
+        };
+        let outputs = rest.start..rest.start + width;
+        rest.start = outputs.end;
+        let len = width.next_multiple_of(LANES) * depth;
+        let panels = &packed[outputs.start * depth..][..len];
         let bias = bias.map(|bias| &bias[outputs.clone()]);
         let y = &mut y[outputs.start - first..];
-        let size = (depth, outputs.len());
-        if width == NV * LANES {
-            every_row::<S, E, NV>((s, e), (y, stride), x, panel, bias, size);
+        let size = (depth, width);
+        if width == 2 * panel {
+            tile::<S, E, 1, NV, 2>((s, e), (y, stride), x, panels, bias, true, size);
+        } else if width == panel {
+            every_row::<S, E, NV>((s, e), (y, stride), x, panels, bias, size);
         } else {
-            every_row::<S, E, 1>((s, e), (y, stride), x, panel, bias, size);
+            every_row::<S, E, 1>((s, e), (y, stride), x, panels, bias, size);
         }
     }
 }
@@ -265,56 +279,71 @@ fn every_row<S: Simd, E: Element<S>, const NV: usize>(
         let y = (&mut y[row * stride..], stride);
         let x = x.part(row, rows);
         match rows {
-            1 => tile::<S, E, 1, NV>((s, e), y, x, panel, bias, fetch, size),
-            2 => tile::<S, E, 2, NV>((s, e), y, x, panel, bias, fetch, size),
-            3 => tile::<S, E, 3, NV>((s, e), y, x, panel, bias, fetch, size),
-            4 => tile::<S, E, 4, NV>((s, e), y, x, panel, bias, fetch, size),
-            5 => tile::<S, E, 5, NV>((s, e), y, x, panel, bias, fetch, size),
-            _ => tile::<S, E, ROWS, NV>((s, e), y, x, panel, bias, fetch, size),
+            1 => tile::<S, E, 1, NV, 1>((s, e), y, x, panel, bias, fetch, size),
+            2 => tile::<S, E, 2, NV, 1>((s, e), y, x, panel, bias, fetch, size),
+            3 => tile::<S, E, 3, NV, 1>((s, e), y, x, panel, bias, fetch, size),
+            4 => tile::<S, E, 4, NV, 1>((s, e), y, x, panel, bias, fetch, size),
+            5 => tile::<S, E, 5, NV, 1>((s, e), y, x, panel, bias, fetch, size),
+            _ => tile::<S, E, ROWS, NV, 1>((s, e), y, x, panel, bias, fetch, size),
         }
         row += rows;
     }
 }
 
-/// `MR` rows of x against a panel of `NV` vectors of outputs.
+/// `MR` rows of x against `NP` panels of `NV` vectors of outputs each.
 #[inline(always)]
-fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
+fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize, const NP: usize>(
     (s, e): (S, E),
     (y, stride): (&mut [f32], usize),
     x: Rows<'_>,
-    panel: &[u32],
+    panels: &[u32],
     bias: Option<&[f32]>,
     fetch: bool,
     (depth, out): (usize, usize),
 ) {
-    let mut start = [s.zero(); NV];
-    for (v, start) in start.iter_mut().enumerate() {
-        *start = bias.map_or(s.zero(), |bias| at(s, bias, (v * LANES).min(bias.len())));
+    let mut start = [[s.zero(); NV]; NP];
+    for (p, start) in start.iter_mut().enumerate() {
+        for (v, start) in start.iter_mut().enumerate() {
+            let first = (p * NV + v) * LANES;
+            *start = bias.map_or(s.zero(), |bias| at(s, bias, first.min(bias.len())));
+        }
     }
     let mut tile = [start; MR];
     let x: [&[u32]; MR] = core::array::from_fn(|r| &x.words[r * x.stride..][..depth]);
-    let steps = &panel.as_chunks::<LANES>().0.as_chunks::<NV>().0[..depth];
-    for (k, step) in steps.iter().enumerate() {
-        if fetch {
-            for line in step {
-                prefetch(line.as_ptr().wrapping_byte_add(AHEAD));
+    let lines = panels.as_chunks::<LANES>().0.as_chunks::<NV>().0;
+    let panels: [&[[[u32; LANES]; NV]]; NP] =
+        core::array::from_fn(|p| &lines[p * depth..][..depth]);
+    let beyond = (NP - 1) * depth * NV * LANES * 4;
+    for k in 0..depth {
+        let ahead = if (k + AHEAD / (NV * LANES * 4)) < depth {
+            AHEAD
+        } else {
+            AHEAD + beyond
+        };
+        let mut columns = [[s.splat_u(0); NV]; NP];
+        for (columns, panel) in columns.iter_mut().zip(panels) {
+            for (column, line) in columns.iter_mut().zip(&panel[k]) {
+                if fetch {
+                    prefetch(line.as_ptr().wrapping_byte_add(ahead));
+                }
+                *column = s.load_u(line);
             }
         }
-        let columns = step.map(
-            #[inline(always)]
-            |line| s.load_u(&line),
-        );
         for (row, x) in tile.iter_mut().zip(x) {
             let factor = s.splat_u(x[k]);
-            for (cell, column) in row.iter_mut().zip(columns) {
-                *cell = e.mul_add(s, factor, column, *cell);
+            for (row, columns) in row.iter_mut().zip(columns) {
+                for (cell, column) in row.iter_mut().zip(columns) {
+                    *cell = e.mul_add(s, factor, column, *cell);
+                }
             }
         }
     }
     for (r, row) in tile.iter().enumerate() {
         let y = &mut y[r * stride..][..out];
-        for (y, cell) in y.chunks_mut(LANES).zip(row) {
-            s.store_partial(*cell, y);
+        for (y, row) in y.chunks_mut(NV * LANES).zip(row) {
+            for (y, cell) in y.chunks_mut(LANES).zip(row) {
+                s.store_partial(*cell, y);
+            }
         }
     }
 }

@@ -9,18 +9,28 @@
 //! written alone or among others, and for any number of threads.
 
 mod decoder;
+mod exchange;
 mod layout;
 mod many;
 mod matrices;
+mod memory;
+mod pace;
 mod rows;
+mod shares;
+mod team;
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use gptlab_model::Graph;
 
 use self::{
     decoder::{Decoder, Stream},
     rows::Work,
+    shares::Shares,
+    team::Team,
 };
 use super::{Isa, Options, crew::Crew};
 use crate::{
@@ -33,13 +43,23 @@ pub use many::Writer;
 /// Continues token sequences with a model's weights.
 #[derive(Debug)]
 pub struct Generator {
-    decoder: Decoder,
+    hands: Hands,
     stream: Stream,
     work: Work,
     ranking: Ranking,
+}
+
+/// A model made ready to decode, and the threads that do it.
+#[derive(Debug)]
+struct Hands {
+    decoder: Arc<Decoder>,
     /// How many threads write many texts, or read a large model.
     threads: usize,
     crew: Crew,
+    /// How threads share one text; `None` where one is as fast.
+    shares: Option<Arc<Shares>>,
+    /// Those who do: started with the first token, for one text at a time.
+    team: Mutex<Option<Team>>,
 }
 
 /// A prompt that cannot be continued.
@@ -81,8 +101,8 @@ impl Generator {
         Self::with_options(graph, weights, Options { isa, ..options })
     }
 
-    /// The same with the threads and instructions of `options`. One text uses threads only where a model is so
-    /// large that reading it takes longer than agreeing on who reads what.
+    /// The same with the threads and instructions of `options`. One text is shared between
+    /// threads where its products are so large that reading them takes longer than agreeing on who reads what.
     ///
     /// # Errors
     /// As [`Generator::new`], or when threads cannot be started.
@@ -91,15 +111,21 @@ impl Generator {
         weights: &[f32],
         options: Options,
     ) -> Result<Self, ImportError> {
-        let crew = Crew::new(options.threads)?;
+        let shares = Shares::new(&graph, options.isa, options.threads);
         let decoder = Decoder::new(graph, weights, options)?;
+        let hands = Hands {
+            crew: Crew::new(options.threads)?,
+            // The products of a large model are cut one by one: no cache holds a thread's share of all of them.
+            shares: shares.filter(|_| !decoder.is_large()).map(Arc::new),
+            decoder: Arc::new(decoder),
+            threads: options.threads.max(1),
+            team: Mutex::default(),
+        };
         Ok(Self {
-            stream: decoder.stream(),
+            stream: hands.stream(),
             work: Work::default(),
             ranking: Ranking::default(),
-            threads: options.threads.max(1),
-            crew,
-            decoder,
+            hands,
         })
     }
 
@@ -108,7 +134,7 @@ impl Generator {
     /// # Errors
     /// When the prompt is empty or holds a token the vocabulary does not.
     pub fn begin(&mut self, prompt: &[u32]) -> Result<(), PromptError> {
-        self.decoder.check(prompt)?;
+        self.hands.decoder.check(prompt)?;
         self.stream.begin(prompt);
         Ok(())
     }
@@ -131,8 +157,33 @@ impl Generator {
 
     /// Brings the logits up to date with the context.
     fn run(&mut self) {
-        let (decoder, work) = (&self.decoder, &mut self.work);
-        let streams = &mut [&mut self.stream];
+        self.hands.next(&mut self.work, &mut self.stream);
+    }
+}
+
+impl Hands {
+    /// A text of which there is nothing yet, to be written by all threads.
+    fn stream(&self) -> Stream {
+        let parts = self.shares.as_ref().map_or(1, |shares| shares.members);
+        self.decoder.stream(parts)
+    }
+
+    /// Brings the logits of a text up to date, a single token with all threads.
+    fn next(&self, work: &mut Work, stream: &mut Stream) {
+        let decoder = &*self.decoder;
+        if stream.is_behind()
+            && decoder.goes_by_step(stream)
+            && let Some(shares) = &self.shares
+            && let Ok(mut team) = self.team.try_lock()
+        {
+            if team.is_none() {
+                *team = Team::new(&self.decoder, shares);
+            }
+            if team.as_mut().is_some_and(|team| team.step(work, stream)) {
+                return;
+            }
+        }
+        let streams = &mut [stream];
         match self.crew.pool() {
             Some(pool) if decoder.is_large() => {
                 work.threads = self.threads;

@@ -38,7 +38,7 @@ pub(super) enum Task {
     Windows { vocab_size: usize, batch: usize },
     /// Trains on `batch` names of the built-in ones, on one core.
     Names { batch: usize },
-    /// Continues `texts` one-token prompts up to the context; one text on one core.
+    /// Continues `texts` one-token prompts up to the context.
     Generate { vocab_size: usize, texts: usize },
 }
 
@@ -326,7 +326,7 @@ pub(super) const ALL: &[Workload] = &[
     },
     Workload {
         name: "generate",
-        summary: "one text of gpt2-mini, one core",
+        summary: "one text of gpt2-mini",
         shape: MINI,
         task: ONE_TEXT,
         precision: Precision::F32,
@@ -387,7 +387,7 @@ impl Task {
     /// How many threads of `all` it uses.
     pub(super) fn threads(self, all: usize) -> usize {
         match self {
-            Self::Names { .. } | Self::Generate { texts: 1, .. } => 1,
+            Self::Names { .. } => 1,
             Self::Windows { .. } | Self::Generate { .. } => all,
         }
     }

@@ -1,17 +1,24 @@
 //! What all texts share, and what each has of its own.
 
-use gptlab_kernels::{attention::Cache, packed};
-use gptlab_model::Graph;
+use std::sync::Arc;
+
+use gptlab_kernels::{
+    attention::{self, Cache},
+    packed,
+};
+use gptlab_model::{AttentionOp, Graph};
 
 use super::{
     PromptError,
     layout::Layout,
     matrices::Weights,
+    memory::Memory,
     rows::{Rows, Work},
+    shares::{Part, kv_heads},
 };
 use crate::{
     ImportError,
-    cpu::{Isa, Options, check_len, memory::Aligned, program::Program},
+    cpu::{Isa, Options, check_len, program::Program},
 };
 
 /// From this many weights on, several threads read them faster than one.
@@ -23,18 +30,18 @@ pub(super) struct Decoder {
     pub(super) program: Program,
     pub(super) weights: Weights,
     pub(super) layout: Layout,
-    /// By node: how its keys and values are kept; `None` but for attention, and where nothing can be kept.
-    pub(super) caches: Vec<Option<Cache>>,
-    causal: bool,
+    pub(super) causal: bool,
 }
 
 /// A text as far as it goes.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) context: Vec<u32>,
-    /// By node: keys and values of the first `cached` tokens.
-    pub(super) memory: Vec<Aligned<f32>>,
+    /// Keys and values of the first `cached` tokens.
+    pub(super) memory: Arc<Memory>,
     pub(super) cached: usize,
+    /// Which of the texts that have used this memory.
+    pub(super) text: u64,
     /// Whether the logits are those after the whole context.
     fresh: bool,
     logits: Vec<f32>,
@@ -52,22 +59,42 @@ impl Decoder {
         let layout = Layout::new(&graph);
         let program = Program::new(graph, options);
         let weights = Weights::new(&program, weights);
-        let most = program.graph.block_size();
-        let caches = program.graph.nodes().iter().enumerate().map(|(i, node)| {
-            let (_, op) = node.attention().filter(|_| causal)?;
-            Some(Cache::new(&program.attention(i, op, None), most))
-        });
         Ok(Self {
-            caches: caches.collect(),
+            program,
             weights,
             layout,
             causal,
-            program,
         })
     }
 
     pub(super) fn isa(&self) -> Isa {
         self.program.isa
+    }
+
+    /// How a share of a node's heads keeps keys and values; `None` but for attention, and where nothing can be kept.
+    pub(super) fn cache(&self, node: usize, part: Part) -> Option<Cache> {
+        let graph = &self.program.graph;
+        let (_, op) = graph.nodes()[node].attention().filter(|_| self.causal)?;
+        Some(Cache::new(&self.heads(node, op, part), graph.block_size()))
+    }
+
+    /// The attention of a share of the heads, as if there were no others.
+    pub(super) fn heads(
+        &self,
+        node: usize,
+        op: &AttentionOp,
+        part: Part,
+    ) -> attention::Options<'_> {
+        let (all, heads) = (self.program.attention(node, op, None), kv_heads(op, part));
+        let group = op.heads / op.kv_heads;
+        attention::Options {
+            heads: heads.len() * group,
+            kv_heads: heads.len(),
+            alibi: all
+                .alibi
+                .map(|slopes| &slopes[heads.start * group..heads.end * group]),
+            ..all
+        }
     }
 
     /// Whether one text is worth several threads.
@@ -99,13 +126,13 @@ impl Decoder {
         }
     }
 
-    /// A text of which there is nothing yet.
-    pub(super) fn stream(&self) -> Stream {
-        let memory = |cache: &Option<Cache>| Aligned::zeroed(cache.map_or(0, |c| c.len()));
+    /// A text of which there is nothing yet, its heads in `parts` shares.
+    pub(super) fn stream(&self, parts: usize) -> Stream {
         Stream {
             context: Vec::new(),
-            memory: self.caches.iter().map(memory).collect(),
+            memory: Arc::new(Memory::new(self, parts)),
             cached: 0,
+            text: 0,
             fresh: false,
             logits: Vec::with_capacity(self.vocab_size()),
         }
@@ -133,7 +160,7 @@ impl Decoder {
     }
 
     /// Whether all but the last token of a text are cached, and hold.
-    fn goes_by_step(&self, stream: &Stream) -> bool {
+    pub(super) fn goes_by_step(&self, stream: &Stream) -> bool {
         let len = stream.context.len();
         self.causal && stream.cached + 1 == len && len <= self.program.graph.block_size()
     }
@@ -144,6 +171,7 @@ impl Stream {
         self.context.clear();
         self.context.extend_from_slice(prompt);
         self.cached = 0;
+        self.text += 1;
         self.fresh = false;
     }
 
@@ -156,11 +184,11 @@ impl Stream {
         &self.logits
     }
 
-    fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         !self.fresh && !self.context.is_empty()
     }
 
-    fn answer(&mut self, logits: &[f32]) {
+    pub(super) fn answer(&mut self, logits: &[f32]) {
         self.logits.clear();
         self.logits.extend_from_slice(logits);
         self.fresh = true;

@@ -46,6 +46,19 @@ impl Layout {
         layout
     }
 
+    /// Every value has a place of its own, the logits too.
+    pub(super) fn spread(graph: &Graph) -> Self {
+        let mut layout = Self {
+            places: Vec::new(),
+            len: 0,
+        };
+        for node in graph.nodes() {
+            let place = layout.place(&mut Vec::new(), node.width);
+            layout.places.push(place);
+        }
+        layout
+    }
+
     fn place(&mut self, free: &mut Vec<Place>, width: usize) -> Place {
         if let Some(i) = free.iter().position(|p| p.width == width) {
             return free.swap_remove(i);

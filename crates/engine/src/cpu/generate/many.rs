@@ -34,23 +34,33 @@ impl Generator {
     /// When a prompt is empty or holds a token the vocabulary does not; then nothing is written.
     pub fn write_all<W: Writer>(&self, writers: &mut [W]) -> Result<(), PromptError> {
         for writer in writers.iter() {
-            self.decoder.check(writer.prompt())?;
+            self.hands.decoder.check(writer.prompt())?;
         }
         let count = writers.len();
+        if let [writer] = writers {
+            self.write_one(writer);
+            return Ok(());
+        }
+        let (decoder, threads) = (&self.hands.decoder, self.hands.threads);
         let queue = Mutex::new(writers.iter_mut());
-        match self.crew.pool() {
-            Some(pool) if count == 1 && self.decoder.is_large() => {
-                pool.install(|| self.decoder.serve(&queue, 1, self.threads));
-            }
-            Some(_) | None => {
-                let together = count.div_ceil(self.threads).min(self.decoder.together());
-                self.crew
-                    .each(0..self.threads.min(count), count == 1, |_, _| {
-                        self.decoder.serve(&queue, together, 1);
-                    });
+        let together = count.div_ceil(threads).min(decoder.together());
+        let tasks = 0..threads.min(count);
+        self.hands
+            .crew
+            .each(tasks, false, |_, _| decoder.serve(&queue, together));
+        Ok(())
+    }
+
+    fn write_one<W: Writer>(&self, writer: &mut W) {
+        let (mut stream, mut work) = (self.hands.stream(), Work::default());
+        stream.begin(writer.prompt());
+        loop {
+            self.hands.next(&mut work, &mut stream);
+            match writer.next(stream.logits()) {
+                Some(token) => stream.push(token),
+                None => return,
             }
         }
-        Ok(())
     }
 }
 
@@ -69,17 +79,16 @@ impl Decoder {
         }
     }
 
-    /// Writes texts from `queue`, at most `together` at a time, until it is empty; `threads` share long products.
-    fn serve<W: Writer>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize, threads: usize) {
+    /// Writes texts from `queue`, at most `together` at a time, until it is empty.
+    fn serve<W: Writer>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize) {
         let mut work = Work::default();
-        work.threads = threads;
         let mut busy: Vec<(Stream, &mut W)> = Vec::new();
         let mut idle: Vec<Stream> = Vec::new();
         loop {
             while busy.len() < together
                 && let Some(writer) = take(queue)
             {
-                let mut stream = idle.pop().unwrap_or_else(|| self.stream());
+                let mut stream = idle.pop().unwrap_or_else(|| self.stream(1));
                 stream.begin(writer.prompt());
                 busy.push((stream, writer));
             }

@@ -10,7 +10,12 @@ use gptlab_kernels::{
 use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 use rayon::prelude::*;
 
-use super::decoder::{Decoder, Stream};
+use super::{
+    decoder::{Decoder, Stream},
+    layout::Layout,
+    memory::Memory,
+    shares::packed_heads,
+};
 use crate::cpu::{chunk::parts, memory::Aligned, program::kernel};
 
 /// From this many multiplications on a product is shared between threads.
@@ -18,12 +23,17 @@ const SHARED: usize = 1 << 19;
 /// Rows that a thread takes of a shared product: a multiple of the tiles' heights.
 const ROWS: usize = 12;
 
+/// Where a token goes: what its text remembers, which text that is, and the token's position.
+pub(super) type Place<'a> = (&'a Memory, u64, usize);
+
 /// What goes through the model together.
 pub(super) enum Rows<'a, 's> {
     /// These tokens of one text, from the first position on.
     Window(&'a mut Stream, Range<usize>),
     /// The token after the cached ones of each text.
     Step(&'a mut [&'s mut Stream]),
+    /// A token and its position in a text that another thread writes.
+    Helped(u32, usize),
 }
 
 impl Rows<'_, '_> {
@@ -31,6 +41,7 @@ impl Rows<'_, '_> {
         match self {
             Self::Window(_, window) => window.len(),
             Self::Step(streams) => streams.len(),
+            Self::Helped(..) => 1,
         }
     }
 
@@ -42,6 +53,7 @@ impl Rows<'_, '_> {
                 let at = streams[row].cached;
                 (streams[row].context[at], at)
             }
+            Self::Helped(token, position) => (*token, *position),
         }
     }
 
@@ -50,16 +62,18 @@ impl Rows<'_, '_> {
         match self {
             Self::Window(_, window) => window.len() - 1..window.len(),
             Self::Step(streams) => 0..streams.len(),
+            Self::Helped(..) => 0..1,
         }
     }
 
     /// The keys and values of these rows are in the cache.
-    fn remembered(&mut self) {
+    pub(super) fn remembered(&mut self) {
         match self {
             Self::Window(stream, window) if window.start == 0 => stream.cached = window.len(),
             // Past the context, nothing that is cached holds.
             Self::Window(stream, _) => stream.cached = 0,
             Self::Step(streams) => streams.iter_mut().for_each(|s| s.cached += 1),
+            Self::Helped(..) => {}
         }
     }
 }
@@ -69,10 +83,14 @@ impl Rows<'_, '_> {
 pub(super) struct Work {
     /// How many threads share a large product; none or one, where the caller's thread is alone.
     pub(super) threads: usize,
-    arena: Aligned<f32>,
-    scratch: Vec<f32>,
+    /// What there is room for: numbers of a row, rows, windows.
+    room: [usize; 3],
+    pub(super) arena: Aligned<f32>,
+    pub(super) scratch: Vec<f32>,
     /// What a product multiplies, where that is rounded.
-    words: Vec<u32>,
+    pub(super) words: Vec<u32>,
+    /// Queries, keys and values of some heads, side by side.
+    pub(super) heads: Vec<f32>,
     /// What kernels leave for a backward that never comes.
     stats: Vec<f32>,
     logits: Vec<f32>,
@@ -84,9 +102,19 @@ impl Work {
         &self.logits[row * vocab..][..vocab]
     }
 
-    fn fit(&mut self, decoder: &Decoder, rows: &Rows<'_, '_>) {
+    /// Makes room for `rows` in `layout`.
+    pub(super) fn fit(&mut self, decoder: &Decoder, layout: &Layout, rows: &Rows<'_, '_>) {
+        let windows = match rows {
+            Rows::Window(..) => 1,
+            Rows::Step(_) | Rows::Helped(..) => 0,
+        };
+        let room = [layout.len, rows.len(), windows];
+        if self.room == room {
+            return;
+        }
+        self.room = room;
         let grow = |v: &mut Vec<f32>, len: usize| v.resize(len.max(v.len()), 0.0);
-        self.arena.grow(decoder.layout.len * rows.len());
+        self.arena.grow(layout.len * rows.len());
         grow(&mut self.logits, decoder.vocab_size() * rows.asked().len());
         let attentions = || {
             let nodes = decoder.program.graph.nodes().iter().enumerate();
@@ -98,7 +126,9 @@ impl Work {
             Rows::Window(_, window) => {
                 attention::scratch_len(window.len(), &decoder.program.attention(node, op, None))
             }
-            Rows::Step(_) => attention::decode_scratch_len(decoder.program.graph.block_size()),
+            Rows::Step(_) | Rows::Helped(..) => {
+                attention::decode_scratch_len(decoder.program.graph.block_size())
+            }
         });
         grow(&mut self.scratch, scratch.max().unwrap_or(0));
         let words = decoder.most_words(rows.len());
@@ -109,17 +139,23 @@ impl Work {
 impl Decoder {
     /// Takes `rows` through the model: logits into `work`, keys and values into the caches.
     pub(super) fn run(&self, work: &mut Work, rows: &mut Rows<'_, '_>) {
-        work.fit(self, rows);
+        work.fit(self, &self.layout, rows);
         let head = self.program.graph.nodes().len() - 1;
-        (0..head).for_each(|node| self.forward(node, work, rows));
-        self.head(head, work, rows);
+        (0..head).for_each(|node| self.forward(node, &self.layout, work, rows));
+        self.head(work, rows);
         rows.remembered();
     }
 
-    fn forward(&self, node: usize, work: &mut Work, rows: &mut Rows<'_, '_>) {
+    pub(super) fn forward(
+        &self,
+        node: usize,
+        layout: &Layout,
+        work: &mut Work,
+        rows: &Rows<'_, '_>,
+    ) {
         let (n, width) = (rows.len(), self.program.graph.nodes()[node].width);
-        let (isa, y) = (self.isa(), self.layout.value(node, n));
-        let at = |x: usize| self.layout.value(x, n);
+        let (isa, y) = (self.isa(), layout.value(node, n));
+        let at = |x: usize| layout.value(x, n);
         let arena = &mut *work.arena;
         match &self.program.graph.nodes()[node].op {
             Op::TokenEmbedding { table } => {
@@ -237,37 +273,87 @@ impl Decoder {
         op: &AttentionOp,
         [y, x]: [Range<usize>; 2],
         work: &mut Work,
-        rows: &mut Rows<'_, '_>,
+        rows: &Rows<'_, '_>,
     ) {
-        let isa = self.isa();
-        let options = self.program.attention(node, op, None);
+        let (isa, options) = (self.isa(), self.program.attention(node, op, None));
+        let (queries, width) = (op.heads * op.head_dim, options.qkv_width());
         let [mix, qkv] = parts(&mut work.arena, [y, x]);
-        let scratch = &mut work.scratch;
-        let queries = op.heads * op.head_dim;
-        match (rows, &self.caches[node]) {
-            (Rows::Window(stream, window), cache) => {
+        let (scratch, heads) = (&mut work.scratch, &mut work.heads);
+        match rows {
+            Rows::Window(stream, window) => {
                 let lse = &mut work.stats[..window.len() * op.heads];
                 attention::forward(isa, mix, lse, scratch, qkv, &options, window.len());
-                if let Some(cache) = cache.filter(|_| window.start == 0) {
-                    cache.remember(&mut stream.memory[node], qkv, &options, 0);
+                if window.start == 0 && self.causal {
+                    self.remember(node, op, (stream, window.len()), heads, qkv);
                 }
             }
-            (Rows::Step(streams), Some(cache)) => {
-                let width = options.qkv_width();
+            Rows::Step(streams) => {
                 let rows = mix.chunks_exact_mut(queries).zip(qkv.chunks_exact(width));
-                for (stream, (mix, qkv)) in streams.iter_mut().zip(rows) {
-                    let (at, memory) = (stream.cached, &mut stream.memory[node]);
-                    cache.remember(memory, qkv, &options, at);
-                    let (q, cache) = (&qkv[..queries], (cache, &**memory));
-                    attention::decode_one(isa, mix, scratch, q, cache, &options, at + 1);
+                for (stream, (mix, qkv)) in streams.iter().zip(rows) {
+                    for part in 0..stream.memory.parts {
+                        let place = (&*stream.memory, stream.text, stream.cached);
+                        self.attend_one(node, op, part, place, (mix, qkv), [scratch, heads]);
+                    }
                 }
             }
-            (Rows::Step(_), None) => unreachable!("a model without caches goes by windows"),
+            Rows::Helped(..) => unreachable!("a member sees to its heads itself"),
         }
     }
 
+    /// Keeps the keys and values of a text's first tokens.
+    fn remember(
+        &self,
+        node: usize,
+        op: &AttentionOp,
+        (stream, count): (&Stream, usize),
+        heads: &mut Vec<f32>,
+        qkv: &[f32],
+    ) {
+        let (memory, width) = (&stream.memory, qkv.len() / count);
+        for part in 0..memory.parts {
+            let share = (part, memory.parts);
+            heads.clear();
+            for row in qkv.chunks_exact(width) {
+                for columns in packed_heads(op, share) {
+                    heads.extend_from_slice(&row[columns]);
+                }
+            }
+            let options = self.heads(node, op, share);
+            memory.remember((node, part), (stream.text, 0, count), heads, &options);
+        }
+    }
+
+    /// Attention of the next token of a text, its share of the heads alone: `mix` and `qkv` are whole rows.
+    pub(super) fn attend_one(
+        &self,
+        node: usize,
+        op: &AttentionOp,
+        part: usize,
+        (memory, text, position): Place<'_>,
+        (mix, qkv): (&mut [f32], &[f32]),
+        [scratch, heads]: [&mut Vec<f32>; 2],
+    ) {
+        let share = (part, memory.parts);
+        let (options, columns) = (self.heads(node, op, share), packed_heads(op, share));
+        let mix = &mut mix[columns[0].clone()];
+        let qkv = if memory.parts == 1 {
+            qkv
+        } else {
+            heads.clear();
+            for columns in columns {
+                heads.extend_from_slice(&qkv[columns]);
+            }
+            heads
+        };
+        memory.remember((node, part), (text, position, 1), qkv, &options);
+        let (q, kept) = (&qkv[..mix.len()], memory.read((node, part)));
+        let cache = (&kept.cache, &*kept.numbers);
+        attention::decode_one(self.isa(), mix, scratch, q, cache, &options, position + 1);
+    }
+
     /// The logits of the rows that were asked for.
-    fn head(&self, node: usize, work: &mut Work, rows: &Rows<'_, '_>) {
+    fn head(&self, work: &mut Work, rows: &Rows<'_, '_>) {
+        let node = self.program.graph.nodes().len() - 1;
         let (x, _) = self.program.linear(node);
         let width = self.program.graph.nodes()[x].width;
         let asked = rows.asked();
