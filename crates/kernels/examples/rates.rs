@@ -86,6 +86,7 @@ fn attentions(isa: Isa) {
         softcap: None,
         alibi: None,
         dropout: None,
+        precision: Precision::F32,
     };
     let weights = WeightDropout {
         dropout: Dropout::new(0.1, [1, 2], 3, 4),

@@ -64,6 +64,19 @@ pub(crate) fn check_gradient(what: &str, gradient: &[f64], x: &[f64], f: impl Fn
     }
 }
 
+/// The witness of bf16: of all bf16 numbers the nearest, the even one of two.
+pub(crate) fn nearest_bf16(x: f32) -> f64 {
+    let below = f64::from(f32::from_bits(x.to_bits() & 0xffff_0000));
+    let above = f64::from(f32::from_bits((x.to_bits() & 0xffff_0000) + 0x1_0000));
+    let x64 = f64::from(x);
+    let (low, high) = ((x64 - below).abs(), (above - x64).abs());
+    if low < high || low == high && x.to_bits() & 0x1_0000 == 0 {
+        below
+    } else {
+        above
+    }
+}
+
 pub(crate) fn to_f64(x: &[f32]) -> Vec<f64> {
     x.iter().map(|&x| f64::from(x)).collect()
 }

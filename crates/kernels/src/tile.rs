@@ -5,12 +5,13 @@
 //! loads stay behind the arithmetic: 8 x 2 needs 10 loads for 16 multiply-adds. A kernel picks `MR` and `NV` by
 //! [`Simd::WIDE`]: with 32 wide registers up to 12 x 2 fit, with 16 registers of half the width 4 x 1.
 
+use crate::linear::element::Element;
 use crate::simd::{LANES, Simd};
 
 /// The tile in registers.
 pub(crate) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
 
-/// A matrix operand: element (row, step) at `row * row_stride + step * step_stride`.
+/// A matrix operand: element (row, step) at `row * row_stride + step * step_stride`. The numbers are words, as bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
     pub(crate) data: &'a [f32],
@@ -24,13 +25,19 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// `tile[r][v] + sum over step < depth of a(r, step) * b(step, 16 v ..)`, steps in order.
+/// `tile[r][v] + sum over step < depth of a(r, step) * b(step, 16 v ..)`, steps in order. A step is a word of `E`.
 ///
 /// `a(r, step) = a.data[r * A_ROW + step * a.step_stride]`,
 /// `b(step, c) = b.data[c + step * b.step_stride]`.
 #[inline(always)]
-pub(crate) fn multiply<S: Simd, const MR: usize, const NV: usize, const A_ROW: usize>(
-    s: S,
+pub(crate) fn multiply<
+    S: Simd,
+    E: Element<S>,
+    const MR: usize,
+    const NV: usize,
+    const A_ROW: usize,
+>(
+    (s, e): (S, E),
     mut tile: Tile<S, MR, NV>,
     a: Operand<'_>,
     b: Operand<'_>,
@@ -53,14 +60,14 @@ pub(crate) fn multiply<S: Simd, const MR: usize, const NV: usize, const A_ROW: u
         // SAFETY: the pointers stand at `step * stride`; the assertions above say that the slices reach
         // `(MR - 1) * A_ROW` and `NV * 16` elements beyond the last of these.
         unsafe {
-            let mut columns = [s.zero(); NV];
+            let mut columns = [s.splat_u(0); NV];
             for (v, column) in columns.iter_mut().enumerate() {
-                *column = s.load(&*b_at.add(v * LANES).cast::<[f32; LANES]>());
+                *column = s.bits(s.load(&*b_at.add(v * LANES).cast::<[f32; LANES]>()));
             }
             for (r, row) in tile.iter_mut().enumerate() {
-                let factor = s.splat(*a_at.add(r * A_ROW));
+                let factor = s.bits(s.splat(*a_at.add(r * A_ROW)));
                 for (cell, column) in row.iter_mut().zip(columns) {
-                    *cell = s.mul_add(factor, column, *cell);
+                    *cell = e.mul_add(s, factor, column, *cell);
                 }
             }
         }

@@ -62,6 +62,7 @@ fn kernels_do_not_allocate() {
             dropout: drop,
             first_row: 0,
         }),
+        precision: Precision::F32,
     };
     let (x, w, dy) = (vec![0.5; n * c], vec![0.1; out * c], vec![0.2; n * out]);
     let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
@@ -125,18 +126,15 @@ fn kernels_do_not_allocate() {
             );
             activation::forward(isa, Activation::GeluErf, &mut dx, &x);
             dropout::in_place(isa, &mut dx, &drop, 0, n, c);
-            attention::forward(isa, &mut mix, &mut lse, &mut scratch, &x, &options, n);
-            attention::backward(
-                isa,
-                &mut dqkv,
-                &mut scratch,
-                &mix,
-                &mix,
-                &lse,
-                &x,
-                &options,
-                n,
-            );
+            for precision in Precision::ALL {
+                let o = Options {
+                    precision,
+                    ..options
+                };
+                attention::forward(isa, &mut mix, &mut lse, &mut scratch, &x, &o, n);
+                let (dqkv, scratch) = (&mut dqkv, &mut scratch);
+                attention::backward(isa, dqkv, scratch, &mix, &mix, &lse, &x, &o, n);
+            }
             cross_entropy::forward_backward(isa, None, &mut y, &targets, 1.0, out);
             softmax::in_place(isa, &mut y, out);
             adamw::step(isa, &mut dw, &mut m, &mut v, &mut g, &hyper, true);

@@ -212,7 +212,7 @@ impl Chunk<'_> {
         }
     }
 
-    /// The kernel's options for the sequence that starts at the chunk's row `start`.
+    /// The kernel's options for the sequence that starts at the chunk's row `start`, in the engine's precision.
     pub(super) fn attention(
         &self,
         node: usize,
@@ -222,7 +222,10 @@ impl Chunk<'_> {
         let dropout = self.program.dropout(node, op.dropout, self.noise);
         let first_row = (self.first_row + start as u64) * op.heads as u64;
         let dropout = dropout.map(|dropout| attention::WeightDropout { dropout, first_row });
-        self.program.attention(node, op, dropout)
+        attention::Options {
+            precision: self.program.precision,
+            ..self.program.attention(node, op, dropout)
+        }
     }
 
     fn activate(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {

@@ -91,7 +91,7 @@ impl Program {
         }
     }
 
-    /// The kernel's options for the attention `node`.
+    /// The kernel's options for the attention `node`, in f32.
     pub(super) fn attention(
         &self,
         node: usize,
@@ -108,6 +108,7 @@ impl Program {
             softcap: op.softcap,
             alibi: (!slopes.is_empty()).then_some(slopes),
             dropout,
+            precision: Precision::F32,
         }
     }
 }

@@ -7,12 +7,13 @@
 use super::masks::{self, Masks};
 use super::pack::{self, Columns, Scratch, Share};
 use super::shared::{Claims, Shared, Window};
-use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
+use super::{KEYS, MOST, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
+use crate::linear::element::{Element, products};
 use crate::math;
 use crate::simd::{self, LANES, Simd};
 use crate::team::{Alone, Team};
-use core::f32::consts::LOG2_E;
+use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
 /// dqkv (written) from dmix and what the forward left: mix and lse.
@@ -80,7 +81,7 @@ pub fn backward_by(
     let claims = Claims::new();
     let work = |task| {
         claims.take(task);
-        dispatch!(isa, s => by_width(s, &job, task, tasks));
+        products!(isa, options.precision, (s, e) => by_width((s, e), &job, task, tasks));
     };
     if tasks == 1 {
         work(0);
@@ -129,41 +130,55 @@ impl Job<'_> {
     }
 }
 
-/// The operands of a key head, its gradients, and the room for a tile. `..._across` has queries in lanes.
+/// The operands of a key head, its gradients, and the room for a tile, in the layouts of `pack`. Where a word holds one
+/// number, what would lie down is what lies along, and has no room of its own.
 struct Work<'a> {
     /// Rows of `keys`, `values` and their gradients.
     count: usize,
     masks: &'a mut [f32],
     keys: &'a mut [f32],
+    keys_down: &'a mut [f32],
     values: &'a mut [f32],
     dkeys: &'a mut [f32],
     dvalues: &'a mut [f32],
-    queries: &'a mut [f32],
     queries_across: &'a mut [f32],
-    dmix: &'a mut [f32],
+    queries_down: &'a mut [f32],
     dmix_across: &'a mut [f32],
+    dmix_down: &'a mut [f32],
     dqueries: &'a mut [f32],
+    /// Products of a few keys: with the queries, and of values with dmix.
+    strips: [&'a mut [f32]; 2],
     weights: &'a mut [f32],
     dscores: &'a mut [f32],
+    dscores_down: &'a mut [f32],
 }
 
 impl<'a> Work<'a> {
-    fn new(scratch: &'a mut [f32], count: usize, d: usize) -> Self {
+    /// For `count` keys; rows take `d` numbers, or `along` words where they lie along.
+    fn new(scratch: &'a mut [f32], count: usize, steps: usize, d: usize, along: usize) -> Self {
         let mut scratch = Scratch(scratch);
+        let down = |rows: usize| if steps == 1 { 0 } else { rows / steps * d };
         Self {
             count,
             masks: scratch.take(count * masks::WORDS),
-            keys: scratch.take(count * d),
-            values: scratch.take(count * d),
+            keys: scratch.take(count * along),
+            keys_down: scratch.take(down(count)),
+            values: scratch.take(count * along),
             dkeys: scratch.take(count * d),
             dvalues: scratch.take(count * d),
-            queries: scratch.take(QUERIES * d),
-            queries_across: scratch.take(QUERIES * d),
-            dmix: scratch.take(QUERIES * d),
-            dmix_across: scratch.take(QUERIES * d),
+            queries_across: scratch.take(QUERIES * along),
+            queries_down: scratch.take(QUERIES / steps * d),
+            dmix_across: scratch.take(QUERIES * along),
+            dmix_down: scratch.take(QUERIES / steps * d),
             dqueries: scratch.take(QUERIES * d),
-            weights: scratch.take(KEYS * QUERIES),
-            dscores: scratch.take(KEYS * QUERIES),
+            strips: [(); 2].map(|()| scratch.take(MOST * QUERIES)),
+            weights: scratch.take(KEYS * QUERIES / steps),
+            dscores: scratch.take(KEYS * QUERIES / steps),
+            dscores_down: scratch.take(if steps == 1 {
+                0
+            } else {
+                KEYS / steps * QUERIES
+            }),
         }
     }
 }
@@ -176,19 +191,28 @@ struct Rows {
 }
 
 #[inline(always)]
-fn by_width<S: Simd>(s: S, job: &Job<'_>, task: usize, tasks: usize) {
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), job: &Job<'_>, task: usize, tasks: usize) {
     let narrow = job.options.padded_dim() == LANES;
-    match (S::WIDE, narrow) {
-        (true, false) => sequence::<S, 8, 2, 2, 32>(s, job, task, tasks),
-        (true, true) => sequence::<S, 8, 2, 1, 16>(s, job, task, tasks),
-        (false, false) => sequence::<S, 4, 1, 1, 32>(s, job, task, tasks),
-        (false, true) => sequence::<S, 4, 1, 1, 16>(s, job, task, tasks),
+    match (S::WIDE, E::STEPS, narrow) {
+        (true, 2, false) => sequence::<S, E, 8, 32, 16, 16>(s, job, task, tasks),
+        (true, 2, true) => sequence::<S, E, 8, 16, 16, 16>(s, job, task, tasks),
+        (true, _, false) => sequence::<S, E, 8, 32, 32, 32>(s, job, task, tasks),
+        (true, _, true) => sequence::<S, E, 8, 16, 16, 32>(s, job, task, tasks),
+        (false, _, false) => sequence::<S, E, 4, 32, 32, 32>(s, job, task, tasks),
+        (false, _, true) => sequence::<S, E, 4, 16, 16, 32>(s, job, task, tasks),
     }
 }
 
 #[inline(always)]
-fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
-    s: S,
+fn sequence<
+    S: Simd,
+    E: Element<S>,
+    const MR: usize,
+    const W: usize,
+    const A: usize,
+    const Q: usize,
+>(
+    (s, e): (S, E),
     job: &Job<'_>,
     task: usize,
     tasks: usize,
@@ -198,7 +222,9 @@ fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W:
     let len = task_len(t, options);
     // SAFETY: each task has one row of the scratch, and runs once.
     let mut scratch = unsafe { job.scratch.window(len, task..task + 1, 0..len) };
-    let mut work = Work::new(scratch.row(0), t.next_multiple_of(QUERIES), d);
+    let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
+    let count = t.next_multiple_of(QUERIES);
+    let mut work = Work::new(scratch.row(0), count, E::STEPS, d, along);
     let share = Share {
         task,
         tasks,
@@ -206,8 +232,12 @@ fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W:
     };
     for kv_head in (0..options.kv_heads).filter(|&kv_head| share.owns(kv_head)) {
         let (key, value) = (options.key_column(kv_head), options.value_column(kv_head));
-        pack::rows::<S, W>(s, work.keys, job.columns(key), (0, t), d, 1.0);
-        pack::rows::<S, W>(s, work.values, job.columns(value), (0, t), d, 1.0);
+        let (k, v) = (job.columns(key), job.columns(value));
+        pack::along::<S, E, A>((s, e), work.keys, k, (0, t), count, 1.0);
+        pack::along::<S, E, A>((s, e), work.values, v, (0, t), count, 1.0);
+        if E::STEPS > 1 {
+            pack::down::<S, E, W>((s, e), work.keys_down, k, (0, t), count / E::STEPS, 1.0);
+        }
         work.dkeys.fill(0.0);
         work.dvalues.fill(0.0);
         for head in options.group(kv_head) {
@@ -216,30 +246,38 @@ fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W:
                     masks::make(s, work.masks, options, (head, first, t));
                 }
                 let tile = Tile::new(options, head, first, t);
-                query_tile::<S, MR, NQ, NV, W>(s, job, &mut work, &tile);
+                query_tile::<S, E, MR, W, A, Q>((s, e), job, &mut work, &tile);
             }
         }
-        for (column, rows) in [(key, &*work.dkeys), (value, &*work.dvalues)] {
+        // The queries carry a factor log2 e.
+        for (column, rows, factor) in [(key, &*work.dkeys, LN_2), (value, &*work.dvalues, 1.0)] {
             let mut out = job.output(0..t, column);
             for row in 0..t {
-                pack::unpack::<S, W>(s, out.row(row), rows, (row, work.count), 1.0);
+                pack::unpack::<S, W>(s, out.row(row), rows, (row, work.count), factor);
             }
         }
     }
 }
 
 #[inline(always)]
-fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
-    s: S,
+fn query_tile<
+    S: Simd,
+    E: Element<S>,
+    const MR: usize,
+    const W: usize,
+    const A: usize,
+    const Q: usize,
+>(
+    (s, e): (S, E),
     job: &Job<'_>,
     work: &mut Work<'_>,
     tile: &Tile,
 ) {
-    let rows = load_tile::<S, W>(s, job, work, tile);
+    let rows = load_tile::<S, E, W>((s, e), job, work, tile);
     work.dqueries.fill(0.0);
     for key in (0..tile.seen).step_by(KEYS) {
         let keys = key..tile.seen.min(key + KEYS);
-        key_block::<S, MR, NQ, NV, W>(s, job.options, work, tile, &rows, keys);
+        key_block::<S, E, MR, W, A, Q>((s, e), job.options, work, tile, &rows, keys);
     }
     let queries = tile.first..tile.first + tile.live;
     let mut out = job.output(queries, tile.head * job.options.head_dim);
@@ -251,22 +289,23 @@ fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const 
 
 /// Packs the queries and dmix of a tile both ways, and makes its rows' Δ.
 #[inline(always)]
-fn load_tile<S: Simd, const W: usize>(
-    s: S,
+fn load_tile<S: Simd, E: Element<S>, const W: usize>(
+    (s, e): (S, E),
     job: &Job<'_>,
     work: &mut Work<'_>,
     tile: &Tile,
 ) -> Rows {
-    let (options, d) = (job.options, job.options.padded_dim());
+    let (options, rows_of) = (job.options, QUERIES / E::STEPS);
     let place = (tile.first, tile.live);
     let queries = job.columns(tile.head * options.head_dim);
     let dmix = job.of_mix(job.dmix, tile.head);
     let mix = job.of_mix(job.mix, tile.head);
     let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
-    pack::rows::<S, W>(s, work.queries, queries, place, d, options.scale);
-    pack::across::<S, W>(s, work.queries_across, work.queries, LOG2_E);
-    pack::rows::<S, W>(s, work.dmix, dmix, place, d, kept);
-    pack::across::<S, W>(s, work.dmix_across, work.dmix, 1.0);
+    let factor = options.scale * LOG2_E;
+    pack::across((s, e), work.queries_across, queries, place, factor);
+    pack::down::<S, E, W>((s, e), work.queries_down, queries, place, rows_of, factor);
+    pack::across((s, e), work.dmix_across, dmix, place, kept);
+    pack::down::<S, E, W>((s, e), work.dmix_down, dmix, place, rows_of, kept);
     let mut rows = Rows {
         lse: [[0.0; LANES]; 2],
         delta: [[0.0; LANES]; 2],
@@ -289,8 +328,15 @@ fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-fn key_block<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
-    s: S,
+fn key_block<
+    S: Simd,
+    E: Element<S>,
+    const MR: usize,
+    const W: usize,
+    const A: usize,
+    const Q: usize,
+>(
+    (s, e): (S, E),
     options: &Options<'_>,
     work: &mut Work<'_>,
     tile: &Tile,
@@ -299,74 +345,150 @@ fn key_block<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W
 ) {
     let (width, count) = (options.head_dim, work.count);
     for key in keys.clone().step_by(MR) {
-        let here = (key - keys.start) * QUERIES..(key - keys.start + MR) * QUERIES;
-        let (weights, dscores) = (&mut work.weights[here.clone()], &mut work.dscores[here]);
         let halves = tile.halves(key);
         let (k, v) = (
-            (&work.keys[key * W..], count),
-            (&work.values[key * W..], count),
+            (&work.keys[key * A..], count),
+            (&work.values[key * A..], count),
         );
         let (q, dmix) = (&*work.queries_across, &*work.dmix_across);
-        products::scores::<S, MR, NQ, W>(s, weights, k, q, halves.clone(), width);
-        products::scores::<S, MR, NQ, W>(s, dscores, v, dmix, halves.clone(), width);
-        let strips = (weights, dscores);
-        let masks = Masks::new(work.masks, tile.first);
+        let [products, dweights] = &mut work.strips;
+        products::scores::<S, E, MR, A>((s, e), products, k, q, halves.clone(), width);
+        products::scores::<S, E, MR, A>((s, e), dweights, v, dmix, halves.clone(), width);
+        let mut slopes = Slopes {
+            strips: [&**products, &**dweights].map(|strip| strip.as_chunks::<LANES>().0),
+            weights: &mut *work.weights,
+            dscores: &mut *work.dscores,
+            down: &mut *work.dscores_down,
+            masks: Masks::new(work.masks, tile.first),
+            keys: keys.clone(),
+        };
         if options.dropout.is_some() {
-            differentiate::<S, true>(s, strips, tile, rows, masks, key..key + MR, halves);
+            slopes.make::<S, E, true, MR, Q>((s, e), tile, rows, key, halves);
         } else {
-            differentiate::<S, false>(s, strips, tile, rows, masks, key..key + MR, halves);
+            slopes.make::<S, E, false, MR, Q>((s, e), tile, rows, key, halves);
         }
     }
     for key in keys.clone().step_by(MR) {
-        let (at, strip) = (key * W, (key - keys.start) * QUERIES);
+        let (at, strip) = (key * W, (key - keys.start) * Q);
         let queries = tile.first_seeing(key)..tile.live;
         let (weights, dscores) = (&work.weights[strip..], &work.dscores[strip..]);
         let dvalues = (&mut work.dvalues[at..], count);
-        products::by_key::<S, MR, NV, W>(s, dvalues, weights, work.dmix, queries.clone());
+        let dmix = &*work.dmix_down;
+        products::by_key::<S, E, MR, W, Q>((s, e), dvalues, weights, dmix, queries.clone());
         let dkeys = (&mut work.dkeys[at..], count);
-        products::by_key::<S, MR, NV, W>(s, dkeys, dscores, work.queries, queries);
+        let down = &*work.queries_down;
+        products::by_key::<S, E, MR, W, Q>((s, e), dkeys, dscores, down, queries);
     }
-    let k = (&work.keys[keys.start * W..], count);
+    let (k, dscores) = if E::STEPS == 1 {
+        (&*work.keys, &*work.dscores)
+    } else {
+        (&*work.keys_down, &*work.dscores_down)
+    };
+    let k = (&k[keys.start / E::STEPS * W..], count / E::STEPS);
     for query in (0..tile.live).step_by(MR) {
         let depth = tile.keys_of(query + MR).min(keys.end) - keys.start;
-        products::by_query::<S, MR, NV, W>(s, work.dqueries, work.dscores, k, query, depth);
+        products::by_query::<S, E, MR, W>((s, e), work.dqueries, dscores, k, query, depth);
     }
 }
 
-/// In place: products become weights (dropped ones zero), dO Vᵀ becomes the gradient of the products.
-#[inline(always)]
-fn differentiate<S: Simd, const DROPOUT: bool>(
-    s: S,
-    (weights, dscores): (&mut [f32], &mut [f32]),
-    tile: &Tile,
-    rows: &Rows,
-    masks: Masks<'_>,
+/// What becomes of the products of a few keys, K Qᵀ and V dOᵀ: weights (dropped ones zero) and the gradients of the
+/// products, as words of a block that begins at `keys.start`.
+struct Slopes<'a> {
+    strips: [&'a [[f32; LANES]]; 2],
+    weights: &'a mut [f32],
+    dscores: &'a mut [f32],
+    down: &'a mut [f32],
+    masks: Masks<'a>,
     keys: Range<usize>,
-    halves: Range<usize>,
-) {
-    let weights = weights.as_chunks_mut::<LANES>().0;
-    let dscores = dscores.as_chunks_mut::<LANES>().0;
-    let plain = tile.plain() && !tile.masks(keys.end);
-    for half in halves {
+}
+
+impl Slopes<'_> {
+    #[inline(always)]
+    fn make<S: Simd, E: Element<S>, const DROPOUT: bool, const MR: usize, const Q: usize>(
+        &mut self,
+        (s, e): (S, E),
+        tile: &Tile,
+        rows: &Rows,
+        first: usize,
+        halves: Range<usize>,
+    ) {
+        let plain = tile.plain() && !tile.masks(first + MR);
+        for key in (first..first + MR).step_by(2) {
+            let (mut weights, mut dscores) = ([[s.zero(); 2]; 2], [[s.zero(); 2]; 2]);
+            for half in 0..2 {
+                if !halves.contains(&half) {
+                    continue;
+                }
+                for i in 0..2 {
+                    if i == 1 && key + 1 >= self.keys.end {
+                        continue;
+                    }
+                    let at = (key + i - first) * 2 + half;
+                    let strips = [&self.strips[0][at], &self.strips[1][at]];
+                    let of = (key + i, half, plain);
+                    (weights[i][half], dscores[i][half]) =
+                        self.of::<S, DROPOUT>(s, strips, tile, rows, of);
+                }
+            }
+            self.put::<S, E, Q>((s, e), key - self.keys.start, weights, dscores);
+        }
+    }
+
+    /// The weight and the gradient of a product, for sixteen queries and a key.
+    #[inline(always)]
+    fn of<S: Simd, const DROPOUT: bool>(
+        &self,
+        s: S,
+        [product, dweight]: [&[f32; LANES]; 2],
+        tile: &Tile,
+        rows: &Rows,
+        (key, half, plain): (usize, usize, bool),
+    ) -> (S::F, S::F) {
         let (lse, delta) = (s.load(&rows.lse[half]), s.load(&rows.delta[half]));
-        for key in keys.clone() {
-            let at = (key - keys.start) * 2 + half;
-            let (weight, dscore) = (&mut weights[at], &mut dscores[at]);
-            let (mut score, mut slope) = (s.load(weight), s.splat(1.0));
-            if !plain {
-                (score, slope) = tile.of(s, score, key, half);
-                score = tile.mask(s, score, Tile::UNSEEN, key, half);
+        let (mut score, mut slope) = (s.load(product), s.splat(1.0));
+        if !plain {
+            (score, slope) = tile.of(s, score, key, half);
+            score = tile.mask(s, score, Tile::UNSEEN, key, half);
+        }
+        let p = math::exp2_lanes(s, s.sub(score, lse));
+        let (mut kept, mut dp) = (p, s.load(dweight));
+        if DROPOUT {
+            let dropped = self.masks.dropped(s, key, half);
+            kept = s.select(dropped, s.zero(), p);
+            dp = s.select(dropped, s.zero(), dp);
+        }
+        let ds = s.mul(p, s.sub(dp, delta));
+        (kept, if plain { ds } else { s.mul(ds, slope) })
+    }
+
+    /// Writes what belongs to an even key and the next, counted from the block's first.
+    #[inline(always)]
+    fn put<S: Simd, E: Element<S>, const Q: usize>(
+        &mut self,
+        (s, e): (S, E),
+        key: usize,
+        weights: [[S::F; 2]; 2],
+        dscores: [[S::F; 2]; 2],
+    ) {
+        for i in 0..2 {
+            for (out, x) in [
+                (&mut *self.weights, weights[i]),
+                (&mut *self.dscores, dscores[i]),
+            ] {
+                let out = out[(key + i) * Q..][..Q].as_chunks_mut::<LANES>().0;
+                for (n, out) in out.iter_mut().enumerate() {
+                    s.store(s.bits_to_float(e.beside(s, x[n], x[1])), out);
+                }
             }
-            let p = math::exp2_lanes(s, s.sub(score, lse));
-            let (mut kept, mut dp) = (p, s.load(dscore));
-            if DROPOUT {
-                let dropped = masks.dropped(s, key, half);
-                kept = s.select(dropped, s.zero(), p);
-                dp = s.select(dropped, s.zero(), dp);
+        }
+        if E::STEPS == 2 {
+            let down = self.down[key / 2 * QUERIES..][..QUERIES]
+                .as_chunks_mut::<LANES>()
+                .0;
+            for (half, out) in down.iter_mut().enumerate() {
+                let words = e.across(s, dscores[0][half], dscores[1][half]);
+                s.store(s.bits_to_float(words), out);
             }
-            let ds = s.mul(p, s.sub(dp, delta));
-            s.store(kept, weight);
-            s.store(if plain { ds } else { s.mul(ds, slope) }, dscore);
         }
     }
 }

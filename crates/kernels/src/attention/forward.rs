@@ -9,6 +9,7 @@ use super::pack::{self, Columns, Scratch, Share};
 use super::shared::{Claims, Shared, Window};
 use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
+use crate::linear::element::{Element, products};
 use crate::math;
 use crate::simd::{self, LANES, Simd};
 use crate::team::{Alone, Team};
@@ -77,7 +78,7 @@ pub fn forward_by(
     let claims = Claims::new();
     let work = |task| {
         claims.take(task);
-        dispatch!(isa, s => by_width(s, &job, task, tasks));
+        products!(isa, options.precision, (s, e) => by_width((s, e), &job, task, tasks));
     };
     if tasks == 1 {
         work(0);
@@ -136,19 +137,21 @@ struct Work<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd>(s: S, job: &Job<'_>, task: usize, tasks: usize) {
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), job: &Job<'_>, task: usize, tasks: usize) {
     let narrow = job.options.padded_dim() == LANES;
-    match (S::WIDE, narrow) {
-        (true, false) => sequence::<S, 8, 2, 2, 32>(s, job, task, tasks),
-        (true, true) => sequence::<S, 8, 2, 1, 16>(s, job, task, tasks),
-        (false, false) => sequence::<S, 4, 1, 1, 32>(s, job, task, tasks),
-        (false, true) => sequence::<S, 4, 1, 1, 16>(s, job, task, tasks),
+    match (S::WIDE, E::STEPS, narrow) {
+        (true, 2, false) => sequence::<S, E, 8, 32, 16>(s, job, task, tasks),
+        (true, 2, true) => sequence::<S, E, 8, 16, 16>(s, job, task, tasks),
+        (true, _, false) => sequence::<S, E, 8, 32, 32>(s, job, task, tasks),
+        (true, _, true) => sequence::<S, E, 8, 16, 16>(s, job, task, tasks),
+        (false, _, false) => sequence::<S, E, 4, 32, 32>(s, job, task, tasks),
+        (false, _, true) => sequence::<S, E, 4, 16, 16>(s, job, task, tasks),
     }
 }
 
 #[inline(always)]
-fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
-    s: S,
+fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
+    s: (S, E),
     job: &Job<'_>,
     task: usize,
     tasks: usize,
@@ -159,12 +162,13 @@ fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W:
     // SAFETY: each task has one row of the scratch, and runs once.
     let mut scratch = unsafe { job.scratch.window(len, task..task + 1, 0..len) };
     let mut scratch = Scratch(scratch.row(0));
+    let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
     let mut work = Work {
         count: padded_t,
         masks: scratch.take(padded_t * masks::WORDS),
-        keys: scratch.take(padded_t * d),
-        values: scratch.take(padded_t * d),
-        queries: scratch.take(QUERIES * d),
+        keys: scratch.take(padded_t * along),
+        values: scratch.take(padded_t / E::STEPS * d),
+        queries: scratch.take(QUERIES * along),
         strip: scratch.take(KEYS * QUERIES),
         mix: scratch.take(QUERIES * d),
     };
@@ -192,15 +196,17 @@ fn sequence<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W:
                 }
                 if !packed {
                     let (key, value) = (options.key_column(kv_head), options.value_column(kv_head));
-                    pack::rows::<S, W>(s, work.keys, job.columns(key), (0, t), d, 1.0);
-                    pack::rows::<S, W>(s, work.values, job.columns(value), (0, t), d, 1.0);
+                    let (key, value) = (job.columns(key), job.columns(value));
+                    pack::along::<S, E, A>(s, work.keys, key, (0, t), padded_t, 1.0);
+                    let count = padded_t / E::STEPS;
+                    pack::down::<S, E, W>(s, work.values, value, (0, t), count, 1.0);
                     packed = true;
                 }
                 if masks::chunk(first) != masked {
-                    masks::make(s, work.masks, options, (head, first, t));
+                    masks::make(s.0, work.masks, options, (head, first, t));
                     masked = masks::chunk(first);
                 }
-                query_tile::<S, MR, NQ, NV, W>(s, job, &mut work, &tile);
+                query_tile::<S, E, MR, W, A>(s, job, &mut work, &tile);
             }
         }
     }
@@ -213,16 +219,16 @@ struct Running<S: Simd> {
 }
 
 #[inline(always)]
-fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const W: usize>(
-    s: S,
+fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
+    (s, e): (S, E),
     job: &Job<'_>,
     work: &mut Work<'_>,
     tile: &Tile,
 ) {
-    let (options, d) = (job.options, job.options.padded_dim());
+    let options = job.options;
     let queries = job.columns(tile.head * options.head_dim);
-    pack::rows::<S, W>(s, work.mix, queries, (tile.first, tile.live), d, 1.0);
-    pack::across::<S, W>(s, work.queries, work.mix, options.scale * LOG2_E);
+    let (place, factor) = ((tile.first, tile.live), options.scale * LOG2_E);
+    pack::across((s, e), work.queries, queries, place, factor);
     work.mix.fill(0.0);
     let mut running = Running::<S> {
         top: [s.zero(); 2],
@@ -230,7 +236,7 @@ fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const 
     };
     for key in (0..tile.seen).step_by(KEYS) {
         let keys = key..tile.seen.min(key + KEYS);
-        let max = scores::<S, MR, NQ, W>(s, work, tile, keys.clone(), options.head_dim);
+        let max = scores::<S, E, MR, A>((s, e), work, tile, keys.clone(), options.head_dim);
         if key == 0 {
             running.top = max;
         } else {
@@ -238,13 +244,17 @@ fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const 
         }
         let masks = Masks::new(work.masks, tile.first);
         match &options.dropout {
-            Some(_) => weigh::<S, true>(s, work.strip, &mut running, tile, masks, keys.clone()),
-            None => weigh::<S, false>(s, work.strip, &mut running, tile, masks, keys.clone()),
+            Some(_) => {
+                weigh::<S, E, true>((s, e), work.strip, &mut running, tile, masks, keys.clone())
+            }
+            None => {
+                weigh::<S, E, false>((s, e), work.strip, &mut running, tile, masks, keys.clone())
+            }
         }
-        let values = (&work.values[key * W..], work.count);
+        let values = (&work.values[key / E::STEPS * W..], work.count / E::STEPS);
         for query in (0..tile.live).step_by(MR) {
             let depth = tile.keys_of(query + MR).min(keys.end) - key;
-            products::by_query::<S, MR, NV, W>(s, work.mix, work.strip, values, query, depth);
+            products::by_query::<S, E, MR, W>((s, e), work.mix, work.strip, values, query, depth);
         }
     }
     finish::<S, W>(s, job, work.mix, &running, tile);
@@ -252,8 +262,8 @@ fn query_tile<S: Simd, const MR: usize, const NQ: usize, const NV: usize, const 
 
 /// Writes the scores of a block of keys into the strip; gives the largest of each query.
 #[inline(always)]
-fn scores<S: Simd, const MR: usize, const NQ: usize, const W: usize>(
-    s: S,
+fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
+    (s, e): (S, E),
     work: &mut Work<'_>,
     tile: &Tile,
     keys: Range<usize>,
@@ -262,9 +272,9 @@ fn scores<S: Simd, const MR: usize, const NQ: usize, const W: usize>(
     let mut max = [s.splat(Tile::UNSEEN); 2];
     for key in keys.clone().step_by(MR) {
         let strip = &mut work.strip[(key - keys.start) * QUERIES..][..MR * QUERIES];
-        let rows = (&work.keys[key * W..], work.count);
+        let rows = (&work.keys[key * A..], work.count);
         let halves = tile.halves(key);
-        products::scores::<S, MR, NQ, W>(s, strip, rows, work.queries, halves.clone(), width);
+        products::scores::<S, E, MR, A>((s, e), strip, rows, work.queries, halves.clone(), width);
         let last = keys.end.min(key + MR);
         for half in halves {
             max[half] = settle(s, strip, tile, key..last, half, max[half]);
@@ -328,10 +338,11 @@ fn raise<S: Simd, const W: usize>(s: S, running: &mut Running<S>, max: [S::F; 2]
     }
 }
 
-/// Scores become weights, dropped ones zero; the sums gather them, dropped ones included.
+/// Scores become weights, dropped ones zero, as words that lie down, in place; the sums gather them, dropped ones
+/// included.
 #[inline(always)]
-fn weigh<S: Simd, const DROPOUT: bool>(
-    s: S,
+fn weigh<S: Simd, E: Element<S>, const DROPOUT: bool>(
+    s: (S, E),
     strip: &mut [f32],
     running: &mut Running<S>,
     tile: &Tile,
@@ -339,39 +350,78 @@ fn weigh<S: Simd, const DROPOUT: bool>(
     keys: Range<usize>,
 ) {
     let both = tile.keys_of(LANES).clamp(keys.start, keys.end);
-    let strip = strip.as_chunks_mut::<LANES>().0.as_chunks_mut::<2>().0;
-    let (open, late) = strip.split_at_mut(both - keys.start);
-    let (top, mut sum) = (running.top, running.sum);
-    for (i, pair) in open.iter_mut().enumerate() {
-        for half in 0..2 {
-            let p = math::exp2_lanes(s, s.sub(s.load(&pair[half]), top[half]));
-            sum[half] = s.add(sum[half], p);
-            store_kept::<S, DROPOUT>(s, &mut pair[half], p, masks, keys.start + i, half);
-        }
+    let strip = strip.as_chunks_mut::<LANES>().0;
+    let mut weigher = Weigher::<S, DROPOUT> {
+        top: running.top,
+        sum: running.sum,
+        masks,
+        first: keys.start,
+        count: keys.len(),
+    };
+    for key in (0..both - keys.start).step_by(2) {
+        weigher.pair(s, strip, key, 0);
+        weigher.pair(s, strip, key, 1);
     }
-    for (pair, key) in late.iter_mut().zip(both..keys.end) {
-        let p = math::exp2_lanes(s, s.sub(s.load(&pair[1]), top[1]));
-        sum[1] = s.add(sum[1], p);
-        store_kept::<S, DROPOUT>(s, &mut pair[1], p, masks, key, 1);
+    for key in (both - keys.start..keys.len()).step_by(2) {
+        weigher.pair(s, strip, key, 1);
     }
-    running.sum = sum;
+    running.sum = weigher.sum;
 }
 
-#[inline(always)]
-fn store_kept<S: Simd, const DROPOUT: bool>(
-    s: S,
-    lanes: &mut [f32; LANES],
-    p: S::F,
-    masks: Masks<'_>,
-    key: usize,
-    half: usize,
-) {
-    let kept = if DROPOUT {
-        s.select(masks.dropped(s, key, half), s.zero(), p)
-    } else {
-        p
-    };
-    s.store(kept, lanes);
+struct Weigher<'a, S: Simd, const DROPOUT: bool> {
+    top: [S::F; 2],
+    sum: [S::F; 2],
+    masks: Masks<'a>,
+    first: usize,
+    count: usize,
+}
+
+impl<S: Simd, const DROPOUT: bool> Weigher<'_, S, DROPOUT> {
+    /// The weights of an even key and the next, counted from the first.
+    #[inline(always)]
+    fn pair<E: Element<S>>(
+        &mut self,
+        (s, e): (S, E),
+        strip: &mut [[f32; LANES]],
+        key: usize,
+        half: usize,
+    ) {
+        let even = self.weight(s, &strip[key * 2 + half], key, half);
+        let odd = if key + 1 < self.count {
+            self.weight(s, &strip[key * 2 + 2 + half], key + 1, half)
+        } else {
+            s.zero()
+        };
+        if E::STEPS == 2 {
+            s.store(
+                s.bits_to_float(e.across(s, even, odd)),
+                &mut strip[key + half],
+            );
+            return;
+        }
+        s.store(
+            s.bits_to_float(e.across(s, even, even)),
+            &mut strip[key * 2 + half],
+        );
+        if key + 1 < self.count {
+            s.store(
+                s.bits_to_float(e.across(s, odd, odd)),
+                &mut strip[key * 2 + 2 + half],
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn weight(&mut self, s: S, score: &[f32; LANES], key: usize, half: usize) -> S::F {
+        let p = math::exp2_lanes(s, s.sub(s.load(score), self.top[half]));
+        self.sum[half] = s.add(self.sum[half], p);
+        if DROPOUT {
+            let dropped = self.masks.dropped(s, self.first + key, half);
+            s.select(dropped, s.zero(), p)
+        } else {
+            p
+        }
+    }
 }
 
 /// Divides by the sums and writes the tile's rows.

@@ -36,6 +36,7 @@ mod tests;
 
 use crate::dropout::Dropout;
 use crate::math;
+use crate::precision::Precision;
 use crate::simd::{LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
@@ -48,6 +49,8 @@ pub use forward::{forward, forward_by};
 const QUERIES: usize = 2 * LANES;
 /// Keys that are taken at a time, so that their strips stay in the first-level cache.
 const KEYS: usize = 64;
+/// The most keys whose products with a tile are made at once.
+const MOST: usize = 8;
 
 /// What kind of attention.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +67,8 @@ pub struct Options<'a> {
     /// A slope for each head; a score falls by slope * |i - j|.
     pub alibi: Option<&'a [f32]>,
     pub dropout: Option<WeightDropout>,
+    /// What the operands of the products are rounded to.
+    pub precision: Precision,
 }
 
 /// Dropout on the weights of a sequence.
@@ -140,7 +145,9 @@ pub fn scratch_len_by(size: usize, t: usize, options: &Options<'_>) -> usize {
 /// Floats of scratch that a task needs.
 fn task_len(t: usize, options: &Options<'_>) -> usize {
     let (t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
-    let long = t * masks::WORDS + 4 * t * d + 5 * QUERIES * d + 2 * KEYS * QUERIES;
+    // The most that either pass needs in either precision: the backward with words of two steps.
+    let rows = 4 * t * d + t / 2 * d;
+    let long = t * masks::WORDS + rows + 5 * QUERIES * d + 2 * (KEYS + MOST) * QUERIES;
     long.max(short::scratch_len(options))
 }
 

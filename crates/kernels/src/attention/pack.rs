@@ -1,7 +1,11 @@
-//! How the operands of a head are laid out for the tiles: *rows*, cut into chunks of `W` columns that lie one after
-//! the other, element (row, c) at `c / W * count * W + row * W + c % W`; or *across*, element (row, c) at `c * 32 + row`.
+//! How the operands of a head are laid out for the tiles, in words of [`Element`]: *along*, the steps of a row side by
+//! side, rows cut into chunks of `A` words that lie one after the other, word (row, k) at
+//! `k / A * count * A + row * A + k % A`; *down*, a row of words for each row, or for each two where a word holds two steps,
+//! in chunks of `W` columns, likewise; *across*, the rows of a tile in the lanes, word (row, k) at `k * 32 + row`.
+//! Where a word is a number, along and down are the same.
 
 use super::QUERIES;
+use crate::linear::element::Element;
 use crate::simd::{self, LANES, Simd};
 use core::ops::Range;
 
@@ -21,61 +25,115 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Copies `live` rows from row `first` on, each times `factor`, into `out.len() / padded` rows in chunks; what
-/// is missing is zero.
+impl Columns<'_> {
+    /// Sixteen numbers of row `t` from column `i` on, zeros beyond the last.
+    #[inline(always)]
+    fn lanes<S: Simd>(&self, s: S, t: usize, i: usize) -> S::F {
+        match self.row(t).get(i..) {
+            Some(rest) if !rest.is_empty() => simd::at(s, rest, 0),
+            _ => s.zero(),
+        }
+    }
+
+    /// Sixteen words of row `t`, each number times `factor`, from word `k` on.
+    #[inline(always)]
+    fn words<S: Simd, E: Element<S>>(
+        &self,
+        (s, e): (S, E),
+        t: usize,
+        k: usize,
+        factor: S::F,
+    ) -> S::F {
+        let i = k * E::STEPS;
+        let low = s.mul(self.lanes(s, t, i), factor);
+        let high = if E::STEPS == 2 {
+            s.mul(self.lanes(s, t, i + LANES), factor)
+        } else {
+            low
+        };
+        s.bits_to_float(e.beside(s, low, high))
+    }
+}
+
+/// Lays `live` rows from row `first` on, each times `factor`, along `count` rows; what is missing is zero.
 #[inline(always)]
-pub(super) fn rows<S: Simd, const W: usize>(
-    s: S,
+pub(super) fn along<S: Simd, E: Element<S>, const A: usize>(
+    (s, e): (S, E),
     out: &mut [f32],
     x: Columns<'_>,
     (first, live): (usize, usize),
-    padded: usize,
+    count: usize,
     factor: f32,
 ) {
-    let count = out.len() / padded;
-    for (c, chunk) in out.chunks_exact_mut(count * W).enumerate() {
-        let columns = c * W..x.width.min((c + 1) * W);
-        let (live, dead) = chunk.split_at_mut(live * W);
-        for (r, y) in live.as_chunks_mut::<W>().0.iter_mut().enumerate() {
-            copy(s, y, &x.row(first + r)[columns.clone()], factor);
+    let factor = s.splat(factor);
+    for (c, chunk) in out.chunks_exact_mut(count * A).enumerate() {
+        let (live, dead) = chunk.split_at_mut(live * A);
+        for (r, words) in live.as_chunks_mut::<A>().0.iter_mut().enumerate() {
+            for (k, words) in words.as_chunks_mut().0.iter_mut().enumerate() {
+                let word = c * A + k * LANES;
+                s.store(x.words((s, e), first + r, word, factor), words);
+            }
         }
         dead.fill(0.0);
     }
 }
 
-/// `y = factor * x`, zero beyond the end of `x`.
+/// Lays `live` rows from row `first` on, each times `factor`, down `count` rows of words; what is missing is zero.
 #[inline(always)]
-fn copy<S: Simd, const W: usize>(s: S, y: &mut [f32; W], x: &[f32], factor: f32) {
+pub(super) fn down<S: Simd, E: Element<S>, const W: usize>(
+    (s, e): (S, E),
+    out: &mut [f32],
+    x: Columns<'_>,
+    (first, live): (usize, usize),
+    count: usize,
+    factor: f32,
+) {
     let factor = s.splat(factor);
-    if let Some(x) = x.first_chunk::<W>() {
-        let x = x.as_chunks::<LANES>().0;
-        for (y, x) in y.as_chunks_mut::<LANES>().0.iter_mut().zip(x) {
-            s.store(s.mul(s.load(x), factor), y);
+    for (c, chunk) in out.chunks_exact_mut(count * W).enumerate() {
+        let (full, dead) = chunk.split_at_mut(live.div_ceil(E::STEPS) * W);
+        for (r, words) in full.as_chunks_mut::<W>().0.iter_mut().enumerate() {
+            let (even, odd) = (r * E::STEPS, r * E::STEPS + E::STEPS - 1);
+            for (i, words) in words.as_chunks_mut().0.iter_mut().enumerate() {
+                let column = c * W + i * LANES;
+                let low = s.mul(x.lanes(s, first + even, column), factor);
+                let high = if odd == even {
+                    low
+                } else if odd < live {
+                    s.mul(x.lanes(s, first + odd, column), factor)
+                } else {
+                    s.zero()
+                };
+                s.store(s.bits_to_float(e.across(s, low, high)), words);
+            }
         }
-        return;
-    }
-    y.fill(0.0);
-    for i in (0..x.len()).step_by(LANES) {
-        simd::put(s, &mut y[..], i, s.mul(simd::at(s, x, i), factor));
+        dead.fill(0.0);
     }
 }
 
-/// Turns a tile of 32 rows in chunks into one that has its rows across the lanes.
+/// Lays `live` rows from row `first` on, each times `factor`, across the lanes; missing ones are zero.
 #[inline(always)]
-pub(super) fn across<S: Simd, const W: usize>(s: S, out: &mut [f32], rows: &[f32], factor: f32) {
-    let rows = rows.as_chunks::<LANES>().0;
-    let out = out.as_chunks_mut::<LANES>().0;
-    let (down, factor) = (W / LANES, s.splat(factor));
-    for (at, half) in (0..rows.len() / QUERIES).flat_map(|at| [(at, 0), (at, 1)]) {
-        let (chunk, column) = (at / down, at % down);
-        let mut square = [s.zero(); LANES];
-        for (i, row) in square.iter_mut().enumerate() {
-            let r = half * LANES + i;
-            *row = s.mul(s.load(&rows[(chunk * QUERIES + r) * down + column]), factor);
-        }
-        s.transpose(&mut square);
-        for (i, &v) in square.iter().enumerate() {
-            s.store(v, &mut out[(at * LANES + i) * 2 + half]);
+pub(super) fn across<S: Simd, E: Element<S>>(
+    (s, e): (S, E),
+    out: &mut [f32],
+    x: Columns<'_>,
+    (first, live): (usize, usize),
+    factor: f32,
+) {
+    let factor = s.splat(factor);
+    for (c, out) in out.chunks_exact_mut(LANES * QUERIES).enumerate() {
+        let out = out.as_chunks_mut::<LANES>().0;
+        for half in 0..2 {
+            let mut square = [s.zero(); LANES];
+            for (i, row) in square.iter_mut().enumerate() {
+                let r = half * LANES + i;
+                if r < live {
+                    *row = x.words((s, e), first + r, c * LANES, factor);
+                }
+            }
+            s.transpose(&mut square);
+            for (i, &v) in square.iter().enumerate() {
+                s.store(v, &mut out[i * 2 + half]);
+            }
         }
     }
 }

@@ -1,55 +1,58 @@
-//! The products of a tile of 32 queries and a block of keys. Strips have keys down and queries across: element
-//! (key, query) at `key * 32 + query`.
+//! The products of a tile of 32 queries and a block of keys, in words of [`Element`]. Strips have keys down and queries
+//! across: number (key, query) at `key * 32 + query`. As operands their words are laid as `pack` says: *along*, `Q` words a
+//! key, or *down*, 32 words for each key, or for each two.
 
 use super::QUERIES;
 use super::pack::Halves;
+use crate::linear::element::Element;
 use crate::simd::{LANES, Simd};
 use crate::tile::{self, Operand};
 use core::ops::Range;
 
-/// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of `halves`. `rows` is in
-/// chunks of `W` columns, `count` rows each, and begins at the first key.
+/// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of `halves`. `rows` lie along,
+/// in chunks of `A` words, `count` rows each, and begin at the first key.
 #[inline(always)]
-pub(super) fn scores<S: Simd, const MR: usize, const NQ: usize, const W: usize>(
-    s: S,
+pub(super) fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
+    s: (S, E),
     out: &mut [f32],
     rows: (&[f32], usize),
     across: &[f32],
     halves: Halves,
     width: usize,
 ) {
-    if NQ == 2 && halves.len() == 2 {
-        score_tile::<S, MR, 2, W>(s, out, rows, across, 0, width);
+    if S::WIDE && halves.len() == 2 {
+        score_tile::<S, E, MR, 2, A>(s, out, rows, across, 0, width);
     } else {
         for half in halves {
-            score_tile::<S, MR, 1, W>(s, out, rows, across, half * LANES, width);
+            score_tile::<S, E, MR, 1, A>(s, out, rows, across, half * LANES, width);
         }
     }
 }
 
 #[inline(always)]
-fn score_tile<S: Simd, const MR: usize, const NQ: usize, const W: usize>(
-    s: S,
+fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A: usize>(
+    (s, e): (S, E),
     out: &mut [f32],
     (rows, count): (&[f32], usize),
     across: &[f32],
     query: usize,
     width: usize,
 ) {
+    let words = width.div_ceil(E::STEPS);
     let mut tile = tile::zero::<S, MR, NQ>(s);
-    for (chunk, column) in (0..width).step_by(W).enumerate() {
-        let a = Operand::new(&rows[chunk * count * W..], 1);
-        let b = Operand::new(&across[column * QUERIES + query..], QUERIES);
-        tile = tile::multiply::<S, MR, NQ, W>(s, tile, a, b, W.min(width - column));
+    for (chunk, word) in (0..words).step_by(A).enumerate() {
+        let a = Operand::new(&rows[chunk * count * A..], 1);
+        let b = Operand::new(&across[word * QUERIES + query..], QUERIES);
+        tile = tile::multiply::<S, E, MR, NQ, A>((s, e), tile, a, b, A.min(words - word));
     }
     tile::store(s, &tile, &mut out[query..], QUERIES);
 }
 
 /// `out[query, ..] += sum over key < depth of strip[key, query] rows[key, ..]` for `MR` queries from `query` on: `out` has
-/// 32 rows in chunks, `rows` `count` and begins at the first key.
+/// 32 rows in chunks of `W` columns; `strip` and `rows`, `count` rows of words, lie down and begin at the first key.
 #[inline(always)]
-pub(super) fn by_query<S: Simd, const MR: usize, const NV: usize, const W: usize>(
-    s: S,
+pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
+    s: (S, E),
     out: &mut [f32],
     strip: &[f32],
     (rows, count): (&[f32], usize),
@@ -57,35 +60,61 @@ pub(super) fn by_query<S: Simd, const MR: usize, const NV: usize, const W: usize
     depth: usize,
 ) {
     let a = Operand::new(&strip[query..], QUERIES);
+    let words = depth.div_ceil(E::STEPS);
     for (chunk, out) in out.chunks_exact_mut(QUERIES * W).enumerate() {
-        for column in (0..W).step_by(NV * LANES) {
-            let b = Operand::new(&rows[chunk * count * W + column..], W);
-            let out = &mut out[query * W + column..];
-            let start = tile::load(s, out, W);
-            let tile = tile::multiply::<S, MR, NV, 1>(s, start, a, b, depth);
-            tile::store(s, &tile, out, W);
-        }
+        let (rows, out) = (&rows[chunk * count * W..], &mut out[query * W..]);
+        add::<S, E, MR, W, 1>(s, out, a, rows, words);
     }
 }
 
-/// `out[key, ..] += sum over query of strip[key, query] rows[query, ..]` for `MR` keys and the queries of a range: `out` has
-/// `count` rows in chunks and begins at the first key, `strip` there too; `rows` has 32 rows in chunks.
+/// `out[key, ..] += sum over query of strip[key, query] rows[query, ..]` for `MR` keys and the queries of a range, which
+/// begins at an even one: `out` has `count` rows in chunks of `W` columns and begins at the first key; so does `strip`, which
+/// lies along; `rows` lie down, 32 of them.
 #[inline(always)]
-pub(super) fn by_key<S: Simd, const MR: usize, const NV: usize, const W: usize>(
-    s: S,
+pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, const Q: usize>(
+    s: (S, E),
     (out, count): (&mut [f32], usize),
     strip: &[f32],
     rows: &[f32],
     queries: Range<usize>,
 ) {
-    let a = Operand::new(&strip[queries.start..], 1);
-    for (chunk, rows) in rows.chunks_exact(QUERIES * W).enumerate() {
-        for column in (0..W).step_by(NV * LANES) {
-            let b = Operand::new(&rows[queries.start * W + column..], W);
-            let out = &mut out[chunk * count * W + column..];
-            let start = tile::load(s, out, W);
-            let tile = tile::multiply::<S, MR, NV, QUERIES>(s, start, a, b, queries.len());
-            tile::store(s, &tile, out, W);
+    let first = queries.start / E::STEPS;
+    let a = Operand::new(&strip[first..], 1);
+    let words = queries.len().div_ceil(E::STEPS);
+    for (chunk, rows) in rows.chunks_exact(Q * W).enumerate() {
+        let out = &mut out[chunk * count * W..];
+        add::<S, E, MR, W, Q>(s, out, a, &rows[first * W..], words);
+    }
+}
+
+/// `out += a rows`: `MR` rows of `W` columns.
+#[inline(always)]
+fn add<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A_ROW: usize>(
+    s: (S, E),
+    out: &mut [f32],
+    a: Operand<'_>,
+    rows: &[f32],
+    words: usize,
+) {
+    if S::WIDE && W == 2 * LANES {
+        add_tile::<S, E, MR, 2, A_ROW>(s, out, a, Operand::new(rows, W), words);
+    } else {
+        for column in (0..W).step_by(LANES) {
+            let b = Operand::new(&rows[column..], W);
+            add_tile::<S, E, MR, 1, A_ROW>(s, &mut out[column..], a, b, words);
         }
     }
+}
+
+#[inline(always)]
+fn add_tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize, const A_ROW: usize>(
+    (s, e): (S, E),
+    out: &mut [f32],
+    a: Operand<'_>,
+    b: Operand<'_>,
+    words: usize,
+) {
+    let start = tile::load::<S, MR, NV>(s, out, b.step_stride);
+    let tile = tile::multiply::<S, E, MR, NV, A_ROW>((s, e), start, a, b, words);
+    tile::store(s, &tile, out, b.step_stride);
 }

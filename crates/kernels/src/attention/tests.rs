@@ -4,6 +4,8 @@ use crate::team::{Alone, Team};
 use crate::testing::{SUMS, check_gradient, close, dot, narrow, to_f64, values};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+mod bf16;
+
 const SLOPES: [f32; 4] = [0.5, 0.25, 0.125, 0.0625];
 
 fn options(heads: usize, kv_heads: usize, head_dim: usize, causal: bool) -> Options<'static> {
@@ -16,6 +18,7 @@ fn options(heads: usize, kv_heads: usize, head_dim: usize, causal: bool) -> Opti
         softcap: None,
         alibi: None,
         dropout: None,
+        precision: Precision::F32,
     }
 }
 
@@ -179,7 +182,9 @@ impl Team for Threads {
 
 #[test]
 fn a_team_gives_the_bits_of_one_thread() {
-    for (o, t) in grid().into_iter().filter(|&(_, t)| t > 60 || t == 16) {
+    let of_both = |(o, t)| Precision::ALL.map(|precision| (Options { precision, ..o }, t));
+    let long = grid().into_iter().filter(|&(_, t)| t > 60 || t == 16);
+    for (o, t) in long.flat_map(of_both) {
         let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
         let isa = Isa::detect();
         let alone = run(isa, &Alone, &o, t, &qkv, &dmix);

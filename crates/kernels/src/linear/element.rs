@@ -11,6 +11,8 @@ pub(crate) trait Element<S: Simd>: Copy {
 
     /// Sixteen words from `16 * STEPS` numbers side by side, or fewer: zeros beyond.
     fn along(self, s: S, x: &[f32]) -> S::U;
+    /// Sixteen words from numbers side by side: from `low` or, where a word holds two, from `low` and then `high`.
+    fn beside(self, s: S, low: S::F, high: S::F) -> S::U;
     /// Sixteen words whose steps are `even` and, where a word holds two, `odd`.
     fn across(self, s: S, even: S::F, odd: S::F) -> S::U;
     /// `c + a * b`, step by step.
@@ -28,6 +30,11 @@ impl<S: Simd> Element<S> for Single {
     #[inline(always)]
     fn along(self, s: S, x: &[f32]) -> S::U {
         s.bits(at(s, x, 0))
+    }
+
+    #[inline(always)]
+    fn beside(self, s: S, low: S::F, _: S::F) -> S::U {
+        s.bits(low)
     }
 
     #[inline(always)]
@@ -53,6 +60,11 @@ impl<S: Simd> Element<S> for Rounded {
     #[inline(always)]
     fn along(self, s: S, x: &[f32]) -> S::U {
         round(s, at(s, x, 0))
+    }
+
+    #[inline(always)]
+    fn beside(self, s: S, low: S::F, _: S::F) -> S::U {
+        round(s, low)
     }
 
     #[inline(always)]
@@ -95,6 +107,11 @@ impl Element<crate::simd::avx512::Avx512> for Pairs {
     fn along(self, s: crate::simd::avx512::Avx512, x: &[f32]) -> U {
         let low = at(s, x, 0);
         let high = at(s, x, crate::simd::LANES.min(x.len()));
+        self.beside(s, low, high)
+    }
+
+    #[inline(always)]
+    fn beside(self, _: crate::simd::avx512::Avx512, low: F, high: F) -> U {
         self.0.swap(self.0.narrow(low, high))
     }
 

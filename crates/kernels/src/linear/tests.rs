@@ -1,6 +1,6 @@
 use super::*;
 use crate::isa::Kind;
-use crate::testing::{SUMS, check_gradient, close, dot, to_f64, values};
+use crate::testing::{SUMS, check_gradient, close, dot, nearest_bf16, to_f64, values};
 
 /// Rows, inputs, outputs: around every height of tile, width of panel and depth of block.
 const SIZES: [(usize, usize, usize); 14] = [
@@ -41,19 +41,6 @@ fn packed(map: &Linear, direction: Direction, w: &[f32]) -> Vec<u32> {
 
 fn scratch() -> Vec<f32> {
     vec![f32::NAN; SCRATCH_LEN]
-}
-
-/// The witness of bf16: of all bf16 numbers the nearest, the even one of two.
-fn nearest_bf16(x: f32) -> f64 {
-    let below = f64::from(f32::from_bits(x.to_bits() & 0xffff_0000));
-    let above = f64::from(f32::from_bits((x.to_bits() & 0xffff_0000) + 0x1_0000));
-    let x64 = f64::from(x);
-    let (low, high) = ((x64 - below).abs(), (above - x64).abs());
-    if low < high || low == high && x.to_bits() & 0x1_0000 == 0 {
-        below
-    } else {
-        above
-    }
 }
 
 /// What a product in this precision multiplies, exactly.
