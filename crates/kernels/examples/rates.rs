@@ -8,7 +8,7 @@ use gptlab_kernels::activation::Activation;
 use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::Dropout;
 use gptlab_kernels::{
-    Isa, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
+    Isa, Precision, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
 };
 use std::time::Instant;
 
@@ -66,7 +66,8 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
         );
     });
     println!(
-        "attention {name}, T {t}, {} x {}: forward {:.2} us ({:.0} GFLOP/s), backward {:.2} us ({:.0} GFLOP/s)",
+        "attention {name} in {}, T {t}, {} x {}: forward {:.2} us ({:.0} GFLOP/s), backward {:.2} us ({:.0} GFLOP/s)",
+        options.precision,
         options.heads,
         options.head_dim,
         forward * 1e6,
@@ -76,7 +77,7 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     );
 }
 
-fn attentions(isa: Isa) {
+fn attentions(isa: Isa, precision: Precision) {
     let plain = Options {
         heads: 4,
         kv_heads: 4,
@@ -86,33 +87,25 @@ fn attentions(isa: Isa) {
         softcap: None,
         alibi: None,
         dropout: None,
-        precision: Precision::F32,
+        precision,
     };
     let weights = WeightDropout {
         dropout: Dropout::new(0.1, [1, 2], 3, 4),
         first_row: 0,
     };
+    let dropped = Options {
+        dropout: Some(weights),
+        ..plain
+    };
+    let large = Options {
+        heads: 12,
+        kv_heads: 12,
+        head_dim: 64,
+        ..plain
+    };
     attention_rates(isa, "causal", plain, 256);
-    attention_rates(
-        isa,
-        "with dropout",
-        Options {
-            dropout: Some(weights),
-            ..plain
-        },
-        256,
-    );
-    attention_rates(
-        isa,
-        "causal",
-        Options {
-            heads: 12,
-            kv_heads: 12,
-            head_dim: 64,
-            ..plain
-        },
-        1024,
-    );
+    attention_rates(isa, "with dropout", dropped, 256);
+    attention_rates(isa, "causal", large, 1024);
     for head_dim in [4, 16] {
         let tiny = Options { head_dim, ..plain };
         attention_rates(isa, "a name", tiny, 7);
@@ -228,7 +221,9 @@ fn main() {
     for isa in Isa::available() {
         println!("== {}", isa.name());
         linear_rates::show(isa);
-        attentions(isa);
+        for precision in Precision::ALL {
+            attentions(isa, precision);
+        }
         elementwise_rates(isa);
         loss_and_update_rates(isa);
     }

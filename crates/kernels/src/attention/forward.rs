@@ -2,7 +2,8 @@
 //!
 //! The weights of a tile are 2^(score - top), where a row's `top` is the largest score of its first block of keys. It
 //! is raised, and what is summed scaled down, only when a score stands 2^16 above it: the quotient is the same, and
-//! the sums are hardly ever touched.
+//! the sums are hardly ever touched. In bf16 the weights are rounded so, relative to `top`, for the product with V; their
+//! sum is of unrounded ones.
 
 use super::masks::{self, Masks};
 use super::pack::{self, Columns, Scratch, Share};
@@ -141,7 +142,6 @@ fn by_width<S: Simd, E: Element<S>>(s: (S, E), job: &Job<'_>, task: usize, tasks
     let narrow = job.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
         (true, 2, false) => sequence::<S, E, 8, 32, 16>(s, job, task, tasks),
-        (true, 2, true) => sequence::<S, E, 8, 16, 16>(s, job, task, tasks),
         (true, _, false) => sequence::<S, E, 8, 32, 32>(s, job, task, tasks),
         (true, _, true) => sequence::<S, E, 8, 16, 16>(s, job, task, tasks),
         (false, _, false) => sequence::<S, E, 4, 32, 32>(s, job, task, tasks),
@@ -245,10 +245,10 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
         let masks = Masks::new(work.masks, tile.first);
         match &options.dropout {
             Some(_) => {
-                weigh::<S, E, true>((s, e), work.strip, &mut running, tile, masks, keys.clone())
+                weigh::<S, E, true>((s, e), work.strip, &mut running, tile, masks, keys.clone());
             }
             None => {
-                weigh::<S, E, false>((s, e), work.strip, &mut running, tile, masks, keys.clone())
+                weigh::<S, E, false>((s, e), work.strip, &mut running, tile, masks, keys.clone());
             }
         }
         let values = (&work.values[key / E::STEPS * W..], work.count / E::STEPS);

@@ -1,6 +1,6 @@
 //! Sequences of up to sixteen tokens: a token a lane. Nothing is padded but the lanes, and nothing packed: matrices
 //! that are needed across the lanes are *turned*, all heads at once, sixteen columns at a time; the others are read as
-//! they lie, a number at a time.
+//! they lie, a number at a time. All is f32 in every precision: where nothing is copied, rounding would be a pass of its own.
 
 use super::pack::{Columns, Scratch};
 use super::{Options, Tile};
