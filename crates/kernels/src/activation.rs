@@ -217,8 +217,8 @@ impl Nonlinear for GeluErf {
     fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
         const ROOT: f32 = 0.398_942_3; // 1 / √(2π)
         let cdf = math::normal_cdf_lanes(s, x);
-        let e = math::exp_lanes(s, s.mul(s.mul(x, x), s.splat(-0.5)));
-        (s.mul(x, cdf), s.mul_add(s.mul(x, s.splat(ROOT)), e, cdf))
+        let bell = math::bell_lanes(s, x);
+        (s.mul(x, cdf), s.mul_add(s.mul(x, s.splat(ROOT)), bell, cdf))
     }
 }
 

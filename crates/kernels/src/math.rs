@@ -2,7 +2,7 @@
 //!
 //! Sources: exp and ln after Cephes `expf.c` and `logf.c` (Moshier 1992); tanh is the rational
 //! approximation of Eigen (`MathFunctionsImpl.h`), an odd polynomial over an even one on a clamped argument; erf
-//! is 1 - e^(-t R(t)) with R fitted here by Lawson's method, which needs no division and keeps the tail.
+//! is 1 - 2^(-t R(t)) with R fitted here by Lawson's method, which needs no division and keeps the tail.
 //! The bounds below are held by a test over the whole range against f64, on every instruction set.
 
 use crate::isa::{Isa, dispatch};
@@ -145,22 +145,37 @@ pub(crate) fn tanh_lanes<S: Simd>(s: S, x: S::F) -> S::F {
 /// 1 - erf t for t >= 0.
 #[inline(always)]
 fn erfc_lanes<S: Simd>(s: S, t: S::F) -> S::F {
-    // -ln(erfc t) / t, minimax in the absolute error of erfc on 0 ..= 4.2; beyond it grows, so erfc goes to zero.
+    // log2(erfc t) / t, minimax in the absolute error of erfc on 0 ..= 4.2; beyond it falls, so erfc goes to zero.
     let p = polynomial(
         s,
         t,
         [
-            3.144_005_7e-5,
-            -3.087_993e-4,
-            1.032_386_6e-3,
-            5.369_66e-4,
-            -1.958_399_5e-2,
-            1.029_196_3e-1,
-            6.365_977e-1,
-            1.128_380_3,
+            -4.535_841_4e-5,
+            4.455_032_2e-4,
+            -1.489_419e-3,
+            -7.746_782e-4,
+            2.825_373_2e-2,
+            -1.484_816_4e-1,
+            -9.184_163e-1,
+            -1.627_908_7,
         ],
     );
-    exp_lanes(s, s.mul(s.sub(s.zero(), t), p))
+    falling_exp2_lanes(s, s.mul(t, p))
+}
+
+/// 2^x for x up to 0, from minus infinity on; NaN for NaN.
+#[inline(always)]
+fn falling_exp2_lanes<S: Simd>(s: S, x: S::F) -> S::F {
+    const NOTHING: f32 = -160.0;
+    // max hands on its second argument where that is NaN.
+    exp2_lanes(s, s.max(s.splat(NOTHING), x))
+}
+
+/// e^(-x²/2).
+#[inline(always)]
+pub(crate) fn bell_lanes<S: Simd>(s: S, x: S::F) -> S::F {
+    let exponent = s.mul(x, s.splat(-0.5 * core::f32::consts::LOG2_E));
+    falling_exp2_lanes(s, s.mul(x, exponent))
 }
 
 /// erf x.
