@@ -19,7 +19,9 @@ fn main() {
         .spec();
     spec.dropout = arg(1, "0.1").parse().expect("a probability");
     let (sequences, threads, steps) = (number(2, "32"), number(3, "2"), number(4, "20"));
-    let model = spec.check(arg(6, "65").parse().expect("a size")).expect("a preset makes sense");
+    let model = spec
+        .check(arg(6, "65").parse().expect("a size"))
+        .expect("a preset makes sense");
     let (graph, t) = (lower(&model), spec.block_size);
     let flops = Counts::of(&graph, t).training_flops() as f64 * sequences as f64;
     let weights = graph.params().initial(1);

@@ -129,6 +129,7 @@ fn an_update_clears_the_gradients() {
         let stats = engine.update(&hyper(1));
         assert!(stats.grad_norm > 0.0, "{}", case.name);
         assert!(engine.export(Slot::Gradients).iter().all(|g| *g == 0.0));
+        assert_eq!(engine.update(&hyper(2)).grad_norm, 0.0, "{}", case.name);
     });
 }
 

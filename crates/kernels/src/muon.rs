@@ -172,13 +172,13 @@ fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, colu
         if rows <= columns {
             map(columns, rows).forward(gram, scratch, x, Operand::Plain(x), None, rows);
         } else {
-            gram.fill(0.0);
             map(columns, columns).backward_weight(
                 gram,
                 None,
                 scratch,
                 x,
                 Operand::Plain(x),
+                false,
                 0..columns,
                 rows,
             );

@@ -114,6 +114,7 @@ fn kernels_do_not_allocate() {
                     &mut scratch,
                     &dy,
                     Operand::Plain(&x),
+                    true,
                     0..out,
                     n,
                 );

@@ -191,6 +191,30 @@ impl Graph {
 }
 
 impl Op {
+    /// The parameters it reads.
+    pub fn params(&self) -> Vec<ParamId> {
+        match self {
+            Self::TokenEmbedding { table } | Self::PositionEmbedding { table } => vec![*table],
+            Self::Norm { norm, .. } => match norm {
+                NormOp::LayerNorm { gain, bias } => {
+                    [Some(*gain), *bias].into_iter().flatten().collect()
+                }
+                NormOp::RmsNorm { gain } => gain.iter().copied().collect(),
+            },
+            Self::Linear { weight, bias, .. } => {
+                [Some(*weight), *bias].into_iter().flatten().collect()
+            }
+            Self::Sinusoid
+            | Self::Add { .. }
+            | Self::HeadNorm { .. }
+            | Self::Rotary { .. }
+            | Self::Attention { .. }
+            | Self::Activate { .. }
+            | Self::Gate { .. }
+            | Self::Dropout { .. } => Vec::new(),
+        }
+    }
+
     /// The values it reads, in order.
     pub fn inputs(&self) -> Vec<ValueId> {
         match self {

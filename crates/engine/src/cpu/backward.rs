@@ -196,7 +196,8 @@ impl Chunk<'_> {
     ) {
         let [dx, dy, x] = parts(arena, [self.grad(x), self.grad(node), self.value(x)]);
         let (dweight, dbias) = self.two_parts_mut(dw, weight, bias);
-        self.multiply_weight(node, dweight, dbias, (dy, x), scratch);
+        let set = self.fresh && self.plan.opens(node);
+        self.multiply_weight(node, dweight, dbias, (dy, x), !set, scratch);
         let add = self.accumulates(node);
         self.multiply_back(node, dx, dy, add, scratch);
     }

@@ -58,6 +58,7 @@ impl Chunk<'_> {
         let dweight = self.program.part_mut(dw, weight);
         let tile = tile(vocab);
         let rows = dx.chunks_mut(tile * inp).zip(x.chunks_mut(tile * inp));
+        let mut add = !(self.fresh && self.plan.opens(node));
         for ((dx, x), (targets, losses)) in
             rows.zip(targets.chunks(tile).zip(losses.chunks_mut(tile)))
         {
@@ -68,7 +69,8 @@ impl Chunk<'_> {
                 let losses = Some(losses);
                 cross_entropy::forward_backward(self.isa(), losses, logits, targets, scale, vocab);
             });
-            self.multiply_weight(node, dweight, None, (logits, x), scratch);
+            self.multiply_weight(node, dweight, None, (logits, x), add, scratch);
+            add = true;
             self.multiply_back(node, dx, logits, false, scratch);
         }
     }

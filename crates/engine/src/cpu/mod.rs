@@ -71,6 +71,8 @@ pub struct CpuEngine {
     crew: Crew,
     weights: Aligned<f32>,
     gradients: Aligned<f32>,
+    /// Whether the gradients are zero, whatever their memory holds: clearing half a gigabyte costs a pass over it.
+    cleared: bool,
     exp_avg: Aligned<f32>,
     exp_avg_sq: Aligned<f32>,
     panels: Panels,
@@ -101,6 +103,7 @@ impl CpuEngine {
             crew: Crew::new(options.threads)?,
             weights: weights.into(),
             gradients: Aligned::zeroed(total),
+            cleared: true,
             exp_avg: Aligned::zeroed(total),
             exp_avg_sq: Aligned::zeroed(total),
             train: None,
@@ -171,11 +174,14 @@ impl Engine for CpuEngine {
             batch,
             noise: Some(noise),
         };
-        run.train(&mut self.losses, &chunks, &shards, buffers);
+        let fresh = self.cleared || !alone;
+        run.train(&mut self.losses, &chunks, &shards, buffers, fresh);
         if !alone {
-            let buffers = &self.shards[..shards.len()];
-            update::add_in_order(&self.crew, self.program.isa, &mut self.gradients, buffers);
+            let (buffers, add) = (&self.shards[..shards.len()], !self.cleared);
+            let sum = &mut self.gradients;
+            update::add_in_order(&self.crew, self.program.isa, sum, buffers, add);
         }
+        self.cleared = false;
         self.losses.iter().map(|l| f64::from(*l)).sum::<f64>() / batch.tokens() as f64
     }
 
@@ -203,6 +209,10 @@ impl Engine for CpuEngine {
 
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
         self.panels.forget();
+        if self.cleared {
+            self.gradients.fill(0.0);
+        }
+        self.cleared = true;
         let state = update::State {
             weights: &mut self.weights,
             gradients: &mut self.gradients,
@@ -219,12 +229,18 @@ impl Engine for CpuEngine {
     }
 
     fn export(&self, slot: Slot) -> Vec<f32> {
-        self.slot(slot).to_vec()
+        match slot {
+            Slot::Gradients if self.cleared => vec![0.0; self.gradients.len()],
+            Slot::Gradients | Slot::Weights | Slot::ExpAvg | Slot::ExpAvgSq => {
+                self.slot(slot).to_vec()
+            }
+        }
     }
 
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
         check_len(self.weights.len(), values.len())?;
         self.slot_mut(slot).copy_from_slice(values);
+        self.cleared &= slot != Slot::Gradients;
         self.panels.forget();
         Ok(())
     }
@@ -248,6 +264,7 @@ impl Engine for CpuEngine {
             sequences: &sequences,
             first_row: 0,
             noise: None,
+            fresh: false,
             team: Team::ALONE,
         };
         (0..=node).for_each(|n| chunk.forward_node(n, &mut work));

@@ -5,6 +5,8 @@
 //! input's storage where nobody reads the input again (residual adds, dropout, rotations), and a sum's
 //! gradient serves its terms without a copy. Storages whose lifetimes do not meet share memory.
 
+use std::ops::Range;
+
 use gptlab_model::{Graph, Op};
 
 /// What a plan is for.
@@ -49,6 +51,10 @@ pub(super) struct Plan {
     writes: Vec<Vec<Write>>,
     /// By node: whether its forward leaves its derivative where its input was.
     slopes: Vec<bool>,
+    /// By node: whether it is a linear map that is the first to add to its weight's gradient.
+    opens: Vec<bool>,
+    /// Where the gradients lie that no linear map is the first to add to.
+    unopened: Vec<Range<usize>>,
 }
 
 impl Plan {
@@ -81,6 +87,16 @@ impl Plan {
     /// Whether the activation `node` leaves its derivative in place of its input, which nobody else reads.
     pub(super) fn keeps_slope(&self, node: usize) -> bool {
         self.slopes[node]
+    }
+
+    /// Whether the linear `node` may set its weight's gradient, where nothing has been added to any yet.
+    pub(super) fn opens(&self, node: usize) -> bool {
+        self.opens[node]
+    }
+
+    /// Where in all gradients those lie that must be zero before anything is added to them.
+    pub(super) fn unopened(&self) -> &[Range<usize>] {
+        &self.unopened
     }
 
     pub(super) fn write(&self, node: usize, input: usize) -> Write {
@@ -322,6 +338,26 @@ impl<'a> Planner<'a> {
         (0..node).all(|other| other == x || self.grads[other] != Some(grad))
     }
 
+    /// See [`Plan::opens`] and [`Plan::unopened`].
+    fn openings(&self) -> (Vec<bool>, Vec<Range<usize>>) {
+        let params = self.graph.params();
+        let (mut opens, mut touched) = (vec![false; self.len()], vec![false; params.iter().len()]);
+        let mut opened = touched.clone();
+        let head = self.len() - 1;
+        let run = |node: &usize| *node == head || self.grads[*node].is_some();
+        for node in (0..self.len()).rev().filter(run) {
+            if let Some((_, weight)) = self.graph.nodes()[node].linear() {
+                opens[node] = !touched[weight.index()];
+                opened[weight.index()] |= opens[node];
+            }
+            for param in self.op(node).params() {
+                touched[param.index()] = true;
+            }
+        }
+        let unopened = params.iter().zip(opened).filter(|(_, opened)| !opened);
+        (opens, unopened.map(|(param, _)| param.range()).collect())
+    }
+
     /// First fit, in order of birth.
     fn lay_out(self, rows: usize) -> Plan {
         let mut order: Vec<usize> = (0..self.storages.len()).collect();
@@ -354,7 +390,10 @@ impl<'a> Planner<'a> {
             offset: offsets[s],
             width: self.storages[s].width,
         };
+        let (opens, unopened) = self.openings();
         Plan {
+            opens,
+            unopened,
             rows,
             len: (0..self.storages.len())
                 .map(|s| offsets[s] + size(s))

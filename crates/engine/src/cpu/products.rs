@@ -63,13 +63,14 @@ impl Chunk<'_> {
         );
     }
 
-    /// dW += dyᵀ x, and db += the sums of dy where there is a db.
+    /// dW = dyᵀ x, added to dW where `add`, and db += the sums of dy where there is a db.
     pub(super) fn multiply_weight(
         &self,
         node: usize,
         dw: &mut [f32],
         dbias: Option<&mut [f32]>,
         (dy, x): (&[f32], &[f32]),
+        add: bool,
         scratch: &mut [f32],
     ) {
         let map = self.program.map(node);
@@ -89,7 +90,7 @@ impl Chunk<'_> {
             matrices,
             scratch,
             |outs, [dw, db], scratch| {
-                map.backward_weight(dw, biased.then_some(db), scratch, dy, x, outs, n);
+                map.backward_weight(dw, biased.then_some(db), scratch, dy, x, add, outs, n);
             },
         );
     }

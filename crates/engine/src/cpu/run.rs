@@ -41,29 +41,32 @@ pub(super) struct BatchRun<'a> {
 }
 
 impl BatchRun<'_> {
-    /// The loss of each token, and the gradients of their mean: each shard's into its own of `buffers`, which
-    /// are cleared before, or added to the only one there is.
+    /// The loss of each token, and the gradients of their mean: each shard's into its own of `buffers`; added to what
+    /// they hold, unless they are `fresh` and hold nothing that counts.
     pub(super) fn train(
         &self,
         losses: &mut [f32],
         chunks: &[ChunkRows],
         shards: &[Range<usize>],
         buffers: &mut [Aligned<f32>],
+        fresh: bool,
     ) {
         let scale = (1.0 / self.batch.tokens() as f64) as f32;
-        let alone = buffers.len() == 1;
         let parts = shards.iter().map(|shard| &chunks[shard.clone()]);
         let losses = split(losses, parts.clone());
         let tasks = parts.zip(losses).zip(buffers);
         self.crew
             .each(tasks, self.small(), |((chunks, losses), dw), team| {
-                if !alone {
-                    dw.fill(0.0);
+                if fresh {
+                    let unopened = self.plan.unopened().iter();
+                    unopened.for_each(|range| dw[range.clone()].fill(0.0));
                 }
+                let mut fresh = fresh;
                 self.with_workspace(|work| {
                     let each = chunks.iter().zip(split(losses, chunks.chunks(1)));
                     each.for_each(|(chunk, losses)| {
-                        self.train_chunk(team, work, chunk, losses, scale, dw);
+                        self.train_chunk((team, fresh), work, chunk, losses, scale, dw);
+                        fresh = false;
                     });
                 });
             });
@@ -84,14 +87,15 @@ impl BatchRun<'_> {
 
     fn train_chunk(
         &self,
-        team: Team,
+        (team, fresh): (Team, bool),
         work: &mut Workspace,
         chunk: &ChunkRows,
         losses: &mut [f32],
         scale: f32,
         dw: &mut [f32],
     ) {
-        let (run, targets) = self.chunk(chunk, team);
+        let (mut run, targets) = self.chunk(chunk, team);
+        run.fresh = fresh;
         run.forward(work);
         run.losses_backward(work, targets, losses, scale, dw);
         run.backward(work, dw);
@@ -112,6 +116,7 @@ impl BatchRun<'_> {
             sequences: &chunk.sequences,
             first_row: chunk.rows.start as u64,
             noise: self.noise,
+            fresh: false,
             team,
         };
         (run, &self.batch.targets()[chunk.rows.clone()])

@@ -105,6 +105,7 @@ impl CpuEngine {
             sequences: &sequences,
             first_row: 0,
             noise: None,
+            fresh: false,
             team: Team::ALONE,
         };
         let workspaces = &mut self.workspaces;

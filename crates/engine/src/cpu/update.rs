@@ -1,4 +1,4 @@
-//! The optimiser: global norm, clip, AdamW, clear, in blocks that any thread may take.
+//! The optimiser: global norm, clip, AdamW, in blocks that any thread may take.
 
 use std::{iter, sync::Mutex};
 
@@ -21,7 +21,7 @@ pub(super) struct State<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-/// Clips, steps and clears; `squares` is room for a number a block, `workspaces` lend scratch.
+/// Clips and steps; the gradients are spent then. `squares` is room for a number a block, `workspaces` lend scratch.
 pub(super) fn update(
     (crew, isa, workspaces): (&Crew, Isa, &Mutex<Vec<Workspace>>),
     params: &ParamTable,
@@ -93,7 +93,7 @@ impl Step {
             exp_avg_sq: v,
         } = block;
         match self {
-            Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper, true),
+            Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper, false),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
             Self::Muon(hyper, [rows, columns]) => with_workspace(workspaces, |work| {
                 let len = muon::scratch_len(*rows, *columns);
@@ -115,8 +115,14 @@ fn norm(crew: &Crew, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// Adds the shards' gradients to `sum`, shard after shard, in blocks that any thread may take.
-pub(super) fn add_in_order(crew: &Crew, isa: Isa, sum: &mut [f32], shards: &[Aligned<f32>]) {
+/// The sum of the shards' gradients, shard after shard, added to `sum` where `add`, in blocks that any thread may take.
+pub(super) fn add_in_order(
+    crew: &Crew,
+    isa: Isa,
+    sum: &mut [f32],
+    shards: &[Aligned<f32>],
+    add: bool,
+) {
     let few = small(sum.len());
     let blocks = sum.chunks_mut(BLOCK).enumerate();
     crew.each(blocks, few, |(i, sum), _| {
@@ -124,6 +130,9 @@ pub(super) fn add_in_order(crew: &Crew, isa: Isa, sum: &mut [f32], shards: &[Ali
         let mut parts = [[].as_slice(); MOST_SHARDS];
         for (part, shard) in parts.iter_mut().zip(shards) {
             *part = &shard[from..from + len];
+        }
+        if !add {
+            sum.fill(0.0);
         }
         elementwise::reduce_add(isa, sum, &parts[..shards.len()]);
     });

@@ -84,6 +84,7 @@ fn rates(map: &Linear, n: usize, sets: usize) -> [f64; 5] {
             scratch,
             &s.y,
             Operand::Plain(&s.x),
+            true,
             0..map.out,
             n,
         );

@@ -192,8 +192,8 @@ impl Linear {
         self.run(dx, scratch, start, dy, w, size);
     }
 
-    /// The rows `outs` of dW[out, inp] += dyᵀ x, with x[n, inp] and all of dy[n, out]: `dw` is these rows alone, so
-    /// that threads may share a product. Where there is a `dbias`, it is the same part of db += the column sums of
+    /// The rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n, inp] and all of dy[n, out]:
+    /// `dw` is these rows alone, so that threads may share a product. Where there is a `dbias`, it is the same part of db += the column sums of
     /// dy, in f32 and in the order of the rows.
     pub fn backward_weight(
         &self,
@@ -202,6 +202,7 @@ impl Linear {
         scratch: &mut [f32],
         dy: &[f32],
         x: Operand<'_>,
+        accumulate: bool,
         outs: Range<usize>,
         n: usize,
     ) {
@@ -214,6 +215,9 @@ impl Linear {
             dbias.as_ref().is_none_or(|db| db.len() == outs.len()),
             "dbias is not [outs]"
         );
+        if n == 0 && !accumulate {
+            dw.fill(0.0);
+        }
         if n == 0 || outs.is_empty() {
             return;
         }
@@ -224,7 +228,8 @@ impl Linear {
         let dy = Rows::Across(dy, self.out);
         let x = self.inputs(n).columns(Direction::Backward, x);
         let (size, scratch) = ((outs.len(), self.inp, n), words(scratch));
-        self.run(dw, scratch, Start::Kept, dy, x, size);
+        let start = if accumulate { Start::Kept } else { Start::Zero };
+        self.run(dw, scratch, start, dy, x, size);
     }
 
     /// C = start + A B: the one place where products are compiled, once for each instruction set and precision.

@@ -113,6 +113,7 @@ fn products_are_those_of_the_rounded_operands() {
                 &mut scratch(),
                 &dy,
                 Operand::Plain(&x),
+                true,
                 0..out,
                 n,
             );
@@ -155,6 +156,7 @@ fn f32_agrees_with_plain_loops() {
                 &mut scratch(),
                 &dy,
                 Operand::Plain(&x),
+                true,
                 0..out,
                 n,
             );
@@ -222,6 +224,7 @@ fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
         &mut scratch(),
         dy,
         Operand::Plain(x),
+        true,
         0..out,
         n,
     );
@@ -233,10 +236,17 @@ fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
         &mut scratch(),
         dy,
         made(&inputs),
+        true,
         0..out,
         n,
     );
     assert_eq!((&dw, &db), (&dw2, &db2), "{map:?}, inputs in panels");
+    let (mut added, mut set) = (vec![0.0; out * inp], vec![f32::NAN; out * inp]);
+    for (dw, add) in [(&mut added, true), (&mut set, false)] {
+        let x = Operand::Plain(x);
+        map.backward_weight(dw, None, &mut scratch(), dy, x, add, 0..out, n);
+    }
+    assert_eq!(added, set, "{map:?}, set instead of added to zero");
     for outs in [1, 7, 12, 40, out] {
         for rows in [1, 6, 31, n] {
             let (mut dw2, mut db2) = (start.clone(), start_bias.clone());
@@ -256,6 +266,7 @@ fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
                         &mut scratch(),
                         dy,
                         Operand::Plain(x),
+                        true,
                         outs.clone(),
                         rows.len(),
                     );

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use gptlab_kernels::packed;
-use gptlab_model::{NormOp, Op, ParamId};
+use gptlab_model::{Op, ParamId};
 
 use crate::cpu::{memory::Aligned, program::Program};
 
@@ -37,7 +37,10 @@ impl Weights {
                 let w = &flat[graph.params().get(*weight).range()];
                 packed::pack(&program.map(i), &mut packed[place.clone()], w);
             }
-            plain_params(&node.op).iter().for_each(&mut keep);
+            let matrix = node.linear().map(|(_, weight)| weight);
+            let params = node.op.params();
+            let plain = params.iter().filter(|p| Some(**p) != matrix);
+            plain.for_each(&mut keep);
         }
         Self {
             packed,
@@ -68,26 +71,4 @@ fn matrices(program: &Program) -> (Vec<Range<usize>>, usize) {
         start..end
     });
     (places.collect(), end)
-}
-
-/// What an op reads besides a matrix.
-fn plain_params(op: &Op) -> Vec<ParamId> {
-    match op {
-        Op::TokenEmbedding { table } | Op::PositionEmbedding { table } => vec![*table],
-        Op::Norm { norm, .. } => match norm {
-            NormOp::LayerNorm { gain, bias } => {
-                [Some(*gain), *bias].into_iter().flatten().collect()
-            }
-            NormOp::RmsNorm { gain } => gain.iter().copied().collect(),
-        },
-        Op::Linear { bias, .. } => bias.iter().copied().collect(),
-        Op::Sinusoid
-        | Op::Add { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Attention { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => Vec::new(),
-    }
 }
