@@ -6,7 +6,7 @@
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::simd::{LANES, Simd, fold, update};
+use crate::simd::{LANES, Simd, fold, put, update};
 use crate::softmax::{exponentials, maximum};
 
 /// Plain loops in f64.
@@ -82,7 +82,27 @@ fn rows_backward<S: Simd>(
     scale: f32,
     v: usize,
 ) -> f64 {
-    let mut ledger = Ledger::new(losses);
+    let ledger = Ledger::new(losses);
+    match v.div_ceil(LANES) {
+        1 => held::<S, 1>(s, ledger, logits, targets, scale, v),
+        2 => held::<S, 2>(s, ledger, logits, targets, scale, v),
+        3 => held::<S, 3>(s, ledger, logits, targets, scale, v),
+        4 => held::<S, 4>(s, ledger, logits, targets, scale, v),
+        5 => held::<S, 5>(s, ledger, logits, targets, scale, v),
+        _ => passed(s, ledger, logits, targets, scale, v),
+    }
+}
+
+/// Each row in several passes.
+#[inline(always)]
+fn passed<S: Simd>(
+    s: S,
+    mut ledger: Ledger<'_>,
+    logits: &mut [f32],
+    targets: &[u32],
+    scale: f32,
+    v: usize,
+) -> f64 {
     for (row, &target) in logits.chunks_exact_mut(v).zip(targets) {
         let score = row[target as usize];
         let (max, sum) = exponentials(s, row);
@@ -97,6 +117,77 @@ fn rows_backward<S: Simd>(
         ledger.enter(s, sum, max - score);
     }
     ledger.close(s)
+}
+
+/// Rows that fit `N` registers, to the same bits. Each is read before the row above is written: a load waits for an
+/// unfinished masked store just before it, and rows would follow one another instead of overlapping. About, for a row
+/// of 27 with AVX-512: 43 ns in passes, 36 in registers, 12 so.
+#[inline(always)]
+fn held<S: Simd, const N: usize>(
+    s: S,
+    mut ledger: Ledger<'_>,
+    logits: &mut [f32],
+    targets: &[u32],
+    scale: f32,
+    v: usize,
+) -> f64 {
+    let mut next = read::<S, N>(s, logits, targets, 0, v);
+    for (r, &target) in targets.iter().enumerate() {
+        let (x, score) = next;
+        next = read(s, logits, targets, r + 1, v);
+        let mut max = s.splat(f32::NEG_INFINITY);
+        for x in x {
+            max = s.max(max, x);
+        }
+        let max = s.max_lane(max);
+        let (shift, mut p, mut sum) = (s.splat(max), x, s.zero());
+        for p in &mut p {
+            // Zero beyond the end of the row.
+            *p = math::exp_lanes(s, s.sub(*p, shift));
+            sum = s.add(sum, *p);
+        }
+        let sum = s.sum(sum);
+        let factor = s.splat(scale / sum);
+        let row = &mut logits[r * v..][..v];
+        for (i, p) in p.into_iter().enumerate() {
+            let hit = one_hot(s, target as usize, i);
+            let p = s.mul(p, factor);
+            let d = s.select(hit, s.sub(p, s.splat(scale)), p);
+            put(s, row, i * LANES, d);
+        }
+        ledger.enter(s, sum, max - score);
+    }
+    ledger.close(s)
+}
+
+/// Row `r`, minus infinity beyond its end, and its target's score; zeros where there is no such row.
+#[inline(always)]
+fn read<S: Simd, const N: usize>(
+    s: S,
+    logits: &[f32],
+    targets: &[u32],
+    r: usize,
+    v: usize,
+) -> ([S::F; N], f32) {
+    let Some(&target) = targets.get(r) else {
+        return ([s.zero(); N], 0.0);
+    };
+    let row = &logits[r * v..][..v];
+    let lanes = core::array::from_fn(
+        #[inline(always)]
+        |i| match row[i * LANES..].first_chunk() {
+            Some(lanes) => s.load(lanes),
+            None => s.load_partial(&row[i * LANES..], f32::NEG_INFINITY),
+        },
+    );
+    (lanes, row[target as usize])
+}
+
+/// Where among lanes `16 i ..` the `target` is.
+#[inline(always)]
+fn one_hot<S: Simd>(s: S, target: usize, i: usize) -> S::M {
+    let lane = target.wrapping_sub(i * LANES);
+    s.mask_from_bits(if lane < LANES { 1 << lane } else { 0 })
 }
 
 #[inline(always)]
@@ -208,6 +299,21 @@ mod tests {
                 "evaluation and training agree to the bit"
             );
             assert_eq!(forward(isa, None, &x, &targets, v), total);
+        }
+    }
+
+    #[test]
+    fn rows_in_registers_are_rows_in_passes_to_the_bit() {
+        for (isa, v) in Isa::available().flat_map(|isa| (1..=80).map(move |v| (isa, v))) {
+            let n = 4;
+            let x: Vec<f32> = values(n * v, 1).iter().map(|x| 10.0 * x).collect();
+            let targets: Vec<u32> = (0..n).map(|i| (i * 31 % v) as u32).collect();
+            let (mut held, mut d) = (vec![0.0; n], x.clone());
+            forward_backward(isa, Some(&mut held), &mut d, &targets, 0.25, v);
+            let (mut several, mut d2) = (vec![0.0; n], x);
+            let ledger = Ledger::new(Some(&mut several));
+            dispatch!(isa, s => passed(s, ledger, &mut d2, &targets, 0.25, v));
+            assert_eq!((held, d), (several, d2), "{isa:?}, {v} columns");
         }
     }
 
