@@ -13,8 +13,11 @@ use core::marker::PhantomData;
 /// Columns of a panel.
 pub(super) const PANEL: usize = 2 * LANES;
 
-/// Steps between two rows that are asked for: twelve cycles each, and two or four cache lines.
-const STEPS_A_ROW: usize = 8;
+/// Steps between two rows that are asked for: about a hundred cycles, and two or four cache lines.
+const fn steps_a_row(cells: usize) -> usize {
+    let steps = 8 * 24 / cells;
+    if steps < 32 { steps } else { 32 }
+}
 
 /// What the tiles that follow will read and write: asked for a row at a time between the steps, because a burst of
 /// requests at the start of a tile holds up its own loads.
@@ -138,11 +141,12 @@ fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     );
     let (mut a_at, mut b_at) = (a.quarters, b.data.as_ptr());
     let rows = MR / QUARTERS;
-    for first in (0..depth).step_by(STEPS_A_ROW) {
+    let pace = const { steps_a_row(MR * NV) };
+    for first in (0..depth).step_by(pace) {
         for ahead in &mut soon {
             ahead.fetch_row();
         }
-        for _ in first..depth.min(first + STEPS_A_ROW) {
+        for _ in first..depth.min(first + pace) {
             // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `Left::new` has seen that its
             // rows reach so far, the assertion above that B does, and so do the pointers' lifetimes.
             unsafe {
