@@ -3,8 +3,8 @@
 //! w *= 1 - lr wd; m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²;
 //! w -= (lr / bc1) m / (sqrt(v) / sqrt(bc2) + eps), with bc = 1 - β^step.
 //!
-//! One pass over five streams instead of a pass for each line: bound by memory. The gradient is scaled (clipping by
-//! the global norm) and cleared on the way.
+//! One pass over four streams instead of a pass for each line: bound by memory. The gradient is scaled (clipping by
+//! the global norm) on the way.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};
@@ -42,37 +42,18 @@ pub mod naive {
     }
 }
 
-/// One step on w with moments m and v; g becomes zero where `clear`.
-pub fn step(
-    isa: Isa,
-    w: &mut [f32],
-    m: &mut [f32],
-    v: &mut [f32],
-    g: &mut [f32],
-    hyper: &Hyper,
-    clear: bool,
-) {
+/// One step on w with moments m and v.
+pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hyper: &Hyper) {
     let n = w.len();
     assert!(
         m.len() == n && v.len() == n && g.len() == n,
         "adamw: lengths differ"
     );
-    if clear {
-        dispatch!(isa, s => lanes::<_, true>(s, w, m, v, g, hyper));
-    } else {
-        dispatch!(isa, s => lanes::<_, false>(s, w, m, v, g, hyper));
-    }
+    dispatch!(isa, s => lanes(s, w, m, v, g, hyper));
 }
 
 #[inline(always)]
-fn lanes<S: Simd, const CLEAR: bool>(
-    s: S,
-    w: &mut [f32],
-    m: &mut [f32],
-    v: &mut [f32],
-    g: &mut [f32],
-    hyper: &Hyper,
-) {
+fn lanes<S: Simd>(s: S, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hyper: &Hyper) {
     let scalar = |x: f64| s.splat(x as f32);
     let keep = scalar(1.0 - hyper.lr * hyper.weight_decay);
     let (beta1, rest1) = (scalar(hyper.beta1), scalar(1.0 - hyper.beta1));
@@ -94,9 +75,6 @@ fn lanes<S: Simd, const CLEAR: bool>(
         );
         put(s, m, i, first);
         put(s, v, i, second);
-        if CLEAR {
-            put(s, g, i, s.zero());
-        }
     }
 }
 
@@ -124,11 +102,10 @@ mod tests {
             let (mut w, mut m, mut v) = (values(n, 1), vec![0.0; n], vec![0.0; n]);
             let (mut w64, mut m64, mut v64) = (to_f64(&w), to_f64(&m), to_f64(&v));
             for step_number in 1..6 {
-                let mut g = values(n, 10 + step_number as u64);
+                let g = values(n, 10 + step_number as u64);
                 let hyper = hyper(step_number);
                 naive::step(&mut w64, &mut m64, &mut v64, &to_f64(&g), &hyper);
-                step(isa, &mut w, &mut m, &mut v, &mut g, &hyper, true);
-                assert!(g.iter().all(|&g| g == 0.0));
+                step(isa, &mut w, &mut m, &mut v, &g, &hyper);
             }
             close(isa, "w", &w, &narrow(&w64), ELEMENTWISE);
             close(isa, "m", &m, &narrow(&m64), ELEMENTWISE);
@@ -143,10 +120,9 @@ mod tests {
             weight_decay: 0.5,
             ..hyper(1)
         };
-        let (mut w, mut m, mut v, mut g) = ([2.0, 2.0], [0.0; 2], [0.0; 2], [3.0, -0.25]);
-        step(Isa::detect(), &mut w, &mut m, &mut v, &mut g, &hyper, false);
+        let (mut w, mut m, mut v, g) = ([2.0, 2.0], [0.0; 2], [0.0; 2], [3.0, -0.25]);
+        step(Isa::detect(), &mut w, &mut m, &mut v, &g, &hyper);
         let decayed = 2.0 * (1.0 - 0.01 * 0.5);
         assert!((w[0] - (decayed - 0.01)).abs() < 1e-6 && (w[1] - (decayed + 0.01)).abs() < 1e-6);
-        assert_eq!(g, [3.0, -0.25]);
     }
 }

@@ -215,7 +215,7 @@ impl Engine for CpuEngine {
         self.cleared = true;
         let state = update::State {
             weights: &mut self.weights,
-            gradients: &mut self.gradients,
+            gradients: &self.gradients,
             exp_avg: &mut self.exp_avg,
             exp_avg_sq: &mut self.exp_avg_sq,
         };

@@ -16,7 +16,7 @@ pub(super) const BLOCK: usize = 1 << 14;
 /// What an update changes: a number for each parameter in each.
 pub(super) struct State<'a> {
     pub(super) weights: &'a mut [f32],
-    pub(super) gradients: &'a mut [f32],
+    pub(super) gradients: &'a [f32],
     pub(super) exp_avg: &'a mut [f32],
     pub(super) exp_avg_sq: &'a mut [f32],
 }
@@ -93,7 +93,7 @@ impl Step {
             exp_avg_sq: v,
         } = block;
         match self {
-            Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper, false),
+            Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
             Self::Muon(hyper, [rows, columns]) => with_workspace(workspaces, |work| {
                 let len = muon::scratch_len(*rows, *columns);
@@ -147,7 +147,7 @@ impl State<'_> {
     /// The next `n` numbers, and the rest.
     fn split(self, n: usize) -> (Self, Self) {
         let (weights, more_weights) = self.weights.split_at_mut(n);
-        let (gradients, more_gradients) = self.gradients.split_at_mut(n);
+        let (gradients, more_gradients) = self.gradients.split_at(n);
         let (exp_avg, more_avg) = self.exp_avg.split_at_mut(n);
         let (exp_avg_sq, more_sq) = self.exp_avg_sq.split_at_mut(n);
         let next = State {

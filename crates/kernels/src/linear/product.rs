@@ -195,11 +195,7 @@ fn panel<S: Simd, E: Element<S>>(
     (rows, columns, depth): (usize, usize, usize),
     near: bool,
 ) {
-    let share = if near {
-        0
-    } else {
-        next.rows().div_ceil(rows.div_ceil(height::<S>(rows)))
-    };
+    let share = next.rows().div_ceil(rows.div_ceil(height::<S>(rows)));
     let mut row = 0;
     while row < rows {
         let height = height::<S>(rows - row);
