@@ -2,8 +2,10 @@
 //!
 //! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one change: only the
 //! right operand becomes panels. A panel stays in the first-level cache while all rows of a block pass by; the
-//! left operand comes from the second-level cache, a dozen rows at a time. Every element of C is its start plus
-//! its products in the order of the steps, whatever the blocks, so that they may be chosen by speed alone.
+//! left operand comes from the second-level cache, a dozen rows at a time, and is copied only where it has to be
+//! rounded or where its rows would push each other and the panel out of the first-level cache. Every element of C
+//! is its start plus its products in the order of the steps, whatever the blocks, so that they may be chosen by
+//! speed alone.
 
 use super::element::Element;
 use super::panels::{Ahead, Source, bits, copy_across, copy_along};
@@ -20,7 +22,11 @@ const IN_PLACE_ROWS: usize = 2 * ROWS;
 /// Words of all three matrices that a first-level cache holds: nothing is asked for ahead then, and what lies in
 /// whole vectors is read where it is. Together three in a hundred of a step of microgpt.
 const NEAR: usize = 12 << 10;
-/// The first, in whole vectors.
+/// Words that lie so far apart share a set of a first-level cache: 4 KiB, a page.
+const SAME_SET: usize = 1 << 10;
+/// Columns of C from which on it pays to copy rows that do.
+const WIDE: usize = 512;
+/// [`ROWS`] in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
 
 /// Words of scratch that a product needs: a block of the left operand, a panel of the right, and what it takes
@@ -50,10 +56,14 @@ pub(super) fn words<S: Simd, E: Element<S>>(_: (S, E), steps: usize) -> usize {
     steps.div_ceil(E::STEPS)
 }
 
-/// Rows of C that share a panel made of plain columns.
+/// Rows of C that share a panel made of plain columns, where the left operand lies across.
 #[inline(always)]
 pub(super) fn rows_at_once<S: Simd, E: Element<S>>(_: (S, E)) -> usize {
-    if E::IN_PLACE { IN_PLACE_ROWS } else { ROWS }
+    rows_in_block(!E::IN_PLACE)
+}
+
+fn rows_in_block(copied: bool) -> usize {
+    if copied { ROWS } else { IN_PLACE_ROWS }
 }
 
 /// C[m, n] = start + A[m, k] B[k, n]. C is contiguous.
@@ -69,14 +79,20 @@ pub(super) fn product<S: Simd, E: Element<S>>(
 ) {
     let (left, right) = aligned(scratch).split_at_mut(DEPTH * ROW_WORDS);
     let depth = words((s, e), k);
-    let block = rows_at_once((s, e));
+    let copied = !E::IN_PLACE || n >= WIDE && a.share_sets();
+    let block = rows_in_block(copied);
     let near = m * n + m * k + n * k <= NEAR;
     for first in (0..m).step_by(block) {
         let rows = first..m.min(first + block);
         for block in parts(depth, DEPTH) {
             let start = if block.start == 0 { start } else { Start::Kept };
             let steps = block.start * E::STEPS..k.min(block.end * E::STEPS);
-            let a = a.ready((s, e), left, rows.clone(), steps.clone());
+            let a = a.ready(
+                (s, e),
+                copied.then_some(&mut *left),
+                rows.clone(),
+                steps.clone(),
+            );
             for column in (0..n).step_by(PANEL) {
                 let next = if near {
                     Ahead::NOTHING
@@ -152,22 +168,35 @@ fn parts(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 type Block<'a> = (&'a [u32], usize, usize);
 
 impl<'a> Rows<'a> {
-    /// The block of `rows` and `steps`: where it lies, or its copy in scratch.
+    /// Whether the same step of all rows falls into one set of a first-level cache, which has eight or twelve lines
+    /// for the rows of a tile and their panel's.
+    fn share_sets(self) -> bool {
+        match self {
+            Self::Along(_, stride) => stride.is_multiple_of(SAME_SET),
+            Self::Across(..) => false,
+        }
+    }
+
+    /// The block of `rows` and `steps`: its copy in scratch, or where it lies.
     #[inline(always)]
     fn ready<S: Simd, E: Element<S>>(
         self,
         (s, e): (S, E),
-        scratch: &'a mut [u32],
+        scratch: Option<&'a mut [u32]>,
         rows: Range<usize>,
         steps: Range<usize>,
     ) -> Block<'a> {
+        let Some(scratch) = scratch else {
+            return match self {
+                Self::Along(x, stride) => {
+                    (bits(&x[rows.start * stride + steps.start..]), stride, 1)
+                }
+                Self::Across(x, stride) => {
+                    (bits(&x[steps.start * stride + rows.start..]), 1, stride)
+                }
+            };
+        };
         match self {
-            Self::Along(x, stride) if E::IN_PLACE => {
-                (bits(&x[rows.start * stride + steps.start..]), stride, 1)
-            }
-            Self::Across(x, stride) if E::IN_PLACE => {
-                (bits(&x[steps.start * stride + rows.start..]), 1, stride)
-            }
             Self::Along(x, stride) => {
                 let to = words((s, e), steps.len()).next_multiple_of(LANES);
                 let x = &x[rows.start * stride..];

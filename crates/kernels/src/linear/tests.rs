@@ -2,8 +2,9 @@ use super::*;
 use crate::isa::Kind;
 use crate::testing::{SUMS, check_gradient, close, dot, nearest_bf16, to_f64, values};
 
-/// Rows, inputs, outputs: around every height of tile, width of panel and depth of block.
-const SIZES: [(usize, usize, usize); 14] = [
+/// Rows, inputs, outputs: around every height of tile, width of panel and depth of block, and rows that share sets of
+/// a cache.
+const SIZES: [(usize, usize, usize); 16] = [
     (1, 33, 17),
     (2, 130, 7),
     (3, 1, 1),
@@ -18,6 +19,8 @@ const SIZES: [(usize, usize, usize); 14] = [
     (540, 20, 18),
     (11, 40, 540),
     (21, 600, 30),
+    (13, 1024, 513),
+    (5, 513, 1024),
 ];
 
 /// Every way to compute a map of this size.
