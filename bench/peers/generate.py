@@ -2,7 +2,7 @@
 
 A step continues `--batch-size` prompts of one token up to the context. Everything that a token would allocate is
 allocated once, sampling is one addition and one argmax (Gumbel's trick on noise drawn ahead), and the
-token never leaves its tensor.
+token never leaves its tensor. With `--bf16` weights, activations and cache are bfloat16 throughout.
 
     echo 3 | python bench/peers/generate.py --batch-size 1 --attention sdpa --threads 1
 """
@@ -28,11 +28,12 @@ def prepare() -> tuple[dict[str, Any], turns.Step]:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     model = recipe.GPT2Mini(args, args.vocab_size).eval().requires_grad_(False)
-    weights = {name: p.detach() for name, p in model.named_parameters()}
+    kind = torch.bfloat16 if args.bf16 else torch.float32
+    weights = {name: p.detach().to(kind) for name, p in model.named_parameters()}
     texts, heads, width, most = args.batch_size, args.n_head, args.n_embd, args.block_size
     size = width // heads
-    keys = [torch.zeros(texts, heads, most, size) for _ in range(args.n_layer)]
-    values = [torch.zeros(texts, heads, most, size) for _ in range(args.n_layer)]
+    keys = [torch.zeros(texts, heads, most, size, dtype=kind) for _ in range(args.n_layer)]
+    values = [torch.zeros(texts, heads, most, size, dtype=kind) for _ in range(args.n_layer)]
     # The same memory as batched products take it.
     flat_keys, flat_values = ([z.flatten(0, 1) for z in cache] for cache in (keys, values))
     scale = 1.0 / math.sqrt(size)
