@@ -14,7 +14,7 @@ use gptlab_model::{AttentionOp, Graph, Op};
 use super::layout::Layout;
 
 /// A product of fewer weights is read in the time that telling its results takes.
-const LEAST: usize = 1 << 15;
+const LEAST: usize = 1 << 14;
 
 /// What a team does with each node.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ fn most_members(graph: &Graph) -> usize {
     let largest = all.map(|node| weights(graph, node)).max();
     let attentions = graph.nodes().iter().filter_map(|n| n.attention());
     let heads = attentions.map(|(_, op)| op.kv_heads).min();
-    (largest.unwrap_or(0) / (LEAST / 2)).min(heads.unwrap_or(1))
+    (largest.unwrap_or(0) / LEAST).min(heads.unwrap_or(1))
 }
 
 /// By member: the columns of a node that it computes.
