@@ -13,9 +13,10 @@ use gptlab_kernels::{
 use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId};
 
 use super::{
-    chunk::{Chunk, Workspace, parts, rows_of},
+    chunk::{Chunk, parts, rows_of},
     plan::Write,
     program::kernel,
+    workspace::Workspace,
 };
 
 impl Chunk<'_> {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::{
     crew::Team,
-    memory::Aligned,
     panels::Panels,
     plan::{Plan, Region},
     program::Program,
@@ -29,13 +28,6 @@ pub(super) struct Chunk<'a> {
     pub(super) fresh: bool,
     /// Who may help.
     pub(super) team: Team<'a>,
-}
-
-/// One core's memory: the plan's arena and what kernels scribble on.
-#[derive(Debug, Default)]
-pub(super) struct Workspace {
-    pub(super) arena: Aligned<f32>,
-    pub(super) scratch: Aligned<f32>,
 }
 
 impl Chunk<'_> {

@@ -46,13 +46,15 @@ impl Crew {
         self.pool.as_ref()
     }
 
+    /// How many there are, the caller's where it is the only one.
+    pub(super) fn threads(&self) -> usize {
+        let pool = self.pool.as_ref();
+        pool.map_or(1, ThreadPool::current_num_threads)
+    }
+
     /// The most parts that a [`Team`] of this crew cuts anything into.
     pub(super) fn most_parts(&self) -> usize {
-        let threads = self
-            .pool
-            .as_ref()
-            .map_or(1, ThreadPool::current_num_threads);
-        threads.min(MOST_HELPERS)
+        self.threads().min(MOST_HELPERS)
     }
 
     /// Calls `work` with each of `tasks` on one thread, with the team that may help there. Tasks that are `small`

@@ -10,9 +10,10 @@ use gptlab_kernels::{
 use gptlab_model::{Activation, AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 
 use super::{
-    chunk::{Chunk, Workspace, parts, rows_of},
+    chunk::{Chunk, parts, rows_of},
     crew::{Cut, Rows, by_rows},
     program::kernel,
+    workspace::Workspace,
 };
 
 /// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than they save.

@@ -3,8 +3,9 @@
 use gptlab_kernels::cross_entropy;
 
 use super::{
-    chunk::{Chunk, Workspace, parts},
+    chunk::{Chunk, parts},
     crew::{Cut, Rows, by_rows},
+    workspace::Workspace,
 };
 
 /// About how many logits exist at once: 1 MiB of them stay in a core's second-level cache.

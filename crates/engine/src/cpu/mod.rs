@@ -21,20 +21,23 @@ mod run;
 mod shards;
 mod trace;
 mod update;
+mod workspace;
 
-use std::{ops::Range, slice, sync::Mutex};
+use std::{ops::Range, slice};
 
 use gptlab_kernels::linear::Direction;
 use gptlab_model::{Batch, Graph, Node};
 
 use self::{
-    chunk::{Chunk, Workspace},
+    chunk::Chunk,
     crew::{Crew, Team},
     memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
     program::Program,
     run::BatchRun,
+    shards::Chunks,
+    workspace::{Workspace, Workspaces},
 };
 use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
@@ -78,14 +81,15 @@ pub struct CpuEngine {
     panels: Panels,
     train: Option<Plan>,
     evaluate: Option<Plan>,
+    /// Of the last batch.
+    chunks: Chunks,
     /// Gradients by shard.
     shards: Vec<Aligned<f32>>,
     /// By token of the last batch.
     losses: Vec<f32>,
     /// Sums of squares by block of the gradients.
     squares: Vec<f64>,
-    /// One for each thread that has worked.
-    workspaces: Mutex<Vec<Workspace>>,
+    workspaces: Workspaces,
 }
 
 impl CpuEngine {
@@ -108,11 +112,19 @@ impl CpuEngine {
             exp_avg_sq: Aligned::zeroed(total),
             train: None,
             evaluate: None,
+            chunks: Chunks::default(),
             shards: Vec::new(),
             losses: Vec::new(),
             squares: Vec::new(),
-            workspaces: Mutex::default(),
+            workspaces: Workspaces::default(),
         })
+    }
+
+    /// One a token, and enough for the longest batch of as many sequences: the next may be that.
+    fn make_room_for_losses(&mut self, batch: &Batch) {
+        let most = batch.sequences() * self.program.graph.block_size();
+        self.losses.resize(batch.tokens(), 0.0);
+        self.losses.reserve(most.saturating_sub(batch.tokens()));
     }
 
     fn slot(&self, slot: Slot) -> &[f32] {
@@ -148,8 +160,9 @@ impl Engine for CpuEngine {
 
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
         run::renew(&mut self.train, &self.program, batch, Purpose::Train);
-        let chunks = shards::chunks(batch);
-        let shards = shards::shards(chunks.len(), self.gradients.len());
+        self.make_room_for_losses(batch);
+        let chunks = self.chunks.cut(batch);
+        let shards = shards::shards(chunks.all().len(), self.gradients.len());
         let (total, alone) = (self.gradients.len(), shards.len() == 1);
         let buffers = if alone {
             // The only shard adds to the gradients themselves.
@@ -159,11 +172,11 @@ impl Engine for CpuEngine {
             self.shards.resize_with(most, || Aligned::zeroed(total));
             &mut self.shards[..shards.len()]
         };
-        self.losses.resize(batch.tokens(), 0.0);
         let (crew, program) = (&self.crew, &self.program);
         self.panels
             .refresh(crew, program, &self.weights, &Direction::ALL);
         let Some(plan) = &self.train else { return 0.0 };
+        run::make_room(&mut self.workspaces, (program, plan, crew), shards.len());
         let run = BatchRun {
             program: &self.program,
             crew: &self.crew,
@@ -172,10 +185,11 @@ impl Engine for CpuEngine {
             panels: &self.panels,
             workspaces: &self.workspaces,
             batch,
+            chunks,
             noise: Some(noise),
         };
         let fresh = self.cleared || !alone;
-        run.train(&mut self.losses, &chunks, &shards, buffers, fresh);
+        run.train(&mut self.losses, shards.clone(), buffers, fresh);
         if !alone {
             let (buffers, add) = (&self.shards[..shards.len()], !self.cleared);
             let sum = &mut self.gradients;
@@ -187,12 +201,18 @@ impl Engine for CpuEngine {
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
         run::renew(&mut self.evaluate, &self.program, batch, Purpose::Evaluate);
-        self.losses.resize(batch.tokens(), 0.0);
+        self.make_room_for_losses(batch);
         let (crew, program, forward) = (&self.crew, &self.program, [Direction::Forward]);
         self.panels.refresh(crew, program, &self.weights, &forward);
         let Some(plan) = &self.evaluate else {
             return Vec::new();
         };
+        let chunks = self.chunks.cut(batch);
+        run::make_room(
+            &mut self.workspaces,
+            (program, plan, crew),
+            chunks.all().len(),
+        );
         let run = BatchRun {
             program: &self.program,
             crew: &self.crew,
@@ -201,9 +221,10 @@ impl Engine for CpuEngine {
             panels: &self.panels,
             workspaces: &self.workspaces,
             batch,
+            chunks,
             noise: None,
         };
-        run.evaluate(&mut self.losses, &shards::chunks(batch));
+        run.evaluate(&mut self.losses);
         self.losses.iter().map(|l| f64::from(*l)).collect()
     }
 
@@ -220,7 +241,7 @@ impl Engine for CpuEngine {
             exp_avg_sq: &mut self.exp_avg_sq,
         };
         update::update(
-            (&self.crew, self.program.isa, &self.workspaces),
+            (&self.crew, self.program.isa, &mut self.workspaces),
             self.program.graph.params(),
             state,
             &mut self.squares,
@@ -253,7 +274,7 @@ impl Engine for CpuEngine {
         let node = self.program.graph.find(name)?.index();
         let plan = Plan::new(&self.program.graph, batch.tokens(), Purpose::Observe);
         let mut work = Workspace::default();
-        work.fit(&self.program, &plan, 1);
+        work.fit(plan.len, run::scratch_len(&self.program, plan.rows, 1));
         let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
         let chunk = Chunk {
             program: &self.program,

@@ -1,22 +1,20 @@
 //! One batch: its chunks handed to the crew, each with a workspace of its own.
 
-use std::{
-    ops::Range,
-    sync::{Mutex, PoisonError},
-};
+use std::ops::Range;
 
 use gptlab_kernels::{attention, linear};
 use gptlab_model::Batch;
 
 use super::{
-    chunk::{Chunk, Workspace},
+    chunk::Chunk,
     crew::{Crew, Team},
     head,
     memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
     program::Program,
-    shards::{self, ChunkRows},
+    shards::{self, ChunkRows, Chunks},
+    workspace::{Workspace, Workspaces},
 };
 use crate::Noise;
 
@@ -28,6 +26,16 @@ pub(super) fn renew(plan: &mut Option<Plan>, program: &Program, batch: &Batch, p
     }
 }
 
+/// Lets as many threads as may work on `tasks` at a time have what a chunk of `plan` needs.
+pub(super) fn make_room(
+    workspaces: &mut Workspaces,
+    (program, plan, crew): (&Program, &Plan, &Crew),
+    tasks: usize,
+) {
+    let scratch = scratch_len(program, plan.rows, crew.most_parts());
+    workspaces.fit(crew.threads().min(tasks), plan.len, scratch);
+}
+
 /// What every chunk of one batch shares.
 pub(super) struct BatchRun<'a> {
     pub(super) program: &'a Program,
@@ -35,8 +43,9 @@ pub(super) struct BatchRun<'a> {
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a [f32],
     pub(super) panels: &'a Panels,
-    pub(super) workspaces: &'a Mutex<Vec<Workspace>>,
+    pub(super) workspaces: &'a Workspaces,
     pub(super) batch: &'a Batch,
+    pub(super) chunks: &'a Chunks,
     pub(super) noise: Option<Noise>,
 }
 
@@ -46,13 +55,12 @@ impl BatchRun<'_> {
     pub(super) fn train(
         &self,
         losses: &mut [f32],
-        chunks: &[ChunkRows],
-        shards: &[Range<usize>],
+        shards: impl Iterator<Item = Range<usize>> + Clone + Send,
         buffers: &mut [Aligned<f32>],
         fresh: bool,
     ) {
         let scale = (1.0 / self.batch.tokens() as f64) as f32;
-        let parts = shards.iter().map(|shard| &chunks[shard.clone()]);
+        let parts = shards.map(|shard| &self.chunks.all()[shard]);
         let losses = split(losses, parts.clone());
         let tasks = parts.zip(losses).zip(buffers);
         self.crew
@@ -62,7 +70,7 @@ impl BatchRun<'_> {
                     unopened.for_each(|range| dw[range.clone()].fill(0.0));
                 }
                 let mut fresh = fresh;
-                self.with_workspace(|work| {
+                self.workspaces.lend(|work| {
                     let each = chunks.iter().zip(split(losses, chunks.chunks(1)));
                     each.for_each(|(chunk, losses)| {
                         self.train_chunk((team, fresh), work, chunk, losses, scale, dw);
@@ -73,11 +81,12 @@ impl BatchRun<'_> {
     }
 
     /// The loss of each token.
-    pub(super) fn evaluate(&self, losses: &mut [f32], chunks: &[ChunkRows]) {
+    pub(super) fn evaluate(&self, losses: &mut [f32]) {
+        let chunks = self.chunks.all();
         let tasks = chunks.iter().zip(split(losses, chunks.chunks(1)));
         self.crew
             .each(tasks, self.small(), |(chunk, losses), team| {
-                self.with_workspace(|work| {
+                self.workspaces.lend(|work| {
                     let (run, targets) = self.chunk(chunk, team);
                     run.forward(work);
                     run.losses(work, targets, losses);
@@ -113,7 +122,7 @@ impl BatchRun<'_> {
             weights: self.weights,
             panels: Some(self.panels),
             inputs: &self.batch.inputs()[chunk.rows.clone()],
-            sequences: &chunk.sequences,
+            sequences: self.chunks.sequences(chunk),
             first_row: chunk.rows.start as u64,
             noise: self.noise,
             fresh: false,
@@ -121,22 +130,6 @@ impl BatchRun<'_> {
         };
         (run, &self.batch.targets()[chunk.rows.clone()])
     }
-
-    /// Lends `f` a workspace that nobody else uses.
-    fn with_workspace(&self, f: impl FnOnce(&mut Workspace)) {
-        with_workspace(self.workspaces, |work| {
-            work.fit(self.program, self.plan, self.crew.most_parts());
-            f(work);
-        });
-    }
-}
-
-/// Lends `f` a workspace of any size.
-pub(super) fn with_workspace(workspaces: &Mutex<Vec<Workspace>>, f: impl FnOnce(&mut Workspace)) {
-    let lock = || workspaces.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut work = lock().pop().unwrap_or_default();
-    f(&mut work);
-    lock().push(work);
 }
 
 /// A step of fewer tokens times parameters than this takes tens of microseconds.
@@ -155,16 +148,8 @@ fn split<'a, 'c>(
     })
 }
 
-impl Workspace {
-    /// Grows to what `plan` needs where at most `parts` threads share a product.
-    pub(super) fn fit(&mut self, program: &Program, plan: &Plan, parts: usize) {
-        self.arena.grow(plan.len);
-        self.scratch.grow(scratch_len(program, plan.rows, parts));
-    }
-}
-
 /// The most that any kernel or the head scribbles on, for sequences of up to `rows` tokens.
-fn scratch_len(program: &Program, rows: usize, parts: usize) -> usize {
+pub(super) fn scratch_len(program: &Program, rows: usize, parts: usize) -> usize {
     let graph = &program.graph;
     let options = graph
         .nodes()

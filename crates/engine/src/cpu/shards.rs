@@ -15,11 +15,19 @@ pub(super) const MOST_SHARDS: usize = 8;
 /// At most about this many numbers in all gradient buffers together (192 MiB), but two buffers at least.
 const MOST_NUMBERS: usize = 3 << 24;
 
-/// A chunk: which rows of the batch, and its sequences as rows of itself.
+/// A chunk: which rows of the batch, and which of its sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChunkRows {
     pub(super) rows: Range<usize>,
-    pub(super) sequences: Vec<Range<usize>>,
+    sequences: Range<usize>,
+}
+
+/// The chunks of one batch after another, in memory that is kept.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    chunks: Vec<ChunkRows>,
+    /// Every sequence of the batch, as rows of its chunk.
+    sequences: Vec<Range<usize>>,
 }
 
 /// How many rows a plan must hold for chunks of `batch`.
@@ -31,34 +39,55 @@ pub(super) fn rows(batch: &Batch) -> usize {
     longest.max(MIN_ROWS)
 }
 
-/// The chunks of `batch`, in order.
-pub(super) fn chunks(batch: &Batch) -> Vec<ChunkRows> {
-    let most = rows(batch);
-    let mut chunks: Vec<ChunkRows> = Vec::new();
-    for rows in (0..batch.sequences()).map(|i| batch.rows(i)) {
-        match chunks.last_mut() {
-            Some(chunk) if rows.end - chunk.rows.start <= most => {
-                chunk
-                    .sequences
-                    .push(rows.start - chunk.rows.start..rows.end - chunk.rows.start);
-                chunk.rows.end = rows.end;
+impl Chunks {
+    /// Cuts `batch`, and returns its chunks in order.
+    pub(super) fn cut(&mut self, batch: &Batch) -> &Self {
+        self.chunks.clear();
+        self.sequences.clear();
+        // There are no more chunks than sequences.
+        self.chunks.reserve(batch.sequences());
+        let most = rows(batch);
+        for i in 0..batch.sequences() {
+            let rows = batch.rows(i);
+            match self.chunks.last_mut() {
+                Some(chunk) if rows.end - chunk.rows.start <= most => {
+                    chunk.rows.end = rows.end;
+                    chunk.sequences.end = i + 1;
+                }
+                Some(_) | None => self.chunks.push(ChunkRows {
+                    rows,
+                    sequences: i..i + 1,
+                }),
             }
-            Some(_) | None => chunks.push(ChunkRows {
-                sequences: vec![0..rows.len()],
-                rows,
-            }),
         }
+        for chunk in &self.chunks {
+            let (first, sequences) = (chunk.rows.start, chunk.sequences.clone());
+            let sequences = sequences.map(|i| batch.rows(i));
+            let own = sequences.map(|rows| rows.start - first..rows.end - first);
+            self.sequences.extend(own);
+        }
+        self
     }
-    chunks
+
+    /// In order.
+    pub(super) fn all(&self) -> &[ChunkRows] {
+        &self.chunks
+    }
+
+    /// The sequences of `chunk` as rows of itself.
+    pub(super) fn sequences(&self, chunk: &ChunkRows) -> &[Range<usize>] {
+        &self.sequences[chunk.sequences.clone()]
+    }
 }
 
 /// Which chunks each shard takes, for a model of `parameters`.
-pub(super) fn shards(chunks: usize, parameters: usize) -> Vec<Range<usize>> {
+pub(super) fn shards(
+    chunks: usize,
+    parameters: usize,
+) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
     let affordable = (MOST_NUMBERS / parameters.max(1)).clamp(2, MOST_SHARDS);
     let n = chunks.min(affordable);
-    (0..n)
-        .map(|i| i * chunks / n..(i + 1) * chunks / n)
-        .collect()
+    (0..n).map(move |i| i * chunks / n..(i + 1) * chunks / n)
 }
 
 #[cfg(test)]
@@ -76,23 +105,33 @@ mod tests {
     #[test]
     fn chunks_cover_the_batch_and_never_cut_a_sequence() {
         let batch = batch(&[256, 1, 127, 1, 60, 60, 9, 256, 256]);
-        let chunks = chunks(&batch);
+        let mut chunks = Chunks::default();
+        chunks.cut(&batch);
         let sequences: Vec<Range<usize>> = chunks
+            .all()
             .iter()
-            .flat_map(|c| {
-                c.sequences
-                    .iter()
-                    .map(|s| s.start + c.rows.start..s.end + c.rows.start)
-            })
+            .flat_map(|c| chunks.sequences(c).iter().map(|s| (s, c.rows.start)))
+            .map(|(s, first)| s.start + first..s.end + first)
             .collect();
         assert_eq!(sequences, (0..9).map(|i| batch.rows(i)).collect::<Vec<_>>());
-        assert!(chunks.iter().all(|c| c.rows.len() <= rows(&batch)));
+        assert!(chunks.all().iter().all(|c| c.rows.len() <= rows(&batch)));
+    }
+
+    #[test]
+    fn a_batch_leaves_no_chunk_to_the_next() {
+        let mut chunks = Chunks::default();
+        chunks.cut(&batch(&[256; 9]));
+        let few = batch(&[100, 100, 20]);
+        let again: Vec<ChunkRows> = chunks.cut(&few).all().to_vec();
+        assert_eq!(again, Chunks::default().cut(&few).all());
+        assert_eq!(chunks.sequences(&again[1]), [0..100, 100..120]);
     }
 
     #[test]
     fn short_sequences_share_a_chunk() {
-        assert_eq!(chunks(&batch(&[8; 16])).len(), 1);
-        assert_eq!(chunks(&batch(&[100; 4])).len(), 4);
+        let count = |lengths: &[usize]| Chunks::default().cut(&batch(lengths)).all().len();
+        assert_eq!(count(&[8; 16]), 1);
+        assert_eq!(count(&[100; 4]), 4);
     }
 
     #[test]
@@ -100,10 +139,10 @@ mod tests {
         for (n, parameters) in [(1, 10), (32, 800_000), (33, 10_000_000), (5, 1 << 30)] {
             let shards = shards(n, parameters);
             assert_eq!(
-                shards.iter().cloned().flatten().collect::<Vec<_>>(),
+                shards.clone().flatten().collect::<Vec<_>>(),
                 (0..n).collect::<Vec<_>>()
             );
-            assert!(shards.iter().all(|s| !s.is_empty()));
+            assert!(shards.clone().all(|s| !s.is_empty()));
         }
         assert_eq!(shards(32, 800_000).len(), 8);
         assert_eq!(shards(32, 1 << 30).len(), 2);

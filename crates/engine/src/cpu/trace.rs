@@ -4,16 +4,18 @@
 //! node's value before any later node reads it, as in `TransformerLens` (Nanda & Bloom 2022). The arithmetic is
 //! that of [`crate::Engine::losses`], to the bit: a trace with [`untouched`] shows what the engine computes.
 
-use std::{ops::Range, sync::PoisonError};
+use std::ops::Range;
 
 use gptlab_kernels::{cross_entropy, linear::Direction};
 use gptlab_model::{Batch, Node, ValueId};
 
 use super::{
     CpuEngine,
-    chunk::{Chunk, Workspace},
+    chunk::Chunk,
     crew::Team,
     plan::{Plan, Purpose},
+    run,
+    workspace::Workspace,
 };
 use crate::Matrix;
 
@@ -108,15 +110,12 @@ impl CpuEngine {
             fresh: false,
             team: Team::ALONE,
         };
-        let workspaces = &mut self.workspaces;
-        let workspaces = workspaces.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let mut work = workspaces.pop().unwrap_or_default();
-        work.fit(program, &plan, 1);
-        chunk.forward_with(&mut work, hook);
-        let losses = chunk.losses_of_logits(&work, batch.targets());
-        let kept = keep(&chunk, &work, losses);
-        workspaces.push(work);
-        kept
+        self.workspaces.lend(|work| {
+            work.fit(plan.len, run::scratch_len(program, plan.rows, 1));
+            chunk.forward_with(work, hook);
+            let losses = chunk.losses_of_logits(work, batch.targets());
+            keep(&chunk, work, losses)
+        })
     }
 }
 

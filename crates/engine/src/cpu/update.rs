@@ -1,13 +1,11 @@
 //! The optimiser: global norm, clip, AdamW, in blocks that any thread may take.
 
-use std::{iter, sync::Mutex};
+use std::iter;
 
 use gptlab_kernels::{Isa, adamw, elementwise, muon, sgd};
 use gptlab_model::{Group, Param, ParamTable};
 
-use super::{
-    chunk::Workspace, crew::Crew, memory::Aligned, run::with_workspace, shards::MOST_SHARDS,
-};
+use super::{crew::Crew, memory::Aligned, shards::MOST_SHARDS, workspace::Workspaces};
 use crate::{Decay, MUON_MOMENTUM, Optimizer, StepHyper, StepStats};
 
 /// How many numbers one task takes: a shape, so that sums come out alike for any number of threads.
@@ -23,7 +21,7 @@ pub(super) struct State<'a> {
 
 /// Clips and steps; the gradients are spent then. `squares` is room for a number a block, `workspaces` lend scratch.
 pub(super) fn update(
-    (crew, isa, workspaces): (&Crew, Isa, &Mutex<Vec<Workspace>>),
+    (crew, isa, workspaces): (&Crew, Isa, &mut Workspaces),
     params: &ParamTable,
     state: State,
     squares: &mut Vec<f64>,
@@ -35,6 +33,7 @@ pub(super) fn update(
         .map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
     // A gradient that is not a number must not pass for one that needs no clipping.
     let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
+    workspaces.fit(crew.threads(), 0, scratch_len(params, hyper.optimizer));
     let small = small(state.weights.len());
     let blocks = blocks(params, state, |param| Step::of(param, hyper, clip));
     crew.each(blocks, small, |(block, step), _| {
@@ -85,7 +84,7 @@ impl Step {
         }
     }
 
-    fn take(&self, isa: Isa, block: State, workspaces: &Mutex<Vec<Workspace>>) {
+    fn take(&self, isa: Isa, block: State, workspaces: &Workspaces) {
         let State {
             weights: w,
             gradients: g,
@@ -95,14 +94,22 @@ impl Step {
         match self {
             Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
-            Self::Muon(hyper, [rows, columns]) => with_workspace(workspaces, |work| {
-                let len = muon::scratch_len(*rows, *columns);
-                work.scratch.grow(len);
-                let scratch = &mut work.scratch[..len];
+            Self::Muon(hyper, [rows, columns]) => workspaces.lend(|work| {
+                let scratch = &mut work.scratch[..muon::scratch_len(*rows, *columns)];
                 muon::step(isa, w, m, g, scratch, hyper, *rows, *columns);
             }),
         }
     }
+}
+
+/// The most that the step of any parameter scribbles on.
+fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
+    let of = |param: &Param| match (optimizer, param.group) {
+        (Optimizer::Muon, Group::Matrix) => muon::scratch_len(param.shape[0], param.shape[1]),
+        (Optimizer::Muon, Group::Embedding | Group::Vector)
+        | (Optimizer::AdamW | Optimizer::Sgd, _) => 0,
+    };
+    params.iter().map(of).max().unwrap_or(0)
 }
 
 /// The norm of all gradients: squares are summed by block, and the blocks in order.

@@ -1,0 +1,183 @@
+//! The promise that a training step allocates nothing after the first of its shape, held by an allocator that
+//! counts what any thread does.
+//!
+//! One test, because the counter cannot tell whose an allocation is; and every engine stays until the end, because
+//! threads allocate while they end.
+
+mod common;
+
+use std::alloc::System;
+
+use common::batches;
+use gptlab_engine::{
+    Decay, Engine, Noise, Optimizer, StepHyper,
+    cpu::{CpuEngine, Options, Precision},
+};
+use gptlab_model::{Batch, Model, ModelSpec, Preset, lower, random::Stream};
+use rayon::ThreadPoolBuilder;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// How often anyone allocates while `work` runs.
+fn allocations(work: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    work();
+    let seen = region.change();
+    seen.allocations + seen.reallocations
+}
+
+#[test]
+fn a_step_allocates_nothing_after_the_first_of_its_shape() {
+    let mut engines = Vec::new();
+    for threads in [1, 2] {
+        let by_pool = allocations_of_a_pass(threads);
+        for case in cases() {
+            let (mut run, batches) = (Run::new(&case, threads), case.batches());
+            run.start(&case.model);
+            let first = allocations(|| run.steps(&batches));
+            assert!(first > 0, "{} allocated nothing to begin with", case.name);
+            let later = allocations(|| run.steps(&batches));
+            let allowed = by_pool * case.passes * batches.len();
+            assert!(
+                later <= allowed,
+                "{} on {threads} threads: {} steps allocated {later} times, {allowed} of them the pool's",
+                case.name,
+                batches.len(),
+            );
+            engines.push(run.engine);
+        }
+    }
+}
+
+/// How often rayon allocates, whatever is done, when all threads of a pool are handed something: a list of as many
+/// jobs, and on some systems what to wait on.
+fn allocations_of_a_pass(threads: usize) -> usize {
+    if threads == 1 {
+        return 0;
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.expect("threads");
+    pool.broadcast(|_| ());
+    allocations(|| drop(pool.broadcast(|_| ())))
+}
+
+/// A model and how it is trained.
+struct Case {
+    name: &'static str,
+    model: Model,
+    /// Whether sequences are shorter than the context, each by its own.
+    ragged: bool,
+    optimizer: Optimizer,
+    precision: Precision,
+    /// What a step on several threads hands to all of them, one after the other.
+    passes: usize,
+}
+
+fn cases() -> [Case; 5] {
+    let mut mini = ModelSpec {
+        block_size: 64,
+        n_embd: 64,
+        dropout: 0.0,
+        ..Preset::Gpt2Mini.spec()
+    };
+    mini.layers.truncate(2);
+    let dropout = ModelSpec {
+        dropout: 0.1,
+        ..mini.clone()
+    };
+    // Panels in either direction, chunks, the sum of their gradients, its norm, the optimiser.
+    let case = |name, spec: &ModelSpec| Case {
+        name,
+        model: spec.check(65).expect("a model that makes sense"),
+        ragged: false,
+        optimizer: Optimizer::AdamW,
+        precision: Precision::F32,
+        passes: 6,
+    };
+    [
+        // Too small to be worth waking anyone for.
+        Case {
+            ragged: true,
+            passes: 0,
+            ..case("microgpt", &Preset::Microgpt.spec())
+        },
+        case("gpt2-mini", &mini),
+        case("gpt2-mini with dropout", &dropout),
+        Case {
+            precision: Precision::Bf16,
+            ..case("gpt2-mini in bf16", &mini)
+        },
+        Case {
+            optimizer: Optimizer::Muon,
+            ..case("gpt2-mini by Muon", &mini)
+        },
+    ]
+}
+
+impl Case {
+    fn batches(&self) -> Vec<Batch> {
+        let most = self.model.spec().block_size;
+        let lengths = Stream::new(1, "lengths", 0);
+        let length = |i| 1 + lengths.below_at(i, most);
+        (0..3)
+            .map(|step| {
+                let sequences = 8 * step..8 * (step + 1);
+                let lengths = sequences.map(|i| if self.ragged { length(i) } else { most });
+                batches::of_lengths(&self.model, &lengths.collect::<Vec<_>>(), step)
+            })
+            .collect()
+    }
+}
+
+struct Run {
+    engine: CpuEngine,
+    optimizer: Optimizer,
+    done: u32,
+}
+
+impl Run {
+    fn new(case: &Case, threads: usize) -> Self {
+        let graph = lower(&case.model);
+        let weights = graph.params().initial(1);
+        let options = Options {
+            precision: case.precision,
+            ..Options::of_threads(threads)
+        };
+        Self {
+            engine: CpuEngine::new(graph, &weights, options).expect("threads"),
+            optimizer: case.optimizer,
+            done: 0,
+        }
+    }
+
+    /// Has every thread do something, since threads allocate as they start: tokens enough for any model.
+    fn start(&mut self, model: &Model) {
+        let lengths = vec![model.spec().block_size; 64];
+        self.engine.losses(&batches::of_lengths(model, &lengths, 1));
+    }
+
+    fn steps(&mut self, batches: &[Batch]) {
+        for batch in batches {
+            let (seed, step) = (1, self.done);
+            self.engine.forward_backward(batch, Noise { seed, step });
+            self.done += 1;
+            self.engine.update(&hyper(self.optimizer, self.done));
+        }
+    }
+}
+
+fn hyper(optimizer: Optimizer, update: u32) -> StepHyper {
+    StepHyper {
+        optimizer,
+        update: update.into(),
+        lr: 3e-4,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        decay: Decay::Everything,
+        grad_clip: Some(1.0),
+    }
+}
