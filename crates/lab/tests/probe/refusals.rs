@@ -1,0 +1,30 @@
+//! What cannot be probed.
+
+use gptlab_lab::probe::ProbeError;
+
+use crate::{case, common::specs, of};
+
+#[test]
+fn what_cannot_be_probed_is_a_sentence() {
+    let mut probed = of(&case(&specs::base()));
+    let said = |e: ProbeError| e.to_string();
+    let long = probed.prompt("prompt", "abcdefg").map_err(said);
+    assert_eq!(
+        long,
+        Err("the prompt has 7 tokens and the model's context holds 6; shorten it".into())
+    );
+    let unknown = probed.prompt("prompt", "xyz").map_err(said);
+    assert!(unknown.is_err_and(|e| e.starts_with("the tokenizer knows 7 characters and not")));
+    let [a, b] = ["ab", "abc"].map(|text| probed.prompt("prompt", text).expect("a prompt"));
+    let unequal = probed.patching(&a, &b, [0, 1]).map_err(said);
+    assert!(
+        unequal.is_err_and(|e| e.starts_with("the prompt has 2 tokens and the corrupted one 3"))
+    );
+    let same = probed.patching(&a, &a, [0, 1]);
+    assert_eq!(same, Err(ProbeError::NoDifference));
+    for text in ["a", "abc", "aa", ""] {
+        assert_eq!(probed.answers(text), Err(ProbeError::Answers(text.into())));
+    }
+    assert_eq!(probed.answers("ba"), Ok([1, 0]));
+    assert_eq!(probed.windows(&[1], 5), Err(ProbeError::TooShort("text")));
+}
