@@ -268,6 +268,49 @@ impl Node {
             | Op::Dropout { .. } => None,
         }
     }
+
+    /// What a norm reads, and its settings; `None` for every other op, norms of single heads among them.
+    pub fn norm(&self) -> Option<(ValueId, &NormOp)> {
+        match &self.op {
+            Op::Norm { x, norm } => Some((*x, norm)),
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Add { .. }
+            | Op::Linear { .. }
+            | Op::HeadNorm { .. }
+            | Op::Rotary { .. }
+            | Op::Attention { .. }
+            | Op::Activate { .. }
+            | Op::Gate { .. }
+            | Op::Dropout { .. } => None,
+        }
+    }
+
+    /// What an addition adds to, and what it adds; `None` for every other op. In a block of a model with residuals
+    /// the first is the stream, and the second what a sublayer writes to it.
+    pub fn addition(&self) -> Option<(ValueId, ValueId)> {
+        match &self.op {
+            Op::Add { a, b } => Some((*a, *b)),
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Norm { .. }
+            | Op::Linear { .. }
+            | Op::HeadNorm { .. }
+            | Op::Rotary { .. }
+            | Op::Attention { .. }
+            | Op::Activate { .. }
+            | Op::Gate { .. }
+            | Op::Dropout { .. } => None,
+        }
+    }
+
+    /// The block that its name speaks of: 0 of `block0.attn.mix`; `None` before the first block and after the last.
+    pub fn block(&self) -> Option<usize> {
+        let (block, _) = self.name.strip_prefix("block")?.split_once('.')?;
+        block.parse().ok()
+    }
 }
 
 /// Appends nodes and parameters; `lower` speaks to it alone.

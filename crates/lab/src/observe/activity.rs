@@ -2,7 +2,7 @@
 
 use gptlab_data::Corpus;
 use gptlab_engine::AttentionWeights;
-use gptlab_model::{Batch, Graph, Node, Op, ValueId};
+use gptlab_model::{Batch, Graph, Node, ValueId};
 use gptlab_train::Series;
 
 use crate::probe::{Anatomy, Measure, activations};
@@ -50,7 +50,8 @@ impl<'a> Activity<'a> {
     /// The next node of the graph, and its value.
     pub(super) fn see(&mut self, node: &Node, value: &[f32]) {
         let id = self.graph.find(&node.name);
-        let wanted = self.is_stage(self.rms.len()) || is_norm(node) || self.added(self.rms.len());
+        let wanted =
+            self.is_stage(self.rms.len()) || node.norm().is_some() || self.added(self.rms.len());
         self.rms
             .push(if wanted { activations::rms(value) } else { 0.0 });
         let Some(id) = id else { return };
@@ -135,7 +136,7 @@ impl<'a> Activity<'a> {
     fn sizes(&self) -> Vec<(String, f64)> {
         let nodes = self.graph.nodes().iter().enumerate();
         nodes
-            .filter(|(i, node)| self.is_stage(*i) || is_norm(node))
+            .filter(|(i, node)| self.is_stage(*i) || node.norm().is_some())
             .map(|(i, node)| (node.name.clone(), self.rms[i]))
             .collect()
     }
@@ -211,39 +212,9 @@ impl<'a> Activity<'a> {
     }
 }
 
-fn is_norm(node: &Node) -> bool {
-    match node.op {
-        Op::Norm { .. } => true,
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Linear { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Attention { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => false,
-    }
-}
-
 /// The stream and what is added to it, where `node` is such an addition inside a block.
 fn addition(node: &Node) -> Option<(ValueId, ValueId)> {
-    match node.op {
-        Op::Add { a, b } => node.name.starts_with("block").then_some((a, b)),
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Norm { .. }
-        | Op::Linear { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Attention { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => None,
-    }
+    node.block().and(node.addition())
 }
 
 fn series(measure: Measure, values: Vec<(String, f64)>) -> Series {

@@ -69,7 +69,7 @@ fn ids(graph: &Graph) -> impl Iterator<Item = ValueId> {
 fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
     let ends = ["ln_f", "logits"];
     let last_of = |block: Option<usize>| {
-        let of_block = |n: &&Node| block_of(&n.name) == block && !ends.contains(&n.name.as_str());
+        let of_block = |n: &&Node| n.block() == block && !ends.contains(&n.name.as_str());
         let node = graph.nodes().iter().rfind(of_block)?;
         graph.find(&node.name)
     };
@@ -87,17 +87,11 @@ fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
     stages
 }
 
-/// The block that a node's name speaks of.
-fn block_of(name: &str) -> Option<usize> {
-    let (block, _) = name.strip_prefix("block")?.split_once('.')?;
-    block.parse().ok()
-}
-
 fn attention(graph: &Graph, mix: ValueId) -> Option<AttentionPart> {
     let node = graph.node(mix);
     let (qkv, op) = node.attention()?;
     Some(AttentionPart {
-        block: block_of(&node.name)?,
+        block: node.block()?,
         name: node.name.strip_suffix(".mix")?.to_owned(),
         op: *op,
         qkv,
@@ -107,10 +101,10 @@ fn attention(graph: &Graph, mix: ValueId) -> Option<AttentionPart> {
 }
 
 fn mlp(graph: &Graph, act: ValueId) -> Option<MlpPart> {
-    let name = &graph.node(act).name;
-    let part = name.strip_suffix(".act")?.to_owned();
+    let node = graph.node(act);
+    let part = node.name.strip_suffix(".act")?.to_owned();
     Some(MlpPart {
-        block: block_of(name)?,
+        block: node.block()?,
         out: graph.find(&format!("{part}.out"))?,
         name: part,
         act,
