@@ -3,7 +3,7 @@
 use std::{
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use gptlab_model::{Batch, BatchError, Model, random::Stream};
@@ -17,8 +17,15 @@ pub struct Batches {
     block_size: usize,
     batch_size: usize,
     seed: u64,
-    /// The order of documents in the epoch that was asked for last; made again when another is.
-    order: Mutex<Option<(u32, Arc<Vec<u32>>)>>,
+    /// Made again when another epoch is asked for.
+    order: Mutex<Order>,
+}
+
+/// The order of documents in the epoch that was asked for last.
+#[derive(Debug, Default)]
+struct Order {
+    epoch: Option<u32>,
+    documents: Vec<u32>,
 }
 
 impl Batches {
@@ -51,7 +58,7 @@ impl Batches {
             block_size,
             batch_size,
             seed,
-            order: Mutex::new(None),
+            order: Mutex::default(),
         })
     }
 
@@ -83,42 +90,52 @@ impl Batches {
     /// # Errors
     /// When the batch is not one of this model's: its context is shorter or its vocabulary smaller.
     pub fn train(&self, model: &Model, step: u32) -> Result<Batch, BatchError> {
-        let train = self.corpus.train();
-        let sequences: Vec<Vec<u32>> = match train.documents() {
-            None => self.drawn_windows(train, step),
-            Some(count) => (0..self.batch_size)
-                .map(|i| train.document(self.document_at(step, i, count)))
-                .collect(),
-        };
-        self.pack(model, &sequences)
+        self.train_in(None, model, step)
     }
 
-    fn drawn_windows(&self, split: &Split, step: u32) -> Vec<Vec<u32>> {
+    /// [`Batches::train`], in the memory of `spent`: a batch that nobody needs any more.
+    ///
+    /// # Errors
+    /// As [`Batches::train`].
+    pub fn train_in(
+        &self,
+        spent: Option<Batch>,
+        model: &Model,
+        step: u32,
+    ) -> Result<Batch, BatchError> {
+        let train = self.corpus.train();
+        match train.documents() {
+            None => self.pack(spent, model, train, self.drawn_windows(train, step)),
+            Some(count) => {
+                let drawn = (0..self.batch_size).map(|i| self.document_at(step, i, count));
+                self.pack(spent, model, train, drawn.map(|i| train.place(i)))
+            }
+        }
+    }
+
+    fn drawn_windows(&self, split: &Split, step: u32) -> impl Iterator<Item = Range<usize>> {
         let stream = Stream::new(self.seed, "batch", step);
         let starts = split.tokens().len() - self.block_size;
         (0..self.batch_size)
-            .map(|i| stream.below_at(i as u64, starts))
-            .map(|start| split.tokens().slice(start..start + self.block_size + 1))
-            .collect()
+            .map(move |i| stream.below_at(i as u64, starts))
+            .map(|start| start..start + self.block_size + 1)
     }
 
     /// Which of `count` documents sequence `i` of `step` is.
     fn document_at(&self, step: u32, i: usize, count: usize) -> usize {
         let number = u64::from(step) * self.batch_size as u64 + i as u64;
         let (epoch, place) = (number / count as u64, number % count as u64);
-        self.order(epoch as u32, count)[place as usize] as usize
+        let (epoch, mut order) = (epoch as u32, self.order());
+        if order.epoch != Some(epoch) {
+            order.epoch = Some(epoch);
+            let stream = Stream::new(self.seed, "shuffle", epoch);
+            shuffle(&mut order.documents, count, stream);
+        }
+        order.documents[place as usize] as usize
     }
 
-    fn order(&self, epoch: u32, count: usize) -> Arc<Vec<u32>> {
-        let mut cached = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*cached {
-            Some((of, order)) if *of == epoch => Arc::clone(order),
-            Some(_) | None => {
-                let order = Arc::new(shuffled(count, Stream::new(self.seed, "shuffle", epoch)));
-                *cached = Some((epoch, Arc::clone(&order)));
-                order
-            }
-        }
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A fixed covering of `part`, the same every time, so that losses at two steps compare: consecutive
@@ -133,16 +150,14 @@ impl Batches {
         part: Part,
         max_tokens: usize,
     ) -> impl Iterator<Item = Result<Batch, BatchError>> {
-        let split = self.corpus.part(part);
-        let total = split.map_or(0, |s| self.units(s));
-        let kept = split.map_or(0, |s| self.units_within(s, max_tokens));
-        (0..kept).step_by(self.batch_size).map(move |first| {
-            let last = (first + self.batch_size).min(kept);
-            let sequences: Vec<Vec<u32>> = split
-                .into_iter()
-                .flat_map(|s| (first..last).map(move |k| self.unit(s, spaced(k, kept, total))))
-                .collect();
-            self.pack(model, &sequences)
+        let split = self.corpus.part(part).into_iter();
+        split.flat_map(move |split| {
+            let (total, kept) = (self.units(split), self.units_within(split, max_tokens));
+            (0..kept).step_by(self.batch_size).map(move |first| {
+                let last = (first + self.batch_size).min(kept);
+                let places = (first..last).map(|k| self.unit(split, spaced(k, kept, total)));
+                self.pack(None, model, split, places)
+            })
         })
     }
 
@@ -173,20 +188,25 @@ impl Batches {
         most.clamp(1, total)
     }
 
-    fn unit(&self, split: &Split, i: usize) -> Vec<u32> {
+    /// Where in `split` number `i` of them is.
+    fn unit(&self, split: &Split, i: usize) -> Range<usize> {
         match split.documents() {
-            Some(_) => split.document(i),
-            None => split.tokens().slice(window(i, self.block_size)),
+            Some(_) => split.place(i),
+            None => window(i, self.block_size),
         }
     }
 
-    /// Inputs and targets, the first `block_size` of each, packed.
-    fn pack(&self, model: &Model, sequences: &[Vec<u32>]) -> Result<Batch, BatchError> {
-        let pairs = sequences.iter().map(|s| {
-            let n = self.block_size.min(s.len() - 1);
-            (&s[..n], &s[1..=n])
-        });
-        Batch::new(model, pairs)
+    /// The sequences of `split` at `places`, the first `block_size` predictions of each.
+    fn pack(
+        &self,
+        spent: Option<Batch>,
+        model: &Model,
+        split: &Split,
+        places: impl Iterator<Item = Range<usize>>,
+    ) -> Result<Batch, BatchError> {
+        let most = self.block_size + 1;
+        let cropped = places.map(|at| at.start..at.end.min(at.start + most));
+        Batch::of_windows(spent, model, cropped.map(|at| split.tokens().iter(at)))
     }
 }
 
@@ -200,13 +220,14 @@ fn spaced(k: usize, kept: usize, total: usize) -> usize {
     (k as u128 * total as u128 / kept as u128) as usize
 }
 
-/// 0..n in an order drawn from `stream`: Fisher and Yates's shuffle, from the end, as Durstenfeld gives it.
-fn shuffled(n: usize, stream: Stream) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..n as u32).collect();
+/// Makes `order` 0..n, in an order drawn from `stream`: Fisher and Yates's shuffle, from the end, as Durstenfeld gives
+/// it.
+fn shuffle(order: &mut Vec<u32>, n: usize, stream: Stream) {
+    order.clear();
+    order.extend(0..n as u32);
     for last in (1..n).rev() {
         order.swap(last, stream.below_at(last as u64, last + 1));
     }
-    order
 }
 
 /// Why there are no such batches.

@@ -1,6 +1,6 @@
 //! A text's tokens, in a training and a validation split.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use crate::{
     Origin, Text, Tokenizer, TokenizerKind, UnknownCharacters, tokenizer::documents, tokens::Tokens,
@@ -49,7 +49,12 @@ impl Split {
 
     /// The tokens of document `i` with a BOS at both ends, where the text is cut into documents.
     pub fn document(&self, i: usize) -> Vec<u32> {
-        self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
+        self.tokens.slice(self.place(i))
+    }
+
+    /// Where among the tokens those of document `i` are.
+    pub(crate) fn place(&self, i: usize) -> Range<usize> {
+        self.starts[i]..self.starts[i + 1] + 1
     }
 
     /// Characters of text that the split stands for; a BOS counts as the line break in its place.

@@ -46,13 +46,17 @@ impl Tokens {
 
     /// The tokens of `range`, cut to what there is.
     pub fn slice(&self, range: Range<usize>) -> Vec<u32> {
+        self.iter(range).collect()
+    }
+
+    /// The same, one by one.
+    pub fn iter(&self, range: Range<usize>) -> impl ExactSizeIterator<Item = u32> + Clone {
         let end = range.end.min(self.len());
-        let range = range.start.min(end)..end;
-        match &self.0 {
-            Storage::U8(v) => v[range].iter().map(|t| u32::from(*t)).collect(),
-            Storage::U16(v) => v[range].iter().map(|t| u32::from(*t)).collect(),
-            Storage::U32(v) => v[range].to_vec(),
-        }
+        (range.start.min(end)..end).map(|i| match &self.0 {
+            Storage::U8(v) => v[i].into(),
+            Storage::U16(v) => v[i].into(),
+            Storage::U32(v) => v[i],
+        })
     }
 
     /// All of them.

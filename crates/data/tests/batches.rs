@@ -216,6 +216,12 @@ fn a_batch_is_a_function_of_seed_and_step() {
             assert_eq!(again.train(&model, step).unwrap(), forward[step as usize]);
             let _ = covering(&again, &model, Part::Validation, 20);
         }
+        let mut spent = None;
+        for step in (0..40).rev() {
+            let batch = again.train_in(spent, &model, step).unwrap();
+            assert_eq!(batch, forward[step as usize]);
+            spent = Some(batch);
+        }
         let (other, _) = batches(c, 16, 4, 8);
         assert_ne!(other.train(&model, 0).unwrap(), forward[0]);
         assert_ne!(forward[0], forward[1]);

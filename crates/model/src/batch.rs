@@ -60,21 +60,73 @@ impl Batch {
         model: &Model,
         sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
     ) -> Result<Self, BatchError> {
-        let mut batch = Self {
-            inputs: Vec::new(),
-            targets: Vec::new(),
-            starts: vec![0],
-        };
+        let mut batch = Self::begin(None);
         for (inputs, targets) in sequences {
-            check_sequence(model, inputs, targets)?;
             batch.inputs.extend_from_slice(inputs);
             batch.targets.extend_from_slice(targets);
-            batch.starts.push(batch.inputs.len());
+            batch.end_sequence(model)?;
         }
-        if batch.inputs.is_empty() {
+        batch.unless_empty()
+    }
+
+    /// Packs windows of text for `model`: every token of a window predicts the one after it. The memory is that of
+    /// `spent`, a batch that nobody needs any more, which is enough where it had as many windows.
+    ///
+    /// # Errors
+    /// When a window holds fewer than two tokens, more than the context and one, or an unknown token.
+    pub fn of_windows<W>(
+        spent: Option<Self>,
+        model: &Model,
+        windows: impl IntoIterator<Item = W>,
+    ) -> Result<Self, BatchError>
+    where
+        W: ExactSizeIterator<Item = u32> + Clone,
+    {
+        let (mut batch, windows) = (Self::begin(spent), windows.into_iter());
+        batch.reserve(windows.size_hint().0, model.spec().block_size);
+        for window in windows {
+            let n = window.len().saturating_sub(1);
+            batch.inputs.extend(window.clone().take(n));
+            batch.targets.extend(window.skip(1));
+            batch.end_sequence(model)?;
+        }
+        batch.unless_empty()
+    }
+
+    /// Nothing yet, in the memory of `spent`.
+    fn begin(spent: Option<Self>) -> Self {
+        let mut batch = spent.unwrap_or(Self {
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            starts: Vec::new(),
+        });
+        batch.inputs.clear();
+        batch.targets.clear();
+        batch.starts.clear();
+        batch.starts.push(0);
+        batch
+    }
+
+    /// Makes room for so many sequences of any length: the next batch in this memory may have longer ones.
+    fn reserve(&mut self, sequences: usize, block_size: usize) {
+        self.inputs.reserve(sequences * block_size);
+        self.targets.reserve(sequences * block_size);
+        self.starts.reserve(sequences);
+    }
+
+    /// What has been appended since the last sequence is the next.
+    fn end_sequence(&mut self, model: &Model) -> Result<(), BatchError> {
+        let start = self.starts[self.starts.len() - 1];
+        check_sequence(model, &self.inputs[start..], &self.targets[start..])?;
+        self.starts.push(self.inputs.len());
+        Ok(())
+    }
+
+    fn unless_empty(self) -> Result<Self, BatchError> {
+        if self.inputs.is_empty() {
             return Err(BatchError::Empty);
         }
-        Ok(batch)
+        Ok(self)
     }
 
     /// How many sequences.

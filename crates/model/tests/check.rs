@@ -1,7 +1,7 @@
 //! Every sentence a wrong spec or batch is refused with, to the letter.
 
 use gptlab_model::{
-    Attention, Batch, Mlp, ModelSpec, NormPlace, Order, Position, Preset, Sublayer,
+    Attention, Batch, BatchError, Mlp, ModelSpec, NormPlace, Order, Position, Preset, Sublayer,
 };
 
 /// The sentence that gpt2-mini with `change` is refused with.
@@ -187,6 +187,30 @@ fn a_batch_packs_sequences_in_order() {
     assert_eq!((batch.rows(0), batch.rows(1)), (0..3, 3..4));
     assert_eq!(batch.inputs(), [1, 2, 3, 9]);
     assert_eq!(batch.targets(), [2, 3, 4, 8]);
+}
+
+#[test]
+fn every_token_of_a_window_predicts_the_next_in_whatever_memory() {
+    let model = Preset::Microgpt.spec().check(27).expect("microgpt");
+    let of = |spent, windows: &[&[u32]]| {
+        let windows = windows.iter().map(|window| window.iter().copied());
+        Batch::of_windows(spent, &model, windows)
+    };
+    let pairs: [(&[u32], &[u32]); 2] = [(&[1, 2, 3], &[2, 3, 4]), (&[9], &[8])];
+    let expected = Batch::new(&model, pairs).expect("two sequences");
+    let windows: [&[u32]; 2] = [&[1, 2, 3, 4], &[9, 8]];
+    assert_eq!(of(None, &windows).as_ref(), Ok(&expected));
+    let spent = of(None, &[[5; 17].as_slice(); 3]).expect("three sequences");
+    assert_eq!(of(Some(spent), &windows), Ok(expected));
+    let refused: [(&[&[u32]], BatchError); 4] = [
+        (&[], BatchError::Empty),
+        (&[&[1, 2], &[3]], BatchError::Empty),
+        (&[&[0; 18]], BatchError::TooLong(17, 16)),
+        (&[&[0, 27]], BatchError::Unknown(27, 27)),
+    ];
+    for (windows, why) in refused {
+        assert_eq!(of(None, windows), Err(why));
+    }
 }
 
 #[test]

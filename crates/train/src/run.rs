@@ -9,6 +9,7 @@ use std::{
 
 use gptlab_data::Part;
 use gptlab_engine::{Engine, Noise, StepHyper};
+use gptlab_model::Batch;
 use gptlab_record::{Event, Hyper, Observation, Series, StepRecord, Store, atomic};
 
 use crate::{
@@ -31,6 +32,8 @@ pub struct Run<'a> {
     done: u64,
     /// The files that hold the state as it is.
     saved: Vec<PathBuf>,
+    /// The last step's batch, whose memory the next one takes.
+    spent: Option<Batch>,
     watch: Watch,
     keep: Option<usize>,
     /// The first step whose loss was no finite number.
@@ -67,6 +70,7 @@ impl<'a> Run<'a> {
             save: targets.save,
             done: resolved.first_step(),
             saved: saved(resolved),
+            spent: None,
             watch: Watch::since(before.unwrap_or(0.0)),
             keep: targets.keep,
             diverged: None,
@@ -193,7 +197,7 @@ impl<'a> Run<'a> {
         let Resolved { model, batches, .. } = self.resolved;
         // `Hyper::check` keeps every step below 2^32.
         let at = step as u32;
-        let batch = batches.train(model, at)?;
+        let batch = batches.train_in(self.spent.take(), model, at)?;
         let noise = Noise {
             seed: self.resolved.experiment.seed,
             step: at,
@@ -228,6 +232,7 @@ impl<'a> Run<'a> {
             step_seconds: took.as_secs_f64(),
             observing: self.watch.observing(),
         });
+        self.spent = Some(batch);
         Ok(Made {
             series,
             loss,

@@ -38,12 +38,13 @@ fn training(
     source: Source,
 ) -> Outcome<Step> {
     let mut engine = CpuEngine::new(graph, weights, work.options).map_err(Stop::failure)?;
-    let mut step = 0;
+    let (mut step, mut spent) = (0, None);
     Ok(Box::new(move || {
-        let batch = source.batch(&model, step)?;
+        let batch = source.batch(spent.take(), &model, step)?;
         engine.forward_backward(&batch, Noise { seed: SEED, step });
         step += 1;
         engine.update(&hyper(step));
+        spent = Some(batch);
         Ok(())
     }))
 }

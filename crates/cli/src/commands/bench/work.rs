@@ -96,7 +96,7 @@ impl Work {
 fn mean_of(steps: u32, model: &Model, graph: &Graph, source: &Source) -> Outcome<(f64, f64)> {
     let (mut tokens, mut flops) = (0, 0);
     for step in 0..steps {
-        let batch = source.batch(model, step)?;
+        let batch = source.batch(None, model, step)?;
         tokens += batch.tokens();
         flops += (0..batch.sequences())
             .map(|i| Counts::of(graph, batch.rows(i).len()).training_flops())
@@ -168,7 +168,8 @@ impl Source {
         }
     }
 
-    pub(super) fn batch(&self, model: &Model, step: u32) -> Outcome<Batch> {
+    /// The batch of `step`, in the memory of one that is `spent`.
+    pub(super) fn batch(&self, spent: Option<Batch>, model: &Model, step: u32) -> Outcome<Batch> {
         let batch = match self {
             Self::Windows {
                 pool,
@@ -179,10 +180,10 @@ impl Source {
                 let starts = Stream::new(SEED, "bench/windows", step);
                 let windows = (0..*batch as u64)
                     .map(|i| starts.below_at(i, pool.len() - block_size))
-                    .map(|at| (&pool[at..at + block_size], &pool[at + 1..=at + block_size]));
-                Batch::new(model, windows)
+                    .map(|at| pool[at..=at + block_size].iter().copied());
+                Batch::of_windows(spent, model, windows)
             }
-            Self::Names(names) => names.train(model, step),
+            Self::Names(names) => names.train_in(spent, model, step),
             Self::Nowhere { .. } => Batch::new(model, []),
         };
         batch.map_err(Stop::failure)

@@ -1,0 +1,79 @@
+//! The promise that training allocates nothing from one record to the next, its batches included, held by an
+//! allocator that counts what any thread does: hence one test, which nothing runs beside.
+
+use std::{alloc::System, num::NonZeroU64};
+
+use gptlab_data::{Origin, Text};
+use gptlab_engine::cpu::{CpuEngine, Options};
+use gptlab_model::Preset;
+use gptlab_train::{Event, Hyper, Intervals, Observer, Resolved, Run, Settings, Targets};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const STEPS: u64 = 50;
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// Lines of many lengths. Documents of them last for few steps: the counted ones see several epochs.
+fn text() -> Text {
+    let line = |i: usize| "abcdefghij".repeat(1 + i % 3)[i % 10..].to_owned();
+    let lines: Vec<String> = (0..40).map(line).collect();
+    let origin = Origin::Other("letters".to_owned());
+    Text::from_bytes(lines.join("\n").into_bytes(), origin).expect("UTF-8")
+}
+
+/// `preset`'s documents or windows, few enough that a step is one chunk whatever their lengths.
+fn settings(preset: Preset) -> Settings {
+    let settings = Settings::of(preset, Some(STEPS));
+    let mut spec = settings.spec;
+    spec.block_size = 16;
+    spec.layers.truncate(1);
+    Settings {
+        spec,
+        hyper: Hyper {
+            batch_size: 8,
+            ..settings.hyper
+        },
+        intervals: Intervals {
+            log: NonZeroU64::new(STEPS).expect("some"),
+            sample: None,
+            checkpoint: None,
+            val_tokens: 100,
+        },
+        ..settings
+    }
+}
+
+#[test]
+fn a_run_allocates_nothing_between_its_first_record_and_its_last() {
+    for preset in [Preset::Microgpt, Preset::Gpt2Mini] {
+        let resolved = Resolved::fresh(&settings(preset), &text()).expect("an experiment");
+        let weights = resolved.weights().expect("new weights");
+        let options = Options::of_threads(1);
+        let engine = CpuEngine::new(resolved.graph.clone(), &weights, options);
+        let (mut engine, mut nobody) = (engine.expect("an engine"), Nobody);
+        let run = Run::new(&resolved, &mut engine, Targets::default(), &mut nobody);
+        let mut run = run.expect("a run");
+        let mut region = Region::new(ALLOCATOR);
+        run.step().expect("a first step");
+        assert!(
+            region.change_and_reset().allocations > 0,
+            "nothing is counted"
+        );
+        (2..STEPS).for_each(|_| run.step().expect("a step"));
+        let seen = region.change();
+        assert_eq!(run.done(), STEPS - 1);
+        assert_eq!(
+            seen.allocations + seen.reallocations,
+            0,
+            "{}",
+            preset.name()
+        );
+    }
+}
