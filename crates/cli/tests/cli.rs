@@ -16,6 +16,8 @@ mod flags;
 mod floors;
 #[path = "cli/observe.rs"]
 mod observe;
+#[path = "cli/pipes.rs"]
+mod pipes;
 #[path = "cli/probe.rs"]
 mod probe;
 #[path = "cli/readable.rs"]

@@ -1,7 +1,5 @@
-//! A whole GPT in one file, after Karpathy's microgpt.py: the same draws and the same arithmetic in
-//! the same order, hence the same bits. `microgpt [FILE]` learns a text, then makes up more of it.
-use std::{cell::RefCell, collections::BTreeSet, env, f64::consts::TAU, fs, iter, iter::zip};
-
+//! A whole GPT, Karpathy's microgpt.py to the bit: `microgpt [FILE]` learns a text and writes more.
+use std::{cell::RefCell, f64::consts::TAU, fs, io, io::ErrorKind, io::Write, iter, iter::zip};
 const N_LAYER: usize = 1; // depth of the network
 const N_EMBD: usize = 16; // width of the network
 const BLOCK_SIZE: usize = 16; // longest context, in tokens
@@ -95,8 +93,7 @@ impl Vector<'_> {
             zip(&mut grads[w..w + n], &data[x..x + n]).for_each(|(dw, x)| *dw += x * g);
             zip(&mut grads[x..x + n], &data[w..w + n]).for_each(|(dx, w)| *dx += w * g);
         }
-        grads[..2].fill(0.0);
-        grads
+        [&[0.0; 2][..], &grads[2..]].concat() // 0 and 1 stay what they are
     }
 }
 fn join<'t>(parts: impl Iterator<Item = Vector<'t>>) -> Vector<'t> {
@@ -146,9 +143,13 @@ fn adam(params: &[[f64; 3]], grads: &[f64], t: usize) -> Vec<[f64; 3]> {
         [p - lr * (m / c1) / (pow(v / c2, 0.5) + EPS_ADAM), m, v]
     }))
 }
-fn main() {
+fn main() -> io::Result<()> {
+    let gone = |e: io::Error| (e.kind() == ErrorKind::BrokenPipe).then_some(()).ok_or(e);
+    learn(io::stdout()).or_else(gone) // whoever read, as `head` does, has seen enough
+}
+fn learn(mut to: impl Write) -> io::Result<()> {
     let input = || fs::exists("input.txt").ok()?.then(|| "input.txt".into());
-    let path = env::args_os().nth(1).or_else(input);
+    let path = std::env::args_os().nth(1).or_else(input);
     let names = include_str!("names.txt").into();
     let read = path.as_ref().map_or(Ok(names), fs::read_to_string);
     let lines = read.as_deref().unwrap_or_default().split(['\n', '\r']);
@@ -164,10 +165,11 @@ fn main() {
         let j = words.find_map(|w| Some(w >> (i + 1).leading_zeros()).filter(|&j| j <= i));
         docs.swap(i as usize, j.unwrap() as usize);
     }
-    let chars = Vec::from_iter(BTreeSet::from_iter(docs.concat().chars()));
+    let chars = Vec::from_iter(std::collections::BTreeSet::from_iter(docs.concat().chars()));
     let (n_docs, bos, vocab) = (docs.len(), chars.len(), chars.len() + 1);
     let n_params = (2 * vocab + BLOCK_SIZE + 12 * N_LAYER * N_EMBD) * N_EMBD;
-    println!("num docs: {n_docs}\nvocab size: {vocab}\nnum params: {n_params}");
+    writeln!(to, "num docs: {n_docs}\nvocab size: {vocab}")?;
+    writeln!(to, "num params: {n_params}")?;
     let pairs = iter::repeat_with(|| [TAU * random(&mut words), (1.0 - random(&mut words)).ln()]);
     let normals = pairs.flat_map(|[a, ln]| [a.cos(), a.sin()].map(|z| z * (-2.0 * ln).sqrt()));
     let start = iter::chain([0.0, 1.0], normals.take(n_params).map(|z| 0.08 * z));
@@ -177,16 +179,14 @@ fn main() {
         let tokens = Vec::from_iter(iter::once(bos).chain(ids).chain([bos]).take(BLOCK_SIZE + 1));
         let tape = RefCell::new((params.iter().map(|p| p[0]).collect(), vec![]));
         let (mut gpt, n) = (gpt(&tape, vocab, 1.0), tokens.len() - 1);
-        let losses = zip(0.., tokens.windows(2)).map(|(pos, pair)| {
-            let p = gpt([pos, pair[0], pair[1]]).part(pair[1], 1);
-            p.map(|p| [-p.ln(), -1.0 / p])
-        });
-        let loss = losses.reduce(Vector::add).unwrap().scale(1.0 / n as f64);
-        params = adam(&params, &loss.backward(), t);
-        println!("step {t:4} / {NUM_STEPS:4} | loss {:.4}", loss.values()[0]);
+        let nll = |(t, (&x, &y))| gpt([t, x, y]).part(y, 1).map(|p| [-p.ln(), -1.0 / p]);
+        let losses = zip(0.., zip(&tokens, &tokens[1..])).map(nll);
+        let l = losses.reduce(Vector::add).unwrap().scale(1.0 / n as f64);
+        params = adam(&params, &l.backward(), t);
+        writeln!(to, "step {t:4} / {NUM_STEPS:4} | loss {:.4}", l.values()[0])?;
     }
-    println!("\n--- inference (new, hallucinated names) ---");
-    for i in 1..=20 {
+    writeln!(to, "\n--- inference (new, hallucinated names) ---")?;
+    (1..=20).try_for_each(|i| {
         let tape = RefCell::new((params.iter().map(|p| p[0]).collect(), vec![]));
         let (mut gpt, mut token) = (gpt(&tape, vocab, TEMPERATURE), bos);
         let sample = (0..BLOCK_SIZE).map_while(|pos| {
@@ -195,6 +195,6 @@ fn main() {
             token = sums[..bos].partition_point(|&sum| sum <= draw * sums[bos]);
             chars.get(token)
         });
-        println!("sample {i:2}: {}", String::from_iter(sample));
-    }
+        writeln!(to, "sample {i:2}: {}", String::from_iter(sample))
+    })
 }

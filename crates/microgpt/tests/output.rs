@@ -241,3 +241,15 @@ fn a_file_that_is_not_utf_8_is_refused_in_a_sentence() {
         format!("{EXPECTED}stream did not contain valid UTF-8\n")
     );
 }
+
+/// As `microgpt | head -1` does, but before the first line.
+#[test]
+fn a_reader_that_leaves_ends_the_program_in_peace() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_microgpt"));
+    command.current_dir(folder("no-reader")).stdout(writer);
+    let output = command.output().expect("microgpt starts");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
