@@ -166,13 +166,12 @@ fn learn(mut to: impl Write) -> io::Result<()> {
         docs.swap(i as usize, j.unwrap() as usize);
     }
     let chars = Vec::from_iter(std::collections::BTreeSet::from_iter(docs.concat().chars()));
-    let (n_docs, bos, vocab) = (docs.len(), chars.len(), chars.len() + 1);
-    let n_params = (2 * vocab + BLOCK_SIZE + 12 * N_LAYER * N_EMBD) * N_EMBD;
-    writeln!(to, "num docs: {n_docs}\nvocab size: {vocab}")?;
-    writeln!(to, "num params: {n_params}")?;
+    let (n, bos, vocab) = (docs.len(), chars.len(), chars.len() + 1);
+    let size = (2 * vocab + BLOCK_SIZE + 12 * N_LAYER * N_EMBD) * N_EMBD;
+    writeln!(to, "num docs: {n}\nvocab size: {vocab}\nnum params: {size}")?;
     let pairs = iter::repeat_with(|| [TAU * random(&mut words), (1.0 - random(&mut words)).ln()]);
     let normals = pairs.flat_map(|[a, ln]| [a.cos(), a.sin()].map(|z| z * (-2.0 * ln).sqrt()));
-    let start = iter::chain([0.0, 1.0], normals.take(n_params).map(|z| 0.08 * z));
+    let start = iter::chain([0.0, 1.0], normals.take(size).map(|z| 0.08 * z));
     let mut params = Vec::from_iter(start.map(|p| [p, 0.0, 0.0]));
     for (t, doc) in zip(1..=NUM_STEPS, docs.iter().cycle()) {
         let ids = doc.chars().flat_map(|c| chars.binary_search(&c));

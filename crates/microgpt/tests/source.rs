@@ -1,4 +1,4 @@
-//! House rules of this crate: one file of 200 lines, no dependency, names of our own.
+//! House rules of this crate: one file of fewer than 200 lines, no dependency, names of our own.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ const MANIFEST: &str = include_str!("../Cargo.toml");
 const NAMES: &str = include_str!("../src/names.txt");
 
 #[test]
-fn main_rs_has_at_most_200_lines_as_rustfmt_leaves_them() {
+fn main_rs_has_fewer_than_200_lines_as_rustfmt_leaves_them() {
     let rustfmt = |arguments: &[&str]| Command::new("rustfmt").args(arguments).output();
     if rustfmt(&["--version"]).is_ok_and(|output| output.status.success()) {
         let defaults = concat!(env!("CARGO_TARGET_TMPDIR"), "/rustfmt.toml");
@@ -22,7 +22,7 @@ fn main_rs_has_at_most_200_lines_as_rustfmt_leaves_them() {
         eprintln!("no rustfmt here: the lines are counted as they stand");
     }
     assert!(
-        SOURCE.lines().count() <= 200,
+        SOURCE.lines().count() < 200,
         "{} lines",
         SOURCE.lines().count()
     );

@@ -82,14 +82,14 @@ fn dependencies(manifest: &str) -> Vec<String> {
 
 fn too_long(source: &str) -> Vec<String> {
     let lines = source.lines().count();
-    let complaint = format!("microgpt is {lines} lines long; at most 200");
-    (lines > 200).then_some(complaint).into_iter().collect()
+    let complaint = format!("microgpt is {lines} lines long: it stays under 200");
+    (lines >= 200).then_some(complaint).into_iter().collect()
 }
 
 #[test]
 fn a_dependency_or_a_line_too_many_in_microgpt_is_seen() {
     assert_eq!(dependencies("[dependencies]\nrand = \"1\"\n").len(), 1);
     assert_eq!(dependencies("[package]\nname = \"microgpt\"\n").len(), 0);
-    assert_eq!(too_long(&"\n".repeat(201)).len(), 1);
-    assert_eq!(too_long(&"\n".repeat(200)).len(), 0);
+    assert_eq!(too_long(&"\n".repeat(200)).len(), 1);
+    assert_eq!(too_long(&"\n".repeat(199)).len(), 0);
 }
