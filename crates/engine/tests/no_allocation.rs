@@ -87,14 +87,14 @@ fn cases() -> [Case; 5] {
         dropout: 0.1,
         ..mini.clone()
     };
-    // Panels in either direction, chunks, the sum of their gradients, its norm, the optimiser.
+    // Chunks, the sum of their gradients, its norm, the optimiser (which packs the weights).
     let case = |name, spec: &ModelSpec| Case {
         name,
         model: spec.check(65).expect("a model that makes sense"),
         ragged: false,
         optimizer: Optimizer::AdamW,
         precision: Precision::F32,
-        passes: 6,
+        passes: 4,
     };
     [
         // Too small to be worth waking anyone for.

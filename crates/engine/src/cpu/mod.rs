@@ -229,7 +229,6 @@ impl Engine for CpuEngine {
     }
 
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
-        self.panels.forget();
         if self.cleared {
             self.gradients.fill(0.0);
         }
@@ -243,7 +242,7 @@ impl Engine for CpuEngine {
         update::update(
             (&self.crew, self.program.isa, &mut self.workspaces),
             self.program.graph.params(),
-            state,
+            (state, &mut self.panels),
             &mut self.squares,
             hyper,
         )

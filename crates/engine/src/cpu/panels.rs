@@ -1,9 +1,9 @@
 //! The weights of all linear maps, laid out for the products of a step: made once where a step's chunks would each
-//! make them, and only when the weights have changed.
+//! make them, by the update of these weights while they are in a cache, or when they are first wanted.
 
 use std::ops::Range;
 
-use gptlab_kernels::linear::{Direction, Linear, Operand};
+use gptlab_kernels::linear::{Direction, Linear, Operand, PanelRows};
 use gptlab_model::ParamId;
 
 use super::{crew::Crew, memory::Aligned, program::Program};
@@ -11,7 +11,7 @@ use super::{crew::Crew, memory::Aligned, program::Program};
 /// Words that one task packs, about.
 const TASK: usize = 1 << 15;
 
-/// Panels of every linear map, each direction's when it is first wanted.
+/// Panels of every weight of a linear map.
 #[derive(Debug)]
 pub(super) struct Panels {
     sides: [Side; 2],
@@ -21,6 +21,7 @@ pub(super) struct Panels {
 struct Side {
     direction: Direction,
     words: Aligned<u32>,
+    /// In table order.
     maps: Vec<Map>,
     /// Whether the weights have changed since.
     stale: bool,
@@ -29,7 +30,6 @@ struct Side {
 /// A linear map and where its panels lie.
 #[derive(Debug)]
 struct Map {
-    node: usize,
     linear: Linear,
     weight: ParamId,
     place: Range<usize>,
@@ -61,14 +61,26 @@ impl Panels {
         }
     }
 
-    /// The panels of the linear `node`.
-    pub(super) fn of(&self, node: usize, direction: Direction) -> Operand<'_> {
+    /// Of every weight in table order: its panels in both directions, to be written by whoever changes the weight.
+    pub(super) fn by_rows(&mut self) -> impl Iterator<Item = (ParamId, PanelRows<'_>)> + Send {
+        let [forward, backward] = &mut self.sides;
+        let sides = forward.open().zip(backward.open());
+        sides.map(|((map, forward), (_, backward))| {
+            (map.weight, map.linear.panel_rows(forward, backward))
+        })
+    }
+
+    /// The panels of this weight.
+    pub(super) fn of(&self, weight: ParamId, direction: Direction) -> Operand<'_> {
         let side = match direction {
             Direction::Forward => &self.sides[0],
             Direction::Backward => &self.sides[1],
         };
-        let at = side.maps.binary_search_by_key(&node, |map| map.node);
-        let map = &side.maps[at.expect("every linear map has its panels")];
+        let key = weight.index();
+        let at = side
+            .maps
+            .binary_search_by_key(&key, |map| map.weight.index());
+        let map = &side.maps[at.expect("every weight of a linear map has its panels")];
         Operand::Panels(&side.words[map.place.clone()])
     }
 }
@@ -77,45 +89,125 @@ impl Side {
     fn new(program: &Program, direction: Direction) -> Self {
         let nodes = program.graph.nodes().iter().enumerate();
         let weights = nodes.filter_map(|(i, node)| Some((i, node.linear()?.1)));
+        let mut weights: Vec<(usize, ParamId)> = weights.collect();
+        // Table order, and nothing twice: weights may be used before or again.
+        weights.sort_by_key(|(_, weight)| weight.index());
+        weights.dedup_by_key(|(_, weight)| weight.index());
         let mut end = 0;
         let place = |(node, weight)| {
-            let map = program.map(node);
+            let linear = program.map(node);
             let first = end;
             // The next map begins on a cache line too.
-            end += map.panels_len(direction).next_multiple_of(16);
+            end += linear.panels_len(direction).next_multiple_of(16);
             Map {
-                node,
-                linear: map,
+                linear,
                 weight,
-                place: first..first + map.panels_len(direction),
+                place: first..first + linear.panels_len(direction),
             }
         };
         Self {
             direction,
             words: Aligned::default(),
-            maps: weights.map(place).collect(),
+            maps: weights.into_iter().map(place).collect(),
             stale: true,
         }
     }
 
-    fn pack(&mut self, crew: &Crew, program: &Program, weights: &[f32]) {
-        let len = self.maps.last().map_or(0, |map| map.place.end);
-        self.words.grow(len);
+    /// Every map with its panels: whoever asks will write them all.
+    fn open(&mut self) -> impl Iterator<Item = (&Map, &mut [u32])> + Send {
+        self.words
+            .grow(self.maps.last().map_or(0, |map| map.place.end));
         self.stale = false;
-        let direction = self.direction;
         let (mut rest, mut at) = (&mut *self.words, 0);
-        let tasks = self.maps.iter().flat_map(|map| {
+        self.maps.iter().map(move |map| {
             let _gap = rest.split_off_mut(..map.place.start - at);
             at = map.place.end;
-            let panels = rest.split_off_mut(..map.place.len()).unwrap_or_default();
+            let panels = rest.split_off_mut(..map.place.len());
+            (map, panels.unwrap_or_default())
+        })
+    }
+
+    fn pack(&mut self, crew: &Crew, program: &Program, weights: &[f32]) {
+        let direction = self.direction;
+        let small = self.maps.last().map_or(0, |map| map.place.end) < 2 * TASK;
+        let tasks = self.open().flat_map(|(map, panels)| {
             let len = map.linear.panel_len(direction).max(1);
             let each = (TASK / len).max(1);
             let parts = panels.chunks_mut(len * each).enumerate();
             parts.map(move |(i, part)| (map, i * each, part))
         });
-        crew.each(tasks, len < 2 * TASK, |(map, first, panels), _| {
+        crew.each(tasks, small, |(map, first, panels), _| {
             let weight = program.part(weights, map.weight);
             map.linear.pack(direction, panels, first, weight);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gptlab_model::{Batch, Preset, lower};
+
+    use super::*;
+    use crate::{
+        Decay, Engine, Noise, Optimizer, StepHyper,
+        cpu::{CpuEngine, Isa, Options, Precision},
+    };
+
+    fn words(panels: &Panels) -> [&[u32]; 2] {
+        panels.sides.each_ref().map(|side| &*side.words)
+    }
+
+    fn hyper(optimizer: Optimizer) -> StepHyper {
+        StepHyper {
+            optimizer,
+            update: 1,
+            lr: 0.01,
+            beta1: 0.9,
+            beta2: 0.95,
+            eps: 1e-8,
+            weight_decay: 0.1,
+            decay: Decay::Everything,
+            grad_clip: Some(1.0),
+        }
+    }
+
+    /// After every optimiser, on every path: the panels are those that the new weights give, and none is made again.
+    #[test]
+    fn an_update_leaves_the_panels_of_its_weights() {
+        let mut spec = Preset::Gpt2Mini.spec();
+        spec.layers.truncate(1);
+        // Several bands a weight, and no size a multiple of a panel's.
+        spec.n_embd = 100;
+        let model = spec.check(75).expect("a small model makes sense");
+        let batch = Batch::new(&model, [(&[1, 2, 3][..], &[2, 3, 4][..])]).expect("tokens");
+        let graph = lower(&model);
+        let weights = graph.params().initial(1);
+        for isa in Isa::available() {
+            for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
+                let options = Options {
+                    threads,
+                    isa,
+                    precision,
+                };
+                let mut engine = CpuEngine::new(graph.clone(), &weights, options).expect("threads");
+                for optimizer in [Optimizer::AdamW, Optimizer::Sgd, Optimizer::Muon] {
+                    engine.forward_backward(&batch, Noise { seed: 1, step: 1 });
+                    let before = engine.panels.sides[0].words.to_vec();
+                    engine.update(&hyper(optimizer));
+                    let (crew, program) = (&engine.crew, &engine.program);
+                    let mut fresh = Panels::new(program);
+                    fresh.refresh(crew, program, &engine.weights, &Direction::ALL);
+                    assert!(engine.panels.sides.iter().all(|side| !side.stale));
+                    assert!(
+                        words(&engine.panels) == words(&fresh),
+                        "{options:?} {optimizer:?}"
+                    );
+                    assert!(
+                        before != *engine.panels.sides[0].words,
+                        "nothing was stepped"
+                    );
+                }
+            }
+        }
     }
 }

@@ -128,9 +128,10 @@ impl Chunk<'_> {
 
     /// The weight of the linear `node` for products in `direction`.
     fn weight(&self, node: usize, direction: Direction) -> Operand<'_> {
+        let (_, weight) = self.program.linear(node);
         match self.panels {
-            Some(panels) => panels.of(node, direction),
-            None => Operand::Plain(self.part(self.program.linear(node).1)),
+            Some(panels) => panels.of(weight, direction),
+            None => Operand::Plain(self.part(weight)),
         }
     }
 }

@@ -1,14 +1,21 @@
-//! The optimiser: global norm, clip, AdamW, in blocks that any thread may take.
+//! The optimiser: global norm, clip, AdamW, in blocks that any thread may take. A block of a linear map's weight goes
+//! into its panels at once: half a gigabyte less to read for each direction of GPT-2 124M.
 
 use std::iter;
 
-use gptlab_kernels::{Isa, adamw, elementwise, muon, sgd};
+use gptlab_kernels::{
+    Isa, adamw, elementwise,
+    linear::{Linear, PanelRows},
+    muon, sgd,
+};
 use gptlab_model::{Group, Param, ParamTable};
 
-use super::{crew::Crew, memory::Aligned, shards::MOST_SHARDS, workspace::Workspaces};
+use super::{
+    crew::Crew, memory::Aligned, panels::Panels, shards::MOST_SHARDS, workspace::Workspaces,
+};
 use crate::{Decay, MUON_MOMENTUM, Optimizer, StepHyper, StepStats};
 
-/// How many numbers one task takes: a shape, so that sums come out alike for any number of threads.
+/// How many numbers one task takes, about: a shape, so that sums come out alike for any number of threads.
 pub(super) const BLOCK: usize = 1 << 14;
 
 /// What an update changes: a number for each parameter in each.
@@ -23,7 +30,7 @@ pub(super) struct State<'a> {
 pub(super) fn update(
     (crew, isa, workspaces): (&Crew, Isa, &mut Workspaces),
     params: &ParamTable,
-    state: State,
+    (state, panels): (State, &mut Panels),
     squares: &mut Vec<f64>,
     hyper: &StepHyper,
 ) -> StepStats {
@@ -35,10 +42,8 @@ pub(super) fn update(
     let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
     workspaces.fit(crew.threads(), 0, scratch_len(params, hyper.optimizer));
     let small = small(state.weights.len());
-    let blocks = blocks(params, state, |param| Step::of(param, hyper, clip));
-    crew.each(blocks, small, |(block, step), _| {
-        step.take(isa, block, workspaces);
-    });
+    let blocks = blocks(params, state, panels, |param| Step::of(param, hyper, clip));
+    crew.each(blocks, small, |block, _| block.take(isa, workspaces));
     StepStats { grad_norm }
 }
 
@@ -76,21 +81,7 @@ impl Step {
         }
     }
 
-    /// How many numbers one task may take.
-    fn most(&self) -> usize {
-        match self {
-            Self::AdamW(_) | Self::Sgd(_) => BLOCK,
-            Self::Muon(..) => usize::MAX,
-        }
-    }
-
-    fn take(&self, isa: Isa, block: State, workspaces: &Workspaces) {
-        let State {
-            weights: w,
-            gradients: g,
-            exp_avg: m,
-            exp_avg_sq: v,
-        } = block;
+    fn take(&self, isa: Isa, [w, m, v]: [&mut [f32]; 3], g: &[f32], workspaces: &Workspaces) {
         match self {
             Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
@@ -173,25 +164,102 @@ impl State<'_> {
     }
 }
 
-/// All parameters in blocks, each with its step.
+/// What one task takes: a parameter or some of it, and how it is stepped.
+struct Block<'a> {
+    state: State<'a>,
+    step: Step,
+    /// Where the weight of a linear map is packed once it is stepped, while it is still in a cache.
+    panels: Option<PanelRows<'a>>,
+}
+
+impl Block<'_> {
+    fn take(self, isa: Isa, workspaces: &Workspaces) {
+        let State {
+            weights: w,
+            gradients: g,
+            exp_avg: m,
+            exp_avg_sq: v,
+        } = self.state;
+        self.step.take(isa, [&mut *w, m, v], g, workspaces);
+        if let Some(panels) = self.panels {
+            panels.pack(w);
+        }
+    }
+
+    /// How many rows one task may take: numbers count as rows where nothing is packed.
+    fn rows(&self) -> usize {
+        match (self.step, &self.panels) {
+            (Step::Muon(..), _) => usize::MAX,
+            (Step::AdamW(_) | Step::Sgd(_), None) => BLOCK,
+            (Step::AdamW(_) | Step::Sgd(_), Some(panels)) => {
+                let rows = BLOCK / panels.width();
+                rows.max(1).next_multiple_of(Linear::BAND)
+            }
+        }
+    }
+
+    /// What one task takes, and what is left.
+    fn split(self) -> (Self, Option<Self>) {
+        let (rows, width) = (
+            self.rows(),
+            self.panels.as_ref().map_or(1, PanelRows::width),
+        );
+        if self.state.weights.len() / width <= rows {
+            return (self, None);
+        }
+        let (state, more_state) = self.state.split(rows * width);
+        let (panels, more_panels) = self.panels.map(|panels| panels.split(rows)).unzip();
+        let step = self.step;
+        let more = Self {
+            state: more_state,
+            step,
+            panels: more_panels,
+        };
+        let next = Self {
+            state,
+            step,
+            panels,
+        };
+        (next, Some(more))
+    }
+}
+
+/// All parameters in blocks.
 fn blocks<'a>(
     params: &'a ParamTable,
     state: State<'a>,
+    panels: &'a mut Panels,
     step: impl Fn(&Param) -> Step + Send + 'a,
-) -> impl Iterator<Item = (State<'a>, Step)> + Send {
-    let mut params = params.iter().map(move |param| (step(param), param.len()));
-    let (mut rest, mut current) = (Some(state), None);
+) -> impl Iterator<Item = Block<'a>> + Send {
+    let mut whole = whole(params, state, panels, step);
+    let mut left = None;
     iter::from_fn(move || {
-        let (step, left) = match current.take() {
-            Some(begun) => begun,
-            None => params.by_ref().find(|(_, len)| *len > 0)?,
-        };
-        let most = step.most();
-        let (block, more) = rest.take()?.split(left.min(most));
-        current = (left > most).then(|| (step, left - most));
-        rest = Some(more);
-        Some((block, step))
+        let (block, more) = left.take().or_else(|| whole.next())?.split();
+        left = more;
+        Some(block)
     })
+}
+
+/// A block for every parameter that holds a number.
+fn whole<'a>(
+    params: &'a ParamTable,
+    state: State<'a>,
+    panels: &'a mut Panels,
+    step: impl Fn(&Param) -> Step + Send + 'a,
+) -> impl Iterator<Item = Block<'a>> + Send {
+    let mut panels = panels.by_rows().peekable();
+    let mut rest = Some(state);
+    let blocks = params.iter().enumerate().filter_map(move |(i, param)| {
+        let (state, more) = rest.take()?.split(param.len());
+        rest = Some(more);
+        let panels = panels.next_if(|(weight, _)| weight.index() == i);
+        Some(Block {
+            state,
+            step: step(param),
+            panels: panels.map(|(_, panels)| panels),
+        })
+    });
+    blocks.filter(|block| !block.state.weights.is_empty())
 }
 
 fn weight_decay(param: &Param, hyper: &StepHyper) -> f64 {

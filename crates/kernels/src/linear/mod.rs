@@ -16,6 +16,7 @@
 
 pub(crate) mod element;
 pub mod naive;
+mod panel_rows;
 pub(crate) mod panels;
 mod product;
 #[cfg(test)]
@@ -30,6 +31,8 @@ use element::{Element, products};
 use panels::{Source, add_rows};
 use product::{Columns, Rows, product};
 use tile::Start;
+
+pub use panel_rows::PanelRows;
 
 /// Floats of scratch that every product needs, whatever its size.
 pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;

@@ -298,6 +298,41 @@ fn panels_may_be_packed_in_parts() {
     }
 }
 
+fn pack_by_rows(rows: PanelRows, w: &[f32], band: usize) {
+    let width = rows.width();
+    let (w, more_w) = w.split_at(w.len().min(band * width));
+    let (rows, more_rows) = rows.split(w.len() / width);
+    if !more_w.is_empty() {
+        pack_by_rows(more_rows, more_w, band);
+    }
+    rows.pack(w);
+}
+
+#[test]
+#[should_panic(expected = "panels of 70 rows cannot be cut after 33")]
+fn panels_are_not_cut_inside_a_band() {
+    let map = maps((3, 70)).next().expect("portable is always there");
+    let [mut forward, mut backward] = Direction::ALL.map(|d| vec![0; map.panels_len(d)]);
+    let _ = map.panel_rows(&mut forward, &mut backward).split(33);
+}
+
+/// Bands of rows, the last ones first: each word where `pack` puts it, and no other written.
+#[test]
+fn panels_may_be_packed_by_rows() {
+    for (inp, out) in [(1, 1), (50, 131), (33, 64), (96, 32), (64, 95), (17, 203)] {
+        let w = values(out * inp, 1);
+        for map in maps((inp, out)) {
+            let expected = Direction::ALL.map(|direction| packed(&map, direction, &w));
+            for band in [1, 2, 5].map(|bands| bands * Linear::BAND) {
+                let [mut forward, mut backward] =
+                    [&expected[0], &expected[1]].map(|panels| vec![u32::MAX; panels.len()]);
+                pack_by_rows(map.panel_rows(&mut forward, &mut backward), &w, band);
+                assert_eq!([forward, backward], expected, "{map:?}, bands of {band}");
+            }
+        }
+    }
+}
+
 /// The instruction for pairs of bf16 and its stand-in add the same products in the same order.
 #[test]
 fn bf16_is_the_same_wherever_multiply_adds_are_fused() {
