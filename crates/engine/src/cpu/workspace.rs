@@ -30,7 +30,10 @@ impl Workspaces {
         if free.len() < threads {
             free.resize_with(threads, Workspace::default);
         }
-        for work in free {
+        // The largest are lent first, and no others grow: an arena may be gigabytes.
+        free.sort_unstable_by_key(|work| work.arena.len());
+        let others = free.len() - threads;
+        for work in &mut free[others..] {
             work.fit(arena, scratch);
         }
     }
@@ -49,13 +52,30 @@ impl Workspaces {
 mod tests {
     use super::*;
 
+    fn sizes(workspaces: &Workspaces) -> [(usize, usize); 2] {
+        let size = |work: &Workspace| (work.arena.len(), work.scratch.len());
+        workspaces.lend(|a| workspaces.lend(|b| [size(a), size(b)]))
+    }
+
     #[test]
-    fn all_are_as_large_as_the_largest_asked_for() {
+    fn as_many_as_work_have_what_was_asked_for() {
         let mut workspaces = Workspaces::default();
         workspaces.fit(2, 10, 1);
-        workspaces.fit(1, 1, 20);
-        let size = |work: &Workspace| (work.arena.len(), work.scratch.len());
-        let sizes = workspaces.lend(|a| workspaces.lend(|b| [size(a), size(b)]));
-        assert_eq!(sizes, [(10, 20); 2]);
+        workspaces.fit(2, 1, 20);
+        assert_eq!(sizes(&workspaces), [(10, 20); 2]);
+    }
+
+    /// A step of one chunk between updates of a matrix each: what is lent last comes back first.
+    #[test]
+    fn an_arena_is_made_for_those_alone_who_need_one() {
+        let mut workspaces = Workspaces::default();
+        for _ in 0..3 {
+            workspaces.fit(1, 10, 1);
+            workspaces.lend(|work| assert_eq!(work.arena.len(), 10));
+            workspaces.fit(2, 0, 20);
+            let mut arenas = sizes(&workspaces).map(|(arena, _)| arena);
+            arenas.sort_unstable();
+            assert_eq!(arenas, [0, 10]);
+        }
     }
 }
