@@ -212,7 +212,7 @@ const DECODERS: &[Peer] = &[
     ),
 ];
 
-/// PyTorch's fastest in f32 too: in bf16 it takes four times as long over a single row.
+/// PyTorch's fastest in f32 too: in bf16 it takes two to four times as long over a single row.
 const DECODERS_BF16: &[Peer] = &[
     generating(
         "PyTorch in f32, cached, fused, 1 thread",
