@@ -29,9 +29,11 @@ pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
     })
 }
 
-/// Opens the checkpoint at `path`; its numbers are read when asked for.
+/// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when asked for.
 pub(crate) fn open(path: &Path) -> Outcome<Checkpoint> {
-    let checkpoint = Checkpoint::open(path).map_err(Stop::from);
+    let checkpoint = Checkpoint::open(path)
+        .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))
+        .map_err(Stop::from);
     checkpoint.map_err(|stop| {
         if path.exists() {
             stop

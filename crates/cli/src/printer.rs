@@ -7,6 +7,7 @@ use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
     process,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use serde::Serialize;
@@ -19,7 +20,21 @@ pub(crate) struct Printer {
     colour: bool,
     /// Whether standard error is a terminal: where a progress bar may move.
     lively: bool,
+    without_reader: WithoutReader,
 }
+
+/// What becomes of the program when nobody reads its standard output any more, or the disk that it goes
+/// to is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WithoutReader {
+    /// It has nothing else to do, and ends.
+    Ends,
+    /// It has work to do, which is what counts: only its lines end.
+    GoesOn,
+}
+
+/// Whether lines have ended for good.
+static SILENT: AtomicBool = AtomicBool::new(false);
 
 #[derive(Clone, Copy)]
 enum Paint {
@@ -49,6 +64,15 @@ impl Printer {
         Self {
             colour: lively && !plain,
             lively,
+            without_reader: WithoutReader::Ends,
+        }
+    }
+
+    /// The printer of a command whose work goes on, and is saved, when its lines cannot be written.
+    pub(crate) fn for_work(self) -> Self {
+        Self {
+            without_reader: WithoutReader::GoesOn,
+            ..self
         }
     }
 
@@ -69,6 +93,9 @@ impl Printer {
 
     /// Data without a line's end, shown at once: text as it is sampled.
     pub(crate) fn text(self, text: impl Display) {
+        if SILENT.load(Ordering::Relaxed) {
+            return;
+        }
         let mut out = io::stdout().lock();
         let written = write!(out, "{text}").and_then(|()| out.flush());
         self.check(written);
@@ -148,12 +175,20 @@ impl Printer {
         }
     }
 
-    /// A reader that went away (`gptlab inspect | head`) ends the program in peace.
+    /// A reader that went away (`gptlab inspect | head`) ends the program in peace, or its lines alone.
     fn check(self, written: io::Result<()>) {
-        match written {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => process::exit(0),
-            Err(e) => {
+        let Err(e) = written else { return };
+        let left = e.kind() == io::ErrorKind::BrokenPipe;
+        match self.without_reader {
+            WithoutReader::GoesOn => {
+                if !SILENT.swap(true, Ordering::Relaxed) && !left {
+                    self.warn(format_args!(
+                        "cannot write to standard output: {e}; its lines end here, and the work goes on"
+                    ));
+                }
+            }
+            WithoutReader::Ends if left => process::exit(0),
+            WithoutReader::Ends => {
                 self.stop(&Stop::failure(format_args!(
                     "cannot write to standard output: {e}"
                 )));

@@ -27,7 +27,7 @@ pub use batches::{Batches, BatchesError};
 pub use builtin::{Builtin, Recipe, RecipeError};
 pub use corpus::{Corpus, CorpusError, DEFAULT_VAL_FRACTION, Fit, Part, Split};
 pub use diagnostic::Diagnostic;
-pub use fingerprint::{Fingerprint, FingerprintError};
+pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};
 pub use source::{Origin, Text, TextError};
 pub use tokenizer::{DecodeError, Tokenizer, TokenizerKind, UnknownCharacters};
 pub use tokens::Tokens;

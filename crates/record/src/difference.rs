@@ -84,6 +84,9 @@ mod tests {
             ("a.b.1", "2", "3")
         );
         let long = found(json!({"a": "x".repeat(99)}), json!({"a": [1]})).unwrap();
-        assert_eq!((long.first.chars().count(), &*long.second), (61, "a list of 1"));
+        assert_eq!(
+            (long.first.chars().count(), &*long.second),
+            (61, "a list of 1")
+        );
     }
 }

@@ -44,7 +44,9 @@ pub fn read_grid(folder: &Path) -> Result<Option<Grid>, FileError> {
 pub fn read_results(folder: &Path) -> Result<Option<Results>, FileError> {
     let path = folder.join(RESULTS);
     let results: Option<Results> = read(&path, "results of a grid of gptlab")?;
-    let format = results.as_ref().map_or(Results::FORMAT, |found| found.format);
+    let format = results
+        .as_ref()
+        .map_or(Results::FORMAT, |found| found.format);
     check_format(&path, "results", Results::FORMAT, format)?;
     Ok(results)
 }

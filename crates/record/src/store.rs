@@ -284,14 +284,18 @@ fn step_of(path: &Path, suffix: &str) -> Option<u64> {
 
 fn write_experiment(folder: &Path, experiment: &Experiment) -> Result<(), FileError> {
     let path = folder.join(EXPERIMENT);
-    let text = json::pretty(experiment)
-        .map_err(|e| FileError::io("write", &path)(io::Error::other(e)))?;
+    let text =
+        json::pretty(experiment).map_err(|e| FileError::io("write", &path)(io::Error::other(e)))?;
     atomic::write_bytes(&path, text.as_bytes())
 }
 
 /// Makes the folders of a run that may be missing, and removes what a kill left in all of them.
 fn sweep_all(folder: &Path) -> Result<(), FileError> {
-    for within in [folder.to_owned(), folder.join(CHECKPOINTS), folder.join(SAMPLES)] {
+    for within in [
+        folder.to_owned(),
+        folder.join(CHECKPOINTS),
+        folder.join(SAMPLES),
+    ] {
         fs::create_dir_all(&within)
             .and_then(|()| atomic::sweep(&within))
             .map_err(FileError::io("write", &within))?;

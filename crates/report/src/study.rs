@@ -186,6 +186,7 @@ fn arm_of(run: Run, outcome: Option<CellOutcome>) -> Arm {
         listing,
         parameters,
         settings: Vec::new(),
+        experiment: Some(run.experiment.clone()),
     };
     let row = outcome.map(|outcome| Row {
         variant: run.name.clone(),

@@ -1,30 +1,31 @@
 //! One run of a grid, from wherever it is to its end.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use gptlab_data::{Batches, Builtin, Part, Text};
 use gptlab_engine::{
     Engine, Slot,
-    cpu::{CpuEngine, Options},
+    cpu::{CpuEngine, Isa, Options},
 };
 use gptlab_model::Batch;
-use gptlab_record::{CellOutcome, Store, read_events, read_outcome, write_outcome};
+use gptlab_record::{
+    CellOutcome, Experiment, Store, read_events, read_experiment, read_outcome, write_outcome,
+};
 use gptlab_train::{
     Error, Event, Observer, Outcome, Progress, Resolved, Run, Series, Settings, Targets, Update,
-    evaluate,
+    evaluate, same_settings,
 };
 
 use super::{queue::Follower, sample};
-use crate::observe::{Level, Observatory};
-
-/// What a finished model is told to write on from: a line's beginning.
-pub const FINISHED_TEXT: &str = "";
+use crate::observe::Observatory;
 
 /// Where a run lies.
 pub(super) struct Place {
     pub(super) folder: PathBuf,
     /// Whether its last checkpoint stays when it has ended.
     pub(super) keep: bool,
+    /// What it has to be, where it has begun.
+    pub(super) experiment: Option<Experiment>,
 }
 
 /// How the run ended; `None` where it was asked to stop before that.
@@ -33,16 +34,18 @@ pub(super) fn run(
     settings: &Settings,
     text: &Text,
     options: Options,
-    level: Level,
     follower: &Follower,
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
+    let begun = Store::exists(folder);
+    if let Some(asked) = place.experiment.as_ref().filter(|_| begun) {
+        same_settings(folder, &read_experiment(folder)?, asked)?;
+    }
     if let Some(outcome) = read_outcome(folder)? {
         return Ok(Some(outcome));
     }
-    let begun = Store::exists(folder);
     let resolved = if begun {
-        Resolved::resume_run(folder, text, &settings.engine)?
+        Resolved::resume_run(folder, text, &settings.engine, settings.isa.clone())?
     } else {
         Resolved::fresh(settings, text)?
     };
@@ -51,18 +54,21 @@ pub(super) fn run(
     let targets = Targets {
         folder: Some(folder.clone()),
         save: None,
-        keep: Some(1),
+        keep: NonZeroUsize::new(1),
     };
     let mut watch = Watch {
         follower,
-        observatory: Observatory::new(level, &resolved),
+        observatory: Observatory::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
+        isa: options.isa,
     };
     let outcome = match Run::new(&resolved, &mut engine, targets, &mut watch)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
-        Outcome::Diverged { step } => diverged(settings.seed, step),
-        Outcome::Finished { .. } => finished(&mut engine, &resolved, text, place)?,
+        Outcome::Diverged { step, .. } => diverged(settings.seed, step),
+        Outcome::Finished { .. } | Outcome::Complete { .. } => {
+            finished(&mut engine, &resolved, text, place, options.isa)?
+        }
     };
     write_outcome(folder, &outcome)?;
     if !place.keep {
@@ -89,6 +95,7 @@ fn finished(
     resolved: &Resolved,
     text: &Text,
     place: &Place,
+    isa: Isa,
 ) -> Result<CellOutcome, Error> {
     let Resolved { model, batches, .. } = resolved;
     let seed = resolved.experiment.seed;
@@ -103,7 +110,7 @@ fn finished(
         train_loss: last.map(|record| record.loss),
         grad_norm: last.map(|record| record.grad_norm),
         skill_loss: skill(engine, resolved, text)?,
-        sample: sample::write(resolved, &weights, FINISHED_TEXT, seed),
+        sample: sample::write(resolved, &weights, seed, isa),
     })
 }
 
@@ -139,6 +146,7 @@ struct Watch<'a> {
     observatory: Observatory,
     seed: u64,
     resolved: &'a Resolved,
+    isa: Isa,
 }
 
 impl Observer for Watch<'_> {
@@ -152,7 +160,7 @@ impl Observer for Watch<'_> {
         let weights = engine.export(Slot::Weights);
         // A stream of its own for each step.
         let seed = self.seed ^ (step << 32);
-        sample::write(self.resolved, &weights, FINISHED_TEXT, seed)
+        sample::write(self.resolved, &weights, seed, self.isa)
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
@@ -161,10 +169,6 @@ impl Observer for Watch<'_> {
 
     fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
         self.observatory.after_update(engine, update)
-    }
-
-    fn ends_diverged(&self) -> bool {
-        true
     }
 
     fn should_stop(&self) -> bool {

@@ -21,7 +21,10 @@ pub(super) fn prefix(path: &Path) -> io::Result<String> {
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
     let name = name.to_string_lossy();
-    Ok(format!(".{}.", &name[..name.floor_char_boundary(MOST_NAME)]))
+    Ok(format!(
+        ".{}.",
+        &name[..name.floor_char_boundary(MOST_NAME)]
+    ))
 }
 
 /// Removes the temporary files of `path` that a killed writer left beside it.

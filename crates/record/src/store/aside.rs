@@ -41,7 +41,10 @@ pub(super) fn set_aside(
     let text = text_of(events, dropped).map_err(FileError::io("read", &folder.join(EVENTS)))?;
     atomic::write_bytes(&path, &text)?;
     move_all(&later, &aside.join(CHECKPOINTS))?;
-    move_all(&samples_after(&folder.join(SAMPLES), step)?, &aside.join(SAMPLES))?;
+    move_all(
+        &samples_after(&folder.join(SAMPLES), step)?,
+        &aside.join(SAMPLES),
+    )?;
     Ok(Some(SetAside {
         folder: aside,
         events: dropped.len(),

@@ -251,7 +251,11 @@ fn what_comes_after_an_older_checkpoint_is_set_aside() {
             format!("state {step}"),
         )
         .unwrap();
-        fs::write(folder.join(format!("{SAMPLES}/step-{step:08}.txt")), b"text").unwrap();
+        fs::write(
+            folder.join(format!("{SAMPLES}/step-{step:08}.txt")),
+            b"text",
+        )
+        .unwrap();
     }
     let whole = fs::read(folder.join(EVENTS)).unwrap();
     for n in [1, 2] {
@@ -314,12 +318,20 @@ fn lost_events_are_begun_anew() {
 fn a_run_and_a_grid_do_not_share_a_folder() {
     let (root, folder) = told();
     let said = crate::write_grid(&folder, &grid()).unwrap_err().to_string();
-    assert!(said.contains("expected a folder for a grid, found the folder of a run"), "{said}");
+    assert!(
+        said.contains("expected a folder for a grid, found the folder of a run"),
+        "{said}"
+    );
     let other = root.path().join("grid");
     fs::create_dir(&other).unwrap();
     crate::write_grid(&other, &grid()).unwrap();
-    let said = Store::create(&other, &experiment()).unwrap_err().to_string();
-    assert!(said.contains("expected a folder for a run, found the folder of a grid"), "{said}");
+    let said = Store::create(&other, &experiment())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("expected a folder for a run, found the folder of a grid"),
+        "{said}"
+    );
     assert!(!Store::exists(&other));
 }
 
@@ -349,7 +361,10 @@ fn what_is_no_regular_file_is_not_opened() {
         assert!(made.unwrap().success());
     }
     let said = read_events(&folder).unwrap_err().to_string();
-    assert!(said.ends_with("expected a regular file, found a named pipe (FIFO)"), "{said}");
+    assert!(
+        said.ends_with("expected a regular file, found a named pipe (FIFO)"),
+        "{said}"
+    );
     let said = read_experiment(&folder).unwrap_err().to_string();
     assert!(said.ends_with("found a named pipe (FIFO)"), "{said}");
     assert!(Store::resume(&folder, 0).is_err());

@@ -102,6 +102,7 @@ fn divergence_is_told_alone() {
     let mut made = with(&falling(20, 2.0));
     made.events.push(Event::Diverged {
         step: 200,
+        what: None,
         seconds: 1.0,
     });
     assert_eq!(

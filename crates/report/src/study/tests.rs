@@ -4,8 +4,8 @@ use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use gptlab_model::Preset;
 use gptlab_record::{
-    Difference, Event, Experiment, Hyper, Intervals, Observation, Origin, Results, Series,
-    StepRecord, write_grid, write_results,
+    Difference, Event, Experiment, Hyper, Intervals, Observation, ObserveLevel, Origin, Results,
+    SampleSettings, Series, StepRecord, write_grid, write_results,
 };
 
 use super::*;
@@ -26,8 +26,13 @@ pub(crate) fn experiment(seed: u64) -> Experiment {
             log: NonZeroU64::new(10).unwrap(),
             sample: None,
             checkpoint: None,
+            checkpoint_seconds: None,
             val_tokens: 1_000,
         },
+        isa: None,
+        observe: ObserveLevel::Off,
+        sampling: SampleSettings::default(),
+        extensions: Vec::new(),
     }
 }
 
@@ -97,6 +102,7 @@ fn variant(name: &str, title: &str, listing: &str) -> Variant {
         listing: listing.into(),
         parameters: 4_000,
         settings: vec![("lr".into(), 0.01), ("parameters".into(), 4_000.0)],
+        experiment: None,
     }
 }
 
