@@ -13,6 +13,7 @@ pub mod chart;
 pub mod diff;
 pub mod doctor;
 mod number;
+mod order;
 pub mod page;
 pub mod phrases;
 pub mod plot;

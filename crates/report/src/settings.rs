@@ -3,8 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::order::natural;
+
 /// One choice: what it is called, and its value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
     /// Its place in the JSON: `spec.wiring.residual`.
     pub path: String,
@@ -79,12 +81,12 @@ const WORDS: &[(&str, &str)] = &[
 /// Values that say more as a whole than in pieces.
 const WHOLE: &[&str] = &["tokenizer", "origin", "data.origin"];
 
-/// The settings in an experiment's JSON, sorted by place. Layers are told apart by number, their sublayers
+/// The settings in an experiment's JSON, sorted by place, numbers in it as numbers. Layers are told apart by number, their sublayers
 /// by kind.
 pub fn settings_of(experiment: &Value) -> Vec<Setting> {
     let mut found = Vec::new();
     flatten("", experiment, &mut found);
-    found.sort();
+    found.sort_by(|a, b| natural(&a.path, &b.path));
     found
 }
 
