@@ -20,8 +20,12 @@ pub mod plot;
 mod settings;
 mod study;
 pub mod table;
+pub mod visible;
 
 pub use chart::Chart;
 pub use settings::{Setting, settings_of};
 pub use study::{Arm, Measure, Run, Study, StudyKind};
 pub use table::Table;
+
+#[cfg(test)]
+mod tests;
