@@ -97,7 +97,15 @@ impl Arm {
 }
 
 pub(crate) fn mean(numbers: &[f64]) -> Option<f64> {
-    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
+    let n = numbers.len() as f64;
+    let sum: f64 = numbers.iter().sum();
+    let mean = if sum.is_infinite() {
+        // Finite numbers have a finite mean, also where their sum is too large.
+        numbers.iter().map(|x| x / n).sum()
+    } else {
+        sum / n
+    };
+    (!numbers.is_empty()).then_some(mean)
 }
 
 fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {

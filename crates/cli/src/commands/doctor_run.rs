@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gptlab_record::{Floors, read_results};
+use gptlab_record::{Floors, read_grid, read_results};
 use gptlab_report::{
     Study, StudyKind,
     doctor::{self, Diagnosis},
@@ -62,11 +62,20 @@ fn patients(study: &Study, floors: Option<&Floors>) -> Vec<Patient> {
     runs.map(patient).collect()
 }
 
-/// The guides of the grid that the run belongs to: two folders up.
+/// The guides of the grid that the run belongs to: two folders up, where a grid names this very folder. What else lies
+/// there is nothing to this run, and may be whatever it is.
 fn around(run: &Path) -> Outcome<Option<Floors>> {
     // Where the path is too short to say, the file system knows.
     let whole: PathBuf = run.canonicalize().unwrap_or_else(|_| run.to_owned());
-    let grid = whole.parent().and_then(Path::parent);
-    let results = grid.map(read_results).transpose()?.flatten();
-    Ok(results.map(|results| results.floors))
+    let Some(folder) = whole.parent().and_then(Path::parent) else {
+        return Ok(None);
+    };
+    let Ok(Some(grid)) = read_grid(folder) else {
+        return Ok(None);
+    };
+    let mut cells = grid.cells.iter();
+    if !cells.any(|cell| folder.join(&cell.folder) == whole) {
+        return Ok(None);
+    }
+    Ok(read_results(folder)?.map(|results| results.floors))
 }

@@ -10,7 +10,10 @@ use gptlab_engine::cpu::{Isa, Kind};
 use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
 use gptlab_record::{ObserveLevel, Results, Row, read_grid};
-use gptlab_report::{Study, page};
+use gptlab_report::{
+    Study,
+    page::{self, Sign},
+};
 use gptlab_train::Settings;
 
 use self::follow::Follow;
@@ -248,6 +251,9 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
         Some(out) => out.clone(),
         None => folder::make(text.origin())?,
     };
+    // Refused now, and not when all runs are made.
+    let report = out.join("report");
+    let report = super::report::place(&report, &[Sign::page(page::PAGE)], "--out DIR")?;
     printer.say(format_args!(
         "{} runs of {} steps: {} variants, {} seeds; in {}",
         planned.cells.len(),
@@ -277,7 +283,7 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
         Ending::Finished(results) => {
             let study = Study::read(&out)?;
             let extras = super::report::extras(&study, &out, None)?;
-            page::write(&out.join("report"), &page::files(&study, &extras))?;
+            report.write(&page::files(&study, &extras))?;
             if base.json.json {
                 printer.json(&results);
             } else {

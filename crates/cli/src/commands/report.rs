@@ -7,7 +7,7 @@ use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
     Study, StudyKind, ablation,
-    page::{self, Extras},
+    page::{self, Extras, Place, Sign},
     plot::{self, Glyphs, Line, Size},
 };
 use serde::Serialize;
@@ -40,13 +40,14 @@ struct Made {
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     let study = read(&args.folder)?;
-    let extras = extras(&study, &args.folder, args.date.clone())?;
-    let files = page::files(&study, &extras);
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| args.folder.join("report"));
-    page::write(&out, &files)?;
+    let place = place(&out, &[Sign::page(page::PAGE)], "--out DIR")?;
+    let extras = extras(&study, &args.folder, args.date.clone())?;
+    let files = page::files(&study, &extras);
+    place.write(&files)?;
     if args.json.json {
         printer.json(&Made {
             out: out.display().to_string(),
@@ -57,6 +58,19 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
         printer.hint(format_args!("open {}", out.join(page::PAGE).display()));
     }
     Ok(ExitCode::Success)
+}
+
+/// The folder that `flag` names, where it may take our files.
+pub(super) fn place(folder: &Path, signs: &[Sign], flag: &str) -> Outcome<Place> {
+    Place::of(folder, signs).map_err(|error| {
+        let foreign = matches!(error, FileError::Wrong { .. });
+        let stop = Stop::from(error);
+        if foreign {
+            stop.hint(format!("name a new folder: {flag}"))
+        } else {
+            stop
+        }
+    })
 }
 
 /// What a report cannot find in the record.

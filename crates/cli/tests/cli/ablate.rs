@@ -16,7 +16,7 @@ use crate::Lab;
 const SMALL: &str =
     "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 6";
 
-fn files_below(folder: &Path, found: &mut Vec<String>) {
+pub(crate) fn files_below(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
