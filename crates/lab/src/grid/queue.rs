@@ -14,7 +14,7 @@ use std::{
 use gptlab_data::{Corpus, Text, Tokenizer};
 use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_record::{
-    Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, read_grid, write_grid,
+    Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
 };
 use gptlab_train::{Error, Progress, Settings, same_settings};
@@ -107,7 +107,7 @@ pub fn run(
 
 /// Writes the plan down, or finds it again.
 fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(FileError::io("make", folder))?;
+    disk::make_folders(folder).map_err(FileError::io("make", folder))?;
     let Some(found) = read_grid(folder)? else {
         return Ok(write_grid(folder, grid)?);
     };

@@ -1,9 +1,9 @@
 //! What was measured, as plain data: the JSON of `--json` and of `raw.json`.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use gptlab_kernels::Precision;
-use gptlab_record::atomic;
+use gptlab_record::{atomic, disk};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -156,7 +156,7 @@ fn by_name<S: Serializer>(precision: &Precision, to: S) -> Result<S::Ok, S::Erro
 
 /// Writes `raw` and `table` into `folder`, which is made where it is not there.
 pub(super) fn write(folder: &Path, raw: &impl Serialize, table: &str) -> Outcome<()> {
-    fs::create_dir_all(folder).map_err(|e| Stop::file("make the folder", folder, &e))?;
+    disk::make_folders(folder).map_err(|e| Stop::file("make the folder", folder, &e))?;
     let raw = serde_json::to_string(raw).map_err(Stop::failure)?;
     atomic::write_bytes(&folder.join("raw.json"), format!("{raw}\n").as_bytes())?;
     atomic::write_bytes(&folder.join("table.md"), table.as_bytes())?;
