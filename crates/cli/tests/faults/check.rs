@@ -11,7 +11,8 @@ pub(crate) fn all_is_whole(lab: &Lab, after: &str) {
         let whole = match name.rsplit('.').next().unwrap_or_default() {
             _ if is_litter(&name) => Ok(()),
             "safetensors" => checkpoint(lab, &name),
-            "json" => serde_json::from_slice::<Value>(&bytes).map_or_else(|e| Err(e.to_string()), |_| Ok(())),
+            "json" => serde_json::from_slice::<Value>(&bytes)
+                .map_or_else(|e| Err(e.to_string()), |_| Ok(())),
             "jsonl" => events(&bytes),
             "html" => ends_with(&bytes, "</html>"),
             "svg" => ends_with(&bytes, "</svg>"),
@@ -32,7 +33,10 @@ fn checkpoint(lab: &Lab, name: &str) -> Result<(), String> {
 }
 
 fn events(bytes: &[u8]) -> Result<(), String> {
-    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let whole = bytes
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
     let mut lines = bytes[..whole].split_inclusive(|b| *b == b'\n');
     lines.try_for_each(|line| match serde_json::from_slice::<Value>(line) {
         Ok(_) => Ok(()),
@@ -51,7 +55,9 @@ fn ends_with(bytes: &[u8], end: &str) -> Result<(), String> {
 /// Events without times, and without what tells of checkpoints and stops.
 pub(crate) fn story(bytes: &[u8]) -> Vec<Value> {
     let text = String::from_utf8_lossy(bytes);
-    let events = text.lines().map(|line| serde_json::from_str(line).expect("an event"));
+    let events = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an event"));
     let told = |event: &Value| {
         let kind = event["event"].as_str().unwrap_or_default();
         !["checkpoint", "resume", "stop", "notice"].contains(&kind)
@@ -75,8 +81,17 @@ pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, af
         files.filter(|(name, _)| !ignored(name)).collect()
     };
     let (found, whole) = (of(found), of(whole));
-    let names = |files: &[(String, Vec<u8>)]| -> Vec<String> { files.iter().map(|(name, _)| name.clone()).collect() };
-    assert_eq!(names(&found), names(&whole), "{after}");
+    let names = |files: &[(String, Vec<u8>)]| -> Vec<String> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let (here, there) = (names(&found), names(&whole));
+    let missing = there.iter().find(|name| !here.contains(name));
+    let extra = here.iter().find(|name| !there.contains(name));
+    assert_eq!(
+        (missing, extra),
+        (None, None),
+        "{after}: missing, and too many"
+    );
     for ((name, found), (_, whole)) in found.iter().zip(&whole) {
         match name.rsplit('.').next().unwrap_or_default() {
             "jsonl" => assert_eq!(story(found), story(whole), "{after}: {name}"),

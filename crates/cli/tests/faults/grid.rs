@@ -2,10 +2,11 @@
 
 use crate::{
     lab::{Lab, TINY},
+    points::Choice,
     trial::{End, Trial},
 };
 
-fn tried(line: &str, ordered: bool, ends: &[End]) {
+fn tried(line: &str, ordered: bool, choice: Choice) {
     Trial {
         before: &Lab::new(),
         line,
@@ -14,27 +15,30 @@ fn tried(line: &str, ordered: bool, ends: &[End]) {
         kept: &|_, _| {},
         events: None,
         ordered,
+        choice,
     }
-    .at_all_points(ends);
+    .at_all_points(&End::FAILURES);
 }
 
 fn ablate(jobs: u32) -> String {
-    format!("ablate {TINY} --steps 4 --log-interval 2 --switches mlp --seeds 1 --jobs {jobs} --out grid")
+    format!(
+        "ablate {TINY} --steps 4 --log-interval 2 --switches mlp --seeds 1 --jobs {jobs} --out grid"
+    )
 }
 
 #[test]
 fn an_ablation() {
-    tried(&ablate(1), true, &[End::Killed, End::FailsFull, End::FailsBroken]);
+    tried(&ablate(1), true, Choice::EveryKind);
 }
 
 /// Which run passes a point depends on the clock.
 #[test]
 fn an_ablation_of_two_runs_side_by_side() {
-    tried(&ablate(2), false, &[End::Killed, End::Full]);
+    tried(&ablate(2), false, Choice::Few);
 }
 
 #[test]
 fn a_sweep() {
-    let line = format!("sweep {TINY} --steps 4 --log-interval 2 --sizes tiny --out grid");
-    tried(&line, true, &[End::Killed, End::Full]);
+    let line = format!("sweep {TINY} --steps 2 --log-interval 1 --sizes tiny --out grid");
+    tried(&line, true, Choice::Few);
 }

@@ -28,20 +28,38 @@ impl Passed {
     }
 }
 
-/// Every n-th point is tried by default, besides the first and the last of each kind.
-const STRIDE: usize = 7;
+/// Which points are tried by default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Choice {
+    /// The first and the last of each kind, and every eleventh.
+    EveryKind,
+    /// Every fiftieth: of what takes long and is tried elsewhere.
+    Few,
+}
 
-/// Which of `points` are tried, counted from 1: all where `GPTLAB_FAULTS=all`.
-pub(crate) fn chosen(points: &[Passed]) -> Vec<usize> {
-    if env::var_os("GPTLAB_FAULTS").is_some_and(|v| v == "all") {
+/// Whether all points are tried, and all ends at each.
+pub(crate) fn all() -> bool {
+    env::var_os("GPTLAB_FAULTS").is_some_and(|v| v == "all")
+}
+
+/// Which of `points` are tried, counted from 1.
+pub(crate) fn chosen(points: &[Passed], choice: Choice) -> Vec<usize> {
+    if all() {
         return (1..=points.len()).collect();
     }
+    match choice {
+        Choice::Few => (1..=points.len()).step_by(50).collect(),
+        Choice::EveryKind => of_every_kind(points),
+    }
+}
+
+fn of_every_kind(points: &[Passed]) -> Vec<usize> {
     let mut ends: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (n, point) in (1..).zip(points) {
         ends.entry(point.kind()).or_insert((n, n)).1 = n;
     }
     let ends: Vec<usize> = ends.into_values().flat_map(|(a, b)| [a, b]).collect();
-    let is_chosen = |n: &usize| n % STRIDE == 1 || ends.contains(n);
+    let is_chosen = |n: &usize| n % 11 == 1 || ends.contains(n);
     (1..=points.len()).filter(is_chosen).collect()
 }
 
@@ -77,7 +95,7 @@ fn every_kind_of_point_is_chosen_and_what_is_in_place_is_known() {
         "remove a/step-1.safetensors",
     ];
     let points = lines.map(Passed::of);
-    assert_eq!(chosen(&points), [1, 2, 3, 4, 5]);
+    assert_eq!(of_every_kind(&points), [1, 2, 3, 4, 5]);
     assert_eq!(in_place(&points, 1), [] as [&str; 0]);
     assert_eq!(in_place(&points, 3), ["a/experiment.json"]);
     assert_eq!(in_place(&points, 4).len(), 2);

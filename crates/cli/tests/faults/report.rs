@@ -2,6 +2,7 @@
 
 use crate::{
     lab::{Lab, TINY},
+    points::Choice,
     trial::{End, Trial},
 };
 
@@ -23,7 +24,8 @@ fn a_report_into_a_new_folder_and_over_an_old_one() {
             kept: &|_, _| {},
             events: None,
             ordered: true,
+            choice: Choice::EveryKind,
         }
-        .at_all_points(&End::ALL);
+        .at_all_points(&End::FAILURES);
     }
 }

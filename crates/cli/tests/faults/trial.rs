@@ -3,7 +3,7 @@
 use crate::{
     check,
     lab::{Lab, Ran},
-    points::{Passed, appended, chosen, in_place},
+    points::{Choice, Passed, all, appended, chosen, in_place},
 };
 
 /// What is tried.
@@ -22,6 +22,7 @@ pub(crate) struct Trial<'a> {
     pub(crate) events: Option<&'a str>,
     /// Whether one thread passes all points, so that they come in the same order each time.
     pub(crate) ordered: bool,
+    pub(crate) choice: Choice,
 }
 
 /// How a command line is ended at a point.
@@ -37,7 +38,8 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) const ALL: [Self; 4] = [Self::Killed, Self::FailsFull, Self::FailsBroken, Self::Full];
+    /// All but [`End::Killed`].
+    pub(crate) const FAILURES: [Self; 3] = [Self::FailsFull, Self::FailsBroken, Self::Full];
 
     fn plan(self, at: usize) -> String {
         match self {
@@ -63,18 +65,23 @@ impl End {
 
 /// The exit code of a process that aborts: on Unix a signal ends it.
 fn killed() -> Option<i32> {
-    if cfg!(unix) { None } else { Some(0xC000_0409_u32.cast_signed()) }
+    if cfg!(unix) {
+        None
+    } else {
+        Some(0xC000_0409_u32.cast_signed())
+    }
 }
 
 impl Trial<'_> {
-    /// Tries `ends` at every chosen point.
+    /// Kills at every chosen point, and tries one of `ends` there, in turn; or all, where all points are chosen.
     pub(crate) fn at_all_points(&self, ends: &[End]) {
         let whole = self.before.copied();
         let points = whole.trace(self.line);
-        let chosen = chosen(&points);
-        for at in &chosen {
-            for end in ends {
-                self.at_point(&whole, &points, *at, *end);
+        for (n, at) in chosen(&points, self.choice).into_iter().enumerate() {
+            self.at_point(&whole, &points, at, End::Killed);
+            let turn = n % ends.len();
+            for (_, end) in ends.iter().enumerate().filter(|(e, _)| all() || *e == turn) {
+                self.at_point(&whole, &points, at, *end);
             }
         }
     }
