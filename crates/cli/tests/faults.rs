@@ -12,6 +12,9 @@ mod grid;
 #[path = "faults/lab.rs"]
 mod lab;
 #[cfg(unix)]
+#[path = "faults/night.rs"]
+mod night;
+#[cfg(unix)]
 #[path = "faults/outside.rs"]
 mod outside;
 #[path = "faults/points.rs"]

@@ -73,8 +73,8 @@ fn timeless(mut event: Value) -> Value {
     event
 }
 
-/// The files of `found` are those of `whole`, to the bit; events without times; pages and pictures, which show times,
-/// only by name. `ignored` names are not compared.
+/// The files of `found` are those of `whole`, to the bit; events without times; the reports of grids, which show the
+/// speed, only by name. `ignored` names are not compared.
 pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, after: &str) {
     let of = |lab: &Lab| -> Vec<(String, Vec<u8>)> {
         let files = lab.files().into_iter();
@@ -95,8 +95,27 @@ pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, af
     for ((name, found), (_, whole)) in found.iter().zip(&whole) {
         match name.rsplit('.').next().unwrap_or_default() {
             "jsonl" => assert_eq!(story(found), story(whole), "{after}: {name}"),
-            "html" | "svg" | "csv" | "md" => {}
+            _ if name.contains("grid/report/") => {}
             _ => assert!(found == whole, "{after}: {name} differs"),
         }
     }
+}
+
+/// As [`same_files`], of checkpoints only the last ones: a run that was stopped has saved others in between.
+pub(crate) fn same_end(found: &Lab, whole: &Lab, after: &str) {
+    same_files(found, whole, is_checkpoint, after);
+    let files = whole.files();
+    let checkpoints = files.iter().filter(|(name, _)| is_checkpoint(name));
+    let folder = |name: &str| name.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let mut checkpoints = checkpoints.peekable();
+    while let Some((name, bytes)) = checkpoints.next() {
+        let next = checkpoints.peek().and_then(|(next, _)| folder(next));
+        if next != folder(name) {
+            assert!(found.read(name) == *bytes, "{after}: {name} differs");
+        }
+    }
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    name.contains("checkpoints/")
 }
