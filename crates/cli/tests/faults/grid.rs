@@ -1,8 +1,9 @@
 //! Grids: the same command goes on with one, and comes to the same results.
 
 use crate::{
+    check,
     lab::{Lab, TINY},
-    points::Choice,
+    points::{Choice, Passed},
     trial::{End, Trial},
 };
 
@@ -41,4 +42,24 @@ fn an_ablation_of_two_runs_side_by_side() {
 fn a_sweep() {
     let line = format!("sweep {TINY} --steps 2 --log-interval 1 --sizes tiny --out grid");
     tried(&line, true, Choice::Few);
+}
+
+/// Of each variant only the first seed's checkpoint stays.
+#[test]
+fn a_kill_between_an_outcome_and_its_checkpoint_s_removal() {
+    let line = ablate(1).replace("--seeds 1", "--seeds 2");
+    let whole = Lab::new();
+    let points = whole.trace(&line);
+    let removed = |p: &Passed| {
+        p.what == "remove" && p.path == "grid/runs/mlp-s1/checkpoints/step-00000004.safetensors"
+    };
+    let at = 1 + points
+        .iter()
+        .position(removed)
+        .expect("the checkpoint is removed");
+    let lab = Lab::new();
+    lab.faulty(&line, &format!("kill@{at}"));
+    assert!(lab.has(&points[at - 1].path));
+    lab.ok(&line);
+    check::same_files(&lab, &whole, |_| false, "killed before it was removed");
 }
