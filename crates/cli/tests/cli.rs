@@ -30,6 +30,8 @@ mod runs;
 mod seed;
 #[path = "cli/sweep.rs"]
 mod sweep;
+#[path = "cli/texts.rs"]
+mod texts;
 #[path = "cli/write.rs"]
 mod write;
 

@@ -28,7 +28,7 @@ pub use gptlab_record::{
     StepRecord,
 };
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
-pub use resolve::{Notice, Resolved};
+pub use resolve::{Notice, Resolved, recorded_batches};
 pub use run::Run;
 pub use schedule::{Schedule, step_hyper};
 pub use settings::Settings;

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use gptlab_data::{Batches, Corpus, CorpusError, Text, Tokenizer};
+use gptlab_data::{Batches, Corpus, CorpusError, Cut, Part, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
 use gptlab_record::{DataRecord, Experiment, FileError, Intervals, Origin};
 
@@ -46,6 +46,12 @@ pub enum Notice {
     },
     /// The text is too short to keep this fraction of it for validation.
     NoValidation { val_fraction: f64 },
+    /// Some documents have more predictions than the context has tokens.
+    DocumentsCut {
+        /// Of both splits.
+        cut: Cut,
+        block_size: usize,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -64,6 +70,18 @@ impl fmt::Display for Notice {
                 f,
                 "nothing is kept for validation: the text is too short for a fraction of {val_fraction}"
             ),
+            Self::DocumentsCut { cut, block_size } => {
+                let (are, they_are) = match cut.long {
+                    1 => ("is", "it is"),
+                    _ => ("are", "they are"),
+                };
+                write!(
+                    f,
+                    "{} of {} documents {are} longer than the context of {block_size} tokens: {they_are} cut \
+                     into {} pieces, and all of them are trained or validated on",
+                    cut.long, cut.documents, cut.pieces
+                )
+            }
         }
     }
 }
@@ -226,12 +244,14 @@ impl Resolved {
         let tokenizer = corpus.tokenizer().clone();
         let data = data_record(text, &corpus, &mark);
         let (size, seed) = (settings.hyper.batch_size, settings.seed);
+        let batches = Batches::new(Arc::new(corpus), block_size, size, seed)?;
+        notices.extend(cut(&batches));
         Ok(Self {
             experiment: experiment(settings, &model, &tokenizer, data, &begin),
             graph: lower(&model),
             model,
             tokenizer,
-            batches: Batches::new(Arc::new(corpus), block_size, size, seed)?,
+            batches,
             notices,
             mark,
             begin,
@@ -296,12 +316,23 @@ fn fit(corpus: &Corpus, asked: usize) -> usize {
     }
 }
 
+/// Says so where documents of either split do not fit the context.
+fn cut(batches: &Batches) -> Option<Notice> {
+    let cuts = Part::ALL.map(|part| batches.cut(part));
+    let cut = cuts.into_iter().flatten().reduce(Cut::and)?;
+    (cut.long > 0).then(|| Notice::DocumentsCut {
+        cut,
+        block_size: batches.block_size(),
+    })
+}
+
 fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> DataRecord {
     let tokens = |split: &gptlab_data::Split| split.tokens().len() as u64;
     DataRecord {
         source: text.origin().to_string(),
         origin: plain(text.origin()),
         fingerprint: mark.fingerprint.to_string(),
+        bytes: Some(text.bytes()),
         val_fraction: mark.val_fraction,
         train_tokens: tokens(corpus.train()),
         val_tokens: corpus.validation().map_or(0, tokens),
@@ -331,7 +362,9 @@ fn plain(value: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
+mod recorded;
 mod same;
+pub use recorded::recorded_batches;
 pub(crate) use same::same_experiment;
 use same::{same_run, same_text};
 
