@@ -143,9 +143,12 @@ fn read_bytes(path: &Path, recorded: Option<u64>) -> Result<Vec<u8>, TextError> 
     if path == Path::new("-") {
         return Err(TextError::StandardInput);
     }
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => TextError::Missing(path.to_owned()),
-        _ => TextError::Unreadable(path.to_owned(), error),
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            TextError::Missing(path.to_owned())
+        } else {
+            TextError::Unreadable(path.to_owned(), error)
+        }
     };
     // Asked before the file is opened: a FIFO would block there until somebody writes to it.
     regular(path, &fs::metadata(path).map_err(failed)?)?;

@@ -51,6 +51,7 @@ const WORDS: &[(&str, &str)] = &[
     ("engine", "engine"),
     ("data.source", "text"),
     ("data.fingerprint", "fingerprint of the text"),
+    ("data.bytes", "bytes of the text"),
     ("data.val_fraction", "share kept for validation"),
     ("data.train_tokens", "tokens to train on"),
     ("data.val_tokens", "tokens kept for validation"),

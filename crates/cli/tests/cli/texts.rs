@@ -223,9 +223,7 @@ fn what_a_record_names_is_not_opened_blindly() {
 fn a_checkpoint_of_a_built_in_text_is_loaded_with_it() {
     let lab = Lab::new();
     lab.ok(&format!("train --data copy {TINY} --save copy.safetensors"));
-    let ran = lab.ok(&format!(
-        "train --load copy.safetensors --steps 1 --max-tokens 4"
-    ));
+    let ran = lab.ok("train --load copy.safetensors --steps 1 --max-tokens 4");
     assert!(
         ran.err.contains("the built-in text `copy`: "),
         "{}",
