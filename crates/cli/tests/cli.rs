@@ -39,6 +39,8 @@ mod signals;
 mod sweep;
 #[path = "cli/targets.rs"]
 mod targets;
+#[path = "cli/texts.rs"]
+mod texts;
 #[path = "cli/visible.rs"]
 mod visible;
 #[path = "cli/write.rs"]

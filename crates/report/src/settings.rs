@@ -65,6 +65,7 @@ const WORDS: &[(&str, &str)] = &[
     ("extensions", "changes of the number of steps"),
     ("data.source", "text"),
     ("data.fingerprint", "fingerprint of the text"),
+    ("data.bytes", "bytes of the text"),
     ("data.val_fraction", "share kept for validation"),
     ("data.train_tokens", "tokens to train on"),
     ("data.val_tokens", "tokens kept for validation"),

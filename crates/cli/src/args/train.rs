@@ -58,7 +58,7 @@ pub(crate) struct DataArgs {
 pub(crate) enum TokenizerArg {
     /// A token is a character
     Chars,
-    /// The same, and each line is a document of its own
+    /// The same, and each line is a document of its own; one longer than the context is cut into pieces
     Lines,
 }
 

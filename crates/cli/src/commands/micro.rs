@@ -66,6 +66,9 @@ fn say_sizes(resolved: &Resolved, printer: Printer) {
         "num params: {}",
         resolved.graph.params().total()
     ));
+    for notice in &resolved.notices {
+        printer.warn(notice);
+    }
 }
 
 /// Prints every step as the one-file program does.

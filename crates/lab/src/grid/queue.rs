@@ -11,13 +11,13 @@ use std::{
     thread,
 };
 
-use gptlab_data::{Corpus, Text, Tokenizer};
+use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, read_grid, write_grid,
     write_results,
 };
-use gptlab_train::{Error, Progress, Settings, same_settings};
+use gptlab_train::{Error, Progress, Resolved, Settings, same_settings};
 
 use super::{Planned, cell, results};
 use crate::ngram;
@@ -137,19 +137,13 @@ fn same_plan(folder: &Path, found: &Grid, asked: &Grid) -> Result<(), FileError>
     Ok(())
 }
 
+/// Over all predictions of the validation split, as the outcomes are.
 fn floors(planned: &Planned, text: &Text) -> Result<Floors, Error> {
-    let settings = &planned.cells[0];
-    let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str());
-    let corpus = tokenizer
-        .map(|t| Corpus::new(text, t, settings.val_fraction))
-        .transpose()?;
-    let Some(corpus) = corpus else {
-        return Ok(Floors::default());
-    };
+    let batches = Resolved::fresh(&planned.cells[0], text)?.batches;
     // A text that is too short has no validation split, and no floors on it.
     Ok(
-        ngram::floors(text, &corpus, ORDERS).unwrap_or_else(|_| Floors {
-            uniform: ngram::uniform(corpus.tokenizer().vocab_size()),
+        ngram::floors(text, &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
+            uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
             ..Floors::default()
         }),
     )

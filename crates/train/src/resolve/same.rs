@@ -89,6 +89,7 @@ pub fn same_settings(
         found.observe = asked.observe;
         found.sampling = asked.sampling.clone();
         found.intervals.checkpoint_seconds = asked.intervals.checkpoint_seconds;
+        found.data.bytes = asked.data.bytes;
     }
     refuse(folder, &settings_alone(asked), &settings_alone(&found), "")
 }

@@ -109,7 +109,9 @@ fn is_change(notice: &Notice) -> bool {
         | Notice::StepsChanged { .. }
         | Notice::SetAside { .. }
         | Notice::EventsLost => true,
-        Notice::ContextShrunk { .. } | Notice::NoValidation { .. } => false,
+        Notice::ContextShrunk { .. }
+        | Notice::NoValidation { .. }
+        | Notice::DocumentsCut { .. } => false,
     }
 }
 

@@ -70,7 +70,12 @@ fn load(path: &Path, args: &TrainArgs) -> Outcome<Begun> {
             settings.tokenizer.name()
         )));
     }
-    let text = text::source(args.data.data.as_deref(), usual_text(kind))?;
+    let text = match &args.data.data {
+        Some(typed) => text::source(Some(typed), usual_text(kind))?,
+        None => text::by_fingerprint(header.data.fingerprint).ok_or_else(|| {
+            Stop::usage("--load needs --data: the checkpoint was not trained on a built-in text")
+        })?,
+    };
     let resolved = Resolved::load(&settings, &text, checkpoint)?;
     new_run(resolved, args)
 }
@@ -251,11 +256,12 @@ fn text_of_run(
         return text::source(Some(typed), Builtin::Stories);
     }
     let origin = experiment.and_then(|e| serde_json::from_value(e.data.origin.clone()).ok());
+    let bytes = experiment.and_then(|e| e.data.bytes);
     match origin {
-        Some(Origin::File(path)) => Text::read(Path::new(&path))
+        Some(Origin::File(path)) => Text::read_recorded(Path::new(&path), bytes)
             .map_err(|e| Stop::from(e).hint("give the run's text with --data")),
         Some(Origin::Builtin(name)) => {
-            text::recorded(&name, fingerprint).ok_or_else(needs_its_text)
+            text::recorded(&name, fingerprint, bytes).ok_or_else(needs_its_text)
         }
         Some(Origin::Other(_)) | None => {
             text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
