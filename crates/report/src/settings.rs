@@ -74,6 +74,7 @@ const WORDS: &[(&str, &str)] = &[
     ("hyper.lr", "peak learning rate"),
     ("hyper.min_lr", "last learning rate"),
     ("hyper.warmup", "steps of warm-up"),
+    ("hyper.warmup_start", "where warm-up begins"),
     ("hyper.lr_shape", "shape of the learning rate"),
     ("hyper.beta1", "beta1"),
     ("hyper.beta2", "beta2"),

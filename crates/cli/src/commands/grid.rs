@@ -9,7 +9,7 @@ use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Kind};
 use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
-use gptlab_record::{ObserveLevel, Results, Row, read_grid};
+use gptlab_record::{ObserveLevel, Results, Row, WarmupStart, read_grid};
 use gptlab_report::{
     Study,
     page::{self, Sign},
@@ -62,6 +62,7 @@ impl Recipe {
                 settings.spec.block_size = 64;
                 settings.hyper.batch_size = 32;
                 settings.hyper.lr = 3e-3;
+                settings.hyper.warmup_start = WarmupStart::FirstStep;
             }
         }
     }

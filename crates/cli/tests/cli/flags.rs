@@ -94,6 +94,7 @@ const ELSEWHERE: &[&str] = &[
     "--help",
     "--keep-checkpoints",
     "--observe",
+    "--warmup-start",
 ];
 
 fn name(flag: &str) -> &str {
@@ -336,4 +337,16 @@ fn a_settings_file_can_say_all_a_flag_can() {
     lab.file("all.toml", text);
     lab.ok("train --config all.toml --n-embd 16 --n-head 2 --steps 1 --out run");
     assert_eq!(lab.json("run/experiment.json")["hyper"]["eps"], 0.01);
+}
+
+/// The ancestor's first step has a rate of 0; nanoGPT's has not.
+#[test]
+fn a_warm_up_begins_where_it_is_told_to() {
+    let lab = Lab::new();
+    for (start, first) in [("zero", 0.0), ("first-step", 3e-4 / 4.0)] {
+        let line = format!("train --data data.txt {TINY} --json --warmup 3 --warmup-start {start}");
+        let events = lab.events(&line);
+        let step = events.iter().find(|event| event["event"] == "step");
+        assert_eq!(step.and_then(|step| step["lr"].as_f64()), Some(first), "{start}");
+    }
 }
