@@ -120,7 +120,8 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         })?;
     if !place.is_dir() {
         let folder = folder_of(place);
-        return from_checkpoint(checkpoint::open(place)?, folder.as_deref(), args);
+        let opened = checkpoint::open(place).map_err(|stop| whole_one(stop, folder.as_deref()));
+        return from_checkpoint(opened?, folder.as_deref(), args);
     }
     let Some(Newest {
         checkpoint,
@@ -136,6 +137,18 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         warnings: damaged.iter().map(warning).collect(),
         ..begun
     })
+}
+
+/// `stop` of a checkpoint that cannot be gone on from, with the newest of its run's that can.
+fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
+    let newest = folder.and_then(|folder| Newest::of(folder).ok()?);
+    match newest {
+        Some(Newest { checkpoint, .. }) => stop.hint(format!(
+            "the newest whole checkpoint of this run is {}",
+            checkpoint.path().display()
+        )),
+        None => stop,
+    }
 }
 
 /// The folder of the run that `checkpoint` is kept in.
