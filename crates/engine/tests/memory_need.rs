@@ -1,4 +1,5 @@
-//! What an engine and a generator take is what was said before they took it, by an allocator that counts what is held.
+//! What an engine and a generator take is what was said before they took it, by an allocator that
+//! counts what is held.
 //!
 //! One test, because the counter cannot tell whose an allocation is.
 
@@ -6,7 +7,10 @@ use std::alloc::System;
 
 use gptlab_engine::{
     Decay, Engine, Noise, Optimizer, StepHyper,
-    cpu::{CpuEngine, Generator, MemoryNeed, Options, Precision, Shape, Texts, Writer, untouched},
+    cpu::{
+        CpuEngine, Generator, MemoryNeed, Options, Precision, Shape, Texts, Training, Writer,
+        untouched,
+    },
 };
 use gptlab_model::{Batch, Model, ModelSpec, Position, Preset, lower};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -97,7 +101,12 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
     let graph = lower(model);
     let tokens = model.spec().block_size;
     let shape = Shape { sequences, tokens };
-    let need = MemoryNeed::training(&graph, options, shape, optimizer);
+    let training = Training {
+        shape,
+        optimizer,
+        observed: 0,
+    };
+    let need = MemoryNeed::training(&graph, options, training);
     let (weights, batch) = (graph.params().initial(1), batch(model, shape));
     let what = format!("{name}, {options:?}, {optimizer:?}, {sequences} sequences");
     let region = Region::new(ALLOCATOR);
@@ -223,7 +232,12 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         sequences: 1 << 20,
         tokens: 1 << 24,
     };
-    let need = MemoryNeed::training(&graph, options, shape, Optimizer::Muon);
+    let training = Training {
+        shape,
+        optimizer: Optimizer::Muon,
+        observed: 1 << 25,
+    };
+    let need = MemoryNeed::training(&graph, options, training);
     // 28 bytes a token alone.
     assert!(need.total() > (28 << 44), "{need:?}");
     let texts = Texts {

@@ -61,7 +61,8 @@ const MOST_SUBLAYERS: usize = 1 << 6;
 const MOST_IN_ALL: usize = 4 * MOST_LAYERS;
 /// `mask_threshold(0.9999)`.
 const MOST_DROPPED: u32 = 65_529;
-/// Parameters beyond this many do not fit any machine this is made for; where an address has 32 bits, fewer do.
+/// Parameters beyond this many do not fit any machine this is made for; where an address has 32
+/// bits, fewer do.
 const MOST_PARAMETERS: u128 = if usize::BITS < 64 { 1 << 27 } else { 1 << 34 };
 
 impl ModelSpec {
@@ -213,7 +214,8 @@ fn inner(sublayer: &Sublayer, c: u128) -> u128 {
     }
 }
 
-/// Whether a model may have `n_layer` blocks: for whoever makes a spec of a number, before there is a list of them.
+/// Whether a model may have `n_layer` blocks: for whoever makes a spec of a number, before there is
+/// a list of them.
 ///
 /// # Errors
 /// A sentence where they are more than [`MOST_LAYERS`].

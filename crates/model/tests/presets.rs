@@ -34,8 +34,8 @@ fn forward_flops_are_two_a_weight_and_four_a_pair() {
     assert_eq!(counts.training_flops(), 3 * flops);
 }
 
-/// By hand for the longest context: a pair of tokens is four operations a channel, and a causal attention sees t (t + 1) / 2
-/// pairs. The deepest model of the least width takes more than 2^64.
+/// By hand for the longest context: a pair of tokens is four operations a channel, and a causal
+/// attention sees t (t + 1) / 2 pairs. The deepest model of the least width takes more than 2^64.
 #[test]
 fn flops_of_the_largest_models_do_not_wrap() {
     let mut spec = Preset::Gpt2Mini.spec();

@@ -43,7 +43,8 @@ impl Crew {
         })
     }
 
-    /// The largest pool that `start` gives, of `threads` at most: three quarters as many each time that it fails.
+    /// The largest pool that `start` gives, of `threads` at most: three quarters as many each time
+    /// that it fails.
     fn started(threads: usize, start: impl Fn(usize) -> Option<ThreadPool>) -> Self {
         let fewer = |threads: &usize| Some(threads - threads.div_ceil(4));
         let sizes = iter::successors(Some(threads), fewer);
@@ -216,7 +217,7 @@ mod tests {
         for (asked, given, expected) in [
             (8, 8, 8),
             (8, 7, 6),
-            (64, 5, 3),
+            (64, 5, 4),
             (3, 2, 2),
             (2, 0, 1),
             (1, 0, 1),

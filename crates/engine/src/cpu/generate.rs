@@ -144,7 +144,8 @@ impl Generator {
         })
     }
 
-    /// How many threads it has: fewer than it was asked to use where the system gave no more. No text shows it.
+    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
+    /// text shows it.
     pub fn threads(&self) -> usize {
         self.hands.threads
     }
@@ -186,7 +187,8 @@ pub(super) fn weight_sizes(program: &Program) -> [usize; 2] {
     Weights::sizes(program)
 }
 
-/// The numbers of a row where threads write texts of their own, and those of all threads that share the only one.
+/// The numbers of a row where threads write texts of their own, and those of all threads that share
+/// the only one.
 pub(super) fn decoding_layouts(
     graph: &Graph,
     isa: Isa,
@@ -231,10 +233,9 @@ impl Hands {
             && decoder.goes_by_step(stream)
             && let Some(shares) = &self.shares
             && let Ok(mut team) = self.team.try_lock()
+            && team.step(&self.decoder, shares, work, stream)
         {
-            if team.step(&self.decoder, shares, work, stream) {
-                return;
-            }
+            return;
         }
         let streams = &mut [stream];
         match self.crew.pool() {

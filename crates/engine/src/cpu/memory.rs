@@ -29,8 +29,9 @@ impl<T: Copy + Default> Aligned<T> {
         }
     }
 
-    /// The same, or why the system has no room for them. (Zeros that take no room until they are touched cannot be asked
-    /// for with a way to fail: so the room is asked for, given back and taken.)
+    /// The same, or why the system has no room for them. (Zeros that take no room until they are
+    /// touched cannot be asked for with a way to fail: so the room is asked for, given back and
+    /// taken.)
     pub(super) fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
         let most = len.saturating_add(LINE / size_of::<T>());
         Vec::<T>::new().try_reserve_exact(most)?;

@@ -18,6 +18,7 @@ mod panels;
 mod plan;
 mod products;
 mod program;
+mod room;
 mod run;
 mod shards;
 mod trace;
@@ -44,7 +45,7 @@ use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
 pub use generate::{Generator, PromptError, Writer};
 pub use gptlab_kernels::{Isa, Kind, Precision};
-pub use need::{MemoryNeed, Shape, Texts};
+pub use need::{MemoryNeed, Shape, Texts, Training};
 pub use trace::{Hook, Trace, untouched};
 
 /// How to run a graph.
@@ -124,7 +125,8 @@ impl CpuEngine {
         })
     }
 
-    /// How many threads it has: fewer than it was asked to use where the system gave no more. No number shows it.
+    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
+    /// number shows it.
     pub fn threads(&self) -> usize {
         self.crew.threads()
     }

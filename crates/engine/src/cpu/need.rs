@@ -1,7 +1,8 @@
 //! How much memory an engine takes, counted from the graph before anything is allocated.
 //!
-//! Every count is made by who allocates: the plan of an arena, the panels of a linear map, the shards of a batch. What is
-//! small beside them (names, plans, a number a block of gradients) is one lump a node.
+//! Every count is made by who allocates: the plan of an arena, the panels of a linear map, the
+//! shards of a batch. What is small beside them (names, plans, a number a block of gradients) is
+//! one lump a node.
 
 use gptlab_kernels::{
     attention::{self, Cache},
@@ -28,6 +29,16 @@ pub struct Shape {
     pub sequences: usize,
     /// Of the longest sequence.
     pub tokens: usize,
+}
+
+/// What an engine that trains is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Training {
+    pub shape: Shape,
+    pub optimizer: Optimizer,
+    /// Tokens of a batch whose every value is looked at in between, which one thread runs as a
+    /// whole; 0 where none is.
+    pub observed: usize,
 }
 
 /// Texts that a generator writes.
@@ -64,12 +75,16 @@ pub struct MemoryNeed {
 
 /// Of an f32, and of a word of a panel.
 const NUMBER: u128 = 4;
-/// Of a node's name, its places in plans, and its parameters' names.
-const NODE: u128 = 1 << 10;
+/// Of a node: its name, its places in plans and its parameters' names, in every copy of a graph
+/// that a program holds.
+const NODE: u128 = 1 << 12;
 
 impl MemoryNeed {
-    /// Of an engine that trains on batches of `shape`, and evaluates on batches of it in between.
-    pub fn training(graph: &Graph, options: Options, shape: Shape, optimizer: Optimizer) -> Self {
+    /// Of an engine that trains on batches of a shape, and evaluates on batches of it in between.
+    pub fn training(graph: &Graph, options: Options, training: Training) -> Self {
+        let Training {
+            shape, optimizer, ..
+        } = training;
         let about = About::new(graph, options, shape);
         let parameters = about.parameters();
         let shards = match about.shards {
@@ -84,7 +99,7 @@ impl MemoryNeed {
             weights: bytes(parameters + about.panels(&Direction::ALL)),
             gradients: bytes((1 + shards) * parameters),
             optimizer: bytes(moments * parameters),
-            arenas: bytes(about.training_arenas(optimizer)),
+            arenas: bytes(about.training_arenas(&training)),
             batches: about.batches(),
             untouched: bytes(untouched * parameters),
             ..Self::default()
@@ -105,13 +120,12 @@ impl MemoryNeed {
         }
     }
 
-    /// What it takes besides to see or change every value of a batch of so many tokens, which one thread runs as a whole.
+    /// What it takes besides to see or change every value of a batch of so many tokens, which one
+    /// thread runs as a whole.
     pub fn observing(graph: &Graph, options: Options, tokens: usize) -> Self {
         let program = Program::unfilled(graph.clone(), options);
-        let plan = Plan::new(graph, tokens, Purpose::Observe);
-        let scratch = run::scratch_len(&program, tokens, 1);
         Self {
-            arenas: bytes(plan.len as u128 + scratch as u128),
+            arenas: bytes(observed(&program, tokens)),
             ..Self::default()
         }
     }
@@ -237,8 +251,10 @@ impl About {
         run::scratch_len(&self.program, self.rows, most_parts(self.threads)) as u128
     }
 
-    /// Of all threads: who trains has an arena of that, who only evaluates has one of that, and who only updates has none.
-    fn training_arenas(&self, optimizer: Optimizer) -> u128 {
+    /// Of all threads: who trains has an arena of that, who only evaluates has one of that, and who
+    /// only updates has none.
+    fn training_arenas(&self, training: &Training) -> u128 {
+        let optimizer = training.optimizer;
         let evaluate = self.arena(Purpose::Evaluate);
         let train = self.arena(Purpose::Train).max(evaluate);
         let more = self.evaluating.saturating_sub(self.training) as u128;
@@ -246,10 +262,21 @@ impl About {
         let update = update::scratch_len(params, optimizer) as u128;
         let working = self.training.max(self.evaluating) as u128;
         let idle = self.threads as u128 - working;
+        // Who observes takes the memory of a thread that works, and more where that is not enough.
+        let observed = match training.observed {
+            0 => 0,
+            tokens => observed(&self.program, tokens),
+        };
+        let one = if idle > 0 {
+            0
+        } else {
+            scratch.max(update) + if more > 0 { evaluate } else { train }
+        };
         self.training as u128 * train
             + more * evaluate
             + working * scratch.max(update)
             + idle * update
+            + observed.saturating_sub(one)
     }
 
     /// Inputs and targets of a batch to train on and one to evaluate, and losses in f32 and f64.
@@ -258,6 +285,12 @@ impl About {
         let sequences = self.shape.sequences as u128;
         clamp(tokens * (8 + 8 + 4 + 8) + sequences * 64 + tables(&self.program.graph))
     }
+}
+
+/// Numbers that a thread needs to see every value of so many tokens.
+fn observed(program: &Program, tokens: usize) -> u128 {
+    let plan = Plan::new(&program.graph, tokens, Purpose::Observe);
+    plan.len as u128 + run::scratch_len(program, tokens, 1) as u128
 }
 
 /// Tables of positions, and what every node takes.
@@ -280,7 +313,8 @@ fn cache_len(program: &Program) -> u128 {
     attentions().map(len).sum()
 }
 
-/// Numbers that `threads` threads work in, each on `each` texts at a time, where there are `all` threads.
+/// Numbers that `threads` threads work in, each on `each` texts at a time, where there are `all`
+/// threads.
 fn work_len(program: &Program, texts: Texts, all: usize, (threads, each): (usize, usize)) -> u128 {
     let graph = &program.graph;
     let [layout, shared] = decoding_layouts(graph, program.isa, all, texts.count);

@@ -81,7 +81,8 @@ fn take<'a, W>(queue: &Mutex<IterMut<'a, W>>) -> Option<&'a mut W> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
-/// How many of `threads` threads write `count` texts, and how many texts each of them writes at a time.
+/// How many of `threads` threads write `count` texts, and how many texts each of them writes at a
+/// time.
 pub(in crate::cpu) fn texts_at_once(graph: &Graph, threads: usize, count: usize) -> (usize, usize) {
     if count <= 1 {
         return (1, 1);
