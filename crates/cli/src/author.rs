@@ -3,7 +3,7 @@
 mod page;
 mod text;
 
-use std::{panic, sync::mpsc, thread};
+use std::{cell::Cell, panic, sync::mpsc, thread};
 
 use gptlab_data::Tokenizer;
 use gptlab_engine::{
@@ -13,7 +13,10 @@ use gptlab_engine::{
 use gptlab_model::{Graph, random::Stream};
 use serde::Serialize;
 
-use self::{page::Page, text::Text};
+use self::{
+    page::Page,
+    text::{Direct, Listener, Text},
+};
 use crate::{
     args::SampleArgs,
     checkpoint::Loaded,
@@ -33,6 +36,29 @@ pub(crate) struct Author {
     max_tokens: usize,
     stop: Option<String>,
     seed: u64,
+    /// Whether the system has refused the thread that writes while what is written is shown.
+    refused: Cell<bool>,
+}
+
+/// How many documents a sample shows, where a model writes documents.
+pub(crate) const DOCUMENTS: u32 = 5;
+/// Texts that are begun for each thread before all of them are shown: what waits for its turn stays
+/// small, and threads seldom wait for each other.
+const TEXTS_A_THREAD: usize = 64;
+/// Tokens that may wait for their turn, about.
+const WAITING: usize = 1 << 26;
+
+/// What is said of [`Author::was_alone`].
+pub(crate) const ALONE: &str = "the system gives no thread to write on; texts are written one after the other, and are the same";
+
+/// How many texts a sample of a model in training is: one, or a few documents.
+pub(crate) fn documents(tokenizer: &Tokenizer) -> u32 {
+    tokenizer.bos().map_or(1, |_| DOCUMENTS)
+}
+
+/// How many tokens a text has at most, beside its prompt.
+pub(crate) fn max_tokens(args: &SampleArgs) -> usize {
+    args.max_tokens.unwrap_or(MAX_TOKENS)
 }
 
 /// What came of a prompt.
@@ -102,10 +128,22 @@ impl Author {
             sampling: sampling(args)?,
             generator: generator.map_err(Stop::failure)?,
             tokenizer: tokenizer.clone(),
-            max_tokens: args.max_tokens.unwrap_or(MAX_TOKENS),
+            max_tokens: max_tokens(args),
             stop: args.stop.clone().filter(|stop| !stop.is_empty()),
             seed,
+            refused: Cell::new(false),
         })
+    }
+
+    /// How many threads write.
+    pub(crate) fn threads(&self) -> usize {
+        self.generator.threads()
+    }
+
+    /// Whether texts were written one after the other, because the system gave no thread to write
+    /// on while they are shown.
+    pub(crate) fn was_alone(&self) -> bool {
+        self.refused.get()
     }
 
     /// Writes on from `prompt` and hands each piece of text to `show` as it comes. The same `number`
@@ -139,32 +177,101 @@ impl Author {
         mut hear: impl FnMut(Heard<'_>) -> bool,
     ) -> Outcome<()> {
         let tokens = self.tokenizer.prompt(prompt).map_err(Stop::data)?;
-        let (sender, receiver) = mpsc::channel();
-        let text = |(i, number): (usize, &u32)| Text {
-            number: i,
-            tokenizer: &self.tokenizer,
+        let asked = Asked {
             prompt,
             tokens: &tokens,
+            interrupt,
+        };
+        match self.write_beside(&asked, numbers, &mut hear) {
+            Some(outcome) => outcome,
+            None => self.write_alone(&asked, numbers, &mut hear),
+        }
+    }
+
+    /// On a thread beside this one, which shows what comes. `None`, and nothing heard, where the
+    /// system gives none.
+    fn write_beside(
+        &self,
+        asked: &Asked<'_>,
+        numbers: &[u32],
+        hear: &mut impl FnMut(Heard<'_>) -> bool,
+    ) -> Option<Outcome<()>> {
+        if numbers.is_empty() {
+            return Some(Ok(()));
+        }
+        let (sender, receiver) = mpsc::channel();
+        let text = |(i, number): (usize, &u32)| self.text(asked, i, *number, sender.clone());
+        let mut texts: Vec<_> = numbers.iter().enumerate().map(text).collect();
+        drop(sender);
+        let (generator, count) = (&self.generator, texts.len());
+        thread::scope(|scope| {
+            let write = move || generator.write_all(&mut texts);
+            let Ok(writing) = thread::Builder::new().spawn_scoped(scope, write) else {
+                self.refused.set(true);
+                return None;
+            };
+            hear(Heard::Begin);
+            let heard = text::in_order(receiver, count, hear);
+            let written = writing.join().unwrap_or_else(|e| panic::resume_unwind(e));
+            Some(written.map_err(Stop::failure).and(heard))
+        })
+    }
+
+    /// On this thread, one text after the other: what comes is shown before there is more.
+    fn write_alone(
+        &self,
+        asked: &Asked<'_>,
+        numbers: &[u32],
+        hear: &mut impl FnMut(Heard<'_>) -> bool,
+    ) -> Outcome<()> {
+        for number in numbers {
+            hear(Heard::Begin);
+            let mut text = self.text(asked, 0, *number, Direct::new(&mut *hear));
+            let written = self.generator.write_one(&mut text);
+            written.map_err(Stop::failure)?;
+            if !text.listener.outcome()? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn text<'a, L: Listener>(
+        &'a self,
+        asked: &Asked<'a>,
+        place: usize,
+        number: u32,
+        listener: L,
+    ) -> Text<'a, L> {
+        Text {
+            number: place,
+            tokenizer: &self.tokenizer,
+            prompt: asked.prompt,
+            tokens: asked.tokens,
             sampling: self.sampling,
             ranking: Ranking::default(),
-            draws: Stream::new(self.seed, "sample", *number),
+            draws: Stream::new(self.seed, "sample", number),
             page: Page::new(self.stop.clone()),
             written: 0,
             most: self.max_tokens,
-            interrupt,
-            listener: sender.clone(),
-        };
-        let mut texts: Vec<Text> = numbers.iter().enumerate().map(text).collect();
-        drop(sender);
-        if !texts.is_empty() {
-            hear(Heard::Begin);
+            interrupt: asked.interrupt,
+            listener,
         }
-        thread::scope(|scope| {
-            let count = texts.len();
-            let writing = scope.spawn(move || self.generator.write_all(&mut texts));
-            let heard = text::in_order(receiver, count, &mut hear);
-            let written = writing.join().unwrap_or_else(|e| panic::resume_unwind(e));
-            written.map_err(Stop::failure).and(heard)
-        })
     }
 }
+
+/// What all texts go on from, and what ends them.
+struct Asked<'a> {
+    prompt: &'a str,
+    tokens: &'a [u32],
+    interrupt: &'a Interrupt,
+}
+
+/// How many texts of up to `max_tokens` tokens are begun at once on so many threads.
+pub(crate) fn texts_at_once(threads: usize, max_tokens: usize) -> usize {
+    let waiting = WAITING / max_tokens.max(1);
+    threads.saturating_mul(TEXTS_A_THREAD).min(waiting).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,10 @@ use gptlab_data::Tokenizer;
 use gptlab_model::{Graph, Model};
 use gptlab_train::{Checkpoint, Header, Stored};
 
-use crate::exit::{Outcome, Stop};
+use crate::{
+    exit::{Outcome, Stop},
+    memory,
+};
 
 /// A checkpoint's model in memory.
 pub(crate) struct Loaded {
@@ -20,6 +23,7 @@ pub(crate) struct Loaded {
 /// Reads the checkpoint at `path`.
 pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
     let checkpoint = open(path)?;
+    memory::check_loading(checkpoint.graph())?;
     Ok(Loaded {
         header: checkpoint.header().clone(),
         model: checkpoint.model().clone(),

@@ -21,6 +21,7 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
+    memory,
     printer::Printer,
     settings,
 };
@@ -237,6 +238,10 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
         .clone()
         .unwrap_or_else(|| folder::new(text.origin()));
     let machine = base.machine()?;
+    let machine = Machine {
+        jobs: memory::jobs_that_fit(planned, text, machine, printer)?,
+        ..machine
+    };
     printer.say(format_args!(
         "{} runs of {} steps: {} variants, {} seeds; in {}",
         planned.cells.len(),

@@ -9,7 +9,7 @@ use crate::{
     args::{InteractiveArgs, SampleArgs},
     author::Author,
     checkpoint::{self, Loaded},
-    commands::generate::{checkpoint_path, seed_or_clock},
+    commands::generate::{checkpoint_path, seed_or_clock, texts_that_fit},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
@@ -33,7 +33,9 @@ pub(super) fn talk(
     seed: Option<u64>,
     printer: Printer,
 ) -> Outcome {
+    texts_that_fit(loaded, args, options, 1)?;
     let author = Author::of(loaded, args, seed_or_clock(seed), options)?;
+    engines::say_threads(author.threads(), options, printer);
     let interrupt = Interrupt::listen(printer, "");
     let mut lines = Lines::new(printer)?;
     let mut number = 0;

@@ -17,6 +17,7 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
+    memory,
     printer::Printer,
     settings,
 };
@@ -63,13 +64,13 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
     engines::check(&args.machine)?;
     let Begun { resolved, targets } = begin::begin(args)?;
     let options = engines::options(&args.machine, resolved.experiment.hyper.precision)?;
+    memory::check_training(&resolved, args, options)?;
     let (folder, goes_on) = (targets.folder.clone(), resolved.first_step() > 0);
     if !args.json.json {
         intro::say(&resolved, folder.as_deref(), options, printer);
     }
     let weights = resolved.weights()?;
-    let mut engine =
-        engines::make(resolved.graph.clone(), &weights, options).map_err(Stop::failure)?;
+    let mut engine = engines::make(resolved.graph.clone(), &weights, options, printer)?;
     drop(weights);
     let interrupt = Interrupt::listen(
         printer,

@@ -1,5 +1,7 @@
 //! Who watches a run: prints its lines, moves the bar, writes samples, hears Ctrl-C.
 
+use std::cell::Cell;
+
 use gptlab_data::Tokenizer;
 use gptlab_engine::{Engine, Slot, cpu::Options};
 use gptlab_lab::observe::{Level, Observatory};
@@ -17,9 +19,6 @@ use crate::{
     progress::Bar,
 };
 
-/// How many documents a sample shows, where a model writes documents.
-const DOCUMENTS: u32 = 5;
-
 pub(super) struct Watch {
     printer: Printer,
     interrupt: Interrupt,
@@ -30,6 +29,8 @@ pub(super) struct Watch {
     sample: SampleArgs,
     seed: u64,
     diverged: bool,
+    /// Whether it has been said that samples get no thread of their own.
+    alone: Cell<bool>,
     observatory: Observatory,
     observes: bool,
     /// Seconds of training, and of observing it.
@@ -62,6 +63,7 @@ impl Watch {
             sample: args.sample.clone(),
             seed: resolved.experiment.seed,
             diverged: false,
+            alone: Cell::new(false),
             observatory: Observatory::new(level, resolved),
             observes: level != Level::Off,
             took: (0.0, 0.0),
@@ -90,9 +92,9 @@ impl Watch {
         let (graph, tokenizer, options) = (&self.graph, &self.tokenizer, Options::of_threads(1));
         let author = Author::new(graph, &weights, tokenizer, args, seed, options)?;
         let prompt = args.prompt.as_deref().unwrap_or_default();
-        let texts = self.tokenizer.bos().map_or(1, |_| DOCUMENTS);
+        let texts = author::documents(&self.tokenizer);
         // Streams of their own, so that a sample depends on the step alone.
-        let first = (step as u32).wrapping_mul(DOCUMENTS);
+        let first = (step as u32).wrapping_mul(author::DOCUMENTS);
         let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
         let (mut all, mut whole) = (Vec::new(), true);
         author.write_all(prompt, &numbers, &self.interrupt, |heard| {
@@ -102,6 +104,9 @@ impl Watch {
             }
             whole
         })?;
+        if author.was_alone() && !self.alone.replace(true) {
+            self.bar.aside(|| self.printer.warn(author::ALONE));
+        }
         Ok(whole.then(|| all.join("\n")))
     }
 }
