@@ -8,6 +8,7 @@ mod config;
 mod engines;
 mod exit;
 mod interrupt;
+mod memory;
 mod printer;
 mod progress;
 mod settings;
