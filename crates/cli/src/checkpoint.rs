@@ -4,9 +4,12 @@ use std::path::Path;
 
 use gptlab_data::Tokenizer;
 use gptlab_model::{Graph, Model};
-use gptlab_train::{Checkpoint, Header, Stored};
+use gptlab_train::{Checkpoint, Header, NonFinite, Stored};
 
-use crate::exit::{Outcome, Stop};
+use crate::{
+    exit::{Outcome, Stop},
+    memory,
+};
 
 /// A checkpoint's model in memory.
 pub(crate) struct Loaded {
@@ -19,13 +22,19 @@ pub(crate) struct Loaded {
 
 /// Reads the checkpoint at `path`.
 pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
+    load_with(path, NonFinite::Refused)
+}
+
+/// [`load`] for whoever may want numbers that are not finite.
+pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
     let checkpoint = open(path)?;
+    memory::check_loading(checkpoint.graph())?;
     Ok(Loaded {
         header: checkpoint.header().clone(),
         model: checkpoint.model().clone(),
         graph: checkpoint.graph().clone(),
         tokenizer: checkpoint.tokenizer().clone(),
-        weights: checkpoint.read(Stored::Weights)?,
+        weights: checkpoint.read_with(Stored::Weights, non_finite)?,
     })
 }
 

@@ -102,10 +102,16 @@ impl From<FileError> for Stop {
 impl From<TextError> for Stop {
     fn from(error: TextError) -> Self {
         match error {
-            TextError::Missing(_) | TextError::Directory(_) | TextError::Unreadable(..) => {
-                Self::failure(error)
-            }
-            TextError::NotUtf8 { .. } | TextError::TooShort { .. } => Self::data(error),
+            TextError::StandardInput => Self::usage(error),
+            TextError::Missing(_)
+            | TextError::Directory(_)
+            | TextError::Special(_)
+            | TextError::Unreadable(..) => Self::failure(error),
+            TextError::Size { .. }
+            | TextError::NotUtf8 { .. }
+            | TextError::Foreign { .. }
+            | TextError::Nul { .. }
+            | TextError::TooShort { .. } => Self::data(error),
         }
     }
 }

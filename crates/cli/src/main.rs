@@ -10,6 +10,7 @@ mod exit;
 #[cfg(feature = "faults")]
 mod faults;
 mod interrupt;
+mod memory;
 mod printer;
 mod progress;
 mod settings;

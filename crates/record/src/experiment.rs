@@ -112,6 +112,9 @@ pub struct DataRecord {
     pub origin: serde_json::Value,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub fingerprint: String,
+    /// The size of the text in bytes; absent in records of format 1.
+    #[serde(default)]
+    pub bytes: Option<u64>,
     /// How much of its end is kept for validation.
     pub val_fraction: f64,
     pub train_tokens: u64,

@@ -33,6 +33,6 @@ pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, read_grid,
     read_outcome, read_results, write_grid, write_outcome, write_results,
 };
-pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision};
+pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision, WarmupStart};
 pub use json::{canonical, number, read as read_json};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -64,6 +64,18 @@ impl Study {
         }
     }
 
+    /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid are over all of the
+    /// validation split, and say nothing of a loss over a part of it.
+    pub fn floors_of(&self, run: &Run) -> Option<&Floors> {
+        let same = match self.kind {
+            StudyKind::Run => true,
+            StudyKind::Ablation | StudyKind::Sweep => {
+                run.ends_whole() || run.diverged_at().is_some()
+            }
+        };
+        self.floors.as_ref().filter(|_| same)
+    }
+
     /// What the others are compared with.
     pub fn baseline(&self) -> Option<&Arm> {
         self.arms.first()

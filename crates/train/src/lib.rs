@@ -30,7 +30,7 @@ pub use gptlab_record::{
     Series, StepRecord,
 };
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
-pub use resolve::{Damaged, Newest, Notice, Resolved, same_settings};
+pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use run::Run;
 pub use schedule::{Schedule, step_hyper};
 pub use settings::{CHECKPOINT_SECONDS, ResumeOptions, Settings};

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use gptlab_data::{Batches, Corpus, CorpusError, Text, Tokenizer};
+use gptlab_data::{Batches, Corpus, CorpusError, Cut, Part, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
 use gptlab_record::{DataRecord, Experiment, Extension, FileError, Origin};
 
@@ -61,6 +61,27 @@ pub enum Notice {
     },
     /// The run's events were missing.
     EventsLost,
+    /// Some documents have more predictions than the context has tokens.
+    DocumentsCut {
+        /// Of both splits.
+        cut: Cut,
+        block_size: usize,
+    },
+}
+
+impl Notice {
+    /// Whether this tells of a run that is gone on with what is not as it was, and not of how it was begun.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::IsaChanged { .. }
+            | Self::StepsChanged { .. }
+            | Self::SetAside { .. }
+            | Self::EventsLost => true,
+            Self::ContextShrunk { .. } | Self::NoValidation { .. } | Self::DocumentsCut { .. } => {
+                false
+            }
+        }
+    }
 }
 
 impl fmt::Display for Notice {
@@ -105,6 +126,18 @@ impl fmt::Display for Notice {
                 "the run's events.jsonl was missing and is begun anew: what it said of the steps \
                  before is lost",
             ),
+            Self::DocumentsCut { cut, block_size } => {
+                let (are, they_are) = match cut.long {
+                    1 => ("is", "it is"),
+                    _ => ("are", "they are"),
+                };
+                write!(
+                    f,
+                    "{} of {} documents {are} longer than the context of {block_size} tokens: {they_are} cut \
+                     into {} pieces, and all of them are trained or validated on",
+                    cut.long, cut.documents, cut.pieces
+                )
+            }
         }
     }
 }
@@ -346,12 +379,14 @@ impl Resolved {
         let tokenizer = corpus.tokenizer().clone();
         let data = data_record(text, &corpus, &mark);
         let (size, seed) = (settings.hyper.batch_size, settings.seed);
+        let batches = Batches::new(Arc::new(corpus), block_size, size, seed)?;
+        notices.extend(cut(&batches));
         Ok(Self {
             experiment: experiment(settings, &model, &tokenizer, data, &begin),
             graph: lower(&model),
             model,
             tokenizer,
-            batches: Batches::new(Arc::new(corpus), block_size, size, seed)?,
+            batches,
             notices,
             mark,
             begin,
@@ -439,12 +474,23 @@ fn fit(corpus: &Corpus, asked: usize) -> usize {
     }
 }
 
+/// Says so where documents of either split do not fit the context.
+fn cut(batches: &Batches) -> Option<Notice> {
+    let cuts = Part::ALL.map(|part| batches.cut(part));
+    let cut = cuts.into_iter().flatten().reduce(Cut::and)?;
+    (cut.long > 0).then(|| Notice::DocumentsCut {
+        cut,
+        block_size: batches.block_size(),
+    })
+}
+
 fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> DataRecord {
     let tokens = |split: &gptlab_data::Split| split.tokens().len() as u64;
     DataRecord {
         source: text.origin().to_string(),
         origin: plain(text.origin()),
         fingerprint: mark.fingerprint.to_string(),
+        bytes: Some(text.bytes()),
         val_fraction: mark.val_fraction,
         train_tokens: tokens(corpus.train()),
         val_tokens: corpus.validation().map_or(0, tokens),
@@ -475,8 +521,10 @@ fn plain(value: &impl serde::Serialize) -> serde_json::Value {
 }
 
 mod newest;
+mod recorded;
 mod same;
 pub use newest::{Damaged, Newest};
+pub use recorded::recorded_batches;
 pub(crate) use same::same_experiment;
 pub use same::same_settings;
 use same::{same_run, same_text};

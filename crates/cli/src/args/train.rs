@@ -58,7 +58,7 @@ pub(crate) struct DataArgs {
 pub(crate) enum TokenizerArg {
     /// A token is a character
     Chars,
-    /// The same, and each line is a document of its own
+    /// The same, and each line is a document of its own; one longer than the context is cut into pieces
     Lines,
 }
 
@@ -135,9 +135,12 @@ pub(crate) struct OptimArgs {
     /// The learning rate at the end
     #[arg(long, value_name = "X")]
     pub(crate) min_lr: Option<f64>,
-    /// Steps in which the learning rate rises from 0
+    /// Steps in which the learning rate rises
     #[arg(long, value_name = "N")]
     pub(crate) warmup: Option<u64>,
+    /// Where it rises from
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) warmup_start: Option<WarmupStartArg>,
     /// How the learning rate falls after that
     #[arg(long, value_name = "SHAPE")]
     pub(crate) lr_shape: Option<LrShapeArg>,
@@ -175,6 +178,14 @@ pub(crate) enum LrShapeArg {
     Constant,
     Linear,
     Cosine,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum WarmupStartArg {
+    /// From 0 at the first step, which learns nothing, as in the ancestor
+    Zero,
+    /// From lr / (warmup + 1) at the first step, as in nanoGPT
+    FirstStep,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -9,7 +9,7 @@ use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Kind};
 use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
-use gptlab_record::{ObserveLevel, Results, Row, read_grid};
+use gptlab_record::{ObserveLevel, Results, Row, WarmupStart, read_grid};
 use gptlab_report::{
     Study,
     page::{self, Sign},
@@ -23,6 +23,7 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
+    memory,
     printer::Printer,
     settings,
 };
@@ -62,6 +63,7 @@ impl Recipe {
                 settings.spec.block_size = 64;
                 settings.hyper.batch_size = 32;
                 settings.hyper.lr = 3e-3;
+                settings.hyper.warmup_start = WarmupStart::FirstStep;
             }
         }
     }
@@ -247,6 +249,10 @@ pub(super) fn command_line() -> Vec<String> {
 pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Printer) -> Outcome {
     let printer = printer.for_work();
     let machine = base.machine()?;
+    let machine = Machine {
+        jobs: memory::jobs_that_fit(planned, text, machine, printer)?,
+        ..machine
+    };
     let out: PathBuf = match &base.run.out {
         Some(out) => out.clone(),
         None => folder::make(text.origin())?,

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use gptlab_data::{Corpus, Tokenizer};
 use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
-    Study, StudyKind, ablation,
+    Run, Study, StudyKind, ablation,
     page::{self, Extras, Place, Sign},
     plot::{self, Glyphs, Line, Size},
 };
+use gptlab_train::recorded_batches;
 use serde::Serialize;
 
 use super::{inside, law};
@@ -40,6 +40,7 @@ struct Made {
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     let study = read(&args.folder)?;
+    say_left_out(&study, printer);
     let out = args
         .out
         .clone()
@@ -91,19 +92,32 @@ pub(super) fn read(folder: &Path) -> Outcome<Study> {
     }
     let mut study = Study::read(folder)?;
     match study.kind {
-        StudyKind::Run => study.floors = floors(&study).or(study.floors),
+        StudyKind::Run => {
+            let run = study.arms.first().and_then(|arm| arm.runs.first());
+            study.floors = run.and_then(guides).or(study.floors);
+        }
         StudyKind::Ablation | StudyKind::Sweep => {}
     }
     Ok(study)
 }
 
-/// The guides of a run's text, where the text is still to be had.
-fn floors(study: &Study) -> Option<Floors> {
-    let experiment = &study.arms.first()?.runs.first()?.experiment;
-    let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone()).ok()?;
+/// The guides of a run's text, where it is still to be had, over the predictions that the run's last loss is over.
+pub(super) fn guides(run: &Run) -> Option<Floors> {
+    let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
-    let corpus = Corpus::new(&text, tokenizer, experiment.data.val_fraction).ok()?;
-    ngram::floors(&text, &corpus, ORDERS).ok()
+    let batches = recorded_batches(experiment, &text)?;
+    let most = match run.whole_loss {
+        Some(_) => u64::MAX,
+        None => experiment.intervals.val_tokens,
+    };
+    ngram::floors(&text, &batches, most, ORDERS).ok()
+}
+
+/// Says which text is too large to be looked at.
+pub(super) fn say_left_out(study: &Study, printer: Printer) {
+    if let Some(sentence) = text::left_out(&study.data) {
+        printer.warn(sentence);
+    }
 }
 
 /// The study as a terminal shows it.
@@ -130,7 +144,7 @@ fn curves(study: &Study) -> String {
     plot::plot(&lines, SIZE, Glyphs::Unicode)
 }
 
-fn line(label: &str, run: &gptlab_report::Run) -> Line {
+fn line(label: &str, run: &Run) -> Line {
     let points = run.curve().into_iter();
     Line {
         label: label.to_owned(),

@@ -83,6 +83,17 @@ fn weights_that_are_not_finite_are_refused() {
     }
 }
 
+/// Whoever wants to see what went wrong may ask.
+#[test]
+fn a_probe_may_look_at_what_is_not_finite() {
+    let lab = Lab::trained();
+    with_nan(&lab);
+    let ran = lab.run("probe nan.safetensors --prompt the");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    let ran = lab.run("probe nan.safetensors --prompt the --non-finite");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
 /// Steps of size 900 along the gradient overflow after a few.
 const DIVERGING: &str = "--optimizer sgd --lr 900 --grad-clip 0 --warmup 0 --steps 60";
 

@@ -319,6 +319,11 @@ fn checkpoints_that_do_not_fit() {
             ),
             ("eval model.safetensors", 2, "error: eval needs --data"),
             (
+                "train --load model.safetensors",
+                2,
+                "error: --load needs --data: the checkpoint was not trained on a built-in text",
+            ),
+            (
                 "inspect model.safetensors --n-layer 3",
                 2,
                 "error: a checkpoint has its own model",
@@ -332,6 +337,21 @@ fn checkpoints_that_do_not_fit() {
                 "generate model.safetensors --temperature -1",
                 2,
                 "error: temperature must be a number of at least 0, found -1",
+            ),
+            (
+                "generate model.safetensors --stop QQ",
+                2,
+                "error: --stop \"QQ\" can never come: the tokenizer knows 15 characters and not 'Q'",
+            ),
+            (
+                "generate model.safetensors --stop a\\nb",
+                2,
+                "error: --stop \"a\\\\nb\" can never come: ..hint: `\\n` is a backslash and an n; most shells write a line break as $'\\n'",
+            ),
+            (
+                "train --data data.txt --stop QQ --block-size 8",
+                2,
+                "..error: --stop \"QQ\" can never come: ",
             ),
             (
                 "generate model.safetensors --top-p 1.5",

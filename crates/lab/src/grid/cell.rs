@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use gptlab_data::{Batches, Builtin, Part, Text};
+use gptlab_data::{Batches, Part, Text};
 use gptlab_engine::{
     Engine, Slot,
     cpu::{CpuEngine, Isa, Options},
@@ -17,7 +17,7 @@ use gptlab_train::{
 };
 
 use super::{queue::Follower, sample};
-use crate::observe::Observatory;
+use crate::{observe::Observatory, skill};
 
 /// Where a run lies.
 pub(super) struct Place {
@@ -124,30 +124,29 @@ fn finished(
     })
 }
 
-/// The loss on the tokens that need the skill of a diagnostic text, over its validation split.
+/// The loss on the predictions that need the skill of a diagnostic text, over all of its validation split. Texts are
+/// cut into documents for it.
 fn skill(engine: &mut CpuEngine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
-    let Some(diagnostic) = text.recipe().and_then(Builtin::diagnostic) else {
+    let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
+    let Some(flags) = flags(batches, text) else {
         return Ok(None);
     };
-    let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
-    let (mut sum, mut tokens) = (0.0, 0u64);
+    let (mut flags, mut sum, mut tokens) = (flags.into_iter(), 0.0, 0u64);
     for batch in batches.covering(model, Part::Validation, usize::MAX) {
-        let batch: Batch = batch?;
-        let losses = engine.losses(&batch);
-        for i in 0..batch.sequences() {
-            let rows = batch.rows(i);
-            let inputs = &batch.inputs()[rows.clone()];
-            // A document is what follows its BOS; one that was cut short is left out.
-            let Ok(document) = resolved.tokenizer.decode(&inputs[1.min(inputs.len())..]) else {
-                continue;
-            };
-            let flags = diagnostic.skill(&document).unwrap_or_default();
-            for (loss, _) in losses[rows].iter().zip(flags).filter(|(_, skill)| *skill) {
-                (sum, tokens) = (sum + loss, tokens + 1);
-            }
+        let losses = engine.losses(&batch?);
+        // A whole covering has every prediction once, in order.
+        for (loss, _) in losses.iter().zip(&mut flags).filter(|(_, skill)| *skill) {
+            (sum, tokens) = (sum + loss, tokens + 1);
         }
     }
     Ok((tokens > 0).then(|| sum / tokens as f64))
+}
+
+/// For each prediction of the validation split, whether it needs the skill.
+fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
+    let diagnostic = text.recipe()?.diagnostic()?;
+    let corpus = batches.corpus();
+    skill::flags(diagnostic, &skill::lines(corpus, corpus.validation()?)?)
 }
 
 /// Who watches the run.
@@ -185,3 +184,6 @@ impl Observer for Watch<'_> {
         self.follower.should_stop()
     }
 }
+
+#[cfg(test)]
+mod tests;

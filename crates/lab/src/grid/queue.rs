@@ -6,18 +6,18 @@ use std::{
     path::Path,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
 };
 
-use gptlab_data::{Corpus, Text, Tokenizer};
+use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
 };
-use gptlab_train::{Error, Progress, Settings, same_settings};
+use gptlab_train::{Error, Progress, Resolved, Settings, same_settings};
 
 use super::{Planned, cell, results};
 use crate::ngram;
@@ -41,6 +41,9 @@ pub trait Watcher: Sync {
 
     /// A run has come to its end, now or before.
     fn finished(&self, _cell: &Cell, _outcome: &CellOutcome) {}
+
+    /// The system gave threads for only `found` runs side by side.
+    fn fewer_at_once(&self, _found: usize, _asked: usize) {}
 
     /// Whether to save and stop.
     fn should_stop(&self) -> bool {
@@ -82,18 +85,9 @@ pub fn run(
         watcher,
         next: Mutex::new(0),
         broken: AtomicBool::new(false),
+        workers: AtomicUsize::new(machine.jobs.clamp(1, planned.cells.len().max(1))),
     };
-    let workers = machine.jobs.clamp(1, planned.cells.len().max(1));
-    let ended: Result<Vec<()>, Error> = thread::scope(|scope| {
-        let hands: Vec<_> = (0..workers)
-            .map(|_| scope.spawn(|| queue.work(workers)))
-            .collect();
-        let join = |hand: thread::ScopedJoinHandle<'_, _>| {
-            hand.join().unwrap_or_else(|e| std::panic::resume_unwind(e))
-        };
-        hands.into_iter().map(join).collect()
-    });
-    ended?;
+    queue.run()?;
     let outcomes = queue.outcomes()?;
     let finished = outcomes.iter().flatten().count();
     let found = results(&planned.grid, &outcomes, floors(planned, text)?);
@@ -137,19 +131,13 @@ fn same_plan(folder: &Path, found: &Grid, asked: &Grid) -> Result<(), FileError>
     Ok(())
 }
 
+/// Over all predictions of the validation split, as the outcomes are.
 fn floors(planned: &Planned, text: &Text) -> Result<Floors, Error> {
-    let settings = &planned.cells[0];
-    let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str());
-    let corpus = tokenizer
-        .map(|t| Corpus::new(text, t, settings.val_fraction))
-        .transpose()?;
-    let Some(corpus) = corpus else {
-        return Ok(Floors::default());
-    };
+    let batches = Resolved::fresh(&planned.cells[0], text)?.batches;
     // A text that is too short has no validation split, and no floors on it.
     Ok(
-        ngram::floors(text, &corpus, ORDERS).unwrap_or_else(|_| Floors {
-            uniform: ngram::uniform(corpus.tokenizer().vocab_size()),
+        ngram::floors(text, &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
+            uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
             ..Floors::default()
         }),
     )
@@ -164,12 +152,43 @@ struct Queue<'a> {
     next: Mutex<usize>,
     /// Something went wrong: the others save and stop.
     broken: AtomicBool,
+    /// How many work side by side.
+    workers: AtomicUsize,
 }
 
+/// A worker that has a thread of its own.
+type Worker<'scope> = ScopedJoinHandle<'scope, Result<(), Error>>;
+
 impl Queue<'_> {
-    /// One worker of `workers`.
-    fn work(&self, workers: usize) -> Result<(), Error> {
+    /// Works on this thread, and on as many more as there may be workers besides. Where the system
+    /// gives fewer, that is said, and they share what there is.
+    fn run(&self) -> Result<(), Error> {
+        let asked = self.workers.load(Ordering::Relaxed);
+        thread::scope(|scope| {
+            let start = |_| {
+                let thread = thread::Builder::new().spawn_scoped(scope, || self.work());
+                thread.ok()
+            };
+            let others: Vec<Worker<'_>> = (1..asked).map_while(start).collect();
+            let found = 1 + others.len();
+            if found < asked {
+                self.workers.store(found, Ordering::Relaxed);
+                self.watcher.fewer_at_once(found, asked);
+            }
+            let mine = self.work();
+            let join = |worker: Worker<'_>| {
+                let ended = worker.join();
+                ended.unwrap_or_else(|e| std::panic::resume_unwind(e))
+            };
+            let theirs: Vec<_> = others.into_iter().map(join).collect();
+            std::iter::once(mine).chain(theirs).collect()
+        })
+    }
+
+    /// One worker.
+    fn work(&self) -> Result<(), Error> {
         while let Some((at, left)) = self.take() {
+            let workers = self.workers.load(Ordering::Relaxed);
             let threads = self.machine.threads / workers.min(left).max(1);
             let (cell, settings) = (&self.planned.grid.cells[at], &self.planned.cells[at]);
             match self.cell(cell, settings, threads.max(1)) {

@@ -16,6 +16,7 @@ fn experiment() -> Experiment {
             source: "a.txt".to_owned(),
             origin: serde_json::json!({"file": "a.txt"}),
             fingerprint: "00".repeat(32),
+            bytes: Some(100),
             val_fraction: 0.1,
             train_tokens: 90,
             val_tokens: 10,

@@ -37,6 +37,14 @@ impl Sign {
         }
     }
 
+    /// A file of this name with `mark` in its beginning.
+    pub fn text(name: &str, mark: &str) -> Self {
+        Self {
+            file: name.to_owned(),
+            mark: mark.to_owned(),
+        }
+    }
+
     /// A table of this name with these columns.
     pub fn table(name: &str, table: &crate::Table) -> Self {
         let csv = table.csv();

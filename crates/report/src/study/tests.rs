@@ -41,6 +41,7 @@ fn data() -> DataRecord {
         source: "built-in names".into(),
         origin: serde_json::json!("names"),
         fingerprint: "00ff".into(),
+        bytes: Some(10_000),
         val_fraction: 0.1,
         train_tokens: 9_000,
         val_tokens: 1_000,
@@ -89,6 +90,7 @@ pub(crate) fn run(seed: u64, last: f64) -> Run {
         name: format!("run-{seed}"),
         experiment: experiment(seed),
         events,
+        whole_loss: None,
     }
 }
 

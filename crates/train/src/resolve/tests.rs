@@ -36,6 +36,29 @@ fn a_text_shorter_than_the_context_shrinks_it_and_says_so() {
     assert_eq!(fits.notices, []);
 }
 
+/// Counted off the text: with their BOS, the documents have 9, 4, 11 and 7 predictions.
+#[test]
+fn documents_longer_than_the_context_are_cut_and_that_is_said() {
+    let mut lines = settings(2);
+    lines.tokenizer = gptlab_data::TokenizerKind::Lines;
+    let said = |documents: &str| {
+        let resolved = Resolved::fresh(&lines, &text(documents)).unwrap();
+        let notices: Vec<String> = resolved.notices.iter().map(Notice::to_string).collect();
+        notices.join("; ")
+    };
+    assert_eq!(
+        said("abcdefgh\nabc\nhgfedcbahg\nabcdef\n".repeat(3).as_str()),
+        "9 of 12 documents are longer than the context of 5 tokens: they are cut into 21 pieces, and all of \
+         them are trained or validated on"
+    );
+    assert_eq!(
+        said("a\nb\nc\nd\ne\nf\ng\nh\ni\nabcdef"),
+        "1 of 10 documents is longer than the context of 5 tokens: it is cut into 2 pieces, and all of them \
+         are trained or validated on"
+    );
+    assert_eq!(said(&"abcd\n".repeat(10)), "");
+}
+
 #[test]
 fn two_characters_are_enough() {
     let resolved = Resolved::fresh(&settings(2), &text("ab")).unwrap();

@@ -70,7 +70,12 @@ fn load(path: &Path, args: &TrainArgs) -> Outcome<Begun> {
             settings.tokenizer.name()
         )));
     }
-    let text = text::source(args.data.data.as_deref(), usual_text(kind))?;
+    let text = match &args.data.data {
+        Some(typed) => text::source(Some(typed), usual_text(kind))?,
+        None => text::by_fingerprint(header.data.fingerprint).ok_or_else(|| {
+            Stop::usage("--load needs --data: the checkpoint was not trained on a built-in text")
+        })?,
+    };
     let resolved = Resolved::load(&settings, &text, checkpoint)?;
     new_run(resolved, args)
 }
@@ -115,7 +120,8 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         })?;
     if !place.is_dir() {
         let folder = folder_of(place);
-        return from_checkpoint(checkpoint::open(place)?, folder.as_deref(), args);
+        let opened = checkpoint::open(place).map_err(|stop| whole_one(stop, folder.as_deref()));
+        return from_checkpoint(opened?, folder.as_deref(), args);
     }
     let Some(Newest {
         checkpoint,
@@ -131,6 +137,18 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         warnings: damaged.iter().map(warning).collect(),
         ..begun
     })
+}
+
+/// `stop` of a checkpoint that cannot be gone on from, with the newest of its run's that can.
+fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
+    let newest = folder.and_then(|folder| Newest::of(folder).ok()?);
+    match newest {
+        Some(Newest { checkpoint, .. }) => stop.hint(format!(
+            "the newest whole checkpoint of this run is {}",
+            checkpoint.path().display()
+        )),
+        None => stop,
+    }
 }
 
 /// The folder of the run that `checkpoint` is kept in.
@@ -251,11 +269,12 @@ fn text_of_run(
         return text::source(Some(typed), Builtin::Stories);
     }
     let origin = experiment.and_then(|e| serde_json::from_value(e.data.origin.clone()).ok());
+    let bytes = experiment.and_then(|e| e.data.bytes);
     match origin {
-        Some(Origin::File(path)) => Text::read(Path::new(&path))
+        Some(Origin::File(path)) => Text::read_recorded(Path::new(&path), bytes)
             .map_err(|e| Stop::from(e).hint("give the run's text with --data")),
         Some(Origin::Builtin(name)) => {
-            text::recorded(&name, fingerprint).ok_or_else(needs_its_text)
+            text::recorded(&name, fingerprint, bytes).ok_or_else(needs_its_text)
         }
         Some(Origin::Other(_)) | None => {
             text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
