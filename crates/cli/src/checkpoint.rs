@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gptlab_data::Tokenizer;
 use gptlab_model::{Graph, Model};
-use gptlab_train::{Checkpoint, Header, Stored};
+use gptlab_train::{Checkpoint, Header, NonFinite, Stored};
 
 use crate::exit::{Outcome, Stop};
 
@@ -19,19 +19,26 @@ pub(crate) struct Loaded {
 
 /// Reads the checkpoint at `path`.
 pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
+    load_with(path, NonFinite::Refused)
+}
+
+/// [`load`] for whoever may want numbers that are not finite.
+pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
     let checkpoint = open(path)?;
     Ok(Loaded {
         header: checkpoint.header().clone(),
         model: checkpoint.model().clone(),
         graph: checkpoint.graph().clone(),
         tokenizer: checkpoint.tokenizer().clone(),
-        weights: checkpoint.read(Stored::Weights)?,
+        weights: checkpoint.read_with(Stored::Weights, non_finite)?,
     })
 }
 
-/// Opens the checkpoint at `path`; its numbers are read when asked for.
+/// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when asked for.
 pub(crate) fn open(path: &Path) -> Outcome<Checkpoint> {
-    let checkpoint = Checkpoint::open(path).map_err(Stop::from);
+    let checkpoint = Checkpoint::open(path)
+        .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))
+        .map_err(Stop::from);
     checkpoint.map_err(|stop| {
         if path.exists() {
             stop

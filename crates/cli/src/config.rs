@@ -1,6 +1,10 @@
 //! `--config FILE`: a TOML file whose keys are the flags' names, read as words beneath the typed ones.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use toml::{Table, Value};
 
@@ -53,7 +57,7 @@ fn settings(table: &Table, sub: &str, program: &clap::Command) -> Result<Vec<OsS
     for (typed, value) in table {
         let key = typed.replace('_', "-");
         if mine.contains(&key) {
-            words.push(word(&key, value)?.into());
+            words.extend(word(&key, value, takes_path(program, sub, &key))?.map(OsString::from));
         } else if !all.contains(&key) {
             return Err(unknown(typed, &key, &all));
         }
@@ -80,12 +84,28 @@ fn unknown(typed: &str, key: &str, all: &[String]) -> Stop {
     }
 }
 
-fn word(key: &str, value: &Value) -> Result<String, Stop> {
+/// Whether a flag takes a path or nothing: `true` and `false` are no paths.
+fn takes_path(program: &clap::Command, sub: &str, key: &str) -> bool {
+    let flags = program
+        .find_subcommand(sub)
+        .into_iter()
+        .flat_map(clap::Command::get_arguments);
+    let mut flags = flags.filter(|arg| arg.get_long() == Some(key));
+    flags.any(|arg| {
+        arg.get_num_args().is_some_and(|n| n.min_values() == 0)
+            && arg.get_value_parser().type_id() == std::any::TypeId::of::<PathBuf>()
+    })
+}
+
+/// A setting as a word of the command line; `None` of a flag that is off.
+fn word(key: &str, value: &Value, path: bool) -> Result<Option<String>, Stop> {
     let text = match value {
+        Value::Boolean(false) if path || key == "json" => return Ok(None),
+        Value::Boolean(true) if path => return Ok(Some(format!("--{key}"))),
         Value::String(s) => s.clone(),
         Value::Integer(n) => n.to_string(),
         Value::Float(x) => x.to_string(),
-        Value::Boolean(true) if key == "json" => return Ok("--json".into()),
+        Value::Boolean(true) if key == "json" => return Ok(Some("--json".into())),
         Value::Boolean(on) => u8::from(*on).to_string(),
         Value::Array(_) | Value::Table(_) | Value::Datetime(_) => {
             return Err(Stop::usage(format_args!(
@@ -93,7 +113,7 @@ fn word(key: &str, value: &Value) -> Result<String, Stop> {
             )));
         }
     };
-    Ok(format!("--{key}={text}"))
+    Ok(Some(format!("--{key}={text}")))
 }
 
 /// Lets clap judge the values alone, so that what it says can name the file.

@@ -85,6 +85,16 @@ pub(crate) fn isa(args: &MachineArgs) -> Outcome<Isa> {
     })
 }
 
+/// The vector instructions to go on with: those typed, else those of the run so far where this processor has
+/// them, else the best there are.
+pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> Outcome<Isa> {
+    if args.isa.is_some() {
+        return isa(args);
+    }
+    let same = Isa::available().find(|isa| Some(isa.name()) == recorded);
+    Ok(same.unwrap_or_else(Isa::detect))
+}
+
 impl From<IsaArg> for Kind {
     fn from(typed: IsaArg) -> Self {
         match typed {

@@ -18,7 +18,7 @@ pub(crate) enum ExitCode {
     Usage,
     /// A text or checkpoint that is not what it has to be.
     Data,
-    /// Ctrl-C; what had been done by then is saved.
+    /// Ctrl-C, SIGTERM or SIGHUP; what had been done by then is saved.
     Interrupted,
 }
 
@@ -26,10 +26,10 @@ impl ExitCode {
     pub(crate) const HELP: &str = "\
 Exit codes:
     0  success
-    1  failure: a file that cannot be read or written, a full disk; of `diff`: a difference
+    1  failure: a file that cannot be read or written, a full disk, a model that diverged; of `diff`: a difference
     2  usage: flags or settings that make no sense
     3  data: a text or checkpoint that is not what it has to be
-  130  interrupted by Ctrl-C, after saving";
+  130  interrupted by Ctrl-C, SIGTERM or SIGHUP, after saving";
 
     pub(crate) fn number(self) -> u8 {
         match self {
@@ -102,10 +102,16 @@ impl From<FileError> for Stop {
 impl From<TextError> for Stop {
     fn from(error: TextError) -> Self {
         match error {
-            TextError::Missing(_) | TextError::Directory(_) | TextError::Unreadable(..) => {
-                Self::failure(error)
-            }
-            TextError::NotUtf8 { .. } | TextError::TooShort { .. } => Self::data(error),
+            TextError::StandardInput => Self::usage(error),
+            TextError::Missing(_)
+            | TextError::Directory(_)
+            | TextError::Special(_)
+            | TextError::Unreadable(..) => Self::failure(error),
+            TextError::Size { .. }
+            | TextError::NotUtf8 { .. }
+            | TextError::Foreign { .. }
+            | TextError::Nul { .. }
+            | TextError::TooShort { .. } => Self::data(error),
         }
     }
 }
@@ -126,7 +132,9 @@ impl From<TrainError> for Stop {
         match error {
             TrainError::File(e) => e.into(),
             TrainError::Corpus(e) => e.into(),
-            TrainError::Spec(_) | TrainError::Hyper(_) => Self::usage(error),
+            TrainError::Spec(_) | TrainError::Hyper(_) | TrainError::StepsMade { .. } => {
+                Self::usage(error)
+            }
             TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
             TrainError::Batch(_) | TrainError::Import(_) => Self::failure(error),
         }

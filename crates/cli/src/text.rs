@@ -27,9 +27,13 @@ pub(crate) fn builtin(typed: &str) -> Outcome<Option<Builtin>> {
     Builtin::parse(typed).map_err(Stop::usage)
 }
 
-/// The built-in text of this name, where its bytes have this fingerprint.
-pub(crate) fn recorded(name: &str, fingerprint: Fingerprint) -> Option<Text> {
+/// The built-in text of this name, where its bytes have this fingerprint. A recipe that cannot make so many `bytes`
+/// is not followed.
+pub(crate) fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>) -> Option<Text> {
     let builtin = Builtin::parse(name).ok().flatten()?;
+    if bytes.is_some_and(|bytes| !builtin.may_have(bytes)) {
+        return None;
+    }
     Some(Text::builtin(builtin)).filter(|text| text.fingerprint() == fingerprint)
 }
 
@@ -41,13 +45,49 @@ pub(crate) fn by_fingerprint(fingerprint: Fingerprint) -> Option<Text> {
         .find(|text| text.fingerprint() == fingerprint)
 }
 
-/// The text that a run's record tells of, where it is still to be had and still the same.
+/// The text that a run's record tells of, where it is still to be had, still the same, and not too large
+/// ([`left_out`]): for guides and pictures, which do without.
 pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
+    if size(data)? > MOST {
+        return None;
+    }
     let fingerprint: Fingerprint = data.fingerprint.parse().ok()?;
-    let text = match serde_json::from_value(data.origin.clone()).ok()? {
-        Origin::File(path) => Text::read(Path::new(&path)).ok()?,
-        Origin::Builtin(name) => recorded(&name, fingerprint)?,
+    let text = match origin(data)? {
+        Origin::File(path) => Text::read_recorded(Path::new(&path), data.bytes).ok()?,
+        Origin::Builtin(name) => recorded(&name, fingerprint, data.bytes)?,
         Origin::Other(_) => by_fingerprint(fingerprint)?,
     };
     Some(text).filter(|text| text.fingerprint() == fingerprint)
+}
+
+/// A sentence where [`of_record`] leaves a text out for its size.
+pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
+    (size(data)? > MOST).then(|| {
+        format!(
+            "{} is larger than {} MiB, and is not read for n-gram tables and pictures",
+            data.source,
+            MOST >> 20
+        )
+    })
+}
+
+/// In bytes: what is read or made for guides and pictures alone is no larger. A record may be somebody else's, and
+/// name a text that takes minutes.
+const MOST: u64 = 64 << 20;
+
+fn origin(data: &DataRecord) -> Option<Origin> {
+    serde_json::from_value(data.origin.clone()).ok()
+}
+
+/// The size of the text that `data` tells of, in bytes; `None` where it is not to be had. Nothing is read or made.
+fn size(data: &DataRecord) -> Option<u64> {
+    let found = match origin(data)? {
+        Origin::File(path) => Path::new(&path).metadata().ok()?.len(),
+        Origin::Builtin(name) => match Builtin::parse(&name).ok()?? {
+            Builtin::Diagnostic(_, recipe) => recipe.size as u64,
+            Builtin::Stories | Builtin::Names => 0,
+        },
+        Origin::Other(_) => 0,
+    };
+    Some(found.max(data.bytes.unwrap_or(0)))
 }

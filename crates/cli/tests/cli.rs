@@ -4,6 +4,8 @@
 mod ablate;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/doctor_run.rs"]
@@ -24,12 +26,23 @@ mod probe;
 mod readable;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/resume.rs"]
+mod resume;
 #[path = "cli/runs.rs"]
 mod runs;
 #[path = "cli/seed.rs"]
 mod seed;
+#[cfg(unix)]
+#[path = "cli/signals.rs"]
+mod signals;
 #[path = "cli/sweep.rs"]
 mod sweep;
+#[path = "cli/targets.rs"]
+mod targets;
+#[path = "cli/texts.rs"]
+mod texts;
+#[path = "cli/visible.rs"]
+mod visible;
 #[path = "cli/write.rs"]
 mod write;
 

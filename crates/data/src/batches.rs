@@ -17,15 +17,17 @@ pub struct Batches {
     block_size: usize,
     batch_size: usize,
     seed: u64,
+    /// The pieces of each split whose documents do not all fit the context, in the order of [`Part::ALL`].
+    pieces: [Option<Pieces>; 2],
     /// Made again when another epoch is asked for.
     order: Mutex<Order>,
 }
 
-/// The order of documents in the epoch that was asked for last.
+/// The order of pieces in the epoch that was asked for last.
 #[derive(Debug, Default)]
 struct Order {
     epoch: Option<u32>,
-    documents: Vec<u32>,
+    pieces: Vec<u32>,
 }
 
 impl Batches {
@@ -53,11 +55,13 @@ impl Batches {
                 tokens: train.tokens().len(),
             });
         }
+        let pieces = Part::ALL.map(|part| Pieces::of(corpus.part(part)?, block_size));
         Ok(Self {
             corpus,
             block_size,
             batch_size,
             seed,
+            pieces,
             order: Mutex::default(),
         })
     }
@@ -84,8 +88,9 @@ impl Batches {
     ///
     /// Of a text: windows of exactly `block_size` tokens at starts drawn uniformly, with replacement, as
     /// in the seed and nanoGPT. Of documents: number `step * batch_size + i` of an endless
-    /// sequence that holds every document once an epoch, shuffled anew for each, and of each the first
-    /// `block_size` predictions, as in microgpt.
+    /// sequence that holds every document once an epoch, shuffled anew for each, as in microgpt. Where some
+    /// documents have more than `block_size` predictions, every piece of a document takes the place
+    /// of a document: microgpt, which reads the first piece alone, differs there.
     ///
     /// # Errors
     /// When the batch is not one of this model's: its context is shorter or its vocabulary smaller.
@@ -104,11 +109,12 @@ impl Batches {
         step: u32,
     ) -> Result<Batch, BatchError> {
         let train = self.corpus.train();
-        match train.documents() {
-            None => self.pack(spent, model, train, self.drawn_windows(train, step)),
-            Some(count) => {
-                let drawn = (0..self.batch_size).map(|i| self.document_at(step, i, count));
-                self.pack(spent, model, train, drawn.map(|i| train.place(i)))
+        match self.bounds(Part::Train) {
+            None => pack(spent, model, train, self.drawn_windows(train, step)),
+            Some(bounds) => {
+                let count = bounds.len() - 1;
+                let drawn = (0..self.batch_size).map(|i| self.piece_at(step, i, count));
+                pack(spent, model, train, drawn.map(|i| between(bounds, i)))
             }
         }
     }
@@ -121,27 +127,46 @@ impl Batches {
             .map(|start| start..start + self.block_size + 1)
     }
 
-    /// Which of `count` documents sequence `i` of `step` is.
-    fn document_at(&self, step: u32, i: usize, count: usize) -> usize {
+    /// Which of `count` pieces sequence `i` of `step` is.
+    fn piece_at(&self, step: u32, i: usize, count: usize) -> usize {
         let number = u64::from(step) * self.batch_size as u64 + i as u64;
         let (epoch, place) = (number / count as u64, number % count as u64);
         let (epoch, mut order) = (epoch as u32, self.order());
         if order.epoch != Some(epoch) {
             order.epoch = Some(epoch);
             let stream = Stream::new(self.seed, "shuffle", epoch);
-            shuffle(&mut order.documents, count, stream);
+            shuffle(&mut order.pieces, count, stream);
         }
-        order.documents[place as usize] as usize
+        order.pieces[place as usize] as usize
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How the documents of `part` were cut to fit the context; `None` of a text that is not cut into documents, and
+    /// where the corpus has no such split.
+    pub fn cut(&self, part: Part) -> Option<Cut> {
+        let documents = self.corpus.part(part)?.documents()?;
+        let cut = |pieces: &Pieces| {
+            (
+                pieces.long,
+                pieces.bounds.len() - 1 - documents + pieces.long,
+            )
+        };
+        let (long, pieces) = self.pieces[part as usize].as_ref().map_or((0, 0), cut);
+        Some(Cut {
+            documents,
+            long,
+            pieces,
+        })
+    }
+
     /// A fixed covering of `part`, the same every time, so that losses at two steps compare: consecutive
-    /// windows that predict every token but the first once; or every document. Where that is more than
-    /// `max_tokens` predictions, evenly spaced windows that make up no more (but at least one), or evenly
-    /// spaced documents that make up about as many.
+    /// windows that predict every token but the first once; or every document, a long one in its pieces.
+    /// Where that is more than `max_tokens` predictions, evenly spaced windows that make up no more (but at
+    /// least one), or evenly spaced documents that make up about as many. Of long documents every
+    /// so many pieces give one, the same one each time.
     /// The last batch, and of a text the last window, may be shorter than the others: weigh a batch's
     /// mean loss by [`Batch::tokens`]. Empty where the corpus has no such split.
     pub fn covering(
@@ -152,11 +177,10 @@ impl Batches {
     ) -> impl Iterator<Item = Result<Batch, BatchError>> {
         let split = self.corpus.part(part).into_iter();
         split.flat_map(move |split| {
-            let (total, kept) = (self.units(split), self.units_within(split, max_tokens));
-            (0..kept).step_by(self.batch_size).map(move |first| {
-                let last = (first + self.batch_size).min(kept);
-                let places = (first..last).map(|k| self.unit(split, spaced(k, kept, total)));
-                self.pack(None, model, split, places)
+            let units = self.units(part, split, max_tokens);
+            (0..units.kept).step_by(self.batch_size).map(move |first| {
+                let last = (first + self.batch_size).min(units.kept);
+                pack(None, model, split, (first..last).map(|k| units.place(k)))
             })
         })
     }
@@ -170,54 +194,150 @@ impl Batches {
         self.covering(model, Part::Validation, max_tokens)
     }
 
-    /// How many windows or documents cover `split`.
-    fn units(&self, split: &Split) -> usize {
-        split
-            .documents()
-            .unwrap_or_else(|| split.predictions().div_ceil(self.block_size))
+    /// For each prediction of `part`, whether [`Batches::covering`] with the same `max_tokens` has it; the first
+    /// prediction is that of the second token. Empty where the corpus has no such split.
+    pub fn covered(&self, part: Part, max_tokens: usize) -> Vec<bool> {
+        let Some(split) = self.corpus.part(part) else {
+            return Vec::new();
+        };
+        let mut covered = vec![false; split.predictions()];
+        let units = self.units(part, split, max_tokens);
+        for place in (0..units.kept).map(|k| units.place(k)) {
+            let last = (place.end - 1).min(covered.len());
+            covered[place.start..last].fill(true);
+        }
+        covered
     }
 
-    /// How many of them make up `max_tokens` predictions: all, or at least 1.
-    fn units_within(&self, split: &Split, max_tokens: usize) -> usize {
-        let (total, all) = (self.units(split), split.predictions());
-        let most = match split.documents() {
+    /// Where the pieces of the documents of `part` begin, and at the end where the last one ends; `None` of a text
+    /// that is not cut into documents.
+    fn bounds(&self, part: Part) -> Option<&[usize]> {
+        match &self.pieces[part as usize] {
+            Some(pieces) => Some(&pieces.bounds),
+            None => self.corpus.part(part)?.starts(),
+        }
+    }
+
+    /// The windows or pieces that cover `split`, which is that of `part`, with about `max_tokens` predictions.
+    fn units(&self, part: Part, split: &Split, max_tokens: usize) -> Units<'_> {
+        let (bounds, all) = (self.bounds(part), split.predictions());
+        let total = match bounds {
+            Some(bounds) => bounds.len() - 1,
+            None => all.div_ceil(self.block_size),
+        };
+        let most = match bounds {
             _ if max_tokens >= all => total,
             None => max_tokens / self.block_size,
             Some(_) => (total as u128 * max_tokens as u128 / all as u128) as usize,
         };
-        most.clamp(1, total)
+        Units {
+            bounds,
+            drawn: self.pieces[part as usize].is_some(),
+            block_size: self.block_size,
+            total,
+            kept: most.clamp(1, total),
+        }
     }
+}
 
-    /// Where in `split` number `i` of them is.
-    fn unit(&self, split: &Split, i: usize) -> Range<usize> {
-        match split.documents() {
-            Some(_) => split.place(i),
-            None => window(i, self.block_size),
+/// Evenly spaced windows of a text, or pieces of documents.
+#[derive(Clone, Copy)]
+struct Units<'a> {
+    /// Of the pieces, where there are documents.
+    bounds: Option<&'a [usize]>,
+    /// Whether each is drawn from the ones nearest to its place. Where documents are cut, every second piece may be
+    /// a long one, and even steps would take only those.
+    drawn: bool,
+    block_size: usize,
+    /// How many there are in the split.
+    total: usize,
+    /// How many of them these are, at least 1.
+    kept: usize,
+}
+
+impl Units<'_> {
+    /// Where among the split's tokens number `k` of those that are kept is.
+    fn place(&self, k: usize) -> Range<usize> {
+        let mut i = self.spaced(k);
+        if self.drawn {
+            // The same for every seed, so that the losses of runs compare.
+            let stream = Stream::new(0, "covering", 0);
+            i += stream.below_at(k as u64, self.spaced(k + 1) - i);
+        }
+        match self.bounds {
+            Some(bounds) => between(bounds, i),
+            None => i * self.block_size..(i + 1) * self.block_size + 1,
         }
     }
 
-    /// The sequences of `split` at `places`, the first `block_size` predictions of each.
-    fn pack(
-        &self,
-        spent: Option<Batch>,
-        model: &Model,
-        split: &Split,
-        places: impl Iterator<Item = Range<usize>>,
-    ) -> Result<Batch, BatchError> {
-        let most = self.block_size + 1;
-        let cropped = places.map(|at| at.start..at.end.min(at.start + most));
-        Batch::of_windows(spent, model, cropped.map(|at| split.tokens().iter(at)))
+    /// Number `k` of `kept` evenly spaced among `total`.
+    fn spaced(&self, k: usize) -> usize {
+        (k as u128 * self.total as u128 / self.kept as u128) as usize
     }
 }
 
-/// Window `i` of a covering and the token after it.
-fn window(i: usize, block_size: usize) -> Range<usize> {
-    i * block_size..(i + 1) * block_size + 1
+/// How documents were cut to fit a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// All of them.
+    pub documents: usize,
+    /// Those of them that are longer than the context.
+    pub long: usize,
+    /// What the long ones became.
+    pub pieces: usize,
 }
 
-/// Number `k` of `kept` evenly spaced among `total`.
-fn spaced(k: usize, kept: usize, total: usize) -> usize {
-    (k as u128 * total as u128 / kept as u128) as usize
+impl Cut {
+    /// The documents of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            documents: self.documents + other.documents,
+            long: self.long + other.long,
+            pieces: self.pieces + other.pieces,
+        }
+    }
+}
+
+/// The documents of a split, those that are longer than the context in pieces.
+#[derive(Debug)]
+struct Pieces {
+    /// Where each piece begins, and at the end where the last one ends. A piece's last token is the next one's
+    /// first, so that every token but the first of all is predicted once.
+    bounds: Vec<usize>,
+    /// How many documents were cut.
+    long: usize,
+}
+
+impl Pieces {
+    /// Pieces of at most `block_size` predictions; `None` where every document is one already.
+    fn of(split: &Split, block_size: usize) -> Option<Self> {
+        let starts = split.starts()?;
+        let is_long = |document: &&[usize]| document[1] - document[0] > block_size;
+        let long = starts.windows(2).filter(is_long).count();
+        if long == 0 {
+            return None;
+        }
+        let documents = starts.windows(2);
+        let begins = documents.flat_map(|d| (d[0]..d[1]).step_by(block_size));
+        let bounds = begins.chain(starts.last().copied()).collect();
+        Some(Self { bounds, long })
+    }
+}
+
+/// The sequences of `split` at `places`.
+fn pack(
+    spent: Option<Batch>,
+    model: &Model,
+    split: &Split,
+    places: impl Iterator<Item = Range<usize>>,
+) -> Result<Batch, BatchError> {
+    Batch::of_windows(spent, model, places.map(|at| split.tokens().iter(at)))
+}
+
+/// Piece `i` of `bounds` and the token after it.
+fn between(bounds: &[usize], i: usize) -> Range<usize> {
+    bounds[i]..bounds[i + 1] + 1
 }
 
 /// Makes `order` 0..n, in an order drawn from `stream`: Fisher and Yates's shuffle, from the end, as Durstenfeld gives

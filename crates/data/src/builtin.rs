@@ -81,6 +81,18 @@ impl Builtin {
         }
     }
 
+    /// Whether the text may be so many bytes long. Nothing is made to find out: of a recipe it is known up to the
+    /// last document's length.
+    pub fn may_have(self, bytes: u64) -> bool {
+        match self {
+            Self::Stories | Self::Names => true,
+            // Every character of these texts is one byte, and a document is shorter than the least text.
+            Self::Diagnostic(_, Recipe { size, .. }) => {
+                (size..size + Recipe::LEAST_SIZE).contains(&(bytes as usize))
+            }
+        }
+    }
+
     /// How the text is to be cut where nobody says it; `None` where the model decides.
     pub fn usual_tokenizer(self) -> Option<TokenizerKind> {
         match self {

@@ -1,6 +1,6 @@
 //! A text's tokens, in a training and a validation split.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
 use crate::{
     Origin, Text, Tokenizer, TokenizerKind, UnknownCharacters, tokenizer::documents, tokens::Tokens,
@@ -14,6 +14,8 @@ pub enum Part {
 }
 
 impl Part {
+    pub const ALL: [Self; 2] = [Self::Train, Self::Validation];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
@@ -49,12 +51,12 @@ impl Split {
 
     /// The tokens of document `i` with a BOS at both ends, where the text is cut into documents.
     pub fn document(&self, i: usize) -> Vec<u32> {
-        self.tokens.slice(self.place(i))
+        self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 
-    /// Where among the tokens those of document `i` are.
-    pub(crate) fn place(&self, i: usize) -> Range<usize> {
-        self.starts[i]..self.starts[i + 1] + 1
+    /// Where each document begins, and at the end where the last one ends, where the text is cut into documents.
+    pub(crate) fn starts(&self) -> Option<&[usize]> {
+        (!self.starts.is_empty()).then_some(&self.starts)
     }
 
     /// Characters of text that the split stands for; a BOS counts as the line break in its place.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use gptlab_data::{
-    Batches, Corpus, CorpusError, Fit, Origin, Part, Text, Tokenizer, TokenizerKind,
+    Batches, Corpus, CorpusError, Cut, Fit, Origin, Part, Text, Tokenizer, TokenizerKind,
 };
 use gptlab_model::{Batch, Model, Preset};
 use proptest::prelude::*;
@@ -250,15 +250,66 @@ fn every_document_comes_once_an_epoch_in_another_order() {
     assert_ne!(first, (0..10).collect::<Vec<u32>>());
 }
 
-/// microgpt: `n = min(block_size, len(tokens) - 1)`.
+/// Each piece begins with the last target of the one before; a document that fits is one sequence, as in microgpt.
 #[test]
-fn a_long_document_is_cropped_and_a_short_one_is_not() {
-    let (made, model) = batches(lines("abcdef", 0.0), 4, 1, 0);
-    let batch = made.train(&model, 9).unwrap();
-    assert_eq!(sequences(&batch), [(vec![6, 0, 1, 2], vec![0, 1, 2, 3])]);
+fn a_long_document_is_cut_into_pieces_and_a_short_one_is_not() {
+    let (made, model) = batches(lines("abcdef", 0.0), 4, 2, 0);
+    let mut pieces = sequences(&made.train(&model, 9).unwrap());
+    pieces.sort();
+    let rest = (vec![3, 4, 5], vec![4, 5, 6]);
+    assert_eq!(pieces, [rest, (vec![6, 0, 1, 2], vec![0, 1, 2, 3])]);
+    let cut = |documents, long, pieces| Cut {
+        documents,
+        long,
+        pieces,
+    };
+    assert_eq!(made.cut(Part::Train), Some(cut(1, 1, 2)));
     let (made, model) = batches(lines("ab", 0.0), 4, 1, 0);
     let batch = made.train(&model, 9).unwrap();
     assert_eq!(sequences(&batch), [(vec![2, 0, 1], vec![0, 1, 2])]);
+    assert_eq!(made.cut(Part::Train), Some(cut(1, 0, 0)));
+    assert_eq!(made.cut(Part::Validation), None);
+    // 4 predictions fit exactly, 5 do not.
+    let (made, _) = batches(lines("abc\nabcd\na", 0.0), 4, 1, 0);
+    assert_eq!(made.cut(Part::Train), Some(cut(3, 1, 2)));
+    let (made, _) = batches(chars("abcdef", 0.0), 4, 1, 0);
+    assert_eq!(made.cut(Part::Train), None);
+}
+
+/// Counted off the text: every prediction of every document is trained on once an epoch.
+#[test]
+fn an_epoch_has_every_prediction_of_long_documents_once() {
+    let text = "abcdefghij\nkl\nmnopqrstu\nvwxyz";
+    let (made, model) = batches(lines(text, 0.0), 3, 1, 7);
+    // ceil of 11, 3, 10 and 6 predictions by 3.
+    let pieces = 4 + 1 + 4 + 2;
+    let epoch = |first: u32| -> Vec<u32> {
+        (first..first + pieces)
+            .flat_map(|step| made.train(&model, step).unwrap().targets().to_vec())
+            .collect()
+    };
+    let (first, second) = (epoch(0), epoch(pieces));
+    let sorted = |mut targets: Vec<u32>| {
+        targets.sort_unstable();
+        targets
+    };
+    // Every letter once, and the BOS after each document.
+    let all: Vec<u32> = (0..26).chain([26; 4]).collect();
+    assert_eq!(sorted(first.clone()), all);
+    assert_eq!(sorted(second.clone()), all);
+    assert_ne!(first, second, "shuffled anew");
+}
+
+/// Where every second piece is a short one, even steps would take the long ones alone.
+#[test]
+fn a_capped_covering_of_pieces_is_about_as_large_as_asked() {
+    let text = "abcdefgh\n".repeat(1000);
+    let (made, model) = batches(lines(&text, 0.0), 8, 16, 0);
+    assert_eq!(made.cut(Part::Train).unwrap().pieces, 2000);
+    let some = covering(&made, &model, Part::Train, 4500);
+    let tokens: usize = some.iter().map(Batch::tokens).sum();
+    assert!((4000..5000).contains(&tokens), "{tokens}");
+    assert_eq!(covering(&made, &model, Part::Train, 4500), some);
 }
 
 #[test]
@@ -332,6 +383,30 @@ proptest! {
             prop_assert!(tokens <= most.max(block));
             prop_assert!(tokens > 0);
             prop_assert!(most < split.predictions() || tokens == split.predictions());
+        }
+    }
+    /// Against the text itself: whatever the documents' lengths, a whole covering predicts every token but the first
+    /// once and in order, each piece from at most `block` tokens before, and what is said to be covered is.
+    #[test]
+    fn a_covering_of_documents_has_every_prediction_once(
+        lengths in prop::collection::vec(1usize..40, 2..30), block in 1usize..20, batch in 1usize..9,
+        most in 0usize..900,
+    ) {
+        let line = |(i, n): (usize, &usize)| (0..*n).map(|k| char::from(b'a' + ((i * 7 + k) % 26) as u8)).collect();
+        let documents: Vec<String> = lengths.iter().enumerate().map(line).collect();
+        let Ok(c) = corpus(TokenizerKind::Lines, &documents.join("\n"), 0.3) else { return Ok(()) };
+        let (made, model) = batches(c, block, batch, 1);
+        for part in [Part::Train, Part::Validation] {
+            let Some(split) = made.corpus().part(part) else { continue };
+            let all = split.tokens().to_vec();
+            let targets = |most| -> Vec<u32> {
+                covering(&made, &model, part, most).iter().flat_map(|b| b.targets().to_vec()).collect()
+            };
+            prop_assert_eq!(targets(usize::MAX), &all[1..]);
+            let covered = made.covered(part, most);
+            prop_assert_eq!(covered.len(), split.predictions());
+            let some: Vec<u32> = covered.iter().zip(&all[1..]).filter(|(c, _)| **c).map(|(_, t)| *t).collect();
+            prop_assert_eq!(targets(most), some);
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Text sources: what is read, what is refused, and in which words.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use gptlab_data::{Builtin, Fingerprint, Origin, Text};
+use gptlab_data::{Builtin, Fingerprint, Origin, Recipe, Text};
 
 /// A folder of this test's own, removed with it.
 struct Folder(PathBuf);
@@ -66,7 +69,116 @@ fn a_missing_file_and_a_directory_are_sentences() {
         )
     );
     let error = Text::read(&folder.0).unwrap_err().to_string();
-    assert!(error.ends_with("is a directory; give the path of one text file in it"));
+    let folder = folder.0.display();
+    assert_eq!(
+        error,
+        format!(
+            "{folder} is a directory; give the path of one text file in it, or make one of several, for \
+             example with `cat {folder}/*.txt > all.txt`"
+        )
+    );
+    let error = Text::read(Path::new("-")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("a text is read from a file, and not from standard input (`-`); write"),
+        "{error}"
+    );
+}
+
+/// Opening a FIFO waits for a writer, and reading a device may never end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_unopened() {
+    let folder = Folder::new("special");
+    let fifo = folder.0.join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let link = folder.0.join("link");
+    std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+    for path in [&fifo, &link, Path::new("/dev/zero")] {
+        let error = Text::read(path).unwrap_err().to_string();
+        assert!(
+            error.contains(" is not a regular file but a pipe, a device or a socket; write"),
+            "{error}"
+        );
+        assert!(Text::read_recorded(path, Some(0)).is_err());
+    }
+}
+
+#[test]
+fn a_recorded_text_has_its_size() {
+    let folder = Folder::new("recorded");
+    let path = folder.file(b"\xEF\xBB\xBFfour");
+    let text = Text::read_recorded(&path, Some(7)).unwrap();
+    assert_eq!((text.bytes(), text.as_str()), (7, "four"));
+    assert_eq!(Text::read_recorded(&path, None).unwrap(), text);
+    let error = Text::read_recorded(&path, Some(6)).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{} holds 7 bytes, and the text of the record 6; give the text that it was, unchanged",
+            path.display()
+        )
+    );
+}
+
+/// Made by `printf` and by the programs of the formats' names.
+#[test]
+fn files_of_other_kinds_have_sentences_of_their_own() {
+    let utf16 = "begins as UTF-16 does; text must be UTF-8: save it again in that encoding";
+    let cases: [(&[u8], &str); 13] = [
+        (b"a\0b\0\n\0", utf16),
+        (b"\0a\0b\0\n", utf16),
+        // Cyrillic, little-endian: the spaces alone have NULs.
+        (b"\x3e\x04\x3d\x04\x20\0\x38\x04\x20\0\x4f\x04", utf16),
+        // French: the NULs come before a byte that is not UTF-8.
+        (b"\xe9\0t\0\xe9\0", utf16),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "is a Git LFS pointer and not the text that it stands for; fetch that with `git lfs pull`",
+        ),
+        (
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
+            "is packed by gzip and not text; unpack it with `gunzip`, and give the text inside",
+        ),
+        (
+            b"PK\x03\x04\x14\0",
+            "is packed by zip and not text; unpack it with `unzip`",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd\x04\x58",
+            "is packed by zstd and not text; unpack it with `zstd -d`",
+        ),
+        (
+            b"\xfd7zXZ\0\0\x04",
+            "is packed by xz and not text; unpack it with `xz -d`",
+        ),
+        (
+            b"BZh91AY&SY\x12",
+            "is packed by bzip2 and not text; unpack it with `bunzip2`",
+        ),
+        (
+            b"%PDF-1.7\n%\xe2\xe3",
+            "is a PDF and not text; take the text out of it",
+        ),
+        (
+            b"some words, and \0 more of them; one\0",
+            "holds a NUL (byte 16, counted from 0), and no text does; give a text file in UTF-8",
+        ),
+        (
+            b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0",
+            "holds a NUL (byte 7,",
+        ),
+    ];
+    for (bytes, sentence) in cases {
+        let error = given(bytes).unwrap_err();
+        assert!(
+            error.starts_with(&format!("the text {sentence}")),
+            "{error}"
+        );
+    }
+    for text in ["BZh9 is a name", "PK", "version https://git", "version 1"] {
+        assert!(given(text.as_bytes()).is_ok(), "{text}");
+    }
 }
 
 #[test]
@@ -114,6 +226,24 @@ fn built_in_texts_go_by_name_and_never_change() {
         assert_eq!(text.origin(), &Origin::Builtin(builtin.name().into()));
     }
     assert_eq!(Builtin::from_name("Stories"), None);
+}
+
+/// Against the texts themselves.
+#[test]
+fn what_a_recipe_may_have_is_known_without_making_it() {
+    for builtin in Builtin::ALL {
+        for size in [1_000, 1_001, 5_000] {
+            let recipe = Recipe { seed: 9, size };
+            let sized = match builtin {
+                Builtin::Stories | Builtin::Names => builtin,
+                Builtin::Diagnostic(kind, _) => Builtin::Diagnostic(kind, recipe),
+            };
+            assert!(sized.may_have(Text::builtin(sized).bytes()), "{sized}");
+        }
+    }
+    let large = Builtin::parse("copy:size=1000000000").unwrap().unwrap();
+    assert!(!large.may_have(999_999_999) && !large.may_have(1_000_001_000));
+    assert!(large.may_have(1_000_000_000));
 }
 
 #[test]

@@ -11,7 +11,6 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use cell::FINISHED_TEXT;
 pub use plan::{Planned, Point, Skipped, ablation, sweep};
 pub use queue::{Ending, Machine, Watcher, run};
 pub use results::results;

@@ -8,5 +8,6 @@ pub mod ngram;
 pub mod observe;
 pub mod power_law;
 pub mod probe;
+pub mod skill;
 pub mod statistics;
 pub mod switches;

@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use gptlab_data::{Builtin, Corpus, Text};
+use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
 use gptlab_record::Floors;
 use rustc_hash::FxHashMap;
 
@@ -224,24 +224,33 @@ pub fn uniform(vocab_size: usize) -> f64 {
 }
 
 /// What n-gram tables of the training split lose on the validation split, for n from 1 to `up_to`; in nats a
-/// token.
+/// token, over the predictions that a model is evaluated on: those of [`Batches::covering`] with `max_tokens`.
 ///
 /// # Errors
 /// As [`Ngrams::fit`], and where nothing was kept for validation.
-pub fn ladder(corpus: &Corpus, up_to: usize) -> Result<Vec<f64>, NgramError> {
+pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f64>, NgramError> {
+    let corpus = batches.corpus();
     let validation = corpus.validation().ok_or(NgramError::NoValidation)?;
-    Ok(Ngrams::of(corpus, up_to)?.means(&validation.tokens().to_vec()))
+    let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
+    let covered = batches.covered(Part::Validation, most);
+    let tokens = validation.tokens().to_vec();
+    Ok(Ngrams::of(corpus, up_to)?.means_where(&tokens, |i| covered[i]))
 }
 
-/// What gives a loss on `text` its meaning: blind guessing, the [`ladder`] of `corpus`, and the entropy where
+/// What gives a loss on `text` its meaning: blind guessing, the [`ladder`] of `batches`, and the entropy where
 /// it is known.
 ///
 /// # Errors
 /// As [`ladder`].
-pub fn floors(text: &Text, corpus: &Corpus, up_to: usize) -> Result<Floors, NgramError> {
+pub fn floors(
+    text: &Text,
+    batches: &Batches,
+    max_tokens: u64,
+    up_to: usize,
+) -> Result<Floors, NgramError> {
     Ok(Floors {
-        uniform: uniform(corpus.tokenizer().vocab_size()),
-        ngrams: ladder(corpus, up_to)?,
+        uniform: uniform(batches.corpus().tokenizer().vocab_size()),
+        ngrams: ladder(batches, max_tokens, up_to)?,
         entropy: text.recipe().and_then(Builtin::entropy),
     })
 }

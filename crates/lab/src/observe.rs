@@ -10,24 +10,16 @@ mod tests;
 
 use gptlab_engine::{Engine, Slot};
 use gptlab_model::{Batch, Graph, Group, Model};
+use gptlab_record::ObserveLevel;
 use gptlab_train::{Resolved, Series, Update};
 
 use self::activity::{Activity, Rarity};
 use crate::probe::{Anatomy, Measure};
 
-/// How far to look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    #[default]
-    Off,
-    Basic,
-    Full,
-}
-
 /// Looks into one run.
 #[derive(Debug)]
 pub struct Observatory {
-    level: Level,
+    level: ObserveLevel,
     model: Model,
     graph: Graph,
     anatomy: Anatomy,
@@ -42,15 +34,15 @@ pub struct Observatory {
 const SEQUENCES: usize = 2;
 
 impl Observatory {
-    pub fn new(level: Level, resolved: &Resolved) -> Self {
+    pub fn new(level: ObserveLevel, resolved: &Resolved) -> Self {
         let (model, graph) = (resolved.model.clone(), resolved.graph.clone());
         let blocks = model.spec().layers.len();
         Self {
             level,
             anatomy: Anatomy::of(&graph, blocks),
             rarity: match level {
-                Level::Off | Level::Basic => Rarity::default(),
-                Level::Full => Rarity::of(resolved.batches.corpus()),
+                ObserveLevel::Off | ObserveLevel::Basic => Rarity::default(),
+                ObserveLevel::Full => Rarity::of(resolved.batches.corpus()),
             },
             model,
             graph,
@@ -63,9 +55,9 @@ impl Observatory {
     /// Looks at a step that has its gradients.
     pub fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
         match self.level {
-            Level::Off => return,
-            Level::Basic => {}
-            Level::Full => self.activity = self.look(engine, batch),
+            ObserveLevel::Off => return,
+            ObserveLevel::Basic => {}
+            ObserveLevel::Full => self.activity = self.look(engine, batch),
         }
         self.weights = engine.export(Slot::Weights);
         self.gradients = self.norms(&engine.export(Slot::Gradients));
@@ -73,7 +65,7 @@ impl Observatory {
 
     /// Looks at what the update did, and tells all there is to tell of the step.
     pub fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
-        if self.level == Level::Off {
+        if self.level == ObserveLevel::Off {
             return Vec::new();
         }
         let before = self.norms(&self.weights);

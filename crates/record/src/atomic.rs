@@ -3,10 +3,17 @@
 //! A file is written under a temporary name in the same folder, synced, and renamed over the old
 //! one; then the folder is synced, because the rename lives there. A kill, a full disk or a power
 //! cut leaves the old file as it was.
+//!
+//! A name that is a link is followed, so that the link stays and its target is replaced. Only a
+//! regular file is replaced, never one that is read-only, and its mode stays. A name that a person
+//! chose is written by a [`Named`], which replaces nothing but what the caller knows for its own.
+
+mod litter;
+mod place;
 
 use std::{
     fs,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -14,18 +21,26 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::FileError;
 
-/// What temporary names end in, so that leftovers of a kill can be told.
-const SUFFIX: &str = ".tmp";
+pub(crate) use litter::sweep;
+pub use litter::sweep_of;
+use place::{Place, folder_of};
+
+/// What a file's contents are written to: at any place of it, so that a header may come last.
+pub trait Output: Write + Seek {}
+
+impl<T: Write + Seek> Output for T {}
 
 /// Writes a file by handing `fill` a buffered writer; `path` is replaced only when all went well.
 ///
 /// # Errors
-/// When the folder is not there, or anything cannot be written, synced or renamed.
+/// When the folder is not there, something that is no regular file or is read-only has the name,
+/// or anything cannot be written, synced or renamed.
 pub fn write(
     path: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    fill: impl FnOnce(&mut dyn Output) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    replace(path, fill).map_err(FileError::io("write", path))
+    let place = Place::of(path)?;
+    replace(&place, fill).map_err(FileError::io("write", path))
 }
 
 /// [`write()`] with the bytes at hand.
@@ -39,56 +54,78 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Finds out before hours of work whether [`write()`] can create a file at `path`. Leaves nothing.
 ///
 /// # Errors
-/// When `path` is a folder, or its folder is not there or takes no files.
+/// As [`write()`].
 pub fn probe(path: &Path) -> Result<(), FileError> {
-    let probed = if path.is_dir() {
-        Err(io::ErrorKind::IsADirectory.into())
-    } else {
-        temporary(path).map(drop)
-    };
-    probed.map_err(FileError::io("write", path))
+    let place = Place::of(path)?;
+    temporary(&place)
+        .map(drop)
+        .map_err(FileError::io("write", path))
 }
 
-/// Removes the temporary files that a kill left in `folder`. Only for a folder nobody writes to.
-pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(SUFFIX) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
+/// A file by a name that a person chose, and what may be lost when it is written.
+#[derive(Clone, Debug)]
+pub struct Named {
+    path: PathBuf,
+    owned: fn(&Path) -> Result<(), FileError>,
+}
+
+impl Named {
+    /// The file `path`, which may be new, empty, or a file that `owned` says yes to: it is asked now
+    /// and again before every write. Removes what killed writers of this file left beside it.
+    ///
+    /// # Errors
+    /// As [`write()`], and when there is a file already for which `owned` has an error.
+    pub fn new(path: &Path, owned: fn(&Path) -> Result<(), FileError>) -> Result<Self, FileError> {
+        let named = Self {
+            path: path.to_owned(),
+            owned,
+        };
+        named.check()?;
+        probe(path)?;
+        sweep_of(path)?;
+        Ok(named)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Refuses what must not be replaced.
+    ///
+    /// # Errors
+    /// As [`Named::new`].
+    pub fn check(&self) -> Result<(), FileError> {
+        match Place::of(&self.path)?.old {
+            Some(old) if old.len() > 0 => (self.owned)(&self.path),
+            Some(_) | None => Ok(()),
         }
     }
-    Ok(())
 }
 
-fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut file = temporary(path)?;
+fn replace(place: &Place, fill: impl FnOnce(&mut dyn Output) -> io::Result<()>) -> io::Result<()> {
+    let mut file = temporary(place)?;
     let mut out = BufWriter::with_capacity(1 << 20, file.as_file_mut());
     fill(&mut out)?;
     out.flush()?;
     drop(out);
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    sync_folder(&folder_of(path))
-}
-
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    let prefix = format!(".{}.", name.to_string_lossy());
-    let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(SUFFIX);
-    as_others_may_read(&mut builder);
-    builder.tempfile_in(folder_of(path))
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        Some(_) | None => PathBuf::from("."),
+    if let Some(old) = &place.old {
+        place::keep_mode(file.as_file(), old)?;
     }
+    file.as_file().sync_all()?;
+    file.persist(&place.path).map_err(|e| e.error)?;
+    sync_folder(&folder_of(&place.path))
+}
+
+/// A file beside `place` that is locked while it is written, so that nobody takes it for litter.
+fn temporary(place: &Place) -> io::Result<NamedTempFile> {
+    let prefix = litter::prefix(&place.path)?;
+    let mut builder = Builder::new();
+    builder.prefix(&prefix).suffix(litter::SUFFIX);
+    as_others_may_read(&mut builder);
+    let file = builder.tempfile_in(folder_of(&place.path))?;
+    // Where files cannot be locked, litter cannot be told from a file in use and is left alone.
+    let _ = file.as_file().try_lock();
+    Ok(file)
 }
 
 /// Temporary files are private by default; what is renamed into place should be as any other file.
@@ -102,94 +139,18 @@ fn as_others_may_read(builder: &mut Builder<'_, '_>) {
 #[cfg(not(unix))]
 fn as_others_may_read(_: &mut Builder<'_, '_>) {}
 
+/// Makes the names in `folder` survive a power cut.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
 /// Elsewhere a folder cannot be opened to be synced; the file system's journal orders the rename.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the signature of its Unix twin")]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_litter() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.txt");
-        write_bytes(&path, b"old").unwrap();
-        let error = write(&path, |out| {
-            out.write_all(&[7; 4096])?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        let said = error.unwrap_err().to_string();
-        assert!(said.contains("a.txt: the disk is full"), "{said}");
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["a.txt"]);
-    }
-
-    #[test]
-    fn a_write_replaces_the_whole_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.txt");
-        write_bytes(&path, b"a longer old text").unwrap();
-        write_bytes(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_a_sentence_before_and_at_the_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("none").join("a.txt");
-        for error in [
-            probe(&path).unwrap_err(),
-            write_bytes(&path, b"").unwrap_err(),
-        ] {
-            let said = error.to_string();
-            assert!(said.starts_with("cannot write "), "{said}");
-            assert!(said.ends_with("there is no such file or folder"), "{said}");
-        }
-        let said = probe(folder.path()).unwrap_err().to_string();
-        assert!(said.ends_with("it is a folder, not a file"), "{said}");
-        assert!(probe(Path::new("")).is_err());
-        probe(&folder.path().join("fine")).unwrap();
-        assert!(names(folder.path()).is_empty());
-    }
-
-    /// `/dev/full` refuses every byte as a full disk does; a real one is reached through a file.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_kernel_s_full_disk_is_the_sentence() {
-        let mut full = fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
-        let error = full.write_all(b"x").unwrap_err();
-        let said = FileError::io("write", Path::new("m.safetensors"))(error).to_string();
-        assert!(said.contains("the disk is full"), "{said}");
-    }
-
-    #[test]
-    fn sweeping_takes_leftovers_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [".a.safetensors.x1.tmp", "b.tmp", ".hidden", "c.safetensors"] {
-            fs::write(folder.path().join(name), b"").unwrap();
-        }
-        sweep(folder.path()).unwrap();
-        let mut left = names(folder.path());
-        left.sort();
-        assert_eq!(left, [".hidden", "b.tmp", "c.safetensors"]);
-    }
-}
+mod tests;

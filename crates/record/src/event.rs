@@ -24,8 +24,15 @@ pub enum Event {
     Resume { step: u64 },
     /// The run was asked to stop, and did after `step` updates.
     Stop { step: u64, seconds: f64 },
-    /// The loss of step `step` was no finite number, and the run ended there.
-    Diverged { step: u64, seconds: f64 },
+    /// A number of step `step` was not finite, and the run ended there: its loss or gradient, or the
+    /// validation loss or weights before it.
+    Diverged {
+        step: u64,
+        seconds: f64,
+        /// Which number; absent in records of format 1.
+        #[serde(default)]
+        what: Option<NotFinite>,
+    },
     /// All `step` updates are made; the losses are of the finished model.
     Done {
         step: u64,
@@ -35,6 +42,32 @@ pub enum Event {
         #[serde(with = "maybe_number", default)]
         val_bits_per_char: Option<f64>,
     },
+}
+
+/// Which number of a run that diverged was the first that was not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotFinite {
+    /// The loss of the step's batch.
+    Loss,
+    /// The global norm of the step's gradients.
+    GradNorm,
+    /// The loss on the validation split.
+    ValLoss,
+    /// A weight, or a number that the optimiser keeps.
+    State,
+}
+
+impl NotFinite {
+    /// It in words, as the subject of a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "the loss",
+            Self::GradNorm => "the gradient norm",
+            Self::ValLoss => "the validation loss",
+            Self::State => "a weight",
+        }
+    }
 }
 
 /// What is known of step `step`, counted from 0: every number but the time is of the weights before
@@ -91,7 +124,9 @@ impl Event {
             | Self::Checkpoint { step: at, .. }
             | Self::Resume { step: at }
             | Self::Stop { step: at, .. } => *at > step,
-            Self::Diverged { step: at, .. } | Self::Done { step: at, .. } => *at >= step,
+            // Whoever goes on after the end has come to it.
+            Self::Done { step: at, .. } => *at > step,
+            Self::Diverged { step: at, .. } => *at >= step,
         }
     }
 
@@ -105,7 +140,11 @@ impl Event {
                 ..record
             }),
             Self::Stop { step, .. } => Self::Stop { step, seconds: 0.0 },
-            Self::Diverged { step, .. } => Self::Diverged { step, seconds: 0.0 },
+            Self::Diverged { step, what, .. } => Self::Diverged {
+                step,
+                what,
+                seconds: 0.0,
+            },
             Self::Done {
                 step,
                 val_loss,

@@ -10,7 +10,7 @@ use std::{io, path::Path};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataRecord, FileError, atomic,
+    DataRecord, Experiment, FileError, Store, atomic,
     json::{self, maybe_number},
 };
 
@@ -20,12 +20,21 @@ const OUTCOME: &str = "outcome.json";
 /// No grid is larger; listings are most of it.
 const MOST_GRID: u64 = 1 << 28;
 
+/// Whether `folder` holds a grid.
+pub(crate) fn exists(folder: &Path) -> bool {
+    folder.join(GRID).exists()
+}
+
 /// The grid in `folder`; `None` where it holds none.
 ///
 /// # Errors
 /// When there is one that cannot be read.
 pub fn read_grid(folder: &Path) -> Result<Option<Grid>, FileError> {
-    read(&folder.join(GRID), "a grid of gptlab")
+    let path = folder.join(GRID);
+    let grid: Option<Grid> = read(&path, "a grid of gptlab")?;
+    let format = grid.as_ref().map_or(Grid::FORMAT, |grid| grid.format);
+    check_format(&path, "a grid", Grid::FORMAT, format)?;
+    Ok(grid)
 }
 
 /// The results in `folder`; `None` where nothing has come out yet.
@@ -33,14 +42,36 @@ pub fn read_grid(folder: &Path) -> Result<Option<Grid>, FileError> {
 /// # Errors
 /// When there are some that cannot be read.
 pub fn read_results(folder: &Path) -> Result<Option<Results>, FileError> {
-    read(&folder.join(RESULTS), "results of a grid of gptlab")
+    let path = folder.join(RESULTS);
+    let results: Option<Results> = read(&path, "results of a grid of gptlab")?;
+    let format = results
+        .as_ref()
+        .map_or(Results::FORMAT, |found| found.format);
+    check_format(&path, "results", Results::FORMAT, format)?;
+    Ok(results)
+}
+
+/// Refuses a format that this version does not know, however well it reads.
+fn check_format(path: &Path, what: &str, newest: u32, found: u32) -> Result<(), FileError> {
+    if (1..=newest).contains(&found) {
+        return Ok(());
+    }
+    Err(FileError::wrong(
+        path,
+        format!("{what} in format 1 to {newest}"),
+        format!("format {found}; a newer gptlab wrote it"),
+    ))
 }
 
 /// Writes the plan down. The folder has to be there.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the folder holds a run, or the plan cannot be written.
 pub fn write_grid(folder: &Path, grid: &Grid) -> Result<(), FileError> {
+    if Store::exists(folder) {
+        let found = "the folder of a run; choose another folder";
+        return Err(FileError::wrong(folder, "a folder for a grid", found));
+    }
     write(&folder.join(GRID), grid)
 }
 
@@ -77,6 +108,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> Result<Optio
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
+    atomic::sweep_of(path)?;
     let text =
         json::pretty(value).map_err(|e| FileError::io("write", path)(io::Error::other(e)))?;
     atomic::write_bytes(path, text.as_bytes())
@@ -86,7 +118,7 @@ fn write(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
-    /// Of this file; always [`Grid::FORMAT`].
+    /// Of this file: [`Grid::FORMAT`], or an older one that is still read.
     pub format: u32,
     /// The program and its version.
     pub program: String,
@@ -102,7 +134,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    pub const FORMAT: u32 = 1;
+    /// Format 1 knew no experiments of its variants.
+    pub const FORMAT: u32 = 2;
 }
 
 /// Why runs belong together.
@@ -135,6 +168,9 @@ pub struct Variant {
     pub parameters: u64,
     /// Points of a grid of settings: `lr` and its value.
     pub settings: Vec<(String, f64)>,
+    /// Its run with the grid's first seed, resolved; absent in grids of format 1.
+    #[serde(default)]
+    pub experiment: Option<Experiment>,
 }
 
 /// One run.

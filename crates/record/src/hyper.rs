@@ -17,8 +17,11 @@ pub struct Hyper {
     pub lr: f64,
     /// Where the learning rate ends.
     pub min_lr: f64,
-    /// Steps in which the learning rate rises from 0.
+    /// Steps in which the learning rate rises.
     pub warmup: u64,
+    /// Where it rises from.
+    #[serde(default, skip_serializing_if = "WarmupStart::is_zero")]
+    pub warmup_start: WarmupStart,
     /// How the learning rate falls after that.
     pub lr_shape: LrShape,
     pub beta1: f64,
@@ -90,6 +93,33 @@ impl Precision {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     fn is_f32(&self) -> bool {
         *self == Self::F32
+    }
+}
+
+/// The learning rate of step 0, where there is a warm-up. Step `warmup` is the first with `lr` in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarmupStart {
+    /// 0, so that the first step changes nothing but moments: `lr * step / warmup`, as in the seed.
+    #[default]
+    Zero,
+    /// `lr * (step + 1) / (warmup + 1)`, as in nanoGPT.
+    FirstStep,
+}
+
+impl WarmupStart {
+    /// The name users type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::FirstStep => "first-step",
+        }
+    }
+
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_zero(&self) -> bool {
+        *self == Self::Zero
     }
 }
 
@@ -243,6 +273,7 @@ fn gpt2_mini(steps: u64) -> Hyper {
         lr: 3e-4,
         min_lr: 0.0,
         warmup: (steps / 10).min(100),
+        warmup_start: WarmupStart::Zero,
         lr_shape: LrShape::Cosine,
         beta1: 0.9,
         beta2: 0.999,
@@ -261,6 +292,7 @@ fn stories(steps: u64) -> Hyper {
         batch_size: 8,
         lr: 3e-3,
         beta2: 0.99,
+        warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
 }
@@ -289,6 +321,7 @@ fn nano(steps: u64) -> Hyper {
         min_lr: 1e-4,
         beta2: 0.99,
         decayed: Decayed::Matrices,
+        warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
 }
@@ -303,6 +336,7 @@ fn gpt2(lr: f64, steps: u64) -> Hyper {
         warmup: (steps / 10).min(2_000),
         beta2: 0.95,
         decayed: Decayed::Matrices,
+        warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
 }
@@ -314,6 +348,7 @@ fn modern(steps: u64) -> Hyper {
         min_lr: 1e-4,
         beta2: 0.95,
         decayed: Decayed::Matrices,
+        warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
 }

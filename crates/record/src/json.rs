@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, Read},
     path::Path,
 };
@@ -10,7 +9,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::FileError;
+use crate::{FileError, regular};
 
 /// `value` as JSON without spaces and with sorted keys: equal values are equal bytes.
 ///
@@ -57,7 +56,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, limit: u64, what: &str) -> Result<
 }
 
 fn read_text(path: &Path, limit: u64, what: &str) -> Result<String, FileError> {
-    let file = File::open(path).map_err(FileError::io("read", path))?;
+    let file = regular::open(path)?;
     let length = file.metadata().map_err(FileError::io("read", path))?.len();
     if length > limit {
         return Err(FileError::wrong(
@@ -119,16 +118,21 @@ impl From<Number> for f64 {
     }
 }
 
-/// For `#[serde(with)]` on an `f64` that need not be finite.
-pub(crate) mod number {
+/// For `#[serde(with)]` on an `f64` that need not be finite: JSON has no word for infinity, so that
+/// such a number is the string `"NaN"`, `"inf"` or `"-inf"`.
+pub mod number {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    /// # Errors
+    /// Those of the serializer.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(crate) fn serialize<S: Serializer>(x: &f64, s: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(x: &f64, s: S) -> Result<S::Ok, S::Error> {
         super::Number::from(*x).serialize(s)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    /// # Errors
+    /// When it is neither a number nor one of the three strings.
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
         super::Number::deserialize(d).map(Into::into)
     }
 }

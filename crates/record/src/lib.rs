@@ -10,21 +10,26 @@
 //! Never will: how to train, engines, text, tokens, clocks, the environment, printing.
 
 pub mod atomic;
+mod difference;
 mod error;
 mod event;
 mod experiment;
 mod grid;
 mod hyper;
 mod json;
+pub mod regular;
 mod store;
 
+pub use difference::{Difference as SettingDifference, first_difference};
 pub use error::FileError;
-pub use event::{Event, Observation, Series, StepRecord};
-pub use experiment::{DataRecord, Experiment, Intervals, Origin};
+pub use event::{Event, NotFinite, Observation, Series, StepRecord};
+pub use experiment::{
+    DataRecord, Experiment, Extension, Intervals, ObserveLevel, Origin, SampleSettings,
+};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, read_grid,
     read_outcome, read_results, write_grid, write_outcome, write_results,
 };
-pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision};
-pub use json::{canonical, read as read_json};
-pub use store::{Store, checkpoints, read_events, read_experiment};
+pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision, WarmupStart};
+pub use json::{canonical, number, read as read_json};
+pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -6,16 +6,22 @@
 //!   events.jsonl               one event a line, only ever appended to
 //!   checkpoints/step-00001000.safetensors
 //!   samples/step-00000500.txt
+//!   aside-1/                   what was recorded after a checkpoint that somebody went back to
 //!   lock                       empty; locked by whoever writes
 //! ```
 
+mod aside;
+mod lines;
+
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use crate::{Event, Experiment, FileError, atomic, json};
+use crate::{Event, Experiment, FileError, atomic, json, regular};
+
+pub use aside::SetAside;
 
 const EXPERIMENT: &str = "experiment.json";
 const EVENTS: &str = "events.jsonl";
@@ -25,8 +31,17 @@ const LOCK: &str = "lock";
 
 /// No experiment is larger; a tokenizer is most of it.
 const MOST_EXPERIMENT: u64 = 1 << 28;
-/// No event is larger; a sample is most of it.
-const MOST_LINE: u64 = 1 << 24;
+
+/// What a run had recorded when it is gone on with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// The events that stay.
+    pub events: Vec<Event>,
+    /// What was recorded beyond them.
+    pub set_aside: Option<SetAside>,
+    /// There was no `events.jsonl`.
+    pub lost_events: bool,
+}
 
 /// The folder of a run that is being written. Nobody else writes to it while this is alive.
 #[derive(Debug)]
@@ -41,13 +56,17 @@ impl Store {
     /// Makes `folder` and the folders above it, and writes `experiment`.
     ///
     /// # Errors
-    /// When `folder` already holds a run, or cannot be written to.
+    /// When `folder` already holds a run or a grid, or cannot be written to.
     pub fn create(folder: &Path, experiment: &Experiment) -> Result<Self, FileError> {
+        if crate::grid::exists(folder) {
+            let found = "the folder of a grid; choose another folder";
+            return Err(FileError::wrong(folder, "a folder for a run", found));
+        }
         for made in [folder, &folder.join(CHECKPOINTS), &folder.join(SAMPLES)] {
             fs::create_dir_all(made).map_err(FileError::io("make", made))?;
         }
         let lock = lock(folder)?;
-        let events = open(&folder.join(EVENTS), true)?;
+        let events = open(&folder.join(EVENTS))?;
         let length = events
             .metadata()
             .map_err(FileError::io("read", folder))?
@@ -55,10 +74,8 @@ impl Store {
         if folder.join(EXPERIMENT).exists() || length > 0 {
             return Err(FileError::Taken(folder.to_owned()));
         }
-        let path = folder.join(EXPERIMENT);
-        let text = json::pretty(experiment)
-            .map_err(|e| FileError::io("write", &path)(io::Error::other(e)))?;
-        atomic::write_bytes(&path, text.as_bytes())?;
+        sweep_all(folder)?;
+        write_experiment(folder, experiment)?;
         Ok(Self {
             folder: folder.to_owned(),
             events,
@@ -66,34 +83,51 @@ impl Store {
         })
     }
 
-    /// Opens `folder` to go on after `step` updates: drops every event beyond them and returns those
-    /// that stay.
+    /// Opens `folder` to go on after `step` updates. Events beyond them that a run stopped short left
+    /// are dropped, because they will be made again; where the run had gone on to another checkpoint,
+    /// or to its end, what it had recorded is set aside. A missing `events.jsonl` is begun anew.
     ///
     /// # Errors
     /// When `folder` holds no run, another process writes to it, or its events are no events.
-    pub fn resume(folder: &Path, step: u64) -> Result<(Self, Vec<Event>), FileError> {
+    pub fn resume(folder: &Path, step: u64) -> Result<(Self, Past), FileError> {
+        if !Self::exists(folder) {
+            return Err(FileError::io("read", &folder.join(EXPERIMENT))(
+                io::ErrorKind::NotFound.into(),
+            ));
+        }
         let path = folder.join(EVENTS);
-        let events = open(&path, false)?;
         let lock = lock(folder)?;
-        let mut kept = read(&events, &path)?;
+        let lost_events = !path.exists();
+        let events = open(&path)?;
+        sweep_all(folder)?;
+        let mut kept = lines::read(&events, &path)?;
         let stay = kept.iter().position(|line| line.event.is_beyond(step));
-        kept.truncate(stay.unwrap_or(kept.len()));
+        let dropped = kept.split_off(stay.unwrap_or(kept.len()));
+        let set_aside = aside::set_aside(folder, step, &events, &dropped)?;
         let end = kept.last().map_or(0, |line| line.end);
         events
             .set_len(end)
             .and_then(|()| events.sync_all())
             .map_err(FileError::io("write", &path))?;
-        for made in [folder.join(CHECKPOINTS), folder.join(SAMPLES)] {
-            fs::create_dir_all(&made)
-                .and_then(|()| atomic::sweep(&made))
-                .map_err(FileError::io("write", &made))?;
-        }
         let store = Self {
             folder: folder.to_owned(),
             events,
             _lock: lock,
         };
-        Ok((store, kept.into_iter().map(|line| line.event).collect()))
+        let past = Past {
+            events: kept.into_iter().map(|line| line.event).collect(),
+            set_aside,
+            lost_events,
+        };
+        Ok((store, past))
+    }
+
+    /// Writes `experiment` over the one that the run began with, because its steps were changed.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rewrite(&self, experiment: &Experiment) -> Result<(), FileError> {
+        write_experiment(&self.folder, experiment)
     }
 
     pub fn folder(&self) -> &Path {
@@ -193,10 +227,10 @@ impl Store {
 pub fn read_experiment(folder: &Path) -> Result<Experiment, FileError> {
     let path = folder.join(EXPERIMENT);
     let experiment: Experiment = json::read(&path, MOST_EXPERIMENT, "an experiment of gptlab")?;
-    if experiment.format != Experiment::FORMAT {
+    if !(1..=Experiment::FORMAT).contains(&experiment.format) {
         return Err(FileError::wrong(
             &path,
-            format!("an experiment in format {}", Experiment::FORMAT),
+            format!("an experiment in format 1 to {}", Experiment::FORMAT),
             format!("format {}; a newer gptlab wrote it", experiment.format),
         ));
     }
@@ -209,8 +243,7 @@ pub fn read_experiment(folder: &Path) -> Result<Experiment, FileError> {
 /// When it holds none, or a line before the last is no event.
 pub fn read_events(folder: &Path) -> Result<Vec<Event>, FileError> {
     let path = folder.join(EVENTS);
-    let file = File::open(&path).map_err(FileError::io("read", &path))?;
-    let lines = read(&file, &path)?;
+    let lines = lines::read(&regular::open(&path)?, &path)?;
     Ok(lines.into_iter().map(|line| line.event).collect())
 }
 
@@ -227,7 +260,7 @@ pub fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(FileError::io("read", &within))?.path();
-        found.extend(step_of(&path).map(|step| (step, path)));
+        found.extend(step_of(&path, ".safetensors").map(|step| (step, path)));
     }
     found.sort();
     Ok(found)
@@ -242,60 +275,41 @@ fn keep_newest(folder: &Path, keep: usize) -> Result<(), FileError> {
     Ok(())
 }
 
-fn step_of(path: &Path) -> Option<u64> {
+/// The number of updates in a file's name, which ends in `suffix`.
+fn step_of(path: &Path, suffix: &str) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
-    let digits = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+    let digits = name.strip_prefix("step-")?.strip_suffix(suffix)?;
     digits.parse().ok()
 }
 
-/// An event and where its line ends, in bytes from the file's beginning.
-struct Line {
-    event: Event,
-    end: u64,
+fn write_experiment(folder: &Path, experiment: &Experiment) -> Result<(), FileError> {
+    let path = folder.join(EXPERIMENT);
+    let text =
+        json::pretty(experiment).map_err(|e| FileError::io("write", &path)(io::Error::other(e)))?;
+    atomic::write_bytes(&path, text.as_bytes())
 }
 
-/// Reads whole lines. A last line that is torn, by a kill or a power cut, is left out.
-fn read(file: &File, path: &Path) -> Result<Vec<Line>, FileError> {
-    let mut from = BufReader::new(file);
-    let mut lines = Vec::new();
-    let mut end = 0;
-    loop {
-        let mut text = Vec::new();
-        let length = from
-            .by_ref()
-            .take(MOST_LINE)
-            .read_until(b'\n', &mut text)
-            .map_err(FileError::io("read", path))? as u64;
-        end += length;
-        if !text.ends_with(b"\n") {
-            return match length {
-                MOST_LINE => Err(no_event(path, lines.len(), "a line without an end")),
-                _ => Ok(lines),
-            };
-        }
-        match serde_json::from_slice(&text) {
-            Ok(event) => lines.push(Line { event, end }),
-            // Disks may keep the length of a torn line and not its bytes.
-            Err(error) => {
-                let last = from.fill_buf().map_err(FileError::io("read", path))?;
-                return match last {
-                    [] => Ok(lines),
-                    [..] => Err(no_event(path, lines.len(), &error.to_string())),
-                };
-            }
-        }
+/// Makes the folders of a run that may be missing, and removes what a kill left in all of them.
+fn sweep_all(folder: &Path) -> Result<(), FileError> {
+    for within in [
+        folder.to_owned(),
+        folder.join(CHECKPOINTS),
+        folder.join(SAMPLES),
+    ] {
+        fs::create_dir_all(&within)
+            .and_then(|()| atomic::sweep(&within))
+            .map_err(FileError::io("write", &within))?;
     }
+    Ok(())
 }
 
-fn no_event(path: &Path, before: usize, found: &str) -> FileError {
-    let line = before + 1;
-    FileError::wrong(path, format!("an event of gptlab in line {line}"), found)
-}
-
-/// Opens `path` to read and append.
-fn open(path: &Path, create: bool) -> Result<File, FileError> {
+/// Opens `path`, which is made where it is not there, to read and append.
+fn open(path: &Path) -> Result<File, FileError> {
+    if let Ok(about) = fs::metadata(path) {
+        regular::check(path, &about)?;
+    }
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create(create);
+    options.read(true).append(true).create(true);
     options.open(path).map_err(FileError::io("open", path))
 }
 
@@ -303,7 +317,7 @@ fn open(path: &Path, create: bool) -> Result<File, FileError> {
 /// locked file cannot be read, and the events are for others to read.
 fn lock(folder: &Path) -> Result<File, FileError> {
     let path = folder.join(LOCK);
-    let file = open(&path, true)?;
+    let file = open(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(FileError::Busy(folder.to_owned())),

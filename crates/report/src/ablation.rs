@@ -129,14 +129,20 @@ pub fn outcome(study: &Study, arm: &Arm) -> String {
 /// A difference to the baseline, in a sentence.
 pub fn compared(difference: Difference) -> String {
     let size = number::loss(difference.mean.abs());
+    let runs = match difference.pairs {
+        1 => "one seed, so nothing is known of chance".to_owned(),
+        n => format!("{n} seeds"),
+    };
+    if difference.mean.is_nan() {
+        return format!("Not to be compared with the baseline ({runs}).");
+    }
+    if !number::shows(difference.mean) {
+        return format!("Neither worse nor better than the baseline ({runs}).");
+    }
     let way = if difference.mean >= 0.0 {
         "worse"
     } else {
         "better"
-    };
-    let runs = match difference.pairs {
-        1 => "one seed, so nothing is known of chance".to_owned(),
-        n => format!("{n} seeds"),
     };
     match difference.p {
         None => format!("{size} {way} than the baseline ({runs})."),
@@ -165,9 +171,11 @@ pub fn answer(study: &Study) -> Vec<String> {
         .arms
         .iter()
         .filter_map(|arm| Some((arm, arm.row.as_ref()?.difference?)))
+        .filter(|(_, d)| !d.mean.is_nan())
         .collect();
     known.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
-    let told = |d: &Difference| d.p.is_none_or(|p| p < SIGNIFICANT);
+    let shows = |d: &Difference| number::shows(d.mean);
+    let told = |d: &Difference| shows(d) && d.p.is_none_or(|p| p < SIGNIFICANT);
     let list = |chosen: Vec<&(&Arm, Difference)>| {
         let one = |(arm, d): &&(&Arm, Difference)| {
             format!("{} ({})", arm.variant.name, number::signed(d.mean))
@@ -192,7 +200,11 @@ pub fn answer(study: &Study) -> Vec<String> {
         ),
         (
             "Not told apart from it",
-            known.iter().filter(|(_, d)| !told(d)).collect(),
+            known.iter().filter(|(_, d)| shows(d) && !told(d)).collect(),
+        ),
+        (
+            "Neither worse nor better",
+            known.iter().filter(|(_, d)| !shows(d)).collect(),
         ),
     ];
     let sentence = |(name, chosen): (&str, Vec<_>)| {

@@ -14,6 +14,8 @@ mod style;
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::visible;
+
 pub use curves::{Curve, curves};
 pub use differences::differences;
 pub use heat::{Words, attention, map, observation};
@@ -52,7 +54,9 @@ impl Chart {
         html! {
             figure {
                 (self.inline())
-                figcaption { strong { (self.title) } " " (self.description) }
+                figcaption {
+                    strong { (PreEscaped(escaped(&self.title))) } " " (PreEscaped(escaped(&self.description)))
+                }
             }
         }
     }
@@ -62,14 +66,20 @@ impl Chart {
         let size = shrink.map_or_else(String::new, |by| {
             format!(" width=\"{}\" height=\"{}\"", width / by, height / by)
         });
-        let title = html! { (self.title) }.into_string();
-        let about = html! { (self.description) }.into_string();
+        let title = escaped(&self.title);
+        let about = escaped(&self.description);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 {width} {height}\"{size} \
              role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n<desc>{about}</desc>\n{before}{}</svg>",
             self.body
         )
     }
+}
+
+/// Text in which XML finds no markup and no character that it cannot hold.
+fn escaped(text: &str) -> String {
+    let shown = visible::text(text);
+    html! { (shown) }.into_string()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{
     Run, number,
+    order::natural,
     plot::{self, Glyphs, Line, Size},
     settings::{Setting, layer_of, settings_of},
     study::listing_of,
@@ -163,7 +164,8 @@ fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
     let value =
         |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
     let mut all: Vec<&Setting> = a.iter().chain(b).collect();
-    all.sort();
+    // The one order that also keeps places apart which differ in a number's zeros.
+    all.sort_by(|x, y| natural(&x.path, &y.path).then_with(|| x.path.cmp(&y.path)));
     all.dedup_by(|x, y| x.path == y.path);
     let differs = |s: &&Setting| Change {
         path: s.path.clone(),
@@ -211,7 +213,7 @@ fn layers_of(layers: &[usize]) -> String {
     match layers {
         [] => String::new(),
         [one] => format!(" of layer {one}"),
-        [first, .., last] if last - first + 1 == layers.len() => {
+        [first, .., last] if last.checked_sub(*first) == Some(layers.len() - 1) => {
             format!(" of layers {first} to {last}")
         }
         several => {

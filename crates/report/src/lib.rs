@@ -13,14 +13,19 @@ pub mod chart;
 pub mod diff;
 pub mod doctor;
 mod number;
+mod order;
 pub mod page;
 pub mod phrases;
 pub mod plot;
 mod settings;
 mod study;
 pub mod table;
+pub mod visible;
 
 pub use chart::Chart;
 pub use settings::{Setting, settings_of};
 pub use study::{Arm, Measure, Run, Study, StudyKind};
 pub use table::Table;
+
+#[cfg(test)]
+mod tests;

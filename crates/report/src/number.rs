@@ -1,13 +1,51 @@
 //! Numbers as people read them.
 
+/// What [`loss`] prints of nothing, and of what is too little to be printed.
+const NOTHING: &str = "0.0000";
+
 /// A loss or another number of that size, to four places.
 pub(crate) fn loss(x: f64) -> String {
-    finite(x, |x| format!("{x:.4}"))
+    finite(x, |x| {
+        if x.abs() >= 1e15 {
+            return scientific(x);
+        }
+        let text = format!("{x:.4}");
+        // A negative nothing is nothing.
+        let size = text.strip_prefix('-').unwrap_or(&text);
+        if size == NOTHING {
+            NOTHING.to_owned()
+        } else {
+            text
+        }
+    })
 }
 
 /// A difference: its sign always shows.
 pub(crate) fn signed(x: f64) -> String {
-    finite(x, |x| format!("{x:+.4}"))
+    finite(x, |x| {
+        let text = loss(x);
+        if text.starts_with('-') {
+            text
+        } else {
+            format!("+{text}")
+        }
+    })
+}
+
+/// Whether a difference of losses is one in what is printed of it.
+pub(crate) fn shows(x: f64) -> bool {
+    loss(x) != NOTHING
+}
+
+/// Whether the loss `a` is lower than `b` by more than rounding, so that a reader of the two numbers sees it too.
+/// What is better or worse than something else is so by this alone. False for NaN.
+pub(crate) fn is_below(a: f64, b: f64) -> bool {
+    a < b && shows(b - a) && loss(a) != loss(b)
+}
+
+/// Whether neither of two losses is below the other. False for NaN.
+pub(crate) fn is_level(a: f64, b: f64) -> bool {
+    !(a.is_nan() || b.is_nan() || is_below(a, b) || is_below(b, a))
 }
 
 /// Three significant digits, with an exponent where places would run out.
@@ -103,6 +141,15 @@ mod tests {
             ["0", "1", "12.3", "0.00123", "3e-4", "1.23e5", "-0.5"]
         );
         assert_eq!(signed(0.25), "+0.2500");
+        assert_eq!(
+            (signed(-0.25), signed(-1e-9)),
+            ("-0.2500".into(), "+0.0000".into())
+        );
+        assert_eq!(
+            (loss(-1e-9), loss(f64::MAX)),
+            ("0.0000".into(), "1.8e308".into())
+        );
+        assert_eq!(signed(f64::INFINITY), "inf");
         assert_eq!(loss(f64::NAN), "NaN");
         assert_eq!(
             (p_value(0.0004), p_value(0.04)),
@@ -114,5 +161,19 @@ mod tests {
         assert_eq!(duration(7_200.0), "2.0 h");
         assert_eq!(short(1234.0), "1234");
         assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn losses_differ_where_their_numbers_do() {
+        assert!(is_below(2.0, 2.0002) && !is_below(2.0002, 2.0));
+        // Printed alike; printed apart by rounding alone; no numbers.
+        for (a, b) in [(0.0, 1e-9), (1.000_01, 1.000_04), (1.000_049, 1.000_051)] {
+            assert!(
+                !is_below(a, b) && is_level(a, b) && is_level(b, a),
+                "{a} {b}"
+            );
+        }
+        assert!(!is_below(f64::NAN, 1.0) && !is_level(f64::NAN, f64::NAN));
+        assert!(is_below(1.0, f64::INFINITY) && is_level(f64::INFINITY, f64::INFINITY));
     }
 }

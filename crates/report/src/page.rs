@@ -6,14 +6,17 @@
 mod html;
 mod markdown;
 mod pictures;
+mod place;
 mod words;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use gptlab_record::{FileError, atomic};
+use gptlab_record::FileError;
 
 use crate::{Chart, Study, Table, ablation, chart::PowerLaw};
 use pictures::Pictures;
+
+pub use place::{Place, Sign};
 
 /// What a report tells besides the record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +37,7 @@ pub struct File {
 }
 
 impl File {
-    fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             text: text.into(),
@@ -87,15 +90,13 @@ pub fn gallery(
         .collect()
 }
 
-/// Writes `files` into `folder`, which is made where it is not there.
+/// Writes a report into `folder`, which is made where it is not there.
 ///
 /// # Errors
-/// When one cannot be written; the ones before it are.
+/// When the folder holds files of somebody else, as [`Place::of`] has it, and nothing is written; when a file cannot
+/// be written, and the ones before it are.
 pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
-    fs::create_dir_all(folder).map_err(FileError::io("make", folder))?;
-    files
-        .iter()
-        .try_for_each(|file| atomic::write_bytes(&folder.join(&file.name), file.text.as_bytes()))
+    Place::of(folder, &[Sign::page(PAGE)])?.write(files)
 }
 
 #[cfg(test)]

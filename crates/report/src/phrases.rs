@@ -2,7 +2,7 @@
 
 use gptlab_record::Floors;
 
-use crate::number;
+use crate::number::{self, is_below, is_level};
 
 /// Something that guesses the next token, and its loss in nats a token.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +45,17 @@ pub fn between(loss: f64, floors: &Floors) -> String {
         return "no finite loss".to_owned();
     }
     let all = guides(floors);
-    let worse = all.iter().filter(|g| g.loss > loss).min_by(by_loss);
-    let better = all.iter().filter(|g| g.loss <= loss).max_by(by_loss);
+    if let Some(level) = level_with(loss, all.iter()) {
+        return level;
+    }
+    let worse = all
+        .iter()
+        .filter(|g| is_below(loss, g.loss))
+        .min_by(by_loss);
+    let better = all
+        .iter()
+        .filter(|g| is_below(g.loss, loss))
+        .max_by(by_loss);
     let entropy = better.filter(|g| g.short == "entropy");
     match (worse, better) {
         (Some(worse), Some(_)) if entropy.is_some() => format!(
@@ -69,15 +78,23 @@ pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
         return String::new();
     };
     let all = guides(floors);
-    let unbeaten = all
-        .iter()
-        .filter(|g| g.loss <= loss && g.short != "entropy");
-    let beaten = all.iter().filter(|g| g.loss > loss);
+    let guesses = || all.iter().filter(|g| g.short != "entropy");
+    if let Some(level) = level_with(loss, guesses()) {
+        return level;
+    }
+    let unbeaten = guesses().filter(|g| is_below(g.loss, loss));
+    let beaten = all.iter().filter(|g| is_below(loss, g.loss));
     match (unbeaten.max_by(by_loss), beaten.min_by(by_loss)) {
         (Some(guide), _) => format!("worse than {}", guide.name),
         (None, Some(guide)) => format!("better than {}", guide.name),
         (None, None) => String::new(),
     }
+}
+
+/// That `loss` is a guide's own, as far as the two are printed; the guide that knows least, where there are several.
+fn level_with<'a>(loss: f64, mut guides: impl Iterator<Item = &'a Guide>) -> Option<String> {
+    let level = guides.find(|g| is_level(g.loss, loss))?;
+    Some(format!("no better and no worse than {}", level.name))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what min_by hands over")]
@@ -124,5 +141,29 @@ mod tests {
         assert_eq!(say(2.1), "worse than a 3-gram table");
         assert_eq!(say(1.5), "better than a 3-gram table");
         assert_eq!(nearest(None, &floors()), "");
+        assert_eq!(say(2.5), "no better and no worse than a 2-gram table");
+        assert_eq!(say(1.0), "better than a 3-gram table");
+    }
+
+    /// A text of one character: nothing can be guessed wrong, and nothing is worse than anything.
+    #[test]
+    fn losses_that_print_alike_are_not_compared() {
+        let one = Floors {
+            uniform: 0.0,
+            ngrams: vec![0.0; 3],
+            entropy: None,
+        };
+        for loss in [0.0, 1e-9, 4e-5] {
+            let said = "no better and no worse than guessing blindly";
+            assert_eq!(between(loss, &one), said);
+            assert_eq!(nearest(Some(loss), &one), said);
+        }
+        let said = "no better and no worse than a 3-gram table";
+        assert_eq!(between(2.000_049, &floors()), said, "2.0000 both");
+        assert_eq!(nearest(Some(1.999_951), &floors()), said);
+        assert_eq!(
+            between(1.0, &floors()),
+            "no better and no worse than the text's entropy"
+        );
     }
 }

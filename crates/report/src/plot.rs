@@ -78,12 +78,22 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         let (low, high) = found.unwrap_or((x, x));
         Some((low.min(x), high.max(x)))
     })?;
+    // The difference of the two must be finite, and not be lost beside them.
+    let (low, high) = (low.clamp(-LARGEST, LARGEST), high.clamp(-LARGEST, LARGEST));
+    let room = if low.abs() < 1e12 {
+        0.5
+    } else {
+        low.abs() / 2.0
+    };
     Some(if high > low {
         (low, high)
     } else {
-        (low - 0.5, high + 0.5)
+        (low - room, high + room)
     })
 }
+
+/// Beyond it a number is drawn at the edge.
+const LARGEST: f64 = 1e300;
 
 type Bounds = ((f64, f64), (f64, f64));
 
@@ -102,11 +112,22 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let after = points.iter().position(|p| p.0 >= x)?;
     let (x1, y1) = points[after];
     let height = match after.checked_sub(1).map(|i| points[i]) {
-        Some((x0, y0)) if x1 > x0 => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
+        Some((x0, y0)) if x1 > x0 => between((x0, y0), (x1, y1), x),
         Some(_) | None => y1,
     };
     let inside = after > 0 || x1 <= x;
     Some(height).filter(|h| inside && h.is_finite())
+}
+
+/// The height at `x` of the line from one point to another one right of it.
+fn between((x0, y0): (f64, f64), (x1, y1): (f64, f64), x: f64) -> f64 {
+    let height = y0 + (y1 - y0) * (x - x0) / (x1 - x0);
+    if height.is_finite() {
+        return height;
+    }
+    // Differences and products of large numbers may be too large where the height is not.
+    let share = ((x / 2.0 - x0 / 2.0) / (x1 / 2.0 - x0 / 2.0)).clamp(0.0, 1.0);
+    y0 * (1.0 - share) + y1 * share
 }
 
 /// A connected line: every dot between one column's height and the next one's.

@@ -3,8 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::order::natural;
+
 /// One choice: what it is called, and its value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
     /// Its place in the JSON: `spec.wiring.residual`.
     pub path: String,
@@ -49,8 +51,21 @@ const WORDS: &[(&str, &str)] = &[
     ("seed", "seed"),
     ("program", "program"),
     ("engine", "engine"),
+    ("isa", "vector instructions"),
+    ("observe", "how far logged steps are looked into"),
+    ("sampling.prompt", "prompt of samples"),
+    ("sampling.max_tokens", "tokens of a sample, at most"),
+    ("sampling.temperature", "temperature of samples"),
+    (
+        "sampling.top_k",
+        "likeliest tokens that samples choose from",
+    ),
+    ("sampling.top_p", "probability that samples choose from"),
+    ("sampling.stop", "text before which samples end"),
+    ("extensions", "changes of the number of steps"),
     ("data.source", "text"),
     ("data.fingerprint", "fingerprint of the text"),
+    ("data.bytes", "bytes of the text"),
     ("data.val_fraction", "share kept for validation"),
     ("data.train_tokens", "tokens to train on"),
     ("data.val_tokens", "tokens kept for validation"),
@@ -59,6 +74,7 @@ const WORDS: &[(&str, &str)] = &[
     ("hyper.lr", "peak learning rate"),
     ("hyper.min_lr", "last learning rate"),
     ("hyper.warmup", "steps of warm-up"),
+    ("hyper.warmup_start", "where warm-up begins"),
     ("hyper.lr_shape", "shape of the learning rate"),
     ("hyper.beta1", "beta1"),
     ("hyper.beta2", "beta2"),
@@ -71,6 +87,10 @@ const WORDS: &[(&str, &str)] = &[
     ("intervals.log", "steps between logs"),
     ("intervals.sample", "steps between samples"),
     ("intervals.checkpoint", "steps between checkpoints"),
+    (
+        "intervals.checkpoint_seconds",
+        "seconds between checkpoints",
+    ),
     ("intervals.val_tokens", "tokens evaluated at a log"),
     ("tokenizer", "tokenizer"),
     ("origin", "first weights"),
@@ -79,12 +99,12 @@ const WORDS: &[(&str, &str)] = &[
 /// Values that say more as a whole than in pieces.
 const WHOLE: &[&str] = &["tokenizer", "origin", "data.origin"];
 
-/// The settings in an experiment's JSON, sorted by place. Layers are told apart by number, their sublayers
+/// The settings in an experiment's JSON, sorted by place, numbers in it as numbers. Layers are told apart by number, their sublayers
 /// by kind.
 pub fn settings_of(experiment: &Value) -> Vec<Setting> {
     let mut found = Vec::new();
     flatten("", experiment, &mut found);
-    found.sort();
+    found.sort_by(|a, b| natural(&a.path, &b.path));
     found
 }
 

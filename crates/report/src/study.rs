@@ -64,6 +64,18 @@ impl Study {
         }
     }
 
+    /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid are over all of the
+    /// validation split, and say nothing of a loss over a part of it.
+    pub fn floors_of(&self, run: &Run) -> Option<&Floors> {
+        let same = match self.kind {
+            StudyKind::Run => true,
+            StudyKind::Ablation | StudyKind::Sweep => {
+                run.ends_whole() || run.diverged_at().is_some()
+            }
+        };
+        self.floors.as_ref().filter(|_| same)
+    }
+
     /// What the others are compared with.
     pub fn baseline(&self) -> Option<&Arm> {
         self.arms.first()
@@ -97,7 +109,15 @@ impl Arm {
 }
 
 pub(crate) fn mean(numbers: &[f64]) -> Option<f64> {
-    (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64)
+    let n = numbers.len() as f64;
+    let sum: f64 = numbers.iter().sum();
+    let mean = if sum.is_infinite() {
+        // Finite numbers have a finite mean, also where their sum is too large.
+        numbers.iter().map(|x| x / n).sum()
+    } else {
+        sum / n
+    };
+    (!numbers.is_empty()).then_some(mean)
 }
 
 fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
@@ -186,6 +206,7 @@ fn arm_of(run: Run, outcome: Option<CellOutcome>) -> Arm {
         listing,
         parameters,
         settings: Vec::new(),
+        experiment: Some(run.experiment.clone()),
     };
     let row = outcome.map(|outcome| Row {
         variant: run.name.clone(),

@@ -4,6 +4,8 @@ mod text;
 
 use maud::{Markup, html};
 
+use crate::visible;
+
 /// Columns with their titles, and rows with a cell for each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -157,7 +159,8 @@ impl Table {
         lines.join("\n") + "\n"
     }
 
-    /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat.
+    /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat. Control
+    /// characters are [`visible`].
     pub fn csv(&self) -> String {
         let table = self.repeating();
         let titles = table.columns.iter().map(|c| c.title.as_str());
@@ -247,7 +250,7 @@ fn markdown_row(cells: impl Iterator<Item = String>) -> String {
 /// Text in which Markdown and HTML find no markup, on one line.
 pub(crate) fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars() {
+    for c in visible::text(text).chars() {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
             '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' => out.extend(['\\', c]),
@@ -262,10 +265,11 @@ pub(crate) fn escape_markdown(text: &str) -> String {
 
 fn csv_row<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     let quoted = |cell: &str| {
+        let cell = visible::text(cell);
         if cell.contains([',', '"', '\n', '\r']) {
             format!("\"{}\"", cell.replace('"', "\"\""))
         } else {
-            cell.to_owned()
+            cell.into_owned()
         }
     };
     cells.map(quoted).collect::<Vec<_>>().join(",") + "\n"

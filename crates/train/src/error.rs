@@ -25,6 +25,11 @@ pub enum Error {
     Batch(BatchError),
     /// An engine that runs another model: a mistake of the program.
     Import(ImportError),
+    /// A run was to end before where it is.
+    StepsMade {
+        asked: u64,
+        made: u64,
+    },
 }
 
 impl fmt::Display for Error {
@@ -41,6 +46,11 @@ impl fmt::Display for Error {
             Self::Batches(e) => e.fmt(f),
             Self::Batch(e) => e.fmt(f),
             Self::Import(e) => e.fmt(f),
+            Self::StepsMade { asked, made } => write!(
+                f,
+                "the run has made {made} steps, and {asked} are fewer; ask for more than {made}, or \
+                 go on from an older checkpoint"
+            ),
         }
     }
 }
@@ -55,7 +65,8 @@ impl std::error::Error for Error {
             | Self::NoCharacters(_)
             | Self::Batches(_)
             | Self::Batch(_)
-            | Self::Import(_) => None,
+            | Self::Import(_)
+            | Self::StepsMade { .. } => None,
         }
     }
 }

@@ -20,15 +20,17 @@ mod settings;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoint::{Checkpoint, DataMark, Header, Stored};
+pub use checkpoint::{
+    About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
+};
 pub use error::Error;
 pub use evaluate::{Evaluation, evaluate};
 pub use gptlab_record::{
-    Decayed, Event, Experiment, Hyper, Intervals, LrShape, Observation, Optimizer, Series,
-    StepRecord,
+    Decayed, Event, Experiment, Hyper, Intervals, LrShape, NotFinite, Observation, Optimizer,
+    Series, StepRecord,
 };
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
-pub use resolve::{Notice, Resolved};
+pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use run::Run;
 pub use schedule::{Schedule, step_hyper};
-pub use settings::Settings;
+pub use settings::{CHECKPOINT_SECONDS, ResumeOptions, Settings};

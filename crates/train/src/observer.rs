@@ -1,10 +1,10 @@
 //! What a run needs from its caller, and what the caller is told.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use gptlab_engine::Engine;
 use gptlab_model::Batch;
-use gptlab_record::{Event, Series};
+use gptlab_record::{Event, NotFinite, Series};
 
 /// Who watches a run, and may stop it.
 pub trait Observer {
@@ -25,11 +25,6 @@ pub trait Observer {
     /// It has made its update. What is returned is recorded beside the step.
     fn after_update(&mut self, _engine: &mut dyn Engine, _update: &Update) -> Vec<Series> {
         Vec::new()
-    }
-
-    /// Whether the run ends where its loss is no finite number.
-    fn ends_diverged(&self) -> bool {
-        false
     }
 
     /// Whether to save and stop before the next step.
@@ -72,7 +67,7 @@ pub struct Targets {
     /// A file that always holds the newest checkpoint.
     pub save: Option<PathBuf>,
     /// How many checkpoints the folder keeps, the newest; `None`: all.
-    pub keep: Option<usize>,
+    pub keep: Option<NonZeroUsize>,
 }
 
 /// How a run ended.
@@ -87,8 +82,14 @@ pub enum Outcome {
         step: u64,
         saved: Vec<PathBuf>,
     },
-    /// The loss of step `step` was no finite number.
+    /// A number of step `step` was not finite. Checkpoints are of the steps before.
     Diverged {
         step: u64,
+        what: NotFinite,
+    },
+    /// It had come to its end before.
+    Complete {
+        step: u64,
+        saved: Vec<PathBuf>,
     },
 }

@@ -2,11 +2,14 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use gptlab_data::{Batches, Corpus, CorpusError, Text, Tokenizer};
+use gptlab_data::{Batches, Corpus, CorpusError, Cut, Part, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
-use gptlab_record::{DataRecord, Experiment, FileError, Intervals, Origin};
+use gptlab_record::{DataRecord, Experiment, Extension, FileError, Origin};
 
-use crate::{Checkpoint, DataMark, Error, Header, Settings, Stored, settings};
+use crate::{
+    Checkpoint, DataMark, Error, Header, ResumeOptions, Schedule, Settings, Stored,
+    checkpoint::About, settings,
+};
 
 /// An experiment with everything looked up, and what it needs to begin or go on.
 #[derive(Debug)]
@@ -46,6 +49,24 @@ pub enum Notice {
     },
     /// The text is too short to keep this fraction of it for validation.
     NoValidation { val_fraction: f64 },
+    /// The run goes on with other vector instructions than the steps before.
+    IsaChanged { before: String, now: String },
+    /// The run goes on with another number of steps.
+    StepsChanged { extension: Extension, lr: f64 },
+    /// What was recorded after the checkpoint is in this folder now.
+    SetAside {
+        folder: String,
+        events: usize,
+        checkpoints: usize,
+    },
+    /// The run's events were missing.
+    EventsLost,
+    /// Some documents have more predictions than the context has tokens.
+    DocumentsCut {
+        /// Of both splits.
+        cut: Cut,
+        block_size: usize,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -64,6 +85,44 @@ impl fmt::Display for Notice {
                 f,
                 "nothing is kept for validation: the text is too short for a fraction of {val_fraction}"
             ),
+            Self::IsaChanged { before, now } => write!(
+                f,
+                "the steps before were made with {before} instructions and the next are made with \
+                 {now}: sums round differently, so that the numbers are not those of one machine"
+            ),
+            Self::StepsChanged {
+                extension: Extension { after, from, to },
+                lr,
+            } => write!(
+                f,
+                "the number of steps is {to} now and was {from}: after {after} steps the learning \
+                 rate goes on from {lr:.2e}, as in a run of {to} steps"
+            ),
+            Self::SetAside {
+                folder,
+                events,
+                checkpoints,
+            } => write!(
+                f,
+                "what the run had recorded after this checkpoint is set aside in {folder}: \
+                 {events} events and {checkpoints} checkpoints"
+            ),
+            Self::EventsLost => f.write_str(
+                "the run's events.jsonl was missing and is begun anew: what it said of the steps \
+                 before is lost",
+            ),
+            Self::DocumentsCut { cut, block_size } => {
+                let (are, they_are) = match cut.long {
+                    1 => ("is", "it is"),
+                    _ => ("are", "they are"),
+                };
+                write!(
+                    f,
+                    "{} of {} documents {are} longer than the context of {block_size} tokens: {they_are} cut \
+                     into {} pieces, and all of them are trained or validated on",
+                    cut.long, cut.documents, cut.pieces
+                )
+            }
         }
     }
 }
@@ -98,26 +157,45 @@ impl Resolved {
         Self::assemble(settings, text, corpus, model, notices, begin)
     }
 
-    /// The run that saved `checkpoint`, from where it was; `intervals` and `engine` may be others.
+    /// The run that saved `checkpoint`, from where it was, as `record` in its folder says it is.
     ///
     /// # Errors
-    /// When `text` is not the text of that run.
+    /// When `text` is not the text of that run, or the number of steps asked for is already made.
     pub fn resume(
         checkpoint: Checkpoint,
         text: &Text,
-        intervals: Intervals,
-        engine: &str,
+        record: Option<&Experiment>,
+        options: &ResumeOptions,
     ) -> Result<Self, Error> {
         same_text(&checkpoint, text)?;
-        let settings = settings::of_header(checkpoint.header(), intervals, engine);
-        let (corpus, notices) =
+        let header = checkpoint.header();
+        let mut settings = Settings::of_header(header, options);
+        let steps = options.steps.or(record.map(|record| record.hyper.steps));
+        settings.hyper.steps = steps.unwrap_or(header.hyper.steps);
+        if settings.hyper.steps < header.step {
+            return Err(Error::StepsMade {
+                asked: settings.hyper.steps,
+                made: header.step,
+            });
+        }
+        let extension = Extension {
+            after: header.step,
+            from: header.hyper.steps,
+            to: settings.hyper.steps,
+        };
+        let (corpus, mut notices) =
             corpus(text, checkpoint.tokenizer().clone(), settings.val_fraction)?;
+        notices.extend(isa_changed(header.isa.as_ref(), options.isa.as_ref()));
+        notices.extend(steps_changed(extension, &settings));
         let model = checkpoint.model().clone();
         let begin = Begin::Resume(checkpoint);
-        Self::assemble(&settings, text, corpus, model, notices, begin)
+        let mut resumed = Self::assemble(&settings, text, corpus, model, notices, begin)?;
+        resumed.experiment.extensions = extensions(record, extension);
+        Ok(resumed)
     }
 
-    /// [`Resolved::resume`] for somebody who also says what the run is, and may be mistaken.
+    /// [`Resolved::resume`] for somebody who also says what the run is, and may be mistaken: `settings`
+    /// with the run's own number of steps.
     ///
     /// # Errors
     /// As [`Resolved::resume`], and when the model, tokenizer, hyper-parameters, seed or validation
@@ -126,6 +204,8 @@ impl Resolved {
         settings: &Settings,
         checkpoint: Checkpoint,
         text: &Text,
+        record: Option<&Experiment>,
+        options: &ResumeOptions,
     ) -> Result<Self, Error> {
         same_text(&checkpoint, text)?;
         let asked = Self::fresh(settings, text)?;
@@ -135,7 +215,7 @@ impl Resolved {
             asked.spec.block_size = settings.spec.block_size;
         }
         same_run(checkpoint.path(), &asked, checkpoint.header())?;
-        Self::resume(checkpoint, text, settings.intervals, &settings.engine)
+        Self::resume(checkpoint, text, record, options)
     }
 
     /// The run in `folder`, from its newest checkpoint; from step 0 where it was killed before the
@@ -144,11 +224,31 @@ impl Resolved {
     /// # Errors
     /// When `folder` holds no run, `text` is not its text, or it began with another model's weights
     /// and saved nothing of its own.
-    pub fn resume_run(folder: &Path, text: &Text, engine: &str) -> Result<Self, Error> {
+    pub fn resume_run(
+        folder: &Path,
+        text: &Text,
+        engine: &str,
+        isa: Option<String>,
+    ) -> Result<Self, Error> {
         let experiment = gptlab_record::read_experiment(folder)?;
-        if let Some((_, path)) = gptlab_record::checkpoints(folder)?.pop() {
-            return Self::resume(Checkpoint::open(&path)?, text, experiment.intervals, engine);
+        let options = ResumeOptions::of_record(&experiment, engine, isa);
+        if let Some(newest) = Newest::of(folder)? {
+            let (checkpoint, record) = (newest.checkpoint, Some(&experiment));
+            return Self::resume(checkpoint, text, record, &options);
         }
+        Self::again(folder, text, &experiment, &options)
+    }
+
+    /// The run in `folder`, whose record is `experiment`, from step 0: it saved nothing.
+    ///
+    /// # Errors
+    /// When `text` is not its text, or it began with another model's weights.
+    pub fn again(
+        folder: &Path,
+        text: &Text,
+        experiment: &Experiment,
+        options: &ResumeOptions,
+    ) -> Result<Self, Error> {
         match &experiment.origin {
             Origin::Fresh => {}
             Origin::Loaded { file, .. } | Origin::Resumed { file, .. } => {
@@ -156,13 +256,51 @@ impl Resolved {
                 return Err(FileError::wrong(folder, "a checkpoint to resume", found).into());
             }
         }
-        let settings = settings::of_experiment(folder, &experiment, engine)?;
-        let resolved = Self::fresh(&settings, text)?;
-        same_experiment(folder, &experiment, &resolved.experiment)?;
-        Ok(Self {
-            begin: Begin::Again,
-            ..resolved
-        })
+        let mut settings = settings::of_experiment(folder, experiment, options)?;
+        let mut resolved = Self::fresh(&settings, text)?;
+        same_experiment(folder, experiment, &resolved.experiment)?;
+        let from = settings.hyper.steps;
+        settings.hyper.steps = options.steps.unwrap_or(from);
+        settings.hyper.check()?;
+        let extension = Extension {
+            after: 0,
+            from,
+            to: settings.hyper.steps,
+        };
+        resolved
+            .notices
+            .extend(isa_changed(experiment.isa.as_ref(), options.isa.as_ref()));
+        resolved.notices.extend(steps_changed(extension, &settings));
+        resolved.experiment.hyper = settings.hyper;
+        resolved.experiment.extensions = extensions(Some(experiment), extension);
+        resolved.begin = Begin::Again;
+        Ok(resolved)
+    }
+
+    /// The experiment of other `settings` on the same `text`.
+    ///
+    /// # Errors
+    /// As [`Resolved::fresh`].
+    pub fn experiment_of(&self, settings: &Settings, text: &Text) -> Result<Experiment, Error> {
+        let corpus = self.batches.corpus();
+        let same_tokens = settings.tokenizer == self.tokenizer.kind()
+            && settings.val_fraction == self.mark.val_fraction;
+        if !same_tokens {
+            return Ok(Self::fresh(settings, text)?.experiment);
+        }
+        let spec = ModelSpec {
+            block_size: fit(corpus, settings.spec.block_size),
+            ..settings.spec.clone()
+        };
+        let model = spec.check(self.tokenizer.vocab_size())?;
+        let data = self.experiment.data.clone();
+        Ok(experiment(
+            settings,
+            &model,
+            &self.tokenizer,
+            data,
+            &Begin::Fresh,
+        ))
     }
 
     /// The weights an engine begins with, in the parameter table's order.
@@ -186,15 +324,15 @@ impl Resolved {
 
     /// The header of a checkpoint after `step` updates.
     pub fn header(&self, step: u64) -> Header {
-        Header {
-            format: Header::FORMAT,
+        let about = About {
             spec: self.experiment.spec.clone(),
             tokenizer: self.tokenizer.clone(),
-            step,
             seed: self.experiment.seed,
             hyper: self.experiment.hyper,
             data: self.mark,
-        }
+            isa: self.experiment.isa.clone(),
+        };
+        Header::new(about, step)
     }
 
     pub(crate) fn begin(&self) -> &Begin {
@@ -226,12 +364,14 @@ impl Resolved {
         let tokenizer = corpus.tokenizer().clone();
         let data = data_record(text, &corpus, &mark);
         let (size, seed) = (settings.hyper.batch_size, settings.seed);
+        let batches = Batches::new(Arc::new(corpus), block_size, size, seed)?;
+        notices.extend(cut(&batches));
         Ok(Self {
             experiment: experiment(settings, &model, &tokenizer, data, &begin),
             graph: lower(&model),
             model,
             tokenizer,
-            batches: Batches::new(Arc::new(corpus), block_size, size, seed)?,
+            batches,
             notices,
             mark,
             begin,
@@ -261,6 +401,7 @@ fn experiment(
         format: Experiment::FORMAT,
         program: concat!("gptlab ", env!("CARGO_PKG_VERSION")).to_owned(),
         engine: settings.engine.clone(),
+        isa: settings.isa.clone(),
         spec: model.spec().clone(),
         vocab_size: model.vocab_size(),
         tokenizer: plain(tokenizer),
@@ -269,7 +410,29 @@ fn experiment(
         seed: settings.seed,
         origin: origin(begin),
         intervals: settings.intervals,
+        observe: settings.observe,
+        sampling: settings.sampling.clone(),
+        extensions: Vec::new(),
     }
+}
+
+/// A notice where instructions are known and are others now.
+fn isa_changed(before: Option<&String>, now: Option<&String>) -> Option<Notice> {
+    let (before, now) = (before?.clone(), now?.clone());
+    (before != now).then_some(Notice::IsaChanged { before, now })
+}
+
+fn steps_changed(extension: Extension, settings: &Settings) -> Option<Notice> {
+    let lr = Schedule::new(&settings.hyper).at(extension.after);
+    (extension.from != extension.to).then_some(Notice::StepsChanged { extension, lr })
+}
+
+/// What a record says of changes of the number of steps before this one, and this one if it is one.
+fn extensions(record: Option<&Experiment>, extension: Extension) -> Vec<Extension> {
+    let before = record.into_iter().flat_map(|record| &record.extensions);
+    let before = before.filter(|e| e.after < extension.after).copied();
+    let now = (extension.from != extension.to).then_some(extension);
+    before.chain(now).collect()
 }
 
 /// Tokens in two splits, or in one where the text is too short for two.
@@ -296,12 +459,23 @@ fn fit(corpus: &Corpus, asked: usize) -> usize {
     }
 }
 
+/// Says so where documents of either split do not fit the context.
+fn cut(batches: &Batches) -> Option<Notice> {
+    let cuts = Part::ALL.map(|part| batches.cut(part));
+    let cut = cuts.into_iter().flatten().reduce(Cut::and)?;
+    (cut.long > 0).then(|| Notice::DocumentsCut {
+        cut,
+        block_size: batches.block_size(),
+    })
+}
+
 fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> DataRecord {
     let tokens = |split: &gptlab_data::Split| split.tokens().len() as u64;
     DataRecord {
         source: text.origin().to_string(),
         origin: plain(text.origin()),
         fingerprint: mark.fingerprint.to_string(),
+        bytes: Some(text.bytes()),
         val_fraction: mark.val_fraction,
         train_tokens: tokens(corpus.train()),
         val_tokens: corpus.validation().map_or(0, tokens),
@@ -331,8 +505,13 @@ fn plain(value: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
+mod newest;
+mod recorded;
 mod same;
+pub use newest::{Damaged, Newest};
+pub use recorded::recorded_batches;
 pub(crate) use same::same_experiment;
+pub use same::same_settings;
 use same::{same_run, same_text};
 
 #[cfg(test)]

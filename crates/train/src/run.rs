@@ -1,25 +1,27 @@
 //! The loop: batch, forward and backward, update, event.
 
+mod begin;
 mod watch;
 
 use std::{
-    path::{Path, PathBuf},
-    time::Instant,
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::{Duration, Instant},
 };
 
 use gptlab_data::Part;
 use gptlab_engine::{Engine, Noise, StepHyper};
 use gptlab_model::Batch;
-use gptlab_record::{Event, Hyper, Observation, Series, StepRecord, Store, atomic};
-
-use crate::{
-    Checkpoint, Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets, Update,
-    evaluate,
-    resolve::{Begin, same_experiment},
-    step_hyper,
+use gptlab_record::{
+    Event, Hyper, NotFinite, Observation, Series, StepRecord, Store, atomic::Named,
 };
 
-use self::watch::Watch;
+use crate::{
+    Checkpoint, Error, Evaluation, Observer, Outcome, Progress, Resolved, SaveError, Stored,
+    Targets, Update, evaluate, is_checkpoint, resolve::Begin, step_hyper,
+};
+
+use self::{begin::Begun, watch::Watch};
 
 /// An experiment under way.
 pub struct Run<'a> {
@@ -27,7 +29,7 @@ pub struct Run<'a> {
     engine: &'a mut dyn Engine,
     observer: &'a mut dyn Observer,
     store: Option<Store>,
-    save: Option<PathBuf>,
+    save: Option<Named>,
     /// Updates made.
     done: u64,
     /// The files that hold the state as it is.
@@ -35,9 +37,19 @@ pub struct Run<'a> {
     /// The last step's batch, whose memory the next one takes.
     spent: Option<Batch>,
     watch: Watch,
-    keep: Option<usize>,
-    /// The first step whose loss was no finite number.
-    diverged: Option<u64>,
+    keep: Option<NonZeroUsize>,
+    /// What the run comes to where a number is not finite.
+    diverged: Option<Divergence>,
+    begun: Begun,
+    /// The last sample whose turn it was could not be made, or was cut short.
+    unsampled: bool,
+}
+
+/// A step and which of its numbers was the first that is not finite.
+#[derive(Clone, Copy)]
+struct Divergence {
+    step: u64,
+    what: NotFinite,
 }
 
 impl<'a> Run<'a> {
@@ -52,28 +64,31 @@ impl<'a> Run<'a> {
         targets: Targets,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, Error> {
-        if let Some(path) = &targets.save {
-            atomic::probe(path)?;
-        }
+        let save = targets.save.as_deref();
+        let save = save
+            .map(|path| Named::new(path, is_checkpoint))
+            .transpose()?;
         if let Begin::Resume(checkpoint) = resolved.begin() {
             for stored in Stored::ALL {
                 engine.import(stored.slot(), &checkpoint.read(stored)?)?;
             }
         }
-        let (store, past) = open(resolved, targets.folder.as_deref())?;
-        let before = past.iter().filter_map(Event::seconds).next_back();
+        let (store, past) = begin::open(resolved, targets.folder.as_deref())?;
+        let before = past.events.iter().filter_map(Event::seconds).next_back();
         let mut run = Self {
             resolved,
             engine,
             observer,
             store,
-            save: targets.save,
+            save,
             done: resolved.first_step(),
-            saved: saved(resolved),
+            saved: begin::saved(resolved),
             spent: None,
             watch: Watch::since(before.unwrap_or(0.0)),
             keep: targets.keep,
             diverged: None,
+            begun: Begun::of(resolved, &past.events),
+            unsampled: false,
         };
         run.say_how_it_begins(&past)?;
         Ok(run)
@@ -84,55 +99,89 @@ impl<'a> Run<'a> {
         self.done
     }
 
-    /// Trains until all steps are made or the observer asks to stop, and saves.
+    /// Trains until all steps are made, the observer asks to stop, or a number is not finite; and
+    /// saves, except a state that is not finite.
     ///
     /// # Errors
     /// When something cannot be written. What was saved before is unchanged.
     pub fn go(mut self) -> Result<Outcome, Error> {
+        if self.begun.complete {
+            return self.complete();
+        }
+        self.sample_again()?;
         while self.done < self.hyper().steps {
             if self.observer.should_stop() {
                 return self.stop();
             }
             self.step()?;
-            if let Some(step) = self.diverged
-                && self.observer.ends_diverged()
-            {
-                return self.end_diverged(step);
+            if let Some(divergence) = self.diverged {
+                return self.end_diverged(divergence);
             }
+        }
+        // A sample that was cut short is made again when the run is gone on with.
+        if self.unsampled && self.observer.should_stop() {
+            return self.stop();
         }
         self.finish()
     }
 
-    /// Makes one step, and logs, samples and saves where it is its turn; nothing where all are made.
+    /// Makes one step, and logs, samples and saves where it is its turn; nothing where all are made
+    /// or the run has diverged.
     ///
     /// # Errors
     /// As [`Run::go`].
     pub fn step(&mut self) -> Result<(), Error> {
         let step = self.done;
-        if step >= self.hyper().steps {
+        if step >= self.hyper().steps || self.diverged.is_some() {
             return Ok(());
         }
         let intervals = self.resolved.experiment.intervals;
         let logged = step.is_multiple_of(intervals.log.get()) || step + 1 == self.hyper().steps;
         let validation = if logged { self.validate()? } else { None };
-        let made = self.train(step, logged)?;
-        if !made.loss.is_finite() {
-            self.diverged = self.diverged.or(Some(step));
+        if self.diverged.is_some() {
+            return Ok(());
         }
+        let made = self.train(step, logged)?;
         if logged {
             self.log(step, &made, validation)?;
             self.observation(step, made.series)?;
         }
-        let last = self.done == self.hyper().steps;
-        if let Some(every) = intervals.sample
-            && (last || self.done.is_multiple_of(every.get()))
-        {
+        if self.diverged.is_some() {
+            return Ok(());
+        }
+        if self.is_sampled() {
             self.sample()?;
         }
-        if let Some(every) = intervals.checkpoint
-            && self.done.is_multiple_of(every.get())
-        {
+        if self.is_saved() {
             self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is the turn of a sample.
+    fn is_sampled(&self) -> bool {
+        let last = self.done == self.hyper().steps;
+        let every = self.resolved.experiment.intervals.sample;
+        every.is_some_and(|every| last || self.done.is_multiple_of(every.get()))
+    }
+
+    /// Whether it is the turn of a checkpoint. One by the clock takes at most a hundredth of the time.
+    fn is_saved(&self) -> bool {
+        let intervals = self.resolved.experiment.intervals;
+        let by_steps = intervals
+            .checkpoint
+            .is_some_and(|n| self.done.is_multiple_of(n.get()));
+        let by_clock = intervals.checkpoint_seconds.is_some_and(|seconds| {
+            let last = self.done == self.hyper().steps;
+            !last && self.watch.since_saved() >= Duration::from_secs(seconds.get())
+        });
+        by_steps || by_clock
+    }
+
+    /// Makes the sample that a run which was stopped did not come to, or was cut short in.
+    fn sample_again(&mut self) -> Result<(), Error> {
+        if self.begun.sample_is_due && self.is_sampled() {
+            self.sample()?;
         }
         Ok(())
     }
@@ -141,57 +190,23 @@ impl<'a> Run<'a> {
         &self.resolved.experiment.hyper
     }
 
-    fn say_how_it_begins(&mut self, past: &[Event]) -> Result<(), Error> {
-        let step = self.done;
-        match self.resolved.begin() {
-            Begin::Fresh | Begin::Load(_) => self.say_start(),
-            // Killed before it could say so.
-            Begin::Again if past.is_empty() => self.say_start(),
-            Begin::Again => self.emit(&Event::Resume { step }),
-            Begin::Resume(checkpoint) => {
-                self.complete(checkpoint, past)?;
-                self.emit(&Event::Resume { step })
-            }
-        }
-    }
-
-    fn say_start(&mut self) -> Result<(), Error> {
-        let parameters = self.resolved.graph.params().total() as u64;
-        self.emit(&Event::Start { parameters })?;
-        let resolved = self.resolved;
-        resolved.notices.iter().try_for_each(|notice| {
-            let text = notice.to_string();
-            self.emit(&Event::Notice { text })
-        })
-    }
-
-    /// A kill between saving a checkpoint and saying so leaves its event to be said.
-    fn complete(&mut self, from: &Checkpoint, past: &[Event]) -> Result<(), Error> {
-        let step = self.done;
-        let Some(store) = &mut self.store else {
-            return Ok(());
-        };
-        let file = store.name_of(from.path());
-        let event = Event::Checkpoint { step, file };
-        if *from.path() == *store.checkpoint_path(step) && !past.contains(&event) {
-            store.append(&event)?;
-        }
-        Ok(())
-    }
-
+    /// The loss on the validation split; one that is not finite ends the run.
     fn validate(&mut self) -> Result<Option<Evaluation>, Error> {
         let Resolved { model, batches, .. } = self.resolved;
         let most = self.resolved.experiment.intervals.val_tokens;
-        Ok(evaluate(
-            self.engine,
-            model,
-            batches,
-            Part::Validation,
-            most,
-        )?)
+        let found = evaluate(self.engine, model, batches, Part::Validation, most)?;
+        if found.is_some_and(|found| !found.loss.is_finite()) {
+            self.diverge(self.done, NotFinite::ValLoss);
+        }
+        Ok(found)
     }
 
-    /// Makes step `step`, and lets the observer look into one that is `logged`.
+    fn diverge(&mut self, step: u64, what: NotFinite) {
+        self.diverged = self.diverged.or(Some(Divergence { step, what }));
+    }
+
+    /// Makes step `step`, and lets the observer look into one that is `logged`. A loss that is not
+    /// finite makes no update.
     fn train(&mut self, step: u64, logged: bool) -> Result<Made, Error> {
         let begun = Instant::now();
         let Resolved { model, batches, .. } = self.resolved;
@@ -202,8 +217,17 @@ impl<'a> Run<'a> {
             seed: self.resolved.experiment.seed,
             step: at,
         };
-        let loss = self.engine.forward_backward(&batch, noise);
         let hyper = step_hyper(self.hyper(), step);
+        let loss = self.engine.forward_backward(&batch, noise);
+        if !loss.is_finite() {
+            self.diverge(step, NotFinite::Loss);
+            return Ok(Made {
+                series: Vec::new(),
+                loss,
+                grad_norm: f64::NAN,
+                lr: hyper.lr,
+            });
+        }
         let (looked, observer) = (Instant::now(), &mut self.observer);
         if logged {
             observer.before_update(self.engine, &batch);
@@ -215,30 +239,39 @@ impl<'a> Run<'a> {
             series = observer.after_update(self.engine, &update(&hyper, stats.grad_norm));
         }
         looking += looked.elapsed();
-        self.done += 1;
         self.saved.clear();
-        let (took, tokens) = (
-            begun.elapsed().saturating_sub(looking),
-            batch.tokens() as u64,
-        );
-        self.watch.trained(took, tokens);
-        self.watch.observed(looking);
-        self.observer.progress(&Progress {
-            done: self.done,
-            steps: self.resolved.experiment.hyper.steps,
-            loss,
-            seconds: self.watch.seconds(),
-            tokens,
-            step_seconds: took.as_secs_f64(),
-            observing: self.watch.observing(),
-        });
+        let timing = Timing {
+            took: begun.elapsed().saturating_sub(looking),
+            looking,
+            tokens: batch.tokens() as u64,
+        };
         self.spent = Some(batch);
+        if stats.grad_norm.is_finite() {
+            self.done += 1;
+            self.tell_progress(loss, &timing);
+        } else {
+            self.diverge(step, NotFinite::GradNorm);
+        }
         Ok(Made {
             series,
             loss,
             grad_norm: stats.grad_norm,
             lr: hyper.lr,
         })
+    }
+
+    fn tell_progress(&mut self, loss: f64, timing: &Timing) {
+        self.watch.trained(timing.took, timing.tokens);
+        self.watch.observed(timing.looking);
+        self.observer.progress(&Progress {
+            done: self.done,
+            steps: self.resolved.experiment.hyper.steps,
+            loss,
+            seconds: self.watch.seconds(),
+            tokens: timing.tokens,
+            step_seconds: timing.took.as_secs_f64(),
+            observing: self.watch.observing(),
+        });
     }
 
     fn observation(&mut self, step: u64, series: Vec<Series>) -> Result<(), Error> {
@@ -264,7 +297,9 @@ impl<'a> Run<'a> {
 
     fn sample(&mut self) -> Result<(), Error> {
         let step = self.done;
-        let Some(text) = self.observer.sample(&*self.engine, step) else {
+        let text = self.observer.sample(&*self.engine, step);
+        self.unsampled = text.is_none();
+        let Some(text) = text else {
             return Ok(());
         };
         if let Some(store) = &self.store {
@@ -273,39 +308,65 @@ impl<'a> Run<'a> {
         self.emit(&Event::Sample { step, text })
     }
 
-    /// Saves to every target that does not hold the state as it is.
+    /// Saves to every target that does not hold the state as it is. A state that is not finite is not
+    /// saved, and ends the run.
     fn checkpoint(&mut self) -> Result<(), Error> {
         let step = self.done;
         let kept = self.store.as_ref().map(|s| s.checkpoint_path(step));
-        let paths = kept.into_iter().chain(self.save.clone());
+        let named = self.save.as_ref().map(|save| save.path().to_owned());
+        let paths = kept.into_iter().chain(named);
         let paths: Vec<PathBuf> = paths.filter(|p| !self.saved.contains(p)).collect();
         if paths.is_empty() {
             return Ok(());
         }
+        let begun = Instant::now();
         // Were the power cut after the rename, the record would still reach up to the checkpoint.
         if let Some(store) = &self.store {
             store.sync()?;
         }
-        let (header, table) = (self.resolved.header(step), self.resolved.graph.params());
         for path in paths {
-            Checkpoint::save(&path, &header, table, |stored| {
-                self.engine.export(stored.slot())
-            })?;
-            let file = match &self.store {
-                Some(store) => store.name_of(&path),
-                None => path.display().to_string(),
-            };
-            self.saved.push(path);
-            self.emit(&Event::Checkpoint { step, file })?;
+            if !self.save_to(path)? {
+                self.diverge(step, NotFinite::State);
+                return Ok(());
+            }
         }
         if let (Some(store), Some(keep)) = (&self.store, self.keep) {
-            store.keep_newest(keep)?;
+            store.keep_newest(keep.get())?;
         }
+        self.watch.saved(begun.elapsed());
         Ok(())
+    }
+
+    /// Saves the state to `path`; returns whether it is finite.
+    fn save_to(&mut self, path: PathBuf) -> Result<bool, Error> {
+        if let Some(save) = self.save.as_ref().filter(|save| save.path() == path) {
+            save.check()?;
+        }
+        let (header, table) = (
+            self.resolved.header(self.done),
+            self.resolved.graph.params(),
+        );
+        let numbers = |stored: Stored| self.engine.export(stored.slot());
+        match Checkpoint::save(&path, &header, table, numbers) {
+            Ok(()) => {}
+            Err(SaveError::NotFinite(_)) => return Ok(false),
+            Err(SaveError::File(error)) => return Err(error.into()),
+        }
+        let file = match &self.store {
+            Some(store) => store.name_of(&path),
+            None => path.display().to_string(),
+        };
+        self.saved.push(path);
+        let step = self.done;
+        self.emit(&Event::Checkpoint { step, file })?;
+        Ok(true)
     }
 
     fn stop(mut self) -> Result<Outcome, Error> {
         self.checkpoint()?;
+        if let Some(divergence) = self.diverged {
+            return self.end_diverged(divergence);
+        }
         let (step, seconds) = (self.done, self.watch.seconds());
         self.emit(&Event::Stop { step, seconds })?;
         Ok(Outcome::Stopped {
@@ -314,15 +375,24 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn end_diverged(mut self, step: u64) -> Result<Outcome, Error> {
+    fn end_diverged(mut self, Divergence { step, what }: Divergence) -> Result<Outcome, Error> {
         let seconds = self.watch.seconds();
-        self.emit(&Event::Diverged { step, seconds })?;
-        Ok(Outcome::Diverged { step })
+        self.emit(&Event::Diverged {
+            step,
+            seconds,
+            what: Some(what),
+        })?;
+        Ok(Outcome::Diverged { step, what })
     }
 
     fn finish(mut self) -> Result<Outcome, Error> {
-        self.checkpoint()?;
         let validation = self.validate()?;
+        if self.diverged.is_none() {
+            self.checkpoint()?;
+        }
+        if let Some(divergence) = self.diverged {
+            return self.end_diverged(divergence);
+        }
         let step = self.done;
         let seconds = self.watch.seconds();
         self.emit(&Event::Done {
@@ -337,6 +407,15 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Ends a run that had come to its end before, with its state in every target.
+    fn complete(mut self) -> Result<Outcome, Error> {
+        self.checkpoint()?;
+        Ok(Outcome::Complete {
+            step: self.done,
+            saved: self.saved,
+        })
+    }
+
     fn emit(&mut self, event: &Event) -> Result<(), Error> {
         if let Some(store) = &mut self.store {
             store.append(event)?;
@@ -346,40 +425,20 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What holds the state before the first step.
-fn saved(resolved: &Resolved) -> Vec<PathBuf> {
-    match resolved.begin() {
-        Begin::Fresh | Begin::Again | Begin::Load(_) => Vec::new(),
-        Begin::Resume(checkpoint) => vec![checkpoint.path().to_owned()],
-    }
-}
-
-/// The store in `folder`, and the events that stay in it.
-fn open(resolved: &Resolved, folder: Option<&Path>) -> Result<(Option<Store>, Vec<Event>), Error> {
-    let Some(folder) = folder else {
-        return Ok((None, Vec::new()));
-    };
-    let goes_on = match resolved.begin() {
-        Begin::Fresh | Begin::Load(_) => false,
-        Begin::Again => true,
-        Begin::Resume(_) => Store::exists(folder),
-    };
-    if !goes_on {
-        let store = Store::create(folder, &resolved.experiment)?;
-        return Ok((Some(store), Vec::new()));
-    }
-    let found = gptlab_record::read_experiment(folder)?;
-    same_experiment(folder, &found, &resolved.experiment)?;
-    let (store, past) = Store::resume(folder, resolved.first_step())?;
-    Ok((Some(store), past))
-}
-
 fn update(hyper: &StepHyper, grad_norm: f64) -> Update {
     let factor = |most: f64| (most / (grad_norm + 1e-6)).min(1.0);
     Update {
         grad_norm,
         clip_factor: hyper.grad_clip.map_or(1.0, factor),
     }
+}
+
+/// How long a step took, and how many predictions it made.
+struct Timing {
+    took: Duration,
+    /// What the observer took, which is not part of it.
+    looking: Duration,
+    tokens: u64,
 }
 
 /// What a step made.

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use gptlab_engine::{Decay, Optimizer, StepHyper};
-use gptlab_record::{Decayed, Hyper, LrShape};
+use gptlab_record::{Decayed, Hyper, LrShape, WarmupStart};
 
 /// The learning rate as a function of the step alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,14 +18,17 @@ impl Schedule {
 
     /// The learning rate of step `step`, counted from 0.
     ///
-    /// It rises in a straight line from 0 at step 0 to `lr` at step `warmup`, then falls to `min_lr`,
-    /// which it reaches at step `steps`, the first that is not made.
+    /// It rises in a straight line from [`WarmupStart`] at step 0 to `lr` at step `warmup`, then falls to
+    /// `min_lr`, which it reaches at step `steps`, the first that is not made.
     pub fn at(&self, step: u64) -> f64 {
         let Hyper {
             lr, min_lr, warmup, ..
         } = self.hyper;
         if step < warmup {
-            return lr * step as f64 / warmup as f64;
+            return match self.hyper.warmup_start {
+                WarmupStart::Zero => lr * step as f64 / warmup as f64,
+                WarmupStart::FirstStep => lr * (step + 1) as f64 / (warmup + 1) as f64,
+            };
         }
         let left = match self.hyper.lr_shape {
             LrShape::Constant => 1.0,
@@ -121,6 +124,9 @@ mod tests {
     #[test]
     fn nano_ends_at_a_tenth_and_a_constant_stays() {
         let hyper = Hyper::of(Preset::Nano, None);
+        // nanoGPT's `learning_rate * (it + 1) / (warmup_iters + 1)`.
+        assert_eq!(lr(&hyper, 0), 1e-3 / 101.0);
+        assert_eq!(lr(&hyper, 99), 1e-3 * 100.0 / 101.0);
         assert_eq!(lr(&hyper, 100), 1e-3);
         assert!((lr(&hyper, 2550) - 5.5e-4).abs() < 1e-18);
         assert!((lr(&hyper, 5000) - 1e-4).abs() < 1e-18);
@@ -130,6 +136,20 @@ mod tests {
             ..hyper
         };
         assert!([0, 1, 4999].iter().all(|s| lr(&hyper, *s) == 1e-3));
+    }
+
+    /// Only the seed, to the letter, spends its first step on a rate of 0.
+    #[test]
+    fn the_first_step_of_a_recipe_learns() {
+        for preset in Preset::ALL {
+            let first = lr(&Hyper::of(preset, None), 0);
+            assert_eq!(
+                first == 0.0,
+                preset == Preset::Gpt2Mini,
+                "{}",
+                preset.name()
+            );
+        }
     }
 
     #[test]

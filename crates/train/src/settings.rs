@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, path::Path};
 
 use gptlab_data::{Tokenizer, TokenizerKind};
 use gptlab_model::{ModelSpec, Preset};
-use gptlab_record::{Experiment, FileError, Hyper, Intervals};
+use gptlab_record::{Experiment, FileError, Hyper, Intervals, ObserveLevel, SampleSettings};
 
 use crate::Header;
 
@@ -19,9 +19,72 @@ pub struct Settings {
     /// How much of the text's end is kept for validation: at least 0 and below 1.
     pub val_fraction: f64,
     pub intervals: Intervals,
+    pub observe: ObserveLevel,
+    pub sampling: SampleSettings,
     /// What runs the model, for the record.
     pub engine: String,
+    /// The vector instructions it runs with, by name; `None` where nobody says.
+    pub isa: Option<String>,
 }
+
+impl Settings {
+    /// The settings of the run that wrote `header`, gone on with as `options` say.
+    pub fn of_header(header: &Header, options: &ResumeOptions) -> Self {
+        Self {
+            spec: header.spec.clone(),
+            tokenizer: header.tokenizer.kind(),
+            hyper: header.hyper,
+            seed: header.seed,
+            val_fraction: header.data.val_fraction,
+            intervals: options.intervals,
+            observe: options.observe,
+            sampling: options.sampling.clone(),
+            engine: options.engine.clone(),
+            isa: options.isa.clone(),
+        }
+    }
+}
+
+/// What of a run may change when it is gone on with: no number before the change depends on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResumeOptions {
+    pub intervals: Intervals,
+    pub observe: ObserveLevel,
+    pub sampling: SampleSettings,
+    pub engine: String,
+    pub isa: Option<String>,
+    /// Another number of steps than the run was to make; `None`: the same.
+    pub steps: Option<u64>,
+}
+
+impl ResumeOptions {
+    /// As `settings` say, with the run's own number of steps.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            intervals: settings.intervals,
+            observe: settings.observe,
+            sampling: settings.sampling.clone(),
+            engine: settings.engine.clone(),
+            isa: settings.isa.clone(),
+            steps: None,
+        }
+    }
+
+    /// As a run's record says, on this engine.
+    pub fn of_record(experiment: &Experiment, engine: &str, isa: Option<String>) -> Self {
+        Self {
+            intervals: experiment.intervals,
+            observe: experiment.observe,
+            sampling: experiment.sampling.clone(),
+            engine: engine.to_owned(),
+            isa,
+            steps: None,
+        }
+    }
+}
+
+/// Seconds from checkpoint to checkpoint, unless asked otherwise: what a crash costs at most.
+pub const CHECKPOINT_SECONDS: u64 = 60;
 
 /// At most about so many tokens are evaluated at a log, unless asked otherwise.
 const VAL_TOKENS: u64 = 1 << 16;
@@ -40,9 +103,13 @@ impl Settings {
                 log: NonZeroU64::new(log).unwrap_or(NonZeroU64::MIN),
                 sample: NonZeroU64::new(500),
                 checkpoint: None,
+                checkpoint_seconds: NonZeroU64::new(CHECKPOINT_SECONDS),
                 val_tokens: VAL_TOKENS,
             },
+            observe: ObserveLevel::Off,
+            sampling: SampleSettings::default(),
             engine: String::new(),
+            isa: None,
         }
     }
 }
@@ -64,24 +131,11 @@ fn habits(preset: Preset) -> (TokenizerKind, f64, u64) {
     }
 }
 
-/// The settings of the run that wrote `header`.
-pub(crate) fn of_header(header: &Header, intervals: Intervals, engine: &str) -> Settings {
-    Settings {
-        spec: header.spec.clone(),
-        tokenizer: header.tokenizer.kind(),
-        hyper: header.hyper,
-        seed: header.seed,
-        val_fraction: header.data.val_fraction,
-        intervals,
-        engine: engine.to_owned(),
-    }
-}
-
 /// The settings of the run in `folder`.
 pub(crate) fn of_experiment(
     folder: &Path,
     experiment: &Experiment,
-    engine: &str,
+    options: &ResumeOptions,
 ) -> Result<Settings, FileError> {
     let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone())
         .map_err(|e| FileError::wrong(folder, "an experiment with a tokenizer", e.to_string()))?;
@@ -91,7 +145,10 @@ pub(crate) fn of_experiment(
         hyper: experiment.hyper,
         seed: experiment.seed,
         val_fraction: experiment.data.val_fraction,
-        intervals: experiment.intervals,
-        engine: engine.to_owned(),
+        intervals: options.intervals,
+        observe: options.observe,
+        sampling: options.sampling.clone(),
+        engine: options.engine.clone(),
+        isa: options.isa.clone(),
     })
 }

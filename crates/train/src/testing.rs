@@ -49,6 +49,7 @@ pub(crate) fn settings(steps: u64) -> Settings {
             log: NonZeroU64::MIN,
             sample: NonZeroU64::new(3),
             checkpoint: None,
+            checkpoint_seconds: None,
             val_tokens: 100,
         },
         engine: "a rounded oracle".to_owned(),
@@ -107,6 +108,9 @@ pub(crate) struct Watcher {
     pub(crate) events: Vec<Event>,
     pub(crate) steps: u64,
     pub(crate) stop_after: Option<u64>,
+    /// The sample that is cut short: a stop is asked for while it is made.
+    pub(crate) cut_sample: Option<u64>,
+    pub(crate) cut: bool,
 }
 
 impl Watcher {
@@ -128,12 +132,16 @@ impl Observer for Watcher {
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
+        self.cut = self.cut_sample == Some(step);
+        if self.cut {
+            return None;
+        }
         let first = engine.export(Slot::Weights)[0];
         Some(format!("{step}: {first}"))
     }
 
     fn should_stop(&self) -> bool {
-        self.stop_after == Some(self.steps)
+        self.cut || self.stop_after == Some(self.steps)
     }
 }
 

@@ -7,7 +7,8 @@ use gptlab_data::{Origin, Text};
 use gptlab_engine::cpu::{CpuEngine, Options};
 use gptlab_model::{Attention, Mlp, ModelSpec, Preset, Sublayer};
 use gptlab_train::{
-    Checkpoint, Event, Hyper, Observer, Outcome, Progress, Resolved, Run, Settings, Targets,
+    Checkpoint, Event, Hyper, Observer, Outcome, Progress, Resolved, ResumeOptions, Run, Settings,
+    Targets,
 };
 
 const STEPS: u64 = 8;
@@ -100,7 +101,9 @@ fn stopped_and_resumed_with_other_threads_it_makes_the_same_bits() {
             train(&resolved, first, &path, Some(k));
             let checkpoint = Checkpoint::open(&path).unwrap();
             assert_eq!(checkpoint.header().step, k);
-            let resumed = Resolved::resume_as(&settings, checkpoint, &text()).unwrap();
+            let options = ResumeOptions::of(&settings);
+            let resumed = Resolved::resume_as(&settings, checkpoint, &text(), None, &options);
+            let resumed = resumed.unwrap();
             train(&resumed, then, &path, None);
             let same = fs::read(&path).unwrap() == whole;
             assert!(same, "{}, stopped after {k}", preset.name());

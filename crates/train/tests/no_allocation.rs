@@ -44,6 +44,7 @@ fn settings(preset: Preset) -> Settings {
             log: NonZeroU64::new(STEPS).expect("some"),
             sample: None,
             checkpoint: None,
+            checkpoint_seconds: None,
             val_tokens: 100,
         },
         ..settings

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 
 use super::{Cli, Command};
 use crate::{config, exit::Stop};
@@ -61,7 +61,9 @@ fn seed_spelling(arg: Arg) -> Arg {
 /// What clap or the settings file's reader refuses.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
     let words: Vec<OsString> = words.into_iter().collect();
+    refuse_unreadable_names(&words)?;
     let matches = matches(&words)?;
+    refuse_several_texts(&words)?;
     let matches = match config_of(&matches) {
         None => matches,
         Some((sub, path)) => {
@@ -77,6 +79,72 @@ fn matches(words: &[OsString]) -> Result<ArgMatches, Refusal> {
     definition()
         .try_get_matches_from(words)
         .map_err(Refusal::Clap)
+}
+
+/// The flags that name a text, which have to be read as one.
+const TEXTS: [&str; 2] = ["data", "train-text"];
+
+/// Refuses a second `--data`: a text is no setting that is typed again to change it, and several are not read
+/// together. What a settings file says is not among `words`.
+fn refuse_several_texts(words: &[OsString]) -> Result<(), Refusal> {
+    let every = |arg: Arg| match arg.get_long() {
+        Some(long) if TEXTS.contains(&long) => arg.action(ArgAction::Append),
+        Some(_) | None => arg,
+    };
+    let definition = definition().mut_subcommands(|sub| sub.mut_args(every));
+    let matches = definition.try_get_matches_from(words);
+    let matches = matches.map_err(Refusal::Clap)?;
+    let Some((_, flags)) = matches.subcommand() else {
+        return Ok(());
+    };
+    for long in TEXTS {
+        let id = long.replace('-', "_");
+        let typed = flags.try_get_many::<String>(&id).ok().flatten();
+        let typed: Vec<&str> = typed.into_iter().flatten().map(String::as_str).collect();
+        if typed.len() > 1 {
+            return Err(Refusal::Stop(several(long, &typed)));
+        }
+    }
+    Ok(())
+}
+
+fn several(long: &str, typed: &[&str]) -> Stop {
+    let count = match typed.len() {
+        2 => "two".to_owned(),
+        more => more.to_string(),
+    };
+    Stop::usage(format_args!(
+        "--{long} was given {count} texts, {}, and takes one",
+        typed.join(" and ")
+    ))
+    .hint(format!(
+        "`cat {} > all.txt` makes one of several files",
+        typed.join(" ")
+    ))
+}
+
+/// Refuses a text whose name is not UTF-8, which no record could hold.
+fn refuse_unreadable_names(words: &[OsString]) -> Result<(), Refusal> {
+    for long in TEXTS {
+        let flag = format!("--{long}");
+        let begins = format!("{flag}=");
+        let before = std::iter::once(None).chain(words.iter().map(Some));
+        let mut values = words.iter().zip(before).filter(|(word, before)| {
+            let after = before.is_some_and(|before| *before == *flag);
+            after || word.as_encoded_bytes().starts_with(begins.as_bytes())
+        });
+        if let Some((word, _)) = values.find(|(word, _)| word.to_str().is_none()) {
+            let shown = word.to_string_lossy();
+            let name = shown.strip_prefix(&begins).unwrap_or(&shown);
+            return Err(Refusal::Stop(
+                Stop::usage(format_args!(
+                    "the name of the text {name} is not UTF-8, and a record could not hold it"
+                ))
+                .hint("give the file another name, or a link to it"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The command line with the settings right after the subcommand, so that what was typed comes last.

@@ -30,7 +30,7 @@ pub(crate) use report::{DoctorArgs, ReportArgs};
 pub(crate) use sample::SampleArgs;
 pub(crate) use train::{
     DataArgs, DecayedArg, IsaArg, LrShapeArg, MachineArgs, ObserveArg, OptimArgs, OptimizerArg,
-    PrecisionArg, RunArgs, TokenizerArg, TrainArgs,
+    PrecisionArg, RunArgs, TokenizerArg, TrainArgs, WarmupStartArg,
 };
 
 use crate::exit::ExitCode;

@@ -46,6 +46,9 @@ pub(crate) struct ProbeArgs {
     /// The text that the model was trained on, for copied [default: known where it is built in]
     #[arg(long, value_name = "TEXT")]
     pub(crate) train_text: Option<String>,
+    /// Look into a model some of whose numbers are not finite, which is refused otherwise
+    #[arg(long)]
+    pub(crate) non_finite: bool,
     /// Only these probes
     #[arg(long, value_name = "PROBE,...", value_delimiter = ',')]
     pub(crate) only: Vec<ProbeArg>,

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
 use super::{
     ConfigArgs, JsonArgs, ModelArgs, SampleArgs,
@@ -13,7 +16,8 @@ const DEFAULTS: &str = "\
 What has no default here has its preset's: `gptlab inspect --preset NAME` shows the model's. \
 Hyphens and underscores are the same in flags, and a switch alone means 1.
 
-Ctrl-C finishes the step, saves, and says how to go on; the exit code is then 130.";
+A checkpoint is saved every minute, the newest three are kept, and a run that was cut short goes on with --resume. Ctrl-C \
+finishes the step, saves, and says how to go on; so do SIGTERM and SIGHUP. The exit code is then 130.";
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = DEFAULTS)]
@@ -54,14 +58,14 @@ pub(crate) struct DataArgs {
 pub(crate) enum TokenizerArg {
     /// A token is a character
     Chars,
-    /// The same, and each line is a document of its own
+    /// The same, and each line is a document of its own; one longer than the context is cut into pieces
     Lines,
 }
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
-    /// How many steps to train
+    /// How many steps to train; with --resume, how many in all
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<u64>,
     /// Sequences a step
@@ -76,10 +80,10 @@ pub(crate) struct RunArgs {
     /// Write a sample every N steps; 0 for none
     #[arg(long, value_name = "N")]
     pub(crate) sample_interval: Option<u64>,
-    /// Save a checkpoint every N steps, besides the one at the end; 0 for none
+    /// Save a checkpoint every N steps, besides the one at the end; 0 for none [default: every minute]
     #[arg(long, value_name = "N")]
     pub(crate) checkpoint_interval: Option<u64>,
-    /// Keep only the newest N checkpoints of the folder [default: all]
+    /// Keep only the newest N checkpoints of the folder [default: 3, or all with --checkpoint-interval]
     #[arg(long, value_name = "N")]
     pub(crate) keep_checkpoints: Option<usize>,
     /// Look into the model at every log: off, basic (gradients and updates) or full (activations too)
@@ -89,7 +93,7 @@ pub(crate) struct RunArgs {
     /// Validate on at most about N tokens at a log
     #[arg(long, value_name = "N")]
     pub(crate) val_tokens: Option<u64>,
-    /// Save the checkpoint here as well
+    /// Save the checkpoint here as well: a new file, or a checkpoint that it replaces
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
     /// Begin with the weights, model and tokenizer of this checkpoint
@@ -101,7 +105,7 @@ pub(crate) struct RunArgs {
         value_name = "CHECKPOINT",
         num_args = 0..=1,
         default_missing_value = "",
-        value_parser = path_or_nothing,
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
         conflicts_with = "load"
     )]
     pub(crate) resume: Option<PathBuf>,
@@ -119,12 +123,6 @@ pub(crate) struct RunArgs {
     pub(crate) interactive: Option<bool>,
 }
 
-/// A path, empty where none was typed.
-#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
-fn path_or_nothing(typed: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(typed))
-}
-
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Optimiser")]
 pub(crate) struct OptimArgs {
@@ -137,9 +135,12 @@ pub(crate) struct OptimArgs {
     /// The learning rate at the end
     #[arg(long, value_name = "X")]
     pub(crate) min_lr: Option<f64>,
-    /// Steps in which the learning rate rises from 0
+    /// Steps in which the learning rate rises
     #[arg(long, value_name = "N")]
     pub(crate) warmup: Option<u64>,
+    /// Where it rises from
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) warmup_start: Option<WarmupStartArg>,
     /// How the learning rate falls after that
     #[arg(long, value_name = "SHAPE")]
     pub(crate) lr_shape: Option<LrShapeArg>,
@@ -177,6 +178,14 @@ pub(crate) enum LrShapeArg {
     Constant,
     Linear,
     Cosine,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum WarmupStartArg {
+    /// From 0 at the first step, which learns nothing, as in the ancestor
+    Zero,
+    /// From lr / (warmup + 1) at the first step, as in nanoGPT
+    FirstStep,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

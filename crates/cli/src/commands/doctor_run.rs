@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gptlab_record::{Floors, read_results};
+use gptlab_record::{Floors, read_grid, read_results};
 use gptlab_report::{
-    Study, StudyKind,
+    Arm, Run, Study, StudyKind,
     doctor::{self, Diagnosis},
 };
 use serde::Serialize;
@@ -26,11 +26,8 @@ struct Patient {
 
 pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> Outcome {
     let study = report::read(folder)?;
-    let floors = match study.kind {
-        StudyKind::Run => around(folder)?.or(study.floors.clone()),
-        StudyKind::Ablation | StudyKind::Sweep => study.floors.clone(),
-    };
-    let patients = patients(&study, floors.as_ref());
+    report::say_left_out(&study, printer);
+    let patients = patients(&study, folder)?;
     if json {
         printer.json(&patients);
         return Ok(ExitCode::Success);
@@ -49,24 +46,51 @@ pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn patients(study: &Study, floors: Option<&Floors>) -> Vec<Patient> {
+fn patients(study: &Study, folder: &Path) -> Outcome<Vec<Patient>> {
     let runs = study
         .arms
         .iter()
         .flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
-    let patient = |(arm, run): (&gptlab_report::Arm, &gptlab_report::Run)| Patient {
-        variant: arm.variant.name.clone(),
-        seed: run.seed(),
-        diagnosis: doctor::examine(run, floors),
+    let patient = |(arm, run): (&Arm, &Run)| {
+        let floors = floors(study, run, folder)?;
+        Ok(Patient {
+            variant: arm.variant.name.clone(),
+            seed: run.seed(),
+            diagnosis: doctor::examine(run, floors.as_ref()),
+        })
     };
     runs.map(patient).collect()
 }
 
-/// The guides of the grid that the run belongs to: two folders up.
+/// The guides over the predictions that the last loss of `run` is over.
+fn floors(study: &Study, run: &Run, folder: &Path) -> Outcome<Option<Floors>> {
+    let own = study.floors_of(run).cloned();
+    match study.kind {
+        StudyKind::Run => {
+            let has_tables = own.as_ref().is_some_and(|own| !own.ngrams.is_empty());
+            // Where its text is gone, its grid may know.
+            let wanted = !has_tables && run.ends_whole();
+            let around = if wanted { around(folder)? } else { None };
+            Ok(around.or(own))
+        }
+        StudyKind::Ablation | StudyKind::Sweep => Ok(own.or_else(|| report::guides(run))),
+    }
+}
+
+/// The guides of the grid that the run belongs to: two folders up, where a grid names this very folder. What else lies
+/// there is nothing to this run, and may be whatever it is.
 fn around(run: &Path) -> Outcome<Option<Floors>> {
     // Where the path is too short to say, the file system knows.
     let whole: PathBuf = run.canonicalize().unwrap_or_else(|_| run.to_owned());
-    let grid = whole.parent().and_then(Path::parent);
-    let results = grid.map(read_results).transpose()?.flatten();
-    Ok(results.map(|results| results.floors))
+    let Some(folder) = whole.parent().and_then(Path::parent) else {
+        return Ok(None);
+    };
+    let Ok(Some(grid)) = read_grid(folder) else {
+        return Ok(None);
+    };
+    let mut cells = grid.cells.iter();
+    if !cells.any(|cell| folder.join(&cell.folder) == whole) {
+        return Ok(None);
+    }
+    Ok(read_results(folder)?.map(|results| results.floors))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
+use gptlab_record::number;
 use gptlab_train::{Evaluation, evaluate};
 use serde::Serialize;
 
@@ -26,8 +27,11 @@ struct Report {
     block_size: usize,
     predictions: u64,
     /// In nats a token.
+    #[serde(with = "number")]
     loss: f64,
+    #[serde(with = "number")]
     perplexity: f64,
+    #[serde(with = "number")]
     bits_per_char: f64,
 }
 

@@ -4,7 +4,10 @@ use gptlab_data::{
     Builtin, Corpus, DEFAULT_VAL_FRACTION, Diagnostic, Split, Text, TokenizerKind,
     diagnostic::Floor,
 };
-use gptlab_lab::ngram::{self, NgramError, Ngrams};
+use gptlab_lab::{
+    ngram::{self, NgramError, Ngrams},
+    skill,
+};
 use serde::Serialize;
 
 use crate::{
@@ -105,13 +108,10 @@ struct Skilled {
 /// `None` of a text that is not cut into documents, or needs no skill in particular.
 fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> {
     let kind = builtin.diagnostic()?;
-    split.documents()?;
-    let lines = corpus.tokenizer().decode(&split.tokens().to_vec()).ok()?;
-    let flags = lines.lines().filter(|line| !line.is_empty());
-    let flags: Vec<Vec<bool>> = flags.map(|line| kind.skill(line)).collect::<Option<_>>()?;
+    let lines = skill::lines(corpus, split)?;
     Some(Skilled {
         kind,
-        flags: flags.concat(),
+        flags: skill::flags(kind, &lines)?,
         ideal: kind.floor_on(&lines)?,
     })
 }

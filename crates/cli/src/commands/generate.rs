@@ -68,7 +68,7 @@ pub(super) fn write(
     let seed = seed_or_clock(seed);
     let author = Author::of(loaded, args, seed, options)?;
     let prompt = args.prompt.as_deref().unwrap_or_default();
-    let interrupt = Interrupt::listen(printer, "");
+    let interrupt = Interrupt::of_ctrl_c(printer);
     let mut interrupted = false;
     let numbers: Vec<u32> = (0..samples as u32).collect();
     author.write_all(prompt, &numbers, &interrupt, |heard| {

@@ -4,20 +4,22 @@ mod follow;
 
 use std::{env, num::NonZeroU64, path::PathBuf, time::Instant};
 
+use clap::ValueEnum;
 use gptlab_data::Text;
-use gptlab_lab::{
-    grid::{self, Ending, Machine, Planned, Point},
-    observe::Level,
-};
+use gptlab_engine::cpu::{Isa, Kind};
+use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
-use gptlab_record::{Results, Row};
-use gptlab_report::{Study, page};
+use gptlab_record::{ObserveLevel, Results, Row, WarmupStart, read_grid};
+use gptlab_report::{
+    Study,
+    page::{self, Sign},
+};
 use gptlab_train::Settings;
 
 use self::follow::Follow;
 use super::train::{folder, lines};
 use crate::{
-    args::{self, BaseArgs, Command, ModelArgs, ObserveArg, Refusal, RunArgs, TrainArgs},
+    args::{self, BaseArgs, Command, IsaArg, MachineArgs, ModelArgs, Refusal, RunArgs, TrainArgs},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
@@ -60,6 +62,7 @@ impl Recipe {
                 settings.spec.block_size = 64;
                 settings.hyper.batch_size = 32;
                 settings.hyper.lr = 3e-3;
+                settings.hyper.warmup_start = WarmupStart::FirstStep;
             }
         }
     }
@@ -76,6 +79,7 @@ impl BaseArgs {
         base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
         base.intervals.sample = NonZeroU64::new(steps / 2);
         base.intervals.checkpoint = NonZeroU64::new(steps / SAVES);
+        base.observe = ObserveLevel::Full;
         self.over(base)
     }
 
@@ -95,6 +99,7 @@ impl BaseArgs {
                 log_interval: self.run.log_interval,
                 val_tokens: self.run.val_tokens,
                 precision: self.run.precision,
+                observe: self.run.observe,
                 ..RunArgs::default()
             },
             optim: self.optim.clone(),
@@ -103,18 +108,39 @@ impl BaseArgs {
                 preset: None,
                 ..self.model.clone()
             },
-            machine: self.machine.clone(),
+            machine: self.machine_args(),
             ..TrainArgs::default()
+        }
+    }
+
+    /// The machine's flags. A grid that is gone on with keeps its instructions where nobody types others.
+    fn machine_args(&self) -> MachineArgs {
+        let isa = self.machine.isa.or_else(|| {
+            let grid = read_grid(self.run.out.as_deref()?).ok()??;
+            let recorded = grid.variants.first()?.experiment.as_ref()?.isa.clone()?;
+            let known = IsaArg::value_variants().iter().copied();
+            let available = |isa: &IsaArg| Isa::try_new(Kind::from(*isa)).is_some();
+            let mut same = known.filter(|isa| Kind::from(*isa).name() == recorded);
+            same.find(available)
+        });
+        MachineArgs {
+            isa,
+            ..self.machine.clone()
         }
     }
 
     pub(super) fn seeds(&self) -> Outcome<Vec<u64>> {
         let (first, count) = (self.run.seed.unwrap_or(0), self.run.seeds.unwrap_or(1));
-        let all = 1..=MOST_SEEDS;
-        match first.checked_add(count) {
-            Some(end) if all.contains(&count) => Ok((first..end).collect()),
-            _ => Err(Stop::usage(format_args!(
+        if !(1..=MOST_SEEDS).contains(&count) {
+            return Err(Stop::usage(format_args!(
                 "--seeds must be from 1 to {MOST_SEEDS}, found {count}"
+            )));
+        }
+        match first.checked_add(count - 1) {
+            Some(last) => Ok((first..=last).collect()),
+            None => Err(Stop::usage(format_args!(
+                "--seed must be at most {} with {count} seeds, found {first}",
+                u64::MAX - (count - 1)
             ))),
         }
     }
@@ -129,8 +155,7 @@ impl BaseArgs {
         Ok(Machine {
             threads,
             jobs,
-            isa: engines::isa(&self.machine)?,
-            level: self.run.observe.map_or(Level::Full, Level::from),
+            isa: engines::isa(&self.machine_args())?,
         })
     }
 }
@@ -154,16 +179,6 @@ pub(super) fn points(base: &Settings, grid: &[String]) -> Outcome<Vec<Point>> {
         points = crossed;
     }
     Ok(points)
-}
-
-impl From<ObserveArg> for Level {
-    fn from(typed: ObserveArg) -> Self {
-        match typed {
-            ObserveArg::Off => Self::Off,
-            ObserveArg::Basic => Self::Basic,
-            ObserveArg::Full => Self::Full,
-        }
-    }
 }
 
 /// `lr=1e-4,3e-4` as a flag and its values.
@@ -231,12 +246,15 @@ pub(super) fn command_line() -> Vec<String> {
 
 /// Runs what is missing of `planned`, and shows what came out.
 pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Printer) -> Outcome {
-    let out: PathBuf = base
-        .run
-        .out
-        .clone()
-        .unwrap_or_else(|| folder::new(text.origin()));
+    let printer = printer.for_work();
     let machine = base.machine()?;
+    let out: PathBuf = match &base.run.out {
+        Some(out) => out.clone(),
+        None => folder::make(text.origin())?,
+    };
+    // Refused now, and not when all runs are made.
+    let report = out.join("report");
+    let report = super::report::place(&report, &[Sign::page(page::PAGE)], "--out DIR")?;
     printer.say(format_args!(
         "{} runs of {} steps: {} variants, {} seeds; in {}",
         planned.cells.len(),
@@ -246,7 +264,7 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
         out.display()
     ));
     let saying = "stopping after these steps, then saving; Ctrl-C again ends at once";
-    let follow = Follow::new(planned, Interrupt::listen(printer, saying), printer);
+    let follow = Follow::new(planned, Interrupt::of_work(printer, saying), printer);
     let begun = Instant::now();
     let ending = grid::run(&out, planned, text, machine, &follow)?;
     follow.close();
@@ -266,7 +284,7 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
         Ending::Finished(results) => {
             let study = Study::read(&out)?;
             let extras = super::report::extras(&study, &out, None)?;
-            page::write(&out.join("report"), &page::files(&study, &extras))?;
+            report.write(&page::files(&study, &extras))?;
             if base.json.json {
                 printer.json(&results);
             } else {

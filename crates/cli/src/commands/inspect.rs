@@ -116,7 +116,7 @@ fn about(header: &Header) -> Vec<String> {
             header.tokenizer.vocab_size()
         ),
         format!(
-            "hyper        {}, batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps), betas {} and {}, \
+            "hyper        {}, batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps from {}), betas {} and {}, \
              weight decay {}, grad clip {clip}, {}",
             hyper.optimizer.name(),
             hyper.batch_size,
@@ -124,6 +124,7 @@ fn about(header: &Header) -> Vec<String> {
             hyper.min_lr,
             hyper.lr_shape.name(),
             hyper.warmup,
+            hyper.warmup_start.name(),
             hyper.beta1,
             hyper.beta2,
             hyper.weight_decay,

@@ -34,7 +34,7 @@ pub(super) fn talk(
     printer: Printer,
 ) -> Outcome {
     let author = Author::of(loaded, args, seed_or_clock(seed), options)?;
-    let interrupt = Interrupt::listen(printer, "");
+    let interrupt = Interrupt::of_ctrl_c(printer);
     let mut lines = Lines::new(printer)?;
     let mut number = 0;
     if let Some(prompt) = &args.prompt {

@@ -8,6 +8,7 @@ use gptlab_model::{Preset, random::Stream};
 use gptlab_record::{Event, Precision};
 use gptlab_train::{Observer, Outcome as Ending, Resolved, Run, Settings, Targets};
 
+use super::train::diverged;
 use crate::{
     args::MicroArgs,
     engines,
@@ -33,13 +34,16 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
         .map_err(Stop::failure)?;
     let mut lines = Lines {
         steps: resolved.experiment.hyper.steps,
-        interrupt: Interrupt::listen(printer, ""),
+        interrupt: Interrupt::of_ctrl_c(printer),
         printer,
     };
     let ending = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut lines)?.go()?;
+    if let Ending::Diverged { step, what } = ending {
+        return Err(diverged(step, what));
+    }
     infer(&resolved, engine.as_ref(), &sampling, printer)?;
     Ok(match ending {
-        Ending::Finished { .. } => ExitCode::Success,
+        Ending::Finished { .. } | Ending::Complete { .. } => ExitCode::Success,
         Ending::Stopped { .. } => ExitCode::Interrupted,
         Ending::Diverged { .. } => ExitCode::Failure,
     })
@@ -62,6 +66,9 @@ fn say_sizes(resolved: &Resolved, printer: Printer) {
         "num params: {}",
         resolved.graph.params().total()
     ));
+    for notice in &resolved.notices {
+        printer.warn(notice);
+    }
 }
 
 /// Prints every step as the one-file program does.

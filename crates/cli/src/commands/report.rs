@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use gptlab_data::{Corpus, Tokenizer};
 use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
-    Study, StudyKind, ablation,
-    page::{self, Extras},
+    Run, Study, StudyKind, ablation,
+    page::{self, Extras, Place, Sign},
     plot::{self, Glyphs, Line, Size},
 };
+use gptlab_train::recorded_batches;
 use serde::Serialize;
 
 use super::{inside, law};
@@ -40,13 +40,15 @@ struct Made {
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     let study = read(&args.folder)?;
-    let extras = extras(&study, &args.folder, args.date.clone())?;
-    let files = page::files(&study, &extras);
+    say_left_out(&study, printer);
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| args.folder.join("report"));
-    page::write(&out, &files)?;
+    let place = place(&out, &[Sign::page(page::PAGE)], "--out DIR")?;
+    let extras = extras(&study, &args.folder, args.date.clone())?;
+    let files = page::files(&study, &extras);
+    place.write(&files)?;
     if args.json.json {
         printer.json(&Made {
             out: out.display().to_string(),
@@ -57,6 +59,19 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
         printer.hint(format_args!("open {}", out.join(page::PAGE).display()));
     }
     Ok(ExitCode::Success)
+}
+
+/// The folder that `flag` names, where it may take our files.
+pub(super) fn place(folder: &Path, signs: &[Sign], flag: &str) -> Outcome<Place> {
+    Place::of(folder, signs).map_err(|error| {
+        let foreign = matches!(error, FileError::Wrong { .. });
+        let stop = Stop::from(error);
+        if foreign {
+            stop.hint(format!("name a new folder: {flag}"))
+        } else {
+            stop
+        }
+    })
 }
 
 /// What a report cannot find in the record.
@@ -77,19 +92,32 @@ pub(super) fn read(folder: &Path) -> Outcome<Study> {
     }
     let mut study = Study::read(folder)?;
     match study.kind {
-        StudyKind::Run => study.floors = floors(&study).or(study.floors),
+        StudyKind::Run => {
+            let run = study.arms.first().and_then(|arm| arm.runs.first());
+            study.floors = run.and_then(guides).or(study.floors);
+        }
         StudyKind::Ablation | StudyKind::Sweep => {}
     }
     Ok(study)
 }
 
-/// The guides of a run's text, where the text is still to be had.
-fn floors(study: &Study) -> Option<Floors> {
-    let experiment = &study.arms.first()?.runs.first()?.experiment;
-    let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone()).ok()?;
+/// The guides of a run's text, where it is still to be had, over the predictions that the run's last loss is over.
+pub(super) fn guides(run: &Run) -> Option<Floors> {
+    let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
-    let corpus = Corpus::new(&text, tokenizer, experiment.data.val_fraction).ok()?;
-    ngram::floors(&text, &corpus, ORDERS).ok()
+    let batches = recorded_batches(experiment, &text)?;
+    let most = match run.whole_loss {
+        Some(_) => u64::MAX,
+        None => experiment.intervals.val_tokens,
+    };
+    ngram::floors(&text, &batches, most, ORDERS).ok()
+}
+
+/// Says which text is too large to be looked at.
+pub(super) fn say_left_out(study: &Study, printer: Printer) {
+    if let Some(sentence) = text::left_out(&study.data) {
+        printer.warn(sentence);
+    }
 }
 
 /// The study as a terminal shows it.
@@ -116,7 +144,7 @@ fn curves(study: &Study) -> String {
     plot::plot(&lines, SIZE, Glyphs::Unicode)
 }
 
-fn line(label: &str, run: &gptlab_report::Run) -> Line {
+fn line(label: &str, run: &Run) -> Line {
     let points = run.curve().into_iter();
     Line {
         label: label.to_owned(),

@@ -1,9 +1,11 @@
 //! Flags to hyper-parameters: the preset's recipe, with every typed number in place of its own.
 
-use gptlab_record::{Decayed, Hyper, LrShape, Optimizer, Precision};
+use gptlab_record::{Decayed, Hyper, LrShape, Optimizer, Precision, WarmupStart};
 
 use crate::{
-    args::{DecayedArg, LrShapeArg, OptimArgs, OptimizerArg, PrecisionArg, RunArgs},
+    args::{
+        DecayedArg, LrShapeArg, OptimArgs, OptimizerArg, PrecisionArg, RunArgs, WarmupStartArg,
+    },
     exit::{Outcome, Stop},
 };
 
@@ -17,6 +19,9 @@ pub(crate) fn over(recipe: Hyper, run: &RunArgs, optim: &OptimArgs) -> Outcome<H
         // A rate typed below the recipe's lowest is the lowest.
         min_lr: optim.min_lr.unwrap_or(recipe.min_lr.min(lr)),
         warmup: optim.warmup.unwrap_or(recipe.warmup),
+        warmup_start: optim
+            .warmup_start
+            .map_or(recipe.warmup_start, WarmupStart::from),
         lr_shape: optim.lr_shape.map_or(recipe.lr_shape, LrShape::from),
         beta1: optim.beta1.unwrap_or(recipe.beta1),
         beta2: optim.beta2.unwrap_or(recipe.beta2),
@@ -39,6 +44,15 @@ impl From<LrShapeArg> for LrShape {
             LrShapeArg::Constant => Self::Constant,
             LrShapeArg::Linear => Self::Linear,
             LrShapeArg::Cosine => Self::Cosine,
+        }
+    }
+}
+
+impl From<WarmupStartArg> for WarmupStart {
+    fn from(typed: WarmupStartArg) -> Self {
+        match typed {
+            WarmupStartArg::Zero => Self::Zero,
+            WarmupStartArg::FirstStep => Self::FirstStep,
         }
     }
 }

@@ -7,4 +7,4 @@ mod train;
 
 pub(crate) use model::{DEFAULT_PRESET, spec, usual_vocab_size};
 pub(crate) use shape::same_shape;
-pub(crate) use train::{begun, fresh, intervals, loaded, of_header, over};
+pub(crate) use train::{begun, fresh, loaded, over, resume_options};

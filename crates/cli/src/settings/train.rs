@@ -3,12 +3,13 @@
 use std::num::NonZeroU64;
 
 use gptlab_data::{Builtin, TokenizerKind};
+use gptlab_engine::{cpu::Isa, sample::Sampling};
 use gptlab_model::Preset;
-use gptlab_record::Intervals;
-use gptlab_train::{Header, Settings};
+use gptlab_record::{Intervals, ObserveLevel, SampleSettings};
+use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{
-    args::{DataArgs, RunArgs, TokenizerArg, TrainArgs},
+    args::{DataArgs, ObserveArg, RunArgs, SampleArgs, TokenizerArg, TrainArgs},
     engines,
     exit::{Outcome, Stop},
     settings::{hyper, model},
@@ -45,7 +46,7 @@ pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> Outcome<Settings> {
     let preset = args.model.preset.unwrap_or(model::DEFAULT_PRESET);
     let mut recipe = Settings::of(preset, args.run.steps);
     if args.model.preset.is_none() {
-        recipe = of_header(header, recipe.intervals);
+        recipe = Settings::of_header(header, &ResumeOptions::of(&recipe));
         if let Some(steps) = args.run.steps {
             recipe.hyper.warmup = recipe.hyper.warmup.min(steps / 10);
         }
@@ -53,17 +54,20 @@ pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> Outcome<Settings> {
     over(recipe, args)
 }
 
-/// The settings of the run that wrote `header`.
-pub(crate) fn of_header(header: &Header, intervals: Intervals) -> Settings {
-    Settings {
-        spec: header.spec.clone(),
-        tokenizer: header.tokenizer.kind(),
-        hyper: header.hyper,
-        seed: header.seed,
-        val_fraction: header.data.val_fraction,
-        intervals,
+/// How a run is gone on with: as `base` says, and what was typed; on `isa`.
+pub(crate) fn resume_options(
+    base: ResumeOptions,
+    args: &TrainArgs,
+    isa: Isa,
+) -> Outcome<ResumeOptions> {
+    Ok(ResumeOptions {
+        intervals: intervals(base.intervals, &args.run)?,
+        observe: observe(base.observe, &args.run),
+        sampling: sampling(base.sampling, &args.sample)?,
         engine: engines::NAME.to_owned(),
-    }
+        isa: Some(isa.name().to_owned()),
+        steps: args.run.steps,
+    })
 }
 
 /// `base` with what was typed. A preset that was typed replaces the base's model.
@@ -79,12 +83,37 @@ pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
         seed: args.run.seed.unwrap_or(base.seed),
         val_fraction: args.data.val_fraction.unwrap_or(base.val_fraction),
         intervals: intervals(base.intervals, &args.run)?,
+        observe: observe(base.observe, &args.run),
+        sampling: sampling(base.sampling, &args.sample)?,
         engine: engines::NAME.to_owned(),
+        isa: Some(engines::isa(&args.machine)?.name().to_owned()),
     })
 }
 
+fn observe(base: ObserveLevel, args: &RunArgs) -> ObserveLevel {
+    args.observe.map_or(base, ObserveLevel::from)
+}
+
 /// `base` with what was typed.
-pub(crate) fn intervals(base: Intervals, args: &RunArgs) -> Outcome<Intervals> {
+fn sampling(base: SampleSettings, args: &SampleArgs) -> Outcome<SampleSettings> {
+    let typed_text = |typed: &Option<String>| typed.clone().filter(|text| !text.is_empty());
+    let sampled = SampleSettings {
+        prompt: args.prompt.clone().unwrap_or(base.prompt),
+        max_tokens: args.max_tokens.unwrap_or(base.max_tokens),
+        temperature: args.temperature.unwrap_or(base.temperature),
+        top_k: args
+            .top_k
+            .map_or(base.top_k, |k| Some(k).filter(|k| *k > 0)),
+        top_p: args.top_p.or(base.top_p),
+        stop: typed_text(&args.stop).or(base.stop),
+    };
+    // What makes no sense is refused now and not at the first sample.
+    Sampling::new(sampled.temperature, sampled.top_k, sampled.top_p).map_err(Stop::usage)?;
+    Ok(sampled)
+}
+
+/// `base` with what was typed. Who says after how many steps to save means no clock.
+fn intervals(base: Intervals, args: &RunArgs) -> Outcome<Intervals> {
     let or_never = |typed: Option<u64>, base| typed.map_or(base, NonZeroU64::new);
     let log = match args.log_interval {
         Some(n) => NonZeroU64::new(n)
@@ -95,6 +124,10 @@ pub(crate) fn intervals(base: Intervals, args: &RunArgs) -> Outcome<Intervals> {
         log,
         sample: or_never(args.sample_interval, base.sample),
         checkpoint: or_never(args.checkpoint_interval, base.checkpoint),
+        checkpoint_seconds: match args.checkpoint_interval {
+            Some(_) => None,
+            None => base.checkpoint_seconds,
+        },
         val_tokens: args.val_tokens.unwrap_or(base.val_tokens),
     })
 }
@@ -104,6 +137,16 @@ impl From<TokenizerArg> for TokenizerKind {
         match typed {
             TokenizerArg::Chars => Self::Chars,
             TokenizerArg::Lines => Self::Lines,
+        }
+    }
+}
+
+impl From<ObserveArg> for ObserveLevel {
+    fn from(typed: ObserveArg) -> Self {
+        match typed {
+            ObserveArg::Off => Self::Off,
+            ObserveArg::Basic => Self::Basic,
+            ObserveArg::Full => Self::Full,
         }
     }
 }

@@ -75,3 +75,17 @@ fn what_cannot_be_compared_is_trouble() {
     assert_eq!((ran.code, ran.out.as_str()), (3, ""));
     assert_eq!(lab.run("diff model.safetensors").code, 2);
 }
+
+/// As people count them: layer 2 comes before layer 10.
+#[test]
+fn layers_are_in_the_order_of_their_numbers() {
+    let lab = Lab::new();
+    for (folder, heads) in [("a", 2), ("b", 4)] {
+        lab.ok(&format!(
+            "train --data data.txt {TINY} --steps 1 --n-layer 12 --n-head {heads} --out {folder}"
+        ));
+    }
+    let out = lab.run("diff a b").out;
+    let said = "attention heads of layers 0 to 11: 2 -> 4";
+    assert!(out.contains(said), "{out}");
+}

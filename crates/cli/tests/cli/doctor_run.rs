@@ -46,3 +46,31 @@ fn without_a_run_the_machine_is_told_of() {
         )
     );
 }
+
+/// Two folders up lies something only where a grid says that the run is its own.
+#[test]
+fn guides_are_those_of_the_run_s_own_grid() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data data.txt {TINY} --out x/runs/a"));
+    let alone = lab.ok("doctor x/runs/a").out;
+    let tiny = TINY.replace("--max-tokens 8", "");
+    lab.ok(&format!(
+        "ablate --data data.txt {tiny} --switches mlp --seeds 1 --out g"
+    ));
+    let plan = lab.json("g/grid.json");
+    let cell = plan["cells"][0]["folder"].as_str().expect("a folder");
+    let own = lab.ok(&format!("doctor g/{cell}")).out;
+    assert!(own.contains("n-gram tables up to "), "{own}");
+    // Somebody else's results, and a grid that knows nothing of the run.
+    for file in ["results.json", "grid.json"] {
+        std::fs::copy(lab.path("g").join(file), lab.path("x").join(file)).expect("a copy");
+        assert_eq!(lab.ok("doctor x/runs/a").out, alone);
+    }
+    for file in ["results.json", "grid.json"] {
+        lab.file(&format!("x/{file}"), "no JSON");
+        assert_eq!(lab.ok("doctor x/runs/a").out, alone);
+    }
+    lab.file("g/results.json", "no JSON");
+    let ran = lab.run(&format!("doctor g/{cell}"));
+    assert_eq!(ran.code, 3, "its own grid's results: {}", ran.err);
+}

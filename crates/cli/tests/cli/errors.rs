@@ -319,6 +319,11 @@ fn checkpoints_that_do_not_fit() {
             ),
             ("eval model.safetensors", 2, "error: eval needs --data"),
             (
+                "train --load model.safetensors",
+                2,
+                "error: --load needs --data: the checkpoint was not trained on a built-in text",
+            ),
+            (
                 "inspect model.safetensors --n-layer 3",
                 2,
                 "error: a checkpoint has its own model",

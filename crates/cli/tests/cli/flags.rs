@@ -94,6 +94,7 @@ const ELSEWHERE: &[&str] = &[
     "--help",
     "--keep-checkpoints",
     "--observe",
+    "--warmup-start",
 ];
 
 fn name(flag: &str) -> &str {
@@ -241,8 +242,17 @@ fn every_flag_of_a_run_changes_what_it_does() {
         "other.txt",
         "a dog and a log and a cat and a hat\n".repeat(12),
     );
-    let line = format!("train --data data.txt --json --sample-interval 5 {TINY}");
-    let told = |flag: &str| lab.events(&format!("{line} {flag}"));
+    let told = |flag: &str| {
+        // The one flag that is not given twice.
+        let data = if flag.contains("--data ") {
+            ""
+        } else {
+            "--data data.txt"
+        };
+        lab.events(&format!(
+            "train {data} --json --sample-interval 5 {TINY} {flag}"
+        ))
+    };
     let base = without_names(told(""));
     for flag in NUMBERS {
         assert_ne!(without_names(told(flag)), base, "{flag} does nothing");
@@ -327,4 +337,16 @@ fn a_settings_file_can_say_all_a_flag_can() {
     lab.file("all.toml", text);
     lab.ok("train --config all.toml --n-embd 16 --n-head 2 --steps 1 --out run");
     assert_eq!(lab.json("run/experiment.json")["hyper"]["eps"], 0.01);
+}
+
+/// The ancestor's first step has a rate of 0; nanoGPT's has not.
+#[test]
+fn a_warm_up_begins_where_it_is_told_to() {
+    let lab = Lab::new();
+    for (start, first) in [("zero", 0.0), ("first-step", 3e-4 / 4.0)] {
+        let line = format!("train --data data.txt {TINY} --json --warmup 3 --warmup-start {start}");
+        let events = lab.events(&line);
+        let step = events.iter().find(|event| event["event"] == "step");
+        assert_eq!(step.and_then(|step| step["lr"].as_f64()), Some(first), "{start}");
+    }
 }

@@ -424,7 +424,7 @@ fn what_cannot_be_probed_is_refused() {
         (
             "probe model.safetensors --prompt a --csv data.txt",
             1,
-            "error: cannot create data.txt",
+            "error: cannot make data.txt",
         ),
     ] {
         let ran = lab.run(line);
@@ -481,4 +481,32 @@ fn pictures_are_a_page_and_a_file_each() {
     ];
     assert_eq!(lab.words(&words).code, 0);
     assert!(lab.path("patched/patching.svg").exists());
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_left_as_it_is() {
+    let lab = Lab::trained();
+    std::fs::create_dir(lab.path("own")).expect("a folder");
+    lab.file("own/lens.svg", "mine");
+    for flag in ["--pictures", "--csv"] {
+        let ran = probe(&lab, "the cat", &format!("--only lens {flag} own"));
+        let said = "error: own: expected a new or empty folder, or one with a probe.html or a measures.csv that gptlab \
+                    made, found files of somebody else: `lens.svg`";
+        assert_eq!((ran.code, ran.said()), (3, said));
+        assert!(
+            ran.err
+                .contains(&format!("hint: name a new folder: {flag} DIR"))
+        );
+        assert_eq!(
+            std::fs::read_dir(lab.path("own"))
+                .expect("a folder")
+                .count(),
+            1
+        );
+    }
+    // Tables and pictures may share a folder, and be made again.
+    for flags in ["--csv new --pictures new", "--pictures new", "--csv new"] {
+        let ran = probe(&lab, "the cat", &format!("--only lens {flags}"));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
 }

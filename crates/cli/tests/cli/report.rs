@@ -96,3 +96,53 @@ fn what_is_no_run_is_a_sentence() {
     assert_eq!((ran.code, ran.said()), (3, said));
     assert_eq!(lab.run("report").code, 2);
 }
+
+/// Files have fixed names: in a folder of somebody's own, a page of theirs could be lost.
+#[test]
+fn a_folder_of_somebody_else_is_left_as_it_is() {
+    let lab = with_run();
+    for (folder, line) in [
+        ("own", "report run --out own"),
+        ("run/report", "report run"),
+    ] {
+        fs::create_dir_all(lab.path(folder)).expect("a folder");
+        lab.file(&format!("{folder}/table.csv"), "mine");
+        let ran = lab.run(line);
+        let said = format!(
+            "error: {folder}: expected a new or empty folder, or one with a report.html that gptlab made, found files \
+             of somebody else: `table.csv`"
+        );
+        assert_eq!((ran.code, ran.said()), (3, said.as_str()));
+        assert!(ran.err.contains("hint: name a new folder: --out DIR"));
+        assert_eq!(lab.read(&format!("{folder}/table.csv")), b"mine");
+        assert_eq!(fs::read_dir(lab.path(folder)).expect("a folder").count(), 1);
+        lab.file(&format!("{folder}/report.html"), "<html>mine</html>");
+        assert_eq!(lab.run(line).code, 3, "a page that is not ours");
+    }
+    // The run itself is no report, and a report is replaced.
+    assert_eq!(lab.run("report run --out run").code, 3);
+    lab.ok("report run --out new");
+    lab.file("new/table.csv", "stale");
+    lab.ok("report run --out new");
+    assert!(lab.read("new/table.csv").starts_with(b"variant,"));
+    let ran = lab.run("report run --out data.txt");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.said().starts_with("error: cannot make data.txt: "));
+}
+
+/// One character: every loss is 0, and none is worse than another.
+#[test]
+fn equal_losses_are_neither_better_nor_worse() {
+    let lab = Lab::new();
+    lab.file("one.txt", "a".repeat(600));
+    lab.ok(&format!("train --data one.txt {TINY} --steps 20 --out run"));
+    let ran = lab.ok("report run");
+    assert!(
+        ran.out
+            .contains("Loss 0.0000: no better and no worse than guessing blindly."),
+        "{}",
+        ran.out
+    );
+    let said = lab.ok("doctor run").out;
+    assert!(!said.contains("Worse") && !said.contains("Stuck"), "{said}");
+}

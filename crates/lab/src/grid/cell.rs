@@ -1,30 +1,31 @@
 //! One run of a grid, from wherever it is to its end.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
-use gptlab_data::{Batches, Builtin, Part, Text};
+use gptlab_data::{Batches, Part, Text};
 use gptlab_engine::{
     Engine, Slot,
-    cpu::{CpuEngine, Options},
+    cpu::{CpuEngine, Isa, Options},
 };
 use gptlab_model::Batch;
-use gptlab_record::{CellOutcome, Store, read_events, read_outcome, write_outcome};
+use gptlab_record::{
+    CellOutcome, Experiment, Store, read_events, read_experiment, read_outcome, write_outcome,
+};
 use gptlab_train::{
     Error, Event, Observer, Outcome, Progress, Resolved, Run, Series, Settings, Targets, Update,
-    evaluate,
+    evaluate, same_settings,
 };
 
 use super::{queue::Follower, sample};
-use crate::observe::{Level, Observatory};
-
-/// What a finished model is told to write on from: a line's beginning.
-pub const FINISHED_TEXT: &str = "";
+use crate::{observe::Observatory, skill};
 
 /// Where a run lies.
 pub(super) struct Place {
     pub(super) folder: PathBuf,
     /// Whether its last checkpoint stays when it has ended.
     pub(super) keep: bool,
+    /// What it has to be, where it has begun.
+    pub(super) experiment: Option<Experiment>,
 }
 
 /// How the run ended; `None` where it was asked to stop before that.
@@ -33,16 +34,18 @@ pub(super) fn run(
     settings: &Settings,
     text: &Text,
     options: Options,
-    level: Level,
     follower: &Follower,
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
+    let begun = Store::exists(folder);
+    if let Some(asked) = place.experiment.as_ref().filter(|_| begun) {
+        same_settings(folder, &read_experiment(folder)?, asked)?;
+    }
     if let Some(outcome) = read_outcome(folder)? {
         return Ok(Some(outcome));
     }
-    let begun = Store::exists(folder);
     let resolved = if begun {
-        Resolved::resume_run(folder, text, &settings.engine)?
+        Resolved::resume_run(folder, text, &settings.engine, settings.isa.clone())?
     } else {
         Resolved::fresh(settings, text)?
     };
@@ -51,18 +54,21 @@ pub(super) fn run(
     let targets = Targets {
         folder: Some(folder.clone()),
         save: None,
-        keep: Some(1),
+        keep: NonZeroUsize::new(1),
     };
     let mut watch = Watch {
         follower,
-        observatory: Observatory::new(level, &resolved),
+        observatory: Observatory::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
+        isa: options.isa,
     };
     let outcome = match Run::new(&resolved, &mut engine, targets, &mut watch)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
-        Outcome::Diverged { step } => diverged(settings.seed, step),
-        Outcome::Finished { .. } => finished(&mut engine, &resolved, text, place)?,
+        Outcome::Diverged { step, .. } => diverged(settings.seed, step),
+        Outcome::Finished { .. } | Outcome::Complete { .. } => {
+            finished(&mut engine, &resolved, text, place, options.isa)?
+        }
     };
     write_outcome(folder, &outcome)?;
     if !place.keep {
@@ -89,6 +95,7 @@ fn finished(
     resolved: &Resolved,
     text: &Text,
     place: &Place,
+    isa: Isa,
 ) -> Result<CellOutcome, Error> {
     let Resolved { model, batches, .. } = resolved;
     let seed = resolved.experiment.seed;
@@ -103,34 +110,33 @@ fn finished(
         train_loss: last.map(|record| record.loss),
         grad_norm: last.map(|record| record.grad_norm),
         skill_loss: skill(engine, resolved, text)?,
-        sample: sample::write(resolved, &weights, FINISHED_TEXT, seed),
+        sample: sample::write(resolved, &weights, seed, isa),
     })
 }
 
-/// The loss on the tokens that need the skill of a diagnostic text, over its validation split.
+/// The loss on the predictions that need the skill of a diagnostic text, over all of its validation split. Texts are
+/// cut into documents for it.
 fn skill(engine: &mut CpuEngine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
-    let Some(diagnostic) = text.recipe().and_then(Builtin::diagnostic) else {
+    let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
+    let Some(flags) = flags(batches, text) else {
         return Ok(None);
     };
-    let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
-    let (mut sum, mut tokens) = (0.0, 0u64);
+    let (mut flags, mut sum, mut tokens) = (flags.into_iter(), 0.0, 0u64);
     for batch in batches.covering(model, Part::Validation, usize::MAX) {
-        let batch: Batch = batch?;
-        let losses = engine.losses(&batch);
-        for i in 0..batch.sequences() {
-            let rows = batch.rows(i);
-            let inputs = &batch.inputs()[rows.clone()];
-            // A document is what follows its BOS; one that was cut short is left out.
-            let Ok(document) = resolved.tokenizer.decode(&inputs[1.min(inputs.len())..]) else {
-                continue;
-            };
-            let flags = diagnostic.skill(&document).unwrap_or_default();
-            for (loss, _) in losses[rows].iter().zip(flags).filter(|(_, skill)| *skill) {
-                (sum, tokens) = (sum + loss, tokens + 1);
-            }
+        let losses = engine.losses(&batch?);
+        // A whole covering has every prediction once, in order.
+        for (loss, _) in losses.iter().zip(&mut flags).filter(|(_, skill)| *skill) {
+            (sum, tokens) = (sum + loss, tokens + 1);
         }
     }
     Ok((tokens > 0).then(|| sum / tokens as f64))
+}
+
+/// For each prediction of the validation split, whether it needs the skill.
+fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
+    let diagnostic = text.recipe()?.diagnostic()?;
+    let corpus = batches.corpus();
+    skill::flags(diagnostic, &skill::lines(corpus, corpus.validation()?)?)
 }
 
 /// Who watches the run.
@@ -139,6 +145,7 @@ struct Watch<'a> {
     observatory: Observatory,
     seed: u64,
     resolved: &'a Resolved,
+    isa: Isa,
 }
 
 impl Observer for Watch<'_> {
@@ -152,7 +159,7 @@ impl Observer for Watch<'_> {
         let weights = engine.export(Slot::Weights);
         // A stream of its own for each step.
         let seed = self.seed ^ (step << 32);
-        sample::write(self.resolved, &weights, FINISHED_TEXT, seed)
+        sample::write(self.resolved, &weights, seed, self.isa)
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
@@ -163,11 +170,10 @@ impl Observer for Watch<'_> {
         self.observatory.after_update(engine, update)
     }
 
-    fn ends_diverged(&self) -> bool {
-        true
-    }
-
     fn should_stop(&self) -> bool {
         self.follower.should_stop()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use gptlab_data::Text;
 use gptlab_model::{Model, lower};
-use gptlab_record::{Cell, Grid, GridKind, Variant};
+use gptlab_record::{Cell, Experiment, Grid, GridKind, Variant};
 use gptlab_train::{Error, Resolved, Settings};
 
 use crate::switches::{BASELINE, POINT, Switch};
@@ -47,10 +47,16 @@ pub fn ablation(
     for point in points {
         let resolved = Resolved::fresh(&point.settings, text)?;
         let vocab_size = resolved.model.vocab_size();
-        arms.push(arm(&BASELINE, point, &point.settings, &resolved.model));
+        let mut add = |switch: &Switch, settings: &Settings, model: &Model| {
+            let first = with_seed(settings, seeds);
+            let experiment = resolved.experiment_of(&first, text)?;
+            arms.push(arm(switch, point, settings, model, experiment));
+            Ok::<(), Error>(())
+        };
+        add(&BASELINE, &point.settings, &resolved.model)?;
         for switch in switches {
             match thrown(switch, &point.settings, vocab_size) {
-                Ok((settings, model)) => arms.push(arm(switch, point, &settings, &model)),
+                Ok((settings, model)) => add(switch, &settings, &model)?,
                 Err(why) => skipped.push(Skipped {
                     name: switch.name.into(),
                     why,
@@ -74,9 +80,9 @@ pub fn sweep(
     command: &[String],
 ) -> Result<Planned, Error> {
     let arms = points.iter().map(|point| {
-        let resolved = Resolved::fresh(&point.settings, text)?;
+        let resolved = Resolved::fresh(&with_seed(&point.settings, seeds), text)?;
         let (settings, model) = (&point.settings, &resolved.model);
-        let (variant, settings) = arm(&POINT, point, settings, model);
+        let (variant, settings) = arm(&POINT, point, settings, model, resolved.experiment);
         let name = point.name.clone();
         let mut settings_of_point = variant.settings.clone();
         settings_of_point.push(("parameters".into(), variant.parameters as f64));
@@ -111,7 +117,21 @@ fn thrown(
 
 type Arm = (Variant, Settings);
 
-fn arm(switch: &Switch, point: &Point, settings: &Settings, model: &Model) -> Arm {
+/// `settings` with the first of `seeds`.
+fn with_seed(settings: &Settings, seeds: &[u64]) -> Settings {
+    Settings {
+        seed: seeds.first().copied().unwrap_or(settings.seed),
+        ..settings.clone()
+    }
+}
+
+fn arm(
+    switch: &Switch,
+    point: &Point,
+    settings: &Settings,
+    model: &Model,
+    experiment: Experiment,
+) -> Arm {
     let graph = lower(model);
     let name = [switch.name, &point.name].map(str::to_owned);
     let variant = Variant {
@@ -123,6 +143,7 @@ fn arm(switch: &Switch, point: &Point, settings: &Settings, model: &Model) -> Ar
         parameters: graph.params().total() as u64,
         listing: graph.to_string(),
         settings: point.values.clone(),
+        experiment: Some(experiment),
     };
     (variant, settings.clone())
 }

@@ -11,15 +11,16 @@ use std::{
     thread,
 };
 
-use gptlab_data::{Corpus, Text, Tokenizer};
+use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_record::{
-    Cell, CellOutcome, FileError, Floors, Grid, Results, read_grid, write_grid, write_results,
+    Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, read_grid, write_grid,
+    write_results,
 };
-use gptlab_train::{Error, Progress, Settings};
+use gptlab_train::{Error, Progress, Resolved, Settings, same_settings};
 
 use super::{Planned, cell, results};
-use crate::{ngram, observe::Level};
+use crate::ngram;
 
 /// What a grid may use.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +29,6 @@ pub struct Machine {
     /// How many runs side by side, which share the threads; at least one.
     pub jobs: usize,
     pub isa: Isa,
-    /// How far every run is looked into.
-    pub level: Level,
 }
 
 /// Who follows a grid, from several threads.
@@ -112,32 +111,39 @@ fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
     let Some(found) = read_grid(folder)? else {
         return Ok(write_grid(folder, grid)?);
     };
-    // However it was typed.
-    let same = Grid {
-        command: grid.command.clone(),
-        ..found
-    };
-    if same == *grid {
-        return Ok(());
-    }
-    let expected = "the same grid, to go on with";
-    let words = "another one; give a folder of its own with --out";
-    Err(FileError::wrong(folder, expected, words).into())
+    same_plan(folder, &found, grid)?;
+    Ok(())
 }
 
-fn floors(planned: &Planned, text: &Text) -> Result<Floors, Error> {
-    let settings = &planned.cells[0];
-    let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str());
-    let corpus = tokenizer
-        .map(|t| Corpus::new(text, t, settings.val_fraction))
-        .transpose()?;
-    let Some(corpus) = corpus else {
-        return Ok(Floors::default());
+/// Refuses the grid `found` in `folder` where it is not `asked`, however that was typed.
+fn same_plan(folder: &Path, found: &Grid, asked: &Grid) -> Result<(), FileError> {
+    let variants = |grid: &Grid| -> Vec<_> {
+        let variants = grid.variants.iter();
+        variants
+            .map(|v| (v.name.clone(), v.settings.clone()))
+            .collect()
     };
+    let shape = |grid: &Grid| (grid.kind, grid.seeds.clone(), grid.cells.clone());
+    if shape(found) != shape(asked) || variants(found) != variants(asked) {
+        let expected = "the same grid, to go on with";
+        let words = "another one; give a folder of its own with --out";
+        return Err(FileError::wrong(folder, expected, words));
+    }
+    for (found, asked) in found.variants.iter().zip(&asked.variants) {
+        if let (Some(found), Some(asked)) = (&found.experiment, &asked.experiment) {
+            same_settings(folder, found, asked)?;
+        }
+    }
+    Ok(())
+}
+
+/// Over all predictions of the validation split, as the outcomes are.
+fn floors(planned: &Planned, text: &Text) -> Result<Floors, Error> {
+    let batches = Resolved::fresh(&planned.cells[0], text)?.batches;
     // A text that is too short has no validation split, and no floors on it.
     Ok(
-        ngram::floors(text, &corpus, ORDERS).unwrap_or_else(|_| Floors {
-            uniform: ngram::uniform(corpus.tokenizer().vocab_size()),
+        ngram::floors(text, &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
+            uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
             ..Floors::default()
         }),
     )
@@ -202,15 +208,26 @@ impl Queue<'_> {
         let place = cell::Place {
             folder: self.folder.join(&cell.folder),
             keep,
+            experiment: self.experiment(cell),
         };
         cell::run(
             &place,
             settings,
             self.text,
             options,
-            self.machine.level,
             &Follower { queue: self, cell },
         )
+    }
+
+    /// What the run of `cell` has to be.
+    fn experiment(&self, cell: &Cell) -> Option<Experiment> {
+        let mut variants = self.planned.grid.variants.iter();
+        let variant = variants.find(|variant| variant.name == cell.variant)?;
+        let experiment = variant.experiment.clone()?;
+        Some(Experiment {
+            seed: cell.seed,
+            ..experiment
+        })
     }
 
     fn outcomes(&self) -> Result<Vec<Option<CellOutcome>>, Error> {

@@ -1,26 +1,18 @@
 //! A few lines by a finished model, for the table and the report.
 
 use gptlab_engine::{
-    cpu::{Generator, Options, Precision},
+    cpu::{Generator, Isa, Options, Precision},
     sample::Sampling,
 };
 use gptlab_model::random::Stream;
 use gptlab_train::Resolved;
 
-const CHARACTERS: usize = 200;
-const TEMPERATURE: f64 = 0.8;
-const TOP_K: usize = 40;
-
-/// What the model writes on from `prompt`, as `generate` does by default; `None` of one whose logits are not numbers.
-pub(super) fn write(
-    resolved: &Resolved,
-    weights: &[f32],
-    prompt: &str,
-    seed: u64,
-) -> Option<String> {
-    let tokenizer = &resolved.tokenizer;
-    let sampling = Sampling::new(TEMPERATURE, Some(TOP_K), None).ok()?;
+/// What the model writes, as the experiment says samples are made; `None` of one whose logits are not numbers.
+pub(super) fn write(resolved: &Resolved, weights: &[f32], seed: u64, isa: Isa) -> Option<String> {
+    let (tokenizer, sampled) = (&resolved.tokenizer, &resolved.experiment.sampling);
+    let sampling = Sampling::new(sampled.temperature, sampled.top_k, sampled.top_p).ok()?;
     let options = Options {
+        isa,
         precision: match resolved.experiment.hyper.precision {
             gptlab_record::Precision::F32 => Precision::F32,
             gptlab_record::Precision::Bf16 => Precision::Bf16,
@@ -28,10 +20,12 @@ pub(super) fn write(
         ..Options::of_threads(1)
     };
     let mut generator = Generator::with_options(resolved.graph.clone(), weights, options).ok()?;
-    generator.begin(&tokenizer.prompt(prompt).ok()?).ok()?;
+    generator
+        .begin(&tokenizer.prompt(&sampled.prompt).ok()?)
+        .ok()?;
     let draws = Stream::new(seed, "sample", 0);
-    let mut text = prompt.to_owned();
-    for i in 0..CHARACTERS {
+    let mut text = sampled.prompt.clone();
+    for i in 0..sampled.max_tokens {
         let token = generator.next_token(&sampling, draws.uniform_at(i as u64))?;
         if Some(token) == tokenizer.bos() {
             break;

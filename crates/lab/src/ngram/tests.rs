@@ -1,6 +1,6 @@
 //! Against the definition, read naively off the text.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use gptlab_data::{Corpus, Origin, Text, TokenizerKind};
 use proptest::prelude::*;
@@ -96,11 +96,16 @@ fn corpus(text: &str, kind: TokenizerKind, f: f64) -> Corpus {
     Corpus::fit(&text, kind, f).unwrap()
 }
 
+/// All of `corpus`, whatever the context.
+fn batches(corpus: Corpus) -> Batches {
+    Batches::new(Arc::new(corpus), 4, 1, 0).unwrap()
+}
+
 /// `abab…`: after n tokens of one kind, one of them seen before, p = (n + p') / (n + 1).
 #[test]
 fn a_text_of_two_letters_in_turn() {
     let corpus = corpus(&"ab".repeat(500), TokenizerKind::Chars, 0.1);
-    let found = ladder(&corpus, 2).unwrap();
+    let found = ladder(&batches(corpus), u64::MAX, 2).unwrap();
     // 900 tokens, 899 predicted: 450 b and 449 a, both from 2 kinds. All 100 of the rest but the first.
     let unigram = |count: f64| (count + 2.0 * 0.5) / (899.0 + 2.0);
     let (a, b) = (unigram(449.0), unigram(450.0));
@@ -128,7 +133,7 @@ fn sentences() {
     let corpus = corpus("some words", TokenizerKind::Chars, 0.0);
     let said = |r: Result<Vec<f64>, NgramError>| r.unwrap_err().to_string();
     assert_eq!(
-        said(ladder(&corpus, 3)),
+        said(ladder(&batches(corpus.clone()), u64::MAX, 3)),
         "n-gram tables are measured on a validation split, and nothing was kept for one; use a validation \
          fraction above 0"
     );
@@ -145,9 +150,42 @@ fn sentences() {
     );
     let text = Text::builtin(gptlab_data::Builtin::Names);
     let corpus = Corpus::fit(&text, TokenizerKind::Lines, 0.1).unwrap();
-    let found = floors(&text, &corpus, 2).unwrap();
+    let all = batches(corpus.clone());
+    let found = floors(&text, &all, u64::MAX, 2).unwrap();
     assert_eq!((found.uniform, found.entropy), (27f64.ln(), None));
-    assert_eq!(found.ngrams, ladder(&corpus, 2).unwrap());
+    let validation = corpus.validation().unwrap().tokens().to_vec();
+    assert_eq!(
+        found.ngrams,
+        Ngrams::of(&corpus, 2).unwrap().means(&validation)
+    );
     assert_eq!(uniform(65), 65f64.ln());
     assert_eq!(Ngrams::of(&corpus, 2).unwrap().means(&[1]), [] as [f64; 0]);
+}
+
+/// The witness predicts the same tokens as the windows of the model's evaluation, one window at a time.
+#[test]
+fn a_ladder_is_measured_on_the_predictions_of_the_covering() {
+    for kind in [TokenizerKind::Chars, TokenizerKind::Lines] {
+        let text = "abcab acb abc\nbca ab\ncab abca bacaba abca\nab\n".repeat(9);
+        let batches = batches(corpus(&text, kind, 0.4));
+        let tables = Ngrams::of(batches.corpus(), 3).unwrap();
+        let validation = batches.corpus().validation().unwrap().tokens().to_vec();
+        let losses = tables.losses(&validation);
+        let model = gptlab_model::Preset::Gpt2Mini.spec().check(9).unwrap();
+        for most in [1, 20, 60, u64::MAX] {
+            let usize_most = usize::try_from(most).unwrap();
+            let targets: Vec<u32> = batches
+                .validation(&model, usize_most)
+                .flat_map(|batch| batch.unwrap().targets().to_vec())
+                .collect();
+            let covered = batches.covered(Part::Validation, usize_most);
+            let chosen = |i: &usize| covered[*i];
+            let places: Vec<usize> = (0..losses.len()).filter(chosen).collect();
+            let found: Vec<u32> = places.iter().map(|i| validation[i + 1]).collect();
+            assert_eq!(found, targets, "{kind:?} {most}");
+            let mean = places.iter().map(|i| losses[*i]).sum::<f64>() / places.len() as f64;
+            let ladder = ladder(&batches, most, 3).unwrap();
+            assert!((ladder[2] - mean).abs() < 1e-12, "{kind:?} {most}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ fn resolved(change: impl Fn(&mut Settings)) -> Resolved {
 }
 
 /// What is seen of step 1.
-fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: Level) -> Vec<Series> {
+fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: ObserveLevel) -> Vec<Series> {
     let mut observatory = Observatory::new(level, resolved);
     let mut told = Vec::new();
     for step in 0..2 {
@@ -61,7 +61,7 @@ fn agree(change: impl Fn(&mut Settings)) {
         .expect("an engine");
     let mut oracle = Oracle::new(resolved.graph.clone(), &weights).expect("an oracle");
     let [fast, slow] =
-        [&mut cpu as &mut dyn Engine, &mut oracle].map(|e| seen(e, &resolved, Level::Full));
+        [&mut cpu as &mut dyn Engine, &mut oracle].map(|e| seen(e, &resolved, ObserveLevel::Full));
     assert_eq!(fast.len(), slow.len());
     let mut worst: (f64, String) = (0.0, String::new());
     for (fast, slow) in fast.iter().zip(&slow) {
@@ -98,7 +98,7 @@ fn series_have_a_number_for_each_place_and_known_names() {
     let weights = resolved.weights().expect("weights");
     let mut engine = CpuEngine::new(resolved.graph.clone(), &weights, Options::of_threads(1))
         .expect("an engine");
-    let told = seen(&mut engine, &resolved, Level::Full);
+    let told = seen(&mut engine, &resolved, ObserveLevel::Full);
     for series in &told {
         assert_eq!(series.at.len(), series.values.len(), "{}", series.measure);
         assert!(
@@ -127,9 +127,9 @@ fn series_have_a_number_for_each_place_and_known_names() {
         of(Measure::LossByPosition).at,
         ["0", "1", "2-3", "4-7", "8-15"]
     );
-    let basic = seen(&mut engine, &resolved, Level::Basic);
+    let basic = seen(&mut engine, &resolved, ObserveLevel::Basic);
     assert_eq!(basic.len(), 3);
-    assert!(seen(&mut engine, &resolved, Level::Off).is_empty());
+    assert!(seen(&mut engine, &resolved, ObserveLevel::Off).is_empty());
 }
 
 /// By hand: an update of SGD without momentum's history is the gradient times the rate.
@@ -146,7 +146,7 @@ fn an_update_ratio_is_the_step_over_the_weight() {
         .expect("an engine");
     let batch = resolved.batches.train(&resolved.model, 0).expect("a batch");
     engine.forward_backward(&batch, Noise { seed: 0, step: 0 });
-    let mut observatory = Observatory::new(Level::Basic, &resolved);
+    let mut observatory = Observatory::new(ObserveLevel::Basic, &resolved);
     observatory.before_update(&mut engine, &batch);
     let stats = engine.update(&step_hyper(&resolved.experiment.hyper, 0));
     let update = Update {

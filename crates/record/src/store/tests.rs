@@ -1,13 +1,14 @@
 use gptlab_model::Preset;
 
 use super::*;
-use crate::{DataRecord, Hyper, Intervals, Origin, StepRecord};
+use crate::{DataRecord, Hyper, Intervals, ObserveLevel, Origin, SampleSettings, StepRecord};
 
 fn experiment() -> Experiment {
     Experiment {
         format: Experiment::FORMAT,
         program: "gptlab 0.1.0".to_owned(),
         engine: "none".to_owned(),
+        isa: Some("portable".to_owned()),
         spec: Preset::Gpt2Mini.spec(),
         vocab_size: 3,
         tokenizer: serde_json::json!({"kind": "chars", "chars": "abc"}),
@@ -15,6 +16,7 @@ fn experiment() -> Experiment {
             source: "a.txt".to_owned(),
             origin: serde_json::json!({"file": "a.txt"}),
             fingerprint: "00".repeat(32),
+            bytes: Some(100),
             val_fraction: 0.1,
             train_tokens: 90,
             val_tokens: 10,
@@ -26,8 +28,12 @@ fn experiment() -> Experiment {
             log: 100.try_into().unwrap(),
             sample: 500.try_into().ok(),
             checkpoint: None,
+            checkpoint_seconds: 60.try_into().ok(),
             val_tokens: 1 << 16,
         },
+        observe: ObserveLevel::Basic,
+        sampling: SampleSettings::default(),
+        extensions: Vec::new(),
     }
 }
 
@@ -116,8 +122,8 @@ fn events_survive_being_cut_after_any_byte() {
             story()[..lines],
             "cut at {cut}"
         );
-        let (mut store, kept) = Store::resume(&folder, 9).unwrap();
-        assert_eq!(kept, story()[..lines]);
+        let (mut store, past) = Store::resume(&folder, 9).unwrap();
+        assert_eq!(past.events, story()[..lines]);
         store.append(&Event::Resume { step: 9 }).unwrap();
         assert_eq!(
             read_events(&folder).unwrap().len(),
@@ -148,8 +154,9 @@ fn a_last_line_of_lost_bytes_is_torn_and_an_earlier_one_is_named() {
 fn resuming_drops_what_comes_again_and_nothing_else() {
     for (at, kept) in [(0, 1), (1, 2), (2, 4), (3, 5), (4, 7), (9, 7)] {
         let (_root, folder) = told();
-        let (store, events) = Store::resume(&folder, at).unwrap();
-        assert_eq!(events, story()[..kept], "at {at}");
+        let (store, past) = Store::resume(&folder, at).unwrap();
+        assert_eq!(past.events, story()[..kept], "at {at}");
+        assert_eq!(past.set_aside, None, "at {at}");
         drop(store);
         assert_eq!(read_events(&folder).unwrap(), story()[..kept], "at {at}");
     }
@@ -170,7 +177,7 @@ fn checkpoints_are_listed_by_step_and_leftovers_swept() {
     }
     let steps = |found: Vec<(u64, PathBuf)>| found.into_iter().map(|f| f.0).collect::<Vec<_>>();
     assert_eq!(steps(checkpoints(&folder).unwrap()), [9, 10, 123_456_789]);
-    let (store, _) = Store::resume(&folder, 0).unwrap();
+    let (store, _) = Store::resume(&folder, 123_456_789).unwrap();
     assert!(!within.join(".step-00000011.safetensors.x.tmp").exists());
     let path = store.checkpoint_path(10);
     assert!(path.exists());
@@ -187,8 +194,8 @@ fn an_experiment_that_is_none_is_a_sentence() {
     let text = fs::read_to_string(&path).unwrap();
     let cases = [
         (
-            text.replace("\"format\": 1", "\"format\": 2"),
-            "found format 2",
+            text.replace("\"format\": 2", "\"format\": 3"),
+            "found format 3",
         ),
         (
             text[..text.len() / 2].to_owned(),
@@ -214,6 +221,154 @@ fn an_experiment_that_is_none_is_a_sentence() {
     fs::remove_file(&path).unwrap();
     let said = read_experiment(&folder).unwrap_err().to_string();
     assert!(said.ends_with("there is no such file or folder"), "{said}");
+}
+
+/// A record of format 1 says nothing of instructions, observing and samples.
+#[test]
+fn an_older_experiment_is_read_with_what_it_meant() {
+    let (_root, folder) = told();
+    let path = folder.join(EXPERIMENT);
+    let mut old: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    old["format"] = 1.into();
+    for key in ["isa", "observe", "sampling"] {
+        old.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    let intervals = old["intervals"].as_object_mut().unwrap();
+    intervals.remove("checkpoint_seconds").unwrap();
+    fs::write(&path, old.to_string()).unwrap();
+    let found = read_experiment(&folder).unwrap();
+    assert_eq!((found.isa, found.observe), (None, ObserveLevel::Off));
+    assert_eq!(found.sampling, SampleSettings::default());
+    assert_eq!(found.intervals.checkpoint_seconds, None);
+}
+
+#[test]
+fn what_comes_after_an_older_checkpoint_is_set_aside() {
+    let (_root, folder) = told();
+    for step in [2, 4] {
+        fs::write(
+            folder.join(format!("{CHECKPOINTS}/step-{step:08}.safetensors")),
+            format!("state {step}"),
+        )
+        .unwrap();
+        fs::write(
+            folder.join(format!("{SAMPLES}/step-{step:08}.txt")),
+            b"text",
+        )
+        .unwrap();
+    }
+    let whole = fs::read(folder.join(EVENTS)).unwrap();
+    for n in [1, 2] {
+        let (mut store, past) = Store::resume(&folder, 2).unwrap();
+        let aside = past.set_aside.unwrap();
+        assert_eq!(aside.folder, folder.join(format!("aside-{n}")));
+        assert_eq!((aside.events, aside.checkpoints), (3, 1));
+        assert_eq!(past.events, story()[..4]);
+        // Not a byte is lost.
+        let kept = fs::read(folder.join(EVENTS)).unwrap();
+        let moved = fs::read(aside.folder.join(EVENTS)).unwrap();
+        assert_eq!([kept, moved].concat(), whole);
+        let state = fs::read(aside.folder.join("checkpoints/step-00000004.safetensors"));
+        assert_eq!(state.unwrap(), b"state 4");
+        assert!(aside.folder.join("samples/step-00000004.txt").exists());
+        assert!(!folder.join("samples/step-00000004.txt").exists());
+        // The next resume finds no stale newer checkpoint.
+        let left = checkpoints(&folder).unwrap();
+        assert_eq!(left.iter().map(|c| c.0).collect::<Vec<_>>(), [2]);
+        // The branch goes on, and is gone back from once more.
+        for event in &story()[4..] {
+            store.append(event).unwrap();
+        }
+        fs::write(store.checkpoint_path(4), b"state 4").unwrap();
+        fs::write(folder.join("samples/step-00000004.txt"), b"text").unwrap();
+    }
+}
+
+#[test]
+fn going_back_from_the_end_keeps_what_the_end_was() {
+    let (_root, folder) = told();
+    let (mut store, _) = Store::resume(&folder, 9).unwrap();
+    let done = Event::Done {
+        step: 4,
+        seconds: 1.0,
+        val_loss: None,
+        val_bits_per_char: None,
+    };
+    store.append(&done).unwrap();
+    drop(store);
+    let (store, past) = Store::resume(&folder, 4).unwrap();
+    assert_eq!((past.events.last(), past.set_aside), (Some(&done), None));
+    drop(store);
+    let (_, past) = Store::resume(&folder, 2).unwrap();
+    let aside = past.set_aside.unwrap();
+    assert_eq!((aside.events, aside.checkpoints), (4, 0));
+}
+
+#[test]
+fn lost_events_are_begun_anew() {
+    let (_root, folder) = told();
+    fs::remove_file(folder.join(EVENTS)).unwrap();
+    let (mut store, past) = Store::resume(&folder, 2).unwrap();
+    assert!(past.lost_events && past.events.is_empty());
+    store.append(&Event::Resume { step: 2 }).unwrap();
+    assert_eq!(read_events(&folder).unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_and_a_grid_do_not_share_a_folder() {
+    let (root, folder) = told();
+    let said = crate::write_grid(&folder, &grid()).unwrap_err().to_string();
+    assert!(
+        said.contains("expected a folder for a grid, found the folder of a run"),
+        "{said}"
+    );
+    let other = root.path().join("grid");
+    fs::create_dir(&other).unwrap();
+    crate::write_grid(&other, &grid()).unwrap();
+    let said = Store::create(&other, &experiment())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("expected a folder for a run, found the folder of a grid"),
+        "{said}"
+    );
+    assert!(!Store::exists(&other));
+}
+
+fn grid() -> crate::Grid {
+    crate::Grid {
+        format: crate::Grid::FORMAT,
+        program: "gptlab 0.1.0".to_owned(),
+        command: Vec::new(),
+        kind: crate::GridKind::Sweep,
+        data: experiment().data,
+        steps: 1,
+        seeds: vec![0],
+        variants: Vec::new(),
+        cells: Vec::new(),
+    }
+}
+
+/// Opening a FIFO would wait for somebody to write to it.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let (_root, folder) = told();
+    for name in [EVENTS, EXPERIMENT] {
+        let path = folder.join(name);
+        fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+    }
+    let said = read_events(&folder).unwrap_err().to_string();
+    assert!(
+        said.ends_with("expected a regular file, found a named pipe (FIFO)"),
+        "{said}"
+    );
+    let said = read_experiment(&folder).unwrap_err().to_string();
+    assert!(said.ends_with("found a named pipe (FIFO)"), "{said}");
+    assert!(Store::resume(&folder, 0).is_err());
 }
 
 proptest::proptest! {

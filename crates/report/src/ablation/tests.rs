@@ -73,6 +73,30 @@ fn chance_is_called_chance() {
     );
 }
 
+/// 0.0000 is neither worse nor better than 0.0000, however sure it is.
+#[test]
+fn a_difference_that_prints_as_nothing_is_none() {
+    let (_root, mut study) = study();
+    for (mean, p) in [(0.0, None), (1e-6, Some(0.0001)), (-1e-6, Some(0.9))] {
+        let difference = Difference {
+            mean,
+            low: None,
+            high: None,
+            p,
+            pairs: 3,
+        };
+        assert_eq!(
+            compared(difference),
+            "Neither worse nor better than the baseline (3 seeds)."
+        );
+        study.arms[1].row.as_mut().unwrap().difference = Some(difference);
+        assert_eq!(
+            answer(&study)[0],
+            "Neither worse nor better: residual (+0.0000)."
+        );
+    }
+}
+
 #[test]
 fn curves_hold_every_step_and_the_end() {
     let (_root, study) = study();

@@ -16,6 +16,18 @@ pub(super) struct Axis {
     pub(super) title: String,
 }
 
+/// Beyond it a number is drawn at the edge: sums and differences of what an axis holds must stay finite.
+const LARGEST: f64 = 1e300;
+/// Below it a difference has too few digits left to be cut into ticks (denormal numbers begin at 2e-308).
+const SMALLEST: f64 = 1e-300;
+/// Of the larger of two numbers: below it their difference is what rounding leaves.
+const ROUNDING: f64 = 1e-12;
+
+/// Whether two numbers are far enough apart to be told apart along an axis.
+pub(super) fn is_apart(low: f64, high: f64) -> bool {
+    high - low > SMALLEST.max(ROUNDING * low.abs().max(high.abs()))
+}
+
 impl Axis {
     /// Room for all of `values`, with round numbers along it.
     pub(super) fn linear(
@@ -24,7 +36,8 @@ impl Axis {
         most_ticks: usize,
     ) -> Option<Self> {
         let (low, high) = extent(values)?;
-        let space = if high > low {
+        let (low, high) = (low.clamp(-LARGEST, LARGEST), high.clamp(-LARGEST, LARGEST));
+        let space = if is_apart(low, high) {
             high - low
         } else {
             high.abs().max(1.0)
@@ -32,8 +45,7 @@ impl Axis {
         let step = round_step(space / most_ticks as f64);
         let first = (low / step).ceil() as i64;
         let last = (high / step).floor() as i64;
-        let places = (-step.log10().floor()).clamp(0.0, 8.0) as usize;
-        let tick = |n: i64| (n as f64 * step, format_tick(n as f64 * step, places));
+        let tick = |n: i64| (n as f64 * step, format_tick(n as f64 * step, step));
         Some(Self {
             low,
             high: low + space,
@@ -78,8 +90,9 @@ impl Ranged for Axis {
     type FormatOption = NoDefaultFormatting;
     type ValueType = f64;
 
+    /// What lies beyond the axis is drawn at its end.
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let share = (value - self.low) / (self.high - self.low);
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         from + (share * f64::from(to - from)).round() as i32
     }
 
@@ -106,6 +119,9 @@ pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
+/// Of more, from hundreds of decades, every second, third, … is told.
+const MOST_LOG_TICKS: usize = 24;
+
 /// Round numbers between two logarithms: whole decades where there are enough, else the coarsest steps within
 /// them that give four.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
@@ -124,9 +140,11 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         all.filter(|x| (low..=high).contains(&x.log10())).collect()
     };
     let mut found = STEPS.iter().map(|steps| between(steps));
-    found
+    let ticks = found
         .find(|ticks| ticks.len() >= 4)
-        .unwrap_or_else(|| between(STEPS[STEPS.len() - 1]))
+        .unwrap_or_else(|| between(STEPS[STEPS.len() - 1]));
+    let every = ticks.len().div_ceil(MOST_LOG_TICKS).max(1);
+    ticks.into_iter().step_by(every).collect()
 }
 
 /// A number on a logarithmic axis: `20k`, `1M`.
@@ -148,14 +166,20 @@ fn round_step(step: f64) -> f64 {
     factor.unwrap_or(10.0) * decade
 }
 
-fn format_tick(x: f64, places: usize) -> String {
+/// The number at a tick, with as many places as tell it from the next one, which is `step` away.
+fn format_tick(x: f64, step: f64) -> String {
     // A negative nothing is nothing.
     let x = if x == 0.0 { 0.0 } else { x };
-    if x.abs() >= 1e4 && places == 0 {
-        number::count(x.abs() as u64)
+    let places = (-step.log10().floor()).max(0.0);
+    let text = if x.abs() >= 1e15 || places > 8.0 {
+        number::short(x)
+    } else if x.abs() >= 1e4 && places == 0.0 {
+        let sign = if x < 0.0 { "-" } else { "" };
+        sign.to_owned() + &number::count(x.abs() as u64)
     } else {
-        crate::table::typeset(&format!("{x:.places$}"))
-    }
+        format!("{x:.*}", places as usize)
+    };
+    crate::table::typeset(&text)
 }
 
 #[cfg(test)]
@@ -174,6 +198,37 @@ mod tests {
         assert_eq!(labels(&axis), ["\u{2212}0.2", "0.0", "0.2", "0.4"]);
         let axis = Axis::linear([0.0, 100_000.0].into_iter(), "", 2).unwrap();
         assert_eq!(labels(&axis), ["0", "50,000", "100,000"]);
+        let axis = Axis::linear([-100_000.0, 0.0].into_iter(), "", 2).unwrap();
+        assert_eq!(labels(&axis), ["\u{2212}100,000", "\u{2212}50,000", "0"]);
+    }
+
+    #[test]
+    fn numbers_at_the_ends_of_f64_have_an_axis() {
+        for values in [
+            [0.0, 5e-324],
+            [-5e-324, f64::MIN_POSITIVE],
+            [f64::MIN, f64::MAX],
+            [f64::MAX, f64::MAX],
+            [1.0, 1.0 + f64::EPSILON],
+            [1e300, 1.000_001e300],
+            [u64::MAX as f64, 0.0],
+            [1e-290, 3e-290],
+        ] {
+            let axis = Axis::linear(values.into_iter(), "", 5)
+                .unwrap()
+                .padded(0.05);
+            assert!(axis.low.is_finite() && axis.high.is_finite(), "{axis:?}");
+            assert!(axis.high > axis.low && axis.ticks.len() < 9, "{axis:?}");
+            for value in values {
+                assert!((0..=100).contains(&axis.map(&value, (0, 100))), "{axis:?}");
+            }
+            let log = Axis::log(values.into_iter(), "").unwrap();
+            assert!(log.ticks.len() <= MOST_LOG_TICKS, "{log:?}");
+        }
+        let axis = Axis::linear([u64::MAX as f64, 0.0].into_iter(), "", 5).unwrap();
+        assert_eq!(labels(&axis), ["0", "5e18", "1e19", "1.5e19"]);
+        let axis = Axis::linear([0.0, 1e-9].into_iter(), "", 2).unwrap();
+        assert_eq!(labels(&axis), ["0", "5e-10", "1e-9"]);
     }
 
     #[test]

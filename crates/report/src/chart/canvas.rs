@@ -13,6 +13,7 @@ use super::{
     axis::Axis,
     style::{GRID, INK, Look, MUTED, Marker, PAPER},
 };
+use crate::visible::one_line;
 
 /// Units of the SVG to a pixel.
 pub(super) const SCALE: u32 = 4;
@@ -190,7 +191,7 @@ impl<'a> Canvas<'a> {
         if !text.is_empty() {
             let at = (at.0 * S, at.1 * S);
             self.area
-                .draw(&Text::new(clean(text), at, font(size, colour, side)))?;
+                .draw(&Text::new(one_line(text), at, font(size, colour, side)))?;
         }
         Ok(())
     }
@@ -345,17 +346,6 @@ fn mesh(plane: &mut ChartContext<Backend, Plane>, frame: &Frame) -> Drawn {
     Ok(())
 }
 
-/// Text that XML can hold: a control character as a dot.
-pub(super) fn clean(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' => '\u{23CE}',
-        '\t' => '\u{21E5}',
-        c if c.is_control() || ('\u{FFFE}'..='\u{FFFF}').contains(&c) => '\u{B7}',
-        c => c,
-    };
-    text.chars().map(shown).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,10 +373,5 @@ mod tests {
             dashed(&line(dash_in_width(8, (32, 12)))),
             "<polyline stroke-width=\"8\" stroke-dasharray=\"32 12\" points=\"1,2\"/>"
         );
-    }
-
-    #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(clean("a\nb\u{0}"), "a\u{23CE}b\u{B7}");
     }
 }

@@ -8,7 +8,7 @@ use super::{
     canvas::{self, Canvas, Drawn, Frame, Grid, Label, LabelKind},
     style::{GRID, Look, MOST_LOOKS, MUTED, Marker, look_of},
 };
-use crate::phrases;
+use crate::{phrases, study::mean};
 
 /// One line: a variant's runs, a curve each, of losses by step.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,10 +105,9 @@ fn line_of(curve: &Curve, ceiling: f64) -> Line {
             .filter_map(|run| at_step(run, step))
             .filter(|x| x.is_finite())
             .collect();
-        let Some((low, high)) = extent(at.iter().copied()) else {
+        let Some(((low, high), mean)) = extent(at.iter().copied()).zip(mean(&at)) else {
             continue;
         };
-        let mean = at.iter().sum::<f64>() / at.len() as f64;
         let x = step as f64;
         line.mean.push((x, mean.min(ceiling)));
         line.low.push((x, low.min(ceiling)));

@@ -98,7 +98,8 @@ fn paint(canvas: &mut Canvas, bar: &Bar, y: f64) -> Drawn {
 
 /// Worse is vermilion, better blue, and hollow grey what chance could have done.
 fn look(d: Difference) -> Look {
-    let (colour, marker) = if d.p.is_some_and(|p| p < SIGNIFICANT) {
+    let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
+    let (colour, marker) = if told {
         (if d.mean >= 0.0 { VERMILION } else { BLUE }, Marker::Disc)
     } else {
         (MUTED, Marker::Ring)

@@ -7,11 +7,11 @@ use plotters::style::{RGBColor, colors::colormaps::ViridisRGB};
 use super::{
     Chart,
     axis::{Axis, extent},
-    canvas::{self, Canvas, Drawn, Frame, Grid, Side, clean},
+    canvas::{self, Canvas, Drawn, Frame, Grid, Side},
     curves::{self, Curve},
     style::{INK, MUTED},
 };
-use crate::{number, study::Measure};
+use crate::{number, study::Measure, visible::one_line};
 
 /// Columns and rows that are drawn, at most; of more, every second, third, … is.
 const MOST_COLUMNS: usize = 40;
@@ -28,11 +28,8 @@ pub fn observation(measure: &Measure) -> Option<Chart> {
     let title = measure.name.replace('_', " ");
     match (measure.at.as_slice(), positions) {
         ([_], _) => {
-            let points = measure
-                .steps
-                .iter()
-                .zip(&measure.values)
-                .map(|(s, row)| (*s, row[0]));
+            let rows = measure.steps.iter().zip(&measure.values);
+            let points = rows.filter_map(|(step, row)| Some((*step, *row.first()?)));
             let curve = Curve {
                 label: String::new(),
                 runs: vec![points.collect()],
@@ -46,7 +43,11 @@ pub fn observation(measure: &Measure) -> Option<Chart> {
 
 /// A line for the first, the middle and the last observation.
 fn over_positions(title: &str, measure: &Measure, positions: &[u64]) -> Option<Chart> {
-    let last = measure.steps.len().checked_sub(1)?;
+    let last = measure
+        .steps
+        .len()
+        .min(measure.values.len())
+        .checked_sub(1)?;
     let mut chosen = vec![last, last / 2, 0];
     chosen.dedup();
     let curve = |i: usize| Curve {
@@ -64,11 +65,12 @@ fn over_positions(title: &str, measure: &Measure, positions: &[u64]) -> Option<C
 }
 
 fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
-    let columns = chosen(measure.steps.len(), MOST_COLUMNS);
+    let columns = chosen(measure.steps.len().min(measure.values.len()), MOST_COLUMNS);
     let rows = chosen(measure.at.len(), MOST_ROWS);
+    let value = |c: usize, r: usize| measure.values[c].get(r).copied().unwrap_or(f64::NAN);
     let cells = rows
         .iter()
-        .map(|r| columns.iter().map(|c| measure.values[*c][*r]).collect());
+        .map(|r| columns.iter().map(|c| value(*c, *r)).collect());
     let across = columns
         .iter()
         .map(|c| measure.steps[*c].to_string())
@@ -173,7 +175,8 @@ impl Shading {
 
     /// From 0 to 1.
     fn share(self, x: f64) -> f64 {
-        let at = |x: f64| if self.log { x.ln() } else { x };
+        // By halves, since the difference of two large numbers may be none.
+        let at = |x: f64| if self.log { x.ln() } else { x / 2.0 };
         let space = at(self.high) - at(self.low);
         if space > 0.0 {
             (at(x) - at(self.low)) / space
@@ -246,7 +249,7 @@ impl Map<'_> {
             MOST_COLUMNS
         };
         let at = chosen(self.columns.len(), most).into_iter();
-        at.map(|i| (i as f64 + 0.5, clean(&self.columns[i])))
+        at.map(|i| (i as f64 + 0.5, one_line(&self.columns[i])))
             .collect()
     }
 
@@ -357,5 +360,8 @@ mod tests {
         assert_eq!(shading.shade(1.0), Some(SHADES - 1));
         assert_eq!(shading.shade(f64::NAN), None);
         assert!(Shading::of(&[vec![f64::NAN]]).is_none());
+        let wide = Shading::of(&[vec![f64::MIN, 0.0, f64::MAX]]).unwrap();
+        assert_eq!(wide.shade(0.0), Some(SHADES / 2));
+        assert_eq!(wide.shade(f64::MAX), Some(SHADES - 1));
     }
 }

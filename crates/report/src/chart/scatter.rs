@@ -54,7 +54,9 @@ struct Point {
 /// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there is one.
 /// `None` with fewer than two values.
 pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option<Chart> {
-    let best = best_by_x(&points(study, setting, |_| String::new()));
+    let mut best = best_by_x(&points(study, setting, |_| String::new()));
+    // The others have no logarithm.
+    best.retain(|point| point.loss > 0.0);
     let x = Axis::log(best.iter().map(|p| p.x), setting)?;
     let lawful: Vec<(f64, f64)> = law.map_or_else(Vec::new, |law| curve_of(law, &x));
     let heights = best
@@ -171,7 +173,7 @@ fn points(study: &Study, setting: &str, group: impl Fn(&[(String, f64)]) -> Stri
         // Every variant knows how large it is.
         let own = (setting == "parameters").then_some(arm.variant.parameters as f64);
         Some(Point {
-            x: found.or(own).filter(|x| *x > 0.0)?,
+            x: found.or(own).filter(|x| *x > 0.0 && x.is_finite())?,
             loss: arm.loss().filter(|x| x.is_finite())?,
             group: group(settings),
         })

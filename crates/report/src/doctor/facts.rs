@@ -59,9 +59,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The last known loss, validation's if there is one.
+    /// The last known loss, validation's if there is one, over all of it where that was measured.
     pub(super) fn last_loss(&self) -> Option<f64> {
-        self.val.last().or(self.train.last()).copied()
+        let logged = self.val.last().or(self.train.last());
+        self.run.whole_loss.or(logged.copied())
     }
 
     /// The mean of the last tenth of a curve.

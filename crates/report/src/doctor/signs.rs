@@ -72,6 +72,11 @@ fn ended(facts: &Facts) -> Option<f64> {
 fn stuck(facts: &Facts) -> Option<Finding> {
     let last = ended(facts)?;
     let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();
+    // Who is where nobody could be better is not stuck.
+    let possible = facts.floors.and_then(|f| f.entropy).unwrap_or(0.0);
+    if last - possible < STUCK.value {
+        return None;
+    }
     let guesses = [
         (Some(facts.uniform), "guessing blindly"),
         (unigram, "a 1-gram table"),
@@ -262,7 +267,7 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
         },
         Sublayer::Mlp(_) => false,
     });
-    (unmasked.count() > 0 && last < best).then(|| {
+    (unmasked.count() > 0 && number::is_below(last, best)).then(|| {
         finding(
             Symptom::SeesTheAnswer,
             format!(
@@ -307,7 +312,7 @@ fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
     let guides = phrases::guides(floors);
     let unbeaten = guides
         .iter()
-        .filter(|g| g.short.ends_with("-gram") && g.loss < last);
+        .filter(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
     // The shortest context whose table does better tells most.
     let shortest = unbeaten.max_by(|a, b| a.loss.total_cmp(&b.loss))?;
     Some(finding(
@@ -329,7 +334,8 @@ fn still_falling(facts: &Facts) -> Option<Finding> {
     let (first, last) = (losses.first()?, losses.last()?);
     let before = losses.get(losses.len() * 3 / 4)?;
     let (fall, late) = (first - last, before - last);
-    (fall > 0.0 && late / fall > FALLING.value).then(|| {
+    let falls = number::is_below(*last, *first) && number::is_below(*last, *before);
+    (falls && late / fall > FALLING.value).then(|| {
         finding(
             Symptom::StillFalling,
             format!(
@@ -340,7 +346,7 @@ fn still_falling(facts: &Facts) -> Option<Finding> {
             format!(
                 "`--lr {}` (three times), or `--steps {}`",
                 number::short(higher_lr(facts)),
-                facts.run.experiment.hyper.steps * 2
+                facts.run.experiment.hyper.steps.saturating_mul(2)
             ),
         )
     })

@@ -102,6 +102,7 @@ fn divergence_is_told_alone() {
     let mut made = with(&falling(20, 2.0));
     made.events.push(Event::Diverged {
         step: 200,
+        what: None,
         seconds: 1.0,
     });
     assert_eq!(
@@ -138,6 +139,57 @@ fn a_loss_without_a_mask_says_nothing() {
     }
     assert_eq!(symptoms(&made, Some(&floors)), [Symptom::SeesTheAnswer]);
     assert_eq!(symptoms(&made, None), [], "nothing to compare with");
+}
+
+/// A text of one character: a loss of 0 is the best there is, and nothing is worse than its equal.
+#[test]
+fn equal_losses_are_no_symptom() {
+    let floors = Floors {
+        uniform: 0.0,
+        ngrams: vec![0.0; 3],
+        entropy: None,
+    };
+    let mut made = with(&[
+        (1e-7, 1e-7),
+        (9e-8, 9e-8),
+        (5e-8, 5e-8),
+        (2e-8, 2e-8),
+        (1e-8, 1e-8),
+    ]);
+    made.experiment.vocab_size = 1;
+    assert_eq!(symptoms(&made, Some(&floors)), []);
+    assert_eq!(symptoms(&made, None), []);
+    for sublayer in made.experiment.spec.layers.iter_mut().flatten() {
+        if let gptlab_model::Sublayer::Attention(attention) = sublayer {
+            attention.mask = gptlab_model::Mask::Full;
+        }
+    }
+    let above = Floors {
+        ngrams: vec![4e-5],
+        ..floors
+    };
+    assert_eq!(symptoms(&made, Some(&above)), [], "nothing was seen");
+    let mut worse = with(&falling(30, 2.2));
+    worse.experiment.spec.layers.truncate(0);
+    let level = Floors {
+        uniform: 4.0,
+        ngrams: vec![3.3, 2.2, 2.200_02],
+        entropy: None,
+    };
+    assert_eq!(symptoms(&worse, Some(&level)), []);
+}
+
+/// Losses that scatter about the entropy of a text of random letters are as good as can be.
+#[test]
+fn who_cannot_be_better_is_not_stuck() {
+    let uniform = 27f64.ln();
+    let floors = Floors {
+        uniform,
+        ngrams: vec![uniform + 0.001],
+        entropy: Some(uniform),
+    };
+    let made = with(&vec![(uniform + 1e-5, uniform + 1e-5); 20]);
+    assert_eq!(symptoms(&made, Some(&floors)), []);
 }
 
 /// The shortest table that does better is named: it tells how little of the context is used.

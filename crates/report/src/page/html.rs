@@ -5,11 +5,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{
     Extras,
     pictures::{OfArm, Picture, Pictures},
+    place::GENERATOR,
     words,
 };
 use crate::{
     Arm, Chart, Study, StudyKind, Table, ablation, chart, diff, number,
     table::{Cell, Column, typeset},
+    visible,
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -52,6 +54,7 @@ fn whole(title: &str, body: &Markup) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta name="generator" content=(GENERATOR);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · gptlab" }
                 style { (PreEscaped(STYLE)) (PreEscaped(chart::STYLE)) }
@@ -59,7 +62,8 @@ fn whole(title: &str, body: &Markup) -> String {
             body { main { (body) } }
         }
     };
-    markup.into_string()
+    // Our own markup has no control character, so what is marked came from a record.
+    visible::text(&markup.into_string()).into_owned()
 }
 
 fn header(study: &Study, extras: &Extras, title: &str) -> Markup {

@@ -5,7 +5,7 @@ use super::{
     pictures::{OfArm, Picture, Pictures},
     words,
 };
-use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown};
+use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible};
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let mut out = Text::default();
@@ -83,7 +83,7 @@ impl Text {
         if !self.0.is_empty() {
             self.0.push('\n');
         }
-        self.0.push_str(text);
+        self.0.push_str(&visible::text(text));
         self.0.push('\n');
     }
 

@@ -109,7 +109,7 @@ fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let Some(run) = arm.runs.first() else {
         return Vec::new();
     };
-    let found = doctor::examine(run, study.floors.as_ref()).findings;
+    let found = doctor::examine(run, study.floors_of(run)).findings;
     match found.first() {
         None => vec![("Symptoms", "none".to_owned())],
         Some(first) => {

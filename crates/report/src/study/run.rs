@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gptlab_record::{
     CellOutcome, Event, Experiment, FileError, Observation, StepRecord, read_events,
-    read_experiment,
+    read_experiment, read_outcome,
 };
 
 /// What a run's folder holds.
@@ -13,6 +13,9 @@ pub struct Run {
     pub name: String,
     pub experiment: Experiment,
     pub events: Vec<Event>,
+    /// The finished model's loss over all of the validation split, which the runs of a grid measure; in nats a token.
+    /// The losses of events are over a part of it (`intervals.val_tokens`).
+    pub whole_loss: Option<f64>,
 }
 
 /// One measure over a run, at the places of its first observation.
@@ -52,11 +55,20 @@ impl Run {
             name: super::name_of(folder),
             experiment: read_experiment(folder)?,
             events: read_events(folder)?,
+            whole_loss: read_outcome(folder)?.and_then(|outcome| outcome.val_loss),
         })
     }
 
     pub fn seed(&self) -> u64 {
         self.experiment.seed
+    }
+
+    /// Whether the loss at the end is over all of the validation split.
+    pub fn ends_whole(&self) -> bool {
+        let Experiment {
+            data, intervals, ..
+        } = &self.experiment;
+        self.whole_loss.is_some() || intervals.val_tokens >= data.val_tokens.saturating_sub(1)
     }
 
     /// The logged steps, first to last.

@@ -4,8 +4,8 @@ use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use gptlab_model::Preset;
 use gptlab_record::{
-    Difference, Event, Experiment, Hyper, Intervals, Observation, Origin, Results, Series,
-    StepRecord, write_grid, write_results,
+    Difference, Event, Experiment, Hyper, Intervals, Observation, ObserveLevel, Origin, Results,
+    SampleSettings, Series, StepRecord, write_grid, write_results,
 };
 
 use super::*;
@@ -26,8 +26,13 @@ pub(crate) fn experiment(seed: u64) -> Experiment {
             log: NonZeroU64::new(10).unwrap(),
             sample: None,
             checkpoint: None,
+            checkpoint_seconds: None,
             val_tokens: 1_000,
         },
+        isa: None,
+        observe: ObserveLevel::Off,
+        sampling: SampleSettings::default(),
+        extensions: Vec::new(),
     }
 }
 
@@ -36,6 +41,7 @@ fn data() -> DataRecord {
         source: "built-in names".into(),
         origin: serde_json::json!("names"),
         fingerprint: "00ff".into(),
+        bytes: Some(10_000),
         val_fraction: 0.1,
         train_tokens: 9_000,
         val_tokens: 1_000,
@@ -84,6 +90,7 @@ pub(crate) fn run(seed: u64, last: f64) -> Run {
         name: format!("run-{seed}"),
         experiment: experiment(seed),
         events,
+        whole_loss: None,
     }
 }
 
@@ -97,6 +104,7 @@ fn variant(name: &str, title: &str, listing: &str) -> Variant {
         listing: listing.into(),
         parameters: 4_000,
         settings: vec![("lr".into(), 0.01), ("parameters".into(), 4_000.0)],
+        experiment: None,
     }
 }
 

@@ -3,23 +3,31 @@
 //!
 //! Weights by table name; Adam's moments as `adam.exp_avg.<name>` and `adam.exp_avg_sq.<name>`; one
 //! metadata key, `gptlab`, with the [`Header`] as canonical JSON. Equal states are equal bytes.
+//!
+//! The header holds a SHA-256 of itself and one of each kind of numbers, so that a damaged file is
+//! told from a whole one. A state whose numbers are not all finite is never saved.
 
+mod digest;
+mod head;
 mod read;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use gptlab_data::{Fingerprint, Tokenizer};
 use gptlab_engine::Slot;
 use gptlab_model::{Graph, Model, ModelSpec, Param};
-use gptlab_record::Hyper;
+use gptlab_record::{FileError, Hyper};
 use serde::{Deserialize, Serialize};
 
 /// Everything a checkpoint says besides its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// Of the file; always [`Header::FORMAT`].
+    /// Of the file: [`Header::FORMAT`], or an older one that is still read.
     pub format: u32,
     pub spec: ModelSpec,
     pub tokenizer: Tokenizer,
@@ -28,11 +36,74 @@ pub struct Header {
     pub seed: u64,
     pub hyper: Hyper,
     pub data: DataMark,
+    /// The vector instructions that made the state, by name; absent in files of format 1.
+    #[serde(default)]
+    pub isa: Option<String>,
+    /// What the file's bytes are known by; in the file alone, and absent in files of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Digests>,
 }
 
 impl Header {
-    pub const FORMAT: u32 = 1;
+    /// Format 1 knew no `isa` and no `sha256`.
+    pub const FORMAT: u32 = 2;
+
+    /// The header of a state after `step` updates.
+    pub fn new(about: About, step: u64) -> Self {
+        let About {
+            spec,
+            tokenizer,
+            seed,
+            hyper,
+            data,
+            isa,
+        } = about;
+        Self {
+            format: Self::FORMAT,
+            spec,
+            tokenizer,
+            step,
+            seed,
+            hyper,
+            data,
+            isa,
+            sha256: None,
+        }
+    }
 }
+
+/// What a checkpoint says of its run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    pub spec: ModelSpec,
+    pub tokenizer: Tokenizer,
+    pub seed: u64,
+    pub hyper: Hyper,
+    pub data: DataMark,
+    pub isa: Option<String>,
+}
+
+/// Why a checkpoint was not saved.
+#[derive(Debug)]
+pub enum SaveError {
+    File(FileError),
+    /// A number of this tensor is not finite.
+    NotFinite(String),
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::NotFinite(tensor) => write!(
+                f,
+                "the model has diverged: `{tensor}` holds a number that is not finite"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SaveError {}
 
 /// Which text a run learns from, as far as numbers depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +135,15 @@ impl Stored {
         }
     }
 
+    /// It in words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::ExpAvg => "first moments",
+            Self::ExpAvgSq => "second moments",
+        }
+    }
+
     /// What `param`'s tensor is called.
     fn name(self, param: &Param) -> String {
         let name = &param.name;
@@ -85,6 +165,16 @@ pub struct Checkpoint {
     graph: Graph,
     /// Where each tensor's bytes begin, by [`Stored::ALL`], then by the parameter table.
     places: [Vec<u64>; 3],
+    /// `None` of a file of format 1.
+    digests: Option<Digests>,
+}
+
+/// Whether numbers that are not finite are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonFinite {
+    Refused,
+    /// For whoever looks into a model that has diverged.
+    Allowed,
 }
 
 impl Checkpoint {
@@ -108,6 +198,9 @@ impl Checkpoint {
         &self.header.tokenizer
     }
 }
+
+use digest::Digests;
+pub use read::is_checkpoint;
 
 #[cfg(test)]
 mod tests;

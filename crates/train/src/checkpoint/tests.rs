@@ -1,6 +1,5 @@
 use std::fs;
 
-use gptlab_record::FileError;
 use safetensors::SafeTensors;
 
 use super::*;
@@ -25,18 +24,18 @@ impl State {
         }
     }
 
-    fn save(&self, path: &Path, resolved: &Resolved) -> Result<(), FileError> {
+    fn save(&self, path: &Path, resolved: &Resolved) -> Result<(), SaveError> {
         let table = resolved.graph.params();
         Checkpoint::save(path, &resolved.header(4), table, |s| self.get(s).to_vec())
     }
 }
 
-/// Numbers that are all different, bits that are not numbers among them.
+/// Numbers that are all different, the smallest and the largest among them.
 fn state(resolved: &Resolved) -> State {
     let weights = resolved.weights().unwrap();
     let mut exp_avg: Vec<f32> = (0..weights.len()).map(|i| i as f32 * -0.37).collect();
-    exp_avg[3] = f32::NAN;
-    exp_avg[4] = f32::NEG_INFINITY;
+    exp_avg[3] = f32::MAX;
+    exp_avg[4] = -f32::MIN_POSITIVE / 2.0;
     let exp_avg_sq = (0..weights.len()).map(|i| 1e-40 * i as f32).collect();
     State([weights, exp_avg, exp_avg_sq])
 }
@@ -67,6 +66,17 @@ fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert!(text.contains(from), "{text}");
     let text = text.replace(from, to);
     [&(text.len() as u64).to_le_bytes(), text.as_bytes(), data].concat()
+}
+
+/// The same by somebody who lies well: without the digests, as in a file of format 1.
+fn forged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let (head, data) = bytes.split_at(data_of(bytes));
+    let text = str::from_utf8(&head[8..]).unwrap();
+    let begin = text.find(r#"\"sha256\":{"#).unwrap();
+    let end = begin + text[begin..].find("},").unwrap() + 2;
+    let text = [&text[..begin], &text[end..]].concat();
+    let whole = [&(text.len() as u64).to_le_bytes(), text.as_bytes(), data].concat();
+    edited(&whole, from, to)
 }
 
 fn refusal(path: &Path, bytes: &[u8]) -> String {
@@ -161,18 +171,86 @@ fn truncated_anywhere_it_is_refused() {
     );
 }
 
-/// A flipped digit may still be a checkpoint, of another step; nothing may be a panic.
+/// Everything in the file counts: whatever bit is flipped, somebody notices.
 #[test]
-fn flipped_bytes_in_the_header_never_panic() {
+fn a_flipped_bit_anywhere_is_noticed() {
     let (_folder, path, bytes) = saved();
-    let mut refused = 0;
-    for at in (0..data_of(&bytes)).step_by(7) {
+    let padding = |at: usize| at < data_of(&bytes) && bytes[at] == b' ';
+    for at in (0..bytes.len()).step_by(5).filter(|at| !padding(*at)) {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         fs::write(&path, &flipped).unwrap();
-        refused += usize::from(Checkpoint::open(&path).is_err());
+        let read = Checkpoint::open(&path).and_then(|checkpoint| checkpoint.verify());
+        assert!(read.is_err(), "byte {at}");
     }
-    assert!(refused > data_of(&bytes) / 7 / 2, "{refused}");
+    let last = bytes.len() - 1;
+    let mut flipped = bytes;
+    flipped[last] ^= 1;
+    fs::write(&path, &flipped).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    checkpoint.read(Stored::Weights).unwrap();
+    let said = checkpoint.read(Stored::ExpAvgSq).unwrap_err().to_string();
+    assert!(
+        said.contains("expected second moments with SHA-256"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("; the file is damaged, or another program changed it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_state_that_is_not_finite_is_neither_saved_nor_read() {
+    let (_folder, path, bytes) = saved();
+    let resolved = resolved();
+    for (stored, x) in Stored::ALL
+        .into_iter()
+        .zip([f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
+    {
+        let mut state = state(&resolved);
+        state.0[stored as usize][60] = x;
+        let said = state.save(&path, &resolved).unwrap_err().to_string();
+        let name = "pos_emb.weight` holds a number that is not finite";
+        assert!(
+            said.starts_with("the model has diverged: ") && said.contains(name),
+            "{said}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), bytes, "the good file stays");
+    }
+    // Some other program's NaN.
+    let mut foreign = forged(&bytes, "F32", "F32");
+    let at = data_of(&foreign) + 8;
+    foreign[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, &foreign).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let said = checkpoint.read(Stored::Weights).unwrap_err().to_string();
+    assert!(
+        said.contains("expected a model of finite numbers, found NaN in `tok_emb.weight`"),
+        "{said}"
+    );
+    let asked = checkpoint
+        .read_with(Stored::Weights, NonFinite::Allowed)
+        .unwrap();
+    assert!(asked[2].is_nan());
+}
+
+/// The `safetensors` package writes tensors in an order of its own.
+#[test]
+fn tensors_in_another_order_are_the_same_checkpoint() {
+    let (_folder, path, bytes) = saved();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut all: Vec<_> = tensors.iter().collect();
+    all.sort_by(|a, b| b.0.cmp(a.0));
+    let written = safetensors::serialize(all, metadata.metadata().clone()).unwrap();
+    assert!(written != bytes);
+    fs::write(&path, &written).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    checkpoint.verify().unwrap();
+    let resolved = resolved();
+    let weights = checkpoint.read(Stored::Weights).unwrap();
+    assert_eq!(weights, resolved.weights().unwrap());
 }
 
 #[test]
@@ -219,9 +297,9 @@ fn headers_that_lie_are_told_where() {
             "found a safetensors file without it",
         ),
         (
-            r#"\"format\":1"#,
             r#"\"format\":2"#,
-            "expected a checkpoint of gptlab in format 1, found format 2",
+            r#"\"format\":3"#,
+            "expected a checkpoint of gptlab in format 1 to 2, found format 3",
         ),
         (
             r#"\"n_embd\":4"#,
@@ -255,6 +333,21 @@ fn headers_that_lie_are_told_where() {
         ),
         (r#"\"seed\":"#, r#"\"sead\":"#, "unknown field `sead`"),
         (
+            r#"\"val_fraction\":0.1"#,
+            r#"\"val_fraction\":7.5"#,
+            "expected a validation fraction of at least 0 and below 1, found 7.5",
+        ),
+        (
+            r#""ln_f.bias":"#,
+            r#""ln_f.weight":"#,
+            "a tensor's name stands twice",
+        ),
+        (
+            r#"{"__metadata__""#,
+            r#"{"__metadata__":{},"__metadata__""#,
+            "stands twice",
+        ),
+        (
             r#""tok_emb.weight":"#,
             r#""tok_emb.weights":"#,
             "as F32 [15, 4], found no such tensor",
@@ -262,7 +355,7 @@ fn headers_that_lie_are_told_where() {
         (
             r#""adam.exp_avg.ln_f.bias":{"dtype":"F32""#,
             r#""adam.exp_avg.ln_f.bias":{"dtype":"I32""#,
-            "expected tensor `adam.exp_avg.ln_f.bias` as F32 [4], found I32 [4]",
+            "expected tensor `adam.exp_avg.ln_f.bias` as F32 [4], found I32 [4] in bytes ",
         ),
         (
             r#"\"chars\":\" ."#,
@@ -271,7 +364,7 @@ fn headers_that_lie_are_told_where() {
         ),
     ];
     for (from, to, sentence) in cases {
-        let said = refusal(&path, &edited(&bytes, from, to));
+        let said = refusal(&path, &forged(&bytes, from, to));
         assert!(said.contains(sentence), "{from}: {said}");
     }
 }
@@ -280,7 +373,7 @@ fn headers_that_lie_are_told_where() {
 fn a_file_that_was_replaced_is_not_mixed_with_the_old_one() {
     let (_folder, path, bytes) = saved();
     let checkpoint = Checkpoint::open(&path).unwrap();
-    fs::write(&path, edited(&bytes, r#"\"step\":4"#, r#"\"step\":5"#)).unwrap();
+    fs::write(&path, forged(&bytes, r#"\"step\":4"#, r#"\"step\":5"#)).unwrap();
     let said = checkpoint.read(Stored::ExpAvg).unwrap_err().to_string();
     assert!(
         said.ends_with("after 4 steps that was there, found another, after 5; begin again"),
@@ -304,7 +397,7 @@ fn what_is_not_a_file_is_a_sentence() {
     let (folder, path, _) = saved();
     let said = Checkpoint::open(folder.path()).unwrap_err().to_string();
     assert!(
-        said.contains("expected a checkpoint of gptlab") || said.contains("cannot read"),
+        said.ends_with("expected a regular file, found a folder"),
         "{said}"
     );
     fs::remove_file(&path).unwrap();

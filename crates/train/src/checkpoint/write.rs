@@ -1,19 +1,26 @@
 //! Writing a checkpoint, kind by kind, straight to the file.
+//!
+//! The header stands first and holds digests of what follows, so that it is written twice: with
+//! zeros for digests, and, when all numbers have passed by, as it is to be.
 
 use std::{
     collections::HashMap,
-    io::{self, Write},
+    io::{self, SeekFrom},
     path::Path,
 };
 
+use gptlab_data::{Fingerprint, Fingerprinter};
 use gptlab_model::ParamTable;
-use gptlab_record::{FileError, atomic, canonical};
+use gptlab_record::{
+    atomic::{self, Output},
+    canonical,
+};
 use safetensors::{
     Dtype,
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{Checkpoint, Header, Stored};
+use super::{Checkpoint, Digests, Header, SaveError, Stored};
 
 /// The one metadata key; several would come out in random order.
 pub(super) const KEY: &str = "gptlab";
@@ -26,24 +33,57 @@ impl Checkpoint {
     /// their turn comes, so that they need not all be in memory at once.
     ///
     /// # Errors
-    /// When the file cannot be written, or there are not as many numbers as `table` says.
+    /// When the file cannot be written, there are not as many numbers as `table` says, or one of them
+    /// is not finite.
     pub fn save(
         path: &Path,
         header: &Header,
         table: &ParamTable,
         numbers: impl Fn(Stored) -> Vec<f32>,
-    ) -> Result<(), FileError> {
-        let head = head(header, table).map_err(FileError::io("write", path))?;
-        atomic::write(path, |out| {
-            out.write_all(&(head.len() as u64).to_le_bytes())?;
-            out.write_all(&head)?;
-            Stored::ALL.into_iter().try_for_each(|stored| {
+    ) -> Result<(), SaveError> {
+        let mut not_finite = None;
+        let written = atomic::write(path, |out| {
+            let mut found = [Fingerprint::default(); 3];
+            out.write_all(&head(header, &Digests::default(), table)?)?;
+            for (stored, found) in Stored::ALL.into_iter().zip(&mut found) {
                 let numbers = numbers(stored);
                 check_count(table.total(), numbers.len())?;
-                write_numbers(out, &numbers)
-            })
-        })
+                if let Some(tensor) = first_not_finite(stored, table, &numbers) {
+                    not_finite = Some(tensor);
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                *found = write_numbers(out, &numbers)?;
+            }
+            out.seek(SeekFrom::Start(0))?;
+            out.write_all(&head(header, &digests(header, found)?, table)?)
+        });
+        match (written, not_finite) {
+            (Err(_), Some(tensor)) => Err(SaveError::NotFinite(tensor)),
+            (written, _) => written.map_err(SaveError::File),
+        }
     }
+}
+
+/// The digests of `header` and of numbers with these.
+fn digests(
+    header: &Header,
+    [weights, exp_avg, exp_avg_sq]: [Fingerprint; 3],
+) -> io::Result<Digests> {
+    Ok(Digests {
+        header: Fingerprint::of(about(header, &Digests::default())?.as_bytes()),
+        weights,
+        exp_avg,
+        exp_avg_sq,
+    })
+}
+
+/// The metadata: `header` with `digests`, which are as long as any others.
+fn about(header: &Header, digests: &Digests) -> io::Result<String> {
+    let header = Header {
+        sha256: Some(*digests),
+        ..header.clone()
+    };
+    Ok(canonical(&header)?)
 }
 
 /// The order in the file: the weights, then each moment, as the table has them.
@@ -53,7 +93,8 @@ fn tensors(table: &ParamTable) -> impl Iterator<Item = (Stored, &gptlab_model::P
         .flat_map(|stored| table.iter().map(move |param| (stored, param)))
 }
 
-fn head(header: &Header, table: &ParamTable) -> io::Result<Vec<u8>> {
+/// The file up to its data: the length of the JSON, and the JSON.
+fn head(header: &Header, digests: &Digests, table: &ParamTable) -> io::Result<Vec<u8>> {
     let mut begin = 0;
     let infos = tensors(table)
         .map(|(stored, param)| {
@@ -67,11 +108,11 @@ fn head(header: &Header, table: &ParamTable) -> io::Result<Vec<u8>> {
             (stored.name(param), info)
         })
         .collect();
-    let about = HashMap::from([(KEY.to_owned(), canonical(header)?)]);
+    let about = HashMap::from([(KEY.to_owned(), about(header, digests)?)]);
     let metadata = Metadata::new(Some(about), infos).map_err(io::Error::other)?;
-    let mut head = serde_json::to_vec(&metadata)?;
-    head.resize(head.len().next_multiple_of(ALIGNMENT), b' ');
-    Ok(head)
+    let mut json = serde_json::to_vec(&metadata)?;
+    json.resize(json.len().next_multiple_of(ALIGNMENT), b' ');
+    Ok([&(json.len() as u64).to_le_bytes()[..], &json].concat())
 }
 
 fn check_count(expected: usize, found: usize) -> io::Result<()> {
@@ -82,15 +123,24 @@ fn check_count(expected: usize, found: usize) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, said))
 }
 
+/// The name of the first tensor with a number that is not finite.
+fn first_not_finite(stored: Stored, table: &ParamTable, numbers: &[f32]) -> Option<String> {
+    let at = numbers.iter().position(|x| !x.is_finite())?;
+    let param = table.iter().find(|param| param.range().contains(&at))?;
+    Some(stored.name(param))
+}
+
 /// The table has no gaps, so that all numbers of a kind are its tensors one after the other.
-fn write_numbers(out: &mut dyn Write, numbers: &[f32]) -> io::Result<()> {
+fn write_numbers(out: &mut dyn Output, numbers: &[f32]) -> io::Result<Fingerprint> {
+    let mut hashing = Fingerprinter::default();
     let mut bytes = Vec::with_capacity(CHUNK * size_of::<f32>());
     for chunk in numbers.chunks(CHUNK) {
         bytes.clear();
         bytes.extend(chunk.iter().flat_map(|x| x.to_le_bytes()));
+        hashing.update(&bytes);
         out.write_all(&bytes)?;
     }
-    Ok(())
+    Ok(hashing.finish())
 }
 
 /// Numbers converted at a time.

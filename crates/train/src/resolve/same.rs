@@ -1,9 +1,11 @@
 //! Whether what is to be resumed is what was begun.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use gptlab_data::Text;
-use gptlab_record::{Experiment, FileError};
+use gptlab_record::{
+    DataRecord, Experiment, FileError, Hyper, SettingDifference, first_difference,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,101 +34,98 @@ pub(super) fn same_text(checkpoint: &Checkpoint, text: &Text) -> Result<(), File
 /// Refuses settings that are not those of the run that saved `path`.
 pub(super) fn same_run(path: &Path, asked: &Header, found: &Header) -> Result<(), FileError> {
     // The tokenizer first: another one makes another vocabulary, and may make other splits.
-    let differences = [
-        difference(
-            "tokenizer",
-            &plain(&asked.tokenizer),
-            &plain(&found.tokenizer),
-        ),
-        difference("spec", &plain(&asked.spec), &plain(&found.spec)),
-        difference("hyper", &plain(&asked.hyper), &plain(&found.hyper)),
-        difference("seed", &plain(&asked.seed), &plain(&found.seed)),
-        difference("data", &plain(&asked.data), &plain(&found.data)),
-    ];
-    refuse(path, differences.into_iter().flatten().next())
+    refuse(path, &asked.tokenizer, &found.tokenizer, "tokenizer")?;
+    refuse(path, &asked.spec, &found.spec, "spec")?;
+    refuse(path, &asked.hyper, &found.hyper, "hyper")?;
+    refuse(path, &asked.seed, &found.seed, "seed")?;
+    refuse(path, &asked.data, &found.data, "data")
 }
 
-/// Refuses the run in `folder` where it is not `asked`, as far as numbers depend on it.
+/// Refuses the run in `folder` where it is not `asked`, as far as numbers depend on it. The number of
+/// steps is not looked at: who asks for another one has it recorded.
 pub(crate) fn same_experiment(
     folder: &Path,
     found: &Experiment,
     asked: &Experiment,
 ) -> Result<(), FileError> {
     let numbers = |e: &Experiment| {
-        serde_json::json!({
-            "spec": plain(&e.spec),
-            "tokenizer": e.tokenizer,
-            "hyper": plain(&e.hyper),
-            "seed": e.seed,
-            "fingerprint": e.data.fingerprint,
-            "val_fraction": e.data.val_fraction,
-        })
+        let hyper = Hyper {
+            steps: 0,
+            ..e.hyper
+        };
+        let fingerprint = e.data.fingerprint.clone();
+        let all = (
+            e.spec.clone(),
+            hyper,
+            e.seed,
+            fingerprint,
+            e.data.val_fraction,
+        );
+        (e.tokenizer.clone(), all)
     };
-    refuse(folder, difference("", &numbers(asked), &numbers(found)))
+    let ((asked_tokenizer, asked), (found_tokenizer, found)) = (numbers(asked), numbers(found));
+    refuse(folder, &asked_tokenizer, &found_tokenizer, "tokenizer")?;
+    refuse(folder, &asked.0, &found.0, "spec")?;
+    refuse(folder, &asked.1, &found.1, "hyper")?;
+    refuse(folder, &asked.2, &found.2, "seed")?;
+    refuse(folder, &asked.3, &found.3, "fingerprint")?;
+    refuse(folder, &asked.4, &found.4, "val_fraction")
 }
 
-fn refuse(path: &Path, difference: Option<Difference>) -> Result<(), FileError> {
-    match difference {
-        None => Ok(()),
-        Some(Difference { place, a, b }) => Err(FileError::wrong(
-            path,
-            format!("`{place}` to be {a}, as asked for"),
-            format!("{b}; a run resumes only as it was begun"),
-        )),
+/// Refuses the run in `folder` where any setting of it is not as `asked`, whether or not a number
+/// depends on it. The program, the engine and where the text was found are no settings; nor is what
+/// a record of format 1 does not know.
+///
+/// # Errors
+/// When one differs; it is named.
+pub fn same_settings(
+    folder: &Path,
+    found: &Experiment,
+    asked: &Experiment,
+) -> Result<(), FileError> {
+    let mut found = found.clone();
+    if found.format < Experiment::FORMAT {
+        found.isa.clone_from(&asked.isa);
+        found.observe = asked.observe;
+        found.sampling = asked.sampling.clone();
+        found.intervals.checkpoint_seconds = asked.intervals.checkpoint_seconds;
+        found.data.bytes = asked.data.bytes;
+    }
+    refuse(folder, &settings_alone(asked), &settings_alone(&found), "")
+}
+
+/// `experiment` without what is no setting.
+fn settings_alone(experiment: &Experiment) -> Experiment {
+    Experiment {
+        format: Experiment::FORMAT,
+        program: String::new(),
+        engine: String::new(),
+        data: DataRecord {
+            source: String::new(),
+            origin: Value::Null,
+            ..experiment.data.clone()
+        },
+        ..experiment.clone()
     }
 }
 
-struct Difference {
-    /// Keys from the outermost in, with dots between.
-    place: String,
-    a: String,
-    b: String,
-}
-
-/// The first place where two JSON values differ.
-fn difference(place: &str, a: &Value, b: &Value) -> Option<Difference> {
-    match (a, b) {
-        (Value::Object(x), Value::Object(y)) if x.keys().eq(y.keys()) => x
-            .iter()
-            .find_map(|(key, a)| difference(&inner(place, key), a, &y[key])),
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
-            .iter()
-            .zip(y)
-            .enumerate()
-            .find_map(|(i, (a, b))| difference(&inner(place, &i.to_string()), a, b)),
-        _ if a == b => None,
-        _ => Some(Difference {
-            place: place.to_owned(),
-            a: brief(a),
-            b: brief(b),
-        }),
-    }
-}
-
-fn inner(place: &str, key: &str) -> String {
-    match place {
-        "" => key.to_owned(),
-        _ => format!("{place}.{key}"),
-    }
-}
-
-/// A value short enough for a sentence.
-fn brief(value: &Value) -> String {
-    match value {
-        Value::Array(items) => format!("a list of {}", items.len()),
-        Value::Object(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {
-            let text = value.to_string();
-            match text.char_indices().nth(60) {
-                Some((at, _)) => format!("{}…", &text[..at]),
-                None => text,
-            }
-        }
-    }
-}
-
-fn plain(value: &impl Serialize) -> Value {
-    // Through text, so that an f32 reads as it was typed.
-    serde_json::to_string(value)
-        .and_then(|text| serde_json::from_str(&text))
-        .unwrap_or_default()
+/// Refuses where `asked` and `found`, which stand at `place`, differ.
+fn refuse<T: Serialize>(path: &Path, asked: &T, found: &T, place: &str) -> Result<(), FileError> {
+    let difference = first_difference(asked, found)
+        .map_err(|e| FileError::io("compare", path)(io::Error::other(e)))?;
+    let Some(SettingDifference {
+        place: within,
+        first,
+        second,
+    }) = difference
+    else {
+        return Ok(());
+    };
+    let both = [place, &within].into_iter().filter(|part| !part.is_empty());
+    let place = both.collect::<Vec<_>>().join(".");
+    Err(FileError::wrong(
+        path,
+        format!("`{place}` to be {first}, as asked for"),
+        format!("{second}; a run goes on only as it was begun"),
+    ))
 }

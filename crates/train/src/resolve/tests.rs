@@ -36,6 +36,29 @@ fn a_text_shorter_than_the_context_shrinks_it_and_says_so() {
     assert_eq!(fits.notices, []);
 }
 
+/// Counted off the text: with their BOS, the documents have 9, 4, 11 and 7 predictions.
+#[test]
+fn documents_longer_than_the_context_are_cut_and_that_is_said() {
+    let mut lines = settings(2);
+    lines.tokenizer = gptlab_data::TokenizerKind::Lines;
+    let said = |documents: &str| {
+        let resolved = Resolved::fresh(&lines, &text(documents)).unwrap();
+        let notices: Vec<String> = resolved.notices.iter().map(Notice::to_string).collect();
+        notices.join("; ")
+    };
+    assert_eq!(
+        said("abcdefgh\nabc\nhgfedcbahg\nabcdef\n".repeat(3).as_str()),
+        "9 of 12 documents are longer than the context of 5 tokens: they are cut into 21 pieces, and all of \
+         them are trained or validated on"
+    );
+    assert_eq!(
+        said("a\nb\nc\nd\ne\nf\ng\nh\ni\nabcdef"),
+        "1 of 10 documents is longer than the context of 5 tokens: it is cut into 2 pieces, and all of them \
+         are trained or validated on"
+    );
+    assert_eq!(said(&"abcd\n".repeat(10)), "");
+}
+
 #[test]
 fn two_characters_are_enough() {
     let resolved = Resolved::fresh(&settings(2), &text("ab")).unwrap();
@@ -96,8 +119,8 @@ fn another_text_is_refused() {
     let (root, path) = begun();
     let other = text("the cat sat on the mat and the rat sat on the cat; that was all.");
     let checkpoint = Checkpoint::open(&path).unwrap();
-    let intervals = settings(6).intervals;
-    let said = Resolved::resume(checkpoint, &other, intervals, "again").unwrap_err();
+    let options = ResumeOptions::of(&settings(6));
+    let said = Resolved::resume(checkpoint, &other, None, &options).unwrap_err();
     let said = said.to_string();
     let [mine, yours] = [story(), other.clone()].map(|t| t.fingerprint().short());
     assert!(
@@ -107,7 +130,7 @@ fn another_text_is_refused() {
         )),
         "{said}"
     );
-    assert!(Resolved::resume_run(root.path(), &other, "again").is_err());
+    assert!(Resolved::resume_run(root.path(), &other, "again", None).is_err());
 }
 
 #[test]
@@ -147,19 +170,22 @@ fn other_settings_are_refused_by_name() {
         let mut asked = settings(6);
         change(&mut asked);
         let checkpoint = Checkpoint::open(&path).unwrap();
-        let said = Resolved::resume_as(&asked, checkpoint, &story());
+        let options = ResumeOptions::of(&asked);
+        let said = Resolved::resume_as(&asked, checkpoint, &story(), None, &options);
         let said = said.unwrap_err().to_string();
         assert!(said.contains(sentence), "{said}");
     }
     let checkpoint = Checkpoint::open(&path).unwrap();
-    let resolved = Resolved::resume_as(&settings(6), checkpoint, &story()).unwrap();
+    let options = ResumeOptions::of(&settings(6));
+    let asked = settings(6);
+    let resolved = Resolved::resume_as(&asked, checkpoint, &story(), None, &options).unwrap();
     assert_eq!(resolved.first_step(), 1);
 }
 
 #[test]
 fn a_folder_that_is_no_run_is_a_sentence() {
     let root = tempfile::tempdir().unwrap();
-    let said = Resolved::resume_run(root.path(), &story(), "again");
+    let said = Resolved::resume_run(root.path(), &story(), "again", None);
     let said = said.unwrap_err().to_string();
     assert!(
         said.contains("experiment.json: there is no such file"),
@@ -174,10 +200,72 @@ fn a_loaded_run_that_saved_nothing_must_begin_anew() {
     let resolved = Resolved::load(&settings(6), &story(), checkpoint).unwrap();
     let folder = root.path().join("tuned");
     gptlab_record::Store::create(&folder, &resolved.experiment).unwrap();
-    let said = Resolved::resume_run(&folder, &story(), "again");
+    let said = Resolved::resume_run(&folder, &story(), "again", None);
     let said = said.unwrap_err().to_string();
     assert!(
         said.contains("expected a checkpoint to resume, found none; begin again from"),
         "{said}"
     );
+}
+
+/// What is only looked at and what decides a number are settings alike; where the text was found is none.
+#[test]
+fn the_same_settings_are_whole_experiments() {
+    let resolved = Resolved::fresh(&settings(6), &story()).unwrap();
+    let found = &resolved.experiment;
+    let mut elsewhere = found.clone();
+    elsewhere.data.source = "another path".to_owned();
+    elsewhere.data.origin = serde_json::json!({"file": "another path"});
+    elsewhere.program = "gptlab 9".to_owned();
+    same_settings(Path::new("a"), found, &elsewhere).unwrap();
+    let changes: [(&dyn Fn(&mut Experiment), &str); 5] = [
+        (
+            &|e| e.hyper.eps = 0.5,
+            "`hyper.eps` to be 0.5, as asked for",
+        ),
+        (
+            &|e| e.intervals.val_tokens = 7,
+            "`intervals.val_tokens` to be 7",
+        ),
+        (
+            &|e| e.observe = gptlab_record::ObserveLevel::Full,
+            "`observe` to be \"full\"",
+        ),
+        (
+            &|e| e.sampling.temperature = 0.5,
+            "`sampling.temperature` to be 0.5",
+        ),
+        (&|e| e.seed = 1, "`seed` to be 1"),
+    ];
+    for (change, sentence) in changes {
+        let mut asked = found.clone();
+        change(&mut asked);
+        let said = same_settings(Path::new("a"), found, &asked)
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains(sentence), "{said}");
+    }
+    let with = |isa: &str| Experiment {
+        isa: Some(isa.to_owned()),
+        ..found.clone()
+    };
+    let old = Experiment {
+        format: 1,
+        ..with("unknown")
+    };
+    same_settings(Path::new("a"), &old, &with("avx2")).unwrap();
+    assert!(same_settings(Path::new("a"), &with("portable"), &with("avx2")).is_err());
+}
+
+#[test]
+fn other_settings_on_the_same_text_are_the_experiment_of_a_run_of_their_own() {
+    let resolved = Resolved::fresh(&settings(6), &story()).unwrap();
+    let mut long = settings(7);
+    long.spec.block_size = 256;
+    let mut split = settings(6);
+    split.val_fraction = 0.5;
+    for settings in [long, split] {
+        let own = Resolved::fresh(&settings, &story()).unwrap().experiment;
+        assert_eq!(resolved.experiment_of(&settings, &story()).unwrap(), own);
+    }
 }

@@ -2,7 +2,10 @@ use std::{cell::RefCell, fs};
 
 use gptlab_record::{read_events, read_experiment};
 
+use std::path::Path;
+
 use super::*;
+use crate::ResumeOptions;
 use crate::testing::{Rounded, Watcher, settings, story, targets, text, train};
 
 const STEPS: u64 = 6;
@@ -61,7 +64,7 @@ fn stopped_after_any_step_and_resumed_it_makes_the_same_bits() {
             targets(root.path()),
             &mut Watcher::stopping_after(k),
         );
-        let resolved = Resolved::resume_run(root.path(), &story(), "again").unwrap();
+        let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
         assert_eq!(resolved.first_step(), k);
         train(&resolved, targets(root.path()), &mut Watcher::default());
         assert_eq!(newest(root.path()), bytes, "stopped after {k}");
@@ -88,7 +91,7 @@ fn killed_after_any_step_it_goes_on_from_the_last_checkpoint() {
         let mut run = Run::new(&resolved, &mut engine, targets(&folder), &mut watcher).unwrap();
         (0..k).for_each(|_| run.step().unwrap());
         drop(run);
-        let resolved = Resolved::resume_run(&folder, &story(), "again").unwrap();
+        let resolved = Resolved::resume_run(&folder, &story(), "again", None).unwrap();
         assert_eq!(resolved.first_step(), k / 2 * 2);
         train(&resolved, targets(&folder), &mut Watcher::default());
         assert_eq!(newest(&folder), newest(&whole), "killed after {k}");
@@ -108,7 +111,7 @@ fn a_kill_between_a_checkpoint_and_its_event_loses_no_event() {
     let lines = fs::read_to_string(&path).unwrap();
     let at = lines.find(r#"{"event":"checkpoint""#).unwrap();
     fs::write(&path, &lines[..at]).unwrap();
-    let resolved = Resolved::resume_run(root.path(), &story(), "again").unwrap();
+    let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
     train(&resolved, targets(root.path()), &mut Watcher::default());
     let told = |e: &Event| matches!(e, Event::Checkpoint { step: 3, .. });
     assert_eq!(story_of(root.path()).iter().filter(|e| told(e)).count(), 1);
@@ -132,8 +135,8 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
     let saved = vec![path.clone()];
     assert_eq!(outcome, Outcome::Stopped { step: 4, saved });
     let checkpoint = Checkpoint::open(&path).unwrap();
-    let intervals = settings(STEPS).intervals;
-    let resolved = Resolved::resume(checkpoint, &story(), intervals, "again").unwrap();
+    let options = ResumeOptions::of(&settings(STEPS));
+    let resolved = Resolved::resume(checkpoint, &story(), None, &options).unwrap();
     let both = Targets {
         folder: Some(root.path().join("run")),
         ..save
@@ -155,6 +158,7 @@ fn how_often_it_is_watched_changes_nothing() {
         log: 5.try_into().unwrap(),
         sample: None,
         checkpoint: 1.try_into().ok(),
+        checkpoint_seconds: None,
         val_tokens: 1,
     };
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
@@ -255,7 +259,7 @@ fn a_run_that_is_finished_is_not_trained_again() {
     let (bytes, events) = uninterrupted();
     let root = tempfile::tempdir().unwrap();
     train(&fresh(), targets(root.path()), &mut Watcher::default());
-    let resolved = Resolved::resume_run(root.path(), &story(), "again").unwrap();
+    let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
     let mut watcher = Watcher::default();
     train(&resolved, targets(root.path()), &mut watcher);
     assert_eq!(watcher.steps, 0);
@@ -290,8 +294,8 @@ fn targets_are_tried_before_the_first_step() {
     let other = Resolved::fresh(&other, &story()).unwrap();
     train(&other, save.clone(), &mut Watcher::stopping_after(1));
     let checkpoint = Checkpoint::open(&root.path().join("other.safetensors")).unwrap();
-    let intervals = settings(STEPS).intervals;
-    let resolved = Resolved::resume(checkpoint, &story(), intervals, "again").unwrap();
+    let options = ResumeOptions::of(&settings(STEPS));
+    let resolved = Resolved::resume(checkpoint, &story(), None, &options).unwrap();
     let said = refusal(&resolved, targets(root.path()));
     assert!(
         said.contains("expected `hyper.lr` to be 0.25, as asked for, found 0.05"),
@@ -332,4 +336,375 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     let file = path.display().to_string();
     let origin = gptlab_record::Origin::Loaded { file, step: STEPS };
     assert_eq!(read_experiment(&folder).unwrap().origin, origin);
+}
+
+/// A folder with a run that was stopped after some steps.
+fn stopped_after(steps: u64) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let mut watcher = Watcher::stopping_after(steps);
+    train(&fresh(), targets(root.path()), &mut watcher);
+    root
+}
+
+fn resume(folder: &Path) -> Resolved {
+    Resolved::resume_run(folder, &story(), "again", None).unwrap()
+}
+
+#[test]
+fn a_sample_that_was_cut_short_is_made_again() {
+    let (bytes, events) = uninterrupted();
+    // The sample after three steps, and that of the finished model.
+    for at in [3, STEPS] {
+        let root = tempfile::tempdir().unwrap();
+        let mut watcher = Watcher {
+            cut_sample: Some(at),
+            ..Watcher::default()
+        };
+        let outcome = train(&fresh(), targets(root.path()), &mut watcher);
+        assert!(matches!(outcome, Outcome::Stopped { step, .. } if step == at));
+        train(
+            &resume(root.path()),
+            targets(root.path()),
+            &mut Watcher::default(),
+        );
+        assert_eq!(newest(root.path()), bytes);
+        let mut found = without_checkpoint(story_of(root.path()), at);
+        let mut expected = events.clone();
+        // The stop's checkpoint came before the sample that is made again.
+        let order = |event: &Event| matches!(event, Event::Checkpoint { .. });
+        found.sort_by_key(order);
+        expected.sort_by_key(order);
+        assert_eq!(found, expected, "cut at {at}");
+    }
+}
+
+/// An engine whose numbers are no numbers from some step on.
+struct Broken {
+    inner: Rounded,
+    loss_at: Option<u64>,
+    norm_at: Option<u64>,
+    val_at: Option<u64>,
+    weights_at: Option<u64>,
+    step: u64,
+}
+
+impl Broken {
+    fn new(resolved: &Resolved) -> Self {
+        Self {
+            inner: Rounded::new(resolved),
+            loss_at: None,
+            norm_at: None,
+            val_at: None,
+            weights_at: None,
+            step: resolved.first_step(),
+        }
+    }
+}
+
+impl Engine for Broken {
+    fn graph(&self) -> &gptlab_model::Graph {
+        self.inner.graph()
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+        let loss = self.inner.forward_backward(batch, noise);
+        if self.loss_at == Some(self.step) {
+            f64::NAN
+        } else {
+            loss
+        }
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        let mut losses = self.inner.losses(batch);
+        if self.val_at == Some(self.step) {
+            losses[0] = f64::INFINITY;
+        }
+        losses
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> gptlab_engine::StepStats {
+        let mut stats = self.inner.update(hyper);
+        if self.norm_at == Some(self.step) {
+            stats.grad_norm = f64::INFINITY;
+        }
+        self.step += 1;
+        stats
+    }
+
+    fn export(&self, slot: gptlab_engine::Slot) -> Vec<f32> {
+        let mut values = self.inner.export(slot);
+        if self.weights_at.is_some_and(|at| self.step >= at) {
+            values[1] = f32::NAN;
+        }
+        values
+    }
+
+    fn import(
+        &mut self,
+        slot: gptlab_engine::Slot,
+        values: &[f32],
+    ) -> Result<(), gptlab_engine::ImportError> {
+        self.inner.import(slot, values)
+    }
+
+    fn value(&mut self, batch: &Batch, name: &str) -> Option<gptlab_engine::Matrix> {
+        self.inner.value(batch, name)
+    }
+}
+
+/// Every kind of divergence ends the run where it is, and every checkpoint from before stays.
+#[test]
+fn a_run_ends_at_its_first_number_that_is_not_finite() {
+    type Break = fn(&mut Broken);
+    let cases: [(Break, u64, NotFinite); 5] = [
+        (|e| e.loss_at = Some(4), 4, NotFinite::Loss),
+        (|e| e.norm_at = Some(4), 4, NotFinite::GradNorm),
+        (|e| e.val_at = Some(4), 4, NotFinite::ValLoss),
+        (|e| e.weights_at = Some(4), 4, NotFinite::State),
+        // The finished model's validation.
+        (|e| e.val_at = Some(STEPS), STEPS, NotFinite::ValLoss),
+    ];
+    for (break_it, at, what) in cases {
+        let root = tempfile::tempdir().unwrap();
+        let mut settings = settings(STEPS);
+        settings.intervals.checkpoint = 2.try_into().ok();
+        let resolved = Resolved::fresh(&settings, &story()).unwrap();
+        let save = root.path().join("save.safetensors");
+        let targets = Targets {
+            folder: Some(root.path().join("run")),
+            save: Some(save.clone()),
+            keep: NonZeroUsize::new(1),
+        };
+        let mut engine = Broken::new(&resolved);
+        break_it(&mut engine);
+        let mut watcher = Watcher::default();
+        let run = Run::new(&resolved, &mut engine, targets, &mut watcher).unwrap();
+        assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
+        let Some(Event::Diverged {
+            step, what: told, ..
+        }) = watcher.events.last()
+        else {
+            panic!("{:?}", watcher.events.last());
+        };
+        assert_eq!((*step, *told), (at, Some(what)));
+        // The good checkpoints are as they were, by both names.
+        let kept = if at == STEPS {
+            STEPS
+        } else if what == NotFinite::State {
+            2
+        } else {
+            4
+        };
+        let checkpoint = Checkpoint::open(&save).unwrap();
+        assert_eq!(checkpoint.header().step, kept, "{what:?}");
+        for stored in Stored::ALL {
+            checkpoint.read(stored).unwrap();
+        }
+        let (step, _) = gptlab_record::checkpoints(&root.path().join("run")).unwrap()[0];
+        assert_eq!(step, kept, "{what:?}");
+    }
+}
+
+#[test]
+fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
+    let (bytes, events) = uninterrupted();
+    let mut settings = settings(STEPS);
+    settings.intervals.checkpoint_seconds = std::num::NonZeroU64::new(1);
+    let resolved = Resolved::fresh(&settings, &story()).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let targets = Targets {
+        keep: NonZeroUsize::new(2),
+        ..targets(root.path())
+    };
+    /// Lets two steps take more than a second each.
+    struct Slow(Watcher);
+    impl Observer for Slow {
+        fn event(&mut self, event: &Event) {
+            self.0.event(event);
+        }
+        fn progress(&mut self, progress: &Progress) {
+            if [2, 4].contains(&progress.done) {
+                std::thread::sleep(Duration::from_millis(1_050));
+            }
+        }
+        fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
+            self.0.sample(engine, step)
+        }
+    }
+    let (mut engine, mut slow) = (Rounded::new(&resolved), Slow(Watcher::default()));
+    let run = Run::new(&resolved, &mut engine, targets, &mut slow).unwrap();
+    run.go().unwrap();
+    assert_eq!(newest(root.path()), bytes);
+    let saved = slow.0.events.iter().filter_map(|e| match e {
+        Event::Checkpoint { step, .. } => Some(*step),
+        _ => None,
+    });
+    let saved: Vec<u64> = saved.collect();
+    // A slow disk makes the clock wait for longer than a second after the first.
+    assert!(
+        [&[2, 4, STEPS][..], &[2, STEPS]].contains(&&*saved),
+        "{saved:?}"
+    );
+    let left = gptlab_record::checkpoints(root.path()).unwrap();
+    let left: Vec<u64> = left.iter().map(|c| c.0).collect();
+    assert_eq!(left, saved[saved.len() - 2..]);
+    let told = [2, 4]
+        .into_iter()
+        .fold(story_of(root.path()), without_checkpoint);
+    assert_eq!(told, events);
+}
+
+#[test]
+fn a_run_goes_on_after_its_end_and_its_record_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    train(&fresh(), targets(root.path()), &mut Watcher::default());
+    let goes_on = |steps| {
+        let record = read_experiment(root.path()).unwrap();
+        let checkpoint = crate::Newest::of(root.path()).unwrap().unwrap().checkpoint;
+        let mut options = ResumeOptions::of_record(&record, "again", None);
+        options.steps = steps;
+        Resolved::resume(checkpoint, &story(), Some(&record), &options)
+    };
+    let said = goes_on(Some(5)).unwrap_err().to_string();
+    assert!(
+        said.starts_with("the run has made 6 steps, and 5 are fewer"),
+        "{said}"
+    );
+    let resolved = goes_on(Some(9)).unwrap();
+    let told = resolved.notices[0].to_string();
+    assert!(
+        told.starts_with("the number of steps is 9 now and was 6: after 6 steps the learning rate"),
+        "{told}"
+    );
+    let mut watcher = Watcher::stopping_after(1);
+    train(&resolved, targets(root.path()), &mut watcher);
+    // The next resume knows of it, whether or not it is said again.
+    for steps in [None, Some(9)] {
+        let resolved = goes_on(steps).unwrap();
+        assert_eq!(
+            (resolved.first_step(), resolved.experiment.hyper.steps),
+            (7, 9)
+        );
+        assert_eq!(resolved.notices, []);
+    }
+    train(
+        &goes_on(None).unwrap(),
+        targets(root.path()),
+        &mut Watcher::default(),
+    );
+    let record = read_experiment(root.path()).unwrap();
+    let extension = gptlab_record::Extension {
+        after: 6,
+        from: 6,
+        to: 9,
+    };
+    assert_eq!(
+        (record.hyper.steps, record.extensions),
+        (9, vec![extension])
+    );
+    let events = read_events(root.path()).unwrap();
+    let rates: Vec<f64> = records(&events).map(|r| r.lr).collect();
+    let hyper = Hyper {
+        steps: 9,
+        ..fresh().experiment.hyper
+    };
+    let expected: Vec<f64> = (6..9).map(|s| crate::Schedule::new(&hyper).at(s)).collect();
+    assert_eq!(
+        rates[6..],
+        expected,
+        "the new schedule, after the old one's steps"
+    );
+    // The optimiser went on: one run of nine steps with the two schedules is the same bits.
+    let (mut engine, old) = (Rounded::new(&fresh()), fresh());
+    for step in 0..9 {
+        let batch = old.batches.train(&old.model, step).unwrap();
+        let seed = old.experiment.seed;
+        engine.forward_backward(&batch, Noise { seed, step });
+        let hyper = if step < 6 {
+            old.experiment.hyper
+        } else {
+            hyper
+        };
+        engine.update(&step_hyper(&hyper, u64::from(step)));
+    }
+    let checkpoint = crate::Newest::of(root.path()).unwrap().unwrap().checkpoint;
+    for stored in Stored::ALL {
+        assert_eq!(
+            checkpoint.read(stored).unwrap(),
+            engine.export(stored.slot())
+        );
+    }
+}
+
+#[test]
+fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
+    let (bytes, events) = uninterrupted();
+    let root = tempfile::tempdir().unwrap();
+    let mut often = settings(STEPS);
+    often.intervals.checkpoint = 2.try_into().ok();
+    let resolved = Resolved::fresh(&often, &story()).unwrap();
+    train(&resolved, targets(root.path()), &mut Watcher::default());
+    let path = root.path().join("checkpoints/step-00000006.safetensors");
+    let mut torn = fs::read(&path).unwrap();
+    let at = torn.len() - 9;
+    torn[at] ^= 1;
+    fs::write(&path, &torn).unwrap();
+    let newest_whole = crate::Newest::of(root.path()).unwrap().unwrap();
+    assert_eq!(newest_whole.checkpoint.header().step, 4);
+    let said = newest_whole.damaged[0].error.to_string();
+    assert!(
+        said.contains("expected second moments with SHA-256"),
+        "{said}"
+    );
+    train(
+        &resume(root.path()),
+        targets(root.path()),
+        &mut Watcher::default(),
+    );
+    assert_eq!(newest(root.path()), bytes);
+    assert_eq!(
+        fs::read(
+            root.path()
+                .join("aside-1/checkpoints/step-00000006.safetensors")
+        )
+        .unwrap(),
+        torn
+    );
+    let told = [2, 4]
+        .into_iter()
+        .fold(story_of(root.path()), without_checkpoint);
+    let notice = |e: &Event| matches!(e, Event::Notice { .. });
+    assert_eq!(told.iter().filter(|e| notice(e)).count(), 1);
+    let told: Vec<Event> = told.into_iter().filter(|e| !notice(e)).collect();
+    assert_eq!(told, events);
+}
+
+#[test]
+fn other_instructions_are_said_and_recorded() {
+    let root = stopped_after(3);
+    // Nobody said with which instructions the run began.
+    let isa = Some("portable".to_owned());
+    let resolved = Resolved::resume_run(root.path(), &story(), "again", isa).unwrap();
+    assert_eq!(resolved.notices, []);
+    train(
+        &resolved,
+        targets(root.path()),
+        &mut Watcher::stopping_after(1),
+    );
+    let isa = Some("avx2".to_owned());
+    let resolved = Resolved::resume_run(root.path(), &story(), "again", isa).unwrap();
+    train(&resolved, targets(root.path()), &mut Watcher::default());
+    let told = read_events(root.path()).unwrap();
+    let notices = told.iter().filter_map(|e| match e {
+        Event::Notice { text } => Some(text.as_str()),
+        _ => None,
+    });
+    let notices: Vec<&str> = notices.collect();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(
+        notices[0]
+            .starts_with("the steps before were made with portable instructions and the next"),
+        "{notices:?}"
+    );
 }

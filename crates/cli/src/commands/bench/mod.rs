@@ -15,6 +15,7 @@ mod work;
 mod workloads;
 
 use gptlab_kernels::Isa;
+use gptlab_report::page::Place;
 use serde::Serialize;
 
 use self::{
@@ -44,11 +45,19 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> Outcome {
         }
     } else if args.scaling {
         let machine = Machine::describe(isa, threads);
+        let place = args.out.as_deref().map(report::place).transpose()?;
         let scaling = Scaling::measure(machine, plan, isa, printer)?;
-        show(args, &scaling, &scaling.text(), printer)?;
+        show(args, place.as_ref(), &scaling, &scaling.text(), printer)?;
     } else {
+        let place = args.out.as_deref().map(report::place).transpose()?;
         let report = race(args, threads, isa, plan, printer)?;
-        show(args, &report, &table::text(&report), printer)?;
+        show(
+            args,
+            place.as_ref(),
+            &report,
+            &table::text(&report),
+            printer,
+        )?;
     }
     Ok(ExitCode::Success)
 }
@@ -98,14 +107,20 @@ fn peers(args: &BenchArgs, printer: Printer) -> (Option<Peers>, Vec<String>) {
     }
 }
 
-fn show(args: &BenchArgs, raw: &impl Serialize, table: &str, printer: Printer) -> Outcome<()> {
+fn show(
+    args: &BenchArgs,
+    place: Option<&Place>,
+    raw: &impl Serialize,
+    table: &str,
+    printer: Printer,
+) -> Outcome<()> {
     if args.json.json {
         printer.json(raw);
     } else {
         printer.text(table);
     }
-    match &args.out {
-        Some(folder) => report::write(folder, raw, table),
+    match place {
+        Some(place) => report::write(place, raw, table),
         None => Ok(()),
     }
 }

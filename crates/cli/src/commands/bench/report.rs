@@ -1,9 +1,9 @@
 //! What was measured, as plain data: the JSON of `--json` and of `raw.json`.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use gptlab_kernels::Precision;
-use gptlab_record::atomic;
+use gptlab_report::page::{File, Place, Sign};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -154,11 +154,25 @@ fn by_name<S: Serializer>(precision: &Precision, to: S) -> Result<S::Ok, S::Erro
     to.serialize_str(precision.name())
 }
 
-/// Writes `raw` and `table` into `folder`, which is made where it is not there.
-pub(super) fn write(folder: &Path, raw: &impl Serialize, table: &str) -> Outcome<()> {
-    fs::create_dir_all(folder).map_err(|e| Stop::file("make the folder", folder, &e))?;
+/// A raw file of ours is told by how it begins.
+const BEGINNING: &str = r#"{"machine":{"date":"#;
+
+/// The folder of `--out`, where it may take our files.
+pub(super) fn place(folder: &Path) -> Outcome<Place> {
+    let signs = ["raw.json"].map(|name| Sign::text(name, BEGINNING));
+    super::super::report::place(folder, &signs, "--out DIR")
+}
+
+/// Writes `raw` and `table` into the folder `place`, which is made where it is not there.
+pub(super) fn write(place: &Place, raw: &impl Serialize, table: &str) -> Outcome<()> {
     let raw = serde_json::to_string(raw).map_err(Stop::failure)?;
-    atomic::write_bytes(&folder.join("raw.json"), format!("{raw}\n").as_bytes())?;
-    atomic::write_bytes(&folder.join("table.md"), table.as_bytes())?;
+    let file = |name: &str, text: String| File {
+        name: name.to_owned(),
+        text,
+    };
+    place.write(&[
+        file("raw.json", raw + "\n"),
+        file("table.md", table.to_owned()),
+    ])?;
     Ok(())
 }

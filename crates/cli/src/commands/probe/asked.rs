@@ -7,6 +7,7 @@ use gptlab_data::{Builtin, Corpus, Split, Text};
 use gptlab_lab::probe::{Prompt, Subject};
 use gptlab_model::Batch;
 use gptlab_record::Precision;
+use gptlab_train::NonFinite;
 
 use crate::{
     args::{ProbeArg, ProbeArgs},
@@ -48,7 +49,12 @@ impl Asked {
     pub(super) fn of(args: &ProbeArgs) -> Outcome<Self> {
         let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "probe")?;
         check(args)?;
-        let loaded = checkpoint::load(&path)?;
+        let non_finite = if args.non_finite {
+            NonFinite::Allowed
+        } else {
+            NonFinite::Refused
+        };
+        let loaded = checkpoint::load_with(&path, non_finite)?;
         let options = engines::options(&args.machine, Precision::F32)?;
         let (model, tokenizer) = (&loaded.model, &loaded.tokenizer);
         let subject = Subject::new(model, tokenizer, &loaded.weights, options)?;

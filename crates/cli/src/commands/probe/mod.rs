@@ -5,16 +5,17 @@ mod pictures;
 mod report;
 mod tables;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use gptlab_lab::probe::{Definition, Measure, ProbeError};
-use gptlab_record::atomic;
 use gptlab_report::{
-    Table, page,
+    Table,
+    page::{File, Place, Sign},
     table::{Cell, Column},
 };
 
 use self::{asked::Asked, report::Report, tables::Tables};
+use super::report::place as report_place;
 use crate::{
     args::ProbeArgs,
     exit::{ExitCode, Outcome, Stop},
@@ -28,13 +29,21 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
     if args.measures {
         return Ok(show_measures(args.json.json, printer));
     }
+    let csv = place(args.csv.as_deref(), "--csv DIR")?;
+    let drawn = place(args.pictures.as_deref(), "--pictures DIR")?;
     let mut asked = Asked::of(args)?;
     let report = Report::of(&mut asked)?;
-    if let Some(folder) = &args.csv {
-        write_csv(folder, &Tables::full(&report), printer)?;
+    if let Some((folder, place)) = csv {
+        let files = csv_files(&Tables::full(&report));
+        place.write(&files)?;
+        printer.note(format_args!(
+            "{} tables in {}",
+            files.len(),
+            folder.display()
+        ));
     }
-    if let Some(folder) = &args.pictures {
-        page::write(folder, &pictures::files(&report))?;
+    if let Some((folder, place)) = drawn {
+        place.write(&pictures::files(&report))?;
         printer.note(format_args!(
             "pictures in {}",
             folder.join(pictures::PAGE).display()
@@ -46,6 +55,24 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
         show(&asked, &report, printer);
     }
     Ok(ExitCode::Success)
+}
+
+/// The table that is among all that are written as CSV.
+const MEASURES: &str = "measures";
+
+/// A folder that was typed, and leave to write what is found into it, looked at before anything is probed. Tables and
+/// pictures may share one.
+fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, Place)>> {
+    let signs = [
+        Sign::page(pictures::PAGE),
+        Sign::table(&format!("{MEASURES}.csv"), &all_measures()),
+    ];
+    let place = |folder: &'a Path| Ok((folder, report_place(folder, &signs, flag)?));
+    folder.map(place).transpose()
+}
+
+fn all_measures() -> Table {
+    measures(&Measure::ALL.map(Measure::definition))
 }
 
 fn show_measures(json: bool, printer: Printer) -> ExitCode {
@@ -140,20 +167,12 @@ fn copied_line(found: &report::CopiedReport) -> String {
     }
 }
 
-/// One file a table, and one that says what the numbers mean.
-fn write_csv(folder: &Path, tables: &Tables, printer: Printer) -> Outcome<()> {
-    fs::create_dir_all(folder).map_err(|e| Stop::file("create", folder, &e))?;
-    let definitions = ("measures", measures(&Measure::ALL.map(Measure::definition)));
-    for (name, table) in tables.0.iter().chain([&definitions]) {
-        let path = folder.join(format!("{name}.csv"));
-        atomic::write_bytes(&path, table.csv().as_bytes())?;
-    }
-    printer.note(format_args!(
-        "{} tables in {}",
-        tables.0.len() + 1,
-        folder.display()
-    ));
-    Ok(())
+/// One file a table, after one that says what the numbers mean.
+fn csv_files(tables: &Tables) -> Vec<File> {
+    let measures = (MEASURES, all_measures());
+    let all = [&measures].into_iter().chain(&tables.0);
+    all.map(|(name, table)| File::new(format!("{name}.csv"), table.csv()))
+        .collect()
 }
 
 impl From<ProbeError> for Stop {

@@ -1,13 +1,18 @@
 //! What a run begins with: a new model, a checkpoint's weights, or where another run stopped.
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use gptlab_data::{Builtin, Fingerprint, Origin, Text, TokenizerKind};
+use gptlab_engine::cpu::Isa;
 use gptlab_model::Preset;
-use gptlab_record::{checkpoints, read_experiment};
-use gptlab_train::{Checkpoint, Experiment, Resolved, Settings, Targets};
+use gptlab_record::read_experiment;
+use gptlab_train::{
+    Checkpoint, Damaged, Experiment, Hyper, Newest, Resolved, ResumeOptions, Settings, Targets,
+};
 
-use super::folder;
 use crate::{
     args::TrainArgs,
     checkpoint, engines,
@@ -15,11 +20,18 @@ use crate::{
     settings, text,
 };
 
-/// An experiment that can begin, and where it leaves what it makes.
+/// An experiment that can begin, on what, and where it leaves what it makes.
 pub(super) struct Begun {
     pub(super) resolved: Resolved,
+    pub(super) isa: Isa,
+    /// Without a folder where a new one in `runs/` is to be made.
     pub(super) targets: Targets,
+    /// What the user should know besides the notices of `resolved`.
+    pub(super) warnings: Vec<String>,
 }
+
+/// How many checkpoints by the clock are kept.
+const NEWEST: NonZeroUsize = NonZeroUsize::new(3).expect("three are some");
 
 pub(super) fn begin(args: &TrainArgs) -> Outcome<Begun> {
     match (&args.run.resume, &args.run.load) {
@@ -33,7 +45,7 @@ fn fresh(args: &TrainArgs) -> Outcome<Begun> {
     let settings = settings::fresh(args)?;
     let text = text::source(args.data.data.as_deref(), usual_text(settings.tokenizer))?;
     let resolved = Resolved::fresh(&settings, &text)?;
-    Ok(new_run(resolved, &text, args))
+    new_run(resolved, args)
 }
 
 /// A model of documents learns from names.
@@ -58,19 +70,41 @@ fn load(path: &Path, args: &TrainArgs) -> Outcome<Begun> {
             settings.tokenizer.name()
         )));
     }
-    let text = text::source(args.data.data.as_deref(), usual_text(kind))?;
+    let text = match &args.data.data {
+        Some(typed) => text::source(Some(typed), usual_text(kind))?,
+        None => text::by_fingerprint(header.data.fingerprint).ok_or_else(|| {
+            Stop::usage("--load needs --data: the checkpoint was not trained on a built-in text")
+        })?,
+    };
     let resolved = Resolved::load(&settings, &text, checkpoint)?;
-    Ok(new_run(resolved, &text, args))
+    new_run(resolved, args)
 }
 
-fn new_run(resolved: Resolved, text: &Text, args: &TrainArgs) -> Begun {
-    let folder = args.run.out.clone();
-    let targets = Targets {
-        folder: Some(folder.unwrap_or_else(|| folder::new(text.origin()))),
-        save: args.run.save.clone(),
-        keep: args.run.keep_checkpoints,
-    };
-    Begun { resolved, targets }
+fn new_run(resolved: Resolved, args: &TrainArgs) -> Outcome<Begun> {
+    Ok(Begun {
+        isa: engines::isa(&args.machine)?,
+        targets: Targets {
+            folder: args.run.out.clone(),
+            save: args.run.save.clone(),
+            keep: keep(&resolved, args)?,
+        },
+        warnings: Vec::new(),
+        resolved,
+    })
+}
+
+/// How many checkpoints the folder keeps: as many as typed, else the newest few of those by the clock.
+fn keep(resolved: &Resolved, args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> {
+    let clock = resolved.experiment.intervals.checkpoint_seconds;
+    match args.run.keep_checkpoints {
+        None => Ok(clock.map(|_| NEWEST)),
+        Some(typed) => match NonZeroUsize::new(typed) {
+            Some(keep) => Ok(Some(keep)),
+            None => Err(Stop::usage(
+                "--keep-checkpoints must be at least 1, found 0",
+            )),
+        },
+    }
 }
 
 /// Goes on with the run of a checkpoint or folder; where only `--resume` was typed, that of `--out` or
@@ -86,11 +120,34 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         })?;
     if !place.is_dir() {
         let folder = folder_of(place);
-        return from_checkpoint(place, folder.as_deref(), args);
+        let opened = checkpoint::open(place).map_err(|stop| whole_one(stop, folder.as_deref()));
+        return from_checkpoint(opened?, folder.as_deref(), args);
     }
-    match checkpoints(place)?.pop() {
-        Some((_, file)) => from_checkpoint(&file, Some(place), args),
-        None => again(place, args),
+    let Some(Newest {
+        checkpoint,
+        damaged,
+    }) = Newest::of(place)?
+    else {
+        return again(place, args);
+    };
+    let taken = checkpoint.path().display().to_string();
+    let begun = from_checkpoint(checkpoint, Some(place), args)?;
+    let warning = |damaged: &Damaged| format!("{}; the run goes on from {taken}", damaged.error);
+    Ok(Begun {
+        warnings: damaged.iter().map(warning).collect(),
+        ..begun
+    })
+}
+
+/// `stop` of a checkpoint that cannot be gone on from, with the newest of its run's that can.
+fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
+    let newest = folder.and_then(|folder| Newest::of(folder).ok()?);
+    match newest {
+        Some(Newest { checkpoint, .. }) => stop.hint(format!(
+            "the newest whole checkpoint of this run is {}",
+            checkpoint.path().display()
+        )),
+        None => stop,
     }
 }
 
@@ -107,24 +164,39 @@ fn folder_of(checkpoint: &Path) -> Option<PathBuf> {
         .then(|| here.to_owned())
 }
 
-fn from_checkpoint(file: &Path, folder: Option<&Path>, args: &TrainArgs) -> Outcome<Begun> {
-    let checkpoint = checkpoint::open(file)?;
+fn from_checkpoint(
+    checkpoint: Checkpoint,
+    folder: Option<&Path>,
+    args: &TrainArgs,
+) -> Outcome<Begun> {
+    let file = checkpoint.path().to_owned();
     let experiment = folder.map(read_experiment).transpose()?;
-    let text = text_of_run(
-        args,
-        experiment.as_ref(),
-        checkpoint.header().data.fingerprint,
-    )?;
-    let lone = folder.is_none();
-    let resolved = go_on(checkpoint, experiment.as_ref(), &text, args)?;
-    let folder = args.run.out.clone().or(folder.map(Path::to_owned));
+    let header = checkpoint.header();
+    let text = text_of_run(args, experiment.as_ref(), header.data.fingerprint)?;
+    let isa = engines::isa_to_resume(&args.machine, header.isa.as_deref())?;
+    let resolved = go_on(checkpoint, experiment.as_ref(), &text, args, isa)?;
+    // A checkpoint without a folder is the run: it is kept up to date.
+    let lone = folder.is_none().then_some(file);
     let targets = Targets {
-        folder: Some(folder.unwrap_or_else(|| folder::new(text.origin()))),
-        // A checkpoint without a folder is the run: it is kept up to date.
-        save: args.run.save.clone().or(lone.then(|| file.to_owned())),
-        keep: args.run.keep_checkpoints,
+        folder: args.run.out.clone().or(folder.map(Path::to_owned)),
+        save: args.run.save.clone().or(lone),
+        keep: keep(&resolved, args)?,
     };
-    Ok(Begun { resolved, targets })
+    Ok(Begun {
+        resolved,
+        isa,
+        targets,
+        warnings: Vec::new(),
+    })
+}
+
+/// How a run is gone on with: as its record says, and what was typed.
+fn options(experiment: Option<&Experiment>, args: &TrainArgs, isa: Isa) -> Outcome<ResumeOptions> {
+    let base = match experiment {
+        Some(experiment) => ResumeOptions::of_record(experiment, engines::NAME, None),
+        None => ResumeOptions::of(&Settings::of(Preset::Gpt2Mini, None)),
+    };
+    settings::resume_options(base, args, isa)
 }
 
 fn go_on(
@@ -132,16 +204,29 @@ fn go_on(
     experiment: Option<&Experiment>,
     text: &Text,
     args: &TrainArgs,
+    isa: Isa,
 ) -> Outcome<Resolved> {
-    let usual = Settings::of(Preset::Gpt2Mini, None).intervals;
-    let intervals = settings::intervals(experiment.map_or(usual, |e| e.intervals), &args.run)?;
-    let found = settings::of_header(checkpoint.header(), intervals);
-    let asked = settings::over(found.clone(), args)?;
+    let options = options(experiment, args, isa)?;
+    let found = Settings::of_header(checkpoint.header(), &options);
+    let asked = as_typed(&found, args)?;
     Ok(if asked == found {
-        Resolved::resume(checkpoint, text, intervals, engines::NAME)?
+        Resolved::resume(checkpoint, text, experiment, &options)?
     } else {
         // Who repeats a run's flags may be right about all of them; if not, this says where.
-        Resolved::resume_as(&asked, checkpoint, text)?
+        Resolved::resume_as(&asked, checkpoint, text, experiment, &options)?
+    })
+}
+
+/// The run `found` as the typed flags would have it. Its steps and instructions may be others.
+fn as_typed(found: &Settings, args: &TrainArgs) -> Outcome<Settings> {
+    let typed = settings::over(found.clone(), args)?;
+    Ok(Settings {
+        hyper: Hyper {
+            steps: found.hyper.steps,
+            ..typed.hyper
+        },
+        isa: found.isa.clone(),
+        ..typed
     })
 }
 
@@ -153,19 +238,24 @@ fn again(folder: &Path, args: &TrainArgs) -> Outcome<Begun> {
         Ok(fingerprint) => text_of_run(args, Some(&experiment), fingerprint)?,
         Err(e) => return Err(Stop::data(format_args!("{}: {e}", folder.display()))),
     };
-    let resolved = Resolved::resume_run(folder, &text, engines::NAME)?;
-    let begun = settings::of_header(&resolved.header(0), experiment.intervals);
-    if settings::over(begun.clone(), args)? != begun {
+    let isa = engines::isa_to_resume(&args.machine, experiment.isa.as_deref())?;
+    let options = options(Some(&experiment), args, isa)?;
+    let resolved = Resolved::again(folder, &text, &experiment, &options)?;
+    let begun = Settings::of_header(&resolved.header(0), &options);
+    if as_typed(&begun, args)? != begun {
         let message = format!("{} was begun with other settings", folder.display());
         return Err(Stop::data(message).hint("leave out all flags but --resume"));
     }
+    let targets = Targets {
+        folder: Some(folder.to_owned()),
+        save: args.run.save.clone(),
+        keep: keep(&resolved, args)?,
+    };
     Ok(Begun {
         resolved,
-        targets: Targets {
-            folder: Some(folder.to_owned()),
-            save: args.run.save.clone(),
-            keep: args.run.keep_checkpoints,
-        },
+        isa,
+        targets,
+        warnings: Vec::new(),
     })
 }
 
@@ -179,11 +269,12 @@ fn text_of_run(
         return text::source(Some(typed), Builtin::Stories);
     }
     let origin = experiment.and_then(|e| serde_json::from_value(e.data.origin.clone()).ok());
+    let bytes = experiment.and_then(|e| e.data.bytes);
     match origin {
-        Some(Origin::File(path)) => Text::read(Path::new(&path))
+        Some(Origin::File(path)) => Text::read_recorded(Path::new(&path), bytes)
             .map_err(|e| Stop::from(e).hint("give the run's text with --data")),
         Some(Origin::Builtin(name)) => {
-            text::recorded(&name, fingerprint).ok_or_else(needs_its_text)
+            text::recorded(&name, fingerprint, bytes).ok_or_else(needs_its_text)
         }
         Some(Origin::Other(_)) | None => {
             text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)

@@ -1,25 +1,45 @@
 //! Where a run's record goes when nobody says.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use gptlab_data::Origin;
+use gptlab_record::FileError;
 
-/// A folder in `runs/` that does not exist: the time (UTC) and the text's name.
-pub(in crate::commands) fn new(origin: &Origin) -> PathBuf {
+use crate::exit::{Outcome, Stop};
+
+/// Makes a folder in `runs/` that did not exist, called after the time (UTC) and the text: whoever begins in
+/// the same second gets another.
+pub(in crate::commands) fn make(origin: &Origin) -> Outcome<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    let name = format!("{}-{}", stamp(seconds), slug(origin));
     let runs = Path::new("runs");
-    let numbered = (2..).map(|n: u32| runs.join(format!("{name}-{n}")));
-    std::iter::once(runs.join(&name))
-        .chain(numbered)
-        .find(|folder| !folder.exists())
-        .unwrap_or_else(|| runs.join(&name))
+    fs::create_dir_all(runs).map_err(FileError::io("make", runs))?;
+    make_in(runs, &format!("{}-{}", stamp(seconds), slug(origin)))
 }
+
+fn make_in(runs: &Path, name: &str) -> Outcome<PathBuf> {
+    let numbered = (2..=MOST_TWINS).map(|n| format!("{name}-{n}"));
+    for name in std::iter::once(name.to_owned()).chain(numbered) {
+        let folder = runs.join(name);
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(FileError::io("make", &folder)(e).into()),
+        }
+    }
+    Err(Stop::failure(format_args!(
+        "{MOST_TWINS} runs of {name} are in {}; name a folder with --out",
+        runs.display()
+    )))
+}
+
+/// No more runs begin in one second.
+const MOST_TWINS: u32 = 10_000;
 
 /// `20260131-235959`.
 fn stamp(seconds: u64) -> String {
@@ -73,6 +93,14 @@ mod tests {
         assert_eq!(stamp(951_782_400), "20000229-000000");
         assert_eq!(stamp(1_767_225_599), "20251231-235959");
         assert_eq!(stamp(4_107_542_400), "21000301-000000");
+    }
+
+    #[test]
+    fn who_begins_in_the_same_second_gets_another_folder() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let made = || make_in(runs.path(), "a").map(|made| made.file_name().map(ToOwned::to_owned));
+        let made: Vec<_> = (0..3).filter_map(|_| made().ok().flatten()).collect();
+        assert_eq!(made, ["a", "a-2", "a-3"]);
     }
 
     #[test]

@@ -16,9 +16,6 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, 
     if let Some(folder) = folder {
         printer.say(format_args!("record   {}", folder.display()));
     }
-    for notice in &resolved.notices {
-        printer.warn(notice);
-    }
     let first = resolved.first_step();
     if first > 0 {
         printer.say(format_args!("going on after {} steps", count(first)));

@@ -6,9 +6,15 @@ mod intro;
 pub(super) mod lines;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use gptlab_train::{Outcome as Ending, Run};
+use gptlab_data::Origin;
+use gptlab_engine::cpu::Options;
+use gptlab_record::checkpoints;
+use gptlab_train::{NotFinite, Outcome as Ending, Resolved, Run, Targets};
 
 use crate::{
     args::TrainArgs,
@@ -60,24 +66,35 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
 }
 
 fn train(args: &TrainArgs, printer: Printer) -> Outcome {
+    let printer = printer.for_work();
     engines::check(&args.machine)?;
-    let Begun { resolved, targets } = begin::begin(args)?;
-    let options = engines::options(&args.machine, resolved.experiment.hyper.precision)?;
-    let (folder, goes_on) = (targets.folder.clone(), resolved.first_step() > 0);
-    if !args.json.json {
-        intro::say(&resolved, folder.as_deref(), options, printer);
-    }
+    let Begun {
+        resolved,
+        isa,
+        targets,
+        warnings,
+    } = begin::begin(args)?;
+    let options = Options {
+        isa,
+        ..engines::options(&args.machine, resolved.experiment.hyper.precision)?
+    };
     let weights = resolved.weights()?;
     let mut engine =
         engines::make(resolved.graph.clone(), &weights, options).map_err(Stop::failure)?;
     drop(weights);
-    let interrupt = Interrupt::listen(
+    let interrupt = Interrupt::of_work(
         printer,
         "stopping after this step, then saving; Ctrl-C again ends at once",
     );
-    let mut watch = Watch::new(args, &resolved, interrupt, printer)?;
+    let mut watch = Watch::new(&resolved, options, args.json.json, interrupt, printer)?;
+    let (targets, made) = with_folder(targets, &resolved)?;
+    let folder = targets.folder.clone();
+    if !args.json.json {
+        intro::say(&resolved, folder.as_deref(), options, printer);
+    }
+    warnings.iter().for_each(|warning| printer.warn(warning));
     let ending = Run::new(&resolved, engine.as_mut(), targets, &mut watch)
-        .map_err(|e| hint_taken(e.into(), goes_on))?
+        .map_err(|e| refused(e.into(), &resolved, made.as_deref()))?
         .go()?;
     watch.close();
     if !args.json.json {
@@ -86,24 +103,65 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
         }
         say_ending(&ending, folder.as_deref(), printer);
     }
-    Ok(match ending {
-        Ending::Finished { .. } => ExitCode::Success,
-        Ending::Stopped { .. } => ExitCode::Interrupted,
-        // Training itself goes on with a model that has diverged, as the seed's does.
-        Ending::Diverged { .. } => ExitCode::Failure,
-    })
+    match ending {
+        Ending::Finished { .. } | Ending::Complete { .. } => Ok(ExitCode::Success),
+        Ending::Stopped { .. } => Ok(ExitCode::Interrupted),
+        Ending::Diverged { step, what } => Err(kept(diverged(step, what), folder.as_deref())),
+    }
 }
 
-fn hint_taken(stop: Stop, goes_on: bool) -> Stop {
-    if !goes_on && stop.message.contains("already holds a run") {
+/// `targets` with a folder, and that folder where it was made just now.
+fn with_folder(targets: Targets, resolved: &Resolved) -> Outcome<(Targets, Option<PathBuf>)> {
+    if targets.folder.is_some() {
+        return Ok((targets, None));
+    }
+    let origin = serde_json::from_value(resolved.experiment.data.origin.clone());
+    let made = folder::make(&origin.unwrap_or_else(|_| Origin::Other("text".to_owned())))?;
+    let targets = Targets {
+        folder: Some(made.clone()),
+        ..targets
+    };
+    Ok((targets, Some(made)))
+}
+
+/// A run that could not begin leaves no empty folder.
+fn refused(stop: Stop, resolved: &Resolved, made: Option<&Path>) -> Stop {
+    if let Some(made) = made {
+        // One that is not empty is kept, and holds what there is to see.
+        let _ = fs::remove_dir(made);
+    }
+    if resolved.first_step() == 0 && stop.message.contains("already holds a run") {
         return stop.hint("--resume goes on with it");
     }
     stop
 }
 
+/// Why a run ended that diverged, and what to try.
+pub(super) fn diverged(step: u64, what: NotFinite) -> Stop {
+    Stop::failure(format_args!(
+        "the model diverged at step {step}: {} is not a finite number any more",
+        what.name()
+    ))
+    .hint("try a third of the --lr, a longer --warmup, or --grad-clip 1")
+}
+
+/// `stop` with the newest checkpoint of a run that diverged, from before it did.
+fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
+    let newest = folder.and_then(|folder| checkpoints(folder).ok()?.pop());
+    match newest {
+        Some((step, path)) => stop.hint(format!(
+            "the model after {step} steps, when all was finite, is {}",
+            path.display()
+        )),
+        None => stop,
+    }
+}
+
 fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
     let (saved, step) = match ending {
-        Ending::Finished { saved, step } | Ending::Stopped { saved, step } => (saved, step),
+        Ending::Finished { saved, step }
+        | Ending::Stopped { saved, step }
+        | Ending::Complete { saved, step } => (saved, step),
         Ending::Diverged { .. } => return,
     };
     let newest = newest(saved);
@@ -119,6 +177,15 @@ fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
             }
         }
         Ending::Diverged { .. } => {}
+        Ending::Complete { .. } => {
+            printer.say(format_args!(
+                "the run had made all of its {step} steps before"
+            ));
+            if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
+                let more = format!(" --steps {}", 2 * step);
+                hint_with(printer, "train --resume", path, &more, " goes on with it");
+            }
+        }
         Ending::Stopped { .. } => {
             printer.say(format_args!("stopped after {step} steps"));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
@@ -134,8 +201,13 @@ fn newest(saved: &[PathBuf]) -> Option<&PathBuf> {
 }
 
 fn hint(printer: Printer, command: &str, path: &Path, what: &str) {
+    hint_with(printer, command, path, "", what);
+}
+
+fn hint_with(printer: Printer, command: &str, path: &Path, flags: &str, what: &str) {
     let program = printer.program();
-    printer.hint(format_args!("`{program} {command} {}`{what}", quoted(path)));
+    let path = quoted(path);
+    printer.hint(format_args!("`{program} {command} {path}{flags}`{what}"));
 }
 
 /// A path as a shell takes it.

@@ -2,15 +2,15 @@
 
 use gptlab_data::Tokenizer;
 use gptlab_engine::{Engine, Slot, cpu::Options};
-use gptlab_lab::observe::{Level, Observatory};
+use gptlab_lab::observe::Observatory;
 use gptlab_model::{Batch, Graph};
-use gptlab_record::Event;
+use gptlab_record::{Event, ObserveLevel, SampleSettings};
 use gptlab_train::{Observer, Progress, Resolved, Series, Update};
 
 use super::lines;
 use crate::{
-    args::{SampleArgs, TrainArgs},
-    author::{self, Author, End, Heard},
+    args::SampleArgs,
+    author::{Author, End, Heard},
     exit::{Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
@@ -27,9 +27,10 @@ pub(super) struct Watch {
     json: bool,
     graph: Graph,
     tokenizer: Tokenizer,
-    sample: SampleArgs,
+    sampling: SampleSettings,
+    /// How samples are computed.
+    options: Options,
     seed: u64,
-    diverged: bool,
     observatory: Observatory,
     observes: bool,
     /// Seconds of training, and of observing it.
@@ -39,31 +40,30 @@ pub(super) struct Watch {
 impl Watch {
     /// Refuses now what would spoil the first sample.
     pub(super) fn new(
-        args: &TrainArgs,
         resolved: &Resolved,
+        options: Options,
+        json: bool,
         interrupt: Interrupt,
         printer: Printer,
     ) -> Outcome<Self> {
-        author::sampling(&args.sample)?;
-        let level = args.run.observe.map_or(Level::Off, Level::from);
-        let prompt = args.sample.prompt.as_deref().unwrap_or_default();
+        let experiment = &resolved.experiment;
+        let prompt = &experiment.sampling.prompt;
         resolved.tokenizer.prompt(prompt).map_err(Stop::data)?;
         Ok(Self {
             printer,
             interrupt,
-            bar: Bar::new(
-                printer,
-                resolved.first_step(),
-                resolved.experiment.hyper.steps,
-            ),
-            json: args.json.json,
+            bar: Bar::new(printer, resolved.first_step(), experiment.hyper.steps),
+            json,
             graph: resolved.graph.clone(),
             tokenizer: resolved.tokenizer.clone(),
-            sample: args.sample.clone(),
-            seed: resolved.experiment.seed,
-            diverged: false,
-            observatory: Observatory::new(level, resolved),
-            observes: level != Level::Off,
+            sampling: experiment.sampling.clone(),
+            options: Options {
+                isa: options.isa,
+                ..Options::of_threads(1)
+            },
+            seed: experiment.seed,
+            observatory: Observatory::new(experiment.observe, resolved),
+            observes: experiment.observe != ObserveLevel::Off,
             took: (0.0, 0.0),
         })
     }
@@ -86,10 +86,10 @@ impl Watch {
     /// Text from the model as it is; `None` where Ctrl-C cut it short.
     fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<Option<String>> {
         let weights = engine.export(Slot::Weights);
-        let (args, seed) = (&self.sample, self.seed);
-        let (graph, tokenizer, options) = (&self.graph, &self.tokenizer, Options::of_threads(1));
-        let author = Author::new(graph, &weights, tokenizer, args, seed, options)?;
-        let prompt = args.prompt.as_deref().unwrap_or_default();
+        let args = SampleArgs::of(&self.sampling);
+        let (graph, tokenizer) = (&self.graph, &self.tokenizer);
+        let author = Author::new(graph, &weights, tokenizer, &args, self.seed, self.options)?;
+        let prompt = &self.sampling.prompt;
         let texts = self.tokenizer.bos().map_or(1, |_| DOCUMENTS);
         // Streams of their own, so that a sample depends on the step alone.
         let first = (step as u32).wrapping_mul(DOCUMENTS);
@@ -104,12 +104,6 @@ impl Watch {
         })?;
         Ok(whole.then(|| all.join("\n")))
     }
-}
-
-fn is_divergence(event: &Event) -> bool {
-    event
-        .as_step()
-        .is_some_and(|record| !record.loss.is_finite())
 }
 
 fn tell(event: &Event, printer: Printer) {
@@ -134,11 +128,11 @@ fn tell(event: &Event, printer: Printer) {
                 (Some(_) | None, Some(_) | None) => format!("done in {took}"),
             });
         }
+        Event::Notice { text } => printer.warn(text),
         // Said at the beginning and at the end, by who knows more.
         Event::Start { .. }
         | Event::Observation(_)
         | Event::Diverged { .. }
-        | Event::Notice { .. }
         | Event::Checkpoint { .. }
         | Event::Resume { .. }
         | Event::Stop { .. } => {}
@@ -153,13 +147,6 @@ impl Observer for Watch {
         }
         let printer = self.printer;
         self.bar.aside(|| tell(event, printer));
-        if is_divergence(event) && !self.diverged {
-            self.diverged = true;
-            self.bar.aside(|| {
-                printer.warn("the loss is no number any more: the model has diverged");
-                printer.hint("train it anew with a smaller --lr");
-            });
-        }
     }
 
     fn progress(&mut self, progress: &Progress) {

@@ -1,0 +1,357 @@
+//! Texts as they are met: long documents, baselines on the same predictions, and files that are no text.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{Lab, TINY};
+
+fn json(lab: &Lab, line: &str) -> Value {
+    serde_json::from_str(&lab.ok(line).out).expect("JSON")
+}
+
+/// 12 a and 12 b in a context of 12: a document has 25 predictions, of which the first piece has no b.
+fn long_documents(lab: &Lab) {
+    let document = "a".repeat(12) + &"b".repeat(12) + "\n";
+    lab.file("long.txt", document.repeat(20));
+}
+
+const SMALL: &str = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 12 --batch-size 4 --sample-interval 0 \
+                     --tokenizer lines";
+
+/// Counted off the text: 20 documents of 24 characters and a BOS.
+#[test]
+fn all_of_a_long_document_is_trained_and_evaluated() {
+    let lab = Lab::new();
+    long_documents(&lab);
+    let ran = lab.ok(&format!(
+        "train --data long.txt {SMALL} --steps 150 --warmup 5 --lr 1e-2 --save model.safetensors --out run"
+    ));
+    let notice = "20 of 20 documents are longer than the context of 12 tokens: they are cut into 60 pieces, and \
+                  all of them are trained or validated on";
+    assert!(
+        ran.err.contains(&format!("warning: {notice}\n")),
+        "{}",
+        ran.err
+    );
+    let events = String::from_utf8(lab.read("run/events.jsonl")).expect("UTF-8");
+    assert!(events.contains(notice), "{events}");
+    let all = json(
+        &lab,
+        "eval model.safetensors --data long.txt --val-fraction 0 --json",
+    );
+    assert_eq!(all["predictions"], 20 * 25);
+    // A model that was trained on the first pieces alone knows no b.
+    let loss = all["loss"].as_f64().expect("a loss");
+    assert!(loss < 0.1, "{loss}");
+    let kept = json(&lab, "eval model.safetensors --data long.txt --json");
+    assert_eq!(kept["predictions"], 2 * 25);
+    let said = lab
+        .ok("eval model.safetensors --data long.txt --val-fraction 0")
+        .out;
+    assert!(
+        said.contains("text         long.txt (all of it)\npredictions  500 with a context of 12\n"),
+        "{said}"
+    );
+    // A resumed run says it too, and a context that is long enough does not.
+    let resumed = lab.ok("train --resume run");
+    assert!(resumed.err.contains(notice), "{}", resumed.err);
+    let fits = lab.ok(&format!(
+        "train --data long.txt {SMALL} --block-size 25 --steps 1"
+    ));
+    assert!(!fits.err.contains("pieces"), "{}", fits.err);
+}
+
+#[test]
+fn the_one_file_program_s_model_says_where_it_differs() {
+    let lab = Lab::new();
+    long_documents(&lab);
+    let ran = lab.ok("micro --data long.txt --steps 2");
+    assert!(
+        ran.err.starts_with(
+            "warning: 20 of 20 documents are longer than the context of 16 tokens: they are cut into 40 pieces"
+        ),
+        "{}",
+        ran.err
+    );
+}
+
+/// A text whose validation windows of 16 predict only a, then only b, in turn.
+fn in_turn(lab: &Lab) {
+    let window = |k: usize| if k.is_multiple_of(2) { "a" } else { "b" }.repeat(16);
+    let validation: String = (0..10).map(window).collect();
+    // The first token is not predicted, and the last window is one shorter.
+    let text = "aaab".repeat(360) + "b" + &validation[..159];
+    lab.file("turns.txt", text);
+}
+
+/// The loss of the 1-gram table among a report's guides.
+fn one_gram(lab: &Lab) -> f64 {
+    let guides = String::from_utf8(lab.read("run/report/guides.csv")).expect("UTF-8");
+    let row = guides
+        .lines()
+        .find_map(|line| line.strip_prefix("a 1-gram table,"));
+    let loss = row.and_then(|row| row.split(',').next());
+    loss.and_then(|loss| loss.parse().ok()).expect("a loss")
+}
+
+/// Witten and Bell by hand: 1,439 predictions to count, of which 1,079 are a.
+#[test]
+fn a_run_s_baselines_are_on_its_own_predictions() {
+    let lab = Lab::new();
+    in_turn(&lab);
+    let (a, b) = (1080.0_f64 / 1441.0, 361.0_f64 / 1441.0);
+    let of_all = -(80.0 * a.ln() + 79.0 * b.ln()) / 159.0;
+    // 80 predictions are every second window: those of a.
+    for (most, expected) in [(80, -a.ln()), (1000, of_all)] {
+        let flags = TINY.replace("--steps 5", "--steps 12 --sample-interval 0");
+        lab.ok(&format!(
+            "train --data turns.txt {flags} --val-tokens {most} --out run"
+        ));
+        lab.ok("report run");
+        let found = one_gram(&lab);
+        assert!(
+            (found - expected).abs() < 1e-9,
+            "{most}: {found}, {expected}"
+        );
+        let diagnosis = json(&lab, "doctor run --json");
+        let seen = diagnosis[0]["seen"].as_str().expect("a sentence");
+        assert!(seen.contains("n-gram tables up to 6"), "{seen}");
+        fs::remove_dir_all(lab.path("run")).expect("the run's folder");
+    }
+}
+
+/// A grid's outcomes are over all of the validation split, whatever is evaluated on the way; so are its floors, and
+/// those of its runs.
+#[test]
+fn a_grid_s_baselines_are_on_all_predictions() {
+    let lab = Lab::new();
+    in_turn(&lab);
+    let flags = TINY.replace("--max-tokens 8", "");
+    lab.ok(&format!(
+        "ablate --data turns.txt {flags} --switches mlp --val-tokens 80 --out grid"
+    ));
+    let expected = -(80.0 * (1080.0_f64 / 1441.0).ln() + 79.0 * (361.0_f64 / 1441.0).ln()) / 159.0;
+    let found = lab.json("grid/results.json")["floors"]["ngrams"][0]
+        .as_f64()
+        .expect("a loss");
+    assert!((found - expected).abs() < 1e-9, "{found}, {expected}");
+    lab.ok("report grid/runs/baseline-s0 --out run/report");
+    let of_run = one_gram(&lab);
+    assert!((of_run - expected).abs() < 1e-9, "{of_run}, {expected}");
+}
+
+/// A text that is too short for a validation split makes a grid as it makes a run.
+#[test]
+fn a_grid_of_a_short_text_has_no_floors() {
+    let lab = Lab::new();
+    lab.file("short.txt", "a short t");
+    let flags = TINY.replace("--max-tokens 8", "");
+    lab.ok(&format!(
+        "ablate --data short.txt {flags} --switches mlp --out grid"
+    ));
+    let floors = &lab.json("grid/results.json")["floors"];
+    assert_eq!(floors["ngrams"], serde_json::json!([]));
+}
+
+/// A record may be somebody else's: what it names is a regular file of the recorded size, or is left alone.
+#[cfg(unix)]
+#[test]
+fn what_a_record_names_is_not_opened_blindly() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data data.txt {TINY} --out run"));
+    let made = std::process::Command::new("mkfifo")
+        .arg(lab.path("fifo"))
+        .status();
+    assert!(made.expect("mkfifo").success());
+    let record = lab.json("run/experiment.json");
+    assert_eq!(record["data"]["bytes"], 408);
+    let name = |origin: Value, bytes: Value| {
+        let mut record = record.clone();
+        record["data"]["origin"] = origin;
+        record["data"]["bytes"] = bytes;
+        record["data"]["source"] = "the text".into();
+        lab.file("run/experiment.json", record.to_string());
+    };
+    let file = |path: &str| serde_json::json!({ "file": path });
+    for (path, sentence) in [
+        (
+            "fifo",
+            "fifo is not a regular file but a pipe, a device or a socket",
+        ),
+        ("/dev/zero", "/dev/zero is not a regular file but"),
+    ] {
+        name(file(path), Value::Null);
+        lab.ok("report run");
+        lab.ok("doctor run");
+        let ran = lab.run("train --resume run");
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.said().contains(sentence), "{}", ran.err);
+        assert!(ran.err.contains("hint: give the run's text with --data"));
+    }
+    name(file("data.txt"), 7.into());
+    lab.ok("report run");
+    let ran = lab.run("train --resume run");
+    assert_eq!(
+        (ran.code, ran.said()),
+        (
+            3,
+            "error: data.txt holds 408 bytes, and the text of the record 7; give the text that it was, unchanged"
+        )
+    );
+    let large = serde_json::json!({ "builtin": "copy:size=1000000000" });
+    for bytes in [Value::Null, 1_000_000_010_u64.into()] {
+        name(large.clone(), bytes);
+        for verb in ["report", "doctor"] {
+            let ran = lab.ok(&format!("{verb} run"));
+            assert_eq!(
+                ran.said(),
+                "warning: the text is larger than 64 MiB, and is not read for n-gram tables and pictures"
+            );
+        }
+    }
+    name(large, 408.into());
+    lab.ok("report run");
+    let ran = lab.run("train --resume run");
+    assert_eq!(
+        (ran.code, ran.said()),
+        (2, "error: --resume needs the run's text: --data FILE")
+    );
+}
+
+#[test]
+fn a_checkpoint_of_a_built_in_text_is_loaded_with_it() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data copy {TINY} --save copy.safetensors"));
+    let ran = lab.ok("train --load copy.safetensors --steps 1 --max-tokens 4");
+    assert!(
+        ran.err.contains("the built-in text `copy`: "),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn files_that_hold_something_else() {
+    let lab = Lab::trained();
+    let utf16 = "t\0h\0e\0 \0c\0a\0t\0\n\0";
+    lab.file("utf16.txt", utf16);
+    lab.file("nul.txt", "one two three four five\0six");
+    lab.file(
+        "pointer.txt",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+    );
+    lab.file("text.txt.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03abc");
+    lab.file("text.pdf", "%PDF-1.7\n");
+    for (name, code, sentence) in [
+        (
+            "utf16.txt",
+            3,
+            "utf16.txt begins as UTF-16 does; text must be UTF-8: save it again",
+        ),
+        (
+            "nul.txt",
+            3,
+            "nul.txt holds a NUL (byte 23, counted from 0), and no text does",
+        ),
+        (
+            "pointer.txt",
+            3,
+            "pointer.txt is a Git LFS pointer and not the text that it stands for; fetch that with `git lfs pull`",
+        ),
+        (
+            "text.txt.gz",
+            3,
+            "text.txt.gz is packed by gzip and not text; unpack it with `gunzip`, and give the text inside",
+        ),
+        (
+            "text.pdf",
+            3,
+            "text.pdf is a PDF and not text; take the text out of it",
+        ),
+        (
+            "-",
+            2,
+            "a text is read from a file, and not from standard input (`-`); write it to a file first, for example with `cat > text.txt`",
+        ),
+        (
+            ".",
+            1,
+            ". is a directory; give the path of one text file in it, or make one of several, for example with `cat ./*.txt > all.txt`",
+        ),
+    ] {
+        for verb in [
+            "train",
+            "ablate",
+            "floors",
+            "micro",
+            "eval model.safetensors",
+            "probe model.safetensors",
+        ] {
+            let line = format!("{verb} --data {name}");
+            let ran = lab.run(&line);
+            assert_eq!(ran.code, code, "{line}\n{}", ran.err);
+            let said = ran.said();
+            assert!(
+                said.starts_with(&format!("error: {sentence}")),
+                "{line}\n{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_text_is_given_once() {
+    let lab = Lab::trained();
+    for verb in [
+        "train",
+        "ablate",
+        "sweep",
+        "floors",
+        "micro",
+        "eval model.safetensors",
+        "probe model.safetensors",
+    ] {
+        let ran = lab.run(&format!("{verb} --data a.txt --data b.txt"));
+        assert_eq!(ran.code, 2, "{verb}\n{}", ran.err);
+        assert_eq!(
+            ran.err,
+            "error: --data was given two texts, a.txt and b.txt, and takes one\n\
+             hint: `cat a.txt b.txt > all.txt` makes one of several files\n"
+        );
+    }
+    let ran = lab.run("probe model.safetensors --train-text=a --train-text=b --train_text=c");
+    assert_eq!(
+        ran.said(),
+        "error: --train-text was given 3 texts, a and b and c, and takes one"
+    );
+    // What is typed wins over a file of settings, as ever; other flags may be given twice.
+    lab.file("settings.toml", "data = \"nowhere.txt\"\n");
+    lab.ok(&format!(
+        "train --config settings.toml --data data.txt {TINY} --steps 1 --steps 2"
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf_8_is_a_sentence() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let lab = Lab::new();
+    let name = OsStr::from_bytes(b"caf\xe9.txt");
+    fs::copy(lab.path("data.txt"), lab.folder.path().join(name)).expect("a copy");
+    for words in [
+        vec![OsStr::new("--data"), name],
+        vec![OsStr::from_bytes(b"--data=caf\xe9.txt")],
+    ] {
+        let output = lab.command(&["train"]).args(words).output();
+        let ran = crate::Ran::of(output.expect("the program starts"));
+        assert_eq!(
+            (ran.code, ran.err.as_str()),
+            (
+                2,
+                "error: the name of the text caf\u{fffd}.txt is not UTF-8, and a record could not hold it\n\
+                 hint: give the file another name, or a link to it\n"
+            )
+        );
+    }
+}

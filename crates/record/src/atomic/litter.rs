@@ -1,0 +1,68 @@
+//! What a kill leaves behind: temporary files that nobody writes any more.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+};
+
+use super::place::folder_of;
+use crate::FileError;
+
+/// What temporary names end in.
+pub(super) const SUFFIX: &str = ".tmp";
+
+/// Bytes of a file's name that its temporary name repeats: names have at most 255.
+const MOST_NAME: usize = 200;
+
+/// What the temporary names of `path` begin with.
+pub(super) fn prefix(path: &Path) -> io::Result<String> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let name = name.to_string_lossy();
+    Ok(format!(
+        ".{}.",
+        &name[..name.floor_char_boundary(MOST_NAME)]
+    ))
+}
+
+/// Removes the temporary files of `path` that a killed writer left beside it.
+///
+/// # Errors
+/// When its folder cannot be read, or one cannot be removed.
+pub fn sweep_of(path: &Path) -> Result<(), FileError> {
+    let prefix = prefix(path).map_err(FileError::io("write", path))?;
+    let folder = folder_of(path);
+    sweep_where(&folder, |name| name.starts_with(&prefix))
+        .map_err(FileError::io("clear of temporary files", &folder))
+}
+
+/// Removes all temporary files in `folder` that nobody writes.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    sweep_where(folder, |name| name.starts_with('.'))
+}
+
+fn sweep_where(folder: &Path, mine: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let left = mine(&name) && name.ends_with(SUFFIX) && entry.file_type()?.is_file();
+        if left && is_abandoned(&entry.path()) {
+            match fs::remove_file(entry.path()) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody writes `path`: a writer holds a lock on it until it is renamed.
+fn is_abandoned(path: &Path) -> bool {
+    match File::open(path).map(|file| file.try_lock()) {
+        Ok(Ok(())) => true,
+        Ok(Err(TryLockError::WouldBlock | TryLockError::Error(_))) | Err(_) => false,
+    }
+}

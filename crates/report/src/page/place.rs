@@ -1,0 +1,252 @@
+//! Which folders may take our files. Their names are fixed, so that in a folder of somebody's own they could replace
+//! what has nothing to do with us.
+
+use std::{
+    fs::{self, File as OnDisk},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    slice,
+};
+
+use gptlab_record::{FileError, atomic};
+
+use super::File;
+
+/// What a page names as its maker. No version: equal records make equal bytes.
+pub(super) const GENERATOR: &str = "gptlab";
+/// The beginning of a page, in bytes, in which its maker is named.
+const HEAD: u64 = 1024;
+/// What the temporary name of a file ends in while it is written; a kill leaves it.
+const LEFTOVER: &str = ".tmp";
+/// Names that are told of a folder that is refused, at most.
+const TOLD: usize = 3;
+
+/// A file by which a folder of ours is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    file: String,
+    mark: String,
+}
+
+impl Sign {
+    /// A page of this name, which [`super::files`] or [`super::gallery`] made.
+    pub fn page(name: &str) -> Self {
+        Self {
+            file: name.to_owned(),
+            mark: format!("<meta name=\"generator\" content=\"{GENERATOR}\">"),
+        }
+    }
+
+    /// A file of this name with `mark` in its beginning.
+    pub fn text(name: &str, mark: &str) -> Self {
+        Self {
+            file: name.to_owned(),
+            mark: mark.to_owned(),
+        }
+    }
+
+    /// A table of this name with these columns.
+    pub fn table(name: &str, table: &crate::Table) -> Self {
+        let csv = table.csv();
+        Self {
+            file: name.to_owned(),
+            mark: csv.split_inclusive('\n').next().unwrap_or_default().into(),
+        }
+    }
+
+    /// Whether the file lies in `folder`, and whether it is ours.
+    fn look(&self, folder: &Path) -> Result<Found, FileError> {
+        let path = folder.join(&self.file);
+        match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(e) => return Err(FileError::io("read", &path)(e)),
+            // Whoever opens a pipe waits for its writer, and a device may never end.
+            Ok(file) if !file.is_file() => return Ok(Found::Foreign),
+            Ok(_) => {}
+        }
+        let mut head = Vec::new();
+        OnDisk::open(&path)
+            .and_then(|file| file.take(HEAD).read_to_end(&mut head))
+            .map_err(FileError::io("read", &path))?;
+        let ours = head
+            .windows(self.mark.len())
+            .any(|w| w == self.mark.as_bytes());
+        Ok(if ours { Found::Ours } else { Found::Foreign })
+    }
+}
+
+/// What lies where a sign would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Ours,
+    Foreign,
+}
+
+/// A folder that may take our files: it is new, or empty, or known by a [`Sign`].
+#[derive(Clone, Debug)]
+pub struct Place(PathBuf);
+
+impl Place {
+    /// Looks at `folder`, and writes nothing. It must hold a whole file of one of `signs`, and none that only has the
+    /// name of one, unless it is new or empty. Leftovers of a killed write are no files.
+    ///
+    /// # Errors
+    /// When it holds other files, or is none, or cannot be read.
+    pub fn of(folder: &Path, signs: &[Sign]) -> Result<Self, FileError> {
+        let place = Self(folder.to_owned());
+        match fs::metadata(folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(place),
+            Err(e) => return Err(FileError::io("read", folder)(e)),
+            Ok(found) if !found.is_dir() => {
+                let error = io::Error::from(io::ErrorKind::NotADirectory);
+                return Err(FileError::io("make", folder)(error));
+            }
+            Ok(_) => {}
+        }
+        let mut ours = false;
+        for sign in signs {
+            match sign.look(folder)? {
+                Found::Nothing => {}
+                Found::Ours => ours = true,
+                Found::Foreign => return Err(foreign(folder, signs, slice::from_ref(&sign.file))),
+            }
+        }
+        let others = if ours { Vec::new() } else { entries(folder)? };
+        if others.is_empty() {
+            Ok(place)
+        } else {
+            Err(foreign(folder, signs, &others))
+        }
+    }
+
+    /// Writes `files`, in this order, into the folder, which is made where it is not there. Let the first one carry
+    /// the sign: then a killed write can be repeated.
+    ///
+    /// # Errors
+    /// When one cannot be written; the ones before it are.
+    pub fn write(&self, files: &[File]) -> Result<(), FileError> {
+        let folder = &self.0;
+        fs::create_dir_all(folder).map_err(FileError::io("make", folder))?;
+        files.iter().try_for_each(|file| {
+            let path = folder.join(&file.name);
+            atomic::sweep_of(&path)?;
+            atomic::write_bytes(&path, file.text.as_bytes())
+        })
+    }
+}
+
+/// The names in `folder`, sorted, without temporary files.
+fn entries(folder: &Path) -> Result<Vec<String>, FileError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(FileError::io("read", folder))? {
+        let name = entry.map_err(FileError::io("read", folder))?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        if !(name.starts_with('.') && name.ends_with(LEFTOVER)) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn foreign(folder: &Path, signs: &[Sign], others: &[String]) -> FileError {
+    let signs: Vec<&str> = signs.iter().map(|sign| sign.file.as_str()).collect();
+    let expected = format!(
+        "a new or empty folder, or one with a {} that gptlab made",
+        signs.join(" or a ")
+    );
+    let told: Vec<String> = others
+        .iter()
+        .take(TOLD)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = match others.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let found = format!("files of somebody else: {}{more}", told.join(", "));
+    FileError::wrong(folder, expected, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signs() -> [Sign; 1] {
+        [Sign::page("report.html")]
+    }
+
+    fn pages() -> [File; 2] {
+        let page = crate::page::gallery("report.html", "", &[], Vec::new(), &[]);
+        [page[0].clone(), File::new("table.csv", "new")]
+    }
+
+    fn refused(folder: &Path) -> String {
+        Place::of(folder, &signs()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_new_an_empty_and_our_own_folder_are_taken() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("new/out");
+        for _ in 0..2 {
+            Place::of(&folder, &signs())
+                .unwrap()
+                .write(&pages())
+                .unwrap();
+        }
+        assert!(folder.join("table.csv").is_file());
+        Place::of(root.path(), &signs()).unwrap_err();
+        let empty = tempfile::tempdir().unwrap();
+        Place::of(empty.path(), &signs()).unwrap();
+        fs::write(empty.path().join(".report.html.x1.tmp"), "").unwrap();
+        Place::of(empty.path(), &signs()).unwrap();
+    }
+
+    #[test]
+    fn somebody_s_folder_is_left_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c", "table.csv"] {
+            fs::write(root.path().join(name), "mine").unwrap();
+        }
+        let said = refused(root.path());
+        assert!(
+            said.ends_with(
+                "expected a new or empty folder, or one with a report.html that gptlab made, \
+                 found files of somebody else: `a`, `b`, `c` and 1 more"
+            ),
+            "{said}"
+        );
+        fs::write(root.path().join("report.html"), "<html>mine</html>").unwrap();
+        assert!(refused(root.path()).ends_with("found files of somebody else: `report.html`"));
+        assert!(refused(&root.path().join("a")).starts_with("cannot make "));
+    }
+
+    /// The mark stands in what is read of a page, and in a table's first line alone.
+    #[test]
+    fn signs_are_found_in_what_we_write() {
+        let root = tempfile::tempdir().unwrap();
+        let table = crate::Table::new("", vec![crate::table::Column::words("a")]);
+        let sign = Sign::table("measures.csv", &table);
+        fs::write(root.path().join("measures.csv"), "b\n").unwrap();
+        assert_eq!(sign.look(root.path()).unwrap(), Found::Foreign);
+        fs::write(root.path().join("measures.csv"), table.csv()).unwrap();
+        assert_eq!(sign.look(root.path()).unwrap(), Found::Ours);
+        let [page, _] = pages();
+        let head: String = page.text.chars().take(HEAD as usize).collect();
+        assert!(head.contains(&signs()[0].mark), "{head}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_of_a_page_s_name_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(root.path().join("report.html"))
+            .status();
+        if made.is_ok_and(|status| status.success()) {
+            assert!(refused(root.path()).contains("`report.html`"));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Control characters as marks that a person sees.
+//!
+//! A trained model, a file's name or a record of somebody else may hold any character. A terminal obeys some of them:
+//! an escape sequence moves the cursor, changes the title or writes the clipboard (OSC 52). A pair of others swaps
+//! the order in which text is shown. XML 1.0 holds most of them in no form at all. So that text is shown and never
+//! obeyed, these characters are replaced:
+//!
+//! | characters | by |
+//! | --- | --- |
+//! | U+0000 to U+001F but for line feed and tab | their Unicode pictures, U+2400 to U+241F: `␛` |
+//! | U+007F, delete | its picture, U+2421: `␡` |
+//! | U+0080 to U+009F, of which some begin escape sequences | `\u{9b}` |
+//! | U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+206F: directions and shapes of what follows | `\u{202e}` |
+//! | U+2028, U+2029: ends of lines and paragraphs | `\u{2028}` |
+//! | U+FFF9 to U+FFFB, U+FFFE, U+FFFF: annotations, and what is no character | `\u{fffe}` |
+//!
+//! Everything else stays as it is, joiners and other spaces among it, which are part of many scripts.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Write as _},
+};
+
+/// What is shown for a character that must not be obeyed; written with [`Display`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A character's picture.
+    Picture(char),
+    /// A character without a picture: it is shown as its number.
+    Number(char),
+}
+
+impl Mark {
+    /// The mark of `c`; `None` for a character that may be shown. Line feeds and tabs may.
+    pub fn of(c: char) -> Option<Self> {
+        match c {
+            '\n' | '\t' => None,
+            '\0'..='\u{1F}' => char::from_u32(0x2400 + u32::from(c)).map(Self::Picture),
+            '\u{7F}' => Some(Self::Picture('\u{2421}')),
+            '\u{80}'..='\u{9F}'
+            | '\u{61C}'
+            | '\u{200E}'
+            | '\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2066}'..='\u{206F}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{FFFE}'
+            | '\u{FFFF}' => Some(Self::Number(c)),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Picture(picture) => f.write_char(*picture),
+            Self::Number(c) => write!(f, "{}", c.escape_unicode()),
+        }
+    }
+}
+
+/// A whole `text` with marks. A carriage return right before a line feed stays: the two end a line.
+pub fn text(text: &str) -> Cow<'_, str> {
+    marked(text, |c, next| (c, next) == ('\r', Some('\n')))
+}
+
+/// A piece of a text with marks, on its carriage returns too: what comes after its last one is not known.
+pub fn piece(piece: &str) -> Cow<'_, str> {
+    marked(piece, |_, _| false)
+}
+
+/// A text with marks in place of line feeds and tabs as well.
+pub fn one_line(text: &str) -> String {
+    let shown = |c| match c {
+        '\n' => '\u{23CE}',
+        '\t' => '\u{21E5}',
+        c => c,
+    };
+    let lineless: String = text.chars().map(shown).collect();
+    piece(&lineless).into_owned()
+}
+
+/// JSON with its strings' control characters escaped as JSON does it: the same value, safe to show. `json` has to
+/// be JSON, which has such characters in strings alone.
+pub fn json(json: &str) -> Cow<'_, str> {
+    replaced(json, |c, _| {
+        // All of them are one UTF-16 unit.
+        Mark::of(c).map(|_| format!("\\u{:04x}", u32::from(c)))
+    })
+}
+
+fn marked(text: &str, stays: impl Fn(char, Option<char>) -> bool) -> Cow<'_, str> {
+    replaced(text, |c, next| {
+        let mark = Mark::of(c).filter(|_| !stays(c, next))?;
+        Some(mark.to_string())
+    })
+}
+
+/// `text` with `by(character, the next one)` in place of each character for which there is something.
+fn replaced(text: &str, by: impl Fn(char, Option<char>) -> Option<String>) -> Cow<'_, str> {
+    if text.chars().all(|c| Mark::of(c).is_none()) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match by(c, chars.peek().copied()) {
+            Some(shown) => out.push_str(&shown),
+            None => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Every character that may do something to a terminal or to XML, with letters around.
+    pub(crate) fn every_control() -> String {
+        let risky = |c: &char| c.is_control() || Mark::of(*c).is_some();
+        let all: String = ('\0'..=char::MAX).filter(risky).collect();
+        format!("a{all}z")
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_becomes_a_mark() {
+        for (text, shown) in [
+            ("\x1b]52;c;aGk=\x07", "\u{241B}]52;c;aGk=\u{2407}"),
+            ("a\0b\x7fc", "a\u{2400}b\u{2421}c"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+            ("a\u{2028}b\u{fffe}", "a\\u{2028}b\\u{fffe}"),
+            ("plain, ünïcode\n\tand 你好", "plain, ünïcode\n\tand 你好"),
+            ("100\r 50", "100\u{240D} 50"),
+        ] {
+            assert_eq!(super::text(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_stays_in_a_whole_line_end_alone() {
+        assert_eq!(text("a\r\nb\r"), "a\r\nb\u{240D}");
+        assert_eq!(piece("a\r\nb\r"), "a\u{240D}\nb\u{240D}");
+    }
+
+    #[test]
+    fn one_line_is_one_line() {
+        assert_eq!(one_line("a\n\tb\0"), "a\u{23CE}\u{21E5}b\u{2400}");
+    }
+
+    #[test]
+    fn no_control_is_left_and_what_is_shown_stays_shown() {
+        let shown = text(&every_control()).into_owned();
+        let left: Vec<char> = shown.chars().filter(|c| c.is_control()).collect();
+        assert_eq!(left, ['\t', '\n']);
+        assert!(matches!(text(&shown), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let value = serde_json::json!({ every_control(): [every_control()] });
+        let said = value.to_string();
+        let shown = json(&said);
+        assert!(shown.chars().all(|c| Mark::of(c).is_none()), "{shown}");
+        let back: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(back, value);
+    }
+}
