@@ -109,6 +109,7 @@ fn check_batches(batches: &Batches, model: &Model, most: usize) {
             let covering = batches.covering(model, part, most);
             let tokens: usize = covering.map(|b| b.expect("a batch").tokens()).sum();
             assert!((1..=split.predictions()).contains(&tokens));
+            assert!(most < usize::MAX || tokens == split.predictions());
         }
     }
 }

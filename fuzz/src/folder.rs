@@ -1,6 +1,9 @@
 //! Folders for readers to read from.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
@@ -13,6 +16,14 @@ thread_local! {
 /// Hands `read` the thread's folder, which may hold files of inputs before.
 pub(crate) fn within<T>(read: impl FnOnce(&Path) -> T) -> T {
     FOLDER.with(|folder| read(folder.path()))
+}
+
+/// Makes `folder` anew, with nothing in it.
+pub(crate) fn empty(folder: &Path) -> PathBuf {
+    // There is none yet at the first input.
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).expect("a folder in the temporary folder");
+    folder.to_owned()
 }
 
 /// Writes `bytes` to `path` as they are.

@@ -8,12 +8,11 @@ use gptlab_data::{Origin, Text};
 use gptlab_engine::cpu::Isa;
 use gptlab_lab::{
     grid::{self, Machine, Point, Watcher},
-    observe::Level,
     switches::Switch,
 };
 use gptlab_model::Preset;
-use gptlab_record::Intervals;
-use gptlab_train::{Checkpoint, Settings, Stored};
+use gptlab_record::{Intervals, ObserveLevel};
+use gptlab_train::{Checkpoint, Settings};
 use serde_json::Value;
 
 /// The files of a finished grid, as JSON.
@@ -56,6 +55,7 @@ pub(crate) fn settings() -> Settings {
         }
     }
     settings.hyper.batch_size = 2;
+    settings.observe = ObserveLevel::Full;
     settings.intervals = Intervals {
         log: NonZeroU64::MIN,
         ..settings.intervals
@@ -81,7 +81,6 @@ fn made(folder: &Path) -> Made {
         threads: 1,
         jobs: 1,
         isa: Isa::PORTABLE,
-        level: Level::Full,
     };
     grid::run(folder, &planned, &story(), machine, &Nobody).expect("a finished grid");
     let run = folder.join(&planned.grid.cells[0].folder);
@@ -90,7 +89,6 @@ fn made(folder: &Path) -> Made {
         .pop()
         .expect("a checkpoint");
     let checkpoint = Checkpoint::open(&path).expect("a checkpoint");
-    checkpoint.read(Stored::Weights).expect("weights");
     Made {
         grid: json(&folder.join("grid.json")),
         results: json(&folder.join("results.json")),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     edit::edited,
-    folder::{put, within},
+    folder::{empty, put, within},
     made::MADE,
 };
 
@@ -23,9 +23,7 @@ pub fn study(data: &[u8]) {
     let (way, rest) = data.split_first().unwrap_or((&0, &[]));
     let mut u = Unstructured::new(rest);
     within(|folder| {
-        let folder = folder.join("study");
-        // Files of the input before do not matter: there are none.
-        let _ = fs::remove_dir_all(&folder);
+        let folder = empty(&folder.join("study"));
         // Too few bytes make no input.
         let _ = match way % 3 {
             0 => {
