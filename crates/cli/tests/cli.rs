@@ -116,7 +116,7 @@ impl Lab {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gptlab"));
+        let mut command = program();
         command
             .args(words)
             .current_dir(self.folder.path())
@@ -167,6 +167,22 @@ impl Lab {
             .map(|line| timeless(serde_json::from_str(line).expect("an event")))
             .collect()
     }
+}
+
+/// The program, to which Ctrl-C means what it does by default: whoever runs the tests in the background of a
+/// script ignores it, and what is ignored stays so.
+fn program() -> Command {
+    let program = env!("CARGO_BIN_EXE_gptlab");
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is 1 and SIGINT is 2.
+    if mask.is_none_or(|mask| mask & 0b11 == 0) {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP,INT", program]);
+    command
 }
 
 impl Ran {

@@ -69,6 +69,21 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Whether this tells of a run that is gone on with what is not as it was, and not of how it was begun.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::IsaChanged { .. }
+            | Self::StepsChanged { .. }
+            | Self::SetAside { .. }
+            | Self::EventsLost => true,
+            Self::ContextShrunk { .. } | Self::NoValidation { .. } | Self::DocumentsCut { .. } => {
+                false
+            }
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

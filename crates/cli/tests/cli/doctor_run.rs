@@ -70,7 +70,10 @@ fn guides_are_those_of_the_run_s_own_grid() {
         lab.file(&format!("x/{file}"), "no JSON");
         assert_eq!(lab.ok("doctor x/runs/a").out, alone);
     }
+    // A run whose text is there needs nobody's results; one whose text is gone asks its own grid.
     lab.file("g/results.json", "no JSON");
+    assert_eq!(lab.ok(&format!("doctor g/{cell}")).out, own);
+    std::fs::remove_file(lab.path("data.txt")).expect("the text");
     let ran = lab.run(&format!("doctor g/{cell}"));
     assert_eq!(ran.code, 3, "its own grid's results: {}", ran.err);
 }

@@ -347,6 +347,10 @@ fn a_warm_up_begins_where_it_is_told_to() {
         let line = format!("train --data data.txt {TINY} --json --warmup 3 --warmup-start {start}");
         let events = lab.events(&line);
         let step = events.iter().find(|event| event["event"] == "step");
-        assert_eq!(step.and_then(|step| step["lr"].as_f64()), Some(first), "{start}");
+        assert_eq!(
+            step.and_then(|step| step["lr"].as_f64()),
+            Some(first),
+            "{start}"
+        );
     }
 }

@@ -91,6 +91,16 @@ pub fn same_settings(
         found.intervals.checkpoint_seconds = asked.intervals.checkpoint_seconds;
         found.data.bytes = asked.data.bytes;
     }
+    // Before the sizes that follow from them.
+    let data = |e: &Experiment| (e.data.fingerprint.clone(), e.data.val_fraction);
+    let ((asked_text, asked_fraction), (found_text, found_fraction)) = (data(asked), data(&found));
+    refuse(folder, &asked_text, &found_text, "data.fingerprint")?;
+    refuse(
+        folder,
+        &asked_fraction,
+        &found_fraction,
+        "data.val_fraction",
+    )?;
     refuse(folder, &settings_alone(asked), &settings_alone(&found), "")
 }
 

@@ -63,7 +63,7 @@ impl Run<'_> {
     /// What is not as it was, in the record for good.
     fn say_changes(&mut self, past: &Past) -> Result<(), Error> {
         let resolved = self.resolved;
-        let changes = resolved.notices.iter().filter(|notice| is_change(notice));
+        let changes = resolved.notices.iter().filter(|notice| notice.is_change());
         changes.cloned().try_for_each(|notice| self.say(&notice))?;
         if past.lost_events {
             self.say(&Notice::EventsLost)?;
@@ -99,19 +99,6 @@ impl Run<'_> {
             store.append(&event)?;
         }
         Ok(())
-    }
-}
-
-/// Whether `notice` tells of a change, and not of what was said when the run began.
-fn is_change(notice: &Notice) -> bool {
-    match notice {
-        Notice::IsaChanged { .. }
-        | Notice::StepsChanged { .. }
-        | Notice::SetAside { .. }
-        | Notice::EventsLost => true,
-        Notice::ContextShrunk { .. }
-        | Notice::NoValidation { .. }
-        | Notice::DocumentsCut { .. } => false,
     }
 }
 

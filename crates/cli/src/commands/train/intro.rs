@@ -18,6 +18,9 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, 
     }
     let first = resolved.first_step();
     if first > 0 {
+        // Said when the run began, and true of it still.
+        let begun = resolved.notices.iter().filter(|notice| !notice.is_change());
+        begun.for_each(|notice| printer.warn(notice));
         printer.say(format_args!("going on after {} steps", count(first)));
     }
 }
