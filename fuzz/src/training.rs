@@ -169,7 +169,7 @@ fn attention(n_embd: usize, u: &mut Unstructured) -> Result<Attention> {
         mask: *u.choose(&[Mask::Causal, Mask::Full])?,
         scale: *u.choose(&[Scale::InverseSqrt, Scale::One])?,
         qk_norm: *u.choose(&[QkNorm::None, QkNorm::RmsNorm])?,
-        softcap: *u.choose(&[None, Some(1.5), Some(50.0), Some(1e38)])?,
+        softcap: *u.choose(&[None, Some(1.5), Some(50.0), Some(1e-30), Some(1e30)])?,
     })
 }
 

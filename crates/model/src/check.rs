@@ -1,6 +1,6 @@
 //! The one place where a combination that makes no sense is refused.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use crate::random::mask_threshold;
 use crate::spec::{
@@ -55,6 +55,8 @@ impl std::error::Error for SpecError {}
 const MOST: usize = 1 << 24;
 /// `mask_threshold(0.9999)`.
 const MOST_DROPPED: u32 = 65_529;
+/// Of which the reciprocal is a number too: kernels multiply by both.
+const SOFTCAPS: RangeInclusive<f32> = 1e-30..=1e30;
 /// Parameters beyond this many do not fit any machine this is made for.
 const MOST_PARAMETERS: u128 = 1 << 34;
 
@@ -155,8 +157,10 @@ impl ModelSpec {
             | Position::Alibi => Ok(()),
         }?;
         match a.softcap {
-            Some(cap) if !(cap.is_finite() && cap > 0.0) => refuse(format!(
-                "softcap must be a finite number above 0, found {cap}"
+            Some(cap) if !SOFTCAPS.contains(&cap) => refuse(format!(
+                "softcap must be from {:e} to {:e}, found {cap}",
+                SOFTCAPS.start(),
+                SOFTCAPS.end()
             )),
             Some(_) | None => Ok(()),
         }?;
