@@ -73,14 +73,16 @@ impl Logs {
         if let Some(&(size, loss)) = points.iter().find(|(n, l)| !is_fine(*n) || !is_fine(*l)) {
             return Err(PowerLawError::Point { size, loss });
         }
-        let mut sizes: Vec<f64> = points.iter().map(|p| p.0).collect();
+        let logs: Vec<f64> = points.iter().map(|p| p.0.ln()).collect();
+        // Sizes that differ in their last digits alone have one logarithm: no line goes through
+        // them.
+        let mut sizes = logs.clone();
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
         if sizes.len() < parameters {
             let found = sizes.len();
             return Err(PowerLawError::TooFew { parameters, found });
         }
-        let logs: Vec<f64> = points.iter().map(|p| p.0.ln()).collect();
         let x_mean = logs.iter().sum::<f64>() / logs.len() as f64;
         Ok(Self {
             x: logs.iter().map(|x| x - x_mean).collect(),

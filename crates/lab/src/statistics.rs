@@ -20,13 +20,15 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
 
 /// `b - a` for each pair `(a, b)`: the mean, its 95 % confidence interval, and the two-sided p of the paired t
 /// test (Student 1908). `None` of no pairs; one pair has a mean and nothing else. Where all differences
-/// are the same number the interval is that number and p is 0, or 1 where the number is 0.
+/// are the same number the interval is that number and p is 0, or 1 where the number is 0. `None` where the mean
+/// is no finite number; where only the deviation is none, it has no interval and no p.
 ///
 /// The t test takes differences to be normal; with a handful of seeds that cannot be checked.
 pub fn paired(pairs: &[(f64, f64)]) -> Option<Difference> {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
-    let mean = mean(&differences)?;
-    let test = deviation(&differences).map(|s| t_test(mean, s, differences.len()));
+    let mean = mean(&differences).filter(|mean| mean.is_finite())?;
+    let spread = deviation(&differences).filter(|s| s.is_finite());
+    let test = spread.map(|s| t_test(mean, s, differences.len()));
     Some(Difference {
         mean,
         low: test.map(|t| mean - t.margin),
@@ -137,6 +139,15 @@ mod tests {
             (std::f64::consts::PI * 0.475).tan(),
         );
         close(found.low.unwrap(), 4.0 - found.high.unwrap());
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_compared() {
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(paired(&[(1.0, 2.0), (1.0, odd), (odd, 1.0)]), None);
+        }
+        let wide = paired(&[(0.0, 1e200), (0.0, -1e200)]).unwrap();
+        assert_eq!((wide.mean, wide.low, wide.p), (0.0, None, None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The one place where a combination that makes no sense is refused.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use crate::random::mask_threshold;
 use crate::spec::{
@@ -61,6 +61,8 @@ const MOST_SUBLAYERS: usize = 1 << 6;
 const MOST_IN_ALL: usize = 4 * MOST_LAYERS;
 /// `mask_threshold(0.9999)`.
 const MOST_DROPPED: u32 = 65_529;
+/// Of which the reciprocal is a number too: kernels multiply by both.
+const SOFTCAPS: RangeInclusive<f32> = 1e-30..=1e30;
 /// Parameters beyond this many do not fit any machine this is made for; where an address has 32
 /// bits, fewer do.
 const MOST_PARAMETERS: u128 = if usize::BITS < 64 { 1 << 27 } else { 1 << 34 };
@@ -180,8 +182,10 @@ impl ModelSpec {
             | Position::Alibi => Ok(()),
         }?;
         match a.softcap {
-            Some(cap) if !(cap.is_finite() && cap > 0.0) => refuse(format!(
-                "softcap must be a finite number above 0, found {cap}"
+            Some(cap) if !SOFTCAPS.contains(&cap) => refuse(format!(
+                "softcap must be from {:e} to {:e}, found {cap}",
+                SOFTCAPS.start(),
+                SOFTCAPS.end()
             )),
             Some(_) | None => Ok(()),
         }?;

@@ -115,10 +115,13 @@ fn numbers() {
         (-1.0, "-1"),
         (f32::NAN, "NaN"),
         (f32::INFINITY, "inf"),
+        // A score divided by it overflows, or it times a score does.
+        (1e-31, "0.0000000000000000000000000000001"),
+        (1e31, "10000000000000000000000000000000"),
     ] {
         assert_eq!(
             refusal(|s| attention(s, 0, |a| a.softcap = Some(cap))),
-            format!("softcap must be a finite number above 0, found {found}")
+            format!("softcap must be from 1e-30 to 1e30, found {found}")
         );
     }
 }

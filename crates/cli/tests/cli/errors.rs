@@ -154,6 +154,11 @@ fn flags_that_do_not_go_together() {
                 "error: generate needs a checkpoint\nhint: `gptlab generate model.safetensors`\nhint: ",
             ),
             ("inspect --n-head 5", 2, "error: n_head must divide n_embd"),
+            (
+                "inspect --softcap 1e-40",
+                2,
+                "error: softcap must be from 1e-30 to 1e30, found 0.000",
+            ),
             ("micro --steps 0", 2, "error: steps must be"),
             (
                 "bench --only mini,maxi",

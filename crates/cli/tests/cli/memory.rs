@@ -100,7 +100,7 @@ fn intervals_and_ends_take_the_largest_numbers() {
         let log = n.max(1);
         lab.ok(&format!(
             "train --data data.txt {TINY} --val-tokens {n} --sample-interval {n} --checkpoint-interval {n} \
-             --keep-checkpoints {n} --warmup {n} --log-interval {log} --out run-{n} --seed {n}",
+             --keep-checkpoints {log} --warmup {n} --log-interval {log} --out run-{n} --seed {n}",
             TINY = TINY.replace("--log-interval 2", "")
         ));
     }

@@ -131,6 +131,11 @@ fn sentences() {
         said(fit(&[(1e3, 2.0), (1e3, 2.1)])),
         "a power law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
     );
+    // Two numbers of which `ln` makes one.
+    assert_eq!(
+        said(fit(&[(1e300, 1.0), (1e300_f64.next_up(), 2.0)])),
+        "a power law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
+    );
     assert_eq!(
         said(fit_with_floor(&made(1.0, 1.0, 0.1)[..2])),
         "a power law with 3 parameters needs at least 3 different sizes, found 2; train more sizes"

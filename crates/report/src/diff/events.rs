@@ -63,20 +63,32 @@ pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
 /// The first difference, and how many steps both recorded.
 pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<Parting>, usize) {
     let (a, b) = (told(a), told(b));
-    let others: BTreeMap<(u8, u64), &Event> = b.iter().map(|event| (key(event), event)).collect();
+    let others: BTreeMap<((u8, u64), usize), &Event> =
+        numbered(b.iter().map(key)).into_iter().zip(&b).collect();
     let mut common = 0;
     let mut parting = None;
-    for event in &a {
-        let step = key(event);
-        let Some(other) = others.get(&step) else {
+    for (place, event) in numbered(a.iter().map(key)).into_iter().zip(&a) {
+        let Some(other) = others.get(&place) else {
             continue;
         };
-        common += usize::from(step.0 == 0);
+        let (kind, step) = place.0;
+        common += usize::from(kind == 0);
         if parting.is_none() {
-            parting = differing(step.1, event, other);
+            parting = differing(step, event, other);
         }
     }
     (parting, common)
+}
+
+/// Each of `keys` with how many equal ones stand before it: a record may tell a step twice.
+fn numbered<K: Ord + Clone>(keys: impl Iterator<Item = K>) -> Vec<(K, usize)> {
+    let mut seen: BTreeMap<K, usize> = BTreeMap::new();
+    let number = |key: K| {
+        let before = seen.entry(key.clone()).or_default();
+        *before += 1;
+        (key, *before - 1)
+    };
+    keys.map(number).collect()
 }
 
 /// What kind of event it is, and of which step.
@@ -100,12 +112,15 @@ fn differing(step: u64, a: &Event, b: &Event) -> Option<Parting> {
         return (a != b).then(|| part("sample".to_owned(), format!("{a:?}"), format!("{b:?}")));
     }
     let (a, b) = (numbers(a), numbers(b));
-    let differs = |(what, x): &(String, f64)| {
-        let y = b.iter().find(|(other, _)| other == what)?.1;
-        (x.to_bits() != y.to_bits())
-            .then(|| part(what.clone(), number::exact(*x), number::exact(y)))
+    let names = |numbers: &Numbers| numbered(numbers.iter().map(|(what, _)| what.clone()));
+    let others: BTreeMap<(String, usize), f64> =
+        names(&b).into_iter().zip(b.iter().map(|n| n.1)).collect();
+    let differs = |(name, x): ((String, usize), f64)| {
+        let y = *others.get(&name)?;
+        (x.to_bits() != y.to_bits()).then(|| part(name.0, number::exact(x), number::exact(y)))
     };
-    a.iter().find_map(differs)
+    let own = names(&a).into_iter().zip(a.iter().map(|n| n.1));
+    own.into_iter().find_map(differs)
 }
 
 fn numbers(event: &Event) -> Numbers {

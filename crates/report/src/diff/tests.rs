@@ -26,6 +26,37 @@ fn a_run_is_equal_to_itself_whatever_time_it_took() {
     assert!(found.text(80, Glyphs::Ascii).contains("The runs are equal"));
 }
 
+/// A damaged or edited record may tell a step twice, or a measure in two series.
+#[test]
+fn a_run_that_tells_a_step_twice_is_equal_to_itself() {
+    let mut twice = run(0, 2.0);
+    for event in twice.events.clone() {
+        match event {
+            Event::Step(record) => twice.events.push(Event::Step(StepRecord {
+                loss: record.loss + 1.0,
+                ..record
+            })),
+            Event::Observation(mut observation) => {
+                let mut again = observation.series.clone();
+                again.iter_mut().for_each(|s| s.values.fill(7.0));
+                observation.series.extend(again);
+                twice.events.push(Event::Observation(observation));
+            }
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => {}
+        }
+    }
+    let found = compare(&side("a", &twice), &side("b", &twice));
+    assert!(found.equal, "{:?}", found.parting);
+    assert_eq!(found.common_steps, 20);
+}
+
 #[test]
 fn runs_part_at_a_step_and_a_number() {
     let (a, mut b) = (run(0, 2.0), run(0, 2.0));
