@@ -21,7 +21,7 @@ fn saving_replaces_only_checkpoints_and_makes_new_files() {
         &lab,
         "--save data.txt",
         3,
-        "error: data.txt: expected a checkpoint of gptlab, found ",
+        "error: data.txt: expected a new name, or a checkpoint of gptlab to replace, found another file, of 408 bytes",
     );
     assert!(lab.read("data.txt") == text);
     lab.file("notes.safetensors", "notes, not weights");
@@ -29,7 +29,7 @@ fn saving_replaces_only_checkpoints_and_makes_new_files() {
         &lab,
         "--save notes.safetensors",
         3,
-        "notes.safetensors: expected a checkpoint of gptlab",
+        "notes.safetensors: expected a new name, or a checkpoint of gptlab to replace",
     );
     assert!(lab.read("notes.safetensors") == b"notes, not weights");
     refused(&lab, "--save .", 1, "error: cannot write .: ");

@@ -166,16 +166,23 @@ impl Checkpoint {
     }
 }
 
-/// Whether `path` is a checkpoint of gptlab, of any version and however damaged behind its header:
-/// what may be replaced by a newer one.
+/// Whether `path` may be replaced by a checkpoint: it is one of gptlab, of any version and however
+/// damaged behind its header.
 ///
 /// # Errors
 /// When it is something else, or cannot be read.
 pub fn is_checkpoint(path: &Path) -> Result<(), FileError> {
     let mut file = regular::open(path)?;
     let length = file.metadata().map_err(FileError::io("read", path))?.len();
-    let head = read_head(path, &mut file, length)?;
-    metadata(path, &head).map(drop)
+    let about = read_head(path, &mut file, length).and_then(|head| metadata(path, &head));
+    about.map(drop).map_err(|error| match error {
+        FileError::Wrong { .. } => FileError::wrong(
+            path,
+            "a new name, or a checkpoint of gptlab to replace",
+            format!("another file, of {length} bytes; give another name"),
+        ),
+        FileError::Io { .. } | FileError::Busy(_) | FileError::Taken(_) => error,
+    })
 }
 
 fn check_finite(
