@@ -6,7 +6,10 @@ use gptlab_data::Tokenizer;
 use gptlab_model::{Graph, Model};
 use gptlab_train::{Checkpoint, Header, NonFinite, Stored};
 
-use crate::exit::{Outcome, Stop};
+use crate::{
+    exit::{Outcome, Stop},
+    memory,
+};
 
 /// A checkpoint's model in memory.
 pub(crate) struct Loaded {
@@ -25,6 +28,7 @@ pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
 /// [`load`] for whoever may want numbers that are not finite.
 pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
     let checkpoint = open(path)?;
+    memory::check_loading(checkpoint.graph())?;
     Ok(Loaded {
         header: checkpoint.header().clone(),
         model: checkpoint.model().clone(),

@@ -3,7 +3,7 @@
 use std::thread;
 
 use gptlab_engine::{
-    Engine, ImportError,
+    Engine,
     cpu::{self, CpuEngine, Isa, Kind, Options},
 };
 use gptlab_model::Graph;
@@ -13,18 +13,32 @@ use crate::{
     args::{IsaArg, MachineArgs, PrecisionArg},
     checkpoint::Loaded,
     exit::{Outcome, Stop},
+    printer::Printer,
 };
 
 /// The engine's name in records.
 pub(crate) const NAME: &str = "cpu";
 
-/// The engine that trains and evaluates.
+/// The engine that trains and evaluates; says where it gets fewer threads than asked for.
 pub(crate) fn make(
     graph: Graph,
     weights: &[f32],
     options: Options,
-) -> Result<Box<dyn Engine>, ImportError> {
-    Ok(Box::new(CpuEngine::new(graph, weights, options)?))
+    printer: Printer,
+) -> Outcome<Box<dyn Engine>> {
+    let engine = CpuEngine::new(graph, weights, options).map_err(Stop::failure)?;
+    say_threads(engine.threads(), options, printer);
+    Ok(Box::new(engine))
+}
+
+/// Says that there are only `found` threads, where `options` ask for more.
+pub(crate) fn say_threads(found: usize, options: Options, printer: Printer) {
+    if found < options.threads {
+        printer.warn(format_args!(
+            "the system gives {found} of {} threads; this takes longer and changes no number",
+            options.threads
+        ));
+    }
 }
 
 /// How to run a model whose matrix products are in `precision`.

@@ -7,7 +7,10 @@ mod commands;
 mod config;
 mod engines;
 mod exit;
+#[cfg(feature = "faults")]
+mod faults;
 mod interrupt;
+mod memory;
 mod printer;
 mod progress;
 mod settings;
@@ -17,6 +20,11 @@ use std::{env, process};
 
 fn main() -> process::ExitCode {
     let printer = printer::Printer::new();
+    #[cfg(feature = "faults")]
+    if let Some(unknown) = faults::plan() {
+        printer.stop(&unknown);
+        return unknown.code.into();
+    }
     let code = match args::parse(env::args_os()) {
         Ok(command) => commands::run(command, printer).unwrap_or_else(|stop| {
             printer.stop(&stop);

@@ -16,6 +16,8 @@ mod errors;
 mod flags;
 #[path = "cli/floors.rs"]
 mod floors;
+#[path = "cli/memory.rs"]
+mod memory;
 #[path = "cli/observe.rs"]
 mod observe;
 #[path = "cli/pipes.rs"]

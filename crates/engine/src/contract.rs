@@ -126,8 +126,8 @@ pub struct Matrix {
 pub enum ImportError {
     /// A number of values that is not the parameter table's.
     Count { expected: usize, found: usize },
-    /// The system gave no threads, and why.
-    Threads(String),
+    /// The system gave no memory for so many numbers of four bytes.
+    Memory { numbers: usize },
 }
 
 impl fmt::Display for ImportError {
@@ -137,7 +137,11 @@ impl fmt::Display for ImportError {
                 f,
                 "the model has {expected} parameters; found {found} values"
             ),
-            Self::Threads(why) => write!(f, "worker threads could not be started: {why}"),
+            Self::Memory { numbers } => write!(
+                f,
+                "the system gave no memory for {numbers} numbers of 4 bytes; use a smaller model, or end other \
+                 programs"
+            ),
         }
     }
 }

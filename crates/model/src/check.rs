@@ -53,12 +53,19 @@ impl std::error::Error for SpecError {}
 
 /// Sizes above this are refused before anything is allocated for them.
 const MOST: usize = 1 << 24;
+/// The most blocks of a model: forty times those of the deepest GPT in use.
+pub const MOST_LAYERS: usize = 1 << 12;
+/// The most sublayers of a block.
+const MOST_SUBLAYERS: usize = 1 << 6;
+/// The most sublayers of a model: what plans a graph takes time by their square.
+const MOST_IN_ALL: usize = 4 * MOST_LAYERS;
 /// `mask_threshold(0.9999)`.
 const MOST_DROPPED: u32 = 65_529;
 /// Of which the reciprocal is a number too: kernels multiply by both.
 const SOFTCAPS: RangeInclusive<f32> = 1e-30..=1e30;
-/// Parameters beyond this many do not fit any machine this is made for.
-const MOST_PARAMETERS: u128 = 1 << 34;
+/// Parameters beyond this many do not fit any machine this is made for; where an address has 32
+/// bits, fewer do.
+const MOST_PARAMETERS: u128 = if usize::BITS < 64 { 1 << 27 } else { 1 << 34 };
 
 impl ModelSpec {
     /// The model this spec means for a vocabulary of `vocab_size` tokens.
@@ -69,6 +76,7 @@ impl ModelSpec {
         size("vocab_size", vocab_size)?;
         size("block_size", self.block_size)?;
         size("n_embd", self.n_embd)?;
+        self.check_layers()?;
         self.check_numbers()?;
         self.check_wiring()?;
         for (i, layer) in self.layers.iter().enumerate() {
@@ -84,6 +92,23 @@ impl ModelSpec {
             spec: self.clone(),
             vocab_size,
         })
+    }
+
+    /// How many blocks there are, and how many sublayers: none of either is a model too.
+    fn check_layers(&self) -> Result<(), SpecError> {
+        check_n_layer(self.layers.len())?;
+        let most = |what: &str, most: usize, found: usize| {
+            if found <= most {
+                return Ok(());
+            }
+            refuse(format!("{what} must be at most {most}, found {found}"))
+        };
+        for (i, layer) in self.layers.iter().enumerate() {
+            let what = format!("the sublayers of layer {i}");
+            most(&what, MOST_SUBLAYERS, layer.len())?;
+        }
+        let all = self.layers.iter().map(Vec::len).sum();
+        most("the sublayers of all layers", MOST_IN_ALL, all)
     }
 
     fn check_numbers(&self) -> Result<(), SpecError> {
@@ -191,6 +216,20 @@ fn inner(sublayer: &Sublayer, c: u128) -> u128 {
         Sublayer::Attention(_) => 4 * c * c + 8 * c,
         Sublayer::Mlp(mlp) => 3 * c * mlp.hidden as u128 + 2 * mlp.hidden as u128 + 4 * c,
     }
+}
+
+/// Whether a model may have `n_layer` blocks: for whoever makes a spec of a number, before there is
+/// a list of them.
+///
+/// # Errors
+/// A sentence where they are more than [`MOST_LAYERS`].
+pub fn check_n_layer(n_layer: usize) -> Result<(), SpecError> {
+    if n_layer <= MOST_LAYERS {
+        return Ok(());
+    }
+    refuse(format!(
+        "n_layer must be at most {MOST_LAYERS}, found {n_layer}"
+    ))
 }
 
 fn check_mlp(layer: usize, mlp: &Mlp) -> Result<(), SpecError> {

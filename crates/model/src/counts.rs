@@ -8,21 +8,22 @@ pub struct Counts {
     /// Trainable numbers.
     pub parameters: usize,
     /// Multiply-adds times two of the matrix products of one sequence's forward pass.
-    pub forward_flops: u64,
+    /// In 128 bits: one sequence of the longest context of a deep model takes more than 2^64.
+    pub forward_flops: u128,
 }
 
 impl Counts {
     /// Counts `graph` for a sequence of `tokens`. A causal attention counts the half it needs.
     pub fn of(graph: &Graph, tokens: usize) -> Self {
-        let t = tokens as u64;
+        let t = tokens as u128;
         let forward_flops = graph
             .nodes()
             .iter()
             .map(|node| match &node.op {
-                Op::Linear { weight, .. } => 2 * t * graph.params().get(*weight).len() as u64,
+                Op::Linear { weight, .. } => 2 * t * graph.params().get(*weight).len() as u128,
                 Op::Attention { attention: a, .. } => {
                     let pairs = if a.causal { t * (t + 1) / 2 } else { t * t };
-                    2 * 2 * pairs * (a.heads * a.head_dim) as u64
+                    2 * 2 * pairs * (a.heads * a.head_dim) as u128
                 }
                 Op::TokenEmbedding { .. }
                 | Op::PositionEmbedding { .. }
@@ -43,7 +44,7 @@ impl Counts {
     }
 
     /// Forward and backward: every product has two adjoints of its own size.
-    pub fn training_flops(self) -> u64 {
+    pub fn training_flops(self) -> u128 {
         3 * self.forward_flops
     }
 }

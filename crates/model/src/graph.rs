@@ -172,6 +172,11 @@ impl Graph {
         &self.nodes
     }
 
+    /// Which nodes there are, in the order they run.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
+        (0..self.nodes.len()).map(ValueId)
+    }
+
     pub fn node(&self, id: ValueId) -> &Node {
         &self.nodes[id.0]
     }

@@ -19,7 +19,7 @@ pub mod random;
 mod spec;
 
 pub use batch::{Batch, BatchError};
-pub use check::{Model, SpecError};
+pub use check::{MOST_LAYERS, Model, SpecError, check_n_layer};
 pub use counts::Counts;
 pub use graph::{
     AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,

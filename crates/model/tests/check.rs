@@ -2,6 +2,7 @@
 
 use gptlab_model::{
     Attention, Batch, BatchError, Mlp, ModelSpec, NormPlace, Order, Position, Preset, Sublayer,
+    check_n_layer,
 };
 
 /// The sentence that gpt2-mini with `change` is refused with.
@@ -24,6 +25,31 @@ fn mlp(spec: &mut ModelSpec, layer: usize, change: impl Fn(&mut Mlp)) {
         Sublayer::Attention(_) => panic!("gpt2-mini ends its blocks with an MLP"),
         Sublayer::Mlp(mlp) => change(mlp),
     }
+}
+
+/// Counts that a flag or a file can hold and no machine can: refused before a list of them is made.
+#[test]
+fn layers() {
+    let block = Preset::Gpt2Mini.spec().layers[0].clone();
+    let layers = |n: usize| move |s: &mut ModelSpec| s.layers = vec![Vec::new(); n];
+    let expected = |found: &str| format!("n_layer must be at most 4096, found {found}");
+    assert_eq!(refusal(layers(4097)), expected("4097"));
+    assert_eq!(
+        check_n_layer(usize::MAX).map_err(|e| e.to_string()),
+        Err(expected(&usize::MAX.to_string()))
+    );
+    assert_eq!(check_n_layer(4096), Ok(()));
+    let mut most = Preset::Gpt2Mini.spec();
+    layers(4096)(&mut most);
+    assert!(most.check(65).is_ok());
+    assert_eq!(
+        refusal(|s| s.layers[1] = block.repeat(33)),
+        "the sublayers of layer 1 must be at most 64, found 66"
+    );
+    assert_eq!(
+        refusal(|s| s.layers = vec![block.repeat(4); 2049]),
+        "the sublayers of all layers must be at most 16384, found 16392"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Presets against what their originals publish, and specs against their text form.
 
-use gptlab_model::{Counts, ModelSpec, Preset, lower};
+use gptlab_model::{Attention, Counts, MOST_LAYERS, ModelSpec, Preset, Sublayer, lower};
 
 fn counts(preset: Preset, vocab_size: usize, tokens: usize) -> Counts {
     let model = preset.spec().check(vocab_size).expect("a preset");
@@ -32,6 +32,22 @@ fn forward_flops_are_two_a_weight_and_four_a_pair() {
     let counts = counts(Preset::Gpt2Mini, 65, 256);
     assert_eq!(counts.forward_flops, flops);
     assert_eq!(counts.training_flops(), 3 * flops);
+}
+
+/// By hand for the longest context: a pair of tokens is four operations a channel, and a causal
+/// attention sees t (t + 1) / 2 pairs. The deepest model of the least width takes more than 2^64.
+#[test]
+fn flops_of_the_largest_models_do_not_wrap() {
+    let mut spec = Preset::Gpt2Mini.spec();
+    let t = 1u128 << 24;
+    (spec.block_size, spec.n_embd) = (1 << 24, 16);
+    spec.layers = vec![vec![Sublayer::Attention(Attention::causal(1))]; MOST_LAYERS];
+    let graph = lower(&spec.check(2).expect("a model within bounds"));
+    let weights = 4096 * 4 * 16 * 16 + 2 * 16;
+    let expected = 2 * t * weights + 4096 * 4 * (t * (t + 1) / 2) * 16;
+    let counts = Counts::of(&graph, spec.block_size);
+    assert_eq!(counts.forward_flops, expected);
+    assert!(counts.forward_flops > u128::from(u64::MAX));
 }
 
 /// The `state_dict` of the seed's `GPT2Mini`, by its module names; `lm_head.weight` is tied away.

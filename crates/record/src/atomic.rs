@@ -19,7 +19,7 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile};
 
-use crate::FileError;
+use crate::{FileError, disk, faults};
 
 pub(crate) use litter::sweep;
 pub use litter::sweep_of;
@@ -104,16 +104,19 @@ impl Named {
 
 fn replace(place: &Place, fill: impl FnOnce(&mut dyn Output) -> io::Result<()>) -> io::Result<()> {
     let mut file = temporary(place)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file.as_file_mut());
+    let writer = faults::writer("write", &place.path, file.as_file_mut());
+    let mut out = BufWriter::with_capacity(1 << 20, writer);
     fill(&mut out)?;
     out.flush()?;
     drop(out);
     if let Some(old) = &place.old {
+        faults::point("mode", &place.path)?;
         place::keep_mode(file.as_file(), old)?;
     }
-    file.as_file().sync_all()?;
+    disk::sync(file.as_file(), &place.path)?;
+    faults::point("rename", &place.path)?;
     file.persist(&place.path).map_err(|e| e.error)?;
-    sync_folder(&folder_of(&place.path))
+    disk::sync_folder(&folder_of(&place.path))
 }
 
 /// A file beside `place` that is locked while it is written, so that nobody takes it for litter.
@@ -122,6 +125,7 @@ fn temporary(place: &Place) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(&prefix).suffix(litter::SUFFIX);
     as_others_may_read(&mut builder);
+    faults::point("temporary", &place.path)?;
     let file = builder.tempfile_in(folder_of(&place.path))?;
     // Where files cannot be locked, litter cannot be told from a file in use and is left alone.
     let _ = file.as_file().try_lock();
@@ -138,19 +142,6 @@ fn as_others_may_read(builder: &mut Builder<'_, '_>) {
 
 #[cfg(not(unix))]
 fn as_others_may_read(_: &mut Builder<'_, '_>) {}
-
-/// Makes the names in `folder` survive a power cut.
-#[cfg(unix)]
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
-}
-
-/// Elsewhere a folder cannot be opened to be synced; the file system's journal orders the rename.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the signature of its Unix twin")]
-pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests;

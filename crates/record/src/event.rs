@@ -120,12 +120,12 @@ impl Event {
             Self::Start { .. } | Self::Notice { .. } => false,
             Self::Step(record) => record.step >= step,
             Self::Observation(observation) => observation.step >= step,
+            // Whoever goes on after the end has come to it.
             Self::Sample { step: at, .. }
             | Self::Checkpoint { step: at, .. }
             | Self::Resume { step: at }
-            | Self::Stop { step: at, .. } => *at > step,
-            // Whoever goes on after the end has come to it.
-            Self::Done { step: at, .. } => *at > step,
+            | Self::Stop { step: at, .. }
+            | Self::Done { step: at, .. } => *at > step,
             Self::Diverged { step: at, .. } => *at >= step,
         }
     }

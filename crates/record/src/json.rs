@@ -125,7 +125,6 @@ pub mod number {
 
     /// # Errors
     /// Those of the serializer.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(x: &f64, s: S) -> Result<S::Ok, S::Error> {
         super::Number::from(*x).serialize(s)
     }

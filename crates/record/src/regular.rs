@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::FileError;
+use crate::{FileError, faults};
 
 /// Opens the regular file `path` to read it.
 ///
@@ -17,7 +17,9 @@ use crate::FileError;
 pub fn open(path: &Path) -> Result<File, FileError> {
     let about = fs::metadata(path).map_err(FileError::io("read", path))?;
     check(path, &about)?;
-    File::open(path).map_err(FileError::io("read", path))
+    faults::point("open", path)
+        .and_then(|()| File::open(path))
+        .map_err(FileError::io("read", path))
 }
 
 /// Refuses `path` where `about` says that it is something else than a regular file.

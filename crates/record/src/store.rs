@@ -14,12 +14,12 @@ mod aside;
 mod lines;
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
-use crate::{Event, Experiment, FileError, atomic, json, regular};
+use crate::{Event, Experiment, FileError, atomic, disk, json, regular};
 
 pub use aside::SetAside;
 
@@ -63,7 +63,7 @@ impl Store {
             return Err(FileError::wrong(folder, "a folder for a run", found));
         }
         for made in [folder, &folder.join(CHECKPOINTS), &folder.join(SAMPLES)] {
-            fs::create_dir_all(made).map_err(FileError::io("make", made))?;
+            disk::make_folders(made).map_err(FileError::io("make", made))?;
         }
         let lock = lock(folder)?;
         let events = open(&folder.join(EVENTS))?;
@@ -105,9 +105,8 @@ impl Store {
         let dropped = kept.split_off(stay.unwrap_or(kept.len()));
         let set_aside = aside::set_aside(folder, step, &events, &dropped)?;
         let end = kept.last().map_or(0, |line| line.end);
-        events
-            .set_len(end)
-            .and_then(|()| events.sync_all())
+        disk::cut(&events, &path, end)
+            .and_then(|()| disk::sync(&events, &path))
             .map_err(FileError::io("write", &path))?;
         let store = Self {
             folder: folder.to_owned(),
@@ -140,19 +139,19 @@ impl Store {
     /// When it cannot be written.
     pub fn append(&mut self, event: &Event) -> Result<(), FileError> {
         let path = self.folder.join(EVENTS);
-        self.write_line(event)
+        self.write_line(event, &path)
             .map_err(FileError::io("write", &path))
     }
 
-    fn write_line(&mut self, event: &Event) -> io::Result<()> {
+    fn write_line(&mut self, event: &Event, path: &Path) -> io::Result<()> {
         let mut line = serde_json::to_string(event)?;
         line.push('\n');
-        self.events.write_all(line.as_bytes())?;
+        disk::append(&mut self.events, path, line.as_bytes())?;
         match event {
             Event::Checkpoint { .. }
             | Event::Stop { .. }
             | Event::Diverged { .. }
-            | Event::Done { .. } => self.events.sync_data(),
+            | Event::Done { .. } => disk::sync_data(&self.events, path),
             Event::Start { .. }
             | Event::Notice { .. }
             | Event::Step(_)
@@ -184,9 +183,7 @@ impl Store {
     /// When the disk refuses.
     pub fn sync(&self) -> Result<(), FileError> {
         let path = self.folder.join(EVENTS);
-        self.events
-            .sync_data()
-            .map_err(FileError::io("write", &path))
+        disk::sync_data(&self.events, &path).map_err(FileError::io("write", &path))
     }
 
     /// Whether `folder` holds a run.
@@ -270,7 +267,7 @@ fn keep_newest(folder: &Path, keep: usize) -> Result<(), FileError> {
     let mut all = checkpoints(folder)?;
     all.truncate(all.len().saturating_sub(keep));
     for (_, path) in all {
-        fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+        disk::remove(&path).map_err(FileError::io("remove", &path))?;
     }
     Ok(())
 }
@@ -296,7 +293,7 @@ fn sweep_all(folder: &Path) -> Result<(), FileError> {
         folder.join(CHECKPOINTS),
         folder.join(SAMPLES),
     ] {
-        fs::create_dir_all(&within)
+        disk::make_folders(&within)
             .and_then(|()| atomic::sweep(&within))
             .map_err(FileError::io("write", &within))?;
     }
@@ -308,9 +305,7 @@ fn open(path: &Path) -> Result<File, FileError> {
     if let Ok(about) = fs::metadata(path) {
         regular::check(path, &about)?;
     }
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    options.open(path).map_err(FileError::io("open", path))
+    disk::open_to_append(path).map_err(FileError::io("open", path))
 }
 
 /// Makes sure that nobody else writes to `folder`. A file of its own is locked, because on Windows a

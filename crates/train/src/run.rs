@@ -317,7 +317,8 @@ impl<'a> Run<'a> {
         let paths = kept.into_iter().chain(named);
         let paths: Vec<PathBuf> = paths.filter(|p| !self.saved.contains(p)).collect();
         if paths.is_empty() {
-            return Ok(());
+            // A kill between saving and removing leaves one too many.
+            return self.keep_newest();
         }
         let begun = Instant::now();
         // Were the power cut after the rename, the record would still reach up to the checkpoint.
@@ -330,10 +331,15 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
         }
+        self.keep_newest()?;
+        self.watch.saved(begun.elapsed());
+        Ok(())
+    }
+
+    fn keep_newest(&self) -> Result<(), Error> {
         if let (Some(store), Some(keep)) = (&self.store, self.keep) {
             store.keep_newest(keep.get())?;
         }
-        self.watch.saved(begun.elapsed());
         Ok(())
     }
 

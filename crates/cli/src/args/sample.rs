@@ -1,21 +1,6 @@
 //! How to write text.
 
 use clap::Args;
-use gptlab_record::SampleSettings;
-
-impl SampleArgs {
-    /// As a run's record has them.
-    pub(crate) fn of(settings: &SampleSettings) -> Self {
-        Self {
-            prompt: Some(settings.prompt.clone()),
-            max_tokens: Some(settings.max_tokens),
-            temperature: Some(settings.temperature),
-            top_k: Some(settings.top_k.unwrap_or(0)),
-            top_p: settings.top_p,
-            stop: settings.stop.clone(),
-        }
-    }
-}
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Writing")]

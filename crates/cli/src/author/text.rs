@@ -23,8 +23,53 @@ pub(super) enum Told {
     End(Outcome<Written>),
 }
 
+/// Who is told what comes of a text.
+pub(super) trait Listener {
+    /// Returns whether anybody listens.
+    fn told(&mut self, message: Message) -> bool;
+}
+
+/// Another thread listens.
+impl Listener for Sender<Message> {
+    fn told(&mut self, message: Message) -> bool {
+        self.send(message).is_ok()
+    }
+}
+
+/// This thread listens to the only text.
+pub(super) struct Direct<H> {
+    hear: H,
+    outcome: Outcome<bool>,
+}
+
+impl<H: FnMut(Heard<'_>) -> bool> Direct<H> {
+    pub(super) fn new(hear: H) -> Self {
+        Self {
+            hear,
+            outcome: Ok(true),
+        }
+    }
+
+    /// Whether more is to be heard after this text, or why it has failed.
+    pub(super) fn outcome(self) -> Outcome<bool> {
+        self.outcome
+    }
+}
+
+impl<H: FnMut(Heard<'_>) -> bool> Listener for Direct<H> {
+    fn told(&mut self, (_, told): Message) -> bool {
+        match told {
+            Told::Piece(text) => _ = (self.hear)(Heard::Piece(&text)),
+            Told::End(written) => {
+                self.outcome = written.map(|written| (self.hear)(Heard::End(written)));
+            }
+        }
+        true
+    }
+}
+
 /// A text that is being written.
-pub(super) struct Text<'a> {
+pub(super) struct Text<'a, L> {
     pub(super) number: usize,
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) prompt: &'a str,
@@ -36,10 +81,10 @@ pub(super) struct Text<'a> {
     pub(super) written: usize,
     pub(super) most: usize,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) listener: Sender<Message>,
+    pub(super) listener: L,
 }
 
-impl Writer for Text<'_> {
+impl<L: Listener> Writer for Text<'_, L> {
     fn prompt(&self) -> &[u32] {
         self.tokens
     }
@@ -78,15 +123,17 @@ fn diverged() -> Stop {
         .hint("train it anew with a smaller --lr")
 }
 
-impl Text<'_> {
+impl<L: Listener> Text<'_, L> {
     /// Returns whether anybody listens.
-    fn tell(&self, told: Told) -> bool {
-        self.listener.send((self.number, told)).is_ok()
+    fn tell(&mut self, told: Told) -> bool {
+        self.listener.told((self.number, told))
     }
 
     fn end(&mut self, end: End) -> Option<u32> {
         let rest = self.page.take_rest();
         self.tell(Told::Piece(rest));
+        // There is one for each text that has begun, of the vocabulary's size.
+        self.ranking = Ranking::default();
         let written = Written {
             prompt: self.prompt.to_owned(),
             text: std::mem::take(&mut self.page.shown),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
+use gptlab_engine::cpu::Shape;
 use gptlab_record::number;
 use gptlab_train::{Evaluation, evaluate};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::{
     commands::generate::checkpoint_path,
     engines,
     exit::{ExitCode, Outcome, Stop},
+    memory,
     printer::{Printer, count},
     text,
 };
@@ -39,7 +41,7 @@ pub(super) fn run(args: &EvalArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "eval")?;
     let loaded = checkpoint::load(&path)?;
     let text = text_of(args, &loaded)?;
-    let report = measure(args, &loaded, &text)?;
+    let report = measure(args, &loaded, &text, printer)?;
     if args.json.json {
         printer.json(&report);
     } else {
@@ -58,7 +60,7 @@ fn text_of(args: &EvalArgs, loaded: &Loaded) -> Outcome<Text> {
     })
 }
 
-fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text) -> Outcome<Report> {
+fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text, printer: Printer) -> Outcome<Report> {
     let data = &loaded.header.data;
     let trained_on = text.fingerprint() == data.fingerprint;
     // Of its own text, the part that it has not seen.
@@ -76,8 +78,12 @@ fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text) -> Outcome<Report> {
     let batch_size = loaded.header.hyper.batch_size;
     let batches = Batches::new(Arc::new(corpus), block_size, batch_size, 0).map_err(Stop::data)?;
     let options = engines::options(&args.machine, loaded.header.hyper.precision)?;
-    let mut engine =
-        engines::make(loaded.graph.clone(), &loaded.weights, options).map_err(Stop::failure)?;
+    let shape = Shape {
+        sequences: batch_size,
+        tokens: block_size,
+    };
+    memory::check_evaluating(&loaded.graph, options, shape)?;
+    let mut engine = engines::make(loaded.graph.clone(), &loaded.weights, options, printer)?;
     let found = evaluate(engine.as_mut(), &loaded.model, &batches, part, u64::MAX)
         .map_err(Stop::data)?
         .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;

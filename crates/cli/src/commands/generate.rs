@@ -5,17 +5,20 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use gptlab_engine::cpu::Options;
+use gptlab_engine::cpu::{Options, Texts};
+use gptlab_record::SampleSettings;
 use serde::Serialize;
 
 use crate::{
     args::{GenerateArgs, SampleArgs},
-    author::{Author, End, Heard, Written},
+    author::{self, Author, End, Heard, Written},
     checkpoint::{self, Loaded},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
+    memory,
     printer::Printer,
+    settings,
 };
 
 /// What `--json` prints for each sample.
@@ -29,9 +32,9 @@ struct Sample {
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "generate")?;
     engines::check(&args.machine)?;
+    let samples = samples(args.samples)?;
     let loaded = checkpoint::load(&path)?;
     let options = engines::to_write(&args.machine, args.precision, &loaded)?;
-    let samples = args.samples.unwrap_or(1);
     write(
         &loaded,
         &args.sample,
@@ -61,17 +64,45 @@ pub(super) fn write(
     args: &SampleArgs,
     options: Options,
     seed: Option<u64>,
-    samples: usize,
+    samples: u32,
     json: bool,
     printer: Printer,
 ) -> Outcome {
     let seed = seed_or_clock(seed);
-    let author = Author::of(loaded, args, seed, options)?;
-    let prompt = args.prompt.as_deref().unwrap_or_default();
+    let settings = settings::sampling(SampleSettings::default(), args)?;
+    author::check_stop(&settings, &loaded.tokenizer, printer)?;
+    let prompt = settings.prompt.as_str();
+    let at_once = texts_that_fit(loaded, &settings, options, samples as usize)?;
+    let author = Author::of(loaded, &settings, seed, options)?;
+    engines::say_threads(author.threads(), options, printer);
     let interrupt = Interrupt::of_ctrl_c(printer);
+    for first in (0..samples).step_by(at_once) {
+        let last = first.saturating_add(at_once as u32).min(samples);
+        let numbers: Vec<u32> = (first..last).collect();
+        if write_some(&author, (prompt, seed), &numbers, &interrupt, json, printer)? {
+            return Ok(ExitCode::Interrupted);
+        }
+        if author.was_alone() && first == 0 {
+            printer.warn(author::ALONE);
+        }
+    }
+    if !json {
+        printer.note(format_args!("seed {seed}"));
+    }
+    Ok(ExitCode::Success)
+}
+
+/// Writes the samples of these `numbers` and shows them in order; whether Ctrl-C ended it.
+fn write_some(
+    author: &Author,
+    (prompt, seed): (&str, u64),
+    numbers: &[u32],
+    interrupt: &Interrupt,
+    json: bool,
+    printer: Printer,
+) -> Outcome<bool> {
     let mut interrupted = false;
-    let numbers: Vec<u32> = (0..samples as u32).collect();
-    author.write_all(prompt, &numbers, &interrupt, |heard| {
+    author.write_all(prompt, numbers, interrupt, |heard| {
         match heard {
             Heard::Begin if !json => printer.text(prompt),
             Heard::Piece(text) if !json && !text.is_empty() => printer.text(text),
@@ -87,13 +118,39 @@ pub(super) fn write(
         }
         !interrupted
     })?;
-    if interrupted {
-        return Ok(ExitCode::Interrupted);
-    }
-    if !json {
-        printer.note(format_args!("seed {seed}"));
-    }
-    Ok(ExitCode::Success)
+    Ok(interrupted)
+}
+
+/// How many of `count` texts are written at once: what is begun before it is shown takes memory.
+pub(super) fn texts_that_fit(
+    loaded: &Loaded,
+    settings: &SampleSettings,
+    options: Options,
+    count: usize,
+) -> Outcome<usize> {
+    let max_tokens = settings.max_tokens;
+    // One for what stands before a document.
+    let prompt = settings.prompt.chars().count() + 1;
+    let count = count.clamp(1, author::texts_at_once(options.threads, max_tokens));
+    let texts = Texts {
+        count,
+        prompt,
+        // Who asks for text without end has not got it yet.
+        tokens: prompt.saturating_add(max_tokens.min(1 << 20)),
+    };
+    memory::texts_that_fit(&loaded.graph, options, texts)
+}
+
+/// How many samples there are to be: each has a number of 32 bits, that its draws depend on.
+fn samples(typed: Option<usize>) -> Outcome<u32> {
+    let typed = typed.unwrap_or(1);
+    u32::try_from(typed).map_err(|_| {
+        let most = u32::MAX;
+        Stop::usage(format_args!(
+            "--samples must be at most {most}, found {typed}"
+        ))
+        .hint("another --seed writes other samples")
+    })
 }
 
 /// The seed that was typed, or one that is new each time.

@@ -23,6 +23,7 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
+    memory,
     printer::Printer,
     settings,
 };
@@ -248,6 +249,10 @@ pub(super) fn command_line() -> Vec<String> {
 pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Printer) -> Outcome {
     let printer = printer.for_work();
     let machine = base.machine()?;
+    let machine = Machine {
+        jobs: memory::jobs_that_fit(planned, text, machine, printer)?,
+        ..machine
+    };
     let out: PathBuf = match &base.run.out {
         Some(out) => out.clone(),
         None => folder::make(text.origin())?,

@@ -21,7 +21,7 @@ struct Report<'a> {
     vocab_size: usize,
     parameters: usize,
     /// Of one sequence as long as the context.
-    forward_flops: u64,
+    forward_flops: u128,
     listing: String,
     table: Vec<Row>,
     /// What a checkpoint says besides.

@@ -3,17 +3,19 @@
 use std::io;
 
 use gptlab_engine::cpu::Options;
+use gptlab_record::SampleSettings;
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{
     args::{InteractiveArgs, SampleArgs},
-    author::Author,
+    author::{self, Author},
     checkpoint::{self, Loaded},
-    commands::generate::{checkpoint_path, seed_or_clock},
+    commands::generate::{checkpoint_path, seed_or_clock, texts_that_fit},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
+    settings,
 };
 
 const PROMPT: &str = "prompt> ";
@@ -33,7 +35,11 @@ pub(super) fn talk(
     seed: Option<u64>,
     printer: Printer,
 ) -> Outcome {
-    let author = Author::of(loaded, args, seed_or_clock(seed), options)?;
+    let settings = settings::sampling(SampleSettings::default(), args)?;
+    author::check_stop(&settings, &loaded.tokenizer, printer)?;
+    texts_that_fit(loaded, &settings, options, 1)?;
+    let author = Author::of(loaded, &settings, seed_or_clock(seed), options)?;
+    engines::say_threads(author.threads(), options, printer);
     let interrupt = Interrupt::of_ctrl_c(printer);
     let mut lines = Lines::new(printer)?;
     let mut number = 0;

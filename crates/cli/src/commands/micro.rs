@@ -30,8 +30,8 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
     let resolved = Resolved::fresh(&settings(args), &text)?;
     say_sizes(&resolved, printer);
 
-    let mut engine = engines::make(resolved.graph.clone(), &resolved.weights()?, options)
-        .map_err(Stop::failure)?;
+    let weights = resolved.weights()?;
+    let mut engine = engines::make(resolved.graph.clone(), &weights, options, printer)?;
     let mut lines = Lines {
         steps: resolved.experiment.hyper.steps,
         interrupt: Interrupt::of_ctrl_c(printer),

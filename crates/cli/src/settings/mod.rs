@@ -5,6 +5,6 @@ mod model;
 mod shape;
 mod train;
 
-pub(crate) use model::{DEFAULT_PRESET, spec, usual_vocab_size};
+pub(crate) use model::{DEFAULT_PRESET, spec, usual_vocab_size, widen};
 pub(crate) use shape::same_shape;
-pub(crate) use train::{begun, fresh, loaded, over, resume_options};
+pub(crate) use train::{begun, fresh, loaded, over, resume_options, sampling};

@@ -2,7 +2,7 @@
 
 use gptlab_model::{
     Activation, Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order,
-    Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer,
+    Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer, check_n_layer,
 };
 
 use crate::{
@@ -23,6 +23,9 @@ pub(crate) fn spec(args: &ModelArgs) -> Outcome<ModelSpec> {
 
 /// `spec` with the typed choices of `args`, whatever preset they name.
 pub(crate) fn over(mut spec: ModelSpec, args: &ModelArgs) -> Outcome<ModelSpec> {
+    args.n_layer
+        .map_or(Ok(()), check_n_layer)
+        .map_err(Stop::usage)?;
     sizes(&mut spec, args);
     whole(&mut spec, args);
     take_out(&mut spec, args);
@@ -49,7 +52,7 @@ fn sizes(spec: &mut ModelSpec, args: &ModelArgs) {
 }
 
 /// The MLPs keep their ratio to the width.
-fn widen(spec: &mut ModelSpec, n_embd: usize) {
+pub(crate) fn widen(spec: &mut ModelSpec, n_embd: usize) {
     let old = spec.n_embd.max(1);
     for sublayer in spec.layers.iter_mut().flatten() {
         match sublayer {

@@ -95,7 +95,7 @@ fn observe(base: ObserveLevel, args: &RunArgs) -> ObserveLevel {
 }
 
 /// `base` with what was typed.
-fn sampling(base: SampleSettings, args: &SampleArgs) -> Outcome<SampleSettings> {
+pub(crate) fn sampling(base: SampleSettings, args: &SampleArgs) -> Outcome<SampleSettings> {
     let typed_text = |typed: &Option<String>| typed.clone().filter(|text| !text.is_empty());
     let sampled = SampleSettings {
         prompt: args.prompt.clone().unwrap_or(base.prompt),

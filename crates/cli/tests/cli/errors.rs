@@ -344,6 +344,21 @@ fn checkpoints_that_do_not_fit() {
                 "error: temperature must be a number of at least 0, found -1",
             ),
             (
+                "generate model.safetensors --stop QQ",
+                2,
+                "error: --stop \"QQ\" can never come: the tokenizer knows 15 characters and not 'Q'",
+            ),
+            (
+                "generate model.safetensors --stop a\\nb",
+                2,
+                "error: --stop \"a\\\\nb\" can never come: ..hint: `\\n` is a backslash and an n; most shells write a line break as $'\\n'",
+            ),
+            (
+                "train --data data.txt --stop QQ --block-size 8",
+                2,
+                "..error: --stop \"QQ\" can never come: ",
+            ),
+            (
                 "generate model.safetensors --top-p 1.5",
                 2,
                 "error: top-p must be above 0 and at most 1, found 1.5",

@@ -17,7 +17,18 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("env::args", SPEAKERS, "only the CLI reads arguments"),
     ("process::exit", SPEAKERS, "a library returns errors"),
     ("unsafe", &["kernels"], "unsafe lives in kernels alone"),
+    ("fs::create_dir", DISK, CHANGES),
+    ("fs::create_dir_all", DISK, CHANGES),
+    ("fs::rename", DISK, CHANGES),
+    ("fs::remove_file", DISK, CHANGES),
+    ("fs::write", DISK, CHANGES),
+    ("File::create", DISK, CHANGES),
+    ("OpenOptions", DISK, CHANGES),
 ];
+
+/// Where the disk is changed.
+const DISK: &[&str] = &["record"];
+const CHANGES: &str = "the disk is changed by `gptlab_record::disk`, where tests make it fail";
 
 const SPEAKERS: &[&str] = &["cli", "microgpt"];
 

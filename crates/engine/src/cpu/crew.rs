@@ -6,6 +6,7 @@
 //! on the cut.
 
 use std::{
+    iter,
     ops::Range,
     sync::{
         Mutex, PoisonError,
@@ -15,8 +16,6 @@ use std::{
 
 use gptlab_kernels::Team as _;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
-
-use crate::ImportError;
 
 /// The most threads that share one piece of work: their scratch is set aside for every thread.
 const MOST_HELPERS: usize = 8;
@@ -28,17 +27,29 @@ pub(super) struct Crew {
     pool: Option<ThreadPool>,
 }
 
+/// The most parts that anything is cut into where there are so many threads.
+pub(super) fn most_parts(threads: usize) -> usize {
+    threads.min(MOST_HELPERS)
+}
+
 impl Crew {
-    pub(super) fn new(threads: usize) -> Result<Self, ImportError> {
-        if threads <= 1 {
-            return Ok(Self { pool: None });
-        }
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("gptlab-{i}"))
-            .build()
-            .map_err(|e| ImportError::Threads(e.to_string()))?;
-        Ok(Self { pool: Some(pool) })
+    /// `threads`, or as many as the system gives: at worst the caller's alone.
+    pub(super) fn new(threads: usize) -> Self {
+        Self::started(threads, |threads| {
+            let pool = ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|i| format!("gptlab-{i}"));
+            pool.build().ok()
+        })
+    }
+
+    /// The largest pool that `start` gives, of `threads` at most: three quarters as many each time
+    /// that it fails.
+    fn started(threads: usize, start: impl Fn(usize) -> Option<ThreadPool>) -> Self {
+        let fewer = |threads: &usize| Some(threads - threads.div_ceil(4));
+        let sizes = iter::successors(Some(threads), fewer);
+        let pool = sizes.take_while(|threads| *threads > 1).find_map(start);
+        Self { pool }
     }
 
     /// The threads, where there is more than the caller's.
@@ -54,7 +65,7 @@ impl Crew {
 
     /// The most parts that a [`Team`] of this crew cuts anything into.
     pub(super) fn most_parts(&self) -> usize {
-        self.threads().min(MOST_HELPERS)
+        most_parts(self.threads())
     }
 
     /// Calls `work` with each of `tasks` on one thread, with the team that may help there. Tasks that are `small`
@@ -189,7 +200,7 @@ mod tests {
     #[test]
     fn every_task_runs_once_for_any_number_of_threads() {
         for threads in [1, 2, 5] {
-            let crew = Crew::new(threads).unwrap();
+            let crew = Crew::new(threads);
             let counts: Vec<AtomicUsize> = (0..17).map(|_| AtomicUsize::new(0)).collect();
             crew.each(0..17, false, |i: usize, team| {
                 team.each(3, &|_| {
@@ -200,9 +211,33 @@ mod tests {
         }
     }
 
+    /// A system that gives no more than so many threads.
+    #[test]
+    fn fewer_threads_will_do() {
+        for (asked, given, expected) in [
+            (8, 8, 8),
+            (8, 7, 6),
+            (64, 5, 4),
+            (3, 2, 2),
+            (2, 0, 1),
+            (1, 0, 1),
+        ] {
+            let crew = Crew::started(asked, |n| {
+                let pool = ThreadPoolBuilder::new().num_threads(n);
+                (n <= given).then(|| pool.build().expect("threads"))
+            });
+            assert_eq!(crew.threads(), expected, "{asked} asked for, {given} given");
+            let count = AtomicUsize::new(0);
+            crew.each(0..9, false, |_: usize, _| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+            assert_eq!(count.into_inner(), 9);
+        }
+    }
+
     #[test]
     fn idle_threads_join_the_last_task() {
-        let crew = Crew::new(3).unwrap();
+        let crew = Crew::new(3);
         crew.each(0..1, false, |_, team| {
             while team.size() < 3 {
                 std::thread::yield_now();

@@ -27,18 +27,22 @@ use std::{
 use gptlab_model::Graph;
 
 use self::{
-    decoder::{Decoder, Stream},
+    decoder::{Decoder, Stream, is_large},
+    layout::Layout,
+    matrices::Weights,
     rows::Work,
     shares::Shares,
     team::Team,
 };
-use super::{Isa, Options, crew::Crew};
+use super::{Isa, Options, crew::Crew, program::Program};
 use crate::{
     ImportError,
     sample::{Ranking, Sampling},
 };
 
+pub(super) use decoder::most_words;
 pub use many::Writer;
+pub(super) use many::texts_at_once;
 
 /// Continues token sequences with a model's weights.
 #[derive(Debug)]
@@ -59,7 +63,17 @@ struct Hands {
     /// How threads share one text; `None` where one is as fast.
     shares: Option<Arc<Shares>>,
     /// Those who do: started with the first token, for one text at a time.
-    team: Mutex<Option<Team>>,
+    team: Mutex<Helpers>,
+}
+
+/// Threads that help with one text.
+#[derive(Debug, Default)]
+enum Helpers {
+    #[default]
+    NotStarted,
+    Started(Team),
+    /// The system gave none: it is not asked again for every token.
+    Refused,
 }
 
 /// A prompt that cannot be continued.
@@ -105,20 +119,21 @@ impl Generator {
     /// threads where its products are so large that reading them takes longer than agreeing on who reads what.
     ///
     /// # Errors
-    /// As [`Generator::new`], or when threads cannot be started.
+    /// As [`Generator::new`], or when the system gives no memory.
     pub fn with_options(
         graph: Graph,
         weights: &[f32],
         options: Options,
     ) -> Result<Self, ImportError> {
-        let shares = Shares::new(&graph, options.isa, options.threads);
+        let crew = Crew::new(options.threads);
+        let shares = Shares::new(&graph, options.isa, crew.threads());
         let decoder = Decoder::new(graph, weights, options)?;
         let hands = Hands {
-            crew: Crew::new(options.threads)?,
             // The products of a large model are cut one by one: no cache holds a thread's share of all of them.
             shares: shares.filter(|_| !decoder.is_large()).map(Arc::new),
             decoder: Arc::new(decoder),
-            threads: options.threads.max(1),
+            threads: crew.threads(),
+            crew,
             team: Mutex::default(),
         };
         Ok(Self {
@@ -127,6 +142,12 @@ impl Generator {
             ranking: Ranking::default(),
             hands,
         })
+    }
+
+    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
+    /// text shows it.
+    pub fn threads(&self) -> usize {
+        self.hands.threads
     }
 
     /// Starts anew from `prompt`.
@@ -161,6 +182,43 @@ impl Generator {
     }
 }
 
+/// How many weights of a model are packed to decode, in words, and how many stay as they are.
+pub(super) fn weight_sizes(program: &Program) -> [usize; 2] {
+    Weights::sizes(program)
+}
+
+/// The numbers of a row where threads write texts of their own, and those of all threads that share
+/// the only one.
+pub(super) fn decoding_layouts(
+    graph: &Graph,
+    isa: Isa,
+    threads: usize,
+    texts: usize,
+) -> [usize; 2] {
+    let shares = Shares::new(graph, isa, threads).filter(|_| texts <= 1 && !is_large(graph));
+    let shared = shares.map_or(0, |shares| shares.members * shares.layout.len);
+    [Layout::new(graph).len, shared]
+}
+
+impl Helpers {
+    /// The next token of a text together, as [`Team::step`]; false where there is nobody to help.
+    fn step(
+        &mut self,
+        decoder: &Arc<Decoder>,
+        shares: &Arc<Shares>,
+        work: &mut Work,
+        stream: &mut Stream,
+    ) -> bool {
+        if let Self::NotStarted = self {
+            *self = Team::new(decoder, shares).map_or(Self::Refused, Self::Started);
+        }
+        match self {
+            Self::Started(team) => team.step(work, stream),
+            Self::NotStarted | Self::Refused => false,
+        }
+    }
+}
+
 impl Hands {
     /// A text of which there is nothing yet, to be written by all threads.
     fn stream(&self) -> Stream {
@@ -175,13 +233,9 @@ impl Hands {
             && decoder.goes_by_step(stream)
             && let Some(shares) = &self.shares
             && let Ok(mut team) = self.team.try_lock()
+            && team.step(&self.decoder, shares, work, stream)
         {
-            if team.is_none() {
-                *team = Team::new(&self.decoder, shares);
-            }
-            if team.as_mut().is_some_and(|team| team.step(work, stream)) {
-                return;
-            }
+            return;
         }
         let streams = &mut [stream];
         match self.crew.pool() {

@@ -1,6 +1,9 @@
 //! Memory that begins on a cache line, so that no vector of a matrix lies across two.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    collections::TryReserveError,
+    ops::{Deref, DerefMut},
+};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -26,19 +29,28 @@ impl<T: Copy + Default> Aligned<T> {
         }
     }
 
-    /// Room for at least `len` numbers; what was there is lost when it grows.
+    /// The same, or why the system has no room for them. (Zeros that take no room until they are
+    /// touched cannot be asked for with a way to fail: so the room is asked for, given back and
+    /// taken.)
+    pub(super) fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
+        let most = len.saturating_add(LINE / size_of::<T>());
+        Vec::<T>::new().try_reserve_exact(most)?;
+        Ok(Self::zeroed(len))
+    }
+
+    /// A copy of `numbers`, or why the system has no room for it.
+    pub(super) fn try_of(numbers: &[T]) -> Result<Self, TryReserveError> {
+        let mut aligned = Self::try_zeroed(numbers.len())?;
+        aligned.copy_from_slice(numbers);
+        Ok(aligned)
+    }
+
+    /// Room for at least `len` numbers; what was there is lost when it grows, before there is more.
     pub(super) fn grow(&mut self, len: usize) {
         if self.len < len {
+            (self.numbers, self.start, self.len) = (Vec::new(), 0, 0);
             *self = Self::zeroed(len);
         }
-    }
-}
-
-impl<T: Copy + Default> From<&[T]> for Aligned<T> {
-    fn from(numbers: &[T]) -> Self {
-        let mut aligned = Self::zeroed(numbers.len());
-        aligned.copy_from_slice(numbers);
-        aligned
     }
 }
 
@@ -69,6 +81,12 @@ mod tests {
             memory.grow(len + 1);
             assert_eq!(&*memory, vec![0.0; len + 1]);
         }
-        assert_eq!(&*Aligned::from([1, 2, 3].as_slice()), [1, 2, 3]);
+        assert_eq!(&*Aligned::try_of(&[1, 2, 3]).expect("room"), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_no_machine_has_is_refused() {
+        assert!(Aligned::<f32>::try_zeroed(usize::MAX).is_err());
+        assert!(Aligned::<f32>::try_zeroed(1 << 60).is_err());
     }
 }

@@ -13,10 +13,12 @@ mod forward;
 mod generate;
 mod head;
 mod memory;
+mod need;
 mod panels;
 mod plan;
 mod products;
 mod program;
+mod room;
 mod run;
 mod shards;
 mod trace;
@@ -43,6 +45,7 @@ use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
 pub use generate::{Generator, PromptError, Writer};
 pub use gptlab_kernels::{Isa, Kind, Precision};
+pub use need::{MemoryNeed, Shape, Texts, Training};
 pub use trace::{Hook, Trace, untouched};
 
 /// How to run a graph.
@@ -96,20 +99,22 @@ impl CpuEngine {
     /// An engine for `graph` that begins with `weights`, in table order.
     ///
     /// # Errors
-    /// When the number of weights is not the graph's, or threads cannot be started.
+    /// When the number of weights is not the graph's, or the system gives no memory.
     pub fn new(graph: Graph, weights: &[f32], options: Options) -> Result<Self, ImportError> {
         let total = graph.params().total();
         check_len(total, weights.len())?;
+        let refused = |_| ImportError::Memory { numbers: total };
+        let zeros = || Aligned::try_zeroed(total).map_err(refused);
         let program = Program::new(graph, options);
         Ok(Self {
             panels: Panels::new(&program),
             program,
-            crew: Crew::new(options.threads)?,
-            weights: weights.into(),
-            gradients: Aligned::zeroed(total),
+            crew: Crew::new(options.threads),
+            weights: Aligned::try_of(weights).map_err(refused)?,
+            gradients: zeros()?,
             cleared: true,
-            exp_avg: Aligned::zeroed(total),
-            exp_avg_sq: Aligned::zeroed(total),
+            exp_avg: zeros()?,
+            exp_avg_sq: zeros()?,
             train: None,
             evaluate: None,
             chunks: Chunks::default(),
@@ -118,6 +123,12 @@ impl CpuEngine {
             squares: Vec::new(),
             workspaces: Workspaces::default(),
         })
+    }
+
+    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
+    /// number shows it.
+    pub fn threads(&self) -> usize {
+        self.crew.threads()
     }
 
     /// One a token, and enough for the longest batch of as many sequences: the next may be that.

@@ -42,6 +42,13 @@ impl Panels {
         }
     }
 
+    /// How many words all panels of these directions are.
+    pub(super) fn words(&self, directions: &[Direction]) -> usize {
+        let wanted = |side: &&Side| directions.contains(&side.direction);
+        let sides = self.sides.iter().filter(wanted);
+        sides.map(Side::len).sum()
+    }
+
     /// The weights have changed.
     pub(super) fn forget(&mut self) {
         self.sides.iter_mut().for_each(|side| side.stale = true);
@@ -113,10 +120,14 @@ impl Side {
         }
     }
 
+    /// How many words its panels are.
+    fn len(&self) -> usize {
+        self.maps.last().map_or(0, |map| map.place.end)
+    }
+
     /// Every map with its panels: whoever asks will write them all.
     fn open(&mut self) -> impl Iterator<Item = (&Map, &mut [u32])> + Send {
-        self.words
-            .grow(self.maps.last().map_or(0, |map| map.place.end));
+        self.words.grow(self.len());
         self.stale = false;
         let (mut rest, mut at) = (&mut *self.words, 0);
         self.maps.iter().map(move |map| {
@@ -129,7 +140,7 @@ impl Side {
 
     fn pack(&mut self, crew: &Crew, program: &Program, weights: &[f32]) {
         let direction = self.direction;
-        let small = self.maps.last().map_or(0, |map| map.place.end) < 2 * TASK;
+        let small = self.len() < 2 * TASK;
         let tasks = self.open().flat_map(|(map, panels)| {
             let len = map.linear.panel_len(direction).max(1);
             let each = (TASK / len).max(1);

@@ -5,9 +5,11 @@
 //! input's storage where nobody reads the input again (residual adds, dropout, rotations), and a sum's
 //! gradient serves its terms without a copy. Storages whose lifetimes do not meet share memory.
 
-use std::ops::Range;
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
 
 use gptlab_model::{Graph, Op};
+
+use super::room::Room;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +123,8 @@ struct Planner<'a> {
     values: Vec<usize>,
     stats: Vec<Option<usize>>,
     grads: Vec<Option<usize>>,
+    /// By storage: the nodes whose gradient it is.
+    holders: Vec<Vec<usize>>,
     writes: Vec<Vec<Write>>,
 }
 
@@ -145,6 +149,7 @@ impl<'a> Planner<'a> {
             values: Vec::new(),
             stats: Vec::new(),
             grads: vec![None; inputs.len()],
+            holders: Vec::new(),
             writes: inputs
                 .iter()
                 .map(|i| vec![Write::Overwrite; i.len()])
@@ -171,7 +176,14 @@ impl<'a> Planner<'a> {
             first: step,
             last: step,
         });
+        self.holders.push(Vec::new());
         self.storages.len() - 1
+    }
+
+    /// Makes `storage` the gradient of `node`.
+    fn hold(&mut self, node: usize, storage: usize) {
+        self.grads[node] = Some(storage);
+        self.holders[storage].push(node);
     }
 
     fn touch(&mut self, storage: usize, step: usize) {
@@ -257,7 +269,8 @@ impl<'a> Planner<'a> {
         let head = self.len() - 1;
         let x = self.inputs[head][0];
         let width = self.graph.nodes()[x].width;
-        self.grads[x] = Some(self.storage(width, self.len()));
+        let grad = self.storage(width, self.len());
+        self.hold(x, grad);
         for node in (0..head).rev() {
             let Some(grad) = self.grads[node] else {
                 continue;
@@ -298,7 +311,7 @@ impl<'a> Planner<'a> {
         if self.grads[x].is_some() {
             return Write::Accumulate;
         }
-        let alone = !(0..node).any(|other| self.grads[other] == Some(grad));
+        let alone = self.holders[grad].iter().all(|other| *other >= node);
         let in_place = match self.op(node) {
             // Both terms may share the sum's gradient if neither gains more before the other is done.
             Op::Add { a, b } => {
@@ -325,17 +338,19 @@ impl<'a> Planner<'a> {
             | Op::Gate { .. } => false,
         };
         if in_place {
-            self.grads[x] = Some(grad);
+            self.hold(x, grad);
             return Write::InPlace;
         }
         let width = self.graph.nodes()[x].width;
-        self.grads[x] = Some(self.storage(width, self.backward_step(node)));
+        let grad = self.storage(width, self.backward_step(node));
+        self.hold(x, grad);
         Write::Overwrite
     }
 
     /// Whether `grad` is, of the nodes before `node`, the gradient of `x` alone.
     fn only(&self, grad: usize, x: usize, node: usize) -> bool {
-        (0..node).all(|other| other == x || self.grads[other] != Some(grad))
+        let holders = &self.holders[grad];
+        holders.iter().all(|other| *other >= node || *other == x)
     }
 
     /// See [`Plan::opens`] and [`Plan::unopened`].
@@ -364,27 +379,17 @@ impl<'a> Planner<'a> {
         order.sort_by_key(|s| self.storages[*s].first);
         let size = |s: usize| (self.storages[s].width * rows).next_multiple_of(16);
         let mut offsets = vec![0; self.storages.len()];
-        let mut placed: Vec<usize> = Vec::new();
+        let (mut room, mut live) = (Room::default(), BinaryHeap::new());
         for s in order {
-            let meets = |other: &&usize| {
-                let (a, b) = (self.storages[s], self.storages[**other]);
-                a.first <= b.last && b.first <= a.last
-            };
-            let mut taken: Vec<(usize, usize)> = placed
-                .iter()
-                .filter(meets)
-                .map(|o| (offsets[*o], size(*o)))
-                .collect();
-            taken.sort_unstable();
-            let mut at = 0;
-            for (offset, len) in taken {
-                if at + size(s) <= offset {
-                    break;
-                }
-                at = at.max(offset + len);
+            let Storage { first, last, .. } = self.storages[s];
+            while let Some(Reverse((ended, dead))) = live.peek().copied()
+                && ended < first
+            {
+                live.pop();
+                room.give(offsets[dead]..offsets[dead] + size(dead));
             }
-            offsets[s] = at;
-            placed.push(s);
+            offsets[s] = room.take(size(s));
+            live.push(Reverse((last, s)));
         }
         let region = |s: usize| Region {
             offset: offsets[s],

@@ -5,7 +5,7 @@ use gptlab_kernels::{
     rope,
 };
 use gptlab_model::{
-    Activation, AttentionOp, Graph, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
+    Activation, AttentionOp, Graph, Node, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
     sinusoid,
 };
 
@@ -27,11 +27,16 @@ pub(super) struct Program {
 impl Program {
     pub(super) fn new(graph: Graph, options: Options) -> Self {
         let block_size = graph.block_size();
-        let tables = graph
-            .nodes()
-            .iter()
-            .map(|n| table(&n.op, n.width, block_size))
-            .collect();
+        let nodes = graph.nodes().iter();
+        let tables = nodes.map(|n| table(&n.op, n.width, block_size)).collect();
+        Self {
+            tables,
+            ..Self::unfilled(graph, options)
+        }
+    }
+
+    /// Without the constants: to ask for sizes, not to run.
+    pub(super) fn unfilled(graph: Graph, options: Options) -> Self {
         Self {
             isa: options.isa,
             precision: options.precision,
@@ -40,9 +45,16 @@ impl Program {
                 .iter()
                 .map(|n| Stream::new(0, &format!("dropout/{}", n.name), 0).purpose())
                 .collect(),
-            tables,
+            tables: vec![Vec::new(); graph.nodes().len()],
             graph,
         }
+    }
+
+    /// How many constants there are.
+    pub(super) fn tables_len(graph: &Graph) -> u128 {
+        let block_size = graph.block_size();
+        let len = |node: &Node| table_len(&node.op, node.width, block_size) as u128;
+        graph.nodes().iter().map(len).sum()
     }
 
     pub(super) fn table(&self, node: usize) -> &[f32] {
@@ -110,6 +122,25 @@ impl Program {
             dropout,
             precision: Precision::F32,
         }
+    }
+}
+
+/// How long [`table`] is.
+fn table_len(op: &Op, width: usize, block_size: usize) -> usize {
+    match op {
+        Op::Sinusoid => block_size * width,
+        Op::Rotary { head_dim, .. } => 2 * rope::table_len(block_size, *head_dim),
+        Op::Attention { attention, .. } if attention.alibi => attention.heads,
+        Op::Attention { .. }
+        | Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Add { .. }
+        | Op::Norm { .. }
+        | Op::Linear { .. }
+        | Op::HeadNorm { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => 0,
     }
 }
 

@@ -112,7 +112,8 @@ impl BatchRun<'_> {
 
     /// Whether the whole batch is done before another thread would have woken up.
     fn small(&self) -> bool {
-        self.batch.tokens() * self.program.graph.params().total() < SMALL
+        let parameters = self.program.graph.params().total();
+        self.batch.tokens().saturating_mul(parameters) < SMALL
     }
 
     fn chunk<'a>(&'a self, chunk: &'a ChunkRows, team: Team<'a>) -> (Chunk<'a>, &'a [u32]) {

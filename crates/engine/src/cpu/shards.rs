@@ -39,6 +39,25 @@ pub(super) fn rows(batch: &Batch) -> usize {
     longest.max(MIN_ROWS)
 }
 
+/// How a batch of sequences of one length is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Split {
+    /// How many rows a plan must hold for its chunks.
+    pub(super) rows: usize,
+    pub(super) chunks: usize,
+}
+
+impl Split {
+    /// Of `sequences` of `tokens` tokens: where some are shorter, there are no more chunks.
+    pub(super) fn of(sequences: usize, tokens: usize) -> Self {
+        let (rows, tokens) = (tokens.max(MIN_ROWS), tokens.max(1));
+        Self {
+            rows,
+            chunks: sequences.div_ceil(rows / tokens),
+        }
+    }
+}
+
 impl Chunks {
     /// Cuts `batch`, and returns its chunks in order.
     pub(super) fn cut(&mut self, batch: &Batch) -> &Self {
@@ -132,6 +151,23 @@ mod tests {
         let count = |lengths: &[usize]| Chunks::default().cut(&batch(lengths)).all().len();
         assert_eq!(count(&[8; 16]), 1);
         assert_eq!(count(&[100; 4]), 4);
+    }
+
+    #[test]
+    fn a_split_is_told_before_there_is_a_batch() {
+        for (sequences, tokens) in [
+            (1, 1),
+            (16, 8),
+            (17, 8),
+            (4, 100),
+            (9, 64),
+            (5, 65),
+            (3, 256),
+        ] {
+            let batch = batch(&vec![tokens; sequences]);
+            let (chunks, rows) = (Chunks::default().cut(&batch).all().len(), rows(&batch));
+            assert_eq!(Split::of(sequences, tokens), Split { rows, chunks });
+        }
     }
 
     #[test]

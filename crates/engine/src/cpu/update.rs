@@ -94,7 +94,7 @@ impl Step {
 }
 
 /// The most that the step of any parameter scribbles on.
-fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
+pub(super) fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
     let of = |param: &Param| match (optimizer, param.group) {
         (Optimizer::Muon, Group::Matrix) => muon::scratch_len(param.shape[0], param.shape[1]),
         (Optimizer::Muon, Group::Embedding | Group::Vector)

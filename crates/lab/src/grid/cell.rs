@@ -28,6 +28,16 @@ pub(super) struct Place {
     pub(super) experiment: Option<Experiment>,
 }
 
+impl Place {
+    /// Removes the checkpoints of a run that has ended, where they do not stay.
+    fn forget_checkpoints(&self) -> Result<(), Error> {
+        if !self.keep {
+            Store::forget_checkpoints(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
 /// How the run ended; `None` where it was asked to stop before that.
 pub(super) fn run(
     place: &Place,
@@ -42,6 +52,8 @@ pub(super) fn run(
         same_settings(folder, &read_experiment(folder)?, asked)?;
     }
     if let Some(outcome) = read_outcome(folder)? {
+        // A kill after the outcome was written leaves them.
+        place.forget_checkpoints()?;
         return Ok(Some(outcome));
     }
     let resolved = if begun {
@@ -71,9 +83,7 @@ pub(super) fn run(
         }
     };
     write_outcome(folder, &outcome)?;
-    if !place.keep {
-        Store::forget_checkpoints(folder)?;
-    }
+    place.forget_checkpoints()?;
     Ok(Some(outcome))
 }
 

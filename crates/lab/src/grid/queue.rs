@@ -6,15 +6,15 @@ use std::{
     path::Path,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
 };
 
 use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_record::{
-    Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, read_grid, write_grid,
+    Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
 };
 use gptlab_train::{Error, Progress, Resolved, Settings, same_settings};
@@ -41,6 +41,9 @@ pub trait Watcher: Sync {
 
     /// A run has come to its end, now or before.
     fn finished(&self, _cell: &Cell, _outcome: &CellOutcome) {}
+
+    /// The system gave threads for only `found` runs side by side.
+    fn fewer_at_once(&self, _found: usize, _asked: usize) {}
 
     /// Whether to save and stop.
     fn should_stop(&self) -> bool {
@@ -82,18 +85,9 @@ pub fn run(
         watcher,
         next: Mutex::new(0),
         broken: AtomicBool::new(false),
+        workers: AtomicUsize::new(machine.jobs.clamp(1, planned.cells.len().max(1))),
     };
-    let workers = machine.jobs.clamp(1, planned.cells.len().max(1));
-    let ended: Result<Vec<()>, Error> = thread::scope(|scope| {
-        let hands: Vec<_> = (0..workers)
-            .map(|_| scope.spawn(|| queue.work(workers)))
-            .collect();
-        let join = |hand: thread::ScopedJoinHandle<'_, _>| {
-            hand.join().unwrap_or_else(|e| std::panic::resume_unwind(e))
-        };
-        hands.into_iter().map(join).collect()
-    });
-    ended?;
+    queue.run()?;
     let outcomes = queue.outcomes()?;
     let finished = outcomes.iter().flatten().count();
     let found = results(&planned.grid, &outcomes, floors(planned, text)?);
@@ -107,7 +101,7 @@ pub fn run(
 
 /// Writes the plan down, or finds it again.
 fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(FileError::io("make", folder))?;
+    disk::make_folders(folder).map_err(FileError::io("make", folder))?;
     let Some(found) = read_grid(folder)? else {
         return Ok(write_grid(folder, grid)?);
     };
@@ -158,12 +152,43 @@ struct Queue<'a> {
     next: Mutex<usize>,
     /// Something went wrong: the others save and stop.
     broken: AtomicBool,
+    /// How many work side by side.
+    workers: AtomicUsize,
 }
 
+/// A worker that has a thread of its own.
+type Worker<'scope> = ScopedJoinHandle<'scope, Result<(), Error>>;
+
 impl Queue<'_> {
-    /// One worker of `workers`.
-    fn work(&self, workers: usize) -> Result<(), Error> {
+    /// Works on this thread, and on as many more as there may be workers besides. Where the system
+    /// gives fewer, that is said, and they share what there is.
+    fn run(&self) -> Result<(), Error> {
+        let asked = self.workers.load(Ordering::Relaxed);
+        thread::scope(|scope| {
+            let start = |_| {
+                let thread = thread::Builder::new().spawn_scoped(scope, || self.work());
+                thread.ok()
+            };
+            let others: Vec<Worker<'_>> = (1..asked).map_while(start).collect();
+            let found = 1 + others.len();
+            if found < asked {
+                self.workers.store(found, Ordering::Relaxed);
+                self.watcher.fewer_at_once(found, asked);
+            }
+            let mine = self.work();
+            let join = |worker: Worker<'_>| {
+                let ended = worker.join();
+                ended.unwrap_or_else(|e| std::panic::resume_unwind(e))
+            };
+            let theirs: Vec<_> = others.into_iter().map(join).collect();
+            std::iter::once(mine).chain(theirs).collect()
+        })
+    }
+
+    /// One worker.
+    fn work(&self) -> Result<(), Error> {
         while let Some((at, left)) = self.take() {
+            let workers = self.workers.load(Ordering::Relaxed);
             let threads = self.machine.threads / workers.min(left).max(1);
             let (cell, settings) = (&self.planned.grid.cells[at], &self.planned.cells[at]);
             match self.cell(cell, settings, threads.max(1)) {

@@ -1,7 +1,9 @@
 //! Where the parts of a model stand in its graph. Found by the names and inputs of nodes, so that every wiring is
 //! covered: no residual, norms after sublayers, parallel sublayers, layers without attention.
 
-use gptlab_model::{AttentionOp, Graph, Node, ValueId};
+use std::collections::HashMap;
+
+use gptlab_model::{AttentionOp, Graph, ValueId};
 
 /// The parts that probes speak of.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +53,8 @@ impl Anatomy {
     pub fn of(graph: &Graph, blocks: usize) -> Self {
         Self {
             stream: stream(graph, blocks),
-            attentions: ids(graph).filter_map(|id| attention(graph, id)).collect(),
-            mlps: ids(graph).filter_map(|id| mlp(graph, id)).collect(),
+            attentions: graph.ids().filter_map(|id| attention(graph, id)).collect(),
+            mlps: graph.ids().filter_map(|id| mlp(graph, id)).collect(),
         }
     }
 
@@ -62,25 +64,23 @@ impl Anatomy {
     }
 }
 
-fn ids(graph: &Graph) -> impl Iterator<Item = ValueId> {
-    graph.nodes().iter().filter_map(|n| graph.find(&n.name))
-}
-
 fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
     let ends = ["ln_f", "logits"];
-    let last_of = |block: Option<usize>| {
-        let of_block = |n: &&Node| n.block() == block && !ends.contains(&n.name.as_str());
-        let node = graph.nodes().iter().rfind(of_block)?;
-        graph.find(&node.name)
-    };
-    let mut value = last_of(None).expect("a model begins with its embedding");
+    let mut last: HashMap<Option<usize>, ValueId> = HashMap::new();
+    for id in graph.ids() {
+        let node = graph.node(id);
+        if !ends.contains(&node.name.as_str()) {
+            last.insert(node.block(), id);
+        }
+    }
+    let mut value = *last.get(&None).expect("a model begins with its embedding");
     let mut stages = vec![Stage {
         name: "embedding".into(),
         value,
     }];
     for block in 0..blocks {
         // A block without sublayers leaves what it was given.
-        value = last_of(Some(block)).unwrap_or(value);
+        value = last.get(&Some(block)).copied().unwrap_or(value);
         let name = format!("block{block}");
         stages.push(Stage { name, value });
     }
@@ -96,7 +96,10 @@ fn attention(graph: &Graph, mix: ValueId) -> Option<AttentionPart> {
         op: *op,
         qkv,
         mix,
-        out: ids(graph).find(|id| reads(graph, *id) == Some(mix))?,
+        out: graph
+            .ids()
+            .skip(mix.index())
+            .find(|id| reads(graph, *id) == Some(mix))?,
     })
 }
 

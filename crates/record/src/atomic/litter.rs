@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::place::folder_of;
-use crate::FileError;
+use crate::{FileError, disk};
 
 /// What temporary names end in.
 pub(super) const SUFFIX: &str = ".tmp";
@@ -50,7 +50,7 @@ fn sweep_where(folder: &Path, mine: impl Fn(&str) -> bool) -> io::Result<()> {
         let name = name.to_string_lossy();
         let left = mine(&name) && name.ends_with(SUFFIX) && entry.file_type()?.is_file();
         if left && is_abandoned(&entry.path()) {
-            match fs::remove_file(entry.path()) {
+            match disk::remove(&entry.path()) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 Ok(()) | Err(_) => {}
             }

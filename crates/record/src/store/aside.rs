@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{CHECKPOINTS, EVENTS, SAMPLES, checkpoints, lines::Line, step_of};
-use crate::{Event, FileError, atomic};
+use crate::{Event, FileError, atomic, disk};
 
 /// What was recorded beyond a checkpoint, in a folder of its own within the run's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ fn is_end(event: &Event) -> bool {
 fn new_folder(folder: &Path) -> Result<PathBuf, FileError> {
     for n in 1u32.. {
         let aside = folder.join(format!("aside-{n}"));
-        match fs::create_dir(&aside) {
+        match disk::make_folder(&aside) {
             Ok(()) => return Ok(aside),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(FileError::io("make", &aside)(e)),
@@ -98,12 +98,12 @@ fn move_all(files: &[PathBuf], to: &Path) -> Result<(), FileError> {
     if files.is_empty() {
         return Ok(());
     }
-    fs::create_dir_all(to).map_err(FileError::io("make", to))?;
+    disk::make_folders(to).map_err(FileError::io("make", to))?;
     for file in files {
         let name = file.file_name().unwrap_or_default();
-        fs::rename(file, to.join(name)).map_err(FileError::io("move", file))?;
+        disk::rename(file, &to.join(name)).map_err(FileError::io("move", file))?;
     }
-    atomic::sync_folder(to).map_err(FileError::io("write", to))
+    disk::sync_folder(to).map_err(FileError::io("write", to))
 }
 
 fn samples_after(within: &Path, step: u64) -> Result<Vec<PathBuf>, FileError> {

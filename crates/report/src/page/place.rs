@@ -8,7 +8,7 @@ use std::{
     slice,
 };
 
-use gptlab_record::{FileError, atomic};
+use gptlab_record::{FileError, atomic, disk};
 
 use super::File;
 
@@ -127,7 +127,7 @@ impl Place {
     /// When one cannot be written; the ones before it are.
     pub fn write(&self, files: &[File]) -> Result<(), FileError> {
         let folder = &self.0;
-        fs::create_dir_all(folder).map_err(FileError::io("make", folder))?;
+        disk::make_folders(folder).map_err(FileError::io("make", folder))?;
         files.iter().try_for_each(|file| {
             let path = folder.join(&file.name);
             atomic::sweep_of(&path)?;

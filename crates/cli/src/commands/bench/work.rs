@@ -100,7 +100,7 @@ fn mean_of(steps: u32, model: &Model, graph: &Graph, source: &Source) -> Outcome
         tokens += batch.tokens();
         flops += (0..batch.sequences())
             .map(|i| Counts::of(graph, batch.rows(i).len()).training_flops())
-            .sum::<u64>();
+            .sum::<u128>();
     }
     let mean = |sum: f64| sum / f64::from(steps);
     Ok((mean(tokens as f64), mean(flops as f64)))

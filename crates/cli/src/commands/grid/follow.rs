@@ -80,6 +80,15 @@ impl Watcher for Follow {
         });
     }
 
+    fn fewer_at_once(&self, found: usize, asked: usize) {
+        self.bar.aside(|| {
+            self.printer.warn(format_args!(
+                "the system gives threads for {found} of {asked} runs side by side; this takes longer and changes no \
+                 number"
+            ));
+        });
+    }
+
     fn should_stop(&self) -> bool {
         self.interrupt.is_set()
     }

@@ -15,7 +15,7 @@ use crate::{
     commands::generate::checkpoint_path,
     engines,
     exit::{Outcome, Stop},
-    text,
+    memory, text,
 };
 
 const PREDICTIONS: usize = 2048;
@@ -57,9 +57,11 @@ impl Asked {
         let loaded = checkpoint::load_with(&path, non_finite)?;
         let options = engines::options(&args.machine, Precision::F32)?;
         let (model, tokenizer) = (&loaded.model, &loaded.tokenizer);
-        let subject = Subject::new(model, tokenizer, &loaded.weights, options)?;
         let known = known(args, &loaded);
         let data = data(args, &loaded, known.as_ref())?;
+        let tokens = looked_at(args, &loaded, data.as_ref());
+        memory::check_probing(&loaded.graph, options, tokens)?;
+        let subject = Subject::new(model, tokenizer, &loaded.weights, options)?;
         let prompt = prompt(args, &subject, data.as_ref())?;
         let pair = pair(args, &subject)?;
         let copied = copied(args, &loaded, &prompt, known.as_ref())?;
@@ -82,6 +84,14 @@ impl Asked {
     pub(super) fn wants(&self, probe: ProbeArg) -> bool {
         self.probes.contains(&probe)
     }
+}
+
+/// Tokens of the longest prompt, and of the text that ablations are measured on, at most.
+fn looked_at(args: &ProbeArgs, loaded: &Loaded, data: Option<&Data>) -> (usize, usize) {
+    let typed = [&args.prompt, &args.corrupt].into_iter().flatten();
+    let prompt = typed.map(|text| text.chars().count() + 1).max();
+    let prompt = prompt.unwrap_or(PROMPT).min(loaded.graph.block_size());
+    (prompt, data.map_or(prompt, |data| data.tokens.len()))
 }
 
 /// Flags that only make sense together.

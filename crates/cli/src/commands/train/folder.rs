@@ -1,13 +1,13 @@
 //! Where a run's record goes when nobody says.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use gptlab_data::Origin;
-use gptlab_record::FileError;
+use gptlab_record::{FileError, disk};
 
 use crate::exit::{Outcome, Stop};
 
@@ -18,7 +18,7 @@ pub(in crate::commands) fn make(origin: &Origin) -> Outcome<PathBuf> {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let runs = Path::new("runs");
-    fs::create_dir_all(runs).map_err(FileError::io("make", runs))?;
+    disk::make_folders(runs).map_err(FileError::io("make", runs))?;
     make_in(runs, &format!("{}-{}", stamp(seconds), slug(origin)))
 }
 
@@ -26,7 +26,7 @@ fn make_in(runs: &Path, name: &str) -> Outcome<PathBuf> {
     let numbered = (2..=MOST_TWINS).map(|n| format!("{name}-{n}"));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
         let folder = runs.join(name);
-        match fs::create_dir(&folder) {
+        match disk::make_folder(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(FileError::io("make", &folder)(e).into()),

@@ -23,6 +23,7 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
+    memory,
     printer::Printer,
     settings,
 };
@@ -78,9 +79,9 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
         isa,
         ..engines::options(&args.machine, resolved.experiment.hyper.precision)?
     };
+    memory::check_training(&resolved, args, options)?;
     let weights = resolved.weights()?;
-    let mut engine =
-        engines::make(resolved.graph.clone(), &weights, options).map_err(Stop::failure)?;
+    let mut engine = engines::make(resolved.graph.clone(), &weights, options, printer)?;
     drop(weights);
     let interrupt = Interrupt::of_work(
         printer,

@@ -1,5 +1,7 @@
 //! Who watches a run: prints its lines, moves the bar, writes samples, hears Ctrl-C.
 
+use std::cell::Cell;
+
 use gptlab_data::Tokenizer;
 use gptlab_engine::{Engine, Slot, cpu::Options};
 use gptlab_lab::observe::Observatory;
@@ -9,16 +11,12 @@ use gptlab_train::{Observer, Progress, Resolved, Series, Update};
 
 use super::lines;
 use crate::{
-    args::SampleArgs,
-    author::{Author, End, Heard},
+    author::{self, Author, End, Heard},
     exit::{Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
     progress::Bar,
 };
-
-/// How many documents a sample shows, where a model writes documents.
-const DOCUMENTS: u32 = 5;
 
 pub(super) struct Watch {
     printer: Printer,
@@ -31,6 +29,8 @@ pub(super) struct Watch {
     /// How samples are computed.
     options: Options,
     seed: u64,
+    /// Whether it has been said that samples get no thread of their own.
+    alone: Cell<bool>,
     observatory: Observatory,
     observes: bool,
     /// Seconds of training, and of observing it.
@@ -47,8 +47,12 @@ impl Watch {
         printer: Printer,
     ) -> Outcome<Self> {
         let experiment = &resolved.experiment;
-        let prompt = &experiment.sampling.prompt;
-        resolved.tokenizer.prompt(prompt).map_err(Stop::data)?;
+        let sampling = &experiment.sampling;
+        resolved
+            .tokenizer
+            .prompt(&sampling.prompt)
+            .map_err(Stop::data)?;
+        author::check_stop(sampling, &resolved.tokenizer, printer)?;
         Ok(Self {
             printer,
             interrupt,
@@ -62,6 +66,7 @@ impl Watch {
                 ..Options::of_threads(1)
             },
             seed: experiment.seed,
+            alone: Cell::new(false),
             observatory: Observatory::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
             took: (0.0, 0.0),
@@ -86,13 +91,19 @@ impl Watch {
     /// Text from the model as it is; `None` where Ctrl-C cut it short.
     fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<Option<String>> {
         let weights = engine.export(Slot::Weights);
-        let args = SampleArgs::of(&self.sampling);
-        let (graph, tokenizer) = (&self.graph, &self.tokenizer);
-        let author = Author::new(graph, &weights, tokenizer, &args, self.seed, self.options)?;
-        let prompt = &self.sampling.prompt;
-        let texts = self.tokenizer.bos().map_or(1, |_| DOCUMENTS);
+        let (graph, tokenizer, sampling) = (&self.graph, &self.tokenizer, &self.sampling);
+        let author = Author::new(
+            graph,
+            &weights,
+            tokenizer,
+            sampling,
+            self.seed,
+            self.options,
+        )?;
+        let prompt = &sampling.prompt;
+        let texts = author::documents(&self.tokenizer);
         // Streams of their own, so that a sample depends on the step alone.
-        let first = (step as u32).wrapping_mul(DOCUMENTS);
+        let first = (step as u32).wrapping_mul(author::DOCUMENTS);
         let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
         let (mut all, mut whole) = (Vec::new(), true);
         author.write_all(prompt, &numbers, &self.interrupt, |heard| {
@@ -102,6 +113,9 @@ impl Watch {
             }
             whole
         })?;
+        if author.was_alone() && !self.alone.replace(true) {
+            self.bar.aside(|| self.printer.warn(author::ALONE));
+        }
         Ok(whole.then(|| all.join("\n")))
     }
 }

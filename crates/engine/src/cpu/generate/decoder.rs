@@ -24,6 +24,19 @@ use crate::{
 /// From this many weights on, several threads read them faster than one.
 const LARGE: usize = 1 << 23;
 
+/// Whether one text of a model is worth several threads.
+pub(super) fn is_large(graph: &Graph) -> bool {
+    graph.params().total() >= LARGE
+}
+
+/// The words of scratch that `rows` rows of any product need.
+pub(in crate::cpu) fn most_words(program: &Program, rows: usize) -> usize {
+    let nodes = program.graph.nodes().iter().enumerate();
+    let products = nodes.filter(|(_, node)| node.linear().is_some());
+    let words = products.map(|(i, _)| packed::scratch_len(&program.map(i), rows));
+    words.max().unwrap_or(0)
+}
+
 /// A model made ready to decode.
 #[derive(Debug)]
 pub(super) struct Decoder {
@@ -58,7 +71,9 @@ impl Decoder {
         let causal = attentions.all(|(_, a)| a.causal);
         let layout = Layout::new(&graph);
         let program = Program::new(graph, options);
-        let weights = Weights::new(&program, weights);
+        let total = weights.len();
+        let weights =
+            Weights::new(&program, weights).map_err(|_| ImportError::Memory { numbers: total })?;
         Ok(Self {
             program,
             weights,
@@ -99,20 +114,12 @@ impl Decoder {
 
     /// Whether one text is worth several threads.
     pub(super) fn is_large(&self) -> bool {
-        self.program.graph.params().total() >= LARGE
+        is_large(&self.program.graph)
     }
 
     pub(super) fn vocab_size(&self) -> usize {
         let graph = &self.program.graph;
         graph.node(graph.logits()).width
-    }
-
-    /// The words of scratch that `rows` rows of any product need.
-    pub(super) fn most_words(&self, rows: usize) -> usize {
-        let nodes = self.program.graph.nodes().iter().enumerate();
-        let products = nodes.filter(|(_, node)| node.linear().is_some());
-        let words = products.map(|(i, _)| packed::scratch_len(&self.program.map(i), rows));
-        words.max().unwrap_or(0)
     }
 
     pub(super) fn check(&self, prompt: &[u32]) -> Result<(), PromptError> {

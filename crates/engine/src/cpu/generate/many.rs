@@ -5,9 +5,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use gptlab_model::Graph;
+
 use super::{
     Generator, PromptError,
-    decoder::{Decoder, Stream},
+    decoder::{Decoder, Stream, is_large},
     rows::Work,
 };
 
@@ -18,7 +20,7 @@ const TOGETHER: usize = 6;
 const TOGETHER_LARGE: usize = 12;
 
 /// One of many texts that are written at once.
-pub trait Writer: Send {
+pub trait Writer {
     /// What the text begins with.
     fn prompt(&self) -> &[u32];
 
@@ -32,26 +34,36 @@ impl Generator {
     ///
     /// # Errors
     /// When a prompt is empty or holds a token the vocabulary does not; then nothing is written.
-    pub fn write_all<W: Writer>(&self, writers: &mut [W]) -> Result<(), PromptError> {
+    pub fn write_all<W: Writer + Send>(&self, writers: &mut [W]) -> Result<(), PromptError> {
         for writer in writers.iter() {
             self.hands.decoder.check(writer.prompt())?;
         }
         let count = writers.len();
         if let [writer] = writers {
-            self.write_one(writer);
+            self.write_on(writer);
             return Ok(());
         }
         let (decoder, threads) = (&self.hands.decoder, self.hands.threads);
         let queue = Mutex::new(writers.iter_mut());
-        let together = count.div_ceil(threads).min(decoder.together());
-        let tasks = 0..threads.min(count);
+        let (tasks, together) = texts_at_once(&decoder.program.graph, threads, count);
+        let tasks = 0..tasks;
         self.hands
             .crew
             .each(tasks, false, |_, _| decoder.serve(&queue, together));
         Ok(())
     }
 
-    fn write_one<W: Writer>(&self, writer: &mut W) {
+    /// Writes one text to its end, as a writer is called on this thread alone.
+    ///
+    /// # Errors
+    /// As [`Generator::write_all`].
+    pub fn write_one<W: Writer>(&self, writer: &mut W) -> Result<(), PromptError> {
+        self.hands.decoder.check(writer.prompt())?;
+        self.write_on(writer);
+        Ok(())
+    }
+
+    fn write_on<W: Writer>(&self, writer: &mut W) {
         let (mut stream, mut work) = (self.hands.stream(), Work::default());
         stream.begin(writer.prompt());
         loop {
@@ -69,18 +81,24 @@ fn take<'a, W>(queue: &Mutex<IterMut<'a, W>>) -> Option<&'a mut W> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
-impl Decoder {
-    /// The most texts of one thread.
-    fn together(&self) -> usize {
-        if self.is_large() {
-            TOGETHER_LARGE
-        } else {
-            TOGETHER
-        }
+/// How many of `threads` threads write `count` texts, and how many texts each of them writes at a
+/// time.
+pub(in crate::cpu) fn texts_at_once(graph: &Graph, threads: usize, count: usize) -> (usize, usize) {
+    if count <= 1 {
+        return (1, 1);
     }
+    let most = if is_large(graph) {
+        TOGETHER_LARGE
+    } else {
+        TOGETHER
+    };
+    let threads = threads.max(1);
+    (threads.min(count), count.div_ceil(threads).min(most))
+}
 
+impl Decoder {
     /// Writes texts from `queue`, at most `together` at a time, until it is empty.
-    fn serve<W: Writer>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize) {
+    fn serve<W: Writer + Send>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize) {
         let mut work = Work::default();
         let mut busy: Vec<(Stream, &mut W)> = Vec::new();
         let mut idle: Vec<Stream> = Vec::new();

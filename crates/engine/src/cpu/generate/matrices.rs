@@ -1,6 +1,6 @@
 //! A model's weights, laid out for decoding: matrices packed, everything else as it is.
 
-use std::ops::Range;
+use std::{collections::TryReserveError, ops::Range};
 
 use gptlab_kernels::packed;
 use gptlab_model::{Op, ParamId};
@@ -21,12 +21,14 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// From `flat`, in table order.
-    pub(super) fn new(program: &Program, flat: &[f32]) -> Self {
+    /// From `flat`, in table order, or why the system has no room for them.
+    pub(super) fn new(program: &Program, flat: &[f32]) -> Result<Self, TryReserveError> {
         let graph = &program.graph;
-        let (matrices, len) = matrices(program);
-        let mut packed = Aligned::zeroed(len);
-        let (mut plain, mut places) = (Vec::new(), vec![0..0; graph.params().iter().len()]);
+        let (matrices, _) = matrices(program);
+        let [packed, count] = Self::sizes(program);
+        let (mut packed, mut plain) = (Aligned::try_zeroed(packed)?, Vec::new());
+        plain.try_reserve_exact(count)?;
+        let mut places = vec![0..0; graph.params().iter().len()];
         let mut keep = |id: &ParamId| {
             let start = plain.len();
             plain.extend_from_slice(&flat[graph.params().get(*id).range()]);
@@ -42,12 +44,24 @@ impl Weights {
             let plain = params.iter().filter(|p| Some(**p) != matrix);
             plain.for_each(&mut keep);
         }
-        Self {
+        Ok(Self {
             packed,
             matrices,
             plain,
             places,
-        }
+        })
+    }
+
+    /// How many numbers are packed and how many are not, of a model that has not been read.
+    pub(super) fn sizes(program: &Program) -> [usize; 2] {
+        let graph = &program.graph;
+        let plain = graph.nodes().iter().flat_map(|node| {
+            let matrix = node.linear().map(|(_, weight)| weight);
+            let params = node.op.params().into_iter();
+            params.filter(move |param| Some(*param) != matrix)
+        });
+        let plain = plain.map(|param| graph.params().get(param).len()).sum();
+        [matrices(program).1, plain]
     }
 
     pub(super) fn matrix(&self, node: usize) -> &[u32] {

@@ -11,7 +11,7 @@ use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 use rayon::prelude::*;
 
 use super::{
-    decoder::{Decoder, Stream},
+    decoder::{Decoder, Stream, most_words},
     layout::Layout,
     memory::Memory,
     shares::packed_heads,
@@ -131,7 +131,7 @@ impl Work {
             }
         });
         grow(&mut self.scratch, scratch.max().unwrap_or(0));
-        let words = decoder.most_words(rows.len());
+        let words = most_words(&decoder.program, rows.len());
         self.words.resize(words.max(self.words.len()), 0);
     }
 }

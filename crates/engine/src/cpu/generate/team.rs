@@ -95,18 +95,28 @@ struct Token {
 impl Team {
     /// A team of as many threads as there are shares, the caller's among them; `None` where none can be started.
     pub(super) fn new(decoder: &Arc<Decoder>, shares: &Arc<Shares>) -> Option<Self> {
-        let common = Arc::new(Common::new(decoder, shares));
-        let start = |member| {
-            let common = Arc::clone(&common);
+        Self::started(decoder, shares, |common, member| {
             let thread = thread::Builder::new().name(format!("gptlab-writer-{member}"));
-            thread.spawn(move || common.help(member))
-        };
-        let helpers: Result<Vec<_>, _> = (1..shares.members).map(start).collect();
-        Some(Self {
-            helpers: helpers.ok()?,
-            common,
-            pace: Pace::default(),
+            thread.spawn(move || common.help(member)).ok()
         })
+    }
+
+    /// The same with threads that `start` gives, or refuses.
+    fn started(
+        decoder: &Arc<Decoder>,
+        shares: &Arc<Shares>,
+        start: impl Fn(Arc<Common>, usize) -> Option<JoinHandle<()>>,
+    ) -> Option<Self> {
+        let mut team = Self {
+            common: Arc::new(Common::new(decoder, shares)),
+            helpers: Vec::new(),
+            pace: Pace::default(),
+        };
+        for member in 1..shares.members {
+            // Who was started before the one that is refused is sent home when the team is dropped.
+            team.helpers.push(start(Arc::clone(&team.common), member)?);
+        }
+        Some(team)
     }
 
     /// The next token of `stream`, of which all but the last are cached: the logits are those after it. False, and

@@ -115,6 +115,27 @@ fn a_helper_may_stop_anywhere_and_come_back() {
     }
 }
 
+/// The second of two helpers is refused: the first does not wait for a text that never comes.
+#[test]
+fn a_team_that_cannot_be_whole_leaves_no_thread_behind() {
+    let (graph, options) = (graph(), options(Precision::F32));
+    let weights = graph.params().initial(3);
+    let shares = Arc::new(Shares::new(&graph, options.isa, 3).expect("worth sharing"));
+    assert_eq!(shares.members, 3);
+    let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
+    let left = Arc::new(AtomicU64::new(0));
+    let team = Team::started(&decoder, &shares, |common, member| {
+        let left = Arc::clone(&left);
+        let help = move || {
+            common.help(member);
+            left.fetch_add(1, Ordering::Release);
+        };
+        (member < 2).then(|| thread::spawn(help))
+    });
+    assert!(team.is_none());
+    assert_eq!(left.load(Ordering::Acquire), 1, "it was waited for");
+}
+
 /// That the comparison above can fail: a helper that mixes up two numbers of what it tells is noticed.
 #[test]
 fn a_helper_that_tells_something_else_is_noticed() {

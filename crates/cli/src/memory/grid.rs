@@ -1,0 +1,157 @@
+//! How many runs of a grid fit side by side.
+
+use gptlab_data::{Text, Tokenizer, TokenizerKind};
+use gptlab_engine::cpu::{Options, Precision, Texts};
+use gptlab_lab::grid::{Machine, Planned};
+use gptlab_model::{ModelSpec, lower};
+use gptlab_train::{Settings, step_hyper};
+
+use super::{
+    Free, Need,
+    training::{Observes, Trained, hints},
+};
+use crate::{exit::Outcome, printer::Printer};
+
+/// Tokens of the text that a finished run writes.
+const SAMPLE: usize = 200;
+
+/// As many of `machine`'s jobs as fit; says where these are fewer.
+///
+/// # Errors
+/// Where not one fits.
+pub(crate) fn jobs_that_fit(
+    planned: &Planned,
+    text: &Text,
+    machine: Machine,
+    printer: Printer,
+) -> Outcome<usize> {
+    let (free, cells) = (Free::now(), cells(planned, text));
+    let most = machine.jobs.clamp(1, planned.cells.len().max(1));
+    let need = |jobs: usize| {
+        let runs = all(&cells, machine.threads / jobs).times(jobs);
+        // Each run has a thread of its own, and the last one all threads.
+        runs.with_threads(jobs + machine.threads)
+    };
+    let fits = |jobs: &usize| free.fits(need(*jobs));
+    let jobs = (1..=most).rev().find(fits).unwrap_or(1);
+    let one = all(&cells, machine.threads / jobs).with_threads(1);
+    free.check("a run of this grid", one, || {
+        let of = |cell: &Cell| cell.on(machine.threads);
+        let largest = cells.iter().max_by_key(|cell| of(cell).need().memory);
+        largest.map_or(Vec::new(), |cell| {
+            hints(&free, &of(cell), true, Some(&cell.spec))
+        })
+    })?;
+    if jobs < most
+        && let Some(limit) = free.lacking(need(most))
+    {
+        printer.warn(format_args!(
+            "{jobs} of {most} runs side by side: each needs about {} and {} are free (limit: {})",
+            super::size(one.counted(limit)),
+            super::size(limit.free),
+            limit.name
+        ));
+    }
+    Ok(jobs)
+}
+
+/// The most that any cell needs on so many threads.
+fn all(cells: &[Cell], threads: usize) -> Need {
+    let of = |cell: &Cell| cell.on(threads).need().plus(cell.tokens);
+    cells.iter().map(of).fold(Need::default(), Need::or)
+}
+
+/// One kind of run.
+struct Cell {
+    spec: ModelSpec,
+    trained: Trained,
+    /// Bytes of its text's tokens.
+    tokens: u64,
+}
+
+impl Cell {
+    fn on(&self, threads: usize) -> Trained {
+        let threads = threads.max(1);
+        let options = Options {
+            threads,
+            ..self.trained.options
+        };
+        Trained {
+            options,
+            ..self.trained.clone()
+        }
+    }
+}
+
+/// Every kind of run in `planned`, once: neither seeds nor rates show in memory.
+fn cells(planned: &Planned, text: &Text) -> Vec<Cell> {
+    let mut kinds: Vec<&Settings> = Vec::new();
+    for settings in &planned.cells {
+        let same = |other: &&Settings| {
+            other.spec == settings.spec
+                && other.tokenizer == settings.tokenizer
+                && other.hyper.batch_size == settings.hyper.batch_size
+                && other.hyper.optimizer == settings.hyper.optimizer
+                && other.hyper.precision == settings.hyper.precision
+        };
+        if !kinds.iter().any(same) {
+            kinds.push(settings);
+        }
+    }
+    let of = |settings: &Settings| cell(planned, settings, text);
+    kinds.into_iter().filter_map(of).collect()
+}
+
+/// `None` where the run will be refused for another reason.
+fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
+    let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())?;
+    let data = &planned.grid.data;
+    let (train, all) = (
+        data.train_tokens as usize,
+        data.train_tokens + data.val_tokens,
+    );
+    let asked = settings.spec.block_size;
+    let block_size = match settings.tokenizer {
+        TokenizerKind::Chars => asked.min(train.saturating_sub(1)),
+        TokenizerKind::Lines => asked,
+    };
+    let spec = ModelSpec {
+        block_size,
+        ..settings.spec.clone()
+    };
+    let vocab_size = tokenizer.vocab_size();
+    let graph = lower(&spec.check(vocab_size).ok()?);
+    let options = Options {
+        precision: match settings.hyper.precision {
+            gptlab_record::Precision::F32 => Precision::F32,
+            gptlab_record::Precision::Bf16 => Precision::Bf16,
+        },
+        ..Options::of_threads(1)
+    };
+    Some(Cell {
+        spec,
+        trained: Trained {
+            graph,
+            options,
+            batch_size: settings.hyper.batch_size,
+            length: block_size,
+            optimizer: step_hyper(&settings.hyper, 0).optimizer,
+            observes: Observes::from(settings.observe),
+            samples: Some(Texts {
+                count: 1,
+                prompt: 1,
+                tokens: SAMPLE,
+            }),
+        },
+        tokens: width(vocab_size) * all,
+    })
+}
+
+/// Bytes of a token.
+fn width(vocab_size: usize) -> u64 {
+    match vocab_size {
+        0..=0x100 => 1,
+        0x101..=0x1_0000 => 2,
+        0x1_0001.. => 4,
+    }
+}

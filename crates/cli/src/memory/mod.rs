@@ -1,0 +1,278 @@
+//! Whether what is asked for fits, before anything is allocated or a folder is made: what it needs,
+//! what is free, and what would fit.
+
+mod free;
+mod grid;
+mod training;
+
+use std::iter;
+
+use gptlab_engine::cpu::{MemoryNeed, Options, Shape, Texts};
+use gptlab_model::Graph;
+
+use self::free::{Counts, Limit};
+pub(crate) use self::{grid::jobs_that_fit, training::check_training};
+use crate::exit::{ExitCode, Outcome, Stop};
+
+/// Bytes that something takes, by what limits count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Need {
+    memory: u64,
+    addresses: u64,
+}
+
+/// Addresses of a thread's stack, as Rust makes it.
+const STACK: u64 = 2 << 20;
+/// Addresses that the GNU C library sets aside for the small allocations of a thread.
+const THREAD_HEAP: u64 = if cfg!(target_env = "gnu") {
+    64 << 20
+} else {
+    0
+};
+
+impl Need {
+    /// Of `need` on so many threads.
+    fn of(need: &MemoryNeed, threads: usize) -> Self {
+        let need = Self {
+            memory: need.total(),
+            addresses: need.addresses(),
+        };
+        // Who uses one thread uses that which asks.
+        need.with_threads(if threads > 1 { threads } else { 0 })
+    }
+
+    /// The same on so many more threads.
+    fn with_threads(self, threads: usize) -> Self {
+        let stacks = (threads as u64).saturating_mul(STACK + THREAD_HEAP);
+        Self {
+            addresses: self.addresses.saturating_add(stacks),
+            ..self
+        }
+    }
+
+    fn times(self, n: usize) -> Self {
+        Self {
+            memory: self.memory.saturating_mul(n as u64),
+            addresses: self.addresses.saturating_mul(n as u64),
+        }
+    }
+
+    fn plus(self, bytes: u64) -> Self {
+        Self {
+            memory: self.memory.saturating_add(bytes),
+            addresses: self.addresses.saturating_add(bytes),
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            memory: self.memory.max(other.memory),
+            addresses: self.addresses.max(other.addresses),
+        }
+    }
+
+    /// What `limit` counts of it.
+    fn counted(self, limit: &Limit) -> u64 {
+        match limit.counts {
+            Counts::Memory => self.memory,
+            Counts::Addresses => self.addresses,
+        }
+    }
+}
+
+/// What is free.
+#[derive(Clone, Debug)]
+struct Free(Vec<Limit>);
+
+impl Free {
+    fn now() -> Self {
+        Self(free::limits())
+    }
+
+    /// The limit that `need` goes beyond the furthest.
+    fn lacking(&self, need: Need) -> Option<&Limit> {
+        let over = |limit: &&Limit| need.counted(limit).saturating_sub(limit.free);
+        self.0.iter().filter(|l| over(l) > 0).max_by_key(over)
+    }
+
+    fn fits(&self, need: Need) -> bool {
+        self.lacking(need).is_none()
+    }
+
+    /// Refuses what does not fit, with `hints` at what would.
+    fn check(&self, what: &str, need: Need, hints: impl FnOnce() -> Vec<String>) -> Outcome<()> {
+        if let Some(limit) = self.lacking(need) {
+            return Err(refusal(what, need.counted(limit), limit, hints()));
+        }
+        // Whatever else limits a system: it is asked, and what it gives is given back.
+        let bytes = usize::try_from(need.addresses).unwrap_or(usize::MAX);
+        if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+            let message = format!(
+                "{what} needs about {}, and the system does not give them",
+                size(need.addresses)
+            );
+            return Err(with_hints(message, hints()));
+        }
+        Ok(())
+    }
+}
+
+fn refusal(what: &str, bytes: u64, limit: &Limit, hints: Vec<String>) -> Stop {
+    let message = format!(
+        "{what} needs about {} and {} are free (limit: {})",
+        size(bytes),
+        size(limit.free),
+        limit.name
+    );
+    with_hints(message, hints)
+}
+
+/// Where another setting would fit it is a matter of usage, and else of the machine.
+fn with_hints(message: String, hints: Vec<String>) -> Stop {
+    let mut stop = Stop::failure(message);
+    if hints.is_empty() {
+        return stop.hint("end other programs, raise the limit, or use a larger machine");
+    }
+    stop.code = ExitCode::Usage;
+    hints.into_iter().fold(stop, Stop::hint)
+}
+
+/// `3.1 GiB`.
+fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut number, mut unit) = (bytes as f64 / 1024.0, units[0]);
+    for next in &units[1..] {
+        if number < 1024.0 {
+            break;
+        }
+        (number, unit) = (number / 1024.0, next);
+    }
+    format!("{number:.1} {unit}")
+}
+
+/// Half of `n`, half of that, and so on down to 1.
+fn halves(n: usize) -> impl Iterator<Item = usize> {
+    iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0)
+}
+
+/// A hint at fewer threads, where fewer would fit.
+fn fewer_threads(free: &Free, threads: usize, need: impl Fn(usize) -> Need) -> Option<String> {
+    let fits = |n: &usize| free.fits(need(*n));
+    halves(threads)
+        .find(fits)
+        .map(|n| format!("`--threads {n}` fits, and changes no number"))
+}
+
+/// Refuses to read weights that do not fit.
+pub(crate) fn check_loading(graph: &Graph) -> Outcome<()> {
+    let need = Need::of(&MemoryNeed::copies(graph, 1), 1);
+    Free::now().check("this checkpoint", need, Vec::new)
+}
+
+/// Refuses to evaluate a model that is loaded on batches of `shape` where that does not fit.
+pub(crate) fn check_evaluating(graph: &Graph, options: Options, shape: Shape) -> Outcome<()> {
+    let need = |threads| {
+        let options = Options { threads, ..options };
+        Need::of(&MemoryNeed::evaluating(graph, options, shape), threads)
+    };
+    check_threads("evaluating this model", options.threads, need)
+}
+
+/// Refuses to look at every value of a model that is loaded, on `prompt` tokens and on `text`
+/// tokens.
+pub(crate) fn check_probing(
+    graph: &Graph,
+    options: Options,
+    (prompt, text): (usize, usize),
+) -> Outcome<()> {
+    let need = |threads| {
+        let options = Options { threads, ..options };
+        let shape = Shape {
+            sequences: 1,
+            tokens: prompt,
+        };
+        let looked = MemoryNeed::observing(graph, options, prompt.max(text));
+        // The values of two prompts are kept, and of one a third time while it is changed.
+        let kept = MemoryNeed::observing(graph, options, prompt);
+        let engine = MemoryNeed::evaluating(graph, options, shape);
+        Need::of(&engine.and(looked).and(kept).and(kept).and(kept), threads)
+    };
+    check_threads("probing this model", options.threads, need)
+}
+
+/// How many of `texts` may be written at once with a model that is loaded: all, or fewer where
+/// these do not fit.
+pub(crate) fn texts_that_fit(graph: &Graph, options: Options, texts: Texts) -> Outcome<usize> {
+    let free = Free::now();
+    let need = |threads, count| {
+        let (options, texts) = (Options { threads, ..options }, Texts { count, ..texts });
+        Need::of(&MemoryNeed::writing(graph, options, texts), threads)
+    };
+    let counts = iter::once(texts.count).chain(halves(texts.count));
+    let fits = |count: &usize| free.fits(need(options.threads, *count));
+    if let Some(count) = counts.into_iter().find(fits) {
+        return Ok(count);
+    }
+    check_threads("writing with this model", options.threads, |n| need(n, 1))?;
+    Ok(1)
+}
+
+fn check_threads(what: &str, threads: usize, need: impl Fn(usize) -> Need) -> Outcome<()> {
+    let free = Free::now();
+    free.check(what, need(threads), || {
+        Vec::from_iter(fewer_threads(&free, threads, &need))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn free(bytes: u64, counts: Counts) -> Free {
+        Free(vec![Limit {
+            name: "a test".into(),
+            counts,
+            free: bytes,
+        }])
+    }
+
+    #[test]
+    fn sizes_are_read_by_people() {
+        assert_eq!(size(0), "0.0 KiB");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(300 << 20), "300.0 MiB");
+        assert_eq!(size(15_246_000_000), "14.2 GiB");
+        assert_eq!(size(u64::MAX), "16.0 EiB");
+    }
+
+    #[test]
+    fn a_limit_counts_memory_or_addresses() {
+        let need = Need {
+            memory: 10,
+            addresses: 20,
+        };
+        assert!(free(10, Counts::Memory).fits(need));
+        assert!(!free(9, Counts::Memory).fits(need));
+        assert!(!free(19, Counts::Addresses).fits(need));
+        let stop = free(9, Counts::Memory).check("this", need, Vec::new);
+        let stop = stop.expect_err("too little");
+        assert_eq!(stop.code, ExitCode::Failure);
+        let stop = free(9, Counts::Memory).check("this", need, || vec!["`--x` fits".into()]);
+        assert_eq!(stop.expect_err("too little").code, ExitCode::Usage);
+    }
+
+    /// With or without a limit that this system tells of.
+    #[test]
+    fn the_system_is_asked() {
+        let need = Need {
+            memory: 1,
+            addresses: u64::MAX,
+        };
+        let stop = Free(Vec::new()).check("this", need, Vec::new);
+        let said = stop.expect_err("no system has so much").message;
+        assert_eq!(
+            said,
+            "this needs about 16.0 EiB, and the system does not give them"
+        );
+    }
+}

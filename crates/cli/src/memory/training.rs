@@ -1,0 +1,224 @@
+//! What training a model needs, and which setting would fit.
+
+use gptlab_engine::{
+    Optimizer,
+    cpu::{MemoryNeed, Options, Shape, Texts, Training},
+};
+use gptlab_model::{Graph, ModelSpec, Sublayer, lower};
+use gptlab_record::ObserveLevel;
+use gptlab_train::{Resolved, step_hyper};
+
+use super::{Free, Need, fewer_threads, halves};
+use crate::{args::TrainArgs, author, exit::Outcome, settings};
+
+/// A model, how it is trained, and what is done besides.
+#[derive(Clone, Debug)]
+pub(super) struct Trained {
+    pub(super) graph: Graph,
+    pub(super) options: Options,
+    pub(super) batch_size: usize,
+    /// Of the longest sequence, in tokens.
+    pub(super) length: usize,
+    pub(super) optimizer: Optimizer,
+    pub(super) observes: Observes,
+    /// What a sample is; `None` where none is written.
+    pub(super) samples: Option<Texts>,
+}
+
+/// How far training is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Observes {
+    Nothing,
+    /// Weights and gradients.
+    Parameters,
+    /// Every value of a few sequences too.
+    Everything,
+}
+
+/// How many sequences are looked into.
+const OBSERVED: usize = 2;
+
+impl Trained {
+    pub(super) fn need(&self) -> Need {
+        let observed = match self.observes {
+            Observes::Nothing | Observes::Parameters => 0,
+            Observes::Everything => OBSERVED.min(self.batch_size) * self.length,
+        };
+        let training = Training {
+            shape: Shape {
+                sequences: self.batch_size,
+                tokens: self.length,
+            },
+            optimizer: self.optimizer,
+            observed,
+        };
+        let engine = MemoryNeed::training(&self.graph, self.options, training);
+        // What is being saved, or read to go on from.
+        let copy = MemoryNeed::copies(&self.graph, 1);
+        let alone = Options::of_threads(1);
+        let sample = self
+            .samples
+            .map(|texts| copy.and(MemoryNeed::writing(&self.graph, alone, texts)));
+        // The weights before an update are kept to see what it does.
+        let kept = match self.observes {
+            Observes::Nothing => MemoryNeed::default(),
+            Observes::Parameters | Observes::Everything => copy,
+        };
+        let engine = engine.and(kept);
+        let all = |more: MemoryNeed| Need::of(&engine.and(more), self.options.threads);
+        sample.map_or(all(copy), |sample| all(copy).or(all(sample)))
+    }
+
+    fn with_threads(&self, threads: usize) -> Self {
+        let options = Options {
+            threads,
+            ..self.options
+        };
+        Self {
+            options,
+            ..self.clone()
+        }
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Self {
+        Self {
+            batch_size,
+            ..self.clone()
+        }
+    }
+
+    /// The same with the model of `spec`; `None` where that makes no sense.
+    fn with_spec(&self, spec: &ModelSpec) -> Option<Self> {
+        let vocab_size = self.graph.node(self.graph.logits()).width;
+        Some(Self {
+            graph: lower(&spec.check(vocab_size).ok()?),
+            length: self.length.min(spec.block_size),
+            ..self.clone()
+        })
+    }
+}
+
+/// Refuses to train what does not fit, and says what would.
+pub(crate) fn check_training(
+    resolved: &Resolved,
+    args: &TrainArgs,
+    options: Options,
+) -> Outcome<()> {
+    let trained = of_run(resolved, options);
+    let free = Free::now();
+    free.check("training this model", trained.need(), || {
+        let spec = &resolved.experiment.spec;
+        // A run that goes on is what it was, and a model that is loaded has its sizes.
+        let (batches, sizes) = (
+            args.run.resume.is_none(),
+            args.run.resume.is_none() && args.run.load.is_none(),
+        );
+        hints(&free, &trained, batches, sizes.then_some(spec))
+    })
+}
+
+fn of_run(resolved: &Resolved, options: Options) -> Trained {
+    let experiment = &resolved.experiment;
+    let sampling = &experiment.sampling;
+    // One for what stands before a document.
+    let prompt = sampling.prompt.chars().count() + 1;
+    let samples = experiment.intervals.sample.map(|_| Texts {
+        count: author::documents(&resolved.tokenizer) as usize,
+        prompt,
+        tokens: prompt.saturating_add(sampling.max_tokens),
+    });
+    Trained {
+        graph: resolved.graph.clone(),
+        options,
+        batch_size: resolved.batches.batch_size(),
+        length: resolved.batches.block_size(),
+        optimizer: step_hyper(&experiment.hyper, 0).optimizer,
+        observes: Observes::from(experiment.observe),
+        samples,
+    }
+}
+
+impl From<ObserveLevel> for Observes {
+    fn from(level: ObserveLevel) -> Self {
+        match level {
+            ObserveLevel::Off => Self::Nothing,
+            ObserveLevel::Basic => Self::Parameters,
+            ObserveLevel::Full => Self::Everything,
+        }
+    }
+}
+
+/// Settings that fit, one by one; where none does alone, several at once. The batches may be
+/// smaller where `batches`, and the model where its `spec` may be another.
+pub(super) fn hints(
+    free: &Free,
+    asked: &Trained,
+    batches: bool,
+    spec: Option<&ModelSpec>,
+) -> Vec<String> {
+    let fits = |trained: &Trained| free.fits(trained.need());
+    let fit = |flags: &str, trained: &Trained| {
+        let bytes = trained.need().memory;
+        format!("`{flags}` needs about {}", super::size(bytes))
+    };
+    let mut found = Vec::from_iter(fewer_threads(free, asked.options.threads, |n| {
+        asked.with_threads(n).need()
+    }));
+    if batches {
+        let smaller = halves(asked.batch_size).map(|n| (n, asked.with_batch_size(n)));
+        let first = smaller.into_iter().find(|(_, trained)| fits(trained));
+        found.extend(first.map(|(n, trained)| fit(&format!("--batch-size {n}"), &trained)));
+    }
+    let Some(spec) = spec else {
+        return found;
+    };
+    let shorter = shorter(asked, spec).find(|(_, trained)| fits(trained));
+    found.extend(shorter.map(|(n, trained)| fit(&format!("--block-size {n}"), &trained)));
+    let narrow = narrower(asked, spec).find(|(_, trained)| fits(trained));
+    found.extend(narrow.map(|(n, trained)| fit(&format!("--n-embd {n}"), &trained)));
+    if found.is_empty() {
+        let least = asked.with_threads(1).with_batch_size(1);
+        let narrow = narrower(&least, spec).find(|(_, trained)| fits(trained));
+        found.extend(narrow.map(|(n, trained)| {
+            let flags = format!("--threads 1 --batch-size 1 --n-embd {n}");
+            fit(&flags, &trained)
+        }));
+    }
+    found
+}
+
+/// Contexts of half the length, and so on.
+fn shorter<'a>(
+    asked: &'a Trained,
+    spec: &'a ModelSpec,
+) -> impl Iterator<Item = (usize, Trained)> + 'a {
+    halves(asked.length).filter_map(move |block_size| {
+        let spec = ModelSpec {
+            block_size,
+            ..spec.clone()
+        };
+        Some((block_size, asked.with_spec(&spec)?))
+    })
+}
+
+/// Models of half the width, and so on, as far as their heads allow.
+fn narrower<'a>(
+    asked: &'a Trained,
+    spec: &'a ModelSpec,
+) -> impl Iterator<Item = (usize, Trained)> + 'a {
+    let heads = spec.layers.iter().flatten().map(|sublayer| match sublayer {
+        Sublayer::Attention(attention) => attention.heads,
+        Sublayer::Mlp(_) => 1,
+    });
+    // Rotary positions turn pairs.
+    let step = 2 * heads.max().unwrap_or(1);
+    halves(spec.n_embd).filter_map(move |width| {
+        let width = width / step * step;
+        if width == 0 {
+            return None;
+        }
+        let mut spec = spec.clone();
+        settings::widen(&mut spec, width);
+        Some((width, asked.with_spec(&spec)?))
+    })
+}

@@ -1,0 +1,253 @@
+//! What an engine and a generator take is what was said before they took it, by an allocator that
+//! counts what is held.
+//!
+//! One test, because the counter cannot tell whose an allocation is.
+
+use std::alloc::System;
+
+use gptlab_engine::{
+    Decay, Engine, Noise, Optimizer, StepHyper,
+    cpu::{
+        CpuEngine, Generator, MemoryNeed, Options, Precision, Shape, Texts, Training, Writer,
+        untouched,
+    },
+};
+use gptlab_model::{Batch, Model, ModelSpec, Position, Preset, lower};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// What is held now that was not held at `region`'s beginning, in bytes.
+fn held(region: &Region<System>) -> u64 {
+    let seen = region.change();
+    seen.bytes_allocated.saturating_sub(seen.bytes_deallocated) as u64
+}
+
+/// Bytes that the pools of threads take, and lists.
+const POOLS: u64 = 1 << 18;
+
+fn not_above(what: &str, found: u64, said: u64) {
+    assert!(
+        found <= said + said / 50 + POOLS,
+        "{what}: {found} bytes held, {said} bytes said"
+    );
+}
+
+/// Not more than is said, and not less than six sevenths of it.
+fn close(what: &str, found: u64, said: u64) {
+    not_above(what, found, said);
+    assert!(
+        said <= found + found / 6 + POOLS,
+        "{what}: {found} bytes held, {said} bytes said"
+    );
+}
+
+fn model(vocab_size: usize, change: impl Fn(&mut ModelSpec)) -> Model {
+    let mut spec = Preset::Gpt2Mini.spec();
+    change(&mut spec);
+    spec.check(vocab_size).expect("a model")
+}
+
+fn models() -> [(&'static str, Model); 5] {
+    [
+        ("mini", model(65, |s| s.layers.truncate(2))),
+        ("many tokens", model(5000, |s| s.layers.truncate(1))),
+        (
+            "rotary",
+            model(65, |s| {
+                (s.position, s.dropout) = (Position::Rotary, 0.0);
+                s.block_size = 384;
+                s.layers.truncate(1);
+            }),
+        ),
+        ("gated", {
+            let mut spec = Preset::Modern.spec();
+            spec.block_size = 300;
+            spec.layers.truncate(1);
+            spec.check(100).expect("a model")
+        }),
+        (
+            "short",
+            model(65, |s| {
+                s.block_size = 24;
+                s.layers.truncate(1);
+            }),
+        ),
+    ]
+}
+
+fn batch(model: &Model, shape: Shape) -> Batch {
+    let tokens = vec![1u32; shape.tokens];
+    let sequence = (tokens.as_slice(), tokens.as_slice());
+    Batch::new(model, vec![sequence; shape.sequences]).expect("a batch")
+}
+
+fn hyper(optimizer: Optimizer) -> StepHyper {
+    StepHyper {
+        optimizer,
+        update: 1,
+        lr: 1e-3,
+        beta1: 0.9,
+        beta2: 0.95,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        decay: Decay::Everything,
+        grad_clip: Some(1.0),
+    }
+}
+
+fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequences: usize) {
+    let graph = lower(model);
+    let tokens = model.spec().block_size;
+    let shape = Shape { sequences, tokens };
+    let training = Training {
+        shape,
+        optimizer,
+        observed: 0,
+    };
+    let need = MemoryNeed::training(&graph, options, training);
+    let (weights, batch) = (graph.params().initial(1), batch(model, shape));
+    let what = format!("{name}, {options:?}, {optimizer:?}, {sequences} sequences");
+    let region = Region::new(ALLOCATOR);
+    let mut engine = CpuEngine::new(graph.clone(), &weights, options).expect("an engine");
+    engine.evaluate(&batch);
+    engine.forward_backward(&batch, Noise { seed: 1, step: 0 });
+    engine.update(&hyper(optimizer));
+    // The batches are here, and were made before.
+    let found = held(&region) + 2 * (batch.tokens() as u64 * 8);
+    close(&what, found, need.addresses());
+    drop(engine);
+    let need = MemoryNeed::evaluating(&graph, options, shape);
+    let region = Region::new(ALLOCATOR);
+    let mut engine = CpuEngine::new(graph.clone(), &weights, options).expect("an engine");
+    engine.evaluate(&batch);
+    let found = held(&region) + batch.tokens() as u64 * 16;
+    close(&format!("{what}, evaluated"), found, need.addresses());
+    let few = self::batch(
+        model,
+        Shape {
+            sequences: 2,
+            tokens,
+        },
+    );
+    let more = MemoryNeed::observing(&graph, options, few.tokens());
+    let mut seen = 0;
+    engine.losses_with(&few, &mut |node, value| {
+        untouched(node, value);
+        seen = seen.max(held(&region));
+    });
+    not_above(
+        &format!("{what}, observed"),
+        seen,
+        need.and(more).addresses(),
+    );
+}
+
+/// A text that measures while it is written.
+struct Measured<'a> {
+    prompt: Vec<u32>,
+    left: usize,
+    region: &'a Region<'a, System>,
+    most: u64,
+}
+
+impl Writer for Measured<'_> {
+    fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    fn next(&mut self, _: &[f32]) -> Option<u32> {
+        self.most = self.most.max(held(self.region));
+        self.left = self.left.checked_sub(1)?;
+        Some(1)
+    }
+}
+
+fn write(name: &str, model: &Model, options: Options, count: usize, tokens: usize) {
+    let graph = lower(model);
+    let texts = Texts {
+        count,
+        prompt: 4,
+        tokens,
+    };
+    let need = MemoryNeed::writing(&graph, options, texts);
+    let weights = graph.params().initial(1);
+    let region = Region::new(ALLOCATOR);
+    let generator = Generator::with_options(graph, &weights, options).expect("a generator");
+    let mut writers: Vec<Measured> = (0..count)
+        .map(|_| Measured {
+            prompt: vec![1; 4],
+            left: tokens - 4,
+            region: &region,
+            most: 0,
+        })
+        .collect();
+    generator.write_all(&mut writers).expect("prompts");
+    let most = writers.iter().map(|w| w.most).max().unwrap_or(0);
+    let what = format!("{name}, {options:?}, {count} texts of {tokens}");
+    if options.threads == 1 {
+        close(&what, most, need.addresses());
+    } else {
+        // One thread may have written all texts before another woke up.
+        not_above(&what, most, need.addresses());
+    }
+}
+
+#[test]
+fn what_is_held_is_what_was_said() {
+    for (name, model) in models() {
+        for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
+            let options = Options {
+                precision,
+                ..Options::of_threads(threads)
+            };
+            for (optimizer, sequences) in [
+                (Optimizer::AdamW, 9),
+                (Optimizer::Sgd, 1),
+                (Optimizer::Muon, 2),
+            ] {
+                train(name, &model, options, optimizer, sequences);
+            }
+            for (count, tokens) in [(1, 16), (9, 20)] {
+                write(name, &model, options, count, tokens);
+            }
+        }
+    }
+    // Past the context.
+    let (name, model) = &models()[4];
+    write(name, model, Options::of_threads(2), 3, 60);
+}
+
+/// Sizes that are accepted and no machine has: said, not computed to something else.
+#[test]
+fn what_no_machine_has_is_said_and_not_wrapped() {
+    let options = Options::of_threads(64);
+    let model = model(1 << 24, |s| {
+        (s.n_embd, s.block_size) = (256, 1 << 24);
+        s.layers.truncate(1);
+    });
+    let graph = lower(&model);
+    let shape = Shape {
+        sequences: 1 << 20,
+        tokens: 1 << 24,
+    };
+    let training = Training {
+        shape,
+        optimizer: Optimizer::Muon,
+        observed: 1 << 25,
+    };
+    let need = MemoryNeed::training(&graph, options, training);
+    // 28 bytes a token alone.
+    assert!(need.total() > (28 << 44), "{need:?}");
+    let texts = Texts {
+        count: usize::MAX,
+        prompt: usize::MAX,
+        tokens: usize::MAX,
+    };
+    let need = MemoryNeed::writing(&graph, options, texts);
+    assert!(
+        need.total() > 1 << 50 && need.addresses() >= need.total(),
+        "{need:?}"
+    );
+}
