@@ -14,7 +14,7 @@ use super::{
 
 /// A file of any bytes, or one that the program made with something changed.
 pub fn checkpoint(data: &[u8]) {
-    within(|folder| {
+    within("checkpoint", |folder| {
         let path = folder.join("model.safetensors");
         let (way, rest) = data.split_first().unwrap_or((&0, &[]));
         let file = match way % 4 {

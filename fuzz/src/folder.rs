@@ -13,9 +13,13 @@ thread_local! {
     static FOLDER: TempDir = tempfile::tempdir().expect("a temporary folder");
 }
 
-/// Hands `read` the thread's folder, which may hold files of inputs before.
-pub(crate) fn within<T>(read: impl FnOnce(&Path) -> T) -> T {
-    FOLDER.with(|folder| read(folder.path()))
+/// Hands `read` the thread's folder for `target`, which may hold files of inputs before.
+pub(crate) fn within<T>(target: &str, read: impl FnOnce(&Path) -> T) -> T {
+    FOLDER.with(|folder| {
+        let folder = folder.path().join(target);
+        fs::create_dir_all(&folder).expect("a folder in the temporary folder");
+        read(&folder)
+    })
 }
 
 /// Makes `folder` anew, with nothing in it.

@@ -41,7 +41,7 @@ fn of_lines(events: &[Value]) -> Vec<u8> {
 
 /// `experiment.json`: what is read is written and read again as the same.
 pub fn experiment(data: &[u8]) {
-    within(|folder| {
+    within("experiment", |folder| {
         put(
             &folder.join("experiment.json"),
             &bytes(data, &MADE.experiment),
@@ -63,8 +63,8 @@ pub fn experiment(data: &[u8]) {
 /// `events.jsonl`: what is read is written and read again as the same, and a run can go on after
 /// any step.
 pub fn events(data: &[u8]) {
-    within(|folder| {
-        let folder = empty(&folder.join("run"));
+    within("events", |folder| {
+        let folder = empty(folder);
         let (step, data) = data.split_first().unwrap_or((&0, &[]));
         let experiment = MADE.experiment.to_string();
         put(&folder.join("experiment.json"), experiment.as_bytes());
@@ -106,7 +106,7 @@ fn resume(folder: &Path, step: u64, read: &[Event]) {
 pub fn grid(data: &[u8]) {
     use gptlab_record as record;
     let (which, data) = data.split_first().unwrap_or((&0, &[]));
-    within(|folder| match which % 3 {
+    within("grid", |folder| match which % 3 {
         0 => {
             put(&folder.join("grid.json"), &bytes(data, &MADE.grid));
             same(folder, record::read_grid, record::write_grid);

@@ -22,8 +22,8 @@ use super::{
 pub fn study(data: &[u8]) {
     let (way, rest) = data.split_first().unwrap_or((&0, &[]));
     let mut u = Unstructured::new(rest);
-    within(|folder| {
-        let folder = empty(&folder.join("study"));
+    within("study", |folder| {
+        let folder = empty(folder);
         // Too few bytes make no input.
         let _ = match way % 3 {
             0 => {
@@ -132,7 +132,7 @@ fn well_formed(svg: &str) {
 /// Two runs: each is equal to itself, and they differ alike from both sides.
 pub fn diff(data: &[u8]) {
     let mut u = Unstructured::new(data);
-    within(|folder| {
+    within("diff", |folder| {
         let (Ok(Some(a)), Ok(Some(b))) = (side(folder, "a", &mut u), side(folder, "b", &mut u))
         else {
             return;
