@@ -1,5 +1,7 @@
 //! What has to be true of files, whatever happened.
 
+use std::path::Path;
+
 use gptlab_train::Checkpoint;
 use serde_json::Value;
 
@@ -24,7 +26,14 @@ pub(crate) fn all_is_whole(lab: &Lab, after: &str) {
 
 /// Whether `name` is a file that was being written.
 pub(crate) fn is_litter(name: &str) -> bool {
-    name.ends_with(".tmp")
+    ends_in(name, "tmp")
+}
+
+/// Whether this is what a file's name ends in.
+pub(crate) fn ends_in(name: &str, extension: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|found| found == extension)
 }
 
 fn checkpoint(lab: &Lab, name: &str) -> Result<(), String> {

@@ -1,8 +1,9 @@
 //! One run: begun, gone on with, gone on with after its end, and gone back in.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::{
+    check,
     lab::{Lab, TINY},
     points::Choice,
     trial::{End, Trial},
@@ -30,31 +31,29 @@ fn nothing(_: &str) -> bool {
     false
 }
 
-/// Panics unless every line of events and every other file that `before` has in `run/` is somewhere in that of `lab`.
+/// Every line of events and every other file in `run/`, but not the experiment, which may be rewritten.
+fn recorded(lab: &Lab) -> BTreeSet<Vec<u8>> {
+    let mut found = BTreeSet::new();
+    for (name, bytes) in lab
+        .files()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("run/"))
+    {
+        if check::ends_in(&name, "jsonl") {
+            found.extend(bytes.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec));
+        } else if !name.ends_with("/experiment.json") {
+            found.insert(bytes);
+        }
+    }
+    found
+}
+
+/// Panics unless everything that `before` has recorded in `run/` is somewhere in that of `lab`.
 fn nothing_is_lost(before: &Lab, lab: &Lab, after: &str) {
-    let of = |lab: &Lab| -> HashSet<Vec<u8>> {
-        let files = lab
-            .files()
-            .into_iter()
-            .filter(|(name, _)| name.starts_with("run/"));
-        files
-            .flat_map(|(name, bytes)| match name.ends_with(".jsonl") {
-                true => bytes
-                    .split_inclusive(|b| *b == b'\n')
-                    .map(<[u8]>::to_vec)
-                    .collect(),
-                false if name.ends_with("experiment.json") => Vec::new(),
-                false => vec![bytes],
-            })
-            .collect()
-    };
-    let now = of(lab);
-    for bytes in of(before) {
-        assert!(
-            now.contains(&bytes),
-            "{after}: lost: {:.200}",
-            String::from_utf8_lossy(&bytes)
-        );
+    let now = recorded(lab);
+    for bytes in recorded(before) {
+        let lost = String::from_utf8_lossy(&bytes);
+        assert!(now.contains(&bytes), "{after}: lost: {lost:.200}");
     }
 }
 

@@ -104,7 +104,9 @@ impl Trial<'_> {
             assert!(lab.has(path), "{after}: {path} was in place");
         }
         if let Some(path) = self.events.filter(|path| lab.has(path)) {
-            let lines = lab.read(path).iter().filter(|b| **b == b'\n').count();
+            let lines = String::from_utf8_lossy(&lab.read(path))
+                .matches('\n')
+                .count();
             let before = appended(points, at, path);
             assert!(lines >= before, "{after}: {lines} events of {before}");
         }

@@ -281,6 +281,9 @@ fn a_misplaced_word_is_seen_in_code_and_only_there() {
     );
     assert_eq!(misplaced_words("cli", "x.rs", "unsafe { f() }").len(), 1);
     assert_eq!(misplaced_words("cli", "x.rs", "eprintln!()").len(), 0);
+    let makes = "fs::create_dir_all(folder)?; fs::rename(a, b)?;";
+    assert_eq!(misplaced_words("cli", "x.rs", makes).len(), 2);
+    assert_eq!(misplaced_words("record", "x.rs", makes).len(), 0);
 }
 
 #[test]
