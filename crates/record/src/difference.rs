@@ -1,7 +1,7 @@
 //! The first setting in which two records differ.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A place where two values differ, and what stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +31,18 @@ fn plain(value: &impl Serialize) -> Result<Value, serde_json::Error> {
 
 fn difference(place: &str, a: &Value, b: &Value) -> Option<Difference> {
     match (a, b) {
-        (Value::Object(x), Value::Object(y)) if x.keys().eq(y.keys()) => x
-            .iter()
-            .find_map(|(key, a)| difference(&within(place, key), a, &y[key])),
+        (Value::Object(x), Value::Object(y)) => {
+            // What one of them leaves out is nothing there.
+            let of = |map: &'_ Map<String, Value>, key: &str| map.get(key).cloned();
+            let mut keys: Vec<&String> = x.keys().chain(y.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            keys.into_iter().find_map(|key| {
+                let (a, b) = (of(x, key), of(y, key));
+                let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+                difference(&within(place, key), &a, &b)
+            })
+        }
         (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
             .iter()
             .zip(y)
@@ -82,6 +91,11 @@ mod tests {
         assert_eq!(
             (&*deep.place, &*deep.first, &*deep.second),
             ("a.b.1", "2", "3")
+        );
+        let absent = found(json!({"a": 1}), json!({"a": 1, "b": [2]})).unwrap();
+        assert_eq!(
+            (&*absent.place, &*absent.first, &*absent.second),
+            ("b", "null", "a list of 1")
         );
         let long = found(json!({"a": "x".repeat(99)}), json!({"a": [1]})).unwrap();
         assert_eq!(

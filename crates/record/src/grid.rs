@@ -5,7 +5,10 @@
 //! as soon as something came out, `results.json`. Neither file holds a time: a grid made twice is the same
 //! bytes.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +26,18 @@ const MOST_GRID: u64 = 1 << 28;
 /// Whether `folder` holds a grid.
 pub(crate) fn exists(folder: &Path) -> bool {
     folder.join(GRID).exists()
+}
+
+/// The folder of the grid that the run in `folder` belongs to, and the grid: two folders up, where a grid
+/// names this very folder. What else lies there is nothing to this run, and may be whatever it is.
+pub fn grid_of(run: &Path) -> Option<(PathBuf, Grid)> {
+    // Where the path is too short to say, the file system knows.
+    let whole = run.canonicalize().unwrap_or_else(|_| run.to_owned());
+    let folder = whole.parent()?.parent()?.to_owned();
+    let grid = read_grid(&folder).ok()??;
+    let mut cells = grid.cells.iter();
+    cells.find(|cell| folder.join(&cell.folder) == whole)?;
+    Some((folder, grid))
 }
 
 /// The grid in `folder`; `None` where it holds none.

@@ -30,8 +30,8 @@ pub use experiment::{
     DataRecord, Experiment, Extension, Intervals, ObserveLevel, Origin, SampleSettings,
 };
 pub use grid::{
-    Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, read_grid,
-    read_outcome, read_results, write_grid, write_outcome, write_results,
+    Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,
+    read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,
 };
 pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision, WarmupStart};
 pub use json::{canonical, number, read as read_json};

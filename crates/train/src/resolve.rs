@@ -119,8 +119,10 @@ impl fmt::Display for Notice {
                 checkpoints,
             } => write!(
                 f,
-                "what the run had recorded after this checkpoint is set aside in {folder}: \
-                 {events} events and {checkpoints} checkpoints"
+                "what the run had recorded beyond this is set aside in {folder}: {events} event{} \
+                 and {checkpoints} checkpoint{}",
+                if *events == 1 { "" } else { "s" },
+                if *checkpoints == 1 { "" } else { "s" }
             ),
             Self::EventsLost => f.write_str(
                 "the run's events.jsonl was missing and is begun anew: what it said of the steps \
@@ -334,6 +336,14 @@ impl Resolved {
         match &self.begin {
             Begin::Fresh | Begin::Again | Begin::Load(_) => 0,
             Begin::Resume(checkpoint) => checkpoint.header().step,
+        }
+    }
+
+    /// Whether a run begins again from step 0, because it had saved nothing.
+    pub fn begins_again(&self) -> bool {
+        match &self.begin {
+            Begin::Again => true,
+            Begin::Fresh | Begin::Load(_) | Begin::Resume(_) => false,
         }
     }
 

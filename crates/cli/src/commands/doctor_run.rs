@@ -1,8 +1,8 @@
 //! `gptlab doctor RUN`: what ails a run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gptlab_record::{Floors, read_grid, read_results};
+use gptlab_record::{Floors, grid_of, read_results};
 use gptlab_report::{
     Arm, Run, Study, StudyKind,
     doctor::{self, Diagnosis},
@@ -77,20 +77,10 @@ fn floors(study: &Study, run: &Run, folder: &Path) -> Outcome<Option<Floors>> {
     }
 }
 
-/// The guides of the grid that the run belongs to: two folders up, where a grid names this very folder. What else lies
-/// there is nothing to this run, and may be whatever it is.
+/// The guides of the grid that the run belongs to.
 fn around(run: &Path) -> Outcome<Option<Floors>> {
-    // Where the path is too short to say, the file system knows.
-    let whole: PathBuf = run.canonicalize().unwrap_or_else(|_| run.to_owned());
-    let Some(folder) = whole.parent().and_then(Path::parent) else {
+    let Some((folder, _)) = grid_of(run) else {
         return Ok(None);
     };
-    let Ok(Some(grid)) = read_grid(folder) else {
-        return Ok(None);
-    };
-    let mut cells = grid.cells.iter();
-    if !cells.any(|cell| folder.join(&cell.folder) == whole) {
-        return Ok(None);
-    }
-    Ok(read_results(folder)?.map(|results| results.floors))
+    Ok(read_results(&folder)?.map(|results| results.floors))
 }

@@ -117,7 +117,8 @@ fn a_run_that_diverges_ends_there_and_keeps_every_finite_checkpoint() {
         "{at}"
     );
     assert!(
-        ran.err.contains("hint: try a third of the --lr"),
+        ran.err
+            .contains("hint: begin anew with a third of the --lr"),
         "{}",
         ran.err
     );

@@ -145,9 +145,8 @@ fn going_back_to_an_older_checkpoint_sets_the_later_record_aside() {
     let (story_before, events) = (story(&lab, "run"), lab.read("run/events.jsonl"));
     let ran = lab.ok("train --resume run/checkpoints/step-00000002.safetensors");
     assert!(
-        ran.err.contains(
-            "warning: what the run had recorded after this checkpoint is set aside in run/aside-1"
-        ),
+        ran.err
+            .contains("warning: what the run had recorded beyond this is set aside in run/aside-1"),
         "{}",
         ran.err
     );

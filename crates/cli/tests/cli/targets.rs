@@ -108,6 +108,20 @@ fn a_run_and_a_grid_are_refused_each_other_s_folders() {
         "{}",
         ran.err
     );
+    let grid_s = fs::canonicalize(lab.path("grid")).expect("the grid");
+    for place in [
+        "grid/runs/mlp-s0",
+        "grid/runs/mlp-s0/checkpoints/step-00000002.safetensors",
+    ] {
+        let ran = lab.run(&format!("train --resume {place} --steps 4"));
+        let said = format!(
+            "is a run of the grid in {}, whose own command goes on",
+            grid_s.display()
+        );
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains(&said), "{}", ran.err);
+    }
+    lab.ok(&format!("ablate {small} --switches mlp --out grid"));
     assert!(!lab.path("grid/experiment.json").exists() && !lab.path("run/grid.json").exists());
 }
 

@@ -8,7 +8,7 @@ use std::{
 use gptlab_data::{Builtin, Fingerprint, Origin, Text, TokenizerKind};
 use gptlab_engine::cpu::Isa;
 use gptlab_model::Preset;
-use gptlab_record::read_experiment;
+use gptlab_record::{grid_of, read_experiment};
 use gptlab_train::{
     Checkpoint, Damaged, Experiment, Hyper, Newest, Resolved, ResumeOptions, Settings, Targets,
 };
@@ -120,9 +120,11 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         })?;
     if !place.is_dir() {
         let folder = folder_of(place);
+        folder.as_deref().map_or(Ok(()), refuse_run_of_grid)?;
         let opened = checkpoint::open(place).map_err(|stop| whole_one(stop, folder.as_deref()));
         return from_checkpoint(opened?, folder.as_deref(), args);
     }
+    refuse_run_of_grid(place)?;
     let Some(Newest {
         checkpoint,
         damaged,
@@ -137,6 +139,21 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
         warnings: damaged.iter().map(warning).collect(),
         ..begun
     })
+}
+
+/// A grid compares its runs: one that was gone on with alone would be none of it any more.
+fn refuse_run_of_grid(folder: &Path) -> Outcome<()> {
+    let Some((grid, _)) = grid_of(folder) else {
+        return Ok(());
+    };
+    let message = format!(
+        "{} is a run of the grid in {}, whose own command goes on with it",
+        folder.display(),
+        grid.display()
+    );
+    Err(Stop::usage(message).hint(
+        "`gptlab train --load CHECKPOINT --data TEXT` trains its model on, in another folder",
+    ))
 }
 
 /// `stop` of a checkpoint that cannot be gone on from, with the newest of its run's that can.

@@ -16,6 +16,9 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, 
     if let Some(folder) = folder {
         printer.say(format_args!("record   {}", folder.display()));
     }
+    if resolved.begins_again() {
+        printer.say("going on from the beginning: the run has no checkpoint");
+    }
     let first = resolved.first_step();
     if first > 0 {
         // Said when the run began, and true of it still.

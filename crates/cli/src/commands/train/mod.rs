@@ -143,7 +143,7 @@ pub(super) fn diverged(step: u64, what: NotFinite) -> Stop {
         "the model diverged at step {step}: {} is not a finite number any more",
         what.name()
     ))
-    .hint("try a third of the --lr, a longer --warmup, or --grad-clip 1")
+    .hint("begin anew with a third of the --lr, a longer --warmup, or --grad-clip 1")
 }
 
 /// `stop` with the newest checkpoint of a run that diverged, from before it did.
@@ -151,8 +151,8 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     let newest = folder.and_then(|folder| checkpoints(folder).ok()?.pop());
     match newest {
         Some((step, path)) => stop.hint(format!(
-            "the model after {step} steps, when all was finite, is {}",
-            path.display()
+            "`gptlab train --load {} --data TEXT --lr X` trains on from step {step}, when all was finite",
+            quoted(&path)
         )),
         None => stop,
     }
@@ -166,7 +166,9 @@ fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
         Ending::Diverged { .. } => return,
     };
     let newest = newest(saved);
-    for path in saved {
+    // What had been saved before is no news.
+    let before = usize::from(matches!(ending, Ending::Complete { .. }));
+    for path in saved.iter().skip(before) {
         printer.say(format_args!("saved {}", path.display()));
     }
     match ending {
