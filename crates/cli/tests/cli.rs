@@ -179,7 +179,7 @@ fn program() -> Command {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     // SIGHUP is 1 and SIGINT is 2.
-    if mask.is_none_or(|mask| mask & 0b11 == 0) {
+    if mask.is_none_or(|mask| mask.trailing_zeros() >= 2) {
         return Command::new(program);
     }
     let mut command = Command::new("env");

@@ -1,6 +1,6 @@
 //! Settings and a text become an experiment that can begin.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use gptlab_data::{Batches, Corpus, CorpusError, Cut, Part, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
@@ -36,112 +36,6 @@ pub(crate) enum Begin {
     Load(Checkpoint),
     /// All of a run's state.
     Resume(Checkpoint),
-}
-
-/// Something that is not as it was asked for; a sentence.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
-    /// A window of the context asked for does not fit the text.
-    ContextShrunk {
-        asked: usize,
-        fits: usize,
-        tokens: usize,
-    },
-    /// The text is too short to keep this fraction of it for validation.
-    NoValidation { val_fraction: f64 },
-    /// The run goes on with other vector instructions than the steps before.
-    IsaChanged { before: String, now: String },
-    /// The run goes on with another number of steps.
-    StepsChanged { extension: Extension, lr: f64 },
-    /// What was recorded after the checkpoint is in this folder now.
-    SetAside {
-        folder: String,
-        events: usize,
-        checkpoints: usize,
-    },
-    /// The run's events were missing.
-    EventsLost,
-    /// Some documents have more predictions than the context has tokens.
-    DocumentsCut {
-        /// Of both splits.
-        cut: Cut,
-        block_size: usize,
-    },
-}
-
-impl Notice {
-    /// Whether this tells of a run that is gone on with what is not as it was, and not of how it was begun.
-    pub fn is_change(&self) -> bool {
-        match self {
-            Self::IsaChanged { .. }
-            | Self::StepsChanged { .. }
-            | Self::SetAside { .. }
-            | Self::EventsLost => true,
-            Self::ContextShrunk { .. } | Self::NoValidation { .. } | Self::DocumentsCut { .. } => {
-                false
-            }
-        }
-    }
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ContextShrunk {
-                asked,
-                fits,
-                tokens,
-            } => write!(
-                f,
-                "the context shrank from {asked} to {fits} tokens: there are {tokens} to train on, \
-                 and each needs one after it to predict"
-            ),
-            Self::NoValidation { val_fraction } => write!(
-                f,
-                "nothing is kept for validation: the text is too short for a fraction of {val_fraction}"
-            ),
-            Self::IsaChanged { before, now } => write!(
-                f,
-                "the steps before were made with {before} instructions and the next are made with \
-                 {now}: sums round differently, so that the numbers are not those of one machine"
-            ),
-            Self::StepsChanged {
-                extension: Extension { after, from, to },
-                lr,
-            } => write!(
-                f,
-                "the number of steps is {to} now and was {from}: after {after} steps the learning \
-                 rate goes on from {lr:.2e}, as in a run of {to} steps"
-            ),
-            Self::SetAside {
-                folder,
-                events,
-                checkpoints,
-            } => write!(
-                f,
-                "what the run had recorded beyond this is set aside in {folder}: {events} event{} \
-                 and {checkpoints} checkpoint{}",
-                if *events == 1 { "" } else { "s" },
-                if *checkpoints == 1 { "" } else { "s" }
-            ),
-            Self::EventsLost => f.write_str(
-                "the run's events.jsonl was missing and is begun anew: what it said of the steps \
-                 before is lost",
-            ),
-            Self::DocumentsCut { cut, block_size } => {
-                let (are, they_are) = match cut.long {
-                    1 => ("is", "it is"),
-                    _ => ("are", "they are"),
-                };
-                write!(
-                    f,
-                    "{} of {} documents {are} longer than the context of {block_size} tokens: {they_are} cut \
-                     into {} pieces, and all of them are trained or validated on",
-                    cut.long, cut.documents, cut.pieces
-                )
-            }
-        }
-    }
 }
 
 impl Resolved {
@@ -531,9 +425,11 @@ fn plain(value: &impl serde::Serialize) -> serde_json::Value {
 }
 
 mod newest;
+mod notice;
 mod recorded;
 mod same;
 pub use newest::{Damaged, Newest};
+pub use notice::Notice;
 pub use recorded::recorded_batches;
 pub(crate) use same::same_experiment;
 pub use same::same_settings;

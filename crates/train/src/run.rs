@@ -64,16 +64,15 @@ impl<'a> Run<'a> {
         targets: Targets,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, Error> {
-        let save = targets.save.as_deref();
-        let save = save
-            .map(|path| Named::new(path, is_checkpoint))
-            .transpose()?;
+        let Targets { folder, save, keep } = targets;
+        let save = save.map(|path| Named::new(&path, is_checkpoint));
+        let save = save.transpose()?;
         if let Begin::Resume(checkpoint) = resolved.begin() {
             for stored in Stored::ALL {
                 engine.import(stored.slot(), &checkpoint.read(stored)?)?;
             }
         }
-        let (store, past) = begin::open(resolved, targets.folder.as_deref())?;
+        let (store, past) = begin::open(resolved, folder)?;
         let before = past.events.iter().filter_map(Event::seconds).next_back();
         let mut run = Self {
             resolved,
@@ -85,7 +84,7 @@ impl<'a> Run<'a> {
             saved: begin::saved(resolved),
             spent: None,
             watch: Watch::since(before.unwrap_or(0.0)),
-            keep: targets.keep,
+            keep,
             diverged: None,
             begun: Begun::of(resolved, &past.events),
             unsampled: false,

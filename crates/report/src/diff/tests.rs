@@ -38,7 +38,9 @@ fn a_run_that_tells_a_step_twice_is_equal_to_itself() {
             })),
             Event::Observation(mut observation) => {
                 let mut again = observation.series.clone();
-                again.iter_mut().for_each(|s| s.values.fill(7.0));
+                for series in &mut again {
+                    series.values.fill(7.0);
+                }
                 observation.series.extend(again);
                 twice.events.push(Event::Observation(observation));
             }

@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{Watcher, settings, story, targets, text, train};
 
 type Change = dyn Fn(&mut Settings);
+type Alteration = dyn Fn(&mut Experiment);
 
 /// A folder with a checkpoint after one step, and the checkpoint's path.
 fn begun() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -218,7 +219,7 @@ fn the_same_settings_are_whole_experiments() {
     elsewhere.data.origin = serde_json::json!({"file": "another path"});
     elsewhere.program = "gptlab 9".to_owned();
     same_settings(Path::new("a"), found, &elsewhere).unwrap();
-    let changes: [(&dyn Fn(&mut Experiment), &str); 5] = [
+    let changes: [(&Alteration, &str); 5] = [
         (
             &|e| e.hyper.eps = 0.5,
             "`hyper.eps` to be 0.5, as asked for",

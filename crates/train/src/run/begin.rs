@@ -1,6 +1,6 @@
 //! How a run begins: its store, what it had recorded before, and what is said of that.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gptlab_record::{Event, Experiment, Past, SetAside, Store};
 
@@ -113,7 +113,7 @@ pub(super) fn saved(resolved: &Resolved) -> Vec<PathBuf> {
 /// The store in `folder`, and what stays in it.
 pub(super) fn open(
     resolved: &Resolved,
-    folder: Option<&Path>,
+    folder: Option<PathBuf>,
 ) -> Result<(Option<Store>, Past), Error> {
     let nothing = Past {
         events: Vec::new(),
@@ -126,15 +126,15 @@ pub(super) fn open(
     let goes_on = match resolved.begin() {
         Begin::Fresh | Begin::Load(_) => false,
         Begin::Again => true,
-        Begin::Resume(_) => Store::exists(folder),
+        Begin::Resume(_) => Store::exists(&folder),
     };
     if !goes_on {
-        let store = Store::create(folder, &resolved.experiment)?;
+        let store = Store::create(&folder, &resolved.experiment)?;
         return Ok((Some(store), nothing));
     }
-    let found = gptlab_record::read_experiment(folder)?;
-    same_experiment(folder, &found, &resolved.experiment)?;
-    let (store, past) = Store::resume(folder, resolved.first_step())?;
+    let found = gptlab_record::read_experiment(&folder)?;
+    same_experiment(&folder, &found, &resolved.experiment)?;
+    let (store, past) = Store::resume(&folder, resolved.first_step())?;
     let now = as_it_goes_on(resolved, &found);
     if now != found {
         store.rewrite(&now)?;

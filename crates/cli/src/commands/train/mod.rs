@@ -93,7 +93,9 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
     if !args.json.json {
         intro::say(&resolved, folder.as_deref(), options, printer);
     }
-    warnings.iter().for_each(|warning| printer.warn(warning));
+    for warning in &warnings {
+        printer.warn(warning);
+    }
     let ending = Run::new(&resolved, engine.as_mut(), targets, &mut watch)
         .map_err(|e| refused(e.into(), &resolved, made.as_deref()))?
         .go()?;

@@ -1,0 +1,131 @@
+//! Runs whose numbers are not finite any more.
+
+use super::*;
+
+/// An engine whose numbers are no numbers from some step on.
+struct Broken {
+    inner: Rounded,
+    loss_at: Option<u64>,
+    norm_at: Option<u64>,
+    val_at: Option<u64>,
+    weights_at: Option<u64>,
+    step: u64,
+}
+
+impl Broken {
+    fn new(resolved: &Resolved) -> Self {
+        Self {
+            inner: Rounded::new(resolved),
+            loss_at: None,
+            norm_at: None,
+            val_at: None,
+            weights_at: None,
+            step: resolved.first_step(),
+        }
+    }
+}
+
+impl Engine for Broken {
+    fn graph(&self) -> &gptlab_model::Graph {
+        self.inner.graph()
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+        let loss = self.inner.forward_backward(batch, noise);
+        if self.loss_at == Some(self.step) {
+            f64::NAN
+        } else {
+            loss
+        }
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        let mut losses = self.inner.losses(batch);
+        if self.val_at == Some(self.step) {
+            losses[0] = f64::INFINITY;
+        }
+        losses
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> gptlab_engine::StepStats {
+        let mut stats = self.inner.update(hyper);
+        if self.norm_at == Some(self.step) {
+            stats.grad_norm = f64::INFINITY;
+        }
+        self.step += 1;
+        stats
+    }
+
+    fn export(&self, slot: gptlab_engine::Slot) -> Vec<f32> {
+        let mut values = self.inner.export(slot);
+        if self.weights_at.is_some_and(|at| self.step >= at) {
+            values[1] = f32::NAN;
+        }
+        values
+    }
+
+    fn import(
+        &mut self,
+        slot: gptlab_engine::Slot,
+        values: &[f32],
+    ) -> Result<(), gptlab_engine::ImportError> {
+        self.inner.import(slot, values)
+    }
+
+    fn value(&mut self, batch: &Batch, name: &str) -> Option<gptlab_engine::Matrix> {
+        self.inner.value(batch, name)
+    }
+}
+
+/// Every kind of divergence ends the run where it is, and every checkpoint from before stays.
+#[test]
+fn a_run_ends_at_its_first_number_that_is_not_finite() {
+    type Break = fn(&mut Broken);
+    let cases: [(Break, u64, NotFinite); 5] = [
+        (|e| e.loss_at = Some(4), 4, NotFinite::Loss),
+        (|e| e.norm_at = Some(4), 4, NotFinite::GradNorm),
+        (|e| e.val_at = Some(4), 4, NotFinite::ValLoss),
+        (|e| e.weights_at = Some(4), 4, NotFinite::State),
+        // The finished model's validation.
+        (|e| e.val_at = Some(STEPS), STEPS, NotFinite::ValLoss),
+    ];
+    for (break_it, at, what) in cases {
+        let root = tempfile::tempdir().unwrap();
+        let mut settings = settings(STEPS);
+        settings.intervals.checkpoint = 2.try_into().ok();
+        let resolved = Resolved::fresh(&settings, &story()).unwrap();
+        let save = root.path().join("save.safetensors");
+        let targets = Targets {
+            folder: Some(root.path().join("run")),
+            save: Some(save.clone()),
+            keep: NonZeroUsize::new(1),
+        };
+        let mut engine = Broken::new(&resolved);
+        break_it(&mut engine);
+        let mut watcher = Watcher::default();
+        let run = Run::new(&resolved, &mut engine, targets, &mut watcher).unwrap();
+        assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
+        let Some(Event::Diverged {
+            step, what: told, ..
+        }) = watcher.events.last()
+        else {
+            panic!("{:?}", watcher.events.last());
+        };
+        assert_eq!((*step, *told), (at, Some(what)));
+        // The good checkpoints are as they were, by both names.
+        let kept = if at == STEPS {
+            STEPS
+        } else if what == NotFinite::State {
+            2
+        } else {
+            4
+        };
+        let checkpoint = Checkpoint::open(&save).unwrap();
+        assert_eq!(checkpoint.header().step, kept, "{what:?}");
+        for stored in Stored::ALL {
+            checkpoint.read(stored).unwrap();
+        }
+        let (step, _) = gptlab_record::checkpoints(&root.path().join("run")).unwrap()[0];
+        assert_eq!(step, kept, "{what:?}");
+    }
+}
