@@ -123,7 +123,10 @@ fn replace(place: &Place, fill: impl FnOnce(&mut dyn Output) -> io::Result<()>) 
 fn temporary(place: &Place) -> io::Result<NamedTempFile> {
     let prefix = litter::prefix(&place.path)?;
     let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(litter::SUFFIX);
+    builder
+        .prefix(&prefix)
+        .rand_bytes(litter::RANDOM)
+        .suffix(litter::SUFFIX);
     as_others_may_read(&mut builder);
     faults::point("temporary", &place.path)?;
     let file = builder.tempfile_in(folder_of(&place.path))?;

@@ -214,8 +214,9 @@ impl Hyper {
             "at least 0 and below 1",
             self.beta2,
         )?;
-        let eps = self.eps > 0.0 && self.eps.is_finite();
-        expect(eps, "eps", "a finite number above 0", self.eps)?;
+        // Kernels add it as f32, where less than this is nothing.
+        let eps = self.eps as f32 > 0.0 && (self.eps as f32).is_finite();
+        expect(eps, "eps", "a finite number of at least 1e-45", self.eps)?;
         let decay = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
         expect(
             decay,

@@ -324,11 +324,17 @@ impl<'a> Run<'a> {
         if let Some(store) = &self.store {
             store.sync()?;
         }
-        for path in paths {
-            if !self.save_to(path)? {
-                self.diverge(step, NotFinite::State);
-                return Ok(());
-            }
+        // Where one place fails the other may not.
+        let tried: Vec<Result<bool, Error>> =
+            paths.into_iter().map(|path| self.save_to(path)).collect();
+        if !tried
+            .into_iter()
+            .collect::<Result<Vec<bool>, Error>>()?
+            .iter()
+            .all(|finite| *finite)
+        {
+            self.diverge(step, NotFinite::State);
+            return Ok(());
         }
         self.keep_newest()?;
         self.watch.saved(begun.elapsed());

@@ -47,6 +47,11 @@ pub(super) fn run(args: &EvalArgs, printer: Printer) -> Outcome {
     } else {
         show(&report, printer);
     }
+    if !report.loss.is_finite() {
+        return Err(Stop::failure(
+            "the model has diverged: its loss on this text is not a finite number",
+        ));
+    }
     Ok(ExitCode::Success)
 }
 

@@ -224,6 +224,11 @@ fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
         }
         Err(Refusal::Stop(stop)) => return Err(stop),
     };
+    if !is_setting(&typed) {
+        return Err(Stop::usage(format_args!(
+            "--grid {flag}={value}: {flag} is no setting of a run, and all runs of a grid share it"
+        )));
+    }
     let settings = settings::over(point.settings.clone(), &typed)?;
     let name = format!("{} {flag}={value}", point.name)
         .trim_start()
@@ -235,6 +240,17 @@ fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
         settings,
         values,
     })
+}
+
+/// Whether the one flag that is typed is a setting that runs of a grid may differ in.
+fn is_setting(typed: &TrainArgs) -> bool {
+    let run = &typed.run;
+    let paths = [&run.load, &run.save, &run.resume, &run.out];
+    let switches = [run.generate, run.interactive];
+    paths.iter().all(|path| path.is_none())
+        && switches.iter().all(Option::is_none)
+        && run.keep_checkpoints.is_none()
+        && typed.data.data.is_none()
 }
 
 /// The words that were typed, without the program's path.

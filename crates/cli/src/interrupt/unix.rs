@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, thread};
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     flag,
     iterator::Signals,
 };
@@ -30,6 +30,10 @@ pub(super) fn install(handler: Handler, heard: Heard) -> io::Result<()> {
             flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&handler.flag))?;
         }
         flag::register(*signal, Arc::clone(&handler.flag))?;
+    }
+    if heard == Heard::Every {
+        // Whoever hears that a file may not grow gets an error from the write, and says it.
+        flag::register(SIGXFSZ, Arc::default())?;
     }
     if !handler.saying.is_empty() {
         say_when_one_comes(handler, &signals);

@@ -272,6 +272,11 @@ fn refusals_say_what_was_expected() {
             "error: --grid nothing=1: `gptlab train --nothing 1` is refused",
         ),
         (
+            "--grid load=m.safetensors",
+            2,
+            "error: --grid load=m.safetensors: load is no setting of a run",
+        ),
+        (
             "--grid lr=fast",
             2,
             "error: --grid lr=fast: `gptlab train --lr fast` is refused",

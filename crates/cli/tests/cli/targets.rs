@@ -32,6 +32,12 @@ fn saving_replaces_only_checkpoints_and_makes_new_files() {
         "notes.safetensors: expected a new name, or a checkpoint of gptlab to replace",
     );
     assert!(lab.read("notes.safetensors") == b"notes, not weights");
+    refused(
+        &lab,
+        "--save both --out both",
+        2,
+        "both are the same; give two names",
+    );
     refused(&lab, "--save .", 1, "error: cannot write .: ");
     lab.file("empty.safetensors", "");
     for name in ["empty.safetensors", "new.safetensors", "model.safetensors"] {

@@ -12,6 +12,9 @@ use crate::{FileError, disk};
 /// What temporary names end in.
 pub(super) const SUFFIX: &str = ".tmp";
 
+/// Letters and digits before that, as many as the crate `tempfile` draws.
+pub(super) const RANDOM: usize = 6;
+
 /// Bytes of a file's name that its temporary name repeats: names have at most 255.
 const MOST_NAME: usize = 200;
 
@@ -34,13 +37,19 @@ pub(super) fn prefix(path: &Path) -> io::Result<String> {
 pub fn sweep_of(path: &Path) -> Result<(), FileError> {
     let prefix = prefix(path).map_err(FileError::io("write", path))?;
     let folder = folder_of(path);
-    sweep_where(&folder, |name| name.starts_with(&prefix))
-        .map_err(FileError::io("clear of temporary files", &folder))
+    sweep_where(&folder, |name| {
+        name.strip_prefix(&prefix).is_some_and(is_ending)
+    })
+    .map_err(FileError::io("clear of temporary files", &folder))
 }
 
 /// Removes all temporary files in `folder` that nobody writes.
 pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
-    sweep_where(folder, |name| name.starts_with('.'))
+    sweep_where(folder, |name| {
+        let at = name.len().saturating_sub(RANDOM + SUFFIX.len());
+        let own = name.split_at_checked(at);
+        own.is_some_and(|(own, end)| own.starts_with('.') && own.ends_with('.') && is_ending(end))
+    })
 }
 
 fn sweep_where(folder: &Path, mine: impl Fn(&str) -> bool) -> io::Result<()> {
@@ -48,7 +57,7 @@ fn sweep_where(folder: &Path, mine: impl Fn(&str) -> bool) -> io::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let left = mine(&name) && name.ends_with(SUFFIX) && entry.file_type()?.is_file();
+        let left = mine(&name) && entry.file_type()?.is_file();
         if left && is_abandoned(&entry.path()) {
             match disk::remove(&entry.path()) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -57,6 +66,12 @@ fn sweep_where(folder: &Path, mine: impl Fn(&str) -> bool) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether this is how a temporary name ends: other files may begin and end alike.
+fn is_ending(end: &str) -> bool {
+    let random = end.strip_suffix(SUFFIX).unwrap_or_default();
+    random.len() == RANDOM && random.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 /// Whether nobody writes `path`: a writer holds a lock on it until it is renamed.

@@ -66,13 +66,29 @@ fn the_kernel_s_full_disk_is_the_sentence() {
 #[test]
 fn sweeping_takes_leftovers_alone() {
     let folder = tempfile::tempdir().unwrap();
-    for name in [".a.safetensors.x1.tmp", "b.tmp", ".hidden", "c.safetensors"] {
+    for name in [
+        ".a.safetensors.aBc1eF.tmp",
+        "b.tmp",
+        ".hidden",
+        ".mine.tmp",
+        ".a.mine.tmp",
+        "c.safetensors",
+    ] {
         fs::write(folder.path().join(name), b"").unwrap();
     }
     sweep(folder.path()).unwrap();
     let mut left = names(folder.path());
     left.sort();
-    assert_eq!(left, [".hidden", "b.tmp", "c.safetensors"]);
+    assert_eq!(
+        left,
+        [
+            ".a.mine.tmp",
+            ".hidden",
+            ".mine.tmp",
+            "b.tmp",
+            "c.safetensors"
+        ]
+    );
 }
 
 fn text_files_are_mine(path: &Path) -> Result<(), FileError> {
@@ -172,7 +188,7 @@ fn a_name_as_long_as_names_can_be_is_written() {
 #[test]
 fn sweeping_of_one_file_takes_its_own_litter_and_nothing_in_use() {
     let folder = tempfile::tempdir().unwrap();
-    for name in [".a.x1.tmp", ".b.x2.tmp", ".a.txt"] {
+    for name in [".a.aBc1eF.tmp", ".a.mine.tmp", ".b.aBc1eF.tmp", ".a.txt"] {
         fs::write(folder.path().join(name), b"").unwrap();
     }
     let path = folder.path().join("a");
@@ -182,5 +198,5 @@ fn sweeping_of_one_file_takes_its_own_litter_and_nothing_in_use() {
     drop(in_use);
     let mut left = names(folder.path());
     left.sort();
-    assert_eq!(left, [".a.txt", ".b.x2.tmp"]);
+    assert_eq!(left, [".a.mine.tmp", ".a.txt", ".b.aBc1eF.tmp"]);
 }

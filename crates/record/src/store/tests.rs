@@ -171,14 +171,18 @@ fn checkpoints_are_listed_by_step_and_leftovers_swept() {
         "step-00000009.safetensors",
         "step-123456789.safetensors",
         "notes.txt",
-        ".step-00000011.safetensors.x.tmp",
+        ".step-00000011.safetensors.aBc1eF.tmp",
     ] {
         fs::write(within.join(name), b"").unwrap();
     }
     let steps = |found: Vec<(u64, PathBuf)>| found.into_iter().map(|f| f.0).collect::<Vec<_>>();
     assert_eq!(steps(checkpoints(&folder).unwrap()), [9, 10, 123_456_789]);
     let (store, _) = Store::resume(&folder, 123_456_789).unwrap();
-    assert!(!within.join(".step-00000011.safetensors.x.tmp").exists());
+    assert!(
+        !within
+            .join(".step-00000011.safetensors.aBc1eF.tmp")
+            .exists()
+    );
     let path = store.checkpoint_path(10);
     assert!(path.exists());
     assert_eq!(

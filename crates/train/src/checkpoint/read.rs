@@ -27,6 +27,9 @@ const MOST_HEAD: u64 = 100_000_000;
 /// No metadata of ours is longer: an alphabet of all characters and thousands of layers.
 const MOST_ABOUT: usize = 16 << 20;
 
+/// The first format whose files hold digests of themselves.
+const FIRST_WITH_DIGESTS: u32 = 2;
+
 /// Bytes of the length before the JSON.
 const LENGTH: u64 = 8;
 
@@ -52,6 +55,10 @@ impl Checkpoint {
         let about = metadata(path, &head)?;
         let mut header = read_header(path, &about)?;
         let digests = header.sha256.take();
+        if digests.is_none() && header.format >= FIRST_WITH_DIGESTS {
+            let expected = "metadata with SHA-256 digests";
+            return Err(FileError::wrong(path, expected, format!("none; {DAMAGED}")));
+        }
         if digests.is_some_and(|digests| !digests.fit(&about)) {
             let expected = "metadata that fits its SHA-256";
             return Err(FileError::wrong(path, expected, DAMAGED));

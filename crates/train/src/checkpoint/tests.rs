@@ -75,6 +75,7 @@ fn forged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let begin = text.find(r#"\"sha256\":{"#).unwrap();
     let end = begin + text[begin..].find("},").unwrap() + 2;
     let text = [&text[..begin], &text[end..]].concat();
+    let text = text.replace(r#"\"format\":2"#, r#"\"format\":1"#);
     let whole = [&(text.len() as u64).to_le_bytes(), text.as_bytes(), data].concat();
     edited(&whole, from, to)
 }
@@ -297,7 +298,7 @@ fn headers_that_lie_are_told_where() {
             "found a safetensors file without it",
         ),
         (
-            r#"\"format\":2"#,
+            r#"\"format\":1"#,
             r#"\"format\":3"#,
             "expected a checkpoint of gptlab in format 1 to 2, found format 3",
         ),
@@ -332,6 +333,11 @@ fn headers_that_lie_are_told_where() {
             "beta1 must be at least 0 and below 1, found 1.5",
         ),
         (r#"\"seed\":"#, r#"\"sead\":"#, "unknown field `sead`"),
+        (
+            r#"\"format\":1"#,
+            r#"\"format\":2"#,
+            "expected metadata with SHA-256 digests, found none",
+        ),
         (
             r#"\"val_fraction\":0.1"#,
             r#"\"val_fraction\":7.5"#,

@@ -94,6 +94,7 @@ pub fn same_settings(
     // Before the sizes that follow from them.
     let data = |e: &Experiment| (e.data.fingerprint.clone(), e.data.val_fraction);
     let ((asked_text, asked_fraction), (found_text, found_fraction)) = (data(asked), data(&found));
+    refuse(folder, &asked.tokenizer, &found.tokenizer, "tokenizer")?;
     refuse(folder, &asked_text, &found_text, "data.fingerprint")?;
     refuse(
         folder,

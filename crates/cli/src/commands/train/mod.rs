@@ -115,6 +115,11 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
 
 /// `targets` with a folder, and that folder where it was made just now.
 fn with_folder(targets: Targets, resolved: &Resolved) -> Outcome<(Targets, Option<PathBuf>)> {
+    if targets.save.is_some() && targets.save == targets.folder {
+        return Err(Stop::usage(
+            "--save names a file and --out a folder, and both are the same; give two names",
+        ));
+    }
     if targets.folder.is_some() {
         return Ok((targets, None));
     }
