@@ -218,7 +218,13 @@ mod tests {
             .map(|s| layer_of(&s.path).map_or(s.path.as_str(), |l| l.1))
             .collect();
         // These stand in the JSON of other models only.
-        let elsewhere = ["mlp.form.gated", "hyper.precision", "hyper.optimizer"];
+        let elsewhere = [
+            "mlp.form.gated",
+            "hyper.precision",
+            "hyper.optimizer",
+            "hyper.warmup_start",
+            "extensions",
+        ];
         for (place, _) in WORDS {
             assert!(
                 places.contains(place) || elsewhere.contains(place),
