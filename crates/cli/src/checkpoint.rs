@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gptlab_data::Tokenizer;
 use gptlab_model::{Graph, Model};
+use gptlab_record::checkpoints;
 use gptlab_train::{Checkpoint, Header, NonFinite, Stored};
 
 use crate::{
@@ -44,10 +45,16 @@ pub(crate) fn open(path: &Path) -> Outcome<Checkpoint> {
         .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))
         .map_err(Stop::from);
     checkpoint.map_err(|stop| {
-        if path.exists() {
-            stop
-        } else {
-            stop.hint("`gptlab train` makes a checkpoint, and says where")
+        if !path.exists() {
+            return stop.hint("`gptlab train` makes a checkpoint, and says where");
+        }
+        let newest = checkpoints(path).ok().and_then(|mut found| found.pop());
+        match newest {
+            Some((_, newest)) => stop.hint(format!(
+                "this run's newest checkpoint is {}",
+                newest.display()
+            )),
+            None => stop,
         }
     })
 }

@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -21,7 +22,7 @@ pub(crate) fn words(
     sub: &str,
     program: &clap::Command,
 ) -> Result<Vec<OsString>, Stop> {
-    let text = fs::read_to_string(path).map_err(|e| Stop::file("read", path, &e))?;
+    let text = read(path)?;
     let table: Table = text.parse().map_err(|e: toml::de::Error| {
         Stop::usage(format_args!(
             "{} is not TOML: {}",
@@ -35,6 +36,25 @@ pub(crate) fn words(
     })?;
     refuse_bad_values(path, sub, &words, program)?;
     Ok(words)
+}
+
+/// No settings are longer, in bytes.
+const MOST: u64 = 1 << 20;
+
+fn read(path: &Path) -> Result<String, Stop> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|e| Stop::file("read", path, &e))?;
+    file.take(MOST + 1)
+        .read_to_string(&mut text)
+        .map_err(|e| Stop::file("read", path, &e))?;
+    if text.len() as u64 > MOST {
+        return Err(Stop::usage(format_args!(
+            "{} is larger than {} MiB, and no file of settings is",
+            path.display(),
+            MOST >> 20
+        )));
+    }
+    Ok(text)
 }
 
 fn place(text: &str, error: &toml::de::Error) -> String {

@@ -5,7 +5,10 @@ use std::path::Path;
 use gptlab_data::{Builtin, Fingerprint, Origin, Text};
 use gptlab_record::DataRecord;
 
-use crate::exit::{Outcome, Stop};
+use crate::{
+    exit::{Outcome, Stop},
+    memory,
+};
 
 /// The text called `typed`: a built-in one by its name, else a file. Nothing typed is `default`.
 pub(crate) fn source(typed: Option<&str>, default: Builtin) -> Outcome<Text> {
@@ -14,8 +17,22 @@ pub(crate) fn source(typed: Option<&str>, default: Builtin) -> Outcome<Text> {
     };
     match builtin(typed)? {
         Some(builtin) => Ok(Text::builtin(builtin)),
-        None => Ok(Text::read(Path::new(typed))?),
+        None => read(Path::new(typed)),
     }
+}
+
+/// The text in the file at `path`, where there is memory for it.
+pub(crate) fn read(path: &Path) -> Outcome<Text> {
+    read_recorded(path, None)
+}
+
+/// [`read`] of a file that a record names, which has so many `bytes` where the record tells them.
+pub(crate) fn read_recorded(path: &Path, bytes: Option<u64>) -> Outcome<Text> {
+    // One that is missing is refused by who reads it, in better words.
+    if let Ok(about) = path.metadata() {
+        memory::check_text(path, about.len())?;
+    }
+    Ok(Text::read_recorded(path, bytes)?)
 }
 
 /// The built-in text that was typed, with its recipe if it has one (`copy:seed=3,size=200000`).

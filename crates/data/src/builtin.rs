@@ -31,7 +31,8 @@ impl Recipe {
     };
     /// Enough for a few documents of every kind.
     pub const LEAST_SIZE: usize = 1_000;
-    pub const MOST_SIZE: usize = 1_000_000_000;
+    /// Beyond what a model of this size can use; a record of somebody else's may ask for it.
+    pub const MOST_SIZE: usize = 100_000_000;
 }
 
 impl Builtin {

@@ -245,7 +245,7 @@ fn recipes_that_make_no_sense_are_sentences() {
         ),
         (
             "addition:size=999",
-            "the size of the built-in text `addition` must be from 1000 to 1000000000 characters, found 999"
+            "the size of the built-in text `addition` must be from 1000 to 100000000 characters, found 999"
                 .into(),
         ),
         (

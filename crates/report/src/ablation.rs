@@ -98,7 +98,7 @@ pub fn predictions(study: &Study) -> Table {
 /// What happened to a variant, in a sentence.
 pub fn outcome(study: &Study, arm: &Arm) -> String {
     let Some(row) = &arm.row else {
-        return "No run has finished.".to_owned();
+        return unfinished(arm);
     };
     let mut parts = Vec::new();
     if let Some((runs, first)) = arm.diverged() {
@@ -124,6 +124,19 @@ pub fn outcome(study: &Study, arm: &Arm) -> String {
         parts.push("No finite loss came out.".to_owned());
     }
     parts.join(" ")
+}
+
+fn unfinished(arm: &Arm) -> String {
+    let [run] = arm.runs.as_slice() else {
+        return "No run has finished.".to_owned();
+    };
+    run.unfinished().map_or_else(
+        || "No run has finished.".to_owned(),
+        |made| {
+            let all = run.experiment.hyper.steps;
+            format!("The run has made {made} of {all} steps, and has not ended.")
+        },
+    )
 }
 
 /// A difference to the baseline, in a sentence.

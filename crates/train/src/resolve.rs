@@ -354,14 +354,15 @@ fn extensions(record: Option<&Experiment>, extension: Extension) -> Vec<Extensio
     before.chain(now).collect()
 }
 
-/// Tokens in two splits, or in one where the text is too short for two.
+/// Tokens in two splits, or in one where the text is too short for two; not where most of it was to be kept
+/// for validation, since then the fraction is what was meant otherwise.
 fn corpus(
     text: &Text,
     tokenizer: Tokenizer,
     val_fraction: f64,
 ) -> Result<(Corpus, Vec<Notice>), Error> {
     match Corpus::new(text, tokenizer.clone(), val_fraction) {
-        Err(CorpusError::TooShort { .. }) if val_fraction > 0.0 => {
+        Err(CorpusError::TooShort { .. }) if val_fraction > 0.0 && val_fraction <= 0.5 => {
             let notice = Notice::NoValidation { val_fraction };
             Ok((Corpus::new(text, tokenizer, 0.0)?, vec![notice]))
         }

@@ -4,8 +4,9 @@ mod begin;
 mod watch;
 
 use std::{
+    mem,
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -102,8 +103,17 @@ impl<'a> Run<'a> {
     /// saves, except a state that is not finite.
     ///
     /// # Errors
-    /// When something cannot be written. What was saved before is unchanged.
+    /// When something cannot be written. What was saved before is unchanged, and the file that the
+    /// caller named ([`Targets::save`]) holds the last step where that can still be written.
     pub fn go(mut self) -> Result<Outcome, Error> {
+        let outcome = self.train_to_the_end();
+        if outcome.is_err() {
+            self.save_named();
+        }
+        outcome
+    }
+
+    fn train_to_the_end(&mut self) -> Result<Outcome, Error> {
         if self.begun.complete {
             return self.complete();
         }
@@ -353,12 +363,7 @@ impl<'a> Run<'a> {
         if let Some(save) = self.save.as_ref().filter(|save| save.path() == path) {
             save.check()?;
         }
-        let (header, table) = (
-            self.resolved.header(self.done),
-            self.resolved.graph.params(),
-        );
-        let numbers = |stored: Stored| self.engine.export(stored.slot());
-        match Checkpoint::save(&path, &header, table, numbers) {
+        match self.write_to(&path) {
             Ok(()) => {}
             Err(SaveError::NotFinite(_)) => return Ok(false),
             Err(SaveError::File(error)) => return Err(error.into()),
@@ -373,7 +378,28 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    fn stop(mut self) -> Result<Outcome, Error> {
+    fn write_to(&self, path: &Path) -> Result<(), SaveError> {
+        let (header, table) = (
+            self.resolved.header(self.done),
+            self.resolved.graph.params(),
+        );
+        let numbers = |stored: Stored| self.engine.export(stored.slot());
+        Checkpoint::save(path, &header, table, numbers)
+    }
+
+    /// Saves to the file the caller named, where the record cannot be written any more. A checkpoint in
+    /// the folder would tell of steps that the record does not know.
+    fn save_named(&mut self) {
+        let Some(save) = &self.save else { return };
+        let path = save.path().to_owned();
+        let trained = self.done > self.resolved.first_step() && self.diverged.is_none();
+        if trained && !self.saved.contains(&path) && save.check().is_ok() {
+            // What went wrong first is what the caller hears of.
+            let _ = self.write_to(&path);
+        }
+    }
+
+    fn stop(&mut self) -> Result<Outcome, Error> {
         self.checkpoint()?;
         if let Some(divergence) = self.diverged {
             return self.end_diverged(divergence);
@@ -382,11 +408,11 @@ impl<'a> Run<'a> {
         self.emit(&Event::Stop { step, seconds })?;
         Ok(Outcome::Stopped {
             step,
-            saved: self.saved,
+            saved: mem::take(&mut self.saved),
         })
     }
 
-    fn end_diverged(mut self, Divergence { step, what }: Divergence) -> Result<Outcome, Error> {
+    fn end_diverged(&mut self, Divergence { step, what }: Divergence) -> Result<Outcome, Error> {
         let seconds = self.watch.seconds();
         self.emit(&Event::Diverged {
             step,
@@ -396,7 +422,7 @@ impl<'a> Run<'a> {
         Ok(Outcome::Diverged { step, what })
     }
 
-    fn finish(mut self) -> Result<Outcome, Error> {
+    fn finish(&mut self) -> Result<Outcome, Error> {
         let validation = self.validate()?;
         if self.diverged.is_none() {
             self.checkpoint()?;
@@ -414,16 +440,16 @@ impl<'a> Run<'a> {
         })?;
         Ok(Outcome::Finished {
             step,
-            saved: self.saved,
+            saved: mem::take(&mut self.saved),
         })
     }
 
     /// Ends a run that had come to its end before, with its state in every target.
-    fn complete(mut self) -> Result<Outcome, Error> {
+    fn complete(&mut self) -> Result<Outcome, Error> {
         self.checkpoint()?;
         Ok(Outcome::Complete {
             step: self.done,
-            saved: self.saved,
+            saved: mem::take(&mut self.saved),
         })
     }
 

@@ -27,6 +27,19 @@ pub(super) fn switch(typed: &str) -> Result<bool, String> {
     }
 }
 
+/// A number of 32 bits that is 0 only where 0 was typed.
+pub(super) fn zero_where_typed(typed: &str) -> Result<f32, String> {
+    let number = |_| "expected a number".to_owned();
+    let (wide, narrow): (f64, f32) = (
+        typed.parse().map_err(number)?,
+        typed.parse().map_err(number)?,
+    );
+    if wide != 0.0 && narrow == 0.0 {
+        return Err("it is 0 in the 32 bits that are kept of it; for none, give 0".to_owned());
+    }
+    Ok(narrow)
+}
+
 /// The whole command line's definition: that of [`Cli`], where a flag given twice means its last value,
 /// underscores are as good as hyphens, and a switch needs no value.
 pub(crate) fn definition() -> clap::Command {

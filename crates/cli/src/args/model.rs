@@ -6,7 +6,7 @@ use clap::{
 };
 use gptlab_model::Preset;
 
-use super::command_line::{SWITCH, switch};
+use super::command_line::{SWITCH, switch, zero_where_typed};
 
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Model")]
@@ -78,7 +78,7 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) qk_norm: Option<bool>,
     /// Attention scores bent by cap * tanh(score / cap); 0 for none
-    #[arg(long, value_name = "CAP")]
+    #[arg(long, value_name = "CAP", value_parser = zero_where_typed)]
     pub(crate) softcap: Option<f32>,
     /// Logits by the token embedding's own rows
     #[arg(long, value_name = SWITCH, value_parser = switch)]

@@ -77,3 +77,35 @@ fn guides_are_those_of_the_run_s_own_grid() {
     let ran = lab.run(&format!("doctor g/{cell}"));
     assert_eq!(ran.code, 3, "its own grid's results: {}", ran.err);
 }
+
+#[test]
+fn a_run_that_was_stopped_is_not_spoken_of_as_a_whole() {
+    let lab = Lab::new();
+    let flags = format!("{TINY} --steps 4 --checkpoint-interval 2 --log-interval 10");
+    lab.ok(&format!("train --data data.txt {flags} --out run"));
+    let events = String::from_utf8(lab.read("run/events.jsonl")).expect("UTF-8");
+    let end = events.find("\"step\":3").expect("an end");
+    let begun = events[..end].rfind('\n').expect("lines") + 1;
+    lab.file("run/events.jsonl", &events[..begun]);
+    let said = lab.ok("doctor run").out;
+    let end = ", after 2 of 4 steps: the run has not ended.\n";
+    assert!(said.ends_with(end), "{said}\n{events}");
+    let said = lab.ok("report run").out;
+    let end = "\nThe run has made 2 of 4 steps, and has not ended.\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+#[test]
+fn a_folder_of_a_run_is_no_checkpoint_and_has_one() {
+    let lab = Lab::new();
+    lab.ok(&format!("train --data data.txt {TINY} --out run"));
+    let ran = lab.run("generate run");
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (
+            3,
+            "error: run: expected a regular file, found a folder\n\
+             hint: this run's newest checkpoint is run/checkpoints/step-00000005.safetensors\n"
+        )
+    );
+}

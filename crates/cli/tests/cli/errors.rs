@@ -159,6 +159,12 @@ fn flags_that_do_not_go_together() {
                 2,
                 "error: softcap must be from 1e-30 to 1e30, found 0.000",
             ),
+            (
+                "inspect --softcap 1e-320",
+                2,
+                "error: invalid value '1e-320' for '--softcap <CAP>': it is 0 in the 32 bits that are kept of it; \
+                 for none, give 0",
+            ),
             ("micro --steps 0", 2, "error: steps must be"),
             (
                 "bench --only mini,maxi",

@@ -106,6 +106,7 @@ fn a_run_goes_on_after_its_end() {
         "{}",
         ran.err
     );
+    assert!(!ran.err.contains("going on"), "{}", ran.err);
     let before = lab.read("run/events.jsonl");
 
     let ran = lab.ok("train --resume run --steps 7");

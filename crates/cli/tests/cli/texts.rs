@@ -199,8 +199,8 @@ fn what_a_record_names_is_not_opened_blindly() {
             "error: data.txt holds 408 bytes, and the text of the record 7; give the text that it was, unchanged"
         )
     );
-    let large = serde_json::json!({ "builtin": "copy:size=1000000000" });
-    for bytes in [Value::Null, 1_000_000_010_u64.into()] {
+    let large = serde_json::json!({ "builtin": "copy:size=100000000" });
+    for bytes in [Value::Null, 100_000_010_u64.into()] {
         name(large.clone(), bytes);
         for verb in ["report", "doctor"] {
             let ran = lab.ok(&format!("{verb} run"));
@@ -354,4 +354,57 @@ fn a_name_that_is_not_utf_8_is_a_sentence() {
             )
         );
     }
+}
+
+#[test]
+fn a_fraction_that_leaves_nothing_to_train_on_is_refused() {
+    let lab = Lab::new();
+    let ran = lab.run(&format!(
+        "train --data data.txt {TINY} --val-fraction 0.9999"
+    ));
+    assert_eq!(
+        (ran.code, ran.said()),
+        (
+            3,
+            "error: data.txt is too short: with a validation fraction of 0.9999 the training split would hold \
+             0 tokens and needs at least 2; give more text, or another validation fraction (0 keeps \
+             everything for training)"
+        )
+    );
+}
+
+/// A file of zeros takes no room on the disk, and its size is known without reading it.
+#[test]
+fn a_text_larger_than_memory_is_refused_before_it_is_read() {
+    let lab = Lab::new();
+    let file = fs::File::create(lab.path("large.txt")).expect("a file");
+    if file.set_len(1 << 43).is_err() {
+        return;
+    }
+    for line in ["train --data large.txt", "floors --data large.txt"] {
+        let ran = lab.run(line);
+        assert_eq!(ran.code, 2, "{line}: {}", ran.err);
+        let said = "error: large.txt needs about 24.0 TiB and ";
+        assert!(ran.err.starts_with(said), "{line}: {}", ran.err);
+        assert!(
+            ran.err.contains("M large.txt > part.txt` fits"),
+            "{}",
+            ran.err
+        );
+    }
+    assert!(!lab.path("runs").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_settings_has_an_end() {
+    let lab = Lab::new();
+    let ran = lab.run("train --config /dev/zero");
+    assert_eq!(
+        (ran.code, ran.said()),
+        (
+            2,
+            "error: /dev/zero is larger than 1 MiB, and no file of settings is"
+        )
+    );
 }

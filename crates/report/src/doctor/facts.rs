@@ -42,7 +42,14 @@ impl<'a> Facts<'a> {
             0 => "no n-gram tables".to_owned(),
             n => format!("n-gram tables up to {n}"),
         };
-        format!("{} logged steps, {observed}, {guides}", self.train.len())
+        let made = self.run.unfinished().map_or_else(String::new, |made| {
+            let all = self.run.experiment.hyper.steps;
+            format!(", after {made} of {all} steps: the run has not ended")
+        });
+        format!(
+            "{} logged steps, {observed}, {guides}{made}",
+            self.train.len()
+        )
     }
 
     /// Whether there is enough to speak of a course.

@@ -115,6 +115,27 @@ impl Run {
         })
     }
 
+    /// How many updates are known to have been made of a run that has not ended, because it was stopped or
+    /// still goes on; `None` of one that has ended.
+    pub fn unfinished(&self) -> Option<u64> {
+        if self.outcome().is_some() {
+            return None;
+        }
+        let made = self.events.iter().filter_map(|event| match *event {
+            Event::Step(record) => Some(record.step + 1),
+            Event::Checkpoint { step, .. }
+            | Event::Resume { step }
+            | Event::Stop { step, .. }
+            | Event::Sample { step, .. } => Some(step),
+            Event::Start { .. }
+            | Event::Notice { .. }
+            | Event::Observation(_)
+            | Event::Diverged { .. }
+            | Event::Done { .. } => None,
+        });
+        Some(made.max().unwrap_or(0))
+    }
+
     /// The first step known to have a loss that is no finite number, whether or not the run ended there.
     pub fn diverged_at(&self) -> Option<u64> {
         self.events.iter().find_map(|event| match *event {

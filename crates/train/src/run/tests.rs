@@ -340,3 +340,24 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     let origin = gptlab_record::Origin::Loaded { file, step: STEPS };
     assert_eq!(read_experiment(&folder).unwrap().origin, origin);
 }
+
+/// The record cannot be written any more, and what was trained is kept where somebody named a file.
+#[test]
+fn where_the_record_fails_the_named_file_is_saved_all_the_same() {
+    let root = tempfile::tempdir().unwrap();
+    let named = root.path().join("model.safetensors");
+    let folder = root.path().join("run");
+    let resolved = fresh();
+    let (mut engine, mut watcher) = (Rounded::new(&resolved), Watcher::default());
+    let targets = Targets {
+        save: Some(named.clone()),
+        ..targets(&folder)
+    };
+    let mut run = Run::new(&resolved, &mut engine, targets, &mut watcher).unwrap();
+    run.step().unwrap();
+    fs::remove_dir(folder.join("samples")).unwrap();
+    let failed = run.go().unwrap_err().to_string();
+    assert!(failed.contains("samples"), "{failed}");
+    assert_eq!(Checkpoint::open(&named).unwrap().header().step, 3);
+    assert!(gptlab_record::checkpoints(&folder).unwrap().is_empty());
+}

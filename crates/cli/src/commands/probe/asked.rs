@@ -242,7 +242,7 @@ fn copied(
 /// The text that was typed, or the prompt, after what it is called.
 fn written(args: &ProbeArgs, loaded: &Loaded, prompt: &Prompt) -> Outcome<(String, String)> {
     if let Some(path) = &args.written {
-        let text = Text::read(path)?.as_str().to_owned();
+        let text = text::read(path)?.as_str().to_owned();
         return Ok((path.display().to_string(), text));
     }
     let text = loaded.tokenizer.decode(&prompt.tokens);

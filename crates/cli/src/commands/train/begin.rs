@@ -288,8 +288,8 @@ fn text_of_run(
     let origin = experiment.and_then(|e| serde_json::from_value(e.data.origin.clone()).ok());
     let bytes = experiment.and_then(|e| e.data.bytes);
     match origin {
-        Some(Origin::File(path)) => Text::read_recorded(Path::new(&path), bytes)
-            .map_err(|e| Stop::from(e).hint("give the run's text with --data")),
+        Some(Origin::File(path)) => text::read_recorded(Path::new(&path), bytes)
+            .map_err(|stop| stop.hint("give the run's text with --data")),
         Some(Origin::Builtin(name)) => {
             text::recorded(&name, fingerprint, bytes).ok_or_else(needs_its_text)
         }

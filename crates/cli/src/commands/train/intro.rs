@@ -24,7 +24,9 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, 
         // Said when the run began, and true of it still.
         let begun = resolved.notices.iter().filter(|notice| !notice.is_change());
         begun.for_each(|notice| printer.warn(notice));
-        printer.say(format_args!("going on after {} steps", count(first)));
+        if first < resolved.experiment.hyper.steps {
+            printer.say(format_args!("going on after {} steps", count(first)));
+        }
     }
 }
 

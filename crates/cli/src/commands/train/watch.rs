@@ -77,11 +77,11 @@ impl Watch {
         self.bar.close();
     }
 
-    /// What observing cost: a sentence, where there was any.
+    /// What observing cost: a sentence, where there was any training.
     pub(super) fn cost_of_observing(&self) -> Option<String> {
         let (training, observing) = self.took;
-        self.observes.then(|| {
-            let share = 100.0 * observing / training.max(1e-9);
+        (self.observes && training > 0.0).then(|| {
+            let share = 100.0 * observing / training;
             format!(
                 "observing took {observing:.2} s, {share:.1} % of the {training:.1} s of training"
             )
