@@ -105,6 +105,7 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
         shape,
         optimizer,
         observed: 0,
+        micro_batch: shape.sequences,
     };
     let need = MemoryNeed::training(&graph, options, training);
     let (weights, batch) = (graph.params().initial(1), batch(model, shape));
@@ -236,6 +237,7 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         shape,
         optimizer: Optimizer::Muon,
         observed: 1 << 25,
+        micro_batch: shape.sequences,
     };
     let need = MemoryNeed::training(&graph, options, training);
     // 28 bytes a token alone.

@@ -9,7 +9,6 @@ use super::{
     chunk::Chunk,
     crew::{Crew, Team},
     head,
-    memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
     program::Program,
@@ -50,21 +49,24 @@ pub(super) struct BatchRun<'a> {
 }
 
 impl BatchRun<'_> {
-    /// The loss of each token, and the gradients of their mean: each shard's into its own of `buffers`; added to what
-    /// they hold, unless they are `fresh` and hold nothing that counts.
-    pub(super) fn train(
+    /// The loss of each token of some chunks, which are all in `shards`, and the gradients of the mean over the batch:
+    /// each shard's into its own buffer.
+    pub(super) fn train<'s>(
         &self,
         losses: &mut [f32],
-        shards: impl Iterator<Item = Range<usize>> + Clone + Send,
-        buffers: &mut [Aligned<f32>],
-        fresh: bool,
+        shards: impl Iterator<Item = ShardRun<'s>> + Send,
     ) {
         let scale = (1.0 / self.batch.tokens() as f64) as f32;
-        let parts = shards.map(|shard| &self.chunks.all()[shard]);
-        let losses = split(losses, parts.clone());
-        let tasks = parts.zip(losses).zip(buffers);
+        let mut rest = losses;
+        let tasks = shards.map(|shard| {
+            let chunks = &self.chunks.all()[shard.chunks.clone()];
+            let tokens = chunks.iter().map(|c| c.rows.len()).sum();
+            let own = rest.split_off_mut(..tokens);
+            (shard, chunks, own.expect("the shards cover the losses"))
+        });
         self.crew
-            .each(tasks, self.small(), |((chunks, losses), dw), team| {
+            .each(tasks, self.small(), |(shard, chunks, losses), team| {
+                let ShardRun { sum: dw, fresh, .. } = shard;
                 if fresh {
                     let unopened = self.plan.unopened().iter();
                     unopened.for_each(|range| dw[range.clone()].fill(0.0));
@@ -131,6 +133,14 @@ impl BatchRun<'_> {
         };
         (run, &self.batch.targets()[chunk.rows.clone()])
     }
+}
+
+/// A shard's chunks that are run now, and where their gradients go.
+pub(super) struct ShardRun<'a> {
+    pub(super) chunks: Range<usize>,
+    pub(super) sum: &'a mut [f32],
+    /// Whether `sum` holds nothing that counts; else the gradients are added to it.
+    pub(super) fresh: bool,
 }
 
 /// A step of fewer tokens times parameters than this takes tens of microseconds.

@@ -35,16 +35,13 @@ pub(super) fn update(
     hyper: &StepHyper,
 ) -> StepStats {
     let grad_norm = norm(crew, isa, state.gradients, squares);
-    let clip = hyper
-        .grad_clip
-        .map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
-    // A gradient that is not a number must not pass for one that needs no clipping.
-    let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
+    let stats = StepStats::clipped(grad_norm, hyper.grad_clip);
+    let clip = stats.clip_factor;
     workspaces.fit(crew.threads(), 0, scratch_len(params, hyper.optimizer));
     let small = small(state.weights.len());
     let blocks = blocks(params, state, panels, |param| Step::of(param, hyper, clip));
     crew.each(blocks, small, |block, _| block.take(isa, workspaces));
-    StepStats { grad_norm }
+    stats
 }
 
 /// How one parameter is stepped.
@@ -113,26 +110,28 @@ fn norm(crew: &Crew, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// The sum of the shards' gradients, shard after shard, added to `sum` where `add`, in blocks that any thread may take.
-pub(super) fn add_in_order(
+/// The sum of the shards' gradients from number `at` of them, shard after shard, added to `sum` where `add`, in blocks
+/// that any thread may take.
+pub(super) fn add_in_order<'a>(
     crew: &Crew,
     isa: Isa,
-    sum: &mut [f32],
-    shards: &[Aligned<f32>],
+    (at, sum): (usize, &mut [f32]),
+    shards: impl Iterator<Item = &'a Aligned<f32>> + Clone + Sync,
     add: bool,
 ) {
     let few = small(sum.len());
     let blocks = sum.chunks_mut(BLOCK).enumerate();
     crew.each(blocks, few, |(i, sum), _| {
-        let (from, len) = (i * BLOCK, sum.len());
-        let mut parts = [[].as_slice(); MOST_SHARDS];
-        for (part, shard) in parts.iter_mut().zip(shards) {
+        let (from, len) = (at + i * BLOCK, sum.len());
+        let (mut parts, mut count) = ([[].as_slice(); MOST_SHARDS], 0);
+        for (part, shard) in parts.iter_mut().zip(shards.clone()) {
             *part = &shard[from..from + len];
+            count += 1;
         }
         if !add {
             sum.fill(0.0);
         }
-        elementwise::reduce_add(isa, sum, &parts[..shards.len()]);
+        elementwise::reduce_add(isa, sum, &parts[..count]);
     });
 }
 
