@@ -8,7 +8,6 @@
 
 mod backward;
 mod chunk;
-mod crew;
 mod forward;
 mod generate;
 mod head;
@@ -16,6 +15,7 @@ mod memory;
 mod need;
 mod panels;
 mod plan;
+mod pool;
 mod products;
 mod program;
 mod room;
@@ -32,10 +32,10 @@ use gptlab_model::{Batch, Graph, Node};
 
 use self::{
     chunk::Chunk,
-    crew::{Crew, Team},
     memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
+    pool::{Helpers, Pool},
     program::Program,
     run::{BatchRun, ShardRun},
     shards::{Chunks, MOST_SHARDS},
@@ -79,7 +79,7 @@ const REDUCED: usize = 1 << 18;
 #[derive(Debug)]
 pub struct CpuEngine {
     program: Program,
-    crew: Crew,
+    pool: Pool,
     weights: Aligned<f32>,
     gradients: Aligned<f32>,
     /// Whether the gradients are zero, whatever their memory holds: clearing half a gigabyte costs a pass over it.
@@ -116,7 +116,7 @@ impl CpuEngine {
         Ok(Self {
             panels: Panels::new(&program),
             program,
-            crew: Crew::new(options.threads),
+            pool: Pool::new(options.threads),
             weights: Aligned::try_of(weights).map_err(refused)?,
             gradients: zeros()?,
             cleared: true,
@@ -136,7 +136,7 @@ impl CpuEngine {
     /// How many threads it has: fewer than it was asked to use where the system gave no more. No
     /// number shows it.
     pub fn threads(&self) -> usize {
-        self.crew.threads()
+        self.pool.threads()
     }
 
     /// One a token, and enough for the longest batch of as many sequences: the next may be that.
@@ -205,15 +205,15 @@ impl Engine for CpuEngine {
         };
         let within = |shard: Range<usize>| shard.start.max(own.start)..shard.end.min(own.end);
         let run_now = |shard: &Range<usize>| !within(shard.clone()).is_empty();
-        let (crew, program) = (&self.crew, &self.program);
+        let (pool, program) = (&self.pool, &self.program);
         self.panels
-            .refresh(crew, program, &self.weights, &Direction::ALL);
+            .refresh(pool, program, &self.weights, &Direction::ALL);
         let Some(plan) = &self.train else { return };
         let at_once = shards.clone().filter(run_now).count();
-        run::make_room(&mut self.workspaces, (program, plan, crew), at_once);
+        run::make_room(&mut self.workspaces, (program, plan, pool), at_once);
         let run = BatchRun {
             program: &self.program,
-            crew: &self.crew,
+            pool: &self.pool,
             plan,
             weights: &self.weights,
             panels: &self.panels,
@@ -247,9 +247,9 @@ impl Engine for CpuEngine {
         if alone && shards.clone().next().is_none() {
             return Ok(());
         }
-        let (crew, isa, add) = (&self.crew, self.program.isa, !self.cleared);
+        let (pool, isa, add) = (&self.pool, self.program.isa, !self.cleared);
         if alone {
-            update::add_in_order(crew, isa, (0, &mut self.gradients), shards, add);
+            update::add_in_order(pool, isa, (0, &mut self.gradients), shards, add);
         } else {
             for (i, sum) in self.gradients.chunks_mut(REDUCED).enumerate() {
                 let at = i * REDUCED;
@@ -257,7 +257,7 @@ impl Engine for CpuEngine {
                     sum.fill(0.0);
                 }
                 others.receive(at, sum)?;
-                update::add_in_order(crew, isa, (at, &mut *sum), shards.clone(), true);
+                update::add_in_order(pool, isa, (at, &mut *sum), shards.clone(), true);
                 others.send(at, sum)?;
             }
             others.total(&mut self.gradients)?;
@@ -270,20 +270,20 @@ impl Engine for CpuEngine {
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
         run::renew(&mut self.evaluate, &self.program, batch, Purpose::Evaluate);
         self.make_room_for_losses(batch);
-        let (crew, program, forward) = (&self.crew, &self.program, [Direction::Forward]);
-        self.panels.refresh(crew, program, &self.weights, &forward);
+        let (pool, program, forward) = (&self.pool, &self.program, [Direction::Forward]);
+        self.panels.refresh(pool, program, &self.weights, &forward);
         let Some(plan) = &self.evaluate else {
             return Vec::new();
         };
         let chunks = self.chunks.cut(batch);
         run::make_room(
             &mut self.workspaces,
-            (program, plan, crew),
+            (program, plan, pool),
             chunks.all().len(),
         );
         let run = BatchRun {
             program: &self.program,
-            crew: &self.crew,
+            pool: &self.pool,
             plan,
             weights: &self.weights,
             panels: &self.panels,
@@ -310,7 +310,7 @@ impl Engine for CpuEngine {
             exp_avg_sq: &mut self.exp_avg_sq,
         };
         update::update(
-            (&self.crew, self.program.isa, &mut self.workspaces),
+            (&self.pool, self.program.isa, &mut self.workspaces),
             self.program.graph.params(),
             (state, &mut self.panels),
             &mut self.squares,
@@ -358,7 +358,7 @@ impl Engine for CpuEngine {
             first_row: 0,
             noise: None,
             fresh: false,
-            team: Team::ALONE,
+            helpers: Helpers::ALONE,
         };
         (0..=node).for_each(|n| chunk.forward_node(n, &mut work));
         Some(Matrix {

@@ -12,10 +12,10 @@ use gptlab_model::Graph;
 
 use super::{
     Options,
-    crew::most_parts,
     generate::{decoding_layouts, texts_at_once},
     panels::Panels,
     plan::{Plan, Purpose},
+    pool::most_parts,
     program::Program,
     run,
     shards::{self, Split},
