@@ -26,7 +26,8 @@ pub trait Engine: Send {
     fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize>;
 
     /// Runs the sequences `part` of `batch` forward and backward: adds their share of the gradients of the mean loss
-    /// of all of `batch`. Parts of one batch must follow each other in order. Dropout draws from `noise` by the row of
+    /// of all of `batch`. Parts of one batch must follow each other in order, and lie in this engine's share where there
+    /// are several engines. Dropout draws from `noise` by the row of
     /// the whole batch. `losses` is a number for each token of `batch`, in nats; those of `part` are set.
     fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]);
 

@@ -158,7 +158,8 @@ pub(super) fn share(
     let shards = shards(ends().count() - 1, parameters);
     // The first sequence of the first shard that is not before this share.
     let begin = |index: usize| {
-        let shard = index.min(count) * shards.len() / count.max(1);
+        // Rounded up, so that the only shard is the first engine's: its gradients are added to the sum at once.
+        let shard = (index.min(count) * shards.len()).div_ceil(count.max(1));
         let chunk = shards.clone().nth(shard).map(|chunks| chunks.start);
         let first = chunk.and_then(|chunk| ends().nth(chunk));
         first.unwrap_or(batch.sequences())
