@@ -249,7 +249,7 @@ impl Engine for CpuEngine {
         }
         let (pool, isa, add) = (&self.pool, self.program.isa, !self.cleared);
         if alone {
-            update::add_in_order(pool, isa, (0, &mut self.gradients), shards, add);
+            update::add_in_order(pool, isa, (0, &mut self.gradients), &shards, add);
         } else {
             for (i, sum) in self.gradients.chunks_mut(REDUCED).enumerate() {
                 let at = i * REDUCED;
@@ -257,7 +257,7 @@ impl Engine for CpuEngine {
                     sum.fill(0.0);
                 }
                 others.receive(at, sum)?;
-                update::add_in_order(pool, isa, (at, &mut *sum), shards.clone(), true);
+                update::add_in_order(pool, isa, (at, &mut *sum), &shards, true);
                 others.send(at, sum)?;
             }
             others.total(&mut self.gradients)?;

@@ -116,7 +116,7 @@ pub(super) fn add_in_order<'a>(
     pool: &Pool,
     isa: Isa,
     (at, sum): (usize, &mut [f32]),
-    shards: impl Iterator<Item = &'a Aligned<f32>> + Clone + Sync,
+    shards: &(impl Iterator<Item = &'a Aligned<f32>> + Clone + Sync),
     add: bool,
 ) {
     let few = small(sum.len());

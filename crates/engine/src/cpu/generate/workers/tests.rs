@@ -89,7 +89,7 @@ fn a_helper_may_stop_anywhere_and_come_back() {
         let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
         let mut work = Work::default();
         let expected = written(&decoder, 1, |sequence| {
-            decoder.next(&mut work, &mut [sequence])
+            decoder.next(&mut work, &mut [sequence]);
         });
         for after in 0..=last {
             let found = with_helper(
@@ -147,7 +147,7 @@ fn a_helper_that_publishes_something_else_is_noticed() {
     let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
     let mut work = Work::default();
     let expected = written(&decoder, 1, |sequence| {
-        decoder.next(&mut work, &mut [sequence])
+        decoder.next(&mut work, &mut [sequence]);
     });
     let found = with_helper(
         &decoder,
