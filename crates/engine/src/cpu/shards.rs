@@ -48,9 +48,9 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// How many chunks so many `sequences` of `tokens` tokens are at most, and one at least.
+    /// How many chunks a part of so many `sequences` of `tokens` tokens has at most: the batch's last chunk may be small.
     pub(super) fn chunks_at_once(self, sequences: usize, tokens: usize) -> usize {
-        (sequences / (self.rows / tokens.max(1))).max(1)
+        sequences.div_ceil(self.rows / tokens.max(1)).max(1)
     }
 
     /// Of `sequences` of `tokens` tokens: where some are shorter, there are no more chunks.
@@ -257,7 +257,7 @@ mod tests {
         let split = Split::of(32, 256);
         assert_eq!([1, 4, 32].map(|n| split.chunks_at_once(n, 256)), [1, 4, 32]);
         let split = Split::of(32, 16);
-        assert_eq!([1, 4, 32].map(|n| split.chunks_at_once(n, 16)), [1, 1, 4]);
+        assert_eq!([1, 9, 32].map(|n| split.chunks_at_once(n, 16)), [1, 2, 4]);
     }
 
     #[test]
