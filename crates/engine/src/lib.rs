@@ -11,9 +11,11 @@ mod attention;
 mod contract;
 pub mod cpu;
 pub mod oracle;
+mod reduce;
 pub mod sample;
 
 pub use attention::AttentionWeights;
 pub use contract::{
     Decay, Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
 };
+pub use reduce::{Alone, Reduce, ReduceError};

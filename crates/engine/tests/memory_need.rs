@@ -97,6 +97,41 @@ fn hyper(optimizer: Optimizer) -> StepHyper {
     }
 }
 
+/// The same steps a few sequences at a time: fewer threads need an arena to train in.
+fn train_in_parts(name: &str, model: &Model, options: Options, micro_batch: usize) {
+    let (graph, tokens) = (lower(model), model.spec().block_size);
+    let shape = Shape {
+        sequences: 16,
+        tokens,
+    };
+    let of = |micro_batch| {
+        let training = Training {
+            shape,
+            optimizer: Optimizer::AdamW,
+            observed: 0,
+            micro_batch,
+        };
+        MemoryNeed::training(&graph, options, training)
+    };
+    let (weights, batch) = (graph.params().initial(1), batch(model, shape));
+    let mut losses = vec![0.0; batch.tokens()];
+    let region = Region::new(ALLOCATOR);
+    let mut engine = CpuEngine::new(graph.clone(), &weights, options).expect("an engine");
+    engine.evaluate(&batch);
+    let (mut first, noise) = (0, Noise { seed: 1, step: 0 });
+    while first < shape.sequences {
+        let part = engine.part(&batch, first, micro_batch);
+        first = part.end;
+        engine.accumulate(&batch, part, noise, &mut losses);
+    }
+    engine.update(&hyper(Optimizer::AdamW));
+    let found = held(&region) + 2 * (batch.tokens() as u64 * 8);
+    let what = format!("{name}, {options:?}, {micro_batch} sequences at a time");
+    close(&what, found, of(micro_batch).addresses());
+    assert!(of(micro_batch).total() <= of(shape.sequences).total());
+    assert_eq!(of(usize::MAX), of(shape.sequences));
+}
+
 fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequences: usize) {
     let graph = lower(model);
     let tokens = model.spec().block_size;
@@ -105,6 +140,7 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
         shape,
         optimizer,
         observed: 0,
+        micro_batch: shape.sequences,
     };
     let need = MemoryNeed::training(&graph, options, training);
     let (weights, batch) = (graph.params().initial(1), batch(model, shape));
@@ -209,6 +245,9 @@ fn what_is_held_is_what_was_said() {
             ] {
                 train(name, &model, options, optimizer, sequences);
             }
+            for micro_batch in [1, 5] {
+                train_in_parts(name, &model, options, micro_batch);
+            }
             for (count, tokens) in [(1, 16), (9, 20)] {
                 write(name, &model, options, count, tokens);
             }
@@ -236,6 +275,7 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         shape,
         optimizer: Optimizer::Muon,
         observed: 1 << 25,
+        micro_batch: shape.sequences,
     };
     let need = MemoryNeed::training(&graph, options, training);
     // 28 bytes a token alone.

@@ -10,7 +10,7 @@ use std::alloc::System;
 
 use common::batches;
 use gptlab_engine::{
-    Decay, Engine, Noise, Optimizer, StepHyper,
+    Alone, Decay, Engine, Noise, Optimizer, StepHyper,
     cpu::{CpuEngine, Options, Precision},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Preset, lower, random::Stream};
@@ -134,6 +134,7 @@ impl Case {
 struct Run {
     engine: CpuEngine,
     optimizer: Optimizer,
+    losses: Vec<f64>,
     done: u32,
 }
 
@@ -148,6 +149,8 @@ impl Run {
         Self {
             engine: CpuEngine::new(graph, &weights, options).expect("threads"),
             optimizer: case.optimizer,
+            // Longer than any batch, so that nothing grows while it is counted.
+            losses: Vec::with_capacity(1 << 12),
             done: 0,
         }
     }
@@ -161,7 +164,11 @@ impl Run {
     fn steps(&mut self, batches: &[Batch]) {
         for batch in batches {
             let (seed, step) = (1, self.done);
-            self.engine.forward_backward(batch, Noise { seed, step });
+            let noise = Noise { seed, step };
+            self.losses.resize(batch.tokens(), 0.0);
+            let all = 0..batch.sequences();
+            self.engine.accumulate(batch, all, noise, &mut self.losses);
+            self.engine.reduce(&mut Alone).expect("nobody to fail it");
             self.done += 1;
             self.engine.update(&hyper(self.optimizer, self.done));
         }

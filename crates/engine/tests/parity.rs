@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::ops::Range;
+
 use common::{
     batches,
     engines::{Candidate, WITNESSED, WITNESSED_IN_BF16, oracle},
@@ -9,8 +11,8 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
-    oracle::Oracle,
+    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Reduce, ReduceError, Slot, StepHyper,
+    StepStats, oracle::Oracle,
 };
 use gptlab_model::{Batch, Graph};
 
@@ -275,7 +277,21 @@ impl Engine for Broken {
         self.oracle.graph()
     }
 
-    fn forward_backward(&mut self, batch: &Batch, mut noise: Noise) -> f64 {
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        self.oracle.part(batch, first, sequences)
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        self.oracle.share(batch, index, count)
+    }
+
+    fn accumulate(
+        &mut self,
+        batch: &Batch,
+        part: Range<usize>,
+        mut noise: Noise,
+        losses: &mut [f64],
+    ) {
         match self.wrong {
             Wrong::Noise => noise.step += 1,
             Wrong::Accumulation => {
@@ -290,7 +306,11 @@ impl Engine for Broken {
             | Wrong::Clip
             | Wrong::Update => {}
         }
-        self.oracle.forward_backward(batch, noise)
+        self.oracle.accumulate(batch, part, noise, losses);
+    }
+
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        self.oracle.reduce(others)
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {

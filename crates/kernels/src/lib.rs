@@ -23,9 +23,9 @@
 #![allow(clippy::too_many_arguments)]
 
 mod isa;
+mod parallel;
 mod precision;
 mod simd;
-mod team;
 mod tile;
 
 pub mod activation;
@@ -53,5 +53,5 @@ pub mod softmax;
 mod testing;
 
 pub use isa::{Isa, Kind};
+pub use parallel::{Parallel, Sequential};
 pub use precision::Precision;
-pub use team::{Alone, Team};

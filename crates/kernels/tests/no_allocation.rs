@@ -89,7 +89,7 @@ fn kernels_do_not_allocate() {
     let (mut kept, mut words) = (vec![0; c * (out + 16)], vec![0; n * (c + 16)]);
     for isa in Isa::available() {
         let count = allocations(|| {
-            cache.remember(&mut memory, &x, &options, 0);
+            cache.append(&mut memory, &x, &options, 0);
             let memory = (&cache, memory.as_slice());
             attention::decode_one(isa, &mut row, &mut scratch, &x[..24], memory, &options, n);
             for precision in Precision::ALL {

@@ -59,7 +59,7 @@ pub struct Progress {
     pub observing: f64,
 }
 
-/// Where a run leaves what it makes.
+/// Where a run leaves what it makes, and how much of a batch it runs at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
     /// A folder for the experiment, events, checkpoints and samples.
@@ -68,6 +68,8 @@ pub struct Targets {
     pub save: Option<PathBuf>,
     /// How many checkpoints the folder keeps, the newest; `None`: all.
     pub keep: Option<NonZeroUsize>,
+    /// How many sequences of a batch the engine runs at a time; `None`: all. It changes no number.
+    pub micro_batch: Option<NonZeroUsize>,
 }
 
 /// How a run ended.

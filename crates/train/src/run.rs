@@ -11,7 +11,7 @@ use std::{
 };
 
 use gptlab_data::Part;
-use gptlab_engine::{Engine, Noise, StepHyper};
+use gptlab_engine::{Alone, Engine, Noise};
 use gptlab_model::Batch;
 use gptlab_record::{
     Event, Hyper, NotFinite, Observation, Series, StepRecord, Store, atomic::Named,
@@ -37,8 +37,12 @@ pub struct Run<'a> {
     saved: Vec<PathBuf>,
     /// The last step's batch, whose memory the next one takes.
     spent: Option<Batch>,
+    /// Of the last step's batch, by token; the memory is kept.
+    losses: Vec<f64>,
     watch: Watch,
     keep: Option<NonZeroUsize>,
+    /// How many sequences go through the engine at a time; all of them where nobody says.
+    micro_batch: Option<NonZeroUsize>,
     /// What the run comes to where a number is not finite.
     diverged: Option<Divergence>,
     begun: Begun,
@@ -65,7 +69,12 @@ impl<'a> Run<'a> {
         targets: Targets,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, Error> {
-        let Targets { folder, save, keep } = targets;
+        let Targets {
+            folder,
+            save,
+            keep,
+            micro_batch,
+        } = targets;
         let save = save.map(|path| Named::new(&path, is_checkpoint));
         let save = save.transpose()?;
         if let Begin::Resume(checkpoint) = resolved.begin() {
@@ -84,8 +93,10 @@ impl<'a> Run<'a> {
             done: resolved.first_step(),
             saved: begin::saved(resolved),
             spent: None,
+            losses: Vec::new(),
             watch: Watch::since(before.unwrap_or(0.0)),
             keep,
+            micro_batch,
             diverged: None,
             begun: Begun::of(resolved, &past.events),
             unsampled: false,
@@ -227,7 +238,7 @@ impl<'a> Run<'a> {
             step: at,
         };
         let hyper = step_hyper(self.hyper(), step);
-        let loss = self.engine.forward_backward(&batch, noise);
+        let loss = self.forward_backward(&batch, noise)?;
         if !loss.is_finite() {
             self.diverge(step, NotFinite::Loss);
             return Ok(Made {
@@ -245,7 +256,11 @@ impl<'a> Run<'a> {
         let stats = self.engine.update(&hyper);
         let (looked, mut series) = (Instant::now(), Vec::new());
         if logged {
-            series = observer.after_update(self.engine, &update(&hyper, stats.grad_norm));
+            let update = Update {
+                grad_norm: stats.grad_norm,
+                clip_factor: stats.clip_factor,
+            };
+            series = observer.after_update(self.engine, &update);
         }
         looking += looked.elapsed();
         self.saved.clear();
@@ -267,6 +282,22 @@ impl<'a> Run<'a> {
             grad_norm: stats.grad_norm,
             lr: hyper.lr,
         })
+    }
+
+    /// The gradients of the mean loss of `batch`, and that loss in nats a token: all sequences at once, or a few at a
+    /// time, which makes the same numbers.
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> Result<f64, Error> {
+        self.losses.resize(batch.tokens(), 0.0);
+        let all = batch.sequences();
+        let sequences = self.micro_batch.map_or(all, NonZeroUsize::get);
+        let mut first = 0;
+        while first < all {
+            let part = self.engine.part(batch, first, sequences);
+            first = part.end;
+            self.engine.accumulate(batch, part, noise, &mut self.losses);
+        }
+        self.engine.reduce(&mut Alone)?;
+        Ok(self.losses.iter().sum::<f64>() / batch.tokens() as f64)
     }
 
     fn tell_progress(&mut self, loss: f64, timing: &Timing) {
@@ -459,14 +490,6 @@ impl<'a> Run<'a> {
         }
         self.observer.event(event);
         Ok(())
-    }
-}
-
-fn update(hyper: &StepHyper, grad_norm: f64) -> Update {
-    let factor = |most: f64| (most / (grad_norm + 1e-6)).min(1.0);
-    Update {
-        grad_norm,
-        clip_factor: hyper.grad_clip.map_or(1.0, factor),
     }
 }
 

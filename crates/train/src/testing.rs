@@ -1,10 +1,11 @@
 //! A model small enough for the oracle, and an engine that keeps what a checkpoint can hold.
 
-use std::{num::NonZeroU64, path::Path};
+use std::{num::NonZeroU64, ops::Range, path::Path};
 
 use gptlab_data::{Origin, Text};
 use gptlab_engine::{
-    Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats, oracle::Oracle,
+    Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    oracle::Oracle,
 };
 use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sublayer};
 use gptlab_record::{Event, Hyper, Intervals};
@@ -72,8 +73,20 @@ impl Engine for Rounded {
         self.0.graph()
     }
 
-    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
-        self.0.forward_backward(batch, noise)
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        self.0.part(batch, first, sequences)
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        self.0.share(batch, index, count)
+    }
+
+    fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
+        self.0.accumulate(batch, part, noise, losses);
+    }
+
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        self.0.reduce(others)
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
@@ -148,8 +161,7 @@ impl Observer for Watcher {
 pub(crate) fn targets(folder: &Path) -> Targets {
     Targets {
         folder: Some(folder.to_owned()),
-        save: None,
-        keep: None,
+        ..Targets::default()
     }
 }
 

@@ -80,9 +80,8 @@ fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u6
         ..Quiet::default()
     };
     let targets = Targets {
-        folder: None,
         save: Some(save.to_owned()),
-        keep: None,
+        ..Targets::default()
     };
     let run = Run::new(resolved, &mut engine, targets, &mut observer).unwrap();
     run.go().unwrap()

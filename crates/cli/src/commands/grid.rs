@@ -250,6 +250,7 @@ fn is_setting(typed: &TrainArgs) -> bool {
     paths.iter().all(|path| path.is_none())
         && switches.iter().all(Option::is_none)
         && run.keep_checkpoints.is_none()
+        && run.micro_batch.is_none()
         && typed.data.data.is_none()
 }
 

@@ -8,7 +8,7 @@ use gptlab_train::{Settings, step_hyper};
 
 use super::{
     Free, Need,
-    training::{Observes, Trained, hints},
+    training::{Observes, Open, Trained, hints},
 };
 use crate::{exit::Outcome, printer::Printer};
 
@@ -39,7 +39,12 @@ pub(crate) fn jobs_that_fit(
         let of = |cell: &Cell| cell.on(machine.threads);
         let largest = cells.iter().max_by_key(|cell| of(cell).need().memory);
         largest.map_or(Vec::new(), |cell| {
-            hints(&free, &of(cell), true, Some(&cell.spec))
+            let open = Open {
+                micro_batches: false,
+                batches: true,
+                spec: Some(&cell.spec),
+            };
+            hints(&free, &of(cell), open)
         })
     })?;
     if jobs < most
@@ -134,6 +139,7 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
             graph,
             options,
             batch_size: settings.hyper.batch_size,
+            micro_batch: settings.hyper.batch_size,
             length: block_size,
             optimizer: step_hyper(&settings.hyper, 0).optimizer,
             observes: Observes::from(settings.observe),

@@ -17,6 +17,8 @@ pub(super) struct Trained {
     pub(super) graph: Graph,
     pub(super) options: Options,
     pub(super) batch_size: usize,
+    /// How many sequences of a batch are trained at a time.
+    pub(super) micro_batch: usize,
     /// Of the longest sequence, in tokens.
     pub(super) length: usize,
     pub(super) optimizer: Optimizer,
@@ -51,6 +53,7 @@ impl Trained {
             },
             optimizer: self.optimizer,
             observed,
+            micro_batch: self.micro_batch,
         };
         let engine = MemoryNeed::training(&self.graph, self.options, training);
         // What is being saved, or read to go on from.
@@ -80,6 +83,13 @@ impl Trained {
         }
     }
 
+    fn with_micro_batch(&self, micro_batch: usize) -> Self {
+        Self {
+            micro_batch,
+            ..self.clone()
+        }
+    }
+
     fn with_batch_size(&self, batch_size: usize) -> Self {
         Self {
             batch_size,
@@ -105,15 +115,22 @@ pub(crate) fn check_training(
     options: Options,
 ) -> Outcome<()> {
     let trained = of_run(resolved, options);
+    let trained = match args.run.micro_batch {
+        Some(sequences) => trained.with_micro_batch(sequences),
+        None => trained,
+    };
     let free = Free::now();
     free.check("training this model", trained.need(), || {
         let spec = &resolved.experiment.spec;
         // A run that goes on is what it was, and a model that is loaded has its sizes.
-        let (batches, sizes) = (
-            args.run.resume.is_none(),
-            args.run.resume.is_none() && args.run.load.is_none(),
-        );
-        hints(&free, &trained, batches, sizes.then_some(spec))
+        let batches = args.run.resume.is_none();
+        let sizes = batches && args.run.load.is_none();
+        let open = Open {
+            micro_batches: true,
+            batches,
+            spec: sizes.then_some(spec),
+        };
+        hints(&free, &trained, open)
     })
 }
 
@@ -131,6 +148,7 @@ fn of_run(resolved: &Resolved, options: Options) -> Trained {
         graph: resolved.graph.clone(),
         options,
         batch_size: resolved.batches.batch_size(),
+        micro_batch: resolved.batches.batch_size(),
         length: resolved.batches.block_size(),
         optimizer: step_hyper(&experiment.hyper, 0).optimizer,
         observes: Observes::from(experiment.observe),
@@ -148,14 +166,19 @@ impl From<ObserveLevel> for Observes {
     }
 }
 
-/// Settings that fit, one by one; where none does alone, several at once. The batches may be
-/// smaller where `batches`, and the model where its `spec` may be another.
-pub(super) fn hints(
-    free: &Free,
-    asked: &Trained,
-    batches: bool,
-    spec: Option<&ModelSpec>,
-) -> Vec<String> {
+/// Which settings may be others than they are.
+#[derive(Clone, Copy)]
+pub(super) struct Open<'a> {
+    /// Whether a batch may be trained a few sequences at a time.
+    pub(super) micro_batches: bool,
+    /// Whether batches may be smaller.
+    pub(super) batches: bool,
+    /// The model, where it may be smaller.
+    pub(super) spec: Option<&'a ModelSpec>,
+}
+
+/// Settings that fit, one by one; where none does alone, several at once.
+pub(super) fn hints(free: &Free, asked: &Trained, open: Open) -> Vec<String> {
     let fits = |trained: &Trained| free.fits(trained.need());
     let fit = |flags: &str, trained: &Trained| {
         let bytes = trained.need().memory;
@@ -164,12 +187,20 @@ pub(super) fn hints(
     let mut found = Vec::from_iter(fewer_threads(free, asked.options.threads, |n| {
         asked.with_threads(n).need()
     }));
-    if batches {
+    if open.micro_batches {
+        let mut fewer = halves(asked.micro_batch).map(|n| (n, asked.with_micro_batch(n)));
+        let first = fewer.find(|(_, trained)| fits(trained));
+        found.extend(first.map(|(n, trained)| {
+            let fits = fit(&format!("--micro-batch {n}"), &trained);
+            format!("{fits}, and changes no number")
+        }));
+    }
+    if open.batches {
         let smaller = halves(asked.batch_size).map(|n| (n, asked.with_batch_size(n)));
         let first = smaller.into_iter().find(|(_, trained)| fits(trained));
         found.extend(first.map(|(n, trained)| fit(&format!("--batch-size {n}"), &trained)));
     }
-    let Some(spec) = spec else {
+    let Some(spec) = open.spec else {
         return found;
     };
     let shorter = shorter(asked, spec).find(|(_, trained)| fits(trained));

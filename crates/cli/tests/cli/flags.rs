@@ -93,6 +93,7 @@ const ELSEWHERE: &[&str] = &[
     "--config",
     "--help",
     "--keep-checkpoints",
+    "--micro-batch",
     "--observe",
     "--warmup-start",
 ];

@@ -227,3 +227,29 @@ fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
         lab.read("whole.safetensors")
     );
 }
+
+/// The same numbers, a few sequences at a time.
+#[test]
+fn micro_batches_change_no_number() {
+    let lab = Lab::new();
+    let line = "train --data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 64 --batch-size 9 --steps 3 \
+                --sample-interval 0 --dropout 0.1";
+    lab.ok(&format!("{line} --out whole"));
+    let last = |run: &str| lab.read(&format!("{run}/checkpoints/step-00000003.safetensors"));
+    for sequences in [1, 2, 4, 9, 100] {
+        let out = format!("parts-{sequences}");
+        lab.ok(&format!("{line} --micro-batch {sequences} --out {out}"));
+        assert!(last(&out) == last("whole"), "{sequences}");
+        let experiment = |run: &str| lab.read(&format!("{run}/experiment.json"));
+        assert!(experiment(&out) == experiment("whole"));
+    }
+    let ran = lab.run(&format!("{line} --micro-batch 0 --out none"));
+    assert_eq!(
+        (ran.code, ran.said()),
+        (2, "error: --micro-batch must be at least 1, found 0")
+    );
+    let ran = lab.run("ablate --data data.txt --grid micro-batch=1,2 --out grid");
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let said = "error: --grid micro-batch=1: micro-batch is no setting of a run";
+    assert!(ran.err.starts_with(said), "{}", ran.err);
+}

@@ -236,7 +236,7 @@ impl Chunk<'_> {
             );
             attention::backward_by(
                 self.isa(),
-                &self.team,
+                &self.helpers,
                 &mut dqkv[wide.clone()],
                 scratch,
                 &dmix[narrow.clone()],

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::{
-    crew::Team,
     panels::Panels,
     plan::{Plan, Region},
+    pool::Helpers,
     program::Program,
 };
 use crate::Noise;
@@ -27,7 +27,7 @@ pub(super) struct Chunk<'a> {
     /// Whether nothing has been added to its gradients yet: what the plan's openings set need not be zero before.
     pub(super) fresh: bool,
     /// Who may help.
-    pub(super) team: Team<'a>,
+    pub(super) helpers: Helpers<'a>,
 }
 
 impl Chunk<'_> {

@@ -11,7 +11,7 @@ use gptlab_model::{Activation, AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 
 use super::{
     chunk::{Chunk, parts, rows_of},
-    crew::{Cut, Rows, by_rows},
+    pool::{Cut, Rows, by_rows},
     program::kernel,
     workspace::Workspace,
 };
@@ -126,7 +126,7 @@ impl Chunk<'_> {
             scratch: 0,
         };
         by_rows(
-            self.team,
+            self.helpers,
             cut,
             self.rows(),
             matrices,
@@ -202,7 +202,7 @@ impl Chunk<'_> {
             let options = self.attention(node, op, sequence.start);
             attention::forward_by(
                 self.isa(),
-                &self.team,
+                &self.helpers,
                 &mut mix[rows_of(sequence, self.width(node))],
                 &mut lse[rows_of(sequence, op.heads)],
                 scratch,

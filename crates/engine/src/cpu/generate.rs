@@ -8,16 +8,16 @@
 //! they share a matrix, keeps the order of each row's sums. So a text is the same to the bit whether it is
 //! written alone or among others, and for any number of threads.
 
+mod all_gather;
+mod backoff;
 mod decoder;
-mod exchange;
+mod kv_cache;
 mod layout;
 mod many;
 mod matrices;
-mod memory;
-mod pace;
 mod rows;
 mod shares;
-mod team;
+mod workers;
 
 use std::{
     fmt,
@@ -27,14 +27,14 @@ use std::{
 use gptlab_model::Graph;
 
 use self::{
-    decoder::{Decoder, Stream, is_large},
+    decoder::{Decoder, Sequence, is_large},
     layout::Layout,
     matrices::Weights,
     rows::Work,
     shares::Shares,
-    team::Team,
+    workers::Workers,
 };
-use super::{Isa, Options, crew::Crew, program::Program};
+use super::{Isa, Options, pool::Pool, program::Program};
 use crate::{
     ImportError,
     sample::{Ranking, Sampling},
@@ -47,31 +47,31 @@ pub(super) use many::texts_at_once;
 /// Continues token sequences with a model's weights.
 #[derive(Debug)]
 pub struct Generator {
-    hands: Hands,
-    stream: Stream,
+    threaded: ThreadedDecoder,
+    sequence: Sequence,
     work: Work,
     ranking: Ranking,
 }
 
 /// A model made ready to decode, and the threads that do it.
 #[derive(Debug)]
-struct Hands {
+struct ThreadedDecoder {
     decoder: Arc<Decoder>,
     /// How many threads write many texts, or read a large model.
     threads: usize,
-    crew: Crew,
+    pool: Pool,
     /// How threads share one text; `None` where one is as fast.
     shares: Option<Arc<Shares>>,
     /// Those who do: started with the first token, for one text at a time.
-    team: Mutex<Helpers>,
+    workers: Mutex<LazyWorkers>,
 }
 
 /// Threads that help with one text.
 #[derive(Debug, Default)]
-enum Helpers {
+enum LazyWorkers {
     #[default]
     NotStarted,
-    Started(Team),
+    Started(Workers),
     /// The system gave none: it is not asked again for every token.
     Refused,
 }
@@ -125,29 +125,29 @@ impl Generator {
         weights: &[f32],
         options: Options,
     ) -> Result<Self, ImportError> {
-        let crew = Crew::new(options.threads);
-        let shares = Shares::new(&graph, options.isa, crew.threads());
+        let pool = Pool::new(options.threads);
+        let shares = Shares::new(&graph, options.isa, pool.threads());
         let decoder = Decoder::new(graph, weights, options)?;
-        let hands = Hands {
+        let threaded = ThreadedDecoder {
             // The products of a large model are cut one by one: no cache holds a thread's share of all of them.
             shares: shares.filter(|_| !decoder.is_large()).map(Arc::new),
             decoder: Arc::new(decoder),
-            threads: crew.threads(),
-            crew,
-            team: Mutex::default(),
+            threads: pool.threads(),
+            pool,
+            workers: Mutex::default(),
         };
         Ok(Self {
-            stream: hands.stream(),
+            sequence: threaded.sequence(),
             work: Work::default(),
             ranking: Ranking::default(),
-            hands,
+            threaded,
         })
     }
 
     /// How many threads it has: fewer than it was asked to use where the system gave no more. No
     /// text shows it.
     pub fn threads(&self) -> usize {
-        self.hands.threads
+        self.threaded.threads
     }
 
     /// Starts anew from `prompt`.
@@ -155,8 +155,8 @@ impl Generator {
     /// # Errors
     /// When the prompt is empty or holds a token the vocabulary does not.
     pub fn begin(&mut self, prompt: &[u32]) -> Result<(), PromptError> {
-        self.hands.decoder.check(prompt)?;
-        self.stream.begin(prompt);
+        self.threaded.decoder.check(prompt)?;
+        self.sequence.begin(prompt);
         Ok(())
     }
 
@@ -164,21 +164,21 @@ impl Generator {
     /// begun, or where the model has diverged and its logits are no numbers.
     pub fn next_token(&mut self, sampling: &Sampling, uniform: f64) -> Option<u32> {
         self.run();
-        let logits = self.stream.logits();
+        let logits = self.sequence.logits();
         let token = sampling.choose(&mut self.ranking, logits, uniform)?;
-        self.stream.push(token);
+        self.sequence.push(token);
         Some(token)
     }
 
     /// The logits after all tokens so far, `[vocab_size]`; nothing before [`Generator::begin`].
     pub fn logits(&mut self) -> &[f32] {
         self.run();
-        self.stream.logits()
+        self.sequence.logits()
     }
 
     /// Brings the logits up to date with the context.
     fn run(&mut self) {
-        self.hands.next(&mut self.work, &mut self.stream);
+        self.threaded.next(&mut self.work, &mut self.sequence);
     }
 }
 
@@ -196,54 +196,54 @@ pub(super) fn decoding_layouts(
     texts: usize,
 ) -> [usize; 2] {
     let shares = Shares::new(graph, isa, threads).filter(|_| texts <= 1 && !is_large(graph));
-    let shared = shares.map_or(0, |shares| shares.members * shares.layout.len);
+    let shared = shares.map_or(0, |shares| shares.workers * shares.layout.len);
     [Layout::new(graph).len, shared]
 }
 
-impl Helpers {
-    /// The next token of a text together, as [`Team::step`]; false where there is nobody to help.
+impl LazyWorkers {
+    /// The next token of a text together, as [`Workers::step`]; false where there is nobody to help.
     fn step(
         &mut self,
         decoder: &Arc<Decoder>,
         shares: &Arc<Shares>,
         work: &mut Work,
-        stream: &mut Stream,
+        sequence: &mut Sequence,
     ) -> bool {
         if let Self::NotStarted = self {
-            *self = Team::new(decoder, shares).map_or(Self::Refused, Self::Started);
+            *self = Workers::new(decoder, shares).map_or(Self::Refused, Self::Started);
         }
         match self {
-            Self::Started(team) => team.step(work, stream),
+            Self::Started(workers) => workers.step(work, sequence),
             Self::NotStarted | Self::Refused => false,
         }
     }
 }
 
-impl Hands {
+impl ThreadedDecoder {
     /// A text of which there is nothing yet, to be written by all threads.
-    fn stream(&self) -> Stream {
-        let parts = self.shares.as_ref().map_or(1, |shares| shares.members);
-        self.decoder.stream(parts)
+    fn sequence(&self) -> Sequence {
+        let parts = self.shares.as_ref().map_or(1, |shares| shares.workers);
+        self.decoder.sequence(parts)
     }
 
     /// Brings the logits of a text up to date, a single token with all threads.
-    fn next(&self, work: &mut Work, stream: &mut Stream) {
+    fn next(&self, work: &mut Work, sequence: &mut Sequence) {
         let decoder = &*self.decoder;
-        if stream.is_behind()
-            && decoder.goes_by_step(stream)
+        if sequence.is_behind()
+            && decoder.goes_by_step(sequence)
             && let Some(shares) = &self.shares
-            && let Ok(mut team) = self.team.try_lock()
-            && team.step(&self.decoder, shares, work, stream)
+            && let Ok(mut workers) = self.workers.try_lock()
+            && workers.step(&self.decoder, shares, work, sequence)
         {
             return;
         }
-        let streams = &mut [stream];
-        match self.crew.pool() {
+        let sequences = &mut [sequence];
+        match self.pool.rayon() {
             Some(pool) if decoder.is_large() => {
                 work.threads = self.threads;
-                pool.install(|| decoder.next(work, streams));
+                pool.install(|| decoder.next(work, sequences));
             }
-            Some(_) | None => decoder.next(work, streams),
+            Some(_) | None => decoder.next(work, sequences),
         }
     }
 }

@@ -4,7 +4,7 @@ use gptlab_kernels::cross_entropy;
 
 use super::{
     chunk::{Chunk, parts},
-    crew::{Cut, Rows, by_rows},
+    pool::{Cut, Rows, by_rows},
     workspace::Workspace,
 };
 
@@ -89,7 +89,7 @@ impl Chunk<'_> {
             scratch: 0,
         };
         by_rows(
-            self.team,
+            self.helpers,
             cut,
             targets.len(),
             matrices,

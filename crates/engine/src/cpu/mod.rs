@@ -8,7 +8,6 @@
 
 mod backward;
 mod chunk;
-mod crew;
 mod forward;
 mod generate;
 mod head;
@@ -16,6 +15,7 @@ mod memory;
 mod need;
 mod panels;
 mod plan;
+mod pool;
 mod products;
 mod program;
 mod room;
@@ -32,16 +32,18 @@ use gptlab_model::{Batch, Graph, Node};
 
 use self::{
     chunk::Chunk,
-    crew::{Crew, Team},
     memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
+    pool::{Helpers, Pool},
     program::Program,
-    run::BatchRun,
-    shards::Chunks,
+    run::{BatchRun, ShardRun},
+    shards::{Chunks, MOST_SHARDS},
     workspace::{Workspace, Workspaces},
 };
-use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
+use crate::{
+    Alone, Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+};
 
 pub use generate::{Generator, PromptError, Writer};
 pub use gptlab_kernels::{Isa, Kind, Precision};
@@ -70,11 +72,14 @@ impl Options {
     }
 }
 
+/// How many numbers go to another engine at a time: 1 MiB.
+const REDUCED: usize = 1 << 18;
+
 /// Runs a graph on the cores it is given.
 #[derive(Debug)]
 pub struct CpuEngine {
     program: Program,
-    crew: Crew,
+    pool: Pool,
     weights: Aligned<f32>,
     gradients: Aligned<f32>,
     /// Whether the gradients are zero, whatever their memory holds: clearing half a gigabyte costs a pass over it.
@@ -88,6 +93,8 @@ pub struct CpuEngine {
     chunks: Chunks,
     /// Gradients by shard.
     shards: Vec<Aligned<f32>>,
+    /// Which of `shards` hold gradients that are not in the sum yet.
+    filled: [bool; MOST_SHARDS],
     /// By token of the last batch.
     losses: Vec<f32>,
     /// Sums of squares by block of the gradients.
@@ -109,7 +116,7 @@ impl CpuEngine {
         Ok(Self {
             panels: Panels::new(&program),
             program,
-            crew: Crew::new(options.threads),
+            pool: Pool::new(options.threads),
             weights: Aligned::try_of(weights).map_err(refused)?,
             gradients: zeros()?,
             cleared: true,
@@ -119,6 +126,7 @@ impl CpuEngine {
             evaluate: None,
             chunks: Chunks::default(),
             shards: Vec::new(),
+            filled: [false; MOST_SHARDS],
             losses: Vec::new(),
             squares: Vec::new(),
             workspaces: Workspaces::default(),
@@ -128,7 +136,7 @@ impl CpuEngine {
     /// How many threads it has: fewer than it was asked to use where the system gave no more. No
     /// number shows it.
     pub fn threads(&self) -> usize {
-        self.crew.threads()
+        self.pool.threads()
     }
 
     /// One a token, and enough for the longest batch of as many sequences: the next may be that.
@@ -169,28 +177,43 @@ impl Engine for CpuEngine {
         &self.program.graph
     }
 
-    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        shards::part(batch, first, sequences)
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        shards::share(batch, self.gradients.len(), (index, count))
+    }
+
+    fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
         run::renew(&mut self.train, &self.program, batch, Purpose::Train);
         self.make_room_for_losses(batch);
         let chunks = self.chunks.cut(batch);
+        let own = chunks.of(&part);
+        let rows = chunks.rows(&own);
         let shards = shards::shards(chunks.all().len(), self.gradients.len());
-        let (total, alone) = (self.gradients.len(), shards.len() == 1);
-        let buffers = if alone {
+        let (total, count) = (self.gradients.len(), shards.len());
+        let direct = count == 1;
+        let (buffers, filled) = if direct {
             // The only shard adds to the gradients themselves.
-            slice::from_mut(&mut self.gradients)
+            let filled = [!self.cleared; MOST_SHARDS];
+            (slice::from_mut(&mut self.gradients), filled)
         } else {
-            let most = shards.len().max(self.shards.len());
+            let most = count.max(self.shards.len());
             self.shards.resize_with(most, || Aligned::zeroed(total));
-            &mut self.shards[..shards.len()]
+            (&mut self.shards[..count], self.filled)
         };
-        let (crew, program) = (&self.crew, &self.program);
+        let within = |shard: Range<usize>| shard.start.max(own.start)..shard.end.min(own.end);
+        let run_now = |shard: &Range<usize>| !within(shard.clone()).is_empty();
+        let (pool, program) = (&self.pool, &self.program);
         self.panels
-            .refresh(crew, program, &self.weights, &Direction::ALL);
-        let Some(plan) = &self.train else { return 0.0 };
-        run::make_room(&mut self.workspaces, (program, plan, crew), shards.len());
+            .refresh(pool, program, &self.weights, &Direction::ALL);
+        let Some(plan) = &self.train else { return };
+        let at_once = shards.clone().filter(run_now).count();
+        run::make_room(&mut self.workspaces, (program, plan, pool), at_once);
         let run = BatchRun {
             program: &self.program,
-            crew: &self.crew,
+            pool: &self.pool,
             plan,
             weights: &self.weights,
             panels: &self.panels,
@@ -199,34 +222,68 @@ impl Engine for CpuEngine {
             chunks,
             noise: Some(noise),
         };
-        let fresh = self.cleared || !alone;
-        run.train(&mut self.losses, shards.clone(), buffers, fresh);
-        if !alone {
-            let (buffers, add) = (&self.shards[..shards.len()], !self.cleared);
-            let sum = &mut self.gradients;
-            update::add_in_order(&self.crew, self.program.isa, sum, buffers, add);
+        let runs = shards.clone().zip(buffers).zip(filled);
+        let runs = runs.filter(|((shard, _), _)| run_now(shard));
+        let runs = runs.map(|((shard, sum), filled)| ShardRun {
+            chunks: within(shard),
+            sum,
+            fresh: !filled,
+        });
+        run.train(&mut self.losses[rows.clone()], runs);
+        if direct {
+            self.cleared &= own.is_empty();
+        } else {
+            let filled = self.filled.iter_mut().zip(shards);
+            filled.for_each(|(filled, shard)| *filled |= run_now(&shard));
         }
+        let computed = losses[rows.clone()].iter_mut().zip(&self.losses[rows]);
+        computed.for_each(|(loss, computed)| *loss = f64::from(*computed));
+    }
+
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        let alone = others.is_alone();
+        let filled = self.shards.iter().zip(self.filled);
+        let shards = filled.filter_map(|(shard, filled)| filled.then_some(shard));
+        if alone && shards.clone().next().is_none() {
+            return Ok(());
+        }
+        let (pool, isa, add) = (&self.pool, self.program.isa, !self.cleared);
+        if alone {
+            update::add_in_order(pool, isa, (0, &mut self.gradients), &shards, add);
+        } else {
+            for (i, sum) in self.gradients.chunks_mut(REDUCED).enumerate() {
+                let at = i * REDUCED;
+                if !add {
+                    sum.fill(0.0);
+                }
+                others.receive(at, sum)?;
+                update::add_in_order(pool, isa, (at, &mut *sum), &shards, true);
+                others.send(at, sum)?;
+            }
+            others.total(&mut self.gradients)?;
+        }
+        self.filled = [false; MOST_SHARDS];
         self.cleared = false;
-        self.losses.iter().map(|l| f64::from(*l)).sum::<f64>() / batch.tokens() as f64
+        Ok(())
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
         run::renew(&mut self.evaluate, &self.program, batch, Purpose::Evaluate);
         self.make_room_for_losses(batch);
-        let (crew, program, forward) = (&self.crew, &self.program, [Direction::Forward]);
-        self.panels.refresh(crew, program, &self.weights, &forward);
+        let (pool, program, forward) = (&self.pool, &self.program, [Direction::Forward]);
+        self.panels.refresh(pool, program, &self.weights, &forward);
         let Some(plan) = &self.evaluate else {
             return Vec::new();
         };
         let chunks = self.chunks.cut(batch);
         run::make_room(
             &mut self.workspaces,
-            (program, plan, crew),
+            (program, plan, pool),
             chunks.all().len(),
         );
         let run = BatchRun {
             program: &self.program,
-            crew: &self.crew,
+            pool: &self.pool,
             plan,
             weights: &self.weights,
             panels: &self.panels,
@@ -240,6 +297,8 @@ impl Engine for CpuEngine {
     }
 
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
+        // Where nobody has called it; who is alone waits for nobody, and nobody fails it.
+        let _ = self.reduce(&mut Alone);
         if self.cleared {
             self.gradients.fill(0.0);
         }
@@ -251,7 +310,7 @@ impl Engine for CpuEngine {
             exp_avg_sq: &mut self.exp_avg_sq,
         };
         update::update(
-            (&self.crew, self.program.isa, &mut self.workspaces),
+            (&self.pool, self.program.isa, &mut self.workspaces),
             self.program.graph.params(),
             (state, &mut self.panels),
             &mut self.squares,
@@ -271,8 +330,11 @@ impl Engine for CpuEngine {
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
         check_len(self.weights.len(), values.len())?;
         self.slot_mut(slot).copy_from_slice(values);
-        self.cleared &= slot != Slot::Gradients;
-        self.panels.forget();
+        match slot {
+            Slot::Weights => self.panels.forget(),
+            Slot::Gradients => self.cleared = false,
+            Slot::ExpAvg | Slot::ExpAvgSq => {}
+        }
         Ok(())
     }
 
@@ -296,7 +358,7 @@ impl Engine for CpuEngine {
             first_row: 0,
             noise: None,
             fresh: false,
-            team: Team::ALONE,
+            helpers: Helpers::ALONE,
         };
         (0..=node).for_each(|n| chunk.forward_node(n, &mut work));
         Some(Matrix {

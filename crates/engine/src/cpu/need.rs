@@ -12,10 +12,10 @@ use gptlab_model::Graph;
 
 use super::{
     Options,
-    crew::most_parts,
     generate::{decoding_layouts, texts_at_once},
     panels::Panels,
     plan::{Plan, Purpose},
+    pool::most_parts,
     program::Program,
     run,
     shards::{self, Split},
@@ -39,6 +39,8 @@ pub struct Training {
     /// Tokens of a batch whose every value is looked at in between, which one thread runs as a
     /// whole; 0 where none is.
     pub observed: usize,
+    /// How many sequences are trained at a time; as many as `shape` has, or more: all.
+    pub micro_batch: usize,
 }
 
 /// Texts that a generator writes.
@@ -85,7 +87,7 @@ impl MemoryNeed {
         let Training {
             shape, optimizer, ..
         } = training;
-        let about = About::new(graph, options, shape);
+        let about = About::new(graph, options, shape, training.micro_batch);
         let parameters = about.parameters();
         let shards = match about.shards {
             0..=1 => 0,
@@ -108,7 +110,7 @@ impl MemoryNeed {
 
     /// Of an engine that only evaluates, on batches of `shape`.
     pub fn evaluating(graph: &Graph, options: Options, shape: Shape) -> Self {
-        let about = About::new(graph, options, shape);
+        let about = About::new(graph, options, shape, shape.sequences);
         let parameters = about.parameters();
         let arena = about.arena(Purpose::Evaluate) + about.scratch();
         Self {
@@ -220,16 +222,18 @@ struct About {
 }
 
 impl About {
-    fn new(graph: &Graph, options: Options, shape: Shape) -> Self {
-        let Split { rows, chunks } = Split::of(shape.sequences, shape.tokens);
-        let shards = shards::shards(chunks, graph.params().total()).len();
+    fn new(graph: &Graph, options: Options, shape: Shape, micro_batch: usize) -> Self {
+        let split = Split::of(shape.sequences, shape.tokens);
+        let (Split { rows, chunks }, parameters) = (split, graph.params().total());
+        let shards = shards::shards(chunks, parameters).len();
+        let at_once = split.chunks_at_once(micro_batch, shape.tokens);
         let threads = options.threads.max(1);
         Self {
             program: Program::unfilled(graph.clone(), options),
             shape,
             rows,
             shards,
-            training: threads.min(shards),
+            training: threads.min(shards::reached(chunks, parameters, at_once)),
             evaluating: threads.min(chunks),
             threads,
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use gptlab_kernels::linear::{Direction, Linear, Operand, PanelRows};
 use gptlab_model::ParamId;
 
-use super::{crew::Crew, memory::Aligned, program::Program};
+use super::{memory::Aligned, pool::Pool, program::Program};
 
 /// Words that one task packs, about.
 const TASK: usize = 1 << 15;
@@ -57,14 +57,14 @@ impl Panels {
     /// Brings the panels of these directions up to date.
     pub(super) fn refresh(
         &mut self,
-        crew: &Crew,
+        pool: &Pool,
         program: &Program,
         weights: &[f32],
         directions: &[Direction],
     ) {
         let wanted = |side: &&mut Side| side.stale && directions.contains(&side.direction);
         for side in self.sides.iter_mut().filter(wanted) {
-            side.pack(crew, program, weights);
+            side.pack(pool, program, weights);
         }
     }
 
@@ -138,7 +138,7 @@ impl Side {
         })
     }
 
-    fn pack(&mut self, crew: &Crew, program: &Program, weights: &[f32]) {
+    fn pack(&mut self, pool: &Pool, program: &Program, weights: &[f32]) {
         let direction = self.direction;
         let small = self.len() < 2 * TASK;
         let tasks = self.open().flat_map(|(map, panels)| {
@@ -147,7 +147,7 @@ impl Side {
             let parts = panels.chunks_mut(len * each).enumerate();
             parts.map(move |(i, part)| (map, i * each, part))
         });
-        crew.each(tasks, small, |(map, first, panels), _| {
+        pool.for_each(tasks, small, |(map, first, panels), _| {
             let weight = program.part(weights, map.weight);
             map.linear.pack(direction, panels, first, weight);
         });
@@ -205,9 +205,9 @@ mod tests {
                     engine.forward_backward(&batch, Noise { seed: 1, step: 1 });
                     let before = engine.panels.sides[0].words.to_vec();
                     engine.update(&hyper(optimizer));
-                    let (crew, program) = (&engine.crew, &engine.program);
+                    let (pool, program) = (&engine.pool, &engine.program);
                     let mut fresh = Panels::new(program);
-                    fresh.refresh(crew, program, &engine.weights, &Direction::ALL);
+                    fresh.refresh(pool, program, &engine.weights, &Direction::ALL);
                     assert!(engine.panels.sides.iter().all(|side| !side.stale));
                     assert!(
                         words(&engine.panels) == words(&fresh),

@@ -4,7 +4,7 @@ use gptlab_kernels::linear::{self, Direction, Linear, Operand};
 
 use super::{
     chunk::Chunk,
-    crew::{Cut, by_rows},
+    pool::{Cut, by_rows},
 };
 
 /// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they save.
@@ -27,7 +27,7 @@ impl Chunk<'_> {
         let n = x.len() / map.inp;
         let (cut, matrices) = (cut(n * map.inp * map.out), [(y, map.out), (x, map.inp)]);
         by_rows(
-            self.team,
+            self.helpers,
             cut,
             n,
             matrices,
@@ -52,7 +52,7 @@ impl Chunk<'_> {
         let n = dy.len() / map.out;
         let (cut, matrices) = (cut(n * map.inp * map.out), [(dx, map.inp), (dy, map.out)]);
         by_rows(
-            self.team,
+            self.helpers,
             cut,
             n,
             matrices,
@@ -84,7 +84,7 @@ impl Chunk<'_> {
         ];
         let cut = cut(n * map.inp * map.out);
         by_rows(
-            self.team,
+            self.helpers,
             cut,
             map.out,
             matrices,
@@ -114,7 +114,7 @@ impl Chunk<'_> {
         };
         let (count, matrix) = (panels.len() / len, (&mut *panels, len));
         by_rows(
-            self.team,
+            self.helpers,
             cut,
             count,
             [matrix],

@@ -1,4 +1,4 @@
-//! One batch: its chunks handed to the crew, each with a workspace of its own.
+//! One batch: its chunks handed to the pool, each with a workspace of its own.
 
 use std::ops::Range;
 
@@ -7,11 +7,10 @@ use gptlab_model::Batch;
 
 use super::{
     chunk::Chunk,
-    crew::{Crew, Team},
     head,
-    memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
+    pool::{Helpers, Pool},
     program::Program,
     shards::{self, ChunkRows, Chunks},
     workspace::{Workspace, Workspaces},
@@ -29,17 +28,17 @@ pub(super) fn renew(plan: &mut Option<Plan>, program: &Program, batch: &Batch, p
 /// Lets as many threads as may work on `tasks` at a time have what a chunk of `plan` needs.
 pub(super) fn make_room(
     workspaces: &mut Workspaces,
-    (program, plan, crew): (&Program, &Plan, &Crew),
+    (program, plan, pool): (&Program, &Plan, &Pool),
     tasks: usize,
 ) {
-    let scratch = scratch_len(program, plan.rows, crew.most_parts());
-    workspaces.fit(crew.threads().min(tasks), plan.len, scratch);
+    let scratch = scratch_len(program, plan.rows, pool.most_parts());
+    workspaces.fit(pool.threads().min(tasks), plan.len, scratch);
 }
 
 /// What every chunk of one batch shares.
 pub(super) struct BatchRun<'a> {
     pub(super) program: &'a Program,
-    pub(super) crew: &'a Crew,
+    pub(super) pool: &'a Pool,
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a [f32],
     pub(super) panels: &'a Panels,
@@ -50,21 +49,24 @@ pub(super) struct BatchRun<'a> {
 }
 
 impl BatchRun<'_> {
-    /// The loss of each token, and the gradients of their mean: each shard's into its own of `buffers`; added to what
-    /// they hold, unless they are `fresh` and hold nothing that counts.
-    pub(super) fn train(
+    /// The loss of each token of some chunks, which are all in `shards`, and the gradients of the mean over the batch:
+    /// each shard's into its own buffer.
+    pub(super) fn train<'s>(
         &self,
         losses: &mut [f32],
-        shards: impl Iterator<Item = Range<usize>> + Clone + Send,
-        buffers: &mut [Aligned<f32>],
-        fresh: bool,
+        shards: impl Iterator<Item = ShardRun<'s>> + Send,
     ) {
         let scale = (1.0 / self.batch.tokens() as f64) as f32;
-        let parts = shards.map(|shard| &self.chunks.all()[shard]);
-        let losses = split(losses, parts.clone());
-        let tasks = parts.zip(losses).zip(buffers);
-        self.crew
-            .each(tasks, self.small(), |((chunks, losses), dw), team| {
+        let mut rest = losses;
+        let tasks = shards.map(|shard| {
+            let chunks = &self.chunks.all()[shard.chunks.clone()];
+            let tokens = chunks.iter().map(|c| c.rows.len()).sum();
+            let own = rest.split_off_mut(..tokens);
+            (shard, chunks, own.expect("the shards cover the losses"))
+        });
+        self.pool
+            .for_each(tasks, self.small(), |(shard, chunks, losses), helpers| {
+                let ShardRun { sum: dw, fresh, .. } = shard;
                 if fresh {
                     let unopened = self.plan.unopened().iter();
                     unopened.for_each(|range| dw[range.clone()].fill(0.0));
@@ -73,7 +75,7 @@ impl BatchRun<'_> {
                 self.workspaces.lend(|work| {
                     let each = chunks.iter().zip(split(losses, chunks.chunks(1)));
                     each.for_each(|(chunk, losses)| {
-                        self.train_chunk((team, fresh), work, chunk, losses, scale, dw);
+                        self.train_chunk((helpers, fresh), work, chunk, losses, scale, dw);
                         fresh = false;
                     });
                 });
@@ -84,10 +86,10 @@ impl BatchRun<'_> {
     pub(super) fn evaluate(&self, losses: &mut [f32]) {
         let chunks = self.chunks.all();
         let tasks = chunks.iter().zip(split(losses, chunks.chunks(1)));
-        self.crew
-            .each(tasks, self.small(), |(chunk, losses), team| {
+        self.pool
+            .for_each(tasks, self.small(), |(chunk, losses), helpers| {
                 self.workspaces.lend(|work| {
-                    let (run, targets) = self.chunk(chunk, team);
+                    let (run, targets) = self.chunk(chunk, helpers);
                     run.forward(work);
                     run.losses(work, targets, losses);
                 });
@@ -96,14 +98,14 @@ impl BatchRun<'_> {
 
     fn train_chunk(
         &self,
-        (team, fresh): (Team, bool),
+        (helpers, fresh): (Helpers, bool),
         work: &mut Workspace,
         chunk: &ChunkRows,
         losses: &mut [f32],
         scale: f32,
         dw: &mut [f32],
     ) {
-        let (mut run, targets) = self.chunk(chunk, team);
+        let (mut run, targets) = self.chunk(chunk, helpers);
         run.fresh = fresh;
         run.forward(work);
         run.losses_backward(work, targets, losses, scale, dw);
@@ -116,7 +118,7 @@ impl BatchRun<'_> {
         self.batch.tokens().saturating_mul(parameters) < SMALL
     }
 
-    fn chunk<'a>(&'a self, chunk: &'a ChunkRows, team: Team<'a>) -> (Chunk<'a>, &'a [u32]) {
+    fn chunk<'a>(&'a self, chunk: &'a ChunkRows, helpers: Helpers<'a>) -> (Chunk<'a>, &'a [u32]) {
         let run = Chunk {
             program: self.program,
             plan: self.plan,
@@ -127,10 +129,18 @@ impl BatchRun<'_> {
             first_row: chunk.rows.start as u64,
             noise: self.noise,
             fresh: false,
-            team,
+            helpers,
         };
         (run, &self.batch.targets()[chunk.rows.clone()])
     }
+}
+
+/// A shard's chunks that are run now, and where their gradients go.
+pub(super) struct ShardRun<'a> {
+    pub(super) chunks: Range<usize>,
+    pub(super) sum: &'a mut [f32],
+    /// Whether `sum` holds nothing that counts; else the gradients are added to it.
+    pub(super) fresh: bool,
 }
 
 /// A step of fewer tokens times parameters than this takes tens of microseconds.

@@ -4,7 +4,7 @@
 //! the whole model, so that its values stay in that core's caches. A *shard* is a run of chunks with a
 //! gradient buffer of its own; shards' buffers are added in order.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use gptlab_model::Batch;
 
@@ -48,6 +48,11 @@ pub(super) struct Split {
 }
 
 impl Split {
+    /// How many chunks a part of so many `sequences` of `tokens` tokens has at most: the batch's last chunk may be small.
+    pub(super) fn chunks_at_once(self, sequences: usize, tokens: usize) -> usize {
+        sequences.div_ceil(self.rows / tokens.max(1)).max(1)
+    }
+
     /// Of `sequences` of `tokens` tokens: where some are shorter, there are no more chunks.
     pub(super) fn of(sequences: usize, tokens: usize) -> Self {
         let (rows, tokens) = (tokens.max(MIN_ROWS), tokens.max(1));
@@ -93,10 +98,73 @@ impl Chunks {
         &self.chunks
     }
 
+    /// The chunks that begin within the sequences `part`.
+    pub(super) fn of(&self, part: &Range<usize>) -> Range<usize> {
+        let before = |end: usize| self.chunks.partition_point(|c| c.sequences.start < end);
+        before(part.start)..before(part.end)
+    }
+
+    /// The rows of the batch that `chunks`, some of its chunks, have.
+    pub(super) fn rows(&self, chunks: &Range<usize>) -> Range<usize> {
+        match self.chunks[chunks.clone()] {
+            [] => 0..0,
+            [ref only] => only.rows.clone(),
+            [ref first, .., ref last] => first.rows.start..last.rows.end,
+        }
+    }
+
     /// The sequences of `chunk` as rows of itself.
     pub(super) fn sequences(&self, chunk: &ChunkRows) -> &[Range<usize>] {
         &self.sequences[chunk.sequences.clone()]
     }
+}
+
+/// Where the chunk ends that begins with sequence `first` of `batch` and holds `most` rows at most.
+fn chunk_end(batch: &Batch, first: usize, most: usize) -> usize {
+    let begin = batch.rows(first).start;
+    let fits = |i: &usize| batch.rows(*i).end - begin <= most;
+    (first + 1..batch.sequences())
+        .take_while(fits)
+        .last()
+        .unwrap_or(first)
+        + 1
+}
+
+/// The sequences from `first` on whose chunks are at most so many `sequences`, or those of one chunk where it has more.
+pub(super) fn part(batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+    let (all, most) = (batch.sequences(), first.saturating_add(sequences));
+    let (mut end, rows) = (first, rows(batch));
+    while end < all {
+        let next = chunk_end(batch, end, rows);
+        if end > first && next > most {
+            break;
+        }
+        end = next;
+    }
+    first..end
+}
+
+/// The sequences of share `index` of `count` of `batch`: those of whole shards, for a model of `parameters`.
+pub(super) fn share(
+    batch: &Batch,
+    parameters: usize,
+    (index, count): (usize, usize),
+) -> Range<usize> {
+    let rows = rows(batch);
+    let ends = || {
+        let next = |end: &usize| (*end < batch.sequences()).then(|| chunk_end(batch, *end, rows));
+        iter::successors(Some(0), next)
+    };
+    let shards = shards(ends().count() - 1, parameters);
+    // The first sequence of the first shard that is not before this share.
+    let begin = |index: usize| {
+        // Rounded up, so that the only shard is the first engine's: its gradients are added to the sum at once.
+        let shard = (index.min(count) * shards.len()).div_ceil(count.max(1));
+        let chunk = shards.clone().nth(shard).map(|chunks| chunks.start);
+        let first = chunk.and_then(|chunk| ends().nth(chunk));
+        first.unwrap_or(batch.sequences())
+    };
+    begin(index)..begin(index + 1)
 }
 
 /// Which chunks each shard takes, for a model of `parameters`.
@@ -107,6 +175,18 @@ pub(super) fn shards(
     let affordable = (MOST_NUMBERS / parameters.max(1)).clamp(2, MOST_SHARDS);
     let n = chunks.min(affordable);
     (0..n).map(move |i| i * chunks / n..(i + 1) * chunks / n)
+}
+
+/// The most shards of a batch of so many `chunks` that any part of `at_once` of them reaches.
+pub(super) fn reached(chunks: usize, parameters: usize, at_once: usize) -> usize {
+    let (shards, at_once) = (shards(chunks, parameters), at_once.max(1));
+    let parts = (0..chunks).step_by(at_once);
+    let reached = parts.map(|first| {
+        let end = first.saturating_add(at_once);
+        let reached = |shard: &Range<usize>| shard.start < end && first < shard.end;
+        shards.clone().filter(reached).count()
+    });
+    reached.max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -167,6 +247,38 @@ mod tests {
             let batch = batch(&vec![tokens; sequences]);
             let (chunks, rows) = (Chunks::default().cut(&batch).all().len(), rows(&batch));
             assert_eq!(Split::of(sequences, tokens), Split { rows, chunks });
+        }
+    }
+
+    #[test]
+    fn a_part_reaches_few_shards() {
+        let reached = |at_once| reached(32, 800_000, at_once);
+        assert_eq!([1, 4, 5, 16, 32, 99].map(reached), [1, 1, 2, 4, 8, 8]);
+        let split = Split::of(32, 256);
+        assert_eq!([1, 4, 32].map(|n| split.chunks_at_once(n, 256)), [1, 4, 32]);
+        let split = Split::of(32, 16);
+        assert_eq!([1, 9, 32].map(|n| split.chunks_at_once(n, 16)), [1, 2, 4]);
+    }
+
+    #[test]
+    fn parts_and_shares_are_whole_chunks_and_cover_the_batch() {
+        let batch = batch(&[256, 1, 127, 1, 60, 60, 9, 256, 256]);
+        let mut chunks = Chunks::default();
+        let chunks = chunks.cut(&batch);
+        for sequences in 0..10 {
+            let (mut first, mut found) = (0, Vec::new());
+            while first < batch.sequences() {
+                let part = part(&batch, first, sequences);
+                found.extend(chunks.all()[chunks.of(&part)].iter().cloned());
+                assert!(chunks.of(&part).len() == 1 || part.len() <= sequences);
+                first = part.end;
+            }
+            assert_eq!(found, chunks.all(), "{sequences}");
+        }
+        for count in 1..12 {
+            let shares = (0..count).map(|i| share(&batch, 1000, (i, count)));
+            let all: Vec<usize> = shares.flatten().collect();
+            assert_eq!(all, (0..batch.sequences()).collect::<Vec<_>>(), "{count}");
         }
     }
 

@@ -12,8 +12,8 @@ use gptlab_model::{Batch, Node, ValueId};
 use super::{
     CpuEngine,
     chunk::Chunk,
-    crew::Team,
     plan::{Plan, Purpose},
+    pool::Helpers,
     run,
     workspace::Workspace,
 };
@@ -94,8 +94,8 @@ impl CpuEngine {
         hook: &mut Hook,
         keep: impl FnOnce(&Chunk, &Workspace, Vec<f64>) -> T,
     ) -> T {
-        let (crew, program, forward) = (&self.crew, &self.program, [Direction::Forward]);
-        self.panels.refresh(crew, program, &self.weights, &forward);
+        let (pool, program, forward) = (&self.pool, &self.program, [Direction::Forward]);
+        self.panels.refresh(pool, program, &self.weights, &forward);
         let plan = Plan::new(&program.graph, batch.tokens(), Purpose::Observe);
         let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
         let chunk = Chunk {
@@ -108,7 +108,7 @@ impl CpuEngine {
             first_row: 0,
             noise: None,
             fresh: false,
-            team: Team::ALONE,
+            helpers: Helpers::ALONE,
         };
         self.workspaces.lend(|work| {
             work.fit(plan.len, run::scratch_len(program, plan.rows, 1));

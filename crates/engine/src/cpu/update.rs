@@ -11,7 +11,7 @@ use gptlab_kernels::{
 use gptlab_model::{Group, Param, ParamTable};
 
 use super::{
-    crew::Crew, memory::Aligned, panels::Panels, shards::MOST_SHARDS, workspace::Workspaces,
+    memory::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
 };
 use crate::{Decay, MUON_MOMENTUM, Optimizer, StepHyper, StepStats};
 
@@ -28,23 +28,20 @@ pub(super) struct State<'a> {
 
 /// Clips and steps; the gradients are spent then. `squares` is room for a number a block, `workspaces` lend scratch.
 pub(super) fn update(
-    (crew, isa, workspaces): (&Crew, Isa, &mut Workspaces),
+    (pool, isa, workspaces): (&Pool, Isa, &mut Workspaces),
     params: &ParamTable,
     (state, panels): (State, &mut Panels),
     squares: &mut Vec<f64>,
     hyper: &StepHyper,
 ) -> StepStats {
-    let grad_norm = norm(crew, isa, state.gradients, squares);
-    let clip = hyper
-        .grad_clip
-        .map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
-    // A gradient that is not a number must not pass for one that needs no clipping.
-    let clip = if grad_norm.is_nan() { f64::NAN } else { clip };
-    workspaces.fit(crew.threads(), 0, scratch_len(params, hyper.optimizer));
+    let grad_norm = norm(pool, isa, state.gradients, squares);
+    let stats = StepStats::clipped(grad_norm, hyper.grad_clip);
+    let clip = stats.clip_factor;
+    workspaces.fit(pool.threads(), 0, scratch_len(params, hyper.optimizer));
     let small = small(state.weights.len());
     let blocks = blocks(params, state, panels, |param| Step::of(param, hyper, clip));
-    crew.each(blocks, small, |block, _| block.take(isa, workspaces));
-    StepStats { grad_norm }
+    pool.for_each(blocks, small, |block, _| block.take(isa, workspaces));
+    stats
 }
 
 /// How one parameter is stepped.
@@ -104,35 +101,37 @@ pub(super) fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
 }
 
 /// The norm of all gradients: squares are summed by block, and the blocks in order.
-fn norm(crew: &Crew, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64 {
+fn norm(pool: &Pool, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64 {
     squares.resize(gradients.len().div_ceil(BLOCK), 0.0);
     let blocks = gradients.chunks(BLOCK).zip(squares.iter_mut());
-    crew.each(blocks, small(gradients.len()), |(block, sum), _| {
+    pool.for_each(blocks, small(gradients.len()), |(block, sum), _| {
         *sum = elementwise::sum_of_squares(isa, block);
     });
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// The sum of the shards' gradients, shard after shard, added to `sum` where `add`, in blocks that any thread may take.
-pub(super) fn add_in_order(
-    crew: &Crew,
+/// The sum of the shards' gradients from number `at` of them, shard after shard, added to `sum` where `add`, in blocks
+/// that any thread may take.
+pub(super) fn add_in_order<'a>(
+    pool: &Pool,
     isa: Isa,
-    sum: &mut [f32],
-    shards: &[Aligned<f32>],
+    (at, sum): (usize, &mut [f32]),
+    shards: &(impl Iterator<Item = &'a Aligned<f32>> + Clone + Sync),
     add: bool,
 ) {
     let few = small(sum.len());
     let blocks = sum.chunks_mut(BLOCK).enumerate();
-    crew.each(blocks, few, |(i, sum), _| {
-        let (from, len) = (i * BLOCK, sum.len());
-        let mut parts = [[].as_slice(); MOST_SHARDS];
-        for (part, shard) in parts.iter_mut().zip(shards) {
+    pool.for_each(blocks, few, |(i, sum), _| {
+        let (from, len) = (at + i * BLOCK, sum.len());
+        let (mut parts, mut count) = ([[].as_slice(); MOST_SHARDS], 0);
+        for (part, shard) in parts.iter_mut().zip(shards.clone()) {
             *part = &shard[from..from + len];
+            count += 1;
         }
         if !add {
             sum.fill(0.0);
         }
-        elementwise::reduce_add(isa, sum, &parts[..shards.len()]);
+        elementwise::reduce_add(isa, sum, &parts[..count]);
     });
 }
 

@@ -81,6 +81,12 @@ impl<'a> Forward<'a> {
         self.mean(&losses)
     }
 
+    /// What `losses` add to the mean of `all` losses.
+    pub(super) fn share_of_mean(&mut self, losses: &[Var], all: usize) -> Var {
+        let sum = self.tape.sum(losses);
+        self.tape.scale(sum, 1.0 / all as f64)
+    }
+
     fn node(&mut self, node: &Node) -> Rows {
         let tokens = self.batch.inputs();
         let positions = positions(self.batch);
@@ -150,8 +156,7 @@ impl<'a> Forward<'a> {
     }
 
     fn mean(&mut self, xs: &[Var]) -> Var {
-        let sum = self.tape.sum(xs);
-        self.tape.scale(sum, 1.0 / xs.len() as f64)
+        self.share_of_mean(xs, xs.len())
     }
 
     /// `x W^T + b`.

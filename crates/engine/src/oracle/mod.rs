@@ -7,12 +7,17 @@ mod forward;
 mod optimizer;
 mod tape;
 
+use std::ops::Range;
+
 use forward::Forward;
 use gptlab_model::{Batch, Graph, Group, Param};
 
 use optimizer::Tensor;
 
-use crate::{Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats};
+use crate::{
+    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Reduce, ReduceError, Slot, StepHyper,
+    StepStats,
+};
 
 /// Runs a graph in f64, scalar by scalar.
 #[derive(Clone, Debug)]
@@ -95,14 +100,50 @@ impl Engine for Oracle {
         &self.graph
     }
 
-    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        first
+            ..batch
+                .sequences()
+                .min(first.saturating_add(sequences.max(1)))
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        let at = |index: usize| index * batch.sequences() / count.max(1);
+        at(index)..at(index + 1)
+    }
+
+    fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
+        if part.is_empty() {
+            return;
+        }
+        let rows = batch.rows(part.start).start..batch.rows(part.end - 1).end;
         let mut pass = Forward::run(&self.graph, &self.weights, batch, Some(noise), true);
-        let loss = pass.mean_loss();
+        let each = pass.losses();
+        let loss = pass.share_of_mean(&each[rows.clone()], batch.tokens());
         let fresh = pass.tape.gradients(loss);
         for (held, fresh) in self.gradients.iter_mut().zip(fresh) {
             *held += fresh;
         }
-        pass.tape.value(loss)
+        for row in rows {
+            losses[row] = pass.tape.value(each[row]);
+        }
+    }
+
+    /// Others hear its gradients rounded to f32.
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        if others.is_alone() {
+            return Ok(());
+        }
+        let mut sum = vec![0.0; self.gradients.len()];
+        others.receive(0, &mut sum)?;
+        for (sum, own) in sum.iter_mut().zip(&self.gradients) {
+            *sum = (f64::from(*sum) + own) as f32;
+        }
+        others.send(0, &sum)?;
+        others.total(&mut sum)?;
+        let total: Vec<f64> = sum.into_iter().map(f64::from).collect();
+        self.import64(Slot::Gradients, &total)
+            .map_err(|e| ReduceError(e.to_string()))
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
@@ -113,18 +154,14 @@ impl Engine for Oracle {
 
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
         let squares = self.gradients.iter().map(|g| g * g);
-        let grad_norm = squares.sum::<f64>().sqrt();
-        let factor = match hyper.grad_clip {
-            Some(clip) => (clip / (grad_norm + 1e-6)).min(1.0),
-            None => 1.0,
-        };
+        let stats = StepStats::clipped(squares.sum::<f64>().sqrt(), hyper.grad_clip);
         for param in self.graph.params().iter() {
             let weight_decay = weight_decay(hyper, param);
             let tensor = Tensor {
                 weights: &mut self.weights[param.range()],
                 gradients: self.gradients[param.range()]
                     .iter()
-                    .map(|g| g * factor)
+                    .map(|g| g * stats.clip_factor)
                     .collect(),
                 exp_avg: &mut self.exp_avg[param.range()],
                 exp_avg_sq: &mut self.exp_avg_sq[param.range()],
@@ -140,7 +177,7 @@ impl Engine for Oracle {
             }
         }
         self.gradients.fill(0.0);
-        StepStats { grad_norm }
+        stats
     }
 
     fn export(&self, slot: Slot) -> Vec<f32> {

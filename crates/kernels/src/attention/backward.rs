@@ -12,8 +12,8 @@ use super::slopes::{Rows, Slopes};
 use super::{KEYS, MOST, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
 use crate::linear::element::{Element, products};
+use crate::parallel::{Parallel, Sequential};
 use crate::simd::{self, LANES, Simd};
-use crate::team::{Alone, Team};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
@@ -29,13 +29,24 @@ pub fn backward(
     options: &Options<'_>,
     t: usize,
 ) {
-    backward_by(isa, &Alone, dqkv, scratch, dmix, mix, lse, qkv, options, t);
+    backward_by(
+        isa,
+        &Sequential,
+        dqkv,
+        scratch,
+        dmix,
+        mix,
+        lse,
+        qkv,
+        options,
+        t,
+    );
 }
 
-/// [`backward`] by a team, with the scratch of [`super::scratch_len_by`]; the same bits.
+/// [`backward`] on several threads, with the scratch of [`super::scratch_len_by`]; the same bits.
 pub fn backward_by(
     isa: Isa,
-    team: &dyn Team,
+    parallel: &dyn Parallel,
     dqkv: &mut [f32],
     scratch: &mut [f32],
     dmix: &[f32],
@@ -60,7 +71,7 @@ pub fn backward_by(
     } else {
         options.kv_heads.min(Claims::MOST)
     };
-    let tasks = team.size().clamp(1, most);
+    let tasks = parallel.threads().clamp(1, most);
     assert!(
         scratch.len() >= tasks * task_len(t, options),
         "scratch is shorter than scratch_len"
@@ -87,7 +98,7 @@ pub fn backward_by(
     if tasks == 1 {
         work(0);
     } else {
-        team.each(tasks, &work);
+        parallel.for_each(tasks, &work);
     }
 }
 

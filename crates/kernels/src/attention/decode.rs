@@ -69,13 +69,7 @@ impl Cache {
     }
 
     /// Keeps the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from `position` on.
-    pub fn remember(
-        &self,
-        memory: &mut [f32],
-        qkv: &[f32],
-        options: &Options<'_>,
-        position: usize,
-    ) {
+    pub fn append(&self, memory: &mut [f32], qkv: &[f32], options: &Options<'_>, position: usize) {
         assert_eq!(memory.len(), self.len(), "the cache has another size");
         let width = options.qkv_width();
         let rows = qkv.len() / width.max(1);

@@ -12,8 +12,8 @@ use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
 use crate::linear::element::{Element, products};
 use crate::math;
+use crate::parallel::{Parallel, Sequential};
 use crate::simd::{self, LANES, Simd};
-use crate::team::{Alone, Team};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
@@ -30,13 +30,13 @@ pub fn forward(
     options: &Options<'_>,
     t: usize,
 ) {
-    forward_by(isa, &Alone, mix, lse, scratch, qkv, options, t);
+    forward_by(isa, &Sequential, mix, lse, scratch, qkv, options, t);
 }
 
-/// [`forward`] by a team, with the scratch of [`super::scratch_len_by`]; the same bits.
+/// [`forward`] on several threads, with the scratch of [`super::scratch_len_by`]; the same bits.
 pub fn forward_by(
     isa: Isa,
-    team: &dyn Team,
+    parallel: &dyn Parallel,
     mix: &mut [f32],
     lse: &mut [f32],
     scratch: &mut [f32],
@@ -59,7 +59,7 @@ pub fn forward_by(
     } else {
         (options.heads * t.div_ceil(QUERIES)).min(Claims::MOST)
     };
-    let tasks = team.size().clamp(1, most);
+    let tasks = parallel.threads().clamp(1, most);
     assert!(
         scratch.len() >= tasks * task_len(t, options),
         "scratch is shorter than scratch_len"
@@ -84,7 +84,7 @@ pub fn forward_by(
     if tasks == 1 {
         work(0);
     } else {
-        team.each(tasks, &work);
+        parallel.for_each(tasks, &work);
     }
 }
 

@@ -21,7 +21,7 @@
 //! 256, 315 and 320 at T 1024, where the product alone reaches 495. Sequences of up to 16 tokens stay f32: rounding
 //! would cost more than it wins.
 //!
-//! A long sequence can be shared by a [`Team`](crate::Team): the forward by tiles of queries, the backward by key
+//! A long sequence can be shared by several threads ([`Parallel`](crate::Parallel)): the forward by tiles of queries, the backward by key
 //! heads. Sums keep their order, so that the bits do too.
 //!
 //! `qkv` is packed: row t holds `heads` query heads, then `kv_heads` key heads, then `kv_heads` value heads, each
@@ -144,7 +144,7 @@ pub fn scratch_len(t: usize, options: &Options<'_>) -> usize {
     scratch_len_by(1, t, options)
 }
 
-/// Floats of scratch that [`forward_by`] and [`backward_by`] need for a team of `size` threads.
+/// Floats of scratch that [`forward_by`] and [`backward_by`] need on `size` threads.
 pub fn scratch_len_by(size: usize, t: usize, options: &Options<'_>) -> usize {
     size.max(1) * task_len(t, options)
 }

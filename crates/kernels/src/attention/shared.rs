@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Which tasks have begun. A [`Team`](crate::Team) is anybody's code, and windows are apart only if no task runs twice.
+/// Which tasks have begun. A [`Parallel`](crate::Parallel) is anybody's code, and windows are apart only if no task runs twice.
 pub(super) struct Claims([AtomicU64; Self::MOST / 64]);
 
 impl Claims {
@@ -19,7 +19,7 @@ impl Claims {
     pub(super) fn take(&self, task: usize) {
         let bit = 1 << (task % 64);
         let before = self.0[task / 64].fetch_or(bit, Relaxed);
-        assert!(before & bit == 0, "a team has run task {task} twice");
+        assert!(before & bit == 0, "a parallel has run task {task} twice");
     }
 }
 

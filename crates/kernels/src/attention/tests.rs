@@ -1,6 +1,6 @@
 use super::*;
 use crate::isa::Isa;
-use crate::team::{Alone, Team};
+use crate::parallel::{Parallel, Sequential};
 use crate::testing::{SUMS, check_gradient, close, dot, narrow, to_f64, values};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -114,16 +114,23 @@ struct Results {
     dqkv: Vec<f32>,
 }
 
-fn run(isa: Isa, team: &dyn Team, o: &Options<'_>, t: usize, qkv: &[f32], dmix: &[f32]) -> Results {
-    let mut scratch = vec![f32::NAN; scratch_len_by(team.size(), t, o)];
+fn run(
+    isa: Isa,
+    parallel: &dyn Parallel,
+    o: &Options<'_>,
+    t: usize,
+    qkv: &[f32],
+    dmix: &[f32],
+) -> Results {
+    let mut scratch = vec![f32::NAN; scratch_len_by(parallel.threads(), t, o)];
     let mut mix = vec![f32::NAN; t * o.mix_width()];
     let mut lse = vec![f32::NAN; t * o.heads];
     let mut dqkv = vec![f32::NAN; t * o.qkv_width()];
-    forward_by(isa, team, &mut mix, &mut lse, &mut scratch, qkv, o, t);
+    forward_by(isa, parallel, &mut mix, &mut lse, &mut scratch, qkv, o, t);
     scratch.fill(f32::NAN);
     backward_by(
         isa,
-        team,
+        parallel,
         &mut dqkv,
         &mut scratch,
         dmix,
@@ -145,7 +152,7 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
     naive::forward(&mut mix, &mut lse, &to_f64(qkv), o, t);
     naive::backward(&mut dqkv, &to_f64(&dmix), &to_f64(qkv), o, t);
     for isa in Isa::available() {
-        let fast = run(isa, &Alone, o, t, qkv, &dmix);
+        let fast = run(isa, &Sequential, o, t, qkv, &dmix);
         for (name, fast, naive) in [
             ("mix", fast.mix, &mix),
             ("lse", fast.lse, &lse),
@@ -160,12 +167,12 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
 /// Threads that take whatever task is next, the last one first.
 struct Threads(usize);
 
-impl Team for Threads {
-    fn size(&self) -> usize {
+impl Parallel for Threads {
+    fn threads(&self) -> usize {
         self.0
     }
 
-    fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+    fn for_each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
         let left = AtomicUsize::new(tasks);
         let next = || left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         std::thread::scope(|scope| {
@@ -187,7 +194,7 @@ fn a_team_gives_the_bits_of_one_thread() {
     for (o, t) in long.flat_map(of_both) {
         let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
         let isa = Isa::detect();
-        let alone = run(isa, &Alone, &o, t, &qkv, &dmix);
+        let alone = run(isa, &Sequential, &o, t, &qkv, &dmix);
         for size in [2, 3, 7] {
             let together = run(isa, &Threads(size), &o, t, &qkv, &dmix);
             assert_eq!(together, alone, "{size} threads, T {t}, {o:?}");
@@ -198,12 +205,12 @@ fn a_team_gives_the_bits_of_one_thread() {
 /// Runs its first task again in place of the second.
 struct Careless;
 
-impl Team for Careless {
-    fn size(&self) -> usize {
+impl Parallel for Careless {
+    fn threads(&self) -> usize {
         2
     }
 
-    fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+    fn for_each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
         (0..tasks).for_each(|_| work(0));
     }
 }
@@ -260,8 +267,8 @@ fn decoding_is_the_last_row_of_a_forward() {
             let cache = Cache::new(&o, room);
             let mut memory = vec![0.0; cache.len()];
             let (early, late) = qkv.split_at(t / 2 * o.qkv_width());
-            cache.remember(&mut memory, early, &o, 0);
-            cache.remember(&mut memory, late, &o, t / 2);
+            cache.append(&mut memory, early, &o, 0);
+            cache.append(&mut memory, late, &o, t / 2);
             let mut row = vec![f32::NAN; o.mix_width()];
             let mut scratch = vec![f32::NAN; decode_scratch_len(t)];
             decode_one(isa, &mut row, &mut scratch, q, (&cache, &memory), &o, t);

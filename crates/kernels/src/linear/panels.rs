@@ -1,7 +1,7 @@
 //! Operands made ready: weights and inputs copied into panels, left operands that have to be rounded into words.
 
 use super::element::Element;
-use super::tile::{PANEL, Right};
+use super::tile::{PANEL, PanelB};
 use crate::simd::{LANES, Simd, prefetch};
 use core::ops::Range;
 
@@ -16,13 +16,13 @@ pub(super) enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// What a panel from `column` on will be made of, where that lies a row a step.
-    pub(super) fn ahead(self, column: usize, steps: Range<usize>) -> Ahead {
+    pub(super) fn ahead(self, column: usize, steps: Range<usize>) -> Prefetch {
         match self {
-            Self::Across(x, stride) => Ahead::new(
+            Self::Across(x, stride) => Prefetch::new(
                 bits(&x[steps.start * stride + column..steps.end * stride]),
                 stride,
             ),
-            Self::Along(..) => Ahead::NOTHING,
+            Self::Along(..) => Prefetch::NOTHING,
         }
     }
 
@@ -34,7 +34,7 @@ impl<'a> Source<'a> {
         panel: &'a mut [u32],
         (column, width): (usize, usize),
         steps: Range<usize>,
-    ) -> Right<'a> {
+    ) -> PanelB<'a> {
         match self {
             Self::Along(x, stride) => {
                 let x = &x[column * stride..];
@@ -48,7 +48,7 @@ impl<'a> Source<'a> {
                 copy_across((s, e), panel, PANEL, x, stride, size);
             }
         }
-        Right {
+        PanelB {
             data: panel,
             step_stride: PANEL,
         }
@@ -60,13 +60,13 @@ const LINE: usize = 64;
 
 /// Rows of a panel's width that will be read or written before long. Only ever asked for, never read here.
 #[derive(Clone, Copy)]
-pub(super) struct Ahead {
+pub(super) struct Prefetch {
     at: *const u32,
     stride: usize,
     rows: usize,
 }
 
-impl Ahead {
+impl Prefetch {
     pub(super) const NOTHING: Self = Self {
         at: core::ptr::null(),
         stride: 0,

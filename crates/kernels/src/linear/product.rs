@@ -8,8 +8,8 @@
 //! speed alone.
 
 use super::element::Element;
-use super::panels::{Ahead, Source, bits, copy_across, copy_along};
-use super::tile::{Corner, Left, PANEL, Right, Soon, Start, tile};
+use super::panels::{Prefetch, Source, bits, copy_across, copy_along};
+use super::tile::{PANEL, PanelB, Prefetches, RowsA, Start, TileC, tile};
 use crate::simd::{LANES, Simd};
 use core::ops::Range;
 
@@ -95,7 +95,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
             );
             for column in (0..n).step_by(PANEL) {
                 let next = if near {
-                    Ahead::NOTHING
+                    Prefetch::NOTHING
                 } else {
                     b.ahead(column + PANEL, n, (depth, block.clone()), steps.clone())
                 };
@@ -104,7 +104,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
                     Columns::Plain(Source::Across(x, stride))
                         if near && E::IN_PLACE && width.is_multiple_of(LANES) =>
                     {
-                        Right {
+                        PanelB {
                             data: bits(x.get(steps.start * stride + column..).unwrap_or(&[])),
                             step_stride: stride,
                         }
@@ -130,12 +130,12 @@ impl Columns<'_> {
         columns: usize,
         (depth, block): (usize, Range<usize>),
         steps: Range<usize>,
-    ) -> Ahead {
+    ) -> Prefetch {
         match self {
-            _ if column >= columns => Ahead::NOTHING,
+            _ if column >= columns => Prefetch::NOTHING,
             Self::Panels(panels) => {
-                let Right { data, step_stride } = packed(panels, column, depth, block);
-                Ahead::new(data, step_stride)
+                let PanelB { data, step_stride } = packed(panels, column, depth, block);
+                Prefetch::new(data, step_stride)
             }
             Self::Plain(source) => source.ahead(column, steps),
         }
@@ -144,8 +144,8 @@ impl Columns<'_> {
 
 /// A block of the panel of a column.
 #[inline(always)]
-fn packed(panels: &[u32], column: usize, depth: usize, block: Range<usize>) -> Right<'_> {
-    Right {
+fn packed(panels: &[u32], column: usize, depth: usize, block: Range<usize>) -> PanelB<'_> {
+    PanelB {
         data: &panels[column * depth + block.start * PANEL..][..PANEL * block.len()],
         step_stride: PANEL,
     }
@@ -220,7 +220,7 @@ fn panel<S: Simd, E: Element<S>>(
     (c, stride): (&mut [f32], usize),
     start: Start<'_>,
     (a, row_stride, step_stride): Block<'_>,
-    (b, mut next): (Right<'_>, Ahead),
+    (b, mut next): (PanelB<'_>, Prefetch),
     (rows, columns, depth): (usize, usize, usize),
     near: bool,
 ) {
@@ -230,26 +230,26 @@ fn panel<S: Simd, E: Element<S>>(
         let height = height::<S>(rows - row);
         let live = height.min(rows - row);
         let a = &a[row * row_stride..];
-        let a = Left::new(a, (row_stride, step_stride), (height, live), depth);
+        let a = RowsA::new(a, (row_stride, step_stride), (height, live), depth);
         // The corner below, or the top of the next panel's columns.
         let onward = if row + height < rows {
             (row + height) * stride
         } else {
             PANEL
         };
-        let soon = if near {
-            [Ahead::NOTHING; 2]
+        let prefetches = if near {
+            [Prefetch::NOTHING; 2]
         } else {
-            let onward = Ahead::new(bits(c.get(onward..).unwrap_or(&[])), stride).take(height);
+            let onward = Prefetch::new(bits(c.get(onward..).unwrap_or(&[])), stride).take(height);
             [next.take(share), onward]
         };
-        let corner = Corner {
+        let corner = TileC {
             data: &mut c[row * stride..],
             stride,
             live,
             columns,
         };
-        by_height((s, e), height, corner, start, a, (b, soon), depth);
+        by_height((s, e), height, corner, start, a, (b, prefetches), depth);
         row += height;
     }
 }
@@ -270,25 +270,25 @@ fn height<S: Simd>(left: usize) -> usize {
 fn by_height<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     height: usize,
-    mut c: Corner<'_>,
+    mut c: TileC<'_>,
     start: Start<'_>,
-    a: Left<'_>,
-    (b, soon): (Right<'_>, Soon),
+    a: RowsA<'_>,
+    (b, prefetches): (PanelB<'_>, Prefetches),
     depth: usize,
 ) {
     if !S::WIDE {
-        narrow((s, e), &mut c, start, a, (b, soon), depth);
+        narrow((s, e), &mut c, start, a, (b, prefetches), depth);
     } else if c.columns > LANES {
         match height {
-            12 => tile::<S, E, 12, 2>((s, e), c, start, a, (b, soon), depth),
-            8 => tile::<S, E, 8, 2>((s, e), c, start, a, (b, soon), depth),
-            _ => tile::<S, E, 4, 2>((s, e), c, start, a, (b, soon), depth),
+            12 => tile::<S, E, 12, 2>((s, e), c, start, a, (b, prefetches), depth),
+            8 => tile::<S, E, 8, 2>((s, e), c, start, a, (b, prefetches), depth),
+            _ => tile::<S, E, 4, 2>((s, e), c, start, a, (b, prefetches), depth),
         }
     } else {
         match height {
-            12 => tile::<S, E, 12, 1>((s, e), c, start, a, (b, soon), depth),
-            8 => tile::<S, E, 8, 1>((s, e), c, start, a, (b, soon), depth),
-            _ => tile::<S, E, 4, 1>((s, e), c, start, a, (b, soon), depth),
+            12 => tile::<S, E, 12, 1>((s, e), c, start, a, (b, prefetches), depth),
+            8 => tile::<S, E, 8, 1>((s, e), c, start, a, (b, prefetches), depth),
+            _ => tile::<S, E, 4, 1>((s, e), c, start, a, (b, prefetches), depth),
         }
     }
 }
@@ -297,27 +297,27 @@ fn by_height<S: Simd, E: Element<S>>(
 #[inline(always)]
 fn narrow<S: Simd, E: Element<S>>(
     (s, e): (S, E),
-    c: &mut Corner<'_>,
+    c: &mut TileC<'_>,
     start: Start<'_>,
-    a: Left<'_>,
-    (b, soon): (Right<'_>, Soon),
+    a: RowsA<'_>,
+    (b, prefetches): (PanelB<'_>, Prefetches),
     depth: usize,
 ) {
     for column in (0..c.columns).step_by(LANES) {
-        let half = Corner {
+        let half = TileC {
             data: &mut c.data[column..],
             columns: LANES.min(c.columns - column),
             ..*c
         };
-        let b = Right {
+        let b = PanelB {
             data: &b.data[column.min(b.data.len())..],
             ..b
         };
-        let soon = if column == 0 {
-            soon
+        let prefetches = if column == 0 {
+            prefetches
         } else {
-            [Ahead::NOTHING; 2]
+            [Prefetch::NOTHING; 2]
         };
-        tile::<S, E, 4, 1>((s, e), half, start.from(column), a, (b, soon), depth);
+        tile::<S, E, 4, 1>((s, e), half, start.from(column), a, (b, prefetches), depth);
     }
 }

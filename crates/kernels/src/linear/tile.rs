@@ -6,7 +6,7 @@
 //! operand is read once a tile and has to come from the first-level cache in whole lines: a panel.
 
 use super::element::Element;
-use super::panels::Ahead;
+use super::panels::Prefetch;
 use crate::simd::{LANES, Simd};
 use core::marker::PhantomData;
 
@@ -21,14 +21,14 @@ const fn steps_a_row(cells: usize) -> usize {
 
 /// What the tiles that follow will read and write: asked for a row at a time between the steps, because a burst of
 /// requests at the start of a tile holds up its own loads.
-pub(super) type Soon = [Ahead; 2];
+pub(super) type Prefetches = [Prefetch; 2];
 
 /// Rows that start somewhere apart in a tile of any height: a tile of four may repeat its last one.
 const QUARTERS: usize = 4;
 
 /// `MR` rows of the left operand. Row r, step k at `row(r) + k * step_stride`.
 #[derive(Clone, Copy)]
-pub(super) struct Left<'a> {
+pub(super) struct RowsA<'a> {
     quarters: [*const u32; QUARTERS],
     row_stride: usize,
     step_stride: usize,
@@ -36,7 +36,7 @@ pub(super) struct Left<'a> {
     data: PhantomData<&'a [u32]>,
 }
 
-impl<'a> Left<'a> {
+impl<'a> RowsA<'a> {
     /// `height` rows of `depth` steps, of which `live` are there: a tile of four repeats the last of them.
     #[inline(always)]
     pub(super) fn new(
@@ -71,7 +71,7 @@ impl<'a> Left<'a> {
 
 /// The right operand: step k, column c at `k * step_stride + c`.
 #[derive(Clone, Copy)]
-pub(super) struct Right<'a> {
+pub(super) struct PanelB<'a> {
     pub(super) data: &'a [u32],
     pub(super) step_stride: usize,
 }
@@ -98,7 +98,7 @@ impl Start<'_> {
 }
 
 /// The corner of C that a tile covers: `live` rows by `columns` columns, rows `stride` apart.
-pub(super) struct Corner<'a> {
+pub(super) struct TileC<'a> {
     pub(super) data: &'a mut [f32],
     pub(super) stride: usize,
     pub(super) live: usize,
@@ -111,15 +111,15 @@ type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
 #[inline(always)]
 pub(super) fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     (s, e): (S, E),
-    mut c: Corner<'_>,
+    mut c: TileC<'_>,
     start: Start<'_>,
-    a: Left<'_>,
-    (b, soon): (Right<'_>, Soon),
+    a: RowsA<'_>,
+    (b, prefetches): (PanelB<'_>, Prefetches),
     depth: usize,
 ) {
     let whole = c.live == MR && c.columns == NV * LANES;
     let first = begin::<S, MR, NV>(s, &c, start, whole);
-    let sum = multiply::<S, E, MR, NV>((s, e), first, a, (b, soon), depth);
+    let sum = multiply::<S, E, MR, NV>((s, e), first, a, (b, prefetches), depth);
     finish::<S, MR, NV>(s, &mut c, &sum, whole);
 }
 
@@ -127,8 +127,8 @@ pub(super) fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
 fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     (s, e): (S, E),
     mut tile: Tile<S, MR, NV>,
-    a: Left<'_>,
-    (b, mut soon): (Right<'_>, Soon),
+    a: RowsA<'_>,
+    (b, mut prefetches): (PanelB<'_>, Prefetches),
     depth: usize,
 ) -> Tile<S, MR, NV> {
     if depth == 0 {
@@ -143,11 +143,11 @@ fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
     let rows = MR / QUARTERS;
     let pace = const { steps_a_row(MR * NV) };
     for first in (0..depth).step_by(pace) {
-        for ahead in &mut soon {
+        for ahead in &mut prefetches {
             ahead.fetch_row();
         }
         for _ in first..depth.min(first + pace) {
-            // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `Left::new` has seen that its
+            // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `RowsA::new` has seen that its
             // rows reach so far, the assertion above that B does, and so do the pointers' lifetimes.
             unsafe {
                 let mut columns = [s.splat_u(0); NV];
@@ -174,7 +174,7 @@ fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
 #[inline(always)]
 fn begin<S: Simd, const MR: usize, const NV: usize>(
     s: S,
-    c: &Corner<'_>,
+    c: &TileC<'_>,
     start: Start<'_>,
     whole: bool,
 ) -> Tile<S, MR, NV> {
@@ -219,7 +219,7 @@ fn line<S: Simd, const NV: usize>(s: S, x: &[f32]) -> [S::F; NV] {
 #[inline(always)]
 fn finish<S: Simd, const MR: usize, const NV: usize>(
     s: S,
-    c: &mut Corner<'_>,
+    c: &mut TileC<'_>,
     tile: &Tile<S, MR, NV>,
     whole: bool,
 ) {

@@ -65,8 +65,8 @@ pub(super) fn run(
     let mut engine = CpuEngine::new(resolved.graph.clone(), &resolved.weights()?, options)?;
     let targets = Targets {
         folder: Some(folder.clone()),
-        save: None,
         keep: NonZeroUsize::new(1),
+        ..Targets::default()
     };
     let mut watch = Watch {
         follower,

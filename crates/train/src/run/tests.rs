@@ -130,9 +130,8 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("model.safetensors");
     let save = Targets {
-        folder: None,
         save: Some(path.clone()),
-        keep: None,
+        ..Targets::default()
     };
     let outcome = train(&fresh(), save.clone(), &mut Watcher::stopping_after(4));
     let saved = vec![path.clone()];
@@ -290,9 +289,8 @@ fn targets_are_tried_before_the_first_step() {
     let mut other = settings(STEPS);
     other.hyper.lr = 0.25;
     let save = Targets {
-        folder: None,
         save: Some(root.path().join("other.safetensors")),
-        keep: None,
+        ..Targets::default()
     };
     let other = Resolved::fresh(&other, &story()).unwrap();
     train(&other, save.clone(), &mut Watcher::stopping_after(1));
@@ -306,9 +304,8 @@ fn targets_are_tried_before_the_first_step() {
     );
 
     let nowhere = Targets {
-        folder: None,
         save: Some(root.path().join("none").join("m.safetensors")),
-        keep: None,
+        ..Targets::default()
     };
     let said = refusal(&fresh(), nowhere);
     assert!(said.ends_with("there is no such file or folder"), "{said}");

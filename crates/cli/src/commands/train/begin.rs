@@ -87,6 +87,7 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> Outcome<Begun> {
             folder: args.run.out.clone(),
             save: args.run.save.clone(),
             keep: keep(&resolved, args)?,
+            micro_batch: micro_batch(args)?,
         },
         warnings: Vec::new(),
         resolved,
@@ -198,6 +199,7 @@ fn from_checkpoint(
         folder: args.run.out.clone().or(folder.map(Path::to_owned)),
         save: args.run.save.clone().or(lone),
         keep: keep(&resolved, args)?,
+        micro_batch: micro_batch(args)?,
     };
     Ok(Begun {
         resolved,
@@ -267,6 +269,7 @@ fn again(folder: &Path, args: &TrainArgs) -> Outcome<Begun> {
         folder: Some(folder.to_owned()),
         save: args.run.save.clone(),
         keep: keep(&resolved, args)?,
+        micro_batch: micro_batch(args)?,
     };
     Ok(Begun {
         resolved,
@@ -297,6 +300,15 @@ fn text_of_run(
             text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
         }
     }
+}
+
+/// How many sequences are trained at a time, where somebody says it.
+pub(super) fn micro_batch(args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> {
+    let refused = || Stop::usage("--micro-batch must be at least 1, found 0");
+    let typed = args.run.micro_batch;
+    typed
+        .map(|n| NonZeroUsize::new(n).ok_or_else(refused))
+        .transpose()
 }
 
 fn needs_its_text() -> Stop {

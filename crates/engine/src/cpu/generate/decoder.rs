@@ -10,9 +10,9 @@ use gptlab_model::{AttentionOp, Graph};
 
 use super::{
     PromptError,
+    kv_cache::KvCache,
     layout::Layout,
     matrices::Weights,
-    memory::Memory,
     rows::{Rows, Work},
     shares::{Part, kv_heads},
 };
@@ -46,14 +46,14 @@ pub(super) struct Decoder {
     pub(super) causal: bool,
 }
 
-/// A text as far as it goes.
+/// A text, as far as it has been decoded.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct Sequence {
     pub(super) context: Vec<u32>,
     /// Keys and values of the first `cached` tokens.
-    pub(super) memory: Arc<Memory>,
+    pub(super) kv_cache: Arc<KvCache>,
     pub(super) cached: usize,
-    /// Which of the texts that have used this memory.
+    /// Which of the texts that have used this cache.
     pub(super) text: u64,
     /// Whether the logits are those after the whole context.
     fresh: bool,
@@ -134,10 +134,10 @@ impl Decoder {
     }
 
     /// A text of which there is nothing yet, its heads in `parts` shares.
-    pub(super) fn stream(&self, parts: usize) -> Stream {
-        Stream {
+    pub(super) fn sequence(&self, parts: usize) -> Sequence {
+        Sequence {
             context: Vec::new(),
-            memory: Arc::new(Memory::new(self, parts)),
+            kv_cache: Arc::new(KvCache::new(self, parts)),
             cached: 0,
             text: 0,
             fresh: false,
@@ -146,34 +146,34 @@ impl Decoder {
     }
 
     /// Brings the logits of every text up to date: windows one by one, single tokens together.
-    pub(super) fn next(&self, work: &mut Work, streams: &mut [&mut Stream]) {
-        let mut steps: Vec<&mut Stream> = Vec::new();
-        for stream in streams.iter_mut().filter(|s| s.is_behind()) {
-            if self.goes_by_step(stream) {
-                steps.push(stream);
+    pub(super) fn next(&self, work: &mut Work, sequences: &mut [&mut Sequence]) {
+        let mut steps: Vec<&mut Sequence> = Vec::new();
+        for sequence in sequences.iter_mut().filter(|s| s.is_behind()) {
+            if self.goes_by_step(sequence) {
+                steps.push(sequence);
             } else {
-                let len = stream.context.len();
+                let len = sequence.context.len();
                 let window = len.saturating_sub(self.program.graph.block_size())..len;
-                self.run(work, &mut Rows::Window(stream, window));
-                stream.answer(work.logits(0, self.vocab_size()));
+                self.run(work, &mut Rows::Window(sequence, window));
+                sequence.answer(work.logits(0, self.vocab_size()));
             }
         }
         if !steps.is_empty() {
             self.run(work, &mut Rows::Step(&mut steps));
         }
-        for (row, stream) in steps.into_iter().enumerate() {
-            stream.answer(work.logits(row, self.vocab_size()));
+        for (row, sequence) in steps.into_iter().enumerate() {
+            sequence.answer(work.logits(row, self.vocab_size()));
         }
     }
 
     /// Whether all but the last token of a text are cached, and hold.
-    pub(super) fn goes_by_step(&self, stream: &Stream) -> bool {
-        let len = stream.context.len();
-        self.causal && stream.cached + 1 == len && len <= self.program.graph.block_size()
+    pub(super) fn goes_by_step(&self, sequence: &Sequence) -> bool {
+        let len = sequence.context.len();
+        self.causal && sequence.cached + 1 == len && len <= self.program.graph.block_size()
     }
 }
 
-impl Stream {
+impl Sequence {
     pub(super) fn begin(&mut self, prompt: &[u32]) {
         self.context.clear();
         self.context.extend_from_slice(prompt);

@@ -9,7 +9,7 @@ use gptlab_model::Graph;
 
 use super::{
     Generator, PromptError,
-    decoder::{Decoder, Stream, is_large},
+    decoder::{Decoder, Sequence, is_large},
     rows::Work,
 };
 
@@ -36,20 +36,20 @@ impl Generator {
     /// When a prompt is empty or holds a token the vocabulary does not; then nothing is written.
     pub fn write_all<W: Writer + Send>(&self, writers: &mut [W]) -> Result<(), PromptError> {
         for writer in writers.iter() {
-            self.hands.decoder.check(writer.prompt())?;
+            self.threaded.decoder.check(writer.prompt())?;
         }
         let count = writers.len();
         if let [writer] = writers {
             self.write_on(writer);
             return Ok(());
         }
-        let (decoder, threads) = (&self.hands.decoder, self.hands.threads);
+        let (decoder, threads) = (&self.threaded.decoder, self.threaded.threads);
         let queue = Mutex::new(writers.iter_mut());
         let (tasks, together) = texts_at_once(&decoder.program.graph, threads, count);
         let tasks = 0..tasks;
-        self.hands
-            .crew
-            .each(tasks, false, |_, _| decoder.serve(&queue, together));
+        self.threaded
+            .pool
+            .for_each(tasks, false, |_, _| decoder.serve(&queue, together));
         Ok(())
     }
 
@@ -58,18 +58,18 @@ impl Generator {
     /// # Errors
     /// As [`Generator::write_all`].
     pub fn write_one<W: Writer>(&self, writer: &mut W) -> Result<(), PromptError> {
-        self.hands.decoder.check(writer.prompt())?;
+        self.threaded.decoder.check(writer.prompt())?;
         self.write_on(writer);
         Ok(())
     }
 
     fn write_on<W: Writer>(&self, writer: &mut W) {
-        let (mut stream, mut work) = (self.hands.stream(), Work::default());
-        stream.begin(writer.prompt());
+        let (mut sequence, mut work) = (self.threaded.sequence(), Work::default());
+        sequence.begin(writer.prompt());
         loop {
-            self.hands.next(&mut work, &mut stream);
-            match writer.next(stream.logits()) {
-                Some(token) => stream.push(token),
+            self.threaded.next(&mut work, &mut sequence);
+            match writer.next(sequence.logits()) {
+                Some(token) => sequence.push(token),
                 None => return,
             }
         }
@@ -100,25 +100,25 @@ impl Decoder {
     /// Writes texts from `queue`, at most `together` at a time, until it is empty.
     fn serve<W: Writer + Send>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize) {
         let mut work = Work::default();
-        let mut busy: Vec<(Stream, &mut W)> = Vec::new();
-        let mut idle: Vec<Stream> = Vec::new();
+        let mut busy: Vec<(Sequence, &mut W)> = Vec::new();
+        let mut idle: Vec<Sequence> = Vec::new();
         loop {
             while busy.len() < together
                 && let Some(writer) = take(queue)
             {
-                let mut stream = idle.pop().unwrap_or_else(|| self.stream(1));
-                stream.begin(writer.prompt());
-                busy.push((stream, writer));
+                let mut sequence = idle.pop().unwrap_or_else(|| self.sequence(1));
+                sequence.begin(writer.prompt());
+                busy.push((sequence, writer));
             }
             if busy.is_empty() {
                 return;
             }
-            let mut streams: Vec<&mut Stream> = busy.iter_mut().map(|(s, _)| s).collect();
-            self.next(&mut work, &mut streams);
+            let mut sequences: Vec<&mut Sequence> = busy.iter_mut().map(|(s, _)| s).collect();
+            self.next(&mut work, &mut sequences);
             for i in (0..busy.len()).rev() {
-                let (stream, writer) = &mut busy[i];
-                match writer.next(stream.logits()) {
-                    Some(token) => stream.push(token),
+                let (sequence, writer) = &mut busy[i];
+                match writer.next(sequence.logits()) {
+                    Some(token) => sequence.push(token),
                     None => idle.push(busy.swap_remove(i).0),
                 }
             }

@@ -11,9 +11,9 @@ use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId};
 use rayon::prelude::*;
 
 use super::{
-    decoder::{Decoder, Stream, most_words},
+    decoder::{Decoder, Sequence, most_words},
+    kv_cache::KvCache,
     layout::Layout,
-    memory::Memory,
     shares::packed_heads,
 };
 use crate::cpu::{chunk::parts, memory::Aligned, program::kernel};
@@ -23,15 +23,15 @@ const SHARED: usize = 1 << 19;
 /// Rows that a thread takes of a shared product: a multiple of the tiles' heights.
 const ROWS: usize = 12;
 
-/// Where a token goes: what its text remembers, which text that is, and the token's position.
-pub(super) type Place<'a> = (&'a Memory, u64, usize);
+/// Where a token belongs: the cache of its text, which text that is, and the token's position in it.
+pub(super) type Place<'a> = (&'a KvCache, u64, usize);
 
-/// What goes through the model together.
+/// The rows that go through the model together.
 pub(super) enum Rows<'a, 's> {
     /// These tokens of one text, from the first position on.
-    Window(&'a mut Stream, Range<usize>),
+    Window(&'a mut Sequence, Range<usize>),
     /// The token after the cached ones of each text.
-    Step(&'a mut [&'s mut Stream]),
+    Step(&'a mut [&'s mut Sequence]),
     /// A token and its position in a text that another thread writes.
     Helped(u32, usize),
 }
@@ -40,7 +40,7 @@ impl Rows<'_, '_> {
     fn len(&self) -> usize {
         match self {
             Self::Window(_, window) => window.len(),
-            Self::Step(streams) => streams.len(),
+            Self::Step(sequences) => sequences.len(),
             Self::Helped(..) => 1,
         }
     }
@@ -48,10 +48,10 @@ impl Rows<'_, '_> {
     /// The token of a row and its position.
     fn token(&self, row: usize) -> (u32, usize) {
         match self {
-            Self::Window(stream, window) => (stream.context[window.start + row], row),
-            Self::Step(streams) => {
-                let at = streams[row].cached;
-                (streams[row].context[at], at)
+            Self::Window(sequence, window) => (sequence.context[window.start + row], row),
+            Self::Step(sequences) => {
+                let at = sequences[row].cached;
+                (sequences[row].context[at], at)
             }
             Self::Helped(token, position) => (*token, *position),
         }
@@ -61,24 +61,24 @@ impl Rows<'_, '_> {
     fn asked(&self) -> Range<usize> {
         match self {
             Self::Window(_, window) => window.len() - 1..window.len(),
-            Self::Step(streams) => 0..streams.len(),
+            Self::Step(sequences) => 0..sequences.len(),
             Self::Helped(..) => 0..1,
         }
     }
 
     /// The keys and values of these rows are in the cache.
-    pub(super) fn remembered(&mut self) {
+    pub(super) fn advance(&mut self) {
         match self {
-            Self::Window(stream, window) if window.start == 0 => stream.cached = window.len(),
+            Self::Window(sequence, window) if window.start == 0 => sequence.cached = window.len(),
             // Past the context, nothing that is cached holds.
-            Self::Window(stream, _) => stream.cached = 0,
-            Self::Step(streams) => streams.iter_mut().for_each(|s| s.cached += 1),
+            Self::Window(sequence, _) => sequence.cached = 0,
+            Self::Step(sequences) => sequences.iter_mut().for_each(|s| s.cached += 1),
             Self::Helped(..) => {}
         }
     }
 }
 
-/// One thread's memory.
+/// The memory that one thread decodes in.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// How many threads share a large product; none or one, where the caller's thread is alone.
@@ -143,7 +143,7 @@ impl Decoder {
         let head = self.program.graph.nodes().len() - 1;
         (0..head).for_each(|node| self.forward(node, &self.layout, work, rows));
         self.head(work, rows);
-        rows.remembered();
+        rows.advance();
     }
 
     pub(super) fn forward(
@@ -280,18 +280,18 @@ impl Decoder {
         let [mix, qkv] = parts(&mut work.arena, [y, x]);
         let (scratch, heads) = (&mut work.scratch, &mut work.heads);
         match rows {
-            Rows::Window(stream, window) => {
+            Rows::Window(sequence, window) => {
                 let lse = &mut work.stats[..window.len() * op.heads];
                 attention::forward(isa, mix, lse, scratch, qkv, &options, window.len());
                 if window.start == 0 && self.causal {
-                    self.remember(node, op, (stream, window.len()), heads, qkv);
+                    self.append(node, op, (sequence, window.len()), heads, qkv);
                 }
             }
-            Rows::Step(streams) => {
+            Rows::Step(sequences) => {
                 let rows = mix.chunks_exact_mut(queries).zip(qkv.chunks_exact(width));
-                for (stream, (mix, qkv)) in streams.iter().zip(rows) {
-                    for part in 0..stream.memory.parts {
-                        let place = (&*stream.memory, stream.text, stream.cached);
+                for (sequence, (mix, qkv)) in sequences.iter().zip(rows) {
+                    for part in 0..sequence.kv_cache.parts {
+                        let place = (&*sequence.kv_cache, sequence.text, sequence.cached);
                         self.attend_one(node, op, part, place, (mix, qkv), [scratch, heads]);
                     }
                 }
@@ -301,17 +301,17 @@ impl Decoder {
     }
 
     /// Keeps the keys and values of a text's first tokens.
-    fn remember(
+    fn append(
         &self,
         node: usize,
         op: &AttentionOp,
-        (stream, count): (&Stream, usize),
+        (sequence, count): (&Sequence, usize),
         heads: &mut Vec<f32>,
         qkv: &[f32],
     ) {
-        let (memory, width) = (&stream.memory, qkv.len() / count);
-        for part in 0..memory.parts {
-            let share = (part, memory.parts);
+        let (kv_cache, width) = (&sequence.kv_cache, qkv.len() / count);
+        for part in 0..kv_cache.parts {
+            let share = (part, kv_cache.parts);
             heads.clear();
             for row in qkv.chunks_exact(width) {
                 for columns in packed_heads(op, share) {
@@ -319,7 +319,7 @@ impl Decoder {
                 }
             }
             let options = self.heads(node, op, share);
-            memory.remember((node, part), (stream.text, 0, count), heads, &options);
+            kv_cache.append((node, part), (sequence.text, 0, count), heads, &options);
         }
     }
 
@@ -329,14 +329,14 @@ impl Decoder {
         node: usize,
         op: &AttentionOp,
         part: usize,
-        (memory, text, position): Place<'_>,
+        (kv_cache, text, position): Place<'_>,
         (mix, qkv): (&mut [f32], &[f32]),
         [scratch, heads]: [&mut Vec<f32>; 2],
     ) {
-        let share = (part, memory.parts);
+        let share = (part, kv_cache.parts);
         let (options, columns) = (self.heads(node, op, share), packed_heads(op, share));
         let mix = &mut mix[columns[0].clone()];
-        let qkv = if memory.parts == 1 {
+        let qkv = if kv_cache.parts == 1 {
             qkv
         } else {
             heads.clear();
@@ -345,8 +345,8 @@ impl Decoder {
             }
             heads
         };
-        memory.remember((node, part), (text, position, 1), qkv, &options);
-        let (q, kept) = (&qkv[..mix.len()], memory.read((node, part)));
+        kv_cache.append((node, part), (text, position, 1), qkv, &options);
+        let (q, kept) = (&qkv[..mix.len()], kv_cache.read((node, part)));
         let cache = (&kept.cache, &*kept.numbers);
         attention::decode_one(self.isa(), mix, scratch, q, cache, &options, position + 1);
     }

@@ -1,10 +1,10 @@
-//! Who of a team computes what of one token: outputs of products, heads of attention.
+//! Which worker computes what of one token: outputs of products, heads of attention.
 //!
 //! The cut is that of Megatron-LM (Shoeybi et al. 2019), with one change. Heads and hidden units are split, so that a
 //! thread keeps queries, keys, values and hidden units to itself until they are mixed; but where Megatron adds partial
 //! sums, which would show in the last bits, every output of a product is summed whole, by one thread. What is cut is
 //! cut between numbers that do not depend on each other, so no bit shows how. Norms, residual sums, embeddings and small
-//! products cost less than telling each other about them: everyone computes them whole.
+//! products cost less than exchanging them: every worker computes them whole.
 
 use std::ops::Range;
 
@@ -13,76 +13,76 @@ use gptlab_model::{AttentionOp, Graph, Op};
 
 use super::layout::Layout;
 
-/// A product of fewer weights is read in the time that telling its results takes.
+/// A product of fewer weights is read in the time that exchanging its results takes.
 const LEAST: usize = 1 << 14;
 
-/// What a team does with each node.
+/// Which worker computes what of each node.
 #[derive(Debug)]
 pub(super) struct Shares {
-    pub(super) members: usize,
+    pub(super) workers: usize,
     /// By node; `None` where everyone computes all of it.
     by_node: Vec<Option<Share>>,
     /// Where nothing that a token computed is overwritten, so that any part can be made again.
     pub(super) layout: Layout,
-    /// The last node of which members tell each other.
+    /// The last node whose columns are gathered.
     pub(super) last: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Share {
-    /// By member: the columns it computes, first to last.
+    /// By worker: the columns it computes, first to last.
     pub(super) columns: Vec<Vec<Range<usize>>>,
-    /// Where the others read them too.
-    pub(super) told: Option<Told>,
+    /// How the columns are gathered, where the other workers read them too.
+    pub(super) gather: Option<Gather>,
 }
 
-/// What members tell each other.
+/// An all-gather of a node's columns.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
-    /// How often they have told each other something before, in the same token.
-    pub(super) turn: u64,
-    /// The nodes since they were last told something.
+pub(super) struct Gather {
+    /// How many gathers the same token has had before this one.
+    pub(super) round: u64,
+    /// The nodes since the gather before this one, up to this node.
     pub(super) since: Range<usize>,
-    /// How many weights those have.
+    /// How many weights those nodes have.
     pub(super) weights: usize,
 }
 
 impl Shares {
     /// For up to `threads` threads; `None` where one is as fast.
     pub(super) fn new(graph: &Graph, isa: Isa, threads: usize) -> Option<Self> {
-        let members = threads.min(most_members(graph));
-        if members < 2 {
+        let workers = threads.min(most_workers(graph));
+        if workers < 2 {
             return None;
         }
-        let (panel, mut first, mut turn) = (packed::panel(isa), 0, 0);
+        let (panel, mut first, mut round) = (packed::panel(isa), 0, 0);
         let shares: Vec<Option<Share>> = (0..graph.nodes().len())
             .map(|node| {
-                let columns = columns(graph, node, panel, members)?;
-                let told = (!read_in_parts(graph, node, panel, members)).then(|| {
+                let columns = columns(graph, node, panel, workers)?;
+                let gather = (!read_in_parts(graph, node, panel, workers)).then(|| {
                     let since = first..node + 1;
                     first = node + 1;
                     let weights = since.clone().map(|n| weights(graph, n)).sum();
-                    turn += 1;
-                    Told {
-                        turn: turn - 1,
+                    round += 1;
+                    Gather {
+                        round: round - 1,
                         since,
                         weights,
                     }
                 });
-                Some(Share { columns, told })
+                Some(Share { columns, gather })
             })
             .collect();
-        let tells = |share: &Option<Share>| share.as_ref().is_some_and(|s| s.told.is_some());
-        let last = shares.iter().rposition(tells)?;
+        let gathered = |share: &Option<Share>| share.as_ref().is_some_and(|s| s.gather.is_some());
+        let last = shares.iter().rposition(gathered)?;
         Some(Self {
-            members,
+            workers,
             by_node: shares,
             layout: Layout::spread(graph),
             last,
         })
     }
 
-    /// `None` where everyone computes all of a node.
+    /// The shares of a node; `None` where every worker computes all of it.
     pub(super) fn of(&self, node: usize) -> Option<&Share> {
         self.by_node[node].as_ref()
     }
@@ -94,7 +94,7 @@ fn weights(graph: &Graph, node: usize) -> usize {
 }
 
 /// So many that the largest product is still worth cutting, and each has a head.
-fn most_members(graph: &Graph) -> usize {
+fn most_workers(graph: &Graph) -> usize {
     let all = 0..graph.nodes().len();
     let largest = all.map(|node| weights(graph, node)).max();
     let attentions = graph.nodes().iter().filter_map(|n| n.attention());
@@ -102,29 +102,29 @@ fn most_members(graph: &Graph) -> usize {
     (largest.unwrap_or(0) / LEAST).min(heads.unwrap_or(1))
 }
 
-/// By member: the columns of a node that it computes.
+/// By worker: the columns of a node that it computes.
 fn columns(
     graph: &Graph,
     node: usize,
     panel: usize,
-    members: usize,
+    workers: usize,
 ) -> Option<Vec<Vec<Range<usize>>>> {
     let n = &graph.nodes()[node];
     match &n.op {
         Op::Linear { .. } if weights(graph, node) < LEAST => None,
         Op::Linear { .. } => Some(match heads_of(graph, node) {
-            Some(op) if whole_panels(op, panel, members, n.width) => {
-                by_member(members, |m| packed_heads(op, (m, members)).to_vec())
+            Some(op) if whole_panels(op, panel, workers, n.width) => {
+                by_worker(workers, |m| packed_heads(op, (m, workers)).to_vec())
             }
-            Some(_) | None => by_member(members, |m| vec![cut(n.width, panel, members, m)]),
+            Some(_) | None => by_worker(workers, |m| vec![cut(n.width, panel, workers, m)]),
         }),
         Op::Activate { .. } | Op::Gate { .. } if is_cut(graph, &n.op) => {
-            Some(by_member(members, |m| {
-                vec![cut(n.width, panel, members, m)]
+            Some(by_worker(workers, |m| {
+                vec![cut(n.width, panel, workers, m)]
             }))
         }
-        Op::Attention { attention, .. } => Some(by_member(members, |m| {
-            vec![queries(attention, (m, members))]
+        Op::Attention { attention, .. } => Some(by_worker(workers, |m| {
+            vec![queries(attention, (m, workers))]
         })),
         Op::TokenEmbedding { .. }
         | Op::PositionEmbedding { .. }
@@ -145,21 +145,21 @@ fn is_cut(graph: &Graph, op: &Op) -> bool {
     inputs.all(|x| weights(graph, x.index()) >= LEAST)
 }
 
-fn by_member<T>(members: usize, part: impl Fn(usize) -> T) -> Vec<T> {
-    (0..members).map(part).collect()
+fn by_worker<T>(workers: usize, part: impl Fn(usize) -> T) -> Vec<T> {
+    (0..workers).map(part).collect()
 }
 
-/// A member's columns of `width`, in whole panels.
-fn cut(width: usize, panel: usize, members: usize, member: usize) -> Range<usize> {
-    let bound = |m: usize| (width.div_ceil(panel) * m / members * panel).min(width);
-    bound(member)..bound(member + 1)
+/// A worker's columns of `width`, in whole panels.
+fn cut(width: usize, panel: usize, workers: usize, worker: usize) -> Range<usize> {
+    let bound = |m: usize| (width.div_ceil(panel) * m / workers * panel).min(width);
+    bound(worker)..bound(worker + 1)
 }
 
-/// Whether every reader of a node wants the columns of its own member alone.
-fn read_in_parts(graph: &Graph, node: usize, panel: usize, members: usize) -> bool {
+/// Whether every reader of a node wants the columns of its own worker alone.
+fn read_in_parts(graph: &Graph, node: usize, panel: usize, workers: usize) -> bool {
     let n = &graph.nodes()[node];
     let by_heads = heads_of(graph, node)
-        .is_some_and(|op| n.linear().is_some() && whole_panels(op, panel, members, n.width));
+        .is_some_and(|op| n.linear().is_some() && whole_panels(op, panel, workers, n.width));
     let by_columns = n.linear().is_some()
         && node + 1 < graph.nodes().len()
         && readers(graph, node).all(|reader| match &graph.nodes()[reader].op {
@@ -233,10 +233,10 @@ pub(super) fn packed_heads(op: &AttentionOp, part: Part) -> [Range<usize>; 3] {
     ]
 }
 
-/// Whether every member's heads begin and end where panels do.
-fn whole_panels(op: &AttentionOp, panel: usize, members: usize, width: usize) -> bool {
+/// Whether every worker's heads begin and end where panels do.
+fn whole_panels(op: &AttentionOp, panel: usize, workers: usize, width: usize) -> bool {
     let whole = |at: usize| at.is_multiple_of(panel) || at == width;
-    (0..members)
-        .flat_map(|m| packed_heads(op, (m, members)))
+    (0..workers)
+        .flat_map(|m| packed_heads(op, (m, workers)))
         .all(|columns| whole(columns.start) && whole(columns.end))
 }

@@ -5,8 +5,8 @@
 use super::{Options, Results, grid, run, values};
 use crate::attention::Precision;
 use crate::isa::{Isa, Kind};
+use crate::parallel::Sequential;
 use crate::simd::LANES;
-use crate::team::Alone;
 use crate::testing::{SUMS, nearest_bf16};
 use core::f32::consts::LOG2_E;
 
@@ -176,7 +176,7 @@ fn products_are_those_of_rounded_operands() {
     for (o, t) in in_bf16().filter(|&(_, t)| t > LANES) {
         let (qkv, dmix) = operands(&o, t);
         for isa in Isa::available() {
-            let Results { mix, lse, dqkv } = run(isa, &Alone, &o, t, &qkv, &dmix);
+            let Results { mix, lse, dqkv } = run(isa, &Sequential, &o, t, &qkv, &dmix);
             let [mixes, lses, dqkvs] = Witness::new(&o, t, &qkv, &dmix, &mix).all();
             let what = |name| format!("{name} on {isa:?}, T {t}, {o:?}");
             within(&what("mix"), &mix, &mixes);
@@ -194,7 +194,7 @@ fn bits_are_the_same_wherever_multiply_adds_are_fused() {
     let isas: Vec<Isa> = kinds.into_iter().filter_map(Isa::try_new).collect();
     for (o, t) in grid().into_iter().chain(in_bf16()) {
         let (qkv, dmix) = operands(&o, t);
-        let of = |&isa| run(isa, &Alone, &o, t, &qkv, &dmix);
+        let of = |&isa| run(isa, &Sequential, &o, t, &qkv, &dmix);
         let all: Vec<Results> = isas.iter().map(of).collect();
         assert!(all.windows(2).all(|two| two[0] == two[1]), "T {t}, {o:?}");
     }
@@ -206,7 +206,7 @@ fn short_sequences_are_not_rounded_and_long_ones_are() {
         let (qkv, dmix) = operands(&o, t);
         let of = |precision| {
             let o = Options { precision, ..o };
-            run(Isa::detect(), &Alone, &o, t, &qkv, &dmix)
+            run(Isa::detect(), &Sequential, &o, t, &qkv, &dmix)
         };
         let same = of(Precision::Bf16) == of(Precision::F32);
         assert_eq!(same, t <= LANES, "T {t}, {o:?}");
@@ -223,7 +223,7 @@ fn what_is_not_finite_stays_so() {
         let (mut qkv, dmix) = operands(&o, t);
         let last = (t - 1) * o.qkv_width() + o.value_column(o.kv_heads - 1);
         qkv[last] = f32::NAN;
-        let found = run(isa, &Alone, &o, t, &qkv, &dmix);
+        let found = run(isa, &Sequential, &o, t, &qkv, &dmix);
         let bad = |x: &[f32]| x.iter().any(|x| x.is_nan());
         assert!(bad(&found.mix) && bad(&found.dqkv), "{isa:?} {o:?}");
     }

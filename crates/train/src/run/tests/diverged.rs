@@ -1,5 +1,9 @@
 //! Runs whose numbers are not finite any more.
 
+use std::ops::Range;
+
+use gptlab_engine::{Reduce, ReduceError, StepHyper};
+
 use super::*;
 
 /// An engine whose numbers are no numbers from some step on.
@@ -30,13 +34,23 @@ impl Engine for Broken {
         self.inner.graph()
     }
 
-    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
-        let loss = self.inner.forward_backward(batch, noise);
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        self.inner.part(batch, first, sequences)
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        self.inner.share(batch, index, count)
+    }
+
+    fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
+        self.inner.accumulate(batch, part, noise, losses);
         if self.loss_at == Some(self.step) {
-            f64::NAN
-        } else {
-            loss
+            losses[0] = f64::NAN;
         }
+    }
+
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        self.inner.reduce(others)
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
@@ -99,6 +113,7 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
             folder: Some(root.path().join("run")),
             save: Some(save.clone()),
             keep: NonZeroUsize::new(1),
+            ..Targets::default()
         };
         let mut engine = Broken::new(&resolved);
         break_it(&mut engine);

@@ -1,9 +1,9 @@
-//! The threads of an engine: chunks are handed out one by one, and a thread that finds none left helps the others
+//! The thread pool of an engine: chunks are handed out one by one, and a thread that finds none left helps the others
 //! with theirs.
 //!
-//! Who runs what is decided as it comes and shows in no number: tasks of a batch are cut by its shape, and what a
-//! [`Team`] cuts further (rows of a matrix, features of a gradient, heads) are parts whose numbers do not depend
-//! on the cut.
+//! Which thread runs what is decided at run time and shows in no number: tasks of a batch are cut by its shape, and what
+//! [`Helpers`] cut further (rows of a matrix, features of a gradient, heads) are parts whose numbers do not depend on the
+//! cut.
 
 use std::{
     iter,
@@ -14,17 +14,17 @@ use std::{
     },
 };
 
-use gptlab_kernels::Team as _;
+use gptlab_kernels::Parallel as _;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 /// The most threads that share one piece of work: their scratch is set aside for every thread.
 const MOST_HELPERS: usize = 8;
 
-/// The threads.
+/// The threads of one engine.
 #[derive(Debug)]
-pub(super) struct Crew {
-    /// Nothing where the caller's thread is the only one.
-    pool: Option<ThreadPool>,
+pub(super) struct Pool {
+    /// `None` where the caller's thread is the only one.
+    rayon: Option<ThreadPool>,
 }
 
 /// The most parts that anything is cut into where there are so many threads.
@@ -32,7 +32,7 @@ pub(super) fn most_parts(threads: usize) -> usize {
     threads.min(MOST_HELPERS)
 }
 
-impl Crew {
+impl Pool {
     /// `threads`, or as many as the system gives: at worst the caller's alone.
     pub(super) fn new(threads: usize) -> Self {
         Self::started(threads, |threads| {
@@ -49,35 +49,35 @@ impl Crew {
         let fewer = |threads: &usize| Some(threads - threads.div_ceil(4));
         let sizes = iter::successors(Some(threads), fewer);
         let pool = sizes.take_while(|threads| *threads > 1).find_map(start);
-        Self { pool }
+        Self { rayon: pool }
     }
 
     /// The threads, where there is more than the caller's.
-    pub(super) fn pool(&self) -> Option<&ThreadPool> {
-        self.pool.as_ref()
+    pub(super) fn rayon(&self) -> Option<&ThreadPool> {
+        self.rayon.as_ref()
     }
 
     /// How many there are, the caller's where it is the only one.
     pub(super) fn threads(&self) -> usize {
-        let pool = self.pool.as_ref();
+        let pool = self.rayon.as_ref();
         pool.map_or(1, ThreadPool::current_num_threads)
     }
 
-    /// The most parts that a [`Team`] of this crew cuts anything into.
+    /// The most parts that [`Helpers`] of this pool cut anything into.
     pub(super) fn most_parts(&self) -> usize {
         most_parts(self.threads())
     }
 
-    /// Calls `work` with each of `tasks` on one thread, with the team that may help there. Tasks that are `small`
+    /// Calls `work` with each of `tasks` on one thread, with the threads that may help there. Tasks that are `small`
     /// are not worth waking anyone for.
-    pub(super) fn each<T>(
+    pub(super) fn for_each<T>(
         &self,
         tasks: impl Iterator<Item = T> + Send,
         small: bool,
-        work: impl Fn(T, Team) + Sync,
+        work: impl Fn(T, Helpers) + Sync,
     ) {
-        let Some(pool) = self.pool.as_ref().filter(|_| !small) else {
-            tasks.for_each(|task| work(task, Team::ALONE));
+        let Some(pool) = self.rayon.as_ref().filter(|_| !small) else {
+            tasks.for_each(|task| work(task, Helpers::ALONE));
             return;
         };
         let (tasks, idle) = (Mutex::new(tasks), AtomicUsize::new(0));
@@ -86,9 +86,9 @@ impl Crew {
             tasks.next()
         };
         pool.broadcast(|_| {
-            let team = Team { idle: Some(&idle) };
+            let helpers = Helpers { idle: Some(&idle) };
             while let Some(task) = next() {
-                work(task, team);
+                work(task, helpers);
             }
             // From here on this thread steals parts of others' tasks.
             idle.fetch_add(1, Ordering::Relaxed);
@@ -96,29 +96,28 @@ impl Crew {
     }
 }
 
-/// Those who may help with a task: the thread it runs on, and whoever is idle.
+/// The threads that may help with a task: the one it runs on, and those that are idle.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Team<'a> {
+pub(super) struct Helpers<'a> {
     idle: Option<&'a AtomicUsize>,
 }
 
-impl Team<'_> {
+impl Helpers<'_> {
     pub(super) const ALONE: Self = Self { idle: None };
 
     /// Into how many parts to cut work of `amount`, where less than `least` is not worth a thread.
     fn parts(self, amount: usize, least: usize) -> usize {
-        self.size().min(amount / least).max(1)
+        self.threads().min(amount / least).max(1)
     }
 }
 
-impl gptlab_kernels::Team for Team<'_> {
-    /// How many could work now.
-    fn size(&self) -> usize {
+impl gptlab_kernels::Parallel for Helpers<'_> {
+    fn threads(&self) -> usize {
         let idle = self.idle.map_or(0, |idle| idle.load(Ordering::Relaxed));
         (1 + idle).min(MOST_HELPERS)
     }
 
-    fn each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+    fn for_each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
         if self.idle.is_none() || tasks < 2 {
             (0..tasks).for_each(work);
         } else {
@@ -143,14 +142,14 @@ pub(super) struct Cut {
 /// Calls `work` with ranges of rows that cover `0..rows`, with those rows of each matrix, and with scratch of its
 /// own.
 pub(super) fn by_rows<const N: usize>(
-    team: Team,
+    helpers: Helpers,
     cut: Cut,
     rows: usize,
     matrices: [Rows; N],
     scratch: &mut [f32],
     work: impl Fn(Range<usize>, [&mut [f32]; N], &mut [f32]) + Sync,
 ) {
-    let parts = team.parts(cut.amount, cut.least);
+    let parts = helpers.parts(cut.amount, cut.least);
     halve(parts, cut.scratch, 0..rows, matrices, scratch, &work);
 }
 
@@ -200,10 +199,10 @@ mod tests {
     #[test]
     fn every_task_runs_once_for_any_number_of_threads() {
         for threads in [1, 2, 5] {
-            let crew = Crew::new(threads);
+            let pool = Pool::new(threads);
             let counts: Vec<AtomicUsize> = (0..17).map(|_| AtomicUsize::new(0)).collect();
-            crew.each(0..17, false, |i: usize, team| {
-                team.each(3, &|_| {
+            pool.for_each(0..17, false, |i: usize, helpers| {
+                helpers.for_each(3, &|_| {
                     counts[i].fetch_add(1, Ordering::Relaxed);
                 });
             });
@@ -222,13 +221,13 @@ mod tests {
             (2, 0, 1),
             (1, 0, 1),
         ] {
-            let crew = Crew::started(asked, |n| {
+            let pool = Pool::started(asked, |n| {
                 let pool = ThreadPoolBuilder::new().num_threads(n);
                 (n <= given).then(|| pool.build().expect("threads"))
             });
-            assert_eq!(crew.threads(), expected, "{asked} asked for, {given} given");
+            assert_eq!(pool.threads(), expected, "{asked} asked for, {given} given");
             let count = AtomicUsize::new(0);
-            crew.each(0..9, false, |_: usize, _| {
+            pool.for_each(0..9, false, |_: usize, _| {
                 count.fetch_add(1, Ordering::Relaxed);
             });
             assert_eq!(count.into_inner(), 9);
@@ -237,9 +236,9 @@ mod tests {
 
     #[test]
     fn idle_threads_join_the_last_task() {
-        let crew = Crew::new(3);
-        crew.each(0..1, false, |_, team| {
-            while team.size() < 3 {
+        let pool = Pool::new(3);
+        pool.for_each(0..1, false, |_, helpers| {
+            while helpers.threads() < 3 {
                 std::thread::yield_now();
             }
         });

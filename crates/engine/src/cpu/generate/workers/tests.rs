@@ -20,59 +20,59 @@ fn options(precision: Precision) -> Options {
 }
 
 /// The logits after each token of a text, and where the owner's helpers stopped.
-fn written(decoder: &Decoder, parts: usize, mut step: impl FnMut(&mut Stream)) -> Vec<Vec<f32>> {
-    let mut stream = decoder.stream(parts);
-    stream.begin(&[7]);
+fn written(decoder: &Decoder, parts: usize, mut step: impl FnMut(&mut Sequence)) -> Vec<Vec<f32>> {
+    let mut sequence = decoder.sequence(parts);
+    sequence.begin(&[7]);
     let mut seen = Vec::new();
     for i in 0..15 {
-        step(&mut stream);
-        seen.push(stream.logits().to_vec());
-        stream.push(i * 5 % 40);
+        step(&mut sequence);
+        seen.push(sequence.logits().to_vec());
+        sequence.push(i * 5 % 40);
     }
     seen
 }
 
-/// A team whose only helper is `help`: it is told of every token, and waited for so many looks.
+/// Decodes a text with a single helper, which calls `run_helper` for every token; the owner looks for it `min_spins` times.
 fn with_helper(
     decoder: &Arc<Decoder>,
     shares: &Arc<Shares>,
-    (patience, joins): (usize, bool),
-    help: impl Fn(&Common, Token, Place<'_>, &mut Work) + Sync,
+    (min_spins, joins): (usize, bool),
+    run_helper: impl Fn(&Shared, Token, Place<'_>, &mut Work) + Sync,
 ) -> Vec<Vec<f32>> {
-    let team = Team {
-        common: Arc::new(Common {
-            patience,
-            ..Common::new(decoder, shares)
+    let workers = Workers {
+        shared: Arc::new(Shared {
+            min_spins,
+            ..Shared::new(decoder, shares)
         }),
         helpers: Vec::new(),
-        pace: Pace::default(),
+        backoff: Backoff::default(),
     };
-    let (common, done, heard) = (&*team.common, AtomicBool::new(false), AtomicU64::new(0));
+    let (shared, done, gathered) = (&*workers.shared, AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let (mut work, mut memory, mut last) = (Work::default(), None, 0);
+            let (mut work, mut kv_cache, mut last) = (Work::default(), None, 0);
             while !done.load(Ordering::Acquire) {
-                let news = common.news.load(Ordering::Acquire);
-                if let Some(token) = common.task(&mut memory).filter(|_| news != last) {
+                let latest = shared.latest.load(Ordering::Acquire);
+                if let Some(token) = shared.task(&mut kv_cache).filter(|_| latest != last) {
                     last = token.number;
-                    let memory: &Arc<Memory> = memory.as_ref().expect("a text");
-                    let place = (&**memory, token.text, token.position);
+                    let kv_cache: &Arc<KvCache> = kv_cache.as_ref().expect("a text");
+                    let place = (&**kv_cache, token.text, token.position);
                     if joins {
-                        common.helpers[1].joined.store(last, Ordering::Release);
+                        shared.helpers[1].joined.store(last, Ordering::Release);
                     }
-                    heard.store(last, Ordering::Release);
-                    help(common, token, place, &mut work);
+                    gathered.store(last, Ordering::Release);
+                    run_helper(shared, token, place, &mut work);
                 }
                 thread::yield_now();
             }
         });
         let mut work = Work::default();
-        let seen = written(decoder, shares.members, |stream| {
-            let number = team.begin(stream);
-            while heard.load(Ordering::Acquire) != number {
+        let seen = written(decoder, shares.workers, |sequence| {
+            let number = workers.begin(sequence);
+            while gathered.load(Ordering::Acquire) != number {
                 hint::spin_loop();
             }
-            team.finish(number, &mut work, stream);
+            workers.finish(number, &mut work, sequence);
         });
         done.store(true, Ordering::Release);
         seen
@@ -88,23 +88,25 @@ fn a_helper_may_stop_anywhere_and_come_back() {
         let (shares, last) = (Arc::new(shares), graph.nodes().len() - 1);
         let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
         let mut work = Work::default();
-        let expected = written(&decoder, 1, |stream| decoder.next(&mut work, &mut [stream]));
+        let expected = written(&decoder, 1, |sequence| {
+            decoder.next(&mut work, &mut [sequence]);
+        });
         for after in 0..=last {
             let found = with_helper(
                 &decoder,
                 &shares,
                 (1 << 13, true),
-                |common, token, place, work| {
+                |shared, token, place, work| {
                     // Now whole, now up to a node that moves, now not at all, having said that it would.
                     let stop = match token.number % 3 {
-                        0 => Some(common.shares.last),
-                        1 => Some((after + token.position) % (common.shares.last + 1)),
+                        0 => Some(shared.shares.last),
+                        1 => Some((after + token.position) % (shared.shares.last + 1)),
                         _ => None,
                     };
                     let row = &Rows::Helped(token.id, token.position);
-                    work.fit(&common.decoder, &common.shares.layout, row);
+                    work.fit(&shared.decoder, &shared.shares.layout, row);
                     if let Some(stop) = stop {
-                        let _ = common.take_part(1, token.number, stop, place, work, row);
+                        let _ = shared.take_part(1, token.number, stop, place, work, row);
                     }
                 },
             );
@@ -121,38 +123,40 @@ fn a_team_that_cannot_be_whole_leaves_no_thread_behind() {
     let (graph, options) = (graph(), options(Precision::F32));
     let weights = graph.params().initial(3);
     let shares = Arc::new(Shares::new(&graph, options.isa, 3).expect("worth sharing"));
-    assert_eq!(shares.members, 3);
+    assert_eq!(shares.workers, 3);
     let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
     let left = Arc::new(AtomicU64::new(0));
-    let team = Team::started(&decoder, &shares, |common, member| {
+    let workers = Workers::started(&decoder, &shares, |shared, worker| {
         let left = Arc::clone(&left);
-        let help = move || {
-            common.help(member);
+        let run_helper = move || {
+            shared.run_helper(worker);
             left.fetch_add(1, Ordering::Release);
         };
-        (member < 2).then(|| thread::spawn(help))
+        (worker < 2).then(|| thread::spawn(run_helper))
     });
-    assert!(team.is_none());
+    assert!(workers.is_none());
     assert_eq!(left.load(Ordering::Acquire), 1, "it was waited for");
 }
 
-/// That the comparison above can fail: a helper that mixes up two numbers of what it tells is noticed.
+/// Shows that the comparison above can fail: a helper that swaps two numbers of its message is noticed.
 #[test]
-fn a_helper_that_tells_something_else_is_noticed() {
+fn a_helper_that_publishes_something_else_is_noticed() {
     let (graph, options) = (graph(), options(Precision::F32));
     let weights = graph.params().initial(3);
     let shares = Arc::new(Shares::new(&graph, options.isa, 2).expect("worth sharing"));
     let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
     let mut work = Work::default();
-    let expected = written(&decoder, 1, |stream| decoder.next(&mut work, &mut [stream]));
+    let expected = written(&decoder, 1, |sequence| {
+        decoder.next(&mut work, &mut [sequence]);
+    });
     let found = with_helper(
         &decoder,
         &shares,
         (1 << 22, true),
-        |common, token, place, work| {
+        |shared, token, place, work| {
             let row = &Rows::Helped(token.id + 1, token.position);
-            work.fit(&common.decoder, &common.shares.layout, row);
-            let _ = common.take_part(1, token.number, common.shares.last, place, work, row);
+            work.fit(&shared.decoder, &shared.shares.layout, row);
+            let _ = shared.take_part(1, token.number, shared.shares.last, place, work, row);
         },
     );
     assert!(found != expected);
@@ -173,11 +177,11 @@ fn who_is_late_leaves_what_others_remember_as_it_is() {
     let (_, op) = decoder.program.graph.nodes()[node]
         .attention()
         .expect("attention");
-    let (memory, heads) = (Memory::new(&decoder, 2), decoder.heads(node, op, (0, 2)));
+    let (kv_cache, heads) = (KvCache::new(&decoder, 2), decoder.heads(node, op, (0, 2)));
     let add = |text, position, value: f32| {
         let qkv = vec![value; heads.qkv_width()];
-        memory.remember((node, 0), (text, position, 1), &qkv, &heads);
-        memory.read((node, 0)).numbers.to_vec()
+        kv_cache.append((node, 0), (text, position, 1), &qkv, &heads);
+        kv_cache.read((node, 0)).numbers.to_vec()
     };
     let first = add(1, 0, 1.0);
     assert_eq!(add(1, 0, 2.0), first, "there already");
