@@ -23,7 +23,7 @@ mod json;
 pub mod regular;
 mod store;
 
-pub use difference::{Difference as SettingDifference, first_difference};
+pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;
 pub use event::{Event, NotFinite, Observation, Series, StepRecord};
 pub use experiment::{

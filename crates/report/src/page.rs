@@ -3,11 +3,11 @@
 //! The page needs no network and no script. Every byte of every file is a function of the record and of
 //! [`Extras`]; times the record holds are in the page's last section alone.
 
+mod contents;
 mod html;
 mod markdown;
 mod pictures;
 mod place;
-mod words;
 
 use std::path::Path;
 

@@ -25,6 +25,8 @@ pub enum Error {
     Batch(BatchError),
     /// An engine that runs another model: a mistake of the program.
     Import(ImportError),
+    /// A setting that cannot be written as JSON: a mistake of the program.
+    Json(serde_json::Error),
     /// A run was to end before where it is.
     StepsMade {
         asked: u64,
@@ -46,6 +48,7 @@ impl fmt::Display for Error {
             Self::Batches(e) => e.fmt(f),
             Self::Batch(e) => e.fmt(f),
             Self::Import(e) => e.fmt(f),
+            Self::Json(e) => write!(f, "a setting cannot be written down: {e}"),
             Self::StepsMade { asked, made } => write!(
                 f,
                 "the run has made {made} steps, and {asked} are fewer; ask for more than {made}, or \
@@ -66,6 +69,7 @@ impl std::error::Error for Error {
             | Self::Batches(_)
             | Self::Batch(_)
             | Self::Import(_)
+            | Self::Json(_)
             | Self::StepsMade { .. } => None,
         }
     }
@@ -89,4 +93,5 @@ from!(
     Batches(BatchesError),
     Batch(BatchError),
     Import(ImportError),
+    Json(serde_json::Error),
 );

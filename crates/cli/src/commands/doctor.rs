@@ -3,6 +3,7 @@
 use std::env::consts::{ARCH, OS};
 
 use gptlab_kernels::Isa;
+use gptlab_report::words::count;
 use serde::Serialize;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
@@ -11,7 +12,7 @@ use crate::{
     args::DoctorArgs,
     engines,
     exit::{ExitCode, Outcome},
-    printer::{Printer, count},
+    printer::Printer,
 };
 
 #[derive(Serialize)]

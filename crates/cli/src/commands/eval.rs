@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
 use gptlab_engine::cpu::Shape;
 use gptlab_record::number;
+use gptlab_report::words::count;
 use gptlab_train::{Evaluation, evaluate};
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     memory,
-    printer::{Printer, count},
+    printer::Printer,
     text,
 };
 

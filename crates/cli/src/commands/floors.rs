@@ -8,12 +8,13 @@ use gptlab_lab::{
     ngram::{self, NgramError, Ngrams},
     skill,
 };
+use gptlab_report::words::count;
 use serde::Serialize;
 
 use crate::{
     args::FloorsArgs,
     exit::{ExitCode, Outcome, Stop},
-    printer::{Printer, count},
+    printer::Printer,
     text,
 };
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gptlab_model::{Counts, Graph, Model, ModelSpec, Param, ParamInit, lower};
+use gptlab_report::words::count;
 use gptlab_train::Header;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use crate::{
     args::{InspectArgs, ModelArgs},
     checkpoint,
     exit::{ExitCode, Outcome, Stop},
-    printer::{Printer, count},
+    printer::Printer,
     settings,
 };
 

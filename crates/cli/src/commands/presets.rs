@@ -1,12 +1,13 @@
 //! `gptlab presets`: the models that have a name.
 
 use gptlab_model::{Counts, ModelSpec, Preset, lower};
+use gptlab_report::words::count;
 use serde::Serialize;
 
 use crate::{
     args::ReadableArgs,
     exit::{ExitCode, Outcome, Stop},
-    printer::{Printer, count},
+    printer::Printer,
     settings,
 };
 

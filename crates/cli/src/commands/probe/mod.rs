@@ -8,6 +8,7 @@ mod tables;
 use std::path::Path;
 
 use gptlab_lab::probe::{Definition, Measure, ProbeError};
+use gptlab_report::words::{count, plural};
 use gptlab_report::{
     Table,
     page::{File, Place, Sign},
@@ -19,7 +20,7 @@ use super::report::place as report_place;
 use crate::{
     args::ProbeArgs,
     exit::{ExitCode, Outcome, Stop},
-    printer::{Printer, count},
+    printer::Printer,
 };
 
 /// Columns of a terminal to lay tables out for.
@@ -106,8 +107,8 @@ fn show(asked: &Asked, report: &Report, printer: Printer) {
     printer.line(format_args!(
         "checkpoint  {}: {}, {}, width {}, context {}, step {}",
         report.checkpoint,
-        numbered(model.layers.len(), "block"),
-        numbered(heads, "head"),
+        plural(model.layers.len(), "block"),
+        plural(heads, "head"),
         model.n_embd,
         model.block_size,
         count(report.step),
@@ -115,13 +116,13 @@ fn show(asked: &Asked, report: &Report, printer: Printer) {
     printer.line(format_args!(
         "prompt      {:?}, {}",
         report.tokens.concat(),
-        numbered(report.tokens.len(), "token")
+        plural(report.tokens.len(), "token")
     ));
     if let Some(ablation) = &report.ablation {
         printer.line(format_args!(
             "text        {}, {}, loss {:.4}",
             report.text,
-            numbered(ablation.predictions, "prediction"),
+            plural(ablation.predictions, "prediction"),
             ablation.loss
         ));
     }
@@ -141,12 +142,6 @@ fn show(asked: &Asked, report: &Report, printer: Printer) {
         printer.line(copied_line(copied));
     }
     printer.note("`gptlab probe --measures` says what the numbers mean");
-}
-
-/// `1 token`, `2 tokens`.
-fn numbered(n: usize, what: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(n as u64))
 }
 
 fn copied_line(found: &report::CopiedReport) -> String {

@@ -3,35 +3,41 @@
 use std::{
     env::consts::{ARCH, OS},
     process::Command,
+    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use gptlab_kernels::Isa;
-use serde::Serialize;
+use gptlab_report::words::{Date, date};
+use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::{commands::train::folder, engines};
-
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
+/// The machine that measured, the day and the program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
     /// The day, UTC.
-    pub(super) date: String,
-    pub(super) version: &'static str,
+    pub date: String,
+    /// The program's.
+    pub version: String,
     /// The current folder's commit, as `git describe` says it, where it is a checkout.
-    pub(super) checkout: Option<String>,
+    pub checkout: Option<String>,
     /// Whether the program was compiled to run fast.
-    pub(super) optimised: bool,
-    pub(super) system: String,
-    pub(super) processor: String,
+    pub optimised: bool,
+    /// The operating system and the processor's architecture.
+    pub system: String,
+    /// The processor's name, as it calls itself.
+    pub processor: String,
     /// Cores this process may use.
-    pub(super) cores: usize,
-    pub(super) threads: usize,
-    pub(super) isa: &'static str,
-    pub(super) memory_bytes: Option<u64>,
+    pub cores: usize,
+    pub threads: usize,
+    /// The vector instructions that were used.
+    pub isa: String,
+    pub memory_bytes: Option<u64>,
 }
 
 impl Machine {
-    pub(super) fn describe(isa: Isa, threads: usize) -> Self {
+    /// Describes this machine and this program. Without a name of the processor, it is empty.
+    pub fn describe(isa: Isa, threads: usize) -> Self {
         let what = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
@@ -40,14 +46,14 @@ impl Machine {
         let brand = cpus.first().map(|cpu| cpu.brand().trim());
         Self {
             date: today(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             checkout: checkout(),
             optimised: !cfg!(debug_assertions),
             system: format!("{OS} {ARCH}"),
             processor: brand.unwrap_or_default().to_owned(),
-            cores: engines::cores(),
+            cores: thread::available_parallelism().map_or(1, usize::from),
             threads,
-            isa: isa.name(),
+            isa: isa.name().to_owned(),
             memory_bytes: system.as_ref().map(System::total_memory),
         }
     }
@@ -55,7 +61,7 @@ impl Machine {
 
 fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let (year, month, day) = folder::date(since.map_or(0, |s| s.as_secs() / 86_400));
+    let Date { year, month, day } = date(since.map_or(0, |s| s.as_secs() / 86_400));
     format!("{year:04}-{month:02}-{day:02}")
 }
 
