@@ -28,7 +28,7 @@ mod workloads;
 
 pub use comparison::{Settings, WorkerCommand, compare};
 pub use error::Error;
-pub use machine::Machine;
+pub use machine::{Capabilities, Machine};
 pub use peak::{Peak, Rates};
 pub use progress::Progress;
 pub use pytorch::PyTorch;

@@ -1,4 +1,4 @@
-//! Where and when it was measured, and with what.
+//! Where and when it was measured, and with what. `ARCH` and `OS` are constants of the build.
 
 use std::{
     env::consts::{ARCH, OS},
@@ -51,12 +51,56 @@ impl Machine {
             optimised: !cfg!(debug_assertions),
             system: format!("{OS} {ARCH}"),
             processor: brand.unwrap_or_default().to_owned(),
-            cores: thread::available_parallelism().map_or(1, usize::from),
+            cores: cores(),
             threads,
             isa: isa.name().to_owned(),
             memory_bytes: system.as_ref().map(System::total_memory),
         }
     }
+}
+
+/// What this machine and this program offer: what `doctor --json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// The program's.
+    pub version: &'static str,
+    /// The operating system and the processor's architecture.
+    pub system: String,
+    /// Cores this process may use.
+    pub cores: usize,
+    /// Vector instructions that kernels are compiled for and the processor has, the best one last.
+    pub simd: Vec<&'static str>,
+    /// `None` where the system does not tell.
+    pub memory_bytes: Option<u64>,
+    /// What is available of it; `None` where the system does not tell.
+    pub memory_free_bytes: Option<u64>,
+    /// The names of the engines.
+    pub engines: Vec<&'static str>,
+    /// Whether the program was compiled to run fast.
+    pub optimised: bool,
+}
+
+impl Capabilities {
+    /// Describes this machine and this program, whose engines are `engines`.
+    pub fn describe(engines: &[&'static str]) -> Self {
+        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(memory).ok();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            system: format!("{OS} {ARCH}"),
+            cores: cores(),
+            simd: Isa::available().map(Isa::name).collect(),
+            memory_bytes: system.as_ref().map(System::total_memory),
+            memory_free_bytes: system.as_ref().map(System::available_memory),
+            engines: engines.to_vec(),
+            optimised: !cfg!(debug_assertions),
+        }
+    }
+}
+
+/// The cores this process may use.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn today() -> String {

@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod experiment;
 pub mod faults;
+mod generated;
 mod grid;
 mod hyper;
 mod json;
@@ -29,6 +30,7 @@ pub use event::{Event, NotFinite, Observation, Series, StepRecord};
 pub use experiment::{
     DataRecord, Experiment, Extension, Intervals, ObserveLevel, Origin, SampleSettings,
 };
+pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,
     read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,

@@ -7,7 +7,7 @@ mod tables;
 
 use std::path::Path;
 
-use gptlab_lab::probe::{Definition, Measure, ProbeError};
+use gptlab_lab::probe::{CopiedReport, Definition, Measure, ProbeError, ProbeReport};
 use gptlab_report::words::{count, plural};
 use gptlab_report::{
     Table,
@@ -15,7 +15,7 @@ use gptlab_report::{
     table::{Cell, Column},
 };
 
-use self::{asked::Asked, report::Report, tables::Tables};
+use self::{asked::Asked, tables::Tables};
 use super::report::place as report_place;
 use crate::{
     args::ProbeArgs,
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
     let csv = place(args.csv.as_deref(), "--csv DIR")?;
     let drawn = place(args.pictures.as_deref(), "--pictures DIR")?;
     let mut asked = Asked::of(args)?;
-    let report = Report::of(&mut asked)?;
+    let report = report::measure(&mut asked)?;
     if let Some((folder, place)) = csv {
         let files = csv_files(&Tables::full(&report));
         place.write(&files)?;
@@ -100,7 +100,7 @@ fn measures(definitions: &[Definition]) -> Table {
     table
 }
 
-fn show(asked: &Asked, report: &Report, printer: Printer) {
+fn show(asked: &Asked, report: &ProbeReport, printer: Printer) {
     let model = asked.subject.model().spec();
     let attentions = &asked.subject.anatomy().attentions;
     let heads: usize = attentions.iter().map(|a| a.op.heads).sum();
@@ -144,7 +144,7 @@ fn show(asked: &Asked, report: &Report, printer: Printer) {
     printer.note("`gptlab probe --measures` says what the numbers mean");
 }
 
-fn copied_line(found: &report::CopiedReport) -> String {
+fn copied_line(found: &CopiedReport) -> String {
     match &found.longest {
         None => format!(
             "copied      nothing of {} stands in {}",
