@@ -152,5 +152,7 @@ pub fn diff(data: &[u8]) {
 fn side(folder: &Path, name: &str, u: &mut Unstructured) -> Result<Option<Side>> {
     let folder = folder.join(name);
     run(&folder, u)?;
-    Ok(Run::read(&folder).ok().map(|run| Side::of_run(name, &run)))
+    Ok(Run::read(&folder)
+        .ok()
+        .and_then(|run| Side::of_run(name, &run).ok()))
 }

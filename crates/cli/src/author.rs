@@ -11,8 +11,7 @@ use gptlab_engine::{
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Graph, random::Stream};
-use gptlab_record::SampleSettings;
-use serde::Serialize;
+use gptlab_record::{Continuation, SampleSettings};
 
 use self::{
     page::Page,
@@ -53,16 +52,6 @@ pub(crate) fn documents(tokenizer: &Tokenizer) -> u32 {
     tokenizer.bos().map_or(1, |_| DOCUMENTS)
 }
 
-/// What came of a prompt.
-#[derive(Debug, Serialize)]
-pub(crate) struct Written {
-    pub(crate) prompt: String,
-    /// What follows the prompt.
-    pub(crate) text: String,
-    pub(crate) tokens: usize,
-    pub(crate) end: End,
-}
-
 /// What is heard of texts, one after the other.
 pub(crate) enum Heard<'a> {
     /// Now comes a text.
@@ -70,21 +59,7 @@ pub(crate) enum Heard<'a> {
     /// More of it.
     Piece(&'a str),
     /// All of it.
-    End(Written),
-}
-
-/// Why it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum End {
-    /// `--max-tokens` were written.
-    Length,
-    /// The text of `--stop` came.
-    Stop,
-    /// The model ended the document.
-    Document,
-    /// Ctrl-C.
-    Interrupted,
+    End(Continuation),
 }
 
 /// Refuses a stop text that no text of this tokenizer can hold, and says what a typed `\\n` is.
@@ -174,7 +149,7 @@ impl Author {
         number: u32,
         interrupt: &Interrupt,
         mut show: impl FnMut(&str),
-    ) -> Outcome<Written> {
+    ) -> Outcome<Continuation> {
         let mut all = None;
         self.write_all(prompt, &[number], interrupt, |heard| {
             match heard {

@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::Path, process};
 
+use gptlab_bench::Error as BenchError;
 use gptlab_data::{CorpusError, TextError};
 use gptlab_record::FileError;
 use gptlab_train::Error as TrainError;
@@ -136,9 +137,33 @@ impl From<TrainError> for Stop {
                 Self::usage(error)
             }
             TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
-            TrainError::Batch(_) | TrainError::Import(_) | TrainError::Reduce(_) => {
+            TrainError::Batch(_)
+            | TrainError::Import(_)
+            | TrainError::Reduce(_)
+            | TrainError::Json(_) => {
                 Self::failure(error)
             }
+        }
+    }
+}
+
+impl From<BenchError> for Stop {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Corpus(e) => e.into(),
+            // They begin with what the flag is called.
+            BenchError::Rounds(_) | BenchError::Seconds(_) => {
+                Self::usage(format_args!("--{error}"))
+            }
+            BenchError::UnknownWorkload { .. } | BenchError::Spec(_) => Self::usage(error),
+            BenchError::Batches(_)
+            | BenchError::Batch(_)
+            | BenchError::Import(_)
+            | BenchError::Prompt(_)
+            | BenchError::Sampling(_)
+            | BenchError::Diverged
+            | BenchError::Worker(_)
+            | BenchError::Answer(_) => Self::failure(error),
         }
     }
 }

@@ -240,19 +240,6 @@ impl Printer {
     }
 }
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// An error of clap's without styles, and with marks in what it repeats of the command line. They are set before the
 /// styles go, since what takes those away takes typed escape sequences too, without a trace. So do typed texts go that
 /// are nothing but a piece of a style.
@@ -301,12 +288,6 @@ fn clap_speech(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        let said: Vec<String> = [0, 999, 1_000, 61_000, 1_234_567].map(count).to_vec();
-        assert_eq!(said, ["0", "999", "1,000", "61,000", "1,234,567"]);
-    }
 
     const RISKY: &str = "a\x1b]52;c;aGk=\x07\r\n\u{9b}31m\u{202e}z";
 

@@ -2,7 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::printer::{Printer, count};
+use gptlab_report::words::count;
+
+use crate::printer::Printer;
 
 /// A bar of steps, or nothing where nobody looks.
 pub(crate) struct Bar(Option<ProgressBar>);

@@ -3,6 +3,7 @@
 //! Knows: grids of runs, n-gram floors, statistics, probes.
 //! Never will: the terminal, arguments, pictures, choosing paths, the environment.
 
+pub mod floors;
 pub mod grid;
 pub mod ngram;
 pub mod observe;

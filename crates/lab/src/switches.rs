@@ -10,22 +10,24 @@ mod tests;
 use std::fmt;
 
 use gptlab_train::Settings;
+use serde::Serialize;
 
 pub use table::ALL;
 
-/// One thing broken.
-#[derive(Clone, Copy, Debug)]
+/// One thing broken. `ablate --list --json` prints all of them.
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Switch {
     /// As users type it.
     pub name: &'static str,
-    /// A few words.
-    pub title: &'static str,
-    /// What the part is for.
-    pub purpose: &'static str,
     /// What is expected, said before the run.
     pub prediction: &'static str,
+    /// What the part is for.
+    pub purpose: &'static str,
     /// The paper that established the part, or measured its absence.
     pub source: &'static str,
+    /// A few words.
+    pub title: &'static str,
+    #[serde(skip)]
     change: fn(&mut Settings),
 }
 

@@ -26,7 +26,7 @@ pub use graph::{
 };
 pub use lower::lower;
 pub use params::{Group, Param, ParamId, ParamInit, ParamTable};
-pub use presets::Preset;
+pub use presets::{Preset, PresetDescription};
 pub use spec::{
     Activation, Attention, Bias, Head, Init, Layer, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
     Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,

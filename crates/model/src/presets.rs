@@ -1,8 +1,13 @@
 //! Well-known points of the model space.
 
-use crate::spec::{
-    Activation, Attention, Bias, Head, Init, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Norms,
-    Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
+use serde::Serialize;
+
+use crate::{
+    Counts, SpecError, lower,
+    spec::{
+        Activation, Attention, Bias, Head, Init, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
+        Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
+    },
 };
 
 /// A model with a name.
@@ -23,6 +28,36 @@ pub enum Preset {
     Nano,
     /// What came after GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
     Modern,
+}
+
+/// What `presets --json` prints, one a preset.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PresetDescription {
+    pub name: &'static str,
+    pub summary: &'static str,
+    /// How many tokens the vocabulary is taken to have.
+    pub vocab_size: usize,
+    /// How many parameters the model has with that vocabulary.
+    pub parameters: usize,
+    pub spec: ModelSpec,
+}
+
+impl PresetDescription {
+    /// Returns what `preset` is with `vocab_size` tokens.
+    ///
+    /// # Errors
+    /// When no model has a vocabulary of that size.
+    pub fn new(preset: Preset, vocab_size: usize) -> Result<Self, SpecError> {
+        let spec = preset.spec();
+        let graph = lower(&spec.check(vocab_size)?);
+        Ok(Self {
+            name: preset.name(),
+            summary: preset.summary(),
+            vocab_size,
+            parameters: Counts::of(&graph, spec.block_size).parameters,
+            spec,
+        })
+    }
 }
 
 impl Preset {

@@ -1,27 +1,48 @@
-//! The first setting in which two records differ.
+//! The first place in which two records differ. Whatever compares settings as JSON does it here.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// A place where two values differ, and what stands there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     /// Keys from the outermost in, with dots between: `hyper.lr`.
     pub place: String,
-    /// What stands there in the first value and in the second, short enough for a sentence.
-    pub first: String,
-    pub second: String,
+    /// What stands there in the first value; null where nothing does.
+    pub first: Value,
+    /// What stands there in the second value; null where nothing does.
+    pub second: Value,
 }
 
-/// The first place where `a` and `b` differ as JSON; `None` where they are equal.
+impl Difference {
+    /// Returns both values short enough for a sentence.
+    pub fn brief(&self) -> [String; 2] {
+        [brief(&self.first), brief(&self.second)]
+    }
+}
+
+/// Which of several differences is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifferenceOrder {
+    /// Keys are compared in alphabetical order, those of one object alone as well: what it leaves
+    /// out is null.
+    Keys,
+    /// Numbers, texts and switches of an object are compared before what it nests, because sizes
+    /// say more than what follows from them. Objects of different keys differ as wholes.
+    PlainFirst,
+}
+
+/// Returns the first place, in the given order, where `a` and `b` differ as JSON; `None` where they
+/// are equal.
 ///
 /// # Errors
 /// When one of them cannot be JSON.
 pub fn first_difference(
     a: &impl Serialize,
     b: &impl Serialize,
+    order: DifferenceOrder,
 ) -> Result<Option<Difference>, serde_json::Error> {
-    Ok(difference("", &plain(a)?, &plain(b)?))
+    Ok(difference("", &plain(a)?, &plain(b)?, order))
 }
 
 /// Through text, so that an `f32` reads as it was typed.
@@ -29,32 +50,42 @@ fn plain(value: &impl Serialize) -> Result<Value, serde_json::Error> {
     serde_json::from_str(&serde_json::to_string(value)?)
 }
 
-fn difference(place: &str, a: &Value, b: &Value) -> Option<Difference> {
-    match (a, b) {
-        (Value::Object(x), Value::Object(y)) => {
-            // What one of them leaves out is nothing there.
-            let of = |map: &'_ Map<String, Value>, key: &str| map.get(key).cloned();
-            let mut keys: Vec<&String> = x.keys().chain(y.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            keys.into_iter().find_map(|key| {
-                let (a, b) = (of(x, key), of(y, key));
-                let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
-                difference(&within(place, key), &a, &b)
-            })
+fn difference(place: &str, a: &Value, b: &Value, order: DifferenceOrder) -> Option<Difference> {
+    match (a, b, order) {
+        (Value::Object(x), Value::Object(y), DifferenceOrder::Keys) => by_keys(place, x, y),
+        (Value::Object(x), Value::Object(y), DifferenceOrder::PlainFirst)
+            if x.keys().eq(y.keys()) =>
+        {
+            let nests = |v: &Value| v.is_object() || v.is_array();
+            let find = |nested: bool| {
+                let mut pairs = x.iter().filter(|(_, a)| nests(a) == nested);
+                pairs.find_map(|(key, a)| difference(&within(place, key), a, &y[key], order))
+            };
+            find(false).or_else(|| find(true))
         }
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
+        (Value::Array(x), Value::Array(y), _) if x.len() == y.len() => x
             .iter()
             .zip(y)
             .enumerate()
-            .find_map(|(i, (a, b))| difference(&within(place, &i.to_string()), a, b)),
+            .find_map(|(i, (a, b))| difference(&within(place, &i.to_string()), a, b, order)),
         _ if a == b => None,
         _ => Some(Difference {
             place: place.to_owned(),
-            first: brief(a),
-            second: brief(b),
+            first: a.clone(),
+            second: b.clone(),
         }),
     }
+}
+
+fn by_keys(place: &str, x: &Map<String, Value>, y: &Map<String, Value>) -> Option<Difference> {
+    let mut keys: Vec<&String> = x.keys().chain(y.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let of = |map: &Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or(Value::Null);
+    keys.into_iter().find_map(|key| {
+        let (a, b) = (of(x, key), of(y, key));
+        difference(&within(place, key), &a, &b, DifferenceOrder::Keys)
+    })
 }
 
 fn within(place: &str, key: &str) -> String {
@@ -85,22 +116,45 @@ mod tests {
 
     #[test]
     fn the_first_difference_is_named_by_its_place() {
-        let found = |a, b| first_difference(&a, &b).unwrap();
+        let found = |a, b| {
+            let found = first_difference(&a, &b, DifferenceOrder::Keys).unwrap();
+            found.map(|d| (d.place.clone(), d.brief()))
+        };
+        let said = |place: &str, first: &str, second: &str| {
+            Some((place.to_owned(), [first.to_owned(), second.to_owned()]))
+        };
         assert_eq!(found(json!({"a": [1, 2]}), json!({"a": [1, 2]})), None);
-        let deep = found(json!({"a": {"b": [1, 2]}}), json!({"a": {"b": [1, 3]}})).unwrap();
         assert_eq!(
-            (&*deep.place, &*deep.first, &*deep.second),
-            ("a.b.1", "2", "3")
+            found(json!({"a": {"b": [1, 2]}}), json!({"a": {"b": [1, 3]}})),
+            said("a.b.1", "2", "3")
         );
-        let absent = found(json!({"a": 1}), json!({"a": 1, "b": [2]})).unwrap();
         assert_eq!(
-            (&*absent.place, &*absent.first, &*absent.second),
-            ("b", "null", "a list of 1")
+            found(json!({"a": 1}), json!({"a": 1, "b": [2]})),
+            said("b", "null", "a list of 1")
         );
-        let long = found(json!({"a": "x".repeat(99)}), json!({"a": [1]})).unwrap();
-        assert_eq!(
-            (long.first.chars().count(), &*long.second),
-            (61, "a list of 1")
+        let (_, [first, second]) =
+            found(json!({"a": "x".repeat(99)}), json!({"a": [1]})).expect("a difference");
+        assert_eq!((first.chars().count(), &*second), (61, "a list of 1"));
+    }
+
+    #[test]
+    fn sizes_come_before_what_follows_from_them() {
+        let (a, b) = (
+            json!({"list": [1], "size": 1}),
+            json!({"list": [2], "size": 2}),
         );
+        let place = |order| first_difference(&a, &b, order).unwrap().map(|d| d.place);
+        assert_eq!(place(DifferenceOrder::Keys).as_deref(), Some("list.0"));
+        assert_eq!(place(DifferenceOrder::PlainFirst).as_deref(), Some("size"));
+        let kinds = [json!({"x": {"a": 1}}), json!({"x": {"b": 1}})];
+        let found = first_difference(&kinds[0], &kinds[1], DifferenceOrder::PlainFirst).unwrap();
+        assert_eq!(found.map(|d| d.place).as_deref(), Some("x"));
+    }
+
+    /// A number that JSON cannot hold as a key is no "equal".
+    #[test]
+    fn what_cannot_be_json_is_an_error() {
+        let odd = std::collections::BTreeMap::from([([1, 2], 3)]);
+        assert!(first_difference(&odd, &odd, DifferenceOrder::Keys).is_err());
     }
 }

@@ -17,18 +17,20 @@ mod error;
 mod event;
 mod experiment;
 pub mod faults;
+mod generated;
 mod grid;
 mod hyper;
 mod json;
 pub mod regular;
 mod store;
 
-pub use difference::{Difference as SettingDifference, first_difference};
+pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;
 pub use event::{Event, NotFinite, Observation, Series, StepRecord};
 pub use experiment::{
     DataRecord, Experiment, Extension, Intervals, ObserveLevel, Origin, SampleSettings,
 };
+pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,
     read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,

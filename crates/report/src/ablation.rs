@@ -5,6 +5,7 @@ use gptlab_record::{Difference, Floors};
 use crate::{
     Arm, Study, StudyKind, Table, number, phrases,
     table::{Cell, Column},
+    words,
 };
 
 /// p below which a difference is called one.
@@ -54,7 +55,7 @@ fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<Cell> {
         Cell::text(diverged(arm)),
         Cell::text(floors.map_or_else(String::new, |floors| phrases::nearest(arm.loss(), floors))),
         numeric(crate::study::mean(&speeds), |x| {
-            number::count(x.round() as u64)
+            words::count(x.round() as u64)
         }),
     ]
 }

@@ -38,20 +38,19 @@ pub enum Knows {
 }
 
 impl Side {
-    /// A run as one side.
-    pub fn of_run(name: &str, run: &Run) -> Self {
-        Self::of(name, &run.experiment, run.events.clone())
-    }
-
-    fn of(name: &str, experiment: &Experiment, events: Vec<Event>) -> Self {
-        Self {
+    /// Returns a run as one side.
+    ///
+    /// # Errors
+    /// When the run's settings cannot be JSON.
+    pub fn of_run(name: &str, run: &Run) -> Result<Self, serde_json::Error> {
+        let experiment = &run.experiment;
+        Ok(Self {
             name: name.to_owned(),
-            // A spec of plain enums and numbers is always JSON.
-            settings: serde_json::to_value(experiment).unwrap_or_default(),
+            settings: serde_json::to_value(experiment)?,
             listing: listing_of(&experiment.spec, experiment.vocab_size).0,
-            events,
+            events: run.events.clone(),
             knows: Knows::AllSettings,
-        }
+        })
     }
 }
 
@@ -152,11 +151,13 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
     }
 }
 
-/// The settings in which two experiments differ.
-pub fn settings(a: &Experiment, b: &Experiment) -> Vec<Change> {
-    // A spec of plain enums and numbers is always JSON.
-    let [a, b] = [a, b].map(|e| settings_of(&serde_json::to_value(e).unwrap_or_default()));
-    changes(&a, &b)
+/// Returns the settings in which two experiments differ.
+///
+/// # Errors
+/// When the settings of one of them cannot be JSON.
+pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<Change>, serde_json::Error> {
+    let of = |e: &Experiment| serde_json::to_value(e).map(|json| settings_of(&json));
+    Ok(changes(&of(a)?, &of(b)?))
 }
 
 /// Settings that differ; what differs alike in several layers is one change.

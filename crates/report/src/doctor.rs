@@ -64,6 +64,16 @@ pub fn examine(run: &Run, floors: Option<&Floors>) -> Diagnosis {
     }
 }
 
+/// What `doctor RUN --json` prints, one a run: the run, and the diagnosis of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunDiagnosis {
+    /// The variant of the grid, or the run's name.
+    pub variant: String,
+    pub seed: u64,
+    #[serde(flatten)]
+    pub diagnosis: Diagnosis,
+}
+
 impl Diagnosis {
     /// For a terminal.
     pub fn lines(&self) -> Vec<String> {

@@ -21,6 +21,7 @@ mod settings;
 mod study;
 pub mod table;
 pub mod visible;
+pub mod words;
 
 pub use chart::Chart;
 pub use settings::{Setting, settings_of};

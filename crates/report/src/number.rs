@@ -85,35 +85,12 @@ pub(crate) fn p_value(p: f64) -> String {
     }
 }
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// For programs: the shortest text that reads back the same.
 pub(crate) fn exact(x: f64) -> String {
     if x.is_finite() {
         format!("{x:?}")
     } else {
         finite(x, |x| x.to_string())
-    }
-}
-
-/// `seconds` as a person would say them.
-pub(crate) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if !s.is_finite() || s < 0.0 => "?".to_owned(),
-        s if s < 100.0 => format!("{s:.1} s"),
-        s if s < 6_000.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3_600.0),
     }
 }
 
@@ -157,10 +134,7 @@ mod tests {
         );
         assert_eq!(exact(0.1), "0.1");
         assert_eq!(exact(f64::INFINITY), "inf");
-        assert_eq!(duration(90.0), "90.0 s");
-        assert_eq!(duration(7_200.0), "2.0 h");
         assert_eq!(short(1234.0), "1234");
-        assert_eq!(count(1_234_567), "1,234,567");
     }
 
     #[test]

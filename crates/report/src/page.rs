@@ -3,15 +3,16 @@
 //! The page needs no network and no script. Every byte of every file is a function of the record and of
 //! [`Extras`]; times the record holds are in the page's last section alone.
 
+mod contents;
 mod html;
 mod markdown;
 mod pictures;
 mod place;
-mod words;
 
 use std::path::Path;
 
 use gptlab_record::FileError;
+use serde::Serialize;
 
 use crate::{Chart, Study, Table, ablation, chart::PowerLaw};
 use pictures::Pictures;
@@ -34,6 +35,15 @@ pub struct Extras {
 pub struct File {
     pub name: String,
     pub text: String,
+}
+
+/// What `report --json` prints: where the files of a report are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WrittenReport {
+    /// The folder.
+    pub out: String,
+    /// The files' names in it.
+    pub files: Vec<String>,
 }
 
 impl File {

@@ -1,5 +1,6 @@
 //! One table, many forms: Markdown, CSV, a terminal's text, HTML.
 
+mod aligned;
 mod text;
 
 use maud::{Markup, html};
@@ -62,7 +63,7 @@ impl Cell {
 
     pub fn count(n: u64) -> Self {
         Self {
-            text: crate::number::count(n),
+            text: crate::words::count(n),
             exact: Some(n.to_string()),
         }
     }
@@ -157,6 +158,12 @@ impl Table {
             lines.push(markdown_row(row.iter().map(|c| escape_markdown(&c.text))));
         }
         lines.join("\n") + "\n"
+    }
+
+    /// [`Table::markdown`] with all columns, whose bars stand below each other, so that it reads
+    /// well on a terminal too. There is no line feed after the last row.
+    pub fn aligned_markdown(&self) -> String {
+        aligned::render(self)
     }
 
     /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat. Control

@@ -3,6 +3,8 @@
 use gptlab_data::{Batches, Part, Split};
 use gptlab_engine::Engine;
 use gptlab_model::{BatchError, Model};
+use gptlab_record::number;
+use serde::Serialize;
 
 /// The mean loss over a part of a corpus, without dropout.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +15,42 @@ pub struct Evaluation {
     pub bits_per_char: f64,
     /// How many predictions it is the mean of.
     pub tokens: u64,
+}
+
+/// What `eval --json` prints: an [`Evaluation`], and what it is of.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvaluationReport {
+    /// What the text is called.
+    pub text: String,
+    /// Which part of the text: its last fraction, or 1 for all of it.
+    pub fraction: f64,
+    /// The context, in tokens.
+    pub block_size: usize,
+    pub predictions: u64,
+    /// In nats a token.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// `exp(loss)`.
+    #[serde(with = "number")]
+    pub perplexity: f64,
+    #[serde(with = "number")]
+    pub bits_per_char: f64,
+}
+
+impl EvaluationReport {
+    /// Returns the report of `found`, measured with a context of `block_size` on the last
+    /// `fraction` of `text`; a fraction of 0 stands for all of it.
+    pub fn new(text: String, fraction: f64, block_size: usize, found: &Evaluation) -> Self {
+        Self {
+            text,
+            fraction: if fraction > 0.0 { fraction } else { 1.0 },
+            block_size,
+            predictions: found.tokens,
+            loss: found.loss,
+            perplexity: found.loss.exp(),
+            bits_per_char: found.bits_per_char,
+        }
+    }
 }
 
 impl Evaluation {

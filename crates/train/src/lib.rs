@@ -12,6 +12,7 @@
 mod checkpoint;
 mod error;
 mod evaluate;
+mod inspect;
 mod observer;
 mod resolve;
 mod run;
@@ -24,11 +25,12 @@ pub use checkpoint::{
     About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
 };
 pub use error::Error;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, EvaluationReport, evaluate};
 pub use gptlab_record::{
     Decayed, Event, Experiment, Hyper, Intervals, LrShape, NotFinite, Observation, Optimizer,
     Series, StepRecord,
 };
+pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use run::Run;

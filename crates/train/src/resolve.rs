@@ -205,13 +205,7 @@ impl Resolved {
         };
         let model = spec.check(self.tokenizer.vocab_size())?;
         let data = self.experiment.data.clone();
-        Ok(experiment(
-            settings,
-            &model,
-            &self.tokenizer,
-            data,
-            &Begin::Fresh,
-        ))
+        experiment(settings, &model, &self.tokenizer, data, &Begin::Fresh)
     }
 
     /// The weights an engine begins with, in the parameter table's order.
@@ -281,12 +275,12 @@ impl Resolved {
         }
         let mark = mark(settings, text, &corpus);
         let tokenizer = corpus.tokenizer().clone();
-        let data = data_record(text, &corpus, &mark);
+        let data = data_record(text, &corpus, &mark)?;
         let (size, seed) = (settings.hyper.batch_size, settings.seed);
         let batches = Batches::new(Arc::new(corpus), block_size, size, seed)?;
         notices.extend(cut(&batches));
         Ok(Self {
-            experiment: experiment(settings, &model, &tokenizer, data, &begin),
+            experiment: experiment(settings, &model, &tokenizer, data, &begin)?,
             graph: lower(&model),
             model,
             tokenizer,
@@ -315,15 +309,15 @@ fn experiment(
     tokenizer: &Tokenizer,
     data: DataRecord,
     begin: &Begin,
-) -> Experiment {
-    Experiment {
+) -> Result<Experiment, Error> {
+    Ok(Experiment {
         format: Experiment::FORMAT,
         program: concat!("gptlab ", env!("CARGO_PKG_VERSION")).to_owned(),
         engine: settings.engine.clone(),
         isa: settings.isa.clone(),
         spec: model.spec().clone(),
         vocab_size: model.vocab_size(),
-        tokenizer: plain(tokenizer),
+        tokenizer: serde_json::to_value(tokenizer)?,
         data,
         hyper: settings.hyper,
         seed: settings.seed,
@@ -332,7 +326,7 @@ fn experiment(
         observe: settings.observe,
         sampling: settings.sampling.clone(),
         extensions: Vec::new(),
-    }
+    })
 }
 
 /// A notice where instructions are known and are others now.
@@ -389,17 +383,17 @@ fn cut(batches: &Batches) -> Option<Notice> {
     })
 }
 
-fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> DataRecord {
+fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> Result<DataRecord, Error> {
     let tokens = |split: &gptlab_data::Split| split.tokens().len() as u64;
-    DataRecord {
+    Ok(DataRecord {
         source: text.origin().to_string(),
-        origin: plain(text.origin()),
+        origin: serde_json::to_value(text.origin())?,
         fingerprint: mark.fingerprint.to_string(),
         bytes: Some(text.bytes()),
         val_fraction: mark.val_fraction,
         train_tokens: tokens(corpus.train()),
         val_tokens: corpus.validation().map_or(0, tokens),
-    }
+    })
 }
 
 fn origin(begin: &Begin) -> Origin {
@@ -418,11 +412,6 @@ fn origin(begin: &Begin) -> Origin {
             Origin::Resumed { file, step }
         }
     }
-}
-
-fn plain(value: &impl serde::Serialize) -> serde_json::Value {
-    // Tokenizers and origins are strings and enums, which are always JSON.
-    serde_json::to_value(value).unwrap_or_default()
 }
 
 mod newest;

@@ -9,7 +9,9 @@ use gptlab_engine::{
 };
 use gptlab_model::random::Stream;
 
-use super::{End, Heard, Written, page::Page};
+use gptlab_record::{Continuation, ContinuationEnd as End};
+
+use super::{Heard, page::Page};
 use crate::{
     exit::{Outcome, Stop},
     interrupt::Interrupt,
@@ -20,7 +22,7 @@ pub(super) type Message = (usize, Told);
 
 pub(super) enum Told {
     Piece(String),
-    End(Outcome<Written>),
+    End(Outcome<Continuation>),
 }
 
 /// Who is told what comes of a text.
@@ -134,7 +136,7 @@ impl<L: Listener> Text<'_, L> {
         self.tell(Told::Piece(rest));
         // There is one for each text that has begun, of the vocabulary's size.
         self.ranking = Ranking::default();
-        let written = Written {
+        let written = Continuation {
             prompt: self.prompt.to_owned(),
             text: std::mem::take(&mut self.page.shown),
             tokens: self.written,
@@ -149,7 +151,7 @@ impl<L: Listener> Text<'_, L> {
 #[derive(Default)]
 struct Waiting {
     text: String,
-    end: Option<Outcome<Written>>,
+    end: Option<Outcome<Continuation>>,
 }
 
 /// Hands `count` texts to `hear` one after the other, each as it comes once it is its turn, until `hear` has
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     fn written(text: &str) -> Told {
-        Told::End(Ok(Written {
+        Told::End(Ok(Continuation {
             prompt: String::new(),
             text: text.into(),
             tokens: 0,

@@ -82,16 +82,7 @@ fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> Outcome<(
 
 fn list(json: bool, printer: Printer) {
     if json {
-        let all: Vec<serde_json::Value> = switches::ALL
-            .iter()
-            .map(|s| {
-                serde_json::json!({
-                    "name": s.name, "title": s.title, "purpose": s.purpose,
-                    "prediction": s.prediction, "source": s.source,
-                })
-            })
-            .collect();
-        printer.json(&all);
+        printer.json(&switches::ALL);
         return;
     }
     for switch in switches::ALL {

@@ -46,7 +46,12 @@ fn side(path: &Path) -> Outcome<Side> {
 
 fn of_run(folder: &Path) -> Outcome<Side> {
     let run = Run::read(folder)?;
-    Ok(Side::of_run(&folder.display().to_string(), &run))
+    Side::of_run(&folder.display().to_string(), &run).map_err(|error| {
+        Stop::failure(format_args!(
+            "cannot compare the settings of {}: {error}",
+            folder.display()
+        ))
+    })
 }
 
 fn of_checkpoint(path: &Path) -> Outcome<Side> {

@@ -1,40 +1,21 @@
 //! `gptlab doctor`: what this machine and this program offer; with a run, what ails it.
 
-use std::env::consts::{ARCH, OS};
-
-use gptlab_kernels::Isa;
-use serde::Serialize;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use gptlab_bench::Capabilities;
+use gptlab_report::words::count;
 
 use super::doctor_run;
 use crate::{
     args::DoctorArgs,
     engines,
     exit::{ExitCode, Outcome},
-    printer::{Printer, count},
+    printer::Printer,
 };
-
-#[derive(Serialize)]
-struct Report {
-    version: &'static str,
-    system: String,
-    /// Cores this process may use.
-    cores: usize,
-    /// Vector instructions, best last.
-    simd: Vec<&'static str>,
-    /// `None` where the system does not tell.
-    memory_bytes: Option<u64>,
-    memory_free_bytes: Option<u64>,
-    engines: Vec<&'static str>,
-    /// Whether the program was compiled to run fast.
-    optimised: bool,
-}
 
 pub(super) fn run(args: &DoctorArgs, printer: Printer) -> Outcome {
     if let Some(folder) = &args.run {
         return doctor_run::run(folder, args.json.json, printer);
     }
-    let report = report();
+    let report = Capabilities::describe(&[engines::NAME]);
     if args.json.json {
         printer.json(&report);
     } else {
@@ -48,22 +29,7 @@ pub(super) fn run(args: &DoctorArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn report() -> Report {
-    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(memory).ok();
-    Report {
-        version: env!("CARGO_PKG_VERSION"),
-        system: format!("{OS} {ARCH}"),
-        cores: engines::cores(),
-        simd: Isa::available().map(Isa::name).collect(),
-        memory_bytes: system.as_ref().map(System::total_memory),
-        memory_free_bytes: system.as_ref().map(System::available_memory),
-        engines: vec![engines::NAME],
-        optimised: !cfg!(debug_assertions),
-    }
-}
-
-fn lines(report: &Report) -> Vec<String> {
+fn lines(report: &Capabilities) -> Vec<String> {
     let best = report.simd.last().copied().unwrap_or_default();
     let mib = |bytes: Option<u64>| bytes.map_or("?".to_owned(), |b| count(b >> 20));
     vec![

@@ -5,9 +5,8 @@ use std::path::Path;
 use gptlab_record::{Floors, grid_of, read_results};
 use gptlab_report::{
     Arm, Run, Study, StudyKind,
-    doctor::{self, Diagnosis},
+    doctor::{self, RunDiagnosis},
 };
-use serde::Serialize;
 
 use super::report;
 use crate::{
@@ -15,51 +14,42 @@ use crate::{
     printer::Printer,
 };
 
-/// What `--json` prints, for each run.
-#[derive(Serialize)]
-struct Patient {
-    variant: String,
-    seed: u64,
-    #[serde(flatten)]
-    diagnosis: Diagnosis,
-}
-
 pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> Outcome {
     let study = report::read(folder)?;
     report::say_left_out(&study, printer);
-    let patients = patients(&study, folder)?;
+    let diagnoses = diagnoses(&study, folder)?;
     if json {
-        printer.json(&patients);
+        printer.json(&diagnoses);
         return Ok(ExitCode::Success);
     }
-    for (i, patient) in patients.iter().enumerate() {
+    for (i, found) in diagnoses.iter().enumerate() {
         if i > 0 {
             printer.line("");
         }
-        if patients.len() > 1 {
-            printer.line(format_args!("{}, seed {}", patient.variant, patient.seed));
+        if diagnoses.len() > 1 {
+            printer.line(format_args!("{}, seed {}", found.variant, found.seed));
         }
-        for line in patient.diagnosis.lines() {
+        for line in found.diagnosis.lines() {
             printer.line(line);
         }
     }
     Ok(ExitCode::Success)
 }
 
-fn patients(study: &Study, folder: &Path) -> Outcome<Vec<Patient>> {
+fn diagnoses(study: &Study, folder: &Path) -> Outcome<Vec<RunDiagnosis>> {
     let runs = study
         .arms
         .iter()
         .flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
-    let patient = |(arm, run): (&Arm, &Run)| {
+    let diagnosis = |(arm, run): (&Arm, &Run)| {
         let floors = floors(study, run, folder)?;
-        Ok(Patient {
+        Ok(RunDiagnosis {
             variant: arm.variant.name.clone(),
             seed: run.seed(),
             diagnosis: doctor::examine(run, floors.as_ref()),
         })
     };
-    runs.map(patient).collect()
+    runs.map(diagnosis).collect()
 }
 
 /// The guides over the predictions that the last loss of `run` is over.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
 use gptlab_engine::cpu::Shape;
-use gptlab_record::number;
-use gptlab_train::{Evaluation, evaluate};
-use serde::Serialize;
+use gptlab_report::words::count;
+use gptlab_train::{EvaluationReport, evaluate};
 
 use crate::{
     args::EvalArgs,
@@ -15,27 +14,9 @@ use crate::{
     engines,
     exit::{ExitCode, Outcome, Stop},
     memory,
-    printer::{Printer, count},
+    printer::Printer,
     text,
 };
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report {
-    text: String,
-    /// Which part of the text: its last fraction, or 1 for all of it.
-    fraction: f64,
-    /// The context, in tokens.
-    block_size: usize,
-    predictions: u64,
-    /// In nats a token.
-    #[serde(with = "number")]
-    loss: f64,
-    #[serde(with = "number")]
-    perplexity: f64,
-    #[serde(with = "number")]
-    bits_per_char: f64,
-}
 
 pub(super) fn run(args: &EvalArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "eval")?;
@@ -65,7 +46,12 @@ fn text_of(args: &EvalArgs, loaded: &Loaded) -> Outcome<Text> {
     })
 }
 
-fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text, printer: Printer) -> Outcome<Report> {
+fn measure(
+    args: &EvalArgs,
+    loaded: &Loaded,
+    text: &Text,
+    printer: Printer,
+) -> Outcome<EvaluationReport> {
     let data = &loaded.header.data;
     let trained_on = text.fingerprint() == data.fingerprint;
     // Of its own text, the part that it has not seen.
@@ -92,22 +78,11 @@ fn measure(args: &EvalArgs, loaded: &Loaded, text: &Text, printer: Printer) -> O
     let found = evaluate(engine.as_mut(), &loaded.model, &batches, part, u64::MAX)
         .map_err(Stop::data)?
         .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;
-    Ok(report(text, fraction, block_size, &found))
+    let text = text.origin().to_string();
+    Ok(EvaluationReport::new(text, fraction, block_size, &found))
 }
 
-fn report(text: &Text, fraction: f64, block_size: usize, found: &Evaluation) -> Report {
-    Report {
-        text: text.origin().to_string(),
-        fraction: if fraction > 0.0 { fraction } else { 1.0 },
-        block_size,
-        predictions: found.tokens,
-        loss: found.loss,
-        perplexity: found.loss.exp(),
-        bits_per_char: found.bits_per_char,
-    }
-}
-
-fn show(report: &Report, printer: Printer) {
+fn show(report: &EvaluationReport, printer: Printer) {
     let part = match report.fraction {
         1.0 => "all of it".to_owned(),
         fraction => format!("its last {fraction:.3}"),

@@ -6,12 +6,11 @@ use std::{
 };
 
 use gptlab_engine::cpu::{Options, Texts};
-use gptlab_record::SampleSettings;
-use serde::Serialize;
+use gptlab_record::{ContinuationEnd as End, GeneratedSample, SampleSettings};
 
 use crate::{
     args::{GenerateArgs, SampleArgs},
-    author::{self, Author, End, Heard, Written},
+    author::{self, Author, Heard},
     checkpoint::{self, Loaded},
     engines,
     exit::{ExitCode, Outcome, Stop},
@@ -20,14 +19,6 @@ use crate::{
     printer::Printer,
     settings,
 };
-
-/// What `--json` prints for each sample.
-#[derive(Serialize)]
-struct Sample {
-    seed: u64,
-    #[serde(flatten)]
-    written: Written,
-}
 
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "generate")?;
@@ -110,7 +101,10 @@ fn write_some(
             Heard::End(written) => {
                 interrupted = written.end == End::Interrupted;
                 if json {
-                    printer.json(&Sample { seed, written });
+                    printer.json(&GeneratedSample {
+                        seed,
+                        continuation: written,
+                    });
                 } else {
                     printer.text("\n");
                 }

@@ -10,6 +10,7 @@ use gptlab_engine::cpu::{Isa, Kind};
 use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
 use gptlab_record::{ObserveLevel, Results, Row, WarmupStart, read_grid};
+use gptlab_report::words::duration_in_two_units;
 use gptlab_report::{
     Study,
     page::{self, Sign},
@@ -17,7 +18,7 @@ use gptlab_report::{
 use gptlab_train::Settings;
 
 use self::follow::Follow;
-use super::train::{folder, lines};
+use super::train::folder;
 use crate::{
     args::{self, BaseArgs, Command, IsaArg, MachineArgs, ModelArgs, Refusal, RunArgs, TrainArgs},
     engines,
@@ -290,7 +291,7 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
     let begun = Instant::now();
     let ending = grid::run(&out, planned, text, machine, &follow)?;
     follow.close();
-    let took = lines::duration(begun.elapsed().as_secs_f64());
+    let took = duration_in_two_units(begun.elapsed().as_secs_f64());
     match ending {
         Ending::Stopped { finished } => {
             let all = planned.cells.len();

@@ -2,39 +2,17 @@
 
 use std::path::Path;
 
-use gptlab_model::{Counts, Graph, Model, ModelSpec, Param, ParamInit, lower};
-use gptlab_train::Header;
-use serde::Serialize;
+use gptlab_model::lower;
+use gptlab_report::words::count;
+use gptlab_train::{Header, Inspection};
 
 use crate::{
     args::{InspectArgs, ModelArgs},
     checkpoint,
     exit::{ExitCode, Outcome, Stop},
-    printer::{Printer, count},
+    printer::Printer,
     settings,
 };
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report<'a> {
-    spec: &'a ModelSpec,
-    vocab_size: usize,
-    parameters: usize,
-    /// Of one sequence as long as the context.
-    forward_flops: u128,
-    listing: String,
-    table: Vec<Row>,
-    /// What a checkpoint says besides.
-    checkpoint: Option<&'a Header>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    shape: Vec<usize>,
-    offset: usize,
-    init: String,
-}
 
 pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
     match &args.checkpoint {
@@ -53,15 +31,16 @@ pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
 
 fn trained(path: &Path, json: bool, printer: Printer) -> Outcome {
     let checkpoint = checkpoint::open(path)?;
-    let (header, model, graph) = (checkpoint.header(), checkpoint.model(), checkpoint.graph());
+    let header = checkpoint.header();
+    let inspected = Inspection::new(checkpoint.model(), checkpoint.graph(), Some(header));
     if json {
-        printer.json(&report(model, graph, Some(header)));
+        printer.json(&inspected);
     } else {
         for line in about(header) {
             printer.line(line);
         }
         printer.line("");
-        show(model, graph, printer);
+        show(&inspected, printer);
     }
     Ok(ExitCode::Success)
 }
@@ -73,26 +52,13 @@ fn untrained(args: &InspectArgs, printer: Printer) -> Outcome {
         .vocab_size
         .unwrap_or_else(|| settings::usual_vocab_size(preset));
     let model = spec.check(vocab_size).map_err(Stop::usage)?;
-    let graph = lower(&model);
+    let inspected = Inspection::new(&model, &lower(&model), None);
     if args.json.json {
-        printer.json(&report(&model, &graph, None));
+        printer.json(&inspected);
     } else {
-        show(&model, &graph, printer);
+        show(&inspected, printer);
     }
     Ok(ExitCode::Success)
-}
-
-fn report<'a>(model: &'a Model, graph: &Graph, checkpoint: Option<&'a Header>) -> Report<'a> {
-    let counts = Counts::of(graph, model.spec().block_size);
-    Report {
-        spec: model.spec(),
-        vocab_size: model.vocab_size(),
-        parameters: counts.parameters,
-        forward_flops: counts.forward_flops,
-        listing: graph.to_string(),
-        table: table(graph),
-        checkpoint,
-    }
 }
 
 fn about(header: &Header) -> Vec<String> {
@@ -133,25 +99,10 @@ fn about(header: &Header) -> Vec<String> {
     ]
 }
 
-fn table(graph: &Graph) -> Vec<Row> {
-    let row = |p: &Param| Row {
-        name: p.name.clone(),
-        shape: p.shape.clone(),
-        offset: p.offset,
-        init: match p.init {
-            ParamInit::Normal { std } => format!("normal({std:.4})"),
-            ParamInit::Ones => "ones".into(),
-            ParamInit::Zeros => "zeros".into(),
-        },
-    };
-    graph.params().iter().map(row).collect()
-}
-
-fn show(model: &Model, graph: &Graph, printer: Printer) {
-    let counts = Counts::of(graph, model.spec().block_size);
-    printer.text(graph);
+fn show(inspected: &Inspection<'_>, printer: Printer) {
+    printer.text(&inspected.listing);
     printer.line("");
-    for row in table(graph) {
+    for row in &inspected.table {
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
         printer.line(format_args!(
             "{:<32} {:>14}   {}",
@@ -163,9 +114,9 @@ fn show(model: &Model, graph: &Graph, printer: Printer) {
     printer.line("");
     printer.line(format_args!(
         "{} parameters, {} tokens of vocabulary, context {}, {:.1} MFLOP forward",
-        count(counts.parameters as u64),
-        count(model.vocab_size() as u64),
-        model.spec().block_size,
-        counts.forward_flops as f64 / 1e6,
+        count(inspected.parameters as u64),
+        count(inspected.vocab_size as u64),
+        inspected.spec.block_size,
+        inspected.forward_flops as f64 / 1e6,
     ));
 }

@@ -6,11 +6,10 @@ use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
     Run, Study, StudyKind, ablation,
-    page::{self, Extras, Place, Sign},
+    page::{self, Extras, Place, Sign, WrittenReport},
     plot::{self, Glyphs, Line, Size},
 };
 use gptlab_train::recorded_batches;
-use serde::Serialize;
 
 use super::{inside, law};
 use crate::{
@@ -31,13 +30,6 @@ const SIZE: Size = Size {
 /// The longest n-grams of the guides.
 const ORDERS: usize = 6;
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Made {
-    out: String,
-    files: Vec<String>,
-}
-
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     let study = read(&args.folder)?;
     say_left_out(&study, printer);
@@ -50,7 +42,7 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
     let files = page::files(&study, &extras);
     place.write(&files)?;
     if args.json.json {
-        printer.json(&Made {
+        printer.json(&WrittenReport {
             out: out.display().to_string(),
             files: files.into_iter().map(|file| file.name).collect(),
         });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gptlab_model::{ModelSpec, Preset};
-use serde_json::Value;
+use gptlab_record::{DifferenceOrder, SettingDifference, first_difference};
 
 use crate::{
     args::ModelArgs,
@@ -15,9 +15,17 @@ use crate::{
 pub(crate) fn same_shape(path: &Path, found: &ModelSpec, args: &ModelArgs) -> Outcome<()> {
     let base = args.preset.map_or_else(|| found.clone(), Preset::spec);
     let asked = model::over(base, args)?;
-    let Some((place, found, asked)) = difference("", &plain(found), &plain(&asked)) else {
+    let difference =
+        first_difference(found, &asked, DifferenceOrder::PlainFirst).map_err(|error| {
+            Stop::failure(format_args!(
+                "cannot compare the model of {} with the flags: {error}",
+                path.display()
+            ))
+        })?;
+    let Some(difference) = difference else {
         return Ok(());
     };
+    let (place, found, asked) = said(difference);
     Err(Stop::data(format_args!(
         "{} holds a model of another shape: its {place} is {found}, and the flags ask for {asked}",
         path.display()
@@ -25,38 +33,19 @@ pub(crate) fn same_shape(path: &Path, found: &ModelSpec, args: &ModelArgs) -> Ou
     .hint("leave out the model's flags: a checkpoint knows its own model"))
 }
 
-fn plain(spec: &ModelSpec) -> Value {
-    // Through text, so that an f32 reads as it was typed. A spec is numbers and names: always JSON.
-    serde_json::to_string(spec)
-        .and_then(|text| serde_json::from_str(&text))
-        .unwrap_or_default()
-}
-
-/// The first place where two values differ, and what stands there.
-fn difference(place: &str, a: &Value, b: &Value) -> Option<(String, String, String)> {
-    let inside = |key: &str| match place {
-        "" => key.to_owned(),
-        _ => format!("{place}.{key}"),
-    };
-    match (a, b) {
-        (Value::Object(x), Value::Object(y)) if x.keys().eq(y.keys()) => {
-            // Sizes say more than what follows from them.
-            let plain = |v: &Value| !(v.is_object() || v.is_array());
-            let find = |wanted| {
-                let mut pairs = x.iter().filter(|(_, a)| plain(a) == wanted);
-                pairs.find_map(|(key, a)| difference(&inside(key), a, &y[key]))
-            };
-            find(true).or_else(|| find(false))
-        }
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => (0..)
-            .zip(x.iter().zip(y))
-            .find_map(|(i, (a, b)): (usize, _)| difference(&inside(&i.to_string()), a, b)),
-        (Value::Array(x), Value::Array(y)) => Some((
+/// The place of a difference and both values, as the sentence says them.
+fn said(difference: SettingDifference) -> (String, String, String) {
+    let SettingDifference {
+        place,
+        first,
+        second,
+    } = difference;
+    match (first.as_array(), second.as_array()) {
+        (Some(x), Some(y)) => (
             format!("number of {place}"),
             x.len().to_string(),
             y.len().to_string(),
-        )),
-        _ if a == b => None,
-        _ => Some((place.to_owned(), a.to_string(), b.to_string())),
+        ),
+        _ => (place, first.to_string(), second.to_string()),
     }
 }

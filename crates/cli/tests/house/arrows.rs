@@ -13,14 +13,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("train", &["model", "data", "engine", "record"]),
     ("lab", &["model", "data", "engine", "train", "record"]),
     ("report", &["model", "record"]),
+    ("bench", &["model", "data", "kernels", "engine", "report"]),
     ("web", &["record", "report"]),
     ("gpu", &["model", "engine"]),
     ("cluster", &["engine", "train"]),
     (
         "cli",
         &[
-            "model", "data", "kernels", "engine", "record", "train", "lab", "report", "web", "gpu",
-            "cluster",
+            "model", "data", "kernels", "engine", "record", "train", "lab", "report", "bench",
+            "web", "gpu", "cluster",
         ],
     ),
 ];

@@ -14,6 +14,7 @@ mod heads;
 mod lens;
 mod measure;
 mod patching;
+mod report;
 mod subject;
 mod surprise;
 
@@ -26,5 +27,6 @@ pub use heads::{HeadMap, HeadScores, Repeated};
 pub use lens::{LensCell, LensLayer};
 pub use measure::{Definition, Measure};
 pub use patching::{PatchedHead, PatchedStage, Patching};
+pub use report::{CopiedReport, ProbeReport};
 pub use subject::{Guess, ProbeError, Prompt, Subject};
 pub use surprise::Surprise;

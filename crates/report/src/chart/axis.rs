@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use crate::number;
+use crate::{number, words};
 
 /// From `low` to `high`; positions on a logarithmic axis are base-10 logarithms.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,7 +175,7 @@ fn format_tick(x: f64, step: f64) -> String {
         number::short(x)
     } else if x.abs() >= 1e4 && places == 0.0 {
         let sign = if x < 0.0 { "-" } else { "" };
-        sign.to_owned() + &number::count(x.abs() as u64)
+        sign.to_owned() + &words::count(x.abs() as u64)
     } else {
         format!("{x:.*}", places as usize)
     };

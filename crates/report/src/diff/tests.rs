@@ -5,7 +5,7 @@ use super::*;
 use crate::study::tests::run;
 
 fn side(name: &str, run: &Run) -> Side {
-    Side::of_run(name, run)
+    Side::of_run(name, run).unwrap()
 }
 
 #[test]

@@ -3,21 +3,20 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Extras,
+    Extras, contents,
     pictures::{OfArm, Picture, Pictures},
     place::GENERATOR,
-    words,
 };
 use crate::{
-    Arm, Chart, Study, StudyKind, Table, ablation, chart, diff, number,
+    Arm, Chart, Study, StudyKind, Table, ablation, chart, diff,
     table::{Cell, Column, typeset},
-    visible,
+    visible, words,
 };
 
 const STYLE: &str = include_str!("style.css");
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
-    let title = words::title(study);
+    let title = contents::title(study);
     let body = html! {
         (header(study, extras, &title))
         (results(study, pictures))
@@ -76,8 +75,8 @@ fn header(study: &Study, extras: &Extras, title: &str) -> Markup {
             @if !answer.is_empty() {
                 div class="answer" { @for sentence in &answer { p { (typeset(sentence)) } } }
             }
-            (list(&words::facts(study, extras.date.as_deref())))
-            @if let Some(command) = words::command(study) {
+            (list(&contents::facts(study, extras.date.as_deref())))
+            @if let Some(command) = contents::command(study) {
                 p { "To repeat it:" }
                 pre { code { (command) } }
             }
@@ -137,7 +136,7 @@ fn entry(study: &Study, arm: &Arm, drawn: &OfArm) -> Markup {
         section class="entry" id=(drawn.slug) {
             h3 { (arm.variant.name) small { (arm.variant.title) } }
             div class="pair" {
-                (list(&words::entry(study, arm)))
+                (list(&contents::entry(study, arm)))
                 @if let Some(picture) = &drawn.curves { (picture.chart.figure()) }
             }
             (listing(study, arm))
@@ -197,7 +196,7 @@ fn samples(arm: &Arm) -> Markup {
             details {
                 summary { "What it wrote, as it learnt" }
                 @for (step, text) in samples {
-                    p { "After " (number::count(step)) " steps:" }
+                    p { "After " (words::count(step)) " steps:" }
                     pre class="text" { (text) }
                 }
             }
@@ -239,8 +238,8 @@ fn time(study: &Study) -> Markup {
         table.push(vec![
             Cell::text(&arm.variant.name),
             Cell::text(arm.runs.len().to_string()),
-            Cell::text(number::duration(seconds)),
-            Cell::text(speed.map_or_else(String::new, |x| number::count(x.round() as u64))),
+            Cell::text(words::duration(seconds)),
+            Cell::text(speed.map_or_else(String::new, |x| words::count(x.round() as u64))),
         ]);
     }
     html! { h2 { "Time" } (table.html()) }

@@ -1,21 +1,20 @@
 //! The report in Markdown, with pictures beside it.
 
 use super::{
-    Extras,
+    Extras, contents,
     pictures::{OfArm, Picture, Pictures},
-    words,
 };
 use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible};
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let mut out = Text::default();
-    out.line(&format!("# {}", escape_markdown(&words::title(study))));
+    out.line(&format!("# {}", escape_markdown(&contents::title(study))));
     out.line(ablation::question(study));
     for sentence in ablation::answer(study) {
         out.line(&escape_markdown(&sentence));
     }
-    out.list(&words::facts(study, extras.date.as_deref()));
-    if let Some(command) = words::command(study) {
+    out.list(&contents::facts(study, extras.date.as_deref()));
+    if let Some(command) = contents::command(study) {
         out.line("To repeat it:");
         out.fenced("sh", &command);
     }
@@ -51,7 +50,7 @@ fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
         escape_markdown(&variant.name),
         escape_markdown(&variant.title)
     ));
-    out.list(&words::entry(study, arm));
+    out.list(&contents::entry(study, arm));
     drawn.curves.iter().for_each(|picture| out.picture(picture));
     let baseline = study
         .baseline()

@@ -1,9 +1,10 @@
 //! All pictures of a report, drawn once, with the names of their files.
 
-use super::{Extras, words::slug};
+use super::Extras;
 use crate::{
     Arm, Study, StudyKind,
     chart::{self, Chart, Curve},
+    words,
 };
 
 pub(super) struct Picture {
@@ -88,12 +89,14 @@ fn of_arm(study: &Study, extras: &Extras, i: usize, arm: &Arm) -> OfArm {
     // Two names may have one slug; a number keeps their files apart.
     let slug = match study.kind {
         StudyKind::Run => "run".to_owned(),
-        StudyKind::Ablation | StudyKind::Sweep => format!("{i:02}-{}", slug(&arm.variant.name)),
+        StudyKind::Ablation | StudyKind::Sweep => {
+            format!("{i:02}-{}", words::slug(&arm.variant.name))
+        }
     };
     let observations = arm.runs.first().map_or_else(Vec::new, crate::Run::measures);
     let observed = observations.iter().filter_map(|measure| {
         Some(Picture {
-            file: format!("{slug}-{}.svg", self::slug(&measure.name)),
+            file: format!("{slug}-{}.svg", words::slug(&measure.name)),
             chart: chart::observation(measure)?,
         })
     });

@@ -3,9 +3,7 @@
 use std::{io, path::Path};
 
 use gptlab_data::Text;
-use gptlab_record::{
-    DataRecord, Experiment, FileError, Hyper, SettingDifference, first_difference,
-};
+use gptlab_record::{DataRecord, DifferenceOrder, Experiment, FileError, Hyper, first_difference};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -122,17 +120,15 @@ fn settings_alone(experiment: &Experiment) -> Experiment {
 
 /// Refuses where `asked` and `found`, which stand at `place`, differ.
 fn refuse<T: Serialize>(path: &Path, asked: &T, found: &T, place: &str) -> Result<(), FileError> {
-    let difference = first_difference(asked, found)
+    let difference = first_difference(asked, found, DifferenceOrder::Keys)
         .map_err(|e| FileError::io("compare", path)(io::Error::other(e)))?;
-    let Some(SettingDifference {
-        place: within,
-        first,
-        second,
-    }) = difference
-    else {
+    let Some(difference) = difference else {
         return Ok(());
     };
-    let both = [place, &within].into_iter().filter(|part| !part.is_empty());
+    let [first, second] = difference.brief();
+    let both = [place, &difference.place]
+        .into_iter()
+        .filter(|part| !part.is_empty());
     let place = both.collect::<Vec<_>>().join(".");
     Err(FileError::wrong(
         path,

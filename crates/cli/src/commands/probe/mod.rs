@@ -7,19 +7,20 @@ mod tables;
 
 use std::path::Path;
 
-use gptlab_lab::probe::{Definition, Measure, ProbeError};
+use gptlab_lab::probe::{CopiedReport, Definition, Measure, ProbeError, ProbeReport};
+use gptlab_report::words::{count, plural};
 use gptlab_report::{
     Table,
     page::{File, Place, Sign},
     table::{Cell, Column},
 };
 
-use self::{asked::Asked, report::Report, tables::Tables};
+use self::{asked::Asked, tables::Tables};
 use super::report::place as report_place;
 use crate::{
     args::ProbeArgs,
     exit::{ExitCode, Outcome, Stop},
-    printer::{Printer, count},
+    printer::Printer,
 };
 
 /// Columns of a terminal to lay tables out for.
@@ -32,7 +33,7 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
     let csv = place(args.csv.as_deref(), "--csv DIR")?;
     let drawn = place(args.pictures.as_deref(), "--pictures DIR")?;
     let mut asked = Asked::of(args)?;
-    let report = Report::of(&mut asked)?;
+    let report = report::measure(&mut asked)?;
     if let Some((folder, place)) = csv {
         let files = csv_files(&Tables::full(&report));
         place.write(&files)?;
@@ -99,15 +100,15 @@ fn measures(definitions: &[Definition]) -> Table {
     table
 }
 
-fn show(asked: &Asked, report: &Report, printer: Printer) {
+fn show(asked: &Asked, report: &ProbeReport, printer: Printer) {
     let model = asked.subject.model().spec();
     let attentions = &asked.subject.anatomy().attentions;
     let heads: usize = attentions.iter().map(|a| a.op.heads).sum();
     printer.line(format_args!(
         "checkpoint  {}: {}, {}, width {}, context {}, step {}",
         report.checkpoint,
-        numbered(model.layers.len(), "block"),
-        numbered(heads, "head"),
+        plural(model.layers.len(), "block"),
+        plural(heads, "head"),
         model.n_embd,
         model.block_size,
         count(report.step),
@@ -115,13 +116,13 @@ fn show(asked: &Asked, report: &Report, printer: Printer) {
     printer.line(format_args!(
         "prompt      {:?}, {}",
         report.tokens.concat(),
-        numbered(report.tokens.len(), "token")
+        plural(report.tokens.len(), "token")
     ));
     if let Some(ablation) = &report.ablation {
         printer.line(format_args!(
             "text        {}, {}, loss {:.4}",
             report.text,
-            numbered(ablation.predictions, "prediction"),
+            plural(ablation.predictions, "prediction"),
             ablation.loss
         ));
     }
@@ -143,13 +144,7 @@ fn show(asked: &Asked, report: &Report, printer: Printer) {
     printer.note("`gptlab probe --measures` says what the numbers mean");
 }
 
-/// `1 token`, `2 tokens`.
-fn numbered(n: usize, what: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(n as u64))
-}
-
-fn copied_line(found: &report::CopiedReport) -> String {
+fn copied_line(found: &CopiedReport) -> String {
     match &found.longest {
         None => format!(
             "copied      nothing of {} stands in {}",

@@ -1,13 +1,13 @@
 //! A probe as pictures: a page, and each picture beside it.
 
-use gptlab_lab::probe::{Ablations, LensLayer, Patching};
+use gptlab_lab::probe::{Ablations, LensLayer, Patching, ProbeReport};
 use gptlab_report::{
     Chart,
     chart::{self, Words},
     page::{self, File},
 };
 
-use super::{report::Report, tables::Tables};
+use super::tables::Tables;
 use crate::commands::inside;
 
 /// Tokens that a map has room to name.
@@ -17,7 +17,7 @@ const MOST: usize = 64;
 pub(super) const PAGE: &str = "probe.html";
 
 /// The page and its pictures.
-pub(super) fn files(report: &Report) -> Vec<File> {
+pub(super) fn files(report: &ProbeReport) -> Vec<File> {
     let facts = [
         ("checkpoint", report.checkpoint.clone()),
         ("step", report.step.to_string()),
@@ -32,7 +32,7 @@ pub(super) fn files(report: &Report) -> Vec<File> {
     page::gallery(PAGE, "Inside a model", &facts, pictures(report), &tables)
 }
 
-fn pictures(report: &Report) -> Vec<(String, Chart)> {
+fn pictures(report: &ProbeReport) -> Vec<(String, Chart)> {
     let mut found = Vec::new();
     let mut add = |name: &str, chart: Option<Chart>| {
         found.extend(chart.map(|chart| (name.to_owned(), chart)));
@@ -70,7 +70,7 @@ fn words(title: &str, description: &str, beneath: &str) -> Words {
     }
 }
 
-fn surprise(report: &Report) -> Option<Chart> {
+fn surprise(report: &ProbeReport) -> Option<Chart> {
     let came = report.surprise.iter().flatten();
     let pairs = came.filter_map(|s| Some((s.token.clone()?, s.surprise?)));
     let (tokens, nats): (Vec<String>, Vec<f64>) = pairs.unzip();

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gptlab_lab::probe::{Attribution, Flow, Guess, HeadMap, LensLayer, Patching, Surprise};
+use gptlab_lab::probe::{
+    Attribution, Flow, Guess, HeadMap, LensLayer, Patching, ProbeReport, Surprise,
+};
 use gptlab_report::{
     Table,
     table::{Cell, Column},
 };
-
-use super::report::Report;
 
 /// Tables and what their files are called.
 pub(super) struct Tables(pub(super) Vec<(&'static str, Table)>);
@@ -18,7 +18,7 @@ const MOST_POSITIONS: usize = 24;
 
 impl Tables {
     /// Those that a terminal shows.
-    pub(super) fn short(report: &Report) -> Self {
+    pub(super) fn short(report: &ProbeReport) -> Self {
         let tokens = &report.tokens;
         let mut tables = Vec::new();
         tables.extend(parts(report).map(|table| ("parts", table)));
@@ -44,7 +44,7 @@ impl Tables {
     }
 
     /// Everything, a row an observation.
-    pub(super) fn full(report: &Report) -> Self {
+    pub(super) fn full(report: &ProbeReport) -> Self {
         let tokens = &report.tokens;
         let mut tables = Vec::new();
         tables.extend(parts(report).map(|table| ("parts", table)));
@@ -119,7 +119,7 @@ struct Part {
 }
 
 /// Every part with what attention, repeated tokens and ablation say of it.
-fn parts(report: &Report) -> Option<Table> {
+fn parts(report: &ProbeReport) -> Option<Table> {
     // By block and name, which sorts heads under their attention and attention before the MLP.
     let mut parts: BTreeMap<(usize, String, Option<usize>), Part> = BTreeMap::new();
     for map in report.attention.iter().flatten() {

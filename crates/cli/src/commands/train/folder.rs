@@ -8,6 +8,7 @@ use std::{
 
 use gptlab_data::Origin;
 use gptlab_record::{FileError, disk};
+use gptlab_report::words::{self, Date, folder_slug};
 
 use crate::exit::{Outcome, Stop};
 
@@ -43,27 +44,9 @@ const MOST_TWINS: u32 = 10_000;
 
 /// `20260131-235959`.
 fn stamp(seconds: u64) -> String {
-    let (year, month, day) = date(seconds / 86_400);
+    let Date { year, month, day } = words::date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
-}
-
-/// Year, month and day of the day that is `days` after 1 January 1970: Howard Hinnant's
-/// `civil_from_days`, <https://howardhinnant.github.io/date_algorithms.html>.
-pub(in crate::commands) fn date(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 /// A text's name as part of a folder's.
@@ -74,11 +57,7 @@ fn slug(origin: &Origin) -> String {
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
         Origin::Builtin(name) | Origin::Other(name) => name.clone(),
     };
-    let slug: String = name
-        .chars()
-        .map(|c| if c.is_alphanumeric() { c } else { '-' })
-        .take(40)
-        .collect();
+    let slug = folder_slug(&name);
     if slug.is_empty() { "text".into() } else { slug }
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use gptlab_data::{Builtin, Origin, Part, Split};
 use gptlab_engine::cpu::Options;
 use gptlab_model::{Counts, Sublayer};
+use gptlab_report::words::{count, plural};
 use gptlab_train::Resolved;
 
-use crate::printer::{Printer, count};
+use crate::printer::Printer;
 
 pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, printer: Printer) {
     for line in lines(resolved, options) {
@@ -92,14 +93,6 @@ fn plan(resolved: &Resolved, options: Options) -> String {
         options.precision,
         plural(options.threads, "core"),
         options.isa.name()
-    )
-}
-
-fn plural(n: usize, what: &str) -> String {
-    format!(
-        "{} {what}{}",
-        count(n as u64),
-        if n == 1 { "" } else { "s" }
     )
 }
 

@@ -2,7 +2,7 @@
 
 use gptlab_record::StepRecord;
 
-use crate::printer::count;
+use gptlab_report::words::count;
 
 /// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and what else is known.
 pub(super) fn step(record: &StepRecord) -> String {
@@ -35,16 +35,6 @@ fn scientific(x: f64) -> String {
         None => ('+', exponent),
     };
     format!("{digits}e{sign}{exponent:0>2}")
-}
-
-/// `3 min 20 s`.
-pub(in crate::commands) fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, _) => format!("{seconds:.1} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
 }
 
 #[cfg(test)]
@@ -92,12 +82,5 @@ mod tests {
         for (x, said) in known {
             assert_eq!(scientific(x), said);
         }
-    }
-
-    #[test]
-    fn durations_are_short() {
-        assert_eq!(duration(3.07), "3.1 s");
-        assert_eq!(duration(200.2), "3 min 20 s");
-        assert_eq!(duration(7_300.0), "2 h 1 min");
     }
 }

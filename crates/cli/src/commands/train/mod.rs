@@ -14,6 +14,7 @@ use std::{
 use gptlab_data::Origin;
 use gptlab_engine::cpu::Options;
 use gptlab_record::checkpoints;
+use gptlab_report::words::shell_path;
 use gptlab_train::{NotFinite, Outcome as Ending, Resolved, Run, Targets};
 
 use crate::{
@@ -159,7 +160,7 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     match newest {
         Some((step, path)) => stop.hint(format!(
             "`gptlab train --load {} --data TEXT --lr X` trains on from step {step}, when all was finite",
-            quoted(&path)
+            shell_path(&path.display().to_string())
         )),
         None => stop,
     }
@@ -216,17 +217,6 @@ fn hint(printer: Printer, command: &str, path: &Path, what: &str) {
 
 fn hint_with(printer: Printer, command: &str, path: &Path, flags: &str, what: &str) {
     let program = printer.program();
-    let path = quoted(path);
+    let path = shell_path(&path.display().to_string());
     printer.hint(format_args!("`{program} {command} {path}{flags}`{what}"));
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/\\._-:".contains(c);
-    let text = path.display().to_string();
-    if text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }

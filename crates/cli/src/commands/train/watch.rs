@@ -6,12 +6,13 @@ use gptlab_data::Tokenizer;
 use gptlab_engine::{Engine, Slot, cpu::Options};
 use gptlab_lab::observe::Observatory;
 use gptlab_model::{Batch, Graph};
-use gptlab_record::{Event, ObserveLevel, SampleSettings};
+use gptlab_record::{ContinuationEnd as End, Event, ObserveLevel, SampleSettings};
+use gptlab_report::words::duration_in_two_units;
 use gptlab_train::{Observer, Progress, Resolved, Series, Update};
 
 use super::lines;
 use crate::{
-    author::{self, Author, End, Heard},
+    author::{self, Author, Heard},
     exit::{Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
@@ -134,7 +135,7 @@ fn tell(event: &Event, printer: Printer) {
             val_bits_per_char,
             ..
         } => {
-            let took = lines::duration(*seconds);
+            let took = duration_in_two_units(*seconds);
             printer.say(match (val_loss, val_bits_per_char) {
                 (Some(loss), Some(bits)) => format!(
                     "done in {took}: validation loss {loss:.4}, {bits:.3} bits per character"

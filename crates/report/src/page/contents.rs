@@ -1,6 +1,6 @@
 //! What page and Markdown say alike.
 
-use crate::{Arm, Study, StudyKind, ablation, diff, doctor, number};
+use crate::{Arm, Study, StudyKind, ablation, diff, doctor, number, words};
 
 pub(super) fn title(study: &Study) -> String {
     match study.kind {
@@ -12,18 +12,12 @@ pub(super) fn title(study: &Study) -> String {
 
 /// What was typed, to be typed again.
 pub(super) fn command(study: &Study) -> Option<String> {
-    let words: Vec<String> = study.command.iter().map(|word| quoted(word)).collect();
+    let words: Vec<String> = study
+        .command
+        .iter()
+        .map(|word| words::shell_word(word))
+        .collect();
     (!words.is_empty()).then(|| words.join(" "))
-}
-
-/// A word as a shell reads it whole.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// What all runs share, as names and values.
@@ -38,12 +32,12 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
         format!(
             "{}: {} tokens to train on, {} for validation",
             data.source,
-            number::count(data.train_tokens),
-            number::count(data.val_tokens)
+            words::count(data.train_tokens),
+            words::count(data.val_tokens)
         ),
     ));
     facts.push(("Fingerprint", data.fingerprint.chars().take(16).collect()));
-    facts.push(("Steps", number::count(study.steps)));
+    facts.push(("Steps", words::count(study.steps)));
     facts.push((
         if seeds.len() == 1 { "Seed" } else { "Seeds" },
         seeds.join(", "),
@@ -58,12 +52,13 @@ fn changes(study: &Study, arm: &Arm) -> Option<String> {
         StudyKind::Ablation | StudyKind::Sweep => {}
     }
     let (base, own) = (study.baseline()?.runs.first()?, arm.runs.first()?);
-    let changes = diff::settings(&base.experiment, &own.experiment);
-    let said: Vec<String> = changes.iter().map(diff::Change::say).collect();
-    Some(if said.is_empty() {
-        "those of the baseline".to_owned()
-    } else {
-        said.join("; ")
+    Some(match diff::settings(&base.experiment, &own.experiment) {
+        Ok(changes) if changes.is_empty() => "those of the baseline".to_owned(),
+        Ok(changes) => {
+            let said: Vec<String> = changes.iter().map(diff::Change::say).collect();
+            said.join("; ")
+        }
+        Err(error) => format!("cannot be compared with the baseline's: {error}"),
     })
 }
 
@@ -72,7 +67,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let variant = &arm.variant;
     let mut entry = vec![(
         "Model",
-        format!("{} parameters", number::count(variant.parameters)),
+        format!("{} parameters", words::count(variant.parameters)),
     )];
     if let Some(changes) = changes(study, arm) {
         entry.push(("Settings", changes));
@@ -82,7 +77,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
             "Training",
             format!(
                 "{} steps of {} sequences, learning rate {} ({})",
-                number::count(hyper.steps),
+                words::count(hyper.steps),
                 hyper.batch_size,
                 number::short(hyper.lr),
                 hyper.lr_shape.name()
@@ -119,37 +114,5 @@ fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
                 ("Next", first.experiment.clone()),
             ]
         }
-    }
-}
-
-/// The name of a file or an anchor for a variant: letters, digits and hyphens.
-pub(super) fn slug(name: &str) -> String {
-    let kept = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
-    };
-    let slug: String = name.chars().map(kept).collect();
-    let words: Vec<&str> = slug.split('-').filter(|w| !w.is_empty()).collect();
-    words.join("-")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_can_be_pasted() {
-        assert_eq!(quoted("--data"), "--data");
-        assert_eq!(quoted("my text.txt"), "'my text.txt'");
-        assert_eq!(quoted("it's; rm"), "'it'\\''s; rm'");
-        assert_eq!(quoted(""), "''");
-    }
-
-    #[test]
-    fn slugs_are_plain() {
-        assert_eq!(slug("no residual / lr=0.1"), "no-residual-lr-0-1");
     }
 }

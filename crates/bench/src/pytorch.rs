@@ -1,14 +1,13 @@
 //! The command lines of the PyTorch programs.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
 use gptlab_model::Preset;
 
-use super::workloads::{Peer, Task, Workload};
-use crate::args::BenchArgs;
+use crate::{Peer, Task, Workload};
 
 /// What glibc's allocator is told, so that it keeps what a step frees for the next one.
 const KEEP: [(&str, &str); 2] = [
@@ -18,33 +17,25 @@ const KEEP: [(&str, &str); 2] = [
 
 /// A Python and where its programs are.
 #[derive(Clone, Debug)]
-pub(super) struct Peers {
-    python: PathBuf,
-    scripts: PathBuf,
-    /// As typed; PyTorch chooses otherwise.
-    threads: Option<usize>,
+pub struct PyTorch {
+    pub python: PathBuf,
+    /// The folder `bench/peers`, or one that is like it.
+    pub scripts: PathBuf,
+    /// How many threads the programs use; `None` leaves that to PyTorch.
+    pub threads: Option<usize>,
 }
 
-impl Peers {
-    pub(super) fn of(args: &BenchArgs) -> Self {
-        let typed = |path: &Option<PathBuf>, default: &str| {
-            path.clone().unwrap_or_else(|| PathBuf::from(default))
-        };
-        Self {
-            python: typed(&args.python, "python3"),
-            scripts: typed(&args.peer_scripts, "bench/peers"),
-            threads: args.machine.threads,
-        }
-    }
-
-    /// Why there can be none.
-    pub(super) fn missing(&self) -> Option<String> {
+impl PyTorch {
+    /// Returns the reason why its programs cannot be run, where that is known before any is
+    /// started.
+    pub(crate) fn missing(&self) -> Option<String> {
         let folder = self.scripts.display();
         (!self.scripts.is_dir())
             .then(|| format!("there is no folder {folder}; run this from the repository"))
     }
 
-    pub(super) fn command(&self, workload: &Workload, peer: &Peer) -> Command {
+    /// Returns the command that runs `peer` on `workload`.
+    pub(crate) fn command(&self, workload: &Workload, peer: &Peer) -> Command {
         let mut command = Command::new(&self.python);
         // What goes wrong comes as an answer; the rest is chatter of libraries.
         command.stderr(Stdio::null());
@@ -54,7 +45,7 @@ impl Peers {
         }
         command.args(peer.switches);
         for (name, value) in KEEP {
-            if peer.tuned {
+            if peer.tuned_allocator {
                 command.env(name, value);
             } else {
                 command.env_remove(name);
@@ -64,7 +55,7 @@ impl Peers {
     }
 
     fn script(&self, peer: &Peer) -> PathBuf {
-        Path::new(&self.scripts).join(peer.script)
+        self.scripts.join(peer.script)
     }
 }
 

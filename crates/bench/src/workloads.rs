@@ -1,81 +1,11 @@
-//! What is measured, and against what.
+//! The workloads.
 
 use gptlab_kernels::Precision;
-use gptlab_model::{ModelSpec, Preset};
+use gptlab_model::Preset;
 
-use crate::{
-    args::ModelArgs,
-    exit::{Outcome, Stop},
-    settings,
-};
+use crate::{Baselines, Error, Peer, PublishedTime, Shape, Task, Workload};
 
-/// One thing to measure, under a name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Workload {
-    pub(super) name: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) shape: Shape,
-    pub(super) task: Task,
-    pub(super) precision: Precision,
-    pub(super) rivals: Rivals,
-}
-
-/// A preset in other sizes. The peers are given the same numbers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) preset: Preset,
-    pub(super) n_layer: usize,
-    pub(super) n_head: usize,
-    pub(super) n_embd: usize,
-    pub(super) block_size: usize,
-    pub(super) dropout: f32,
-}
-
-/// What a step does.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Task {
-    /// Trains on `batch` windows of random tokens, each of the whole context.
-    Windows { vocab_size: usize, batch: usize },
-    /// Trains on `batch` names of the built-in ones, on one core.
-    Names { batch: usize },
-    /// Continues `texts` one-token prompts up to the context.
-    Generate { vocab_size: usize, texts: usize },
-}
-
-/// Whom it is measured against.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Rivals {
-    /// Each for itself.
-    Each(&'static [Peer]),
-    /// The fastest of them, which is to be `goal` times as slow as we are, where there is a goal.
-    Best {
-        goal: Option<f64>,
-        of: &'static [Peer],
-    },
-    /// Somebody's published time, which cannot be run here.
-    Quoted(Quote),
-}
-
-/// A program of `bench/peers`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    pub(super) name: &'static str,
-    pub(super) script: &'static str,
-    pub(super) switches: &'static [&'static str],
-    /// Whether the C library keeps freed memory (glibc), so that buffers are not handed back every step.
-    pub(super) tuned: bool,
-    /// How many times as slow as we are it is to be.
-    pub(super) goal: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Quote {
-    pub(super) of: &'static str,
-    pub(super) seconds: f64,
-    pub(super) goal: f64,
-}
-
-pub(super) const MINI: Shape = Shape {
+pub(crate) const MINI: Shape = Shape {
     preset: Preset::Gpt2Mini,
     n_layer: 4,
     n_head: 4,
@@ -138,7 +68,7 @@ const fn training(name: &'static str, switches: &'static [&'static str]) -> Peer
         name,
         script: "step.py",
         switches,
-        tuned: true,
+        tuned_allocator: true,
         goal: None,
     }
 }
@@ -183,7 +113,7 @@ const BEST_BF16: &[Peer] = &[
 /// The seed's program as people run it.
 const SEED: &[Peer] = &[
     Peer {
-        tuned: false,
+        tuned_allocator: false,
         goal: Some(9.0),
         ..training("PyTorch, the seed's recipe, as installed", &[])
     },
@@ -228,23 +158,24 @@ const DECODERS_BF16: &[Peer] = &[
     ),
 ];
 
-const fn best_decoder(of: &'static [Peer]) -> Rivals {
-    Rivals::Best {
+const fn best_decoder(of: &'static [Peer]) -> Baselines {
+    Baselines::Best {
         goal: Some(10.0),
         of,
     }
 }
 
 /// The fastest microgpt engine. Measured once, on the machine that the table's legend names.
-const fn hand_vectorised(seconds: f64) -> Rivals {
-    Rivals::Quoted(Quote {
+const fn hand_vectorised(seconds: f64) -> Baselines {
+    Baselines::Published(PublishedTime {
         of: "hand-vectorised C (quoted)",
         seconds,
         goal: 2.0,
     })
 }
 
-pub(super) const ALL: &[Workload] = &[
+/// All workloads, in the order in which they run.
+pub const ALL: &[Workload] = &[
     Workload {
         name: "mini",
         summary: "gpt2-mini at its defaults, dropout 0.1",
@@ -254,7 +185,7 @@ pub(super) const ALL: &[Workload] = &[
         },
         task: MINI_BATCH,
         precision: Precision::F32,
-        rivals: Rivals::Each(SEED),
+        baselines: Baselines::Each(SEED),
     },
     Workload {
         name: "mini-nodrop",
@@ -262,7 +193,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: MINI,
         task: MINI_BATCH,
         precision: Precision::F32,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: Some(3.0),
             of: BEST,
         },
@@ -273,7 +204,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: MINI,
         task: MINI_BATCH,
         precision: Precision::Bf16,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST_BF16,
         },
@@ -284,7 +215,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
         precision: Precision::F32,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: Some(2.3),
             of: BEST,
         },
@@ -295,7 +226,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
         precision: Precision::Bf16,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: Some(1.7),
             of: BEST_BF16,
         },
@@ -306,7 +237,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: GPT2,
         task: GPT2_BATCH,
         precision: Precision::F32,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST,
         },
@@ -317,7 +248,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: GPT2,
         task: GPT2_BATCH,
         precision: Precision::Bf16,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: Some(2.0),
             of: BEST_BF16,
         },
@@ -328,7 +259,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: MICRO,
         task: Task::Names { batch: 16 },
         precision: Precision::F32,
-        rivals: hand_vectorised(88e-6),
+        baselines: hand_vectorised(88e-6),
     },
     Workload {
         name: "micro-64",
@@ -339,7 +270,7 @@ pub(super) const ALL: &[Workload] = &[
         },
         task: Task::Names { batch: 16 },
         precision: Precision::F32,
-        rivals: hand_vectorised(1_250e-6),
+        baselines: hand_vectorised(1_250e-6),
     },
     Workload {
         name: "generate",
@@ -347,7 +278,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: MINI,
         task: ONE_TEXT,
         precision: Precision::F32,
-        rivals: best_decoder(DECODERS),
+        baselines: best_decoder(DECODERS),
     },
     Workload {
         name: "generate-bf16",
@@ -355,7 +286,7 @@ pub(super) const ALL: &[Workload] = &[
         shape: MINI,
         task: ONE_TEXT,
         precision: Precision::Bf16,
-        rivals: best_decoder(DECODERS_BF16),
+        baselines: best_decoder(DECODERS_BF16),
     },
     Workload {
         name: "generate-batch",
@@ -366,48 +297,27 @@ pub(super) const ALL: &[Workload] = &[
             texts: 64,
         },
         precision: Precision::F32,
-        rivals: Rivals::Best {
+        baselines: Baselines::Best {
             goal: None,
             of: DECODERS,
         },
     },
 ];
 
-/// The workloads called `names`, in the order of [`ALL`]; all of them where no name is given.
-pub(super) fn named(names: &[String]) -> Outcome<Vec<&'static Workload>> {
+/// Returns the workloads called `names`, in the order of [`ALL`]; all of them where no name is
+/// given.
+///
+/// # Errors
+/// When a name is none of theirs.
+pub fn named(names: &[String]) -> Result<Vec<&'static Workload>, Error> {
     if let Some(unknown) = names.iter().find(|n| ALL.iter().all(|w| w.name != **n)) {
-        let known: Vec<&str> = ALL.iter().map(|w| w.name).collect();
-        return Err(Stop::usage(format_args!(
-            "there is no workload `{unknown}`; there are {}",
-            known.join(", ")
-        )));
+        return Err(Error::UnknownWorkload {
+            name: unknown.clone(),
+            known: ALL.iter().map(|w| w.name).collect(),
+        });
     }
     let wanted = |w: &&Workload| names.is_empty() || names.iter().any(|n| n == w.name);
     Ok(ALL.iter().filter(wanted).collect())
-}
-
-impl Shape {
-    pub(super) fn spec(&self) -> Outcome<ModelSpec> {
-        settings::spec(&ModelArgs {
-            preset: Some(self.preset),
-            n_layer: Some(self.n_layer),
-            n_head: Some(self.n_head),
-            n_embd: Some(self.n_embd),
-            block_size: Some(self.block_size),
-            dropout: Some(self.dropout),
-            ..ModelArgs::default()
-        })
-    }
-}
-
-impl Task {
-    /// How many threads of `all` it uses.
-    pub(super) fn threads(self, all: usize) -> usize {
-        match self {
-            Self::Names { .. } => 1,
-            Self::Windows { .. } | Self::Generate { .. } => all,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -430,9 +340,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_known() {
-        let stop = named(&["mini".into(), "maxi".into()]).unwrap_err();
+        let error = named(&["mini".into(), "maxi".into()]).unwrap_err();
         assert!(
-            stop.message
+            error
+                .to_string()
                 .starts_with("there is no workload `maxi`; there are mini, ")
         );
     }

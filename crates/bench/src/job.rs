@@ -1,4 +1,4 @@
-//! A workload in full: its model, its batches, and what a step of it costs.
+//! A workload on this machine: its model, its batches, and what a step of it costs.
 
 use std::sync::Arc;
 
@@ -6,11 +6,10 @@ use gptlab_data::{Batches, Builtin, Corpus, Text, TokenizerKind};
 use gptlab_engine::cpu::{Isa, Options, Precision};
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
 
-use super::workloads::{Shape, Task, Workload};
-use crate::exit::{Outcome, Stop};
+use crate::{Error, Shape, Task, Workload};
 
 /// Of weights, tokens, windows and draws; as in `bench/peers/step.py`.
-pub(super) const SEED: u64 = 1;
+pub(crate) const SEED: u64 = 1;
 /// How many tokens windows are drawn from; as there.
 const POOL: u64 = 1 << 16;
 /// Steps whose mean is a step's cost, where steps differ.
@@ -18,25 +17,31 @@ const COSTED: u32 = 200;
 
 /// What to run and on what.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    pub(super) shape: Shape,
-    pub(super) task: Task,
-    pub(super) options: Options,
+pub(crate) struct Job {
+    pub(crate) shape: Shape,
+    pub(crate) task: Task,
+    pub(crate) options: Options,
 }
 
 /// What a step costs at least, whoever runs it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cost {
-    pub(super) parameters: usize,
-    pub(super) tokens: f64,
+pub(crate) struct Cost {
+    pub(crate) parameters: usize,
+    pub(crate) tokens: f64,
     /// Operations of matrix products, two a multiply-add.
-    pub(super) flops: f64,
+    pub(crate) flops: f64,
     /// Bytes that pass between memory and a core, were nothing but activations kept in caches.
-    pub(super) bytes: f64,
+    pub(crate) bytes: f64,
 }
 
-impl Work {
-    pub(super) fn of(workload: &Workload, threads: usize, isa: Isa) -> Self {
+/// What a step does, the mean over steps where they differ.
+struct StepSize {
+    tokens: f64,
+    flops: f64,
+}
+
+impl Job {
+    pub(crate) fn of(workload: &Workload, threads: usize, isa: Isa) -> Self {
         Self {
             shape: workload.shape,
             task: workload.task,
@@ -48,12 +53,12 @@ impl Work {
         }
     }
 
-    pub(super) fn cost(&self) -> Outcome<Cost> {
-        let source = Source::of(self)?;
+    pub(crate) fn cost(&self) -> Result<Cost, Error> {
+        let source = BatchSource::of(self)?;
         let model = self.model(&source)?;
         let graph = lower(&model);
         let parameters = graph.params().total();
-        let (tokens, flops) = self.tokens_and_flops(&model, &graph, &source)?;
+        let StepSize { tokens, flops } = self.step_size(&model, &graph, &source)?;
         let bytes = match self.task {
             Task::Windows { .. } | Task::Names { .. } => training_bytes(parameters),
             Task::Generate { texts, .. } => {
@@ -69,31 +74,38 @@ impl Work {
         })
     }
 
-    fn tokens_and_flops(
+    fn step_size(
         &self,
         model: &Model,
         graph: &Graph,
-        source: &Source,
-    ) -> Outcome<(f64, f64)> {
+        source: &BatchSource,
+    ) -> Result<StepSize, Error> {
         match self.task {
             Task::Windows { .. } => mean_of(1, model, graph, source),
             Task::Names { .. } => mean_of(COSTED, model, graph, source),
             Task::Generate { texts, .. } => {
                 let new = self.shape.block_size - 1;
                 let flops = Counts::of(graph, new).forward_flops;
-                Ok(((texts * new) as f64, texts as f64 * flops as f64))
+                Ok(StepSize {
+                    tokens: (texts * new) as f64,
+                    flops: texts as f64 * flops as f64,
+                })
             }
         }
     }
 
-    pub(super) fn model(&self, source: &Source) -> Outcome<Model> {
-        let spec = self.shape.spec()?;
-        spec.check(source.vocab_size()).map_err(Stop::usage)
+    pub(crate) fn model(&self, source: &BatchSource) -> Result<Model, Error> {
+        Ok(self.shape.spec().check(source.vocab_size())?)
     }
 }
 
 /// Tokens and operations of a training step, the mean of the first `steps`.
-fn mean_of(steps: u32, model: &Model, graph: &Graph, source: &Source) -> Outcome<(f64, f64)> {
+fn mean_of(
+    steps: u32,
+    model: &Model,
+    graph: &Graph,
+    source: &BatchSource,
+) -> Result<StepSize, Error> {
     let (mut tokens, mut flops) = (0, 0);
     for step in 0..steps {
         let batch = source.batch(None, model, step)?;
@@ -103,7 +115,10 @@ fn mean_of(steps: u32, model: &Model, graph: &Graph, source: &Source) -> Outcome
             .sum::<u128>();
     }
     let mean = |sum: f64| sum / f64::from(steps);
-    Ok((mean(tokens as f64), mean(flops as f64)))
+    Ok(StepSize {
+        tokens: mean(tokens as f64),
+        flops: mean(flops as f64),
+    })
 }
 
 /// The least a training step moves: weights read forward and backward and written, gradients written
@@ -133,7 +148,7 @@ fn weight_bytes(precision: Precision) -> f64 {
 }
 
 /// Where batches come from.
-pub(super) enum Source {
+pub(crate) enum BatchSource {
     Windows {
         pool: Vec<u32>,
         vocab_size: usize,
@@ -146,10 +161,10 @@ pub(super) enum Source {
     },
 }
 
-impl Source {
-    pub(super) fn of(work: &Work) -> Outcome<Self> {
-        let block_size = work.shape.block_size;
-        Ok(match work.task {
+impl BatchSource {
+    pub(crate) fn of(job: &Job) -> Result<Self, Error> {
+        let block_size = job.shape.block_size;
+        Ok(match job.task {
             Task::Windows { vocab_size, batch } => Self::Windows {
                 pool: pool(vocab_size),
                 vocab_size,
@@ -169,7 +184,12 @@ impl Source {
     }
 
     /// The batch of `step`, in the memory of one that is `spent`.
-    pub(super) fn batch(&self, spent: Option<Batch>, model: &Model, step: u32) -> Outcome<Batch> {
+    pub(crate) fn batch(
+        &self,
+        spent: Option<Batch>,
+        model: &Model,
+        step: u32,
+    ) -> Result<Batch, Error> {
         let batch = match self {
             Self::Windows {
                 pool,
@@ -186,7 +206,7 @@ impl Source {
             Self::Names(names) => names.train_in(spent, model, step),
             Self::Nowhere { .. } => Batch::new(model, []),
         };
-        batch.map_err(Stop::failure)
+        Ok(batch?)
     }
 }
 
@@ -197,20 +217,20 @@ fn pool(vocab_size: usize) -> Vec<u32> {
         .collect()
 }
 
-fn names(block_size: usize, batch: usize) -> Outcome<Batches> {
+fn names(block_size: usize, batch: usize) -> Result<Batches, Error> {
     let text = Text::builtin(Builtin::Names);
     let corpus = Corpus::fit(&text, TokenizerKind::Lines, 0.0)?;
-    Batches::new(Arc::new(corpus), block_size, batch, SEED).map_err(Stop::failure)
+    Ok(Batches::new(Arc::new(corpus), block_size, batch, SEED)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::bench::workloads;
+    use crate::workloads;
 
     fn cost(name: &str) -> Cost {
         let workload = workloads::named(&[name.to_owned()]).unwrap()[0];
-        Work::of(workload, 2, Isa::detect()).cost().unwrap()
+        Job::of(workload, 2, Isa::detect()).cost().unwrap()
     }
 
     /// By hand, from the sizes alone: two operations a weight and token, four a pair and channel; a

@@ -1,4 +1,4 @@
-//! A workload's step as something that runs.
+//! The step of a job, as something that runs.
 
 use gptlab_engine::{
     Decay, Engine, Noise, Optimizer, StepHyper,
@@ -7,37 +7,45 @@ use gptlab_engine::{
 };
 use gptlab_model::{Graph, Model, lower, random::Stream};
 
-use super::{
-    work::{SEED, Source, Work},
-    workloads::Task,
+use crate::{
+    Error, Task,
+    job::{BatchSource, Job, SEED},
 };
-use crate::exit::{Outcome, Stop};
 
 /// One step, ready to be run any number of times.
-pub(super) type Step = Box<dyn FnMut() -> Outcome<()>>;
+pub(crate) type Step = Box<dyn FnMut() -> Result<(), Error>>;
 
-/// The step of `work`, and how many parameters its model has.
-pub(super) fn prepare(work: &Work) -> Outcome<(Step, usize)> {
-    let source = Source::of(work)?;
-    let model = work.model(&source)?;
+/// A step and its model's size.
+pub(crate) struct Prepared {
+    pub(crate) step: Step,
+    pub(crate) parameters: usize,
+}
+
+/// Makes everything that a step of `job` needs.
+pub(crate) fn prepare(job: &Job) -> Result<Prepared, Error> {
+    let source = BatchSource::of(job)?;
+    let model = job.model(&source)?;
     let graph = lower(&model);
     let weights = graph.params().initial(SEED);
-    let step = match work.task {
-        Task::Windows { .. } | Task::Names { .. } => training(work, model, graph, &weights, source),
-        Task::Generate { texts: 1, .. } => generating(work, graph, &weights),
-        Task::Generate { texts, .. } => generating_together(work, graph, &weights, texts),
+    let step = match job.task {
+        Task::Windows { .. } | Task::Names { .. } => training(job, model, graph, &weights, source),
+        Task::Generate { texts: 1, .. } => generating(job, graph, &weights),
+        Task::Generate { texts, .. } => generating_together(job, graph, &weights, texts),
     };
-    Ok((step?, weights.len()))
+    Ok(Prepared {
+        step: step?,
+        parameters: weights.len(),
+    })
 }
 
 fn training(
-    work: &Work,
+    job: &Job,
     model: Model,
     graph: Graph,
     weights: &[f32],
-    source: Source,
-) -> Outcome<Step> {
-    let mut engine = CpuEngine::new(graph, weights, work.options).map_err(Stop::failure)?;
+    source: BatchSource,
+) -> Result<Step, Error> {
+    let mut engine = CpuEngine::new(graph, weights, job.options)?;
     let (mut step, mut spent) = (0, None);
     Ok(Box::new(move || {
         let batch = source.batch(spent.take(), &model, step)?;
@@ -67,27 +75,31 @@ fn hyper(update: u32) -> StepHyper {
 /// What every text begins with.
 const PROMPT: &[u32] = &[0];
 
-fn generating(work: &Work, graph: Graph, weights: &[f32]) -> Outcome<Step> {
+fn generating(job: &Job, graph: Graph, weights: &[f32]) -> Result<Step, Error> {
     let new = graph.block_size() as u64 - 1;
-    let mut generator =
-        Generator::with_options(graph, weights, work.options).map_err(Stop::failure)?;
+    let mut generator = Generator::with_options(graph, weights, job.options)?;
     let sampling = sampling()?;
     let mut text = 0;
     Ok(Box::new(move || {
-        generator.begin(PROMPT).map_err(Stop::failure)?;
+        generator.begin(PROMPT)?;
         let draws = draws(text);
         for i in 0..new {
             let token = generator.next_token(&sampling, draws.uniform_at(i));
-            token.ok_or_else(|| Stop::failure("the model has diverged"))?;
+            token.ok_or(Error::Diverged)?;
         }
         text += 1;
         Ok(())
     }))
 }
 
-fn generating_together(work: &Work, graph: Graph, weights: &[f32], texts: usize) -> Outcome<Step> {
+fn generating_together(
+    job: &Job,
+    graph: Graph,
+    weights: &[f32],
+    texts: usize,
+) -> Result<Step, Error> {
     let new = graph.block_size() - 1;
-    let generator = Generator::with_options(graph, weights, work.options).map_err(Stop::failure)?;
+    let generator = Generator::with_options(graph, weights, job.options)?;
     let sampling = sampling()?;
     let mut first = 0;
     Ok(Box::new(move || {
@@ -100,12 +112,12 @@ fn generating_together(work: &Work, graph: Graph, weights: &[f32], texts: usize)
             })
             .collect();
         first += texts as u32;
-        generator.write_all(&mut all).map_err(Stop::failure)
+        Ok(generator.write_all(&mut all)?)
     }))
 }
 
-fn sampling() -> Outcome<Sampling> {
-    Sampling::new(1.0, None, None).map_err(Stop::failure)
+fn sampling() -> Result<Sampling, Error> {
+    Ok(Sampling::new(1.0, None, None)?)
 }
 
 fn draws(text: u32) -> Stream {

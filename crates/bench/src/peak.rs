@@ -1,4 +1,4 @@
-//! What this machine's cores multiply at best, measured in registers.
+//! The peak of this machine: what its cores multiply at best, measured in registers.
 
 use std::{
     thread,
@@ -6,31 +6,35 @@ use std::{
 };
 
 use gptlab_kernels::{Isa, Precision, peak};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
 const TRIES: usize = 2;
 /// Short beside a window, long beside looking at a clock.
 const ROUNDS: usize = 50_000;
 
-/// Operations a second of matrix products, at most.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Ceiling {
-    pub(super) f32: Rates,
-    pub(super) bf16: Rates,
-    pub(super) threads: usize,
+/// How many operations of matrix products the machine does in a second, at most; a multiply-add is
+/// two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    pub f32: Rates,
+    pub bf16: Rates,
+    /// How many threads measured [`Rates::all`].
+    pub threads: usize,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Rates {
+/// Operations a second in one precision.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
     /// Of one thread.
-    pub(super) one: f64,
+    pub one: f64,
     /// Of all threads together.
-    pub(super) all: f64,
+    pub all: f64,
 }
 
-impl Ceiling {
-    pub(super) fn measure(isa: Isa, threads: usize) -> Self {
+impl Peak {
+    /// Returns the peak of `threads` threads, which takes half a second.
+    pub fn measure(isa: Isa, threads: usize) -> Self {
         let rates = |precision| Rates {
             one: best(isa, precision, 1),
             all: best(isa, precision, threads),
@@ -42,15 +46,15 @@ impl Ceiling {
         }
     }
 
-    /// The higher of what was found before and what is found now: neighbours only ever slow a machine down.
-    pub(super) fn raise(&mut self, isa: Isa) {
+    /// Measures again and keeps the higher of both: neighbours only ever slow a machine down.
+    pub(crate) fn raise(&mut self, isa: Isa) {
         let now = Self::measure(isa, self.threads);
         self.f32.raise(now.f32);
         self.bf16.raise(now.bf16);
     }
 
-    /// For products in `precision` on `threads` threads.
-    pub(super) fn of(&self, precision: Precision, threads: usize) -> f64 {
+    /// Returns the peak of products in `precision` on `threads` threads.
+    pub fn of(&self, precision: Precision, threads: usize) -> f64 {
         let rates = match precision {
             Precision::F32 => self.f32,
             Precision::Bf16 => self.bf16,

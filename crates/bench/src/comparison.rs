@@ -1,0 +1,187 @@
+//! Workloads, each measured in our program and its peers alternately.
+
+use std::{path::PathBuf, process::Command, thread, time::Duration};
+
+use gptlab_kernels::Isa;
+
+use crate::{
+    Baselines, Error, FORMAT, Machine, Peak, Peer, PeerResult, Plan, Progress, PyTorch, Report,
+    Workload, WorkloadResult,
+    job::Job,
+    participant::Participant,
+    worker::{Unavailable, Worker},
+};
+
+/// Between turns: threads that wait for work spin for a while before they sleep.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What to measure with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub plan: Plan,
+    pub threads: usize,
+    pub isa: Isa,
+    /// The command that runs a workload in a process of ours.
+    pub worker: WorkerCommand,
+    /// Where PyTorch runs as well.
+    pub pytorch: Option<PyTorch>,
+}
+
+/// A command that calls [`crate::serve`] with the settings that it is compared with. The workload's
+/// name is its last argument.
+#[derive(Clone, Debug)]
+pub struct WorkerCommand {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+}
+
+/// Runs `workloads` one after another, each in a process of its own whose memory is the workload's
+/// alone, alternately with its peers. `progress` is told what happens meanwhile.
+///
+/// # Errors
+/// When a workload does not run. A peer that does not run is left out with its reason.
+pub fn compare(
+    workloads: &[&'static Workload],
+    settings: &Settings,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Report, Error> {
+    let mut comparison = Comparison {
+        settings,
+        pytorch: settings.pytorch.as_ref(),
+        left_out: Vec::new(),
+        progress,
+    };
+    if let Some(why) = settings.pytorch.as_ref().and_then(PyTorch::missing) {
+        comparison.pytorch = None;
+        comparison.say_left_out(format!("PyTorch is left out: {why}"), false);
+    }
+    let mut peak = Peak::measure(settings.isa, settings.threads);
+    let mut measured = Vec::new();
+    for workload in workloads {
+        measured.push(comparison.run(workload)?);
+        peak.raise(settings.isa);
+    }
+    Ok(Report {
+        machine: Machine::describe(settings.isa, settings.threads),
+        format: FORMAT,
+        plan: settings.plan,
+        peak,
+        workloads: measured,
+        left_out: comparison.left_out,
+    })
+}
+
+struct Comparison<'a> {
+    settings: &'a Settings,
+    /// Dropped when it turns out that it cannot run.
+    pytorch: Option<&'a PyTorch>,
+    /// Which peers were to run and did not, and why.
+    left_out: Vec<String>,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Comparison<'_> {
+    fn run(&mut self, workload: &'static Workload) -> Result<WorkloadResult, Error> {
+        let job = Job::of(workload, self.settings.threads, self.settings.isa);
+        let cost = job.cost()?;
+        (self.progress)(Progress::Begins(workload));
+        let mut participants = vec![self.ours(workload)?];
+        participants.extend(self.peers(workload, cost.parameters));
+        for _ in 0..self.settings.plan.rounds {
+            participants = self.round(workload, participants)?;
+        }
+        // Ours comes first, and only a peer can drop out.
+        let ours = participants.remove(0).timings;
+        let result = |p: Participant| Some(PeerResult::of(p.peer?, p.timings, &ours));
+        let peers = participants.into_iter().filter_map(result).collect();
+        Ok(WorkloadResult::of(workload, &job, &cost, peers, ours))
+    }
+
+    /// A turn for everyone, in order. A peer that fails drops out with its reason.
+    fn round(
+        &mut self,
+        workload: &Workload,
+        participants: Vec<Participant>,
+    ) -> Result<Vec<Participant>, Error> {
+        let alone = participants.len() == 1;
+        let mut running = Vec::new();
+        for mut participant in participants {
+            if !alone {
+                thread::sleep(PAUSE);
+            }
+            match (participant.turn(self.settings.plan), participant.peer) {
+                (Ok(()), _) => running.push(participant),
+                (Err(why), Some(peer)) => self.leave_out(workload, peer, why),
+                (Err(why), None) => return Err(broken(why)),
+            }
+        }
+        Ok(running)
+    }
+
+    /// Our own program, warm.
+    fn ours(&self, workload: &Workload) -> Result<Participant, Error> {
+        let WorkerCommand { program, arguments } = &self.settings.worker;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(workload.name);
+        Worker::start(&mut command)
+            .and_then(|worker| Participant::warm(worker, None))
+            .map_err(broken)
+    }
+
+    /// The PyTorch programs that run, warm.
+    fn peers(&mut self, workload: &Workload, parameters: usize) -> Vec<Participant> {
+        let peers = match workload.baselines {
+            Baselines::Each(peers) | Baselines::Best { of: peers, .. } => peers,
+            Baselines::Published(_) => &[],
+        };
+        let mut running = Vec::new();
+        for peer in peers {
+            let Some(pytorch) = self.pytorch else { break };
+            (self.progress)(Progress::PeerStarts { workload, peer });
+            let started = Worker::start(&mut pytorch.command(workload, peer))
+                .and_then(|worker| same_model(worker, parameters))
+                .and_then(|worker| Participant::warm(worker, Some(peer)));
+            match started {
+                Ok(participant) => running.push(participant),
+                Err(why) => self.leave_out(workload, peer, why),
+            }
+        }
+        running
+    }
+
+    fn leave_out(&mut self, workload: &Workload, peer: &Peer, why: Unavailable) {
+        let sentence = match why {
+            Unavailable::All(why) => {
+                self.pytorch = None;
+                format!("PyTorch is left out: {why}")
+            }
+            Unavailable::This(why) => {
+                format!("{}: {} is left out: {why}", workload.name, peer.name)
+            }
+        };
+        self.say_left_out(sentence, self.pytorch.is_none());
+    }
+
+    fn say_left_out(&mut self, sentence: String, is_absent: bool) {
+        (self.progress)(Progress::LeftOut {
+            sentence: &sentence,
+            is_absent,
+        });
+        self.left_out.push(sentence);
+    }
+}
+
+/// Refuses a peer whose model is another one.
+fn same_model(worker: Worker, parameters: usize) -> Result<Worker, Unavailable> {
+    match worker.ready.parameters {
+        found if found == parameters => Ok(worker),
+        found => Err(Unavailable::This(format!(
+            "its model has {found} parameters, and ours {parameters}"
+        ))),
+    }
+}
+
+fn broken(why: Unavailable) -> Error {
+    let (Unavailable::All(why) | Unavailable::This(why)) = why;
+    Error::Worker(why)
+}

@@ -1,0 +1,220 @@
+//! What was measured, as plain data: the JSON of `bench --json` and of `raw.json`.
+
+use gptlab_kernels::Precision;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Baselines, Machine, Peak, Peer, Plan, Timings, Workload,
+    job::{Cost, Job},
+    median,
+};
+
+/// The version of the JSON of [`Report`] and of [`crate::Scaling`]. A reader of version `n` reads
+/// all up to it. Files that name no version are of the first.
+pub const FORMAT: u32 = 1;
+
+pub(crate) fn first_format() -> u32 {
+    1
+}
+
+/// How the JSON of a [`Report`] and of a [`crate::Scaling`] begins, by which a file is known for
+/// one.
+pub const BEGINNING: &str = r#"{"machine":{"date":"#;
+
+/// Workloads measured on one machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub machine: Machine,
+    /// [`FORMAT`] of the program that wrote it.
+    #[serde(default = "first_format")]
+    pub format: u32,
+    pub plan: Plan,
+    #[serde(rename = "ceiling")]
+    pub peak: Peak,
+    pub workloads: Vec<WorkloadResult>,
+    /// Which peers were to run and did not, and why.
+    pub left_out: Vec<String>,
+}
+
+/// One workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadResult {
+    pub name: String,
+    pub summary: String,
+    #[serde(with = "precision_by_name")]
+    pub precision: Precision,
+    /// How many threads we used.
+    pub threads: usize,
+    pub parameters: usize,
+    /// Tokens of a step.
+    pub tokens: f64,
+    /// Operations of a step's matrix products, two a multiply-add.
+    pub flops: f64,
+    /// Bytes that a step moves at least.
+    pub bytes: f64,
+    pub ours: TimingSummary,
+    pub peers: Vec<PeerResult>,
+    #[serde(rename = "quoted")]
+    pub published: Option<PublishedResult>,
+}
+
+/// A program's steps, and what they come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimingSummary {
+    pub median_seconds: f64,
+    pub best_seconds: f64,
+    /// The interquartile range as a part of the median.
+    pub spread: f64,
+    #[serde(flatten)]
+    pub timings: Timings,
+}
+
+/// A peer's times beside ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerResult {
+    pub name: String,
+    pub switches: Vec<String>,
+    /// Whether the C library kept freed memory.
+    pub tuned_allocator: bool,
+    /// Its time over ours: the median of the rounds' ratios.
+    pub ratio: f64,
+    /// One a round.
+    pub ratios: Vec<f64>,
+    /// How many times as long as we do it is to take.
+    pub goal: Option<f64>,
+    /// Its peak memory over ours.
+    pub memory_ratio: Option<f64>,
+    pub times: TimingSummary,
+}
+
+/// A published time beside ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublishedResult {
+    pub of: String,
+    /// Of one step.
+    pub seconds: f64,
+    /// Its time over our median.
+    pub ratio: f64,
+    /// How many times as long as we do it is to take.
+    pub goal: f64,
+}
+
+impl From<Timings> for TimingSummary {
+    fn from(timings: Timings) -> Self {
+        Self {
+            median_seconds: timings.median(),
+            best_seconds: timings.best(),
+            spread: timings.spread(),
+            timings,
+        }
+    }
+}
+
+impl PeerResult {
+    pub(crate) fn of(peer: &Peer, timings: Timings, ours: &Timings) -> Self {
+        let ratios = timings.ratios(ours);
+        let memory = timings.peak_bytes.zip(ours.peak_bytes);
+        Self {
+            name: peer.name.to_owned(),
+            switches: peer.switches.iter().map(|s| (*s).to_owned()).collect(),
+            tuned_allocator: peer.tuned_allocator,
+            ratio: median(&ratios),
+            ratios,
+            goal: peer.goal,
+            memory_ratio: memory.map(|(its, ours)| its as f64 / ours as f64),
+            times: timings.into(),
+        }
+    }
+}
+
+impl WorkloadResult {
+    pub(crate) fn of(
+        workload: &Workload,
+        job: &Job,
+        cost: &Cost,
+        mut peers: Vec<PeerResult>,
+        ours: Timings,
+    ) -> Self {
+        let ours = TimingSummary::from(ours);
+        let published = match workload.baselines {
+            Baselines::Each(_) => None,
+            Baselines::Best { goal, .. } => {
+                let fastest = peers.iter_mut().min_by(|a, b| a.ratio.total_cmp(&b.ratio));
+                if let Some(fastest) = fastest {
+                    fastest.goal = goal;
+                }
+                None
+            }
+            Baselines::Published(time) => Some(PublishedResult {
+                of: time.of.to_owned(),
+                seconds: time.seconds,
+                ratio: time.seconds / ours.median_seconds,
+                goal: time.goal,
+            }),
+        };
+        Self {
+            name: workload.name.to_owned(),
+            summary: workload.summary.to_owned(),
+            precision: job.options.precision,
+            threads: job.options.threads,
+            parameters: cost.parameters,
+            tokens: cost.tokens,
+            flops: cost.flops,
+            bytes: cost.bytes,
+            ours,
+            peers,
+            published,
+        }
+    }
+}
+
+/// A precision in JSON is its name.
+mod precision_by_name {
+    use gptlab_kernels::Precision;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(
+        precision: &Precision,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(precision.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Precision, D::Error> {
+        let name = String::deserialize(from)?;
+        Precision::from_name(&name)
+            .ok_or_else(|| D::Error::custom(format!("there is no precision `{name}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::Scaling;
+
+    /// Every number of a file that was kept is read, and written again as it was. The file was
+    /// written before the format had a version.
+    #[test]
+    fn kept_results_are_read_and_written_again() {
+        let kept = include_str!("../../../bench/runs/2026-11-21-epyc/raw.json");
+        let report: Report = serde_json::from_str(kept).unwrap();
+        assert_eq!(report.format, 1);
+        let written = serde_json::to_string(&report).unwrap();
+        assert!(written.starts_with(BEGINNING), "{}", &written[..40]);
+        assert_eq!(without_format(&written), without_format(kept));
+        let kept = include_str!("../../../bench/runs/2026-11-21-epyc/scaling.json");
+        let scaling: Scaling = serde_json::from_str(kept).unwrap();
+        let written = serde_json::to_string(&scaling).unwrap();
+        assert!(written.starts_with(BEGINNING), "{}", &written[..40]);
+        assert_eq!(without_format(&written), without_format(kept));
+    }
+
+    fn without_format(json: &str) -> Value {
+        let mut json: Value = serde_json::from_str(json).unwrap();
+        json.as_object_mut().unwrap().remove("format");
+        json
+    }
+}

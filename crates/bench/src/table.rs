@@ -1,0 +1,255 @@
+//! What was measured, as tables and as a page of Markdown.
+
+use std::collections::BTreeSet;
+
+use gptlab_report::{
+    Table,
+    table::{Cell, Column},
+    words::count,
+};
+
+use crate::{Machine, Peak, PeerResult, PublishedResult, Report, WorkloadResult};
+
+const LEGEND: &str = "\
+GFLOP: matrix products alone, two operations a multiply-add, half of a causal attention; a backward pass is two
+forward passes. Peak: what these cores multiply at in registers. MB: the least that a step moves if nothing but
+activations stays in caches: nine four-byte numbers a parameter in training; in generation every weight once a
+position, every key and value once a token. Spread: half of the steps lie this far apart. MiB: the most memory the
+process held.";
+
+const ALTERNATELY: &str = "Times ours: the median of the rounds' ratios, its turn's median step over ours. \
+A goal stands beside the fastest where several programs are tried.";
+
+const QUOTED: &str = "Quoted: not run here, since its source cannot be; measured once on 2 cores of an AMD EPYC \
+(family 26) with AVX-512.";
+
+impl Report {
+    /// Returns the whole report for people: the machine, its peak, both tables and what they mean.
+    pub fn markdown(&self) -> String {
+        let mut parts = vec![
+            machine(&self.machine),
+            peak(&self.peak),
+            self.roofline().aligned_markdown(),
+            LEGEND.to_owned(),
+        ];
+        let peers = self.comparison();
+        if !peers.rows.is_empty() {
+            parts.push(peers.aligned_markdown());
+            parts.extend(about_peers(&self.workloads));
+        }
+        if !self.left_out.is_empty() {
+            parts.push(self.left_out.join("\n"));
+        }
+        parts.join("\n\n") + "\n"
+    }
+
+    /// Returns a row for each workload: our times, and where they stand under the machine's peak
+    /// (a roofline: Williams, Waterman & Patterson 2009).
+    pub fn roofline(&self) -> Table {
+        let words = ["workload", "precision"];
+        let numbers = [
+            "threads", "step", "best", "spread", "tokens/s", "GFLOP", "GFLOP/s", "of peak", "MB",
+            "FLOP/B", "GB/s", "MiB",
+        ];
+        let mut table = table("workloads", &words, &numbers);
+        for workload in &self.workloads {
+            table.push(roofline_row(workload, &self.peak));
+        }
+        table
+    }
+
+    /// Returns a row for each program that a workload is compared with; none where it is compared
+    /// with nothing.
+    pub fn comparison(&self) -> Table {
+        let words = ["workload", "against"];
+        let numbers = ["step", "times ours", "goal", "MiB", "times ours"];
+        let mut table = table("peers", &words, &numbers);
+        for workload in &self.workloads {
+            for result in &workload.peers {
+                table.push(peer_row(workload, result));
+            }
+            if let Some(result) = &workload.published {
+                table.push(published_row(workload, result));
+            }
+        }
+        table
+    }
+}
+
+/// An empty table.
+pub(crate) fn table(caption: &str, words: &[&str], numbers: &[&str]) -> Table {
+    let words = words.iter().map(|title| Column::words(title));
+    let numbers = numbers.iter().map(|title| Column::numbers(title));
+    Table::new(caption, words.chain(numbers).collect())
+}
+
+/// What the table of peers needs to be said beside it.
+fn about_peers(workloads: &[WorkloadResult]) -> Vec<String> {
+    let peers = workloads.iter().flat_map(|w| &w.peers);
+    let programs: BTreeSet<String> = peers
+        .map(|p| &p.times.timings)
+        .map(|t| format!("{} (threads: {})", t.program, t.threads))
+        .collect();
+    let mut said = Vec::new();
+    if !programs.is_empty() {
+        let programs: Vec<String> = programs.into_iter().collect();
+        said.push(format!("{ALTERNATELY} Peers: {}.", programs.join(", ")));
+    }
+    if workloads.iter().any(|w| w.published.is_some()) {
+        said.push(QUOTED.to_owned());
+    }
+    said
+}
+
+/// Returns a line about `machine` and the program.
+pub(crate) fn machine(machine: &Machine) -> String {
+    let checkout = machine.checkout.as_ref();
+    format!(
+        "{}, {} cores, {} MiB, {}; {} threads, {}; gptlab {}{}{}; {}",
+        machine.processor,
+        machine.cores,
+        mib(machine.memory_bytes).text,
+        machine.system,
+        machine.threads,
+        machine.isa,
+        machine.version,
+        checkout.map_or(String::new(), |c| format!(" ({c})")),
+        if machine.optimised {
+            ""
+        } else {
+            ", a debug build"
+        },
+        machine.date,
+    )
+}
+
+fn peak(peak: &Peak) -> String {
+    let giga = |x: f64| count((x / 1e9).round() as u64);
+    format!(
+        "Peak: {} GFLOP/s in f32 and {} in bf16 on one core; {} and {} on {} threads.",
+        giga(peak.f32.one),
+        giga(peak.bf16.one),
+        giga(peak.f32.all),
+        giga(peak.bf16.all),
+        peak.threads,
+    )
+}
+
+fn roofline_row(w: &WorkloadResult, peak: &Peak) -> Vec<Cell> {
+    let seconds = w.ours.median_seconds;
+    let rate = w.flops / seconds;
+    let of_peak = rate / peak.of(w.precision, w.threads);
+    let number = |x: f64| Cell::number(digits(x), x);
+    vec![
+        Cell::text(&w.name),
+        Cell::text(w.precision.name()),
+        Cell::text(w.threads.to_string()),
+        time(seconds),
+        time(w.ours.best_seconds),
+        Cell::number(format!("{:.1} %", 100.0 * w.ours.spread), w.ours.spread),
+        rounded(w.tokens / seconds),
+        number(w.flops / 1e9),
+        number(rate / 1e9),
+        Cell::number(format!("{:.0} %", 100.0 * of_peak), of_peak),
+        number(w.bytes / 1e6),
+        number(w.flops / w.bytes),
+        number(w.bytes / seconds / 1e9),
+        mib(w.ours.timings.peak_bytes),
+    ]
+}
+
+fn peer_row(w: &WorkloadResult, peer: &PeerResult) -> Vec<Cell> {
+    vec![
+        Cell::text(&w.name),
+        Cell::text(&peer.name),
+        time(peer.times.median_seconds),
+        ratio(peer.ratio),
+        peer.goal.map(ratio).unwrap_or_default(),
+        mib(peer.times.timings.peak_bytes),
+        peer.memory_ratio.map(ratio).unwrap_or_default(),
+    ]
+}
+
+fn published_row(w: &WorkloadResult, published: &PublishedResult) -> Vec<Cell> {
+    vec![
+        Cell::text(&w.name),
+        Cell::text(&published.of),
+        time(published.seconds),
+        ratio(published.ratio),
+        ratio(published.goal),
+        Cell::default(),
+        Cell::default(),
+    ]
+}
+
+/// A time in the unit that suits it, for programs in seconds.
+pub(crate) fn time(seconds: f64) -> Cell {
+    let text = match seconds {
+        s if s < 1e-3 => format!("{} µs", digits(s * 1e6)),
+        s if s < 1.0 => format!("{} ms", digits(s * 1e3)),
+        s => format!("{} s", digits(s)),
+    };
+    Cell::number(text, seconds)
+}
+
+/// A number without its places.
+pub(crate) fn rounded(x: f64) -> Cell {
+    Cell::number(count(x.round() as u64), x)
+}
+
+fn ratio(ratio: f64) -> Cell {
+    Cell::number(format!("{ratio:.2}x"), ratio)
+}
+
+/// Three digits or more.
+fn digits(x: f64) -> String {
+    match x {
+        x if x < 0.01 => format!("{x:.1e}"),
+        x if x < 1.0 => format!("{x:.3}"),
+        x if x < 10.0 => format!("{x:.2}"),
+        x if x < 100.0 => format!("{x:.1}"),
+        x => count(x.round() as u64),
+    }
+}
+
+/// Bytes in MiB, for programs in bytes.
+fn mib(bytes: Option<u64>) -> Cell {
+    match bytes {
+        Some(bytes) => Cell {
+            text: count(bytes >> 20),
+            exact: Some(bytes.to_string()),
+        },
+        None => Cell::text("?"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_and_a_unit() {
+        assert_eq!(time(88.4e-6).text, "88.4 µs");
+        assert_eq!(time(0.165_4).text, "165 ms");
+        assert_eq!(time(3.456).text, "3.46 s");
+        assert_eq!(digits(0.0012), "1.2e-3");
+        assert_eq!(digits(45_512.3), "45,512");
+    }
+
+    /// What a program of an earlier day printed of the same numbers.
+    #[test]
+    fn kept_results_make_the_tables_that_were_kept_beside_them() {
+        let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/raw.json");
+        let report: Report = serde_json::from_str(raw).unwrap();
+        assert_eq!(
+            report.markdown(),
+            include_str!("../../../bench/runs/2026-11-21-epyc-late/table.md")
+        );
+        let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.json");
+        let scaling: crate::Scaling = serde_json::from_str(raw).unwrap();
+        assert_eq!(
+            scaling.markdown(),
+            include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.md")
+        );
+    }
+}

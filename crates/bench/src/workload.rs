@@ -1,0 +1,109 @@
+//! What one thing to measure is.
+
+use gptlab_kernels::Precision;
+use gptlab_model::{ModelSpec, Preset, Sublayer};
+
+/// One thing to measure, under a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Workload {
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub shape: Shape,
+    pub task: Task,
+    pub precision: Precision,
+    pub baselines: Baselines,
+}
+
+/// A preset in other sizes. The peers are given the same numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub preset: Preset,
+    pub n_layer: usize,
+    pub n_head: usize,
+    pub n_embd: usize,
+    pub block_size: usize,
+    pub dropout: f32,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug)]
+pub enum Task {
+    /// A step trains on `batch` windows of random tokens, each of the whole context.
+    Windows { vocab_size: usize, batch: usize },
+    /// A step trains on `batch` names of the built-in ones, on one core.
+    Names { batch: usize },
+    /// A step continues `texts` one-token prompts up to the context.
+    Generate { vocab_size: usize, texts: usize },
+}
+
+/// What a workload is measured against.
+#[derive(Clone, Copy, Debug)]
+pub enum Baselines {
+    /// Each of them has a goal of its own.
+    Each(&'static [Peer]),
+    /// The fastest of them is to take `goal` times as long as we do, where there is a goal.
+    Best {
+        goal: Option<f64>,
+        of: &'static [Peer],
+    },
+    /// Somebody published a time, whose program cannot be run here.
+    Published(PublishedTime),
+}
+
+/// A program of `bench/peers`.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub name: &'static str,
+    /// Its file in `bench/peers`.
+    pub script: &'static str,
+    pub switches: &'static [&'static str],
+    /// Whether the C library keeps freed memory (glibc), so that a step hands no buffers back.
+    pub tuned_allocator: bool,
+    /// How many times as long as we do it is to take.
+    pub goal: Option<f64>,
+}
+
+/// A time that was published, and what it was measured of.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishedTime {
+    pub of: &'static str,
+    /// Of one step.
+    pub seconds: f64,
+    /// How many times as long as we do it is to take.
+    pub goal: f64,
+}
+
+impl Shape {
+    /// Returns the preset with these sizes. The MLPs keep their ratio to the width.
+    pub fn spec(&self) -> ModelSpec {
+        let mut spec = self.preset.spec();
+        spec.block_size = self.block_size;
+        spec.dropout = self.dropout;
+        let pattern = spec.layers.first().cloned().unwrap_or_default();
+        spec.layers.resize(self.n_layer, pattern);
+        let width = spec.n_embd.max(1);
+        spec.n_embd = self.n_embd;
+        for sublayer in spec.layers.iter_mut().flatten() {
+            match sublayer {
+                Sublayer::Attention(attention) => {
+                    if attention.kv_heads == attention.heads {
+                        attention.kv_heads = self.n_head;
+                    }
+                    attention.heads = self.n_head;
+                }
+                Sublayer::Mlp(mlp) => mlp.hidden = (mlp.hidden * self.n_embd).div_ceil(width),
+            }
+        }
+        spec
+    }
+}
+
+impl Task {
+    /// Returns how many threads of `all` the task uses.
+    pub fn threads(self, all: usize) -> usize {
+        match self {
+            Self::Names { .. } => 1,
+            Self::Windows { .. } | Self::Generate { .. } => all,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `gptlab bench`: how fast this machine trains and generates, where that stands under its peak,
+//! and beside whom. `gptlab_bench` measures; here flags become its settings and its news become
+//! lines.
+
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
+
+use gptlab_bench::{self as bench, Plan, Progress, PyTorch, Scaling, Settings, WorkerCommand};
+use gptlab_kernels::Isa;
+use gptlab_report::{
+    page::{File, Place, Sign},
+    words::count,
+};
+use serde::Serialize;
+
+use super::report;
+use crate::{
+    args::BenchArgs,
+    engines,
+    exit::{ExitCode, Outcome, Stop},
+    printer::Printer,
+};
+
+const INSTALL: &str =
+    "`pip install -r bench/peers/requirements.txt`; --python names the Python that has it";
+
+pub(super) fn run(args: &BenchArgs, printer: Printer) -> Outcome {
+    let threads = engines::threads(&args.machine)?;
+    let isa = engines::isa(&args.machine)?;
+    let plan = plan(args)?;
+    let mut progress = |news: Progress<'_>| say(news, printer);
+    if let Some(name) = &args.one {
+        let answer = |line: &str| {
+            printer.line(line);
+            Ok(())
+        };
+        for workload in bench::named(std::slice::from_ref(name))? {
+            bench::serve(workload, threads, isa, io::stdin().lock(), answer)?;
+        }
+    } else if args.scaling {
+        let place = args.out.as_deref().map(place).transpose()?;
+        let scaling = Scaling::measure(plan, threads, isa, &mut progress)?;
+        show(args, place.as_ref(), &scaling, &scaling.markdown(), printer)?;
+    } else {
+        let place = args.out.as_deref().map(place).transpose()?;
+        let workloads = bench::named(&args.only)?;
+        let settings = settings(args, plan, threads, isa)?;
+        let report = bench::compare(&workloads, &settings, &mut progress)?;
+        show(args, place.as_ref(), &report, &report.markdown(), printer)?;
+    }
+    Ok(ExitCode::Success)
+}
+
+fn plan(args: &BenchArgs) -> Outcome<Plan> {
+    let usual = Plan::default();
+    let rounds = args.rounds.unwrap_or(usual.rounds);
+    let seconds = args.seconds.unwrap_or(usual.seconds);
+    Ok(Plan::new(rounds, seconds)?)
+}
+
+fn settings(args: &BenchArgs, plan: Plan, threads: usize, isa: Isa) -> Outcome<Settings> {
+    let program = env::current_exe()
+        .map_err(|e| Stop::failure(format_args!("cannot find this program to start it: {e}")))?;
+    let threads_typed = threads.to_string();
+    let arguments = [
+        "bench",
+        "--isa",
+        isa.name(),
+        "--threads",
+        &threads_typed,
+        "--one",
+    ];
+    let typed = |path: &Option<PathBuf>, default: &str| {
+        path.clone().unwrap_or_else(|| PathBuf::from(default))
+    };
+    let pytorch = PyTorch {
+        python: typed(&args.python, "python3"),
+        scripts: typed(&args.peer_scripts, "bench/peers"),
+        threads: args.machine.threads,
+    };
+    Ok(Settings {
+        plan,
+        threads,
+        isa,
+        worker: WorkerCommand {
+            program,
+            arguments: arguments.map(str::to_owned).to_vec(),
+        },
+        pytorch: args.peer.then_some(pytorch),
+    })
+}
+
+fn say(news: Progress<'_>, printer: Printer) {
+    match news {
+        Progress::Begins(workload) => {
+            printer.note(format_args!("{}: {}", workload.name, workload.summary));
+        }
+        Progress::PeerStarts { workload, peer } => {
+            printer.note(format_args!("{}: starting {}", workload.name, peer.name));
+        }
+        Progress::LeftOut {
+            sentence,
+            is_absent,
+        } => {
+            printer.warn(sentence);
+            if is_absent {
+                printer.hint(INSTALL);
+            }
+        }
+        Progress::Point(point) => printer.note(format_args!(
+            "width {}, context {}, batch {}, {} threads: {} tokens/s",
+            point.width,
+            point.context,
+            point.batch,
+            point.threads,
+            count(point.tokens_per_second.round() as u64)
+        )),
+    }
+}
+
+fn show(
+    args: &BenchArgs,
+    place: Option<&Place>,
+    raw: &impl Serialize,
+    table: &str,
+    printer: Printer,
+) -> Outcome<()> {
+    if args.json.json {
+        printer.json(raw);
+    } else {
+        printer.text(table);
+    }
+    match place {
+        Some(place) => write(place, raw, table),
+        None => Ok(()),
+    }
+}
+
+/// The folder of `--out`, where it may take our files.
+fn place(folder: &Path) -> Outcome<Place> {
+    let signs = ["raw.json"].map(|name| Sign::text(name, bench::BEGINNING));
+    report::place(folder, &signs, "--out DIR")
+}
+
+/// Writes `raw` and `table` into the folder `place`, which is made where it is not there.
+fn write(place: &Place, raw: &impl Serialize, table: &str) -> Outcome<()> {
+    let raw = serde_json::to_string(raw).map_err(Stop::failure)?;
+    let file = |name: &str, text: String| File {
+        name: name.to_owned(),
+        text,
+    };
+    place.write(&[
+        file("raw.json", raw + "\n"),
+        file("table.md", table.to_owned()),
+    ])?;
+    Ok(())
+}

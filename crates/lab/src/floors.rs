@@ -1,0 +1,138 @@
+//! How low a loss on a text can be, so that a model's loss means something: what `floors --json`
+//! prints.
+
+use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::Floor};
+use serde::Serialize;
+
+use crate::{
+    ngram::{self, NgramError, Ngrams},
+    skill,
+};
+
+/// The losses of simple predictors on the validation part of a text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FloorsReport {
+    /// What the text is called.
+    pub text: String,
+    /// The kind of tokenizer.
+    pub tokenizer: &'static str,
+    /// The part of the text that is predicted: its last fraction.
+    pub fraction: f64,
+    pub vocab_size: usize,
+    /// Tokens of that part that are predicted.
+    pub predictions: usize,
+    /// Uniform, the n-grams, the ideal predictor and the entropy, as far as they are known.
+    pub floors: Vec<FloorRow>,
+    /// What the text is for, where it is a diagnostic one.
+    pub skill: Option<SkillReport>,
+}
+
+/// A predictor's losses.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FloorRow {
+    /// `uniform`, `3-gram`, `ideal` or `entropy`.
+    pub name: String,
+    /// In nats a token.
+    pub loss: f64,
+    pub bits_per_char: f64,
+    /// `exp(loss)`.
+    pub perplexity: f64,
+    /// The loss on the tokens that need the text's skill, in nats a token.
+    pub skill_loss: Option<f64>,
+}
+
+/// What a diagnostic text is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SkillReport {
+    pub needs: &'static str,
+    /// How many of the predictions need it.
+    pub predictions: usize,
+}
+
+impl FloorsReport {
+    /// Measures n-gram tables of all orders up to `orders`, fitted to the training part of `corpus`,
+    /// on its validation part, which is the last `fraction` of `text`.
+    ///
+    /// # Errors
+    /// When there is no validation part, or no tables of that order can be made.
+    pub fn measure(
+        text: &Text,
+        corpus: &Corpus,
+        fraction: f64,
+        orders: usize,
+    ) -> Result<Self, NgramError> {
+        let split = corpus.validation().ok_or(NgramError::NoValidation)?;
+        let tables = Ngrams::of(corpus, orders)?;
+        let skilled = text.recipe().and_then(|b| skilled(b, corpus, split));
+        let tokenizer = corpus.tokenizer();
+        let vocab_size = tokenizer.vocab_size();
+        Ok(Self {
+            text: text.origin().to_string(),
+            tokenizer: tokenizer.kind().name(),
+            fraction,
+            vocab_size,
+            predictions: split.predictions(),
+            floors: floors(text, split, &tables, skilled.as_ref(), vocab_size),
+            skill: skilled.map(|s| SkillReport {
+                needs: s.kind.skill_needed(),
+                predictions: s.flags.iter().filter(|f| **f).count(),
+            }),
+        })
+    }
+}
+
+/// A validation split of documents that need a skill.
+struct Skilled {
+    kind: Diagnostic,
+    /// For each prediction, whether it needs the skill.
+    flags: Vec<bool>,
+    /// What the ideal predictor loses on these documents.
+    ideal: Floor,
+}
+
+/// `None` of a text that is not cut into documents, or needs no skill in particular.
+fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> {
+    let kind = builtin.diagnostic()?;
+    let lines = skill::lines(corpus, split)?;
+    Some(Skilled {
+        kind,
+        flags: skill::flags(kind, &lines)?,
+        ideal: kind.floor_on(&lines)?,
+    })
+}
+
+fn floors(
+    text: &Text,
+    split: &Split,
+    tables: &Ngrams,
+    skilled: Option<&Skilled>,
+    vocab_size: usize,
+) -> Vec<FloorRow> {
+    let row = |name: String, loss: f64, skill_loss| FloorRow {
+        name,
+        loss,
+        bits_per_char: loss / std::f64::consts::LN_2 / split.characters_per_token(),
+        perplexity: loss.exp(),
+        skill_loss,
+    };
+    let tokens = split.tokens().to_vec();
+    let uniform = ngram::uniform(vocab_size);
+    let mut rows = vec![row("uniform".into(), uniform, skilled.map(|_| uniform))];
+    let on_skill = skilled.map(|s| tables.means_where(&tokens, |i| s.flags[i]));
+    for (i, loss) in tables.means(&tokens).into_iter().enumerate() {
+        let skill = on_skill.as_ref().and_then(|means| means.get(i).copied());
+        rows.push(row(format!("{}-gram", i + 1), loss, skill));
+    }
+    if let Some(Skilled { ideal, .. }) = skilled {
+        let skill = Some(ideal.skill_nats_per_token());
+        rows.push(row("ideal".into(), ideal.nats_per_token(), skill));
+    }
+    if let Some(builtin) = text.recipe()
+        && let Some(entropy) = builtin.entropy()
+    {
+        let floor = skilled.and(builtin.diagnostic()).map(Diagnostic::floor);
+        let skill = floor.map(|f| f.skill_nats_per_token());
+        rows.push(row("entropy".into(), entropy, skill));
+    }
+    rows
+}

@@ -1,0 +1,168 @@
+//! Numbers, times and names as a person reads them, and as a shell or a file system takes them.
+//! Every program that speaks to people uses these, so that a page and a terminal say the same.
+
+/// Returns `n` with its digits in groups of three: `1234567` as `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Returns `n` things called `what`: `1 token`, `2,000 tokens`.
+pub fn plural(n: usize, what: &str) -> String {
+    format!(
+        "{} {what}{}",
+        count(n as u64),
+        if n == 1 { "" } else { "s" }
+    )
+}
+
+/// Returns `seconds` in one unit, rounded: `90.0 s`, `20 min`, `2.0 h`. A table's cell has room for
+/// this.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() || s < 0.0 => "?".to_owned(),
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 6_000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    }
+}
+
+/// Returns `seconds` in two units from a minute on: `3.1 s`, `3 min 20 s`, `2 h 1 min`. A sentence
+/// has room for this.
+pub fn duration_in_two_units(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) => format!("{seconds:.1} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// A day of the Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date {
+    pub year: u64,
+    /// From 1.
+    pub month: u64,
+    /// From 1.
+    pub day: u64,
+}
+
+/// Returns the day that is `days` after 1 January 1970: Howard Hinnant's `civil_from_days`,
+/// <https://howardhinnant.github.io/date_algorithms.html>.
+pub fn date(days: u64) -> Date {
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    Date {
+        year: year_of_era + era * 400 + u64::from(month <= 2),
+        month,
+        day,
+    }
+}
+
+/// Returns `word` as a POSIX shell reads it whole: in single quotes, unless all its characters are
+/// plain ones.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if word.is_empty() {
+        "''".to_owned()
+    } else {
+        in_quotes_unless(plain, word)
+    }
+}
+
+/// Returns `path` as it is typed after a command. Letters of all scripts and the separators of
+/// Windows, whose shells know no single quotes, stay as they are; any other path is quoted as
+/// [`shell_word`] does it.
+pub fn shell_path(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/\\._-:".contains(c);
+    in_quotes_unless(plain, path)
+}
+
+fn in_quotes_unless(plain: impl Fn(char) -> bool, text: &str) -> String {
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Returns `name` as the name of a file or of an anchor in a page: lower-case ASCII letters, digits
+/// and single hyphens.
+pub fn slug(name: &str) -> String {
+    let kept = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let slug: String = name.chars().map(kept).collect();
+    let words: Vec<&str> = slug.split('-').filter(|w| !w.is_empty()).collect();
+    words.join("-")
+}
+
+/// Returns the first 40 characters of `name` as a part of a folder's name: letters of any script,
+/// digits and hyphens. Nothing stays of an empty name.
+pub fn folder_slug(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        let said: Vec<String> = [0, 999, 1_000, 61_000, 1_234_567].map(count).to_vec();
+        assert_eq!(said, ["0", "999", "1,000", "61,000", "1,234,567"]);
+        assert_eq!(plural(1, "token"), "1 token");
+        assert_eq!(plural(2_000, "token"), "2,000 tokens");
+    }
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(90.0), "90.0 s");
+        assert_eq!(duration(7_200.0), "2.0 h");
+        assert_eq!(duration_in_two_units(3.07), "3.1 s");
+        assert_eq!(duration_in_two_units(200.2), "3 min 20 s");
+        assert_eq!(duration_in_two_units(7_300.0), "2 h 1 min");
+    }
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        assert_eq!(shell_word("--data"), "--data");
+        assert_eq!(shell_word("my text.txt"), "'my text.txt'");
+        assert_eq!(shell_word("it's; rm"), "'it'\\''s; rm'");
+        assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_path(r"C:\runs\吾輩"), r"C:\runs\吾輩");
+        assert_eq!(shell_path("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn slugs_are_plain() {
+        assert_eq!(slug("no residual / lr=0.1"), "no-residual-lr-0-1");
+        assert_eq!(folder_slug("my text"), "my-text");
+        assert_eq!(folder_slug("吾輩は猫である"), "吾輩は猫である");
+    }
+}
