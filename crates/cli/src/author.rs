@@ -11,7 +11,7 @@ use gptlab_engine::{
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Graph, random::Stream};
-use gptlab_record::SampleSettings;
+use gptlab_recipe::SampleSettings;
 use serde::Serialize;
 
 use self::{

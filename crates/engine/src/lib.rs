@@ -14,6 +14,4 @@ pub mod oracle;
 pub mod sample;
 
 pub use attention::AttentionWeights;
-pub use contract::{
-    Decay, Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
-};
+pub use contract::{Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StepHyper, StepStats};

@@ -9,10 +9,10 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
-    oracle::Oracle,
+    Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats, oracle::Oracle,
 };
 use gptlab_model::{Batch, Graph};
+use gptlab_recipe::{Decay, Optimizer};
 
 const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 

@@ -8,7 +8,7 @@
 //! disk passes through [`disk`], where tests make it fail.
 //!
 //! Knows: folders, files, JSON, what an experiment and its events say.
-//! Never will: how to train, engines, text, tokens, clocks, the environment, printing.
+//! Never will: what a setting means (that is `gptlab-recipe`), how to train, engines, text, tokens, clocks, the environment, printing.
 
 pub mod atomic;
 mod difference;
@@ -18,7 +18,6 @@ mod event;
 mod experiment;
 pub mod faults;
 mod grid;
-mod hyper;
 mod json;
 pub mod regular;
 mod store;
@@ -26,13 +25,10 @@ mod store;
 pub use difference::{Difference as SettingDifference, first_difference};
 pub use error::FileError;
 pub use event::{Event, NotFinite, Observation, Series, StepRecord};
-pub use experiment::{
-    DataRecord, Experiment, Extension, Intervals, ObserveLevel, Origin, SampleSettings,
-};
+pub use experiment::{DataRecord, Experiment, Extension, Origin};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,
     read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,
 };
-pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision, WarmupStart};
 pub use json::{canonical, number, read as read_json};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -25,10 +25,7 @@ pub use checkpoint::{
 };
 pub use error::Error;
 pub use evaluate::{Evaluation, evaluate};
-pub use gptlab_record::{
-    Decayed, Event, Experiment, Hyper, Intervals, LrShape, NotFinite, Observation, Optimizer,
-    Series, StepRecord,
-};
+pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use run::Run;

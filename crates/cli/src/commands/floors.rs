@@ -8,6 +8,7 @@ use gptlab_lab::{
     ngram::{self, NgramError, Ngrams},
     skill,
 };
+use gptlab_model::Choice;
 use serde::Serialize;
 
 use crate::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gptlab_engine::cpu::{Options, Texts};
-use gptlab_record::SampleSettings;
+use gptlab_recipe::SampleSettings;
 use serde::Serialize;
 
 use crate::{

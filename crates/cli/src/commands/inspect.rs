@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_model::{Counts, Graph, Model, ModelSpec, Param, ParamInit, lower};
+use gptlab_model::{Choice, Counts, Graph, Model, ModelSpec, Param, ParamInit, lower};
 use gptlab_train::Header;
 use serde::Serialize;
 

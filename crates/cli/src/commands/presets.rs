@@ -1,10 +1,12 @@
 //! `gptlab presets`: the models that have a name.
 
-use gptlab_model::{Counts, ModelSpec, Preset, lower};
+use gptlab_model::{Choice, Counts, ModelSpec, Preset, lower};
+use gptlab_train::Settings;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
-    args::ReadableArgs,
+    args::PresetsArgs,
     exit::{ExitCode, Outcome, Stop},
     printer::{Printer, count},
     settings,
@@ -19,10 +21,14 @@ struct Row {
     spec: ModelSpec,
 }
 
-pub(super) fn run(args: &ReadableArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &PresetsArgs, printer: Printer) -> Outcome {
+    if let Some(preset) = args.name {
+        recipe(preset, args.json.json, printer);
+        return Ok(ExitCode::Success);
+    }
     let rows = Preset::ALL
-        .into_iter()
-        .map(row)
+        .iter()
+        .map(|preset| row(*preset))
         .collect::<Outcome<Vec<Row>>>()?;
     if args.json.json {
         printer.json(&rows);
@@ -38,7 +44,28 @@ pub(super) fn run(args: &ReadableArgs, printer: Printer) -> Outcome {
         ));
     }
     printer.hint("`gptlab inspect --preset NAME` prints a model's listing");
+    printer.hint("`gptlab presets NAME` prints a preset's whole recipe, for --config");
     Ok(ExitCode::Success)
+}
+
+/// Every setting of `preset` by its flag's name: a settings file, or an object.
+fn recipe(preset: Preset, json: bool, printer: Printer) {
+    let groups = settings::flags(&Settings::of(preset, None));
+    if json {
+        let flags = groups.into_iter().flat_map(|(_, flags)| flags);
+        let object: Map<String, Value> = flags.map(|(name, v)| (name.to_owned(), v)).collect();
+        printer.json(&object);
+        return;
+    }
+    printer.line(format_args!("# {}: {}", preset.name(), preset.help()));
+    printer
+        .line("# `gptlab train --config FILE` trains by this file; flags typed there win over it.");
+    for (heading, flags) in groups {
+        printer.line(format_args!("\n# {heading}"));
+        for (name, value) in flags {
+            printer.line(format_args!("{name} = {value}"));
+        }
+    }
 }
 
 fn row(preset: Preset) -> Outcome<Row> {
@@ -47,7 +74,7 @@ fn row(preset: Preset) -> Outcome<Row> {
     let graph = lower(&spec.check(vocab_size).map_err(Stop::usage)?);
     Ok(Row {
         name: preset.name(),
-        summary: preset.summary(),
+        summary: preset.help(),
         vocab_size,
         parameters: Counts::of(&graph, spec.block_size).parameters,
         spec,

@@ -6,21 +6,25 @@ use crate::{crates, none, read, root};
 const ARROWS: &[(&str, &[&str])] = &[
     ("microgpt", &[]),
     ("model", &[]),
+    ("recipe", &["model"]),
     ("data", &["model"]),
     ("kernels", &[]),
-    ("engine", &["model", "kernels"]),
-    ("record", &["model"]),
-    ("train", &["model", "data", "engine", "record"]),
-    ("lab", &["model", "data", "engine", "train", "record"]),
-    ("report", &["model", "record"]),
+    ("engine", &["model", "recipe", "kernels"]),
+    ("record", &["model", "recipe"]),
+    ("train", &["model", "recipe", "data", "engine", "record"]),
+    (
+        "lab",
+        &["model", "recipe", "data", "engine", "train", "record"],
+    ),
+    ("report", &["model", "recipe", "record"]),
     ("web", &["record", "report"]),
     ("gpu", &["model", "engine"]),
     ("cluster", &["engine", "train"]),
     (
         "cli",
         &[
-            "model", "data", "kernels", "engine", "record", "train", "lab", "report", "web", "gpu",
-            "cluster",
+            "model", "recipe", "data", "kernels", "engine", "record", "train", "lab", "report",
+            "web", "gpu", "cluster",
         ],
     ),
 ];

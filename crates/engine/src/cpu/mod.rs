@@ -70,6 +70,14 @@ impl Options {
     }
 }
 
+/// What kernels call the precision of a recipe.
+pub fn precision(set: gptlab_recipe::Precision) -> Precision {
+    match set {
+        gptlab_recipe::Precision::F32 => Precision::F32,
+        gptlab_recipe::Precision::Bf16 => Precision::Bf16,
+    }
+}
+
 /// Runs a graph on the cores it is given.
 #[derive(Debug)]
 pub struct CpuEngine {

@@ -13,7 +13,9 @@ use gptlab_model::{Group, Param, ParamTable};
 use super::{
     crew::Crew, memory::Aligned, panels::Panels, shards::MOST_SHARDS, workspace::Workspaces,
 };
-use crate::{Decay, MUON_MOMENTUM, Optimizer, StepHyper, StepStats};
+use gptlab_recipe::{Decay, Optimizer};
+
+use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
 /// How many numbers one task takes, about: a shape, so that sums come out alike for any number of threads.
 pub(super) const BLOCK: usize = 1 << 14;

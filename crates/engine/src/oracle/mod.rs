@@ -12,7 +12,9 @@ use gptlab_model::{Batch, Graph, Group, Param};
 
 use optimizer::Tensor;
 
-use crate::{Decay, Engine, ImportError, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats};
+use gptlab_recipe::{Decay, Optimizer};
+
+use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
 /// Runs a graph in f64, scalar by scalar.
 #[derive(Clone, Debug)]

@@ -3,9 +3,8 @@
 use std::{io, path::Path};
 
 use gptlab_data::Text;
-use gptlab_record::{
-    DataRecord, Experiment, FileError, Hyper, SettingDifference, first_difference,
-};
+use gptlab_recipe::Hyper;
+use gptlab_record::{DataRecord, Experiment, FileError, SettingDifference, first_difference};
 use serde::Serialize;
 use serde_json::Value;
 

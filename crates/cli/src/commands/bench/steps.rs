@@ -1,11 +1,12 @@
 //! A workload's step as something that runs.
 
 use gptlab_engine::{
-    Decay, Engine, Noise, Optimizer, StepHyper,
+    Engine, Noise, StepHyper,
     cpu::{CpuEngine, Generator, Writer},
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Graph, Model, lower, random::Stream};
+use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
     work::{SEED, Source, Work},
