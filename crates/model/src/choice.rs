@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A type whose every value has a name that users type.
 ///
-/// Flags, settings files, help, completions, grids and tests take values and words from the one list that
-/// [`choices!`](crate::choices) writes. A variant that is not in that list does not compile. What serde writes
-/// into files is the type's own affair, and may differ.
+/// Flags, settings files, help, completions, grids and tests take values and words from the one
+/// list that [`choices!`](crate::choices) writes. An enum with a variant that is not in that list
+/// does not compile. What serde writes into files is the type's own affair, and may differ.
 pub trait Choice: Copy + PartialEq + 'static {
     /// What is chosen, in a word or two: "position".
     const SUBJECT: &'static str;
@@ -77,8 +77,9 @@ impl fmt::Display for UnknownChoice {
 
 impl std::error::Error for UnknownChoice {}
 
-/// Implements [`Choice`] for an enum: its subject, then for each variant its name, its aliases if any, and one
-/// line of help. List and `match` come from the same lines, so that a variant that is left out does not compile.
+/// Implements [`Choice`] for an enum: its subject, then for each variant its name, its aliases if
+/// any, and one line of help. List and `match` come from the same lines, so that an enum with a
+/// variant that is left out does not compile.
 ///
 /// ```
 /// use gptlab_model::{Choice, choices};

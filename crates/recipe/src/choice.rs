@@ -12,8 +12,8 @@ pub enum Optimizer {
     AdamW,
     /// Momentum `beta1`; decoupled weight decay.
     Sgd,
-    /// Orthogonal steps (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the matrices inside
-    /// the blocks; `AdamW` for everything else.
+    /// Orthogonal steps (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the
+    /// matrices inside the blocks; `AdamW` for everything else.
     Muon,
 }
 
@@ -55,7 +55,8 @@ impl Precision {
     }
 }
 
-/// The learning rate of step 0, where there is a warm-up. Step `warmup` is the first with `lr` in both.
+/// The learning rate of step 0, where there is a warm-up. Step `warmup` is the first with `lr` in
+/// both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarmupStart {
@@ -107,7 +108,7 @@ pub enum Decay {
     Matrices,
 }
 
-choices! { Decay, "kind of weight decay":
+choices! { Decay, "weight decay":
     Everything = "everything", "Every parameter";
     Matrices = "matrices", "Not gains and biases";
 }

@@ -8,7 +8,8 @@
 //! disk passes through [`disk`], where tests make it fail.
 //!
 //! Knows: folders, files, JSON, what an experiment and its events say.
-//! Never will: what a setting means (that is `gptlab-recipe`), how to train, engines, text, tokens, clocks, the environment, printing.
+//! Never will: what a setting is (`gptlab-recipe` says it), how to train, engines, text, tokens,
+//! clocks, the environment, printing.
 
 pub mod atomic;
 mod difference;

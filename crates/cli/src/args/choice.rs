@@ -17,7 +17,7 @@ fn possible(words: Words) -> PossibleValue {
         .help(words.help)
 }
 
-/// Reads the name of a set of vector instructions. The list is that of the kernels, which know no flags.
+/// Reads the name of a set of vector instructions. The kernels, which know no flags, have the list.
 pub(super) fn instructions() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::name))
         .try_map(|typed| Kind::from_name(&typed).ok_or("no such instructions"))

@@ -14,8 +14,8 @@ use crate::args::MlpShape;
 /// A flag without its hyphens, and its value, which reads alike in JSON and in TOML.
 pub(crate) type Flag = (&'static str, Value);
 
-/// The flags that mean `settings`, by the headings of the help. A model's blocks are taken to be alike, as they
-/// are in every preset; what is `None` because nobody asked for it has no flag.
+/// The flags that mean `settings`, by the headings of the help. The blocks of the model must be alike,
+/// as they are in every preset; a setting that is `None` because nobody asked for it has no flag.
 pub(crate) fn flags(settings: &Settings) -> [(&'static str, Vec<Flag>); 5] {
     let Settings {
         spec,
@@ -285,10 +285,12 @@ mod tests {
         for &preset in Preset::ALL {
             let groups = flags(&Settings::of(preset, None));
             let typed = groups.into_iter().flat_map(|(_, flags)| flags);
-            let words = typed.map(|(name, value)| match value {
+            let words = typed.map(|(name, value)| match &value {
                 Value::String(text) => format!("--{name}={text}"),
-                Value::Bool(on) => format!("--{name}={}", u8::from(on)),
-                value => format!("--{name}={value}"),
+                Value::Bool(on) => format!("--{name}={}", u8::from(*on)),
+                Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    format!("--{name}={value}")
+                }
             });
             let by_name = meant(vec!["--preset".into(), preset.name().into()]);
             assert_eq!(meant(words.collect()), by_name, "{}", preset.name());

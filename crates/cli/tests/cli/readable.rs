@@ -87,7 +87,8 @@ fn colour_is_for_terminals() {
     assert!(!ran.err.contains('\x1b'), "{}", ran.err);
 }
 
-/// A preset's recipe as a settings file is the preset: each model, and the records of short runs in every setting.
+/// A preset's recipe as a settings file means the preset: models are compared for all, and the
+/// records of short runs for small ones.
 #[test]
 fn a_preset_s_recipe_is_a_settings_file() {
     let lab = Lab::new();
@@ -109,8 +110,8 @@ fn a_preset_s_recipe_is_a_settings_file() {
             "train {short} --preset {name} --warmup 0 --out name-{name}"
         ));
         assert_eq!(
-            lab.json(&format!("file-{name}/experiment.json")),
-            lab.json(&format!("name-{name}/experiment.json")),
+            lab.json(format!("file-{name}/experiment.json")),
+            lab.json(format!("name-{name}/experiment.json")),
             "{name}"
         );
     }

@@ -9,12 +9,11 @@ use gptlab_kernels::{
     muon, sgd,
 };
 use gptlab_model::{Group, Param, ParamTable};
+use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
     crew::Crew, memory::Aligned, panels::Panels, shards::MOST_SHARDS, workspace::Workspaces,
 };
-use gptlab_recipe::{Decay, Optimizer};
-
 use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
 /// How many numbers one task takes, about: a shape, so that sums come out alike for any number of threads.

@@ -9,10 +9,8 @@ mod tape;
 
 use forward::Forward;
 use gptlab_model::{Batch, Graph, Group, Param};
-
-use optimizer::Tensor;
-
 use gptlab_recipe::{Decay, Optimizer};
+use optimizer::Tensor;
 
 use crate::{Engine, ImportError, Matrix, Noise, Slot, StepHyper, StepStats};
 
