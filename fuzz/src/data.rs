@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Origin, Part, Text, Tokenizer, TokenizerKind};
-use gptlab_model::{Model, Preset};
+use gptlab_model::{Choice, Model, Preset};
 
 /// No longer built-in text is made.
 const MOST_MADE: usize = 5_000;
@@ -54,7 +54,7 @@ pub fn text(data: &[u8]) {
     let Ok(text) = Text::from_bytes(text.to_vec(), Origin::Other("input".to_owned())) else {
         return;
     };
-    let kind = TokenizerKind::ALL[usize::from(kind) % 2];
+    let kind = TokenizerKind::ALL[usize::from(kind) % TokenizerKind::ALL.len()];
     let val_fraction = f64::from(fraction) / 250.0;
     let corpus = match Corpus::fit(&text, kind, val_fraction) {
         Ok(corpus) => corpus,

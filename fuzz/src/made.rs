@@ -11,7 +11,7 @@ use gptlab_lab::{
     switches::Switch,
 };
 use gptlab_model::Preset;
-use gptlab_record::{Intervals, ObserveLevel};
+use gptlab_recipe::{Intervals, ObserveLevel};
 use gptlab_train::{Checkpoint, Settings};
 use serde_json::Value;
 

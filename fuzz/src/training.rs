@@ -3,14 +3,15 @@
 
 use arbitrary::{Result, Unstructured};
 use gptlab_engine::{
-    Decay, Engine, Noise, Optimizer, Slot, StepHyper,
+    Engine, Noise, Slot, StepHyper,
     cpu::{CpuEngine, Isa, Options, Precision},
 };
 use gptlab_model::{
-    Activation, Attention, Batch, Bias, Graph, Head, Init, Layer, Mask, Mlp, MlpForm, Model,
-    ModelSpec, Norm, NormPlace, Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale,
-    Sublayer, Wiring, lower,
+    Activation, Attention, Batch, Bias, Choice, Graph, Head, Init, Layer, Mask, Mlp, MlpForm,
+    Model, ModelSpec, Norm, NormPlace, Norms, Order, Position, QkNorm, Residual, ResidualInit,
+    Scale, Sublayer, Wiring, lower,
 };
+use gptlab_recipe::{Decay, Optimizer};
 
 /// A spec, hyper-parameters and tokens, each of them small.
 pub fn training(data: &[u8]) {
@@ -27,7 +28,7 @@ fn train(u: &mut Unstructured) -> Result<()> {
     let options = Options {
         threads: 1,
         isa: *u.choose(&isas)?,
-        precision: *u.choose(&[Precision::F32, Precision::Bf16])?,
+        precision: *u.choose(&Precision::ALL)?,
     };
     let hyper = hyper(u)?;
     let seed = u.arbitrary::<u8>()?;
@@ -100,50 +101,43 @@ fn batch(model: &Model, u: &mut Unstructured) -> Result<Batch> {
 
 fn hyper(u: &mut Unstructured) -> Result<StepHyper> {
     Ok(StepHyper {
-        optimizer: *u.choose(&[Optimizer::AdamW, Optimizer::Sgd, Optimizer::Muon])?,
+        optimizer: *u.choose(Optimizer::ALL)?,
         update: 1,
         lr: *u.choose(&[1e-3, 0.0, 0.1, 1_000.0])?,
         beta1: *u.choose(&[0.9, 0.0, 0.999_999])?,
         beta2: *u.choose(&[0.99, 0.0, 0.999_999])?,
         eps: *u.choose(&[1e-8, 5e-324, 1.0])?,
         weight_decay: *u.choose(&[0.1, 0.0, 1e300])?,
-        decay: *u.choose(&[Decay::Everything, Decay::Matrices])?,
+        decay: *u.choose(Decay::ALL)?,
         grad_clip: *u.choose(&[Some(1.0), None, Some(5e-324), Some(1e300)])?,
     })
 }
 
 fn spec(u: &mut Unstructured) -> Result<ModelSpec> {
-    use Position::{Alibi, Learned, None, Rotary, Sinusoidal};
-    let norms = [
-        Norm::LayerNorm,
-        Norm::None,
-        Norm::RmsNorm,
-        Norm::RmsNormNoGain,
-    ];
     let n_embd = *u.choose(&[8, 1, 2, 3, 6, 12, 16, 17, 24, 32])?;
     Ok(ModelSpec {
         block_size: u.int_in_range(1..=24)?,
         n_embd,
-        position: *u.choose(&[Learned, None, Sinusoidal, Rotary, Alibi])?,
+        position: *u.choose(Position::ALL)?,
         norms: Norms {
-            embedding: *u.choose(&norms)?,
-            block: *u.choose(&norms)?,
-            last: *u.choose(&norms)?,
+            embedding: *u.choose(Norm::ALL)?,
+            block: *u.choose(Norm::ALL)?,
+            last: *u.choose(Norm::ALL)?,
         },
         wiring: Wiring {
-            norm: *u.choose(&[NormPlace::Before, NormPlace::After])?,
-            residual: *u.choose(&[Residual::Add, Residual::None])?,
-            order: *u.choose(&[Order::Sequential, Order::Parallel])?,
+            norm: *u.choose(NormPlace::ALL)?,
+            residual: *u.choose(Residual::ALL)?,
+            order: *u.choose(Order::ALL)?,
         },
         layers: (0..u.int_in_range(0..=3)?)
             .map(|_| layer(n_embd, u))
             .collect::<Result<_>>()?,
-        head: *u.choose(&[Head::Tied, Head::Untied])?,
-        bias: *u.choose(&[Bias::Everywhere, Bias::Nowhere])?,
+        head: *u.choose(Head::ALL)?,
+        bias: *u.choose(Bias::ALL)?,
         dropout: *u.choose(&[0.0, 0.1, 0.5, 0.9999])?,
         init: Init {
             std: *u.choose(&[0.02, 0.0, 0.1, 1.0, 1e-30, 1e10, 1e38])?,
-            residual: *u.choose(&[ResidualInit::Same, ResidualInit::Scaled])?,
+            residual: *u.choose(ResidualInit::ALL)?,
         },
     })
 }
@@ -166,16 +160,15 @@ fn attention(n_embd: usize, u: &mut Unstructured) -> Result<Attention> {
     Ok(Attention {
         heads,
         kv_heads: *u.choose(&divisors(heads))?,
-        mask: *u.choose(&[Mask::Causal, Mask::Full])?,
-        scale: *u.choose(&[Scale::InverseSqrt, Scale::One])?,
-        qk_norm: *u.choose(&[QkNorm::None, QkNorm::RmsNorm])?,
+        mask: *u.choose(Mask::ALL)?,
+        scale: *u.choose(Scale::ALL)?,
+        qk_norm: *u.choose(QkNorm::ALL)?,
         softcap: *u.choose(&[None, Some(1.5), Some(50.0), Some(1e-30), Some(1e30)])?,
     })
 }
 
 fn mlp(u: &mut Unstructured) -> Result<Mlp> {
-    use Activation::{GeluErf, GeluTanh, Relu, ReluSquared, Silu};
-    let activation = *u.choose(&[GeluErf, GeluTanh, Relu, ReluSquared, Silu])?;
+    let activation = *u.choose(Activation::ALL)?;
     Ok(Mlp {
         hidden: u.int_in_range(1..=40)?,
         form: if u.arbitrary()? {

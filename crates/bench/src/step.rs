@@ -1,11 +1,12 @@
 //! The step of a job, as something that runs.
 
 use gptlab_engine::{
-    Decay, Engine, Noise, Optimizer, StepHyper,
+    Engine, Noise, StepHyper,
     cpu::{CpuEngine, Generator, Writer},
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Graph, Model, lower, random::Stream};
+use gptlab_recipe::{Decay, Optimizer};
 
 use crate::{
     Error, Task,

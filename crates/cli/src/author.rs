@@ -11,7 +11,8 @@ use gptlab_engine::{
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Graph, random::Stream};
-use gptlab_record::{Continuation, SampleSettings};
+use gptlab_recipe::SampleSettings;
+use gptlab_record::Continuation;
 
 use self::{
     page::Page,

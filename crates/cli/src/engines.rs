@@ -4,13 +4,13 @@ use std::thread;
 
 use gptlab_engine::{
     Engine,
-    cpu::{self, CpuEngine, Isa, Kind, Options},
+    cpu::{self, CpuEngine, Isa, Options},
 };
 use gptlab_model::Graph;
-use gptlab_record::Precision;
+use gptlab_recipe::Precision;
 
 use crate::{
-    args::{IsaArg, MachineArgs, PrecisionArg},
+    args::MachineArgs,
     checkpoint::Loaded,
     exit::{Outcome, Stop},
     printer::Printer,
@@ -46,10 +46,7 @@ pub(crate) fn options(args: &MachineArgs, precision: Precision) -> Outcome<Optio
     Ok(Options {
         threads: threads(args)?,
         isa: isa(args)?,
-        precision: match precision {
-            Precision::F32 => cpu::Precision::F32,
-            Precision::Bf16 => cpu::Precision::Bf16,
-        },
+        precision: cpu::precision(precision),
     })
 }
 
@@ -57,11 +54,11 @@ pub(crate) fn options(args: &MachineArgs, precision: Precision) -> Outcome<Optio
 /// written is what was measured.
 pub(crate) fn to_write(
     args: &MachineArgs,
-    typed: Option<PrecisionArg>,
+    typed: Option<Precision>,
     loaded: &Loaded,
 ) -> Outcome<Options> {
     let trained = loaded.header.hyper.precision;
-    options(args, typed.map_or(trained, Precision::from))
+    options(args, typed.unwrap_or(trained))
 }
 
 /// Refuses what this machine cannot do, before anything is read.
@@ -85,10 +82,9 @@ pub(crate) fn threads(args: &MachineArgs) -> Outcome<usize> {
 
 /// The vector instructions to use: those typed, or the best there are.
 pub(crate) fn isa(args: &MachineArgs) -> Outcome<Isa> {
-    let Some(typed) = args.isa else {
+    let Some(kind) = args.isa else {
         return Ok(Isa::detect());
     };
-    let kind = Kind::from(typed);
     Isa::try_new(kind).ok_or_else(|| {
         let has: Vec<_> = Isa::available().map(Isa::name).collect();
         Stop::usage(format_args!(
@@ -107,18 +103,6 @@ pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> Outco
     }
     let same = Isa::available().find(|isa| Some(isa.name()) == recorded);
     Ok(same.unwrap_or_else(Isa::detect))
-}
-
-impl From<IsaArg> for Kind {
-    fn from(typed: IsaArg) -> Self {
-        match typed {
-            IsaArg::Portable => Self::Portable,
-            IsaArg::Neon => Self::Neon,
-            IsaArg::Avx2 => Self::Avx2,
-            IsaArg::Avx512 => Self::Avx512,
-            IsaArg::Avx512Bf16 => Self::Avx512Bf16,
-        }
-    }
 }
 
 const MOST_THREADS: usize = 1024;

@@ -140,9 +140,7 @@ impl From<TrainError> for Stop {
             TrainError::Batch(_)
             | TrainError::Import(_)
             | TrainError::Reduce(_)
-            | TrainError::Json(_) => {
-                Self::failure(error)
-            }
+            | TrainError::Json(_) => Self::failure(error),
         }
     }
 }

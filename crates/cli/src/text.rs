@@ -56,8 +56,7 @@ pub(crate) fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>)
 
 /// The built-in text whose bytes have this fingerprint.
 pub(crate) fn by_fingerprint(fingerprint: Fingerprint) -> Option<Text> {
-    Builtin::ALL
-        .into_iter()
+    Builtin::all()
         .map(Text::builtin)
         .find(|text| text.fingerprint() == fingerprint)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use gptlab_model::Choice;
+
 use crate::{Diagnostic, TokenizerKind, names, stories};
 
 /// A text written for this project, by name.
@@ -36,15 +38,18 @@ impl Recipe {
 }
 
 impl Builtin {
-    pub const ALL: [Self; 7] = [
-        Self::Stories,
-        Self::Names,
-        Self::Diagnostic(Diagnostic::Copy, Recipe::USUAL),
-        Self::Diagnostic(Diagnostic::Brackets, Recipe::USUAL),
-        Self::Diagnostic(Diagnostic::Agreement, Recipe::USUAL),
-        Self::Diagnostic(Diagnostic::Addition, Recipe::USUAL),
-        Self::Diagnostic(Diagnostic::InContext, Recipe::USUAL),
-    ];
+    /// Every text, each with the usual recipe where it takes one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let usual = |kind: &Diagnostic| Self::Diagnostic(*kind, Recipe::USUAL);
+        let diagnostics = Diagnostic::ALL.iter().map(usual);
+        [Self::Stories, Self::Names].into_iter().chain(diagnostics)
+    }
+
+    /// The names of all texts, separated by commas.
+    pub fn names() -> String {
+        let names: Vec<&str> = Self::all().map(Self::name).collect();
+        names.join(", ")
+    }
 
     /// The name users type, without a recipe; with it, that is what [`fmt::Display`] writes.
     pub fn name(self) -> &'static str {
@@ -60,7 +65,7 @@ impl Builtin {
         match self {
             Self::Stories => "small stories with a known entropy, about a million characters",
             Self::Names => "made-up names, one a line, for models of short documents",
-            Self::Diagnostic(kind, _) => kind.summary(),
+            Self::Diagnostic(kind, _) => kind.help(),
         }
     }
 
@@ -104,7 +109,7 @@ impl Builtin {
 
     /// The text with exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|b| b.name() == name)
+        Self::all().find(|b| b.name() == name)
     }
 
     /// What was typed: a name, or the name of a diagnostic text with its recipe,
@@ -152,7 +157,7 @@ impl fmt::Display for Builtin {
 
 impl Builtin {
     fn is_usual(self) -> bool {
-        Self::ALL.contains(&self)
+        Self::all().any(|usual| usual == self)
     }
 }
 

@@ -17,7 +17,10 @@ mod length;
 #[cfg(test)]
 mod tests;
 
-use gptlab_model::random::{Cursor, Stream};
+use gptlab_model::{
+    Choice, choices,
+    random::{Cursor, Stream},
+};
 
 use crate::tokenizer::documents;
 use {
@@ -100,41 +103,15 @@ trait Generator {
     fn floor(&self) -> Floor;
 }
 
+choices! { Diagnostic, "diagnostic text":
+    Copy = "copy", "a string of random letters, a bar, and the string again";
+    Brackets = "brackets", "balanced brackets of four kinds, at most six deep";
+    Agreement = "agreement", "a capital, up to 56 other letters, and the capital's small letter";
+    Addition = "addition", "sums of three-digit numbers, modulo 1000, least digit first";
+    InContext = "in-context", "letters from a table of bigrams that every document draws anew";
+}
+
 impl Diagnostic {
-    pub const ALL: [Self; 5] = [
-        Self::Copy,
-        Self::Brackets,
-        Self::Agreement,
-        Self::Addition,
-        Self::InContext,
-    ];
-
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Copy => "copy",
-            Self::Brackets => "brackets",
-            Self::Agreement => "agreement",
-            Self::Addition => "addition",
-            Self::InContext => "in-context",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|d| d.name() == name)
-    }
-
-    /// What it is, in a line.
-    pub fn summary(self) -> &'static str {
-        match self {
-            Self::Copy => "a string of random letters, a bar, and the string again",
-            Self::Brackets => "balanced brackets of four kinds, at most six deep",
-            Self::Agreement => "a capital, up to 56 other letters, and the capital's small letter",
-            Self::Addition => "sums of three-digit numbers, modulo 1000, least digit first",
-            Self::InContext => "letters from a table of bigrams that every document draws anew",
-        }
-    }
-
     /// The skill, which tokens need it, and which part of a transformer should be needed for it; with the
     /// papers that say so.
     pub fn skill_needed(self) -> &'static str {

@@ -237,7 +237,7 @@ impl fmt::Display for TextError {
                 "there is no file {}; give the path of a text file, or the name of a built-in text \
                  ({})",
                 path.display(),
-                Builtin::ALL.map(Builtin::name).join(", ")
+                Builtin::names()
             ),
             Self::Directory(path) => write!(
                 f,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, iter};
 
+use gptlab_model::{Choice, choices};
 use serde::{Deserialize, Serialize};
 
 use crate::{Alphabet, Fingerprint, alphabet::Named, tokens::Tokens};
@@ -25,20 +26,9 @@ pub enum TokenizerKind {
     Lines,
 }
 
-impl TokenizerKind {
-    pub const ALL: [Self; 2] = [Self::Chars, Self::Lines];
-
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Chars => "chars",
-            Self::Lines => "lines",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.name() == name)
-    }
+choices! { TokenizerKind, "tokenizer":
+    Chars = "chars", "A token is a character";
+    Lines = "lines", "The same, and each line is a document of its own; one longer than the context is cut into pieces";
 }
 
 /// The documents of `text`: its lines, stripped of white space at both ends, without the empty ones.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gptlab_data::{Builtin, Corpus, Diagnostic, Fingerprint, Recipe, Text, TokenizerKind};
+use gptlab_model::Choice;
 
 const FIRST: [(Diagnostic, &str, &str); 5] = [
     (
@@ -40,7 +41,7 @@ fn diagnostic_texts_are_the_same_forever() {
 
 #[test]
 fn every_line_is_a_document_that_the_ideal_predictor_knows() {
-    for kind in Diagnostic::ALL {
+    for &kind in Diagnostic::ALL {
         let text = kind.text(7, 20_000);
         for line in text.lines() {
             let ideal = kind.ideal(line).unwrap_or_else(|| panic!("{line}"));
@@ -164,7 +165,7 @@ fn sums_are_right() {
 
 #[test]
 fn seeds_make_other_texts_and_sizes_longer_ones() {
-    for kind in Diagnostic::ALL {
+    for &kind in Diagnostic::ALL {
         let texts: BTreeSet<String> = (0..20).map(|seed| kind.text(seed, 2_000)).collect();
         assert_eq!(texts.len(), 20, "{kind:?}");
         let (short, long) = (kind.text(3, 2_000), kind.text(3, 4_000));
@@ -176,7 +177,7 @@ fn seeds_make_other_texts_and_sizes_longer_ones() {
 /// The floor of a text is the mean of its documents, and near the expectation.
 #[test]
 fn a_texts_own_floor_is_near_the_expected_one() {
-    for kind in Diagnostic::ALL {
+    for &kind in Diagnostic::ALL {
         let text = kind.text(9, 200_000);
         let (found, expected) = (kind.floor_on(&text).unwrap(), kind.floor());
         for (found, expected) in [
@@ -259,7 +260,7 @@ fn recipes_that_make_no_sense_are_sentences() {
 
 #[test]
 fn a_diagnostic_text_is_cut_into_lines_and_says_its_entropy() {
-    for kind in Diagnostic::ALL {
+    for &kind in Diagnostic::ALL {
         assert_eq!(usual(kind).usual_tokenizer(), Some(TokenizerKind::Lines));
         assert_eq!(usual(kind).entropy(), Some(kind.floor().nats_per_token()));
         assert!(kind.skill_needed().ends_with(")."), "with its source");

@@ -216,7 +216,7 @@ fn two_characters_are_the_least() {
 
 #[test]
 fn built_in_texts_go_by_name_and_never_change() {
-    for builtin in Builtin::ALL {
+    for builtin in Builtin::all() {
         assert_eq!(Builtin::from_name(builtin.name()), Some(builtin));
         let text = Text::builtin(builtin);
         assert_eq!(
@@ -231,7 +231,7 @@ fn built_in_texts_go_by_name_and_never_change() {
 /// Against the texts themselves.
 #[test]
 fn what_a_recipe_may_have_is_known_without_making_it() {
-    for builtin in Builtin::ALL {
+    for builtin in Builtin::all() {
         for size in [1_000, 1_001, 5_000] {
             let recipe = Recipe { seed: 9, size };
             let sized = match builtin {

@@ -1,6 +1,7 @@
 //! Tokenizers: round trips, what is refused, the stored form.
 
 use gptlab_data::{Tokenizer, TokenizerKind};
+use gptlab_model::Choice;
 use proptest::prelude::*;
 
 fn chars(text: &str) -> Tokenizer {
@@ -148,8 +149,8 @@ fn a_fingerprint_tells_kinds_and_alphabets_apart() {
 
 #[test]
 fn kinds_go_by_name() {
-    for kind in TokenizerKind::ALL {
-        assert_eq!(TokenizerKind::from_name(kind.name()), Some(kind));
+    for &kind in TokenizerKind::ALL {
+        assert_eq!(TokenizerKind::parse(kind.name()), Ok(kind));
         assert_eq!(
             serde_json::to_string(&kind).unwrap(),
             format!("{:?}", kind.name())

@@ -8,7 +8,7 @@ use gptlab_engine::{
     cpu::{Generator, Options, Precision, Writer},
     sample::{Ranking, Sampling},
 };
-use gptlab_model::{Preset, lower, random::Stream};
+use gptlab_model::{Choice, Preset, lower, random::Stream};
 
 /// A text of `left` more tokens.
 struct Text {
@@ -34,7 +34,7 @@ fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let arg = |i: usize, default: &str| args.get(i).cloned().unwrap_or_else(|| default.into());
     let number = |i: usize, default: &str| arg(i, default).parse::<usize>().expect("a number");
-    let preset = Preset::from_name(&arg(0, "gpt2-mini")).expect("a preset's name");
+    let preset = Preset::parse(&arg(0, "gpt2-mini")).expect("a preset's name");
     let model = preset.spec().check(number(1, "65"));
     let graph = lower(&model.expect("a preset makes sense"));
     let weights = graph.params().initial(1);

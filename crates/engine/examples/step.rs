@@ -5,16 +5,17 @@
 use std::{env, time::Instant};
 
 use gptlab_engine::{
-    Decay, Engine, Noise, Optimizer, StepHyper,
+    Engine, Noise, StepHyper,
     cpu::{CpuEngine, Options, Precision},
 };
-use gptlab_model::{Batch, Counts, Preset, lower, random::Stream};
+use gptlab_model::{Batch, Choice, Counts, Preset, lower, random::Stream};
+use gptlab_recipe::{Decay, Optimizer};
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     let arg = |i: usize, default: &str| args.get(i).cloned().unwrap_or_else(|| default.into());
     let number = |i: usize, default: &str| arg(i, default).parse::<usize>().expect("a number");
-    let mut spec = Preset::from_name(&arg(0, "gpt2-mini"))
+    let mut spec = Preset::parse(&arg(0, "gpt2-mini"))
         .expect("a preset's name")
         .spec();
     spec.dropout = arg(1, "0.1").parse().expect("a probability");

@@ -3,6 +3,7 @@
 use std::{fmt, ops::Range};
 
 use gptlab_model::{Batch, Graph, Node};
+use gptlab_recipe::{Decay, Optimizer};
 
 use crate::reduce::{Alone, Reduce, ReduceError};
 
@@ -101,18 +102,6 @@ pub enum Slot {
     ExpAvgSq,
 }
 
-/// How gradients become steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Optimizer {
-    /// As PyTorch computes it (Loshchilov & Hutter 2019).
-    AdamW,
-    /// Momentum `beta1`, kept in [`Slot::ExpAvg`]; decoupled weight decay.
-    Sgd,
-    /// Orthogonal steps (Jordan 2024), scaled to the size of AdamW's (Liu et al. 2025), with momentum
-    /// [`MUON_MOMENTUM`], for the matrices inside the blocks; AdamW for everything else.
-    Muon,
-}
-
 /// Muon's momentum, as Jordan has it.
 pub const MUON_MOMENTUM: f64 = 0.95;
 
@@ -131,14 +120,6 @@ pub struct StepHyper {
     /// The largest global gradient norm; gradients above it are scaled by
     /// `clip / (norm + 1e-6)`, as `clip_grad_norm_` does.
     pub grad_clip: Option<f64>,
-}
-
-/// What weight decay applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decay {
-    Everything,
-    /// Weight matrices and embeddings; not gains and biases.
-    Matrices,
 }
 
 /// What an update saw and did.

@@ -15,7 +15,5 @@ mod reduce;
 pub mod sample;
 
 pub use attention::AttentionWeights;
-pub use contract::{
-    Decay, Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Optimizer, Slot, StepHyper, StepStats,
-};
+pub use contract::{Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StepHyper, StepStats};
 pub use reduce::{Alone, Reduce, ReduceError};

@@ -105,7 +105,7 @@ fn products_of_decoding_are_those_of_evaluating() {
     let case = Case::new("no attention", &spec, 37).expect("sizes that divide");
     let weights = batches::weights(&case.graph, 1);
     let tokens: Vec<u32> = (0..spec.block_size as u32).map(|t| 5 * t % 37).collect();
-    let both = [Precision::F32, Precision::Bf16].into_iter();
+    let both = Precision::ALL.into_iter();
     for options in both.flat_map(every_isa) {
         let graph = || case.graph.clone();
         let mut engine = CpuEngine::new(graph(), &weights, options).expect("weights");
@@ -182,7 +182,7 @@ fn of_threads(threads: usize, isa: Isa) -> Options {
 }
 
 fn among_many_as_alone(case: &Case, isa: Isa, teams: &[usize], sizes: &[u32]) {
-    for precision in [Precision::F32, Precision::Bf16] {
+    for precision in Precision::ALL {
         among_many_as_alone_in(case, precision, isa, teams, sizes);
     }
 }
@@ -297,7 +297,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
     ] {
         let case = worth_sharing(preset, heads, kv_heads);
         let weights = batches::weights(&case.graph, 1);
-        let both = [Precision::F32, Precision::Bf16].into_iter();
+        let both = Precision::ALL.into_iter();
         for options in both.flat_map(every_isa) {
             let make = |threads| {
                 let options = Options { threads, ..options };

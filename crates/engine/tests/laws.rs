@@ -8,8 +8,9 @@ use common::{
     specs::{self, Case, Grid},
     tolerance::Gate,
 };
-use gptlab_engine::{Decay, Engine, Noise, Optimizer, Slot, StepHyper};
+use gptlab_engine::{Engine, Noise, Slot, StepHyper};
 use gptlab_model::{Batch, Node, Op, Preset};
+use gptlab_recipe::{Decay, Optimizer};
 
 const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 

@@ -6,13 +6,14 @@
 use std::alloc::System;
 
 use gptlab_engine::{
-    Decay, Engine, Noise, Optimizer, StepHyper,
+    Engine, Noise, StepHyper,
     cpu::{
         CpuEngine, Generator, MemoryNeed, Options, Precision, Shape, Texts, Training, Writer,
         untouched,
     },
 };
 use gptlab_model::{Batch, Model, ModelSpec, Position, Preset, lower};
+use gptlab_recipe::{Decay, Optimizer};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

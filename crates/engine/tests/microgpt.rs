@@ -16,11 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ancestor::{Ancestor, NAMES, Printed, SCRIPTS, STD, TUNED};
 use common::engines::{WITNESSED, oracle};
 use cpython::Random;
-use gptlab_engine::{Decay, Engine, Noise, Optimizer, Slot, StepHyper};
+use gptlab_engine::{Engine, Noise, Slot, StepHyper};
 use gptlab_model::{
     Activation, Attention, Batch, Graph, Head, Mask, MlpForm, Model, ModelSpec, Norm, NormPlace,
     Order, ParamInit, Position, Preset, QkNorm, Residual, Scale, Sublayer, lower,
 };
+use gptlab_recipe::{Decay, Optimizer};
 
 /// A training run that should be the ancestor's.
 struct Trial {

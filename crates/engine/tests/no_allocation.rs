@@ -10,10 +10,11 @@ use std::alloc::System;
 
 use common::batches;
 use gptlab_engine::{
-    Alone, Decay, Engine, Noise, Optimizer, StepHyper,
+    Alone, Engine, Noise, StepHyper,
     cpu::{CpuEngine, Options, Precision},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Preset, lower, random::Stream};
+use gptlab_recipe::{Decay, Optimizer};
 use rayon::ThreadPoolBuilder;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 

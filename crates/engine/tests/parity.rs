@@ -11,10 +11,11 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Reduce, ReduceError, Slot, StepHyper,
-    StepStats, oracle::Oracle,
+    Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    oracle::Oracle,
 };
-use gptlab_model::{Batch, Graph};
+use gptlab_model::{Batch, Choice, Graph};
+use gptlab_recipe::{Decay, Optimizer};
 
 const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 
@@ -215,7 +216,7 @@ fn one_update_alone(optimizer: Optimizer, tolerance: Tolerance) {
         let mut gate = Gate::new(tolerance);
         let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");
         for (seed, clip) in [(1, None), (2, Some(0.1)), (3, Some(1e6))] {
-            for decay in [Decay::Everything, Decay::Matrices] {
+            for &decay in Decay::ALL {
                 let mut trial = Trial::new(&case, candidate.make, &mut gate);
                 trial.ask(|engine| given(engine, seed));
                 trial.update(&StepHyper {

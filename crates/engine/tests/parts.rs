@@ -13,8 +13,9 @@ use common::{
     engines::{CANDIDATES, Candidate},
     specs::{self, Case, Grid},
 };
-use gptlab_engine::{Alone, Decay, Engine, Noise, Optimizer, Reduce, ReduceError, Slot, StepHyper};
+use gptlab_engine::{Alone, Engine, Noise, Reduce, ReduceError, Slot, StepHyper};
 use gptlab_model::{Batch, Preset};
+use gptlab_recipe::{Decay, Optimizer};
 
 const SLOTS: [Slot; 3] = [Slot::Weights, Slot::ExpAvg, Slot::ExpAvgSq];
 const STEPS: u32 = 2;

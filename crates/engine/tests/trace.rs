@@ -45,7 +45,7 @@ fn wide(numbers: &[f32]) -> Vec<f64> {
 #[test]
 fn without_a_change_the_losses_are_the_engines_own_to_the_bit() {
     for (case, batch) in cases() {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in Precision::ALL {
             let mut engine = engine(&case, precision);
             let losses = engine.losses(&batch);
             let trace = engine.trace(&batch, &mut untouched);

@@ -44,6 +44,11 @@ impl Kind {
             Self::Avx512Bf16 => "avx512-bf16",
         }
     }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// Vector instructions that this processor has.

@@ -2,6 +2,7 @@
 //! prints.
 
 use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::Floor};
+use gptlab_model::Choice;
 use serde::Serialize;
 
 use crate::{

@@ -10,7 +10,7 @@ mod tests;
 
 use gptlab_engine::{Engine, Slot};
 use gptlab_model::{Batch, Graph, Group, Model};
-use gptlab_record::ObserveLevel;
+use gptlab_recipe::ObserveLevel;
 use gptlab_train::{Resolved, Series, Update};
 
 use self::activity::{Activity, Rarity};

@@ -424,8 +424,8 @@ impl Graph {
                 format!("rotary({}, first {heads} heads of {head_dim})", value(x))
             }
             Op::Attention { x, attention } => format!("attention({}, {attention})", value(x)),
-            Op::Activate { x, f } => format!("{}({})", f.name(), value(x)),
-            Op::Gate { gate, up, f } => format!("{}({}) * {}", f.name(), value(gate), value(up)),
+            Op::Activate { x, f } => format!("{}({})", f.listed(), value(x)),
+            Op::Gate { gate, up, f } => format!("{}({}) * {}", f.listed(), value(gate), value(up)),
             Op::Dropout { x, p } => format!("dropout({}, {p})", value(x)),
         }
     }
@@ -454,7 +454,7 @@ impl fmt::Display for AttentionOp {
 
 impl Activation {
     /// The name in listings.
-    pub fn name(self) -> &'static str {
+    fn listed(self) -> &'static str {
         match self {
             Self::GeluErf => "gelu",
             Self::GeluTanh => "gelu_tanh",

@@ -10,6 +10,7 @@
 
 mod batch;
 mod check;
+mod choice;
 mod counts;
 mod graph;
 mod lower;
@@ -20,6 +21,7 @@ mod spec;
 
 pub use batch::{Batch, BatchError};
 pub use check::{MOST_LAYERS, Model, SpecError, check_n_layer};
+pub use choice::{Choice, UnknownChoice, Words};
 pub use counts::Counts;
 pub use graph::{
     AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    Counts, SpecError, lower,
+    Choice, Counts, SpecError, choices, lower,
     spec::{
         Activation, Attention, Bias, Head, Init, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
         Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
@@ -52,7 +52,7 @@ impl PresetDescription {
         let graph = lower(&spec.check(vocab_size)?);
         Ok(Self {
             name: preset.name(),
-            summary: preset.summary(),
+            summary: preset.help(),
             vocab_size,
             parameters: Counts::of(&graph, spec.block_size).parameters,
             spec,
@@ -60,55 +60,20 @@ impl PresetDescription {
     }
 }
 
+choices! { Preset, "preset":
+    Microgpt = "microgpt", "the one-file ancestor: 1 layer, width 16, context 16, RMSNorm, ReLU";
+    Gpt2Mini = "gpt2-mini", "the seed: 4 layers, 4 heads, width 128, context 256";
+    Stories = "stories", "gpt2-mini without dropout, a quick recipe: the default on the built-in stories";
+    Gpt2 = "gpt2", "GPT-2 small: 12 layers, 12 heads, width 768, context 1024";
+    Gpt2Medium = "gpt2-medium", "GPT-2 medium: 24 layers, 16 heads, width 1024";
+    Gpt2Large = "gpt2-large", "GPT-2 large: 36 layers, 20 heads, width 1280";
+    Gpt2Xl = "gpt2-xl", "GPT-2 XL: 48 layers, 25 heads, width 1600";
+    Nano = "nano", "nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias";
+    Modern = "modern", "gpt2-mini's size with RMSNorm, rotary positions, SwiGLU, no bias";
+}
+
 impl Preset {
-    pub const ALL: [Self; 9] = [
-        Self::Microgpt,
-        Self::Gpt2Mini,
-        Self::Stories,
-        Self::Gpt2,
-        Self::Gpt2Medium,
-        Self::Gpt2Large,
-        Self::Gpt2Xl,
-        Self::Nano,
-        Self::Modern,
-    ];
-
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Microgpt => "microgpt",
-            Self::Gpt2Mini => "gpt2-mini",
-            Self::Stories => "stories",
-            Self::Gpt2 => "gpt2",
-            Self::Gpt2Medium => "gpt2-medium",
-            Self::Gpt2Large => "gpt2-large",
-            Self::Gpt2Xl => "gpt2-xl",
-            Self::Nano => "nano",
-            Self::Modern => "modern",
-        }
-    }
-
-    /// What it is, in a line.
-    pub fn summary(self) -> &'static str {
-        match self {
-            Self::Microgpt => "the one-file ancestor: 1 layer, width 16, context 16, RMSNorm, ReLU",
-            Self::Gpt2Mini => "the seed: 4 layers, 4 heads, width 128, context 256",
-            Self::Stories => {
-                "gpt2-mini without dropout, a quick recipe: the default on the built-in stories"
-            }
-            Self::Gpt2 => "GPT-2 small: 12 layers, 12 heads, width 768, context 1024",
-            Self::Gpt2Medium => "GPT-2 medium: 24 layers, 16 heads, width 1024",
-            Self::Gpt2Large => "GPT-2 large: 36 layers, 20 heads, width 1280",
-            Self::Gpt2Xl => "GPT-2 XL: 48 layers, 25 heads, width 1600",
-            Self::Nano => "nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias",
-            Self::Modern => "gpt2-mini's size with RMSNorm, rotary positions, SwiGLU, no bias",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.name() == name)
-    }
-
+    /// Its point of the model space.
     pub fn spec(self) -> ModelSpec {
         match self {
             Self::Microgpt => microgpt(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::choices;
+
 /// One point of the model space. The vocabulary is not part of it: it enters at [`ModelSpec::check`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +39,14 @@ pub enum Position {
     Alibi,
 }
 
+choices! { Position, "position":
+    None = "none", "No positions: attention sees a set";
+    Learned = "learned", "A learned row per position, added to the token's (GPT-2)";
+    Sinusoidal = "sinusoidal", "Fixed sines and cosines, added (Vaswani et al. 2017)";
+    Rotary = "rotary", "Queries and keys rotated by position (Su et al. 2021)";
+    Alibi = "alibi", "A penalty on attention linear in distance (Press et al. 2022)";
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
@@ -47,6 +57,13 @@ pub enum Norm {
     RmsNorm,
     /// No parameters at all, as in microgpt.
     RmsNormNoGain,
+}
+
+choices! { Norm, "norm":
+    None = "none", "No norm";
+    LayerNorm = "layer-norm" | "layernorm", "Layer normalisation";
+    RmsNorm = "rms-norm" | "rmsnorm", "Root mean square normalisation with a gain";
+    RmsNormNoGain = "rms-norm-no-gain", "The same without a gain, as in microgpt";
 }
 
 /// Which normalisation stands where.
@@ -78,12 +95,22 @@ pub enum NormPlace {
     After,
 }
 
+choices! { NormPlace, "place of the norm":
+    Before = "pre", "Before the sublayer: x + f(norm(x))";
+    After = "post", "After the residual addition: norm(x + f(x))";
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Residual {
     Add,
     /// The sublayer's output replaces the stream.
     None,
+}
+
+choices! { Residual, "residual connection":
+    Add = "add", "The sublayer's output is added to the stream";
+    None = "none", "The sublayer's output replaces the stream";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +120,11 @@ pub enum Order {
     Sequential,
     /// All sublayers of a block read the block's input; their outputs are summed (GPT-NeoX).
     Parallel,
+}
+
+choices! { Order, "order of sublayers":
+    Sequential = "sequential", "Each sublayer reads what the one before it left";
+    Parallel = "parallel", "All sublayers of a block read the block's input (GPT-NeoX)";
 }
 
 /// One block: its sublayers in order.
@@ -126,6 +158,11 @@ pub enum Mask {
     Full,
 }
 
+choices! { Mask, "mask":
+    Causal = "causal", "A token sees itself and those before it";
+    Full = "full", "Every token sees every other, and the answer with them";
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
@@ -134,12 +171,22 @@ pub enum Scale {
     One,
 }
 
+choices! { Scale, "scale of attention scores":
+    InverseSqrt = "inverse-sqrt", "1 / sqrt(head width)";
+    One = "one" | "1", "Scores as they are";
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QkNorm {
     None,
     /// Each query and key head divided by its root mean square, without gain (Henry et al. 2020).
     RmsNorm,
+}
+
+choices! { QkNorm, "norm of queries and keys":
+    None = "none", "Queries and keys as they are";
+    RmsNorm = "rms-norm", "Each query and key head divided by its root mean square";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +218,14 @@ pub enum Activation {
     Silu,
 }
 
+choices! { Activation, "activation":
+    GeluErf = "gelu" | "gelu-erf", "GELU with the exact error function";
+    GeluTanh = "gelu-tanh", "The tanh approximation of GPT-2's original code";
+    Relu = "relu", "The larger of x and 0";
+    ReluSquared = "relu-squared" | "relu2", "The square of ReLU (So et al. 2021)";
+    Silu = "silu", "x * sigmoid(x)";
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
@@ -179,12 +234,22 @@ pub enum Head {
     Untied,
 }
 
+choices! { Head, "head":
+    Tied = "tied", "Logits by the token embedding's own rows";
+    Untied = "untied", "Logits by weights of the head's own";
+}
+
 /// Biases of the blocks' linear maps and of every LayerNorm; the head never has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bias {
     Everywhere,
     Nowhere,
+}
+
+choices! { Bias, "bias":
+    Everywhere = "everywhere", "Biases in the linear maps of blocks and in every LayerNorm";
+    Nowhere = "nowhere", "No bias";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -201,4 +266,9 @@ pub enum ResidualInit {
     Same,
     /// Projections onto the residual stream divided by the square root of their number, `2L` (GPT-2).
     Scaled,
+}
+
+choices! { ResidualInit, "start of residual projections":
+    Same = "same", "Like every other matrix";
+    Scaled = "scaled", "Divided by the square root of their number, 2 a layer (GPT-2)";
 }

@@ -1,6 +1,6 @@
 //! Presets against what their originals publish, and specs against their text form.
 
-use gptlab_model::{Attention, Counts, MOST_LAYERS, ModelSpec, Preset, Sublayer, lower};
+use gptlab_model::{Attention, Choice, Counts, MOST_LAYERS, ModelSpec, Preset, Sublayer, lower};
 
 fn counts(preset: Preset, vocab_size: usize, tokens: usize) -> Counts {
     let model = preset.spec().check(vocab_size).expect("a preset");
@@ -91,7 +91,7 @@ fn gpt2_mini_has_the_names_and_shapes_of_its_pytorch_twin() {
 
 #[test]
 fn the_table_is_packed_and_names_are_unique() {
-    for preset in Preset::ALL {
+    for &preset in Preset::ALL {
         let graph = lower(&preset.spec().check(65).expect("a preset"));
         let mut offset = 0;
         for (i, param) in graph.params().iter().enumerate() {
@@ -111,15 +111,20 @@ fn the_table_is_packed_and_names_are_unique() {
 
 #[test]
 fn presets_are_found_by_name_and_have_one_each() {
-    for preset in Preset::ALL {
-        assert_eq!(Preset::from_name(preset.name()), Some(preset));
+    for &preset in Preset::ALL {
+        assert_eq!(Preset::parse(preset.name()), Ok(preset));
     }
-    assert_eq!(Preset::from_name("gpt-5"), None);
+    let refused = Preset::parse("gpt-5").expect_err("no such preset");
+    let sentence = refused.to_string();
+    assert!(
+        sentence
+            .starts_with("there is no preset called \"gpt-5\"; there are microgpt, gpt2-mini, ")
+    );
 }
 
 #[test]
 fn a_spec_survives_its_json() {
-    for preset in Preset::ALL {
+    for &preset in Preset::ALL {
         let spec = preset.spec();
         let text = serde_json::to_string(&spec).expect("plain data");
         let back: ModelSpec = serde_json::from_str(&text).expect("what was just written");

@@ -1,11 +1,8 @@
 //! What a run is, resolved: every choice made, every name looked up.
 
-use std::num::NonZeroU64;
-
 use gptlab_model::ModelSpec;
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
 use serde::{Deserialize, Serialize};
-
-use crate::Hyper;
 
 /// What is written before step 0, and enough to do the run again given the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,49 +42,6 @@ pub struct Experiment {
 impl Experiment {
     /// Format 1 knew no `isa`, `observe`, `sampling` and `extensions`.
     pub const FORMAT: u32 = 2;
-}
-
-/// How far a run is looked into while it trains.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ObserveLevel {
-    #[default]
-    Off,
-    /// Gradients, updates and clipping, by parameter.
-    Basic,
-    /// The same, and activations, attention, logits and losses by position.
-    Full,
-}
-
-/// How text is sampled from a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SampleSettings {
-    /// The text to go on from.
-    pub prompt: String,
-    /// At most so many tokens are written.
-    pub max_tokens: usize,
-    /// What divides the logits before the softmax; 0 takes the likeliest token.
-    pub temperature: f64,
-    /// A token is one of so many likeliest ones; `None`: of all.
-    pub top_k: Option<usize>,
-    /// A token is one of the fewest whose probabilities sum to this; `None`: of all.
-    pub top_p: Option<f64>,
-    /// The text ends before this text.
-    pub stop: Option<String>,
-}
-
-impl Default for SampleSettings {
-    fn default() -> Self {
-        Self {
-            prompt: String::new(),
-            max_tokens: 200,
-            temperature: 0.8,
-            top_k: Some(40),
-            top_p: None,
-            stop: None,
-        }
-    }
 }
 
 /// A change of the number of steps: from step `after` on, the learning rate is that of a schedule of
@@ -132,21 +86,4 @@ pub enum Origin {
     Loaded { file: String, step: u64 },
     /// A checkpoint of a run whose own folder is elsewhere, weights and optimiser.
     Resumed { file: String, step: u64 },
-}
-
-/// How often things are done, in steps unless said otherwise; they change no other number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Intervals {
-    pub log: NonZeroU64,
-    /// `None`: never.
-    pub sample: Option<NonZeroU64>,
-    /// Besides the one at the end. `None`: none by the number of steps.
-    pub checkpoint: Option<NonZeroU64>,
-    /// Seconds from checkpoint to checkpoint, besides those by the number of steps. `None`: none by
-    /// the clock.
-    #[serde(default)]
-    pub checkpoint_seconds: Option<NonZeroU64>,
-    /// At most about so many tokens are evaluated at a log.
-    pub val_tokens: u64,
 }

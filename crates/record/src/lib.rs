@@ -8,7 +8,8 @@
 //! disk passes through [`disk`], where tests make it fail.
 //!
 //! Knows: folders, files, JSON, what an experiment and its events say.
-//! Never will: how to train, engines, text, tokens, clocks, the environment, printing.
+//! Never will: what a setting is (`gptlab-recipe` says it), how to train, engines, text, tokens,
+//! clocks, the environment, printing.
 
 pub mod atomic;
 mod difference;
@@ -19,7 +20,6 @@ mod experiment;
 pub mod faults;
 mod generated;
 mod grid;
-mod hyper;
 mod json;
 pub mod regular;
 mod store;
@@ -27,14 +27,11 @@ mod store;
 pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;
 pub use event::{Event, NotFinite, Observation, Series, StepRecord};
-pub use experiment::{
-    DataRecord, Experiment, Extension, Intervals, ObserveLevel, Origin, SampleSettings,
-};
+pub use experiment::{DataRecord, Experiment, Extension, Origin};
 pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,
     read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,
 };
-pub use hyper::{Decayed, Hyper, HyperError, LrShape, Optimizer, Precision, WarmupStart};
 pub use json::{canonical, number, read as read_json};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -5,7 +5,8 @@ use std::fmt;
 use gptlab_data::{BatchesError, CorpusError};
 use gptlab_engine::{ImportError, ReduceError};
 use gptlab_model::{BatchError, SpecError};
-use gptlab_record::{FileError, HyperError};
+use gptlab_recipe::HyperError;
+use gptlab_record::FileError;
 
 /// Whatever is in the way, as the crate that found it says it.
 #[derive(Debug)]

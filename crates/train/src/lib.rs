@@ -26,10 +26,7 @@ pub use checkpoint::{
 };
 pub use error::Error;
 pub use evaluate::{Evaluation, EvaluationReport, evaluate};
-pub use gptlab_record::{
-    Decayed, Event, Experiment, Hyper, Intervals, LrShape, NotFinite, Observation, Optimizer,
-    Series, StepRecord,
-};
+pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets, Update};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};

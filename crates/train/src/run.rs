@@ -13,9 +13,8 @@ use std::{
 use gptlab_data::Part;
 use gptlab_engine::{Alone, Engine, Noise};
 use gptlab_model::Batch;
-use gptlab_record::{
-    Event, Hyper, NotFinite, Observation, Series, StepRecord, Store, atomic::Named,
-};
+use gptlab_recipe::Hyper;
+use gptlab_record::{Event, NotFinite, Observation, Series, StepRecord, Store, atomic::Named};
 
 use crate::{
     Checkpoint, Error, Evaluation, Observer, Outcome, Progress, Resolved, SaveError, Stored,

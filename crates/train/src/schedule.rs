@@ -2,8 +2,8 @@
 
 use std::f64::consts::PI;
 
-use gptlab_engine::{Decay, Optimizer, StepHyper};
-use gptlab_record::{Decayed, Hyper, LrShape, WarmupStart};
+use gptlab_engine::StepHyper;
+use gptlab_recipe::{Hyper, LrShape, WarmupStart};
 
 /// The learning rate as a function of the step alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,32 +52,21 @@ impl Schedule {
 /// What step `step`, counted from 0, asks of the optimiser.
 pub fn step_hyper(hyper: &Hyper, step: u64) -> StepHyper {
     StepHyper {
-        optimizer: optimizer(hyper.optimizer),
+        optimizer: hyper.optimizer,
         update: step + 1,
         lr: Schedule::new(hyper).at(step),
         beta1: hyper.beta1,
         beta2: hyper.beta2,
         eps: hyper.eps,
         weight_decay: hyper.weight_decay,
-        decay: match hyper.decayed {
-            Decayed::Everything => Decay::Everything,
-            Decayed::Matrices => Decay::Matrices,
-        },
+        decay: hyper.decayed,
         grad_clip: hyper.grad_clip,
-    }
-}
-
-fn optimizer(recorded: gptlab_record::Optimizer) -> Optimizer {
-    match recorded {
-        gptlab_record::Optimizer::AdamW => Optimizer::AdamW,
-        gptlab_record::Optimizer::Sgd => Optimizer::Sgd,
-        gptlab_record::Optimizer::Muon => Optimizer::Muon,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gptlab_model::Preset;
+    use gptlab_model::{Choice, Preset};
 
     use super::*;
 
@@ -141,7 +130,7 @@ mod tests {
     /// Only the seed, to the letter, spends its first step on a rate of 0.
     #[test]
     fn the_first_step_of_a_recipe_learns() {
-        for preset in Preset::ALL {
+        for &preset in Preset::ALL {
             let first = lr(&Hyper::of(preset, None), 0);
             assert_eq!(
                 first == 0.0,

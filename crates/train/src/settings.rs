@@ -4,7 +4,8 @@ use std::{num::NonZeroU64, path::Path};
 
 use gptlab_data::{Tokenizer, TokenizerKind};
 use gptlab_model::{ModelSpec, Preset};
-use gptlab_record::{Experiment, FileError, Hyper, Intervals, ObserveLevel, SampleSettings};
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
+use gptlab_record::{Experiment, FileError};
 
 use crate::Header;
 

@@ -8,7 +8,8 @@ use gptlab_engine::{
     oracle::Oracle,
 };
 use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sublayer};
-use gptlab_record::{Event, Hyper, Intervals};
+use gptlab_recipe::{Hyper, Intervals};
+use gptlab_record::Event;
 
 use crate::{Observer, Outcome, Resolved, Run, Settings, Stored, Targets};
 

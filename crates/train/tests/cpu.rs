@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 
 use gptlab_data::{Origin, Text};
 use gptlab_engine::cpu::{CpuEngine, Options};
-use gptlab_model::{Attention, Mlp, ModelSpec, Preset, Sublayer};
+use gptlab_model::{Attention, Choice, Mlp, ModelSpec, Preset, Sublayer};
+use gptlab_recipe::Hyper;
 use gptlab_train::{
-    Checkpoint, Event, Hyper, Observer, Outcome, Progress, Resolved, ResumeOptions, Run, Settings,
-    Targets,
+    Checkpoint, Event, Observer, Outcome, Progress, Resolved, ResumeOptions, Run, Settings, Targets,
 };
 
 const STEPS: u64 = 8;
@@ -91,7 +91,7 @@ fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u6
 fn stopped_and_resumed_with_other_threads_it_makes_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
-    for preset in Preset::ALL {
+    for &preset in Preset::ALL {
         let settings = settings(preset);
         let resolved = Resolved::fresh(&settings, &text()).unwrap();
         train(&resolved, 1, &path, None);

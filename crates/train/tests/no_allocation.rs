@@ -5,8 +5,9 @@ use std::{alloc::System, num::NonZeroU64};
 
 use gptlab_data::{Origin, Text};
 use gptlab_engine::cpu::{CpuEngine, Options};
-use gptlab_model::Preset;
-use gptlab_train::{Event, Hyper, Intervals, Observer, Resolved, Run, Settings, Targets};
+use gptlab_model::{Choice, Preset};
+use gptlab_recipe::{Hyper, Intervals};
+use gptlab_train::{Event, Observer, Resolved, Run, Settings, Targets};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

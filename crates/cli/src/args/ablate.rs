@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gptlab_recipe::{ObserveLevel, Precision};
 
 use super::{
-    ConfigArgs, JsonArgs, MachineArgs, ModelArgs, ObserveArg, OptimArgs, PrecisionArg,
-    train::DataArgs,
+    ConfigArgs, JsonArgs, MachineArgs, ModelArgs, OptimArgs, choice::one_of, train::DataArgs,
 };
 
 const ABLATE: &str = "\
@@ -92,11 +92,11 @@ pub(crate) struct GridArgs {
     pub(crate) val_tokens: Option<u64>,
     /// Look into every model at every log: off, basic (gradients and updates) or full (activations too) [default:
     /// full]
-    #[arg(long, value_name = "LEVEL")]
-    pub(crate) observe: Option<ObserveArg>,
+    #[arg(long, value_name = "LEVEL", value_parser = one_of::<ObserveLevel>())]
+    pub(crate) observe: Option<ObserveLevel>,
     /// What operands of matrix products are rounded to [default: f32]
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) precision: Option<PrecisionArg>,
+    #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
+    pub(crate) precision: Option<Precision>,
     /// How many runs side by side, sharing the cores [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,

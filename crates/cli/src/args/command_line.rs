@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 
-use super::{Cli, Command};
+use super::{Cli, Command, defaults};
 use crate::{config, exit::Stop};
 
 /// The value name by which a flag is known to be a switch: alone it means 1.
@@ -45,6 +45,7 @@ pub(super) fn zero_where_typed(typed: &str) -> Result<f32, String> {
 pub(crate) fn definition() -> clap::Command {
     Cli::command()
         .args_override_self(true)
+        .mut_subcommand("train", defaults::said)
         .mut_subcommands(|sub| sub.args_override_self(true).mut_args(seed_spelling))
 }
 

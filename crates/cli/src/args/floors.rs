@@ -1,8 +1,12 @@
 //! What `floors` takes.
 
 use clap::Args;
+use gptlab_data::TokenizerKind;
 
-use super::{ConfigArgs, JsonArgs, TokenizerArg};
+use super::{
+    ConfigArgs, JsonArgs,
+    choice::{one_of, text_help},
+};
 
 const ABOUT: &str = "\
 A diagnostic text is made by a seed, of so many characters: --data copy:seed=3,size=200000. \
@@ -11,16 +15,14 @@ Its documents are lines, and that is how it is cut unless --tokenizer says other
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABOUT)]
 pub(crate) struct FloorsArgs {
-    /// The text: a UTF-8 file, or a built-in text [default: stories] [built in: stories, names, copy, brackets,
-    /// agreement, addition, in-context]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help = text_help("The text"))]
     pub(crate) data: Option<String>,
     /// The longest n-grams [default: 6]
     #[arg(long, value_name = "N")]
     pub(crate) up_to: Option<usize>,
     /// How text becomes tokens
-    #[arg(long, value_name = "KIND")]
-    pub(crate) tokenizer: Option<TokenizerArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<TokenizerKind>())]
+    pub(crate) tokenizer: Option<TokenizerKind>,
     /// The last part of the text, which the tables do not see and are measured on [default: 0.1]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,

@@ -2,7 +2,9 @@
 
 mod ablate;
 mod bench;
+mod choice;
 mod command_line;
+mod defaults;
 mod diff;
 mod floors;
 mod model;
@@ -15,25 +17,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use gptlab_model::Preset;
+use gptlab_recipe::Precision;
 
 pub(crate) use ablate::{AblateArgs, BaseArgs, SweepArgs};
 pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, parse};
 pub(crate) use diff::DiffArgs;
 pub(crate) use floors::FloorsArgs;
-pub(crate) use model::{
-    ActivationArg, InitResidualArg, LnStyleArg, MaskArg, MlpArg, ModelArgs, NormArg, OrderArg,
-    PositionArg, ScaleArg,
-};
+pub(crate) use model::{MlpShape, ModelArgs};
 pub(crate) use probe::{ProbeArg, ProbeArgs};
 pub(crate) use report::{DoctorArgs, ReportArgs};
 pub(crate) use sample::SampleArgs;
-pub(crate) use train::{
-    DataArgs, DecayedArg, IsaArg, LrShapeArg, MachineArgs, ObserveArg, OptimArgs, OptimizerArg,
-    PrecisionArg, RunArgs, TokenizerArg, TrainArgs, WarmupStartArg,
-};
+pub(crate) use train::{DataArgs, MachineArgs, OptimArgs, RunArgs, TrainArgs};
 
 use crate::exit::ExitCode;
+use choice::{known_text, one_of};
 
 /// A GPT laboratory: train a GPT on any text, break it one part at a time, see what that did.
 #[derive(Debug, Parser)]
@@ -71,8 +70,8 @@ pub(crate) enum Command {
     Micro(MicroArgs),
     /// Measure how fast this machine trains and generates, beside PyTorch if asked
     Bench(BenchArgs),
-    /// List the models that have a name
-    Presets(ReadableArgs),
+    /// List the models that have a name, or print one's whole recipe as a settings file
+    Presets(PresetsArgs),
     /// Make a page, tables and pictures of a run, or of many that belong together
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers part
@@ -113,8 +112,8 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// What operands of matrix products are rounded to [default: as the checkpoint was trained]
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) precision: Option<PrecisionArg>,
+    #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
+    pub(crate) precision: Option<Precision>,
     #[command(flatten)]
     pub(crate) sample: SampleArgs,
     #[command(flatten)]
@@ -136,8 +135,8 @@ pub(crate) struct InteractiveArgs {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// What operands of matrix products are rounded to [default: as the checkpoint was trained]
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) precision: Option<PrecisionArg>,
+    #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
+    pub(crate) precision: Option<Precision>,
     #[command(flatten)]
     pub(crate) sample: SampleArgs,
     #[command(flatten)]
@@ -153,8 +152,7 @@ pub(crate) struct EvalArgs {
     pub(crate) checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
-    /// The text to measure on: a UTF-8 file, or a built-in text (stories, names, copy, brackets, agreement, addition, in-context)
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help = known_text("The text to measure on"))]
     pub(crate) data: Option<String>,
     /// Measure only this last part of the text; 0 measures all of it
     #[arg(long, value_name = "FRACTION")]
@@ -202,7 +200,10 @@ pub(crate) struct MicroArgs {
 }
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct ReadableArgs {
+pub(crate) struct PresetsArgs {
+    /// Print this preset's recipe: every setting by its flag's name, as TOML that --config reads
+    #[arg(value_name = "NAME", value_parser = one_of::<Preset>())]
+    pub(crate) name: Option<Preset>,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

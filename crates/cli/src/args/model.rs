@@ -1,18 +1,18 @@
 //! Every architectural choice, by name. What is not typed stays as the preset has it.
 
-use clap::{
-    Args, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
+use clap::Args;
+use gptlab_model::{
+    Activation, Mask, Norm, NormPlace, Order, Position, Preset, ResidualInit, Scale, choices,
 };
-use gptlab_model::Preset;
 
+use super::choice::one_of;
 use super::command_line::{SWITCH, switch, zero_where_typed};
 
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
     /// Begin from a model with a name (see `gptlab presets`) [default: gpt2-mini]
-    #[arg(long, alias = "base", value_name = "NAME", value_parser = preset())]
+    #[arg(long, alias = "base", value_name = "NAME", value_parser = one_of::<Preset>())]
     pub(crate) preset: Option<Preset>,
     /// Blocks
     #[arg(long, value_name = "N")]
@@ -39,41 +39,41 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) disable_attention: Option<bool>,
     /// The norm before (pre) or after (post) each sublayer
-    #[arg(long, value_name = "PLACE")]
-    pub(crate) ln_style: Option<LnStyleArg>,
+    #[arg(long, value_name = "PLACE", value_parser = one_of::<NormPlace>())]
+    pub(crate) ln_style: Option<NormPlace>,
     /// How a token learns where it stands
-    #[arg(long, value_name = "KIND")]
-    pub(crate) position: Option<PositionArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Position>())]
+    pub(crate) position: Option<Position>,
     /// The norm of every sublayer
-    #[arg(long, value_name = "KIND")]
-    pub(crate) norm: Option<NormArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Norm>())]
+    pub(crate) norm: Option<Norm>,
     /// The norm after the embeddings
-    #[arg(long, value_name = "KIND")]
-    pub(crate) embedding_norm: Option<NormArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Norm>())]
+    pub(crate) embedding_norm: Option<Norm>,
     /// The norm before the head
-    #[arg(long, value_name = "KIND")]
-    pub(crate) final_norm: Option<NormArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Norm>())]
+    pub(crate) final_norm: Option<Norm>,
     /// Sublayers one after the other, or all from the block's input
-    #[arg(long, value_name = "ORDER")]
-    pub(crate) order: Option<OrderArg>,
+    #[arg(long, value_name = "ORDER", value_parser = one_of::<Order>())]
+    pub(crate) order: Option<Order>,
     /// The MLP's form; none takes the MLPs out
-    #[arg(long, value_name = "FORM")]
-    pub(crate) mlp: Option<MlpArg>,
-    /// The gated MLP (the same as --mlp gated), or the plain one with 0
+    #[arg(long, value_name = "FORM", value_parser = one_of::<MlpShape>())]
+    pub(crate) mlp: Option<MlpShape>,
+    /// The gated MLP (the same as --mlp gated), or the plain one with 0 [default: as --mlp]
     #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) gated: Option<bool>,
     /// The MLP's inner width
     #[arg(long, value_name = "N")]
     pub(crate) mlp_hidden: Option<usize>,
     /// The MLP's activation
-    #[arg(long, value_name = "F")]
-    pub(crate) activation: Option<ActivationArg>,
+    #[arg(long, value_name = "F", value_parser = one_of::<Activation>())]
+    pub(crate) activation: Option<Activation>,
     /// Which tokens a token sees: those before it, or all
-    #[arg(long, value_name = "KIND")]
-    pub(crate) mask: Option<MaskArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Mask>())]
+    pub(crate) mask: Option<Mask>,
     /// What attention scores are multiplied by
-    #[arg(long, value_name = "KIND")]
-    pub(crate) attention_scale: Option<ScaleArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<Scale>())]
+    pub(crate) attention_scale: Option<Scale>,
     /// Queries and keys divided by their root mean square
     #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) qk_norm: Option<bool>,
@@ -90,84 +90,20 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "STD")]
     pub(crate) init_std: Option<f32>,
     /// Projections onto the residual stream begin like the rest, or scaled by 1/sqrt(2 layers)
-    #[arg(long, value_name = "KIND")]
-    pub(crate) init_residual: Option<InitResidualArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<ResidualInit>())]
+    pub(crate) init_residual: Option<ResidualInit>,
 }
 
-/// The presets' names, so that help, completions and near matches know them.
-fn preset() -> impl TypedValueParser<Value = Preset> {
-    PossibleValuesParser::new(Preset::ALL.map(Preset::name))
-        .try_map(|name| Preset::from_name(&name).ok_or("no such preset"))
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LnStyleArg {
-    Pre,
-    Post,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PositionArg {
-    None,
-    Learned,
-    Sinusoidal,
-    Rotary,
-    Alibi,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NormArg {
-    None,
-    /// Layer normalisation
-    #[value(alias = "layernorm")]
-    LayerNorm,
-    /// Root mean square normalisation with a gain
-    #[value(alias = "rmsnorm")]
-    RmsNorm,
-    /// The same without a gain, as in microgpt
-    RmsNormNoGain,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OrderArg {
-    Sequential,
-    Parallel,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MlpArg {
+/// The forms of `--mlp`: no type of the model, where "no MLP" is a shorter list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MlpShape {
     None,
     Plain,
     Gated,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ActivationArg {
-    #[value(alias = "gelu-erf")]
-    Gelu,
-    GeluTanh,
-    Relu,
-    #[value(alias = "relu2")]
-    ReluSquared,
-    Silu,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MaskArg {
-    Causal,
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ScaleArg {
-    /// 1 / sqrt(head width)
-    InverseSqrt,
-    #[value(alias = "1")]
-    One,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InitResidualArg {
-    Same,
-    Scaled,
+choices! { MlpShape, "form of the MLP":
+    None = "none", "No MLPs at all";
+    Plain = "plain", "c_proj(act(c_fc(x)))";
+    Gated = "gated", "c_proj(act(c_gate(x)) * c_fc(x)), as in SwiGLU (Shazeer 2020)";
 }

@@ -3,18 +3,23 @@
 use std::path::PathBuf;
 
 use clap::{
-    Args, ValueEnum,
+    Args,
     builder::{OsStringValueParser, TypedValueParser},
 };
 
+use gptlab_data::TokenizerKind;
+use gptlab_engine::cpu::Kind;
+use gptlab_recipe::{Decay, LrShape, ObserveLevel, Optimizer, Precision, WarmupStart};
+
 use super::{
     ConfigArgs, JsonArgs, ModelArgs, SampleArgs,
+    choice::{instructions, one_of, text_help},
     command_line::{SWITCH, switch},
 };
 
 const DEFAULTS: &str = "\
-What has no default here has its preset's: `gptlab inspect --preset NAME` shows the model's. \
-Hyphens and underscores are the same in flags, and a switch alone means 1.
+`gptlab presets NAME` prints what a preset has, in the form that --config reads; `gptlab inspect --preset NAME` shows \
+its model. --load and --resume have the model and the recipe of their checkpoint instead. Hyphens and underscores are the same in flags, and a switch alone means 1.
 
 A checkpoint is saved every minute, the newest three are kept, and a run that was cut short goes on with --resume. Ctrl-C \
 finishes the step, saves, and says how to go on; so do SIGTERM and SIGHUP. The exit code is then 130.";
@@ -43,23 +48,14 @@ pub(crate) struct TrainArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {
-    /// The text to train on: a UTF-8 file, or a built-in text [default: stories] [built in: stories, names, copy, brackets, agreement, addition, in-context]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help = text_help("The text to train on"))]
     pub(crate) data: Option<String>,
     /// How text becomes tokens
-    #[arg(long, value_name = "KIND")]
-    pub(crate) tokenizer: Option<TokenizerArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of::<TokenizerKind>())]
+    pub(crate) tokenizer: Option<TokenizerKind>,
     /// The last part of the text, kept from training to validate on; 0 for none [default: 0.1]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum TokenizerArg {
-    /// A token is a character
-    Chars,
-    /// The same, and each line is a document of its own; one longer than the context is cut into pieces
-    Lines,
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -91,8 +87,8 @@ pub(crate) struct RunArgs {
     pub(crate) keep_checkpoints: Option<usize>,
     /// Look into the model at every log: off, basic (gradients and updates) or full (activations too)
     /// [default: off]
-    #[arg(long, value_name = "LEVEL")]
-    pub(crate) observe: Option<ObserveArg>,
+    #[arg(long, value_name = "LEVEL", value_parser = one_of::<ObserveLevel>())]
+    pub(crate) observe: Option<ObserveLevel>,
     /// Validate on at most about N tokens at a log
     #[arg(long, value_name = "N")]
     pub(crate) val_tokens: Option<u64>,
@@ -113,8 +109,8 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) resume: Option<PathBuf>,
     /// What operands of matrix products are rounded to; weights and sums stay f32 [default: f32]
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) precision: Option<PrecisionArg>,
+    #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
+    pub(crate) precision: Option<Precision>,
     /// The run's folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -130,8 +126,8 @@ pub(crate) struct RunArgs {
 #[command(next_help_heading = "Optimiser")]
 pub(crate) struct OptimArgs {
     /// How gradients become steps [default: adamw]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) optimizer: Option<OptimizerArg>,
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Optimizer>())]
+    pub(crate) optimizer: Option<Optimizer>,
     /// The learning rate at its highest
     #[arg(long, value_name = "X")]
     pub(crate) lr: Option<f64>,
@@ -142,11 +138,11 @@ pub(crate) struct OptimArgs {
     #[arg(long, value_name = "N")]
     pub(crate) warmup: Option<u64>,
     /// Where it rises from
-    #[arg(long, value_name = "WHERE")]
-    pub(crate) warmup_start: Option<WarmupStartArg>,
+    #[arg(long, value_name = "WHERE", value_parser = one_of::<WarmupStart>())]
+    pub(crate) warmup_start: Option<WarmupStart>,
     /// How the learning rate falls after that
-    #[arg(long, value_name = "SHAPE")]
-    pub(crate) lr_shape: Option<LrShapeArg>,
+    #[arg(long, value_name = "SHAPE", value_parser = one_of::<LrShape>())]
+    pub(crate) lr_shape: Option<LrShape>,
     #[arg(
         long,
         value_name = "X",
@@ -160,58 +156,11 @@ pub(crate) struct OptimArgs {
     #[arg(long, value_name = "X", help = "Weight decay")]
     pub(crate) weight_decay: Option<f64>,
     /// What weight decay applies to
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) decayed: Option<DecayedArg>,
+    #[arg(long, value_name = "WHAT", value_parser = one_of::<Decay>())]
+    pub(crate) decayed: Option<Decay>,
     /// The largest global gradient norm; 0 for no limit
     #[arg(long, value_name = "X")]
     pub(crate) grad_clip: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum OptimizerArg {
-    Adamw,
-    /// Gradient descent with momentum (--beta1)
-    Sgd,
-    /// Orthogonal steps for the blocks' matrices, AdamW for the rest
-    Muon,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum LrShapeArg {
-    Constant,
-    Linear,
-    Cosine,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum WarmupStartArg {
-    /// From 0 at the first step, which learns nothing, as in the ancestor
-    Zero,
-    /// From lr / (warmup + 1) at the first step, as in nanoGPT
-    FirstStep,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum DecayedArg {
-    Everything,
-    /// Not gains and biases
-    Matrices,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ObserveArg {
-    Off,
-    /// Gradients, updates and clipping, by parameter
-    Basic,
-    /// The same, and activations, attention, logits and losses by position
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PrecisionArg {
-    F32,
-    /// Half the bits: faster where the processor has instructions for it, right everywhere
-    Bf16,
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -221,16 +170,6 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// Which vector instructions to use [default: the best there are]; sums round differently on others
-    #[arg(long, value_name = "SET")]
-    pub(crate) isa: Option<IsaArg>,
-}
-
-/// The sets that `gptlab doctor` lists for this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum IsaArg {
-    Portable,
-    Neon,
-    Avx2,
-    Avx512,
-    Avx512Bf16,
+    #[arg(long, value_name = "SET", value_parser = instructions())]
+    pub(crate) isa: Option<Kind>,
 }

@@ -17,7 +17,6 @@ pub(super) fn run(args: &FloorsArgs, printer: Printer) -> Outcome {
     let text = text::source(args.data.as_deref(), Builtin::Stories)?;
     let kind = args
         .tokenizer
-        .map(TokenizerKind::from)
         .or_else(|| text.recipe()?.usual_tokenizer())
         .unwrap_or(TokenizerKind::Chars);
     let fraction = args.val_fraction.unwrap_or(DEFAULT_VAL_FRACTION);

@@ -6,7 +6,8 @@ use std::{
 };
 
 use gptlab_engine::cpu::{Options, Texts};
-use gptlab_record::{ContinuationEnd as End, GeneratedSample, SampleSettings};
+use gptlab_recipe::SampleSettings;
+use gptlab_record::{ContinuationEnd as End, GeneratedSample};
 
 use crate::{
     args::{GenerateArgs, SampleArgs},

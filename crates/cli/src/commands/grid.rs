@@ -4,12 +4,12 @@ mod follow;
 
 use std::{env, num::NonZeroU64, path::PathBuf, time::Instant};
 
-use clap::ValueEnum;
 use gptlab_data::Text;
 use gptlab_engine::cpu::{Isa, Kind};
 use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
-use gptlab_record::{ObserveLevel, Results, Row, WarmupStart, read_grid};
+use gptlab_recipe::{ObserveLevel, WarmupStart};
+use gptlab_record::{Results, Row, read_grid};
 use gptlab_report::words::duration_in_two_units;
 use gptlab_report::{
     Study,
@@ -20,7 +20,7 @@ use gptlab_train::Settings;
 use self::follow::Follow;
 use super::train::folder;
 use crate::{
-    args::{self, BaseArgs, Command, IsaArg, MachineArgs, ModelArgs, Refusal, RunArgs, TrainArgs},
+    args::{self, BaseArgs, Command, MachineArgs, ModelArgs, Refusal, RunArgs, TrainArgs},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
@@ -120,10 +120,8 @@ impl BaseArgs {
         let isa = self.machine.isa.or_else(|| {
             let grid = read_grid(self.run.out.as_deref()?).ok()??;
             let recorded = grid.variants.first()?.experiment.as_ref()?.isa.clone()?;
-            let known = IsaArg::value_variants().iter().copied();
-            let available = |isa: &IsaArg| Isa::try_new(Kind::from(*isa)).is_some();
-            let mut same = known.filter(|isa| Kind::from(*isa).name() == recorded);
-            same.find(available)
+            let same = Kind::from_name(&recorded)?;
+            Isa::try_new(same).map(Isa::kind)
         });
         MachineArgs {
             isa,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_model::lower;
+use gptlab_model::{Choice, lower};
 use gptlab_report::words::count;
 use gptlab_train::{Header, Inspection};
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use gptlab_engine::cpu::Options;
-use gptlab_record::SampleSettings;
+use gptlab_recipe::SampleSettings;
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{

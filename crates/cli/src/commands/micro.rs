@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use gptlab_data::Builtin;
 use gptlab_engine::{Engine, Slot, cpu::Generator, sample::Sampling};
 use gptlab_model::{Preset, random::Stream};
-use gptlab_record::{Event, Precision};
+use gptlab_recipe::Precision;
+use gptlab_record::Event;
 use gptlab_train::{Observer, Outcome as Ending, Resolved, Run, Settings, Targets};
 
 use super::train::diverged;

@@ -1,7 +1,7 @@
 //! How many runs of a grid fit side by side.
 
 use gptlab_data::{Text, Tokenizer, TokenizerKind};
-use gptlab_engine::cpu::{Options, Precision, Texts};
+use gptlab_engine::cpu::{self, Options, Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
 use gptlab_train::{Settings, step_hyper};
@@ -127,10 +127,7 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
     let vocab_size = tokenizer.vocab_size();
     let graph = lower(&spec.check(vocab_size).ok()?);
     let options = Options {
-        precision: match settings.hyper.precision {
-            gptlab_record::Precision::F32 => Precision::F32,
-            gptlab_record::Precision::Bf16 => Precision::Bf16,
-        },
+        precision: cpu::precision(settings.hyper.precision),
         ..Options::of_threads(1)
     };
     Some(Cell {

@@ -1,11 +1,9 @@
 //! What training a model needs, and which setting would fit.
 
-use gptlab_engine::{
-    Optimizer,
-    cpu::{MemoryNeed, Options, Shape, Texts, Training},
-};
+use gptlab_engine::cpu::{MemoryNeed, Options, Shape, Texts, Training};
 use gptlab_model::{Graph, ModelSpec, Sublayer, lower};
-use gptlab_record::ObserveLevel;
+use gptlab_recipe::ObserveLevel;
+use gptlab_recipe::Optimizer;
 use gptlab_train::{Resolved, step_hyper};
 
 use super::{Free, Need, fewer_threads, halves};

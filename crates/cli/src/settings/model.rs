@@ -1,15 +1,12 @@
 //! Flags to a spec: the base's, with every typed choice in place of its own.
 
 use gptlab_model::{
-    Activation, Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order,
-    Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer, check_n_layer,
+    Attention, Bias, Head, Mlp, MlpForm, ModelSpec, Preset, QkNorm, Residual, Sublayer,
+    check_n_layer,
 };
 
 use crate::{
-    args::{
-        ActivationArg, InitResidualArg, LnStyleArg, MaskArg, MlpArg, ModelArgs, NormArg, OrderArg,
-        PositionArg, ScaleArg,
-    },
+    args::{MlpShape, ModelArgs},
     exit::{Outcome, Stop},
 };
 
@@ -65,15 +62,12 @@ pub(crate) fn widen(spec: &mut ModelSpec, n_embd: usize) {
 
 /// Choices that hold for the whole model.
 fn whole(spec: &mut ModelSpec, args: &ModelArgs) {
-    set(&mut spec.position, args.position.map(Position::from));
-    set(&mut spec.norms.block, args.norm.map(Norm::from));
-    set(
-        &mut spec.norms.embedding,
-        args.embedding_norm.map(Norm::from),
-    );
-    set(&mut spec.norms.last, args.final_norm.map(Norm::from));
-    set(&mut spec.wiring.norm, args.ln_style.map(NormPlace::from));
-    set(&mut spec.wiring.order, args.order.map(Order::from));
+    set(&mut spec.position, args.position);
+    set(&mut spec.norms.block, args.norm);
+    set(&mut spec.norms.embedding, args.embedding_norm);
+    set(&mut spec.norms.last, args.final_norm);
+    set(&mut spec.wiring.norm, args.ln_style);
+    set(&mut spec.wiring.order, args.order);
     let residual = |off| if off { Residual::None } else { Residual::Add };
     set(
         &mut spec.wiring.residual,
@@ -84,18 +78,15 @@ fn whole(spec: &mut ModelSpec, args: &ModelArgs) {
     let bias = |on| if on { Bias::Everywhere } else { Bias::Nowhere };
     set(&mut spec.bias, args.bias.map(bias));
     set(&mut spec.init.std, args.init_std);
-    set(
-        &mut spec.init.residual,
-        args.init_residual.map(ResidualInit::from),
-    );
+    set(&mut spec.init.residual, args.init_residual);
 }
 
 /// "No attention" and "no MLP" are shorter lists.
 fn take_out(spec: &mut ModelSpec, args: &ModelArgs) {
     let no_attention = args.disable_attention == Some(true);
     let no_mlp = match args.mlp {
-        Some(MlpArg::None) => true,
-        Some(MlpArg::Plain | MlpArg::Gated) | None => false,
+        Some(MlpShape::None) => true,
+        Some(MlpShape::Plain | MlpShape::Gated) | None => false,
     };
     for layer in &mut spec.layers {
         layer.retain(|sublayer| match sublayer {
@@ -113,8 +104,8 @@ fn attention(a: &mut Attention, args: &ModelArgs) {
         a.heads = heads;
     }
     set(&mut a.kv_heads, args.n_kv_head);
-    set(&mut a.mask, args.mask.map(Mask::from));
-    set(&mut a.scale, args.attention_scale.map(Scale::from));
+    set(&mut a.mask, args.mask);
+    set(&mut a.scale, args.attention_scale);
     let qk_norm = |on| if on { QkNorm::RmsNorm } else { QkNorm::None };
     set(&mut a.qk_norm, args.qk_norm.map(qk_norm));
     set(
@@ -127,16 +118,16 @@ fn attention(a: &mut Attention, args: &ModelArgs) {
 fn form(args: &ModelArgs) -> Outcome<Option<bool>> {
     match (args.mlp, args.gated) {
         (None, gated) => Ok(gated),
-        (Some(MlpArg::None), None | Some(false)) => Ok(None),
-        (Some(MlpArg::Plain), None | Some(false)) => Ok(Some(false)),
-        (Some(MlpArg::Gated), None | Some(true)) => Ok(Some(true)),
-        (Some(MlpArg::None), Some(true)) => Err(Stop::usage(
+        (Some(MlpShape::None), None | Some(false)) => Ok(None),
+        (Some(MlpShape::Plain), None | Some(false)) => Ok(Some(false)),
+        (Some(MlpShape::Gated), None | Some(true)) => Ok(Some(true)),
+        (Some(MlpShape::None), Some(true)) => Err(Stop::usage(
             "--mlp none takes the MLPs out and --gated wants them gated",
         )),
-        (Some(MlpArg::Plain), Some(true)) => {
+        (Some(MlpShape::Plain), Some(true)) => {
             Err(Stop::usage("--mlp plain and --gated contradict each other"))
         }
-        (Some(MlpArg::Gated), Some(false)) => Err(Stop::usage(
+        (Some(MlpShape::Gated), Some(false)) => Err(Stop::usage(
             "--mlp gated and --gated 0 contradict each other",
         )),
     }
@@ -148,7 +139,7 @@ fn change_mlp(mlp: &mut Mlp, gated: Option<bool>, args: &ModelArgs) {
         MlpForm::Plain(f) => (false, f),
         MlpForm::Gated(f) => (true, f),
     };
-    let f = args.activation.map_or(had, Activation::from);
+    let f = args.activation.unwrap_or(had);
     mlp.form = if gated.unwrap_or(was_gated) {
         MlpForm::Gated(f)
     } else {
@@ -171,85 +162,5 @@ pub(crate) fn usual_vocab_size(preset: Preset) -> usize {
         Preset::Gpt2Mini | Preset::Stories | Preset::Nano | Preset::Modern => 65,
         // GPT-2's byte pairs
         Preset::Gpt2 | Preset::Gpt2Medium | Preset::Gpt2Large | Preset::Gpt2Xl => 50_257,
-    }
-}
-
-impl From<LnStyleArg> for NormPlace {
-    fn from(typed: LnStyleArg) -> Self {
-        match typed {
-            LnStyleArg::Pre => Self::Before,
-            LnStyleArg::Post => Self::After,
-        }
-    }
-}
-
-impl From<PositionArg> for Position {
-    fn from(typed: PositionArg) -> Self {
-        match typed {
-            PositionArg::None => Self::None,
-            PositionArg::Learned => Self::Learned,
-            PositionArg::Sinusoidal => Self::Sinusoidal,
-            PositionArg::Rotary => Self::Rotary,
-            PositionArg::Alibi => Self::Alibi,
-        }
-    }
-}
-
-impl From<NormArg> for Norm {
-    fn from(typed: NormArg) -> Self {
-        match typed {
-            NormArg::None => Self::None,
-            NormArg::LayerNorm => Self::LayerNorm,
-            NormArg::RmsNorm => Self::RmsNorm,
-            NormArg::RmsNormNoGain => Self::RmsNormNoGain,
-        }
-    }
-}
-
-impl From<OrderArg> for Order {
-    fn from(typed: OrderArg) -> Self {
-        match typed {
-            OrderArg::Sequential => Self::Sequential,
-            OrderArg::Parallel => Self::Parallel,
-        }
-    }
-}
-
-impl From<ActivationArg> for Activation {
-    fn from(typed: ActivationArg) -> Self {
-        match typed {
-            ActivationArg::Gelu => Self::GeluErf,
-            ActivationArg::GeluTanh => Self::GeluTanh,
-            ActivationArg::Relu => Self::Relu,
-            ActivationArg::ReluSquared => Self::ReluSquared,
-            ActivationArg::Silu => Self::Silu,
-        }
-    }
-}
-
-impl From<MaskArg> for Mask {
-    fn from(typed: MaskArg) -> Self {
-        match typed {
-            MaskArg::Causal => Self::Causal,
-            MaskArg::Full => Self::Full,
-        }
-    }
-}
-
-impl From<ScaleArg> for Scale {
-    fn from(typed: ScaleArg) -> Self {
-        match typed {
-            ScaleArg::InverseSqrt => Self::InverseSqrt,
-            ScaleArg::One => Self::One,
-        }
-    }
-}
-
-impl From<InitResidualArg> for ResidualInit {
-    fn from(typed: InitResidualArg) -> Self {
-        match typed {
-            InitResidualArg::Same => Self::Same,
-            InitResidualArg::Scaled => Self::Scaled,
-        }
     }
 }

@@ -5,11 +5,11 @@ use std::num::NonZeroU64;
 use gptlab_data::{Builtin, TokenizerKind};
 use gptlab_engine::{cpu::Isa, sample::Sampling};
 use gptlab_model::Preset;
-use gptlab_record::{Intervals, ObserveLevel, SampleSettings};
+use gptlab_recipe::{Intervals, ObserveLevel, SampleSettings};
 use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{
-    args::{DataArgs, ObserveArg, RunArgs, SampleArgs, TokenizerArg, TrainArgs},
+    args::{DataArgs, RunArgs, SampleArgs, TrainArgs},
     engines,
     exit::{Outcome, Stop},
     settings::{hyper, model},
@@ -36,8 +36,8 @@ pub(crate) fn begun(preset: Preset, steps: Option<u64>, data: &DataArgs) -> Outc
 fn usual_preset(args: &TrainArgs) -> Preset {
     let stories = args.data.data.as_deref().is_none_or(|d| d == "stories");
     match args.data.tokenizer {
-        None | Some(TokenizerArg::Chars) if stories => Preset::Stories,
-        None | Some(TokenizerArg::Chars | TokenizerArg::Lines) => model::DEFAULT_PRESET,
+        None | Some(TokenizerKind::Chars) if stories => Preset::Stories,
+        None | Some(TokenizerKind::Chars | TokenizerKind::Lines) => model::DEFAULT_PRESET,
     }
 }
 
@@ -75,10 +75,7 @@ pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
     let spec = args.model.preset.map_or(base.spec, Preset::spec);
     Ok(Settings {
         spec: model::over(spec, &args.model)?,
-        tokenizer: args
-            .data
-            .tokenizer
-            .map_or(base.tokenizer, TokenizerKind::from),
+        tokenizer: args.data.tokenizer.unwrap_or(base.tokenizer),
         hyper: hyper::over(base.hyper, &args.run, &args.optim)?,
         seed: args.run.seed.unwrap_or(base.seed),
         val_fraction: args.data.val_fraction.unwrap_or(base.val_fraction),
@@ -91,7 +88,7 @@ pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
 }
 
 fn observe(base: ObserveLevel, args: &RunArgs) -> ObserveLevel {
-    args.observe.map_or(base, ObserveLevel::from)
+    args.observe.unwrap_or(base)
 }
 
 /// `base` with what was typed.
@@ -130,23 +127,4 @@ fn intervals(base: Intervals, args: &RunArgs) -> Outcome<Intervals> {
         },
         val_tokens: args.val_tokens.unwrap_or(base.val_tokens),
     })
-}
-
-impl From<TokenizerArg> for TokenizerKind {
-    fn from(typed: TokenizerArg) -> Self {
-        match typed {
-            TokenizerArg::Chars => Self::Chars,
-            TokenizerArg::Lines => Self::Lines,
-        }
-    }
-}
-
-impl From<ObserveArg> for ObserveLevel {
-    fn from(typed: ObserveArg) -> Self {
-        match typed {
-            ObserveArg::Off => Self::Off,
-            ObserveArg::Basic => Self::Basic,
-            ObserveArg::Full => Self::Full,
-        }
-    }
 }

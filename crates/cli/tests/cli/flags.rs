@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use gptlab_model::{
+    Activation, Choice, Mask, Norm, NormPlace, Order, Position, ResidualInit, Scale,
+};
 use serde_json::Value;
 
 use crate::{Lab, TINY};
@@ -206,6 +209,31 @@ fn every_flag_of_the_model_changes_the_listing_or_the_table() {
         );
     }
     assert_ne!(lab.ok("inspect --vocab-size 5").out, base);
+}
+
+/// A value that is in a list of choices and is not typed here would be a flag's value without a test.
+#[test]
+fn every_value_of_a_choice_is_typed_or_is_the_default() {
+    fn names<C: Choice>(flag: &str) -> (&str, Vec<&'static str>) {
+        (flag, C::ALL.iter().map(|value| value.name()).collect())
+    }
+    let lab = Lab::new();
+    let base: Value = serde_json::from_str(&lab.ok("presets gpt2-mini --json").out).expect("JSON");
+    for (flag, names) in [
+        names::<Position>("position"),
+        names::<Norm>("norm"),
+        names::<NormPlace>("ln-style"),
+        names::<Order>("order"),
+        names::<Activation>("activation"),
+        names::<Mask>("mask"),
+        names::<Scale>("attention-scale"),
+        names::<ResidualInit>("init-residual"),
+    ] {
+        for name in names.into_iter().filter(|name| base[flag] != *name) {
+            let typed = format!("--{flag} {name}");
+            assert!(MODEL.contains(&typed.as_str()), "{typed} is not tried");
+        }
+    }
 }
 
 #[test]

@@ -86,3 +86,48 @@ fn colour_is_for_terminals() {
     let ran = lab.run("train --data nope.txt");
     assert!(!ran.err.contains('\x1b'), "{}", ran.err);
 }
+
+/// A preset's recipe as a settings file means the preset: models are compared for all, and the
+/// records of short runs for small ones.
+#[test]
+fn a_preset_s_recipe_is_a_settings_file() {
+    let lab = Lab::new();
+    let rows = json(&lab, "presets --json");
+    let names = rows.as_array().expect("rows").iter();
+    for name in names.filter_map(|row| row["name"].as_str()) {
+        let file = format!("{name}.toml");
+        lab.file(&file, lab.ok(&format!("presets {name}")).out);
+        let by_file = json(&lab, &format!("inspect --json --config {file}"));
+        let by_name = json(&lab, &format!("inspect --json --preset {name}"));
+        assert_eq!(by_file["spec"], by_name["spec"], "{name}");
+    }
+    let short = "--data data.txt --batch-size 1 --steps 1 --block-size 16 --max-tokens 4";
+    for name in ["microgpt", "gpt2-mini", "stories", "modern"] {
+        lab.ok(&format!(
+            "train {short} --config {name}.toml --warmup 0 --out file-{name}"
+        ));
+        lab.ok(&format!(
+            "train {short} --preset {name} --warmup 0 --out name-{name}"
+        ));
+        assert_eq!(
+            lab.json(format!("file-{name}/experiment.json")),
+            lab.json(format!("name-{name}/experiment.json")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_help_of_train_tells_what_comes_by_preset_and_what_does_not() {
+    let help = Lab::new().ok("train --help").out;
+    let help: Vec<&str> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    for said in [
+        "--eps <X> AdamW's epsilon [default: 1e-8]",
+        "--lr <X> The learning rate at its highest [default: by preset]",
+        "[default: gpt2-mini, or stories on the built-in stories]",
+        "[built in: stories, names, copy, brackets, agreement, addition, in-context]",
+    ] {
+        assert!(help.contains(said), "no {said} in\n{help}");
+    }
+}

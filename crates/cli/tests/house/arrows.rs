@@ -6,22 +6,29 @@ use crate::{crates, none, read, root};
 const ARROWS: &[(&str, &[&str])] = &[
     ("microgpt", &[]),
     ("model", &[]),
+    ("recipe", &["model"]),
     ("data", &["model"]),
     ("kernels", &[]),
-    ("engine", &["model", "kernels"]),
-    ("record", &["model"]),
-    ("train", &["model", "data", "engine", "record"]),
-    ("lab", &["model", "data", "engine", "train", "record"]),
-    ("report", &["model", "record"]),
-    ("bench", &["model", "data", "kernels", "engine", "report"]),
+    ("engine", &["model", "recipe", "kernels"]),
+    ("record", &["model", "recipe"]),
+    ("train", &["model", "recipe", "data", "engine", "record"]),
+    (
+        "lab",
+        &["model", "recipe", "data", "engine", "train", "record"],
+    ),
+    ("report", &["model", "recipe", "record"]),
+    (
+        "bench",
+        &["model", "recipe", "data", "kernels", "engine", "report"],
+    ),
     ("web", &["record", "report"]),
     ("gpu", &["model", "engine"]),
     ("cluster", &["engine", "train"]),
     (
         "cli",
         &[
-            "model", "data", "kernels", "engine", "record", "train", "lab", "report", "bench",
-            "web", "gpu", "cluster",
+            "model", "recipe", "data", "kernels", "engine", "record", "train", "lab", "report",
+            "bench", "web", "gpu", "cluster",
         ],
     ),
 ];

@@ -33,7 +33,7 @@ const CHANGES: &str = "the disk is changed by `gptlab_record::disk`, where tests
 const SPEAKERS: &[&str] = &["cli", "microgpt"];
 
 /// What crates that only compute never touch.
-const PURE: &[&str] = &["model", "kernels", "engine"];
+const PURE: &[&str] = &["model", "recipe", "kernels", "engine"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "fs::",

@@ -204,7 +204,7 @@ fn measured(generator: &dyn Generator, n: u32) -> (Floor, f64) {
 /// Every kind at its usual size: what was summed against what is drawn.
 #[test]
 fn floors_are_means_over_documents() {
-    for kind in Diagnostic::ALL {
+    for &kind in Diagnostic::ALL {
         let floor = kind.floor();
         let (found, error) = measured(kind.generator(), 4_000);
         let distance = (found.nats_per_document - floor.nats_per_document).abs();

@@ -75,6 +75,14 @@ impl Options {
 /// How many numbers go to another engine at a time: 1 MiB.
 const REDUCED: usize = 1 << 18;
 
+/// What kernels call the precision of a recipe.
+pub fn precision(set: gptlab_recipe::Precision) -> Precision {
+    match set {
+        gptlab_recipe::Precision::F32 => Precision::F32,
+        gptlab_recipe::Precision::Bf16 => Precision::Bf16,
+    }
+}
+
 /// Runs a graph on the cores it is given.
 #[derive(Debug)]
 pub struct CpuEngine {

@@ -9,6 +9,7 @@ use gptlab_kernels::{
     linear::Direction,
 };
 use gptlab_model::Graph;
+use gptlab_recipe::Optimizer;
 
 use super::{
     Options,
@@ -21,7 +22,6 @@ use super::{
     shards::{self, Split},
     update,
 };
-use crate::Optimizer;
 
 /// The largest batch that an engine is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

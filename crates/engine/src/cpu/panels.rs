@@ -156,11 +156,12 @@ impl Side {
 
 #[cfg(test)]
 mod tests {
-    use gptlab_model::{Batch, Preset, lower};
+    use gptlab_model::{Batch, Choice, Preset, lower};
+    use gptlab_recipe::{Decay, Optimizer};
 
     use super::*;
     use crate::{
-        Decay, Engine, Noise, Optimizer, StepHyper,
+        Engine, Noise, StepHyper,
         cpu::{CpuEngine, Isa, Options, Precision},
     };
 
@@ -201,7 +202,7 @@ mod tests {
                     precision,
                 };
                 let mut engine = CpuEngine::new(graph.clone(), &weights, options).expect("threads");
-                for optimizer in [Optimizer::AdamW, Optimizer::Sgd, Optimizer::Muon] {
+                for &optimizer in Optimizer::ALL {
                     engine.forward_backward(&batch, Noise { seed: 1, step: 1 });
                     let before = engine.panels.sides[0].words.to_vec();
                     engine.update(&hyper(optimizer));

@@ -9,11 +9,12 @@ use gptlab_kernels::{
     muon, sgd,
 };
 use gptlab_model::{Group, Param, ParamTable};
+use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
     memory::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
 };
-use crate::{Decay, MUON_MOMENTUM, Optimizer, StepHyper, StepStats};
+use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
 /// How many numbers one task takes, about: a shape, so that sums come out alike for any number of threads.
 pub(super) const BLOCK: usize = 1 << 14;

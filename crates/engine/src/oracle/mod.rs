@@ -11,13 +11,10 @@ use std::ops::Range;
 
 use forward::Forward;
 use gptlab_model::{Batch, Graph, Group, Param};
-
+use gptlab_recipe::{Decay, Optimizer};
 use optimizer::Tensor;
 
-use crate::{
-    Decay, Engine, ImportError, Matrix, Noise, Optimizer, Reduce, ReduceError, Slot, StepHyper,
-    StepStats,
-};
+use crate::{Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats};
 
 /// Runs a graph in f64, scalar by scalar.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use gptlab_model::{
-    Activation, Attention, Bias, Graph, Head, Init, Layer, Mask, Mlp, MlpForm, Model, ModelSpec,
-    Norm, NormPlace, Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, SpecError,
-    Sublayer, Wiring, lower,
+    Activation, Attention, Bias, Choice, Graph, Head, Init, Layer, Mask, Mlp, MlpForm, Model,
+    ModelSpec, Norm, NormPlace, Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale,
+    SpecError, Sublayer, Wiring, lower,
     random::{Cursor, Stream},
 };
 
@@ -320,42 +320,27 @@ impl Grid {
 fn random(i: u32) -> ModelSpec {
     let mut cursor = Stream::new(11, "specs", i).cursor();
     let c = &mut cursor;
-    let norms = [
-        Norm::None,
-        Norm::LayerNorm,
-        Norm::RmsNorm,
-        Norm::RmsNormNoGain,
-    ];
     ModelSpec {
         block_size: pick(c, &[6, 7, 9]),
         n_embd: pick(c, &[8, 12, 15, 16]),
-        position: pick(
-            c,
-            &[
-                Position::None,
-                Position::Learned,
-                Position::Sinusoidal,
-                Position::Rotary,
-                Position::Alibi,
-            ],
-        ),
+        position: pick(c, Position::ALL),
         norms: Norms {
-            embedding: pick(c, &norms),
-            block: pick(c, &norms),
-            last: pick(c, &norms),
+            embedding: pick(c, Norm::ALL),
+            block: pick(c, Norm::ALL),
+            last: pick(c, Norm::ALL),
         },
         wiring: Wiring {
-            norm: pick(c, &[NormPlace::Before, NormPlace::After]),
+            norm: pick(c, NormPlace::ALL),
             residual: pick(c, &[Residual::Add, Residual::Add, Residual::None]),
             order: pick(c, &[Order::Sequential, Order::Sequential, Order::Parallel]),
         },
         layers: (0..c.below(4)).map(|_| random_layer(c)).collect(),
-        head: pick(c, &[Head::Tied, Head::Untied]),
-        bias: pick(c, &[Bias::Everywhere, Bias::Nowhere]),
+        head: pick(c, Head::ALL),
+        bias: pick(c, Bias::ALL),
         dropout: pick(c, &[0.0, 0.1, 0.5]),
         init: Init {
             std: pick(c, &[0.02, 0.1, 0.3]),
-            residual: pick(c, &[ResidualInit::Same, ResidualInit::Scaled]),
+            residual: pick(c, ResidualInit::ALL),
         },
     }
 }
@@ -370,21 +355,12 @@ fn random_sublayer(c: &mut Cursor) -> Sublayer {
             heads: pick(c, &[1, 2, 4, 4]),
             kv_heads: pick(c, &[1, 1, 2]),
             mask: pick(c, &[Mask::Causal, Mask::Causal, Mask::Full]),
-            scale: pick(c, &[Scale::InverseSqrt, Scale::One]),
-            qk_norm: pick(c, &[QkNorm::None, QkNorm::RmsNorm]),
+            scale: pick(c, Scale::ALL),
+            qk_norm: pick(c, QkNorm::ALL),
             softcap: pick(c, &[None, Some(2.0)]),
         });
     }
-    let f = pick(
-        c,
-        &[
-            Activation::GeluErf,
-            Activation::GeluTanh,
-            Activation::Relu,
-            Activation::ReluSquared,
-            Activation::Silu,
-        ],
-    );
+    let f = pick(c, Activation::ALL);
     Sublayer::Mlp(Mlp {
         hidden: 1 + c.below(20),
         form: pick(c, &[MlpForm::Plain(f), MlpForm::Gated(f)]),

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use gptlab_engine::{Decay, Noise, Optimizer, StepHyper};
+use gptlab_engine::{Noise, StepHyper};
 use gptlab_model::{Batch, Graph, Model, ModelSpec, Param, ParamInit, lower, random::Stream};
+use gptlab_recipe::{Decay, Optimizer};
 use serde::Deserialize;
 
 /// Numbers by parameter name.

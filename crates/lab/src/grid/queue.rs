@@ -12,7 +12,7 @@ use std::{
 };
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{Isa, Options, Precision};
+use gptlab_engine::cpu::{self, Isa, Options};
 use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
@@ -224,10 +224,7 @@ impl Queue<'_> {
         let options = Options {
             threads,
             isa: self.machine.isa,
-            precision: match settings.hyper.precision {
-                gptlab_record::Precision::F32 => Precision::F32,
-                gptlab_record::Precision::Bf16 => Precision::Bf16,
-            },
+            precision: cpu::precision(settings.hyper.precision),
         };
         let keep = cell.seed == self.planned.grid.seeds[0];
         let place = cell::Place {

@@ -1,7 +1,7 @@
 //! A few lines by a finished model, for the table and the report.
 
 use gptlab_engine::{
-    cpu::{Generator, Isa, Options, Precision},
+    cpu::{self, Generator, Isa, Options},
     sample::Sampling,
 };
 use gptlab_model::random::Stream;
@@ -13,10 +13,7 @@ pub(super) fn write(resolved: &Resolved, weights: &[f32], seed: u64, isa: Isa) -
     let sampling = Sampling::new(sampled.temperature, sampled.top_k, sampled.top_p).ok()?;
     let options = Options {
         isa,
-        precision: match resolved.experiment.hyper.precision {
-            gptlab_record::Precision::F32 => Precision::F32,
-            gptlab_record::Precision::Bf16 => Precision::Bf16,
-        },
+        precision: cpu::precision(resolved.experiment.hyper.precision),
         ..Options::of_threads(1)
     };
     let mut generator = Generator::with_options(resolved.graph.clone(), weights, options).ok()?;

@@ -136,10 +136,10 @@ fn series_have_a_number_for_each_place_and_known_names() {
 #[test]
 fn an_update_ratio_is_the_step_over_the_weight() {
     let resolved = resolved(|s| {
-        s.hyper.optimizer = gptlab_train::Optimizer::Sgd;
+        s.hyper.optimizer = gptlab_recipe::Optimizer::Sgd;
         s.hyper.lr = 0.5;
         (s.hyper.beta1, s.hyper.weight_decay, s.hyper.grad_clip) = (0.0, 0.0, None);
-        s.hyper.lr_shape = gptlab_train::LrShape::Constant;
+        s.hyper.lr_shape = gptlab_recipe::LrShape::Constant;
     });
     let weights = resolved.weights().expect("weights");
     let mut engine = CpuEngine::new(resolved.graph.clone(), &weights, Options::of_threads(1))

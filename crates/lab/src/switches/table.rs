@@ -4,7 +4,8 @@ use gptlab_model::{
     Activation, Bias, Head, Mask, Mlp, MlpForm, Norm, NormPlace, Position, QkNorm, Residual,
     ResidualInit, Scale, Sublayer,
 };
-use gptlab_train::{Optimizer, Settings};
+use gptlab_recipe::Optimizer;
+use gptlab_train::Settings;
 
 use super::Switch;
 

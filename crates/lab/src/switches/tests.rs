@@ -1,6 +1,6 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Debug};
 
-use gptlab_model::{Preset, lower};
+use gptlab_model::{Attention, Choice, Preset, Sublayer, lower};
 
 use super::*;
 
@@ -66,4 +66,40 @@ fn a_listing_tells_architecture_from_training() {
         let same = listing(&switch.applied(&base)) == listing(&base);
         assert_eq!(same, trains.contains(&switch.name), "{}", switch.name);
     }
+}
+
+/// Fails where a choice has a value that neither the seed nor any switch has.
+fn every_value_is_tried<C: Choice + Debug>(of: fn(&Settings) -> C) {
+    let base = seed();
+    let tried: Vec<C> = [BASELINE]
+        .iter()
+        .chain(ALL)
+        .map(|switch| of(&switch.applied(&base)))
+        .collect();
+    for value in C::ALL {
+        assert!(tried.contains(value), "{} {}", C::SUBJECT, value.name());
+    }
+}
+
+fn attention_of(settings: &Settings) -> Attention {
+    let sublayers = settings.spec.layers.iter().flatten();
+    let mut attentions = sublayers.filter_map(|sublayer| match sublayer {
+        Sublayer::Attention(attention) => Some(*attention),
+        Sublayer::Mlp(_) => None,
+    });
+    attentions.next().unwrap_or_else(|| Attention::causal(1))
+}
+
+#[test]
+fn a_choice_that_is_only_a_value_has_a_switch_for_each() {
+    every_value_is_tried(|s| s.spec.position);
+    every_value_is_tried(|s| s.spec.wiring.norm);
+    every_value_is_tried(|s| s.spec.wiring.residual);
+    every_value_is_tried(|s| s.spec.head);
+    every_value_is_tried(|s| s.spec.bias);
+    every_value_is_tried(|s| s.spec.init.residual);
+    every_value_is_tried(|s| attention_of(s).mask);
+    every_value_is_tried(|s| attention_of(s).scale);
+    every_value_is_tried(|s| attention_of(s).qk_norm);
+    every_value_is_tried(|s| s.hyper.optimizer);
 }

@@ -1,8 +1,8 @@
 //! What is listed, and how: shared by the test and by the example that remakes the files.
 
 use gptlab_model::{
-    Activation, Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order,
-    Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer, lower,
+    Activation, Attention, Bias, Choice, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
+    Order, Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer, lower,
 };
 
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/listings");

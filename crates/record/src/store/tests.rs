@@ -1,7 +1,8 @@
 use gptlab_model::Preset;
 
 use super::*;
-use crate::{DataRecord, Hyper, Intervals, ObserveLevel, Origin, SampleSettings, StepRecord};
+use crate::{DataRecord, Origin, StepRecord};
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
 
 fn experiment() -> Experiment {
     Experiment {

@@ -1,5 +1,7 @@
 //! What page and Markdown say alike.
 
+use gptlab_model::Choice;
+
 use crate::{Arm, Study, StudyKind, ablation, diff, doctor, number, words};
 
 pub(super) fn title(study: &Study) -> String {

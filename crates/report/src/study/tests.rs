@@ -3,9 +3,10 @@
 use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use gptlab_model::Preset;
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
 use gptlab_record::{
-    Difference, Event, Experiment, Hyper, Intervals, Observation, ObserveLevel, Origin, Results,
-    SampleSettings, Series, StepRecord, write_grid, write_results,
+    Difference, Event, Experiment, Observation, Origin, Results, Series, StepRecord, write_grid,
+    write_results,
 };
 
 use super::*;

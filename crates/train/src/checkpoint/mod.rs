@@ -20,7 +20,8 @@ use std::{
 use gptlab_data::{Fingerprint, Tokenizer};
 use gptlab_engine::Slot;
 use gptlab_model::{Graph, Model, ModelSpec, Param};
-use gptlab_record::{FileError, Hyper};
+use gptlab_recipe::Hyper;
+use gptlab_record::FileError;
 use serde::{Deserialize, Serialize};
 
 /// Everything a checkpoint says besides its tensors.

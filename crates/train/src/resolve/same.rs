@@ -3,7 +3,8 @@
 use std::{io, path::Path};
 
 use gptlab_data::Text;
-use gptlab_record::{DataRecord, DifferenceOrder, Experiment, FileError, Hyper, first_difference};
+use gptlab_recipe::Hyper;
+use gptlab_record::{DataRecord, DifferenceOrder, Experiment, FileError, first_difference};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -229,7 +229,7 @@ fn the_same_settings_are_whole_experiments() {
             "`intervals.val_tokens` to be 7",
         ),
         (
-            &|e| e.observe = gptlab_record::ObserveLevel::Full,
+            &|e| e.observe = gptlab_recipe::ObserveLevel::Full,
             "`observe` to be \"full\"",
         ),
         (

@@ -156,7 +156,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
 fn how_often_it_is_watched_changes_nothing() {
     let (bytes, _) = uninterrupted();
     let mut settings = settings(STEPS);
-    settings.intervals = gptlab_record::Intervals {
+    settings.intervals = gptlab_recipe::Intervals {
         log: 5.try_into().unwrap(),
         sample: None,
         checkpoint: 1.try_into().ok(),

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use gptlab_data::{Builtin, Corpus, Split, Text};
 use gptlab_lab::probe::{Prompt, Subject};
 use gptlab_model::Batch;
-use gptlab_record::Precision;
+use gptlab_recipe::Precision;
 use gptlab_train::NonFinite;
 
 use crate::{

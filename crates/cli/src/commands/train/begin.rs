@@ -7,10 +7,11 @@ use std::{
 
 use gptlab_data::{Builtin, Fingerprint, Origin, Text, TokenizerKind};
 use gptlab_engine::cpu::Isa;
-use gptlab_model::Preset;
+use gptlab_model::{Choice, Preset};
+use gptlab_recipe::Hyper;
 use gptlab_record::{grid_of, read_experiment};
 use gptlab_train::{
-    Checkpoint, Damaged, Experiment, Hyper, Newest, Resolved, ResumeOptions, Settings, Targets,
+    Checkpoint, Damaged, Experiment, Newest, Resolved, ResumeOptions, Settings, Targets,
 };
 
 use crate::{

@@ -6,7 +6,8 @@ use gptlab_data::Tokenizer;
 use gptlab_engine::{Engine, Slot, cpu::Options};
 use gptlab_lab::observe::Observatory;
 use gptlab_model::{Batch, Graph};
-use gptlab_record::{ContinuationEnd as End, Event, ObserveLevel, SampleSettings};
+use gptlab_recipe::{ObserveLevel, SampleSettings};
+use gptlab_record::{ContinuationEnd as End, Event};
 use gptlab_report::words::duration_in_two_units;
 use gptlab_train::{Observer, Progress, Resolved, Series, Update};
 

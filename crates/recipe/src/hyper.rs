@@ -1,9 +1,11 @@
-//! How a model is trained, as plain data.
+//! Hyper-parameters, and the recipe of each preset.
 
 use std::fmt;
 
 use gptlab_model::Preset;
 use serde::{Deserialize, Serialize};
+
+use crate::{Decay, LrShape, Optimizer, Precision, WarmupStart};
 
 /// Everything besides the model, the data and the seed that decides a run's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,12 +26,16 @@ pub struct Hyper {
     pub warmup_start: WarmupStart,
     /// How the learning rate falls after that.
     pub lr_shape: LrShape,
+    /// `AdamW`'s first decay rate, and SGD's momentum.
     pub beta1: f64,
+    /// `AdamW`'s second decay rate.
     pub beta2: f64,
+    /// `AdamW`'s epsilon.
     pub eps: f64,
     /// `AdamW`'s decoupled weight decay.
     pub weight_decay: f64,
-    pub decayed: Decayed,
+    /// What weight decay applies to.
+    pub decayed: Decay,
     /// The largest global gradient norm.
     pub grad_clip: Option<f64>,
     /// How gradients become steps.
@@ -38,126 +44,6 @@ pub struct Hyper {
     /// What operands of matrix products are rounded to.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
-}
-
-/// How gradients become steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Optimizer {
-    /// Loshchilov & Hutter 2019.
-    #[default]
-    AdamW,
-    /// With momentum `beta1`.
-    Sgd,
-    /// Jordan 2024, at `AdamW`'s learning rate (Liu et al. 2025), for the matrices inside the blocks; `AdamW` for
-    /// the rest.
-    Muon,
-}
-
-impl Optimizer {
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AdamW => "adamw",
-            Self::Sgd => "sgd",
-            Self::Muon => "muon",
-        }
-    }
-
-    // serde hands over a reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_adamw(&self) -> bool {
-        *self == Self::AdamW
-    }
-}
-
-/// The storage type of the operands of matrix products; weights and sums are f32 in both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    #[default]
-    F32,
-    Bf16,
-}
-
-impl Precision {
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        }
-    }
-
-    // serde hands over a reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_f32(&self) -> bool {
-        *self == Self::F32
-    }
-}
-
-/// The learning rate of step 0, where there is a warm-up. Step `warmup` is the first with `lr` in both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WarmupStart {
-    /// 0, so that the first step changes nothing but moments: `lr * step / warmup`, as in the seed.
-    #[default]
-    Zero,
-    /// `lr * (step + 1) / (warmup + 1)`, as in nanoGPT.
-    FirstStep,
-}
-
-impl WarmupStart {
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Zero => "zero",
-            Self::FirstStep => "first-step",
-        }
-    }
-
-    // serde hands over a reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    fn is_zero(&self) -> bool {
-        *self == Self::Zero
-    }
-}
-
-/// How the learning rate goes from `lr` to `min_lr`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LrShape {
-    /// It stays at `lr`.
-    Constant,
-    Linear,
-    /// Half a cosine wave (Loshchilov & Hutter 2017, without restarts).
-    Cosine,
-}
-
-impl LrShape {
-    pub const ALL: [Self; 3] = [Self::Constant, Self::Linear, Self::Cosine];
-
-    /// The name users type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::Linear => "linear",
-            Self::Cosine => "cosine",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.name() == name)
-    }
-}
-
-/// What weight decay applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decayed {
-    Everything,
-    /// Weight matrices and embeddings; not gains and biases.
-    Matrices,
 }
 
 impl Hyper {
@@ -178,6 +64,7 @@ impl Hyper {
         }
     }
 
+    /// Refuses numbers that cannot be.
     ///
     /// # Errors
     /// A sentence for the first number that cannot be.
@@ -280,7 +167,7 @@ fn gpt2_mini(steps: u64) -> Hyper {
         beta2: 0.999,
         eps: 1e-8,
         weight_decay: 0.1,
-        decayed: Decayed::Everything,
+        decayed: Decay::Everything,
         grad_clip: Some(1.0),
         optimizer: Optimizer::AdamW,
         precision: Precision::F32,
@@ -321,7 +208,7 @@ fn nano(steps: u64) -> Hyper {
         lr: 1e-3,
         min_lr: 1e-4,
         beta2: 0.99,
-        decayed: Decayed::Matrices,
+        decayed: Decay::Matrices,
         warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
@@ -336,7 +223,7 @@ fn gpt2(lr: f64, steps: u64) -> Hyper {
         min_lr: lr / 10.0,
         warmup: (steps / 10).min(2_000),
         beta2: 0.95,
-        decayed: Decayed::Matrices,
+        decayed: Decay::Matrices,
         warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
@@ -348,7 +235,7 @@ fn modern(steps: u64) -> Hyper {
         lr: 1e-3,
         min_lr: 1e-4,
         beta2: 0.95,
-        decayed: Decayed::Matrices,
+        decayed: Decay::Matrices,
         warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
     }
@@ -356,11 +243,13 @@ fn modern(steps: u64) -> Hyper {
 
 #[cfg(test)]
 mod tests {
+    use gptlab_model::Choice;
+
     use super::*;
 
     #[test]
     fn every_preset_s_own_numbers_are_accepted() {
-        for preset in Preset::ALL {
+        for &preset in Preset::ALL {
             assert_eq!(Hyper::of(preset, None).check(), Ok(()), "{}", preset.name());
             let short = Hyper::of(preset, Some(5));
             assert_eq!((short.steps, short.warmup), (5, 0), "{}", preset.name());

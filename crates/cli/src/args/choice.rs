@@ -1,0 +1,41 @@
+//! Flags whose value is one of a list: the list gives help, completions, near matches and errors.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use gptlab_data::Builtin;
+use gptlab_engine::cpu::Kind;
+use gptlab_model::{Choice, Words};
+
+/// Reads the name or an alias of a value of `C`.
+pub(super) fn one_of<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
+    PossibleValuesParser::new(C::ALL.iter().map(|value| possible(value.words())))
+        .try_map(|typed| C::parse(&typed))
+}
+
+fn possible(words: Words) -> PossibleValue {
+    PossibleValue::new(words.name)
+        .aliases(words.aliases)
+        .help(words.help)
+}
+
+/// Reads the name of a set of vector instructions. The kernels, which know no flags, have the list.
+pub(super) fn instructions() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|typed| Kind::from_name(&typed).ok_or("no such instructions"))
+}
+
+/// The help of a flag that takes a text, where the built-in stories are read if nothing is typed.
+pub(super) fn text_help(what: &str) -> String {
+    format!(
+        "{what}: a UTF-8 file, or a built-in text [default: {}] [built in: {}]",
+        Builtin::Stories.name(),
+        Builtin::names()
+    )
+}
+
+/// The help of a flag that takes a text.
+pub(super) fn known_text(what: &str) -> String {
+    format!(
+        "{what}: a UTF-8 file, or a built-in text ({})",
+        Builtin::names()
+    )
+}

@@ -1,0 +1,120 @@
+//! Choices that have names: what a user may type, in one list for each type.
+
+use std::fmt;
+
+/// A type whose every value has a name that users type.
+///
+/// Flags, settings files, help, completions, grids and tests take values and words from the one
+/// list that [`choices!`](crate::choices) writes. An enum with a variant that is not in that list
+/// does not compile. What serde writes into files is the type's own affair, and may differ.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// What is chosen, in a word or two: "position".
+    const SUBJECT: &'static str;
+    /// Every value, in the order in which help lists them.
+    const ALL: &'static [Self];
+
+    /// What this value is called, and what it means.
+    fn words(self) -> Words;
+
+    /// The name users type.
+    fn name(self) -> &'static str {
+        self.words().name
+    }
+
+    /// What it means, in one line without a full stop.
+    fn help(self) -> &'static str {
+        self.words().help
+    }
+
+    /// The value with exactly this name or alias.
+    ///
+    /// # Errors
+    /// When there is none: a sentence that lists the names.
+    fn parse(typed: &str) -> Result<Self, UnknownChoice> {
+        let called = |value: &Self| {
+            let Words { name, aliases, .. } = value.words();
+            name == typed || aliases.contains(&typed)
+        };
+        let found = Self::ALL.iter().copied().find(called);
+        found.ok_or_else(|| UnknownChoice {
+            subject: Self::SUBJECT,
+            typed: typed.to_owned(),
+            names: Self::ALL.iter().map(|value| value.name()).collect(),
+        })
+    }
+}
+
+/// What a value of a [`Choice`] is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// The name users type.
+    pub name: &'static str,
+    /// Other names that mean the same; help does not show them.
+    pub aliases: &'static [&'static str],
+    /// What it means, in one line without a full stop.
+    pub help: &'static str,
+}
+
+/// A name that no value of a [`Choice`] has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownChoice {
+    subject: &'static str,
+    typed: String,
+    names: Vec<&'static str>,
+}
+
+impl fmt::Display for UnknownChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "there is no {} called {:?}; there are {}",
+            self.subject,
+            self.typed,
+            self.names.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnknownChoice {}
+
+/// Implements [`Choice`] for an enum: its subject, then for each variant its name, its aliases if
+/// any, and one line of help. List and `match` come from the same lines, so that an enum with a
+/// variant that is left out does not compile.
+///
+/// ```
+/// use gptlab_model::{Choice, choices};
+///
+/// #[derive(Clone, Copy, PartialEq, Debug)]
+/// enum Mood { Major, Minor }
+///
+/// choices! { Mood, "mood":
+///     Major = "major" | "dur", "The third note stands four semitones up";
+///     Minor = "minor", "The third note stands three semitones up";
+/// }
+///
+/// assert_eq!(Mood::parse("dur"), Ok(Mood::Major));
+/// assert_eq!(Mood::Minor.name(), "minor");
+/// let refused = Mood::parse("blue").unwrap_err().to_string();
+/// assert_eq!(refused, "there is no mood called \"blue\"; there are major, minor");
+/// ```
+#[macro_export]
+macro_rules! choices {
+    ($type:ident, $subject:literal:
+        $($variant:ident = $name:literal $(| $alias:literal)*, $help:literal;)+
+    ) => {
+        impl $crate::Choice for $type {
+            const SUBJECT: &'static str = $subject;
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn words(self) -> $crate::Words {
+                match self {
+                    $(Self::$variant => $crate::Words {
+                        name: $name,
+                        aliases: &[$($alias),*],
+                        help: $help,
+                    },)+
+                }
+            }
+        }
+    };
+}

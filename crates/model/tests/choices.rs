@@ -1,0 +1,48 @@
+//! Every list of choices can be typed: names are unlike, and each is found again.
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use gptlab_model::{
+    Activation, Bias, Choice, Head, Mask, Norm, NormPlace, Order, Position, Preset, QkNorm,
+    Residual, ResidualInit, Scale, Words,
+};
+
+fn can_be_typed<C: Choice + Debug>() {
+    let mut typed = BTreeSet::new();
+    for &value in C::ALL {
+        let Words {
+            name,
+            aliases,
+            help,
+        } = value.words();
+        for word in [&[name], aliases].concat() {
+            assert_eq!(C::parse(word), Ok(value), "{word}");
+            assert!(typed.insert(word), "{}: {word} stands twice", C::SUBJECT);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(word.chars().all(plain), "{word}");
+        }
+        assert!(!help.is_empty() && !help.ends_with('.'), "{name}: {help}");
+        assert!(!help.contains('\n'), "{name}: {help}");
+    }
+    let sentence = C::parse("no such thing").unwrap_err().to_string();
+    for value in C::ALL {
+        assert!(sentence.contains(value.name()), "{sentence}");
+    }
+}
+
+#[test]
+fn every_list_can_be_typed() {
+    can_be_typed::<Preset>();
+    can_be_typed::<Position>();
+    can_be_typed::<Norm>();
+    can_be_typed::<NormPlace>();
+    can_be_typed::<Residual>();
+    can_be_typed::<Order>();
+    can_be_typed::<Mask>();
+    can_be_typed::<Scale>();
+    can_be_typed::<QkNorm>();
+    can_be_typed::<Activation>();
+    can_be_typed::<Head>();
+    can_be_typed::<Bias>();
+    can_be_typed::<ResidualInit>();
+}

@@ -1,0 +1,114 @@
+//! What can be chosen by name.
+
+use gptlab_model::choices;
+use serde::{Deserialize, Serialize};
+
+/// How gradients become steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// As PyTorch computes it (Loshchilov & Hutter 2019).
+    #[default]
+    AdamW,
+    /// Momentum `beta1`; decoupled weight decay.
+    Sgd,
+    /// Orthogonal steps (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the
+    /// matrices inside the blocks; `AdamW` for everything else.
+    Muon,
+}
+
+choices! { Optimizer, "optimizer":
+    AdamW = "adamw", "Adam with decoupled weight decay";
+    Sgd = "sgd", "Gradient descent with momentum (--beta1)";
+    Muon = "muon", "Orthogonal steps for the blocks' matrices, AdamW for the rest";
+}
+
+impl Optimizer {
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn is_adamw(&self) -> bool {
+        *self == Self::AdamW
+    }
+}
+
+/// The storage type of the operands of matrix products; weights and sums are f32 in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Operands as they are.
+    #[default]
+    F32,
+    /// Operands rounded to the nearest bf16.
+    Bf16,
+}
+
+choices! { Precision, "precision":
+    F32 = "f32", "Operands as they are";
+    Bf16 = "bf16", "Half the bits: faster where the processor has instructions for it, right everywhere";
+}
+
+impl Precision {
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+/// The learning rate of step 0, where there is a warm-up. Step `warmup` is the first with `lr` in
+/// both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarmupStart {
+    /// 0, so that the first step changes nothing but moments: `lr * step / warmup`, as in the seed.
+    #[default]
+    Zero,
+    /// `lr * (step + 1) / (warmup + 1)`, as in nanoGPT.
+    FirstStep,
+}
+
+choices! { WarmupStart, "start of the warm-up":
+    Zero = "zero", "From 0 at the first step, which learns nothing, as in the ancestor";
+    FirstStep = "first-step", "From lr / (warmup + 1) at the first step, as in nanoGPT";
+}
+
+impl WarmupStart {
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn is_zero(&self) -> bool {
+        *self == Self::Zero
+    }
+}
+
+/// How the learning rate goes from `lr` to `min_lr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LrShape {
+    /// It stays at `lr`.
+    Constant,
+    /// In a straight line.
+    Linear,
+    /// Half a cosine wave (Loshchilov & Hutter 2017, without restarts).
+    Cosine,
+}
+
+choices! { LrShape, "shape of the learning rate":
+    Constant = "constant", "It does not fall";
+    Linear = "linear", "In a straight line";
+    Cosine = "cosine", "Half a cosine wave";
+}
+
+/// What weight decay applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Every parameter.
+    Everything,
+    /// Weight matrices and embeddings; not gains and biases.
+    Matrices,
+}
+
+choices! { Decay, "weight decay":
+    Everything = "everything", "Every parameter";
+    Matrices = "matrices", "Not gains and biases";
+}
