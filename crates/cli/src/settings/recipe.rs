@@ -320,6 +320,7 @@ mod tests {
             "load",
             "resume",
             "keep-checkpoints",
+            "micro-batch",
             "generate",
             "interactive",
             "threads",

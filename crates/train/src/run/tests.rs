@@ -5,8 +5,8 @@ use gptlab_record::{read_events, read_experiment};
 use std::path::Path;
 
 use super::*;
-use crate::ResumeOptions;
 use crate::testing::{Rounded, Watcher, settings, story, targets, text, train};
+use crate::{Checkpoint, ResumeOptions};
 
 const STEPS: u64 = 6;
 

@@ -1,0 +1,95 @@
+//! What a run saves, and where.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use gptlab_record::{Event, NotFinite};
+
+use super::Run;
+use crate::{Checkpoint, Error, SaveError, Stored};
+
+impl Run<'_> {
+    /// Saves to every target that does not hold the state as it is. A state that is not finite is not
+    /// saved, and ends the run.
+    pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
+        let step = self.done;
+        let kept = self.store.as_ref().map(|s| s.checkpoint_path(step));
+        let named = self.save.as_ref().map(|save| save.path().to_owned());
+        let paths = kept.into_iter().chain(named);
+        let paths: Vec<PathBuf> = paths.filter(|p| !self.saved.contains(p)).collect();
+        if paths.is_empty() {
+            // A kill between saving and removing leaves one too many.
+            return self.keep_newest();
+        }
+        let begun = Instant::now();
+        // Were the power cut after the rename, the record would still reach up to the checkpoint.
+        if let Some(store) = &self.store {
+            store.sync()?;
+        }
+        // Where one place fails the other may not.
+        let tried: Vec<Result<bool, Error>> =
+            paths.into_iter().map(|path| self.save_to(path)).collect();
+        if !tried
+            .into_iter()
+            .collect::<Result<Vec<bool>, Error>>()?
+            .iter()
+            .all(|finite| *finite)
+        {
+            self.diverge(step, NotFinite::State);
+            return Ok(());
+        }
+        self.keep_newest()?;
+        self.watch.saved(begun.elapsed());
+        Ok(())
+    }
+
+    fn keep_newest(&self) -> Result<(), Error> {
+        if let (Some(store), Some(keep)) = (&self.store, self.keep) {
+            store.keep_newest(keep.get())?;
+        }
+        Ok(())
+    }
+
+    /// Saves the state to `path`; returns whether it is finite.
+    fn save_to(&mut self, path: PathBuf) -> Result<bool, Error> {
+        if let Some(save) = self.save.as_ref().filter(|save| save.path() == path) {
+            save.check()?;
+        }
+        match self.write_to(&path) {
+            Ok(()) => {}
+            Err(SaveError::NotFinite(_)) => return Ok(false),
+            Err(SaveError::File(error)) => return Err(error.into()),
+        }
+        let file = match &self.store {
+            Some(store) => store.name_of(&path),
+            None => path.display().to_string(),
+        };
+        self.saved.push(path);
+        let step = self.done;
+        self.emit(&Event::Checkpoint { step, file })?;
+        Ok(true)
+    }
+
+    fn write_to(&self, path: &Path) -> Result<(), SaveError> {
+        let (header, table) = (
+            self.resolved.header(self.done),
+            self.resolved.graph.params(),
+        );
+        let numbers = |stored: Stored| self.engine.export(stored.slot());
+        Checkpoint::save(path, &header, table, numbers)
+    }
+
+    /// Saves to the file the caller named, where the record cannot be written any more. A checkpoint in
+    /// the folder would tell of steps that the record does not know.
+    pub(super) fn save_named(&mut self) {
+        let Some(save) = &self.save else { return };
+        let path = save.path().to_owned();
+        let trained = self.done > self.resolved.first_step() && self.diverged.is_none();
+        if trained && !self.saved.contains(&path) && save.check().is_ok() {
+            // What went wrong first is what the caller hears of.
+            let _ = self.write_to(&path);
+        }
+    }
+}
