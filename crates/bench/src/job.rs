@@ -121,18 +121,18 @@ fn mean_of(
     })
 }
 
-/// The least a training step moves: weights read forward and backward and written, gradients written
-/// and read, both moments read and written; nine numbers of four bytes a parameter.
+/// The least a training step moves: weights read forward and backward and written, gradients
+/// written and read, both moments read and written; nine numbers of four bytes a parameter.
 fn training_bytes(parameters: usize) -> f64 {
     9.0 * 4.0 * parameters as f64
 }
 
-/// The least that `new` tokens of each of `texts` move: every weight of a product read once a position, for
-/// all texts, and every key and value once, for one.
+/// The least that `new` tokens of each of `texts` move: every weight of a product read once a
+/// position, for all texts, and every key and value once, for one.
 fn decoding_bytes(graph: &Graph, new: usize, texts: usize, weight_bytes: f64) -> f64 {
     let flops = |tokens: usize| Counts::of(graph, tokens).forward_flops as f64;
-    // A weight is two operations a token, a key and its value four a pair: flops(1) = 2 w + 4 a, and
-    // flops(2) = 4 w + 12 a.
+    // A weight is two operations a token, a key and its value four a pair: flops(1) = 2 w + 4 a,
+    // and flops(2) = 4 w + 12 a.
     let weights = (3.0 * flops(1) - flops(2)) / 2.0;
     let read_once = new as f64 * weights;
     let own = flops(new) / 2.0 - read_once;
@@ -246,7 +246,8 @@ mod tests {
         assert_eq!(cost("generate-batch").flops, 64.0 * forward(255.0));
     }
 
-    /// By hand: one text reads every weight and every key and value so far for each token; many share the weights.
+    /// By hand: one text reads every weight and every key and value so far for each token; many
+    /// share the weights.
     #[test]
     fn bytes_of_decoding_are_those_read() {
         let weights = 4.0 * 12.0 * 128.0 * 128.0 + 65.0 * 128.0;
@@ -257,7 +258,8 @@ mod tests {
         assert_eq!(cost("generate-batch").bytes, many);
     }
 
-    /// nanoGPT prints 10.65M, which leaves the 98,304 of the positions out; GPT-2's is Hugging Face's.
+    /// nanoGPT prints 10.65M, which leaves the 98,304 of the positions out; GPT-2's is Hugging
+    /// Face's.
     #[test]
     fn models_have_the_parameters_of_their_originals() {
         assert_eq!(cost("10m").parameters - 98_304, 10_646_784);

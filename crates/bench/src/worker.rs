@@ -70,7 +70,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts `command` and waits until it is ready. What it says on standard error goes where `command` says.
+    /// Starts `command` and waits until it is ready. What it says on standard error goes where
+    /// `command` says.
     pub(crate) fn start(command: &mut Command) -> Result<Self, Unavailable> {
         let program = command.get_program().to_string_lossy().into_owned();
         let none = |e: io::Error| Unavailable::All(format!("cannot run {program}: {e}"));

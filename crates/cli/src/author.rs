@@ -142,8 +142,8 @@ impl Author {
         self.refused.get()
     }
 
-    /// Writes on from `prompt` and hands each piece of text to `show` as it comes. The same `number`
-    /// and prompt make the same text.
+    /// Writes on from `prompt` and hands each piece of text to `show` as it comes. The same
+    /// `number` and prompt make the same text.
     pub(crate) fn write(
         &self,
         prompt: &str,
@@ -163,8 +163,9 @@ impl Author {
         all.ok_or_else(|| Stop::failure("the text never ended"))
     }
 
-    /// Writes a text for each of `numbers`, all at once, and lets `hear` hear them one after the other. Each is
-    /// what [`Author::write`] makes of its number. Ends early where `hear` returns that it has heard enough.
+    /// Writes a text for each of `numbers`, all at once, and lets `hear` hear them one after the
+    /// other. Each is what [`Author::write`] makes of its number. Ends early where `hear` returns
+    /// that it has heard enough.
     pub(crate) fn write_all(
         &self,
         prompt: &str,

@@ -39,7 +39,8 @@ pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
     })
 }
 
-/// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when asked for.
+/// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when
+/// asked for.
 pub(crate) fn open(path: &Path) -> Outcome<Checkpoint> {
     let checkpoint = Checkpoint::open(path)
         .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))

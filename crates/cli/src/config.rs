@@ -1,4 +1,5 @@
-//! `--config FILE`: a TOML file whose keys are the flags' names, read as words beneath the typed ones.
+//! `--config FILE`: a TOML file whose keys are the flags' names, read as words beneath the typed
+//! ones.
 
 use std::{
     ffi::OsString,
@@ -13,10 +14,12 @@ use crate::exit::Stop;
 
 /// The settings of `path` as words for the subcommand `sub`.
 ///
-/// A key that only another subcommand has is passed over, so that one file can serve a whole project.
+/// A key that only another subcommand has is passed over, so that one file can serve a whole
+/// project.
 ///
 /// # Errors
-/// When the file cannot be read, is not TOML, or has a key that is nobody's flag or a value that no flag has.
+/// When the file cannot be read, is not TOML, or has a key that is nobody's flag or a value that no
+/// flag has.
 pub(crate) fn words(
     path: &Path,
     sub: &str,

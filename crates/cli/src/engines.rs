@@ -50,8 +50,8 @@ pub(crate) fn options(args: &MachineArgs, precision: Precision) -> Outcome<Optio
     })
 }
 
-/// How to write with a checkpoint: in the precision that was typed, or the one it was trained in, so that what is
-/// written is what was measured.
+/// How to write with a checkpoint: in the precision that was typed, or the one it was trained in,
+/// so that what is written is what was measured.
 pub(crate) fn to_write(
     args: &MachineArgs,
     typed: Option<Precision>,
@@ -95,8 +95,8 @@ pub(crate) fn isa(args: &MachineArgs) -> Outcome<Isa> {
     })
 }
 
-/// The vector instructions to go on with: those typed, else those of the run so far where this processor has
-/// them, else the best there are.
+/// The vector instructions to go on with: those typed, else those of the run so far where this
+/// processor has them, else the best there are.
 pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> Outcome<Isa> {
     if args.isa.is_some() {
         return isa(args);

@@ -1,8 +1,8 @@
 //! The only place that prints. Standard output is data, standard error is speech.
 //!
-//! Names, samples and what was typed may hold characters that a terminal obeys. In speech, and in data on a terminal,
-//! they are marks ([`gptlab_report::visible`]); a file or a pipe gets data to the byte. Colours are painted
-//! around what is marked already.
+//! Names, samples and what was typed may hold characters that a terminal obeys. In speech, and in
+//! data on a terminal, they are marks ([`gptlab_report::visible`]); a file or a pipe gets data to
+//! the byte. Colours are painted around what is marked already.
 //!
 //! Colour is for people: on a terminal, and never where `NO_COLOR` is set (<https://no-color.org>).
 
@@ -32,8 +32,8 @@ pub(crate) struct Printer {
     without_reader: WithoutReader,
 }
 
-/// What becomes of the program when nobody reads its standard output any more, or the disk that it goes
-/// to is full.
+/// What becomes of the program when nobody reads its standard output any more, or the disk that it
+/// goes to is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WithoutReader {
     /// It has nothing else to do, and ends.
@@ -101,8 +101,8 @@ impl Printer {
         self.write(&self.data(&format!("{line}\n")));
     }
 
-    /// Data without a line's end, shown at once: text as it is sampled. It may be a piece of a text, so that on a
-    /// terminal each carriage return is marked, that of a line's end too.
+    /// Data without a line's end, shown at once: text as it is sampled. It may be a piece of a
+    /// text, so that on a terminal each carriage return is marked, that of a line's end too.
     pub(crate) fn text(self, text: impl Display) {
         self.write(&self.data(&text.to_string()));
     }
@@ -134,7 +134,8 @@ impl Printer {
         }
     }
 
-    /// JSON as standard output gets it: on a terminal without control characters, and of the same value.
+    /// JSON as standard output gets it: on a terminal without control characters, and of the same
+    /// value.
     fn value(self, json: &str) -> Cow<'_, str> {
         if self.shown {
             visible::json(json)
@@ -217,7 +218,8 @@ impl Printer {
         }
     }
 
-    /// A reader that went away (`gptlab inspect | head`) ends the program in peace, or its lines alone.
+    /// A reader that went away (`gptlab inspect | head`) ends the program in peace, or its lines
+    /// alone.
     fn check(self, written: io::Result<()>) {
         let Err(e) = written else { return };
         let left = e.kind() == io::ErrorKind::BrokenPipe;
@@ -240,9 +242,9 @@ impl Printer {
     }
 }
 
-/// An error of clap's without styles, and with marks in what it repeats of the command line. They are set before the
-/// styles go, since what takes those away takes typed escape sequences too, without a trace. So do typed texts go that
-/// are nothing but a piece of a style.
+/// An error of clap's without styles, and with marks in what it repeats of the command line. They
+/// are set before the styles go, since what takes those away takes typed escape sequences too,
+/// without a trace. So do typed texts go that are nothing but a piece of a style.
 fn with_marks(error: &clap::Error) -> String {
     let is_style = |text: &str| {
         text.chars()

@@ -44,8 +44,8 @@ pub(crate) fn builtin(typed: &str) -> Outcome<Option<Builtin>> {
     Builtin::parse(typed).map_err(Stop::usage)
 }
 
-/// The built-in text of this name, where its bytes have this fingerprint. A recipe that cannot make so many `bytes`
-/// is not followed.
+/// The built-in text of this name, where its bytes have this fingerprint. A recipe that cannot make
+/// so many `bytes` is not followed.
 pub(crate) fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>) -> Option<Text> {
     let builtin = Builtin::parse(name).ok().flatten()?;
     if bytes.is_some_and(|bytes| !builtin.may_have(bytes)) {
@@ -61,8 +61,8 @@ pub(crate) fn by_fingerprint(fingerprint: Fingerprint) -> Option<Text> {
         .find(|text| text.fingerprint() == fingerprint)
 }
 
-/// The text that a run's record tells of, where it is still to be had, still the same, and not too large
-/// ([`left_out`]): for guides and pictures, which do without.
+/// The text that a run's record tells of, where it is still to be had, still the same, and not too
+/// large ([`left_out`]): for guides and pictures, which do without.
 pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
     if size(data)? > MOST {
         return None;
@@ -87,15 +87,16 @@ pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
     })
 }
 
-/// In bytes: what is read or made for guides and pictures alone is no larger. A record may be somebody else's, and
-/// name a text that takes minutes.
+/// In bytes: what is read or made for guides and pictures alone is no larger. A record may be
+/// somebody else's, and name a text that takes minutes.
 const MOST: u64 = 64 << 20;
 
 fn origin(data: &DataRecord) -> Option<Origin> {
     serde_json::from_value(data.origin.clone()).ok()
 }
 
-/// The size of the text that `data` tells of, in bytes; `None` where it is not to be had. Nothing is read or made.
+/// The size of the text that `data` tells of, in bytes; `None` where it is not to be had. Nothing
+/// is read or made.
 fn size(data: &DataRecord) -> Option<u64> {
     let found = match origin(data)? {
         Origin::File(path) => Path::new(&path).metadata().ok()?.len(),

@@ -171,8 +171,8 @@ impl Lab {
     }
 }
 
-/// The program, to which Ctrl-C means what it does by default: whoever runs the tests in the background of a
-/// script ignores it, and what is ignored stays so.
+/// The program, to which Ctrl-C means what it does by default: whoever runs the tests in the
+/// background of a script ignores it, and what is ignored stays so.
 fn program() -> Command {
     let program = env!("CARGO_BIN_EXE_gptlab");
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

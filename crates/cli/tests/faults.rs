@@ -1,9 +1,10 @@
-//! The program on disks that fail, killed at any moment, with nobody who reads, and short of what it needs. After
-//! each, what had been saved is whole, and what goes on comes to the same bits and the same record.
+//! The program on disks that fail, killed at any moment, with nobody who reads, and short of what
+//! it needs. After each, what had been saved is whole, and what goes on comes to the same bits and
+//! the same record.
 //!
-//! A build with the feature `faults` has a point before everything that changes the disk, and the variable
-//! `GPTLAB_FAULT` names the one that fails. By default a choice of points is tried, every kind of them among it; with
-//! `GPTLAB_FAULTS=all` all are. CONTRIBUTING.md has the commands.
+//! A build with the feature `faults` has a point before everything that changes the disk, and the
+//! variable `GPTLAB_FAULT` names the one that fails. By default a choice of points is tried, every
+//! kind of them among it; with `GPTLAB_FAULTS=all` all are. CONTRIBUTING.md has the commands.
 
 #![expect(
     clippy::print_stdout,

@@ -1,5 +1,5 @@
-//! The house rules, run on the whole workspace. Every rule is a function from text to complaints, and
-//! each has a test on a made-up violation: a gate that cannot fail is no gate.
+//! The house rules, run on the whole workspace. Every rule is a function from text to complaints,
+//! and each has a test on a made-up violation: a gate that cannot fail is no gate.
 
 #[path = "house/arrows.rs"]
 mod arrows;

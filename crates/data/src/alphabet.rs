@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Distinct characters (Unicode scalar values) in the order of their code points; a character's id is
-/// its place, as in Python's `sorted(set(text))`. Stored as a string of them. Never empty.
+/// Distinct characters (Unicode scalar values) in the order of their code points; a character's id
+/// is its place, as in Python's `sorted(set(text))`. Stored as a string of them. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Alphabet(Vec<char>);

@@ -17,7 +17,8 @@ pub struct Batches {
     block_size: usize,
     batch_size: usize,
     seed: u64,
-    /// The pieces of each split whose documents do not all fit the context, in the order of [`Part::ALL`].
+    /// The pieces of each split whose documents do not all fit the context, in the order of
+    /// [`Part::ALL`].
     pieces: [Option<Pieces>; 2],
     /// Made again when another epoch is asked for.
     order: Mutex<Order>,
@@ -86,11 +87,12 @@ impl Batches {
 
     /// The batch of training step `step`, for `model`.
     ///
-    /// Of a text: windows of exactly `block_size` tokens at starts drawn uniformly, with replacement, as
-    /// in the seed and nanoGPT. Of documents: number `step * batch_size + i` of an endless
-    /// sequence that holds every document once an epoch, shuffled anew for each, as in microgpt. Where some
-    /// documents have more than `block_size` predictions, every piece of a document takes the place
-    /// of a document: microgpt, which reads the first piece alone, differs there.
+    /// Of a text: windows of exactly `block_size` tokens at starts drawn uniformly, with
+    /// replacement, as in the seed and nanoGPT. Of documents: number `step * batch_size + i` of an
+    /// endless sequence that holds every document once an epoch, shuffled anew for each, as in
+    /// microgpt. Where some documents have more than `block_size` predictions, every piece of a
+    /// document takes the place of a document: microgpt, which reads the first piece alone, differs
+    /// there.
     ///
     /// # Errors
     /// When the batch is not one of this model's: its context is shorter or its vocabulary smaller.
@@ -144,8 +146,8 @@ impl Batches {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the documents of `part` were cut to fit the context; `None` of a text that is not cut into documents, and
-    /// where the corpus has no such split.
+    /// How the documents of `part` were cut to fit the context; `None` of a text that is not cut
+    /// into documents, and where the corpus has no such split.
     pub fn cut(&self, part: Part) -> Option<Cut> {
         let documents = self.corpus.part(part)?.documents()?;
         let cut = |pieces: &Pieces| {
@@ -162,13 +164,13 @@ impl Batches {
         })
     }
 
-    /// A fixed covering of `part`, the same every time, so that losses at two steps compare: consecutive
-    /// windows that predict every token but the first once; or every document, a long one in its pieces.
-    /// Where that is more than `max_tokens` predictions, evenly spaced windows that make up no more (but at
-    /// least one), or evenly spaced documents that make up about as many. Of long documents every
-    /// so many pieces give one, the same one each time.
-    /// The last batch, and of a text the last window, may be shorter than the others: weigh a batch's
-    /// mean loss by [`Batch::tokens`]. Empty where the corpus has no such split.
+    /// A fixed covering of `part`, the same every time, so that losses at two steps compare:
+    /// consecutive windows that predict every token but the first once; or every document, a long
+    /// one in its pieces. Where that is more than `max_tokens` predictions, evenly spaced windows
+    /// that make up no more (but at least one), or evenly spaced documents that make up about as
+    /// many. Of long documents every so many pieces give one, the same one each time. The last
+    /// batch, and of a text the last window, may be shorter than the others: weigh a batch's mean
+    /// loss by [`Batch::tokens`]. Empty where the corpus has no such split.
     pub fn covering(
         &self,
         model: &Model,
@@ -194,8 +196,9 @@ impl Batches {
         self.covering(model, Part::Validation, max_tokens)
     }
 
-    /// For each prediction of `part`, whether [`Batches::covering`] with the same `max_tokens` has it; the first
-    /// prediction is that of the second token. Empty where the corpus has no such split.
+    /// For each prediction of `part`, whether [`Batches::covering`] with the same `max_tokens` has
+    /// it; the first prediction is that of the second token. Empty where the corpus has no such
+    /// split.
     pub fn covered(&self, part: Part, max_tokens: usize) -> Vec<bool> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();
@@ -209,8 +212,8 @@ impl Batches {
         covered
     }
 
-    /// Where the pieces of the documents of `part` begin, and at the end where the last one ends; `None` of a text
-    /// that is not cut into documents.
+    /// Where the pieces of the documents of `part` begin, and at the end where the last one ends;
+    /// `None` of a text that is not cut into documents.
     fn bounds(&self, part: Part) -> Option<&[usize]> {
         match &self.pieces[part as usize] {
             Some(pieces) => Some(&pieces.bounds),
@@ -218,7 +221,8 @@ impl Batches {
         }
     }
 
-    /// The windows or pieces that cover `split`, which is that of `part`, with about `max_tokens` predictions.
+    /// The windows or pieces that cover `split`, which is that of `part`, with about `max_tokens`
+    /// predictions.
     fn units(&self, part: Part, split: &Split, max_tokens: usize) -> Units<'_> {
         let (bounds, all) = (self.bounds(part), split.predictions());
         let total = match bounds {
@@ -245,8 +249,8 @@ impl Batches {
 struct Units<'a> {
     /// Of the pieces, where there are documents.
     bounds: Option<&'a [usize]>,
-    /// Whether each is drawn from the ones nearest to its place. Where documents are cut, every second piece may be
-    /// a long one, and even steps would take only those.
+    /// Whether each is drawn from the ones nearest to its place. Where documents are cut, every
+    /// second piece may be a long one, and even steps would take only those.
     drawn: bool,
     block_size: usize,
     /// How many there are in the split.
@@ -302,8 +306,8 @@ impl Cut {
 /// The documents of a split, those that are longer than the context in pieces.
 #[derive(Debug)]
 struct Pieces {
-    /// Where each piece begins, and at the end where the last one ends. A piece's last token is the next one's
-    /// first, so that every token but the first of all is predicted once.
+    /// Where each piece begins, and at the end where the last one ends. A piece's last token is the
+    /// next one's first, so that every token but the first of all is predicted once.
     bounds: Vec<usize>,
     /// How many documents were cut.
     long: usize,
@@ -340,8 +344,8 @@ fn between(bounds: &[usize], i: usize) -> Range<usize> {
     bounds[i]..bounds[i + 1] + 1
 }
 
-/// Makes `order` 0..n, in an order drawn from `stream`: Fisher and Yates's shuffle, from the end, as Durstenfeld gives
-/// it.
+/// Makes `order` 0..n, in an order drawn from `stream`: Fisher and Yates's shuffle, from the end,
+/// as Durstenfeld gives it.
 fn shuffle(order: &mut Vec<u32>, n: usize, stream: Stream) {
     order.clear();
     order.extend(0..n as u32);

@@ -77,8 +77,8 @@ impl Builtin {
         }
     }
 
-    /// The entropy rate, in nats a character: no model that sees whole stories or documents does better in the long
-    /// run. `None` where it is not known.
+    /// The entropy rate, in nats a character: no model that sees whole stories or documents does
+    /// better in the long run. `None` where it is not known.
     pub fn entropy(self) -> Option<f64> {
         match self {
             Self::Stories => Some(stories::floor().nats_per_character()),
@@ -87,12 +87,13 @@ impl Builtin {
         }
     }
 
-    /// Whether the text may be so many bytes long. Nothing is made to find out: of a recipe it is known up to the
-    /// last document's length.
+    /// Whether the text may be so many bytes long. Nothing is made to find out: of a recipe it is
+    /// known up to the last document's length.
     pub fn may_have(self, bytes: u64) -> bool {
         match self {
             Self::Stories | Self::Names => true,
-            // Every character of these texts is one byte, and a document is shorter than the least text.
+            // Every character of these texts is one byte, and a document is shorter than the least
+            // text.
             Self::Diagnostic(_, Recipe { size, .. }) => {
                 (size..size + Recipe::LEAST_SIZE).contains(&(bytes as usize))
             }

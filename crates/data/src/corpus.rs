@@ -54,7 +54,8 @@ impl Split {
         self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 
-    /// Where each document begins, and at the end where the last one ends, where the text is cut into documents.
+    /// Where each document begins, and at the end where the last one ends, where the text is cut
+    /// into documents.
     pub(crate) fn starts(&self) -> Option<&[usize]> {
         (!self.starts.is_empty()).then_some(&self.starts)
     }
@@ -82,13 +83,13 @@ pub struct Corpus {
 pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
 
 impl Corpus {
-    /// Tokenizes `text` and keeps its last `val_fraction` (tokens of a text; documents of lines) for
-    /// validation; 0 keeps nothing. The training split is `floor(n * (1 - val_fraction))` of `n`, as in
-    /// nanoGPT.
+    /// Tokenizes `text` and keeps its last `val_fraction` (tokens of a text; documents of lines)
+    /// for validation; 0 keeps nothing. The training split is `floor(n * (1 - val_fraction))` of
+    /// `n`, as in nanoGPT.
     ///
     /// # Errors
-    /// When `val_fraction` is not in 0..1, a character is unknown, or a split comes out too short to
-    /// predict anything.
+    /// When `val_fraction` is not in 0..1, a character is unknown, or a split comes out too short
+    /// to predict anything.
     pub fn new(text: &Text, tokenizer: Tokenizer, val_fraction: f64) -> Result<Self, CorpusError> {
         if !(0.0..1.0).contains(&val_fraction) {
             return Err(CorpusError::Fraction(val_fraction));
@@ -107,7 +108,8 @@ impl Corpus {
     /// [`Corpus::new`] with a tokenizer of the characters that `text` holds.
     ///
     /// # Errors
-    /// As [`Corpus::new`], and when the text is to be cut into documents and every line of it is empty.
+    /// As [`Corpus::new`], and when the text is to be cut into documents and every line of it is
+    /// empty.
     pub fn fit(text: &Text, kind: TokenizerKind, val_fraction: f64) -> Result<Self, CorpusError> {
         let tokenizer = Tokenizer::fit(kind, text.as_str())
             .ok_or_else(|| CorpusError::Blank(text.origin().clone()))?;

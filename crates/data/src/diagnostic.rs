@@ -1,12 +1,14 @@
 //! Texts that need one skill each, and whose best possible loss is known.
 //!
-//! A document is a line of its own, drawn from a small generator: document `i` of a seed is a pure function
-//! of (seed, i), and documents are independent. Cut into lines, a batch begins where a document begins,
-//! so that the floors here are those of a model that sees the whole document up to the token it predicts.
+//! A document is a line of its own, drawn from a small generator: document `i` of a seed is a pure
+//! function of (seed, i), and documents are independent. Cut into lines, a batch begins where a
+//! document begins, so that the floors here are those of a model that sees the whole document up to
+//! the token it predicts.
 //!
-//! A predictor that knows the generator, and nothing of this document but what it has read, is called *ideal*.
-//! Its losses are computed, not estimated: [`Diagnostic::ideal`] gives them token by token for any
-//! document, [`Diagnostic::floor`] in expectation. On enough documents no model stays below either.
+//! A predictor that knows the generator, and nothing of this document but what it has read, is
+//! called *ideal*. Its losses are computed, not estimated: [`Diagnostic::ideal`] gives them token
+//! by token for any document, [`Diagnostic::floor`] in expectation. On enough documents no model
+//! stays below either.
 
 mod addition;
 mod agreement;
@@ -52,8 +54,8 @@ pub struct Predicted {
     pub skill: bool,
 }
 
-/// What the ideal predictor loses, in expectation over documents. A document's tokens are its characters
-/// and the BOS after them.
+/// What the ideal predictor loses, in expectation over documents. A document's tokens are its
+/// characters and the BOS after them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Floor {
     pub nats_per_document: f64,
@@ -112,8 +114,8 @@ choices! { Diagnostic, "diagnostic text":
 }
 
 impl Diagnostic {
-    /// The skill, which tokens need it, and which part of a transformer should be needed for it; with the
-    /// papers that say so.
+    /// The skill, which tokens need it, and which part of a transformer should be needed for it;
+    /// with the papers that say so.
     pub fn skill_needed(self) -> &'static str {
         match self {
             Self::Copy => {
@@ -155,8 +157,8 @@ impl Diagnostic {
         self.generator().draw(&mut draws)
     }
 
-    /// The first documents of `seed`, whole, each with a line break after it, up to the one that reaches
-    /// `min_chars` characters.
+    /// The first documents of `seed`, whole, each with a line break after it, up to the one that
+    /// reaches `min_chars` characters.
     pub fn text(self, seed: u64, min_chars: usize) -> String {
         let mut text = String::with_capacity(min_chars);
         for index in 0..=u32::MAX {
@@ -170,26 +172,27 @@ impl Diagnostic {
         text
     }
 
-    /// The ideal predictor on `document`, character by character and at last on the BOS after it. `None`
-    /// where no document is like that.
+    /// The ideal predictor on `document`, character by character and at last on the BOS after it.
+    /// `None` where no document is like that.
     pub fn ideal(self, document: &str) -> Option<Vec<Predicted>> {
         self.generator().ideal(document)
     }
 
-    /// Which predicted tokens of `document`, and of the BOS after it, need the skill; as [`Diagnostic::ideal`].
+    /// Which predicted tokens of `document`, and of the BOS after it, need the skill; as
+    /// [`Diagnostic::ideal`].
     pub fn skill(self, document: &str) -> Option<Vec<bool>> {
         let ideal = self.ideal(document)?;
         Some(ideal.into_iter().map(|token| token.skill).collect())
     }
 
-    /// The ideal predictor's losses in expectation: sums over the generator, but for `in-context`, whose
-    /// were measured and carry their error.
+    /// The ideal predictor's losses in expectation: sums over the generator, but for `in-context`,
+    /// whose were measured and carry their error.
     pub fn floor(self) -> Floor {
         self.generator().floor()
     }
 
-    /// The ideal predictor's losses on the documents that the lines of `text` are: means, a document.
-    /// `None` where there are none, or one of them is not of this kind.
+    /// The ideal predictor's losses on the documents that the lines of `text` are: means, a
+    /// document. `None` where there are none, or one of them is not of this kind.
     pub fn floor_on(self, text: &str) -> Option<Floor> {
         let ideals: Vec<Vec<Predicted>> = documents(text)
             .map(|document| self.ideal(document))

@@ -19,8 +19,9 @@ pub enum Foreign {
     Pdf,
 }
 
-/// How files begin: RFC 1952 (gzip), APPNOTE 4.3.7 and 4.3.16 (zip), RFC 8878 (zstd), the xz file format 2.1.1.1,
-/// bzip2's block size and first block, ISO 32000-1 7.5.2 (PDF), and the specification of Git LFS pointers.
+/// How files begin: RFC 1952 (gzip), APPNOTE 4.3.7 and 4.3.16 (zip), RFC 8878 (zstd), the xz file
+/// format 2.1.1.1, bzip2's block size and first block, ISO 32000-1 7.5.2 (PDF), and the
+/// specification of Git LFS pointers.
 const BEGINNINGS: &[(&[u8], Foreign)] = &[
     (b"\xFF\xFE", Foreign::Utf16),
     (b"\xFE\xFF", Foreign::Utf16),
@@ -68,8 +69,9 @@ fn is_bzip2(bytes: &[u8]) -> bool {
     )
 }
 
-/// Whether `bytes`, which have no byte order mark, are UTF-16. In one of its two bytes every character up to
-/// U+00FF has a NUL, line ends and spaces of any script among them, and the other byte has none.
+/// Whether `bytes`, which have no byte order mark, are UTF-16. In one of its two bytes every
+/// character up to U+00FF has a NUL, line ends and spaces of any script among them, and the other
+/// byte has none.
 fn is_utf16(bytes: &[u8]) -> bool {
     /// Enough for some spaces.
     const LOOKED_AT: usize = 4096;

@@ -1,13 +1,14 @@
 //! A small language for texts whose probability is known exactly.
 //!
-//! A grammar is a page of blocks. `slot person: name he his` begins a table: a row is a value, a column
-//! a form of it. `rule opening` begins a list of alternatives, all equally likely, in which `<other>` is
-//! an alternative of a rule above and `{person.his}` a form of the slot's value (`{person}` the first;
-//! `{Person.he}` with a capital). A slot is drawn, uniformly, where a text first mentions it, and keeps
-//! its value to the end. The last rule is the whole text. `#` begins a comment.
+//! A grammar is a page of blocks. `slot person: name he his` begins a table: a row is a value, a
+//! column a form of it. `rule opening` begins a list of alternatives, all equally likely, in which
+//! `<other>` is an alternative of a rule above and `{person.his}` a form of the slot's value
+//! (`{person}` the first; `{Person.he}` with a capital). A slot is drawn, uniformly, where a text
+//! first mentions it, and keeps its value to the end. The last rule is the whole text. `#` begins a
+//! comment.
 //!
-//! Since every choice is uniform and none depends on another, the probability of a text, the entropy and
-//! the expected length are sums over this page: nothing is estimated.
+//! Since every choice is uniform and none depends on another, the probability of a text, the
+//! entropy and the expected length are sums over this page: nothing is estimated.
 
 mod parse;
 mod search;

@@ -3,8 +3,8 @@
 //! [`Text`] is read and fingerprinted; a [`Tokenizer`] is fitted to it and is a value of its own;
 //! a [`Corpus`] holds the tokens in two splits; [`Batches`] makes any batch as a pure function of
 //! (seed, step). [`Builtin`] texts come with the program: [`stories`] have a known entropy, so that
-//! a loss can be told from the best loss there is, and each kind of [`Diagnostic`] text needs one skill, at a
-//! loss that is known too.
+//! a loss can be told from the best loss there is, and each kind of [`Diagnostic`] text needs one
+//! skill, at a loss that is known too.
 //!
 //! Knows: files of text, characters, documents, tokens, windows.
 //! Never will: models' parts, engines, optimisers, runs, the environment, standard output.

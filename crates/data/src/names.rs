@@ -16,8 +16,9 @@ pub const DEFAULT_COUNT: usize = 8_000;
 /// Candidates drawn for each name asked for, at most; more would be repeats.
 const MOST_TRIES: usize = 50;
 
-/// `count` distinct names of `seed`, each with a line break after it, in the order they are first drawn.
-/// There are some hundred thousand names; where `count` is more than can be found, fewer come.
+/// `count` distinct names of `seed`, each with a line break after it, in the order they are first
+/// drawn. There are some hundred thousand names; where `count` is more than can be found, fewer
+/// come.
 pub fn names(seed: u64, count: usize) -> String {
     let mut draws = Stream::new(seed, "name", 0).cursor();
     let mut seen = BTreeSet::new();

@@ -47,14 +47,15 @@ impl Text {
     /// Reads a UTF-8 file. A byte order mark is dropped; line ends stay as they are.
     ///
     /// # Errors
-    /// When there is no such file, it is not a regular file or cannot be read, is not UTF-8, is a file of another
-    /// kind ([`Foreign`]), holds a NUL, or fewer than two characters.
+    /// When there is no such file, it is not a regular file or cannot be read, is not UTF-8, is a
+    /// file of another kind ([`Foreign`]), holds a NUL, or fewer than two characters.
     pub fn read(path: &Path) -> Result<Self, TextError> {
         Self::read_recorded(path, None)
     }
 
-    /// [`Text::read`] of a file that a record names, which somebody else may have written: a file of another size
-    /// than `bytes`, where the record tells it, is refused before any of it is read.
+    /// [`Text::read`] of a file that a record names, which somebody else may have written: a file
+    /// of another size than `bytes`, where the record tells it, is refused before any of it is
+    /// read.
     ///
     /// # Errors
     /// As [`Text::read`], and when the file has another size.
@@ -85,7 +86,8 @@ impl Text {
     /// Bytes read elsewhere, held to the same rules as a file.
     ///
     /// # Errors
-    /// When they are not UTF-8, are a file of another kind, hold a NUL, or fewer than two characters.
+    /// When they are not UTF-8, are a file of another kind, hold a NUL, or fewer than two
+    /// characters.
     pub fn from_bytes(bytes: Vec<u8>, origin: Origin) -> Result<Self, TextError> {
         if let Some(kind) = foreign::kind(&bytes) {
             return Err(TextError::Foreign { origin, kind });
@@ -127,7 +129,8 @@ impl Text {
         self.bytes
     }
 
-    /// The SHA-256 of the bytes as they were given, a byte order mark included, as `sha256sum` prints it.
+    /// The SHA-256 of the bytes as they were given, a byte order mark included, as `sha256sum`
+    /// prints it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

@@ -1,16 +1,16 @@
 //! Stories whose entropy is known: the text to train on where nobody gave one.
 //!
-//! A story is derived from the grammar in `stories.grammar`: who, what and which colour are said early
-//! and needed again late, verbs agree with a subject that another noun may stand between, and pronouns
-//! refer over sentences. Story `i` of a seed is a pure function of (seed, i). A text is stories
-//! one after the other, each a paragraph and a blank line.
+//! A story is derived from the grammar in `stories.grammar`: who, what and which colour are said
+//! early and needed again late, verbs agree with a subject that another noun may stand between, and
+//! pronouns refer over sentences. Story `i` of a seed is a pure function of (seed, i). A text is
+//! stories one after the other, each a paragraph and a blank line.
 //!
-//! Two floors say how low a loss can be. [`floor`] is the entropy rate, summed over the grammar and not
-//! estimated: what a model pays that knows the grammar and always sees the whole story. A model with a
-//! context of `T` meets most windows in the middle of a story and pays for what it cannot look up;
-//! [`least_loss`] is what the best possible model loses on a window at a place like any other, exactly
-//! (on the average about 0.15 nats per character at `T` = 256, and 0.24 at 64). On enough unseen text
-//! no model stays below either.
+//! Two floors say how low a loss can be. [`floor`] is the entropy rate, summed over the grammar and
+//! not estimated: what a model pays that knows the grammar and always sees the whole story. A model
+//! with a context of `T` meets most windows in the middle of a story and pays for what it cannot
+//! look up; [`least_loss`] is what the best possible model loses on a window at a place like any
+//! other, exactly (on the average about 0.15 nats per character at `T` = 256, and 0.24 at 64). On
+//! enough unseen text no model stays below either.
 
 use std::sync::LazyLock;
 
@@ -64,16 +64,16 @@ pub fn log_probability(paragraph: &str) -> Option<f64> {
     finite(log_sum(&GRAMMAR.derivations(&format!("{paragraph}\n\n"))))
 }
 
-/// The log-probability, in nats, of reading `stretch` from a place drawn uniformly in an endless text of
-/// stories: any number of characters, from the middle of one story to the middle of another. `None`
-/// where it cannot be.
+/// The log-probability, in nats, of reading `stretch` from a place drawn uniformly in an endless
+/// text of stories: any number of characters, from the middle of one story to the middle of
+/// another. `None` where it cannot be.
 pub fn stretch_log_probability(stretch: &str) -> Option<f64> {
     finite(GRAMMAR.stretch(stretch))
 }
 
-/// What a model that knows the grammar, and has read nothing before, loses on `window`: nats per character
-/// predicted, which are all but the first. No model has a lower mean over many windows, though on a
-/// single one it may be lucky. Weigh windows by the characters they predict. `None`
+/// What a model that knows the grammar, and has read nothing before, loses on `window`: nats per
+/// character predicted, which are all but the first. No model has a lower mean over many windows,
+/// though on a single one it may be lucky. Weigh windows by the characters they predict. `None`
 /// where no stories hold such a window, or it is shorter than 2 characters.
 pub fn least_loss(window: &str) -> Option<f64> {
     let (first, _) = window.char_indices().nth(1)?;

@@ -31,7 +31,8 @@ choices! { TokenizerKind, "tokenizer":
     Lines = "lines", "The same, and each line is a document of its own; one longer than the context is cut into pieces";
 }
 
-/// The documents of `text`: its lines, stripped of white space at both ends, without the empty ones.
+/// The documents of `text`: its lines, stripped of white space at both ends, without the empty
+/// ones.
 pub(crate) fn documents(text: &str) -> impl Iterator<Item = &str> {
     text.split(LINE_ENDS)
         .map(str::trim)
@@ -82,8 +83,9 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// The tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`] where there is
-    /// one. Never empty: without text or BOS it is a line break where that is known, else token 0.
+    /// The tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`] where there
+    /// is one. Never empty: without text or BOS it is a line break where that is known, else token
+    /// 0.
     ///
     /// # Errors
     /// Names every character it does not know.

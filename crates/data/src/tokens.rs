@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// A sequence of tokens: one byte each where the vocabulary has at most 256, two up to 65,536, else four.
+/// A sequence of tokens: one byte each where the vocabulary has at most 256, two up to 65,536, else
+/// four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens(Storage);
 

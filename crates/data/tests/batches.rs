@@ -250,7 +250,8 @@ fn every_document_comes_once_an_epoch_in_another_order() {
     assert_ne!(first, (0..10).collect::<Vec<u32>>());
 }
 
-/// Each piece begins with the last target of the one before; a document that fits is one sequence, as in microgpt.
+/// Each piece begins with the last target of the one before; a document that fits is one sequence,
+/// as in microgpt.
 #[test]
 fn a_long_document_is_cut_into_pieces_and_a_short_one_is_not() {
     let (made, model) = batches(lines("abcdef", 0.0), 4, 2, 0);
@@ -385,8 +386,9 @@ proptest! {
             prop_assert!(most < split.predictions() || tokens == split.predictions());
         }
     }
-    /// Against the text itself: whatever the documents' lengths, a whole covering predicts every token but the first
-    /// once and in order, each piece from at most `block` tokens before, and what is said to be covered is.
+    /// Against the text itself: whatever the documents' lengths, a whole covering predicts every
+    /// token but the first once and in order, each piece from at most `block` tokens before, and
+    /// what is said to be covered is.
     #[test]
     fn a_covering_of_documents_has_every_prediction_once(
         lengths in prop::collection::vec(1usize..40, 2..30), block in 1usize..20, batch in 1usize..9,

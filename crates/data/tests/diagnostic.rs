@@ -1,4 +1,5 @@
-//! The diagnostic texts: that they are what they say, by their names, sizes and seeds, and stay that way.
+//! The diagnostic texts: that they are what they say, by their names, sizes and seeds, and stay
+//! that way.
 
 use std::collections::BTreeSet;
 

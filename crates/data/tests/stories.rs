@@ -58,7 +58,8 @@ fn a_story_tells_how_it_was_made() {
     }
 }
 
-/// A blank line is the end of a story and nothing else: after one, a stretch is a story from its start.
+/// A blank line is the end of a story and nothing else: after one, a stretch is a story from its
+/// start.
 #[test]
 fn a_stretch_from_a_blank_line_is_a_story() {
     let ends = stories::floor().characters_per_story.ln();

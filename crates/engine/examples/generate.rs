@@ -1,5 +1,6 @@
 //! Tokens/s of decoding with a preset's first weights, one text and many at once:
-//! `cargo run --release -p gptlab-engine --example generate -- [preset] [vocabulary] [tokens] [texts] [threads] [rounds] [precision]`.
+//! `cargo run --release -p gptlab-engine --example generate -- [preset] [vocabulary] [tokens]
+//! [texts] [threads] [rounds] [precision]`.
 #![allow(clippy::print_stdout)]
 
 use std::{env, time::Instant};

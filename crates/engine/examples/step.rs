@@ -1,5 +1,6 @@
 //! Milliseconds and tokens/s of a training step of a preset on random tokens:
-//! `cargo run --release -p gptlab-engine --example step -- [preset] [dropout] [batch] [threads] [steps] [precision]`.
+//! `cargo run --release -p gptlab-engine --example step -- [preset] [dropout] [batch] [threads]
+//! [steps] [precision]`.
 #![allow(clippy::print_stdout)]
 
 use std::{env, time::Instant};

@@ -1,9 +1,10 @@
-//! What an attention looks at: its weights, which the engines never keep, made again from what it read.
+//! What an attention looks at: its weights, which the engines never keep, made again from what it
+//! read.
 
 use gptlab_model::{AttentionOp, alibi_slopes};
 
-/// Who looks at whom in one sequence of `T` tokens: a `T x T` matrix a head, rows queries, columns keys. Rows sum
-/// to 1; what a causal mask hides is 0.
+/// Who looks at whom in one sequence of `T` tokens: a `T x T` matrix a head, rows queries, columns
+/// keys. Rows sum to 1; what a causal mask hides is 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionWeights {
     pub heads: usize,
@@ -15,8 +16,9 @@ pub struct AttentionWeights {
 }
 
 impl AttentionWeights {
-    /// The weights in f64 of `op` without dropout, from the packed queries, keys and values that its node reads:
-    /// `[tokens, (heads + 2 kv_heads) head_dim]`, one sequence. [`AttentionOp`] is the definition.
+    /// The weights in f64 of `op` without dropout, from the packed queries, keys and values that
+    /// its node reads: `[tokens, (heads + 2 kv_heads) head_dim]`, one sequence. [`AttentionOp`] is
+    /// the definition.
     ///
     /// # Panics
     /// When `qkv` does not hold whole rows.

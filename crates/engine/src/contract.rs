@@ -9,38 +9,41 @@ use crate::reduce::{Alone, Reduce, ReduceError};
 
 /// Runs one lowered model: holds its weights, gradients and the optimiser's state.
 ///
-/// A step has three phases. [`Engine::accumulate`] runs parts of a batch (all of it, micro-batches one after another,
-/// or this engine's share of it among several engines); [`Engine::reduce`] makes one sum of the parts' gradients;
-/// [`Engine::update`] takes the optimiser's step. Sums are ordered by the rows of the whole batch, so that parts make
-/// the same bits as the whole.
+/// A step has three phases. [`Engine::accumulate`] runs parts of a batch (all of it, micro-batches
+/// one after another, or this engine's share of it among several engines); [`Engine::reduce`] makes
+/// one sum of the parts' gradients; [`Engine::update`] takes the optimiser's step. Sums are ordered
+/// by the rows of the whole batch, so that parts make the same bits as the whole.
 pub trait Engine: Send {
     /// The model it runs.
     fn graph(&self) -> &Graph;
 
-    /// Where a part of `batch` that begins with sequence `first` ends: after about `sequences` of them, and at the end
-    /// of the batch at the latest. Parts that are cut so, in order, make the bits of the whole.
+    /// Where a part of `batch` that begins with sequence `first` ends: after about `sequences` of
+    /// them, and at the end of the batch at the latest. Parts that are cut so, in order, make the
+    /// bits of the whole.
     fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize>;
 
-    /// Share `index` of `count` of `batch`, as a range of its sequences: what one of `count` engines
-    /// accumulates so that, reduced in order, they make the bits of one engine. Shares cover the batch in order;
-    /// where there are more engines than an engine's partial sums, some are empty.
+    /// Share `index` of `count` of `batch`, as a range of its sequences: what one of `count`
+    /// engines accumulates so that, reduced in order, they make the bits of one engine. Shares
+    /// cover the batch in order; where there are more engines than an engine's partial sums, some
+    /// are empty.
     fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize>;
 
-    /// Runs the sequences `part` of `batch` forward and backward: adds their share of the gradients of the mean loss
-    /// of all of `batch`. Parts of one batch must follow each other in order, and lie in this engine's share where there
-    /// are several engines. Dropout draws from `noise` by the row of
-    /// the whole batch. `losses` is a number for each token of `batch`, in nats; those of `part` are set.
+    /// Runs the sequences `part` of `batch` forward and backward: adds their share of the gradients
+    /// of the mean loss of all of `batch`. Parts of one batch must follow each other in order, and
+    /// lie in this engine's share where there are several engines. Dropout draws from `noise` by
+    /// the row of the whole batch. `losses` is a number for each token of `batch`, in nats; those
+    /// of `part` are set.
     fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]);
 
-    /// Adds up what was accumulated since the last call, with that of other engines where `others` reaches any.
-    /// Only then are the gradients whole ([`Slot::Gradients`]).
+    /// Adds up what was accumulated since the last call, with that of other engines where `others`
+    /// reaches any. Only then are the gradients whole ([`Slot::Gradients`]).
     ///
     /// # Errors
     /// When `others` fails; the gradients are of no use then.
     fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError>;
 
-    /// Trains on `batch` at once and alone: adds the gradients of the mean loss to the gradients it holds.
-    /// Returns the mean loss in nats per token. Dropout draws from `noise`.
+    /// Trains on `batch` at once and alone: adds the gradients of the mean loss to the gradients it
+    /// holds. Returns the mean loss in nats per token. Dropout draws from `noise`.
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
         let mut losses = vec![0.0; batch.tokens()];
         self.accumulate(batch, 0..batch.sequences(), noise, &mut losses);
@@ -70,7 +73,8 @@ pub trait Engine: Send {
     /// When their number is not the parameter table's.
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError>;
 
-    /// Runs `batch` without dropout and shows every node's value, row-major, in the graph's order; changes nothing.
+    /// Runs `batch` without dropout and shows every node's value, row-major, in the graph's order;
+    /// changes nothing.
     fn show_values(&mut self, batch: &Batch, show: &mut dyn FnMut(&Node, &[f32])) {
         let nodes = self.graph().nodes().to_vec();
         for node in nodes {
@@ -84,7 +88,8 @@ pub trait Engine: Send {
     fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix>;
 }
 
-/// Where dropout masks come from: the run's seed and the step's number. The row of the batch comes from the part.
+/// Where dropout masks come from: the run's seed and the step's number. The row of the batch comes
+/// from the part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
     pub seed: u64,
@@ -127,12 +132,14 @@ pub struct StepHyper {
 pub struct StepStats {
     /// The global L2 norm of the gradients before clipping.
     pub grad_norm: f64,
-    /// What the gradients were multiplied by to clip them: 1 where they were not, NaN where the norm is.
+    /// What the gradients were multiplied by to clip them: 1 where they were not, NaN where the
+    /// norm is.
     pub clip_factor: f64,
 }
 
 impl StepStats {
-    /// Clipping as `clip_grad_norm_` of PyTorch does it: by `grad_clip / (grad_norm + 1e-6)`, and never more than by 1.
+    /// Clipping as `clip_grad_norm_` of PyTorch does it: by `grad_clip / (grad_norm + 1e-6)`, and
+    /// never more than by 1.
     pub(crate) fn clipped(grad_norm: f64, grad_clip: Option<f64>) -> Self {
         let factor = grad_clip.map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
         Self {

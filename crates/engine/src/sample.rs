@@ -23,9 +23,9 @@ impl fmt::Display for SamplingError {
 impl std::error::Error for SamplingError {}
 
 impl Sampling {
-    /// `temperature` divides the logits, and 0 always takes the likeliest token; `top_k` keeps the `k`
-    /// likeliest (Fan et al. 2018); `top_p` then keeps the fewest whose probabilities sum to at least
-    /// `p` (Holtzman et al. 2020).
+    /// `temperature` divides the logits, and 0 always takes the likeliest token; `top_k` keeps the
+    /// `k` likeliest (Fan et al. 2018); `top_p` then keeps the fewest whose probabilities sum to at
+    /// least `p` (Holtzman et al. 2020).
     ///
     /// # Errors
     /// A sentence for the first setting out of its range.
@@ -52,10 +52,11 @@ impl Sampling {
         })
     }
 
-    /// The token that `uniform`, a draw from [0, 1), falls on, likeliest first; equal logits count in
-    /// token order. `None` where the logits hold no finite number: the model has diverged.
+    /// The token that `uniform`, a draw from [0, 1), falls on, likeliest first; equal logits count
+    /// in token order. `None` where the logits hold no finite number: the model has diverged.
     ///
-    /// Tokens are put in order only as far as the choice asks: a draw rarely falls far from the top.
+    /// Tokens are put in order only as far as the choice asks: a draw rarely falls far from the
+    /// top.
     pub fn choose(&self, ranking: &mut Ranking, logits: &[f32], uniform: f64) -> Option<u32> {
         if self.temperature == 0.0 {
             return keys(logits).min().map(token);

@@ -1,5 +1,6 @@
-//! Decoding against the oracle: at every token, inside the context and past it, the generator's logits
-//! are those of the last window run as a whole. And against itself: a text among many is the text alone.
+//! Decoding against the oracle: at every token, inside the context and past it, the generator's
+//! logits are those of the last window run as a whole. And against itself: a text among many is the
+//! text alone.
 
 mod common;
 
@@ -92,7 +93,8 @@ fn every_isa(precision: Precision) -> impl Iterator<Item = Options> {
     })
 }
 
-/// Where there is no attention, whose sums evaluating makes in another order, decoding is evaluating to the bit.
+/// Where there is no attention, whose sums evaluating makes in another order, decoding is
+/// evaluating to the bit.
 #[test]
 fn products_of_decoding_are_those_of_evaluating() {
     let mut spec = specs::base();
@@ -128,7 +130,8 @@ struct Tale {
 }
 
 impl Tale {
-    /// The `i`th of many: prompts and lengths of all kinds, some past the context, some of no token.
+    /// The `i`th of many: prompts and lengths of all kinds, some past the context, some of no
+    /// token.
     fn new(i: u32, block_size: usize, vocab: usize) -> Self {
         let draws = Stream::new(5, "tales", i);
         let below = |index: u64, n: usize| draws.below_at(1000 + index, n);
@@ -286,8 +289,8 @@ fn worth_sharing(preset: Preset, heads: usize, kv_heads: usize) -> Case {
     Case::new("shared", &spec, 70).expect("sizes that divide")
 }
 
-/// Heads that begin where panels do and heads that do not, more threads than heads of keys, prompts and contexts of
-/// all lengths.
+/// Heads that begin where panels do and heads that do not, more threads than heads of keys, prompts
+/// and contexts of all lengths.
 #[test]
 fn one_text_is_the_same_on_any_number_of_threads() {
     for (preset, heads, kv_heads) in [
@@ -343,7 +346,8 @@ impl Writer for Dawdler {
     }
 }
 
-/// Thousands of tokens while other threads want the cores, now and then: helpers are late in every way.
+/// Thousands of tokens while other threads want the cores, now and then: helpers are late in every
+/// way.
 #[test]
 fn one_text_is_the_same_however_late_its_helpers_are() {
     let mut spec = worth_sharing(Preset::Gpt2Mini, 4, 4).model.spec().clone();

@@ -1,8 +1,9 @@
 //! Every engine against PyTorch: the numbers in `golden/`, made by `golden/make.py`.
 //!
-//! The witness is an independent program (`bench/peers/gpt.py`: other kernels, autograd and optimiser)
-//! at equal weights, batches and dropout masks, in float64. It says, too, how far its own float32 run
-//! strays: the yardstick for f32 engines. Remaking a golden needs Python; reading one does not.
+//! The witness is an independent program (`bench/peers/gpt.py`: other kernels, autograd and
+//! optimiser) at equal weights, batches and dropout masks, in float64. It says, too, how far its
+//! own float32 run strays: the yardstick for f32 engines. Remaking a golden needs Python; reading
+//! one does not.
 
 mod common;
 #[path = "golden/files.rs"]

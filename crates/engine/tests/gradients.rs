@@ -1,7 +1,8 @@
-//! The oracle's gradients against central differences of its own loss in f64, for every op and switch.
+//! The oracle's gradients against central differences of its own loss in f64, for every op and
+//! switch.
 //!
-//! This witnesses the adjoints alone; that the forwards are right is for the golden numbers of other
-//! programs, and for the laws in `laws.rs`.
+//! This witnesses the adjoints alone; that the forwards are right is for the golden numbers of
+//! other programs, and for the laws in `laws.rs`.
 
 mod common;
 

@@ -160,7 +160,8 @@ fn the_number_of_threads_does_not_show() {
     let alone = Grid::alone().cases.into_iter();
     // 720 rows: several chunks, so that threads have something to share.
     trials.extend(alone.map(|case| (case, [6, 1, 3, 6, 2].repeat(40))));
-    // Fewer sequences than threads, and large enough that idle ones help with products, heads and losses.
+    // Fewer sequences than threads, and large enough that idle ones help with products, heads and
+    // losses.
     let mini = || Case::new("gpt2-mini", &Preset::Gpt2Mini.spec(), 65).expect("a preset");
     trials.extend([(mini(), vec![256]), (mini(), vec![256, 200, 31])]);
     for (case, lengths) in &trials {

@@ -1,9 +1,10 @@
 //! The model definition against its one-file ancestor, the third witness.
 //!
-//! `crates/microgpt` shares no code with the rest; what it prints, its own tests compare with a plain
-//! Python program. Here the engines train the preset `microgpt` from the ancestor's weights, on its
-//! documents in its order, and must print its losses: the goldens in `crates/microgpt/tests/golden`, the
-//! preset itself for a thousand steps, and two of other sizes where documents are cut to the context.
+//! `crates/microgpt` shares no code with the rest; what it prints, its own tests compare with a
+//! plain Python program. Here the engines train the preset `microgpt` from the ancestor's weights,
+//! on its documents in its order, and must print its losses: the goldens in
+//! `crates/microgpt/tests/golden`, the preset itself for a thousand steps, and two of other sizes
+//! where documents are cut to the context.
 
 #[path = "common/ancestor.rs"]
 mod ancestor;

@@ -1,8 +1,8 @@
-//! The promise that a training step allocates nothing after the first of its shape, held by an allocator that
-//! counts what any thread does.
+//! The promise that a training step allocates nothing after the first of its shape, held by an
+//! allocator that counts what any thread does.
 //!
-//! One test, because the counter cannot tell whose an allocation is; and every engine stays until the end, because
-//! threads allocate while they end.
+//! One test, because the counter cannot tell whose an allocation is; and every engine stays until
+//! the end, because threads allocate while they end.
 
 mod common;
 
@@ -52,8 +52,8 @@ fn a_step_allocates_nothing_after_the_first_of_its_shape() {
     }
 }
 
-/// How often rayon allocates, whatever is done, when all threads of a pool are handed something: a list of as many
-/// jobs, and on some systems what to wait on.
+/// How often rayon allocates, whatever is done, when all threads of a pool are handed something: a
+/// list of as many jobs, and on some systems what to wait on.
 fn allocations_of_a_pass(threads: usize) -> usize {
     if threads == 1 {
         return 0;
@@ -156,7 +156,8 @@ impl Run {
         }
     }
 
-    /// Has every thread do something, since threads allocate as they start: tokens enough for any model.
+    /// Has every thread do something, since threads allocate as they start: tokens enough for any
+    /// model.
     fn start(&mut self, model: &Model) {
         let lengths = vec![model.spec().block_size; 64];
         self.engine.losses(&batches::of_lengths(model, &lengths, 1));

@@ -205,7 +205,8 @@ fn one_update_alone_is_near_to_the_last_digits() {
     one_update_alone(Optimizer::Sgd, Tolerance::F32Step);
 }
 
-/// Newton-Schulz steps enlarge what is small in a matrix, and its rounding, some five hundred times.
+/// Newton-Schulz steps enlarge what is small in a matrix, and its rounding, some five hundred
+/// times.
 #[test]
 fn one_update_of_muon_is_near() {
     one_update_alone(Optimizer::Muon, Tolerance::F32);
@@ -389,8 +390,8 @@ fn the_gate_can_fail() {
     }
 }
 
-/// What bf16 cannot hide. A thousandth of a gradient, a step's decay and a late correction it can: the
-/// optimiser is f32's, and witnessed there.
+/// What bf16 cannot hide. A thousandth of a gradient, a step's decay and a late correction it can:
+/// the optimiser is f32's, and witnessed there.
 #[test]
 fn the_gate_of_bf16_can_fail() {
     assert!(suite_passes(Tolerance::Bf16, Wrong::Nothing));

@@ -1,5 +1,5 @@
-//! A step in parts is the step: micro-batches one after another, and several engines side by side, make the bits of one
-//! engine on the whole batch.
+//! A step in parts is the step: micro-batches one after another, and several engines side by side,
+//! make the bits of one engine on the whole batch.
 
 mod common;
 
@@ -81,7 +81,8 @@ impl Trained {
     }
 }
 
-/// Specs with every switch alone, and larger ones; each with sequences of unequal lengths that make several chunks.
+/// Specs with every switch alone, and larger ones; each with sequences of unequal lengths that make
+/// several chunks.
 fn trials() -> Vec<(Case, Batch)> {
     let alone = Grid::alone().cases.into_iter();
     let mut trials: Vec<(Case, Vec<usize>)> = specs::larger();
@@ -230,7 +231,8 @@ fn engines_with_a_share_each_are_one_engine_to_the_bit() {
     }
 }
 
-/// What the oracle is a witness of: a step in parts has the gradients of the whole, up to rounding in f64.
+/// What the oracle is a witness of: a step in parts has the gradients of the whole, up to rounding
+/// in f64.
 #[test]
 fn parts_of_the_oracle_add_up() {
     let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");

@@ -1,5 +1,5 @@
-//! How fast the kernels are here, on every instruction set of the machine, one thread, the best of several runs:
-//! `cargo run --release -p gptlab-kernels --example rates`.
+//! How fast the kernels are here, on every instruction set of the machine, one thread, the best of
+//! several runs: `cargo run --release -p gptlab-kernels --example rates`.
 
 // An example's output is its purpose.
 #![allow(clippy::print_stdout)]

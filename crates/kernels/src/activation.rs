@@ -1,9 +1,9 @@
-//! The nonlinearities of an MLP: GELU (Hendrycks and Gimpel 2016) by erf and by tanh, `ReLU`, `ReLU`² (So et al.
-//! 2021), `SiLU` (Elfwing et al. 2018).
+//! The nonlinearities of an MLP: GELU (Hendrycks and Gimpel 2016) by erf and by tanh, `ReLU`,
+//! `ReLU`² (So et al. 2021), `SiLU` (Elfwing et al. 2018).
 //!
-//! The fast versions are a handful of vector operations on `math`'s exp and erf. GELU by tanh needs no tanh:
-//! (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is one function of x, so that a gate can use
-//! it too.
+//! The fast versions are a handful of vector operations on `math`'s exp and erf. GELU by tanh needs
+//! no tanh: (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is one function of x,
+//! so that a gate can use it too.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -84,7 +84,8 @@ pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], x: &[f32]) {
     dispatch!(isa, s => each(s, activation, Forward { y, x }));
 }
 
-/// y = f(x), and x becomes f'(x): all that the backward wants, at little more than the cost of f alone.
+/// y = f(x), and x becomes f'(x): all that the backward wants, at little more than the cost of f
+/// alone.
 pub fn forward_and_slope(isa: Isa, activation: Activation, y: &mut [f32], x_to_slope: &mut [f32]) {
     dispatch!(isa, s => each(s, activation, ForwardAndSlope { y, x_to_slope }));
 }
@@ -99,7 +100,8 @@ pub fn backward_in_place(isa: Isa, activation: Activation, dy_to_dx: &mut [f32],
     dispatch!(isa, s => each(s, activation, InPlace { dy_to_dx, x }));
 }
 
-/// A nonlinearity on lanes. A type for each lets the choice be made once a call instead of once a vector.
+/// A nonlinearity on lanes. A type for each lets the choice be made once a call instead of once a
+/// vector.
 pub(crate) trait Nonlinear {
     fn value<S: Simd>(s: S, x: S::F) -> S::F;
     /// f(x) and f'(x), which share their costly part.

@@ -3,8 +3,8 @@
 //! w *= 1 - lr wd; m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²;
 //! w -= (lr / bc1) m / (sqrt(v) / sqrt(bc2) + eps), with bc = 1 - β^step.
 //!
-//! One pass over four streams instead of a pass for each line: bound by memory. The gradient is scaled (clipping by
-//! the global norm) on the way.
+//! One pass over four streams instead of a pass for each line: bound by memory. The gradient is
+//! scaled (clipping by the global norm) on the way.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};

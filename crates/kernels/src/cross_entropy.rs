@@ -1,8 +1,9 @@
-//! Softmax cross-entropy of rows of logits against target tokens, in nats: loss = ln sum e^x - x[target].
+//! Softmax cross-entropy of rows of logits against target tokens, in nats: loss = ln sum e^x -
+//! x[target].
 //!
-//! Fused: the backward, dx = (softmax(x) - onehot) * scale, overwrites the logits in the same call, so that a
-//! [n, V] matrix is written once instead of three times. The loss of a row is f32, the sum over rows f64 in row
-//! order.
+//! Fused: the backward, dx = (softmax(x) - onehot) * scale, overwrites the logits in the same call,
+//! so that a [n, V] matrix is written once instead of three times. The loss of a row is f32, the
+//! sum over rows f64 in row order.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -37,7 +38,8 @@ pub mod naive {
     }
 }
 
-/// losses[n] (where asked for) and their sum; logits[n, v] become their gradient times `scale`. Targets are below v.
+/// losses[n] (where asked for) and their sum; logits[n, v] become their gradient times `scale`.
+/// Targets are below v.
 pub fn forward_backward(
     isa: Isa,
     losses: Option<&mut [f32]>,
@@ -119,9 +121,10 @@ fn passed<S: Simd>(
     ledger.close(s)
 }
 
-/// Rows that fit `N` registers, to the same bits. Each is read before the row above is written: a load waits for an
-/// unfinished masked store just before it, and rows would follow one another instead of overlapping. About, for a row
-/// of 27 with AVX-512: 43 ns in passes, 36 in registers, 12 so.
+/// Rows that fit `N` registers, to the same bits. Each is read before the row above is written: a
+/// load waits for an unfinished masked store just before it, and rows would follow one another
+/// instead of overlapping. About, for a row of 27 with AVX-512: 43 ns in passes, 36 in registers,
+/// 12 so.
 #[inline(always)]
 fn held<S: Simd, const N: usize>(
     s: S,
@@ -160,7 +163,8 @@ fn held<S: Simd, const N: usize>(
     ledger.close(s)
 }
 
-/// Row `r`, minus infinity beyond its end, and its target's score; zeros where there is no such row.
+/// Row `r`, minus infinity beyond its end, and its target's score; zeros where there is no such
+/// row.
 #[inline(always)]
 fn read<S: Simd, const N: usize>(
     s: S,
@@ -215,7 +219,8 @@ fn rows_forward<S: Simd>(
     ledger.close(s)
 }
 
-/// Losses ln sum e^x - x[target], with both terms taken off the maximum; sixteen logarithms at a time.
+/// Losses ln sum e^x - x[target], with both terms taken off the maximum; sixteen logarithms at a
+/// time.
 struct Ledger<'a> {
     losses: Option<&'a mut [f32]>,
     /// How many losses are written, and how many wait.

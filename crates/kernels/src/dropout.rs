@@ -1,13 +1,15 @@
-//! Dropout (Srivastava et al. 2014, the inverted form) with masks that are a function, not a stored array.
+//! Dropout (Srivastava et al. 2014, the inverted form) with masks that are a function, not a stored
+//! array.
 //!
-//! Element e of the stream (key, purpose, step) is random by 16 bits of Philox: chunk c = e / 128 and lane
-//! l = e mod 16 make the counter (c * 16 + l, step, purpose); the bits are half (e / 64) mod 2 of word
-//! (e / 16) mod 4. So sixteen lanes of Philox make the masks of 128 elements in a row, in the order of the
-//! vectors that they apply to. An element is kept when its bits are at least `round(65536 p)`, and scaled by the
-//! inverse of exactly that probability.
+//! Element e of the stream (key, purpose, step) is random by 16 bits of Philox: chunk c = e / 128
+//! and lane l = e mod 16 make the counter (c * 16 + l, step, purpose); the bits are half (e / 64)
+//! mod 2 of word (e / 16) mod 4. So sixteen lanes of Philox make the masks of 128 elements in a
+//! row, in the order of the vectors that they apply to. An element is kept when its bits are at
+//! least `round(65536 p)`, and scaled by the inverse of exactly that probability.
 //!
-//! A row of C columns takes [`mask_stride`]`(C)` elements of the stream, so that any tile of rows can make its
-//! own mask: element (row, column) is `row * mask_stride(C) + column`. The backward is the forward on dy.
+//! A row of C columns takes [`mask_stride`]`(C)` elements of the stream, so that any tile of rows
+//! can make its own mask: element (row, column) is `row * mask_stride(C) + column`. The backward is
+//! the forward on dy.
 
 use crate::isa::{Isa, dispatch};
 use crate::philox::{self, counters, philox_lanes};
@@ -124,7 +126,8 @@ pub mod naive {
     }
 }
 
-/// y[n, c] = mask * x, or mask * dy for the backward. `first_row` is the row of the stream that row 0 has.
+/// y[n, c] = mask * x, or mask * dy for the backward. `first_row` is the row of the stream that row
+/// 0 has.
 pub fn forward(
     isa: Isa,
     y: &mut [f32],

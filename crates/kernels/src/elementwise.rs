@@ -1,8 +1,9 @@
-//! Sums and products element by element, and the sums that must come out the same whoever computes them.
+//! Sums and products element by element, and the sums that must come out the same whoever computes
+//! them.
 //!
-//! The sum of squares is in f64 on sixteen lanes combined by a tree; `reduce_add` adds its sources in the order
-//! given. Both orders depend on lengths alone. What the fast versions win is vectors and nothing else: all but
-//! the sum of squares are bound by memory.
+//! The sum of squares is in f64 on sixteen lanes combined by a tree; `reduce_add` adds its sources
+//! in the order given. Both orders depend on lengths alone. What the fast versions win is vectors
+//! and nothing else: all but the sum of squares are bound by memory.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{self, LANES, Simd};
@@ -65,7 +66,8 @@ pub fn reduce_add(isa: Isa, dst: &mut [f32], srcs: &[&[f32]]) {
     dispatch!(isa, s => reduce_add_lanes(s, dst, srcs));
 }
 
-/// Plain f64 arithmetic, which the compiler turns into the vectors at hand; it never fuses what is not asked for.
+/// Plain f64 arithmetic, which the compiler turns into the vectors at hand; it never fuses what is
+/// not asked for.
 #[inline(always)]
 fn sum_of_squares_lanes<S: Simd>(_: S, x: &[f32]) -> f64 {
     let mut acc = [0.0_f64; LANES];

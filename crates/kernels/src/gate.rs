@@ -1,7 +1,8 @@
-//! The gated MLP (Shazeer 2020, "GLU Variants Improve Transformer"): y = f(gate) * up, `SwiGLU` with `SiLU`, `GeGLU`
-//! with GELU.
+//! The gated MLP (Shazeer 2020, "GLU Variants Improve Transformer"): y = f(gate) * up, `SwiGLU`
+//! with `SiLU`, `GeGLU` with GELU.
 //!
-//! dgate = dy up f'(gate), dup = dy f(gate): f and f' share their exponential, so the backward is one pass.
+//! dgate = dy up f'(gate), dup = dy f(gate): f and f' share their exponential, so the backward is
+//! one pass.
 
 use crate::activation::{Activation, Nonlinear, Pass, each};
 use crate::isa::{Isa, dispatch};

@@ -1,11 +1,12 @@
 //! Which vector instructions a kernel may use, decided at run time.
 //!
-//! An [`Isa`] is a value that proves that the processor at hand has the instructions: there is no other way to
-//! get one than [`Isa::detect`], [`Isa::try_new`] or [`Isa::available`]. Kernels take it as their first argument,
-//! so that a test can run every path the machine has. Nothing here reads the environment.
+//! An [`Isa`] is a value that proves that the processor at hand has the instructions: there is no
+//! other way to get one than [`Isa::detect`], [`Isa::try_new`] or [`Isa::available`]. Kernels take
+//! it as their first argument, so that a test can run every path the machine has. Nothing here
+//! reads the environment.
 //!
-//! All paths work on sixteen lanes at once and reduce them in the same order; they differ only in whether a
-//! multiply-add rounds once (fused) or twice (portable code on x86).
+//! All paths work on sixteen lanes at once and reduce them in the same order; they differ only in
+//! whether a multiply-add rounds once (fused) or twice (portable code on x86).
 
 use core::fmt;
 
@@ -20,7 +21,8 @@ pub enum Kind {
     Avx2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
     Avx512,
-    /// The same with AVX-512 BF16, a product of pairs of bf16: all but products in bf16 is what `Avx512` runs.
+    /// The same with AVX-512 BF16, a product of pairs of bf16: all but products in bf16 is what
+    /// `Avx512` runs.
     Avx512Bf16,
 }
 
@@ -127,14 +129,15 @@ fn supported(kind: Kind) -> bool {
 
 /// Runs `$body` with `$s` bound to the instructions of `$isa`, compiled once for each of them.
 ///
-/// `$body` must be a call of an `#[inline(always)]` function: only what is inlined is compiled with the wider
-/// instructions.
+/// `$body` must be a call of an `#[inline(always)]` function: only what is inlined is compiled with
+/// the wider instructions.
 macro_rules! dispatch {
     ($isa:expr, $s:ident => $body:expr) => {
         match $isa.kind() {
             #[cfg(target_arch = "x86_64")]
             $crate::isa::Kind::Avx512 | $crate::isa::Kind::Avx512Bf16 => {
-                // SAFETY: an `Isa` of these kinds exists only where the processor has these features.
+                // SAFETY: an `Isa` of these kinds exists only where the processor has these
+                // features.
                 unsafe {
                     $crate::simd::avx512::enter(
                         #[inline(always)]

@@ -1,9 +1,9 @@
-//! `LayerNorm` (Ba, Kiros and Hinton 2016): y = (x - mean) / sqrt(var + eps) * gain + bias over each row, with the
-//! population variance, as PyTorch does it.
+//! `LayerNorm` (Ba, Kiros and Hinton 2016): y = (x - mean) / sqrt(var + eps) * gain + bias over
+//! each row, with the population variance, as PyTorch does it.
 //!
-//! Backward with h = (x - mean) rstd and g = dy gain: dx = rstd (g - mean(g) - h mean(g h)), dgain += dy h,
-//! dbias += dy. The fast version reads a row from the first-level cache three times and writes it once; the
-//! variance is of the centred row, which does not cancel.
+//! Backward with h = (x - mean) rstd and g = dy gain: dx = rstd (g - mean(g) - h mean(g h)), dgain
+//! += dy h, dbias += dy. The fast version reads a row from the first-level cache three times and
+//! writes it once; the variance is of the centred row, which does not cancel.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};

@@ -1,9 +1,10 @@
 //! exp, ln, tanh and erf on sixteen lanes, without branches or tables.
 //!
 //! Sources: exp and ln after Cephes `expf.c` and `logf.c` (Moshier 1992); tanh is the rational
-//! approximation of Eigen (`MathFunctionsImpl.h`), an odd polynomial over an even one on a clamped argument; erf
-//! is 1 - 2^(-t R(t)) with R fitted here by Lawson's method, which needs no division and keeps the tail.
-//! The bounds below are held by a test over the whole range against f64, on every instruction set.
+//! approximation of Eigen (`MathFunctionsImpl.h`), an odd polynomial over an even one on a clamped
+//! argument; erf is 1 - 2^(-t R(t)) with R fitted here by Lawson's method, which needs no division
+//! and keeps the tail. The bounds below are held by a test over the whole range against f64, on
+//! every instruction set.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{self, Simd};
@@ -60,8 +61,8 @@ pub(crate) fn exp_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     s.select(s.lt(x, s.splat(EXP_LOW)), s.zero(), value)
 }
 
-/// 2^x for x up to 127, zero from -152 down: the exponential of a softmax whose scores carry a factor log2 e, at half the
-/// steps of [`exp_lanes`].
+/// 2^x for x up to 127, zero from -152 down: the exponential of a softmax whose scores carry a
+/// factor log2 e, at half the steps of [`exp_lanes`].
 #[inline(always)]
 #[allow(clippy::approx_constant)] // The fit's coefficient is near ln 2, not ln 2.
 pub(crate) fn exp2_lanes<S: Simd>(s: S, x: S::F) -> S::F {
@@ -85,7 +86,8 @@ pub(crate) fn exp2_lanes<S: Simd>(s: S, x: S::F) -> S::F {
 /// ln x for positive, normal x.
 #[inline(always)]
 pub(crate) fn ln_lanes<S: Simd>(s: S, x: S::F) -> S::F {
-    // Splits x = 2^e m with m in sqrt(1/2) .. sqrt(2), by moving the exponent's boundary to sqrt(1/2).
+    // Splits x = 2^e m with m in sqrt(1/2) .. sqrt(2), by moving the exponent's boundary to
+    // sqrt(1/2).
     const BOUNDARY: u32 = 0x3f35_04f3;
     let bits = s.add_u(s.bits(x), s.splat_u(0x3f80_0000 - BOUNDARY));
     let e = s.sub(s.float_i(s.shr_u::<23>(bits)), s.splat(127.0));
@@ -145,7 +147,8 @@ pub(crate) fn tanh_lanes<S: Simd>(s: S, x: S::F) -> S::F {
 /// 1 - erf t for t >= 0.
 #[inline(always)]
 fn erfc_lanes<S: Simd>(s: S, t: S::F) -> S::F {
-    // log2(erfc t) / t, minimax in the absolute error of erfc on 0 ..= 4.2; beyond it falls, so erfc goes to zero.
+    // log2(erfc t) / t, minimax in the absolute error of erfc on 0 ..= 4.2; beyond it falls, so
+    // erfc goes to zero.
     let p = polynomial(
         s,
         t,
@@ -185,7 +188,8 @@ pub(crate) fn erf_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     s.select(s.lt(x, s.zero()), s.sub(s.zero(), size), size)
 }
 
-/// The normal distribution function, (1 + erf(x / sqrt 2)) / 2, without cancellation for negative x.
+/// The normal distribution function, (1 + erf(x / sqrt 2)) / 2, without cancellation for negative
+/// x.
 #[inline(always)]
 pub(crate) fn normal_cdf_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     let t = s.mul(s.abs(x), s.splat(core::f32::consts::FRAC_1_SQRT_2));

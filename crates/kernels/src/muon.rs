@@ -1,11 +1,12 @@
 //! Muon (Jordan 2024): momentum whose step is made orthogonal, for weight matrices.
 //!
-//! m = μ m + (1 - μ) g; u = (1 - μ) g + μ m (Nesterov); w *= 1 - lr wd; w -= 0.2 sqrt(max(rows, columns)) lr O(u).
+//! m = μ m + (1 - μ) g; u = (1 - μ) g + μ m (Nesterov); w *= 1 - lr wd; w -= 0.2 sqrt(max(rows,
+//! columns)) lr O(u).
 //!
 //! O(u) has u's singular vectors and singular values near 1. It comes from five Newton-Schulz steps
-//! X <- a X + (b S + c S²) X, S = X Xᵀ, with Jordan's coefficients, which take values in (0, 1] to about 0.7 to 1.2.
-//! The factor 0.2 sqrt(max) gives a step the size of one of `AdamW`'s, so that both share a learning rate
-//! (Liu et al. 2025). The products are [`Linear`]'s, in f32.
+//! X <- a X + (b S + c S²) X, S = X Xᵀ, with Jordan's coefficients, which take values in (0, 1] to
+//! about 0.7 to 1.2. The factor 0.2 sqrt(max) gives a step the size of one of `AdamW`'s, so that
+//! both share a learning rate (Liu et al. 2025). The products are [`Linear`]'s, in f32.
 
 use crate::Precision;
 use crate::elementwise::sum_of_squares;
@@ -247,7 +248,8 @@ mod tests {
         }
     }
 
-    /// By hand: the orthogonal matrix nearest to a diagonal one has its signs; values stay in Jordan's range.
+    /// By hand: the orthogonal matrix nearest to a diagonal one has its signs; values stay in
+    /// Jordan's range.
     #[test]
     fn a_diagonal_matrix_becomes_its_signs() {
         let mut x = vec![0.0; 16];

@@ -1,21 +1,23 @@
-//! The affine map of a layer for a few rows at a time, as decoding needs it: y[n, out] = x[n, inp] Wᵀ + b, with W
-//! packed once, before the first token.
+//! The affine map of a layer for a few rows at a time, as decoding needs it: y[n, out] = x[n, inp]
+//! Wᵀ + b, with W packed once, before the first token.
 //!
-//! One row is bound by the reading of W: every multiply-add wants a number that nothing else wants. So W lies
-//! in the order in which it is read: panels of 64 outputs (32 where registers are few), step by step of the sum,
-//! and the lines some way ahead are fetched while these are multiplied. There is no horizontal sum, and several
-//! rows share one reading of a panel.
+//! One row is bound by the reading of W: every multiply-add wants a number that nothing else wants.
+//! So W lies in the order in which it is read: panels of 64 outputs (32 where registers are few),
+//! step by step of the sum, and the lines some way ahead are fetched while these are multiplied.
+//! There is no horizontal sum, and several rows share one reading of a panel.
 //!
-//! **The sum of an output goes through the inputs in order, beginning with the bias, in one accumulator**, however
-//! many rows there are and whichever outputs a call makes. A row's numbers therefore do not depend on the rows
-//! beside it: text written in a batch is the text written alone, to the bit.
+//! **The sum of an output goes through the inputs in order, beginning with the bias, in one
+//! accumulator**, however many rows there are and whichever outputs a call makes. A row's numbers
+//! therefore do not depend on the rows beside it: text written in a batch is the text written
+//! alone, to the bit.
 //!
-//! **bf16.** Both operands are rounded as in training ([`crate::linear`]), x once a product ([`rows`]) and W when it is
-//! packed; sums are f32. A row is the row of the training product in both precisions.
+//! **bf16.** Both operands are rounded as in training ([`crate::linear`]), x once a product
+//! ([`rows`]) and W when it is packed; sums are f32. A row is the row of the training product in
+//! both precisions.
 //!
-//! On one core of a Zen 5 server (AVX-512), in f32: 112 to 117 GB/s for one row of 3 MB of weights, of the 120 that the
-//! third-level cache gives (dot products with the rows of W as it is: 87 to 93), and 245 to 255 GFLOP/s from six rows
-//! on.
+//! On one core of a Zen 5 server (AVX-512), in f32: 112 to 117 GB/s for one row of 3 MB of weights,
+//! of the 120 that the third-level cache gives (dot products with the rows of W as it is: 87 to
+//! 93), and 245 to 255 GFLOP/s from six rows on.
 
 use core::ops::Range;
 
@@ -180,9 +182,9 @@ impl Rows<'_> {
     }
 }
 
-/// The `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the same `map`: `y` is
-/// [n, outputs], the other outputs being somebody else's. They begin at a multiple of [`panel`] and end at another
-/// or at `out`.
+/// The `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the
+/// same `map`: `y` is [n, outputs], the other outputs being somebody else's. They begin at a
+/// multiple of [`panel`] and end at another or at `out`.
 pub fn forward(
     map: &Linear,
     (y, outputs): (&mut [f32], Range<usize>),

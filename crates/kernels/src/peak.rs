@@ -1,7 +1,8 @@
-//! How fast this processor multiplies: multiply-adds that touch no memory, for a caller with a clock.
+//! How fast this processor multiplies: multiply-adds that touch no memory, for a caller with a
+//! clock.
 //!
-//! It computes nothing. Independent chains of multiply-adds keep every unit busy, as many chains as hide the
-//! latency and stay in registers: what a matrix product does at best.
+//! It computes nothing. Independent chains of multiply-adds keep every unit busy, as many chains as
+//! hide the latency and stay in registers: what a matrix product does at best.
 
 use core::hint::black_box;
 
@@ -9,8 +10,9 @@ use crate::isa::{Isa, Kind, dispatch};
 use crate::precision::Precision;
 use crate::simd::{LANES, Simd};
 
-/// Runs `rounds` rounds of multiply-adds and says how many operations they were, two a multiply-add. Where the
-/// processor has no products of bf16, they run as what stands in for them: those of f32.
+/// Runs `rounds` rounds of multiply-adds and says how many operations they were, two a
+/// multiply-add. Where the processor has no products of bf16, they run as what stands in for them:
+/// those of f32.
 pub fn multiply_adds(isa: Isa, precision: Precision, rounds: usize) -> u64 {
     match (precision, isa.kind()) {
         #[cfg(target_arch = "x86_64")]
@@ -18,7 +20,8 @@ pub fn multiply_adds(isa: Isa, precision: Precision, rounds: usize) -> u64 {
             // SAFETY: an `Isa` of this kind exists only where the processor has these features.
             unsafe { bf16::dots(rounds) }
         }
-        // In units of sixteen lanes, the registers of AVX-512, AVX2 and NEON, and SSE2 hold 32, 8, 8 and 4.
+        // In units of sixteen lanes, the registers of AVX-512, AVX2 and NEON, and SSE2 hold 32, 8,
+        // 8 and 4.
         (_, Kind::Avx512 | Kind::Avx512Bf16) => dispatch!(isa, s => chains::<_, 24>(s, rounds)),
         (_, Kind::Avx2 | Kind::Neon) => dispatch!(isa, s => chains::<_, 6>(s, rounds)),
         (_, Kind::Portable) => dispatch!(isa, s => chains::<_, 3>(s, rounds)),

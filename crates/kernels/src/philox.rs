@@ -1,8 +1,9 @@
 //! Philox4x32-10, a random function of a counter and a key.
 //!
-//! Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011); constants and known
-//! answers are those of their Random123 library. Sixteen counters at a time cost about what one costs: a serial
-//! generator for dropout masks takes half of a training step of eager PyTorch on a CPU.
+//! Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011);
+//! constants and known answers are those of their Random123 library. Sixteen counters at a time
+//! cost about what one costs: a serial generator for dropout masks takes half of a training step of
+//! eager PyTorch on a CPU.
 
 use crate::simd::{LANES, Simd};
 
@@ -31,9 +32,10 @@ pub mod naive {
     }
 }
 
-/// Sixteen counters at a time, `N` times over: a chain of rounds is three times as long as its arithmetic, so that
-/// two are hardly slower than one. The even lanes and the odd lanes go apart, because a processor multiplies every
-/// other word to a double one, whose low half is already where the next round wants it.
+/// Sixteen counters at a time, `N` times over: a chain of rounds is three times as long as its
+/// arithmetic, so that two are hardly slower than one. The even lanes and the odd lanes go apart,
+/// because a processor multiplies every other word to a double one, whose low half is already where
+/// the next round wants it.
 #[inline(always)]
 pub(crate) fn philox_lanes<S: Simd, const N: usize>(
     s: S,
@@ -69,7 +71,8 @@ fn round<S: Simd>(s: S, counter: [S::U; 4], key: [u32; 2]) -> [S::U; 4] {
     ]
 }
 
-/// The counters `first .. first + 16` (a multiple of sixteen) in the low two words, `step` and `purpose` above.
+/// The counters `first .. first + 16` (a multiple of sixteen) in the low two words, `step` and
+/// `purpose` above.
 #[inline(always)]
 pub(crate) fn counters<S: Simd>(s: S, first: u64, step: u32, purpose: u32) -> [S::U; 4] {
     let lanes: [u32; LANES] = core::array::from_fn(|i| i as u32);

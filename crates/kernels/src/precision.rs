@@ -2,14 +2,15 @@
 
 use core::fmt;
 
-/// The storage type of the operands of matrix products. Sums, and everything that is not a matrix product, are f32
-/// in both.
+/// The storage type of the operands of matrix products. Sums, and everything that is not a matrix
+/// product, are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// Operands as they are.
     #[default]
     F32,
-    /// Operands rounded to the nearest bf16 (8 bits of precision, the exponents of f32), sums in f32.
+    /// Operands rounded to the nearest bf16 (8 bits of precision, the exponents of f32), sums in
+    /// f32.
     Bf16,
 }
 

@@ -1,7 +1,8 @@
-//! `RMSNorm` (Zhang and Sennrich 2019): y = x / sqrt(mean(x²) + eps) * gain over each row, the gain optional.
+//! `RMSNorm` (Zhang and Sennrich 2019): y = x / sqrt(mean(x²) + eps) * gain over each row, the gain
+//! optional.
 //!
-//! Backward with h = x rstd and g = dy gain: dx = rstd (g - h mean(g h)), dgain += dy h. The fast version reads a
-//! row twice.
+//! Backward with h = x rstd and g = dy gain: dx = rstd (g - h mean(g h)), dgain += dy h. The fast
+//! version reads a row twice.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
@@ -72,8 +73,8 @@ pub fn forward(
     }
 }
 
-/// dx[n, c] (written, or added to where `accumulate_dx`); the gain and its gradient dgain[c], which is added to,
-/// come together or not at all.
+/// dx[n, c] (written, or added to where `accumulate_dx`); the gain and its gradient dgain[c], which
+/// is added to, come together or not at all.
 pub fn backward(
     isa: Isa,
     dx: &mut [f32],

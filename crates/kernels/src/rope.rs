@@ -1,8 +1,8 @@
-//! Rotary positions (Su et al. 2021) in the half-split convention of `GPT-NeoX` and `LLaMA`: of a head of D columns,
-//! the pair (i, i + D/2) is turned by the angle position * theta^(-2i / D).
+//! Rotary positions (Su et al. 2021) in the half-split convention of `GPT-NeoX` and `LLaMA`: of a
+//! head of D columns, the pair (i, i + D/2) is turned by the angle position * theta^(-2i / D).
 //!
-//! The turn is orthogonal, so the backward is the turn by the opposite angle. The fast version reads sines from a
-//! table that the caller keeps, a vector of pairs at a time.
+//! The turn is orthogonal, so the backward is the turn by the opposite angle. The fast version
+//! reads sines from a table that the caller keeps, a vector of pairs at a time.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};
@@ -32,7 +32,8 @@ pub fn fill_table(cos: &mut [f32], sin: &mut [f32], head_dim: usize, theta: f64)
 pub mod naive {
     use super::Layout;
 
-    /// Turns x[n, width] in place; row r stands at `first_position + r`. `sign` is 1 forward, -1 backward.
+    /// Turns x[n, width] in place; row r stands at `first_position + r`. `sign` is 1 forward, -1
+    /// backward.
     pub fn rotate(
         x: &mut [f64],
         layout: Layout,
@@ -158,7 +159,8 @@ mod tests {
         }
     }
 
-    /// What the method is for: the product of a turned query and a turned key depends on their distance alone.
+    /// What the method is for: the product of a turned query and a turned key depends on their
+    /// distance alone.
     #[test]
     fn products_depend_on_the_distance() {
         let layout = Layout {

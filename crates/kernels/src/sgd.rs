@@ -1,5 +1,5 @@
-//! Stochastic gradient descent with momentum as PyTorch's `torch.optim.SGD` computes it, and with the weight decay
-//! taken out of the gradient (SGDW, Loshchilov and Hutter 2019).
+//! Stochastic gradient descent with momentum as PyTorch's `torch.optim.SGD` computes it, and with
+//! the weight decay taken out of the gradient (SGDW, Loshchilov and Hutter 2019).
 //!
 //! w *= 1 - lr wd; m = momentum m + g; w -= lr m.
 

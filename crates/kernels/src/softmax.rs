@@ -1,4 +1,5 @@
-//! Softmax over rows, safe by the row's maximum: three passes over a row that stays in the first-level cache.
+//! Softmax over rows, safe by the row's maximum: three passes over a row that stays in the
+//! first-level cache.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;

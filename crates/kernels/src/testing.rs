@@ -22,7 +22,8 @@ pub(crate) const SUMS: f32 = 3e-5;
 /// Central differences of an f64 reference with step 1e-5.
 pub(crate) const DIFFERENCES: f64 = 1e-6;
 
-/// Fails where `fast` is farther than `tolerance * (1 + |naive|)` from `naive`; names the worst element.
+/// Fails where `fast` is farther than `tolerance * (1 + |naive|)` from `naive`; names the worst
+/// element.
 #[track_caller]
 pub(crate) fn close(isa: Isa, what: &str, fast: &[f32], naive: &[f32], tolerance: f32) {
     assert_eq!(fast.len(), naive.len(), "{what}: lengths");

@@ -1,9 +1,11 @@
-//! The matrix tile: `MR` rows by `NV` vectors of sixteen columns, held in registers while `depth` outer products
-//! are added to it. The products of `attention` go through it; those of `linear` have their own.
+//! The matrix tile: `MR` rows by `NV` vectors of sixteen columns, held in registers while `depth`
+//! outer products are added to it. The products of `attention` go through it; those of `linear`
+//! have their own.
 //!
-//! Each step loads `NV` vectors of B, broadcasts `MR` numbers of A and does `MR * NV` multiply-adds, so that the
-//! loads stay behind the arithmetic: 8 x 2 needs 10 loads for 16 multiply-adds. A kernel picks `MR` and `NV` by
-//! [`Simd::WIDE`]: with 32 wide registers up to 12 x 2 fit, with 16 registers of half the width 4 x 1.
+//! Each step loads `NV` vectors of B, broadcasts `MR` numbers of A and does `MR * NV`
+//! multiply-adds, so that the loads stay behind the arithmetic: 8 x 2 needs 10 loads for 16
+//! multiply-adds. A kernel picks `MR` and `NV` by [`Simd::WIDE`]: with 32 wide registers up to 12 x
+//! 2 fit, with 16 registers of half the width 4 x 1.
 
 use crate::linear::element::Element;
 use crate::simd::{LANES, Simd};
@@ -11,7 +13,8 @@ use crate::simd::{LANES, Simd};
 /// The tile in registers.
 pub(crate) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
 
-/// A matrix operand: element (row, step) at `row * row_stride + step * step_stride`. The numbers are words, as bits.
+/// A matrix operand: element (row, step) at `row * row_stride + step * step_stride`. The numbers
+/// are words, as bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
     pub(crate) data: &'a [f32],
@@ -25,7 +28,8 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// `tile[r][v] + sum over step < depth of a(r, step) * b(step, 16 v ..)`, steps in order. A step is a word of `E`.
+/// `tile[r][v] + sum over step < depth of a(r, step) * b(step, 16 v ..)`, steps in order. A step is
+/// a word of `E`.
 ///
 /// `a(r, step) = a.data[r * A_ROW + step * a.step_stride]`,
 /// `b(step, c) = b.data[c + step * b.step_stride]`.
@@ -57,8 +61,8 @@ pub(crate) fn multiply<
     );
     let (mut a_at, mut b_at) = (a.data.as_ptr(), b.data.as_ptr());
     for _ in 0..depth {
-        // SAFETY: the pointers stand at `step * stride`; the assertions above say that the slices reach
-        // `(MR - 1) * A_ROW` and `NV * 16` elements beyond the last of these.
+        // SAFETY: the pointers stand at `step * stride`; the assertions above say that the slices
+        // reach `(MR - 1) * A_ROW` and `NV * 16` elements beyond the last of these.
         unsafe {
             let mut columns = [s.splat_u(0); NV];
             for (v, column) in columns.iter_mut().enumerate() {

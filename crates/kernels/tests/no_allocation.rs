@@ -1,4 +1,5 @@
-//! The law that kernels never allocate, held by an allocator that counts. (The naive attention, a reference, may.)
+//! The law that kernels never allocate, held by an allocator that counts. (The naive attention, a
+//! reference, may.)
 
 use gptlab_kernels::activation::{self, Activation};
 use gptlab_kernels::attention::{self, Options, WeightDropout};

@@ -51,8 +51,8 @@ pub struct SkillReport {
 }
 
 impl FloorsReport {
-    /// Measures n-gram tables of all orders up to `orders`, fitted to the training part of `corpus`,
-    /// on its validation part, which is the last `fraction` of `text`.
+    /// Measures n-gram tables of all orders up to `orders`, fitted to the training part of
+    /// `corpus`, on its validation part, which is the last `fraction` of `text`.
     ///
     /// # Errors
     /// When there is no validation part, or no tables of that order can be made.

@@ -1,7 +1,8 @@
 //! Many runs that belong together, several side by side, continued where they stopped.
 //!
-//! [`ablation`] and [`sweep`] say what is to be run, [`run`] runs what is missing of it, and [`results`] is a pure function of what came
-//! out: a grid run twice, or killed and continued, makes the same bytes.
+//! [`ablation`] and [`sweep`] say what is to be run, [`run`] runs what is missing of it, and
+//! [`results`] is a pure function of what came out: a grid run twice, or killed and continued,
+//! makes the same bytes.
 
 mod cell;
 mod plan;

@@ -1,18 +1,18 @@
 //! Floors from tables of n-grams: what a text gives away to whoever only counts.
 //!
 //! An n-gram's probability is interpolated with that of the shorter one (Witten & Bell 1991, "The
-//! zero-frequency problem", method C; Chen & Goodman 1999, section 2.5): after the context `h`, which was seen
-//! `N(h)` times before `T(h)` different tokens,
+//! zero-frequency problem", method C; Chen & Goodman 1999, section 2.5): after the context `h`,
+//! which was seen `N(h)` times before `T(h)` different tokens,
 //!
 //! ```text
 //! p(w | h) = (count(h w) + T(h) · p(w | h without its first token)) / (N(h) + T(h))
 //! ```
 //!
-//! down to the uniform distribution over the vocabulary. A context that was never seen is shortened.
-//! There is nothing to tune, and no token has probability 0.
+//! down to the uniform distribution over the vocabulary. A context that was never seen is
+//! shortened. There is nothing to tune, and no token has probability 0.
 //!
-//! Where text is cut into documents a context reaches back to the BOS before its document and no further, and
-//! that first BOS is never predicted.
+//! Where text is cut into documents a context reaches back to the BOS before its document and no
+//! further, and that first BOS is never predicted.
 
 use std::fmt;
 
@@ -26,8 +26,8 @@ mod tests;
 /// No table is longer: after a dozen characters a text's contexts are all new.
 pub const MOST: usize = 16;
 
-/// Counts of all n-grams up to an order, as a tree: a node is an n-gram, its child that n-gram and one token
-/// more. Memory is proportional to the distinct n-grams.
+/// Counts of all n-grams up to an order, as a tree: a node is an n-gram, its child that n-gram and
+/// one token more. Memory is proportional to the distinct n-grams.
 #[derive(Clone, Debug)]
 pub struct Ngrams {
     order: usize,
@@ -51,8 +51,8 @@ struct Node {
 }
 
 impl Ngrams {
-    /// Counts the n-grams of `tokens` for n from 1 to `order`. The tokens must be below `vocab_size`; a context
-    /// begins at the latest `bos`, where there is one.
+    /// Counts the n-grams of `tokens` for n from 1 to `order`. The tokens must be below
+    /// `vocab_size`; a context begins at the latest `bos`, where there is one.
     ///
     /// # Errors
     /// When the order is 0 or above [`MOST`], or there are more tokens than can be counted.
@@ -103,13 +103,14 @@ impl Ngrams {
         losses
     }
 
-    /// The mean of [`Ngrams::losses`] under the tables of each order, 1 first. Empty where `tokens` holds
-    /// nothing to predict.
+    /// The mean of [`Ngrams::losses`] under the tables of each order, 1 first. Empty where `tokens`
+    /// holds nothing to predict.
     pub fn means(&self, tokens: &[u32]) -> Vec<f64> {
         self.means_where(tokens, |_| true)
     }
 
-    /// [`Ngrams::means`] over the predictions that `counts` says yes to; 0 is that of the second token.
+    /// [`Ngrams::means`] over the predictions that `counts` says yes to; 0 is that of the second
+    /// token.
     pub fn means_where(&self, tokens: &[u32], counts: impl Fn(usize) -> bool) -> Vec<f64> {
         let (mut sums, mut n, mut i) = (vec![0.0; self.order], 0u32, 0);
         self.walk(tokens, |p| {
@@ -125,8 +126,8 @@ impl Ngrams {
         sums.into_iter().map(mean).filter(|_| n > 0).collect()
     }
 
-    /// Hands the probabilities of every token but the first to `each`: that of order n at n, the uniform one
-    /// at 0.
+    /// Hands the probabilities of every token but the first to `each`: that of order n at n, the
+    /// uniform one at 0.
     fn walk(&self, tokens: &[u32], mut each: impl FnMut(&[f64])) {
         let mut p = vec![0.0; self.order + 1];
         let mut contexts = vec![ROOT];
@@ -152,7 +153,8 @@ impl Ngrams {
         }
     }
 
-    /// Witten and Bell's probability of `token` after `context`, where the shorter context says `shorter`.
+    /// Witten and Bell's probability of `token` after `context`, where the shorter context says
+    /// `shorter`.
     fn interpolated(&self, context: u32, token: u32, shorter: f64) -> f64 {
         let Node {
             followed,
@@ -223,8 +225,9 @@ pub fn uniform(vocab_size: usize) -> f64 {
     (vocab_size as f64).ln()
 }
 
-/// What n-gram tables of the training split lose on the validation split, for n from 1 to `up_to`; in nats a
-/// token, over the predictions that a model is evaluated on: those of [`Batches::covering`] with `max_tokens`.
+/// What n-gram tables of the training split lose on the validation split, for n from 1 to `up_to`;
+/// in nats a token, over the predictions that a model is evaluated on: those of
+/// [`Batches::covering`] with `max_tokens`.
 ///
 /// # Errors
 /// As [`Ngrams::fit`], and where nothing was kept for validation.
@@ -237,8 +240,8 @@ pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f6
     Ok(Ngrams::of(corpus, up_to)?.means_where(&tokens, |i| covered[i]))
 }
 
-/// What gives a loss on `text` its meaning: blind guessing, the [`ladder`] of `batches`, and the entropy where
-/// it is known.
+/// What gives a loss on `text` its meaning: blind guessing, the [`ladder`] of `batches`, and the
+/// entropy where it is known.
 ///
 /// # Errors
 /// As [`ladder`].

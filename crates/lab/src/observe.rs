@@ -1,8 +1,8 @@
 //! What a training run looks like inside, at every logged step.
 //!
-//! *Basic* asks of every parameter how large its gradient is and how far its update moved it. *Full* also takes a few
-//! sequences of the step's own batch through the model, without dropout and before the update, and measures what
-//! passes by. What each number means: [`Measure`].
+//! *Basic* asks of every parameter how large its gradient is and how far its update moved it.
+//! *Full* also takes a few sequences of the step's own batch through the model, without dropout and
+//! before the update, and measures what passes by. What each number means: [`Measure`].
 
 mod activity;
 #[cfg(test)]
@@ -100,8 +100,8 @@ impl Observatory {
             .collect()
     }
 
-    /// The `values` of the parameters that are `wanted`: the same ones at every step, so that a picture can have a row
-    /// for each.
+    /// The `values` of the parameters that are `wanted`: the same ones at every step, so that a
+    /// picture can have a row for each.
     fn by_parameter(&self, measure: Measure, values: &[f64], wanted: fn(Group) -> bool) -> Series {
         let named = self.graph.params().iter().zip(values);
         let (at, values) = named

@@ -1,8 +1,9 @@
 //! Losses as a power of size: the scaling laws of language models.
 //!
-//! [`fit`] finds `L(N) = A · N^-alpha` (Kaplan et al. 2020, "Scaling laws for neural language models") and
-//! [`fit_with_floor`] `L(N) = E + A · N^-alpha` (Hoffmann et al. 2022, "Training compute-optimal large language
-//! models"), both by least squares of `ln L`: a tenth too much weighs the same at every size.
+//! [`fit`] finds `L(N) = A · N^-alpha` (Kaplan et al. 2020, "Scaling laws for neural language
+//! models") and [`fit_with_floor`] `L(N) = E + A · N^-alpha` (Hoffmann et al. 2022, "Training
+//! compute-optimal large language models"), both by least squares of `ln L`: a tenth too much
+//! weighs the same at every size.
 
 use std::fmt;
 
@@ -18,8 +19,8 @@ pub struct PowerLaw {
     pub scale: f64,
     /// alpha: twice the size multiplies what is above the floor by `2^-alpha`.
     pub exponent: f64,
-    /// The standard error of alpha; `None` where there are no more points than parameters. Of the law with a
-    /// floor it is that of the linear approximation at the minimum.
+    /// The standard error of alpha; `None` where there are no more points than parameters. Of the
+    /// law with a floor it is that of the linear approximation at the minimum.
     pub exponent_error: Option<f64>,
     /// The share of the variance of `ln L` that the law explains.
     pub r_squared: f64,
@@ -41,7 +42,8 @@ pub fn fit(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> {
     Ok(points.law(points.line(0.0), 2))
 }
 
-/// The law with a floor through `points`, sizes and losses. Where none above 0 fits better, the floor is 0.
+/// The law with a floor through `points`, sizes and losses. Where none above 0 fits better, the
+/// floor is 0.
 ///
 /// # Errors
 /// With fewer than three different sizes, or a size or loss that is no finite number above 0.
@@ -127,7 +129,8 @@ impl Logs {
             .unwrap_or_else(|| self.line(0.0))
     }
 
-    /// Levenberg and Marquardt's descent (Marquardt 1963) from `theta`, until no step is any better.
+    /// Levenberg and Marquardt's descent (Marquardt 1963) from `theta`, until no step is any
+    /// better.
     fn refine(&self, mut theta: Theta) -> Theta {
         let mut damping = 1e-3;
         for _ in 0..MOST_STEPS {

@@ -1,7 +1,7 @@
 //! Means, deviations, and paired differences.
 //!
-//! Runs of two variants with the same seed begin with the same weights and see the same batches, so that they
-//! are compared pair by pair: what the seeds share drops out of the difference.
+//! Runs of two variants with the same seed begin with the same weights and see the same batches, so
+//! that they are compared pair by pair: what the seeds share drops out of the difference.
 
 use gptlab_record::Difference;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -18,10 +18,11 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// `b - a` for each pair `(a, b)`: the mean, its 95 % confidence interval, and the two-sided p of the paired t
-/// test (Student 1908). `None` of no pairs; one pair has a mean and nothing else. Where all differences
-/// are the same number the interval is that number and p is 0, or 1 where the number is 0. `None` where the mean
-/// is no finite number; where only the deviation is none, it has no interval and no p.
+/// `b - a` for each pair `(a, b)`: the mean, its 95 % confidence interval, and the two-sided p of
+/// the paired t test (Student 1908). `None` of no pairs; one pair has a mean and nothing else.
+/// Where all differences are the same number the interval is that number and p is 0, or 1 where the
+/// number is 0. `None` where the mean is no finite number; where only the deviation is none, it has
+/// no interval and no p.
 ///
 /// The t test takes differences to be normal; with a handful of seeds that cannot be checked.
 pub fn paired(pairs: &[(f64, f64)]) -> Option<Difference> {
@@ -107,9 +108,10 @@ mod tests {
         close(t_quantile(0.975, 2.0), at_two);
     }
 
-    /// Student's own example: hours of sleep gained by ten people with two drugs ("The probable error of a
-    /// mean", Biometrika 6, 1908). R's `t.test(extra ~ group, data = sleep, paired = TRUE)` says t = -4.0621, p =
-    /// 0.002833 and an interval from -2.4598858 to -0.7001142 for the first minus the second.
+    /// Student's own example: hours of sleep gained by ten people with two drugs ("The probable
+    /// error of a mean", Biometrika 6, 1908). R's `t.test(extra ~ group, data = sleep, paired =
+    /// TRUE)` says t = -4.0621, p = 0.002833 and an interval from -2.4598858 to -0.7001142 for the
+    /// first minus the second.
     #[test]
     fn the_sleep_of_ten_people() {
         let first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0];

@@ -1,7 +1,8 @@
-//! What can be broken: a switch takes one part out of a model or its training, or puts another in its place.
+//! What can be broken: a switch takes one part out of a model or its training, or puts another in
+//! its place.
 //!
-//! Each says beforehand what the part is for and what to expect without it, so that a grid is an experiment and not
-//! a search: predict, run, compare.
+//! Each says beforehand what the part is for and what to expect without it, so that a grid is an
+//! experiment and not a search: predict, run, compare.
 
 mod table;
 #[cfg(test)]

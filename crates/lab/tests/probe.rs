@@ -1,4 +1,5 @@
-//! Probes against models that are what a probe pretends: fewer layers, other weights, the f64 oracle.
+//! Probes against models that are what a probe pretends: fewer layers, other weights, the f64
+//! oracle.
 
 #[path = "probe/ablation.rs"]
 mod ablation;

@@ -1,6 +1,6 @@
-//! What `microgpt` prints, against an independent witness: `witness.py`, the same GPT in plain Python.
-//! The goldens in `golden/` are the witness's output for the commands in its docstring; where a
-//! Python is at hand, it is also asked again, for all the digits that a loss has.
+//! What `microgpt` prints, against an independent witness: `witness.py`, the same GPT in plain
+//! Python. The goldens in `golden/` are the witness's output for the commands in its docstring;
+//! where a Python is at hand, it is also asked again, for all the digits that a loss has.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

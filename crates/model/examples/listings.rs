@@ -1,4 +1,5 @@
-//! Remakes `tests/listings/*.txt`: what `lower` writes for the small presets and for each switch alone.
+//! Remakes `tests/listings/*.txt`: what `lower` writes for the small presets and for each switch
+//! alone.
 //!
 //! `cargo run -p gptlab-model --example listings`, then read what changed before committing it.
 

@@ -69,11 +69,13 @@ impl Batch {
         batch.unless_empty()
     }
 
-    /// Packs windows of text for `model`: every token of a window predicts the one after it. The memory is that of
-    /// `spent`, a batch that nobody needs any more, which is enough where it had as many windows.
+    /// Packs windows of text for `model`: every token of a window predicts the one after it. The
+    /// memory is that of `spent`, a batch that nobody needs any more, which is enough where it had
+    /// as many windows.
     ///
     /// # Errors
-    /// When a window holds fewer than two tokens, more than the context and one, or an unknown token.
+    /// When a window holds fewer than two tokens, more than the context and one, or an unknown
+    /// token.
     pub fn of_windows<W>(
         spent: Option<Self>,
         model: &Model,
@@ -107,7 +109,8 @@ impl Batch {
         batch
     }
 
-    /// Makes room for so many sequences of any length: the next batch in this memory may have longer ones.
+    /// Makes room for so many sequences of any length: the next batch in this memory may have
+    /// longer ones.
     fn reserve(&mut self, sequences: usize, block_size: usize) {
         self.inputs.reserve(sequences * block_size);
         self.targets.reserve(sequences * block_size);

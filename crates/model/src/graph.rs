@@ -1,8 +1,8 @@
-//! A model as a list of named ops over row-per-token matrices: what `lower` writes, what engines run
-//! and what a learner reads.
+//! A model as a list of named ops over row-per-token matrices: what `lower` writes, what engines
+//! run and what a learner reads.
 //!
-//! A node reads only nodes before it, and only attention mixes rows. Engines run a graph; they never
-//! see the spec it came from. [`std::fmt::Display`] prints one line an op.
+//! A node reads only nodes before it, and only attention mixes rows. Engines run a graph; they
+//! never see the spec it came from. [`std::fmt::Display`] prints one line an op.
 
 use std::fmt;
 
@@ -85,9 +85,9 @@ pub enum Op {
         up: ValueId,
         f: Activation,
     },
-    /// Zeroes elements with probability `p`, to the nearest 1/65536, while training, and divides the
-    /// rest by the exact probability of being kept. Its stream's purpose is `dropout/` + the node's
-    /// name.
+    /// Zeroes elements with probability `p`, to the nearest 1/65536, while training, and divides
+    /// the rest by the exact probability of being kept. Its stream's purpose is `dropout/` + the
+    /// node's name.
     Dropout {
         x: ValueId,
         p: f32,
@@ -112,8 +112,9 @@ pub enum NormOp {
 }
 
 /// Rows are `heads` queries, then `kv_heads` keys, then `kv_heads` values, each `head_dim` wide;
-/// query head `h` reads key and value head `h / (heads / kv_heads)`. A score is the product of a query
-/// and a key, then `scale`, then `softcap`, then `alibi`; then come the softmax and `dropout`.
+/// query head `h` reads key and value head `h / (heads / kv_heads)`. A score is the product of a
+/// query and a key, then `scale`, then `softcap`, then `alibi`; then come the softmax and
+/// `dropout`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionOp {
     pub heads: usize,
@@ -126,15 +127,15 @@ pub struct AttentionOp {
     pub softcap: Option<f32>,
     /// Whether a score loses [`alibi_slopes`]`[head] * |query - key|`.
     pub alibi: bool,
-    /// Probability that a weight is zeroed while training. Masks are those of the transposed weights:
-    /// the mask's row of head `h` and key `j` is `first_row * heads + h * T + j` for a sequence of `T`
-    /// tokens from batch row `first_row`, its column the query's position, rows
+    /// Probability that a weight is zeroed while training. Masks are those of the transposed
+    /// weights: the mask's row of head `h` and key `j` is `first_row * heads + h * T + j` for a
+    /// sequence of `T` tokens from batch row `first_row`, its column the query's position, rows
     /// [`crate::random::mask_stride`]`(T)` apart.
     pub dropout: f32,
 }
 
-/// ALiBi's slope of each head (Press et al. 2022): a geometric series from `2^(-8/n)`; for `n` not a
-/// power of two, that of the power below, then every other slope of the power above.
+/// ALiBi's slope of each head (Press et al. 2022): a geometric series from `2^(-8/n)`; for `n` not
+/// a power of two, that of the power below, then every other slope of the power above.
 pub fn alibi_slopes(heads: usize) -> Vec<f32> {
     let series = |n: usize| (1..=n).map(move |i| (-8.0 * i as f64 / n as f64).exp2() as f32);
     let below = 1 << heads.max(1).ilog2();
@@ -144,7 +145,8 @@ pub fn alibi_slopes(heads: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Element `i` of the sinusoidal position vector of width `width` at `position` (Vaswani et al. 2017).
+/// Element `i` of the sinusoidal position vector of width `width` at `position` (Vaswani et al.
+/// 2017).
 pub fn sinusoid(position: usize, i: usize, width: usize) -> f32 {
     let angle = position as f64 / 10_000f64.powf((i / 2 * 2) as f64 / width as f64);
     match i % 2 {
@@ -274,7 +276,8 @@ impl Node {
         }
     }
 
-    /// What a norm reads, and its settings; `None` for every other op, norms of single heads among them.
+    /// What a norm reads, and its settings; `None` for every other op, norms of single heads among
+    /// them.
     pub fn norm(&self) -> Option<(ValueId, &NormOp)> {
         match &self.op {
             Op::Norm { x, norm } => Some((*x, norm)),
@@ -292,8 +295,8 @@ impl Node {
         }
     }
 
-    /// What an addition adds to, and what it adds; `None` for every other op. In a block of a model with residuals
-    /// the first is the stream, and the second what a sublayer writes to it.
+    /// What an addition adds to, and what it adds; `None` for every other op. In a block of a model
+    /// with residuals the first is the stream, and the second what a sublayer writes to it.
     pub fn addition(&self) -> Option<(ValueId, ValueId)> {
         match &self.op {
             Op::Add { a, b } => Some((*a, *b)),
@@ -311,7 +314,8 @@ impl Node {
         }
     }
 
-    /// The block that its name speaks of: 0 of `block0.attn.mix`; `None` before the first block and after the last.
+    /// The block that its name speaks of: 0 of `block0.attn.mix`; `None` before the first block and
+    /// after the last.
     pub fn block(&self) -> Option<usize> {
         let (block, _) = self.name.strip_prefix("block")?.split_once('.')?;
         block.parse().ok()

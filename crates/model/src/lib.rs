@@ -1,9 +1,9 @@
 //! What a GPT *is*, and nothing about how one is run.
 //!
-//! [`ModelSpec`] is plain data made of enums; [`ModelSpec::check`] turns it, with a vocabulary size,
-//! into a [`Model`] that makes sense; [`lower`] turns a `Model` into a [`Graph`], a list of named ops
-//! over row-per-token matrices, together with its [`ParamTable`]. `lower` is the model definition:
-//! every architectural choice is matched there and nothing below knows an ablation.
+//! [`ModelSpec`] is plain data made of enums; [`ModelSpec::check`] turns it, with a vocabulary
+//! size, into a [`Model`] that makes sense; [`lower`] turns a `Model` into a [`Graph`], a list of
+//! named ops over row-per-token matrices, together with its [`ParamTable`]. `lower` is the model
+//! definition: every architectural choice is matched there and nothing below knows an ablation.
 //!
 //! Knows: architecture, parameters, counts, batches of tokens, named random streams.
 //! Never will: kernels, threads, files, clocks, text, optimisers.

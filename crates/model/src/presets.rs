@@ -13,7 +13,8 @@ use crate::{
 /// A model with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// Karpathy's one-file GPT: 1 layer, width 16, RMSNorm without gain, ReLU, no bias, untied head.
+    /// Karpathy's one-file GPT: 1 layer, width 16, RMSNorm without gain, ReLU, no bias, untied
+    /// head.
     Microgpt,
     /// The seed's hand-built GPT-2: 4 layers, 4 heads, width 128, context 256.
     Gpt2Mini,
@@ -198,7 +199,8 @@ fn modern() -> ModelSpec {
             block: Norm::RmsNorm,
             last: Norm::RmsNorm,
         },
-        // Two thirds of 4 x 128, up to a multiple of 32: the plain MLP's parameters in three matrices.
+        // Two thirds of 4 x 128, up to a multiple of 32: the plain MLP's parameters in three
+        // matrices.
         layers: blocks(4, 4, 352, MlpForm::Gated(Activation::Silu)),
         bias: Bias::Nowhere,
         init: Init {

@@ -1,8 +1,8 @@
 //! Named, counter-based random streams: a draw is a pure function of (seed, purpose, step, index).
 //!
-//! The generator is Philox4x32-10 (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as
-//! 1, 2, 3", SC 2011). Nothing is global and nothing has state, so that drawing more often for one
-//! purpose cannot change another, and any draw can be made again.
+//! The generator is Philox4x32-10 (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy
+//! as 1, 2, 3", SC 2011). Nothing is global and nothing has state, so that drawing more often for
+//! one purpose cannot change another, and any draw can be made again.
 
 use std::f64::consts::TAU;
 
@@ -74,7 +74,8 @@ impl Stream {
         (-2.0 * to_unit(a, b).ln()).sqrt() * (TAU * to_unit(c, d)).cos()
     }
 
-    /// The 16 bits that decide element `e` of a dropout mask: kept when at least `round(p * 65536)`.
+    /// The 16 bits that decide element `e` of a dropout mask: kept when at least `round(p *
+    /// 65536)`.
     ///
     /// 128 elements share 16 blocks, laid out so that 16 lanes of Philox make them at once.
     pub fn mask_bits(&self, e: u64) -> u16 {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::choices;
 
-/// One point of the model space. The vocabulary is not part of it: it enters at [`ModelSpec::check`].
+/// One point of the model space. The vocabulary is not part of it: it enters at
+/// [`ModelSpec::check`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -264,7 +265,8 @@ pub struct Init {
 #[serde(rename_all = "kebab-case")]
 pub enum ResidualInit {
     Same,
-    /// Projections onto the residual stream divided by the square root of their number, `2L` (GPT-2).
+    /// Projections onto the residual stream divided by the square root of their number, `2L`
+    /// (GPT-2).
     Scaled,
 }
 

@@ -1,5 +1,5 @@
-//! Golden listings, read by a person against the textbook: the witness of `lower`, where every engine
-//! would be wrong alike.
+//! Golden listings, read by a person against the textbook: the witness of `lower`, where every
+//! engine would be wrong alike.
 
 mod listed;
 

@@ -5,8 +5,9 @@
 //! [`SampleSettings`] say what is looked at on the way. Whatever can be chosen by name is a
 //! [`gptlab_model::Choice`], with one list of names and help.
 //!
-//! Engines read these settings, records keep them, the trainer follows them and command lines change
-//! them. None of these crates needs another to do so, which is why the settings live beneath them.
+//! Engines read these settings, records keep them, the trainer follows them and command lines
+//! change them. None of these crates needs another to do so, which is why the settings live beneath
+//! them.
 //!
 //! Knows: names, numbers, their defaults, and which numbers cannot be.
 //! Never will: how a step is made, files, text, tokens, engines, threads, clocks, printing.

@@ -70,8 +70,8 @@ pub struct Named {
 }
 
 impl Named {
-    /// The file `path`, which may be new, empty, or a file that `owned` says yes to: it is asked now
-    /// and again before every write. Removes what killed writers of this file left beside it.
+    /// The file `path`, which may be new, empty, or a file that `owned` says yes to: it is asked
+    /// now and again before every write. Removes what killed writers of this file left beside it.
     ///
     /// # Errors
     /// As [`write()`], and when there is a file already for which `owned` has an error.

@@ -1,5 +1,5 @@
-//! Everything that changes the disk, one function each. Nothing else in the program does: a test makes
-//! each of these fail in turn.
+//! Everything that changes the disk, one function each. Nothing else in the program does: a test
+//! makes each of these fail in turn.
 
 use std::{
     fs::{self, File, OpenOptions},

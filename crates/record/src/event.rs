@@ -24,8 +24,8 @@ pub enum Event {
     Resume { step: u64 },
     /// The run was asked to stop, and did after `step` updates.
     Stop { step: u64, seconds: f64 },
-    /// A number of step `step` was not finite, and the run ended there: its loss or gradient, or the
-    /// validation loss or weights before it.
+    /// A number of step `step` was not finite, and the run ended there: its loss or gradient, or
+    /// the validation loss or weights before it.
     Diverged {
         step: u64,
         seconds: f64,
@@ -106,7 +106,8 @@ pub struct Observation {
 pub struct Series {
     /// Its name; the laboratory says what it means.
     pub measure: String,
-    /// Names of parameters or values, or numbers of positions; from the model's beginning to its end.
+    /// Names of parameters or values, or numbers of positions; from the model's beginning to its
+    /// end.
     pub at: Vec<String>,
     /// A number for each place.
     #[serde(with = "numbers")]

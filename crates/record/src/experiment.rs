@@ -44,8 +44,8 @@ impl Experiment {
     pub const FORMAT: u32 = 2;
 }
 
-/// A change of the number of steps: from step `after` on, the learning rate is that of a schedule of
-/// `to` steps.
+/// A change of the number of steps: from step `after` on, the learning rate is that of a schedule
+/// of `to` steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {

@@ -1,8 +1,9 @@
-//! Where tests make the disk fail: right before everything that changes it, and before a file is opened.
+//! Where tests make the disk fail: right before everything that changes it, and before a file is
+//! opened.
 //!
-//! Only a build with the feature `faults` has such points, and a release build refuses that feature.
-//! [`crate::disk`] and [`crate::atomic`] pass them; `crates/cli/tests/faults` makes them fail, one
-//! after the other.
+//! Only a build with the feature `faults` has such points, and a release build refuses that
+//! feature. [`crate::disk`] and [`crate::atomic`] pass them; `crates/cli/tests/faults` makes them
+//! fail, one after the other.
 
 #[cfg(not(feature = "faults"))]
 mod off;

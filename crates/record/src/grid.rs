@@ -1,9 +1,8 @@
 //! Many runs that belong together: what was planned, and what came out.
 //!
-//! A grid's folder holds `grid.json`, written before the first run; a folder for each run under `runs/`, with `outcome.json`
-//! in it when it has ended; and,
-//! as soon as something came out, `results.json`. Neither file holds a time: a grid made twice is the same
-//! bytes.
+//! A grid's folder holds `grid.json`, written before the first run; a folder for each run under
+//! `runs/`, with `outcome.json` in it when it has ended; and, as soon as something came out,
+//! `results.json`. Neither file holds a time: a grid made twice is the same bytes.
 
 use std::{
     io,
@@ -28,8 +27,9 @@ pub(crate) fn exists(folder: &Path) -> bool {
     folder.join(GRID).exists()
 }
 
-/// The folder of the grid that the run in `folder` belongs to, and the grid: two folders up, where a grid
-/// names this very folder. What else lies there is nothing to this run, and may be whatever it is.
+/// The folder of the grid that the run in `folder` belongs to, and the grid: two folders up, where
+/// a grid names this very folder. What else lies there is nothing to this run, and may be whatever
+/// it is.
 pub fn grid_of(run: &Path) -> Option<(PathBuf, Grid)> {
     // Where the path is too short to say, the file system knows.
     let whole = run.canonicalize().unwrap_or_else(|_| run.to_owned());
@@ -234,7 +234,8 @@ pub struct Row {
     pub variant: String,
     /// In the order of the grid's seeds; those that have not run are left out.
     pub outcomes: Vec<CellOutcome>,
-    /// Validation losses of the seeds that did not diverge: mean, and sample standard deviation for two or more.
+    /// Validation losses of the seeds that did not diverge: mean, and sample standard deviation for
+    /// two or more.
     #[serde(with = "maybe_number", default)]
     pub mean: Option<f64>,
     #[serde(with = "maybe_number", default)]

@@ -4,8 +4,8 @@
 //! Everything here is plain data with a stable JSON form, so that a record can be drawn, compared
 //! and resumed without the code that made it. [`Store::create`] writes `experiment.json` before
 //! step 0; events are appended to `events.jsonl`, one a line; every other file is written by
-//! [`atomic::write`], so that a kill at any moment loses nothing already saved. Whatever changes the
-//! disk passes through [`disk`], where tests make it fail.
+//! [`atomic::write`], so that a kill at any moment loses nothing already saved. Whatever changes
+//! the disk passes through [`disk`], where tests make it fail.
 //!
 //! Knows: folders, files, JSON, what an experiment and its events say.
 //! Never will: what a setting is (`gptlab-recipe` says it), how to train, engines, text, tokens,

@@ -1,7 +1,7 @@
 //! Opening files that somebody else may have named.
 //!
-//! To open a FIFO is to wait for its other end, and a device may have no end: only a regular file is
-//! opened.
+//! To open a FIFO is to wait for its other end, and a device may have no end: only a regular file
+//! is opened.
 
 use std::{
     fs::{self, File, Metadata},

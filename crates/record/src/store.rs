@@ -83,9 +83,10 @@ impl Store {
         })
     }
 
-    /// Opens `folder` to go on after `step` updates. Events beyond them that a run stopped short left
-    /// are dropped, because they will be made again; where the run had gone on to another checkpoint,
-    /// or to its end, what it had recorded is set aside. A missing `events.jsonl` is begun anew.
+    /// Opens `folder` to go on after `step` updates. Events beyond them that a run stopped short
+    /// left are dropped, because they will be made again; where the run had gone on to another
+    /// checkpoint, or to its end, what it had recorded is set aside. A missing `events.jsonl` is
+    /// begun anew.
     ///
     /// # Errors
     /// When `folder` holds no run, another process writes to it, or its events are no events.
@@ -308,8 +309,8 @@ fn open(path: &Path) -> Result<File, FileError> {
     disk::open_to_append(path).map_err(FileError::io("open", path))
 }
 
-/// Makes sure that nobody else writes to `folder`. A file of its own is locked, because on Windows a
-/// locked file cannot be read, and the events are for others to read.
+/// Makes sure that nobody else writes to `folder`. A file of its own is locked, because on Windows
+/// a locked file cannot be read, and the events are for others to read.
 fn lock(folder: &Path) -> Result<File, FileError> {
     let path = folder.join(LOCK);
     let file = open(&path)?;

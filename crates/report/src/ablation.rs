@@ -179,7 +179,8 @@ fn equals(p: f64) -> String {
     }
 }
 
-/// The study's answer in a few sentences: which parts matter most, and which could not be told apart.
+/// The study's answer in a few sentences: which parts matter most, and which could not be told
+/// apart.
 pub fn answer(study: &Study) -> Vec<String> {
     let mut known: Vec<(&Arm, Difference)> = study
         .arms

@@ -1,8 +1,9 @@
 //! Pictures of a record, as SVG.
 //!
-//! Colours are Okabe and Ito's (2008), which people tell apart however they see colours; dashes, markers and
-//! labels beside the lines say the same again. Heat maps are in viridis (Smith & van der Walt 2015), whose
-//! lightness rises evenly. A chart knows a dark form: a page or a viewer that asks for one gets it.
+//! Colours are Okabe and Ito's (2008), which people tell apart however they see colours; dashes,
+//! markers and labels beside the lines say the same again. Heat maps are in viridis (Smith & van
+//! der Walt 2015), whose lightness rises evenly. A chart knows a dark form: a page or a viewer that
+//! asks for one gets it.
 
 mod axis;
 mod canvas;

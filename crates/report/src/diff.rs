@@ -224,8 +224,8 @@ fn layers_of(layers: &[usize]) -> String {
     }
 }
 
-/// The changed ops of two listings with what stands around them. How far a listing is indented for its longest
-/// name is no change.
+/// The changed ops of two listings with what stands around them. How far a listing is indented for
+/// its longest name is no change.
 pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     const AROUND: usize = 2;
     let (a, b) = (squeezed(a), squeezed(b));

@@ -54,7 +54,8 @@ pub struct Diagnosis {
     pub seen: String,
 }
 
-/// Looks for every symptom in `run`. Which n-gram tables a loss is worse than is known only with `floors`.
+/// Looks for every symptom in `run`. Which n-gram tables a loss is worse than is known only with
+/// `floors`.
 pub fn examine(run: &Run, floors: Option<&Floors>) -> Diagnosis {
     let facts = Facts::of(run, floors);
     let findings = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();

@@ -1,9 +1,9 @@
 //! What a record says, as tables, charts and pages.
 //!
-//! [`Study::read`] gathers a run's or a grid's folder; [`ablation`] makes tables of it, [`chart`] pictures,
-//! [`page`] the files of a report, [`plot`] curves for a terminal. [`diff`] compares two runs, [`doctor`] names
-//! what ails one. Everything is a pure function of the record and of what the caller adds: the same record
-//! makes the same bytes.
+//! [`Study::read`] gathers a run's or a grid's folder; [`ablation`] makes tables of it, [`chart`]
+//! pictures, [`page`] the files of a report, [`plot`] curves for a terminal. [`diff`] compares two
+//! runs, [`doctor`] names what ails one. Everything is a pure function of the record and of what
+//! the caller adds: the same record makes the same bytes.
 //!
 //! Knows: runs and grids as they lie on disk, Markdown, CSV, SVG, HTML.
 //! Never will: engines, training, data, the terminal, the environment.

@@ -37,8 +37,9 @@ pub(crate) fn shows(x: f64) -> bool {
     loss(x) != NOTHING
 }
 
-/// Whether the loss `a` is lower than `b` by more than rounding, so that a reader of the two numbers sees it too.
-/// What is better or worse than something else is so by this alone. False for NaN.
+/// Whether the loss `a` is lower than `b` by more than rounding, so that a reader of the two
+/// numbers sees it too. What is better or worse than something else is so by this alone. False for
+/// NaN.
 pub(crate) fn is_below(a: f64, b: f64) -> bool {
     a < b && shows(b - a) && loss(a) != loss(b)
 }

@@ -1,7 +1,7 @@
 //! The files of a report: a page, the same in Markdown, tables as CSV, pictures as SVG.
 //!
-//! The page needs no network and no script. Every byte of every file is a function of the record and of
-//! [`Extras`]; times the record holds are in the page's last section alone.
+//! The page needs no network and no script. Every byte of every file is a function of the record
+//! and of [`Extras`]; times the record holds are in the page's last section alone.
 
 mod contents;
 mod html;
@@ -103,8 +103,8 @@ pub fn gallery(
 /// Writes a report into `folder`, which is made where it is not there.
 ///
 /// # Errors
-/// When the folder holds files of somebody else, as [`Place::of`] has it, and nothing is written; when a file cannot
-/// be written, and the ones before it are.
+/// When the folder holds files of somebody else, as [`Place::of`] has it, and nothing is written;
+/// when a file cannot be written, and the ones before it are.
 pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
     Place::of(folder, &[Sign::page(PAGE)])?.write(files)
 }

@@ -38,8 +38,8 @@ pub fn guides(floors: &Floors) -> Vec<Guide> {
     all
 }
 
-/// Between which guides `loss` lies. Longer n-grams may be worse than shorter ones on text they were not
-/// fitted to, so guides are ordered by their losses.
+/// Between which guides `loss` lies. Longer n-grams may be worse than shorter ones on text they
+/// were not fitted to, so guides are ordered by their losses.
 pub fn between(loss: f64, floors: &Floors) -> String {
     if !loss.is_finite() {
         return "no finite loss".to_owned();
@@ -91,7 +91,8 @@ pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
     }
 }
 
-/// That `loss` is a guide's own, as far as the two are printed; the guide that knows least, where there are several.
+/// That `loss` is a guide's own, as far as the two are printed; the guide that knows least, where
+/// there are several.
 fn level_with<'a>(loss: f64, mut guides: impl Iterator<Item = &'a Guide>) -> Option<String> {
     let level = guides.find(|g| is_level(g.loss, loss))?;
     Some(format!("no better and no worse than {}", level.name))

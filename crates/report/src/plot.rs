@@ -1,4 +1,5 @@
-//! Curves in a terminal, from characters: braille (eight dots a character) for one, letters for several.
+//! Curves in a terminal, from characters: braille (eight dots a character) for one, letters for
+//! several.
 
 use crate::number;
 
@@ -35,8 +36,8 @@ const MARGIN: &str = "         ";
 /// Dots of a braille character, by row and column (Unicode, block 2800).
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-/// The lines, an axis to the left and below, and labels where there are several. Empty where nothing is
-/// finite. What comes first is on top.
+/// The lines, an axis to the left and below, and labels where there are several. Empty where
+/// nothing is finite. What comes first is on top.
 pub fn plot(lines: &[Line], size: Size, glyphs: Glyphs) -> String {
     let points = || {
         lines

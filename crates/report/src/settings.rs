@@ -16,7 +16,8 @@ pub struct Setting {
     pub value: String,
 }
 
-/// What a place in the JSON is called. A place inside a layer is written without the layer's number.
+/// What a place in the JSON is called. A place inside a layer is written without the layer's
+/// number.
 const WORDS: &[(&str, &str)] = &[
     ("spec.block_size", "context, tokens"),
     ("spec.n_embd", "width"),
@@ -99,8 +100,8 @@ const WORDS: &[(&str, &str)] = &[
 /// Values that say more as a whole than in pieces.
 const WHOLE: &[&str] = &["tokenizer", "origin", "data.origin"];
 
-/// The settings in an experiment's JSON, sorted by place, numbers in it as numbers. Layers are told apart by number, their sublayers
-/// by kind.
+/// The settings in an experiment's JSON, sorted by place, numbers in it as numbers. Layers are told
+/// apart by number, their sublayers by kind.
 pub fn settings_of(experiment: &Value) -> Vec<Setting> {
     let mut found = Vec::new();
     flatten("", experiment, &mut found);

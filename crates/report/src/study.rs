@@ -64,8 +64,8 @@ impl Study {
         }
     }
 
-    /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid are over all of the
-    /// validation split, and say nothing of a loss over a part of it.
+    /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid
+    /// are over all of the validation split, and say nothing of a loss over a part of it.
     pub fn floors_of(&self, run: &Run) -> Option<&Floors> {
         let same = match self.kind {
             StudyKind::Run => true,

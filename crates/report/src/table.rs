@@ -166,8 +166,8 @@ impl Table {
         aligned::render(self)
     }
 
-    /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat. Control
-    /// characters are [`visible`].
+    /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat.
+    /// Control characters are [`visible`].
     pub fn csv(&self) -> String {
         let table = self.repeating();
         let titles = table.columns.iter().map(|c| c.title.as_str());

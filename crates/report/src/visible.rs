@@ -1,9 +1,10 @@
 //! Control characters as marks that a person sees.
 //!
-//! A trained model, a file's name or a record of somebody else may hold any character. A terminal obeys some of them:
-//! an escape sequence moves the cursor, changes the title or writes the clipboard (OSC 52). A pair of others swaps
-//! the order in which text is shown. XML 1.0 holds most of them in no form at all. So that text is shown and never
-//! obeyed, these characters are replaced:
+//! A trained model, a file's name or a record of somebody else may hold any character. A terminal
+//! obeys some of them: an escape sequence moves the cursor, changes the title or writes the
+//! clipboard (OSC 52). A pair of others swaps the order in which text is shown. XML 1.0 holds most
+//! of them in no form at all. So that text is shown and never obeyed, these characters are
+//! replaced:
 //!
 //! | characters | by |
 //! | --- | --- |
@@ -14,7 +15,8 @@
 //! | U+2028, U+2029: ends of lines and paragraphs | `\u{2028}` |
 //! | U+FFF9 to U+FFFB, U+FFFE, U+FFFF: annotations, and what is no character | `\u{fffe}` |
 //!
-//! Everything else stays as it is, joiners and other spaces among it, which are part of many scripts.
+//! Everything else stays as it is, joiners and other spaces among it, which are part of many
+//! scripts.
 
 use std::{
     borrow::Cow,
@@ -65,7 +67,8 @@ pub fn text(text: &str) -> Cow<'_, str> {
     marked(text, |c, next| (c, next) == ('\r', Some('\n')))
 }
 
-/// A piece of a text with marks, on its carriage returns too: what comes after its last one is not known.
+/// A piece of a text with marks, on its carriage returns too: what comes after its last one is not
+/// known.
 pub fn piece(piece: &str) -> Cow<'_, str> {
     marked(piece, |_, _| false)
 }
@@ -81,8 +84,8 @@ pub fn one_line(text: &str) -> String {
     piece(&lineless).into_owned()
 }
 
-/// JSON with its strings' control characters escaped as JSON does it: the same value, safe to show. `json` has to
-/// be JSON, which has such characters in strings alone.
+/// JSON with its strings' control characters escaped as JSON does it: the same value, safe to show.
+/// `json` has to be JSON, which has such characters in strings alone.
 pub fn json(json: &str) -> Cow<'_, str> {
     replaced(json, |c, _| {
         // All of them are one UTF-16 unit.
@@ -97,7 +100,8 @@ fn marked(text: &str, stays: impl Fn(char, Option<char>) -> bool) -> Cow<'_, str
     })
 }
 
-/// `text` with `by(character, the next one)` in place of each character for which there is something.
+/// `text` with `by(character, the next one)` in place of each character for which there is
+/// something.
 fn replaced(text: &str, by: impl Fn(char, Option<char>) -> Option<String>) -> Cow<'_, str> {
     if text.chars().all(|c| Mark::of(c).is_none()) {
         return Cow::Borrowed(text);

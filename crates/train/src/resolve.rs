@@ -105,8 +105,8 @@ impl Resolved {
         Ok(resumed)
     }
 
-    /// [`Resolved::resume`] for somebody who also says what the run is, and may be mistaken: `settings`
-    /// with the run's own number of steps.
+    /// [`Resolved::resume`] for somebody who also says what the run is, and may be mistaken:
+    /// `settings` with the run's own number of steps.
     ///
     /// # Errors
     /// As [`Resolved::resume`], and when the model, tokenizer, hyper-parameters, seed or validation
@@ -348,8 +348,8 @@ fn extensions(record: Option<&Experiment>, extension: Extension) -> Vec<Extensio
     before.chain(now).collect()
 }
 
-/// Tokens in two splits, or in one where the text is too short for two; not where most of it was to be kept
-/// for validation, since then the fraction is what was meant otherwise.
+/// Tokens in two splits, or in one where the text is too short for two; not where most of it was to
+/// be kept for validation, since then the fraction is what was meant otherwise.
 fn corpus(
     text: &Text,
     tokenizer: Tokenizer,

@@ -185,7 +185,8 @@ impl<'a> Run<'a> {
         every.is_some_and(|every| last || self.done.is_multiple_of(every.get()))
     }
 
-    /// Whether it is the turn of a checkpoint. One by the clock takes at most a hundredth of the time.
+    /// Whether it is the turn of a checkpoint. One by the clock takes at most a hundredth of the
+    /// time.
     fn is_saved(&self) -> bool {
         let intervals = self.resolved.experiment.intervals;
         let by_steps = intervals
@@ -284,8 +285,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The gradients of the mean loss of `batch`, and that loss in nats a token: all sequences at once, or a few at a
-    /// time, which makes the same numbers.
+    /// The gradients of the mean loss of `batch`, and that loss in nats a token: all sequences at
+    /// once, or a few at a time, which makes the same numbers.
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> Result<f64, Error> {
         self.losses.resize(batch.tokens(), 0.0);
         let all = batch.sequences();

@@ -18,8 +18,8 @@ impl Schedule {
 
     /// The learning rate of step `step`, counted from 0.
     ///
-    /// It rises in a straight line from [`WarmupStart`] at step 0 to `lr` at step `warmup`, then falls to
-    /// `min_lr`, which it reaches at step `steps`, the first that is not made.
+    /// It rises in a straight line from [`WarmupStart`] at step 0 to `lr` at step `warmup`, then
+    /// falls to `min_lr`, which it reaches at step `steps`, the first that is not made.
     pub fn at(&self, step: u64) -> f64 {
         let Hyper {
             lr, min_lr, warmup, ..
@@ -75,7 +75,8 @@ mod tests {
     }
 
     /// Python's `lr * step / warmup if step < warmup else
-    /// lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))` for the seed's defaults.
+    /// lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))` for the seed's
+    /// defaults.
     #[test]
     fn the_seed_s_learning_rates() {
         let hyper = Hyper::of(Preset::Gpt2Mini, None);

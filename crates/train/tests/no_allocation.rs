@@ -1,5 +1,6 @@
-//! The promise that training allocates nothing from one record to the next, its batches included, held by an
-//! allocator that counts what any thread does: hence one test, which nothing runs beside.
+//! The promise that training allocates nothing from one record to the next, its batches included,
+//! held by an allocator that counts what any thread does: hence one test, which nothing runs
+//! beside.
 
 use std::{alloc::System, num::NonZeroU64};
 
@@ -21,7 +22,8 @@ impl Observer for Nobody {
     fn event(&mut self, _: &Event) {}
 }
 
-/// Lines of many lengths. Documents of them last for few steps: the counted ones see several epochs.
+/// Lines of many lengths. Documents of them last for few steps: the counted ones see several
+/// epochs.
 fn text() -> Text {
     let line = |i: usize| "abcdefghij".repeat(1 + i % 3)[i % 10..].to_owned();
     let lines: Vec<String> = (0..40).map(line).collect();

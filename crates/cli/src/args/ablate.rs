@@ -30,7 +30,8 @@ pub(crate) struct AblateArgs {
     /// List the switches, what each part is for and what to expect without it
     #[arg(long)]
     pub(crate) list: bool,
-    /// Do all of it at each of several settings: a flag of `train` and its values, as in lr=1e-4,3e-4,1e-3
+    /// Do all of it at each of several settings: a flag of `train` and its values, as in
+    /// lr=1e-4,3e-4,1e-3
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
     #[command(flatten)]
@@ -43,7 +44,8 @@ pub(crate) struct SweepArgs {
     /// Sizes, separated by commas, or `all`
     #[arg(long, value_name = "NAMES", default_value = "tiny,mini,small")]
     pub(crate) sizes: String,
-    /// Each at each of several settings: a flag of `train` and its values [default: lr=3e-4,1e-3,3e-3]
+    /// Each at each of several settings: a flag of `train` and its values [default:
+    /// lr=3e-4,1e-3,3e-3]
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
     #[command(flatten)]
@@ -90,8 +92,8 @@ pub(crate) struct GridArgs {
     /// Validate on at most about N tokens at a log; the finished model is validated on all
     #[arg(long, value_name = "N")]
     pub(crate) val_tokens: Option<u64>,
-    /// Look into every model at every log: off, basic (gradients and updates) or full (activations too) [default:
-    /// full]
+    /// Look into every model at every log: off, basic (gradients and updates) or full (activations
+    /// too) [default: full]
     #[arg(long, value_name = "LEVEL", value_parser = one_of::<ObserveLevel>())]
     pub(crate) observe: Option<ObserveLevel>,
     /// What operands of matrix products are rounded to [default: f32]

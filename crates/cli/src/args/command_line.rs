@@ -1,4 +1,5 @@
-//! From the words of a command line to [`Command`]: the seed's spellings, and `--config` beneath flags.
+//! From the words of a command line to [`Command`]: the seed's spellings, and `--config` beneath
+//! flags.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -40,8 +41,8 @@ pub(super) fn zero_where_typed(typed: &str) -> Result<f32, String> {
     Ok(narrow)
 }
 
-/// The whole command line's definition: that of [`Cli`], where a flag given twice means its last value,
-/// underscores are as good as hyphens, and a switch needs no value.
+/// The whole command line's definition: that of [`Cli`], where a flag given twice means its last
+/// value, underscores are as good as hyphens, and a switch needs no value.
 pub(crate) fn definition() -> clap::Command {
     Cli::command()
         .args_override_self(true)
@@ -98,8 +99,8 @@ fn matches(words: &[OsString]) -> Result<ArgMatches, Refusal> {
 /// The flags that name a text, which have to be read as one.
 const TEXTS: [&str; 2] = ["data", "train-text"];
 
-/// Refuses a second `--data`: a text is no setting that is typed again to change it, and several are not read
-/// together. What a settings file says is not among `words`.
+/// Refuses a second `--data`: a text is no setting that is typed again to change it, and several
+/// are not read together. What a settings file says is not among `words`.
 fn refuse_several_texts(words: &[OsString]) -> Result<(), Refusal> {
     let every = |arg: Arg| match arg.get_long() {
         Some(long) if TEXTS.contains(&long) => arg.action(ArgAction::Append),
@@ -161,7 +162,8 @@ fn refuse_unreadable_names(words: &[OsString]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The command line with the settings right after the subcommand, so that what was typed comes last.
+/// The command line with the settings right after the subcommand, so that what was typed comes
+/// last.
 fn matches_with(
     words: &[OsString],
     sub: &str,

@@ -37,8 +37,8 @@ fn said_of(arg: Arg, recipes: &[Vec<settings::Flag>]) -> Arg {
     arg.help(said)
 }
 
-/// The value that all recipes have; where they differ, that it is the preset's. `None` of a flag that
-/// is in no recipe.
+/// The value that all recipes have; where they differ, that it is the preset's. `None` of a flag
+/// that is in no recipe.
 fn default_of(long: &str, recipes: &[Vec<settings::Flag>]) -> Option<String> {
     let value = |recipe: &Vec<settings::Flag>| {
         let mut flags = recipe.iter();

@@ -33,8 +33,8 @@ pub(crate) struct ProbeArgs {
     /// Two tokens: the answer to the prompt, and that to the corrupted one
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) answers: Option<String>,
-    /// The text that ablations are measured on: a UTF-8 file, or a built-in text [default: what the model was trained
-    /// on, where that is built in, else the prompt]
+    /// The text that ablations are measured on: a UTF-8 file, or a built-in text [default: what the
+    /// model was trained on, where that is built in, else the prompt]
     #[arg(long, value_name = "TEXT")]
     pub(crate) data: Option<String>,
     /// How many predictions of that text, at most [default: 2048]

@@ -17,7 +17,8 @@ pub(crate) struct SampleArgs {
     /// Choose among the K likeliest tokens; 0 for all [default: 40]
     #[arg(long, value_name = "K")]
     pub(crate) top_k: Option<usize>,
-    /// Choose among the fewest tokens whose probabilities sum to P; without it, among all [default: none]
+    /// Choose among the fewest tokens whose probabilities sum to P; without it, among all [default:
+    /// none]
     #[arg(long, value_name = "P")]
     pub(crate) top_p: Option<f64>,
     /// Stop where this text has been written

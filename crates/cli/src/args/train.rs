@@ -67,7 +67,8 @@ pub(crate) struct RunArgs {
     /// Sequences a step
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
-    /// Train on at most N sequences of a batch at a time; this takes less memory and changes no number [default: all]
+    /// Train on at most N sequences of a batch at a time; this takes less memory and changes no
+    /// number [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) micro_batch: Option<usize>,
     /// The seed of weights, batches, dropout and samples
@@ -79,14 +80,16 @@ pub(crate) struct RunArgs {
     /// Write a sample every N steps; 0 for none
     #[arg(long, value_name = "N")]
     pub(crate) sample_interval: Option<u64>,
-    /// Save a checkpoint every N steps, besides the one at the end; 0 for none [default: every minute]
+    /// Save a checkpoint every N steps, besides the one at the end; 0 for none [default: every
+    /// minute]
     #[arg(long, value_name = "N")]
     pub(crate) checkpoint_interval: Option<u64>,
-    /// Keep only the newest N checkpoints of the folder [default: 3, or all with --checkpoint-interval]
+    /// Keep only the newest N checkpoints of the folder [default: 3, or all with
+    /// --checkpoint-interval]
     #[arg(long, value_name = "N")]
     pub(crate) keep_checkpoints: Option<usize>,
-    /// Look into the model at every log: off, basic (gradients and updates) or full (activations too)
-    /// [default: off]
+    /// Look into the model at every log: off, basic (gradients and updates) or full (activations
+    /// too) [default: off]
     #[arg(long, value_name = "LEVEL", value_parser = one_of::<ObserveLevel>())]
     pub(crate) observe: Option<ObserveLevel>,
     /// Validate on at most about N tokens at a log
@@ -169,7 +172,8 @@ pub(crate) struct MachineArgs {
     /// How many cores to use [default: all]; results are the same for any number
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Which vector instructions to use [default: the best there are]; sums round differently on others
+    /// Which vector instructions to use [default: the best there are]; sums round differently on
+    /// others
     #[arg(long, value_name = "SET", value_parser = instructions())]
     pub(crate) isa: Option<Kind>,
 }

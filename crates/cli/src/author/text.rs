@@ -154,8 +154,8 @@ struct Waiting {
     end: Option<Outcome<Continuation>>,
 }
 
-/// Hands `count` texts to `hear` one after the other, each as it comes once it is its turn, until `hear` has
-/// heard enough.
+/// Hands `count` texts to `hear` one after the other, each as it comes once it is its turn, until
+/// `hear` has heard enough.
 pub(super) fn in_order(
     messages: Receiver<Message>,
     count: usize,

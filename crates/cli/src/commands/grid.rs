@@ -44,8 +44,8 @@ const MOST_SEEDS: u64 = 1000;
 pub(super) enum Recipe {
     /// The preset's own, for so many steps.
     Own { steps: u64 },
-    /// What learns most in a quarter of a minute: short contexts, many of them, at a high rate (LOG.md, "a grid's
-    /// recipe").
+    /// What learns most in a quarter of a minute: short contexts, many of them, at a high rate
+    /// (LOG.md, "a grid's recipe").
     Quick,
 }
 
@@ -115,7 +115,8 @@ impl BaseArgs {
         }
     }
 
-    /// The machine's flags. A grid that is gone on with keeps its instructions where nobody types others.
+    /// The machine's flags. A grid that is gone on with keeps its instructions where nobody types
+    /// others.
     fn machine_args(&self) -> MachineArgs {
         let isa = self.machine.isa.or_else(|| {
             let grid = read_grid(self.run.out.as_deref()?).ok()??;

@@ -12,8 +12,9 @@ use crate::{checkpoint, exit::Outcome, text};
 /// Tokens of a map: as many as can be read.
 const TOKENS: usize = 16;
 
-/// Attention maps of every variant with a checkpoint, all on the beginning of the text they learnt from, or else of
-/// what one of them wrote: every head of the first variant, and of the others the mean over each attention's heads.
+/// Attention maps of every variant with a checkpoint, all on the beginning of the text they learnt
+/// from, or else of what one of them wrote: every head of the first variant, and of the others the
+/// mean over each attention's heads.
 pub(super) fn of(study: &Study, folder: &Path) -> Outcome<Vec<(String, Vec<Chart>)>> {
     let mut runs = study.arms.iter().flat_map(|arm| &arm.runs);
     let Some(text) = runs.find_map(|run| learnt(run).or_else(|| written(run))) else {

@@ -93,7 +93,8 @@ pub(super) fn read(folder: &Path) -> Outcome<Study> {
     Ok(study)
 }
 
-/// The guides of a run's text, where it is still to be had, over the predictions that the run's last loss is over.
+/// The guides of a run's text, where it is still to be had, over the predictions that the run's
+/// last loss is over.
 pub(super) fn guides(run: &Run) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;

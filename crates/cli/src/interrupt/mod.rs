@@ -1,9 +1,10 @@
 //! Ctrl-C, and what the system sends to end a program, as a flag that loops read between steps.
 //!
 //! Work that saves when it ends listens to SIGTERM and SIGHUP as it does to Ctrl-C: that is how a
-//! shutdown, a container, a batch system and a closed terminal end it. A second Ctrl-C ends the program
-//! at once; the others are often sent twice and mean the same the second time. A signal that was ignored
-//! when the program began (by `nohup`, or in the background of a script) stays ignored.
+//! shutdown, a container, a batch system and a closed terminal end it. A second Ctrl-C ends the
+//! program at once; the others are often sent twice and mean the same the second time. A signal
+//! that was ignored when the program began (by `nohup`, or in the background of a script) stays
+//! ignored.
 
 #[cfg(not(unix))]
 mod other;
@@ -58,7 +59,8 @@ impl Interrupt {
         Self::listen(printer, "", Heard::CtrlC)
     }
 
-    /// Listens to every request to end, and answers the first with `saying`, for work that is then saved.
+    /// Listens to every request to end, and answers the first with `saying`, for work that is then
+    /// saved.
     pub(crate) fn of_work(printer: Printer, saying: &'static str) -> Self {
         Self::listen(printer, saying, Heard::Every)
     }

@@ -163,8 +163,8 @@ fn fewer_threads(free: &Free, threads: usize, need: impl Fn(usize) -> Need) -> O
         .map(|n| format!("`--threads {n}` fits, and changes no number"))
 }
 
-/// Bytes that a text of one byte takes until it is tokens: itself, its tokens, and where its documents
-/// begin (measured: 2.1 of a text that is one, 3.1 of one cut at its lines).
+/// Bytes that a text of one byte takes until it is tokens: itself, its tokens, and where its
+/// documents begin (measured: 2.1 of a text that is one, 3.1 of one cut at its lines).
 const TEXT: u64 = 3;
 
 /// Refuses to read a text of so many `bytes`, from `path`, that does not fit.

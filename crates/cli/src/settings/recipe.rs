@@ -14,8 +14,9 @@ use crate::args::MlpShape;
 /// A flag without its hyphens, and its value, which reads alike in JSON and in TOML.
 pub(crate) type Flag = (&'static str, Value);
 
-/// The flags that mean `settings`, by the headings of the help. The blocks of the model must be alike,
-/// as they are in every preset; a setting that is `None` because nobody asked for it has no flag.
+/// The flags that mean `settings`, by the headings of the help. The blocks of the model must be
+/// alike, as they are in every preset; a setting that is `None` because nobody asked for it has no
+/// flag.
 pub(crate) fn flags(settings: &Settings) -> [(&'static str, Vec<Flag>); 5] {
     let Settings {
         spec,

@@ -103,7 +103,8 @@ fn the_same_grid_twice_is_the_same_bytes_on_any_number_of_threads() {
     assert!(ran.out.contains("equal"), "{}", ran.out);
 }
 
-/// Killed without warning when a few runs have ended, and gone on with: nothing is lost and nothing done twice.
+/// Killed without warning when a few runs have ended, and gone on with: nothing is lost and nothing
+/// done twice.
 #[test]
 fn a_grid_that_was_killed_goes_on_where_it_was() {
     let lab = Lab::new();

@@ -1,4 +1,5 @@
-//! `gptlab bench`: what it prints, and whom it divides by whom. Nothing here depends on how fast anything is.
+//! `gptlab bench`: what it prints, and whom it divides by whom. Nothing here depends on how fast
+//! anything is.
 
 use std::fs;
 

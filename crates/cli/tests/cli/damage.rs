@@ -175,7 +175,8 @@ fn a_first_step_that_diverges_leaves_no_checkpoint_and_the_old_file() {
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
 
-/// However long ago it was killed, a diverged run of a grid comes to the outcome that it came to before.
+/// However long ago it was killed, a diverged run of a grid comes to the outcome that it came to
+/// before.
 #[test]
 fn a_grid_killed_before_the_outcome_of_a_diverged_run_resumes_to_the_same() {
     let lab = Lab::new();

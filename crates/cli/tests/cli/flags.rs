@@ -211,7 +211,8 @@ fn every_flag_of_the_model_changes_the_listing_or_the_table() {
     assert_ne!(lab.ok("inspect --vocab-size 5").out, base);
 }
 
-/// A value that is in a list of choices and is not typed here would be a flag's value without a test.
+/// A value that is in a list of choices and is not typed here would be a flag's value without a
+/// test.
 #[test]
 fn every_value_of_a_choice_is_typed_or_is_the_default() {
     fn names<C: Choice>(flag: &str) -> (&str, Vec<&'static str>) {

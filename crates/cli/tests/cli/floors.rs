@@ -171,7 +171,8 @@ fn what_has_no_floors_is_a_sentence() {
     assert_eq!(lab.run("floors --data nowhere.txt").code, 1);
 }
 
-/// Training takes the recipe, cuts it into lines, says its entropy, and finds the text again to go on.
+/// Training takes the recipe, cuts it into lines, says its entropy, and finds the text again to go
+/// on.
 #[test]
 fn a_recipe_is_trained_on_and_resumed() {
     let lab = Lab::new();

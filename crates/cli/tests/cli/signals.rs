@@ -1,4 +1,5 @@
-//! What ends a program from outside: signals, and readers that go away. Nothing that was trained is lost.
+//! What ends a program from outside: signals, and readers that go away. Nothing that was trained is
+//! lost.
 
 use std::{
     fs::{self, File},

@@ -1,4 +1,5 @@
-//! Texts as they are met: long documents, baselines on the same predictions, and files that are no text.
+//! Texts as they are met: long documents, baselines on the same predictions, and files that are no
+//! text.
 
 use std::fs;
 
@@ -10,7 +11,8 @@ fn json(lab: &Lab, line: &str) -> Value {
     serde_json::from_str(&lab.ok(line).out).expect("JSON")
 }
 
-/// 12 a and 12 b in a context of 12: a document has 25 predictions, of which the first piece has no b.
+/// 12 a and 12 b in a context of 12: a document has 25 predictions, of which the first piece has no
+/// b.
 fn long_documents(lab: &Lab) {
     let document = "a".repeat(12) + &"b".repeat(12) + "\n";
     lab.file("long.txt", document.repeat(20));
@@ -121,8 +123,8 @@ fn a_run_s_baselines_are_on_its_own_predictions() {
     }
 }
 
-/// A grid's outcomes are over all of the validation split, whatever is evaluated on the way; so are its floors, and
-/// those of its runs.
+/// A grid's outcomes are over all of the validation split, whatever is evaluated on the way; so are
+/// its floors, and those of its runs.
 #[test]
 fn a_grid_s_baselines_are_on_all_predictions() {
     let lab = Lab::new();
@@ -154,7 +156,8 @@ fn a_grid_of_a_short_text_has_no_floors() {
     assert_eq!(floors["ngrams"], serde_json::json!([]));
 }
 
-/// A record may be somebody else's: what it names is a regular file of the recorded size, or is left alone.
+/// A record may be somebody else's: what it names is a regular file of the recorded size, or is
+/// left alone.
 #[cfg(unix)]
 #[test]
 fn what_a_record_names_is_not_opened_blindly() {

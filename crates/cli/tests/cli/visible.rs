@@ -1,4 +1,5 @@
-//! Control characters in names, messages and samples: a terminal is shown marks, a pipe gets the bytes.
+//! Control characters in names, messages and samples: a terminal is shown marks, a pipe gets the
+//! bytes.
 
 use crate::{Lab, TINY};
 
@@ -57,7 +58,8 @@ fn a_pipe_gets_what_was_written() {
     assert!(ran.out.starts_with(PROMPT), "{:?}", ran.out);
 }
 
-/// By way of `script`, which is a terminal to what it runs; without it there is nothing to see here.
+/// By way of `script`, which is a terminal to what it runs; without it there is nothing to see
+/// here.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_is_shown_marks() {

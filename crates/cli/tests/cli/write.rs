@@ -191,8 +191,8 @@ fn micro_prints_what_the_one_file_program_prints() {
     assert!(!lab.path("runs").exists(), "nothing is left on disk");
 }
 
-/// A model writes as it was trained unless told otherwise. Logits of a model of noise are far apart only where
-/// its first weights are large.
+/// A model writes as it was trained unless told otherwise. Logits of a model of noise are far apart
+/// only where its first weights are large.
 #[test]
 fn a_text_is_written_in_the_precision_of_the_model_or_the_one_that_is_typed() {
     let lab = Lab::new();

@@ -82,8 +82,8 @@ fn timeless(mut event: Value) -> Value {
     event
 }
 
-/// The files of `found` are those of `whole`, to the bit; events without times; the reports of grids, which show the
-/// speed, only by name. `ignored` names are not compared.
+/// The files of `found` are those of `whole`, to the bit; events without times; the reports of
+/// grids, which show the speed, only by name. `ignored` names are not compared.
 pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, after: &str) {
     let of = |lab: &Lab| -> Vec<(String, Vec<u8>)> {
         let files = lab.files().into_iter();
@@ -110,7 +110,8 @@ pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, af
     }
 }
 
-/// As [`same_files`], of checkpoints only the last ones: a run that was stopped has saved others in between.
+/// As [`same_files`], of checkpoints only the last ones: a run that was stopped has saved others in
+/// between.
 pub(crate) fn same_end(found: &Lab, whole: &Lab, after: &str) {
     same_files(found, whole, is_checkpoint, after);
     let files = whole.files();

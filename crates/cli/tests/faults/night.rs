@@ -1,8 +1,8 @@
 //! A night in small: runs and grids that are ended at random moments, and gone on with.
 //!
-//! Half of the trainings save every so many steps, so that something is there to go on from within seconds. Everything
-//! else has the default, a checkpoint a minute, and is shorter than that: what it loses is the time since it, or the
-//! run of the grid, began.
+//! Half of the trainings save every so many steps, so that something is there to go on from within
+//! seconds. Everything else has the default, a checkpoint a minute, and is shorter than that: what
+//! it loses is the time since it, or the run of the grid, began.
 
 use std::{
     fs,
@@ -174,7 +174,8 @@ fn wait(child: &mut Child, seconds: f64) {
     thread::sleep(Duration::from_secs_f64(seconds));
 }
 
-/// Seconds of training that are lost: since the last checkpoint or finished run, or since the beginning.
+/// Seconds of training that are lost: since the last checkpoint or finished run, or since the
+/// beginning.
 fn lost(lab: &Lab, ended: &Ended) -> f64 {
     let saves = |name: &String| name.ends_with(".safetensors") || name.ends_with("outcome.json");
     let names = lab.files().into_iter().map(|(name, _)| name).filter(saves);

@@ -1,4 +1,5 @@
-//! What ends a run, or leaves it short, from outside: readers that go away, signals, and limits of the shell.
+//! What ends a run, or leaves it short, from outside: readers that go away, signals, and limits of
+//! the shell.
 
 use std::{
     fs::File,
@@ -58,7 +59,8 @@ fn limited(lab: &Lab, limits: &str, steps: u32) -> Option<Ran> {
     Some(Ran::of(shell.output().expect("a shell")))
 }
 
-/// Limits of the size of a file, in the shell's blocks. Whether or not the limit's signal is ignored, the write fails.
+/// Limits of the size of a file, in the shell's blocks. Whether or not the limit's signal is
+/// ignored, the write fails.
 #[test]
 fn files_that_may_not_grow() {
     let whole = whole(200);
@@ -165,7 +167,8 @@ fn signals_at_any_moment() {
         let lab = Lab::new();
         let mut child = lab.command(&line(200)).spawn().expect("a start");
         let mut begun = [0; 1];
-        // Nothing is heard before the program listens: a signal before that ends it with nothing saved.
+        // Nothing is heard before the program listens: a signal before that ends it with nothing
+        // saved.
         let _ = child.stdout.as_mut().expect("a pipe").read(&mut begun);
         thread::sleep(Duration::from_millis(7 * n));
         send(&child, signal);

@@ -31,7 +31,8 @@ fn nothing(_: &str) -> bool {
     false
 }
 
-/// Every line of events and every other file in `run/`, but not the experiment, which may be rewritten.
+/// Every line of events and every other file in `run/`, but not the experiment, which may be
+/// rewritten.
 fn recorded(lab: &Lab) -> BTreeSet<Vec<u8>> {
     let mut found = BTreeSet::new();
     for (name, bytes) in lab
@@ -153,7 +154,8 @@ fn a_run_that_is_gone_back_in_by_the_same_command() {
     .at_all_points(&End::FAILURES);
 }
 
-/// What is set aside when the disk fails may hold a checkpoint between the one gone back to and the newest.
+/// What is set aside when the disk fails may hold a checkpoint between the one gone back to and the
+/// newest.
 #[test]
 fn a_run_that_is_gone_back_in_and_then_gone_on_with() {
     let before = finished(6);

@@ -73,7 +73,8 @@ fn killed() -> Option<i32> {
 }
 
 impl Trial<'_> {
-    /// Kills at every chosen point, and tries one of `ends` there, in turn; or all, where all points are chosen.
+    /// Kills at every chosen point, and tries one of `ends` there, in turn; or all, where all
+    /// points are chosen.
     pub(crate) fn at_all_points(&self, ends: &[End]) {
         let whole = self.before.copied();
         let points = whole.trace(self.line);

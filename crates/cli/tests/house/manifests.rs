@@ -15,8 +15,8 @@ fn every_dependency_has_its_reason() {
     none(&complaints);
 }
 
-/// Dependencies that no comment of their section names. Ours have theirs in the table of arrows, and
-/// `workspace = true` has it in the workspace's manifest.
+/// Dependencies that no comment of their section names. Ours have theirs in the table of arrows,
+/// and `workspace = true` has it in the workspace's manifest.
 fn without_reason(path: &str, manifest: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let (mut inside, mut reasons) = (false, String::new());

@@ -111,6 +111,11 @@ fn files_stay_readable() {
 }
 
 #[test]
+fn comments_stay_within_a_hundred_columns() {
+    on_every_source(|_, path, text| wide_comments(path, text));
+}
+
+#[test]
 fn every_crate_says_what_it_knows() {
     for folder in crates() {
         let src = root().join("crates").join(folder).join("src");
@@ -129,8 +134,8 @@ fn unopened(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines of code with their numbers: without comments, the insides of strings, and a closing module
-/// of tests. A file that only tests hold is named `tests.rs`.
+/// The lines of code with their numbers: without comments, the insides of strings, and a closing
+/// module of tests. A file that only tests hold is named `tests.rs`.
 fn code(path: &str, text: &str) -> Vec<(usize, String)> {
     if path.ends_with("tests.rs") || path.contains("/tests/") {
         return Vec::new();
@@ -262,6 +267,18 @@ fn long_files(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Comments that are wider than rustfmt lets code be; a row of a table cannot be cut.
+fn wide_comments(path: &str, text: &str) -> Vec<String> {
+    let is_wide = |line: &&str| line.chars().count() > 100;
+    let is_comment = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("//") && !line.trim_start_matches(['/', '!', ' ']).starts_with('|')
+    };
+    let wide = text.lines().filter(is_wide).filter(is_comment);
+    wide.map(|line| format!("{path}: a comment of more than 100 columns: {line}"))
+        .collect()
+}
+
 #[test]
 fn a_misplaced_word_is_seen_in_code_and_only_there() {
     let rule = |text: &str| misplaced_words("train", "x.rs", text).len();
@@ -327,4 +344,8 @@ fn a_silent_crate_and_a_long_file_are_seen() {
     assert_eq!(unopened("x.rs", "use std::fmt;\n//! late").len(), 1);
     assert_eq!(long_files("x.rs", &"\n".repeat(MOST_LINES + 1)).len(), 1);
     assert_eq!(long_files("x.rs", &"\n".repeat(MOST_LINES)).len(), 0);
+    let wide = format!("    // {}", "x".repeat(94));
+    assert_eq!(wide_comments("x.rs", &wide).len(), 1);
+    assert_eq!(wide_comments("x.rs", &wide[1..]).len(), 0);
+    assert_eq!(wide_comments("x.rs", &format!("//! | {wide} |")).len(), 0);
 }

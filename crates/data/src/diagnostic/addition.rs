@@ -1,8 +1,8 @@
-//! Two numbers and their sum, all with as many digits and the least digit first; what is carried out of the
-//! last digit is dropped: addition modulo a power of ten.
+//! Two numbers and their sum, all with as many digits and the least digit first; what is carried
+//! out of the last digit is dropped: addition modulo a power of ten.
 //!
-//! With the least digit first, an answer's digit needs one place of the operands and one carry (Lee et al.
-//! 2023, "Teaching arithmetic to small transformers").
+//! With the least digit first, an answer's digit needs one place of the operands and one carry (Lee
+//! et al. 2023, "Teaching arithmetic to small transformers").
 
 use gptlab_model::random::Cursor;
 

@@ -1,6 +1,7 @@
 //! A capital, filler, a colon, and the capital as a small letter.
 //!
-//! The filler has letters of its own and any length, so that nothing but the capital tells the last letter.
+//! The filler has letters of its own and any length, so that nothing but the capital tells the last
+//! letter.
 
 use gptlab_model::random::Cursor;
 

@@ -1,8 +1,8 @@
 //! Balanced brackets of several kinds and bounded depth: the language Dyck-(k, D).
 //!
 //! At every place each move that can still end well is as likely as the others: to open a bracket
-//! (whose kind is drawn), to close the last open one, to end. A line ends when nothing is open and it is long
-//! enough, and a bracket is opened only where there is room to close all that are open.
+//! (whose kind is drawn), to close the last open one, to end. A line ends when nothing is open and
+//! it is long enough, and a bracket is opened only where there is room to close all that are open.
 
 use gptlab_model::random::Cursor;
 
@@ -51,7 +51,8 @@ impl Brackets {
             .collect()
     }
 
-    /// The ideal predictor on `to`, after `read` characters with `open` brackets open; `None` where it cannot be.
+    /// The ideal predictor on `to`, after `read` characters with `open` brackets open; `None` where
+    /// it cannot be.
     fn predicted(&self, read: usize, open: usize, to: Move) -> Option<Predicted> {
         let moves = self.moves(read, open);
         let news = (moves.len() as f64).ln();
@@ -62,7 +63,8 @@ impl Brackets {
         })
     }
 
-    /// What `c` does to the brackets that are open, innermost last; `None` where it is out of place.
+    /// What `c` does to the brackets that are open, innermost last; `None` where it is out of
+    /// place.
     fn read(&self, c: char, open: &mut Vec<char>) -> Option<Move> {
         let kind = KINDS[..self.kinds]
             .iter()
@@ -116,8 +118,8 @@ impl Generator for Brackets {
 }
 
 impl Brackets {
-    /// From the probabilities of depths after `read` characters to those after one more; what the ideal
-    /// predictor loses on that character goes to `floor`.
+    /// From the probabilities of depths after `read` characters to those after one more; what the
+    /// ideal predictor loses on that character goes to `floor`.
     fn step(&self, read: usize, here: &[f64], floor: &mut Floor) -> Vec<f64> {
         let mut next = vec![0.0; here.len()];
         for (open, at) in here.iter().enumerate().filter(|(_, p)| **p > 0.0) {

@@ -1,8 +1,9 @@
 //! Letters drawn at random, a bar, the same letters.
 //!
-//! Before the bar nothing helps: a letter is as likely as any other, whatever came before, so that the best loss is
-//! reached by copying and by nothing else. After the bar every token follows from what followed the same letters before
-//! it; the bar's successor is the first letter, and the last letter's is the end.
+//! Before the bar nothing helps: a letter is as likely as any other, whatever came before, so that
+//! the best loss is reached by copying and by nothing else. After the bar every token follows from
+//! what followed the same letters before it; the bar's successor is the first letter, and the last
+//! letter's is the end.
 
 use gptlab_model::random::Cursor;
 

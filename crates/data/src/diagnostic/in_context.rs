@@ -1,11 +1,12 @@
-//! Letters from a table of bigrams that every document draws anew: what follows what has to be learnt from
-//! the document itself (Akyürek et al. 2024, "In-context language learning: architectures and algorithms";
-//! with this prior Edelman et al. 2024, "The evolution of statistical induction heads").
+//! Letters from a table of bigrams that every document draws anew: what follows what has to be
+//! learnt from the document itself (Akyürek et al. 2024, "In-context language learning:
+//! architectures and algorithms"; with this prior Edelman et al. 2024, "The evolution of
+//! statistical induction heads").
 //!
-//! A row of the table is drawn from a symmetric Dirichlet distribution over the other letters; no letter
-//! follows itself. Drawing from the row as Pólya's urn does, each letter with a weight of 1 and
-//! [`InContext::again`] more for each time it came out, is the same distribution over documents and
-//! needs integers alone. The ideal predictor's probabilities are therefore the urn's.
+//! A row of the table is drawn from a symmetric Dirichlet distribution over the other letters; no
+//! letter follows itself. Drawing from the row as Pólya's urn does, each letter with a weight of 1
+//! and [`InContext::again`] more for each time it came out, is the same distribution over documents
+//! and needs integers alone. The ideal predictor's probabilities are therefore the urn's.
 
 use gptlab_model::random::Cursor;
 
@@ -69,7 +70,8 @@ impl Urns {
 }
 
 impl InContext {
-    /// Dirichlet's parameter is 1/5: a row has about 0.94 nats of entropy of the 1.95 of seven equals.
+    /// Dirichlet's parameter is 1/5: a row has about 0.94 nats of entropy of the 1.95 of seven
+    /// equals.
     pub(super) const USUAL: Self = Self {
         letters: 8,
         length: 127,
@@ -114,9 +116,9 @@ impl Generator for InContext {
         Some(all)
     }
 
-    /// How often a row is met depends on what came out of it, so that the expectation is no short sum. These
-    /// are means over a million documents of seed 0 of [`InContext::USUAL`]:
-    /// `cargo test --release -p gptlab-data measure_in_context -- --ignored --nocapture`.
+    /// How often a row is met depends on what came out of it, so that the expectation is no short
+    /// sum. These are means over a million documents of seed 0 of [`InContext::USUAL`]: `cargo test
+    /// --release -p gptlab-data measure_in_context -- --ignored --nocapture`.
     fn floor(&self) -> Floor {
         Floor {
             nats_per_document: 155.217,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use length::Length;
 
-/// Every string over `alphabet` of up to `most` characters that `generator` makes, with its probability
-/// according to the ideal predictor.
+/// Every string over `alphabet` of up to `most` characters that `generator` makes, with its
+/// probability according to the ideal predictor.
 fn all(generator: &dyn Generator, alphabet: &str, most: usize) -> BTreeMap<String, f64> {
     let (mut found, mut strings) = (BTreeMap::new(), vec![String::new()]);
     for _ in 0..=most {
@@ -43,7 +43,8 @@ fn parts(floor: &Floor) -> [f64; 4] {
     ]
 }
 
-/// Probabilities sum to 1; draws are as frequent as the ideal predictor says; `floor` is the expectation.
+/// Probabilities sum to 1; draws are as frequent as the ideal predictor says; `floor` is the
+/// expectation.
 fn check(generator: &dyn Generator, alphabet: &str, most: usize, documents: usize) -> Floor {
     let all = all(generator, alphabet, most);
     assert_eq!(all.len(), documents);
@@ -53,7 +54,8 @@ fn check(generator: &dyn Generator, alphabet: &str, most: usize, documents: usiz
     expected(generator, &all)
 }
 
-/// Pearson's chi squared against its expectation, the degrees of freedom, in its standard deviations.
+/// Pearson's chi squared against its expectation, the degrees of freedom, in its standard
+/// deviations.
 fn draws_are_as_frequent(generator: &dyn Generator, all: &BTreeMap<String, f64>) {
     const DRAWS: u32 = 20_000;
     let mut seen: BTreeMap<String, f64> = BTreeMap::new();
@@ -156,8 +158,8 @@ fn bigrams_are_counted() {
     assert!(error < floor.nats_per_document / 200.0);
 }
 
-/// Dirichlet's integral for a row of its own, against the urn: with weights 1 and `again` each draw,
-/// P(b b c) = a (a + 1) a / (2a (2a + 1) (2a + 2)) where a = 1 / `again`.
+/// Dirichlet's integral for a row of its own, against the urn: with weights 1 and `again` each
+/// draw, P(b b c) = a (a + 1) a / (2a (2a + 1) (2a + 2)) where a = 1 / `again`.
 #[test]
 fn an_urn_is_a_row_of_dirichlet() {
     let small = InContext {

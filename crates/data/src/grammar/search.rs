@@ -29,16 +29,16 @@ struct Search<'g> {
 }
 
 impl Grammar {
-    /// The log-probability, in nats, of every derivation of `text`: none where the grammar does not make
-    /// it, one where it makes it in one way.
+    /// The log-probability, in nats, of every derivation of `text`: none where the grammar does not
+    /// make it, one where it makes it in one way.
     pub(crate) fn derivations(&self, text: &str) -> Vec<f64> {
         let mut search = Search::new(self, Goal::Whole);
         search.go(Some(&self.beginning()), text, 0.0);
         search.found
     }
 
-    /// The log-probability, in nats, of reading `stretch` from a place drawn uniformly in an endless row of
-    /// texts; minus infinity where that cannot be.
+    /// The log-probability, in nats, of reading `stretch` from a place drawn uniformly in an
+    /// endless row of texts; minus infinity where that cannot be.
     pub(crate) fn stretch(&self, stretch: &str) -> f64 {
         let goal = Goal::Stretch {
             begun: BTreeMap::new(),
@@ -75,8 +75,8 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// Matches `text` from every character of every alternative: what came before is summed out, which
-    /// leaves the probability of the way there.
+    /// Matches `text` from every character of every alternative: what came before is summed out,
+    /// which leaves the probability of the way there.
     fn start_anywhere(
         &mut self,
         pieces: &[Piece],
@@ -237,8 +237,9 @@ Rain.\\n
         Grammar::parse(TOY).unwrap().stretch(stretch).exp()
     }
 
-    /// Counted by hand: `Ada and her cat.`, `Bo and his cat.` and `Rain.` with their line breaks have 17, 16
-    /// and 6 characters, with probabilities 1/4, 1/4 and 1/2: 11.25 characters on the average.
+    /// Counted by hand: `Ada and her cat.`, `Bo and his cat.` and `Rain.` with their line breaks
+    /// have 17, 16 and 6 characters, with probabilities 1/4, 1/4 and 1/2: 11.25 characters on the
+    /// average.
     #[test]
     fn stretches_have_the_probabilities_counted_by_hand() {
         for (stretch, expected) in [

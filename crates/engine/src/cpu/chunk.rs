@@ -24,7 +24,8 @@ pub(super) struct Chunk<'a> {
     /// Where in the batch the chunk begins: what dropout masks count from.
     pub(super) first_row: u64,
     pub(super) noise: Option<Noise>,
-    /// Whether nothing has been added to its gradients yet: what the plan's openings set need not be zero before.
+    /// Whether nothing has been added to its gradients yet: what the plan's openings set need not
+    /// be zero before.
     pub(super) fresh: bool,
     /// Who may help.
     pub(super) helpers: Helpers<'a>,

@@ -16,7 +16,8 @@ use super::{
     workspace::Workspace,
 };
 
-/// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than they save.
+/// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than
+/// they save.
 const LEAST: usize = 1 << 14;
 
 impl Chunk<'_> {
@@ -112,8 +113,8 @@ impl Chunk<'_> {
         });
     }
 
-    /// Calls `work` with ranges of the chunk's rows, and with those rows of `matrices`, the widest of which has
-    /// `width`.
+    /// Calls `work` with ranges of the chunk's rows, and with those rows of `matrices`, the widest
+    /// of which has `width`.
     pub(super) fn pass<const N: usize>(
         &self,
         width: usize,
@@ -213,7 +214,8 @@ impl Chunk<'_> {
         }
     }
 
-    /// The kernel's options for the sequence that starts at the chunk's row `start`, in the engine's precision.
+    /// The kernel's options for the sequence that starts at the chunk's row `start`, in the
+    /// engine's precision.
     pub(super) fn attention(
         &self,
         node: usize,

@@ -1,12 +1,13 @@
-//! Decoding: one token after another, with a cache of keys and values while the context allows; one text, or
-//! many at once.
+//! Decoding: one token after another, with a cache of keys and values while the context allows; one
+//! text, or many at once.
 //!
-//! Past the context the last `block_size` tokens are run anew for every token, as the seed does: their
-//! positions have moved, so nothing that was cached holds. A model that is not causal has no cache.
+//! Past the context the last `block_size` tokens are run anew for every token, as the seed does:
+//! their positions have moved, so nothing that was cached holds. A model that is not causal has no
+//! cache.
 //!
-//! A row's numbers do not depend on the rows beside it: every kernel here treats rows one by one, or, where
-//! they share a matrix, keeps the order of each row's sums. So a text is the same to the bit whether it is
-//! written alone or among others, and for any number of threads.
+//! A row's numbers do not depend on the rows beside it: every kernel here treats rows one by one,
+//! or, where they share a matrix, keeps the order of each row's sums. So a text is the same to the
+//! bit whether it is written alone or among others, and for any number of threads.
 
 mod all_gather;
 mod backoff;
@@ -116,7 +117,8 @@ impl Generator {
     }
 
     /// The same with the threads and instructions of `options`. One text is shared between
-    /// threads where its products are so large that reading them takes longer than agreeing on who reads what.
+    /// threads where its products are so large that reading them takes longer than agreeing on who
+    /// reads what.
     ///
     /// # Errors
     /// As [`Generator::new`], or when the system gives no memory.
@@ -129,7 +131,8 @@ impl Generator {
         let shares = Shares::new(&graph, options.isa, pool.threads());
         let decoder = Decoder::new(graph, weights, options)?;
         let threaded = ThreadedDecoder {
-            // The products of a large model are cut one by one: no cache holds a thread's share of all of them.
+            // The products of a large model are cut one by one: no cache holds a thread's share of
+            // all of them.
             shares: shares.filter(|_| !decoder.is_large()).map(Arc::new),
             decoder: Arc::new(decoder),
             threads: pool.threads(),
@@ -160,8 +163,8 @@ impl Generator {
         Ok(())
     }
 
-    /// Chooses the next token by `uniform`, a draw from [0, 1), and appends it. `None` where nothing was
-    /// begun, or where the model has diverged and its logits are no numbers.
+    /// Chooses the next token by `uniform`, a draw from [0, 1), and appends it. `None` where
+    /// nothing was begun, or where the model has diverged and its logits are no numbers.
     pub fn next_token(&mut self, sampling: &Sampling, uniform: f64) -> Option<u32> {
         self.run();
         let logits = self.sequence.logits();
@@ -201,7 +204,8 @@ pub(super) fn decoding_layouts(
 }
 
 impl LazyWorkers {
-    /// The next token of a text together, as [`Workers::step`]; false where there is nobody to help.
+    /// The next token of a text together, as [`Workers::step`]; false where there is nobody to
+    /// help.
     fn step(
         &mut self,
         decoder: &Arc<Decoder>,

@@ -11,8 +11,8 @@ use super::{
 /// About how many logits exist at once: 1 MiB of them stay in a core's second-level cache.
 const LOGITS: usize = 1 << 18;
 
-/// How many rows of logits are made at a time: decided by shape alone. Where even a few rows of logits are more than
-/// a cache holds, enough rows to make reading the head's weight worth it.
+/// How many rows of logits are made at a time: decided by shape alone. Where even a few rows of
+/// logits are more than a cache holds, enough rows to make reading the head's weight worth it.
 pub(super) fn tile(vocab_size: usize) -> usize {
     let rows = LOGITS / vocab_size;
     if rows < 64 { 256 } else { rows.min(256) }
@@ -41,8 +41,8 @@ impl Chunk<'_> {
         }
     }
 
-    /// The same, and the gradients of `scale` times their sum: the head's weight's added to `dw`, its
-    /// input's left where the plan wants it.
+    /// The same, and the gradients of `scale` times their sum: the head's weight's added to `dw`,
+    /// its input's left where the plan wants it.
     pub(super) fn losses_backward(
         &self,
         work: &mut Workspace,

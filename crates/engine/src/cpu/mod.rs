@@ -2,9 +2,9 @@
 //! number of threads.
 //!
 //! `plan` decides where values live, `shards` how a batch is split, `chunk`, `forward`, `head` and
-//! `backward` take a chunk through the model, `update` is the optimiser, `generate` decodes, and `trace`
-//! shows and changes what is inside. What a step needs is allocated when the first batch of its shape
-//! arrives and kept.
+//! `backward` take a chunk through the model, `update` is the optimiser, `generate` decodes, and
+//! `trace` shows and changes what is inside. What a step needs is allocated when the first batch of
+//! its shape arrives and kept.
 
 mod backward;
 mod chunk;
@@ -90,7 +90,8 @@ pub struct CpuEngine {
     pool: Pool,
     weights: Aligned<f32>,
     gradients: Aligned<f32>,
-    /// Whether the gradients are zero, whatever their memory holds: clearing half a gigabyte costs a pass over it.
+    /// Whether the gradients are zero, whatever their memory holds: clearing half a gigabyte costs
+    /// a pass over it.
     cleared: bool,
     exp_avg: Aligned<f32>,
     exp_avg_sq: Aligned<f32>,

@@ -1,5 +1,6 @@
-//! The weights of all linear maps, laid out for the products of a step: made once where a step's chunks would each
-//! make them, by the update of these weights while they are in a cache, or when they are first wanted.
+//! The weights of all linear maps, laid out for the products of a step: made once where a step's
+//! chunks would each make them, by the update of these weights while they are in a cache, or when
+//! they are first wanted.
 
 use std::ops::Range;
 
@@ -68,7 +69,8 @@ impl Panels {
         }
     }
 
-    /// Of every weight in table order: its panels in both directions, to be written by whoever changes the weight.
+    /// Of every weight in table order: its panels in both directions, to be written by whoever
+    /// changes the weight.
     pub(super) fn by_rows(&mut self) -> impl Iterator<Item = (ParamId, PanelRows<'_>)> + Send {
         let [forward, backward] = &mut self.sides;
         let sides = forward.open().zip(backward.open());
@@ -183,7 +185,8 @@ mod tests {
         }
     }
 
-    /// After every optimiser, on every path: the panels are those that the new weights give, and none is made again.
+    /// After every optimiser, on every path: the panels are those that the new weights give, and
+    /// none is made again.
     #[test]
     fn an_update_leaves_the_panels_of_its_weights() {
         let mut spec = Preset::Gpt2Mini.spec();

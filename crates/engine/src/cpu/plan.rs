@@ -1,9 +1,10 @@
 //! Where every value and gradient of a graph lives in one arena, decided before anything runs.
 //!
-//! A *storage* is a piece of the arena with a lifetime, counted in steps: node `i` of `n` runs forward
-//! at step `i`, the loss at step `n`, node `i` backward at step `2n - i`. A node may take over its
-//! input's storage where nobody reads the input again (residual adds, dropout, rotations), and a sum's
-//! gradient serves its terms without a copy. Storages whose lifetimes do not meet share memory.
+//! A *storage* is a piece of the arena with a lifetime, counted in steps: node `i` of `n` runs
+//! forward at step `i`, the loss at step `n`, node `i` backward at step `2n - i`. A node may take
+//! over its input's storage where nobody reads the input again (residual adds, dropout, rotations),
+//! and a sum's gradient serves its terms without a copy. Storages whose lifetimes do not meet share
+//! memory.
 
 use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
 
@@ -86,12 +87,14 @@ impl Plan {
         self.grads[node]
     }
 
-    /// Whether the activation `node` leaves its derivative in place of its input, which nobody else reads.
+    /// Whether the activation `node` leaves its derivative in place of its input, which nobody else
+    /// reads.
     pub(super) fn keeps_slope(&self, node: usize) -> bool {
         self.slopes[node]
     }
 
-    /// Whether the linear `node` may set its weight's gradient, where nothing has been added to any yet.
+    /// Whether the linear `node` may set its weight's gradient, where nothing has been added to any
+    /// yet.
     pub(super) fn opens(&self, node: usize) -> bool {
         self.opens[node]
     }
@@ -313,7 +316,8 @@ impl<'a> Planner<'a> {
         }
         let alone = self.holders[grad].iter().all(|other| *other >= node);
         let in_place = match self.op(node) {
-            // Both terms may share the sum's gradient if neither gains more before the other is done.
+            // Both terms may share the sum's gradient if neither gains more before the other is
+            // done.
             Op::Add { a, b } => {
                 let (a, b) = (a.index(), b.index());
                 let quiet = |x: usize, other: usize| {

@@ -1,9 +1,9 @@
-//! The thread pool of an engine: chunks are handed out one by one, and a thread that finds none left helps the others
-//! with theirs.
+//! The thread pool of an engine: chunks are handed out one by one, and a thread that finds none
+//! left helps the others with theirs.
 //!
-//! Which thread runs what is decided at run time and shows in no number: tasks of a batch are cut by its shape, and what
-//! [`Helpers`] cut further (rows of a matrix, features of a gradient, heads) are parts whose numbers do not depend on the
-//! cut.
+//! Which thread runs what is decided at run time and shows in no number: tasks of a batch are cut
+//! by its shape, and what [`Helpers`] cut further (rows of a matrix, features of a gradient, heads)
+//! are parts whose numbers do not depend on the cut.
 
 use std::{
     iter,
@@ -68,8 +68,8 @@ impl Pool {
         most_parts(self.threads())
     }
 
-    /// Calls `work` with each of `tasks` on one thread, with the threads that may help there. Tasks that are `small`
-    /// are not worth waking anyone for.
+    /// Calls `work` with each of `tasks` on one thread, with the threads that may help there. Tasks
+    /// that are `small` are not worth waking anyone for.
     pub(super) fn for_each<T>(
         &self,
         tasks: impl Iterator<Item = T> + Send,
@@ -139,8 +139,8 @@ pub(super) struct Cut {
     pub(super) scratch: usize,
 }
 
-/// Calls `work` with ranges of rows that cover `0..rows`, with those rows of each matrix, and with scratch of its
-/// own.
+/// Calls `work` with ranges of rows that cover `0..rows`, with those rows of each matrix, and with
+/// scratch of its own.
 pub(super) fn by_rows<const N: usize>(
     helpers: Helpers,
     cut: Cut,

@@ -7,7 +7,8 @@ use super::{
     pool::{Cut, by_rows},
 };
 
-/// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they save.
+/// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they
+/// save.
 const LEAST: usize = 1 << 20;
 /// The same of numbers that are copied.
 const LEAST_COPIED: usize = 1 << 15;

@@ -49,8 +49,8 @@ pub(super) struct BatchRun<'a> {
 }
 
 impl BatchRun<'_> {
-    /// The loss of each token of some chunks, which are all in `shards`, and the gradients of the mean over the batch:
-    /// each shard's into its own buffer.
+    /// The loss of each token of some chunks, which are all in `shards`, and the gradients of the
+    /// mean over the batch: each shard's into its own buffer.
     pub(super) fn train<'s>(
         &self,
         losses: &mut [f32],

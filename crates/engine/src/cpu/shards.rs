@@ -1,8 +1,8 @@
 //! How a batch is split: by its shape alone, so that any number of threads makes the same bits.
 //!
-//! A *chunk* is one sequence, or as many short ones as fit [`MIN_ROWS`] rows: one core takes it through
-//! the whole model, so that its values stay in that core's caches. A *shard* is a run of chunks with a
-//! gradient buffer of its own; shards' buffers are added in order.
+//! A *chunk* is one sequence, or as many short ones as fit [`MIN_ROWS`] rows: one core takes it
+//! through the whole model, so that its values stay in that core's caches. A *shard* is a run of
+//! chunks with a gradient buffer of its own; shards' buffers are added in order.
 
 use std::{iter, ops::Range};
 
@@ -10,9 +10,11 @@ use gptlab_model::Batch;
 
 /// Short sequences share a chunk up to this many rows.
 const MIN_ROWS: usize = 128;
-/// At most this many gradient buffers. More threads than these help where a chunk's work can be shared.
+/// At most this many gradient buffers. More threads than these help where a chunk's work can be
+/// shared.
 pub(super) const MOST_SHARDS: usize = 8;
-/// At most about this many numbers in all gradient buffers together (192 MiB), but two buffers at least.
+/// At most about this many numbers in all gradient buffers together (192 MiB), but two buffers at
+/// least.
 const MOST_NUMBERS: usize = 3 << 24;
 
 /// A chunk: which rows of the batch, and which of its sequences.
@@ -48,7 +50,8 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// How many chunks a part of so many `sequences` of `tokens` tokens has at most: the batch's last chunk may be small.
+    /// How many chunks a part of so many `sequences` of `tokens` tokens has at most: the batch's
+    /// last chunk may be small.
     pub(super) fn chunks_at_once(self, sequences: usize, tokens: usize) -> usize {
         sequences.div_ceil(self.rows / tokens.max(1)).max(1)
     }
@@ -130,7 +133,8 @@ fn chunk_end(batch: &Batch, first: usize, most: usize) -> usize {
         + 1
 }
 
-/// The sequences from `first` on whose chunks are at most so many `sequences`, or those of one chunk where it has more.
+/// The sequences from `first` on whose chunks are at most so many `sequences`, or those of one
+/// chunk where it has more.
 pub(super) fn part(batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
     let (all, most) = (batch.sequences(), first.saturating_add(sequences));
     let (mut end, rows) = (first, rows(batch));
@@ -144,7 +148,8 @@ pub(super) fn part(batch: &Batch, first: usize, sequences: usize) -> Range<usize
     first..end
 }
 
-/// The sequences of share `index` of `count` of `batch`: those of whole shards, for a model of `parameters`.
+/// The sequences of share `index` of `count` of `batch`: those of whole shards, for a model of
+/// `parameters`.
 pub(super) fn share(
     batch: &Batch,
     parameters: usize,
@@ -158,7 +163,8 @@ pub(super) fn share(
     let shards = shards(ends().count() - 1, parameters);
     // The first sequence of the first shard that is not before this share.
     let begin = |index: usize| {
-        // Rounded up, so that the only shard is the first engine's: its gradients are added to the sum at once.
+        // Rounded up, so that the only shard is the first engine's: its gradients are added to the
+        // sum at once.
         let shard = (index.min(count) * shards.len()).div_ceil(count.max(1));
         let chunk = shards.clone().nth(shard).map(|chunks| chunks.start);
         let first = chunk.and_then(|chunk| ends().nth(chunk));

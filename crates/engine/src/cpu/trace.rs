@@ -1,8 +1,10 @@
-//! A batch taken through the graph node by node, with every value kept and any of them changed on the way.
+//! A batch taken through the graph node by node, with every value kept and any of them changed on
+//! the way.
 //!
-//! The hook is what activation patching (Meng et al. 2022), ablation and steering are made of: it sees each
-//! node's value before any later node reads it, as in `TransformerLens` (Nanda & Bloom 2022). The arithmetic is
-//! that of [`crate::Engine::losses`], to the bit: a trace with [`untouched`] shows what the engine computes.
+//! The hook is what activation patching (Meng et al. 2022), ablation and steering are made of: it
+//! sees each node's value before any later node reads it, as in `TransformerLens` (Nanda & Bloom
+//! 2022). The arithmetic is that of [`crate::Engine::losses`], to the bit: a trace with
+//! [`untouched`] shows what the engine computes.
 
 use std::ops::Range;
 
@@ -19,8 +21,9 @@ use super::{
 };
 use crate::Matrix;
 
-/// Called after each node, in the graph's order, with its value: row-major, one row a token, `node.width` numbers
-/// a row. What it writes is what later nodes, and the losses, are computed from.
+/// Called after each node, in the graph's order, with its value: row-major, one row a token,
+/// `node.width` numbers a row. What it writes is what later nodes, and the losses, are computed
+/// from.
 pub type Hook<'a> = dyn FnMut(&Node, &mut [f32]) + 'a;
 
 /// The hook that changes nothing.
@@ -64,8 +67,8 @@ impl Trace {
 }
 
 impl CpuEngine {
-    /// Runs `batch` without dropout, on one thread, calls `hook` after every node and keeps every value.
-    /// Changes nothing of the engine.
+    /// Runs `batch` without dropout, on one thread, calls `hook` after every node and keeps every
+    /// value. Changes nothing of the engine.
     pub fn trace(&mut self, batch: &Batch, hook: &mut Hook) -> Trace {
         self.hooked(batch, hook, |chunk, work, losses| {
             let nodes = chunk.program.graph.nodes();

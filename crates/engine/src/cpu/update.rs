@@ -1,5 +1,6 @@
-//! The optimiser: global norm, clip, AdamW, in blocks that any thread may take. A block of a linear map's weight goes
-//! into its panels at once: half a gigabyte less to read for each direction of GPT-2 124M.
+//! The optimiser: global norm, clip, AdamW, in blocks that any thread may take. A block of a linear
+//! map's weight goes into its panels at once: half a gigabyte less to read for each direction of
+//! GPT-2 124M.
 
 use std::iter;
 
@@ -16,7 +17,8 @@ use super::{
 };
 use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
-/// How many numbers one task takes, about: a shape, so that sums come out alike for any number of threads.
+/// How many numbers one task takes, about: a shape, so that sums come out alike for any number of
+/// threads.
 pub(super) const BLOCK: usize = 1 << 14;
 
 /// What an update changes: a number for each parameter in each.
@@ -27,7 +29,8 @@ pub(super) struct State<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-/// Clips and steps; the gradients are spent then. `squares` is room for a number a block, `workspaces` lend scratch.
+/// Clips and steps; the gradients are spent then. `squares` is room for a number a block,
+/// `workspaces` lend scratch.
 pub(super) fn update(
     (pool, isa, workspaces): (&Pool, Isa, &mut Workspaces),
     params: &ParamTable,
@@ -111,8 +114,8 @@ fn norm(pool: &Pool, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// The sum of the shards' gradients from number `at` of them, shard after shard, added to `sum` where `add`, in blocks
-/// that any thread may take.
+/// The sum of the shards' gradients from number `at` of them, shard after shard, added to `sum`
+/// where `add`, in blocks that any thread may take.
 pub(super) fn add_in_order<'a>(
     pool: &Pool,
     isa: Isa,

@@ -24,7 +24,8 @@ impl Workspace {
 pub(super) struct Workspaces(Mutex<Vec<Workspace>>);
 
 impl Workspaces {
-    /// Makes sure that `threads` can each borrow so many numbers at a time, and nothing is allocated for it then.
+    /// Makes sure that `threads` can each borrow so many numbers at a time, and nothing is
+    /// allocated for it then.
     pub(super) fn fit(&mut self, threads: usize, arena: usize, scratch: usize) {
         let free = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         if free.len() < threads {

@@ -1,7 +1,7 @@
 //! The f64 oracle: the witness of every other engine.
 //!
-//! Each scalar that the forward pass computes goes on a tape, and the gradients come from walking it
-//! backwards; no derivative of any layer is written down here. Slow, obvious, right.
+//! Each scalar that the forward pass computes goes on a tape, and the gradients come from walking
+//! it backwards; no derivative of any layer is written down here. Slow, obvious, right.
 
 mod forward;
 mod optimizer;

@@ -11,7 +11,8 @@ pub(super) struct Tensor<'a> {
 }
 
 impl Tensor<'_> {
-    /// As `torch.optim.AdamW` steps (its `_single_tensor_adam`): `m` is the first moment, `v` the second.
+    /// As `torch.optim.AdamW` steps (its `_single_tensor_adam`): `m` is the first moment, `v` the
+    /// second.
     pub(super) fn adam_w(self, weight_decay: f64, hyper: &StepHyper) {
         let correction = |beta: f64| 1.0 - beta.powf(hyper.update as f64);
         let moments = self.exp_avg.iter_mut().zip(self.exp_avg_sq);

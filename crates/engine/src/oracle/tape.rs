@@ -1,4 +1,5 @@
-//! A tape of scalars: every number that was computed, from which numbers, and how it moves with each.
+//! A tape of scalars: every number that was computed, from which numbers, and how it moves with
+//! each.
 //!
 //! Only forwards are written down, anywhere in this engine; [`Tape::gradients`] walks the tape
 //! backwards (reverse accumulation, Linnainmaa 1970).

@@ -26,8 +26,8 @@ pub(crate) fn ragged(model: &Model, seed: u64) -> Batch {
     of_lengths(model, &lengths, seed)
 }
 
-/// Weights with nothing at a special value: fresh ones have all gains at 1 and all biases at 0, where
-/// a forgotten one would not be missed.
+/// Weights with nothing at a special value: fresh ones have all gains at 1 and all biases at 0,
+/// where a forgotten one would not be missed.
 pub(crate) fn weights(graph: &Graph, seed: u64) -> Vec<f32> {
     let mut weights = graph.params().initial(seed);
     for param in graph.params().iter() {

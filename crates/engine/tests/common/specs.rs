@@ -70,8 +70,8 @@ pub(crate) fn base() -> ModelSpec {
     }
 }
 
-/// One choice made differently from [`base`]. Those that change which sublayers there are come before
-/// those that change the sublayers.
+/// One choice made differently from [`base`]. Those that change which sublayers there are come
+/// before those that change the sublayers.
 pub(crate) struct Switch {
     /// What it chooses; two switches of one subject exclude each other.
     subject: &'static str,
@@ -228,8 +228,8 @@ fn mlps() -> Vec<Switch> {
     ]
 }
 
-/// A few models past the sizes of lanes, tiles and mask rows (128 numbers), none a multiple of any, with
-/// the lengths to try them at.
+/// A few models past the sizes of lanes, tiles and mask rows (128 numbers), none a multiple of any,
+/// with the lengths to try them at.
 pub(crate) fn larger() -> Vec<(Case, Vec<usize>)> {
     let sized = |name: &str, n_embd, heads, hidden, block_size, lengths: &[usize]| {
         let mut spec = base();

@@ -4,19 +4,19 @@ use gptlab_model::{Activation, Node, Op};
 
 use super::specs::Case;
 
-/// A policy: `|found - expected| <= relative * largest + floor + sways * sway`, where `largest` is the
-/// tensor's largest magnitude: an element that is small among large ones is a difference of large
-/// terms and carries their rounding.
+/// A policy: `|found - expected| <= relative * largest + floor + sways * sway`, where `largest` is
+/// the tensor's largest magnitude: an element that is small among large ones is a difference of
+/// large terms and carries their rounding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tolerance {
     /// An f32 engine against the f64 oracle. An f32 rounds to 6e-8 of its value, and a gradient of
     /// these models is some hundred roundings deep. The floor is for tensors that are nothing but
-    /// rounding, such as the gradient of a bias that a softmax cancels. `sway` is how far the oracle's
-    /// own answer moves when its weights move by a rounding: a model that divides by the root mean
-    /// square of almost nothing has answers that no f32 engine can know better.
+    /// rounding, such as the gradient of a bias that a softmax cancels. `sway` is how far the
+    /// oracle's own answer moves when its weights move by a rounding: a model that divides by the
+    /// root mean square of almost nothing has answers that no f32 engine can know better.
     F32,
-    /// An engine whose matrix products round their operands to bf16, against the f64 oracle: to 2e-3
-    /// of their value, some fifteen products deep. `sway` is that of a bf16 rounding: it tells
+    /// An engine whose matrix products round their operands to bf16, against the f64 oracle: to
+    /// 2e-3 of their value, some fifteen products deep. `sway` is that of a bf16 rounding: it tells
     /// where a gate such as ReLU's is so near its edge that nobody in bf16 can know its side.
     Bf16,
     /// The f32 optimiser alone: a dozen roundings.
@@ -47,7 +47,8 @@ impl Tolerance {
         }
     }
 
-    /// What one rounding changes a number by, at most twice: how much the weights of the swayed witness differ.
+    /// What one rounding changes a number by, at most twice: how much the weights of the swayed
+    /// witness differ.
     fn rounding(self) -> f64 {
         match self {
             Self::F32 | Self::F32Step | Self::Differences => f64::from(f32::EPSILON),
@@ -56,8 +57,9 @@ impl Tolerance {
         }
     }
 
-    /// Whether the policy has something to say about the model. ReLU's derivative jumps, and an error of bf16 is
-    /// wide enough to be on its other side somewhere in nearly every batch; in f32 it hardly ever is.
+    /// Whether the policy has something to say about the model. ReLU's derivative jumps, and an
+    /// error of bf16 is wide enough to be on its other side somewhere in nearly every batch; in f32
+    /// it hardly ever is.
     pub(crate) fn can_judge(self, case: &Case) -> bool {
         let jumps = |node: &Node| {
             if let Op::Activate { f, .. } | Op::Gate { f, .. } = node.op {
@@ -79,7 +81,8 @@ impl Tolerance {
     }
 }
 
-/// The largest difference of two elements; infinite where one is not a number or has no counterpart.
+/// The largest difference of two elements; infinite where one is not a number or has no
+/// counterpart.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     if a.len() != b.len() {
         return f64::INFINITY;

@@ -178,8 +178,8 @@ impl Golden {
         Noise { seed, step }
     }
 
-    /// The initial weights, in table order: `ParamTable::initial`, with gains at `1 + jitter * n` and
-    /// biases at `jitter * n`, so that a forgotten one shows.
+    /// The initial weights, in table order: `ParamTable::initial`, with gains at `1 + jitter * n`
+    /// and biases at `jitter * n`, so that a forgotten one shows.
     pub(crate) fn weights(&self, graph: &Graph) -> Vec<f32> {
         let params = graph.params();
         let begin = |init: ParamInit, n: f64| match init {

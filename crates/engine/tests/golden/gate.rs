@@ -1,8 +1,8 @@
 //! How far from PyTorch an answer may be, by name, and a report that remembers the worst.
 
 /// How far from PyTorch's float64 an answer may be:
-/// `digits * (largest magnitude of the tensor) + slack * (the larger of `[`Yardstick`]`)`, where the second
-/// term, however far a number strays, is no more than [`MOST`] of that magnitude.
+/// `digits * (largest magnitude of the tensor) + slack * (the larger of `[`Yardstick`]`)`, where
+/// the second term, however far a number strays, is no more than [`MOST`] of that magnitude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// An f64 engine. The goldens keep 9 digits of gradients and weights, and all of the rest.
@@ -18,8 +18,8 @@ const MOST: f64 = 1e-3;
 pub(crate) struct Yardstick {
     /// The error of PyTorch's own float32: one draw, which may be lucky.
     pub(crate) torch: f64,
-    /// How far float64 moves when the weights move by a float32's last bit: no luck, but the condition
-    /// of the problem.
+    /// How far float64 moves when the weights move by a float32's last bit: no luck, but the
+    /// condition of the problem.
     pub(crate) sway: f64,
 }
 
@@ -134,7 +134,8 @@ impl Report {
         self.worst.iter().map(|w| w.failures).sum()
     }
 
-    /// Prints the worst of every quantity; fails where one is beyond the policy, or none was compared.
+    /// Prints the worst of every quantity; fails where one is beyond the policy, or none was
+    /// compared.
     #[expect(
         clippy::print_stderr,
         reason = "a test's worst case is for people to read"

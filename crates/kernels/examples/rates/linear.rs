@@ -1,5 +1,6 @@
-//! Linear maps: both precisions, W in panels and plain, operands in the second-level cache ("hot") and cycling
-//! through more than it holds, as in an engine ("cold"); shapes of the presets, and small ones.
+//! Linear maps: both precisions, W in panels and plain, operands in the second-level cache ("hot")
+//! and cycling through more than it holds, as in an engine ("cold"); shapes of the presets, and
+//! small ones.
 
 use crate::{best, numbers};
 use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN};

@@ -1,9 +1,10 @@
 //! Backward: for 32 queries against 64 keys at a time, all in the first-level cache.
 //!
 //! With P = e^(score - lse), M the dropout factors and Δ = rowsum(dmix ∘ mix):
-//! dV += (M ∘ P)ᵀ dO; dP = M ∘ (dO Vᵀ); dS = P ∘ (dP - Δ) ∘ dscore/dproduct; dQ = scale dS K; dK += dSᵀ (scale Q).
-//! What M multiplies the kept weights by goes into dO once, and scale into Q, with a factor log2 e. In bf16 Q, K, V and dO
-//! are rounded with these factors in them, M ∘ P and dS as they are made; Δ and the sums are f32.
+//! dV += (M ∘ P)ᵀ dO; dP = M ∘ (dO Vᵀ); dS = P ∘ (dP - Δ) ∘ dscore/dproduct; dQ = scale dS K; dK +=
+//! dSᵀ (scale Q). What M multiplies the kept weights by goes into dO once, and scale into Q, with a
+//! factor log2 e. In bf16 Q, K, V and dO are rounded with these factors in them, M ∘ P and dS as
+//! they are made; Δ and the sums are f32.
 
 use super::masks::{self, Masks};
 use super::pack::{self, Columns, Scratch, Share};
@@ -114,11 +115,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Some rows of the columns of dqkv from `first` on, which are a head's queries, keys or values.
+    /// Some rows of the columns of dqkv from `first` on, which are a head's queries, keys or
+    /// values.
     fn output(&self, rows: Range<usize>, first: usize) -> Window<'_> {
         let columns = first..first + self.options.head_dim;
-        // SAFETY: `Share` gives a key head to one task, and with it the columns of its keys, of its values and of the
-        // queries that read it; `Claims` lets the task run once, and it has one window at a time.
+        // SAFETY: `Share` gives a key head to one task, and with it the columns of its keys, of its
+        // values and of the queries that read it; `Claims` lets the task run once, and it has one
+        // window at a time.
         unsafe { self.dqkv.window(self.options.qkv_width(), rows, columns) }
     }
 
@@ -142,8 +145,9 @@ impl Job<'_> {
     }
 }
 
-/// The operands of a key head, its gradients, and the room for a tile, in the layouts of `pack`. Where a word holds one
-/// number, what would lie down is what lies along, and has no room of its own.
+/// The operands of a key head, its gradients, and the room for a tile, in the layouts of `pack`.
+/// Where a word holds one number, what would lie down is what lies along, and has no room of its
+/// own.
 struct Work<'a> {
     /// Rows of `keys`, `values` and their gradients.
     count: usize,

@@ -1,13 +1,14 @@
-//! One query against a cache of keys and values, for generation: no dropout, nothing packed at the time, the speed
-//! of memory.
+//! One query against a cache of keys and values, for generation: no dropout, nothing packed at the
+//! time, the speed of memory.
 //!
-//! The cache of a sequence holds, for each key head, its keys in blocks of sixteen positions with the positions
-//! across the lanes (element (d, j) of block b is that of position 16 b + j), then its values in panels of 32
-//! columns, a row a position, padded to whole vectors. Scores are products of broadcast queries with blocks and need no horizontal sum;
-//! every position's score is a sum over the head's columns in order, so it does not depend on how many positions
-//! there are. As keys and values of a head lie one behind the other, every line read tells where the one is that the
-//! next step reads, and it is fetched meanwhile. Mixed values gather in four sums, of every fourth position, so that additions need not wait for
-//! each other.
+//! The cache of a sequence holds, for each key head, its keys in blocks of sixteen positions with
+//! the positions across the lanes (element (d, j) of block b is that of position 16 b + j), then
+//! its values in panels of 32 columns, a row a position, padded to whole vectors. Scores are
+//! products of broadcast queries with blocks and need no horizontal sum; every position's score is
+//! a sum over the head's columns in order, so it does not depend on how many positions there are.
+//! As keys and values of a head lie one behind the other, every line read tells where the one is
+//! that the next step reads, and it is fetched meanwhile. Mixed values gather in four sums, of
+//! every fourth position, so that additions need not wait for each other.
 
 use super::Options;
 use crate::isa::{Isa, dispatch};
@@ -68,7 +69,8 @@ impl Cache {
         memory[kv_head * len..][..len].split_at(self.keys_len())
     }
 
-    /// Keeps the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from `position` on.
+    /// Keeps the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from
+    /// `position` on.
     pub fn append(&self, memory: &mut [f32], qkv: &[f32], options: &Options<'_>, position: usize) {
         assert_eq!(memory.len(), self.len(), "the cache has another size");
         let width = options.qkv_width();
@@ -112,8 +114,9 @@ pub fn decode_scratch_len(t: usize) -> usize {
     t.next_multiple_of(LANES)
 }
 
-/// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of the first `t` tokens of `memory`.
-/// `options.dropout` is ignored, and so is `options.causal`: the last query sees everything.
+/// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of the first `t`
+/// tokens of `memory`. `options.dropout` is ignored, and so is `options.causal`: the last query
+/// sees everything.
 pub fn decode_one(
     isa: Isa,
     mix: &mut [f32],

@@ -1,9 +1,10 @@
-//! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running softmax.
+//! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running
+//! softmax.
 //!
-//! The weights of a tile are 2^(score - top), where a row's `top` is the largest score of its first block of keys. It
-//! is raised, and what is summed scaled down, only when a score stands 2^16 above it: the quotient is the same, and
-//! the sums are hardly ever touched. In bf16 the weights are rounded so, relative to `top`, for the product with V; their
-//! sum is of unrounded ones.
+//! The weights of a tile are 2^(score - top), where a row's `top` is the largest score of its first
+//! block of keys. It is raised, and what is summed scaled down, only when a score stands 2^16 above
+//! it: the quotient is the same, and the sums are hardly ever touched. In bf16 the weights are
+//! rounded so, relative to `top`, for the product with V; their sum is of unrounded ones.
 
 use super::masks::{self, Masks};
 use super::pack::{self, Columns, Scratch, Share};
@@ -20,7 +21,8 @@ use core::ops::Range;
 /// How far (in powers of two) a score may stand above its row's `top`.
 const HEADROOM: f32 = 16.0;
 
-/// mix[T, heads * `head_dim`] from qkv; lse[heads * T] is the log-sum-exp of each row of scores, for the backward.
+/// mix[T, heads * `head_dim`] from qkv; lse[heads * T] is the log-sum-exp of each row of scores,
+/// for the backward.
 pub fn forward(
     isa: Isa,
     mix: &mut [f32],
@@ -103,9 +105,9 @@ impl Job<'_> {
         let (t, width) = (self.t, self.options.head_dim);
         let queries = tile.first..tile.first + tile.live;
         let columns = tile.head * width..(tile.head + 1) * width;
-        // SAFETY: tiles of one head have different queries, those of different heads different columns of `mix` and
-        // different rows of `lse`; `Share` gives every tile to one task, which drops these windows before the next, and
-        // `Claims` lets every task run once.
+        // SAFETY: tiles of one head have different queries, those of different heads different
+        // columns of `mix` and different rows of `lse`; `Share` gives every tile to one task, which
+        // drops these windows before the next, and `Claims` lets every task run once.
         unsafe {
             (
                 self.mix
@@ -212,7 +214,8 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
     }
 }
 
-/// A softmax under way: for 32 queries the score that weights are relative to, and the sum of weights.
+/// A softmax under way: for 32 queries the score that weights are relative to, and the sum of
+/// weights.
 struct Running<S: Simd> {
     top: [S::F; 2],
     sum: [S::F; 2],
@@ -310,7 +313,8 @@ fn settle<S: Simd>(
     max
 }
 
-/// Where a score stands too high, makes the largest one the row's top and scales down what is summed.
+/// Where a score stands too high, makes the largest one the row's top and scales down what is
+/// summed.
 #[inline(always)]
 fn raise<S: Simd, const W: usize>(s: S, running: &mut Running<S>, max: [S::F; 2], mix: &mut [f32]) {
     let headroom = s.splat(HEADROOM);
@@ -338,8 +342,8 @@ fn raise<S: Simd, const W: usize>(s: S, running: &mut Running<S>, max: [S::F; 2]
     }
 }
 
-/// Scores become weights, dropped ones zero, as words that lie down, in place; the sums gather them, dropped ones
-/// included.
+/// Scores become weights, dropped ones zero, as words that lie down, in place; the sums gather
+/// them, dropped ones included.
 #[inline(always)]
 fn weigh<S: Simd, E: Element<S>, const DROPOUT: bool>(
     s: (S, E),

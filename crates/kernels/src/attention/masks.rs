@@ -12,8 +12,8 @@ pub(super) fn chunk(query: usize) -> usize {
     query / CHUNK
 }
 
-/// Makes the masks of the chunk of `first` (a query) against all keys that it sees: four words a key, a set bit for a
-/// dropped weight. They lie in f32 scratch as bits.
+/// Makes the masks of the chunk of `first` (a query) against all keys that it sees: four words a
+/// key, a set bit for a dropped weight. They lie in f32 scratch as bits.
 #[inline(always)]
 pub(super) fn make<S: Simd>(
     s: S,

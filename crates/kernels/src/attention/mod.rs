@@ -1,32 +1,35 @@
 //! Multi-head attention of one sequence, forward and backward, without ever storing T x T weights.
 //!
-//! For query i and key j of a head: score = scale q·k, then softcap c tanh(score / c) (Gemma 2), then `ALiBi`,
-//! which takes slope |i - j| off it (Press et al. 2022); weights = softmax over the keys (those with j <= i where
-//! causal), dropout on the weights, mix = weights V. Grouped queries (Ainslie et al. 2023): query head h reads key and value head
-//! h / (heads / `kv_heads`).
+//! For query i and key j of a head: score = scale q·k, then softcap c tanh(score / c) (Gemma 2),
+//! then `ALiBi`, which takes slope |i - j| off it (Press et al. 2022); weights = softmax over the
+//! keys (those with j <= i where causal), dropout on the weights, mix = weights V. Grouped queries
+//! (Ainslie et al. 2023): query head h reads key and value head h / (heads / `kv_heads`).
 //!
-//! The fast version is in the manner of `FlashAttention` (Dao et al. 2022): 32 queries at a time against the
-//! prefix of keys they may see, 64 by 64, with a running softmax; only the log-sum-exp of each row is kept, and the
-//! backward makes the weights again. Strips of weights are *transposed*, keys down and queries across the lanes: the
-//! softmax reduces down columns, with no horizontal step, and a strip is at once the left operand of P V (its queries
-//! as rows) and of P^T dO (its keys as rows), so that nothing but the operands is ever packed. What a causal mask hides
-//! is left out eight or sixteen queries at a time. On one core of a Zen 5 server (AVX-512, causal, the pairs that
-//! count): 175 GFLOP/s forward and 185 backward at T 256 and `head_dim` 32, 193 and 197 at T 1024 and `head_dim` 64;
-//! the rest is exponentials, packing and loose ends. Sequences of up to 16 tokens go another way (`short`): 0.3 µs
-//! forward and 0.5 backward for a name of 7 letters and 4 heads of 4, between a fifth and a third of what tiles took.
+//! The fast version is in the manner of `FlashAttention` (Dao et al. 2022): 32 queries at a time
+//! against the prefix of keys they may see, 64 by 64, with a running softmax; only the log-sum-exp
+//! of each row is kept, and the backward makes the weights again. Strips of weights are
+//! *transposed*, keys down and queries across the lanes: the softmax reduces down columns, with no
+//! horizontal step, and a strip is at once the left operand of P V (its queries as rows) and of P^T
+//! dO (its keys as rows), so that nothing but the operands is ever packed. What a causal mask hides
+//! is left out eight or sixteen queries at a time. On one core of a Zen 5 server (AVX-512, causal,
+//! the pairs that count): 175 GFLOP/s forward and 185 backward at T 256 and `head_dim` 32, 193 and
+//! 197 at T 1024 and `head_dim` 64; the rest is exponentials, packing and loose ends. Sequences of
+//! up to 16 tokens go another way (`short`): 0.3 µs forward and 0.5 backward for a name of 7
+//! letters and 4 heads of 4, between a fifth and a third of what tiles took.
 //!
-//! In bf16 the operands of all products are rounded where they are laid out (Q with its scale, K, V, dO) or made (weights,
-//! gradients of scores); products are exact; sums, softmax, log-sum-exp, Δ and dropout are f32. The bits are the same with
-//! the instruction for pairs and without it, wherever multiply-adds are fused. On the same core 275 and 280 GFLOP/s at T
-//! 256, 315 and 320 at T 1024, where the product alone reaches 495. Sequences of up to 16 tokens stay f32: rounding
+//! In bf16 the operands of all products are rounded where they are laid out (Q with its scale, K,
+//! V, dO) or made (weights, gradients of scores); products are exact; sums, softmax, log-sum-exp, Δ
+//! and dropout are f32. The bits are the same with the instruction for pairs and without it,
+//! wherever multiply-adds are fused. On the same core 275 and 280 GFLOP/s at T 256, 315 and 320 at
+//! T 1024, where the product alone reaches 495. Sequences of up to 16 tokens stay f32: rounding
 //! would cost more than it wins.
 //!
-//! A long sequence can be shared by several threads ([`Parallel`](crate::Parallel)): the forward by tiles of queries, the backward by key
-//! heads. Sums keep their order, so that the bits do too.
+//! A long sequence can be shared by several threads ([`Parallel`](crate::Parallel)): the forward by
+//! tiles of queries, the backward by key heads. Sums keep their order, so that the bits do too.
 //!
-//! `qkv` is packed: row t holds `heads` query heads, then `kv_heads` key heads, then `kv_heads` value heads, each
-//! `head_dim` wide. Dropout draws the mask of the transposed weights: the weight of (head h, query i, key j) is
-//! element (`first_row` + h T + j, i) of a matrix of T columns.
+//! `qkv` is packed: row t holds `heads` query heads, then `kv_heads` key heads, then `kv_heads`
+//! value heads, each `head_dim` wide. Dropout draws the mask of the transposed weights: the weight
+//! of (head h, query i, key j) is element (`first_row` + h T + j, i) of a matrix of T columns.
 
 mod backward;
 mod decode;
@@ -74,7 +77,8 @@ pub struct Options<'a> {
     /// A slope for each head; a score falls by slope * |i - j|.
     pub alibi: Option<&'a [f32]>,
     pub dropout: Option<WeightDropout>,
-    /// What the operands of the products are rounded to; f32 for sequences of up to 16 tokens, and in [`decode_one`].
+    /// What the operands of the products are rounded to; f32 for sequences of up to 16 tokens, and
+    /// in [`decode_one`].
     pub precision: Precision,
 }
 
@@ -158,8 +162,8 @@ fn task_len(t: usize, options: &Options<'_>) -> usize {
     long.max(short::scratch_len(options))
 }
 
-/// A head's tile of queries: which keys it sees, and what turns its products into scores. Products, and scores, carry
-/// a factor log2 e, so that weights are powers of two.
+/// A head's tile of queries: which keys it sees, and what turns its products into scores. Products,
+/// and scores, carry a factor log2 e, so that weights are powers of two.
 #[derive(Clone, Copy, Debug)]
 struct Tile {
     head: usize,
@@ -174,7 +178,8 @@ struct Tile {
 }
 
 impl Tile {
-    /// The score of a key that a query may not see: finite, so that differences are numbers, and its weight zero.
+    /// The score of a key that a query may not see: finite, so that differences are numbers, and
+    /// its weight zero.
     const UNSEEN: f32 = -1e30;
 
     fn new(options: &Options<'_>, head: usize, first: usize, t: usize) -> Self {

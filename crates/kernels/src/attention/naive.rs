@@ -2,7 +2,8 @@
 
 use super::Options;
 
-/// One row of weights: query `i` of `head` against all keys, before and after dropout, and dscore/dproduct.
+/// One row of weights: query `i` of `head` against all keys, before and after dropout, and
+/// dscore/dproduct.
 struct Row {
     weights: Vec<f64>,
     factors: Vec<f64>,

@@ -1,8 +1,9 @@
-//! How the operands of a head are laid out for the tiles, in words of [`Element`]: *along*, the steps of a row side by
-//! side, rows cut into chunks of `A` words that lie one after the other, word (row, k) at
-//! `k / A * count * A + row * A + k % A`; *down*, a row of words for each row, or for each two where a word holds two steps,
-//! in chunks of `W` columns, likewise; *across*, the rows of a tile in the lanes, word (row, k) at `k * 32 + row`.
-//! Where a word is a number, along and down are the same.
+//! How the operands of a head are laid out for the tiles, in words of [`Element`]: *along*, the
+//! steps of a row side by side, rows cut into chunks of `A` words that lie one after the other,
+//! word (row, k) at `k / A * count * A + row * A + k % A`; *down*, a row of words for each row, or
+//! for each two where a word holds two steps, in chunks of `W` columns, likewise; *across*, the
+//! rows of a tile in the lanes, word (row, k) at `k * 32 + row`. Where a word is a number, along
+//! and down are the same.
 
 use super::QUERIES;
 use crate::linear::element::Element;
@@ -55,7 +56,8 @@ impl Columns<'_> {
     }
 }
 
-/// Lays `live` rows from row `first` on, each times `factor`, along `count` rows; what is missing is zero.
+/// Lays `live` rows from row `first` on, each times `factor`, along `count` rows; what is missing
+/// is zero.
 #[inline(always)]
 pub(super) fn along<S: Simd, E: Element<S>, const A: usize>(
     (s, e): (S, E),
@@ -78,7 +80,8 @@ pub(super) fn along<S: Simd, E: Element<S>, const A: usize>(
     }
 }
 
-/// Lays `live` rows from row `first` on, each times `factor`, down `count` rows of words; what is missing is zero.
+/// Lays `live` rows from row `first` on, each times `factor`, down `count` rows of words; what is
+/// missing is zero.
 #[inline(always)]
 pub(super) fn down<S: Simd, E: Element<S>, const W: usize>(
     (s, e): (S, E),
@@ -110,7 +113,8 @@ pub(super) fn down<S: Simd, E: Element<S>, const W: usize>(
     }
 }
 
-/// Lays `live` rows from row `first` on, each times `factor`, across the lanes; missing ones are zero.
+/// Lays `live` rows from row `first` on, each times `factor`, across the lanes; missing ones are
+/// zero.
 #[inline(always)]
 pub(super) fn across<S: Simd, E: Element<S>>(
     (s, e): (S, E),

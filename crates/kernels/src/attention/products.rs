@@ -1,6 +1,7 @@
-//! The products of a tile of 32 queries and a block of keys, in words of [`Element`]. Strips have keys down and queries
-//! across: number (key, query) at `key * 32 + query`. As operands their words are laid as `pack` says: *along*, `Q` words a
-//! key, or *down*, 32 words for each key, or for each two.
+//! The products of a tile of 32 queries and a block of keys, in words of [`Element`]. Strips have
+//! keys down and queries across: number (key, query) at `key * 32 + query`. As operands their words
+//! are laid as `pack` says: *along*, `Q` words a key, or *down*, 32 words for each key, or for each
+//! two.
 
 use super::QUERIES;
 use super::pack::Halves;
@@ -9,8 +10,9 @@ use crate::simd::{LANES, Simd};
 use crate::tile::{self, Operand};
 use core::ops::Range;
 
-/// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of `halves`. `rows` lie along,
-/// in chunks of `A` words, `count` rows each, and begin at the first key.
+/// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of
+/// `halves`. `rows` lie along, in chunks of `A` words, `count` rows each, and begin at the first
+/// key.
 #[inline(always)]
 pub(super) fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     s: (S, E),
@@ -48,8 +50,9 @@ fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A:
     tile::store(s, &tile, &mut out[query..], QUERIES);
 }
 
-/// `out[query, ..] += sum over key < depth of strip[key, query] rows[key, ..]` for `MR` queries from `query` on: `out` has
-/// 32 rows in chunks of `W` columns; `strip` and `rows`, `count` rows of words, lie down and begin at the first key.
+/// `out[query, ..] += sum over key < depth of strip[key, query] rows[key, ..]` for `MR` queries
+/// from `query` on: `out` has 32 rows in chunks of `W` columns; `strip` and `rows`, `count` rows of
+/// words, lie down and begin at the first key.
 #[inline(always)]
 pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
     s: (S, E),
@@ -67,9 +70,9 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
     }
 }
 
-/// `out[key, ..] += sum over query of strip[key, query] rows[query, ..]` for `MR` keys and the queries of a range, which
-/// begins at an even one: `out` has `count` rows in chunks of `W` columns and begins at the first key; so does `strip`, which
-/// lies along; `rows` lie down, 32 of them.
+/// `out[key, ..] += sum over query of strip[key, query] rows[query, ..]` for `MR` keys and the
+/// queries of a range, which begins at an even one: `out` has `count` rows in chunks of `W` columns
+/// and begins at the first key; so does `strip`, which lies along; `rows` lie down, 32 of them.
 #[inline(always)]
 pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, const Q: usize>(
     s: (S, E),

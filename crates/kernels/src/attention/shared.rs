@@ -4,7 +4,8 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Which tasks have begun. A [`Parallel`](crate::Parallel) is anybody's code, and windows are apart only if no task runs twice.
+/// Which tasks have begun. A [`Parallel`](crate::Parallel) is anybody's code, and windows are apart
+/// only if no task runs twice.
 pub(super) struct Claims([AtomicU64; Self::MOST / 64]);
 
 impl Claims {
@@ -30,8 +31,8 @@ pub(super) struct Shared<'a> {
     owner: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: it stands for a `&mut [f32]`, which may go to other threads; all that can be done through a shared reference
-// is `window`, whose caller answers for its windows being apart.
+// SAFETY: it stands for a `&mut [f32]`, which may go to other threads; all that can be done through
+// a shared reference is `window`, whose caller answers for its windows being apart.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
@@ -83,8 +84,9 @@ impl Window<'_> {
         let row = self.rows.start + i;
         assert!(row < self.rows.end, "a row outside the window");
         let at = row * self.stride + self.columns.start;
-        // SAFETY: `Shared::window` has found rows and columns inside the slice, which is borrowed mutably for as long
-        // as the window lives, and its caller has promised that no other window has these elements.
+        // SAFETY: `Shared::window` has found rows and columns inside the slice, which is borrowed
+        // mutably for as long as the window lives, and its caller has promised that no other window
+        // has these elements.
         unsafe { core::slice::from_raw_parts_mut(self.data.add(at), self.columns.len()) }
     }
 }

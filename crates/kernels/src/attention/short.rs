@@ -1,6 +1,7 @@
-//! Sequences of up to sixteen tokens: a token a lane. Nothing is padded but the lanes, and nothing packed: matrices
-//! that are needed across the lanes are *turned*, all heads at once, sixteen columns at a time; the others are read as
-//! they lie, a number at a time. All is f32 in every precision: where nothing is copied, rounding would be a pass of its own.
+//! Sequences of up to sixteen tokens: a token a lane. Nothing is padded but the lanes, and nothing
+//! packed: matrices that are needed across the lanes are *turned*, all heads at once, sixteen
+//! columns at a time; the others are read as they lie, a number at a time. All is f32 in every
+//! precision: where nothing is copied, rounding would be a pass of its own.
 
 use super::pack::{Columns, Scratch};
 use super::{Options, Tile};
@@ -275,7 +276,8 @@ fn combine_of<S: Simd, const N: usize>(
     N
 }
 
-/// Products become weights relative to each query's largest score; gives that score and the sum of weights.
+/// Products become weights relative to each query's largest score; gives that score and the sum of
+/// weights.
 #[inline(always)]
 fn softmax<S: Simd>(s: S, strip: &mut [Row], tile: &Tile) -> (S::F, S::F) {
     let mut top = s.splat(Tile::UNSEEN);

@@ -14,8 +14,8 @@ pub(super) struct Rows {
     pub(super) delta: [[f32; LANES]; 2],
 }
 
-/// What becomes of the products of a few keys, K Qᵀ and V dOᵀ: weights (dropped ones zero) and the gradients of the
-/// products, as words of a block that begins at `keys.start`.
+/// What becomes of the products of a few keys, K Qᵀ and V dOᵀ: weights (dropped ones zero) and the
+/// gradients of the products, as words of a block that begins at `keys.start`.
 pub(super) struct Slopes<'a> {
     pub(super) strips: [&'a [[f32; LANES]]; 2],
     pub(super) weights: &'a mut [f32],

@@ -100,8 +100,8 @@ fn late_scores_may_tower_over_early_ones() {
                 *k *= row as f32 / 4.0;
             }
         }
-        // A score of a hundred is rounded by 4e-6, which is the relative error of its weight; the largest gradients here
-        // are sums of dozens of such weights times keys of up to 64.
+        // A score of a hundred is rounded by 4e-6, which is the relative error of its weight; the
+        // largest gradients here are sums of dozens of such weights times keys of up to 64.
         agrees_with_naive(&o, t, &qkv, 10.0 * SUMS);
     }
 }

@@ -1,4 +1,5 @@
-//! What the operands of a product are made of: words of 32 bits that hold one step of the sum, or two.
+//! What the operands of a product are made of: words of 32 bits that hold one step of the sum, or
+//! two.
 
 use crate::simd::{Simd, at};
 
@@ -11,7 +12,8 @@ pub(crate) trait Element<S: Simd>: Copy {
 
     /// Sixteen words from `16 * STEPS` numbers side by side, or fewer: zeros beyond.
     fn along(self, s: S, x: &[f32]) -> S::U;
-    /// Sixteen words from numbers side by side: from `low` or, where a word holds two, from `low` and then `high`.
+    /// Sixteen words from numbers side by side: from `low` or, where a word holds two, from `low`
+    /// and then `high`.
     fn beside(self, s: S, low: S::F, high: S::F) -> S::U;
     /// Sixteen words whose steps are `even` and, where a word holds two, `odd`.
     fn across(self, s: S, even: S::F, odd: S::F) -> S::U;
@@ -48,8 +50,8 @@ impl<S: Simd> Element<S> for Single {
     }
 }
 
-/// A word is a number rounded to bf16: products of bf16 for processors that have none. The same steps in the
-/// same order as [`Pairs`], each rounded once where the multiply-add is fused.
+/// A word is a number rounded to bf16: products of bf16 for processors that have none. The same
+/// steps in the same order as [`Pairs`], each rounded once where the multiply-add is fused.
 #[derive(Clone, Copy)]
 pub(crate) struct Rounded;
 
@@ -78,8 +80,8 @@ impl<S: Simd> Element<S> for Rounded {
     }
 }
 
-/// To the nearest bf16, ties to even, as the bits of an f32. NaN stays NaN: its payload must not carry into the
-/// exponent.
+/// To the nearest bf16, ties to even, as the bits of an f32. NaN stays NaN: its payload must not
+/// carry into the exponent.
 #[inline(always)]
 fn round<S: Simd>(s: S, x: S::F) -> S::U {
     let bits = s.bits(x);
@@ -92,8 +94,8 @@ fn round<S: Simd>(s: S, x: S::F) -> S::U {
     s.and_u(s.bits(rounded), s.splat_u(0xffff_0000))
 }
 
-/// A word is two numbers rounded to bf16, the earlier step in its high half: the order in which the processor
-/// adds their products. It takes subnormal numbers for zero.
+/// A word is two numbers rounded to bf16, the earlier step in its high half: the order in which the
+/// processor adds their products. It takes subnormal numbers for zero.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs(pub(crate) crate::simd::avx512::Bf16);
@@ -131,7 +133,8 @@ type F = <crate::simd::avx512::Avx512 as Simd>::F;
 #[cfg(target_arch = "x86_64")]
 type U = <crate::simd::avx512::Avx512 as Simd>::U;
 
-/// Runs `$body` with `$s` bound to the instructions of `$isa` and `$e` to the elements of `$precision`.
+/// Runs `$body` with `$s` bound to the instructions of `$isa` and `$e` to the elements of
+/// `$precision`.
 macro_rules! products {
     ($isa:expr, $precision:expr, ($s:ident, $e:ident) => $body:expr) => {
         match ($precision, $isa.kind()) {

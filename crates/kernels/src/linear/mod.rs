@@ -1,18 +1,20 @@
-//! The affine map of a layer: y[n, out] = x[n, inp] Wᵀ + b with W[out, inp], the layout of PyTorch's `Linear`;
-//! dx = dy W, dW += dyᵀ x, db += the column sums of dy.
+//! The affine map of a layer: y[n, out] = x[n, inp] Wᵀ + b with W[out, inp], the layout of
+//! PyTorch's `Linear`; dx = dy W, dW += dyᵀ x, db += the column sums of dy.
 //!
-//! **One order of sums.** Every element is its start (the bias, zero, or what was there) plus its products in the
-//! order of the sum, one multiply-add after another. So its bits do not depend on how rows, outputs or inputs are
-//! split among calls, on whether W comes as it is or in panels, and dW after two calls with half of the rows each
-//! is dW after one with all of them. In bf16 too, but for subnormal operands, which [`crate::Kind::Avx512Bf16`] takes
-//! for zero. (By the definition of the instruction; `bf16_is_the_same_…` among the tests holds it to that.)
+//! **One order of sums.** Every element is its start (the bias, zero, or what was there) plus its
+//! products in the order of the sum, one multiply-add after another. So its bits do not depend on
+//! how rows, outputs or inputs are split among calls, on whether W comes as it is or in panels, and
+//! dW after two calls with half of the rows each is dW after one with all of them. In bf16 too, but
+//! for subnormal operands, which [`crate::Kind::Avx512Bf16`] takes for zero. (By the definition of
+//! the instruction; `bf16_is_the_same_…` among the tests holds it to that.)
 //!
-//! **bf16.** Operands are rounded to the nearest bf16, ties to even, wherever they are copied for the product;
-//! products are exact and sums are f32. NaN and infinity stay what they are.
+//! **bf16.** Operands are rounded to the nearest bf16, ties to even, wherever they are copied for
+//! the product; products are exact and sums are f32. NaN and infinity stay what they are.
 //!
-//! On one core of a Zen 5 server, GFLOP/s at 256 rows of 128 x 384 with W in panels, the copies of the other
-//! operand counted: f32 250 (y), 250 (dx), 238 (dW) of 250 that multiply-adds alone reach; bf16 470, 460, 425 of 495.
-//! Plain W costs 3 in a hundred in f32, 6 in bf16. AVX2 115, portable 36, in both precisions.
+//! On one core of a Zen 5 server, GFLOP/s at 256 rows of 128 x 384 with W in panels, the copies of
+//! the other operand counted: f32 250 (y), 250 (dx), 238 (dW) of 250 that multiply-adds alone
+//! reach; bf16 470, 460, 425 of 495. Plain W costs 3 in a hundred in f32, 6 in bf16. AVX2 115,
+//! portable 36, in both precisions.
 
 pub(crate) mod element;
 pub mod naive;
@@ -60,9 +62,9 @@ impl Direction {
     pub const ALL: [Self; 2] = [Self::Forward, Self::Backward];
 }
 
-/// The right operand of a product: W[out, inp] or, for dW, x[n, inp] as it is, or the panels that [`Linear::pack`]
-/// or [`Linear::pack_inputs`] made of it. Both give the same bits; panels are faster where one operand meets several
-/// calls, or many rows.
+/// The right operand of a product: W[out, inp] or, for dW, x[n, inp] as it is, or the panels that
+/// [`Linear::pack`] or [`Linear::pack_inputs`] made of it. Both give the same bits; panels are
+/// faster where one operand meets several calls, or many rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
     Plain(&'a [f32]),
@@ -81,13 +83,15 @@ impl Linear {
         tile::PANEL * products!(self.isa, self.precision, (s, e) => product::words((s, e), steps))
     }
 
-    /// Words that hold W in this direction. Products are fastest where they begin on a cache line (64 bytes).
+    /// Words that hold W in this direction. Products are fastest where they begin on a cache line
+    /// (64 bytes).
     pub fn panels_len(&self, direction: Direction) -> usize {
         self.panels(direction) * self.panel_len(direction)
     }
 
-    /// Copies W into as many whole panels as `panels` holds, the first of them being number `first`: threads
-    /// may share the work. (Panels are for one instruction set: they are never stored.)
+    /// Copies W into as many whole panels as `panels` holds, the first of them being number
+    /// `first`: threads may share the work. (Panels are for one instruction set: they are never
+    /// stored.)
     pub fn pack(&self, direction: Direction, panels: &mut [u32], first: usize, w: &[f32]) {
         assert!(w.len() == self.out * self.inp, "linear sizes");
         let len = self.panel_len(direction).max(1);
@@ -99,8 +103,8 @@ impl Linear {
         products!(self.isa, self.precision, (s, e) => self.pack_with((s, e), direction, panels, first, w));
     }
 
-    /// Floats of scratch for the panels that x[n, inp] becomes once for all rows of dW: none where these are so few
-    /// that nothing would be made twice.
+    /// Floats of scratch for the panels that x[n, inp] becomes once for all rows of dW: none where
+    /// these are so few that nothing would be made twice.
     pub fn inputs_len(&self, n: usize) -> usize {
         let rows = products!(self.isa, self.precision, (s, e) => product::rows_at_once((s, e)));
         if self.out > rows {
@@ -115,7 +119,8 @@ impl Linear {
         self.inputs(n).panel_len(Direction::Backward)
     }
 
-    /// Copies x[n, inp] into as many whole panels of dW's right operand as `panels` holds, from number `first` on.
+    /// Copies x[n, inp] into as many whole panels of dW's right operand as `panels` holds, from
+    /// number `first` on.
     pub fn pack_inputs(&self, panels: &mut [f32], first: usize, x: &[f32], n: usize) {
         self.inputs(n)
             .pack(Direction::Backward, words(panels), first, x);
@@ -195,9 +200,10 @@ impl Linear {
         self.run(dx, scratch, start, dy, w, size);
     }
 
-    /// The rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n, inp] and all of dy[n, out]:
-    /// `dw` is these rows alone, so that threads may share a product. Where there is a `dbias`, it is the same part of db += the column sums of
-    /// dy, in f32 and in the order of the rows.
+    /// The rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n, inp] and
+    /// all of dy[n, out]: `dw` is these rows alone, so that threads may share a product. Where
+    /// there is a `dbias`, it is the same part of db += the column sums of dy, in f32 and in the
+    /// order of the rows.
     pub fn backward_weight(
         &self,
         dw: &mut [f32],
@@ -235,7 +241,8 @@ impl Linear {
         self.run(dw, scratch, start, dy, x, size);
     }
 
-    /// C = start + A B: the one place where products are compiled, once for each instruction set and precision.
+    /// C = start + A B: the one place where products are compiled, once for each instruction set
+    /// and precision.
     fn run(
         &self,
         c: &mut [f32],
@@ -291,7 +298,8 @@ pub fn made(panels: &[f32]) -> Operand<'_> {
 
 /// Scratch as words.
 fn words(scratch: &mut [f32]) -> &mut [u32] {
-    // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is one of either.
+    // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is one of
+    // either.
     unsafe { core::slice::from_raw_parts_mut(scratch.as_mut_ptr().cast(), scratch.len()) }
 }
 

@@ -1,5 +1,5 @@
-//! Panels written by rows of W, in any order and by any number of threads: whoever changes W, like an optimiser,
-//! packs a few rows while they are still in a cache.
+//! Panels written by rows of W, in any order and by any number of threads: whoever changes W, like
+//! an optimiser, packs a few rows while they are still in a cache.
 
 use super::tile::PANEL;
 use super::{Direction, Linear};
@@ -16,7 +16,8 @@ pub struct PanelRows<'a> {
     backward: Pieces<'a>,
 }
 
-/// The same steps of every panel: pieces of one length, a panel's length apart, that nobody else may touch.
+/// The same steps of every panel: pieces of one length, a panel's length apart, that nobody else
+/// may touch.
 #[derive(Debug)]
 struct Pieces<'a> {
     first: *mut u32,
@@ -61,7 +62,8 @@ impl PanelRows<'_> {
         self.rows.inp
     }
 
-    /// The first `n` rows and the rest. Where there is a rest, `n` is a multiple of [`Linear::BAND`].
+    /// The first `n` rows and the rest. Where there is a rest, `n` is a multiple of
+    /// [`Linear::BAND`].
     pub fn split(self, n: usize) -> (Self, Self) {
         let all = self.rows.out;
         assert!(
@@ -86,7 +88,8 @@ impl PanelRows<'_> {
         (first, rest)
     }
 
-    /// Copies these rows of W, and no others, to their places: what [`Linear::pack`] would write there.
+    /// Copies these rows of W, and no others, to their places: what [`Linear::pack`] would write
+    /// there.
     pub fn pack(mut self, w: &[f32]) {
         self.rows.pack(Direction::Forward, self.forward, 0, w);
         for i in 0..self.backward.count {
@@ -114,8 +117,9 @@ impl Pieces<'_> {
 
     fn get(&mut self, i: usize) -> &mut [u32] {
         assert!(i < self.count, "no such piece");
-        // SAFETY: `count` pieces of `each` words, `apart` words from each other, lie in a slice that was borrowed for
-        // as long as these pieces live; `split` gives every word of it to one of two, and `self` is borrowed for the result.
+        // SAFETY: `count` pieces of `each` words, `apart` words from each other, lie in a slice
+        // that was borrowed for as long as these pieces live; `split` gives every word of it to one
+        // of two, and `self` is borrowed for the result.
         unsafe { core::slice::from_raw_parts_mut(self.first.add(i * self.apart), self.each) }
     }
 }

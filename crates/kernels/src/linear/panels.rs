@@ -1,4 +1,5 @@
-//! Operands made ready: weights and inputs copied into panels, left operands that have to be rounded into words.
+//! Operands made ready: weights and inputs copied into panels, left operands that have to be
+//! rounded into words.
 
 use super::element::Element;
 use super::tile::{PANEL, PanelB};
@@ -58,7 +59,8 @@ impl<'a> Source<'a> {
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Rows of a panel's width that will be read or written before long. Only ever asked for, never read here.
+/// Rows of a panel's width that will be read or written before long. Only ever asked for, never
+/// read here.
 #[derive(Clone, Copy)]
 pub(super) struct Prefetch {
     at: *const u32,
@@ -120,7 +122,8 @@ pub(crate) fn bits(x: &[f32]) -> &[u32] {
     unsafe { core::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
 }
 
-/// Steps side by side become steps below each other: squares of sixteen words are turned in registers.
+/// Steps side by side become steps below each other: squares of sixteen words are turned in
+/// registers.
 #[inline(always)]
 fn turn<S: Simd, E: Element<S>>(
     (s, e): (S, E),

@@ -1,11 +1,11 @@
 //! The loops around the tile: C = start + A B.
 //!
-//! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one change: only the
-//! right operand becomes panels. A panel stays in the first-level cache while all rows of a block pass by; the
-//! left operand comes from the second-level cache, a dozen rows at a time, and is copied only where it has to be
-//! rounded or where its rows would push each other and the panel out of the first-level cache. Every element of C
-//! is its start plus its products in the order of the steps, whatever the blocks, so that they may be chosen by
-//! speed alone.
+//! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one
+//! change: only the right operand becomes panels. A panel stays in the first-level cache while all
+//! rows of a block pass by; the left operand comes from the second-level cache, a dozen rows at a
+//! time, and is copied only where it has to be rounded or where its rows would push each other and
+//! the panel out of the first-level cache. Every element of C is its start plus its products in the
+//! order of the steps, whatever the blocks, so that they may be chosen by speed alone.
 
 use super::element::Element;
 use super::panels::{Prefetch, Source, bits, copy_across, copy_along};
@@ -17,10 +17,12 @@ use core::ops::Range;
 const DEPTH: usize = 256;
 /// Rows of C in a block, a multiple of every tile's height.
 const ROWS: usize = 264;
-/// The same where nothing is copied of the left operand: a panel that is made of plain columns serves twice as many.
+/// The same where nothing is copied of the left operand: a panel that is made of plain columns
+/// serves twice as many.
 const IN_PLACE_ROWS: usize = 2 * ROWS;
-/// Words of all three matrices that a first-level cache holds: nothing is asked for ahead then, and what lies in
-/// whole vectors is read where it is. Together three in a hundred of a step of microgpt.
+/// Words of all three matrices that a first-level cache holds: nothing is asked for ahead then, and
+/// what lies in whole vectors is read where it is. Together three in a hundred of a step of
+/// microgpt.
 const NEAR: usize = 12 << 10;
 /// Words that lie so far apart share a set of a first-level cache: 4 KiB, a page.
 const SAME_SET: usize = 1 << 10;
@@ -29,8 +31,8 @@ const WIDE: usize = 512;
 /// [`ROWS`] in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
 
-/// Words of scratch that a product needs: a block of the left operand, a panel of the right, and what it takes
-/// to begin on a cache line.
+/// Words of scratch that a product needs: a block of the left operand, a panel of the right, and
+/// what it takes to begin on a cache line.
 pub(super) const SCRATCH_LEN: usize = DEPTH * (ROW_WORDS + PANEL) + LANES;
 
 /// The left operand A of C = A B.
@@ -168,8 +170,8 @@ fn parts(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 type Block<'a> = (&'a [u32], usize, usize);
 
 impl<'a> Rows<'a> {
-    /// Whether the same step of all rows falls into one set of a first-level cache, which has eight or twelve lines
-    /// for the rows of a tile and their panel's.
+    /// Whether the same step of all rows falls into one set of a first-level cache, which has eight
+    /// or twelve lines for the rows of a tile and their panel's.
     fn share_sets(self) -> bool {
         match self {
             Self::Along(_, stride) => stride.is_multiple_of(SAME_SET),
@@ -254,8 +256,8 @@ fn panel<S: Simd, E: Element<S>>(
     }
 }
 
-/// Rows of the next tile: as many as there are registers for, four where few are left, and never so many that
-/// a tile would be left with next to none.
+/// Rows of the next tile: as many as there are registers for, four where few are left, and never so
+/// many that a tile would be left with next to none.
 #[inline(always)]
 fn height<S: Simd>(left: usize) -> usize {
     match left {

@@ -2,8 +2,8 @@ use super::*;
 use crate::isa::Kind;
 use crate::testing::{SUMS, check_gradient, close, dot, nearest_bf16, to_f64, values};
 
-/// Rows, inputs, outputs: around every height of tile, width of panel and depth of block, and rows that share sets of
-/// a cache.
+/// Rows, inputs, outputs: around every height of tile, width of panel and depth of block, and rows
+/// that share sets of a cache.
 const SIZES: [(usize, usize, usize); 16] = [
     (1, 33, 17),
     (2, 130, 7),
@@ -174,7 +174,8 @@ fn f32_agrees_with_plain_loops() {
     }
 }
 
-/// The law of one order: panels or not, all at once or split by rows and outputs at will, the same bits.
+/// The law of one order: panels or not, all at once or split by rows and outputs at will, the same
+/// bits.
 #[test]
 fn bits_do_not_depend_on_panels_or_on_how_a_product_is_split() {
     for (n, inp, out) in SIZES {

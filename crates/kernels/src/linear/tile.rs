@@ -1,9 +1,10 @@
-//! The tile of a product: up to twelve rows by up to two vectors of columns, held in registers from the first
-//! step of the sum to the last.
+//! The tile of a product: up to twelve rows by up to two vectors of columns, held in registers from
+//! the first step of the sum to the last.
 //!
-//! A step loads two vectors of the right operand, broadcasts twelve words of the left and does 24 multiply-adds:
-//! 14 loads where 24 fit, so that the left operand may stay where it lies, rows any distance apart. The right
-//! operand is read once a tile and has to come from the first-level cache in whole lines: a panel.
+//! A step loads two vectors of the right operand, broadcasts twelve words of the left and does 24
+//! multiply-adds: 14 loads where 24 fit, so that the left operand may stay where it lies, rows any
+//! distance apart. The right operand is read once a tile and has to come from the first-level cache
+//! in whole lines: a panel.
 
 use super::element::Element;
 use super::panels::Prefetch;
@@ -19,8 +20,8 @@ const fn steps_a_row(cells: usize) -> usize {
     if steps < 32 { steps } else { 32 }
 }
 
-/// What the tiles that follow will read and write: asked for a row at a time between the steps, because a burst of
-/// requests at the start of a tile holds up its own loads.
+/// What the tiles that follow will read and write: asked for a row at a time between the steps,
+/// because a burst of requests at the start of a tile holds up its own loads.
 pub(super) type Prefetches = [Prefetch; 2];
 
 /// Rows that start somewhere apart in a tile of any height: a tile of four may repeat its last one.
@@ -37,7 +38,8 @@ pub(super) struct RowsA<'a> {
 }
 
 impl<'a> RowsA<'a> {
-    /// `height` rows of `depth` steps, of which `live` are there: a tile of four repeats the last of them.
+    /// `height` rows of `depth` steps, of which `live` are there: a tile of four repeats the last
+    /// of them.
     #[inline(always)]
     pub(super) fn new(
         data: &'a [u32],
@@ -147,8 +149,9 @@ fn multiply<S: Simd, E: Element<S>, const MR: usize, const NV: usize>(
             ahead.fetch_row();
         }
         for _ in first..depth.min(first + pace) {
-            // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `RowsA::new` has seen that its
-            // rows reach so far, the assertion above that B does, and so do the pointers' lifetimes.
+            // SAFETY: the pointers stand at `step * stride` of a step below `depth`; `RowsA::new`
+            // has seen that its rows reach so far, the assertion above that B does, and so do the
+            // pointers' lifetimes.
             unsafe {
                 let mut columns = [s.splat_u(0); NV];
                 for (v, column) in columns.iter_mut().enumerate() {

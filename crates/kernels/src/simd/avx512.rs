@@ -52,7 +52,8 @@ impl Bf16 {
     /// The 32 lanes of `low` and `high` rounded to bf16, in order.
     #[inline(always)]
     pub(crate) fn narrow(self, low: __m512, high: __m512) -> __m512i {
-        // SAFETY: `self` proves that the processor has the instruction; the types differ in name alone.
+        // SAFETY: `self` proves that the processor has the instruction; the types differ in name
+        // alone.
         unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
     }
 
@@ -66,7 +67,8 @@ impl Bf16 {
     /// `c + a_high * b_high + a_low * b_low`, in this order, each multiply-add rounded once.
     #[inline(always)]
     pub(crate) fn mul_add(self, a: __m512i, b: __m512i, c: __m512) -> __m512 {
-        // SAFETY: `self` proves that the processor has the instruction; the types differ in name alone.
+        // SAFETY: `self` proves that the processor has the instruction; the types differ in name
+        // alone.
         unsafe {
             let words = |v| transmute::<__m512i, __m512bh>(v);
             _mm512_dpbf16_ps(c, words(a), words(b))

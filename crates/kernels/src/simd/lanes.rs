@@ -1,5 +1,6 @@
-//! Sixteen lanes as an array: portable code that the compiler vectorises. `FUSED` says whether the baseline of
-//! the target has a fused multiply-add (`AArch64` does; on x86 `mul_add` would be a library call).
+//! Sixteen lanes as an array: portable code that the compiler vectorises. `FUSED` says whether the
+//! baseline of the target has a fused multiply-add (`AArch64` does; on x86 `mul_add` would be a
+//! library call).
 
 use super::{LANES, Simd};
 use core::array::from_fn;
@@ -94,7 +95,8 @@ impl<const FUSED: bool> Simd for Lanes<FUSED> {
     }
     #[inline(always)]
     fn exp2i(self, n: Self::F) -> Self::F {
-        // 127 + n sits in the low bits of the sum's mantissa; shifted left it is the exponent of 2^n.
+        // 127 + n sits in the low bits of the sum's mantissa; shifted left it is the exponent of
+        // 2^n.
         each(n, n, |n, _| {
             f32::from_bits((n + (ROUNDER + 127.0)).to_bits() << 23)
         })

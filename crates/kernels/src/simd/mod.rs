@@ -1,11 +1,12 @@
 //! Sixteen lanes of f32, whatever the processor: the vocabulary that kernels are written in.
 //!
-//! A kernel is an `#[inline(always)]` function generic over [`Simd`]; `dispatch!` compiles it once for each
-//! instruction set. Sixteen lanes are one AVX-512 register, two AVX2 registers, four NEON or SSE registers: the
-//! lane a value falls into, and so the order of every sum, is the same everywhere.
+//! A kernel is an `#[inline(always)]` function generic over [`Simd`]; `dispatch!` compiles it once
+//! for each instruction set. Sixteen lanes are one AVX-512 register, two AVX2 registers, four NEON
+//! or SSE registers: the lane a value falls into, and so the order of every sum, is the same
+//! everywhere.
 //!
-//! A crate made for this (`pulp`) gives each instruction set its own lane count, and with it its own order of
-//! sums; the forty operations below are what one count for all costs.
+//! A crate made for this (`pulp`) gives each instruction set its own lane count, and with it its
+//! own order of sums; the forty operations below are what one count for all costs.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -16,8 +17,8 @@ pub(crate) mod lanes;
 /// Lanes of every vector.
 pub(crate) const LANES: usize = 16;
 
-/// Operations on vectors of sixteen lanes. A value of the implementing type proves that the processor has the
-/// instructions.
+/// Operations on vectors of sixteen lanes. A value of the implementing type proves that the
+/// processor has the instructions.
 pub(crate) trait Simd: Copy {
     /// Sixteen f32.
     type F: Copy;
@@ -46,7 +47,8 @@ pub(crate) trait Simd: Copy {
     fn round(self, a: Self::F) -> Self::F;
     /// 2^n for an integer-valued n in -126 ..= 127.
     fn exp2i(self, n: Self::F) -> Self::F;
-    /// `p * 2^n` for p near one and an integer-valued n up to 127; below -126 it may be zero at once, below -151 it is.
+    /// `p * 2^n` for p near one and an integer-valued n up to 127; below -126 it may be zero at
+    /// once, below -151 it is.
     #[inline(always)]
     fn scale_by_power(self, p: Self::F, n: Self::F) -> Self::F {
         let low = self.splat(-126.0);
@@ -70,7 +72,8 @@ pub(crate) trait Simd: Copy {
     fn xor_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn and_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn shr_u<const BITS: u32>(self, a: Self::U) -> Self::U;
-    /// The products of the even lanes with one number: the low word in the even lane, the high word in the next.
+    /// The products of the even lanes with one number: the low word in the even lane, the high word
+    /// in the next.
     fn mul_even_u(self, a: Self::U, b: u32) -> Self::U;
     /// Each odd lane in the even one before it; zeros in the odd ones.
     fn odd_u(self, a: Self::U) -> Self::U;

@@ -124,8 +124,8 @@ fn finished(
     })
 }
 
-/// The loss on the predictions that need the skill of a diagnostic text, over all of its validation split. Texts are
-/// cut into documents for it.
+/// The loss on the predictions that need the skill of a diagnostic text, over all of its validation
+/// split. Texts are cut into documents for it.
 fn skill(engine: &mut CpuEngine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
     let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
     let Some(flags) = flags(batches, text) else {

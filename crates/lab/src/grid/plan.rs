@@ -31,8 +31,8 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// The baseline and each of `switches`, at each of `points`, with each of `seeds`. Every seed is run with all
-/// variants before the next, so that a grid that is cut short has whole rows.
+/// The baseline and each of `switches`, at each of `points`, with each of `seeds`. Every seed is
+/// run with all variants before the next, so that a grid that is cut short has whole rows.
 ///
 /// # Errors
 /// When the baseline itself cannot be trained on `text`.

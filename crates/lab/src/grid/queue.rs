@@ -1,6 +1,7 @@
 //! Runs what is missing of a grid, several runs side by side.
 //!
-//! Numbers do not depend on how many. Where fewer runs are left than may run side by side, each takes more threads.
+//! Numbers do not depend on how many. Where fewer runs are left than may run side by side, each
+//! takes more threads.
 
 use std::{
     path::Path,
@@ -67,8 +68,8 @@ const ORDERS: usize = 6;
 /// Runs every cell of `planned` that has not come to its end in `folder`, and writes the results.
 ///
 /// # Errors
-/// When `folder` holds another grid, or something cannot be read, trained or written; runs that were under way
-/// are saved.
+/// When `folder` holds another grid, or something cannot be read, trained or written; runs that
+/// were under way are saved.
 pub fn run(
     folder: &Path,
     planned: &Planned,

@@ -38,7 +38,8 @@ fn of(grid: &Grid, variant: &Variant, outcomes: &[Option<CellOutcome>]) -> Vec<C
     own.filter_map(|(_, outcome)| outcome.clone()).collect()
 }
 
-/// What `variant` is compared with: the baseline at the same point of a grid of settings; of a sweep, its first.
+/// What `variant` is compared with: the baseline at the same point of a grid of settings; of a
+/// sweep, its first.
 fn baseline<'a>(grid: &'a Grid, variant: &Variant) -> Option<&'a Variant> {
     let plain = |v: &&Variant| v.name.split(' ').next() == Some(BASELINE.name);
     let same_point = |v: &&Variant| v.settings == variant.settings;

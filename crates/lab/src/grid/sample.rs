@@ -7,7 +7,8 @@ use gptlab_engine::{
 use gptlab_model::random::Stream;
 use gptlab_train::Resolved;
 
-/// What the model writes, as the experiment says samples are made; `None` of one whose logits are not numbers.
+/// What the model writes, as the experiment says samples are made; `None` of one whose logits are
+/// not numbers.
 pub(super) fn write(resolved: &Resolved, weights: &[f32], seed: u64, isa: Isa) -> Option<String> {
     let (tokenizer, sampled) = (&resolved.tokenizer, &resolved.experiment.sampling);
     let sampling = Sampling::new(sampled.temperature, sampled.top_k, sampled.top_p).ok()?;

@@ -90,7 +90,8 @@ fn what_changes_nothing_or_cannot_be_is_skipped_with_a_reason() {
     );
 }
 
-/// By hand: differences are taken seed by seed from the baseline at the same point, and whoever diverged is left out.
+/// By hand: differences are taken seed by seed from the baseline at the same point, and whoever
+/// diverged is left out.
 #[test]
 fn results_pair_seeds_at_the_same_point() {
     let Planned { grid, .. } = planned();

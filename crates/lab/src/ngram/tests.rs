@@ -106,7 +106,8 @@ fn batches(corpus: Corpus) -> Batches {
 fn a_text_of_two_letters_in_turn() {
     let corpus = corpus(&"ab".repeat(500), TokenizerKind::Chars, 0.1);
     let found = ladder(&batches(corpus), u64::MAX, 2).unwrap();
-    // 900 tokens, 899 predicted: 450 b and 449 a, both from 2 kinds. All 100 of the rest but the first.
+    // 900 tokens, 899 predicted: 450 b and 449 a, both from 2 kinds. All 100 of the rest but the
+    // first.
     let unigram = |count: f64| (count + 2.0 * 0.5) / (899.0 + 2.0);
     let (a, b) = (unigram(449.0), unigram(450.0));
     let one = -(49.0 * a.ln() + 50.0 * b.ln()) / 99.0;
@@ -116,11 +117,12 @@ fn a_text_of_two_letters_in_turn() {
     assert!((found[1] - two).abs() < 1e-12, "{found:?}");
 }
 
-/// All that a document's first letter is predicted from is the BOS: what the document before ended in cannot
-/// tell it, whatever the order.
+/// All that a document's first letter is predicted from is the BOS: what the document before ended
+/// in cannot tell it, whatever the order.
 #[test]
 fn contexts_do_not_cross_a_bos() {
-    // A document that ends in x is followed by one that begins with a; else with b. Only across can it be known.
+    // A document that ends in x is followed by one that begins with a; else with b. Only across can
+    // it be known.
     let documents = "amx\nany\nbmy\nbnx\n".repeat(200);
     let corpus = corpus(&documents, TokenizerKind::Lines, 0.5);
     let tables = Ngrams::of(&corpus, 6).unwrap();
@@ -162,7 +164,8 @@ fn sentences() {
     assert_eq!(Ngrams::of(&corpus, 2).unwrap().means(&[1]), [] as [f64; 0]);
 }
 
-/// The witness predicts the same tokens as the windows of the model's evaluation, one window at a time.
+/// The witness predicts the same tokens as the windows of the model's evaluation, one window at a
+/// time.
 #[test]
 fn a_ladder_is_measured_on_the_predictions_of_the_covering() {
     for kind in [TokenizerKind::Chars, TokenizerKind::Lines] {

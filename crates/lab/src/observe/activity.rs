@@ -85,8 +85,8 @@ impl<'a> Activity<'a> {
         self.similarity.push((node.name.clone(), mean));
     }
 
-    /// Scores and weights of the first sequence, made again from what an attention reads. Under a causal mask the
-    /// first tokens do not depend on the others, and are enough.
+    /// Scores and weights of the first sequence, made again from what an attention reads. Under a
+    /// causal mask the first tokens do not depend on the others, and are enough.
     fn attend(&mut self, id: ValueId, value: &[f32]) {
         let all = self.batch.rows(0).len();
         for part in self.anatomy.attentions.iter().filter(|part| part.qkv == id) {
@@ -232,7 +232,8 @@ pub(super) struct Rarity {
     classes: Vec<usize>,
 }
 
-/// The classes: the commonest tokens that make up half of the text, the next that make up four tenths, the rest.
+/// The classes: the commonest tokens that make up half of the text, the next that make up four
+/// tenths, the rest.
 const CLASSES: [(&str, f64); 3] = [("common", 0.5), ("middling", 0.9), ("rare", 1.0)];
 
 impl Rarity {

@@ -1,4 +1,5 @@
-//! The fast engine's observations against those on the oracle, which knows nothing of how they are made.
+//! The fast engine's observations against those on the oracle, which knows nothing of how they are
+//! made.
 
 use std::num::NonZeroU64;
 
@@ -113,7 +114,8 @@ fn series_have_a_number_for_each_place_and_known_names() {
             .find(|s| s.measure == measure.name())
             .expect("a series")
     };
-    // Near the start every token is about as likely as the others, and nobody has an opinion on where to look.
+    // Near the start every token is about as likely as the others, and nobody has an opinion on
+    // where to look.
     let uniform = (resolved.model.vocab_size() as f64).ln();
     assert!((of(Measure::LogZ).values[0] - uniform).abs() < 0.2);
     let entropies = &of(Measure::AttentionEntropy).values;

@@ -83,7 +83,8 @@ fn errors_are_those_of_a_regression() {
     close(law.r_squared, 1.0 - left / total, 1e-12);
 }
 
-/// At the minimum the derivative of the sum of squares is 0 along every parameter: checked by differences.
+/// At the minimum the derivative of the sum of squares is 0 along every parameter: checked by
+/// differences.
 #[test]
 fn noisy_points_are_fitted_at_a_minimum() {
     let noise = [0.01, -0.02, 0.015, 0.005, -0.01, 0.012];

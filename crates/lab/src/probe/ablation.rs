@@ -1,9 +1,11 @@
-//! What the loss is without a part (Michel et al. 2019): its output set to zero, or to its mean over the text.
+//! What the loss is without a part (Michel et al. 2019): its output set to zero, or to its mean
+//! over the text.
 //!
-//! What is set: of a **head**, its columns of the heads' outputs, before the projection `c_proj`; the projection's bias
-//! stays. Of a whole **attention** or **MLP**, what it writes after its projection, the bias included, before it is
-//! added: zero is the model without that sublayer, where norms stand before sublayers and there is a residual. Where
-//! the norm comes after, the norm stays; without a residual, zero cuts the stream.
+//! What is set: of a **head**, its columns of the heads' outputs, before the projection `c_proj`;
+//! the projection's bias stays. Of a whole **attention** or **MLP**, what it writes after its
+//! projection, the bias included, before it is added: zero is the model without that sublayer,
+//! where norms stand before sublayers and there is a residual. Where the norm comes after, the norm
+//! stays; without a residual, zero cuts the stream.
 
 use std::ops::Range;
 
@@ -76,7 +78,8 @@ impl Subject {
         }
     }
 
-    /// The mean loss of `batch` with `instead` in the place of all of `parts` at once. `trace` is of the same batch.
+    /// The mean loss of `batch` with `instead` in the place of all of `parts` at once. `trace` is
+    /// of the same batch.
     pub fn loss_without(
         &mut self,
         batch: &Batch,
@@ -108,7 +111,8 @@ impl Subject {
         losses.iter().sum::<f64>() / losses.len() as f64
     }
 
-    /// Name, block, head and place of every attention, each of its heads, and every MLP, in the model's order.
+    /// Name, block, head and place of every attention, each of its heads, and every MLP, in the
+    /// model's order.
     fn parts(&self) -> Vec<(String, usize, Option<usize>, Columns)> {
         let mut parts = Vec::new();
         let all = |node: ValueId| Columns {

@@ -1,10 +1,11 @@
-//! Numbers of one matrix of activations, of one matrix of attention, or of logits: what a training run can afford to
-//! look at. What each means, its source and its usual range: [`super::Measure`].
+//! Numbers of one matrix of activations, of one matrix of attention, or of logits: what a training
+//! run can afford to look at. What each means, its source and its usual range: [`super::Measure`].
 //!
-//! Matrices are row-major slices with `cols` numbers a row, a row a token. Sums are f64, in row order.
+//! Matrices are row-major slices with `cols` numbers a row, a row a token. Sums are f64, in row
+//! order.
 
-/// The magnitude at and below which a unit's output counts as nothing: ReLU's zero, and the far tail of the smooth
-/// activations.
+/// The magnitude at and below which a unit's output counts as nothing: ReLU's zero, and the far
+/// tail of the smooth activations.
 pub const SILENT: f32 = 1e-3;
 
 /// The root mean square of all numbers; 0 of none.
@@ -15,8 +16,8 @@ pub fn rms(values: &[f32]) -> f64 {
     (square_sum(values) / values.len() as f64).sqrt()
 }
 
-/// The mean cosine of every two rows, in one pass: `(|sum of unit rows|^2 - n) / (n (n - 1))`. A row of zeros is at
-/// a right angle to all. `None` for fewer than two rows.
+/// The mean cosine of every two rows, in one pass: `(|sum of unit rows|^2 - n) / (n (n - 1))`. A
+/// row of zeros is at a right angle to all. `None` for fewer than two rows.
 pub fn token_similarity(matrix: &[f32], cols: usize) -> Option<f64> {
     let rows = matrix.len() / cols.max(1);
     if rows < 2 {
@@ -36,7 +37,8 @@ pub fn token_similarity(matrix: &[f32], cols: usize) -> Option<f64> {
     Some((square - units) / pairs)
 }
 
-/// How much a sublayer writes beside what it adds to: `rms(write) / rms(stream)`. `None` where the stream is zero.
+/// How much a sublayer writes beside what it adds to: `rms(write) / rms(stream)`. `None` where the
+/// stream is zero.
 pub fn write_ratio(write: &[f32], stream: &[f32]) -> Option<f64> {
     let below = rms(stream);
     (below > 0.0).then(|| rms(write) / below)
@@ -47,8 +49,8 @@ pub fn attention_entropy(weights: &[f64], keys: usize) -> f64 {
     mean(weights.chunks_exact(keys.max(1)).map(entropy))
 }
 
-/// The mean weight on the first token, from every later query of `[queries, keys]`: the first has no choice. `None`
-/// for fewer than two queries.
+/// The mean weight on the first token, from every later query of `[queries, keys]`: the first has
+/// no choice. `None` for fewer than two queries.
 pub fn sink_mass(weights: &[f64], keys: usize) -> Option<f64> {
     let later = weights.chunks_exact(keys.max(1)).skip(1);
     (later.len() > 0).then(|| mean(later.map(|row| row[0])))

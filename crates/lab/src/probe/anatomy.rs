@@ -1,5 +1,6 @@
-//! Where the parts of a model stand in its graph. Found by the names and inputs of nodes, so that every wiring is
-//! covered: no residual, norms after sublayers, parallel sublayers, layers without attention.
+//! Where the parts of a model stand in its graph. Found by the names and inputs of nodes, so that
+//! every wiring is covered: no residual, norms after sublayers, parallel sublayers, layers without
+//! attention.
 
 use std::collections::HashMap;
 
@@ -8,8 +9,8 @@ use gptlab_model::{AttentionOp, Graph, ValueId};
 /// The parts that probes speak of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anatomy {
-    /// The residual stream: what enters the first block, then what each block leaves. The last is what the final
-    /// norm, or else the head, reads.
+    /// The residual stream: what enters the first block, then what each block leaves. The last is
+    /// what the final norm, or else the head, reads.
     pub stream: Vec<Stage>,
     pub attentions: Vec<AttentionPart>,
     pub mlps: Vec<MlpPart>,

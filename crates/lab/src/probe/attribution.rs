@@ -1,11 +1,11 @@
-//! Direct logit attribution (Elhage et al. 2021; Wang et al. 2022): what each part adds to the target's logit by
-//! writing to the residual stream.
+//! Direct logit attribution (Elhage et al. 2021; Wang et al. 2022): what each part adds to the
+//! target's logit by writing to the residual stream.
 //!
-//! A logit is a product of the head's row with the final norm of the stream, and the stream is a sum of what parts
-//! wrote. A norm is taken as the linear map that it is at its actual scale (its division by the root mean square is
-//! held fixed), so that the parts' shares sum to the logit, up to f32's rounding. Norms on the way (post-norm) are
-//! treated alike. What a part does through later parts is not in its share. Where there is no residual, the last
-//! part has everything.
+//! A logit is a product of the head's row with the final norm of the stream, and the stream is a
+//! sum of what parts wrote. A norm is taken as the linear map that it is at its actual scale (its
+//! division by the root mean square is held fixed), so that the parts' shares sum to the logit, up
+//! to f32's rounding. Norms on the way (post-norm) are treated alike. What a part does through
+//! later parts is not in its share. Where there is no residual, the last part has everything.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,8 @@ pub struct Attribution {
 /// What one part adds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Share {
-    /// `tok_emb`, `pos_emb`, `block0.attn.head1`, `block0.mlp`; a norm's or projection's bias is a part of its own.
+    /// `tok_emb`, `pos_emb`, `block0.attn.head1`, `block0.mlp`; a norm's or projection's bias is a
+    /// part of its own.
     pub part: String,
     /// By position.
     pub logit_attribution: Vec<f64>,

@@ -1,7 +1,8 @@
-//! The longest piece that one text has in common with another: what a model wrote, and what it was trained on.
+//! The longest piece that one text has in common with another: what a model wrote, and what it was
+//! trained on.
 //!
-//! A suffix automaton (Blumer et al. 1985) of the shorter text; the longer one walks through it once. Time is linear
-//! in both, memory in the shorter alone.
+//! A suffix automaton (Blumer et al. 1985) of the shorter text; the longer one walks through it
+//! once. Time is linear in both, memory in the shorter alone.
 
 use serde::Serialize;
 
@@ -17,8 +18,8 @@ pub struct Copied {
     pub at_in_training: usize,
 }
 
-/// The longest piece of `text` that `training` holds; the first in `training` of several. `None` where they share no
-/// character.
+/// The longest piece of `text` that `training` holds; the first in `training` of several. `None`
+/// where they share no character.
 pub fn longest_copied(text: &str, training: &str) -> Option<Copied> {
     let text: Vec<char> = text.chars().collect();
     let automaton = Automaton::of(&text);

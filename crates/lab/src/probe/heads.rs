@@ -1,4 +1,5 @@
-//! What each head looks at: its map on a prompt, and how it answers to random tokens that come twice.
+//! What each head looks at: its map on a prompt, and how it answers to random tokens that come
+//! twice.
 
 use gptlab_engine::{
     AttentionWeights, Matrix,
@@ -70,8 +71,9 @@ impl Subject {
         maps.collect()
     }
 
-    /// Every head on sequences `[r][r]`, where `r` is a random order of different tokens drawn from `seed`: half a
-    /// context, at most 50 and at most the vocabulary. `None` where that leaves fewer than two.
+    /// Every head on sequences `[r][r]`, where `r` is a random order of different tokens drawn from
+    /// `seed`: half a context, at most 50 and at most the vocabulary. `None` where that leaves
+    /// fewer than two.
     ///
     /// # Errors
     /// Never, for the model's own tokens.
@@ -117,8 +119,8 @@ fn head_map(
     }
 }
 
-/// How much tokens that have come before look at what followed them then: the mean over such tokens of their weight
-/// on all places right after an earlier occurrence.
+/// How much tokens that have come before look at what followed them then: the mean over such tokens
+/// of their weight on all places right after an earlier occurrence.
 fn prefix_matching(weights: &AttentionWeights, head: usize, tokens: &[u32]) -> Option<f64> {
     let looks: Vec<f64> = (0..tokens.len())
         .filter_map(|q| {

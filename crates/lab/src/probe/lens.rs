@@ -1,7 +1,8 @@
 //! The logit lens (nostalgebraist 2020): what the model would say if it stopped after each block.
 //!
-//! The stream after a block is put where the stream after the last block was, and the engine goes on from there:
-//! whatever the final norm and head are, the last row of the lens is the model's own answer, to the bit.
+//! The stream after a block is put where the stream after the last block was, and the engine goes
+//! on from there: whatever the final norm and head are, the last row of the lens is the model's own
+//! answer, to the bit.
 
 use gptlab_engine::cpu::Trace;
 use gptlab_model::{Node, ValueId};

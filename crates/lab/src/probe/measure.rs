@@ -1,4 +1,5 @@
-//! The one table of what is measured: every number a probe or a training run shows is defined here, once.
+//! The one table of what is measured: every number a probe or a training run shows is defined here,
+//! once.
 
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
 //! The inside of a model: what it attends to, what it knows at which depth, which part does what.
 //!
-//! [`Measure`] is the table of everything measured: formula, unit, source, usual range. [`activations`] holds what
-//! any matrix can be asked, cheap enough for a training run. A [`Subject`] is a model to probe; its methods are the
-//! probes, one file each.
+//! [`Measure`] is the table of everything measured: formula, unit, source, usual range.
+//! [`activations`] holds what any matrix can be asked, cheap enough for a training run. A
+//! [`Subject`] is a model to probe; its methods are the probes, one file each.
 
 mod ablation;
 pub mod activations;

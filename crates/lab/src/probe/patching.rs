@@ -1,8 +1,9 @@
-//! Activation patching (Meng et al. 2022; Zhang & Nanda 2024): which activations carry the difference between two
-//! prompts.
+//! Activation patching (Meng et al. 2022; Zhang & Nanda 2024): which activations carry the
+//! difference between two prompts.
 //!
-//! The corrupted prompt runs with one activation of the clean run put in; the measure is how much of the difference
-//! between the two answers' logits, at the last position, comes back: 0 none of it, 1 all.
+//! The corrupted prompt runs with one activation of the clean run put in; the measure is how much
+//! of the difference between the two answers' logits, at the last position, comes back: 0 none of
+//! it, 1 all.
 
 use std::ops::Range;
 
@@ -22,7 +23,8 @@ pub struct Patching {
     pub corrupted: Vec<String>,
     /// The answer to the clean prompt, then that to the corrupted one.
     pub answers: [String; 2],
-    /// Logit of the first answer minus that of the second after the clean prompt, and after the corrupted one.
+    /// Logit of the first answer minus that of the second after the clean prompt, and after the
+    /// corrupted one.
     pub clean_difference: f64,
     pub corrupted_difference: f64,
     /// The stream at each depth.

@@ -156,8 +156,8 @@ impl Subject {
         Ok(Prompt { tokens, batch })
     }
 
-    /// As much of `tokens` as makes whole predictions, in windows of the context that follow one another; at most
-    /// `most` predictions.
+    /// As much of `tokens` as makes whole predictions, in windows of the context that follow one
+    /// another; at most `most` predictions.
     ///
     /// # Errors
     /// When there is nothing to predict.
@@ -194,7 +194,8 @@ impl Subject {
         tokens.iter().map(|t| self.text(*t)).collect()
     }
 
-    /// The `k` likeliest tokens by one row of logits, likeliest first; the lower id first among equals.
+    /// The `k` likeliest tokens by one row of logits, likeliest first; the lower id first among
+    /// equals.
     pub(super) fn guesses(&self, logits: &[f32], k: usize) -> Vec<Guess> {
         let log_p = log_softmax(logits);
         let mut order: Vec<usize> = (0..logits.len()).collect();

@@ -31,7 +31,8 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
     );
 }
 
-/// A switch that changed nothing, or the same as another, would be a row of the table that says nothing.
+/// A switch that changed nothing, or the same as another, would be a row of the table that says
+/// nothing.
 #[test]
 fn every_switch_makes_another_experiment_of_the_seed() {
     let base = seed();
@@ -48,7 +49,8 @@ fn every_switch_makes_another_experiment_of_the_seed() {
     }
 }
 
-/// Each architectural switch shows in the listing, or in how weights begin; the others in nothing but training.
+/// Each architectural switch shows in the listing, or in how weights begin; the others in nothing
+/// but training.
 #[test]
 fn a_listing_tells_architecture_from_training() {
     let base = seed();

@@ -30,7 +30,8 @@ fn shares_sum_to_the_logit_in_every_wiring() {
     );
 }
 
-/// Where nothing comes after the last attention, not even a norm, a head's share is what its ablation takes away.
+/// Where nothing comes after the last attention, not even a norm, a head's share is what its
+/// ablation takes away.
 #[test]
 fn a_heads_share_is_what_the_logit_loses_without_it() {
     let mut spec = specs::base();

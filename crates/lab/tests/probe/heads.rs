@@ -12,7 +12,8 @@ use crate::{
     of, prompt, subject, worst,
 };
 
-/// Head scores from the oracle's queries and keys, softmax and all by plain loops; and where nothing is preferred.
+/// Head scores from the oracle's queries and keys, softmax and all by plain loops; and where
+/// nothing is preferred.
 #[test]
 fn head_scores_are_means_of_the_weights_they_name() {
     let case = case(&specs::base());

@@ -97,7 +97,8 @@ fn a_patched_head_recovers_its_share_of_the_difference() {
         let expected = (a - b) / whole_difference;
         worst("a head's recovery", (recovery - expected).abs(), 1e-4);
     }
-    // What the last block's heads bring, and what was in the stream before them at the last position.
+    // What the last block's heads bring, and what was in the stream before them at the last
+    // position.
     let embedded =
         of_last.iter().sum::<f64>() + last_position_share(&mut probed, &clean, &corrupted);
     worst(

@@ -124,8 +124,8 @@ pub(crate) fn point(what: &'static str, path: &Path) -> io::Result<()> {
     next(what, path).map_or(Ok(()), |fault| Err(fault.strike()))
 }
 
-/// What writes to `file`, which is `path` or will be. A write that fails, or during which the process
-/// is killed, is torn: half of the bytes are written.
+/// What writes to `file`, which is `path` or will be. A write that fails, or during which the
+/// process is killed, is torn: half of the bytes are written.
 pub(crate) fn writer<'a>(
     what: &'static str,
     path: &'a Path,

@@ -17,8 +17,8 @@ pub struct SetAside {
     pub checkpoints: usize,
 }
 
-/// Copies the lines `dropped` of `events` and moves the checkpoints and samples after `step` updates;
-/// `None` where there is nothing that a resumed run does not make again.
+/// Copies the lines `dropped` of `events` and moves the checkpoints and samples after `step`
+/// updates; `None` where there is nothing that a resumed run does not make again.
 ///
 /// A kill on the way loses nothing: what is not yet moved is where it was.
 pub(super) fn set_aside(

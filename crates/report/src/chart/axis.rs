@@ -16,9 +16,11 @@ pub(super) struct Axis {
     pub(super) title: String,
 }
 
-/// Beyond it a number is drawn at the edge: sums and differences of what an axis holds must stay finite.
+/// Beyond it a number is drawn at the edge: sums and differences of what an axis holds must stay
+/// finite.
 const LARGEST: f64 = 1e300;
-/// Below it a difference has too few digits left to be cut into ticks (denormal numbers begin at 2e-308).
+/// Below it a difference has too few digits left to be cut into ticks (denormal numbers begin at
+/// 2e-308).
 const SMALLEST: f64 = 1e-300;
 /// Of the larger of two numbers: below it their difference is what rounding leaves.
 const ROUNDING: f64 = 1e-12;
@@ -122,8 +124,8 @@ pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 /// Of more, from hundreds of decades, every second, third, … is told.
 const MOST_LOG_TICKS: usize = 24;
 
-/// Round numbers between two logarithms: whole decades where there are enough, else the coarsest steps within
-/// them that give four.
+/// Round numbers between two logarithms: whole decades where there are enough, else the coarsest
+/// steps within them that give four.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     const STEPS: [&[f64]; 4] = [
         &[1.0],

@@ -1,5 +1,5 @@
-//! A plane with axes to draw on. Pixels here are a page's at the chart's own size; the SVG's are finer,
-//! since the backend rounds to whole ones.
+//! A plane with axes to draw on. Pixels here are a page's at the chart's own size; the SVG's are
+//! finer, since the backend rounds to whole ones.
 
 use std::error::Error;
 
@@ -90,8 +90,8 @@ fn inside(text: &str) -> Option<String> {
     Some(dashed(&body.replace(" \"", "\"")))
 }
 
-/// The backend knows no dashes: a line drawn piece by piece would be a hundred elements. So a dash travels in the
-/// line's width, far above any real one, and becomes an attribute here.
+/// The backend knows no dashes: a line drawn piece by piece would be a hundred elements. So a dash
+/// travels in the line's width, far above any real one, and becomes an attribute here.
 fn dash_in_width(width: u32, (on, off): (u32, u32)) -> u32 {
     width + WIDEST * (on + WIDEST * off)
 }
@@ -251,7 +251,8 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// Labels in the right margin, each beside its height and none on another, with a piece of its line.
+    /// Labels in the right margin, each beside its height and none on another, with a piece of its
+    /// line.
     pub(super) fn labels(&mut self, labels: &[Label], right_edge: f64) -> Drawn {
         let wanted: Vec<i32> = labels
             .iter()

@@ -22,8 +22,9 @@ const MOST_POINTS: usize = 240;
 /// Of the loss of blind guessing: what lies above is drawn at the picture's upper edge.
 const CEILING: f64 = 1.25;
 
-/// Curves with bands from the lowest to the highest seed, and guide lines. `None` where no loss is finite.
-/// More than seven curves could not be told apart; the rest are left out, and the description says so.
+/// Curves with bands from the lowest to the highest seed, and guide lines. `None` where no loss is
+/// finite. More than seven curves could not be told apart; the rest are left out, and the
+/// description says so.
 pub fn curves(
     title: &str,
     measure: &str,
@@ -87,8 +88,8 @@ fn losses(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points.map(|(_, loss)| *loss)
 }
 
-/// The mean over the runs, and the band, at the first run's steps. A step that another run never came to,
-/// because it diverged before, has the mean of those that did.
+/// The mean over the runs, and the band, at the first run's steps. A step that another run never
+/// came to, because it diverged before, has the mean of those that did.
 fn line_of(curve: &Curve, ceiling: f64) -> Line {
     let longest = curve.runs.iter().max_by_key(|run| run.len());
     let steps = thinned(longest.map_or(&[], Vec::as_slice));

@@ -19,7 +19,8 @@ struct Bar<'a> {
 const LINE: u32 = 24;
 const WIDTH: u32 = 520;
 
-/// A dot and its 95 % interval for each variant with a difference, largest first. `None` without any.
+/// A dot and its 95 % interval for each variant with a difference, largest first. `None` without
+/// any.
 pub fn differences(study: &Study) -> Option<Chart> {
     let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
     let known: Vec<(String, Difference)> = study.arms.iter().filter_map(bar).collect();

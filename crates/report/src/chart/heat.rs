@@ -21,8 +21,8 @@ const SHADES: usize = 48;
 /// The largest number is so many times the smallest where shades are logarithmic.
 const WIDE: f64 = 50.0;
 
-/// A measure's picture: over steps where it has one place, over positions where its places are numbers, else a
-/// heat map of places and steps. `None` where nothing is finite.
+/// A measure's picture: over steps where it has one place, over positions where its places are
+/// numbers, else a heat map of places and steps. `None` where nothing is finite.
 pub fn observation(measure: &Measure) -> Option<Chart> {
     let positions: Option<Vec<u64>> = measure.at.iter().map(|at| at.parse().ok()).collect();
     let title = measure.name.replace('_', " ");
@@ -94,7 +94,8 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
     map.draw()
 }
 
-/// A matrix of numbers, a shade each. `None` where no number is finite or the matrix does not fit its names.
+/// A matrix of numbers, a shade each. `None` where no number is finite or the matrix does not fit
+/// its names.
 pub fn map(text: &Words, rows: &[String], columns: &[String], cells: &[Vec<f64>]) -> Option<Chart> {
     let fits = cells.len() == rows.len() && cells.iter().all(|row| row.len() == columns.len());
     let map = Map {
@@ -118,8 +119,8 @@ pub struct Words {
     pub beneath: String,
 }
 
-/// Attention weights: row `i` is what token `i` attends to. `None` where no weight is finite or the matrix does
-/// not fit its labels.
+/// Attention weights: row `i` is what token `i` attends to. `None` where no weight is finite or the
+/// matrix does not fit its labels.
 pub fn attention(title: &str, weights: &[Vec<f64>], tokens: &[String]) -> Option<Chart> {
     let words = Words {
         title: title.to_owned(),

@@ -51,8 +51,8 @@ struct Point {
     group: String,
 }
 
-/// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there is one.
-/// `None` with fewer than two values.
+/// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there
+/// is one. `None` with fewer than two values.
 pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
     // The others have no logarithm.
@@ -100,8 +100,8 @@ fn curve_of(law: &PowerLaw, x: &Axis) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Losses by learning rate, a line for each group of other settings, its lowest point larger. `None` with fewer
-/// than two rates.
+/// Losses by learning rate, a line for each group of other settings, its lowest point larger.
+/// `None` with fewer than two rates.
 pub fn learning_rates(study: &Study) -> Option<Chart> {
     let all = points(study, "lr", |settings| {
         let other = settings.iter().filter(|(name, _)| name != "lr");

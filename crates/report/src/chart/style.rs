@@ -56,8 +56,8 @@ pub(super) fn look_of(i: usize) -> Look {
 /// How many lines can be told apart.
 pub(super) const MOST_LOOKS: usize = LOOKS.len();
 
-/// CSS that gives every chart its font and, where dark is preferred, its dark colours. Each rule maps one of
-/// the colours above.
+/// CSS that gives every chart its font and, where dark is preferred, its dark colours. Each rule
+/// maps one of the colours above.
 pub const STYLE: &str = "\
 svg.chart text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif}
 @media (prefers-color-scheme:dark){

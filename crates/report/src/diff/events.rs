@@ -29,8 +29,8 @@ impl Parting {
 /// What is recorded of a step, in the order in which it is told.
 type Numbers = Vec<(String, f64)>;
 
-/// Events that a run's numbers are in, without times. Notices, checkpoints, and where a run was stopped and
-/// resumed are none.
+/// Events that a run's numbers are in, without times. Notices, checkpoints, and where a run was
+/// stopped and resumed are none.
 fn told(events: &[Event]) -> Vec<Event> {
     let counts = |event: &Event| match event {
         Event::Step(_)

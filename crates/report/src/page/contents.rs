@@ -64,7 +64,8 @@ fn changes(study: &Study, arm: &Arm) -> Option<String> {
     })
 }
 
-/// A variant as an entry of an experiment log: what it is, what was expected, what came out, why, what next.
+/// A variant as an entry of an experiment log: what it is, what was expected, what came out, why,
+/// what next.
 pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let variant = &arm.variant;
     let mut entry = vec![(

@@ -1,5 +1,5 @@
-//! Which folders may take our files. Their names are fixed, so that in a folder of somebody's own they could replace
-//! what has nothing to do with us.
+//! Which folders may take our files. Their names are fixed, so that in a folder of somebody's own
+//! they could replace what has nothing to do with us.
 
 use std::{
     fs::{self, File as OnDisk},
@@ -88,8 +88,9 @@ enum Found {
 pub struct Place(PathBuf);
 
 impl Place {
-    /// Looks at `folder`, and writes nothing. It must hold a whole file of one of `signs`, and none that only has the
-    /// name of one, unless it is new or empty. Leftovers of a killed write are no files.
+    /// Looks at `folder`, and writes nothing. It must hold a whole file of one of `signs`, and none
+    /// that only has the name of one, unless it is new or empty. Leftovers of a killed write are no
+    /// files.
     ///
     /// # Errors
     /// When it holds other files, or is none, or cannot be read.
@@ -120,8 +121,8 @@ impl Place {
         }
     }
 
-    /// Writes `files`, in this order, into the folder, which is made where it is not there. Let the first one carry
-    /// the sign: then a killed write can be repeated.
+    /// Writes `files`, in this order, into the folder, which is made where it is not there. Let the
+    /// first one carry the sign: then a killed write can be repeated.
     ///
     /// # Errors
     /// When one cannot be written; the ones before it are.

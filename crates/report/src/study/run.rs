@@ -13,8 +13,9 @@ pub struct Run {
     pub name: String,
     pub experiment: Experiment,
     pub events: Vec<Event>,
-    /// The finished model's loss over all of the validation split, which the runs of a grid measure; in nats a token.
-    /// The losses of events are over a part of it (`intervals.val_tokens`).
+    /// The finished model's loss over all of the validation split, which the runs of a grid
+    /// measure; in nats a token. The losses of events are over a part of it
+    /// (`intervals.val_tokens`).
     pub whole_loss: Option<f64>,
 }
 
@@ -115,8 +116,8 @@ impl Run {
         })
     }
 
-    /// How many updates are known to have been made of a run that has not ended, because it was stopped or
-    /// still goes on; `None` of one that has ended.
+    /// How many updates are known to have been made of a run that has not ended, because it was
+    /// stopped or still goes on; `None` of one that has ended.
     pub fn unfinished(&self) -> Option<u64> {
         if self.outcome().is_some() {
             return None;
@@ -136,7 +137,8 @@ impl Run {
         Some(made.max().unwrap_or(0))
     }
 
-    /// The first step known to have a loss that is no finite number, whether or not the run ended there.
+    /// The first step known to have a loss that is no finite number, whether or not the run ended
+    /// there.
     pub fn diverged_at(&self) -> Option<u64> {
         self.events.iter().find_map(|event| match *event {
             Event::Diverged { step, .. } => Some(step),
@@ -210,7 +212,8 @@ impl Run {
         self.measures().into_iter().find(|m| m.name == name)
     }
 
-    /// The median of the logged speeds, in tokens a second: a time, and never in a file that has to repeat.
+    /// The median of the logged speeds, in tokens a second: a time, and never in a file that has to
+    /// repeat.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let logged = self.steps();
         let mut speeds: Vec<f64> = logged

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Stored;
 
-/// A SHA-256 of the metadata, and one of the numbers of each kind, little-endian and in the order of
-/// the parameter table: a file whose tensors another program has put into another order is the same.
+/// A SHA-256 of the metadata, and one of the numbers of each kind, little-endian and in the order
+/// of the parameter table: a file whose tensors another program has put into another order is the
+/// same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Digests {

@@ -1,5 +1,5 @@
-//! The JSON before the data: two passes, neither of which keeps more than a checkpoint of ours needs,
-//! so that a header made to cost memory costs no more than its own size.
+//! The JSON before the data: two passes, neither of which keeps more than a checkpoint of ours
+//! needs, so that a header made to cost memory costs no more than its own size.
 
 use std::{collections::HashMap, fmt};
 

@@ -1,5 +1,5 @@
-//! Checkpoints: one `.safetensors` file that is enough to generate, to evaluate, and, given the data,
-//! to resume.
+//! Checkpoints: one `.safetensors` file that is enough to generate, to evaluate, and, given the
+//! data, to resume.
 //!
 //! Weights by table name; Adam's moments as `adam.exp_avg.<name>` and `adam.exp_avg_sq.<name>`; one
 //! metadata key, `gptlab`, with the [`Header`] as canonical JSON. Equal states are equal bytes.
@@ -156,8 +156,8 @@ impl Stored {
     }
 }
 
-/// A checkpoint known to be whole and to fit its own spec. Tensors are read when asked for; the file
-/// is not kept open, so that a run can save over the checkpoint that it was resumed from.
+/// A checkpoint known to be whole and to fit its own spec. Tensors are read when asked for; the
+/// file is not kept open, so that a run can save over the checkpoint that it was resumed from.
 #[derive(Debug, PartialEq)]
 pub struct Checkpoint {
     path: PathBuf,

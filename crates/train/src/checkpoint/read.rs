@@ -90,8 +90,8 @@ impl Checkpoint {
     /// All numbers of one kind, in the parameter table's order.
     ///
     /// # Errors
-    /// When the file cannot be read, was replaced since it was opened, is damaged, or holds a number
-    /// that is not finite.
+    /// When the file cannot be read, was replaced since it was opened, is damaged, or holds a
+    /// number that is not finite.
     pub fn read(&self, stored: Stored) -> Result<Vec<f32>, FileError> {
         self.read_with(stored, NonFinite::Refused)
     }

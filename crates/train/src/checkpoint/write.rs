@@ -33,8 +33,8 @@ impl Checkpoint {
     /// their turn comes, so that they need not all be in memory at once.
     ///
     /// # Errors
-    /// When the file cannot be written, there are not as many numbers as `table` says, or one of them
-    /// is not finite.
+    /// When the file cannot be written, there are not as many numbers as `table` says, or one of
+    /// them is not finite.
     pub fn save(
         path: &Path,
         header: &Header,

@@ -37,7 +37,8 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Whether this tells of a run that is gone on with what is not as it was, and not of how it was begun.
+    /// Whether this tells of a run that is gone on with what is not as it was, and not of how it
+    /// was begun.
     pub fn is_change(&self) -> bool {
         match self {
             Self::IsaChanged { .. }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gptlab_data::{Batches, Corpus, Text, Tokenizer};
 use gptlab_record::Experiment;
 
-/// The batches of the run that `experiment` tells of, which was trained on `text`; `None` where the record does not
-/// fit the text.
+/// The batches of the run that `experiment` tells of, which was trained on `text`; `None` where the
+/// record does not fit the text.
 pub fn recorded_batches(experiment: &Experiment, text: &Text) -> Option<Batches> {
     let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone()).ok()?;
     let corpus = Corpus::new(text, tokenizer, experiment.data.val_fraction).ok()?;

@@ -40,8 +40,8 @@ pub(super) fn same_run(path: &Path, asked: &Header, found: &Header) -> Result<()
     refuse(path, &asked.data, &found.data, "data")
 }
 
-/// Refuses the run in `folder` where it is not `asked`, as far as numbers depend on it. The number of
-/// steps is not looked at: who asks for another one has it recorded.
+/// Refuses the run in `folder` where it is not `asked`, as far as numbers depend on it. The number
+/// of steps is not looked at: who asks for another one has it recorded.
 pub(crate) fn same_experiment(
     folder: &Path,
     found: &Experiment,

@@ -209,7 +209,8 @@ fn a_loaded_run_that_saved_nothing_must_begin_anew() {
     );
 }
 
-/// What is only looked at and what decides a number are settings alike; where the text was found is none.
+/// What is only looked at and what decides a number are settings alike; where the text was found is
+/// none.
 #[test]
 fn the_same_settings_are_whole_experiments() {
     let resolved = Resolved::fresh(&settings(6), &story()).unwrap();

@@ -142,8 +142,8 @@ pub(super) fn open(
     Ok((Some(store), past))
 }
 
-/// The record `found` of a run that goes on, with another number of steps where that was asked for, and
-/// with the instructions that make all of its steps.
+/// The record `found` of a run that goes on, with another number of steps where that was asked for,
+/// and with the instructions that make all of its steps.
 fn as_it_goes_on(resolved: &Resolved, found: &Experiment) -> Experiment {
     let asked = &resolved.experiment;
     Experiment {

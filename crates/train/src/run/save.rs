@@ -11,8 +11,8 @@ use super::Run;
 use crate::{Checkpoint, Error, SaveError, Stored};
 
 impl Run<'_> {
-    /// Saves to every target that does not hold the state as it is. A state that is not finite is not
-    /// saved, and ends the run.
+    /// Saves to every target that does not hold the state as it is. A state that is not finite is
+    /// not saved, and ends the run.
     pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
         let step = self.done;
         let kept = self.store.as_ref().map(|s| s.checkpoint_path(step));
@@ -81,8 +81,8 @@ impl Run<'_> {
         Checkpoint::save(path, &header, table, numbers)
     }
 
-    /// Saves to the file the caller named, where the record cannot be written any more. A checkpoint in
-    /// the folder would tell of steps that the record does not know.
+    /// Saves to the file the caller named, where the record cannot be written any more. A
+    /// checkpoint in the folder would tell of steps that the record does not know.
     pub(super) fn save_named(&mut self) {
         let Some(save) = &self.save else { return };
         let path = save.path().to_owned();

@@ -138,7 +138,8 @@ fn asked(args: &ProbeArgs, probe: ProbeArg) -> bool {
     args.only.is_empty() || args.only.contains(&probe)
 }
 
-/// The built-in text that the model was trained on, where something needs it: making all to compare takes a while.
+/// The built-in text that the model was trained on, where something needs it: making all to compare
+/// takes a while.
 fn known(args: &ProbeArgs, loaded: &Loaded) -> Option<Text> {
     let measured = args.prompt.is_none() || asked(args, ProbeArg::Ablation);
     let wanted = args.data.is_none() && measured;
@@ -152,8 +153,8 @@ struct Data {
     name: String,
 }
 
-/// The part to measure on of the text that was typed, or of the built-in one that the model was trained on: of its
-/// own text, what the model has not seen.
+/// The part to measure on of the text that was typed, or of the built-in one that the model was
+/// trained on: of its own text, what the model has not seen.
 fn data(args: &ProbeArgs, loaded: &Loaded, known: Option<&Text>) -> Outcome<Option<Data>> {
     let mark = &loaded.header.data;
     let text = match &args.data {

@@ -61,8 +61,8 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
 /// The table that is among all that are written as CSV.
 const MEASURES: &str = "measures";
 
-/// A folder that was typed, and leave to write what is found into it, looked at before anything is probed. Tables and
-/// pictures may share one.
+/// A folder that was typed, and leave to write what is found into it, looked at before anything is
+/// probed. Tables and pictures may share one.
 fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, Place)>> {
     let signs = [
         Sign::page(pictures::PAGE),

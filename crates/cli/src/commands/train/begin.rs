@@ -95,7 +95,8 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> Outcome<Begun> {
     })
 }
 
-/// How many checkpoints the folder keeps: as many as typed, else the newest few of those by the clock.
+/// How many checkpoints the folder keeps: as many as typed, else the newest few of those by the
+/// clock.
 fn keep(resolved: &Resolved, args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> {
     let clock = resolved.experiment.intervals.checkpoint_seconds;
     match args.run.keep_checkpoints {
@@ -109,8 +110,8 @@ fn keep(resolved: &Resolved, args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> 
     }
 }
 
-/// Goes on with the run of a checkpoint or folder; where only `--resume` was typed, that of `--out` or
-/// `--save`.
+/// Goes on with the run of a checkpoint or folder; where only `--resume` was typed, that of `--out`
+/// or `--save`.
 fn resume(typed: &Path, args: &TrainArgs) -> Outcome<Begun> {
     let named = Some(typed).filter(|path| !path.as_os_str().is_empty());
     let place = named

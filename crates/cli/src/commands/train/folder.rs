@@ -12,8 +12,8 @@ use gptlab_report::words::{self, Date, folder_slug};
 
 use crate::exit::{Outcome, Stop};
 
-/// Makes a folder in `runs/` that did not exist, called after the time (UTC) and the text: whoever begins in
-/// the same second gets another.
+/// Makes a folder in `runs/` that did not exist, called after the time (UTC) and the text: whoever
+/// begins in the same second gets another.
 pub(in crate::commands) fn make(origin: &Origin) -> Outcome<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)

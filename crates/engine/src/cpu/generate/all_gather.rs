@@ -1,9 +1,10 @@
 //! All-gather: how the threads that decode one token exchange their shares of a row.
 //!
-//! Every thread has an [`Outbox`] with two messages. A message holds the numbers that the thread has computed, behind a
-//! lock, and the number of the round that they belong to; that number also stands beside the lock, so that a reader need
-//! not take the lock before the message is there. Messages alternate: a thread writes round k + 2 only after it has read
-//! the others' messages of round k + 1, and they wrote those after they had read round k. A reader that comes too late
+//! Every thread has an [`Outbox`] with two messages. A message holds the numbers that the thread
+//! has computed, behind a lock, and the number of the round that they belong to; that number also
+//! stands beside the lock, so that a reader need not take the lock before the message is there.
+//! Messages alternate: a thread writes round k + 2 only after it has read the others' messages of
+//! round k + 1, and they wrote those after they had read round k. A reader that comes too late
 //! finds the number of another round in the message, and so knows it.
 
 use std::{
@@ -55,7 +56,8 @@ impl Outbox {
         message.round.0.store(round, Ordering::Release);
     }
 
-    /// Waits for the message of `round` while `go_on` returns true. Returns whether the message is there.
+    /// Waits for the message of `round` while `go_on` returns true. Returns whether the message is
+    /// there.
     pub(super) fn wait(&self, round: u64, mut go_on: impl FnMut() -> bool) -> bool {
         let message = self.message(round);
         while message.round.0.load(Ordering::Acquire) < round {
@@ -67,7 +69,8 @@ impl Outbox {
         true
     }
 
-    /// Passes the numbers of `round` to `read`. Returns false, without calling it, where the message is of another round.
+    /// Passes the numbers of `round` to `read`. Returns false, without calling it, where the
+    /// message is of another round.
     pub(super) fn read(&self, round: u64, read: impl FnOnce(&[f32])) -> bool {
         let payload = self.message(round).payload.0.lock();
         let payload = payload.unwrap_or_else(PoisonError::into_inner);

@@ -8,8 +8,9 @@ const WAKE_TOKENS: u32 = 8;
 /// After so many tokens in a row without a failure the delay is halved.
 const RECOVERY: u32 = 1 << 7;
 
-/// Exponential backoff. Where other programs use the cores, a helper takes time from the thread that it is meant to
-/// help; so each failure doubles the number of tokens that are decoded without helpers.
+/// Exponential backoff. Where other programs use the cores, a helper takes time from the thread
+/// that it is meant to help; so each failure doubles the number of tokens that are decoded without
+/// helpers.
 #[derive(Debug)]
 pub(super) struct Backoff {
     /// Tokens still to be decoded by one thread, and how many there will be after the next failure.

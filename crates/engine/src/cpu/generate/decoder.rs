@@ -86,7 +86,8 @@ impl Decoder {
         self.program.isa
     }
 
-    /// How a share of a node's heads keeps keys and values; `None` but for attention, and where nothing can be kept.
+    /// How a share of a node's heads keeps keys and values; `None` but for attention, and where
+    /// nothing can be kept.
     pub(super) fn cache(&self, node: usize, part: Part) -> Option<Cache> {
         let graph = &self.program.graph;
         let (_, op) = graph.nodes()[node].attention().filter(|_| self.causal)?;

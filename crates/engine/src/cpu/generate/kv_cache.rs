@@ -1,7 +1,8 @@
 //! The key-value cache of a text, by layer and share of the heads, each behind a lock.
 //!
-//! A thread that lags behind may try to append a token that is there already. So whoever appends says which token of
-//! which text it is; a token that is there already, or that belongs to an older text, is ignored.
+//! A thread that lags behind may try to append a token that is there already. So whoever appends
+//! says which token of which text it is; a token that is there already, or that belongs to an older
+//! text, is ignored.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -45,7 +46,8 @@ impl KvCache {
         }
     }
 
-    /// Appends `count` tokens of `text` after its first `position`, unless they are there: `qkv` has a row for each.
+    /// Appends `count` tokens of `text` after its first `position`, unless they are there: `qkv`
+    /// has a row for each.
     pub(super) fn append(
         &self,
         (node, part): (usize, usize),

@@ -2,8 +2,8 @@
 
 use gptlab_model::{Graph, Op};
 
-/// The place of every node's value among the numbers of one row. `n` rows take `n` times as much: a value of
-/// `width` at `offset` lies at `n * offset` and is `n * width` long.
+/// The place of every node's value among the numbers of one row. `n` rows take `n` times as much: a
+/// value of `width` at `offset` lies at `n * offset` and is `n * width` long.
 #[derive(Debug)]
 pub(super) struct Layout {
     /// By node; the head has no place here.

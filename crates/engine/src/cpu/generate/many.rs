@@ -13,8 +13,8 @@ use super::{
     rows::Work,
 };
 
-/// Texts that one thread writes together: one tile of rows. More would share each reading of the weights further,
-/// but push each other's keys and values out of the third-level cache.
+/// Texts that one thread writes together: one tile of rows. More would share each reading of the
+/// weights further, but push each other's keys and values out of the third-level cache.
 const TOGETHER: usize = 6;
 /// The same where the weights do not fit that cache either.
 const TOGETHER_LARGE: usize = 12;
@@ -24,13 +24,14 @@ pub trait Writer {
     /// What the text begins with.
     fn prompt(&self) -> &[u32];
 
-    /// The token that follows, by the logits `[vocab_size]` after all so far; `None` ends the text. The token
-    /// is one of the vocabulary.
+    /// The token that follows, by the logits `[vocab_size]` after all so far; `None` ends the text.
+    /// The token is one of the vocabulary.
     fn next(&mut self, logits: &[f32]) -> Option<u32>;
 }
 
 impl Generator {
-    /// Writes all texts to their ends, the first ones first. Every one comes out as if it were written alone.
+    /// Writes all texts to their ends, the first ones first. Every one comes out as if it were
+    /// written alone.
     ///
     /// # Errors
     /// When a prompt is empty or holds a token the vocabulary does not; then nothing is written.

@@ -1,4 +1,5 @@
-//! Rows of tokens through the model, node by node: the window of one text, or the next token of several.
+//! Rows of tokens through the model, node by node: the window of one text, or the next token of
+//! several.
 
 use std::ops::Range;
 
@@ -23,7 +24,8 @@ const SHARED: usize = 1 << 19;
 /// Rows that a thread takes of a shared product: a multiple of the tiles' heights.
 const ROWS: usize = 12;
 
-/// Where a token belongs: the cache of its text, which text that is, and the token's position in it.
+/// Where a token belongs: the cache of its text, which text that is, and the token's position in
+/// it.
 pub(super) type Place<'a> = (&'a KvCache, u64, usize);
 
 /// The rows that go through the model together.
@@ -323,7 +325,8 @@ impl Decoder {
         }
     }
 
-    /// Attention of the next token of a text, its share of the heads alone: `mix` and `qkv` are whole rows.
+    /// Attention of the next token of a text, its share of the heads alone: `mix` and `qkv` are
+    /// whole rows.
     pub(super) fn attend_one(
         &self,
         node: usize,

@@ -1,10 +1,11 @@
 //! Which worker computes what of one token: outputs of products, heads of attention.
 //!
-//! The cut is that of Megatron-LM (Shoeybi et al. 2019), with one change. Heads and hidden units are split, so that a
-//! thread keeps queries, keys, values and hidden units to itself until they are mixed; but where Megatron adds partial
-//! sums, which would show in the last bits, every output of a product is summed whole, by one thread. What is cut is
-//! cut between numbers that do not depend on each other, so no bit shows how. Norms, residual sums, embeddings and small
-//! products cost less than exchanging them: every worker computes them whole.
+//! The cut is that of Megatron-LM (Shoeybi et al. 2019), with one change. Heads and hidden units
+//! are split, so that a thread keeps queries, keys, values and hidden units to itself until they
+//! are mixed; but where Megatron adds partial sums, which would show in the last bits, every output
+//! of a product is summed whole, by one thread. What is cut is cut between numbers that do not
+//! depend on each other, so no bit shows how. Norms, residual sums, embeddings and small products
+//! cost less than exchanging them: every worker computes them whole.
 
 use std::ops::Range;
 

@@ -1,17 +1,20 @@
 //! One text on several threads: each worker computes a share of every token.
 //!
-//! Every worker takes the token through the whole model. Of large products, activations and attention it computes its
-//! share ([`Shares`]); it publishes what the others need of that share, and reads what they have published ([`Outbox`]).
+//! Every worker takes the token through the whole model. Of large products, activations and
+//! attention it computes its share ([`Shares`]); it publishes what the others need of that share,
+//! and reads what they have published ([`Outbox`]).
 //!
-//! **Nobody waits for a thread that does not run.** Worker 0 is the caller's thread, which owns the text; the others are
-//! its helpers. The owner gives each token a number, and a helper that is awake says that it has joined. Where a helper
-//! has not joined, or does not answer in about the time that its share takes, the owner computes what it needs itself,
-//! from the last round that was complete, and finishes the token alone: every value of the token has a place of its own,
-//! so that any part can be computed again. The helper finds that it is late, and joins again with another token. What it
-//! computed meanwhile is either what the owner computed, bit by bit, or is not read. (A helper that is stopped while it
-//! reads its keys and values holds their lock: there the owner has to wait for it.) Where this happens often the text is
-//! decoded by one thread for a while ([`Backoff`]), and a helper that has had nothing to do for some tens of microseconds
-//! goes to sleep.
+//! **Nobody waits for a thread that does not run.** Worker 0 is the caller's thread, which owns the
+//! text; the others are its helpers. The owner gives each token a number, and a helper that is
+//! awake says that it has joined. Where a helper has not joined, or does not answer in about the
+//! time that its share takes, the owner computes what it needs itself, from the last round that was
+//! complete, and finishes the token alone: every value of the token has a place of its own, so that
+//! any part can be computed again. The helper finds that it is late, and joins again with another
+//! token. What it computed meanwhile is either what the owner computed, bit by bit, or is not read.
+//! (A helper that is stopped while it reads its keys and values holds their lock: there the owner
+//! has to wait for it.) Where this happens often the text is decoded by one thread for a while
+//! ([`Backoff`]), and a helper that has had nothing to do for some tens of microseconds goes to
+//! sleep.
 //!
 //! Everything that the threads share is behind locks, or is one atomic number.
 
@@ -39,10 +42,11 @@ use super::{
 };
 use crate::cpu::{chunk::parts, program::kernel};
 
-/// How often a helper looks before it gives up a token, or goes to sleep where there is none: some tens of microseconds.
+/// How often a helper looks before it gives up a token, or goes to sleep where there is none: some
+/// tens of microseconds.
 const HELPER_SPINS: usize = 1 << 11;
-/// How often the owner looks for a helper's share at least, and how many weights of the share allow one more look: after
-/// so long the owner would have computed the share itself.
+/// How often the owner looks for a helper's share at least, and how many weights of the share allow
+/// one more look: after so long the owner would have computed the share itself.
 const MIN_SPINS: usize = 1 << 9;
 const WEIGHTS_PER_SPIN: usize = 1 << 7;
 /// More than the rounds of any token; even, so that messages alternate across tokens too.
@@ -78,7 +82,8 @@ struct Helper {
     asleep: AtomicBool,
 }
 
-/// The token to decode, and the cache of the text that it belongs to; no cache tells the helpers to end.
+/// The token to decode, and the cache of the text that it belongs to; no cache tells the helpers to
+/// end.
 #[derive(Debug, Default)]
 struct CurrentToken {
     token: Token,
@@ -94,7 +99,8 @@ struct Token {
 }
 
 impl Workers {
-    /// As many workers as there are shares, the caller's thread among them; `None` where a thread cannot be started.
+    /// As many workers as there are shares, the caller's thread among them; `None` where a thread
+    /// cannot be started.
     pub(super) fn new(decoder: &Arc<Decoder>, shares: &Arc<Shares>) -> Option<Self> {
         Self::started(decoder, shares, |shared, worker| {
             let thread = thread::Builder::new().name(format!("gptlab-writer-{worker}"));
@@ -114,7 +120,8 @@ impl Workers {
             backoff: Backoff::default(),
         };
         for worker in 1..shares.workers {
-            // The threads that were started before the one that is refused end when `workers` is dropped.
+            // The threads that were started before the one that is refused end when `workers` is
+            // dropped.
             workers
                 .helpers
                 .push(start(Arc::clone(&workers.shared), worker)?);
@@ -122,8 +129,8 @@ impl Workers {
         Some(workers)
     }
 
-    /// Runs the last token of `sequence`, whose other tokens are cached, and leaves the logits that follow it. Returns
-    /// false, and does nothing, where one thread is the better choice.
+    /// Runs the last token of `sequence`, whose other tokens are cached, and leaves the logits that
+    /// follow it. Returns false, and does nothing, where one thread is the better choice.
     pub(super) fn step(&mut self, work: &mut Work, sequence: &mut Sequence) -> bool {
         if self.backoff.skips() {
             return false;
@@ -281,8 +288,8 @@ impl Shared {
         asleep.store(false, Ordering::SeqCst);
     }
 
-    /// Runs a worker's share of a token up to the node `last`. Where this worker or another is late, the error is the
-    /// first node whose values are incomplete.
+    /// Runs a worker's share of a token up to the node `last`. Where this worker or another is
+    /// late, the error is the first node whose values are incomplete.
     fn take_part(
         &self,
         worker: usize,
@@ -324,7 +331,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads the other workers' columns of a node. Returns false where one of them, or this one, is late.
+    /// Reads the other workers' columns of a node. Returns false where one of them, or this one, is
+    /// late.
     fn gather(
         &self,
         worker: usize,
@@ -342,7 +350,8 @@ impl Shared {
         })
     }
 
-    /// Returns true while the owner counts on a helper; not for ever, since the owner may not be running.
+    /// Returns true while the owner counts on a helper; not for ever, since the owner may not be
+    /// running.
     fn while_on(&self, number: u64, spins: usize) -> impl FnMut() -> bool {
         let mut more = first_calls(spins);
         move || {

@@ -1,6 +1,6 @@
-//! The precision bf16 against sums in f64 of the operands that it rounds once and for all (queries, keys, values, dmix).
-//! Weights and gradients of scores, which only the kernel sees, may each be off by half a step of bf16: what that can do to a
-//! sum is gathered beside it.
+//! The precision bf16 against sums in f64 of the operands that it rounds once and for all (queries,
+//! keys, values, dmix). Weights and gradients of scores, which only the kernel sees, may each be
+//! off by half a step of bf16: what that can do to a sum is gathered beside it.
 
 use super::{Options, Results, grid, run, values};
 use crate::attention::Precision;
@@ -38,7 +38,8 @@ struct Witness<'a> {
     deltas: Vec<f64>,
 }
 
-/// What is known of a query and a key: the weight, zero if it was dropped, and the gradient of the product q·k.
+/// What is known of a query and a key: the weight, zero if it was dropped, and the gradient of the
+/// product q·k.
 struct Pair {
     kept: f64,
     dproduct: f64,
@@ -186,8 +187,8 @@ fn products_are_those_of_rounded_operands() {
     }
 }
 
-/// The instruction for pairs of bf16 and its stand-in add the same products in the same order; so do the tiles of every
-/// size.
+/// The instruction for pairs of bf16 and its stand-in add the same products in the same order; so
+/// do the tiles of every size.
 #[test]
 fn bits_are_the_same_wherever_multiply_adds_are_fused() {
     let kinds = [Kind::Avx2, Kind::Avx512, Kind::Avx512Bf16];

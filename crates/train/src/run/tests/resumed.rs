@@ -1,4 +1,5 @@
-//! Runs that are gone on with: from a sample that was cut short, after the end, from an older checkpoint.
+//! Runs that are gone on with: from a sample that was cut short, after the end, from an older
+//! checkpoint.
 
 use super::*;
 

@@ -32,7 +32,8 @@ fn written(decoder: &Decoder, parts: usize, mut step: impl FnMut(&mut Sequence))
     seen
 }
 
-/// Decodes a text with a single helper, which calls `run_helper` for every token; the owner looks for it `min_spins` times.
+/// Decodes a text with a single helper, which calls `run_helper` for every token; the owner looks
+/// for it `min_spins` times.
 fn with_helper(
     decoder: &Arc<Decoder>,
     shares: &Arc<Shares>,
@@ -97,7 +98,8 @@ fn a_helper_may_stop_anywhere_and_come_back() {
                 &shares,
                 (1 << 13, true),
                 |shared, token, place, work| {
-                    // Now whole, now up to a node that moves, now not at all, having said that it would.
+                    // Now whole, now up to a node that moves, now not at all, having said that it
+                    // would.
                     let stop = match token.number % 3 {
                         0 => Some(shared.shares.last),
                         1 => Some((after + token.position) % (shared.shares.last + 1)),
@@ -138,7 +140,8 @@ fn a_team_that_cannot_be_whole_leaves_no_thread_behind() {
     assert_eq!(left.load(Ordering::Acquire), 1, "it was waited for");
 }
 
-/// Shows that the comparison above can fail: a helper that swaps two numbers of its message is noticed.
+/// Shows that the comparison above can fail: a helper that swaps two numbers of its message is
+/// noticed.
 #[test]
 fn a_helper_that_publishes_something_else_is_noticed() {
     let (graph, options) = (graph(), options(Precision::F32));
