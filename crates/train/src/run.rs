@@ -288,8 +288,12 @@ impl<'a> Run<'a> {
     /// The gradients of the mean loss of `batch`, and that loss in nats a token: all sequences at
     /// once, or a few at a time, which makes the same numbers.
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> Result<f64, Error> {
-        self.losses.resize(batch.tokens(), 0.0);
         let all = batch.sequences();
+        // The next batch of as many sequences may be as long as the context allows.
+        let most = all * self.resolved.graph.block_size();
+        self.losses.clear();
+        self.losses.reserve_exact(most);
+        self.losses.resize(batch.tokens(), 0.0);
         let sequences = self.micro_batch.map_or(all, NonZeroUsize::get);
         let mut first = 0;
         while first < all {
