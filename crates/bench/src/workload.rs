@@ -1,7 +1,7 @@
 //! What one thing to measure is.
 
 use gptlab_kernels::Precision;
-use gptlab_model::{ModelSpec, Preset, Sublayer};
+use gptlab_model::{ModelSpec, Preset};
 
 /// One thing to measure, under a name.
 #[derive(Clone, Copy, Debug)]
@@ -79,21 +79,9 @@ impl Shape {
         let mut spec = self.preset.spec();
         spec.block_size = self.block_size;
         spec.dropout = self.dropout;
-        let pattern = spec.layers.first().cloned().unwrap_or_default();
-        spec.layers.resize(self.n_layer, pattern);
-        let width = spec.n_embd.max(1);
-        spec.n_embd = self.n_embd;
-        for sublayer in spec.layers.iter_mut().flatten() {
-            match sublayer {
-                Sublayer::Attention(attention) => {
-                    if attention.kv_heads == attention.heads {
-                        attention.kv_heads = self.n_head;
-                    }
-                    attention.heads = self.n_head;
-                }
-                Sublayer::Mlp(mlp) => mlp.hidden = (mlp.hidden * self.n_embd).div_ceil(width),
-            }
-        }
+        spec.set_depth(self.n_layer);
+        spec.set_width(self.n_embd);
+        spec.set_heads(self.n_head);
         spec
     }
 }

@@ -134,6 +134,31 @@ fn an_update_clears_the_gradients() {
     });
 }
 
+/// As `torch.nn.utils.clip_grad_norm_` has it.
+#[test]
+fn what_gradients_are_clipped_by_is_said() {
+    for_all(|candidate, case| {
+        let factors = [None, Some(1e9), Some(1e-3)].map(|grad_clip| {
+            let mut engine = make(candidate, case, 1);
+            engine.forward_backward(&batches::ragged(&case.model, 1), noise(1));
+            let stats = engine.update(&StepHyper {
+                grad_clip,
+                ..hyper(1)
+            });
+            (stats.grad_norm, stats.clip_factor)
+        });
+        let norm = factors[0].0;
+        let clipped = (1e-3 / (norm + 1e-6)).min(1.0);
+        assert_eq!(
+            factors,
+            [(norm, 1.0), (norm, 1.0), (norm, clipped)],
+            "{}",
+            case.name
+        );
+        assert!(clipped < 1.0, "{}", case.name);
+    });
+}
+
 #[test]
 fn noise_is_a_function_of_seed_and_step_and_only_dropout_hears_it() {
     let case = with_dropout();

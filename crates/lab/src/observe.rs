@@ -8,10 +8,10 @@ mod activity;
 #[cfg(test)]
 mod tests;
 
-use gptlab_engine::{Engine, Slot};
+use gptlab_engine::{Engine, Slot, StepStats};
 use gptlab_model::{Batch, Graph, Group, Model};
 use gptlab_recipe::ObserveLevel;
-use gptlab_train::{Resolved, Series, Update};
+use gptlab_train::{Resolved, Series};
 
 use self::activity::{Activity, Rarity};
 use crate::probe::{Anatomy, Measure};
@@ -64,7 +64,7 @@ impl Observatory {
     }
 
     /// Looks at what the update did, and tells all there is to tell of the step.
-    pub fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
+    pub fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
         if self.level == ObserveLevel::Off {
             return Vec::new();
         }

@@ -25,6 +25,41 @@ pub struct ModelSpec {
     pub init: Init,
 }
 
+impl ModelSpec {
+    /// Makes the model `n_layer` blocks deep: blocks that are added are like the first.
+    pub fn set_depth(&mut self, n_layer: usize) {
+        let pattern = self.layers.first().cloned().unwrap_or_default();
+        self.layers.resize(n_layer, pattern);
+    }
+
+    /// Makes the model `n_embd` wide. The MLPs keep their ratio to the width, rounded up.
+    pub fn set_width(&mut self, n_embd: usize) {
+        let old = self.n_embd.max(1);
+        for sublayer in self.layers.iter_mut().flatten() {
+            match sublayer {
+                Sublayer::Mlp(mlp) => mlp.hidden = mlp.hidden.saturating_mul(n_embd).div_ceil(old),
+                Sublayer::Attention(_) => {}
+            }
+        }
+        self.n_embd = n_embd;
+    }
+
+    /// Gives every attention so many `heads`, and as many of keys and values where it had as many.
+    pub fn set_heads(&mut self, heads: usize) {
+        for sublayer in self.layers.iter_mut().flatten() {
+            match sublayer {
+                Sublayer::Attention(a) => {
+                    if a.kv_heads == a.heads {
+                        a.kv_heads = heads;
+                    }
+                    a.heads = heads;
+                }
+                Sublayer::Mlp(_) => {}
+            }
+        }
+    }
+}
+
 /// How a token learns where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

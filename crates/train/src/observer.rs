@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use gptlab_engine::Engine;
+use gptlab_engine::{Engine, StepStats};
 use gptlab_model::Batch;
 use gptlab_record::{Event, NotFinite, Series};
 
@@ -23,7 +23,7 @@ pub trait Observer {
     fn before_update(&mut self, _engine: &mut dyn Engine, _batch: &Batch) {}
 
     /// It has made its update. What is returned is recorded beside the step.
-    fn after_update(&mut self, _engine: &mut dyn Engine, _update: &Update) -> Vec<Series> {
+    fn after_update(&mut self, _engine: &mut dyn Engine, _update: &StepStats) -> Vec<Series> {
         Vec::new()
     }
 
@@ -31,15 +31,6 @@ pub trait Observer {
     fn should_stop(&self) -> bool {
         false
     }
-}
-
-/// What an update did.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Update {
-    /// The gradients' global norm before clipping.
-    pub grad_norm: f64,
-    /// What the gradients were multiplied by to clip them: 1 where they were not.
-    pub clip_factor: f64,
 }
 
 /// Where a run is.

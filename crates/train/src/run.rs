@@ -18,7 +18,7 @@ use gptlab_recipe::Hyper;
 use gptlab_record::{Event, NotFinite, Observation, Series, StepRecord, Store, atomic::Named};
 
 use crate::{
-    Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets, Update, evaluate,
+    Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets, evaluate,
     is_checkpoint, resolve::Begin, step_hyper,
 };
 
@@ -257,11 +257,7 @@ impl<'a> Run<'a> {
         let stats = self.engine.update(&hyper);
         let (looked, mut series) = (Instant::now(), Vec::new());
         if logged {
-            let update = Update {
-                grad_norm: stats.grad_norm,
-                clip_factor: stats.clip_factor,
-            };
-            series = observer.after_update(self.engine, &update);
+            series = observer.after_update(self.engine, &stats);
         }
         looking += looked.elapsed();
         self.saved.clear();

@@ -67,8 +67,8 @@ pub(crate) struct RunArgs {
     /// Sequences a step
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
-    /// Train on at most N sequences of a batch at a time; this takes less memory and changes no
-    /// number [default: all]
+    /// Train on at most N sequences of a batch at a time; this may take less memory and
+    /// changes no number [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) micro_batch: Option<usize>,
     /// The seed of weights, batches, dropout and samples

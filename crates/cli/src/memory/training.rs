@@ -7,7 +7,7 @@ use gptlab_recipe::Optimizer;
 use gptlab_train::{Resolved, step_hyper};
 
 use super::{Free, Need, fewer_threads, halves};
-use crate::{args::TrainArgs, author, exit::Outcome, settings};
+use crate::{args::TrainArgs, author, exit::Outcome};
 
 /// A model, how it is trained, and what is done besides.
 #[derive(Clone, Debug)]
@@ -247,7 +247,7 @@ fn narrower<'a>(
             return None;
         }
         let mut spec = spec.clone();
-        settings::widen(&mut spec, width);
+        spec.set_width(width);
         Some((width, asked.with_spec(&spec)?))
     })
 }

@@ -40,24 +40,14 @@ fn sizes(spec: &mut ModelSpec, args: &ModelArgs) {
     set(&mut spec.block_size, args.block_size);
     set(&mut spec.dropout, args.dropout);
     if let Some(n_layer) = args.n_layer {
-        let pattern = spec.layers.first().cloned().unwrap_or_default();
-        spec.layers.resize(n_layer, pattern);
+        spec.set_depth(n_layer);
     }
     if let Some(n_embd) = args.n_embd {
-        widen(spec, n_embd);
+        spec.set_width(n_embd);
     }
-}
-
-/// The MLPs keep their ratio to the width.
-pub(crate) fn widen(spec: &mut ModelSpec, n_embd: usize) {
-    let old = spec.n_embd.max(1);
-    for sublayer in spec.layers.iter_mut().flatten() {
-        match sublayer {
-            Sublayer::Mlp(mlp) => mlp.hidden = mlp.hidden.saturating_mul(n_embd).div_ceil(old),
-            Sublayer::Attention(_) => {}
-        }
+    if let Some(heads) = args.n_head {
+        spec.set_heads(heads);
     }
-    spec.n_embd = n_embd;
 }
 
 /// Choices that hold for the whole model.
@@ -97,12 +87,6 @@ fn take_out(spec: &mut ModelSpec, args: &ModelArgs) {
 }
 
 fn attention(a: &mut Attention, args: &ModelArgs) {
-    if let Some(heads) = args.n_head {
-        if a.kv_heads == a.heads {
-            a.kv_heads = heads;
-        }
-        a.heads = heads;
-    }
     set(&mut a.kv_heads, args.n_kv_head);
     set(&mut a.mask, args.mask);
     set(&mut a.scale, args.attention_scale);

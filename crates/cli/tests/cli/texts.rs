@@ -377,13 +377,12 @@ fn a_fraction_that_leaves_nothing_to_train_on_is_refused() {
 }
 
 /// A file of zeros takes no room on the disk, and its size is known without reading it.
+#[cfg(unix)]
 #[test]
 fn a_text_larger_than_memory_is_refused_before_it_is_read() {
     let lab = Lab::new();
     let file = fs::File::create(lab.path("large.txt")).expect("a file");
-    if file.set_len(1 << 43).is_err() {
-        return;
-    }
+    file.set_len(1 << 43).expect("a file with a hole");
     for line in ["train --data large.txt", "floors --data large.txt"] {
         let ran = lab.run(line);
         assert_eq!(ran.code, 2, "{line}: {}", ran.err);

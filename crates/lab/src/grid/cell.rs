@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use gptlab_data::{Batches, Part, Text};
 use gptlab_engine::{
-    Engine, Slot,
+    Engine, Slot, StepStats,
     cpu::{CpuEngine, Isa, Options},
 };
 use gptlab_model::Batch;
@@ -12,8 +12,8 @@ use gptlab_record::{
     CellOutcome, Experiment, Store, read_events, read_experiment, read_outcome, write_outcome,
 };
 use gptlab_train::{
-    Error, Event, Observer, Outcome, Progress, Resolved, Run, Series, Settings, Targets, Update,
-    evaluate, same_settings,
+    Error, Event, Observer, Outcome, Progress, Resolved, Run, Series, Settings, Targets, evaluate,
+    same_settings,
 };
 
 use super::{queue::Follower, sample};
@@ -176,7 +176,7 @@ impl Observer for Watch<'_> {
         self.observatory.before_update(engine, batch);
     }
 
-    fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
+    fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
         self.observatory.after_update(engine, update)
     }
 

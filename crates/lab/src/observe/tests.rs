@@ -10,7 +10,7 @@ use gptlab_engine::{
     oracle::Oracle,
 };
 use gptlab_model::Preset;
-use gptlab_train::{Settings, Update, step_hyper};
+use gptlab_train::{Settings, step_hyper};
 
 use super::*;
 
@@ -46,11 +46,7 @@ fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: ObserveLevel) -> Ve
         let hyper = step_hyper(&resolved.experiment.hyper, step.into());
         observatory.before_update(engine, &batch);
         let stats = engine.update(&hyper);
-        let update = Update {
-            grad_norm: stats.grad_norm,
-            clip_factor: (1.0 / (stats.grad_norm + 1e-6)).min(1.0),
-        };
-        told = observatory.after_update(engine, &update);
+        told = observatory.after_update(engine, &stats);
     }
     told
 }
@@ -151,11 +147,7 @@ fn an_update_ratio_is_the_step_over_the_weight() {
     let mut observatory = Observatory::new(ObserveLevel::Basic, &resolved);
     observatory.before_update(&mut engine, &batch);
     let stats = engine.update(&step_hyper(&resolved.experiment.hyper, 0));
-    let update = Update {
-        grad_norm: stats.grad_norm,
-        clip_factor: 1.0,
-    };
-    let told = observatory.after_update(&mut engine, &update);
+    let told = observatory.after_update(&mut engine, &stats);
     let param = resolved
         .graph
         .params()

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 use gptlab_data::Tokenizer;
-use gptlab_engine::{Engine, Slot, cpu::Options};
+use gptlab_engine::{Engine, Slot, StepStats, cpu::Options};
 use gptlab_lab::observe::Observatory;
 use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{ObserveLevel, SampleSettings};
 use gptlab_record::{ContinuationEnd as End, Event};
 use gptlab_report::words::duration_in_two_units;
-use gptlab_train::{Observer, Progress, Resolved, Series, Update};
+use gptlab_train::{Observer, Progress, Resolved, Series};
 
 use super::lines;
 use crate::{
@@ -176,7 +176,7 @@ impl Observer for Watch {
         self.observatory.before_update(engine, batch);
     }
 
-    fn after_update(&mut self, engine: &mut dyn Engine, update: &Update) -> Vec<Series> {
+    fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
         self.observatory.after_update(engine, update)
     }
 
