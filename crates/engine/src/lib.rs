@@ -11,6 +11,7 @@ mod attention;
 mod contract;
 pub mod cpu;
 pub mod oracle;
+pub mod program;
 mod reduce;
 pub mod sample;
 

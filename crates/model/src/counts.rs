@@ -1,6 +1,6 @@
 //! What a model costs, counted from its graph.
 
-use crate::{Graph, Op};
+use crate::{Graph, Node, Products};
 
 /// Sizes that follow from a graph alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,22 +19,10 @@ impl Counts {
         let forward_flops = graph
             .nodes()
             .iter()
-            .map(|node| match &node.op {
-                Op::Linear { weight, .. } => 2 * t * graph.params().get(*weight).len() as u128,
-                Op::Attention { attention: a, .. } => {
-                    let pairs = if a.causal { t * (t + 1) / 2 } else { t * t };
-                    2 * 2 * pairs * (a.heads * a.head_dim) as u128
-                }
-                Op::TokenEmbedding { .. }
-                | Op::PositionEmbedding { .. }
-                | Op::Sinusoid
-                | Op::Add { .. }
-                | Op::Norm { .. }
-                | Op::HeadNorm { .. }
-                | Op::Rotary { .. }
-                | Op::Activate { .. }
-                | Op::Gate { .. }
-                | Op::Dropout { .. } => 0,
+            .map(|node| match node.facts().products {
+                Products::None => 0,
+                Products::OfWeight(weight) => 2 * t * graph.params().get(weight).len() as u128,
+                Products::OfPairs(each) => 2 * pairs(node, t) * each as u128,
             })
             .sum();
         Self {
@@ -46,5 +34,17 @@ impl Counts {
     /// Forward and backward: every product has two adjoints of its own size.
     pub fn training_flops(self) -> u128 {
         3 * self.forward_flops
+    }
+}
+
+/// How many keys all queries of a sequence see.
+fn pairs(node: &Node, tokens: u128) -> u128 {
+    let Some((_, attention)) = node.attention() else {
+        return 0;
+    };
+    if attention.causal {
+        tokens * (tokens + 1) / 2
+    } else {
+        tokens * tokens
     }
 }

@@ -197,121 +197,39 @@ impl Graph {
     }
 }
 
-impl Op {
-    /// The parameters it reads.
-    pub fn params(&self) -> Vec<ParamId> {
-        match self {
-            Self::TokenEmbedding { table } | Self::PositionEmbedding { table } => vec![*table],
-            Self::Norm { norm, .. } => match norm {
-                NormOp::LayerNorm { gain, bias } => {
-                    [Some(*gain), *bias].into_iter().flatten().collect()
-                }
-                NormOp::RmsNorm { gain } => gain.iter().copied().collect(),
-            },
-            Self::Linear { weight, bias, .. } => {
-                [Some(*weight), *bias].into_iter().flatten().collect()
-            }
-            Self::Sinusoid
-            | Self::Add { .. }
-            | Self::HeadNorm { .. }
-            | Self::Rotary { .. }
-            | Self::Attention { .. }
-            | Self::Activate { .. }
-            | Self::Gate { .. }
-            | Self::Dropout { .. } => Vec::new(),
-        }
-    }
-
-    /// The values it reads, in order.
-    pub fn inputs(&self) -> Vec<ValueId> {
-        match self {
-            Self::TokenEmbedding { .. } | Self::PositionEmbedding { .. } | Self::Sinusoid => vec![],
-            Self::Add { a, b } => vec![*a, *b],
-            Self::Gate { gate, up, .. } => vec![*gate, *up],
-            Self::Norm { x, .. }
-            | Self::Linear { x, .. }
-            | Self::HeadNorm { x, .. }
-            | Self::Rotary { x, .. }
-            | Self::Attention { x, .. }
-            | Self::Activate { x, .. }
-            | Self::Dropout { x, .. } => vec![*x],
-        }
-    }
-}
-
 impl Node {
     /// What a linear map reads, and its weight; `None` for every other op.
     pub fn linear(&self) -> Option<(ValueId, ParamId)> {
-        match &self.op {
-            Op::Linear { x, weight, .. } => Some((*x, *weight)),
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Attention { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => None,
-        }
+        let Op::Linear { x, weight, .. } = &self.op else {
+            return None;
+        };
+        Some((*x, *weight))
     }
 
     /// What an attention reads, and its settings; `None` for every other op.
     pub fn attention(&self) -> Option<(ValueId, &AttentionOp)> {
-        match &self.op {
-            Op::Attention { x, attention } => Some((*x, attention)),
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => None,
-        }
+        let Op::Attention { x, attention } = &self.op else {
+            return None;
+        };
+        Some((*x, attention))
     }
 
     /// What a norm reads, and its settings; `None` for every other op, norms of single heads among
     /// them.
     pub fn norm(&self) -> Option<(ValueId, &NormOp)> {
-        match &self.op {
-            Op::Norm { x, norm } => Some((*x, norm)),
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Attention { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => None,
-        }
+        let Op::Norm { x, norm } = &self.op else {
+            return None;
+        };
+        Some((*x, norm))
     }
 
     /// What an addition adds to, and what it adds; `None` for every other op. In a block of a model
     /// with residuals the first is the stream, and the second what a sublayer writes to it.
     pub fn addition(&self) -> Option<(ValueId, ValueId)> {
-        match &self.op {
-            Op::Add { a, b } => Some((*a, *b)),
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Norm { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Attention { .. }
-            | Op::Activate { .. }
-            | Op::Gate { .. }
-            | Op::Dropout { .. } => None,
-        }
+        let Op::Add { a, b } = &self.op else {
+            return None;
+        };
+        Some((*a, *b))
     }
 
     /// The block that its name speaks of: 0 of `block0.attn.mix`; `None` before the first block and

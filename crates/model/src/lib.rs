@@ -12,6 +12,7 @@ mod batch;
 mod check;
 mod choice;
 mod counts;
+mod facts;
 mod graph;
 mod lower;
 mod params;
@@ -23,6 +24,7 @@ pub use batch::{Batch, BatchError};
 pub use check::{MOST_LAYERS, Model, SpecError, check_n_layer};
 pub use choice::{Choice, UnknownChoice, Words};
 pub use counts::Counts;
+pub use facts::{Adjoint, Constant, Facts, Mixes, Products, Saved};
 pub use graph::{
     AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,
 };

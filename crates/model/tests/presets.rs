@@ -104,7 +104,7 @@ fn the_table_is_packed_and_names_are_unique() {
         for (i, node) in graph.nodes().iter().enumerate() {
             let first = graph.find(&node.name).map(gptlab_model::ValueId::index);
             assert_eq!(first, Some(i), "{}", node.name);
-            assert!(node.op.inputs().iter().all(|input| input.index() < i));
+            assert!(node.inputs().iter().all(|input| input.index() < i));
         }
     }
 }

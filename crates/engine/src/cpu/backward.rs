@@ -10,118 +10,104 @@ use gptlab_kernels::{
     head_norm::{self, Layout},
     layer_norm, rms_norm, rope,
 };
-use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId};
+use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
-    chunk::{Chunk, parts, rows_of},
+    chunk::Chunk,
+    forward::{Forward, accumulate, drop_some, layout, parts, rows_of},
     plan::Write,
-    program::kernel,
+    prepared::kernel,
     workspace::Workspace,
 };
 
 impl Chunk<'_> {
-    /// Runs every node's adjoint but the head's, whose gradient the loss has left.
-    pub(super) fn backward(&self, work: &mut Workspace, dw: &mut [f32]) {
-        for node in (0..self.program.graph.nodes().len() - 1).rev() {
-            if self.plan.grad(node).is_some() {
-                self.backward_node(node, work, dw);
-            }
-        }
-    }
-
-    /// Where the gradient of `node` lies; nothing for a node that has none.
-    pub(super) fn grad(&self, node: usize) -> std::ops::Range<usize> {
-        self.plan
-            .grad(node)
-            .map_or(0..0, |region| self.place(region))
-    }
-
-    fn backward_node(&self, node: usize, work: &mut Workspace, dw: &mut [f32]) {
+    /// Computes the gradients of a node's inputs and parameters.
+    pub(super) fn backward_node(&self, node: ValueId, work: &mut Workspace, dw: &mut [f32]) {
         let Workspace { arena, scratch } = work;
-        match &self.program.graph.nodes()[node].op {
+        match &self.prepared.graph.node(node).op {
             Op::TokenEmbedding { table } => {
-                let dtable = self.program.part_mut(dw, *table);
-                let dy = &arena[self.grad(node)];
+                let dtable = self.prepared.part_mut(dw, *table);
+                let dy = &arena[self.gradient(node)];
                 embedding::backward(self.isa(), dtable, self.inputs, dy, self.width(node));
             }
             Op::PositionEmbedding { table } => {
-                self.positions_backward(node, self.program.part_mut(dw, *table), arena);
+                self.positions_backward(node, self.prepared.part_mut(dw, *table), arena);
             }
             Op::Sinusoid => {}
             Op::Add { a, b } => [a, b].into_iter().enumerate().for_each(|(i, x)| {
-                self.pass_on(node, i, x.index(), arena);
+                self.pass_on(node, i, *x, arena);
             }),
-            Op::Norm { x, norm } => self.norm_backward(node, x.index(), norm, arena, dw),
+            Op::Norm { x, norm } => self.norm_backward(node, *x, norm, arena, dw),
             Op::Linear { x, weight, bias } => {
-                self.linear_backward(node, x.index(), (*weight, *bias), (arena, scratch), dw);
+                self.linear_backward(node, *x, (*weight, *bias), (arena, scratch), dw);
             }
             Op::HeadNorm { x, heads, head_dim } => {
-                self.pass_on(node, 0, x.index(), arena);
-                let places = [self.grad(x.index()), self.value(node), self.stat(node)];
+                self.pass_on(node, 0, *x, arena);
+                let places = [self.gradient(*x), self.value(node), self.statistics(node)];
                 let [dx, y, rstd] = parts(arena, places);
-                let layout = self.layout(node, *heads, *head_dim);
+                let layout = layout(self, node, *heads, *head_dim);
                 head_norm::backward(self.isa(), dx, y, rstd, layout, self.rows());
             }
             Op::Rotary { x, heads, head_dim } => {
-                self.pass_on(node, 0, x.index(), arena);
-                let layout = self.layout(node, *heads, *head_dim);
-                self.rotate_back(node, x.index(), layout, arena);
+                self.pass_on(node, 0, *x, arena);
+                let layout = layout(self, node, *heads, *head_dim);
+                self.rotate_back(node, *x, layout, arena);
             }
             Op::Attention { x, attention } => {
-                self.attend_backward(node, x.index(), attention, arena, scratch);
+                self.attend_backward(node, *x, attention, arena, scratch);
             }
             Op::Activate { x, f } => {
-                self.pass_on(node, 0, x.index(), arena);
-                self.activate_backward(node, x.index(), *f, arena);
+                self.pass_on(node, 0, *x, arena);
+                self.activate_backward(node, *x, *f, arena);
             }
             Op::Gate { gate, up, f } => {
-                self.gate_backward(node, gate.index(), up.index(), *f, arena);
+                self.gate_backward(node, *gate, *up, *f, arena);
             }
-            Op::Dropout { x, p } => match self.program.dropout(node, *p, self.noise) {
-                Some(mask) => self.drop_backward(node, x.index(), &mask, arena),
-                None => self.pass_on(node, 0, x.index(), arena),
+            Op::Dropout { x, p } => match self.dropout(node, *p) {
+                Some(mask) => self.drop_backward(node, *x, &mask, arena),
+                None => self.pass_on(node, 0, *x, arena),
             },
         }
     }
 
-    fn drop_backward(&self, node: usize, x: usize, mask: &Dropout, arena: &mut [f32]) {
-        let (width, dx, dy) = (self.width(node), self.grad(x), self.grad(node));
-        match self.plan.write(node, 0) {
-            Write::InPlace => self.drop_some(mask, &mut arena[dx], width),
-            Write::Overwrite => {
+    fn drop_backward(&self, node: ValueId, x: ValueId, mask: &(Dropout, u64), arena: &mut [f32]) {
+        let (width, dx, dy) = (self.width(node), self.gradient(x), self.gradient(node));
+        match self.plan.program.write(node, 0) {
+            Write::InPlace => drop_some(self, mask, &mut arena[dx], width),
+            Write::First => {
                 let matrices = parts(arena, [dx, dy]).map(|m| (m, width));
                 self.pass(width, matrices, |rows, [dx, dy]| {
-                    let first = self.first_row + rows.start as u64;
-                    dropout::forward(self.isa(), dx, dy, mask, first, rows.len(), width);
+                    let first = mask.1 + rows.start as u64;
+                    dropout::forward(self.isa(), dx, dy, &mask.0, first, rows.len(), width);
                 });
             }
-            Write::Accumulate => unreachable!("`lower` has nobody else read what is dropped"),
+            Write::Add => unreachable!("`lower` has nobody else read what is dropped"),
         }
     }
 
     /// Hands the gradient of `node` to its input `x` unchanged.
-    fn pass_on(&self, node: usize, input: usize, x: usize, arena: &mut [f32]) {
-        let (dx, dy) = (self.grad(x), self.grad(node));
-        match self.plan.write(node, input) {
+    fn pass_on(&self, node: ValueId, input: usize, x: ValueId, arena: &mut [f32]) {
+        let (dx, dy) = (self.gradient(x), self.gradient(node));
+        match self.plan.program.write(node, input) {
             Write::InPlace => {}
-            Write::Overwrite => arena.copy_within(dy, dx.start),
-            Write::Accumulate => {
+            Write::First => arena.copy_within(dy, dx.start),
+            Write::Add => {
                 let [dx, dy] = parts(arena, [dx, dy]);
-                self.accumulate(dx, dy, self.width(node));
+                accumulate(self, dx, dy, self.width(node));
             }
         }
     }
 
-    fn accumulates(&self, node: usize) -> bool {
-        match self.plan.write(node, 0) {
-            Write::Accumulate => true,
-            Write::InPlace | Write::Overwrite => false,
+    fn accumulates(&self, node: ValueId) -> bool {
+        match self.plan.program.write(node, 0) {
+            Write::Add => true,
+            Write::InPlace | Write::First => false,
         }
     }
 
-    fn positions_backward(&self, node: usize, dtable: &mut [f32], arena: &[f32]) {
+    fn positions_backward(&self, node: ValueId, dtable: &mut [f32], arena: &[f32]) {
         let width = self.width(node);
-        let dy = &arena[self.grad(node)];
+        let dy = &arena[self.gradient(node)];
         for sequence in self.sequences {
             let drows = &mut dtable[..sequence.len() * width];
             elementwise::accumulate(self.isa(), drows, &dy[rows_of(sequence, width)]);
@@ -130,18 +116,18 @@ impl Chunk<'_> {
 
     fn norm_backward(
         &self,
-        node: usize,
-        x: usize,
+        node: ValueId,
+        x: ValueId,
         norm: &NormOp,
         arena: &mut [f32],
         dw: &mut [f32],
     ) {
         let (rows, width) = (self.rows(), self.width(node));
         let places = [
-            self.grad(x),
-            self.grad(node),
+            self.gradient(x),
+            self.gradient(node),
             self.value(x),
-            self.stat(node),
+            self.statistics(node),
         ];
         let [dx, dy, x, stat] = parts(arena, places);
         let (mean, rstd) = stat.split_at(rows);
@@ -156,7 +142,7 @@ impl Chunk<'_> {
                     dbias,
                     dy,
                     x,
-                    self.part(*gain),
+                    self.param(*gain),
                     mean,
                     rstd,
                     add,
@@ -165,8 +151,8 @@ impl Chunk<'_> {
                 );
             }
             NormOp::RmsNorm { gain } => {
-                let dgain = gain.map(|g| self.program.part_mut(dw, g));
-                let gain = gain.map(|g| self.part(g));
+                let dgain = gain.map(|g| self.prepared.part_mut(dw, g));
+                let gain = gain.map(|g| self.param(g));
                 rms_norm::backward(self.isa(), dx, dgain, dy, x, gain, rstd, add, rows, width);
             }
         }
@@ -179,7 +165,7 @@ impl Chunk<'_> {
         first: ParamId,
         second: Option<ParamId>,
     ) -> (&'d mut [f32], Option<&'d mut [f32]>) {
-        let params = self.program.graph.params();
+        let params = self.prepared.graph.params();
         let Some(second) = second else {
             return (&mut dw[params.get(first).range()], None);
         };
@@ -189,23 +175,26 @@ impl Chunk<'_> {
 
     fn linear_backward(
         &self,
-        node: usize,
-        x: usize,
+        node: ValueId,
+        x: ValueId,
         (weight, bias): (ParamId, Option<ParamId>),
         (arena, scratch): (&mut [f32], &mut [f32]),
         dw: &mut [f32],
     ) {
-        let [dx, dy, x] = parts(arena, [self.grad(x), self.grad(node), self.value(x)]);
+        let [dx, dy, x] = parts(
+            arena,
+            [self.gradient(x), self.gradient(node), self.value(x)],
+        );
         let (dweight, dbias) = self.two_parts_mut(dw, weight, bias);
-        let set = self.fresh && self.plan.opens(node);
+        let set = self.fresh && self.plan.sets(node);
         self.multiply_weight(node, dweight, dbias, (dy, x), !set, scratch);
         let add = self.accumulates(node);
         self.multiply_back(node, dx, dy, add, scratch);
     }
 
-    fn rotate_back(&self, node: usize, x: usize, layout: Layout, arena: &mut [f32]) {
-        let (cos, sin) = self.program.rotations(node);
-        let dx = &mut arena[self.grad(x)];
+    fn rotate_back(&self, node: ValueId, x: ValueId, layout: Layout, arena: &mut [f32]) {
+        let (cos, sin) = self.prepared.rotations(node);
+        let dx = &mut arena[self.gradient(x)];
         for sequence in self.sequences {
             let rows = &mut dx[rows_of(sequence, layout.width)];
             rope::backward(self.isa(), rows, cos, sin, layout, 0, sequence.len());
@@ -214,17 +203,17 @@ impl Chunk<'_> {
 
     fn attend_backward(
         &self,
-        node: usize,
-        x: usize,
+        node: ValueId,
+        x: ValueId,
         op: &AttentionOp,
         arena: &mut [f32],
         scratch: &mut [f32],
     ) {
         let places = [
-            self.grad(x),
-            self.grad(node),
+            self.gradient(x),
+            self.gradient(node),
             self.value(node),
-            self.stat(node),
+            self.statistics(node),
             self.value(x),
         ];
         let [dqkv, dmix, mix, lse, qkv] = parts(arena, places);
@@ -249,12 +238,12 @@ impl Chunk<'_> {
         }
     }
 
-    fn activate_backward(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {
-        let slope = self.plan.keeps_slope(node);
+    fn activate_backward(&self, node: ValueId, x: ValueId, f: Activation, arena: &mut [f32]) {
+        let derivative = self.plan.keeps_derivative(node);
         let width = self.width(x);
-        let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
+        let [dx, x] = parts(arena, [self.gradient(x), self.value(x)]);
         self.pass(width, [(dx, width), (x, width)], |_, [dx, x]| {
-            if slope {
+            if derivative {
                 elementwise::multiply(self.isa(), dx, x);
             } else {
                 activation::backward_in_place(self.isa(), kernel(f), dx, x);
@@ -262,11 +251,18 @@ impl Chunk<'_> {
         });
     }
 
-    fn gate_backward(&self, node: usize, gate: usize, up: usize, f: Activation, arena: &mut [f32]) {
+    fn gate_backward(
+        &self,
+        node: ValueId,
+        gate: ValueId,
+        up: ValueId,
+        f: Activation,
+        arena: &mut [f32],
+    ) {
         let places = [
-            self.grad(gate),
-            self.grad(up),
-            self.grad(node),
+            self.gradient(gate),
+            self.gradient(up),
+            self.gradient(node),
             self.value(gate),
             self.value(up),
         ];

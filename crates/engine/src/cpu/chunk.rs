@@ -2,18 +2,34 @@
 
 use std::ops::Range;
 
+use gptlab_kernels::{attention, dropout::Dropout};
+use gptlab_model::{AttentionOp, ParamId, ValueId};
+
 use super::{
+    forward::{Attended, Forward, Mapped, Run, rows_of},
+    memory::Aligned,
     panels::Panels,
     plan::{Plan, Region},
-    pool::Helpers,
-    program::Program,
+    pool::{Cut, Helpers, Rows, by_rows},
+    prepared::PreparedGraph,
+    workspace::Workspace,
 };
-use crate::Noise;
+use crate::{Noise, program::Work};
+
+/// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than
+/// they save.
+const LEAST: usize = 1 << 14;
+
+/// What the loss of each row is of, and where it goes.
+pub(super) struct Loss<'a> {
+    pub(super) targets: &'a [u32],
+    pub(super) losses: &'a mut [f32],
+}
 
 /// Rows of a batch, and what it takes to run them.
 #[derive(Clone, Copy)]
 pub(super) struct Chunk<'a> {
-    pub(super) program: &'a Program,
+    pub(super) prepared: &'a PreparedGraph,
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a [f32],
     /// The weights of linear maps made ready; nothing where too few rows want them.
@@ -24,47 +40,158 @@ pub(super) struct Chunk<'a> {
     /// Where in the batch the chunk begins: what dropout masks count from.
     pub(super) first_row: u64,
     pub(super) noise: Option<Noise>,
-    /// Whether nothing has been added to its gradients yet: what the plan's openings set need not
-    /// be zero before.
+    /// Whether nothing has been added to its gradients yet: those that the plan has linear maps set
+    /// need not be zero before.
     pub(super) fresh: bool,
     /// Who may help.
     pub(super) helpers: Helpers<'a>,
 }
 
 impl Chunk<'_> {
-    pub(super) fn rows(&self) -> usize {
-        self.inputs.len()
-    }
-
     /// Where a region's rows of this chunk lie in the arena.
     pub(super) fn place(&self, region: Region) -> Range<usize> {
         region.offset..region.offset + region.width * self.rows()
     }
 
-    pub(super) fn value(&self, node: usize) -> Range<usize> {
+    /// Where the gradient of a node's value is in the arena; nothing for a node that has none.
+    pub(super) fn gradient(&self, node: ValueId) -> Range<usize> {
+        self.place(self.plan.gradient(node))
+    }
+
+    /// Runs a program that trains: the loss of each row in nats, and the gradients of `scale` times
+    /// their sum, those of parameters added to `dw`.
+    pub(super) fn train(&self, work: &mut Workspace, loss: Loss, scale: f32, dw: &mut [f32]) {
+        let mut loss = Some(loss);
+        for step in self.plan.program.steps() {
+            match step.work {
+                Work::Forward(node) => {
+                    self.forward_node(node, &mut work.arena, &mut work.scratch);
+                }
+                Work::Loss => {
+                    if let Some(loss) = loss.take() {
+                        self.losses_backward(work, loss, scale, dw);
+                    }
+                }
+                Work::Backward(node) => self.backward_node(node, work, dw),
+                Work::Logits => {}
+            }
+        }
+    }
+
+    /// Runs a program that evaluates: the loss of each row in nats.
+    pub(super) fn evaluate(&self, work: &mut Workspace, loss: Loss) {
+        for step in self.plan.program.steps() {
+            match step.work {
+                Work::Forward(node) => {
+                    self.forward_node(node, &mut work.arena, &mut work.scratch);
+                }
+                Work::Loss | Work::Logits | Work::Backward(_) => break,
+            }
+        }
+        self.losses(work, loss);
+    }
+
+    /// The kernel's options for the sequence that starts at the chunk's row `start`, in the
+    /// engine's precision.
+    pub(super) fn attention(
+        &self,
+        node: ValueId,
+        op: &AttentionOp,
+        start: usize,
+    ) -> attention::Options<'_> {
+        let dropout = self.prepared.dropout(node, op.dropout, self.noise);
+        let first_row = (self.first_row + start as u64) * op.heads as u64;
+        let dropout = dropout.map(|dropout| attention::WeightDropout { dropout, first_row });
+        attention::Options {
+            precision: self.prepared.precision,
+            ..self.prepared.attention(node, op, dropout)
+        }
+    }
+}
+
+impl Forward for Chunk<'_> {
+    type Scratch = Aligned<f32>;
+
+    fn prepared(&self) -> &PreparedGraph {
+        self.prepared
+    }
+
+    fn tokens(&self) -> &[u32] {
+        self.inputs
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Run> {
+        let sequences = self.sequences.iter().cloned();
+        sequences.map(|rows| Run { rows, position: 0 })
+    }
+
+    fn value(&self, node: ValueId) -> Range<usize> {
         self.place(self.plan.value(node))
     }
 
-    pub(super) fn stat(&self, node: usize) -> Range<usize> {
-        self.place(self.plan.stat(node))
+    fn statistics(&self, node: ValueId) -> Range<usize> {
+        self.place(self.plan.statistics(node))
     }
 
-    pub(super) fn width(&self, node: usize) -> usize {
-        self.program.graph.nodes()[node].width
+    fn param(&self, param: ParamId) -> &[f32] {
+        self.prepared.part(self.weights, param)
     }
-}
 
-/// Several regions at once. The plan gives values that live at the same time disjoint memory.
-pub(super) fn parts<const N: usize>(
-    arena: &mut [f32],
-    ranges: [Range<usize>; N],
-) -> [&mut [f32]; N] {
-    arena
-        .get_disjoint_mut(ranges)
-        .expect("the plan keeps what lives together apart")
-}
+    fn pass<const N: usize>(
+        &self,
+        width: usize,
+        matrices: [Rows; N],
+        work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+    ) {
+        let cut = Cut {
+            amount: self.rows() * width,
+            least: LEAST,
+            scratch: 0,
+        };
+        let work = |rows: Range<usize>, matrices: [&mut [f32]; N], _: &mut [f32]| {
+            work(rows, matrices);
+        };
+        by_rows(self.helpers, cut, self.rows(), matrices, &mut [], work);
+    }
 
-/// The rows of `sequence` in a matrix of `width`.
-pub(super) fn rows_of(sequence: &Range<usize>, width: usize) -> Range<usize> {
-    sequence.start * width..sequence.end * width
+    fn linear(&self, node: ValueId, map: Mapped, scratch: &mut Aligned<f32>) {
+        self.multiply(node, map, scratch);
+    }
+
+    fn attend(
+        &self,
+        node: ValueId,
+        op: &AttentionOp,
+        attended: Attended,
+        scratch: &mut Aligned<f32>,
+    ) {
+        let Attended { mix, lse, qkv } = attended;
+        let width = qkv.len() / self.rows();
+        for sequence in self.sequences {
+            let options = self.attention(node, op, sequence.start);
+            attention::forward_by(
+                self.isa(),
+                &self.helpers,
+                &mut mix[rows_of(sequence, self.width(node))],
+                &mut lse[rows_of(sequence, op.heads)],
+                scratch,
+                &qkv[rows_of(sequence, width)],
+                &options,
+                sequence.len(),
+            );
+        }
+    }
+
+    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)> {
+        let mask = self.prepared.dropout(node, p, self.noise)?;
+        Some((mask, self.first_row))
+    }
+
+    fn keeps_derivative(&self, node: ValueId) -> bool {
+        self.plan.keeps_derivative(node)
+    }
+
+    fn columns(&self) -> Option<&[Range<usize>]> {
+        None
+    }
 }

@@ -1,255 +1,279 @@
-//! The forward pass of one chunk: each node by its kernel, values where the plan put them.
+//! The forward pass, node by node: one match for rows of a batch and for rows that are decoded.
+//!
+//! What differs between them (how weights are laid out, what a query sees, who helps) is what
+//! [`Forward`] asks of its implementors.
 
 use std::ops::Range;
 
 use gptlab_kernels::{
-    activation, attention, dropout, elementwise, embedding, gate,
+    Isa, activation,
+    dropout::{self, Dropout},
+    elementwise, embedding, gate,
     head_norm::{self, Layout},
     layer_norm, rms_norm, rope,
 };
-use gptlab_model::{Activation, AttentionOp, NORM_EPS, NormOp, Op, ParamId};
+use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId, ValueId};
 
 use super::{
-    chunk::{Chunk, parts, rows_of},
-    pool::{Cut, Rows, by_rows},
-    program::kernel,
-    workspace::Workspace,
+    pool::Rows,
+    prepared::{PreparedGraph, kernel},
 };
 
-/// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than
-/// they save.
-const LEAST: usize = 1 << 14;
+/// Rows at consecutive positions of one sequence.
+pub(super) struct Run {
+    pub(super) rows: Range<usize>,
+    /// The position of the first.
+    pub(super) position: usize,
+}
 
-impl Chunk<'_> {
-    /// Runs every node but the head.
-    pub(super) fn forward(&self, work: &mut Workspace) {
-        for node in 0..self.program.graph.nodes().len() - 1 {
-            self.forward_node(node, work);
-        }
-    }
+/// What the forward of an attention reads and writes: `[rows, width]` each.
+pub(super) struct Attended<'a> {
+    pub(super) mix: &'a mut [f32],
+    /// The log-sum-exp of each head, `[rows, heads]`.
+    pub(super) lse: &'a mut [f32],
+    pub(super) qkv: &'a [f32],
+}
 
-    /// Runs one node.
-    pub(super) fn forward_node(&self, node: usize, work: &mut Workspace) {
-        let Workspace { arena, scratch } = work;
-        match &self.program.graph.nodes()[node].op {
-            Op::TokenEmbedding { table } => {
-                let out = &mut arena[self.value(node)];
-                let (table, width) = (self.part(*table), self.width(node));
-                embedding::forward(self.isa(), out, self.inputs, table, None, width);
-            }
-            Op::PositionEmbedding { table } => self.positions(node, self.part(*table), arena),
-            Op::Sinusoid => self.positions(node, self.program.table(node), arena),
-            Op::Add { a, b } => self.add(node, a.index(), b.index(), arena),
-            Op::Norm { x, norm } => self.norm(node, x.index(), norm, arena),
-            Op::Linear { x, bias, .. } => {
-                self.linear(node, x.index(), *bias, arena, scratch);
-            }
-            Op::HeadNorm { x, heads, head_dim } => {
-                self.carry_over(node, x.index(), arena);
-                let [y, rstd] = parts(arena, [self.value(node), self.stat(node)]);
-                let layout = self.layout(node, *heads, *head_dim);
-                head_norm::forward(self.isa(), y, rstd, layout, NORM_EPS, self.rows());
-            }
-            Op::Rotary { x, heads, head_dim } => {
-                self.carry_over(node, x.index(), arena);
-                self.rotate(node, self.layout(node, *heads, *head_dim), arena);
-            }
-            Op::Attention { x, attention } => {
-                self.attend(node, x.index(), attention, arena, scratch);
-            }
-            Op::Activate { x, f } => self.activate(node, x.index(), *f, arena),
-            Op::Gate { gate, up, f } => self.gate(node, [gate.index(), up.index()], *f, arena),
-            Op::Dropout { x, p } => {
-                self.carry_over(node, x.index(), arena);
-                if let Some(mask) = self.program.dropout(node, *p, self.noise) {
-                    self.drop_some(&mask, &mut arena[self.value(node)], self.width(node));
-                }
-            }
-        }
-    }
+/// What a linear map reads and writes.
+pub(super) struct Mapped<'a> {
+    pub(super) y: &'a mut [f32],
+    pub(super) x: &'a mut [f32],
+    pub(super) bias: Option<&'a [f32]>,
+}
 
-    pub(super) fn isa(&self) -> gptlab_kernels::Isa {
-        self.program.isa
-    }
+/// Rows that go through the model.
+pub(super) trait Forward: Sync + Sized {
+    /// What products and attention scribble on.
+    type Scratch;
 
-    pub(super) fn part(&self, param: ParamId) -> &[f32] {
-        self.program.part(self.weights, param)
-    }
+    fn prepared(&self) -> &PreparedGraph;
 
-    /// Makes `node`'s value a copy of `x`'s, unless the plan lets it take over `x`'s storage.
-    fn carry_over(&self, node: usize, x: usize, arena: &mut [f32]) {
-        let (to, from) = (self.value(node), self.value(x));
-        if to != from {
-            arena.copy_within(from, to.start);
-        }
-    }
+    /// The token of each row.
+    fn tokens(&self) -> &[u32];
 
-    fn positions(&self, node: usize, table: &[f32], arena: &mut [f32]) {
-        let width = self.width(node);
-        let out = &mut arena[self.value(node)];
-        for sequence in self.sequences {
-            out[rows_of(sequence, width)].copy_from_slice(&table[..sequence.len() * width]);
-        }
-    }
+    /// All rows, in order, by runs.
+    fn runs(&self) -> impl Iterator<Item = Run>;
 
-    fn add(&self, node: usize, a: usize, b: usize, arena: &mut [f32]) {
-        self.carry_over(node, b, arena);
-        let [y, a] = parts(arena, [self.value(node), self.value(a)]);
-        self.accumulate(y, a, self.width(node));
-    }
+    /// Where the value of a node is in the arena.
+    fn value(&self, node: ValueId) -> Range<usize>;
 
-    /// y += x, both of `width`.
-    pub(super) fn accumulate(&self, y: &mut [f32], x: &mut [f32], width: usize) {
-        self.pass(width, [(y, width), (x, width)], |_, [y, x]| {
-            elementwise::accumulate(self.isa(), y, x);
-        });
-    }
+    /// Where a node's statistics are in the arena.
+    fn statistics(&self, node: ValueId) -> Range<usize>;
 
-    /// Applies a dropout mask to the chunk's rows.
-    pub(super) fn drop_some(&self, mask: &dropout::Dropout, y: &mut [f32], width: usize) {
-        self.pass(width, [(y, width)], |rows, [y]| {
-            let first = self.first_row + rows.start as u64;
-            dropout::in_place(self.isa(), y, mask, first, rows.len(), width);
-        });
-    }
+    /// A parameter that is not the weight of a linear map.
+    fn param(&self, param: ParamId) -> &[f32];
 
-    /// Calls `work` with ranges of the chunk's rows, and with those rows of `matrices`, the widest
-    /// of which has `width`.
-    pub(super) fn pass<const N: usize>(
+    /// Calls `work` with ranges of rows that cover all, and with those rows of `matrices`, the
+    /// widest of which has `width`.
+    fn pass<const N: usize>(
         &self,
         width: usize,
         matrices: [Rows; N],
         work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
-    ) {
-        let cut = Cut {
-            amount: self.rows() * width,
-            least: LEAST,
-            scratch: 0,
-        };
-        by_rows(
-            self.helpers,
-            cut,
-            self.rows(),
-            matrices,
-            &mut [],
-            |rows, matrices, _| {
-                work(rows, matrices);
-            },
-        );
-    }
+    );
 
-    fn norm(&self, node: usize, x: usize, norm: &NormOp, arena: &mut [f32]) {
-        let width = self.width(node);
-        let [y, stat, x] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
-        let (mean, rstd) = stat.split_at_mut(self.rows());
-        let matrices = [(y, width), (x, width), (mean, 1), (rstd, 1)];
-        self.pass(width, matrices, |rows, [y, x, mean, rstd]| {
-            let n = rows.len();
-            match norm {
-                NormOp::LayerNorm { gain, bias } => {
-                    let (gain, bias) = (self.part(*gain), bias.map(|b| self.part(b)));
-                    let isa = self.isa();
-                    layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
-                }
-                NormOp::RmsNorm { gain } => {
-                    let gain = gain.map(|g| self.part(g));
-                    rms_norm::forward(self.isa(), y, rstd, x, gain, NORM_EPS, n, width);
-                }
-            }
-        });
-    }
-
-    fn linear(
-        &self,
-        node: usize,
-        x: usize,
-        bias: Option<ParamId>,
-        arena: &mut [f32],
-        scratch: &mut [f32],
-    ) {
-        let [y, x] = parts(arena, [self.value(node), self.value(x)]);
-        let bias = bias.map(|b| self.part(b));
-        self.multiply(node, y, x, bias, scratch);
-    }
-
-    /// The first `heads` heads of the rows of `node`.
-    pub(super) fn layout(&self, node: usize, heads: usize, head_dim: usize) -> Layout {
-        Layout {
-            heads,
-            head_dim,
-            width: self.width(node),
-        }
-    }
-
-    fn rotate(&self, node: usize, layout: Layout, arena: &mut [f32]) {
-        let (cos, sin) = self.program.rotations(node);
-        let y = &mut arena[self.value(node)];
-        for sequence in self.sequences {
-            let rows = &mut y[rows_of(sequence, layout.width)];
-            rope::forward(self.isa(), rows, cos, sin, layout, 0, sequence.len());
-        }
-    }
+    /// y = x Wᵀ + b.
+    fn linear(&self, node: ValueId, map: Mapped, scratch: &mut Self::Scratch);
 
     fn attend(
         &self,
-        node: usize,
-        x: usize,
+        node: ValueId,
         op: &AttentionOp,
-        arena: &mut [f32],
-        scratch: &mut [f32],
-    ) {
-        let [mix, lse, qkv] = parts(arena, [self.value(node), self.stat(node), self.value(x)]);
-        for sequence in self.sequences {
-            let options = self.attention(node, op, sequence.start);
-            attention::forward_by(
-                self.isa(),
-                &self.helpers,
-                &mut mix[rows_of(sequence, self.width(node))],
-                &mut lse[rows_of(sequence, op.heads)],
-                scratch,
-                &qkv[rows_of(sequence, self.width(x))],
-                &options,
-                sequence.len(),
-            );
-        }
+        attended: Attended,
+        scratch: &mut Self::Scratch,
+    );
+
+    /// The mask of a dropout, and the number of the first row in it; `None` where nothing is
+    /// dropped.
+    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)>;
+
+    /// Whether an activation leaves its derivative in place of its input.
+    fn keeps_derivative(&self, node: ValueId) -> bool;
+
+    /// The columns that are computed of a single row, others of which are computed elsewhere;
+    /// `None`: all of every row. Asked of ops that work on each number by itself.
+    fn columns(&self) -> Option<&[Range<usize>]>;
+
+    fn isa(&self) -> Isa {
+        self.prepared().isa
     }
 
-    /// The kernel's options for the sequence that starts at the chunk's row `start`, in the
-    /// engine's precision.
-    pub(super) fn attention(
-        &self,
-        node: usize,
-        op: &AttentionOp,
-        start: usize,
-    ) -> attention::Options<'_> {
-        let dropout = self.program.dropout(node, op.dropout, self.noise);
-        let first_row = (self.first_row + start as u64) * op.heads as u64;
-        let dropout = dropout.map(|dropout| attention::WeightDropout { dropout, first_row });
-        attention::Options {
-            precision: self.program.precision,
-            ..self.program.attention(node, op, dropout)
-        }
+    fn rows(&self) -> usize {
+        self.tokens().len()
     }
 
-    fn activate(&self, node: usize, x: usize, f: Activation, arena: &mut [f32]) {
-        let width = self.width(node);
-        let keep_slope = self.plan.keeps_slope(node);
-        let [y, x] = parts(arena, [self.value(node), self.value(x)]);
-        self.pass(width, [(y, width), (x, width)], |_, [y, x]| {
-            if keep_slope {
-                activation::forward_and_slope(self.isa(), kernel(f), y, x);
-            } else {
-                activation::forward(self.isa(), kernel(f), y, x);
+    fn width(&self, node: ValueId) -> usize {
+        self.prepared().graph.node(node).width
+    }
+
+    /// Computes the value of a node.
+    fn forward_node(&self, node: ValueId, arena: &mut [f32], scratch: &mut Self::Scratch) {
+        match &self.prepared().graph.node(node).op {
+            Op::TokenEmbedding { table } => {
+                let (y, table) = (&mut arena[self.value(node)], self.param(*table));
+                embedding::forward(self.isa(), y, self.tokens(), table, None, self.width(node));
             }
-        });
+            Op::PositionEmbedding { table } => {
+                copy_positions(self, node, self.param(*table), arena);
+            }
+            Op::Sinusoid => copy_positions(self, node, self.prepared().table(node), arena),
+            Op::Add { a, b } => {
+                carry_over(self, node, *b, arena);
+                let [y, a] = parts(arena, [self.value(node), self.value(*a)]);
+                accumulate(self, y, a, self.width(node));
+            }
+            Op::Norm { x, norm } => self::norm(self, node, *x, norm, arena),
+            Op::Linear { x, bias, .. } => {
+                let [y, x] = parts(arena, [self.value(node), self.value(*x)]);
+                let bias = bias.map(|b| self.param(b));
+                self.linear(node, Mapped { y, x, bias }, scratch);
+            }
+            Op::HeadNorm { x, heads, head_dim } => {
+                carry_over(self, node, *x, arena);
+                let [y, rstd] = parts(arena, [self.value(node), self.statistics(node)]);
+                let layout = layout(self, node, *heads, *head_dim);
+                head_norm::forward(self.isa(), y, rstd, layout, NORM_EPS, self.rows());
+            }
+            Op::Rotary { x, heads, head_dim } => {
+                carry_over(self, node, *x, arena);
+                rotate(self, node, layout(self, node, *heads, *head_dim), arena);
+            }
+            Op::Attention { x, attention } => {
+                let places = [self.value(node), self.statistics(node), self.value(*x)];
+                let [mix, lse, qkv] = parts(arena, places);
+                self.attend(node, attention, Attended { mix, lse, qkv }, scratch);
+            }
+            Op::Activate { x, f } => {
+                let keep_derivative = self.keeps_derivative(node);
+                let matrices = parts(arena, [self.value(node), self.value(*x)]);
+                elements(self, self.width(node), matrices, |[y, x]| {
+                    if keep_derivative {
+                        activation::forward_and_slope(self.isa(), kernel(*f), y, x);
+                    } else {
+                        activation::forward(self.isa(), kernel(*f), y, x);
+                    }
+                });
+            }
+            Op::Gate { gate, up, f } => {
+                let places = [self.value(node), self.value(*gate), self.value(*up)];
+                let matrices = parts(arena, places);
+                elements(self, self.width(node), matrices, |[y, gate, up]| {
+                    gate::forward(self.isa(), kernel(*f), y, gate, up);
+                });
+            }
+            Op::Dropout { x, p } => {
+                carry_over(self, node, *x, arena);
+                if let Some(mask) = self.dropout(node, *p) {
+                    drop_some(self, &mask, &mut arena[self.value(node)], self.width(node));
+                }
+            }
+        }
     }
+}
 
-    fn gate(&self, node: usize, [gate, up]: [usize; 2], f: Activation, arena: &mut [f32]) {
-        let width = self.width(node);
-        let places = [self.value(node), self.value(gate), self.value(up)];
-        let matrices = parts(arena, places).map(|x| (x, width));
-        self.pass(width, matrices, |_, [y, gate, up]| {
-            gate::forward(self.isa(), kernel(f), y, gate, up);
-        });
+/// Several regions at once. The plan gives values that live at the same time disjoint memory.
+pub(super) fn parts<const N: usize>(
+    arena: &mut [f32],
+    ranges: [Range<usize>; N],
+) -> [&mut [f32]; N] {
+    arena
+        .get_disjoint_mut(ranges)
+        .expect("the plan keeps what lives together apart")
+}
+
+/// The rows of a run in a matrix of `width`.
+pub(super) fn rows_of(rows: &Range<usize>, width: usize) -> Range<usize> {
+    rows.start * width..rows.end * width
+}
+
+/// The first `heads` heads of the rows of `node`.
+pub(super) fn layout<F: Forward>(on: &F, node: ValueId, heads: usize, head_dim: usize) -> Layout {
+    Layout {
+        heads,
+        head_dim,
+        width: on.width(node),
+    }
+}
+
+/// y += x, both of `width`.
+pub(super) fn accumulate<F: Forward>(on: &F, y: &mut [f32], x: &mut [f32], width: usize) {
+    on.pass(width, [(y, width), (x, width)], |_, [y, x]| {
+        elementwise::accumulate(on.isa(), y, x);
+    });
+}
+
+/// Applies a dropout mask to all rows.
+pub(super) fn drop_some<F: Forward>(
+    on: &F,
+    (mask, first_row): &(Dropout, u64),
+    y: &mut [f32],
+    width: usize,
+) {
+    on.pass(width, [(y, width)], |rows, [y]| {
+        let first = first_row + rows.start as u64;
+        dropout::in_place(on.isa(), y, mask, first, rows.len(), width);
+    });
+}
+
+/// Calls `work` with the numbers of `matrices` that are to be computed: it treats each by itself.
+fn elements<F: Forward, const N: usize>(
+    on: &F,
+    width: usize,
+    mut matrices: [&mut [f32]; N],
+    work: impl Fn([&mut [f32]; N]) + Sync,
+) {
+    let Some(columns) = on.columns() else {
+        on.pass(width, matrices.map(|m| (m, width)), |_, m| work(m));
+        return;
+    };
+    for columns in columns {
+        work(matrices.each_mut().map(|m| &mut m[columns.clone()]));
+    }
+}
+
+/// Makes the value of `node` a copy of that of `x`, unless the plan has it take over `x`'s buffer.
+fn carry_over<F: Forward>(on: &F, node: ValueId, x: ValueId, arena: &mut [f32]) {
+    let (to, from) = (on.value(node), on.value(x));
+    if to != from {
+        arena.copy_within(from, to.start);
+    }
+}
+
+/// Copies each row's row of a table of positions.
+fn copy_positions<F: Forward>(on: &F, node: ValueId, table: &[f32], arena: &mut [f32]) {
+    let width = on.width(node);
+    let y = &mut arena[on.value(node)];
+    for Run { rows, position } in on.runs() {
+        let table = &table[position * width..][..rows.len() * width];
+        y[rows_of(&rows, width)].copy_from_slice(table);
+    }
+}
+
+fn norm<F: Forward>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena: &mut [f32]) {
+    let (width, isa) = (on.width(node), on.isa());
+    let [y, statistics, x] = parts(arena, [on.value(node), on.statistics(node), on.value(x)]);
+    let (mean, rstd) = statistics.split_at_mut(on.rows());
+    let matrices = [(y, width), (x, width), (mean, 1), (rstd, 1)];
+    on.pass(width, matrices, |rows, [y, x, mean, rstd]| {
+        let n = rows.len();
+        match norm {
+            NormOp::LayerNorm { gain, bias } => {
+                let (gain, bias) = (on.param(*gain), bias.map(|b| on.param(b)));
+                layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
+            }
+            NormOp::RmsNorm { gain } => {
+                let gain = gain.map(|g| on.param(g));
+                rms_norm::forward(isa, y, rstd, x, gain, NORM_EPS, n, width);
+            }
+        }
+    });
+}
+
+fn rotate<F: Forward>(on: &F, node: ValueId, layout: Layout, arena: &mut [f32]) {
+    let (cos, sin) = on.prepared().rotations(node);
+    let y = &mut arena[on.value(node)];
+    for Run { rows, position } in on.runs() {
+        let y = &mut y[rows_of(&rows, layout.width)];
+        rope::forward(on.isa(), y, cos, sin, layout, position, rows.len());
     }
 }

@@ -13,7 +13,6 @@ mod all_gather;
 mod backoff;
 mod decoder;
 mod kv_cache;
-mod layout;
 mod many;
 mod matrices;
 mod rows;
@@ -29,13 +28,17 @@ use gptlab_model::Graph;
 
 use self::{
     decoder::{Decoder, Sequence, is_large},
-    layout::Layout,
     matrices::Weights,
-    rows::Work,
+    rows::DecodeWorkspace,
     shares::Shares,
     workers::Workers,
 };
-use super::{Isa, Options, pool::Pool, program::Program};
+use super::{
+    Isa, Options,
+    plan::{Plan, Purpose},
+    pool::Pool,
+    prepared::PreparedGraph,
+};
 use crate::{
     ImportError,
     sample::{Ranking, Sampling},
@@ -50,7 +53,7 @@ pub(super) use many::texts_at_once;
 pub struct Generator {
     threaded: ThreadedDecoder,
     sequence: Sequence,
-    work: Work,
+    work: DecodeWorkspace,
     ranking: Ranking,
 }
 
@@ -141,7 +144,7 @@ impl Generator {
         };
         Ok(Self {
             sequence: threaded.sequence(),
-            work: Work::default(),
+            work: DecodeWorkspace::default(),
             ranking: Ranking::default(),
             threaded,
         })
@@ -186,8 +189,8 @@ impl Generator {
 }
 
 /// How many weights of a model are packed to decode, in words, and how many stay as they are.
-pub(super) fn weight_sizes(program: &Program) -> [usize; 2] {
-    Weights::sizes(program)
+pub(super) fn weight_sizes(prepared: &PreparedGraph) -> [usize; 2] {
+    Weights::sizes(prepared)
 }
 
 /// The numbers of a row where threads write texts of their own, and those of all threads that share
@@ -199,8 +202,8 @@ pub(super) fn decoding_layouts(
     texts: usize,
 ) -> [usize; 2] {
     let shares = Shares::new(graph, isa, threads).filter(|_| texts <= 1 && !is_large(graph));
-    let shared = shares.map_or(0, |shares| shares.workers * shares.layout.len);
-    [Layout::new(graph).len, shared]
+    let shared = shares.map_or(0, |shares| shares.workers * shares.plan.len);
+    [Plan::new(graph, 1, Purpose::Decode).len, shared]
 }
 
 impl LazyWorkers {
@@ -210,7 +213,7 @@ impl LazyWorkers {
         &mut self,
         decoder: &Arc<Decoder>,
         shares: &Arc<Shares>,
-        work: &mut Work,
+        work: &mut DecodeWorkspace,
         sequence: &mut Sequence,
     ) -> bool {
         if let Self::NotStarted = self {
@@ -231,7 +234,7 @@ impl ThreadedDecoder {
     }
 
     /// Brings the logits of a text up to date, a single token with all threads.
-    fn next(&self, work: &mut Work, sequence: &mut Sequence) {
+    fn next(&self, work: &mut DecodeWorkspace, sequence: &mut Sequence) {
         let decoder = &*self.decoder;
         if sequence.is_behind()
             && decoder.goes_by_step(sequence)

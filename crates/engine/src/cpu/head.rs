@@ -3,7 +3,8 @@
 use gptlab_kernels::cross_entropy;
 
 use super::{
-    chunk::{Chunk, parts},
+    chunk::{Chunk, Loss},
+    forward::{Forward, Mapped, parts},
     pool::{Cut, Rows, by_rows},
     workspace::Workspace,
 };
@@ -20,9 +21,10 @@ pub(super) fn tile(vocab_size: usize) -> usize {
 
 impl Chunk<'_> {
     /// The loss of each row in nats, into `losses`.
-    pub(super) fn losses(&self, work: &mut Workspace, targets: &[u32], losses: &mut [f32]) {
-        let node = self.program.graph.logits().index();
-        let (x, _) = self.program.linear(node);
+    pub(super) fn losses(&self, work: &mut Workspace, loss: Loss) {
+        let Loss { targets, losses } = loss;
+        let node = self.prepared.graph.logits();
+        let (x, _) = self.prepared.linear(node);
         let (inp, vocab) = (self.width(x), self.width(node));
         let Workspace { arena, scratch } = work;
         let x = &mut arena[self.value(x)];
@@ -33,7 +35,12 @@ impl Chunk<'_> {
             .zip(losses.chunks_mut(tile));
         for ((x, targets), losses) in rows {
             let (logits, scratch) = scratch.split_at_mut(targets.len() * vocab);
-            self.multiply(node, logits, x, None, scratch);
+            let mapped = Mapped {
+                y: &mut *logits,
+                x: &mut *x,
+                bias: None,
+            };
+            self.multiply(node, mapped, scratch);
             let matrices = [(logits, vocab), (losses, 1)];
             self.by_targets(targets, matrices, |[logits, losses], targets| {
                 cross_entropy::forward(self.isa(), Some(losses), logits, targets, vocab);
@@ -46,25 +53,30 @@ impl Chunk<'_> {
     pub(super) fn losses_backward(
         &self,
         work: &mut Workspace,
-        targets: &[u32],
-        losses: &mut [f32],
+        loss: Loss,
         scale: f32,
         dw: &mut [f32],
     ) {
-        let node = self.program.graph.logits().index();
-        let (x, weight) = self.program.linear(node);
+        let Loss { targets, losses } = loss;
+        let node = self.prepared.graph.logits();
+        let (x, weight) = self.prepared.linear(node);
         let (inp, vocab) = (self.width(x), self.width(node));
         let Workspace { arena, scratch } = work;
-        let [dx, x] = parts(arena, [self.grad(x), self.value(x)]);
-        let dweight = self.program.part_mut(dw, weight);
+        let [dx, x] = parts(arena, [self.gradient(x), self.value(x)]);
+        let dweight = self.prepared.part_mut(dw, weight);
         let tile = tile(vocab);
         let rows = dx.chunks_mut(tile * inp).zip(x.chunks_mut(tile * inp));
-        let mut add = !(self.fresh && self.plan.opens(node));
+        let mut add = !(self.fresh && self.plan.sets(node));
         for ((dx, x), (targets, losses)) in
             rows.zip(targets.chunks(tile).zip(losses.chunks_mut(tile)))
         {
             let (logits, scratch) = scratch.split_at_mut(targets.len() * vocab);
-            self.multiply(node, logits, x, None, scratch);
+            let mapped = Mapped {
+                y: &mut *logits,
+                x: &mut *x,
+                bias: None,
+            };
+            self.multiply(node, mapped, scratch);
             let matrices = [(&mut *logits, vocab), (losses, 1)];
             self.by_targets(targets, matrices, |[logits, losses], targets| {
                 let losses = Some(losses);

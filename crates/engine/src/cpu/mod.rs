@@ -9,6 +9,7 @@
 mod backward;
 mod chunk;
 mod forward;
+mod free_list;
 mod generate;
 mod head;
 mod memory;
@@ -16,9 +17,8 @@ mod need;
 mod panels;
 mod plan;
 mod pool;
+mod prepared;
 mod products;
-mod program;
-mod room;
 mod run;
 mod shards;
 mod trace;
@@ -32,11 +32,12 @@ use gptlab_model::{Batch, Graph, Node};
 
 use self::{
     chunk::Chunk,
+    forward::Forward,
     memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
     pool::{Helpers, Pool},
-    program::Program,
+    prepared::PreparedGraph,
     run::{BatchRun, ShardRun},
     shards::{Chunks, MOST_SHARDS},
     workspace::{Workspace, Workspaces},
@@ -86,7 +87,7 @@ pub fn precision(set: gptlab_recipe::Precision) -> Precision {
 /// Runs a graph on the cores it is given.
 #[derive(Debug)]
 pub struct CpuEngine {
-    program: Program,
+    prepared: PreparedGraph,
     pool: Pool,
     weights: Aligned<f32>,
     gradients: Aligned<f32>,
@@ -121,10 +122,10 @@ impl CpuEngine {
         check_len(total, weights.len())?;
         let refused = |_| ImportError::Memory { numbers: total };
         let zeros = || Aligned::try_zeroed(total).map_err(refused);
-        let program = Program::new(graph, options);
+        let prepared = PreparedGraph::new(graph, options);
         Ok(Self {
-            panels: Panels::new(&program),
-            program,
+            panels: Panels::new(&prepared),
+            prepared,
             pool: Pool::new(options.threads),
             weights: Aligned::try_of(weights).map_err(refused)?,
             gradients: zeros()?,
@@ -150,7 +151,7 @@ impl CpuEngine {
 
     /// One a token, and enough for the longest batch of as many sequences: the next may be that.
     fn make_room_for_losses(&mut self, batch: &Batch) {
-        let most = batch.sequences() * self.program.graph.block_size();
+        let most = batch.sequences() * self.prepared.graph.block_size();
         self.losses.resize(batch.tokens(), 0.0);
         self.losses.reserve(most.saturating_sub(batch.tokens()));
     }
@@ -183,7 +184,7 @@ fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
 
 impl Engine for CpuEngine {
     fn graph(&self) -> &Graph {
-        &self.program.graph
+        &self.prepared.graph
     }
 
     fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
@@ -195,7 +196,7 @@ impl Engine for CpuEngine {
     }
 
     fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
-        run::renew(&mut self.train, &self.program, batch, Purpose::Train);
+        run::renew(&mut self.train, &self.prepared, batch, Purpose::Train);
         self.make_room_for_losses(batch);
         let chunks = self.chunks.cut(batch);
         let own = chunks.of(&part);
@@ -214,14 +215,14 @@ impl Engine for CpuEngine {
         };
         let within = |shard: Range<usize>| shard.start.max(own.start)..shard.end.min(own.end);
         let run_now = |shard: &Range<usize>| !within(shard.clone()).is_empty();
-        let (pool, program) = (&self.pool, &self.program);
+        let (pool, prepared) = (&self.pool, &self.prepared);
         self.panels
-            .refresh(pool, program, &self.weights, &Direction::ALL);
+            .refresh(pool, prepared, &self.weights, &Direction::ALL);
         let Some(plan) = &self.train else { return };
         let at_once = shards.clone().filter(run_now).count();
-        run::make_room(&mut self.workspaces, (program, plan, pool), at_once);
+        run::make_room(&mut self.workspaces, (prepared, plan, pool), at_once);
         let run = BatchRun {
-            program: &self.program,
+            prepared: &self.prepared,
             pool: &self.pool,
             plan,
             weights: &self.weights,
@@ -256,7 +257,7 @@ impl Engine for CpuEngine {
         if alone && shards.clone().next().is_none() {
             return Ok(());
         }
-        let (pool, isa, add) = (&self.pool, self.program.isa, !self.cleared);
+        let (pool, isa, add) = (&self.pool, self.prepared.isa, !self.cleared);
         if alone {
             update::add_in_order(pool, isa, (0, &mut self.gradients), &shards, add);
         } else {
@@ -277,21 +278,21 @@ impl Engine for CpuEngine {
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
-        run::renew(&mut self.evaluate, &self.program, batch, Purpose::Evaluate);
+        run::renew(&mut self.evaluate, &self.prepared, batch, Purpose::Evaluate);
         self.make_room_for_losses(batch);
-        let (pool, program, forward) = (&self.pool, &self.program, [Direction::Forward]);
-        self.panels.refresh(pool, program, &self.weights, &forward);
+        let (pool, prepared, forward) = (&self.pool, &self.prepared, [Direction::Forward]);
+        self.panels.refresh(pool, prepared, &self.weights, &forward);
         let Some(plan) = &self.evaluate else {
             return Vec::new();
         };
         let chunks = self.chunks.cut(batch);
         run::make_room(
             &mut self.workspaces,
-            (program, plan, pool),
+            (prepared, plan, pool),
             chunks.all().len(),
         );
         let run = BatchRun {
-            program: &self.program,
+            prepared: &self.prepared,
             pool: &self.pool,
             plan,
             weights: &self.weights,
@@ -319,8 +320,8 @@ impl Engine for CpuEngine {
             exp_avg_sq: &mut self.exp_avg_sq,
         };
         update::update(
-            (&self.pool, self.program.isa, &mut self.workspaces),
-            self.program.graph.params(),
+            (&self.pool, self.prepared.isa, &mut self.workspaces),
+            self.prepared.graph.params(),
             (state, &mut self.panels),
             &mut self.squares,
             hyper,
@@ -352,13 +353,13 @@ impl Engine for CpuEngine {
     }
 
     fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
-        let node = self.program.graph.find(name)?.index();
-        let plan = Plan::new(&self.program.graph, batch.tokens(), Purpose::Observe);
+        let node = self.prepared.graph.find(name)?;
+        let plan = Plan::new(&self.prepared.graph, batch.tokens(), Purpose::Observe);
         let mut work = Workspace::default();
-        work.fit(plan.len, run::scratch_len(&self.program, plan.rows, 1));
+        work.fit(plan.len, run::scratch_len(&self.prepared, plan.rows, 1));
         let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
         let chunk = Chunk {
-            program: &self.program,
+            prepared: &self.prepared,
             plan: &plan,
             weights: &self.weights,
             panels: None,
@@ -369,7 +370,8 @@ impl Engine for CpuEngine {
             fresh: false,
             helpers: Helpers::ALONE,
         };
-        (0..=node).for_each(|n| chunk.forward_node(n, &mut work));
+        let nodes = self.prepared.graph.ids().filter(|n| *n <= node);
+        nodes.for_each(|n| chunk.forward_node(n, &mut work.arena, &mut work.scratch));
         Some(Matrix {
             rows: batch.tokens(),
             cols: chunk.width(node),

@@ -17,7 +17,7 @@ use super::{
     panels::Panels,
     plan::{Plan, Purpose},
     pool::most_parts,
-    program::Program,
+    prepared::PreparedGraph,
     run,
     shards::{self, Split},
     update,
@@ -78,7 +78,7 @@ pub struct MemoryNeed {
 /// Of an f32, and of a word of a panel.
 const NUMBER: u128 = 4;
 /// Of a node: its name, its places in plans and its parameters' names, in every copy of a graph
-/// that a program holds.
+/// that a prepared holds.
 const NODE: u128 = 1 << 12;
 
 impl MemoryNeed {
@@ -125,27 +125,27 @@ impl MemoryNeed {
     /// What it takes besides to see or change every value of a batch of so many tokens, which one
     /// thread runs as a whole.
     pub fn observing(graph: &Graph, options: Options, tokens: usize) -> Self {
-        let program = Program::unfilled(graph.clone(), options);
+        let prepared = PreparedGraph::unfilled(graph.clone(), options);
         Self {
-            arenas: bytes(observed(&program, tokens)),
+            arenas: bytes(observed(&prepared, tokens)),
             ..Self::default()
         }
     }
 
     /// Of a generator that writes `texts`.
     pub fn writing(graph: &Graph, options: Options, texts: Texts) -> Self {
-        let program = Program::unfilled(graph.clone(), options);
-        let [packed, plain] = super::generate::weight_sizes(&program);
+        let prepared = PreparedGraph::unfilled(graph.clone(), options);
+        let [packed, plain] = super::generate::weight_sizes(&prepared);
         let (threads, each) = texts_at_once(graph, options.threads, texts.count);
         let streams = (threads * each) as u128;
-        let cache = cache_len(&program);
+        let cache = cache_len(&prepared);
         let written = texts.tokens.min(graph.block_size()) as u128;
         // Of a cache, what belongs to tokens that are never written is never touched.
         let touched = streams * cache * written / graph.block_size().max(1) as u128;
         let kept = 4 * streams * texts.tokens as u128;
         Self {
             weights: bytes((packed + plain) as u128),
-            arenas: bytes(work_len(&program, texts, options.threads, (threads, each))),
+            arenas: bytes(work_len(&prepared, texts, options.threads, (threads, each))),
             caches: bytes(touched).saturating_add(clamp(kept)),
             batches: clamp(tables(graph)),
             // One more is made with the generator.
@@ -209,7 +209,7 @@ impl MemoryNeed {
 
 /// A graph and how its batches are cut.
 struct About {
-    program: Program,
+    prepared: PreparedGraph,
     shape: Shape,
     /// Of the longest sequence, at least as many as a plan is made for.
     rows: usize,
@@ -229,7 +229,7 @@ impl About {
         let at_once = split.chunks_at_once(micro_batch, shape.tokens);
         let threads = options.threads.max(1);
         Self {
-            program: Program::unfilled(graph.clone(), options),
+            prepared: PreparedGraph::unfilled(graph.clone(), options),
             shape,
             rows,
             shards,
@@ -240,19 +240,19 @@ impl About {
     }
 
     fn parameters(&self) -> u128 {
-        self.program.graph.params().total() as u128
+        self.prepared.graph.params().total() as u128
     }
 
     fn panels(&self, directions: &[Direction]) -> u128 {
-        Panels::new(&self.program).words(directions) as u128
+        Panels::new(&self.prepared).words(directions) as u128
     }
 
     fn arena(&self, purpose: Purpose) -> u128 {
-        Plan::new(&self.program.graph, self.rows, purpose).len as u128
+        Plan::new(&self.prepared.graph, self.rows, purpose).len as u128
     }
 
     fn scratch(&self) -> u128 {
-        run::scratch_len(&self.program, self.rows, most_parts(self.threads)) as u128
+        run::scratch_len(&self.prepared, self.rows, most_parts(self.threads)) as u128
     }
 
     /// Of all threads: who trains has an arena of that, who only evaluates has one of that, and who
@@ -262,14 +262,14 @@ impl About {
         let evaluate = self.arena(Purpose::Evaluate);
         let train = self.arena(Purpose::Train).max(evaluate);
         let more = self.evaluating.saturating_sub(self.training) as u128;
-        let (scratch, params) = (self.scratch(), self.program.graph.params());
+        let (scratch, params) = (self.scratch(), self.prepared.graph.params());
         let update = update::scratch_len(params, optimizer) as u128;
         let working = self.training.max(self.evaluating) as u128;
         let idle = self.threads as u128 - working;
         // Who observes takes the memory of a thread that works, and more where that is not enough.
         let observed = match training.observed {
             0 => 0,
-            tokens => observed(&self.program, tokens),
+            tokens => observed(&self.prepared, tokens),
         };
         let one = if idle > 0 {
             0
@@ -287,46 +287,43 @@ impl About {
     fn batches(&self) -> u64 {
         let tokens = self.shape.sequences as u128 * self.shape.tokens as u128;
         let sequences = self.shape.sequences as u128;
-        clamp(tokens * (8 + 8 + 4 + 8) + sequences * 64 + tables(&self.program.graph))
+        clamp(tokens * (8 + 8 + 4 + 8) + sequences * 64 + tables(&self.prepared.graph))
     }
 }
 
 /// Numbers that a thread needs to see every value of so many tokens.
-fn observed(program: &Program, tokens: usize) -> u128 {
-    let plan = Plan::new(&program.graph, tokens, Purpose::Observe);
-    plan.len as u128 + run::scratch_len(program, tokens, 1) as u128
+fn observed(prepared: &PreparedGraph, tokens: usize) -> u128 {
+    let plan = Plan::new(&prepared.graph, tokens, Purpose::Observe);
+    plan.len as u128 + run::scratch_len(prepared, tokens, 1) as u128
 }
 
 /// Tables of positions, and what every node takes.
 fn tables(graph: &Graph) -> u128 {
-    NUMBER * Program::tables_len(graph) + NODE * graph.nodes().len() as u128
+    NUMBER * PreparedGraph::tables_len(graph) + NODE * graph.nodes().len() as u128
 }
 
 /// Numbers of all keys and values of a text.
-fn cache_len(program: &Program) -> u128 {
-    let block_size = program.graph.block_size();
-    let attentions = || {
-        let nodes = program.graph.nodes().iter().enumerate();
-        nodes.filter_map(|(i, node)| Some((i, node.attention()?.1)))
-    };
+fn cache_len(prepared: &PreparedGraph) -> u128 {
+    let block_size = prepared.graph.block_size();
     // Where one can see what follows, nothing that was computed holds for long.
-    if !attentions().all(|(_, op)| op.causal) {
+    if !prepared.attentions().all(|(_, op)| op.causal) {
         return 0;
     }
-    let len = |(i, op)| Cache::new(&program.attention(i, op, None), block_size).len() as u128;
-    attentions().map(len).sum()
+    let len = |(i, op)| Cache::new(&prepared.attention(i, op, None), block_size).len() as u128;
+    prepared.attentions().map(len).sum()
 }
 
 /// Numbers that `threads` threads work in, each on `each` texts at a time, where there are `all`
 /// threads.
-fn work_len(program: &Program, texts: Texts, all: usize, (threads, each): (usize, usize)) -> u128 {
-    let graph = &program.graph;
-    let [layout, shared] = decoding_layouts(graph, program.isa, all, texts.count);
-    let attentions = || {
-        let nodes = graph.nodes().iter().enumerate();
-        nodes.filter_map(|(i, node)| Some((i, node.attention()?.1)))
-    };
-    let causal = attentions().all(|(_, op)| op.causal);
+fn work_len(
+    prepared: &PreparedGraph,
+    texts: Texts,
+    all: usize,
+    (threads, each): (usize, usize),
+) -> u128 {
+    let graph = &prepared.graph;
+    let [layout, shared] = decoding_layouts(graph, prepared.isa, all, texts.count);
+    let causal = prepared.attentions().all(|(_, op)| op.causal);
     let whole = texts.tokens.min(graph.block_size());
     // Past the context, and where nothing is cached, a window of all tokens is run for each.
     let window = if causal && texts.tokens <= graph.block_size() {
@@ -336,14 +333,11 @@ fn work_len(program: &Program, texts: Texts, all: usize, (threads, each): (usize
     };
     let rows = window.max(each);
     let scratch =
-        |(i, op)| attention::scratch_len(window.max(1), &program.attention(i, op, None)) as u128;
-    let heads = attentions().map(|(_, op)| op.heads + op.kv_heads).max();
+        |(i, op)| attention::scratch_len(window.max(1), &prepared.attention(i, op, None)) as u128;
     let vocab = graph.node(graph.logits()).width;
-    let stats = heads.unwrap_or(0).max(2) as u128 * rows as u128;
-    let words = super::generate::most_words(program, rows) as u128;
+    let words = super::generate::most_words(prepared, rows) as u128;
     let one = layout as u128 * rows as u128
-        + attentions().map(scratch).max().unwrap_or(0)
-        + stats
+        + prepared.attentions().map(scratch).max().unwrap_or(0)
         + words
         + (vocab as u128) * (each as u128 + 1)
         // Of each text: its logits, and what it ranks them in.

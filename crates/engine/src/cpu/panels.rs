@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use gptlab_kernels::linear::{Direction, Linear, Operand, PanelRows};
-use gptlab_model::ParamId;
+use gptlab_model::{ParamId, ValueId};
 
-use super::{memory::Aligned, pool::Pool, program::Program};
+use super::{memory::Aligned, pool::Pool, prepared::PreparedGraph};
 
 /// Words that one task packs, about.
 const TASK: usize = 1 << 15;
@@ -37,9 +37,9 @@ struct Map {
 }
 
 impl Panels {
-    pub(super) fn new(program: &Program) -> Self {
+    pub(super) fn new(prepared: &PreparedGraph) -> Self {
         Self {
-            sides: Direction::ALL.map(|direction| Side::new(program, direction)),
+            sides: Direction::ALL.map(|direction| Side::new(prepared, direction)),
         }
     }
 
@@ -59,13 +59,13 @@ impl Panels {
     pub(super) fn refresh(
         &mut self,
         pool: &Pool,
-        program: &Program,
+        prepared: &PreparedGraph,
         weights: &[f32],
         directions: &[Direction],
     ) {
         let wanted = |side: &&mut Side| side.stale && directions.contains(&side.direction);
         for side in self.sides.iter_mut().filter(wanted) {
-            side.pack(pool, program, weights);
+            side.pack(pool, prepared, weights);
         }
     }
 
@@ -95,16 +95,14 @@ impl Panels {
 }
 
 impl Side {
-    fn new(program: &Program, direction: Direction) -> Self {
-        let nodes = program.graph.nodes().iter().enumerate();
-        let weights = nodes.filter_map(|(i, node)| Some((i, node.linear()?.1)));
-        let mut weights: Vec<(usize, ParamId)> = weights.collect();
+    fn new(prepared: &PreparedGraph, direction: Direction) -> Self {
+        let mut weights: Vec<(ValueId, ParamId)> = prepared.linears().collect();
         // Table order, and nothing twice: weights may be used before or again.
         weights.sort_by_key(|(_, weight)| weight.index());
         weights.dedup_by_key(|(_, weight)| weight.index());
         let mut end = 0;
         let place = |(node, weight)| {
-            let linear = program.map(node);
+            let linear = prepared.map(node);
             let first = end;
             // The next map begins on a cache line too.
             end += linear.panels_len(direction).next_multiple_of(16);
@@ -140,7 +138,7 @@ impl Side {
         })
     }
 
-    fn pack(&mut self, pool: &Pool, program: &Program, weights: &[f32]) {
+    fn pack(&mut self, pool: &Pool, prepared: &PreparedGraph, weights: &[f32]) {
         let direction = self.direction;
         let small = self.len() < 2 * TASK;
         let tasks = self.open().flat_map(|(map, panels)| {
@@ -150,7 +148,7 @@ impl Side {
             parts.map(move |(i, part)| (map, i * each, part))
         });
         pool.for_each(tasks, small, |(map, first, panels), _| {
-            let weight = program.part(weights, map.weight);
+            let weight = prepared.part(weights, map.weight);
             map.linear.pack(direction, panels, first, weight);
         });
     }
@@ -209,9 +207,9 @@ mod tests {
                     engine.forward_backward(&batch, Noise { seed: 1, step: 1 });
                     let before = engine.panels.sides[0].words.to_vec();
                     engine.update(&hyper(optimizer));
-                    let (pool, program) = (&engine.pool, &engine.program);
-                    let mut fresh = Panels::new(program);
-                    fresh.refresh(pool, program, &engine.weights, &Direction::ALL);
+                    let (pool, prepared) = (&engine.pool, &engine.prepared);
+                    let mut fresh = Panels::new(prepared);
+                    fresh.refresh(pool, prepared, &engine.weights, &Direction::ALL);
                     assert!(engine.panels.sides.iter().all(|side| !side.stale));
                     assert!(
                         words(&engine.panels) == words(&fresh),

@@ -2,8 +2,11 @@
 
 use gptlab_kernels::linear::{self, Direction, Linear, Operand};
 
+use gptlab_model::ValueId;
+
 use super::{
     chunk::Chunk,
+    forward::{Forward, Mapped},
     pool::{Cut, by_rows},
 };
 
@@ -15,15 +18,9 @@ const LEAST_COPIED: usize = 1 << 15;
 
 impl Chunk<'_> {
     /// y = x Wᵀ + b for the linear `node` and any number of rows.
-    pub(super) fn multiply(
-        &self,
-        node: usize,
-        y: &mut [f32],
-        x: &mut [f32],
-        bias: Option<&[f32]>,
-        scratch: &mut [f32],
-    ) {
-        let map = self.program.map(node);
+    pub(super) fn multiply(&self, node: ValueId, mapped: Mapped, scratch: &mut [f32]) {
+        let Mapped { y, x, bias } = mapped;
+        let map = self.prepared.map(node);
         let weight = self.weight(node, Direction::Forward);
         let n = x.len() / map.inp;
         let (cut, matrices) = (cut(n * map.inp * map.out), [(y, map.out), (x, map.inp)]);
@@ -42,13 +39,13 @@ impl Chunk<'_> {
     /// dx = dy W, added to dx where `add`.
     pub(super) fn multiply_back(
         &self,
-        node: usize,
+        node: ValueId,
         dx: &mut [f32],
         dy: &mut [f32],
         add: bool,
         scratch: &mut [f32],
     ) {
-        let map = self.program.map(node);
+        let map = self.prepared.map(node);
         let weight = self.weight(node, Direction::Backward);
         let n = dy.len() / map.out;
         let (cut, matrices) = (cut(n * map.inp * map.out), [(dx, map.inp), (dy, map.out)]);
@@ -67,14 +64,14 @@ impl Chunk<'_> {
     /// dW = dyᵀ x, added to dW where `add`, and db += the sums of dy where there is a db.
     pub(super) fn multiply_weight(
         &self,
-        node: usize,
+        node: ValueId,
         dw: &mut [f32],
         dbias: Option<&mut [f32]>,
         (dy, x): (&[f32], &[f32]),
         add: bool,
         scratch: &mut [f32],
     ) {
-        let map = self.program.map(node);
+        let map = self.prepared.map(node);
         let n = x.len() / map.inp;
         let (inputs, scratch) = scratch.split_at_mut(map.inputs_len(n));
         let x = self.inputs(&map, inputs, x, n);
@@ -128,11 +125,11 @@ impl Chunk<'_> {
     }
 
     /// The weight of the linear `node` for products in `direction`.
-    fn weight(&self, node: usize, direction: Direction) -> Operand<'_> {
-        let (_, weight) = self.program.linear(node);
+    fn weight(&self, node: ValueId, direction: Direction) -> Operand<'_> {
+        let (_, weight) = self.prepared.linear(node);
         match self.panels {
             Some(panels) => panels.of(weight, direction),
-            None => Operand::Plain(self.part(weight)),
+            None => Operand::Plain(self.param(weight)),
         }
     }
 }

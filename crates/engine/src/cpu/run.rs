@@ -6,38 +6,43 @@ use gptlab_kernels::{attention, linear};
 use gptlab_model::Batch;
 
 use super::{
-    chunk::Chunk,
+    chunk::{Chunk, Loss},
     head,
     panels::Panels,
     plan::{Plan, Purpose},
     pool::{Helpers, Pool},
-    program::Program,
+    prepared::PreparedGraph,
     shards::{self, ChunkRows, Chunks},
     workspace::{Workspace, Workspaces},
 };
 use crate::Noise;
 
 /// Makes a plan for batches like `batch`, unless the one at hand will do.
-pub(super) fn renew(plan: &mut Option<Plan>, program: &Program, batch: &Batch, purpose: Purpose) {
+pub(super) fn renew(
+    plan: &mut Option<Plan>,
+    prepared: &PreparedGraph,
+    batch: &Batch,
+    purpose: Purpose,
+) {
     let rows = shards::rows(batch);
     if plan.as_ref().is_none_or(|p| p.rows < rows) {
-        *plan = Some(Plan::new(&program.graph, rows, purpose));
+        *plan = Some(Plan::new(&prepared.graph, rows, purpose));
     }
 }
 
 /// Lets as many threads as may work on `tasks` at a time have what a chunk of `plan` needs.
 pub(super) fn make_room(
     workspaces: &mut Workspaces,
-    (program, plan, pool): (&Program, &Plan, &Pool),
+    (prepared, plan, pool): (&PreparedGraph, &Plan, &Pool),
     tasks: usize,
 ) {
-    let scratch = scratch_len(program, plan.rows, pool.most_parts());
+    let scratch = scratch_len(prepared, plan.rows, pool.most_parts());
     workspaces.fit(pool.threads().min(tasks), plan.len, scratch);
 }
 
 /// What every chunk of one batch shares.
 pub(super) struct BatchRun<'a> {
-    pub(super) program: &'a Program,
+    pub(super) prepared: &'a PreparedGraph,
     pub(super) pool: &'a Pool,
     pub(super) plan: &'a Plan,
     pub(super) weights: &'a [f32],
@@ -68,8 +73,8 @@ impl BatchRun<'_> {
             .for_each(tasks, self.small(), |(shard, chunks, losses), helpers| {
                 let ShardRun { sum: dw, fresh, .. } = shard;
                 if fresh {
-                    let unopened = self.plan.unopened().iter();
-                    unopened.for_each(|range| dw[range.clone()].fill(0.0));
+                    let not_set = self.plan.not_set().iter();
+                    not_set.for_each(|range| dw[range.clone()].fill(0.0));
                 }
                 let mut fresh = fresh;
                 self.workspaces.lend(|work| {
@@ -90,8 +95,7 @@ impl BatchRun<'_> {
             .for_each(tasks, self.small(), |(chunk, losses), helpers| {
                 self.workspaces.lend(|work| {
                     let (run, targets) = self.chunk(chunk, helpers);
-                    run.forward(work);
-                    run.losses(work, targets, losses);
+                    run.evaluate(work, Loss { targets, losses });
                 });
             });
     }
@@ -107,20 +111,18 @@ impl BatchRun<'_> {
     ) {
         let (mut run, targets) = self.chunk(chunk, helpers);
         run.fresh = fresh;
-        run.forward(work);
-        run.losses_backward(work, targets, losses, scale, dw);
-        run.backward(work, dw);
+        run.train(work, Loss { targets, losses }, scale, dw);
     }
 
     /// Whether the whole batch is done before another thread would have woken up.
     fn small(&self) -> bool {
-        let parameters = self.program.graph.params().total();
+        let parameters = self.prepared.graph.params().total();
         self.batch.tokens().saturating_mul(parameters) < SMALL
     }
 
     fn chunk<'a>(&'a self, chunk: &'a ChunkRows, helpers: Helpers<'a>) -> (Chunk<'a>, &'a [u32]) {
         let run = Chunk {
-            program: self.program,
+            prepared: self.prepared,
             plan: self.plan,
             weights: self.weights,
             panels: Some(self.panels),
@@ -160,22 +162,18 @@ fn split<'a, 'c>(
 }
 
 /// The most that any kernel or the head scribbles on, for sequences of up to `rows` tokens.
-pub(super) fn scratch_len(program: &Program, rows: usize, parts: usize) -> usize {
-    let graph = &program.graph;
-    let options = graph
-        .nodes()
-        .iter()
-        .enumerate()
-        .filter_map(|(i, node)| Some(program.attention(i, node.attention()?.1, None)));
-    let attention = options
-        .map(|o| attention::scratch_len_by(parts, rows, &o))
-        .max();
-    let head = graph.logits().index();
-    let vocab = graph.nodes()[head].width;
+pub(super) fn scratch_len(prepared: &PreparedGraph, rows: usize, parts: usize) -> usize {
+    let attention = prepared.attentions().map(|(node, op)| {
+        attention::scratch_len_by(parts, rows, &prepared.attention(node, op, None))
+    });
+    let head = prepared.graph.logits();
+    let vocab = prepared.graph.node(head).width;
     let (products, tile) = (parts * linear::SCRATCH_LEN, head::tile(vocab));
-    let inputs = (0..head).filter(|i| graph.nodes()[*i].linear().is_some());
-    let inputs = inputs.map(|i| program.map(i).inputs_len(rows)).max();
-    let logits = tile * vocab + program.map(head).inputs_len(tile.min(rows));
+    let inputs = prepared.linears().filter(|(node, _)| *node != head);
+    let inputs = inputs
+        .map(|(node, _)| prepared.map(node).inputs_len(rows))
+        .max();
+    let logits = tile * vocab + prepared.map(head).inputs_len(tile.min(rows));
     let linear = inputs.unwrap_or(0).max(logits) + products;
-    attention.unwrap_or(0).max(linear)
+    attention.max().unwrap_or(0).max(linear)
 }

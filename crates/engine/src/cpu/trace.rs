@@ -14,6 +14,7 @@ use gptlab_model::{Batch, Node, ValueId};
 use super::{
     CpuEngine,
     chunk::Chunk,
+    forward::Forward,
     plan::{Plan, Purpose},
     pool::Helpers,
     run,
@@ -71,15 +72,15 @@ impl CpuEngine {
     /// value. Changes nothing of the engine.
     pub fn trace(&mut self, batch: &Batch, hook: &mut Hook) -> Trace {
         self.hooked(batch, hook, |chunk, work, losses| {
-            let nodes = chunk.program.graph.nodes();
-            let value = |(i, node): (usize, &Node)| Matrix {
+            let nodes = chunk.prepared.graph.nodes();
+            let value = |id: ValueId| Matrix {
                 rows: chunk.rows(),
-                cols: node.width,
-                values: work.arena[chunk.value(i)].to_vec(),
+                cols: chunk.width(id),
+                values: work.arena[chunk.value(id)].to_vec(),
             };
             Trace {
                 names: nodes.iter().map(|n| n.name.clone()).collect(),
-                values: nodes.iter().enumerate().map(value).collect(),
+                values: chunk.prepared.graph.ids().map(value).collect(),
                 losses,
             }
         })
@@ -97,12 +98,12 @@ impl CpuEngine {
         hook: &mut Hook,
         keep: impl FnOnce(&Chunk, &Workspace, Vec<f64>) -> T,
     ) -> T {
-        let (pool, program, forward) = (&self.pool, &self.program, [Direction::Forward]);
-        self.panels.refresh(pool, program, &self.weights, &forward);
-        let plan = Plan::new(&program.graph, batch.tokens(), Purpose::Observe);
+        let (pool, prepared, forward) = (&self.pool, &self.prepared, [Direction::Forward]);
+        self.panels.refresh(pool, prepared, &self.weights, &forward);
+        let plan = Plan::new(&prepared.graph, batch.tokens(), Purpose::Observe);
         let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
         let chunk = Chunk {
-            program,
+            prepared,
             plan: &plan,
             weights: &self.weights,
             panels: Some(&self.panels),
@@ -114,7 +115,7 @@ impl CpuEngine {
             helpers: Helpers::ALONE,
         };
         self.workspaces.lend(|work| {
-            work.fit(plan.len, run::scratch_len(program, plan.rows, 1));
+            work.fit(plan.len, run::scratch_len(prepared, plan.rows, 1));
             chunk.forward_with(work, hook);
             let losses = chunk.losses_of_logits(work, batch.targets());
             keep(&chunk, work, losses)
@@ -124,15 +125,18 @@ impl CpuEngine {
 
 impl Chunk<'_> {
     fn forward_with(&self, work: &mut Workspace, hook: &mut Hook) {
-        for (i, node) in self.program.graph.nodes().iter().enumerate() {
-            self.forward_node(i, work);
-            hook(node, &mut work.arena[self.value(i)]);
+        for id in self.prepared.graph.ids() {
+            self.forward_node(id, &mut work.arena, &mut work.scratch);
+            hook(
+                self.prepared.graph.node(id),
+                &mut work.arena[self.value(id)],
+            );
         }
     }
 
     /// The loss of each row, from logits that stand in the arena.
     fn losses_of_logits(&self, work: &Workspace, targets: &[u32]) -> Vec<f64> {
-        let node = self.program.graph.logits().index();
+        let node = self.prepared.graph.logits();
         let logits = &work.arena[self.value(node)];
         let mut losses = vec![0.0; targets.len()];
         let vocab = self.width(node);

@@ -81,11 +81,8 @@ impl Subject {
 
 /// What `write` is added to, itself or after its dropout; `None` where it is added to nothing.
 fn added_to(graph: &Graph, write: ValueId) -> Option<ValueId> {
-    let reader = graph
-        .nodes()
-        .iter()
-        .find(|n| n.op.inputs().contains(&write))?;
-    match reader.op.inputs()[..] {
+    let reader = graph.nodes().iter().find(|n| n.inputs().contains(&write))?;
+    match reader.inputs()[..] {
         [a, b] => Some(if a == write { b } else { a }),
         [_] if reader.name.rsplit('.').next() == Some("drop") => {
             added_to(graph, graph.find(&reader.name)?)

@@ -6,19 +6,22 @@ use gptlab_kernels::{
     attention::{self, Cache},
     packed,
 };
-use gptlab_model::{AttentionOp, Graph};
+use gptlab_model::{AttentionOp, Graph, ValueId};
 
 use super::{
     PromptError,
     kv_cache::KvCache,
-    layout::Layout,
     matrices::Weights,
-    rows::{Rows, Work},
-    shares::{Part, kv_heads},
+    rows::{DecodeWorkspace, Place, Rows},
+    shares::{HeadShare, kv_heads},
 };
 use crate::{
     ImportError,
-    cpu::{Isa, Options, check_len, program::Program},
+    cpu::{
+        Isa, Options, check_len,
+        plan::{Plan, Purpose},
+        prepared::PreparedGraph,
+    },
 };
 
 /// From this many weights on, several threads read them faster than one.
@@ -30,19 +33,19 @@ pub(super) fn is_large(graph: &Graph) -> bool {
 }
 
 /// The words of scratch that `rows` rows of any product need.
-pub(in crate::cpu) fn most_words(program: &Program, rows: usize) -> usize {
-    let nodes = program.graph.nodes().iter().enumerate();
-    let products = nodes.filter(|(_, node)| node.linear().is_some());
-    let words = products.map(|(i, _)| packed::scratch_len(&program.map(i), rows));
+pub(in crate::cpu) fn most_words(prepared: &PreparedGraph, rows: usize) -> usize {
+    let products = prepared.linears().map(|(node, _)| prepared.map(node));
+    let words = products.map(|map| packed::scratch_len(&map, rows));
     words.max().unwrap_or(0)
 }
 
 /// A model made ready to decode.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    pub(super) program: Program,
+    pub(super) prepared: PreparedGraph,
     pub(super) weights: Weights,
-    pub(super) layout: Layout,
+    /// Of a single row: `n` rows take `n` times as much.
+    pub(super) plan: Plan,
     pub(super) causal: bool,
 }
 
@@ -69,39 +72,39 @@ impl Decoder {
         check_len(graph.params().total(), weights.len())?;
         let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());
         let causal = attentions.all(|(_, a)| a.causal);
-        let layout = Layout::new(&graph);
-        let program = Program::new(graph, options);
+        let plan = Plan::new(&graph, 1, Purpose::Decode);
+        let prepared = PreparedGraph::new(graph, options);
         let total = weights.len();
         let weights =
-            Weights::new(&program, weights).map_err(|_| ImportError::Memory { numbers: total })?;
+            Weights::new(&prepared, weights).map_err(|_| ImportError::Memory { numbers: total })?;
         Ok(Self {
-            program,
+            prepared,
             weights,
-            layout,
+            plan,
             causal,
         })
     }
 
     pub(super) fn isa(&self) -> Isa {
-        self.program.isa
+        self.prepared.isa
     }
 
     /// How a share of a node's heads keeps keys and values; `None` but for attention, and where
     /// nothing can be kept.
-    pub(super) fn cache(&self, node: usize, part: Part) -> Option<Cache> {
-        let graph = &self.program.graph;
-        let (_, op) = graph.nodes()[node].attention().filter(|_| self.causal)?;
-        Some(Cache::new(&self.heads(node, op, part), graph.block_size()))
+    pub(super) fn cache(&self, node: ValueId, share: HeadShare) -> Option<Cache> {
+        let graph = &self.prepared.graph;
+        let (_, op) = graph.node(node).attention().filter(|_| self.causal)?;
+        Some(Cache::new(&self.heads(node, op, share), graph.block_size()))
     }
 
     /// The attention of a share of the heads, as if there were no others.
     pub(super) fn heads(
         &self,
-        node: usize,
+        node: ValueId,
         op: &AttentionOp,
-        part: Part,
+        share: HeadShare,
     ) -> attention::Options<'_> {
-        let (all, heads) = (self.program.attention(node, op, None), kv_heads(op, part));
+        let (all, heads) = (self.prepared.attention(node, op, None), kv_heads(op, share));
         let group = op.heads / op.kv_heads;
         attention::Options {
             heads: heads.len() * group,
@@ -115,11 +118,11 @@ impl Decoder {
 
     /// Whether one text is worth several threads.
     pub(super) fn is_large(&self) -> bool {
-        is_large(&self.program.graph)
+        is_large(&self.prepared.graph)
     }
 
     pub(super) fn vocab_size(&self) -> usize {
-        let graph = &self.program.graph;
+        let graph = &self.prepared.graph;
         graph.node(graph.logits()).width
     }
 
@@ -147,14 +150,14 @@ impl Decoder {
     }
 
     /// Brings the logits of every text up to date: windows one by one, single tokens together.
-    pub(super) fn next(&self, work: &mut Work, sequences: &mut [&mut Sequence]) {
+    pub(super) fn next(&self, work: &mut DecodeWorkspace, sequences: &mut [&mut Sequence]) {
         let mut steps: Vec<&mut Sequence> = Vec::new();
         for sequence in sequences.iter_mut().filter(|s| s.is_behind()) {
             if self.goes_by_step(sequence) {
                 steps.push(sequence);
             } else {
                 let len = sequence.context.len();
-                let window = len.saturating_sub(self.program.graph.block_size())..len;
+                let window = len.saturating_sub(self.prepared.graph.block_size())..len;
                 self.run(work, &mut Rows::Window(sequence, window));
                 sequence.answer(work.logits(0, self.vocab_size()));
             }
@@ -170,7 +173,7 @@ impl Decoder {
     /// Whether all but the last token of a text are cached, and hold.
     pub(super) fn goes_by_step(&self, sequence: &Sequence) -> bool {
         let len = sequence.context.len();
-        self.causal && sequence.cached + 1 == len && len <= self.program.graph.block_size()
+        self.causal && sequence.cached + 1 == len && len <= self.prepared.graph.block_size()
     }
 }
 
@@ -186,6 +189,15 @@ impl Sequence {
     pub(super) fn push(&mut self, token: u32) {
         self.context.push(token);
         self.fresh = false;
+    }
+
+    /// Where the token after the cached ones belongs.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            kv_cache: &self.kv_cache,
+            text: self.text,
+            position: self.cached,
+        }
     }
 
     pub(super) fn logits(&self) -> &[f32] {

@@ -8,7 +8,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use gptlab_kernels::attention::{Cache, Options};
 
-use super::{decoder::Decoder, shares::Part};
+use gptlab_model::ValueId;
+
+use super::{decoder::Decoder, shares::HeadShare};
 use crate::cpu::memory::Aligned;
 
 /// Keys and values of all layers.
@@ -18,6 +20,24 @@ pub(super) struct KvCache {
     layers: Vec<Vec<RwLock<LayerCache>>>,
     /// Into how many shares the heads fall.
     pub(super) parts: usize,
+}
+
+/// Which heads of which layer: a share of those of an attention.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LayerHeads {
+    pub(super) node: ValueId,
+    pub(super) part: usize,
+}
+
+/// Tokens of a text and what heads make of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Appended<'a> {
+    pub(super) text: u64,
+    /// Of the first.
+    pub(super) position: usize,
+    pub(super) count: usize,
+    /// Queries, keys and values, a row for each token.
+    pub(super) qkv: &'a [f32],
 }
 
 /// Keys and values of some heads.
@@ -33,12 +53,14 @@ pub(super) struct LayerCache {
 impl KvCache {
     /// Of no token yet, with the heads in `parts` shares.
     pub(super) fn new(decoder: &Decoder, parts: usize) -> Self {
-        let nodes = 0..decoder.program.graph.nodes().len();
-        let layers = nodes.map(|node| {
-            let caches = (0..parts).filter_map(|part| decoder.cache(node, (part, parts)));
-            caches
-                .map(|cache| RwLock::new(LayerCache::new(cache)))
-                .collect()
+        let layers = decoder.prepared.graph.ids().map(|node| {
+            let shares = (0..parts).map(|index| HeadShare {
+                index,
+                count: parts,
+            });
+            let caches = shares.filter_map(|share| decoder.cache(node, share));
+            let layers = caches.map(|cache| RwLock::new(LayerCache::new(cache)));
+            layers.collect()
         });
         Self {
             layers: layers.collect(),
@@ -46,19 +68,17 @@ impl KvCache {
         }
     }
 
-    /// Appends `count` tokens of `text` after its first `position`, unless they are there: `qkv`
-    /// has a row for each.
-    pub(super) fn append(
-        &self,
-        (node, part): (usize, usize),
-        (text, position, count): (u64, usize, usize),
-        qkv: &[f32],
-        options: &Options<'_>,
-    ) {
-        let mut layer = self.layers[node][part]
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Appends tokens, unless they are there or do not follow those that are.
+    pub(super) fn append(&self, heads: LayerHeads, appended: &Appended, options: &Options<'_>) {
+        let lock = &self.layers[heads.node.index()][heads.part];
+        let mut layer = lock.write().unwrap_or_else(PoisonError::into_inner);
         let layer = &mut *layer;
+        let Appended {
+            text,
+            position,
+            count,
+            qkv,
+        } = *appended;
         let cached = if layer.text == text { layer.tokens } else { 0 };
         if layer.text > text || cached != position {
             return;
@@ -69,10 +89,9 @@ impl KvCache {
         (layer.text, layer.tokens) = (text, position + count);
     }
 
-    pub(super) fn read(&self, (node, part): Part) -> RwLockReadGuard<'_, LayerCache> {
-        self.layers[node][part]
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn read(&self, heads: LayerHeads) -> RwLockReadGuard<'_, LayerCache> {
+        let lock = &self.layers[heads.node.index()][heads.part];
+        lock.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

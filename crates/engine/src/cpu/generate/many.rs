@@ -10,7 +10,7 @@ use gptlab_model::Graph;
 use super::{
     Generator, PromptError,
     decoder::{Decoder, Sequence, is_large},
-    rows::Work,
+    rows::DecodeWorkspace,
 };
 
 /// Texts that one thread writes together: one tile of rows. More would share each reading of the
@@ -46,7 +46,7 @@ impl Generator {
         }
         let (decoder, threads) = (&self.threaded.decoder, self.threaded.threads);
         let queue = Mutex::new(writers.iter_mut());
-        let (tasks, together) = texts_at_once(&decoder.program.graph, threads, count);
+        let (tasks, together) = texts_at_once(&decoder.prepared.graph, threads, count);
         let tasks = 0..tasks;
         self.threaded
             .pool
@@ -65,7 +65,7 @@ impl Generator {
     }
 
     fn write_on<W: Writer>(&self, writer: &mut W) {
-        let (mut sequence, mut work) = (self.threaded.sequence(), Work::default());
+        let (mut sequence, mut work) = (self.threaded.sequence(), DecodeWorkspace::default());
         sequence.begin(writer.prompt());
         loop {
             self.threaded.next(&mut work, &mut sequence);
@@ -100,7 +100,7 @@ pub(in crate::cpu) fn texts_at_once(graph: &Graph, threads: usize, count: usize)
 impl Decoder {
     /// Writes texts from `queue`, at most `together` at a time, until it is empty.
     fn serve<W: Writer + Send>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize) {
-        let mut work = Work::default();
+        let mut work = DecodeWorkspace::default();
         let mut busy: Vec<(Sequence, &mut W)> = Vec::new();
         let mut idle: Vec<Sequence> = Vec::new();
         loop {

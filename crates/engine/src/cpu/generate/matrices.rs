@@ -3,9 +3,9 @@
 use std::{collections::TryReserveError, ops::Range};
 
 use gptlab_kernels::packed;
-use gptlab_model::{Op, ParamId};
+use gptlab_model::{ParamId, ValueId};
 
-use crate::cpu::{memory::Aligned, program::Program};
+use crate::cpu::{memory::Aligned, prepared::PreparedGraph};
 
 /// A model's weights.
 #[derive(Debug)]
@@ -22,10 +22,10 @@ pub(super) struct Weights {
 
 impl Weights {
     /// From `flat`, in table order, or why the system has no room for them.
-    pub(super) fn new(program: &Program, flat: &[f32]) -> Result<Self, TryReserveError> {
-        let graph = &program.graph;
-        let (matrices, _) = matrices(program);
-        let [packed, count] = Self::sizes(program);
+    pub(super) fn new(prepared: &PreparedGraph, flat: &[f32]) -> Result<Self, TryReserveError> {
+        let graph = &prepared.graph;
+        let (matrices, _) = matrices(prepared);
+        let [packed, count] = Self::sizes(prepared);
         let (mut packed, mut plain) = (Aligned::try_zeroed(packed)?, Vec::new());
         plain.try_reserve_exact(count)?;
         let mut places = vec![0..0; graph.params().iter().len()];
@@ -34,13 +34,14 @@ impl Weights {
             plain.extend_from_slice(&flat[graph.params().get(*id).range()]);
             places[id.index()] = start..plain.len();
         };
-        for (i, (node, place)) in graph.nodes().iter().zip(&matrices).enumerate() {
-            if let Op::Linear { weight, .. } = &node.op {
-                let w = &flat[graph.params().get(*weight).range()];
-                packed::pack(&program.map(i), &mut packed[place.clone()], w);
-            }
+        for id in graph.ids() {
+            let (node, place) = (graph.node(id), &matrices[id.index()]);
             let matrix = node.linear().map(|(_, weight)| weight);
-            let params = node.op.params();
+            if let Some(weight) = matrix {
+                let w = &flat[graph.params().get(weight).range()];
+                packed::pack(&prepared.map(id), &mut packed[place.clone()], w);
+            }
+            let params = node.facts().params;
             let plain = params.iter().filter(|p| Some(**p) != matrix);
             plain.for_each(&mut keep);
         }
@@ -53,19 +54,19 @@ impl Weights {
     }
 
     /// How many numbers are packed and how many are not, of a model that has not been read.
-    pub(super) fn sizes(program: &Program) -> [usize; 2] {
-        let graph = &program.graph;
+    pub(super) fn sizes(prepared: &PreparedGraph) -> [usize; 2] {
+        let graph = &prepared.graph;
         let plain = graph.nodes().iter().flat_map(|node| {
             let matrix = node.linear().map(|(_, weight)| weight);
-            let params = node.op.params().into_iter();
+            let params = node.facts().params.into_iter();
             params.filter(move |param| Some(*param) != matrix)
         });
         let plain = plain.map(|param| graph.params().get(param).len()).sum();
-        [matrices(program).1, plain]
+        [matrices(prepared).1, plain]
     }
 
-    pub(super) fn matrix(&self, node: usize) -> &[u32] {
-        &self.packed[self.matrices[node].clone()]
+    pub(super) fn matrix(&self, node: ValueId) -> &[u32] {
+        &self.packed[self.matrices[node.index()].clone()]
     }
 
     pub(super) fn plain(&self, param: ParamId) -> &[f32] {
@@ -74,13 +75,12 @@ impl Weights {
 }
 
 /// Where each node's matrix goes, and how long they are together.
-fn matrices(program: &Program) -> (Vec<Range<usize>>, usize) {
+fn matrices(prepared: &PreparedGraph) -> (Vec<Range<usize>>, usize) {
     let mut end = 0;
-    let nodes = program.graph.nodes().iter().enumerate();
-    let places = nodes.map(|(i, node)| {
+    let places = prepared.graph.ids().map(|node| {
         let start = end;
-        if let Op::Linear { .. } = &node.op {
-            end += packed::len(&program.map(i));
+        if prepared.graph.node(node).linear().is_some() {
+            end += packed::len(&prepared.map(node));
         }
         start..end
     });

@@ -1,23 +1,27 @@
-//! Rows of tokens through the model, node by node: the window of one text, or the next token of
-//! several.
+//! Rows of tokens through the model: the window of one text, the next token of several, or a
+//! worker's share of a token.
 
-use std::ops::Range;
+use std::{ops::Range, slice};
 
-use gptlab_kernels::{
-    activation, attention, elementwise, gate,
-    head_norm::{self, Layout as Heads},
-    layer_norm, packed, rms_norm, rope,
-};
-use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId};
+use gptlab_kernels::{attention, dropout::Dropout, packed};
+use gptlab_model::{AttentionOp, ParamId, ValueId};
 use rayon::prelude::*;
 
 use super::{
     decoder::{Decoder, Sequence, most_words},
-    kv_cache::KvCache,
-    layout::Layout,
-    shares::packed_heads,
+    kv_cache::{Appended, KvCache, LayerHeads},
+    shares::{HeadShare, Share, packed_heads},
 };
-use crate::cpu::{chunk::parts, memory::Aligned, program::kernel};
+use crate::{
+    cpu::{
+        forward::{Attended, Forward, Mapped, Run},
+        memory::Aligned,
+        plan::Plan,
+        pool,
+        prepared::PreparedGraph,
+    },
+    program::Work,
+};
 
 /// From this many multiplications on a product is shared between threads.
 const SHARED: usize = 1 << 19;
@@ -26,7 +30,12 @@ const ROWS: usize = 12;
 
 /// Where a token belongs: the cache of its text, which text that is, and the token's position in
 /// it.
-pub(super) type Place<'a> = (&'a KvCache, u64, usize);
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) kv_cache: &'a KvCache,
+    pub(super) text: u64,
+    pub(super) position: usize,
+}
 
 /// The rows that go through the model together.
 pub(super) enum Rows<'a, 's> {
@@ -47,20 +56,30 @@ impl Rows<'_, '_> {
         }
     }
 
-    /// The token of a row and its position.
-    fn token(&self, row: usize) -> (u32, usize) {
+    /// The position of a row.
+    fn position(&self, row: usize) -> usize {
         match self {
-            Self::Window(sequence, window) => (sequence.context[window.start + row], row),
+            Self::Window(..) => row,
+            Self::Step(sequences) => sequences[row].cached,
+            Self::Helped(_, position) => *position,
+        }
+    }
+
+    /// The token of each row; `gathered` is room for them.
+    fn tokens<'t>(&'t self, gathered: &'t mut Vec<u32>) -> &'t [u32] {
+        match self {
+            Self::Window(sequence, window) => &sequence.context[window.clone()],
             Self::Step(sequences) => {
-                let at = sequences[row].cached;
-                (sequences[row].context[at], at)
+                gathered.clear();
+                gathered.extend(sequences.iter().map(|s| s.context[s.cached]));
+                gathered
             }
-            Self::Helped(token, position) => (*token, *position),
+            Self::Helped(token, _) => slice::from_ref(token),
         }
     }
 
     /// The rows whose logits are wanted.
-    fn asked(&self) -> Range<usize> {
+    fn requested(&self) -> Range<usize> {
         match self {
             Self::Window(_, window) => window.len() - 1..window.len(),
             Self::Step(sequences) => 0..sequences.len(),
@@ -80,176 +99,154 @@ impl Rows<'_, '_> {
     }
 }
 
+/// What products and attention scribble on.
+#[derive(Debug, Default)]
+pub(super) struct DecodeScratch {
+    attention: Vec<f32>,
+    /// What a product multiplies, where that is rounded.
+    words: Vec<u32>,
+    /// Queries, keys and values of some heads, side by side.
+    heads: Vec<f32>,
+}
+
 /// The memory that one thread decodes in.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(super) struct DecodeWorkspace {
     /// How many threads share a large product; none or one, where the caller's thread is alone.
     pub(super) threads: usize,
-    /// What there is room for: numbers of a row, rows, windows.
-    room: [usize; 3],
+    /// What it is large enough for.
+    size: Size,
     pub(super) arena: Aligned<f32>,
-    pub(super) scratch: Vec<f32>,
-    /// What a product multiplies, where that is rounded.
-    pub(super) words: Vec<u32>,
-    /// Queries, keys and values of some heads, side by side.
-    pub(super) heads: Vec<f32>,
-    /// What kernels leave for a backward that never comes.
-    stats: Vec<f32>,
+    scratch: DecodeScratch,
+    tokens: Vec<u32>,
     logits: Vec<f32>,
 }
 
-impl Work {
-    /// Of the `row`th row that logits were asked of.
+/// What a workspace is asked to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Size {
+    /// Numbers of a row.
+    row: usize,
+    rows: usize,
+    window: bool,
+}
+
+impl DecodeWorkspace {
+    /// The logits of a row, the `row`th of those that logits were asked of.
     pub(super) fn logits(&self, row: usize, vocab: usize) -> &[f32] {
         &self.logits[row * vocab..][..vocab]
     }
 
-    /// Makes room for `rows` in `layout`.
-    pub(super) fn fit(&mut self, decoder: &Decoder, layout: &Layout, rows: &Rows<'_, '_>) {
-        let windows = match rows {
-            Rows::Window(..) => 1,
-            Rows::Step(_) | Rows::Helped(..) => 0,
+    /// Makes room for `rows` where `plan` puts them.
+    pub(super) fn fit(&mut self, decoder: &Decoder, plan: &Plan, rows: &Rows<'_, '_>) {
+        let window = match rows {
+            Rows::Window(..) => true,
+            Rows::Step(_) | Rows::Helped(..) => false,
         };
-        let room = [layout.len, rows.len(), windows];
-        if self.room == room {
+        let size = Size {
+            row: plan.len,
+            rows: rows.len(),
+            window,
+        };
+        if self.size == size {
             return;
         }
-        self.room = room;
+        self.size = size;
         let grow = |v: &mut Vec<f32>, len: usize| v.resize(len.max(v.len()), 0.0);
-        self.arena.grow(layout.len * rows.len());
-        grow(&mut self.logits, decoder.vocab_size() * rows.asked().len());
-        let attentions = || {
-            let nodes = decoder.program.graph.nodes().iter().enumerate();
-            nodes.filter_map(|(i, n)| Some((i, n.attention()?.1)))
-        };
-        let heads = attentions().map(|(_, a)| a.heads + a.kv_heads).max();
-        grow(&mut self.stats, heads.unwrap_or(0).max(2) * rows.len());
-        let scratch = attentions().map(|(node, op)| match rows {
+        self.arena.grow(plan.len * rows.len());
+        grow(
+            &mut self.logits,
+            decoder.vocab_size() * rows.requested().len(),
+        );
+        let prepared = &decoder.prepared;
+        let attention = prepared.attentions().map(|(node, op)| match rows {
             Rows::Window(_, window) => {
-                attention::scratch_len(window.len(), &decoder.program.attention(node, op, None))
+                attention::scratch_len(window.len(), &prepared.attention(node, op, None))
             }
             Rows::Step(_) | Rows::Helped(..) => {
-                attention::decode_scratch_len(decoder.program.graph.block_size())
+                attention::decode_scratch_len(prepared.graph.block_size())
             }
         });
-        grow(&mut self.scratch, scratch.max().unwrap_or(0));
-        let words = most_words(&decoder.program, rows.len());
-        self.words.resize(words.max(self.words.len()), 0);
+        grow(&mut self.scratch.attention, attention.max().unwrap_or(0));
+        let words = most_words(prepared, rows.len());
+        let words = words.max(self.scratch.words.len());
+        self.scratch.words.resize(words, 0);
     }
+}
+
+/// The columns of a token that one of several workers computes, and the token's place.
+#[derive(Clone, Copy)]
+pub(super) struct OwnShare<'a> {
+    pub(super) share: &'a Share,
+    pub(super) worker: usize,
+    pub(super) place: Place<'a>,
 }
 
 impl Decoder {
     /// Takes `rows` through the model: logits into `work`, keys and values into the caches.
-    pub(super) fn run(&self, work: &mut Work, rows: &mut Rows<'_, '_>) {
-        work.fit(self, &self.layout, rows);
-        let head = self.program.graph.nodes().len() - 1;
-        (0..head).for_each(|node| self.forward(node, &self.layout, work, rows));
-        self.head(work, rows);
+    pub(super) fn run(&self, work: &mut DecodeWorkspace, rows: &mut Rows<'_, '_>) {
+        work.fit(self, &self.plan, rows);
+        for step in self.plan.program.steps() {
+            match step.work {
+                Work::Forward(node) => self.forward(node, &self.plan, work, rows),
+                Work::Logits => self.head(work, rows),
+                Work::Loss | Work::Backward(_) => {}
+            }
+        }
         rows.advance();
     }
 
+    /// Computes a node of all rows.
     pub(super) fn forward(
         &self,
-        node: usize,
-        layout: &Layout,
-        work: &mut Work,
+        node: ValueId,
+        plan: &Plan,
+        work: &mut DecodeWorkspace,
         rows: &Rows<'_, '_>,
     ) {
-        let (n, width) = (rows.len(), self.program.graph.nodes()[node].width);
-        let (isa, y) = (self.isa(), layout.value(node, n));
-        let at = |x: usize| layout.value(x, n);
-        let arena = &mut *work.arena;
-        match &self.program.graph.nodes()[node].op {
-            Op::TokenEmbedding { table } => {
-                let table = self.weights.plain(*table);
-                copy_rows(&mut arena[y], table, width, |r| rows.token(r).0 as usize);
-            }
-            Op::PositionEmbedding { table } => {
-                let table = self.weights.plain(*table);
-                copy_rows(&mut arena[y], table, width, |r| rows.token(r).1);
-            }
-            Op::Sinusoid => {
-                copy_rows(&mut arena[y], self.program.table(node), width, |r| {
-                    rows.token(r).1
-                });
-            }
-            Op::Add { a, b } => {
-                carry_over(arena, &y, at(b.index()));
-                let [y, a] = parts(arena, [y, at(a.index())]);
-                elementwise::accumulate(isa, y, a);
-            }
-            Op::Norm { x, norm } => {
-                let [y, x] = parts(arena, [y, at(x.index())]);
-                self.norm(norm, y, &mut work.stats, x, (n, width));
-            }
-            Op::Linear { x, bias, .. } => {
-                let [y, x] = parts(arena, [y, at(x.index())]);
-                self.linear((node, *bias), y, x, (work.threads, &mut work.words), n);
-            }
-            Op::HeadNorm { x, heads, head_dim } => {
-                carry_over(arena, &y, at(x.index()));
-                let heads = heads_of(*heads, *head_dim, width);
-                let rstd = &mut work.stats[..n * heads.heads];
-                head_norm::forward(isa, &mut arena[y], rstd, heads, NORM_EPS, n);
-            }
-            Op::Rotary { x, heads, head_dim } => {
-                carry_over(arena, &y, at(x.index()));
-                let (cos, sin) = self.program.rotations(node);
-                let heads = heads_of(*heads, *head_dim, width);
-                for (row, y) in arena[y].chunks_exact_mut(width).enumerate() {
-                    rope::forward(isa, y, cos, sin, heads, rows.token(row).1, 1);
-                }
-            }
-            Op::Attention { x, attention } => {
-                let places = [y, at(x.index())];
-                self.attend(node, attention, places, work, rows);
-            }
-            Op::Activate { x, f } => {
-                let [y, x] = parts(arena, [y, at(x.index())]);
-                activation::forward(isa, kernel(*f), y, x);
-            }
-            Op::Gate { gate, up, f } => {
-                let [y, gate, up] = parts(arena, [y, at(gate.index()), at(up.index())]);
-                gate::forward(isa, kernel(*f), y, gate, up);
-            }
-            Op::Dropout { x, .. } => carry_over(arena, &y, at(x.index())),
-        }
+        self.forward_share(node, plan, work, rows, None);
     }
 
-    fn norm(
+    /// Computes a node of all rows, or a worker's share of it.
+    pub(super) fn forward_share(
         &self,
-        norm: &NormOp,
-        y: &mut [f32],
-        stats: &mut [f32],
-        x: &[f32],
-        (n, width): (usize, usize),
+        node: ValueId,
+        plan: &Plan,
+        work: &mut DecodeWorkspace,
+        rows: &Rows<'_, '_>,
+        share: Option<OwnShare<'_>>,
     ) {
-        let (isa, (mean, rest)) = (self.isa(), stats.split_at_mut(n));
-        let rstd = &mut rest[..n];
-        match norm {
-            NormOp::LayerNorm { gain, bias } => {
-                let gain = self.weights.plain(*gain);
-                let bias = bias.map(|b| self.weights.plain(b));
-                layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
-            }
-            NormOp::RmsNorm { gain } => {
-                let gain = gain.map(|g| self.weights.plain(g));
-                rms_norm::forward(isa, y, rstd, x, gain, NORM_EPS, n, width);
-            }
-        }
+        let decoding = Decoding {
+            decoder: self,
+            plan,
+            rows,
+            tokens: rows.tokens(&mut work.tokens),
+            threads: work.threads,
+            share,
+        };
+        decoding.forward_node(node, &mut work.arena, &mut work.scratch);
+    }
+
+    /// The logits of the rows that were asked for.
+    fn head(&self, work: &mut DecodeWorkspace, rows: &Rows<'_, '_>) {
+        let node = self.prepared.graph.logits();
+        let (x, _) = self.prepared.linear(node);
+        let width = self.prepared.graph.node(x).width;
+        let requested = rows.requested();
+        let x = &mut work.arena[self.plan.value(x).of_rows(rows.len())];
+        let mapped = Mapped {
+            x: &mut x[requested.start * width..requested.end * width],
+            y: &mut work.logits[..requested.len() * self.vocab_size()],
+            bias: None,
+        };
+        self.multiply(node, mapped, work.threads, &mut work.scratch.words);
     }
 
     /// A product, shared between threads where it is long enough: outputs of one row, rows of many.
-    fn linear(
-        &self,
-        (node, bias): (usize, Option<ParamId>),
-        y: &mut [f32],
-        x: &[f32],
-        (threads, scratch): (usize, &mut [u32]),
-        n: usize,
-    ) {
-        let (map, w) = (self.program.map(node), self.weights.matrix(node));
-        let bias = bias.map(|b| self.weights.plain(b));
+    fn multiply(&self, node: ValueId, mapped: Mapped, threads: usize, scratch: &mut [u32]) {
+        let Mapped { y, x, bias } = mapped;
+        let (map, w) = (self.prepared.map(node), self.weights.matrix(node));
+        let n = y.len() / map.out;
         let x = packed::rows(&map, scratch, x, n);
         if threads <= 1 || n * map.inp * map.out < SHARED {
             packed::forward(&map, (y, 0..map.out), x, w, bias);
@@ -268,124 +265,215 @@ impl Decoder {
             });
         }
     }
+}
 
-    fn attend(
+/// Rows that are decoded.
+struct Decoding<'a, 'r, 's> {
+    decoder: &'a Decoder,
+    plan: &'a Plan,
+    rows: &'a Rows<'r, 's>,
+    tokens: &'a [u32],
+    threads: usize,
+    /// What this worker computes of a node; `None`: all of it.
+    share: Option<OwnShare<'a>>,
+}
+
+impl Forward for Decoding<'_, '_, '_> {
+    type Scratch = DecodeScratch;
+
+    fn prepared(&self) -> &PreparedGraph {
+        &self.decoder.prepared
+    }
+
+    fn tokens(&self) -> &[u32] {
+        self.tokens
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Run> {
+        let (runs, rows_each) = match self.rows {
+            Rows::Window(_, window) => (1, window.len()),
+            Rows::Step(sequences) => (sequences.len(), 1),
+            Rows::Helped(..) => (1, 1),
+        };
+        (0..runs).map(move |i| Run {
+            rows: i * rows_each..(i + 1) * rows_each,
+            position: self.rows.position(i * rows_each),
+        })
+    }
+
+    fn value(&self, node: ValueId) -> Range<usize> {
+        self.plan.value(node).of_rows(self.tokens.len())
+    }
+
+    fn statistics(&self, node: ValueId) -> Range<usize> {
+        self.plan.statistics(node).of_rows(self.tokens.len())
+    }
+
+    fn param(&self, param: ParamId) -> &[f32] {
+        self.decoder.weights.plain(param)
+    }
+
+    fn pass<const N: usize>(
         &self,
-        node: usize,
-        op: &AttentionOp,
-        [y, x]: [Range<usize>; 2],
-        work: &mut Work,
-        rows: &Rows<'_, '_>,
+        _: usize,
+        matrices: [pool::Rows; N],
+        work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
     ) {
-        let (isa, options) = (self.isa(), self.program.attention(node, op, None));
-        let (queries, width) = (op.heads * op.head_dim, options.qkv_width());
-        let [mix, qkv] = parts(&mut work.arena, [y, x]);
-        let (scratch, heads) = (&mut work.scratch, &mut work.heads);
-        match rows {
-            Rows::Window(sequence, window) => {
-                let lse = &mut work.stats[..window.len() * op.heads];
-                attention::forward(isa, mix, lse, scratch, qkv, &options, window.len());
-                if window.start == 0 && self.causal {
-                    self.append(node, op, (sequence, window.len()), heads, qkv);
-                }
-            }
-            Rows::Step(sequences) => {
-                let rows = mix.chunks_exact_mut(queries).zip(qkv.chunks_exact(width));
-                for (sequence, (mix, qkv)) in sequences.iter().zip(rows) {
-                    for part in 0..sequence.kv_cache.parts {
-                        let place = (&*sequence.kv_cache, sequence.text, sequence.cached);
-                        self.attend_one(node, op, part, place, (mix, qkv), [scratch, heads]);
-                    }
-                }
-            }
-            Rows::Helped(..) => unreachable!("a member sees to its heads itself"),
+        work(0..self.tokens.len(), matrices.map(|(numbers, _)| numbers));
+    }
+
+    fn linear(&self, node: ValueId, mapped: Mapped, scratch: &mut DecodeScratch) {
+        let Some(columns) = self.columns() else {
+            let words = &mut scratch.words;
+            self.decoder.multiply(node, mapped, self.threads, words);
+            return;
+        };
+        let Mapped { y, x, bias } = mapped;
+        let map = self.decoder.prepared.map(node);
+        let w = self.decoder.weights.matrix(node);
+        let x = packed::rows(&map, &mut scratch.words, x, 1);
+        for columns in columns {
+            let y = &mut y[columns.clone()];
+            packed::forward(&map, (y, columns.clone()), x, w, bias);
         }
     }
 
-    /// Keeps the keys and values of a text's first tokens.
-    fn append(
+    fn attend(
         &self,
-        node: usize,
+        node: ValueId,
         op: &AttentionOp,
-        (sequence, count): (&Sequence, usize),
-        heads: &mut Vec<f32>,
-        qkv: &[f32],
+        attended: Attended,
+        scratch: &mut DecodeScratch,
     ) {
+        let heads = Heads {
+            decoder: self.decoder,
+            node,
+            op,
+        };
+        let Attended { mix, lse, qkv } = attended;
+        if let Some(OwnShare { worker, place, .. }) = self.share {
+            heads.attend_one(worker, place, mix, qkv, scratch);
+            return;
+        }
+        match self.rows {
+            Rows::Window(sequence, window) => {
+                let options = self.decoder.prepared.attention(node, op, None);
+                let (isa, n) = (self.isa(), window.len());
+                attention::forward(isa, mix, lse, &mut scratch.attention, qkv, &options, n);
+                if window.start == 0 && self.decoder.causal {
+                    heads.append(sequence, n, qkv, &mut scratch.heads);
+                }
+            }
+            Rows::Step(sequences) => {
+                let n = self.tokens.len();
+                let mixes = mix.chunks_exact_mut(mix.len() / n);
+                let rows = mixes.zip(qkv.chunks_exact(qkv.len() / n));
+                for (sequence, (mix, qkv)) in sequences.iter().zip(rows) {
+                    let place = sequence.place();
+                    for part in 0..sequence.kv_cache.parts {
+                        heads.attend_one(part, place, mix, qkv, scratch);
+                    }
+                }
+            }
+            Rows::Helped(..) => unreachable!("a helper attends with its share of the heads"),
+        }
+    }
+
+    fn dropout(&self, _: ValueId, _: f32) -> Option<(Dropout, u64)> {
+        None
+    }
+
+    fn keeps_derivative(&self, _: ValueId) -> bool {
+        false
+    }
+
+    fn columns(&self) -> Option<&[Range<usize>]> {
+        let OwnShare { share, worker, .. } = self.share?;
+        Some(&share.columns[worker])
+    }
+}
+
+/// The heads of an attention, whose keys and values are cached by share.
+struct Heads<'a> {
+    decoder: &'a Decoder,
+    node: ValueId,
+    op: &'a AttentionOp,
+}
+
+impl Heads<'_> {
+    /// Keeps the keys and values of a text's first `count` tokens.
+    fn append(&self, sequence: &Sequence, count: usize, qkv: &[f32], heads: &mut Vec<f32>) {
         let (kv_cache, width) = (&sequence.kv_cache, qkv.len() / count);
-        for part in 0..kv_cache.parts {
-            let share = (part, kv_cache.parts);
+        for index in 0..kv_cache.parts {
+            let share = HeadShare {
+                index,
+                count: kv_cache.parts,
+            };
             heads.clear();
             for row in qkv.chunks_exact(width) {
-                for columns in packed_heads(op, share) {
+                for columns in packed_heads(self.op, share) {
                     heads.extend_from_slice(&row[columns]);
                 }
             }
-            let options = self.heads(node, op, share);
-            kv_cache.append((node, part), (sequence.text, 0, count), heads, &options);
+            let appended = Appended {
+                text: sequence.text,
+                position: 0,
+                count,
+                qkv: heads,
+            };
+            let options = self.decoder.heads(self.node, self.op, share);
+            kv_cache.append(self.layer(index), &appended, &options);
         }
     }
 
     /// Attention of the next token of a text, its share of the heads alone: `mix` and `qkv` are
     /// whole rows.
-    pub(super) fn attend_one(
+    fn attend_one(
         &self,
-        node: usize,
-        op: &AttentionOp,
         part: usize,
-        (kv_cache, text, position): Place<'_>,
-        (mix, qkv): (&mut [f32], &[f32]),
-        [scratch, heads]: [&mut Vec<f32>; 2],
+        place: Place<'_>,
+        mix: &mut [f32],
+        qkv: &[f32],
+        scratch: &mut DecodeScratch,
     ) {
-        let share = (part, kv_cache.parts);
-        let (options, columns) = (self.heads(node, op, share), packed_heads(op, share));
+        let Place {
+            kv_cache,
+            text,
+            position,
+        } = place;
+        let share = HeadShare {
+            index: part,
+            count: kv_cache.parts,
+        };
+        let options = self.decoder.heads(self.node, self.op, share);
+        let columns = packed_heads(self.op, share);
         let mix = &mut mix[columns[0].clone()];
         let qkv = if kv_cache.parts == 1 {
             qkv
         } else {
-            heads.clear();
+            scratch.heads.clear();
             for columns in columns {
-                heads.extend_from_slice(&qkv[columns]);
+                scratch.heads.extend_from_slice(&qkv[columns]);
             }
-            heads
+            &scratch.heads
         };
-        kv_cache.append((node, part), (text, position, 1), qkv, &options);
-        let (q, kept) = (&qkv[..mix.len()], kv_cache.read((node, part)));
-        let cache = (&kept.cache, &*kept.numbers);
-        attention::decode_one(self.isa(), mix, scratch, q, cache, &options, position + 1);
+        let appended = Appended {
+            text,
+            position,
+            count: 1,
+            qkv,
+        };
+        kv_cache.append(self.layer(part), &appended, &options);
+        let (q, layer) = (&qkv[..mix.len()], kv_cache.read(self.layer(part)));
+        let (isa, cache) = (self.decoder.isa(), (&layer.cache, &*layer.numbers));
+        let (scratch, seen) = (&mut scratch.attention, position + 1);
+        attention::decode_one(isa, mix, scratch, q, cache, &options, seen);
     }
 
-    /// The logits of the rows that were asked for.
-    fn head(&self, work: &mut Work, rows: &Rows<'_, '_>) {
-        let node = self.program.graph.nodes().len() - 1;
-        let (x, _) = self.program.linear(node);
-        let width = self.program.graph.nodes()[x].width;
-        let asked = rows.asked();
-        let x = &work.arena[self.layout.value(x, rows.len())];
-        let x = &x[asked.start * width..asked.end * width];
-        let y = &mut work.logits[..asked.len() * self.vocab_size()];
-        let scratch = (work.threads, work.words.as_mut_slice());
-        self.linear((node, None), y, x, scratch, asked.len());
-    }
-}
-
-fn heads_of(heads: usize, head_dim: usize, width: usize) -> Heads {
-    Heads {
-        heads,
-        head_dim,
-        width,
-    }
-}
-
-/// Rows of `table`, by number.
-fn copy_rows(y: &mut [f32], table: &[f32], width: usize, number: impl Fn(usize) -> usize) {
-    for (row, y) in y.chunks_exact_mut(width).enumerate() {
-        y.copy_from_slice(&table[number(row) * width..][..width]);
-    }
-}
-
-/// Makes `y` what `x` is, unless they share a place.
-fn carry_over(arena: &mut [f32], y: &Range<usize>, x: Range<usize>) {
-    if *y != x {
-        arena.copy_within(x, y.start);
+    fn layer(&self, part: usize) -> LayerHeads {
+        LayerHeads {
+            node: self.node,
+            part,
+        }
     }
 }

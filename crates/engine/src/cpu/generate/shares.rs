@@ -7,12 +7,12 @@
 //! depend on each other, so no bit shows how. Norms, residual sums, embeddings and small products
 //! cost less than exchanging them: every worker computes them whole.
 
-use std::ops::Range;
+use std::{mem, ops::Range};
 
 use gptlab_kernels::{Isa, packed};
-use gptlab_model::{AttentionOp, Graph, Op};
+use gptlab_model::{AttentionOp, Graph, Mixes, Node, Op, ValueId};
 
-use super::layout::Layout;
+use crate::cpu::plan::{Plan, Purpose};
 
 /// A product of fewer weights is read in the time that exchanging its results takes.
 const LEAST: usize = 1 << 14;
@@ -23,10 +23,10 @@ pub(super) struct Shares {
     pub(super) workers: usize,
     /// By node; `None` where everyone computes all of it.
     by_node: Vec<Option<Share>>,
-    /// Where nothing that a token computed is overwritten, so that any part can be made again.
-    pub(super) layout: Layout,
+    /// Where nothing that a token computed is overwritten, so that any part can be computed again.
+    pub(super) plan: Plan,
     /// The last node whose columns are gathered.
-    pub(super) last: usize,
+    pub(super) last: ValueId,
 }
 
 #[derive(Debug)]
@@ -42,9 +42,9 @@ pub(super) struct Share {
 pub(super) struct Gather {
     /// How many gathers the same token has had before this one.
     pub(super) round: u64,
-    /// The nodes since the gather before this one, up to this node.
-    pub(super) since: Range<usize>,
-    /// How many weights those nodes have.
+    /// The first node after the gather before this one.
+    pub(super) first: ValueId,
+    /// How many weights the nodes from there to this one have.
     pub(super) weights: usize,
 }
 
@@ -55,189 +55,193 @@ impl Shares {
         if workers < 2 {
             return None;
         }
-        let (panel, mut first, mut round) = (packed::panel(isa), 0, 0);
-        let shares: Vec<Option<Share>> = (0..graph.nodes().len())
-            .map(|node| {
-                let columns = columns(graph, node, panel, workers)?;
-                let gather = (!read_in_parts(graph, node, panel, workers)).then(|| {
-                    let since = first..node + 1;
-                    first = node + 1;
-                    let weights = since.clone().map(|n| weights(graph, n)).sum();
-                    round += 1;
-                    Gather {
-                        round: round - 1,
-                        since,
-                        weights,
-                    }
-                });
-                Some(Share { columns, gather })
-            })
-            .collect();
-        let gathered = |share: &Option<Share>| share.as_ref().is_some_and(|s| s.gather.is_some());
-        let last = shares.iter().rposition(gathered)?;
+        let cut = Cutter::new(graph, packed::panel(isa), workers);
+        let (mut round, mut weights, mut first) = (0, 0, None);
+        let shares = graph.ids().map(|node| {
+            weights += cut.weights(node);
+            let since = *first.get_or_insert(node);
+            let columns = cut.columns(node)?;
+            let gather = (!cut.is_read_in_parts(node)).then(|| {
+                first = None;
+                round += 1;
+                Gather {
+                    round: round - 1,
+                    first: since,
+                    weights: mem::take(&mut weights),
+                }
+            });
+            Some(Share { columns, gather })
+        });
+        let shares: Vec<Option<Share>> = shares.collect();
+        let gathered = |node: &ValueId| {
+            let share = shares[node.index()].as_ref();
+            share.is_some_and(|s| s.gather.is_some())
+        };
+        let last = graph.ids().rev().find(gathered)?;
         Some(Self {
             workers,
             by_node: shares,
-            layout: Layout::spread(graph),
+            plan: Plan::new(graph, 1, Purpose::Observe),
             last,
         })
     }
 
     /// The shares of a node; `None` where every worker computes all of it.
-    pub(super) fn of(&self, node: usize) -> Option<&Share> {
-        self.by_node[node].as_ref()
+    pub(super) fn of(&self, node: ValueId) -> Option<&Share> {
+        self.by_node[node.index()].as_ref()
     }
 }
 
-fn weights(graph: &Graph, node: usize) -> usize {
-    let weight = graph.nodes()[node].linear().map(|(_, weight)| weight);
-    weight.map_or(0, |w| graph.params().get(w).range().len())
+/// How many weights a linear map has; none for every other op.
+fn weights(graph: &Graph, node: &Node) -> usize {
+    let weight = node.linear().map(|(_, weight)| weight);
+    weight.map_or(0, |w| graph.params().get(w).len())
 }
 
 /// So many that the largest product is still worth cutting, and each has a head.
 fn most_workers(graph: &Graph) -> usize {
-    let all = 0..graph.nodes().len();
-    let largest = all.map(|node| weights(graph, node)).max();
-    let attentions = graph.nodes().iter().filter_map(|n| n.attention());
+    let all = graph.nodes().iter().map(|node| weights(graph, node));
+    let attentions = graph.nodes().iter().filter_map(Node::attention);
     let heads = attentions.map(|(_, op)| op.kv_heads).min();
-    (largest.unwrap_or(0) / LEAST).min(heads.unwrap_or(1))
+    (all.max().unwrap_or(0) / LEAST).min(heads.unwrap_or(1))
 }
 
-/// By worker: the columns of a node that it computes.
-fn columns(
-    graph: &Graph,
-    node: usize,
+/// Cuts the columns of a graph's nodes.
+struct Cutter<'a> {
+    graph: &'a Graph,
+    /// How many columns a panel of packed weights has.
     panel: usize,
     workers: usize,
-) -> Option<Vec<Vec<Range<usize>>>> {
-    let n = &graph.nodes()[node];
-    match &n.op {
-        Op::Linear { .. } if weights(graph, node) < LEAST => None,
-        Op::Linear { .. } => Some(match heads_of(graph, node) {
-            Some(op) if whole_panels(op, panel, workers, n.width) => {
-                by_worker(workers, |m| packed_heads(op, (m, workers)).to_vec())
+    /// By node.
+    readers: Vec<Vec<ValueId>>,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(graph: &'a Graph, panel: usize, workers: usize) -> Self {
+        let mut readers = vec![Vec::new(); graph.nodes().len()];
+        for node in graph.ids() {
+            for x in graph.node(node).inputs() {
+                readers[x.index()].push(node);
             }
-            Some(_) | None => by_worker(workers, |m| vec![cut(n.width, panel, workers, m)]),
-        }),
-        Op::Activate { .. } | Op::Gate { .. } if is_cut(graph, &n.op) => {
-            Some(by_worker(workers, |m| {
-                vec![cut(n.width, panel, workers, m)]
-            }))
         }
-        Op::Attention { attention, .. } => Some(by_worker(workers, |m| {
-            vec![queries(attention, (m, workers))]
-        })),
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::HeadNorm { .. }
-        | Op::Rotary { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => None,
+        Self {
+            graph,
+            panel,
+            workers,
+            readers,
+        }
+    }
+
+    fn weights(&self, node: ValueId) -> usize {
+        weights(self.graph, self.graph.node(node))
+    }
+
+    /// By worker: the columns of a node that it computes; `None` where everyone computes all.
+    fn columns(&self, node: ValueId) -> Option<Vec<Vec<Range<usize>>>> {
+        let n = self.graph.node(node);
+        if let Some((_, attention)) = n.attention() {
+            return Some(self.by_worker(|share| vec![queries(attention, share)]));
+        }
+        let large = self.weights(node) >= LEAST;
+        let elements = is_activation(n) && self.reads_only_shared(n);
+        if !large && !elements {
+            return None;
+        }
+        Some(match self.heads_of(node) {
+            Some(op) if large && self.whole_panels(op, n.width) => {
+                self.by_worker(|share| packed_heads(op, share).to_vec())
+            }
+            Some(_) | None => self.by_worker(|share| vec![self.cut(n.width, share)]),
+        })
+    }
+
+    /// Whether all that an op reads are products that are cut.
+    fn reads_only_shared(&self, node: &Node) -> bool {
+        let mut inputs = node.inputs().into_iter();
+        inputs.all(|x| self.weights(x) >= LEAST)
+    }
+
+    fn by_worker<T>(&self, part: impl Fn(HeadShare) -> T) -> Vec<T> {
+        let share = |index| HeadShare {
+            index,
+            count: self.workers,
+        };
+        (0..self.workers).map(|index| part(share(index))).collect()
+    }
+
+    /// A worker's columns of `width`, in whole panels.
+    fn cut(&self, width: usize, share: HeadShare) -> Range<usize> {
+        let panels = width.div_ceil(self.panel);
+        let bound = |i: usize| (panels * i / share.count * self.panel).min(width);
+        bound(share.index)..bound(share.index + 1)
+    }
+
+    /// Whether every reader of a node wants the columns of its own worker alone.
+    fn is_read_in_parts(&self, node: ValueId) -> bool {
+        let n = self.graph.node(node);
+        if n.linear().is_none() || node == self.graph.logits() {
+            return false;
+        }
+        let by_heads = self.heads_of(node);
+        let mut readers = self.readers[node.index()].iter();
+        by_heads.is_some_and(|op| self.whole_panels(op, n.width))
+            || readers.all(|reader| is_activation(self.graph.node(*reader)))
+    }
+
+    /// The attention that alone reads a node, through whatever works on each head by itself.
+    fn heads_of(&self, node: ValueId) -> Option<&AttentionOp> {
+        let [reader] = self.readers[node.index()][..] else {
+            return None;
+        };
+        let reads = self.graph.node(reader);
+        match reads.facts().mixes {
+            Mixes::Sequence => Some(reads.attention()?.1),
+            Mixes::Head => self.heads_of(reader),
+            Mixes::Nothing | Mixes::Row => None,
+        }
+    }
+
+    /// Whether every worker's heads begin and end where panels do.
+    fn whole_panels(&self, op: &AttentionOp, width: usize) -> bool {
+        let whole = |at: usize| at.is_multiple_of(self.panel) || at == width;
+        let all = self.by_worker(|share| packed_heads(op, share));
+        let mut all = all.iter().flatten();
+        all.all(|columns| whole(columns.start) && whole(columns.end))
     }
 }
 
-/// Whether all that an op reads are products that are cut.
-fn is_cut(graph: &Graph, op: &Op) -> bool {
-    let mut inputs = op.inputs().into_iter();
-    inputs.all(|x| weights(graph, x.index()) >= LEAST)
-}
-
-fn by_worker<T>(workers: usize, part: impl Fn(usize) -> T) -> Vec<T> {
-    (0..workers).map(part).collect()
-}
-
-/// A worker's columns of `width`, in whole panels.
-fn cut(width: usize, panel: usize, workers: usize, worker: usize) -> Range<usize> {
-    let bound = |m: usize| (width.div_ceil(panel) * m / workers * panel).min(width);
-    bound(worker)..bound(worker + 1)
-}
-
-/// Whether every reader of a node wants the columns of its own worker alone.
-fn read_in_parts(graph: &Graph, node: usize, panel: usize, workers: usize) -> bool {
-    let n = &graph.nodes()[node];
-    let by_heads = heads_of(graph, node)
-        .is_some_and(|op| n.linear().is_some() && whole_panels(op, panel, workers, n.width));
-    let by_columns = n.linear().is_some()
-        && node + 1 < graph.nodes().len()
-        && readers(graph, node).all(|reader| match &graph.nodes()[reader].op {
-            Op::Activate { .. } | Op::Gate { .. } => true,
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::Linear { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Attention { .. }
-            | Op::Dropout { .. } => false,
-        });
-    by_heads || by_columns
-}
-
-fn readers(graph: &Graph, node: usize) -> impl Iterator<Item = usize> {
-    let nodes = graph.nodes().iter().enumerate();
-    nodes.filter_map(move |(i, n)| {
-        let mut inputs = n.op.inputs().into_iter();
-        inputs.any(|x| x.index() == node).then_some(i)
-    })
-}
-
-/// The attention that alone reads a node, through whatever works on each head by itself.
-fn heads_of(graph: &Graph, node: usize) -> Option<&AttentionOp> {
-    let mut all = readers(graph, node);
-    let (reader, None) = (all.next()?, all.next()) else {
-        return None;
-    };
-    match &graph.nodes()[reader].op {
-        Op::Attention { attention, .. } => Some(attention),
-        Op::HeadNorm { .. } | Op::Rotary { .. } => heads_of(graph, reader),
-        Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Sinusoid
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::Linear { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => None,
-    }
+/// Whether a node is an activation, gated or not: hidden units that one worker keeps to itself.
+fn is_activation(node: &Node) -> bool {
+    matches!(node.op, Op::Activate { .. } | Op::Gate { .. })
 }
 
 /// One of several shares of the heads.
-pub(super) type Part = (usize, usize);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeadShare {
+    pub(super) index: usize,
+    pub(super) count: usize,
+}
 
 /// A share's heads of keys and values.
-pub(super) fn kv_heads(op: &AttentionOp, (part, parts): Part) -> Range<usize> {
-    op.kv_heads * part / parts..op.kv_heads * (part + 1) / parts
+pub(super) fn kv_heads(op: &AttentionOp, share: HeadShare) -> Range<usize> {
+    let HeadShare { index, count } = share;
+    op.kv_heads * index / count..op.kv_heads * (index + 1) / count
 }
 
 /// The columns of its queries, and of what it mixes.
-pub(super) fn queries(op: &AttentionOp, part: Part) -> Range<usize> {
-    let (heads, width) = (kv_heads(op, part), op.heads / op.kv_heads * op.head_dim);
+fn queries(op: &AttentionOp, share: HeadShare) -> Range<usize> {
+    let (heads, width) = (kv_heads(op, share), op.heads / op.kv_heads * op.head_dim);
     heads.start * width..heads.end * width
 }
 
 /// The columns of its queries, keys and values in a row of all.
-pub(super) fn packed_heads(op: &AttentionOp, part: Part) -> [Range<usize>; 3] {
-    let heads = kv_heads(op, part);
+pub(super) fn packed_heads(op: &AttentionOp, share: HeadShare) -> [Range<usize>; 3] {
+    let heads = kv_heads(op, share);
     let columns =
         |first: usize| (first + heads.start) * op.head_dim..(first + heads.end) * op.head_dim;
     [
-        queries(op, part),
+        queries(op, share),
         columns(op.heads),
         columns(op.heads + op.kv_heads),
     ]
-}
-
-/// Whether every worker's heads begin and end where panels do.
-fn whole_panels(op: &AttentionOp, panel: usize, workers: usize, width: usize) -> bool {
-    let whole = |at: usize| at.is_multiple_of(panel) || at == width;
-    (0..workers)
-        .flat_map(|m| packed_heads(op, (m, workers)))
-        .all(|columns| whole(columns.start) && whole(columns.end))
 }

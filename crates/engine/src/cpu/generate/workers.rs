@@ -28,19 +28,16 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use gptlab_kernels::{activation, gate, packed};
-use gptlab_model::Op;
+use gptlab_model::ValueId;
 
 use super::{
     all_gather::Outbox,
     backoff::Backoff,
     decoder::{Decoder, Sequence},
     kv_cache::KvCache,
-    layout::Layout,
-    rows::{Place, Rows, Work},
+    rows::{DecodeWorkspace, OwnShare, Place, Rows},
     shares::{Share, Shares},
 };
-use crate::cpu::{chunk::parts, program::kernel};
 
 /// How often a helper looks before it gives up a token, or goes to sleep where there is none: some
 /// tens of microseconds.
@@ -98,6 +95,16 @@ struct Token {
     text: u64,
 }
 
+impl Token {
+    fn place(self, kv_cache: &KvCache) -> Place<'_> {
+        Place {
+            kv_cache,
+            text: self.text,
+            position: self.position,
+        }
+    }
+}
+
 impl Workers {
     /// As many workers as there are shares, the caller's thread among them; `None` where a thread
     /// cannot be started.
@@ -131,7 +138,7 @@ impl Workers {
 
     /// Runs the last token of `sequence`, whose other tokens are cached, and leaves the logits that
     /// follow it. Returns false, and does nothing, where one thread is the better choice.
-    pub(super) fn step(&mut self, work: &mut Work, sequence: &mut Sequence) -> bool {
+    pub(super) fn step(&mut self, work: &mut DecodeWorkspace, sequence: &mut Sequence) -> bool {
         if self.backoff.skips() {
             return false;
         }
@@ -145,25 +152,30 @@ impl Workers {
     }
 
     /// Runs a token that helpers know of. Returns whether they did their share.
-    fn finish(&self, number: u64, work: &mut Work, sequence: &mut Sequence) -> bool {
+    fn finish(&self, number: u64, work: &mut DecodeWorkspace, sequence: &mut Sequence) -> bool {
         let shared = &*self.shared;
-        let (decoder, layout) = (&*shared.decoder, &shared.shares.layout);
+        let (decoder, plan) = (&*shared.decoder, &shared.shares.plan);
         let kv_cache = Arc::clone(&sequence.kv_cache);
-        let place = (&*kv_cache, sequence.text, sequence.cached);
+        let place = Place {
+            kv_cache: &kv_cache,
+            text: sequence.text,
+            position: sequence.cached,
+        };
         let mut rows = [sequence];
         let rows = &mut Rows::Step(&mut rows);
-        work.fit(decoder, layout, rows);
-        let head = decoder.program.graph.nodes().len() - 1;
+        work.fit(decoder, plan, rows);
+        let head = decoder.prepared.graph.logits();
         let whole = shared.take_part(0, number, head, place, work, rows);
         if let Err(late) = whole {
             shared.alone.store(number, Ordering::Release);
-            (late..=head).for_each(|node| decoder.forward(node, layout, work, rows));
+            let nodes = decoder.prepared.graph.ids().filter(|node| *node >= late);
+            nodes.for_each(|node| decoder.forward(node, plan, work, rows));
         }
         rows.advance();
         let Rows::Step([sequence]) = rows else {
             unreachable!("a step is made of one text")
         };
-        sequence.answer(&work.arena[layout.value(head, 1)]);
+        sequence.answer(&work.arena[plan.value(head).of_rows(1)]);
         whole.is_ok()
     }
 
@@ -238,7 +250,7 @@ impl Shared {
 
     /// The loop of a helper thread, until there is no text.
     fn run_helper(&self, worker: usize) {
-        let (mut work, mut kv_cache, mut last) = (Work::default(), None, 0);
+        let (mut work, mut kv_cache, mut last) = (DecodeWorkspace::default(), None, 0);
         loop {
             self.wait(worker, last);
             let Some(token) = self.task(&mut kv_cache) else {
@@ -248,8 +260,8 @@ impl Shared {
             self.helpers[worker].joined.store(last, Ordering::Release);
             if let Some(kv_cache) = &kv_cache {
                 let row = &Rows::Helped(token.id, token.position);
-                let place = (&**kv_cache, token.text, token.position);
-                work.fit(&self.decoder, &self.shares.layout, row);
+                let place = token.place(kv_cache);
+                work.fit(&self.decoder, &self.shares.plan, row);
                 // A helper that is late joins again with the next token.
                 let _ = self.take_part(worker, last, self.shares.last, place, &mut work, row);
             }
@@ -294,20 +306,25 @@ impl Shared {
         &self,
         worker: usize,
         number: u64,
-        last: usize,
+        last: ValueId,
         place: Place<'_>,
-        work: &mut Work,
+        work: &mut DecodeWorkspace,
         row: &Rows<'_, '_>,
-    ) -> Result<(), usize> {
-        let (decoder, layout) = (&*self.decoder, &self.shares.layout);
-        for node in 0..=last {
+    ) -> Result<(), ValueId> {
+        let (decoder, plan) = (&*self.decoder, &self.shares.plan);
+        for node in decoder.prepared.graph.ids().filter(|node| *node <= last) {
             let Some(share) = self.shares.of(node) else {
-                decoder.forward(node, layout, work, row);
+                decoder.forward(node, plan, work, row);
                 continue;
             };
-            decoder.part(node, (share, worker), layout, work, place);
+            let own = OwnShare {
+                share,
+                worker,
+                place,
+            };
+            decoder.forward_share(node, plan, work, row, Some(own));
             if let Some(gather) = &share.gather {
-                let y = &mut work.arena[layout.value(node, 1)];
+                let y = &mut work.arena[plan.value(node).of_rows(1)];
                 let round = number * ROUNDS + gather.round;
                 let mine = share.columns[worker].iter();
                 self.outboxes[worker].publish(round, mine.map(|columns| &y[columns.clone()]));
@@ -324,7 +341,7 @@ impl Shared {
                     node == self.shares.last || self.gather(worker, (round, share), y, spins)
                 };
                 if !gathered {
-                    return Err(gather.since.start);
+                    return Err(gather.first);
                 }
             }
         }
@@ -376,55 +393,6 @@ fn first_calls(mut spins: usize) -> impl FnMut() -> bool {
     move || {
         spins = spins.saturating_sub(1);
         spins > 0
-    }
-}
-
-impl Decoder {
-    /// Computes a worker's columns of a node that is shared.
-    fn part(
-        &self,
-        node: usize,
-        (share, worker): (&Share, usize),
-        layout: &Layout,
-        work: &mut Work,
-        place: Place<'_>,
-    ) {
-        let (isa, y) = (self.isa(), layout.value(node, 1));
-        let at = |x: usize| layout.value(x, 1);
-        let columns = share.columns[worker].iter().cloned();
-        match &self.program.graph.nodes()[node].op {
-            Op::Linear { x, bias, .. } => {
-                let [y, x] = parts(&mut work.arena, [y, at(x.index())]);
-                let (map, w) = (self.program.map(node), self.weights.matrix(node));
-                let bias = bias.map(|b| self.weights.plain(b));
-                let x = packed::rows(&map, &mut work.words, x, 1);
-                columns.for_each(|c| packed::forward(&map, (&mut y[c.clone()], c), x, w, bias));
-            }
-            Op::Activate { x, f } => {
-                let [y, x] = parts(&mut work.arena, [y, at(x.index())]);
-                columns
-                    .for_each(|c| activation::forward(isa, kernel(*f), &mut y[c.clone()], &x[c]));
-            }
-            Op::Gate { gate, up, f } => {
-                let [y, gate, up] = parts(&mut work.arena, [y, at(gate.index()), at(up.index())]);
-                columns.for_each(|c| {
-                    gate::forward(isa, kernel(*f), &mut y[c.clone()], &gate[c.clone()], &up[c]);
-                });
-            }
-            Op::Attention { x, attention } => {
-                let [y, x] = parts(&mut work.arena, [y, at(x.index())]);
-                let room = [&mut work.scratch, &mut work.heads];
-                self.attend_one(node, attention, worker, place, (y, x), room);
-            }
-            Op::TokenEmbedding { .. }
-            | Op::PositionEmbedding { .. }
-            | Op::Sinusoid
-            | Op::Add { .. }
-            | Op::Norm { .. }
-            | Op::HeadNorm { .. }
-            | Op::Rotary { .. }
-            | Op::Dropout { .. } => unreachable!("everyone computes these whole"),
-        }
     }
 }
 

@@ -3,6 +3,10 @@
 use gptlab_model::{Graph, Preset, lower};
 
 use super::*;
+use crate::cpu::generate::{
+    kv_cache::{Appended, LayerHeads},
+    shares::HeadShare,
+};
 use crate::cpu::{Options, Precision};
 
 fn graph() -> Graph {
@@ -38,7 +42,7 @@ fn with_helper(
     decoder: &Arc<Decoder>,
     shares: &Arc<Shares>,
     (min_spins, joins): (usize, bool),
-    run_helper: impl Fn(&Shared, Token, Place<'_>, &mut Work) + Sync,
+    run_helper: impl Fn(&Shared, Token, Place<'_>, &mut DecodeWorkspace) + Sync,
 ) -> Vec<Vec<f32>> {
     let workers = Workers {
         shared: Arc::new(Shared {
@@ -51,13 +55,13 @@ fn with_helper(
     let (shared, done, gathered) = (&*workers.shared, AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
-            let (mut work, mut kv_cache, mut last) = (Work::default(), None, 0);
+            let (mut work, mut kv_cache, mut last) = (DecodeWorkspace::default(), None, 0);
             while !done.load(Ordering::Acquire) {
                 let latest = shared.latest.load(Ordering::Acquire);
                 if let Some(token) = shared.task(&mut kv_cache).filter(|_| latest != last) {
                     last = token.number;
                     let kv_cache: &Arc<KvCache> = kv_cache.as_ref().expect("a text");
-                    let place = (&**kv_cache, token.text, token.position);
+                    let place = token.place(kv_cache);
                     if joins {
                         shared.helpers[1].joined.store(last, Ordering::Release);
                     }
@@ -67,7 +71,7 @@ fn with_helper(
                 thread::yield_now();
             }
         });
-        let mut work = Work::default();
+        let mut work = DecodeWorkspace::default();
         let seen = written(decoder, shares.workers, |sequence| {
             let number = workers.begin(sequence);
             while gathered.load(Ordering::Acquire) != number {
@@ -86,13 +90,13 @@ fn a_helper_may_stop_anywhere_and_come_back() {
         let (graph, options) = (graph(), options(precision));
         let weights = graph.params().initial(3);
         let shares = Shares::new(&graph, options.isa, 2).expect("worth sharing");
-        let (shares, last) = (Arc::new(shares), graph.nodes().len() - 1);
+        let (shares, nodes) = (Arc::new(shares), graph.nodes().len());
         let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
-        let mut work = Work::default();
+        let mut work = DecodeWorkspace::default();
         let expected = written(&decoder, 1, |sequence| {
             decoder.next(&mut work, &mut [sequence]);
         });
-        for after in 0..=last {
+        for after in 0..nodes {
             let found = with_helper(
                 &decoder,
                 &shares,
@@ -102,11 +106,15 @@ fn a_helper_may_stop_anywhere_and_come_back() {
                     // would.
                     let stop = match token.number % 3 {
                         0 => Some(shared.shares.last),
-                        1 => Some((after + token.position) % (shared.shares.last + 1)),
+                        1 => {
+                            let until = shared.shares.last.index() + 1;
+                            let ids = shared.decoder.prepared.graph.ids();
+                            ids.take(until).nth((after + token.position) % until)
+                        }
                         _ => None,
                     };
                     let row = &Rows::Helped(token.id, token.position);
-                    work.fit(&shared.decoder, &shared.shares.layout, row);
+                    work.fit(&shared.decoder, &shared.shares.plan, row);
                     if let Some(stop) = stop {
                         let _ = shared.take_part(1, token.number, stop, place, work, row);
                     }
@@ -148,7 +156,7 @@ fn a_helper_that_publishes_something_else_is_noticed() {
     let weights = graph.params().initial(3);
     let shares = Arc::new(Shares::new(&graph, options.isa, 2).expect("worth sharing"));
     let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
-    let mut work = Work::default();
+    let mut work = DecodeWorkspace::default();
     let expected = written(&decoder, 1, |sequence| {
         decoder.next(&mut work, &mut [sequence]);
     });
@@ -158,7 +166,7 @@ fn a_helper_that_publishes_something_else_is_noticed() {
         (1 << 22, true),
         |shared, token, place, work| {
             let row = &Rows::Helped(token.id + 1, token.position);
-            work.fit(&shared.decoder, &shared.shares.layout, row);
+            work.fit(&shared.decoder, &shared.shares.plan, row);
             let _ = shared.take_part(1, token.number, shared.shares.last, place, work, row);
         },
     );
@@ -170,21 +178,20 @@ fn who_is_late_leaves_what_others_remember_as_it_is() {
     let (graph, options) = (graph(), options(Precision::F32));
     let weights = graph.params().initial(3);
     let decoder = Decoder::new(graph, &weights, options).expect("weights");
-    let node = decoder
-        .program
-        .graph
-        .nodes()
-        .iter()
-        .position(|n| n.attention().is_some());
-    let node = node.expect("a layer with attention");
-    let (_, op) = decoder.program.graph.nodes()[node]
-        .attention()
-        .expect("attention");
-    let (kv_cache, heads) = (KvCache::new(&decoder, 2), decoder.heads(node, op, (0, 2)));
+    let (node, op) = decoder.prepared.attentions().next().expect("attention");
+    let share = HeadShare { index: 0, count: 2 };
+    let (kv_cache, heads) = (KvCache::new(&decoder, 2), decoder.heads(node, op, share));
+    let layer = LayerHeads { node, part: 0 };
     let add = |text, position, value: f32| {
         let qkv = vec![value; heads.qkv_width()];
-        kv_cache.append((node, 0), (text, position, 1), &qkv, &heads);
-        kv_cache.read((node, 0)).numbers.to_vec()
+        let appended = Appended {
+            text,
+            position,
+            count: 1,
+            qkv: &qkv,
+        };
+        kv_cache.append(layer, &appended, &heads);
+        kv_cache.read(layer).numbers.to_vec()
     };
     let first = add(1, 0, 1.0);
     assert_eq!(add(1, 0, 2.0), first, "there already");

@@ -1,18 +1,18 @@
-//! First fit: where in an arena there is room, kept as the list of what is free. A deep model has a
-//! hundred thousand pieces that live at a time, and few gaps between them.
+//! First fit in an arena, by the list of the parts that are free. A deep model has a hundred
+//! thousand pieces that live at a time, and few gaps between them.
 
 use std::{collections::BTreeMap, ops::Range};
 
 /// The parts of an endless arena that nothing lives in, from their offsets to their ends.
-pub(super) struct Room(BTreeMap<usize, usize>);
+pub(super) struct FreeList(BTreeMap<usize, usize>);
 
-impl Default for Room {
+impl Default for FreeList {
     fn default() -> Self {
         Self(BTreeMap::from([(0, usize::MAX)]))
     }
 }
 
-impl Room {
+impl FreeList {
     /// The offset of the first part of so many numbers, which is taken.
     pub(super) fn take(&mut self, len: usize) -> usize {
         let mut free = self.0.iter().map(|(offset, end)| (*offset, *end));
@@ -62,20 +62,20 @@ mod tests {
     #[test]
     fn parts_are_taken_where_they_first_fit() {
         let draws = Stream::new(1, "parts", 0);
-        let (mut room, mut taken) = (Room::default(), Vec::new());
+        let (mut free, mut taken) = (FreeList::default(), Vec::new());
         for i in 0..2000 {
             if draws.below_at(3 * i, 5) < 2 && !taken.is_empty() {
-                room.give(taken.swap_remove(draws.below_at(3 * i + 1, taken.len())));
+                free.give(taken.swap_remove(draws.below_at(3 * i + 1, taken.len())));
                 continue;
             }
             let len = 16 * (1 + draws.below_at(3 * i + 2, 6));
-            let at = room.take(len);
+            let at = free.take(len);
             assert_eq!(at, first_fit(&taken, len), "part {i}");
             taken.push(at..at + len);
         }
         for part in taken {
-            room.give(part);
+            free.give(part);
         }
-        assert_eq!(room.take(1 << 40), 0, "all gaps are one again");
+        assert_eq!(free.take(1 << 40), 0, "all gaps are one again");
     }
 }

@@ -1,34 +1,33 @@
-//! A graph made ready to run: what does not change from step to step.
+//! A graph made ready for this processor's kernels: what does not change from step to step.
 
 use gptlab_kernels::{
     Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, linear::Linear,
-    rope,
 };
-use gptlab_model::{
-    Activation, AttentionOp, Graph, Node, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
-    sinusoid,
-};
+use gptlab_model::{Activation, AttentionOp, Graph, Node, ParamId, ValueId, random::Stream};
 
 use super::Options;
-use crate::Noise;
+use crate::{Noise, program::constant_values};
 
 /// The graph, its constants, and the instructions to run it with.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(super) struct PreparedGraph {
     pub(super) graph: Graph,
     pub(super) isa: Isa,
     pub(super) precision: Precision,
-    /// By node: slopes of ALiBi, cosines and sines of rotary, the fixed table of sinusoids.
+    /// By node: the numbers of its constant.
     tables: Vec<Vec<f32>>,
     /// By node: the purpose of its dropout's stream.
     purposes: Vec<u32>,
 }
 
-impl Program {
+impl PreparedGraph {
     pub(super) fn new(graph: Graph, options: Options) -> Self {
         let block_size = graph.block_size();
-        let nodes = graph.nodes().iter();
-        let tables = nodes.map(|n| table(&n.op, n.width, block_size)).collect();
+        let table = |node: &Node| {
+            let constant = node.facts().constant;
+            constant.map_or(Vec::new(), |c| constant_values(c, block_size))
+        };
+        let tables = graph.nodes().iter().map(table).collect();
         Self {
             tables,
             ..Self::unfilled(graph, options)
@@ -53,16 +52,19 @@ impl Program {
     /// How many constants there are.
     pub(super) fn tables_len(graph: &Graph) -> u128 {
         let block_size = graph.block_size();
-        let len = |node: &Node| table_len(&node.op, node.width, block_size) as u128;
-        graph.nodes().iter().map(len).sum()
+        let constants = graph
+            .nodes()
+            .iter()
+            .filter_map(|node| node.facts().constant);
+        constants.map(|c| c.len(block_size) as u128).sum()
     }
 
-    pub(super) fn table(&self, node: usize) -> &[f32] {
-        &self.tables[node]
+    pub(super) fn table(&self, node: ValueId) -> &[f32] {
+        &self.tables[node.index()]
     }
 
     /// Cosines and sines of a rotary `node`.
-    pub(super) fn rotations(&self, node: usize) -> (&[f32], &[f32]) {
+    pub(super) fn rotations(&self, node: ValueId) -> (&[f32], &[f32]) {
         let table = self.table(node);
         table.split_at(table.len() / 2)
     }
@@ -77,36 +79,50 @@ impl Program {
     }
 
     /// The dropout of `node` while training; `None` while evaluating.
-    pub(super) fn dropout(&self, node: usize, p: f32, noise: Option<Noise>) -> Option<Dropout> {
+    pub(super) fn dropout(&self, node: ValueId, p: f32, noise: Option<Noise>) -> Option<Dropout> {
         let noise = noise.filter(|_| p > 0.0)?;
         let key = [noise.seed as u32, (noise.seed >> 32) as u32];
-        Some(Dropout::new(p, key, self.purposes[node], noise.step))
+        Some(Dropout::new(
+            p,
+            key,
+            self.purposes[node.index()],
+            noise.step,
+        ))
     }
 
     /// What the linear `node` reads, and its weight.
-    pub(super) fn linear(&self, node: usize) -> (usize, ParamId) {
-        let (x, weight) = self.graph.nodes()[node]
-            .linear()
-            .expect("only linear nodes are asked");
-        (x.index(), weight)
+    pub(super) fn linear(&self, node: ValueId) -> (ValueId, ParamId) {
+        let linear = self.graph.node(node).linear();
+        linear.expect("only linear nodes are asked")
     }
 
     /// The linear map of `node`.
-    pub(super) fn map(&self, node: usize) -> Linear {
+    pub(super) fn map(&self, node: ValueId) -> Linear {
         let (x, _) = self.linear(node);
-        let nodes = self.graph.nodes();
         Linear {
             isa: self.isa,
             precision: self.precision,
-            inp: nodes[x].width,
-            out: nodes[node].width,
+            inp: self.graph.node(x).width,
+            out: self.graph.node(node).width,
         }
+    }
+
+    /// Every attention of the graph.
+    pub(super) fn attentions(&self) -> impl Iterator<Item = (ValueId, &AttentionOp)> {
+        let nodes = self.graph.ids();
+        nodes.filter_map(|node| Some((node, self.graph.node(node).attention()?.1)))
+    }
+
+    /// Every linear map of the graph, the head among them, and its weight.
+    pub(super) fn linears(&self) -> impl Iterator<Item = (ValueId, ParamId)> {
+        let nodes = self.graph.ids();
+        nodes.filter_map(|node| Some((node, self.graph.node(node).linear()?.1)))
     }
 
     /// The kernel's options for the attention `node`, in f32.
     pub(super) fn attention(
         &self,
-        node: usize,
+        node: ValueId,
         op: &AttentionOp,
         dropout: Option<attention::WeightDropout>,
     ) -> attention::Options<'_> {
@@ -122,51 +138,6 @@ impl Program {
             dropout,
             precision: Precision::F32,
         }
-    }
-}
-
-/// How long [`table`] is.
-fn table_len(op: &Op, width: usize, block_size: usize) -> usize {
-    match op {
-        Op::Sinusoid => block_size * width,
-        Op::Rotary { head_dim, .. } => 2 * rope::table_len(block_size, *head_dim),
-        Op::Attention { attention, .. } if attention.alibi => attention.heads,
-        Op::Attention { .. }
-        | Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::Linear { .. }
-        | Op::HeadNorm { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => 0,
-    }
-}
-
-fn table(op: &Op, width: usize, block_size: usize) -> Vec<f32> {
-    match op {
-        Op::Sinusoid => (0..block_size)
-            .flat_map(|t| (0..width).map(move |i| sinusoid(t, i, width)))
-            .collect(),
-        Op::Rotary { head_dim, .. } => {
-            let len = rope::table_len(block_size, *head_dim);
-            let mut table = vec![0.0; 2 * len];
-            let (cos, sin) = table.split_at_mut(len);
-            rope::fill_table(cos, sin, *head_dim, ROTARY_BASE);
-            table
-        }
-        Op::Attention { attention, .. } if attention.alibi => alibi_slopes(attention.heads),
-        Op::Attention { .. }
-        | Op::TokenEmbedding { .. }
-        | Op::PositionEmbedding { .. }
-        | Op::Add { .. }
-        | Op::Norm { .. }
-        | Op::Linear { .. }
-        | Op::HeadNorm { .. }
-        | Op::Activate { .. }
-        | Op::Gate { .. }
-        | Op::Dropout { .. } => Vec::new(),
     }
 }
 

@@ -1,0 +1,115 @@
+//! A program as text: its buffers and its steps, one a line.
+
+use std::fmt;
+
+use gptlab_model::{Graph, ParamId, ValueId};
+
+use super::{Buffer, BufferId, Content, Program, Work, Write};
+
+/// What [`Program::listing`] makes.
+///
+/// A buffer is called after what it holds first: `block0.mlp.up`, `block0.ln1.statistics`,
+/// `d block0.mlp.out` for a gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) program: &'a Program,
+}
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.buffers(f)?;
+        writeln!(f)?;
+        self.steps(f)
+    }
+}
+
+impl Listing<'_> {
+    fn buffers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (buffers, purpose) = (self.program.buffers(), self.program.purpose());
+        let (count, purpose) = (buffers.len(), purpose.name());
+        writeln!(f, "# {purpose}: {count} buffers, the steps that need them")?;
+        let names: Vec<String> = buffers.iter().map(|buffer| self.first(buffer)).collect();
+        let longest = names.iter().map(String::len).max().unwrap_or(0);
+        for (name, buffer) in names.iter().zip(buffers) {
+            let last = match self.program.steps().len() {
+                end if buffer.last == end => "end".to_owned(),
+                _ => buffer.last.to_string(),
+            };
+            let (first, width) = (buffer.first, buffer.width);
+            writeln!(f, "{name:longest$}  T x {width:<6} {first:>3} - {last}")?;
+        }
+        Ok(())
+    }
+
+    fn steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.program.steps();
+        writeln!(f, "# {} steps", steps.len())?;
+        for (number, step) in steps.iter().enumerate() {
+            let reads: Vec<String> = step.reads.iter().map(|b| self.buffer(*b)).collect();
+            let written = step.writes.iter();
+            let written = written.map(|(buffer, write)| how(*write, &self.buffer(*buffer)));
+            let params = step.params.iter();
+            let params = params.map(|(param, write)| how(*write, &self.param(*param)));
+            let mut writes: Vec<String> = written.chain(params).collect();
+            writes.extend(self.outside(step.work));
+            let (work, reads) = (self.work(step.work), reads.join(", "));
+            let reads = if reads.is_empty() {
+                String::new()
+            } else {
+                format!("{reads} ")
+            };
+            writeln!(f, "{number:>3} {work}: {reads}-> {}", writes.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn work(&self, work: Work) -> String {
+        match work {
+            Work::Forward(node) => self.node(node).to_owned(),
+            Work::Logits => "logits".to_owned(),
+            Work::Loss => "loss".to_owned(),
+            Work::Backward(node) => format!("backward {}", self.node(node)),
+        }
+    }
+
+    /// What a step writes that is in no buffer.
+    fn outside(&self, work: Work) -> Option<String> {
+        let of = match work {
+            Work::Loss => "a loss a token",
+            Work::Logits => "logits of the rows asked for",
+            Work::Forward(_) | Work::Backward(_) => return None,
+        };
+        Some(of.to_owned())
+    }
+
+    fn node(&self, node: ValueId) -> &str {
+        &self.graph.node(node).name
+    }
+
+    fn param(&self, param: ParamId) -> String {
+        format!("d {}", self.graph.params().get(param).name)
+    }
+
+    fn buffer(&self, buffer: BufferId) -> String {
+        self.first(&self.program.buffers()[buffer.index()])
+    }
+
+    /// The name of what a buffer holds first.
+    fn first(&self, buffer: &Buffer) -> String {
+        let first = buffer.contents.first().map(|content| match content {
+            Content::Value(node) => self.node(*node).to_owned(),
+            Content::Statistics(node) => format!("{}.statistics", self.node(*node)),
+            Content::Gradient(node) => format!("d {}", self.node(*node)),
+        });
+        first.unwrap_or_default()
+    }
+}
+
+fn how(write: Write, name: &str) -> String {
+    match write {
+        Write::First => name.to_owned(),
+        Write::Add => format!("+ {name}"),
+        Write::InPlace => format!("{name} in place"),
+    }
+}
