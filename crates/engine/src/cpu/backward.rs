@@ -17,6 +17,7 @@ use super::{
     forward::{Forward, accumulate, drop_some, layout, parts, rows_of},
     plan::Write,
     prepared::kernel,
+    products::WeightGradient,
     workspace::Workspace,
 };
 
@@ -38,9 +39,7 @@ impl Chunk<'_> {
                 self.pass_on(node, i, *x, arena);
             }),
             Op::Norm { x, norm } => self.norm_backward(node, *x, norm, arena, dw),
-            Op::Linear { x, weight, bias } => {
-                self.linear_backward(node, *x, (*weight, *bias), (arena, scratch), dw);
-            }
+            Op::Linear { bias, .. } => self.linear_backward(node, *bias, work, dw),
             Op::HeadNorm { x, heads, head_dim } => {
                 self.pass_on(node, 0, *x, arena);
                 let places = [self.gradient(*x), self.value(node), self.statistics(node)];
@@ -176,20 +175,24 @@ impl Chunk<'_> {
     fn linear_backward(
         &self,
         node: ValueId,
-        x: ValueId,
-        (weight, bias): (ParamId, Option<ParamId>),
-        (arena, scratch): (&mut [f32], &mut [f32]),
+        bias: Option<ParamId>,
+        work: &mut Workspace,
         dw: &mut [f32],
     ) {
-        let [dx, dy, x] = parts(
-            arena,
-            [self.gradient(x), self.gradient(node), self.value(x)],
-        );
-        let (dweight, dbias) = self.two_parts_mut(dw, weight, bias);
-        let set = self.fresh && self.plan.sets(node);
-        self.multiply_weight(node, dweight, dbias, (dy, x), !set, scratch);
+        let (x, weight) = self.prepared.linear(node);
+        let places = [self.gradient(x), self.gradient(node), self.value(x)];
+        let [dx, dy, x] = parts(&mut work.arena, places);
+        let (dw, dbias) = self.two_parts_mut(dw, weight, bias);
+        let gradient = WeightGradient {
+            dw,
+            dbias,
+            dy,
+            x,
+            add: !(self.fresh && self.plan.sets(node)),
+        };
+        self.multiply_weight(node, gradient, &mut work.scratch);
         let add = self.accumulates(node);
-        self.multiply_back(node, dx, dy, add, scratch);
+        self.multiply_back(node, dx, dy, add, &mut work.scratch);
     }
 
     fn rotate_back(&self, node: ValueId, x: ValueId, layout: Layout, arena: &mut [f32]) {

@@ -6,6 +6,7 @@ use super::{
     chunk::{Chunk, Loss},
     forward::{Forward, Mapped, parts},
     pool::{Cut, Rows, by_rows},
+    products::WeightGradient,
     workspace::Workspace,
 };
 
@@ -82,7 +83,14 @@ impl Chunk<'_> {
                 let losses = Some(losses);
                 cross_entropy::forward_backward(self.isa(), losses, logits, targets, scale, vocab);
             });
-            self.multiply_weight(node, dweight, None, (logits, x), add, scratch);
+            let gradient = WeightGradient {
+                dw: &mut *dweight,
+                dbias: None,
+                dy: logits,
+                x,
+                add,
+            };
+            self.multiply_weight(node, gradient, scratch);
             add = true;
             self.multiply_back(node, dx, logits, false, scratch);
         }

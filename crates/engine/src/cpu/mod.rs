@@ -40,6 +40,7 @@ use self::{
     prepared::PreparedGraph,
     run::{BatchRun, ShardRun},
     shards::{Chunks, MOST_SHARDS},
+    update::{State, Update},
     workspace::{Workspace, Workspaces},
 };
 use crate::{
@@ -192,7 +193,7 @@ impl Engine for CpuEngine {
     }
 
     fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
-        shards::share(batch, self.gradients.len(), (index, count))
+        shards::share(batch, self.gradients.len(), index, count)
     }
 
     fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
@@ -220,7 +221,7 @@ impl Engine for CpuEngine {
             .refresh(pool, prepared, &self.weights, &Direction::ALL);
         let Some(plan) = &self.train else { return };
         let at_once = shards.clone().filter(run_now).count();
-        run::make_room(&mut self.workspaces, (prepared, plan, pool), at_once);
+        run::make_room(&mut self.workspaces, prepared, plan, pool, at_once);
         let run = BatchRun {
             prepared: &self.prepared,
             pool: &self.pool,
@@ -259,7 +260,7 @@ impl Engine for CpuEngine {
         }
         let (pool, isa, add) = (&self.pool, self.prepared.isa, !self.cleared);
         if alone {
-            update::add_in_order(pool, isa, (0, &mut self.gradients), &shards, add);
+            update::add_in_order(pool, isa, 0, &mut self.gradients, &shards, add);
         } else {
             for (i, sum) in self.gradients.chunks_mut(REDUCED).enumerate() {
                 let at = i * REDUCED;
@@ -267,7 +268,7 @@ impl Engine for CpuEngine {
                     sum.fill(0.0);
                 }
                 others.receive(at, sum)?;
-                update::add_in_order(pool, isa, (at, &mut *sum), &shards, true);
+                update::add_in_order(pool, isa, at, sum, &shards, true);
                 others.send(at, sum)?;
             }
             others.total(&mut self.gradients)?;
@@ -288,7 +289,9 @@ impl Engine for CpuEngine {
         let chunks = self.chunks.cut(batch);
         run::make_room(
             &mut self.workspaces,
-            (prepared, plan, pool),
+            prepared,
+            plan,
+            pool,
             chunks.all().len(),
         );
         let run = BatchRun {
@@ -313,19 +316,21 @@ impl Engine for CpuEngine {
             self.gradients.fill(0.0);
         }
         self.cleared = true;
-        let state = update::State {
-            weights: &mut self.weights,
-            gradients: &self.gradients,
-            exp_avg: &mut self.exp_avg,
-            exp_avg_sq: &mut self.exp_avg_sq,
+        let update = Update {
+            pool: &self.pool,
+            isa: self.prepared.isa,
+            params: self.prepared.graph.params(),
+            workspaces: &mut self.workspaces,
+            squares: &mut self.squares,
+            panels: &mut self.panels,
+            state: State {
+                weights: &mut self.weights,
+                gradients: &self.gradients,
+                exp_avg: &mut self.exp_avg,
+                exp_avg_sq: &mut self.exp_avg_sq,
+            },
         };
-        update::update(
-            (&self.pool, self.prepared.isa, &mut self.workspaces),
-            self.prepared.graph.params(),
-            (state, &mut self.panels),
-            &mut self.squares,
-            hyper,
-        )
+        update.take(hyper)
     }
 
     fn export(&self, slot: Slot) -> Vec<f32> {

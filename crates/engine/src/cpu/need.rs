@@ -145,7 +145,7 @@ impl MemoryNeed {
         let kept = 4 * streams * texts.tokens as u128;
         Self {
             weights: bytes((packed + plain) as u128),
-            arenas: bytes(work_len(&prepared, texts, options.threads, (threads, each))),
+            arenas: bytes(work_len(&prepared, texts, options.threads, threads, each)),
             caches: bytes(touched).saturating_add(clamp(kept)),
             batches: clamp(tables(graph)),
             // One more is made with the generator.
@@ -319,7 +319,8 @@ fn work_len(
     prepared: &PreparedGraph,
     texts: Texts,
     all: usize,
-    (threads, each): (usize, usize),
+    threads: usize,
+    each: usize,
 ) -> u128 {
     let graph = &prepared.graph;
     let [layout, shared] = decoding_layouts(graph, prepared.isa, all, texts.count);

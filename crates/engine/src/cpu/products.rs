@@ -16,6 +16,16 @@ const LEAST: usize = 1 << 20;
 /// The same of numbers that are copied.
 const LEAST_COPIED: usize = 1 << 15;
 
+/// The gradients of a linear map's parameters, and what they are computed from.
+pub(super) struct WeightGradient<'a> {
+    pub(super) dw: &'a mut [f32],
+    pub(super) dbias: Option<&'a mut [f32]>,
+    pub(super) dy: &'a [f32],
+    pub(super) x: &'a [f32],
+    /// Whether dW is added to what is there; else it is set.
+    pub(super) add: bool,
+}
+
 impl Chunk<'_> {
     /// y = x Wᵀ + b for the linear `node` and any number of rows.
     pub(super) fn multiply(&self, node: ValueId, mapped: Mapped, scratch: &mut [f32]) {
@@ -61,16 +71,20 @@ impl Chunk<'_> {
         );
     }
 
-    /// dW = dyᵀ x, added to dW where `add`, and db += the sums of dy where there is a db.
+    /// dW = dyᵀ x, and db += the sums of dy where there is a db.
     pub(super) fn multiply_weight(
         &self,
         node: ValueId,
-        dw: &mut [f32],
-        dbias: Option<&mut [f32]>,
-        (dy, x): (&[f32], &[f32]),
-        add: bool,
+        gradient: WeightGradient,
         scratch: &mut [f32],
     ) {
+        let WeightGradient {
+            dw,
+            dbias,
+            dy,
+            x,
+            add,
+        } = gradient;
         let map = self.prepared.map(node);
         let n = x.len() / map.inp;
         let (inputs, scratch) = scratch.split_at_mut(map.inputs_len(n));

@@ -1,6 +1,6 @@
 //! One batch: its chunks handed to the pool, each with a workspace of its own.
 
-use std::ops::Range;
+use std::{mem, ops::Range};
 
 use gptlab_kernels::{attention, linear};
 use gptlab_model::Batch;
@@ -13,7 +13,7 @@ use super::{
     pool::{Helpers, Pool},
     prepared::PreparedGraph,
     shards::{self, ChunkRows, Chunks},
-    workspace::{Workspace, Workspaces},
+    workspace::Workspaces,
 };
 use crate::Noise;
 
@@ -33,7 +33,9 @@ pub(super) fn renew(
 /// Lets as many threads as may work on `tasks` at a time have what a chunk of `plan` needs.
 pub(super) fn make_room(
     workspaces: &mut Workspaces,
-    (prepared, plan, pool): (&PreparedGraph, &Plan, &Pool),
+    prepared: &PreparedGraph,
+    plan: &Plan,
+    pool: &Pool,
     tasks: usize,
 ) {
     let scratch = scratch_len(prepared, plan.rows, pool.most_parts());
@@ -80,8 +82,9 @@ impl BatchRun<'_> {
                 self.workspaces.lend(|work| {
                     let each = chunks.iter().zip(split(losses, chunks.chunks(1)));
                     each.for_each(|(chunk, losses)| {
-                        self.train_chunk((helpers, fresh), work, chunk, losses, scale, dw);
-                        fresh = false;
+                        let (mut run, targets) = self.chunk(chunk, helpers);
+                        run.fresh = mem::take(&mut fresh);
+                        run.train(work, Loss { targets, losses }, scale, dw);
                     });
                 });
             });
@@ -98,20 +101,6 @@ impl BatchRun<'_> {
                     run.evaluate(work, Loss { targets, losses });
                 });
             });
-    }
-
-    fn train_chunk(
-        &self,
-        (helpers, fresh): (Helpers, bool),
-        work: &mut Workspace,
-        chunk: &ChunkRows,
-        losses: &mut [f32],
-        scale: f32,
-        dw: &mut [f32],
-    ) {
-        let (mut run, targets) = self.chunk(chunk, helpers);
-        run.fresh = fresh;
-        run.train(work, Loss { targets, losses }, scale, dw);
     }
 
     /// Whether the whole batch is done before another thread would have woken up.

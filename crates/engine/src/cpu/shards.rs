@@ -150,11 +150,7 @@ pub(super) fn part(batch: &Batch, first: usize, sequences: usize) -> Range<usize
 
 /// The sequences of share `index` of `count` of `batch`: those of whole shards, for a model of
 /// `parameters`.
-pub(super) fn share(
-    batch: &Batch,
-    parameters: usize,
-    (index, count): (usize, usize),
-) -> Range<usize> {
+pub(super) fn share(batch: &Batch, parameters: usize, index: usize, count: usize) -> Range<usize> {
     let rows = rows(batch);
     let ends = || {
         let next = |end: &usize| (*end < batch.sequences()).then(|| chunk_end(batch, *end, rows));
@@ -282,7 +278,7 @@ mod tests {
             assert_eq!(found, chunks.all(), "{sequences}");
         }
         for count in 1..12 {
-            let shares = (0..count).map(|i| share(&batch, 1000, (i, count)));
+            let shares = (0..count).map(|i| share(&batch, 1000, i, count));
             let all: Vec<usize> = shares.flatten().collect();
             assert_eq!(all, (0..batch.sequences()).collect::<Vec<_>>(), "{count}");
         }

@@ -29,23 +29,32 @@ pub(super) struct State<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-/// Clips and steps; the gradients are spent then. `squares` is room for a number a block,
-/// `workspaces` lend scratch.
-pub(super) fn update(
-    (pool, isa, workspaces): (&Pool, Isa, &mut Workspaces),
-    params: &ParamTable,
-    (state, panels): (State, &mut Panels),
-    squares: &mut Vec<f64>,
-    hyper: &StepHyper,
-) -> StepStats {
-    let grad_norm = norm(pool, isa, state.gradients, squares);
-    let stats = StepStats::clipped(grad_norm, hyper.grad_clip);
-    let clip = stats.clip_factor;
-    workspaces.fit(pool.threads(), 0, scratch_len(params, hyper.optimizer));
-    let small = small(state.weights.len());
-    let blocks = blocks(params, state, panels, |param| Step::of(param, hyper, clip));
-    pool.for_each(blocks, small, |block, _| block.take(isa, workspaces));
-    stats
+/// A step of the optimiser and what it works with.
+pub(super) struct Update<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) isa: Isa,
+    pub(super) params: &'a ParamTable,
+    /// They lend scratch.
+    pub(super) workspaces: &'a mut Workspaces,
+    /// Room for a number for each block.
+    pub(super) squares: &'a mut Vec<f64>,
+    pub(super) panels: &'a mut Panels,
+    pub(super) state: State<'a>,
+}
+
+impl Update<'_> {
+    /// Clips and steps; the gradients are spent then.
+    pub(super) fn take(self, hyper: &StepHyper) -> StepStats {
+        let (pool, isa, workspaces) = (self.pool, self.isa, self.workspaces);
+        let grad_norm = norm(pool, isa, self.state.gradients, self.squares);
+        let stats = StepStats::clipped(grad_norm, hyper.grad_clip);
+        let step = |param: &Param| Step::of(param, hyper, stats.clip_factor);
+        workspaces.fit(pool.threads(), 0, scratch_len(self.params, hyper.optimizer));
+        let small = small(self.state.weights.len());
+        let blocks = blocks(self.params, self.state, self.panels, step);
+        pool.for_each(blocks, small, |block, _| block.take(isa, workspaces));
+        stats
+    }
 }
 
 /// How one parameter is stepped.
@@ -119,7 +128,8 @@ fn norm(pool: &Pool, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64
 pub(super) fn add_in_order<'a>(
     pool: &Pool,
     isa: Isa,
-    (at, sum): (usize, &mut [f32]),
+    at: usize,
+    sum: &mut [f32],
     shards: &(impl Iterator<Item = &'a Aligned<f32>> + Clone + Sync),
     add: bool,
 ) {

@@ -330,15 +330,10 @@ impl Shared {
                 self.outboxes[worker].publish(round, mine.map(|columns| &y[columns.clone()]));
                 let more = gather.weights / WEIGHTS_PER_SPIN;
                 let gathered = if worker == 0 {
-                    self.gather(
-                        worker,
-                        (round, share),
-                        y,
-                        first_calls(self.min_spins + more),
-                    )
+                    self.gather(worker, round, share, y, first_calls(self.min_spins + more))
                 } else {
                     let spins = self.while_on(number, HELPER_SPINS + 2 * more);
-                    node == self.shares.last || self.gather(worker, (round, share), y, spins)
+                    node == self.shares.last || self.gather(worker, round, share, y, spins)
                 };
                 if !gathered {
                     return Err(gather.first);
@@ -353,7 +348,8 @@ impl Shared {
     fn gather(
         &self,
         worker: usize,
-        (round, share): (u64, &Share),
+        round: u64,
+        share: &Share,
         y: &mut [f32],
         mut go_on: impl FnMut() -> bool,
     ) -> bool {

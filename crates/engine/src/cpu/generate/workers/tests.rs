@@ -41,7 +41,8 @@ fn written(decoder: &Decoder, parts: usize, mut step: impl FnMut(&mut Sequence))
 fn with_helper(
     decoder: &Arc<Decoder>,
     shares: &Arc<Shares>,
-    (min_spins, joins): (usize, bool),
+    min_spins: usize,
+    joins: bool,
     run_helper: impl Fn(&Shared, Token, Place<'_>, &mut DecodeWorkspace) + Sync,
 ) -> Vec<Vec<f32>> {
     let workers = Workers {
@@ -100,7 +101,8 @@ fn a_helper_may_stop_anywhere_and_come_back() {
             let found = with_helper(
                 &decoder,
                 &shares,
-                (1 << 13, true),
+                1 << 13,
+                true,
                 |shared, token, place, work| {
                     // Now whole, now up to a node that moves, now not at all, having said that it
                     // would.
@@ -122,7 +124,7 @@ fn a_helper_may_stop_anywhere_and_come_back() {
             );
             assert!(found == expected, "{precision}, stops from node {after} on");
         }
-        let found = with_helper(&decoder, &shares, (1, false), |_, _, _, _| {});
+        let found = with_helper(&decoder, &shares, 1, false, |_, _, _, _| {});
         assert!(found == expected, "{precision}, nobody joins");
     }
 }
@@ -163,7 +165,8 @@ fn a_helper_that_publishes_something_else_is_noticed() {
     let found = with_helper(
         &decoder,
         &shares,
-        (1 << 22, true),
+        1 << 22,
+        true,
         |shared, token, place, work| {
             let row = &Rows::Helped(token.id + 1, token.position);
             work.fit(&shared.decoder, &shared.shares.plan, row);
