@@ -1,6 +1,6 @@
 //! What a model costs, counted from its graph.
 
-use crate::{Graph, Node, Products};
+use crate::{Graph, Products};
 
 /// Sizes that follow from a graph alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts `graph` for a sequence of `tokens`. A causal attention counts the half it needs.
+    /// Counts `graph` for a sequence of `tokens`. An attention counts the pairs of
+    /// queries and keys that its mask shows.
     pub fn of(graph: &Graph, tokens: usize) -> Self {
         let t = tokens as u128;
         let forward_flops = graph
@@ -22,7 +23,7 @@ impl Counts {
             .map(|node| match node.facts().products {
                 Products::None => 0,
                 Products::OfWeight(weight) => 2 * t * graph.params().get(weight).len() as u128,
-                Products::OfPairs(each) => 2 * pairs(node, t) * each as u128,
+                Products::OfPairs { each, mask } => 2 * mask.pairs(tokens) * each as u128,
             })
             .sum();
         Self {
@@ -34,17 +35,5 @@ impl Counts {
     /// Forward and backward: every product has two adjoints of its own size.
     pub fn training_flops(self) -> u128 {
         3 * self.forward_flops
-    }
-}
-
-/// How many keys all queries of a sequence see.
-fn pairs(node: &Node, tokens: u128) -> u128 {
-    let Some((_, attention)) = node.attention() else {
-        return 0;
-    };
-    if attention.causal {
-        tokens * (tokens + 1) / 2
-    } else {
-        tokens * tokens
     }
 }

@@ -2,7 +2,7 @@
 //! explains a graph.
 
 use crate::{
-    Node, Op, ParamId, ValueId,
+    AttentionMask, Node, Op, ParamId, ValueId,
     graph::{AttentionOp, NormOp},
 };
 
@@ -68,8 +68,11 @@ pub enum Products {
     None,
     /// One for each number of this parameter and each row.
     OfWeight(ParamId),
-    /// So many for each query and each key that it sees.
-    OfPairs(usize),
+    /// `each` for every pair of a query and a key that it sees.
+    OfPairs {
+        each: usize,
+        mask: AttentionMask,
+    },
 }
 
 /// A table that follows from an op's settings and the longest sequence alone.
@@ -193,7 +196,10 @@ impl Node {
                 mixes: Mixes::Sequence,
                 constant: attention.constant(),
                 // Of scores, and of what they mix.
-                products: Products::OfPairs(2 * attention.heads * attention.head_dim),
+                products: Products::OfPairs {
+                    each: 2 * attention.heads * attention.head_dim,
+                    mask: attention.mask,
+                },
                 ..Facts::of(*x)
             },
             Op::Activate { x, .. } => Facts {

@@ -15,6 +15,7 @@ mod counts;
 mod facts;
 mod graph;
 mod lower;
+mod mask;
 mod params;
 mod presets;
 pub mod random;
@@ -29,6 +30,7 @@ pub use graph::{
     AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,
 };
 pub use lower::lower;
+pub use mask::AttentionMask;
 pub use params::{Group, Param, ParamId, ParamInit, ParamTable};
 pub use presets::{Preset, PresetDescription};
 pub use spec::{

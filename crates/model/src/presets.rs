@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     Choice, Counts, SpecError, choices, lower,
     spec::{
-        Activation, Attention, Bias, Head, Init, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
-        Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
+        Activation, Attention, Bias, Head, Init, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Norms,
+        Order, Position, Residual, ResidualInit, Sublayer, Wiring,
     },
 };
 
@@ -89,20 +89,6 @@ impl Preset {
             Self::Gpt2Xl => gpt2(48, 25, 1600),
             Self::Nano => nano(),
             Self::Modern => modern(),
-        }
-    }
-}
-
-impl Attention {
-    /// Causal multi-head attention with scores scaled by `1 / sqrt(head_dim)`.
-    pub fn causal(heads: usize) -> Self {
-        Self {
-            heads,
-            kv_heads: heads,
-            mask: Mask::Causal,
-            scale: Scale::InverseSqrt,
-            qk_norm: QkNorm::None,
-            softcap: None,
         }
     }
 }

@@ -186,6 +186,20 @@ pub struct Attention {
     pub softcap: Option<f32>,
 }
 
+impl Attention {
+    /// Causal multi-head attention with scores scaled by `1 / sqrt(head_dim)`.
+    pub fn causal(heads: usize) -> Self {
+        Self {
+            heads,
+            kv_heads: heads,
+            mask: Mask::Causal,
+            scale: Scale::InverseSqrt,
+            qk_norm: QkNorm::None,
+            softcap: None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mask {

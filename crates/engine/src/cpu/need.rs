@@ -306,7 +306,7 @@ fn tables(graph: &Graph) -> u128 {
 fn cache_len(prepared: &PreparedGraph) -> u128 {
     let block_size = prepared.graph.block_size();
     // Where one can see what follows, nothing that was computed holds for long.
-    if !prepared.attentions().all(|(_, op)| op.causal) {
+    if !prepared.attentions().all(|(_, op)| op.mask.is_causal()) {
         return 0;
     }
     let len = |(i, op)| Cache::new(&prepared.attention(i, op, None), block_size).len() as u128;
@@ -324,7 +324,7 @@ fn work_len(
 ) -> u128 {
     let graph = &prepared.graph;
     let [layout, shared] = decoding_layouts(graph, prepared.isa, all, texts.count);
-    let causal = prepared.attentions().all(|(_, op)| op.causal);
+    let causal = prepared.attentions().all(|(_, op)| op.mask.is_causal());
     let whole = texts.tokens.min(graph.block_size());
     // Past the context, and where nothing is cached, a window of all tokens is run for each.
     let window = if causal && texts.tokens <= graph.block_size() {

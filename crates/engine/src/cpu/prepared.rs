@@ -3,7 +3,9 @@
 use gptlab_kernels::{
     Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, linear::Linear,
 };
-use gptlab_model::{Activation, AttentionOp, Graph, Node, ParamId, ValueId, random::Stream};
+use gptlab_model::{
+    Activation, AttentionMask, AttentionOp, Graph, Node, ParamId, ValueId, random::Stream,
+};
 
 use super::Options;
 use crate::{Noise, program::constant_values};
@@ -131,13 +133,21 @@ impl PreparedGraph {
             heads: op.heads,
             kv_heads: op.kv_heads,
             head_dim: op.head_dim,
-            causal: op.causal,
+            mask: kernel_mask(op.mask),
             scale: op.scale,
             softcap: op.softcap,
             alibi: (!slopes.is_empty()).then_some(slopes),
             dropout,
             precision: Precision::F32,
         }
+    }
+}
+
+/// The kernel's word for a mask.
+fn kernel_mask(mask: AttentionMask) -> attention::Mask {
+    match mask {
+        AttentionMask::Full => attention::Mask::Full,
+        AttentionMask::Causal => attention::Mask::Causal,
     }
 }
 

@@ -71,7 +71,7 @@ impl Decoder {
     ) -> Result<Self, ImportError> {
         check_len(graph.params().total(), weights.len())?;
         let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());
-        let causal = attentions.all(|(_, a)| a.causal);
+        let causal = attentions.all(|(_, a)| a.mask.is_causal());
         let plan = Plan::new(&graph, 1, Purpose::Decode);
         let prepared = PreparedGraph::new(graph, options);
         let total = weights.len();
