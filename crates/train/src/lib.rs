@@ -16,10 +16,12 @@ mod inspect;
 mod observer;
 mod resolve;
 mod run;
+mod sample;
 mod schedule;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod trained;
 
 pub use checkpoint::{
     About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
@@ -31,5 +33,10 @@ pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use run::Run;
+pub use sample::{
+    SAMPLE_DOCUMENTS, SampleError, SampleEvent, SampleModel, Sampler, sample_documents,
+    texts_at_once,
+};
 pub use schedule::{Schedule, step_hyper};
 pub use settings::{CHECKPOINT_SECONDS, ResumeOptions, Settings};
+pub use trained::{EvaluatedText, TrainedModel};

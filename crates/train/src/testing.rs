@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, ops::Range, path::Path};
 
 use gptlab_data::{Origin, Text};
 use gptlab_engine::{
-    Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
     oracle::Oracle,
 };
 use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sublayer};
@@ -60,6 +60,7 @@ pub(crate) fn settings(steps: u64) -> Settings {
 }
 
 /// The oracle, whose f64 no checkpoint holds, rounded to f32 after every update.
+#[derive(Debug)]
 pub(crate) struct Rounded(Oracle);
 
 impl Rounded {
@@ -111,8 +112,8 @@ impl Engine for Rounded {
         self.0.import(slot, values)
     }
 
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
-        self.0.value(batch, name)
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        self.0.losses_with(batch, hook)
     }
 }
 

@@ -6,14 +6,14 @@
 use std::{
     path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, ScopedJoinHandle},
 };
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{self, Isa, Options};
+use gptlab_engine::{Backend, BackendOptions, Device};
 use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
@@ -24,12 +24,12 @@ use super::{Planned, cell, results};
 use crate::ngram;
 
 /// What a grid may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     pub threads: usize,
     /// How many runs side by side, which share the threads; at least one.
     pub jobs: usize,
-    pub isa: Isa,
+    pub backend: Arc<dyn Backend>,
 }
 
 /// Who follows a grid, from several threads.
@@ -78,6 +78,7 @@ pub fn run(
     watcher: &dyn Watcher,
 ) -> Result<Ending, Error> {
     begin(folder, &planned.grid)?;
+    let jobs = machine.jobs.clamp(1, planned.cells.len().max(1));
     let queue = Queue {
         folder,
         planned,
@@ -86,7 +87,7 @@ pub fn run(
         watcher,
         next: Mutex::new(0),
         broken: AtomicBool::new(false),
-        workers: AtomicUsize::new(machine.jobs.clamp(1, planned.cells.len().max(1))),
+        workers: AtomicUsize::new(jobs),
     };
     queue.run()?;
     let outcomes = queue.outcomes()?;
@@ -222,10 +223,12 @@ impl Queue<'_> {
         settings: &Settings,
         threads: usize,
     ) -> Result<Option<CellOutcome>, Error> {
-        let options = Options {
-            threads,
-            isa: self.machine.isa,
-            precision: cpu::precision(settings.hyper.precision),
+        let device = Device {
+            backend: Arc::clone(&self.machine.backend),
+            options: BackendOptions {
+                threads,
+                precision: settings.hyper.precision,
+            },
         };
         let keep = cell.seed == self.planned.grid.seeds[0];
         let place = cell::Place {
@@ -237,7 +240,7 @@ impl Queue<'_> {
             &place,
             settings,
             self.text,
-            options,
+            &device,
             &Follower { queue: self, cell },
         )
     }

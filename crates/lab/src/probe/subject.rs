@@ -3,11 +3,9 @@
 use std::fmt;
 
 use gptlab_data::{Tokenizer, UnknownCharacters};
-use gptlab_engine::{
-    Engine, ImportError,
-    cpu::{CpuEngine, Options, Trace, untouched},
-};
-use gptlab_model::{Batch, BatchError, Model, lower};
+use gptlab_engine::{Device, Engine, ImportError, Trace, untouched};
+use gptlab_model::{Batch, BatchError, Model};
+use gptlab_train::TrainedModel;
 use serde::Serialize;
 
 use super::{activations::log_softmax, anatomy::Anatomy};
@@ -17,7 +15,7 @@ use super::{activations::log_softmax, anatomy::Anatomy};
 pub struct Subject {
     pub(super) model: Model,
     pub(super) tokenizer: Tokenizer,
-    pub(super) engine: CpuEngine,
+    pub(super) engine: Box<dyn Engine>,
     pub(super) anatomy: Anatomy,
 }
 
@@ -98,20 +96,17 @@ pub struct Guess {
 }
 
 impl Subject {
+    /// A subject that `device` runs.
+    ///
     /// # Errors
-    /// When `weights` are not as many as the model has, or threads cannot be started.
-    pub fn new(
-        model: &Model,
-        tokenizer: &Tokenizer,
-        weights: &[f32],
-        options: Options,
-    ) -> Result<Self, ProbeError> {
-        let graph = lower(model);
+    /// When the system gives no memory.
+    pub fn new(trained: &TrainedModel, device: &Device) -> Result<Self, ProbeError> {
+        let model = trained.model();
         Ok(Self {
-            anatomy: Anatomy::of(&graph, model.spec().layers.len()),
-            engine: CpuEngine::new(graph, weights, options).map_err(ProbeError::Engine)?,
+            anatomy: Anatomy::of(trained.graph(), model.spec().layers.len()),
+            engine: trained.engine(device).map_err(ProbeError::Engine)?,
             model: model.clone(),
-            tokenizer: tokenizer.clone(),
+            tokenizer: trained.tokenizer().clone(),
         })
     }
 

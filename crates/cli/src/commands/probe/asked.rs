@@ -55,13 +55,12 @@ impl Asked {
             NonFinite::Refused
         };
         let loaded = checkpoint::load_with(&path, non_finite)?;
-        let options = engines::options(&args.machine, Precision::F32)?;
-        let (model, tokenizer) = (&loaded.model, &loaded.tokenizer);
+        let device = engines::device(&args.machine, Precision::F32)?;
         let known = known(args, &loaded);
         let data = data(args, &loaded, known.as_ref())?;
         let tokens = looked_at(args, &loaded, data.as_ref());
-        memory::check_probing(&loaded.graph, options, tokens)?;
-        let subject = Subject::new(model, tokenizer, &loaded.weights, options)?;
+        memory::check_probing(loaded.model.graph(), &device, tokens)?;
+        let subject = Subject::new(&loaded.model, &device)?;
         let prompt = prompt(args, &subject, data.as_ref())?;
         let pair = pair(args, &subject)?;
         let copied = copied(args, &loaded, &prompt, known.as_ref())?;
@@ -90,7 +89,9 @@ impl Asked {
 fn looked_at(args: &ProbeArgs, loaded: &Loaded, data: Option<&Data>) -> (usize, usize) {
     let typed = [&args.prompt, &args.corrupt].into_iter().flatten();
     let prompt = typed.map(|text| text.chars().count() + 1).max();
-    let prompt = prompt.unwrap_or(PROMPT).min(loaded.graph.block_size());
+    let prompt = prompt
+        .unwrap_or(PROMPT)
+        .min(loaded.model.graph().block_size());
     (prompt, data.map_or(prompt, |data| data.tokens.len()))
 }
 
@@ -166,7 +167,7 @@ fn data(args: &ProbeArgs, loaded: &Loaded, known: Option<&Text>) -> Outcome<Opti
     };
     let own = text.fingerprint() == mark.fingerprint;
     let fraction = if own { mark.val_fraction } else { 0.0 };
-    let corpus = Corpus::new(&text, loaded.tokenizer.clone(), fraction)?;
+    let corpus = Corpus::new(&text, loaded.model.tokenizer().clone(), fraction)?;
     let part = corpus.validation().unwrap_or(corpus.train());
     let most = args.tokens.unwrap_or(PREDICTIONS).saturating_add(1);
     let name = match fraction {
@@ -246,7 +247,7 @@ fn written(args: &ProbeArgs, loaded: &Loaded, prompt: &Prompt) -> Outcome<(Strin
         let text = text::read(path)?.as_str().to_owned();
         return Ok((path.display().to_string(), text));
     }
-    let text = loaded.tokenizer.decode(&prompt.tokens);
+    let text = loaded.model.tokenizer().decode(&prompt.tokens);
     Ok(("the prompt".to_owned(), text.map_err(Stop::data)?))
 }
 
@@ -268,10 +269,11 @@ fn training(
     if text.fingerprint() != mark.fingerprint {
         return Ok(Some((name, text.as_str().to_owned())));
     }
-    let corpus = Corpus::new(&text, loaded.tokenizer.clone(), mark.val_fraction)?;
+    let corpus = Corpus::new(&text, loaded.model.tokenizer().clone(), mark.val_fraction)?;
     let seen: &Split = corpus.train();
     let seen = loaded
-        .tokenizer
+        .model
+        .tokenizer()
         .decode(&seen.tokens().to_vec())
         .map_err(Stop::data)?;
     Ok(Some((format!("{name} (its training part)"), seen)))

@@ -7,6 +7,7 @@ use gptlab_engine::{Reduce, ReduceError, StepHyper};
 use super::*;
 
 /// An engine whose numbers are no numbers from some step on.
+#[derive(Debug)]
 struct Broken {
     inner: Rounded,
     loss_at: Option<u64>,
@@ -86,8 +87,8 @@ impl Engine for Broken {
         self.inner.import(slot, values)
     }
 
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<gptlab_engine::Matrix> {
-        self.inner.value(batch, name)
+    fn losses_with(&mut self, batch: &Batch, hook: &mut gptlab_engine::Hook) -> Vec<f64> {
+        self.inner.losses_with(batch, hook)
     }
 }
 
