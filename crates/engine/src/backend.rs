@@ -7,6 +7,7 @@ use gptlab_recipe::Precision;
 
 use crate::{
     Engine, Generator, ImportError, UncachedGenerator,
+    cpu::CpuBackend,
     memory::{MemoryNeed, Shape, Texts, Training},
 };
 
@@ -128,6 +129,12 @@ impl Device {
             backend: Arc::new(backend),
             options,
         }
+    }
+
+    /// The processor of this machine with its best instructions, in f32 on so many threads.
+    pub fn cpu(threads: usize) -> Self {
+        let options = BackendOptions::default().with_threads(threads);
+        Self::new(CpuBackend::default(), options)
     }
 
     /// The same with so many threads of the host.

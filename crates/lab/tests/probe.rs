@@ -23,7 +23,7 @@ use common::{
     specs::{self, Case, Grid},
 };
 use gptlab_data::{Tokenizer, TokenizerKind};
-use gptlab_engine::{BackendOptions, Device, Engine, Matrix, cpu::CpuBackend, untouched};
+use gptlab_engine::{Device, Engine, Matrix, untouched};
 use gptlab_lab::probe::{Prompt, Subject};
 use gptlab_model::{Batch, Graph, ModelSpec};
 use gptlab_train::TrainedModel;
@@ -36,7 +36,7 @@ fn tokenizer() -> Tokenizer {
 }
 
 fn subject(case: &Case, weights: &[f32]) -> Subject {
-    let device = Device::new(CpuBackend::default(), BackendOptions::default());
+    let device = Device::cpu(1);
     let trained = TrainedModel::new(case.model.clone(), tokenizer(), weights.to_vec());
     Subject::new(&trained.expect("all weights"), &device).expect("a model to probe")
 }

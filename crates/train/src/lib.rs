@@ -15,6 +15,7 @@ mod evaluate;
 mod inspect;
 mod observer;
 mod resolve;
+mod resume;
 mod run;
 mod sample;
 mod schedule;
@@ -32,6 +33,7 @@ pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepR
 pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
+pub use resume::{Resumable, refuse_run_of_grid, run_folder};
 pub use run::Run;
 pub use sample::{
     SAMPLE_DOCUMENTS, SampleError, SampleEvent, SampleModel, Sampler, sample_documents,

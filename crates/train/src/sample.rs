@@ -107,7 +107,7 @@ pub struct SampleModel<'a> {
 /// use std::sync::atomic::AtomicBool;
 ///
 /// use gptlab_data::{Tokenizer, TokenizerKind};
-/// use gptlab_engine::{BackendOptions, Device, cpu::CpuBackend};
+/// use gptlab_engine::Device;
 /// use gptlab_model::{Preset, lower};
 /// use gptlab_recipe::SampleSettings;
 /// use gptlab_train::{SampleModel, Sampler};
@@ -119,7 +119,7 @@ pub struct SampleModel<'a> {
 ///     weights: &graph.params().initial(1),
 ///     tokenizer: &tokenizer,
 /// };
-/// let device = Device::new(CpuBackend::default(), BackendOptions::default());
+/// let device = Device::cpu(1);
 /// let settings = SampleSettings { max_tokens: 12, ..SampleSettings::default() };
 /// let sampler = Sampler::new(&device, model, &settings, 7)?;
 ///

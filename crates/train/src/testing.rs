@@ -119,7 +119,7 @@ impl Engine for Rounded {
 
 /// Keeps every event, samples the first weights, and asks to stop after some steps.
 #[derive(Default)]
-pub(crate) struct Watcher {
+pub(crate) struct Recorder {
     pub(crate) events: Vec<Event>,
     pub(crate) steps: u64,
     pub(crate) stop_after: Option<u64>,
@@ -128,7 +128,7 @@ pub(crate) struct Watcher {
     pub(crate) cut: bool,
 }
 
-impl Watcher {
+impl Recorder {
     pub(crate) fn stopping_after(steps: u64) -> Self {
         Self {
             stop_after: Some(steps),
@@ -137,7 +137,7 @@ impl Watcher {
     }
 }
 
-impl Observer for Watcher {
+impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
         self.events.push(event.clone());
     }
@@ -167,10 +167,10 @@ pub(crate) fn targets(folder: &Path) -> Targets {
     }
 }
 
-/// Runs to the end, or to where `watcher` asks to stop.
-pub(crate) fn train(resolved: &Resolved, targets: Targets, watcher: &mut Watcher) -> Outcome {
+/// Runs to the end, or to where `recorder` asks to stop.
+pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut Recorder) -> Outcome {
     let mut engine = Rounded::new(resolved);
-    Run::new(resolved, &mut engine, targets, watcher)
+    Run::new(resolved, &mut engine, targets, recorder)
         .and_then(Run::go)
         .unwrap()
 }

@@ -19,11 +19,11 @@ use crate::{
 /// use std::path::Path;
 ///
 /// use gptlab_data::{Builtin, Text};
-/// use gptlab_engine::{BackendOptions, Device, cpu::CpuBackend};
+/// use gptlab_engine::Device;
 /// use gptlab_train::{EvaluatedText, TrainedModel};
 ///
 /// let model = TrainedModel::open(Path::new("model.safetensors"))?;
-/// let device = Device::new(CpuBackend::default(), BackendOptions::default());
+/// let device = Device::cpu(1);
 /// let text = EvaluatedText::new(&model, &Text::builtin(Builtin::Names), 0.1, 8)?;
 /// println!("{:?}", text.evaluate(&mut *model.engine(&device)?)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, sync::atomic::AtomicBool};
 
 use gptlab_data::Builtin;
-use gptlab_engine::{BackendOptions, Device, Engine, cpu::CpuBackend, sample::Sampling};
+use gptlab_engine::{Device, Engine, sample::Sampling};
 use gptlab_model::Preset;
 use gptlab_recipe::{Precision, SampleSettings};
 use gptlab_record::Event;
@@ -120,7 +120,7 @@ fn infer(
         max_tokens: resolved.model.spec().block_size,
         ..SampleSettings::default()
     };
-    let device = Device::new(CpuBackend::default(), BackendOptions::default());
+    let device = Device::cpu(1);
     let trained = TrainedModel::of_run(resolved, engine).map_err(Stop::failure)?;
     let sampler = trained.sampler(&device, &settings, resolved.experiment.seed)?;
     let never = AtomicBool::new(false);

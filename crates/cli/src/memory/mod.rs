@@ -11,6 +11,7 @@ use gptlab_engine::{
     Device,
     memory::{MemoryNeed, Shape, Texts},
 };
+use gptlab_lab::probe::ProbedTokens;
 use gptlab_model::Graph;
 
 use self::free::{Counts, Limit};
@@ -198,12 +199,11 @@ pub(crate) fn check_evaluating(graph: &Graph, device: &Device, shape: Shape) -> 
     check_threads("evaluating this model", device.options.threads, need)
 }
 
-/// Refuses to look at every value of a model that is loaded, on `prompt` tokens and on `text`
-/// tokens.
+/// Refuses to look at every value of a model that is loaded where that does not fit.
 pub(crate) fn check_probing(
     graph: &Graph,
     device: &Device,
-    (prompt, text): (usize, usize),
+    ProbedTokens { prompt, text }: ProbedTokens,
 ) -> Outcome<()> {
     let need = |threads| {
         let device = device.with_threads(threads);

@@ -4,7 +4,7 @@ use gptlab_engine::{
     BackendOptions, Device,
     memory::{MemoryNeed, Shape, Texts, Training},
 };
-use gptlab_model::{Graph, ModelSpec, Sublayer, lower};
+use gptlab_model::{Graph, ModelSpec, lower};
 use gptlab_recipe::ObserveLevel;
 use gptlab_recipe::Optimizer;
 use gptlab_train::{Resolved, sample_documents, step_hyper};
@@ -234,12 +234,8 @@ fn narrower<'a>(
     asked: &'a Trained,
     spec: &'a ModelSpec,
 ) -> impl Iterator<Item = (usize, Trained)> + 'a {
-    let heads = spec.layers.iter().flatten().map(|sublayer| match sublayer {
-        Sublayer::Attention(attention) => attention.heads,
-        Sublayer::Mlp(_) => 1,
-    });
     // Rotary positions turn pairs.
-    let step = 2 * heads.max().unwrap_or(1);
+    let step = 2 * spec.attention_heads().max().unwrap_or(1);
     halves(spec.n_embd).filter_map(move |width| {
         let width = width / step * step;
         if width == 0 {

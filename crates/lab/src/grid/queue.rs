@@ -67,6 +67,36 @@ const ORDERS: usize = 6;
 
 /// Runs every cell of `planned` that has not come to its end in `folder`, and writes the results.
 ///
+/// ```
+/// use std::sync::Arc;
+///
+/// use gptlab_data::{Origin, Text};
+/// use gptlab_engine::cpu::CpuBackend;
+/// use gptlab_lab::grid::{self, Ending, Machine, Point, Watcher};
+/// use gptlab_lab::switches::Switch;
+/// use gptlab_model::Preset;
+/// use gptlab_train::Settings;
+///
+/// struct Silent;
+/// impl Watcher for Silent {}
+///
+/// let names = "emma\nolivia\nava\nisabella\nsophia\nmia\n".repeat(9);
+/// let text = Text::from_bytes(names.into_bytes(), Origin::Other("six names".into()))?;
+/// let mut settings = Settings::of(Preset::Microgpt, Some(2));
+/// settings.val_fraction = 0.2;
+/// let point = Point { name: String::new(), settings, values: Vec::new() };
+/// let switches = [Switch::find("residual")?];
+/// let (planned, _) = grid::ablation(&[point], &switches, &[0, 1], &text, &[])?;
+///
+/// let folder = tempfile::tempdir()?;
+/// let backend = Arc::new(CpuBackend::default());
+/// let machine = Machine { threads: 1, jobs: 1, backend };
+/// let ending = grid::run(folder.path(), &planned, &text, machine, &Silent)?;
+/// let Ending::Finished(results) = ending else { return Err("it was stopped".into()) };
+/// assert_eq!(results.rows.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When `folder` holds another grid, or something cannot be read, trained or written; runs that
 /// were under way are saved.

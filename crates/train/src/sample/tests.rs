@@ -1,5 +1,4 @@
 use gptlab_data::TokenizerKind;
-use gptlab_engine::{BackendOptions, cpu::CpuBackend};
 use gptlab_model::{Preset, lower};
 
 use super::*;
@@ -21,9 +20,7 @@ fn sampler(kind: TokenizerKind, stop: Option<&str>) -> Sampler {
         weights: &graph.params().initial(1),
         tokenizer: &tokenizer,
     };
-    let options = BackendOptions::default().with_threads(2);
-    let device = Device::new(CpuBackend::default(), options);
-    Sampler::new(&device, model, &settings, 3).expect("a sampler")
+    Sampler::new(&Device::cpu(2), model, &settings, 3).expect("a sampler")
 }
 
 /// All that is reported, and how it ends, where `enough` texts are enough.

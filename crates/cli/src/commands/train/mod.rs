@@ -28,7 +28,7 @@ use crate::{
     settings,
 };
 
-use self::{begin::Begun, observer::RunObserver};
+use self::{begin::PreparedRun, observer::RunObserver};
 
 pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
     match (args.run.generate, args.run.interactive) {
@@ -69,7 +69,7 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
 fn train(args: &TrainArgs, printer: Printer) -> Outcome {
     let printer = printer.for_work();
     engines::check(&args.machine)?;
-    let Begun {
+    let PreparedRun {
         resolved,
         isa,
         targets,

@@ -1,5 +1,4 @@
 use gptlab_data::{Builtin, Diagnostic, TokenizerKind};
-use gptlab_engine::cpu::CpuBackend;
 use gptlab_model::Preset;
 
 use super::*;
@@ -15,7 +14,7 @@ fn every_prediction_that_needs_the_skill_counts() {
         settings.tokenizer = TokenizerKind::Lines;
         let resolved = Resolved::fresh(&settings, &text).unwrap();
         let weights = resolved.weights().unwrap();
-        let device = Device::new(CpuBackend::default(), BackendOptions::default());
+        let device = Device::cpu(1);
         let mut engine = device.engine(resolved.graph.clone(), &weights).unwrap();
         let validation = resolved.batches.corpus().validation().unwrap();
         let (mut sum, mut count) = (0.0, 0u32);

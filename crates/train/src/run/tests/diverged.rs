@@ -118,14 +118,14 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         };
         let mut engine = Broken::new(&resolved);
         break_it(&mut engine);
-        let mut watcher = Watcher::default();
-        let run = Run::new(&resolved, &mut engine, targets, &mut watcher).unwrap();
+        let mut recorder = Recorder::default();
+        let run = Run::new(&resolved, &mut engine, targets, &mut recorder).unwrap();
         assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
         let Some(Event::Diverged {
             step, what: told, ..
-        }) = watcher.events.last()
+        }) = recorder.events.last()
         else {
-            panic!("{:?}", watcher.events.last());
+            panic!("{:?}", recorder.events.last());
         };
         assert_eq!((*step, *told), (at, Some(what)));
         // The good checkpoints are as they were, by both names.
