@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use arbitrary::{Result, Unstructured};
+use gptlab_engine::StateSlot;
 use gptlab_train::{Checkpoint, NonFinite, Stored};
 use serde_json::{Value, json};
 
@@ -86,8 +87,8 @@ fn open(path: &Path) {
     let again = path.with_extension("again");
     Checkpoint::save(&again, checkpoint.header(), table, |stored| match stored {
         Stored::Weights => weights.clone(),
-        Stored::ExpAvg => exp_avg.clone(),
-        Stored::ExpAvgSq => exp_avg_sq.clone(),
+        Stored::State(StateSlot::First) => exp_avg.clone(),
+        Stored::State(StateSlot::Second) => exp_avg_sq.clone(),
     })
     .expect("what was read is written");
     let again = Checkpoint::open(&again).expect("what was written is read");

@@ -2,10 +2,15 @@
 //!
 //! Inputs that edit these files follow the formats as they change.
 
-use std::{fs, num::NonZeroU64, path::Path, sync::LazyLock};
+use std::{
+    fs,
+    num::NonZeroU64,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use gptlab_data::{Origin, Text};
-use gptlab_engine::cpu::Isa;
+use gptlab_engine::cpu::{CpuBackend, Isa};
 use gptlab_lab::{
     grid::{self, Machine, Point, Watcher},
     switches::Switch,
@@ -80,7 +85,7 @@ fn made(folder: &Path) -> Made {
     let machine = Machine {
         threads: 1,
         jobs: 1,
-        isa: Isa::PORTABLE,
+        backend: Arc::new(CpuBackend::new(Isa::PORTABLE)),
     };
     grid::run(folder, &planned, &story(), machine, &Nobody).expect("a finished grid");
     let run = folder.join(&planned.grid.cells[0].folder);

@@ -72,7 +72,10 @@ fn trained(
         bits.push(of(engine.update(&hyper).grad_norm));
         bits.push(of(engine.evaluate(batch)));
     }
-    for slot in [Slot::Weights, Slot::ExpAvg, Slot::ExpAvgSq] {
+    for slot in Slot::ALL
+        .into_iter()
+        .filter(|slot| *slot != Slot::Gradients)
+    {
         bits.extend(engine.export(slot).into_iter().map(|x| of(f64::from(x))));
     }
     bits

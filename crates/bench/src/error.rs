@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use gptlab_data::{BatchesError, CorpusError};
-use gptlab_engine::{ImportError, cpu::PromptError, sample::SamplingError};
+use gptlab_engine::{ImportError, PromptError, sample::SamplingError};
 use gptlab_model::{BatchError, SpecError};
 
 /// What is in the way, as the crate that found it says it.

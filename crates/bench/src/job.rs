@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Text, TokenizerKind};
-use gptlab_engine::cpu::{Isa, Options, Precision};
+use gptlab_engine::{
+    BackendOptions,
+    cpu::{Isa, Options, Precision},
+};
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
 
 use crate::{Error, Shape, Task, Workload};
@@ -49,6 +52,17 @@ impl Job {
                 threads: workload.task.threads(threads),
                 isa,
                 precision: workload.precision,
+            },
+        }
+    }
+
+    /// `options` as a backend takes them, which has the instructions.
+    pub(crate) fn backend_options(&self) -> BackendOptions {
+        BackendOptions {
+            threads: self.options.threads,
+            precision: match self.options.precision {
+                Precision::F32 => gptlab_recipe::Precision::F32,
+                Precision::Bf16 => gptlab_recipe::Precision::Bf16,
             },
         }
     }

@@ -1,8 +1,9 @@
 //! The step of a job, as something that runs.
 
 use gptlab_engine::{
-    Engine, Noise, StepHyper,
-    cpu::{CpuEngine, Generator, Writer},
+    Backend, GenerationRequest, Noise, StepHyper,
+    cpu::{CpuBackend, CpuGenerator},
+    generate_each,
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Graph, Model, lower, random::Stream};
@@ -46,7 +47,8 @@ fn training(
     weights: &[f32],
     source: BatchSource,
 ) -> Result<Step, Error> {
-    let mut engine = CpuEngine::new(graph, weights, job.options)?;
+    let backend = CpuBackend::new(job.options.isa);
+    let mut engine = backend.engine(graph, weights, job.backend_options())?;
     let (mut step, mut spent) = (0, None);
     Ok(Box::new(move || {
         let batch = source.batch(spent.take(), &model, step)?;
@@ -78,7 +80,7 @@ const PROMPT: &[u32] = &[0];
 
 fn generating(job: &Job, graph: Graph, weights: &[f32]) -> Result<Step, Error> {
     let new = graph.block_size() as u64 - 1;
-    let mut generator = Generator::with_options(graph, weights, job.options)?;
+    let mut generator = CpuGenerator::with_options(graph, weights, job.options)?;
     let sampling = sampling()?;
     let mut text = 0;
     Ok(Box::new(move || {
@@ -100,7 +102,8 @@ fn generating_together(
     texts: usize,
 ) -> Result<Step, Error> {
     let new = graph.block_size() - 1;
-    let generator = Generator::with_options(graph, weights, job.options)?;
+    let backend = CpuBackend::new(job.options.isa);
+    let generator = backend.generator(graph, weights, job.backend_options())?;
     let sampling = sampling()?;
     let mut first = 0;
     Ok(Box::new(move || {
@@ -113,7 +116,7 @@ fn generating_together(
             })
             .collect();
         first += texts as u32;
-        Ok(generator.write_all(&mut all)?)
+        Ok(generate_each(&*generator, &mut all)?)
     }))
 }
 
@@ -134,7 +137,7 @@ struct Text {
     draws: Stream,
 }
 
-impl Writer for Text {
+impl GenerationRequest for Text {
     fn prompt(&self) -> &[u32] {
         PROMPT
     }

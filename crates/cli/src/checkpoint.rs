@@ -2,23 +2,18 @@
 
 use std::path::Path;
 
-use gptlab_data::Tokenizer;
-use gptlab_model::{Graph, Model};
 use gptlab_record::checkpoints;
-use gptlab_train::{Checkpoint, Header, NonFinite, Stored};
+use gptlab_train::{Checkpoint, Header, NonFinite, TrainedModel};
 
 use crate::{
     exit::{Outcome, Stop},
     memory,
 };
 
-/// A checkpoint's model in memory.
+/// A checkpoint's model in memory, and what the checkpoint says of its run.
 pub(crate) struct Loaded {
     pub(crate) header: Header,
-    pub(crate) model: Model,
-    pub(crate) graph: Graph,
-    pub(crate) tokenizer: Tokenizer,
-    pub(crate) weights: Vec<f32>,
+    pub(crate) model: TrainedModel,
 }
 
 /// Reads the checkpoint at `path`.
@@ -32,10 +27,7 @@ pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
     memory::check_loading(checkpoint.graph())?;
     Ok(Loaded {
         header: checkpoint.header().clone(),
-        model: checkpoint.model().clone(),
-        graph: checkpoint.graph().clone(),
-        tokenizer: checkpoint.tokenizer().clone(),
-        weights: checkpoint.read_with(Stored::Weights, non_finite)?,
+        model: checkpoint.trained_model(non_finite)?,
     })
 }
 

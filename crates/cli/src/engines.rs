@@ -3,8 +3,8 @@
 use std::thread;
 
 use gptlab_engine::{
-    Engine,
-    cpu::{self, CpuEngine, Isa, Options},
+    BackendOptions, Device, Engine,
+    cpu::{CpuBackend, Isa},
 };
 use gptlab_model::Graph;
 use gptlab_recipe::Precision;
@@ -23,42 +23,47 @@ pub(crate) const NAME: &str = "cpu";
 pub(crate) fn make(
     graph: Graph,
     weights: &[f32],
-    options: Options,
+    device: &Device,
     printer: Printer,
 ) -> Outcome<Box<dyn Engine>> {
-    let engine = CpuEngine::new(graph, weights, options).map_err(Stop::failure)?;
-    say_threads(engine.threads(), options, printer);
-    Ok(Box::new(engine))
+    let engine = device.engine(graph, weights).map_err(Stop::failure)?;
+    say_threads(engine.threads(), device, printer);
+    Ok(engine)
 }
 
-/// Says that there are only `found` threads, where `options` ask for more.
-pub(crate) fn say_threads(found: usize, options: Options, printer: Printer) {
-    if found < options.threads {
+/// Says that there are only `found` threads, where `device` asks for more.
+pub(crate) fn say_threads(found: usize, device: &Device, printer: Printer) {
+    let requested = device.options.threads;
+    if found < requested {
         printer.warn(format_args!(
-            "the system gives {found} of {} threads; this takes longer and changes no number",
-            options.threads
+            "the system gives {found} of {requested} threads; this takes longer and changes no number"
         ));
     }
 }
 
-/// How to run a model whose matrix products are in `precision`.
-pub(crate) fn options(args: &MachineArgs, precision: Precision) -> Outcome<Options> {
-    Ok(Options {
-        threads: threads(args)?,
-        isa: isa(args)?,
-        precision: cpu::precision(precision),
-    })
+/// The device that runs a model whose matrix products are in `precision`.
+pub(crate) fn device(args: &MachineArgs, precision: Precision) -> Outcome<Device> {
+    device_of(args, isa(args)?, precision)
 }
 
-/// How to write with a checkpoint: in the precision that was typed, or the one it was trained in,
-/// so that what is written is what was measured.
-pub(crate) fn to_write(
+/// The same with the vector instructions `isa`.
+pub(crate) fn device_of(args: &MachineArgs, isa: Isa, precision: Precision) -> Outcome<Device> {
+    let options = BackendOptions {
+        threads: threads(args)?,
+        precision,
+    };
+    Ok(Device::new(CpuBackend::new(isa), options))
+}
+
+/// The device that generates with a checkpoint: in the precision that was typed, or the one it was
+/// trained in, so that what is generated is what was measured.
+pub(crate) fn device_to_generate(
     args: &MachineArgs,
     typed: Option<Precision>,
     loaded: &Loaded,
-) -> Outcome<Options> {
+) -> Outcome<Device> {
     let trained = loaded.header.hyper.precision;
-    options(args, typed.unwrap_or(trained))
+    device(args, typed.unwrap_or(trained))
 }
 
 /// Refuses what this machine cannot do, before anything is read.

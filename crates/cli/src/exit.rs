@@ -136,6 +136,12 @@ impl From<TrainError> for Stop {
             TrainError::Spec(_) | TrainError::Hyper(_) | TrainError::StepsMade { .. } => {
                 Self::usage(error)
             }
+            TrainError::RunOfGrid { .. } => Self::usage(error).hint(
+                "`gptlab train --load CHECKPOINT --data TEXT` trains its model on, in another folder",
+            ),
+            TrainError::OtherSettings(_) => {
+                Self::data(error).hint("leave out all flags but --resume")
+            }
             TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
             TrainError::Batch(_)
             | TrainError::Import(_)

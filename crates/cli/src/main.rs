@@ -1,7 +1,6 @@
 //! `gptlab`: a GPT laboratory in one binary.
 
 mod args;
-mod author;
 mod checkpoint;
 mod commands;
 mod config;
@@ -13,6 +12,7 @@ mod interrupt;
 mod memory;
 mod printer;
 mod progress;
+mod sample;
 mod settings;
 mod text;
 

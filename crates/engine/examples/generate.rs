@@ -6,7 +6,9 @@
 use std::{env, time::Instant};
 
 use gptlab_engine::{
-    cpu::{Generator, Options, Precision, Writer},
+    GenerationRequest,
+    cpu::{CpuGenerator, Options, Precision},
+    generate_each,
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Choice, Preset, lower, random::Stream};
@@ -19,7 +21,7 @@ struct Text {
     draws: Stream,
 }
 
-impl Writer for Text {
+impl GenerationRequest for Text {
     fn prompt(&self) -> &[u32] {
         &[1]
     }
@@ -42,7 +44,7 @@ fn main() {
     let (tokens, texts) = (number(2, "255"), number(3, "64"));
     let (mut options, rounds) = (Options::of_threads(number(4, "2")), number(5, "9"));
     options.precision = Precision::from_name(&arg(6, "f32")).expect("f32 or bf16");
-    let mut generator = Generator::with_options(graph, &weights, options).expect("weights");
+    let mut generator = CpuGenerator::with_options(graph, &weights, options).expect("weights");
     let best = |work: &mut dyn FnMut()| {
         let times = (0..rounds).map(|_| {
             let start = Instant::now();
@@ -74,7 +76,7 @@ fn main() {
                     draws: Stream::new(1, "sample", i),
                 })
                 .collect();
-            generator.write_all(&mut all).expect("prompts");
+            generate_each(&generator, &mut all).expect("prompts");
         });
         let rate = (texts * tokens) as f64 / seconds;
         println!("{texts} texts: {rate:.0} tokens/s");

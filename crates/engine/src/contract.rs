@@ -2,10 +2,13 @@
 
 use std::{fmt, ops::Range};
 
-use gptlab_model::{Batch, Graph, Node};
+use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{Decay, Optimizer};
 
-use crate::reduce::{Alone, Reduce, ReduceError};
+use crate::{
+    reduce::{Alone, Reduce, ReduceError},
+    trace::{Hook, Trace},
+};
 
 /// Runs one lowered model: holds its weights, gradients and the optimiser's state.
 ///
@@ -13,9 +16,57 @@ use crate::reduce::{Alone, Reduce, ReduceError};
 /// one after another, or this engine's share of it among several engines); [`Engine::reduce`] makes
 /// one sum of the parts' gradients; [`Engine::update`] takes the optimiser's step. Sums are ordered
 /// by the rows of the whole batch, so that parts make the same bits as the whole.
-pub trait Engine: Send {
+///
+/// ```
+/// use gptlab_engine::{Backend, BackendOptions, Noise, StepHyper, cpu::CpuBackend, untouched};
+/// use gptlab_model::{Batch, Preset, lower};
+/// use gptlab_recipe::{Decay, Optimizer};
+///
+/// let model = Preset::Microgpt.spec().check(27)?;
+/// let graph = lower(&model);
+/// let weights = graph.params().initial(0);
+/// let options = BackendOptions::default();
+/// let mut engine = CpuBackend::default().engine(graph, &weights, options)?;
+///
+/// // Three steps on one name.
+/// let batch = Batch::new(&model, [(&[0, 5, 13, 13, 1][..], &[5, 13, 13, 1, 0][..])])?;
+/// let before = engine.evaluate(&batch);
+/// for step in 0..3 {
+///     engine.forward_backward(&batch, Noise { seed: 0, step });
+///     engine.update(&StepHyper {
+///         optimizer: Optimizer::AdamW,
+///         update: u64::from(step) + 1,
+///         lr: 0.01,
+///         beta1: 0.9,
+///         beta2: 0.99,
+///         eps: 1e-8,
+///         weight_decay: 0.0,
+///         decay: Decay::Everything,
+///         grad_clip: Some(1.0),
+///     });
+/// }
+/// assert!(engine.evaluate(&batch) < before);
+///
+/// // A hook sees, and may change, what every node computes: here, the first block writes nothing.
+/// let out = engine.graph().find("block0.mlp.out").ok_or("a block has an MLP")?;
+/// let whole = engine.trace(&batch, &mut untouched);
+/// let ablated = engine.losses_with(&batch, &mut |id, _, value| {
+///     if id == out {
+///         value.fill(0.0);
+///     }
+/// });
+/// assert_ne!(whole.losses(), ablated);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Engine: fmt::Debug + Send {
     /// The model it runs.
     fn graph(&self) -> &Graph;
+
+    /// How many threads of the host it has: fewer than it was asked to use where the system gave no
+    /// more. No number depends on it.
+    fn threads(&self) -> usize {
+        1
+    }
 
     /// Where a part of `batch` that begins with sequence `first` ends: after about `sequences` of
     /// them, and at the end of the batch at the latest. Parts that are cut so, in order, make the
@@ -73,19 +124,24 @@ pub trait Engine: Send {
     /// When their number is not the parameter table's.
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError>;
 
-    /// Runs `batch` without dropout and shows every node's value, row-major, in the graph's order;
-    /// changes nothing.
-    fn show_values(&mut self, batch: &Batch, show: &mut dyn FnMut(&Node, &[f32])) {
-        let nodes = self.graph().nodes().to_vec();
-        for node in nodes {
-            let value = self.value(batch, &node.name);
-            show(&node, value.as_ref().map_or(&[], |matrix| &matrix.values));
-        }
-    }
+    /// Runs `batch` without dropout, calls `hook` after every node, and returns the loss of every
+    /// token in nats. Changes nothing of the engine. With [`crate::untouched`], the losses are those
+    /// of [`Engine::losses`], to the bit.
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64>;
 
-    /// The value of the graph's node `name` on `batch`, without dropout; `None` if there is no such
-    /// node.
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix>;
+    /// [`Engine::losses_with`] that keeps every value, as the hook left it.
+    fn trace(&mut self, batch: &Batch, hook: &mut Hook) -> Trace {
+        let (rows, mut values) = (batch.tokens(), Vec::new());
+        let losses = self.losses_with(batch, &mut |id, node, value| {
+            hook(id, node, value);
+            values.push(Matrix {
+                rows,
+                cols: node.width,
+                values: value.to_vec(),
+            });
+        });
+        Trace { values, losses }
+    }
 }
 
 /// Where dropout masks come from: the run's seed and the step's number. The row of the batch comes
@@ -101,10 +157,31 @@ pub struct Noise {
 pub enum Slot {
     Weights,
     Gradients,
+    /// What the optimiser keeps, which it names: [`Optimizer::state`].
+    State(StateSlot),
+}
+
+impl Slot {
+    pub const ALL: [Self; 4] = [
+        Self::Weights,
+        Self::Gradients,
+        Self::State(StateSlot::First),
+        Self::State(StateSlot::Second),
+    ];
+}
+
+/// A place in [`Optimizer::state`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateSlot {
     /// Adam's first moment, and other optimisers' momentum.
-    ExpAvg,
+    First,
     /// Adam's second moment.
-    ExpAvgSq,
+    Second,
+}
+
+impl StateSlot {
+    /// In the order of [`Optimizer::state`].
+    pub const ALL: [Self; 2] = [Self::First, Self::Second];
 }
 
 /// Muon's momentum, as Jordan has it.

@@ -1,20 +1,30 @@
 //! Engines: what runs a [`gptlab_model::Graph`].
 //!
-//! [`Engine`] is the one contract; [`oracle::Oracle`] (f64, scalar, slow, obvious) and
-//! [`cpu::CpuEngine`] (f32, planned, all cores) both keep it, and the first witnesses the second.
-//! Beside them: decoding one token at a time, and choosing the next token from logits.
+//! [`Backend`] makes engines and generators for one kind of device, [`Engine`] trains, evaluates and
+//! is looked into, [`Generator`] continues texts. [`oracle::OracleBackend`] (f64, scalar, slow,
+//! obvious) and [`cpu::CpuBackend`] (f32, planned, all cores) both keep these contracts, and the
+//! first witnesses the second. Beside them: choosing the next token from logits.
 //!
 //! Knows: graphs, batches, weights, optimiser steps, threads it was given.
 //! Never will: specs, data, text, schedules, files, clocks, the environment, printing.
 
 mod attention;
+mod backend;
 mod contract;
 pub mod cpu;
+mod generator;
+pub mod memory;
 pub mod oracle;
 pub mod program;
 mod reduce;
 pub mod sample;
+mod trace;
 
 pub use attention::AttentionWeights;
-pub use contract::{Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StepHyper, StepStats};
+pub use backend::{Backend, BackendOptions, Device};
+pub use contract::{
+    Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StateSlot, StepHyper, StepStats,
+};
+pub use generator::{GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each};
 pub use reduce::{Alone, Reduce, ReduceError};
+pub use trace::{Hook, Trace, untouched};

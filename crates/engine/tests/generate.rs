@@ -17,9 +17,11 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Engine, Slot,
-    cpu::{CpuEngine, Generator, Options, Precision, PromptError, Writer},
+    Engine, GenerationRequest, PromptError, Slot,
+    cpu::{CpuEngine, CpuGenerator, Options, Precision},
+    generate_each,
     sample::{Ranking, Sampling},
+    untouched,
 };
 use gptlab_kernels::Isa;
 use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Preset, Sublayer, random::Stream};
@@ -28,9 +30,8 @@ use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Preset, Sublayer, rand
 fn expected(oracle: &mut dyn Engine, model: &Model, tokens: &[u32]) -> Vec<f64> {
     let window = &tokens[tokens.len().saturating_sub(model.spec().block_size)..];
     let batch = Batch::new(model, [(window, window)]).expect("tokens of the vocabulary");
-    let logits = oracle
-        .value(&batch, "logits")
-        .expect("a node of every graph");
+    let trace = oracle.trace(&batch, &mut untouched);
+    let logits = trace.logits();
     wide(&logits.values[logits.values.len() - logits.cols..])
 }
 
@@ -47,7 +48,7 @@ fn follow(gate: &mut Gate, case: &Case, options: Options, prompt_len: usize) {
     let moved = batches::sway(&weights, gate.rounding());
     swayed.import64(Slot::Weights, &moved).expect("as many");
     let graph = case.graph.clone();
-    let mut generator = Generator::with_options(graph, &weights, options).expect("weights");
+    let mut generator = CpuGenerator::with_options(graph, &weights, options).expect("weights");
     let block_size = case.model.spec().block_size;
     let mut tokens: Vec<u32> = (0..prompt_len as u32).map(|t| t % 3).collect();
     generator.begin(&tokens).expect("tokens of the vocabulary");
@@ -112,7 +113,8 @@ fn products_of_decoding_are_those_of_evaluating() {
         let graph = || case.graph.clone();
         let mut engine = CpuEngine::new(graph(), &weights, options).expect("weights");
         let evaluated = expected(&mut engine, &case.model, &tokens);
-        let mut generator = Generator::with_options(graph(), &weights, options).expect("weights");
+        let mut generator =
+            CpuGenerator::with_options(graph(), &weights, options).expect("weights");
         generator.begin(&tokens).expect("tokens of the vocabulary");
         assert_eq!(wide(generator.logits()), evaluated, "{options:?}");
     }
@@ -146,7 +148,7 @@ impl Tale {
     }
 }
 
-impl Writer for Tale {
+impl GenerationRequest for Tale {
     fn prompt(&self) -> &[u32] {
         &self.prompt
     }
@@ -163,7 +165,7 @@ impl Writer for Tale {
 }
 
 /// Each tale written with a generator's plainest calls.
-fn alone(mut tale: Tale, generator: &mut Generator) -> Tale {
+fn alone(mut tale: Tale, generator: &mut CpuGenerator) -> Tale {
     generator
         .begin(&tale.prompt)
         .expect("tokens of the vocabulary");
@@ -204,7 +206,7 @@ fn among_many_as_alone_in(
             precision,
             ..of_threads(threads, isa)
         };
-        Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
+        CpuGenerator::with_options(case.graph.clone(), &weights, options).expect("weights")
     };
     let most = sizes.iter().copied().max().unwrap_or(0);
     let tales: Vec<Tale> = (0..most).map(|i| Tale::new(i, block_size, vocab)).collect();
@@ -217,9 +219,7 @@ fn among_many_as_alone_in(
         let generator = make(*threads);
         for size in sizes {
             let mut tales = tales[..*size as usize].to_vec();
-            generator
-                .write_all(&mut tales)
-                .expect("prompts that can be continued");
+            generate_each(&generator, &mut tales).expect("prompts that can be continued");
             let same = tales == expected[..tales.len()];
             assert!(
                 same,
@@ -258,7 +258,7 @@ fn a_large_model_writes_the_same_on_any_number_of_threads() {
     let weights = batches::weights(&case.graph, 1);
     let tell = |threads| {
         let options = Options::of_threads(threads);
-        let generator = Generator::with_options(case.graph.clone(), &weights, options);
+        let generator = CpuGenerator::with_options(case.graph.clone(), &weights, options);
         let mut generator = generator.expect("weights");
         (0..3)
             .map(|i| alone(Tale::new(i, 6, 37), &mut generator))
@@ -304,7 +304,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
         for options in both.flat_map(every_isa) {
             let make = |threads| {
                 let options = Options { threads, ..options };
-                Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
+                CpuGenerator::with_options(case.graph.clone(), &weights, options).expect("weights")
             };
             let mut single = make(1);
             for threads in [2, 3, 5] {
@@ -313,7 +313,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
                     let tale = Tale::new(i, 12, 70);
                     let expected = alone(tale.clone(), &mut single);
                     let mut tales = [tale.clone()];
-                    generator.write_all(&mut tales).expect("a prompt");
+                    generate_each(&generator, &mut tales).expect("a prompt");
                     let what = format!("{preset:?}, {heads} heads, {threads} threads, text {i}");
                     assert!(tales == [expected], "{what}, {options:?}");
                     assert!(
@@ -329,7 +329,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
 /// A text that dawdles between its tokens: not at all, a little, or until its helpers sleep.
 struct Dawdler(Tale);
 
-impl Writer for Dawdler {
+impl GenerationRequest for Dawdler {
     fn prompt(&self) -> &[u32] {
         self.0.prompt()
     }
@@ -356,7 +356,7 @@ fn one_text_is_the_same_however_late_its_helpers_are() {
     let weights = batches::weights(&case.graph, 1);
     let make = |threads| {
         let options = Options::of_threads(threads);
-        Generator::with_options(case.graph.clone(), &weights, options).expect("weights")
+        CpuGenerator::with_options(case.graph.clone(), &weights, options).expect("weights")
     };
     let tale = |i| Tale {
         most: 38,
@@ -381,7 +381,7 @@ fn one_text_is_the_same_however_late_its_helpers_are() {
             let generator = make(threads);
             for (expected, i) in expected.iter().zip(0..) {
                 let mut texts = [Dawdler(tale(i))];
-                generator.write_all(&mut texts).expect("a prompt");
+                generate_each(&generator, &mut texts).expect("a prompt");
                 assert!(texts[0].0 == *expected, "{threads} threads, text {i}");
             }
         }
@@ -393,13 +393,16 @@ fn one_text_is_the_same_however_late_its_helpers_are() {
 fn where_one_prompt_cannot_be_nothing_is_written() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
-    let generator = Generator::new(case.graph.clone(), &weights).expect("all weights");
+    let generator = CpuGenerator::new(case.graph.clone(), &weights).expect("all weights");
     let mut tales: Vec<Tale> = (0..3).map(|i| Tale::new(i, 6, 7)).collect();
     tales[2].prompt = vec![0, 7];
-    let refused = generator.write_all(&mut tales);
+    let refused = generate_each(&generator, &mut tales);
     assert_eq!(refused, Err(PromptError::Unknown(7, 7)));
     tales[1].prompt.clear();
-    assert_eq!(generator.write_all(&mut tales), Err(PromptError::Empty));
+    assert_eq!(
+        generate_each(&generator, &mut tales),
+        Err(PromptError::Empty)
+    );
     assert!(tales.iter().all(|t| t.seen.is_empty()));
 }
 
@@ -408,7 +411,7 @@ fn a_generator_that_cached_the_wrong_token_is_noticed() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
     let mut oracle = engines::oracle(case.graph.clone(), &weights);
-    let mut generator = Generator::new(case.graph.clone(), &weights).expect("all weights");
+    let mut generator = CpuGenerator::new(case.graph.clone(), &weights).expect("all weights");
     generator
         .begin(&[0, 1, 2])
         .expect("tokens of the vocabulary");
@@ -426,7 +429,7 @@ fn a_generator_that_cached_the_wrong_token_is_noticed() {
 fn beginning_anew_forgets_what_was_before() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
-    let mut generator = Generator::new(case.graph.clone(), &weights).expect("all weights");
+    let mut generator = CpuGenerator::new(case.graph.clone(), &weights).expect("all weights");
     generator
         .begin(&[0, 1, 2])
         .expect("tokens of the vocabulary");
@@ -444,7 +447,7 @@ fn prompts_that_cannot_be_are_refused() {
     let case = Grid::alone().cases.swap_remove(0);
     let vocab = case.model.vocab_size();
     let weights = batches::weights(&case.graph, 1);
-    let mut generator = Generator::new(case.graph.clone(), &weights).expect("all weights");
+    let mut generator = CpuGenerator::new(case.graph.clone(), &weights).expect("all weights");
     let sampling = Sampling::new(1.0, None, None).expect("plain sampling");
     assert_eq!(generator.next_token(&sampling, 0.5), None);
     assert_eq!(generator.begin(&[]), Err(PromptError::Empty));
@@ -453,5 +456,5 @@ fn prompts_that_cannot_be_are_refused() {
         generator.begin(&[0, unknown]),
         Err(PromptError::Unknown(unknown, vocab))
     );
-    assert!(Generator::new(case.graph.clone(), &weights[1..]).is_err());
+    assert!(CpuGenerator::new(case.graph.clone(), &weights[1..]).is_err());
 }

@@ -8,11 +8,9 @@ use common::{
     specs::{self, Case, Grid},
     tolerance::Gate,
 };
-use gptlab_engine::{Engine, Noise, Slot, StepHyper};
+use gptlab_engine::{Engine, Noise, Slot, StepHyper, untouched};
 use gptlab_model::{Batch, Node, Op, Preset};
 use gptlab_recipe::{Decay, Optimizer};
-
-const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 
 fn hyper(update: u64) -> StepHyper {
     StepHyper {
@@ -48,7 +46,7 @@ fn for_all(law: impl Fn(&Candidate, &Case)) {
 
 /// Everything an engine holds, as bits.
 fn state(engine: &dyn Engine) -> Vec<u32> {
-    let numbers = SLOTS.iter().flat_map(|slot| engine.export(*slot));
+    let numbers = Slot::ALL.iter().flat_map(|slot| engine.export(*slot));
     numbers.map(f32::to_bits).collect()
 }
 
@@ -66,11 +64,11 @@ fn asking_in_between_changes_nothing() {
         let (mut asked, mut left) = (make(candidate, case, 1), make(candidate, case, 1));
         for step in 1..=2 {
             let losses = asked.losses(&b);
-            asked.value(&a, "logits");
+            asked.trace(&a, &mut untouched);
             assert_eq!(asked.losses(&b), losses, "{}", case.name);
             let one = asked.forward_backward(&a, noise(step));
             asked.evaluate(&b);
-            asked.value(&b, "tok_emb");
+            asked.trace(&b, &mut untouched);
             let other = left.forward_backward(&a, noise(step));
             assert_eq!(one.to_bits(), other.to_bits(), "{}", case.name);
             asked.update(&hyper(step.into()));
@@ -88,7 +86,7 @@ fn what_is_exported_can_be_imported_and_goes_on_the_same() {
         one.forward_backward(&a, noise(1));
         one.update(&hyper(1));
         one.forward_backward(&b, noise(2));
-        for slot in SLOTS {
+        for slot in Slot::ALL {
             let numbers = one.export(slot);
             // Into itself too: an engine may hold more digits than it exports.
             for engine in [&mut one, &mut other] {
@@ -111,7 +109,7 @@ fn an_import_of_another_length_is_refused() {
     for candidate in CANDIDATES {
         let mut engine = make(candidate, &case, 1);
         let before = state(&*engine);
-        for slot in SLOTS {
+        for slot in Slot::ALL {
             let refusal = engine.import(slot, &vec![0.0; n + 1]);
             let refusal = refusal.expect_err("one number too many").to_string();
             let said = format!("the model has {n} parameters; found {} values", n + 1);

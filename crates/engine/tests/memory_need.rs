@@ -6,11 +6,10 @@
 use std::alloc::System;
 
 use gptlab_engine::{
-    Engine, Noise, StepHyper,
-    cpu::{
-        CpuEngine, Generator, MemoryNeed, Options, Precision, Shape, Texts, Training, Writer,
-        untouched,
-    },
+    Backend, BackendOptions, Engine, GenerationRequest, Noise, StepHyper,
+    cpu::{CpuBackend, CpuEngine, CpuGenerator, Options, Precision},
+    generate_each,
+    memory::{Shape, Texts, Training},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Position, Preset, lower};
 use gptlab_recipe::{Decay, Optimizer};
@@ -18,6 +17,21 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// The backend that makes what `options` make.
+fn backend(options: Options) -> CpuBackend {
+    CpuBackend::new(options.isa)
+}
+
+fn backend_options(options: Options) -> BackendOptions {
+    BackendOptions {
+        threads: options.threads,
+        precision: match options.precision {
+            Precision::F32 => gptlab_recipe::Precision::F32,
+            Precision::Bf16 => gptlab_recipe::Precision::Bf16,
+        },
+    }
+}
 
 /// What is held now that was not held at `region`'s beginning, in bytes.
 fn held(region: &Region<System>) -> u64 {
@@ -112,7 +126,7 @@ fn train_in_parts(name: &str, model: &Model, options: Options, micro_batch: usiz
             observed: 0,
             micro_batch,
         };
-        MemoryNeed::training(&graph, options, training)
+        backend(options).training_memory(&graph, backend_options(options), training)
     };
     let (weights, batch) = (graph.params().initial(1), batch(model, shape));
     let mut losses = vec![0.0; batch.tokens()];
@@ -143,7 +157,7 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
         observed: 0,
         micro_batch: shape.sequences,
     };
-    let need = MemoryNeed::training(&graph, options, training);
+    let need = backend(options).training_memory(&graph, backend_options(options), training);
     let (weights, batch) = (graph.params().initial(1), batch(model, shape));
     let what = format!("{name}, {options:?}, {optimizer:?}, {sequences} sequences");
     let region = Region::new(ALLOCATOR);
@@ -155,7 +169,7 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
     let found = held(&region) + 2 * (batch.tokens() as u64 * 8);
     close(&what, found, need.addresses());
     drop(engine);
-    let need = MemoryNeed::evaluating(&graph, options, shape);
+    let need = backend(options).evaluation_memory(&graph, backend_options(options), shape);
     let region = Region::new(ALLOCATOR);
     let mut engine = CpuEngine::new(graph.clone(), &weights, options).expect("an engine");
     engine.evaluate(&batch);
@@ -168,10 +182,9 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
             tokens,
         },
     );
-    let more = MemoryNeed::observing(&graph, options, few.tokens());
+    let more = backend(options).hook_memory(&graph, backend_options(options), few.tokens());
     let mut seen = 0;
-    engine.losses_with(&few, &mut |node, value| {
-        untouched(node, value);
+    engine.losses_with(&few, &mut |_, _, _| {
         seen = seen.max(held(&region));
     });
     not_above(
@@ -189,7 +202,7 @@ struct Measured<'a> {
     most: u64,
 }
 
-impl Writer for Measured<'_> {
+impl GenerationRequest for Measured<'_> {
     fn prompt(&self) -> &[u32] {
         &self.prompt
     }
@@ -208,10 +221,10 @@ fn write(name: &str, model: &Model, options: Options, count: usize, tokens: usiz
         prompt: 4,
         tokens,
     };
-    let need = MemoryNeed::writing(&graph, options, texts);
+    let need = backend(options).generation_memory(&graph, backend_options(options), texts);
     let weights = graph.params().initial(1);
     let region = Region::new(ALLOCATOR);
-    let generator = Generator::with_options(graph, &weights, options).expect("a generator");
+    let generator = CpuGenerator::with_options(graph, &weights, options).expect("a generator");
     let mut writers: Vec<Measured> = (0..count)
         .map(|_| Measured {
             prompt: vec![1; 4],
@@ -220,7 +233,7 @@ fn write(name: &str, model: &Model, options: Options, count: usize, tokens: usiz
             most: 0,
         })
         .collect();
-    generator.write_all(&mut writers).expect("prompts");
+    generate_each(&generator, &mut writers).expect("prompts");
     let most = writers.iter().map(|w| w.most).max().unwrap_or(0);
     let what = format!("{name}, {options:?}, {count} texts of {tokens}");
     if options.threads == 1 {
@@ -278,7 +291,7 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         observed: 1 << 25,
         micro_batch: shape.sequences,
     };
-    let need = MemoryNeed::training(&graph, options, training);
+    let need = backend(options).training_memory(&graph, backend_options(options), training);
     // 28 bytes a token alone.
     assert!(need.total() > (28 << 44), "{need:?}");
     let texts = Texts {
@@ -286,7 +299,7 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         prompt: usize::MAX,
         tokens: usize::MAX,
     };
-    let need = MemoryNeed::writing(&graph, options, texts);
+    let need = backend(options).generation_memory(&graph, backend_options(options), texts);
     assert!(
         need.total() > 1 << 50 && need.addresses() >= need.total(),
         "{need:?}"

@@ -11,13 +11,11 @@ use common::{
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
-    oracle::Oracle,
+    Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StateSlot, StepHyper, StepStats,
+    oracle::Oracle, untouched,
 };
 use gptlab_model::{Batch, Choice, Graph};
 use gptlab_recipe::{Decay, Optimizer};
-
-const SLOTS: [Slot; 4] = [Slot::Weights, Slot::Gradients, Slot::ExpAvg, Slot::ExpAvgSq];
 
 /// A step that moves weights visibly. `eps` is large, since a weight whose true gradient is zero (a
 /// key's bias under a softmax) has a gradient of pure rounding, which a small one would turn into a
@@ -87,15 +85,18 @@ impl<'a> Trial<'a> {
     }
 
     fn values(&mut self, batch: &Batch) {
-        for node in self.case.graph.nodes() {
-            self.compare(&format!("value {}", node.name), |engine| {
-                let value = engine.value(batch, &node.name);
-                let value = value.expect("a value of every node");
+        let engines: [&mut dyn Engine; 3] = [&mut *self.engine, &mut self.oracle, &mut self.swayed];
+        let traces = engines.map(|engine| engine.trace(batch, &mut untouched));
+        for id in self.case.graph.ids() {
+            let node = self.case.graph.node(id);
+            let [found, expected, swayed] = traces.each_ref().map(|trace| {
+                let value = trace.of(id);
                 assert_eq!((value.rows, value.cols), (batch.tokens(), node.width));
                 wide(&value.values)
             });
+            let what = || format!("value {} of {}", node.name, self.case.name);
+            self.gate.compare_swayed(what, &found, &expected, &swayed);
         }
-        assert_eq!(self.engine.value(batch, "no such node"), None);
     }
 
     fn forward_backward(&mut self, batch: &Batch, step: u32) {
@@ -119,7 +120,7 @@ impl<'a> Trial<'a> {
         self.compare("gradient norm", |engine| {
             vec![engine.update(hyper).grad_norm]
         });
-        for slot in SLOTS {
+        for slot in Slot::ALL {
             self.slot(slot);
         }
     }
@@ -240,8 +241,11 @@ fn given(engine: &mut dyn Engine, seed: u64) {
         .collect();
     let numbers = [
         (Slot::Gradients, batches::noise(n, 0.1, seed)),
-        (Slot::ExpAvg, batches::noise(n, 0.05, seed + 1)),
-        (Slot::ExpAvgSq, squares),
+        (
+            Slot::State(StateSlot::First),
+            batches::noise(n, 0.05, seed + 1),
+        ),
+        (Slot::State(StateSlot::Second), squares),
     ];
     for (slot, numbers) in numbers {
         let imported = engine.import(slot, &numbers);
@@ -250,6 +254,7 @@ fn given(engine: &mut dyn Engine, seed: u64) {
 }
 
 /// The oracle, with one thing wrong with it.
+#[derive(Debug)]
 struct Broken {
     oracle: Oracle,
     wrong: Wrong,
@@ -344,7 +349,7 @@ impl Engine for Broken {
                 tensor[0] += 1e-3 * largest;
             }
             (Slot::Gradients, Wrong::NotANumber) => tensor[0] = f32::NAN,
-            (Slot::Gradients | Slot::Weights | Slot::ExpAvg | Slot::ExpAvgSq, _) => {}
+            (Slot::Gradients | Slot::Weights | Slot::State(_), _) => {}
         }
         numbers
     }
@@ -353,8 +358,8 @@ impl Engine for Broken {
         self.oracle.import(slot, values)
     }
 
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
-        self.oracle.value(batch, name)
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        self.oracle.losses_with(batch, hook)
     }
 }
 

@@ -13,11 +13,15 @@ use common::{
     engines::{CANDIDATES, Candidate},
     specs::{self, Case, Grid},
 };
-use gptlab_engine::{Alone, Engine, Noise, Reduce, ReduceError, Slot, StepHyper};
+use gptlab_engine::{Alone, Engine, Noise, Reduce, ReduceError, Slot, StateSlot, StepHyper};
 use gptlab_model::{Batch, Preset};
 use gptlab_recipe::{Decay, Optimizer};
 
-const SLOTS: [Slot; 3] = [Slot::Weights, Slot::ExpAvg, Slot::ExpAvgSq];
+const SLOTS: [Slot; 3] = [
+    Slot::Weights,
+    Slot::State(StateSlot::First),
+    Slot::State(StateSlot::Second),
+];
 const STEPS: u32 = 2;
 
 fn hyper(update: u32) -> StepHyper {

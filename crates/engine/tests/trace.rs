@@ -10,9 +10,10 @@ use common::{
 };
 use gptlab_engine::{
     AttentionWeights, Engine, Matrix,
-    cpu::{CpuEngine, Isa, Options, Precision, untouched},
+    cpu::{CpuEngine, Isa, Options, Precision},
+    untouched,
 };
-use gptlab_model::{Batch, Node};
+use gptlab_model::{Batch, Node, ValueId};
 
 fn engine(case: &Case, precision: Precision) -> CpuEngine {
     let options = Options {
@@ -64,15 +65,15 @@ fn every_value_is_the_oracles() {
         let weights = batches::weights(&case.graph, 2);
         let mut oracle = oracle(case.graph.clone(), &weights);
         let trace = engine(&case, Precision::F32).trace(&batch, &mut untouched);
-        for node in case.graph.nodes() {
-            let found = trace.value(&node.name).expect("a value of every node");
-            let expected = oracle.value(&batch, &node.name).expect("the same");
+        let witness = oracle.trace(&batch, &mut untouched);
+        for id in case.graph.ids() {
+            let (node, found, expected) = (case.graph.node(id), trace.of(id), witness.of(id));
             assert_eq!((found.rows, found.cols), (expected.rows, expected.cols));
             let what = || format!("{} of {}", node.name, case.name);
             gate.compare(what, &wide(&found.values), &wide(&expected.values));
         }
-        assert_eq!(Some(trace.logits()), trace.value("logits"));
-        assert_eq!(trace.value("no such node"), None);
+        assert_eq!(trace.logits(), trace.of(case.graph.logits()));
+        gate.compare(|| case.name.clone(), trace.losses(), witness.losses());
     }
     gate.finish("values of traces");
 }
@@ -93,18 +94,16 @@ fn what_a_hook_writes_is_what_later_nodes_read() {
         let [of_a, of_b] = [a, b].map(|batch| engine.trace(batch, &mut untouched));
         assert_ne!(of_a.losses(), of_b.losses(), "{}", case.name);
         let mut seen = Vec::new();
-        let patched = engine.trace(b, &mut |node: &Node, value: &mut [f32]| {
-            seen.push(node.name.clone());
-            let clean = of_a.value(&node.name).expect("every node");
-            value.copy_from_slice(&clean.values);
+        let patched = engine.trace(b, &mut |id: ValueId, _: &Node, value: &mut [f32]| {
+            seen.push(id);
+            value.copy_from_slice(&of_a.of(id).values);
         });
         assert_eq!(patched, of_a, "{}", case.name);
-        let names = case.graph.nodes().iter().map(|n| n.name.clone());
-        assert_eq!(seen, names.collect::<Vec<_>>());
-        let embedded = engine.trace(b, &mut |node: &Node, value: &mut [f32]| {
-            if node.name == "tok_emb" {
-                let clean = of_a.value("tok_emb").expect("every node");
-                value.copy_from_slice(&clean.values);
+        assert!(seen.into_iter().eq(case.graph.ids()), "{}", case.name);
+        let tokens = case.graph.find("tok_emb").expect("every model has it");
+        let embedded = engine.trace(b, &mut |id: ValueId, _: &Node, value: &mut [f32]| {
+            if id == tokens {
+                value.copy_from_slice(&of_a.of(id).values);
             }
         });
         assert_eq!(embedded.losses(), of_a.losses(), "{}", case.name);
@@ -117,12 +116,13 @@ fn attention_weights_give_the_mix_of_every_variant() {
     let (mut gate, mut attentions) = (Gate::new(Tolerance::F32), 0);
     for (case, batch) in cases() {
         let trace = engine(&case, Precision::F32).trace(&batch, &mut untouched);
-        for node in case.graph.nodes() {
+        for id in case.graph.ids() {
+            let node = case.graph.node(id);
             let Some((x, op)) = node.attention() else {
                 continue;
             };
             attentions += 1;
-            let (qkv, mix) = (trace.of(x), trace.value(&node.name).expect("a node"));
+            let (qkv, mix) = (trace.of(x), trace.of(id));
             for i in 0..batch.sequences() {
                 let rows = batch.rows(i);
                 let part = |m: &Matrix| m.values[rows.start * m.cols..rows.end * m.cols].to_vec();

@@ -8,7 +8,6 @@ mod cell;
 mod plan;
 mod queue;
 mod results;
-mod sample;
 #[cfg(test)]
 mod tests;
 

@@ -124,7 +124,7 @@ impl Observatory {
             return Vec::new();
         };
         let mut activity = Activity::new(&self.graph, &self.anatomy, &few);
-        engine.show_values(&few, &mut |node, value| activity.see(node, value));
+        engine.losses_with(&few, &mut |_, node, value| activity.see(node, value));
         activity.tell(&self.rarity)
     }
 }

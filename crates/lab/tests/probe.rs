@@ -23,9 +23,10 @@ use common::{
     specs::{self, Case, Grid},
 };
 use gptlab_data::{Tokenizer, TokenizerKind};
-use gptlab_engine::cpu::Options;
+use gptlab_engine::{Device, Engine, Matrix, untouched};
 use gptlab_lab::probe::{Prompt, Subject};
 use gptlab_model::{Batch, Graph, ModelSpec};
+use gptlab_train::TrainedModel;
 
 /// As many characters as the grid's vocabulary has tokens.
 const ALPHABET: &str = "abcdefg";
@@ -35,8 +36,15 @@ fn tokenizer() -> Tokenizer {
 }
 
 fn subject(case: &Case, weights: &[f32]) -> Subject {
-    let options = Options::of_threads(1);
-    Subject::new(&case.model, &tokenizer(), weights, options).expect("a model to probe")
+    let device = Device::cpu(1);
+    let trained = TrainedModel::new(case.model.clone(), tokenizer(), weights.to_vec());
+    Subject::new(&trained.expect("all weights"), &device).expect("a model to probe")
+}
+
+/// The value of the node called `name` on `batch`.
+fn value(engine: &mut dyn Engine, batch: &Batch, name: &str) -> Option<Matrix> {
+    let id = engine.graph().find(name)?;
+    Some(engine.trace(batch, &mut untouched).of(id).clone())
 }
 
 fn of(case: &Case) -> Subject {

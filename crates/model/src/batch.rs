@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use crate::Model;
+use crate::{Graph, Model};
 
 /// Sequences of tokens and the token that follows each. A row is a token; sequence `i` is
 /// the rows [`Batch::rows`]`(i)`; positions count from 0 in each sequence.
@@ -60,11 +60,33 @@ impl Batch {
         model: &Model,
         sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
     ) -> Result<Self, BatchError> {
+        Self::pack(Limits::of_model(model), sequences)
+    }
+
+    /// Packs `(inputs, targets)` pairs for the model of `graph`, for whoever has no spec.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub fn of_graph<'a>(
+        graph: &Graph,
+        sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
+    ) -> Result<Self, BatchError> {
+        let limits = Limits {
+            block_size: graph.block_size(),
+            vocab_size: graph.vocab_size(),
+        };
+        Self::pack(limits, sequences)
+    }
+
+    fn pack<'a>(
+        limits: Limits,
+        sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
+    ) -> Result<Self, BatchError> {
         let mut batch = Self::begin(None);
         for (inputs, targets) in sequences {
             batch.inputs.extend_from_slice(inputs);
             batch.targets.extend_from_slice(targets);
-            batch.end_sequence(model)?;
+            batch.end_sequence(limits)?;
         }
         batch.unless_empty()
     }
@@ -85,12 +107,13 @@ impl Batch {
         W: ExactSizeIterator<Item = u32> + Clone,
     {
         let (mut batch, windows) = (Self::begin(spent), windows.into_iter());
-        batch.reserve(windows.size_hint().0, model.spec().block_size);
+        let limits = Limits::of_model(model);
+        batch.reserve(windows.size_hint().0, limits.block_size);
         for window in windows {
             let n = window.len().saturating_sub(1);
             batch.inputs.extend(window.clone().take(n));
             batch.targets.extend(window.skip(1));
-            batch.end_sequence(model)?;
+            batch.end_sequence(limits)?;
         }
         batch.unless_empty()
     }
@@ -118,9 +141,9 @@ impl Batch {
     }
 
     /// What has been appended since the last sequence is the next.
-    fn end_sequence(&mut self, model: &Model) -> Result<(), BatchError> {
+    fn end_sequence(&mut self, limits: Limits) -> Result<(), BatchError> {
         let start = self.starts[self.starts.len() - 1];
-        check_sequence(model, &self.inputs[start..], &self.targets[start..])?;
+        limits.check(&self.inputs[start..], &self.targets[start..])?;
         self.starts.push(self.inputs.len());
         Ok(())
     }
@@ -156,19 +179,35 @@ impl Batch {
     }
 }
 
-fn check_sequence(model: &Model, inputs: &[u32], targets: &[u32]) -> Result<(), BatchError> {
-    let (most, vocab) = (model.spec().block_size, model.vocab_size());
-    if inputs.is_empty() {
-        return Err(BatchError::Empty);
+/// What a sequence has to keep to.
+#[derive(Clone, Copy)]
+struct Limits {
+    block_size: usize,
+    vocab_size: usize,
+}
+
+impl Limits {
+    fn of_model(model: &Model) -> Self {
+        Self {
+            block_size: model.spec().block_size,
+            vocab_size: model.vocab_size(),
+        }
     }
-    if inputs.len() != targets.len() {
-        return Err(BatchError::Unequal(inputs.len(), targets.len()));
-    }
-    if inputs.len() > most {
-        return Err(BatchError::TooLong(inputs.len(), most));
-    }
-    match inputs.iter().chain(targets).find(|t| **t as usize >= vocab) {
-        Some(token) => Err(BatchError::Unknown(*token, vocab)),
-        None => Ok(()),
+
+    fn check(self, inputs: &[u32], targets: &[u32]) -> Result<(), BatchError> {
+        let (most, vocab) = (self.block_size, self.vocab_size);
+        if inputs.is_empty() {
+            return Err(BatchError::Empty);
+        }
+        if inputs.len() != targets.len() {
+            return Err(BatchError::Unequal(inputs.len(), targets.len()));
+        }
+        if inputs.len() > most {
+            return Err(BatchError::TooLong(inputs.len(), most));
+        }
+        match inputs.iter().chain(targets).find(|t| **t as usize >= vocab) {
+            Some(token) => Err(BatchError::Unknown(*token, vocab)),
+            None => Ok(()),
+        }
     }
 }

@@ -193,6 +193,11 @@ impl Graph {
         self.logits
     }
 
+    /// How many tokens the vocabulary has.
+    pub fn vocab_size(&self) -> usize {
+        self.node(self.logits).width
+    }
+
     pub fn find(&self, name: &str) -> Option<ValueId> {
         self.nodes.iter().position(|n| n.name == name).map(ValueId)
     }

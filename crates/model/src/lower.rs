@@ -13,6 +13,22 @@ use crate::{
 };
 
 /// Writes the forward pass of `model`.
+///
+/// ```
+/// use gptlab_model::{Preset, Residual, lower};
+///
+/// let mut spec = Preset::Gpt2Mini.spec();
+/// let graph = lower(&spec.check(65)?);
+/// assert_eq!(graph.params().iter().next().map(|p| p.name.as_str()), Some("tok_emb.weight"));
+/// assert!(graph.find("block0.attn.residual").is_some());
+///
+/// // An ablation is a difference between two listings.
+/// spec.wiring.residual = Residual::None;
+/// let ablated = lower(&spec.check(65)?);
+/// assert!(ablated.find("block0.attn.residual").is_none());
+/// assert_ne!(graph.to_string(), ablated.to_string());
+/// # Ok::<(), gptlab_model::SpecError>(())
+/// ```
 pub fn lower(model: &Model) -> Graph {
     let spec = model.spec();
     let mut g = Lowering {

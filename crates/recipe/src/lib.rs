@@ -16,8 +16,10 @@ mod choice;
 mod hyper;
 mod observe;
 mod sample;
+mod state;
 
 pub use choice::{Decay, LrShape, Optimizer, Precision, WarmupStart};
 pub use hyper::{Hyper, HyperError};
 pub use observe::{Intervals, ObserveLevel};
 pub use sample::SampleSettings;
+pub use state::StateName;

@@ -1,6 +1,6 @@
 //! Why training cannot begin or go on: always a sentence.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use gptlab_data::{BatchesError, CorpusError};
 use gptlab_engine::{ImportError, ReduceError};
@@ -35,6 +35,13 @@ pub enum Error {
         asked: u64,
         made: u64,
     },
+    /// A run of a grid, which does not go on alone.
+    RunOfGrid {
+        folder: PathBuf,
+        grid: PathBuf,
+    },
+    /// The run in this folder, which has saved nothing, was begun with other settings.
+    OtherSettings(PathBuf),
 }
 
 impl fmt::Display for Error {
@@ -58,6 +65,15 @@ impl fmt::Display for Error {
                 "the run has made {made} steps, and {asked} are fewer; ask for more than {made}, or \
                  go on from an older checkpoint"
             ),
+            Self::RunOfGrid { folder, grid } => write!(
+                f,
+                "{} is a run of the grid in {}, whose own command goes on with it",
+                folder.display(),
+                grid.display()
+            ),
+            Self::OtherSettings(folder) => {
+                write!(f, "{} was begun with other settings", folder.display())
+            }
         }
     }
 }
@@ -75,7 +91,9 @@ impl std::error::Error for Error {
             | Self::Import(_)
             | Self::Reduce(_)
             | Self::Json(_)
-            | Self::StepsMade { .. } => None,
+            | Self::StepsMade { .. }
+            | Self::RunOfGrid { .. }
+            | Self::OtherSettings(_) => None,
         }
     }
 }

@@ -15,11 +15,14 @@ mod evaluate;
 mod inspect;
 mod observer;
 mod resolve;
+mod resume;
 mod run;
+mod sample;
 mod schedule;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod trained;
 
 pub use checkpoint::{
     About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
@@ -30,6 +33,12 @@ pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepR
 pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
+pub use resume::{Resumable, refuse_run_of_grid, run_folder};
 pub use run::Run;
+pub use sample::{
+    SAMPLE_DOCUMENTS, SampleError, SampleEvent, SampleModel, Sampler, sample_documents,
+    texts_at_once,
+};
 pub use schedule::{Schedule, step_hyper};
 pub use settings::{CHECKPOINT_SECONDS, ResumeOptions, Settings};
+pub use trained::{EvaluatedText, TrainedModel};

@@ -1,4 +1,4 @@
-//! What a run needs from its caller, and what the caller is told.
+//! What a run needs from its caller, and what it reports.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -6,28 +6,28 @@ use gptlab_engine::{Engine, StepStats};
 use gptlab_model::Batch;
 use gptlab_record::{Event, NotFinite, Series};
 
-/// Who watches a run, and may stop it.
+/// Follows a run, and may stop it.
 pub trait Observer {
-    /// Something happened that is kept in the record.
+    /// Called after something has happened that the record keeps.
     fn event(&mut self, event: &Event);
 
-    /// A step is made; most are not events.
+    /// Called after every step; most are not events.
     fn progress(&mut self, _progress: &Progress) {}
 
-    /// Text from the model as it is, after `step` updates; `None` where there is none to be had.
+    /// Returns text from the model as it is, after `step` updates; `None` where there is none.
     fn sample(&mut self, _engine: &dyn Engine, _step: u64) -> Option<String> {
         None
     }
 
-    /// A step that will be logged has its gradients, and has not made its update.
+    /// Called in a step that will be logged, between its gradients and its update.
     fn before_update(&mut self, _engine: &mut dyn Engine, _batch: &Batch) {}
 
-    /// It has made its update. What is returned is recorded beside the step.
+    /// Called after that update. What is returned is recorded beside the step.
     fn after_update(&mut self, _engine: &mut dyn Engine, _update: &StepStats) -> Vec<Series> {
         Vec::new()
     }
 
-    /// Whether to save and stop before the next step.
+    /// Returns whether to save and stop before the next step.
     fn should_stop(&self) -> bool {
         false
     }

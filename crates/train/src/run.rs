@@ -2,7 +2,7 @@
 
 mod begin;
 mod save;
-mod watch;
+mod stopwatch;
 
 use std::{
     mem,
@@ -22,9 +22,38 @@ use crate::{
     is_checkpoint, resolve::Begin, step_hyper,
 };
 
-use self::{begin::Begun, watch::Watch};
+use self::{begin::Begun, stopwatch::Stopwatch};
 
 /// An experiment under way.
+///
+/// ```
+/// use gptlab_data::{Origin, Text};
+/// use gptlab_engine::Device;
+/// use gptlab_model::Preset;
+/// use gptlab_train::{Event, Observer, Outcome, Resolved, Run, Settings, Targets};
+///
+/// struct Losses(Vec<f64>);
+///
+/// impl Observer for Losses {
+///     fn event(&mut self, event: &Event) {
+///         self.0.extend(event.as_step().map(|record| record.loss));
+///     }
+/// }
+///
+/// let names = "emma\nolivia\nava\nisabella\nsophia\nmia\n".repeat(9);
+/// let text = Text::from_bytes(names.into_bytes(), Origin::Other("six names".into()))?;
+/// let resolved = Resolved::fresh(&Settings::of(Preset::Microgpt, Some(20)), &text)?;
+/// let device = Device::cpu(1);
+/// let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
+///
+/// // Without targets, nothing is written.
+/// let mut losses = Losses(Vec::new());
+/// let run = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut losses)?;
+/// let outcome = run.go()?;
+/// assert!(matches!(outcome, Outcome::Finished { step: 20, .. }));
+/// assert!(losses.0[19] < losses.0[0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Run<'a> {
     resolved: &'a Resolved,
     engine: &'a mut dyn Engine,
@@ -39,7 +68,7 @@ pub struct Run<'a> {
     spent: Option<Batch>,
     /// Of the last step's batch, by token; the memory is kept.
     losses: Vec<f64>,
-    watch: Watch,
+    stopwatch: Stopwatch,
     keep: Option<NonZeroUsize>,
     /// How many sequences go through the engine at a time; all of them where nobody says.
     micro_batch: Option<NonZeroUsize>,
@@ -94,7 +123,7 @@ impl<'a> Run<'a> {
             saved: begin::saved(resolved),
             spent: None,
             losses: Vec::new(),
-            watch: Watch::since(before.unwrap_or(0.0)),
+            stopwatch: Stopwatch::since(before.unwrap_or(0.0)),
             keep,
             micro_batch,
             diverged: None,
@@ -194,7 +223,7 @@ impl<'a> Run<'a> {
             .is_some_and(|n| self.done.is_multiple_of(n.get()));
         let by_clock = intervals.checkpoint_seconds.is_some_and(|seconds| {
             let last = self.done == self.hyper().steps;
-            !last && self.watch.since_saved() >= Duration::from_secs(seconds.get())
+            !last && self.stopwatch.since_saved() >= Duration::from_secs(seconds.get())
         });
         by_steps || by_clock
     }
@@ -302,16 +331,16 @@ impl<'a> Run<'a> {
     }
 
     fn tell_progress(&mut self, loss: f64, timing: &Timing) {
-        self.watch.trained(timing.took, timing.tokens);
-        self.watch.observed(timing.looking);
+        self.stopwatch.trained(timing.took, timing.tokens);
+        self.stopwatch.observed(timing.looking);
         self.observer.progress(&Progress {
             done: self.done,
             steps: self.resolved.experiment.hyper.steps,
             loss,
-            seconds: self.watch.seconds(),
+            seconds: self.stopwatch.seconds(),
             tokens: timing.tokens,
             step_seconds: timing.took.as_secs_f64(),
-            observing: self.watch.observing(),
+            observing: self.stopwatch.observing(),
         });
     }
 
@@ -328,8 +357,8 @@ impl<'a> Run<'a> {
             loss: made.loss,
             grad_norm: made.grad_norm,
             lr: made.lr,
-            seconds: self.watch.seconds(),
-            tokens_per_second: self.watch.lap(),
+            seconds: self.stopwatch.seconds(),
+            tokens_per_second: self.stopwatch.lap(),
             val_loss: validation.map(|v| v.loss),
             val_bits_per_char: validation.map(|v| v.bits_per_char),
         };
@@ -354,7 +383,7 @@ impl<'a> Run<'a> {
         if let Some(divergence) = self.diverged {
             return self.end_diverged(divergence);
         }
-        let (step, seconds) = (self.done, self.watch.seconds());
+        let (step, seconds) = (self.done, self.stopwatch.seconds());
         self.emit(&Event::Stop { step, seconds })?;
         Ok(Outcome::Stopped {
             step,
@@ -363,7 +392,7 @@ impl<'a> Run<'a> {
     }
 
     fn end_diverged(&mut self, Divergence { step, what }: Divergence) -> Result<Outcome, Error> {
-        let seconds = self.watch.seconds();
+        let seconds = self.stopwatch.seconds();
         self.emit(&Event::Diverged {
             step,
             seconds,
@@ -381,7 +410,7 @@ impl<'a> Run<'a> {
             return self.end_diverged(divergence);
         }
         let step = self.done;
-        let seconds = self.watch.seconds();
+        let seconds = self.stopwatch.seconds();
         self.emit(&Event::Done {
             step,
             seconds,

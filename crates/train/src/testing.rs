@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, ops::Range, path::Path};
 
 use gptlab_data::{Origin, Text};
 use gptlab_engine::{
-    Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
     oracle::Oracle,
 };
 use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sublayer};
@@ -60,6 +60,7 @@ pub(crate) fn settings(steps: u64) -> Settings {
 }
 
 /// The oracle, whose f64 no checkpoint holds, rounded to f32 after every update.
+#[derive(Debug)]
 pub(crate) struct Rounded(Oracle);
 
 impl Rounded {
@@ -111,14 +112,14 @@ impl Engine for Rounded {
         self.0.import(slot, values)
     }
 
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
-        self.0.value(batch, name)
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        self.0.losses_with(batch, hook)
     }
 }
 
 /// Keeps every event, samples the first weights, and asks to stop after some steps.
 #[derive(Default)]
-pub(crate) struct Watcher {
+pub(crate) struct Recorder {
     pub(crate) events: Vec<Event>,
     pub(crate) steps: u64,
     pub(crate) stop_after: Option<u64>,
@@ -127,7 +128,7 @@ pub(crate) struct Watcher {
     pub(crate) cut: bool,
 }
 
-impl Watcher {
+impl Recorder {
     pub(crate) fn stopping_after(steps: u64) -> Self {
         Self {
             stop_after: Some(steps),
@@ -136,7 +137,7 @@ impl Watcher {
     }
 }
 
-impl Observer for Watcher {
+impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
         self.events.push(event.clone());
     }
@@ -166,10 +167,10 @@ pub(crate) fn targets(folder: &Path) -> Targets {
     }
 }
 
-/// Runs to the end, or to where `watcher` asks to stop.
-pub(crate) fn train(resolved: &Resolved, targets: Targets, watcher: &mut Watcher) -> Outcome {
+/// Runs to the end, or to where `recorder` asks to stop.
+pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut Recorder) -> Outcome {
     let mut engine = Rounded::new(resolved);
-    Run::new(resolved, &mut engine, targets, watcher)
+    Run::new(resolved, &mut engine, targets, recorder)
         .and_then(Run::go)
         .unwrap()
 }

@@ -26,7 +26,7 @@ pub(crate) use command_line::{Refusal, definition, parse};
 pub(crate) use diff::DiffArgs;
 pub(crate) use floors::FloorsArgs;
 pub(crate) use model::{MlpShape, ModelArgs};
-pub(crate) use probe::{ProbeArg, ProbeArgs};
+pub(crate) use probe::ProbeArgs;
 pub(crate) use report::{DoctorArgs, ReportArgs};
 pub(crate) use sample::SampleArgs;
 pub(crate) use train::{DataArgs, MachineArgs, OptimArgs, RunArgs, TrainArgs};

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use gptlab_lab::probe::Probe;
 
-use super::{ConfigArgs, JsonArgs, MachineArgs};
+use super::{ConfigArgs, JsonArgs, MachineArgs, choice::one_of};
 
 const ABOUT: &str = "\
 Without --only, everything is probed that has what it needs: patching needs --corrupt and --answers, and copied \
@@ -50,8 +51,8 @@ pub(crate) struct ProbeArgs {
     #[arg(long)]
     pub(crate) non_finite: bool,
     /// Only these probes
-    #[arg(long, value_name = "PROBE,...", value_delimiter = ',')]
-    pub(crate) only: Vec<ProbeArg>,
+    #[arg(long, value_name = "PROBE,...", value_delimiter = ',', value_parser = one_of::<Probe>())]
+    pub(crate) only: Vec<Probe>,
     /// How many tokens to tell of each guess [default: 3]
     #[arg(long, value_name = "K")]
     pub(crate) top: Option<usize>,
@@ -73,24 +74,4 @@ pub(crate) struct ProbeArgs {
     pub(crate) json: JsonArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProbeArg {
-    /// What each head looks at
-    Attention,
-    /// How large and how alike activations are
-    Activations,
-    /// What the loss is without each part
-    Ablation,
-    /// What the model would say after each block
-    Lens,
-    /// What each part adds to the logit of what comes
-    Attribution,
-    /// How surprising each token is
-    Surprise,
-    /// Which activations carry the difference between two prompts
-    Patching,
-    /// The longest piece that stands in the training text as well
-    Copied,
 }

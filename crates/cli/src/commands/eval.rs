@@ -1,11 +1,8 @@
 //! `gptlab eval`: how well a checkpoint predicts a text.
 
-use std::sync::Arc;
-
-use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
-use gptlab_engine::cpu::Shape;
+use gptlab_data::{Builtin, Text};
 use gptlab_report::words::count;
-use gptlab_train::{EvaluationReport, evaluate};
+use gptlab_train::{EvaluatedText, EvaluationReport};
 
 use crate::{
     args::EvalArgs,
@@ -57,29 +54,19 @@ fn measure(
     // Of its own text, the part that it has not seen.
     let usual = if trained_on { data.val_fraction } else { 0.0 };
     let fraction = args.val_fraction.unwrap_or(usual);
-    let corpus = Corpus::new(text, loaded.tokenizer.clone(), fraction)?;
-    let part = if fraction > 0.0 {
-        Part::Validation
-    } else {
-        Part::Train
-    };
-    let block_size = corpus
-        .fit_block_size(loaded.model.spec().block_size)
-        .block_size;
-    let batch_size = loaded.header.hyper.batch_size;
-    let batches = Batches::new(Arc::new(corpus), block_size, batch_size, 0).map_err(Stop::data)?;
-    let options = engines::options(&args.machine, loaded.header.hyper.precision)?;
-    let shape = Shape {
-        sequences: batch_size,
-        tokens: block_size,
-    };
-    memory::check_evaluating(&loaded.graph, options, shape)?;
-    let mut engine = engines::make(loaded.graph.clone(), &loaded.weights, options, printer)?;
-    let found = evaluate(engine.as_mut(), &loaded.model, &batches, part, u64::MAX)
-        .map_err(Stop::data)?
-        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;
-    let text = text.origin().to_string();
-    Ok(EvaluationReport::new(text, fraction, block_size, &found))
+    let evaluated = EvaluatedText::new(
+        &loaded.model,
+        text,
+        fraction,
+        loaded.header.hyper.batch_size,
+    )?;
+    let device = engines::device(&args.machine, loaded.header.hyper.precision)?;
+    let (graph, weights) = (loaded.model.graph(), loaded.model.weights());
+    memory::check_evaluating(graph, &device, evaluated.shape())?;
+    let mut engine = engines::make(graph.clone(), weights, &device, printer)?;
+    evaluated
+        .evaluate(engine.as_mut())?
+        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))
 }
 
 fn show(report: &EvaluationReport, printer: Printer) {

@@ -5,20 +5,20 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use gptlab_engine::cpu::{Options, Texts};
+use gptlab_engine::{Device, memory::Texts};
 use gptlab_recipe::SampleSettings;
 use gptlab_record::{ContinuationEnd as End, GeneratedSample};
+use gptlab_train::{SampleEvent, Sampler, texts_at_once};
 
 use crate::{
     args::{GenerateArgs, SampleArgs},
-    author::{self, Author, Heard},
     checkpoint::{self, Loaded},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     memory,
     printer::Printer,
-    settings,
+    sample, settings,
 };
 
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
@@ -26,11 +26,11 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     engines::check(&args.machine)?;
     let samples = samples(args.samples)?;
     let loaded = checkpoint::load(&path)?;
-    let options = engines::to_write(&args.machine, args.precision, &loaded)?;
+    let device = engines::device_to_generate(&args.machine, args.precision, &loaded)?;
     write(
         &loaded,
         &args.sample,
-        options,
+        &device,
         args.seed,
         samples,
         args.json.json,
@@ -54,7 +54,7 @@ pub(super) fn checkpoint_path(
 pub(super) fn write(
     loaded: &Loaded,
     args: &SampleArgs,
-    options: Options,
+    device: &Device,
     seed: Option<u64>,
     samples: u32,
     json: bool,
@@ -62,20 +62,27 @@ pub(super) fn write(
 ) -> Outcome {
     let seed = seed_or_clock(seed);
     let settings = settings::sampling(SampleSettings::default(), args)?;
-    author::check_stop(&settings, &loaded.tokenizer, printer)?;
+    sample::check_stop(&settings, loaded.model.tokenizer(), printer)?;
     let prompt = settings.prompt.as_str();
-    let at_once = texts_that_fit(loaded, &settings, options, samples as usize)?;
-    let author = Author::of(loaded, &settings, seed, options)?;
-    engines::say_threads(author.threads(), options, printer);
+    let at_once = texts_that_fit(loaded, &settings, device, samples as usize)?;
+    let sampler = loaded.model.sampler(device, &settings, seed)?;
+    engines::say_threads(sampler.threads(), device, printer);
     let interrupt = Interrupt::of_ctrl_c(printer);
     for first in (0..samples).step_by(at_once) {
         let last = first.saturating_add(at_once as u32).min(samples);
         let numbers: Vec<u32> = (first..last).collect();
-        if write_some(&author, (prompt, seed), &numbers, &interrupt, json, printer)? {
+        if write_some(
+            &sampler,
+            (prompt, seed),
+            &numbers,
+            &interrupt,
+            json,
+            printer,
+        )? {
             return Ok(ExitCode::Interrupted);
         }
-        if author.was_alone() && first == 0 {
-            printer.warn(author::ALONE);
+        if sampler.was_refused_a_thread() && first == 0 {
+            printer.warn(sample::REFUSED_A_THREAD);
         }
     }
     if !json {
@@ -86,7 +93,7 @@ pub(super) fn write(
 
 /// Writes the samples of these `numbers` and shows them in order; whether Ctrl-C ended it.
 fn write_some(
-    author: &Author,
+    sampler: &Sampler,
     (prompt, seed): (&str, u64),
     numbers: &[u32],
     interrupt: &Interrupt,
@@ -94,12 +101,12 @@ fn write_some(
     printer: Printer,
 ) -> Outcome<bool> {
     let mut interrupted = false;
-    author.write_all(prompt, numbers, interrupt, |heard| {
-        match heard {
-            Heard::Begin if !json => printer.text(prompt),
-            Heard::Piece(text) if !json && !text.is_empty() => printer.text(text),
-            Heard::Begin | Heard::Piece(_) => {}
-            Heard::End(written) => {
+    sampler.sample_all(prompt, numbers, interrupt.flag(), |event| {
+        match event {
+            SampleEvent::Begin if !json => printer.text(prompt),
+            SampleEvent::Piece(text) if !json && !text.is_empty() => printer.text(text),
+            SampleEvent::Begin | SampleEvent::Piece(_) => {}
+            SampleEvent::End(written) => {
                 interrupted = written.end == End::Interrupted;
                 if json {
                     printer.json(&GeneratedSample {
@@ -120,20 +127,20 @@ fn write_some(
 pub(super) fn texts_that_fit(
     loaded: &Loaded,
     settings: &SampleSettings,
-    options: Options,
+    device: &Device,
     count: usize,
 ) -> Outcome<usize> {
     let max_tokens = settings.max_tokens;
     // One for what stands before a document.
     let prompt = settings.prompt.chars().count() + 1;
-    let count = count.clamp(1, author::texts_at_once(options.threads, max_tokens));
+    let count = count.clamp(1, texts_at_once(device.options.threads, max_tokens));
     let texts = Texts {
         count,
         prompt,
         // Who asks for text without end has not got it yet.
         tokens: prompt.saturating_add(max_tokens.min(1 << 20)),
     };
-    memory::texts_that_fit(&loaded.graph, options, texts)
+    memory::texts_that_fit(loaded.model.graph(), device, texts)
 }
 
 /// How many samples there are to be: each has a number of 32 bits, that its draws depend on.

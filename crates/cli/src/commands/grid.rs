@@ -2,10 +2,10 @@
 
 mod follow;
 
-use std::{env, num::NonZeroU64, path::PathBuf, time::Instant};
+use std::{env, num::NonZeroU64, path::PathBuf, sync::Arc, time::Instant};
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{Isa, Kind};
+use gptlab_engine::cpu::{CpuBackend, Isa, Kind};
 use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
 use gptlab_model::Preset;
 use gptlab_recipe::{ObserveLevel, WarmupStart};
@@ -156,7 +156,7 @@ impl BaseArgs {
         Ok(Machine {
             threads,
             jobs,
-            isa: engines::isa(&self.machine_args())?,
+            backend: Arc::new(CpuBackend::new(engines::isa(&self.machine_args())?)),
         })
     }
 }
@@ -267,7 +267,7 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
     let printer = printer.for_work();
     let machine = base.machine()?;
     let machine = Machine {
-        jobs: memory::jobs_that_fit(planned, text, machine, printer)?,
+        jobs: memory::jobs_that_fit(planned, text, &machine, printer)?,
         ..machine
     };
     let out: PathBuf = match &base.run.out {

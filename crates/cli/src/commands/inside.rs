@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gptlab_engine::cpu::Options;
+use gptlab_engine::Device;
 use gptlab_lab::probe::{HeadMap, Prompt, Subject};
 use gptlab_record::{checkpoints, read_grid};
 use gptlab_report::{Chart, Run, Study, chart};
@@ -62,8 +62,8 @@ fn folders(study: &Study, folder: &Path) -> Outcome<Vec<(String, PathBuf)>> {
 
 fn maps(path: &Path, text: &str, every_head: bool) -> Outcome<Vec<Chart>> {
     let loaded = checkpoint::load(path)?;
-    let options = Options::of_threads(1);
-    let mut subject = Subject::new(&loaded.model, &loaded.tokenizer, &loaded.weights, options)?;
+    let device = Device::cpu(1);
+    let mut subject = Subject::new(&loaded.model, &device)?;
     // A model of another vocabulary has nothing to say of the text.
     let Ok(prompt) = subject.prompt("the text", text) else {
         return Ok(Vec::new());

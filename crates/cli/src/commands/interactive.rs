@@ -2,20 +2,20 @@
 
 use std::io;
 
-use gptlab_engine::cpu::Options;
+use gptlab_engine::Device;
 use gptlab_recipe::SampleSettings;
+use gptlab_train::Sampler;
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{
     args::{InteractiveArgs, SampleArgs},
-    author::{self, Author},
     checkpoint::{self, Loaded},
     commands::generate::{checkpoint_path, seed_or_clock, texts_that_fit},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
-    settings,
+    sample, settings,
 };
 
 const PROMPT: &str = "prompt> ";
@@ -24,27 +24,29 @@ pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "interactive")?;
     engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
-    let options = engines::to_write(&args.machine, args.precision, &loaded)?;
-    talk(&loaded, &args.sample, options, args.seed, printer)
+    let device = engines::device_to_generate(&args.machine, args.precision, &loaded)?;
+    talk(&loaded, &args.sample, &device, args.seed, printer)
 }
 
 pub(super) fn talk(
     loaded: &Loaded,
     args: &SampleArgs,
-    options: Options,
+    device: &Device,
     seed: Option<u64>,
     printer: Printer,
 ) -> Outcome {
     let settings = settings::sampling(SampleSettings::default(), args)?;
-    author::check_stop(&settings, &loaded.tokenizer, printer)?;
-    texts_that_fit(loaded, &settings, options, 1)?;
-    let author = Author::of(loaded, &settings, seed_or_clock(seed), options)?;
-    engines::say_threads(author.threads(), options, printer);
+    sample::check_stop(&settings, loaded.model.tokenizer(), printer)?;
+    texts_that_fit(loaded, &settings, device, 1)?;
+    let sampler = loaded
+        .model
+        .sampler(device, &settings, seed_or_clock(seed))?;
+    engines::say_threads(sampler.threads(), device, printer);
     let interrupt = Interrupt::of_ctrl_c(printer);
     let mut lines = Lines::new(printer)?;
     let mut number = 0;
     if let Some(prompt) = &args.prompt {
-        answer(&author, prompt, number, &interrupt, printer);
+        answer(&sampler, prompt, number, &interrupt, printer);
         number += 1;
     }
     while let Some(line) = lines.next(&interrupt, printer)? {
@@ -52,7 +54,7 @@ pub(super) fn talk(
             "quit" | "exit" | "q" => break,
             "" => {}
             _ => {
-                answer(&author, &line, number, &interrupt, printer);
+                answer(&sampler, &line, number, &interrupt, printer);
                 number += 1;
             }
         }
@@ -61,7 +63,7 @@ pub(super) fn talk(
 }
 
 /// Shows what the model makes of `prompt`; what goes wrong is said, and the talk goes on.
-fn answer(author: &Author, prompt: &str, number: u32, interrupt: &Interrupt, printer: Printer) {
+fn answer(sampler: &Sampler, prompt: &str, number: u32, interrupt: &Interrupt, printer: Printer) {
     interrupt.take();
     let mut begun = false;
     let show = |text: &str| {
@@ -71,9 +73,9 @@ fn answer(author: &Author, prompt: &str, number: u32, interrupt: &Interrupt, pri
         }
         printer.text(text);
     };
-    match author.write(prompt, number, interrupt, show) {
+    match sampler.sample(prompt, number, interrupt.flag(), show) {
         Ok(_) => printer.text("\n"),
-        Err(stop) => printer.stop(&stop),
+        Err(error) => printer.stop(&error.into()),
     }
     interrupt.take();
 }

@@ -1,13 +1,15 @@
 //! `gptlab micro`: the one-file microgpt's run on the fast engine, with its output.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, sync::atomic::AtomicBool};
 
 use gptlab_data::Builtin;
-use gptlab_engine::{Engine, Slot, cpu::Generator, sample::Sampling};
-use gptlab_model::{Preset, random::Stream};
-use gptlab_recipe::Precision;
+use gptlab_engine::{Device, Engine, sample::Sampling};
+use gptlab_model::Preset;
+use gptlab_recipe::{Precision, SampleSettings};
 use gptlab_record::Event;
-use gptlab_train::{Observer, Outcome as Ending, Resolved, Run, Settings, Targets};
+use gptlab_train::{
+    Observer, Outcome as Ending, Resolved, Run, SampleError, Settings, Targets, TrainedModel,
+};
 
 use super::train::diverged;
 use crate::{
@@ -25,14 +27,14 @@ const SAMPLES: u32 = 20;
 
 pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
     let temperature = args.temperature.unwrap_or(TEMPERATURE);
-    let sampling = Sampling::new(temperature, None, None).map_err(Stop::usage)?;
-    let options = engines::options(&args.machine, Precision::F32)?;
+    Sampling::new(temperature, None, None).map_err(Stop::usage)?;
+    let device = engines::device(&args.machine, Precision::F32)?;
     let text = text::source(args.data.as_deref(), Builtin::Names)?;
     let resolved = Resolved::fresh(&settings(args), &text)?;
     say_sizes(&resolved, printer);
 
     let weights = resolved.weights()?;
-    let mut engine = engines::make(resolved.graph.clone(), &weights, options, printer)?;
+    let mut engine = engines::make(resolved.graph.clone(), &weights, &device, printer)?;
     let mut lines = Lines {
         steps: resolved.experiment.hyper.steps,
         interrupt: Interrupt::of_ctrl_c(printer),
@@ -42,7 +44,7 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
     if let Ending::Diverged { step, what } = ending {
         return Err(diverged(step, what));
     }
-    infer(&resolved, engine.as_ref(), &sampling, printer)?;
+    infer(&resolved, engine.as_ref(), temperature, printer)?;
     Ok(match ending {
         Ending::Finished { .. } | Ending::Complete { .. } => ExitCode::Success,
         Ending::Stopped { .. } => ExitCode::Interrupted,
@@ -105,26 +107,31 @@ impl Observer for Lines {
     }
 }
 
+/// Prints names by the model, as the one-file program does.
 fn infer(
     resolved: &Resolved,
     engine: &dyn Engine,
-    sampling: &Sampling,
+    temperature: f64,
     printer: Printer,
 ) -> Outcome<()> {
-    let tokenizer = &resolved.tokenizer;
-    let most = resolved.model.spec().block_size as u64;
-    let weights = engine.export(Slot::Weights);
-    let mut generator = Generator::new(resolved.graph.clone(), &weights).map_err(Stop::failure)?;
-    let beginning = tokenizer.prompt("").map_err(Stop::data)?;
+    let settings = SampleSettings {
+        temperature,
+        top_k: None,
+        max_tokens: resolved.model.spec().block_size,
+        ..SampleSettings::default()
+    };
+    let device = Device::cpu(1);
+    let trained = TrainedModel::of_run(resolved, engine).map_err(Stop::failure)?;
+    let sampler = trained.sampler(&device, &settings, resolved.experiment.seed)?;
+    let never = AtomicBool::new(false);
     printer.line("\n--- inference (new, hallucinated names) ---");
     for i in 0..SAMPLES {
-        generator.begin(&beginning).map_err(Stop::failure)?;
-        let stream = Stream::new(resolved.experiment.seed, "sample", i);
-        let name: String = (0..most)
-            .map_while(|k| generator.next_token(sampling, stream.uniform_at(k)))
-            .take_while(|token| Some(*token) != tokenizer.bos())
-            .filter_map(|token| tokenizer.char(token))
-            .collect();
+        let mut name = String::new();
+        match sampler.sample("", i, &never, |piece| name += piece) {
+            // The name of a model that has diverged ends where it did.
+            Ok(_) | Err(SampleError::Diverged) => {}
+            Err(error) => return Err(error.into()),
+        }
         printer.line(format_args!("sample {:2}: {name}", i + 1));
     }
     Ok(())

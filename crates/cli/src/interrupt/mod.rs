@@ -79,6 +79,11 @@ impl Interrupt {
         interrupt
     }
 
+    /// The flag itself, for libraries to read.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.0
+    }
+
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

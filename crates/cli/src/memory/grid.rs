@@ -1,7 +1,9 @@
 //! How many runs of a grid fit side by side.
 
+use std::sync::Arc;
+
 use gptlab_data::{Text, Tokenizer, TokenizerKind};
-use gptlab_engine::cpu::{self, Options, Texts};
+use gptlab_engine::{BackendOptions, Device, memory::Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
 use gptlab_train::{Settings, step_hyper};
@@ -22,10 +24,10 @@ const SAMPLE: usize = 200;
 pub(crate) fn jobs_that_fit(
     planned: &Planned,
     text: &Text,
-    machine: Machine,
+    machine: &Machine,
     printer: Printer,
 ) -> Outcome<usize> {
-    let (free, cells) = (Free::now(), cells(planned, text));
+    let (free, cells) = (Free::now(), cells(planned, text, machine));
     let most = machine.jobs.clamp(1, planned.cells.len().max(1));
     let need = |jobs: usize| {
         let runs = all(&cells, machine.threads / jobs).times(jobs);
@@ -76,20 +78,15 @@ struct Cell {
 
 impl Cell {
     fn on(&self, threads: usize) -> Trained {
-        let threads = threads.max(1);
-        let options = Options {
-            threads,
-            ..self.trained.options
-        };
         Trained {
-            options,
+            device: self.trained.device.with_threads(threads.max(1)),
             ..self.trained.clone()
         }
     }
 }
 
 /// Every kind of run in `planned`, once: neither seeds nor rates show in memory.
-fn cells(planned: &Planned, text: &Text) -> Vec<Cell> {
+fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<Cell> {
     let mut kinds: Vec<&Settings> = Vec::new();
     for settings in &planned.cells {
         let same = |other: &&Settings| {
@@ -103,12 +100,12 @@ fn cells(planned: &Planned, text: &Text) -> Vec<Cell> {
             kinds.push(settings);
         }
     }
-    let of = |settings: &Settings| cell(planned, settings, text);
+    let of = |settings: &Settings| cell(planned, settings, text, machine);
     kinds.into_iter().filter_map(of).collect()
 }
 
 /// `None` where the run will be refused for another reason.
-fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
+fn cell(planned: &Planned, settings: &Settings, text: &Text, machine: &Machine) -> Option<Cell> {
     let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())?;
     let data = &planned.grid.data;
     let (train, all) = (
@@ -126,15 +123,18 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
     };
     let vocab_size = tokenizer.vocab_size();
     let graph = lower(&spec.check(vocab_size).ok()?);
-    let options = Options {
-        precision: cpu::precision(settings.hyper.precision),
-        ..Options::of_threads(1)
+    let device = Device {
+        backend: Arc::clone(&machine.backend),
+        options: BackendOptions {
+            threads: 1,
+            precision: settings.hyper.precision,
+        },
     };
     Some(Cell {
         spec,
         trained: Trained {
             graph,
-            options,
+            device,
             batch_size: settings.hyper.batch_size,
             micro_batch: settings.hyper.batch_size,
             length: block_size,

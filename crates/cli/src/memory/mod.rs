@@ -7,7 +7,11 @@ mod training;
 
 use std::{iter, path::Path};
 
-use gptlab_engine::cpu::{MemoryNeed, Options, Shape, Texts};
+use gptlab_engine::{
+    Device,
+    memory::{MemoryNeed, Shape, Texts},
+};
+use gptlab_lab::probe::ProbedTokens;
 use gptlab_model::Graph;
 
 use self::free::{Counts, Limit};
@@ -187,50 +191,51 @@ pub(crate) fn check_loading(graph: &Graph) -> Outcome<()> {
 }
 
 /// Refuses to evaluate a model that is loaded on batches of `shape` where that does not fit.
-pub(crate) fn check_evaluating(graph: &Graph, options: Options, shape: Shape) -> Outcome<()> {
+pub(crate) fn check_evaluating(graph: &Graph, device: &Device, shape: Shape) -> Outcome<()> {
     let need = |threads| {
-        let options = Options { threads, ..options };
-        Need::of(&MemoryNeed::evaluating(graph, options, shape), threads)
+        let device = device.with_threads(threads);
+        Need::of(&device.evaluation_memory(graph, shape), threads)
     };
-    check_threads("evaluating this model", options.threads, need)
+    check_threads("evaluating this model", device.options.threads, need)
 }
 
-/// Refuses to look at every value of a model that is loaded, on `prompt` tokens and on `text`
-/// tokens.
+/// Refuses to look at every value of a model that is loaded where that does not fit.
 pub(crate) fn check_probing(
     graph: &Graph,
-    options: Options,
-    (prompt, text): (usize, usize),
+    device: &Device,
+    ProbedTokens { prompt, text }: ProbedTokens,
 ) -> Outcome<()> {
     let need = |threads| {
-        let options = Options { threads, ..options };
+        let device = device.with_threads(threads);
         let shape = Shape {
             sequences: 1,
             tokens: prompt,
         };
-        let looked = MemoryNeed::observing(graph, options, prompt.max(text));
+        let looked = device.hook_memory(graph, prompt.max(text));
         // The values of two prompts are kept, and of one a third time while it is changed.
-        let kept = MemoryNeed::observing(graph, options, prompt);
-        let engine = MemoryNeed::evaluating(graph, options, shape);
+        let kept = device.hook_memory(graph, prompt);
+        let engine = device.evaluation_memory(graph, shape);
         Need::of(&engine.and(looked).and(kept).and(kept).and(kept), threads)
     };
-    check_threads("probing this model", options.threads, need)
+    check_threads("probing this model", device.options.threads, need)
 }
 
 /// How many of `texts` may be written at once with a model that is loaded: all, or fewer where
 /// these do not fit.
-pub(crate) fn texts_that_fit(graph: &Graph, options: Options, texts: Texts) -> Outcome<usize> {
+pub(crate) fn texts_that_fit(graph: &Graph, device: &Device, texts: Texts) -> Outcome<usize> {
     let free = Free::now();
     let need = |threads, count| {
-        let (options, texts) = (Options { threads, ..options }, Texts { count, ..texts });
-        Need::of(&MemoryNeed::writing(graph, options, texts), threads)
+        let (device, texts) = (device.with_threads(threads), Texts { count, ..texts });
+        Need::of(&device.generation_memory(graph, texts), threads)
     };
     let counts = iter::once(texts.count).chain(halves(texts.count));
-    let fits = |count: &usize| free.fits(need(options.threads, *count));
+    let fits = |count: &usize| free.fits(need(device.options.threads, *count));
     if let Some(count) = counts.into_iter().find(fits) {
         return Ok(count);
     }
-    check_threads("writing with this model", options.threads, |n| need(n, 1))?;
+    check_threads("writing with this model", device.options.threads, |n| {
+        need(n, 1)
+    })?;
     Ok(1)
 }
 

@@ -1,19 +1,22 @@
 //! What training a model needs, and which setting would fit.
 
-use gptlab_engine::cpu::{MemoryNeed, Options, Shape, Texts, Training};
-use gptlab_model::{Graph, ModelSpec, Sublayer, lower};
+use gptlab_engine::{
+    BackendOptions, Device,
+    memory::{MemoryNeed, Shape, Texts, Training},
+};
+use gptlab_model::{Graph, ModelSpec, lower};
 use gptlab_recipe::ObserveLevel;
 use gptlab_recipe::Optimizer;
-use gptlab_train::{Resolved, step_hyper};
+use gptlab_train::{Resolved, sample_documents, step_hyper};
 
 use super::{Free, Need, fewer_threads, halves};
-use crate::{args::TrainArgs, author, exit::Outcome};
+use crate::{args::TrainArgs, exit::Outcome};
 
 /// A model, how it is trained, and what is done besides.
 #[derive(Clone, Debug)]
 pub(super) struct Trained {
     pub(super) graph: Graph,
-    pub(super) options: Options,
+    pub(super) device: Device,
     pub(super) batch_size: usize,
     /// How many sequences of a batch are trained at a time.
     pub(super) micro_batch: usize,
@@ -53,30 +56,26 @@ impl Trained {
             observed,
             micro_batch: self.micro_batch,
         };
-        let engine = MemoryNeed::training(&self.graph, self.options, training);
+        let engine = self.device.training_memory(&self.graph, training);
         // What is being saved, or read to go on from.
         let copy = MemoryNeed::copies(&self.graph, 1);
-        let alone = Options::of_threads(1);
+        let alone = self.device.with_options(BackendOptions::default());
         let sample = self
             .samples
-            .map(|texts| copy.and(MemoryNeed::writing(&self.graph, alone, texts)));
+            .map(|texts| copy.and(alone.generation_memory(&self.graph, texts)));
         // The weights before an update are kept to see what it does.
         let kept = match self.observes {
             Observes::Nothing => MemoryNeed::default(),
             Observes::Parameters | Observes::Everything => copy,
         };
         let engine = engine.and(kept);
-        let all = |more: MemoryNeed| Need::of(&engine.and(more), self.options.threads);
+        let all = |more: MemoryNeed| Need::of(&engine.and(more), self.device.options.threads);
         sample.map_or(all(copy), |sample| all(copy).or(all(sample)))
     }
 
     fn with_threads(&self, threads: usize) -> Self {
-        let options = Options {
-            threads,
-            ..self.options
-        };
         Self {
-            options,
+            device: self.device.with_threads(threads),
             ..self.clone()
         }
     }
@@ -97,7 +96,7 @@ impl Trained {
 
     /// The same with the model of `spec`; `None` where that makes no sense.
     fn with_spec(&self, spec: &ModelSpec) -> Option<Self> {
-        let vocab_size = self.graph.node(self.graph.logits()).width;
+        let vocab_size = self.graph.vocab_size();
         Some(Self {
             graph: lower(&spec.check(vocab_size).ok()?),
             length: self.length.min(spec.block_size),
@@ -110,9 +109,9 @@ impl Trained {
 pub(crate) fn check_training(
     resolved: &Resolved,
     args: &TrainArgs,
-    options: Options,
+    device: &Device,
 ) -> Outcome<()> {
-    let trained = of_run(resolved, options);
+    let trained = of_run(resolved, device);
     let trained = match args.run.micro_batch {
         Some(sequences) => trained.with_micro_batch(sequences),
         None => trained,
@@ -132,19 +131,19 @@ pub(crate) fn check_training(
     })
 }
 
-fn of_run(resolved: &Resolved, options: Options) -> Trained {
+fn of_run(resolved: &Resolved, device: &Device) -> Trained {
     let experiment = &resolved.experiment;
     let sampling = &experiment.sampling;
     // One for what stands before a document.
     let prompt = sampling.prompt.chars().count() + 1;
     let samples = experiment.intervals.sample.map(|_| Texts {
-        count: author::documents(&resolved.tokenizer) as usize,
+        count: sample_documents(&resolved.tokenizer) as usize,
         prompt,
         tokens: prompt.saturating_add(sampling.max_tokens),
     });
     Trained {
         graph: resolved.graph.clone(),
-        options,
+        device: device.clone(),
         batch_size: resolved.batches.batch_size(),
         micro_batch: resolved.batches.batch_size(),
         length: resolved.batches.block_size(),
@@ -182,7 +181,7 @@ pub(super) fn hints(free: &Free, asked: &Trained, open: Open) -> Vec<String> {
         let bytes = trained.need().memory;
         format!("`{flags}` needs about {}", super::size(bytes))
     };
-    let mut found = Vec::from_iter(fewer_threads(free, asked.options.threads, |n| {
+    let mut found = Vec::from_iter(fewer_threads(free, asked.device.options.threads, |n| {
         asked.with_threads(n).need()
     }));
     if open.micro_batches {
@@ -235,12 +234,8 @@ fn narrower<'a>(
     asked: &'a Trained,
     spec: &'a ModelSpec,
 ) -> impl Iterator<Item = (usize, Trained)> + 'a {
-    let heads = spec.layers.iter().flatten().map(|sublayer| match sublayer {
-        Sublayer::Attention(attention) => attention.heads,
-        Sublayer::Mlp(_) => 1,
-    });
     // Rotary positions turn pairs.
-    let step = 2 * heads.max().unwrap_or(1);
+    let step = 2 * spec.attention_heads().max().unwrap_or(1);
     halves(spec.n_embd).filter_map(move |width| {
         let width = width / step * step;
         if width == 0 {

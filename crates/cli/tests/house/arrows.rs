@@ -14,7 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("train", &["model", "recipe", "data", "engine", "record"]),
     (
         "lab",
-        &["model", "recipe", "data", "engine", "train", "record"],
+        &[
+            "model", "recipe", "data", "engine", "train", "record", "report",
+        ],
     ),
     ("report", &["model", "recipe", "record"]),
     (

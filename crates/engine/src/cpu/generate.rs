@@ -19,10 +19,7 @@ mod rows;
 mod shares;
 mod workers;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use gptlab_model::Graph;
 
@@ -40,17 +37,16 @@ use super::{
     prepared::PreparedGraph,
 };
 use crate::{
-    ImportError,
+    GenerationRequest, Generator, ImportError, PromptError,
     sample::{Ranking, Sampling},
 };
 
 pub(super) use decoder::most_words;
-pub use many::Writer;
 pub(super) use many::texts_at_once;
 
 /// Continues token sequences with a model's weights.
 #[derive(Debug)]
-pub struct Generator {
+pub struct CpuGenerator {
     threaded: ThreadedDecoder,
     sequence: Sequence,
     work: DecodeWorkspace,
@@ -80,28 +76,7 @@ enum LazyWorkers {
     Refused,
 }
 
-/// A prompt that cannot be continued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PromptError {
-    Empty,
-    /// A token the vocabulary does not hold: (token, vocabulary size).
-    Unknown(u32, usize),
-}
-
-impl fmt::Display for PromptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => write!(f, "a prompt needs at least one token to continue from"),
-            Self::Unknown(token, vocab) => {
-                write!(f, "token {token} is not in the vocabulary of {vocab}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for PromptError {}
-
-impl Generator {
+impl CpuGenerator {
     /// A generator on one thread for `graph` with `weights` in table order.
     ///
     /// # Errors
@@ -113,7 +88,7 @@ impl Generator {
     /// The same with the instructions of `isa`.
     ///
     /// # Errors
-    /// As [`Generator::new`].
+    /// As [`CpuGenerator::new`].
     pub fn with_isa(graph: Graph, weights: &[f32], isa: Isa) -> Result<Self, ImportError> {
         let options = Options::of_threads(1);
         Self::with_options(graph, weights, Options { isa, ..options })
@@ -124,7 +99,7 @@ impl Generator {
     /// reads what.
     ///
     /// # Errors
-    /// As [`Generator::new`], or when the system gives no memory.
+    /// As [`CpuGenerator::new`], or when the system gives no memory.
     pub fn with_options(
         graph: Graph,
         weights: &[f32],
@@ -150,12 +125,6 @@ impl Generator {
         })
     }
 
-    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
-    /// text shows it.
-    pub fn threads(&self) -> usize {
-        self.threaded.threads
-    }
-
     /// Starts anew from `prompt`.
     ///
     /// # Errors
@@ -176,7 +145,7 @@ impl Generator {
         Some(token)
     }
 
-    /// The logits after all tokens so far, `[vocab_size]`; nothing before [`Generator::begin`].
+    /// The logits after all tokens so far, `[vocab_size]`; nothing before [`CpuGenerator::begin`].
     pub fn logits(&mut self) -> &[f32] {
         self.run();
         self.sequence.logits()
@@ -185,6 +154,23 @@ impl Generator {
     /// Brings the logits up to date with the context.
     fn run(&mut self) {
         self.threaded.next(&mut self.work, &mut self.sequence);
+    }
+}
+
+impl Generator for CpuGenerator {
+    fn threads(&self) -> usize {
+        self.threaded.threads
+    }
+
+    fn generate_all(
+        &self,
+        requests: &mut [&mut (dyn GenerationRequest + Send)],
+    ) -> Result<(), PromptError> {
+        self.write_all(requests)
+    }
+
+    fn generate_one(&self, mut request: &mut dyn GenerationRequest) -> Result<(), PromptError> {
+        self.write_one(&mut request)
     }
 }
 

@@ -6,6 +6,7 @@
 //! `trace` shows and changes what is inside. What a step needs is allocated when the first batch of
 //! its shape arrives and kept.
 
+mod backend;
 mod backward;
 mod chunk;
 mod forward;
@@ -28,29 +29,27 @@ mod workspace;
 use std::{ops::Range, slice};
 
 use gptlab_kernels::linear::Direction;
-use gptlab_model::{Batch, Graph, Node};
+use gptlab_model::{Batch, Graph};
 
 use self::{
-    chunk::Chunk,
-    forward::Forward,
     memory::Aligned,
     panels::Panels,
     plan::{Plan, Purpose},
-    pool::{Helpers, Pool},
+    pool::Pool,
     prepared::PreparedGraph,
     run::{BatchRun, ShardRun},
     shards::{Chunks, MOST_SHARDS},
     update::{State, Update},
-    workspace::{Workspace, Workspaces},
+    workspace::Workspaces,
 };
 use crate::{
-    Alone, Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    Alone, Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StateSlot, StepHyper,
+    StepStats,
 };
 
-pub use generate::{Generator, PromptError, Writer};
+pub use backend::CpuBackend;
+pub use generate::CpuGenerator;
 pub use gptlab_kernels::{Isa, Kind, Precision};
-pub use need::{MemoryNeed, Shape, Texts, Training};
-pub use trace::{Hook, Trace, untouched};
 
 /// How to run a graph.
 #[derive(Clone, Copy, Debug)]
@@ -144,12 +143,6 @@ impl CpuEngine {
         })
     }
 
-    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
-    /// number shows it.
-    pub fn threads(&self) -> usize {
-        self.pool.threads()
-    }
-
     /// One a token, and enough for the longest batch of as many sequences: the next may be that.
     fn make_room_for_losses(&mut self, batch: &Batch) {
         let most = batch.sequences() * self.prepared.graph.block_size();
@@ -161,8 +154,8 @@ impl CpuEngine {
         match slot {
             Slot::Weights => &self.weights,
             Slot::Gradients => &self.gradients,
-            Slot::ExpAvg => &self.exp_avg,
-            Slot::ExpAvgSq => &self.exp_avg_sq,
+            Slot::State(StateSlot::First) => &self.exp_avg,
+            Slot::State(StateSlot::Second) => &self.exp_avg_sq,
         }
     }
 
@@ -170,8 +163,8 @@ impl CpuEngine {
         match slot {
             Slot::Weights => &mut self.weights,
             Slot::Gradients => &mut self.gradients,
-            Slot::ExpAvg => &mut self.exp_avg,
-            Slot::ExpAvgSq => &mut self.exp_avg_sq,
+            Slot::State(StateSlot::First) => &mut self.exp_avg,
+            Slot::State(StateSlot::Second) => &mut self.exp_avg_sq,
         }
     }
 }
@@ -186,6 +179,10 @@ fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
 impl Engine for CpuEngine {
     fn graph(&self) -> &Graph {
         &self.prepared.graph
+    }
+
+    fn threads(&self) -> usize {
+        self.pool.threads()
     }
 
     fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
@@ -336,9 +333,7 @@ impl Engine for CpuEngine {
     fn export(&self, slot: Slot) -> Vec<f32> {
         match slot {
             Slot::Gradients if self.cleared => vec![0.0; self.gradients.len()],
-            Slot::Gradients | Slot::Weights | Slot::ExpAvg | Slot::ExpAvgSq => {
-                self.slot(slot).to_vec()
-            }
+            Slot::Gradients | Slot::Weights | Slot::State(_) => self.slot(slot).to_vec(),
         }
     }
 
@@ -348,39 +343,12 @@ impl Engine for CpuEngine {
         match slot {
             Slot::Weights => self.panels.forget(),
             Slot::Gradients => self.cleared = false,
-            Slot::ExpAvg | Slot::ExpAvgSq => {}
+            Slot::State(_) => {}
         }
         Ok(())
     }
 
-    fn show_values(&mut self, batch: &Batch, show: &mut dyn FnMut(&Node, &[f32])) {
-        self.losses_with(batch, &mut |node, value| show(node, value));
-    }
-
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
-        let node = self.prepared.graph.find(name)?;
-        let plan = Plan::new(&self.prepared.graph, batch.tokens(), Purpose::Observe);
-        let mut work = Workspace::default();
-        work.fit(plan.len, run::scratch_len(&self.prepared, plan.rows, 1));
-        let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
-        let chunk = Chunk {
-            prepared: &self.prepared,
-            plan: &plan,
-            weights: &self.weights,
-            panels: None,
-            inputs: batch.inputs(),
-            sequences: &sequences,
-            first_row: 0,
-            noise: None,
-            fresh: false,
-            helpers: Helpers::ALONE,
-        };
-        let nodes = self.prepared.graph.ids().filter(|n| *n <= node);
-        nodes.for_each(|n| chunk.forward_node(n, &mut work.arena, &mut work.scratch));
-        Some(Matrix {
-            rows: batch.tokens(),
-            cols: chunk.width(node),
-            values: work.arena[chunk.value(node)].to_vec(),
-        })
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        self.hooked(batch, hook)
     }
 }

@@ -9,7 +9,6 @@ use gptlab_kernels::{
     linear::Direction,
 };
 use gptlab_model::Graph;
-use gptlab_recipe::Optimizer;
 
 use super::{
     Options,
@@ -22,68 +21,16 @@ use super::{
     shards::{self, Split},
     update,
 };
+use crate::StateSlot;
+use crate::memory::{MemoryNeed, NUMBER, Shape, Texts, Training, bytes, clamp};
 
-/// The largest batch that an engine is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    pub sequences: usize,
-    /// Of the longest sequence.
-    pub tokens: usize,
-}
-
-/// What an engine that trains is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Training {
-    pub shape: Shape,
-    pub optimizer: Optimizer,
-    /// Tokens of a batch whose every value is looked at in between, which one thread runs as a
-    /// whole; 0 where none is.
-    pub observed: usize,
-    /// How many sequences are trained at a time; as many as `shape` has, or more: all.
-    pub micro_batch: usize,
-}
-
-/// Texts that a generator writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Texts {
-    /// How many are asked for at once.
-    pub count: usize,
-    /// Tokens of the longest prompt.
-    pub prompt: usize,
-    /// Tokens of the longest text, its prompt among them.
-    pub tokens: usize,
-}
-
-/// Bytes, by what they are for. Sums stay at the largest number where they would go beyond it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MemoryNeed {
-    /// The weights, as they are and as products want them.
-    pub weights: u64,
-    /// One for each parameter, and one more for each shard of a batch.
-    pub gradients: u64,
-    /// The moments.
-    pub optimizer: u64,
-    /// What threads work in: values and their gradients, logits, what kernels scribble on.
-    pub arenas: u64,
-    /// Keys and values of texts that are being written.
-    pub caches: u64,
-    /// Tokens, losses, positions, names.
-    pub batches: u64,
-    /// Of weights and gradients, made to save, to sample or to observe.
-    pub copies: u64,
-    /// Set aside and never touched: it counts where addresses are limited, and takes no memory.
-    pub untouched: u64,
-}
-
-/// Of an f32, and of a word of a panel.
-const NUMBER: u128 = 4;
 /// Of a node: its name, its places in plans and its parameters' names, in every copy of a graph
-/// that a prepared holds.
+/// that a program holds.
 const NODE: u128 = 1 << 12;
 
 impl MemoryNeed {
     /// Of an engine that trains on batches of a shape, and evaluates on batches of it in between.
-    pub fn training(graph: &Graph, options: Options, training: Training) -> Self {
+    pub(super) fn training(graph: &Graph, options: Options, training: Training) -> Self {
         let Training {
             shape, optimizer, ..
         } = training;
@@ -93,23 +40,21 @@ impl MemoryNeed {
             0..=1 => 0,
             several => several as u128,
         };
-        let (moments, untouched) = match optimizer {
-            Optimizer::AdamW | Optimizer::Muon => (2, 0),
-            Optimizer::Sgd => (1, 1),
-        };
+        let moments = optimizer.state_slots();
+        let untouched = StateSlot::ALL.len() - moments;
         Self {
             weights: bytes(parameters + about.panels(&Direction::ALL)),
             gradients: bytes((1 + shards) * parameters),
-            optimizer: bytes(moments * parameters),
+            optimizer: bytes(moments as u128 * parameters),
             arenas: bytes(about.training_arenas(&training)),
             batches: about.batches(),
-            untouched: bytes(untouched * parameters),
+            untouched: bytes(untouched as u128 * parameters),
             ..Self::default()
         }
     }
 
     /// Of an engine that only evaluates, on batches of `shape`.
-    pub fn evaluating(graph: &Graph, options: Options, shape: Shape) -> Self {
+    pub(super) fn evaluating(graph: &Graph, options: Options, shape: Shape) -> Self {
         let about = About::new(graph, options, shape, shape.sequences);
         let parameters = about.parameters();
         let arena = about.arena(Purpose::Evaluate) + about.scratch();
@@ -124,7 +69,7 @@ impl MemoryNeed {
 
     /// What it takes besides to see or change every value of a batch of so many tokens, which one
     /// thread runs as a whole.
-    pub fn observing(graph: &Graph, options: Options, tokens: usize) -> Self {
+    pub(super) fn observing(graph: &Graph, options: Options, tokens: usize) -> Self {
         let prepared = PreparedGraph::unfilled(graph.clone(), options);
         Self {
             arenas: bytes(observed(&prepared, tokens)),
@@ -133,7 +78,7 @@ impl MemoryNeed {
     }
 
     /// Of a generator that writes `texts`.
-    pub fn writing(graph: &Graph, options: Options, texts: Texts) -> Self {
+    pub(super) fn writing(graph: &Graph, options: Options, texts: Texts) -> Self {
         let prepared = PreparedGraph::unfilled(graph.clone(), options);
         let [packed, plain] = super::generate::weight_sizes(&prepared);
         let (threads, each) = texts_at_once(graph, options.threads, texts.count);
@@ -151,58 +96,6 @@ impl MemoryNeed {
             // One more is made with the generator.
             untouched: bytes((streams + 1) * cache - touched),
             ..Self::default()
-        }
-    }
-
-    /// Of `count` copies of all weights or gradients.
-    pub fn copies(graph: &Graph, count: usize) -> Self {
-        Self {
-            copies: bytes(count as u128 * graph.params().total() as u128),
-            ..Self::default()
-        }
-    }
-
-    /// Bytes of memory.
-    pub fn total(&self) -> u64 {
-        let touched = [
-            self.weights,
-            self.gradients,
-            self.optimizer,
-            self.arenas,
-            self.caches,
-            self.batches,
-            self.copies,
-        ];
-        touched.into_iter().fold(0, u64::saturating_add)
-    }
-
-    /// Bytes of addresses: what is set aside and never touched counts too.
-    pub fn addresses(&self) -> u64 {
-        self.total().saturating_add(self.untouched)
-    }
-
-    /// Both at once.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        self.zip(other, u64::saturating_add)
-    }
-
-    /// One after the other: the larger of each part.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        self.zip(other, u64::max)
-    }
-
-    fn zip(self, other: Self, f: fn(u64, u64) -> u64) -> Self {
-        Self {
-            weights: f(self.weights, other.weights),
-            gradients: f(self.gradients, other.gradients),
-            optimizer: f(self.optimizer, other.optimizer),
-            arenas: f(self.arenas, other.arenas),
-            caches: f(self.caches, other.caches),
-            batches: f(self.batches, other.batches),
-            copies: f(self.copies, other.copies),
-            untouched: f(self.untouched, other.untouched),
         }
     }
 }
@@ -344,12 +237,4 @@ fn work_len(
         // Of each text: its logits, and what it ranks them in.
         + each as u128 * 3 * vocab as u128;
     threads as u128 * one + shared as u128
-}
-
-fn bytes(numbers: u128) -> u64 {
-    clamp(numbers.saturating_mul(NUMBER))
-}
-
-fn clamp(bytes: u128) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -10,7 +10,7 @@ use gptlab_model::{
 };
 
 use super::tape::{Tape, Var};
-use crate::Noise;
+use crate::{Hook, Noise};
 
 /// A value `[tokens, width]`.
 pub(super) type Rows = Vec<Vec<Var>>;
@@ -37,21 +37,61 @@ impl<'a> Forward<'a> {
         noise: Option<Noise>,
         recording: bool,
     ) -> Self {
+        let mut pass = Self::new(graph, weights, batch, noise, recording);
+        for node in graph.nodes() {
+            let rows = pass.node(node);
+            pass.values.push(rows);
+        }
+        pass
+    }
+
+    /// Runs every node of `graph` without dropout, each with `hook`.
+    pub(super) fn run_with(
+        graph: &'a Graph,
+        weights: &[f64],
+        batch: &'a Batch,
+        hook: &mut Hook,
+    ) -> Self {
+        let mut pass = Self::new(graph, weights, batch, None, false);
+        for id in graph.ids() {
+            let mut rows = pass.node(graph.node(id));
+            pass.change(id, &mut rows, hook);
+            pass.values.push(rows);
+        }
+        pass
+    }
+
+    fn new(
+        graph: &'a Graph,
+        weights: &[f64],
+        batch: &'a Batch,
+        noise: Option<Noise>,
+        recording: bool,
+    ) -> Self {
         let mut tape = Tape::new(recording);
         let weights = weights.iter().map(|w| tape.leaf(*w)).collect();
-        let mut pass = Self {
+        Self {
             tape,
             weights,
             values: Vec::new(),
             graph,
             batch,
             noise,
-        };
-        for node in graph.nodes() {
-            let rows = pass.node(node);
-            pass.values.push(rows);
         }
-        pass
+    }
+
+    /// Shows the value of `id` to `hook`, and takes the numbers that it changed.
+    fn change(&mut self, id: ValueId, rows: &mut Rows, hook: &mut Hook) {
+        let shown = rows.iter().flatten();
+        let shown: Vec<f32> = shown.map(|x| self.tape.value(*x) as f32).collect();
+        let mut value = shown.clone();
+        hook(id, self.graph.node(id), &mut value);
+        let numbers = rows.iter_mut().flatten().zip(shown.iter().zip(&value));
+        for (number, (shown, value)) in numbers {
+            if shown.to_bits() != value.to_bits() {
+                *number = self.tape.leaf(f64::from(*value));
+            }
+        }
     }
 
     pub(super) fn value(&self, id: ValueId) -> &Rows {

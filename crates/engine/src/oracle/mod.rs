@@ -14,7 +14,11 @@ use gptlab_model::{Batch, Graph, Group, Param};
 use gptlab_recipe::{Decay, Optimizer};
 use optimizer::Tensor;
 
-use crate::{Engine, ImportError, Matrix, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats};
+use crate::{
+    Backend, BackendOptions, Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot,
+    StateSlot, StepHyper, StepStats,
+    memory::{MemoryNeed, Shape, Texts, Training},
+};
 
 /// Runs a graph in f64, scalar by scalar.
 #[derive(Clone, Debug)]
@@ -62,8 +66,8 @@ impl Oracle {
         let numbers = match slot {
             Slot::Weights => &mut self.weights,
             Slot::Gradients => &mut self.gradients,
-            Slot::ExpAvg => &mut self.exp_avg,
-            Slot::ExpAvgSq => &mut self.exp_avg_sq,
+            Slot::State(StateSlot::First) => &mut self.exp_avg,
+            Slot::State(StateSlot::Second) => &mut self.exp_avg_sq,
         };
         if values.len() != numbers.len() {
             return Err(ImportError::Count {
@@ -86,8 +90,8 @@ impl Oracle {
         match slot {
             Slot::Weights => &self.weights,
             Slot::Gradients => &self.gradients,
-            Slot::ExpAvg => &self.exp_avg,
-            Slot::ExpAvgSq => &self.exp_avg_sq,
+            Slot::State(StateSlot::First) => &self.exp_avg,
+            Slot::State(StateSlot::Second) => &self.exp_avg_sq,
         }
     }
 }
@@ -186,16 +190,98 @@ impl Engine for Oracle {
         self.import64(slot, &values)
     }
 
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<Matrix> {
-        let id = self.graph.find(name)?;
-        let pass = Forward::run(&self.graph, &self.weights, batch, None, false);
-        let numbers = pass.value(id).iter().flatten();
-        Some(Matrix {
-            rows: batch.tokens(),
-            cols: self.graph.node(id).width,
-            values: numbers.map(|x| pass.tape.value(*x) as f32).collect(),
-        })
+    /// The hook sees values rounded to f32. What it leaves as it was is computed with unrounded.
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        let mut pass = Forward::run_with(&self.graph, &self.weights, batch, hook);
+        let losses = pass.losses();
+        losses.iter().map(|loss| pass.tape.value(*loss)).collect()
     }
+}
+
+/// Makes oracles: whatever takes a backend can be witnessed by it. It runs on one thread, in f64
+/// whatever the precision.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OracleBackend;
+
+impl Backend for OracleBackend {
+    fn name(&self) -> &'static str {
+        "oracle"
+    }
+
+    fn engine(
+        &self,
+        graph: Graph,
+        weights: &[f32],
+        _options: BackendOptions,
+    ) -> Result<Box<dyn Engine>, ImportError> {
+        Ok(Box::new(Oracle::new(graph, weights)?))
+    }
+
+    fn training_memory(
+        &self,
+        graph: &Graph,
+        _options: BackendOptions,
+        training: Training,
+    ) -> MemoryNeed {
+        let tokens = training.shape.sequences * training.shape.tokens;
+        let states = parameters(graph) * (2 + StateSlot::ALL.len() as u64);
+        MemoryNeed {
+            weights: states,
+            arenas: tape(graph, tokens, RECORDED),
+            ..MemoryNeed::default()
+        }
+    }
+
+    fn evaluation_memory(
+        &self,
+        graph: &Graph,
+        _options: BackendOptions,
+        shape: Shape,
+    ) -> MemoryNeed {
+        MemoryNeed {
+            weights: parameters(graph) * (2 + StateSlot::ALL.len() as u64),
+            arenas: tape(graph, shape.sequences * shape.tokens, VALUE),
+            ..MemoryNeed::default()
+        }
+    }
+
+    fn hook_memory(&self, graph: &Graph, _options: BackendOptions, tokens: usize) -> MemoryNeed {
+        MemoryNeed {
+            arenas: tape(graph, tokens, VALUE),
+            ..MemoryNeed::default()
+        }
+    }
+
+    fn generation_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        texts: Texts,
+    ) -> MemoryNeed {
+        let shape = Shape {
+            sequences: 1,
+            tokens: texts.tokens.min(graph.block_size()),
+        };
+        self.evaluation_memory(graph, options, shape)
+    }
+}
+
+/// Bytes of a number on the tape, of which an element of a product is several.
+const VALUE: u64 = 8;
+/// Bytes of a number on a tape that records, with its parents.
+const RECORDED: u64 = 64;
+
+/// Bytes of all parameters.
+fn parameters(graph: &Graph) -> u64 {
+    8 * graph.params().total() as u64
+}
+
+/// Bytes of a tape on which so many tokens went through the model, about: every product is a number
+/// on it.
+fn tape(graph: &Graph, tokens: usize, number: u64) -> u64 {
+    let tokens = tokens as u64;
+    let products = graph.params().total() as u64 + graph.block_size() as u64;
+    tokens.saturating_mul(products).saturating_mul(number)
 }
 
 fn weight_decay(hyper: &StepHyper, param: &Param) -> f64 {

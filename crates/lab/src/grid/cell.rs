@@ -1,22 +1,19 @@
 //! One run of a grid, from wherever it is to its end.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool};
 
 use gptlab_data::{Batches, Part, Text};
-use gptlab_engine::{
-    Engine, Slot, StepStats,
-    cpu::{CpuEngine, Isa, Options},
-};
+use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_model::Batch;
 use gptlab_record::{
     CellOutcome, Experiment, Store, read_events, read_experiment, read_outcome, write_outcome,
 };
 use gptlab_train::{
-    Error, Event, Observer, Outcome, Progress, Resolved, Run, Series, Settings, Targets, evaluate,
-    same_settings,
+    Error, Event, Observer, Outcome, Progress, Resolved, Run, SampleModel, Sampler, Series,
+    Settings, Targets, evaluate, same_settings,
 };
 
-use super::{queue::Follower, sample};
+use super::queue::Follower;
 use crate::{observe::Observatory, skill};
 
 /// Where a run lies.
@@ -43,7 +40,7 @@ pub(super) fn run(
     place: &Place,
     settings: &Settings,
     text: &Text,
-    options: Options,
+    device: &Device,
     follower: &Follower,
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
@@ -62,24 +59,24 @@ pub(super) fn run(
         Resolved::fresh(settings, text)?
     };
     follower.begun();
-    let mut engine = CpuEngine::new(resolved.graph.clone(), &resolved.weights()?, options)?;
+    let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
     let targets = Targets {
         folder: Some(folder.clone()),
         keep: NonZeroUsize::new(1),
         ..Targets::default()
     };
-    let mut watch = Watch {
+    let mut observer = CellObserver {
         follower,
         observatory: Observatory::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
-        isa: options.isa,
+        device,
     };
-    let outcome = match Run::new(&resolved, &mut engine, targets, &mut watch)?.go()? {
+    let outcome = match Run::new(&resolved, engine.as_mut(), targets, &mut observer)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {
-            finished(&mut engine, &resolved, text, place, options.isa)?
+            finished(engine.as_mut(), &resolved, text, place, device)?
         }
     };
     write_outcome(folder, &outcome)?;
@@ -101,16 +98,16 @@ fn diverged(seed: u64, step: u64) -> CellOutcome {
 
 /// What the finished model does on all of the validation split.
 fn finished(
-    engine: &mut CpuEngine,
+    engine: &mut dyn Engine,
     resolved: &Resolved,
     text: &Text,
     place: &Place,
-    isa: Isa,
+    device: &Device,
 ) -> Result<CellOutcome, Error> {
     let Resolved { model, batches, .. } = resolved;
     let seed = resolved.experiment.seed;
     let evaluation = evaluate(engine, model, batches, Part::Validation, u64::MAX)?;
-    let weights = engine.export(Slot::Weights);
+    let sample = sample(engine, resolved, seed, device);
     let events = read_events(&place.folder)?;
     let last = events.iter().rev().find_map(Event::as_step);
     Ok(CellOutcome {
@@ -120,13 +117,33 @@ fn finished(
         train_loss: last.map(|record| record.loss),
         grad_norm: last.map(|record| record.grad_norm),
         skill_loss: skill(engine, resolved, text)?,
-        sample: sample::write(resolved, &weights, seed, isa),
+        sample,
     })
+}
+
+/// A few lines by the model, for the table and the report; `None` of one whose logits are not
+/// numbers. One thread writes it, since other runs have the others.
+fn sample(engine: &dyn Engine, resolved: &Resolved, seed: u64, device: &Device) -> Option<String> {
+    let experiment = &resolved.experiment;
+    let device = device.with_options(BackendOptions {
+        threads: 1,
+        precision: experiment.hyper.precision,
+    });
+    let model = SampleModel {
+        graph: &resolved.graph,
+        weights: &engine.export(Slot::Weights),
+        tokenizer: &resolved.tokenizer,
+    };
+    let sampling = &experiment.sampling;
+    let sampler = Sampler::new(&device, model, sampling, seed).ok()?;
+    let never = AtomicBool::new(false);
+    let written = sampler.sample(&sampling.prompt, 0, &never, |_| {}).ok()?;
+    Some(written.prompt + &written.text)
 }
 
 /// The loss on the predictions that need the skill of a diagnostic text, over all of its validation
 /// split. Texts are cut into documents for it.
-fn skill(engine: &mut CpuEngine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
+fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
     let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
     let Some(flags) = flags(batches, text) else {
         return Ok(None);
@@ -149,16 +166,16 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
     skill::flags(diagnostic, &skill::lines(corpus, corpus.validation()?)?)
 }
 
-/// Who watches the run.
-struct Watch<'a> {
+/// Follows the run for the grid's observer, and writes its samples.
+struct CellObserver<'a> {
     follower: &'a Follower<'a>,
     observatory: Observatory,
     seed: u64,
     resolved: &'a Resolved,
-    isa: Isa,
+    device: &'a Device,
 }
 
-impl Observer for Watch<'_> {
+impl Observer for CellObserver<'_> {
     fn event(&mut self, _event: &Event) {}
 
     fn progress(&mut self, progress: &Progress) {
@@ -166,10 +183,9 @@ impl Observer for Watch<'_> {
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
-        let weights = engine.export(Slot::Weights);
         // A stream of its own for each step.
         let seed = self.seed ^ (step << 32);
-        sample::write(self.resolved, &weights, seed, self.isa)
+        sample(engine, self.resolved, seed, self.device)
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {

@@ -6,14 +6,14 @@
 use std::{
     path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, ScopedJoinHandle},
 };
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{self, Isa, Options};
+use gptlab_engine::{Backend, BackendOptions, Device};
 use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
@@ -24,12 +24,12 @@ use super::{Planned, cell, results};
 use crate::ngram;
 
 /// What a grid may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     pub threads: usize,
     /// How many runs side by side, which share the threads; at least one.
     pub jobs: usize,
-    pub isa: Isa,
+    pub backend: Arc<dyn Backend>,
 }
 
 /// Who follows a grid, from several threads.
@@ -67,6 +67,36 @@ const ORDERS: usize = 6;
 
 /// Runs every cell of `planned` that has not come to its end in `folder`, and writes the results.
 ///
+/// ```
+/// use std::sync::Arc;
+///
+/// use gptlab_data::{Origin, Text};
+/// use gptlab_engine::cpu::CpuBackend;
+/// use gptlab_lab::grid::{self, Ending, Machine, Point, Watcher};
+/// use gptlab_lab::switches::Switch;
+/// use gptlab_model::Preset;
+/// use gptlab_train::Settings;
+///
+/// struct Silent;
+/// impl Watcher for Silent {}
+///
+/// let names = "emma\nolivia\nava\nisabella\nsophia\nmia\n".repeat(9);
+/// let text = Text::from_bytes(names.into_bytes(), Origin::Other("six names".into()))?;
+/// let mut settings = Settings::of(Preset::Microgpt, Some(2));
+/// settings.val_fraction = 0.2;
+/// let point = Point { name: String::new(), settings, values: Vec::new() };
+/// let switches = [Switch::find("residual")?];
+/// let (planned, _) = grid::ablation(&[point], &switches, &[0, 1], &text, &[])?;
+///
+/// let folder = tempfile::tempdir()?;
+/// let backend = Arc::new(CpuBackend::default());
+/// let machine = Machine { threads: 1, jobs: 1, backend };
+/// let ending = grid::run(folder.path(), &planned, &text, machine, &Silent)?;
+/// let Ending::Finished(results) = ending else { return Err("it was stopped".into()) };
+/// assert_eq!(results.rows.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When `folder` holds another grid, or something cannot be read, trained or written; runs that
 /// were under way are saved.
@@ -78,6 +108,7 @@ pub fn run(
     watcher: &dyn Watcher,
 ) -> Result<Ending, Error> {
     begin(folder, &planned.grid)?;
+    let jobs = machine.jobs.clamp(1, planned.cells.len().max(1));
     let queue = Queue {
         folder,
         planned,
@@ -86,7 +117,7 @@ pub fn run(
         watcher,
         next: Mutex::new(0),
         broken: AtomicBool::new(false),
-        workers: AtomicUsize::new(machine.jobs.clamp(1, planned.cells.len().max(1))),
+        workers: AtomicUsize::new(jobs),
     };
     queue.run()?;
     let outcomes = queue.outcomes()?;
@@ -222,10 +253,12 @@ impl Queue<'_> {
         settings: &Settings,
         threads: usize,
     ) -> Result<Option<CellOutcome>, Error> {
-        let options = Options {
-            threads,
-            isa: self.machine.isa,
-            precision: cpu::precision(settings.hyper.precision),
+        let device = Device {
+            backend: Arc::clone(&self.machine.backend),
+            options: BackendOptions {
+                threads,
+                precision: settings.hyper.precision,
+            },
         };
         let keep = cell.seed == self.planned.grid.seeds[0];
         let place = cell::Place {
@@ -237,7 +270,7 @@ impl Queue<'_> {
             &place,
             settings,
             self.text,
-            options,
+            &device,
             &Follower { queue: self, cell },
         )
     }

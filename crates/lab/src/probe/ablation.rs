@@ -9,10 +9,7 @@
 
 use std::ops::Range;
 
-use gptlab_engine::{
-    Engine, Matrix,
-    cpu::{Trace, untouched},
-};
+use gptlab_engine::{Matrix, Trace, untouched};
 use gptlab_model::{Batch, Node, ValueId};
 use serde::Serialize;
 
@@ -87,27 +84,19 @@ impl Subject {
         parts: &[Columns],
         instead: Instead,
     ) -> f64 {
-        let graph = self.engine.graph();
-        let place = |part: &Columns| {
-            let row = match instead {
-                Instead::Zero => vec![0.0; part.columns.len()],
-                Instead::Mean => means(trace.of(part.node), &part.columns),
-            };
-            (
-                graph.node(part.node).name.clone(),
-                part.columns.clone(),
-                row,
-            )
+        let row = |part: &Columns| match instead {
+            Instead::Zero => vec![0.0; part.columns.len()],
+            Instead::Mean => means(trace.of(part.node), &part.columns),
         };
-        let places: Vec<(String, Range<usize>, Vec<f32>)> = parts.iter().map(place).collect();
-        let losses = self
-            .engine
-            .losses_with(batch, &mut |node: &Node, value: &mut [f32]| {
-                for (_, columns, row) in places.iter().filter(|(name, ..)| *name == node.name) {
-                    let rows = value.chunks_mut(node.width);
-                    rows.for_each(|value| value[columns.clone()].copy_from_slice(row));
-                }
-            });
+        let rows: Vec<Vec<f32>> = parts.iter().map(row).collect();
+        let losses =
+            self.engine
+                .losses_with(batch, &mut |id: ValueId, node: &Node, value: &mut [f32]| {
+                    for (part, row) in parts.iter().zip(&rows).filter(|(p, _)| p.node == id) {
+                        let rows = value.chunks_mut(node.width);
+                        rows.for_each(|value| value[part.columns.clone()].copy_from_slice(row));
+                    }
+                });
         losses.iter().sum::<f64>() / losses.len() as f64
     }
 

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use gptlab_engine::{Engine, Matrix, Slot, cpu::Trace};
+use gptlab_engine::{Matrix, Slot, Trace};
 use gptlab_model::{Graph, NORM_EPS, NormOp, Op, ParamId, ValueId};
 use serde::Serialize;
 

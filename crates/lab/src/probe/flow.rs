@@ -1,6 +1,6 @@
 //! How large and how alike activations are, from the embedding to the logits.
 
-use gptlab_engine::{Engine, Matrix, cpu::Trace};
+use gptlab_engine::{Matrix, Trace};
 use gptlab_model::{Graph, ValueId};
 use serde::Serialize;
 

@@ -1,10 +1,7 @@
 //! What each head looks at: its map on a prompt, and how it answers to random tokens that come
 //! twice.
 
-use gptlab_engine::{
-    AttentionWeights, Matrix,
-    cpu::{Trace, untouched},
-};
+use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};
 use gptlab_model::{Batch, random::Stream};
 use serde::Serialize;
 

@@ -4,11 +4,9 @@
 //! on from there: whatever the final norm and head are, the last row of the lens is the model's own
 //! answer, to the bit.
 
-use gptlab_engine::cpu::Trace;
+use gptlab_engine::Trace;
 use gptlab_model::{Node, ValueId};
 use serde::Serialize;
-
-use gptlab_engine::Engine;
 
 use super::{
     Subject,
@@ -52,19 +50,19 @@ impl Subject {
 
     /// `[tokens, vocab_size]`: the head's answer to the value of `stage`.
     pub fn logits_of_stream(&mut self, prompt: &Prompt, trace: &Trace, stage: ValueId) -> Vec<f32> {
-        let graph = self.engine.graph();
-        let name = |id| graph.node(id).name.clone();
-        let (last, head) = (name(self.anatomy.last()), name(graph.logits()));
+        let (last, head) = (self.anatomy.last(), self.engine.graph().logits());
         let mut logits = Vec::new();
-        self.engine
-            .losses_with(&prompt.batch, &mut |node: &Node, value: &mut [f32]| {
-                if node.name == last {
+        self.engine.losses_with(
+            &prompt.batch,
+            &mut |id: ValueId, _: &Node, value: &mut [f32]| {
+                if id == last {
                     value.copy_from_slice(&trace.of(stage).values);
                 }
-                if node.name == head {
+                if id == head {
                     logits = value.to_vec();
                 }
-            });
+            },
+        );
         logits
     }
 

@@ -2,7 +2,9 @@
 //!
 //! [`Measure`] is the table of everything measured: formula, unit, source, usual range.
 //! [`activations`] holds what any matrix can be asked, cheap enough for a training run. A
-//! [`Subject`] is a model to probe; its methods are the probes, one file each.
+//! [`Subject`] is a model to probe; its methods are the probes, one file each. A [`ProbeRequest`]
+//! says what a checkpoint is probed with, a [`ProbeReport`] holds what was found, and [`Tables`]
+//! shows it.
 
 mod ablation;
 pub mod activations;
@@ -15,8 +17,10 @@ mod lens;
 mod measure;
 mod patching;
 mod report;
+mod request;
 mod subject;
 mod surprise;
+mod tables;
 
 pub use ablation::{Ablation, Ablations, Columns, Instead};
 pub use anatomy::{Anatomy, AttentionPart, MlpPart, Stage};
@@ -28,5 +32,9 @@ pub use lens::{LensCell, LensLayer};
 pub use measure::{Definition, Measure};
 pub use patching::{PatchedHead, PatchedStage, Patching};
 pub use report::{CopiedReport, ProbeReport};
+pub use request::{
+    Corruption, NamedText, PreparedProbe, Probe, ProbeRequest, ProbedCheckpoint, ProbedTokens,
+};
 pub use subject::{Guess, ProbeError, Prompt, Subject};
 pub use surprise::Surprise;
+pub use tables::{Tables, measures_table};

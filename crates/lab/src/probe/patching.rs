@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use gptlab_engine::{Engine, cpu::Trace};
+use gptlab_engine::Trace;
 use gptlab_model::{Node, ValueId};
 use serde::Serialize;
 
@@ -161,22 +161,20 @@ impl Subject {
 
     /// How much of the difference comes back with `piece` of the clean run.
     fn recovery(&mut self, case: &Case, piece: &Piece) -> f64 {
-        let graph = self.engine.graph();
-        let name = |id| graph.node(id).name.clone();
-        let (patched, logits) = (name(piece.node), name(graph.logits()));
+        let logits = self.engine.graph().logits();
         let clean = case.clean.of(piece.node);
         let mut found = 0.0;
         let batch = &case.corrupted.batch;
         self.engine
-            .losses_with(batch, &mut |node: &Node, value: &mut [f32]| {
-                if node.name == patched {
+            .losses_with(batch, &mut |id: ValueId, node: &Node, value: &mut [f32]| {
+                if id == piece.node {
                     for row in piece.rows.clone() {
                         let first = row * clean.cols;
                         let at = first + piece.columns.start..first + piece.columns.end;
                         value[at.clone()].copy_from_slice(&clean.values[at]);
                     }
                 }
-                if node.name == logits {
+                if id == logits {
                     found = difference(&value[value.len() - node.width..], case.answers);
                 }
             });

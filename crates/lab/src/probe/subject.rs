@@ -2,31 +2,58 @@
 
 use std::fmt;
 
-use gptlab_data::{Tokenizer, UnknownCharacters};
-use gptlab_engine::{
-    Engine, ImportError,
-    cpu::{CpuEngine, Options, Trace, untouched},
-};
-use gptlab_model::{Batch, BatchError, Model, lower};
+use gptlab_data::{CorpusError, DecodeError, Tokenizer, UnknownCharacters};
+use gptlab_engine::{Device, Engine, ImportError, Trace, untouched};
+use gptlab_model::{Batch, BatchError, Model};
+use gptlab_train::TrainedModel;
 use serde::Serialize;
 
 use super::{activations::log_softmax, anatomy::Anatomy};
 
 /// A model, its tokenizer, an engine that runs it, and where its parts are.
+///
+/// ```
+/// use gptlab_data::{Tokenizer, TokenizerKind};
+/// use gptlab_engine::Device;
+/// use gptlab_lab::probe::Subject;
+/// use gptlab_model::{Preset, lower};
+/// use gptlab_train::TrainedModel;
+///
+/// let tokenizer = Tokenizer::fit(TokenizerKind::Chars, "the cat sat").ok_or("no characters")?;
+/// let model = Preset::Microgpt.spec().check(tokenizer.vocab_size())?;
+/// let weights = lower(&model).params().initial(1);
+/// let device = Device::cpu(1);
+/// let mut subject = Subject::new(&TrainedModel::new(model, tokenizer, weights)?, &device)?;
+///
+/// let prompt = subject.prompt("prompt", "the cat")?;
+/// let trace = subject.trace(&prompt);
+/// let heads = subject.attention(&prompt, &trace);
+/// // A causal head looks at nothing but the first token from the first token.
+/// assert!(heads.iter().all(|head| head.weights[0][0] == 1.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Subject {
     pub(super) model: Model,
     pub(super) tokenizer: Tokenizer,
-    pub(super) engine: CpuEngine,
+    pub(super) engine: Box<dyn Engine>,
     pub(super) anatomy: Anatomy,
 }
 
 /// What cannot be probed, as a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ProbeError {
     Unknown(UnknownCharacters),
     Batch(BatchError),
     Engine(ImportError),
+    Corpus(CorpusError),
+    Decode(DecodeError),
+    /// Neither a prompt nor a text that one could be taken from.
+    NoPrompt,
+    /// Patching without a corrupted prompt.
+    NoCorruption,
+    /// A search for copies without the text that the model was trained on.
+    NoTrainText,
     /// A text of too many tokens: (what it is, found, most).
     TooLong(&'static str, usize, usize),
     /// A text without the two tokens that one prediction takes.
@@ -45,6 +72,20 @@ impl fmt::Display for ProbeError {
             Self::Unknown(e) => e.fmt(f),
             Self::Batch(e) => e.fmt(f),
             Self::Engine(e) => e.fmt(f),
+            Self::Corpus(e) => e.fmt(f),
+            Self::Decode(e) => e.fmt(f),
+            Self::NoPrompt => write!(
+                f,
+                "a probe needs a prompt, or a text that one is taken from; give either"
+            ),
+            Self::NoCorruption => write!(
+                f,
+                "patching needs a corrupted prompt and the answers to both prompts; give them"
+            ),
+            Self::NoTrainText => write!(
+                f,
+                "a search for copies needs the text that the model was trained on; give it"
+            ),
             Self::TooLong(what, found, most) => write!(
                 f,
                 "the {what} has {found} tokens and the model's context holds {most}; shorten it"
@@ -98,20 +139,17 @@ pub struct Guess {
 }
 
 impl Subject {
+    /// A subject that `device` runs.
+    ///
     /// # Errors
-    /// When `weights` are not as many as the model has, or threads cannot be started.
-    pub fn new(
-        model: &Model,
-        tokenizer: &Tokenizer,
-        weights: &[f32],
-        options: Options,
-    ) -> Result<Self, ProbeError> {
-        let graph = lower(model);
+    /// When the system gives no memory.
+    pub fn new(trained: &TrainedModel, device: &Device) -> Result<Self, ProbeError> {
+        let model = trained.model();
         Ok(Self {
-            anatomy: Anatomy::of(&graph, model.spec().layers.len()),
-            engine: CpuEngine::new(graph, weights, options).map_err(ProbeError::Engine)?,
+            anatomy: Anatomy::of(trained.graph(), model.spec().layers.len()),
+            engine: trained.engine(device).map_err(ProbeError::Engine)?,
             model: model.clone(),
-            tokenizer: tokenizer.clone(),
+            tokenizer: trained.tokenizer().clone(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! How surprised the model is by each token, and what it would have said.
 
-use gptlab_engine::cpu::Trace;
+use gptlab_engine::Trace;
 use serde::Serialize;
 
 use super::{

@@ -7,7 +7,7 @@ use gptlab_model::{Graph, ModelSpec, NormPlace, Order, Residual, Sublayer, lower
 use crate::{
     case, cases,
     common::{batches, engines, specs},
-    constant, cut_head, of, subject, text_batch, weights_for, worst,
+    constant, cut_head, of, subject, text_batch, value, weights_for, worst,
 };
 
 /// Every ablation of the base against a model with other weights.
@@ -34,7 +34,11 @@ fn ablations_are_models_with_other_weights() {
             let mut cut = weights.clone();
             cut_head(&case.graph, &mut cut, part.block, head);
             error = error.max((part.zero_ablation - loss_of(&cut)).abs());
-            let mix = engine.value(&batch, &format!("block{}.attn.mix", part.block));
+            let mix = value(
+                &mut engine,
+                &batch,
+                &format!("block{}.attn.mix", part.block),
+            );
             let mut mix = mix.expect("a node");
             mean_over_rows(&mut mix.values, 8);
             let mean = &mix.values[head * 4..][..4];
@@ -46,7 +50,7 @@ fn ablations_are_models_with_other_weights() {
             let mut cut = weights.clone();
             constant(&case.graph, &mut cut, &sublayer, &[0.0]);
             error = error.max((part.zero_ablation - loss_of(&cut)).abs());
-            let out = engine.value(&batch, &format!("{}.out", part.part));
+            let out = value(&mut engine, &batch, &format!("{}.out", part.part));
             let mut out = out.expect("a node").values;
             mean_over_rows(&mut out, 8);
             constant(&case.graph, &mut cut, &sublayer, &out[..8]);

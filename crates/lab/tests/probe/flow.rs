@@ -1,6 +1,5 @@
 //! What flows along the stream and through the MLPs.
 
-use gptlab_engine::Engine;
 use gptlab_model::{Activation, Batch, Mlp, MlpForm, Residual, Sublayer};
 
 use crate::{
@@ -30,7 +29,11 @@ fn the_flow_is_measured_where_it_passes() {
     let tokens = &prompt.tokens;
     let batch = Batch::new(&case.model, [(&tokens[..], &tokens[..])]).expect("a batch");
     let mut oracle = engines::oracle(case.graph.clone(), &weights);
-    let mut value = |name: &str| oracle.value(&batch, name).expect("a node").values;
+    let mut value = |name: &str| {
+        crate::value(&mut oracle, &batch, name)
+            .expect("a node")
+            .values
+    };
     let size = |values: &[f32]| {
         let squares = values.iter().map(|x| f64::from(*x).powi(2));
         (squares.sum::<f64>() / values.len() as f64).sqrt()

@@ -1,6 +1,5 @@
 //! What heads attend to, and the scores that name them.
 
-use gptlab_engine::Engine;
 use gptlab_model::Batch;
 
 use crate::{
@@ -68,8 +67,7 @@ fn scores_by_hand(case: &Case, weights: &[f32], part: &str, head: usize) -> [f64
     for nth in 0..8 {
         let tokens = repeated_by_hand(5, nth);
         let batch = Batch::new(&case.model, [(&tokens[..], &tokens[..])]).expect("a batch");
-        let qkv = oracle
-            .value(&batch, &format!("{part}.qkv"))
+        let qkv = crate::value(&mut oracle, &batch, &format!("{part}.qkv"))
             .expect("a node")
             .values;
         let slice = |row: usize, nth: usize| &qkv[row * 24 + nth * 4..][..4];

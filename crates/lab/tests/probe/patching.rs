@@ -66,7 +66,8 @@ fn a_patched_head_recovers_its_share_of_the_difference() {
     // A head's own share: what its mix adds to the difference through the projection and the head.
     let lead = |probed: &mut Subject, prompt: &Prompt, head: usize| {
         let trace = probed.trace(prompt);
-        let mix = trace.value("block1.attn.mix").expect("a node");
+        let mix = whole.graph.find("block1.attn.mix").expect("a node");
+        let mix = trace.of(mix);
         let mix = &mix.values[5 * 8 + head * 4..][..4];
         let weights = batches::weights(&whole.graph, 2);
         let param = |name: &str| {

@@ -1,6 +1,7 @@
 //! What the contents of a checkpoint are known by.
 
 use gptlab_data::Fingerprint;
+use gptlab_engine::StateSlot;
 use serde::{Deserialize, Serialize};
 
 use super::Stored;
@@ -25,8 +26,8 @@ impl Digests {
     pub(super) fn of_stored(&self, stored: Stored) -> Fingerprint {
         match stored {
             Stored::Weights => self.weights,
-            Stored::ExpAvg => self.exp_avg,
-            Stored::ExpAvgSq => self.exp_avg_sq,
+            Stored::State(StateSlot::First) => self.exp_avg,
+            Stored::State(StateSlot::Second) => self.exp_avg_sq,
         }
     }
 

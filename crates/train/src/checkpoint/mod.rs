@@ -1,8 +1,10 @@
 //! Checkpoints: one `.safetensors` file that is enough to generate, to evaluate, and, given the
 //! data, to resume.
 //!
-//! Weights by table name; Adam's moments as `adam.exp_avg.<name>` and `adam.exp_avg_sq.<name>`; one
-//! metadata key, `gptlab`, with the [`Header`] as canonical JSON. Equal states are equal bytes.
+//! Weights by table name; what the optimiser keeps as `adam.exp_avg.<name>` and
+//! `adam.exp_avg_sq.<name>`, whichever optimiser it is: the first and the second of
+//! [`gptlab_recipe::Optimizer::state`], and zeros where it keeps less. One metadata key, `gptlab`,
+//! holds the [`Header`] as canonical JSON. Equal states are equal bytes.
 //!
 //! The header holds a SHA-256 of itself and one of each kind of numbers, so that a damaged file is
 //! told from a whole one. A state whose numbers are not all finite is never saved.
@@ -18,7 +20,7 @@ use std::{
 };
 
 use gptlab_data::{Fingerprint, Tokenizer};
-use gptlab_engine::Slot;
+use gptlab_engine::{Slot, StateSlot};
 use gptlab_model::{Graph, Model, ModelSpec, Param};
 use gptlab_recipe::Hyper;
 use gptlab_record::FileError;
@@ -118,21 +120,22 @@ pub struct DataMark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     Weights,
-    /// Adam's first moment.
-    ExpAvg,
-    /// Adam's second moment.
-    ExpAvgSq,
+    /// What the optimiser keeps.
+    State(StateSlot),
 }
 
 impl Stored {
-    pub const ALL: [Self; 3] = [Self::Weights, Self::ExpAvg, Self::ExpAvgSq];
+    pub const ALL: [Self; 3] = [
+        Self::Weights,
+        Self::State(StateSlot::First),
+        Self::State(StateSlot::Second),
+    ];
 
     /// Where an engine keeps it.
     pub fn slot(self) -> Slot {
         match self {
             Self::Weights => Slot::Weights,
-            Self::ExpAvg => Slot::ExpAvg,
-            Self::ExpAvgSq => Slot::ExpAvgSq,
+            Self::State(slot) => Slot::State(slot),
         }
     }
 
@@ -140,8 +143,8 @@ impl Stored {
     fn words(self) -> &'static str {
         match self {
             Self::Weights => "weights",
-            Self::ExpAvg => "first moments",
-            Self::ExpAvgSq => "second moments",
+            Self::State(StateSlot::First) => "first moments",
+            Self::State(StateSlot::Second) => "second moments",
         }
     }
 
@@ -150,8 +153,8 @@ impl Stored {
         let name = &param.name;
         match self {
             Self::Weights => name.clone(),
-            Self::ExpAvg => format!("adam.exp_avg.{name}"),
-            Self::ExpAvgSq => format!("adam.exp_avg_sq.{name}"),
+            Self::State(StateSlot::First) => format!("adam.exp_avg.{name}"),
+            Self::State(StateSlot::Second) => format!("adam.exp_avg_sq.{name}"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use gptlab_data::Fingerprinter;
+use gptlab_engine::StateSlot;
 use gptlab_model::{Param, lower};
 use gptlab_record::{FileError, regular};
 use safetensors::Dtype;
@@ -139,8 +140,8 @@ impl Checkpoint {
         let [weights, exp_avg, exp_avg_sq] = &self.places;
         let places = match stored {
             Stored::Weights => weights,
-            Stored::ExpAvg => exp_avg,
-            Stored::ExpAvgSq => exp_avg_sq,
+            Stored::State(StateSlot::First) => exp_avg,
+            Stored::State(StateSlot::Second) => exp_avg_sq,
         };
         let mut hashing = Fingerprinter::default();
         for (param, place) in self.graph.params().iter().zip(places) {

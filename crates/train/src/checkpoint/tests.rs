@@ -19,8 +19,8 @@ impl State {
         let [weights, exp_avg, exp_avg_sq] = &self.0;
         match stored {
             Stored::Weights => weights,
-            Stored::ExpAvg => exp_avg,
-            Stored::ExpAvgSq => exp_avg_sq,
+            Stored::State(StateSlot::First) => exp_avg,
+            Stored::State(StateSlot::Second) => exp_avg_sq,
         }
     }
 
@@ -122,8 +122,8 @@ fn it_is_a_safetensors_file_with_one_metadata_key_and_the_table_s_tensors() {
     for param in resolved.graph.params().iter() {
         for (prefix, stored) in [
             ("", Stored::Weights),
-            ("adam.exp_avg.", Stored::ExpAvg),
-            ("adam.exp_avg_sq.", Stored::ExpAvgSq),
+            ("adam.exp_avg.", Stored::State(StateSlot::First)),
+            ("adam.exp_avg_sq.", Stored::State(StateSlot::Second)),
         ] {
             let tensor = tensors.tensor(&format!("{prefix}{}", param.name)).unwrap();
             let expected = state.get(stored)[param.range()]
@@ -190,7 +190,10 @@ fn a_flipped_bit_anywhere_is_noticed() {
     fs::write(&path, &flipped).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
     checkpoint.read(Stored::Weights).unwrap();
-    let said = checkpoint.read(Stored::ExpAvgSq).unwrap_err().to_string();
+    let said = checkpoint
+        .read(Stored::State(StateSlot::Second))
+        .unwrap_err()
+        .to_string();
     assert!(
         said.contains("expected second moments with SHA-256"),
         "{said}"
@@ -210,7 +213,8 @@ fn a_state_that_is_not_finite_is_neither_saved_nor_read() {
         .zip([f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
     {
         let mut state = state(&resolved);
-        state.0[stored as usize][60] = x;
+        let at = Stored::ALL.iter().position(|s| *s == stored).unwrap();
+        state.0[at][60] = x;
         let said = state.save(&path, &resolved).unwrap_err().to_string();
         let name = "pos_emb.weight` holds a number that is not finite";
         assert!(
@@ -380,7 +384,10 @@ fn a_file_that_was_replaced_is_not_mixed_with_the_old_one() {
     let (_folder, path, bytes) = saved();
     let checkpoint = Checkpoint::open(&path).unwrap();
     fs::write(&path, forged(&bytes, r#"\"step\":4"#, r#"\"step\":5"#)).unwrap();
-    let said = checkpoint.read(Stored::ExpAvg).unwrap_err().to_string();
+    let said = checkpoint
+        .read(Stored::State(StateSlot::First))
+        .unwrap_err()
+        .to_string();
     assert!(
         said.ends_with("after 4 steps that was there, found another, after 5; begin again"),
         "{said}"

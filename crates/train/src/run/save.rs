@@ -41,7 +41,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.keep_newest()?;
-        self.watch.saved(begun.elapsed());
+        self.stopwatch.saved(begun.elapsed());
         Ok(())
     }
 

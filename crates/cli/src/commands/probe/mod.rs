@@ -1,25 +1,28 @@
 //! `gptlab probe`: the inside of a checkpoint, on a prompt and a text.
 
-mod asked;
 mod pictures;
-mod report;
-mod tables;
+mod request;
 
 use std::path::Path;
 
-use gptlab_lab::probe::{CopiedReport, Definition, Measure, ProbeError, ProbeReport};
+use gptlab_lab::probe::{
+    Anatomy, CopiedReport, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables,
+    measures_table,
+};
+use gptlab_recipe::Precision;
 use gptlab_report::words::{count, plural};
 use gptlab_report::{
     Table,
     page::{File, Place, Sign},
-    table::{Cell, Column},
 };
+use gptlab_train::{NonFinite, TrainedModel};
 
-use self::{asked::Asked, tables::Tables};
-use super::report::place as report_place;
+use super::{generate::checkpoint_path, report::place as report_place};
 use crate::{
     args::ProbeArgs,
+    checkpoint, engines,
     exit::{ExitCode, Outcome, Stop},
+    memory,
     printer::Printer,
 };
 
@@ -32,8 +35,24 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
     }
     let csv = place(args.csv.as_deref(), "--csv DIR")?;
     let drawn = place(args.pictures.as_deref(), "--pictures DIR")?;
-    let mut asked = Asked::of(args)?;
-    let report = report::measure(&mut asked)?;
+    let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "probe")?;
+    request::check(args)?;
+    let non_finite = if args.non_finite {
+        NonFinite::Allowed
+    } else {
+        NonFinite::Refused
+    };
+    let loaded = checkpoint::load_with(&path, non_finite)?;
+    let device = engines::device(&args.machine, Precision::F32)?;
+    let request = request::of(args, &loaded)?;
+    let name = path.display().to_string();
+    let probe = request.prepare(ProbedCheckpoint {
+        name: &name,
+        header: &loaded.header,
+        model: &loaded.model,
+    })?;
+    memory::check_probing(loaded.model.graph(), &device, probe.tokens())?;
+    let report = probe.run(&device)?;
     if let Some((folder, place)) = csv {
         let files = csv_files(&Tables::full(&report));
         place.write(&files)?;
@@ -53,7 +72,7 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
     if args.json.json {
         printer.json(&report);
     } else {
-        show(&asked, &report, printer);
+        show(&loaded.model, &report, printer);
     }
     Ok(ExitCode::Success)
 }
@@ -73,7 +92,7 @@ fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, 
 }
 
 fn all_measures() -> Table {
-    measures(&Measure::ALL.map(Measure::definition))
+    measures_table(&Measure::ALL.map(Measure::definition))
 }
 
 fn show_measures(json: bool, printer: Printer) -> ExitCode {
@@ -81,29 +100,15 @@ fn show_measures(json: bool, printer: Printer) -> ExitCode {
     if json {
         printer.json(&definitions);
     } else {
-        printer.text(measures(&definitions).text(2 * WIDTH));
+        printer.text(measures_table(&definitions).text(2 * WIDTH));
     }
     ExitCode::Success
 }
 
-/// What numbers mean.
-fn measures(definitions: &[Definition]) -> Table {
-    let titles = ["measure", "formula", "unit", "usual range", "source"];
-    let mut table = Table::new("measures", titles.map(Column::words).to_vec());
-    for d in definitions {
-        table.push(
-            [d.name, d.formula, d.unit, d.range, d.source]
-                .map(Cell::text)
-                .to_vec(),
-        );
-    }
-    table
-}
-
-fn show(asked: &Asked, report: &ProbeReport, printer: Printer) {
-    let model = asked.subject.model().spec();
-    let attentions = &asked.subject.anatomy().attentions;
-    let heads: usize = attentions.iter().map(|a| a.op.heads).sum();
+fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
+    let model = trained.model().spec();
+    let anatomy = Anatomy::of(trained.graph(), model.layers.len());
+    let heads: usize = anatomy.attentions.iter().map(|a| a.op.heads).sum();
     printer.line(format_args!(
         "checkpoint  {}: {}, {}, width {}, context {}, step {}",
         report.checkpoint,
@@ -173,12 +178,22 @@ fn csv_files(tables: &Tables) -> Vec<File> {
 impl From<ProbeError> for Stop {
     fn from(error: ProbeError) -> Self {
         match error {
-            ProbeError::Unknown(_) | ProbeError::Batch(_) => Self::data(error),
+            ProbeError::Corpus(e) => e.into(),
+            ProbeError::NoPrompt => Self::usage(
+                "probe needs --prompt or --data: the checkpoint was not trained on a built-in text",
+            ),
+            ProbeError::NoTrainText => Self::usage(
+                "copied needs --train-text: the checkpoint was not trained on a built-in text",
+            ),
+            ProbeError::Unknown(_) | ProbeError::Batch(_) | ProbeError::Decode(_) => {
+                Self::data(error)
+            }
             ProbeError::Engine(_) => Self::failure(error),
             ProbeError::TooLong(..)
             | ProbeError::TooShort(_)
             | ProbeError::Unequal(..)
             | ProbeError::Answers(_)
+            | ProbeError::NoCorruption
             | ProbeError::NoDifference => Self::usage(error),
         }
     }

@@ -1,13 +1,12 @@
 //! A probe as pictures: a page, and each picture beside it.
 
-use gptlab_lab::probe::{Ablations, LensLayer, Patching, ProbeReport};
+use gptlab_lab::probe::{Ablations, LensLayer, Patching, ProbeReport, Tables};
 use gptlab_report::{
     Chart,
     chart::{self, Words},
     page::{self, File},
 };
 
-use super::tables::Tables;
 use crate::commands::inside;
 
 /// Tokens that a map has room to name.

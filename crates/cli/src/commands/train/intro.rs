@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use gptlab_data::{Builtin, Origin, Part, Split};
-use gptlab_engine::cpu::Options;
-use gptlab_model::{Counts, Sublayer};
+use gptlab_engine::Device;
+use gptlab_model::{Choice, Counts};
 use gptlab_report::words::{count, plural};
 use gptlab_train::Resolved;
 
 use crate::printer::Printer;
 
-pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, printer: Printer) {
-    for line in lines(resolved, options) {
+pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, device: &Device, printer: Printer) {
+    for line in lines(resolved, device) {
         printer.say(line);
     }
     if let Some(folder) = folder {
@@ -31,11 +31,11 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, options: Options, 
     }
 }
 
-fn lines(resolved: &Resolved, options: Options) -> Vec<String> {
+fn lines(resolved: &Resolved, device: &Device) -> Vec<String> {
     vec![
         model(resolved),
         data(resolved),
-        plan(resolved, options),
+        plan(resolved, device),
         guide(resolved),
     ]
 }
@@ -54,12 +54,8 @@ fn model(resolved: &Resolved) -> String {
 }
 
 fn heads(resolved: &Resolved) -> String {
-    let mut sublayers = resolved.experiment.spec.layers.iter().flatten();
-    let heads = sublayers.find_map(|sublayer| match sublayer {
-        Sublayer::Attention(a) => Some(a.heads),
-        Sublayer::Mlp(_) => None,
-    });
-    heads.map_or("no attention".into(), |n| plural(n, "head"))
+    let first = resolved.experiment.spec.attention_heads().next();
+    first.map_or("no attention".into(), |n| plural(n, "head"))
 }
 
 fn data(resolved: &Resolved) -> String {
@@ -83,16 +79,19 @@ fn size(split: &Split) -> String {
     }
 }
 
-fn plan(resolved: &Resolved, options: Options) -> String {
+fn plan(resolved: &Resolved, device: &Device) -> String {
     let hyper = &resolved.experiment.hyper;
     format!(
         "plan     {} steps of {} sequences, seed {}, in {} on {} ({})",
         count(hyper.steps),
         hyper.batch_size,
         resolved.experiment.seed,
-        options.precision,
-        plural(options.threads, "core"),
-        options.isa.name()
+        device.options.precision.name(),
+        plural(device.options.threads, "core"),
+        device
+            .backend
+            .instructions()
+            .unwrap_or(device.backend.name())
     )
 }
 

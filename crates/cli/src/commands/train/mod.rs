@@ -4,7 +4,7 @@ mod begin;
 pub(super) mod folder;
 mod intro;
 pub(super) mod lines;
-mod watch;
+mod observer;
 
 use std::{
     fs,
@@ -12,7 +12,6 @@ use std::{
 };
 
 use gptlab_data::Origin;
-use gptlab_engine::cpu::Options;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
 use gptlab_train::{NotFinite, Outcome as Ending, Resolved, Run, Targets};
@@ -29,7 +28,7 @@ use crate::{
     settings,
 };
 
-use self::{begin::Begun, watch::Watch};
+use self::{begin::PreparedRun, observer::RunObserver};
 
 pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
     match (args.run.generate, args.run.interactive) {
@@ -45,16 +44,16 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
 /// The seed's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--generate")?;
-    let options = engines::to_write(&args.machine, args.run.precision, &loaded)?;
+    let device = engines::device_to_generate(&args.machine, args.run.precision, &loaded)?;
     let (json, seed) = (args.json.json, args.run.seed);
-    generate::write(&loaded, &args.sample, options, seed, 1, json, printer)
+    generate::write(&loaded, &args.sample, &device, seed, 1, json, printer)
 }
 
 /// The seed's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--interactive")?;
-    let options = engines::to_write(&args.machine, args.run.precision, &loaded)?;
-    interactive::talk(&loaded, &args.sample, options, args.run.seed, printer)
+    let device = engines::device_to_generate(&args.machine, args.run.precision, &loaded)?;
+    interactive::talk(&loaded, &args.sample, &device, args.run.seed, printer)
 }
 
 fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
@@ -63,46 +62,44 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
             .hint("`gptlab train --save FILE` makes one")
     })?;
     let loaded = checkpoint::load(path)?;
-    settings::same_shape(path, loaded.model.spec(), &args.model)?;
+    settings::same_shape(path, loaded.model.model().spec(), &args.model)?;
     Ok(loaded)
 }
 
 fn train(args: &TrainArgs, printer: Printer) -> Outcome {
     let printer = printer.for_work();
     engines::check(&args.machine)?;
-    let Begun {
+    let PreparedRun {
         resolved,
         isa,
         targets,
         warnings,
     } = begin::begin(args)?;
-    let options = Options {
-        isa,
-        ..engines::options(&args.machine, resolved.experiment.hyper.precision)?
-    };
-    memory::check_training(&resolved, args, options)?;
+    let precision = resolved.experiment.hyper.precision;
+    let device = engines::device_of(&args.machine, isa, precision)?;
+    memory::check_training(&resolved, args, &device)?;
     let weights = resolved.weights()?;
-    let mut engine = engines::make(resolved.graph.clone(), &weights, options, printer)?;
+    let mut engine = engines::make(resolved.graph.clone(), &weights, &device, printer)?;
     drop(weights);
     let interrupt = Interrupt::of_work(
         printer,
         "stopping after this step, then saving; Ctrl-C again ends at once",
     );
-    let mut watch = Watch::new(&resolved, options, args.json.json, interrupt, printer)?;
+    let mut observer = RunObserver::new(&resolved, &device, args.json.json, interrupt, printer)?;
     let (targets, made) = with_folder(targets, &resolved)?;
     let folder = targets.folder.clone();
     if !args.json.json {
-        intro::say(&resolved, folder.as_deref(), options, printer);
+        intro::say(&resolved, folder.as_deref(), &device, printer);
     }
     for warning in &warnings {
         printer.warn(warning);
     }
-    let ending = Run::new(&resolved, engine.as_mut(), targets, &mut watch)
+    let ending = Run::new(&resolved, engine.as_mut(), targets, &mut observer)
         .map_err(|e| refused(e.into(), &resolved, made.as_deref()))?
         .go()?;
-    watch.close();
+    observer.close();
     if !args.json.json {
-        if let Some(cost) = watch.cost_of_observing() {
+        if let Some(cost) = observer.cost_of_observing() {
             printer.say(cost);
         }
         say_ending(&ending, folder.as_deref(), printer);

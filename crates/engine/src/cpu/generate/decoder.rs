@@ -127,14 +127,7 @@ impl Decoder {
     }
 
     pub(super) fn check(&self, prompt: &[u32]) -> Result<(), PromptError> {
-        if prompt.is_empty() {
-            return Err(PromptError::Empty);
-        }
-        let vocab = self.vocab_size();
-        match prompt.iter().find(|t| **t as usize >= vocab) {
-            Some(token) => Err(PromptError::Unknown(*token, vocab)),
-            None => Ok(()),
-        }
+        PromptError::check(prompt, self.vocab_size())
     }
 
     /// A text of which there is nothing yet, its heads in `parts` shares.

@@ -8,10 +8,11 @@ use std::{
 use gptlab_model::Graph;
 
 use super::{
-    Generator, PromptError,
+    CpuGenerator,
     decoder::{Decoder, Sequence, is_large},
     rows::DecodeWorkspace,
 };
+use crate::{GenerationRequest, PromptError};
 
 /// Texts that one thread writes together: one tile of rows. More would share each reading of the
 /// weights further, but push each other's keys and values out of the third-level cache.
@@ -19,33 +20,23 @@ const TOGETHER: usize = 6;
 /// The same where the weights do not fit that cache either.
 const TOGETHER_LARGE: usize = 12;
 
-/// One of many texts that are written at once.
-pub trait Writer {
-    /// What the text begins with.
-    fn prompt(&self) -> &[u32];
-
-    /// The token that follows, by the logits `[vocab_size]` after all so far; `None` ends the text.
-    /// The token is one of the vocabulary.
-    fn next(&mut self, logits: &[f32]) -> Option<u32>;
-}
-
-impl Generator {
+impl CpuGenerator {
     /// Writes all texts to their ends, the first ones first. Every one comes out as if it were
     /// written alone.
-    ///
-    /// # Errors
-    /// When a prompt is empty or holds a token the vocabulary does not; then nothing is written.
-    pub fn write_all<W: Writer + Send>(&self, writers: &mut [W]) -> Result<(), PromptError> {
-        for writer in writers.iter() {
-            self.threaded.decoder.check(writer.prompt())?;
+    pub(super) fn write_all<R: GenerationRequest + Send>(
+        &self,
+        requests: &mut [R],
+    ) -> Result<(), PromptError> {
+        for request in requests.iter() {
+            self.threaded.decoder.check(request.prompt())?;
         }
-        let count = writers.len();
-        if let [writer] = writers {
-            self.write_on(writer);
+        let count = requests.len();
+        if let [request] = requests {
+            self.write_on(request);
             return Ok(());
         }
         let (decoder, threads) = (&self.threaded.decoder, self.threaded.threads);
-        let queue = Mutex::new(writers.iter_mut());
+        let queue = Mutex::new(requests.iter_mut());
         let (tasks, together) = texts_at_once(&decoder.prepared.graph, threads, count);
         let tasks = 0..tasks;
         self.threaded
@@ -54,22 +45,25 @@ impl Generator {
         Ok(())
     }
 
-    /// Writes one text to its end, as a writer is called on this thread alone.
+    /// Writes one text to its end, which is called on this thread alone.
     ///
     /// # Errors
     /// As [`Generator::write_all`].
-    pub fn write_one<W: Writer>(&self, writer: &mut W) -> Result<(), PromptError> {
-        self.threaded.decoder.check(writer.prompt())?;
-        self.write_on(writer);
+    pub(super) fn write_one<R: GenerationRequest>(
+        &self,
+        request: &mut R,
+    ) -> Result<(), PromptError> {
+        self.threaded.decoder.check(request.prompt())?;
+        self.write_on(request);
         Ok(())
     }
 
-    fn write_on<W: Writer>(&self, writer: &mut W) {
+    fn write_on<R: GenerationRequest>(&self, request: &mut R) {
         let (mut sequence, mut work) = (self.threaded.sequence(), DecodeWorkspace::default());
-        sequence.begin(writer.prompt());
+        sequence.begin(request.prompt());
         loop {
             self.threaded.next(&mut work, &mut sequence);
-            match writer.next(sequence.logits()) {
+            match request.next(sequence.logits()) {
                 Some(token) => sequence.push(token),
                 None => return,
             }
@@ -78,7 +72,7 @@ impl Generator {
 }
 
 /// Nothing is left half done where another thread panicked.
-fn take<'a, W>(queue: &Mutex<IterMut<'a, W>>) -> Option<&'a mut W> {
+fn take<'a, R>(queue: &Mutex<IterMut<'a, R>>) -> Option<&'a mut R> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
@@ -99,17 +93,17 @@ pub(in crate::cpu) fn texts_at_once(graph: &Graph, threads: usize, count: usize)
 
 impl Decoder {
     /// Writes texts from `queue`, at most `together` at a time, until it is empty.
-    fn serve<W: Writer + Send>(&self, queue: &Mutex<IterMut<'_, W>>, together: usize) {
+    fn serve<R: GenerationRequest + Send>(&self, queue: &Mutex<IterMut<'_, R>>, together: usize) {
         let mut work = DecodeWorkspace::default();
-        let mut busy: Vec<(Sequence, &mut W)> = Vec::new();
+        let mut busy: Vec<(Sequence, &mut R)> = Vec::new();
         let mut idle: Vec<Sequence> = Vec::new();
         loop {
             while busy.len() < together
-                && let Some(writer) = take(queue)
+                && let Some(request) = take(queue)
             {
                 let mut sequence = idle.pop().unwrap_or_else(|| self.sequence(1));
-                sequence.begin(writer.prompt());
-                busy.push((sequence, writer));
+                sequence.begin(request.prompt());
+                busy.push((sequence, request));
             }
             if busy.is_empty() {
                 return;
@@ -117,8 +111,8 @@ impl Decoder {
             let mut sequences: Vec<&mut Sequence> = busy.iter_mut().map(|(s, _)| s).collect();
             self.next(&mut work, &mut sequences);
             for i in (0..busy.len()).rev() {
-                let (sequence, writer) = &mut busy[i];
-                match writer.next(sequence.logits()) {
+                let (sequence, request) = &mut busy[i];
+                match request.next(sequence.logits()) {
                     Some(token) => sequence.push(token),
                     None => idle.push(busy.swap_remove(i).0),
                 }

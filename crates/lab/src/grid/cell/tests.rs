@@ -14,8 +14,8 @@ fn every_prediction_that_needs_the_skill_counts() {
         settings.tokenizer = TokenizerKind::Lines;
         let resolved = Resolved::fresh(&settings, &text).unwrap();
         let weights = resolved.weights().unwrap();
-        let options = Options::of_threads(1);
-        let mut engine = CpuEngine::new(resolved.graph.clone(), &weights, options).unwrap();
+        let device = Device::cpu(1);
+        let mut engine = device.engine(resolved.graph.clone(), &weights).unwrap();
         let validation = resolved.batches.corpus().validation().unwrap();
         let (mut sum, mut count) = (0.0, 0u32);
         for i in 0..validation.documents().unwrap() {
@@ -39,7 +39,7 @@ fn every_prediction_that_needs_the_skill_counts() {
             }
         }
         assert!(count > 50, "{count}");
-        let found = skill(&mut engine, &resolved, &text).unwrap().unwrap();
+        let found = skill(engine.as_mut(), &resolved, &text).unwrap().unwrap();
         let expected = sum / f64::from(count);
         assert!((found - expected).abs() < 1e-5, "{found}, {expected}");
     }

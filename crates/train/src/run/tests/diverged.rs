@@ -7,6 +7,7 @@ use gptlab_engine::{Reduce, ReduceError, StepHyper};
 use super::*;
 
 /// An engine whose numbers are no numbers from some step on.
+#[derive(Debug)]
 struct Broken {
     inner: Rounded,
     loss_at: Option<u64>,
@@ -86,8 +87,8 @@ impl Engine for Broken {
         self.inner.import(slot, values)
     }
 
-    fn value(&mut self, batch: &Batch, name: &str) -> Option<gptlab_engine::Matrix> {
-        self.inner.value(batch, name)
+    fn losses_with(&mut self, batch: &Batch, hook: &mut gptlab_engine::Hook) -> Vec<f64> {
+        self.inner.losses_with(batch, hook)
     }
 }
 
@@ -117,14 +118,14 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         };
         let mut engine = Broken::new(&resolved);
         break_it(&mut engine);
-        let mut watcher = Watcher::default();
-        let run = Run::new(&resolved, &mut engine, targets, &mut watcher).unwrap();
+        let mut recorder = Recorder::default();
+        let run = Run::new(&resolved, &mut engine, targets, &mut recorder).unwrap();
         assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
         let Some(Event::Diverged {
             step, what: told, ..
-        }) = watcher.events.last()
+        }) = recorder.events.last()
         else {
-            panic!("{:?}", watcher.events.last());
+            panic!("{:?}", recorder.events.last());
         };
         assert_eq!((*step, *told), (at, Some(what)));
         // The good checkpoints are as they were, by both names.

@@ -1,24 +1,26 @@
-//! What was found as tables: short ones for a terminal, full ones for files.
+//! What probes found as tables: short ones to read, full ones for files.
 
 use std::collections::BTreeMap;
 
-use gptlab_lab::probe::{
-    Attribution, Flow, Guess, HeadMap, LensLayer, Patching, ProbeReport, Surprise,
-};
 use gptlab_report::{
     Table,
     table::{Cell, Column},
 };
 
-/// Tables and what their files are called.
-pub(super) struct Tables(pub(super) Vec<(&'static str, Table)>);
+use super::{
+    Attribution, Definition, Flow, Guess, HeadMap, LensLayer, Patching, ProbeReport, Surprise,
+};
 
-/// A terminal is told of this many positions, the last ones.
+/// Tables and what their files are called.
+#[derive(Clone, Debug)]
+pub struct Tables(pub Vec<(&'static str, Table)>);
+
+/// Short tables show this many positions, the last ones.
 const MOST_POSITIONS: usize = 24;
 
 impl Tables {
-    /// Those that a terminal shows.
-    pub(super) fn short(report: &ProbeReport) -> Self {
+    /// Tables that fit a terminal.
+    pub fn short(report: &ProbeReport) -> Self {
         let tokens = &report.tokens;
         let mut tables = Vec::new();
         tables.extend(parts(report).map(|table| ("parts", table)));
@@ -44,7 +46,7 @@ impl Tables {
     }
 
     /// Everything, a row an observation.
-    pub(super) fn full(report: &ProbeReport) -> Self {
+    pub fn full(report: &ProbeReport) -> Self {
         let tokens = &report.tokens;
         let mut tables = Vec::new();
         tables.extend(parts(report).map(|table| ("parts", table)));
@@ -69,6 +71,20 @@ impl Tables {
         }
         Self(tables)
     }
+}
+
+/// What the numbers mean.
+pub fn measures_table(definitions: &[Definition]) -> Table {
+    let titles = ["measure", "formula", "unit", "usual range", "source"];
+    let mut table = Table::new("measures", titles.map(Column::words).to_vec());
+    for d in definitions {
+        table.push(
+            [d.name, d.formula, d.unit, d.range, d.source]
+                .map(Cell::text)
+                .to_vec(),
+        );
+    }
+    table
 }
 
 fn table(caption: &str, words: &[&str], numbers: &[&str]) -> Table {
@@ -275,7 +291,7 @@ fn surprise(found: &[Surprise]) -> Table {
     table
 }
 
-/// Adds to the caption how many positions there are where not all are told.
+/// Adds to the caption how many positions there are, where not all are shown.
 fn elided(mut table: Table, positions: usize) -> Table {
     if positions > MOST_POSITIONS {
         let rest = format!(" (the last {MOST_POSITIONS} of {positions} positions)");

@@ -1,9 +1,9 @@
-//! A run's stopwatch.
+//! How long a run takes.
 
 use std::time::{Duration, Instant};
 
 /// Time since the run began, and time spent training since the last record.
-pub(super) struct Watch {
+pub(super) struct Stopwatch {
     begun: Instant,
     before: f64,
     training: Duration,
@@ -18,7 +18,7 @@ pub(super) struct Watch {
 /// Saving by the clock takes at most one part in so many of a run's time.
 const MOST_SAVING: u32 = 100;
 
-impl Watch {
+impl Stopwatch {
     pub(super) fn since(before: f64) -> Self {
         Self {
             begun: Instant::now(),

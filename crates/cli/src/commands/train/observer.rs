@@ -1,26 +1,26 @@
-//! Who watches a run: prints its lines, moves the bar, writes samples, hears Ctrl-C.
+//! The observer of a run: prints its lines, moves the bar, writes samples, stops at Ctrl-C.
 
 use std::cell::Cell;
 
 use gptlab_data::Tokenizer;
-use gptlab_engine::{Engine, Slot, StepStats, cpu::Options};
+use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_lab::observe::Observatory;
 use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{ObserveLevel, SampleSettings};
-use gptlab_record::{ContinuationEnd as End, Event};
+use gptlab_record::Event;
 use gptlab_report::words::duration_in_two_units;
-use gptlab_train::{Observer, Progress, Resolved, Series};
+use gptlab_train::{Observer, Progress, Resolved, SampleModel, Sampler, Series};
 
 use super::lines;
 use crate::{
-    author::{self, Author, Heard},
     exit::{Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
     progress::Bar,
+    sample,
 };
 
-pub(super) struct Watch {
+pub(super) struct RunObserver {
     printer: Printer,
     interrupt: Interrupt,
     bar: Bar,
@@ -28,22 +28,22 @@ pub(super) struct Watch {
     graph: Graph,
     tokenizer: Tokenizer,
     sampling: SampleSettings,
-    /// How samples are computed.
-    options: Options,
+    /// What writes samples.
+    device: Device,
     seed: u64,
     /// Whether it has been said that samples get no thread of their own.
-    alone: Cell<bool>,
+    said_refused: Cell<bool>,
     observatory: Observatory,
     observes: bool,
     /// Seconds of training, and of observing it.
     took: (f64, f64),
 }
 
-impl Watch {
+impl RunObserver {
     /// Refuses now what would spoil the first sample.
     pub(super) fn new(
         resolved: &Resolved,
-        options: Options,
+        device: &Device,
         json: bool,
         interrupt: Interrupt,
         printer: Printer,
@@ -54,7 +54,7 @@ impl Watch {
             .tokenizer
             .prompt(&sampling.prompt)
             .map_err(Stop::data)?;
-        author::check_stop(sampling, &resolved.tokenizer, printer)?;
+        sample::check_stop(sampling, &resolved.tokenizer, printer)?;
         Ok(Self {
             printer,
             interrupt,
@@ -63,12 +63,9 @@ impl Watch {
             graph: resolved.graph.clone(),
             tokenizer: resolved.tokenizer.clone(),
             sampling: experiment.sampling.clone(),
-            options: Options {
-                isa: options.isa,
-                ..Options::of_threads(1)
-            },
+            device: device.with_options(BackendOptions::default()),
             seed: experiment.seed,
-            alone: Cell::new(false),
+            said_refused: Cell::new(false),
             observatory: Observatory::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
             took: (0.0, 0.0),
@@ -92,37 +89,22 @@ impl Watch {
 
     /// Text from the model as it is; `None` where Ctrl-C cut it short.
     fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<Option<String>> {
-        let weights = engine.export(Slot::Weights);
-        let (graph, tokenizer, sampling) = (&self.graph, &self.tokenizer, &self.sampling);
-        let author = Author::new(
-            graph,
-            &weights,
-            tokenizer,
-            sampling,
-            self.seed,
-            self.options,
-        )?;
-        let prompt = &sampling.prompt;
-        let texts = author::documents(&self.tokenizer);
-        // Streams of their own, so that a sample depends on the step alone.
-        let first = (step as u32).wrapping_mul(author::DOCUMENTS);
-        let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
-        let (mut all, mut whole) = (Vec::new(), true);
-        author.write_all(prompt, &numbers, &self.interrupt, |heard| {
-            if let Heard::End(written) = heard {
-                whole = written.end != End::Interrupted;
-                all.push(written.prompt + &written.text);
-            }
-            whole
-        })?;
-        if author.was_alone() && !self.alone.replace(true) {
-            self.bar.aside(|| self.printer.warn(author::ALONE));
+        let model = SampleModel {
+            graph: &self.graph,
+            weights: &engine.export(Slot::Weights),
+            tokenizer: &self.tokenizer,
+        };
+        let sampler = Sampler::new(&self.device, model, &self.sampling, self.seed)?;
+        let written = sampler.sample_of_step(&self.sampling.prompt, step, self.interrupt.flag())?;
+        if sampler.was_refused_a_thread() && !self.said_refused.replace(true) {
+            let warn = || self.printer.warn(sample::REFUSED_A_THREAD);
+            self.bar.aside(warn);
         }
-        Ok(whole.then(|| all.join("\n")))
+        Ok(written)
     }
 }
 
-fn tell(event: &Event, printer: Printer) {
+fn print(event: &Event, printer: Printer) {
     match event {
         Event::Step(record) => printer.line(lines::step(record)),
         Event::Sample { step, text } => {
@@ -155,14 +137,14 @@ fn tell(event: &Event, printer: Printer) {
     }
 }
 
-impl Observer for Watch {
+impl Observer for RunObserver {
     fn event(&mut self, event: &Event) {
         if self.json {
             self.printer.json(event);
             return;
         }
         let printer = self.printer;
-        self.bar.aside(|| tell(event, printer));
+        self.bar.aside(|| print(event, printer));
     }
 
     fn progress(&mut self, progress: &Progress) {

@@ -1,14 +1,14 @@
-//! Text as it becomes ready to be shown.
+//! Text that is held back while it may turn out to be the stop text.
 
-/// Text on its way to the reader: what may yet turn out to be the stop text is held back.
-pub(super) struct Page {
+/// Holds back text that may yet turn out to be the stop text.
+pub(super) struct StopFilter {
     stop: Option<String>,
     held: String,
     /// What has been handed out.
     pub(super) shown: String,
 }
 
-impl Page {
+impl StopFilter {
     pub(super) fn new(stop: Option<String>) -> Self {
         Self {
             stop,
@@ -59,19 +59,19 @@ mod tests {
 
     /// What is shown of `text`, and whether it was stopped.
     fn read(text: &str, stop: &str) -> (String, bool) {
-        let mut page = Page::new(Some(stop.to_owned()).filter(|s| !s.is_empty()));
+        let mut filter = StopFilter::new(Some(stop.to_owned()).filter(|s| !s.is_empty()));
         let mut shown = String::new();
         for c in text.chars() {
-            let stopped = page.push([c].into_iter());
-            shown += &page.take_ready();
+            let stopped = filter.push([c].into_iter());
+            shown += &filter.take_ready();
             if stopped {
-                assert_eq!(shown + &page.take_rest(), page.shown);
-                return (page.shown, true);
+                assert_eq!(shown + &filter.take_rest(), filter.shown);
+                return (filter.shown, true);
             }
         }
-        shown += &page.take_rest();
-        assert_eq!(shown, page.shown);
-        (page.shown, false)
+        shown += &filter.take_rest();
+        assert_eq!(shown, filter.shown);
+        (filter.shown, false)
     }
 
     #[test]
@@ -86,10 +86,10 @@ mod tests {
 
     #[test]
     fn what_may_become_the_stop_text_is_held_back() {
-        let mut page = Page::new(Some("ab".into()));
-        assert!(!page.push("xa".chars()));
-        assert_eq!(page.take_ready(), "x");
-        assert!(!page.push("c".chars()));
-        assert_eq!(page.take_ready(), "ac");
+        let mut filter = StopFilter::new(Some("ab".into()));
+        assert!(!filter.push("xa".chars()));
+        assert_eq!(filter.take_ready(), "x");
+        assert!(!filter.push("c".chars()));
+        assert_eq!(filter.take_ready(), "ac");
     }
 }

@@ -1,0 +1,100 @@
+//! The backend of the CPU.
+
+use gptlab_model::Graph;
+
+use super::{CpuEngine, CpuGenerator, Isa, Options, precision};
+use crate::{
+    Backend, BackendOptions, Engine, Generator, ImportError,
+    memory::{MemoryNeed, Shape, Texts, Training},
+};
+
+/// Makes engines and generators that run on the cores of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuBackend {
+    isa: Isa,
+}
+
+impl CpuBackend {
+    /// A backend that computes with the vector instructions `isa`. Sums may round differently on
+    /// another set.
+    pub fn new(isa: Isa) -> Self {
+        Self { isa }
+    }
+
+    /// How the engine of this crate is to run.
+    fn options(self, options: BackendOptions) -> Options {
+        Options {
+            threads: options.threads,
+            isa: self.isa,
+            precision: precision(options.precision),
+        }
+    }
+}
+
+impl Default for CpuBackend {
+    /// The best instructions of this processor.
+    fn default() -> Self {
+        Self::new(Isa::detect())
+    }
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn instructions(&self) -> Option<&'static str> {
+        Some(self.isa.name())
+    }
+
+    fn engine(
+        &self,
+        graph: Graph,
+        weights: &[f32],
+        options: BackendOptions,
+    ) -> Result<Box<dyn Engine>, ImportError> {
+        let engine = CpuEngine::new(graph, weights, self.options(options))?;
+        Ok(Box::new(engine))
+    }
+
+    fn generator(
+        &self,
+        graph: Graph,
+        weights: &[f32],
+        options: BackendOptions,
+    ) -> Result<Box<dyn Generator>, ImportError> {
+        let generator = CpuGenerator::with_options(graph, weights, self.options(options))?;
+        Ok(Box::new(generator))
+    }
+
+    fn training_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        training: Training,
+    ) -> MemoryNeed {
+        MemoryNeed::training(graph, self.options(options), training)
+    }
+
+    fn evaluation_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        shape: Shape,
+    ) -> MemoryNeed {
+        MemoryNeed::evaluating(graph, self.options(options), shape)
+    }
+
+    fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed {
+        MemoryNeed::observing(graph, self.options(options), tokens)
+    }
+
+    fn generation_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        texts: Texts,
+    ) -> MemoryNeed {
+        MemoryNeed::writing(graph, self.options(options), texts)
+    }
+}

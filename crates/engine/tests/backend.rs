@@ -1,0 +1,228 @@
+//! What every backend makes keeps the contract, and backends agree: hooks change the same losses,
+//! texts are the same, optimisers keep what they name.
+
+mod common;
+
+use common::{
+    batches, engines,
+    specs::Grid,
+    tolerance::{Gate, Tolerance},
+};
+use gptlab_engine::{
+    Backend, BackendOptions, Engine, GenerationRequest, Generator, Noise, PromptError, Slot,
+    StateSlot, StepHyper, UncachedGenerator,
+    cpu::CpuBackend,
+    generate_each,
+    memory::{Shape, Texts, Training},
+    oracle::OracleBackend,
+};
+use gptlab_model::{Batch, Choice, Graph};
+use gptlab_recipe::{Decay, Optimizer};
+
+fn engine(backend: &dyn Backend, graph: &Graph) -> Box<dyn Engine> {
+    let weights = batches::weights(graph, 1);
+    let engine = backend.engine(graph.clone(), &weights, BackendOptions::default());
+    engine.expect("as many weights as the table has")
+}
+
+/// Every node ablated in turn, on the CPU and on the oracle: half of its columns at zero.
+#[test]
+fn a_hook_changes_the_losses_of_every_backend_alike() {
+    let mut gate = Gate::new(Tolerance::F32);
+    for case in Grid::alone().cases {
+        let batch = batches::ragged(&case.model, 3);
+        let mut fast = engine(&CpuBackend::default(), &case.graph);
+        let mut witness = engine(&OracleBackend, &case.graph);
+        for ablated in case.graph.ids() {
+            let without = |engine: &mut dyn Engine, batch: &Batch| {
+                engine.losses_with(batch, &mut |id, node, value| {
+                    if id == ablated {
+                        let rows = value.chunks_mut(node.width);
+                        rows.for_each(|row| row[..node.width / 2].fill(0.0));
+                    }
+                })
+            };
+            let found = without(&mut *fast, &batch);
+            let expected = without(&mut *witness, &batch);
+            let what = || format!("{} of {}", case.graph.node(ablated).name, case.name);
+            gate.compare(what, &found, &expected);
+        }
+    }
+    gate.finish("losses without half of a node");
+}
+
+/// Takes the likeliest token, so many times.
+struct Greedy {
+    prompt: Vec<u32>,
+    left: usize,
+    tokens: Vec<u32>,
+}
+
+impl GenerationRequest for Greedy {
+    fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        self.left = self.left.checked_sub(1)?;
+        let best = (0..).zip(logits).max_by(|a, b| a.1.total_cmp(b.1))?.0;
+        self.tokens.push(best);
+        Some(best)
+    }
+}
+
+fn texts(generator: &dyn Generator, block_size: usize) -> Vec<Vec<u32>> {
+    let request = |i: u32| Greedy {
+        prompt: (0..=i).map(|t| t % 3).collect(),
+        left: block_size + 2,
+        tokens: Vec::new(),
+    };
+    let mut requests: Vec<Greedy> = (0..4).map(request).collect();
+    generate_each(generator, &mut requests).expect("prompts of the vocabulary");
+    requests.into_iter().map(|r| r.tokens).collect()
+}
+
+/// With caches and without, the likeliest tokens are the same, inside the context and past it.
+#[test]
+fn generators_with_and_without_caches_write_the_same() {
+    for case in Grid::alone().cases {
+        let (graph, block_size) = (case.graph.clone(), case.graph.block_size());
+        let weights = batches::weights(&graph, 1);
+        let cpu = CpuBackend::default();
+        let options = BackendOptions::default().with_threads(2);
+        let cached = cpu.generator(graph.clone(), &weights, options);
+        let cached = texts(&*cached.expect("a generator"), block_size);
+        let uncached = UncachedGenerator::new(engine(&cpu, &graph));
+        assert_eq!(texts(&uncached, block_size), cached, "{}", case.name);
+        let witness = OracleBackend.generator(graph, &weights, options);
+        let witness = texts(&*witness.expect("a generator"), block_size);
+        assert_eq!(witness, cached, "{}", case.name);
+    }
+}
+
+#[test]
+fn every_generator_refuses_a_prompt_that_cannot_be() {
+    let case = Grid::alone().cases.swap_remove(0);
+    let weights = batches::weights(&case.graph, 1);
+    let unknown = case.graph.vocab_size() as u32;
+    let backends: [&dyn Backend; 2] = [&CpuBackend::default(), &OracleBackend];
+    for backend in backends {
+        let options = BackendOptions::default();
+        let generator = backend.generator(case.graph.clone(), &weights, options);
+        let generator = generator.expect("a generator");
+        let request = |prompt: &[u32]| Greedy {
+            prompt: prompt.to_vec(),
+            left: 3,
+            tokens: Vec::new(),
+        };
+        let mut requests = [request(&[0]), request(&[unknown])];
+        let refused = generate_each(&*generator, &mut requests);
+        assert_eq!(
+            refused,
+            Err(PromptError::Unknown(unknown, unknown as usize))
+        );
+        assert!(requests.iter().all(|r| r.tokens.is_empty()));
+        let refused = generator.generate_one(&mut request(&[]));
+        assert_eq!(refused, Err(PromptError::Empty));
+        let few = backend.generator(case.graph.clone(), &weights[1..], options);
+        assert!(few.is_err());
+    }
+}
+
+/// A slot that an optimiser has no name for stays at zero, and one that it names does not.
+#[test]
+fn optimisers_keep_what_they_name() {
+    let case = Grid::alone().cases.swap_remove(0);
+    let batch = batches::ragged(&case.model, 3);
+    let backends: [&dyn Backend; 2] = [&CpuBackend::default(), &OracleBackend];
+    for (backend, optimizer) in backends
+        .into_iter()
+        .flat_map(|b| Optimizer::ALL.iter().map(move |o| (b, *o)))
+    {
+        let mut engine = engine(backend, &case.graph);
+        engine.forward_backward(&batch, Noise { seed: 1, step: 0 });
+        engine.update(&StepHyper {
+            optimizer,
+            update: 1,
+            lr: 0.01,
+            beta1: 0.9,
+            beta2: 0.99,
+            eps: 1e-8,
+            weight_decay: 0.1,
+            decay: Decay::Everything,
+            grad_clip: None,
+        });
+        for (i, slot) in StateSlot::ALL.into_iter().enumerate() {
+            let numbers = engine.export(Slot::State(slot));
+            for param in case.graph.params().iter() {
+                let kept = numbers[param.range()].iter().any(|x| *x != 0.0);
+                let named = i < optimizer.state(param.group).len();
+                let what = format!("{optimizer:?}, {slot:?} of {}", param.name);
+                // A key's bias has no gradient under a softmax, and the oracle knows.
+                assert!(
+                    kept == named || named && param.name.ends_with("bias"),
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+/// What a backend says it takes is more for more, and never nothing.
+#[test]
+fn every_backend_counts_its_memory() {
+    let case = Grid::alone().cases.swap_remove(0);
+    let backends: [&dyn Backend; 2] = [&CpuBackend::default(), &OracleBackend];
+    for backend in backends {
+        let options = BackendOptions::default();
+        let training = |sequences, optimizer| {
+            let shape = Shape {
+                sequences,
+                tokens: case.graph.block_size(),
+            };
+            let training = Training {
+                shape,
+                optimizer,
+                observed: 0,
+                micro_batch: sequences,
+            };
+            let need = backend.training_memory(&case.graph, options, training);
+            (need, backend.evaluation_memory(&case.graph, options, shape))
+        };
+        let (one, evaluating) = training(1, Optimizer::AdamW);
+        let (many, _) = training(64, Optimizer::AdamW);
+        assert!(
+            0 < evaluating.total() && evaluating.total() < one.total(),
+            "{backend:?}"
+        );
+        assert!(one.total() < many.total(), "{backend:?}");
+        let texts = Texts {
+            count: 2,
+            prompt: 1,
+            tokens: 3,
+        };
+        let writing = backend.generation_memory(&case.graph, options, texts);
+        assert!(writing.total() > 0, "{backend:?}");
+        assert!(
+            backend.hook_memory(&case.graph, options, 5).total() > 0,
+            "{backend:?}"
+        );
+    }
+}
+
+/// The witness of these tests is itself witnessed: an oracle's hook that writes what it was shown
+/// changes nothing, to the last bit of its f64.
+#[test]
+fn an_oracles_hook_that_changes_nothing_costs_no_digit() {
+    for case in Grid::alone().cases {
+        let weights = batches::weights(&case.graph, 1);
+        let mut oracle = engines::oracle(case.graph.clone(), &weights);
+        let batch = batches::ragged(&case.model, 3);
+        let losses = oracle.losses(&batch);
+        let with = oracle.losses_with(&batch, &mut |_, _, value| {
+            let same = value.to_vec();
+            value.copy_from_slice(&same);
+        });
+        assert_eq!(with, losses, "{}", case.name);
+    }
+}

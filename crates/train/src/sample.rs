@@ -1,0 +1,344 @@
+//! Texts that a model writes: one as it comes, or many at once, each until its stop text, its end of
+//! document or its most tokens.
+
+mod request;
+mod stop_filter;
+
+use std::{
+    error, fmt, panic,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use gptlab_data::{Tokenizer, UnknownCharacters};
+use gptlab_engine::{
+    Device, Generator, ImportError, PromptError, generate_each,
+    sample::{Ranking, Sampling, SamplingError},
+};
+use gptlab_model::{Graph, random::Stream};
+use gptlab_recipe::SampleSettings;
+use gptlab_record::{Continuation, ContinuationEnd};
+
+use self::{
+    request::{DirectSink, EventSink, SampleRequest, in_order},
+    stop_filter::StopFilter,
+};
+
+/// How many documents a sample of a model in training shows, where it writes documents.
+pub const SAMPLE_DOCUMENTS: u32 = 5;
+/// Texts that are begun for each thread before all of them are shown: what waits for its turn stays
+/// small, and threads seldom wait for each other.
+const TEXTS_PER_THREAD: usize = 64;
+/// Tokens that may wait for their turn, about.
+const WAITING: usize = 1 << 26;
+
+/// How many texts a sample of a model in training is: one, or a few documents.
+pub fn sample_documents(tokenizer: &Tokenizer) -> u32 {
+    tokenizer.bos().map_or(1, |_| SAMPLE_DOCUMENTS)
+}
+
+/// How many texts of up to `max_tokens` tokens are begun at once on so many threads.
+pub fn texts_at_once(threads: usize, max_tokens: usize) -> usize {
+    let waiting = WAITING / max_tokens.max(1);
+    threads.saturating_mul(TEXTS_PER_THREAD).min(waiting).max(1)
+}
+
+/// What a sampler reports of texts, one text after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SampleEvent<'a> {
+    /// A text begins.
+    Begin,
+    /// More of the text, after its prompt.
+    Piece(&'a str),
+    /// The text has ended; this is all of it.
+    End(Continuation),
+}
+
+/// Why a text cannot be written: a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SampleError {
+    /// Settings that make no sense.
+    Sampling(SamplingError),
+    /// Weights that are not the graph's, or too little memory.
+    Import(ImportError),
+    /// A prompt that holds characters which the tokenizer does not know.
+    Characters(UnknownCharacters),
+    /// A prompt that the model cannot continue.
+    Prompt(PromptError),
+    /// The logits are not numbers.
+    Diverged,
+    /// The generator ended a text without saying so: a mistake of the program.
+    Unended,
+}
+
+impl fmt::Display for SampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sampling(e) => e.fmt(f),
+            Self::Import(e) => e.fmt(f),
+            Self::Characters(e) => e.fmt(f),
+            Self::Prompt(e) => e.fmt(f),
+            Self::Diverged => f.write_str("the model has diverged: its logits are not numbers"),
+            Self::Unended => f.write_str("the text never ended"),
+        }
+    }
+}
+
+impl error::Error for SampleError {}
+
+/// The model that texts are written with.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleModel<'a> {
+    pub graph: &'a Graph,
+    /// In the parameter table's order.
+    pub weights: &'a [f32],
+    pub tokenizer: &'a Tokenizer,
+}
+
+/// Writes texts with a model.
+///
+/// A text depends on the seed and its number alone, and not on the texts beside it or on threads.
+/// Text that may yet turn out to be the stop text is held back.
+///
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use gptlab_data::{Tokenizer, TokenizerKind};
+/// use gptlab_engine::Device;
+/// use gptlab_model::{Preset, lower};
+/// use gptlab_recipe::SampleSettings;
+/// use gptlab_train::{SampleModel, Sampler};
+///
+/// let tokenizer = Tokenizer::fit(TokenizerKind::Lines, "emma\nolivia\n").ok_or("no characters")?;
+/// let graph = lower(&Preset::Microgpt.spec().check(tokenizer.vocab_size())?);
+/// let model = SampleModel {
+///     graph: &graph,
+///     weights: &graph.params().initial(1),
+///     tokenizer: &tokenizer,
+/// };
+/// let device = Device::cpu(1);
+/// let settings = SampleSettings { max_tokens: 12, ..SampleSettings::default() };
+/// let sampler = Sampler::new(&device, model, &settings, 7)?;
+///
+/// let (never, mut shown) = (AtomicBool::new(false), String::new());
+/// let written = sampler.sample("em", 0, &never, |piece| shown += piece)?;
+/// assert_eq!(written.text, shown);
+/// assert!(written.tokens <= 12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Sampler {
+    generator: Box<dyn Generator>,
+    tokenizer: Tokenizer,
+    sampling: Sampling,
+    max_tokens: usize,
+    stop: Option<String>,
+    seed: u64,
+    /// Whether the system has refused the thread that generates while texts are shown.
+    refused: AtomicBool,
+}
+
+/// Who hears of texts, and returns whether to go on after the end of one.
+type OnEvent<'a> = dyn FnMut(SampleEvent<'_>) -> bool + 'a;
+
+impl Sampler {
+    /// A sampler that `device` runs, as `settings` say; their prompt is not looked at.
+    ///
+    /// # Errors
+    /// When the settings make no sense, or the weights are not the graph's.
+    pub fn new(
+        device: &Device,
+        model: SampleModel<'_>,
+        settings: &SampleSettings,
+        seed: u64,
+    ) -> Result<Self, SampleError> {
+        let sampling = Sampling::new(settings.temperature, settings.top_k, settings.top_p);
+        let sampling = sampling.map_err(SampleError::Sampling)?;
+        let generator = device.generator(model.graph.clone(), model.weights);
+        Ok(Self {
+            sampling,
+            generator: generator.map_err(SampleError::Import)?,
+            tokenizer: model.tokenizer.clone(),
+            max_tokens: settings.max_tokens,
+            stop: settings.stop.clone(),
+            seed,
+            refused: AtomicBool::new(false),
+        })
+    }
+
+    /// How many threads generate.
+    pub fn threads(&self) -> usize {
+        self.generator.threads()
+    }
+
+    /// Returns whether texts were written one after the other, because the system gave no thread to
+    /// generate on while they are shown.
+    pub fn was_refused_a_thread(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Continues `prompt`, and hands each piece of text to `show` as it comes. The same `number`
+    /// and prompt make the same text. It ends early once `cancel` is set.
+    ///
+    /// # Errors
+    /// When the prompt holds unknown characters, or the model has diverged.
+    pub fn sample(
+        &self,
+        prompt: &str,
+        number: u32,
+        cancel: &AtomicBool,
+        mut show: impl FnMut(&str),
+    ) -> Result<Continuation, SampleError> {
+        let mut all = None;
+        self.sample_all(prompt, &[number], cancel, |event| {
+            match event {
+                SampleEvent::Begin => {}
+                SampleEvent::Piece(text) => show(text),
+                SampleEvent::End(written) => all = Some(written),
+            }
+            true
+        })?;
+        all.ok_or(SampleError::Unended)
+    }
+
+    /// Writes a text for each of `numbers`, all at once, and reports them to `on_event` one after
+    /// the other. Each is what [`Sampler::sample`] makes of its number. Ends early where `on_event`
+    /// returns false at the end of a text.
+    ///
+    /// # Errors
+    /// As [`Sampler::sample`].
+    pub fn sample_all(
+        &self,
+        prompt: &str,
+        numbers: &[u32],
+        cancel: &AtomicBool,
+        mut on_event: impl FnMut(SampleEvent<'_>) -> bool,
+    ) -> Result<(), SampleError> {
+        let tokens = self.tokenizer.prompt(prompt);
+        let common = Common {
+            prompt,
+            tokens: &tokens.map_err(SampleError::Characters)?,
+            cancel,
+        };
+        match self.on_two_threads(&common, numbers, &mut on_event) {
+            Some(outcome) => outcome,
+            None => self.one_by_one(&common, numbers, &mut on_event),
+        }
+    }
+
+    /// The sample of a model in training after `step` updates: a text, or a few documents one a
+    /// line, which depend on the step alone. `None` where `cancel` cut it short.
+    ///
+    /// # Errors
+    /// As [`Sampler::sample`].
+    pub fn sample_of_step(
+        &self,
+        prompt: &str,
+        step: u64,
+        cancel: &AtomicBool,
+    ) -> Result<Option<String>, SampleError> {
+        let texts = sample_documents(&self.tokenizer);
+        // Streams of their own, so that a sample depends on the step alone.
+        let first = (step as u32).wrapping_mul(SAMPLE_DOCUMENTS);
+        let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
+        let (mut all, mut whole) = (Vec::new(), true);
+        self.sample_all(prompt, &numbers, cancel, |event| {
+            if let SampleEvent::End(written) = event {
+                whole = written.end != ContinuationEnd::Interrupted;
+                all.push(written.prompt + &written.text);
+            }
+            whole
+        })?;
+        Ok(whole.then(|| all.join("\n")))
+    }
+
+    /// Generates on a thread of its own while this one reports. `None`, and nothing reported, where
+    /// the system gives no thread.
+    fn on_two_threads(
+        &self,
+        common: &Common<'_>,
+        numbers: &[u32],
+        on_event: &mut OnEvent<'_>,
+    ) -> Option<Result<(), SampleError>> {
+        if numbers.is_empty() {
+            return Some(Ok(()));
+        }
+        let (sender, receiver) = mpsc::channel();
+        let request = |(i, number): (usize, &u32)| {
+            let stream = Stream::new(self.seed, "sample", *number);
+            self.request(common, i, stream, sender.clone())
+        };
+        let mut requests: Vec<_> = numbers.iter().enumerate().map(request).collect();
+        drop(sender);
+        let (generator, count) = (&*self.generator, requests.len());
+        thread::scope(|scope| {
+            let generate = move || generate_each(generator, &mut requests);
+            let Ok(generating) = thread::Builder::new().spawn_scoped(scope, generate) else {
+                self.refused.store(true, Ordering::Relaxed);
+                return None;
+            };
+            on_event(SampleEvent::Begin);
+            let reported = in_order(receiver, count, on_event);
+            let generated = generating.join();
+            let generated = generated.unwrap_or_else(|e| panic::resume_unwind(e));
+            Some(generated.map_err(SampleError::Prompt).and(reported))
+        })
+    }
+
+    /// Generates on this thread, one text after the other, and reports each piece before there is
+    /// more.
+    fn one_by_one(
+        &self,
+        common: &Common<'_>,
+        numbers: &[u32],
+        on_event: &mut OnEvent<'_>,
+    ) -> Result<(), SampleError> {
+        for number in numbers {
+            on_event(SampleEvent::Begin);
+            let stream = Stream::new(self.seed, "sample", *number);
+            let mut request = self.request(common, 0, stream, DirectSink::new(&mut *on_event));
+            let generated = self.generator.generate_one(&mut request);
+            generated.map_err(SampleError::Prompt)?;
+            if !request.sink.outcome()? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn request<'a, S: EventSink>(
+        &'a self,
+        common: &Common<'a>,
+        place: usize,
+        draws: Stream,
+        sink: S,
+    ) -> SampleRequest<'a, S> {
+        SampleRequest {
+            place,
+            tokenizer: &self.tokenizer,
+            prompt: common.prompt,
+            tokens: common.tokens,
+            sampling: self.sampling,
+            ranking: Ranking::default(),
+            draws,
+            filter: StopFilter::new(self.stop.clone()),
+            written: 0,
+            max_tokens: self.max_tokens,
+            cancel: common.cancel,
+            sink,
+        }
+    }
+}
+
+/// What all texts continue, and what ends them.
+struct Common<'a> {
+    prompt: &'a str,
+    tokens: &'a [u32],
+    cancel: &'a AtomicBool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use gptlab_data::TokenizerKind;
+use gptlab_model::{Preset, lower};
+
+use super::*;
+
+const TEXT: &str = "the cat sat on the mat\nthe dog sat on the log\n";
+
+/// A sampler of noise.
+fn sampler(kind: TokenizerKind, stop: Option<&str>) -> Sampler {
+    let tokenizer = Tokenizer::fit(kind, TEXT).expect("a text");
+    let model = Preset::Microgpt.spec().check(tokenizer.vocab_size());
+    let graph = lower(&model.expect("a model"));
+    let settings = SampleSettings {
+        max_tokens: 40,
+        stop: stop.map(str::to_owned),
+        ..SampleSettings::default()
+    };
+    let model = SampleModel {
+        graph: &graph,
+        weights: &graph.params().initial(1),
+        tokenizer: &tokenizer,
+    };
+    Sampler::new(&Device::cpu(2), model, &settings, 3).expect("a sampler")
+}
+
+/// All that is reported, and how it ends, where `enough` texts are enough.
+fn reported(
+    enough: usize,
+    write: impl FnOnce(&mut OnEvent<'_>) -> Result<(), SampleError>,
+) -> (String, Result<(), SampleError>) {
+    let (mut all, mut ends) = (String::new(), 0);
+    let outcome = write(&mut |event| {
+        match event {
+            SampleEvent::Begin => all.push('<'),
+            SampleEvent::Piece(text) => all += text,
+            SampleEvent::End(written) => {
+                let end = format!("={}, {}, {:?}>", written.text, written.tokens, written.end);
+                all.push_str(&end);
+                ends += 1;
+            }
+        }
+        ends < enough
+    });
+    (all, outcome)
+}
+
+#[test]
+fn without_a_second_thread_texts_are_the_same() {
+    let cancel = AtomicBool::new(false);
+    for (kind, stop) in [
+        (TokenizerKind::Chars, None),
+        (TokenizerKind::Chars, Some("a")),
+        (TokenizerKind::Lines, None),
+    ] {
+        let sampler = sampler(kind, stop);
+        let tokens = sampler.tokenizer.prompt("the").expect("known characters");
+        let common = Common {
+            prompt: "the",
+            tokens: &tokens,
+            cancel: &cancel,
+        };
+        for (numbers, enough) in [(0..0, 9), (4..5, 9), (0..7, 9), (0..7, 3)] {
+            let numbers: Vec<u32> = numbers.collect();
+            let two = reported(enough, |on_event| {
+                let outcome = sampler.on_two_threads(&common, &numbers, on_event);
+                outcome.expect("a thread")
+            });
+            let one = reported(enough, |on_event| {
+                sampler.one_by_one(&common, &numbers, on_event)
+            });
+            assert_eq!(two, one, "{numbers:?}");
+            assert_eq!(one.0.matches('>').count(), numbers.len().min(enough));
+        }
+    }
+}
+
+#[test]
+fn a_sampler_that_is_cancelled_ends_each_text() {
+    let sampler = sampler(TokenizerKind::Chars, None);
+    let cancel = AtomicBool::new(true);
+    let written = sampler.sample("the", 0, &cancel, |_| {}).expect("a text");
+    assert_eq!(
+        (written.tokens, written.end),
+        (0, ContinuationEnd::Interrupted)
+    );
+    assert_eq!(sampler.sample_of_step("the", 1, &cancel), Ok(None));
+}
+
+#[test]
+fn texts_are_begun_a_few_at_a_time() {
+    assert_eq!(texts_at_once(1, 200), 64);
+    assert_eq!(texts_at_once(4, 200), 256);
+    assert_eq!(texts_at_once(64, 1 << 24), 4);
+    assert_eq!(texts_at_once(usize::MAX, usize::MAX), 1);
+    assert_eq!(texts_at_once(1, 0), 64);
+}

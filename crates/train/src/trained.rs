@@ -1,0 +1,193 @@
+//! A model that is ready to be used.
+
+use std::path::Path;
+
+use gptlab_data::{Batches, Corpus, Part, Text, Tokenizer};
+use gptlab_engine::{Device, Engine, ImportError, Slot, memory::Shape};
+use gptlab_model::{Graph, Model, lower};
+use gptlab_recipe::SampleSettings;
+use gptlab_record::FileError;
+
+use crate::{
+    Checkpoint, Error, EvaluationReport, NonFinite, Resolved, SampleError, SampleModel, Sampler,
+    Stored, evaluate,
+};
+
+/// A model, its tokenizer and its weights. A checkpoint is one, and a run's state.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use gptlab_data::{Builtin, Text};
+/// use gptlab_engine::Device;
+/// use gptlab_train::{EvaluatedText, TrainedModel};
+///
+/// let model = TrainedModel::open(Path::new("model.safetensors"))?;
+/// let device = Device::cpu(1);
+/// let text = EvaluatedText::new(&model, &Text::builtin(Builtin::Names), 0.1, 8)?;
+/// println!("{:?}", text.evaluate(&mut *model.engine(&device)?)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainedModel {
+    model: Model,
+    graph: Graph,
+    tokenizer: Tokenizer,
+    weights: Vec<f32>,
+}
+
+impl TrainedModel {
+    /// The model of these parts; `weights` in the parameter table's order.
+    ///
+    /// # Errors
+    /// When the number of weights is not the model's.
+    pub fn new(model: Model, tokenizer: Tokenizer, weights: Vec<f32>) -> Result<Self, ImportError> {
+        let graph = lower(&model);
+        let (expected, found) = (graph.params().total(), weights.len());
+        if expected != found {
+            return Err(ImportError::Count { expected, found });
+        }
+        Ok(Self {
+            model,
+            graph,
+            tokenizer,
+            weights,
+        })
+    }
+
+    /// The model of the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// When the file is no whole checkpoint, or holds a number that is not finite.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        Checkpoint::open(path)?.trained_model(NonFinite::Refused)
+    }
+
+    /// The model that `engine` has trained in the run of `resolved`.
+    ///
+    /// # Errors
+    /// When the engine runs another model.
+    pub fn of_run(resolved: &Resolved, engine: &dyn Engine) -> Result<Self, ImportError> {
+        let weights = engine.export(Slot::Weights);
+        Self::new(resolved.model.clone(), resolved.tokenizer.clone(), weights)
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// In the parameter table's order.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// An engine that runs it on `device`.
+    ///
+    /// # Errors
+    /// When the system gives no memory.
+    pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>, ImportError> {
+        device.engine(self.graph.clone(), &self.weights)
+    }
+
+    /// A sampler that writes with it on `device`.
+    ///
+    /// # Errors
+    /// As [`Sampler::new`].
+    pub fn sampler(
+        &self,
+        device: &Device,
+        settings: &SampleSettings,
+        seed: u64,
+    ) -> Result<Sampler, SampleError> {
+        let model = SampleModel {
+            graph: &self.graph,
+            weights: &self.weights,
+            tokenizer: &self.tokenizer,
+        };
+        Sampler::new(device, model, settings, seed)
+    }
+}
+
+impl Checkpoint {
+    /// The model that is saved here, read now.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_with`].
+    pub fn trained_model(&self, non_finite: NonFinite) -> Result<TrainedModel, FileError> {
+        Ok(TrainedModel {
+            model: self.model().clone(),
+            graph: self.graph().clone(),
+            tokenizer: self.tokenizer().clone(),
+            weights: self.read_with(Stored::Weights, non_finite)?,
+        })
+    }
+}
+
+/// A text, or its last part, cut into batches that a model is evaluated on.
+#[derive(Debug)]
+pub struct EvaluatedText {
+    model: Model,
+    batches: Batches,
+    part: Part,
+    name: String,
+    fraction: f64,
+}
+
+impl EvaluatedText {
+    /// The last `fraction` of `text`, or all of it where that is 0, in batches of `batch_size`
+    /// sequences with the model's context, or as much as the text fills of it.
+    ///
+    /// # Errors
+    /// When the text holds characters that the tokenizer does not know, or is too short.
+    pub fn new(
+        trained: &TrainedModel,
+        text: &Text,
+        fraction: f64,
+        batch_size: usize,
+    ) -> Result<Self, Error> {
+        let corpus = Corpus::new(text, trained.tokenizer.clone(), fraction)?;
+        let part = if fraction > 0.0 {
+            Part::Validation
+        } else {
+            Part::Train
+        };
+        let block_size = corpus
+            .fit_block_size(trained.model.spec().block_size)
+            .block_size;
+        Ok(Self {
+            model: trained.model.clone(),
+            batches: Batches::new(corpus.into(), block_size, batch_size, 0)?,
+            part,
+            name: text.origin().to_string(),
+            fraction,
+        })
+    }
+
+    /// The largest batch.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            sequences: self.batches.batch_size(),
+            tokens: self.batches.block_size(),
+        }
+    }
+
+    /// Evaluates all of it; `None` where there is nothing to predict.
+    ///
+    /// # Errors
+    /// When `engine` runs another model.
+    pub fn evaluate(&self, engine: &mut dyn Engine) -> Result<Option<EvaluationReport>, Error> {
+        let found = evaluate(engine, &self.model, &self.batches, self.part, u64::MAX)?;
+        let block_size = self.batches.block_size();
+        Ok(found.map(|found| {
+            EvaluationReport::new(self.name.clone(), self.fraction, block_size, &found)
+        }))
+    }
+}
