@@ -137,10 +137,9 @@ impl From<TrainError> for Stop {
                 Self::usage(error)
             }
             TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
-            TrainError::Batch(_)
-            | TrainError::Import(_)
-            | TrainError::Reduce(_)
-            | TrainError::Json(_) => Self::failure(error),
+            TrainError::Batch(_) | TrainError::Import(_) | TrainError::Reduce(_) => {
+                Self::failure(error)
+            }
         }
     }
 }

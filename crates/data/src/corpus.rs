@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::{
-    Origin, Text, Tokenizer, TokenizerKind, UnknownCharacters, tokenizer::documents, tokens::Tokens,
-};
+use gptlab_recipe::{TextOrigin, TokenizerKind};
+
+use crate::{Text, Tokenizer, UnknownCharacters, tokenizer::documents, tokens::Tokens};
 
 /// One of the two splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,10 +239,10 @@ pub enum CorpusError {
     /// The validation fraction is not in 0..1.
     Fraction(f64),
     /// No line of the text holds a document.
-    Blank(Origin),
-    Unknown(Origin, UnknownCharacters),
+    Blank(TextOrigin),
+    Unknown(TextOrigin, UnknownCharacters),
     TooShort {
-        origin: Origin,
+        origin: TextOrigin,
         part: Part,
         val_fraction: f64,
         found: usize,

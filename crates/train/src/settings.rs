@@ -1,11 +1,10 @@
 //! What was asked for, before any text is seen.
 
-use std::{num::NonZeroU64, path::Path};
+use std::num::NonZeroU64;
 
-use gptlab_data::{Tokenizer, TokenizerKind};
 use gptlab_model::{ModelSpec, Preset};
-use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
-use gptlab_record::{Experiment, FileError};
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings, TokenizerKind};
+use gptlab_record::Experiment;
 
 use crate::Header;
 
@@ -132,17 +131,11 @@ fn habits(preset: Preset) -> (TokenizerKind, f64, u64) {
     }
 }
 
-/// The settings of the run in `folder`.
-pub(crate) fn of_experiment(
-    folder: &Path,
-    experiment: &Experiment,
-    options: &ResumeOptions,
-) -> Result<Settings, FileError> {
-    let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone())
-        .map_err(|e| FileError::wrong(folder, "an experiment with a tokenizer", e.to_string()))?;
-    Ok(Settings {
+/// The settings of the run that `experiment` tells of.
+pub(crate) fn of_experiment(experiment: &Experiment, options: &ResumeOptions) -> Settings {
+    Settings {
         spec: experiment.spec.clone(),
-        tokenizer: tokenizer.kind(),
+        tokenizer: experiment.tokenizer.kind(),
         hyper: experiment.hyper,
         seed: experiment.seed,
         val_fraction: experiment.data.val_fraction,
@@ -151,5 +144,5 @@ pub(crate) fn of_experiment(
         sampling: options.sampling.clone(),
         engine: options.engine.clone(),
         isa: options.isa.clone(),
-    })
+    }
 }

@@ -7,9 +7,10 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser},
 };
 
-use gptlab_data::TokenizerKind;
 use gptlab_engine::cpu::Kind;
-use gptlab_recipe::{Decay, LrShape, ObserveLevel, Optimizer, Precision, WarmupStart};
+use gptlab_recipe::{
+    Decay, LrShape, ObserveLevel, Optimizer, Precision, TokenizerKind, WarmupStart,
+};
 
 use super::{
     ConfigArgs, JsonArgs, ModelArgs, SampleArgs,

@@ -1,9 +1,10 @@
 //! How many runs of a grid fit side by side.
 
-use gptlab_data::{Text, Tokenizer, TokenizerKind};
+use gptlab_data::{Text, Tokenizer};
 use gptlab_engine::cpu::{self, Options, Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
+use gptlab_recipe::TokenizerKind;
 use gptlab_train::{Settings, step_hyper};
 
 use super::{

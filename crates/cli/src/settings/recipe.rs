@@ -1,11 +1,10 @@
 //! Settings to flags: what would have to be typed for them. The reverse of `over`.
 
-use gptlab_data::TokenizerKind;
 use gptlab_model::{
     Attention, Bias, Choice, Head, Init, Mlp, MlpForm, ModelSpec, Norms, QkNorm, Residual,
     Sublayer, Wiring,
 };
-use gptlab_recipe::{Hyper, Intervals, SampleSettings};
+use gptlab_recipe::{Hyper, Intervals, SampleSettings, TokenizerKind};
 use gptlab_train::Settings;
 use serde_json::{Value, json};
 

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use gptlab_data::{Builtin, TokenizerKind};
+use gptlab_data::Builtin;
 use gptlab_engine::{cpu::Isa, sample::Sampling};
 use gptlab_model::Preset;
-use gptlab_recipe::{Intervals, ObserveLevel, SampleSettings};
+use gptlab_recipe::{Intervals, ObserveLevel, SampleSettings, TokenizerKind};
 use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{

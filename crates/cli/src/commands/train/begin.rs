@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_data::{Builtin, Fingerprint, Origin, Text, TokenizerKind};
+use gptlab_data::{Builtin, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
 use gptlab_model::{Choice, Preset};
-use gptlab_recipe::Hyper;
+use gptlab_recipe::{Hyper, TextOrigin, TokenizerKind};
 use gptlab_record::{grid_of, read_experiment};
 use gptlab_train::{
     Checkpoint, Damaged, Experiment, Newest, Resolved, ResumeOptions, Settings, Targets,
@@ -290,15 +290,14 @@ fn text_of_run(
     if let Some(typed) = &args.data.data {
         return text::source(Some(typed), Builtin::Stories);
     }
-    let origin = experiment.and_then(|e| serde_json::from_value(e.data.origin.clone()).ok());
     let bytes = experiment.and_then(|e| e.data.bytes);
-    match origin {
-        Some(Origin::File(path)) => text::read_recorded(Path::new(&path), bytes)
+    match experiment.map(|e| &e.data.origin) {
+        Some(TextOrigin::File(path)) => text::read_recorded(Path::new(path), bytes)
             .map_err(|stop| stop.hint("give the run's text with --data")),
-        Some(Origin::Builtin(name)) => {
-            text::recorded(&name, fingerprint, bytes).ok_or_else(needs_its_text)
+        Some(TextOrigin::Builtin(name)) => {
+            text::recorded(name, fingerprint, bytes).ok_or_else(needs_its_text)
         }
-        Some(Origin::Other(_)) | None => {
+        Some(TextOrigin::Other(_)) | None => {
             text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
         }
     }

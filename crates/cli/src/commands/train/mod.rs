@@ -11,7 +11,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_data::Origin;
 use gptlab_engine::cpu::Options;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
@@ -124,8 +123,7 @@ fn with_folder(targets: Targets, resolved: &Resolved) -> Outcome<(Targets, Optio
     if targets.folder.is_some() {
         return Ok((targets, None));
     }
-    let origin = serde_json::from_value(resolved.experiment.data.origin.clone());
-    let made = folder::make(&origin.unwrap_or_else(|_| Origin::Other("text".to_owned())))?;
+    let made = folder::make(&resolved.experiment.data.origin)?;
     let targets = Targets {
         folder: Some(made.clone()),
         ..targets
