@@ -7,7 +7,7 @@ use std::{fs, num::NonZeroU64, path::Path, sync::LazyLock};
 use gptlab_data::Text;
 use gptlab_engine::cpu::Isa;
 use gptlab_lab::{
-    grid::{self, Machine, Point, Watcher},
+    grid::{self, GridObserver, Machine, Point},
     switches::Switch,
 };
 use gptlab_model::Preset;
@@ -65,7 +65,7 @@ pub(crate) fn settings() -> Settings {
 
 struct Nobody;
 
-impl Watcher for Nobody {}
+impl GridObserver for Nobody {}
 
 fn made(folder: &Path) -> Made {
     let point = Point {

@@ -79,9 +79,6 @@ pub struct Corpus {
     validation: Option<Split>,
 }
 
-/// The validation fraction where nobody chose one.
-pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
-
 impl Corpus {
     /// Tokenizes `text` and keeps its last `val_fraction` (tokens of a text; documents of lines)
     /// for validation; 0 keeps nothing. The training split is `floor(n * (1 - val_fraction))` of

@@ -24,7 +24,7 @@ mod tokens;
 
 pub use batches::{Batches, BatchesError, Cut};
 pub use builtin::{Builtin, Recipe, RecipeError};
-pub use corpus::{Corpus, CorpusError, DEFAULT_VAL_FRACTION, Fit, Part, Split};
+pub use corpus::{Corpus, CorpusError, Fit, Part, Split};
 pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};
 pub use foreign::Foreign;

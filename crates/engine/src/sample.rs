@@ -1,7 +1,7 @@
 //! Choosing the next token from logits.
 
-use gptlab_recipe::check_sampling;
 pub use gptlab_recipe::SamplingError;
+use gptlab_recipe::check_sampling;
 
 /// How to choose. Only [`Sampling::new`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq)]

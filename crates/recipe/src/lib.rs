@@ -33,13 +33,11 @@ pub use hyper::{Hyper, HyperError};
 pub use nearest::nearest;
 pub use observe::{Intervals, ObserveLevel};
 pub use overrides::{Group, KEYS, Key, Overrides, SettingsError, UnknownKey};
-pub use preset::{
-    CHECKPOINT_SECONDS, DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_size,
-};
+pub use preset::{DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_size};
 pub use sample::{SampleSettings, SamplingError, check_sampling};
 pub use settings::Settings;
 pub use text::TextOrigin;
 pub use tokenizer::{
     Alphabet, AlphabetError, CodePoint, LINE_ENDS, LineEndInLines, TokenizerKind, TokenizerSpec,
 };
-pub use value::{SettingValue, ValueKind, ZeroIsNone};
+pub use value::{SettingValue, ValueKind, ZeroIsNone, read_switch};

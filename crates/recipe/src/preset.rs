@@ -1,7 +1,7 @@
 //! The whole recipe of each preset: its point of the model space is [`Preset::spec`], and here is
 //! how it is trained, on what, and how it is logged.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, sync::LazyLock};
 
 use gptlab_model::{Choice, Preset};
 
@@ -17,7 +17,7 @@ pub const DEFAULT_PRESET: Preset = Preset::Gpt2Mini;
 pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
 
 /// Seconds from checkpoint to checkpoint, unless asked otherwise: what a crash costs at most.
-pub const CHECKPOINT_SECONDS: u64 = 60;
+const CHECKPOINT_SECONDS: u64 = 60;
 
 /// At most about so many tokens are evaluated at a log, unless asked otherwise.
 const VAL_TOKENS: u64 = 1 << 16;
@@ -137,13 +137,18 @@ pub enum KeyDefault {
     Absent,
 }
 
+/// Of every preset.
+static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
+    let presets = Preset::ALL.iter();
+    presets
+        .map(|preset| Overrides::of(&Settings::of(*preset, None)))
+        .collect()
+});
+
 impl Key {
     /// What this setting is where nobody asks for it, by the recipes of all presets.
     pub fn default(&self) -> KeyDefault {
-        let recipes = Preset::ALL
-            .iter()
-            .map(|preset| Overrides::of(&Settings::of(*preset, None)).get(self));
-        let values: Vec<Option<SettingValue>> = recipes.collect();
+        let values: Vec<_> = RECIPES.iter().map(|recipe| recipe.get(self)).collect();
         let alike = values.iter().all(|value| *value == values[0]);
         match values.into_iter().flatten().next() {
             None => KeyDefault::Absent,

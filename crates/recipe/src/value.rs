@@ -81,17 +81,25 @@ impl<T: Setting + Default + PartialEq> Setting for ZeroIsNone<T> {
     }
 }
 
+/// Reads a switch as it is typed.
+///
+/// # Errors
+/// What was expected.
+pub fn read_switch(typed: &str) -> Result<bool, String> {
+    match typed {
+        "1" | "true" | "on" | "yes" => Ok(true),
+        "0" | "false" | "off" | "no" => Ok(false),
+        _ => Err("a switch is 0 or 1".to_owned()),
+    }
+}
+
 impl Setting for bool {
     fn kind() -> ValueKind {
         ValueKind::Switch
     }
 
     fn read(typed: &str) -> Result<Self, String> {
-        match typed {
-            "1" | "true" | "on" | "yes" => Ok(true),
-            "0" | "false" | "off" | "no" => Ok(false),
-            _ => Err("a switch is 0 or 1".to_owned()),
-        }
+        read_switch(typed)
     }
 
     fn value(&self) -> SettingValue {

@@ -26,10 +26,11 @@ pub use checkpoint::{
 };
 pub use error::Error;
 pub use evaluate::{Evaluation, EvaluationReport, evaluate};
+pub use gptlab_recipe::Settings;
 pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use run::Run;
 pub use schedule::{Schedule, step_hyper};
-pub use settings::{CHECKPOINT_SECONDS, ResumeOptions, Settings};
+pub use settings::ResumeOptions;

@@ -80,7 +80,7 @@ impl Resolved {
     ) -> Result<Self, Error> {
         same_text(&checkpoint, text)?;
         let header = checkpoint.header();
-        let mut settings = Settings::of_header(header, options);
+        let mut settings = header.settings(options);
         let steps = options.steps.or(record.map(|record| record.hyper.steps));
         settings.hyper.steps = steps.unwrap_or(header.hyper.steps);
         if settings.hyper.steps < header.step {

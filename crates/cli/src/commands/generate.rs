@@ -6,11 +6,11 @@ use std::{
 };
 
 use gptlab_engine::cpu::{Options, Texts};
-use gptlab_recipe::SampleSettings;
+use gptlab_recipe::{Overrides, SampleSettings};
 use gptlab_record::{ContinuationEnd as End, GeneratedSample};
 
 use crate::{
-    args::{GenerateArgs, SampleArgs},
+    args::GenerateArgs,
     author::{self, Author, Heard},
     checkpoint::{self, Loaded},
     engines,
@@ -18,7 +18,6 @@ use crate::{
     interrupt::Interrupt,
     memory,
     printer::Printer,
-    settings,
 };
 
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
@@ -29,7 +28,7 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let options = engines::to_write(&args.machine, args.precision, &loaded)?;
     write(
         &loaded,
-        &args.sample,
+        &args.sample.overrides,
         options,
         args.seed,
         samples,
@@ -53,7 +52,7 @@ pub(super) fn checkpoint_path(
 
 pub(super) fn write(
     loaded: &Loaded,
-    args: &SampleArgs,
+    typed: &Overrides,
     options: Options,
     seed: Option<u64>,
     samples: u32,
@@ -61,7 +60,9 @@ pub(super) fn write(
     printer: Printer,
 ) -> Outcome {
     let seed = seed_or_clock(seed);
-    let settings = settings::sampling(SampleSettings::default(), args)?;
+    let settings = typed
+        .sampling(SampleSettings::default())
+        .map_err(Stop::usage)?;
     author::check_stop(&settings, &loaded.tokenizer, printer)?;
     let prompt = settings.prompt.as_str();
     let at_once = texts_that_fit(loaded, &settings, options, samples as usize)?;

@@ -3,11 +3,11 @@
 use std::io;
 
 use gptlab_engine::cpu::Options;
-use gptlab_recipe::SampleSettings;
+use gptlab_recipe::{Overrides, SampleSettings};
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{
-    args::{InteractiveArgs, SampleArgs},
+    args::InteractiveArgs,
     author::{self, Author},
     checkpoint::{self, Loaded},
     commands::generate::{checkpoint_path, seed_or_clock, texts_that_fit},
@@ -15,7 +15,6 @@ use crate::{
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
-    settings,
 };
 
 const PROMPT: &str = "prompt> ";
@@ -25,17 +24,19 @@ pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
     engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
     let options = engines::to_write(&args.machine, args.precision, &loaded)?;
-    talk(&loaded, &args.sample, options, args.seed, printer)
+    talk(&loaded, &args.sample.overrides, options, args.seed, printer)
 }
 
 pub(super) fn talk(
     loaded: &Loaded,
-    args: &SampleArgs,
+    typed: &Overrides,
     options: Options,
     seed: Option<u64>,
     printer: Printer,
 ) -> Outcome {
-    let settings = settings::sampling(SampleSettings::default(), args)?;
+    let settings = typed
+        .sampling(SampleSettings::default())
+        .map_err(Stop::usage)?;
     author::check_stop(&settings, &loaded.tokenizer, printer)?;
     texts_that_fit(loaded, &settings, options, 1)?;
     let author = Author::of(loaded, &settings, seed_or_clock(seed), options)?;
@@ -43,7 +44,7 @@ pub(super) fn talk(
     let interrupt = Interrupt::of_ctrl_c(printer);
     let mut lines = Lines::new(printer)?;
     let mut number = 0;
-    if let Some(prompt) = &args.prompt {
+    if let Some(prompt) = &typed.prompt {
         answer(&author, prompt, number, &interrupt, printer);
         number += 1;
     }

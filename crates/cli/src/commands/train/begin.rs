@@ -60,10 +60,10 @@ fn usual_text(kind: TokenizerKind) -> Builtin {
 fn load(path: &Path, args: &TrainArgs) -> Outcome<Begun> {
     let checkpoint = checkpoint::open(path)?;
     let header = checkpoint.header();
-    settings::same_shape(path, &header.spec, &args.model)?;
+    settings::same_shape(path, &header.spec, &args.settings.overrides)?;
     let settings = settings::loaded(header, args)?;
     let kind = header.tokenizer.kind();
-    if args.data.tokenizer.is_some() && settings.tokenizer != kind {
+    if args.settings.overrides.tokenizer.is_some() && settings.tokenizer != kind {
         return Err(Stop::data(format_args!(
             "{} holds a tokenizer of {}, and the flags ask for {}",
             path.display(),
@@ -217,7 +217,7 @@ fn options(experiment: Option<&Experiment>, args: &TrainArgs, isa: Isa) -> Outco
         Some(experiment) => ResumeOptions::of_record(experiment, engines::NAME, None),
         None => ResumeOptions::of(&Settings::of(Preset::Gpt2Mini, None)),
     };
-    settings::resume_options(base, args, isa)
+    settings::resume_options(base, &args.settings.overrides, isa)
 }
 
 fn go_on(
@@ -228,7 +228,7 @@ fn go_on(
     isa: Isa,
 ) -> Outcome<Resolved> {
     let options = options(experiment, args, isa)?;
-    let found = Settings::of_header(checkpoint.header(), &options);
+    let found = checkpoint.header().settings(&options);
     let asked = as_typed(&found, args)?;
     Ok(if asked == found {
         Resolved::resume(checkpoint, text, experiment, &options)?
@@ -240,7 +240,7 @@ fn go_on(
 
 /// The run `found` as the typed flags would have it. Its steps and instructions may be others.
 fn as_typed(found: &Settings, args: &TrainArgs) -> Outcome<Settings> {
-    let typed = settings::over(found.clone(), args)?;
+    let typed = settings::over(found.clone(), &args.settings.overrides, &args.machine)?;
     Ok(Settings {
         hyper: Hyper {
             steps: found.hyper.steps,
@@ -262,7 +262,7 @@ fn again(folder: &Path, args: &TrainArgs) -> Outcome<Begun> {
     let isa = engines::isa_to_resume(&args.machine, experiment.isa.as_deref())?;
     let options = options(Some(&experiment), args, isa)?;
     let resolved = Resolved::again(folder, &text, &experiment, &options)?;
-    let begun = Settings::of_header(&resolved.header(0), &options);
+    let begun = resolved.header(0).settings(&options);
     if as_typed(&begun, args)? != begun {
         let message = format!("{} was begun with other settings", folder.display());
         return Err(Stop::data(message).hint("leave out all flags but --resume"));

@@ -44,16 +44,30 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
 /// The seed's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--generate")?;
-    let options = engines::to_write(&args.machine, args.run.precision, &loaded)?;
-    let (json, seed) = (args.json.json, args.run.seed);
-    generate::write(&loaded, &args.sample, options, seed, 1, json, printer)
+    let options = engines::to_write(&args.machine, args.settings.overrides.precision, &loaded)?;
+    let (json, seed) = (args.json.json, args.settings.overrides.seed);
+    generate::write(
+        &loaded,
+        &args.settings.overrides,
+        options,
+        seed,
+        1,
+        json,
+        printer,
+    )
 }
 
 /// The seed's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--interactive")?;
-    let options = engines::to_write(&args.machine, args.run.precision, &loaded)?;
-    interactive::talk(&loaded, &args.sample, options, args.run.seed, printer)
+    let options = engines::to_write(&args.machine, args.settings.overrides.precision, &loaded)?;
+    interactive::talk(
+        &loaded,
+        &args.settings.overrides,
+        options,
+        args.settings.overrides.seed,
+        printer,
+    )
 }
 
 fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
@@ -62,7 +76,7 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
             .hint("`gptlab train --save FILE` makes one")
     })?;
     let loaded = checkpoint::load(path)?;
-    settings::same_shape(path, loaded.model.spec(), &args.model)?;
+    settings::same_shape(path, loaded.model.spec(), &args.settings.overrides)?;
     Ok(loaded)
 }
 
