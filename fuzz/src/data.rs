@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use gptlab_data::{Batches, Builtin, Corpus, Origin, Part, Text, Tokenizer, TokenizerKind};
+use gptlab_data::{Batches, Builtin, Corpus, Part, Text, Tokenizer};
 use gptlab_model::{Choice, Model, Preset};
+use gptlab_recipe::{TextOrigin, TokenizerKind};
 
 /// No longer built-in text is made.
 const MOST_MADE: usize = 5_000;
@@ -51,7 +52,7 @@ pub fn text(data: &[u8]) {
     else {
         return;
     };
-    let Ok(text) = Text::from_bytes(text.to_vec(), Origin::Other("input".to_owned())) else {
+    let Ok(text) = Text::from_bytes(text.to_vec(), TextOrigin::Other("input".to_owned())) else {
         return;
     };
     let kind = TokenizerKind::ALL[usize::from(kind) % TokenizerKind::ALL.len()];

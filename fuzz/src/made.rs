@@ -9,14 +9,14 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use gptlab_data::{Origin, Text};
+use gptlab_data::Text;
 use gptlab_engine::cpu::{CpuBackend, Isa};
 use gptlab_lab::{
-    grid::{self, Machine, Point, Watcher},
+    grid::{self, GridObserver, Machine, Point},
     switches::Switch,
 };
 use gptlab_model::Preset;
-use gptlab_recipe::{Intervals, ObserveLevel};
+use gptlab_recipe::{Intervals, ObserveLevel, TextOrigin};
 use gptlab_train::{Checkpoint, Settings};
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub(crate) static MADE: LazyLock<Made> = LazyLock::new(|| {
 /// A text of two lines, several times, for characters and lines alike.
 pub(crate) fn story() -> Text {
     let text = "the cat sat on the mat\nand the rat sat on the cat\n".repeat(8);
-    let origin = Origin::Other("cats".to_owned());
+    let origin = TextOrigin::Other("cats".to_owned());
     Text::from_bytes(text.into_bytes(), origin).expect("a text")
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn settings() -> Settings {
 
 struct Nobody;
 
-impl Watcher for Nobody {}
+impl GridObserver for Nobody {}
 
 fn made(folder: &Path) -> Made {
     let point = Point {

@@ -49,7 +49,6 @@ pub fn experiment(data: &[u8]) {
         let Ok(read) = gptlab_record::read_experiment(folder) else {
             return;
         };
-        let _ = serde_json::from_value::<gptlab_data::Tokenizer>(read.tokenizer.clone());
         let checked = (read.hyper.check(), read.spec.check(read.vocab_size));
         let text = gptlab_record::canonical(&read).expect("an experiment is JSON");
         // JSON holds 1e39, an f32 does not: what is not finite is refused.

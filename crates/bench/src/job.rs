@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use gptlab_data::{Batches, Builtin, Corpus, Text, TokenizerKind};
+use gptlab_data::{Batches, Builtin, Corpus, Text};
 use gptlab_engine::{
     BackendOptions,
     cpu::{Isa, Options, Precision},
 };
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
+use gptlab_recipe::TokenizerKind;
 
 use crate::{Error, Shape, Task, Workload};
 

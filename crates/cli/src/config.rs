@@ -1,18 +1,16 @@
-//! `--config FILE`: a TOML file whose keys are the flags' names, read as words beneath the typed
-//! ones.
+//! `--config FILE`: a TOML file whose keys are the flags' names, and whose values are the flags'
+//! defaults.
 
-use std::{
-    ffi::OsString,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, fs::File, io::Read, path::Path, path::PathBuf};
 
+use clap::{Arg, ArgAction};
+use gptlab_recipe::nearest;
 use toml::{Table, Value};
 
 use crate::exit::Stop;
 
-/// The settings of `path` as words for the subcommand `sub`.
+/// `program` with the values of the file at `path` as defaults of the flags of its subcommand
+/// `sub`.
 ///
 /// A key that only another subcommand has is passed over, so that one file can serve a whole
 /// project.
@@ -20,11 +18,11 @@ use crate::exit::Stop;
 /// # Errors
 /// When the file cannot be read, is not TOML, or has a key that is nobody's flag or a value that no
 /// flag has.
-pub(crate) fn words(
+pub(crate) fn beneath(
     path: &Path,
     sub: &str,
-    program: &clap::Command,
-) -> Result<Vec<OsString>, Stop> {
+    program: clap::Command,
+) -> Result<clap::Command, Stop> {
     let text = read(path)?;
     let table: Table = text.parse().map_err(|e: toml::de::Error| {
         Stop::usage(format_args!(
@@ -33,12 +31,12 @@ pub(crate) fn words(
             place(&text, &e)
         ))
     })?;
-    let words = settings(&table, sub, program).map_err(|stop| Stop {
+    let program = with_defaults(&table, sub, program).map_err(|stop| Stop {
         message: format!("{}: {}", path.display(), stop.message),
         ..stop
     })?;
-    refuse_bad_values(path, sub, &words, program)?;
-    Ok(words)
+    refuse_bad_values(path, sub, &program)?;
+    Ok(program)
 }
 
 /// No settings are longer, in bytes.
@@ -70,36 +68,45 @@ fn place(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-fn settings(table: &Table, sub: &str, program: &clap::Command) -> Result<Vec<OsString>, Stop> {
-    let mine = keys(program.find_subcommand(sub));
-    let all: Vec<String> = program
-        .get_subcommands()
-        .flat_map(|s| keys(Some(s)))
+fn with_defaults(table: &Table, sub: &str, program: clap::Command) -> Result<clap::Command, Stop> {
+    let all: Vec<String> = program.get_subcommands().flat_map(keys).collect();
+    let mine: Vec<String> = program
+        .find_subcommand(sub)
+        .into_iter()
+        .flat_map(keys)
         .collect();
-    let mut words = Vec::new();
+    let mut defaults: Vec<(String, &Value)> = Vec::new();
     for (typed, value) in table {
         let key = typed.replace('_', "-");
         if mine.contains(&key) {
-            words.extend(word(&key, value, takes_path(program, sub, &key))?.map(OsString::from));
+            check_kind(typed, value)?;
+            defaults.push((key, value));
         } else if !all.contains(&key) {
-            return Err(unknown(typed, &key, &all));
+            return Err(unknown(typed, &key, all));
         }
     }
-    Ok(words)
+    let default_of = |arg: &Arg| {
+        let long = arg.get_long()?;
+        let mut found = defaults.iter().filter(|(key, _)| key == long);
+        found.next_back().and_then(|(_, value)| default(arg, value))
+    };
+    let of_file = |arg: Arg| match default_of(&arg) {
+        Some(value) => arg.default_value(value),
+        None => arg,
+    };
+    Ok(program.mut_subcommand(sub, |sub| sub.mut_args(of_file)))
 }
 
 /// The flags that can be keys: not those that only make sense where they are typed.
-fn keys(command: Option<&clap::Command>) -> Vec<String> {
+fn keys(command: &clap::Command) -> impl Iterator<Item = String> {
     command
-        .into_iter()
-        .flat_map(clap::Command::get_arguments)
-        .filter_map(|arg| arg.get_long())
+        .get_arguments()
+        .filter_map(Arg::get_long)
         .filter(|long| !["config", "help", "version"].contains(long))
         .map(str::to_owned)
-        .collect()
 }
 
-fn unknown(typed: &str, key: &str, all: &[String]) -> Stop {
+fn unknown(typed: &str, key: &str, all: Vec<String>) -> Stop {
     let stop = Stop::usage(format_args!("unknown key `{typed}`"));
     match nearest(key, all) {
         Some(near) => stop.hint(format!("did you mean `{near}`?")),
@@ -107,50 +114,39 @@ fn unknown(typed: &str, key: &str, all: &[String]) -> Stop {
     }
 }
 
-/// Whether a flag takes a path or nothing: `true` and `false` are no paths.
-fn takes_path(program: &clap::Command, sub: &str, key: &str) -> bool {
-    let flags = program
-        .find_subcommand(sub)
-        .into_iter()
-        .flat_map(clap::Command::get_arguments);
-    let mut flags = flags.filter(|arg| arg.get_long() == Some(key));
-    flags.any(|arg| {
-        arg.get_num_args().is_some_and(|n| n.min_values() == 0)
-            && arg.get_value_parser().type_id() == std::any::TypeId::of::<PathBuf>()
-    })
+fn check_kind(key: &str, value: &Value) -> Result<(), Stop> {
+    match value {
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Ok(()),
+        Value::Array(_) | Value::Table(_) | Value::Datetime(_) => Err(Stop::usage(format_args!(
+            "`{key}` must be a number, a string, true or false"
+        ))),
+    }
 }
 
-/// A setting as a word of the command line; `None` of a flag that is off.
-fn word(key: &str, value: &Value, path: bool) -> Result<Option<String>, Stop> {
+/// `value` as `arg` takes it; `None` of a flag that is off.
+fn default(arg: &Arg, value: &Value) -> Option<OsString> {
+    let is_plain = matches!(arg.get_action(), ArgAction::SetTrue);
     let text = match value {
-        Value::Boolean(false) if path || key == "json" => return Ok(None),
-        Value::Boolean(true) if path => return Ok(Some(format!("--{key}"))),
-        Value::String(s) => s.clone(),
+        Value::Boolean(on) if takes_path_or_nothing(arg) => return on.then(OsString::new),
+        Value::Boolean(on) if is_plain => on.to_string(),
+        Value::Boolean(on) => u8::from(*on).to_string(),
+        Value::String(text) => text.clone(),
         Value::Integer(n) => n.to_string(),
         Value::Float(x) => x.to_string(),
-        Value::Boolean(true) if key == "json" => return Ok(Some("--json".into())),
-        Value::Boolean(on) => u8::from(*on).to_string(),
-        Value::Array(_) | Value::Table(_) | Value::Datetime(_) => {
-            return Err(Stop::usage(format_args!(
-                "`{key}` must be a number, a string, true or false"
-            )));
-        }
+        Value::Array(_) | Value::Table(_) | Value::Datetime(_) => return None,
     };
-    Ok(Some(format!("--{key}={text}")))
+    Some(text.into())
+}
+
+/// Whether a flag takes a path or nothing: `true` and `false` are no paths.
+fn takes_path_or_nothing(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|n| n.min_values() == 0)
+        && arg.get_value_parser().type_id() == std::any::TypeId::of::<PathBuf>()
 }
 
 /// Lets clap judge the values alone, so that what it says can name the file.
-fn refuse_bad_values(
-    path: &Path,
-    sub: &str,
-    words: &[OsString],
-    program: &clap::Command,
-) -> Result<(), Stop> {
-    let whole = [OsString::from("gptlab"), sub.into()];
-    match program
-        .clone()
-        .try_get_matches_from(whole.iter().chain(words))
-    {
+fn refuse_bad_values(path: &Path, sub: &str, program: &clap::Command) -> Result<(), Stop> {
+    match program.clone().try_get_matches_from(["gptlab", sub]) {
         Err(e) => {
             let said = e.render().to_string();
             let first = said.lines().next().unwrap_or_default();
@@ -158,48 +154,5 @@ fn refuse_bad_values(
             Err(Stop::usage(format_args!("{}: {said}", path.display())))
         }
         Ok(_) => Ok(()),
-    }
-}
-
-/// The word of `all` that is at most a third of `typed` away.
-pub(crate) fn nearest<'a>(typed: &str, all: &'a [String]) -> Option<&'a str> {
-    all.iter()
-        .map(|word| (distance(typed, word), word))
-        .min_by_key(|(d, _)| *d)
-        .filter(|(d, _)| 3 * d <= typed.chars().count().max(3))
-        .map(|(_, word)| word.as_str())
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.chars().count()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_the_textbooks() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
-    }
-
-    #[test]
-    fn only_a_near_word_is_suggested() {
-        let all = ["n-layer".to_owned(), "n-embd".to_owned()];
-        assert_eq!(nearest("n-layr", &all), Some("n-layer"));
-        assert_eq!(nearest("colour", &all), None);
     }
 }

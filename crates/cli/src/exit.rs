@@ -4,6 +4,7 @@ use std::{fmt, io, path::Path, process};
 
 use gptlab_bench::Error as BenchError;
 use gptlab_data::{CorpusError, TextError};
+use gptlab_lab::grid::GridError;
 use gptlab_record::FileError;
 use gptlab_train::Error as TrainError;
 
@@ -143,10 +144,25 @@ impl From<TrainError> for Stop {
                 Self::data(error).hint("leave out all flags but --resume")
             }
             TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
-            TrainError::Batch(_)
-            | TrainError::Import(_)
-            | TrainError::Reduce(_)
-            | TrainError::Json(_) => Self::failure(error),
+            TrainError::Batch(_) | TrainError::Import(_) | TrainError::Reduce(_) => {
+                Self::failure(error)
+            }
+        }
+    }
+}
+
+impl From<GridError> for Stop {
+    fn from(error: GridError) -> Self {
+        match error {
+            GridError::Axis(_) | GridError::Setting { .. } | GridError::SameRun { .. } => {
+                Self::usage(format_args!("--grid {error}"))
+            }
+            // They begin with what the flag is called.
+            GridError::Seeds(_) | GridError::FirstSeed { .. } => {
+                Self::usage(format_args!("--{error}"))
+            }
+            GridError::NoSize => Self::usage("--sizes names no size"),
+            GridError::Base(_) | GridError::UnknownSize(_) => Self::usage(error),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use gptlab_data::{Builtin, Fingerprint, Origin, Text};
+use gptlab_data::{Builtin, Fingerprint, Text};
+use gptlab_recipe::TextOrigin;
 use gptlab_record::DataRecord;
 
 use crate::{
@@ -68,10 +69,10 @@ pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
         return None;
     }
     let fingerprint: Fingerprint = data.fingerprint.parse().ok()?;
-    let text = match origin(data)? {
-        Origin::File(path) => Text::read_recorded(Path::new(&path), data.bytes).ok()?,
-        Origin::Builtin(name) => recorded(&name, fingerprint, data.bytes)?,
-        Origin::Other(_) => by_fingerprint(fingerprint)?,
+    let text = match &data.origin {
+        TextOrigin::File(path) => Text::read_recorded(Path::new(path), data.bytes).ok()?,
+        TextOrigin::Builtin(name) => recorded(name, fingerprint, data.bytes)?,
+        TextOrigin::Other(_) => by_fingerprint(fingerprint)?,
     };
     Some(text).filter(|text| text.fingerprint() == fingerprint)
 }
@@ -91,20 +92,16 @@ pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
 /// somebody else's, and name a text that takes minutes.
 const MOST: u64 = 64 << 20;
 
-fn origin(data: &DataRecord) -> Option<Origin> {
-    serde_json::from_value(data.origin.clone()).ok()
-}
-
 /// The size of the text that `data` tells of, in bytes; `None` where it is not to be had. Nothing
 /// is read or made.
 fn size(data: &DataRecord) -> Option<u64> {
-    let found = match origin(data)? {
-        Origin::File(path) => Path::new(&path).metadata().ok()?.len(),
-        Origin::Builtin(name) => match Builtin::parse(&name).ok()?? {
+    let found = match &data.origin {
+        TextOrigin::File(path) => Path::new(path).metadata().ok()?.len(),
+        TextOrigin::Builtin(name) => match Builtin::parse(name).ok()?? {
             Builtin::Diagnostic(_, recipe) => recipe.size as u64,
             Builtin::Stories | Builtin::Names => 0,
         },
-        Origin::Other(_) => 0,
+        TextOrigin::Other(_) => 0,
     };
     Some(found.max(data.bytes.unwrap_or(0)))
 }

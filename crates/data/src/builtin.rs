@@ -3,8 +3,9 @@
 use std::fmt;
 
 use gptlab_model::Choice;
+use gptlab_recipe::TokenizerKind;
 
-use crate::{Diagnostic, TokenizerKind, names, stories};
+use crate::{Diagnostic, names, stories};
 
 /// A text written for this project, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

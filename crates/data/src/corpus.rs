@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::{
-    Origin, Text, Tokenizer, TokenizerKind, UnknownCharacters, tokenizer::documents, tokens::Tokens,
-};
+use gptlab_recipe::{TextOrigin, TokenizerKind};
+
+use crate::{Text, Tokenizer, UnknownCharacters, tokenizer::documents, tokens::Tokens};
 
 /// One of the two splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +78,6 @@ pub struct Corpus {
     train: Split,
     validation: Option<Split>,
 }
-
-/// The validation fraction where nobody chose one.
-pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
 
 impl Corpus {
     /// Tokenizes `text` and keeps its last `val_fraction` (tokens of a text; documents of lines)
@@ -239,10 +236,10 @@ pub enum CorpusError {
     /// The validation fraction is not in 0..1.
     Fraction(f64),
     /// No line of the text holds a document.
-    Blank(Origin),
-    Unknown(Origin, UnknownCharacters),
+    Blank(TextOrigin),
+    Unknown(TextOrigin, UnknownCharacters),
     TooShort {
-        origin: Origin,
+        origin: TextOrigin,
         part: Part,
         val_fraction: f64,
         found: usize,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Origin;
+use gptlab_recipe::TextOrigin;
 
 /// What a file is instead of text in UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 
 impl Foreign {
     /// Writes the sentence that `origin` is of this kind, and what to do.
-    pub(crate) fn say(self, origin: &Origin, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(crate) fn say(self, origin: &TextOrigin, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Utf16 => write!(
                 f,
@@ -113,7 +113,12 @@ impl Foreign {
     }
 }
 
-fn packed(f: &mut fmt::Formatter<'_>, origin: &Origin, format: &str, program: &str) -> fmt::Result {
+fn packed(
+    f: &mut fmt::Formatter<'_>,
+    origin: &TextOrigin,
+    format: &str,
+    program: &str,
+) -> fmt::Result {
     write!(
         f,
         "{origin} is packed by {format} and not text; unpack it with `{program}`, and give the text inside"

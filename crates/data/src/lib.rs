@@ -9,7 +9,6 @@
 //! Knows: files of text, characters, documents, tokens, windows.
 //! Never will: models' parts, engines, optimisers, runs, the environment, standard output.
 
-mod alphabet;
 mod batches;
 mod builtin;
 mod corpus;
@@ -23,13 +22,12 @@ pub mod stories;
 mod tokenizer;
 mod tokens;
 
-pub use alphabet::{Alphabet, AlphabetError};
 pub use batches::{Batches, BatchesError, Cut};
 pub use builtin::{Builtin, Recipe, RecipeError};
-pub use corpus::{Corpus, CorpusError, DEFAULT_VAL_FRACTION, Fit, Part, Split};
+pub use corpus::{Corpus, CorpusError, Fit, Part, Split};
 pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};
 pub use foreign::Foreign;
-pub use source::{Origin, Text, TextError};
-pub use tokenizer::{DecodeError, Tokenizer, TokenizerKind, UnknownCharacters};
+pub use source::{Text, TextError};
+pub use tokenizer::{DecodeError, Tokenizer, UnknownCharacters};
 pub use tokens::Tokens;

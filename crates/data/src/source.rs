@@ -7,31 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use gptlab_recipe::TextOrigin;
 
 use crate::{Builtin, Fingerprint, foreign, foreign::Foreign};
-
-/// Where a text came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// A file, by the path it was read from.
-    File(String),
-    /// A built-in text, by name.
-    Builtin(String),
-    /// Anything else, in the caller's words (`standard input`).
-    Other(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.write_str(path),
-            Self::Builtin(name) => write!(f, "the built-in text `{name}`"),
-            Self::Other(what) => f.write_str(what),
-        }
-    }
-}
 
 /// At least two characters of text, where they came from, and which bytes they were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +18,7 @@ pub struct Text {
     /// As they were given.
     bytes: u64,
     fingerprint: Fingerprint,
-    origin: Origin,
+    origin: TextOrigin,
 }
 
 impl Text {
@@ -61,7 +39,7 @@ impl Text {
     /// As [`Text::read`], and when the file has another size.
     pub fn read_recorded(path: &Path, bytes: Option<u64>) -> Result<Self, TextError> {
         let content = read_bytes(path, bytes)?;
-        Self::from_bytes(content, Origin::File(path.display().to_string()))
+        Self::from_bytes(content, TextOrigin::File(path.display().to_string()))
     }
 
     /// A built-in text.
@@ -69,7 +47,7 @@ impl Text {
         let content = builtin.text();
         Self {
             fingerprint: Fingerprint::of(content.as_bytes()),
-            origin: Origin::Builtin(builtin.to_string()),
+            origin: TextOrigin::Builtin(builtin.to_string()),
             bytes: content.len() as u64,
             content,
         }
@@ -78,8 +56,8 @@ impl Text {
     /// Which built-in text this is, if it is one.
     pub fn recipe(&self) -> Option<Builtin> {
         match &self.origin {
-            Origin::Builtin(name) => Builtin::parse(name).ok().flatten(),
-            Origin::File(_) | Origin::Other(_) => None,
+            TextOrigin::Builtin(name) => Builtin::parse(name).ok().flatten(),
+            TextOrigin::File(_) | TextOrigin::Other(_) => None,
         }
     }
 
@@ -88,7 +66,7 @@ impl Text {
     /// # Errors
     /// When they are not UTF-8, are a file of another kind, hold a NUL, or fewer than two
     /// characters.
-    pub fn from_bytes(bytes: Vec<u8>, origin: Origin) -> Result<Self, TextError> {
+    pub fn from_bytes(bytes: Vec<u8>, origin: TextOrigin) -> Result<Self, TextError> {
         if let Some(kind) = foreign::kind(&bytes) {
             return Err(TextError::Foreign { origin, kind });
         }
@@ -135,7 +113,7 @@ impl Text {
         self.fingerprint
     }
 
-    pub fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &TextOrigin {
         &self.origin
     }
 }
@@ -209,21 +187,21 @@ pub enum TextError {
     },
     /// `offset` is that of the first byte that is not UTF-8, counted from 0.
     NotUtf8 {
-        origin: Origin,
+        origin: TextOrigin,
         offset: usize,
     },
     /// What the bytes are instead of text.
     Foreign {
-        origin: Origin,
+        origin: TextOrigin,
         kind: Foreign,
     },
     /// `offset` is that of the first NUL, counted from 0.
     Nul {
-        origin: Origin,
+        origin: TextOrigin,
         offset: usize,
     },
     TooShort {
-        origin: Origin,
+        origin: TextOrigin,
         characters: usize,
     },
 }

@@ -2,33 +2,23 @@
 
 use std::{collections::BTreeSet, fmt, iter};
 
-use gptlab_model::{Choice, choices};
+use gptlab_model::Choice;
+use gptlab_recipe::{Alphabet, CodePoint, LINE_ENDS, TokenizerKind, TokenizerSpec};
 use serde::{Deserialize, Serialize};
 
-use crate::{Alphabet, Fingerprint, alphabet::Named, tokens::Tokens};
+use crate::{Fingerprint, tokens::Tokens};
 
-/// A tokenizer is a value: it goes into checkpoints as JSON and comes out the same, or is refused.
+/// Turns text into tokens and back, as its [`TokenizerSpec`] says. Checkpoints hold the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[serde(transparent)]
 pub struct Tokenizer {
-    kind: TokenizerKind,
-    chars: Alphabet,
+    spec: TokenizerSpec,
 }
 
-/// How text is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TokenizerKind {
-    /// A token is a character; the text is one sequence.
-    Chars,
-    /// A line is a document of characters; one more token, the last id, stands before, between and
-    /// after documents (microgpt's BOS). As text it is the line break whose place it takes.
-    Lines,
-}
-
-choices! { TokenizerKind, "tokenizer":
-    Chars = "chars", "A token is a character";
-    Lines = "lines", "The same, and each line is a document of its own; one longer than the context is cut into pieces";
+impl From<TokenizerSpec> for Tokenizer {
+    fn from(spec: TokenizerSpec) -> Self {
+        Self { spec }
+    }
 }
 
 /// The documents of `text`: its lines, stripped of white space at both ends, without the empty
@@ -39,8 +29,6 @@ pub(crate) fn documents(text: &str) -> impl Iterator<Item = &str> {
         .filter(|d| !d.is_empty())
 }
 
-const LINE_ENDS: [char; 2] = ['\n', '\r'];
-
 impl Tokenizer {
     /// A tokenizer of the characters that `text` holds, or `None` where it holds none.
     pub fn fit(kind: TokenizerKind, text: &str) -> Option<Self> {
@@ -48,28 +36,34 @@ impl Tokenizer {
             TokenizerKind::Chars => Alphabet::of([text]),
             TokenizerKind::Lines => Alphabet::of(documents(text)),
         }?;
-        Some(Self { kind, chars })
+        let spec = TokenizerSpec::new(kind, chars).ok()?;
+        Some(Self { spec })
+    }
+
+    /// Returns what this tokenizer is, as plain data.
+    pub fn spec(&self) -> &TokenizerSpec {
+        &self.spec
     }
 
     pub fn kind(&self) -> TokenizerKind {
-        self.kind
+        self.spec.kind()
     }
 
     /// The characters it knows; a character's token is its place among them.
     pub fn alphabet(&self) -> &Alphabet {
-        &self.chars
+        self.spec.alphabet()
     }
 
     /// How many tokens there are: one per character, and one more for documents.
     pub fn vocab_size(&self) -> usize {
-        self.chars.len() + usize::from(self.bos().is_some())
+        self.alphabet().len() + usize::from(self.bos().is_some())
     }
 
     /// The token that stands before and after every document, where text is cut into documents.
     pub fn bos(&self) -> Option<u32> {
-        match self.kind {
+        match self.kind() {
             TokenizerKind::Chars => None,
-            TokenizerKind::Lines => Some(self.chars.len() as u32),
+            TokenizerKind::Lines => Some(self.alphabet().len() as u32),
         }
     }
 
@@ -93,7 +87,7 @@ impl Tokenizer {
         let mut tokens: Vec<u32> = self.bos().into_iter().collect();
         self.encode_into(text, |t| tokens.push(t))?;
         if tokens.is_empty() {
-            tokens.push(self.chars.id('\n').unwrap_or(0));
+            tokens.push(self.alphabet().id('\n').unwrap_or(0));
         }
         Ok(tokens)
     }
@@ -118,21 +112,21 @@ impl Tokenizer {
     pub fn char(&self, token: u32) -> Option<char> {
         match self.bos() {
             Some(bos) if bos == token => Some('\n'),
-            Some(_) | None => self.chars.char(token),
+            Some(_) | None => self.alphabet().char(token),
         }
     }
 
     /// Which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its characters.
     pub fn fingerprint(&self) -> Fingerprint {
-        let text: String = iter::chain(self.kind.name().chars(), ['\0'])
-            .chain(self.chars.chars().iter().copied())
+        let text: String = iter::chain(self.kind().name().chars(), ['\0'])
+            .chain(self.alphabet().chars().iter().copied())
             .collect();
         Fingerprint::of(text.as_bytes())
     }
 
     /// Hands every token of `text` to `push`, in order, until a character is unknown.
     fn encode_into(&self, text: &str, mut push: impl FnMut(u32)) -> Result<(), UnknownCharacters> {
-        let (ids, bos) = (self.chars.ids(), self.bos());
+        let (ids, bos) = (self.alphabet().ids(), self.bos());
         for c in text.chars() {
             match ids(c).or(bos.filter(|_| c == '\n')) {
                 Some(token) => push(token),
@@ -150,7 +144,7 @@ impl Tokenizer {
     }
 
     fn unknown_in(&self, text: &str) -> UnknownCharacters {
-        let (ids, is_bos) = (self.chars.ids(), |c| c == '\n' && self.bos().is_some());
+        let (ids, is_bos) = (self.alphabet().ids(), |c| c == '\n' && self.bos().is_some());
         let mut seen = BTreeSet::new();
         let found: Vec<char> = text
             .chars()
@@ -158,7 +152,7 @@ impl Tokenizer {
             .collect();
         UnknownCharacters {
             characters: found,
-            known: self.chars.len(),
+            known: self.alphabet().len(),
         }
     }
 }
@@ -181,7 +175,7 @@ impl fmt::Display for UnknownCharacters {
             .characters
             .iter()
             .take(MOST_NAMED)
-            .map(|c| Named(*c).to_string())
+            .map(|c| CodePoint(*c).to_string())
             .collect();
         write!(
             f,
@@ -225,45 +219,3 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
-
-/// The form in JSON: `{"kind":"chars","chars":"\n abc"}`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    kind: TokenizerKind,
-    chars: Alphabet,
-}
-
-impl From<Tokenizer> for Stored {
-    fn from(Tokenizer { kind, chars }: Tokenizer) -> Self {
-        Self { kind, chars }
-    }
-}
-
-/// Why a stored tokenizer is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LineBreakInLines(char);
-
-impl fmt::Display for LineBreakInLines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "a tokenizer of lines cannot hold the line break {}; the file it came from is damaged",
-            Named(self.0)
-        )
-    }
-}
-
-impl std::error::Error for LineBreakInLines {}
-
-impl TryFrom<Stored> for Tokenizer {
-    type Error = LineBreakInLines;
-
-    fn try_from(Stored { kind, chars }: Stored) -> Result<Self, Self::Error> {
-        let inside = LINE_ENDS.into_iter().find(|c| chars.id(*c).is_some());
-        match (kind, inside) {
-            (TokenizerKind::Lines, Some(c)) => Err(LineBreakInLines(c)),
-            (TokenizerKind::Lines, None) | (TokenizerKind::Chars, _) => Ok(Self { kind, chars }),
-        }
-    }
-}

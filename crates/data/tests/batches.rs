@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use gptlab_data::{
-    Batches, Corpus, CorpusError, Cut, Fit, Origin, Part, Text, Tokenizer, TokenizerKind,
-};
+use gptlab_data::{Batches, Corpus, CorpusError, Cut, Fit, Part, Text, Tokenizer};
 use gptlab_model::{Batch, Model, Preset};
+use gptlab_recipe::{TextOrigin, TokenizerKind};
 use proptest::prelude::*;
 
 fn text(s: &str) -> Text {
-    Text::from_bytes(s.as_bytes().to_vec(), Origin::Other("the text".into())).unwrap()
+    Text::from_bytes(s.as_bytes().to_vec(), TextOrigin::Other("the text".into())).unwrap()
 }
 
 fn corpus(kind: TokenizerKind, s: &str, f: f64) -> Result<Corpus, CorpusError> {

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use gptlab_data::{Builtin, Corpus, Diagnostic, Fingerprint, Recipe, Text, TokenizerKind};
+use gptlab_data::{Builtin, Corpus, Diagnostic, Fingerprint, Recipe, Text};
 use gptlab_model::Choice;
+use gptlab_recipe::TokenizerKind;
 
 const FIRST: [(Diagnostic, &str, &str); 5] = [
     (

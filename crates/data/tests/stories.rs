@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use gptlab_data::{
-    Builtin, Fingerprint, Tokenizer, TokenizerKind, names,
+    Builtin, Fingerprint, Tokenizer, names,
     stories::{self, Story},
 };
+use gptlab_recipe::TokenizerKind;
 
 const SAMPLES: u32 = 20_000;
 

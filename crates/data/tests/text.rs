@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_data::{Builtin, Fingerprint, Origin, Recipe, Text};
+use gptlab_data::{Builtin, Fingerprint, Recipe, Text};
+use gptlab_recipe::TextOrigin;
 
 /// A folder of this test's own, removed with it.
 struct Folder(PathBuf);
@@ -31,7 +32,8 @@ impl Drop for Folder {
 }
 
 fn given(bytes: &[u8]) -> Result<Text, String> {
-    Text::from_bytes(bytes.to_vec(), Origin::Other("the text".into())).map_err(|e| e.to_string())
+    Text::from_bytes(bytes.to_vec(), TextOrigin::Other("the text".into()))
+        .map_err(|e| e.to_string())
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn a_file_is_read_as_it_is() {
     assert_eq!(text.as_str().as_bytes(), bytes, "line ends stay");
     assert_eq!(text.characters(), 14);
     assert_eq!(text.fingerprint(), Fingerprint::of(bytes));
-    assert_eq!(text.origin(), &Origin::File(path.display().to_string()));
+    assert_eq!(text.origin(), &TextOrigin::File(path.display().to_string()));
 }
 
 #[test]
@@ -223,7 +225,7 @@ fn built_in_texts_go_by_name_and_never_change() {
             text.fingerprint(),
             Fingerprint::of(text.as_str().as_bytes())
         );
-        assert_eq!(text.origin(), &Origin::Builtin(builtin.name().into()));
+        assert_eq!(text.origin(), &TextOrigin::Builtin(builtin.name().into()));
     }
     assert_eq!(Builtin::from_name("Stories"), None);
 }
@@ -248,9 +250,9 @@ fn what_a_recipe_may_have_is_known_without_making_it() {
 
 #[test]
 fn an_origin_is_plain_data() {
-    let origin = Origin::Builtin("stories".into());
+    let origin = TextOrigin::Builtin("stories".into());
     let json = serde_json::to_string(&origin).unwrap();
     assert_eq!(json, r#"{"builtin":"stories"}"#);
-    assert_eq!(serde_json::from_str::<Origin>(&json).unwrap(), origin);
+    assert_eq!(serde_json::from_str::<TextOrigin>(&json).unwrap(), origin);
     assert_eq!(origin.to_string(), "the built-in text `stories`");
 }

@@ -1,7 +1,8 @@
 //! Tokenizers: round trips, what is refused, the stored form.
 
-use gptlab_data::{Tokenizer, TokenizerKind};
+use gptlab_data::Tokenizer;
 use gptlab_model::Choice;
+use gptlab_recipe::TokenizerKind;
 use proptest::prelude::*;
 
 fn chars(text: &str) -> Tokenizer {

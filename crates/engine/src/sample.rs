@@ -1,6 +1,7 @@
 //! Choosing the next token from logits.
 
-use std::fmt;
+pub use gptlab_recipe::SamplingError;
+use gptlab_recipe::check_sampling;
 
 /// How to choose. Only [`Sampling::new`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,18 +10,6 @@ pub struct Sampling {
     top_k: Option<usize>,
     top_p: Option<f64>,
 }
-
-/// A setting that cannot be: a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SamplingError(String);
-
-impl fmt::Display for SamplingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for SamplingError {}
 
 impl Sampling {
     /// `temperature` divides the logits, and 0 always takes the likeliest token; `top_k` keeps the
@@ -34,17 +23,7 @@ impl Sampling {
         top_k: Option<usize>,
         top_p: Option<f64>,
     ) -> Result<Self, SamplingError> {
-        if !(temperature.is_finite() && temperature >= 0.0) {
-            let why = format!("temperature must be a number of at least 0, found {temperature}");
-            return Err(SamplingError(why));
-        }
-        if top_k == Some(0) {
-            return Err(SamplingError("top-k must be at least 1, found 0".into()));
-        }
-        if let Some(p) = top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
-            let why = format!("top-p must be above 0 and at most 1, found {p}");
-            return Err(SamplingError(why));
-        }
+        check_sampling(temperature, top_k, top_p)?;
         Ok(Self {
             temperature,
             top_k,

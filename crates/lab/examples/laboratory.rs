@@ -6,7 +6,7 @@ use std::{error::Error, sync::Arc};
 
 use gptlab_data::{Builtin, Text};
 use gptlab_engine::{Device, cpu::CpuBackend};
-use gptlab_lab::grid::{self, Ending, Machine, Point, Watcher};
+use gptlab_lab::grid::{self, Ending, GridObserver, Machine, Point};
 use gptlab_lab::probe::{Probe, ProbeRequest, ProbedCheckpoint, Tables};
 use gptlab_lab::switches::Switch;
 use gptlab_model::Preset;
@@ -14,7 +14,7 @@ use gptlab_record::checkpoints;
 use gptlab_train::{Checkpoint, NonFinite, Settings};
 
 struct Silent;
-impl Watcher for Silent {}
+impl GridObserver for Silent {}
 
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // A text whose skill is known, and a model that learns some of it in seconds.

@@ -66,6 +66,33 @@ impl Switch {
         found.ok_or_else(|| UnknownSwitch(name.to_owned()))
     }
 
+    /// The switches that `typed` names, separated by commas, each once; `all` and `seed` are lists
+    /// of them, and `baseline` is none.
+    ///
+    /// # Errors
+    /// When a name is none of theirs.
+    pub fn named(typed: &str) -> Result<Vec<Self>, UnknownSwitch> {
+        let mut found: Vec<Self> = Vec::new();
+        let names = typed.split(',').map(str::trim);
+        for name in names.filter(|name| !name.is_empty()) {
+            let meant: Vec<Self> = match name {
+                "all" => ALL.to_vec(),
+                "seed" => SEED
+                    .iter()
+                    .map(|name| Self::find(name))
+                    .collect::<Result<_, _>>()?,
+                "baseline" => Vec::new(),
+                name => vec![Self::find(name)?],
+            };
+            for switch in meant {
+                if found.iter().all(|other| other.name != switch.name) {
+                    found.push(switch);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// `base` with this switch thrown; equal to `base` where that is how it was.
     pub fn applied(&self, base: &Settings) -> Settings {
         let mut settings = base.clone();

@@ -22,10 +22,11 @@ use common::{
     batches,
     specs::{self, Case, Grid},
 };
-use gptlab_data::{Tokenizer, TokenizerKind};
+use gptlab_data::Tokenizer;
 use gptlab_engine::{Device, Engine, Matrix, untouched};
 use gptlab_lab::probe::{Prompt, Subject};
 use gptlab_model::{Batch, Graph, ModelSpec};
+use gptlab_recipe::TokenizerKind;
 use gptlab_train::TrainedModel;
 
 /// As many characters as the grid's vocabulary has tokens.

@@ -112,3 +112,17 @@ choices! { Decay, "weight decay":
     Everything = "everything", "Every parameter";
     Matrices = "matrices", "Not gains and biases";
 }
+
+/// The form of every MLP: no type of the model, where "no MLP" is a shorter list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MlpShape {
+    None,
+    Plain,
+    Gated,
+}
+
+choices! { MlpShape, "form of the MLP":
+    None = "none", "No MLPs at all";
+    Plain = "plain", "c_proj(act(c_fc(x)))";
+    Gated = "gated", "c_proj(act(c_gate(x)) * c_fc(x)), as in SwiGLU (Shazeer 2020)";
+}

@@ -1,8 +1,7 @@
-//! Hyper-parameters, and the recipe of each preset.
+//! Hyper-parameters, and which of their numbers cannot be.
 
 use std::fmt;
 
-use gptlab_model::Preset;
 use serde::{Deserialize, Serialize};
 
 use crate::{Decay, LrShape, Optimizer, Precision, WarmupStart};
@@ -47,23 +46,6 @@ pub struct Hyper {
 }
 
 impl Hyper {
-    /// The hyper-parameters `preset` is known by, for `steps` updates or its own number of them.
-    ///
-    /// Warm-up is a tenth of the steps where that is less than the recipe's own.
-    pub fn of(preset: Preset, steps: Option<u64>) -> Self {
-        match preset {
-            Preset::Microgpt => microgpt(steps.unwrap_or(1_000)),
-            Preset::Gpt2Mini => gpt2_mini(steps.unwrap_or(1_000)),
-            Preset::Stories => stories(steps.unwrap_or(2_000)),
-            Preset::Gpt2 => gpt2(6e-4, steps.unwrap_or(600_000)),
-            Preset::Gpt2Medium => gpt2(3e-4, steps.unwrap_or(600_000)),
-            Preset::Gpt2Large => gpt2(2.5e-4, steps.unwrap_or(600_000)),
-            Preset::Gpt2Xl => gpt2(2e-4, steps.unwrap_or(600_000)),
-            Preset::Nano => nano(steps.unwrap_or(5_000)),
-            Preset::Modern => modern(steps.unwrap_or(1_000)),
-        }
-    }
-
     /// Refuses numbers that cannot be.
     ///
     /// # Errors
@@ -153,108 +135,11 @@ impl fmt::Display for HyperError {
 
 impl std::error::Error for HyperError {}
 
-/// The seed, to the letter: `AdamW` with its decay on every parameter.
-fn gpt2_mini(steps: u64) -> Hyper {
-    Hyper {
-        steps,
-        batch_size: 32,
-        lr: 3e-4,
-        min_lr: 0.0,
-        warmup: (steps / 10).min(100),
-        warmup_start: WarmupStart::Zero,
-        lr_shape: LrShape::Cosine,
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.1,
-        decayed: Decay::Everything,
-        grad_clip: Some(1.0),
-        optimizer: Optimizer::AdamW,
-        precision: Precision::F32,
-    }
-}
-
-/// Small batches at a high rate: the most learnt in a minute or two (LOG.md, 2026-11-21).
-fn stories(steps: u64) -> Hyper {
-    Hyper {
-        batch_size: 8,
-        lr: 3e-3,
-        beta2: 0.99,
-        warmup_start: WarmupStart::FirstStep,
-        ..gpt2_mini(steps)
-    }
-}
-
-/// Karpathy's `microgpt.py`: Adam, one document a step.
-fn microgpt(steps: u64) -> Hyper {
-    Hyper {
-        batch_size: 1,
-        lr: 0.01,
-        warmup: 0,
-        lr_shape: LrShape::Linear,
-        beta1: 0.85,
-        beta2: 0.99,
-        weight_decay: 0.0,
-        grad_clip: None,
-        precision: Precision::F32,
-        ..gpt2_mini(steps)
-    }
-}
-
-/// nanoGPT's `config/train_shakespeare_char.py`, over the defaults of its `train.py`.
-fn nano(steps: u64) -> Hyper {
-    Hyper {
-        batch_size: 64,
-        lr: 1e-3,
-        min_lr: 1e-4,
-        beta2: 0.99,
-        decayed: Decay::Matrices,
-        warmup_start: WarmupStart::FirstStep,
-        ..gpt2_mini(steps)
-    }
-}
-
-/// nanoGPT's `train.py` for GPT-2, with the peak rates of GPT-3's table 2.1 (Brown et al. 2020) by
-/// size. The batch is nanoGPT's 12 sequences, without the 40 of them that it accumulates on 8 GPUs.
-fn gpt2(lr: f64, steps: u64) -> Hyper {
-    Hyper {
-        batch_size: 12,
-        lr,
-        min_lr: lr / 10.0,
-        warmup: (steps / 10).min(2_000),
-        beta2: 0.95,
-        decayed: Decay::Matrices,
-        warmup_start: WarmupStart::FirstStep,
-        ..gpt2_mini(steps)
-    }
-}
-
-/// `LLaMA`'s optimiser (Touvron et al. 2023) at the rate nanoGPT found for models this small.
-fn modern(steps: u64) -> Hyper {
-    Hyper {
-        lr: 1e-3,
-        min_lr: 1e-4,
-        beta2: 0.95,
-        decayed: Decay::Matrices,
-        warmup_start: WarmupStart::FirstStep,
-        ..gpt2_mini(steps)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use gptlab_model::Choice;
+    use gptlab_model::Preset;
 
     use super::*;
-
-    #[test]
-    fn every_preset_s_own_numbers_are_accepted() {
-        for &preset in Preset::ALL {
-            assert_eq!(Hyper::of(preset, None).check(), Ok(()), "{}", preset.name());
-            let short = Hyper::of(preset, Some(5));
-            assert_eq!((short.steps, short.warmup), (5, 0), "{}", preset.name());
-        }
-    }
 
     #[test]
     fn numbers_that_cannot_be_are_named() {

@@ -1,25 +1,45 @@
-//! How a model is trained, logged and sampled from, as plain data.
+//! How a model is made, trained, logged and sampled from, as plain data.
 //!
-//! [`Hyper`] is every number besides model, text and seed that decides a run's weights;
-//! [`Hyper::of`] has the recipe that each preset is known by. [`Intervals`], [`ObserveLevel`] and
-//! [`SampleSettings`] say what is looked at on the way. Whatever can be chosen by name is a
-//! [`gptlab_model::Choice`], with one list of names and help.
+//! [`Settings`] is everything that decides a run besides its text, and [`Settings::of`] the whole
+//! recipe that a preset is known by: its model, [`Hyper`]-parameters, [`Intervals`],
+//! [`SampleSettings`]. [`Overrides`] is what somebody wants otherwise: every setting by its name,
+//! optional, with one table ([`KEYS`]) from which flags, settings files, the axes of grids and help
+//! are made. [`TextOrigin`] and [`TokenizerSpec`] say which text a run learns from, and which tokens
+//! it becomes. Whatever can be chosen by name is a [`gptlab_model::Choice`], with one list of names
+//! and help.
 //!
 //! Engines read these settings, records keep them, the trainer follows them and command lines
 //! change them. None of these crates needs another to do so, which is why the settings live beneath
 //! them.
 //!
 //! Knows: names, numbers, their defaults, and which numbers cannot be.
-//! Never will: how a step is made, files, text, tokens, engines, threads, clocks, printing.
+//! Never will: how a step is made, reading files, turning text into tokens, engines, threads,
+//! clocks, printing.
 
 mod choice;
 mod hyper;
+mod nearest;
 mod observe;
+mod overrides;
+mod preset;
 mod sample;
+mod settings;
 mod state;
+mod text;
+mod tokenizer;
+mod value;
 
-pub use choice::{Decay, LrShape, Optimizer, Precision, WarmupStart};
+pub use choice::{Decay, LrShape, MlpShape, Optimizer, Precision, WarmupStart};
 pub use hyper::{Hyper, HyperError};
+pub use nearest::nearest;
 pub use observe::{Intervals, ObserveLevel};
-pub use sample::SampleSettings;
+pub use overrides::{Group, KEYS, Key, Overrides, SettingsError, UnknownKey};
+pub use preset::{DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_size};
+pub use sample::{SampleSettings, SamplingError, check_sampling};
+pub use settings::Settings;
 pub use state::StateName;
+pub use text::TextOrigin;
+pub use tokenizer::{
+    Alphabet, AlphabetError, CodePoint, LINE_ENDS, LineEndInLines, TokenizerKind, TokenizerSpec,
+};
+pub use value::{SettingValue, ValueKind, ZeroIsNone, read_switch};

@@ -1,5 +1,7 @@
 //! How text is sampled.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// How text is sampled from a model.
@@ -32,3 +34,48 @@ impl Default for SampleSettings {
         }
     }
 }
+
+impl SampleSettings {
+    /// Refuses numbers that cannot be.
+    ///
+    /// # Errors
+    /// As for [`check_sampling`].
+    pub fn check(&self) -> Result<(), SamplingError> {
+        check_sampling(self.temperature, self.top_k, self.top_p)
+    }
+}
+
+/// Refuses numbers by which no token can be chosen.
+///
+/// # Errors
+/// A sentence for the first number out of its range.
+pub fn check_sampling(
+    temperature: f64,
+    top_k: Option<usize>,
+    top_p: Option<f64>,
+) -> Result<(), SamplingError> {
+    if !(temperature.is_finite() && temperature >= 0.0) {
+        let why = format!("temperature must be a number of at least 0, found {temperature}");
+        return Err(SamplingError(why));
+    }
+    if top_k == Some(0) {
+        return Err(SamplingError("top-k must be at least 1, found 0".into()));
+    }
+    if let Some(p) = top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
+        let why = format!("top-p must be above 0 and at most 1, found {p}");
+        return Err(SamplingError(why));
+    }
+    Ok(())
+}
+
+/// Why tokens cannot be chosen by these numbers: a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SamplingError(String);
+
+impl fmt::Display for SamplingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SamplingError {}

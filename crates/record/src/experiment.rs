@@ -1,7 +1,7 @@
 //! What a run is, resolved: every choice made, every name looked up.
 
 use gptlab_model::ModelSpec;
-use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings, TextOrigin, TokenizerSpec};
 use serde::{Deserialize, Serialize};
 
 /// What is written before step 0, and enough to do the run again given the data.
@@ -21,12 +21,11 @@ pub struct Experiment {
     /// With the context that fits the data.
     pub spec: ModelSpec,
     pub vocab_size: usize,
-    /// As the data's own code writes it.
-    pub tokenizer: serde_json::Value,
+    pub tokenizer: TokenizerSpec,
     pub data: DataRecord,
     pub hyper: Hyper,
     pub seed: u64,
-    pub origin: Origin,
+    pub origin: WeightsOrigin,
     pub intervals: Intervals,
     /// How far each logged step is looked into.
     #[serde(default)]
@@ -62,8 +61,8 @@ pub struct Extension {
 pub struct DataRecord {
     /// Where it came from, in words.
     pub source: String,
-    /// The same as the data's own code writes it, to find the text again.
-    pub origin: serde_json::Value,
+    /// The same as data, to find the text again.
+    pub origin: TextOrigin,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub fingerprint: String,
     /// The size of the text in bytes; absent in records of format 1.
@@ -79,7 +78,7 @@ pub struct DataRecord {
 /// Where the first weights came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
+pub enum WeightsOrigin {
     /// Drawn from the seed.
     Fresh,
     /// The weights of a checkpoint that had made `step` updates; the optimiser begins anew.

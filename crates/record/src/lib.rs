@@ -27,7 +27,7 @@ mod store;
 pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;
 pub use event::{Event, NotFinite, Observation, Series, StepRecord};
-pub use experiment::{DataRecord, Experiment, Extension, Origin};
+pub use experiment::{DataRecord, Experiment, Extension, WeightsOrigin};
 pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
     Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,

@@ -28,8 +28,6 @@ pub enum Error {
     Import(ImportError),
     /// Gradients of several engines that were not added up.
     Reduce(ReduceError),
-    /// A setting that cannot be written as JSON: a mistake of the program.
-    Json(serde_json::Error),
     /// A run was to end before where it is.
     StepsMade {
         asked: u64,
@@ -59,7 +57,6 @@ impl fmt::Display for Error {
             Self::Batch(e) => e.fmt(f),
             Self::Import(e) => e.fmt(f),
             Self::Reduce(e) => e.fmt(f),
-            Self::Json(e) => write!(f, "a setting cannot be written down: {e}"),
             Self::StepsMade { asked, made } => write!(
                 f,
                 "the run has made {made} steps, and {asked} are fewer; ask for more than {made}, or \
@@ -90,7 +87,6 @@ impl std::error::Error for Error {
             | Self::Batch(_)
             | Self::Import(_)
             | Self::Reduce(_)
-            | Self::Json(_)
             | Self::StepsMade { .. }
             | Self::RunOfGrid { .. }
             | Self::OtherSettings(_) => None,
@@ -117,5 +113,4 @@ from!(
     Batch(BatchError),
     Import(ImportError),
     Reduce(ReduceError),
-    Json(serde_json::Error),
 );

@@ -29,6 +29,7 @@ pub use checkpoint::{
 };
 pub use error::Error;
 pub use evaluate::{Evaluation, EvaluationReport, evaluate};
+pub use gptlab_recipe::Settings;
 pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets};
@@ -40,5 +41,5 @@ pub use sample::{
     texts_at_once,
 };
 pub use schedule::{Schedule, step_hyper};
-pub use settings::{CHECKPOINT_SECONDS, ResumeOptions, Settings};
+pub use settings::ResumeOptions;
 pub use trained::{EvaluatedText, TrainedModel};

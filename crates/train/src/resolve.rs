@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use gptlab_data::{Batches, Corpus, CorpusError, Cut, Part, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
-use gptlab_record::{DataRecord, Experiment, Extension, FileError, Origin};
+use gptlab_record::{DataRecord, Experiment, Extension, FileError, WeightsOrigin};
 
 use crate::{
     Checkpoint, DataMark, Error, Header, ResumeOptions, Schedule, Settings, Stored,
@@ -80,7 +80,7 @@ impl Resolved {
     ) -> Result<Self, Error> {
         same_text(&checkpoint, text)?;
         let header = checkpoint.header();
-        let mut settings = Settings::of_header(header, options);
+        let mut settings = header.settings(options);
         let steps = options.steps.or(record.map(|record| record.hyper.steps));
         settings.hyper.steps = steps.unwrap_or(header.hyper.steps);
         if settings.hyper.steps < header.step {
@@ -161,13 +161,13 @@ impl Resolved {
         options: &ResumeOptions,
     ) -> Result<Self, Error> {
         match &experiment.origin {
-            Origin::Fresh => {}
-            Origin::Loaded { file, .. } | Origin::Resumed { file, .. } => {
+            WeightsOrigin::Fresh => {}
+            WeightsOrigin::Loaded { file, .. } | WeightsOrigin::Resumed { file, .. } => {
                 let found = format!("none; begin again from {file} in another folder");
                 return Err(FileError::wrong(folder, "a checkpoint to resume", found).into());
             }
         }
-        let mut settings = settings::of_experiment(folder, experiment, options)?;
+        let mut settings = settings::of_experiment(experiment, options);
         let mut resolved = Self::fresh(&settings, text)?;
         same_experiment(folder, experiment, &resolved.experiment)?;
         let from = settings.hyper.steps;
@@ -205,7 +205,8 @@ impl Resolved {
         };
         let model = spec.check(self.tokenizer.vocab_size())?;
         let data = self.experiment.data.clone();
-        experiment(settings, &model, &self.tokenizer, data, &Begin::Fresh)
+        let begin = Begin::Fresh;
+        Ok(experiment(settings, &model, &self.tokenizer, data, &begin))
     }
 
     /// The weights an engine begins with, in the parameter table's order.
@@ -275,12 +276,12 @@ impl Resolved {
         }
         let mark = mark(settings, text, &corpus);
         let tokenizer = corpus.tokenizer().clone();
-        let data = data_record(text, &corpus, &mark)?;
+        let data = data_record(text, &corpus, &mark);
         let (size, seed) = (settings.hyper.batch_size, settings.seed);
         let batches = Batches::new(Arc::new(corpus), block_size, size, seed)?;
         notices.extend(cut(&batches));
         Ok(Self {
-            experiment: experiment(settings, &model, &tokenizer, data, &begin)?,
+            experiment: experiment(settings, &model, &tokenizer, data, &begin),
             graph: lower(&model),
             model,
             tokenizer,
@@ -309,15 +310,15 @@ fn experiment(
     tokenizer: &Tokenizer,
     data: DataRecord,
     begin: &Begin,
-) -> Result<Experiment, Error> {
-    Ok(Experiment {
+) -> Experiment {
+    Experiment {
         format: Experiment::FORMAT,
         program: concat!("gptlab ", env!("CARGO_PKG_VERSION")).to_owned(),
         engine: settings.engine.clone(),
         isa: settings.isa.clone(),
         spec: model.spec().clone(),
         vocab_size: model.vocab_size(),
-        tokenizer: serde_json::to_value(tokenizer)?,
+        tokenizer: tokenizer.spec().clone(),
         data,
         hyper: settings.hyper,
         seed: settings.seed,
@@ -326,7 +327,7 @@ fn experiment(
         observe: settings.observe,
         sampling: settings.sampling.clone(),
         extensions: Vec::new(),
-    })
+    }
 }
 
 /// A notice where instructions are known and are others now.
@@ -383,33 +384,33 @@ fn cut(batches: &Batches) -> Option<Notice> {
     })
 }
 
-fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> Result<DataRecord, Error> {
+fn data_record(text: &Text, corpus: &Corpus, mark: &DataMark) -> DataRecord {
     let tokens = |split: &gptlab_data::Split| split.tokens().len() as u64;
-    Ok(DataRecord {
+    DataRecord {
         source: text.origin().to_string(),
-        origin: serde_json::to_value(text.origin())?,
+        origin: text.origin().clone(),
         fingerprint: mark.fingerprint.to_string(),
         bytes: Some(text.bytes()),
         val_fraction: mark.val_fraction,
         train_tokens: tokens(corpus.train()),
         val_tokens: corpus.validation().map_or(0, tokens),
-    })
+    }
 }
 
-fn origin(begin: &Begin) -> Origin {
+fn origin(begin: &Begin) -> WeightsOrigin {
     let from = |checkpoint: &Checkpoint| {
         let file = checkpoint.path().display().to_string();
         (file, checkpoint.header().step)
     };
     match begin {
-        Begin::Fresh | Begin::Again => Origin::Fresh,
+        Begin::Fresh | Begin::Again => WeightsOrigin::Fresh,
         Begin::Load(checkpoint) => {
             let (file, step) = from(checkpoint);
-            Origin::Loaded { file, step }
+            WeightsOrigin::Loaded { file, step }
         }
         Begin::Resume(checkpoint) => {
             let (file, step) = from(checkpoint);
-            Origin::Resumed { file, step }
+            WeightsOrigin::Resumed { file, step }
         }
     }
 }

@@ -170,7 +170,7 @@ impl Resumable {
         let record = self.record.as_ref();
         match self.state {
             SavedState::Checkpoint(checkpoint) => {
-                let begun = Settings::of_header(checkpoint.header(), options);
+                let begun = checkpoint.header().settings(options);
                 let asked = asked(&begun, request)?;
                 let resumed = if asked == begun {
                     Resolved::resume(*checkpoint, text, record, options)
@@ -181,7 +181,7 @@ impl Resumable {
             }
             SavedState::Nothing(folder, record) => {
                 let resolved = Resolved::again(&folder, text, &record, options)?;
-                let begun = Settings::of_header(&resolved.header(0), options);
+                let begun = resolved.header(0).settings(options);
                 if asked(&begun, request)? == begun {
                     return Ok(resolved);
                 }

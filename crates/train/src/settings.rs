@@ -1,50 +1,9 @@
-//! What was asked for, before any text is seen.
+//! The settings of a run that goes on: its own, and what may change.
 
-use std::{num::NonZeroU64, path::Path};
-
-use gptlab_data::{Tokenizer, TokenizerKind};
-use gptlab_model::{ModelSpec, Preset};
-use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
-use gptlab_record::{Experiment, FileError};
+use gptlab_recipe::{Intervals, ObserveLevel, SampleSettings, Settings};
+use gptlab_record::Experiment;
 
 use crate::Header;
-
-/// Everything that decides a run, besides its text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    pub spec: ModelSpec,
-    /// How the text is cut.
-    pub tokenizer: TokenizerKind,
-    pub hyper: Hyper,
-    pub seed: u64,
-    /// How much of the text's end is kept for validation: at least 0 and below 1.
-    pub val_fraction: f64,
-    pub intervals: Intervals,
-    pub observe: ObserveLevel,
-    pub sampling: SampleSettings,
-    /// What runs the model, for the record.
-    pub engine: String,
-    /// The vector instructions it runs with, by name; `None` where nobody says.
-    pub isa: Option<String>,
-}
-
-impl Settings {
-    /// The settings of the run that wrote `header`, gone on with as `options` say.
-    pub fn of_header(header: &Header, options: &ResumeOptions) -> Self {
-        Self {
-            spec: header.spec.clone(),
-            tokenizer: header.tokenizer.kind(),
-            hyper: header.hyper,
-            seed: header.seed,
-            val_fraction: header.data.val_fraction,
-            intervals: options.intervals,
-            observe: options.observe,
-            sampling: options.sampling.clone(),
-            engine: options.engine.clone(),
-            isa: options.isa.clone(),
-        }
-    }
-}
 
 /// What of a run may change when it is gone on with: no number before the change depends on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,65 +43,29 @@ impl ResumeOptions {
     }
 }
 
-/// Seconds from checkpoint to checkpoint, unless asked otherwise: what a crash costs at most.
-pub const CHECKPOINT_SECONDS: u64 = 60;
-
-/// At most about so many tokens are evaluated at a log, unless asked otherwise.
-const VAL_TOKENS: u64 = 1 << 16;
-
-impl Settings {
-    /// What `preset` is known by, for `steps` updates or its own number of them.
-    pub fn of(preset: Preset, steps: Option<u64>) -> Self {
-        let (tokenizer, val_fraction, log) = habits(preset);
-        Self {
-            spec: preset.spec(),
-            tokenizer,
-            hyper: Hyper::of(preset, steps),
-            seed: 0,
-            val_fraction,
-            intervals: Intervals {
-                log: NonZeroU64::new(log).unwrap_or(NonZeroU64::MIN),
-                sample: NonZeroU64::new(500),
-                checkpoint: None,
-                checkpoint_seconds: NonZeroU64::new(CHECKPOINT_SECONDS),
-                val_tokens: VAL_TOKENS,
-            },
-            observe: ObserveLevel::Off,
-            sampling: SampleSettings::default(),
-            engine: String::new(),
-            isa: None,
+impl Header {
+    /// The settings of the run that wrote this, gone on with as `options` say.
+    pub fn settings(&self, options: &ResumeOptions) -> Settings {
+        Settings {
+            spec: self.spec.clone(),
+            tokenizer: self.tokenizer.kind(),
+            hyper: self.hyper,
+            seed: self.seed,
+            val_fraction: self.data.val_fraction,
+            intervals: options.intervals,
+            observe: options.observe,
+            sampling: options.sampling.clone(),
+            engine: options.engine.clone(),
+            isa: options.isa.clone(),
         }
     }
 }
 
-/// What a preset is trained on and how it is logged: the kind of tokens, the fraction kept for
-/// validation, steps from log to log.
-fn habits(preset: Preset) -> (TokenizerKind, f64, u64) {
-    match preset {
-        // microgpt.py trains on every name and prints every step.
-        Preset::Microgpt => (TokenizerKind::Lines, 0.0, 1),
-        Preset::Gpt2Mini
-        | Preset::Stories
-        | Preset::Gpt2
-        | Preset::Gpt2Medium
-        | Preset::Gpt2Large
-        | Preset::Gpt2Xl
-        | Preset::Nano
-        | Preset::Modern => (TokenizerKind::Chars, gptlab_data::DEFAULT_VAL_FRACTION, 100),
-    }
-}
-
-/// The settings of the run in `folder`.
-pub(crate) fn of_experiment(
-    folder: &Path,
-    experiment: &Experiment,
-    options: &ResumeOptions,
-) -> Result<Settings, FileError> {
-    let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone())
-        .map_err(|e| FileError::wrong(folder, "an experiment with a tokenizer", e.to_string()))?;
-    Ok(Settings {
+/// The settings of the run that `experiment` tells of.
+pub(crate) fn of_experiment(experiment: &Experiment, options: &ResumeOptions) -> Settings {
+    Settings {
         spec: experiment.spec.clone(),
-        tokenizer: tokenizer.kind(),
+        tokenizer: experiment.tokenizer.kind(),
         hyper: experiment.hyper,
         seed: experiment.seed,
         val_fraction: experiment.data.val_fraction,
@@ -151,5 +74,5 @@ pub(crate) fn of_experiment(
         sampling: options.sampling.clone(),
         engine: options.engine.clone(),
         isa: options.isa.clone(),
-    })
+    }
 }

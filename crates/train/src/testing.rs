@@ -2,19 +2,19 @@
 
 use std::{num::NonZeroU64, ops::Range, path::Path};
 
-use gptlab_data::{Origin, Text};
+use gptlab_data::Text;
 use gptlab_engine::{
     Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
     oracle::Oracle,
 };
 use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sublayer};
-use gptlab_recipe::{Hyper, Intervals};
+use gptlab_recipe::{Hyper, Intervals, TextOrigin};
 use gptlab_record::Event;
 
 use crate::{Observer, Outcome, Resolved, Run, Settings, Stored, Targets};
 
 pub(crate) fn text(text: &str) -> Text {
-    let origin = Origin::Other("a small text".to_owned());
+    let origin = TextOrigin::Other("a small text".to_owned());
     Text::from_bytes(text.as_bytes().to_vec(), origin).unwrap()
 }
 

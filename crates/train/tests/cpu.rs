@@ -3,10 +3,10 @@
 
 use std::{fs, path::Path};
 
-use gptlab_data::{Origin, Text};
+use gptlab_data::Text;
 use gptlab_engine::cpu::{CpuEngine, Options};
 use gptlab_model::{Attention, Choice, Mlp, ModelSpec, Preset, Sublayer};
-use gptlab_recipe::Hyper;
+use gptlab_recipe::{Hyper, TextOrigin};
 use gptlab_train::{
     Checkpoint, Event, Observer, Outcome, Progress, Resolved, ResumeOptions, Run, Settings, Targets,
 };
@@ -17,7 +17,7 @@ fn text() -> Text {
     let lines: Vec<String> = (0..60)
         .map(|i| format!("{} and {}", i * i, i + 7))
         .collect();
-    let origin = Origin::Other("numbers".to_owned());
+    let origin = TextOrigin::Other("numbers".to_owned());
     Text::from_bytes(lines.join("\n").into_bytes(), origin).unwrap()
 }
 

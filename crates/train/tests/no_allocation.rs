@@ -4,10 +4,10 @@
 
 use std::{alloc::System, num::NonZeroU64};
 
-use gptlab_data::{Origin, Text};
+use gptlab_data::Text;
 use gptlab_engine::cpu::{CpuEngine, Options};
 use gptlab_model::{Choice, Preset};
-use gptlab_recipe::{Hyper, Intervals};
+use gptlab_recipe::{Hyper, Intervals, TextOrigin};
 use gptlab_train::{Event, Observer, Resolved, Run, Settings, Targets};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -27,7 +27,7 @@ impl Observer for Nobody {
 fn text() -> Text {
     let line = |i: usize| "abcdefghij".repeat(1 + i % 3)[i % 10..].to_owned();
     let lines: Vec<String> = (0..40).map(line).collect();
-    let origin = Origin::Other("letters".to_owned());
+    let origin = TextOrigin::Other("letters".to_owned());
     Text::from_bytes(lines.join("\n").into_bytes(), origin).expect("UTF-8")
 }
 

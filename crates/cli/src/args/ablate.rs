@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gptlab_recipe::{ObserveLevel, Precision};
 
-use super::{
-    ConfigArgs, JsonArgs, MachineArgs, ModelArgs, OptimArgs, choice::one_of, train::DataArgs,
-};
+use super::{ConfigArgs, GridFlags, JsonArgs, MachineArgs, SettingsArgs, train::DataArgs};
 
 const ABLATE: &str = "\
 The baseline and every broken model begin with the same weights wherever shapes agree, and see the same batches. \
@@ -58,11 +55,9 @@ pub(crate) struct BaseArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     #[command(flatten)]
+    pub(crate) settings: SettingsArgs<GridFlags>,
+    #[command(flatten)]
     pub(crate) run: GridArgs,
-    #[command(flatten)]
-    pub(crate) optim: OptimArgs,
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
@@ -77,28 +72,6 @@ pub(crate) struct GridArgs {
     /// How many seeds each variant is trained with
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u64>,
-    /// The first of them
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// How many steps to train
-    #[arg(long, value_name = "N")]
-    pub(crate) steps: Option<u64>,
-    /// Sequences a step
-    #[arg(long, value_name = "N")]
-    pub(crate) batch_size: Option<usize>,
-    /// Log, and validate, every N steps [default: a twentieth of the steps]
-    #[arg(long, value_name = "N")]
-    pub(crate) log_interval: Option<u64>,
-    /// Validate on at most about N tokens at a log; the finished model is validated on all
-    #[arg(long, value_name = "N")]
-    pub(crate) val_tokens: Option<u64>,
-    /// Look into every model at every log: off, basic (gradients and updates) or full (activations
-    /// too) [default: full]
-    #[arg(long, value_name = "LEVEL", value_parser = one_of::<ObserveLevel>())]
-    pub(crate) observe: Option<ObserveLevel>,
-    /// What operands of matrix products are rounded to [default: f32]
-    #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
-    pub(crate) precision: Option<Precision>,
     /// How many runs side by side, sharing the cores [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,

@@ -11,7 +11,7 @@ pub(super) fn one_of<C: Choice + Send + Sync>() -> impl TypedValueParser<Value =
         .try_map(|typed| C::parse(&typed))
 }
 
-fn possible(words: Words) -> PossibleValue {
+pub(super) fn possible(words: Words) -> PossibleValue {
     PossibleValue::new(words.name)
         .aliases(words.aliases)
         .help(words.help)

@@ -19,34 +19,12 @@ pub(crate) enum Refusal {
     Stop(Stop),
 }
 
-/// The value of a switch.
-pub(super) fn switch(typed: &str) -> Result<bool, String> {
-    match typed {
-        "1" | "true" | "on" | "yes" => Ok(true),
-        "0" | "false" | "off" | "no" => Ok(false),
-        _ => Err("a switch is 0 or 1".to_owned()),
-    }
-}
-
-/// A number of 32 bits that is 0 only where 0 was typed.
-pub(super) fn zero_where_typed(typed: &str) -> Result<f32, String> {
-    let number = |_| "expected a number".to_owned();
-    let (wide, narrow): (f64, f32) = (
-        typed.parse().map_err(number)?,
-        typed.parse().map_err(number)?,
-    );
-    if wide != 0.0 && narrow == 0.0 {
-        return Err("it is 0 in the 32 bits that are kept of it; for none, give 0".to_owned());
-    }
-    Ok(narrow)
-}
-
 /// The whole command line's definition: that of [`Cli`], where a flag given twice means its last
 /// value, underscores are as good as hyphens, and a switch needs no value.
 pub(crate) fn definition() -> clap::Command {
     Cli::command()
         .args_override_self(true)
-        .mut_subcommand("train", defaults::said)
+        .mut_subcommand("train", defaults::with_defaults)
         .mut_subcommands(|sub| sub.args_override_self(true).mut_args(seed_spelling))
 }
 
@@ -82,8 +60,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     let matches = match config_of(&matches) {
         None => matches,
         Some((sub, path)) => {
-            let settings = config::words(&path, &sub, &definition()).map_err(Refusal::Stop)?;
-            matches_with(&words, &sub, settings)?
+            let program = config::beneath(&path, &sub, definition()).map_err(Refusal::Stop)?;
+            program
+                .try_get_matches_from(&words)
+                .map_err(Refusal::Clap)?
         }
     };
     let cli = Cli::from_arg_matches(&matches).map_err(Refusal::Clap)?;
@@ -160,23 +140,6 @@ fn refuse_unreadable_names(words: &[OsString]) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-/// The command line with the settings right after the subcommand, so that what was typed comes
-/// last.
-fn matches_with(
-    words: &[OsString],
-    sub: &str,
-    settings: Vec<OsString>,
-) -> Result<ArgMatches, Refusal> {
-    let at = words
-        .iter()
-        .position(|w| w == sub)
-        .map_or(words.len(), |i| i + 1);
-    let mut all = words[..at].to_vec();
-    all.extend(settings);
-    all.extend_from_slice(&words[at..]);
-    matches(&all)
 }
 
 fn config_of(matches: &ArgMatches) -> Option<(String, PathBuf)> {

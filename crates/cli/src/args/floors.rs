@@ -1,7 +1,7 @@
 //! What `floors` takes.
 
 use clap::Args;
-use gptlab_data::TokenizerKind;
+use gptlab_recipe::TokenizerKind;
 
 use super::{
     ConfigArgs, JsonArgs,

@@ -7,10 +7,9 @@ mod command_line;
 mod defaults;
 mod diff;
 mod floors;
-mod model;
 mod probe;
 mod report;
-mod sample;
+mod settings;
 mod train;
 
 use std::path::PathBuf;
@@ -25,11 +24,10 @@ pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, parse};
 pub(crate) use diff::DiffArgs;
 pub(crate) use floors::FloorsArgs;
-pub(crate) use model::{MlpShape, ModelArgs};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use report::{DoctorArgs, ReportArgs};
-pub(crate) use sample::SampleArgs;
-pub(crate) use train::{DataArgs, MachineArgs, OptimArgs, RunArgs, TrainArgs};
+pub(crate) use settings::{AllFlags, GridFlags, ModelFlags, SettingsArgs, WritingFlags};
+pub(crate) use train::{MachineArgs, TrainArgs};
 
 use crate::exit::ExitCode;
 use choice::{known_text, one_of};
@@ -115,7 +113,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
     pub(crate) precision: Option<Precision>,
     #[command(flatten)]
-    pub(crate) sample: SampleArgs,
+    pub(crate) sample: SettingsArgs<WritingFlags>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
@@ -138,7 +136,7 @@ pub(crate) struct InteractiveArgs {
     #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
     pub(crate) precision: Option<Precision>,
     #[command(flatten)]
-    pub(crate) sample: SampleArgs,
+    pub(crate) sample: SettingsArgs<WritingFlags>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
@@ -174,7 +172,7 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "N")]
     pub(crate) vocab_size: Option<usize>,
     #[command(flatten)]
-    pub(crate) model: ModelArgs,
+    pub(crate) model: SettingsArgs<ModelFlags>,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
     #[command(flatten)]

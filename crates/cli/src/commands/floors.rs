@@ -1,7 +1,8 @@
 //! `gptlab floors`: how low a loss on a text can be, so that a model's loss means something.
 
-use gptlab_data::{Builtin, Corpus, DEFAULT_VAL_FRACTION, TokenizerKind};
+use gptlab_data::{Builtin, Corpus};
 use gptlab_lab::floors::FloorsReport;
+use gptlab_recipe::{DEFAULT_VAL_FRACTION, TokenizerKind};
 use gptlab_report::words::count;
 
 use crate::{

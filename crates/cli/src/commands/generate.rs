@@ -6,19 +6,19 @@ use std::{
 };
 
 use gptlab_engine::{Device, memory::Texts};
-use gptlab_recipe::SampleSettings;
+use gptlab_recipe::{Overrides, SampleSettings};
 use gptlab_record::{ContinuationEnd as End, GeneratedSample};
 use gptlab_train::{SampleEvent, Sampler, texts_at_once};
 
 use crate::{
-    args::{GenerateArgs, SampleArgs},
+    args::GenerateArgs,
     checkpoint::{self, Loaded},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     memory,
     printer::Printer,
-    sample, settings,
+    sample,
 };
 
 pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
@@ -29,7 +29,7 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
     let device = engines::device_to_generate(&args.machine, args.precision, &loaded)?;
     write(
         &loaded,
-        &args.sample,
+        &args.sample.overrides,
         &device,
         args.seed,
         samples,
@@ -53,7 +53,7 @@ pub(super) fn checkpoint_path(
 
 pub(super) fn write(
     loaded: &Loaded,
-    args: &SampleArgs,
+    typed: &Overrides,
     device: &Device,
     seed: Option<u64>,
     samples: u32,
@@ -61,7 +61,9 @@ pub(super) fn write(
     printer: Printer,
 ) -> Outcome {
     let seed = seed_or_clock(seed);
-    let settings = settings::sampling(SampleSettings::default(), args)?;
+    let settings = typed
+        .sampling(SampleSettings::default())
+        .map_err(Stop::usage)?;
     sample::check_stop(&settings, loaded.model.tokenizer(), printer)?;
     let prompt = settings.prompt.as_str();
     let at_once = texts_that_fit(loaded, &settings, device, samples as usize)?;

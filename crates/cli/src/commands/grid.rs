@@ -1,118 +1,43 @@
 //! What `ablate` and `sweep` share: flags to a grid, a grid under way, its table.
 
-mod follow;
+mod progress;
 
-use std::{env, num::NonZeroU64, path::PathBuf, sync::Arc, time::Instant};
+use std::{env, path::PathBuf, sync::Arc, time::Instant};
 
 use gptlab_data::Text;
 use gptlab_engine::cpu::{CpuBackend, Isa, Kind};
-use gptlab_lab::grid::{self, Ending, Machine, Planned, Point};
-use gptlab_model::Preset;
-use gptlab_recipe::{ObserveLevel, WarmupStart};
+use gptlab_lab::grid::{self, Axis, Ending, GridRecipe, Machine, Planned};
+use gptlab_recipe::{DEFAULT_PRESET, Settings};
 use gptlab_record::{Results, Row, read_grid};
 use gptlab_report::words::duration_in_two_units;
 use gptlab_report::{
     Study,
     page::{self, Sign},
 };
-use gptlab_train::Settings;
 
-use self::follow::Follow;
+use self::progress::GridProgress;
 use super::train::folder;
 use crate::{
-    args::{self, BaseArgs, Command, MachineArgs, ModelArgs, Refusal, RunArgs, TrainArgs},
+    args::{BaseArgs, MachineArgs},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     memory,
     printer::Printer,
-    settings,
 };
 
 /// Characters of a sample that a line has room for.
 const SAMPLE: usize = 72;
-/// At most about so many tokens are evaluated at a log.
-const VAL_TOKENS: u64 = 1 << 15;
-/// How many times a run logs.
-const LOGS: u64 = 20;
-/// How many times a run is saved on its way: what a kill costs at most.
-const SAVES: u64 = 4;
-const MOST_SEEDS: u64 = 1000;
-
-/// Where a grid's runs begin, before flags.
-#[derive(Clone, Copy)]
-pub(super) enum Recipe {
-    /// The preset's own, for so many steps.
-    Own { steps: u64 },
-    /// What learns most in a quarter of a minute: short contexts, many of them, at a high rate
-    /// (LOG.md, "a grid's recipe").
-    Quick,
-}
-
-impl Recipe {
-    fn steps(self) -> u64 {
-        match self {
-            Self::Own { steps } => steps,
-            Self::Quick => 400,
-        }
-    }
-
-    fn over(self, settings: &mut Settings) {
-        match self {
-            Self::Own { .. } => {}
-            Self::Quick => {
-                settings.spec.block_size = 64;
-                settings.hyper.batch_size = 32;
-                settings.hyper.lr = 3e-3;
-                settings.hyper.warmup_start = WarmupStart::FirstStep;
-            }
-        }
-    }
-}
-
 impl BaseArgs {
-    /// The baseline: a preset, `recipe`, and what was typed.
-    pub(super) fn settings(&self, preset: Preset, recipe: Recipe) -> Outcome<Settings> {
-        let steps = self.run.steps.unwrap_or(recipe.steps());
-        let preset = self.model.preset.unwrap_or(preset);
-        let mut base = settings::begun(preset, Some(steps), &self.data)?;
-        recipe.over(&mut base);
-        base.intervals.val_tokens = VAL_TOKENS;
-        base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
-        base.intervals.sample = NonZeroU64::new(steps / 2);
-        base.intervals.checkpoint = NonZeroU64::new(steps / SAVES);
-        base.observe = ObserveLevel::Full;
-        self.over(base)
-    }
-
-    /// `base` with what was typed.
-    pub(super) fn over(&self, base: Settings) -> Outcome<Settings> {
-        settings::over(base, &self.train_args())
-    }
-
-    /// The same as flags of `train`.
-    fn train_args(&self) -> TrainArgs {
-        TrainArgs {
-            data: self.data.clone(),
-            run: RunArgs {
-                steps: self.run.steps,
-                batch_size: self.run.batch_size,
-                seed: self.run.seed,
-                log_interval: self.run.log_interval,
-                val_tokens: self.run.val_tokens,
-                precision: self.run.precision,
-                observe: self.run.observe,
-                ..RunArgs::default()
-            },
-            optim: self.optim.clone(),
-            // The preset is where `settings` began; typed again it would undo the recipe.
-            model: ModelArgs {
-                preset: None,
-                ..self.model.clone()
-            },
-            machine: self.machine_args(),
-            ..TrainArgs::default()
-        }
+    /// The baseline on `text`: a preset, `recipe`, and what was typed.
+    pub(super) fn settings(&self, recipe: GridRecipe, text: &Text) -> Outcome<Settings> {
+        let base = recipe.base(DEFAULT_PRESET, &self.settings.overrides, text)?;
+        let isa = engines::isa(&self.machine_args())?;
+        Ok(Settings {
+            engine: engines::NAME.to_owned(),
+            isa: Some(isa.name().to_owned()),
+            ..base
+        })
     }
 
     /// The machine's flags. A grid that is gone on with keeps its instructions where nobody types
@@ -131,19 +56,8 @@ impl BaseArgs {
     }
 
     pub(super) fn seeds(&self) -> Outcome<Vec<u64>> {
-        let (first, count) = (self.run.seed.unwrap_or(0), self.run.seeds.unwrap_or(1));
-        if !(1..=MOST_SEEDS).contains(&count) {
-            return Err(Stop::usage(format_args!(
-                "--seeds must be from 1 to {MOST_SEEDS}, found {count}"
-            )));
-        }
-        match first.checked_add(count - 1) {
-            Some(last) => Ok((first..=last).collect()),
-            None => Err(Stop::usage(format_args!(
-                "--seed must be at most {} with {count} seeds, found {first}",
-                u64::MAX - (count - 1)
-            ))),
-        }
+        let first = self.settings.overrides.seed.unwrap_or(0);
+        Ok(grid::seeds(first, self.run.seeds.unwrap_or(1))?)
     }
 
     fn machine(&self) -> Outcome<Machine> {
@@ -161,97 +75,10 @@ impl BaseArgs {
     }
 }
 
-/// `base` at every combination of the settings of `grid`, each a flag of `train` and its values.
-pub(super) fn points(base: &Settings, grid: &[String]) -> Outcome<Vec<Point>> {
-    let mut points = vec![Point {
-        name: String::new(),
-        settings: base.clone(),
-        values: Vec::new(),
-    }];
-    for axis in grid {
-        let (flag, values) = axis_of(axis)?;
-        let mut crossed = Vec::new();
-        for point in &points {
-            for value in &values {
-                crossed.push(at(point, flag, value)?);
-            }
-        }
-        differ(axis, &crossed)?;
-        points = crossed;
-    }
-    Ok(points)
-}
-
-/// `lr=1e-4,3e-4` as a flag and its values.
-fn axis_of(typed: &str) -> Outcome<(&str, Vec<&str>)> {
-    let bad = || {
-        Stop::usage(format_args!(
-            "--grid takes a flag of `train` and its values, as in lr=1e-4,3e-4; found {typed:?}"
-        ))
-    };
-    let (flag, values) = typed.split_once('=').ok_or_else(bad)?;
-    let values: Vec<&str> = values.split(',').map(str::trim).collect();
-    let flag = flag.trim().trim_start_matches('-');
-    if flag.is_empty() || values.iter().any(|value| value.is_empty()) {
-        return Err(bad());
-    }
-    Ok((flag, values))
-}
-
-/// Two points that are one would be two runs of the same numbers.
-fn differ(axis: &str, points: &[Point]) -> Outcome<()> {
-    for (i, point) in points.iter().enumerate() {
-        if let Some(twin) = points[..i].iter().find(|p| p.settings == point.settings) {
-            return Err(Stop::usage(format_args!(
-                "--grid {axis}: {} and {} are the same run",
-                twin.name, point.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// `point` with `--flag value`, as `train` would take it.
-fn at(point: &Point, flag: &str, value: &str) -> Outcome<Point> {
-    let words = ["gptlab", "train", &format!("--{flag}"), value].map(Into::into);
-    let typed = match args::parse(words) {
-        Ok(Command::Train(typed)) => typed,
-        Ok(_) | Err(Refusal::Clap(_)) => {
-            return Err(Stop::usage(format_args!(
-                "--grid {flag}={value}: `gptlab train --{flag} {value}` is refused; \
-                 `gptlab train --help` lists the flags and what they take"
-            )));
-        }
-        Err(Refusal::Stop(stop)) => return Err(stop),
-    };
-    if !is_setting(&typed) {
-        return Err(Stop::usage(format_args!(
-            "--grid {flag}={value}: {flag} is no setting of a run, and all runs of a grid share it"
-        )));
-    }
-    let settings = settings::over(point.settings.clone(), &typed)?;
-    let name = format!("{} {flag}={value}", point.name)
-        .trim_start()
-        .to_owned();
-    let mut values = point.values.clone();
-    values.extend(value.parse().ok().map(|x: f64| (flag.to_owned(), x)));
-    Ok(Point {
-        name,
-        settings,
-        values,
-    })
-}
-
-/// Whether the one flag that is typed is a setting that runs of a grid may differ in.
-fn is_setting(typed: &TrainArgs) -> bool {
-    let run = &typed.run;
-    let paths = [&run.load, &run.save, &run.resume, &run.out];
-    let switches = [run.generate, run.interactive];
-    paths.iter().all(|path| path.is_none())
-        && switches.iter().all(Option::is_none)
-        && run.keep_checkpoints.is_none()
-        && run.micro_batch.is_none()
-        && typed.data.data.is_none()
+/// The axes that were typed with `--grid`.
+pub(super) fn axes(typed: &[String]) -> Outcome<Vec<Axis>> {
+    let axes = typed.iter().map(|axis| Axis::parse(axis));
+    Ok(axes.collect::<Result<_, _>>()?)
 }
 
 /// The words that were typed, without the program's path.
@@ -286,10 +113,10 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
         out.display()
     ));
     let saying = "stopping after these steps, then saving; Ctrl-C again ends at once";
-    let follow = Follow::new(planned, Interrupt::of_work(printer, saying), printer);
+    let progress = GridProgress::new(planned, Interrupt::of_work(printer, saying), printer);
     let begun = Instant::now();
-    let ending = grid::run(&out, planned, text, machine, &follow)?;
-    follow.close();
+    let ending = grid::run(&out, planned, text, machine, &progress)?;
+    progress.close();
     let took = duration_in_two_units(begun.elapsed().as_secs_f64());
     match ending {
         Ending::Stopped { finished } => {

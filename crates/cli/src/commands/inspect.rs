@@ -3,21 +3,21 @@
 use std::path::Path;
 
 use gptlab_model::{Choice, lower};
+use gptlab_recipe::{DEFAULT_PRESET, Overrides, usual_vocab_size};
 use gptlab_report::words::count;
 use gptlab_train::{Header, Inspection};
 
 use crate::{
-    args::{InspectArgs, ModelArgs},
+    args::InspectArgs,
     checkpoint,
     exit::{ExitCode, Outcome, Stop},
     printer::Printer,
-    settings,
 };
 
 pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
     match &args.checkpoint {
         Some(path) => {
-            let typed = args.model != ModelArgs::default() || args.vocab_size.is_some();
+            let typed = args.model.overrides != Overrides::default() || args.vocab_size.is_some();
             if typed {
                 return Err(Stop::usage(
                     "a checkpoint has its own model; leave out either it or the model's flags",
@@ -46,11 +46,10 @@ fn trained(path: &Path, json: bool, printer: Printer) -> Outcome {
 }
 
 fn untrained(args: &InspectArgs, printer: Printer) -> Outcome {
-    let spec = settings::spec(&args.model)?;
-    let preset = args.model.preset.unwrap_or(settings::DEFAULT_PRESET);
-    let vocab_size = args
-        .vocab_size
-        .unwrap_or_else(|| settings::usual_vocab_size(preset));
+    let typed = &args.model.overrides;
+    let preset = typed.preset.unwrap_or(DEFAULT_PRESET);
+    let spec = typed.spec(preset.spec()).map_err(Stop::usage)?;
+    let vocab_size = args.vocab_size.unwrap_or_else(|| usual_vocab_size(preset));
     let model = spec.check(vocab_size).map_err(Stop::usage)?;
     let inspected = Inspection::new(&model, &lower(&model), None);
     if args.json.json {

@@ -3,19 +3,19 @@
 use std::io;
 
 use gptlab_engine::Device;
-use gptlab_recipe::SampleSettings;
+use gptlab_recipe::{Overrides, SampleSettings};
 use gptlab_train::Sampler;
 use rustyline::{Config, Editor, error::ReadlineError, history::MemHistory};
 
 use crate::{
-    args::{InteractiveArgs, SampleArgs},
+    args::InteractiveArgs,
     checkpoint::{self, Loaded},
     commands::generate::{checkpoint_path, seed_or_clock, texts_that_fit},
     engines,
     exit::{ExitCode, Outcome, Stop},
     interrupt::Interrupt,
     printer::Printer,
-    sample, settings,
+    sample,
 };
 
 const PROMPT: &str = "prompt> ";
@@ -25,17 +25,19 @@ pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
     engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
     let device = engines::device_to_generate(&args.machine, args.precision, &loaded)?;
-    talk(&loaded, &args.sample, &device, args.seed, printer)
+    talk(&loaded, &args.sample.overrides, &device, args.seed, printer)
 }
 
 pub(super) fn talk(
     loaded: &Loaded,
-    args: &SampleArgs,
+    typed: &Overrides,
     device: &Device,
     seed: Option<u64>,
     printer: Printer,
 ) -> Outcome {
-    let settings = settings::sampling(SampleSettings::default(), args)?;
+    let settings = typed
+        .sampling(SampleSettings::default())
+        .map_err(Stop::usage)?;
     sample::check_stop(&settings, loaded.model.tokenizer(), printer)?;
     texts_that_fit(loaded, &settings, device, 1)?;
     let sampler = loaded
@@ -45,7 +47,7 @@ pub(super) fn talk(
     let interrupt = Interrupt::of_ctrl_c(printer);
     let mut lines = Lines::new(printer)?;
     let mut number = 0;
-    if let Some(prompt) = &args.prompt {
+    if let Some(prompt) = &typed.prompt {
         answer(&sampler, prompt, number, &interrupt, printer);
         number += 1;
     }

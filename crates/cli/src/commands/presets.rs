@@ -1,25 +1,23 @@
 //! `gptlab presets`: the models that have a name.
 
 use gptlab_model::{Choice, Preset, PresetDescription};
+use gptlab_recipe::{Overrides, Settings, usual_vocab_size};
 use gptlab_report::words::count;
-use gptlab_train::Settings;
-use serde_json::{Map, Value};
 
 use crate::{
     args::PresetsArgs,
     exit::{ExitCode, Outcome, Stop},
     printer::Printer,
-    settings,
 };
 
 pub(super) fn run(args: &PresetsArgs, printer: Printer) -> Outcome {
     if let Some(preset) = args.name {
-        recipe(preset, args.json.json, printer);
+        recipe(preset, args.json.json, printer)?;
         return Ok(ExitCode::Success);
     }
     let rows = Preset::ALL
         .iter()
-        .map(|preset| PresetDescription::new(*preset, settings::usual_vocab_size(*preset)))
+        .map(|preset| PresetDescription::new(*preset, usual_vocab_size(*preset)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(Stop::usage)?;
     if args.json.json {
@@ -40,22 +38,25 @@ pub(super) fn run(args: &PresetsArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-/// Every setting of `preset` by its flag's name: a settings file, or an object.
-fn recipe(preset: Preset, json: bool, printer: Printer) {
-    let groups = settings::flags(&Settings::of(preset, None));
+/// Every setting of `preset` by its name: a settings file, or an object.
+fn recipe(preset: Preset, json: bool, printer: Printer) -> Outcome<()> {
+    let recipe = Overrides::of(&Settings::of(preset, None));
     if json {
-        let flags = groups.into_iter().flat_map(|(_, flags)| flags);
-        let object: Map<String, Value> = flags.map(|(name, v)| (name.to_owned(), v)).collect();
+        // In the order of the names, whatever the order of the table.
+        let object = serde_json::to_value(&recipe).map_err(Stop::failure)?;
         printer.json(&object);
-        return;
+        return Ok(());
     }
     printer.line(format_args!("# {}: {}", preset.name(), preset.help()));
     printer
         .line("# `gptlab train --config FILE` trains by this file; flags typed there win over it.");
-    for (heading, flags) in groups {
-        printer.line(format_args!("\n# {heading}"));
-        for (name, value) in flags {
-            printer.line(format_args!("{name} = {value}"));
+    let mut group = None;
+    for (key, value) in recipe.values() {
+        if group.replace(key.group) != Some(key.group) {
+            printer.line(format_args!("\n# {}", key.group.title()));
         }
+        let value = serde_json::to_string(&value).map_err(Stop::failure)?;
+        printer.line(format_args!("{} = {value}", key.name()));
     }
+    Ok(())
 }

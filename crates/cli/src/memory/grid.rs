@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use gptlab_data::{Text, Tokenizer, TokenizerKind};
+use gptlab_data::{Text, Tokenizer};
 use gptlab_engine::{BackendOptions, Device, memory::Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
+use gptlab_recipe::TokenizerKind;
 use gptlab_train::{Settings, step_hyper};
 
 use super::{

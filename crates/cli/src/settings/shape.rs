@@ -2,19 +2,15 @@
 
 use std::path::Path;
 
-use gptlab_model::{ModelSpec, Preset};
+use gptlab_model::ModelSpec;
+use gptlab_recipe::Overrides;
 use gptlab_record::{DifferenceOrder, SettingDifference, first_difference};
 
-use crate::{
-    args::ModelArgs,
-    exit::{Outcome, Stop},
-    settings::model,
-};
+use crate::exit::{Outcome, Stop};
 
 /// Refuses model flags that ask for another model than the checkpoint at `path` holds.
-pub(crate) fn same_shape(path: &Path, found: &ModelSpec, args: &ModelArgs) -> Outcome<()> {
-    let base = args.preset.map_or_else(|| found.clone(), Preset::spec);
-    let asked = model::over(base, args)?;
+pub(crate) fn same_shape(path: &Path, found: &ModelSpec, typed: &Overrides) -> Outcome<()> {
+    let asked = typed.spec(found.clone()).map_err(Stop::usage)?;
     let difference =
         first_difference(found, &asked, DifferenceOrder::PlainFirst).map_err(|error| {
             Stop::failure(format_args!(

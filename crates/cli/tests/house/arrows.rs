@@ -7,7 +7,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("microgpt", &[]),
     ("model", &[]),
     ("recipe", &["model"]),
-    ("data", &["model"]),
+    ("data", &["model", "recipe"]),
     ("kernels", &[]),
     ("engine", &["model", "recipe", "kernels"]),
     ("record", &["model", "recipe"]),

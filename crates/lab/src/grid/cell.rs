@@ -13,7 +13,7 @@ use gptlab_train::{
     Settings, Targets, evaluate, same_settings,
 };
 
-use super::queue::Follower;
+use super::observer::CellObserver;
 use crate::{observe::Observatory, skill};
 
 /// Where a run lies.
@@ -41,7 +41,7 @@ pub(super) fn run(
     settings: &Settings,
     text: &Text,
     device: &Device,
-    follower: &Follower,
+    observer: CellObserver<'_>,
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
     let begun = Store::exists(folder);
@@ -58,21 +58,21 @@ pub(super) fn run(
     } else {
         Resolved::fresh(settings, text)?
     };
-    follower.begun();
+    observer.begun();
     let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
     let targets = Targets {
         folder: Some(folder.clone()),
         keep: NonZeroUsize::new(1),
         ..Targets::default()
     };
-    let mut observer = CellObserver {
-        follower,
+    let mut run_observer = RunObserver {
+        observer,
         observatory: Observatory::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
         device,
     };
-    let outcome = match Run::new(&resolved, engine.as_mut(), targets, &mut observer)?.go()? {
+    let outcome = match Run::new(&resolved, engine.as_mut(), targets, &mut run_observer)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {
@@ -167,19 +167,19 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
 }
 
 /// Follows the run for the grid's observer, and writes its samples.
-struct CellObserver<'a> {
-    follower: &'a Follower<'a>,
+struct RunObserver<'a> {
+    observer: CellObserver<'a>,
     observatory: Observatory,
     seed: u64,
     resolved: &'a Resolved,
     device: &'a Device,
 }
 
-impl Observer for CellObserver<'_> {
+impl Observer for RunObserver<'_> {
     fn event(&mut self, _event: &Event) {}
 
     fn progress(&mut self, progress: &Progress) {
-        self.follower.progress(progress);
+        self.observer.progress(progress);
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
@@ -197,7 +197,7 @@ impl Observer for CellObserver<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.follower.should_stop()
+        self.observer.should_stop()
     }
 }
 

@@ -18,9 +18,13 @@ use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
     write_results,
 };
-use gptlab_train::{Error, Progress, Resolved, Settings, same_settings};
+use gptlab_train::{Error, Resolved, Settings, same_settings};
 
-use super::{Planned, cell, results};
+use super::{
+    Planned, cell,
+    observer::{CellObserver, GridObserver},
+    results,
+};
 use crate::ngram;
 
 /// What a grid may use.
@@ -32,31 +36,11 @@ pub struct Machine {
     pub backend: Arc<dyn Backend>,
 }
 
-/// Who follows a grid, from several threads.
-pub trait Watcher: Sync {
-    /// A run begins, or goes on.
-    fn begun(&self, _cell: &Cell) {}
-
-    /// A run has made a step.
-    fn progress(&self, _cell: &Cell, _progress: &Progress) {}
-
-    /// A run has come to its end, now or before.
-    fn finished(&self, _cell: &Cell, _outcome: &CellOutcome) {}
-
-    /// The system gave threads for only `found` runs side by side.
-    fn fewer_at_once(&self, _found: usize, _asked: usize) {}
-
-    /// Whether to save and stop.
-    fn should_stop(&self) -> bool {
-        false
-    }
-}
-
 /// How it ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     Finished(Results),
-    /// The watcher asked for it, with so many runs at their ends.
+    /// The observer asked for it, with so many runs at their ends.
     Stopped {
         finished: usize,
     },
@@ -105,7 +89,7 @@ pub fn run(
     planned: &Planned,
     text: &Text,
     machine: Machine,
-    watcher: &dyn Watcher,
+    observer: &dyn GridObserver,
 ) -> Result<Ending, Error> {
     begin(folder, &planned.grid)?;
     let jobs = machine.jobs.clamp(1, planned.cells.len().max(1));
@@ -114,9 +98,9 @@ pub fn run(
         planned,
         text,
         machine,
-        watcher,
+        observer,
         next: Mutex::new(0),
-        broken: AtomicBool::new(false),
+        failed: AtomicBool::new(false),
         workers: AtomicUsize::new(jobs),
     };
     queue.run()?;
@@ -180,10 +164,10 @@ struct Queue<'a> {
     planned: &'a Planned,
     text: &'a Text,
     machine: Machine,
-    watcher: &'a dyn Watcher,
+    observer: &'a dyn GridObserver,
     next: Mutex<usize>,
     /// Something went wrong: the others save and stop.
-    broken: AtomicBool,
+    failed: AtomicBool,
     /// How many work side by side.
     workers: AtomicUsize,
 }
@@ -205,7 +189,7 @@ impl Queue<'_> {
             let found = 1 + others.len();
             if found < asked {
                 self.workers.store(found, Ordering::Relaxed);
-                self.watcher.fewer_at_once(found, asked);
+                self.observer.fewer_at_once(found, asked);
             }
             let mine = self.work();
             let join = |worker: Worker<'_>| {
@@ -224,10 +208,10 @@ impl Queue<'_> {
             let threads = self.machine.threads / workers.min(left).max(1);
             let (cell, settings) = (&self.planned.grid.cells[at], &self.planned.cells[at]);
             match self.cell(cell, settings, threads.max(1)) {
-                Ok(Some(outcome)) => self.watcher.finished(cell, &outcome),
+                Ok(Some(outcome)) => self.observer.finished(cell, &outcome),
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    self.broken.store(true, Ordering::Relaxed);
+                    self.failed.store(true, Ordering::Relaxed);
                     return Err(error);
                 }
             }
@@ -271,7 +255,11 @@ impl Queue<'_> {
             settings,
             self.text,
             &device,
-            &Follower { queue: self, cell },
+            CellObserver {
+                observer: self.observer,
+                cell,
+                failed: &self.failed,
+            },
         )
     }
 
@@ -296,26 +284,6 @@ impl Queue<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.broken.load(Ordering::Relaxed) || self.watcher.should_stop()
-    }
-}
-
-/// The watcher of one cell.
-pub(super) struct Follower<'a> {
-    queue: &'a Queue<'a>,
-    cell: &'a Cell,
-}
-
-impl Follower<'_> {
-    pub(super) fn begun(&self) {
-        self.queue.watcher.begun(self.cell);
-    }
-
-    pub(super) fn progress(&self, progress: &Progress) {
-        self.queue.watcher.progress(self.cell, progress);
-    }
-
-    pub(super) fn should_stop(&self) -> bool {
-        self.queue.should_stop()
+        self.failed.load(Ordering::Relaxed) || self.observer.should_stop()
     }
 }

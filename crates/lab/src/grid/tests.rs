@@ -1,5 +1,6 @@
-use gptlab_data::{Origin, Text};
+use gptlab_data::Text;
 use gptlab_model::Preset;
+use gptlab_recipe::TextOrigin;
 use gptlab_record::{CellOutcome, Floors, GridKind};
 use gptlab_train::Settings;
 
@@ -8,7 +9,7 @@ use crate::switches::{self, Switch};
 
 fn text() -> Text {
     let text = "the cat sat on the mat; ".repeat(40);
-    Text::from_bytes(text.into_bytes(), Origin::Other("cats".into())).expect("a text")
+    Text::from_bytes(text.into_bytes(), TextOrigin::Other("cats".into())).expect("a text")
 }
 
 fn settings() -> Settings {

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use gptlab_data::{Corpus, Origin, Text, TokenizerKind};
+use gptlab_data::{Corpus, Text};
+use gptlab_recipe::{TextOrigin, TokenizerKind};
 use proptest::prelude::*;
 
 use super::*;
@@ -92,7 +93,7 @@ proptest! {
 }
 
 fn corpus(text: &str, kind: TokenizerKind, f: f64) -> Corpus {
-    let text = Text::from_bytes(text.into(), Origin::Other("a text".into())).unwrap();
+    let text = Text::from_bytes(text.into(), TextOrigin::Other("a text".into())).unwrap();
     Corpus::fit(&text, kind, f).unwrap()
 }
 

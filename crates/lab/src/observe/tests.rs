@@ -3,20 +3,22 @@
 
 use std::num::NonZeroU64;
 
-use gptlab_data::{Origin, Text};
+use gptlab_data::Text;
 use gptlab_engine::{
     Engine, Noise,
     cpu::{CpuEngine, Options},
     oracle::Oracle,
 };
 use gptlab_model::Preset;
+use gptlab_recipe::TextOrigin;
 use gptlab_train::{Settings, step_hyper};
 
 use super::*;
 
 fn resolved(change: impl Fn(&mut Settings)) -> Resolved {
     let text = "the cat sat on the mat and the dog sat on the log; ".repeat(20);
-    let text = Text::from_bytes(text.into_bytes(), Origin::Other("cats".into())).expect("a text");
+    let text =
+        Text::from_bytes(text.into_bytes(), TextOrigin::Other("cats".into())).expect("a text");
     let mut settings = Settings::of(Preset::Gpt2Mini, Some(10));
     settings.spec.n_embd = 16;
     settings.spec.block_size = 12;

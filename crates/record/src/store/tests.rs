@@ -1,8 +1,8 @@
 use gptlab_model::Preset;
 
 use super::*;
-use crate::{DataRecord, Origin, StepRecord};
-use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
+use crate::{DataRecord, StepRecord, WeightsOrigin};
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings, TextOrigin};
 
 fn experiment() -> Experiment {
     Experiment {
@@ -12,10 +12,10 @@ fn experiment() -> Experiment {
         isa: Some("portable".to_owned()),
         spec: Preset::Gpt2Mini.spec(),
         vocab_size: 3,
-        tokenizer: serde_json::json!({"kind": "chars", "chars": "abc"}),
+        tokenizer: serde_json::from_str(r#"{"kind": "chars", "chars": "abc"}"#).unwrap(),
         data: DataRecord {
             source: "a.txt".to_owned(),
-            origin: serde_json::json!({"file": "a.txt"}),
+            origin: TextOrigin::File("a.txt".to_owned()),
             fingerprint: "00".repeat(32),
             bytes: Some(100),
             val_fraction: 0.1,
@@ -24,7 +24,7 @@ fn experiment() -> Experiment {
         },
         hyper: Hyper::of(Preset::Gpt2Mini, None),
         seed: u64::MAX,
-        origin: Origin::Fresh,
+        origin: WeightsOrigin::Fresh,
         intervals: Intervals {
             log: 100.try_into().unwrap(),
             sample: 500.try_into().ok(),
@@ -207,6 +207,14 @@ fn an_experiment_that_is_none_is_a_sentence() {
             "expected an experiment of gptlab, found EOF",
         ),
         (text.replace("\"seed\"", "\"sead\""), "unknown field `sead`"),
+        (
+            text.replace("\"abc\"", "\"acb\""),
+            "distinct and sorted by code point, found 'b' (U+0062) after 'c' (U+0063) at place 2",
+        ),
+        (
+            text.replace("\"file\": \"a.txt\"", "\"drawer\": \"a.txt\""),
+            "unknown variant `drawer`",
+        ),
         (
             "PK\u{3}\u{4}".to_owned(),
             "expected an experiment of gptlab, found",

@@ -3,10 +3,13 @@
 use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use gptlab_model::Preset;
-use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings};
+use gptlab_recipe::{
+    Alphabet, Hyper, Intervals, ObserveLevel, SampleSettings, TextOrigin, TokenizerKind,
+    TokenizerSpec,
+};
 use gptlab_record::{
-    Difference, Event, Experiment, Observation, Origin, Results, Series, StepRecord, write_grid,
-    write_results,
+    Difference, Event, Experiment, Observation, Results, Series, StepRecord, WeightsOrigin,
+    write_grid, write_results,
 };
 
 use super::*;
@@ -18,11 +21,11 @@ pub(crate) fn experiment(seed: u64) -> Experiment {
         engine: "cpu".into(),
         spec: Preset::Microgpt.spec(),
         vocab_size: 27,
-        tokenizer: serde_json::json!({"chars": "ab"}),
+        tokenizer: tokenizer(),
         data: data(),
         hyper: Hyper::of(Preset::Microgpt, Some(100)),
         seed,
-        origin: Origin::Fresh,
+        origin: WeightsOrigin::Fresh,
         intervals: Intervals {
             log: NonZeroU64::new(10).unwrap(),
             sample: None,
@@ -37,10 +40,15 @@ pub(crate) fn experiment(seed: u64) -> Experiment {
     }
 }
 
+fn tokenizer() -> TokenizerSpec {
+    let chars = Alphabet::of(["ab"]).expect("two characters");
+    TokenizerSpec::new(TokenizerKind::Chars, chars).expect("a tokenizer of characters")
+}
+
 fn data() -> DataRecord {
     DataRecord {
         source: "built-in names".into(),
-        origin: serde_json::json!("names"),
+        origin: TextOrigin::Builtin("names".into()),
         fingerprint: "00ff".into(),
         bytes: Some(10_000),
         val_fraction: 0.1,

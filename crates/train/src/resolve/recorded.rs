@@ -8,7 +8,7 @@ use gptlab_record::Experiment;
 /// The batches of the run that `experiment` tells of, which was trained on `text`; `None` where the
 /// record does not fit the text.
 pub fn recorded_batches(experiment: &Experiment, text: &Text) -> Option<Batches> {
-    let tokenizer: Tokenizer = serde_json::from_value(experiment.tokenizer.clone()).ok()?;
+    let tokenizer = Tokenizer::from(experiment.tokenizer.clone());
     let corpus = Corpus::new(text, tokenizer, experiment.data.val_fraction).ok()?;
     let block_size = super::fit(&corpus, experiment.spec.block_size);
     let (size, seed) = (experiment.hyper.batch_size, experiment.seed);

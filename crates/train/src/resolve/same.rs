@@ -3,10 +3,9 @@
 use std::{io, path::Path};
 
 use gptlab_data::Text;
-use gptlab_recipe::Hyper;
+use gptlab_recipe::{Hyper, TextOrigin};
 use gptlab_record::{DataRecord, DifferenceOrder, Experiment, FileError, first_difference};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{Checkpoint, Header};
 
@@ -112,7 +111,7 @@ fn settings_alone(experiment: &Experiment) -> Experiment {
         engine: String::new(),
         data: DataRecord {
             source: String::new(),
-            origin: Value::Null,
+            origin: TextOrigin::Other(String::new()),
             ..experiment.data.clone()
         },
         ..experiment.clone()

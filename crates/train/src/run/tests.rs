@@ -148,7 +148,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
     assert_eq!(newest(&root.path().join("run")), bytes);
     let experiment = read_experiment(&root.path().join("run")).unwrap();
     let file = path.display().to_string();
-    let origin = gptlab_record::Origin::Resumed { file, step: 4 };
+    let origin = gptlab_record::WeightsOrigin::Resumed { file, step: 4 };
     assert_eq!(experiment.origin, origin);
 }
 
@@ -334,7 +334,7 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     train(&resolved, targets(&folder), &mut recorder);
     assert_eq!(recorder.steps, 3);
     let file = path.display().to_string();
-    let origin = gptlab_record::Origin::Loaded { file, step: STEPS };
+    let origin = gptlab_record::WeightsOrigin::Loaded { file, step: STEPS };
     assert_eq!(read_experiment(&folder).unwrap().origin, origin);
 }
 

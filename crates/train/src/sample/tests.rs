@@ -1,4 +1,4 @@
-use gptlab_data::TokenizerKind;
+use gptlab_recipe::TokenizerKind;
 use gptlab_model::{Preset, lower};
 
 use super::*;

@@ -2,9 +2,10 @@
 
 use std::{num::NonZeroUsize, path::Path};
 
-use gptlab_data::{Builtin, Fingerprint, Origin, Text, TokenizerKind};
+use gptlab_data::{Builtin, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
 use gptlab_model::Choice;
+use gptlab_recipe::{TextOrigin, TokenizerKind};
 use gptlab_train::{
     Damaged, Experiment, Newest, Resolved, Resumable, Targets, refuse_run_of_grid, run_folder,
 };
@@ -55,10 +56,10 @@ fn usual_text(kind: TokenizerKind) -> Builtin {
 fn load(path: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
     let checkpoint = checkpoint::open(path)?;
     let header = checkpoint.header();
-    settings::same_shape(path, &header.spec, &args.model)?;
+    settings::same_shape(path, &header.spec, &args.settings.overrides)?;
     let settings = settings::loaded(header, args)?;
     let kind = header.tokenizer.kind();
-    if args.data.tokenizer.is_some() && settings.tokenizer != kind {
+    if args.settings.overrides.tokenizer.is_some() && settings.tokenizer != kind {
         return Err(Stop::data(format_args!(
             "{} holds a tokenizer of {}, and the flags ask for {}",
             path.display(),
@@ -124,10 +125,13 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
     };
     let text = text_of_run(args, resumable.record(), resumable.fingerprint()?)?;
     let isa = engines::isa_to_resume(&args.machine, resumable.isa())?;
-    let options = settings::resume_options(resumable.options(engines::NAME), args, isa)?;
+    let typed = &args.settings.overrides;
+    let options = settings::resume_options(resumable.options(engines::NAME), typed, isa)?;
     let warnings = warnings(&resumable);
     let targets = resumable.targets(named_targets(args)?);
-    let resolved = resumable.resolve(&text, &options, |begun| settings::over(begun, args))?;
+    let resolved = resumable.resolve(&text, &options, |begun| {
+        settings::over(begun, typed, &args.machine)
+    })?;
     Ok(PreparedRun {
         targets: Targets {
             keep: keep(&resolved, args)?,
@@ -180,15 +184,14 @@ fn text_of_run(
     if let Some(typed) = &args.data.data {
         return text::source(Some(typed), Builtin::Stories);
     }
-    let origin = experiment.and_then(|e| serde_json::from_value(e.data.origin.clone()).ok());
     let bytes = experiment.and_then(|e| e.data.bytes);
-    match origin {
-        Some(Origin::File(path)) => text::read_recorded(Path::new(&path), bytes)
+    match experiment.map(|e| &e.data.origin) {
+        Some(TextOrigin::File(path)) => text::read_recorded(Path::new(path), bytes)
             .map_err(|stop| stop.hint("give the run's text with --data")),
-        Some(Origin::Builtin(name)) => {
-            text::recorded(&name, fingerprint, bytes).ok_or_else(needs_its_text)
+        Some(TextOrigin::Builtin(name)) => {
+            text::recorded(name, fingerprint, bytes).ok_or_else(needs_its_text)
         }
-        Some(Origin::Other(_)) | None => {
+        Some(TextOrigin::Other(_)) | None => {
             text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
         }
     }

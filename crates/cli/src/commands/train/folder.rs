@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use gptlab_data::Origin;
+use gptlab_recipe::TextOrigin;
 use gptlab_record::{FileError, disk};
 use gptlab_report::words::{self, Date, folder_slug};
 
@@ -14,7 +14,7 @@ use crate::exit::{Outcome, Stop};
 
 /// Makes a folder in `runs/` that did not exist, called after the time (UTC) and the text: whoever
 /// begins in the same second gets another.
-pub(in crate::commands) fn make(origin: &Origin) -> Outcome<PathBuf> {
+pub(in crate::commands) fn make(origin: &TextOrigin) -> Outcome<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -50,12 +50,12 @@ fn stamp(seconds: u64) -> String {
 }
 
 /// A text's name as part of a folder's.
-fn slug(origin: &Origin) -> String {
+fn slug(origin: &TextOrigin) -> String {
     let name = match origin {
-        Origin::File(path) => Path::new(path)
+        TextOrigin::File(path) => Path::new(path)
             .file_stem()
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
-        Origin::Builtin(name) | Origin::Other(name) => name.clone(),
+        TextOrigin::Builtin(name) | TextOrigin::Other(name) => name.clone(),
     };
     let slug = folder_slug(&name);
     if slug.is_empty() { "text".into() } else { slug }
@@ -84,10 +84,10 @@ mod tests {
 
     #[test]
     fn slugs_are_file_names() {
-        let slug_of = |path: &str| slug(&Origin::File(path.to_owned()));
+        let slug_of = |path: &str| slug(&TextOrigin::File(path.to_owned()));
         assert_eq!(slug_of("/a/b/my text.txt"), "my-text");
         assert_eq!(slug_of("吾輩は猫である.txt"), "吾輩は猫である");
         assert_eq!(slug_of("/"), "text");
-        assert_eq!(slug(&Origin::Builtin("stories".into())), "stories");
+        assert_eq!(slug(&TextOrigin::Builtin("stories".into())), "stories");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use gptlab_data::{Builtin, Origin, Part, Split};
+use gptlab_data::{Builtin, Part, Split};
 use gptlab_engine::Device;
 use gptlab_model::{Choice, Counts};
+use gptlab_recipe::TextOrigin;
 use gptlab_report::words::{count, plural};
 use gptlab_train::Resolved;
 
@@ -109,9 +110,8 @@ fn guide(resolved: &Resolved) -> String {
 
 /// Of the built-in text that is trained on, in nats a token, where it is known.
 fn entropy(resolved: &Resolved) -> Option<f64> {
-    let origin = resolved.experiment.data.origin.clone();
-    match serde_json::from_value(origin).ok()? {
-        Origin::Builtin(name) => Builtin::parse(&name).ok()??.entropy(),
-        Origin::File(_) | Origin::Other(_) => None,
+    match &resolved.experiment.data.origin {
+        TextOrigin::Builtin(name) => Builtin::parse(name).ok()??.entropy(),
+        TextOrigin::File(_) | TextOrigin::Other(_) => None,
     }
 }

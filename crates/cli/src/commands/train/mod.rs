@@ -11,7 +11,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_data::Origin;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
 use gptlab_train::{NotFinite, Outcome as Ending, Resolved, Run, Targets};
@@ -44,16 +43,18 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
 /// The seed's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--generate")?;
-    let device = engines::device_to_generate(&args.machine, args.run.precision, &loaded)?;
-    let (json, seed) = (args.json.json, args.run.seed);
-    generate::write(&loaded, &args.sample, &device, seed, 1, json, printer)
+    let typed = &args.settings.overrides;
+    let device = engines::device_to_generate(&args.machine, typed.precision, &loaded)?;
+    let json = args.json.json;
+    generate::write(&loaded, typed, &device, typed.seed, 1, json, printer)
 }
 
 /// The seed's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> Outcome {
     let loaded = loaded(args, "--interactive")?;
-    let device = engines::device_to_generate(&args.machine, args.run.precision, &loaded)?;
-    interactive::talk(&loaded, &args.sample, &device, args.run.seed, printer)
+    let typed = &args.settings.overrides;
+    let device = engines::device_to_generate(&args.machine, typed.precision, &loaded)?;
+    interactive::talk(&loaded, typed, &device, typed.seed, printer)
 }
 
 fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
@@ -62,7 +63,7 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
             .hint("`gptlab train --save FILE` makes one")
     })?;
     let loaded = checkpoint::load(path)?;
-    settings::same_shape(path, loaded.model.model().spec(), &args.model)?;
+    settings::same_shape(path, loaded.model.model().spec(), &args.settings.overrides)?;
     Ok(loaded)
 }
 
@@ -121,8 +122,7 @@ fn with_folder(targets: Targets, resolved: &Resolved) -> Outcome<(Targets, Optio
     if targets.folder.is_some() {
         return Ok((targets, None));
     }
-    let origin = serde_json::from_value(resolved.experiment.data.origin.clone());
-    let made = folder::make(&origin.unwrap_or_else(|_| Origin::Other("text".to_owned())))?;
+    let made = folder::make(&resolved.experiment.data.origin)?;
     let targets = Targets {
         folder: Some(made.clone()),
         ..targets

@@ -1,5 +1,6 @@
-use gptlab_data::{Builtin, Diagnostic, TokenizerKind};
+use gptlab_data::{Builtin, Diagnostic};
 use gptlab_model::Preset;
+use gptlab_recipe::TokenizerKind;
 
 use super::*;
 

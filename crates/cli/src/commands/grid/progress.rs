@@ -1,14 +1,14 @@
-//! A grid under way: a line for each run that ends, and a bar of steps.
+//! Shows a grid under way: a line for each run that ends, and a bar of steps.
 
 use std::sync::{Mutex, PoisonError};
 
-use gptlab_lab::grid::{Planned, Watcher};
+use gptlab_lab::grid::{GridObserver, Planned};
 use gptlab_record::{Cell, CellOutcome};
 use gptlab_train::Progress;
 
 use crate::{interrupt::Interrupt, printer::Printer, progress::Bar};
 
-pub(super) struct Follow {
+pub(super) struct GridProgress {
     interrupt: Interrupt,
     printer: Printer,
     bar: Bar,
@@ -23,7 +23,7 @@ struct UnderWay {
     ended: usize,
 }
 
-impl Follow {
+impl GridProgress {
     pub(super) fn new(planned: &Planned, interrupt: Interrupt, printer: Printer) -> Self {
         let (cells, steps) = (planned.grid.cells.clone(), planned.grid.steps);
         Self {
@@ -57,7 +57,7 @@ impl Follow {
     }
 }
 
-impl Watcher for Follow {
+impl GridObserver for GridProgress {
     fn progress(&self, cell: &Cell, progress: &Progress) {
         let (made, _) = self.made(cell, progress.done, false);
         let rate = progress.tokens as f64 / progress.step_seconds.max(1e-9);

@@ -5,13 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Distinct characters (Unicode scalar values) in the order of their code points; a character's id
-/// is its place, as in Python's `sorted(set(text))`. Stored as a string of them. Never empty.
+/// is its place, as in Python's `sorted(set(text))`. Files hold it as a string. It is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Alphabet(Vec<char>);
 
 impl Alphabet {
-    /// The characters that `texts` hold, or `None` where they hold none.
+    /// Returns the characters that `texts` hold, or `None` where they hold none.
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut seen = vec![false; char::MAX as usize + 1];
         for text in texts {
@@ -21,27 +21,29 @@ impl Alphabet {
         (!chars.is_empty()).then_some(Self(chars))
     }
 
-    /// How many characters; at least 1.
+    /// Returns how many characters there are: at least 1.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// In the order of their ids.
+    /// Returns the characters in the order of their ids.
     pub fn chars(&self) -> &[char] {
         &self.0
     }
 
+    /// Returns the id of `c`, where it is one of these characters.
     pub fn id(&self, c: char) -> Option<u32> {
         self.0.binary_search(&c).ok().map(|id| id as u32)
     }
 
+    /// Returns the character with this id.
     pub fn char(&self, id: u32) -> Option<char> {
         self.0.get(id as usize).copied()
     }
 
-    /// [`Alphabet::id`] with the ids of ASCII characters looked up once.
-    pub(crate) fn ids(&self) -> impl Fn(char) -> Option<u32> {
+    /// Returns [`Alphabet::id`], which looks up the ids of ASCII characters once.
+    pub fn ids(&self) -> impl Fn(char) -> Option<u32> {
         let ascii: Vec<Option<u32>> = ('\0'..='\x7F').map(|c| self.id(c)).collect();
         move |c| match ascii.get(c as usize) {
             Some(id) => *id,
@@ -50,7 +52,7 @@ impl Alphabet {
     }
 }
 
-/// Why a stored string is no alphabet.
+/// Why a string in a file is no alphabet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlphabetError {
     Empty,
@@ -69,8 +71,8 @@ impl fmt::Display for AlphabetError {
                 f,
                 "a tokenizer's characters must be distinct and sorted by code point, found {} after {} \
                  at place {at}; the file it came from is damaged",
-                Named(*after),
-                Named(*before)
+                CodePoint(*after),
+                CodePoint(*before)
             ),
         }
     }
@@ -98,10 +100,11 @@ impl From<Alphabet> for String {
     }
 }
 
-/// A character as a sentence shows it: `'é' (U+00E9)`, `'\n' (U+000A)`.
-pub(crate) struct Named(pub(crate) char);
+/// A character, displayed as a sentence shows it: `'é' (U+00E9)`, `'\n' (U+000A)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodePoint(pub char);
 
-impl fmt::Display for Named {
+impl fmt::Display for CodePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "'{}' (U+{:04X})", self.0.escape_debug(), self.0 as u32)
     }

@@ -1,0 +1,208 @@
+//! Flags that are settings: made from the table of settings, and read into [`Overrides`].
+
+use std::{fmt::Debug, marker::PhantomData};
+
+use clap::{
+    Arg, ArgMatches, Args, Command, Error, FromArgMatches,
+    builder::{PossibleValuesParser, StringValueParser, TypedValueParser, ValueParser},
+    error::ErrorKind,
+};
+use gptlab_recipe::{Group, KEYS, Key, KeyDefault, Overrides, SettingValue, ValueKind};
+
+use super::choice::possible;
+
+/// Which settings a command has flags for, and what it says of them.
+pub(crate) trait Flags: Clone + Debug + Default + Send + Sync + 'static {
+    fn has(key: &Key) -> bool;
+
+    /// The heading of a setting's flag in help.
+    fn heading(key: &Key) -> &'static str {
+        key.group.title()
+    }
+
+    /// What a setting means to this command, with its default, where that is not what the table
+    /// says.
+    fn help(_key: &Key) -> Option<&'static str> {
+        None
+    }
+}
+
+/// What was typed of the settings that `F` has flags for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingsArgs<F> {
+    pub(crate) overrides: Overrides,
+    flags: PhantomData<F>,
+}
+
+/// Every setting.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AllFlags;
+
+impl Flags for AllFlags {
+    fn has(_key: &Key) -> bool {
+        true
+    }
+}
+
+/// What a model is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ModelFlags;
+
+impl Flags for ModelFlags {
+    fn has(key: &Key) -> bool {
+        key.group == Group::Model
+    }
+
+    fn help(key: &Key) -> Option<&'static str> {
+        // Without a text there are no built-in stories that have a preset of their own.
+        (key.field == "preset")
+            .then_some("Begin from a model with a name (see `gptlab presets`) [default: gpt2-mini]")
+    }
+}
+
+/// How to write text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WritingFlags;
+
+impl Flags for WritingFlags {
+    fn has(key: &Key) -> bool {
+        key.group == Group::Writing
+    }
+}
+
+/// What the runs of a grid have in common. Its recipe has other defaults than the presets have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GridFlags;
+
+impl Flags for GridFlags {
+    fn has(key: &Key) -> bool {
+        let of_one_run = ["sample_interval", "checkpoint_interval"].contains(&key.field);
+        key.group != Group::Writing && !of_one_run
+    }
+
+    fn heading(key: &Key) -> &'static str {
+        match key.group {
+            Group::Run => "Runs",
+            Group::Data | Group::Optimiser | Group::Model | Group::Writing => key.group.title(),
+        }
+    }
+
+    fn help(key: &Key) -> Option<&'static str> {
+        GRID_HELP
+            .iter()
+            .find(|(field, _)| *field == key.field)
+            .map(|(_, help)| *help)
+    }
+}
+
+const GRID_HELP: &[(&str, &str)] = &[
+    ("steps", "How many steps to train [default: see below]"),
+    ("batch_size", "Sequences a step [default: see below]"),
+    ("seed", "The first of the seeds [default: 0]"),
+    (
+        "observe",
+        "Look into every model at every log: off, basic (gradients and updates) or full (activations too) [default: \
+         full]",
+    ),
+    (
+        "log_interval",
+        "Log, and validate, every N steps [default: a twentieth of the steps]",
+    ),
+    (
+        "val_tokens",
+        "Validate on at most about N tokens at a log; the finished model is validated on all [default: 32768]",
+    ),
+    (
+        "lr",
+        "The learning rate at its highest [default: see below]",
+    ),
+    (
+        "warmup_start",
+        "Where the learning rate rises from [default: see below]",
+    ),
+    (
+        "preset",
+        "Begin from a model with a name (see `gptlab presets`) [default: gpt2-mini]",
+    ),
+    ("block_size", "The context, in tokens [default: see below]"),
+];
+
+impl<F: Flags> Args for SettingsArgs<F> {
+    fn augment_args(command: Command) -> Command {
+        let keys = KEYS.iter().filter(|key| F::has(key));
+        keys.fold(command, |command, key| command.arg(flag::<F>(key)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<F: Flags> FromArgMatches for SettingsArgs<F> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut read = Self::default();
+        read.update_from_arg_matches(matches)?;
+        Ok(read)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        for key in KEYS.iter().filter(|key| F::has(key)) {
+            let Some(typed) = matches.get_one::<String>(key.field) else {
+                continue;
+            };
+            let read = self.overrides.set(key.field, typed);
+            read.map_err(|e| Error::raw(ErrorKind::ValueValidation, format!("{e}\n")))?;
+        }
+        Ok(())
+    }
+}
+
+fn flag<F: Flags>(key: &'static Key) -> Arg {
+    let kind = key.kind();
+    Arg::new(key.field)
+        .long(key.name())
+        .aliases(key.alias)
+        .value_name(key.value_name)
+        .allow_hyphen_values(kind == ValueKind::Text)
+        .help(F::help(key).map_or_else(|| help(key), str::to_owned))
+        .help_heading(F::heading(key))
+        .value_parser(parser(key, kind))
+}
+
+/// Refuses what is no value of `key`; the setting itself reads the value again.
+fn parser(key: &'static Key, kind: ValueKind) -> ValueParser {
+    match kind {
+        ValueKind::Choice(words) => {
+            ValueParser::new(PossibleValuesParser::new(words.into_iter().map(possible)))
+        }
+        ValueKind::Switch | ValueKind::Count | ValueKind::Number | ValueKind::Text => {
+            let read = move |typed: String| key.check(&typed).map(|()| typed);
+            ValueParser::new(StringValueParser::new().try_map(read))
+        }
+    }
+}
+
+fn help(key: &Key) -> String {
+    let default = match (key.absent, key.default()) {
+        (Some(absent), _) => absent.to_owned(),
+        (None, KeyDefault::Value(value)) => shown(&value),
+        (None, KeyDefault::ByPreset) => "by preset".to_owned(),
+        (None, KeyDefault::Absent) => "none".to_owned(),
+    };
+    format!("{} [default: {default}]", key.help)
+}
+
+/// A value as it is typed.
+fn shown(value: &SettingValue) -> String {
+    match value {
+        SettingValue::Text(text) if text.is_empty() => "none".to_owned(),
+        SettingValue::Number(x) if *x != 0.0 && x.abs() < 1e-4 => format!("{x:e}"),
+        SettingValue::Number(_)
+        | SettingValue::Switch(_)
+        | SettingValue::Count(_)
+        | SettingValue::Text(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use std::{collections::BTreeSet, fs};
+
+use gptlab_model::{Choice, Preset};
+use gptlab_recipe::{Overrides, Settings};
+
+use super::*;
+use crate::{
+    args::{self, TrainArgs, command_line::definition},
+    settings::fresh,
+};
+
+/// What these words are to `train`.
+fn typed(words: Vec<String>) -> Box<TrainArgs> {
+    let program = ["gptlab".to_owned(), "train".to_owned()];
+    let words = program.into_iter().chain(words).map(Into::into);
+    let Ok(args::Command::Train(args)) = args::parse(words) else {
+        panic!("flags of train");
+    };
+    args
+}
+
+/// What `train` makes of these words, without training.
+fn meant(words: Vec<String>) -> Settings {
+    fresh(&typed(words)).unwrap_or_else(|stop| panic!("{}", stop.message))
+}
+
+/// Nothing is trained, so that the large ones are tried as well.
+#[test]
+fn the_flags_of_every_preset_mean_the_preset() {
+    for &preset in Preset::ALL {
+        let recipe = Overrides::of(&Settings::of(preset, None));
+        let words = recipe
+            .values()
+            .map(|(key, value)| format!("--{}={value}", key.name()));
+        let by_name = meant(vec!["--preset".into(), preset.name().into()]);
+        assert_eq!(meant(words.collect()), by_name, "{}", preset.name());
+    }
+}
+
+/// The table and the command line, in both directions.
+#[test]
+fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
+    let definition = definition();
+    let train = definition.find_subcommand("train").expect("train");
+    let flags: BTreeSet<String> = train
+        .get_arguments()
+        .filter_map(|arg| arg.get_long().map(str::to_owned))
+        .collect();
+    // What is trained on, where, and what becomes of it.
+    let others = [
+        "data",
+        "out",
+        "save",
+        "load",
+        "resume",
+        "keep-checkpoints",
+        "micro-batch",
+        "generate",
+        "interactive",
+        "threads",
+        "isa",
+        "json",
+        "config",
+    ];
+    let settings = KEYS.iter().map(Key::name);
+    let known: BTreeSet<String> = settings.chain(others.map(str::to_owned)).collect();
+    assert_eq!(known, flags);
+}
+
+/// A flag of any command that is called like a setting takes the setting's values.
+#[test]
+fn a_flag_that_is_called_like_a_setting_takes_its_values() {
+    let definition = definition();
+    for command in definition.get_subcommands() {
+        for arg in command.get_arguments() {
+            let Some(Ok(key)) = arg.get_long().map(Key::find) else {
+                continue;
+            };
+            let words = arg.get_possible_values();
+            let names: Vec<&str> = words.iter().map(|value| value.get_name()).collect();
+            let expected: Vec<&str> = match key.kind() {
+                ValueKind::Choice(words) => words.iter().map(|words| words.name).collect(),
+                ValueKind::Switch | ValueKind::Count | ValueKind::Number | ValueKind::Text => {
+                    Vec::new()
+                }
+            };
+            assert_eq!(names, expected, "{} --{}", command.get_name(), key.name());
+        }
+    }
+}
+
+#[test]
+fn the_help_says_every_default_once() {
+    let definition = definition();
+    for name in ["train", "inspect"] {
+        let command = definition.find_subcommand(name).expect("a command");
+        for arg in command
+            .get_arguments()
+            .filter(|arg| arg.get_long().is_some())
+        {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let said = help.matches("[default: ").count();
+            let is_setting = Key::find(arg.get_long().unwrap_or_default()).is_ok();
+            if name == "train" || is_setting {
+                assert_eq!(said, 1, "{name} --{}: {help}", arg.get_id());
+            }
+        }
+    }
+}
+
+/// The witness reads the file as a program would that links the library.
+#[test]
+fn a_settings_file_is_what_the_library_reads_of_it() {
+    let text = "n_layer = 2\nlr = 3e-4\ntied = false\ngrad-clip = 0\nposition = \"rotary\"\nsteps = 5.0\nstop = \"1\"\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.toml");
+    fs::write(&path, text).expect("a file");
+    let read: Overrides = toml::from_str(text).expect("settings");
+    let words = vec!["--config".to_owned(), path.display().to_string()];
+    assert_eq!(typed(words).settings.overrides, read);
+    assert_eq!(read.steps, Some(5));
+}

@@ -1,0 +1,134 @@
+//! The points of a grid: every combination of the values of its axes.
+
+use gptlab_recipe::{Overrides, Settings, SettingsError};
+
+use super::{GridError, Point};
+
+/// A setting, and the values that runs of a grid have of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// The setting's name as it was typed, which names points.
+    name: String,
+    values: Vec<String>,
+}
+
+impl Axis {
+    /// The setting called `name`, with hyphens or underscores, and its values as flags take them.
+    ///
+    /// # Errors
+    /// When there is no such setting, or it has no such value.
+    pub fn new(name: &str, values: &[&str]) -> Result<Self, GridError> {
+        let axis = Self {
+            name: name.to_owned(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        for value in &axis.values {
+            axis.overrides(value).map_err(|e| axis.refused(e))?;
+        }
+        Ok(axis)
+    }
+
+    /// `lr=1e-4,3e-4` as a setting and its values.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(typed: &str) -> Result<Self, GridError> {
+        let none = || GridError::Axis(typed.to_owned());
+        let (name, values) = typed.split_once('=').ok_or_else(none)?;
+        let values: Vec<&str> = values.split(',').map(str::trim).collect();
+        let name = name.trim().trim_start_matches('-');
+        if name.is_empty() || values.iter().any(|value| value.is_empty()) {
+            return Err(none());
+        }
+        Self::new(name, &values)
+    }
+
+    /// Three learning rates: the axis of a sweep where nobody asks for another.
+    pub fn learning_rates() -> Self {
+        Self {
+            name: "lr".to_owned(),
+            values: ["3e-4", "1e-3", "3e-3"].map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn overrides(&self, value: &str) -> Result<Overrides, SettingsError> {
+        let mut overrides = Overrides::default();
+        overrides.set(&self.name, value)?;
+        Ok(overrides)
+    }
+
+    fn refused(&self, error: SettingsError) -> GridError {
+        let axis = self.to_string();
+        GridError::Setting { axis, error }
+    }
+
+    /// `point` with this setting at `value`.
+    fn at(&self, point: &Point, value: &str) -> Result<Point, SettingsError> {
+        let mut settings = point.settings.clone();
+        self.overrides(value)?.apply(&mut settings)?;
+        let name = format!("{} {}={value}", point.name, self.name);
+        let mut values = point.values.clone();
+        values.extend(value.parse().ok().map(|x: f64| (self.name.clone(), x)));
+        Ok(Point {
+            name: name.trim_start().to_owned(),
+            settings,
+            values,
+        })
+    }
+}
+
+/// `lr=1e-4,3e-4`.
+impl std::fmt::Display for Axis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.name, self.values.join(","))
+    }
+}
+
+/// `base` at every combination of the values of `axes`, the last axis fastest.
+///
+/// # Errors
+/// When `base` cannot have one of the values, or two combinations are the same run.
+///
+/// ```
+/// use gptlab_lab::grid::{Axis, points};
+/// use gptlab_model::Preset;
+/// use gptlab_recipe::Settings;
+///
+/// let base = Settings::of(Preset::Gpt2Mini, Some(100));
+/// let axes = [Axis::parse("lr=1e-3,3e-3")?, Axis::new("n-layer", &["1", "2"])?];
+/// let points = points(&base, &axes)?;
+/// assert_eq!(points[1].name, "lr=1e-3 n-layer=2");
+/// assert_eq!(points[3].settings.hyper.lr, 3e-3);
+/// # Ok::<(), gptlab_lab::grid::GridError>(())
+/// ```
+pub fn points(base: &Settings, axes: &[Axis]) -> Result<Vec<Point>, GridError> {
+    let mut points = vec![Point {
+        name: String::new(),
+        settings: base.clone(),
+        values: Vec::new(),
+    }];
+    for axis in axes {
+        let pairs = points
+            .iter()
+            .flat_map(|point| axis.values.iter().map(move |value| (point, value)));
+        let crossed = pairs.map(|(point, value)| axis.at(point, value));
+        let crossed = crossed.collect::<Result<Vec<_>, _>>();
+        points = crossed.map_err(|e| axis.refused(e))?;
+        refuse_twins(axis, &points)?;
+    }
+    Ok(points)
+}
+
+/// Refuses two points that are one: they would be two runs of the same numbers.
+fn refuse_twins(axis: &Axis, points: &[Point]) -> Result<(), GridError> {
+    for (i, point) in points.iter().enumerate() {
+        if let Some(twin) = points[..i].iter().find(|p| p.settings == point.settings) {
+            return Err(GridError::SameRun {
+                axis: axis.to_string(),
+                first: twin.name.clone(),
+                second: point.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Words that were probably meant.
+
+/// The word of `all` that is nearest to `typed`, where it is at most a third of `typed` away.
+pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<String> {
+    all.into_iter()
+        .map(|word| (distance(typed, &word), word))
+        .min_by_key(|(d, _)| *d)
+        .filter(|(d, _)| 3 * d <= typed.chars().count().max(3))
+        .map(|(_, word)| word)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_the_textbooks() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn only_a_near_word_is_suggested() {
+        let all = || ["n-layer".to_owned(), "n-embd".to_owned()];
+        assert_eq!(nearest("n-layr", all()).as_deref(), Some("n-layer"));
+        assert_eq!(nearest("colour", all()), None);
+    }
+}

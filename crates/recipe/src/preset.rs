@@ -1,0 +1,261 @@
+//! The whole recipe of each preset: its point of the model space is [`Preset::spec`], and here is
+//! how it is trained, on what, and how it is logged.
+
+use std::{num::NonZeroU64, sync::LazyLock};
+
+use gptlab_model::{Choice, Preset};
+
+use crate::{
+    Decay, Hyper, Intervals, Key, LrShape, ObserveLevel, Optimizer, Overrides, Precision,
+    SampleSettings, SettingValue, Settings, TokenizerKind, WarmupStart,
+};
+
+/// The preset that holds where nobody asks for one: the seed.
+pub const DEFAULT_PRESET: Preset = Preset::Gpt2Mini;
+
+/// How much of a text is kept for validation, unless asked otherwise.
+pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
+
+/// Seconds from checkpoint to checkpoint, unless asked otherwise: what a crash costs at most.
+const CHECKPOINT_SECONDS: u64 = 60;
+
+/// At most about so many tokens are evaluated at a log, unless asked otherwise.
+const VAL_TOKENS: u64 = 1 << 16;
+
+/// What a preset is known by, besides its model.
+struct Recipe {
+    /// The hyper-parameters for a number of updates.
+    hyper: fn(u64) -> Hyper,
+    /// How many updates it makes.
+    steps: u64,
+    tokenizer: TokenizerKind,
+    val_fraction: f64,
+    /// Steps from log to log.
+    log_interval: u64,
+    /// How many tokens the vocabulary has in the world the preset comes from.
+    vocab_size: usize,
+}
+
+/// The characters of `TinyShakespeare`.
+const CHARACTERS: usize = 65;
+/// GPT-2's byte pairs.
+const BYTE_PAIRS: usize = 50_257;
+
+impl Recipe {
+    fn of(preset: Preset) -> Self {
+        let gpt2_of = |hyper| Self {
+            steps: 600_000,
+            vocab_size: BYTE_PAIRS,
+            ..Self::of_characters(hyper)
+        };
+        match preset {
+            // microgpt.py trains on every name and prints every step; 26 letters and BOS.
+            Preset::Microgpt => Self {
+                tokenizer: TokenizerKind::Lines,
+                val_fraction: 0.0,
+                log_interval: 1,
+                vocab_size: 27,
+                ..Self::of_characters(microgpt)
+            },
+            Preset::Gpt2Mini => Self::of_characters(gpt2_mini),
+            Preset::Stories => Self {
+                steps: 2_000,
+                ..Self::of_characters(stories)
+            },
+            Preset::Gpt2 => gpt2_of(|steps| gpt2(6e-4, steps)),
+            Preset::Gpt2Medium => gpt2_of(|steps| gpt2(3e-4, steps)),
+            Preset::Gpt2Large => gpt2_of(|steps| gpt2(2.5e-4, steps)),
+            Preset::Gpt2Xl => gpt2_of(|steps| gpt2(2e-4, steps)),
+            Preset::Nano => Self {
+                steps: 5_000,
+                ..Self::of_characters(nano)
+            },
+            Preset::Modern => Self::of_characters(modern),
+        }
+    }
+
+    /// A thousand steps on the characters of a text.
+    fn of_characters(hyper: fn(u64) -> Hyper) -> Self {
+        Self {
+            hyper,
+            steps: 1_000,
+            tokenizer: TokenizerKind::Chars,
+            val_fraction: DEFAULT_VAL_FRACTION,
+            log_interval: 100,
+            vocab_size: CHARACTERS,
+        }
+    }
+}
+
+impl Settings {
+    /// What `preset` is known by, for `steps` updates or its own number of them.
+    pub fn of(preset: Preset, steps: Option<u64>) -> Self {
+        let recipe = Recipe::of(preset);
+        Self {
+            spec: preset.spec(),
+            tokenizer: recipe.tokenizer,
+            hyper: (recipe.hyper)(steps.unwrap_or(recipe.steps)),
+            seed: 0,
+            val_fraction: recipe.val_fraction,
+            intervals: Intervals {
+                log: NonZeroU64::new(recipe.log_interval).unwrap_or(NonZeroU64::MIN),
+                sample: NonZeroU64::new(500),
+                checkpoint: None,
+                checkpoint_seconds: NonZeroU64::new(CHECKPOINT_SECONDS),
+                val_tokens: VAL_TOKENS,
+            },
+            observe: ObserveLevel::Off,
+            sampling: SampleSettings::default(),
+            engine: String::new(),
+            isa: None,
+        }
+    }
+}
+
+impl Hyper {
+    /// The hyper-parameters `preset` is known by, for `steps` updates or its own number of them.
+    ///
+    /// Warm-up is a tenth of the steps where that is less than the recipe's own.
+    pub fn of(preset: Preset, steps: Option<u64>) -> Self {
+        Settings::of(preset, steps).hyper
+    }
+}
+
+/// How many tokens the vocabulary has in the world `preset` comes from.
+pub fn usual_vocab_size(preset: Preset) -> usize {
+    Recipe::of(preset).vocab_size
+}
+
+/// What a setting is where nobody asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyDefault {
+    /// The same in every preset.
+    Value(SettingValue),
+    /// Another in one preset than in another.
+    ByPreset,
+    /// No preset says it.
+    Absent,
+}
+
+/// Of every preset.
+static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
+    let presets = Preset::ALL.iter();
+    presets
+        .map(|preset| Overrides::of(&Settings::of(*preset, None)))
+        .collect()
+});
+
+impl Key {
+    /// What this setting is where nobody asks for it, by the recipes of all presets.
+    pub fn default(&self) -> KeyDefault {
+        let values: Vec<_> = RECIPES.iter().map(|recipe| recipe.get(self)).collect();
+        let alike = values.iter().all(|value| *value == values[0]);
+        match values.into_iter().flatten().next() {
+            None => KeyDefault::Absent,
+            Some(value) if alike => KeyDefault::Value(value),
+            Some(_) => KeyDefault::ByPreset,
+        }
+    }
+}
+
+/// The seed, to the letter: `AdamW` with its decay on every parameter.
+fn gpt2_mini(steps: u64) -> Hyper {
+    Hyper {
+        steps,
+        batch_size: 32,
+        lr: 3e-4,
+        min_lr: 0.0,
+        warmup: (steps / 10).min(100),
+        warmup_start: WarmupStart::Zero,
+        lr_shape: LrShape::Cosine,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        decayed: Decay::Everything,
+        grad_clip: Some(1.0),
+        optimizer: Optimizer::AdamW,
+        precision: Precision::F32,
+    }
+}
+
+/// Small batches at a high rate: the most learnt in a minute or two (LOG.md, 2026-11-21).
+fn stories(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 8,
+        lr: 3e-3,
+        beta2: 0.99,
+        warmup_start: WarmupStart::FirstStep,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// Karpathy's `microgpt.py`: Adam, one document a step.
+fn microgpt(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 1,
+        lr: 0.01,
+        warmup: 0,
+        lr_shape: LrShape::Linear,
+        beta1: 0.85,
+        beta2: 0.99,
+        weight_decay: 0.0,
+        grad_clip: None,
+        precision: Precision::F32,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// nanoGPT's `config/train_shakespeare_char.py`, over the defaults of its `train.py`.
+fn nano(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 64,
+        lr: 1e-3,
+        min_lr: 1e-4,
+        beta2: 0.99,
+        decayed: Decay::Matrices,
+        warmup_start: WarmupStart::FirstStep,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// nanoGPT's `train.py` for GPT-2, with the peak rates of GPT-3's table 2.1 (Brown et al. 2020) by
+/// size. The batch is nanoGPT's 12 sequences, without the 40 of them that it accumulates on 8 GPUs.
+fn gpt2(lr: f64, steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 12,
+        lr,
+        min_lr: lr / 10.0,
+        warmup: (steps / 10).min(2_000),
+        beta2: 0.95,
+        decayed: Decay::Matrices,
+        warmup_start: WarmupStart::FirstStep,
+        ..gpt2_mini(steps)
+    }
+}
+
+/// `LLaMA`'s optimiser (Touvron et al. 2023) at the rate nanoGPT found for models this small.
+fn modern(steps: u64) -> Hyper {
+    Hyper {
+        lr: 1e-3,
+        min_lr: 1e-4,
+        beta2: 0.95,
+        decayed: Decay::Matrices,
+        warmup_start: WarmupStart::FirstStep,
+        ..gpt2_mini(steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_s_own_numbers_are_accepted() {
+        for &preset in Preset::ALL {
+            assert_eq!(Hyper::of(preset, None).check(), Ok(()), "{}", preset.name());
+            let short = Hyper::of(preset, Some(5));
+            assert_eq!((short.steps, short.warmup), (5, 0), "{}", preset.name());
+        }
+    }
+}
