@@ -32,7 +32,7 @@ pub enum Error {
     Json(serde_json::Error),
     /// A run was to end before where it is.
     StepsMade {
-        asked: u64,
+        requested: u64,
         made: u64,
     },
     /// A run of a grid, which does not go on alone.
@@ -60,9 +60,9 @@ impl fmt::Display for Error {
             Self::Import(e) => e.fmt(f),
             Self::Reduce(e) => e.fmt(f),
             Self::Json(e) => write!(f, "a setting cannot be written down: {e}"),
-            Self::StepsMade { asked, made } => write!(
+            Self::StepsMade { requested, made } => write!(
                 f,
-                "the run has made {made} steps, and {asked} are fewer; ask for more than {made}, or \
+                "the run has made {made} steps, and {requested} are fewer; ask for more than {made}, or \
                  go on from an older checkpoint"
             ),
             Self::RunOfGrid { folder, grid } => write!(
