@@ -8,7 +8,7 @@ use gptlab_recipe::Optimizer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub sequences: usize,
-    /// Of the longest sequence.
+    /// How many tokens the longest sequence has.
     pub tokens: usize,
 }
 
@@ -17,32 +17,34 @@ pub struct Shape {
 pub struct Training {
     pub shape: Shape,
     pub optimizer: Optimizer,
-    /// Tokens of a batch whose every value is looked at in between, which one thread runs as a
-    /// whole; 0 where none is.
+    /// How many tokens a batch has whose every value is looked at in between, which one thread runs
+    /// as a whole; 0 where none is.
     pub observed: usize,
-    /// How many sequences are trained at a time; as many as `shape` has, or more: all.
+    /// How many sequences are trained at a time: all of them where this is at least as many as
+    /// `shape` has.
     pub micro_batch: usize,
 }
 
 /// Texts that a generator writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Texts {
-    /// How many are asked for at once.
+    /// How many texts are requested at once.
     pub count: usize,
-    /// Tokens of the longest prompt.
+    /// How many tokens the longest prompt has.
     pub prompt: usize,
-    /// Tokens of the longest text, its prompt among them.
+    /// How many tokens the longest text has, its prompt among them.
     pub tokens: usize,
 }
 
-/// Bytes, by what they are for. Sums stay at the largest number where they would go beyond it.
+/// Bytes that something takes, by what they are for. A sum that would overflow is the largest
+/// number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeed {
     /// The weights, as they are and as products want them.
     pub weights: u64,
-    /// One for each parameter, and one more for each shard of a batch.
+    /// A number for each parameter, and one more for each shard of a batch.
     pub gradients: u64,
-    /// The moments.
+    /// What the optimiser keeps.
     pub optimizer: u64,
     /// What threads work in: values and their gradients, logits, what kernels scribble on.
     pub arenas: u64,
@@ -50,9 +52,10 @@ pub struct MemoryNeed {
     pub caches: u64,
     /// Tokens, losses, positions, names.
     pub batches: u64,
-    /// Of weights and gradients, made to save, to sample or to observe.
+    /// Copies of weights and gradients, made to save, to sample or to observe.
     pub copies: u64,
-    /// Set aside and never touched: it counts where addresses are limited, and takes no memory.
+    /// Bytes that are set aside and never touched: they count where addresses are limited, and take
+    /// no memory.
     pub untouched: u64,
 }
 
@@ -60,7 +63,7 @@ pub struct MemoryNeed {
 pub(crate) const NUMBER: u128 = 4;
 
 impl MemoryNeed {
-    /// Of `count` copies of all weights or gradients.
+    /// Returns what `count` copies of all weights or gradients take.
     pub fn copies(graph: &Graph, count: usize) -> Self {
         Self {
             copies: bytes(count as u128 * graph.params().total() as u128),
@@ -68,7 +71,7 @@ impl MemoryNeed {
         }
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub fn total(&self) -> u64 {
         let touched = [
             self.weights,
@@ -82,18 +85,18 @@ impl MemoryNeed {
         touched.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Bytes of addresses: what is set aside and never touched counts too.
+    /// Returns the bytes of addresses: what is set aside and never touched counts too.
     pub fn addresses(&self) -> u64 {
         self.total().saturating_add(self.untouched)
     }
 
-    /// Both at once.
+    /// Returns what both take at once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.zip(other, u64::saturating_add)
     }
 
-    /// One after the other: the larger of each part.
+    /// Returns what both take one after the other: the larger of each part.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         self.zip(other, u64::max)

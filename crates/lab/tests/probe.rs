@@ -5,6 +5,8 @@
 mod ablation;
 #[path = "probe/attribution.rs"]
 mod attribution;
+#[path = "probe/backends.rs"]
+mod backends;
 #[path = "../../engine/tests/common/mod.rs"]
 mod common;
 #[path = "probe/flow.rs"]
@@ -37,9 +39,12 @@ fn tokenizer() -> Tokenizer {
 }
 
 fn subject(case: &Case, weights: &[f32]) -> Subject {
-    let device = Device::cpu(1);
+    subject_on(&Device::cpu(1), case, weights)
+}
+
+fn subject_on(device: &Device, case: &Case, weights: &[f32]) -> Subject {
     let trained = TrainedModel::new(case.model.clone(), tokenizer(), weights.to_vec());
-    Subject::new(&trained.expect("all weights"), &device).expect("a model to probe")
+    Subject::new(&trained.expect("all weights"), device).expect("a model to probe")
 }
 
 /// The value of the node called `name` on `batch`.

@@ -30,7 +30,7 @@ pub enum Error {
     Reduce(ReduceError),
     /// A run was to end before where it is.
     StepsMade {
-        asked: u64,
+        requested: u64,
         made: u64,
     },
     /// A run of a grid, which does not go on alone.
@@ -57,9 +57,9 @@ impl fmt::Display for Error {
             Self::Batch(e) => e.fmt(f),
             Self::Import(e) => e.fmt(f),
             Self::Reduce(e) => e.fmt(f),
-            Self::StepsMade { asked, made } => write!(
+            Self::StepsMade { requested, made } => write!(
                 f,
-                "the run has made {made} steps, and {asked} are fewer; ask for more than {made}, or \
+                "the run has made {made} steps, and {requested} are fewer; ask for more than {made}, or \
                  go on from an older checkpoint"
             ),
             Self::RunOfGrid { folder, grid } => write!(

@@ -4,7 +4,10 @@
 //! weights. A [`Run`] takes it and any [`gptlab_engine::Engine`], writes the experiment down before
 //! step 0 and trains: batch at (seed, step), forward and backward, learning rate at step, update,
 //! event. A [`Checkpoint`] after `s` updates holds all that step `s` needs, so that a resumed run
-//! makes the same bits as one that was never stopped.
+//! makes the same bits as one that was never stopped; a [`Resumable`] is a run that is to go on.
+//!
+//! A [`TrainedModel`] is what a checkpoint is besides its run's state: an [`EvaluatedText`] measures
+//! it, and a [`Sampler`] writes with it.
 //!
 //! Knows: experiments, learning rates, checkpoints, when to log, sample and save; a stopwatch.
 //! Never will: what is inside a model or an engine, terminals, the environment, choosing paths.
@@ -36,10 +39,7 @@ pub use observer::{Observer, Outcome, Progress, Targets};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
 pub use resume::{Resumable, refuse_run_of_grid, run_folder};
 pub use run::Run;
-pub use sample::{
-    SAMPLE_DOCUMENTS, SampleError, SampleEvent, SampleModel, Sampler, sample_documents,
-    texts_at_once,
-};
+pub use sample::{SampleError, SampleEvent, SampleModel, Sampler, sample_documents, texts_at_once};
 pub use schedule::{Schedule, step_hyper};
 pub use settings::ResumeOptions;
 pub use trained::{EvaluatedText, TrainedModel};

@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use gptlab_engine::{Engine, StepStats};
 use gptlab_model::Batch;
+use gptlab_recipe::Intervals;
 use gptlab_record::{Event, NotFinite, Series};
 
 /// Follows a run, and may stop it.
@@ -62,6 +63,17 @@ pub struct Targets {
     /// How many sequences of a batch the engine runs at a time; `None`: all. It changes no number.
     pub micro_batch: Option<NonZeroUsize>,
 }
+
+impl Targets {
+    /// How many checkpoints a run's folder keeps where nobody says: the newest few of those that
+    /// are made by the clock, and all of those that are made by steps.
+    pub fn usual_keep(intervals: &Intervals) -> Option<NonZeroUsize> {
+        intervals.checkpoint_seconds.map(|_| NEWEST)
+    }
+}
+
+/// How many checkpoints by the clock are kept.
+const NEWEST: NonZeroUsize = NonZeroUsize::new(3).expect("three are some");
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,7 +85,7 @@ impl Resolved {
         settings.hyper.steps = steps.unwrap_or(header.hyper.steps);
         if settings.hyper.steps < header.step {
             return Err(Error::StepsMade {
-                asked: settings.hyper.steps,
+                requested: settings.hyper.steps,
                 made: header.step,
             });
         }
@@ -119,13 +119,13 @@ impl Resolved {
         options: &ResumeOptions,
     ) -> Result<Self, Error> {
         same_text(&checkpoint, text)?;
-        let asked = Self::fresh(settings, text)?;
-        let mut asked = asked.header(checkpoint.header().step);
+        let requested = Self::fresh(settings, text)?;
+        let mut requested = requested.header(checkpoint.header().step);
         // A loaded model keeps its context whatever the text's length.
         if settings.spec.block_size == checkpoint.header().spec.block_size {
-            asked.spec.block_size = settings.spec.block_size;
+            requested.spec.block_size = settings.spec.block_size;
         }
-        same_run(checkpoint.path(), &asked, checkpoint.header())?;
+        same_run(checkpoint.path(), &requested, checkpoint.header())?;
         Self::resume(checkpoint, text, record, options)
     }
 
@@ -262,14 +262,14 @@ impl Resolved {
         begin: Begin,
     ) -> Result<Self, Error> {
         settings.hyper.check()?;
-        let asked = match &begin {
+        let requested = match &begin {
             Begin::Fresh | Begin::Again => settings.spec.block_size,
             Begin::Load(_) | Begin::Resume(_) => model.spec().block_size,
         };
-        let block_size = fit(&corpus, asked);
-        if block_size < asked {
+        let block_size = fit(&corpus, requested);
+        if block_size < requested {
             notices.push(Notice::ContextShrunk {
-                asked,
+                requested,
                 fits: block_size,
                 tokens: corpus.train().tokens().len(),
             });
@@ -365,12 +365,12 @@ fn corpus(
     }
 }
 
-/// The largest context up to `asked` that the training split fills. Documents may be shorter.
-fn fit(corpus: &Corpus, asked: usize) -> usize {
+/// The largest context up to `requested` that the training split fills. Documents may be shorter.
+fn fit(corpus: &Corpus, requested: usize) -> usize {
     let train = corpus.train();
     match train.documents() {
-        Some(_) => asked,
-        None => asked.min(train.predictions()),
+        Some(_) => requested,
+        None => requested.min(train.predictions()),
     }
 }
 

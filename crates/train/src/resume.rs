@@ -1,4 +1,4 @@
-//! A run that is to go on: where it is, and what it becomes with the settings that are asked for.
+//! A run that is to go on: where it is, and what it becomes with the settings that are requested.
 
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,7 @@ impl Resumable {
         }
     }
 
-    /// How the run goes on where nothing else is asked for, on this engine.
+    /// How the run goes on where nothing else is requested, on this engine.
     pub fn options(&self, engine: &str) -> ResumeOptions {
         match &self.record {
             Some(record) => ResumeOptions::of_record(record, engine, None),
@@ -155,12 +155,12 @@ impl Resumable {
 
     /// The experiment of the run on `text`, its own, gone on with as `options` say.
     ///
-    /// `request` makes the run's settings into those that somebody asks for, who may be right about
-    /// all of them; if not, the error says where. Its number of steps and its instructions are not
+    /// `request` makes the run's settings into those that somebody requests, who may be right about all
+    /// of them; if not, the error says where. Its number of steps and its instructions are not
     /// looked at: `options` has them.
     ///
     /// # Errors
-    /// When `text` is not the run's, or other settings are asked for than it was begun with.
+    /// When `text` is not the run's, or other settings are requested than it was begun with.
     pub fn resolve<E: From<Error>>(
         self,
         text: &Text,
@@ -171,18 +171,18 @@ impl Resumable {
         match self.state {
             SavedState::Checkpoint(checkpoint) => {
                 let begun = checkpoint.header().settings(options);
-                let asked = asked(&begun, request)?;
-                let resumed = if asked == begun {
+                let requested = requested(&begun, request)?;
+                let resumed = if requested == begun {
                     Resolved::resume(*checkpoint, text, record, options)
                 } else {
-                    Resolved::resume_as(&asked, *checkpoint, text, record, options)
+                    Resolved::resume_as(&requested, *checkpoint, text, record, options)
                 };
                 Ok(resumed?)
             }
             SavedState::Nothing(folder, record) => {
                 let resolved = Resolved::again(&folder, text, &record, options)?;
                 let begun = resolved.header(0).settings(options);
-                if asked(&begun, request)? == begun {
+                if requested(&begun, request)? == begun {
                     return Ok(resolved);
                 }
                 Err(Error::OtherSettings(folder).into())
@@ -191,19 +191,19 @@ impl Resumable {
     }
 }
 
-/// The settings that are asked for of a run that was `begun`, with its own steps and instructions.
-fn asked<E>(
+/// The settings that are requested of a run that was `begun`, with its own steps and instructions.
+fn requested<E>(
     begun: &Settings,
     request: impl FnOnce(Settings) -> Result<Settings, E>,
 ) -> Result<Settings, E> {
-    let asked = request(begun.clone())?;
+    let requested = request(begun.clone())?;
     Ok(Settings {
         hyper: Hyper {
             steps: begun.hyper.steps,
-            ..asked.hyper
+            ..requested.hyper
         },
         isa: begun.isa.clone(),
-        ..asked
+        ..requested
     })
 }
 

@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
         self.spent = Some(batch);
         if stats.grad_norm.is_finite() {
             self.done += 1;
-            self.tell_progress(loss, &timing);
+            self.report_progress(loss, &timing);
         } else {
             self.diverge(step, NotFinite::GradNorm);
         }
@@ -330,7 +330,7 @@ impl<'a> Run<'a> {
         Ok(self.losses.iter().sum::<f64>() / batch.tokens() as f64)
     }
 
-    fn tell_progress(&mut self, loss: f64, timing: &Timing) {
+    fn report_progress(&mut self, loss: f64, timing: &Timing) {
         self.stopwatch.trained(timing.took, timing.tokens);
         self.stopwatch.observed(timing.looking);
         self.observer.progress(&Progress {

@@ -28,7 +28,7 @@ use self::{
 };
 
 /// How many documents a sample of a model in training shows, where it writes documents.
-pub const SAMPLE_DOCUMENTS: u32 = 5;
+const DOCUMENTS: u32 = 5;
 /// Texts that are begun for each thread before all of them are shown: what waits for its turn stays
 /// small, and threads seldom wait for each other.
 const TEXTS_PER_THREAD: usize = 64;
@@ -37,7 +37,7 @@ const WAITING: usize = 1 << 26;
 
 /// How many texts a sample of a model in training is: one, or a few documents.
 pub fn sample_documents(tokenizer: &Tokenizer) -> u32 {
-    tokenizer.bos().map_or(1, |_| SAMPLE_DOCUMENTS)
+    tokenizer.bos().map_or(1, |_| DOCUMENTS)
 }
 
 /// How many texts of up to `max_tokens` tokens are begun at once on so many threads.
@@ -242,7 +242,7 @@ impl Sampler {
     ) -> Result<Option<String>, SampleError> {
         let texts = sample_documents(&self.tokenizer);
         // Streams of their own, so that a sample depends on the step alone.
-        let first = (step as u32).wrapping_mul(SAMPLE_DOCUMENTS);
+        let first = (step as u32).wrapping_mul(DOCUMENTS);
         let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
         let (mut all, mut whole) = (Vec::new(), true);
         self.sample_all(prompt, &numbers, cancel, |event| {

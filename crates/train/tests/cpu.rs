@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{CpuEngine, Options};
+use gptlab_engine::Device;
 use gptlab_model::{Attention, Choice, Mlp, ModelSpec, Preset, Sublayer};
 use gptlab_recipe::{Hyper, TextOrigin};
 use gptlab_train::{
@@ -69,12 +69,8 @@ impl Observer for Quiet {
 
 fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u64>) -> Outcome {
     let weights = resolved.weights().unwrap();
-    let mut engine = CpuEngine::new(
-        resolved.graph.clone(),
-        &weights,
-        Options::of_threads(threads),
-    )
-    .unwrap();
+    let device = Device::cpu(threads);
+    let mut engine = device.engine(resolved.graph.clone(), &weights).unwrap();
     let mut observer = Quiet {
         stop_after,
         ..Quiet::default()
@@ -83,7 +79,7 @@ fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u6
         save: Some(save.to_owned()),
         ..Targets::default()
     };
-    let run = Run::new(resolved, &mut engine, targets, &mut observer).unwrap();
+    let run = Run::new(resolved, engine.as_mut(), targets, &mut observer).unwrap();
     run.go().unwrap()
 }
 

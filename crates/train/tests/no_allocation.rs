@@ -5,7 +5,7 @@
 use std::{alloc::System, num::NonZeroU64};
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{CpuEngine, Options};
+use gptlab_engine::Device;
 use gptlab_model::{Choice, Preset};
 use gptlab_recipe::{Hyper, Intervals, TextOrigin};
 use gptlab_train::{Event, Observer, Resolved, Run, Settings, Targets};
@@ -59,10 +59,9 @@ fn a_run_allocates_nothing_between_its_first_record_and_its_last() {
     for preset in [Preset::Microgpt, Preset::Gpt2Mini] {
         let resolved = Resolved::fresh(&settings(preset), &text()).expect("an experiment");
         let weights = resolved.weights().expect("new weights");
-        let options = Options::of_threads(1);
-        let engine = CpuEngine::new(resolved.graph.clone(), &weights, options);
+        let engine = Device::cpu(1).engine(resolved.graph.clone(), &weights);
         let (mut engine, mut nobody) = (engine.expect("an engine"), Nobody);
-        let run = Run::new(&resolved, &mut engine, Targets::default(), &mut nobody);
+        let run = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut nobody);
         let mut run = run.expect("a run");
         let mut region = Region::new(ALLOCATOR);
         run.step().expect("a first step");

@@ -17,6 +17,9 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("env::args", SPEAKERS, "only the CLI reads arguments"),
     ("process::exit", SPEAKERS, "a library returns errors"),
     ("unsafe", &["kernels"], "unsafe lives in kernels alone"),
+    ("CpuEngine", &["engine"], BACKENDS),
+    ("CpuGenerator", &["engine", "bench"], BACKENDS),
+    ("CpuBackend", &["engine", "bench", "cli"], DEVICES),
     ("fs::create_dir", DISK, CHANGES),
     ("fs::create_dir_all", DISK, CHANGES),
     ("fs::rename", DISK, CHANGES),
@@ -25,6 +28,9 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("File::create", DISK, CHANGES),
     ("OpenOptions", DISK, CHANGES),
 ];
+
+const BACKENDS: &str = "whoever runs models takes a `Backend` or a `Device`, and names no engine";
+const DEVICES: &str = "who calls a library chooses the device";
 
 /// Where the disk is changed.
 const DISK: &[&str] = &["record"];

@@ -85,15 +85,6 @@ impl CpuGenerator {
         Self::with_options(graph, weights, Options::of_threads(1))
     }
 
-    /// The same with the instructions of `isa`.
-    ///
-    /// # Errors
-    /// As [`CpuGenerator::new`].
-    pub fn with_isa(graph: Graph, weights: &[f32], isa: Isa) -> Result<Self, ImportError> {
-        let options = Options::of_threads(1);
-        Self::with_options(graph, weights, Options { isa, ..options })
-    }
-
     /// The same with the threads and instructions of `options`. One text is shared between
     /// threads where its products are so large that reading them takes longer than agreeing on who
     /// reads what.

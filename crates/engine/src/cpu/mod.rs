@@ -77,7 +77,7 @@ impl Options {
 const REDUCED: usize = 1 << 18;
 
 /// What kernels call the precision of a recipe.
-pub fn precision(set: gptlab_recipe::Precision) -> Precision {
+fn precision(set: gptlab_recipe::Precision) -> Precision {
     match set {
         gptlab_recipe::Precision::F32 => Precision::F32,
         gptlab_recipe::Precision::Bf16 => Precision::Bf16,

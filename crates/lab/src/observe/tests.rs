@@ -4,11 +4,7 @@
 use std::num::NonZeroU64;
 
 use gptlab_data::Text;
-use gptlab_engine::{
-    Engine, Noise,
-    cpu::{CpuEngine, Options},
-    oracle::Oracle,
-};
+use gptlab_engine::{Device, Engine, Noise, oracle::Oracle};
 use gptlab_model::Preset;
 use gptlab_recipe::TextOrigin;
 use gptlab_train::{Settings, step_hyper};
@@ -56,11 +52,12 @@ fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: ObserveLevel) -> Ve
 fn agree(change: impl Fn(&mut Settings)) {
     let resolved = resolved(change);
     let weights = resolved.weights().expect("weights");
-    let mut cpu = CpuEngine::new(resolved.graph.clone(), &weights, Options::of_threads(1))
+    let mut cpu = Device::cpu(1)
+        .engine(resolved.graph.clone(), &weights)
         .expect("an engine");
     let mut oracle = Oracle::new(resolved.graph.clone(), &weights).expect("an oracle");
-    let [fast, slow] =
-        [&mut cpu as &mut dyn Engine, &mut oracle].map(|e| seen(e, &resolved, ObserveLevel::Full));
+    let [fast, slow] = [cpu.as_mut(), &mut oracle as &mut dyn Engine]
+        .map(|e| seen(e, &resolved, ObserveLevel::Full));
     assert_eq!(fast.len(), slow.len());
     let mut worst: (f64, String) = (0.0, String::new());
     for (fast, slow) in fast.iter().zip(&slow) {
@@ -95,9 +92,10 @@ fn the_oracle_sees_the_same() {
 fn series_have_a_number_for_each_place_and_known_names() {
     let resolved = resolved(|_| {});
     let weights = resolved.weights().expect("weights");
-    let mut engine = CpuEngine::new(resolved.graph.clone(), &weights, Options::of_threads(1))
+    let mut engine = Device::cpu(1)
+        .engine(resolved.graph.clone(), &weights)
         .expect("an engine");
-    let told = seen(&mut engine, &resolved, ObserveLevel::Full);
+    let told = seen(engine.as_mut(), &resolved, ObserveLevel::Full);
     for series in &told {
         assert_eq!(series.at.len(), series.values.len(), "{}", series.measure);
         assert!(
@@ -127,9 +125,9 @@ fn series_have_a_number_for_each_place_and_known_names() {
         of(Measure::LossByPosition).at,
         ["0", "1", "2-3", "4-7", "8-15"]
     );
-    let basic = seen(&mut engine, &resolved, ObserveLevel::Basic);
+    let basic = seen(engine.as_mut(), &resolved, ObserveLevel::Basic);
     assert_eq!(basic.len(), 3);
-    assert!(seen(&mut engine, &resolved, ObserveLevel::Off).is_empty());
+    assert!(seen(engine.as_mut(), &resolved, ObserveLevel::Off).is_empty());
 }
 
 /// By hand: an update of SGD without momentum's history is the gradient times the rate.
@@ -142,14 +140,15 @@ fn an_update_ratio_is_the_step_over_the_weight() {
         s.hyper.lr_shape = gptlab_recipe::LrShape::Constant;
     });
     let weights = resolved.weights().expect("weights");
-    let mut engine = CpuEngine::new(resolved.graph.clone(), &weights, Options::of_threads(1))
+    let mut engine = Device::cpu(1)
+        .engine(resolved.graph.clone(), &weights)
         .expect("an engine");
     let batch = resolved.batches.train(&resolved.model, 0).expect("a batch");
     engine.forward_backward(&batch, Noise { seed: 0, step: 0 });
     let mut observatory = Observatory::new(ObserveLevel::Basic, &resolved);
-    observatory.before_update(&mut engine, &batch);
+    observatory.before_update(engine.as_mut(), &batch);
     let stats = engine.update(&step_hyper(&resolved.experiment.hyper, 0));
-    let told = observatory.after_update(&mut engine, &stats);
+    let told = observatory.after_update(engine.as_mut(), &stats);
     let param = resolved
         .graph
         .params()

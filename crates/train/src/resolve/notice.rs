@@ -10,7 +10,7 @@ use gptlab_record::Extension;
 pub enum Notice {
     /// A window of the context asked for does not fit the text.
     ContextShrunk {
-        asked: usize,
+        requested: usize,
         fits: usize,
         tokens: usize,
     },
@@ -56,12 +56,12 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ContextShrunk {
-                asked,
+                requested,
                 fits,
                 tokens,
             } => write!(
                 f,
-                "the context shrank from {asked} to {fits} tokens: there are {tokens} to train on, \
+                "the context shrank from {requested} to {fits} tokens: there are {tokens} to train on, \
                  and each needs one after it to predict"
             ),
             Self::NoValidation { val_fraction } => write!(

@@ -30,21 +30,21 @@ pub(super) fn same_text(checkpoint: &Checkpoint, text: &Text) -> Result<(), File
 }
 
 /// Refuses settings that are not those of the run that saved `path`.
-pub(super) fn same_run(path: &Path, asked: &Header, found: &Header) -> Result<(), FileError> {
+pub(super) fn same_run(path: &Path, requested: &Header, found: &Header) -> Result<(), FileError> {
     // The tokenizer first: another one makes another vocabulary, and may make other splits.
-    refuse(path, &asked.tokenizer, &found.tokenizer, "tokenizer")?;
-    refuse(path, &asked.spec, &found.spec, "spec")?;
-    refuse(path, &asked.hyper, &found.hyper, "hyper")?;
-    refuse(path, &asked.seed, &found.seed, "seed")?;
-    refuse(path, &asked.data, &found.data, "data")
+    refuse(path, &requested.tokenizer, &found.tokenizer, "tokenizer")?;
+    refuse(path, &requested.spec, &found.spec, "spec")?;
+    refuse(path, &requested.hyper, &found.hyper, "hyper")?;
+    refuse(path, &requested.seed, &found.seed, "seed")?;
+    refuse(path, &requested.data, &found.data, "data")
 }
 
-/// Refuses the run in `folder` where it is not `asked`, as far as numbers depend on it. The number
+/// Refuses the run in `folder` where it is not `requested`, as far as numbers depend on it. The number
 /// of steps is not looked at: who asks for another one has it recorded.
 pub(crate) fn same_experiment(
     folder: &Path,
     found: &Experiment,
-    asked: &Experiment,
+    requested: &Experiment,
 ) -> Result<(), FileError> {
     let numbers = |e: &Experiment| {
         let hyper = Hyper {
@@ -61,16 +61,17 @@ pub(crate) fn same_experiment(
         );
         (e.tokenizer.clone(), all)
     };
-    let ((asked_tokenizer, asked), (found_tokenizer, found)) = (numbers(asked), numbers(found));
-    refuse(folder, &asked_tokenizer, &found_tokenizer, "tokenizer")?;
-    refuse(folder, &asked.0, &found.0, "spec")?;
-    refuse(folder, &asked.1, &found.1, "hyper")?;
-    refuse(folder, &asked.2, &found.2, "seed")?;
-    refuse(folder, &asked.3, &found.3, "fingerprint")?;
-    refuse(folder, &asked.4, &found.4, "val_fraction")
+    let ((requested_tokenizer, requested), (found_tokenizer, found)) =
+        (numbers(requested), numbers(found));
+    refuse(folder, &requested_tokenizer, &found_tokenizer, "tokenizer")?;
+    refuse(folder, &requested.0, &found.0, "spec")?;
+    refuse(folder, &requested.1, &found.1, "hyper")?;
+    refuse(folder, &requested.2, &found.2, "seed")?;
+    refuse(folder, &requested.3, &found.3, "fingerprint")?;
+    refuse(folder, &requested.4, &found.4, "val_fraction")
 }
 
-/// Refuses the run in `folder` where any setting of it is not as `asked`, whether or not a number
+/// Refuses the run in `folder` where any setting of it is not as `requested`, whether or not a number
 /// depends on it. The program, the engine and where the text was found are no settings; nor is what
 /// a record of format 1 does not know.
 ///
@@ -79,28 +80,34 @@ pub(crate) fn same_experiment(
 pub fn same_settings(
     folder: &Path,
     found: &Experiment,
-    asked: &Experiment,
+    requested: &Experiment,
 ) -> Result<(), FileError> {
     let mut found = found.clone();
     if found.format < Experiment::FORMAT {
-        found.isa.clone_from(&asked.isa);
-        found.observe = asked.observe;
-        found.sampling = asked.sampling.clone();
-        found.intervals.checkpoint_seconds = asked.intervals.checkpoint_seconds;
-        found.data.bytes = asked.data.bytes;
+        found.isa.clone_from(&requested.isa);
+        found.observe = requested.observe;
+        found.sampling = requested.sampling.clone();
+        found.intervals.checkpoint_seconds = requested.intervals.checkpoint_seconds;
+        found.data.bytes = requested.data.bytes;
     }
     // Before the sizes that follow from them.
     let data = |e: &Experiment| (e.data.fingerprint.clone(), e.data.val_fraction);
-    let ((asked_text, asked_fraction), (found_text, found_fraction)) = (data(asked), data(&found));
-    refuse(folder, &asked.tokenizer, &found.tokenizer, "tokenizer")?;
-    refuse(folder, &asked_text, &found_text, "data.fingerprint")?;
+    let ((requested_text, requested_fraction), (found_text, found_fraction)) =
+        (data(requested), data(&found));
+    refuse(folder, &requested.tokenizer, &found.tokenizer, "tokenizer")?;
+    refuse(folder, &requested_text, &found_text, "data.fingerprint")?;
     refuse(
         folder,
-        &asked_fraction,
+        &requested_fraction,
         &found_fraction,
         "data.val_fraction",
     )?;
-    refuse(folder, &settings_alone(asked), &settings_alone(&found), "")
+    refuse(
+        folder,
+        &settings_alone(requested),
+        &settings_alone(&found),
+        "",
+    )
 }
 
 /// `experiment` without what is no setting.
@@ -118,9 +125,14 @@ fn settings_alone(experiment: &Experiment) -> Experiment {
     }
 }
 
-/// Refuses where `asked` and `found`, which stand at `place`, differ.
-fn refuse<T: Serialize>(path: &Path, asked: &T, found: &T, place: &str) -> Result<(), FileError> {
-    let difference = first_difference(asked, found, DifferenceOrder::Keys)
+/// Refuses where `requested` and `found`, which stand at `place`, differ.
+fn refuse<T: Serialize>(
+    path: &Path,
+    requested: &T,
+    found: &T,
+    place: &str,
+) -> Result<(), FileError> {
+    let difference = first_difference(requested, found, DifferenceOrder::Keys)
         .map_err(|e| FileError::io("compare", path)(io::Error::other(e)))?;
     let Some(difference) = difference else {
         return Ok(());

@@ -1,5 +1,5 @@
-use gptlab_recipe::TokenizerKind;
 use gptlab_model::{Preset, lower};
+use gptlab_recipe::TokenizerKind;
 
 use super::*;
 

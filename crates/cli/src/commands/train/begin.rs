@@ -27,9 +27,6 @@ pub(super) struct PreparedRun {
     pub(super) warnings: Vec<String>,
 }
 
-/// How many checkpoints by the clock are kept.
-const NEWEST: NonZeroUsize = NonZeroUsize::new(3).expect("three are some");
-
 pub(super) fn begin(args: &TrainArgs) -> Outcome<PreparedRun> {
     match (&args.run.resume, &args.run.load) {
         (Some(typed), _) => resume(typed, args),
@@ -89,12 +86,10 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> Outcome<PreparedRun> {
     })
 }
 
-/// How many checkpoints the folder keeps: as many as typed, else the newest few of those by the
-/// clock.
+/// How many checkpoints the folder keeps: as many as typed, else as usual.
 fn keep(resolved: &Resolved, args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> {
-    let clock = resolved.experiment.intervals.checkpoint_seconds;
     match args.run.keep_checkpoints {
-        None => Ok(clock.map(|_| NEWEST)),
+        None => Ok(Targets::usual_keep(&resolved.experiment.intervals)),
         Some(typed) => match NonZeroUsize::new(typed) {
             Some(keep) => Ok(Some(keep)),
             None => Err(Stop::usage(
