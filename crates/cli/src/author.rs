@@ -5,7 +5,7 @@ mod text;
 
 use std::{cell::Cell, panic, sync::mpsc, thread};
 
-use gptlab_data::Tokenizer;
+use gptlab_data::{StreamDecoder, Tokenizer};
 use gptlab_engine::{
     cpu::{Generator, Options},
     sample::{Ranking, Sampling},
@@ -242,7 +242,8 @@ impl Author {
     ) -> Text<'a, L> {
         Text {
             number: place,
-            tokenizer: &self.tokenizer,
+            bos: self.tokenizer.bos(),
+            decoder: StreamDecoder::new(&self.tokenizer),
             prompt: asked.prompt,
             tokens: asked.tokens,
             sampling: self.sampling,

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use gptlab_data::Tokenizer;
+use gptlab_data::StreamDecoder;
 use gptlab_engine::{
     cpu::Writer,
     sample::{Ranking, Sampling},
@@ -73,7 +73,8 @@ impl<H: FnMut(Heard<'_>) -> bool> Listener for Direct<H> {
 /// A text that is being written.
 pub(super) struct Text<'a, L> {
     pub(super) number: usize,
-    pub(super) tokenizer: &'a Tokenizer,
+    pub(super) bos: Option<u32>,
+    pub(super) decoder: StreamDecoder<'a>,
     pub(super) prompt: &'a str,
     pub(super) tokens: &'a [u32],
     pub(super) sampling: Sampling,
@@ -104,10 +105,10 @@ impl<L: Listener> Writer for Text<'_, L> {
             return None;
         };
         self.written += 1;
-        if Some(token) == self.tokenizer.bos() {
+        if Some(token) == self.bos {
             return self.end(End::Document);
         }
-        let stopped = self.page.push(self.tokenizer.char(token).into_iter());
+        let stopped = self.page.push(self.decoder.push(token));
         let ready = self.page.take_ready();
         let heard = ready.is_empty() || self.tell(Told::Piece(ready));
         if stopped {
@@ -132,6 +133,9 @@ impl<L: Listener> Text<'_, L> {
     }
 
     fn end(&mut self, end: End) -> Option<u32> {
+        if end != End::Stop {
+            self.page.push(self.decoder.finish());
+        }
         let rest = self.page.take_rest();
         self.tell(Told::Piece(rest));
         // There is one for each text that has begun, of the vocabulary's size.

@@ -120,11 +120,11 @@ fn infer(
     for i in 0..SAMPLES {
         generator.begin(&beginning).map_err(Stop::failure)?;
         let stream = Stream::new(resolved.experiment.seed, "sample", i);
-        let name: String = (0..most)
+        let name: Vec<u32> = (0..most)
             .map_while(|k| generator.next_token(sampling, stream.uniform_at(k)))
             .take_while(|token| Some(*token) != tokenizer.bos())
-            .filter_map(|token| tokenizer.char(token))
             .collect();
+        let name = tokenizer.decode(&name).map_err(Stop::data)?;
         printer.line(format_args!("sample {:2}: {name}", i + 1));
     }
     Ok(())

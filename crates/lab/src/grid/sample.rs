@@ -1,5 +1,6 @@
 //! A few lines by a finished model, for the table and the report.
 
+use gptlab_data::StreamDecoder;
 use gptlab_engine::{
     cpu::{self, Generator, Isa, Options},
     sample::Sampling,
@@ -22,13 +23,15 @@ pub(super) fn write(resolved: &Resolved, weights: &[f32], seed: u64, isa: Isa) -
         .begin(&tokenizer.prompt(&sampled.prompt).ok()?)
         .ok()?;
     let draws = Stream::new(seed, "sample", 0);
+    let mut decoder = StreamDecoder::new(tokenizer);
     let mut text = sampled.prompt.clone();
     for i in 0..sampled.max_tokens {
         let token = generator.next_token(&sampling, draws.uniform_at(i as u64))?;
         if Some(token) == tokenizer.bos() {
             break;
         }
-        text.extend(tokenizer.char(token));
+        text += decoder.push(token);
     }
+    text += decoder.finish();
     Some(text)
 }

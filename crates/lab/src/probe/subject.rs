@@ -184,14 +184,14 @@ impl Subject {
         self.engine.trace(batch, &mut untouched)
     }
 
-    /// A token as text.
-    pub fn text(&self, token: u32) -> String {
-        let char = self.tokenizer.char(token);
-        char.map_or_else(|| token.to_string(), String::from)
+    /// Returns what tables call `token`: [`Tokenizer::label`].
+    pub fn label(&self, token: u32) -> String {
+        self.tokenizer.label(token)
     }
 
-    pub fn texts(&self, tokens: &[u32]) -> Vec<String> {
-        tokens.iter().map(|t| self.text(*t)).collect()
+    /// Returns what tables call each of `tokens`.
+    pub fn labels(&self, tokens: &[u32]) -> Vec<String> {
+        tokens.iter().map(|t| self.label(*t)).collect()
     }
 
     /// The `k` likeliest tokens by one row of logits, likeliest first; the lower id first among
@@ -201,7 +201,7 @@ impl Subject {
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
         let guess = |i: &usize| Guess {
-            token: self.text(*i as u32),
+            token: self.label(*i as u32),
             probability: log_p[*i].exp(),
         };
         order.iter().take(k).map(guess).collect()

@@ -22,7 +22,7 @@ pub(super) fn measure(asked: &mut Asked) -> Outcome<ProbeReport> {
     Ok(ProbeReport {
         checkpoint: asked.path.display().to_string(),
         step: asked.step,
-        tokens: asked.subject.texts(&asked.prompt.tokens),
+        tokens: asked.subject.labels(&asked.prompt.tokens),
         text: asked.text.clone(),
         seed: asked.seed,
         attention: attention_maps,
