@@ -29,5 +29,5 @@ pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};
 pub use foreign::Foreign;
 pub use source::{Text, TextError};
-pub use tokenizer::{DecodeError, Tokenizer, UnknownCharacters};
+pub use tokenizer::{DecodeError, StreamDecoder, Tokenizer, UnknownCharacters};
 pub use tokens::Tokens;

@@ -1,23 +1,44 @@
 //! Text to tokens and back. Nothing is mapped silently: what a tokenizer does not know, it names.
 
+mod stream;
+mod table;
+
 use std::{collections::BTreeSet, fmt, iter};
 
 use gptlab_model::Choice;
 use gptlab_recipe::{Alphabet, CodePoint, LINE_ENDS, TokenizerKind, TokenizerSpec};
 use serde::{Deserialize, Serialize};
 
+use self::{stream::Utf8Stream, table::TokenTable};
 use crate::{Fingerprint, tokens::Tokens};
+
+pub use stream::StreamDecoder;
 
 /// Turns text into tokens and back, as its [`TokenizerSpec`] says. Checkpoints hold the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "TokenizerSpec", into = "TokenizerSpec")]
 pub struct Tokenizer {
     spec: TokenizerSpec,
+    table: TokenTable,
 }
 
 impl From<TokenizerSpec> for Tokenizer {
     fn from(spec: TokenizerSpec) -> Self {
-        Self { spec }
+        let mut table = TokenTable::default();
+        for c in spec.alphabet().chars() {
+            table.push(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        match spec.kind() {
+            TokenizerKind::Chars => {}
+            TokenizerKind::Lines => table.push(b"\n"),
+        }
+        Self { spec, table }
+    }
+}
+
+impl From<Tokenizer> for TokenizerSpec {
+    fn from(tokenizer: Tokenizer) -> Self {
+        tokenizer.spec
     }
 }
 
@@ -37,7 +58,7 @@ impl Tokenizer {
             TokenizerKind::Lines => Alphabet::of(documents(text)),
         }?;
         let spec = TokenizerSpec::new(kind, chars).ok()?;
-        Some(Self { spec })
+        Some(Self::from(spec))
     }
 
     /// Returns what this tokenizer is, as plain data.
@@ -56,7 +77,7 @@ impl Tokenizer {
 
     /// How many tokens there are: one per character, and one more for documents.
     pub fn vocab_size(&self) -> usize {
-        self.alphabet().len() + usize::from(self.bos().is_some())
+        self.table.len()
     }
 
     /// The token that stands before and after every document, where text is cut into documents.
@@ -92,27 +113,39 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// The text of `tokens`: [`Tokenizer::encode`]'s inverse.
+    /// The text of `tokens`: [`Tokenizer::encode`]'s inverse. Bytes that are no text are U+FFFD.
     ///
     /// # Errors
     /// For a token outside the vocabulary.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DecodeError> {
-        tokens
-            .iter()
-            .map(|token| {
-                self.char(*token).ok_or(DecodeError {
-                    token: *token,
-                    vocab_size: self.vocab_size(),
-                })
-            })
-            .collect()
+        let (mut stream, mut text) = (Utf8Stream::default(), String::new());
+        for token in tokens {
+            let bytes = self.token_bytes(*token).ok_or(DecodeError {
+                token: *token,
+                vocab_size: self.vocab_size(),
+            })?;
+            text += stream.push(bytes);
+        }
+        text += stream.finish();
+        Ok(text)
     }
 
-    /// What `token` is as text; a BOS is a line break.
-    pub fn char(&self, token: u32) -> Option<char> {
-        match self.bos() {
-            Some(bos) if bos == token => Some('\n'),
-            Some(_) | None => self.alphabet().char(token),
+    /// The bytes of text that `token` stands for; `None` of a token outside the vocabulary. A BOS
+    /// stands for the line break whose place it takes.
+    pub fn token_bytes(&self, token: u32) -> Option<&[u8]> {
+        self.table.get(token)
+    }
+
+    /// What tables call `token`: the text that it stands for; where that is no whole character, its
+    /// bytes in hexadecimal, `<0xE3>`; its number where it is outside the vocabulary. The text may
+    /// hold a character that a terminal obeys.
+    pub fn label(&self, token: u32) -> String {
+        let Some(bytes) = self.token_bytes(token) else {
+            return token.to_string();
+        };
+        match str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|byte| format!("<0x{byte:02X}>")).collect(),
         }
     }
 

@@ -90,6 +90,15 @@ fn unknown_tokens_are_named() {
 }
 
 #[test]
+fn a_token_is_bytes_and_has_a_label() {
+    let tokenizer = lines("é猫");
+    assert_eq!(tokenizer.token_bytes(1), Some("猫".as_bytes()));
+    assert_eq!(tokenizer.token_bytes(2), Some(&b"\n"[..]), "the BOS");
+    assert_eq!(tokenizer.token_bytes(3), None);
+    assert_eq!([0, 2, 3].map(|t| tokenizer.label(t)), ["é", "\n", "3"]);
+}
+
+#[test]
 fn the_stored_form_is_stable() {
     let json = serde_json::to_string(&chars("ba\n\"猫")).unwrap();
     assert_eq!(json, r#"{"kind":"chars","chars":"\n\"ab猫"}"#);

@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use gptlab_data::{Tokenizer, UnknownCharacters};
+use gptlab_data::{StreamDecoder, Tokenizer, UnknownCharacters};
 use gptlab_engine::{
     Device, Generator, ImportError, PromptError, generate_each,
     sample::{Ranking, Sampling, SamplingError},
@@ -106,7 +106,8 @@ pub struct SampleModel<'a> {
 /// ```
 /// use std::sync::atomic::AtomicBool;
 ///
-/// use gptlab_data::{Tokenizer, TokenizerKind};
+/// use gptlab_data::Tokenizer;
+/// use gptlab_recipe::TokenizerKind;
 /// use gptlab_engine::Device;
 /// use gptlab_model::{Preset, lower};
 /// use gptlab_recipe::SampleSettings;
@@ -318,7 +319,8 @@ impl Sampler {
     ) -> SampleRequest<'a, S> {
         SampleRequest {
             place,
-            tokenizer: &self.tokenizer,
+            bos: self.tokenizer.bos(),
+            decoder: StreamDecoder::new(&self.tokenizer),
             prompt: common.prompt,
             tokens: common.tokens,
             sampling: self.sampling,

@@ -83,7 +83,7 @@ fn maps(path: &Path, text: &str, every_head: bool) -> Outcome<Vec<Chart>> {
 }
 
 pub(super) fn tokens(subject: &Subject, prompt: &Prompt) -> Vec<String> {
-    subject.texts(&prompt.tokens)
+    subject.labels(&prompt.tokens)
 }
 
 /// The map of one head.

@@ -66,7 +66,7 @@ impl Subject {
                 .zip(&targets)
                 .map(|(row, t)| f64::from(row[*t as usize]))
                 .collect(),
-            targets: self.texts(&targets),
+            targets: self.labels(&targets),
             parts: walk.shares.into_values().map(share).collect(),
         }
     }

@@ -109,9 +109,9 @@ impl Subject {
             differences,
         };
         Ok(Patching {
-            clean: self.texts(&clean.tokens),
-            corrupted: self.texts(&corrupted.tokens),
-            answers: answers.map(|t| self.text(t)),
+            clean: self.labels(&clean.tokens),
+            corrupted: self.labels(&corrupted.tokens),
+            answers: answers.map(|t| self.label(t)),
             clean_difference: differences[0],
             corrupted_difference: differences[1],
             stream: self.patched_stream(&case, lengths[0]),

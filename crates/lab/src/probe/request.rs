@@ -270,7 +270,7 @@ impl PreparedProbe<'_> {
         Ok(ProbeReport {
             checkpoint: self.checkpoint.name.to_owned(),
             step: self.checkpoint.header.step,
-            tokens: subject.texts(&prompt.tokens),
+            tokens: subject.labels(&prompt.tokens),
             text: inputs.text.clone(),
             seed: self.request.seed,
             attention,

@@ -13,7 +13,8 @@ use super::{activations::log_softmax, anatomy::Anatomy};
 /// A model, its tokenizer, an engine that runs it, and where its parts are.
 ///
 /// ```
-/// use gptlab_data::{Tokenizer, TokenizerKind};
+/// use gptlab_data::Tokenizer;
+/// use gptlab_recipe::TokenizerKind;
 /// use gptlab_engine::Device;
 /// use gptlab_lab::probe::Subject;
 /// use gptlab_model::{Preset, lower};
@@ -222,14 +223,14 @@ impl Subject {
         self.engine.trace(batch, &mut untouched)
     }
 
-    /// A token as text.
-    pub fn text(&self, token: u32) -> String {
-        let char = self.tokenizer.char(token);
-        char.map_or_else(|| token.to_string(), String::from)
+    /// Returns what tables call `token`: [`Tokenizer::label`].
+    pub fn label(&self, token: u32) -> String {
+        self.tokenizer.label(token)
     }
 
-    pub fn texts(&self, tokens: &[u32]) -> Vec<String> {
-        tokens.iter().map(|t| self.text(*t)).collect()
+    /// Returns what tables call each of `tokens`.
+    pub fn labels(&self, tokens: &[u32]) -> Vec<String> {
+        tokens.iter().map(|t| self.label(*t)).collect()
     }
 
     /// The `k` likeliest tokens by one row of logits, likeliest first; the lower id first among
@@ -239,7 +240,7 @@ impl Subject {
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
         let guess = |i: &usize| Guess {
-            token: self.text(*i as u32),
+            token: self.label(*i as u32),
             probability: log_p[*i].exp(),
         };
         order.iter().take(k).map(guess).collect()

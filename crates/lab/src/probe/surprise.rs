@@ -34,7 +34,7 @@ impl Subject {
             let probabilities: Vec<f64> = log_p.iter().map(|p| p.exp()).collect();
             Surprise {
                 position: i + 1,
-                token: came.map(|t| self.text(*t)),
+                token: came.map(|t| self.label(*t)),
                 surprise: came.map(|t| -log_p[*t as usize]),
                 rank: came.map(|t| rank(row, *t)),
                 expected: entropy(&probabilities),

@@ -5,7 +5,7 @@ use std::sync::{
     mpsc::{Receiver, Sender},
 };
 
-use gptlab_data::Tokenizer;
+use gptlab_data::StreamDecoder;
 use gptlab_engine::{
     GenerationRequest,
     sample::{Ranking, Sampling},
@@ -72,7 +72,9 @@ impl EventSink for DirectSink<'_, '_> {
 pub(super) struct SampleRequest<'a, S> {
     /// Which of the texts it is, in the order they are reported.
     pub(super) place: usize,
-    pub(super) tokenizer: &'a Tokenizer,
+    /// The token that ends a document, where there is one.
+    pub(super) bos: Option<u32>,
+    pub(super) decoder: StreamDecoder<'a>,
     pub(super) prompt: &'a str,
     pub(super) tokens: &'a [u32],
     pub(super) sampling: Sampling,
@@ -104,10 +106,10 @@ impl<S: EventSink> GenerationRequest for SampleRequest<'_, S> {
             return None;
         };
         self.written += 1;
-        if Some(token) == self.tokenizer.bos() {
+        if Some(token) == self.bos {
             return self.end(End::Document);
         }
-        let stopped = self.filter.push(self.text_of(token).into_iter());
+        let stopped = self.filter.push(self.decoder.push(token));
         let ready = self.filter.take_ready();
         let heard = ready.is_empty() || self.report(Report::Piece(ready));
         if stopped {
@@ -121,17 +123,15 @@ impl<S: EventSink> GenerationRequest for SampleRequest<'_, S> {
 }
 
 impl<S: EventSink> SampleRequest<'_, S> {
-    /// The text that `token` adds.
-    fn text_of(&self, token: u32) -> Option<char> {
-        self.tokenizer.char(token)
-    }
-
     /// Returns whether anybody listens.
     fn report(&mut self, report: Report) -> bool {
         self.sink.send((self.place, report))
     }
 
     fn end(&mut self, end: End) -> Option<u32> {
+        if end != End::Stop {
+            self.filter.push(self.decoder.finish());
+        }
         let rest = self.filter.take_rest();
         self.report(Report::Piece(rest));
         // There is one for each text that has begun, of the vocabulary's size.

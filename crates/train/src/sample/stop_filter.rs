@@ -17,9 +17,9 @@ impl StopFilter {
         }
     }
 
-    /// Adds characters; returns whether the stop text has come, which is not shown.
-    pub(super) fn push(&mut self, text: impl Iterator<Item = char>) -> bool {
-        self.held.extend(text);
+    /// Adds `text`; returns whether the stop text has come, which is not shown.
+    pub(super) fn push(&mut self, text: &str) -> bool {
+        self.held.push_str(text);
         let found = self
             .stop
             .as_ref()
@@ -62,7 +62,7 @@ mod tests {
         let mut filter = StopFilter::new(Some(stop.to_owned()).filter(|s| !s.is_empty()));
         let mut shown = String::new();
         for c in text.chars() {
-            let stopped = filter.push([c].into_iter());
+            let stopped = filter.push(c.encode_utf8(&mut [0; 4]));
             shown += &filter.take_ready();
             if stopped {
                 assert_eq!(shown + &filter.take_rest(), filter.shown);
@@ -87,9 +87,9 @@ mod tests {
     #[test]
     fn what_may_become_the_stop_text_is_held_back() {
         let mut filter = StopFilter::new(Some("ab".into()));
-        assert!(!filter.push("xa".chars()));
+        assert!(!filter.push("xa"));
         assert_eq!(filter.take_ready(), "x");
-        assert!(!filter.push("c".chars()));
+        assert!(!filter.push("c"));
         assert_eq!(filter.take_ready(), "ac");
     }
 }
