@@ -26,6 +26,7 @@
 // A kernel's arguments are its operands and its sizes; grouping them would name nothing.
 #![allow(clippy::too_many_arguments)]
 
+mod element;
 mod isa;
 mod parallel;
 mod precision;

@@ -21,12 +21,10 @@
 
 use core::ops::Range;
 
+use crate::element::{self, Element, products};
 use crate::isa::{Isa, dispatch};
-use crate::linear::{
-    Linear,
-    element::{Element, products},
-    panels::{bits, copy_along},
-};
+use crate::linear::Linear;
+use crate::linear::pack::{Matrix, copy_along};
 use crate::precision::Precision;
 use crate::simd::{LANES, Simd, at, prefetch};
 
@@ -155,15 +153,20 @@ pub fn rows<'a>(map: &Linear, scratch: &'a mut [u32], x: &'a [f32], n: usize) ->
     assert!(x.len() == n * map.inp, "x is not [n, inp]");
     match map.precision {
         Precision::F32 => Rows {
-            words: bits(x),
+            words: element::words(x),
             stride: map.inp,
             n,
         },
         Precision::Bf16 => {
             let stride = depth(map).next_multiple_of(LANES);
             let words = &mut scratch[..n * stride];
-            let steps = 0..map.inp;
-            products!(map.isa, map.precision, (s, e) => copy_along((s, e), words, stride, x, map.inp, n, steps));
+            let x = Matrix {
+                data: x,
+                stride: map.inp,
+                rows: n,
+                columns: map.inp,
+            };
+            products!(map.isa, map.precision, (s, e) => copy_along((s, e), words, stride, x));
             Rows { words, stride, n }
         }
     }

@@ -7,7 +7,7 @@
 //! multiply-adds. A kernel picks `MR` and `NV` by [`Simd::WIDE`]: with 32 wide registers up to 12 x
 //! 2 fit, with 16 registers of half the width 4 x 1.
 
-use crate::linear::element::Element;
+use crate::element::Element;
 use crate::simd::{LANES, Simd};
 
 /// The tile in registers.

@@ -12,7 +12,7 @@ use super::shared::{Claims, Shared, Window};
 use super::slopes::{Rows, Slopes};
 use super::{KEYS, MOST, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
-use crate::linear::element::{Element, products};
+use crate::element::{Element, products};
 use crate::parallel::{Parallel, Sequential};
 use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};

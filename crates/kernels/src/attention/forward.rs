@@ -11,7 +11,7 @@ use super::pack::{self, Columns, Scratch, Share};
 use super::shared::{Claims, Shared, Window};
 use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
 use crate::isa::{Isa, dispatch};
-use crate::linear::element::{Element, products};
+use crate::element::{Element, products};
 use crate::math;
 use crate::parallel::{Parallel, Sequential};
 use crate::simd::{self, LANES, Simd};

@@ -5,7 +5,7 @@
 
 use super::QUERIES;
 use super::pack::Halves;
-use crate::linear::element::Element;
+use crate::element::Element;
 use crate::simd::{LANES, Simd};
 use crate::tile::{self, Operand};
 use core::ops::Range;

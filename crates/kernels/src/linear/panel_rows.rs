@@ -1,7 +1,7 @@
 //! Panels written by rows of W, in any order and by any number of threads: whoever changes W, like
 //! an optimiser, packs a few rows while they are still in a cache.
 
-use super::tile::PANEL;
+use super::panel::PANEL;
 use super::{Direction, Linear};
 use core::marker::PhantomData;
 

@@ -16,22 +16,25 @@
 //! reach; bf16 470, 460, 425 of 495. Plain W costs 3 in a hundred in f32, 6 in bf16. AVX2 115,
 //! portable 36, in both precisions.
 
-pub(crate) mod element;
+mod bias;
 pub mod naive;
+pub(crate) mod pack;
+mod panel;
 mod panel_rows;
-pub(crate) mod panels;
 mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
 
+use crate::element::{self, Element, products, words_mut};
 use crate::isa::{Isa, dispatch};
 use crate::precision::Precision;
 use crate::simd::Simd;
+use bias::add_rows;
 use core::ops::Range;
-use element::{Element, products};
-use panels::{Source, add_rows};
-use product::{Columns, Rows, product};
+use pack::Unpacked;
+use panel::PANEL;
+use product::{Columns, Sizes, product};
 use tile::Start;
 
 pub use panel_rows::PanelRows;
@@ -74,13 +77,13 @@ pub enum Operand<'a> {
 impl Linear {
     /// How many panels hold W in this direction.
     pub fn panels(&self, direction: Direction) -> usize {
-        self.sides(direction).0.div_ceil(tile::PANEL)
+        self.sides(direction).0.div_ceil(PANEL)
     }
 
     /// Words in one panel.
     pub fn panel_len(&self, direction: Direction) -> usize {
         let steps = self.sides(direction).1;
-        tile::PANEL * products!(self.isa, self.precision, (s, e) => product::words((s, e), steps))
+        PANEL * products!(self.isa, self.precision, (s, e) => product::words_of((s, e), steps))
     }
 
     /// Words that hold W in this direction. Products are fastest where they begin on a cache line
@@ -123,7 +126,7 @@ impl Linear {
     /// number `first` on.
     pub fn pack_inputs(&self, panels: &mut [f32], first: usize, x: &[f32], n: usize) {
         self.inputs(n)
-            .pack(Direction::Backward, words(panels), first, x);
+            .pack(Direction::Backward, words_mut(panels), first, x);
     }
 
     /// x[n, inp] is to dW = dyᵀ x what a weight of `n` outputs is to dx = dy W.
@@ -143,10 +146,10 @@ impl Linear {
         let (columns, steps) = self.sides(direction);
         let len = self.panel_len(direction).max(1);
         for (panel, p) in panels.chunks_exact_mut(len).zip(first..) {
-            let column = p * tile::PANEL;
-            let width = tile::PANEL.min(columns - column);
-            self.source(direction, w)
-                .pack((s, e), panel, (column, width), 0..steps);
+            let column = p * PANEL;
+            let lines = column..columns.min(column + PANEL);
+            self.unpacked(direction, w)
+                .pack((s, e), panel, lines, 0..steps);
         }
     }
 
@@ -169,12 +172,17 @@ impl Linear {
             "bias is not [out]"
         );
         let start = bias.map_or(Start::Zero, Start::Bias);
-        let (x, w) = (
-            Rows::Along(x, self.inp),
-            self.columns(Direction::Forward, weight),
-        );
-        let (size, scratch) = ((n, self.out, self.inp), words(scratch));
-        self.run(y, scratch, start, x, w, size);
+        let x = Unpacked::Along {
+            data: x,
+            stride: self.inp,
+        };
+        let w = self.columns(Direction::Forward, weight);
+        let sizes = Sizes {
+            rows: n,
+            columns: self.out,
+            steps: self.inp,
+        };
+        self.run(y, scratch, start, x, w, sizes);
     }
 
     /// dx[n, inp] = dy[n, out] W, added to dx where `accumulate`.
@@ -191,13 +199,18 @@ impl Linear {
             dx.len() == n * self.inp && dy.len() == n * self.out,
             "linear sizes"
         );
-        let start = if accumulate { Start::Kept } else { Start::Zero };
-        let (dy, w) = (
-            Rows::Along(dy, self.out),
-            self.columns(Direction::Backward, weight),
-        );
-        let (size, scratch) = ((n, self.inp, self.out), words(scratch));
-        self.run(dx, scratch, start, dy, w, size);
+        let start = start_of(accumulate);
+        let dy = Unpacked::Along {
+            data: dy,
+            stride: self.out,
+        };
+        let w = self.columns(Direction::Backward, weight);
+        let sizes = Sizes {
+            rows: n,
+            columns: self.inp,
+            steps: self.out,
+        };
+        self.run(dx, scratch, start, dy, w, sizes);
     }
 
     /// The rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n, inp] and
@@ -234,11 +247,17 @@ impl Linear {
         if let Some(dbias) = dbias {
             dispatch!(self.isa, s => add_rows(s, dbias, dy, self.out, n));
         }
-        let dy = Rows::Across(dy, self.out);
+        let dy = Unpacked::Across {
+            data: dy,
+            stride: self.out,
+        };
         let x = self.inputs(n).columns(Direction::Backward, x);
-        let (size, scratch) = ((outs.len(), self.inp, n), words(scratch));
-        let start = if accumulate { Start::Kept } else { Start::Zero };
-        self.run(dw, scratch, start, dy, x, size);
+        let sizes = Sizes {
+            rows: outs.len(),
+            columns: self.inp,
+            steps: n,
+        };
+        self.run(dw, scratch, start_of(accumulate), dy, x, sizes);
     }
 
     /// C = start + A B: the one place where products are compiled, once for each instruction set
@@ -246,17 +265,18 @@ impl Linear {
     fn run(
         &self,
         c: &mut [f32],
-        scratch: &mut [u32],
+        scratch: &mut [f32],
         start: Start<'_>,
-        a: Rows<'_>,
+        a: Unpacked<'_>,
         b: Columns<'_>,
-        size: (usize, usize, usize),
+        sizes: Sizes,
     ) {
         assert!(
             scratch.len() >= SCRATCH_LEN,
             "scratch is shorter than SCRATCH_LEN"
         );
-        products!(self.isa, self.precision, (s, e) => product((s, e), c, scratch, start, a, b, size));
+        let scratch = words_mut(scratch);
+        products!(self.isa, self.precision, (s, e) => product((s, e), c, scratch, start, a, b, sizes));
     }
 
     /// The columns of the product and the steps of its sum.
@@ -267,10 +287,11 @@ impl Linear {
         }
     }
 
-    fn source<'a>(&self, direction: Direction, w: &'a [f32]) -> Source<'a> {
+    fn unpacked<'a>(&self, direction: Direction, w: &'a [f32]) -> Unpacked<'a> {
+        let (data, stride) = (w, self.inp);
         match direction {
-            Direction::Forward => Source::Along(w, self.inp),
-            Direction::Backward => Source::Across(w, self.inp),
+            Direction::Forward => Unpacked::Along { data, stride },
+            Direction::Backward => Unpacked::Across { data, stride },
         }
     }
 
@@ -278,7 +299,7 @@ impl Linear {
         match weight {
             Operand::Plain(w) => {
                 assert!(w.len() == self.out * self.inp, "linear sizes");
-                Columns::Plain(self.source(direction, w))
+                Columns::Plain(self.unpacked(direction, w))
             }
             Operand::Panels(panels) => {
                 assert!(
@@ -291,16 +312,18 @@ impl Linear {
     }
 }
 
-/// Panels that were made in scratch.
-pub fn made(panels: &[f32]) -> Operand<'_> {
-    Operand::Panels(panels::bits(panels))
+/// What a product starts from, where it has no bias.
+fn start_of(accumulate: bool) -> Start<'static> {
+    if accumulate {
+        Start::Accumulate
+    } else {
+        Start::Zero
+    }
 }
 
-/// Scratch as words.
-fn words(scratch: &mut [f32]) -> &mut [u32] {
-    // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is one of
-    // either.
-    unsafe { core::slice::from_raw_parts_mut(scratch.as_mut_ptr().cast(), scratch.len()) }
+/// Panels that were made in scratch.
+pub fn made(panels: &[f32]) -> Operand<'_> {
+    Operand::Panels(element::words(panels))
 }
 
 /// db[out] += the column sums of dy, rows in order.
