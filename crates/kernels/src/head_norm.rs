@@ -7,10 +7,10 @@
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
 
-/// Which columns of packed rows are normalised, or turned (`rope`).
+/// Which columns of packed rows are normalised, or rotated (`rope`).
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Heads, the first of each row.
+    /// How many heads there are; they come first in each row.
     pub heads: usize,
     /// Columns of a head.
     pub head_dim: usize,

@@ -71,7 +71,9 @@ impl<'a, const MR: usize> RowsA<'a, MR> {
         );
         let (row_stride, step_stride, depth) = (block.row_stride, block.step_stride, block.depth);
         let last_step = depth.saturating_sub(1).saturating_mul(step_stride);
-        let last = (rows - 1).saturating_mul(row_stride).saturating_add(last_step);
+        let last = (rows - 1)
+            .saturating_mul(row_stride)
+            .saturating_add(last_step);
         assert!(
             depth == 0 || last < block.words.len(),
             "A is shorter than the tile"
