@@ -2,8 +2,8 @@
 //! `ReLU`² (So et al. 2021), `SiLU` (Elfwing et al. 2018).
 //!
 //! The fast versions are a handful of vector operations on `math`'s exp and erf. GELU by tanh needs
-//! no tanh: (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is one function of x,
-//! so that a gate can use it too.
+//! no tanh: (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is a function of x
+//! alone, so that `gate` can use it too.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -35,7 +35,7 @@ impl Activation {
     ];
 }
 
-/// 2 √(2/π), and times the cubic coefficient.
+/// 2 √(2/π), and the same times the cubic coefficient.
 const TWICE_ROOT: f64 = 1.595_769_121_605_730_7;
 const TWICE_ROOT_CUBIC: f64 = TWICE_ROOT * 0.044_715;
 
@@ -105,15 +105,15 @@ pub fn backward_in_place(isa: Isa, activation: Activation, dy_to_dx: &mut [f32],
     dispatch!(isa, s => each(s, activation, InPlace { dy_to_dx, x }));
 }
 
-/// A nonlinearity on lanes. A type for each lets the choice be made once a call instead of once a
-/// vector.
+/// A nonlinearity on lanes. Each one is a type, so that the choice is made once a call instead of
+/// once a vector.
 pub(crate) trait Nonlinear {
     fn value<S: Simd>(s: S, x: S::F) -> S::F;
     /// f(x) and f'(x), which share their costly part.
     fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F);
 }
 
-/// A loop over slices that wants to know its nonlinearity at compile time.
+/// A loop over slices that is compiled for each nonlinearity.
 pub(crate) trait Pass<S: Simd> {
     fn run<N: Nonlinear>(self, s: S);
 }
@@ -222,10 +222,13 @@ impl Nonlinear for GeluErf {
     }
     #[inline(always)]
     fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
-        const ROOT: f32 = 0.398_942_3; // 1 / √(2π)
+        const DENSITY_AT_ZERO: f32 = 0.398_942_3; // 1 / √(2π)
         let cdf = math::normal_cdf_lanes(s, x);
-        let bell = math::bell_lanes(s, x);
-        (s.mul(x, cdf), s.mul_add(s.mul(x, s.splat(ROOT)), bell, cdf))
+        let gaussian = math::gaussian_lanes(s, x);
+        (
+            s.mul(x, cdf),
+            s.mul_add(s.mul(x, s.splat(DENSITY_AT_ZERO)), gaussian, cdf),
+        )
     }
 }
 
