@@ -3,18 +3,18 @@
 //!
 //! **One order of sums.** Every element is its start (the bias, zero, or what was there) plus its
 //! products in the order of the sum, one multiply-add after another. So its bits do not depend on
-//! how rows, outputs or inputs are split among calls, on whether W comes as it is or in panels, and
-//! dW after two calls with half of the rows each is dW after one with all of them. In bf16 too, but
-//! for subnormal operands, which [`crate::Kind::Avx512Bf16`] takes for zero. (By the definition of
-//! the instruction; `bf16_is_the_same_…` among the tests holds it to that.)
+//! how rows, outputs or inputs are split among calls, nor on whether W comes as it is or in panels;
+//! dW after two calls with half of the rows each is dW after one call with all of them. The same
+//! holds in bf16, except for subnormal operands, which [`crate::Kind::Avx512Bf16`] treats as zero.
+//! (The instruction is defined so; the test `bf16_is_the_same_…` checks it.)
 //!
-//! **bf16.** Operands are rounded to the nearest bf16, ties to even, wherever they are copied for
-//! the product; products are exact and sums are f32. NaN and infinity stay what they are.
+//! **bf16.** Operands are rounded to the nearest bf16, ties to even, when they are copied for the
+//! product; products are exact and sums are f32. NaN and infinity stay what they are.
 //!
-//! On one core of a Zen 5 server, GFLOP/s at 256 rows of 128 x 384 with W in panels, the copies of
-//! the other operand counted: f32 250 (y), 250 (dx), 238 (dW) of 250 that multiply-adds alone
-//! reach; bf16 470, 460, 425 of 495. Plain W costs 3 in a hundred in f32, 6 in bf16. AVX2 115,
-//! portable 36, in both precisions.
+//! On one core of a Zen 5 server, 256 rows of 128 x 384 with W in panels, including the copies of
+//! the other operand, reach in f32 250 (y), 250 (dx) and 238 (dW) GFLOP/s of the 250 that
+//! multiply-adds alone reach, and in bf16 470, 460 and 425 of 495. Plain W costs 3 in a hundred in
+//! f32, 6 in bf16. AVX2 reaches 115 and portable code 36, in both precisions.
 
 mod bias;
 pub mod naive;
@@ -39,7 +39,7 @@ use tile::Start;
 
 pub use panel_rows::PanelRows;
 
-/// Floats of scratch that every product needs, whatever its size.
+/// How many floats of scratch every product needs, whatever its size.
 pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;
 
 /// A linear map of `inp` inputs and `out` outputs, and how its products are computed.
@@ -51,7 +51,7 @@ pub struct Linear {
     pub out: usize,
 }
 
-/// Which product panels of W are for.
+/// The product that panels of W are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// y = x Wᵀ: sums over inputs.
@@ -61,13 +61,13 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both.
+    /// Both directions.
     pub const ALL: [Self; 2] = [Self::Forward, Self::Backward];
 }
 
-/// The right operand of a product: W[out, inp] or, for dW, x[n, inp] as it is, or the panels that
-/// [`Linear::pack`] or [`Linear::pack_inputs`] made of it. Both give the same bits; panels are
-/// faster where one operand meets several calls, or many rows.
+/// The right operand of a product: W[out, inp] or, for dW, x[n, inp]. It comes as it is, or as the
+/// panels that [`Linear::pack`] or [`Linear::pack_inputs`] made of it. Both give the same bits;
+/// panels are faster where several calls use one operand, or many rows do.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
     Plain(&'a [f32]),
@@ -75,19 +75,19 @@ pub enum Operand<'a> {
 }
 
 impl Linear {
-    /// How many panels hold W in this direction.
+    /// Returns how many panels hold W in this direction.
     pub fn panels(&self, direction: Direction) -> usize {
         self.sides(direction).0.div_ceil(PANEL)
     }
 
-    /// Words in one panel.
+    /// Returns how many words one panel has.
     pub fn panel_len(&self, direction: Direction) -> usize {
         let steps = self.sides(direction).1;
         PANEL * products!(self.isa, self.precision, (s, e) => product::words_of((s, e), steps))
     }
 
-    /// Words that hold W in this direction. Products are fastest where they begin on a cache line
-    /// (64 bytes).
+    /// Returns how many words hold W in this direction. Products are fastest where the panels begin
+    /// on a cache line (64 bytes).
     pub fn panels_len(&self, direction: Direction) -> usize {
         self.panels(direction) * self.panel_len(direction)
     }
@@ -106,8 +106,8 @@ impl Linear {
         products!(self.isa, self.precision, (s, e) => self.pack_with((s, e), direction, panels, first, w));
     }
 
-    /// Floats of scratch for the panels that x[n, inp] becomes once for all rows of dW: none where
-    /// these are so few that nothing would be made twice.
+    /// Returns how many floats of scratch the panels of x[n, inp] need that serve all rows of dW:
+    /// none where these are so few that no panel would be made twice.
     pub fn inputs_len(&self, n: usize) -> usize {
         let rows = products!(self.isa, self.precision, (s, e) => product::rows_at_once((s, e)));
         if self.out > rows {
@@ -117,7 +117,7 @@ impl Linear {
         }
     }
 
-    /// Floats of scratch for one of these panels.
+    /// Returns how many floats of scratch one of these panels needs.
     pub fn inputs_panel_len(&self, n: usize) -> usize {
         self.inputs(n).panel_len(Direction::Backward)
     }
@@ -213,10 +213,10 @@ impl Linear {
         self.run(dx, scratch, start, dy, w, sizes);
     }
 
-    /// The rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n, inp] and
-    /// all of dy[n, out]: `dw` is these rows alone, so that threads may share a product. Where
-    /// there is a `dbias`, it is the same part of db += the column sums of dy, in f32 and in the
-    /// order of the rows.
+    /// Computes the rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with
+    /// x[n, inp] and all of dy[n, out]. `dw` holds these rows alone, so that threads may share a
+    /// product. `dbias`, if there is one, is the same part of db += the column sums of dy, in f32 and
+    /// in the order of the rows.
     pub fn backward_weight(
         &self,
         dw: &mut [f32],
@@ -260,7 +260,7 @@ impl Linear {
         self.run(dw, scratch, start_of(accumulate), dy, x, sizes);
     }
 
-    /// C = start + A B: the one place where products are compiled, once for each instruction set
+    /// C = start + A B. Products are compiled here and nowhere else, once for each instruction set
     /// and precision.
     fn run(
         &self,
@@ -279,7 +279,7 @@ impl Linear {
         products!(self.isa, self.precision, (s, e) => product((s, e), c, scratch, start, a, b, sizes));
     }
 
-    /// The columns of the product and the steps of its sum.
+    /// Returns how many columns the product has, and how many steps its sum.
     fn sides(&self, direction: Direction) -> (usize, usize) {
         match direction {
             Direction::Forward => (self.out, self.inp),
@@ -312,7 +312,7 @@ impl Linear {
     }
 }
 
-/// What a product starts from, where it has no bias.
+/// Returns what a product without a bias starts from.
 fn start_of(accumulate: bool) -> Start<'static> {
     if accumulate {
         Start::Accumulate
@@ -321,7 +321,7 @@ fn start_of(accumulate: bool) -> Start<'static> {
     }
 }
 
-/// Panels that were made in scratch.
+/// Returns the panels that [`Linear::pack_inputs`] made in scratch as an operand.
 pub fn made(panels: &[f32]) -> Operand<'_> {
     Operand::Panels(element::words(panels))
 }
