@@ -4,7 +4,7 @@
 use gptlab_model::{AttentionOp, alibi_slopes};
 
 /// Who looks at whom in one sequence of `T` tokens: a `T x T` matrix a head, rows queries, columns
-/// keys. Rows sum to 1; what a causal mask hides is 0.
+/// keys. Rows sum to 1; what the mask hides is 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionWeights {
     pub heads: usize,
@@ -33,10 +33,11 @@ impl AttentionWeights {
             let key_head = op.heads + head / (op.heads / op.kv_heads);
             for q in 0..tokens {
                 let query = slice(qkv, width, q, head, op.head_dim);
+                let seen = op.mask.keys(q, tokens);
                 scores.extend((0..tokens).map(|k| {
                     let key = slice(qkv, width, k, key_head, op.head_dim);
                     let distance = q.abs_diff(k) as f64;
-                    if op.causal && k > q {
+                    if !seen.contains(&k) {
                         return f64::NEG_INFINITY;
                     }
                     score(op, dot(query, key)) - slope * distance

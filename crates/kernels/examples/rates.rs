@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 use gptlab_kernels::activation::Activation;
-use gptlab_kernels::attention::{self, Options, WeightDropout};
+use gptlab_kernels::attention::{self, Mask, Options, WeightDropout};
 use gptlab_kernels::dropout::Dropout;
 use gptlab_kernels::{
     Isa, Precision, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
@@ -44,11 +44,7 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     let (mut mix, mut lse) = (dmix.clone(), vec![0.0; t * options.heads]);
     let mut dqkv = qkv.clone();
     let mut scratch = vec![0.0; attention::scratch_len(t, &options)];
-    let pairs = if options.causal {
-        t * (t + 1) / 2
-    } else {
-        t * t
-    };
+    let pairs: usize = (0..t).map(|i| options.mask.keys(i, t).len()).sum();
     let work = 4e-9 * (pairs * options.mix_width()) as f64;
     let forward =
         best(|| attention::forward(isa, &mut mix, &mut lse, &mut scratch, &qkv, &options, t));
@@ -82,7 +78,7 @@ fn attentions(isa: Isa, precision: Precision) {
         heads: 4,
         kv_heads: 4,
         head_dim: 32,
-        causal: true,
+        mask: Mask::Causal,
         scale: 0.2,
         softcap: None,
         alibi: None,

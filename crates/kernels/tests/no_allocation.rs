@@ -55,7 +55,7 @@ fn kernels_do_not_allocate() {
         heads: 2,
         kv_heads: 1,
         head_dim: 12,
-        causal: true,
+        mask: attention::Mask::Causal,
         scale: 0.3,
         softcap: Some(5.0),
         alibi: Some(&[0.5, 0.25]),

@@ -13,7 +13,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts `graph` for a sequence of `tokens`. A causal attention counts the half it needs.
+    /// Counts `graph` for a sequence of `tokens`. An attention counts the pairs of
+    /// queries and keys that its mask shows.
     pub fn of(graph: &Graph, tokens: usize) -> Self {
         let t = tokens as u128;
         let forward_flops = graph
@@ -22,8 +23,7 @@ impl Counts {
             .map(|node| match &node.op {
                 Op::Linear { weight, .. } => 2 * t * graph.params().get(*weight).len() as u128,
                 Op::Attention { attention: a, .. } => {
-                    let pairs = if a.causal { t * (t + 1) / 2 } else { t * t };
-                    2 * 2 * pairs * (a.heads * a.head_dim) as u128
+                    2 * 2 * a.mask.pairs(tokens) * (a.heads * a.head_dim) as u128
                 }
                 Op::TokenEmbedding { .. }
                 | Op::PositionEmbedding { .. }

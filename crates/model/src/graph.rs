@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::{
+    AttentionMask,
     params::{Group, ParamId, ParamInit, ParamTable},
     spec::Activation,
 };
@@ -120,7 +121,7 @@ pub struct AttentionOp {
     pub heads: usize,
     pub kv_heads: usize,
     pub head_dim: usize,
-    pub causal: bool,
+    pub mask: AttentionMask,
     /// What scores are multiplied by.
     pub scale: f32,
     /// `cap * tanh(score / cap)`.
@@ -441,8 +442,7 @@ impl fmt::Display for AttentionOp {
         if self.kv_heads != self.heads {
             write!(f, ", {} kv heads", self.kv_heads)?;
         }
-        f.write_str(if self.causal { ", causal" } else { ", full" })?;
-        write!(f, ", scale {}", self.scale)?;
+        write!(f, ", {}, scale {}", self.mask, self.scale)?;
         if let Some(cap) = self.softcap {
             write!(f, ", softcap {cap}")?;
         }

@@ -14,6 +14,7 @@ mod choice;
 mod counts;
 mod graph;
 mod lower;
+mod mask;
 mod params;
 mod presets;
 pub mod random;
@@ -27,6 +28,7 @@ pub use graph::{
     AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,
 };
 pub use lower::lower;
+pub use mask::AttentionMask;
 pub use params::{Group, Param, ParamId, ParamInit, ParamTable};
 pub use presets::{Preset, PresetDescription};
 pub use spec::{

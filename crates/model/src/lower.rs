@@ -3,7 +3,7 @@
 //! Every architectural choice is matched here, and only here; what comes out is a list of ops.
 
 use crate::{
-    Graph, Model, NormOp, Op, ValueId,
+    AttentionMask, Graph, Model, NormOp, Op, ValueId,
     graph::{AttentionOp, Builder},
     params::{Group, ParamId, ParamInit},
     spec::{
@@ -156,9 +156,9 @@ impl Lowering<'_> {
             heads: a.heads,
             kv_heads: a.kv_heads,
             head_dim,
-            causal: match a.mask {
-                Mask::Causal => true,
-                Mask::Full => false,
+            mask: match a.mask {
+                Mask::Causal => AttentionMask::Causal,
+                Mask::Full => AttentionMask::Full,
             },
             scale: match a.scale {
                 Scale::InverseSqrt => (1.0 / (head_dim as f64).sqrt()) as f32,

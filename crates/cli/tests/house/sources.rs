@@ -52,6 +52,7 @@ const ARCHITECTURE: &[&str] = &[
     "Order",
     "Sublayer",
     "Mask",
+    "AttentionMask",
     "Scale",
     "QkNorm",
     "MlpForm",

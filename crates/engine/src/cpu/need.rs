@@ -310,7 +310,7 @@ fn cache_len(program: &Program) -> u128 {
         nodes.filter_map(|(i, node)| Some((i, node.attention()?.1)))
     };
     // Where one can see what follows, nothing that was computed holds for long.
-    if !attentions().all(|(_, op)| op.causal) {
+    if !attentions().all(|(_, op)| op.mask.is_causal()) {
         return 0;
     }
     let len = |(i, op)| Cache::new(&program.attention(i, op, None), block_size).len() as u128;
@@ -326,7 +326,7 @@ fn work_len(program: &Program, texts: Texts, all: usize, (threads, each): (usize
         let nodes = graph.nodes().iter().enumerate();
         nodes.filter_map(|(i, node)| Some((i, node.attention()?.1)))
     };
-    let causal = attentions().all(|(_, op)| op.causal);
+    let causal = attentions().all(|(_, op)| op.mask.is_causal());
     let whole = texts.tokens.min(graph.block_size());
     // Past the context, and where nothing is cached, a window of all tokens is run for each.
     let window = if causal && texts.tokens <= graph.block_size() {

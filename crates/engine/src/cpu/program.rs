@@ -5,8 +5,8 @@ use gptlab_kernels::{
     rope,
 };
 use gptlab_model::{
-    Activation, AttentionOp, Graph, Node, Op, ParamId, ROTARY_BASE, alibi_slopes, random::Stream,
-    sinusoid,
+    Activation, AttentionMask, AttentionOp, Graph, Node, Op, ParamId, ROTARY_BASE, alibi_slopes,
+    random::Stream, sinusoid,
 };
 
 use super::Options;
@@ -115,7 +115,7 @@ impl Program {
             heads: op.heads,
             kv_heads: op.kv_heads,
             head_dim: op.head_dim,
-            causal: op.causal,
+            mask: kernel_mask(op.mask),
             scale: op.scale,
             softcap: op.softcap,
             alibi: (!slopes.is_empty()).then_some(slopes),
@@ -167,6 +167,14 @@ fn table(op: &Op, width: usize, block_size: usize) -> Vec<f32> {
         | Op::Activate { .. }
         | Op::Gate { .. }
         | Op::Dropout { .. } => Vec::new(),
+    }
+}
+
+/// The kernel's word for a mask.
+fn kernel_mask(mask: AttentionMask) -> attention::Mask {
+    match mask {
+        AttentionMask::Full => attention::Mask::Full,
+        AttentionMask::Causal => attention::Mask::Causal,
     }
 }
 

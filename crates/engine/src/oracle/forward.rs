@@ -275,16 +275,17 @@ impl<'a> Forward<'a> {
             let x = &x[rows.clone()];
             for head in 0..a.heads {
                 for query in 0..x.len() {
+                    let keys = a.mask.keys(query, x.len());
                     let mut weights = self.attention_weights(x, a, head, query);
                     if let Some(mask) = &mask {
                         // The mask is that of the transposed weights: a row for a key.
                         let first_row = rows.start * a.heads + head * x.len();
-                        for (key, w) in weights.iter_mut().enumerate() {
+                        for (key, w) in keys.clone().zip(&mut weights) {
                             let factor = mask.factor(first_row + key, query, x.len());
                             *w = self.tape.scale(*w, factor);
                         }
                     }
-                    let mixed = self.mix(x, a, head, &weights);
+                    let mixed = self.mix(&x[keys], a, head, &weights);
                     out[rows.start + query].extend(mixed);
                 }
             }
@@ -292,7 +293,7 @@ impl<'a> Forward<'a> {
         out
     }
 
-    /// The softmax over the keys that `query` may see; keys beyond the last weight are not seen.
+    /// The softmax over the keys that `query` sees.
     fn attention_weights(
         &mut self,
         x: &[Vec<Var>],
@@ -300,10 +301,10 @@ impl<'a> Forward<'a> {
         head: usize,
         query: usize,
     ) -> Vec<Var> {
-        let seen = if a.causal { query + 1 } else { x.len() };
         let q = slice(&x[query], head, a.head_dim);
         let kv_head = head / (a.heads / a.kv_heads);
-        let scores: Vec<Var> = (0..seen)
+        let keys = a.mask.keys(query, x.len());
+        let scores: Vec<Var> = keys
             .map(|key| {
                 let k = slice(&x[key], a.heads + kv_head, a.head_dim);
                 let product = self.tape.dot(q, k);
@@ -329,13 +330,13 @@ impl<'a> Forward<'a> {
         score
     }
 
-    /// The values weighted, for one head and query.
+    /// The values of the rows that one query sees, weighted, for one head.
     fn mix(&mut self, x: &[Vec<Var>], a: &AttentionOp, head: usize, weights: &[Var]) -> Vec<Var> {
         let kv_head = head / (a.heads / a.kv_heads);
         (0..a.head_dim)
             .map(|i| {
                 let at = (a.heads + a.kv_heads + kv_head) * a.head_dim + i;
-                let column: Vec<Var> = x[..weights.len()].iter().map(|row| row[at]).collect();
+                let column: Vec<Var> = x.iter().map(|row| row[at]).collect();
                 self.tape.dot(weights, &column)
             })
             .collect()

@@ -6,7 +6,7 @@
 //! factor log2 e. In bf16 Q, K, V and dO are rounded with these factors in them, M ∘ P and dS as
 //! they are made; Δ and the sums are f32.
 
-use super::masks::{self, Masks};
+use super::dropout_masks::{self, Masks};
 use super::pack::{self, Columns, Scratch, Share};
 use super::shared::{Claims, Shared, Window};
 use super::slopes::{Rows, Slopes};
@@ -176,7 +176,7 @@ impl<'a> Work<'a> {
         let down = |rows: usize| if steps == 1 { 0 } else { rows / steps * d };
         Self {
             count,
-            masks: scratch.take(count * masks::WORDS),
+            masks: scratch.take(count * dropout_masks::WORDS),
             keys: scratch.take(count * along),
             keys_down: scratch.take(down(count)),
             values: scratch.take(count * along),
@@ -251,8 +251,8 @@ fn sequence<
         work.dvalues.fill(0.0);
         for head in options.group(kv_head) {
             for first in (0..t).step_by(QUERIES) {
-                if masks::begins(first) {
-                    masks::make(s, work.masks, options, (head, first, t));
+                if dropout_masks::begins(first) {
+                    dropout_masks::make(s, work.masks, options, (head, first, t));
                 }
                 let tile = Tile::new(options, head, first, t);
                 query_tile::<S, E, MR, W, A, Q>((s, e), job, &mut work, &tile);
@@ -284,8 +284,7 @@ fn query_tile<
 ) {
     let rows = load_tile::<S, E, W>((s, e), job, work, tile);
     work.dqueries.fill(0.0);
-    for key in (0..tile.seen).step_by(KEYS) {
-        let keys = key..tile.seen.min(key + KEYS);
+    for keys in tile.blocks() {
         key_block::<S, E, MR, W, A, Q>((s, e), job.options, work, tile, &rows, keys);
     }
     let queries = tile.first..tile.first + tile.live;
@@ -354,7 +353,7 @@ fn key_block<
 ) {
     let (width, count) = (options.head_dim, work.count);
     for key in keys.clone().step_by(MR) {
-        let halves = tile.halves(key);
+        let halves = tile.halves(&(key..key + MR));
         let (k, v) = (
             (&work.keys[key * A..], count),
             (&work.values[key * A..], count),
@@ -379,7 +378,7 @@ fn key_block<
     }
     for key in keys.clone().step_by(MR) {
         let (at, strip) = (key * W, (key - keys.start) * Q);
-        let queries = tile.first_seeing(key)..tile.live;
+        let queries = tile.queries_of(&(key..key + MR));
         let (weights, dscores) = (&work.weights[strip..], &work.dscores[strip..]);
         let dvalues = (&mut work.dvalues[at..], count);
         let dmix = &*work.dmix_down;
@@ -395,7 +394,7 @@ fn key_block<
     };
     let k = (&k[keys.start / E::STEPS * W..], count / E::STEPS);
     for query in (0..tile.live).step_by(MR) {
-        let depth = tile.keys_of(query + MR).min(keys.end) - keys.start;
-        products::by_query::<S, E, MR, W>((s, e), work.dqueries, dscores, k, query, depth);
+        let seen = tile.keys_within(&keys, query..query + MR);
+        products::by_query::<S, E, MR, W>((s, e), work.dqueries, dscores, k, query, seen);
     }
 }

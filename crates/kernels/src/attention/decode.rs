@@ -115,8 +115,7 @@ pub fn decode_scratch_len(t: usize) -> usize {
 }
 
 /// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of the first `t`
-/// tokens of `memory`. `options.dropout` is ignored, and so is `options.causal`: the last query
-/// sees everything.
+/// tokens of `memory`; it sees what `options.mask` shows to it. `options.dropout` is ignored.
 pub fn decode_one(
     isa: Isa,
     mix: &mut [f32],
@@ -163,16 +162,20 @@ fn heads<S: Simd>(
     t: usize,
 ) {
     let group = options.heads / options.kv_heads;
+    let seen = options.mask.keys(t - 1, t);
+    // Scores begin with the block of the first key.
+    let first = seen.start / LANES * LANES;
     let rows = q
         .chunks_exact(options.head_dim)
         .zip(mix.chunks_exact_mut(options.head_dim));
     for (head, (q, mix)) in rows.enumerate() {
         let (keys, values) = cache.head(memory, head / group);
-        products(s, scores, q, keys, bytes(keys));
-        let scores = &mut scores[..t];
+        let blocks = &keys[first * options.head_dim..];
+        products(s, &mut scores[first..], q, blocks, bytes(keys));
+        let scores = &mut scores[seen.clone()];
         finish(s, scores, options, head);
         let (_, sum) = softmax::exponentials(s, scores);
-        blend(s, mix, scores, values, cache.value_width(), 1.0 / sum);
+        blend(s, mix, scores, values, seen.start, 1.0 / sum);
     }
 }
 
@@ -246,19 +249,20 @@ fn finish<S: Simd>(s: S, scores: &mut [f32], options: &Options<'_>, head: usize)
     }
 }
 
-/// mix = factor * the sum of the values' rows by weight, panel by panel.
+/// mix = factor * the sum of the values' rows from `first` on by weight, panel by panel.
 #[inline(always)]
 fn blend<S: Simd>(
     s: S,
     mix: &mut [f32],
     weights: &[f32],
     values: &[f32],
-    width: usize,
+    first: usize,
     factor: f32,
 ) {
+    let width = mix.len().next_multiple_of(LANES);
     let positions = values.len() / width;
     for (i, mix) in mix.chunks_mut(COLUMNS).enumerate() {
-        let panel = &values[i * COLUMNS * positions..];
+        let panel = &values[i * COLUMNS * positions + first * panel_width(width, i)..];
         if panel_width(width, i) == LANES {
             columns::<S, 1>(s, mix, weights, panel, bytes(values), factor);
         } else {

@@ -6,7 +6,7 @@
 //! it: the quotient is the same, and the sums are hardly ever touched. In bf16 the weights are
 //! rounded so, relative to `top`, for the product with V; their sum is of unrounded ones.
 
-use super::masks::{self, Masks};
+use super::dropout_masks::{self, Masks};
 use super::pack::{self, Columns, Scratch, Share};
 use super::shared::{Claims, Shared, Window};
 use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
@@ -167,7 +167,7 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
     let mut work = Work {
         count: padded_t,
-        masks: scratch.take(padded_t * masks::WORDS),
+        masks: scratch.take(padded_t * dropout_masks::WORDS),
         keys: scratch.take(padded_t * along),
         values: scratch.take(padded_t / E::STEPS * d),
         queries: scratch.take(QUERIES * along),
@@ -177,7 +177,7 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
     let tiles = (0..t).step_by(QUERIES);
     let of_head: usize = tiles
         .clone()
-        .map(|first| options.keys_seen(first + QUERIES, t))
+        .map(|first| Tile::new(options, 0, first, t).seen().len())
         .sum();
     let share = Share {
         task,
@@ -192,7 +192,7 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
             for first in tiles.clone() {
                 let tile = Tile::new(options, head, first, t);
                 let owns = share.owns(done);
-                done += tile.seen;
+                done += tile.seen().len();
                 if !owns {
                     continue;
                 }
@@ -204,9 +204,9 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
                     pack::down::<S, E, W>(s, work.values, value, (0, t), count, 1.0);
                     packed = true;
                 }
-                if masks::chunk(first) != masked {
-                    masks::make(s.0, work.masks, options, (head, first, t));
-                    masked = masks::chunk(first);
+                if dropout_masks::chunk(first) != masked {
+                    dropout_masks::make(s.0, work.masks, options, (head, first, t));
+                    masked = dropout_masks::chunk(first);
                 }
                 query_tile::<S, E, MR, W, A>(s, job, &mut work, &tile);
             }
@@ -237,10 +237,9 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
         top: [s.zero(); 2],
         sum: [s.zero(); 2],
     };
-    for key in (0..tile.seen).step_by(KEYS) {
-        let keys = key..tile.seen.min(key + KEYS);
+    for (block, keys) in tile.blocks().enumerate() {
         let max = scores::<S, E, MR, A>((s, e), work, tile, keys.clone(), options.head_dim);
-        if key == 0 {
+        if block == 0 {
             running.top = max;
         } else {
             raise::<S, W>(s, &mut running, max, work.mix);
@@ -254,10 +253,13 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
                 weigh::<S, E, false>((s, e), work.strip, &mut running, tile, masks, keys.clone());
             }
         }
-        let values = (&work.values[key / E::STEPS * W..], work.count / E::STEPS);
+        let values = (
+            &work.values[keys.start / E::STEPS * W..],
+            work.count / E::STEPS,
+        );
         for query in (0..tile.live).step_by(MR) {
-            let depth = tile.keys_of(query + MR).min(keys.end) - key;
-            products::by_query::<S, E, MR, W>((s, e), work.mix, work.strip, values, query, depth);
+            let seen = tile.keys_within(&keys, query..query + MR);
+            products::by_query::<S, E, MR, W>((s, e), work.mix, work.strip, values, query, seen);
         }
     }
     finish::<S, W>(s, job, work.mix, &running, tile);
@@ -276,7 +278,7 @@ fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     for key in keys.clone().step_by(MR) {
         let strip = &mut work.strip[(key - keys.start) * QUERIES..][..MR * QUERIES];
         let rows = (&work.keys[key * A..], work.count);
-        let halves = tile.halves(key);
+        let halves = tile.halves(&(key..key + MR));
         products::scores::<S, E, MR, A>((s, e), strip, rows, work.queries, halves.clone(), width);
         let last = keys.end.min(key + MR);
         for half in halves {
@@ -298,7 +300,7 @@ fn settle<S: Simd>(
 ) -> S::F {
     let strip = strip.as_chunks_mut::<LANES>().0.iter_mut();
     let lanes = strip.skip(half).step_by(2).zip(keys.clone());
-    if tile.plain() && !tile.masks(keys.end) {
+    if tile.plain() && !tile.hides(&keys) {
         for (score, _) in lanes {
             max = s.max(max, s.load(score));
         }
@@ -353,7 +355,8 @@ fn weigh<S: Simd, E: Element<S>, const DROPOUT: bool>(
     masks: Masks<'_>,
     keys: Range<usize>,
 ) {
-    let both = tile.keys_of(LANES).clamp(keys.start, keys.end);
+    let first = tile.keys_within(&keys, 0..LANES);
+    let second = tile.keys_within(&keys, LANES..QUERIES);
     let strip = strip.as_chunks_mut::<LANES>().0;
     let mut weigher = Weigher::<S, DROPOUT> {
         top: running.top,
@@ -362,11 +365,14 @@ fn weigh<S: Simd, E: Element<S>, const DROPOUT: bool>(
         first: keys.start,
         count: keys.len(),
     };
-    for key in (0..both - keys.start).step_by(2) {
+    for key in (first.start..second.start.min(first.end)).step_by(2) {
+        weigher.pair(s, strip, key, 0);
+    }
+    for key in (first.start.max(second.start)..first.end).step_by(2) {
         weigher.pair(s, strip, key, 0);
         weigher.pair(s, strip, key, 1);
     }
-    for key in (both - keys.start..keys.len()).step_by(2) {
+    for key in (first.end.max(second.start)..second.end).step_by(2) {
         weigher.pair(s, strip, key, 1);
     }
     running.sum = weigher.sum;

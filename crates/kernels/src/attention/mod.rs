@@ -2,11 +2,11 @@
 //!
 //! For query i and key j of a head: score = scale q·k, then softcap c tanh(score / c) (Gemma 2),
 //! then `ALiBi`, which takes slope |i - j| off it (Press et al. 2022); weights = softmax over the
-//! keys (those with j <= i where causal), dropout on the weights, mix = weights V. Grouped queries
+//! keys that the [`Mask`] shows to i, dropout on the weights, mix = weights V. Grouped queries
 //! (Ainslie et al. 2023): query head h reads key and value head h / (heads / `kv_heads`).
 //!
 //! The fast version is in the manner of `FlashAttention` (Dao et al. 2022): 32 queries at a time
-//! against the prefix of keys they may see, 64 by 64, with a running softmax; only the log-sum-exp
+//! against the keys they may see, 64 by 64, with a running softmax; only the log-sum-exp
 //! of each row is kept, and the backward makes the weights again. Strips of weights are
 //! *transposed*, keys down and queries across the lanes: the softmax reduces down columns, with no
 //! horizontal step, and a strip is at once the left operand of P V (its queries as rows) and of P^T
@@ -33,8 +33,9 @@
 
 mod backward;
 mod decode;
+mod dropout_masks;
 mod forward;
-mod masks;
+mod mask;
 pub mod naive;
 mod pack;
 mod products;
@@ -54,6 +55,7 @@ use core::ops::Range;
 pub use backward::{backward, backward_by};
 pub use decode::{Cache, decode_one, decode_scratch_len};
 pub use forward::{forward, forward_by};
+pub use mask::Mask;
 
 /// Queries in a tile.
 const QUERIES: usize = 2 * LANES;
@@ -69,8 +71,7 @@ pub struct Options<'a> {
     /// Divides `heads`.
     pub kv_heads: usize,
     pub head_dim: usize,
-    /// Whether a query sees only the keys up to its own position.
-    pub causal: bool,
+    pub mask: Mask,
     pub scale: f32,
     /// Scores go through c tanh(score / c).
     pub softcap: Option<f32>,
@@ -121,11 +122,6 @@ impl Options<'_> {
         self.head_dim.next_multiple_of(chunk * LANES)
     }
 
-    /// How many keys the first `queries` queries may see.
-    fn keys_seen(&self, queries: usize, t: usize) -> usize {
-        if self.causal { t.min(queries) } else { t }
-    }
-
     fn check(&self, qkv: &[f32], t: usize) {
         assert!(
             self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads),
@@ -158,7 +154,7 @@ fn task_len(t: usize, options: &Options<'_>) -> usize {
     let (t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
     // The most that either pass needs in either precision: the backward with words of two steps.
     let rows = 4 * t * d + t / 2 * d;
-    let long = t * masks::WORDS + rows + 5 * QUERIES * d + 2 * (KEYS + MOST) * QUERIES;
+    let long = t * dropout_masks::WORDS + rows + 5 * QUERIES * d + 2 * (KEYS + MOST) * QUERIES;
     long.max(short::scratch_len(options))
 }
 
@@ -170,9 +166,9 @@ struct Tile {
     first: usize,
     /// How many queries there are.
     live: usize,
-    /// How many keys its last query sees.
-    seen: usize,
-    causal: bool,
+    /// Tokens of the sequence.
+    t: usize,
+    mask: Mask,
     softcap: Option<f32>,
     slope: f32,
 }
@@ -187,35 +183,63 @@ impl Tile {
             head,
             first,
             live: QUERIES.min(t - first),
-            seen: options.keys_seen(first + QUERIES, t),
-            causal: options.causal,
+            t,
+            mask: options.mask,
             softcap: options.softcap,
             slope: options.alibi.map_or(0.0, |slopes| slopes[head] * LOG2_E),
         }
     }
 
-    /// How many keys the first `queries` queries see.
-    fn keys_of(&self, queries: usize) -> usize {
-        if self.causal {
-            self.seen.min(self.first + queries)
+    /// The keys that some query of the tile sees.
+    fn seen(&self) -> Range<usize> {
+        self.keys_of(0..QUERIES)
+    }
+
+    /// Where blocks of [`KEYS`] keys begin: with whole tiles of keys.
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Range { start, end } = self.seen();
+        let first = start / MOST * MOST;
+        (first..end)
+            .step_by(KEYS)
+            .map(move |key| key..end.min(key + KEYS))
+    }
+
+    /// The keys that some of these queries see.
+    fn keys_of(&self, queries: Range<usize>) -> Range<usize> {
+        let queries = self.first + queries.start..self.first + queries.end;
+        self.mask.keys_of(&queries, self.t)
+    }
+
+    /// The keys of a block that some of these queries see, counted from the block's first, and the
+    /// one before them where that makes the first an even one.
+    fn keys_within(&self, block: &Range<usize>, queries: Range<usize>) -> Range<usize> {
+        let seen = self.keys_of(queries);
+        let start = seen.start.clamp(block.start, block.end) - block.start;
+        let end = seen.end.clamp(block.start, block.end) - block.start;
+        if start < end {
+            start & !1..end
         } else {
-            self.seen
+            start..start
         }
     }
 
-    /// Which sixteens of the queries see a key.
-    fn halves(&self, key: usize) -> Range<usize> {
-        let blind = self.causal && key >= self.first + LANES;
-        usize::from(blind)..self.live.div_ceil(LANES)
+    /// Which sixteens of the queries see some of these keys.
+    fn halves(&self, keys: &Range<usize>) -> Range<usize> {
+        let sees = |half: usize| {
+            let seen = self.keys_of(half * LANES..(half + 1) * LANES);
+            seen.start < keys.end && keys.start < seen.end
+        };
+        usize::from(!sees(0))..self.live.div_ceil(LANES).min(1 + usize::from(sees(1)))
     }
 
-    /// The first query that sees a key.
-    fn first_seeing(&self, key: usize) -> usize {
-        if self.causal {
-            key.saturating_sub(self.first)
-        } else {
-            0
-        }
+    /// The queries that see some of these keys.
+    fn queries_of(&self, keys: &Range<usize>) -> Range<usize> {
+        let (first, last) = (
+            self.mask.queries(keys.start),
+            self.mask.queries(keys.end - 1),
+        );
+        let relative = |query: usize| query.saturating_sub(self.first).min(self.live);
+        relative(first.start)..relative(last.end)
     }
 
     /// Whether products are scores as they are.
@@ -223,10 +247,11 @@ impl Tile {
         self.softcap.is_none() && self.slope == 0.0
     }
 
-    /// Whether some query of the tile may not see this key.
+    /// Whether some query of the tile may not see some of these keys.
     #[inline(always)]
-    fn masks(&self, key: usize) -> bool {
-        self.causal && key > self.first
+    fn hides(&self, keys: &Range<usize>) -> bool {
+        self.mask.queries(keys.end - 1).start > self.first
+            || self.mask.queries(keys.start).end < self.first + QUERIES
     }
 
     /// The scores of a key for sixteen queries, and their derivative by the products.
@@ -248,11 +273,17 @@ impl Tile {
     /// `masked` for the queries that may not see the key, `v` for the others.
     #[inline(always)]
     fn mask<S: Simd>(&self, s: S, v: S::F, masked: f32, key: usize, half: usize) -> S::F {
-        if !self.masks(key) {
-            return v;
+        let Range { start, end } = self.mask.queries(key);
+        let mut v = v;
+        if start > self.first {
+            let before = s.lt(self.queries(s, half), s.splat(start as f32));
+            v = s.select(before, s.splat(masked), v);
         }
-        let blind = s.lt(self.queries(s, half), s.splat(key as f32));
-        s.select(blind, s.splat(masked), v)
+        if end < self.first + QUERIES {
+            let within = s.lt(self.queries(s, half), s.splat(end as f32));
+            v = s.select(within, v, s.splat(masked));
+        }
+        v
     }
 
     /// The positions of sixteen queries.

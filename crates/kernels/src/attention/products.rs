@@ -50,9 +50,9 @@ fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A:
     tile::store(s, &tile, &mut out[query..], QUERIES);
 }
 
-/// `out[query, ..] += sum over key < depth of strip[key, query] rows[key, ..]` for `MR` queries
-/// from `query` on: `out` has 32 rows in chunks of `W` columns; `strip` and `rows`, `count` rows of
-/// words, lie down and begin at the first key.
+/// `out[query, ..] += sum over the keys of a range of strip[key, query] rows[key, ..]` for `MR`
+/// queries from `query` on: the range begins at an even key; `out` has 32 rows in chunks of `W`
+/// columns; `strip` and `rows`, `count` rows of words, lie down and begin at the first key.
 #[inline(always)]
 pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
     s: (S, E),
@@ -60,12 +60,17 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
     strip: &[f32],
     (rows, count): (&[f32], usize),
     query: usize,
-    depth: usize,
+    keys: Range<usize>,
 ) {
-    let a = Words::new(&strip[query..], QUERIES);
-    let words = depth.div_ceil(E::STEPS);
+    if keys.is_empty() {
+        return;
+    }
+    let first = keys.start / E::STEPS;
+    let a = Words::new(&strip[first * QUERIES + query..], QUERIES);
+    let words = keys.end.div_ceil(E::STEPS) - first;
     for (chunk, out) in out.chunks_exact_mut(QUERIES * W).enumerate() {
-        let (rows, out) = (&rows[chunk * count * W..], &mut out[query * W..]);
+        let rows = &rows[(chunk * count + first) * W..];
+        let out = &mut out[query * W..];
         add::<S, E, MR, W, 1>(s, out, a, rows, words);
     }
 }

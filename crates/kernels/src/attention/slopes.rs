@@ -1,6 +1,6 @@
 //! The heart of the backward: products become weights and the gradients of products.
 
-use super::masks::Masks;
+use super::dropout_masks::Masks;
 use super::{QUERIES, Tile};
 use crate::element::Element;
 use crate::math;
@@ -42,7 +42,7 @@ impl Slopes<'_> {
         first: usize,
         halves: Range<usize>,
     ) {
-        let plain = tile.plain() && !tile.masks(first + MR);
+        let plain = tile.plain() && !tile.hides(&(first..first + MR));
         for key in (first..first + MR).step_by(2) {
             let (mut weights, mut dscores) = ([[s.zero(); 2]; 2], [[s.zero(); 2]; 2]);
             for half in 0..2 {

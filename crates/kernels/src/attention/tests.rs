@@ -8,12 +8,12 @@ mod bf16;
 
 const SLOPES: [f32; 4] = [0.5, 0.25, 0.125, 0.0625];
 
-fn options(heads: usize, kv_heads: usize, head_dim: usize, causal: bool) -> Options<'static> {
+fn options(heads: usize, kv_heads: usize, head_dim: usize, mask: Mask) -> Options<'static> {
     Options {
         heads,
         kv_heads,
         head_dim,
-        causal,
+        mask,
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: None,
         alibi: None,
@@ -35,13 +35,13 @@ fn grid() -> Vec<(Options<'static>, usize)> {
     for t in [
         1, 2, 5, 7, 8, 9, 12, 15, 16, 17, 31, 33, 64, 65, 97, 130, 161,
     ] {
-        for causal in [true, false] {
-            let plain = options(2, 1, 20, causal);
-            grid.push((options(4, 4, 32, causal), t));
-            grid.push((options(4, 2, 4, causal), t));
-            grid.push((options(3, 1, 7, causal), t));
-            grid.push((options(1, 1, 16, causal), t));
-            grid.push((options(2, 2, 80, causal), t));
+        for mask in [Mask::Causal, Mask::Full] {
+            let plain = options(2, 1, 20, mask);
+            grid.push((options(4, 4, 32, mask), t));
+            grid.push((options(4, 2, 4, mask), t));
+            grid.push((options(3, 1, 7, mask), t));
+            grid.push((options(1, 1, 16, mask), t));
+            grid.push((options(2, 2, 80, mask), t));
             grid.push((plain, t));
             grid.push((
                 Options {
@@ -64,7 +64,7 @@ fn grid() -> Vec<(Options<'static>, usize)> {
                 },
                 t,
             ));
-            let all = options(4, 2, 48, causal);
+            let all = options(4, 2, 48, mask);
             let all = Options {
                 softcap: Some(2.0),
                 alibi: Some(&SLOPES),
@@ -91,8 +91,13 @@ fn fast_agrees_with_naive() {
 /// Scores that climb with the key far: a row's largest weight comes last, and far above the first.
 #[test]
 fn late_scores_may_tower_over_early_ones() {
-    for (t, causal) in [(16, true), (130, true), (200, false), (257, true)] {
-        let o = options(2, 1, 32, causal);
+    for (t, mask) in [
+        (16, Mask::Causal),
+        (130, Mask::Causal),
+        (200, Mask::Full),
+        (257, Mask::Causal),
+    ] {
+        let o = options(2, 1, 32, mask);
         let mut qkv = values(t * o.qkv_width(), 1);
         for (row, line) in qkv.chunks_exact_mut(o.qkv_width()).enumerate() {
             let key = &mut line[o.key_column(0)..][..o.head_dim];
@@ -218,7 +223,7 @@ impl Parallel for Careless {
 #[test]
 #[should_panic(expected = "task 0 twice")]
 fn a_team_that_repeats_a_task_is_caught() {
-    let (o, t) = (options(2, 2, 16, true), 40);
+    let (o, t) = (options(2, 2, 16, Mask::Causal), 40);
     let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
     run(Isa::detect(), &Careless, &o, t, &qkv, &dmix);
 }
@@ -233,8 +238,8 @@ fn scratch_for_a_sequence_does_for_a_shorter_one() {
 #[test]
 fn naive_backward_is_the_derivative() {
     let t = 5;
-    for causal in [true, false] {
-        let o = options(2, 1, 3, causal);
+    for mask in [Mask::Causal, Mask::Full] {
+        let o = options(2, 1, 3, mask);
         let o = Options {
             softcap: Some(0.8),
             alibi: Some(&SLOPES[..2]),
@@ -280,7 +285,7 @@ fn decoding_is_the_last_row_of_a_forward() {
 
 #[test]
 fn a_causal_row_does_not_see_the_future() {
-    let (o, t) = (options(1, 1, 16, true), 70);
+    let (o, t) = (options(1, 1, 16, Mask::Causal), 70);
     let mut qkv = values(t * o.qkv_width(), 6);
     let run = |qkv: &[f32]| {
         let (mut mix, mut lse) = (vec![0.0; t * 16], vec![0.0; t]);

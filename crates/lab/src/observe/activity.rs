@@ -91,7 +91,11 @@ impl<'a> Activity<'a> {
         let all = self.batch.rows(0).len();
         for part in self.anatomy.attentions.iter().filter(|part| part.qkv == id) {
             let width = self.graph.node(id).width;
-            let rows = if part.op.causal { all.min(TOKENS) } else { all };
+            let rows = if part.op.mask.is_causal() {
+                all.min(TOKENS)
+            } else {
+                all
+            };
             let weights = AttentionWeights::new(&part.op, &value[..rows * width]);
             self.heads.extend((0..part.op.heads).map(|head| Head {
                 name: format!("{}.head{head}", part.name),

@@ -68,7 +68,7 @@ impl Decoder {
     ) -> Result<Self, ImportError> {
         check_len(graph.params().total(), weights.len())?;
         let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());
-        let causal = attentions.all(|(_, a)| a.causal);
+        let causal = attentions.all(|(_, a)| a.mask.is_causal());
         let layout = Layout::new(&graph);
         let program = Program::new(graph, options);
         let total = weights.len();

@@ -96,10 +96,10 @@ impl<'a> Witness<'a> {
         (score - fall * i.abs_diff(j) as f64, slope)
     }
 
-    /// The log-sum-exp of a row, and its pairs.
-    fn row(&self, head: usize, i: usize) -> (f64, Vec<Pair>) {
-        let keys = if self.o.causal { i + 1 } else { self.t };
-        let scores: Vec<_> = (0..keys).map(|j| self.score(head, i, j)).collect();
+    /// The log-sum-exp of a row, and its pairs by key.
+    fn row(&self, head: usize, i: usize) -> (f64, Vec<(usize, Pair)>) {
+        let keys = self.o.mask.keys(i, self.t);
+        let scores: Vec<_> = keys.clone().map(|j| self.score(head, i, j)).collect();
         let lse = scores.iter().map(|(s, _)| s.exp()).sum::<f64>().ln();
         let pair = |(j, &(score, slope)): (usize, &(f64, f64))| {
             let weight = (score - lse).exp();
@@ -111,12 +111,13 @@ impl<'a> Witness<'a> {
             let [_, _, v] = self.places(head, i, j);
             let dmix = &self.dmix[(i * self.o.heads + head) * self.o.head_dim..];
             let dweight = keeps * self.dot(dmix, &self.rest[v..]);
-            Pair {
+            let pair = Pair {
                 kept: weight * keeps,
                 dproduct: weight * slope * (dweight - self.deltas[i * self.o.heads + head]),
-            }
+            };
+            (j, pair)
         };
-        (lse, scores.iter().enumerate().map(pair).collect())
+        (lse, keys.zip(&scores).map(pair).collect())
     }
 
     /// mix, lse and dqkv.
@@ -130,7 +131,7 @@ impl<'a> Witness<'a> {
             let (lse, pairs) = self.row(head, i);
             lses[head * self.t + i].value = lse;
             let row = (i * o.heads + head) * width;
-            for (j, pair) in pairs.iter().enumerate() {
+            for (j, pair) in pairs {
                 let [q, k, v] = self.places(head, i, j);
                 for d in 0..width {
                     mix[row + d].add(pair.kept * self.rest[v + d] * kept);

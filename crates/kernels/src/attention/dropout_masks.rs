@@ -25,13 +25,17 @@ pub(super) fn make<S: Simd>(
         return;
     };
     let chunk = chunk(first);
-    let keys = options.keys_seen((chunk + 1) * CHUNK, t);
+    let keys = options
+        .mask
+        .keys_of(&(chunk * CHUNK..(chunk + 1) * CHUNK), t);
+    let first_key = keys.start & !1;
     let chunks = (dropout::mask_stride(t) / CHUNK) as u64;
     let first_row = first_row + (head * t) as u64;
-    let masks = &mut masks.as_chunks_mut::<WORDS>().0[..keys];
+    let masks = &mut masks.as_chunks_mut::<WORDS>().0[first_key..keys.end];
     for (pair, masks) in masks.chunks_mut(2).enumerate() {
         let number = |key: usize| (first_row + key as u64) * chunks + chunk as u64;
-        let dropped = dropout.dropped(s, [number(2 * pair), number(2 * pair + 1)]);
+        let key = first_key + 2 * pair;
+        let dropped = dropout.dropped(s, [number(key), number(key + 1)]);
         for (words, dropped) in masks.iter_mut().zip(dropped) {
             for (word, halves) in words.iter_mut().zip(dropped.as_chunks::<2>().0) {
                 let low = u32::from(s.mask_bits(halves[0]));

@@ -1,0 +1,70 @@
+//! The mask of an attention: which keys a query sees.
+
+use std::{fmt, ops::Range};
+
+/// Which keys a query sees, by their positions. Everything that has to know takes it from
+/// [`Self::keys`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionMask {
+    /// All of them.
+    Full,
+    /// Those up to the query's own position.
+    Causal,
+}
+
+impl AttentionMask {
+    /// The keys that the query at position `query` of a sequence of `tokens` tokens sees.
+    pub fn keys(self, query: usize, tokens: usize) -> Range<usize> {
+        match self {
+            Self::Full => 0..tokens,
+            Self::Causal => 0..tokens.min(query + 1),
+        }
+    }
+
+    /// How many pairs of a query and a key that it sees a sequence of `tokens` tokens has: the sum
+    /// of the lengths of [`Self::keys`], in 128 bits, since the square of a length needs them.
+    pub fn pairs(self, tokens: usize) -> u128 {
+        let t = tokens as u128;
+        match self {
+            Self::Full => t * t,
+            Self::Causal => t * (t + 1) / 2,
+        }
+    }
+
+    /// Whether no query sees a key after it, so that keys and values of a prefix never change.
+    pub fn is_causal(self) -> bool {
+        match self {
+            Self::Full => false,
+            Self::Causal => true,
+        }
+    }
+}
+
+/// As in listings.
+impl fmt::Display for AttentionMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Causal => f.write_str("causal"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against sums over all queries.
+    #[test]
+    fn pairs_are_counted_and_what_is_causal_sees_no_later_key() {
+        for mask in [AttentionMask::Full, AttentionMask::Causal] {
+            for tokens in 0..40 {
+                let keys = || (0..tokens).map(|query| mask.keys(query, tokens));
+                let pairs: usize = keys().map(|keys| keys.len()).sum();
+                assert_eq!(mask.pairs(tokens), pairs as u128, "{mask} of {tokens}");
+                let causal = keys().enumerate().all(|(i, keys)| keys.end <= i + 1);
+                assert!(!mask.is_causal() || causal);
+            }
+        }
+    }
+}
