@@ -9,7 +9,7 @@
 use super::dropout_masks::{self, Masks};
 use super::pack::{self, Chunked, HeadColumns, Scratch};
 use super::score_gradients::{RowStatistics, ScoreGradients};
-use super::tasks::{self, BackwardTasks, Gradient, KeyHeadOutput, Task};
+use super::tasks::{self, BackwardTask, BackwardTasks, Gradient, KeyHeadOutput};
 use super::{KEYS, MAX_KEYS_AT_ONCE, Options, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
@@ -187,7 +187,7 @@ impl<'a> Workspace<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: Task<'_, 1>) {
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: BackwardTask<'_>) {
     let narrow = input.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
         (true, 2, false) => sequence::<S, E, 8, 32, 16, 16>(s, input, task),
@@ -211,7 +211,7 @@ fn sequence<
 >(
     (s, e): (S, E),
     input: &Input<'_>,
-    mut task: Task<'_, 1>,
+    mut task: BackwardTask<'_>,
 ) {
     let (options, t) = (input.options, input.t);
     let d = options.padded_dim();

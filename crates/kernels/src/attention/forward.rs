@@ -8,7 +8,7 @@
 
 use super::dropout_masks::{self, Masks};
 use super::pack::{self, Chunked, HeadColumns, Scratch};
-use super::tasks::{self, ForwardTasks, Task, TileOutput};
+use super::tasks::{self, ForwardTask, ForwardTasks, TileOutput};
 use super::{KEYS, Options, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
@@ -114,7 +114,7 @@ struct Workspace<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: Task<'_, 2>) {
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: ForwardTask<'_>) {
     let narrow = input.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
         (true, 2, false) => sequence::<S, E, 8, 32, 16>(s, input, task),
@@ -131,7 +131,7 @@ fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: Task<'_,
 fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
     s: (S, E),
     input: &Input<'_>,
-    mut task: Task<'_, 2>,
+    mut task: ForwardTask<'_>,
 ) {
     let (options, t) = (input.options, input.t);
     let (padded_t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());

@@ -94,7 +94,12 @@ impl<'a, const N: usize> Task<'a, N> {
     }
 }
 
-impl<'a> Task<'a, 2> {
+/// A task of the forward.
+pub(super) type ForwardTask<'a> = Task<'a, 2>;
+/// A task of the backward.
+pub(super) type BackwardTask<'a> = Task<'a, 1>;
+
+impl<'a> ForwardTask<'a> {
     /// Hands out the tiles of this task, head by head. A tile costs as much as it sees keys.
     pub(super) fn into_tiles(self) -> impl Iterator<Item = TileOutput<'a>> {
         let Tasks { options, t, .. } = *self.tasks;
@@ -147,7 +152,7 @@ impl<'a> TileOutput<'a> {
     }
 }
 
-impl<'a> Task<'a, 1> {
+impl<'a> BackwardTask<'a> {
     /// Hands out the key heads of this task. It walks through all key heads once, and `owns` is true
     /// for one task.
     pub(super) fn into_key_heads(self) -> impl Iterator<Item = KeyHeadOutput<'a>> {
@@ -159,7 +164,7 @@ impl<'a> Task<'a, 1> {
 }
 
 /// A key head and its part of dqkv: its keys, its values and the queries that read them. No other
-/// value stands for the same key head: see [`Task::into_key_heads`].
+/// value stands for the same key head: see [`BackwardTask::into_key_heads`].
 pub(super) struct KeyHeadOutput<'a> {
     tasks: &'a BackwardTasks<'a>,
     kv_head: usize,
