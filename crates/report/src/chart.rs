@@ -19,8 +19,8 @@ use crate::visible;
 
 pub use curves::{Curve, curves};
 pub use differences::differences;
-pub use heat::{Words, attention, map, observation};
-pub use scatter::{PowerLaw, learning_rates, power_law};
+pub use heat::{MapText, attention, map, observation};
+pub use scatter::{PowerLawFit, learning_rates, power_law};
 pub use style::STYLE;
 
 /// A drawn picture.

@@ -10,34 +10,34 @@ use similar::{ChangeTag, TextDiff};
 use crate::{
     Run, number,
     order::natural,
-    plot::{self, Glyphs, Line, Size},
+    plot::{self, Glyphs, PlotLine, PlotSize},
     settings::{Setting, layer_of, settings_of},
     study::listing_of,
 };
 
-pub use events::Parting;
+pub use events::FirstDifference;
 
 /// One of the two: a run, or a checkpoint, which knows its settings and no events.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Side {
+pub struct ComparedRun {
     pub name: String,
     /// As an experiment is in JSON; what a checkpoint does not know is left out.
     pub settings: Value,
     /// The model's listing.
     pub listing: String,
     pub events: Vec<Event>,
-    pub knows: Knows,
+    pub knows: KnownSettings,
 }
 
 /// How much of an experiment a side tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knows {
-    AllSettings,
+pub enum KnownSettings {
+    All,
     /// A setting that it leaves out is not compared.
-    SomeSettings,
+    Part,
 }
 
-impl Side {
+impl ComparedRun {
     /// Returns a run as one side.
     ///
     /// # Errors
@@ -49,14 +49,14 @@ impl Side {
             settings: serde_json::to_value(experiment)?,
             listing: listing_of(&experiment.spec, experiment.vocab_size).0,
             events: run.events.clone(),
-            knows: Knows::AllSettings,
+            knows: KnownSettings::All,
         })
     }
 }
 
 /// A setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct SettingChange {
     pub path: String,
     /// What the setting is called, with the layers it is in.
     pub words: String,
@@ -65,7 +65,7 @@ pub struct Change {
     pub b: Option<String>,
 }
 
-impl Change {
+impl SettingChange {
     /// In words: `residual connections: add -> none`.
     pub fn say(&self) -> String {
         let value =
@@ -93,29 +93,31 @@ pub struct ListingLine {
 
 /// What [`compare`] finds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct RunComparison {
     pub a: String,
     pub b: String,
     /// No setting, no op and no recorded number differs.
     pub equal: bool,
-    pub settings: Vec<Change>,
+    pub settings: Vec<SettingChange>,
     /// Empty where the listings are one.
     pub listing: Vec<ListingLine>,
     /// Where the recorded numbers part; `None` where they do not, or nothing is recorded by both.
-    pub parting: Option<Parting>,
+    #[serde(rename = "parting")]
+    pub first_difference: Option<FirstDifference>,
     /// Steps that both recorded.
     pub common_steps: usize,
     /// The last known loss of each, validation where there is one.
     pub losses: (Option<f64>, Option<f64>),
     #[serde(skip)]
-    curves: [Line; 2],
+    curves: [PlotLine; 2],
 }
 
 /// Compares settings, listings and everything recorded but times.
-pub fn compare(a: &Side, b: &Side) -> Comparison {
+pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
     let mut settings = changes(&settings_of(&a.settings), &settings_of(&b.settings));
-    if [a.knows, b.knows].contains(&Knows::SomeSettings) {
-        let known = |c: &Change| c.path.starts_with("spec.") || (c.a.is_some() && c.b.is_some());
+    if [a.knows, b.knows].contains(&KnownSettings::Part) {
+        let known =
+            |c: &SettingChange| c.path.starts_with("spec.") || (c.a.is_some() && c.b.is_some());
         settings.retain(known);
     }
     let listing = if a.listing == b.listing {
@@ -123,27 +125,30 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
     } else {
         listing(&a.listing, &b.listing)
     };
-    let (parting, common_steps) = events::part(&a.events, &b.events);
+    let (first_difference, common_steps) = events::part(&a.events, &b.events);
     // A checkpoint records nothing that could differ.
-    let compared = [a.knows, b.knows] == [Knows::AllSettings; 2];
+    let compared = [a.knows, b.knows] == [KnownSettings::All; 2];
     let same_record = !compared || events::same(&a.events, &b.events);
     let (one, two) = (events::curve(&a.events), events::curve(&b.events));
     let last = |curve: &[(f64, f64)]| curve.last().map(|(_, loss)| *loss);
-    Comparison {
+    RunComparison {
         a: a.name.clone(),
         b: b.name.clone(),
-        equal: settings.is_empty() && listing.is_empty() && parting.is_none() && same_record,
+        equal: settings.is_empty()
+            && listing.is_empty()
+            && first_difference.is_none()
+            && same_record,
         settings,
         listing,
-        parting,
+        first_difference,
         common_steps,
         losses: (last(&one), last(&two)),
         curves: [
-            Line {
+            PlotLine {
                 label: a.name.clone(),
                 points: one,
             },
-            Line {
+            PlotLine {
                 label: b.name.clone(),
                 points: two,
             },
@@ -155,32 +160,32 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
 ///
 /// # Errors
 /// When the settings of one of them cannot be JSON.
-pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<Change>, serde_json::Error> {
+pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, serde_json::Error> {
     let of = |e: &Experiment| serde_json::to_value(e).map(|json| settings_of(&json));
     Ok(changes(&of(a)?, &of(b)?))
 }
 
 /// Settings that differ; what differs alike in several layers is one change.
-fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
+fn changes(a: &[Setting], b: &[Setting]) -> Vec<SettingChange> {
     let value =
         |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
     let mut all: Vec<&Setting> = a.iter().chain(b).collect();
     // The one order that also keeps places apart which differ in a number's zeros.
     all.sort_by(|x, y| natural(&x.path, &y.path).then_with(|| x.path.cmp(&y.path)));
     all.dedup_by(|x, y| x.path == y.path);
-    let differs = |s: &&Setting| Change {
+    let differs = |s: &&Setting| SettingChange {
         path: s.path.clone(),
         words: s.words.clone(),
         a: value(a, &s.path),
         b: value(b, &s.path),
     };
-    let found: Vec<Change> = all.iter().map(differs).filter(|c| c.a != c.b).collect();
+    let found: Vec<SettingChange> = all.iter().map(differs).filter(|c| c.a != c.b).collect();
     let absent: Vec<String> = found
         .iter()
         .filter(|c| c.a.as_deref() == Some("present") || c.b.as_deref() == Some("present"))
         .map(|c| c.path.clone() + ".")
         .collect();
-    let told = |c: &Change| {
+    let told = |c: &SettingChange| {
         !absent
             .iter()
             .any(|whole| c.path.starts_with(whole.as_str()))
@@ -188,11 +193,11 @@ fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
     merged(found.into_iter().filter(told).collect())
 }
 
-fn merged(changes: Vec<Change>) -> Vec<Change> {
-    let mut groups: Vec<(Change, Vec<usize>)> = Vec::new();
+fn merged(changes: Vec<SettingChange>) -> Vec<SettingChange> {
+    let mut groups: Vec<(SettingChange, Vec<usize>)> = Vec::new();
     for change in changes {
         let place = layer_of(&change.path).map(|(n, rest)| (n, rest.to_owned()));
-        let same = |(other, _): &&mut (Change, Vec<usize>)| {
+        let same = |(other, _): &&mut (SettingChange, Vec<usize>)| {
             let inside = layer_of(&other.path).map(|(_, rest)| rest.to_owned());
             inside.is_some()
                 && inside == place.as_ref().map(|p| p.1.clone())
@@ -203,7 +208,7 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
             (_, place) => groups.push((change, place.map(|(n, _)| n).into_iter().collect())),
         }
     }
-    let named = |(change, layers): (Change, Vec<usize>)| Change {
+    let named = |(change, layers): (SettingChange, Vec<usize>)| SettingChange {
         words: change.words + &layers_of(&layers),
         ..change
     };
@@ -277,7 +282,7 @@ fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
     lines.into_iter().map(align).collect()
 }
 
-impl Comparison {
+impl RunComparison {
     /// For a terminal `width` characters wide.
     pub fn text(&self, width: usize, glyphs: Glyphs) -> String {
         let mut out = format!("a  {}\nb  {}\n\n", self.a, self.b);
@@ -290,7 +295,7 @@ impl Comparison {
         section(
             &mut out,
             "Settings",
-            self.settings.iter().map(Change::say).collect(),
+            self.settings.iter().map(SettingChange::say).collect(),
             "no setting differs",
         );
         let listing = self
@@ -305,7 +310,7 @@ impl Comparison {
             self.record(),
             "nothing is recorded by both",
         );
-        let size = Size {
+        let size = PlotSize {
             width: width.saturating_sub(12).min(72),
             height: 12,
         };
@@ -315,8 +320,8 @@ impl Comparison {
 
     fn record(&self) -> Vec<String> {
         let mut said = Vec::new();
-        match &self.parting {
-            Some(parting) => said.push(parting.say()),
+        match &self.first_difference {
+            Some(first_difference) => said.push(first_difference.say()),
             None if self.common_steps > 0 => said.push(format!(
                 "the same numbers at all {} common steps",
                 self.common_steps

@@ -6,18 +6,18 @@
 mod contents;
 mod html;
 mod markdown;
+mod output_folder;
 mod pictures;
-mod place;
 
 use std::path::Path;
 
 use gptlab_record::FileError;
 use serde::Serialize;
 
-use crate::{Chart, Study, Table, ablation, chart::PowerLaw};
+use crate::{Chart, Study, Table, ablation, chart::PowerLawFit};
 use pictures::Pictures;
 
-pub use place::{Place, Sign};
+pub use output_folder::{OutputFolder, Signature};
 
 /// What a report tells besides the record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Extras {
     /// The day, as the caller writes it.
     pub date: Option<String>,
     /// A fit of the losses of a sweep.
-    pub law: Option<PowerLaw>,
+    pub law: Option<PowerLawFit>,
     /// Pictures of what finished models do inside, by variant.
     pub inside: Vec<(String, Vec<Chart>)>,
 }
@@ -103,10 +103,10 @@ pub fn gallery(
 /// Writes a report into `folder`, which is made where it is not there.
 ///
 /// # Errors
-/// When the folder holds files of somebody else, as [`Place::of`] has it, and nothing is written;
+/// When the folder holds files of somebody else, as [`OutputFolder::of`] has it, and nothing is written;
 /// when a file cannot be written, and the ones before it are.
 pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
-    Place::of(folder, &[Sign::page(PAGE)])?.write(files)
+    OutputFolder::of(folder, &[Signature::page(PAGE)])?.write(files)
 }
 
 #[cfg(test)]

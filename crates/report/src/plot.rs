@@ -5,7 +5,7 @@ use crate::number;
 
 /// How large a plot is, its labels left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct PlotSize {
     /// Characters.
     pub width: usize,
     /// Lines.
@@ -21,7 +21,7 @@ pub enum Glyphs {
 
 /// A line of a plot.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct PlotLine {
     pub label: String,
     pub points: Vec<(f64, f64)>,
 }
@@ -38,7 +38,7 @@ const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x
 
 /// The lines, an axis to the left and below, and labels where there are several. Empty where
 /// nothing is finite. What comes first is on top.
-pub fn plot(lines: &[Line], size: Size, glyphs: Glyphs) -> String {
+pub fn plot(lines: &[PlotLine], size: PlotSize, glyphs: Glyphs) -> String {
     let points = || {
         lines
             .iter()
@@ -48,7 +48,7 @@ pub fn plot(lines: &[Line], size: Size, glyphs: Glyphs) -> String {
     let Some((x, y)) = extent(points().map(|p| p.0)).zip(extent(points().map(|p| p.1))) else {
         return String::new();
     };
-    let size = Size {
+    let size = PlotSize {
         width: size.width.max(10),
         height: size.height.max(3),
     };
@@ -99,7 +99,7 @@ const LARGEST: f64 = 1e300;
 type Bounds = ((f64, f64), (f64, f64));
 
 /// The line's height at each of `columns` places between its points; `None` outside of it.
-fn heights(line: &Line, (x, y): Bounds, columns: usize, rows: usize) -> Vec<Option<usize>> {
+fn heights(line: &PlotLine, (x, y): Bounds, columns: usize, rows: usize) -> Vec<Option<usize>> {
     let at = |column: usize| {
         let place = x.0 + (x.1 - x.0) * column as f64 / (columns - 1).max(1) as f64;
         let height = interpolated(&line.points, place)?;
@@ -132,7 +132,7 @@ fn between((x0, y0): (f64, f64), (x1, y1): (f64, f64), x: f64) -> f64 {
 }
 
 /// A connected line: every dot between one column's height and the next one's.
-fn braille(line: &Line, bounds: Bounds, size: Size) -> Vec<String> {
+fn braille(line: &PlotLine, bounds: Bounds, size: PlotSize) -> Vec<String> {
     let (columns, rows) = (size.width * 2, size.height * 4);
     let heights = heights(line, bounds, columns, rows);
     let mut cells = vec![vec![0x2800u32; size.width]; size.height];
@@ -150,9 +150,9 @@ fn braille(line: &Line, bounds: Bounds, size: Size) -> Vec<String> {
     cells.into_iter().map(text).collect()
 }
 
-fn letters(lines: &[Line], bounds: Bounds, size: Size, marks: [char; 6]) -> Vec<String> {
+fn letters(lines: &[PlotLine], bounds: Bounds, size: PlotSize, marks: [char; 6]) -> Vec<String> {
     let mut cells = vec![vec![' '; size.width]; size.height];
-    let marked: Vec<(&Line, char)> = lines.iter().zip(marks.into_iter().cycle()).collect();
+    let marked: Vec<(&PlotLine, char)> = lines.iter().zip(marks.into_iter().cycle()).collect();
     for (line, mark) in marked.into_iter().rev() {
         for (column, height) in heights(line, bounds, size.width, size.height)
             .into_iter()
@@ -169,7 +169,7 @@ fn letters(lines: &[Line], bounds: Bounds, size: Size, marks: [char; 6]) -> Vec<
         .collect()
 }
 
-fn framed(field: &[String], (x, y): Bounds, size: Size, glyphs: Glyphs) -> String {
+fn framed(field: &[String], (x, y): Bounds, size: PlotSize, glyphs: Glyphs) -> String {
     let (bar, corner, dash) = match glyphs {
         Glyphs::Unicode => ('│', '└', "─"),
         Glyphs::Ascii => ('|', '+', "-"),
@@ -199,13 +199,13 @@ fn framed(field: &[String], (x, y): Bounds, size: Size, glyphs: Glyphs) -> Strin
 mod tests {
     use super::*;
 
-    const SIZE: Size = Size {
+    const SIZE: PlotSize = PlotSize {
         width: 12,
         height: 4,
     };
 
-    fn line(label: &str, points: &[(f64, f64)]) -> Line {
-        Line {
+    fn line(label: &str, points: &[(f64, f64)]) -> PlotLine {
+        PlotLine {
             label: label.into(),
             points: points.to_vec(),
         }

@@ -19,7 +19,7 @@ pub struct Table {
 pub struct Column {
     pub title: String,
     pub align: Align,
-    pub place: Place,
+    pub outputs: Outputs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,13 @@ pub enum Align {
     Right,
 }
 
-/// Where a column is told.
+/// Which outputs have a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Everywhere,
-    /// It differs between equal runs, as times do: not in files that have to repeat.
-    Screen,
+pub enum Outputs {
+    All,
+    /// The column differs between equal runs, as times do, so that files that must repeat leave it
+    /// out.
+    ScreenOnly,
 }
 
 /// What a person reads and, where that is rounded, what a program reads.
@@ -74,7 +75,7 @@ impl Column {
         Self {
             title: title.to_owned(),
             align: Align::Left,
-            place: Place::Everywhere,
+            outputs: Outputs::All,
         }
     }
 
@@ -88,7 +89,7 @@ impl Column {
     #[must_use]
     pub fn on_screen(self) -> Self {
         Self {
-            place: Place::Screen,
+            outputs: Outputs::ScreenOnly,
             ..self
         }
     }
@@ -121,9 +122,9 @@ impl Table {
     /// Without the columns that do not repeat.
     #[must_use]
     pub fn repeating(&self) -> Self {
-        self.clone().only(|_, column| match column.place {
-            Place::Everywhere => true,
-            Place::Screen => false,
+        self.clone().only(|_, column| match column.outputs {
+            Outputs::All => true,
+            Outputs::ScreenOnly => false,
         })
     }
 

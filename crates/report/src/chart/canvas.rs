@@ -36,12 +36,12 @@ pub(super) struct Frame {
     pub(super) left: u32,
     /// Pixels right of the plane, for labels.
     pub(super) right: u32,
-    pub(super) grid: Grid,
+    pub(super) grid: GridLines,
 }
 
 /// Along which axis lines go through the plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grid {
+pub(super) enum GridLines {
     Horizontal,
     Vertical,
     Both,
@@ -50,7 +50,7 @@ pub(super) enum Grid {
 
 /// Where a text stands at its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum Anchor {
     Left,
     Middle,
     Right,
@@ -120,11 +120,11 @@ fn dashed(body: &str) -> String {
     out
 }
 
-pub(super) fn font(size: f64, colour: RGBColor, side: Side) -> TextStyle<'static> {
+pub(super) fn font(size: f64, colour: RGBColor, side: Anchor) -> TextStyle<'static> {
     let across = match side {
-        Side::Left => HPos::Right,
-        Side::Middle => HPos::Center,
-        Side::Right => HPos::Left,
+        Anchor::Left => HPos::Right,
+        Anchor::Middle => HPos::Center,
+        Anchor::Right => HPos::Left,
     };
     // The backend divides sizes by 1.24.
     let font = ("sans-serif", size * 1.24 * f64::from(SCALE)).into_font();
@@ -159,9 +159,9 @@ impl<'a> Canvas<'a> {
             &frame.x.title,
             12.0,
             MUTED,
-            Side::Middle,
+            Anchor::Middle,
         )?;
-        self.text((6, 12), &frame.y.title, 12.0, MUTED, Side::Right)
+        self.text((6, 12), &frame.y.title, 12.0, MUTED, Anchor::Right)
     }
 
     /// The pixel of a point.
@@ -186,7 +186,7 @@ impl<'a> Canvas<'a> {
         text: &str,
         size: f64,
         colour: RGBColor,
-        side: Side,
+        side: Anchor,
     ) -> Drawn {
         if !text.is_empty() {
             let at = (at.0 * S, at.1 * S);
@@ -268,7 +268,7 @@ impl<'a> Canvas<'a> {
                 LabelKind::Guide => (11.0, MUTED),
             };
             self.swatch((x + 5, y), label.look)?;
-            self.text((x + 27, y), &label.text, size, colour, Side::Right)?;
+            self.text((x + 27, y), &label.text, size, colour, Anchor::Right)?;
         }
         Ok(())
     }
@@ -335,12 +335,12 @@ fn mesh(plane: &mut ChartContext<Backend, Plane>, frame: &Frame) -> Drawn {
         .x_labels(frame.x.ticks.len().max(1))
         .y_labels(frame.y.ticks.len().max(1));
     match frame.grid {
-        Grid::Horizontal => mesh.disable_x_mesh(),
-        Grid::Vertical => mesh.disable_y_mesh(),
-        Grid::Both => &mut mesh,
-        Grid::None => mesh.disable_mesh(),
+        GridLines::Horizontal => mesh.disable_x_mesh(),
+        GridLines::Vertical => mesh.disable_y_mesh(),
+        GridLines::Both => &mut mesh,
+        GridLines::None => mesh.disable_mesh(),
     };
-    let style = font(12.0, MUTED, Side::Middle);
+    let style = font(12.0, MUTED, Anchor::Middle);
     mesh.x_label_style(style.clone())
         .y_label_style(style)
         .draw()?;

@@ -5,7 +5,7 @@ use gptlab_record::Floors;
 use super::{
     Chart,
     axis::{Axis, extent},
-    canvas::{self, Canvas, Drawn, Frame, Grid, Label, LabelKind},
+    canvas::{self, Canvas, Drawn, Frame, GridLines, Label, LabelKind},
     style::{GRID, Look, MOST_LOOKS, MUTED, Marker, look_of},
 };
 use crate::{phrases, study::mean};
@@ -48,7 +48,7 @@ pub(super) fn along(
     let high = floors
         .map_or(high, |f| high.min(CEILING * f.uniform))
         .max(low);
-    let lines: Vec<Line> = shown.iter().map(|c| line_of(c, high)).collect();
+    let lines: Vec<DrawnCurve> = shown.iter().map(|c| line_of(c, high)).collect();
     let guides = guides_between(floors, low, high);
     let heights = [low, high].into_iter().chain(guides.iter().map(|g| g.loss));
     let y = Axis::linear(heights, measure, 5)?.padded(0.04);
@@ -62,7 +62,7 @@ pub(super) fn along(
         y,
         left: 44,
         right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
-        grid: Grid::Horizontal,
+        grid: GridLines::Horizontal,
     };
     canvas::draw(frame, |canvas| {
         paint(canvas, &lines, &guides, edge)?;
@@ -71,7 +71,7 @@ pub(super) fn along(
 }
 
 /// What is drawn of a curve.
-struct Line {
+struct DrawnCurve {
     label: String,
     mean: Vec<(f64, f64)>,
     low: Vec<(f64, f64)>,
@@ -90,10 +90,10 @@ fn losses(curves: &[Curve]) -> impl Iterator<Item = f64> {
 
 /// The mean over the runs, and the band, at the first run's steps. A step that another run never
 /// came to, because it diverged before, has the mean of those that did.
-fn line_of(curve: &Curve, ceiling: f64) -> Line {
+fn line_of(curve: &Curve, ceiling: f64) -> DrawnCurve {
     let longest = curve.runs.iter().max_by_key(|run| run.len());
     let steps = thinned(longest.map_or(&[], Vec::as_slice));
-    let mut line = Line {
+    let mut line = DrawnCurve {
         label: curve.label.clone(),
         mean: Vec::new(),
         low: Vec::new(),
@@ -148,8 +148,8 @@ const GUIDE: Look = Look {
     marker: Marker::Disc,
 };
 
-fn labels(lines: &[Line], guides: &[phrases::Guide]) -> Vec<Label> {
-    let line = |(i, line): (usize, &Line)| {
+fn labels(lines: &[DrawnCurve], guides: &[phrases::Guide]) -> Vec<Label> {
+    let line = |(i, line): (usize, &DrawnCurve)| {
         Some(Label {
             text: line.label.clone(),
             height: line.mean.last()?.1,
@@ -167,7 +167,7 @@ fn labels(lines: &[Line], guides: &[phrases::Guide]) -> Vec<Label> {
     lines.chain(guides.iter().map(guide)).collect()
 }
 
-fn paint(canvas: &mut Canvas, lines: &[Line], guides: &[phrases::Guide], edge: f64) -> Drawn {
+fn paint(canvas: &mut Canvas, lines: &[DrawnCurve], guides: &[phrases::Guide], edge: f64) -> Drawn {
     let begin = lines
         .iter()
         .filter_map(|l| l.mean.first())

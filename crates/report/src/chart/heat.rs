@@ -7,7 +7,7 @@ use plotters::style::{RGBColor, colors::colormaps::ViridisRGB};
 use super::{
     Chart,
     axis::{Axis, extent},
-    canvas::{self, Canvas, Drawn, Frame, Grid, Side},
+    canvas::{self, Anchor, Canvas, Drawn, Frame, GridLines},
     curves::{self, Curve},
     style::{INK, MUTED},
 };
@@ -80,7 +80,7 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
     } else {
         ""
     };
-    let map = Map {
+    let map = HeatMap {
         title: title.to_owned(),
         description: format!(
             "Rows: places from the model's beginning to its end. Columns: steps.{left_out}"
@@ -96,9 +96,14 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
 
 /// A matrix of numbers, a shade each. `None` where no number is finite or the matrix does not fit
 /// its names.
-pub fn map(text: &Words, rows: &[String], columns: &[String], cells: &[Vec<f64>]) -> Option<Chart> {
+pub fn map(
+    text: &MapText,
+    rows: &[String],
+    columns: &[String],
+    cells: &[Vec<f64>],
+) -> Option<Chart> {
     let fits = cells.len() == rows.len() && cells.iter().all(|row| row.len() == columns.len());
-    let map = Map {
+    let map = HeatMap {
         title: text.title.clone(),
         description: text.description.clone(),
         cells: cells.to_vec(),
@@ -112,7 +117,7 @@ pub fn map(text: &Words, rows: &[String], columns: &[String], cells: &[Vec<f64>]
 
 /// What stands around a map.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub struct MapText {
     pub title: String,
     pub description: String,
     /// What columns are.
@@ -122,7 +127,7 @@ pub struct Words {
 /// Attention weights: row `i` is what token `i` attends to. `None` where no weight is finite or the
 /// matrix does not fit its labels.
 pub fn attention(title: &str, weights: &[Vec<f64>], tokens: &[String]) -> Option<Chart> {
-    let words = Words {
+    let words = MapText {
         title: title.to_owned(),
         description:
             "Each row is a token; its shades are how much it attends to the token of each column."
@@ -146,7 +151,7 @@ fn chosen(n: usize, most: usize) -> Vec<usize> {
         .collect()
 }
 
-struct Map<'a> {
+struct HeatMap<'a> {
     title: String,
     description: String,
     cells: Vec<Vec<f64>>,
@@ -197,7 +202,7 @@ fn colour(shade: usize) -> RGBColor {
     ViridisRGB::get_color_normalized(shade as f64, 0.0, (SHADES - 1) as f64)
 }
 
-impl Map<'_> {
+impl HeatMap<'_> {
     fn draw(mut self) -> Option<Chart> {
         let shading = Shading::of(&self.cells)?;
         let longest = self
@@ -229,7 +234,7 @@ impl Map<'_> {
             },
             left: longest * 6 + 14,
             right: 74,
-            grid: Grid::None,
+            grid: GridLines::None,
         };
         let (mut paths, mut key) = (String::new(), String::new());
         let chart = canvas::draw(frame, |canvas| {
@@ -258,7 +263,7 @@ impl Map<'_> {
         let left = canvas.plane_left();
         for (i, name) in self.rows.iter().enumerate() {
             let row = canvas.pixel((0.0, self.row(i) + 0.5)).1;
-            canvas.text((left - 6, row), &tail(name, 30), 10.0, INK, Side::Left)?;
+            canvas.text((left - 6, row), &tail(name, 30), 10.0, INK, Anchor::Left)?;
         }
         Ok(())
     }
@@ -314,14 +319,14 @@ fn key_of(
         &number::short(shading.high),
         10.0,
         MUTED,
-        Side::Right,
+        Anchor::Right,
     )?;
     canvas.text(
         (x + 22, top + room as i32 - 5),
         &number::short(shading.low),
         10.0,
         MUTED,
-        Side::Right,
+        Anchor::Right,
     )?;
     Ok(out)
 }

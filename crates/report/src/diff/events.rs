@@ -9,7 +9,7 @@ use crate::number;
 
 /// The first recorded number that differs, at a step that both recorded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Parting {
+pub struct FirstDifference {
     pub step: u64,
     /// `loss`, or a measure and its place.
     pub what: String,
@@ -17,7 +17,7 @@ pub struct Parting {
     pub b: String,
 }
 
-impl Parting {
+impl FirstDifference {
     pub(super) fn say(&self) -> String {
         format!(
             "part at step {}: {} {} in a, {} in b",
@@ -61,23 +61,23 @@ pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
 }
 
 /// The first difference, and how many steps both recorded.
-pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<Parting>, usize) {
+pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<FirstDifference>, usize) {
     let (a, b) = (told(a), told(b));
     let others: BTreeMap<((u8, u64), usize), &Event> =
         numbered(b.iter().map(key)).into_iter().zip(&b).collect();
     let mut common = 0;
-    let mut parting = None;
+    let mut first_difference = None;
     for (place, event) in numbered(a.iter().map(key)).into_iter().zip(&a) {
         let Some(other) = others.get(&place) else {
             continue;
         };
         let (kind, step) = place.0;
         common += usize::from(kind == 0);
-        if parting.is_none() {
-            parting = differing(step, event, other);
+        if first_difference.is_none() {
+            first_difference = differing(step, event, other);
         }
     }
-    (parting, common)
+    (first_difference, common)
 }
 
 /// Each of `keys` with how many equal ones stand before it: a record may tell a step twice.
@@ -106,8 +106,8 @@ fn key(event: &Event) -> (u8, u64) {
     }
 }
 
-fn differing(step: u64, a: &Event, b: &Event) -> Option<Parting> {
-    let part = |what: String, a: String, b: String| Parting { step, what, a, b };
+fn differing(step: u64, a: &Event, b: &Event) -> Option<FirstDifference> {
+    let part = |what: String, a: String, b: String| FirstDifference { step, what, a, b };
     if let (Event::Sample { text: a, .. }, Event::Sample { text: b, .. }) = (a, b) {
         return (a != b).then(|| part("sample".to_owned(), format!("{a:?}"), format!("{b:?}")));
     }

@@ -57,7 +57,7 @@ fn changes(study: &Study, arm: &Arm) -> Option<String> {
     Some(match diff::settings(&base.experiment, &own.experiment) {
         Ok(changes) if changes.is_empty() => "those of the baseline".to_owned(),
         Ok(changes) => {
-            let said: Vec<String> = changes.iter().map(diff::Change::say).collect();
+            let said: Vec<String> = changes.iter().map(diff::SettingChange::say).collect();
             said.join("; ")
         }
         Err(error) => format!("cannot be compared with the baseline's: {error}"),

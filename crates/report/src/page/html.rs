@@ -4,8 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Extras, contents,
+    output_folder::GENERATOR,
     pictures::{OfArm, Picture, Pictures},
-    place::GENERATOR,
 };
 use crate::{
     Arm, Chart, Study, StudyKind, Table, ablation, chart, diff,

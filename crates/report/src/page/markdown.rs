@@ -7,7 +7,7 @@ use super::{
 use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible};
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
-    let mut out = Text::default();
+    let mut out = MarkdownText::default();
     out.line(&format!("# {}", escape_markdown(&contents::title(study))));
     out.line(ablation::question(study));
     for sentence in ablation::answer(study) {
@@ -43,7 +43,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     out.0
 }
 
-fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
+fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
     let variant = &arm.variant;
     out.line(&format!(
         "### {}: {}",
@@ -75,9 +75,9 @@ fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
 
 /// Paragraphs with empty lines between them.
 #[derive(Default)]
-struct Text(String);
+struct MarkdownText(String);
 
-impl Text {
+impl MarkdownText {
     fn line(&mut self, text: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');

@@ -23,12 +23,12 @@ const TOLD: usize = 3;
 
 /// A file by which a folder of ours is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sign {
+pub struct Signature {
     file: String,
     mark: String,
 }
 
-impl Sign {
+impl Signature {
     /// A page of this name, which [`super::files`] or [`super::gallery`] made.
     pub fn page(name: &str) -> Self {
         Self {
@@ -83,18 +83,18 @@ enum Found {
     Foreign,
 }
 
-/// A folder that may take our files: it is new, or empty, or known by a [`Sign`].
+/// A folder that may take our files: it is new, or empty, or known by a [`Signature`].
 #[derive(Clone, Debug)]
-pub struct Place(PathBuf);
+pub struct OutputFolder(PathBuf);
 
-impl Place {
+impl OutputFolder {
     /// Looks at `folder`, and writes nothing. It must hold a whole file of one of `signs`, and none
     /// that only has the name of one, unless it is new or empty. Leftovers of a killed write are no
     /// files.
     ///
     /// # Errors
     /// When it holds other files, or is none, or cannot be read.
-    pub fn of(folder: &Path, signs: &[Sign]) -> Result<Self, FileError> {
+    pub fn of(folder: &Path, signs: &[Signature]) -> Result<Self, FileError> {
         let place = Self(folder.to_owned());
         match fs::metadata(folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(place),
@@ -151,7 +151,7 @@ fn entries(folder: &Path) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
-fn foreign(folder: &Path, signs: &[Sign], others: &[String]) -> FileError {
+fn foreign(folder: &Path, signs: &[Signature], others: &[String]) -> FileError {
     let signs: Vec<&str> = signs.iter().map(|sign| sign.file.as_str()).collect();
     let expected = format!(
         "a new or empty folder, or one with a {} that gptlab made",
@@ -174,8 +174,8 @@ fn foreign(folder: &Path, signs: &[Sign], others: &[String]) -> FileError {
 mod tests {
     use super::*;
 
-    fn signs() -> [Sign; 1] {
-        [Sign::page("report.html")]
+    fn signs() -> [Signature; 1] {
+        [Signature::page("report.html")]
     }
 
     fn pages() -> [File; 2] {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn refused(folder: &Path) -> String {
-        Place::of(folder, &signs()).unwrap_err().to_string()
+        OutputFolder::of(folder, &signs()).unwrap_err().to_string()
     }
 
     #[test]
@@ -192,17 +192,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("new/out");
         for _ in 0..2 {
-            Place::of(&folder, &signs())
+            OutputFolder::of(&folder, &signs())
                 .unwrap()
                 .write(&pages())
                 .unwrap();
         }
         assert!(folder.join("table.csv").is_file());
-        Place::of(root.path(), &signs()).unwrap_err();
+        OutputFolder::of(root.path(), &signs()).unwrap_err();
         let empty = tempfile::tempdir().unwrap();
-        Place::of(empty.path(), &signs()).unwrap();
+        OutputFolder::of(empty.path(), &signs()).unwrap();
         fs::write(empty.path().join(".report.html.x1.tmp"), "").unwrap();
-        Place::of(empty.path(), &signs()).unwrap();
+        OutputFolder::of(empty.path(), &signs()).unwrap();
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
     fn signs_are_found_in_what_we_write() {
         let root = tempfile::tempdir().unwrap();
         let table = crate::Table::new("", vec![crate::table::Column::words("a")]);
-        let sign = Sign::table("measures.csv", &table);
+        let sign = Signature::table("measures.csv", &table);
         fs::write(root.path().join("measures.csv"), "b\n").unwrap();
         assert_eq!(sign.look(root.path()).unwrap(), Found::Foreign);
         fs::write(root.path().join("measures.csv"), table.csv()).unwrap();
