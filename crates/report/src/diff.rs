@@ -1,4 +1,4 @@
-//! What two runs have in common, and where they part.
+//! What two runs have in common, and where they first differ.
 
 mod events;
 
@@ -17,11 +17,11 @@ use crate::{
 
 pub use events::FirstDifference;
 
-/// One of the two: a run, or a checkpoint, which knows its settings and no events.
+/// One of the two that are compared: a run, or a checkpoint, which has settings and no events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparedRun {
     pub name: String,
-    /// As an experiment is in JSON; what a checkpoint does not know is left out.
+    /// The experiment as JSON. A checkpoint leaves out what it does not hold.
     pub settings: Value,
     /// The model's listing.
     pub listing: String,
@@ -29,19 +29,19 @@ pub struct ComparedRun {
     pub knows: KnownSettings,
 }
 
-/// How much of an experiment a side tells.
+/// How many of an experiment's settings are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownSettings {
     All,
-    /// A setting that it leaves out is not compared.
+    /// Settings that are left out are not compared.
     Part,
 }
 
 impl ComparedRun {
-    /// Returns a run as one side.
+    /// Reads a run for a comparison.
     ///
     /// # Errors
-    /// When the run's settings cannot be JSON.
+    /// If the settings of the run cannot be written as JSON.
     pub fn of_run(name: &str, run: &Run) -> Result<Self, serde_json::Error> {
         let experiment = &run.experiment;
         Ok(Self {
@@ -58,15 +58,15 @@ impl ComparedRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SettingChange {
     pub path: String,
-    /// What the setting is called, with the layers it is in.
+    /// The name of the setting, with the layers it is in.
     pub words: String,
-    /// `None` where it is absent.
+    /// `None` if it is absent.
     pub a: Option<String>,
     pub b: Option<String>,
 }
 
 impl SettingChange {
-    /// In words: `residual connections: add -> none`.
+    /// Returns the change in words: `residual connections: add -> none`.
     pub fn say(&self) -> String {
         let value =
             |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), shortened);
@@ -74,7 +74,7 @@ impl SettingChange {
     }
 }
 
-/// A tokenizer is too long to be said.
+/// Shortens a long value, such as a tokenizer.
 fn shortened(text: &str) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
@@ -83,10 +83,10 @@ fn shortened(text: &str) -> String {
     text.chars().take(MOST).collect::<String>() + "…"
 }
 
-/// A line of two listings laid over each other.
+/// A line of the difference between two listings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListingLine {
-    /// ` ` in both, `-` in the first only, `+` in the second only.
+    /// ` ` for a line of both, `-` for a line of the first only, `+` for a line of the second only.
     pub sign: char,
     pub text: String,
 }
@@ -96,23 +96,24 @@ pub struct ListingLine {
 pub struct RunComparison {
     pub a: String,
     pub b: String,
-    /// No setting, no op and no recorded number differs.
+    /// Whether no setting, no op and no recorded number differs.
     pub equal: bool,
     pub settings: Vec<SettingChange>,
-    /// Empty where the listings are one.
+    /// Empty if the listings are equal.
     pub listing: Vec<ListingLine>,
-    /// Where the recorded numbers part; `None` where they do not, or nothing is recorded by both.
+    /// Where the recorded numbers first differ; `None` if they are equal, or if nothing is recorded
+    /// by both.
     #[serde(rename = "parting")]
     pub first_difference: Option<FirstDifference>,
-    /// Steps that both recorded.
+    /// How many steps both recorded.
     pub common_steps: usize,
-    /// The last known loss of each, validation where there is one.
+    /// The last known loss of each, of validation if there is one.
     pub losses: (Option<f64>, Option<f64>),
     #[serde(skip)]
     curves: [PlotLine; 2],
 }
 
-/// Compares settings, listings and everything recorded but times.
+/// Compares settings, listings and all that is recorded except times.
 pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
     let mut settings = changes(&settings_of(&a.settings), &settings_of(&b.settings));
     if [a.knows, b.knows].contains(&KnownSettings::Part) {
@@ -159,18 +160,18 @@ pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
 /// Returns the settings in which two experiments differ.
 ///
 /// # Errors
-/// When the settings of one of them cannot be JSON.
+/// If the settings of one of them cannot be written as JSON.
 pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, serde_json::Error> {
     let of = |e: &Experiment| serde_json::to_value(e).map(|json| settings_of(&json));
     Ok(changes(&of(a)?, &of(b)?))
 }
 
-/// Settings that differ; what differs alike in several layers is one change.
+/// Returns the settings that differ. The same difference in several layers is one change.
 fn changes(a: &[Setting], b: &[Setting]) -> Vec<SettingChange> {
     let value =
         |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
     let mut all: Vec<&Setting> = a.iter().chain(b).collect();
-    // The one order that also keeps places apart which differ in a number's zeros.
+    // This order also distinguishes paths that differ in the leading zeros of a number.
     all.sort_by(|x, y| natural(&x.path, &y.path).then_with(|| x.path.cmp(&y.path)));
     all.dedup_by(|x, y| x.path == y.path);
     let differs = |s: &&Setting| SettingChange {
@@ -229,8 +230,8 @@ fn layers_of(layers: &[usize]) -> String {
     }
 }
 
-/// The changed ops of two listings with what stands around them. How far a listing is indented for
-/// its longest name is no change.
+/// Returns the changed ops of two listings with the lines around them. The indentation of a
+/// listing, which depends on its longest name, is not compared.
 pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     const AROUND: usize = 2;
     let (a, b) = (squeezed(a), squeezed(b));
@@ -258,13 +259,13 @@ pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     aligned(lines)
 }
 
-/// One space wherever there are several.
+/// Replaces several spaces by one.
 fn squeezed(listing: &str) -> String {
     let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
     listing.lines().map(line).collect()
 }
 
-/// Names of one width before `=`.
+/// Pads names before `=` to one width.
 fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
     let name = |line: &ListingLine| {
         line.text
@@ -283,7 +284,7 @@ fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
 }
 
 impl RunComparison {
-    /// For a terminal `width` characters wide.
+    /// Formats the comparison for a terminal that is `width` characters wide.
     pub fn text(&self, width: usize, glyphs: Glyphs) -> String {
         let mut out = format!("a  {}\nb  {}\n\n", self.a, self.b);
         if self.equal {

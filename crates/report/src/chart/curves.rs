@@ -10,21 +10,21 @@ use super::{
 };
 use crate::{phrases, study::mean};
 
-/// One line: a variant's runs, a curve each, of losses by step.
+/// A line of a chart: the losses by step of all runs of a variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub label: String,
     pub runs: Vec<Vec<(u64, f64)>>,
 }
 
-/// Points of a line that are drawn, at most; more could not be seen.
+/// The most points of a line that are drawn; more could not be seen.
 const MOST_POINTS: usize = 240;
-/// Of the loss of blind guessing: what lies above is drawn at the picture's upper edge.
+/// Losses above this multiple of the loss of blind guessing are drawn at the upper edge.
 const CEILING: f64 = 1.25;
 
-/// Curves with bands from the lowest to the highest seed, and guide lines. `None` where no loss is
-/// finite. More than seven curves could not be told apart; the rest are left out, and the
-/// description says so.
+/// Draws curves with bands from the lowest to the highest seed, and guide lines. Returns `None` if
+/// no loss is finite. More than seven curves could not be distinguished; the rest are left out, and
+/// the description says so.
 pub fn curves(
     title: &str,
     measure: &str,
@@ -34,7 +34,7 @@ pub fn curves(
     along("step", title, measure, curves, floors)
 }
 
-/// [`curves`] over something else than steps.
+/// Draws [`curves`] over something other than steps.
 pub(super) fn along(
     over: &str,
     title: &str,
@@ -88,8 +88,8 @@ fn losses(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points.map(|(_, loss)| *loss)
 }
 
-/// The mean over the runs, and the band, at the first run's steps. A step that another run never
-/// came to, because it diverged before, has the mean of those that did.
+/// Returns the mean over the runs, and the band, at the steps of the longest run. Where some runs
+/// diverged earlier, it is the mean of the others.
 fn line_of(curve: &Curve, ceiling: f64) -> DrawnCurve {
     let longest = curve.runs.iter().max_by_key(|run| run.len());
     let steps = thinned(longest.map_or(&[], Vec::as_slice));
@@ -122,7 +122,7 @@ fn at_step(run: &[(u64, f64)], step: u64) -> Option<f64> {
     Some(run[at].1)
 }
 
-/// Steps of a run, evenly left out, its last one kept.
+/// Returns evenly chosen steps of a run, the last step among them.
 fn thinned(run: &[(u64, f64)]) -> Vec<u64> {
     let every = run.len().div_ceil(MOST_POINTS).max(1);
     let last = run.len().saturating_sub(1);
@@ -134,7 +134,7 @@ fn thinned(run: &[(u64, f64)]) -> Vec<u64> {
         .collect()
 }
 
-/// The guides that lie among the curves, or just outside.
+/// Returns the guides among the curves, or just outside.
 fn guides_between(floors: Option<&Floors>, low: f64, high: f64) -> Vec<phrases::Guide> {
     let room = (high - low).max(0.1) * 0.35;
     let mut guides = floors.map_or_else(Vec::new, phrases::guides);

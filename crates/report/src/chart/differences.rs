@@ -1,4 +1,4 @@
-//! How far each variant is from the baseline, and how sure that is.
+//! The difference of each variant from the baseline, with its confidence interval.
 
 use gptlab_record::Difference;
 
@@ -15,12 +15,12 @@ struct VariantDifference<'a> {
     difference: Difference,
 }
 
-/// Pixels a variant takes.
+/// The height of a variant, in pixels.
 const LINE: u32 = 24;
 const WIDTH: u32 = 520;
 
-/// A dot and its 95 % interval for each variant with a difference, largest first. `None` without
-/// any.
+/// Draws a dot and its 95 % interval for each variant with a difference, the largest first. Returns
+/// `None` if there is none.
 pub fn differences(study: &Study) -> Option<Chart> {
     let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
     let known: Vec<(String, Difference)> = study.arms.iter().filter_map(bar).collect();
@@ -73,7 +73,7 @@ pub fn differences(study: &Study) -> Option<Chart> {
     })
 }
 
-/// Rows of equal height, from the top.
+/// Makes an axis of `n` rows of equal height.
 fn rows(n: usize) -> Axis {
     Axis {
         low: 0.0,
@@ -97,7 +97,7 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
     canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Anchor::Left)
 }
 
-/// Worse is vermilion, better blue, and hollow grey what chance could have done.
+/// Returns vermilion for worse, blue for better, and hollow grey for what chance could have done.
 fn look(d: Difference) -> Look {
     let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
     let (colour, marker) = if told {

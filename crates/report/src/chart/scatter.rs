@@ -1,4 +1,4 @@
-//! What sweeps show: loss by size, and loss by learning rate.
+//! The charts of a sweep: loss by size, and loss by learning rate.
 
 use super::{
     Chart,
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{Study, number};
 
-/// A fit by the caller: `loss = floor + scale * x^-exponent`.
+/// A fit that the caller made: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PowerLawFit {
-    /// The setting that varies, such as `parameters`, as variants name it.
+    /// The name of the setting that varies, such as `parameters`.
     pub setting: String,
     pub floor: f64,
     pub scale: f64,
@@ -21,12 +21,12 @@ pub struct PowerLawFit {
 }
 
 impl PowerLawFit {
-    /// The loss at `x`.
+    /// Returns the loss at `x`.
     pub fn at(&self, x: f64) -> f64 {
         self.floor + self.scale * x.powf(-self.exponent)
     }
 
-    /// The law, with its numbers.
+    /// Returns the formula, with its numbers.
     pub fn say(&self) -> String {
         let error = self
             .error
@@ -51,11 +51,11 @@ struct SweepPoint {
     group: String,
 }
 
-/// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there
-/// is one. `None` with fewer than two values.
+/// Draws the best loss of each value of a setting on logarithmic axes, and the fit if there is one.
+/// Returns `None` if there are fewer than two values.
 pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLawFit>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
-    // The others have no logarithm.
+    // Other losses have no logarithm.
     best.retain(|point| point.loss > 0.0);
     let x = Axis::log(best.iter().map(|p| p.x), setting)?;
     let lawful: Vec<(f64, f64)> = law.map_or_else(Vec::new, |law| curve_of(law, &x));
@@ -100,8 +100,8 @@ fn curve_of(law: &PowerLawFit, x: &Axis) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Losses by learning rate, a line for each group of other settings, its lowest point larger.
-/// `None` with fewer than two rates.
+/// Draws losses by learning rate, with a line for each group of other settings. The lowest point of
+/// a line is larger. Returns `None` if there are fewer than two rates.
 pub fn learning_rates(study: &Study) -> Option<Chart> {
     let all = points(study, "lr", |settings| {
         let other = settings.iter().filter(|(name, _)| name != "lr");
@@ -162,7 +162,7 @@ fn label(i: usize, line: &[SweepPoint]) -> Option<Label> {
     })
 }
 
-/// Variants with the setting and a finite loss.
+/// Returns the variants that have the setting and a finite loss.
 fn points(
     study: &Study,
     setting: &str,
@@ -174,7 +174,7 @@ fn points(
             .iter()
             .find(|(name, _)| name == setting)
             .map(|(_, x)| *x);
-        // Every variant knows how large it is.
+        // Every variant has a number of parameters.
         let own = (setting == "parameters").then_some(arm.variant.parameters as f64);
         Some(SweepPoint {
             x: found.or(own).filter(|x| *x > 0.0 && x.is_finite())?,
@@ -197,7 +197,8 @@ fn best_by_x(points: &[SweepPoint]) -> Vec<SweepPoint> {
     best
 }
 
-/// The points of each group, by rising x, in the order of the groups' first appearance.
+/// Returns the points of each group, by rising x. Groups are in the order of their first
+/// appearance.
 fn groups(points: &[SweepPoint]) -> Vec<Vec<SweepPoint>> {
     let mut found: Vec<Vec<SweepPoint>> = Vec::new();
     for point in points {

@@ -1,4 +1,4 @@
-//! Where two records part.
+//! Where two records first differ.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::number;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FirstDifference {
     pub step: u64,
-    /// `loss`, or a measure and its place.
+    /// The number that differs: `loss`, or a measure and its place.
     pub what: String,
     pub a: String,
     pub b: String,
@@ -20,17 +20,17 @@ pub struct FirstDifference {
 impl FirstDifference {
     pub(super) fn say(&self) -> String {
         format!(
-            "part at step {}: {} {} in a, {} in b",
+            "first differ at step {}: {} {} in a, {} in b",
             self.step, self.what, self.a, self.b
         )
     }
 }
 
-/// What is recorded of a step, in the order in which it is told.
+/// The numbers that are recorded of a step, in their order.
 type Numbers = Vec<(String, f64)>;
 
-/// Events that a run's numbers are in, without times. Notices, checkpoints, and where a run was
-/// stopped and resumed are none.
+/// Returns the events that hold numbers of a run, without times. Notices, checkpoints, stops and
+/// resumes hold none.
 fn told(events: &[Event]) -> Vec<Event> {
     let counts = |event: &Event| match event {
         Event::Step(_)
@@ -52,7 +52,7 @@ fn told(events: &[Event]) -> Vec<Event> {
         .collect()
 }
 
-/// Whether both recorded the same; a NaN is equal to itself here.
+/// Returns whether both recorded the same. A NaN equals itself here.
 pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
     let text = |events: &[Event]| -> Vec<String> {
         told(events).iter().map(|e| format!("{e:?}")).collect()
@@ -60,7 +60,7 @@ pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
     text(a) == text(b)
 }
 
-/// The first difference, and how many steps both recorded.
+/// Returns the first difference, and how many steps both recorded.
 pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<FirstDifference>, usize) {
     let (a, b) = (told(a), told(b));
     let others: BTreeMap<((u8, u64), usize), &Event> =
@@ -80,7 +80,8 @@ pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<FirstDifference>, usize)
     (first_difference, common)
 }
 
-/// Each of `keys` with how many equal ones stand before it: a record may tell a step twice.
+/// Returns each of `keys` with the number of equal keys before it, since a record may hold a step
+/// twice.
 fn numbered<K: Ord + Clone>(keys: impl Iterator<Item = K>) -> Vec<(K, usize)> {
     let mut seen: BTreeMap<K, usize> = BTreeMap::new();
     let number = |key: K| {
@@ -91,7 +92,7 @@ fn numbered<K: Ord + Clone>(keys: impl Iterator<Item = K>) -> Vec<(K, usize)> {
     keys.map(number).collect()
 }
 
-/// What kind of event it is, and of which step.
+/// Returns the kind of the event and its step.
 fn key(event: &Event) -> (u8, u64) {
     match event {
         Event::Step(record) => (0, record.step),

@@ -83,7 +83,7 @@ fn runs_part_at_a_step_and_a_number() {
     );
     let said = found.text(80, Glyphs::Ascii);
     assert!(
-        said.contains("part at step 30: grad_norm 0.5 in a, 0.75 in b"),
+        said.contains("first differ at step 30: grad_norm 0.5 in a, 0.75 in b"),
         "{said}"
     );
     assert!(

@@ -73,7 +73,7 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
     pictures.for_each(|picture| out.picture(picture));
 }
 
-/// Paragraphs with empty lines between them.
+/// A text of paragraphs, with an empty line between each two.
 #[derive(Default)]
 struct MarkdownText(String);
 
@@ -94,7 +94,7 @@ impl MarkdownText {
         self.line(&items.join("\n"));
     }
 
-    /// Behind a fence that the text does not hold.
+    /// Adds a code block whose fence does not occur in the text.
     fn fenced(&mut self, language: &str, text: &str) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
         let fence = "`".repeat(longest.max(2) + 1);
