@@ -3,7 +3,7 @@
 //!
 //! One row is bound by the reading of W: every multiply-add needs a number that no other one needs.
 //! So W lies in the order in which it is read: panels of 64 outputs (32 where registers are few),
-//! step by step of the sum, and the lines some way ahead are fetched while these are multiplied.
+//! step by step of the sum, and later lines are fetched while a line is multiplied.
 //! There is no horizontal sum, and several rows share each line that is read.
 //!
 //! **The sum of an output goes through the inputs in order, beginning with the bias, in one

@@ -219,9 +219,9 @@ fn dots_of<S: Simd, const N: usize>(
     across: &[Lanes],
     first: usize,
 ) -> usize {
-    let live = N.min(out.len());
+    let count = N.min(out.len());
     let mut lines = [rows.row(first); N];
-    for (r, line) in lines.iter_mut().enumerate().take(live) {
+    for (r, line) in lines.iter_mut().enumerate().take(count) {
         *line = &rows.row(first + r)[..across.len()];
     }
     let mut acc = [s.zero(); N];
@@ -234,7 +234,7 @@ fn dots_of<S: Simd, const N: usize>(
     for (out, acc) in out.iter_mut().zip(acc) {
         s.store(acc, out);
     }
-    live
+    count
 }
 
 /// `out[d] = factor * sum over j of rows[j, d] weights[j]`, added to `out` where `accumulate`.
