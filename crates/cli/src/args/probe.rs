@@ -28,10 +28,10 @@ pub(crate) struct ProbeArgs {
     /// The text to look at token by token [default: the first tokens of --data]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) prompt: Option<String>,
-    /// A prompt of as many tokens, for patching
+    /// A corrupted prompt of as many tokens, for patching
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) corrupt: Option<String>,
-    /// Two tokens: the answer to the prompt, and that to the corrupted one
+    /// Two tokens: the answer to the prompt, and the answer to the corrupted prompt
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) answers: Option<String>,
     /// The text that ablations are measured on: a UTF-8 file, or a built-in text [default: what the
@@ -47,19 +47,19 @@ pub(crate) struct ProbeArgs {
     /// The text that the model was trained on, for copied [default: known where it is built in]
     #[arg(long, value_name = "TEXT")]
     pub(crate) train_text: Option<String>,
-    /// Look into a model some of whose numbers are not finite, which is refused otherwise
+    /// Probe a model even if some of its numbers are not finite
     #[arg(long)]
     pub(crate) non_finite: bool,
-    /// Only these probes
+    /// Run only these probes
     #[arg(long, value_name = "PROBE,...", value_delimiter = ',', value_parser = one_of::<Probe>())]
     pub(crate) only: Vec<Probe>,
-    /// How many tokens to tell of each guess [default: 3]
+    /// How many of the likeliest tokens to show of each guess [default: 3]
     #[arg(long, value_name = "K")]
     pub(crate) top: Option<usize>,
     /// The seed of the random tokens that heads are tried on [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Say what every number means, and probe nothing
+    /// Explain what every number means, and probe nothing
     #[arg(long)]
     pub(crate) measures: bool,
     /// Write every table into this folder as CSV

@@ -58,13 +58,13 @@ pub(crate) struct RunArgs {
     /// --checkpoint-interval]
     #[arg(long, value_name = "N")]
     pub(crate) keep_checkpoints: Option<usize>,
-    /// Save the checkpoint here as well: a new file, or a checkpoint that it replaces
+    /// Also save the checkpoint here: a new file, or a checkpoint that it replaces
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
     /// Begin with the weights, model and tokenizer of this checkpoint
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
-    /// Go on where a run stopped: that of this checkpoint, of --save, or of --out
+    /// Continue the run of this checkpoint, of --save, or of --out
     #[arg(
         long,
         value_name = "CHECKPOINT",
@@ -74,10 +74,10 @@ pub(crate) struct RunArgs {
         conflicts_with = "load"
     )]
     pub(crate) resume: Option<PathBuf>,
-    /// The run's folder [default: a new one in runs/]
+    /// The folder of the run [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Do not train: write text with the checkpoint of --load
+    /// Do not train: generate text with the checkpoint of --load
     #[arg(long, value_name = SWITCH, value_parser = read_switch)]
     pub(crate) generate: Option<bool>,
     /// Do not train: prompt the checkpoint of --load line by line

@@ -20,6 +20,8 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("CpuEngine", &["engine"], BACKENDS),
     ("CpuGenerator", &["engine", "bench"], BACKENDS),
     ("CpuBackend", &["engine", "bench", "cli"], DEVICES),
+    ("thread::", THREADS, "only these start threads"),
+    ("rayon", THREADS, "only these start threads"),
     ("fs::create_dir", DISK, CHANGES),
     ("fs::create_dir_all", DISK, CHANGES),
     ("fs::rename", DISK, CHANGES),
@@ -31,6 +33,8 @@ const WORDS: &[(&str, &[&str], &str)] = &[
 
 const BACKENDS: &str = "whoever runs models takes a `Backend` or a `Device`, and names no engine";
 const DEVICES: &str = "who calls a library chooses the device";
+/// Who starts threads. A kernel is handed a `Parallel` that runs its tasks.
+const THREADS: &[&str] = &["bench", "cli", "engine", "lab", "train"];
 
 /// Where the disk is changed.
 const DISK: &[&str] = &["record"];
@@ -308,6 +312,9 @@ fn a_misplaced_word_is_seen_in_code_and_only_there() {
     let makes = "fs::create_dir_all(folder)?; fs::rename(a, b)?;";
     assert_eq!(misplaced_words("cli", "x.rs", makes).len(), 2);
     assert_eq!(misplaced_words("record", "x.rs", makes).len(), 0);
+    let spawns = "std::thread::spawn(work);";
+    assert_eq!(misplaced_words("kernels", "x.rs", spawns).len(), 1);
+    assert_eq!(misplaced_words("engine", "x.rs", spawns).len(), 0);
 }
 
 #[test]

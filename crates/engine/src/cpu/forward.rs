@@ -148,7 +148,7 @@ pub(super) trait Forward: Sync + Sized {
                 let matrices = parts(arena, [self.value(node), self.value(*x)]);
                 elements(self, self.width(node), matrices, |[y, x]| {
                     if keep_derivative {
-                        activation::forward_and_slope(self.isa(), kernel(*f), y, x);
+                        activation::forward_and_derivative(self.isa(), kernel(*f), y, x);
                     } else {
                         activation::forward(self.isa(), kernel(*f), y, x);
                     }
