@@ -10,7 +10,7 @@ mod backward;
 mod forward;
 mod listing;
 
-use gptlab_model::{Constant, Facts, Graph, Node, ParamId, ROTARY_BASE, ValueId};
+use gptlab_model::{Constant, Facts, Graph, Node, ParamId, ROTARY_BASE, ValueId, choices};
 
 pub use listing::Listing;
 
@@ -27,17 +27,11 @@ pub enum Purpose {
     Decode,
 }
 
-impl Purpose {
-    pub const ALL: [Self; 4] = [Self::Train, Self::Evaluate, Self::Observe, Self::Decode];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Evaluate => "evaluate",
-            Self::Observe => "observe",
-            Self::Decode => "decode",
-        }
-    }
+choices! { Purpose, "purpose":
+    Train = "train", "Forward, loss and backward";
+    Evaluate = "evaluate", "Forward and loss";
+    Observe = "observe", "Forward, with every value kept";
+    Decode = "decode", "Forward, and the logits that choose the next token";
 }
 
 /// Which of a program's buffers.

@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, fs, ops::RangeInclusive, path::Path};
 use common::specs::{self, Grid};
 use device::run;
 use gptlab_engine::program::{Program, Purpose, Work, compile};
-use gptlab_model::{Graph, Preset, lower};
+use gptlab_model::{Choice, Graph, Preset, lower};
 
 #[test]
 fn listings_are_those_that_were_read() {
@@ -54,7 +54,7 @@ fn every_step_finds_what_it_reads() {
     grid.cases
         .extend(specs::larger().into_iter().map(|(case, _)| case));
     for case in &grid.cases {
-        for purpose in Purpose::ALL {
+        for &purpose in Purpose::ALL {
             let program = compile(&case.graph, purpose);
             let found = run(&case.graph, &program, &lifetimes(&program));
             assert_eq!(found, Ok(()), "{} {purpose:?}", case.name);

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use gptlab_engine::program::Purpose;
 use gptlab_model::Preset;
 use gptlab_recipe::Precision;
 
@@ -171,6 +172,9 @@ pub(crate) struct InspectArgs {
     /// How many tokens the vocabulary has, if there is no checkpoint
     #[arg(long, value_name = "N")]
     pub(crate) vocab_size: Option<usize>,
+    /// Show what the model becomes for a purpose, step by step, instead
+    #[arg(long, value_name = "PURPOSE", value_parser = one_of::<Purpose>(), conflicts_with = "json")]
+    pub(crate) program: Option<Purpose>,
     #[command(flatten)]
     pub(crate) model: SettingsArgs<ModelFlags>,
     #[command(flatten)]

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use gptlab_model::{Choice, lower};
+use gptlab_engine::program::{Purpose, compile};
+use gptlab_model::{Choice, Graph, lower};
 use gptlab_recipe::{DEFAULT_PRESET, Overrides, usual_vocab_size};
 use gptlab_report::words::count;
 use gptlab_train::{Header, Inspection};
@@ -23,17 +24,20 @@ pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
                     "a checkpoint has its own model; leave out either it or the model's flags",
                 ));
             }
-            trained(path, args.json.json, printer)
+            trained(path, args, printer)
         }
         None => untrained(args, printer),
     }
 }
 
-fn trained(path: &Path, json: bool, printer: Printer) -> Outcome {
+fn trained(path: &Path, args: &InspectArgs, printer: Printer) -> Outcome {
     let checkpoint = checkpoint::open(path)?;
+    if let Some(purpose) = args.program {
+        return show_program(checkpoint.graph(), purpose, printer);
+    }
     let header = checkpoint.header();
     let inspected = Inspection::new(checkpoint.model(), checkpoint.graph(), Some(header));
-    if json {
+    if args.json.json {
         printer.json(&inspected);
     } else {
         for line in about(header) {
@@ -51,12 +55,21 @@ fn untrained(args: &InspectArgs, printer: Printer) -> Outcome {
     let spec = typed.spec(preset.spec()).map_err(Stop::usage)?;
     let vocab_size = args.vocab_size.unwrap_or_else(|| usual_vocab_size(preset));
     let model = spec.check(vocab_size).map_err(Stop::usage)?;
-    let inspected = Inspection::new(&model, &lower(&model), None);
+    let graph = lower(&model);
+    if let Some(purpose) = args.program {
+        return show_program(&graph, purpose, printer);
+    }
+    let inspected = Inspection::new(&model, &graph, None);
     if args.json.json {
         printer.json(&inspected);
     } else {
         show(&inspected, printer);
     }
+    Ok(ExitCode::Success)
+}
+
+fn show_program(graph: &Graph, purpose: Purpose, printer: Printer) -> Outcome {
+    printer.text(compile(graph, purpose).listing(graph).to_string());
     Ok(ExitCode::Success)
 }
 

@@ -183,6 +183,26 @@ fn help_of_every_command_tells_every_flag() {
 }
 
 #[test]
+fn a_model_is_shown_as_the_program_of_each_purpose() {
+    let lab = Lab::new();
+    let train = lab.ok("inspect --preset microgpt --program train").out;
+    assert!(train.contains("backward block0.mlp.residual:"), "{train}");
+    assert!(train.lines().all(|line| line.len() <= 80), "{train}");
+    let decode = lab.ok("inspect --preset microgpt --program decode").out;
+    assert!(
+        decode.contains("-> logits of the rows asked for"),
+        "{decode}"
+    );
+    let deeper = lab
+        .ok("inspect --preset microgpt --program train --n-layer 2")
+        .out;
+    assert!(deeper.contains("backward block1.mlp.residual:"), "{deeper}");
+    let both = lab.run("inspect --program train --json");
+    assert_eq!(both.code, 2, "{}", both.out);
+    assert!(both.err.contains("--json"), "{}", both.err);
+}
+
+#[test]
 fn every_flag_of_the_model_changes_the_listing_or_the_table() {
     let lab = Lab::new();
     let base = lab.ok("inspect").out;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gptlab_model::{Graph, ParamId, ValueId};
+use gptlab_model::{Choice, Graph, ParamId, ValueId};
 
 use super::{Buffer, BufferId, Content, Program, Work, Write};
 
@@ -53,13 +53,10 @@ impl Listing<'_> {
             let params = params.map(|(param, write)| how(*write, &self.param(*param)));
             let mut writes: Vec<String> = written.chain(params).collect();
             writes.extend(self.outside(step.work));
-            let (work, reads) = (self.work(step.work), reads.join(", "));
-            let reads = if reads.is_empty() {
-                String::new()
-            } else {
-                format!("{reads} ")
-            };
-            writeln!(f, "{number:>3} {work}: {reads}-> {}", writes.join(", "))?;
+            let mut line = Line::new(format!("{number:>3} {}:", self.work(step.work)));
+            line.list("", &reads);
+            line.list("-> ", &writes);
+            writeln!(f, "{}", line.text)?;
         }
         Ok(())
     }
@@ -103,6 +100,45 @@ impl Listing<'_> {
             Content::Gradient(node) => format!("d {}", self.node(*node)),
         });
         first.unwrap_or_default()
+    }
+}
+
+/// A line that goes on, indented, where it would become too long for a terminal.
+struct Line {
+    text: String,
+    columns: usize,
+}
+
+impl Line {
+    const MOST: usize = 80;
+    const INDENT: &str = "\n      ";
+
+    fn new(text: String) -> Self {
+        Self {
+            columns: text.len(),
+            text,
+        }
+    }
+
+    /// Appends `items`, the first after `sign`, with commas between them.
+    fn list(&mut self, sign: &str, items: &[String]) {
+        for (i, item) in items.iter().enumerate() {
+            let comma = if i + 1 < items.len() { "," } else { "" };
+            let sign = if i == 0 { sign } else { "" };
+            self.word(&format!("{sign}{item}{comma}"));
+        }
+    }
+
+    fn word(&mut self, word: &str) {
+        if self.columns + 1 + word.len() > Self::MOST {
+            self.text += Self::INDENT;
+            self.columns = Self::INDENT.len() - 1;
+        } else {
+            self.text.push(' ');
+            self.columns += 1;
+        }
+        self.text += word;
+        self.columns += word.len();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which programs are listed: shared by the test and by the example that remakes the files.
 
 use gptlab_engine::program::{Purpose, compile};
-use gptlab_model::{Graph, ModelSpec, Order, Preset, lower};
+use gptlab_model::{Choice, Graph, ModelSpec, Order, Preset, lower};
 
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
@@ -10,7 +10,10 @@ pub(crate) fn all() -> Vec<(String, String)> {
     let mini = small(Preset::Gpt2Mini, |_| {});
     let parallel = small(Preset::Gpt2Mini, |s| s.wiring.order = Order::Parallel);
     let [modern, microgpt] = [Preset::Modern, Preset::Microgpt].map(|p| small(p, |_| {}));
-    let mut all = Purpose::ALL.map(|p| of("gpt2-mini", &mini, p)).to_vec();
+    let mut all = Purpose::ALL
+        .iter()
+        .map(|p| of("gpt2-mini", &mini, *p))
+        .collect::<Vec<_>>();
     all.push(of("gpt2-mini-parallel", &parallel, Purpose::Train));
     all.push(of("microgpt", &microgpt, Purpose::Train));
     all.push(of("modern", &modern, Purpose::Train));
