@@ -26,5 +26,6 @@ pub use observe::{Intervals, ObserveLevel};
 pub use sample::SampleSettings;
 pub use text::TextOrigin;
 pub use tokenizer::{
-    Alphabet, AlphabetError, CodePoint, LINE_ENDS, LineEndInLines, TokenizerKind, TokenizerSpec,
+    Alphabet, AlphabetError, CodePoint, Documents, DocumentsError, LINE_ENDS, Separator,
+    Tokenization, TokenizerKind, TokenizerSpec, TokenizerSpecError, Vocabulary, VocabularyKind,
 };

@@ -44,7 +44,7 @@ impl Resolved {
     /// # Errors
     /// When the settings make no sense, or the text has nothing to learn from.
     pub fn fresh(settings: &Settings, text: &Text) -> Result<Self, Error> {
-        let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())
+        let tokenizer = Tokenizer::fit(settings.tokenizer.clone(), text.as_str())
             .ok_or_else(|| Error::NoCharacters(text.origin().to_string()))?;
         let (corpus, notices) = corpus(text, tokenizer, settings.val_fraction)?;
         let spec = ModelSpec {
@@ -194,7 +194,7 @@ impl Resolved {
     /// As [`Resolved::fresh`].
     pub fn experiment_of(&self, settings: &Settings, text: &Text) -> Result<Experiment, Error> {
         let corpus = self.batches.corpus();
-        let same_tokens = settings.tokenizer == self.tokenizer.kind()
+        let same_tokens = settings.tokenizer == self.tokenizer.tokenization()
             && settings.val_fraction == self.mark.val_fraction;
         if !same_tokens {
             return Ok(Self::fresh(settings, text)?.experiment);

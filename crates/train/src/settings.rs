@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use gptlab_model::{ModelSpec, Preset};
-use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings, TokenizerKind};
+use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings, Tokenization, TokenizerKind};
 use gptlab_record::Experiment;
 
 use crate::Header;
@@ -12,8 +12,8 @@ use crate::Header;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub spec: ModelSpec,
-    /// How the text is cut.
-    pub tokenizer: TokenizerKind,
+    /// How the text becomes tokens.
+    pub tokenizer: Tokenization,
     pub hyper: Hyper,
     pub seed: u64,
     /// How much of the text's end is kept for validation: at least 0 and below 1.
@@ -32,7 +32,7 @@ impl Settings {
     pub fn of_header(header: &Header, options: &ResumeOptions) -> Self {
         Self {
             spec: header.spec.clone(),
-            tokenizer: header.tokenizer.kind(),
+            tokenizer: header.tokenizer.tokenization(),
             hyper: header.hyper,
             seed: header.seed,
             val_fraction: header.data.val_fraction,
@@ -95,7 +95,7 @@ impl Settings {
         let (tokenizer, val_fraction, log) = habits(preset);
         Self {
             spec: preset.spec(),
-            tokenizer,
+            tokenizer: tokenizer.into(),
             hyper: Hyper::of(preset, steps),
             seed: 0,
             val_fraction,
@@ -135,7 +135,7 @@ fn habits(preset: Preset) -> (TokenizerKind, f64, u64) {
 pub(crate) fn of_experiment(experiment: &Experiment, options: &ResumeOptions) -> Settings {
     Settings {
         spec: experiment.spec.clone(),
-        tokenizer: experiment.tokenizer.kind(),
+        tokenizer: experiment.tokenizer.tokenization(),
         hyper: experiment.hyper,
         seed: experiment.seed,
         val_fraction: experiment.data.val_fraction,

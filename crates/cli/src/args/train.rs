@@ -9,7 +9,7 @@ use clap::{
 
 use gptlab_engine::cpu::Kind;
 use gptlab_recipe::{
-    Decay, LrShape, ObserveLevel, Optimizer, Precision, TokenizerKind, WarmupStart,
+    Decay, Documents, LrShape, ObserveLevel, Optimizer, Precision, TokenizerKind, WarmupStart,
 };
 
 use super::{
@@ -54,6 +54,10 @@ pub(crate) struct DataArgs {
     /// How text becomes tokens
     #[arg(long, value_name = "KIND", value_parser = one_of::<TokenizerKind>())]
     pub(crate) tokenizer: Option<TokenizerKind>,
+    /// How the text is cut into documents: text (not at all), lines, or separator=TEXT for what
+    /// stands between them, in which \n is a line break [default: as --tokenizer says]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) documents: Option<Documents>,
     /// The last part of the text, kept from training to validate on; 0 for none [default: 0.1]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,

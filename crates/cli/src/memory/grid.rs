@@ -1,10 +1,9 @@
 //! How many runs of a grid fit side by side.
 
-use gptlab_data::{Text, Tokenizer};
+use gptlab_data::{Text, Tokenizer, Tokens};
 use gptlab_engine::cpu::{self, Options, Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
-use gptlab_recipe::TokenizerKind;
 use gptlab_train::{Settings, step_hyper};
 
 use super::{
@@ -110,16 +109,16 @@ fn cells(planned: &Planned, text: &Text) -> Vec<Cell> {
 
 /// `None` where the run will be refused for another reason.
 fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
-    let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())?;
+    let tokenizer = Tokenizer::fit(settings.tokenizer.clone(), text.as_str())?;
     let data = &planned.grid.data;
     let (train, all) = (
         data.train_tokens as usize,
         data.train_tokens + data.val_tokens,
     );
     let asked = settings.spec.block_size;
-    let block_size = match settings.tokenizer {
-        TokenizerKind::Chars => asked.min(train.saturating_sub(1)),
-        TokenizerKind::Lines => asked,
+    let block_size = match tokenizer.bos() {
+        None => asked.min(train.saturating_sub(1)),
+        Some(_) => asked,
     };
     let spec = ModelSpec {
         block_size,
@@ -147,15 +146,6 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
                 tokens: SAMPLE,
             }),
         },
-        tokens: width(vocab_size) * all,
+        tokens: Tokens::width(vocab_size) as u64 * all,
     })
-}
-
-/// Bytes of a token.
-fn width(vocab_size: usize) -> u64 {
-    match vocab_size {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        0x1_0001.. => 4,
-    }
 }

@@ -4,7 +4,7 @@ use gptlab_model::{
     Attention, Bias, Choice, Head, Init, Mlp, MlpForm, ModelSpec, Norms, QkNorm, Residual,
     Sublayer, Wiring,
 };
-use gptlab_recipe::{Hyper, Intervals, SampleSettings, TokenizerKind};
+use gptlab_recipe::{Hyper, Intervals, SampleSettings, Tokenization};
 use gptlab_train::Settings;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub(crate) fn flags(settings: &Settings) -> [(&'static str, Vec<Flag>); 5] {
     ];
     run.extend(intervals_flags(intervals));
     [
-        ("Data", data(*tokenizer, *val_fraction)),
+        ("Data", data(tokenizer, *val_fraction)),
         ("Run", run),
         ("Optimiser", optimiser(hyper)),
         ("Model", model(spec)),
@@ -47,11 +47,12 @@ pub(crate) fn flags(settings: &Settings) -> [(&'static str, Vec<Flag>); 5] {
     ]
 }
 
-fn data(tokenizer: TokenizerKind, val_fraction: f64) -> Vec<Flag> {
-    vec![
-        ("tokenizer", named(tokenizer)),
-        ("val-fraction", json!(val_fraction)),
-    ]
+fn data(tokenizer: &Tokenization, val_fraction: f64) -> Vec<Flag> {
+    let mut flags = vec![("tokenizer", named(tokenizer.kind()))];
+    let documents = tokenizer.other_documents();
+    flags.extend(documents.map(|d| ("documents", json!(d.to_string()))));
+    flags.push(("val-fraction", json!(val_fraction)));
+    flags
 }
 
 fn intervals_flags(intervals: &Intervals) -> Vec<Flag> {
@@ -310,6 +311,7 @@ mod tests {
             // Said by other flags, or absent in every recipe.
             "preset",
             "gated",
+            "documents",
             "top-p",
             "stop",
             "checkpoint-interval",

@@ -7,8 +7,8 @@ use std::{
 
 use gptlab_data::{Builtin, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
-use gptlab_model::{Choice, Preset};
-use gptlab_recipe::{Hyper, TextOrigin, TokenizerKind};
+use gptlab_model::Preset;
+use gptlab_recipe::{Documents, Hyper, TextOrigin};
 use gptlab_record::{grid_of, read_experiment};
 use gptlab_train::{
     Checkpoint, Damaged, Experiment, Newest, Resolved, ResumeOptions, Settings, Targets,
@@ -44,16 +44,19 @@ pub(super) fn begin(args: &TrainArgs) -> Outcome<Begun> {
 
 fn fresh(args: &TrainArgs) -> Outcome<Begun> {
     let settings = settings::fresh(args)?;
-    let text = text::source(args.data.data.as_deref(), usual_text(settings.tokenizer))?;
+    let text = text::source(
+        args.data.data.as_deref(),
+        usual_text(&settings.tokenizer.documents),
+    )?;
     let resolved = Resolved::fresh(&settings, &text)?;
     new_run(resolved, args)
 }
 
-/// A model of documents learns from names.
-fn usual_text(kind: TokenizerKind) -> Builtin {
-    match kind {
-        TokenizerKind::Chars => Builtin::Stories,
-        TokenizerKind::Lines => Builtin::Names,
+/// A model of lines learns from names.
+fn usual_text(documents: &Documents) -> Builtin {
+    match documents {
+        Documents::Text | Documents::Separator(_) => Builtin::Stories,
+        Documents::Lines => Builtin::Names,
     }
 }
 
@@ -62,17 +65,18 @@ fn load(path: &Path, args: &TrainArgs) -> Outcome<Begun> {
     let header = checkpoint.header();
     settings::same_shape(path, &header.spec, &args.model)?;
     let settings = settings::loaded(header, args)?;
-    let kind = header.tokenizer.kind();
-    if args.data.tokenizer.is_some() && settings.tokenizer != kind {
+    let tokenizer = header.tokenizer.tokenization();
+    let typed = args.data.tokenizer.is_some() || args.data.documents.is_some();
+    if typed && settings.tokenizer != tokenizer {
         return Err(Stop::data(format_args!(
             "{} holds a tokenizer of {}, and the flags ask for {}",
             path.display(),
-            kind.name(),
-            settings.tokenizer.name()
+            tokenizer,
+            settings.tokenizer
         )));
     }
     let text = match &args.data.data {
-        Some(typed) => text::source(Some(typed), usual_text(kind))?,
+        Some(typed) => text::source(Some(typed), usual_text(&tokenizer.documents))?,
         None => text::by_fingerprint(header.data.fingerprint).ok_or_else(|| {
             Stop::usage("--load needs --data: the checkpoint was not trained on a built-in text")
         })?,
