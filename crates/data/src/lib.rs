@@ -11,6 +11,7 @@
 
 mod batches;
 mod builtin;
+mod corpora;
 mod corpus;
 pub mod diagnostic;
 mod fingerprint;
@@ -25,6 +26,7 @@ mod tokens;
 
 pub use batches::{Batches, BatchesError, Cut};
 pub use builtin::{Builtin, Recipe, RecipeError};
+pub use corpora::{CorpusCache, CorpusSource};
 pub use corpus::{Corpus, CorpusError, DEFAULT_VAL_FRACTION, Fit, Part, Split};
 pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};

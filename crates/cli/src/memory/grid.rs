@@ -4,6 +4,7 @@ use gptlab_data::{Text, Tokenizer, Tokens};
 use gptlab_engine::cpu::{self, Options, Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
+use gptlab_recipe::Tokenization;
 use gptlab_train::{Settings, step_hyper};
 
 use super::{
@@ -26,15 +27,19 @@ pub(crate) fn jobs_that_fit(
     printer: Printer,
 ) -> Outcome<usize> {
     let (free, cells) = (Free::now(), cells(planned, text));
+    let tokens = tokens(&cells);
     let most = machine.jobs.clamp(1, planned.cells.len().max(1));
     let need = |jobs: usize| {
-        let runs = all(&cells, machine.threads / jobs).times(jobs);
+        // Runs share the tokens of their text.
+        let runs = all(&cells, machine.threads / jobs).times(jobs).plus(tokens);
         // Each run has a thread of its own, and the last one all threads.
         runs.with_threads(jobs + machine.threads)
     };
     let fits = |jobs: &usize| free.fits(need(*jobs));
     let jobs = (1..=most).rev().find(fits).unwrap_or(1);
-    let one = all(&cells, machine.threads / jobs).with_threads(1);
+    let one = all(&cells, machine.threads / jobs)
+        .plus(tokens)
+        .with_threads(1);
     free.check("a run of this grid", one, || {
         let of = |cell: &Cell| cell.on(machine.threads);
         let largest = cells.iter().max_by_key(|cell| of(cell).need().memory);
@@ -60,9 +65,22 @@ pub(crate) fn jobs_that_fit(
     Ok(jobs)
 }
 
-/// The most that any cell needs on so many threads.
+/// Bytes of the tokens of all cells, which share those of the same tokenizer.
+fn tokens(cells: &[Cell]) -> u64 {
+    let mut known: Vec<&Tokenization> = Vec::new();
+    let mut sum = 0;
+    for cell in cells {
+        if !known.contains(&&cell.tokenization) {
+            known.push(&cell.tokenization);
+            sum += cell.tokens;
+        }
+    }
+    sum
+}
+
+/// The most that any cell needs on so many threads, besides its tokens.
 fn all(cells: &[Cell], threads: usize) -> Need {
-    let of = |cell: &Cell| cell.on(threads).need().plus(cell.tokens);
+    let of = |cell: &Cell| cell.on(threads).need();
     cells.iter().map(of).fold(Need::default(), Need::or)
 }
 
@@ -70,6 +88,7 @@ fn all(cells: &[Cell], threads: usize) -> Need {
 struct Cell {
     spec: ModelSpec,
     trained: Trained,
+    tokenization: Tokenization,
     /// Bytes of its text's tokens.
     tokens: u64,
 }
@@ -146,6 +165,7 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text) -> Option<Cell> {
                 tokens: SAMPLE,
             }),
         },
+        tokenization: settings.tokenizer.clone(),
         tokens: Tokens::width(vocab_size) as u64 * all,
     })
 }

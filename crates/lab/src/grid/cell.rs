@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use gptlab_data::{Batches, Part, Text};
+use gptlab_data::{Batches, CorpusCache, CorpusSource, Part, Text};
 use gptlab_engine::{
     Engine, Slot, StepStats,
     cpu::{CpuEngine, Isa, Options},
@@ -42,7 +42,7 @@ impl Place {
 pub(super) fn run(
     place: &Place,
     settings: &Settings,
-    text: &Text,
+    corpora: &CorpusCache<'_>,
     options: Options,
     follower: &Follower,
 ) -> Result<Option<CellOutcome>, Error> {
@@ -57,9 +57,9 @@ pub(super) fn run(
         return Ok(Some(outcome));
     }
     let resolved = if begun {
-        Resolved::resume_run(folder, text, &settings.engine, settings.isa.clone())?
+        Resolved::resume_run(folder, corpora, &settings.engine, settings.isa.clone())?
     } else {
-        Resolved::fresh(settings, text)?
+        Resolved::fresh(settings, corpora)?
     };
     follower.begun();
     let mut engine = CpuEngine::new(resolved.graph.clone(), &resolved.weights()?, options)?;
@@ -79,7 +79,7 @@ pub(super) fn run(
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {
-            finished(&mut engine, &resolved, text, place, options.isa)?
+            finished(&mut engine, &resolved, corpora.text(), place, options.isa)?
         }
     };
     write_outcome(folder, &outcome)?;

@@ -271,3 +271,19 @@ fn other_settings_on_the_same_text_are_the_experiment_of_a_run_of_their_own() {
         assert_eq!(resolved.experiment_of(&settings, &story()).unwrap(), own);
     }
 }
+
+/// A grid makes the tokens of its text once.
+#[test]
+fn runs_of_a_cache_share_their_corpus() {
+    let text = story();
+    let cache = gptlab_data::CorpusCache::new(&text);
+    let [first, second] = [5, 6].map(|steps| Resolved::fresh(&settings(steps), &cache).unwrap());
+    assert!(std::ptr::eq(
+        first.batches.corpus(),
+        second.batches.corpus()
+    ));
+    let alone = Resolved::fresh(&settings(5), &text).unwrap();
+    assert_eq!(alone.experiment, first.experiment);
+    let batch = |resolved: &Resolved| resolved.batches.train(&resolved.model, 3);
+    assert_eq!(batch(&alone), batch(&first));
+}
