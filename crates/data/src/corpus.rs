@@ -38,8 +38,8 @@ pub struct Split {
 }
 
 impl Split {
-    /// A split of text, whose `tokens` stand for so many `characters`; `None` where there is
-    /// nothing to predict: fewer than two tokens.
+    /// Returns a split of text, whose `tokens` stand for so many `characters`; `None` where there
+    /// is nothing to predict: fewer than two tokens.
     pub fn of_text(tokens: Arc<dyn TokenStore>, characters: usize) -> Option<Self> {
         (tokens.len() >= LEAST_TOKENS).then_some(Self {
             tokens,
@@ -52,33 +52,35 @@ impl Split {
         &*self.tokens
     }
 
-    /// How many tokens can be predicted from the ones before: one fewer than there are.
+    /// Returns how many tokens can be predicted from the ones before: one fewer than there are.
     pub fn predictions(&self) -> usize {
         self.tokens.len() - 1
     }
 
-    /// How many documents, where the text is cut into documents.
+    /// Returns how many documents there are, where the text is cut into documents.
     pub fn documents(&self) -> Option<usize> {
         self.starts.len().checked_sub(1)
     }
 
-    /// The tokens of document `i` with a BOS at both ends, where the text is cut into documents.
+    /// Returns the tokens of document `i` with a BOS at both ends, where the text is cut into
+    /// documents.
     pub fn document(&self, i: usize) -> Vec<u32> {
         self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 
-    /// Where each document begins, and at the end where the last one ends, where the text is cut
-    /// into documents.
+    /// Returns where each document begins, and at the end where the last one ends, where the text
+    /// is cut into documents.
     pub(crate) fn starts(&self) -> Option<&[usize]> {
         (!self.starts.is_empty()).then_some(&self.starts)
     }
 
-    /// Characters of text that the split stands for; a BOS counts as the separator in its place.
+    /// Returns how many characters of text the split stands for; a BOS counts as the separator in
+    /// its place.
     pub fn characters(&self) -> usize {
         self.characters
     }
 
-    /// Bits per character are `nats per token / ln 2 / this`.
+    /// Returns what losses are divided by: bits a character are `nats a token / ln 2 / this`.
     pub fn characters_per_token(&self) -> f64 {
         self.characters as f64 / self.tokens.len() as f64
     }
@@ -132,8 +134,8 @@ impl Corpus {
         Self::new(text, tokenizer, val_fraction)
     }
 
-    /// A corpus of splits that were made elsewhere, of tokens that are all below the vocabulary's
-    /// size.
+    /// Returns a corpus of splits that were made elsewhere. Their tokens must be below the
+    /// vocabulary's size.
     pub fn of_splits(tokenizer: Tokenizer, train: Split, validation: Option<Split>) -> Self {
         Self {
             tokenizer,
@@ -162,7 +164,7 @@ impl Corpus {
         }
     }
 
-    /// The largest context up to `block_size` that a window of every split fills. Documents may be
+    /// Returns the largest context up to `block_size` that a window of every split fills. Documents may be
     /// shorter than the context and shrink nothing.
     pub fn fit_block_size(&self, block_size: usize) -> Fit {
         let splits = [Some(&self.train), self.validation.as_ref()];

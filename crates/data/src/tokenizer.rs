@@ -74,7 +74,8 @@ pub(crate) fn documents<'a>(
 }
 
 impl Tokenizer {
-    /// A tokenizer with what the documents of `text` hold, or `None` where they hold nothing.
+    /// Returns a tokenizer with what the documents of `text` hold, or `None` where they hold
+    /// nothing.
     pub fn fit(tokenization: impl Into<Tokenization>, text: &str) -> Option<Self> {
         let Tokenization {
             vocabulary,
@@ -100,34 +101,35 @@ impl Tokenizer {
         self.spec.tokenization()
     }
 
-    /// How many tokens there are: those of the vocabulary, and one more for documents.
+    /// Returns how many tokens there are: those of the vocabulary, and one more for documents.
     pub fn vocab_size(&self) -> usize {
         self.table.len()
     }
 
-    /// The token that stands before and after every document, where text is cut into documents.
+    /// Returns the token that stands before and after every document, where text is cut into
+    /// documents.
     pub fn bos(&self) -> Option<u32> {
         let last = self.vocab_size() as u32 - 1;
         self.separator().map(|_| last)
     }
 
-    /// The tokens of `text`. The text that stands between documents becomes a
+    /// Returns the tokens of `text`. The text that stands between documents becomes a
     /// [`Tokenizer::bos`].
     ///
     /// # Errors
-    /// Names every character it does not know.
+    /// When it does not know a character; all of them are named.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
         let mut tokens = Vec::with_capacity(text.len());
         self.encode_into(text, |t| tokens.push(t))?;
         Ok(tokens)
     }
 
-    /// The tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`] where there
-    /// is one. Never empty: without text or BOS it is a line break where that is known, else token
-    /// 0.
+    /// Returns the tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`]
+    /// where there is one. There is always one: without text or BOS it is a line break where that
+    /// is known, else token 0.
     ///
     /// # Errors
-    /// Names every character it does not know.
+    /// As [`Tokenizer::encode`].
     pub fn prompt(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
         let mut tokens: Vec<u32> = self.bos().into_iter().collect();
         self.encode_into(text, |t| tokens.push(t))?;
@@ -137,7 +139,8 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// The text of `tokens`: [`Tokenizer::encode`]'s inverse. Bytes that are no text are U+FFFD.
+    /// Returns the text of `tokens`: [`Tokenizer::encode`]'s inverse. Bytes that are no text are
+    /// U+FFFD.
     ///
     /// # Errors
     /// For a token outside the vocabulary.
@@ -154,15 +157,15 @@ impl Tokenizer {
         Ok(text)
     }
 
-    /// The bytes of text that `token` stands for; `None` of a token outside the vocabulary. A BOS
-    /// stands for the separator whose place it takes.
+    /// Returns the bytes of text that `token` stands for; `None` of a token outside the vocabulary.
+    /// A BOS stands for the separator whose place it takes.
     pub fn token_bytes(&self, token: u32) -> Option<&[u8]> {
         self.table.get(token)
     }
 
-    /// What tables call `token`: the text that it stands for; where that is no whole character, its
-    /// bytes in hexadecimal, `<0xE3>`; its number where it is outside the vocabulary. The text may
-    /// hold a character that a terminal obeys.
+    /// Returns what tables call `token`: the text that it stands for; where that is no whole
+    /// character, its bytes in hexadecimal, `<0xE3>`; its number where it is outside the
+    /// vocabulary. The text may hold a character that a terminal obeys.
     pub fn label(&self, token: u32) -> String {
         let Some(bytes) = self.token_bytes(token) else {
             return token.to_string();
@@ -173,7 +176,7 @@ impl Tokenizer {
         }
     }
 
-    /// Which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its characters;
+    /// Returns which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its characters;
     /// and, where documents are not what the kind says, a zero byte and how they are cut.
     pub fn fingerprint(&self) -> Fingerprint {
         let meant = self.tokenization();

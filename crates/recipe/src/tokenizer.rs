@@ -91,6 +91,17 @@ impl Tokenization {
         }
     }
 
+    /// Returns `self` with what is asked for. A tokenizer's name says how a text is cut, unless that
+    /// is asked for as well.
+    #[must_use]
+    pub fn with(self, tokenizer: Option<TokenizerKind>, documents: Option<&Documents>) -> Self {
+        let named = tokenizer.map_or(self, Into::into);
+        Self {
+            documents: documents.cloned().unwrap_or(named.documents),
+            ..named
+        }
+    }
+
     /// Returns how the text is cut, where that is not what [`Tokenization::kind`] says.
     pub fn other_documents(&self) -> Option<&Documents> {
         Some(&self.documents).filter(|documents| **documents != self.kind().documents())
@@ -119,15 +130,16 @@ mod tests {
             assert_eq!((meant.kind(), meant.other_documents()), (kind, None));
             assert_eq!(meant.to_string(), kind.name());
         }
-        let by_line = Tokenization {
-            documents: Documents::Lines,
-            ..TokenizerKind::Bytes.into()
-        };
+    }
+
+    #[test]
+    fn documents_that_are_asked_for_count_more_than_a_name() {
+        let [chars, lines] = [TokenizerKind::Chars, TokenizerKind::Lines].map(Tokenization::from);
+        let bytes = Some(TokenizerKind::Bytes);
+        let by_line = chars.clone().with(bytes, Some(&Documents::Lines));
         assert_eq!(by_line.to_string(), "bytes with documents lines");
-        let chars = Tokenization {
-            documents: Documents::Lines,
-            ..TokenizerKind::Chars.into()
-        };
-        assert_eq!(chars, TokenizerKind::Lines.into());
+        assert_eq!(lines.clone().with(bytes, None).to_string(), "bytes");
+        assert_eq!(chars.with(None, Some(&Documents::Lines)), lines);
+        assert_eq!(lines.clone().with(None, None), lines);
     }
 }

@@ -9,7 +9,8 @@ use clap::{
 
 use gptlab_engine::cpu::Kind;
 use gptlab_recipe::{
-    Decay, Documents, LrShape, ObserveLevel, Optimizer, Precision, TokenizerKind, WarmupStart,
+    Decay, Documents, LrShape, ObserveLevel, Optimizer, Precision, Tokenization, TokenizerKind,
+    WarmupStart,
 };
 
 use super::{
@@ -61,6 +62,13 @@ pub(crate) struct DataArgs {
     /// The last part of the text, kept from training to validate on; 0 for none [default: 0.1]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
+}
+
+impl DataArgs {
+    /// `base` with what was typed.
+    pub(crate) fn tokenization(&self, base: Tokenization) -> Tokenization {
+        base.with(self.tokenizer, self.documents.as_ref())
+    }
 }
 
 #[derive(Args, Clone, Debug, Default)]

@@ -2,14 +2,14 @@
 
 use gptlab_data::{Builtin, Corpus, DEFAULT_VAL_FRACTION};
 use gptlab_lab::floors::FloorsReport;
-use gptlab_recipe::TokenizerKind;
+use gptlab_recipe::{Tokenization, TokenizerKind};
 use gptlab_report::words::count;
 
 use crate::{
     args::FloorsArgs,
     exit::{ExitCode, Outcome, Stop},
     printer::Printer,
-    settings, text,
+    text,
 };
 
 const UP_TO: usize = 6;
@@ -17,8 +17,8 @@ const UP_TO: usize = 6;
 pub(super) fn run(args: &FloorsArgs, printer: Printer) -> Outcome {
     let text = text::source(args.data.as_deref(), Builtin::Stories)?;
     let usual = text.recipe().and_then(Builtin::usual_tokenizer);
-    let usual = usual.unwrap_or(TokenizerKind::Chars).into();
-    let tokenization = settings::tokenization(usual, args.tokenizer, args.documents.as_ref());
+    let usual = usual.unwrap_or(TokenizerKind::Chars);
+    let tokenization = Tokenization::from(usual).with(args.tokenizer, args.documents.as_ref());
     let fraction = args.val_fraction.unwrap_or(DEFAULT_VAL_FRACTION);
     let corpus = Corpus::fit(&text, tokenization, fraction)?;
     let orders = args.up_to.unwrap_or(UP_TO);

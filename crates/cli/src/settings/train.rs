@@ -5,9 +5,7 @@ use std::num::NonZeroU64;
 use gptlab_data::Builtin;
 use gptlab_engine::{cpu::Isa, sample::Sampling};
 use gptlab_model::Preset;
-use gptlab_recipe::{
-    Documents, Intervals, ObserveLevel, SampleSettings, Tokenization, TokenizerKind,
-};
+use gptlab_recipe::{Documents, Intervals, ObserveLevel, SampleSettings, TokenizerKind};
 use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{
@@ -37,9 +35,8 @@ pub(crate) fn begun(preset: Preset, steps: Option<u64>, data: &DataArgs) -> Outc
 /// The preset where none is typed: the built-in stories have a recipe of their own.
 fn usual_preset(args: &TrainArgs) -> Preset {
     let stories = args.data.data.as_deref().is_none_or(|d| d == "stories");
-    let chars = TokenizerKind::Chars.into();
-    let cut = tokenization(chars, args.data.tokenizer, args.data.documents.as_ref()).documents;
-    match cut {
+    let cut = args.data.tokenization(TokenizerKind::Chars.into());
+    match cut.documents {
         Documents::Text if stories => Preset::Stories,
         Documents::Text | Documents::Lines | Documents::Separator(_) => model::DEFAULT_PRESET,
     }
@@ -79,11 +76,7 @@ pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
     let spec = args.model.preset.map_or(base.spec, Preset::spec);
     Ok(Settings {
         spec: model::over(spec, &args.model)?,
-        tokenizer: tokenization(
-            base.tokenizer,
-            args.data.tokenizer,
-            args.data.documents.as_ref(),
-        ),
+        tokenizer: args.data.tokenization(base.tokenizer),
         hyper: hyper::over(base.hyper, &args.run, &args.optim)?,
         seed: args.run.seed.unwrap_or(base.seed),
         val_fraction: args.data.val_fraction.unwrap_or(base.val_fraction),
@@ -93,19 +86,6 @@ pub(crate) fn over(base: Settings, args: &TrainArgs) -> Outcome<Settings> {
         engine: engines::NAME.to_owned(),
         isa: Some(engines::isa(&args.machine)?.name().to_owned()),
     })
-}
-
-/// `base` with what was typed: a tokenizer's name says how a text is cut, unless that was typed too.
-pub(crate) fn tokenization(
-    base: Tokenization,
-    tokenizer: Option<TokenizerKind>,
-    documents: Option<&Documents>,
-) -> Tokenization {
-    let named = tokenizer.map_or(base, Into::into);
-    Tokenization {
-        documents: documents.cloned().unwrap_or(named.documents),
-        ..named
-    }
 }
 
 fn observe(base: ObserveLevel, args: &RunArgs) -> ObserveLevel {
