@@ -102,8 +102,8 @@ pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
 
 impl Corpus {
     /// Tokenizes `text` and keeps its last `val_fraction` (tokens, or documents where the text is
-    /// cut into those) for validation; 0 keeps nothing. The training split is `floor(n * (1 - val_fraction))` of
-    /// `n`, as in nanoGPT.
+    /// cut into those) for validation; 0 keeps nothing. The training split is
+    /// `floor(n * (1 - val_fraction))` of `n`, as in nanoGPT.
     ///
     /// # Errors
     /// When `val_fraction` is not in 0..1, a character is unknown, or a split comes out too short
@@ -164,8 +164,8 @@ impl Corpus {
         }
     }
 
-    /// Returns the largest context up to `block_size` that a window of every split fills. Documents may be
-    /// shorter than the context and shrink nothing.
+    /// Returns the largest context up to `block_size` that a window of every split fills. Documents
+    /// may be shorter than the context and shrink nothing.
     pub fn fit_block_size(&self, block_size: usize) -> Fit {
         let splits = [Some(&self.train), self.validation.as_ref()];
         let shortest = splits

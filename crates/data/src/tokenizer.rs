@@ -176,8 +176,9 @@ impl Tokenizer {
         }
     }
 
-    /// Returns which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its characters;
-    /// and, where documents are not what the kind says, a zero byte and how they are cut.
+    /// Returns which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its
+    /// characters; and, where documents are not what the kind says, a zero byte and how they are
+    /// cut.
     pub fn fingerprint(&self) -> Fingerprint {
         let meant = self.tokenization();
         let mut text = format!("{}\0", meant.kind().name());

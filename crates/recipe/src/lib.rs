@@ -2,8 +2,8 @@
 //!
 //! [`Hyper`] is every number besides model, text and seed that decides a run's weights;
 //! [`Hyper::of`] has the recipe that each preset is known by. [`Intervals`], [`ObserveLevel`] and
-//! [`SampleSettings`] say what is looked at on the way; [`TextOrigin`] and [`TokenizerSpec`] say which
-//! text a run learns from, and which tokens it becomes. Whatever can be chosen by name is a
+//! [`SampleSettings`] say what is looked at on the way; [`TextOrigin`] and [`TokenizerSpec`] say
+//! which text a run learns from, and which tokens it becomes. Whatever can be chosen by name is a
 //! [`gptlab_model::Choice`], with one list of names and help.
 //!
 //! Engines read these settings, records keep them, the trainer follows them and command lines
@@ -11,7 +11,8 @@
 //! them.
 //!
 //! Knows: names, numbers, their defaults, and which numbers cannot be.
-//! Never will: how a step is made, reading files, turning text into tokens, engines, threads, clocks, printing.
+//! Never will: how a step is made, reading files, turning text into tokens, engines, threads,
+//! clocks, printing.
 
 mod choice;
 mod hyper;

@@ -91,8 +91,8 @@ impl Tokenization {
         }
     }
 
-    /// Returns `self` with what is asked for. A tokenizer's name says how a text is cut, unless that
-    /// is asked for as well.
+    /// Returns `self` with what is asked for. A tokenizer's name says how a text is cut, unless
+    /// that is asked for as well.
     #[must_use]
     pub fn with(self, tokenizer: Option<TokenizerKind>, documents: Option<&Documents>) -> Self {
         let named = tokenizer.map_or(self, Into::into);
