@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gptlab_data::{Batches, Builtin, Corpus, Part, Text, Tokenizer};
 use gptlab_model::{Choice, Model, Preset};
-use gptlab_recipe::{TextOrigin, TokenizerKind};
+use gptlab_recipe::{Documents, TextOrigin, Tokenization, TokenizerKind, Vocabulary};
 
 /// No longer built-in text is made.
 const MOST_MADE: usize = 5_000;
@@ -17,7 +17,10 @@ pub fn tokenizer(data: &[u8]) {
     let json = serde_json::to_string(&tokenizer).expect("a tokenizer is JSON");
     let again: Tokenizer = serde_json::from_str(&json).expect("what was written is read");
     assert_eq!(again, tokenizer);
-    let known: String = tokenizer.alphabet().chars().iter().collect();
+    let known = match tokenizer.spec().vocabulary() {
+        Vocabulary::Chars(alphabet) => alphabet.clone().into(),
+        Vocabulary::Bytes => "any text: é, 猫\n".to_owned(),
+    };
     let tokens = tokenizer.encode(&known).expect("its own characters");
     assert_eq!(tokenizer.decode(&tokens), Ok(known));
     assert!(
@@ -55,9 +58,9 @@ pub fn text(data: &[u8]) {
     let Ok(text) = Text::from_bytes(text.to_vec(), TextOrigin::Other("input".to_owned())) else {
         return;
     };
-    let kind = TokenizerKind::ALL[usize::from(kind) % TokenizerKind::ALL.len()];
+    let tokenization = tokenization(usize::from(kind));
     let val_fraction = f64::from(fraction) / 250.0;
-    let corpus = match Corpus::fit(&text, kind, val_fraction) {
+    let corpus = match Corpus::fit(&text, tokenization, val_fraction) {
         Ok(corpus) => corpus,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
@@ -69,12 +72,27 @@ pub fn text(data: &[u8]) {
     check_batches(&batches, &model, usize::from(most));
 }
 
-/// A text of characters is its tokens, split in two.
+/// One of every way to make tokens of a text.
+fn tokenization(choice: usize) -> Tokenization {
+    let kinds = TokenizerKind::ALL;
+    let (kind, cut) = (kinds[choice % kinds.len()], choice / kinds.len() % 3);
+    let documents = match cut {
+        0 => kind.documents(),
+        1 => Documents::Lines,
+        _ => "separator=e".parse().expect("a separator"),
+    };
+    Tokenization {
+        documents,
+        ..kind.into()
+    }
+}
+
+/// A text that is one sequence is its tokens, split in two.
 fn check_corpus(text: &Text, corpus: &Corpus) {
     let (tokenizer, train) = (corpus.tokenizer(), corpus.train());
-    match tokenizer.kind() {
-        TokenizerKind::Lines => {}
-        TokenizerKind::Chars => {
+    match tokenizer.spec().documents() {
+        Documents::Lines | Documents::Separator(_) => {}
+        Documents::Text => {
             let mut tokens = train.tokens().to_vec();
             tokens.extend(
                 corpus

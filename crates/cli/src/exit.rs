@@ -122,7 +122,7 @@ impl From<CorpusError> for Stop {
     fn from(error: CorpusError) -> Self {
         match error {
             CorpusError::Fraction(_) => Self::usage(error),
-            CorpusError::Unknown(..) | CorpusError::TooShort { .. } | CorpusError::Blank(_) => {
+            CorpusError::Unknown(..) | CorpusError::TooShort { .. } | CorpusError::Blank(..) => {
                 Self::data(error)
             }
         }

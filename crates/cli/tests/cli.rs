@@ -43,6 +43,8 @@ mod sweep;
 mod targets;
 #[path = "cli/texts.rs"]
 mod texts;
+#[path = "cli/tokenizers.rs"]
+mod tokenizers;
 #[path = "cli/visible.rs"]
 mod visible;
 #[path = "cli/write.rs"]

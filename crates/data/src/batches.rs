@@ -8,7 +8,10 @@ use std::{
 
 use gptlab_model::{Batch, BatchError, Model, random::Stream};
 
-use crate::corpus::{Corpus, Part, Split};
+use crate::{
+    corpus::{Corpus, Part, Split},
+    store::TokenIter,
+};
 
 /// The batches of a corpus. Nothing here has a position: any batch can be made at any time.
 #[derive(Debug)]
@@ -336,7 +339,8 @@ fn pack(
     split: &Split,
     places: impl Iterator<Item = Range<usize>>,
 ) -> Result<Batch, BatchError> {
-    Batch::of_windows(spent, model, places.map(|at| split.tokens().iter(at)))
+    let windows = places.map(|at| TokenIter::new(split.tokens(), at));
+    Batch::of_windows(spent, model, windows)
 }
 
 /// Piece `i` of `bounds` and the token after it.

@@ -1,10 +1,13 @@
 //! A text's tokens, in a training and a validation split.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use gptlab_recipe::{TextOrigin, TokenizerKind};
+use gptlab_recipe::{Documents, TextOrigin, Tokenization};
 
-use crate::{Text, Tokenizer, UnknownCharacters, tokenizer::documents, tokens::Tokens};
+use crate::{
+    Text, TokenStore, Tokenizer, UnknownCharacters, store::TokenIter, tokenizer::documents,
+    tokens::Tokens,
+};
 
 /// One of the two splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,53 +29,68 @@ impl Part {
 
 /// A contiguous part of a text. A split of text is a sequence of at least 2 tokens; a split of
 /// documents is at least 1 document, laid out as `BOS a BOS b BOS` so that neighbours share a BOS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Split {
-    tokens: Tokens,
+    tokens: Arc<dyn TokenStore>,
     /// Where each document's first BOS is, and at the end where the last one is. Empty for text.
     starts: Vec<usize>,
     characters: usize,
 }
 
 impl Split {
-    pub fn tokens(&self) -> &Tokens {
-        &self.tokens
+    /// Returns a split of text, whose `tokens` stand for so many `characters`; `None` where there
+    /// is nothing to predict: fewer than two tokens.
+    pub fn of_text(tokens: Arc<dyn TokenStore>, characters: usize) -> Option<Self> {
+        (tokens.len() >= LEAST_TOKENS).then_some(Self {
+            tokens,
+            starts: Vec::new(),
+            characters,
+        })
     }
 
-    /// How many tokens can be predicted from the ones before: one fewer than there are.
+    pub fn tokens(&self) -> &dyn TokenStore {
+        &*self.tokens
+    }
+
+    /// Returns how many tokens can be predicted from the ones before: one fewer than there are.
     pub fn predictions(&self) -> usize {
         self.tokens.len() - 1
     }
 
-    /// How many documents, where the text is cut into documents.
+    /// Returns how many documents there are, where the text is cut into documents.
     pub fn documents(&self) -> Option<usize> {
         self.starts.len().checked_sub(1)
     }
 
-    /// The tokens of document `i` with a BOS at both ends, where the text is cut into documents.
+    /// Returns the tokens of document `i` with a BOS at both ends, where the text is cut into
+    /// documents.
     pub fn document(&self, i: usize) -> Vec<u32> {
         self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 
-    /// Where each document begins, and at the end where the last one ends, where the text is cut
-    /// into documents.
+    /// Returns where each document begins, and at the end where the last one ends, where the text
+    /// is cut into documents.
     pub(crate) fn starts(&self) -> Option<&[usize]> {
         (!self.starts.is_empty()).then_some(&self.starts)
     }
 
-    /// Characters of text that the split stands for; a BOS counts as the line break in its place.
+    /// Returns how many characters of text the split stands for; a BOS counts as the separator in
+    /// its place.
     pub fn characters(&self) -> usize {
         self.characters
     }
 
-    /// Bits per character are `nats per token / ln 2 / this`.
+    /// Returns what losses are divided by: bits a character are `nats a token / ln 2 / this`.
     pub fn characters_per_token(&self) -> f64 {
         self.characters as f64 / self.tokens.len() as f64
     }
 }
 
+/// Fewer tokens hold nothing to predict.
+const LEAST_TOKENS: usize = 2;
+
 /// A text as tokens, split for training and validation, with the tokenizer that made them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Corpus {
     tokenizer: Tokenizer,
     train: Split,
@@ -80,9 +98,9 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Tokenizes `text` and keeps its last `val_fraction` (tokens of a text; documents of lines)
-    /// for validation; 0 keeps nothing. The training split is `floor(n * (1 - val_fraction))` of
-    /// `n`, as in nanoGPT.
+    /// Tokenizes `text` and keeps its last `val_fraction` (tokens, or documents where the text is
+    /// cut into those) for validation; 0 keeps nothing. The training split is
+    /// `floor(n * (1 - val_fraction))` of `n`, as in nanoGPT.
     ///
     /// # Errors
     /// When `val_fraction` is not in 0..1, a character is unknown, or a split comes out too short
@@ -91,26 +109,36 @@ impl Corpus {
         if !(0.0..1.0).contains(&val_fraction) {
             return Err(CorpusError::Fraction(val_fraction));
         }
-        let (train, validation) = match tokenizer.kind() {
-            TokenizerKind::Chars => split_text(text, &tokenizer, val_fraction),
-            TokenizerKind::Lines => split_lines(text, &tokenizer, val_fraction),
+        let (train, validation) = match tokenizer.bos() {
+            None => split_text(text, &tokenizer, val_fraction),
+            Some(bos) => split_documents(text, &tokenizer, bos, val_fraction),
         }?;
-        Ok(Self {
+        Ok(Self::of_splits(tokenizer, train, validation))
+    }
+
+    /// [`Corpus::new`] with a tokenizer that is fitted to `text`.
+    ///
+    /// # Errors
+    /// As [`Corpus::new`], and when the text is to be cut into documents and all of them are empty.
+    pub fn fit(
+        text: &Text,
+        tokenization: impl Into<Tokenization>,
+        val_fraction: f64,
+    ) -> Result<Self, CorpusError> {
+        let tokenization = tokenization.into();
+        let tokenizer = Tokenizer::fit(tokenization.clone(), text.as_str())
+            .ok_or_else(|| CorpusError::Blank(text.origin().clone(), tokenization.documents))?;
+        Self::new(text, tokenizer, val_fraction)
+    }
+
+    /// Returns a corpus of splits that were made elsewhere. Their tokens must be below the
+    /// vocabulary's size.
+    pub fn of_splits(tokenizer: Tokenizer, train: Split, validation: Option<Split>) -> Self {
+        Self {
             tokenizer,
             train,
             validation,
-        })
-    }
-
-    /// [`Corpus::new`] with a tokenizer of the characters that `text` holds.
-    ///
-    /// # Errors
-    /// As [`Corpus::new`], and when the text is to be cut into documents and every line of it is
-    /// empty.
-    pub fn fit(text: &Text, kind: TokenizerKind, val_fraction: f64) -> Result<Self, CorpusError> {
-        let tokenizer = Tokenizer::fit(kind, text.as_str())
-            .ok_or_else(|| CorpusError::Blank(text.origin().clone()))?;
-        Self::new(text, tokenizer, val_fraction)
+        }
     }
 
     pub fn tokenizer(&self) -> &Tokenizer {
@@ -133,8 +161,8 @@ impl Corpus {
         }
     }
 
-    /// The largest context up to `block_size` that a window of every split fills. Documents may be
-    /// shorter than the context and shrink nothing.
+    /// Returns the largest context up to `block_size` that a window of every split fills. Documents
+    /// may be shorter than the context and shrink nothing.
     pub fn fit_block_size(&self, block_size: usize) -> Fit {
         let splits = [Some(&self.train), self.validation.as_ref()];
         let shortest = splits
@@ -172,44 +200,49 @@ fn split_text(text: &Text, tokenizer: &Tokenizer, f: f64) -> Result<Splits, Corp
         .tokenize(text.as_str())
         .map_err(|e| CorpusError::Unknown(text.origin().clone(), e))?;
     let tail = head.split_off(train_share(head.len(), f));
-    let make = |part, tokens: Tokens| match tokens.len() {
-        found @ 0..2 => Err(too_short(text, part, f, found, "token", 2)),
-        characters => Ok(Split {
-            tokens,
-            starts: Vec::new(),
-            characters,
-        }),
+    let make = |part, tokens: Tokens| {
+        let characters = characters(tokenizer, &tokens);
+        let found = tokens.len();
+        Split::of_text(Arc::new(tokens), characters)
+            .ok_or_else(|| too_short(text, part, f, found, "token", LEAST_TOKENS))
     };
     let train = make(Part::Train, head)?;
     let validation = (f > 0.0).then(|| make(Part::Validation, tail));
     Ok((train, validation.transpose()?))
 }
 
-fn split_lines(text: &Text, tokenizer: &Tokenizer, f: f64) -> Result<Splits, CorpusError> {
-    let all: Vec<&str> = documents(text.as_str()).collect();
+fn split_documents(
+    text: &Text,
+    tokenizer: &Tokenizer,
+    bos: u32,
+    f: f64,
+) -> Result<Splits, CorpusError> {
+    let cut = tokenizer.spec().documents();
+    let all: Vec<&str> = documents(text.as_str(), cut).collect();
     let (head, tail) = all.split_at(train_share(all.len(), f));
-    let make = |part, documents: &[&str]| match documents {
-        [] => Err(too_short(text, part, f, 0, "document", 1)),
-        some => join(some, tokenizer).map_err(|e| CorpusError::Unknown(text.origin().clone(), e)),
+    let make = |part, documents: &[&str]| {
+        if documents.is_empty() {
+            return Err(too_short(text, part, f, 0, "document", 1));
+        }
+        let (tokens, starts) = tokenizer
+            .tokenize_documents(documents, bos)
+            .map_err(|e| CorpusError::Unknown(text.origin().clone(), e))?;
+        Ok(Split {
+            characters: characters(tokenizer, &tokens),
+            tokens: Arc::new(tokens),
+            starts,
+        })
     };
     let train = make(Part::Train, head)?;
     let validation = (f > 0.0).then(|| make(Part::Validation, tail));
     Ok((train, validation.transpose()?))
 }
 
-/// `\na\nb\n` with every line break as a BOS, which is what a tokenizer of lines makes of one.
-fn join(documents: &[&str], tokenizer: &Tokenizer) -> Result<Split, UnknownCharacters> {
-    let mut starts = vec![0];
-    for document in documents {
-        let last = starts[starts.len() - 1];
-        starts.push(last + 1 + document.chars().count());
-    }
-    let tokens = tokenizer.tokenize(&format!("\n{}\n", documents.join("\n")))?;
-    Ok(Split {
-        characters: tokens.len(),
-        tokens,
-        starts,
-    })
+/// How many characters `tokens` stand for.
+fn characters(tokenizer: &Tokenizer, tokens: &Tokens) -> usize {
+    TokenIter::new(tokens, 0..tokens.len())
+        .map(|token| tokenizer.characters(token))
+        .sum()
 }
 
 fn too_short(
@@ -235,8 +268,8 @@ fn too_short(
 pub enum CorpusError {
     /// The validation fraction is not in 0..1.
     Fraction(f64),
-    /// No line of the text holds a document.
-    Blank(TextOrigin),
+    /// The text holds nothing but white space between its separators.
+    Blank(TextOrigin, Documents),
     Unknown(TextOrigin, UnknownCharacters),
     TooShort {
         origin: TextOrigin,
@@ -256,10 +289,15 @@ impl fmt::Display for CorpusError {
                 f,
                 "the validation fraction must be at least 0 and below 1, found {found}"
             ),
-            Self::Blank(origin) => write!(
+            Self::Blank(origin, Documents::Text | Documents::Lines) => write!(
                 f,
                 "{origin} holds no documents: every line of it is empty; give a text with a document \
                  on each line, or cut it into characters (`chars`)"
+            ),
+            Self::Blank(origin, Documents::Separator(separator)) => write!(
+                f,
+                "{origin} holds no documents: it is empty but for the separator `{separator}`; give a text with \
+                 a document between separators, or another separator"
             ),
             Self::Unknown(origin, unknown) => write!(f, "{origin}: {unknown}"),
             Self::TooShort {

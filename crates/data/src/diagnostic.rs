@@ -23,6 +23,7 @@ use gptlab_model::{
     Choice, choices,
     random::{Cursor, Stream},
 };
+use gptlab_recipe::Documents;
 
 use crate::tokenizer::documents;
 use {
@@ -194,7 +195,7 @@ impl Diagnostic {
     /// The ideal predictor's losses on the documents that the lines of `text` are: means, a
     /// document. `None` where there are none, or one of them is not of this kind.
     pub fn floor_on(self, text: &str) -> Option<Floor> {
-        let ideals: Vec<Vec<Predicted>> = documents(text)
+        let ideals: Vec<Vec<Predicted>> = documents(text, &Documents::Lines)
             .map(|document| self.ideal(document))
             .collect::<Option<_>>()?;
         let (mut floor, share) = (Floor::NOTHING, 1.0 / ideals.len() as f64);

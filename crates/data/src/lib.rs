@@ -11,6 +11,7 @@
 
 mod batches;
 mod builtin;
+mod corpora;
 mod corpus;
 pub mod diagnostic;
 mod fingerprint;
@@ -18,16 +19,19 @@ mod foreign;
 mod grammar;
 pub mod names;
 mod source;
+mod store;
 pub mod stories;
 mod tokenizer;
 mod tokens;
 
 pub use batches::{Batches, BatchesError, Cut};
 pub use builtin::{Builtin, Recipe, RecipeError};
+pub use corpora::{CorpusCache, CorpusSource};
 pub use corpus::{Corpus, CorpusError, Fit, Part, Split};
 pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};
 pub use foreign::Foreign;
 pub use source::{Text, TextError};
+pub use store::TokenStore;
 pub use tokenizer::{DecodeError, StreamDecoder, Tokenizer, UnknownCharacters};
 pub use tokens::Tokens;

@@ -1,17 +1,21 @@
 //! Text to tokens and back. Nothing is mapped silently: what a tokenizer does not know, it names.
 
+mod error;
 mod stream;
 mod table;
 
-use std::{collections::BTreeSet, fmt, iter};
+use std::{collections::BTreeSet, iter};
 
 use gptlab_model::Choice;
-use gptlab_recipe::{Alphabet, CodePoint, LINE_ENDS, TokenizerKind, TokenizerSpec};
+use gptlab_recipe::{
+    Alphabet, Documents, LINE_ENDS, Tokenization, TokenizerSpec, Vocabulary, VocabularyKind,
+};
 use serde::{Deserialize, Serialize};
 
 use self::{stream::Utf8Stream, table::TokenTable};
-use crate::{Fingerprint, tokens::Tokens};
+use crate::{Fingerprint, TokenStore, tokens::Tokens};
 
+pub use error::{DecodeError, UnknownCharacters};
 pub use stream::StreamDecoder;
 
 /// Turns text into tokens and back, as its [`TokenizerSpec`] says. Checkpoints hold the spec.
@@ -19,20 +23,31 @@ pub use stream::StreamDecoder;
 #[serde(from = "TokenizerSpec", into = "TokenizerSpec")]
 pub struct Tokenizer {
     spec: TokenizerSpec,
+    /// What each token stands for; the token between documents is the last.
     table: TokenTable,
+    /// The tokens of the ASCII characters.
+    ascii: Vec<Option<u32>>,
 }
 
 impl From<TokenizerSpec> for Tokenizer {
     fn from(spec: TokenizerSpec) -> Self {
         let mut table = TokenTable::default();
-        for c in spec.alphabet().chars() {
-            table.push(c.encode_utf8(&mut [0; 4]).as_bytes());
+        match spec.vocabulary() {
+            Vocabulary::Chars(alphabet) => {
+                for c in alphabet.chars() {
+                    table.push(c.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+            }
+            Vocabulary::Bytes => (0..=u8::MAX).for_each(|byte| table.push(&[byte])),
         }
-        match spec.kind() {
-            TokenizerKind::Chars => {}
-            TokenizerKind::Lines => table.push(b"\n"),
+        if let Some(separator) = spec.documents().separator() {
+            table.push(separator.as_bytes());
         }
-        Self { spec, table }
+        let ascii = match spec.vocabulary() {
+            Vocabulary::Chars(alphabet) => ('\0'..='\x7F').map(|c| alphabet.id(c)).collect(),
+            Vocabulary::Bytes => (0..=0x7F).map(Some).collect(),
+        };
+        Self { spec, table, ascii }
     }
 }
 
@@ -42,23 +57,38 @@ impl From<Tokenizer> for TokenizerSpec {
     }
 }
 
-/// The documents of `text`: its lines, stripped of white space at both ends, without the empty
-/// ones.
-pub(crate) fn documents(text: &str) -> impl Iterator<Item = &str> {
-    text.split(LINE_ENDS)
-        .map(str::trim)
-        .filter(|d| !d.is_empty())
+/// The documents of `text`: stripped of white space at both ends, without the empty ones. Where
+/// the text is one sequence, it is the only document, as it is.
+pub(crate) fn documents<'a>(
+    text: &'a str,
+    cut: &'a Documents,
+) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+    let stripped = |piece: &'a str| Some(piece.trim()).filter(|d| !d.is_empty());
+    match cut {
+        Documents::Text => Box::new(iter::once(text)),
+        Documents::Lines => Box::new(text.split(LINE_ENDS).filter_map(stripped)),
+        Documents::Separator(separator) => {
+            Box::new(text.split(separator.as_str()).filter_map(stripped))
+        }
+    }
 }
 
 impl Tokenizer {
-    /// A tokenizer of the characters that `text` holds, or `None` where it holds none.
-    pub fn fit(kind: TokenizerKind, text: &str) -> Option<Self> {
-        let chars = match kind {
-            TokenizerKind::Chars => Alphabet::of([text]),
-            TokenizerKind::Lines => Alphabet::of(documents(text)),
-        }?;
-        let spec = TokenizerSpec::new(kind, chars).ok()?;
-        Some(Self::from(spec))
+    /// Returns a tokenizer with what the documents of `text` hold, or `None` where they hold
+    /// nothing.
+    pub fn fit(tokenization: impl Into<Tokenization>, text: &str) -> Option<Self> {
+        let Tokenization {
+            vocabulary,
+            documents: cut,
+        } = tokenization.into();
+        let vocabulary = match vocabulary {
+            VocabularyKind::Chars => Vocabulary::Chars(Alphabet::of(documents(text, &cut))?),
+            VocabularyKind::Bytes => {
+                documents(text, &cut).find(|document| !document.is_empty())?;
+                Vocabulary::Bytes
+            }
+        };
+        TokenizerSpec::new(vocabulary, cut).ok().map(Self::from)
     }
 
     /// Returns what this tokenizer is, as plain data.
@@ -66,54 +96,51 @@ impl Tokenizer {
         &self.spec
     }
 
-    pub fn kind(&self) -> TokenizerKind {
-        self.spec.kind()
+    /// Returns what would have to be asked for to get such a tokenizer.
+    pub fn tokenization(&self) -> Tokenization {
+        self.spec.tokenization()
     }
 
-    /// The characters it knows; a character's token is its place among them.
-    pub fn alphabet(&self) -> &Alphabet {
-        self.spec.alphabet()
-    }
-
-    /// How many tokens there are: one per character, and one more for documents.
+    /// Returns how many tokens there are: those of the vocabulary, and one more for documents.
     pub fn vocab_size(&self) -> usize {
         self.table.len()
     }
 
-    /// The token that stands before and after every document, where text is cut into documents.
+    /// Returns the token that stands before and after every document, where text is cut into
+    /// documents.
     pub fn bos(&self) -> Option<u32> {
-        match self.kind() {
-            TokenizerKind::Chars => None,
-            TokenizerKind::Lines => Some(self.alphabet().len() as u32),
-        }
+        let last = self.vocab_size() as u32 - 1;
+        self.separator().map(|_| last)
     }
 
-    /// The tokens of `text`, one per character.
+    /// Returns the tokens of `text`. The text that stands between documents becomes a
+    /// [`Tokenizer::bos`].
     ///
     /// # Errors
-    /// Names every character it does not know.
+    /// When it does not know a character; all of them are named.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
         let mut tokens = Vec::with_capacity(text.len());
         self.encode_into(text, |t| tokens.push(t))?;
         Ok(tokens)
     }
 
-    /// The tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`] where there
-    /// is one. Never empty: without text or BOS it is a line break where that is known, else token
-    /// 0.
+    /// Returns the tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`]
+    /// where there is one. There is always one: without text or BOS it is a line break where that
+    /// is known, else token 0.
     ///
     /// # Errors
-    /// Names every character it does not know.
+    /// As [`Tokenizer::encode`].
     pub fn prompt(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
         let mut tokens: Vec<u32> = self.bos().into_iter().collect();
         self.encode_into(text, |t| tokens.push(t))?;
         if tokens.is_empty() {
-            tokens.push(self.alphabet().id('\n').unwrap_or(0));
+            tokens.push(self.ascii[usize::from(b'\n')].unwrap_or(0));
         }
         Ok(tokens)
     }
 
-    /// The text of `tokens`: [`Tokenizer::encode`]'s inverse. Bytes that are no text are U+FFFD.
+    /// Returns the text of `tokens`: [`Tokenizer::encode`]'s inverse. Bytes that are no text are
+    /// U+FFFD.
     ///
     /// # Errors
     /// For a token outside the vocabulary.
@@ -130,15 +157,15 @@ impl Tokenizer {
         Ok(text)
     }
 
-    /// The bytes of text that `token` stands for; `None` of a token outside the vocabulary. A BOS
-    /// stands for the line break whose place it takes.
+    /// Returns the bytes of text that `token` stands for; `None` of a token outside the vocabulary.
+    /// A BOS stands for the separator whose place it takes.
     pub fn token_bytes(&self, token: u32) -> Option<&[u8]> {
         self.table.get(token)
     }
 
-    /// What tables call `token`: the text that it stands for; where that is no whole character, its
-    /// bytes in hexadecimal, `<0xE3>`; its number where it is outside the vocabulary. The text may
-    /// hold a character that a terminal obeys.
+    /// Returns what tables call `token`: the text that it stands for; where that is no whole
+    /// character, its bytes in hexadecimal, `<0xE3>`; its number where it is outside the
+    /// vocabulary. The text may hold a character that a terminal obeys.
     pub fn label(&self, token: u32) -> String {
         let Some(bytes) = self.token_bytes(token) else {
             return token.to_string();
@@ -149,24 +176,25 @@ impl Tokenizer {
         }
     }
 
-    /// Which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its characters.
+    /// Returns which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its
+    /// characters; and, where documents are not what the kind says, a zero byte and how they are
+    /// cut.
     pub fn fingerprint(&self) -> Fingerprint {
-        let text: String = iter::chain(self.kind().name().chars(), ['\0'])
-            .chain(self.alphabet().chars().iter().copied())
-            .collect();
+        let meant = self.tokenization();
+        let mut text = format!("{}\0", meant.kind().name());
+        match self.spec.vocabulary() {
+            Vocabulary::Chars(alphabet) => text.extend(alphabet.chars()),
+            Vocabulary::Bytes => {}
+        }
+        if let Some(documents) = meant.other_documents() {
+            text += &format!("\0{documents}");
+        }
         Fingerprint::of(text.as_bytes())
     }
 
-    /// Hands every token of `text` to `push`, in order, until a character is unknown.
-    fn encode_into(&self, text: &str, mut push: impl FnMut(u32)) -> Result<(), UnknownCharacters> {
-        let (ids, bos) = (self.alphabet().ids(), self.bos());
-        for c in text.chars() {
-            match ids(c).or(bos.filter(|_| c == '\n')) {
-                Some(token) => push(token),
-                None => return Err(self.unknown_in(text)),
-            }
-        }
-        Ok(())
+    /// How many characters of text begin in `token`.
+    pub(crate) fn characters(&self, token: u32) -> usize {
+        self.table.characters(token)
     }
 
     /// [`Tokenizer::encode`] into compact tokens.
@@ -176,79 +204,83 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    fn unknown_in(&self, text: &str) -> UnknownCharacters {
-        let (ids, is_bos) = (self.alphabet().ids(), |c| c == '\n' && self.bos().is_some());
+    /// The tokens of `documents`, with `bos` before and after each, and where each `bos` is.
+    pub(crate) fn tokenize_documents(
+        &self,
+        documents: &[&str],
+        bos: u32,
+    ) -> Result<(Tokens, Vec<usize>), UnknownCharacters> {
+        let bytes: usize = documents.iter().map(|d| d.len() + 1).sum();
+        let mut tokens = Tokens::with_capacity(self.vocab_size(), bytes + 1);
+        let mut starts = vec![0];
+        tokens.push(bos);
+        for document in documents {
+            let known = self.encode_piece(document, &mut |t| tokens.push(t));
+            known.ok_or_else(|| self.unknown_in(documents.iter().copied()))?;
+            starts.push(tokens.len());
+            tokens.push(bos);
+        }
+        Ok((tokens, starts))
+    }
+
+    /// The text that stands between documents.
+    fn separator(&self) -> Option<&str> {
+        self.spec.documents().separator()
+    }
+
+    /// Hands every token of `text` to `push`, in order, until a character is unknown.
+    fn encode_into(&self, text: &str, mut push: impl FnMut(u32)) -> Result<(), UnknownCharacters> {
+        for (i, piece) in self.pieces(text).enumerate() {
+            if let Some(bos) = self.bos().filter(|_| i > 0) {
+                push(bos);
+            }
+            self.encode_piece(piece, &mut push)
+                .ok_or_else(|| self.unknown_in(self.pieces(text)))?;
+        }
+        Ok(())
+    }
+
+    /// `text` between its separators, all of it.
+    fn pieces<'a>(&'a self, text: &'a str) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        match self.separator() {
+            Some(separator) => Box::new(text.split(separator)),
+            None => Box::new(iter::once(text)),
+        }
+    }
+
+    /// Hands every token of `piece`, which holds no separator, to `push`; `None` where a character
+    /// is unknown.
+    fn encode_piece(&self, piece: &str, push: &mut impl FnMut(u32)) -> Option<()> {
+        match self.spec.vocabulary() {
+            Vocabulary::Chars(alphabet) => piece
+                .chars()
+                .try_for_each(|c| self.id(alphabet, c).map(&mut *push)),
+            Vocabulary::Bytes => {
+                piece.bytes().for_each(|byte| push(byte.into()));
+                Some(())
+            }
+        }
+    }
+
+    /// The token of a character, where `alphabet` is the vocabulary.
+    fn id(&self, alphabet: &Alphabet, c: char) -> Option<u32> {
+        match self.ascii.get(c as usize) {
+            Some(id) => *id,
+            None => alphabet.id(c),
+        }
+    }
+
+    /// The characters of `pieces` that are unknown, where characters can be.
+    fn unknown_in<'a>(&self, pieces: impl Iterator<Item = &'a str>) -> UnknownCharacters {
         let mut seen = BTreeSet::new();
-        let found: Vec<char> = text
-            .chars()
-            .filter(|c| ids(*c).is_none() && !is_bos(*c) && seen.insert(*c))
-            .collect();
-        UnknownCharacters {
-            characters: found,
-            known: self.alphabet().len(),
-        }
+        let (known, characters) = match self.spec.vocabulary() {
+            Vocabulary::Chars(alphabet) => {
+                let unknown = |c: &char| self.id(alphabet, *c).is_none() && seen.insert(*c);
+                let found = pieces.flat_map(str::chars).filter(unknown).collect();
+                (alphabet.len(), found)
+            }
+            Vocabulary::Bytes => (self.vocab_size(), Vec::new()),
+        };
+        UnknownCharacters { characters, known }
     }
 }
-
-/// The characters of a text that a tokenizer does not know, each once, in the order they were met.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownCharacters {
-    pub characters: Vec<char>,
-    /// How many characters the tokenizer knows.
-    pub known: usize,
-}
-
-/// A sentence names no more characters than this.
-const MOST_NAMED: usize = 8;
-
-impl fmt::Display for UnknownCharacters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.characters.len();
-        let named: Vec<String> = self
-            .characters
-            .iter()
-            .take(MOST_NAMED)
-            .map(|c| CodePoint(*c).to_string())
-            .collect();
-        write!(
-            f,
-            "the tokenizer knows {} character{} and not {}",
-            self.known,
-            if self.known == 1 { "" } else { "s" },
-            named.join(", ")
-        )?;
-        if count > MOST_NAMED {
-            write!(f, " and {} more", count - MOST_NAMED)?;
-        }
-        write!(
-            f,
-            "; leave {} out, or train on a text that holds {}",
-            if count == 1 { "it" } else { "them" },
-            if count == 1 { "it" } else { "them" }
-        )
-    }
-}
-
-impl std::error::Error for UnknownCharacters {}
-
-/// A token that a tokenizer does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecodeError {
-    pub token: u32,
-    pub vocab_size: usize,
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the tokenizer has {} tokens (0 to {}) and none numbered {}; the tokens come from \
-             another tokenizer",
-            self.vocab_size,
-            self.vocab_size.saturating_sub(1),
-            self.token
-        )
-    }
-}
-
-impl std::error::Error for DecodeError {}

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-/// A sequence of tokens: one byte each where the vocabulary has at most 256, two up to 65,536, else
-/// four.
+use crate::TokenStore;
+
+/// A sequence of tokens in memory: one byte each where the vocabulary has at most 256, two up to
+/// 65,536, else four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens(Storage);
 
@@ -24,6 +26,15 @@ impl Tokens {
         })
     }
 
+    /// Returns how many bytes a token of a vocabulary of `vocab_size` takes.
+    pub fn width(vocab_size: usize) -> usize {
+        match Self::with_capacity(vocab_size, 0).0 {
+            Storage::U8(_) => 1,
+            Storage::U16(_) => 2,
+            Storage::U32(_) => 4,
+        }
+    }
+
     /// Appends `token`, which must be below the vocabulary's size.
     pub fn push(&mut self, token: u32) {
         match &mut self.0 {
@@ -31,38 +42,6 @@ impl Tokens {
             Storage::U16(v) => v.push(token as u16),
             Storage::U32(v) => v.push(token),
         }
-    }
-
-    pub fn len(&self) -> usize {
-        match &self.0 {
-            Storage::U8(v) => v.len(),
-            Storage::U16(v) => v.len(),
-            Storage::U32(v) => v.len(),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The tokens of `range`, cut to what there is.
-    pub fn slice(&self, range: Range<usize>) -> Vec<u32> {
-        self.iter(range).collect()
-    }
-
-    /// The same, one by one.
-    pub fn iter(&self, range: Range<usize>) -> impl ExactSizeIterator<Item = u32> + Clone {
-        let end = range.end.min(self.len());
-        (range.start.min(end)..end).map(|i| match &self.0 {
-            Storage::U8(v) => v[i].into(),
-            Storage::U16(v) => v[i].into(),
-            Storage::U32(v) => v[i],
-        })
-    }
-
-    /// All of them.
-    pub fn to_vec(&self) -> Vec<u32> {
-        self.slice(0..self.len())
     }
 
     /// Keeps the first `at` tokens and returns the others.
@@ -73,14 +52,33 @@ impl Tokens {
             Storage::U32(v) => Storage::U32(v.split_off(at)),
         })
     }
+}
 
-    /// Bytes a token takes.
-    pub fn width(&self) -> usize {
+impl TokenStore for Tokens {
+    fn len(&self) -> usize {
         match &self.0 {
-            Storage::U8(_) => 1,
-            Storage::U16(_) => 2,
-            Storage::U32(_) => 4,
+            Storage::U8(v) => v.len(),
+            Storage::U16(v) => v.len(),
+            Storage::U32(v) => v.len(),
         }
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) {
+        let range = start..start.saturating_add(out.len());
+        match &self.0 {
+            Storage::U8(v) => copy(v, range, out),
+            Storage::U16(v) => copy(v, range, out),
+            Storage::U32(v) => copy(v, range, out),
+        }
+    }
+}
+
+/// Writes those of `tokens` that are in `range` into `out`.
+fn copy<T: Copy + Into<u32>>(tokens: &[T], range: Range<usize>, out: &mut [u32]) {
+    let end = range.end.min(tokens.len());
+    let found = &tokens[range.start.min(end)..end];
+    for (out, token) in out.iter_mut().zip(found) {
+        *out = (*token).into();
     }
 }
 
@@ -95,7 +93,7 @@ mod tests {
             tokens.push(0);
             tokens.push(vocab as u32 - 1);
             assert_eq!(tokens.to_vec(), [0, vocab as u32 - 1]);
-            assert_eq!(tokens.width(), width, "vocabulary of {vocab}");
+            assert_eq!(Tokens::width(vocab), width, "vocabulary of {vocab}");
         }
     }
 
@@ -109,5 +107,8 @@ mod tests {
         assert_eq!(tokens.slice(2..9), [7]);
         assert_eq!(tokens.slice(7..9), [] as [u32; 0]);
         assert!(!tokens.is_empty());
+        let mut out = [9; 3];
+        tokens.read(2, &mut out);
+        assert_eq!(out, [7, 9, 9], "what is beyond the end stays as it was");
     }
 }

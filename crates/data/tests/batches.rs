@@ -2,16 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use gptlab_data::{Batches, Corpus, CorpusError, Cut, Fit, Part, Text, Tokenizer};
+use gptlab_data::{
+    Batches, Corpus, CorpusError, Cut, Fit, Part, Split, Text, TokenStore, Tokenizer,
+};
 use gptlab_model::{Batch, Model, Preset};
-use gptlab_recipe::{TextOrigin, TokenizerKind};
+use gptlab_recipe::{TextOrigin, Tokenization, TokenizerKind};
 use proptest::prelude::*;
 
 fn text(s: &str) -> Text {
     Text::from_bytes(s.as_bytes().to_vec(), TextOrigin::Other("the text".into())).unwrap()
 }
 
-fn corpus(kind: TokenizerKind, s: &str, f: f64) -> Result<Corpus, CorpusError> {
+fn corpus(kind: impl Into<Tokenization>, s: &str, f: f64) -> Result<Corpus, CorpusError> {
     Corpus::fit(&text(s), kind, f)
 }
 
@@ -64,7 +66,7 @@ fn the_end_of_a_text_is_kept_for_validation() {
     assert_eq!(c.validation().unwrap().tokens().to_vec(), [18, 19]);
     assert_eq!(c.train().predictions(), 17);
     assert_eq!(c.train().characters_per_token(), 1.0);
-    assert_eq!(chars("ab", 0.0).validation(), None);
+    assert!(chars("ab", 0.0).validation().is_none());
 }
 
 /// nanoGPT prints these for the tiny Shakespeare: 1,003,854 and 111,540 tokens.
@@ -74,7 +76,6 @@ fn the_split_is_nanogpts() {
     let c = chars(&s, 0.1);
     assert_eq!(c.train().tokens().len(), 1_003_854);
     assert_eq!(c.validation().unwrap().tokens().len(), 111_540);
-    assert_eq!(c.train().tokens().width(), 1, "a byte a token");
 }
 
 #[test]
@@ -86,6 +87,69 @@ fn documents_are_split_whole_and_share_their_bos() {
     assert_eq!(validation.documents(), Some(2));
     assert_eq!(validation.tokens().to_vec(), [3, 1, 3, 2, 0, 3]);
     assert_eq!(c.part(Part::Train).unwrap().characters(), 4);
+}
+
+/// Characters by hand: a BOS stands for the whole separator, and a byte in the middle of a character
+/// for none.
+#[test]
+fn documents_between_separators_are_laid_out_as_lines_are() {
+    let separated = Tokenization {
+        documents: "separator=--".parse().unwrap(),
+        ..TokenizerKind::Bytes.into()
+    };
+    let c = corpus(separated, "é--\n b \n----c", 0.4).unwrap();
+    let (train, validation) = (c.train(), c.validation().unwrap());
+    assert_eq!(train.tokens().to_vec(), [256, 0xC3, 0xA9, 256]);
+    assert_eq!(validation.tokens().to_vec(), [256, 98, 256, 99, 256]);
+    assert_eq!(
+        (train.documents(), validation.documents()),
+        (Some(1), Some(2))
+    );
+    assert_eq!(validation.document(1), [256, 99, 256]);
+    assert_eq!((train.characters(), validation.characters()), (5, 8));
+    assert_eq!(train.characters_per_token(), 1.25);
+}
+
+#[test]
+fn bytes_are_split_wherever_the_fraction_falls() {
+    let c = corpus(TokenizerKind::Bytes, "abé猫", 0.5).unwrap();
+    assert_eq!(c.train().tokens().to_vec(), [97, 98, 0xC3]);
+    assert_eq!(c.train().characters(), 3, "é begins here");
+    let validation = c.validation().unwrap();
+    assert_eq!(validation.tokens().to_vec(), [0xA9, 0xE7, 0x8C, 0xAB]);
+    assert_eq!(validation.characters(), 1);
+}
+
+/// Tokens that are computed when they are read.
+#[derive(Debug)]
+struct Sevens(usize);
+
+impl TokenStore for Sevens {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn read(&self, start: usize, out: &mut [u32]) {
+        for (i, token) in out.iter_mut().enumerate() {
+            *token = ((start + i) % 7) as u32;
+        }
+    }
+}
+
+#[test]
+fn batches_are_the_same_from_any_store() {
+    let text = "abcdefg".repeat(100);
+    let in_memory = chars(&text, 0.1);
+    let tokenizer = in_memory.tokenizer().clone();
+    let split = |n| Split::of_text(Arc::new(Sevens(n)), n);
+    let computed = Corpus::of_splits(tokenizer, split(630).unwrap(), split(70));
+    assert!(split(1).is_none(), "nothing to predict");
+    let ((a, model), (b, _)) = (batches(in_memory, 100, 3, 9), batches(computed, 100, 3, 9));
+    for step in 0..5 {
+        assert_eq!(a.train(&model, step), b.train(&model, step));
+    }
+    let all = |made| covering(made, &model, Part::Validation, usize::MAX);
+    assert_eq!(all(&a), all(&b));
 }
 
 #[test]
@@ -110,6 +174,16 @@ fn a_split_too_short_is_a_sentence() {
         said(TokenizerKind::Lines, " \n\t\n", 0.1)
             .starts_with("the text holds no documents: every line of it is empty;")
     );
+    let separated = Tokenization {
+        documents: r"separator=\n\n".parse().unwrap(),
+        ..TokenizerKind::Chars.into()
+    };
+    let said = corpus(separated, " \n\n\t\n", 0.1).unwrap_err().to_string();
+    assert!(
+        said.starts_with(r"the text holds no documents: it is empty but for the separator `\n\n`;"),
+        "{said}"
+    );
+    let said = |kind, s, f| corpus(kind, s, f).unwrap_err().to_string();
     for wrong in [1.0, -0.1, f64::NAN] {
         assert!(
             said(TokenizerKind::Chars, "abcd", wrong).contains("at least 0 and below 1, found")

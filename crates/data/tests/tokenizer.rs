@@ -1,8 +1,8 @@
 //! Tokenizers: round trips, what is refused, the stored form.
 
-use gptlab_data::Tokenizer;
+use gptlab_data::{StreamDecoder, Tokenizer};
 use gptlab_model::Choice;
-use gptlab_recipe::TokenizerKind;
+use gptlab_recipe::{Tokenization, TokenizerKind, Vocabulary};
 use proptest::prelude::*;
 
 fn chars(text: &str) -> Tokenizer {
@@ -13,12 +13,36 @@ fn lines(text: &str) -> Tokenizer {
     Tokenizer::fit(TokenizerKind::Lines, text).unwrap()
 }
 
+fn bytes(documents: &str) -> Tokenizer {
+    let tokenization = Tokenization {
+        documents: documents.parse().unwrap(),
+        ..TokenizerKind::Bytes.into()
+    };
+    Tokenizer::fit(tokenization, "any text").unwrap()
+}
+
+/// Characters in documents that end at `<|end|>`.
+fn separated(text: &str) -> Tokenizer {
+    let tokenization = Tokenization {
+        documents: "separator=<|end|>".parse().unwrap(),
+        ..TokenizerKind::Chars.into()
+    };
+    Tokenizer::fit(tokenization, text).unwrap()
+}
+
+fn known(tokenizer: &Tokenizer) -> &[char] {
+    match tokenizer.spec().vocabulary() {
+        Vocabulary::Chars(alphabet) => alphabet.chars(),
+        Vocabulary::Bytes => &[],
+    }
+}
+
 /// As Python has it: `sorted(set("hello, 猫🐈é\n"))`.
 #[test]
 fn characters_are_numbered_by_code_point() {
     let tokenizer = chars("hello, 猫🐈é\n");
     assert_eq!(
-        tokenizer.alphabet().chars(),
+        known(&tokenizer),
         ['\n', ' ', ',', 'e', 'h', 'l', 'o', 'é', '猫', '🐈']
     );
     assert_eq!(tokenizer.vocab_size(), 10);
@@ -32,7 +56,7 @@ fn characters_are_numbered_by_code_point() {
 fn lines_are_stripped_and_bos_comes_last() {
     let tokenizer = lines("  emma\r\n\n ava b \n\r\tzo\u{3000}\n");
     assert_eq!(
-        tokenizer.alphabet().chars(),
+        known(&tokenizer),
         [' ', 'a', 'b', 'e', 'm', 'o', 'v', 'z'],
         "the space inside a line stays; those at its ends, tabs and line ends go"
     );
@@ -46,6 +70,52 @@ fn lines_are_stripped_and_bos_comes_last() {
 fn a_text_without_characters_fits_no_tokenizer() {
     assert_eq!(Tokenizer::fit(TokenizerKind::Chars, ""), None);
     assert_eq!(Tokenizer::fit(TokenizerKind::Lines, " \r\n\t\n"), None);
+    let separated = Tokenization {
+        documents: "separator=;".parse().unwrap(),
+        ..TokenizerKind::Bytes.into()
+    };
+    assert_eq!(Tokenizer::fit(separated, " ;\n;"), None);
+}
+
+/// As Python has it: `list("é猫\n".encode())`.
+#[test]
+fn bytes_are_their_values() {
+    let tokenizer = bytes("text");
+    assert_eq!((tokenizer.vocab_size(), tokenizer.bos()), (256, None));
+    assert_eq!(
+        tokenizer.encode("é猫\n").unwrap(),
+        [195, 169, 231, 140, 171, 10]
+    );
+    assert_eq!(tokenizer.decode(&[231, 140, 171]).unwrap(), "猫");
+    assert_eq!(
+        tokenizer.decode(&[231, 140, 97, 255]).unwrap(),
+        "\u{FFFD}a\u{FFFD}"
+    );
+    assert_eq!(tokenizer.prompt("").unwrap(), [10], "the line break");
+    assert_eq!(
+        [97, 10, 0xE7].map(|t| tokenizer.label(t)),
+        ["a", "\n", "<0xE7>"]
+    );
+}
+
+#[test]
+fn bytes_may_be_cut_into_lines_too() {
+    let tokenizer = bytes("lines");
+    assert_eq!((tokenizer.vocab_size(), tokenizer.bos()), (257, Some(256)));
+    assert_eq!(tokenizer.encode("\na\n").unwrap(), [256, 97, 256]);
+    assert_eq!(tokenizer.decode(&[256, 97, 256]).unwrap(), "\na\n");
+    assert_eq!(tokenizer.prompt("a").unwrap(), [256, 97]);
+}
+
+#[test]
+fn documents_may_end_at_any_text() {
+    let tokenizer = separated("a cat\n<|end|>\n  a hat\n<|end|>\n");
+    assert_eq!(known(&tokenizer), [' ', 'a', 'c', 'h', 't'], "stripped");
+    assert_eq!(tokenizer.bos(), Some(5));
+    assert_eq!(tokenizer.encode("<|end|>at").unwrap(), [5, 1, 4]);
+    assert_eq!(tokenizer.decode(&[5, 1, 4, 5]).unwrap(), "<|end|>at<|end|>");
+    let error = tokenizer.encode("a<|end").unwrap_err();
+    assert_eq!(error.characters, ['<', '|', 'e', 'n', 'd']);
 }
 
 #[test]
@@ -112,6 +182,26 @@ fn the_stored_form_is_stable() {
         serde_json::from_str::<Tokenizer>(&json).unwrap(),
         lines("ba")
     );
+    for (tokenizer, stored) in [
+        (bytes("text"), r#"{"kind":"bytes"}"#),
+        (bytes("lines"), r#"{"kind":"bytes","documents":"lines"}"#),
+        (
+            separated("a"),
+            r#"{"kind":"chars","chars":"a","documents":{"separator":"<|end|>"}}"#,
+        ),
+    ] {
+        assert_eq!(serde_json::to_string(&tokenizer).unwrap(), stored);
+        assert_eq!(
+            serde_json::from_str::<Tokenizer>(stored).unwrap(),
+            tokenizer
+        );
+    }
+    let by_line = r#"{"kind":"chars","chars":"ab","documents":"lines"}"#;
+    assert_eq!(
+        serde_json::from_str::<Tokenizer>(by_line).unwrap(),
+        lines("ab"),
+        "the same by another name"
+    );
 }
 
 #[test]
@@ -142,6 +232,18 @@ fn a_damaged_stored_form_is_a_sentence() {
             "unknown field `more`",
         ),
         (r#"{"kind":"chars"}"#, "missing field `chars`"),
+        (
+            r#"{"kind":"bytes","chars":"ab"}"#,
+            "no characters of its own",
+        ),
+        (
+            r#"{"kind":"chars","chars":";ab","documents":{"separator":";"}}"#,
+            "cannot hold ';' (U+003B), which separates its documents",
+        ),
+        (
+            r#"{"kind":"bytes","documents":{"separator":""}}"#,
+            "at least one character, found none",
+        ),
     ] {
         let error = serde_json::from_str::<Tokenizer>(json)
             .unwrap_err()
@@ -155,6 +257,13 @@ fn a_fingerprint_tells_kinds_and_alphabets_apart() {
     assert_eq!(chars("ab").fingerprint(), chars("abba").fingerprint());
     assert_ne!(chars("ab").fingerprint(), chars("abc").fingerprint());
     assert_ne!(chars("ab").fingerprint(), lines("ab").fingerprint());
+    assert_ne!(bytes("text").fingerprint(), bytes("lines").fingerprint());
+    assert_ne!(chars("a").fingerprint(), separated("a").fingerprint());
+    // `printf 'lines\0ab' | sha256sum`.
+    assert_eq!(
+        lines("ab").fingerprint().to_string(),
+        "59fd0b5f7eb19aa0fc62825934ce694789c87b242f266781df5b20d20dbe4092"
+    );
 }
 
 #[test]
@@ -176,6 +285,29 @@ proptest! {
         let tokens = tokenizer.encode(&text).unwrap();
         prop_assert_eq!(tokens.len(), text.chars().count());
         prop_assert!(tokens.iter().all(|t| (*t as usize) < tokenizer.vocab_size()));
+        prop_assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
+    }
+
+    #[test]
+    fn any_text_comes_back_from_bytes(text in any::<String>()) {
+        let tokenizer = bytes("text");
+        let tokens = tokenizer.encode(&text).unwrap();
+        prop_assert_eq!(tokens.len(), text.len());
+        prop_assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
+    }
+
+    /// Of any tokens, which need not be text: what comes piece by piece is what comes at once.
+    #[test]
+    fn a_stream_is_the_whole(tokens in proptest::collection::vec(0..256u32, 0..60)) {
+        let tokenizer = bytes("text");
+        let mut decoder = StreamDecoder::new(&tokenizer);
+        let mut text = String::new();
+        for token in &tokens {
+            text += decoder.push(*token);
+        }
+        text += decoder.finish();
+        let raw: Vec<u8> = tokens.iter().map(|t| *t as u8).collect();
+        prop_assert_eq!(&text, &String::from_utf8_lossy(&raw));
         prop_assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
     }
 

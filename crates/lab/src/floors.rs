@@ -2,7 +2,6 @@
 //! prints.
 
 use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::Floor};
-use gptlab_model::Choice;
 use serde::Serialize;
 
 use crate::{
@@ -15,8 +14,8 @@ use crate::{
 pub struct FloorsReport {
     /// What the text is called.
     pub text: String,
-    /// The kind of tokenizer.
-    pub tokenizer: &'static str,
+    /// How the text becomes tokens.
+    pub tokenizer: String,
     /// The part of the text that is predicted: its last fraction.
     pub fraction: f64,
     pub vocab_size: usize,
@@ -69,7 +68,7 @@ impl FloorsReport {
         let vocab_size = tokenizer.vocab_size();
         Ok(Self {
             text: text.origin().to_string(),
-            tokenizer: tokenizer.kind().name(),
+            tokenizer: tokenizer.tokenization().to_string(),
             fraction,
             vocab_size,
             predictions: split.predictions(),
@@ -133,7 +132,8 @@ fn floors(
     {
         let floor = skilled.and(builtin.diagnostic()).map(Diagnostic::floor);
         let skill = floor.map(|f| f.skill_nats_per_token());
-        rows.push(row("entropy".into(), entropy, skill));
+        let loss = entropy * split.characters_per_token();
+        rows.push(row("entropy".into(), loss, skill));
     }
     rows
 }

@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use gptlab_data::{Batches, Builtin, Corpus, Part, Text};
+use gptlab_data::{Batches, Builtin, Corpus, Part, Split, Text};
 use gptlab_record::Floors;
 use rustc_hash::FxHashMap;
 
@@ -251,10 +251,16 @@ pub fn floors(
     max_tokens: u64,
     up_to: usize,
 ) -> Result<Floors, NgramError> {
+    let corpus = batches.corpus();
+    let ngrams = ladder(batches, max_tokens, up_to)?;
+    let entropy = text.recipe().and_then(Builtin::entropy);
+    let characters_per_token = corpus.validation().map(Split::characters_per_token);
     Ok(Floors {
-        uniform: uniform(batches.corpus().tokenizer().vocab_size()),
-        ngrams: ladder(batches, max_tokens, up_to)?,
-        entropy: text.recipe().and_then(Builtin::entropy),
+        uniform: uniform(corpus.tokenizer().vocab_size()),
+        ngrams,
+        entropy: entropy
+            .zip(characters_per_token)
+            .map(|(entropy, n)| entropy * n),
     })
 }
 

@@ -1,12 +1,17 @@
 //! Which predictions need the skill of a diagnostic text.
 
 use gptlab_data::{Corpus, Diagnostic, Split};
+use gptlab_recipe::Documents;
 
-/// The documents of `split`, a part of `corpus`, one a line; `None` of a text that is not cut into
-/// documents.
+/// The documents of `split`, a part of `corpus`, one a line; `None` of a text whose lines are no
+/// documents, or whose tokens are no characters.
 pub fn lines(corpus: &Corpus, split: &Split) -> Option<String> {
-    split.documents()?;
-    corpus.tokenizer().decode(&split.tokens().to_vec()).ok()
+    let tokenizer = corpus.tokenizer();
+    let by_line = *tokenizer.spec().documents() == Documents::Lines;
+    let by_character = split.characters() == split.tokens().len();
+    (by_line && by_character)
+        .then(|| tokenizer.decode(&split.tokens().to_vec()).ok())
+        .flatten()
 }
 
 /// For each prediction of the documents that `lines` holds, whether it needs the skill of `kind`;

@@ -40,6 +40,7 @@ pub use settings::Settings;
 pub use state::StateName;
 pub use text::TextOrigin;
 pub use tokenizer::{
-    Alphabet, AlphabetError, CodePoint, LINE_ENDS, LineEndInLines, TokenizerKind, TokenizerSpec,
+    Alphabet, AlphabetError, CodePoint, Documents, DocumentsError, LINE_ENDS, Separator,
+    Tokenization, TokenizerKind, TokenizerSpec, TokenizerSpecError, Vocabulary, VocabularyKind,
 };
 pub use value::{SettingValue, ValueKind, ZeroIsNone, read_switch};

@@ -13,8 +13,8 @@ use gptlab_model::{
 };
 
 use crate::{
-    Decay, LrShape, MlpShape, ObserveLevel, Optimizer, Precision, SettingValue, TokenizerKind,
-    ValueKind, WarmupStart, ZeroIsNone, nearest, value::Setting,
+    Decay, Documents, LrShape, MlpShape, ObserveLevel, Optimizer, Precision, SettingValue,
+    TokenizerKind, ValueKind, WarmupStart, ZeroIsNone, nearest, value::Setting,
 };
 
 /// One setting: what it is called, what it takes and what it means.
@@ -110,6 +110,7 @@ macro_rules! settings {
 settings! {
     Data {
         tokenizer: TokenizerKind = "KIND", "How text becomes tokens";
+        documents: Documents = "HOW", "How the text is cut into documents: text (not at all), lines, or separator=TEXT for what stands between them, in which \\n is a line break", absent "as --tokenizer says";
         val_fraction: f64 = "FRACTION", "The last part of the text, kept from training to validate on; 0 for none";
     }
     Run {

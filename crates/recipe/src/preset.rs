@@ -93,7 +93,7 @@ impl Settings {
         let recipe = Recipe::of(preset);
         Self {
             spec: preset.spec(),
-            tokenizer: recipe.tokenizer,
+            tokenizer: recipe.tokenizer.into(),
             hyper: (recipe.hyper)(steps.unwrap_or(recipe.steps)),
             seed: 0,
             val_fraction: recipe.val_fraction,

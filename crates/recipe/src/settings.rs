@@ -2,14 +2,14 @@
 
 use gptlab_model::ModelSpec;
 
-use crate::{Hyper, Intervals, ObserveLevel, SampleSettings, TokenizerKind};
+use crate::{Hyper, Intervals, ObserveLevel, SampleSettings, Tokenization};
 
 /// Everything that decides a run, besides its text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub spec: ModelSpec,
     /// How the text is cut.
-    pub tokenizer: TokenizerKind,
+    pub tokenizer: Tokenization,
     pub hyper: Hyper,
     pub seed: u64,
     /// How much of the text's end is kept for validation: at least 0 and below 1.

@@ -8,6 +8,8 @@ use std::{
 use gptlab_model::{Choice, Words};
 use serde::{Deserialize, Serialize};
 
+use crate::{Documents, DocumentsError};
+
 /// The value of a setting in the form that flags, TOML and JSON have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -183,6 +185,20 @@ impl Setting for String {
 
     fn value(&self) -> SettingValue {
         SettingValue::Text(self.clone())
+    }
+}
+
+impl Setting for Documents {
+    fn kind() -> ValueKind {
+        ValueKind::Text
+    }
+
+    fn read(typed: &str) -> Result<Self, String> {
+        typed.parse().map_err(|e: DocumentsError| e.to_string())
+    }
+
+    fn value(&self) -> SettingValue {
+        SettingValue::Text(self.to_string())
     }
 }
 

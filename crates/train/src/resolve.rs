@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use gptlab_data::{Batches, Corpus, CorpusError, Cut, Part, Text, Tokenizer};
+use gptlab_data::{Batches, Corpus, CorpusError, CorpusSource, Cut, Part, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
 use gptlab_record::{DataRecord, Experiment, Extension, FileError, WeightsOrigin};
 
@@ -39,20 +39,21 @@ pub(crate) enum Begin {
 }
 
 impl Resolved {
-    /// A new model, fitted to `text`.
+    /// A new model, fitted to `text`, a [`Text`] or a [`CorpusCache`](gptlab_data::CorpusCache).
     ///
     /// # Errors
     /// When the settings make no sense, or the text has nothing to learn from.
-    pub fn fresh(settings: &Settings, text: &Text) -> Result<Self, Error> {
-        let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())
-            .ok_or_else(|| Error::NoCharacters(text.origin().to_string()))?;
-        let (corpus, notices) = corpus(text, tokenizer, settings.val_fraction)?;
+    pub fn fresh(settings: &Settings, text: &dyn CorpusSource) -> Result<Self, Error> {
+        let tokenizer = text
+            .fit(&settings.tokenizer)
+            .ok_or_else(|| Error::NoCharacters(text.text().origin().to_string()))?;
+        let (corpus, notices) = corpus(text, &tokenizer, settings.val_fraction)?;
         let spec = ModelSpec {
             block_size: fit(&corpus, settings.spec.block_size),
             ..settings.spec.clone()
         };
         let model = spec.check(corpus.tokenizer().vocab_size())?;
-        Self::assemble(settings, text, corpus, model, notices, Begin::Fresh)
+        Self::assemble(settings, text.text(), corpus, model, notices, Begin::Fresh)
     }
 
     /// The model and tokenizer of `checkpoint` with a fresh optimiser, to train as `settings` say;
@@ -60,12 +61,15 @@ impl Resolved {
     ///
     /// # Errors
     /// When the settings make no sense, or `text` holds characters the tokenizer does not know.
-    pub fn load(settings: &Settings, text: &Text, checkpoint: Checkpoint) -> Result<Self, Error> {
-        let (corpus, notices) =
-            corpus(text, checkpoint.tokenizer().clone(), settings.val_fraction)?;
+    pub fn load(
+        settings: &Settings,
+        text: &dyn CorpusSource,
+        checkpoint: Checkpoint,
+    ) -> Result<Self, Error> {
+        let (corpus, notices) = corpus(text, checkpoint.tokenizer(), settings.val_fraction)?;
         let model = checkpoint.model().clone();
         let begin = Begin::Load(checkpoint);
-        Self::assemble(settings, text, corpus, model, notices, begin)
+        Self::assemble(settings, text.text(), corpus, model, notices, begin)
     }
 
     /// The run that saved `checkpoint`, from where it was, as `record` in its folder says it is.
@@ -74,11 +78,11 @@ impl Resolved {
     /// When `text` is not the text of that run, or the number of steps asked for is already made.
     pub fn resume(
         checkpoint: Checkpoint,
-        text: &Text,
+        text: &dyn CorpusSource,
         record: Option<&Experiment>,
         options: &ResumeOptions,
     ) -> Result<Self, Error> {
-        same_text(&checkpoint, text)?;
+        same_text(&checkpoint, text.text())?;
         let header = checkpoint.header();
         let mut settings = header.settings(options);
         let steps = options.steps.or(record.map(|record| record.hyper.steps));
@@ -94,13 +98,12 @@ impl Resolved {
             from: header.hyper.steps,
             to: settings.hyper.steps,
         };
-        let (corpus, mut notices) =
-            corpus(text, checkpoint.tokenizer().clone(), settings.val_fraction)?;
+        let (corpus, mut notices) = corpus(text, checkpoint.tokenizer(), settings.val_fraction)?;
         notices.extend(isa_changed(header.isa.as_ref(), options.isa.as_ref()));
         notices.extend(steps_changed(extension, &settings));
         let model = checkpoint.model().clone();
         let begin = Begin::Resume(checkpoint);
-        let mut resumed = Self::assemble(&settings, text, corpus, model, notices, begin)?;
+        let mut resumed = Self::assemble(&settings, text.text(), corpus, model, notices, begin)?;
         resumed.experiment.extensions = extensions(record, extension);
         Ok(resumed)
     }
@@ -114,11 +117,11 @@ impl Resolved {
     pub fn resume_as(
         settings: &Settings,
         checkpoint: Checkpoint,
-        text: &Text,
+        text: &dyn CorpusSource,
         record: Option<&Experiment>,
         options: &ResumeOptions,
     ) -> Result<Self, Error> {
-        same_text(&checkpoint, text)?;
+        same_text(&checkpoint, text.text())?;
         let requested = Self::fresh(settings, text)?;
         let mut requested = requested.header(checkpoint.header().step);
         // A loaded model keeps its context whatever the text's length.
@@ -137,7 +140,7 @@ impl Resolved {
     /// and saved nothing of its own.
     pub fn resume_run(
         folder: &Path,
-        text: &Text,
+        text: &dyn CorpusSource,
         engine: &str,
         isa: Option<String>,
     ) -> Result<Self, Error> {
@@ -156,7 +159,7 @@ impl Resolved {
     /// When `text` is not its text, or it began with another model's weights.
     pub fn again(
         folder: &Path,
-        text: &Text,
+        text: &dyn CorpusSource,
         experiment: &Experiment,
         options: &ResumeOptions,
     ) -> Result<Self, Error> {
@@ -192,9 +195,13 @@ impl Resolved {
     ///
     /// # Errors
     /// As [`Resolved::fresh`].
-    pub fn experiment_of(&self, settings: &Settings, text: &Text) -> Result<Experiment, Error> {
+    pub fn experiment_of(
+        &self,
+        settings: &Settings,
+        text: &dyn CorpusSource,
+    ) -> Result<Experiment, Error> {
         let corpus = self.batches.corpus();
-        let same_tokens = settings.tokenizer == self.tokenizer.kind()
+        let same_tokens = settings.tokenizer == self.tokenizer.tokenization()
             && settings.val_fraction == self.mark.val_fraction;
         if !same_tokens {
             return Ok(Self::fresh(settings, text)?.experiment);
@@ -256,7 +263,7 @@ impl Resolved {
     fn assemble(
         settings: &Settings,
         text: &Text,
-        corpus: Corpus,
+        corpus: Arc<Corpus>,
         model: Model,
         mut notices: Vec<Notice>,
         begin: Begin,
@@ -278,7 +285,7 @@ impl Resolved {
         let tokenizer = corpus.tokenizer().clone();
         let data = data_record(text, &corpus, &mark);
         let (size, seed) = (settings.hyper.batch_size, settings.seed);
-        let batches = Batches::new(Arc::new(corpus), block_size, size, seed)?;
+        let batches = Batches::new(corpus, block_size, size, seed)?;
         notices.extend(cut(&batches));
         Ok(Self {
             experiment: experiment(settings, &model, &tokenizer, data, &begin),
@@ -352,14 +359,14 @@ fn extensions(record: Option<&Experiment>, extension: Extension) -> Vec<Extensio
 /// Tokens in two splits, or in one where the text is too short for two; not where most of it was to
 /// be kept for validation, since then the fraction is what was meant otherwise.
 fn corpus(
-    text: &Text,
-    tokenizer: Tokenizer,
+    text: &dyn CorpusSource,
+    tokenizer: &Tokenizer,
     val_fraction: f64,
-) -> Result<(Corpus, Vec<Notice>), Error> {
-    match Corpus::new(text, tokenizer.clone(), val_fraction) {
+) -> Result<(Arc<Corpus>, Vec<Notice>), Error> {
+    match text.corpus(tokenizer, val_fraction) {
         Err(CorpusError::TooShort { .. }) if val_fraction > 0.0 && val_fraction <= 0.5 => {
             let notice = Notice::NoValidation { val_fraction };
-            Ok((Corpus::new(text, tokenizer, 0.0)?, vec![notice]))
+            Ok((text.corpus(tokenizer, 0.0)?, vec![notice]))
         }
         corpus => Ok((corpus?, Vec::new())),
     }

@@ -48,7 +48,7 @@ impl Header {
     pub fn settings(&self, options: &ResumeOptions) -> Settings {
         Settings {
             spec: self.spec.clone(),
-            tokenizer: self.tokenizer.kind(),
+            tokenizer: self.tokenizer.tokenization(),
             hyper: self.hyper,
             seed: self.seed,
             val_fraction: self.data.val_fraction,
@@ -65,7 +65,7 @@ impl Header {
 pub(crate) fn of_experiment(experiment: &Experiment, options: &ResumeOptions) -> Settings {
     Settings {
         spec: experiment.spec.clone(),
-        tokenizer: experiment.tokenizer.kind(),
+        tokenizer: experiment.tokenizer.tokenization(),
         hyper: experiment.hyper,
         seed: experiment.seed,
         val_fraction: experiment.data.val_fraction,

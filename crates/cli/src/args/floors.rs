@@ -1,7 +1,7 @@
 //! What `floors` takes.
 
 use clap::Args;
-use gptlab_recipe::TokenizerKind;
+use gptlab_recipe::{Documents, TokenizerKind};
 
 use super::{
     ConfigArgs, JsonArgs,
@@ -23,6 +23,10 @@ pub(crate) struct FloorsArgs {
     /// How text becomes tokens
     #[arg(long, value_name = "KIND", value_parser = one_of::<TokenizerKind>())]
     pub(crate) tokenizer: Option<TokenizerKind>,
+    /// How the text is cut into documents: text (not at all), lines, or separator=TEXT [default: as
+    /// --tokenizer says]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) documents: Option<Documents>,
     /// The last part of the text, which the tables do not see and are measured on [default: 0.1]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,

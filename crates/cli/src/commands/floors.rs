@@ -2,7 +2,7 @@
 
 use gptlab_data::{Builtin, Corpus};
 use gptlab_lab::floors::FloorsReport;
-use gptlab_recipe::{DEFAULT_VAL_FRACTION, TokenizerKind};
+use gptlab_recipe::{DEFAULT_VAL_FRACTION, Tokenization, TokenizerKind};
 use gptlab_report::words::count;
 
 use crate::{
@@ -16,12 +16,11 @@ const UP_TO: usize = 6;
 
 pub(super) fn run(args: &FloorsArgs, printer: Printer) -> Outcome {
     let text = text::source(args.data.as_deref(), Builtin::Stories)?;
-    let kind = args
-        .tokenizer
-        .or_else(|| text.recipe()?.usual_tokenizer())
-        .unwrap_or(TokenizerKind::Chars);
+    let usual = text.recipe().and_then(Builtin::usual_tokenizer);
+    let usual = usual.unwrap_or(TokenizerKind::Chars);
+    let tokenization = Tokenization::from(usual).with(args.tokenizer, args.documents.as_ref());
     let fraction = args.val_fraction.unwrap_or(DEFAULT_VAL_FRACTION);
-    let corpus = Corpus::fit(&text, kind, fraction)?;
+    let corpus = Corpus::fit(&text, tokenization, fraction)?;
     let orders = args.up_to.unwrap_or(UP_TO);
     let report = FloorsReport::measure(&text, &corpus, fraction, orders).map_err(Stop::usage)?;
     if args.json.json {

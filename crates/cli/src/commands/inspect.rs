@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gptlab_engine::program::{Purpose, compile};
 use gptlab_model::{Choice, Graph, lower};
-use gptlab_recipe::{DEFAULT_PRESET, Overrides, usual_vocab_size};
+use gptlab_recipe::{DEFAULT_PRESET, Overrides, Vocabulary, usual_vocab_size};
 use gptlab_report::words::count;
 use gptlab_train::{Header, Inspection};
 
@@ -75,7 +75,11 @@ fn show_program(graph: &Graph, purpose: Purpose, printer: Printer) -> Outcome {
 
 fn about(header: &Header) -> Vec<String> {
     let hyper = &header.hyper;
-    let alphabet: String = header.tokenizer.alphabet().chars().iter().collect();
+    let tokenizer = &header.tokenizer;
+    let tokens = match tokenizer.spec().vocabulary() {
+        Vocabulary::Chars(alphabet) => format!(": {:?}", String::from(alphabet.clone())),
+        Vocabulary::Bytes => String::new(),
+    };
     let clip = hyper.grad_clip.map_or("none".to_owned(), |c| c.to_string());
     vec![
         format!(
@@ -89,9 +93,9 @@ fn about(header: &Header) -> Vec<String> {
             header.data.fingerprint, header.data.val_fraction
         ),
         format!(
-            "tokenizer    {}, {} tokens: {alphabet:?}",
-            header.tokenizer.kind().name(),
-            header.tokenizer.vocab_size()
+            "tokenizer    {}, {} tokens{tokens}",
+            tokenizer.tokenization(),
+            tokenizer.vocab_size()
         ),
         format!(
             "hyper        {}, batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps from {}), betas {} and {}, \

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use gptlab_data::{Text, Tokenizer};
+use gptlab_data::{Text, Tokenizer, Tokens};
 use gptlab_engine::{BackendOptions, Device, memory::Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
-use gptlab_recipe::TokenizerKind;
+use gptlab_recipe::Tokenization;
 use gptlab_train::{Settings, step_hyper};
 
 use super::{
@@ -29,15 +29,19 @@ pub(crate) fn jobs_that_fit(
     printer: Printer,
 ) -> Outcome<usize> {
     let (free, cells) = (Free::now(), cells(planned, text, machine));
+    let tokens = tokens(&cells);
     let most = machine.jobs.clamp(1, planned.cells.len().max(1));
     let need = |jobs: usize| {
-        let runs = all(&cells, machine.threads / jobs).times(jobs);
+        // Runs share the tokens of their text.
+        let runs = all(&cells, machine.threads / jobs).times(jobs).plus(tokens);
         // Each run has a thread of its own, and the last one all threads.
         runs.with_threads(jobs + machine.threads)
     };
     let fits = |jobs: &usize| free.fits(need(*jobs));
     let jobs = (1..=most).rev().find(fits).unwrap_or(1);
-    let one = all(&cells, machine.threads / jobs).with_threads(1);
+    let one = all(&cells, machine.threads / jobs)
+        .plus(tokens)
+        .with_threads(1);
     free.check("a run of this grid", one, || {
         let of = |cell: &Cell| cell.on(machine.threads);
         let largest = cells.iter().max_by_key(|cell| of(cell).need().memory);
@@ -63,9 +67,22 @@ pub(crate) fn jobs_that_fit(
     Ok(jobs)
 }
 
-/// The most that any cell needs on so many threads.
+/// Bytes of the tokens of all cells, which share those of the same tokenizer.
+fn tokens(cells: &[Cell]) -> u64 {
+    let mut known: Vec<&Tokenization> = Vec::new();
+    let mut sum = 0;
+    for cell in cells {
+        if !known.contains(&&cell.tokenization) {
+            known.push(&cell.tokenization);
+            sum += cell.tokens;
+        }
+    }
+    sum
+}
+
+/// The most that any cell needs on so many threads, besides its tokens.
 fn all(cells: &[Cell], threads: usize) -> Need {
-    let of = |cell: &Cell| cell.on(threads).need().plus(cell.tokens);
+    let of = |cell: &Cell| cell.on(threads).need();
     cells.iter().map(of).fold(Need::default(), Need::or)
 }
 
@@ -73,6 +90,7 @@ fn all(cells: &[Cell], threads: usize) -> Need {
 struct Cell {
     spec: ModelSpec,
     trained: Trained,
+    tokenization: Tokenization,
     /// Bytes of its text's tokens.
     tokens: u64,
 }
@@ -107,16 +125,16 @@ fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<Cell> {
 
 /// `None` where the run will be refused for another reason.
 fn cell(planned: &Planned, settings: &Settings, text: &Text, machine: &Machine) -> Option<Cell> {
-    let tokenizer = Tokenizer::fit(settings.tokenizer, text.as_str())?;
+    let tokenizer = Tokenizer::fit(settings.tokenizer.clone(), text.as_str())?;
     let data = &planned.grid.data;
     let (train, all) = (
         data.train_tokens as usize,
         data.train_tokens + data.val_tokens,
     );
     let asked = settings.spec.block_size;
-    let block_size = match settings.tokenizer {
-        TokenizerKind::Chars => asked.min(train.saturating_sub(1)),
-        TokenizerKind::Lines => asked,
+    let block_size = match tokenizer.bos() {
+        None => asked.min(train.saturating_sub(1)),
+        Some(_) => asked,
     };
     let spec = ModelSpec {
         block_size,
@@ -147,15 +165,7 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text, machine: &Machine) 
                 tokens: SAMPLE,
             }),
         },
-        tokens: width(vocab_size) * all,
+        tokenization: settings.tokenizer.clone(),
+        tokens: Tokens::width(vocab_size) as u64 * all,
     })
-}
-
-/// Bytes of a token.
-fn width(vocab_size: usize) -> u64 {
-    match vocab_size {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        0x1_0001.. => 4,
-    }
 }

@@ -3,7 +3,7 @@
 use gptlab_data::Builtin;
 use gptlab_engine::cpu::Isa;
 use gptlab_model::Preset;
-use gptlab_recipe::{DEFAULT_PRESET, Overrides, TokenizerKind};
+use gptlab_recipe::{DEFAULT_PRESET, Documents, Overrides, TokenizerKind};
 use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{
@@ -25,7 +25,7 @@ fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> Outcome<Sett
     let mut base = Settings::of(preset, steps);
     let builtin = data.map(text::builtin).transpose()?;
     if let Some(kind) = builtin.flatten().and_then(Builtin::usual_tokenizer) {
-        base.tokenizer = kind;
+        base.tokenizer = kind.into();
     }
     Ok(base)
 }
@@ -33,9 +33,9 @@ fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> Outcome<Sett
 /// The preset where none is typed: the built-in stories have a recipe of their own.
 fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
     let stories = data.is_none_or(|d| d == "stories");
-    match typed.tokenizer {
-        None | Some(TokenizerKind::Chars) if stories => Preset::Stories,
-        None | Some(TokenizerKind::Chars | TokenizerKind::Lines) => DEFAULT_PRESET,
+    match typed.tokenization(TokenizerKind::Chars.into()).documents {
+        Documents::Text if stories => Preset::Stories,
+        Documents::Text | Documents::Lines | Documents::Separator(_) => DEFAULT_PRESET,
     }
 }
 

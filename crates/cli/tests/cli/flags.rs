@@ -53,6 +53,8 @@ const MODEL: &[&str] = &[
 const NUMBERS: &[&str] = &[
     "--data other.txt",
     "--tokenizer lines",
+    "--tokenizer bytes",
+    "--documents lines",
     "--val-fraction 0.3",
     "--batch-size 3",
     "--seed 1",

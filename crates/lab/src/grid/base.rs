@@ -64,7 +64,7 @@ impl GridRecipe {
         let steps = asked.steps.unwrap_or(self.steps());
         let mut base = Settings::of(asked.preset.unwrap_or(preset), Some(steps));
         if let Some(kind) = text.recipe().and_then(Builtin::usual_tokenizer) {
-            base.tokenizer = kind;
+            base.tokenizer = kind.into();
         }
         self.change(&mut base);
         base.intervals.val_tokens = VAL_TOKENS;

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool};
 
-use gptlab_data::{Batches, Part, Text};
+use gptlab_data::{Batches, CorpusCache, CorpusSource, Part, Text};
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_model::Batch;
 use gptlab_record::{
@@ -39,7 +39,7 @@ impl Place {
 pub(super) fn run(
     place: &Place,
     settings: &Settings,
-    text: &Text,
+    corpora: &CorpusCache<'_>,
     device: &Device,
     observer: CellObserver<'_>,
 ) -> Result<Option<CellOutcome>, Error> {
@@ -54,9 +54,9 @@ pub(super) fn run(
         return Ok(Some(outcome));
     }
     let resolved = if begun {
-        Resolved::resume_run(folder, text, &settings.engine, settings.isa.clone())?
+        Resolved::resume_run(folder, corpora, &settings.engine, settings.isa.clone())?
     } else {
-        Resolved::fresh(settings, text)?
+        Resolved::fresh(settings, corpora)?
     };
     observer.begun();
     let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
@@ -76,7 +76,7 @@ pub(super) fn run(
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {
-            finished(engine.as_mut(), &resolved, text, place, device)?
+            finished(engine.as_mut(), &resolved, corpora.text(), place, device)?
         }
     };
     write_outcome(folder, &outcome)?;

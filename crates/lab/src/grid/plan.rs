@@ -1,6 +1,6 @@
 //! What is to be run: every variant with every seed.
 
-use gptlab_data::Text;
+use gptlab_data::{CorpusCache, Text};
 use gptlab_model::{Model, lower};
 use gptlab_record::{Cell, Experiment, Grid, GridKind, Variant};
 use gptlab_train::{Error, Resolved, Settings};
@@ -44,6 +44,7 @@ pub fn ablation(
     command: &[String],
 ) -> Result<(Planned, Vec<Skipped>), Error> {
     let (mut arms, mut skipped) = (Vec::new(), Vec::new());
+    let text = &CorpusCache::new(text);
     for point in points {
         let resolved = Resolved::fresh(&point.settings, text)?;
         let vocab_size = resolved.model.vocab_size();
@@ -79,6 +80,7 @@ pub fn sweep(
     text: &Text,
     command: &[String],
 ) -> Result<Planned, Error> {
+    let text = &CorpusCache::new(text);
     let arms = points.iter().map(|point| {
         let resolved = Resolved::fresh(&with_seed(&point.settings, seeds), text)?;
         let (settings, model) = (&point.settings, &resolved.model);
@@ -152,7 +154,7 @@ fn cross(
     kind: GridKind,
     arms: Vec<Arm>,
     seeds: &[u64],
-    text: &Text,
+    text: &CorpusCache<'_>,
     command: &[String],
 ) -> Result<Planned, Error> {
     let cells = seeds.iter().flat_map(|seed| {

@@ -12,7 +12,7 @@ use std::{
     thread::{self, ScopedJoinHandle},
 };
 
-use gptlab_data::Text;
+use gptlab_data::{CorpusCache, CorpusSource, Text};
 use gptlab_engine::{Backend, BackendOptions, Device};
 use gptlab_record::{
     Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
@@ -93,10 +93,11 @@ pub fn run(
 ) -> Result<Ending, Error> {
     begin(folder, &planned.grid)?;
     let jobs = machine.jobs.clamp(1, planned.cells.len().max(1));
+    let corpora = CorpusCache::new(text);
     let queue = Queue {
         folder,
         planned,
-        text,
+        corpora: &corpora,
         machine,
         observer,
         next: Mutex::new(0),
@@ -106,7 +107,7 @@ pub fn run(
     queue.run()?;
     let outcomes = queue.outcomes()?;
     let finished = outcomes.iter().flatten().count();
-    let found = results(&planned.grid, &outcomes, floors(planned, text)?);
+    let found = results(&planned.grid, &outcomes, floors(planned, &corpora)?);
     write_results(folder, &found)?;
     Ok(if finished == planned.cells.len() {
         Ending::Finished(found)
@@ -148,11 +149,11 @@ fn same_plan(folder: &Path, found: &Grid, asked: &Grid) -> Result<(), FileError>
 }
 
 /// Over all predictions of the validation split, as the outcomes are.
-fn floors(planned: &Planned, text: &Text) -> Result<Floors, Error> {
-    let batches = Resolved::fresh(&planned.cells[0], text)?.batches;
+fn floors(planned: &Planned, corpora: &CorpusCache<'_>) -> Result<Floors, Error> {
+    let batches = Resolved::fresh(&planned.cells[0], corpora)?.batches;
     // A text that is too short has no validation split, and no floors on it.
     Ok(
-        ngram::floors(text, &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
+        ngram::floors(corpora.text(), &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
             uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
             ..Floors::default()
         }),
@@ -162,7 +163,8 @@ fn floors(planned: &Planned, text: &Text) -> Result<Floors, Error> {
 struct Queue<'a> {
     folder: &'a Path,
     planned: &'a Planned,
-    text: &'a Text,
+    /// Of the text, shared by all runs.
+    corpora: &'a CorpusCache<'a>,
     machine: Machine,
     observer: &'a dyn GridObserver,
     next: Mutex<usize>,
@@ -253,7 +255,7 @@ impl Queue<'_> {
         cell::run(
             &place,
             settings,
-            self.text,
+            self.corpora,
             &device,
             CellObserver {
                 observer: self.observer,

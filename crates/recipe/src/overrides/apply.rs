@@ -8,7 +8,7 @@ use gptlab_model::{
 };
 
 use super::{Overrides, SettingsError};
-use crate::{Hyper, Intervals, MlpShape, SampleSettings, Settings};
+use crate::{Hyper, Intervals, MlpShape, SampleSettings, Settings, Tokenization};
 
 impl Overrides {
     /// The whole recipe: that of the preset that is asked for, or of `preset`, with every other
@@ -32,7 +32,7 @@ impl Overrides {
         let base = settings.clone();
         *settings = Settings {
             spec: self.spec(base.spec)?,
-            tokenizer: self.tokenizer.unwrap_or(base.tokenizer),
+            tokenizer: self.tokenization(base.tokenizer),
             hyper: self.hyper(base.hyper)?,
             seed: self.seed.unwrap_or(base.seed),
             val_fraction: self.val_fraction.unwrap_or(base.val_fraction),
@@ -43,6 +43,11 @@ impl Overrides {
             isa: base.isa,
         };
         Ok(())
+    }
+
+    /// `base` with the tokenizer and the documents that are asked for.
+    pub fn tokenization(&self, base: Tokenization) -> Tokenization {
+        base.with(self.tokenizer, self.documents.as_ref())
     }
 
     /// `base` with the hyper-parameters that are asked for. A learning rate below the lowest of

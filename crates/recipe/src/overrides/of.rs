@@ -26,7 +26,8 @@ impl Overrides {
             isa: _,
         } = settings;
         let rest = Self {
-            tokenizer: Some(*tokenizer),
+            tokenizer: Some(tokenizer.kind()),
+            documents: tokenizer.other_documents().cloned(),
             seed: Some(*seed),
             val_fraction: Some(*val_fraction),
             observe: Some(*observe),

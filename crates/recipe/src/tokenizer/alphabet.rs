@@ -41,15 +41,6 @@ impl Alphabet {
     pub fn char(&self, id: u32) -> Option<char> {
         self.0.get(id as usize).copied()
     }
-
-    /// Returns [`Alphabet::id`], which looks up the ids of ASCII characters once.
-    pub fn ids(&self) -> impl Fn(char) -> Option<u32> {
-        let ascii: Vec<Option<u32>> = ('\0'..='\x7F').map(|c| self.id(c)).collect();
-        move |c| match ascii.get(c as usize) {
-            Some(id) => *id,
-            None => self.id(c),
-        }
-    }
 }
 
 /// Why a string in a file is no alphabet.

@@ -4,8 +4,8 @@ use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use gptlab_model::Preset;
 use gptlab_recipe::{
-    Alphabet, Hyper, Intervals, ObserveLevel, SampleSettings, TextOrigin, TokenizerKind,
-    TokenizerSpec,
+    Alphabet, Documents, Hyper, Intervals, ObserveLevel, SampleSettings, TextOrigin, TokenizerSpec,
+    Vocabulary,
 };
 use gptlab_record::{
     Difference, Event, Experiment, Observation, Results, Series, StepRecord, WeightsOrigin,
@@ -42,7 +42,7 @@ pub(crate) fn experiment(seed: u64) -> Experiment {
 
 fn tokenizer() -> TokenizerSpec {
     let chars = Alphabet::of(["ab"]).expect("two characters");
-    TokenizerSpec::new(TokenizerKind::Chars, chars).expect("a tokenizer of characters")
+    TokenizerSpec::new(Vocabulary::Chars(chars), Documents::Text).expect("a tokenizer")
 }
 
 fn data() -> DataRecord {

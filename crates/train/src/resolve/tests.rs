@@ -41,7 +41,7 @@ fn a_text_shorter_than_the_context_shrinks_it_and_says_so() {
 #[test]
 fn documents_longer_than_the_context_are_cut_and_that_is_said() {
     let mut lines = settings(2);
-    lines.tokenizer = gptlab_recipe::TokenizerKind::Lines;
+    lines.tokenizer = gptlab_recipe::TokenizerKind::Lines.into();
     let said = |documents: &str| {
         let resolved = Resolved::fresh(&lines, &text(documents)).unwrap();
         let notices: Vec<String> = resolved.notices.iter().map(Notice::to_string).collect();
@@ -98,7 +98,7 @@ fn settings_that_make_no_sense_are_sentences() {
     let said = Resolved::fresh(&wrong, &story()).unwrap_err().to_string();
     assert!(said.contains("below 1, found 1.5"), "{said}");
     let mut lines = settings(2);
-    lines.tokenizer = gptlab_recipe::TokenizerKind::Lines;
+    lines.tokenizer = gptlab_recipe::TokenizerKind::Lines.into();
     let said = Resolved::fresh(&lines, &text(" \n \n"))
         .unwrap_err()
         .to_string();
@@ -163,7 +163,7 @@ fn other_settings_are_refused_by_name() {
             "`data.val_fraction` to be 0.5, as asked for, found 0.1;",
         ),
         (
-            &|s| s.tokenizer = gptlab_recipe::TokenizerKind::Lines,
+            &|s| s.tokenizer = gptlab_recipe::TokenizerKind::Lines.into(),
             "`tokenizer.kind` to be \"lines\", as asked for, found \"chars\";",
         ),
     ];
@@ -270,4 +270,20 @@ fn other_settings_on_the_same_text_are_the_experiment_of_a_run_of_their_own() {
         let own = Resolved::fresh(&settings, &story()).unwrap().experiment;
         assert_eq!(resolved.experiment_of(&settings, &story()).unwrap(), own);
     }
+}
+
+/// A grid makes the tokens of its text once.
+#[test]
+fn runs_of_a_cache_share_their_corpus() {
+    let text = story();
+    let cache = gptlab_data::CorpusCache::new(&text);
+    let [first, second] = [5, 6].map(|steps| Resolved::fresh(&settings(steps), &cache).unwrap());
+    assert!(std::ptr::eq(
+        first.batches.corpus(),
+        second.batches.corpus()
+    ));
+    let alone = Resolved::fresh(&settings(5), &text).unwrap();
+    assert_eq!(alone.experiment, first.experiment);
+    let batch = |resolved: &Resolved| resolved.batches.train(&resolved.model, 3);
+    assert_eq!(batch(&alone), batch(&first));
 }

@@ -4,8 +4,7 @@ use std::{num::NonZeroUsize, path::Path};
 
 use gptlab_data::{Builtin, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
-use gptlab_model::Choice;
-use gptlab_recipe::{TextOrigin, TokenizerKind};
+use gptlab_recipe::{Documents, TextOrigin};
 use gptlab_train::{
     Damaged, Experiment, Newest, Resolved, Resumable, Targets, refuse_run_of_grid, run_folder,
 };
@@ -37,16 +36,19 @@ pub(super) fn begin(args: &TrainArgs) -> Outcome<PreparedRun> {
 
 fn fresh(args: &TrainArgs) -> Outcome<PreparedRun> {
     let settings = settings::fresh(args)?;
-    let text = text::source(args.data.data.as_deref(), usual_text(settings.tokenizer))?;
+    let text = text::source(
+        args.data.data.as_deref(),
+        usual_text(&settings.tokenizer.documents),
+    )?;
     let resolved = Resolved::fresh(&settings, &text)?;
     new_run(resolved, args)
 }
 
-/// A model of documents learns from names.
-fn usual_text(kind: TokenizerKind) -> Builtin {
-    match kind {
-        TokenizerKind::Chars => Builtin::Stories,
-        TokenizerKind::Lines => Builtin::Names,
+/// A model of lines learns from names.
+fn usual_text(documents: &Documents) -> Builtin {
+    match documents {
+        Documents::Text | Documents::Separator(_) => Builtin::Stories,
+        Documents::Lines => Builtin::Names,
     }
 }
 
@@ -55,17 +57,19 @@ fn load(path: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
     let header = checkpoint.header();
     settings::same_shape(path, &header.spec, &args.settings.overrides)?;
     let settings = settings::loaded(header, args)?;
-    let kind = header.tokenizer.kind();
-    if args.settings.overrides.tokenizer.is_some() && settings.tokenizer != kind {
+    let tokenizer = header.tokenizer.tokenization();
+    let overrides = &args.settings.overrides;
+    let typed = overrides.tokenizer.is_some() || overrides.documents.is_some();
+    if typed && settings.tokenizer != tokenizer {
         return Err(Stop::data(format_args!(
             "{} holds a tokenizer of {}, and the flags ask for {}",
             path.display(),
-            kind.name(),
-            settings.tokenizer.name()
+            tokenizer,
+            settings.tokenizer
         )));
     }
     let text = match &args.data.data {
-        Some(typed) => text::source(Some(typed), usual_text(kind))?,
+        Some(typed) => text::source(Some(typed), usual_text(&tokenizer.documents))?,
         None => text::by_fingerprint(header.data.fingerprint).ok_or_else(|| {
             Stop::usage("--load needs --data: the checkpoint was not trained on a built-in text")
         })?,

@@ -111,7 +111,11 @@ fn guide(resolved: &Resolved) -> String {
 /// Of the built-in text that is trained on, in nats a token, where it is known.
 fn entropy(resolved: &Resolved) -> Option<f64> {
     match &resolved.experiment.data.origin {
-        TextOrigin::Builtin(name) => Builtin::parse(name).ok()??.entropy(),
+        TextOrigin::Builtin(name) => {
+            let split = resolved.batches.corpus().train();
+            let entropy = Builtin::parse(name).ok()??.entropy()?;
+            Some(entropy * split.characters_per_token())
+        }
         TextOrigin::File(_) | TextOrigin::Other(_) => None,
     }
 }

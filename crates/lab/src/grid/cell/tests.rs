@@ -12,7 +12,7 @@ fn every_prediction_that_needs_the_skill_counts() {
     for block_size in [7, 64] {
         let mut settings = Settings::of(Preset::Gpt2Mini, Some(1));
         settings.spec.block_size = block_size;
-        settings.tokenizer = TokenizerKind::Lines;
+        settings.tokenizer = TokenizerKind::Lines.into();
         let resolved = Resolved::fresh(&settings, &text).unwrap();
         let weights = resolved.weights().unwrap();
         let device = Device::cpu(1);
