@@ -14,7 +14,7 @@ use std::path::Path;
 use gptlab_record::FileError;
 use serde::Serialize;
 
-use crate::{Chart, Study, Table, ablation, chart::PowerLaw};
+use crate::{Chart, Study, Table, ablation, chart::ScalingFit};
 use pictures::Pictures;
 
 pub use place::{Place, Sign};
@@ -25,7 +25,7 @@ pub struct Extras {
     /// The day, as the caller writes it.
     pub date: Option<String>,
     /// A fit of the losses of a sweep.
-    pub law: Option<PowerLaw>,
+    pub scaling_law: Option<ScalingFit>,
     /// Pictures of what finished models do inside, by variant.
     pub inside: Vec<(String, Vec<Chart>)>,
 }

@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Inspect(Box<InspectArgs>),
     /// Break a model one part at a time, and tell what that did from luck
     Ablate(Box<AblateArgs>),
-    /// Train models of several sizes and learning rates, and fit the law of their losses
+    /// Train models of several sizes and learning rates, and fit the scaling law of their losses
     Sweep(Box<SweepArgs>),
     /// Train the one-file microgpt's model on names, fast, with the same output
     Micro(MicroArgs),

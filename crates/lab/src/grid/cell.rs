@@ -16,7 +16,7 @@ use gptlab_train::{
     same_settings,
 };
 
-use super::{observer::CellObserver, sample};
+use super::{observer::CellReporter, sample};
 use crate::{observe::Observatory, skill};
 
 /// Where a run lies.
@@ -44,7 +44,7 @@ pub(super) fn run(
     settings: &Settings,
     text: &Text,
     options: Options,
-    observer: CellObserver<'_>,
+    reporter: CellReporter<'_>,
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
     let begun = Store::exists(folder);
@@ -61,21 +61,21 @@ pub(super) fn run(
     } else {
         Resolved::fresh(settings, text)?
     };
-    observer.begun();
+    reporter.begun();
     let mut engine = CpuEngine::new(resolved.graph.clone(), &resolved.weights()?, options)?;
     let targets = Targets {
         folder: Some(folder.clone()),
         keep: NonZeroUsize::new(1),
         ..Targets::default()
     };
-    let mut run_observer = RunObserver {
-        observer,
+    let mut observer = CellObserver {
+        reporter,
         observatory: Observatory::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
         isa: options.isa,
     };
-    let outcome = match Run::new(&resolved, &mut engine, targets, &mut run_observer)?.go()? {
+    let outcome = match Run::new(&resolved, &mut engine, targets, &mut observer)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {
@@ -149,20 +149,20 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
     skill::flags(diagnostic, &skill::lines(corpus, corpus.validation()?)?)
 }
 
-/// Follows the run for the grid.
-struct RunObserver<'a> {
-    observer: CellObserver<'a>,
+/// Follows the run for the grid's observer, and writes its samples.
+struct CellObserver<'a> {
+    reporter: CellReporter<'a>,
     observatory: Observatory,
     seed: u64,
     resolved: &'a Resolved,
     isa: Isa,
 }
 
-impl Observer for RunObserver<'_> {
+impl Observer for CellObserver<'_> {
     fn event(&mut self, _event: &Event) {}
 
     fn progress(&mut self, progress: &Progress) {
-        self.observer.progress(progress);
+        self.reporter.progress(progress);
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
@@ -181,7 +181,7 @@ impl Observer for RunObserver<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.observer.should_stop()
+        self.reporter.should_stop()
     }
 }
 

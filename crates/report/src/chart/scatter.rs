@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{Study, number};
 
-/// A fit by the caller: `loss = floor + scale * x^-exponent`.
+/// A scaling law that the caller fitted: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PowerLaw {
+pub struct ScalingFit {
     /// The setting that varies, such as `parameters`, as variants name it.
     pub setting: String,
     pub floor: f64,
@@ -20,7 +20,7 @@ pub struct PowerLaw {
     pub error: Option<f64>,
 }
 
-impl PowerLaw {
+impl ScalingFit {
     /// The loss at `x`.
     pub fn at(&self, x: f64) -> f64 {
         self.floor + self.scale * x.powf(-self.exponent)
@@ -53,7 +53,7 @@ struct Point {
 
 /// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there
 /// is one. `None` with fewer than two values.
-pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option<Chart> {
+pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
     // The others have no logarithm.
     best.retain(|point| point.loss > 0.0);
@@ -90,7 +90,7 @@ pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option
     })
 }
 
-fn curve_of(law: &PowerLaw, x: &Axis) -> Vec<(f64, f64)> {
+fn curve_of(law: &ScalingFit, x: &Axis) -> Vec<(f64, f64)> {
     let at = |i: i32| x.low + (x.high - x.low) * f64::from(i) / 60.0;
     let point = |x: f64| (x, law.at(10f64.powf(x)).log10());
     (0..=60)
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_law_is_what_it_says() {
-        let law = PowerLaw {
+        let law = ScalingFit {
             setting: "parameters".into(),
             floor: 1.5,
             scale: 10.0,
