@@ -1,9 +1,9 @@
-//! N-gram tables, power laws and statistics.
+//! N-gram tables, scaling laws and statistics.
 
 use arbitrary::{Result, Unstructured};
 use gptlab_lab::{
     ngram::{MOST, Ngrams},
-    power_law::{self, PowerLaw},
+    scaling_law::{self, ScalingLaw},
     statistics,
 };
 
@@ -51,12 +51,15 @@ fn sums_to_one(tables: &Ngrams, context: &[u32], vocab_size: usize) {
     assert!((sum - 1.0).abs() < 1e-9, "{sum} is not 1");
 }
 
-/// Points of a power law, and the same as pairs of losses.
+/// Points of a scaling law, and the same as pairs of losses.
 pub fn numbers(data: &[u8]) {
     let Ok(points) = points(&mut Unstructured::new(data)) else {
         return;
     };
-    for law in [power_law::fit(&points), power_law::fit_with_floor(&points)] {
+    for law in [
+        scaling_law::fit(&points),
+        scaling_law::fit_with_floor(&points),
+    ] {
         match law {
             Ok(law) => check(&law),
             Err(error) => assert!(!error.to_string().is_empty()),
@@ -80,7 +83,7 @@ pub fn numbers(data: &[u8]) {
 }
 
 /// A law is made of numbers: none of them is NaN.
-fn check(law: &PowerLaw) {
+fn check(law: &ScalingLaw) {
     let numbers = [law.floor, law.scale, law.exponent, law.r_squared];
     assert!(numbers.iter().all(|x| !x.is_nan()), "{law:?}");
     assert!(law.floor >= 0.0 && law.floor.is_finite(), "{law:?}");

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use gptlab_data::{BatchesError, CorpusError};
 use gptlab_engine::{ImportError, PromptError, sample::SamplingError};
 use gptlab_model::{BatchError, SpecError};
+use gptlab_recipe::SettingsError;
 
 /// What is in the way, as the crate that found it says it.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum Error {
     Rounds(usize),
     /// Seconds of a turn that are not from 0 to [`crate::MOST_SECONDS`].
     Seconds(f64),
+    /// Settings of a model that cannot be.
+    Settings(SettingsError),
     /// A model that makes no sense.
     Spec(SpecError),
     /// A text that cannot be learnt from.
@@ -54,6 +57,7 @@ impl fmt::Display for Error {
                 "seconds must be from 0 to {}, found {found}",
                 crate::MOST_SECONDS
             ),
+            Self::Settings(e) => e.fmt(f),
             Self::Spec(e) => e.fmt(f),
             Self::Corpus(e) => e.fmt(f),
             Self::Batches(e) => e.fmt(f),
@@ -81,6 +85,7 @@ macro_rules! from {
 }
 
 from!(
+    Settings(SettingsError),
     Spec(SpecError),
     Corpus(CorpusError),
     Batches(BatchesError),

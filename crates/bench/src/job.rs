@@ -110,7 +110,7 @@ impl Job {
     }
 
     pub(crate) fn model(&self, source: &BatchSource) -> Result<Model, Error> {
-        Ok(self.shape.spec().check(source.vocab_size())?)
+        Ok(self.shape.spec()?.check(source.vocab_size())?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use gptlab_kernels::Precision;
 use gptlab_model::{ModelSpec, Preset};
+use gptlab_recipe::{Overrides, SettingsError};
 
 /// One thing to measure, under a name.
 #[derive(Clone, Copy, Debug)]
@@ -74,15 +75,25 @@ pub struct PublishedTime {
 }
 
 impl Shape {
+    /// Returns the settings that make the preset this large.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            preset: Some(self.preset),
+            n_layer: Some(self.n_layer),
+            n_head: Some(self.n_head),
+            n_embd: Some(self.n_embd),
+            block_size: Some(self.block_size),
+            dropout: Some(self.dropout),
+            ..Overrides::default()
+        }
+    }
+
     /// Returns the preset with these sizes. The MLPs keep their ratio to the width.
-    pub fn spec(&self) -> ModelSpec {
-        let mut spec = self.preset.spec();
-        spec.block_size = self.block_size;
-        spec.dropout = self.dropout;
-        spec.set_depth(self.n_layer);
-        spec.set_width(self.n_embd);
-        spec.set_heads(self.n_head);
-        spec
+    ///
+    /// # Errors
+    /// When there are more blocks than a model may have.
+    pub fn spec(&self) -> Result<ModelSpec, SettingsError> {
+        self.overrides().spec(self.preset.spec())
     }
 }
 

@@ -158,11 +158,11 @@ impl From<GridError> for Stop {
                 Self::usage(format_args!("--grid {error}"))
             }
             // They begin with what the flag is called.
-            GridError::Seeds(_) | GridError::FirstSeed { .. } => {
+            GridError::Seeds { .. } | GridError::FirstSeed { .. } => {
                 Self::usage(format_args!("--{error}"))
             }
             GridError::NoSize => Self::usage("--sizes names no size"),
-            GridError::Base(_) | GridError::UnknownSize(_) => Self::usage(error),
+            GridError::Base(_) | GridError::UnknownSize { .. } => Self::usage(error),
         }
     }
 }
@@ -175,7 +175,9 @@ impl From<BenchError> for Stop {
             BenchError::Rounds(_) | BenchError::Seconds(_) => {
                 Self::usage(format_args!("--{error}"))
             }
-            BenchError::UnknownWorkload { .. } | BenchError::Spec(_) => Self::usage(error),
+            BenchError::UnknownWorkload { .. } | BenchError::Settings(_) | BenchError::Spec(_) => {
+                Self::usage(error)
+            }
             BenchError::Batches(_)
             | BenchError::Batch(_)
             | BenchError::Import(_)

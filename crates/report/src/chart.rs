@@ -20,7 +20,7 @@ use crate::visible;
 pub use curves::{Curve, curves};
 pub use differences::differences;
 pub use heat::{MapText, attention, map, observation};
-pub use scatter::{PowerLawFit, learning_rates, power_law};
+pub use scatter::{ScalingFit, learning_rates, scaling_law};
 pub use style::STYLE;
 
 /// A drawn picture.

@@ -14,7 +14,7 @@ use std::path::Path;
 use gptlab_record::FileError;
 use serde::Serialize;
 
-use crate::{Chart, Study, Table, ablation, chart::PowerLawFit};
+use crate::{Chart, Study, Table, ablation, chart::ScalingFit};
 use pictures::Pictures;
 
 pub use output_folder::{OutputFolder, Signature};
@@ -25,7 +25,7 @@ pub struct Extras {
     /// The day, as the caller formats it.
     pub date: Option<String>,
     /// A fit of the losses of a sweep.
-    pub law: Option<PowerLawFit>,
+    pub scaling_law: Option<ScalingFit>,
     /// Pictures of the inside of finished models, by variant.
     pub inside: Vec<(String, Vec<Chart>)>,
 }

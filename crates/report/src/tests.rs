@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
     Chart, Measure, Study, ablation, chart,
-    chart::{Curve, MapText, PowerLawFit},
+    chart::{Curve, MapText, ScalingFit},
     page::{self, Extras, File},
     plot::{self, Glyphs, PlotLine, PlotSize},
     study::tests::{grid_folder, run},
@@ -196,7 +196,7 @@ fn report(kind: GridKind, text: &str) -> Vec<File> {
     let inside = vec![(study.arms[0].variant.name.clone(), Vec::from_iter(map))];
     let extras = Extras {
         date: Some(text.to_owned()),
-        law: Some(PowerLawFit {
+        scaling_law: Some(ScalingFit {
             setting: text.to_owned(),
             floor: 1.0,
             scale: 2.0,
@@ -356,9 +356,9 @@ proptest! {
             }
         }
         let (floor, scale, exponent, error) = law;
-        let law = PowerLawFit { setting: "parameters".into(), floor, scale, exponent, error };
-        drawn(chart::power_law(&study, "parameters", Some(&law)).as_ref());
-        drawn(chart::power_law(&study, "parameters", None).as_ref());
+        let law = ScalingFit { setting: "parameters".into(), floor, scale, exponent, error };
+        drawn(chart::scaling_law(&study, "parameters", Some(&law)).as_ref());
+        drawn(chart::scaling_law(&study, "parameters", None).as_ref());
         drawn(chart::learning_rates(&study).as_ref());
     }
 

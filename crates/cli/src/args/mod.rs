@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Inspect(Box<InspectArgs>),
     /// Break a model one part at a time, and test whether the difference is more than luck
     Ablate(Box<AblateArgs>),
-    /// Train models of several sizes and learning rates, and fit a power law to their losses
+    /// Train models of several sizes and learning rates, and fit the scaling law of their losses
     Sweep(Box<SweepArgs>),
     /// Train the model of the one-file microgpt on names, with the same output but faster
     Micro(MicroArgs),

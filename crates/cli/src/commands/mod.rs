@@ -13,11 +13,11 @@ mod grid;
 mod inside;
 mod inspect;
 mod interactive;
-mod law;
 mod micro;
 mod presets;
 mod probe;
 mod report;
+mod scaling_law;
 mod sweep;
 mod train;
 

@@ -11,7 +11,7 @@ use gptlab_report::{
 };
 use gptlab_train::recorded_batches;
 
-use super::{inside, law};
+use super::{inside, scaling_law};
 use crate::{
     args::ReportArgs,
     exit::{ExitCode, Outcome, Stop},
@@ -70,7 +70,7 @@ pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> Outcome<O
 pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> Outcome<Extras> {
     Ok(Extras {
         date,
-        law: law::of(study),
+        scaling_law: scaling_law::of(study),
         inside: inside::of(study, folder)?,
     })
 }

@@ -254,13 +254,13 @@ fn refusals_say_what_was_expected() {
         (
             "--grid lr",
             2,
-            "error: --grid takes a flag of `train` and its values, as in lr=1e-4,3e-4; found \"lr\"",
+            "error: --grid lr: an axis is a setting and its values, as in lr=1e-4,3e-4",
         ),
         ("--jobs 0", 2, "error: --jobs must be at least 1, found 0"),
         (
             "--grid threads=1,2",
             2,
-            "error: --grid threads=1,2: threads=1 and threads=2 are the same run",
+            "error: --grid threads=1,2: there is no setting called `threads`; the settings are those of",
         ),
         (
             "--grid lr=1e-3,0.001",
@@ -270,17 +270,27 @@ fn refusals_say_what_was_expected() {
         (
             "--grid nothing=1",
             2,
-            "error: --grid nothing=1: `gptlab train --nothing 1` is refused",
+            "error: --grid nothing=1: there is no setting called `nothing`; the settings are those of",
         ),
         (
             "--grid load=m.safetensors",
             2,
-            "error: --grid load=m.safetensors: load is no setting of a run",
+            "error: --grid load=m.safetensors: there is no setting called `load`",
+        ),
+        (
+            "--grid n_layr=1,2",
+            2,
+            "error: --grid n_layr=1,2: there is no setting called `n_layr`; did you mean `n-layer`?",
+        ),
+        (
+            "--grid beta1=0.5,2",
+            2,
+            "error: --grid beta1=0.5,2: beta1 must be at least 0 and below 1, found 2",
         ),
         (
             "--grid lr=fast",
             2,
-            "error: --grid lr=fast: `gptlab train --lr fast` is refused",
+            "error: --grid lr=fast: lr = fast: expected a number",
         ),
         (
             "--switches bias --bias 0",

@@ -97,7 +97,7 @@ fn flags_that_make_no_sense() {
             (
                 "train --log-interval 0",
                 2,
-                "error: --log-interval must be at least 1, found 0",
+                "error: log-interval must be at least 1, found 0",
             ),
             (
                 "train --threads 0",
@@ -121,7 +121,7 @@ fn flags_that_do_not_go_together() {
             (
                 "train --mlp plain --gated",
                 2,
-                "error: --mlp plain and --gated contradict each other",
+                "error: mlp plain and gated contradict each other",
             ),
             (
                 "train --order parallel --ln-style post --data data.txt",

@@ -94,7 +94,8 @@ fn over_recipe(asked: &Overrides) -> Overrides {
 /// When they are none or more than [`MOST_SEEDS`], or there are not so many.
 pub fn seeds(first: u64, count: u64) -> Result<Vec<u64>, GridError> {
     if !(1..=MOST_SEEDS).contains(&count) {
-        return Err(GridError::Seeds(count));
+        let most = MOST_SEEDS;
+        return Err(GridError::Seeds { count, most });
     }
     match first.checked_add(count - 1) {
         Some(last) => Ok((first..=last).collect()),
@@ -138,7 +139,10 @@ impl Size {
             .filter(|name| !name.is_empty());
         let find = |name: &str| {
             let size = SIZES.iter().find(|size| size.name == name).copied();
-            size.ok_or_else(|| GridError::UnknownSize(name.to_owned()))
+            size.ok_or_else(|| GridError::UnknownSize {
+                name: name.to_owned(),
+                known: SIZES.map(|size| size.name).to_vec(),
+            })
         };
         let found = names.map(find).collect::<Result<Vec<_>, _>>()?;
         if found.is_empty() {

@@ -13,7 +13,7 @@ use gptlab_train::{
     Settings, Targets, evaluate, same_settings,
 };
 
-use super::observer::CellObserver;
+use super::observer::CellReporter;
 use crate::{observe::Observatory, skill};
 
 /// Where a run lies.
@@ -41,7 +41,7 @@ pub(super) fn run(
     settings: &Settings,
     corpora: &CorpusCache<'_>,
     device: &Device,
-    observer: CellObserver<'_>,
+    reporter: CellReporter<'_>,
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
     let begun = Store::exists(folder);
@@ -58,21 +58,21 @@ pub(super) fn run(
     } else {
         Resolved::fresh(settings, corpora)?
     };
-    observer.begun();
+    reporter.begun();
     let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
     let targets = Targets {
         folder: Some(folder.clone()),
         keep: NonZeroUsize::new(1),
         ..Targets::default()
     };
-    let mut run_observer = RunObserver {
-        observer,
+    let mut observer = CellObserver {
+        reporter,
         observatory: Observatory::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
         device,
     };
-    let outcome = match Run::new(&resolved, engine.as_mut(), targets, &mut run_observer)?.go()? {
+    let outcome = match Run::new(&resolved, engine.as_mut(), targets, &mut observer)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {
@@ -167,19 +167,19 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
 }
 
 /// Follows the run for the grid's observer, and writes its samples.
-struct RunObserver<'a> {
-    observer: CellObserver<'a>,
+struct CellObserver<'a> {
+    reporter: CellReporter<'a>,
     observatory: Observatory,
     seed: u64,
     resolved: &'a Resolved,
     device: &'a Device,
 }
 
-impl Observer for RunObserver<'_> {
+impl Observer for CellObserver<'_> {
     fn event(&mut self, _event: &Event) {}
 
     fn progress(&mut self, progress: &Progress) {
-        self.observer.progress(progress);
+        self.reporter.progress(progress);
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
@@ -197,7 +197,7 @@ impl Observer for RunObserver<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.observer.should_stop()
+        self.reporter.should_stop()
     }
 }
 

@@ -4,8 +4,6 @@ use std::fmt;
 
 use gptlab_recipe::SettingsError;
 
-use super::{MOST_SEEDS, SIZES};
-
 /// What keeps a grid from being planned: a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GridError {
@@ -22,11 +20,14 @@ pub enum GridError {
     /// Settings that cannot be, whatever the axes are.
     Base(SettingsError),
     /// No size is called so.
-    UnknownSize(String),
+    UnknownSize {
+        name: String,
+        known: Vec<&'static str>,
+    },
     /// A list of sizes without any.
     NoSize,
     /// As many seeds as there cannot be.
-    Seeds(u64),
+    Seeds { count: u64, most: u64 },
     /// A first seed after which there are not so many more.
     FirstSeed { first: u64, count: u64 },
 }
@@ -36,7 +37,7 @@ impl fmt::Display for GridError {
         match self {
             Self::Axis(typed) => write!(
                 f,
-                "an axis is a setting and its values, as in lr=1e-4,3e-4; found {typed:?}"
+                "{typed}: an axis is a setting and its values, as in lr=1e-4,3e-4"
             ),
             Self::Setting { axis, error } => write!(f, "{axis}: {error}"),
             Self::SameRun {
@@ -45,16 +46,14 @@ impl fmt::Display for GridError {
                 second,
             } => write!(f, "{axis}: {first} and {second} are the same run"),
             Self::Base(error) => error.fmt(f),
-            Self::UnknownSize(name) => {
-                let all = SIZES.map(|size| size.name).join(", ");
-                write!(
-                    f,
-                    "there is no size called {name:?}; there are {all}, and `all`"
-                )
-            }
+            Self::UnknownSize { name, known } => write!(
+                f,
+                "there is no size called {name:?}; there are {}, and `all`",
+                known.join(", ")
+            ),
             Self::NoSize => f.write_str("the list of sizes names no size"),
-            Self::Seeds(count) => {
-                write!(f, "seeds must be from 1 to {MOST_SEEDS}, found {count}")
+            Self::Seeds { count, most } => {
+                write!(f, "seeds must be from 1 to {most}, found {count}")
             }
             Self::FirstSeed { first, count } => write!(
                 f,

@@ -25,16 +25,16 @@ pub trait GridObserver: Sync {
     }
 }
 
-/// What one run of a grid tells the grid's observer, and whether it is to stop.
+/// Reports on one run of a grid to the grid's observer, and says whether the run is to stop.
 #[derive(Clone, Copy)]
-pub(super) struct CellObserver<'a> {
+pub(super) struct CellReporter<'a> {
     pub(super) observer: &'a dyn GridObserver,
     pub(super) cell: &'a Cell,
     /// Whether another run has failed: this one saves and stops.
     pub(super) failed: &'a AtomicBool,
 }
 
-impl CellObserver<'_> {
+impl CellReporter<'_> {
     pub(super) fn begun(&self) {
         self.observer.begun(self.cell);
     }

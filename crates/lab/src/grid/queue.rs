@@ -22,7 +22,7 @@ use gptlab_train::{Error, Resolved, Settings, same_settings};
 
 use super::{
     Planned, cell,
-    observer::{CellObserver, GridObserver},
+    observer::{CellReporter, GridObserver},
     results,
 };
 use crate::ngram;
@@ -257,7 +257,7 @@ impl Queue<'_> {
             settings,
             self.corpora,
             &device,
-            CellObserver {
+            CellReporter {
                 observer: self.observer,
                 cell,
                 failed: &self.failed,

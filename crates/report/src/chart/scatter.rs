@@ -10,7 +10,7 @@ use crate::{Study, number};
 
 /// A fit that the caller made: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PowerLawFit {
+pub struct ScalingFit {
     /// The name of the setting that varies, such as `parameters`.
     pub setting: String,
     pub floor: f64,
@@ -20,7 +20,7 @@ pub struct PowerLawFit {
     pub error: Option<f64>,
 }
 
-impl PowerLawFit {
+impl ScalingFit {
     /// Returns the loss at `x`.
     pub fn at(&self, x: f64) -> f64 {
         self.floor + self.scale * x.powf(-self.exponent)
@@ -53,7 +53,7 @@ struct SweepPoint {
 
 /// Draws the best loss of each value of a setting on logarithmic axes, and the fit if there is one.
 /// Returns `None` if there are fewer than two values.
-pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLawFit>) -> Option<Chart> {
+pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
     // Other losses have no logarithm.
     best.retain(|point| point.loss > 0.0);
@@ -90,7 +90,7 @@ pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLawFit>) -> Opt
     })
 }
 
-fn curve_of(law: &PowerLawFit, x: &Axis) -> Vec<(f64, f64)> {
+fn curve_of(law: &ScalingFit, x: &Axis) -> Vec<(f64, f64)> {
     let at = |i: i32| x.low + (x.high - x.low) * f64::from(i) / 60.0;
     let point = |x: f64| (x, law.at(10f64.powf(x)).log10());
     (0..=60)
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_law_is_what_it_says() {
-        let law = PowerLawFit {
+        let law = ScalingFit {
             setting: "parameters".into(),
             floor: 1.5,
             scale: 10.0,

@@ -126,16 +126,19 @@ fn attention_needs_a_label_for_each_token() {
 #[test]
 fn sweeps_need_two_points() {
     let mut sweep = study(GridKind::Sweep);
-    assert!(power_law(&sweep, "parameters", None).is_none(), "one size");
+    assert!(
+        scaling_law(&sweep, "parameters", None).is_none(),
+        "one size"
+    );
     sweep.arms[1].variant.settings = vec![("lr".into(), 0.1), ("parameters".into(), 8_000.0)];
-    let law = PowerLawFit {
+    let law = ScalingFit {
         setting: "parameters".into(),
         floor: 1.0,
         scale: 10.0,
         exponent: 0.3,
         error: None,
     };
-    let svg = power_law(&sweep, "parameters", Some(&law)).unwrap().svg();
+    let svg = scaling_law(&sweep, "parameters", Some(&law)).unwrap().svg();
     assert!(svg.contains("loss = 1 + 10"), "the law is told");
     sweep.arms[1].variant.settings[1].1 = 4_000.0;
     let svg = learning_rates(&sweep).unwrap().svg();

@@ -58,12 +58,12 @@ fn overview(study: &Study, extras: &Extras) -> Vec<Picture> {
     found.extend(picture("differences", chart::differences(study)));
     if study.kind == StudyKind::Sweep {
         let setting = extras
-            .law
+            .scaling_law
             .as_ref()
             .map_or("parameters", |law| law.setting.as_str());
         found.extend(picture(
             "power-law",
-            chart::power_law(study, setting, extras.law.as_ref()),
+            chart::scaling_law(study, setting, extras.scaling_law.as_ref()),
         ));
         found.extend(picture("learning-rates", chart::learning_rates(study)));
     }

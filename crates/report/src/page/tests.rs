@@ -10,7 +10,7 @@ fn of(folder: &Path) -> Vec<File> {
         &Study::read(folder).unwrap(),
         &Extras {
             date: Some("2026-01-02".into()),
-            law: None,
+            scaling_law: None,
             inside: vec![(
                 "baseline".into(),
                 crate::chart::attention("head 0", &[vec![1.0]], &["a".into()])

@@ -95,7 +95,7 @@ fn noisy_points_are_fitted_at_a_minimum() {
         .collect();
     let law = fit_with_floor(&points).unwrap();
     let squares = |floor: f64, scale: f64, exponent: f64| -> f64 {
-        let law = PowerLaw {
+        let law = ScalingLaw {
             floor,
             scale,
             exponent,
@@ -127,7 +127,7 @@ fn as_many_points_as_parameters_have_no_error() {
 
 #[test]
 fn sentences() {
-    let said = |r: Result<PowerLaw, PowerLawError>| r.unwrap_err().to_string();
+    let said = |r: Result<ScalingLaw, ScalingLawError>| r.unwrap_err().to_string();
     assert_eq!(
         said(fit(&[(1e3, 2.0), (1e3, 2.1)])),
         "a power law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
@@ -155,4 +155,19 @@ fn sentences() {
             )
         );
     }
+}
+
+/// The witness takes the best of each size by hand.
+#[test]
+fn the_best_run_of_each_size_counts() {
+    let runs = [(1_000, 4.0), (2_000, 3.0), (1_000, 3.5), (2_000, 9.0)];
+    assert_eq!(fit_best(runs), fit(&[(1_000.0, 3.5), (2_000.0, 3.0)]).ok());
+    let with_floor = made(1.69, 406.4, 0.34);
+    let worse = with_floor.iter().map(|(n, loss)| (*n as u64, loss + 1.0));
+    let runs = with_floor.iter().map(|(n, loss)| (*n as u64, *loss));
+    assert_eq!(
+        fit_best(worse.chain(runs)),
+        fit_with_floor(&with_floor).ok()
+    );
+    assert_eq!(fit_best([(1_000, 4.0), (1_000, 3.0)]), None);
 }

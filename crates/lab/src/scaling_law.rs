@@ -1,4 +1,4 @@
-//! Losses as a power of size: the scaling laws of language models.
+//! Scaling laws: the losses of language models as a power of their size.
 //!
 //! [`fit`] finds `L(N) = A · N^-alpha` (Kaplan et al. 2020, "Scaling laws for neural language
 //! models") and [`fit_with_floor`] `L(N) = E + A · N^-alpha` (Hoffmann et al. 2022, "Training
@@ -10,9 +10,9 @@ use std::fmt;
 #[cfg(test)]
 mod tests;
 
-/// A law and how well it fits.
+/// A scaling law and how well it fits.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PowerLaw {
+pub struct ScalingLaw {
     /// E: the loss that no size goes below, in nats; 0 for the law without one.
     pub floor: f64,
     /// A, in nats: what a size of 1 would lose above the floor.
@@ -26,7 +26,7 @@ pub struct PowerLaw {
     pub r_squared: f64,
 }
 
-impl PowerLaw {
+impl ScalingLaw {
     /// The loss at a size, in nats.
     pub fn loss_at(&self, size: f64) -> f64 {
         self.floor + self.scale * size.powf(-self.exponent)
@@ -37,7 +37,7 @@ impl PowerLaw {
 ///
 /// # Errors
 /// With fewer than two different sizes, or a size or loss that is no finite number above 0.
-pub fn fit(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> {
+pub fn fit(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 2)?;
     Ok(points.law(points.line(0.0), 2))
 }
@@ -47,7 +47,7 @@ pub fn fit(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> {
 ///
 /// # Errors
 /// With fewer than three different sizes, or a size or loss that is no finite number above 0.
-pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> {
+pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 3)?;
     let flat = points.line(0.0);
     let found = points.refine(points.beginning());
@@ -56,6 +56,21 @@ pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<PowerLaw, PowerLawError> 
     } else {
         points.law(flat, 2)
     })
+}
+
+/// The law of the best loss of each size, of all `runs`' sizes and losses: with a floor where there
+/// are sizes enough for one. `None` with too few sizes for any, or where a size or loss is no finite
+/// number above 0.
+pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Option<ScalingLaw> {
+    let mut best: Vec<(f64, f64)> = Vec::new();
+    for (size, loss) in runs {
+        let size = size as f64;
+        match best.iter_mut().find(|(n, _)| *n == size) {
+            Some((_, least)) => *least = least.min(loss),
+            None => best.push((size, loss)),
+        }
+    }
+    fit_with_floor(&best).or_else(|_| fit(&best)).ok()
 }
 
 /// The parameters E, ln A at the mean of `ln N`, and alpha.
@@ -70,10 +85,10 @@ struct Logs {
 }
 
 impl Logs {
-    fn of(points: &[(f64, f64)], parameters: usize) -> Result<Self, PowerLawError> {
+    fn of(points: &[(f64, f64)], parameters: usize) -> Result<Self, ScalingLawError> {
         let is_fine = |v: f64| v.is_finite() && v > 0.0;
         if let Some(&(size, loss)) = points.iter().find(|(n, l)| !is_fine(*n) || !is_fine(*l)) {
-            return Err(PowerLawError::Point { size, loss });
+            return Err(ScalingLawError::Point { size, loss });
         }
         let logs: Vec<f64> = points.iter().map(|p| p.0.ln()).collect();
         // Sizes that differ in their last digits alone have one logarithm: no line goes through
@@ -83,7 +98,7 @@ impl Logs {
         sizes.dedup();
         if sizes.len() < parameters {
             let found = sizes.len();
-            return Err(PowerLawError::TooFew { parameters, found });
+            return Err(ScalingLawError::TooFew { parameters, found });
         }
         let x_mean = logs.iter().sum::<f64>() / logs.len() as f64;
         Ok(Self {
@@ -175,13 +190,13 @@ impl Logs {
         (normal, gradient)
     }
 
-    fn law(&self, theta: Theta, parameters: usize) -> PowerLaw {
+    fn law(&self, theta: Theta, parameters: usize) -> ScalingLaw {
         let [floor, scale, exponent] = theta;
         let y: Vec<f64> = self.losses.iter().map(|l| l.ln()).collect();
         let mean = y.iter().sum::<f64>() / y.len() as f64;
         let total: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();
         let left = self.squares(theta);
-        PowerLaw {
+        ScalingLaw {
             floor,
             scale: (scale + exponent * self.x_mean).exp(),
             exponent,
@@ -232,9 +247,9 @@ fn determinant([a, b, c]: [Theta; 3]) -> f64 {
         + a[2] * (b[0] * c[1] - b[1] * c[0])
 }
 
-/// Why there is no law.
+/// Why there is no scaling law.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PowerLawError {
+pub enum ScalingLawError {
     Point {
         size: f64,
         loss: f64,
@@ -246,21 +261,21 @@ pub enum PowerLawError {
     },
 }
 
-impl fmt::Display for PowerLawError {
+impl fmt::Display for ScalingLawError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Point { size, loss } => write!(
                 f,
-                "a power law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
+                "a scaling law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
                  size {size}; leave out runs that diverged"
             ),
             Self::TooFew { parameters, found } => write!(
                 f,
-                "a power law with {parameters} parameters needs at least {parameters} different sizes, \
+                "a scaling law with {parameters} parameters needs at least {parameters} different sizes, \
                  found {found}; train more sizes"
             ),
         }
     }
 }
 
-impl std::error::Error for PowerLawError {}
+impl std::error::Error for ScalingLawError {}
