@@ -125,8 +125,8 @@ pub trait Engine: fmt::Debug + Send {
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError>;
 
     /// Runs `batch` without dropout, calls `hook` after every node, and returns the loss of every
-    /// token in nats. Changes nothing of the engine. With [`crate::untouched`], the losses are those
-    /// of [`Engine::losses`], to the bit.
+    /// token in nats. Changes nothing of the engine. With [`crate::untouched`], the losses are
+    /// those of [`Engine::losses`], to the bit.
     fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64>;
 
     /// [`Engine::losses_with`] that keeps every value, as the hook left it.

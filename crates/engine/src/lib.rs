@@ -1,7 +1,7 @@
 //! Engines: what runs a [`gptlab_model::Graph`].
 //!
-//! [`Backend`] makes engines and generators for one kind of device, [`Engine`] trains, evaluates and
-//! is looked into, [`Generator`] continues texts. [`oracle::OracleBackend`] (f64, scalar, slow,
+//! [`Backend`] makes engines and generators for one kind of device, [`Engine`] trains, evaluates
+//! and is looked into, [`Generator`] continues texts. [`oracle::OracleBackend`] (f64, scalar, slow,
 //! obvious) and [`cpu::CpuBackend`] (f32, planned, all cores) both keep these contracts, and the
 //! first witnesses the second. Beside them: choosing the next token from logits.
 //!

@@ -6,8 +6,8 @@
 //! event. A [`Checkpoint`] after `s` updates holds all that step `s` needs, so that a resumed run
 //! makes the same bits as one that was never stopped; a [`Resumable`] is a run that is to go on.
 //!
-//! A [`TrainedModel`] is what a checkpoint is besides its run's state: an [`EvaluatedText`] measures
-//! it, and a [`Sampler`] writes with it.
+//! A [`TrainedModel`] is what a checkpoint is besides its run's state: an [`EvaluatedText`]
+//! measures it, and a [`Sampler`] writes with it.
 //!
 //! Knows: experiments, learning rates, checkpoints, when to log, sample and save; a stopwatch.
 //! Never will: what is inside a model or an engine, terminals, the environment, choosing paths.

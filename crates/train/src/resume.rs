@@ -155,8 +155,8 @@ impl Resumable {
 
     /// The experiment of the run on `text`, its own, gone on with as `options` say.
     ///
-    /// `request` makes the run's settings into those that somebody requests, who may be right about all
-    /// of them; if not, the error says where. Its number of steps and its instructions are not
+    /// `request` makes the run's settings into those that somebody requests, who may be right about
+    /// all of them; if not, the error says where. Its number of steps and its instructions are not
     /// looked at: `options` has them.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Texts that a model writes: one as it comes, or many at once, each until its stop text, its end of
-//! document or its most tokens.
+//! Texts that a model writes: one as it comes, or many at once, each until its stop text, its end
+//! of document or its most tokens.
 
 mod request;
 mod stop_filter;

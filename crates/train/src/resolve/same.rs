@@ -39,8 +39,8 @@ pub(super) fn same_run(path: &Path, requested: &Header, found: &Header) -> Resul
     refuse(path, &requested.data, &found.data, "data")
 }
 
-/// Refuses the run in `folder` where it is not `requested`, as far as numbers depend on it. The number
-/// of steps is not looked at: who asks for another one has it recorded.
+/// Refuses the run in `folder` where it is not `requested`, as far as numbers depend on it. The
+/// number of steps is not looked at: who asks for another one has it recorded.
 pub(crate) fn same_experiment(
     folder: &Path,
     found: &Experiment,
@@ -71,9 +71,9 @@ pub(crate) fn same_experiment(
     refuse(folder, &requested.4, &found.4, "val_fraction")
 }
 
-/// Refuses the run in `folder` where any setting of it is not as `requested`, whether or not a number
-/// depends on it. The program, the engine and where the text was found are no settings; nor is what
-/// a record of format 1 does not know.
+/// Refuses the run in `folder` where any setting of it is not as `requested`, whether or not a
+/// number depends on it. The program, the engine and where the text was found are no settings; nor
+/// is what a record of format 1 does not know.
 ///
 /// # Errors
 /// When one differs; it is named.
