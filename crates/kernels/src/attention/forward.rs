@@ -1,5 +1,5 @@
-//! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running
-//! softmax.
+//! The forward takes 32 queries against 64 keys at a time, all in the first-level cache, with a
+//! running softmax.
 //!
 //! The weights of a tile are 2^(score - reference), where the reference of a row is the largest
 //! score of its first block of keys. It is raised, and the sums are scaled down, only when a score

@@ -1,7 +1,7 @@
 //! The products of a tile of 32 queries and a block of keys, in words of [`Element`]. Strips have
-//! keys down and queries across: number (key, query) at `key * 32 + query`. As operands their words
-//! are laid as `pack` says: *along*, `Q` words a key, or *down*, 32 words for each key, or for each
-//! two.
+//! keys down and queries across: number (key, query) is at `key * 32 + query`. When strips are
+//! operands, their words lie as `pack` describes: *along*, with `Q` words for each key, or *down*,
+//! with 32 words for each key or for each two keys.
 
 use super::QUERIES;
 use super::pack::{Chunked, Halves};
@@ -10,9 +10,8 @@ use crate::element::Element;
 use crate::simd::{LANES, Simd};
 use core::ops::Range;
 
-/// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of
-/// `halves`. `rows` lie along, in chunks of `A` words, `count` rows each, and begin at the first
-/// key.
+/// Makes the strip rows of `MR` keys: `out = rows · across` over `width` columns, for the queries
+/// of `halves`. `rows` lie along, in chunks of `A` words, and begin at the first key.
 #[inline(always)]
 pub(super) fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     s: (S, E),

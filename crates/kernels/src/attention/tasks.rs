@@ -56,8 +56,8 @@ impl<'a, const N: usize> Tasks<'a, N> {
         self.count
     }
 
-    /// Starts a task. It panics for a task that has started before, and for one that does not exist,
-    /// because a [`Parallel`](crate::Parallel) is the caller's code and may be wrong.
+    /// Starts a task. It panics for a task that has started before, and for one that does not
+    /// exist, because a [`Parallel`](crate::Parallel) is the caller's code and may be wrong.
     pub(super) fn start(&self, index: usize) -> Task<'_, N> {
         assert!(index < self.count, "there is no task {index}");
         let bit = 1 << (index % 64);

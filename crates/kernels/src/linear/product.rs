@@ -1,11 +1,12 @@
 //! The loops around the tile: C = start + A B.
 //!
 //! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one
-//! change: only the right operand becomes panels. A panel stays in the first-level cache while all
-//! rows of a block pass by; the left operand comes from the second-level cache, a dozen rows at a
-//! time, and is copied only where it has to be rounded or where its rows would push each other and
-//! the panel out of the first-level cache. Every element of C is its start plus its products in the
-//! order of the steps, whatever the blocks, so that they may be chosen by speed alone.
+//! change: only the right operand is packed into panels. A panel stays in the first-level cache
+//! while it is multiplied by all rows of a block. The left operand comes from the second-level
+//! cache, a dozen rows at a time; it is copied only where it has to be rounded, or where its rows
+//! would evict each other and the panel from the first-level cache. Every element of C is its start
+//! plus its products in the order of the steps, whatever the blocks are, so that speed alone
+//! decides about them.
 
 use super::pack::{Matrix, Unpacked, copy_across, copy_along};
 use super::panel::{PANEL, PanelB, Prefetch};
