@@ -34,7 +34,7 @@ use bias::add_rows;
 use core::ops::Range;
 use pack::Unpacked;
 use panel::PANEL;
-use product::{Columns, Sizes, product};
+use product::{RightOperand, Sizes, product};
 use tile::Start;
 
 pub use panel_rows::PanelRows;
@@ -268,7 +268,7 @@ impl Linear {
         scratch: &mut [f32],
         start: Start<'_>,
         a: Unpacked<'_>,
-        b: Columns<'_>,
+        b: RightOperand<'_>,
         sizes: Sizes,
     ) {
         assert!(
@@ -295,18 +295,18 @@ impl Linear {
         }
     }
 
-    fn columns<'a>(&self, direction: Direction, weight: Operand<'a>) -> Columns<'a> {
+    fn columns<'a>(&self, direction: Direction, weight: Operand<'a>) -> RightOperand<'a> {
         match weight {
             Operand::Plain(w) => {
                 assert!(w.len() == self.out * self.inp, "linear sizes");
-                Columns::Plain(self.unpacked(direction, w))
+                RightOperand::Plain(self.unpacked(direction, w))
             }
             Operand::Panels(panels) => {
                 assert!(
                     panels.len() == self.panels_len(direction),
                     "not panels of this W"
                 );
-                Columns::Panels(panels)
+                RightOperand::Panels(panels)
             }
         }
     }
