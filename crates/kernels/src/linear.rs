@@ -176,7 +176,7 @@ impl Linear {
             data: x,
             stride: self.inp,
         };
-        let w = self.columns(Direction::Forward, weight);
+        let w = self.right_operand(Direction::Forward, weight);
         let sizes = Sizes {
             rows: n,
             columns: self.out,
@@ -204,7 +204,7 @@ impl Linear {
             data: dy,
             stride: self.out,
         };
-        let w = self.columns(Direction::Backward, weight);
+        let w = self.right_operand(Direction::Backward, weight);
         let sizes = Sizes {
             rows: n,
             columns: self.inp,
@@ -251,7 +251,7 @@ impl Linear {
             data: dy,
             stride: self.out,
         };
-        let x = self.inputs(n).columns(Direction::Backward, x);
+        let x = self.inputs(n).right_operand(Direction::Backward, x);
         let sizes = Sizes {
             rows: outs.len(),
             columns: self.inp,
@@ -295,7 +295,7 @@ impl Linear {
         }
     }
 
-    fn columns<'a>(&self, direction: Direction, weight: Operand<'a>) -> RightOperand<'a> {
+    fn right_operand<'a>(&self, direction: Direction, weight: Operand<'a>) -> RightOperand<'a> {
         match weight {
             Operand::Plain(w) => {
                 assert!(w.len() == self.out * self.inp, "linear sizes");
