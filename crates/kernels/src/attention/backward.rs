@@ -1,9 +1,9 @@
-//! Backward: for 32 queries against 64 keys at a time, all in the first-level cache.
+//! The backward takes 32 queries against 64 keys at a time, all in the first-level cache.
 //!
 //! With P = e^(score - lse), M the dropout factors and Δ = rowsum(dmix ∘ mix):
 //! dV += (M ∘ P)ᵀ dO; dP = M ∘ (dO Vᵀ); dS = P ∘ (dP - Δ) ∘ dscore/dproduct; dQ = scale dS K; dK +=
-//! dSᵀ (scale Q). What M multiplies the kept weights by goes into dO once, and scale into Q, with a
-//! factor log2 e. In bf16 Q, K, V and dO are rounded with these factors in them, M ∘ P and dS as
+//! dSᵀ (scale Q). The factor of kept weights goes into dO once, and scale into Q, with a factor
+//! log2 e. In bf16 Q, K, V and dO are rounded with these factors in them, M ∘ P and dS as
 //! they are made; Δ and the sums are f32.
 
 use super::dropout_masks::{self, Masks};

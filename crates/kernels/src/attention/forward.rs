@@ -1,5 +1,5 @@
-//! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running
-//! softmax.
+//! The forward takes 32 queries against 64 keys at a time, all in the first-level cache, with a
+//! running softmax.
 //!
 //! The weights of a tile are 2^(score - reference), where the reference of a row is the largest
 //! score of its first block of keys. It is raised, and the sums are scaled down, only when a score
@@ -322,7 +322,7 @@ fn weights<S: Simd, E: Element<S>, const DROPOUT: bool>(
     let first = tile.keys_within(&keys, 0..LANES);
     let second = tile.keys_within(&keys, LANES..QUERIES);
     let strip = strip.as_chunks_mut::<LANES>().0;
-    let mut weights = Weights::<S, DROPOUT> {
+    let mut weights = BlockWeights::<S, DROPOUT> {
         reference: running.reference,
         sum: running.sum,
         masks,
@@ -343,7 +343,7 @@ fn weights<S: Simd, E: Element<S>, const DROPOUT: bool>(
 }
 
 /// What turns the scores of a block of keys into weights.
-struct Weights<'a, S: Simd, const DROPOUT: bool> {
+struct BlockWeights<'a, S: Simd, const DROPOUT: bool> {
     reference: [S::F; 2],
     sum: [S::F; 2],
     masks: Masks<'a>,
@@ -351,7 +351,7 @@ struct Weights<'a, S: Simd, const DROPOUT: bool> {
     count: usize,
 }
 
-impl<S: Simd, const DROPOUT: bool> Weights<'_, S, DROPOUT> {
+impl<S: Simd, const DROPOUT: bool> BlockWeights<'_, S, DROPOUT> {
     /// Makes the weights of an even key and the next, counted from the block's first.
     #[inline(always)]
     fn pair<E: Element<S>>(
