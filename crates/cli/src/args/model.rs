@@ -71,6 +71,9 @@ pub(crate) struct ModelArgs {
     /// Which tokens a token sees: those before it, or all
     #[arg(long, value_name = "KIND", value_parser = one_of::<Mask>())]
     pub(crate) mask: Option<Mask>,
+    /// How many tokens a token sees, itself included (sliding-window attention); 0 for all the past
+    #[arg(long, value_name = "N")]
+    pub(crate) window: Option<usize>,
     /// What attention scores are multiplied by
     #[arg(long, value_name = "KIND", value_parser = one_of::<Scale>())]
     pub(crate) attention_scale: Option<Scale>,

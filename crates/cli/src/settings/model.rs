@@ -89,6 +89,10 @@ fn take_out(spec: &mut ModelSpec, args: &ModelArgs) {
 fn attention(a: &mut Attention, args: &ModelArgs) {
     set(&mut a.kv_heads, args.n_kv_head);
     set(&mut a.mask, args.mask);
+    set(
+        &mut a.window,
+        args.window.map(|n| Some(n).filter(|n| *n != 0)),
+    );
     set(&mut a.scale, args.attention_scale);
     let qk_norm = |on| if on { QkNorm::RmsNorm } else { QkNorm::None };
     set(&mut a.qk_norm, args.qk_norm.map(qk_norm));

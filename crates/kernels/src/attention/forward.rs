@@ -240,7 +240,7 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
     for (block, keys) in tile.blocks().enumerate() {
         let max = scores::<S, E, MR, A>((s, e), work, tile, keys.clone(), options.head_dim);
         if block == 0 {
-            running.top = max;
+            running.top = max.map(|max| s.max(max, s.splat(Tile::LOWEST)));
         } else {
             raise::<S, W>(s, &mut running, max, work.mix);
         }
