@@ -167,6 +167,7 @@ fn attention(n_embd: usize, u: &mut Unstructured) -> Result<Attention> {
         scale: *u.choose(Scale::ALL)?,
         qk_norm: *u.choose(QkNorm::ALL)?,
         softcap: *u.choose(&[None, Some(1.5), Some(50.0), Some(1e-30), Some(1e30)])?,
+        window: *u.choose(&[None, Some(1), Some(3), Some(usize::MAX)])?,
     })
 }
 

@@ -414,12 +414,13 @@ fn the_gate_of_bf16_can_fail() {
 /// What the grid covers, so that a change to it is one that somebody made.
 #[test]
 fn the_grid_refuses_only_what_makes_no_sense() {
-    const KINDS: [&str; 5] = [
+    const KINDS: [&str; 6] = [
         "parallel sublayers need",
         "sinusoidal positions pair",
         "rotary positions turn pairs",
         "n_head must divide",
         "n_kv_head must divide",
+        "a window shows the last tokens of the past and needs the causal mask",
     ];
     let grids = [
         ("alone", Grid::alone(), 40),

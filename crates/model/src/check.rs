@@ -189,6 +189,17 @@ impl ModelSpec {
             )),
             Some(_) | None => Ok(()),
         }?;
+        match (a.mask, a.window) {
+            (Mask::Full, Some(_)) => refuse(format!(
+                "a window shows the last tokens of the past and needs the causal mask, found the \
+                 full one in layer {layer}"
+            )),
+            (Mask::Causal, Some(n)) if !(1..=self.block_size).contains(&n) => refuse(format!(
+                "window must be from 1 to block_size, found {n} for a context of {} in layer {layer}",
+                self.block_size
+            )),
+            (Mask::Causal, None | Some(_)) | (Mask::Full, None) => Ok(()),
+        }?;
         // Every variant below is accepted with every other; the match makes a new one a decision.
         match (a.scale, a.qk_norm) {
             (Scale::InverseSqrt | Scale::One, QkNorm::None | QkNorm::RmsNorm) => Ok(()),

@@ -172,9 +172,10 @@ impl Lowering<'_> {
             heads: a.heads,
             kv_heads: a.kv_heads,
             head_dim,
-            mask: match a.mask {
-                Mask::Causal => AttentionMask::Causal,
-                Mask::Full => AttentionMask::Full,
+            mask: match (a.mask, a.window) {
+                (Mask::Causal, None) => AttentionMask::Causal,
+                (Mask::Causal, Some(n)) => AttentionMask::Window(n),
+                (Mask::Full, None | Some(_)) => AttentionMask::Full,
             },
             scale: match a.scale {
                 Scale::InverseSqrt => (1.0 / (head_dim as f64).sqrt()) as f32,

@@ -10,6 +10,8 @@ pub enum AttentionMask {
     Full,
     /// Those up to the query's own position.
     Causal,
+    /// The last so many up to the query's own position, that one included; at least one.
+    Window(usize),
 }
 
 impl AttentionMask {
@@ -18,6 +20,7 @@ impl AttentionMask {
         match self {
             Self::Full => 0..tokens,
             Self::Causal => 0..tokens.min(query + 1),
+            Self::Window(n) => (query + 1).saturating_sub(n)..tokens.min(query + 1),
         }
     }
 
@@ -28,6 +31,11 @@ impl AttentionMask {
         match self {
             Self::Full => t * t,
             Self::Causal => t * (t + 1) / 2,
+            Self::Window(n) => {
+                // The first `m` queries see all the past, the others `m` keys each.
+                let m = t.min(n as u128);
+                m * (m + 1) / 2 + (t - m) * m
+            }
         }
     }
 
@@ -35,7 +43,7 @@ impl AttentionMask {
     pub fn is_causal(self) -> bool {
         match self {
             Self::Full => false,
-            Self::Causal => true,
+            Self::Causal | Self::Window(_) => true,
         }
     }
 }
@@ -46,6 +54,7 @@ impl fmt::Display for AttentionMask {
         match self {
             Self::Full => f.write_str("full"),
             Self::Causal => f.write_str("causal"),
+            Self::Window(n) => write!(f, "causal, window {n}"),
         }
     }
 }
@@ -57,7 +66,11 @@ mod tests {
     /// Against sums over all queries.
     #[test]
     fn pairs_are_counted_and_what_is_causal_sees_no_later_key() {
-        for mask in [AttentionMask::Full, AttentionMask::Causal] {
+        let windows = [1, 2, 7, 39, 40, usize::MAX].map(AttentionMask::Window);
+        for mask in [AttentionMask::Full, AttentionMask::Causal]
+            .into_iter()
+            .chain(windows)
+        {
             for tokens in 0..40 {
                 let keys = || (0..tokens).map(|query| mask.keys(query, tokens));
                 let pairs: usize = keys().map(|keys| keys.len()).sum();

@@ -189,6 +189,11 @@ pub struct Attention {
     /// Key and value heads; fewer than `heads` is grouped-query attention (Ainslie et al. 2023).
     pub kv_heads: usize,
     pub mask: Mask,
+    /// How many tokens a query sees, itself included, where it sees not all of the past:
+    /// sliding-window attention (Beltagy et al. 2020; Jiang et al. 2023). `L` layers of it reach
+    /// back `L (window - 1)` tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
     pub scale: Scale,
     pub qk_norm: QkNorm,
     /// `cap * tanh(score / cap)` before the softmax (Gemma 2).
@@ -202,6 +207,7 @@ impl Attention {
             heads,
             kv_heads: heads,
             mask: Mask::Causal,
+            window: None,
             scale: Scale::InverseSqrt,
             qk_norm: QkNorm::None,
             softcap: None,

@@ -1,8 +1,8 @@
 //! Every sentence a wrong spec or batch is refused with, to the letter.
 
 use gptlab_model::{
-    Attention, Batch, BatchError, Mlp, ModelSpec, NormPlace, Order, Position, Preset, Sublayer,
-    check_n_layer,
+    Attention, Batch, BatchError, Mask, Mlp, ModelSpec, NormPlace, Order, Position, Preset,
+    Sublayer, check_n_layer,
 };
 
 /// The sentence that gpt2-mini with `change` is refused with.
@@ -123,6 +123,29 @@ fn numbers() {
             refusal(|s| attention(s, 0, |a| a.softcap = Some(cap))),
             format!("softcap must be from 1e-30 to 1e30, found {found}")
         );
+    }
+}
+
+/// A window that holds the context is one, and says no more than the causal mask.
+#[test]
+fn windows() {
+    for n in [0, 257] {
+        assert_eq!(
+            refusal(|s| attention(s, 1, |a| a.window = Some(n))),
+            format!(
+                "window must be from 1 to block_size, found {n} for a context of 256 in layer 1"
+            )
+        );
+    }
+    assert_eq!(
+        refusal(|s| attention(s, 2, |a| (a.mask, a.window) = (Mask::Full, Some(8)))),
+        "a window shows the last tokens of the past and needs the causal mask, found the full one in \
+         layer 2"
+    );
+    for n in [1, 256] {
+        let mut spec = Preset::Gpt2Mini.spec();
+        attention(&mut spec, 0, |a| a.window = Some(n));
+        assert!(spec.check(65).expect("a model").is_causal());
     }
 }
 

@@ -50,6 +50,43 @@ fn flops_of_the_largest_models_do_not_wrap() {
     assert!(counts.forward_flops > u128::from(u64::MAX));
 }
 
+/// By hand: of 256 queries the first 32 see all before them, the others 32 keys each.
+#[test]
+fn a_window_costs_the_pairs_it_shows() {
+    let mut spec = Preset::Gpt2Mini.spec();
+    spec.layers.truncate(1);
+    spec.layers[0].truncate(1);
+    let flops = |window| {
+        let mut spec = spec.clone();
+        let attention = Attention {
+            window,
+            ..Attention::causal(4)
+        };
+        spec.layers[0][0] = Sublayer::Attention(attention);
+        let graph = lower(&spec.check(65).expect("a model"));
+        Counts::of(&graph, 256).forward_flops
+    };
+    let fewer = (256 * 257 / 2) - (32 * 33 / 2 + 224 * 32);
+    assert_eq!(flops(None) - flops(Some(32)), 2 * 2 * fewer * 128);
+}
+
+/// Files of models without a window are what they were before there were windows.
+#[test]
+fn a_window_is_written_only_where_there_is_one() {
+    let write = |window| {
+        let attention = Attention {
+            window,
+            ..Attention::causal(4)
+        };
+        serde_json::to_string(&attention).expect("JSON")
+    };
+    assert!(!write(None).contains("window"));
+    let text = write(Some(32));
+    assert!(text.contains(r#""window":32"#), "{text}");
+    let read: Attention = serde_json::from_str(&text).expect("an attention");
+    assert_eq!(read.window, Some(32));
+}
+
 /// The `state_dict` of the seed's `GPT2Mini`, by its module names; `lm_head.weight` is tied away.
 #[test]
 fn gpt2_mini_has_the_names_and_shapes_of_its_pytorch_twin() {

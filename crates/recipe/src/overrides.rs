@@ -159,6 +159,7 @@ settings! {
         n_head: usize = "N", "Attention heads; their number divides the width";
         n_kv_head: usize = "N", "Key and value heads; fewer than --n-head is grouped-query attention";
         mask: Mask = "KIND", "Which tokens a token sees: those before it, or all";
+        window: ZeroIsNone<usize> = "N", "How many tokens a token sees, itself included (sliding-window attention); 0 for all before it";
         attention_scale: Scale = "KIND", "What attention scores are multiplied by";
         qk_norm: bool = "0|1", "Queries and keys divided by their root mean square";
         softcap: ZeroIsNone<f32> = "CAP", "Attention scores bent by cap * tanh(score / cap); 0 for none";

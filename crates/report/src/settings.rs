@@ -40,6 +40,7 @@ const WORDS: &[(&str, &str)] = &[
     ("attention.heads", "attention heads"),
     ("attention.kv_heads", "key and value heads"),
     ("attention.mask", "attention mask"),
+    ("attention.window", "window of attention, tokens"),
     ("attention.scale", "scale of attention scores"),
     ("attention.qk_norm", "norm of queries and keys"),
     ("attention.softcap", "cap of attention scores"),

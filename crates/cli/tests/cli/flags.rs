@@ -40,6 +40,7 @@ const MODEL: &[&str] = &[
     "--activation relu-squared",
     "--activation silu",
     "--mask full",
+    "--window 16",
     "--attention-scale one",
     "--qk-norm",
     "--softcap 30",
@@ -222,6 +223,7 @@ fn every_flag_of_the_model_changes_the_listing_or_the_table() {
         "--bias",
         "--qk-norm 0",
         "--softcap 0",
+        "--window 0",
         "--mask causal",
     ] {
         assert_eq!(

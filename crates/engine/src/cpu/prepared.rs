@@ -148,6 +148,7 @@ fn kernel_mask(mask: AttentionMask) -> attention::Mask {
     match mask {
         AttentionMask::Full => attention::Mask::Full,
         AttentionMask::Causal => attention::Mask::Causal,
+        AttentionMask::Window(n) => attention::Mask::Window(n),
     }
 }
 

@@ -191,6 +191,8 @@ fn attentions() -> Vec<Switch> {
         switch("heads", "4:2", |s| each(s, |a| heads(a, 4, 2))),
         switch("heads", "4:3", |s| each(s, |a| heads(a, 4, 3))),
         switch("mask", "full", |s| each(s, |a| a.mask = Mask::Full)),
+        switch("window", "1", |s| each(s, |a| a.window = Some(1))),
+        switch("window", "3", |s| each(s, |a| a.window = Some(3))),
         switch("scale", "one", |s| each(s, |a| a.scale = Scale::One)),
         switch("qk-norm", "rms", |s| {
             each(s, |a| a.qk_norm = QkNorm::RmsNorm);
@@ -236,7 +238,10 @@ pub(crate) fn larger() -> Vec<(Case, Vec<usize>)> {
         (spec.n_embd, spec.block_size, spec.dropout) = (n_embd, block_size, 0.2);
         spec.init.std = 0.1;
         spec.layers.truncate(1);
-        spec.layers[0][0] = Sublayer::Attention(Attention::causal(heads));
+        spec.layers[0][0] = Sublayer::Attention(Attention {
+            window: (name == "long window").then_some(37),
+            ..Attention::causal(heads)
+        });
         let form = MlpForm::Plain(Activation::GeluErf);
         spec.layers[0][1] = Sublayer::Mlp(Mlp { hidden, form });
         let case = Case::new(name, &spec, 37).expect("sizes that divide");
@@ -246,6 +251,7 @@ pub(crate) fn larger() -> Vec<(Case, Vec<usize>)> {
         sized("wide", 132, 3, 141, 5, &[5, 2]),
         sized("middling", 36, 2, 70, 40, &[33, 1, 40]),
         sized("long", 6, 2, 5, 140, &[133, 3, 129]),
+        sized("long window", 6, 2, 5, 140, &[133, 3, 129]),
         sized(
             "many",
             10,
@@ -351,10 +357,21 @@ fn random_layer(c: &mut Cursor) -> Layer {
 
 fn random_sublayer(c: &mut Cursor) -> Sublayer {
     if c.below(2) == 0 {
+        let (causal, full) = (Mask::Causal, Mask::Full);
+        let (mask, window) = pick(
+            c,
+            &[
+                (causal, None),
+                (causal, Some(1)),
+                (causal, Some(4)),
+                (full, None),
+            ],
+        );
         return Sublayer::Attention(Attention {
             heads: pick(c, &[1, 2, 4, 4]),
             kv_heads: pick(c, &[1, 1, 2]),
-            mask: pick(c, &[Mask::Causal, Mask::Causal, Mask::Full]),
+            mask,
+            window,
             scale: pick(c, Scale::ALL),
             qk_norm: pick(c, QkNorm::ALL),
             softcap: pick(c, &[None, Some(2.0)]),

@@ -191,7 +191,7 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
     for (block, keys) in tile.blocks().enumerate() {
         let max = scores::<S, E, MR, A>((s, e), work, tile, keys.clone(), options.head_dim);
         if block == 0 {
-            running.reference = max;
+            running.reference = max.map(|max| s.max(max, s.splat(QueryTile::LOWEST)));
         } else {
             raise_reference::<S, W>(s, &mut running, max, work.mix);
         }

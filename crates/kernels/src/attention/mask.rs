@@ -9,6 +9,8 @@ pub enum Mask {
     Full,
     /// Those up to its own position.
     Causal,
+    /// The last so many up to its own position, that one included; at least one.
+    Window(usize),
 }
 
 impl Mask {
@@ -18,6 +20,7 @@ impl Mask {
         match self {
             Self::Full => 0..t,
             Self::Causal => 0..t.min(i + 1),
+            Self::Window(n) => (i + 1).saturating_sub(n).min(t)..t.min(i + 1),
         }
     }
 
@@ -31,6 +34,7 @@ impl Mask {
         match self {
             Self::Full => 0..usize::MAX,
             Self::Causal => j..usize::MAX,
+            Self::Window(n) => j..j.saturating_add(n),
         }
     }
 }
@@ -42,11 +46,13 @@ mod tests {
     /// One by one, from the definition.
     #[test]
     fn queries_see_the_keys_that_see_them() {
-        for mask in [Mask::Full, Mask::Causal] {
+        let windows = [1, 2, 7, 20, usize::MAX].map(Mask::Window);
+        for mask in [Mask::Full, Mask::Causal].into_iter().chain(windows) {
             for (i, j) in (0..20).flat_map(|i| (0..20).map(move |j| (i, j))) {
                 let sees = match mask {
                     Mask::Full => true,
                     Mask::Causal => j <= i,
+                    Mask::Window(n) => j <= i && i - j < n,
                 };
                 assert_eq!(mask.keys(i, 20).contains(&j), sees, "{mask:?} {i} {j}");
                 assert_eq!(mask.queries(j).contains(&i), sees, "{mask:?} {i} {j}");

@@ -74,6 +74,45 @@ fn grid() -> Vec<(Options<'static>, usize)> {
             grid.push((all, t));
         }
     }
+    grid.extend(windows());
+    grid
+}
+
+/// Windows of one key, of all keys and more, and of sizes that no tile has; short sequences and
+/// sequences of several blocks of keys.
+fn windows() -> Vec<(Options<'static>, usize)> {
+    let mut grid = Vec::new();
+    for (t, window) in [
+        (5, 1),
+        (9, 4),
+        (16, 3),
+        (16, 40),
+        (17, 1),
+        (33, 8),
+        (33, 16),
+        (64, 17),
+        (65, 64),
+        (97, 1),
+        (130, 31),
+        (130, 64),
+        (161, 5),
+        (161, 100),
+        (161, 1000),
+        (257, 40),
+        (257, 130),
+    ] {
+        let plain = |heads, kv_heads, head_dim| {
+            let mask = Mask::Window(window);
+            options(heads, kv_heads, head_dim, mask)
+        };
+        let all = Options {
+            softcap: Some(2.0),
+            alibi: Some(&SLOPES),
+            dropout: Some(dropout()),
+            ..plain(4, 2, 48)
+        };
+        grid.extend([plain(2, 1, 20), plain(4, 2, 4), all].map(|o| (o, t)));
+    }
     grid
 }
 
@@ -96,6 +135,7 @@ fn late_scores_may_be_far_above_early_ones() {
         (130, Mask::Causal),
         (200, Mask::Full),
         (257, Mask::Causal),
+        (257, Mask::Window(40)),
     ] {
         let o = options(2, 1, 32, mask);
         let mut qkv = values(t * o.qkv_width(), 1);
@@ -298,4 +338,27 @@ fn a_causal_row_does_not_see_the_future() {
     let after = run(&qkv);
     assert_eq!(before[..41 * 16], after[..41 * 16]);
     assert_ne!(before[41 * 16..], after[41 * 16..]);
+}
+
+/// Numbers that are none stand before every window of the last rows, and change no bit of them:
+/// the blocks of keys that only earlier rows see are left out.
+#[test]
+fn keys_before_the_window_are_not_read() {
+    let (t, bad, window) = (300, 100, 20);
+    for o in Precision::ALL.map(|precision| Options {
+        precision,
+        ..options(2, 1, 32, Mask::Window(window))
+    }) {
+        for isa in Isa::available() {
+            let (mut qkv, dmix) = (values(t * o.qkv_width(), 6), values(t * o.mix_width(), 2));
+            let before = run(isa, &Sequential, &o, t, &qkv, &dmix);
+            qkv[..bad * o.qkv_width()].fill(f32::NAN);
+            let after = run(isa, &Sequential, &o, t, &qkv, &dmix);
+            let first = bad + window + QUERIES;
+            let (mix, dqkv) = (first * o.mix_width(), first * o.qkv_width());
+            assert_eq!(before.mix[mix..], after.mix[mix..], "{isa:?} {o:?}");
+            assert_eq!(before.dqkv[dqkv..], after.dqkv[dqkv..], "{isa:?} {o:?}");
+            assert!(after.mix[(bad + window - 2) * o.mix_width()].is_nan());
+        }
+    }
 }

@@ -115,7 +115,19 @@ pub const ALL: &[Switch] = &[
         prediction: "training and validation loss near 0, since the answer can be read off; samples are garbage, since \
                      nothing can be read off what is not yet written",
         source: "Vaswani et al. 2017",
-        change: |s| attention(s, |a| a.mask = Mask::Full),
+        change: |s| attention(s, |a| (a.mask, a.window) = (Mask::Full, None)),
+    },
+    Switch {
+        name: "window",
+        title: "attention to the last eighth of the context alone",
+        purpose: "distance: a layer sees as far back as the context, in work that grows with its square",
+        prediction: "no difference beyond luck on short texts, where what helps is near; layers on top of each other reach \
+                     further than one window",
+        source: "Beltagy et al. 2020; Jiang et al. 2023",
+        change: |s| {
+            let window = (s.spec.block_size / 8).max(1);
+            attention(s, |a| (a.mask, a.window) = (Mask::Causal, Some(window)));
+        },
     },
     Switch {
         name: "scale",

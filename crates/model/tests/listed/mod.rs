@@ -113,6 +113,7 @@ fn attentions() -> Vec<Switch> {
         ("heads-1", |s| set(s, |a| (a.heads, a.kv_heads) = (1, 1))),
         ("kv-heads-2", |s| set(s, |a| a.kv_heads = 2)),
         ("mask-full", |s| set(s, |a| a.mask = Mask::Full)),
+        ("window-32", |s| set(s, |a| a.window = Some(32))),
         ("scale-one", |s| set(s, |a| a.scale = Scale::One)),
         ("qk-norm", |s| set(s, |a| a.qk_norm = QkNorm::RmsNorm)),
         ("qk-norm-kv-heads-2-rotary", |s| {

@@ -191,6 +191,7 @@ impl Overrides {
     fn set_attention(&self, attention: &mut Attention) {
         set(&mut attention.kv_heads, self.n_kv_head);
         set(&mut attention.mask, self.mask);
+        set(&mut attention.window, self.window.map(|window| window.0));
         set(&mut attention.scale, self.attention_scale);
         let qk_norm = |on| if on { QkNorm::RmsNorm } else { QkNorm::None };
         set(&mut attention.qk_norm, self.qk_norm.map(qk_norm));
