@@ -8,7 +8,7 @@ use gptlab_recipe::Precision;
 use crate::{
     Engine, Generator, ImportError, UncachedGenerator,
     cpu::CpuBackend,
-    memory::{MemoryNeed, Shape, Texts, Training},
+    memory::{BatchShape, MemoryNeed, Texts, Training},
 };
 
 /// A device that runs models: makes engines and generators, and counts the memory they will take.
@@ -78,8 +78,12 @@ pub trait Backend: fmt::Debug + Send + Sync {
     ) -> MemoryNeed;
 
     /// The memory of an engine that only evaluates, on batches of `shape`.
-    fn evaluation_memory(&self, graph: &Graph, options: BackendOptions, shape: Shape)
-    -> MemoryNeed;
+    fn evaluation_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        shape: BatchShape,
+    ) -> MemoryNeed;
 
     /// The memory that [`Engine::losses_with`] takes besides, on a batch of so many tokens.
     fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed;
@@ -178,7 +182,7 @@ impl Device {
     }
 
     /// As [`Backend::evaluation_memory`].
-    pub fn evaluation_memory(&self, graph: &Graph, shape: Shape) -> MemoryNeed {
+    pub fn evaluation_memory(&self, graph: &Graph, shape: BatchShape) -> MemoryNeed {
         self.backend.evaluation_memory(graph, self.options, shape)
     }
 

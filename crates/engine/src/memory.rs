@@ -6,7 +6,7 @@ use gptlab_recipe::Optimizer;
 
 /// The largest batch that an engine is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct BatchShape {
     pub sequences: usize,
     /// How many tokens the longest sequence has.
     pub tokens: usize,
@@ -15,7 +15,7 @@ pub struct Shape {
 /// What an engine that trains is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Training {
-    pub shape: Shape,
+    pub shape: BatchShape,
     pub optimizer: Optimizer,
     /// How many tokens a batch has whose every value is looked at in between, which one thread runs
     /// as a whole; 0 where none is.

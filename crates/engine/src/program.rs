@@ -1,6 +1,6 @@
 //! What a graph becomes for one purpose, whatever device runs it: steps over named buffers.
 //!
-//! [`compile`] decides, from the facts of the ops alone ([`gptlab_model::Facts`]), which steps there
+//! [`compile`] decides, from the facts of the ops alone ([`gptlab_model::OpFacts`]), which steps there
 //! are, which buffer each reads and writes and for how long a buffer is needed, which step computes
 //! in place, and which write of a gradient comes first and which are added to it. A device places
 //! the buffers in its memory and runs the steps; what else it does (tiles, packed weights, kernels
@@ -10,7 +10,7 @@ mod backward;
 mod forward;
 mod listing;
 
-use gptlab_model::{Constant, Facts, Graph, Node, ParamId, ROTARY_BASE, ValueId, choices};
+use gptlab_model::{Constant, Graph, Node, OpFacts, ParamId, ROTARY_BASE, ValueId, choices};
 
 pub use listing::Listing;
 
@@ -190,7 +190,7 @@ pub fn constant_values(constant: Constant, block_size: usize) -> Vec<f32> {
 /// A program that is being written.
 struct Compiler<'a> {
     graph: &'a Graph,
-    facts: Vec<Facts>,
+    facts: Vec<OpFacts>,
     /// Who reads each node's value, in order; one that reads it twice stands there twice.
     readers: Vec<Vec<ValueId>>,
     /// By parameter: whether a step has written its gradient.
@@ -200,7 +200,7 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(graph: &'a Graph, purpose: Purpose) -> Self {
-        let facts: Vec<Facts> = graph.nodes().iter().map(Node::facts).collect();
+        let facts: Vec<OpFacts> = graph.nodes().iter().map(Node::facts).collect();
         let mut readers = vec![Vec::new(); facts.len()];
         for node in graph.ids() {
             for x in &facts[node.index()].inputs {
@@ -225,7 +225,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn facts(&self, node: ValueId) -> &Facts {
+    fn facts(&self, node: ValueId) -> &OpFacts {
         &self.facts[node.index()]
     }
 

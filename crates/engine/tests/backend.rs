@@ -13,7 +13,7 @@ use gptlab_engine::{
     StateSlot, StepHyper, UncachedGenerator,
     cpu::CpuBackend,
     generate_each,
-    memory::{Shape, Texts, Training},
+    memory::{BatchShape, Texts, Training},
     oracle::OracleBackend,
 };
 use gptlab_model::{Batch, Choice, Graph};
@@ -176,7 +176,7 @@ fn every_backend_counts_its_memory() {
     for backend in backends {
         let options = BackendOptions::default();
         let training = |sequences, optimizer| {
-            let shape = Shape {
+            let shape = BatchShape {
                 sequences,
                 tokens: case.graph.block_size(),
             };

@@ -9,7 +9,7 @@ use gptlab_engine::{
     Backend, BackendOptions, Engine, GenerationRequest, Noise, StepHyper,
     cpu::{CpuBackend, CpuEngine, CpuGenerator, Options, Precision},
     generate_each,
-    memory::{Shape, Texts, Training},
+    memory::{BatchShape, Texts, Training},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Position, Preset, lower};
 use gptlab_recipe::{Decay, Optimizer};
@@ -92,7 +92,7 @@ fn models() -> [(&'static str, Model); 5] {
     ]
 }
 
-fn batch(model: &Model, shape: Shape) -> Batch {
+fn batch(model: &Model, shape: BatchShape) -> Batch {
     let tokens = vec![1u32; shape.tokens];
     let sequence = (tokens.as_slice(), tokens.as_slice());
     Batch::new(model, vec![sequence; shape.sequences]).expect("a batch")
@@ -115,7 +115,7 @@ fn hyper(optimizer: Optimizer) -> StepHyper {
 /// The same steps a few sequences at a time: fewer threads need an arena to train in.
 fn train_in_parts(name: &str, model: &Model, options: Options, micro_batch: usize) {
     let (graph, tokens) = (lower(model), model.spec().block_size);
-    let shape = Shape {
+    let shape = BatchShape {
         sequences: 16,
         tokens,
     };
@@ -150,7 +150,7 @@ fn train_in_parts(name: &str, model: &Model, options: Options, micro_batch: usiz
 fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequences: usize) {
     let graph = lower(model);
     let tokens = model.spec().block_size;
-    let shape = Shape { sequences, tokens };
+    let shape = BatchShape { sequences, tokens };
     let training = Training {
         shape,
         optimizer,
@@ -177,7 +177,7 @@ fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequ
     close(&format!("{what}, evaluated"), found, need.addresses());
     let few = self::batch(
         model,
-        Shape {
+        BatchShape {
             sequences: 2,
             tokens,
         },
@@ -281,7 +281,7 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         s.layers.truncate(1);
     });
     let graph = lower(&model);
-    let shape = Shape {
+    let shape = BatchShape {
         sequences: 1 << 20,
         tokens: 1 << 24,
     };

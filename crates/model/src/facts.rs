@@ -8,7 +8,7 @@ use crate::{
 
 /// What whoever runs, plans or counts an op has to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct OpFacts {
     /// The values it reads, in order.
     pub inputs: Vec<ValueId>,
     /// The parameters it reads.
@@ -97,7 +97,7 @@ impl Constant {
     }
 }
 
-impl Facts {
+impl OpFacts {
     /// Those of an op that reads nothing and that nothing is known of yet.
     fn of_nothing() -> Self {
         Self {
@@ -128,27 +128,27 @@ impl Node {
     }
 
     /// The facts of its op.
-    pub fn facts(&self) -> Facts {
+    pub fn facts(&self) -> OpFacts {
         let inputs_saved = Saved {
             inputs: true,
             ..Saved::default()
         };
         match &self.op {
-            Op::TokenEmbedding { table } | Op::PositionEmbedding { table } => Facts {
+            Op::TokenEmbedding { table } | Op::PositionEmbedding { table } => OpFacts {
                 params: vec![*table],
-                ..Facts::of_nothing()
+                ..OpFacts::of_nothing()
             },
-            Op::Sinusoid => Facts {
+            Op::Sinusoid => OpFacts {
                 constant: Some(Constant::Sinusoids { width: self.width }),
-                ..Facts::of_nothing()
+                ..OpFacts::of_nothing()
             },
-            Op::Add { a, b } => Facts {
+            Op::Add { a, b } => OpFacts {
                 inputs: vec![*a, *b],
                 in_place: Some(1),
                 adjoint: Adjoint::Identity,
-                ..Facts::of_nothing()
+                ..OpFacts::of_nothing()
             },
-            Op::Norm { x, norm } => Facts {
+            Op::Norm { x, norm } => OpFacts {
                 params: norm.params(),
                 saved: Saved {
                     // The mean and the reciprocal deviation.
@@ -156,16 +156,16 @@ impl Node {
                     ..inputs_saved
                 },
                 mixes: Mixes::Row,
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
-            Op::Linear { x, weight, bias } => Facts {
+            Op::Linear { x, weight, bias } => OpFacts {
                 params: [Some(*weight), *bias].into_iter().flatten().collect(),
                 saved: inputs_saved,
                 mixes: Mixes::Row,
                 products: Products::OfWeight(*weight),
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
-            Op::HeadNorm { x, heads, .. } => Facts {
+            Op::HeadNorm { x, heads, .. } => OpFacts {
                 saved: Saved {
                     output: true,
                     // The reciprocal root mean square of each head.
@@ -175,18 +175,18 @@ impl Node {
                 in_place: Some(0),
                 adjoint: Adjoint::InPlace,
                 mixes: Mixes::Head,
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
-            Op::Rotary { x, head_dim, .. } => Facts {
+            Op::Rotary { x, head_dim, .. } => OpFacts {
                 in_place: Some(0),
                 adjoint: Adjoint::InPlace,
                 mixes: Mixes::Head,
                 constant: Some(Constant::Rotations {
                     head_dim: *head_dim,
                 }),
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
-            Op::Attention { x, attention } => Facts {
+            Op::Attention { x, attention } => OpFacts {
                 saved: Saved {
                     inputs: true,
                     output: true,
@@ -200,22 +200,22 @@ impl Node {
                     each: 2 * attention.heads * attention.head_dim,
                     mask: attention.mask,
                 },
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
-            Op::Activate { x, .. } => Facts {
+            Op::Activate { x, .. } => OpFacts {
                 saved: inputs_saved,
                 adjoint: Adjoint::InPlace,
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
-            Op::Gate { gate, up, .. } => Facts {
+            Op::Gate { gate, up, .. } => OpFacts {
                 inputs: vec![*gate, *up],
                 saved: inputs_saved,
-                ..Facts::of_nothing()
+                ..OpFacts::of_nothing()
             },
-            Op::Dropout { x, .. } => Facts {
+            Op::Dropout { x, .. } => OpFacts {
                 in_place: Some(0),
                 adjoint: Adjoint::InPlace,
-                ..Facts::of(*x)
+                ..OpFacts::of(*x)
             },
         }
     }

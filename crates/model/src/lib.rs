@@ -25,7 +25,7 @@ pub use batch::{Batch, BatchError};
 pub use check::{MOST_LAYERS, Model, SpecError, check_n_layer};
 pub use choice::{Choice, UnknownChoice, Words};
 pub use counts::Counts;
-pub use facts::{Adjoint, Constant, Facts, Mixes, Products, Saved};
+pub use facts::{Adjoint, Constant, Mixes, OpFacts, Products, Saved};
 pub use graph::{
     AttentionOp, Graph, NORM_EPS, Node, NormOp, Op, ROTARY_BASE, ValueId, alibi_slopes, sinusoid,
 };

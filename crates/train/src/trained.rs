@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gptlab_data::{Batches, Corpus, Part, Text, Tokenizer};
-use gptlab_engine::{Device, Engine, ImportError, Slot, memory::Shape};
+use gptlab_engine::{Device, Engine, ImportError, Slot, memory::BatchShape};
 use gptlab_model::{Graph, Model, lower};
 use gptlab_recipe::SampleSettings;
 use gptlab_record::FileError;
@@ -172,8 +172,8 @@ impl EvaluatedText {
     }
 
     /// The largest batch.
-    pub fn shape(&self) -> Shape {
-        Shape {
+    pub fn shape(&self) -> BatchShape {
+        BatchShape {
             sequences: self.batches.batch_size(),
             tokens: self.batches.block_size(),
         }

@@ -9,7 +9,7 @@ use std::{iter, path::Path};
 
 use gptlab_engine::{
     Device,
-    memory::{MemoryNeed, Shape, Texts},
+    memory::{BatchShape, MemoryNeed, Texts},
 };
 use gptlab_lab::probe::ProbedTokens;
 use gptlab_model::Graph;
@@ -191,7 +191,7 @@ pub(crate) fn check_loading(graph: &Graph) -> Outcome<()> {
 }
 
 /// Refuses to evaluate a model that is loaded on batches of `shape` where that does not fit.
-pub(crate) fn check_evaluating(graph: &Graph, device: &Device, shape: Shape) -> Outcome<()> {
+pub(crate) fn check_evaluating(graph: &Graph, device: &Device, shape: BatchShape) -> Outcome<()> {
     let need = |threads| {
         let device = device.with_threads(threads);
         Need::of(&device.evaluation_memory(graph, shape), threads)
@@ -207,7 +207,7 @@ pub(crate) fn check_probing(
 ) -> Outcome<()> {
     let need = |threads| {
         let device = device.with_threads(threads);
-        let shape = Shape {
+        let shape = BatchShape {
             sequences: 1,
             tokens: prompt,
         };

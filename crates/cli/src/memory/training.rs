@@ -2,7 +2,7 @@
 
 use gptlab_engine::{
     BackendOptions, Device,
-    memory::{MemoryNeed, Shape, Texts, Training},
+    memory::{BatchShape, MemoryNeed, Texts, Training},
 };
 use gptlab_model::{Graph, ModelSpec, lower};
 use gptlab_recipe::ObserveLevel;
@@ -48,7 +48,7 @@ impl Trained {
             Observes::Everything => OBSERVED.min(self.batch_size) * self.length,
         };
         let training = Training {
-            shape: Shape {
+            shape: BatchShape {
                 sequences: self.batch_size,
                 tokens: self.length,
             },

@@ -5,7 +5,7 @@ use gptlab_model::Graph;
 use super::{CpuEngine, CpuGenerator, Isa, Options, precision};
 use crate::{
     Backend, BackendOptions, Engine, Generator, ImportError,
-    memory::{MemoryNeed, Shape, Texts, Training},
+    memory::{BatchShape, MemoryNeed, Texts, Training},
 };
 
 /// Makes engines and generators that run on the cores of this machine.
@@ -80,7 +80,7 @@ impl Backend for CpuBackend {
         &self,
         graph: &Graph,
         options: BackendOptions,
-        shape: Shape,
+        shape: BatchShape,
     ) -> MemoryNeed {
         MemoryNeed::evaluating(graph, self.options(options), shape)
     }

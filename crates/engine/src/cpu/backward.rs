@@ -14,7 +14,7 @@ use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
     chunk::Chunk,
-    forward::{Forward, accumulate, drop_some, layout, parts, rows_of},
+    forward::{ForwardPass, accumulate, drop_some, layout, parts, rows_of},
     plan::Write,
     prepared::kernel,
     products::WeightGradient,

@@ -6,11 +6,11 @@ use gptlab_kernels::{attention, dropout::Dropout};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 
 use super::{
-    forward::{Attended, Forward, Mapped, Run, rows_of},
+    forward::{Attended, ForwardPass, Mapped, RowRun, rows_of},
     memory::Aligned,
     panels::Panels,
-    plan::{Plan, Region},
-    pool::{Cut, Helpers, Rows, by_rows},
+    plan::{ArenaPlan, Region},
+    pool::{Helpers, MatrixRows, TaskCut, by_rows},
     prepared::PreparedGraph,
     workspace::Workspace,
 };
@@ -30,7 +30,7 @@ pub(super) struct Loss<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Chunk<'a> {
     pub(super) prepared: &'a PreparedGraph,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a ArenaPlan,
     pub(super) weights: &'a [f32],
     /// The weights of linear maps made ready; nothing where too few rows want them.
     pub(super) panels: Option<&'a Panels>,
@@ -109,7 +109,7 @@ impl Chunk<'_> {
     }
 }
 
-impl Forward for Chunk<'_> {
+impl ForwardPass for Chunk<'_> {
     type Scratch = Aligned<f32>;
 
     fn prepared(&self) -> &PreparedGraph {
@@ -120,9 +120,9 @@ impl Forward for Chunk<'_> {
         self.inputs
     }
 
-    fn runs(&self) -> impl Iterator<Item = Run> {
+    fn runs(&self) -> impl Iterator<Item = RowRun> {
         let sequences = self.sequences.iter().cloned();
-        sequences.map(|rows| Run { rows, position: 0 })
+        sequences.map(|rows| RowRun { rows, position: 0 })
     }
 
     fn value(&self, node: ValueId) -> Range<usize> {
@@ -140,10 +140,10 @@ impl Forward for Chunk<'_> {
     fn pass<const N: usize>(
         &self,
         width: usize,
-        matrices: [Rows; N],
+        matrices: [MatrixRows; N],
         work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
     ) {
-        let cut = Cut {
+        let cut = TaskCut {
             amount: self.rows() * width,
             least: LEAST,
             scratch: 0,

@@ -1,7 +1,7 @@
 //! The forward pass, node by node: one match for rows of a batch and for rows that are decoded.
 //!
 //! What differs between them (how weights are laid out, what a query sees, who helps) is what
-//! [`Forward`] asks of its implementors.
+//! [`ForwardPass`] asks of its implementors.
 
 use std::ops::Range;
 
@@ -15,12 +15,12 @@ use gptlab_kernels::{
 use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId, ValueId};
 
 use super::{
-    pool::Rows,
+    pool::MatrixRows,
     prepared::{PreparedGraph, kernel},
 };
 
 /// Rows at consecutive positions of one sequence.
-pub(super) struct Run {
+pub(super) struct RowRun {
     pub(super) rows: Range<usize>,
     /// The position of the first.
     pub(super) position: usize,
@@ -42,7 +42,7 @@ pub(super) struct Mapped<'a> {
 }
 
 /// Rows that go through the model.
-pub(super) trait Forward: Sync + Sized {
+pub(super) trait ForwardPass: Sync + Sized {
     /// What products and attention scribble on.
     type Scratch;
 
@@ -52,7 +52,7 @@ pub(super) trait Forward: Sync + Sized {
     fn tokens(&self) -> &[u32];
 
     /// All rows, in order, by runs.
-    fn runs(&self) -> impl Iterator<Item = Run>;
+    fn runs(&self) -> impl Iterator<Item = RowRun>;
 
     /// Where the value of a node is in the arena.
     fn value(&self, node: ValueId) -> Range<usize>;
@@ -68,7 +68,7 @@ pub(super) trait Forward: Sync + Sized {
     fn pass<const N: usize>(
         &self,
         width: usize,
-        matrices: [Rows; N],
+        matrices: [MatrixRows; N],
         work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
     );
 
@@ -187,7 +187,12 @@ pub(super) fn rows_of(rows: &Range<usize>, width: usize) -> Range<usize> {
 }
 
 /// The first `heads` heads of the rows of `node`.
-pub(super) fn layout<F: Forward>(on: &F, node: ValueId, heads: usize, head_dim: usize) -> Layout {
+pub(super) fn layout<F: ForwardPass>(
+    on: &F,
+    node: ValueId,
+    heads: usize,
+    head_dim: usize,
+) -> Layout {
     Layout {
         heads,
         head_dim,
@@ -196,14 +201,14 @@ pub(super) fn layout<F: Forward>(on: &F, node: ValueId, heads: usize, head_dim: 
 }
 
 /// y += x, both of `width`.
-pub(super) fn accumulate<F: Forward>(on: &F, y: &mut [f32], x: &mut [f32], width: usize) {
+pub(super) fn accumulate<F: ForwardPass>(on: &F, y: &mut [f32], x: &mut [f32], width: usize) {
     on.pass(width, [(y, width), (x, width)], |_, [y, x]| {
         elementwise::accumulate(on.isa(), y, x);
     });
 }
 
 /// Applies a dropout mask to all rows.
-pub(super) fn drop_some<F: Forward>(
+pub(super) fn drop_some<F: ForwardPass>(
     on: &F,
     (mask, first_row): &(Dropout, u64),
     y: &mut [f32],
@@ -216,7 +221,7 @@ pub(super) fn drop_some<F: Forward>(
 }
 
 /// Calls `work` with the numbers of `matrices` that are to be computed: it treats each by itself.
-fn elements<F: Forward, const N: usize>(
+fn elements<F: ForwardPass, const N: usize>(
     on: &F,
     width: usize,
     mut matrices: [&mut [f32]; N],
@@ -232,7 +237,7 @@ fn elements<F: Forward, const N: usize>(
 }
 
 /// Makes the value of `node` a copy of that of `x`, unless the plan has it take over `x`'s buffer.
-fn carry_over<F: Forward>(on: &F, node: ValueId, x: ValueId, arena: &mut [f32]) {
+fn carry_over<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, arena: &mut [f32]) {
     let (to, from) = (on.value(node), on.value(x));
     if to != from {
         arena.copy_within(from, to.start);
@@ -240,16 +245,16 @@ fn carry_over<F: Forward>(on: &F, node: ValueId, x: ValueId, arena: &mut [f32]) 
 }
 
 /// Copies each row's row of a table of positions.
-fn copy_positions<F: Forward>(on: &F, node: ValueId, table: &[f32], arena: &mut [f32]) {
+fn copy_positions<F: ForwardPass>(on: &F, node: ValueId, table: &[f32], arena: &mut [f32]) {
     let width = on.width(node);
     let y = &mut arena[on.value(node)];
-    for Run { rows, position } in on.runs() {
+    for RowRun { rows, position } in on.runs() {
         let table = &table[position * width..][..rows.len() * width];
         y[rows_of(&rows, width)].copy_from_slice(table);
     }
 }
 
-fn norm<F: Forward>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena: &mut [f32]) {
+fn norm<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena: &mut [f32]) {
     let (width, isa) = (on.width(node), on.isa());
     let [y, statistics, x] = parts(arena, [on.value(node), on.statistics(node), on.value(x)]);
     let (mean, rstd) = statistics.split_at_mut(on.rows());
@@ -269,10 +274,10 @@ fn norm<F: Forward>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena: &mu
     });
 }
 
-fn rotate<F: Forward>(on: &F, node: ValueId, layout: Layout, arena: &mut [f32]) {
+fn rotate<F: ForwardPass>(on: &F, node: ValueId, layout: Layout, arena: &mut [f32]) {
     let (cos, sin) = on.prepared().rotations(node);
     let y = &mut arena[on.value(node)];
-    for Run { rows, position } in on.runs() {
+    for RowRun { rows, position } in on.runs() {
         let y = &mut y[rows_of(&rows, layout.width)];
         rope::forward(on.isa(), y, cos, sin, layout, position, rows.len());
     }

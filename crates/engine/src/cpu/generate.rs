@@ -32,7 +32,7 @@ use self::{
 };
 use super::{
     Isa, Options,
-    plan::{Plan, Purpose},
+    plan::{ArenaPlan, Purpose},
     pool::Pool,
     prepared::PreparedGraph,
 };
@@ -180,7 +180,7 @@ pub(super) fn decoding_layouts(
 ) -> [usize; 2] {
     let shares = Shares::new(graph, isa, threads).filter(|_| texts <= 1 && !is_large(graph));
     let shared = shares.map_or(0, |shares| shares.workers * shares.plan.len);
-    [Plan::new(graph, 1, Purpose::Decode).len, shared]
+    [ArenaPlan::new(graph, 1, Purpose::Decode).len, shared]
 }
 
 impl LazyWorkers {

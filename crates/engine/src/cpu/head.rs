@@ -4,8 +4,8 @@ use gptlab_kernels::cross_entropy;
 
 use super::{
     chunk::{Chunk, Loss},
-    forward::{Forward, Mapped, parts},
-    pool::{Cut, Rows, by_rows},
+    forward::{ForwardPass, Mapped, parts},
+    pool::{MatrixRows, TaskCut, by_rows},
     products::WeightGradient,
     workspace::Workspace,
 };
@@ -100,10 +100,10 @@ impl Chunk<'_> {
     fn by_targets(
         &self,
         targets: &[u32],
-        matrices: [Rows; 2],
+        matrices: [MatrixRows; 2],
         work: impl Fn([&mut [f32]; 2], &[u32]) + Sync,
     ) {
-        let cut = Cut {
+        let cut = TaskCut {
             amount: matrices[0].0.len(),
             least: 1 << 14,
             scratch: 0,

@@ -34,12 +34,12 @@ use gptlab_model::{Batch, Graph};
 use self::{
     memory::Aligned,
     panels::Panels,
-    plan::{Plan, Purpose},
+    plan::{ArenaPlan, Purpose},
     pool::Pool,
     prepared::PreparedGraph,
     run::{BatchRun, ShardRun},
     shards::{Chunks, MOST_SHARDS},
-    update::{State, Update},
+    update::{OptimizerState, Update},
     workspace::Workspaces,
 };
 use crate::{
@@ -97,8 +97,8 @@ pub struct CpuEngine {
     exp_avg: Aligned<f32>,
     exp_avg_sq: Aligned<f32>,
     panels: Panels,
-    train: Option<Plan>,
-    evaluate: Option<Plan>,
+    train: Option<ArenaPlan>,
+    evaluate: Option<ArenaPlan>,
     /// Of the last batch.
     chunks: Chunks,
     /// Gradients by shard.
@@ -320,7 +320,7 @@ impl Engine for CpuEngine {
             workspaces: &mut self.workspaces,
             squares: &mut self.squares,
             panels: &mut self.panels,
-            state: State {
+            state: OptimizerState {
                 weights: &mut self.weights,
                 gradients: &self.gradients,
                 exp_avg: &mut self.exp_avg,

@@ -14,15 +14,15 @@ use super::{
     Options,
     generate::{decoding_layouts, texts_at_once},
     panels::Panels,
-    plan::{Plan, Purpose},
+    plan::{ArenaPlan, Purpose},
     pool::most_parts,
     prepared::PreparedGraph,
     run,
-    shards::{self, Split},
+    shards::{self, ChunkSplit},
     update,
 };
 use crate::StateSlot;
-use crate::memory::{MemoryNeed, NUMBER, Shape, Texts, Training, bytes, clamp};
+use crate::memory::{BatchShape, MemoryNeed, NUMBER, Texts, Training, bytes, clamp};
 
 /// Of a node: its name, its places in plans and its parameters' names, in every copy of a graph
 /// that a program holds.
@@ -34,34 +34,34 @@ impl MemoryNeed {
         let Training {
             shape, optimizer, ..
         } = training;
-        let about = About::new(graph, options, shape, training.micro_batch);
-        let parameters = about.parameters();
-        let shards = match about.shards {
+        let batched = BatchedGraph::new(graph, options, shape, training.micro_batch);
+        let parameters = batched.parameters();
+        let shards = match batched.shards {
             0..=1 => 0,
             several => several as u128,
         };
         let moments = optimizer.state_slots();
         let untouched = StateSlot::ALL.len() - moments;
         Self {
-            weights: bytes(parameters + about.panels(&Direction::ALL)),
+            weights: bytes(parameters + batched.panels(&Direction::ALL)),
             gradients: bytes((1 + shards) * parameters),
             optimizer: bytes(moments as u128 * parameters),
-            arenas: bytes(about.training_arenas(&training)),
-            batches: about.batches(),
+            arenas: bytes(batched.training_arenas(&training)),
+            batches: batched.batches(),
             untouched: bytes(untouched as u128 * parameters),
             ..Self::default()
         }
     }
 
     /// Of an engine that only evaluates, on batches of `shape`.
-    pub(super) fn evaluating(graph: &Graph, options: Options, shape: Shape) -> Self {
-        let about = About::new(graph, options, shape, shape.sequences);
-        let parameters = about.parameters();
-        let arena = about.arena(Purpose::Evaluate) + about.scratch();
+    pub(super) fn evaluating(graph: &Graph, options: Options, shape: BatchShape) -> Self {
+        let batched = BatchedGraph::new(graph, options, shape, shape.sequences);
+        let parameters = batched.parameters();
+        let arena = batched.arena(Purpose::Evaluate) + batched.scratch();
         Self {
-            weights: bytes(parameters + about.panels(&[Direction::Forward])),
-            arenas: bytes(about.evaluating as u128 * arena),
-            batches: about.batches(),
+            weights: bytes(parameters + batched.panels(&[Direction::Forward])),
+            arenas: bytes(batched.evaluating as u128 * arena),
+            batches: batched.batches(),
             untouched: bytes(3 * parameters),
             ..Self::default()
         }
@@ -101,9 +101,9 @@ impl MemoryNeed {
 }
 
 /// A graph and how its batches are cut.
-struct About {
+struct BatchedGraph {
     prepared: PreparedGraph,
-    shape: Shape,
+    shape: BatchShape,
     /// Of the longest sequence, at least as many as a plan is made for.
     rows: usize,
     /// Into how many gradients a batch is cut.
@@ -114,10 +114,10 @@ struct About {
     threads: usize,
 }
 
-impl About {
-    fn new(graph: &Graph, options: Options, shape: Shape, micro_batch: usize) -> Self {
-        let split = Split::of(shape.sequences, shape.tokens);
-        let (Split { rows, chunks }, parameters) = (split, graph.params().total());
+impl BatchedGraph {
+    fn new(graph: &Graph, options: Options, shape: BatchShape, micro_batch: usize) -> Self {
+        let split = ChunkSplit::of(shape.sequences, shape.tokens);
+        let (ChunkSplit { rows, chunks }, parameters) = (split, graph.params().total());
         let shards = shards::shards(chunks, parameters).len();
         let at_once = split.chunks_at_once(micro_batch, shape.tokens);
         let threads = options.threads.max(1);
@@ -141,7 +141,7 @@ impl About {
     }
 
     fn arena(&self, purpose: Purpose) -> u128 {
-        Plan::new(&self.prepared.graph, self.rows, purpose).len as u128
+        ArenaPlan::new(&self.prepared.graph, self.rows, purpose).len as u128
     }
 
     fn scratch(&self) -> u128 {
@@ -186,7 +186,7 @@ impl About {
 
 /// Numbers that a thread needs to see every value of so many tokens.
 fn observed(prepared: &PreparedGraph, tokens: usize) -> u128 {
-    let plan = Plan::new(&prepared.graph, tokens, Purpose::Observe);
+    let plan = ArenaPlan::new(&prepared.graph, tokens, Purpose::Observe);
     plan.len as u128 + run::scratch_len(prepared, tokens, 1) as u128
 }
 

@@ -30,7 +30,7 @@ impl Region {
 
 /// The arena's layout for at most `rows` rows.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct ArenaPlan {
     pub(super) program: Program,
     pub(super) rows: usize,
     /// How many numbers the arena holds.
@@ -47,7 +47,7 @@ pub(super) struct Plan {
     not_set: Vec<Range<usize>>,
 }
 
-impl Plan {
+impl ArenaPlan {
     pub(super) fn new(graph: &Graph, rows: usize, purpose: Purpose) -> Self {
         let program = compile(graph, purpose);
         let (offsets, len) = place(&program, rows);
@@ -146,7 +146,7 @@ fn derivatives(graph: &Graph, program: &Program) -> Vec<bool> {
     graph.nodes().iter().map(keeps).collect()
 }
 
-/// See [`Plan::sets`] and [`Plan::not_set`].
+/// See [`ArenaPlan::sets`] and [`ArenaPlan::not_set`].
 fn set_gradients(graph: &Graph, program: &Program) -> (Vec<bool>, Vec<Range<usize>>) {
     let params = graph.params();
     let mut sets = vec![false; graph.nodes().len()];

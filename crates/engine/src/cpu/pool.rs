@@ -127,11 +127,11 @@ impl gptlab_kernels::Parallel for Helpers<'_> {
 }
 
 /// A matrix: its numbers, and how many a row has.
-pub(super) type Rows<'a> = (&'a mut [f32], usize);
+pub(super) type MatrixRows<'a> = (&'a mut [f32], usize);
 
 /// How work by rows is cut.
 #[derive(Clone, Copy)]
-pub(super) struct Cut {
+pub(super) struct TaskCut {
     /// What the rows cost in all, and the least that is worth a thread, in one unit.
     pub(super) amount: usize,
     pub(super) least: usize,
@@ -143,9 +143,9 @@ pub(super) struct Cut {
 /// scratch of its own.
 pub(super) fn by_rows<const N: usize>(
     helpers: Helpers,
-    cut: Cut,
+    cut: TaskCut,
     rows: usize,
-    matrices: [Rows; N],
+    matrices: [MatrixRows; N],
     scratch: &mut [f32],
     work: impl Fn(Range<usize>, [&mut [f32]; N], &mut [f32]) + Sync,
 ) {
@@ -160,7 +160,7 @@ fn halve<const N: usize>(
     parts: usize,
     scratch_len: usize,
     rows: Range<usize>,
-    mut matrices: [Rows; N],
+    mut matrices: [MatrixRows; N],
     scratch: &mut [f32],
     work: &(impl Fn(Range<usize>, [&mut [f32]; N], &mut [f32]) + Sync),
 ) {

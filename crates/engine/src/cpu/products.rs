@@ -6,8 +6,8 @@ use gptlab_model::ValueId;
 
 use super::{
     chunk::Chunk,
-    forward::{Forward, Mapped},
-    pool::{Cut, by_rows},
+    forward::{ForwardPass, Mapped},
+    pool::{TaskCut, by_rows},
 };
 
 /// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they
@@ -119,7 +119,7 @@ impl Chunk<'_> {
             return Operand::Plain(x);
         }
         let len = map.inputs_panel_len(n);
-        let cut = Cut {
+        let cut = TaskCut {
             amount: x.len(),
             least: LEAST_COPIED,
             scratch: 0,
@@ -149,8 +149,8 @@ impl Chunk<'_> {
 }
 
 /// How to cut a product of so many multiply-adds.
-fn cut(amount: usize) -> Cut {
-    Cut {
+fn cut(amount: usize) -> TaskCut {
+    TaskCut {
         amount,
         least: LEAST,
         scratch: linear::SCRATCH_LEN,

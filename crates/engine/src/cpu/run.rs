@@ -9,7 +9,7 @@ use super::{
     chunk::{Chunk, Loss},
     head,
     panels::Panels,
-    plan::{Plan, Purpose},
+    plan::{ArenaPlan, Purpose},
     pool::{Helpers, Pool},
     prepared::PreparedGraph,
     shards::{self, ChunkRows, Chunks},
@@ -19,14 +19,14 @@ use crate::Noise;
 
 /// Makes a plan for batches like `batch`, unless the one at hand will do.
 pub(super) fn renew(
-    plan: &mut Option<Plan>,
+    plan: &mut Option<ArenaPlan>,
     prepared: &PreparedGraph,
     batch: &Batch,
     purpose: Purpose,
 ) {
     let rows = shards::rows(batch);
     if plan.as_ref().is_none_or(|p| p.rows < rows) {
-        *plan = Some(Plan::new(&prepared.graph, rows, purpose));
+        *plan = Some(ArenaPlan::new(&prepared.graph, rows, purpose));
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn renew(
 pub(super) fn make_room(
     workspaces: &mut Workspaces,
     prepared: &PreparedGraph,
-    plan: &Plan,
+    plan: &ArenaPlan,
     pool: &Pool,
     tasks: usize,
 ) {
@@ -46,7 +46,7 @@ pub(super) fn make_room(
 pub(super) struct BatchRun<'a> {
     pub(super) prepared: &'a PreparedGraph,
     pub(super) pool: &'a Pool,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a ArenaPlan,
     pub(super) weights: &'a [f32],
     pub(super) panels: &'a Panels,
     pub(super) workspaces: &'a Workspaces,

@@ -43,13 +43,13 @@ pub(super) fn rows(batch: &Batch) -> usize {
 
 /// How a batch of sequences of one length is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Split {
+pub(super) struct ChunkSplit {
     /// How many rows a plan must hold for its chunks.
     pub(super) rows: usize,
     pub(super) chunks: usize,
 }
 
-impl Split {
+impl ChunkSplit {
     /// How many chunks a part of so many `sequences` of `tokens` tokens has at most: the batch's
     /// last chunk may be small.
     pub(super) fn chunks_at_once(self, sequences: usize, tokens: usize) -> usize {
@@ -248,7 +248,10 @@ mod tests {
         ] {
             let batch = batch(&vec![tokens; sequences]);
             let (chunks, rows) = (Chunks::default().cut(&batch).all().len(), rows(&batch));
-            assert_eq!(Split::of(sequences, tokens), Split { rows, chunks });
+            assert_eq!(
+                ChunkSplit::of(sequences, tokens),
+                ChunkSplit { rows, chunks }
+            );
         }
     }
 
@@ -256,9 +259,9 @@ mod tests {
     fn a_part_reaches_few_shards() {
         let reached = |at_once| reached(32, 800_000, at_once);
         assert_eq!([1, 4, 5, 16, 32, 99].map(reached), [1, 1, 2, 4, 8, 8]);
-        let split = Split::of(32, 256);
+        let split = ChunkSplit::of(32, 256);
         assert_eq!([1, 4, 32].map(|n| split.chunks_at_once(n, 256)), [1, 4, 32]);
-        let split = Split::of(32, 16);
+        let split = ChunkSplit::of(32, 16);
         assert_eq!([1, 9, 32].map(|n| split.chunks_at_once(n, 16)), [1, 2, 4]);
     }
 

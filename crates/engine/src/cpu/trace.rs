@@ -9,8 +9,8 @@ use gptlab_model::Batch;
 use super::{
     CpuEngine,
     chunk::Chunk,
-    forward::Forward,
-    plan::{Plan, Purpose},
+    forward::ForwardPass,
+    plan::{ArenaPlan, Purpose},
     pool::Helpers,
     run,
     workspace::Workspace,
@@ -22,7 +22,7 @@ impl CpuEngine {
     pub(super) fn hooked(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
         let (pool, prepared, forward) = (&self.pool, &self.prepared, [Direction::Forward]);
         self.panels.refresh(pool, prepared, &self.weights, &forward);
-        let plan = Plan::new(&prepared.graph, batch.tokens(), Purpose::Observe);
+        let plan = ArenaPlan::new(&prepared.graph, batch.tokens(), Purpose::Observe);
         let sequences: Vec<Range<usize>> = (0..batch.sequences()).map(|i| batch.rows(i)).collect();
         let chunk = Chunk {
             prepared,

@@ -22,7 +22,7 @@ use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 pub(super) const BLOCK: usize = 1 << 14;
 
 /// What an update changes: a number for each parameter in each.
-pub(super) struct State<'a> {
+pub(super) struct OptimizerState<'a> {
     pub(super) weights: &'a mut [f32],
     pub(super) gradients: &'a [f32],
     pub(super) exp_avg: &'a mut [f32],
@@ -39,7 +39,7 @@ pub(super) struct Update<'a> {
     /// Room for a number for each block.
     pub(super) squares: &'a mut Vec<f64>,
     pub(super) panels: &'a mut Panels,
-    pub(super) state: State<'a>,
+    pub(super) state: OptimizerState<'a>,
 }
 
 impl Update<'_> {
@@ -48,7 +48,7 @@ impl Update<'_> {
         let (pool, isa, workspaces) = (self.pool, self.isa, self.workspaces);
         let grad_norm = norm(pool, isa, self.state.gradients, self.squares);
         let stats = StepStats::clipped(grad_norm, hyper.grad_clip);
-        let step = |param: &Param| Step::of(param, hyper, stats.clip_factor);
+        let step = |param: &Param| ParamStep::of(param, hyper, stats.clip_factor);
         workspaces.fit(pool.threads(), 0, scratch_len(self.params, hyper.optimizer));
         let small = small(self.state.weights.len());
         let blocks = blocks(self.params, self.state, self.panels, step);
@@ -59,14 +59,14 @@ impl Update<'_> {
 
 /// How one parameter is stepped.
 #[derive(Clone, Copy)]
-enum Step {
+enum ParamStep {
     AdamW(adamw::Hyper),
     Sgd(sgd::Hyper),
     /// With the matrix's rows and columns.
     Muon(muon::Hyper, [usize; 2]),
 }
 
-impl Step {
+impl ParamStep {
     fn of(param: &Param, hyper: &StepHyper, clip: f64) -> Self {
         let (lr, grad_scale, weight_decay) = (hyper.lr, clip, weight_decay(param, hyper));
         match (hyper.optimizer, param.group) {
@@ -154,20 +154,20 @@ fn small(numbers: usize) -> bool {
     numbers < 4 * BLOCK
 }
 
-impl State<'_> {
+impl OptimizerState<'_> {
     /// The next `n` numbers, and the rest.
     fn split(self, n: usize) -> (Self, Self) {
         let (weights, more_weights) = self.weights.split_at_mut(n);
         let (gradients, more_gradients) = self.gradients.split_at(n);
         let (exp_avg, more_avg) = self.exp_avg.split_at_mut(n);
         let (exp_avg_sq, more_sq) = self.exp_avg_sq.split_at_mut(n);
-        let next = State {
+        let next = OptimizerState {
             weights,
             gradients,
             exp_avg,
             exp_avg_sq,
         };
-        let rest = State {
+        let rest = OptimizerState {
             weights: more_weights,
             gradients: more_gradients,
             exp_avg: more_avg,
@@ -179,15 +179,15 @@ impl State<'_> {
 
 /// What one task takes: a parameter or some of it, and how it is stepped.
 struct Block<'a> {
-    state: State<'a>,
-    step: Step,
+    state: OptimizerState<'a>,
+    step: ParamStep,
     /// Where the weight of a linear map is packed once it is stepped, while it is still in a cache.
     panels: Option<PanelRows<'a>>,
 }
 
 impl Block<'_> {
     fn take(self, isa: Isa, workspaces: &Workspaces) {
-        let State {
+        let OptimizerState {
             weights: w,
             gradients: g,
             exp_avg: m,
@@ -202,9 +202,9 @@ impl Block<'_> {
     /// How many rows one task may take: numbers count as rows where nothing is packed.
     fn rows(&self) -> usize {
         match (self.step, &self.panels) {
-            (Step::Muon(..), _) => usize::MAX,
-            (Step::AdamW(_) | Step::Sgd(_), None) => BLOCK,
-            (Step::AdamW(_) | Step::Sgd(_), Some(panels)) => {
+            (ParamStep::Muon(..), _) => usize::MAX,
+            (ParamStep::AdamW(_) | ParamStep::Sgd(_), None) => BLOCK,
+            (ParamStep::AdamW(_) | ParamStep::Sgd(_), Some(panels)) => {
                 let rows = BLOCK / panels.width();
                 rows.max(1).next_multiple_of(Linear::BAND)
             }
@@ -240,9 +240,9 @@ impl Block<'_> {
 /// All parameters in blocks.
 fn blocks<'a>(
     params: &'a ParamTable,
-    state: State<'a>,
+    state: OptimizerState<'a>,
     panels: &'a mut Panels,
-    step: impl Fn(&Param) -> Step + Send + 'a,
+    step: impl Fn(&Param) -> ParamStep + Send + 'a,
 ) -> impl Iterator<Item = Block<'a>> + Send {
     let mut whole = whole(params, state, panels, step);
     let mut left = None;
@@ -256,9 +256,9 @@ fn blocks<'a>(
 /// A block for every parameter that holds a number.
 fn whole<'a>(
     params: &'a ParamTable,
-    state: State<'a>,
+    state: OptimizerState<'a>,
     panels: &'a mut Panels,
-    step: impl Fn(&Param) -> Step + Send + 'a,
+    step: impl Fn(&Param) -> ParamStep + Send + 'a,
 ) -> impl Iterator<Item = Block<'a>> + Send {
     let mut panels = panels.by_rows().peekable();
     let mut rest = Some(state);

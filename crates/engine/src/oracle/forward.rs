@@ -13,22 +13,22 @@ use super::tape::{Tape, Var};
 use crate::{Hook, Noise};
 
 /// A value `[tokens, width]`.
-pub(super) type Rows = Vec<Vec<Var>>;
+pub(super) type OracleRows = Vec<Vec<Var>>;
 
 /// One pass over one batch.
-pub(super) struct Forward<'a> {
+pub(super) struct OraclePass<'a> {
     pub(super) tape: Tape,
     /// Every parameter, in table order: the first numbers on the tape.
     weights: Vec<Var>,
     /// What every node computed.
-    values: Vec<Rows>,
+    values: Vec<OracleRows>,
     graph: &'a Graph,
     batch: &'a Batch,
     /// `None` turns dropout off.
     noise: Option<Noise>,
 }
 
-impl<'a> Forward<'a> {
+impl<'a> OraclePass<'a> {
     /// Runs every node of `graph`. Without `recording` there will be no gradients to ask for.
     pub(super) fn run(
         graph: &'a Graph,
@@ -81,7 +81,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Shows the value of `id` to `hook`, and takes the numbers that it changed.
-    fn change(&mut self, id: ValueId, rows: &mut Rows, hook: &mut Hook) {
+    fn change(&mut self, id: ValueId, rows: &mut OracleRows, hook: &mut Hook) {
         let shown = rows.iter().flatten();
         let shown: Vec<f32> = shown.map(|x| self.tape.value(*x) as f32).collect();
         let mut value = shown.clone();
@@ -94,7 +94,7 @@ impl<'a> Forward<'a> {
         }
     }
 
-    pub(super) fn value(&self, id: ValueId) -> &Rows {
+    pub(super) fn value(&self, id: ValueId) -> &OracleRows {
         &self.values[id.index()]
     }
 
@@ -127,7 +127,7 @@ impl<'a> Forward<'a> {
         self.tape.scale(sum, 1.0 / all as f64)
     }
 
-    fn node(&mut self, node: &Node) -> Rows {
+    fn node(&mut self, node: &Node) -> OracleRows {
         let tokens = self.batch.inputs();
         let positions = positions(self.batch);
         match &node.op {
@@ -174,12 +174,21 @@ impl<'a> Forward<'a> {
         &self.param(id)[row * width..][..width]
     }
 
-    fn map_rows(&mut self, x: ValueId, mut f: impl FnMut(&mut Self, &[Var]) -> Vec<Var>) -> Rows {
+    fn map_rows(
+        &mut self,
+        x: ValueId,
+        mut f: impl FnMut(&mut Self, &[Var]) -> Vec<Var>,
+    ) -> OracleRows {
         let rows = self.value(x).clone();
         rows.iter().map(|row| f(self, row)).collect()
     }
 
-    fn zip(&mut self, a: &Rows, b: &Rows, f: fn(&mut Tape, Var, Var) -> Var) -> Rows {
+    fn zip(
+        &mut self,
+        a: &OracleRows,
+        b: &OracleRows,
+        f: fn(&mut Tape, Var, Var) -> Var,
+    ) -> OracleRows {
         let zip_row = |(a, b): (&Vec<Var>, &Vec<Var>)| {
             let pairs = a.iter().zip(b);
             pairs.map(|(a, b)| f(&mut self.tape, *a, *b)).collect()
@@ -187,7 +196,7 @@ impl<'a> Forward<'a> {
         a.iter().zip(b).map(zip_row).collect()
     }
 
-    fn sinusoids(&mut self, positions: &[usize], width: usize) -> Rows {
+    fn sinusoids(&mut self, positions: &[usize], width: usize) -> OracleRows {
         let mut row = |position: &usize| {
             let element = |i| f64::from(sinusoid(*position, i, width));
             (0..width).map(|i| self.tape.leaf(element(i))).collect()
@@ -261,7 +270,13 @@ impl<'a> Forward<'a> {
     }
 
     /// Turns the pair (`i`, `i + head_dim / 2`) of each head by `position / 10000^(2i / head_dim)`.
-    fn rotary(&mut self, x: ValueId, positions: &[usize], heads: usize, head_dim: usize) -> Rows {
+    fn rotary(
+        &mut self,
+        x: ValueId,
+        positions: &[usize],
+        heads: usize,
+        head_dim: usize,
+    ) -> OracleRows {
         let mut rows = self.value(x).clone();
         for (row, position) in rows.iter_mut().zip(positions) {
             for head in row[..heads * head_dim].chunks_mut(head_dim) {
@@ -290,7 +305,7 @@ impl<'a> Forward<'a> {
             .collect()
     }
 
-    fn dropout(&mut self, name: &str, x: ValueId, p: f32) -> Rows {
+    fn dropout(&mut self, name: &str, x: ValueId, p: f32) -> OracleRows {
         let mut rows = self.value(x).clone();
         let Some(mask) = DropoutMask::new(name, p, self.noise) else {
             return rows;
@@ -305,11 +320,11 @@ impl<'a> Forward<'a> {
     }
 
     /// Every query of every head of every sequence, on its own.
-    fn attention(&mut self, name: &str, x: ValueId, a: &AttentionOp) -> Rows {
+    fn attention(&mut self, name: &str, x: ValueId, a: &AttentionOp) -> OracleRows {
         let mask = DropoutMask::new(name, a.dropout, self.noise);
         let x = self.value(x).clone();
         let batch = self.batch;
-        let mut out: Rows = vec![Vec::new(); x.len()];
+        let mut out: OracleRows = vec![Vec::new(); x.len()];
         for sequence in 0..batch.sequences() {
             let rows = batch.rows(sequence);
             let x = &x[rows.clone()];

@@ -9,7 +9,7 @@ mod tape;
 
 use std::ops::Range;
 
-use forward::Forward;
+use forward::OraclePass;
 use gptlab_model::{Batch, Graph, Group, Param};
 use gptlab_recipe::{Decay, Optimizer};
 use optimizer::Tensor;
@@ -17,7 +17,7 @@ use optimizer::Tensor;
 use crate::{
     Backend, BackendOptions, Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot,
     StateSlot, StepHyper, StepStats,
-    memory::{MemoryNeed, Shape, Texts, Training},
+    memory::{BatchShape, MemoryNeed, Texts, Training},
 };
 
 /// Runs a graph in f64, scalar by scalar.
@@ -81,7 +81,7 @@ impl Oracle {
 
     /// The mean loss of `batch`, with dropout where there is `noise`; changes nothing.
     pub fn loss(&self, batch: &Batch, noise: Option<Noise>) -> f64 {
-        let mut pass = Forward::run(&self.graph, &self.weights, batch, noise, false);
+        let mut pass = OraclePass::run(&self.graph, &self.weights, batch, noise, false);
         let loss = pass.mean_loss();
         pass.tape.value(loss)
     }
@@ -118,7 +118,7 @@ impl Engine for Oracle {
             return;
         }
         let rows = batch.rows(part.start).start..batch.rows(part.end - 1).end;
-        let mut pass = Forward::run(&self.graph, &self.weights, batch, Some(noise), true);
+        let mut pass = OraclePass::run(&self.graph, &self.weights, batch, Some(noise), true);
         let each = pass.losses();
         let loss = pass.share_of_mean(&each[rows.clone()], batch.tokens());
         let fresh = pass.tape.gradients(loss);
@@ -148,7 +148,7 @@ impl Engine for Oracle {
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
-        let mut pass = Forward::run(&self.graph, &self.weights, batch, None, false);
+        let mut pass = OraclePass::run(&self.graph, &self.weights, batch, None, false);
         let losses = pass.losses();
         losses.iter().map(|loss| pass.tape.value(*loss)).collect()
     }
@@ -192,7 +192,7 @@ impl Engine for Oracle {
 
     /// The hook sees values rounded to f32. What it leaves as it was is computed with unrounded.
     fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
-        let mut pass = Forward::run_with(&self.graph, &self.weights, batch, hook);
+        let mut pass = OraclePass::run_with(&self.graph, &self.weights, batch, hook);
         let losses = pass.losses();
         losses.iter().map(|loss| pass.tape.value(*loss)).collect()
     }
@@ -236,7 +236,7 @@ impl Backend for OracleBackend {
         &self,
         graph: &Graph,
         _options: BackendOptions,
-        shape: Shape,
+        shape: BatchShape,
     ) -> MemoryNeed {
         MemoryNeed {
             weights: parameters(graph) * (2 + StateSlot::ALL.len() as u64),
@@ -258,7 +258,7 @@ impl Backend for OracleBackend {
         options: BackendOptions,
         texts: Texts,
     ) -> MemoryNeed {
-        let shape = Shape {
+        let shape = BatchShape {
             sequences: 1,
             tokens: texts.tokens.min(graph.block_size()),
         };

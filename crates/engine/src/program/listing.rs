@@ -53,7 +53,7 @@ impl Listing<'_> {
             let params = params.map(|(param, write)| how(*write, &self.param(*param)));
             let mut writes: Vec<String> = written.chain(params).collect();
             writes.extend(self.outside(step.work));
-            let mut line = Line::new(format!("{number:>3} {}:", self.work(step.work)));
+            let mut line = WrappedLine::new(format!("{number:>3} {}:", self.work(step.work)));
             line.list("", &reads);
             line.list("-> ", &writes);
             writeln!(f, "{}", line.text)?;
@@ -104,12 +104,12 @@ impl Listing<'_> {
 }
 
 /// A line that goes on, indented, where it would become too long for a terminal.
-struct Line {
+struct WrappedLine {
     text: String,
     columns: usize,
 }
 
-impl Line {
+impl WrappedLine {
     const MOST: usize = 80;
     const INDENT: &str = "\n      ";
 

@@ -18,11 +18,11 @@ use std::{
 /// What one thread publishes.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    messages: [Message; 2],
+    messages: [ColumnsMessage; 2],
 }
 
 #[derive(Debug, Default)]
-struct Message {
+struct ColumnsMessage {
     /// The round of the payload, once it is complete.
     round: CacheLine<AtomicU64>,
     payload: CacheLine<Mutex<Payload>>,
@@ -40,7 +40,7 @@ struct Payload {
 }
 
 impl Outbox {
-    fn message(&self, round: u64) -> &Message {
+    fn message(&self, round: u64) -> &ColumnsMessage {
         &self.messages[(round % 2) as usize]
     }
 

@@ -12,14 +12,14 @@ use super::{
     PromptError,
     kv_cache::KvCache,
     matrices::Weights,
-    rows::{DecodeWorkspace, Place, Rows},
+    rows::{DecodeWorkspace, DecodedRows, TokenPlace},
     shares::{HeadShare, kv_heads},
 };
 use crate::{
     ImportError,
     cpu::{
         Isa, Options, check_len,
-        plan::{Plan, Purpose},
+        plan::{ArenaPlan, Purpose},
         prepared::PreparedGraph,
     },
 };
@@ -45,7 +45,7 @@ pub(super) struct Decoder {
     pub(super) prepared: PreparedGraph,
     pub(super) weights: Weights,
     /// Of a single row: `n` rows take `n` times as much.
-    pub(super) plan: Plan,
+    pub(super) plan: ArenaPlan,
     pub(super) causal: bool,
 }
 
@@ -72,7 +72,7 @@ impl Decoder {
         check_len(graph.params().total(), weights.len())?;
         let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());
         let causal = attentions.all(|(_, a)| a.mask.is_causal());
-        let plan = Plan::new(&graph, 1, Purpose::Decode);
+        let plan = ArenaPlan::new(&graph, 1, Purpose::Decode);
         let prepared = PreparedGraph::new(graph, options);
         let total = weights.len();
         let weights =
@@ -151,12 +151,12 @@ impl Decoder {
             } else {
                 let len = sequence.context.len();
                 let window = len.saturating_sub(self.prepared.graph.block_size())..len;
-                self.run(work, &mut Rows::Window(sequence, window));
+                self.run(work, &mut DecodedRows::Window(sequence, window));
                 sequence.answer(work.logits(0, self.vocab_size()));
             }
         }
         if !steps.is_empty() {
-            self.run(work, &mut Rows::Step(&mut steps));
+            self.run(work, &mut DecodedRows::Step(&mut steps));
         }
         for (row, sequence) in steps.into_iter().enumerate() {
             sequence.answer(work.logits(row, self.vocab_size()));
@@ -185,8 +185,8 @@ impl Sequence {
     }
 
     /// Where the token after the cached ones belongs.
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
+    pub(super) fn place(&self) -> TokenPlace<'_> {
+        TokenPlace {
             kv_cache: &self.kv_cache,
             text: self.text,
             position: self.cached,

@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use super::{
     decoder::{Decoder, Sequence, most_words},
     kv_cache::{Appended, KvCache, LayerHeads},
-    shares::{HeadShare, Share, packed_heads},
+    shares::{HeadShare, NodeShare, packed_heads},
 };
 use crate::{
     cpu::{
-        forward::{Attended, Forward, Mapped, Run},
+        forward::{Attended, ForwardPass, Mapped, RowRun},
         memory::Aligned,
-        plan::Plan,
+        plan::ArenaPlan,
         pool,
         prepared::PreparedGraph,
     },
@@ -31,14 +31,14 @@ const ROWS: usize = 12;
 /// Where a token belongs: the cache of its text, which text that is, and the token's position in
 /// it.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct TokenPlace<'a> {
     pub(super) kv_cache: &'a KvCache,
     pub(super) text: u64,
     pub(super) position: usize,
 }
 
 /// The rows that go through the model together.
-pub(super) enum Rows<'a, 's> {
+pub(super) enum DecodedRows<'a, 's> {
     /// These tokens of one text, from the first position on.
     Window(&'a mut Sequence, Range<usize>),
     /// The token after the cached ones of each text.
@@ -47,7 +47,7 @@ pub(super) enum Rows<'a, 's> {
     Helped(u32, usize),
 }
 
-impl Rows<'_, '_> {
+impl DecodedRows<'_, '_> {
     fn len(&self) -> usize {
         match self {
             Self::Window(_, window) => window.len(),
@@ -115,7 +115,7 @@ pub(super) struct DecodeWorkspace {
     /// How many threads share a large product; none or one, where the caller's thread is alone.
     pub(super) threads: usize,
     /// What it is large enough for.
-    size: Size,
+    size: WorkspaceSize,
     pub(super) arena: Aligned<f32>,
     scratch: DecodeScratch,
     tokens: Vec<u32>,
@@ -124,7 +124,7 @@ pub(super) struct DecodeWorkspace {
 
 /// What a workspace is asked to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Size {
+struct WorkspaceSize {
     /// Numbers of a row.
     row: usize,
     rows: usize,
@@ -138,12 +138,12 @@ impl DecodeWorkspace {
     }
 
     /// Makes room for `rows` where `plan` puts them.
-    pub(super) fn fit(&mut self, decoder: &Decoder, plan: &Plan, rows: &Rows<'_, '_>) {
+    pub(super) fn fit(&mut self, decoder: &Decoder, plan: &ArenaPlan, rows: &DecodedRows<'_, '_>) {
         let window = match rows {
-            Rows::Window(..) => true,
-            Rows::Step(_) | Rows::Helped(..) => false,
+            DecodedRows::Window(..) => true,
+            DecodedRows::Step(_) | DecodedRows::Helped(..) => false,
         };
-        let size = Size {
+        let size = WorkspaceSize {
             row: plan.len,
             rows: rows.len(),
             window,
@@ -160,10 +160,10 @@ impl DecodeWorkspace {
         );
         let prepared = &decoder.prepared;
         let attention = prepared.attentions().map(|(node, op)| match rows {
-            Rows::Window(_, window) => {
+            DecodedRows::Window(_, window) => {
                 attention::scratch_len(window.len(), &prepared.attention(node, op, None))
             }
-            Rows::Step(_) | Rows::Helped(..) => {
+            DecodedRows::Step(_) | DecodedRows::Helped(..) => {
                 attention::decode_scratch_len(prepared.graph.block_size())
             }
         });
@@ -177,14 +177,14 @@ impl DecodeWorkspace {
 /// The columns of a token that one of several workers computes, and the token's place.
 #[derive(Clone, Copy)]
 pub(super) struct OwnShare<'a> {
-    pub(super) share: &'a Share,
+    pub(super) share: &'a NodeShare,
     pub(super) worker: usize,
-    pub(super) place: Place<'a>,
+    pub(super) place: TokenPlace<'a>,
 }
 
 impl Decoder {
     /// Takes `rows` through the model: logits into `work`, keys and values into the caches.
-    pub(super) fn run(&self, work: &mut DecodeWorkspace, rows: &mut Rows<'_, '_>) {
+    pub(super) fn run(&self, work: &mut DecodeWorkspace, rows: &mut DecodedRows<'_, '_>) {
         work.fit(self, &self.plan, rows);
         for step in self.plan.program.steps() {
             match step.work {
@@ -200,9 +200,9 @@ impl Decoder {
     pub(super) fn forward(
         &self,
         node: ValueId,
-        plan: &Plan,
+        plan: &ArenaPlan,
         work: &mut DecodeWorkspace,
-        rows: &Rows<'_, '_>,
+        rows: &DecodedRows<'_, '_>,
     ) {
         self.forward_share(node, plan, work, rows, None);
     }
@@ -211,9 +211,9 @@ impl Decoder {
     pub(super) fn forward_share(
         &self,
         node: ValueId,
-        plan: &Plan,
+        plan: &ArenaPlan,
         work: &mut DecodeWorkspace,
-        rows: &Rows<'_, '_>,
+        rows: &DecodedRows<'_, '_>,
         share: Option<OwnShare<'_>>,
     ) {
         let decoding = Decoding {
@@ -228,7 +228,7 @@ impl Decoder {
     }
 
     /// The logits of the rows that were asked for.
-    fn head(&self, work: &mut DecodeWorkspace, rows: &Rows<'_, '_>) {
+    fn head(&self, work: &mut DecodeWorkspace, rows: &DecodedRows<'_, '_>) {
         let node = self.prepared.graph.logits();
         let (x, _) = self.prepared.linear(node);
         let width = self.prepared.graph.node(x).width;
@@ -270,15 +270,15 @@ impl Decoder {
 /// Rows that are decoded.
 struct Decoding<'a, 'r, 's> {
     decoder: &'a Decoder,
-    plan: &'a Plan,
-    rows: &'a Rows<'r, 's>,
+    plan: &'a ArenaPlan,
+    rows: &'a DecodedRows<'r, 's>,
     tokens: &'a [u32],
     threads: usize,
     /// What this worker computes of a node; `None`: all of it.
     share: Option<OwnShare<'a>>,
 }
 
-impl Forward for Decoding<'_, '_, '_> {
+impl ForwardPass for Decoding<'_, '_, '_> {
     type Scratch = DecodeScratch;
 
     fn prepared(&self) -> &PreparedGraph {
@@ -289,13 +289,13 @@ impl Forward for Decoding<'_, '_, '_> {
         self.tokens
     }
 
-    fn runs(&self) -> impl Iterator<Item = Run> {
+    fn runs(&self) -> impl Iterator<Item = RowRun> {
         let (runs, rows_each) = match self.rows {
-            Rows::Window(_, window) => (1, window.len()),
-            Rows::Step(sequences) => (sequences.len(), 1),
-            Rows::Helped(..) => (1, 1),
+            DecodedRows::Window(_, window) => (1, window.len()),
+            DecodedRows::Step(sequences) => (sequences.len(), 1),
+            DecodedRows::Helped(..) => (1, 1),
         };
-        (0..runs).map(move |i| Run {
+        (0..runs).map(move |i| RowRun {
             rows: i * rows_each..(i + 1) * rows_each,
             position: self.rows.position(i * rows_each),
         })
@@ -316,7 +316,7 @@ impl Forward for Decoding<'_, '_, '_> {
     fn pass<const N: usize>(
         &self,
         _: usize,
-        matrices: [pool::Rows; N],
+        matrices: [pool::MatrixRows; N],
         work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
     ) {
         work(0..self.tokens.len(), matrices.map(|(numbers, _)| numbers));
@@ -356,7 +356,7 @@ impl Forward for Decoding<'_, '_, '_> {
             return;
         }
         match self.rows {
-            Rows::Window(sequence, window) => {
+            DecodedRows::Window(sequence, window) => {
                 let options = self.decoder.prepared.attention(node, op, None);
                 let (isa, n) = (self.isa(), window.len());
                 attention::forward(isa, mix, lse, &mut scratch.attention, qkv, &options, n);
@@ -364,7 +364,7 @@ impl Forward for Decoding<'_, '_, '_> {
                     heads.append(sequence, n, qkv, &mut scratch.heads);
                 }
             }
-            Rows::Step(sequences) => {
+            DecodedRows::Step(sequences) => {
                 let n = self.tokens.len();
                 let mixes = mix.chunks_exact_mut(mix.len() / n);
                 let rows = mixes.zip(qkv.chunks_exact(qkv.len() / n));
@@ -375,7 +375,7 @@ impl Forward for Decoding<'_, '_, '_> {
                     }
                 }
             }
-            Rows::Helped(..) => unreachable!("a helper attends with its share of the heads"),
+            DecodedRows::Helped(..) => unreachable!("a helper attends with its share of the heads"),
         }
     }
 
@@ -431,12 +431,12 @@ impl Heads<'_> {
     fn attend_one(
         &self,
         part: usize,
-        place: Place<'_>,
+        place: TokenPlace<'_>,
         mix: &mut [f32],
         qkv: &[f32],
         scratch: &mut DecodeScratch,
     ) {
-        let Place {
+        let TokenPlace {
             kv_cache,
             text,
             position,

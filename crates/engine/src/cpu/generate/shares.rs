@@ -12,7 +12,7 @@ use std::{mem, ops::Range};
 use gptlab_kernels::{Isa, packed};
 use gptlab_model::{AttentionOp, Graph, Mixes, Node, Op, ValueId};
 
-use crate::cpu::plan::{Plan, Purpose};
+use crate::cpu::plan::{ArenaPlan, Purpose};
 
 /// A product of fewer weights is read in the time that exchanging its results takes.
 const LEAST: usize = 1 << 14;
@@ -22,15 +22,15 @@ const LEAST: usize = 1 << 14;
 pub(super) struct Shares {
     pub(super) workers: usize,
     /// By node; `None` where everyone computes all of it.
-    by_node: Vec<Option<Share>>,
+    by_node: Vec<Option<NodeShare>>,
     /// Where nothing that a token computed is overwritten, so that any part can be computed again.
-    pub(super) plan: Plan,
+    pub(super) plan: ArenaPlan,
     /// The last node whose columns are gathered.
     pub(super) last: ValueId,
 }
 
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct NodeShare {
     /// By worker: the columns it computes, first to last.
     pub(super) columns: Vec<Vec<Range<usize>>>,
     /// How the columns are gathered, where the other workers read them too.
@@ -70,9 +70,9 @@ impl Shares {
                     weights: mem::take(&mut weights),
                 }
             });
-            Some(Share { columns, gather })
+            Some(NodeShare { columns, gather })
         });
-        let shares: Vec<Option<Share>> = shares.collect();
+        let shares: Vec<Option<NodeShare>> = shares.collect();
         let gathered = |node: &ValueId| {
             let share = shares[node.index()].as_ref();
             share.is_some_and(|s| s.gather.is_some())
@@ -81,13 +81,13 @@ impl Shares {
         Some(Self {
             workers,
             by_node: shares,
-            plan: Plan::new(graph, 1, Purpose::Observe),
+            plan: ArenaPlan::new(graph, 1, Purpose::Observe),
             last,
         })
     }
 
     /// The shares of a node; `None` where every worker computes all of it.
-    pub(super) fn of(&self, node: ValueId) -> Option<&Share> {
+    pub(super) fn of(&self, node: ValueId) -> Option<&NodeShare> {
         self.by_node[node.index()].as_ref()
     }
 }

@@ -35,8 +35,8 @@ use super::{
     backoff::Backoff,
     decoder::{Decoder, Sequence},
     kv_cache::KvCache,
-    rows::{DecodeWorkspace, OwnShare, Place, Rows},
-    shares::{Share, Shares},
+    rows::{DecodeWorkspace, DecodedRows, OwnShare, TokenPlace},
+    shares::{NodeShare, Shares},
 };
 
 /// How often a helper looks before it gives up a token, or goes to sleep where there is none: some
@@ -96,8 +96,8 @@ struct Token {
 }
 
 impl Token {
-    fn place(self, kv_cache: &KvCache) -> Place<'_> {
-        Place {
+    fn place(self, kv_cache: &KvCache) -> TokenPlace<'_> {
+        TokenPlace {
             kv_cache,
             text: self.text,
             position: self.position,
@@ -156,13 +156,13 @@ impl Workers {
         let shared = &*self.shared;
         let (decoder, plan) = (&*shared.decoder, &shared.shares.plan);
         let kv_cache = Arc::clone(&sequence.kv_cache);
-        let place = Place {
+        let place = TokenPlace {
             kv_cache: &kv_cache,
             text: sequence.text,
             position: sequence.cached,
         };
         let mut rows = [sequence];
-        let rows = &mut Rows::Step(&mut rows);
+        let rows = &mut DecodedRows::Step(&mut rows);
         work.fit(decoder, plan, rows);
         let head = decoder.prepared.graph.logits();
         let whole = shared.take_part(0, number, head, place, work, rows);
@@ -172,7 +172,7 @@ impl Workers {
             nodes.for_each(|node| decoder.forward(node, plan, work, rows));
         }
         rows.advance();
-        let Rows::Step([sequence]) = rows else {
+        let DecodedRows::Step([sequence]) = rows else {
             unreachable!("a step is made of one text")
         };
         sequence.answer(&work.arena[plan.value(head).of_rows(1)]);
@@ -259,7 +259,7 @@ impl Shared {
             last = token.number;
             self.helpers[worker].joined.store(last, Ordering::Release);
             if let Some(kv_cache) = &kv_cache {
-                let row = &Rows::Helped(token.id, token.position);
+                let row = &DecodedRows::Helped(token.id, token.position);
                 let place = token.place(kv_cache);
                 work.fit(&self.decoder, &self.shares.plan, row);
                 // A helper that is late joins again with the next token.
@@ -307,9 +307,9 @@ impl Shared {
         worker: usize,
         number: u64,
         last: ValueId,
-        place: Place<'_>,
+        place: TokenPlace<'_>,
         work: &mut DecodeWorkspace,
-        row: &Rows<'_, '_>,
+        row: &DecodedRows<'_, '_>,
     ) -> Result<(), ValueId> {
         let (decoder, plan) = (&*self.decoder, &self.shares.plan);
         for node in decoder.prepared.graph.ids().filter(|node| *node <= last) {
@@ -349,7 +349,7 @@ impl Shared {
         &self,
         worker: usize,
         round: u64,
-        share: &Share,
+        share: &NodeShare,
         y: &mut [f32],
         mut go_on: impl FnMut() -> bool,
     ) -> bool {

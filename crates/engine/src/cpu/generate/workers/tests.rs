@@ -43,7 +43,7 @@ fn with_helper(
     shares: &Arc<Shares>,
     min_spins: usize,
     joins: bool,
-    run_helper: impl Fn(&Shared, Token, Place<'_>, &mut DecodeWorkspace) + Sync,
+    run_helper: impl Fn(&Shared, Token, TokenPlace<'_>, &mut DecodeWorkspace) + Sync,
 ) -> Vec<Vec<f32>> {
     let workers = Workers {
         shared: Arc::new(Shared {
@@ -115,7 +115,7 @@ fn a_helper_may_stop_anywhere_and_come_back() {
                         }
                         _ => None,
                     };
-                    let row = &Rows::Helped(token.id, token.position);
+                    let row = &DecodedRows::Helped(token.id, token.position);
                     work.fit(&shared.decoder, &shared.shares.plan, row);
                     if let Some(stop) = stop {
                         let _ = shared.take_part(1, token.number, stop, place, work, row);
@@ -168,7 +168,7 @@ fn a_helper_that_publishes_something_else_is_noticed() {
         1 << 22,
         true,
         |shared, token, place, work| {
-            let row = &Rows::Helped(token.id + 1, token.position);
+            let row = &DecodedRows::Helped(token.id + 1, token.position);
             work.fit(&shared.decoder, &shared.shares.plan, row);
             let _ = shared.take_part(1, token.number, shared.shares.last, place, work, row);
         },
