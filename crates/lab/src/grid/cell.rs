@@ -17,7 +17,7 @@ use gptlab_train::{
 };
 
 use super::{observer::CellReporter, sample};
-use crate::{observe::Observatory, skill};
+use crate::{observe::Recorder, skill};
 
 /// Where a run lies.
 pub(super) struct Place {
@@ -70,7 +70,7 @@ pub(super) fn run(
     };
     let mut observer = CellObserver {
         reporter,
-        observatory: Observatory::new(settings.observe, &resolved),
+        recorder: Recorder::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
         isa: options.isa,
@@ -152,7 +152,7 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
 /// Follows the run for the grid's observer, and writes its samples.
 struct CellObserver<'a> {
     reporter: CellReporter<'a>,
-    observatory: Observatory,
+    recorder: Recorder,
     seed: u64,
     resolved: &'a Resolved,
     isa: Isa,
@@ -173,11 +173,11 @@ impl Observer for CellObserver<'_> {
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
-        self.observatory.before_update(engine, batch);
+        self.recorder.before_update(engine, batch);
     }
 
     fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
-        self.observatory.after_update(engine, update)
+        self.recorder.after_update(engine, update)
     }
 
     fn should_stop(&self) -> bool {
