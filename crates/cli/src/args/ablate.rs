@@ -70,7 +70,7 @@ pub(crate) struct BaseArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Runs")]
 pub(crate) struct GridArgs {
-    /// How many seeds each variant is trained with
+    /// How many seeds each variant is trained with [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u64>,
     /// How many runs side by side, sharing the cores [default: one a core]
