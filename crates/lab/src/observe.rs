@@ -18,7 +18,7 @@ use crate::probe::{Anatomy, Measure};
 
 /// Looks into one run.
 #[derive(Debug)]
-pub struct Observatory {
+pub struct Recorder {
     level: ObserveLevel,
     model: Model,
     graph: Graph,
@@ -33,7 +33,7 @@ pub struct Observatory {
 /// How many sequences of a batch are taken through the model.
 const SEQUENCES: usize = 2;
 
-impl Observatory {
+impl Recorder {
     pub fn new(level: ObserveLevel, resolved: &Resolved) -> Self {
         let (model, graph) = (resolved.model.clone(), resolved.graph.clone());
         let blocks = model.spec().layers.len();

@@ -10,7 +10,7 @@ mod tests;
 
 use std::fmt;
 
-use gptlab_train::Settings;
+use gptlab_recipe::{Overrides, Settings, SettingsError};
 use serde::Serialize;
 
 pub use table::ALL;
@@ -29,7 +29,7 @@ pub struct Switch {
     /// A few words.
     pub title: &'static str,
     #[serde(skip)]
-    change: fn(&mut Settings),
+    change: fn(&Settings) -> Overrides,
 }
 
 /// Nothing broken: what all others are compared with.
@@ -39,7 +39,7 @@ pub const BASELINE: Switch = Switch {
     purpose: "what everything else is compared with",
     prediction: "the lowest loss, or close to it",
     source: "Radford et al. 2019",
-    change: |_| {},
+    change: |_| Overrides::default(),
 };
 
 /// A point of a sweep.
@@ -50,7 +50,7 @@ pub(crate) const POINT: Switch = Switch {
     prediction: "a power law in the number of parameters; a U over learning rates, its bottom at lower rates for larger \
                  models",
     source: "Kaplan et al. 2020; Hoffmann et al. 2022; Yang et al. 2022",
-    change: |_| {},
+    change: |_| Overrides::default(),
 };
 
 /// The table of the ancestor's own experiment: no residual, post-LN, no attention.
@@ -93,11 +93,19 @@ impl Switch {
         Ok(found)
     }
 
+    /// The settings that throw this switch in `base`.
+    pub fn overrides(&self, base: &Settings) -> Overrides {
+        (self.change)(base)
+    }
+
     /// `base` with this switch thrown; equal to `base` where that is how it was.
-    pub fn applied(&self, base: &Settings) -> Settings {
+    ///
+    /// # Errors
+    /// When `base` cannot have the settings of this switch.
+    pub fn applied(&self, base: &Settings) -> Result<Settings, SettingsError> {
         let mut settings = base.clone();
-        (self.change)(&mut settings);
-        settings
+        self.overrides(base).apply(&mut settings)?;
+        Ok(settings)
     }
 }
 

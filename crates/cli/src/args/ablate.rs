@@ -14,7 +14,8 @@ steps of 32 contexts of 64 tokens at a rate of 3e-3, unless typed: what learns m
 A grid that was stopped or killed goes on where it was when the same command is given again with its --out.";
 
 const SWEEP: &str = "\
-Sizes: tiny (0.35M), mini (0.81M), small (2.25M), medium (4.8M), large (16M parameters with a small vocabulary).
+Sizes: tiny (0.35M), mini (0.81M), small (2.25M), medium (4.8M), large (16M parameters with a small vocabulary). A run \
+makes 400 steps of 32 contexts of 64 tokens, unless typed.
 
 A sweep that was stopped or killed goes on where it was when the same command is given again with its --out.";
 
@@ -27,7 +28,7 @@ pub(crate) struct AblateArgs {
     /// List the switches, what each part does and what to expect without it
     #[arg(long)]
     pub(crate) list: bool,
-    /// Repeat everything at each of several settings: a flag of `train` and its values, as in
+    /// Repeat everything at each of several values of a setting, a flag of `train`: as in
     /// lr=1e-4,3e-4,1e-3
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
@@ -41,7 +42,7 @@ pub(crate) struct SweepArgs {
     /// Sizes, separated by commas, or `all`
     #[arg(long, value_name = "NAMES", default_value = "tiny,mini,small")]
     pub(crate) sizes: String,
-    /// Train each size at each of several settings: a flag of `train` and its values [default:
+    /// Train each size at each of several values of a setting, a flag of `train` [default:
     /// lr=3e-4,1e-3,3e-3]
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
@@ -69,7 +70,7 @@ pub(crate) struct BaseArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Runs")]
 pub(crate) struct GridArgs {
-    /// How many seeds each variant is trained with
+    /// How many seeds each variant is trained with [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u64>,
     /// How many runs to train at a time, sharing the cores [default: one per core]

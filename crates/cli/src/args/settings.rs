@@ -7,7 +7,11 @@ use clap::{
     builder::{PossibleValuesParser, StringValueParser, TypedValueParser, ValueParser},
     error::ErrorKind,
 };
-use gptlab_recipe::{Group, KEYS, Key, KeyDefault, Overrides, SettingValue, ValueKind};
+use gptlab_lab::grid::GridRecipe;
+use gptlab_model::Choice;
+use gptlab_recipe::{
+    DEFAULT_PRESET, Group, KEYS, Key, KeyDefault, Overrides, SettingValue, ValueKind,
+};
 
 use super::choice::possible;
 
@@ -20,9 +24,13 @@ pub(crate) trait Flags: Clone + Debug + Default + Send + Sync + 'static {
         key.group.title()
     }
 
-    /// What a setting means to this command, with its default, where that is not what the table
-    /// says.
+    /// What a setting means to this command, where that is not what the table says.
     fn help(_key: &Key) -> Option<&'static str> {
+        None
+    }
+
+    /// What holds where nobody types a setting, where that is not what the presets say.
+    fn usual(_key: &Key) -> Option<String> {
         None
     }
 }
@@ -53,10 +61,9 @@ impl Flags for ModelFlags {
         key.group == Group::Model
     }
 
-    fn help(key: &Key) -> Option<&'static str> {
+    fn usual(key: &Key) -> Option<String> {
         // Without a text there are no built-in stories that have a preset of their own.
-        (key.field == "preset")
-            .then_some("Begin from a model with a name (see `gptlab presets`) [default: gpt2-mini]")
+        (key.field == "preset").then(|| DEFAULT_PRESET.name().to_owned())
     }
 }
 
@@ -88,44 +95,35 @@ impl Flags for GridFlags {
     }
 
     fn help(key: &Key) -> Option<&'static str> {
-        GRID_HELP
-            .iter()
-            .find(|(field, _)| *field == key.field)
-            .map(|(_, help)| *help)
+        Some(match key.field {
+            "seed" => "The first of the seeds",
+            "observe" => {
+                "Look into every model at every log: off, basic (gradients and updates) or full (activations too)"
+            }
+            "log_interval" => "Log, and validate, every N steps",
+            "val_tokens" => {
+                "Validate on at most about N tokens at a log; the finished model is validated on all"
+            }
+            _ => return None,
+        })
+    }
+
+    fn usual(key: &Key) -> Option<String> {
+        let after_help = || "see below".to_owned();
+        match key.field {
+            "preset" => return Some(DEFAULT_PRESET.name().to_owned()),
+            "log_interval" => return Some("a twentieth of the steps".to_owned()),
+            "steps" => return Some(after_help()),
+            _ => {}
+        }
+        let recipes = [GridRecipe::Quick, GridRecipe::ANCESTOR];
+        match recipes.map(|recipe| recipe.overrides().get(key)) {
+            [None, None] => None,
+            [Some(one), Some(other)] if one == other => Some(shown(&one)),
+            [_, _] => Some(after_help()),
+        }
     }
 }
-
-const GRID_HELP: &[(&str, &str)] = &[
-    ("steps", "How many steps to train [default: see below]"),
-    ("batch_size", "Sequences a step [default: see below]"),
-    ("seed", "The first of the seeds [default: 0]"),
-    (
-        "observe",
-        "Look into every model at every log: off, basic (gradients and updates) or full (activations too) [default: \
-         full]",
-    ),
-    (
-        "log_interval",
-        "Log, and validate, every N steps [default: a twentieth of the steps]",
-    ),
-    (
-        "val_tokens",
-        "Validate on at most about N tokens at a log; the finished model is validated on all [default: 32768]",
-    ),
-    (
-        "lr",
-        "The learning rate at its highest [default: see below]",
-    ),
-    (
-        "warmup_start",
-        "Where the learning rate rises from [default: see below]",
-    ),
-    (
-        "preset",
-        "Begin from a model with a name (see `gptlab presets`) [default: gpt2-mini]",
-    ),
-    ("block_size", "The context, in tokens [default: see below]"),
-];
 
 impl<F: Flags> Args for SettingsArgs<F> {
     fn augment_args(command: Command) -> Command {
@@ -164,7 +162,7 @@ fn flag<F: Flags>(key: &'static Key) -> Arg {
         .aliases(key.alias)
         .value_name(key.value_name)
         .allow_hyphen_values(kind == ValueKind::Text)
-        .help(F::help(key).map_or_else(|| help(key), str::to_owned))
+        .help(help::<F>(key))
         .help_heading(F::heading(key))
         .value_parser(parser(key, kind))
 }
@@ -182,14 +180,20 @@ fn parser(key: &'static Key, kind: ValueKind) -> ValueParser {
     }
 }
 
-fn help(key: &Key) -> String {
-    let default = match (key.absent, key.default()) {
+fn help<F: Flags>(key: &Key) -> String {
+    let meaning = F::help(key).unwrap_or(key.help);
+    let default = F::usual(key).unwrap_or_else(|| default(key));
+    format!("{meaning} [default: {default}]")
+}
+
+/// What holds where nobody sets `key`, by the presets.
+fn default(key: &Key) -> String {
+    match (key.absent, key.default()) {
         (Some(absent), _) => absent.to_owned(),
         (None, KeyDefault::Value(value)) => shown(&value),
         (None, KeyDefault::ByPreset) => "by preset".to_owned(),
         (None, KeyDefault::Absent) => "none".to_owned(),
-    };
-    format!("{} [default: {default}]", key.help)
+    }
 }
 
 /// A value as it is typed.

@@ -38,15 +38,22 @@ impl GridRecipe {
         }
     }
 
-    fn change(self, settings: &mut Settings) {
+    /// The settings in which this recipe is not the preset's, whatever its number of steps.
+    pub fn overrides(self) -> Overrides {
+        let of_all = Overrides {
+            val_tokens: Some(VAL_TOKENS),
+            observe: Some(ObserveLevel::Full),
+            ..Overrides::default()
+        };
         match self {
-            Self::Own { .. } => {}
-            Self::Quick => {
-                settings.spec.block_size = 64;
-                settings.hyper.batch_size = 32;
-                settings.hyper.lr = 3e-3;
-                settings.hyper.warmup_start = WarmupStart::FirstStep;
-            }
+            Self::Own { .. } => of_all,
+            Self::Quick => Overrides {
+                block_size: Some(64),
+                batch_size: Some(32),
+                lr: Some(3e-3),
+                warmup_start: Some(WarmupStart::FirstStep),
+                ..of_all
+            },
         }
     }
 
@@ -66,12 +73,11 @@ impl GridRecipe {
         if let Some(kind) = text.recipe().and_then(Builtin::usual_tokenizer) {
             base.tokenizer = kind.into();
         }
-        self.change(&mut base);
-        base.intervals.val_tokens = VAL_TOKENS;
+        let recipe = self.overrides();
+        recipe.apply(&mut base).map_err(GridError::Base)?;
         base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
         base.intervals.sample = NonZeroU64::new(steps / 2);
         base.intervals.checkpoint = NonZeroU64::new(steps / SAVES);
-        base.observe = ObserveLevel::Full;
         over_recipe(asked)
             .apply(&mut base)
             .map_err(GridError::Base)?;

@@ -14,7 +14,7 @@ use gptlab_train::{
 };
 
 use super::observer::CellReporter;
-use crate::{observe::Observatory, skill};
+use crate::{observe::Recorder, skill};
 
 /// Where a run lies.
 pub(super) struct Place {
@@ -67,7 +67,7 @@ pub(super) fn run(
     };
     let mut observer = CellObserver {
         reporter,
-        observatory: Observatory::new(settings.observe, &resolved),
+        recorder: Recorder::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
         device,
@@ -169,7 +169,7 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
 /// Follows the run for the grid's observer, and writes its samples.
 struct CellObserver<'a> {
     reporter: CellReporter<'a>,
-    observatory: Observatory,
+    recorder: Recorder,
     seed: u64,
     resolved: &'a Resolved,
     device: &'a Device,
@@ -189,11 +189,11 @@ impl Observer for CellObserver<'_> {
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
-        self.observatory.before_update(engine, batch);
+        self.recorder.before_update(engine, batch);
     }
 
     fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
-        self.observatory.after_update(engine, update)
+        self.recorder.after_update(engine, update)
     }
 
     fn should_stop(&self) -> bool {

@@ -108,11 +108,10 @@ fn thrown(
     base: &Settings,
     vocab_size: usize,
 ) -> Result<(Settings, Model), String> {
-    let settings = switch.applied(base);
+    let settings = switch.applied(base).map_err(|e| e.to_string())?;
     if settings == *base {
         return Err("the baseline is like that already".into());
     }
-    settings.hyper.check().map_err(|e| e.to_string())?;
     let model = settings.spec.check(vocab_size).map_err(|e| e.to_string())?;
     Ok((settings, model))
 }

@@ -1,8 +1,8 @@
 use gptlab_data::Text;
 use gptlab_model::Preset;
 use gptlab_recipe::TextOrigin;
+use gptlab_recipe::{Overrides, Settings};
 use gptlab_record::{CellOutcome, Floors, GridKind};
-use gptlab_train::Settings;
 
 use super::*;
 use crate::switches::{self, Switch};
@@ -18,7 +18,7 @@ fn settings() -> Settings {
     settings
 }
 
-fn points(rates: &[f64]) -> Vec<Point> {
+fn at_rates(rates: &[f64]) -> Vec<Point> {
     let point = |lr: &f64| {
         let mut settings = settings();
         settings.hyper.lr = *lr;
@@ -34,7 +34,7 @@ fn points(rates: &[f64]) -> Vec<Point> {
 fn planned() -> Planned {
     let chosen = ["mlp", "muon"].map(|name| Switch::find(name).expect("a switch"));
     let plan = ablation(
-        &points(&[0.1, 0.2]),
+        &at_rates(&[0.1, 0.2]),
         &chosen,
         &[4, 5],
         &text(),
@@ -72,7 +72,7 @@ fn a_plan_is_every_variant_at_every_point_seed_by_seed() {
 
 #[test]
 fn what_changes_nothing_or_cannot_be_is_skipped_with_a_reason() {
-    let mut base = points(&[0.1]);
+    let mut base = at_rates(&[0.1]);
     base[0].settings.spec.n_embd = 12;
     for layer in base[0].settings.spec.layers.iter_mut().flatten() {
         if let gptlab_model::Sublayer::Attention(attention) = layer {
@@ -138,7 +138,7 @@ fn results_pair_seeds_at_the_same_point() {
 
 #[test]
 fn a_sweep_compares_with_its_first_and_knows_sizes() {
-    let plan = sweep(&points(&[0.1, 0.2]), &[0], &text(), &[]).expect("a plan");
+    let plan = sweep(&at_rates(&[0.1, 0.2]), &[0], &text(), &[]).expect("a plan");
     let last = &plan.grid.variants[1];
     assert_eq!(
         last.settings[1],
@@ -154,5 +154,128 @@ fn a_sweep_compares_with_its_first_and_knows_sizes() {
         switches::ALL
             .iter()
             .all(|s| s.name != plan.grid.variants[0].name)
+    );
+}
+
+fn refused<T: std::fmt::Debug>(found: Result<T, GridError>) -> String {
+    found.unwrap_err().to_string()
+}
+
+#[test]
+fn axes_are_crossed_and_name_their_points_as_they_were_typed() {
+    let axes = ["lr=1e-3, 0.003", "--grad_clip=0,1"].map(|typed| Axis::parse(typed).unwrap());
+    let crossed = points(&settings(), &axes).expect("points");
+    let names: Vec<&str> = crossed.iter().map(|p| p.name.as_str()).collect();
+    let expected = [
+        "lr=1e-3 grad_clip=0",
+        "lr=1e-3 grad_clip=1",
+        "lr=0.003 grad_clip=0",
+        "lr=0.003 grad_clip=1",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(
+        crossed[2].values,
+        [("lr".into(), 0.003), ("grad_clip".into(), 0.0)]
+    );
+    assert_eq!(crossed[2].settings.hyper.grad_clip, None);
+    let words = Axis::new("position", &["rotary", "alibi"]).unwrap();
+    let points = points(&settings(), &[words]).expect("points");
+    assert!(points[1].values.is_empty(), "a word is no number");
+}
+
+#[test]
+fn an_axis_that_cannot_be_is_a_sentence() {
+    assert_eq!(
+        refused(Axis::parse("lr")),
+        "lr: an axis is a setting and its values, as in lr=1e-4,3e-4"
+    );
+    assert_eq!(
+        refused(Axis::parse("lr=1,")),
+        "lr=1,: an axis is a setting and its values, as in lr=1e-4,3e-4"
+    );
+    assert_eq!(
+        refused(Axis::parse("n_layr=1,2")),
+        "n_layr=1,2: there is no setting called `n_layr`; did you mean `n-layer`?"
+    );
+    let twins = [Axis::parse("lr=1e-3,0.001").unwrap()];
+    assert_eq!(
+        refused(points(&settings(), &twins)),
+        "lr=1e-3,0.001: lr=1e-3 and lr=0.001 are the same run"
+    );
+    let beta = [Axis::parse("beta1=2").unwrap()];
+    assert_eq!(
+        refused(points(&settings(), &beta)),
+        "beta1=2: beta1 must be at least 0 and below 1, found 2"
+    );
+}
+
+/// What is asked for holds in every size, as if it had been typed after the size.
+#[test]
+fn sizes_are_named_and_leave_what_is_asked_for() {
+    let sizes = Size::named("mini, tiny").expect("sizes");
+    let asked = Overrides {
+        mlp_hidden: Some(100),
+        preset: Some(Preset::Modern),
+        ..Overrides::default()
+    };
+    let base = GridRecipe::Quick
+        .base(Preset::Gpt2Mini, &asked, &text())
+        .expect("settings");
+    let axes = [Axis::learning_rates()];
+    let points = sized_points(&base, &asked, &sizes, &axes).expect("points");
+    assert_eq!(points.len(), 6);
+    assert_eq!(points[3].name, "tiny lr=3e-4");
+    let spec = &points[3].settings.spec;
+    assert_eq!(
+        (spec.n_embd, spec.layers.len(), spec.block_size),
+        (96, 3, 64)
+    );
+    let asked = Overrides::of(&points[3].settings);
+    assert_eq!((asked.n_kv_head, asked.mlp_hidden), (Some(3), Some(100)));
+    assert_eq!(
+        refused(Size::named(" ,")),
+        "the list of sizes names no size"
+    );
+    assert_eq!(
+        refused(Size::named("huge")),
+        "there is no size called \"huge\"; there are tiny, mini, small, medium, large, and `all`"
+    );
+}
+
+#[test]
+fn a_recipe_is_beneath_what_is_asked_for() {
+    let asked = Overrides {
+        steps: Some(40),
+        lr: Some(1e-5),
+        ..Overrides::default()
+    };
+    let base = GridRecipe::Quick
+        .base(Preset::Gpt2Mini, &asked, &text())
+        .expect("settings");
+    assert_eq!((base.hyper.steps, base.hyper.batch_size), (40, 32));
+    assert_eq!((base.hyper.lr, base.hyper.min_lr), (1e-5, 0.0));
+    let intervals = &base.intervals;
+    assert_eq!((intervals.log.get(), intervals.val_tokens), (2, 1 << 15));
+    assert_eq!(intervals.checkpoint.map(u64::from), Some(10));
+    assert!(
+        intervals.checkpoint_seconds.is_some(),
+        "the clock saves too"
+    );
+    let seed = GridRecipe::ANCESTOR
+        .base(Preset::Gpt2Mini, &Overrides::default(), &text())
+        .expect("settings");
+    assert_eq!((seed.hyper.steps, seed.spec.block_size), (30, 256));
+}
+
+#[test]
+fn seeds_follow_the_first() {
+    assert_eq!(seeds(4, 3), Ok(vec![4, 5, 6]));
+    assert_eq!(
+        refused(seeds(0, 0)),
+        "seeds must be from 1 to 1000, found 0"
+    );
+    assert_eq!(
+        refused(seeds(u64::MAX, 2)),
+        "seed must be at most 18446744073709551614 with 2 seeds, found 18446744073709551615"
     );
 }

@@ -1,11 +1,7 @@
 //! The switches, from the parts that matter most to the details of training.
 
-use gptlab_model::{
-    Activation, Bias, Head, Mask, Mlp, MlpForm, Norm, NormPlace, Position, QkNorm, Residual,
-    ResidualInit, Scale, Sublayer,
-};
-use gptlab_recipe::Optimizer;
-use gptlab_train::Settings;
+use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, ResidualInit, Scale};
+use gptlab_recipe::{MlpShape, Optimizer, Overrides, ZeroIsNone};
 
 use super::Switch;
 
@@ -18,7 +14,10 @@ pub const ALL: &[Switch] = &[
         prediction: "learning stalls near the unigram floor: the gradient that reaches the embeddings is tiny and the \
                      tokens become alike",
         source: "He et al. 2016; Dong et al. 2021",
-        change: |s| s.spec.wiring.residual = Residual::None,
+        change: |_| Overrides {
+            disable_residual: Some(true),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "attention",
@@ -26,11 +25,9 @@ pub const ALL: &[Switch] = &[
         purpose: "the only place where a token can learn of another",
         prediction: "stops at the bigram floor: the last character is all it knows",
         source: "Vaswani et al. 2017",
-        change: |s| {
-            keep(s, |sublayer| match sublayer {
-                Sublayer::Attention(_) => false,
-                Sublayer::Mlp(_) => true,
-            });
+        change: |_| Overrides {
+            disable_attention: Some(true),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -39,11 +36,9 @@ pub const ALL: &[Switch] = &[
         purpose: "two thirds of the parameters: what is done with what attention gathered",
         prediction: "worse by some hundredths to tenths of a nat; it still learns from context",
         source: "Geva et al. 2021; Elhage et al. 2021",
-        change: |s| {
-            keep(s, |sublayer| match sublayer {
-                Sublayer::Attention(_) => true,
-                Sublayer::Mlp(_) => false,
-            });
+        change: |_| Overrides {
+            mlp: Some(MlpShape::None),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -52,7 +47,10 @@ pub const ALL: &[Switch] = &[
         purpose: "pre-norm leaves a clean path from loss to embedding; post-norm puts a norm on it at every block",
         prediction: "about the same at low rates; at a high one some runs never leave the unigram floor",
         source: "Xiong et al. 2020",
-        change: |s| s.spec.wiring.norm = NormPlace::After,
+        change: |_| Overrides {
+            ln_style: Some(NormPlace::After),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "norm-none",
@@ -60,9 +58,10 @@ pub const ALL: &[Switch] = &[
         purpose: "keeps activations at one size whatever the weights do",
         prediction: "learns, slower: at this depth the residual stream does not yet explode",
         source: "Ba et al. 2016; Zhang et al. 2019 (Fixup)",
-        change: |s| {
-            s.spec.norms.block = Norm::None;
-            s.spec.norms.last = Norm::None;
+        change: |_| Overrides {
+            norm: Some(Norm::None),
+            final_norm: Some(Norm::None),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -71,9 +70,10 @@ pub const ALL: &[Switch] = &[
         purpose: "LayerNorm also takes the mean away and adds a bias",
         prediction: "no difference beyond luck: the mean was not needed",
         source: "Zhang & Sennrich 2019",
-        change: |s| {
-            s.spec.norms.block = Norm::RmsNorm;
-            s.spec.norms.last = Norm::RmsNorm;
+        change: |_| Overrides {
+            norm: Some(Norm::RmsNorm),
+            final_norm: Some(Norm::RmsNorm),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -82,7 +82,10 @@ pub const ALL: &[Switch] = &[
         purpose: "attention sees a set; positions make it a sequence",
         prediction: "worse, but far better than without attention: the causal mask itself tells how many came before",
         source: "Haviv et al. 2022; Kazemnejad et al. 2023",
-        change: |s| s.spec.position = Position::None,
+        change: |_| Overrides {
+            position: Some(Position::None),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "position-sinusoidal",
@@ -90,7 +93,10 @@ pub const ALL: &[Switch] = &[
         purpose: "learned positions must be learned; sines are there from the first step",
         prediction: "far behind: sines of size one drown embeddings that begin at 0.02 (the original multiplies them by the root of the width)",
         source: "Vaswani et al. 2017",
-        change: |s| s.spec.position = Position::Sinusoidal,
+        change: |_| Overrides {
+            position: Some(Position::Sinusoidal),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "position-rotary",
@@ -98,7 +104,10 @@ pub const ALL: &[Switch] = &[
         purpose: "makes scores depend on distance, not on place",
         prediction: "better: which character came just before is what matters most, and it need not be learned per place",
         source: "Su et al. 2021",
-        change: |s| s.spec.position = Position::Rotary,
+        change: |_| Overrides {
+            position: Some(Position::Rotary),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "position-alibi",
@@ -106,7 +115,10 @@ pub const ALL: &[Switch] = &[
         purpose: "tells heads from the start that near is important",
         prediction: "better early on, for the same reason as rotary",
         source: "Press et al. 2022",
-        change: |s| s.spec.position = Position::Alibi,
+        change: |_| Overrides {
+            position: Some(Position::Alibi),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "causal-mask",
@@ -115,7 +127,11 @@ pub const ALL: &[Switch] = &[
         prediction: "training and validation loss near 0, since the answer can be read off; samples are garbage, since \
                      nothing can be read off what is not yet written",
         source: "Vaswani et al. 2017",
-        change: |s| attention(s, |a| (a.mask, a.window) = (Mask::Full, None)),
+        change: |_| Overrides {
+            mask: Some(Mask::Full),
+            window: Some(ZeroIsNone(None)),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "window",
@@ -124,9 +140,10 @@ pub const ALL: &[Switch] = &[
         prediction: "no difference beyond luck on short texts, where what helps is near; layers on top of each other reach \
                      further than one window",
         source: "Beltagy et al. 2020; Jiang et al. 2023",
-        change: |s| {
-            let window = (s.spec.block_size / 8).max(1);
-            attention(s, |a| (a.mask, a.window) = (Mask::Causal, Some(window)));
+        change: |base| Overrides {
+            mask: Some(Mask::Causal),
+            window: Some(ZeroIsNone(Some((base.spec.block_size / 8).max(1)))),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -135,7 +152,10 @@ pub const ALL: &[Switch] = &[
         purpose: "keeps scores near one at the start, so that the softmax is soft",
         prediction: "little at head width 32 with small first weights; in a short run sharper heads may even be ahead",
         source: "Vaswani et al. 2017",
-        change: |s| attention(s, |a| a.scale = Scale::One),
+        change: |_| Overrides {
+            attention_scale: Some(Scale::One),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "qk-norm",
@@ -143,7 +163,10 @@ pub const ALL: &[Switch] = &[
         purpose: "bounds the scores, so that attention cannot saturate",
         prediction: "as good or a little better; it pays at rates where the baseline diverges",
         source: "Henry et al. 2020; Dehghani et al. 2023",
-        change: |s| attention(s, |a| a.qk_norm = QkNorm::RmsNorm),
+        change: |_| Overrides {
+            qk_norm: Some(true),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "one-head",
@@ -151,7 +174,11 @@ pub const ALL: &[Switch] = &[
         purpose: "heads look at several places at once",
         prediction: "little in a short run; behind in a long one: one head can look at one place at a time",
         source: "Michel et al. 2019",
-        change: |s| attention(s, |a| (a.heads, a.kv_heads) = (1, 1)),
+        change: |_| Overrides {
+            n_head: Some(1),
+            n_kv_head: Some(1),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "one-layer",
@@ -159,7 +186,10 @@ pub const ALL: &[Switch] = &[
         purpose: "depth composes: a head that reads what another wrote needs two",
         prediction: "level in a short run, since one block is quickly learned; behind in a long one, and without induction heads",
         source: "Elhage et al. 2021; Olsson et al. 2022",
-        change: |s| s.spec.layers.truncate(1),
+        change: |_| Overrides {
+            n_layer: Some(1),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "relu",
@@ -167,7 +197,11 @@ pub const ALL: &[Switch] = &[
         purpose: "the bend that makes the MLP more than a matrix",
         prediction: "no difference beyond luck; some units dead",
         source: "Hendrycks & Gimpel 2016",
-        change: |s| mlp(s, |m| m.form = MlpForm::Plain(Activation::Relu)),
+        change: |_| Overrides {
+            mlp: Some(MlpShape::Plain),
+            activation: Some(Activation::Relu),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "relu-squared",
@@ -175,7 +209,11 @@ pub const ALL: &[Switch] = &[
         purpose: "a sharper bend",
         prediction: "as good as GELU or better",
         source: "So et al. 2021 (Primer)",
-        change: |s| mlp(s, |m| m.form = MlpForm::Plain(Activation::ReluSquared)),
+        change: |_| Overrides {
+            mlp: Some(MlpShape::Plain),
+            activation: Some(Activation::ReluSquared),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "swiglu",
@@ -183,11 +221,13 @@ pub const ALL: &[Switch] = &[
         purpose: "a gate on every hidden unit, at the same number of parameters",
         prediction: "a little better",
         source: "Shazeer 2020",
-        change: |s| {
-            mlp(s, |m| {
-                m.form = MlpForm::Gated(Activation::Silu);
-                m.hidden = (2 * m.hidden / 3).max(1);
-            });
+        change: |base| Overrides {
+            mlp: Some(MlpShape::Gated),
+            activation: Some(Activation::Silu),
+            mlp_hidden: Overrides::of(base)
+                .mlp_hidden
+                .map(|hidden| (2 * hidden / 3).max(1)),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -196,7 +236,10 @@ pub const ALL: &[Switch] = &[
         purpose: "a constant that every linear map and norm may add",
         prediction: "no difference beyond luck",
         source: "Touvron et al. 2023",
-        change: |s| s.spec.bias = Bias::Nowhere,
+        change: |_| Overrides {
+            bias: Some(false),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "tying",
@@ -204,7 +247,10 @@ pub const ALL: &[Switch] = &[
         purpose: "one table both reads and writes tokens",
         prediction: "little with a small vocabulary: few parameters are shared",
         source: "Press & Wolf 2017",
-        change: |s| s.spec.head = Head::Untied,
+        change: |_| Overrides {
+            tied: Some(false),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "init-x10",
@@ -212,7 +258,10 @@ pub const ALL: &[Switch] = &[
         purpose: "the size of the first weights decides how loud each block begins",
         prediction: "begins far above uniform, and is still behind at the end",
         source: "Glorot & Bengio 2010",
-        change: |s| s.spec.init.std *= 10.0,
+        change: |base| Overrides {
+            init_std: Some(10.0 * base.spec.init.std),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "init-x0.1",
@@ -220,7 +269,10 @@ pub const ALL: &[Switch] = &[
         purpose: "the size of the first weights decides how loud each block begins",
         prediction: "slower at first: blocks begin nearly silent and gradients through them are small",
         source: "Glorot & Bengio 2010",
-        change: |s| s.spec.init.std *= 0.1,
+        change: |base| Overrides {
+            init_std: Some(0.1 * base.spec.init.std),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "residual-init",
@@ -228,11 +280,13 @@ pub const ALL: &[Switch] = &[
         purpose: "keeps the stream's size at the start independent of depth",
         prediction: "no difference beyond luck at this depth",
         source: "Radford et al. 2019",
-        change: |s| {
-            s.spec.init.residual = match s.spec.init.residual {
-                ResidualInit::Same => ResidualInit::Scaled,
-                ResidualInit::Scaled => ResidualInit::Same,
-            };
+        change: |base| Overrides {
+            init_residual: Some(if base.spec.init.residual == ResidualInit::Scaled {
+                ResidualInit::Same
+            } else {
+                ResidualInit::Scaled
+            }),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -241,7 +295,10 @@ pub const ALL: &[Switch] = &[
         purpose: "keeps the first steps small while Adam's moments are guesses",
         prediction: "nothing at low rates; at a high one behind: the first steps, at full size on guessed moments, throw the weights far",
         source: "Goyal et al. 2017; Liu et al. 2020",
-        change: |s| s.hyper.warmup = 0,
+        change: |_| Overrides {
+            warmup: Some(0),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "clip",
@@ -249,7 +306,10 @@ pub const ALL: &[Switch] = &[
         purpose: "one bad batch must not throw the weights far",
         prediction: "nothing while the norm stays below one; at a high rate a seed that meets a steep place falls behind",
         source: "Pascanu et al. 2013",
-        change: |s| s.hyper.grad_clip = None,
+        change: |_| Overrides {
+            grad_clip: Some(ZeroIsNone(None)),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "dropout",
@@ -257,7 +317,10 @@ pub const ALL: &[Switch] = &[
         purpose: "keeps units from relying on each other, against memorising",
         prediction: "better: in a few hundred steps there is nothing to memorise yet",
         source: "Srivastava et al. 2014",
-        change: |s| s.spec.dropout = 0.0,
+        change: |_| Overrides {
+            dropout: Some(0.0),
+            ..Overrides::default()
+        },
     },
     Switch {
         name: "sgd",
@@ -265,9 +328,11 @@ pub const ALL: &[Switch] = &[
         purpose: "Adam gives every weight a step of its own size",
         prediction: "far behind: gradients of embeddings, norms and matrices differ in size by orders",
         source: "Zhang et al. 2020; Kunstner et al. 2024",
-        change: |s| {
-            s.hyper.optimizer = Optimizer::Sgd;
-            (s.hyper.lr, s.hyper.min_lr) = (0.1, 0.1 * s.hyper.min_lr / s.hyper.lr);
+        change: |base| Overrides {
+            optimizer: Some(Optimizer::Sgd),
+            lr: Some(0.1),
+            min_lr: Some(0.1 * base.hyper.min_lr / base.hyper.lr),
+            ..Overrides::default()
         },
     },
     Switch {
@@ -276,30 +341,9 @@ pub const ALL: &[Switch] = &[
         purpose: "a step with all singular values alike moves rare directions as far as common ones",
         prediction: "ahead of AdamW where each has its best rate; at AdamW's own best, about level",
         source: "Jordan 2024; Liu et al. 2025",
-        change: |s| s.hyper.optimizer = Optimizer::Muon,
+        change: |_| Overrides {
+            optimizer: Some(Optimizer::Muon),
+            ..Overrides::default()
+        },
     },
 ];
-
-fn keep(settings: &mut Settings, wanted: fn(&Sublayer) -> bool) {
-    for layer in &mut settings.spec.layers {
-        layer.retain(wanted);
-    }
-}
-
-fn attention(settings: &mut Settings, change: impl Fn(&mut gptlab_model::Attention)) {
-    for sublayer in settings.spec.layers.iter_mut().flatten() {
-        match sublayer {
-            Sublayer::Attention(attention) => change(attention),
-            Sublayer::Mlp(_) => {}
-        }
-    }
-}
-
-fn mlp(settings: &mut Settings, change: impl Fn(&mut Mlp)) {
-    for sublayer in settings.spec.layers.iter_mut().flatten() {
-        match sublayer {
-            Sublayer::Attention(_) => {}
-            Sublayer::Mlp(mlp) => change(mlp),
-        }
-    }
-}

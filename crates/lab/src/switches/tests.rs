@@ -8,6 +8,10 @@ fn seed() -> Settings {
     Settings::of(Preset::Gpt2Mini, Some(400))
 }
 
+fn thrown(switch: &Switch, base: &Settings) -> Settings {
+    switch.applied(base).expect("settings")
+}
+
 #[test]
 fn names_are_unlike_and_found_and_every_word_is_there() {
     let names: BTreeSet<&str> = ALL.iter().map(|s| s.name).collect();
@@ -37,7 +41,7 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
 fn every_switch_makes_another_experiment_of_the_seed() {
     let base = seed();
     let all = || [BASELINE].into_iter().chain(ALL.iter().copied());
-    let made: Vec<Settings> = all().map(|s| s.applied(&base)).collect();
+    let made: Vec<Settings> = all().map(|s| thrown(&s, &base)).collect();
     for (i, one) in made.iter().enumerate() {
         assert!(
             made[..i].iter().all(|other| other != one),
@@ -65,7 +69,7 @@ fn a_listing_tells_architecture_from_training() {
         "residual-init",
     ];
     for switch in ALL {
-        let same = listing(&switch.applied(&base)) == listing(&base);
+        let same = listing(&thrown(switch, &base)) == listing(&base);
         assert_eq!(same, trains.contains(&switch.name), "{}", switch.name);
     }
 }
@@ -76,7 +80,7 @@ fn every_value_is_tried<C: Choice + Debug>(of: fn(&Settings) -> C) {
     let tried: Vec<C> = [BASELINE]
         .iter()
         .chain(ALL)
-        .map(|switch| of(&switch.applied(&base)))
+        .map(|switch| of(&thrown(switch, &base)))
         .collect();
     for value in C::ALL {
         assert!(tried.contains(value), "{} {}", C::SUBJECT, value.name());
@@ -104,4 +108,19 @@ fn a_choice_that_is_only_a_value_has_a_switch_for_each() {
     every_value_is_tried(|s| attention_of(s).scale);
     every_value_is_tried(|s| attention_of(s).qk_norm);
     every_value_is_tried(|s| s.hyper.optimizer);
+}
+
+#[test]
+fn a_list_of_switches_names_each_once() {
+    let names = |typed: &str| -> Vec<&str> {
+        let found = Switch::named(typed).expect("switches");
+        found.iter().map(|switch| switch.name).collect()
+    };
+    assert_eq!(
+        names("mlp, baseline,seed"),
+        ["mlp", "residual", "post-ln", "attention"]
+    );
+    assert_eq!(names("bias,all").len(), ALL.len());
+    assert!(names("").is_empty());
+    assert!(Switch::named("seed,residuals").is_err());
 }

@@ -163,6 +163,12 @@ fn every_setting_has_a_default_or_says_what_holds() {
         let is_absent = key.default() == KeyDefault::Absent;
         assert_eq!(is_absent, key.absent.is_some(), "{}", key.field);
     }
+    let preset = Key::find("preset").unwrap().absent.unwrap_or_default();
+    let [usual, stories] = [crate::DEFAULT_PRESET, Preset::Stories].map(Choice::name);
+    assert_eq!(
+        preset,
+        format!("{usual}, or {stories} on the built-in stories")
+    );
     let of = |name: &str| Key::find(name).unwrap().default();
     assert_eq!(of("lr"), KeyDefault::ByPreset);
     assert_eq!(of("beta1"), KeyDefault::ByPreset);

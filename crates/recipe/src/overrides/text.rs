@@ -18,14 +18,14 @@ impl Serialize for Overrides {
 
 impl<'de> Deserialize<'de> for Overrides {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Settings)
+        deserializer.deserialize_map(SettingsVisitor)
     }
 }
 
 /// Reads a map of settings.
-struct Settings;
+struct SettingsVisitor;
 
-impl<'de> Visitor<'de> for Settings {
+impl<'de> Visitor<'de> for SettingsVisitor {
     type Value = Overrides;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

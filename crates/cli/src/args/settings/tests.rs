@@ -92,7 +92,7 @@ fn a_flag_that_is_called_like_a_setting_takes_its_values() {
 #[test]
 fn the_help_says_every_default_once() {
     let definition = definition();
-    for name in ["train", "inspect"] {
+    for name in ["train", "inspect", "ablate", "sweep"] {
         let command = definition.find_subcommand(name).expect("a command");
         for arg in command
             .get_arguments()

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use gptlab_data::Tokenizer;
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
-use gptlab_lab::observe::Observatory;
+use gptlab_lab::observe::Recorder;
 use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{ObserveLevel, SampleSettings};
 use gptlab_record::Event;
@@ -33,7 +33,7 @@ pub(super) struct RunObserver {
     seed: u64,
     /// Whether it has been said that samples get no thread of their own.
     said_refused: Cell<bool>,
-    observatory: Observatory,
+    recorder: Recorder,
     observes: bool,
     /// Seconds of training, and of observing it.
     took: (f64, f64),
@@ -66,7 +66,7 @@ impl RunObserver {
             device: device.with_options(BackendOptions::default()),
             seed: experiment.seed,
             said_refused: Cell::new(false),
-            observatory: Observatory::new(experiment.observe, resolved),
+            recorder: Recorder::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
             took: (0.0, 0.0),
         })
@@ -155,11 +155,11 @@ impl Observer for RunObserver {
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
-        self.observatory.before_update(engine, batch);
+        self.recorder.before_update(engine, batch);
     }
 
     fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
-        self.observatory.after_update(engine, update)
+        self.recorder.after_update(engine, update)
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
