@@ -73,6 +73,12 @@ pub(crate) fn documents<'a>(
     }
 }
 
+/// `<0xE7><0x8C>`, as `SentencePiece` calls bytes.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|b| format!("<0x{b:02X}>")).collect();
+    bytes.concat()
+}
+
 impl Tokenizer {
     /// Returns a tokenizer with what the documents of `text` hold, or `None` where they hold
     /// nothing.
@@ -172,7 +178,7 @@ impl Tokenizer {
         };
         match str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
-            Err(_) => bytes.iter().map(|byte| format!("<0x{byte:02X}>")).collect(),
+            Err(_) => hexadecimal(bytes),
         }
     }
 
@@ -187,7 +193,8 @@ impl Tokenizer {
             Vocabulary::Bytes => {}
         }
         if let Some(documents) = meant.other_documents() {
-            text += &format!("\0{documents}");
+            text.push('\0');
+            text += &documents.to_string();
         }
         Fingerprint::of(text.as_bytes())
     }
