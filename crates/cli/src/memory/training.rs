@@ -1,7 +1,7 @@
 //! What training a model needs, and which setting would fit.
 
 use gptlab_engine::cpu::{MemoryNeed, Options, Shape, Texts, Training};
-use gptlab_model::{Graph, ModelSpec, Sublayer, lower};
+use gptlab_model::{Graph, ModelSpec, lower};
 use gptlab_recipe::ObserveLevel;
 use gptlab_recipe::Optimizer;
 use gptlab_train::{Resolved, step_hyper};
@@ -235,10 +235,7 @@ fn narrower<'a>(
     asked: &'a Trained,
     spec: &'a ModelSpec,
 ) -> impl Iterator<Item = (usize, Trained)> + 'a {
-    let heads = spec.layers.iter().flatten().map(|sublayer| match sublayer {
-        Sublayer::Attention(attention) => attention.heads,
-        Sublayer::Mlp(_) => 1,
-    });
+    let heads = spec.attentions().map(|attention| attention.heads);
     // Rotary positions turn pairs.
     let step = 2 * heads.max().unwrap_or(1);
     halves(spec.n_embd).filter_map(move |width| {

@@ -1,8 +1,8 @@
 //! The switches, from the parts that matter most to the details of training.
 
 use gptlab_model::{
-    Activation, Bias, Head, Mask, Mlp, MlpForm, Norm, NormPlace, Position, QkNorm, Residual,
-    ResidualInit, Scale, Sublayer,
+    Activation, Attention, Bias, Head, Mask, Mlp, MlpForm, Norm, NormPlace, Position, QkNorm,
+    Residual, Scale,
 };
 use gptlab_recipe::Optimizer;
 use gptlab_train::Settings;
@@ -26,12 +26,7 @@ pub const ALL: &[Switch] = &[
         purpose: "the only place where a token can learn of another",
         prediction: "stops at the bigram floor: the last character is all it knows",
         source: "Vaswani et al. 2017",
-        change: |s| {
-            keep(s, |sublayer| match sublayer {
-                Sublayer::Attention(_) => false,
-                Sublayer::Mlp(_) => true,
-            });
-        },
+        change: |s| s.spec.remove_attentions(),
     },
     Switch {
         name: "mlp",
@@ -39,12 +34,7 @@ pub const ALL: &[Switch] = &[
         purpose: "two thirds of the parameters: what is done with what attention gathered",
         prediction: "worse by some hundredths to tenths of a nat; it still learns from context",
         source: "Geva et al. 2021; Elhage et al. 2021",
-        change: |s| {
-            keep(s, |sublayer| match sublayer {
-                Sublayer::Attention(_) => true,
-                Sublayer::Mlp(_) => false,
-            });
-        },
+        change: |s| s.spec.remove_mlps(),
     },
     Switch {
         name: "post-ln",
@@ -229,10 +219,7 @@ pub const ALL: &[Switch] = &[
         prediction: "no difference beyond luck at this depth",
         source: "Radford et al. 2019",
         change: |s| {
-            s.spec.init.residual = match s.spec.init.residual {
-                ResidualInit::Same => ResidualInit::Scaled,
-                ResidualInit::Scaled => ResidualInit::Same,
-            };
+            s.spec.init.residual = s.spec.init.residual.other();
         },
     },
     Switch {
@@ -280,26 +267,10 @@ pub const ALL: &[Switch] = &[
     },
 ];
 
-fn keep(settings: &mut Settings, wanted: fn(&Sublayer) -> bool) {
-    for layer in &mut settings.spec.layers {
-        layer.retain(wanted);
-    }
-}
-
-fn attention(settings: &mut Settings, change: impl Fn(&mut gptlab_model::Attention)) {
-    for sublayer in settings.spec.layers.iter_mut().flatten() {
-        match sublayer {
-            Sublayer::Attention(attention) => change(attention),
-            Sublayer::Mlp(_) => {}
-        }
-    }
+fn attention(settings: &mut Settings, change: impl Fn(&mut Attention)) {
+    settings.spec.attentions_mut().for_each(change);
 }
 
 fn mlp(settings: &mut Settings, change: impl Fn(&mut Mlp)) {
-    for sublayer in settings.spec.layers.iter_mut().flatten() {
-        match sublayer {
-            Sublayer::Attention(_) => {}
-            Sublayer::Mlp(mlp) => change(mlp),
-        }
-    }
+    settings.spec.mlps_mut().for_each(change);
 }

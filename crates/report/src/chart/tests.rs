@@ -1,4 +1,4 @@
-use gptlab_record::GridKind;
+use gptlab_record::{GridKind, Measure};
 
 use super::*;
 use crate::{
@@ -100,7 +100,7 @@ fn differences_are_sorted_and_have_their_sign() {
 
 #[test]
 fn measures_become_maps_or_lines() {
-    let mut measure = run(0, 2.0).measure("grad_norm").unwrap();
+    let mut measure = run(0, 2.0).measure(Measure::GradNorm).unwrap();
     let map = observation(&measure).unwrap().svg();
     assert_eq!(open_tags(&map), 0);
     assert!(

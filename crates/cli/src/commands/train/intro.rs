@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gptlab_data::{Builtin, Origin, Part, Split};
 use gptlab_engine::cpu::Options;
-use gptlab_model::{Counts, Sublayer};
+use gptlab_model::Counts;
 use gptlab_report::words::{count, plural};
 use gptlab_train::Resolved;
 
@@ -54,12 +54,8 @@ fn model(resolved: &Resolved) -> String {
 }
 
 fn heads(resolved: &Resolved) -> String {
-    let mut sublayers = resolved.experiment.spec.layers.iter().flatten();
-    let heads = sublayers.find_map(|sublayer| match sublayer {
-        Sublayer::Attention(a) => Some(a.heads),
-        Sublayer::Mlp(_) => None,
-    });
-    heads.map_or("no attention".into(), |n| plural(n, "head"))
+    let attention = resolved.experiment.spec.attentions().next();
+    attention.map_or("no attention".into(), |a| plural(a.heads, "head"))
 }
 
 fn data(resolved: &Resolved) -> String {
