@@ -107,6 +107,7 @@ fn measures_become_maps_or_lines() {
         map.contains("tok_emb.weight") && map.contains("<path fill=\"#440154\""),
         "viridis begins dark"
     );
+    assert!(map.contains("before clipping"), "what the number means");
     measure.at = vec!["0".into(), "1".into()];
     assert!(observation(&measure).unwrap().svg().contains("position"));
     measure.at.truncate(1);
