@@ -25,17 +25,7 @@ impl Model {
 
     /// Whether every attention is causal, so that keys and values of a prefix never change.
     pub fn is_causal(&self) -> bool {
-        self.attentions().all(|a| match a.mask {
-            Mask::Causal => true,
-            Mask::Full => false,
-        })
-    }
-
-    fn attentions(&self) -> impl Iterator<Item = &Attention> {
-        self.spec.layers.iter().flatten().filter_map(|s| match s {
-            Sublayer::Attention(a) => Some(a),
-            Sublayer::Mlp(_) => None,
-        })
+        self.spec.is_causal()
     }
 }
 

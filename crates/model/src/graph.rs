@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::{
-    AttentionMask,
+    AttentionMask, Place,
     params::{Group, ParamId, ParamInit, ParamTable},
     spec::Activation,
 };
@@ -25,7 +25,8 @@ impl ValueId {
 /// A named value `[tokens, width]` and the op that makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// E.g. `block0.attn.mix`.
+    pub place: Place,
+    /// The place in words, for people: `block0.attn.mix`.
     pub name: String,
     pub op: Op,
     pub width: usize,
@@ -238,11 +239,9 @@ impl Node {
         Some((*a, *b))
     }
 
-    /// The block that its name speaks of: 0 of `block0.attn.mix`; `None` before the first block and
-    /// after the last.
+    /// The block that it stands in; `None` before the first block and after the last.
     pub fn block(&self) -> Option<usize> {
-        let (block, _) = self.name.strip_prefix("block")?.split_once('.')?;
-        block.parse().ok()
+        self.place.sublayer().map(|sublayer| sublayer.block)
     }
 }
 
@@ -260,9 +259,10 @@ impl Builder {
         }
     }
 
-    pub(crate) fn node(&mut self, name: impl Into<String>, width: usize, op: Op) -> ValueId {
+    pub(crate) fn node(&mut self, place: Place, width: usize, op: Op) -> ValueId {
         self.nodes.push(Node {
-            name: name.into(),
+            name: place.to_string(),
+            place,
             op,
             width,
         });

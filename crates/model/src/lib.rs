@@ -17,6 +17,7 @@ mod graph;
 mod lower;
 mod mask;
 mod params;
+mod place;
 mod presets;
 pub mod random;
 mod spec;
@@ -32,6 +33,7 @@ pub use graph::{
 pub use lower::lower;
 pub use mask::AttentionMask;
 pub use params::{Group, Param, ParamId, ParamInit, ParamTable};
+pub use place::{EmbeddingRole, EndRole, Place, Role, SublayerId, SublayerKind};
 pub use presets::{Preset, PresetDescription};
 pub use spec::{
     Activation, Attention, Bias, Head, Init, Layer, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,

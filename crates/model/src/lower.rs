@@ -3,7 +3,8 @@
 //! Every architectural choice is matched here, and only here; what comes out is a list of ops.
 
 use crate::{
-    AttentionMask, Graph, Model, NormOp, Op, ValueId,
+    AttentionMask, EmbeddingRole, EndRole, Graph, Model, NormOp, Op, Place, Role, SublayerId,
+    SublayerKind, ValueId,
     graph::{AttentionOp, Builder},
     params::{Group, ParamId, ParamInit},
     spec::{
@@ -43,7 +44,7 @@ pub fn lower(model: &Model) -> Graph {
             Order::Parallel => g.parallel_block(i, layer, x),
         };
     }
-    let x = g.norm(spec.norms.last, "ln_f", "ln_f", x);
+    let x = g.norm(spec.norms.last, Place::End(EndRole::Norm), "ln_f", x);
     let weight = match spec.head {
         Head::Tied => tok_emb,
         Head::Untied => g.table("lm_head.weight", model.vocab_size()),
@@ -53,7 +54,9 @@ pub fn lower(model: &Model) -> Graph {
         weight,
         bias: None,
     };
-    let logits = g.build.node("logits", model.vocab_size(), logits);
+    let logits = g
+        .build
+        .node(Place::End(EndRole::Logits), model.vocab_size(), logits);
     g.build.finish(logits, spec.block_size)
 }
 
@@ -67,38 +70,42 @@ impl Lowering<'_> {
     fn embed(&mut self, vocab_size: usize) -> (ValueId, ParamId) {
         let c = self.spec.n_embd;
         let table = self.table("tok_emb.weight", vocab_size);
-        let token = self.build.node("tok_emb", c, Op::TokenEmbedding { table });
+        let place = Place::Embedding;
+        let token = Op::TokenEmbedding { table };
+        let token = self.build.node(place(EmbeddingRole::Token), c, token);
         let x = match self.spec.position {
             Position::None | Position::Rotary | Position::Alibi => token,
             Position::Learned => {
                 let table = self.table("pos_emb.weight", self.spec.block_size);
-                let position = self
-                    .build
-                    .node("pos_emb", c, Op::PositionEmbedding { table });
-                self.add("embed", token, position)
+                let position = Op::PositionEmbedding { table };
+                let position = self.build.node(place(EmbeddingRole::Position), c, position);
+                self.add(place(EmbeddingRole::Sum), token, position)
             }
             Position::Sinusoidal => {
-                let position = self.build.node("pos_emb", c, Op::Sinusoid);
-                self.add("embed", token, position)
+                let position = self
+                    .build
+                    .node(place(EmbeddingRole::Position), c, Op::Sinusoid);
+                self.add(place(EmbeddingRole::Sum), token, position)
             }
         };
-        let x = self.norm(self.spec.norms.embedding, "ln_emb", "ln_emb", x);
-        (self.dropout("embed.drop", x), table)
+        let norm = place(EmbeddingRole::Norm);
+        let x = self.norm(self.spec.norms.embedding, norm, "ln_emb", x);
+        (self.dropout(place(EmbeddingRole::Dropout), x), table)
     }
 
     /// Each sublayer reads what the one before it left.
     fn sequential_block(&mut self, block: usize, layer: &[Sublayer], mut x: ValueId) -> ValueId {
-        for place in places(block, layer) {
+        for part in parts(block, layer) {
             x = match self.spec.wiring.norm {
                 NormPlace::Before => {
-                    let h = self.block_norm(&place, x);
-                    let out = self.sublayer(&place, h);
-                    self.join(&place.value("residual"), x, out)
+                    let h = self.block_norm(&part, x);
+                    let out = self.sublayer(&part, h);
+                    self.join(part.place(Role::Residual), x, out)
                 }
                 NormPlace::After => {
-                    let out = self.sublayer(&place, x);
-                    let sum = self.join(&place.value("residual"), x, out);
-                    self.block_norm(&place, sum)
+                    let out = self.sublayer(&part, x);
+                    let sum = self.join(part.place(Role::Residual), x, out);
+                    self.block_norm(&part, sum)
                 }
             };
         }
@@ -108,42 +115,42 @@ impl Lowering<'_> {
     /// Every sublayer reads the block's input; their outputs are summed.
     fn parallel_block(&mut self, block: usize, layer: &[Sublayer], input: ValueId) -> ValueId {
         let mut sum = None;
-        for place in places(block, layer) {
-            let h = self.block_norm(&place, input);
-            let out = self.sublayer(&place, h);
+        for part in parts(block, layer) {
+            let h = self.block_norm(&part, input);
+            let out = self.sublayer(&part, h);
             sum = Some(match sum {
-                None => self.join(&place.value("residual"), input, out),
-                Some(x) => self.add(&place.value("residual"), x, out),
+                None => self.join(part.place(Role::Residual), input, out),
+                Some(x) => self.add(part.place(Role::Residual), x, out),
             });
         }
         sum.unwrap_or(input)
     }
 
-    fn block_norm(&mut self, place: &Place, x: ValueId) -> ValueId {
-        let (value, param) = (place.norm_value(), place.norm_param());
-        self.norm(self.spec.norms.block, &value, &param, x)
+    fn block_norm(&mut self, part: &Part, x: ValueId) -> ValueId {
+        let (place, param) = (part.place(Role::Norm), part.id.norm_param());
+        self.norm(self.spec.norms.block, place, &param, x)
     }
 
-    fn join(&mut self, name: &str, x: ValueId, out: ValueId) -> ValueId {
+    fn join(&mut self, place: Place, x: ValueId, out: ValueId) -> ValueId {
         match self.spec.wiring.residual {
-            Residual::Add => self.add(name, x, out),
+            Residual::Add => self.add(place, x, out),
             Residual::None => out,
         }
     }
 
-    fn sublayer(&mut self, place: &Place, x: ValueId) -> ValueId {
-        let out = match place.sublayer {
-            Sublayer::Attention(a) => self.attention(place, a, x),
-            Sublayer::Mlp(mlp) => self.mlp(place, mlp, x),
+    fn sublayer(&mut self, part: &Part, x: ValueId) -> ValueId {
+        let out = match part.sublayer {
+            Sublayer::Attention(a) => self.attention(part, a, x),
+            Sublayer::Mlp(mlp) => self.mlp(part, mlp, x),
         };
-        self.dropout(&place.value("drop"), out)
+        self.dropout(part.place(Role::Dropout), out)
     }
 
     /// packed queries, keys, values → (QK-norm) → (rotary) → mix → projection
-    fn attention(&mut self, place: &Place, a: &Attention, x: ValueId) -> ValueId {
+    fn attention(&mut self, part: &Part, a: &Attention, x: ValueId) -> ValueId {
         let head_dim = self.spec.n_embd / a.heads;
         let (packed, turned) = (a.heads + 2 * a.kv_heads, a.heads + a.kv_heads);
-        let mut qkv = self.linear(place, "qkv", "c_attn", x, packed * head_dim, 1.0);
+        let mut qkv = self.linear(part, Role::Qkv, "c_attn", x, packed * head_dim, 1.0);
         qkv = match a.qk_norm {
             QkNorm::None => qkv,
             QkNorm::RmsNorm => {
@@ -153,7 +160,7 @@ impl Lowering<'_> {
                     head_dim,
                 };
                 self.build
-                    .node(place.value("qk_norm"), packed * head_dim, op)
+                    .node(part.place(Role::QkNorm), packed * head_dim, op)
             }
         };
         qkv = match self.spec.position {
@@ -165,7 +172,7 @@ impl Lowering<'_> {
                     head_dim,
                 };
                 self.build
-                    .node(place.value("rotary"), packed * head_dim, op)
+                    .node(part.place(Role::Rotary), packed * head_dim, op)
             }
         };
         let attention = AttentionOp {
@@ -191,27 +198,29 @@ impl Lowering<'_> {
             dropout: self.spec.dropout,
         };
         let op = Op::Attention { x: qkv, attention };
-        let mix = self.build.node(place.value("mix"), self.spec.n_embd, op);
+        let mix = self.build.node(part.place(Role::Mix), self.spec.n_embd, op);
         let onto = self.projection_scale();
-        self.linear(place, "out", "c_proj", mix, self.spec.n_embd, onto)
+        self.linear(part, Role::Output, "c_proj", mix, self.spec.n_embd, onto)
     }
 
     /// up → activation (gated or not) → projection
-    fn mlp(&mut self, place: &Place, mlp: &Mlp, x: ValueId) -> ValueId {
-        let up = self.linear(place, "up", "c_fc", x, mlp.hidden, 1.0);
+    fn mlp(&mut self, part: &Part, mlp: &Mlp, x: ValueId) -> ValueId {
+        let up = self.linear(part, Role::Up, "c_fc", x, mlp.hidden, 1.0);
         let op = match mlp.form {
             MlpForm::Plain(f) => Op::Activate { x: up, f },
             MlpForm::Gated(f) => {
-                let gate = self.linear(place, "gate", "c_gate", x, mlp.hidden, 1.0);
+                let gate = self.linear(part, Role::Gate, "c_gate", x, mlp.hidden, 1.0);
                 Op::Gate { gate, up, f }
             }
         };
-        let act = self.build.node(place.value("act"), mlp.hidden, op);
+        let act = self
+            .build
+            .node(part.place(Role::Activation), mlp.hidden, op);
         let onto = self.projection_scale();
-        self.linear(place, "out", "c_proj", act, self.spec.n_embd, onto)
+        self.linear(part, Role::Output, "c_proj", act, self.spec.n_embd, onto)
     }
 
-    fn norm(&mut self, norm: Norm, value: &str, param: &str, x: ValueId) -> ValueId {
+    fn norm(&mut self, norm: Norm, place: Place, param: &str, x: ValueId) -> ValueId {
         let width = self.build.width(x);
         let mut vector =
             |what: &str, init| self.build.vector(format!("{param}.{what}"), width, init);
@@ -229,19 +238,19 @@ impl Lowering<'_> {
             },
             Norm::RmsNormNoGain => NormOp::RmsNorm { gain: None },
         };
-        self.build.node(value, width, Op::Norm { x, norm })
+        self.build.node(place, width, Op::Norm { x, norm })
     }
 
     fn linear(
         &mut self,
-        place: &Place,
-        value: &str,
+        part: &Part,
+        role: Role,
         param: &str,
         x: ValueId,
         out: usize,
         init_scale: f64,
     ) -> ValueId {
-        let name = place.param(param);
+        let name = format!("{}.{param}", part.id.param());
         let width = self.build.width(x);
         let weight = self.matrix(&format!("{name}.weight"), out, width, init_scale);
         let bias = match self.spec.bias {
@@ -252,21 +261,21 @@ impl Lowering<'_> {
             Bias::Nowhere => None,
         };
         let op = Op::Linear { x, weight, bias };
-        self.build.node(place.value(value), out, op)
+        self.build.node(part.place(role), out, op)
     }
 
-    fn add(&mut self, name: &str, a: ValueId, b: ValueId) -> ValueId {
+    fn add(&mut self, place: Place, a: ValueId, b: ValueId) -> ValueId {
         let width = self.build.width(a);
-        self.build.node(name, width, Op::Add { a, b })
+        self.build.node(place, width, Op::Add { a, b })
     }
 
-    fn dropout(&mut self, name: &str, x: ValueId) -> ValueId {
+    fn dropout(&mut self, place: Place, x: ValueId) -> ValueId {
         let p = self.spec.dropout;
         if p == 0.0 {
             return x;
         }
         let width = self.build.width(x);
-        self.build.node(name, width, Op::Dropout { x, p })
+        self.build.node(place, width, Op::Dropout { x, p })
     }
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, init_scale: f64) -> ParamId {
@@ -296,70 +305,32 @@ impl Lowering<'_> {
     }
 }
 
-/// A sublayer and where it stands. The first attention of block 0 is `blocks.0.attn` with `ln1`,
-/// the first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so
-/// on.
-struct Place<'a> {
-    block: usize,
+/// A sublayer and which one it is. The first attention of block 0 is `blocks.0.attn` with `ln1`, the
+/// first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so on.
+struct Part<'a> {
+    id: SublayerId,
     sublayer: &'a Sublayer,
-    /// Empty for the first of its kind.
-    suffix: String,
 }
 
-fn places(block: usize, layer: &[Sublayer]) -> Vec<Place<'_>> {
+impl Part<'_> {
+    fn place(&self, role: Role) -> Place {
+        Place::Block(self.id, role)
+    }
+}
+
+fn parts(block: usize, layer: &[Sublayer]) -> Vec<Part<'_>> {
     let (mut attentions, mut mlps) = (0, 0);
     layer
         .iter()
         .map(|sublayer| {
-            let nth = match sublayer {
-                Sublayer::Attention(_) => &mut attentions,
-                Sublayer::Mlp(_) => &mut mlps,
+            let (kind, count) = match sublayer {
+                Sublayer::Attention(_) => (SublayerKind::Attention, &mut attentions),
+                Sublayer::Mlp(_) => (SublayerKind::Mlp, &mut mlps),
             };
-            *nth += 1;
-            Place {
-                block,
-                sublayer,
-                suffix: if *nth == 1 {
-                    String::new()
-                } else {
-                    format!("_{nth}")
-                },
-            }
+            let nth = *count;
+            *count += 1;
+            let id = SublayerId { block, kind, nth };
+            Part { id, sublayer }
         })
         .collect()
-}
-
-impl Place<'_> {
-    fn names(&self) -> (&'static str, &'static str) {
-        match self.sublayer {
-            Sublayer::Attention(_) => ("attn", "ln1"),
-            Sublayer::Mlp(_) => ("mlp", "ln2"),
-        }
-    }
-
-    fn value(&self, what: &str) -> String {
-        format!(
-            "block{}.{}{}.{what}",
-            self.block,
-            self.names().0,
-            self.suffix
-        )
-    }
-
-    fn param(&self, what: &str) -> String {
-        format!(
-            "blocks.{}.{}{}.{what}",
-            self.block,
-            self.names().0,
-            self.suffix
-        )
-    }
-
-    fn norm_value(&self) -> String {
-        format!("block{}.{}{}", self.block, self.names().1, self.suffix)
-    }
-
-    fn norm_param(&self) -> String {
-        format!("blocks.{}.{}{}", self.block, self.names().1, self.suffix)
-    }
 }

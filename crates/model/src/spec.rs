@@ -44,27 +44,64 @@ impl ModelSpec {
     /// Makes the model `n_embd` wide. The MLPs keep their ratio to the width, rounded up.
     pub fn set_width(&mut self, n_embd: usize) {
         let old = self.n_embd.max(1);
-        for sublayer in self.layers.iter_mut().flatten() {
-            match sublayer {
-                Sublayer::Mlp(mlp) => mlp.hidden = mlp.hidden.saturating_mul(n_embd).div_ceil(old),
-                Sublayer::Attention(_) => {}
-            }
+        for mlp in self.mlps_mut() {
+            mlp.hidden = mlp.hidden.saturating_mul(n_embd).div_ceil(old);
         }
         self.n_embd = n_embd;
     }
 
+    /// Every attention, first to last.
+    pub fn attentions(&self) -> impl Iterator<Item = &Attention> {
+        self.layers.iter().flatten().filter_map(Sublayer::attention)
+    }
+
+    /// Every attention, to be changed.
+    pub fn attentions_mut(&mut self) -> impl Iterator<Item = &mut Attention> {
+        let sublayers = self.layers.iter_mut().flatten();
+        sublayers.filter_map(|sublayer| match sublayer {
+            Sublayer::Attention(a) => Some(a),
+            Sublayer::Mlp(_) => None,
+        })
+    }
+
+    /// Every MLP, to be changed.
+    pub fn mlps_mut(&mut self) -> impl Iterator<Item = &mut Mlp> {
+        let sublayers = self.layers.iter_mut().flatten();
+        sublayers.filter_map(|sublayer| match sublayer {
+            Sublayer::Attention(_) => None,
+            Sublayer::Mlp(mlp) => Some(mlp),
+        })
+    }
+
+    /// Takes every attention out.
+    pub fn remove_attentions(&mut self) {
+        for layer in &mut self.layers {
+            layer.retain(|sublayer| sublayer.attention().is_none());
+        }
+    }
+
+    /// Takes every MLP out.
+    pub fn remove_mlps(&mut self) {
+        for layer in &mut self.layers {
+            layer.retain(|sublayer| sublayer.mlp().is_none());
+        }
+    }
+
+    /// Whether no attention sees a token that comes after its own.
+    pub fn is_causal(&self) -> bool {
+        self.attentions().all(|a| match a.mask {
+            Mask::Causal => true,
+            Mask::Full => false,
+        })
+    }
+
     /// Gives every attention so many `heads`, and as many of keys and values where it had as many.
     pub fn set_heads(&mut self, heads: usize) {
-        for sublayer in self.layers.iter_mut().flatten() {
-            match sublayer {
-                Sublayer::Attention(a) => {
-                    if a.kv_heads == a.heads {
-                        a.kv_heads = heads;
-                    }
-                    a.heads = heads;
-                }
-                Sublayer::Mlp(_) => {}
+        for a in self.attentions_mut() {
+            if a.kv_heads == a.heads {
+                a.kv_heads = heads;
             }
+            a.heads = heads;
         }
     }
 }
@@ -180,6 +217,24 @@ pub type Layer = Vec<Sublayer>;
 pub enum Sublayer {
     Attention(Attention),
     Mlp(Mlp),
+}
+
+impl Sublayer {
+    /// The attention, where it is one.
+    pub fn attention(&self) -> Option<&Attention> {
+        match self {
+            Self::Attention(a) => Some(a),
+            Self::Mlp(_) => None,
+        }
+    }
+
+    /// The MLP, where it is one.
+    pub fn mlp(&self) -> Option<&Mlp> {
+        match self {
+            Self::Attention(_) => None,
+            Self::Mlp(mlp) => Some(mlp),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -332,6 +387,17 @@ pub enum ResidualInit {
     /// Projections onto the residual stream divided by the square root of their number, `2L`
     /// (GPT-2).
     Scaled,
+}
+
+impl ResidualInit {
+    /// The other of the two.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Same => Self::Scaled,
+            Self::Scaled => Self::Same,
+        }
+    }
 }
 
 choices! { ResidualInit, "start of residual projections":

@@ -1,6 +1,11 @@
 //! What a node says of itself, against the listing that a person reads.
 
-use gptlab_model::{Graph, ModelSpec, Node, NormPlace, Preset, Residual, ValueId, lower};
+use std::collections::HashSet;
+
+use gptlab_model::{
+    EmbeddingRole, EndRole, Graph, ModelSpec, Node, NormPlace, Place, Preset, Residual, Role,
+    SublayerId, SublayerKind, ValueId, lower,
+};
 
 fn graph(change: fn(&mut ModelSpec)) -> Graph {
     let mut spec = Preset::Gpt2Mini.spec();
@@ -62,4 +67,45 @@ fn a_node_knows_its_block() {
     assert_eq!(block("block0.attn.mix"), Some(0));
     assert_eq!(block("block11.mlp.act"), Some(11));
     assert_eq!(block("logits"), None);
+}
+
+/// Of a block with two sublayers of each kind, every kind of node among them.
+#[test]
+fn a_node_knows_its_sublayer_and_its_role() {
+    let mut spec = Preset::Modern.spec();
+    (spec.norms.embedding, spec.dropout) = (spec.norms.block, 0.1);
+    spec.layers.truncate(1);
+    spec.layers[0].extend_from_within(..);
+    let graph = lower(&spec.check(65).expect("a model"));
+    let place = |name: &str| graph.node(graph.find(name).expect(name)).place;
+    let second = |kind| SublayerId {
+        block: 0,
+        kind,
+        nth: 1,
+    };
+    let (attention, mlp) = (second(SublayerKind::Attention), second(SublayerKind::Mlp));
+    for (name, sublayer, role) in [
+        ("block0.ln1_2", attention, Role::Norm),
+        ("block0.attn_2.qkv", attention, Role::Qkv),
+        ("block0.attn_2.rotary", attention, Role::Rotary),
+        ("block0.attn_2.mix", attention, Role::Mix),
+        ("block0.attn_2.out", attention, Role::Output),
+        ("block0.ln2_2", mlp, Role::Norm),
+        ("block0.mlp_2.up", mlp, Role::Up),
+        ("block0.mlp_2.gate", mlp, Role::Gate),
+        ("block0.mlp_2.act", mlp, Role::Activation),
+        ("block0.mlp_2.drop", mlp, Role::Dropout),
+        ("block0.mlp_2.residual", mlp, Role::Residual),
+    ] {
+        assert_eq!(place(name), Place::Block(sublayer, role), "{name}");
+    }
+    assert_eq!(place("ln_emb"), Place::Embedding(EmbeddingRole::Norm));
+    assert_eq!(place("ln_f"), Place::End(EndRole::Norm));
+    assert!(place("logits").is_end() && !place("embed.drop").is_end());
+    let places: HashSet<Place> = graph.nodes().iter().map(|node| node.place).collect();
+    assert_eq!(
+        places.len(),
+        graph.nodes().len(),
+        "no two nodes share a place"
+    );
 }

@@ -21,6 +21,7 @@ pub mod faults;
 mod generated;
 mod grid;
 mod json;
+mod measure;
 pub mod regular;
 mod store;
 
@@ -34,4 +35,5 @@ pub use grid::{
     read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,
 };
 pub use json::{canonical, number, read as read_json};
+pub use measure::{Definition, Measure};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -10,7 +10,7 @@ use gptlab_record::{
     read_grid, read_outcome, read_results,
 };
 
-pub use run::{Measure, Run};
+pub use run::{MeasureHistory, Run};
 
 /// Runs that belong together, and what is known of them.
 #[derive(Clone, Debug, PartialEq)]

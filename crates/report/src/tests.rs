@@ -6,7 +6,7 @@ use gptlab_record::{Difference, Event, Floors, GridKind};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
-    Chart, Measure, Study, ablation, chart,
+    Chart, MeasureHistory, Study, ablation, chart,
     chart::{Curve, MapText, ScalingFit},
     page::{self, Extras, File},
     plot::{self, Glyphs, PlotLine, PlotSize},
@@ -314,7 +314,7 @@ proptest! {
         values in vec(vec(number(), 0..4), 0..4),
     ) {
         let at = at.into_iter().map(String::from).collect();
-        drawn(chart::observation(&Measure { name: "grad_norm".into(), at, steps, values }).as_ref());
+        drawn(chart::observation(&MeasureHistory { name: "grad_norm".into(), at, steps, values }).as_ref());
     }
 
     #[test]

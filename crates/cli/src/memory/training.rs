@@ -234,8 +234,9 @@ fn narrower<'a>(
     asked: &'a Trained,
     spec: &'a ModelSpec,
 ) -> impl Iterator<Item = (usize, Trained)> + 'a {
+    let heads = spec.attentions().map(|attention| attention.heads);
     // Rotary positions turn pairs.
-    let step = 2 * spec.attention_heads().max().unwrap_or(1);
+    let step = 2 * heads.max().unwrap_or(1);
     halves(spec.n_embd).filter_map(move |width| {
         let width = width / step * step;
         if width == 0 {

@@ -75,6 +75,20 @@ const ARCHITECTURE: &[&str] = &[
     "Preset",
 ];
 
+/// Of those, what engines match: a graph's ops, of which no choice is left, and whole models.
+const NOT_CHOICES: &[&str] = &["Op", "NormOp", "Preset"];
+
+/// Where a choice of architecture may be matched: in `model`, where it means something; in flags,
+/// which are words for it; where the model's activation and mask become the kernels'; and in
+/// the oracle, which has no kernels. `kernels` has its own types and knows no model's.
+const MATCHES: &[&str] = &[
+    "crates/model/src/",
+    "crates/kernels/src/",
+    "crates/cli/src/settings/",
+    "crates/engine/src/cpu/program.rs",
+    "crates/engine/src/oracle/forward.rs",
+];
+
 const MOST_LINES: usize = 500;
 
 fn sources() -> Vec<(String, String, String)> {
@@ -114,6 +128,11 @@ fn no_wildcard_hides_an_architecture() {
 #[test]
 fn no_comparison_hides_an_architecture() {
     on_every_source(|_, path, text| comparisons(path, text));
+}
+
+#[test]
+fn a_choice_is_matched_in_the_model_alone() {
+    on_every_source(|_, path, text| matches(path, text));
 }
 
 #[test]
@@ -237,6 +256,30 @@ fn wildcards(path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
+/// Patterns of a `match`, an `if let` or a `let … else` that name a choice of architecture.
+fn matches(path: &str, text: &str) -> Vec<String> {
+    let may = MATCHES.iter().any(|place| path.starts_with(place));
+    let names_choice = |pattern: &str| {
+        let choices = ARCHITECTURE
+            .iter()
+            .filter(|name| !NOT_CHOICES.contains(name));
+        choices
+            .into_iter()
+            .any(|name| holds(pattern, &format!("{name}::")))
+    };
+    code(path, text)
+        .into_iter()
+        .filter(|(_, line)| {
+            let arm = line.split_once("=>").map(|(pattern, _)| pattern);
+            let tested = line.split_once("let ").map(|(_, rest)| rest);
+            let bound = tested.and_then(|rest| rest.split_once(" = "));
+            let bound = bound.map(|(pattern, _)| pattern);
+            !may && [arm, bound].into_iter().flatten().any(names_choice)
+        })
+        .map(|(n, _)| format!("{path}:{n}: a choice of architecture is matched; ask `model`"))
+        .collect()
+}
+
 fn comparisons(path: &str, text: &str) -> Vec<String> {
     code(path, text)
         .into_iter()
@@ -337,6 +380,24 @@ fn a_wildcard_beside_an_architecture_is_seen() {
         wildcards("x.rs", "match n {\n    Loop::One => 1,\n    _ => 2,\n}").len(),
         0
     );
+}
+
+#[test]
+fn a_match_on_a_choice_is_seen_outside_the_model_alone() {
+    let arm = "        Sublayer::Attention(a) => Some(a.heads),";
+    assert_eq!(matches("crates/lab/src/x.rs", arm).len(), 1);
+    assert_eq!(matches("crates/model/src/x.rs", arm).len(), 0);
+    let tested = "if let Sublayer::Mlp(mlp) = sublayer {";
+    assert_eq!(matches("crates/report/src/x.rs", tested).len(), 1);
+    for fine in [
+        "let position = Position::None;",
+        "change: |s| s.spec.head = Head::Untied,",
+        "        Some(f) => Position::None,",
+        "        Op::Add { a, b } => self.add(a, b),",
+        "        SublayerKind::Attention => 1,",
+    ] {
+        assert_eq!(matches("crates/lab/src/x.rs", fine).len(), 0, "{fine}");
+    }
 }
 
 #[test]

@@ -1,10 +1,9 @@
-//! Where the parts of a model stand in its graph. Found by the names and inputs of nodes, so that
-//! every wiring is covered: no residual, norms after sublayers, parallel sublayers, layers without
-//! attention.
+//! Where the parts of a model stand in its graph. Nodes know their places, so that every wiring is
+//! covered: no residual, norms after sublayers, parallel sublayers, layers without attention.
 
 use std::collections::HashMap;
 
-use gptlab_model::{AttentionOp, Graph, ValueId};
+use gptlab_model::{AttentionOp, Graph, Role, SublayerId, ValueId};
 
 /// The parts that probes speak of.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,10 +51,13 @@ pub struct MlpPart {
 impl Anatomy {
     /// The parts of `graph`, which has `blocks` blocks.
     pub fn of(graph: &Graph, blocks: usize) -> Self {
+        let outputs = outputs(graph);
+        let attentions = graph.ids().filter_map(|id| attention(graph, &outputs, id));
+        let mlps = graph.ids().filter_map(|id| mlp(graph, &outputs, id));
         Self {
             stream: stream(graph, blocks),
-            attentions: graph.ids().filter_map(|id| attention(graph, id)).collect(),
-            mlps: graph.ids().filter_map(|id| mlp(graph, id)).collect(),
+            attentions: attentions.collect(),
+            mlps: mlps.collect(),
         }
     }
 
@@ -66,13 +68,9 @@ impl Anatomy {
 }
 
 fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
-    let ends = ["ln_f", "logits"];
     let mut last: HashMap<Option<usize>, ValueId> = HashMap::new();
-    for id in graph.ids() {
-        let node = graph.node(id);
-        if !ends.contains(&node.name.as_str()) {
-            last.insert(node.block(), id);
-        }
+    for id in graph.ids().filter(|id| !graph.node(*id).place.is_end()) {
+        last.insert(graph.node(id).block(), id);
     }
     let mut value = *last.get(&None).expect("a model begins with its embedding");
     let mut stages = vec![Stage {
@@ -88,34 +86,39 @@ fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
     stages
 }
 
-fn attention(graph: &Graph, mix: ValueId) -> Option<AttentionPart> {
+/// The nodes that project onto the residual stream, by sublayer.
+fn outputs(graph: &Graph) -> HashMap<SublayerId, ValueId> {
+    let output = |id: ValueId| Some((graph.node(id).place.sublayer_output()?, id));
+    graph.ids().filter_map(output).collect()
+}
+
+fn attention(
+    graph: &Graph,
+    outputs: &HashMap<SublayerId, ValueId>,
+    mix: ValueId,
+) -> Option<AttentionPart> {
     let node = graph.node(mix);
     let (qkv, op) = node.attention()?;
+    let sublayer = node.place.sublayer()?;
     Some(AttentionPart {
-        block: node.block()?,
-        name: node.name.strip_suffix(".mix")?.to_owned(),
+        block: sublayer.block,
+        name: sublayer.to_string(),
         op: *op,
         qkv,
         mix,
-        out: graph
-            .ids()
-            .skip(mix.index())
-            .find(|id| reads(graph, *id) == Some(mix))?,
+        out: *outputs.get(&sublayer)?,
     })
 }
 
-fn mlp(graph: &Graph, act: ValueId) -> Option<MlpPart> {
-    let node = graph.node(act);
-    let part = node.name.strip_suffix(".act")?.to_owned();
+fn mlp(graph: &Graph, outputs: &HashMap<SublayerId, ValueId>, act: ValueId) -> Option<MlpPart> {
+    let place = graph.node(act).place;
+    let sublayer = place
+        .sublayer()
+        .filter(|_| place.role() == Some(Role::Activation))?;
     Some(MlpPart {
-        block: node.block()?,
-        out: graph.find(&format!("{part}.out"))?,
-        name: part,
+        block: sublayer.block,
+        name: sublayer.to_string(),
         act,
+        out: *outputs.get(&sublayer)?,
     })
-}
-
-/// What a linear node reads.
-fn reads(graph: &Graph, id: ValueId) -> Option<ValueId> {
-    Some(graph.node(id).linear()?.0)
 }

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use gptlab_engine::{Matrix, Slot, Trace};
-use gptlab_model::{Graph, NORM_EPS, NormOp, Op, ParamId, ValueId};
+use gptlab_model::{Graph, NORM_EPS, Node, NormOp, Op, ParamId, ValueId};
 use serde::Serialize;
 
 use super::{Subject, subject::Prompt};
@@ -189,10 +189,13 @@ impl Walk<'_> {
 
     /// Adds to the share of `part` of a node; `block0.attn.out` is called by its sublayer's name.
     fn share(&mut self, node: ValueId, part: usize, called: &str, share: f64) {
-        let name = &self.graph.node(node).name;
-        let name = name.strip_suffix(".out").unwrap_or(name);
+        let Node { place, name, .. } = self.graph.node(node);
+        let name = match place.sublayer_output() {
+            Some(sublayer) => sublayer.to_string(),
+            None => name.clone(),
+        };
         let name = match called {
-            "" => name.to_owned(),
+            "" => name,
             called => format!("{name}.{called}"),
         };
         let entry = self.shares.entry((node.index(), part));

@@ -1,7 +1,7 @@
 //! How large and how alike activations are, from the embedding to the logits.
 
 use gptlab_engine::{Matrix, Trace};
-use gptlab_model::{Graph, ValueId};
+use gptlab_model::{Graph, Role, ValueId};
 use serde::Serialize;
 
 use super::{
@@ -81,12 +81,12 @@ impl Subject {
 
 /// What `write` is added to, itself or after its dropout; `None` where it is added to nothing.
 fn added_to(graph: &Graph, write: ValueId) -> Option<ValueId> {
-    let reader = graph.nodes().iter().find(|n| n.inputs().contains(&write))?;
+    let mut ids = graph.ids();
+    let id = ids.find(|id| graph.node(*id).inputs().contains(&write))?;
+    let reader = graph.node(id);
     match reader.inputs()[..] {
         [a, b] => Some(if a == write { b } else { a }),
-        [_] if reader.name.rsplit('.').next() == Some("drop") => {
-            added_to(graph, graph.find(&reader.name)?)
-        }
+        [_] if reader.place.role() == Some(Role::Dropout) => added_to(graph, id),
         _ => None,
     }
 }

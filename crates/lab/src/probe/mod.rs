@@ -14,7 +14,6 @@ mod copied;
 mod flow;
 mod heads;
 mod lens;
-mod measure;
 mod patching;
 mod report;
 mod request;
@@ -27,9 +26,9 @@ pub use anatomy::{Anatomy, AttentionPart, MlpPart, Stage};
 pub use attribution::{Attribution, Share};
 pub use copied::{Copied, longest_copied};
 pub use flow::{Flow, PartFlow, StageFlow};
+pub use gptlab_record::{Definition, Measure};
 pub use heads::{HeadMap, HeadScores, Repeated};
 pub use lens::{LensCell, LensLayer};
-pub use measure::{Definition, Measure};
 pub use patching::{PatchedHead, PatchedStage, Patching};
 pub use report::{CopiedReport, ProbeReport};
 pub use request::{

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use gptlab_record::{Definition, Measure};
 use plotters::style::{RGBColor, colors::colormaps::ViridisRGB};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     curves::{self, Curve},
     style::{INK, MUTED},
 };
-use crate::{number, study::Measure, visible::one_line};
+use crate::{number, study::MeasureHistory, visible::one_line};
 
 /// The most columns and rows that are drawn. Of more, evenly chosen ones are.
 const MOST_COLUMNS: usize = 40;
@@ -23,7 +24,7 @@ const WIDE: f64 = 50.0;
 
 /// Draws a measure: over steps if it has one place, over positions if its places are numbers, else
 /// as a heat map of places and steps. Returns `None` if nothing is finite.
-pub fn observation(measure: &Measure) -> Option<Chart> {
+pub fn observation(measure: &MeasureHistory) -> Option<Chart> {
     let positions: Option<Vec<u64>> = measure.at.iter().map(|at| at.parse().ok()).collect();
     let title = measure.name.replace('_', " ");
     match (measure.at.as_slice(), positions) {
@@ -42,7 +43,7 @@ pub fn observation(measure: &Measure) -> Option<Chart> {
 }
 
 /// Draws a line for the first, the middle and the last observation.
-fn over_positions(title: &str, measure: &Measure, positions: &[u64]) -> Option<Chart> {
+fn over_positions(title: &str, measure: &MeasureHistory, positions: &[u64]) -> Option<Chart> {
     let last = measure
         .steps
         .len()
@@ -64,7 +65,7 @@ fn over_positions(title: &str, measure: &Measure, positions: &[u64]) -> Option<C
     curves::along("position", title, title, &curves, None)
 }
 
-fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
+fn over_steps(title: &str, measure: &MeasureHistory) -> Option<Chart> {
     let columns = chosen(measure.steps.len().min(measure.values.len()), MOST_COLUMNS);
     let rows = chosen(measure.at.len(), MOST_ROWS);
     let value = |c: usize, r: usize| measure.values[c].get(r).copied().unwrap_or(f64::NAN);
@@ -83,7 +84,8 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
     let map = HeatMap {
         title: title.to_owned(),
         description: format!(
-            "Rows: places from the model's beginning to its end. Columns: steps.{left_out}"
+            "{}Rows: places from the model's beginning to its end. Columns: steps.{left_out}",
+            meaning(&measure.name)
         ),
         cells: cells.collect(),
         rows: rows.iter().map(|r| measure.at[*r].clone()).collect(),
@@ -92,6 +94,23 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
         row_height: 15,
     };
     map.draw()
+}
+
+/// What the table of measures says of one, as sentences; nothing of one that it does not know.
+fn meaning(name: &str) -> String {
+    Measure::from_name(name).map_or_else(String::new, |measure| {
+        let Definition {
+            formula,
+            unit,
+            range,
+            ..
+        } = measure.definition();
+        let unit = match unit {
+            "1" => String::new(),
+            unit => format!(", in {unit}"),
+        };
+        format!("The number is: {formula}{unit}. What to expect: {range}. ")
+    })
 }
 
 /// Draws a matrix of numbers as shades. Returns `None` if no number is finite or the matrix does

@@ -1,4 +1,4 @@
-use gptlab_record::GridKind;
+use gptlab_record::{GridKind, Measure};
 
 use super::*;
 use crate::{
@@ -100,13 +100,14 @@ fn differences_are_sorted_and_have_their_sign() {
 
 #[test]
 fn measures_become_maps_or_lines() {
-    let mut measure = run(0, 2.0).measure("grad_norm").unwrap();
+    let mut measure = run(0, 2.0).measure(Measure::GradNorm).unwrap();
     let map = observation(&measure).unwrap().svg();
     assert_eq!(open_tags(&map), 0);
     assert!(
         map.contains("tok_emb.weight") && map.contains("<path fill=\"#440154\""),
         "viridis begins dark"
     );
+    assert!(map.contains("before clipping"), "what the number means");
     measure.at = vec!["0".into(), "1".into()];
     assert!(observation(&measure).unwrap().svg().contains("position"));
     measure.at.truncate(1);

@@ -1,6 +1,6 @@
 //! The numbers that symptoms are read from.
 
-use gptlab_record::Floors;
+use gptlab_record::{Floors, Measure};
 
 use crate::{Run, study::mean};
 
@@ -95,17 +95,17 @@ impl<'a> Facts<'a> {
     }
 
     /// A measure's mean at the last observation.
-    pub(super) fn measured(&self, name: &str) -> Option<f64> {
-        self.run.measure(name)?.last_mean()
+    pub(super) fn measured(&self, measure: Measure) -> Option<f64> {
+        self.run.measure(measure)?.last_mean()
     }
 
     /// A measure's largest number at the last observation, and where it is.
-    pub(super) fn largest(&self, name: &str) -> Option<(f64, String)> {
-        let measure = self.run.measure(name)?;
-        let finite = measure
+    pub(super) fn largest(&self, measure: Measure) -> Option<(f64, String)> {
+        let history = self.run.measure(measure)?;
+        let finite = history
             .last()
             .iter()
-            .zip(&measure.at)
+            .zip(&history.at)
             .filter(|(x, _)| x.is_finite());
         let (x, at) = finite.max_by(|a, b| a.0.total_cmp(b.0))?;
         Some((*x, at.clone()))

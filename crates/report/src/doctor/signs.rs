@@ -1,6 +1,6 @@
 //! One function a symptom.
 
-use gptlab_model::{Mask, Sublayer};
+use gptlab_record::Measure;
 
 use super::{
     Finding, Symptom,
@@ -172,14 +172,17 @@ fn no_gradient(facts: &Facts) -> Option<Finding> {
         ),
         "no gradient reaches the weights (dead activations, a saturated softmax, vanishing through depth), or there is \
          nothing left to learn",
-        "the map of `grad_norm` by layer in `gptlab report` shows where it ends".to_owned(),
+        format!(
+            "the map of `{}` by layer in `gptlab report` shows where it ends",
+            Measure::GradNorm.name()
+        ),
     ))
 }
 
 fn tokens_alike(facts: &Facts) -> Option<Finding> {
     let similarity = facts
         .run
-        .measure("token_similarity")?
+        .measure(Measure::TokenSimilarity)?
         .last()
         .last()
         .copied()?;
@@ -195,7 +198,7 @@ fn tokens_alike(facts: &Facts) -> Option<Finding> {
 
 fn dead_units(facts: &Facts) -> Option<Finding> {
     let (share, at) = facts
-        .largest("dead_share")
+        .largest(Measure::DeadShare)
         .filter(|(x, _)| *x > DEAD_UNITS.value)?;
     Some(finding(
         Symptom::DeadUnits,
@@ -213,7 +216,7 @@ fn dead_units(facts: &Facts) -> Option<Finding> {
 
 fn attention_collapsed(facts: &Facts) -> Option<Finding> {
     let entropy = facts
-        .measured("attention_entropy")
+        .measured(Measure::AttentionEntropy)
         .filter(|x| *x < ENTROPY.value)?;
     Some(finding(
         Symptom::AttentionCollapsed,
@@ -227,7 +230,9 @@ fn attention_collapsed(facts: &Facts) -> Option<Finding> {
 }
 
 fn attention_sink(facts: &Facts) -> Option<Finding> {
-    let mass = facts.measured("sink_mass").filter(|x| *x > SINK.value)?;
+    let mass = facts
+        .measured(Measure::SinkMass)
+        .filter(|x| *x > SINK.value)?;
     Some(finding(
         Symptom::AttentionSink,
         format!(
@@ -241,7 +246,7 @@ fn attention_sink(facts: &Facts) -> Option<Finding> {
 
 fn large_logits(facts: &Facts) -> Option<Finding> {
     let (logit, at) = facts
-        .largest("max_attention_logit")
+        .largest(Measure::MaxAttentionLogit)
         .filter(|(x, _)| *x > LOGIT.value)?;
     Some(finding(
         Symptom::LargeLogits,
@@ -259,15 +264,8 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
         .iter()
         .copied()
         .min_by(f64::total_cmp)?;
-    let layers = facts.run.experiment.spec.layers.iter().flatten();
-    let unmasked = layers.filter(|sublayer| match sublayer {
-        Sublayer::Attention(attention) => match attention.mask {
-            Mask::Full => true,
-            Mask::Causal => false,
-        },
-        Sublayer::Mlp(_) => false,
-    });
-    (unmasked.count() > 0 && number::is_below(last, best)).then(|| {
+    let unmasked = !facts.run.experiment.spec.is_causal();
+    (unmasked && number::is_below(last, best)).then(|| {
         finding(
             Symptom::SeesTheAnswer,
             format!(

@@ -220,6 +220,8 @@ fn gradients_tell() {
     assert_eq!(symptoms(&made, None), [Symptom::NoGradient]);
 }
 
+/// Names as records hold them: whoever renames a measure is told here that old records have it by
+/// its old name.
 #[test]
 fn observations_tell() {
     let cases: [(&str, &[f64], Symptom); 5] = [

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gptlab_record::{
-    CellOutcome, Event, Experiment, FileError, Observation, StepRecord, read_events,
+    CellOutcome, Event, Experiment, FileError, Measure, Observation, StepRecord, read_events,
     read_experiment, read_outcome,
 };
 
@@ -19,9 +19,10 @@ pub struct Run {
     pub whole_loss: Option<f64>,
 }
 
-/// One measure over a run, at the places of its first observation.
+/// The numbers of one measure over a run, at the places of its first observation. The name is one
+/// of [`Measure`], or what another version of the program measured.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Measure {
+pub struct MeasureHistory {
     pub name: String,
     pub at: Vec<String>,
     pub steps: Vec<u64>,
@@ -29,7 +30,7 @@ pub struct Measure {
     pub values: Vec<Vec<f64>>,
 }
 
-impl Measure {
+impl MeasureHistory {
     /// The mean over places at the last step; `None` where nothing is finite.
     pub fn last_mean(&self) -> Option<f64> {
         self.values.last().and_then(|row| finite_mean(row))
@@ -183,13 +184,13 @@ impl Run {
     }
 
     /// What was observed, measure by measure, in the order of their first appearance.
-    pub fn measures(&self) -> Vec<Measure> {
-        let mut found: Vec<Measure> = Vec::new();
+    pub fn measures(&self) -> Vec<MeasureHistory> {
+        let mut found: Vec<MeasureHistory> = Vec::new();
         for observation in self.observations() {
             for series in &observation.series {
                 let known = found.iter().position(|m| m.name == series.measure);
                 let at = known.unwrap_or_else(|| {
-                    found.push(Measure {
+                    found.push(MeasureHistory {
                         name: series.measure.clone(),
                         at: series.at.clone(),
                         steps: Vec::new(),
@@ -208,8 +209,10 @@ impl Run {
         found
     }
 
-    pub fn measure(&self, name: &str) -> Option<Measure> {
-        self.measures().into_iter().find(|m| m.name == name)
+    /// What was observed of one measure; `None` where it was not.
+    pub fn measure(&self, measure: Measure) -> Option<MeasureHistory> {
+        let mut found = self.measures().into_iter();
+        found.find(|history| history.name == measure.name())
     }
 
     /// The median of the logged speeds, in tokens a second: a time, and never in a file that has to

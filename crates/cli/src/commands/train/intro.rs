@@ -55,8 +55,8 @@ fn model(resolved: &Resolved) -> String {
 }
 
 fn heads(resolved: &Resolved) -> String {
-    let first = resolved.experiment.spec.attention_heads().next();
-    first.map_or("no attention".into(), |n| plural(n, "head"))
+    let attention = resolved.experiment.spec.attentions().next();
+    attention.map_or("no attention".into(), |a| plural(a.heads, "head"))
 }
 
 fn data(resolved: &Resolved) -> String {

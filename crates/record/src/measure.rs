@@ -1,5 +1,6 @@
-//! The one table of what is measured: every number a probe or a training run shows is defined here,
-//! once.
+//! The one table of what is measured: every number that a probe or a training run shows is defined
+//! here, once. Records hold the names; whoever writes them and whoever reads them takes them from
+//! here.
 
 use serde::Serialize;
 
@@ -51,6 +52,7 @@ pub struct Definition {
 }
 
 impl Measure {
+    /// Every measure, in the order in which tables list them.
     pub const ALL: [Self; 26] = [
         Self::GradNorm,
         Self::UpdateRatio,
@@ -85,6 +87,7 @@ impl Measure {
         self.definition().name
     }
 
+    /// The measure that files call `name`; `None` for one of another version of the program.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.name() == name)
     }
