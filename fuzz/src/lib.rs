@@ -14,6 +14,7 @@ mod model;
 mod record;
 mod report;
 mod sampling;
+mod settings;
 mod training;
 
 pub use checkpoint::checkpoint;
@@ -23,13 +24,14 @@ pub use model::spec;
 pub use record::{events, experiment, grid};
 pub use report::{diff, study};
 pub use sampling::sampling;
+pub use settings::settings;
 pub use training::training;
 
 /// What a target does with an input.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its file in `fuzz_targets/` and of its folder in `seeds/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("checkpoint", checkpoint),
     ("diff", diff),
     ("events", events),
@@ -39,6 +41,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("numbers", numbers),
     ("recipe", recipe),
     ("sampling", sampling),
+    ("settings", settings),
     ("spec", spec),
     ("study", study),
     ("text", text),

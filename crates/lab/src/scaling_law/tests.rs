@@ -130,16 +130,16 @@ fn sentences() {
     let said = |r: Result<ScalingLaw, ScalingLawError>| r.unwrap_err().to_string();
     assert_eq!(
         said(fit(&[(1e3, 2.0), (1e3, 2.1)])),
-        "a power law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
+        "a scaling law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
     );
     // Two numbers of which `ln` makes one.
     assert_eq!(
         said(fit(&[(1e300, 1.0), (1e300_f64.next_up(), 2.0)])),
-        "a power law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
+        "a scaling law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
     );
     assert_eq!(
         said(fit_with_floor(&made(1.0, 1.0, 0.1)[..2])),
-        "a power law with 3 parameters needs at least 3 different sizes, found 2; train more sizes"
+        "a scaling law with 3 parameters needs at least 3 different sizes, found 2; train more sizes"
     );
     for (size, loss) in [
         (1e3, f64::NAN),
@@ -150,7 +150,7 @@ fn sentences() {
         assert_eq!(
             said(fit(&[(10.0, 3.0), (size, loss)])),
             format!(
-                "a power law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
+                "a scaling law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
                  size {size}; leave out runs that diverged"
             )
         );
