@@ -102,6 +102,11 @@ fn attentions(isa: Isa, precision: Precision) {
     attention_rates(isa, "causal", plain, 256);
     attention_rates(isa, "with dropout", dropped, 256);
     attention_rates(isa, "causal", large, 1024);
+    let windowed = Options {
+        mask: Mask::Window(64),
+        ..large
+    };
+    attention_rates(isa, "in a window of 64", windowed, 1024);
     for head_dim in [4, 16] {
         let tiny = Options { head_dim, ..plain };
         attention_rates(isa, "a name", tiny, 7);
