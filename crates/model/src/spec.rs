@@ -26,15 +26,6 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
-    /// How many heads each attention has, in the order of the layers.
-    pub fn attention_heads(&self) -> impl Iterator<Item = usize> {
-        let sublayers = self.layers.iter().flatten();
-        sublayers.filter_map(|sublayer| match sublayer {
-            Sublayer::Attention(attention) => Some(attention.heads),
-            Sublayer::Mlp(_) => None,
-        })
-    }
-
     /// Makes the model `n_layer` blocks deep: blocks that are added are like the first.
     pub fn set_depth(&mut self, n_layer: usize) {
         let pattern = self.layers.first().cloned().unwrap_or_default();
