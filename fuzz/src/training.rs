@@ -4,7 +4,7 @@
 use arbitrary::{Result, Unstructured};
 use gptlab_engine::{
     Engine, Noise, Slot, StepHyper,
-    cpu::{CpuEngine, Isa, Options, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, Precision},
 };
 use gptlab_model::{
     Activation, Attention, Batch, Bias, Choice, Graph, Head, Init, Layer, Mask, Mlp, MlpForm,
@@ -25,7 +25,7 @@ fn train(u: &mut Unstructured) -> Result<()> {
         return Ok(());
     };
     let isas: Vec<Isa> = Isa::available().collect();
-    let options = Options {
+    let options = CpuOptions {
         threads: 1,
         isa: *u.choose(&isas)?,
         precision: *u.choose(&Precision::ALL)?,
@@ -38,7 +38,7 @@ fn train(u: &mut Unstructured) -> Result<()> {
     }
     let graph = lower(&model);
     let weights = graph.params().initial(u64::from(seed));
-    let two = Options {
+    let two = CpuOptions {
         threads: 2,
         ..options
     };
@@ -57,7 +57,7 @@ fn train(u: &mut Unstructured) -> Result<()> {
 fn trained(
     graph: &Graph,
     weights: &[f32],
-    options: Options,
+    options: CpuOptions,
     (hyper, batches): (&StepHyper, &[Batch]),
 ) -> Vec<u64> {
     let mut engine = CpuEngine::new(graph.clone(), weights, options).expect("an engine");

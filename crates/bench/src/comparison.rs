@@ -5,11 +5,11 @@ use std::{path::PathBuf, process::Command, thread, time::Duration};
 use gptlab_kernels::Isa;
 
 use crate::{
-    Baselines, Error, FORMAT, Machine, Peak, Peer, PeerResult, Plan, Progress, PyTorch, Report,
-    Workload, WorkloadResult,
+    Baselines, BenchProgress, BenchReport, Error, FORMAT, MachineDescription, Peak, Peer,
+    PeerResult, PyTorch, TimingPlan, Workload, WorkloadResult,
     job::Job,
     participant::Participant,
-    worker::{Unavailable, Worker},
+    worker::{Unavailable, WorkerProcess},
 };
 
 /// Between turns: threads that wait for work spin for a while before they sleep.
@@ -17,8 +17,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// What to measure with.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    pub plan: Plan,
+pub struct BenchSettings {
+    pub plan: TimingPlan,
     pub threads: usize,
     pub isa: Isa,
     /// The command that runs a workload in a process of ours.
@@ -42,9 +42,9 @@ pub struct WorkerCommand {
 /// When a workload does not run. A peer that does not run is left out with its reason.
 pub fn compare(
     workloads: &[&'static Workload],
-    settings: &Settings,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Report, Error> {
+    settings: &BenchSettings,
+    progress: &mut dyn FnMut(BenchProgress<'_>),
+) -> Result<BenchReport, Error> {
     let mut comparison = Comparison {
         settings,
         pytorch: settings.pytorch.as_ref(),
@@ -61,8 +61,8 @@ pub fn compare(
         measured.push(comparison.run(workload)?);
         peak.raise(settings.isa);
     }
-    Ok(Report {
-        machine: Machine::describe(settings.isa, settings.threads),
+    Ok(BenchReport {
+        machine: MachineDescription::describe(settings.isa, settings.threads),
         format: FORMAT,
         plan: settings.plan,
         peak,
@@ -72,19 +72,19 @@ pub fn compare(
 }
 
 struct Comparison<'a> {
-    settings: &'a Settings,
+    settings: &'a BenchSettings,
     /// Dropped when it turns out that it cannot run.
     pytorch: Option<&'a PyTorch>,
     /// Which peers were to run and did not, and why.
     left_out: Vec<String>,
-    progress: &'a mut dyn FnMut(Progress<'_>),
+    progress: &'a mut dyn FnMut(BenchProgress<'_>),
 }
 
 impl Comparison<'_> {
     fn run(&mut self, workload: &'static Workload) -> Result<WorkloadResult, Error> {
         let job = Job::of(workload, self.settings.threads, self.settings.isa);
         let cost = job.cost()?;
-        (self.progress)(Progress::Begins(workload));
+        (self.progress)(BenchProgress::Begins(workload));
         let mut participants = vec![self.ours(workload)?];
         participants.extend(self.peers(workload, cost.parameters));
         for _ in 0..self.settings.plan.rounds {
@@ -123,7 +123,7 @@ impl Comparison<'_> {
         let WorkerCommand { program, arguments } = &self.settings.worker;
         let mut command = Command::new(program);
         command.args(arguments).arg(workload.name);
-        Worker::start(&mut command)
+        WorkerProcess::start(&mut command)
             .and_then(|worker| Participant::warm(worker, None))
             .map_err(broken)
     }
@@ -137,8 +137,8 @@ impl Comparison<'_> {
         let mut running = Vec::new();
         for peer in peers {
             let Some(pytorch) = self.pytorch else { break };
-            (self.progress)(Progress::PeerStarts { workload, peer });
-            let started = Worker::start(&mut pytorch.command(workload, peer))
+            (self.progress)(BenchProgress::PeerStarts { workload, peer });
+            let started = WorkerProcess::start(&mut pytorch.command(workload, peer))
                 .and_then(|worker| same_model(worker, parameters))
                 .and_then(|worker| Participant::warm(worker, Some(peer)));
             match started {
@@ -163,7 +163,7 @@ impl Comparison<'_> {
     }
 
     fn say_left_out(&mut self, sentence: String, is_absent: bool) {
-        (self.progress)(Progress::LeftOut {
+        (self.progress)(BenchProgress::LeftOut {
             sentence: &sentence,
             is_absent,
         });
@@ -172,7 +172,7 @@ impl Comparison<'_> {
 }
 
 /// Refuses a peer whose model is another one.
-fn same_model(worker: Worker, parameters: usize) -> Result<Worker, Unavailable> {
+fn same_model(worker: WorkerProcess, parameters: usize) -> Result<WorkerProcess, Unavailable> {
     match worker.ready.parameters {
         found if found == parameters => Ok(worker),
         found => Err(Unavailable::This(format!(
@@ -183,5 +183,5 @@ fn same_model(worker: Worker, parameters: usize) -> Result<Worker, Unavailable> 
 
 fn broken(why: Unavailable) -> Error {
     let (Unavailable::All(why) | Unavailable::This(why)) = why;
-    Error::Worker(why)
+    Error::WorkerProcess(why)
 }

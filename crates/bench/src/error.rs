@@ -34,7 +34,7 @@ pub enum Error {
     /// No token can be chosen from what the model says.
     Diverged,
     /// Our own program did not run; the reason.
-    Worker(String),
+    WorkerProcess(String),
     /// An answer that could not be written.
     Answer(io::Error),
 }
@@ -66,7 +66,7 @@ impl fmt::Display for Error {
             Self::Prompt(e) => e.fmt(f),
             Self::Sampling(e) => e.fmt(f),
             Self::Diverged => f.write_str("the model has diverged"),
-            Self::Worker(why) => write!(f, "a workload did not run: {why}"),
+            Self::WorkerProcess(why) => write!(f, "a workload did not run: {why}"),
             Self::Answer(e) => write!(f, "cannot write an answer: {e}"),
         }
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use gptlab_data::{Batches, Builtin, Corpus, Text};
 use gptlab_engine::{
     BackendOptions,
-    cpu::{Isa, Options, Precision},
+    cpu::{CpuOptions, Isa, Precision},
 };
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
 use gptlab_recipe::TokenizerKind;
 
-use crate::{Error, Shape, Task, Workload};
+use crate::{Error, Task, Workload, WorkloadShape};
 
 /// Of weights, tokens, windows and draws; as in `bench/peers/step.py`.
 pub(crate) const SEED: u64 = 1;
@@ -22,9 +22,9 @@ const COSTED: u32 = 200;
 /// What to run and on what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
-    pub(crate) shape: Shape,
+    pub(crate) shape: WorkloadShape,
     pub(crate) task: Task,
-    pub(crate) options: Options,
+    pub(crate) options: CpuOptions,
 }
 
 /// What a step costs at least, whoever runs it.
@@ -49,7 +49,7 @@ impl Job {
         Self {
             shape: workload.shape,
             task: workload.task,
-            options: Options {
+            options: CpuOptions {
                 threads: workload.task.threads(threads),
                 isa,
                 precision: workload.precision,

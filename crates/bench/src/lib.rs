@@ -2,7 +2,7 @@
 //!
 //! A [`Workload`] is a model and what one step does with it. [`compare`] runs workloads in
 //! processes of their own, alternately with the PyTorch programs that are asked for, and returns a
-//! [`Report`]; [`Scaling::measure`] times training along one axis of size at a time. Both are plain
+//! [`BenchReport`]; [`Scaling::measure`] times training along one axis of size at a time. Both are plain
 //! data with a stable JSON form ([`FORMAT`]) and make their tables themselves. [`serve`] is what a
 //! process of ours does that takes part.
 //!
@@ -26,17 +26,17 @@ mod worker;
 mod workload;
 mod workloads;
 
-pub use comparison::{Settings, WorkerCommand, compare};
+pub use comparison::{BenchSettings, WorkerCommand, compare};
 pub use error::Error;
-pub use machine::{Capabilities, Machine};
+pub use machine::{Capabilities, MachineDescription};
 pub use peak::{Peak, Rates};
-pub use progress::Progress;
+pub use progress::BenchProgress;
 pub use pytorch::PyTorch;
 pub use report::{
-    BEGINNING, FORMAT, PeerResult, PublishedResult, Report, TimingSummary, WorkloadResult,
+    BEGINNING, BenchReport, FORMAT, PeerResult, PublishedResult, TimingSummary, WorkloadResult,
 };
-pub use scaling::{Axis, Scaling, ScalingPoint};
-pub use timing::{MOST_ROUNDS, MOST_SECONDS, Plan, Timings, median};
+pub use scaling::{Scaling, ScalingAxis, ScalingPoint};
+pub use timing::{MOST_ROUNDS, MOST_SECONDS, TimingPlan, Timings, median};
 pub use worker::serve;
-pub use workload::{Baselines, Peer, PublishedTime, Shape, Task, Workload};
+pub use workload::{Baselines, Peer, PublishedTime, Task, Workload, WorkloadShape};
 pub use workloads::{ALL, named};

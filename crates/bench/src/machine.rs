@@ -14,7 +14,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 /// The machine that measured, the day and the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Machine {
+pub struct MachineDescription {
     /// The day, UTC.
     pub date: String,
     /// The program's.
@@ -35,7 +35,7 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
 }
 
-impl Machine {
+impl MachineDescription {
     /// Describes this machine and this program. Without a name of the processor, it is empty.
     pub fn describe(isa: Isa, threads: usize) -> Self {
         let what = RefreshKind::nothing()

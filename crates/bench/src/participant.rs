@@ -1,8 +1,8 @@
 //! A program that takes part, and what it did so far.
 
 use crate::{
-    Peer, Plan, Timings, median,
-    worker::{Sample, Unavailable, Worker},
+    Peer, TimingPlan, Timings, median,
+    worker::{Sample, Unavailable, WorkerProcess},
 };
 
 /// A turn has at most so many steps, so that what is written down stays readable.
@@ -16,7 +16,7 @@ const LONG: f64 = 1.0;
 pub(crate) struct Participant {
     /// `None` is our own program.
     pub(crate) peer: Option<&'static Peer>,
-    worker: Worker,
+    worker: WorkerProcess,
     pub(crate) timings: Timings,
     /// Seconds of a step, as last seen.
     step: f64,
@@ -25,7 +25,7 @@ pub(crate) struct Participant {
 impl Participant {
     /// Warms `worker` up: what is allocated, compiled or looked up once is behind it then.
     pub(crate) fn warm(
-        mut worker: Worker,
+        mut worker: WorkerProcess,
         peer: Option<&'static Peer>,
     ) -> Result<Self, Unavailable> {
         let first = median(&worker.turn(1)?.seconds);
@@ -52,7 +52,7 @@ impl Participant {
     }
 
     /// Runs the steps of one turn and keeps their times.
-    pub(crate) fn turn(&mut self, plan: Plan) -> Result<(), Unavailable> {
+    pub(crate) fn turn(&mut self, plan: TimingPlan) -> Result<(), Unavailable> {
         let steps = (plan.seconds / self.step.max(1e-9)).ceil();
         let sample = self.worker.turn(steps.clamp(1.0, MOST_STEPS) as usize)?;
         self.step = median(&sample.seconds);

@@ -4,7 +4,7 @@ use crate::{Peer, ScalingPoint, Workload};
 
 /// One piece of news. Whoever measures hands over a function that takes it.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
+pub enum BenchProgress<'a> {
     /// A workload begins.
     Begins(&'a Workload),
     /// A peer's program is started and warmed up, which takes seconds, or minutes if it compiles.
@@ -14,7 +14,7 @@ pub enum Progress<'a> {
     },
     /// A peer is left out, or all of them are.
     LeftOut {
-        /// A sentence with the reason; it stands in [`crate::Report::left_out`] as well.
+        /// A sentence with the reason; it stands in [`crate::BenchReport::left_out`] as well.
         sentence: &'a str,
         /// Whether an installed PyTorch would help.
         is_absent: bool,

@@ -4,12 +4,12 @@ use gptlab_kernels::Precision;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Baselines, Machine, Peak, Peer, Plan, Timings, Workload,
+    Baselines, MachineDescription, Peak, Peer, TimingPlan, Timings, Workload,
     job::{Cost, Job},
     median,
 };
 
-/// The version of the JSON of [`Report`] and of [`crate::Scaling`]. A reader of version `n` reads
+/// The version of the JSON of [`BenchReport`] and of [`crate::Scaling`]. A reader of version `n` reads
 /// all up to it. Files that name no version are of the first.
 pub const FORMAT: u32 = 1;
 
@@ -17,18 +17,18 @@ pub(crate) fn first_format() -> u32 {
     1
 }
 
-/// How the JSON of a [`Report`] and of a [`crate::Scaling`] begins, by which a file is known for
+/// How the JSON of a [`BenchReport`] and of a [`crate::Scaling`] begins, by which a file is known for
 /// one.
 pub const BEGINNING: &str = r#"{"machine":{"date":"#;
 
 /// Workloads measured on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    pub machine: Machine,
+pub struct BenchReport {
+    pub machine: MachineDescription,
     /// [`FORMAT`] of the program that wrote it.
     #[serde(default = "first_format")]
     pub format: u32,
-    pub plan: Plan,
+    pub plan: TimingPlan,
     #[serde(rename = "ceiling")]
     pub peak: Peak,
     pub workloads: Vec<WorkloadResult>,
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn kept_results_are_read_and_written_again() {
         let kept = include_str!("../../../bench/runs/2026-11-21-epyc/raw.json");
-        let report: Report = serde_json::from_str(kept).unwrap();
+        let report: BenchReport = serde_json::from_str(kept).unwrap();
         assert_eq!(report.format, 1);
         let written = serde_json::to_string(&report).unwrap();
         assert!(written.starts_with(BEGINNING), "{}", &written[..40]);

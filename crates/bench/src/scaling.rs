@@ -1,11 +1,11 @@
 //! Training speed along one axis of size at a time, from gpt2-mini outwards.
 
-use gptlab_engine::cpu::{Isa, Options, Precision};
+use gptlab_engine::cpu::{CpuOptions, Isa, Precision};
 use gptlab_report::{Table, table::Cell};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FORMAT, Machine, Plan, Progress, Shape, Task,
+    BenchProgress, Error, FORMAT, MachineDescription, Task, TimingPlan, WorkloadShape,
     job::Job,
     median,
     report::first_format,
@@ -30,25 +30,25 @@ all threads.";
 /// Training measured at many sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
-    pub machine: Machine,
+    pub machine: MachineDescription,
     /// [`FORMAT`] of the program that wrote it.
     #[serde(default = "first_format")]
     pub format: u32,
-    pub plan: Plan,
+    pub plan: TimingPlan,
     pub points: Vec<ScalingPoint>,
 }
 
 /// What moves while all else stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Axis {
+pub enum ScalingAxis {
     Width,
     Context,
     Batch,
     Threads,
 }
 
-impl Axis {
+impl ScalingAxis {
     /// Returns its name in tables and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl Axis {
 /// One model and batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingPoint {
-    pub axis: Axis,
+    pub axis: ScalingAxis,
     pub width: usize,
     /// In tokens.
     pub context: usize,
@@ -85,16 +85,16 @@ impl Scaling {
     /// # Errors
     /// When a point cannot be trained.
     pub fn measure(
-        plan: Plan,
+        plan: TimingPlan,
         threads: usize,
         isa: Isa,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut dyn FnMut(BenchProgress<'_>),
     ) -> Result<Self, Error> {
-        let machine = Machine::describe(isa, threads);
+        let machine = MachineDescription::describe(isa, threads);
         let mut points = Vec::new();
         for (axis, job) in jobs(threads, isa) {
             let point = ScalingPoint::measure(axis, &job, plan)?;
-            progress(Progress::Point(&point));
+            progress(BenchProgress::Point(&point));
             points.push(point);
         }
         Ok(Self {
@@ -136,45 +136,45 @@ impl Scaling {
 }
 
 /// The points of every axis, in order.
-fn jobs(threads: usize, isa: Isa) -> Vec<(Axis, Job)> {
+fn jobs(threads: usize, isa: Isa) -> Vec<(ScalingAxis, Job)> {
     let mini = workloads::MINI;
-    let job = |shape: Shape, batch: usize, threads: usize| Job {
+    let job = |shape: WorkloadShape, batch: usize, threads: usize| Job {
         shape,
         task: Task::Windows {
             vocab_size: VOCAB,
             batch,
         },
-        options: Options {
+        options: CpuOptions {
             threads,
             isa,
             precision: Precision::F32,
         },
     };
-    let wide = |n_embd: usize| Shape {
+    let wide = |n_embd: usize| WorkloadShape {
         n_embd,
         n_head: n_embd / HEAD,
         ..mini
     };
-    let long = |block_size: usize| Shape { block_size, ..mini };
+    let long = |block_size: usize| WorkloadShape { block_size, ..mini };
     let one_and_all = if threads == 1 {
         vec![1]
     } else {
         vec![1, threads]
     };
     let mut all = Vec::new();
-    all.extend(WIDTHS.map(|w| (Axis::Width, job(wide(w), BATCH, threads))));
-    all.extend(CONTEXTS.map(|t| (Axis::Context, job(long(t), BATCH, threads))));
-    all.extend(BATCHES.map(|b| (Axis::Batch, job(mini, b, threads))));
+    all.extend(WIDTHS.map(|w| (ScalingAxis::Width, job(wide(w), BATCH, threads))));
+    all.extend(CONTEXTS.map(|t| (ScalingAxis::Context, job(long(t), BATCH, threads))));
+    all.extend(BATCHES.map(|b| (ScalingAxis::Batch, job(mini, b, threads))));
     all.extend(
         one_and_all
             .into_iter()
-            .map(|n| (Axis::Threads, job(mini, BATCH, n))),
+            .map(|n| (ScalingAxis::Threads, job(mini, BATCH, n))),
     );
     all
 }
 
 impl ScalingPoint {
-    fn measure(axis: Axis, job: &Job, plan: Plan) -> Result<Self, Error> {
+    fn measure(axis: ScalingAxis, job: &Job, plan: TimingPlan) -> Result<Self, Error> {
         let cost = job.cost()?;
         let Prepared {
             mut step,

@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// One step, ready to be run any number of times.
-pub(crate) type Step = Box<dyn FnMut() -> Result<(), Error>>;
+pub(crate) type TimedStep = Box<dyn FnMut() -> Result<(), Error>>;
 
 /// A step and its model's size.
 pub(crate) struct Prepared {
-    pub(crate) step: Step,
+    pub(crate) step: TimedStep,
     pub(crate) parameters: usize,
 }
 
@@ -46,7 +46,7 @@ fn training(
     graph: Graph,
     weights: &[f32],
     source: BatchSource,
-) -> Result<Step, Error> {
+) -> Result<TimedStep, Error> {
     let backend = CpuBackend::new(job.options.isa);
     let mut engine = backend.engine(graph, weights, job.backend_options())?;
     let (mut step, mut spent) = (0, None);
@@ -78,7 +78,7 @@ fn hyper(update: u32) -> StepHyper {
 /// What every text begins with.
 const PROMPT: &[u32] = &[0];
 
-fn generating(job: &Job, graph: Graph, weights: &[f32]) -> Result<Step, Error> {
+fn generating(job: &Job, graph: Graph, weights: &[f32]) -> Result<TimedStep, Error> {
     let new = graph.block_size() as u64 - 1;
     let mut generator = CpuGenerator::with_options(graph, weights, job.options)?;
     let sampling = sampling()?;
@@ -100,15 +100,15 @@ fn generating_together(
     graph: Graph,
     weights: &[f32],
     texts: usize,
-) -> Result<Step, Error> {
+) -> Result<TimedStep, Error> {
     let new = graph.block_size() - 1;
     let backend = CpuBackend::new(job.options.isa);
     let generator = backend.generator(graph, weights, job.backend_options())?;
     let sampling = sampling()?;
     let mut first = 0;
     Ok(Box::new(move || {
-        let mut all: Vec<Text> = (first..first + texts as u32)
-            .map(|text| Text {
+        let mut all: Vec<GeneratedText> = (first..first + texts as u32)
+            .map(|text| GeneratedText {
                 left: new,
                 sampling,
                 ranking: Ranking::default(),
@@ -129,7 +129,7 @@ fn draws(text: u32) -> Stream {
 }
 
 /// One of many texts.
-struct Text {
+struct GeneratedText {
     /// Tokens to come.
     left: usize,
     sampling: Sampling,
@@ -137,7 +137,7 @@ struct Text {
     draws: Stream,
 }
 
-impl GenerationRequest for Text {
+impl GenerationRequest for GeneratedText {
     fn prompt(&self) -> &[u32] {
         PROMPT
     }

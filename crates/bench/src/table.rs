@@ -8,7 +8,7 @@ use gptlab_report::{
     words::count,
 };
 
-use crate::{Machine, Peak, PeerResult, PublishedResult, Report, WorkloadResult};
+use crate::{BenchReport, MachineDescription, Peak, PeerResult, PublishedResult, WorkloadResult};
 
 const LEGEND: &str = "\
 GFLOP: matrix products alone, two operations a multiply-add, half of a causal attention; a backward pass is two
@@ -23,7 +23,7 @@ A goal stands beside the fastest where several programs are tried.";
 const QUOTED: &str = "Quoted: not run here, since its source cannot be; measured once on 2 cores of an AMD EPYC \
 (family 26) with AVX-512.";
 
-impl Report {
+impl BenchReport {
     /// Returns the whole report for people: the machine, its peak, both tables and what they mean.
     pub fn markdown(&self) -> String {
         let mut parts = vec![
@@ -102,7 +102,7 @@ fn about_peers(workloads: &[WorkloadResult]) -> Vec<String> {
 }
 
 /// Returns a line about `machine` and the program.
-pub(crate) fn machine(machine: &Machine) -> String {
+pub(crate) fn machine(machine: &MachineDescription) -> String {
     let checkout = machine.checkout.as_ref();
     format!(
         "{}, {} cores, {} MiB, {}; {} threads, {}; gptlab {}{}{}; {}",
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn kept_results_make_the_tables_that_were_kept_beside_them() {
         let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/raw.json");
-        let report: Report = serde_json::from_str(raw).unwrap();
+        let report: BenchReport = serde_json::from_str(raw).unwrap();
         assert_eq!(
             report.markdown(),
             include_str!("../../../bench/runs/2026-11-21-epyc-late/table.md")

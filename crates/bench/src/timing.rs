@@ -11,13 +11,13 @@ pub const MOST_SECONDS: f64 = 3_600.0;
 
 /// How long to measure. In a round every program has one turn, and runs steps in it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct TimingPlan {
     pub rounds: usize,
     /// How long a turn lasts, at least; a step is never cut.
     pub seconds: f64,
 }
 
-impl Default for Plan {
+impl Default for TimingPlan {
     fn default() -> Self {
         Self {
             rounds: 3,
@@ -26,7 +26,7 @@ impl Default for Plan {
     }
 }
 
-impl Plan {
+impl TimingPlan {
     /// Returns the plan of so many rounds and seconds.
     ///
     /// # Errors
@@ -111,13 +111,13 @@ mod tests {
 
     #[test]
     fn a_plan_has_its_limits() {
-        assert!(Plan::new(1, 0.0).is_ok());
+        assert!(TimingPlan::new(1, 0.0).is_ok());
         assert_eq!(
-            Plan::new(0, 1.0).unwrap_err().to_string(),
+            TimingPlan::new(0, 1.0).unwrap_err().to_string(),
             "rounds must be from 1 to 1000, found 0"
         );
         assert_eq!(
-            Plan::new(3, f64::NAN).unwrap_err().to_string(),
+            TimingPlan::new(3, f64::NAN).unwrap_err().to_string(),
             "seconds must be from 0 to 3600, found NaN"
         );
     }

@@ -16,7 +16,7 @@ use gptlab_kernels::Isa;
 use crate::{
     Error, Workload,
     job::Job,
-    step::{Prepared, Step, prepare},
+    step::{Prepared, TimedStep, prepare},
 };
 
 /// How long a process may take to be gone that has closed its output.
@@ -62,14 +62,14 @@ pub(crate) enum Unavailable {
 
 /// A running program, which runs steps when it is told to.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerProcess {
     pub(crate) ready: Ready,
     child: Child,
     steps: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
-impl Worker {
+impl WorkerProcess {
     /// Starts `command` and waits until it is ready. What it says on standard error goes where
     /// `command` says.
     pub(crate) fn start(command: &mut Command) -> Result<Self, Unavailable> {
@@ -142,7 +142,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -188,7 +188,7 @@ pub fn serve(
 }
 
 /// Runs `steps` steps and returns the seconds of each.
-pub(crate) fn timed(step: &mut Step, steps: usize) -> Result<Vec<f64>, Error> {
+pub(crate) fn timed(step: &mut TimedStep, steps: usize) -> Result<Vec<f64>, Error> {
     (0..steps)
         .map(|_| {
             let begun = Instant::now();

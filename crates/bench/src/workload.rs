@@ -9,7 +9,7 @@ use gptlab_recipe::{Overrides, SettingsError};
 pub struct Workload {
     pub name: &'static str,
     pub summary: &'static str,
-    pub shape: Shape,
+    pub shape: WorkloadShape,
     pub task: Task,
     pub precision: Precision,
     pub baselines: Baselines,
@@ -17,7 +17,7 @@ pub struct Workload {
 
 /// A preset in other sizes. The peers are given the same numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct WorkloadShape {
     pub preset: Preset,
     pub n_layer: usize,
     pub n_head: usize,
@@ -74,7 +74,7 @@ pub struct PublishedTime {
     pub goal: f64,
 }
 
-impl Shape {
+impl WorkloadShape {
     /// Returns the settings that make the preset this large.
     pub fn overrides(&self) -> Overrides {
         Overrides {

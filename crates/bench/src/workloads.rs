@@ -3,9 +3,9 @@
 use gptlab_kernels::Precision;
 use gptlab_model::Preset;
 
-use crate::{Baselines, Error, Peer, PublishedTime, Shape, Task, Workload};
+use crate::{Baselines, Error, Peer, PublishedTime, Task, Workload, WorkloadShape};
 
-pub(crate) const MINI: Shape = Shape {
+pub(crate) const MINI: WorkloadShape = WorkloadShape {
     preset: Preset::Gpt2Mini,
     n_layer: 4,
     n_head: 4,
@@ -14,7 +14,7 @@ pub(crate) const MINI: Shape = Shape {
     dropout: 0.0,
 };
 
-const TEN_MILLION: Shape = Shape {
+const TEN_MILLION: WorkloadShape = WorkloadShape {
     preset: Preset::Nano,
     n_layer: 6,
     n_head: 6,
@@ -23,7 +23,7 @@ const TEN_MILLION: Shape = Shape {
     dropout: 0.0,
 };
 
-const GPT2: Shape = Shape {
+const GPT2: WorkloadShape = WorkloadShape {
     preset: Preset::Gpt2,
     n_layer: 12,
     n_head: 12,
@@ -32,7 +32,7 @@ const GPT2: Shape = Shape {
     dropout: 0.0,
 };
 
-const MICRO: Shape = Shape {
+const MICRO: WorkloadShape = WorkloadShape {
     preset: Preset::Microgpt,
     n_layer: 1,
     n_head: 4,
@@ -179,7 +179,7 @@ pub const ALL: &[Workload] = &[
     Workload {
         name: "mini",
         summary: "gpt2-mini at its defaults, dropout 0.1",
-        shape: Shape {
+        shape: WorkloadShape {
             dropout: 0.1,
             ..MINI
         },
@@ -264,7 +264,7 @@ pub const ALL: &[Workload] = &[
     Workload {
         name: "micro-64",
         summary: "microgpt of width 64, 16 names, one core",
-        shape: Shape {
+        shape: WorkloadShape {
             n_embd: 64,
             ..MICRO
         },

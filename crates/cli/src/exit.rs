@@ -184,7 +184,7 @@ impl From<BenchError> for Stop {
             | BenchError::Prompt(_)
             | BenchError::Sampling(_)
             | BenchError::Diverged
-            | BenchError::Worker(_)
+            | BenchError::WorkerProcess(_)
             | BenchError::Answer(_) => Self::failure(error),
         }
     }

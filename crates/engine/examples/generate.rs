@@ -7,7 +7,7 @@ use std::{env, time::Instant};
 
 use gptlab_engine::{
     GenerationRequest,
-    cpu::{CpuGenerator, Options, Precision},
+    cpu::{CpuGenerator, CpuOptions, Precision},
     generate_each,
     sample::{Ranking, Sampling},
 };
@@ -42,7 +42,7 @@ fn main() {
     let graph = lower(&model.expect("a preset makes sense"));
     let weights = graph.params().initial(1);
     let (tokens, texts) = (number(2, "255"), number(3, "64"));
-    let (mut options, rounds) = (Options::of_threads(number(4, "2")), number(5, "9"));
+    let (mut options, rounds) = (CpuOptions::of_threads(number(4, "2")), number(5, "9"));
     options.precision = Precision::from_name(&arg(6, "f32")).expect("f32 or bf16");
     let mut generator = CpuGenerator::with_options(graph, &weights, options).expect("weights");
     let best = |work: &mut dyn FnMut()| {

@@ -7,7 +7,7 @@ use std::{env, time::Instant};
 
 use gptlab_engine::{
     Engine, Noise, StepHyper,
-    cpu::{CpuEngine, Options, Precision},
+    cpu::{CpuEngine, CpuOptions, Precision},
 };
 use gptlab_model::{Batch, Choice, Counts, Preset, lower, random::Stream};
 use gptlab_recipe::{Decay, Optimizer};
@@ -27,9 +27,9 @@ fn main() {
     let (graph, t) = (lower(&model), spec.block_size);
     let flops = Counts::of(&graph, t).training_flops() as f64 * sequences as f64;
     let weights = graph.params().initial(1);
-    let options = Options {
+    let options = CpuOptions {
         precision: Precision::from_name(&arg(5, "f32")).expect("f32 or bf16"),
-        ..Options::of_threads(threads)
+        ..CpuOptions::of_threads(threads)
     };
     let mut engine = CpuEngine::new(graph, &weights, options).expect("threads");
     let stream = Stream::new(1, "example", 0);

@@ -18,7 +18,7 @@ use common::{
 };
 use gptlab_engine::{
     Engine, GenerationRequest, PromptError, Slot,
-    cpu::{CpuEngine, CpuGenerator, Options, Precision},
+    cpu::{CpuEngine, CpuGenerator, CpuOptions, Precision},
     generate_each,
     sample::{Ranking, Sampling},
     untouched,
@@ -40,7 +40,7 @@ fn wide(x: &[f32]) -> Vec<f64> {
 }
 
 /// Compares the logits after every token from the `prompt_len`th on.
-fn follow(gate: &mut Gate, case: &Case, options: Options, prompt_len: usize) {
+fn follow(gate: &mut Gate, case: &Case, options: CpuOptions, prompt_len: usize) {
     let sampling = Sampling::new(1.0, None, None).expect("plain sampling");
     let weights = batches::weights(&case.graph, 1);
     let mut oracle = engines::oracle(case.graph.clone(), &weights);
@@ -87,8 +87,8 @@ fn every_token_follows_as_if_the_window_were_run_whole() {
     }
 }
 
-fn every_isa(precision: Precision) -> impl Iterator<Item = Options> {
-    Isa::available().map(move |isa| Options {
+fn every_isa(precision: Precision) -> impl Iterator<Item = CpuOptions> {
+    Isa::available().map(move |isa| CpuOptions {
         precision,
         ..of_threads(1, isa)
     })
@@ -179,10 +179,10 @@ fn alone(mut tale: Tale, generator: &mut CpuGenerator) -> Tale {
     tale
 }
 
-fn of_threads(threads: usize, isa: Isa) -> Options {
-    Options {
+fn of_threads(threads: usize, isa: Isa) -> CpuOptions {
+    CpuOptions {
         isa,
-        ..Options::of_threads(threads)
+        ..CpuOptions::of_threads(threads)
     }
 }
 
@@ -202,7 +202,7 @@ fn among_many_as_alone_in(
     let (vocab, block_size) = (case.model.vocab_size(), case.model.spec().block_size);
     let weights = batches::weights(&case.graph, 1);
     let make = |threads| {
-        let options = Options {
+        let options = CpuOptions {
             precision,
             ..of_threads(threads, isa)
         };
@@ -257,7 +257,7 @@ fn a_large_model_writes_the_same_on_any_number_of_threads() {
     let case = Case::new("large", &spec, 37).expect("sizes that divide");
     let weights = batches::weights(&case.graph, 1);
     let tell = |threads| {
-        let options = Options::of_threads(threads);
+        let options = CpuOptions::of_threads(threads);
         let generator = CpuGenerator::with_options(case.graph.clone(), &weights, options);
         let mut generator = generator.expect("weights");
         (0..3)
@@ -303,7 +303,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
         let both = Precision::ALL.into_iter();
         for options in both.flat_map(every_isa) {
             let make = |threads| {
-                let options = Options { threads, ..options };
+                let options = CpuOptions { threads, ..options };
                 CpuGenerator::with_options(case.graph.clone(), &weights, options).expect("weights")
             };
             let mut single = make(1);
@@ -355,7 +355,7 @@ fn one_text_is_the_same_however_late_its_helpers_are() {
     let case = Case::new("stress", &spec, 70).expect("sizes that divide");
     let weights = batches::weights(&case.graph, 1);
     let make = |threads| {
-        let options = Options::of_threads(threads);
+        let options = CpuOptions::of_threads(threads);
         CpuGenerator::with_options(case.graph.clone(), &weights, options).expect("weights")
     };
     let tale = |i| Tale {

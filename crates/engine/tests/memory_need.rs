@@ -7,7 +7,7 @@ use std::alloc::System;
 
 use gptlab_engine::{
     Backend, BackendOptions, Engine, GenerationRequest, Noise, StepHyper,
-    cpu::{CpuBackend, CpuEngine, CpuGenerator, Options, Precision},
+    cpu::{CpuBackend, CpuEngine, CpuGenerator, CpuOptions, Precision},
     generate_each,
     memory::{BatchShape, Texts, Training},
 };
@@ -19,11 +19,11 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// The backend that makes what `options` make.
-fn backend(options: Options) -> CpuBackend {
+fn backend(options: CpuOptions) -> CpuBackend {
     CpuBackend::new(options.isa)
 }
 
-fn backend_options(options: Options) -> BackendOptions {
+fn backend_options(options: CpuOptions) -> BackendOptions {
     BackendOptions {
         threads: options.threads,
         precision: match options.precision {
@@ -113,7 +113,7 @@ fn hyper(optimizer: Optimizer) -> StepHyper {
 }
 
 /// The same steps a few sequences at a time: fewer threads need an arena to train in.
-fn train_in_parts(name: &str, model: &Model, options: Options, micro_batch: usize) {
+fn train_in_parts(name: &str, model: &Model, options: CpuOptions, micro_batch: usize) {
     let (graph, tokens) = (lower(model), model.spec().block_size);
     let shape = BatchShape {
         sequences: 16,
@@ -147,7 +147,7 @@ fn train_in_parts(name: &str, model: &Model, options: Options, micro_batch: usiz
     assert_eq!(of(usize::MAX), of(shape.sequences));
 }
 
-fn train(name: &str, model: &Model, options: Options, optimizer: Optimizer, sequences: usize) {
+fn train(name: &str, model: &Model, options: CpuOptions, optimizer: Optimizer, sequences: usize) {
     let graph = lower(model);
     let tokens = model.spec().block_size;
     let shape = BatchShape { sequences, tokens };
@@ -214,7 +214,7 @@ impl GenerationRequest for Measured<'_> {
     }
 }
 
-fn write(name: &str, model: &Model, options: Options, count: usize, tokens: usize) {
+fn write(name: &str, model: &Model, options: CpuOptions, count: usize, tokens: usize) {
     let graph = lower(model);
     let texts = Texts {
         count,
@@ -248,9 +248,9 @@ fn write(name: &str, model: &Model, options: Options, count: usize, tokens: usiz
 fn what_is_held_is_what_was_said() {
     for (name, model) in models() {
         for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
-            let options = Options {
+            let options = CpuOptions {
                 precision,
-                ..Options::of_threads(threads)
+                ..CpuOptions::of_threads(threads)
             };
             for (optimizer, sequences) in [
                 (Optimizer::AdamW, 9),
@@ -269,13 +269,13 @@ fn what_is_held_is_what_was_said() {
     }
     // Past the context.
     let (name, model) = &models()[4];
-    write(name, model, Options::of_threads(2), 3, 60);
+    write(name, model, CpuOptions::of_threads(2), 3, 60);
 }
 
 /// Sizes that are accepted and no machine has: said, not computed to something else.
 #[test]
 fn what_no_machine_has_is_said_and_not_wrapped() {
-    let options = Options::of_threads(64);
+    let options = CpuOptions::of_threads(64);
     let model = model(1 << 24, |s| {
         (s.n_embd, s.block_size) = (256, 1 << 24);
         s.layers.truncate(1);

@@ -11,7 +11,7 @@ use std::alloc::System;
 use common::batches;
 use gptlab_engine::{
     Alone, Engine, Noise, StepHyper,
-    cpu::{CpuEngine, Options, Precision},
+    cpu::{CpuEngine, CpuOptions, Precision},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Preset, lower, random::Stream};
 use gptlab_recipe::{Decay, Optimizer};
@@ -143,9 +143,9 @@ impl Run {
     fn new(case: &Case, threads: usize) -> Self {
         let graph = lower(&case.model);
         let weights = graph.params().initial(1);
-        let options = Options {
+        let options = CpuOptions {
             precision: case.precision,
-            ..Options::of_threads(threads)
+            ..CpuOptions::of_threads(threads)
         };
         Self {
             engine: CpuEngine::new(graph, &weights, options).expect("threads"),

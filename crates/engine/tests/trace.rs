@@ -10,13 +10,13 @@ use common::{
 };
 use gptlab_engine::{
     AttentionWeights, Engine, Matrix,
-    cpu::{CpuEngine, Isa, Options, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, Precision},
     untouched,
 };
 use gptlab_model::{Batch, Node, ValueId};
 
 fn engine(case: &Case, precision: Precision) -> CpuEngine {
-    let options = Options {
+    let options = CpuOptions {
         threads: 1,
         isa: Isa::detect(),
         precision,

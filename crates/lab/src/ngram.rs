@@ -34,14 +34,14 @@ pub struct Ngrams {
     vocab_size: usize,
     /// Before which no context reaches.
     bos: Option<u32>,
-    nodes: Vec<Node>,
+    nodes: Vec<TrieNode>,
     /// By parent and token. Only looked up in, never gone through.
     children: FxHashMap<u64, u32>,
 }
 
 /// Node 0 is the empty context.
 #[derive(Clone, Copy, Debug, Default)]
-struct Node {
+struct TrieNode {
     /// How often the n-gram occurs.
     count: u32,
     /// How often it is the context of a token.
@@ -67,7 +67,7 @@ impl Ngrams {
             order,
             vocab_size,
             bos,
-            nodes: vec![Node::default()],
+            nodes: vec![TrieNode::default()],
             children: FxHashMap::default(),
         };
         let mut contexts = vec![ROOT];
@@ -156,7 +156,7 @@ impl Ngrams {
     /// Witten and Bell's probability of `token` after `context`, where the shorter context says
     /// `shorter`.
     fn interpolated(&self, context: u32, token: u32, shorter: f64) -> f64 {
-        let Node {
+        let TrieNode {
             followed,
             followers,
             ..
@@ -189,7 +189,7 @@ impl Ngrams {
         let new = self.nodes.len() as u32;
         let node = *self.children.entry(key(parent, token)).or_insert(new);
         if node == new {
-            self.nodes.push(Node::default());
+            self.nodes.push(TrieNode::default());
         }
         node
     }

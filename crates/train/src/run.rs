@@ -257,7 +257,7 @@ impl<'a> Run<'a> {
 
     /// Makes step `step`, and lets the observer look into one that is `logged`. A loss that is not
     /// finite makes no update.
-    fn train(&mut self, step: u64, logged: bool) -> Result<Made, Error> {
+    fn train(&mut self, step: u64, logged: bool) -> Result<StepOutcome, Error> {
         let begun = Instant::now();
         let Resolved { model, batches, .. } = self.resolved;
         // `Hyper::check` keeps every step below 2^32.
@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
         let loss = self.forward_backward(&batch, noise)?;
         if !loss.is_finite() {
             self.diverge(step, NotFinite::Loss);
-            return Ok(Made {
+            return Ok(StepOutcome {
                 series: Vec::new(),
                 loss,
                 grad_norm: f64::NAN,
@@ -302,7 +302,7 @@ impl<'a> Run<'a> {
         } else {
             self.diverge(step, NotFinite::GradNorm);
         }
-        Ok(Made {
+        Ok(StepOutcome {
             series,
             loss,
             grad_norm: stats.grad_norm,
@@ -351,7 +351,12 @@ impl<'a> Run<'a> {
         self.emit(&Event::Observation(Observation { step, series }))
     }
 
-    fn log(&mut self, step: u64, made: &Made, validation: Option<Evaluation>) -> Result<(), Error> {
+    fn log(
+        &mut self,
+        step: u64,
+        made: &StepOutcome,
+        validation: Option<Evaluation>,
+    ) -> Result<(), Error> {
         let record = StepRecord {
             step,
             loss: made.loss,
@@ -450,7 +455,7 @@ struct Timing {
 }
 
 /// What a step made.
-struct Made {
+struct StepOutcome {
     series: Vec<Series>,
     loss: f64,
     grad_norm: f64,

@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_bench::{self as bench, Plan, Progress, PyTorch, Scaling, Settings, WorkerCommand};
+use gptlab_bench::{
+    self as bench, BenchProgress, BenchSettings, PyTorch, Scaling, TimingPlan, WorkerCommand,
+};
 use gptlab_kernels::Isa;
 use gptlab_report::{
     page::{File, OutputFolder, Signature},
@@ -30,7 +32,7 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> Outcome {
     let threads = engines::threads(&args.machine)?;
     let isa = engines::isa(&args.machine)?;
     let plan = plan(args)?;
-    let mut progress = |news: Progress<'_>| say(news, printer);
+    let mut progress = |news: BenchProgress<'_>| say(news, printer);
     if let Some(name) = &args.one {
         let answer = |line: &str| {
             printer.line(line);
@@ -53,14 +55,19 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn plan(args: &BenchArgs) -> Outcome<Plan> {
-    let usual = Plan::default();
+fn plan(args: &BenchArgs) -> Outcome<TimingPlan> {
+    let usual = TimingPlan::default();
     let rounds = args.rounds.unwrap_or(usual.rounds);
     let seconds = args.seconds.unwrap_or(usual.seconds);
-    Ok(Plan::new(rounds, seconds)?)
+    Ok(TimingPlan::new(rounds, seconds)?)
 }
 
-fn settings(args: &BenchArgs, plan: Plan, threads: usize, isa: Isa) -> Outcome<Settings> {
+fn settings(
+    args: &BenchArgs,
+    plan: TimingPlan,
+    threads: usize,
+    isa: Isa,
+) -> Outcome<BenchSettings> {
     let program = env::current_exe()
         .map_err(|e| Stop::failure(format_args!("cannot find this program to start it: {e}")))?;
     let threads_typed = threads.to_string();
@@ -80,7 +87,7 @@ fn settings(args: &BenchArgs, plan: Plan, threads: usize, isa: Isa) -> Outcome<S
         scripts: typed(&args.peer_scripts, "bench/peers"),
         threads: args.machine.threads,
     };
-    Ok(Settings {
+    Ok(BenchSettings {
         plan,
         threads,
         isa,
@@ -92,15 +99,15 @@ fn settings(args: &BenchArgs, plan: Plan, threads: usize, isa: Isa) -> Outcome<S
     })
 }
 
-fn say(news: Progress<'_>, printer: Printer) {
+fn say(news: BenchProgress<'_>, printer: Printer) {
     match news {
-        Progress::Begins(workload) => {
+        BenchProgress::Begins(workload) => {
             printer.note(format_args!("{}: {}", workload.name, workload.summary));
         }
-        Progress::PeerStarts { workload, peer } => {
+        BenchProgress::PeerStarts { workload, peer } => {
             printer.note(format_args!("{}: starting {}", workload.name, peer.name));
         }
-        Progress::LeftOut {
+        BenchProgress::LeftOut {
             sentence,
             is_absent,
         } => {
@@ -109,7 +116,7 @@ fn say(news: Progress<'_>, printer: Printer) {
                 printer.hint(INSTALL);
             }
         }
-        Progress::Point(point) => printer.note(format_args!(
+        BenchProgress::Point(point) => printer.note(format_args!(
             "width {}, context {}, batch {}, {} threads: {} tokens/s",
             point.width,
             point.context,

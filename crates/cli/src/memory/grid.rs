@@ -43,7 +43,7 @@ pub(crate) fn jobs_that_fit(
         .plus(tokens)
         .with_threads(1);
     free.check("a run of this grid", one, || {
-        let of = |cell: &Cell| cell.on(machine.threads);
+        let of = |cell: &RunMemory| cell.on(machine.threads);
         let largest = cells.iter().max_by_key(|cell| of(cell).need().memory);
         largest.map_or(Vec::new(), |cell| {
             let open = Open {
@@ -68,7 +68,7 @@ pub(crate) fn jobs_that_fit(
 }
 
 /// Bytes of the tokens of all cells, which share those of the same tokenizer.
-fn tokens(cells: &[Cell]) -> u64 {
+fn tokens(cells: &[RunMemory]) -> u64 {
     let mut known: Vec<&Tokenization> = Vec::new();
     let mut sum = 0;
     for cell in cells {
@@ -81,13 +81,13 @@ fn tokens(cells: &[Cell]) -> u64 {
 }
 
 /// The most that any cell needs on so many threads, besides its tokens.
-fn all(cells: &[Cell], threads: usize) -> Need {
-    let of = |cell: &Cell| cell.on(threads).need();
+fn all(cells: &[RunMemory], threads: usize) -> Need {
+    let of = |cell: &RunMemory| cell.on(threads).need();
     cells.iter().map(of).fold(Need::default(), Need::or)
 }
 
 /// One kind of run.
-struct Cell {
+struct RunMemory {
     spec: ModelSpec,
     trained: Trained,
     tokenization: Tokenization,
@@ -95,7 +95,7 @@ struct Cell {
     tokens: u64,
 }
 
-impl Cell {
+impl RunMemory {
     fn on(&self, threads: usize) -> Trained {
         Trained {
             device: self.trained.device.with_threads(threads.max(1)),
@@ -105,7 +105,7 @@ impl Cell {
 }
 
 /// Every kind of run in `planned`, once: neither seeds nor rates show in memory.
-fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<Cell> {
+fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<RunMemory> {
     let mut kinds: Vec<&Settings> = Vec::new();
     for settings in &planned.cells {
         let same = |other: &&Settings| {
@@ -124,7 +124,12 @@ fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<Cell> {
 }
 
 /// `None` where the run will be refused for another reason.
-fn cell(planned: &Planned, settings: &Settings, text: &Text, machine: &Machine) -> Option<Cell> {
+fn cell(
+    planned: &Planned,
+    settings: &Settings,
+    text: &Text,
+    machine: &Machine,
+) -> Option<RunMemory> {
     let tokenizer = Tokenizer::fit(settings.tokenizer.clone(), text.as_str())?;
     let data = &planned.grid.data;
     let (train, all) = (
@@ -149,7 +154,7 @@ fn cell(planned: &Planned, settings: &Settings, text: &Text, machine: &Machine) 
             precision: settings.hyper.precision,
         },
     };
-    Some(Cell {
+    Some(RunMemory {
         spec,
         trained: Trained {
             graph,

@@ -2,7 +2,7 @@
 
 use gptlab_model::Graph;
 
-use super::{CpuEngine, CpuGenerator, Isa, Options, precision};
+use super::{CpuEngine, CpuGenerator, CpuOptions, Isa, precision};
 use crate::{
     Backend, BackendOptions, Engine, Generator, ImportError,
     memory::{BatchShape, MemoryNeed, Texts, Training},
@@ -22,8 +22,8 @@ impl CpuBackend {
     }
 
     /// How the engine of this crate is to run.
-    fn options(self, options: BackendOptions) -> Options {
-        Options {
+    fn options(self, options: BackendOptions) -> CpuOptions {
+        CpuOptions {
             threads: options.threads,
             isa: self.isa,
             precision: precision(options.precision),

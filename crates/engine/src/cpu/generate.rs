@@ -31,7 +31,7 @@ use self::{
     workers::Workers,
 };
 use super::{
-    Isa, Options,
+    CpuOptions, Isa,
     plan::{ArenaPlan, Purpose},
     pool::Pool,
     prepared::PreparedGraph,
@@ -82,7 +82,7 @@ impl CpuGenerator {
     /// # Errors
     /// When the number of weights is not the graph's.
     pub fn new(graph: Graph, weights: &[f32]) -> Result<Self, ImportError> {
-        Self::with_options(graph, weights, Options::of_threads(1))
+        Self::with_options(graph, weights, CpuOptions::of_threads(1))
     }
 
     /// The same with the threads and instructions of `options`. One text is shared between
@@ -94,7 +94,7 @@ impl CpuGenerator {
     pub fn with_options(
         graph: Graph,
         weights: &[f32],
-        options: Options,
+        options: CpuOptions,
     ) -> Result<Self, ImportError> {
         let pool = Pool::new(options.threads);
         let shares = Shares::new(&graph, options.isa, pool.threads());

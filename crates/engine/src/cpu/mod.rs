@@ -53,7 +53,7 @@ pub use gptlab_kernels::{Isa, Kind, Precision};
 
 /// How to run a graph.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct CpuOptions {
     /// How many threads, at least one. The numbers do not depend on it.
     pub threads: usize,
     /// The vector instructions. Sums may round differently on another set.
@@ -62,7 +62,7 @@ pub struct Options {
     pub precision: Precision,
 }
 
-impl Options {
+impl CpuOptions {
     /// f32 on `threads` threads with the best instructions of this processor.
     pub fn of_threads(threads: usize) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl CpuEngine {
     ///
     /// # Errors
     /// When the number of weights is not the graph's, or the system gives no memory.
-    pub fn new(graph: Graph, weights: &[f32], options: Options) -> Result<Self, ImportError> {
+    pub fn new(graph: Graph, weights: &[f32], options: CpuOptions) -> Result<Self, ImportError> {
         let total = graph.params().total();
         check_len(total, weights.len())?;
         let refused = |_| ImportError::Memory { numbers: total };

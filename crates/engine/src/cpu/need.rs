@@ -11,7 +11,7 @@ use gptlab_kernels::{
 use gptlab_model::Graph;
 
 use super::{
-    Options,
+    CpuOptions,
     generate::{decoding_layouts, texts_at_once},
     panels::Panels,
     plan::{ArenaPlan, Purpose},
@@ -30,7 +30,7 @@ const NODE: u128 = 1 << 12;
 
 impl MemoryNeed {
     /// Of an engine that trains on batches of a shape, and evaluates on batches of it in between.
-    pub(super) fn training(graph: &Graph, options: Options, training: Training) -> Self {
+    pub(super) fn training(graph: &Graph, options: CpuOptions, training: Training) -> Self {
         let Training {
             shape, optimizer, ..
         } = training;
@@ -54,7 +54,7 @@ impl MemoryNeed {
     }
 
     /// Of an engine that only evaluates, on batches of `shape`.
-    pub(super) fn evaluating(graph: &Graph, options: Options, shape: BatchShape) -> Self {
+    pub(super) fn evaluating(graph: &Graph, options: CpuOptions, shape: BatchShape) -> Self {
         let batched = BatchedGraph::new(graph, options, shape, shape.sequences);
         let parameters = batched.parameters();
         let arena = batched.arena(Purpose::Evaluate) + batched.scratch();
@@ -69,7 +69,7 @@ impl MemoryNeed {
 
     /// What it takes besides to see or change every value of a batch of so many tokens, which one
     /// thread runs as a whole.
-    pub(super) fn observing(graph: &Graph, options: Options, tokens: usize) -> Self {
+    pub(super) fn observing(graph: &Graph, options: CpuOptions, tokens: usize) -> Self {
         let prepared = PreparedGraph::unfilled(graph.clone(), options);
         Self {
             arenas: bytes(observed(&prepared, tokens)),
@@ -78,7 +78,7 @@ impl MemoryNeed {
     }
 
     /// Of a generator that writes `texts`.
-    pub(super) fn writing(graph: &Graph, options: Options, texts: Texts) -> Self {
+    pub(super) fn writing(graph: &Graph, options: CpuOptions, texts: Texts) -> Self {
         let prepared = PreparedGraph::unfilled(graph.clone(), options);
         let [packed, plain] = super::generate::weight_sizes(&prepared);
         let (threads, each) = texts_at_once(graph, options.threads, texts.count);
@@ -115,7 +115,7 @@ struct BatchedGraph {
 }
 
 impl BatchedGraph {
-    fn new(graph: &Graph, options: Options, shape: BatchShape, micro_batch: usize) -> Self {
+    fn new(graph: &Graph, options: CpuOptions, shape: BatchShape, micro_batch: usize) -> Self {
         let split = ChunkSplit::of(shape.sequences, shape.tokens);
         let (ChunkSplit { rows, chunks }, parameters) = (split, graph.params().total());
         let shards = shards::shards(chunks, parameters).len();

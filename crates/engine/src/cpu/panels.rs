@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::{
         Engine, Noise, StepHyper,
-        cpu::{CpuEngine, Isa, Options, Precision},
+        cpu::{CpuEngine, CpuOptions, Isa, Precision},
     };
 
     fn words(panels: &Panels) -> [&[u32]; 2] {
@@ -197,7 +197,7 @@ mod tests {
         let weights = graph.params().initial(1);
         for isa in Isa::available() {
             for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
-                let options = Options {
+                let options = CpuOptions {
                     threads,
                     isa,
                     precision,

@@ -7,7 +7,7 @@ use gptlab_model::{
     Activation, AttentionMask, AttentionOp, Graph, Node, ParamId, ValueId, random::Stream,
 };
 
-use super::Options;
+use super::CpuOptions;
 use crate::{Noise, program::constant_values};
 
 /// The graph, its constants, and the instructions to run it with.
@@ -23,7 +23,7 @@ pub(super) struct PreparedGraph {
 }
 
 impl PreparedGraph {
-    pub(super) fn new(graph: Graph, options: Options) -> Self {
+    pub(super) fn new(graph: Graph, options: CpuOptions) -> Self {
         let block_size = graph.block_size();
         let table = |node: &Node| {
             let constant = node.facts().constant;
@@ -37,7 +37,7 @@ impl PreparedGraph {
     }
 
     /// Without the constants: to ask for sizes, not to run.
-    pub(super) fn unfilled(graph: Graph, options: Options) -> Self {
+    pub(super) fn unfilled(graph: Graph, options: CpuOptions) -> Self {
         Self {
             isa: options.isa,
             precision: options.precision,

@@ -2,7 +2,7 @@
 
 use gptlab_engine::{
     Engine,
-    cpu::{CpuEngine, Isa, Kind, Options, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, Kind, Precision},
     oracle::Oracle,
 };
 use gptlab_model::Graph;
@@ -98,21 +98,21 @@ pub(crate) fn oracle(graph: Graph, weights: &[f32]) -> Oracle {
 }
 
 fn cpu(graph: Graph, weights: &[f32], threads: usize) -> CpuEngine {
-    CpuEngine::new(graph, weights, Options::of_threads(threads))
+    CpuEngine::new(graph, weights, CpuOptions::of_threads(threads))
         .expect("as many weights as the table has, and threads")
 }
 
 /// The engine on the instructions of `kind`; on a processor without them, on its best.
 fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
-    let options = Options {
+    let options = CpuOptions {
         isa: isa(kind),
-        ..Options::of_threads(1)
+        ..CpuOptions::of_threads(1)
     };
     CpuEngine::new(graph, weights, options).expect("as many weights as the table has")
 }
 
 fn cpu_in_bf16(graph: Graph, weights: &[f32], isa: Isa) -> CpuEngine {
-    let options = Options {
+    let options = CpuOptions {
         isa,
         precision: Precision::Bf16,
         threads: 1,

@@ -175,7 +175,7 @@ struct Queue<'a> {
 }
 
 /// A worker that has a thread of its own.
-type Worker<'scope> = ScopedJoinHandle<'scope, Result<(), Error>>;
+type QueueWorker<'scope> = ScopedJoinHandle<'scope, Result<(), Error>>;
 
 impl Queue<'_> {
     /// Works on this thread, and on as many more as there may be workers besides. Where the system
@@ -187,14 +187,14 @@ impl Queue<'_> {
                 let thread = thread::Builder::new().spawn_scoped(scope, || self.work());
                 thread.ok()
             };
-            let others: Vec<Worker<'_>> = (1..asked).map_while(start).collect();
+            let others: Vec<QueueWorker<'_>> = (1..asked).map_while(start).collect();
             let found = 1 + others.len();
             if found < asked {
                 self.workers.store(found, Ordering::Relaxed);
                 self.observer.fewer_at_once(found, asked);
             }
             let mine = self.work();
-            let join = |worker: Worker<'_>| {
+            let join = |worker: QueueWorker<'_>| {
                 let ended = worker.join();
                 ended.unwrap_or_else(|e| std::panic::resume_unwind(e))
             };

@@ -46,7 +46,7 @@ pub fn longest_copied(text: &str, training: &str) -> Option<Copied> {
 
 /// A state stands for pieces of the text that end at the same places.
 #[derive(Clone, Debug, Default)]
-struct State {
+struct AutomatonState {
     /// The longest of its pieces, in characters.
     length: usize,
     /// The state of the longest suffix that ends at more places; the start's is its own.
@@ -56,7 +56,7 @@ struct State {
     next: Vec<(char, usize)>,
 }
 
-impl State {
+impl AutomatonState {
     fn follow(&self, c: char) -> Option<usize> {
         let arc = self.next.iter().find(|(with, _)| *with == c);
         arc.map(|(_, to)| *to)
@@ -71,13 +71,13 @@ impl State {
 }
 
 struct Automaton {
-    states: Vec<State>,
+    states: Vec<AutomatonState>,
 }
 
 impl Automaton {
     fn of(text: &[char]) -> Self {
         let mut automaton = Self {
-            states: vec![State::default()],
+            states: vec![AutomatonState::default()],
         };
         let mut last = 0;
         for (end, c) in text.iter().enumerate() {
@@ -89,10 +89,10 @@ impl Automaton {
     /// Appends `c`, the text's character `end`, after `last`, the state of all the text so far.
     fn extend(&mut self, last: usize, c: char, end: usize) -> usize {
         let new = self.states.len();
-        self.states.push(State {
+        self.states.push(AutomatonState {
             length: self.states[last].length + 1,
             end,
-            ..State::default()
+            ..AutomatonState::default()
         });
         let mut from = last;
         while self.states[from].follow(c).is_none() {

@@ -50,7 +50,7 @@ pub struct PatchedHead {
 }
 
 /// Rows and columns of a node's value.
-struct Piece {
+struct ValuePart {
     node: ValueId,
     rows: Range<usize>,
     columns: Range<usize>,
@@ -123,7 +123,7 @@ impl Subject {
         let stages = self.anatomy.stream.clone();
         let patched = |stage: super::anatomy::Stage| {
             let columns = 0..self.engine.graph().node(stage.value).width;
-            let at = |t: usize| Piece {
+            let at = |t: usize| ValuePart {
                 node: stage.value,
                 rows: t..t + 1,
                 columns: columns.clone(),
@@ -143,7 +143,7 @@ impl Subject {
         for attention in attentions {
             for head in 0..attention.op.heads {
                 let place = self.head_columns(&attention, head);
-                let piece = Piece {
+                let piece = ValuePart {
                     node: place.node,
                     rows: 0..tokens,
                     columns: place.columns,
@@ -160,7 +160,7 @@ impl Subject {
     }
 
     /// How much of the difference comes back with `piece` of the clean run.
-    fn recovery(&mut self, case: &Case, piece: &Piece) -> f64 {
+    fn recovery(&mut self, case: &Case, piece: &ValuePart) -> f64 {
         let logits = self.engine.graph().logits();
         let clean = case.clean.of(piece.node);
         let mut found = 0.0;

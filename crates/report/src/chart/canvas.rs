@@ -20,8 +20,8 @@ pub(super) const SCALE: u32 = 4;
 const S: i32 = SCALE as i32;
 
 pub(super) type Drawn = Result<(), Box<dyn Error>>;
-type Backend<'a> = SVGBackend<'a>;
-type Area<'a> = DrawingArea<Backend<'a>, plotters::coord::Shift>;
+type SvgCanvas<'a> = SVGBackend<'a>;
+type Area<'a> = DrawingArea<SvgCanvas<'a>, plotters::coord::Shift>;
 type Plane = Cartesian2d<Axis, Axis>;
 
 /// A chart before anything is drawn.
@@ -58,7 +58,7 @@ pub(super) enum Anchor {
 
 pub(super) struct Canvas<'a> {
     area: Area<'a>,
-    plane: ChartContext<'a, Backend<'a>, Plane>,
+    plane: ChartContext<'a, SvgCanvas<'a>, Plane>,
 }
 
 /// Draws a chart. Returns `None` if the backend fails, which it has no reason for.
@@ -327,7 +327,7 @@ fn spread(wanted: &[i32], bottom: i32) -> Vec<i32> {
     placed.iter().map(|y| y - push).collect()
 }
 
-fn mesh(plane: &mut ChartContext<Backend, Plane>, frame: &Frame) -> Drawn {
+fn mesh(plane: &mut ChartContext<SvgCanvas, Plane>, frame: &Frame) -> Drawn {
     let mut mesh = plane.configure_mesh();
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(GRID.stroke_width(SCALE))

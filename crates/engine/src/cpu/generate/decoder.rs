@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ImportError,
     cpu::{
-        Isa, Options, check_len,
+        CpuOptions, Isa, check_len,
         plan::{ArenaPlan, Purpose},
         prepared::PreparedGraph,
     },
@@ -67,7 +67,7 @@ impl Decoder {
     pub(super) fn new(
         graph: Graph,
         weights: &[f32],
-        options: Options,
+        options: CpuOptions,
     ) -> Result<Self, ImportError> {
         check_len(graph.params().total(), weights.len())?;
         let mut attentions = graph.nodes().iter().filter_map(|n| n.attention());

@@ -7,7 +7,7 @@ use crate::cpu::generate::{
     kv_cache::{Appended, LayerHeads},
     shares::HeadShare,
 };
-use crate::cpu::{Options, Precision};
+use crate::cpu::{CpuOptions, Precision};
 
 fn graph() -> Graph {
     let mut spec = Preset::Gpt2Mini.spec();
@@ -16,10 +16,10 @@ fn graph() -> Graph {
     lower(&spec.check(40).expect("a preset makes sense"))
 }
 
-fn options(precision: Precision) -> Options {
-    Options {
+fn options(precision: Precision) -> CpuOptions {
+    CpuOptions {
         precision,
-        ..Options::of_threads(1)
+        ..CpuOptions::of_threads(1)
     }
 }
 
