@@ -2,8 +2,8 @@
 //! `ReLU`² (So et al. 2021), `SiLU` (Elfwing et al. 2018).
 //!
 //! The fast versions are a handful of vector operations on `math`'s exp and erf. GELU by tanh needs
-//! no tanh: (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is one function of x,
-//! so that a gate can use it too.
+//! no tanh: (1 + tanh u) / 2 is the logistic function of 2u. Each derivative is a function of x
+//! alone, so that `gate` can use it too.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -35,7 +35,7 @@ impl Activation {
     ];
 }
 
-/// 2 √(2/π), and times the cubic coefficient.
+/// 2 √(2/π), and the same times the cubic coefficient.
 const TWICE_ROOT: f64 = 1.595_769_121_605_730_7;
 const TWICE_ROOT_CUBIC: f64 = TWICE_ROOT * 0.044_715;
 
@@ -84,10 +84,15 @@ pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], x: &[f32]) {
     dispatch!(isa, s => each(s, activation, Forward { y, x }));
 }
 
-/// y = f(x), and x becomes f'(x): all that the backward wants, at little more than the cost of f
-/// alone.
-pub fn forward_and_slope(isa: Isa, activation: Activation, y: &mut [f32], x_to_slope: &mut [f32]) {
-    dispatch!(isa, s => each(s, activation, ForwardAndSlope { y, x_to_slope }));
+/// y = f(x), and x becomes f'(x), which is all that the backward needs. It costs little more than
+/// f alone.
+pub fn forward_and_derivative(
+    isa: Isa,
+    activation: Activation,
+    y: &mut [f32],
+    x_to_derivative: &mut [f32],
+) {
+    dispatch!(isa, s => each(s, activation, ForwardAndDerivative { y, x_to_derivative }));
 }
 
 /// dx = dy f'(x).
@@ -100,15 +105,15 @@ pub fn backward_in_place(isa: Isa, activation: Activation, dy_to_dx: &mut [f32],
     dispatch!(isa, s => each(s, activation, InPlace { dy_to_dx, x }));
 }
 
-/// A nonlinearity on lanes. A type for each lets the choice be made once a call instead of once a
-/// vector.
+/// A nonlinearity on lanes. Each one is a type, so that the choice is made once a call instead of
+/// once a vector.
 pub(crate) trait Nonlinear {
     fn value<S: Simd>(s: S, x: S::F) -> S::F;
     /// f(x) and f'(x), which share their costly part.
     fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F);
 }
 
-/// A loop over slices that wants to know its nonlinearity at compile time.
+/// A loop over slices that is compiled for each nonlinearity.
 pub(crate) trait Pass<S: Simd> {
     fn run<N: Nonlinear>(self, s: S);
 }
@@ -142,30 +147,30 @@ impl<S: Simd> Pass<S> for Forward<'_> {
     }
 }
 
-struct ForwardAndSlope<'a> {
+struct ForwardAndDerivative<'a> {
     y: &'a mut [f32],
-    x_to_slope: &'a mut [f32],
+    x_to_derivative: &'a mut [f32],
 }
 
-impl<S: Simd> Pass<S> for ForwardAndSlope<'_> {
+impl<S: Simd> Pass<S> for ForwardAndDerivative<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         assert_eq!(
             self.y.len(),
-            self.x_to_slope.len(),
+            self.x_to_derivative.len(),
             "output and input differ in length"
         );
         let (y, y_tail) = self.y.as_chunks_mut::<LANES>();
-        let (x, x_tail) = self.x_to_slope.as_chunks_mut::<LANES>();
+        let (x, x_tail) = self.x_to_derivative.as_chunks_mut::<LANES>();
         for (y, x) in y.iter_mut().zip(x) {
-            let (value, slope) = N::both(s, s.load(x));
+            let (value, derivative) = N::both(s, s.load(x));
             s.store(value, y);
-            s.store(slope, x);
+            s.store(derivative, x);
         }
         if !x_tail.is_empty() {
-            let (value, slope) = N::both(s, s.load_partial(x_tail, 0.0));
+            let (value, derivative) = N::both(s, s.load_partial(x_tail, 0.0));
             s.store_partial(value, y_tail);
-            s.store_partial(slope, x_tail);
+            s.store_partial(derivative, x_tail);
         }
     }
 }
@@ -217,10 +222,13 @@ impl Nonlinear for GeluErf {
     }
     #[inline(always)]
     fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
-        const ROOT: f32 = 0.398_942_3; // 1 / √(2π)
+        const DENSITY_AT_ZERO: f32 = 0.398_942_3; // 1 / √(2π)
         let cdf = math::normal_cdf_lanes(s, x);
-        let bell = math::bell_lanes(s, x);
-        (s.mul(x, cdf), s.mul_add(s.mul(x, s.splat(ROOT)), bell, cdf))
+        let gaussian = math::gaussian_lanes(s, x);
+        (
+            s.mul(x, cdf),
+            s.mul_add(s.mul(x, s.splat(DENSITY_AT_ZERO)), gaussian, cdf),
+        )
     }
 }
 
@@ -263,8 +271,8 @@ impl Nonlinear for Relu {
     }
     #[inline(always)]
     fn both<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
-        let slope = s.select(s.lt(s.zero(), x), s.splat(1.0), s.zero());
-        (Self::value(s, x), slope)
+        let derivative = s.select(s.lt(s.zero(), x), s.splat(1.0), s.zero());
+        (Self::value(s, x), derivative)
     }
 }
 
@@ -336,11 +344,11 @@ mod tests {
                 let mut same = dy.clone();
                 backward_in_place(isa, activation, &mut same, &x);
                 assert_eq!(same, dx);
-                let (mut again, mut slope) = (vec![0.0; n], x.clone());
-                forward_and_slope(isa, activation, &mut again, &mut slope);
+                let (mut again, mut derivative) = (vec![0.0; n], x.clone());
+                forward_and_derivative(isa, activation, &mut again, &mut derivative);
                 assert_eq!(again, y);
                 let mut product = dy.clone();
-                crate::elementwise::multiply(isa, &mut product, &slope);
+                crate::elementwise::multiply(isa, &mut product, &derivative);
                 assert_eq!(product, dx);
             }
         }

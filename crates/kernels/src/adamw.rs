@@ -3,13 +3,13 @@
 //! w *= 1 - lr wd; m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²;
 //! w -= (lr / bc1) m / (sqrt(v) / sqrt(bc2) + eps), with bc = 1 - β^step.
 //!
-//! One pass over four streams instead of a pass for each line: bound by memory. The gradient is
-//! scaled (clipping by the global norm) on the way.
+//! The fast version makes one pass over four arrays instead of a pass for each line, and is bound by
+//! memory. The same pass scales the gradient, which clips it by the global norm.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};
 
-/// What a step needs to know; f64, as Python has it, and rounded once.
+/// The hyper-parameters of a step, in f64 as in Python. Each is rounded once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hyper {
     pub lr: f64,
@@ -17,11 +17,11 @@ pub struct Hyper {
     pub beta2: f64,
     pub eps: f64,
     pub weight_decay: f64,
-    /// 1 - β1^step, the first step being 1.
+    /// 1 - β1^step, where the first step is 1.
     pub bias_correction1: f64,
     /// 1 - β2^step.
     pub bias_correction2: f64,
-    /// What gradients are multiplied by first.
+    /// The factor that gradients are multiplied by first.
     pub grad_scale: f64,
 }
 
@@ -29,7 +29,7 @@ pub struct Hyper {
 pub mod naive {
     use super::Hyper;
 
-    /// One step; g is left as it is.
+    /// Makes one step; g stays as it is.
     pub fn step(w: &mut [f64], m: &mut [f64], v: &mut [f64], g: &[f64], hyper: &Hyper) {
         for i in 0..w.len() {
             let g = g[i] * hyper.grad_scale;
@@ -42,7 +42,7 @@ pub mod naive {
     }
 }
 
-/// One step on w with moments m and v.
+/// Makes one step on w with moments m and v.
 pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hyper: &Hyper) {
     let n = w.len();
     assert!(
@@ -113,7 +113,8 @@ mod tests {
         }
     }
 
-    /// By hand: the first step moves each weight by lr against its sign, after the decay.
+    /// Worked out by hand: after the decay, the first step moves each weight by lr against the sign
+    /// of its gradient.
     #[test]
     fn the_first_step_is_the_learning_rate() {
         let hyper = Hyper {

@@ -1,9 +1,9 @@
 //! Softmax cross-entropy of rows of logits against target tokens, in nats: loss = ln sum e^x -
 //! x[target].
 //!
-//! Fused: the backward, dx = (softmax(x) - onehot) * scale, overwrites the logits in the same call,
-//! so that a [n, V] matrix is written once instead of three times. The loss of a row is f32, the
-//! sum over rows f64 in row order.
+//! The fast version is fused: the backward, dx = (softmax(x) - onehot) * scale, overwrites the
+//! logits in the same call, so that a [n, V] matrix is written once instead of three times. The
+//! loss of a row is f32; the sum over rows is f64, in row order.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -38,8 +38,8 @@ pub mod naive {
     }
 }
 
-/// losses[n] (where asked for) and their sum; logits[n, v] become their gradient times `scale`.
-/// Targets are below v.
+/// Writes losses[n] (if they are wanted) and returns their sum, in nats; logits[n, v] become their
+/// gradient times `scale`. Targets are below v.
 pub fn forward_backward(
     isa: Isa,
     losses: Option<&mut [f32]>,
@@ -52,7 +52,8 @@ pub fn forward_backward(
     dispatch!(isa, s => rows_backward(s, losses, logits, targets, scale, v))
 }
 
-/// losses[n] (where asked for) and their sum; logits[n, v] stay as they are.
+/// Writes losses[n] (if they are wanted) and returns their sum, in nats; logits[n, v] stay as they
+/// are.
 pub fn forward(
     isa: Isa,
     losses: Option<&mut [f32]>,
@@ -84,29 +85,29 @@ fn rows_backward<S: Simd>(
     scale: f32,
     v: usize,
 ) -> f64 {
-    let ledger = Ledger::new(losses);
+    let losses_sum = LossSum::new(losses);
     match v.div_ceil(LANES) {
-        1 => held::<S, 1>(s, ledger, logits, targets, scale, v),
-        2 => held::<S, 2>(s, ledger, logits, targets, scale, v),
-        3 => held::<S, 3>(s, ledger, logits, targets, scale, v),
-        4 => held::<S, 4>(s, ledger, logits, targets, scale, v),
-        5 => held::<S, 5>(s, ledger, logits, targets, scale, v),
-        _ => passed(s, ledger, logits, targets, scale, v),
+        1 => in_registers::<S, 1>(s, losses_sum, logits, targets, scale, v),
+        2 => in_registers::<S, 2>(s, losses_sum, logits, targets, scale, v),
+        3 => in_registers::<S, 3>(s, losses_sum, logits, targets, scale, v),
+        4 => in_registers::<S, 4>(s, losses_sum, logits, targets, scale, v),
+        5 => in_registers::<S, 5>(s, losses_sum, logits, targets, scale, v),
+        _ => in_passes(s, losses_sum, logits, targets, scale, v),
     }
 }
 
-/// Each row in several passes.
+/// Takes each row in several passes.
 #[inline(always)]
-fn passed<S: Simd>(
+fn in_passes<S: Simd>(
     s: S,
-    mut ledger: Ledger<'_>,
+    mut losses_sum: LossSum<'_>,
     logits: &mut [f32],
     targets: &[u32],
     scale: f32,
     v: usize,
 ) -> f64 {
     for (row, &target) in logits.chunks_exact_mut(v).zip(targets) {
-        let score = row[target as usize];
+        let logit = row[target as usize];
         let (max, sum) = exponentials(s, row);
         let factor = s.splat(scale / sum);
         update(
@@ -116,19 +117,19 @@ fn passed<S: Simd>(
             |p| s.mul(p, factor),
         );
         row[target as usize] -= scale;
-        ledger.enter(s, sum, max - score);
+        losses_sum.add(s, sum, max - logit);
     }
-    ledger.close(s)
+    losses_sum.finish(s)
 }
 
-/// Rows that fit `N` registers, to the same bits. Each is read before the row above is written: a
-/// load waits for an unfinished masked store just before it, and rows would follow one another
-/// instead of overlapping. About, for a row of 27 with AVX-512: 43 ns in passes, 36 in registers,
-/// 12 so.
+/// Takes rows that fit `N` registers, to the same bits. Each row is read before the row above is
+/// written: a load waits for an unfinished masked store just before it, and rows would follow one
+/// another instead of overlapping. A row of 27 with AVX-512 takes about 43 ns in passes, 36 in
+/// registers and 12 in this order.
 #[inline(always)]
-fn held<S: Simd, const N: usize>(
+fn in_registers<S: Simd, const N: usize>(
     s: S,
-    mut ledger: Ledger<'_>,
+    mut losses_sum: LossSum<'_>,
     logits: &mut [f32],
     targets: &[u32],
     scale: f32,
@@ -136,7 +137,7 @@ fn held<S: Simd, const N: usize>(
 ) -> f64 {
     let mut next = read::<S, N>(s, logits, targets, 0, v);
     for (r, &target) in targets.iter().enumerate() {
-        let (x, score) = next;
+        let (x, logit) = next;
         next = read(s, logits, targets, r + 1, v);
         let mut max = s.splat(f32::NEG_INFINITY);
         for x in x {
@@ -158,13 +159,13 @@ fn held<S: Simd, const N: usize>(
             let d = s.select(hit, s.sub(p, s.splat(scale)), p);
             put(s, row, i * LANES, d);
         }
-        ledger.enter(s, sum, max - score);
+        losses_sum.add(s, sum, max - logit);
     }
-    ledger.close(s)
+    losses_sum.finish(s)
 }
 
-/// Row `r`, minus infinity beyond its end, and its target's score; zeros where there is no such
-/// row.
+/// Returns row `r`, minus infinity beyond its end, and its target's logit; zeros where there is no
+/// such row.
 #[inline(always)]
 fn read<S: Simd, const N: usize>(
     s: S,
@@ -187,7 +188,7 @@ fn read<S: Simd, const N: usize>(
     (lanes, row[target as usize])
 }
 
-/// Where among lanes `16 i ..` the `target` is.
+/// Returns the lane of `target` among columns `16 i ..`.
 #[inline(always)]
 fn one_hot<S: Simd>(s: S, target: usize, i: usize) -> S::M {
     let lane = target.wrapping_sub(i * LANES);
@@ -202,7 +203,7 @@ fn rows_forward<S: Simd>(
     targets: &[u32],
     v: usize,
 ) -> f64 {
-    let mut ledger = Ledger::new(losses);
+    let mut losses_sum = LossSum::new(losses);
     for (row, &target) in logits.chunks_exact(v).zip(targets) {
         let max = maximum(s, row);
         let shift = s.splat(max);
@@ -214,24 +215,24 @@ fn rows_forward<S: Simd>(
             #[inline(always)]
             |sum, x| s.add(sum, math::exp_lanes(s, s.sub(x, shift))),
         );
-        ledger.enter(s, s.sum(sum), max - row[target as usize]);
+        losses_sum.add(s, s.sum(sum), max - row[target as usize]);
     }
-    ledger.close(s)
+    losses_sum.finish(s)
 }
 
-/// Losses ln sum e^x - x[target], with both terms taken off the maximum; sixteen logarithms at a
-/// time.
-struct Ledger<'a> {
+/// Adds up losses ln sum e^x - x[target], with both terms relative to the maximum. It takes sixteen
+/// logarithms at a time.
+struct LossSum<'a> {
     losses: Option<&'a mut [f32]>,
-    /// How many losses are written, and how many wait.
+    /// How many losses are written, and how many wait for their logarithm.
     written: usize,
     waiting: usize,
     sums: [f32; LANES],
-    rests: [f32; LANES],
+    offsets: [f32; LANES],
     total: f64,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> LossSum<'a> {
     #[inline(always)]
     fn new(losses: Option<&'a mut [f32]>) -> Self {
         Self {
@@ -239,15 +240,15 @@ impl<'a> Ledger<'a> {
             written: 0,
             waiting: 0,
             sums: [1.0; LANES],
-            rests: [0.0; LANES],
+            offsets: [0.0; LANES],
             total: 0.0,
         }
     }
 
-    /// The loss ln sum + rest.
+    /// Adds the loss ln `sum` + `offset`.
     #[inline(always)]
-    fn enter<S: Simd>(&mut self, s: S, sum: f32, rest: f32) {
-        (self.sums[self.waiting], self.rests[self.waiting]) = (sum, rest);
+    fn add<S: Simd>(&mut self, s: S, sum: f32, offset: f32) {
+        (self.sums[self.waiting], self.offsets[self.waiting]) = (sum, offset);
         self.waiting += 1;
         if self.waiting == LANES {
             self.write(s);
@@ -258,7 +259,7 @@ impl<'a> Ledger<'a> {
     fn write<S: Simd>(&mut self, s: S) {
         let ln = math::ln_lanes(s, s.load(&self.sums));
         let mut lanes = [0.0; LANES];
-        s.store(s.add(ln, s.load(&self.rests)), &mut lanes);
+        s.store(s.add(ln, s.load(&self.offsets)), &mut lanes);
         let lanes = &lanes[..self.waiting];
         for &loss in lanes {
             self.total += f64::from(loss);
@@ -270,9 +271,9 @@ impl<'a> Ledger<'a> {
         self.waiting = 0;
     }
 
-    /// The sum of all losses.
+    /// Returns the sum of all losses.
     #[inline(always)]
-    fn close<S: Simd>(mut self, s: S) -> f64 {
+    fn finish<S: Simd>(mut self, s: S) -> f64 {
         self.write(s);
         self.total
     }
@@ -313,12 +314,12 @@ mod tests {
             let n = 4;
             let x: Vec<f32> = values(n * v, 1).iter().map(|x| 10.0 * x).collect();
             let targets: Vec<u32> = (0..n).map(|i| (i * 31 % v) as u32).collect();
-            let (mut held, mut d) = (vec![0.0; n], x.clone());
-            forward_backward(isa, Some(&mut held), &mut d, &targets, 0.25, v);
+            let (mut one_pass, mut d) = (vec![0.0; n], x.clone());
+            forward_backward(isa, Some(&mut one_pass), &mut d, &targets, 0.25, v);
             let (mut several, mut d2) = (vec![0.0; n], x);
-            let ledger = Ledger::new(Some(&mut several));
-            dispatch!(isa, s => passed(s, ledger, &mut d2, &targets, 0.25, v));
-            assert_eq!((held, d), (several, d2), "{isa:?}, {v} columns");
+            let losses_sum = LossSum::new(Some(&mut several));
+            dispatch!(isa, s => in_passes(s, losses_sum, &mut d2, &targets, 0.25, v));
+            assert_eq!((one_pass, d), (several, d2), "{isa:?}, {v} columns");
         }
     }
 

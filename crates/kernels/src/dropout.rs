@@ -1,11 +1,11 @@
-//! Dropout (Srivastava et al. 2014, the inverted form) with masks that are a function, not a stored
-//! array.
+//! Dropout (Srivastava et al. 2014, the inverted form). A mask is computed when it is needed and
+//! never stored.
 //!
 //! Element e of the stream (key, purpose, step) is random by 16 bits of Philox: chunk c = e / 128
 //! and lane l = e mod 16 make the counter (c * 16 + l, step, purpose); the bits are half (e / 64)
-//! mod 2 of word (e / 16) mod 4. So sixteen lanes of Philox make the masks of 128 elements in a
-//! row, in the order of the vectors that they apply to. An element is kept when its bits are at
-//! least `round(65536 p)`, and scaled by the inverse of exactly that probability.
+//! mod 2 of word (e / 16) mod 4. So sixteen lanes of Philox make the masks of 128 consecutive
+//! elements, in the order of the vectors that they apply to. An element is kept when its bits are at
+//! least `round(65536 p)`, and is then divided by exactly the probability of that.
 //!
 //! A row of C columns takes [`mask_stride`]`(C)` elements of the stream, so that any tile of rows
 //! can make its own mask: element (row, column) is `row * mask_stride(C) + column`. The backward is
@@ -29,7 +29,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Masks that drop with probability `p`, to the nearest 1/65536, clamped to 0 ..= 1.
+    /// Creates a stream that drops with probability `p`, to the nearest 1/65536, clamped to 0 ..= 1.
     pub fn new(p: f32, key: [u32; 2], purpose: u32, step: u32) -> Self {
         let threshold = (f64::from(p) * 65536.0).round().clamp(0.0, 65536.0) as u32;
         let kept = 65536 - threshold;
@@ -47,12 +47,12 @@ impl Dropout {
         }
     }
 
-    /// What a kept element is multiplied by.
+    /// Returns the factor of a kept element.
     pub fn scale(&self) -> f32 {
         self.scale
     }
 
-    /// Whether an element of the stream is kept.
+    /// Returns whether an element of the stream is kept.
     pub fn keeps(&self, element: u64) -> bool {
         let counter = element / CHUNK as u64 * LANES as u64 + element % LANES as u64;
         let counter = [
@@ -65,13 +65,13 @@ impl Dropout {
         (word >> (16 * (element / 64 % 2))) & 0xffff >= self.threshold
     }
 
-    /// What element (row, column) of a matrix of `c` columns is multiplied by.
+    /// Returns the factor of element (row, column) of a matrix of `c` columns.
     pub fn factor(&self, row: u64, column: usize, c: usize) -> f32 {
         let kept = self.keeps(row * mask_stride(c) as u64 + column as u64);
         if kept { self.scale } else { 0.0 }
     }
 
-    /// Which of the 128 elements of each chunk are dropped, sixteen at a time.
+    /// Returns which of the 128 elements of each chunk are dropped, sixteen to a mask.
     #[inline(always)]
     pub(crate) fn dropped<S: Simd, const N: usize>(
         &self,
@@ -95,7 +95,7 @@ impl Dropout {
     }
 }
 
-/// Elements of the stream that a row of `c` columns takes.
+/// Returns how many elements of the stream a row of `c` columns takes.
 pub fn mask_stride(c: usize) -> usize {
     c.next_multiple_of(CHUNK)
 }
@@ -126,8 +126,7 @@ pub mod naive {
     }
 }
 
-/// y[n, c] = mask * x, or mask * dy for the backward. `first_row` is the row of the stream that row
-/// 0 has.
+/// y[n, c] = mask * x, or mask * dy in the backward. Row 0 takes row `first_row` of the stream.
 pub fn forward(
     isa: Isa,
     y: &mut [f32],
@@ -138,27 +137,28 @@ pub fn forward(
     c: usize,
 ) {
     assert!(y.len() == n * c && x.len() == n * c, "dropout sizes");
-    dispatch!(isa, s => rows(s, y, Source::Other(x), dropout, first_row, c));
+    dispatch!(isa, s => rows(s, y, Input::Other(x), dropout, first_row, c));
 }
 
 /// y *= mask, in place.
 pub fn in_place(isa: Isa, y: &mut [f32], dropout: &Dropout, first_row: u64, n: usize, c: usize) {
     assert!(y.len() == n * c, "dropout sizes");
-    dispatch!(isa, s => rows(s, y, Source::Same, dropout, first_row, c));
+    dispatch!(isa, s => rows(s, y, Input::Output, dropout, first_row, c));
 }
 
 /// What the mask applies to.
 #[derive(Clone, Copy)]
-enum Source<'a> {
-    Same,
+enum Input<'a> {
+    /// The output, in place.
+    Output,
     Other(&'a [f32]),
 }
 
-impl Source<'_> {
+impl Input<'_> {
     #[inline(always)]
     fn from(self, at: usize) -> Self {
         match self {
-            Self::Same => self,
+            Self::Output => self,
             Self::Other(x) => Self::Other(&x[at..]),
         }
     }
@@ -166,7 +166,7 @@ impl Source<'_> {
 
 /// y = mask * x row by row, chunk by chunk, vector by vector.
 #[inline(always)]
-fn rows<S: Simd>(s: S, y: &mut [f32], x: Source<'_>, dropout: &Dropout, first_row: u64, c: usize) {
+fn rows<S: Simd>(s: S, y: &mut [f32], x: Input<'_>, dropout: &Dropout, first_row: u64, c: usize) {
     let chunks = mask_stride(c) / CHUNK;
     let total = y.len() / c.max(1) * chunks;
     let base = first_row * chunks as u64;
@@ -184,12 +184,12 @@ fn rows<S: Simd>(s: S, y: &mut [f32], x: Source<'_>, dropout: &Dropout, first_ro
 
 /// y = mask * x for one chunk.
 #[inline(always)]
-fn chunk<S: Simd>(s: S, y: &mut [f32], x: Source<'_>, scale: f32, dropped: &[S::M; 8]) {
+fn chunk<S: Simd>(s: S, y: &mut [f32], x: Input<'_>, scale: f32, dropped: &[S::M; 8]) {
     for (group, (y, &dropped)) in y.chunks_mut(LANES).zip(dropped).enumerate() {
         let at = group * LANES;
         let source = match x {
-            Source::Same => &*y,
-            Source::Other(x) => &x[at..][..y.len()],
+            Input::Output => &*y,
+            Input::Other(x) => &x[at..][..y.len()],
         };
         let x = match source.first_chunk() {
             Some(x) => s.load(x),

@@ -1,8 +1,7 @@
-//! Sums and products element by element, and the sums that must come out the same whoever computes
-//! them.
+//! Sums and products element by element, and sums whose order is fixed.
 //!
-//! The sum of squares is in f64 on sixteen lanes combined by a tree; `reduce_add` adds its sources
-//! in the order given. Both orders depend on lengths alone. What the fast versions win is vectors
+//! The sum of squares is in f64, on sixteen lanes that a tree combines; `reduce_add` adds its
+//! sources in the order given. Both orders depend on lengths alone. The fast versions win vectors
 //! and nothing else: all but the sum of squares are bound by memory.
 
 use crate::isa::{Isa, dispatch};
@@ -31,7 +30,7 @@ pub mod naive {
         }
     }
 
-    /// The sum of x².
+    /// Returns the sum of x².
     pub fn sum_of_squares(x: &[f32]) -> f64 {
         x.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
     }
@@ -52,12 +51,13 @@ pub fn multiply(isa: Isa, y: &mut [f32], x: &[f32]) {
     dispatch!(isa, s => simd::update1(s, y, x, #[inline(always)] |y, x| s.mul(y, x)));
 }
 
-/// The sum of x² in f64; the same bits on every instruction set.
+/// Returns the sum of x² in f64, with the same bits on every instruction set.
 pub fn sum_of_squares(isa: Isa, x: &[f32]) -> f64 {
     dispatch!(isa, s => sum_of_squares_lanes(s, x))
 }
 
-/// dst += each of `srcs`, in order. Splitting `dst` and `srcs` alike leaves the bits as they are.
+/// dst += each of `srcs`, in order. Calls on parts of `dst` and `srcs` give the same bits as one
+/// call.
 pub fn reduce_add(isa: Isa, dst: &mut [f32], srcs: &[&[f32]]) {
     assert!(
         srcs.iter().all(|src| src.len() == dst.len()),
@@ -66,8 +66,8 @@ pub fn reduce_add(isa: Isa, dst: &mut [f32], srcs: &[&[f32]]) {
     dispatch!(isa, s => reduce_add_lanes(s, dst, srcs));
 }
 
-/// Plain f64 arithmetic, which the compiler turns into the vectors at hand; it never fuses what is
-/// not asked for.
+/// Plain f64 arithmetic, which the compiler vectorises for the instruction set; it never fuses a
+/// multiply and an add by itself.
 #[inline(always)]
 fn sum_of_squares_lanes<S: Simd>(_: S, x: &[f32]) -> f64 {
     let mut acc = [0.0_f64; LANES];

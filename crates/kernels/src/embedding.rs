@@ -1,7 +1,8 @@
-//! Rows of a table by token, with the rows of the positions added on the way.
+//! The embedding of tokens: rows of a table, to which the rows of the positions are added in the
+//! same pass.
 //!
-//! The backward adds rows of dy into the table's gradient in the order of the rows, so that a token
-//! that occurs twice sums in a fixed order; the gradient of the positions is a plain sum
+//! The backward adds rows of dy into the table's gradient in the order of the rows, so that the sum
+//! of a token that occurs twice has a fixed order. The gradient of the positions is a plain sum
 //! (`elementwise::accumulate`).
 
 use crate::elementwise;
@@ -35,8 +36,8 @@ pub mod naive {
     }
 }
 
-/// y[n, c] = table[token], plus row r of positions[n, c] where there are any. Tokens lie inside the
-/// table.
+/// y[n, c] = table[token], plus row r of positions[n, c] if there are positions. Tokens lie inside
+/// the table.
 pub fn forward(
     isa: Isa,
     y: &mut [f32],

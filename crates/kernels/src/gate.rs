@@ -1,8 +1,8 @@
 //! The gated MLP (Shazeer 2020, "GLU Variants Improve Transformer"): y = f(gate) * up, `SwiGLU`
 //! with `SiLU`, `GeGLU` with GELU.
 //!
-//! dgate = dy up f'(gate), dup = dy f(gate): f and f' share their exponential, so the backward is
-//! one pass.
+//! dgate = dy up f'(gate) and dup = dy f(gate). f and f' share their exponential, so the backward
+//! is one pass.
 
 use crate::activation::{Activation, Nonlinear, Pass, each};
 use crate::isa::{Isa, dispatch};
@@ -28,7 +28,8 @@ pub mod naive {
     /// dgate and dup.
     pub fn backward(
         activation: Activation,
-        (dgate, dup): (&mut [f64], &mut [f64]),
+        dgate: &mut [f64],
+        dup: &mut [f64],
         dy: &[f64],
         gate: &[f64],
         up: &[f64],
@@ -97,9 +98,10 @@ impl<S: Simd> Pass<S> for Backward<'_> {
     fn run<N: Nonlinear>(self, s: S) {
         for i in (0..self.dy.len()).step_by(LANES) {
             let dy = at(s, self.dy, i);
-            let (value, slope) = N::both(s, at(s, self.gate, i));
+            let (value, derivative) = N::both(s, at(s, self.gate, i));
+            let dgate = s.mul(s.mul(dy, at(s, self.up, i)), derivative);
             put(s, self.dup, i, s.mul(dy, value));
-            put(s, self.dgate, i, s.mul(s.mul(dy, at(s, self.up, i)), slope));
+            put(s, self.dgate, i, dgate);
         }
     }
 }
@@ -118,8 +120,8 @@ mod tests {
                 let (g64, u64) = (to_f64(&gate), to_f64(&up));
                 let (mut y, mut dgate, mut dup) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
                 naive::forward(activation, &mut y, &g64, &u64, libm::erf);
-                let outputs = (dgate.as_mut_slice(), dup.as_mut_slice());
-                naive::backward(activation, outputs, &to_f64(&dy), &g64, &u64, libm::erf);
+                let (dg, du, dy64) = (&mut dgate, &mut dup, to_f64(&dy));
+                naive::backward(activation, dg, du, &dy64, &g64, &u64, libm::erf);
                 let (mut f, mut fg, mut fu) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
                 forward(isa, activation, &mut f, &gate, &up);
                 backward(isa, activation, &mut fg, &mut fu, &dy, &gate, &up);
@@ -141,14 +143,8 @@ mod tests {
                 dot(&y, &dy)
             };
             let (mut dgate, mut dup) = ([0.0; 9], [0.0; 9]);
-            naive::backward(
-                activation,
-                (&mut dgate, &mut dup),
-                &dy,
-                &gate,
-                &up,
-                libm::erf,
-            );
+            let (dg, du) = (&mut dgate, &mut dup);
+            naive::backward(activation, dg, du, &dy, &gate, &up, libm::erf);
             check_gradient("dgate", &dgate, &gate, |gate| loss(gate, &up));
             check_gradient("dup", &dup, &up, |up| loss(&gate, up));
         }

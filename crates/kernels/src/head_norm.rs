@@ -1,16 +1,16 @@
 //! QK-norm (Henry et al. 2020; Dehghani et al. 2023): each of the first heads of a packed row
 //! becomes y = x / sqrt(mean(x²) + eps), without a gain.
 //!
-//! The backward needs only what the forward left: with y and rstd, dx = rstd (dy - y mean(dy y)).
-//! Both work in place; a head is one to four vectors and stays in registers between its two passes.
+//! The backward needs only what the forward wrote: with y and rstd, dx = rstd (dy - y mean(dy y)).
+//! Both work in place. A head is one to four vectors and stays in registers between its two passes.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
 
-/// Which columns of packed rows are normalised, or turned (`rope`).
+/// Which columns of packed rows are normalised, or rotated (`rope`).
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Heads, the first of each row.
+    /// How many heads there are; they come first in each row.
     pub heads: usize,
     /// Columns of a head.
     pub head_dim: usize,

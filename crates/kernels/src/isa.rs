@@ -1,9 +1,9 @@
 //! Which vector instructions a kernel may use, decided at run time.
 //!
-//! An [`Isa`] is a value that proves that the processor at hand has the instructions: there is no
-//! other way to get one than [`Isa::detect`], [`Isa::try_new`] or [`Isa::available`]. Kernels take
-//! it as their first argument, so that a test can run every path the machine has. Nothing here
-//! reads the environment.
+//! An [`Isa`] is a value that proves that this processor has the instructions: only
+//! [`Isa::detect`], [`Isa::try_new`] and [`Isa::available`] make one. Kernels take it as their first
+//! argument, so that a test can run every path that the machine has. Nothing here reads the
+//! environment.
 //!
 //! All paths work on sixteen lanes at once and reduce them in the same order; they differ only in
 //! whether a multiply-add rounds once (fused) or twice (portable code on x86).
@@ -21,8 +21,8 @@ pub enum Kind {
     Avx2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL (x86-64-v4).
     Avx512,
-    /// The same with AVX-512 BF16, a product of pairs of bf16: all but products in bf16 is what
-    /// `Avx512` runs.
+    /// The same with AVX-512 BF16, whose instruction multiplies pairs of bf16. Everything but
+    /// products in bf16 runs as on `Avx512`.
     Avx512Bf16,
 }
 
@@ -36,7 +36,7 @@ impl Kind {
         Self::Avx512Bf16,
     ];
 
-    /// A name for people and records.
+    /// Returns the name that people and records use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -58,30 +58,30 @@ impl Kind {
 pub struct Isa(Kind);
 
 impl Isa {
-    /// What runs everywhere.
+    /// The instructions that every processor has.
     pub const PORTABLE: Self = Self(Kind::Portable);
 
-    /// The best this processor has.
+    /// Returns the best instructions that this processor has.
     pub fn detect() -> Self {
         Self::available().last().unwrap_or(Self::PORTABLE)
     }
 
-    /// `kind`, if this processor has it.
+    /// Returns `kind`, if this processor has it.
     pub fn try_new(kind: Kind) -> Option<Self> {
         supported(kind).then_some(Self(kind))
     }
 
-    /// Everything this processor has, worst first.
+    /// Returns all that this processor has, worst first.
     pub fn available() -> impl Iterator<Item = Self> {
         Kind::ALL.into_iter().filter_map(Self::try_new)
     }
 
-    /// Which instructions these are.
+    /// Returns which instructions these are.
     pub fn kind(self) -> Kind {
         self.0
     }
 
-    /// A name for people and records.
+    /// Returns the name that people and records use.
     pub fn name(self) -> &'static str {
         self.0.name()
     }

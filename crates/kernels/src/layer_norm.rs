@@ -3,24 +3,34 @@
 //!
 //! Backward with h = (x - mean) rstd and g = dy gain: dx = rstd (g - mean(g) - h mean(g h)), dgain
 //! += dy h, dbias += dy. The fast version reads a row from the first-level cache three times and
-//! writes it once; the variance is of the centred row, which does not cancel.
+//! writes it once. The variance is that of the centred row, so that nothing cancels.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
 
+/// The mean and the reciprocal standard deviation of each row.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics<T> {
+    pub mean: T,
+    pub rstd: T,
+}
+
 /// Plain loops in f64.
 pub mod naive {
+    use super::Statistics;
+
     /// y[n, c], mean[n] and rstd[n] from x.
     pub fn forward(
-        (y, mean, rstd): (&mut [f64], &mut [f64], &mut [f64]),
+        y: &mut [f64],
+        statistics: Statistics<&mut [f64]>,
         x: &[f64],
         gain: &[f64],
         bias: Option<&[f64]>,
         eps: f64,
-        (n, c): (usize, usize),
     ) {
-        for row in 0..n {
-            let x = &x[row * c..][..c];
+        let c = gain.len();
+        let Statistics { mean, rstd } = statistics;
+        for (row, x) in x.chunks_exact(c).enumerate() {
             let m = x.iter().sum::<f64>() / c as f64;
             let variance = x.iter().map(|x| (x - m).powi(2)).sum::<f64>() / c as f64;
             let r = 1.0 / (variance + eps).sqrt();
@@ -33,14 +43,17 @@ pub mod naive {
 
     /// dx (written); dgain and dbias (added to).
     pub fn backward(
-        (dx, dgain, dbias): (&mut [f64], &mut [f64], &mut [f64]),
+        dx: &mut [f64],
+        dgain: &mut [f64],
+        dbias: &mut [f64],
         dy: &[f64],
         x: &[f64],
         gain: &[f64],
-        (mean, rstd): (&[f64], &[f64]),
-        (n, c): (usize, usize),
+        statistics: Statistics<&[f64]>,
     ) {
-        for row in 0..n {
+        let c = gain.len();
+        let Statistics { mean, rstd } = statistics;
+        for row in 0..dx.len() / c {
             let at = row * c;
             let h = |i: usize| (x[at + i] - mean[row]) * rstd[row];
             let g = |i: usize| dy[at + i] * gain[i];
@@ -81,7 +94,8 @@ pub fn forward(
         "layer norm: gain is [c]"
     );
     if c > 0 {
-        dispatch!(isa, s => rows_forward(s, y, (mean, rstd), x, gain, bias, eps, c));
+        let statistics = Statistics { mean, rstd };
+        dispatch!(isa, s => rows_forward(s, y, statistics, x, gain, bias, eps));
     }
 }
 
@@ -122,20 +136,29 @@ pub fn backward(
     if let Some(dbias) = dbias {
         crate::linear::backward_bias(isa, dbias, dy, n, c);
     }
-    dispatch!(isa, s => rows_backward(s, dx, dgain, dy, x, gain, (mean, rstd), accumulate_dx, c));
+    let backward = Backward {
+        dx,
+        dgain,
+        dy,
+        x,
+        gain,
+        statistics: Statistics { mean, rstd },
+        accumulate_dx,
+    };
+    dispatch!(isa, s => backward.run(s));
 }
 
 #[inline(always)]
 fn rows_forward<S: Simd>(
     s: S,
     y: &mut [f32],
-    (means, rstds): (&mut [f32], &mut [f32]),
+    statistics: Statistics<&mut [f32]>,
     x: &[f32],
     gain: &[f32],
     bias: Option<&[f32]>,
     eps: f32,
-    c: usize,
 ) {
+    let c = gain.len();
     let per = 1.0 / c as f32;
     for (row, (y, x)) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).enumerate() {
         let sum = fold(
@@ -160,7 +183,7 @@ fn rows_forward<S: Simd>(
             },
         );
         let rstd = 1.0 / (s.sum(squares) * per + eps).sqrt();
-        (means[row], rstds[row]) = (mean, rstd);
+        (statistics.mean[row], statistics.rstd[row]) = (mean, rstd);
         let rstd = s.splat(rstd);
         for i in (0..c).step_by(LANES) {
             let h = s.mul(s.sub(at(s, x, i), m), rstd);
@@ -173,43 +196,48 @@ fn rows_forward<S: Simd>(
     }
 }
 
-#[inline(always)]
-fn rows_backward<S: Simd>(
-    s: S,
-    dx: &mut [f32],
-    dgain: &mut [f32],
-    dy: &[f32],
-    x: &[f32],
-    gain: &[f32],
-    (means, rstds): (&[f32], &[f32]),
-    accumulate: bool,
-    c: usize,
-) {
-    for (row, dx) in dx.chunks_exact_mut(c).enumerate() {
-        let (dy, x) = (&dy[row * c..][..c], &x[row * c..][..c]);
-        let (mean, rstd) = (s.splat(means[row]), s.splat(rstds[row]));
-        let (mut sum_g, mut sum_gh) = (s.zero(), s.zero());
-        for i in (0..c).step_by(LANES) {
-            let dy = at(s, dy, i);
-            let h = s.mul(s.sub(at(s, x, i), mean), rstd);
-            let g = s.mul(dy, at(s, gain, i));
-            sum_g = s.add(sum_g, g);
-            sum_gh = s.mul_add(g, h, sum_gh);
-            let sum = s.mul_add(dy, h, at(s, dgain, i));
-            put(s, dgain, i, sum);
-        }
-        let mean_g = s.splat(s.sum(sum_g) / c as f32);
-        let mean_gh = s.splat(-s.sum(sum_gh) / c as f32);
-        for i in (0..c).step_by(LANES) {
-            let h = s.mul(s.sub(at(s, x, i), mean), rstd);
-            let g = s.mul(at(s, dy, i), at(s, gain, i));
-            let d = s.mul(rstd, s.mul_add(h, mean_gh, s.sub(g, mean_g)));
-            let d = if accumulate {
-                s.add(at(s, dx, i), d)
-            } else {
-                d
-            };
-            put(s, dx, i, d);
+/// The operands of the backward.
+struct Backward<'a> {
+    dx: &'a mut [f32],
+    dgain: &'a mut [f32],
+    dy: &'a [f32],
+    x: &'a [f32],
+    gain: &'a [f32],
+    statistics: Statistics<&'a [f32]>,
+    accumulate_dx: bool,
+}
+
+impl Backward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (gain, dgain, c) = (self.gain, self.dgain, self.gain.len());
+        for (row, dx) in self.dx.chunks_exact_mut(c).enumerate() {
+            let (dy, x) = (&self.dy[row * c..][..c], &self.x[row * c..][..c]);
+            let Statistics { mean, rstd } = self.statistics;
+            let (mean, rstd) = (s.splat(mean[row]), s.splat(rstd[row]));
+            let (mut sum_g, mut sum_gh) = (s.zero(), s.zero());
+            for i in (0..c).step_by(LANES) {
+                let dy = at(s, dy, i);
+                let h = s.mul(s.sub(at(s, x, i), mean), rstd);
+                let g = s.mul(dy, at(s, gain, i));
+                sum_g = s.add(sum_g, g);
+                sum_gh = s.mul_add(g, h, sum_gh);
+                let sum = s.mul_add(dy, h, at(s, dgain, i));
+                put(s, dgain, i, sum);
+            }
+            let mean_g = s.splat(s.sum(sum_g) / c as f32);
+            let mean_gh = s.splat(-s.sum(sum_gh) / c as f32);
+            for i in (0..c).step_by(LANES) {
+                let h = s.mul(s.sub(at(s, x, i), mean), rstd);
+                let g = s.mul(at(s, dy, i), at(s, gain, i));
+                let d = s.mul(rstd, s.mul_add(h, mean_gh, s.sub(g, mean_g)));
+                let d = if self.accumulate_dx {
+                    s.add(at(s, dx, i), d)
+                } else {
+                    d
+                };
+                put(s, dx, i, d);
+            }
         }
     }
 }
@@ -231,14 +259,11 @@ mod tests {
             let (x64, g64, b64) = (to_f64(&x), to_f64(&gain), to_f64(&bias));
             for bias in [None, Some(bias.as_slice())] {
                 let b64 = bias.map(|_| b64.as_slice());
-                naive::forward(
-                    (&mut y, &mut mean, &mut rstd),
-                    &x64,
-                    &g64,
-                    b64,
-                    1e-2,
-                    (n, c),
-                );
+                let statistics = Statistics {
+                    mean: mean.as_mut_slice(),
+                    rstd: rstd.as_mut_slice(),
+                };
+                naive::forward(&mut y, statistics, &x64, &g64, b64, 1e-2);
                 let (mut f, mut m, mut r) = (vec![f32::NAN; n * c], vec![0.0; n], vec![0.0; n]);
                 forward(isa, &mut f, &mut m, &mut r, &x, &gain, bias, 1e-2, n, c);
                 close(isa, "y", &f, &narrow(&y), SUMS);
@@ -246,15 +271,12 @@ mod tests {
                 close(isa, "rstd", &r, &narrow(&rstd), SUMS);
             }
             let (mut dx, mut dgain, mut dbias) = (vec![0.0; n * c], vec![0.5; c], vec![0.5; c]);
-            let saved = (mean.as_slice(), rstd.as_slice());
-            naive::backward(
-                (&mut dx, &mut dgain, &mut dbias),
-                &to_f64(&dy),
-                &x64,
-                &g64,
-                saved,
-                (n, c),
-            );
+            let saved = Statistics {
+                mean: mean.as_slice(),
+                rstd: rstd.as_slice(),
+            };
+            let dy64 = to_f64(&dy);
+            naive::backward(&mut dx, &mut dgain, &mut dbias, &dy64, &x64, &g64, saved);
             let (mean, rstd) = (narrow(&mean), narrow(&rstd));
             for accumulate in [false, true] {
                 let (mut fx, mut fg, mut fb) = (vec![1.0; n * c], vec![0.5; c], vec![0.5; c]);
@@ -273,31 +295,25 @@ mod tests {
 
     #[test]
     fn naive_backward_is_the_derivative() {
-        let size @ (n, c) = (3, 5);
+        let (n, c) = (3, 5);
         let (x, gain) = (to_f64(&values(15, 1)), to_f64(&values(5, 2)));
         let (bias, dy) = (to_f64(&values(5, 3)), to_f64(&values(15, 4)));
         let loss = |x: &[f64], gain: &[f64], bias: &[f64]| {
             let (mut y, mut mean, mut rstd) = (vec![0.0; n * c], vec![0.0; n], vec![0.0; n]);
-            naive::forward(
-                (&mut y, &mut mean, &mut rstd),
-                x,
-                gain,
-                Some(bias),
-                1e-5,
-                size,
-            );
+            let statistics = Statistics {
+                mean: mean.as_mut_slice(),
+                rstd: rstd.as_mut_slice(),
+            };
+            naive::forward(&mut y, statistics, x, gain, Some(bias), 1e-5);
             (dot(&y, &dy), mean, rstd)
         };
         let (_, mean, rstd) = loss(&x, &gain, &bias);
         let (mut dx, mut dgain, mut dbias) = ([0.0; 15], [0.0; 5], [0.0; 5]);
-        naive::backward(
-            (&mut dx, &mut dgain, &mut dbias),
-            &dy,
-            &x,
-            &gain,
-            (&mean, &rstd),
-            size,
-        );
+        let saved = Statistics {
+            mean: mean.as_slice(),
+            rstd: rstd.as_slice(),
+        };
+        naive::backward(&mut dx, &mut dgain, &mut dbias, &dy, &x, &gain, saved);
         check_gradient("dx", &dx, &x, |x| loss(x, &gain, &bias).0);
         check_gradient("dgain", &dgain, &gain, |gain| loss(&x, gain, &bias).0);
         check_gradient("dbias", &dbias, &bias, |bias| loss(&x, &gain, bias).0);

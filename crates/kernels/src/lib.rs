@@ -1,31 +1,35 @@
-//! The arithmetic of a GPT, one file an op.
+//! The arithmetic of a GPT: one file holds one op.
 //!
-//! **Knows**: slices of f32, sizes, instruction sets. Every op is written twice: `naive`, plain
-//! loops that read like the formula, and beside it a fast `forward` and `backward` that the tests
-//! hold against it on every instruction set of the machine. All matrices are contiguous and
-//! row-major unless an op says otherwise.
+//! **What this crate knows**: slices of f32, sizes, instruction sets. Every op is written twice:
+//! `naive` is plain loops that read like the formula; beside it stand a fast `forward` and
+//! `backward`, which the tests compare with it on every instruction set of the machine. All matrices
+//! are contiguous and row-major unless an op says otherwise.
 //!
-//! **Never knows**: a model, a graph, an ablation, a thread, a file. A kernel never allocates: it
-//! works on the slices it is given, scratch included, on the thread it is called from. Its result
-//! depends on its arguments and the [`Isa`] alone; never on alignment, on what the caches hold or
-//! on how many threads run beside it.
+//! **What it never knows**: a model, a graph, an ablation, a file. A kernel never allocates and
+//! starts no thread: it works on the slices it is given, scratch included. Where a kernel can be
+//! shared among threads, it cuts its work into tasks and its caller runs them ([`Parallel`]). A
+//! result depends on the arguments and the [`Isa`] alone; never on alignment, on what the caches
+//! hold or on how many threads there are.
 //!
 //! Conventions: outputs first, inputs next, sizes last. `d` + name is a gradient. A backward
 //! **adds** into the gradients of parameters (`dweight`, `dgain`, `dbias`, `dtable`) and **writes**
 //! the gradients of inputs, unless it takes `accumulate`. Sizes that do not fit their slices are
 //! errors of the caller and panic.
 
-// Vector instructions, the matrix tile and tasks that write one slice need `unsafe`; it lives in
-// `simd`, `isa`, `tile`, `linear`, `peak` and `attention`, nowhere else in the project.
+// Vector instructions, matrix tiles and tasks that write one slice need `unsafe`. No other crate of
+// the project has any. A safe function here can never cause undefined behaviour, whatever it is
+// given: what an `unsafe` block relies on is checked beside it or held by a type.
 #![allow(unsafe_code)]
 // Docs give shapes as `name[rows, columns]`, which looks like a link.
 #![allow(rustdoc::broken_intra_doc_links)]
 // Only what is inlined into the function that enables the vector instructions is compiled with
 // them.
 #![allow(clippy::inline_always)]
-// A kernel's arguments are its operands and its sizes; grouping them would name nothing.
+// The arguments of a public kernel are its operands and its sizes. Functions inside the crate group
+// theirs.
 #![allow(clippy::too_many_arguments)]
 
+mod element;
 mod isa;
 mod parallel;
 mod precision;

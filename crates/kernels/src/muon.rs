@@ -1,4 +1,5 @@
-//! Muon (Jordan 2024): momentum whose step is made orthogonal, for weight matrices.
+//! Muon (Jordan 2024), an optimiser of weight matrices that makes the step of the momentum
+//! orthogonal.
 //!
 //! m = μ m + (1 - μ) g; u = (1 - μ) g + μ m (Nesterov); w *= 1 - lr wd; w -= 0.2 sqrt(max(rows,
 //! columns)) lr O(u).
@@ -21,18 +22,18 @@ pub const STEPS: usize = 5;
 /// The least norm that a matrix is divided by.
 pub const EPS: f64 = 1e-7;
 
-/// What a step needs to know.
+/// The hyper-parameters of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hyper {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
-    /// What gradients are multiplied by first.
+    /// The factor that gradients are multiplied by first.
     pub grad_scale: f64,
 }
 
 impl Hyper {
-    /// What O(u) of a matrix [rows, columns] is multiplied by.
+    /// Returns the factor of O(u) for a matrix [rows, columns].
     pub fn step_size(&self, rows: usize, columns: usize) -> f64 {
         self.lr * 0.2 * (rows.max(columns) as f64).sqrt()
     }
@@ -42,7 +43,7 @@ impl Hyper {
 pub mod naive {
     use super::{COEFFICIENTS, EPS, Hyper, STEPS};
 
-    /// One step on w[rows, columns]; g is left as it is.
+    /// Makes one step on w[rows, columns]; g stays as it is.
     pub fn step(
         w: &mut [f64],
         m: &mut [f64],
@@ -75,19 +76,19 @@ pub mod naive {
         for _ in 0..STEPS {
             let gram = product(x, &transposed(x, rows, columns), rows, columns);
             let square = product(&gram, &gram, rows, rows);
-            let mix: Vec<f64> = gram
+            let polynomial: Vec<f64> = gram
                 .iter()
                 .zip(&square)
                 .map(|(s, s2)| b * s + c * s2)
                 .collect();
-            let bent = product(&mix, x, rows, rows);
+            let terms = product(&polynomial, x, rows, rows);
             x.iter_mut()
-                .zip(bent)
-                .for_each(|(x, bent)| *x = a * *x + bent);
+                .zip(terms)
+                .for_each(|(x, term)| *x = a * *x + term);
         }
     }
 
-    /// a[n, k] b[k, ..].
+    /// Returns a[n, k] b[k, ..].
     fn product(a: &[f64], b: &[f64], n: usize, k: usize) -> Vec<f64> {
         let columns = b.len() / k;
         let element = |i: usize, j: usize| (0..k).map(|l| a[i * k + l] * b[l * columns + j]).sum();
@@ -104,13 +105,13 @@ pub mod naive {
     }
 }
 
-/// Floats of scratch that [`step`] needs for w[rows, columns].
+/// Returns how many floats of scratch [`step`] needs for w[rows, columns].
 pub fn scratch_len(rows: usize, columns: usize) -> usize {
     let short = rows.min(columns);
     2 * rows * columns + 2 * short * short + linear::SCRATCH_LEN
 }
 
-/// One step on w[rows, columns] with momentum m.
+/// Makes one step on w[rows, columns] with momentum m.
 pub fn step(
     isa: Isa,
     w: &mut [f32],
@@ -127,18 +128,18 @@ pub fn step(
         "muon: lengths differ"
     );
     let (u, scratch) = scratch.split_at_mut(n);
-    dispatch!(isa, s => accelerate(s, u, m, g, hyper));
+    dispatch!(isa, s => add_momentum(s, u, m, g, hyper));
     orthogonalize(isa, u, scratch, rows, columns);
-    let (keep, size) = (
+    let (decay, size) = (
         1.0 - hyper.lr * hyper.weight_decay,
         hyper.step_size(rows, columns),
     );
-    dispatch!(isa, s => mix(s, w, keep, u, -size));
+    dispatch!(isa, s => axpby(s, w, decay, u, -size));
 }
 
-/// u and m of the gradient.
+/// Computes u and m from the gradient.
 #[inline(always)]
-fn accelerate<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
+fn add_momentum<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
     let (mu, rest) = (hyper.momentum, 1.0 - hyper.momentum);
     let (mu, rest) = (
         s.splat(mu as f32),
@@ -146,9 +147,9 @@ fn accelerate<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hy
     );
     for i in (0..u.len()).step_by(LANES) {
         let g_part = s.mul(rest, at(s, g, i));
-        let moved = s.mul_add(mu, at(s, m, i), g_part);
-        put(s, u, i, s.mul_add(mu, moved, g_part));
-        put(s, m, i, moved);
+        let momentum = s.mul_add(mu, at(s, m, i), g_part);
+        put(s, u, i, s.mul_add(mu, momentum, g_part));
+        put(s, m, i, momentum);
     }
 }
 
@@ -184,13 +185,13 @@ fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, colu
             );
         }
         map(short, short).forward(square, scratch, gram, Operand::Plain(gram), None, short);
-        dispatch!(isa, s => mix(s, gram, b, square, c));
+        dispatch!(isa, s => axpby(s, gram, b, square, c));
         if rows <= columns {
             map(columns, rows).backward_input(y, scratch, gram, Operand::Plain(x), false, rows);
         } else {
             map(columns, columns).forward(y, scratch, x, Operand::Plain(gram), None, rows);
         }
-        dispatch!(isa, s => mix(s, x, a, y, 1.0));
+        dispatch!(isa, s => axpby(s, x, a, y, 1.0));
     }
 }
 
@@ -207,7 +208,7 @@ fn scale<S: Simd>(s: S, x: &mut [f32], a: f64) {
 
 /// x = a x + b y.
 #[inline(always)]
-fn mix<S: Simd>(s: S, x: &mut [f32], a: f64, y: &[f32], b: f64) {
+fn axpby<S: Simd>(s: S, x: &mut [f32], a: f64, y: &[f32], b: f64) {
     let (a, b) = (s.splat(a as f32), s.splat(b as f32));
     simd::update1(
         s,
@@ -248,8 +249,8 @@ mod tests {
         }
     }
 
-    /// By hand: the orthogonal matrix nearest to a diagonal one has its signs; values stay in
-    /// Jordan's range.
+    /// Worked out by hand: the orthogonal matrix nearest to a diagonal one has its signs. The values
+    /// stay in Jordan's range.
     #[test]
     fn a_diagonal_matrix_becomes_its_signs() {
         let mut x = vec![0.0; 16];

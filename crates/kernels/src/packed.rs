@@ -1,10 +1,10 @@
 //! The affine map of a layer for a few rows at a time, as decoding needs it: y[n, out] = x[n, inp]
 //! Wᵀ + b, with W packed once, before the first token.
 //!
-//! One row is bound by the reading of W: every multiply-add wants a number that nothing else wants.
+//! One row is bound by the reading of W: every multiply-add needs a number that no other one needs.
 //! So W lies in the order in which it is read: panels of 64 outputs (32 where registers are few),
 //! step by step of the sum, and the lines some way ahead are fetched while these are multiplied.
-//! There is no horizontal sum, and several rows share one reading of a panel.
+//! There is no horizontal sum, and several rows share each line that is read.
 //!
 //! **The sum of an output goes through the inputs in order, beginning with the bias, in one
 //! accumulator**, however many rows there are and whichever outputs a call makes. A row's numbers
@@ -21,26 +21,24 @@
 
 use core::ops::Range;
 
+use crate::element::{self, Element, products};
 use crate::isa::{Isa, dispatch};
-use crate::linear::{
-    Linear,
-    element::{Element, products},
-    panels::{bits, copy_along},
-};
+use crate::linear::Linear;
+use crate::linear::pack::{Matrix, copy_along};
 use crate::precision::Precision;
 use crate::simd::{LANES, Simd, at, prefetch};
 
 /// Bytes between what is multiplied and what is fetched.
-const AHEAD: usize = 4096;
-/// Rows of a tile, with 32 wide registers and with fewer.
+const PREFETCH_DISTANCE: usize = 4096;
+/// Rows of a tile where there are 32 wide registers.
 const ROWS: usize = 6;
 
 /// Plain loops.
 pub mod naive {
-    pub use crate::linear::naive::forward;
+    pub use crate::linear::naive::{Shape, forward};
 }
 
-/// Outputs of a whole panel: work is split between panels, never inside one.
+/// Returns how many outputs a whole panel has. Work is split between panels, never inside one.
 pub fn panel(isa: Isa) -> usize {
     dispatch!(isa, s => panel_of(s))
 }
@@ -50,7 +48,8 @@ fn panel_of<S: Simd>(_: S) -> usize {
     if S::WIDE { 4 * LANES } else { 2 * LANES }
 }
 
-/// Words of a packed W[out, inp]: what is left after whole panels goes into panels of sixteen.
+/// Returns how many words a packed W[out, inp] has: what is left after whole panels goes into panels
+/// of sixteen.
 pub fn len(map: &Linear) -> usize {
     depth(map) * map.out.next_multiple_of(LANES)
 }
@@ -71,7 +70,7 @@ pub fn pack(map: &Linear, packed: &mut [u32], w: &[f32]) {
         packed.len() == len(map) && w.len() == map.out * map.inp,
         "packed sizes"
     );
-    products!(map.isa, map.precision, (s, e) => pack_panels((s, e), packed, w, (map.inp, map.out)));
+    products!(map.isa, map.precision, (s, e) => pack_panels((s, e), packed, w, map));
 }
 
 #[inline(always)]
@@ -79,37 +78,30 @@ fn pack_panels<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     packed: &mut [u32],
     w: &[f32],
-    (inp, out): (usize, usize),
+    map: &Linear,
 ) {
-    let mut rest = packed;
-    for outputs in panels(panel_of(s), 0..out) {
+    let (mut rest, square) = (packed, LANES * E::STEPS);
+    for outputs in panels(panel_of(s), 0..map.out) {
         let width = outputs.len().next_multiple_of(LANES);
-        let (panel, after) = rest.split_at_mut(inp.div_ceil(E::STEPS) * width);
+        let (panel, after) = rest.split_at_mut(map.inp.div_ceil(E::STEPS) * width);
         rest = after;
-        for (square, lines) in panel.chunks_mut(LANES * width).enumerate() {
+        for (lines, step) in panel.chunks_mut(LANES * width).zip((0..).step_by(square)) {
             for first in (0..width).step_by(LANES) {
-                let rows = LANES.min(outputs.len() - first);
-                let w = &w[(outputs.start + first) * inp..][..rows * inp];
-                turn((s, e), &mut lines[first..], width, w, (square, inp));
+                let row = outputs.start + first;
+                let rows = row..outputs.end.min(row + LANES);
+                let w = Matrix::part(w, map.inp, rows, step..map.inp.min(step + square));
+                turn((s, e), &mut lines[first..], width, w);
             }
         }
     }
 }
 
-/// Sixteen words of up to sixteen rows of w become lines of a panel.
+/// Makes lines of a panel, `width` words apart, of sixteen words of up to sixteen rows of w.
 #[inline(always)]
-fn turn<S: Simd, E: Element<S>>(
-    (s, e): (S, E),
-    lines: &mut [u32],
-    width: usize,
-    w: &[f32],
-    (square, inp): (usize, usize),
-) {
-    let steps = LANES * E::STEPS;
-    let steps = square * steps..inp.min((square + 1) * steps);
+fn turn<S: Simd, E: Element<S>>((s, e): (S, E), lines: &mut [u32], width: usize, w: Matrix<'_>) {
     let mut words = [s.zero(); LANES];
-    for (v, row) in words.iter_mut().zip(w.chunks_exact(inp)) {
-        *v = s.bits_to_float(e.along(s, &row[steps.clone()]));
+    for (i, v) in words.iter_mut().enumerate().take(w.rows) {
+        *v = s.bits_to_float(e.along(s, w.row(i)));
     }
     s.transpose(&mut words);
     for (line, v) in lines.chunks_mut(width).zip(words) {
@@ -119,7 +111,7 @@ fn turn<S: Simd, E: Element<S>>(
     }
 }
 
-/// The outputs of each panel of `outputs`, which begin where a panel does.
+/// Returns the outputs of each panel of `outputs`, which begin where a panel does.
 fn panels(panel: usize, outputs: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let mut from = outputs.start;
     core::iter::from_fn(move || {
@@ -134,7 +126,7 @@ fn panels(panel: usize, outputs: Range<usize>) -> impl Iterator<Item = Range<usi
     })
 }
 
-/// Rows of x made ready for a product; several threads may read them.
+/// Rows of x that are ready for a product; several threads may read them.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     words: &'a [u32],
@@ -142,7 +134,7 @@ pub struct Rows<'a> {
     n: usize,
 }
 
-/// Words of scratch that [`rows`] needs for `n` rows.
+/// Returns how many words of scratch [`rows`] needs for `n` rows.
 pub fn scratch_len(map: &Linear, n: usize) -> usize {
     match map.precision {
         Precision::F32 => 0,
@@ -150,27 +142,32 @@ pub fn scratch_len(map: &Linear, n: usize) -> usize {
     }
 }
 
-/// x[n, inp] as `map` multiplies it: where it lies, or rounded into `scratch`.
+/// Returns x[n, inp] as `map` multiplies it: where it lies, or rounded into `scratch`.
 pub fn rows<'a>(map: &Linear, scratch: &'a mut [u32], x: &'a [f32], n: usize) -> Rows<'a> {
     assert!(x.len() == n * map.inp, "x is not [n, inp]");
     match map.precision {
         Precision::F32 => Rows {
-            words: bits(x),
+            words: element::words(x),
             stride: map.inp,
             n,
         },
         Precision::Bf16 => {
             let stride = depth(map).next_multiple_of(LANES);
             let words = &mut scratch[..n * stride];
-            let steps = 0..map.inp;
-            products!(map.isa, map.precision, (s, e) => copy_along((s, e), words, stride, x, map.inp, n, steps));
+            let x = Matrix {
+                data: x,
+                stride: map.inp,
+                rows: n,
+                columns: map.inp,
+            };
+            products!(map.isa, map.precision, (s, e) => copy_along((s, e), words, stride, x));
             Rows { words, stride, n }
         }
     }
 }
 
 impl Rows<'_> {
-    /// `count` of them from `first` on.
+    /// Returns `count` of the rows, from `first` on.
     #[must_use]
     pub fn part(self, first: usize, count: usize) -> Self {
         assert!(first + count <= self.n, "more rows than there are");
@@ -182,9 +179,9 @@ impl Rows<'_> {
     }
 }
 
-/// The `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the
-/// same `map`: `y` is [n, outputs], the other outputs being somebody else's. They begin at a
-/// multiple of [`panel`] and end at another or at `out`.
+/// Computes the `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`]
+/// for the same `map`. `y` is [n, outputs], without the outputs that other calls make. `outputs`
+/// begins at a multiple of [`panel`] and ends at another or at `out`.
 pub fn forward(
     map: &Linear,
     (y, outputs): (&mut [f32], Range<usize>),
@@ -205,13 +202,14 @@ pub fn forward(
         whole(outputs.start) && (whole(outputs.end) || outputs.end == map.out),
         "a part is whole panels"
     );
-    products!(map.isa, map.precision, (s, e) => by_width((s, e), (y, outputs), x, packed, bias, map.inp));
+    products!(map.isa, map.precision, (s, e) => by_width((s, e), y, outputs, x, packed, bias, map.inp));
 }
 
 #[inline(always)]
 fn by_width<S: Simd, E: Element<S>>(
     (s, e): (S, E),
-    y: (&mut [f32], Range<usize>),
+    y: &mut [f32],
+    outputs: Range<usize>,
     x: Rows<'_>,
     packed: &[u32],
     bias: Option<&[f32]>,
@@ -219,22 +217,35 @@ fn by_width<S: Simd, E: Element<S>>(
 ) {
     let depth = inp.div_ceil(E::STEPS);
     if S::WIDE {
-        every_panel::<S, E, 4>((s, e), y, x, packed, bias, depth);
+        every_panel::<S, E, 4>((s, e), y, outputs, x, packed, bias, depth);
     } else {
-        every_panel::<S, E, 2>((s, e), y, x, packed, bias, depth);
+        every_panel::<S, E, 2>((s, e), y, outputs, x, packed, bias, depth);
     }
+}
+
+/// One panel, or two side by side, and what their product needs beside x.
+struct Panels<'a> {
+    words: &'a [u32],
+    /// Words of a sum.
+    depth: usize,
+    outputs: usize,
+    bias: Option<&'a [f32]>,
+    /// The outputs of the first row; rows are `y_stride` apart.
+    y: &'a mut [f32],
+    y_stride: usize,
 }
 
 #[inline(always)]
 fn every_panel<S: Simd, E: Element<S>, const NV: usize>(
     (s, e): (S, E),
-    (y, outputs): (&mut [f32], Range<usize>),
+    y: &mut [f32],
+    outputs: Range<usize>,
     x: Rows<'_>,
     packed: &[u32],
     bias: Option<&[f32]>,
     depth: usize,
 ) {
-    let (first, stride) = (outputs.start, outputs.len());
+    let (first, y_stride) = (outputs.start, outputs.len());
     let mut rest = outputs;
     while !rest.is_empty() {
         // One row keeps few sums in flight: two panels side by side keep twice as many.
@@ -249,102 +260,100 @@ fn every_panel<S: Simd, E: Element<S>, const NV: usize>(
         let outputs = rest.start..rest.start + width;
         rest.start = outputs.end;
         let len = width.next_multiple_of(LANES) * depth;
-        let panels = &packed[outputs.start * depth..][..len];
-        let bias = bias.map(|bias| &bias[outputs.clone()]);
-        let y = &mut y[outputs.start - first..];
-        let size = (depth, width);
-        if width == 2 * panel {
-            tile::<S, E, 1, NV, 2>((s, e), (y, stride), x, panels, bias, true, size);
-        } else if width == panel {
-            every_row::<S, E, NV>((s, e), (y, stride), x, panels, bias, size);
-        } else {
-            every_row::<S, E, 1>((s, e), (y, stride), x, panels, bias, size);
-        }
-    }
-}
-
-/// One panel for all rows; `y` begins at the panel's first output, rows `stride` apart.
-#[inline(always)]
-fn every_row<S: Simd, E: Element<S>, const NV: usize>(
-    (s, e): (S, E),
-    (y, stride): (&mut [f32], usize),
-    x: Rows<'_>,
-    panel: &[u32],
-    bias: Option<&[f32]>,
-    size: (usize, usize),
-) {
-    let most = if S::WIDE { ROWS } else { 2 };
-    let mut row = 0;
-    while row < x.n {
-        // The first rows bring the panel in; it is there for the others.
-        let (rows, fetch) = (most.min(x.n - row), row == 0);
-        let y = (&mut y[row * stride..], stride);
-        let x = x.part(row, rows);
-        match rows {
-            1 => tile::<S, E, 1, NV, 1>((s, e), y, x, panel, bias, fetch, size),
-            2 => tile::<S, E, 2, NV, 1>((s, e), y, x, panel, bias, fetch, size),
-            3 => tile::<S, E, 3, NV, 1>((s, e), y, x, panel, bias, fetch, size),
-            4 => tile::<S, E, 4, NV, 1>((s, e), y, x, panel, bias, fetch, size),
-            5 => tile::<S, E, 5, NV, 1>((s, e), y, x, panel, bias, fetch, size),
-            _ => tile::<S, E, ROWS, NV, 1>((s, e), y, x, panel, bias, fetch, size),
-        }
-        row += rows;
-    }
-}
-
-/// `MR` rows of x against `NP` panels of `NV` vectors of outputs each.
-#[inline(always)]
-fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize, const NP: usize>(
-    (s, e): (S, E),
-    (y, stride): (&mut [f32], usize),
-    x: Rows<'_>,
-    panels: &[u32],
-    bias: Option<&[f32]>,
-    fetch: bool,
-    (depth, out): (usize, usize),
-) {
-    let mut start = [[s.zero(); NV]; NP];
-    for (p, start) in start.iter_mut().enumerate() {
-        for (v, start) in start.iter_mut().enumerate() {
-            let first = (p * NV + v) * LANES;
-            *start = bias.map_or(s.zero(), |bias| at(s, bias, first.min(bias.len())));
-        }
-    }
-    let mut tile = [start; MR];
-    let x: [&[u32]; MR] = core::array::from_fn(|r| &x.words[r * x.stride..][..depth]);
-    let lines = panels.as_chunks::<LANES>().0.as_chunks::<NV>().0;
-    let panels: [&[[[u32; LANES]; NV]]; NP] =
-        core::array::from_fn(|p| &lines[p * depth..][..depth]);
-    let beyond = (NP - 1) * depth * NV * LANES * 4;
-    for k in 0..depth {
-        let ahead = if (k + AHEAD / (NV * LANES * 4)) < depth {
-            AHEAD
-        } else {
-            AHEAD + beyond
+        let mut panels = Panels {
+            words: &packed[outputs.start * depth..][..len],
+            depth,
+            outputs: width,
+            bias: bias.map(|bias| &bias[outputs.clone()]),
+            y: &mut y[outputs.start - first..],
+            y_stride,
         };
-        let mut columns = [[s.splat_u(0); NV]; NP];
-        for (columns, panel) in columns.iter_mut().zip(panels) {
-            for (column, line) in columns.iter_mut().zip(&panel[k]) {
-                if fetch {
-                    prefetch(line.as_ptr().wrapping_byte_add(ahead));
-                }
-                *column = s.load_u(line);
-            }
-        }
-        for (row, x) in tile.iter_mut().zip(x) {
-            let factor = s.splat_u(x[k]);
-            for (row, columns) in row.iter_mut().zip(columns) {
-                for (cell, column) in row.iter_mut().zip(columns) {
-                    *cell = e.mul_add(s, factor, column, *cell);
-                }
-            }
+        if width == 2 * panel {
+            panels.tile::<S, E, 1, NV, 2>((s, e), x, 0);
+        } else if width == panel {
+            panels.every_row::<S, E, NV>((s, e), x);
+        } else {
+            panels.every_row::<S, E, 1>((s, e), x);
         }
     }
-    for (r, row) in tile.iter().enumerate() {
-        let y = &mut y[r * stride..][..out];
-        for (y, row) in y.chunks_mut(NV * LANES).zip(row) {
-            for (y, cell) in y.chunks_mut(LANES).zip(row) {
-                s.store_partial(*cell, y);
+}
+
+impl Panels<'_> {
+    /// One panel times all rows.
+    #[inline(always)]
+    fn every_row<S: Simd, E: Element<S>, const NV: usize>(&mut self, s: (S, E), x: Rows<'_>) {
+        let most = if S::WIDE { ROWS } else { 2 };
+        let mut row = 0;
+        while row < x.n {
+            let rows = most.min(x.n - row);
+            match rows {
+                1 => self.tile::<S, E, 1, NV, 1>(s, x, row),
+                2 => self.tile::<S, E, 2, NV, 1>(s, x, row),
+                3 => self.tile::<S, E, 3, NV, 1>(s, x, row),
+                4 => self.tile::<S, E, 4, NV, 1>(s, x, row),
+                5 => self.tile::<S, E, 5, NV, 1>(s, x, row),
+                _ => self.tile::<S, E, ROWS, NV, 1>(s, x, row),
+            }
+            row += rows;
+        }
+    }
+
+    /// `MR` rows of x, from `first_row` on, times `NP` panels of `NV` vectors of outputs each.
+    #[inline(always)]
+    fn tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize, const NP: usize>(
+        &mut self,
+        (s, e): (S, E),
+        x: Rows<'_>,
+        first_row: usize,
+    ) {
+        // The first rows bring the panel into the cache for the others.
+        let (depth, fetch) = (self.depth, first_row == 0);
+        let mut start = [[s.zero(); NV]; NP];
+        for (p, start) in start.iter_mut().enumerate() {
+            for (v, start) in start.iter_mut().enumerate() {
+                let first = (p * NV + v) * LANES;
+                *start = self
+                    .bias
+                    .map_or(s.zero(), |bias| at(s, bias, first.min(bias.len())));
+            }
+        }
+        let mut tile = [start; MR];
+        let x: [&[u32]; MR] =
+            core::array::from_fn(|r| &x.words[(first_row + r) * x.stride..][..depth]);
+        let lines = self.words.as_chunks::<LANES>().0.as_chunks::<NV>().0;
+        let panels: [&[[[u32; LANES]; NV]]; NP] =
+            core::array::from_fn(|p| &lines[p * depth..][..depth]);
+        let beyond = (NP - 1) * depth * NV * LANES * 4;
+        for k in 0..depth {
+            let distance = if (k + PREFETCH_DISTANCE / (NV * LANES * 4)) < depth {
+                PREFETCH_DISTANCE
+            } else {
+                PREFETCH_DISTANCE + beyond
+            };
+            let mut columns = [[s.splat_u(0); NV]; NP];
+            for (columns, panel) in columns.iter_mut().zip(panels) {
+                for (column, line) in columns.iter_mut().zip(&panel[k]) {
+                    if fetch {
+                        prefetch(line.as_ptr().wrapping_byte_add(distance));
+                    }
+                    *column = s.load_u(line);
+                }
+            }
+            for (row, x) in tile.iter_mut().zip(x) {
+                let factor = s.splat_u(x[k]);
+                for (row, columns) in row.iter_mut().zip(columns) {
+                    for (sum, column) in row.iter_mut().zip(columns) {
+                        *sum = e.mul_add(s, factor, column, *sum);
+                    }
+                }
+            }
+        }
+        for (r, row) in tile.iter().enumerate() {
+            let y = &mut self.y[(first_row + r) * self.y_stride..][..self.outputs];
+            for (y, row) in y.chunks_mut(NV * LANES).zip(row) {
+                for (y, sum) in y.chunks_mut(LANES).zip(row) {
+                    s.store_partial(*sum, y);
+                }
             }
         }
     }
@@ -368,7 +377,7 @@ mod tests {
     ];
 
     /// Every way to compute a map of this size.
-    fn maps((inp, out): (usize, usize)) -> impl Iterator<Item = Linear> {
+    fn maps(inp: usize, out: usize) -> impl Iterator<Item = Linear> {
         let of = move |isa| {
             Precision::ALL.map(|precision| Linear {
                 isa,
@@ -411,15 +420,16 @@ mod tests {
     fn fast_agrees_with_naive() {
         for (n, inp, out) in SIZES {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
-            for map in maps((inp, out)) {
+            for map in maps(inp, out) {
                 let operand = |x: &[f32]| match map.precision {
                     Precision::F32 => x.to_vec(),
                     Precision::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
                 };
+                let shape = naive::Shape { n, inp, out };
                 let kept = packed(&map, &w);
                 for bias in [None, Some(bias.as_slice())] {
                     let mut slow = vec![0.0; n * out];
-                    naive::forward(&mut slow, &operand(&x), &operand(&w), bias, (n, inp, out));
+                    naive::forward(&mut slow, &operand(&x), &operand(&w), bias, shape);
                     close(map.isa, "y", &all(&map, &x, &kept, bias, n), &slow, SUMS);
                 }
             }
@@ -433,7 +443,7 @@ mod tests {
         let mut scratch = vec![0.0; SCRATCH_LEN];
         for (n, inp, out) in SIZES {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
-            for map in maps((inp, out)) {
+            for map in maps(inp, out) {
                 let here = all(&map, &x, &packed(&map, &w), Some(&bias), n);
                 let (mut there, plain) = (vec![0.0; n * out], Operand::Plain(&w));
                 map.forward(&mut there, &mut scratch, &x, plain, Some(&bias), n);
@@ -464,7 +474,7 @@ mod tests {
     fn a_row_does_not_depend_on_the_rows_beside_it_nor_on_the_part() {
         let (n, inp, out) = (19, 37, 150);
         let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
-        for map in maps((inp, out)) {
+        for map in maps(inp, out) {
             let packed = packed(&map, &w);
             let together = all(&map, &x, &packed, Some(&bias), n);
             let mut scratch = vec![u32::MAX; scratch_len(&map, n)];

@@ -1,9 +1,10 @@
-//! Threads that a caller lends to a kernel. A kernel says into how many tasks its work falls; which
-//! thread runs a task, and when, is up to the caller, and no bit of the result depends on it.
+//! How a kernel shares its work among threads. A kernel cuts its work into tasks and starts no
+//! thread itself: the caller runs the tasks, on whichever threads and in whichever order it likes,
+//! and no bit of the result depends on that.
 
-/// Threads that can run tasks at the same time.
+/// Something of the caller's that runs tasks, perhaps several at the same time.
 pub trait Parallel: Sync {
-    /// How many threads can run tasks now.
+    /// Returns how many tasks can run at the same time now.
     fn threads(&self) -> usize;
 
     /// Calls `work` once with every number below `tasks`, in any order and on any threads, and
@@ -11,7 +12,7 @@ pub trait Parallel: Sync {
     fn for_each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync));
 }
 
-/// The caller's own thread, and no other.
+/// Runs all tasks on the caller's own thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;
 

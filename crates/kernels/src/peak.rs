@@ -1,8 +1,8 @@
-//! How fast this processor multiplies: multiply-adds that touch no memory, for a caller with a
-//! clock.
+//! Multiply-adds that touch no memory, for a caller that measures how fast this processor
+//! multiplies.
 //!
-//! It computes nothing. Independent chains of multiply-adds keep every unit busy, as many chains as
-//! hide the latency and stay in registers: what a matrix product does at best.
+//! The result means nothing. Independent chains of multiply-adds keep every unit busy; there are as
+//! many chains as hide the latency and stay in registers. A matrix product can do no better.
 
 use core::hint::black_box;
 
@@ -10,9 +10,9 @@ use crate::isa::{Isa, Kind, dispatch};
 use crate::precision::Precision;
 use crate::simd::{LANES, Simd};
 
-/// Runs `rounds` rounds of multiply-adds and says how many operations they were, two a
-/// multiply-add. Where the processor has no products of bf16, they run as what stands in for them:
-/// those of f32.
+/// Runs `rounds` rounds of multiply-adds and returns how many operations they were, two for each
+/// multiply-add. Where the processor has no instruction for bf16, f32 multiply-adds run instead, as
+/// in the products.
 pub fn multiply_adds(isa: Isa, precision: Precision, rounds: usize) -> u64 {
     match (precision, isa.kind()) {
         #[cfg(target_arch = "x86_64")]

@@ -2,8 +2,8 @@
 //!
 //! Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011);
 //! constants and known answers are those of their Random123 library. Sixteen counters at a time
-//! cost about what one costs: a serial generator for dropout masks takes half of a training step of
-//! eager PyTorch on a CPU.
+//! cost about as much as one. (In eager PyTorch on a CPU, the serial generator of the dropout masks
+//! takes half of a training step.)
 
 use crate::simd::{LANES, Simd};
 
@@ -11,11 +11,11 @@ const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
 const ROUNDS: usize = 10;
 
-/// One counter at a time.
+/// Takes one counter at a time.
 pub mod naive {
     use super::{MULTIPLIERS, ROUNDS, WEYL};
 
-    /// Four random words for a counter and a key.
+    /// Returns four random words for a counter and a key.
     pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
         for _ in 0..ROUNDS {
             let product = |i: usize, c: u32| u64::from(MULTIPLIERS[i]) * u64::from(c);
@@ -32,10 +32,10 @@ pub mod naive {
     }
 }
 
-/// Sixteen counters at a time, `N` times over: a chain of rounds is three times as long as its
-/// arithmetic, so that two are hardly slower than one. The even lanes and the odd lanes go apart,
-/// because a processor multiplies every other word to a double one, whose low half is already where
-/// the next round wants it.
+/// Takes `N` times sixteen counters. A chain of rounds takes three times as long as its arithmetic,
+/// so that two chains are hardly slower than one. The even lanes and the odd lanes are separate,
+/// because a processor multiplies every other word into a double word, whose low half is already
+/// where the next round needs it.
 #[inline(always)]
 pub(crate) fn philox_lanes<S: Simd, const N: usize>(
     s: S,
@@ -58,7 +58,7 @@ pub(crate) fn philox_lanes<S: Simd, const N: usize>(
     even
 }
 
-/// One round of the even lanes; what it leaves in the odd ones means nothing.
+/// Makes one round of the even lanes. The odd lanes hold nothing of meaning afterwards.
 #[inline(always)]
 fn round<S: Simd>(s: S, counter: [S::U; 4], key: [u32; 2]) -> [S::U; 4] {
     let first = s.mul_even_u(counter[0], MULTIPLIERS[0]);
@@ -71,8 +71,8 @@ fn round<S: Simd>(s: S, counter: [S::U; 4], key: [u32; 2]) -> [S::U; 4] {
     ]
 }
 
-/// The counters `first .. first + 16` (a multiple of sixteen) in the low two words, `step` and
-/// `purpose` above.
+/// Returns the counters `first .. first + 16` (`first` is a multiple of sixteen) in the low two
+/// words, with `step` and `purpose` above them.
 #[inline(always)]
 pub(crate) fn counters<S: Simd>(s: S, first: u64, step: u32, purpose: u32) -> [S::U; 4] {
     let lanes: [u32; LANES] = core::array::from_fn(|i| i as u32);

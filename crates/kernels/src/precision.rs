@@ -1,4 +1,4 @@
-//! What the operands of a matrix product are rounded to.
+//! The precision of a matrix product: what its operands are rounded to.
 
 use core::fmt;
 
@@ -6,19 +6,19 @@ use core::fmt;
 /// product, are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// Operands as they are.
+    /// Operands are used as they are.
     #[default]
     F32,
-    /// Operands rounded to the nearest bf16 (8 bits of precision, the exponents of f32), sums in
-    /// f32.
+    /// Operands are rounded to the nearest bf16 (8 bits of precision, the exponents of f32); sums
+    /// are f32.
     Bf16,
 }
 
 impl Precision {
-    /// Both, the exact one first.
+    /// Both precisions, the exact one first.
     pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
 
-    /// A name for people and records.
+    /// Returns the name that people and records use.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -26,7 +26,7 @@ impl Precision {
         }
     }
 
-    /// The precision of that name.
+    /// Returns the precision of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|p| p.name() == name)
     }

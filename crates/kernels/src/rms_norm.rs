@@ -11,14 +11,14 @@ use crate::simd::{LANES, Simd, at, fold, put};
 pub mod naive {
     /// y[n, c] and rstd[n] from x.
     pub fn forward(
-        (y, rstd): (&mut [f64], &mut [f64]),
+        y: &mut [f64],
+        rstd: &mut [f64],
         x: &[f64],
         gain: Option<&[f64]>,
         eps: f64,
-        (n, c): (usize, usize),
+        c: usize,
     ) {
-        for row in 0..n {
-            let x = &x[row * c..][..c];
+        for (row, x) in x.chunks_exact(c).enumerate() {
             let r = 1.0 / (x.iter().map(|x| x * x).sum::<f64>() / c as f64 + eps).sqrt();
             for i in 0..c {
                 y[row * c + i] = x[i] * r * gain.map_or(1.0, |gain| gain[i]);
@@ -29,14 +29,15 @@ pub mod naive {
 
     /// dx (written) and dgain (added to; also where there is no gain, for the caller to drop).
     pub fn backward(
-        (dx, dgain): (&mut [f64], &mut [f64]),
+        dx: &mut [f64],
+        dgain: &mut [f64],
         dy: &[f64],
         x: &[f64],
         gain: Option<&[f64]>,
         rstd: &[f64],
-        (n, c): (usize, usize),
+        c: usize,
     ) {
-        for (row, &r) in rstd.iter().enumerate().take(n) {
+        for (row, &r) in rstd.iter().enumerate() {
             let at = row * c;
             let h = |i: usize| x[at + i] * r;
             let g = |i: usize| dy[at + i] * gain.map_or(1.0, |gain| gain[i]);
@@ -102,7 +103,16 @@ pub fn backward(
         "gain and dgain"
     );
     if c > 0 {
-        dispatch!(isa, s => rows_backward(s, dx, dgain, dy, x, gain, rstd, accumulate_dx, c));
+        let backward = Backward {
+            dx,
+            dgain,
+            dy,
+            x,
+            gain,
+            rstd,
+            accumulate_dx,
+        };
+        dispatch!(isa, s => backward.run(s, c));
     }
 }
 
@@ -129,53 +139,57 @@ fn rows_forward<S: Simd>(
         rstds[row] = rstd;
         for i in (0..c).step_by(LANES) {
             let h = s.mul(at(s, x, i), s.splat(rstd));
-            put(s, y, i, gained(s, h, gain, i));
+            put(s, y, i, scaled(s, h, gain, i));
         }
     }
 }
 
-#[inline(always)]
-fn rows_backward<S: Simd>(
-    s: S,
-    dx: &mut [f32],
-    mut dgain: Option<&mut [f32]>,
-    dy: &[f32],
-    x: &[f32],
-    gain: Option<&[f32]>,
-    rstds: &[f32],
-    accumulate: bool,
-    c: usize,
-) {
-    for (row, dx) in dx.chunks_exact_mut(c).enumerate() {
-        let (dy, x) = (&dy[row * c..][..c], &x[row * c..][..c]);
-        let rstd = s.splat(rstds[row]);
-        let mut sum_gh = s.zero();
-        for i in (0..c).step_by(LANES) {
-            let h = s.mul(at(s, x, i), rstd);
-            sum_gh = s.mul_add(gained(s, at(s, dy, i), gain, i), h, sum_gh);
-            if let Some(dgain) = dgain.as_deref_mut() {
-                let sum = s.mul_add(at(s, dy, i), h, at(s, dgain, i));
-                put(s, dgain, i, sum);
+/// The operands of the backward.
+struct Backward<'a> {
+    dx: &'a mut [f32],
+    dgain: Option<&'a mut [f32]>,
+    dy: &'a [f32],
+    x: &'a [f32],
+    gain: Option<&'a [f32]>,
+    rstd: &'a [f32],
+    accumulate_dx: bool,
+}
+
+impl Backward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S, c: usize) {
+        let (gain, mut dgain) = (self.gain, self.dgain);
+        for (row, dx) in self.dx.chunks_exact_mut(c).enumerate() {
+            let (dy, x) = (&self.dy[row * c..][..c], &self.x[row * c..][..c]);
+            let rstd = s.splat(self.rstd[row]);
+            let mut sum_gh = s.zero();
+            for i in (0..c).step_by(LANES) {
+                let h = s.mul(at(s, x, i), rstd);
+                sum_gh = s.mul_add(scaled(s, at(s, dy, i), gain, i), h, sum_gh);
+                if let Some(dgain) = dgain.as_deref_mut() {
+                    let sum = s.mul_add(at(s, dy, i), h, at(s, dgain, i));
+                    put(s, dgain, i, sum);
+                }
+            }
+            let mean_gh = s.splat(-s.sum(sum_gh) / c as f32);
+            for i in (0..c).step_by(LANES) {
+                let h = s.mul(at(s, x, i), rstd);
+                let g = scaled(s, at(s, dy, i), gain, i);
+                let d = s.mul(rstd, s.mul_add(h, mean_gh, g));
+                let d = if self.accumulate_dx {
+                    s.add(at(s, dx, i), d)
+                } else {
+                    d
+                };
+                put(s, dx, i, d);
             }
         }
-        let mean_gh = s.splat(-s.sum(sum_gh) / c as f32);
-        for i in (0..c).step_by(LANES) {
-            let h = s.mul(at(s, x, i), rstd);
-            let g = gained(s, at(s, dy, i), gain, i);
-            let d = s.mul(rstd, s.mul_add(h, mean_gh, g));
-            let d = if accumulate {
-                s.add(at(s, dx, i), d)
-            } else {
-                d
-            };
-            put(s, dx, i, d);
-        }
     }
 }
 
-/// v times the gain from index `i` on, where there is one.
+/// Returns v times the gain from index `i` on, or v where there is no gain.
 #[inline(always)]
-fn gained<S: Simd>(s: S, v: S::F, gain: Option<&[f32]>, i: usize) -> S::F {
+fn scaled<S: Simd>(s: S, v: S::F, gain: Option<&[f32]>, i: usize) -> S::F {
     match gain {
         Some(gain) => s.mul(v, at(s, gain, i)),
         None => v,
@@ -197,20 +211,14 @@ mod tests {
             for gain in [None, Some(gain.as_slice())] {
                 let g64 = gain.map(|_| g64.as_slice());
                 let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
-                naive::forward((&mut y, &mut rstd), &x64, g64, 1e-2, (n, c));
+                naive::forward(&mut y, &mut rstd, &x64, g64, 1e-2, c);
                 let (mut f, mut r) = (vec![f32::NAN; n * c], vec![0.0; n]);
                 forward(isa, &mut f, &mut r, &x, gain, 1e-2, n, c);
                 close(isa, "y", &f, &narrow(&y), SUMS);
                 close(isa, "rstd", &r, &narrow(&rstd), SUMS);
                 let (mut dx, mut dgain) = (vec![0.0; n * c], vec![0.5; c]);
-                naive::backward(
-                    (&mut dx, &mut dgain),
-                    &to_f64(&dy),
-                    &x64,
-                    g64,
-                    &rstd,
-                    (n, c),
-                );
+                let dy64 = to_f64(&dy);
+                naive::backward(&mut dx, &mut dgain, &dy64, &x64, g64, &rstd, c);
                 for accumulate in [false, true] {
                     let (mut fx, mut fg) = (vec![1.0; n * c], vec![0.5; c]);
                     let d = gain.map(|_| fg.as_mut_slice());
@@ -228,23 +236,17 @@ mod tests {
 
     #[test]
     fn naive_backward_is_the_derivative() {
-        let size @ (n, c) = (3, 5);
+        let (n, c) = (3, 5);
         let (x, gain) = (to_f64(&values(15, 1)), to_f64(&values(5, 2)));
         let dy = to_f64(&values(15, 4));
         let loss = |x: &[f64], gain: &[f64]| {
             let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
-            naive::forward((&mut y, &mut rstd), x, Some(gain), 1e-5, size);
+            naive::forward(&mut y, &mut rstd, x, Some(gain), 1e-5, c);
             (dot(&y, &dy), rstd)
         };
         let (mut dx, mut dgain) = ([0.0; 15], [0.0; 5]);
-        naive::backward(
-            (&mut dx, &mut dgain),
-            &dy,
-            &x,
-            Some(&gain),
-            &loss(&x, &gain).1,
-            size,
-        );
+        let rstd = loss(&x, &gain).1;
+        naive::backward(&mut dx, &mut dgain, &dy, &x, Some(&gain), &rstd, c);
         check_gradient("dx", &dx, &x, |x| loss(x, &gain).0);
         check_gradient("dgain", &dgain, &gain, |gain| loss(&x, gain).0);
     }

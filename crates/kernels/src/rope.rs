@@ -1,8 +1,8 @@
 //! Rotary positions (Su et al. 2021) in the half-split convention of `GPT-NeoX` and `LLaMA`: of a
-//! head of D columns, the pair (i, i + D/2) is turned by the angle position * theta^(-2i / D).
+//! head of D columns, the pair (i, i + D/2) is rotated by the angle position * theta^(-2i / D).
 //!
-//! The turn is orthogonal, so the backward is the turn by the opposite angle. The fast version
-//! reads sines from a table that the caller keeps, a vector of pairs at a time.
+//! The rotation is orthogonal, so the backward is the rotation by the opposite angle. The fast
+//! version reads sines and cosines from tables that the caller keeps, a vector of pairs at a time.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};
@@ -12,7 +12,7 @@ pub const THETA: f64 = 10_000.0;
 
 pub use crate::head_norm::Layout;
 
-/// Floats in each of the two tables, for positions below `positions`.
+/// Returns how many floats each of the two tables holds, for positions below `positions`.
 pub fn table_len(positions: usize, head_dim: usize) -> usize {
     positions * (head_dim / 2)
 }
@@ -32,8 +32,8 @@ pub fn fill_table(cos: &mut [f32], sin: &mut [f32], head_dim: usize, theta: f64)
 pub mod naive {
     use super::Layout;
 
-    /// Turns x[n, width] in place; row r stands at `first_position + r`. `sign` is 1 forward, -1
-    /// backward.
+    /// Rotates x[n, width] in place; row r stands at `first_position + r`. `sign` is 1 in the
+    /// forward and -1 in the backward.
     pub fn rotate(
         x: &mut [f64],
         layout: Layout,
@@ -58,7 +58,7 @@ pub mod naive {
     }
 }
 
-/// Turns the first heads of x[n, width] in place; row r stands at `first_position + r`.
+/// Rotates the first heads of x[n, width] in place; row r stands at `first_position + r`.
 pub fn forward(
     isa: Isa,
     x: &mut [f32],
@@ -68,11 +68,12 @@ pub fn forward(
     first_position: usize,
     n: usize,
 ) {
-    check(x, (cos, sin), layout, first_position + n, n);
-    dispatch!(isa, s => rotate(s, x, (cos, sin), layout, first_position, 1.0));
+    let tables = Tables { cos, sin };
+    check(x, tables, layout, first_position + n, n);
+    dispatch!(isa, s => rotate(s, x, tables, layout, first_position, 1.0));
 }
 
-/// Turns the gradient back, in place.
+/// Rotates the gradient back, in place.
 pub fn backward(
     isa: Isa,
     dx: &mut [f32],
@@ -82,11 +83,19 @@ pub fn backward(
     first_position: usize,
     n: usize,
 ) {
-    check(dx, (cos, sin), layout, first_position + n, n);
-    dispatch!(isa, s => rotate(s, dx, (cos, sin), layout, first_position, -1.0));
+    let tables = Tables { cos, sin };
+    check(dx, tables, layout, first_position + n, n);
+    dispatch!(isa, s => rotate(s, dx, tables, layout, first_position, -1.0));
 }
 
-fn check(x: &[f32], (cos, sin): (&[f32], &[f32]), layout: Layout, positions: usize, n: usize) {
+/// What [`fill_table`] makes.
+#[derive(Clone, Copy)]
+struct Tables<'a> {
+    cos: &'a [f32],
+    sin: &'a [f32],
+}
+
+fn check(x: &[f32], tables: Tables<'_>, layout: Layout, positions: usize, n: usize) {
     assert_eq!(x.len(), n * layout.width, "rope: x is not [n, width]");
     assert!(layout.head_dim.is_multiple_of(2), "rope: head_dim is even");
     assert!(
@@ -95,7 +104,7 @@ fn check(x: &[f32], (cos, sin): (&[f32], &[f32]), layout: Layout, positions: usi
     );
     let needed = table_len(positions, layout.head_dim);
     assert!(
-        cos.len() >= needed && sin.len() >= needed,
+        tables.cos.len() >= needed && tables.sin.len() >= needed,
         "rope: the tables are too short"
     );
 }
@@ -104,27 +113,27 @@ fn check(x: &[f32], (cos, sin): (&[f32], &[f32]), layout: Layout, positions: usi
 fn rotate<S: Simd>(
     s: S,
     x: &mut [f32],
-    (cos, sin): (&[f32], &[f32]),
+    tables: Tables<'_>,
     layout: Layout,
     first_position: usize,
     sign: f32,
 ) {
     let half = layout.head_dim / 2;
-    let turned = layout.heads * layout.head_dim;
-    if turned == 0 {
+    let rotated = layout.heads * layout.head_dim;
+    if rotated == 0 {
         return;
     }
     for (row, x) in x.chunks_exact_mut(layout.width).enumerate() {
-        let table = (first_position + row) * half;
-        let (cos, sin) = (&cos[table..][..half], &sin[table..][..half]);
-        for head in x[..turned].chunks_exact_mut(layout.head_dim) {
+        let angles = (first_position + row) * half;
+        let (cos, sin) = (&tables.cos[angles..][..half], &tables.sin[angles..][..half]);
+        for head in x[..rotated].chunks_exact_mut(layout.head_dim) {
             let (first, second) = head.split_at_mut(half);
             for i in (0..half).step_by(LANES) {
                 let (a, b) = (at(s, first, i), at(s, second, i));
-                let (c, turn) = (at(s, cos, i), s.mul(at(s, sin, i), s.splat(sign)));
-                let back = s.sub(s.zero(), turn);
-                put(s, first, i, s.mul_add(b, back, s.mul(a, c)));
-                put(s, second, i, s.mul_add(a, turn, s.mul(b, c)));
+                let (cos, sin) = (at(s, cos, i), s.mul(at(s, sin, i), s.splat(sign)));
+                let minus_sin = s.sub(s.zero(), sin);
+                put(s, first, i, s.mul_add(b, minus_sin, s.mul(a, cos)));
+                put(s, second, i, s.mul_add(a, sin, s.mul(b, cos)));
             }
         }
     }
@@ -159,7 +168,7 @@ mod tests {
         }
     }
 
-    /// What the method is for: the product of a turned query and a turned key depends on their
+    /// The purpose of the method: the product of a rotated query and a rotated key depends on their
     /// distance alone.
     #[test]
     fn products_depend_on_the_distance() {

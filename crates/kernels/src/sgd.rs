@@ -1,18 +1,18 @@
-//! Stochastic gradient descent with momentum as PyTorch's `torch.optim.SGD` computes it, and with
-//! the weight decay taken out of the gradient (SGDW, Loshchilov and Hutter 2019).
+//! Stochastic gradient descent with momentum as PyTorch's `torch.optim.SGD` computes it, with weight
+//! decay that does not pass through the gradient (SGDW, Loshchilov and Hutter 2019).
 //!
 //! w *= 1 - lr wd; m = momentum m + g; w -= lr m.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};
 
-/// What a step needs to know; f64, as Python has it, and rounded once.
+/// The hyper-parameters of a step, in f64 as in Python. Each is rounded once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hyper {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
-    /// What gradients are multiplied by first.
+    /// The factor that gradients are multiplied by first.
     pub grad_scale: f64,
 }
 
@@ -20,7 +20,7 @@ pub struct Hyper {
 pub mod naive {
     use super::Hyper;
 
-    /// One step; g is left as it is.
+    /// Makes one step; g stays as it is.
     pub fn step(w: &mut [f64], m: &mut [f64], g: &[f64], hyper: &Hyper) {
         for i in 0..w.len() {
             w[i] *= 1.0 - hyper.lr * hyper.weight_decay;
@@ -30,7 +30,7 @@ pub mod naive {
     }
 }
 
-/// One step on w with momentum m.
+/// Makes one step on w with momentum m.
 pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
     let n = w.len();
     assert!(m.len() == n && g.len() == n, "sgd: lengths differ");

@@ -1,5 +1,5 @@
-//! Softmax over rows, safe by the row's maximum: three passes over a row that stays in the
-//! first-level cache.
+//! Softmax over rows. The row's maximum is subtracted first, so that no exponential overflows. A row
+//! is read three times, and stays in the first-level cache meanwhile.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -18,7 +18,8 @@ pub mod naive {
     }
 }
 
-/// Rows x[n, c] become probabilities in place. A row that is -inf everywhere becomes NaN.
+/// Turns the rows of x[n, c] into probabilities, in place. A row that is -inf everywhere becomes
+/// NaN.
 pub fn in_place(isa: Isa, x: &mut [f32], c: usize) {
     assert!(
         c > 0 && x.len().is_multiple_of(c),
@@ -41,7 +42,7 @@ fn rows<S: Simd>(s: S, x: &mut [f32], c: usize) {
     }
 }
 
-/// A row becomes e^(x - max); gives the maximum and the sum.
+/// Turns a row into e^(x - max), and returns the maximum and the sum.
 #[inline(always)]
 pub(crate) fn exponentials<S: Simd>(s: S, row: &mut [f32]) -> (f32, f32) {
     let max = maximum(s, row);
@@ -63,7 +64,7 @@ pub(crate) fn exponentials<S: Simd>(s: S, row: &mut [f32]) -> (f32, f32) {
     (max, s.sum(sum))
 }
 
-/// The largest element.
+/// Returns the largest element.
 #[inline(always)]
 pub(crate) fn maximum<S: Simd>(s: S, row: &[f32]) -> f32 {
     let max = fold(

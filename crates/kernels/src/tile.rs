@@ -1,27 +1,26 @@
-//! The matrix tile: `MR` rows by `NV` vectors of sixteen columns, held in registers while `depth`
-//! outer products are added to it. The products of `attention` go through it; those of `linear`
-//! have their own.
+//! The tile of attention's products: `MR` rows by `NV` vectors of sixteen columns, held in registers
+//! while `depth` outer products are added to it. The tile of `linear` is another one: it prefetches,
+//! and its rows may lie any distance apart.
 //!
 //! Each step loads `NV` vectors of B, broadcasts `MR` numbers of A and does `MR * NV`
-//! multiply-adds, so that the loads stay behind the arithmetic: 8 x 2 needs 10 loads for 16
-//! multiply-adds. A kernel picks `MR` and `NV` by [`Simd::WIDE`]: with 32 wide registers up to 12 x
-//! 2 fit, with 16 registers of half the width 4 x 1.
+//! multiply-adds. The arithmetic takes longer than the loads: 8 x 2 needs 10 loads for 16
+//! multiply-adds. A kernel chooses `MR` and `NV` by [`Simd::WIDE`]: 32 wide registers hold up to 12
+//! x 2, 16 registers of half the width 4 x 1.
 
-use crate::linear::element::Element;
+use crate::element::Element;
 use crate::simd::{LANES, Simd};
 
-/// The tile in registers.
-pub(crate) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
+/// The accumulators of a tile.
+pub(crate) type Registers<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
 
-/// A matrix operand: element (row, step) at `row * row_stride + step * step_stride`. The numbers
-/// are words, as bits.
+/// The words of A or of B, as the bits of f32 numbers; steps are `step_stride` apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Operand<'a> {
+pub(crate) struct Words<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) step_stride: usize,
 }
 
-impl<'a> Operand<'a> {
+impl<'a> Words<'a> {
     #[inline(always)]
     pub(crate) fn new(data: &'a [f32], step_stride: usize) -> Self {
         Self { data, step_stride }
@@ -42,21 +41,24 @@ pub(crate) fn multiply<
     const A_ROW: usize,
 >(
     (s, e): (S, E),
-    mut tile: Tile<S, MR, NV>,
-    a: Operand<'_>,
-    b: Operand<'_>,
+    mut tile: Registers<S, MR, NV>,
+    a: Words<'_>,
+    b: Words<'_>,
     depth: usize,
-) -> Tile<S, MR, NV> {
+) -> Registers<S, MR, NV> {
     if depth == 0 {
         return tile;
     }
-    let last = depth - 1;
+    let [last_a, last_b] = [a, b].map(
+        #[inline(always)]
+        |words| (depth - 1).saturating_mul(words.step_stride),
+    );
     assert!(
-        a.data.len() > (MR - 1) * A_ROW + last * a.step_stride,
+        a.data.len() > last_a.saturating_add((MR - 1) * A_ROW),
         "A is shorter than the tile"
     );
     assert!(
-        b.data.len() >= NV * LANES + last * b.step_stride,
+        b.data.len() >= last_b.saturating_add(NV * LANES),
         "B is shorter than the tile"
     );
     let (mut a_at, mut b_at) = (a.data.as_ptr(), b.data.as_ptr());
@@ -70,21 +72,21 @@ pub(crate) fn multiply<
             }
             for (r, row) in tile.iter_mut().enumerate() {
                 let factor = s.bits(s.splat(*a_at.add(r * A_ROW)));
-                for (cell, column) in row.iter_mut().zip(columns) {
-                    *cell = e.mul_add(s, factor, column, *cell);
+                for (sum, column) in row.iter_mut().zip(columns) {
+                    *sum = e.mul_add(s, factor, column, *sum);
                 }
             }
         }
-        // The step past the last is never read.
+        // The pointers may leave the slices after the last step, where they are not read.
         a_at = a_at.wrapping_add(a.step_stride);
         b_at = b_at.wrapping_add(b.step_stride);
     }
     tile
 }
 
-/// A tile of zeros.
+/// Returns a tile of zeros.
 #[inline(always)]
-pub(crate) fn zero<S: Simd, const MR: usize, const NV: usize>(s: S) -> Tile<S, MR, NV> {
+pub(crate) fn zero<S: Simd, const MR: usize, const NV: usize>(s: S) -> Registers<S, MR, NV> {
     [[s.zero(); NV]; MR]
 }
 
@@ -94,12 +96,12 @@ pub(crate) fn load<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     c: &[f32],
     stride: usize,
-) -> Tile<S, MR, NV> {
+) -> Registers<S, MR, NV> {
     let mut tile = zero::<S, MR, NV>(s);
     for (r, row) in tile.iter_mut().enumerate() {
         let line = &c[r * stride..][..NV * LANES];
-        for (cell, x) in row.iter_mut().zip(line.as_chunks::<LANES>().0) {
-            *cell = s.load(x);
+        for (sum, x) in row.iter_mut().zip(line.as_chunks::<LANES>().0) {
+            *sum = s.load(x);
         }
     }
     tile
@@ -109,14 +111,14 @@ pub(crate) fn load<S: Simd, const MR: usize, const NV: usize>(
 #[inline(always)]
 pub(crate) fn store<S: Simd, const MR: usize, const NV: usize>(
     s: S,
-    tile: &Tile<S, MR, NV>,
+    tile: &Registers<S, MR, NV>,
     c: &mut [f32],
     stride: usize,
 ) {
     for (r, row) in tile.iter().enumerate() {
         let line = &mut c[r * stride..][..NV * LANES];
-        for (cell, y) in row.iter().zip(line.as_chunks_mut::<LANES>().0) {
-            s.store(*cell, y);
+        for (sum, y) in row.iter().zip(line.as_chunks_mut::<LANES>().0) {
+            s.store(*sum, y);
         }
     }
 }

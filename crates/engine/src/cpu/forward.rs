@@ -237,7 +237,7 @@ impl Chunk<'_> {
         let [y, x] = parts(arena, [self.value(node), self.value(x)]);
         self.pass(width, [(y, width), (x, width)], |_, [y, x]| {
             if keep_slope {
-                activation::forward_and_slope(self.isa(), kernel(f), y, x);
+                activation::forward_and_derivative(self.isa(), kernel(f), y, x);
             } else {
                 activation::forward(self.isa(), kernel(f), y, x);
             }

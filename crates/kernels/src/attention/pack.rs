@@ -6,7 +6,7 @@
 //! and down are the same.
 
 use super::QUERIES;
-use crate::linear::element::Element;
+use crate::element::Element;
 use crate::simd::{self, LANES, Simd};
 use core::ops::Range;
 

@@ -5,9 +5,9 @@
 
 use super::QUERIES;
 use super::pack::Halves;
-use crate::linear::element::Element;
+use crate::element::Element;
 use crate::simd::{LANES, Simd};
-use crate::tile::{self, Operand};
+use crate::tile::{self, Words};
 use core::ops::Range;
 
 /// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of
@@ -43,8 +43,8 @@ fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A:
     let words = width.div_ceil(E::STEPS);
     let mut tile = tile::zero::<S, MR, NQ>(s);
     for (chunk, word) in (0..words).step_by(A).enumerate() {
-        let a = Operand::new(&rows[chunk * count * A..], 1);
-        let b = Operand::new(&across[word * QUERIES + query..], QUERIES);
+        let a = Words::new(&rows[chunk * count * A..], 1);
+        let b = Words::new(&across[word * QUERIES + query..], QUERIES);
         tile = tile::multiply::<S, E, MR, NQ, A>((s, e), tile, a, b, A.min(words - word));
     }
     tile::store(s, &tile, &mut out[query..], QUERIES);
@@ -66,7 +66,7 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
         return;
     }
     let first = keys.start / E::STEPS;
-    let a = Operand::new(&strip[first * QUERIES + query..], QUERIES);
+    let a = Words::new(&strip[first * QUERIES + query..], QUERIES);
     let words = keys.end.div_ceil(E::STEPS) - first;
     for (chunk, out) in out.chunks_exact_mut(QUERIES * W).enumerate() {
         let rows = &rows[(chunk * count + first) * W..];
@@ -87,7 +87,7 @@ pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, co
     queries: Range<usize>,
 ) {
     let first = queries.start / E::STEPS;
-    let a = Operand::new(&strip[first..], 1);
+    let a = Words::new(&strip[first..], 1);
     let words = queries.len().div_ceil(E::STEPS);
     for (chunk, rows) in rows.chunks_exact(Q * W).enumerate() {
         let out = &mut out[chunk * count * W..];
@@ -100,15 +100,15 @@ pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, co
 fn add<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A_ROW: usize>(
     s: (S, E),
     out: &mut [f32],
-    a: Operand<'_>,
+    a: Words<'_>,
     rows: &[f32],
     words: usize,
 ) {
     if S::WIDE && W == 2 * LANES {
-        add_tile::<S, E, MR, 2, A_ROW>(s, out, a, Operand::new(rows, W), words);
+        add_tile::<S, E, MR, 2, A_ROW>(s, out, a, Words::new(rows, W), words);
     } else {
         for column in (0..W).step_by(LANES) {
-            let b = Operand::new(&rows[column..], W);
+            let b = Words::new(&rows[column..], W);
             add_tile::<S, E, MR, 1, A_ROW>(s, &mut out[column..], a, b, words);
         }
     }
@@ -118,8 +118,8 @@ fn add<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A_ROW: usi
 fn add_tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize, const A_ROW: usize>(
     (s, e): (S, E),
     out: &mut [f32],
-    a: Operand<'_>,
-    b: Operand<'_>,
+    a: Words<'_>,
+    b: Words<'_>,
     words: usize,
 ) {
     let start = tile::load::<S, MR, NV>(s, out, b.step_stride);

@@ -2,7 +2,7 @@
 
 use super::dropout_masks::Masks;
 use super::{QUERIES, Tile};
-use crate::linear::element::Element;
+use crate::element::Element;
 use crate::math;
 use crate::simd::{LANES, Simd};
 use core::ops::Range;

@@ -1,13 +1,16 @@
 //! Plain loops.
 
+/// The sizes of x[n, inp] and y[n, out].
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub n: usize,
+    pub inp: usize,
+    pub out: usize,
+}
+
 /// y[n, out] = x[n, inp] Wᵀ + b.
-pub fn forward(
-    y: &mut [f32],
-    x: &[f32],
-    w: &[f32],
-    bias: Option<&[f32]>,
-    (n, inp, out): (usize, usize, usize),
-) {
+pub fn forward(y: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, shape: Shape) {
+    let Shape { n, inp, out } = shape;
     for row in 0..n {
         for o in 0..out {
             let mut sum = bias.map_or(0.0, |bias| bias[o]);
@@ -20,13 +23,8 @@ pub fn forward(
 }
 
 /// dx[n, inp] = dy[n, out] W.
-pub fn backward_input(
-    dx: &mut [f32],
-    dy: &[f32],
-    w: &[f32],
-    accumulate: bool,
-    (n, inp, out): (usize, usize, usize),
-) {
+pub fn backward_input(dx: &mut [f32], dy: &[f32], w: &[f32], accumulate: bool, shape: Shape) {
+    let Shape { n, inp, out } = shape;
     for row in 0..n {
         for i in 0..inp {
             let dx = &mut dx[row * inp + i];
@@ -39,12 +37,8 @@ pub fn backward_input(
 }
 
 /// dW[out, inp] += dyᵀ x.
-pub fn backward_weight(
-    dw: &mut [f32],
-    dy: &[f32],
-    x: &[f32],
-    (n, inp, out): (usize, usize, usize),
-) {
+pub fn backward_weight(dw: &mut [f32], dy: &[f32], x: &[f32], shape: Shape) {
+    let Shape { n, inp, out } = shape;
     for o in 0..out {
         for i in 0..inp {
             for row in 0..n {

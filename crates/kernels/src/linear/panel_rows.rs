@@ -1,40 +1,40 @@
-//! Panels written by rows of W, in any order and by any number of threads: whoever changes W, like
-//! an optimiser, packs a few rows while they are still in a cache.
+//! Panels that are written by rows of W, in any order and by any number of threads. An optimiser
+//! that changes W packs a few rows at a time, while they are still in a cache.
 
-use super::tile::PANEL;
+use super::panel::PANEL;
 use super::{Direction, Linear};
 use core::marker::PhantomData;
 
-/// The places of some rows of W in its panels for both directions, to be written.
+/// Where some rows of W lie in its panels for both directions, to be written.
 ///
-/// For y these rows are whole panels. For dx they are steps of the sum: a piece of every panel.
+/// For y these rows are whole panels. For dx they are steps of the sum: a part of every panel.
 #[derive(Debug)]
 pub struct PanelRows<'a> {
     /// These rows as a W of their own.
     rows: Linear,
     forward: &'a mut [u32],
-    backward: Pieces<'a>,
+    backward: PanelSteps<'a>,
 }
 
-/// The same steps of every panel: pieces of one length, a panel's length apart, that nobody else
-/// may touch.
+/// The same steps of every panel: `panels` slices of `len` words, `stride` words apart, which
+/// nothing else may read or write.
 #[derive(Debug)]
-struct Pieces<'a> {
+struct PanelSteps<'a> {
     first: *mut u32,
-    apart: usize,
-    each: usize,
-    count: usize,
+    stride: usize,
+    len: usize,
+    panels: usize,
     words: PhantomData<&'a mut [u32]>,
 }
 
-// SAFETY: pieces of a `&mut [u32]`, which may go to another thread too.
-unsafe impl Send for Pieces<'_> {}
+// SAFETY: it stands for parts of a `&mut [u32]`, which may be sent to another thread too.
+unsafe impl Send for PanelSteps<'_> {}
 
 impl Linear {
-    /// [`PanelRows::split`] cuts after any multiple of so many rows of W.
+    /// [`PanelRows::split`] cuts after any multiple of this many rows of W.
     pub const BAND: usize = PANEL;
 
-    /// All of W's panels, to be written by rows.
+    /// Returns all of W's panels, to be written by rows.
     pub fn panel_rows<'a>(&self, forward: &'a mut [u32], backward: &'a mut [u32]) -> PanelRows<'a> {
         assert!(
             forward.len() == self.panels_len(Direction::Forward)
@@ -45,11 +45,11 @@ impl Linear {
         PanelRows {
             rows: *self,
             forward,
-            backward: Pieces {
+            backward: PanelSteps {
                 first: backward.as_mut_ptr(),
-                apart: len,
-                each: len,
-                count: self.panels(Direction::Backward),
+                stride: len,
+                len,
+                panels: self.panels(Direction::Backward),
                 words: PhantomData,
             },
         }
@@ -57,12 +57,12 @@ impl Linear {
 }
 
 impl PanelRows<'_> {
-    /// How many numbers a row of W has.
+    /// Returns how many numbers a row of W has.
     pub fn width(&self) -> usize {
         self.rows.inp
     }
 
-    /// The first `n` rows and the rest. Where there is a rest, `n` is a multiple of
+    /// Splits into the first `n` rows and the rest. Unless the rest is empty, `n` is a multiple of
     /// [`Linear::BAND`].
     pub fn split(self, n: usize) -> (Self, Self) {
         let all = self.rows.out;
@@ -88,38 +88,36 @@ impl PanelRows<'_> {
         (first, rest)
     }
 
-    /// Copies these rows of W, and no others, to their places: what [`Linear::pack`] would write
-    /// there.
+    /// Copies these rows of W, and no others, to their places. It writes what [`Linear::pack`] would
+    /// write there.
     pub fn pack(mut self, w: &[f32]) {
         self.rows.pack(Direction::Forward, self.forward, 0, w);
-        for i in 0..self.backward.count {
-            let piece = self.backward.get(i);
-            self.rows.pack(Direction::Backward, piece, i, w);
+        for panel in 0..self.backward.panels {
+            let steps = self.backward.of_panel(panel);
+            self.rows.pack(Direction::Backward, steps, panel, w);
         }
     }
 }
 
-impl Pieces<'_> {
-    /// The first `words` of each piece, and the rest of each.
+impl PanelSteps<'_> {
+    /// Splits into the first `words` words of every panel and the rest of every panel.
     fn split(self, words: usize) -> (Self, Self) {
-        assert!(words <= self.each, "pieces are shorter");
+        assert!(words <= self.len, "the parts of the panels are shorter");
         let rest = Self {
             first: self.first.wrapping_add(words),
-            each: self.each - words,
+            len: self.len - words,
             ..self
         };
-        let first = Self {
-            each: words,
-            ..self
-        };
+        let first = Self { len: words, ..self };
         (first, rest)
     }
 
-    fn get(&mut self, i: usize) -> &mut [u32] {
-        assert!(i < self.count, "no such piece");
-        // SAFETY: `count` pieces of `each` words, `apart` words from each other, lie in a slice
-        // that was borrowed for as long as these pieces live; `split` gives every word of it to one
-        // of two, and `self` is borrowed for the result.
-        unsafe { core::slice::from_raw_parts_mut(self.first.add(i * self.apart), self.each) }
+    /// Returns the words of one panel.
+    fn of_panel(&mut self, panel: usize) -> &mut [u32] {
+        assert!(panel < self.panels, "there are fewer panels");
+        // SAFETY: `panels` slices of `len` words, `stride` words apart, lie in a slice that is
+        // borrowed mutably for as long as this value lives. `split` gives every word of it to one
+        // of two values, and `self` is borrowed mutably for as long as the result lives.
+        unsafe { core::slice::from_raw_parts_mut(self.first.add(panel * self.stride), self.len) }
     }
 }

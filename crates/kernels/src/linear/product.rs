@@ -7,9 +7,10 @@
 //! the panel out of the first-level cache. Every element of C is its start plus its products in the
 //! order of the steps, whatever the blocks, so that they may be chosen by speed alone.
 
-use super::element::Element;
-use super::panels::{Prefetch, Source, bits, copy_across, copy_along};
-use super::tile::{PANEL, PanelB, Prefetches, RowsA, Start, TileC, tile};
+use super::pack::{Matrix, Unpacked, copy_across, copy_along};
+use super::panel::{PANEL, PanelB, Prefetch};
+use super::tile::{BlockA, BlockC, Prefetches, RowsA, Start, tile};
+use crate::element::{Element, words};
 use crate::simd::{LANES, Simd};
 use core::ops::Range;
 
@@ -18,15 +19,15 @@ const DEPTH: usize = 256;
 /// Rows of C in a block, a multiple of every tile's height.
 const ROWS: usize = 264;
 /// The same where nothing is copied of the left operand: a panel that is made of plain columns
-/// serves twice as many.
+/// serves twice as many rows.
 const IN_PLACE_ROWS: usize = 2 * ROWS;
-/// Words of all three matrices that a first-level cache holds: nothing is asked for ahead then, and
-/// what lies in whole vectors is read where it is. Together three in a hundred of a step of
+/// Words of all three matrices that a first-level cache holds. Nothing is prefetched then, and what
+/// lies in whole vectors is read in place. Together that saves three in a hundred of a step of
 /// microgpt.
-const NEAR: usize = 12 << 10;
-/// Words that lie so far apart share a set of a first-level cache: 4 KiB, a page.
+const L1_WORDS: usize = 12 << 10;
+/// Words that lie this far apart share a set of a first-level cache: 4 KiB, a page.
 const SAME_SET: usize = 1 << 10;
-/// Columns of C from which on it pays to copy rows that do.
+/// Columns of C from which on it pays to copy rows that share a set.
 const WIDE: usize = 512;
 /// [`ROWS`] in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
@@ -35,26 +36,43 @@ const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
 /// what it takes to begin on a cache line.
 pub(super) const SCRATCH_LEN: usize = DEPTH * (ROW_WORDS + PANEL) + LANES;
 
-/// The left operand A of C = A B.
-#[derive(Clone, Copy)]
-pub(super) enum Rows<'a> {
-    /// Row r, step k at `r * stride + k`.
-    Along(&'a [f32], usize),
-    /// Row r, step k at `k * stride + r`.
-    Across(&'a [f32], usize),
-}
-
 /// The right operand B.
 #[derive(Clone, Copy)]
 pub(super) enum Columns<'a> {
-    /// Panels of the whole depth, one after another.
+    /// Panels of the whole sum, one after another.
     Panels(&'a [u32]),
-    Plain(Source<'a>),
+    Plain(Unpacked<'a>),
+}
+
+/// The sizes of C[rows, columns] = start + A[rows, steps] B[steps, columns].
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) steps: usize,
+}
+
+impl Sizes {
+    /// Whether a first-level cache holds all three matrices.
+    fn fit_l1(self) -> bool {
+        let (m, n, k) = (self.rows, self.columns, self.steps);
+        m * n + m * k + n * k <= L1_WORDS
+    }
+}
+
+/// A block of the sum.
+struct SumBlock {
+    /// Words of the whole sum.
+    depth: usize,
+    /// The words of the block.
+    words: Range<usize>,
+    /// The steps that these words hold.
+    steps: Range<usize>,
 }
 
 /// Words that `steps` steps of the sum fill.
 #[inline(always)]
-pub(super) fn words<S: Simd, E: Element<S>>(_: (S, E), steps: usize) -> usize {
+pub(super) fn words_of<S: Simd, E: Element<S>>(_: (S, E), steps: usize) -> usize {
     steps.div_ceil(E::STEPS)
 }
 
@@ -68,92 +86,107 @@ fn rows_in_block(copied: bool) -> usize {
     if copied { ROWS } else { IN_PLACE_ROWS }
 }
 
-/// C[m, n] = start + A[m, k] B[k, n]. C is contiguous.
+/// C = start + A B. C is contiguous.
 #[inline(always)]
 pub(super) fn product<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     c: &mut [f32],
     scratch: &mut [u32],
     start: Start<'_>,
-    a: Rows<'_>,
+    a: Unpacked<'_>,
     b: Columns<'_>,
-    (m, n, k): (usize, usize, usize),
+    sizes: Sizes,
 ) {
     let (left, right) = aligned(scratch).split_at_mut(DEPTH * ROW_WORDS);
-    let depth = words((s, e), k);
-    let copied = !E::IN_PLACE || n >= WIDE && a.share_sets();
-    let block = rows_in_block(copied);
-    let near = m * n + m * k + n * k <= NEAR;
+    let Sizes {
+        rows: m,
+        columns: n,
+        steps: k,
+    } = sizes;
+    let depth = words_of((s, e), k);
+    let copied = !E::IN_PLACE || n >= WIDE && share_sets(a);
+    let (block, fit_l1) = (rows_in_block(copied), sizes.fit_l1());
     for first in (0..m).step_by(block) {
         let rows = first..m.min(first + block);
-        for block in parts(depth, DEPTH) {
-            let start = if block.start == 0 { start } else { Start::Kept };
-            let steps = block.start * E::STEPS..k.min(block.end * E::STEPS);
-            let a = a.ready(
-                (s, e),
-                copied.then_some(&mut *left),
-                rows.clone(),
-                steps.clone(),
-            );
+        for words in parts(depth, DEPTH) {
+            let start = if words.start == 0 {
+                start
+            } else {
+                Start::Accumulate
+            };
+            let steps = words.start * E::STEPS..k.min(words.end * E::STEPS);
+            let sum = SumBlock {
+                depth,
+                words,
+                steps,
+            };
+            let a = left_block((s, e), copied.then_some(&mut *left), a, rows.clone(), &sum);
             for column in (0..n).step_by(PANEL) {
-                let next = if near {
-                    Prefetch::NOTHING
+                let columns = column..n.min(column + PANEL);
+                let next = if fit_l1 || columns.end == n {
+                    Prefetch::NONE
                 } else {
-                    b.ahead(column + PANEL, n, (depth, block.clone()), steps.clone())
+                    b.prefetch(columns.end, &sum)
                 };
-                let width = PANEL.min(n - column);
-                let b = match b {
-                    Columns::Plain(Source::Across(x, stride))
-                        if near && E::IN_PLACE && width.is_multiple_of(LANES) =>
-                    {
-                        PanelB {
-                            data: bits(x.get(steps.start * stride + column..).unwrap_or(&[])),
-                            step_stride: stride,
-                        }
-                    }
-                    Columns::Panels(panels) => packed(panels, column, depth, block.clone()),
-                    Columns::Plain(source) => {
-                        source.pack((s, e), right, (column, width), steps.clone())
-                    }
+                let c = BlockC {
+                    data: &mut c[first * n + column..],
+                    stride: n,
+                    rows: rows.len(),
+                    columns: columns.len(),
                 };
-                let c = &mut c[first * n + column..];
-                let size = (rows.len(), width, block.len());
-                panel((s, e), (c, n), start.from(column), a, (b, next), size, near);
+                let b = b.panel((s, e), right, columns, &sum, fit_l1);
+                panel((s, e), c, start.from(column), a, b, next, fit_l1);
             }
         }
     }
 }
 
-impl Columns<'_> {
-    /// What the panel of `column`, if there is one, will be read from.
-    fn ahead(
-        self,
-        column: usize,
-        columns: usize,
-        (depth, block): (usize, Range<usize>),
-        steps: Range<usize>,
-    ) -> Prefetch {
+impl<'a> Columns<'a> {
+    /// The memory that the panel of the columns from `column` on will be read from.
+    fn prefetch(self, column: usize, sum: &SumBlock) -> Prefetch {
         match self {
-            _ if column >= columns => Prefetch::NOTHING,
             Self::Panels(panels) => {
-                let PanelB { data, step_stride } = packed(panels, column, depth, block);
+                let PanelB { data, step_stride } = packed(panels, column, sum);
                 Prefetch::new(data, step_stride)
             }
-            Self::Plain(source) => source.ahead(column, steps),
+            Self::Plain(source) => source.prefetch(column, sum.steps.clone()),
+        }
+    }
+
+    /// The panel of some columns: packed already, packed into `scratch`, or where it lies.
+    #[inline(always)]
+    fn panel<S: Simd, E: Element<S>>(
+        self,
+        (s, e): (S, E),
+        scratch: &'a mut [u32],
+        columns: Range<usize>,
+        sum: &SumBlock,
+        fits_l1: bool,
+    ) -> PanelB<'a> {
+        match self {
+            Self::Plain(Unpacked::Across { data, stride })
+                if fits_l1 && E::IN_PLACE && columns.len().is_multiple_of(LANES) =>
+            {
+                let first = sum.steps.start * stride + columns.start;
+                PanelB {
+                    data: words(data.get(first..).unwrap_or(&[])),
+                    step_stride: stride,
+                }
+            }
+            Self::Panels(panels) => packed(panels, columns.start, sum),
+            Self::Plain(source) => source.pack((s, e), scratch, columns, sum.steps.clone()),
         }
     }
 }
 
-/// A block of the panel of a column.
+/// A block of the panel that begins at `column`.
 #[inline(always)]
-fn packed(panels: &[u32], column: usize, depth: usize, block: Range<usize>) -> PanelB<'_> {
-    PanelB {
-        data: &panels[column * depth + block.start * PANEL..][..PANEL * block.len()],
-        step_stride: PANEL,
-    }
+fn packed<'a>(panels: &'a [u32], column: usize, sum: &SumBlock) -> PanelB<'a> {
+    let first = column * sum.depth + sum.words.start * PANEL;
+    PanelB::packed(&panels[first..][..PANEL * sum.words.len()])
 }
 
-/// From a cache line on.
+/// The scratch from a cache line on.
 fn aligned(scratch: &mut [u32]) -> &mut [u32] {
     let skip = scratch.as_ptr().align_offset(64).min(LANES);
     &mut scratch[skip..]
@@ -166,98 +199,90 @@ fn parts(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count).map(move |i| (i * part).min(len)..((i + 1) * part).min(len))
 }
 
-/// A block of the left operand as words: row r, step k at `r * .1 + k * .2`.
-type Block<'a> = (&'a [u32], usize, usize);
-
-impl<'a> Rows<'a> {
-    /// Whether the same step of all rows falls into one set of a first-level cache, which has eight
-    /// or twelve lines for the rows of a tile and their panel's.
-    fn share_sets(self) -> bool {
-        match self {
-            Self::Along(_, stride) => stride.is_multiple_of(SAME_SET),
-            Self::Across(..) => false,
-        }
+/// Whether the same step of all rows falls into one set of a first-level cache, which has eight or
+/// twelve lines for the rows of a tile and their panel's.
+fn share_sets(a: Unpacked<'_>) -> bool {
+    match a {
+        Unpacked::Along { stride, .. } => stride.is_multiple_of(SAME_SET),
+        Unpacked::Across { .. } => false,
     }
+}
 
-    /// The block of `rows` and `steps`: its copy in scratch, or where it lies.
-    #[inline(always)]
-    fn ready<S: Simd, E: Element<S>>(
-        self,
-        (s, e): (S, E),
-        scratch: Option<&'a mut [u32]>,
-        rows: Range<usize>,
-        steps: Range<usize>,
-    ) -> Block<'a> {
-        let Some(scratch) = scratch else {
-            return match self {
-                Self::Along(x, stride) => {
-                    (bits(&x[rows.start * stride + steps.start..]), stride, 1)
-                }
-                Self::Across(x, stride) => {
-                    (bits(&x[steps.start * stride + rows.start..]), 1, stride)
-                }
-            };
-        };
-        match self {
-            Self::Along(x, stride) => {
-                let to = words((s, e), steps.len()).next_multiple_of(LANES);
-                let x = &x[rows.start * stride..];
-                copy_along((s, e), scratch, to, x, stride, rows.len(), steps);
-                (scratch, to, 1)
-            }
-            Self::Across(x, stride) => {
-                let x = &x[steps.start * stride + rows.start..];
-                let size = (rows.len(), steps.len());
-                copy_across((s, e), scratch, ROW_WORDS, x, stride, size);
-                (scratch, 1, ROW_WORDS)
-            }
+/// A block of the left operand: copied into `scratch`, or where it lies.
+#[inline(always)]
+fn left_block<'a, S: Simd, E: Element<S>>(
+    (s, e): (S, E),
+    scratch: Option<&'a mut [u32]>,
+    a: Unpacked<'a>,
+    rows: Range<usize>,
+    sum: &SumBlock,
+) -> BlockA<'a> {
+    let (depth, steps) = (sum.words.len(), sum.steps.clone());
+    let block = |words, row_stride, step_stride| BlockA {
+        words,
+        row_stride,
+        step_stride,
+        depth,
+    };
+    match (a, scratch) {
+        (Unpacked::Along { data, stride }, None) => {
+            let first = rows.start * stride + steps.start;
+            block(words(&data[first..]), stride, 1)
+        }
+        (Unpacked::Across { data, stride }, None) => {
+            let first = steps.start * stride + rows.start;
+            block(words(&data[first..]), 1, stride)
+        }
+        (Unpacked::Along { data, stride }, Some(scratch)) => {
+            let to = depth.next_multiple_of(LANES);
+            copy_along((s, e), scratch, to, Matrix::part(data, stride, rows, steps));
+            block(scratch, to, 1)
+        }
+        (Unpacked::Across { data, stride }, Some(scratch)) => {
+            let x = Matrix::part(data, stride, steps, rows);
+            copy_across((s, e), scratch, ROW_WORDS, x);
+            block(scratch, 1, ROW_WORDS)
         }
     }
 }
 
-/// All rows of a block times one panel.
+/// All rows of a block times one panel. `next` is what the next panel will be read from.
 #[inline(always)]
 fn panel<S: Simd, E: Element<S>>(
     (s, e): (S, E),
-    (c, stride): (&mut [f32], usize),
+    mut c: BlockC<'_>,
     start: Start<'_>,
-    (a, row_stride, step_stride): Block<'_>,
-    (b, mut next): (PanelB<'_>, Prefetch),
-    (rows, columns, depth): (usize, usize, usize),
-    near: bool,
+    a: BlockA<'_>,
+    b: PanelB<'_>,
+    mut next: Prefetch,
+    fits_l1: bool,
 ) {
+    let (rows, columns) = (c.rows, c.columns);
     let share = next.rows().div_ceil(rows.div_ceil(height::<S>(rows)));
     let mut row = 0;
     while row < rows {
         let height = height::<S>(rows - row);
-        let live = height.min(rows - row);
-        let a = &a[row * row_stride..];
-        let a = RowsA::new(a, (row_stride, step_stride), (height, live), depth);
-        // The corner below, or the top of the next panel's columns.
-        let onward = if row + height < rows {
-            (row + height) * stride
+        // What C holds below this tile, or beside it at the top of the next panel's columns.
+        let following = if row + height < rows {
+            (row + height) * c.stride
         } else {
             PANEL
         };
-        let prefetches = if near {
-            [Prefetch::NOTHING; 2]
+        let prefetches = if fits_l1 {
+            [Prefetch::NONE; 2]
         } else {
-            let onward = Prefetch::new(bits(c.get(onward..).unwrap_or(&[])), stride).take(height);
-            [next.take(share), onward]
+            let following = words(c.data.get(following..).unwrap_or(&[]));
+            let following = Prefetch::new(following, c.stride).take(height);
+            [next.take(share), following]
         };
-        let corner = TileC {
-            data: &mut c[row * stride..],
-            stride,
-            live,
-            columns,
-        };
-        by_height((s, e), height, corner, start, a, (b, prefetches), depth);
+        let c = c.part(row..row + height, 0..columns);
+        by_height((s, e), height, c, start, a.skip(row), b, prefetches);
         row += height;
     }
 }
 
 /// Rows of the next tile: as many as there are registers for, four where few are left, and never so
-/// many that a tile would be left with next to none.
+/// many that the last tile would be left with next to none.
 #[inline(always)]
 fn height<S: Simd>(left: usize) -> usize {
     match left {
@@ -270,27 +295,28 @@ fn height<S: Simd>(left: usize) -> usize {
 
 #[inline(always)]
 fn by_height<S: Simd, E: Element<S>>(
-    (s, e): (S, E),
+    s: (S, E),
     height: usize,
-    mut c: TileC<'_>,
+    c: BlockC<'_>,
     start: Start<'_>,
-    a: RowsA<'_>,
-    (b, prefetches): (PanelB<'_>, Prefetches),
-    depth: usize,
+    a: BlockA<'_>,
+    b: PanelB<'_>,
+    prefetches: Prefetches,
 ) {
+    let rows = c.rows;
     if !S::WIDE {
-        narrow((s, e), &mut c, start, a, (b, prefetches), depth);
+        narrow(s, c, start, a, b, prefetches);
     } else if c.columns > LANES {
         match height {
-            12 => tile::<S, E, 12, 2>((s, e), c, start, a, (b, prefetches), depth),
-            8 => tile::<S, E, 8, 2>((s, e), c, start, a, (b, prefetches), depth),
-            _ => tile::<S, E, 4, 2>((s, e), c, start, a, (b, prefetches), depth),
+            12 => tile::<S, E, 12, 2>(s, c, start, RowsA::new(a, rows), b, prefetches),
+            8 => tile::<S, E, 8, 2>(s, c, start, RowsA::new(a, rows), b, prefetches),
+            _ => tile::<S, E, 4, 2>(s, c, start, RowsA::new(a, rows), b, prefetches),
         }
     } else {
         match height {
-            12 => tile::<S, E, 12, 1>((s, e), c, start, a, (b, prefetches), depth),
-            8 => tile::<S, E, 8, 1>((s, e), c, start, a, (b, prefetches), depth),
-            _ => tile::<S, E, 4, 1>((s, e), c, start, a, (b, prefetches), depth),
+            12 => tile::<S, E, 12, 1>(s, c, start, RowsA::new(a, rows), b, prefetches),
+            8 => tile::<S, E, 8, 1>(s, c, start, RowsA::new(a, rows), b, prefetches),
+            _ => tile::<S, E, 4, 1>(s, c, start, RowsA::new(a, rows), b, prefetches),
         }
     }
 }
@@ -299,27 +325,22 @@ fn by_height<S: Simd, E: Element<S>>(
 #[inline(always)]
 fn narrow<S: Simd, E: Element<S>>(
     (s, e): (S, E),
-    c: &mut TileC<'_>,
+    mut c: BlockC<'_>,
     start: Start<'_>,
-    a: RowsA<'_>,
-    (b, prefetches): (PanelB<'_>, Prefetches),
-    depth: usize,
+    a: BlockA<'_>,
+    b: PanelB<'_>,
+    prefetches: Prefetches,
 ) {
+    let a = RowsA::new(a, c.rows);
     for column in (0..c.columns).step_by(LANES) {
-        let half = TileC {
-            data: &mut c.data[column..],
-            columns: LANES.min(c.columns - column),
-            ..*c
-        };
-        let b = PanelB {
-            data: &b.data[column.min(b.data.len())..],
-            ..b
-        };
         let prefetches = if column == 0 {
             prefetches
         } else {
-            [Prefetch::NOTHING; 2]
+            [Prefetch::NONE; 2]
         };
-        tile::<S, E, 4, 1>((s, e), half, start.from(column), a, (b, prefetches), depth);
+        let rows = 0..c.rows;
+        let half = c.part(rows, column..column + LANES);
+        let (start, b) = (start.from(column), b.skip(column));
+        tile::<S, E, 4, 1>((s, e), half, start, a, b, prefetches);
     }
 }

@@ -1,3 +1,4 @@
+use super::naive::Shape;
 use super::*;
 use crate::isa::Kind;
 use crate::testing::{SUMS, check_gradient, close, dot, nearest_bf16, to_f64, values};
@@ -24,7 +25,7 @@ const SIZES: [(usize, usize, usize); 16] = [
 ];
 
 /// Every way to compute a map of this size.
-fn maps((inp, out): (usize, usize)) -> impl Iterator<Item = Linear> {
+fn maps(inp: usize, out: usize) -> impl Iterator<Item = Linear> {
     let of = move |isa| {
         Precision::ALL.map(|precision| Linear {
             isa,
@@ -59,8 +60,9 @@ fn witness(
     c: &[f32],
     a: impl Fn(usize, usize) -> f64,
     b: impl Fn(usize, usize) -> f64,
-    (m, n, k): (usize, usize, usize),
+    sizes: Sizes,
 ) -> Vec<f32> {
+    let (m, n, k) = (sizes.rows, sizes.columns, sizes.steps);
     let sum = |row, column| {
         (0..k)
             .map(|step| a(row, step) * b(step, column))
@@ -78,7 +80,7 @@ fn products_are_those_of_the_rounded_operands() {
         let (x, w) = (values(n * inp, 1), values(out * inp, 2));
         let (dy, bias) = (values(n * out, 3), values(out, 4));
         let (dx, dw) = (values(n * inp, 5), values(out * inp, 6));
-        for map in maps((inp, out)) {
+        for map in maps(inp, out) {
             let [x64, w64, dy64] = [&x, &w, &dy].map(|v| operand(map.precision, v));
             let what = |name| format!("{name} {size:?} {}", map.precision);
             let mut y = vec![f32::NAN; n * out];
@@ -95,7 +97,11 @@ fn products_are_those_of_the_rounded_operands() {
                 &start,
                 |row, i| x64[row * inp + i],
                 |i, o| w64[o * inp + i],
-                (n, out, inp),
+                Sizes {
+                    rows: n,
+                    columns: out,
+                    steps: inp,
+                },
             );
             close(map.isa, &what("y"), &y, &expect, SUMS);
 
@@ -105,7 +111,11 @@ fn products_are_those_of_the_rounded_operands() {
                 &dx,
                 |row, o| dy64[row * out + o],
                 |o, i| w64[o * inp + i],
-                (n, inp, out),
+                Sizes {
+                    rows: n,
+                    columns: inp,
+                    steps: out,
+                },
             );
             close(map.isa, &what("dx"), &fast, &expect, SUMS);
 
@@ -124,7 +134,11 @@ fn products_are_those_of_the_rounded_operands() {
                 &dw,
                 |o, row| dy64[row * out + o],
                 |row, i| x64[row * inp + i],
-                (out, inp, n),
+                Sizes {
+                    rows: out,
+                    columns: inp,
+                    steps: n,
+                },
             );
             close(map.isa, &what("dw"), &fast, &expect, SUMS);
         }
@@ -133,14 +147,14 @@ fn products_are_those_of_the_rounded_operands() {
 
 #[test]
 fn f32_agrees_with_plain_loops() {
-    for size in SIZES {
-        let (n, inp, out) = size;
+    for (n, inp, out) in SIZES {
+        let shape = Shape { n, inp, out };
         let (x, w) = (values(n * inp, 1), values(out * inp, 2));
         let (dy, bias) = (values(n * out, 3), values(out, 4));
-        for map in maps((inp, out)).filter(|map| map.precision == Precision::F32) {
+        for map in maps(inp, out).filter(|map| map.precision == Precision::F32) {
             for bias in [None, Some(bias.as_slice())] {
                 let (mut fast, mut slow) = (vec![f32::NAN; n * out], vec![0.0; n * out]);
-                naive::forward(&mut slow, &x, &w, bias, size);
+                naive::forward(&mut slow, &x, &w, bias, shape);
                 map.forward(&mut fast, &mut scratch(), &x, Operand::Plain(&w), bias, n);
                 close(map.isa, "forward", &fast, &slow, SUMS);
             }
@@ -148,7 +162,7 @@ fn f32_agrees_with_plain_loops() {
                 let (mut fast, mut slow) = (values(n * inp, 5), values(n * inp, 5));
                 let w_plain = Operand::Plain(&w);
                 map.backward_input(&mut fast, &mut scratch(), &dy, w_plain, accumulate, n);
-                naive::backward_input(&mut slow, &dy, &w, accumulate, size);
+                naive::backward_input(&mut slow, &dy, &w, accumulate, shape);
                 close(map.isa, "dx", &fast, &slow, SUMS);
             }
             let (mut fast, mut slow) = (values(out * inp, 6), values(out * inp, 6));
@@ -163,7 +177,7 @@ fn f32_agrees_with_plain_loops() {
                 0..out,
                 n,
             );
-            naive::backward_weight(&mut slow, &dy, &x, size);
+            naive::backward_weight(&mut slow, &dy, &x, shape);
             naive::backward_bias(&mut slow_db, &dy, n, out);
             close(map.isa, "dw", &fast, &slow, SUMS);
             assert_eq!(db, slow_db, "{:?}: rows in order", map.isa);
@@ -181,7 +195,7 @@ fn bits_do_not_depend_on_panels_or_on_how_a_product_is_split() {
     for (n, inp, out) in SIZES {
         let (x, w) = (values(n * inp, 1), values(out * inp, 2));
         let (dy, bias) = (values(n * out, 3), values(out, 4));
-        for map in maps((inp, out)) {
+        for map in maps(inp, out) {
             let (mut y, mut dx) = (vec![0.0; n * out], values(n * inp, 5));
             let bias = Some(bias.as_slice());
             map.forward(&mut y, &mut scratch(), &x, Operand::Plain(&w), bias, n);
@@ -210,7 +224,7 @@ fn bits_do_not_depend_on_panels_or_on_how_a_product_is_split() {
 /// x as dW's right operand, in panels that are made in two parts.
 fn packed_inputs(map: &Linear, x: &[f32], n: usize) -> Vec<f32> {
     let len = map.inputs_panel_len(n);
-    let mut panels = vec![f32::NAN; map.inp.div_ceil(tile::PANEL) * len];
+    let mut panels = vec![f32::NAN; map.inp.div_ceil(PANEL) * len];
     let (low, high) = panels.split_at_mut(len);
     map.pack_inputs(low, 0, x, n);
     map.pack_inputs(high, 1, x, n);
@@ -286,7 +300,7 @@ fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
 fn panels_may_be_packed_in_parts() {
     let (inp, out) = (50, 131);
     let w = values(out * inp, 1);
-    for map in maps((inp, out)) {
+    for map in maps(inp, out) {
         for direction in Direction::ALL {
             let whole = packed(&map, direction, &w);
             let mut parts = vec![u32::MAX; whole.len()];
@@ -312,7 +326,7 @@ fn pack_by_rows(rows: PanelRows, w: &[f32], band: usize) {
 #[test]
 #[should_panic(expected = "panels of 70 rows cannot be cut after 33")]
 fn panels_are_not_cut_inside_a_band() {
-    let map = maps((3, 70)).next().expect("portable is always there");
+    let map = maps(3, 70).next().expect("portable is always there");
     let [mut forward, mut backward] = Direction::ALL.map(|d| vec![0; map.panels_len(d)]);
     let _ = map.panel_rows(&mut forward, &mut backward).split(33);
 }
@@ -322,7 +336,7 @@ fn panels_are_not_cut_inside_a_band() {
 fn panels_may_be_packed_by_rows() {
     for (inp, out) in [(1, 1), (50, 131), (33, 64), (96, 32), (64, 95), (17, 203)] {
         let w = values(out * inp, 1);
-        for map in maps((inp, out)) {
+        for map in maps(inp, out) {
             let expected = Direction::ALL.map(|direction| packed(&map, direction, &w));
             for band in [1, 2, 5].map(|bands| bands * Linear::BAND) {
                 let [mut forward, mut backward] =
@@ -364,7 +378,7 @@ fn nan_and_infinity_survive() {
         f32::from_bits(0x7f80_0001),
         f32::from_bits(0xffff_ffff),
     ];
-    for map in maps((19, 21)) {
+    for map in maps(19, 21) {
         for (bad, i) in nans
             .into_iter()
             .chain([f32::INFINITY, f32::MAX * 2.0])
@@ -391,7 +405,8 @@ fn nan_and_infinity_survive() {
 /// The independent witness: an f64 affine map written here, differentiated by differences.
 #[test]
 fn naive_backward_is_the_derivative() {
-    let size @ (n, inp, out) = (3, 4, 5);
+    let (n, inp, out) = (3, 4, 5);
+    let shape = Shape { n, inp, out };
     let (x, w, bias, dy) = (values(12, 1), values(20, 2), values(5, 3), values(15, 4));
     let loss = |x: &[f64], w: &[f64], bias: &[f64]| -> f64 {
         let y = |row: usize, o: usize| bias[o] + dot(&x[row * inp..][..inp], &w[o * inp..][..inp]);
@@ -401,8 +416,8 @@ fn naive_backward_is_the_derivative() {
     };
     let (x64, w64, b64) = (to_f64(&x), to_f64(&w), to_f64(&bias));
     let (mut dx, mut dw, mut dbias) = ([0.0; 12], [0.0; 20], [0.0; 5]);
-    naive::backward_input(&mut dx, &dy, &w, false, size);
-    naive::backward_weight(&mut dw, &dy, &x, size);
+    naive::backward_input(&mut dx, &dy, &w, false, shape);
+    naive::backward_weight(&mut dw, &dy, &x, shape);
     naive::backward_bias(&mut dbias, &dy, n, out);
     check_gradient("dx", &to_f64(&dx), &x64, |x| loss(x, &w64, &b64));
     check_gradient("dw", &to_f64(&dw), &w64, |w| loss(&x64, w, &b64));

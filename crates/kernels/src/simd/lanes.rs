@@ -32,7 +32,7 @@ fn tree(a: Array<f32>, f: impl Fn(f32, f32) -> f32) -> f32 {
     v[0]
 }
 
-/// Added to a float below 2^22 and taken away again, it leaves the nearest integer.
+/// Adding this to a float below 2^22 and subtracting it again leaves the nearest integer.
 const ROUNDER: f32 = 12_582_912.0;
 
 impl<const FUSED: bool> Simd for Lanes<FUSED> {

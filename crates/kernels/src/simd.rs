@@ -1,4 +1,4 @@
-//! Sixteen lanes of f32, whatever the processor: the vocabulary that kernels are written in.
+//! Vectors of sixteen lanes of f32, on every processor: the operations that kernels are written in.
 //!
 //! A kernel is an `#[inline(always)]` function generic over [`Simd`]; `dispatch!` compiles it once
 //! for each instruction set. Sixteen lanes are one AVX-512 register, two AVX2 registers, four NEON
@@ -6,7 +6,7 @@
 //! everywhere.
 //!
 //! A crate made for this (`pulp`) gives each instruction set its own lane count, and with it its
-//! own order of sums; the forty operations below are what one count for all costs.
+//! own order of sums. One count for all costs the forty operations below.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -14,7 +14,7 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod lanes;
 
-/// Lanes of every vector.
+/// How many lanes a vector has.
 pub(crate) const LANES: usize = 16;
 
 /// Operations on vectors of sixteen lanes. A value of the implementing type proves that the
@@ -26,7 +26,7 @@ pub(crate) trait Simd: Copy {
     type U: Copy;
     /// Sixteen booleans.
     type M: Copy;
-    /// Whether there are 32 registers of 16 lanes: the matrix tiles are chosen by it.
+    /// Whether there are 32 registers of 16 lanes. The sizes of matrix tiles follow from it.
     const WIDE: bool;
 
     fn splat(self, x: f32) -> Self::F;
@@ -38,17 +38,17 @@ pub(crate) trait Simd: Copy {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a * b + c`, rounded once where the processor can.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// The larger; `b` where either is NaN.
+    /// Returns the larger; `b` where either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The smaller; `b` where either is NaN.
+    /// Returns the smaller; `b` where either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     fn sqrt(self, a: Self::F) -> Self::F;
-    /// To the nearest integer, for |a| < 2^22.
+    /// Rounds to the nearest integer, for |a| < 2^22.
     fn round(self, a: Self::F) -> Self::F;
     /// 2^n for an integer-valued n in -126 ..= 127.
     fn exp2i(self, n: Self::F) -> Self::F;
-    /// `p * 2^n` for p near one and an integer-valued n up to 127; below -126 it may be zero at
-    /// once, below -151 it is.
+    /// Returns `p * 2^n` for p near one and an integer-valued n up to 127. The result may be zero
+    /// where n is below -126, and is zero where n is below -151.
     #[inline(always)]
     fn scale_by_power(self, p: Self::F, n: Self::F) -> Self::F {
         let low = self.splat(-126.0);
@@ -58,9 +58,9 @@ pub(crate) trait Simd: Copy {
     fn lt(self, a: Self::F, b: Self::F) -> Self::M;
     /// `a` where the mask is set, else `b`.
     fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
-    /// The sum, as a tree: lanes eight apart, then four, two, one.
+    /// Returns the sum of the lanes, by a tree: lanes eight apart, then four, two, one.
     fn sum(self, a: Self::F) -> f32;
-    /// The largest lane, by the same tree.
+    /// Returns the largest lane, by the same tree.
     fn max_lane(self, a: Self::F) -> f32;
     /// Rows become columns.
     fn transpose(self, m: &mut [Self::F; LANES]);
@@ -72,12 +72,12 @@ pub(crate) trait Simd: Copy {
     fn xor_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn and_u(self, a: Self::U, b: Self::U) -> Self::U;
     fn shr_u<const BITS: u32>(self, a: Self::U) -> Self::U;
-    /// The products of the even lanes with one number: the low word in the even lane, the high word
-    /// in the next.
+    /// Multiplies the even lanes by one number. The low word of a product is in the even lane, the
+    /// high word in the next.
     fn mul_even_u(self, a: Self::U, b: u32) -> Self::U;
-    /// Each odd lane in the even one before it; zeros in the odd ones.
+    /// Moves each odd lane into the even one before it; the odd lanes become zero.
     fn odd_u(self, a: Self::U) -> Self::U;
-    /// The even lanes of `even`, each followed by that even lane of `odd`.
+    /// Returns the even lanes of `even`, each followed by the same even lane of `odd`.
     fn interleave_u(self, even: Self::U, odd: Self::U) -> Self::U;
     /// `a < b` as signed numbers.
     fn lt_i(self, a: Self::U, b: Self::U) -> Self::M;
@@ -89,7 +89,7 @@ pub(crate) trait Simd: Copy {
     fn mask_bits(self, m: Self::M) -> u16;
     fn mask_from_bits(self, bits: u16) -> Self::M;
 
-    /// The first `x.len() <= 16` lanes from memory, the others `fill`.
+    /// Loads the first `x.len() <= 16` lanes; the others become `fill`.
     #[inline(always)]
     fn load_partial(self, x: &[f32], fill: f32) -> Self::F {
         let mut lanes = [fill; LANES];
@@ -99,7 +99,7 @@ pub(crate) trait Simd: Copy {
         self.load(&lanes)
     }
 
-    /// The first `y.len() <= 16` lanes to memory.
+    /// Stores the first `y.len() <= 16` lanes.
     #[inline(always)]
     fn store_partial(self, v: Self::F, y: &mut [f32]) {
         let mut lanes = [0.0; LANES];
@@ -119,14 +119,15 @@ pub(crate) trait Simd: Copy {
         self.bits_to_float(self.and_u(self.bits(a), self.splat_u(0x7fff_ffff)))
     }
 
-    /// The numbers 0 to 15.
+    /// Returns the numbers 0 to 15.
     #[inline(always)]
     fn iota(self) -> Self::F {
         self.load(&core::array::from_fn(|i| i as f32))
     }
 }
 
-/// Asks for the cache line of an address that will be read. Any address will do: nothing is read.
+/// Fetches the cache line of an address into the caches. Every address is allowed, because nothing
+/// is read.
 #[inline(always)]
 pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -138,7 +139,7 @@ pub(crate) fn prefetch<T>(at: *const T) {
     let _ = at;
 }
 
-/// Sixteen lanes from index `i` on, zeros beyond the end.
+/// Loads sixteen lanes from index `i` on; lanes beyond the end are zero.
 #[inline(always)]
 pub(crate) fn at<S: Simd>(s: S, x: &[f32], i: usize) -> S::F {
     let rest = &x[i..];
@@ -148,7 +149,7 @@ pub(crate) fn at<S: Simd>(s: S, x: &[f32], i: usize) -> S::F {
     }
 }
 
-/// Writes sixteen lanes from index `i` on, what lies beyond the end being dropped.
+/// Stores sixteen lanes from index `i` on; lanes beyond the end are left out.
 #[inline(always)]
 pub(crate) fn put<S: Simd>(s: S, y: &mut [f32], i: usize, v: S::F) {
     let rest = &mut y[i..];
@@ -225,7 +226,7 @@ pub(crate) fn update1<S: Simd>(s: S, y: &mut [f32], x: &[f32], f: impl Fn(S::F, 
     }
 }
 
-/// Folds `x` into sixteen lanes: `acc = f(acc, x[i ..])`, lanes beyond the end holding `fill`.
+/// Folds `x` into sixteen lanes: `acc = f(acc, x[i ..])`. Lanes beyond the end hold `fill`.
 #[inline(always)]
 pub(crate) fn fold<S: Simd>(
     s: S,

@@ -1,23 +1,24 @@
-//! What the operands of a product are made of: words of 32 bits that hold one step of the sum, or
-//! two.
+//! The elements of a product's operands: words of 32 bits, each of which holds one step of the sum
+//! or two.
 
 use crate::simd::{Simd, at};
 
-/// How f32 numbers become words and words are multiplied. A value proves that the processor can.
+/// How f32 numbers become words, and how words are multiplied. A value of the implementing type
+/// proves that the processor has the instructions.
 pub(crate) trait Element<S: Simd>: Copy {
-    /// Steps of the sum in a word.
+    /// How many steps of the sum a word holds.
     const STEPS: usize;
-    /// Whether f32 numbers are words as they are.
+    /// Whether the bits of an f32 number are its word.
     const IN_PLACE: bool;
 
-    /// Sixteen words from `16 * STEPS` numbers side by side, or fewer: zeros beyond.
+    /// Makes sixteen words from up to `16 * STEPS` numbers side by side; missing numbers are zero.
     fn along(self, s: S, x: &[f32]) -> S::U;
-    /// Sixteen words from numbers side by side: from `low` or, where a word holds two, from `low`
-    /// and then `high`.
+    /// Makes sixteen words from numbers side by side: from `low` or, where a word holds two steps,
+    /// from `low` followed by `high`.
     fn beside(self, s: S, low: S::F, high: S::F) -> S::U;
-    /// Sixteen words whose steps are `even` and, where a word holds two, `odd`.
+    /// Makes sixteen words whose steps are `even` and, where a word holds two, `odd`.
     fn across(self, s: S, even: S::F, odd: S::F) -> S::U;
-    /// `c + a * b`, step by step.
+    /// Returns `c + a * b`, step by step.
     fn mul_add(self, s: S, a: S::U, b: S::U, c: S::F) -> S::F;
 }
 
@@ -50,12 +51,13 @@ impl<S: Simd> Element<S> for Single {
     }
 }
 
-/// A word is a number rounded to bf16: products of bf16 for processors that have none. The same
-/// steps in the same order as [`Pairs`], each rounded once where the multiply-add is fused.
+/// A word is a number rounded to bf16: bf16 products for processors that lack the instruction. The
+/// steps are added in the order of [`Pairs`], and each is rounded once where the multiply-add is
+/// fused.
 #[derive(Clone, Copy)]
-pub(crate) struct Rounded;
+pub(crate) struct RoundedToBf16;
 
-impl<S: Simd> Element<S> for Rounded {
+impl<S: Simd> Element<S> for RoundedToBf16 {
     const STEPS: usize = 1;
     const IN_PLACE: bool = false;
 
@@ -80,8 +82,8 @@ impl<S: Simd> Element<S> for Rounded {
     }
 }
 
-/// To the nearest bf16, ties to even, as the bits of an f32. NaN stays NaN: its payload must not
-/// carry into the exponent.
+/// Rounds to the nearest bf16, ties to even, and returns it as the bits of an f32. NaN stays NaN:
+/// its payload must not carry into the exponent.
 #[inline(always)]
 fn round<S: Simd>(s: S, x: S::F) -> S::U {
     let bits = s.bits(x);
@@ -94,8 +96,8 @@ fn round<S: Simd>(s: S, x: S::F) -> S::U {
     s.and_u(s.bits(rounded), s.splat_u(0xffff_0000))
 }
 
-/// A word is two numbers rounded to bf16, the earlier step in its high half: the order in which the
-/// processor adds their products. It takes subnormal numbers for zero.
+/// A word is two numbers rounded to bf16. The earlier step is in the high half, because the
+/// processor adds the product of the high halves first. It treats subnormal numbers as zero.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs(pub(crate) crate::simd::avx512::Bf16);
@@ -133,13 +135,26 @@ type F = <crate::simd::avx512::Avx512 as Simd>::F;
 #[cfg(target_arch = "x86_64")]
 type U = <crate::simd::avx512::Avx512 as Simd>::U;
 
+/// The words of f32 numbers, as bits.
+pub(crate) fn words(x: &[f32]) -> &[u32] {
+    // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is a u32.
+    unsafe { core::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
+}
+
+/// The words of f32 numbers, to be written.
+pub(crate) fn words_mut(x: &mut [f32]) -> &mut [u32] {
+    // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is one of
+    // either.
+    unsafe { core::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
+}
+
 /// Runs `$body` with `$s` bound to the instructions of `$isa` and `$e` to the elements of
 /// `$precision`.
 macro_rules! products {
     ($isa:expr, $precision:expr, ($s:ident, $e:ident) => $body:expr) => {
         match ($precision, $isa.kind()) {
             ($crate::Precision::F32, _) => $crate::isa::dispatch!($isa, $s => {
-                let $e = $crate::linear::element::Single;
+                let $e = $crate::element::Single;
                 $body
             }),
             #[cfg(target_arch = "x86_64")]
@@ -149,14 +164,14 @@ macro_rules! products {
                     $crate::simd::avx512::enter_bf16(
                         #[inline(always)]
                         |$s, bf16| {
-                            let $e = $crate::linear::element::Pairs(bf16);
+                            let $e = $crate::element::Pairs(bf16);
                             $body
                         },
                     )
                 }
             }
             ($crate::Precision::Bf16, _) => $crate::isa::dispatch!($isa, $s => {
-                let $e = $crate::linear::element::Rounded;
+                let $e = $crate::element::RoundedToBf16;
                 $body
             }),
         }

@@ -3,40 +3,43 @@
 //!
 //! **One order of sums.** Every element is its start (the bias, zero, or what was there) plus its
 //! products in the order of the sum, one multiply-add after another. So its bits do not depend on
-//! how rows, outputs or inputs are split among calls, on whether W comes as it is or in panels, and
-//! dW after two calls with half of the rows each is dW after one with all of them. In bf16 too, but
-//! for subnormal operands, which [`crate::Kind::Avx512Bf16`] takes for zero. (By the definition of
-//! the instruction; `bf16_is_the_same_…` among the tests holds it to that.)
+//! how rows, outputs or inputs are split among calls, nor on whether W comes as it is or in panels;
+//! dW after two calls with half of the rows each is dW after one call with all of them. The same
+//! holds in bf16, except for subnormal operands, which [`crate::Kind::Avx512Bf16`] treats as zero.
+//! (The instruction is defined so; the test `bf16_is_the_same_…` checks it.)
 //!
-//! **bf16.** Operands are rounded to the nearest bf16, ties to even, wherever they are copied for
-//! the product; products are exact and sums are f32. NaN and infinity stay what they are.
+//! **bf16.** Operands are rounded to the nearest bf16, ties to even, when they are copied for the
+//! product; products are exact and sums are f32. NaN and infinity stay what they are.
 //!
-//! On one core of a Zen 5 server, GFLOP/s at 256 rows of 128 x 384 with W in panels, the copies of
-//! the other operand counted: f32 250 (y), 250 (dx), 238 (dW) of 250 that multiply-adds alone
-//! reach; bf16 470, 460, 425 of 495. Plain W costs 3 in a hundred in f32, 6 in bf16. AVX2 115,
-//! portable 36, in both precisions.
+//! On one core of a Zen 5 server, 256 rows of 128 x 384 with W in panels, including the copies of
+//! the other operand, reach in f32 250 (y), 250 (dx) and 238 (dW) GFLOP/s of the 250 that
+//! multiply-adds alone reach, and in bf16 470, 460 and 425 of 495. Plain W costs 3 in a hundred in
+//! f32, 6 in bf16. AVX2 reaches 115 and portable code 36, in both precisions.
 
-pub(crate) mod element;
+mod bias;
 pub mod naive;
+pub(crate) mod pack;
+mod panel;
 mod panel_rows;
-pub(crate) mod panels;
 mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
 
+use crate::element::{self, Element, products, words_mut};
 use crate::isa::{Isa, dispatch};
 use crate::precision::Precision;
 use crate::simd::Simd;
+use bias::add_rows;
 use core::ops::Range;
-use element::{Element, products};
-use panels::{Source, add_rows};
-use product::{Columns, Rows, product};
+use pack::Unpacked;
+use panel::PANEL;
+use product::{Columns, Sizes, product};
 use tile::Start;
 
 pub use panel_rows::PanelRows;
 
-/// Floats of scratch that every product needs, whatever its size.
+/// How many floats of scratch every product needs, whatever its size.
 pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;
 
 /// A linear map of `inp` inputs and `out` outputs, and how its products are computed.
@@ -48,7 +51,7 @@ pub struct Linear {
     pub out: usize,
 }
 
-/// Which product panels of W are for.
+/// The product that panels of W are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// y = x Wᵀ: sums over inputs.
@@ -58,13 +61,13 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both.
+    /// Both directions.
     pub const ALL: [Self; 2] = [Self::Forward, Self::Backward];
 }
 
-/// The right operand of a product: W[out, inp] or, for dW, x[n, inp] as it is, or the panels that
-/// [`Linear::pack`] or [`Linear::pack_inputs`] made of it. Both give the same bits; panels are
-/// faster where one operand meets several calls, or many rows.
+/// The right operand of a product: W[out, inp] or, for dW, x[n, inp]. It comes as it is, or as the
+/// panels that [`Linear::pack`] or [`Linear::pack_inputs`] made of it. Both give the same bits;
+/// panels are faster where several calls use one operand, or many rows do.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
     Plain(&'a [f32]),
@@ -72,19 +75,19 @@ pub enum Operand<'a> {
 }
 
 impl Linear {
-    /// How many panels hold W in this direction.
+    /// Returns how many panels hold W in this direction.
     pub fn panels(&self, direction: Direction) -> usize {
-        self.sides(direction).0.div_ceil(tile::PANEL)
+        self.sides(direction).0.div_ceil(PANEL)
     }
 
-    /// Words in one panel.
+    /// Returns how many words one panel has.
     pub fn panel_len(&self, direction: Direction) -> usize {
         let steps = self.sides(direction).1;
-        tile::PANEL * products!(self.isa, self.precision, (s, e) => product::words((s, e), steps))
+        PANEL * products!(self.isa, self.precision, (s, e) => product::words_of((s, e), steps))
     }
 
-    /// Words that hold W in this direction. Products are fastest where they begin on a cache line
-    /// (64 bytes).
+    /// Returns how many words hold W in this direction. Products are fastest where the panels begin
+    /// on a cache line (64 bytes).
     pub fn panels_len(&self, direction: Direction) -> usize {
         self.panels(direction) * self.panel_len(direction)
     }
@@ -103,8 +106,8 @@ impl Linear {
         products!(self.isa, self.precision, (s, e) => self.pack_with((s, e), direction, panels, first, w));
     }
 
-    /// Floats of scratch for the panels that x[n, inp] becomes once for all rows of dW: none where
-    /// these are so few that nothing would be made twice.
+    /// Returns how many floats of scratch the panels of x[n, inp] need that serve all rows of dW:
+    /// none where these are so few that no panel would be made twice.
     pub fn inputs_len(&self, n: usize) -> usize {
         let rows = products!(self.isa, self.precision, (s, e) => product::rows_at_once((s, e)));
         if self.out > rows {
@@ -114,7 +117,7 @@ impl Linear {
         }
     }
 
-    /// Floats of scratch for one of these panels.
+    /// Returns how many floats of scratch one of these panels needs.
     pub fn inputs_panel_len(&self, n: usize) -> usize {
         self.inputs(n).panel_len(Direction::Backward)
     }
@@ -123,7 +126,7 @@ impl Linear {
     /// number `first` on.
     pub fn pack_inputs(&self, panels: &mut [f32], first: usize, x: &[f32], n: usize) {
         self.inputs(n)
-            .pack(Direction::Backward, words(panels), first, x);
+            .pack(Direction::Backward, words_mut(panels), first, x);
     }
 
     /// x[n, inp] is to dW = dyᵀ x what a weight of `n` outputs is to dx = dy W.
@@ -143,10 +146,10 @@ impl Linear {
         let (columns, steps) = self.sides(direction);
         let len = self.panel_len(direction).max(1);
         for (panel, p) in panels.chunks_exact_mut(len).zip(first..) {
-            let column = p * tile::PANEL;
-            let width = tile::PANEL.min(columns - column);
-            self.source(direction, w)
-                .pack((s, e), panel, (column, width), 0..steps);
+            let column = p * PANEL;
+            let lines = column..columns.min(column + PANEL);
+            self.unpacked(direction, w)
+                .pack((s, e), panel, lines, 0..steps);
         }
     }
 
@@ -169,12 +172,17 @@ impl Linear {
             "bias is not [out]"
         );
         let start = bias.map_or(Start::Zero, Start::Bias);
-        let (x, w) = (
-            Rows::Along(x, self.inp),
-            self.columns(Direction::Forward, weight),
-        );
-        let (size, scratch) = ((n, self.out, self.inp), words(scratch));
-        self.run(y, scratch, start, x, w, size);
+        let x = Unpacked::Along {
+            data: x,
+            stride: self.inp,
+        };
+        let w = self.columns(Direction::Forward, weight);
+        let sizes = Sizes {
+            rows: n,
+            columns: self.out,
+            steps: self.inp,
+        };
+        self.run(y, scratch, start, x, w, sizes);
     }
 
     /// dx[n, inp] = dy[n, out] W, added to dx where `accumulate`.
@@ -191,19 +199,24 @@ impl Linear {
             dx.len() == n * self.inp && dy.len() == n * self.out,
             "linear sizes"
         );
-        let start = if accumulate { Start::Kept } else { Start::Zero };
-        let (dy, w) = (
-            Rows::Along(dy, self.out),
-            self.columns(Direction::Backward, weight),
-        );
-        let (size, scratch) = ((n, self.inp, self.out), words(scratch));
-        self.run(dx, scratch, start, dy, w, size);
+        let start = start_of(accumulate);
+        let dy = Unpacked::Along {
+            data: dy,
+            stride: self.out,
+        };
+        let w = self.columns(Direction::Backward, weight);
+        let sizes = Sizes {
+            rows: n,
+            columns: self.inp,
+            steps: self.out,
+        };
+        self.run(dx, scratch, start, dy, w, sizes);
     }
 
-    /// The rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n, inp] and
-    /// all of dy[n, out]: `dw` is these rows alone, so that threads may share a product. Where
-    /// there is a `dbias`, it is the same part of db += the column sums of dy, in f32 and in the
-    /// order of the rows.
+    /// Computes the rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with
+    /// x[n, inp] and all of dy[n, out]. `dw` holds these rows alone, so that threads may share a
+    /// product. `dbias`, if there is one, is the same part of db += the column sums of dy, in f32 and
+    /// in the order of the rows.
     pub fn backward_weight(
         &self,
         dw: &mut [f32],
@@ -234,32 +247,39 @@ impl Linear {
         if let Some(dbias) = dbias {
             dispatch!(self.isa, s => add_rows(s, dbias, dy, self.out, n));
         }
-        let dy = Rows::Across(dy, self.out);
+        let dy = Unpacked::Across {
+            data: dy,
+            stride: self.out,
+        };
         let x = self.inputs(n).columns(Direction::Backward, x);
-        let (size, scratch) = ((outs.len(), self.inp, n), words(scratch));
-        let start = if accumulate { Start::Kept } else { Start::Zero };
-        self.run(dw, scratch, start, dy, x, size);
+        let sizes = Sizes {
+            rows: outs.len(),
+            columns: self.inp,
+            steps: n,
+        };
+        self.run(dw, scratch, start_of(accumulate), dy, x, sizes);
     }
 
-    /// C = start + A B: the one place where products are compiled, once for each instruction set
+    /// C = start + A B. Products are compiled here and nowhere else, once for each instruction set
     /// and precision.
     fn run(
         &self,
         c: &mut [f32],
-        scratch: &mut [u32],
+        scratch: &mut [f32],
         start: Start<'_>,
-        a: Rows<'_>,
+        a: Unpacked<'_>,
         b: Columns<'_>,
-        size: (usize, usize, usize),
+        sizes: Sizes,
     ) {
         assert!(
             scratch.len() >= SCRATCH_LEN,
             "scratch is shorter than SCRATCH_LEN"
         );
-        products!(self.isa, self.precision, (s, e) => product((s, e), c, scratch, start, a, b, size));
+        let scratch = words_mut(scratch);
+        products!(self.isa, self.precision, (s, e) => product((s, e), c, scratch, start, a, b, sizes));
     }
 
-    /// The columns of the product and the steps of its sum.
+    /// Returns how many columns the product has, and how many steps its sum.
     fn sides(&self, direction: Direction) -> (usize, usize) {
         match direction {
             Direction::Forward => (self.out, self.inp),
@@ -267,10 +287,11 @@ impl Linear {
         }
     }
 
-    fn source<'a>(&self, direction: Direction, w: &'a [f32]) -> Source<'a> {
+    fn unpacked<'a>(&self, direction: Direction, w: &'a [f32]) -> Unpacked<'a> {
+        let (data, stride) = (w, self.inp);
         match direction {
-            Direction::Forward => Source::Along(w, self.inp),
-            Direction::Backward => Source::Across(w, self.inp),
+            Direction::Forward => Unpacked::Along { data, stride },
+            Direction::Backward => Unpacked::Across { data, stride },
         }
     }
 
@@ -278,7 +299,7 @@ impl Linear {
         match weight {
             Operand::Plain(w) => {
                 assert!(w.len() == self.out * self.inp, "linear sizes");
-                Columns::Plain(self.source(direction, w))
+                Columns::Plain(self.unpacked(direction, w))
             }
             Operand::Panels(panels) => {
                 assert!(
@@ -291,16 +312,18 @@ impl Linear {
     }
 }
 
-/// Panels that were made in scratch.
-pub fn made(panels: &[f32]) -> Operand<'_> {
-    Operand::Panels(panels::bits(panels))
+/// Returns what a product without a bias starts from.
+fn start_of(accumulate: bool) -> Start<'static> {
+    if accumulate {
+        Start::Accumulate
+    } else {
+        Start::Zero
+    }
 }
 
-/// Scratch as words.
-fn words(scratch: &mut [f32]) -> &mut [u32] {
-    // SAFETY: both types are four bytes of the same alignment, and every pattern of bits is one of
-    // either.
-    unsafe { core::slice::from_raw_parts_mut(scratch.as_mut_ptr().cast(), scratch.len()) }
+/// Returns the panels that [`Linear::pack_inputs`] made in scratch as an operand.
+pub fn made(panels: &[f32]) -> Operand<'_> {
+    Operand::Panels(element::words(panels))
 }
 
 /// db[out] += the column sums of dy, rows in order.
