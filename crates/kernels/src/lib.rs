@@ -34,7 +34,6 @@ mod isa;
 mod parallel;
 mod precision;
 mod simd;
-mod tile;
 
 pub mod activation;
 pub mod adamw;

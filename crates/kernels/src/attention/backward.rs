@@ -7,10 +7,10 @@
 //! they are made; Δ and the sums are f32.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Columns, Scratch, Share};
-use super::shared::{Claims, Shared, Window};
-use super::slopes::{Rows, Slopes};
-use super::{KEYS, MOST, Options, QUERIES, Tile, products, short, task_len};
+use super::pack::{self, Chunked, HeadColumns, Scratch};
+use super::score_gradients::{RowStatistics, ScoreGradients};
+use super::tasks::{self, BackwardTask, BackwardTasks, Gradient, KeyHeadOutput};
+use super::{KEYS, MAX_KEYS_AT_ONCE, Options, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::parallel::{Parallel, Sequential};
@@ -70,7 +70,7 @@ pub fn backward_by(
     let most = if t <= LANES {
         1
     } else {
-        options.kv_heads.min(Claims::MOST)
+        options.kv_heads.min(tasks::MOST)
     };
     let tasks = parallel.threads().clamp(1, most);
     assert!(
@@ -78,12 +78,10 @@ pub fn backward_by(
         "scratch is shorter than scratch_len"
     );
     if t <= LANES {
-        dispatch!(isa, s => short::backward(s, dqkv, scratch, dmix, lse, qkv, options, t));
+        dispatch!(isa, s => short::backward(s, dqkv, scratch, dmix, lse, qkv, options));
         return;
     }
-    let job = Job {
-        dqkv: Shared::new(dqkv),
-        scratch: Shared::new(scratch),
+    let input = Input {
         dmix,
         mix,
         lse,
@@ -91,21 +89,20 @@ pub fn backward_by(
         options,
         t,
     };
-    let claims = Claims::new();
-    let work = |task| {
-        claims.take(task);
-        products!(isa, options.precision, (s, e) => by_width((s, e), &job, task, tasks));
+    let len = task_len(t, options);
+    let tasks = BackwardTasks::new(options, t, tasks, scratch, len, [dqkv]);
+    let work = |index| {
+        let task = tasks.start(index);
+        products!(isa, options.precision, (s, e) => by_width((s, e), &input, task));
     };
-    if tasks == 1 {
+    if tasks.count() == 1 {
         work(0);
     } else {
-        parallel.for_each(tasks, &work);
+        parallel.for_each(tasks.count(), &work);
     }
 }
 
-struct Job<'a> {
-    dqkv: Shared<'a>,
-    scratch: Shared<'a>,
+struct Input<'a> {
     dmix: &'a [f32],
     mix: &'a [f32],
     lse: &'a [f32],
@@ -114,19 +111,9 @@ struct Job<'a> {
     t: usize,
 }
 
-impl Job<'_> {
-    /// Some rows of the columns of dqkv from `first` on, which are a head's queries, keys or
-    /// values.
-    fn output(&self, rows: Range<usize>, first: usize) -> Window<'_> {
-        let columns = first..first + self.options.head_dim;
-        // SAFETY: `Share` gives a key head to one task, and with it the columns of its keys, of its
-        // values and of the queries that read it; `Claims` lets the task run once, and it has one
-        // window at a time.
-        unsafe { self.dqkv.window(self.options.qkv_width(), rows, columns) }
-    }
-
-    fn columns(&self, first: usize) -> Columns<'_> {
-        Columns {
+impl Input<'_> {
+    fn columns(&self, first: usize) -> HeadColumns<'_> {
+        HeadColumns {
             rows: self.qkv,
             stride: self.options.qkv_width(),
             first,
@@ -135,8 +122,8 @@ impl Job<'_> {
     }
 
     /// A head's columns of `mix` or `dmix`.
-    fn of_mix<'b>(&self, rows: &'b [f32], head: usize) -> Columns<'b> {
-        Columns {
+    fn of_mix<'b>(&self, rows: &'b [f32], head: usize) -> HeadColumns<'b> {
+        HeadColumns {
             rows,
             stride: self.options.mix_width(),
             first: head * self.options.head_dim,
@@ -145,10 +132,10 @@ impl Job<'_> {
     }
 }
 
-/// The operands of a key head, its gradients, and the room for a tile, in the layouts of `pack`.
-/// Where a word holds one number, what would lie down is what lies along, and has no room of its
+/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of `pack`.
+/// Where a word holds one number, what would lie down is what lies along, and has no memory of its
 /// own.
-struct Work<'a> {
+struct Workspace<'a> {
     /// Rows of `keys`, `values` and their gradients.
     count: usize,
     masks: &'a mut [f32],
@@ -162,14 +149,14 @@ struct Work<'a> {
     dmix_across: &'a mut [f32],
     dmix_down: &'a mut [f32],
     dqueries: &'a mut [f32],
-    /// Products of a few keys: with the queries, and of values with dmix.
-    strips: [&'a mut [f32]; 2],
+    /// The products of a few keys with the queries, and of their values with dmix.
+    products: [&'a mut [f32]; 2],
     weights: &'a mut [f32],
     dscores: &'a mut [f32],
     dscores_down: &'a mut [f32],
 }
 
-impl<'a> Work<'a> {
+impl<'a> Workspace<'a> {
     /// For `count` keys; rows take `d` numbers, or `along` words where they lie along.
     fn new(scratch: &'a mut [f32], count: usize, steps: usize, d: usize, along: usize) -> Self {
         let mut scratch = Scratch(scratch);
@@ -187,7 +174,7 @@ impl<'a> Work<'a> {
             dmix_across: scratch.take(QUERIES * along),
             dmix_down: scratch.take(QUERIES / steps * d),
             dqueries: scratch.take(QUERIES * d),
-            strips: [(); 2].map(|()| scratch.take(MOST * QUERIES)),
+            products: [(); 2].map(|()| scratch.take(MAX_KEYS_AT_ONCE * QUERIES)),
             weights: scratch.take(KEYS * QUERIES / steps),
             dscores: scratch.take(KEYS * QUERIES / steps),
             dscores_down: scratch.take(if steps == 1 {
@@ -200,18 +187,19 @@ impl<'a> Work<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd, E: Element<S>>(s: (S, E), job: &Job<'_>, task: usize, tasks: usize) {
-    let narrow = job.options.padded_dim() == LANES;
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: BackwardTask<'_>) {
+    let narrow = input.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
-        (true, 2, false) => sequence::<S, E, 8, 32, 16, 16>(s, job, task, tasks),
-        (true, 2, true) => sequence::<S, E, 8, 16, 16, 16>(s, job, task, tasks),
-        (true, _, false) => sequence::<S, E, 8, 32, 32, 32>(s, job, task, tasks),
-        (true, _, true) => sequence::<S, E, 8, 16, 16, 32>(s, job, task, tasks),
-        (false, _, false) => sequence::<S, E, 4, 32, 32, 32>(s, job, task, tasks),
-        (false, _, true) => sequence::<S, E, 4, 16, 16, 32>(s, job, task, tasks),
+        (true, 2, false) => sequence::<S, E, 8, 32, 16, 16>(s, input, task),
+        (true, 2, true) => sequence::<S, E, 8, 16, 16, 16>(s, input, task),
+        (true, _, false) => sequence::<S, E, 8, 32, 32, 32>(s, input, task),
+        (true, _, true) => sequence::<S, E, 8, 16, 16, 32>(s, input, task),
+        (false, _, false) => sequence::<S, E, 4, 32, 32, 32>(s, input, task),
+        (false, _, true) => sequence::<S, E, 4, 16, 16, 32>(s, input, task),
     }
 }
 
+/// Makes the gradients of all key heads of a task.
 #[inline(always)]
 fn sequence<
     S: Simd,
@@ -222,47 +210,42 @@ fn sequence<
     const Q: usize,
 >(
     (s, e): (S, E),
-    job: &Job<'_>,
-    task: usize,
-    tasks: usize,
+    input: &Input<'_>,
+    mut task: BackwardTask<'_>,
 ) {
-    let (options, t) = (job.options, job.t);
+    let (options, t) = (input.options, input.t);
     let d = options.padded_dim();
-    let len = task_len(t, options);
-    // SAFETY: each task has one row of the scratch, and runs once.
-    let mut scratch = unsafe { job.scratch.window(len, task..task + 1, 0..len) };
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
     let count = t.next_multiple_of(QUERIES);
-    let mut work = Work::new(scratch.row(0), count, E::STEPS, d, along);
-    let share = Share {
-        task,
-        tasks,
-        total: options.kv_heads,
-    };
-    for kv_head in (0..options.kv_heads).filter(|&kv_head| share.owns(kv_head)) {
-        let (key, value) = (options.key_column(kv_head), options.value_column(kv_head));
-        let (k, v) = (job.columns(key), job.columns(value));
-        pack::along::<S, E, A>((s, e), work.keys, k, (0, t), count, 1.0);
-        pack::along::<S, E, A>((s, e), work.values, v, (0, t), count, 1.0);
+    let mut work = Workspace::new(task.take_scratch(), count, E::STEPS, d, along);
+    for mut output in task.into_key_heads() {
+        let kv_head = output.kv_head();
+        let k = input.columns(options.key_column(kv_head));
+        let v = input.columns(options.value_column(kv_head));
+        pack::along::<S, E, A>((s, e), work.keys, k, 0..t, count, 1.0);
+        pack::along::<S, E, A>((s, e), work.values, v, 0..t, count, 1.0);
         if E::STEPS > 1 {
-            pack::down::<S, E, W>((s, e), work.keys_down, k, (0, t), count / E::STEPS, 1.0);
+            pack::down::<S, E, W>((s, e), work.keys_down, k, 0..t, count / E::STEPS, 1.0);
         }
         work.dkeys.fill(0.0);
         work.dvalues.fill(0.0);
         for head in options.group(kv_head) {
             for first in (0..t).step_by(QUERIES) {
+                let tile = QueryTile::new(options, head, first, t);
                 if dropout_masks::begins(first) {
-                    dropout_masks::make(s, work.masks, options, (head, first, t));
+                    dropout_masks::make(s, work.masks, options.dropout, &tile);
                 }
-                let tile = Tile::new(options, head, first, t);
-                query_tile::<S, E, MR, W, A, Q>((s, e), job, &mut work, &tile);
+                query_tile::<S, E, MR, W, A, Q>((s, e), input, &mut work, &tile, &mut output);
             }
         }
         // The queries carry a factor log2 e.
-        for (column, rows, factor) in [(key, &*work.dkeys, LN_2), (value, &*work.dvalues, 1.0)] {
-            let mut out = job.output(0..t, column);
+        for (of, words, factor) in [
+            (Gradient::Key, &*work.dkeys, LN_2),
+            (Gradient::Value, &*work.dvalues, 1.0),
+        ] {
+            let mut out = output.window(of, 0..t);
             for row in 0..t {
-                pack::unpack::<S, W>(s, out.row(row), rows, (row, work.count), factor);
+                pack::unpack::<S, W>(s, out.row(row), Chunked { words, count }, row, factor);
             }
         }
     }
@@ -278,20 +261,23 @@ fn query_tile<
     const Q: usize,
 >(
     (s, e): (S, E),
-    job: &Job<'_>,
-    work: &mut Work<'_>,
-    tile: &Tile,
+    input: &Input<'_>,
+    work: &mut Workspace<'_>,
+    tile: &QueryTile,
+    output: &mut KeyHeadOutput<'_>,
 ) {
-    let rows = load_tile::<S, E, W>((s, e), job, work, tile);
+    let rows = load_tile::<S, E, W>((s, e), input, work, tile);
     work.dqueries.fill(0.0);
     for keys in tile.blocks() {
-        key_block::<S, E, MR, W, A, Q>((s, e), job.options, work, tile, &rows, keys);
+        key_block::<S, E, MR, W, A, Q>((s, e), input.options, work, tile, &rows, keys);
     }
-    let queries = tile.first..tile.first + tile.live;
-    let mut out = job.output(queries, tile.head * job.options.head_dim);
-    for r in 0..tile.live {
-        let at = (r, QUERIES);
-        pack::unpack::<S, W>(s, out.row(r), work.dqueries, at, job.options.scale);
+    let dqueries = Chunked {
+        words: &*work.dqueries,
+        count: QUERIES,
+    };
+    let mut out = output.window(Gradient::Query { head: tile.head }, tile.queries());
+    for r in 0..tile.count {
+        pack::unpack::<S, W>(s, out.row(r), dqueries, r, input.options.scale);
     }
 }
 
@@ -299,28 +285,34 @@ fn query_tile<
 #[inline(always)]
 fn load_tile<S: Simd, E: Element<S>, const W: usize>(
     (s, e): (S, E),
-    job: &Job<'_>,
-    work: &mut Work<'_>,
-    tile: &Tile,
-) -> Rows {
-    let (options, rows_of) = (job.options, QUERIES / E::STEPS);
-    let place = (tile.first, tile.live);
-    let queries = job.columns(tile.head * options.head_dim);
-    let dmix = job.of_mix(job.dmix, tile.head);
-    let mix = job.of_mix(job.mix, tile.head);
+    input: &Input<'_>,
+    work: &mut Workspace<'_>,
+    tile: &QueryTile,
+) -> RowStatistics {
+    let (options, count, rows) = (input.options, QUERIES / E::STEPS, tile.queries());
+    let queries = input.columns(tile.head * options.head_dim);
+    let dmix = input.of_mix(input.dmix, tile.head);
+    let mix = input.of_mix(input.mix, tile.head);
     let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
     let factor = options.scale * LOG2_E;
-    pack::across((s, e), work.queries_across, queries, place, factor);
-    pack::down::<S, E, W>((s, e), work.queries_down, queries, place, rows_of, factor);
-    pack::across((s, e), work.dmix_across, dmix, place, kept);
-    pack::down::<S, E, W>((s, e), work.dmix_down, dmix, place, rows_of, kept);
-    let mut rows = Rows {
+    pack::across((s, e), work.queries_across, queries, rows.clone(), factor);
+    pack::down::<S, E, W>(
+        (s, e),
+        work.queries_down,
+        queries,
+        rows.clone(),
+        count,
+        factor,
+    );
+    pack::across((s, e), work.dmix_across, dmix, rows.clone(), kept);
+    pack::down::<S, E, W>((s, e), work.dmix_down, dmix, rows, count, kept);
+    let mut rows = RowStatistics {
         lse: [[0.0; LANES]; 2],
         delta: [[0.0; LANES]; 2],
     };
-    for r in 0..tile.live {
+    for r in 0..tile.count {
         let row = tile.first + r;
-        rows.lse.as_flattened_mut()[r] = job.lse[tile.head * job.t + row] * LOG2_E;
+        rows.lse.as_flattened_mut()[r] = input.lse[tile.head * input.t + row] * LOG2_E;
         rows.delta.as_flattened_mut()[r] = dot(s, dmix.row(row), mix.row(row));
     }
     rows
@@ -346,44 +338,48 @@ fn key_block<
 >(
     (s, e): (S, E),
     options: &Options<'_>,
-    work: &mut Work<'_>,
-    tile: &Tile,
-    rows: &Rows,
+    work: &mut Workspace<'_>,
+    tile: &QueryTile,
+    rows: &RowStatistics,
     keys: Range<usize>,
 ) {
     let (width, count) = (options.head_dim, work.count);
     for key in keys.clone().step_by(MR) {
         let halves = tile.halves(&(key..key + MR));
-        let (k, v) = (
-            (&work.keys[key * A..], count),
-            (&work.values[key * A..], count),
-        );
+        let [k, v] =
+            [&work.keys[key * A..], &work.values[key * A..]].map(|words| Chunked { words, count });
         let (q, dmix) = (&*work.queries_across, &*work.dmix_across);
-        let [products, dweights] = &mut work.strips;
+        let [products, dweights] = &mut work.products;
         products::scores::<S, E, MR, A>((s, e), products, k, q, halves.clone(), width);
         products::scores::<S, E, MR, A>((s, e), dweights, v, dmix, halves.clone(), width);
-        let mut slopes = Slopes {
-            strips: [&**products, &**dweights].map(|strip| strip.as_chunks::<LANES>().0),
+        let mut gradients = ScoreGradients {
+            products: [&**products, &**dweights].map(|strip| strip.as_chunks::<LANES>().0),
             weights: &mut *work.weights,
             dscores: &mut *work.dscores,
-            down: &mut *work.dscores_down,
+            dscores_down: &mut *work.dscores_down,
             masks: Masks::new(work.masks, tile.first),
             keys: keys.clone(),
         };
         if options.dropout.is_some() {
-            slopes.make::<S, E, true, MR, Q>((s, e), tile, rows, key, halves);
+            gradients.make::<S, E, true, MR, Q>((s, e), tile, rows, key, halves);
         } else {
-            slopes.make::<S, E, false, MR, Q>((s, e), tile, rows, key, halves);
+            gradients.make::<S, E, false, MR, Q>((s, e), tile, rows, key, halves);
         }
     }
     for key in keys.clone().step_by(MR) {
         let (at, strip) = (key * W, (key - keys.start) * Q);
         let queries = tile.queries_of(&(key..key + MR));
         let (weights, dscores) = (&work.weights[strip..], &work.dscores[strip..]);
-        let dvalues = (&mut work.dvalues[at..], count);
+        let dvalues = Chunked {
+            words: &mut work.dvalues[at..],
+            count,
+        };
         let dmix = &*work.dmix_down;
         products::by_key::<S, E, MR, W, Q>((s, e), dvalues, weights, dmix, queries.clone());
-        let dkeys = (&mut work.dkeys[at..], count);
+        let dkeys = Chunked {
+            words: &mut work.dkeys[at..],
+            count,
+        };
         let down = &*work.queries_down;
         products::by_key::<S, E, MR, W, Q>((s, e), dkeys, dscores, down, queries);
     }
@@ -392,8 +388,11 @@ fn key_block<
     } else {
         (&*work.keys_down, &*work.dscores_down)
     };
-    let k = (&k[keys.start / E::STEPS * W..], count / E::STEPS);
-    for query in (0..tile.live).step_by(MR) {
+    let k = Chunked {
+        words: &k[keys.start / E::STEPS * W..],
+        count: count / E::STEPS,
+    };
+    for query in (0..tile.count).step_by(MR) {
         let seen = tile.keys_within(&keys, query..query + MR);
         products::by_query::<S, E, MR, W>((s, e), work.dqueries, dscores, k, query, seen);
     }

@@ -1,14 +1,14 @@
-//! One query against a cache of keys and values, for generation: no dropout, nothing packed at the
-//! time, the speed of memory.
+//! One query against a cache of keys and values, for generation. There is no dropout and nothing to
+//! pack; the speed is that of memory.
 //!
 //! The cache of a sequence holds, for each key head, its keys in blocks of sixteen positions with
 //! the positions across the lanes (element (d, j) of block b is that of position 16 b + j), then
 //! its values in panels of 32 columns, a row a position, padded to whole vectors. Scores are
 //! products of broadcast queries with blocks and need no horizontal sum; every position's score is
 //! a sum over the head's columns in order, so it does not depend on how many positions there are.
-//! As keys and values of a head lie one behind the other, every line read tells where the one is
-//! that the next step reads, and it is fetched meanwhile. Mixed values gather in four sums, of
-//! every fourth position, so that additions need not wait for each other.
+//! The keys and values of a head lie one behind the other, so that each line that is read is a fixed
+//! distance from a line that the next step reads, which is fetched meanwhile. Mixed values are added
+//! to four sums, each of every fourth position, so that additions need not wait for each other.
 
 use super::Options;
 use crate::isa::{Isa, dispatch};
@@ -16,14 +16,14 @@ use crate::math;
 use crate::simd::{self, LANES, Simd, prefetch};
 use crate::softmax;
 
-/// Sums that mixed values gather in.
+/// Sums that mixed values are added to in turn.
 const PHASES: usize = 4;
 /// Columns of a panel of values.
 const COLUMNS: usize = 2 * LANES;
 /// Blocks of keys whose scores are made side by side.
 const BLOCKS: usize = 4;
 
-/// Where a sequence's keys and values lie, of up to `positions` tokens.
+/// The layout of the cache of a sequence's keys and values.
 #[derive(Clone, Copy, Debug)]
 pub struct Cache {
     kv_heads: usize,
@@ -32,7 +32,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache for `positions` tokens of the attention that `options` describe.
+    /// Lays out a cache for `positions` tokens of the attention that `options` describe.
     pub fn new(options: &Options<'_>, positions: usize) -> Self {
         Self {
             kv_heads: options.kv_heads,
@@ -41,12 +41,12 @@ impl Cache {
         }
     }
 
-    /// How many floats it is; they begin as zeros.
+    /// Returns how many floats the cache has; they begin as zeros.
     pub fn len(&self) -> usize {
         self.kv_heads * (self.keys_len() + self.values_len())
     }
 
-    /// Whether it has no room for any token.
+    /// Returns whether the cache has no room for any token.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -69,7 +69,7 @@ impl Cache {
         memory[kv_head * len..][..len].split_at(self.keys_len())
     }
 
-    /// Keeps the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from
+    /// Appends the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from
     /// `position` on.
     pub fn append(&self, memory: &mut [f32], qkv: &[f32], options: &Options<'_>, position: usize) {
         assert_eq!(memory.len(), self.len(), "the cache has another size");
@@ -83,12 +83,12 @@ impl Cache {
             for head in 0..self.kv_heads {
                 let key = &row[options.key_column(head)..][..self.head_dim];
                 let value = &row[options.value_column(head)..][..self.head_dim];
-                self.keep(memory, head, position, key, value);
+                self.write(memory, head, position, key, value);
             }
         }
     }
 
-    fn keep(&self, memory: &mut [f32], head: usize, position: usize, key: &[f32], value: &[f32]) {
+    fn write(&self, memory: &mut [f32], head: usize, position: usize, key: &[f32], value: &[f32]) {
         let len = self.keys_len() + self.values_len();
         let (keys, values) = memory[head * len..][..len].split_at_mut(self.keys_len());
         let block = &mut keys[position / LANES * LANES * self.head_dim..][..LANES * self.head_dim];
@@ -109,7 +109,7 @@ fn panel_width(width: usize, i: usize) -> usize {
     (width - i * COLUMNS).min(COLUMNS)
 }
 
-/// Floats of scratch that [`decode_one`] needs for `t` tokens.
+/// Returns how many floats of scratch [`decode_one`] needs for `t` tokens.
 pub fn decode_scratch_len(t: usize) -> usize {
     t.next_multiple_of(LANES)
 }
@@ -143,12 +143,20 @@ pub fn decode_one(
         options
             .alibi
             .is_none_or(|slopes| slopes.len() == options.heads),
-        "one slope a head"
+        "there is not one slope for each head"
     );
     let scores = &mut scratch[..decode_scratch_len(t)];
     if t > 0 && options.head_dim > 0 {
-        dispatch!(isa, s => heads(s, mix, scores, q, (cache, memory), options, t));
+        let kv = KeysAndValues { cache, memory };
+        dispatch!(isa, s => heads(s, mix, scores, q, kv, options, t));
     }
+}
+
+/// A cache and its layout.
+#[derive(Clone, Copy)]
+struct KeysAndValues<'a> {
+    cache: &'a Cache,
+    memory: &'a [f32],
 }
 
 #[inline(always)]
@@ -157,7 +165,7 @@ fn heads<S: Simd>(
     mix: &mut [f32],
     scores: &mut [f32],
     q: &[f32],
-    (cache, memory): (&Cache, &[f32]),
+    kv: KeysAndValues<'_>,
     options: &Options<'_>,
     t: usize,
 ) {
@@ -169,7 +177,7 @@ fn heads<S: Simd>(
         .chunks_exact(options.head_dim)
         .zip(mix.chunks_exact_mut(options.head_dim));
     for (head, (q, mix)) in rows.enumerate() {
-        let (keys, values) = cache.head(memory, head / group);
+        let (keys, values) = kv.cache.head(kv.memory, head / group);
         let blocks = &keys[first * options.head_dim..];
         products(s, &mut scores[first..], q, blocks, bytes(keys));
         let scores = &mut scores[seen.clone()];
@@ -186,15 +194,15 @@ fn bytes(x: &[f32]) -> usize {
 
 /// The products of q with every key of as many blocks as `scores` has vectors.
 #[inline(always)]
-fn products<S: Simd>(s: S, scores: &mut [f32], q: &[f32], keys: &[f32], ahead: usize) {
+fn products<S: Simd>(s: S, scores: &mut [f32], q: &[f32], keys: &[f32], distance: usize) {
     let blocks = keys.as_chunks::<LANES>().0.chunks(BLOCKS * q.len());
     for (scores, keys) in scores.chunks_mut(BLOCKS * LANES).zip(blocks) {
         let scores = scores.as_chunks_mut::<LANES>().0;
         match scores.len() {
-            1 => some_products::<S, 1>(s, scores, q, keys, ahead),
-            2 => some_products::<S, 2>(s, scores, q, keys, ahead),
-            3 => some_products::<S, 3>(s, scores, q, keys, ahead),
-            _ => some_products::<S, BLOCKS>(s, scores, q, keys, ahead),
+            1 => some_products::<S, 1>(s, scores, q, keys, distance),
+            2 => some_products::<S, 2>(s, scores, q, keys, distance),
+            3 => some_products::<S, 3>(s, scores, q, keys, distance),
+            _ => some_products::<S, BLOCKS>(s, scores, q, keys, distance),
         }
     }
 }
@@ -205,14 +213,14 @@ fn some_products<S: Simd, const N: usize>(
     scores: &mut [[f32; LANES]],
     q: &[f32],
     keys: &[[f32; LANES]],
-    ahead: usize,
+    distance: usize,
 ) {
     let blocks: [&[[f32; LANES]]; N] = core::array::from_fn(|b| &keys[b * q.len()..][..q.len()]);
     let mut sums = [s.zero(); N];
     for (d, q) in q.iter().enumerate() {
         let q = s.splat(*q);
         for (sum, block) in sums.iter_mut().zip(blocks) {
-            prefetch(block[d].as_ptr().wrapping_byte_add(ahead));
+            prefetch(block[d].as_ptr().wrapping_byte_add(distance));
             *sum = s.mul_add(q, s.load(&block[d]), *sum);
         }
     }
@@ -221,7 +229,7 @@ fn some_products<S: Simd, const N: usize>(
     }
 }
 
-/// Products become scores: scaled, capped, lowered by distance.
+/// Turns products into scores: they are scaled, capped and lowered by distance.
 #[inline(always)]
 fn finish<S: Simd>(s: S, scores: &mut [f32], options: &Options<'_>, head: usize) {
     simd::update(
@@ -277,7 +285,7 @@ fn columns<S: Simd, const N: usize>(
     mix: &mut [f32],
     weights: &[f32],
     panel: &[f32],
-    ahead: usize,
+    distance: usize,
     factor: f32,
 ) {
     let rows = &panel.as_chunks::<LANES>().0.as_chunks::<N>().0[..weights.len()];
@@ -286,11 +294,11 @@ fn columns<S: Simd, const N: usize>(
     let mut sums = [[s.zero(); N]; PHASES];
     for (quad, rows) in quads.iter().zip(row_quads) {
         for (sum, (weight, row)) in sums.iter_mut().zip(quad.iter().zip(rows)) {
-            add_row(s, sum, *weight, row, ahead);
+            add_row(s, sum, *weight, row, distance);
         }
     }
     for (sum, (weight, row)) in sums.iter_mut().zip(rest.iter().zip(row_rest)) {
-        add_row(s, sum, *weight, row, ahead);
+        add_row(s, sum, *weight, row, distance);
     }
     for (n, mix) in mix.chunks_mut(LANES).enumerate() {
         let [a, b, c, d] = [0, 1, 2, 3].map(
@@ -308,11 +316,11 @@ fn add_row<S: Simd, const N: usize>(
     sum: &mut [S::F; N],
     weight: f32,
     row: &[[f32; LANES]; N],
-    ahead: usize,
+    distance: usize,
 ) {
     let weight = s.splat(weight);
     for (sum, lanes) in sum.iter_mut().zip(row) {
-        prefetch(lanes.as_ptr().wrapping_byte_add(ahead));
+        prefetch(lanes.as_ptr().wrapping_byte_add(distance));
         *sum = s.mul_add(weight, s.load(lanes), *sum);
     }
 }

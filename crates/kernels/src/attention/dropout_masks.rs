@@ -1,6 +1,6 @@
 //! Dropout masks of the weights: for a chunk of 128 queries, eight half-words a key.
 
-use super::{Options, QUERIES, WeightDropout};
+use super::{QUERIES, QueryTile, WeightDropout};
 use crate::dropout::{self, CHUNK};
 use crate::simd::{LANES, Simd};
 
@@ -18,19 +18,17 @@ pub(super) fn chunk(query: usize) -> usize {
 pub(super) fn make<S: Simd>(
     s: S,
     masks: &mut [f32],
-    options: &Options<'_>,
-    (head, first, t): (usize, usize, usize),
+    dropout: Option<WeightDropout>,
+    tile: &QueryTile,
 ) {
-    let Some(WeightDropout { dropout, first_row }) = options.dropout else {
+    let Some(WeightDropout { dropout, first_row }) = dropout else {
         return;
     };
-    let chunk = chunk(first);
-    let keys = options
-        .mask
-        .keys_of(&(chunk * CHUNK..(chunk + 1) * CHUNK), t);
+    let (chunk, t) = (chunk(tile.first), tile.t);
+    let keys = tile.mask.keys_of(&(chunk * CHUNK..(chunk + 1) * CHUNK), t);
     let first_key = keys.start & !1;
     let chunks = (dropout::mask_stride(t) / CHUNK) as u64;
-    let first_row = first_row + (head * t) as u64;
+    let first_row = first_row + (tile.head * t) as u64;
     let masks = &mut masks.as_chunks_mut::<WORDS>().0[first_key..keys.end];
     for (pair, masks) in masks.chunks_mut(2).enumerate() {
         let number = |key: usize| (first_row + key as u64) * chunks + chunk as u64;

@@ -1,15 +1,15 @@
 //! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running
 //! softmax.
 //!
-//! The weights of a tile are 2^(score - top), where a row's `top` is the largest score of its first
-//! block of keys. It is raised, and what is summed scaled down, only when a score stands 2^16 above
-//! it: the quotient is the same, and the sums are hardly ever touched. In bf16 the weights are
-//! rounded so, relative to `top`, for the product with V; their sum is of unrounded ones.
+//! The weights of a tile are 2^(score - reference), where the reference of a row is the largest score
+//! of its first block of keys. It is raised, and the sums are scaled down, only when a score is 16
+//! above it: the quotient is the same, and the sums hardly ever change. In bf16 these weights,
+//! relative to the reference, are rounded for the product with V; their sum is of unrounded ones.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Columns, Scratch, Share};
-use super::shared::{Claims, Shared, Window};
-use super::{KEYS, Options, QUERIES, Tile, products, short, task_len};
+use super::pack::{self, Chunked, HeadColumns, Scratch};
+use super::tasks::{self, ForwardTask, ForwardTasks, TileOutput};
+use super::{KEYS, Options, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::math;
@@ -18,7 +18,7 @@ use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
-/// How far (in powers of two) a score may stand above its row's `top`.
+/// How far (in powers of two) a score may be above the reference of its row.
 const HEADROOM: f32 = 16.0;
 
 /// mix[T, heads * `head_dim`] from qkv; lse[heads * T] is the log-sum-exp of each row of scores,
@@ -59,7 +59,7 @@ pub fn forward_by(
     let most = if t <= LANES {
         1
     } else {
-        (options.heads * t.div_ceil(QUERIES)).min(Claims::MOST)
+        (options.heads * t.div_ceil(QUERIES)).min(tasks::MOST)
     };
     let tasks = parallel.threads().clamp(1, most);
     assert!(
@@ -70,55 +70,29 @@ pub fn forward_by(
         dispatch!(isa, s => short::forward(s, mix, lse, scratch, qkv, options, t));
         return;
     }
-    let job = Job {
-        mix: Shared::new(mix),
-        lse: Shared::new(lse),
-        scratch: Shared::new(scratch),
-        qkv,
-        options,
-        t,
+    let input = Input { qkv, options, t };
+    let len = task_len(t, options);
+    let tasks = ForwardTasks::new(options, t, tasks, scratch, len, [mix, lse]);
+    let work = |index| {
+        let task = tasks.start(index);
+        products!(isa, options.precision, (s, e) => by_width((s, e), &input, task));
     };
-    let claims = Claims::new();
-    let work = |task| {
-        claims.take(task);
-        products!(isa, options.precision, (s, e) => by_width((s, e), &job, task, tasks));
-    };
-    if tasks == 1 {
+    if tasks.count() == 1 {
         work(0);
     } else {
-        parallel.for_each(tasks, &work);
+        parallel.for_each(tasks.count(), &work);
     }
 }
 
-struct Job<'a> {
-    mix: Shared<'a>,
-    lse: Shared<'a>,
-    scratch: Shared<'a>,
+struct Input<'a> {
     qkv: &'a [f32],
     options: &'a Options<'a>,
     t: usize,
 }
 
-impl Job<'_> {
-    /// The rows of `mix` and of `lse` that belong to a tile.
-    fn outputs(&self, tile: &Tile) -> (Window<'_>, Window<'_>) {
-        let (t, width) = (self.t, self.options.head_dim);
-        let queries = tile.first..tile.first + tile.live;
-        let columns = tile.head * width..(tile.head + 1) * width;
-        // SAFETY: tiles of one head have different queries, those of different heads different
-        // columns of `mix` and different rows of `lse`; `Share` gives every tile to one task, which
-        // drops these windows before the next, and `Claims` lets every task run once.
-        unsafe {
-            (
-                self.mix
-                    .window(self.options.mix_width(), queries.clone(), columns),
-                self.lse.window(t, tile.head..tile.head + 1, queries),
-            )
-        }
-    }
-
-    fn columns(&self, first: usize) -> Columns<'_> {
-        Columns {
+impl<'a> Input<'a> {
+    fn columns(&self, first: usize) -> HeadColumns<'a> {
+        HeadColumns {
             rows: self.qkv,
             stride: self.options.qkv_width(),
             first,
@@ -127,8 +101,8 @@ impl Job<'_> {
     }
 }
 
-/// The operands of a key head and the room for a tile.
-struct Work<'a> {
+/// The operands of a key head, and the memory of a tile.
+struct Workspace<'a> {
     /// Rows of `keys` and of `values`.
     count: usize,
     keys: &'a mut [f32],
@@ -140,32 +114,30 @@ struct Work<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd, E: Element<S>>(s: (S, E), job: &Job<'_>, task: usize, tasks: usize) {
-    let narrow = job.options.padded_dim() == LANES;
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: ForwardTask<'_>) {
+    let narrow = input.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
-        (true, 2, false) => sequence::<S, E, 8, 32, 16>(s, job, task, tasks),
-        (true, _, false) => sequence::<S, E, 8, 32, 32>(s, job, task, tasks),
-        (true, _, true) => sequence::<S, E, 8, 16, 16>(s, job, task, tasks),
-        (false, _, false) => sequence::<S, E, 4, 32, 32>(s, job, task, tasks),
-        (false, _, true) => sequence::<S, E, 4, 16, 16>(s, job, task, tasks),
+        (true, 2, false) => sequence::<S, E, 8, 32, 16>(s, input, task),
+        (true, _, false) => sequence::<S, E, 8, 32, 32>(s, input, task),
+        (true, _, true) => sequence::<S, E, 8, 16, 16>(s, input, task),
+        (false, _, false) => sequence::<S, E, 4, 32, 32>(s, input, task),
+        (false, _, true) => sequence::<S, E, 4, 16, 16>(s, input, task),
     }
 }
 
+/// Makes all tiles of a task. The operands of a key head are packed for its first tile, and the
+/// dropout masks of a chunk of queries for the first tile in it.
 #[inline(always)]
 fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
     s: (S, E),
-    job: &Job<'_>,
-    task: usize,
-    tasks: usize,
+    input: &Input<'_>,
+    mut task: ForwardTask<'_>,
 ) {
-    let (options, t) = (job.options, job.t);
+    let (options, t) = (input.options, input.t);
     let (padded_t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
-    let len = task_len(t, options);
-    // SAFETY: each task has one row of the scratch, and runs once.
-    let mut scratch = unsafe { job.scratch.window(len, task..task + 1, 0..len) };
-    let mut scratch = Scratch(scratch.row(0));
+    let mut scratch = Scratch(task.take_scratch());
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
-    let mut work = Work {
+    let mut work = Workspace {
         count: padded_t,
         masks: scratch.take(padded_t * dropout_masks::WORDS),
         keys: scratch.take(padded_t * along),
@@ -174,126 +146,111 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
         strip: scratch.take(KEYS * QUERIES),
         mix: scratch.take(QUERIES * d),
     };
-    let tiles = (0..t).step_by(QUERIES);
-    let of_head: usize = tiles
-        .clone()
-        .map(|first| Tile::new(options, 0, first, t).seen().len())
-        .sum();
-    let share = Share {
-        task,
-        tasks,
-        total: options.heads * of_head,
-    };
-    let mut done = 0;
-    for kv_head in 0..options.kv_heads {
-        let mut packed = false;
-        for head in options.group(kv_head) {
-            let mut masked = usize::MAX;
-            for first in tiles.clone() {
-                let tile = Tile::new(options, head, first, t);
-                let owns = share.owns(done);
-                done += tile.seen().len();
-                if !owns {
-                    continue;
-                }
-                if !packed {
-                    let (key, value) = (options.key_column(kv_head), options.value_column(kv_head));
-                    let (key, value) = (job.columns(key), job.columns(value));
-                    pack::along::<S, E, A>(s, work.keys, key, (0, t), padded_t, 1.0);
-                    let count = padded_t / E::STEPS;
-                    pack::down::<S, E, W>(s, work.values, value, (0, t), count, 1.0);
-                    packed = true;
-                }
-                if dropout_masks::chunk(first) != masked {
-                    dropout_masks::make(s.0, work.masks, options, (head, first, t));
-                    masked = dropout_masks::chunk(first);
-                }
-                query_tile::<S, E, MR, W, A>(s, job, &mut work, &tile);
-            }
+    let (mut packed, mut masked) = (None, None);
+    for output in task.into_tiles() {
+        let tile = &output.tile;
+        let kv_head = options.kv_head(tile.head);
+        if packed.replace(kv_head) != Some(kv_head) {
+            let key = input.columns(options.key_column(kv_head));
+            let value = input.columns(options.value_column(kv_head));
+            pack::along::<S, E, A>(s, work.keys, key, 0..t, padded_t, 1.0);
+            pack::down::<S, E, W>(s, work.values, value, 0..t, padded_t / E::STEPS, 1.0);
         }
+        let chunk = (tile.head, dropout_masks::chunk(tile.first));
+        if masked.replace(chunk) != Some(chunk) {
+            dropout_masks::make(s.0, work.masks, options.dropout, tile);
+        }
+        query_tile::<S, E, MR, W, A>(s, input, &mut work, output);
     }
 }
 
-/// A softmax under way: for 32 queries the score that weights are relative to, and the sum of
-/// weights.
-struct Running<S: Simd> {
-    top: [S::F; 2],
+/// A running softmax: for 32 queries the score that weights are relative to, and the sum of weights.
+struct RunningSoftmax<S: Simd> {
+    reference: [S::F; 2],
     sum: [S::F; 2],
 }
 
 #[inline(always)]
 fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
     (s, e): (S, E),
-    job: &Job<'_>,
-    work: &mut Work<'_>,
-    tile: &Tile,
+    input: &Input<'_>,
+    work: &mut Workspace<'_>,
+    output: TileOutput<'_>,
 ) {
-    let options = job.options;
-    let queries = job.columns(tile.head * options.head_dim);
-    let (place, factor) = ((tile.first, tile.live), options.scale * LOG2_E);
-    pack::across((s, e), work.queries, queries, place, factor);
+    let (options, tile) = (input.options, &output.tile);
+    let (queries, factor) = (tile.queries(), options.scale * LOG2_E);
+    let columns = input.columns(tile.head * options.head_dim);
+    pack::across((s, e), work.queries, columns, queries, factor);
     work.mix.fill(0.0);
-    let mut running = Running::<S> {
-        top: [s.zero(); 2],
+    let mut running = RunningSoftmax::<S> {
+        reference: [s.zero(); 2],
         sum: [s.zero(); 2],
     };
     for (block, keys) in tile.blocks().enumerate() {
         let max = scores::<S, E, MR, A>((s, e), work, tile, keys.clone(), options.head_dim);
         if block == 0 {
-            running.top = max;
+            running.reference = max;
         } else {
-            raise::<S, W>(s, &mut running, max, work.mix);
+            raise_reference::<S, W>(s, &mut running, max, work.mix);
         }
         let masks = Masks::new(work.masks, tile.first);
         match &options.dropout {
             Some(_) => {
-                weigh::<S, E, true>((s, e), work.strip, &mut running, tile, masks, keys.clone());
+                weights::<S, E, true>((s, e), work.strip, &mut running, tile, masks, keys.clone());
             }
             None => {
-                weigh::<S, E, false>((s, e), work.strip, &mut running, tile, masks, keys.clone());
+                weights::<S, E, false>((s, e), work.strip, &mut running, tile, masks, keys.clone());
             }
         }
-        let values = (
-            &work.values[keys.start / E::STEPS * W..],
-            work.count / E::STEPS,
-        );
-        for query in (0..tile.live).step_by(MR) {
+        let values = Chunked {
+            words: &work.values[keys.start / E::STEPS * W..],
+            count: work.count / E::STEPS,
+        };
+        for query in (0..tile.count).step_by(MR) {
             let seen = tile.keys_within(&keys, query..query + MR);
             products::by_query::<S, E, MR, W>((s, e), work.mix, work.strip, values, query, seen);
         }
     }
-    finish::<S, W>(s, job, work.mix, &running, tile);
+    let mix = Chunked {
+        words: &*work.mix,
+        count: QUERIES,
+    };
+    finish::<S, W>(s, output, mix, &running, options);
 }
 
-/// Writes the scores of a block of keys into the strip; gives the largest of each query.
+/// Writes the scores of a block of keys into the strip, and returns the largest of each query.
 #[inline(always)]
 fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     (s, e): (S, E),
-    work: &mut Work<'_>,
-    tile: &Tile,
+    work: &mut Workspace<'_>,
+    tile: &QueryTile,
     keys: Range<usize>,
     width: usize,
 ) -> [S::F; 2] {
-    let mut max = [s.splat(Tile::UNSEEN); 2];
+    let mut max = [s.splat(QueryTile::MASKED); 2];
     for key in keys.clone().step_by(MR) {
         let strip = &mut work.strip[(key - keys.start) * QUERIES..][..MR * QUERIES];
-        let rows = (&work.keys[key * A..], work.count);
+        let rows = Chunked {
+            words: &work.keys[key * A..],
+            count: work.count,
+        };
         let halves = tile.halves(&(key..key + MR));
         products::scores::<S, E, MR, A>((s, e), strip, rows, work.queries, halves.clone(), width);
         let last = keys.end.min(key + MR);
         for half in halves {
-            max[half] = settle(s, strip, tile, key..last, half, max[half]);
+            max[half] = scores_in_place(s, strip, tile, key..last, half, max[half]);
         }
     }
     max
 }
 
-/// Products of some keys become scores, in place; gives the largest of each query, `max` included.
+/// Turns the products of some keys into scores, in place, and returns the largest of each query and
+/// `max`.
 #[inline(always)]
-fn settle<S: Simd>(
+fn scores_in_place<S: Simd>(
     s: S,
     strip: &mut [f32],
-    tile: &Tile,
+    tile: &QueryTile,
     keys: Range<usize>,
     half: usize,
     mut max: S::F,
@@ -307,29 +264,34 @@ fn settle<S: Simd>(
         return max;
     }
     for (lanes, key) in lanes {
-        let score = tile.of(s, s.load(lanes), key, half).0;
-        let score = tile.mask(s, score, Tile::UNSEEN, key, half);
+        let score = tile.score(s, s.load(lanes), key, half).0;
+        let score = tile.mask(s, score, QueryTile::MASKED, key, half);
         s.store(score, lanes);
         max = s.max(max, score);
     }
     max
 }
 
-/// Where a score stands too high, makes the largest one the row's top and scales down what is
-/// summed.
+/// Where a score is too far above the reference of its row, makes the largest score the reference and
+/// scales down the sums.
 #[inline(always)]
-fn raise<S: Simd, const W: usize>(s: S, running: &mut Running<S>, max: [S::F; 2], mix: &mut [f32]) {
+fn raise_reference<S: Simd, const W: usize>(
+    s: S,
+    running: &mut RunningSoftmax<S>,
+    max: [S::F; 2],
+    mix: &mut [f32],
+) {
     let headroom = s.splat(HEADROOM);
-    let first = s.lt(s.add(running.top[0], headroom), max[0]);
-    let second = s.lt(s.add(running.top[1], headroom), max[1]);
+    let first = s.lt(s.add(running.reference[0], headroom), max[0]);
+    let second = s.lt(s.add(running.reference[1], headroom), max[1]);
     if s.mask_bits(first) | s.mask_bits(second) == 0 {
         return;
     }
     let mut factors = [[0.0; LANES]; 2];
     for half in 0..2 {
-        let top = s.max(running.top[half], max[half]);
-        let factor = math::exp2_lanes(s, s.sub(running.top[half], top));
-        running.top[half] = top;
+        let reference = s.max(running.reference[half], max[half]);
+        let factor = math::exp2_lanes(s, s.sub(running.reference[half], reference));
+        running.reference[half] = reference;
         running.sum[half] = s.mul(running.sum[half], factor);
         s.store(factor, &mut factors[half]);
     }
@@ -344,50 +306,51 @@ fn raise<S: Simd, const W: usize>(s: S, running: &mut Running<S>, max: [S::F; 2]
     }
 }
 
-/// Scores become weights, dropped ones zero, as words that lie down, in place; the sums gather
-/// them, dropped ones included.
+/// Turns scores into weights, in place, as words that lie down. Dropped weights are zero, but are
+/// part of the sums.
 #[inline(always)]
-fn weigh<S: Simd, E: Element<S>, const DROPOUT: bool>(
+fn weights<S: Simd, E: Element<S>, const DROPOUT: bool>(
     s: (S, E),
     strip: &mut [f32],
-    running: &mut Running<S>,
-    tile: &Tile,
+    running: &mut RunningSoftmax<S>,
+    tile: &QueryTile,
     masks: Masks<'_>,
     keys: Range<usize>,
 ) {
     let first = tile.keys_within(&keys, 0..LANES);
     let second = tile.keys_within(&keys, LANES..QUERIES);
     let strip = strip.as_chunks_mut::<LANES>().0;
-    let mut weigher = Weigher::<S, DROPOUT> {
-        top: running.top,
+    let mut weights = Weights::<S, DROPOUT> {
+        reference: running.reference,
         sum: running.sum,
         masks,
         first: keys.start,
         count: keys.len(),
     };
     for key in (first.start..second.start.min(first.end)).step_by(2) {
-        weigher.pair(s, strip, key, 0);
+        weights.pair(s, strip, key, 0);
     }
     for key in (first.start.max(second.start)..first.end).step_by(2) {
-        weigher.pair(s, strip, key, 0);
-        weigher.pair(s, strip, key, 1);
+        weights.pair(s, strip, key, 0);
+        weights.pair(s, strip, key, 1);
     }
     for key in (first.end.max(second.start)..second.end).step_by(2) {
-        weigher.pair(s, strip, key, 1);
+        weights.pair(s, strip, key, 1);
     }
-    running.sum = weigher.sum;
+    running.sum = weights.sum;
 }
 
-struct Weigher<'a, S: Simd, const DROPOUT: bool> {
-    top: [S::F; 2],
+/// What turns the scores of a block of keys into weights.
+struct Weights<'a, S: Simd, const DROPOUT: bool> {
+    reference: [S::F; 2],
     sum: [S::F; 2],
     masks: Masks<'a>,
     first: usize,
     count: usize,
 }
 
-impl<S: Simd, const DROPOUT: bool> Weigher<'_, S, DROPOUT> {
-    /// The weights of an even key and the next, counted from the first.
+impl<S: Simd, const DROPOUT: bool> Weights<'_, S, DROPOUT> {
+    /// Makes the weights of an even key and the next, counted from the block's first.
     #[inline(always)]
     fn pair<E: Element<S>>(
         &mut self,
@@ -423,7 +386,7 @@ impl<S: Simd, const DROPOUT: bool> Weigher<'_, S, DROPOUT> {
 
     #[inline(always)]
     fn weight(&mut self, s: S, score: &[f32; LANES], key: usize, half: usize) -> S::F {
-        let p = math::exp2_lanes(s, s.sub(s.load(score), self.top[half]));
+        let p = math::exp2_lanes(s, s.sub(s.load(score), self.reference[half]));
         self.sum[half] = s.add(self.sum[half], p);
         if DROPOUT {
             let dropped = self.masks.dropped(s, self.first + key, half);
@@ -438,23 +401,26 @@ impl<S: Simd, const DROPOUT: bool> Weigher<'_, S, DROPOUT> {
 #[inline(always)]
 fn finish<S: Simd, const W: usize>(
     s: S,
-    job: &Job<'_>,
-    acc: &[f32],
-    running: &Running<S>,
-    tile: &Tile,
+    mut output: TileOutput<'_>,
+    mix: Chunked<&[f32]>,
+    running: &RunningSoftmax<S>,
+    options: &Options<'_>,
 ) {
-    let kept = job.options.dropout.map_or(1.0, |w| w.dropout.scale());
-    let (mut mix, mut lse) = job.outputs(tile);
+    let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
+    let count = output.tile.count;
     let (mut logs, mut factors) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
     for half in 0..2 {
         let sum = running.sum[half];
-        let log = s.mul_add(running.top[half], s.splat(LN_2), math::ln_lanes(s, sum));
+        let log = s.mul_add(
+            running.reference[half],
+            s.splat(LN_2),
+            math::ln_lanes(s, sum),
+        );
         s.store(log, &mut logs[half]);
         s.store(s.div(s.splat(kept), sum), &mut factors[half]);
     }
-    lse.row(0)
-        .copy_from_slice(&logs.as_flattened()[..tile.live]);
-    for (r, &factor) in factors.as_flattened()[..tile.live].iter().enumerate() {
-        pack::unpack::<S, W>(s, mix.row(r), acc, (r, QUERIES), factor);
+    output.lse.copy_from_slice(&logs.as_flattened()[..count]);
+    for (r, &factor) in factors.as_flattened()[..count].iter().enumerate() {
+        pack::unpack::<S, W>(s, output.mix.row(r), mix, r, factor);
     }
 }

@@ -1,23 +1,22 @@
-//! Plain loops in f64, a row of weights at a time: the formula of the module's header.
+//! Plain loops in f64 that make a row of weights at a time, by the formula of the module's header.
 
 use super::Options;
 
-/// One row of weights: query `i` of `head` against all keys, before and after dropout, and
-/// dscore/dproduct.
-struct Row {
+/// A query against all keys: weights, the factors of dropout, and dscore/dproduct.
+struct WeightRow {
     weights: Vec<f64>,
     factors: Vec<f64>,
-    slopes: Vec<f64>,
+    derivatives: Vec<f64>,
     lse: f64,
 }
 
-struct Reader<'a> {
+struct Qkv<'a> {
     qkv: &'a [f64],
     options: &'a Options<'a>,
     t: usize,
 }
 
-impl Reader<'_> {
+impl Qkv<'_> {
     fn at(&self, t: usize, column: usize) -> f64 {
         self.qkv[t * self.options.qkv_width() + column]
     }
@@ -31,9 +30,9 @@ impl Reader<'_> {
         self.key(head) + self.options.kv_heads * self.options.head_dim
     }
 
-    fn row(&self, head: usize, i: usize) -> Row {
+    fn row(&self, head: usize, i: usize) -> WeightRow {
         let (o, t) = (self.options, self.t);
-        let mut slopes = vec![1.0; t];
+        let mut derivatives = vec![1.0; t];
         let mut scores = vec![f64::NEG_INFINITY; t];
         for j in o.mask.keys(i, t) {
             let mut score = 0.0;
@@ -42,7 +41,7 @@ impl Reader<'_> {
             }
             score *= f64::from(o.scale);
             if let Some(cap) = o.softcap.map(f64::from) {
-                slopes[j] = 1.0 - (score / cap).tanh().powi(2);
+                derivatives[j] = 1.0 - (score / cap).tanh().powi(2);
                 score = cap * (score / cap).tanh();
             }
             if let Some(slopes) = o.alibi {
@@ -55,10 +54,10 @@ impl Reader<'_> {
         let lse = max + sum.ln();
         let weights = scores.iter().map(|s| (s - lse).exp()).collect();
         let factors = (0..t).map(|j| self.factor(head, i, j)).collect();
-        Row {
+        WeightRow {
             weights,
             factors,
-            slopes,
+            derivatives,
             lse,
         }
     }
@@ -73,14 +72,16 @@ impl Reader<'_> {
 
 /// mix[T, heads * `head_dim`] and lse[heads * T].
 pub fn forward(mix: &mut [f64], lse: &mut [f64], qkv: &[f64], options: &Options<'_>, t: usize) {
-    let reader = Reader { qkv, options, t };
+    let operands = Qkv { qkv, options, t };
     for head in 0..options.heads {
         for i in 0..t {
-            let row = reader.row(head, i);
+            let row = operands.row(head, i);
             lse[head * t + i] = row.lse;
             for d in 0..options.head_dim {
                 mix[i * options.mix_width() + head * options.head_dim + d] = (0..t)
-                    .map(|j| row.weights[j] * row.factors[j] * reader.at(j, reader.value(head) + d))
+                    .map(|j| {
+                        row.weights[j] * row.factors[j] * operands.at(j, operands.value(head) + d)
+                    })
                     .sum();
             }
         }
@@ -89,31 +90,31 @@ pub fn forward(mix: &mut [f64], lse: &mut [f64], qkv: &[f64], options: &Options<
 
 /// dqkv (written).
 pub fn backward(dqkv: &mut [f64], dmix: &[f64], qkv: &[f64], options: &Options<'_>, t: usize) {
-    let (reader, stride, width) = (
-        Reader { qkv, options, t },
+    let (operands, stride, width) = (
+        Qkv { qkv, options, t },
         options.qkv_width(),
         options.head_dim,
     );
     dqkv.fill(0.0);
     for head in 0..options.heads {
-        let (query, key, value) = (head * width, reader.key(head), reader.value(head));
+        let (query, key, value) = (head * width, operands.key(head), operands.value(head));
         for i in 0..t {
-            let row = reader.row(head, i);
+            let row = operands.row(head, i);
             let dmix = &dmix[i * options.mix_width() + query..][..width];
             let mut dweights = vec![0.0; t];
             for (j, dweight) in dweights.iter_mut().enumerate() {
                 for d in 0..width {
                     dqkv[j * stride + value + d] += row.weights[j] * row.factors[j] * dmix[d];
-                    *dweight += row.factors[j] * dmix[d] * reader.at(j, value + d);
+                    *dweight += row.factors[j] * dmix[d] * operands.at(j, value + d);
                 }
             }
             let delta: f64 = (0..t).map(|j| row.weights[j] * dweights[j]).sum();
             for j in 0..t {
                 let dscore = row.weights[j] * (dweights[j] - delta);
-                let dproduct = dscore * row.slopes[j] * f64::from(options.scale);
+                let dproduct = dscore * row.derivatives[j] * f64::from(options.scale);
                 for d in 0..width {
-                    dqkv[i * stride + query + d] += dproduct * reader.at(j, key + d);
-                    dqkv[j * stride + key + d] += dproduct * reader.at(i, query + d);
+                    dqkv[i * stride + query + d] += dproduct * operands.at(j, key + d);
+                    dqkv[j * stride + key + d] += dproduct * operands.at(i, query + d);
                 }
             }
         }

@@ -12,22 +12,22 @@ use core::ops::Range;
 
 /// One head's columns of packed rows.
 #[derive(Clone, Copy)]
-pub(super) struct Columns<'a> {
+pub(super) struct HeadColumns<'a> {
     pub(super) rows: &'a [f32],
     pub(super) stride: usize,
     pub(super) first: usize,
     pub(super) width: usize,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> HeadColumns<'a> {
     #[inline(always)]
     pub(super) fn row(&self, t: usize) -> &'a [f32] {
         &self.rows[t * self.stride + self.first..][..self.width]
     }
 }
 
-impl Columns<'_> {
-    /// Sixteen numbers of row `t` from column `i` on, zeros beyond the last.
+impl HeadColumns<'_> {
+    /// Loads sixteen numbers of row `t` from column `i` on; numbers beyond the last are zero.
     #[inline(always)]
     fn lanes<S: Simd>(&self, s: S, t: usize, i: usize) -> S::F {
         match self.row(t).get(i..) {
@@ -36,7 +36,7 @@ impl Columns<'_> {
         }
     }
 
-    /// Sixteen words of row `t`, each number times `factor`, from word `k` on.
+    /// Makes sixteen words of row `t`, each number times `factor`, from word `k` on.
     #[inline(always)]
     fn words<S: Simd, E: Element<S>>(
         &self,
@@ -56,71 +56,68 @@ impl Columns<'_> {
     }
 }
 
-/// Lays `live` rows from row `first` on, each times `factor`, along `count` rows; what is missing
-/// is zero.
+/// Lays some rows of x, each times `factor`, along `count` rows; missing rows are zero.
 #[inline(always)]
 pub(super) fn along<S: Simd, E: Element<S>, const A: usize>(
     (s, e): (S, E),
     out: &mut [f32],
-    x: Columns<'_>,
-    (first, live): (usize, usize),
+    x: HeadColumns<'_>,
+    rows: Range<usize>,
     count: usize,
     factor: f32,
 ) {
     let factor = s.splat(factor);
     for (c, chunk) in out.chunks_exact_mut(count * A).enumerate() {
-        let (live, dead) = chunk.split_at_mut(live * A);
-        for (r, words) in live.as_chunks_mut::<A>().0.iter_mut().enumerate() {
+        let (full, empty) = chunk.split_at_mut(rows.len() * A);
+        for (r, words) in full.as_chunks_mut::<A>().0.iter_mut().enumerate() {
             for (k, words) in words.as_chunks_mut().0.iter_mut().enumerate() {
                 let word = c * A + k * LANES;
-                s.store(x.words((s, e), first + r, word, factor), words);
+                s.store(x.words((s, e), rows.start + r, word, factor), words);
             }
         }
-        dead.fill(0.0);
+        empty.fill(0.0);
     }
 }
 
-/// Lays `live` rows from row `first` on, each times `factor`, down `count` rows of words; what is
-/// missing is zero.
+/// Lays some rows of x, each times `factor`, down `count` rows of words; missing rows are zero.
 #[inline(always)]
 pub(super) fn down<S: Simd, E: Element<S>, const W: usize>(
     (s, e): (S, E),
     out: &mut [f32],
-    x: Columns<'_>,
-    (first, live): (usize, usize),
+    x: HeadColumns<'_>,
+    rows: Range<usize>,
     count: usize,
     factor: f32,
 ) {
     let factor = s.splat(factor);
     for (c, chunk) in out.chunks_exact_mut(count * W).enumerate() {
-        let (full, dead) = chunk.split_at_mut(live.div_ceil(E::STEPS) * W);
+        let (full, empty) = chunk.split_at_mut(rows.len().div_ceil(E::STEPS) * W);
         for (r, words) in full.as_chunks_mut::<W>().0.iter_mut().enumerate() {
             let (even, odd) = (r * E::STEPS, r * E::STEPS + E::STEPS - 1);
             for (i, words) in words.as_chunks_mut().0.iter_mut().enumerate() {
                 let column = c * W + i * LANES;
-                let low = s.mul(x.lanes(s, first + even, column), factor);
+                let low = s.mul(x.lanes(s, rows.start + even, column), factor);
                 let high = if odd == even {
                     low
-                } else if odd < live {
-                    s.mul(x.lanes(s, first + odd, column), factor)
+                } else if odd < rows.len() {
+                    s.mul(x.lanes(s, rows.start + odd, column), factor)
                 } else {
                     s.zero()
                 };
                 s.store(s.bits_to_float(e.across(s, low, high)), words);
             }
         }
-        dead.fill(0.0);
+        empty.fill(0.0);
     }
 }
 
-/// Lays `live` rows from row `first` on, each times `factor`, across the lanes; missing ones are
-/// zero.
+/// Lays some rows of x, each times `factor`, across the lanes; missing rows are zero.
 #[inline(always)]
 pub(super) fn across<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     out: &mut [f32],
-    x: Columns<'_>,
-    (first, live): (usize, usize),
+    x: HeadColumns<'_>,
+    rows: Range<usize>,
     factor: f32,
 ) {
     let factor = s.splat(factor);
@@ -130,8 +127,8 @@ pub(super) fn across<S: Simd, E: Element<S>>(
             let mut square = [s.zero(); LANES];
             for (i, row) in square.iter_mut().enumerate() {
                 let r = half * LANES + i;
-                if r < live {
-                    *row = x.words((s, e), first + r, c * LANES, factor);
+                if r < rows.len() {
+                    *row = x.words((s, e), rows.start + r, c * LANES, factor);
                 }
             }
             s.transpose(&mut square);
@@ -142,46 +139,39 @@ pub(super) fn across<S: Simd, E: Element<S>>(
     }
 }
 
-/// Writes row `row` of `count` rows in chunks to `y`, times `factor`.
+/// Rows in chunks, as [`along`] and [`down`] lay them: each chunk has its part of `count` rows.
+#[derive(Clone, Copy)]
+pub(super) struct Chunked<T> {
+    pub(super) words: T,
+    pub(super) count: usize,
+}
+
+/// Writes a row to `y`, times `factor`.
 #[inline(always)]
 pub(super) fn unpack<S: Simd, const W: usize>(
     s: S,
     y: &mut [f32],
-    rows: &[f32],
-    (row, count): (usize, usize),
+    rows: Chunked<&[f32]>,
+    row: usize,
     factor: f32,
 ) {
     let factor = s.splat(factor);
     for column in (0..y.len()).step_by(LANES) {
-        let at = column / W * count * W + row * W + column % W;
-        let v = s.mul(simd::at(s, rows, at), factor);
+        let at = column / W * rows.count * W + row * W + column % W;
+        let v = s.mul(simd::at(s, rows.words, at), factor);
         simd::put(s, y, column, v);
     }
 }
 
-/// What part of `total` is task `task`'s of `tasks`, when the whole is walked in order.
-#[derive(Clone, Copy)]
-pub(super) struct Share {
-    pub(super) task: usize,
-    pub(super) tasks: usize,
-    pub(super) total: usize,
-}
-
-impl Share {
-    /// Whether the piece that begins at `done` belongs to it.
-    pub(super) fn owns(&self, done: usize) -> bool {
-        done * self.tasks / self.total == self.task
-    }
-}
-
-/// Cuts pieces off the caller's scratch.
+/// What is left of the caller's scratch.
 pub(super) struct Scratch<'a>(pub(super) &'a mut [f32]);
 
 impl<'a> Scratch<'a> {
+    /// Takes `len` floats.
     pub(super) fn take(&mut self, len: usize) -> &'a mut [f32] {
-        let (piece, rest) = core::mem::take(&mut self.0).split_at_mut(len);
+        let (taken, rest) = core::mem::take(&mut self.0).split_at_mut(len);
         self.0 = rest;
-        piece
+        taken
     }
 }
 

@@ -4,10 +4,10 @@
 //! two.
 
 use super::QUERIES;
-use super::pack::Halves;
+use super::pack::{Chunked, Halves};
+use super::register_tile::{self as tile, Words};
 use crate::element::Element;
 use crate::simd::{LANES, Simd};
-use crate::tile::{self, Words};
 use core::ops::Range;
 
 /// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of
@@ -17,7 +17,7 @@ use core::ops::Range;
 pub(super) fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     s: (S, E),
     out: &mut [f32],
-    rows: (&[f32], usize),
+    rows: Chunked<&[f32]>,
     across: &[f32],
     halves: Halves,
     width: usize,
@@ -35,7 +35,7 @@ pub(super) fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
 fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A: usize>(
     (s, e): (S, E),
     out: &mut [f32],
-    (rows, count): (&[f32], usize),
+    rows: Chunked<&[f32]>,
     across: &[f32],
     query: usize,
     width: usize,
@@ -43,7 +43,7 @@ fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A:
     let words = width.div_ceil(E::STEPS);
     let mut tile = tile::zero::<S, MR, NQ>(s);
     for (chunk, word) in (0..words).step_by(A).enumerate() {
-        let a = Words::new(&rows[chunk * count * A..], 1);
+        let a = Words::new(&rows.words[chunk * rows.count * A..], 1);
         let b = Words::new(&across[word * QUERIES + query..], QUERIES);
         tile = tile::multiply::<S, E, MR, NQ, A>((s, e), tile, a, b, A.min(words - word));
     }
@@ -58,7 +58,7 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
     s: (S, E),
     out: &mut [f32],
     strip: &[f32],
-    (rows, count): (&[f32], usize),
+    rows: Chunked<&[f32]>,
     query: usize,
     keys: Range<usize>,
 ) {
@@ -69,7 +69,7 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
     let a = Words::new(&strip[first * QUERIES + query..], QUERIES);
     let words = keys.end.div_ceil(E::STEPS) - first;
     for (chunk, out) in out.chunks_exact_mut(QUERIES * W).enumerate() {
-        let rows = &rows[(chunk * count + first) * W..];
+        let rows = &rows.words[(chunk * rows.count + first) * W..];
         let out = &mut out[query * W..];
         add::<S, E, MR, W, 1>(s, out, a, rows, words);
     }
@@ -81,7 +81,7 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
 #[inline(always)]
 pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, const Q: usize>(
     s: (S, E),
-    (out, count): (&mut [f32], usize),
+    out: Chunked<&mut [f32]>,
     strip: &[f32],
     rows: &[f32],
     queries: Range<usize>,
@@ -90,7 +90,7 @@ pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, co
     let a = Words::new(&strip[first..], 1);
     let words = queries.len().div_ceil(E::STEPS);
     for (chunk, rows) in rows.chunks_exact(Q * W).enumerate() {
-        let out = &mut out[chunk * count * W..];
+        let out = &mut out.words[chunk * out.count * W..];
         add::<S, E, MR, W, Q>(s, out, a, &rows[first * W..], words);
     }
 }

@@ -1,16 +1,18 @@
-//! Sequences of up to sixteen tokens: a token a lane. Nothing is padded but the lanes, and nothing
-//! packed: matrices that are needed across the lanes are *turned*, all heads at once, sixteen
-//! columns at a time; the others are read as they lie, a number at a time. All is f32 in every
-//! precision: where nothing is copied, rounding would be a pass of its own.
+//! Sequences of up to sixteen tokens, with one token in each lane. Nothing is padded but the lanes,
+//! and nothing is packed: matrices that are needed across the lanes are transposed, all heads at
+//! once, sixteen columns at a time; the others are read where they lie, a number at a time. All is
+//! f32 in every precision: where nothing is copied, rounding would be a pass of its own.
 
-use super::pack::{Columns, Scratch};
-use super::{Options, Tile};
+use super::WeightDropout;
+use super::pack::{HeadColumns, Scratch};
+use super::{Options, QueryTile};
 use crate::dropout::{self, CHUNK};
 use crate::math;
 use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 
-type Row = [f32; LANES];
+/// A number of each token.
+type Lanes = [f32; LANES];
 
 /// Floats of scratch for any short sequence.
 pub(super) fn scratch_len(options: &Options<'_>) -> usize {
@@ -18,7 +20,7 @@ pub(super) fn scratch_len(options: &Options<'_>) -> usize {
 }
 
 #[inline(always)]
-fn take<'a>(scratch: &mut Scratch<'a>, rows: usize) -> &'a mut [Row] {
+fn take<'a>(scratch: &mut Scratch<'a>, rows: usize) -> &'a mut [Lanes] {
     scratch.take(rows * LANES).as_chunks_mut().0
 }
 
@@ -37,21 +39,21 @@ pub(super) fn forward<S: Simd>(
     let queries = take(&mut scratch, options.mix_width());
     let out = take(&mut scratch, options.mix_width());
     let strip = &mut take(&mut scratch, LANES)[..t];
-    turn(s, queries, qkv, stride, options.scale * LOG2_E);
+    transpose(s, queries, qkv, stride, options.scale * LOG2_E);
     let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
     for head in 0..options.heads {
-        let tile = Tile::new(options, head, 0, t);
+        let tile = QueryTile::new(options, head, 0, t);
         let (keys, values) = operands(qkv, options, head);
         dots(s, strip, keys, &queries[head * width..][..width]);
         let (top, sum) = softmax(s, strip, &tile);
-        drop_weights(s, [&mut *strip], options, (head, t));
+        drop_weights(s, [&mut *strip], options.dropout, &tile);
         let log = s.mul_add(top, s.splat(LN_2), math::ln_lanes(s, sum));
         s.store_partial(log, &mut lse[head * t..][..t]);
         let factor = s.div(s.splat(kept), sum);
         let out = &mut out[head * width..][..width];
         combine(s, out, values, strip, factor, false);
     }
-    turn_back(s, mix, options.mix_width(), out);
+    transpose_back(s, mix, options.mix_width(), out);
 }
 
 /// dqkv (written) from dmix, qkv and the log-sum-exp of the forward.
@@ -64,9 +66,9 @@ pub(super) fn backward<S: Simd>(
     lse: &[f32],
     qkv: &[f32],
     options: &Options<'_>,
-    t: usize,
 ) {
     let (stride, width) = (options.qkv_width(), options.head_dim);
+    let t = qkv.len() / stride;
     let mut scratch = Scratch(scratch);
     let queries = take(&mut scratch, options.mix_width());
     let dmix_across = take(&mut scratch, options.mix_width());
@@ -75,10 +77,10 @@ pub(super) fn backward<S: Simd>(
     let dscores = take(&mut scratch, LANES);
     let factors = take(&mut scratch, LANES);
     let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
-    turn(s, queries, qkv, stride, options.scale * LOG2_E);
-    turn(s, dmix_across, dmix, options.mix_width(), kept);
+    transpose(s, queries, qkv, stride, options.scale * LOG2_E);
+    transpose(s, dmix_across, dmix, options.mix_width(), kept);
     for head in 0..options.heads {
-        let tile = Tile::new(options, head, 0, t);
+        let tile = QueryTile::new(options, head, 0, t);
         let (keys, values) = operands(qkv, options, head);
         dots(
             s,
@@ -93,10 +95,10 @@ pub(super) fn backward<S: Simd>(
             &dmix_across[head * width..][..width],
         );
         let lse = s.mul(s.load_partial(&lse[head * t..][..t], 0.0), s.splat(LOG2_E));
-        differentiate(s, (weights, dscores, factors), &tile, lse, options);
+        score_gradients(s, weights, dscores, factors, &tile, lse, options);
 
         let (one, scale) = (s.splat(kept), s.splat(options.scale));
-        let kv_head = head / (options.heads / options.kv_heads);
+        let kv_head = options.kv_head(head);
         let again = head > options.group(kv_head).start;
         combine(
             s,
@@ -106,9 +108,9 @@ pub(super) fn backward<S: Simd>(
             scale,
             false,
         );
-        flip(s, weights);
-        flip(s, dscores);
-        let of = |rows, stride| Columns {
+        transpose_square(s, weights);
+        transpose_square(s, dscores);
+        let of = |rows, stride| HeadColumns {
             rows,
             stride,
             first: head * width,
@@ -126,14 +128,18 @@ pub(super) fn backward<S: Simd>(
         let dkeys = &mut out[options.key_column(kv_head)..][..width];
         combine(s, dkeys, of(qkv, stride), &dscores[..t], scale, again);
     }
-    turn_back(s, dqkv, stride, out);
+    transpose_back(s, dqkv, stride, out);
 }
 
 /// The keys and the values that a head reads.
 #[inline(always)]
-fn operands<'a>(qkv: &'a [f32], options: &Options<'_>, head: usize) -> (Columns<'a>, Columns<'a>) {
-    let kv_head = head / (options.heads / options.kv_heads);
-    let columns = |first| Columns {
+fn operands<'a>(
+    qkv: &'a [f32],
+    options: &Options<'_>,
+    head: usize,
+) -> (HeadColumns<'a>, HeadColumns<'a>) {
+    let kv_head = options.kv_head(head);
+    let columns = |first| HeadColumns {
         rows: qkv,
         stride: options.qkv_width(),
         first,
@@ -145,9 +151,9 @@ fn operands<'a>(qkv: &'a [f32], options: &Options<'_>, head: usize) -> (Columns<
     )
 }
 
-/// The first `out.len()` columns of packed rows, each across the lanes, times `factor`.
+/// Lays the first `out.len()` columns of packed rows across the lanes, times `factor`.
 #[inline(always)]
-fn turn<S: Simd>(s: S, out: &mut [Row], x: &[f32], stride: usize, factor: f32) {
+fn transpose<S: Simd>(s: S, out: &mut [Lanes], x: &[f32], stride: usize, factor: f32) {
     let factor = s.splat(factor);
     for (i, out) in out.chunks_mut(LANES).enumerate() {
         let mut square = [s.zero(); LANES];
@@ -162,9 +168,9 @@ fn turn<S: Simd>(s: S, out: &mut [Row], x: &[f32], stride: usize, factor: f32) {
     }
 }
 
-/// Columns across the lanes become packed rows again.
+/// Lays columns across the lanes as packed rows again.
 #[inline(always)]
-fn turn_back<S: Simd>(s: S, y: &mut [f32], stride: usize, x: &[Row]) {
+fn transpose_back<S: Simd>(s: S, y: &mut [f32], stride: usize, x: &[Lanes]) {
     for (i, x) in x.chunks(LANES).enumerate() {
         let mut square = [s.zero(); LANES];
         for (lanes, x) in square.iter_mut().zip(x) {
@@ -177,9 +183,9 @@ fn turn_back<S: Simd>(s: S, y: &mut [f32], stride: usize, x: &[Row]) {
     }
 }
 
-/// Rows become columns.
+/// Transposes sixteen rows in place.
 #[inline(always)]
-fn flip<S: Simd>(s: S, rows: &mut [Row]) {
+fn transpose_square<S: Simd>(s: S, rows: &mut [Lanes]) {
     let mut square = [s.zero(); LANES];
     for (lanes, row) in square.iter_mut().zip(&*rows) {
         *lanes = s.load(row);
@@ -192,7 +198,7 @@ fn flip<S: Simd>(s: S, rows: &mut [Row]) {
 
 /// `out[j] = sum over d of rows[j, d] across[d]`.
 #[inline(always)]
-fn dots<S: Simd>(s: S, out: &mut [Row], rows: Columns<'_>, across: &[Row]) {
+fn dots<S: Simd>(s: S, out: &mut [Lanes], rows: HeadColumns<'_>, across: &[Lanes]) {
     let mut first = 0;
     while first < out.len() {
         let left = &mut out[first..];
@@ -204,13 +210,13 @@ fn dots<S: Simd>(s: S, out: &mut [Row], rows: Columns<'_>, across: &[Row]) {
     }
 }
 
-/// Up to `N` of [`dots`], from row `first` on; gives how many.
+/// Makes up to `N` of [`dots`], from row `first` on, and returns how many.
 #[inline(always)]
 fn dots_of<S: Simd, const N: usize>(
     s: S,
-    out: &mut [Row],
-    rows: Columns<'_>,
-    across: &[Row],
+    out: &mut [Lanes],
+    rows: HeadColumns<'_>,
+    across: &[Lanes],
     first: usize,
 ) -> usize {
     let live = N.min(out.len());
@@ -235,9 +241,9 @@ fn dots_of<S: Simd, const N: usize>(
 #[inline(always)]
 fn combine<S: Simd>(
     s: S,
-    out: &mut [Row],
-    rows: Columns<'_>,
-    weights: &[Row],
+    out: &mut [Lanes],
+    rows: HeadColumns<'_>,
+    weights: &[Lanes],
     factor: S::F,
     accumulate: bool,
 ) {
@@ -245,21 +251,23 @@ fn combine<S: Simd>(
     while at < out.len() {
         let left = &mut out[at..];
         at += match left.len() {
-            8.. => combine_of::<S, 8>(s, left, rows, weights, (at, factor, accumulate)),
-            4..8 => combine_of::<S, 4>(s, left, rows, weights, (at, factor, accumulate)),
-            _ => combine_of::<S, 1>(s, left, rows, weights, (at, factor, accumulate)),
+            8.. => combine_of::<S, 8>(s, left, rows, weights, at, factor, accumulate),
+            4..8 => combine_of::<S, 4>(s, left, rows, weights, at, factor, accumulate),
+            _ => combine_of::<S, 1>(s, left, rows, weights, at, factor, accumulate),
         };
     }
 }
 
-/// `N` columns of [`combine`], from column `first` on; gives `N`.
+/// Makes `N` columns of [`combine`], from column `first` on, and returns `N`.
 #[inline(always)]
 fn combine_of<S: Simd, const N: usize>(
     s: S,
-    out: &mut [Row],
-    rows: Columns<'_>,
-    weights: &[Row],
-    (first, factor, accumulate): (usize, S::F, bool),
+    out: &mut [Lanes],
+    rows: HeadColumns<'_>,
+    weights: &[Lanes],
+    first: usize,
+    factor: S::F,
+    accumulate: bool,
 ) -> usize {
     let mut acc = [s.zero(); N];
     for (j, weight) in weights.iter().enumerate() {
@@ -276,11 +284,11 @@ fn combine_of<S: Simd, const N: usize>(
     N
 }
 
-/// Products become weights relative to each query's largest score; gives that score and the sum of
-/// weights.
+/// Turns products into weights relative to the largest score of each query, and returns that score
+/// and the sum of weights.
 #[inline(always)]
-fn softmax<S: Simd>(s: S, strip: &mut [Row], tile: &Tile) -> (S::F, S::F) {
-    let mut top = s.splat(Tile::UNSEEN);
+fn softmax<S: Simd>(s: S, strip: &mut [Lanes], tile: &QueryTile) -> (S::F, S::F) {
+    let mut top = s.splat(QueryTile::MASKED);
     for (key, lanes) in strip.iter_mut().enumerate() {
         let score = score(s, s.load(lanes), tile, key).0;
         s.store(score, lanes);
@@ -295,29 +303,31 @@ fn softmax<S: Simd>(s: S, strip: &mut [Row], tile: &Tile) -> (S::F, S::F) {
     (top, sum)
 }
 
-/// The score of a product, for a key that is seen, and its derivative.
+/// Returns the score of a product, and its derivative by the product.
 #[inline(always)]
-fn score<S: Simd>(s: S, product: S::F, tile: &Tile, key: usize) -> (S::F, S::F) {
-    let (score, slope) = if tile.plain() {
+fn score<S: Simd>(s: S, product: S::F, tile: &QueryTile, key: usize) -> (S::F, S::F) {
+    let (score, derivative) = if tile.plain() {
         (product, s.splat(1.0))
     } else {
-        tile.of(s, product, key, 0)
+        tile.score(s, product, key, 0)
     };
-    (tile.mask(s, score, Tile::UNSEEN, key, 0), slope)
+    (tile.mask(s, score, QueryTile::MASKED, key, 0), derivative)
 }
 
-/// Makes the dropped numbers of some strips zero.
+/// Sets the dropped numbers of some strips to zero.
 #[inline(always)]
 fn drop_weights<S: Simd, const N: usize>(
     s: S,
-    mut strips: [&mut [Row]; N],
-    options: &Options<'_>,
-    (head, t): (usize, usize),
+    mut strips: [&mut [Lanes]; N],
+    dropout: Option<WeightDropout>,
+    tile: &QueryTile,
 ) {
+    let Some(dropout) = dropout else {
+        return;
+    };
+    let t = tile.t;
     for key in (0..t).step_by(2) {
-        let Some(dropped) = dropped(s, options, (head, key, t)) else {
-            return;
-        };
+        let dropped = dropped(s, dropout, tile, key);
         for strip in &mut strips {
             for (lanes, dropped) in strip[key..t].iter_mut().zip(dropped) {
                 s.store(s.select(dropped, s.zero(), s.load(lanes)), lanes);
@@ -326,39 +336,37 @@ fn drop_weights<S: Simd, const N: usize>(
     }
 }
 
-/// Which queries drop their weight for a key and the next.
+/// Returns which queries drop their weight for a key and the next.
 #[inline(always)]
-fn dropped<S: Simd>(
-    s: S,
-    options: &Options<'_>,
-    (head, key, t): (usize, usize, usize),
-) -> Option<[S::M; 2]> {
-    let weights = options.dropout.as_ref()?;
-    let row = weights.first_row + (head * t + key) as u64;
-    let chunks = (dropout::mask_stride(t) / CHUNK) as u64;
+fn dropped<S: Simd>(s: S, weights: WeightDropout, tile: &QueryTile, key: usize) -> [S::M; 2] {
+    let row = weights.first_row + (tile.head * tile.t + key) as u64;
+    let chunks = (dropout::mask_stride(tile.t) / CHUNK) as u64;
     let [[this, ..], [next, ..]] = weights
         .dropout
         .dropped(s, [row * chunks, (row + 1) * chunks]);
-    Some([this, next])
+    [this, next]
 }
 
-/// In place, as in the long backward; Δ is made of the weights, which are all here.
+/// Turns products into weights, and the gradients of weights into those of products, in place. As
+/// in the backward of long sequences, except that Δ is made of the weights, which are all here.
 #[inline(always)]
-fn differentiate<S: Simd>(
+fn score_gradients<S: Simd>(
     s: S,
-    (weights, dscores, factors): (&mut [Row], &mut [Row], &mut [Row]),
-    tile: &Tile,
+    weights: &mut [Lanes],
+    dscores: &mut [Lanes],
+    factors: &mut [Lanes],
+    tile: &QueryTile,
     lse: S::F,
     options: &Options<'_>,
 ) {
-    let t = tile.live;
+    let t = tile.t;
     for (key, (weight, factor)) in weights.iter_mut().zip(&mut *factors).enumerate().take(t) {
-        let (score, slope) = score(s, s.load(weight), tile, key);
+        let (score, derivative) = score(s, s.load(weight), tile, key);
         let p = math::exp2_lanes(s, s.sub(score, lse));
         s.store(p, weight);
-        s.store(s.mul(p, slope), factor);
+        s.store(s.mul(p, derivative), factor);
     }
-    drop_weights(s, [&mut *weights, &mut *dscores], options, (tile.head, t));
+    drop_weights(s, [&mut *weights, &mut *dscores], options.dropout, tile);
     let mut delta = s.zero();
     for (weight, dscore) in weights.iter().zip(&*dscores).take(t) {
         delta = s.mul_add(s.load(weight), s.load(dscore), delta);

@@ -29,7 +29,7 @@ fn dropout() -> WeightDropout {
     }
 }
 
-/// Shapes and switches, each alone and together.
+/// Shapes and options, each option alone and all together.
 fn grid() -> Vec<(Options<'static>, usize)> {
     let mut grid = Vec::new();
     for t in [
@@ -88,9 +88,9 @@ fn fast_agrees_with_naive() {
     }
 }
 
-/// Scores that climb with the key far: a row's largest weight comes last, and far above the first.
+/// Scores rise far with the key: a row's largest weight comes last, and far above the first.
 #[test]
-fn late_scores_may_tower_over_early_ones() {
+fn late_scores_may_be_far_above_early_ones() {
     for (t, mask) in [
         (16, Mask::Causal),
         (130, Mask::Causal),
@@ -111,9 +111,9 @@ fn late_scores_may_tower_over_early_ones() {
     }
 }
 
-/// What forward and backward make of one sequence.
+/// What forward and backward write for one sequence.
 #[derive(PartialEq, Debug)]
-struct Results {
+struct Outputs {
     mix: Vec<f32>,
     lse: Vec<f32>,
     dqkv: Vec<f32>,
@@ -126,7 +126,7 @@ fn run(
     t: usize,
     qkv: &[f32],
     dmix: &[f32],
-) -> Results {
+) -> Outputs {
     let mut scratch = vec![f32::NAN; scratch_len_by(parallel.threads(), t, o)];
     let mut mix = vec![f32::NAN; t * o.mix_width()];
     let mut lse = vec![f32::NAN; t * o.heads];
@@ -145,7 +145,7 @@ fn run(
         o,
         t,
     );
-    Results { mix, lse, dqkv }
+    Outputs { mix, lse, dqkv }
 }
 
 #[track_caller]
@@ -169,7 +169,7 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
     }
 }
 
-/// Threads that take whatever task is next, the last one first.
+/// Threads that take the next task when they are free, the last task first.
 struct Threads(usize);
 
 impl Parallel for Threads {
@@ -193,7 +193,7 @@ impl Parallel for Threads {
 }
 
 #[test]
-fn a_team_gives_the_bits_of_one_thread() {
+fn several_threads_give_the_bits_of_one() {
     let of_both = |(o, t)| Precision::ALL.map(|precision| (Options { precision, ..o }, t));
     let long = grid().into_iter().filter(|&(_, t)| t > 60 || t == 16);
     for (o, t) in long.flat_map(of_both) {
@@ -207,10 +207,10 @@ fn a_team_gives_the_bits_of_one_thread() {
     }
 }
 
-/// Runs its first task again in place of the second.
-struct Careless;
+/// Runs the first task again in place of the second.
+struct RepeatsATask;
 
-impl Parallel for Careless {
+impl Parallel for RepeatsATask {
     fn threads(&self) -> usize {
         2
     }
@@ -222,14 +222,14 @@ impl Parallel for Careless {
 
 #[test]
 #[should_panic(expected = "task 0 twice")]
-fn a_team_that_repeats_a_task_is_caught() {
+fn a_parallel_that_repeats_a_task_is_caught() {
     let (o, t) = (options(2, 2, 16, Mask::Causal), 40);
     let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
-    run(Isa::detect(), &Careless, &o, t, &qkv, &dmix);
+    run(Isa::detect(), &RepeatsATask, &o, t, &qkv, &dmix);
 }
 
 #[test]
-fn scratch_for_a_sequence_does_for_a_shorter_one() {
+fn scratch_for_a_sequence_is_enough_for_a_shorter_one() {
     for (o, _) in grid() {
         assert!((0..200).all(|t| scratch_len(t, &o) <= scratch_len(t + 1, &o)));
     }

@@ -1,8 +1,8 @@
-//! The precision bf16 against sums in f64 of the operands that it rounds once and for all (queries,
-//! keys, values, dmix). Weights and gradients of scores, which only the kernel sees, may each be
-//! off by half a step of bf16: what that can do to a sum is gathered beside it.
+//! The precision bf16 against sums in f64 of the operands that it rounds once (queries, keys, values,
+//! dmix). Weights and gradients of scores exist only inside the kernel, and each may be off by half a
+//! step of bf16: the effect that this can have on a sum is added up beside it.
 
-use super::{Options, Results, grid, run, values};
+use super::{Options, Outputs, grid, run, values};
 use crate::attention::Precision;
 use crate::isa::{Isa, Kind};
 use crate::parallel::Sequential;
@@ -38,9 +38,9 @@ struct Witness<'a> {
     deltas: Vec<f64>,
 }
 
-/// What is known of a query and a key: the weight, zero if it was dropped, and the gradient of the
-/// product q·k.
-struct Pair {
+/// A query and a key: the weight, which is zero if it was dropped, and the gradient of the product
+/// q·k.
+struct QueryAndKey {
     kept: f64,
     dproduct: f64,
 }
@@ -69,8 +69,8 @@ impl<'a> Witness<'a> {
         row * self.o.qkv_width() + column
     }
 
-    /// The places of query `i`, key and value `j` of a head.
-    fn places(&self, head: usize, i: usize, j: usize) -> [usize; 3] {
+    /// The indices of query `i`, key and value `j` of a head.
+    fn indices(&self, head: usize, i: usize, j: usize) -> [usize; 3] {
         let kv_head = head * self.o.kv_heads / self.o.heads;
         [
             self.at(i, head * self.o.head_dim),
@@ -85,35 +85,35 @@ impl<'a> Witness<'a> {
 
     /// A score in nats, and its derivative by the product.
     fn score(&self, head: usize, i: usize, j: usize) -> (f64, f64) {
-        let [q, k, _] = self.places(head, i, j);
+        let [q, k, _] = self.indices(head, i, j);
         let product = self.dot(&self.queries[q..], &self.rest[k..]) / f64::from(LOG2_E);
-        let (mut score, mut slope) = (product, 1.0);
+        let (mut score, mut derivative) = (product, 1.0);
         if let Some(cap) = self.o.softcap.map(f64::from) {
             let tanh = (product / cap).tanh();
-            (score, slope) = (cap * tanh, 1.0 - tanh * tanh);
+            (score, derivative) = (cap * tanh, 1.0 - tanh * tanh);
         }
-        let fall = self.o.alibi.map_or(0.0, |slopes| f64::from(slopes[head]));
-        (score - fall * i.abs_diff(j) as f64, slope)
+        let slope = self.o.alibi.map_or(0.0, |slopes| f64::from(slopes[head]));
+        (score - slope * i.abs_diff(j) as f64, derivative)
     }
 
     /// The log-sum-exp of a row, and its pairs by key.
-    fn row(&self, head: usize, i: usize) -> (f64, Vec<(usize, Pair)>) {
+    fn row(&self, head: usize, i: usize) -> (f64, Vec<(usize, QueryAndKey)>) {
         let keys = self.o.mask.keys(i, self.t);
         let scores: Vec<_> = keys.clone().map(|j| self.score(head, i, j)).collect();
         let lse = scores.iter().map(|(s, _)| s.exp()).sum::<f64>().ln();
-        let pair = |(j, &(score, slope)): (usize, &(f64, f64))| {
+        let pair = |(j, &(score, derivative)): (usize, &(f64, f64))| {
             let weight = (score - lse).exp();
             let keeps = self.o.dropout.is_none_or(|w| {
                 let row = w.first_row + (head * self.t + j) as u64;
                 w.dropout.factor(row, i, self.t) > 0.0
             });
             let keeps = f64::from(u8::from(keeps));
-            let [_, _, v] = self.places(head, i, j);
+            let [_, _, v] = self.indices(head, i, j);
             let dmix = &self.dmix[(i * self.o.heads + head) * self.o.head_dim..];
             let dweight = keeps * self.dot(dmix, &self.rest[v..]);
-            let pair = Pair {
+            let pair = QueryAndKey {
                 kept: weight * keeps,
-                dproduct: weight * slope * (dweight - self.deltas[i * self.o.heads + head]),
+                dproduct: weight * derivative * (dweight - self.deltas[i * self.o.heads + head]),
             };
             (j, pair)
         };
@@ -132,7 +132,7 @@ impl<'a> Witness<'a> {
             lses[head * self.t + i].value = lse;
             let row = (i * o.heads + head) * width;
             for (j, pair) in pairs {
-                let [q, k, v] = self.places(head, i, j);
+                let [q, k, v] = self.indices(head, i, j);
                 for d in 0..width {
                     mix[row + d].add(pair.kept * self.rest[v + d] * kept);
                     dqkv[v + d].add(pair.kept * self.dmix[row + d]);
@@ -178,7 +178,7 @@ fn products_are_those_of_rounded_operands() {
     for (o, t) in in_bf16().filter(|&(_, t)| t > LANES) {
         let (qkv, dmix) = operands(&o, t);
         for isa in Isa::available() {
-            let Results { mix, lse, dqkv } = run(isa, &Sequential, &o, t, &qkv, &dmix);
+            let Outputs { mix, lse, dqkv } = run(isa, &Sequential, &o, t, &qkv, &dmix);
             let [mixes, lses, dqkvs] = Witness::new(&o, t, &qkv, &dmix, &mix).all();
             let what = |name| format!("{name} on {isa:?}, T {t}, {o:?}");
             within(&what("mix"), &mix, &mixes);
@@ -197,7 +197,7 @@ fn bits_are_the_same_wherever_multiply_adds_are_fused() {
     for (o, t) in grid().into_iter().chain(in_bf16()) {
         let (qkv, dmix) = operands(&o, t);
         let of = |&isa| run(isa, &Sequential, &o, t, &qkv, &dmix);
-        let all: Vec<Results> = isas.iter().map(of).collect();
+        let all: Vec<Outputs> = isas.iter().map(of).collect();
         assert!(all.windows(2).all(|two| two[0] == two[1]), "T {t}, {o:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Multi-head attention of one sequence, forward and backward, without ever storing T x T weights.
 //!
 //! For query i and key j of a head: score = scale q·k, then softcap c tanh(score / c) (Gemma 2),
-//! then `ALiBi`, which takes slope |i - j| off it (Press et al. 2022); weights = softmax over the
+//! then `ALiBi`, which subtracts slope |i - j| (Press et al. 2022); weights = softmax over the
 //! keys that the [`Mask`] shows to i, dropout on the weights, mix = weights V. Grouped queries
 //! (Ainslie et al. 2023): query head h reads key and value head h / (heads / `kv_heads`).
 //!
@@ -39,9 +39,10 @@ mod mask;
 pub mod naive;
 mod pack;
 mod products;
-mod shared;
+mod register_tile;
+mod score_gradients;
 mod short;
-mod slopes;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -59,27 +60,27 @@ pub use mask::Mask;
 
 /// Queries in a tile.
 const QUERIES: usize = 2 * LANES;
-/// Keys that are taken at a time, so that their strips stay in the first-level cache.
+/// Keys in a block: as many as have strips that stay in the first-level cache.
 const KEYS: usize = 64;
 /// The most keys whose products with a tile are made at once.
-const MOST: usize = 8;
+const MAX_KEYS_AT_ONCE: usize = 8;
 
-/// What kind of attention.
+/// The kind of attention.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub heads: usize,
-    /// Divides `heads`.
+    /// How many key and value heads there are; it divides `heads`.
     pub kv_heads: usize,
     pub head_dim: usize,
     pub mask: Mask,
     pub scale: f32,
-    /// Scores go through c tanh(score / c).
+    /// The c of c tanh(score / c), which scores go through.
     pub softcap: Option<f32>,
-    /// A slope for each head; a score falls by slope * |i - j|.
+    /// The slope of each head: slope * |i - j| is subtracted from a score.
     pub alibi: Option<&'a [f32]>,
     pub dropout: Option<WeightDropout>,
-    /// What the operands of the products are rounded to; f32 for sequences of up to 16 tokens, and
-    /// in [`decode_one`].
+    /// The precision of the products. Sequences of up to 16 tokens, and [`decode_one`], are f32 in
+    /// every precision.
     pub precision: Precision,
 }
 
@@ -87,17 +88,18 @@ pub struct Options<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct WeightDropout {
     pub dropout: Dropout,
-    /// The first row of the stream that belongs to this sequence; it takes `heads * T` rows.
+    /// The first row of the random stream that belongs to this sequence, which takes `heads * T`
+    /// rows.
     pub first_row: u64,
 }
 
 impl Options<'_> {
-    /// Columns of `qkv`.
+    /// Returns how many columns `qkv` has.
     pub fn qkv_width(&self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.head_dim
     }
 
-    /// Columns of `mix`.
+    /// Returns how many columns `mix` has.
     pub fn mix_width(&self) -> usize {
         self.heads * self.head_dim
     }
@@ -111,12 +113,17 @@ impl Options<'_> {
     }
 
     /// The query heads that read a key head.
-    fn group(&self, kv_head: usize) -> core::ops::Range<usize> {
+    fn group(&self, kv_head: usize) -> Range<usize> {
         let size = self.heads / self.kv_heads;
         kv_head * size..(kv_head + 1) * size
     }
 
-    /// Columns of packed rows: whole chunks, of 16 for narrow heads, else of 32.
+    /// The key head that a query head reads.
+    fn kv_head(&self, head: usize) -> usize {
+        head / (self.heads / self.kv_heads)
+    }
+
+    /// How many columns packed rows have: whole chunks, of 16 for narrow heads, else of 32.
     fn padded_dim(&self) -> usize {
         let chunk = if self.head_dim <= LANES { 1 } else { 2 };
         self.head_dim.next_multiple_of(chunk * LANES)
@@ -127,66 +134,70 @@ impl Options<'_> {
             self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads),
             "kv_heads divides heads"
         );
+        let all_heads = self.kv_heads.saturating_mul(2).saturating_add(self.heads);
+        let len = self.head_dim.checked_mul(t);
+        let len = len.and_then(|len| len.checked_mul(all_heads));
         assert_eq!(
-            qkv.len(),
-            t * self.qkv_width(),
+            Some(qkv.len()),
+            len,
             "qkv is not [T, (heads + 2 kv_heads) head_dim]"
         );
         assert!(
             self.alibi.is_none_or(|slopes| slopes.len() == self.heads),
-            "one slope a head"
+            "there is not one slope for each head"
         );
     }
 }
 
-/// Floats of scratch that [`forward`] and [`backward`] need for a sequence of `t` tokens.
+/// Returns how many floats of scratch [`forward`] and [`backward`] need for a sequence of `t` tokens.
 pub fn scratch_len(t: usize, options: &Options<'_>) -> usize {
     scratch_len_by(1, t, options)
 }
 
-/// Floats of scratch that [`forward_by`] and [`backward_by`] need on `size` threads.
-pub fn scratch_len_by(size: usize, t: usize, options: &Options<'_>) -> usize {
-    size.max(1) * task_len(t, options)
+/// Returns how many floats of scratch [`forward_by`] and [`backward_by`] need on `threads` threads.
+pub fn scratch_len_by(threads: usize, t: usize, options: &Options<'_>) -> usize {
+    threads.max(1) * task_len(t, options)
 }
 
-/// Floats of scratch that a task needs.
+/// How many floats of scratch a task needs.
 fn task_len(t: usize, options: &Options<'_>) -> usize {
     let (t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
     // The most that either pass needs in either precision: the backward with words of two steps.
     let rows = 4 * t * d + t / 2 * d;
-    let long = t * dropout_masks::WORDS + rows + 5 * QUERIES * d + 2 * (KEYS + MOST) * QUERIES;
+    let long =
+        t * dropout_masks::WORDS + rows + 5 * QUERIES * d + 2 * (KEYS + MAX_KEYS_AT_ONCE) * QUERIES;
     long.max(short::scratch_len(options))
 }
 
-/// A head's tile of queries: which keys it sees, and what turns its products into scores. Products,
-/// and scores, carry a factor log2 e, so that weights are powers of two.
+/// A tile of the queries of a head: which keys it sees, and what turns its products into scores.
+/// Products and scores carry a factor log2 e, so that weights are powers of two.
 #[derive(Clone, Copy, Debug)]
-struct Tile {
+struct QueryTile {
     head: usize,
     first: usize,
     /// How many queries there are.
-    live: usize,
+    count: usize,
     /// Tokens of the sequence.
     t: usize,
     mask: Mask,
     softcap: Option<f32>,
-    slope: f32,
+    alibi_slope: f32,
 }
 
-impl Tile {
-    /// The score of a key that a query may not see: finite, so that differences are numbers, and
-    /// its weight zero.
-    const UNSEEN: f32 = -1e30;
+impl QueryTile {
+    /// The score of a key that a query may not see. It is finite, so that differences are numbers,
+    /// and its weight is zero.
+    const MASKED: f32 = -1e30;
 
     fn new(options: &Options<'_>, head: usize, first: usize, t: usize) -> Self {
         Self {
             head,
             first,
-            live: QUERIES.min(t - first),
+            count: QUERIES.min(t - first),
             t,
             mask: options.mask,
             softcap: options.softcap,
-            slope: options.alibi.map_or(0.0, |slopes| slopes[head] * LOG2_E),
+            alibi_slope: options.alibi.map_or(0.0, |slopes| slopes[head] * LOG2_E),
         }
     }
 
@@ -195,10 +206,15 @@ impl Tile {
         self.keys_of(0..QUERIES)
     }
 
-    /// Where blocks of [`KEYS`] keys begin: with whole tiles of keys.
+    /// The tile's queries, by their positions.
+    fn queries(&self) -> Range<usize> {
+        self.first..self.first + self.count
+    }
+
+    /// Blocks of up to [`KEYS`] of the keys that the tile sees.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let Range { start, end } = self.seen();
-        let first = start / MOST * MOST;
+        let first = start / MAX_KEYS_AT_ONCE * MAX_KEYS_AT_ONCE;
         (first..end)
             .step_by(KEYS)
             .map(move |key| key..end.min(key + KEYS))
@@ -229,7 +245,7 @@ impl Tile {
             let seen = self.keys_of(half * LANES..(half + 1) * LANES);
             seen.start < keys.end && keys.start < seen.end
         };
-        usize::from(!sees(0))..self.live.div_ceil(LANES).min(1 + usize::from(sees(1)))
+        usize::from(!sees(0))..self.count.div_ceil(LANES).min(1 + usize::from(sees(1)))
     }
 
     /// The queries that see some of these keys.
@@ -238,13 +254,13 @@ impl Tile {
             self.mask.queries(keys.start),
             self.mask.queries(keys.end - 1),
         );
-        let relative = |query: usize| query.saturating_sub(self.first).min(self.live);
+        let relative = |query: usize| query.saturating_sub(self.first).min(self.count);
         relative(first.start)..relative(last.end)
     }
 
     /// Whether products are scores as they are.
     fn plain(&self) -> bool {
-        self.softcap.is_none() && self.slope == 0.0
+        self.softcap.is_none() && self.alibi_slope == 0.0
     }
 
     /// Whether some query of the tile may not see some of these keys.
@@ -254,20 +270,21 @@ impl Tile {
             || self.mask.queries(keys.start).end < self.first + QUERIES
     }
 
-    /// The scores of a key for sixteen queries, and their derivative by the products.
+    /// Turns the products of a key and sixteen queries into scores, and returns their derivatives by
+    /// the products too.
     #[inline(always)]
-    fn of<S: Simd>(&self, s: S, product: S::F, key: usize, half: usize) -> (S::F, S::F) {
-        let (mut score, mut slope) = (product, s.splat(1.0));
+    fn score<S: Simd>(&self, s: S, product: S::F, key: usize, half: usize) -> (S::F, S::F) {
+        let (mut score, mut derivative) = (product, s.splat(1.0));
         if let Some(cap) = self.softcap {
             let tanh = math::tanh_lanes(s, s.mul(product, s.splat(LN_2 / cap)));
             score = s.mul(tanh, s.splat(cap * LOG2_E));
-            slope = s.sub(s.splat(1.0), s.mul(tanh, tanh));
+            derivative = s.sub(s.splat(1.0), s.mul(tanh, tanh));
         }
-        if self.slope != 0.0 {
-            let distance = s.abs(s.sub(self.queries(s, half), s.splat(key as f32)));
-            score = s.mul_add(distance, s.splat(-self.slope), score);
+        if self.alibi_slope != 0.0 {
+            let distance = s.abs(s.sub(self.positions(s, half), s.splat(key as f32)));
+            score = s.mul_add(distance, s.splat(-self.alibi_slope), score);
         }
-        (score, slope)
+        (score, derivative)
     }
 
     /// `masked` for the queries that may not see the key, `v` for the others.
@@ -276,11 +293,11 @@ impl Tile {
         let Range { start, end } = self.mask.queries(key);
         let mut v = v;
         if start > self.first {
-            let before = s.lt(self.queries(s, half), s.splat(start as f32));
+            let before = s.lt(self.positions(s, half), s.splat(start as f32));
             v = s.select(before, s.splat(masked), v);
         }
         if end < self.first + QUERIES {
-            let within = s.lt(self.queries(s, half), s.splat(end as f32));
+            let within = s.lt(self.positions(s, half), s.splat(end as f32));
             v = s.select(within, v, s.splat(masked));
         }
         v
@@ -288,7 +305,7 @@ impl Tile {
 
     /// The positions of sixteen queries.
     #[inline(always)]
-    fn queries<S: Simd>(&self, s: S, half: usize) -> S::F {
+    fn positions<S: Simd>(&self, s: S, half: usize) -> S::F {
         s.add(s.iota(), s.splat((self.first + half * LANES) as f32))
     }
 }

@@ -1,32 +1,35 @@
-//! The heart of the backward: products become weights and the gradients of products.
+//! The innermost step of the backward: products become weights and the gradients of products.
 
 use super::dropout_masks::Masks;
-use super::{QUERIES, Tile};
+use super::{QUERIES, QueryTile};
 use crate::element::Element;
 use crate::math;
 use crate::simd::{LANES, Simd};
 use core::ops::Range;
 
-/// What a tile knows of its queries, in lanes: log-sum-exp (with a factor log2 e) and Δ.
+/// The log-sum-exp (with a factor log2 e) and the Δ of the queries of a tile, in lanes.
 #[derive(Clone, Copy)]
-pub(super) struct Rows {
+pub(super) struct RowStatistics {
     pub(super) lse: [[f32; LANES]; 2],
     pub(super) delta: [[f32; LANES]; 2],
 }
 
-/// What becomes of the products of a few keys, K Qᵀ and V dOᵀ: weights (dropped ones zero) and the
-/// gradients of the products, as words of a block that begins at `keys.start`.
-pub(super) struct Slopes<'a> {
-    pub(super) strips: [&'a [[f32; LANES]]; 2],
+/// What the products of a few keys, K Qᵀ and V dOᵀ, are turned into: weights (dropped weights are
+/// zero) and the gradients of the products, as words of a block of keys.
+pub(super) struct ScoreGradients<'a> {
+    /// K Qᵀ and V dOᵀ.
+    pub(super) products: [&'a [[f32; LANES]]; 2],
     pub(super) weights: &'a mut [f32],
     pub(super) dscores: &'a mut [f32],
-    pub(super) down: &'a mut [f32],
+    /// The gradients again, as words that lie down, where a word holds two steps.
+    pub(super) dscores_down: &'a mut [f32],
     pub(super) masks: Masks<'a>,
     pub(super) keys: Range<usize>,
 }
 
-impl Slopes<'_> {
-    /// Those of the `MR` keys from `first` on, for the queries of `halves`; the others are zero.
+impl ScoreGradients<'_> {
+    /// Makes those of the `MR` keys from `first` on, for the queries of `halves`; those of the other
+    /// queries are zero.
     #[inline(always)]
     pub(super) fn make<
         S: Simd,
@@ -37,8 +40,8 @@ impl Slopes<'_> {
     >(
         &mut self,
         (s, e): (S, E),
-        tile: &Tile,
-        rows: &Rows,
+        tile: &QueryTile,
+        rows: &RowStatistics,
         first: usize,
         halves: Range<usize>,
     ) {
@@ -54,31 +57,33 @@ impl Slopes<'_> {
                         continue;
                     }
                     let at = (key + i - first) * 2 + half;
-                    let strips = [&self.strips[0][at], &self.strips[1][at]];
-                    let of = (key + i, half, plain);
+                    let products = [&self.products[0][at], &self.products[1][at]];
                     (weights[i][half], dscores[i][half]) =
-                        self.of::<S, DROPOUT>(s, strips, tile, rows, of);
+                        self.of::<S, DROPOUT>(s, products, tile, rows, key + i, half, plain);
                 }
             }
             self.put::<S, E, Q>((s, e), key - self.keys.start, weights, dscores);
         }
     }
 
-    /// The weight and the gradient of a product, for sixteen queries and a key.
+    /// Returns the weights and the gradients of the products of sixteen queries and a key. `plain`
+    /// products are scores.
     #[inline(always)]
     fn of<S: Simd, const DROPOUT: bool>(
         &self,
         s: S,
         [product, dweight]: [&[f32; LANES]; 2],
-        tile: &Tile,
-        rows: &Rows,
-        (key, half, plain): (usize, usize, bool),
+        tile: &QueryTile,
+        rows: &RowStatistics,
+        key: usize,
+        half: usize,
+        plain: bool,
     ) -> (S::F, S::F) {
         let (lse, delta) = (s.load(&rows.lse[half]), s.load(&rows.delta[half]));
-        let (mut score, mut slope) = (s.load(product), s.splat(1.0));
+        let (mut score, mut derivative) = (s.load(product), s.splat(1.0));
         if !plain {
-            (score, slope) = tile.of(s, score, key, half);
-            score = tile.mask(s, score, Tile::UNSEEN, key, half);
+            (score, derivative) = tile.score(s, score, key, half);
+            score = tile.mask(s, score, QueryTile::MASKED, key, half);
         }
         let p = math::exp2_lanes(s, s.sub(score, lse));
         let (mut kept, mut dp) = (p, s.load(dweight));
@@ -88,7 +93,7 @@ impl Slopes<'_> {
             dp = s.select(dropped, s.zero(), dp);
         }
         let ds = s.mul(p, s.sub(dp, delta));
-        (kept, if plain { ds } else { s.mul(ds, slope) })
+        (kept, if plain { ds } else { s.mul(ds, derivative) })
     }
 
     /// Writes what belongs to an even key and the next, counted from the block's first.
@@ -112,7 +117,7 @@ impl Slopes<'_> {
             }
         }
         if E::STEPS == 2 {
-            let down = self.down[key / 2 * QUERIES..][..QUERIES]
+            let down = self.dscores_down[key / 2 * QUERIES..][..QUERIES]
                 .as_chunks_mut::<LANES>()
                 .0;
             for (half, out) in down.iter_mut().enumerate() {
