@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 use arbitrary::{Result, Unstructured};
 use gptlab_report::{
     Run, Study, ablation,
-    diff::{self, Side},
+    diff::{self, ComparedRun},
     doctor,
     page::{self, Extras},
-    plot::{self, Glyphs, Line, Size},
+    plot::{self, Glyphs, PlotLine, PlotSize},
 };
 use serde_json::Value;
 
@@ -103,11 +103,11 @@ fn say(study: &Study) {
             .curve()
             .into_iter()
             .map(|(step, loss)| (step as f64, loss));
-        let line = Line {
+        let line = PlotLine {
             label: study.name.clone(),
             points: points.collect(),
         };
-        let size = Size {
+        let size = PlotSize {
             width: 60,
             height: 10,
         };
@@ -149,10 +149,10 @@ pub fn diff(data: &[u8]) {
     });
 }
 
-fn side(folder: &Path, name: &str, u: &mut Unstructured) -> Result<Option<Side>> {
+fn side(folder: &Path, name: &str, u: &mut Unstructured) -> Result<Option<ComparedRun>> {
     let folder = folder.join(name);
     run(&folder, u)?;
     Ok(Run::read(&folder)
         .ok()
-        .and_then(|run| Side::of_run(name, &run).ok()))
+        .and_then(|run| ComparedRun::of_run(name, &run).ok()))
 }

@@ -3,8 +3,8 @@
 //! w *= 1 - lr wd; m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²;
 //! w -= (lr / bc1) m / (sqrt(v) / sqrt(bc2) + eps), with bc = 1 - β^step.
 //!
-//! The fast version makes one pass over four arrays instead of a pass for each line, and is bound by
-//! memory. The same pass scales the gradient, which clips it by the global norm.
+//! The fast version makes one pass over four arrays instead of a pass for each line, and is bound
+//! by memory. The same pass scales the gradient, which clips it by the global norm.
 
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, put};

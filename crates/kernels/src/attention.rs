@@ -149,7 +149,8 @@ impl Options<'_> {
     }
 }
 
-/// Returns how many floats of scratch [`forward`] and [`backward`] need for a sequence of `t` tokens.
+/// Returns how many floats of scratch [`forward`] and [`backward`] need for a sequence of `t`
+/// tokens.
 pub fn scratch_len(t: usize, options: &Options<'_>) -> usize {
     scratch_len_by(1, t, options)
 }
@@ -270,8 +271,8 @@ impl QueryTile {
             || self.mask.queries(keys.start).end < self.first + QUERIES
     }
 
-    /// Turns the products of a key and sixteen queries into scores, and returns their derivatives by
-    /// the products too.
+    /// Turns the products of a key and sixteen queries into scores, and returns their derivatives
+    /// by the products too.
     #[inline(always)]
     fn score<S: Simd>(&self, s: S, product: S::F, key: usize, half: usize) -> (S::F, S::F) {
         let (mut score, mut derivative) = (product, s.splat(1.0));

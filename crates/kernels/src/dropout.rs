@@ -4,8 +4,8 @@
 //! Element e of the stream (key, purpose, step) is random by 16 bits of Philox: chunk c = e / 128
 //! and lane l = e mod 16 make the counter (c * 16 + l, step, purpose); the bits are half (e / 64)
 //! mod 2 of word (e / 16) mod 4. So sixteen lanes of Philox make the masks of 128 consecutive
-//! elements, in the order of the vectors that they apply to. An element is kept when its bits are at
-//! least `round(65536 p)`, and is then divided by exactly the probability of that.
+//! elements, in the order of the vectors that they apply to. An element is kept when its bits are
+//! at least `round(65536 p)`, and is then divided by exactly the probability of that.
 //!
 //! A row of C columns takes [`mask_stride`]`(C)` elements of the stream, so that any tile of rows
 //! can make its own mask: element (row, column) is `row * mask_stride(C) + column`. The backward is
@@ -29,7 +29,8 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Creates a stream that drops with probability `p`, to the nearest 1/65536, clamped to 0 ..= 1.
+    /// Creates a stream that drops with probability `p`, to the nearest 1/65536, clamped to 0 ..=
+    /// 1.
     pub fn new(p: f32, key: [u32; 2], purpose: u32, step: u32) -> Self {
         let threshold = (f64::from(p) * 65536.0).round().clamp(0.0, 65536.0) as u32;
         let kept = 65536 - threshold;

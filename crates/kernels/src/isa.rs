@@ -1,8 +1,8 @@
 //! Which vector instructions a kernel may use, decided at run time.
 //!
 //! An [`Isa`] is a value that proves that this processor has the instructions: only
-//! [`Isa::detect`], [`Isa::try_new`] and [`Isa::available`] make one. Kernels take it as their first
-//! argument, so that a test can run every path that the machine has. Nothing here reads the
+//! [`Isa::detect`], [`Isa::try_new`] and [`Isa::available`] make one. Kernels take it as their
+//! first argument, so that a test can run every path that the machine has. Nothing here reads the
 //! environment.
 //!
 //! All paths work on sixteen lanes at once and reduce them in the same order; they differ only in

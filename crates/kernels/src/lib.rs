@@ -2,8 +2,8 @@
 //!
 //! **What this crate knows**: slices of f32, sizes, instruction sets. Every op is written twice:
 //! `naive` is plain loops that read like the formula; beside it stand a fast `forward` and
-//! `backward`, which the tests compare with it on every instruction set of the machine. All matrices
-//! are contiguous and row-major unless an op says otherwise.
+//! `backward`, which the tests compare with it on every instruction set of the machine. All
+//! matrices are contiguous and row-major unless an op says otherwise.
 //!
 //! **What it never knows**: a model, a graph, an ablation, a file. A kernel never allocates and
 //! starts no thread: it works on the slices it is given, scratch included. Where a kernel can be

@@ -213,10 +213,10 @@ impl Linear {
         self.run(dx, scratch, start, dy, w, sizes);
     }
 
-    /// Computes the rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with
-    /// x[n, inp] and all of dy[n, out]. `dw` holds these rows alone, so that threads may share a
-    /// product. `dbias`, if there is one, is the same part of db += the column sums of dy, in f32 and
-    /// in the order of the rows.
+    /// Computes the rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n,
+    /// inp] and all of dy[n, out]. `dw` holds these rows alone, so that threads may share a
+    /// product. `dbias`, if there is one, is the same part of db += the column sums of dy, in f32
+    /// and in the order of the rows.
     pub fn backward_weight(
         &self,
         dw: &mut [f32],

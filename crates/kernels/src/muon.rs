@@ -249,8 +249,8 @@ mod tests {
         }
     }
 
-    /// Worked out by hand: the orthogonal matrix nearest to a diagonal one has its signs. The values
-    /// stay in Jordan's range.
+    /// Worked out by hand: the orthogonal matrix nearest to a diagonal one has its signs. The
+    /// values stay in Jordan's range.
     #[test]
     fn a_diagonal_matrix_becomes_its_signs() {
         let mut x = vec![0.0; 16];

@@ -48,8 +48,8 @@ fn panel_of<S: Simd>(_: S) -> usize {
     if S::WIDE { 4 * LANES } else { 2 * LANES }
 }
 
-/// Returns how many words a packed W[out, inp] has: what is left after whole panels goes into panels
-/// of sixteen.
+/// Returns how many words a packed W[out, inp] has: what is left after whole panels goes into
+/// panels of sixteen.
 pub fn len(map: &Linear) -> usize {
     depth(map) * map.out.next_multiple_of(LANES)
 }

@@ -1,5 +1,5 @@
-//! Stochastic gradient descent with momentum as PyTorch's `torch.optim.SGD` computes it, with weight
-//! decay that does not pass through the gradient (SGDW, Loshchilov and Hutter 2019).
+//! Stochastic gradient descent with momentum as PyTorch's `torch.optim.SGD` computes it, with
+//! weight decay that does not pass through the gradient (SGDW, Loshchilov and Hutter 2019).
 //!
 //! w *= 1 - lr wd; m = momentum m + g; w -= lr m.
 

@@ -1,5 +1,5 @@
-//! Softmax over rows. The row's maximum is subtracted first, so that no exponential overflows. A row
-//! is read three times, and stays in the first-level cache meanwhile.
+//! Softmax over rows. The row's maximum is subtracted first, so that no exponential overflows. A
+//! row is read three times, and stays in the first-level cache meanwhile.
 
 use crate::isa::{Isa, dispatch};
 use crate::math;

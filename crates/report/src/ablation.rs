@@ -1,4 +1,4 @@
-//! The tables of a study: numbers, expectations against outcomes, guides.
+//! The tables of a study: numbers, predictions and outcomes, guides.
 
 use gptlab_record::{Difference, Floors};
 
@@ -8,10 +8,11 @@ use crate::{
     words,
 };
 
-/// p below which a difference is called one.
+/// A difference is called significant if its p is below this.
 pub const SIGNIFICANT: f64 = 0.05;
 
-/// A row for each variant. Speeds are on screens only: files of equal grids are equal bytes.
+/// Makes a row for each variant. Speeds are shown on screens only, so that the files of equal grids
+/// have equal bytes.
 pub fn table(study: &Study) -> Table {
     let columns = vec![
         Column::words("variant"),
@@ -179,8 +180,8 @@ fn equals(p: f64) -> String {
     }
 }
 
-/// The study's answer in a few sentences: which parts matter most, and which could not be told
-/// apart.
+/// Answers the question of the study in a few sentences: which variants are worse or better, and
+/// which do not differ significantly.
 pub fn answer(study: &Study) -> Vec<String> {
     let mut known: Vec<(&Arm, Difference)> = study
         .arms
@@ -243,7 +244,7 @@ pub fn answer(study: &Study) -> Vec<String> {
     said
 }
 
-/// What guesses without a model lose.
+/// Makes a table of the losses of guesses without a model.
 pub fn guides(floors: &Floors) -> Table {
     let columns = vec![
         Column::words("guess"),
@@ -265,7 +266,7 @@ pub fn guides(floors: &Floors) -> Table {
     table
 }
 
-/// Every logged step of every run, for other programs. Without times.
+/// Makes a table of every logged step of every run, for other programs. It has no times.
 pub fn curves(study: &Study) -> Table {
     let mut columns = vec![Column::words("variant")];
     columns.extend(["seed", "step", "lr", "loss", "val loss", "grad norm"].map(Column::numbers));
@@ -301,7 +302,7 @@ pub fn curves(study: &Study) -> Table {
     table
 }
 
-/// Everything that was observed inside the runs, a row a number.
+/// Makes a table of everything that was observed inside the runs, with one number in a row.
 pub fn observations(study: &Study) -> Table {
     let words = ["variant", "seed", "step", "measure", "at"].map(Column::words);
     let columns = words
@@ -332,7 +333,7 @@ pub fn observations(study: &Study) -> Table {
     table
 }
 
-/// What a study asks.
+/// Returns the question that a study asks.
 pub fn question(study: &Study) -> &'static str {
     match study.kind {
         StudyKind::Run => "How did this model learn, and what does its loss mean?",

@@ -1,9 +1,9 @@
 //! Pictures of a record, as SVG.
 //!
-//! Colours are Okabe and Ito's (2008), which people tell apart however they see colours; dashes,
-//! markers and labels beside the lines say the same again. Heat maps are in viridis (Smith & van
-//! der Walt 2015), whose lightness rises evenly. A chart knows a dark form: a page or a viewer that
-//! asks for one gets it.
+//! Colours are those of Okabe and Ito (2008), which people with colour blindness can distinguish;
+//! dashes, markers and labels beside the lines carry the same information. Heat maps are in viridis
+//! (Smith & van der Walt 2015), whose lightness rises evenly. A chart has a dark form for pages and
+//! viewers that ask for one.
 
 mod axis;
 mod canvas;
@@ -19,24 +19,25 @@ use crate::visible;
 
 pub use curves::{Curve, curves};
 pub use differences::differences;
-pub use heat::{Words, attention, map, observation};
-pub use scatter::{PowerLaw, learning_rates, power_law};
+pub use heat::{MapText, attention, map, observation};
+pub use scatter::{PowerLawFit, learning_rates, power_law};
 pub use style::STYLE;
 
 /// A drawn picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chart {
     pub title: String,
-    /// What it shows, for those who cannot see it, and as its caption.
+    /// What the picture shows; it is the caption, and the text for people who cannot see the
+    /// picture.
     pub description: String,
-    /// Everything inside `<svg>`.
+    /// The contents of `<svg>`.
     body: String,
     /// In units of the body.
     size: (u32, u32),
 }
 
 impl Chart {
-    /// A file of its own, readable without a page around it.
+    /// Returns the chart as a file, which needs no page around it.
     pub fn svg(&self) -> String {
         let style = format!("<style>{STYLE}</style>");
         format!(
@@ -45,12 +46,12 @@ impl Chart {
         )
     }
 
-    /// For a page that holds [`STYLE`]: as wide as its place.
+    /// Returns the chart for a page that holds [`STYLE`]; it is as wide as the page lets it be.
     pub fn inline(&self) -> Markup {
         PreEscaped(self.element("", None))
     }
 
-    /// `inline`, with its caption.
+    /// Returns [`Chart::inline`] with its caption.
     pub fn figure(&self) -> Markup {
         html! {
             figure {
@@ -77,7 +78,7 @@ impl Chart {
     }
 }
 
-/// Text in which XML finds no markup and no character that it cannot hold.
+/// Escapes markup, and the characters that XML cannot hold.
 fn escaped(text: &str) -> String {
     let shown = visible::text(text);
     html! { (shown) }.into_string()

@@ -1,4 +1,4 @@
-//! What two runs have in common, and where they part.
+//! What two runs have in common, and where they first differ.
 
 mod events;
 
@@ -10,38 +10,38 @@ use similar::{ChangeTag, TextDiff};
 use crate::{
     Run, number,
     order::natural,
-    plot::{self, Glyphs, Line, Size},
+    plot::{self, Glyphs, PlotLine, PlotSize},
     settings::{Setting, layer_of, settings_of},
     study::listing_of,
 };
 
-pub use events::Parting;
+pub use events::FirstDifference;
 
-/// One of the two: a run, or a checkpoint, which knows its settings and no events.
+/// One of the two that are compared: a run, or a checkpoint, which has settings and no events.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Side {
+pub struct ComparedRun {
     pub name: String,
-    /// As an experiment is in JSON; what a checkpoint does not know is left out.
+    /// The experiment as JSON. A checkpoint leaves out what it does not hold.
     pub settings: Value,
     /// The model's listing.
     pub listing: String,
     pub events: Vec<Event>,
-    pub knows: Knows,
+    pub knows: KnownSettings,
 }
 
-/// How much of an experiment a side tells.
+/// How many of an experiment's settings are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knows {
-    AllSettings,
-    /// A setting that it leaves out is not compared.
-    SomeSettings,
+pub enum KnownSettings {
+    All,
+    /// Settings that are left out are not compared.
+    Part,
 }
 
-impl Side {
-    /// Returns a run as one side.
+impl ComparedRun {
+    /// Reads a run for a comparison.
     ///
     /// # Errors
-    /// When the run's settings cannot be JSON.
+    /// If the settings of the run cannot be written as JSON.
     pub fn of_run(name: &str, run: &Run) -> Result<Self, serde_json::Error> {
         let experiment = &run.experiment;
         Ok(Self {
@@ -49,24 +49,24 @@ impl Side {
             settings: serde_json::to_value(experiment)?,
             listing: listing_of(&experiment.spec, experiment.vocab_size).0,
             events: run.events.clone(),
-            knows: Knows::AllSettings,
+            knows: KnownSettings::All,
         })
     }
 }
 
 /// A setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct SettingChange {
     pub path: String,
-    /// What the setting is called, with the layers it is in.
+    /// The name of the setting, with the layers it is in.
     pub words: String,
-    /// `None` where it is absent.
+    /// `None` if it is absent.
     pub a: Option<String>,
     pub b: Option<String>,
 }
 
-impl Change {
-    /// In words: `residual connections: add -> none`.
+impl SettingChange {
+    /// Returns the change in words: `residual connections: add -> none`.
     pub fn say(&self) -> String {
         let value =
             |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), shortened);
@@ -74,7 +74,7 @@ impl Change {
     }
 }
 
-/// A tokenizer is too long to be said.
+/// Shortens a long value, such as a tokenizer.
 fn shortened(text: &str) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
@@ -83,39 +83,42 @@ fn shortened(text: &str) -> String {
     text.chars().take(MOST).collect::<String>() + "…"
 }
 
-/// A line of two listings laid over each other.
+/// A line of the difference between two listings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListingLine {
-    /// ` ` in both, `-` in the first only, `+` in the second only.
+    /// ` ` for a line of both, `-` for a line of the first only, `+` for a line of the second only.
     pub sign: char,
     pub text: String,
 }
 
 /// What [`compare`] finds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct RunComparison {
     pub a: String,
     pub b: String,
-    /// No setting, no op and no recorded number differs.
+    /// Whether no setting, no op and no recorded number differs.
     pub equal: bool,
-    pub settings: Vec<Change>,
-    /// Empty where the listings are one.
+    pub settings: Vec<SettingChange>,
+    /// Empty if the listings are equal.
     pub listing: Vec<ListingLine>,
-    /// Where the recorded numbers part; `None` where they do not, or nothing is recorded by both.
-    pub parting: Option<Parting>,
-    /// Steps that both recorded.
+    /// Where the recorded numbers first differ; `None` if they are equal, or if nothing is recorded
+    /// by both.
+    #[serde(rename = "parting")]
+    pub first_difference: Option<FirstDifference>,
+    /// How many steps both recorded.
     pub common_steps: usize,
-    /// The last known loss of each, validation where there is one.
+    /// The last known loss of each, of validation if there is one.
     pub losses: (Option<f64>, Option<f64>),
     #[serde(skip)]
-    curves: [Line; 2],
+    curves: [PlotLine; 2],
 }
 
-/// Compares settings, listings and everything recorded but times.
-pub fn compare(a: &Side, b: &Side) -> Comparison {
+/// Compares settings, listings and all that is recorded except times.
+pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
     let mut settings = changes(&settings_of(&a.settings), &settings_of(&b.settings));
-    if [a.knows, b.knows].contains(&Knows::SomeSettings) {
-        let known = |c: &Change| c.path.starts_with("spec.") || (c.a.is_some() && c.b.is_some());
+    if [a.knows, b.knows].contains(&KnownSettings::Part) {
+        let known =
+            |c: &SettingChange| c.path.starts_with("spec.") || (c.a.is_some() && c.b.is_some());
         settings.retain(known);
     }
     let listing = if a.listing == b.listing {
@@ -123,27 +126,30 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
     } else {
         listing(&a.listing, &b.listing)
     };
-    let (parting, common_steps) = events::part(&a.events, &b.events);
+    let (first_difference, common_steps) = events::part(&a.events, &b.events);
     // A checkpoint records nothing that could differ.
-    let compared = [a.knows, b.knows] == [Knows::AllSettings; 2];
+    let compared = [a.knows, b.knows] == [KnownSettings::All; 2];
     let same_record = !compared || events::same(&a.events, &b.events);
     let (one, two) = (events::curve(&a.events), events::curve(&b.events));
     let last = |curve: &[(f64, f64)]| curve.last().map(|(_, loss)| *loss);
-    Comparison {
+    RunComparison {
         a: a.name.clone(),
         b: b.name.clone(),
-        equal: settings.is_empty() && listing.is_empty() && parting.is_none() && same_record,
+        equal: settings.is_empty()
+            && listing.is_empty()
+            && first_difference.is_none()
+            && same_record,
         settings,
         listing,
-        parting,
+        first_difference,
         common_steps,
         losses: (last(&one), last(&two)),
         curves: [
-            Line {
+            PlotLine {
                 label: a.name.clone(),
                 points: one,
             },
-            Line {
+            PlotLine {
                 label: b.name.clone(),
                 points: two,
             },
@@ -154,33 +160,33 @@ pub fn compare(a: &Side, b: &Side) -> Comparison {
 /// Returns the settings in which two experiments differ.
 ///
 /// # Errors
-/// When the settings of one of them cannot be JSON.
-pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<Change>, serde_json::Error> {
+/// If the settings of one of them cannot be written as JSON.
+pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, serde_json::Error> {
     let of = |e: &Experiment| serde_json::to_value(e).map(|json| settings_of(&json));
     Ok(changes(&of(a)?, &of(b)?))
 }
 
-/// Settings that differ; what differs alike in several layers is one change.
-fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
+/// Returns the settings that differ. The same difference in several layers is one change.
+fn changes(a: &[Setting], b: &[Setting]) -> Vec<SettingChange> {
     let value =
         |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
     let mut all: Vec<&Setting> = a.iter().chain(b).collect();
-    // The one order that also keeps places apart which differ in a number's zeros.
+    // This order also distinguishes paths that differ in the leading zeros of a number.
     all.sort_by(|x, y| natural(&x.path, &y.path).then_with(|| x.path.cmp(&y.path)));
     all.dedup_by(|x, y| x.path == y.path);
-    let differs = |s: &&Setting| Change {
+    let differs = |s: &&Setting| SettingChange {
         path: s.path.clone(),
         words: s.words.clone(),
         a: value(a, &s.path),
         b: value(b, &s.path),
     };
-    let found: Vec<Change> = all.iter().map(differs).filter(|c| c.a != c.b).collect();
+    let found: Vec<SettingChange> = all.iter().map(differs).filter(|c| c.a != c.b).collect();
     let absent: Vec<String> = found
         .iter()
         .filter(|c| c.a.as_deref() == Some("present") || c.b.as_deref() == Some("present"))
         .map(|c| c.path.clone() + ".")
         .collect();
-    let told = |c: &Change| {
+    let told = |c: &SettingChange| {
         !absent
             .iter()
             .any(|whole| c.path.starts_with(whole.as_str()))
@@ -188,11 +194,11 @@ fn changes(a: &[Setting], b: &[Setting]) -> Vec<Change> {
     merged(found.into_iter().filter(told).collect())
 }
 
-fn merged(changes: Vec<Change>) -> Vec<Change> {
-    let mut groups: Vec<(Change, Vec<usize>)> = Vec::new();
+fn merged(changes: Vec<SettingChange>) -> Vec<SettingChange> {
+    let mut groups: Vec<(SettingChange, Vec<usize>)> = Vec::new();
     for change in changes {
         let place = layer_of(&change.path).map(|(n, rest)| (n, rest.to_owned()));
-        let same = |(other, _): &&mut (Change, Vec<usize>)| {
+        let same = |(other, _): &&mut (SettingChange, Vec<usize>)| {
             let inside = layer_of(&other.path).map(|(_, rest)| rest.to_owned());
             inside.is_some()
                 && inside == place.as_ref().map(|p| p.1.clone())
@@ -203,7 +209,7 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
             (_, place) => groups.push((change, place.map(|(n, _)| n).into_iter().collect())),
         }
     }
-    let named = |(change, layers): (Change, Vec<usize>)| Change {
+    let named = |(change, layers): (SettingChange, Vec<usize>)| SettingChange {
         words: change.words + &layers_of(&layers),
         ..change
     };
@@ -224,8 +230,8 @@ fn layers_of(layers: &[usize]) -> String {
     }
 }
 
-/// The changed ops of two listings with what stands around them. How far a listing is indented for
-/// its longest name is no change.
+/// Returns the changed ops of two listings with the lines around them. The indentation of a
+/// listing, which depends on its longest name, is not compared.
 pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     const AROUND: usize = 2;
     let (a, b) = (squeezed(a), squeezed(b));
@@ -253,13 +259,13 @@ pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     aligned(lines)
 }
 
-/// One space wherever there are several.
+/// Replaces several spaces by one.
 fn squeezed(listing: &str) -> String {
     let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
     listing.lines().map(line).collect()
 }
 
-/// Names of one width before `=`.
+/// Pads names before `=` to one width.
 fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
     let name = |line: &ListingLine| {
         line.text
@@ -277,8 +283,8 @@ fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
     lines.into_iter().map(align).collect()
 }
 
-impl Comparison {
-    /// For a terminal `width` characters wide.
+impl RunComparison {
+    /// Formats the comparison for a terminal that is `width` characters wide.
     pub fn text(&self, width: usize, glyphs: Glyphs) -> String {
         let mut out = format!("a  {}\nb  {}\n\n", self.a, self.b);
         if self.equal {
@@ -290,7 +296,7 @@ impl Comparison {
         section(
             &mut out,
             "Settings",
-            self.settings.iter().map(Change::say).collect(),
+            self.settings.iter().map(SettingChange::say).collect(),
             "no setting differs",
         );
         let listing = self
@@ -305,7 +311,7 @@ impl Comparison {
             self.record(),
             "nothing is recorded by both",
         );
-        let size = Size {
+        let size = PlotSize {
             width: width.saturating_sub(12).min(72),
             height: 12,
         };
@@ -315,8 +321,8 @@ impl Comparison {
 
     fn record(&self) -> Vec<String> {
         let mut said = Vec::new();
-        match &self.parting {
-            Some(parting) => said.push(parting.say()),
+        match &self.first_difference {
+            Some(first_difference) => said.push(first_difference.say()),
             None if self.common_steps > 0 => said.push(format!(
                 "the same numbers at all {} common steps",
                 self.common_steps

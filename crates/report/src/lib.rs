@@ -1,12 +1,12 @@
-//! What a record says, as tables, charts and pages.
+//! Tables, charts and pages of recorded runs.
 //!
-//! [`Study::read`] gathers a run's or a grid's folder; [`ablation`] makes tables of it, [`chart`]
+//! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
 //! pictures, [`page`] the files of a report, [`plot`] curves for a terminal. [`diff`] compares two
-//! runs, [`doctor`] names what ails one. Everything is a pure function of the record and of what
-//! the caller adds: the same record makes the same bytes.
+//! runs, and [`doctor`] finds out what is wrong with one. Everything is a pure function of the
+//! record and of what the caller adds: the same record makes the same bytes.
 //!
-//! Knows: runs and grids as they lie on disk, Markdown, CSV, SVG, HTML.
-//! Never will: engines, training, data, the terminal, the environment.
+//! The crate knows runs and grids as they lie on disk, Markdown, CSV, SVG and HTML. It never knows
+//! engines, training, data, the terminal or the environment.
 
 pub mod ablation;
 pub mod chart;

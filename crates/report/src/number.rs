@@ -1,26 +1,22 @@
 //! Numbers as people read them.
 
-/// What [`loss`] prints of nothing, and of what is too little to be printed.
-const NOTHING: &str = "0.0000";
+/// What [`loss`] prints for zero, and for anything too small to be printed.
+const ZERO: &str = "0.0000";
 
-/// A loss or another number of that size, to four places.
+/// Formats a loss, or another number of that size, to four places.
 pub(crate) fn loss(x: f64) -> String {
     finite(x, |x| {
         if x.abs() >= 1e15 {
             return scientific(x);
         }
         let text = format!("{x:.4}");
-        // A negative nothing is nothing.
+        // A negative zero is printed as zero.
         let size = text.strip_prefix('-').unwrap_or(&text);
-        if size == NOTHING {
-            NOTHING.to_owned()
-        } else {
-            text
-        }
+        if size == ZERO { ZERO.to_owned() } else { text }
     })
 }
 
-/// A difference: its sign always shows.
+/// Formats a difference, with its sign.
 pub(crate) fn signed(x: f64) -> String {
     finite(x, |x| {
         let text = loss(x);
@@ -32,24 +28,24 @@ pub(crate) fn signed(x: f64) -> String {
     })
 }
 
-/// Whether a difference of losses is one in what is printed of it.
+/// Returns whether a difference of losses is visible when it is printed.
 pub(crate) fn shows(x: f64) -> bool {
-    loss(x) != NOTHING
+    loss(x) != ZERO
 }
 
-/// Whether the loss `a` is lower than `b` by more than rounding, so that a reader of the two
-/// numbers sees it too. What is better or worse than something else is so by this alone. False for
-/// NaN.
+/// Returns whether the loss `a` is lower than `b` by more than rounding, so that a reader of the
+/// two numbers sees it too. Every "better" and "worse" in a report is decided by this. Returns
+/// false for NaN.
 pub(crate) fn is_below(a: f64, b: f64) -> bool {
     a < b && shows(b - a) && loss(a) != loss(b)
 }
 
-/// Whether neither of two losses is below the other. False for NaN.
+/// Returns whether neither of two losses is below the other. Returns false for NaN.
 pub(crate) fn is_level(a: f64, b: f64) -> bool {
     !(a.is_nan() || b.is_nan() || is_below(a, b) || is_below(b, a))
 }
 
-/// Three significant digits, with an exponent where places would run out.
+/// Formats a number with three significant digits, with an exponent if it is very small or large.
 pub(crate) fn short(x: f64) -> String {
     finite(x, |x| {
         let size = x.abs();
@@ -69,7 +65,7 @@ pub(crate) fn short(x: f64) -> String {
     })
 }
 
-/// `1.5e-4` as `1.5e-4`, `1e6` as `1e6`.
+/// Formats a number with an exponent and no trailing zeros: `1.5e-4`, `1e6`.
 fn scientific(x: f64) -> String {
     let text = format!("{x:.2e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -77,7 +73,7 @@ fn scientific(x: f64) -> String {
     format!("{digits}e{exponent}")
 }
 
-/// A probability, as papers print it.
+/// Formats a probability as papers do.
 pub(crate) fn p_value(p: f64) -> String {
     match p {
         p if p.is_nan() => "?".to_owned(),
@@ -86,7 +82,7 @@ pub(crate) fn p_value(p: f64) -> String {
     }
 }
 
-/// For programs: the shortest text that reads back the same.
+/// Formats a number for programs: the shortest text that is read as the same number.
 pub(crate) fn exact(x: f64) -> String {
     if x.is_finite() {
         format!("{x:?}")
@@ -95,13 +91,13 @@ pub(crate) fn exact(x: f64) -> String {
     }
 }
 
-fn finite(x: f64, say: impl FnOnce(f64) -> String) -> String {
+fn finite(x: f64, format: impl FnOnce(f64) -> String) -> String {
     if x.is_nan() {
         "NaN".to_owned()
     } else if x.is_infinite() {
         if x > 0.0 { "inf" } else { "-inf" }.to_owned()
     } else {
-        say(x)
+        format(x)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names in the order in which a person counts: layer 2 before layer 10.
+//! The natural order of names: layer 2 comes before layer 10.
 
 use std::cmp::Ordering;
 
@@ -19,19 +19,19 @@ pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The digits that `text` begins with.
+/// Returns the digits that `text` begins with.
 fn digits(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_digit());
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Numbers of any length.
+/// Compares numbers of any length.
 fn by_number(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// What follows a number, or the first letter where there is none.
+/// Returns what follows a number, or what follows the first letter if there is no number.
 fn after<'a>(text: &'a str, number: &str) -> &'a str {
     let first = text.chars().next().map_or(0, char::len_utf8);
     &text[number.len().max(first)..]

@@ -1,32 +1,32 @@
-//! The files of a report: a page, the same in Markdown, tables as CSV, pictures as SVG.
+//! The files of a report: a page, the same page in Markdown, tables as CSV, pictures as SVG.
 //!
 //! The page needs no network and no script. Every byte of every file is a function of the record
-//! and of [`Extras`]; times the record holds are in the page's last section alone.
+//! and of [`Extras`]. Times are in the last section of the page alone.
 
 mod contents;
 mod html;
 mod markdown;
+mod output_folder;
 mod pictures;
-mod place;
 
 use std::path::Path;
 
 use gptlab_record::FileError;
 use serde::Serialize;
 
-use crate::{Chart, Study, Table, ablation, chart::PowerLaw};
+use crate::{Chart, Study, Table, ablation, chart::PowerLawFit};
 use pictures::Pictures;
 
-pub use place::{Place, Sign};
+pub use output_folder::{OutputFolder, Signature};
 
-/// What a report tells besides the record.
+/// What a report shows in addition to the record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extras {
-    /// The day, as the caller writes it.
+    /// The day, as the caller formats it.
     pub date: Option<String>,
     /// A fit of the losses of a sweep.
-    pub law: Option<PowerLaw>,
-    /// Pictures of what finished models do inside, by variant.
+    pub law: Option<PowerLawFit>,
+    /// Pictures of the inside of finished models, by variant.
     pub inside: Vec<(String, Vec<Chart>)>,
 }
 
@@ -37,12 +37,12 @@ pub struct File {
     pub text: String,
 }
 
-/// What `report --json` prints: where the files of a report are.
+/// What `report --json` prints: the files of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WrittenReport {
     /// The folder.
     pub out: String,
-    /// The files' names in it.
+    /// The names of the files in the folder.
     pub files: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl File {
 /// The name of the page among [`files`].
 pub const PAGE: &str = "report.html";
 
-/// The report of `study`.
+/// Makes the files of the report of `study`.
 pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
     let pictures = Pictures::of(study, extras);
     let mut files = vec![
@@ -84,7 +84,7 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
     files
 }
 
-/// A page of pictures and tables, and each picture as a file beside it; `facts` stand at its top.
+/// Makes a page of pictures and tables, with `facts` at its top, and a file of each picture.
 pub fn gallery(
     name: &str,
     title: &str,
@@ -100,13 +100,13 @@ pub fn gallery(
         .collect()
 }
 
-/// Writes a report into `folder`, which is made where it is not there.
+/// Writes a report into `folder`, which is created if it does not exist.
 ///
 /// # Errors
-/// When the folder holds files of somebody else, as [`Place::of`] has it, and nothing is written;
-/// when a file cannot be written, and the ones before it are.
+/// If [`OutputFolder::of`] refuses the folder; nothing is written then. If a file cannot be written;
+/// the files before it are.
 pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
-    Place::of(folder, &[Sign::page(PAGE)])?.write(files)
+    OutputFolder::of(folder, &[Signature::page(PAGE)])?.write(files)
 }
 
 #[cfg(test)]

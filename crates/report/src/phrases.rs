@@ -1,4 +1,4 @@
-//! What a loss means, in words: which guesses it beats.
+//! Phrases that say which guesses a loss beats.
 
 use gptlab_record::Floors;
 
@@ -14,7 +14,7 @@ pub struct Guide {
     pub loss: f64,
 }
 
-/// The guides of `floors`: uniform, the n-grams, and the entropy where it is known.
+/// Returns the guides of `floors`: uniform, the n-grams, and the entropy where it is known.
 pub fn guides(floors: &Floors) -> Vec<Guide> {
     let ngram = |(n, loss): (usize, &f64)| Guide {
         name: format!("a {n}-gram table"),
@@ -38,8 +38,8 @@ pub fn guides(floors: &Floors) -> Vec<Guide> {
     all
 }
 
-/// Between which guides `loss` lies. Longer n-grams may be worse than shorter ones on text they
-/// were not fitted to, so guides are ordered by their losses.
+/// Says between which guides `loss` lies. Longer n-grams may be worse than shorter ones on text
+/// that they were not fitted to, so guides are ordered by their losses.
 pub fn between(loss: f64, floors: &Floors) -> String {
     if !loss.is_finite() {
         return "no finite loss".to_owned();
@@ -72,7 +72,7 @@ pub fn between(loss: f64, floors: &Floors) -> String {
     }
 }
 
-/// The one guide that says most: the best one that `loss` does not reach.
+/// Compares `loss` with the most informative guide: the best one that it does not reach.
 pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
     let Some(loss) = loss.filter(|loss| loss.is_finite()) else {
         return String::new();
@@ -91,8 +91,8 @@ pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
     }
 }
 
-/// That `loss` is a guide's own, as far as the two are printed; the guide that knows least, where
-/// there are several.
+/// Says that `loss` equals the loss of a guide, as far as the two are printed. Of several such
+/// guides it names the one that knows least.
 fn level_with<'a>(loss: f64, mut guides: impl Iterator<Item = &'a Guide>) -> Option<String> {
     let level = guides.find(|g| is_level(g.loss, loss))?;
     Some(format!("no better and no worse than {}", level.name))

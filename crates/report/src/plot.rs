@@ -1,18 +1,18 @@
-//! Curves in a terminal, from characters: braille (eight dots a character) for one, letters for
-//! several.
+//! Curves in a terminal. One curve is drawn in braille (eight dots a character), several in
+//! letters.
 
 use crate::number;
 
-/// How large a plot is, its labels left out.
+/// The size of a plot without its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct PlotSize {
     /// Characters.
     pub width: usize,
     /// Lines.
     pub height: usize,
 }
 
-/// What the terminal can show.
+/// Which characters the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glyphs {
     Unicode,
@@ -21,12 +21,12 @@ pub enum Glyphs {
 
 /// A line of a plot.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct PlotLine {
     pub label: String,
     pub points: Vec<(f64, f64)>,
 }
 
-/// Marks of several lines, the first line's first.
+/// The marks of several lines, in their order.
 const UNICODE: [char; 6] = ['•', '×', '○', '+', '△', '□'];
 const ASCII: [char; 6] = ['o', 'x', '*', '+', '#', '%'];
 
@@ -36,9 +36,9 @@ const MARGIN: &str = "         ";
 /// Dots of a braille character, by row and column (Unicode, block 2800).
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-/// The lines, an axis to the left and below, and labels where there are several. Empty where
-/// nothing is finite. What comes first is on top.
-pub fn plot(lines: &[Line], size: Size, glyphs: Glyphs) -> String {
+/// Draws lines with an axis to the left and below, and with labels if there are several lines.
+/// Earlier lines are on top. The plot is empty if no point is finite.
+pub fn plot(lines: &[PlotLine], size: PlotSize, glyphs: Glyphs) -> String {
     let points = || {
         lines
             .iter()
@@ -48,7 +48,7 @@ pub fn plot(lines: &[Line], size: Size, glyphs: Glyphs) -> String {
     let Some((x, y)) = extent(points().map(|p| p.0)).zip(extent(points().map(|p| p.1))) else {
         return String::new();
     };
-    let size = Size {
+    let size = PlotSize {
         width: size.width.max(10),
         height: size.height.max(3),
     };
@@ -93,13 +93,13 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Beyond it a number is drawn at the edge.
+/// Numbers beyond it are drawn at the edge.
 const LARGEST: f64 = 1e300;
 
 type Bounds = ((f64, f64), (f64, f64));
 
-/// The line's height at each of `columns` places between its points; `None` outside of it.
-fn heights(line: &Line, (x, y): Bounds, columns: usize, rows: usize) -> Vec<Option<usize>> {
+/// Returns the height of the line at each of `columns` places, or `None` where it has no points.
+fn heights(line: &PlotLine, (x, y): Bounds, columns: usize, rows: usize) -> Vec<Option<usize>> {
     let at = |column: usize| {
         let place = x.0 + (x.1 - x.0) * column as f64 / (columns - 1).max(1) as f64;
         let height = interpolated(&line.points, place)?;
@@ -120,19 +120,20 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     Some(height).filter(|h| inside && h.is_finite())
 }
 
-/// The height at `x` of the line from one point to another one right of it.
-fn between((x0, y0): (f64, f64), (x1, y1): (f64, f64), x: f64) -> f64 {
+/// Returns the height at `x` of the line from a point to another one right of it.
+fn between(left: (f64, f64), right: (f64, f64), x: f64) -> f64 {
+    let ((x0, y0), (x1, y1)) = (left, right);
     let height = y0 + (y1 - y0) * (x - x0) / (x1 - x0);
     if height.is_finite() {
         return height;
     }
-    // Differences and products of large numbers may be too large where the height is not.
+    // Differences and products of large numbers may overflow although the height does not.
     let share = ((x / 2.0 - x0 / 2.0) / (x1 / 2.0 - x0 / 2.0)).clamp(0.0, 1.0);
     y0 * (1.0 - share) + y1 * share
 }
 
-/// A connected line: every dot between one column's height and the next one's.
-fn braille(line: &Line, bounds: Bounds, size: Size) -> Vec<String> {
+/// Draws a connected line: every dot between the heights of two neighbouring columns.
+fn braille(line: &PlotLine, bounds: Bounds, size: PlotSize) -> Vec<String> {
     let (columns, rows) = (size.width * 2, size.height * 4);
     let heights = heights(line, bounds, columns, rows);
     let mut cells = vec![vec![0x2800u32; size.width]; size.height];
@@ -150,9 +151,9 @@ fn braille(line: &Line, bounds: Bounds, size: Size) -> Vec<String> {
     cells.into_iter().map(text).collect()
 }
 
-fn letters(lines: &[Line], bounds: Bounds, size: Size, marks: [char; 6]) -> Vec<String> {
+fn letters(lines: &[PlotLine], bounds: Bounds, size: PlotSize, marks: [char; 6]) -> Vec<String> {
     let mut cells = vec![vec![' '; size.width]; size.height];
-    let marked: Vec<(&Line, char)> = lines.iter().zip(marks.into_iter().cycle()).collect();
+    let marked: Vec<(&PlotLine, char)> = lines.iter().zip(marks.into_iter().cycle()).collect();
     for (line, mark) in marked.into_iter().rev() {
         for (column, height) in heights(line, bounds, size.width, size.height)
             .into_iter()
@@ -169,7 +170,7 @@ fn letters(lines: &[Line], bounds: Bounds, size: Size, marks: [char; 6]) -> Vec<
         .collect()
 }
 
-fn framed(field: &[String], (x, y): Bounds, size: Size, glyphs: Glyphs) -> String {
+fn framed(field: &[String], (x, y): Bounds, size: PlotSize, glyphs: Glyphs) -> String {
     let (bar, corner, dash) = match glyphs {
         Glyphs::Unicode => ('│', '└', "─"),
         Glyphs::Ascii => ('|', '+', "-"),
@@ -184,7 +185,7 @@ fn framed(field: &[String], (x, y): Bounds, size: Size, glyphs: Glyphs) -> Strin
         } else {
             String::new()
         };
-        // Braille's empty character is no space.
+        // The empty braille character is not a space.
         let row = row.trim_end_matches([' ', '\u{2800}']);
         let label = format!("{label:>9} {bar}");
         out += &[&label, row, "\n"].concat();
@@ -199,13 +200,13 @@ fn framed(field: &[String], (x, y): Bounds, size: Size, glyphs: Glyphs) -> Strin
 mod tests {
     use super::*;
 
-    const SIZE: Size = Size {
+    const SIZE: PlotSize = PlotSize {
         width: 12,
         height: 4,
     };
 
-    fn line(label: &str, points: &[(f64, f64)]) -> Line {
-        Line {
+    fn line(label: &str, points: &[(f64, f64)]) -> PlotLine {
+        PlotLine {
             label: label.into(),
             points: points.to_vec(),
         }

@@ -1,14 +1,14 @@
-//! An experiment's settings, flat and in words.
+//! The settings of an experiment as a flat list, with a name for each.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::order::natural;
 
-/// One choice: what it is called, and its value.
+/// A setting of an experiment: its name and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// Its place in the JSON: `spec.wiring.residual`.
+    /// The path in the JSON: `spec.wiring.residual`.
     pub path: String,
     /// `residual connections`.
     pub words: String,
@@ -16,8 +16,7 @@ pub struct Setting {
     pub value: String,
 }
 
-/// What a place in the JSON is called. A place inside a layer is written without the layer's
-/// number.
+/// The names of paths in the JSON. A path inside a layer is written without the layer's number.
 const WORDS: &[(&str, &str)] = &[
     ("spec.block_size", "context, tokens"),
     ("spec.n_embd", "width"),
@@ -97,11 +96,11 @@ const WORDS: &[(&str, &str)] = &[
     ("origin", "first weights"),
 ];
 
-/// Values that say more as a whole than in pieces.
+/// Values that are shown as a whole.
 const WHOLE: &[&str] = &["tokenizer", "origin", "data.origin"];
 
-/// The settings in an experiment's JSON, sorted by place, numbers in it as numbers. Layers are told
-/// apart by number, their sublayers by kind.
+/// Returns the settings in an experiment's JSON, sorted by path in natural order. Layers have
+/// numbers, and sublayers have their kind.
 pub fn settings_of(experiment: &Value) -> Vec<Setting> {
     let mut found = Vec::new();
     flatten("", experiment, &mut found);
@@ -134,7 +133,7 @@ fn flatten(path: &str, value: &Value, found: &mut Vec<Setting>) {
     }
 }
 
-/// A layer is a list of sublayers; only a second one of a kind needs a number.
+/// A layer is a list of sublayers. Only the second one of a kind needs a number.
 fn flatten_layer(path: &str, layer: &Value, found: &mut Vec<Setting>) {
     let mut seen: Vec<&str> = Vec::new();
     for sublayer in layer.as_array().into_iter().flatten() {
@@ -168,7 +167,7 @@ fn setting(path: &str, value: String) -> Setting {
     }
 }
 
-/// The layer's number in a place inside one, and the place without it.
+/// Returns the number of the layer that a path is inside, and the path within the layer.
 pub(crate) fn layer_of(path: &str) -> Option<(usize, &str)> {
     let (number, rest) = path.strip_prefix("spec.layers.")?.split_once('.')?;
     Some((number.parse().ok()?, rest))

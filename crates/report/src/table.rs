@@ -1,4 +1,4 @@
-//! One table, many forms: Markdown, CSV, a terminal's text, HTML.
+//! A table and its forms: Markdown, CSV, text for a terminal, HTML.
 
 mod aligned;
 mod text;
@@ -19,7 +19,7 @@ pub struct Table {
 pub struct Column {
     pub title: String,
     pub align: Align,
-    pub place: Place,
+    pub outputs: Outputs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +30,16 @@ pub enum Align {
     Right,
 }
 
-/// Where a column is told.
+/// Which outputs have a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Everywhere,
-    /// It differs between equal runs, as times do: not in files that have to repeat.
-    Screen,
+pub enum Outputs {
+    All,
+    /// The column differs between equal runs, as times do, so that files that must repeat leave it
+    /// out.
+    ScreenOnly,
 }
 
-/// What a person reads and, where that is rounded, what a program reads.
+/// What a person reads and, where that is rounded, the exact form for programs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
     pub text: String,
@@ -53,7 +54,7 @@ impl Cell {
         }
     }
 
-    /// `text` for people and all digits of `x` for programs.
+    /// Creates a cell with `text` for people and all digits of `x` for programs.
     pub fn number(text: impl Into<String>, x: f64) -> Self {
         Self {
             text: text.into(),
@@ -74,7 +75,7 @@ impl Column {
         Self {
             title: title.to_owned(),
             align: Align::Left,
-            place: Place::Everywhere,
+            outputs: Outputs::All,
         }
     }
 
@@ -88,7 +89,7 @@ impl Column {
     #[must_use]
     pub fn on_screen(self) -> Self {
         Self {
-            place: Place::Screen,
+            outputs: Outputs::ScreenOnly,
             ..self
         }
     }
@@ -107,7 +108,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Without the columns in which no row says anything.
+    /// Removes the columns that are empty in every row.
     #[must_use]
     pub fn without_empty_columns(self) -> Self {
         let says = |i: usize| {
@@ -118,12 +119,12 @@ impl Table {
         self.only(|i, _| keep[i])
     }
 
-    /// Without the columns that do not repeat.
+    /// Removes the columns that differ between equal runs.
     #[must_use]
     pub fn repeating(&self) -> Self {
-        self.clone().only(|_, column| match column.place {
-            Place::Everywhere => true,
-            Place::Screen => false,
+        self.clone().only(|_, column| match column.outputs {
+            Outputs::All => true,
+            Outputs::ScreenOnly => false,
         })
     }
 
@@ -142,7 +143,7 @@ impl Table {
         }
     }
 
-    /// GitHub's tables (GFM 4.10), without columns that do not repeat.
+    /// Formats the table as GitHub does (GFM 4.10), without columns that differ between equal runs.
     pub fn markdown(&self) -> String {
         let table = self.repeating();
         let rule = |column: &Column| match column.align {
@@ -160,14 +161,14 @@ impl Table {
         lines.join("\n") + "\n"
     }
 
-    /// [`Table::markdown`] with all columns, whose bars stand below each other, so that it reads
-    /// well on a terminal too. There is no line feed after the last row.
+    /// Formats the table as [`Table::markdown`] with all columns and with aligned bars, so that it
+    /// is readable on a terminal too. There is no line feed after the last row.
     pub fn aligned_markdown(&self) -> String {
         aligned::render(self)
     }
 
-    /// RFC 4180 with line feeds, numbers with all their digits, without columns that do not repeat.
-    /// Control characters are [`visible`].
+    /// Formats the table by RFC 4180 with line feeds. Numbers have all their digits, columns that
+    /// differ between equal runs are left out, and control characters are [`visible`].
     pub fn csv(&self) -> String {
         let table = self.repeating();
         let titles = table.columns.iter().map(|c| c.title.as_str());
@@ -180,12 +181,13 @@ impl Table {
         out
     }
 
-    /// Aligned for a terminal, in at most `width` columns where words can be wrapped to that.
+    /// Formats the table for a terminal. It is at most `width` characters wide if its words can be
+    /// wrapped to that.
     pub fn text(&self, width: usize) -> String {
         text::render(self, width)
     }
 
-    /// A `<table>` in a box of its own that scrolls; the first cell of a row is its heading.
+    /// Makes a `<table>` in a box that scrolls. The first cell of a row is its heading.
     pub fn html(&self) -> Markup {
         html! {
             div class="table" tabindex="0" role="region" aria-label=(self.caption) {
@@ -232,7 +234,7 @@ fn class(column: &Column) -> Option<&'static str> {
     }
 }
 
-/// The hyphens before numbers as the minus signs they stand for.
+/// Replaces the hyphens before numbers by minus signs.
 pub(crate) fn typeset(text: &str) -> String {
     let mut out = String::new();
     let mut before = ' ';
@@ -254,7 +256,7 @@ fn markdown_row(cells: impl Iterator<Item = String>) -> String {
     format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
-/// Text in which Markdown and HTML find no markup, on one line.
+/// Returns `text` on one line, with everything escaped that Markdown or HTML would take for markup.
 pub(crate) fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
     for c in visible::text(text).chars() {

@@ -7,9 +7,9 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
     Chart, Measure, Study, ablation, chart,
-    chart::{Curve, PowerLaw, Words},
+    chart::{Curve, MapText, PowerLawFit},
     page::{self, Extras, File},
-    plot::{self, Glyphs, Line, Size},
+    plot::{self, Glyphs, PlotLine, PlotSize},
     study::tests::{grid_folder, run},
     visible::{Mark, tests::every_control},
 };
@@ -196,7 +196,7 @@ fn report(kind: GridKind, text: &str) -> Vec<File> {
     let inside = vec![(study.arms[0].variant.name.clone(), Vec::from_iter(map))];
     let extras = Extras {
         date: Some(text.to_owned()),
-        law: Some(PowerLaw {
+        law: Some(PowerLawFit {
             setting: text.to_owned(),
             floor: 1.0,
             scale: 2.0,
@@ -233,7 +233,7 @@ fn names_and_samples_of_any_characters_make_whole_files() {
     let table = ablation::table(&named(GridKind::Ablation, &text));
     let facts = [("prompt", text.clone())];
     let map = chart::map(
-        &Words {
+        &MapText {
             title: text.clone(),
             description: text.clone(),
             beneath: text.clone(),
@@ -286,23 +286,23 @@ proptest! {
             Curve { label: "b".into(), runs: vec![more] },
         ];
         drawn(chart::curves("title", "loss", &curves, floors.as_ref()).as_ref());
-        let line = |points: Vec<(u64, f64)>| Line {
+        let line = |points: Vec<(u64, f64)>| PlotLine {
             label: "a".into(),
             points: points.into_iter().map(|(step, loss)| (step as f64, loss)).collect(),
         };
-        let lines: Vec<Line> = curves.into_iter().flat_map(|c| c.runs).map(line).collect();
+        let lines: Vec<PlotLine> = curves.into_iter().flat_map(|c| c.runs).map(line).collect();
         for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
-            plot::plot(&lines, Size { width: 30, height: 5 }, glyphs);
+            plot::plot(&lines, PlotSize { width: 30, height: 5 }, glyphs);
             for line in &lines {
-                plot::plot(std::slice::from_ref(line), Size { width: 0, height: 0 }, glyphs);
+                plot::plot(std::slice::from_ref(line), PlotSize { width: 0, height: 0 }, glyphs);
             }
         }
     }
 
     #[test]
     fn any_points_are_plotted(points in vec((number(), number()), 0..6)) {
-        let line = Line { label: String::new(), points };
-        let said = plot::plot(&[line], Size { width: 20, height: 4 }, Glyphs::Unicode);
+        let line = PlotLine { label: String::new(), points };
+        let said = plot::plot(&[line], PlotSize { width: 20, height: 4 }, Glyphs::Unicode);
         prop_assert!(!said.contains("NaN") && !said.contains("inf"), "{}", said);
     }
 
@@ -321,7 +321,7 @@ proptest! {
     fn any_map_is_drawn(cells in vec(vec(number(), 3), 0..4)) {
         let names: Vec<String> = (0..cells.len()).map(|n| n.to_string()).collect();
         let columns = ["a", "b", "c"].map(String::from);
-        drawn(chart::map(&Words::default(), &names, &columns, &cells).as_ref());
+        drawn(chart::map(&MapText::default(), &names, &columns, &cells).as_ref());
         drawn(chart::attention("", &cells, &columns).as_ref());
     }
 
@@ -356,7 +356,7 @@ proptest! {
             }
         }
         let (floor, scale, exponent, error) = law;
-        let law = PowerLaw { setting: "parameters".into(), floor, scale, exponent, error };
+        let law = PowerLawFit { setting: "parameters".into(), floor, scale, exponent, error };
         drawn(chart::power_law(&study, "parameters", Some(&law)).as_ref());
         drawn(chart::power_law(&study, "parameters", None).as_ref());
         drawn(chart::learning_rates(&study).as_ref());

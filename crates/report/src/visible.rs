@@ -1,9 +1,9 @@
-//! Control characters as marks that a person sees.
+//! Control characters as visible marks.
 //!
-//! A trained model, a file's name or a record of somebody else may hold any character. A terminal
-//! obeys some of them: an escape sequence moves the cursor, changes the title or writes the
-//! clipboard (OSC 52). A pair of others swaps the order in which text is shown. XML 1.0 holds most
-//! of them in no form at all. So that text is shown and never obeyed, these characters are
+//! A trained model, the name of a file or somebody else's record may contain any character. A
+//! terminal acts on some of them: an escape sequence moves the cursor, changes the title or writes
+//! to the clipboard (OSC 52). Others change the order in which text is shown. XML 1.0 cannot hold
+//! most of them in any form. So that text is shown and never acted upon, these characters are
 //! replaced:
 //!
 //! | characters | by |
@@ -15,7 +15,7 @@
 //! | U+2028, U+2029: ends of lines and paragraphs | `\u{2028}` |
 //! | U+FFF9 to U+FFFB, U+FFFE, U+FFFF: annotations, and what is no character | `\u{fffe}` |
 //!
-//! Everything else stays as it is, joiners and other spaces among it, which are part of many
+//! Everything else stays as it is, including joiners and other spaces, which are part of many
 //! scripts.
 
 use std::{
@@ -23,17 +23,18 @@ use std::{
     fmt::{self, Display, Write as _},
 };
 
-/// What is shown for a character that must not be obeyed; written with [`Display`].
+/// What is shown for a character that a terminal would act on; it is written with [`Display`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// A character's picture.
+    /// The character has a picture.
     Picture(char),
-    /// A character without a picture: it is shown as its number.
+    /// The character has no picture and is shown as its number.
     Number(char),
 }
 
 impl Mark {
-    /// The mark of `c`; `None` for a character that may be shown. Line feeds and tabs may.
+    /// Returns the mark of `c`, or `None` for a character that may be shown. Line feeds and tabs
+    /// may.
     pub fn of(c: char) -> Option<Self> {
         match c {
             '\n' | '\t' => None,
@@ -62,18 +63,19 @@ impl Display for Mark {
     }
 }
 
-/// A whole `text` with marks. A carriage return right before a line feed stays: the two end a line.
+/// Returns a whole `text` with marks. A carriage return right before a line feed stays, because the
+/// two end a line.
 pub fn text(text: &str) -> Cow<'_, str> {
     marked(text, |c, next| (c, next) == ('\r', Some('\n')))
 }
 
-/// A piece of a text with marks, on its carriage returns too: what comes after its last one is not
-/// known.
+/// Returns a piece of a text with marks. Carriage returns are marked too, because it is not known
+/// what follows the last one.
 pub fn piece(piece: &str) -> Cow<'_, str> {
     marked(piece, |_, _| false)
 }
 
-/// A text with marks in place of line feeds and tabs as well.
+/// Returns a text with marks, also in place of line feeds and tabs.
 pub fn one_line(text: &str) -> String {
     let shown = |c| match c {
         '\n' => '\u{23CE}',
@@ -84,8 +86,8 @@ pub fn one_line(text: &str) -> String {
     piece(&lineless).into_owned()
 }
 
-/// JSON with its strings' control characters escaped as JSON does it: the same value, safe to show.
-/// `json` has to be JSON, which has such characters in strings alone.
+/// Returns the same JSON value, with the control characters of its strings escaped as JSON does it.
+/// `json` must be JSON, where such characters occur in strings alone.
 pub fn json(json: &str) -> Cow<'_, str> {
     replaced(json, |c, _| {
         // All of them are one UTF-16 unit.
@@ -100,8 +102,7 @@ fn marked(text: &str, stays: impl Fn(char, Option<char>) -> bool) -> Cow<'_, str
     })
 }
 
-/// `text` with `by(character, the next one)` in place of each character for which there is
-/// something.
+/// Replaces each character of `text` for which `by(character, next character)` returns something.
 fn replaced(text: &str, by: impl Fn(char, Option<char>) -> Option<String>) -> Cow<'_, str> {
     if text.chars().all(|c| Mark::of(c).is_none()) {
         return Cow::Borrowed(text);

@@ -1,5 +1,5 @@
-//! Numbers, times and names as a person reads them, and as a shell or a file system takes them.
-//! Every program that speaks to people uses these, so that a page and a terminal say the same.
+//! Numbers, times and names as a person reads them, and as a shell or a file system takes them. All
+//! output for people uses these functions, so that a page and a terminal print the same.
 
 /// Returns `n` with its digits in groups of three: `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
@@ -23,8 +23,8 @@ pub fn plural(n: usize, what: &str) -> String {
     )
 }
 
-/// Returns `seconds` in one unit, rounded: `90.0 s`, `20 min`, `2.0 h`. A table's cell has room for
-/// this.
+/// Returns `seconds` in one unit, rounded: `90.0 s`, `20 min`, `2.0 h`. This is short enough for
+/// the cell of a table.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() || s < 0.0 => "?".to_owned(),
@@ -34,8 +34,8 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Returns `seconds` in two units from a minute on: `3.1 s`, `3 min 20 s`, `2 h 1 min`. A sentence
-/// has room for this.
+/// Returns `seconds` in two units from a minute on: `3.1 s`, `3 min 20 s`, `2 h 1 min`. This is for
+/// sentences.
 pub fn duration_in_two_units(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -120,7 +120,7 @@ pub fn slug(name: &str) -> String {
 }
 
 /// Returns the first 40 characters of `name` as a part of a folder's name: letters of any script,
-/// digits and hyphens. Nothing stays of an empty name.
+/// digits and hyphens. An empty name stays empty.
 pub fn folder_slug(name: &str) -> String {
     name.chars()
         .map(|c| if c.is_alphanumeric() { c } else { '-' })

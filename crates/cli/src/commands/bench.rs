@@ -10,7 +10,7 @@ use std::{
 use gptlab_bench::{self as bench, Plan, Progress, PyTorch, Scaling, Settings, WorkerCommand};
 use gptlab_kernels::Isa;
 use gptlab_report::{
-    page::{File, Place, Sign},
+    page::{File, OutputFolder, Signature},
     words::count,
 };
 use serde::Serialize;
@@ -122,7 +122,7 @@ fn say(news: Progress<'_>, printer: Printer) {
 
 fn show(
     args: &BenchArgs,
-    place: Option<&Place>,
+    place: Option<&OutputFolder>,
     raw: &impl Serialize,
     table: &str,
     printer: Printer,
@@ -139,13 +139,13 @@ fn show(
 }
 
 /// The folder of `--out`, where it may take our files.
-fn place(folder: &Path) -> Outcome<Place> {
-    let signs = ["raw.json"].map(|name| Sign::text(name, bench::BEGINNING));
+fn place(folder: &Path) -> Outcome<OutputFolder> {
+    let signs = ["raw.json"].map(|name| Signature::text(name, bench::BEGINNING));
     report::place(folder, &signs, "--out DIR")
 }
 
 /// Writes `raw` and `table` into the folder `place`, which is made where it is not there.
-fn write(place: &Place, raw: &impl Serialize, table: &str) -> Outcome<()> {
+fn write(place: &OutputFolder, raw: &impl Serialize, table: &str) -> Outcome<()> {
     let raw = serde_json::to_string(raw).map_err(Stop::failure)?;
     let file = |name: &str, text: String| File {
         name: name.to_owned(),

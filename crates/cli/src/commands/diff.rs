@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gptlab_report::{
     Run,
-    diff::{self, Side},
+    diff::{self, ComparedRun},
     plot::Glyphs,
 };
 
@@ -32,7 +32,7 @@ pub(super) fn run(args: &DiffArgs, printer: Printer) -> Outcome {
 }
 
 /// As `diff` has it, 1 is kept for a difference: what cannot be read is 3.
-fn side(path: &Path) -> Outcome<Side> {
+fn side(path: &Path) -> Outcome<ComparedRun> {
     let read = if path.is_dir() {
         of_run(path)
     } else {
@@ -44,9 +44,9 @@ fn side(path: &Path) -> Outcome<Side> {
     })
 }
 
-fn of_run(folder: &Path) -> Outcome<Side> {
+fn of_run(folder: &Path) -> Outcome<ComparedRun> {
     let run = Run::read(folder)?;
-    Side::of_run(&folder.display().to_string(), &run).map_err(|error| {
+    ComparedRun::of_run(&folder.display().to_string(), &run).map_err(|error| {
         Stop::failure(format_args!(
             "cannot compare the settings of {}: {error}",
             folder.display()
@@ -54,10 +54,10 @@ fn of_run(folder: &Path) -> Outcome<Side> {
     })
 }
 
-fn of_checkpoint(path: &Path) -> Outcome<Side> {
+fn of_checkpoint(path: &Path) -> Outcome<ComparedRun> {
     let checkpoint = checkpoint::open(path)?;
     let header = checkpoint.header();
-    Ok(Side {
+    Ok(ComparedRun {
         name: path.display().to_string(),
         settings: serde_json::json!({
             "spec": header.spec,
@@ -69,6 +69,6 @@ fn of_checkpoint(path: &Path) -> Outcome<Side> {
         }),
         listing: checkpoint.graph().to_string(),
         events: Vec::new(),
-        knows: diff::Knows::SomeSettings,
+        knows: diff::KnownSettings::Part,
     })
 }

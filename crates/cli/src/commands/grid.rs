@@ -13,7 +13,7 @@ use gptlab_record::{Results, Row, read_grid};
 use gptlab_report::words::duration_in_two_units;
 use gptlab_report::{
     Study,
-    page::{self, Sign},
+    page::{self, Signature},
 };
 use gptlab_train::Settings;
 
@@ -276,7 +276,7 @@ pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Print
     };
     // Refused now, and not when all runs are made.
     let report = out.join("report");
-    let report = super::report::place(&report, &[Sign::page(page::PAGE)], "--out DIR")?;
+    let report = super::report::place(&report, &[Signature::page(page::PAGE)], "--out DIR")?;
     printer.say(format_args!(
         "{} runs of {} steps: {} variants, {} seeds; in {}",
         planned.cells.len(),

@@ -1,10 +1,10 @@
 //! The power law of a sweep, for its report.
 
 use gptlab_lab::power_law;
-use gptlab_report::{Study, StudyKind, chart::PowerLaw};
+use gptlab_report::{Study, StudyKind, chart::PowerLawFit};
 
 /// The law of the best loss of each size; `None` of what is no sweep, or has too few sizes.
-pub(super) fn of(study: &Study) -> Option<PowerLaw> {
+pub(super) fn of(study: &Study) -> Option<PowerLawFit> {
     match study.kind {
         StudyKind::Run | StudyKind::Ablation => return None,
         StudyKind::Sweep => {}
@@ -22,7 +22,7 @@ pub(super) fn of(study: &Study) -> Option<PowerLaw> {
     let law = power_law::fit_with_floor(&points)
         .or_else(|_| power_law::fit(&points))
         .ok()?;
-    Some(PowerLaw {
+    Some(PowerLawFit {
         setting: "parameters".to_owned(),
         floor: law.floor,
         scale: law.scale,

@@ -6,8 +6,8 @@ use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
     Run, Study, StudyKind, ablation,
-    page::{self, Extras, Place, Sign, WrittenReport},
-    plot::{self, Glyphs, Line, Size},
+    page::{self, Extras, OutputFolder, Signature, WrittenReport},
+    plot::{self, Glyphs, PlotLine, PlotSize},
 };
 use gptlab_train::recorded_batches;
 
@@ -23,7 +23,7 @@ use crate::{
 const WIDTH: usize = 110;
 /// Curves that letters can tell apart.
 const MOST_CURVES: usize = 6;
-const SIZE: Size = Size {
+const SIZE: PlotSize = PlotSize {
     width: 72,
     height: 12,
 };
@@ -37,7 +37,7 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
         .out
         .clone()
         .unwrap_or_else(|| args.folder.join("report"));
-    let place = place(&out, &[Sign::page(page::PAGE)], "--out DIR")?;
+    let place = place(&out, &[Signature::page(page::PAGE)], "--out DIR")?;
     let extras = extras(&study, &args.folder, args.date.clone())?;
     let files = page::files(&study, &extras);
     place.write(&files)?;
@@ -54,8 +54,8 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
 }
 
 /// The folder that `flag` names, where it may take our files.
-pub(super) fn place(folder: &Path, signs: &[Sign], flag: &str) -> Outcome<Place> {
-    Place::of(folder, signs).map_err(|error| {
+pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> Outcome<OutputFolder> {
+    OutputFolder::of(folder, signs).map_err(|error| {
         let foreign = matches!(error, FileError::Wrong { .. });
         let stop = Stop::from(error);
         if foreign {
@@ -131,15 +131,15 @@ pub(super) fn told(study: &Study) -> String {
 /// The first variants' curves, those of their first seeds.
 fn curves(study: &Study) -> String {
     let arms = study.arms.iter().take(MOST_CURVES);
-    let lines: Vec<Line> = arms
+    let lines: Vec<PlotLine> = arms
         .filter_map(|arm| Some(line(&arm.variant.name, arm.runs.first()?)))
         .collect();
     plot::plot(&lines, SIZE, Glyphs::Unicode)
 }
 
-fn line(label: &str, run: &Run) -> Line {
+fn line(label: &str, run: &Run) -> PlotLine {
     let points = run.curve().into_iter();
-    Line {
+    PlotLine {
         label: label.to_owned(),
         points: points.map(|(step, loss)| (step as f64, loss)).collect(),
     }
@@ -148,7 +148,7 @@ fn line(label: &str, run: &Run) -> Line {
 fn curve(study: &Study) -> String {
     let arm = study.arms.first();
     let run = arm.and_then(|arm| arm.runs.first());
-    let lines: Vec<Line> = run.into_iter().map(|run| line(&study.name, run)).collect();
+    let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
     let outcome = arm.map_or_else(String::new, |arm| ablation::outcome(study, arm));
     format!("{}\n{outcome}\n", plot::plot(&lines, SIZE, Glyphs::Unicode))
 }

@@ -39,7 +39,7 @@ fn two_runs_part_at_a_step() {
         "peak learning rate: 0.0003 -> 0.01",
         "residual connections: add -> none",
         "- block0.attn.residual",
-        "part at step 0: loss ",
+        "first differ at step 0: loss ",
         "last losses: a ",
     ] {
         assert!(ran.out.contains(part), "no {part} in\n{}", ran.out);

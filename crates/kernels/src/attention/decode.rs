@@ -6,9 +6,10 @@
 //! its values in panels of 32 columns, a row a position, padded to whole vectors. Scores are
 //! products of broadcast queries with blocks and need no horizontal sum; every position's score is
 //! a sum over the head's columns in order, so it does not depend on how many positions there are.
-//! The keys and values of a head lie one behind the other, so that each line that is read is a fixed
-//! distance from a line that the next step reads, which is fetched meanwhile. Mixed values are added
-//! to four sums, each of every fourth position, so that additions need not wait for each other.
+//! The keys and values of a head lie one behind the other, so that each line that is read is a
+//! fixed distance from a line that the next step reads, which is fetched meanwhile. Mixed values
+//! are added to four sums, each of every fourth position, so that additions need not wait for each
+//! other.
 
 use super::Options;
 use crate::isa::{Isa, dispatch};

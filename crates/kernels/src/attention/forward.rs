@@ -1,10 +1,11 @@
 //! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running
 //! softmax.
 //!
-//! The weights of a tile are 2^(score - reference), where the reference of a row is the largest score
-//! of its first block of keys. It is raised, and the sums are scaled down, only when a score is 16
-//! above it: the quotient is the same, and the sums hardly ever change. In bf16 these weights,
-//! relative to the reference, are rounded for the product with V; their sum is of unrounded ones.
+//! The weights of a tile are 2^(score - reference), where the reference of a row is the largest
+//! score of its first block of keys. It is raised, and the sums are scaled down, only when a score
+//! is 16 above it: the quotient is the same, and the sums hardly ever change. In bf16 these
+//! weights, relative to the reference, are rounded for the product with V; their sum is of
+//! unrounded ones.
 
 use super::dropout_masks::{self, Masks};
 use super::pack::{self, Chunked, HeadColumns, Scratch};
@@ -164,7 +165,8 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
     }
 }
 
-/// A running softmax: for 32 queries the score that weights are relative to, and the sum of weights.
+/// A running softmax: for 32 queries the score that weights are relative to, and the sum of
+/// weights.
 struct RunningSoftmax<S: Simd> {
     reference: [S::F; 2],
     sum: [S::F; 2],
@@ -272,8 +274,8 @@ fn scores_in_place<S: Simd>(
     max
 }
 
-/// Where a score is too far above the reference of its row, makes the largest score the reference and
-/// scales down the sums.
+/// Where a score is too far above the reference of its row, makes the largest score the reference
+/// and scales down the sums.
 #[inline(always)]
 fn raise_reference<S: Simd, const W: usize>(
     s: S,

@@ -1,6 +1,6 @@
-//! The tile of attention's products: `MR` rows by `NV` vectors of sixteen columns, held in registers
-//! while `depth` outer products are added to it. The tile of `linear` is another one: it prefetches,
-//! and its rows may lie any distance apart.
+//! The tile of attention's products: `MR` rows by `NV` vectors of sixteen columns, held in
+//! registers while `depth` outer products are added to it. The tile of `linear` is another one: it
+//! prefetches, and its rows may lie any distance apart.
 //!
 //! Each step loads `NV` vectors of B, broadcasts `MR` numbers of A and does `MR * NV`
 //! multiply-adds. The arithmetic takes longer than the loads: 8 x 2 needs 10 loads for 16

@@ -28,8 +28,8 @@ pub(super) struct ScoreGradients<'a> {
 }
 
 impl ScoreGradients<'_> {
-    /// Makes those of the `MR` keys from `first` on, for the queries of `halves`; those of the other
-    /// queries are zero.
+    /// Makes those of the `MR` keys from `first` on, for the queries of `halves`; those of the
+    /// other queries are zero.
     #[inline(always)]
     pub(super) fn make<
         S: Simd,

@@ -153,8 +153,8 @@ impl<'a> TileOutput<'a> {
 }
 
 impl<'a> BackwardTask<'a> {
-    /// Hands out the key heads of this task. It walks through all key heads once, and `owns` is true
-    /// for one task.
+    /// Hands out the key heads of this task. It walks through all key heads once, and `owns` is
+    /// true for one task.
     pub(super) fn into_key_heads(self) -> impl Iterator<Item = KeyHeadOutput<'a>> {
         let (tasks, kv_heads) = (self.tasks, self.tasks.options.kv_heads);
         (0..kv_heads)
@@ -209,8 +209,8 @@ struct Shared<'a> {
     owner: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: it stands for a `&mut [f32]`, which may be sent to other threads; a shared reference to it
-// gives access through `window` alone, whose caller guarantees that windows are disjoint.
+// SAFETY: it stands for a `&mut [f32]`, which may be sent to other threads; a shared reference to
+// it gives access through `window` alone, whose caller guarantees that windows are disjoint.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {

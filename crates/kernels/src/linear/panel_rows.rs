@@ -88,8 +88,8 @@ impl PanelRows<'_> {
         (first, rest)
     }
 
-    /// Copies these rows of W, and no others, to their places. It writes what [`Linear::pack`] would
-    /// write there.
+    /// Copies these rows of W, and no others, to their places. It writes what [`Linear::pack`]
+    /// would write there.
     pub fn pack(mut self, w: &[f32]) {
         self.rows.pack(Direction::Forward, self.forward, 0, w);
         for panel in 0..self.backward.panels {

@@ -1,4 +1,4 @@
-//! Where an axis begins and ends, and what is written along it.
+//! The ends of an axis and the labels along it.
 
 use std::ops::Range;
 
@@ -6,32 +6,31 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 use crate::{number, words};
 
-/// From `low` to `high`; positions on a logarithmic axis are base-10 logarithms.
+/// An axis from `low` to `high`. Positions on a logarithmic axis are base-10 logarithms.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Axis {
     pub(super) low: f64,
     pub(super) high: f64,
-    /// Positions and what stands there.
+    /// Positions and their labels.
     pub(super) ticks: Vec<(f64, String)>,
     pub(super) title: String,
 }
 
-/// Beyond it a number is drawn at the edge: sums and differences of what an axis holds must stay
-/// finite.
+/// Numbers beyond it are drawn at the edge, so that sums and differences on an axis stay finite.
 const LARGEST: f64 = 1e300;
-/// Below it a difference has too few digits left to be cut into ticks (denormal numbers begin at
+/// A smaller difference has too few digits to be divided into ticks (denormal numbers begin at
 /// 2e-308).
 const SMALLEST: f64 = 1e-300;
-/// Of the larger of two numbers: below it their difference is what rounding leaves.
+/// A difference that is smaller than this share of the larger number is a rounding error.
 const ROUNDING: f64 = 1e-12;
 
-/// Whether two numbers are far enough apart to be told apart along an axis.
+/// Returns whether two numbers are far enough apart to be distinguished along an axis.
 pub(super) fn is_apart(low: f64, high: f64) -> bool {
     high - low > SMALLEST.max(ROUNDING * low.abs().max(high.abs()))
 }
 
 impl Axis {
-    /// Room for all of `values`, with round numbers along it.
+    /// Creates an axis that holds all of `values`, with round numbers along it.
     pub(super) fn linear(
         values: impl Iterator<Item = f64>,
         title: &str,
@@ -56,7 +55,7 @@ impl Axis {
         })
     }
 
-    /// Room for the logarithms of all of `values` above 0.
+    /// Creates an axis that holds the logarithms of all of `values` above 0.
     pub(super) fn log(values: impl Iterator<Item = f64>, title: &str) -> Option<Self> {
         let (low, high) = extent(values.filter(|x| *x > 0.0).map(f64::log10))?;
         let margin = ((high - low) * 0.06).max(0.05);
@@ -70,7 +69,7 @@ impl Axis {
         })
     }
 
-    /// With a share of its length left free at both ends.
+    /// Extends both ends by a share of the length.
     pub(super) fn padded(self, share: f64) -> Self {
         let space = (self.high - self.low) * share;
         Self {
@@ -80,7 +79,7 @@ impl Axis {
         }
     }
 
-    /// What stands at `x`.
+    /// Returns the label at `x`.
     pub(super) fn label(&self, x: f64) -> String {
         let near = |(at, _): &&(f64, String)| (at - x).abs() <= 1e-9 * (self.high - self.low).abs();
         let found = self.ticks.iter().find(near);
@@ -92,7 +91,7 @@ impl Ranged for Axis {
     type FormatOption = NoDefaultFormatting;
     type ValueType = f64;
 
-    /// What lies beyond the axis is drawn at its end.
+    /// Values beyond the axis are drawn at its end.
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         from + (share * f64::from(to - from)).round() as i32
@@ -121,11 +120,12 @@ pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Of more, from hundreds of decades, every second, third, … is told.
+/// The most ticks of a logarithmic axis. Of more ticks, from hundreds of decades, every second,
+/// third, … is labelled.
 const MOST_LOG_TICKS: usize = 24;
 
-/// Round numbers between two logarithms: whole decades where there are enough, else the coarsest
-/// steps within them that give four.
+/// Returns round numbers between two logarithms: whole decades if there are enough, else the
+/// coarsest steps within them that give four.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     const STEPS: [&[f64]; 4] = [
         &[1.0],
@@ -149,7 +149,7 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     ticks.into_iter().step_by(every).collect()
 }
 
-/// A number on a logarithmic axis: `20k`, `1M`.
+/// Formats a number on a logarithmic axis: `20k`, `1M`.
 fn magnitude(x: f64) -> String {
     match x {
         x if x >= 0.999e9 => number::short(x),
@@ -159,7 +159,7 @@ fn magnitude(x: f64) -> String {
     }
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
+/// Returns the smallest of 1, 2 and 5 times a power of ten that is at least `step`.
 fn round_step(step: f64) -> f64 {
     let decade = 10f64.powf(step.log10().floor());
     let factor = [1.0, 2.0, 5.0]
@@ -168,9 +168,10 @@ fn round_step(step: f64) -> f64 {
     factor.unwrap_or(10.0) * decade
 }
 
-/// The number at a tick, with as many places as tell it from the next one, which is `step` away.
+/// Formats the number at a tick, with enough places to distinguish it from the next tick, which is
+/// `step` away.
 fn format_tick(x: f64, step: f64) -> String {
-    // A negative nothing is nothing.
+    // A negative zero is printed as zero.
     let x = if x == 0.0 { 0.0 } else { x };
     let places = (-step.log10().floor()).max(0.0);
     let text = if x.abs() >= 1e15 || places > 8.0 {

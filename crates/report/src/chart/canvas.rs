@@ -1,5 +1,5 @@
-//! A plane with axes to draw on. Pixels here are a page's at the chart's own size; the SVG's are
-//! finer, since the backend rounds to whole ones.
+//! A plane with axes to draw on. Pixels are those of a page that shows the chart at its own size;
+//! the units of the SVG are finer, since the backend rounds to whole ones.
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::visible::one_line;
 
-/// Units of the SVG to a pixel.
+/// How many units of the SVG are a pixel.
 pub(super) const SCALE: u32 = 4;
 const S: i32 = SCALE as i32;
 
@@ -24,7 +24,7 @@ type Backend<'a> = SVGBackend<'a>;
 type Area<'a> = DrawingArea<Backend<'a>, plotters::coord::Shift>;
 type Plane = Cartesian2d<Axis, Axis>;
 
-/// What a chart is before anything is drawn.
+/// A chart before anything is drawn.
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) description: String,
@@ -32,25 +32,25 @@ pub(super) struct Frame {
     pub(super) size: (u32, u32),
     pub(super) x: Axis,
     pub(super) y: Axis,
-    /// Pixels left of the plane, for what stands along the y axis.
+    /// Pixels left of the plane, for the labels of the y axis.
     pub(super) left: u32,
     /// Pixels right of the plane, for labels.
     pub(super) right: u32,
-    pub(super) grid: Grid,
+    pub(super) grid: GridLines,
 }
 
-/// Along which axis lines go through the plane.
+/// The direction of the lines of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grid {
+pub(super) enum GridLines {
     Horizontal,
     Vertical,
     Both,
     None,
 }
 
-/// Where a text stands at its point.
+/// The side of its point that a text is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum Anchor {
     Left,
     Middle,
     Right,
@@ -61,7 +61,7 @@ pub(super) struct Canvas<'a> {
     plane: ChartContext<'a, Backend<'a>, Plane>,
 }
 
-/// Draws a chart; `None` where the backend refuses, which it has no reason for.
+/// Draws a chart. Returns `None` if the backend fails, which it has no reason for.
 pub(super) fn draw(frame: Frame, paint: impl FnOnce(&mut Canvas) -> Drawn) -> Option<Chart> {
     let size = (frame.size.0 * SCALE, frame.size.1 * SCALE);
     let mut text = String::new();
@@ -80,7 +80,7 @@ pub(super) fn draw(frame: Frame, paint: impl FnOnce(&mut Canvas) -> Drawn) -> Op
     })
 }
 
-/// What stands inside the root element, without what says nothing.
+/// Returns the contents of the root element, without attributes that have no effect.
 fn inside(text: &str) -> Option<String> {
     let (_, rest) = text.split_once(">\n")?;
     let body = rest.trim_end().strip_suffix("</svg>")?;
@@ -90,8 +90,9 @@ fn inside(text: &str) -> Option<String> {
     Some(dashed(&body.replace(" \"", "\"")))
 }
 
-/// The backend knows no dashes: a line drawn piece by piece would be a hundred elements. So a dash
-/// travels in the line's width, far above any real one, and becomes an attribute here.
+/// Codes a dash into the width of a line, far above any real width. The backend has no dashes, and
+/// a line that is drawn in pieces would be a hundred elements; [`dashed`] turns the width into an
+/// attribute.
 fn dash_in_width(width: u32, (on, off): (u32, u32)) -> u32 {
     width + WIDEST * (on + WIDEST * off)
 }
@@ -120,11 +121,11 @@ fn dashed(body: &str) -> String {
     out
 }
 
-pub(super) fn font(size: f64, colour: RGBColor, side: Side) -> TextStyle<'static> {
+pub(super) fn font(size: f64, colour: RGBColor, side: Anchor) -> TextStyle<'static> {
     let across = match side {
-        Side::Left => HPos::Right,
-        Side::Middle => HPos::Center,
-        Side::Right => HPos::Left,
+        Anchor::Left => HPos::Right,
+        Anchor::Middle => HPos::Center,
+        Anchor::Right => HPos::Left,
     };
     // The backend divides sizes by 1.24.
     let font = ("sans-serif", size * 1.24 * f64::from(SCALE)).into_font();
@@ -159,9 +160,9 @@ impl<'a> Canvas<'a> {
             &frame.x.title,
             12.0,
             MUTED,
-            Side::Middle,
+            Anchor::Middle,
         )?;
-        self.text((6, 12), &frame.y.title, 12.0, MUTED, Side::Right)
+        self.text((6, 12), &frame.y.title, 12.0, MUTED, Anchor::Right)
     }
 
     /// The pixel of a point.
@@ -186,7 +187,7 @@ impl<'a> Canvas<'a> {
         text: &str,
         size: f64,
         colour: RGBColor,
-        side: Side,
+        side: Anchor,
     ) -> Drawn {
         if !text.is_empty() {
             let at = (at.0 * S, at.1 * S);
@@ -251,8 +252,8 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// Labels in the right margin, each beside its height and none on another, with a piece of its
-    /// line.
+    /// Writes labels in the right margin, each near its height, without overlap, and with a piece
+    /// of its line.
     pub(super) fn labels(&mut self, labels: &[Label], right_edge: f64) -> Drawn {
         let wanted: Vec<i32> = labels
             .iter()
@@ -268,7 +269,7 @@ impl<'a> Canvas<'a> {
                 LabelKind::Guide => (11.0, MUTED),
             };
             self.swatch((x + 5, y), label.look)?;
-            self.text((x + 27, y), &label.text, size, colour, Side::Right)?;
+            self.text((x + 27, y), &label.text, size, colour, Anchor::Right)?;
         }
         Ok(())
     }
@@ -284,7 +285,7 @@ impl<'a> Canvas<'a> {
     }
 }
 
-/// What stands in the right margin.
+/// A label in the right margin.
 pub(super) struct Label {
     pub(super) text: String,
     pub(super) height: f64,
@@ -298,12 +299,12 @@ pub(super) enum LabelKind {
     Guide,
 }
 
-/// Pixels that labels need.
+/// Returns how many pixels labels need.
 pub(super) fn margin(labels: impl Iterator<Item = usize>) -> u32 {
     (34 + 7 * labels.max().unwrap_or(0) as u32).min(190)
 }
 
-/// Heights near the wanted ones, at least a line apart, and above `bottom` where there is room.
+/// Returns heights near the wanted ones, at least a line apart, and above `bottom` if they fit.
 fn spread(wanted: &[i32], bottom: i32) -> Vec<i32> {
     const APART: i32 = 15;
     let mut order: Vec<usize> = (0..wanted.len()).collect();
@@ -312,7 +313,7 @@ fn spread(wanted: &[i32], bottom: i32) -> Vec<i32> {
     for pair in order.windows(2) {
         placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + APART);
     }
-    // What was pushed down moves back up by half, as one.
+    // All labels together move back up by half of the largest shift.
     let push: i32 = placed
         .iter()
         .zip(wanted)
@@ -335,12 +336,12 @@ fn mesh(plane: &mut ChartContext<Backend, Plane>, frame: &Frame) -> Drawn {
         .x_labels(frame.x.ticks.len().max(1))
         .y_labels(frame.y.ticks.len().max(1));
     match frame.grid {
-        Grid::Horizontal => mesh.disable_x_mesh(),
-        Grid::Vertical => mesh.disable_y_mesh(),
-        Grid::Both => &mut mesh,
-        Grid::None => mesh.disable_mesh(),
+        GridLines::Horizontal => mesh.disable_x_mesh(),
+        GridLines::Vertical => mesh.disable_y_mesh(),
+        GridLines::Both => &mut mesh,
+        GridLines::None => mesh.disable_mesh(),
     };
-    let style = font(12.0, MUTED, Side::Middle);
+    let style = font(12.0, MUTED, Anchor::Middle);
     mesh.x_label_style(style.clone())
         .y_label_style(style)
         .draw()?;

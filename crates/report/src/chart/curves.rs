@@ -5,26 +5,26 @@ use gptlab_record::Floors;
 use super::{
     Chart,
     axis::{Axis, extent},
-    canvas::{self, Canvas, Drawn, Frame, Grid, Label, LabelKind},
+    canvas::{self, Canvas, Drawn, Frame, GridLines, Label, LabelKind},
     style::{GRID, Look, MOST_LOOKS, MUTED, Marker, look_of},
 };
 use crate::{phrases, study::mean};
 
-/// One line: a variant's runs, a curve each, of losses by step.
+/// A line of a chart: the losses by step of all runs of a variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub label: String,
     pub runs: Vec<Vec<(u64, f64)>>,
 }
 
-/// Points of a line that are drawn, at most; more could not be seen.
+/// The most points of a line that are drawn; more could not be seen.
 const MOST_POINTS: usize = 240;
-/// Of the loss of blind guessing: what lies above is drawn at the picture's upper edge.
+/// Losses above this multiple of the loss of blind guessing are drawn at the upper edge.
 const CEILING: f64 = 1.25;
 
-/// Curves with bands from the lowest to the highest seed, and guide lines. `None` where no loss is
-/// finite. More than seven curves could not be told apart; the rest are left out, and the
-/// description says so.
+/// Draws curves with bands from the lowest to the highest seed, and guide lines. Returns `None` if
+/// no loss is finite. More than seven curves could not be distinguished; the rest are left out, and
+/// the description says so.
 pub fn curves(
     title: &str,
     measure: &str,
@@ -34,7 +34,7 @@ pub fn curves(
     along("step", title, measure, curves, floors)
 }
 
-/// [`curves`] over something else than steps.
+/// Draws [`curves`] over something other than steps.
 pub(super) fn along(
     over: &str,
     title: &str,
@@ -48,7 +48,7 @@ pub(super) fn along(
     let high = floors
         .map_or(high, |f| high.min(CEILING * f.uniform))
         .max(low);
-    let lines: Vec<Line> = shown.iter().map(|c| line_of(c, high)).collect();
+    let lines: Vec<DrawnCurve> = shown.iter().map(|c| line_of(c, high)).collect();
     let guides = guides_between(floors, low, high);
     let heights = [low, high].into_iter().chain(guides.iter().map(|g| g.loss));
     let y = Axis::linear(heights, measure, 5)?.padded(0.04);
@@ -62,7 +62,7 @@ pub(super) fn along(
         y,
         left: 44,
         right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
-        grid: Grid::Horizontal,
+        grid: GridLines::Horizontal,
     };
     canvas::draw(frame, |canvas| {
         paint(canvas, &lines, &guides, edge)?;
@@ -71,7 +71,7 @@ pub(super) fn along(
 }
 
 /// What is drawn of a curve.
-struct Line {
+struct DrawnCurve {
     label: String,
     mean: Vec<(f64, f64)>,
     low: Vec<(f64, f64)>,
@@ -88,12 +88,12 @@ fn losses(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points.map(|(_, loss)| *loss)
 }
 
-/// The mean over the runs, and the band, at the first run's steps. A step that another run never
-/// came to, because it diverged before, has the mean of those that did.
-fn line_of(curve: &Curve, ceiling: f64) -> Line {
+/// Returns the mean over the runs, and the band, at the steps of the longest run. Where some runs
+/// diverged earlier, it is the mean of the others.
+fn line_of(curve: &Curve, ceiling: f64) -> DrawnCurve {
     let longest = curve.runs.iter().max_by_key(|run| run.len());
     let steps = thinned(longest.map_or(&[], Vec::as_slice));
-    let mut line = Line {
+    let mut line = DrawnCurve {
         label: curve.label.clone(),
         mean: Vec::new(),
         low: Vec::new(),
@@ -122,7 +122,7 @@ fn at_step(run: &[(u64, f64)], step: u64) -> Option<f64> {
     Some(run[at].1)
 }
 
-/// Steps of a run, evenly left out, its last one kept.
+/// Returns evenly chosen steps of a run, the last step among them.
 fn thinned(run: &[(u64, f64)]) -> Vec<u64> {
     let every = run.len().div_ceil(MOST_POINTS).max(1);
     let last = run.len().saturating_sub(1);
@@ -134,7 +134,7 @@ fn thinned(run: &[(u64, f64)]) -> Vec<u64> {
         .collect()
 }
 
-/// The guides that lie among the curves, or just outside.
+/// Returns the guides among the curves, or just outside.
 fn guides_between(floors: Option<&Floors>, low: f64, high: f64) -> Vec<phrases::Guide> {
     let room = (high - low).max(0.1) * 0.35;
     let mut guides = floors.map_or_else(Vec::new, phrases::guides);
@@ -148,8 +148,8 @@ const GUIDE: Look = Look {
     marker: Marker::Disc,
 };
 
-fn labels(lines: &[Line], guides: &[phrases::Guide]) -> Vec<Label> {
-    let line = |(i, line): (usize, &Line)| {
+fn labels(lines: &[DrawnCurve], guides: &[phrases::Guide]) -> Vec<Label> {
+    let line = |(i, line): (usize, &DrawnCurve)| {
         Some(Label {
             text: line.label.clone(),
             height: line.mean.last()?.1,
@@ -167,7 +167,7 @@ fn labels(lines: &[Line], guides: &[phrases::Guide]) -> Vec<Label> {
     lines.chain(guides.iter().map(guide)).collect()
 }
 
-fn paint(canvas: &mut Canvas, lines: &[Line], guides: &[phrases::Guide], edge: f64) -> Drawn {
+fn paint(canvas: &mut Canvas, lines: &[DrawnCurve], guides: &[phrases::Guide], edge: f64) -> Drawn {
     let begin = lines
         .iter()
         .filter_map(|l| l.mean.first())

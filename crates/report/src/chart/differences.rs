@@ -1,32 +1,32 @@
-//! How far each variant is from the baseline, and how sure that is.
+//! The difference of each variant from the baseline, with its confidence interval.
 
 use gptlab_record::Difference;
 
 use super::{
     Chart,
     axis::Axis,
-    canvas::{self, Canvas, Drawn, Frame, Grid, Side},
+    canvas::{self, Anchor, Canvas, Drawn, Frame, GridLines},
     style::{BLUE, INK, Look, MUTED, Marker, VERMILION},
 };
 use crate::{Study, ablation::SIGNIFICANT, number, table::typeset};
 
-struct Bar<'a> {
+struct VariantDifference<'a> {
     name: &'a str,
     difference: Difference,
 }
 
-/// Pixels a variant takes.
+/// The height of a variant, in pixels.
 const LINE: u32 = 24;
 const WIDTH: u32 = 520;
 
-/// A dot and its 95 % interval for each variant with a difference, largest first. `None` without
-/// any.
+/// Draws a dot and its 95 % interval for each variant with a difference, the largest first. Returns
+/// `None` if there is none.
 pub fn differences(study: &Study) -> Option<Chart> {
     let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
     let known: Vec<(String, Difference)> = study.arms.iter().filter_map(bar).collect();
-    let mut bars: Vec<Bar> = known
+    let mut bars: Vec<VariantDifference> = known
         .iter()
-        .map(|(name, d)| Bar {
+        .map(|(name, d)| VariantDifference {
             name,
             difference: *d,
         })
@@ -57,7 +57,7 @@ pub fn differences(study: &Study) -> Option<Chart> {
         y: rows(bars.len()),
         left: (longest * 8 + 16).min(230),
         right: 74,
-        grid: Grid::Vertical,
+        grid: GridLines::Vertical,
     };
     let height = bars.len() as f64;
     canvas::draw(frame, |canvas| {
@@ -73,7 +73,7 @@ pub fn differences(study: &Study) -> Option<Chart> {
     })
 }
 
-/// Rows of equal height, from the top.
+/// Makes an axis of `n` rows of equal height.
 fn rows(n: usize) -> Axis {
     Axis {
         low: 0.0,
@@ -83,7 +83,7 @@ fn rows(n: usize) -> Axis {
     }
 }
 
-fn paint(canvas: &mut Canvas, bar: &Bar, y: f64) -> Drawn {
+fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
     let d = bar.difference;
     let look = look(d);
     if let (Some(low), Some(high)) = (d.low, d.high) {
@@ -92,12 +92,12 @@ fn paint(canvas: &mut Canvas, bar: &Bar, y: f64) -> Drawn {
     canvas.dot((d.mean, y), look, 4)?;
     let row = canvas.pixel((d.mean, y)).1;
     let left = canvas.plane_left();
-    canvas.text((left - 8, row), bar.name, 13.0, INK, Side::Left)?;
+    canvas.text((left - 8, row), bar.name, 13.0, INK, Anchor::Left)?;
     let value = typeset(&number::signed(d.mean));
-    canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Side::Left)
+    canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Anchor::Left)
 }
 
-/// Worse is vermilion, better blue, and hollow grey what chance could have done.
+/// Returns vermilion for worse, blue for better, and hollow grey for what chance could have done.
 fn look(d: Difference) -> Look {
     let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
     let (colour, marker) = if told {
@@ -112,7 +112,7 @@ fn look(d: Difference) -> Look {
     }
 }
 
-fn describe(bars: &[Bar]) -> String {
+fn describe(bars: &[VariantDifference]) -> String {
     let intervals = bars.iter().any(|b| b.difference.low.is_some());
     let lines = if intervals {
         "Lines are 95 % confidence intervals of the paired difference. "

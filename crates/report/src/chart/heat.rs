@@ -7,22 +7,22 @@ use plotters::style::{RGBColor, colors::colormaps::ViridisRGB};
 use super::{
     Chart,
     axis::{Axis, extent},
-    canvas::{self, Canvas, Drawn, Frame, Grid, Side},
+    canvas::{self, Anchor, Canvas, Drawn, Frame, GridLines},
     curves::{self, Curve},
     style::{INK, MUTED},
 };
 use crate::{number, study::Measure, visible::one_line};
 
-/// Columns and rows that are drawn, at most; of more, every second, third, … is.
+/// The most columns and rows that are drawn. Of more, evenly chosen ones are.
 const MOST_COLUMNS: usize = 40;
 const MOST_ROWS: usize = 40;
-/// Shades that are told apart; cells of one shade are one path.
+/// How many shades there are. Cells of one shade are one path.
 const SHADES: usize = 48;
-/// The largest number is so many times the smallest where shades are logarithmic.
+/// Shades are logarithmic if the largest number is more than this many times the smallest.
 const WIDE: f64 = 50.0;
 
-/// A measure's picture: over steps where it has one place, over positions where its places are
-/// numbers, else a heat map of places and steps. `None` where nothing is finite.
+/// Draws a measure: over steps if it has one place, over positions if its places are numbers, else
+/// as a heat map of places and steps. Returns `None` if nothing is finite.
 pub fn observation(measure: &Measure) -> Option<Chart> {
     let positions: Option<Vec<u64>> = measure.at.iter().map(|at| at.parse().ok()).collect();
     let title = measure.name.replace('_', " ");
@@ -41,7 +41,7 @@ pub fn observation(measure: &Measure) -> Option<Chart> {
     }
 }
 
-/// A line for the first, the middle and the last observation.
+/// Draws a line for the first, the middle and the last observation.
 fn over_positions(title: &str, measure: &Measure, positions: &[u64]) -> Option<Chart> {
     let last = measure
         .steps
@@ -80,7 +80,7 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
     } else {
         ""
     };
-    let map = Map {
+    let map = HeatMap {
         title: title.to_owned(),
         description: format!(
             "Rows: places from the model's beginning to its end. Columns: steps.{left_out}"
@@ -94,11 +94,16 @@ fn over_steps(title: &str, measure: &Measure) -> Option<Chart> {
     map.draw()
 }
 
-/// A matrix of numbers, a shade each. `None` where no number is finite or the matrix does not fit
-/// its names.
-pub fn map(text: &Words, rows: &[String], columns: &[String], cells: &[Vec<f64>]) -> Option<Chart> {
+/// Draws a matrix of numbers as shades. Returns `None` if no number is finite or the matrix does
+/// not fit its names.
+pub fn map(
+    text: &MapText,
+    rows: &[String],
+    columns: &[String],
+    cells: &[Vec<f64>],
+) -> Option<Chart> {
     let fits = cells.len() == rows.len() && cells.iter().all(|row| row.len() == columns.len());
-    let map = Map {
+    let map = HeatMap {
         title: text.title.clone(),
         description: text.description.clone(),
         cells: cells.to_vec(),
@@ -110,19 +115,19 @@ pub fn map(text: &Words, rows: &[String], columns: &[String], cells: &[Vec<f64>]
     fits.then(|| map.draw()).flatten()
 }
 
-/// What stands around a map.
+/// The texts around a heat map.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub struct MapText {
     pub title: String,
     pub description: String,
-    /// What columns are.
+    /// What the columns are.
     pub beneath: String,
 }
 
-/// Attention weights: row `i` is what token `i` attends to. `None` where no weight is finite or the
-/// matrix does not fit its labels.
+/// Draws attention weights: row `i` shows what token `i` attends to. Returns `None` if no weight is
+/// finite or the matrix does not fit its labels.
 pub fn attention(title: &str, weights: &[Vec<f64>], tokens: &[String]) -> Option<Chart> {
-    let words = Words {
+    let words = MapText {
         title: title.to_owned(),
         description:
             "Each row is a token; its shades are how much it attends to the token of each column."
@@ -132,7 +137,7 @@ pub fn attention(title: &str, weights: &[Vec<f64>], tokens: &[String]) -> Option
     map(&words, tokens, tokens, weights)
 }
 
-/// Indices of at most `most` of `n` things, evenly spread, the last among them.
+/// Returns the indices of at most `most` of `n` things, evenly spread, the last among them.
 fn chosen(n: usize, most: usize) -> Vec<usize> {
     let kept = n.min(most);
     (0..kept)
@@ -146,7 +151,7 @@ fn chosen(n: usize, most: usize) -> Vec<usize> {
         .collect()
 }
 
-struct Map<'a> {
+struct HeatMap<'a> {
     title: String,
     description: String,
     cells: Vec<Vec<f64>>,
@@ -156,7 +161,7 @@ struct Map<'a> {
     row_height: u32,
 }
 
-/// From a number to a shade.
+/// How numbers become shades.
 #[derive(Clone, Copy)]
 struct Shading {
     low: f64,
@@ -174,9 +179,9 @@ impl Shading {
         })
     }
 
-    /// From 0 to 1.
+    /// Returns where a number lies in the range, from 0 to 1.
     fn share(self, x: f64) -> f64 {
-        // By halves, since the difference of two large numbers may be none.
+        // Halves, since the difference of two large numbers may overflow.
         let at = |x: f64| if self.log { x.ln() } else { x / 2.0 };
         let space = at(self.high) - at(self.low);
         if space > 0.0 {
@@ -186,7 +191,7 @@ impl Shading {
         }
     }
 
-    /// `None` for a number that is none.
+    /// Returns the shade of a number, or `None` if it is not finite.
     fn shade(self, x: f64) -> Option<usize> {
         x.is_finite()
             .then(|| ((self.share(x) * SHADES as f64) as usize).min(SHADES - 1))
@@ -197,7 +202,7 @@ fn colour(shade: usize) -> RGBColor {
     ViridisRGB::get_color_normalized(shade as f64, 0.0, (SHADES - 1) as f64)
 }
 
-impl Map<'_> {
+impl HeatMap<'_> {
     fn draw(mut self) -> Option<Chart> {
         let shading = Shading::of(&self.cells)?;
         let longest = self
@@ -229,12 +234,12 @@ impl Map<'_> {
             },
             left: longest * 6 + 14,
             right: 74,
-            grid: Grid::None,
+            grid: GridLines::None,
         };
         let (mut paths, mut key) = (String::new(), String::new());
         let chart = canvas::draw(frame, |canvas| {
             paths = self.paths(canvas, shading);
-            key = key_of(canvas, (width, height), shading)?;
+            key = key_of(canvas, width, height, shading)?;
             self.names(canvas)
         });
         chart.map(|chart| Chart {
@@ -258,17 +263,17 @@ impl Map<'_> {
         let left = canvas.plane_left();
         for (i, name) in self.rows.iter().enumerate() {
             let row = canvas.pixel((0.0, self.row(i) + 0.5)).1;
-            canvas.text((left - 6, row), &tail(name, 30), 10.0, INK, Side::Left)?;
+            canvas.text((left - 6, row), &tail(name, 30), 10.0, INK, Anchor::Left)?;
         }
         Ok(())
     }
 
-    /// The height at which the row's lower edge is: the first row is on top.
+    /// Returns the height of the row's lower edge. The first row is on top.
     fn row(&self, i: usize) -> f64 {
         (self.rows.len() - 1 - i) as f64
     }
 
-    /// A path for each shade.
+    /// Makes a path for each shade.
     fn paths(&self, canvas: &Canvas, shading: Shading) -> String {
         let mut by_shade = vec![String::new(); SHADES];
         for (i, row) in self.cells.iter().enumerate() {
@@ -288,10 +293,11 @@ impl Map<'_> {
     }
 }
 
-/// What the shades mean, right of the plane.
+/// Draws the key of the shades, right of a plane of this width and height.
 fn key_of(
     canvas: &mut Canvas,
-    (width, height): (f64, f64),
+    width: f64,
+    height: f64,
     shading: Shading,
 ) -> Result<String, Box<dyn std::error::Error>> {
     let (x, top) = canvas.pixel((width, height));
@@ -314,14 +320,14 @@ fn key_of(
         &number::short(shading.high),
         10.0,
         MUTED,
-        Side::Right,
+        Anchor::Right,
     )?;
     canvas.text(
         (x + 22, top + room as i32 - 5),
         &number::short(shading.low),
         10.0,
         MUTED,
-        Side::Right,
+        Anchor::Right,
     )?;
     Ok(out)
 }
@@ -330,7 +336,7 @@ fn hex(RGBColor(r, g, b): RGBColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// The end of a long name, which tells more than its beginning.
+/// Returns the end of a long name, which says more than its beginning.
 fn tail(name: &str, most: usize) -> String {
     let length = name.chars().count();
     if length <= most {

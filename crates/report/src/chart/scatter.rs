@@ -1,17 +1,17 @@
-//! What sweeps show: loss by size, and loss by learning rate.
+//! The charts of a sweep: loss by size, and loss by learning rate.
 
 use super::{
     Chart,
     axis::Axis,
-    canvas::{self, Frame, Grid, Label, LabelKind},
+    canvas::{self, Frame, GridLines, Label, LabelKind},
     style::{Look, MOST_LOOKS, look_of},
 };
 use crate::{Study, number};
 
-/// A fit by the caller: `loss = floor + scale * x^-exponent`.
+/// A fit that the caller made: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PowerLaw {
-    /// The setting that varies, such as `parameters`, as variants name it.
+pub struct PowerLawFit {
+    /// The name of the setting that varies, such as `parameters`.
     pub setting: String,
     pub floor: f64,
     pub scale: f64,
@@ -20,13 +20,13 @@ pub struct PowerLaw {
     pub error: Option<f64>,
 }
 
-impl PowerLaw {
-    /// The loss at `x`.
+impl PowerLawFit {
+    /// Returns the loss at `x`.
     pub fn at(&self, x: f64) -> f64 {
         self.floor + self.scale * x.powf(-self.exponent)
     }
 
-    /// The law, with its numbers.
+    /// Returns the formula, with its numbers.
     pub fn say(&self) -> String {
         let error = self
             .error
@@ -44,18 +44,18 @@ impl PowerLaw {
 
 /// A point of a sweep.
 #[derive(Clone, Debug, PartialEq)]
-struct Point {
+struct SweepPoint {
     x: f64,
     loss: f64,
     /// The other settings, as words.
     group: String,
 }
 
-/// Losses by a setting on logarithmic axes, the best of each value joined, and the law where there
-/// is one. `None` with fewer than two values.
-pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option<Chart> {
+/// Draws the best loss of each value of a setting on logarithmic axes, and the fit if there is one.
+/// Returns `None` if there are fewer than two values.
+pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLawFit>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
-    // The others have no logarithm.
+    // Other losses have no logarithm.
     best.retain(|point| point.loss > 0.0);
     let x = Axis::log(best.iter().map(|p| p.x), setting)?;
     let lawful: Vec<(f64, f64)> = law.map_or_else(Vec::new, |law| curve_of(law, &x));
@@ -80,7 +80,7 @@ pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option
         y,
         left: 48,
         right: 20,
-        grid: Grid::Both,
+        grid: GridLines::Both,
     };
     (best.len() > 1).then_some(())?;
     canvas::draw(frame, |canvas| {
@@ -90,7 +90,7 @@ pub fn power_law(study: &Study, setting: &str, law: Option<&PowerLaw>) -> Option
     })
 }
 
-fn curve_of(law: &PowerLaw, x: &Axis) -> Vec<(f64, f64)> {
+fn curve_of(law: &PowerLawFit, x: &Axis) -> Vec<(f64, f64)> {
     let at = |i: i32| x.low + (x.high - x.low) * f64::from(i) / 60.0;
     let point = |x: f64| (x, law.at(10f64.powf(x)).log10());
     (0..=60)
@@ -100,8 +100,8 @@ fn curve_of(law: &PowerLaw, x: &Axis) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Losses by learning rate, a line for each group of other settings, its lowest point larger.
-/// `None` with fewer than two rates.
+/// Draws losses by learning rate, with a line for each group of other settings. The lowest point of
+/// a line is larger. Returns `None` if there are fewer than two rates.
 pub fn learning_rates(study: &Study) -> Option<Chart> {
     let all = points(study, "lr", |settings| {
         let other = settings.iter().filter(|(name, _)| name != "lr");
@@ -134,7 +134,7 @@ pub fn learning_rates(study: &Study) -> Option<Chart> {
         y,
         left: 48,
         right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
-        grid: Grid::Both,
+        grid: GridLines::Both,
     };
     groups.iter().any(|g| g.len() > 1).then_some(())?;
     canvas::draw(frame, |canvas| {
@@ -152,7 +152,7 @@ pub fn learning_rates(study: &Study) -> Option<Chart> {
     })
 }
 
-fn label(i: usize, line: &[Point]) -> Option<Label> {
+fn label(i: usize, line: &[SweepPoint]) -> Option<Label> {
     let last = line.last()?;
     Some(Label {
         text: last.group.clone(),
@@ -162,17 +162,21 @@ fn label(i: usize, line: &[Point]) -> Option<Label> {
     })
 }
 
-/// Variants with the setting and a finite loss.
-fn points(study: &Study, setting: &str, group: impl Fn(&[(String, f64)]) -> String) -> Vec<Point> {
+/// Returns the variants that have the setting and a finite loss.
+fn points(
+    study: &Study,
+    setting: &str,
+    group: impl Fn(&[(String, f64)]) -> String,
+) -> Vec<SweepPoint> {
     let point = |arm: &crate::Arm| {
         let settings = &arm.variant.settings;
         let found = settings
             .iter()
             .find(|(name, _)| name == setting)
             .map(|(_, x)| *x);
-        // Every variant knows how large it is.
+        // Every variant has a number of parameters.
         let own = (setting == "parameters").then_some(arm.variant.parameters as f64);
-        Some(Point {
+        Some(SweepPoint {
             x: found.or(own).filter(|x| *x > 0.0 && x.is_finite())?,
             loss: arm.loss().filter(|x| x.is_finite())?,
             group: group(settings),
@@ -181,8 +185,8 @@ fn points(study: &Study, setting: &str, group: impl Fn(&[(String, f64)]) -> Stri
     study.arms.iter().filter_map(point).collect()
 }
 
-fn best_by_x(points: &[Point]) -> Vec<Point> {
-    let mut best: Vec<Point> = Vec::new();
+fn best_by_x(points: &[SweepPoint]) -> Vec<SweepPoint> {
+    let mut best: Vec<SweepPoint> = Vec::new();
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.loss.total_cmp(&b.loss)));
     for point in sorted {
@@ -193,9 +197,10 @@ fn best_by_x(points: &[Point]) -> Vec<Point> {
     best
 }
 
-/// The points of each group, by rising x, in the order of the groups' first appearance.
-fn groups(points: &[Point]) -> Vec<Vec<Point>> {
-    let mut found: Vec<Vec<Point>> = Vec::new();
+/// Returns the points of each group, by rising x. Groups are in the order of their first
+/// appearance.
+fn groups(points: &[SweepPoint]) -> Vec<Vec<SweepPoint>> {
+    let mut found: Vec<Vec<SweepPoint>> = Vec::new();
     for point in points {
         match found.iter_mut().find(|g| g[0].group == point.group) {
             Some(group) => group.push(point.clone()),
@@ -212,8 +217,8 @@ fn groups(points: &[Point]) -> Vec<Vec<Point>> {
 mod tests {
     use super::*;
 
-    fn point(x: f64, loss: f64, group: &str) -> Point {
-        Point {
+    fn point(x: f64, loss: f64, group: &str) -> SweepPoint {
+        SweepPoint {
             x,
             loss,
             group: group.to_owned(),
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_law_is_what_it_says() {
-        let law = PowerLaw {
+        let law = PowerLawFit {
             setting: "parameters".into(),
             floor: 1.5,
             scale: 10.0,

@@ -13,7 +13,7 @@ const PURPLE: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
 const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
 const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
 
-/// How one of several lines looks: its colour, and dashes `(on, off)` in units of the SVG.
+/// The look of one of several lines: its colour, and its dashes `(on, off)` in units of the SVG.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Look {
     pub(super) colour: RGBColor,
@@ -29,7 +29,7 @@ pub(super) enum Marker {
     Cross,
 }
 
-/// The first is the baseline's.
+/// The first look is that of the baseline.
 const LOOKS: [Look; 7] = [
     look(INK, None, Marker::Disc),
     look(VERMILION, Some((32, 10)), Marker::Ring),
@@ -48,12 +48,12 @@ const fn look(colour: RGBColor, dash: Option<(u32, u32)>, marker: Marker) -> Loo
     }
 }
 
-/// The look of the `i`th of several lines.
+/// Returns the look of the `i`th of several lines.
 pub(super) fn look_of(i: usize) -> Look {
     LOOKS[i % LOOKS.len()]
 }
 
-/// How many lines can be told apart.
+/// How many lines can be distinguished.
 pub(super) const MOST_LOOKS: usize = LOOKS.len();
 
 /// CSS that gives every chart its font and, where dark is preferred, its dark colours. Each rule

@@ -128,7 +128,7 @@ fn sweeps_need_two_points() {
     let mut sweep = study(GridKind::Sweep);
     assert!(power_law(&sweep, "parameters", None).is_none(), "one size");
     sweep.arms[1].variant.settings = vec![("lr".into(), 0.1), ("parameters".into(), 8_000.0)];
-    let law = PowerLaw {
+    let law = PowerLawFit {
         setting: "parameters".into(),
         floor: 1.0,
         scale: 10.0,

@@ -1,4 +1,4 @@
-//! Where two records part.
+//! Where two records first differ.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use crate::number;
 
 /// The first recorded number that differs, at a step that both recorded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Parting {
+pub struct FirstDifference {
     pub step: u64,
-    /// `loss`, or a measure and its place.
+    /// The number that differs: `loss`, or a measure and its place.
     pub what: String,
     pub a: String,
     pub b: String,
 }
 
-impl Parting {
+impl FirstDifference {
     pub(super) fn say(&self) -> String {
         format!(
-            "part at step {}: {} {} in a, {} in b",
+            "first differ at step {}: {} {} in a, {} in b",
             self.step, self.what, self.a, self.b
         )
     }
 }
 
-/// What is recorded of a step, in the order in which it is told.
+/// The numbers that are recorded of a step, in their order.
 type Numbers = Vec<(String, f64)>;
 
-/// Events that a run's numbers are in, without times. Notices, checkpoints, and where a run was
-/// stopped and resumed are none.
+/// Returns the events that hold numbers of a run, without times. Notices, checkpoints, stops and
+/// resumes hold none.
 fn told(events: &[Event]) -> Vec<Event> {
     let counts = |event: &Event| match event {
         Event::Step(_)
@@ -52,7 +52,7 @@ fn told(events: &[Event]) -> Vec<Event> {
         .collect()
 }
 
-/// Whether both recorded the same; a NaN is equal to itself here.
+/// Returns whether both recorded the same. A NaN equals itself here.
 pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
     let text = |events: &[Event]| -> Vec<String> {
         told(events).iter().map(|e| format!("{e:?}")).collect()
@@ -60,27 +60,28 @@ pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
     text(a) == text(b)
 }
 
-/// The first difference, and how many steps both recorded.
-pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<Parting>, usize) {
+/// Returns the first difference, and how many steps both recorded.
+pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<FirstDifference>, usize) {
     let (a, b) = (told(a), told(b));
     let others: BTreeMap<((u8, u64), usize), &Event> =
         numbered(b.iter().map(key)).into_iter().zip(&b).collect();
     let mut common = 0;
-    let mut parting = None;
+    let mut first_difference = None;
     for (place, event) in numbered(a.iter().map(key)).into_iter().zip(&a) {
         let Some(other) = others.get(&place) else {
             continue;
         };
         let (kind, step) = place.0;
         common += usize::from(kind == 0);
-        if parting.is_none() {
-            parting = differing(step, event, other);
+        if first_difference.is_none() {
+            first_difference = differing(step, event, other);
         }
     }
-    (parting, common)
+    (first_difference, common)
 }
 
-/// Each of `keys` with how many equal ones stand before it: a record may tell a step twice.
+/// Returns each of `keys` with the number of equal keys before it, since a record may hold a step
+/// twice.
 fn numbered<K: Ord + Clone>(keys: impl Iterator<Item = K>) -> Vec<(K, usize)> {
     let mut seen: BTreeMap<K, usize> = BTreeMap::new();
     let number = |key: K| {
@@ -91,7 +92,7 @@ fn numbered<K: Ord + Clone>(keys: impl Iterator<Item = K>) -> Vec<(K, usize)> {
     keys.map(number).collect()
 }
 
-/// What kind of event it is, and of which step.
+/// Returns the kind of the event and its step.
 fn key(event: &Event) -> (u8, u64) {
     match event {
         Event::Step(record) => (0, record.step),
@@ -106,8 +107,8 @@ fn key(event: &Event) -> (u8, u64) {
     }
 }
 
-fn differing(step: u64, a: &Event, b: &Event) -> Option<Parting> {
-    let part = |what: String, a: String, b: String| Parting { step, what, a, b };
+fn differing(step: u64, a: &Event, b: &Event) -> Option<FirstDifference> {
+    let part = |what: String, a: String, b: String| FirstDifference { step, what, a, b };
     if let (Event::Sample { text: a, .. }, Event::Sample { text: b, .. }) = (a, b) {
         return (a != b).then(|| part("sample".to_owned(), format!("{a:?}"), format!("{b:?}")));
     }

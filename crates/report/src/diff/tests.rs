@@ -4,8 +4,8 @@ use gptlab_record::{Event, StepRecord};
 use super::*;
 use crate::study::tests::run;
 
-fn side(name: &str, run: &Run) -> Side {
-    Side::of_run(name, run).unwrap()
+fn side(name: &str, run: &Run) -> ComparedRun {
+    ComparedRun::of_run(name, run).unwrap()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_run_that_tells_a_step_twice_is_equal_to_itself() {
         }
     }
     let found = compare(&side("a", &twice), &side("b", &twice));
-    assert!(found.equal, "{:?}", found.parting);
+    assert!(found.equal, "{:?}", found.first_difference);
     assert_eq!(found.common_steps, 20);
 }
 
@@ -83,7 +83,7 @@ fn runs_part_at_a_step_and_a_number() {
     );
     let said = found.text(80, Glyphs::Ascii);
     assert!(
-        said.contains("part at step 30: grad_norm 0.5 in a, 0.75 in b"),
+        said.contains("first differ at step 30: grad_norm 0.5 in a, 0.75 in b"),
         "{said}"
     );
     assert!(
@@ -107,7 +107,7 @@ fn settings_differ_in_words_and_layers_together() {
     }
     b.experiment.hyper.lr = 0.5;
     let found = compare(&side("a", &a), &side("b", &b));
-    let said: Vec<String> = found.settings.iter().map(Change::say).collect();
+    let said: Vec<String> = found.settings.iter().map(SettingChange::say).collect();
     assert_eq!(
         said,
         [
@@ -141,7 +141,7 @@ fn a_side_without_events_has_only_settings() {
     let mut b = side("b", &a);
     b.events.clear();
     let found = compare(&side("a", &a), &b);
-    assert!(!found.equal && found.parting.is_none());
+    assert!(!found.equal && found.first_difference.is_none());
     assert!(
         found
             .text(80, Glyphs::Unicode)
@@ -152,7 +152,7 @@ fn a_side_without_events_has_only_settings() {
             .unwrap()
             .contains("\"equal\":false")
     );
-    b.knows = Knows::SomeSettings;
+    b.knows = KnownSettings::Part;
     b.settings.as_object_mut().unwrap().remove("engine");
     assert!(
         compare(&side("a", &a), &b).equal,

@@ -1,4 +1,4 @@
-//! What page and Markdown say alike.
+//! The contents that the page and its Markdown form share.
 
 use gptlab_model::Choice;
 
@@ -12,7 +12,7 @@ pub(super) fn title(study: &Study) -> String {
     }
 }
 
-/// What was typed, to be typed again.
+/// Returns the command that made the study, to be typed again.
 pub(super) fn command(study: &Study) -> Option<String> {
     let words: Vec<String> = study
         .command
@@ -22,7 +22,7 @@ pub(super) fn command(study: &Study) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// What all runs share, as names and values.
+/// Returns what all runs share, as names and values.
 pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, String)> {
     let data = &study.data;
     let seeds: Vec<String> = study.seeds.iter().map(u64::to_string).collect();
@@ -47,7 +47,7 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
     facts
 }
 
-/// Where a variant's settings differ from the baseline's.
+/// Says in which settings a variant differs from the baseline.
 fn changes(study: &Study, arm: &Arm) -> Option<String> {
     match study.kind {
         StudyKind::Run => return None,
@@ -57,15 +57,15 @@ fn changes(study: &Study, arm: &Arm) -> Option<String> {
     Some(match diff::settings(&base.experiment, &own.experiment) {
         Ok(changes) if changes.is_empty() => "those of the baseline".to_owned(),
         Ok(changes) => {
-            let said: Vec<String> = changes.iter().map(diff::Change::say).collect();
+            let said: Vec<String> = changes.iter().map(diff::SettingChange::say).collect();
             said.join("; ")
         }
         Err(error) => format!("cannot be compared with the baseline's: {error}"),
     })
 }
 
-/// A variant as an entry of an experiment log: what it is, what was expected, what came out, why,
-/// what next.
+/// Describes a variant as an entry of an experiment log: what it is, what was expected, what
+/// happened, why, and what to do next.
 pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let variant = &arm.variant;
     let mut entry = vec![(
@@ -102,7 +102,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     entry
 }
 
-/// What the doctor says of the variant's first run.
+/// Returns what the doctor finds in the variant's first run.
 fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let Some(run) = arm.runs.first() else {
         return Vec::new();

@@ -4,8 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Extras, contents,
+    output_folder::GENERATOR,
     pictures::{OfArm, Picture, Pictures},
-    place::GENERATOR,
 };
 use crate::{
     Arm, Chart, Study, StudyKind, Table, ablation, chart, diff,
@@ -88,7 +88,7 @@ fn list(facts: &[(&str, String)]) -> Markup {
     html! { dl { @for (name, value) in facts { dt { (name) } dd { (coded(value)) } } } }
 }
 
-/// Text in which what stands between backticks is code.
+/// Typesets text between backticks as code.
 fn coded(text: &str) -> Markup {
     html! {
         @for (i, piece) in text.split('`').enumerate() {
@@ -147,7 +147,7 @@ fn entry(study: &Study, arm: &Arm, drawn: &OfArm) -> Markup {
     }
 }
 
-/// What the finished model does inside.
+/// The pictures of the inside of the finished model.
 fn inside(pictures: &[Picture]) -> Markup {
     html! {
         @if !pictures.is_empty() {
@@ -159,7 +159,7 @@ fn inside(pictures: &[Picture]) -> Markup {
     }
 }
 
-/// The listing's difference to the baseline's, or the whole of the baseline's own.
+/// Shows how the listing differs from the baseline's; the baseline shows its whole listing.
 fn listing(study: &Study, arm: &Arm) -> Markup {
     let own = &arm.variant.listing;
     let baseline = study
@@ -215,7 +215,7 @@ fn observations(pictures: &[Picture]) -> Markup {
     }
 }
 
-/// The one section that differs when a study is repeated.
+/// The only section that differs when a study is repeated.
 fn time(study: &Study) -> Markup {
     let columns = vec![
         Column::words("variant"),

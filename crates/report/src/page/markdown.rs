@@ -7,7 +7,7 @@ use super::{
 use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible};
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
-    let mut out = Text::default();
+    let mut out = MarkdownText::default();
     out.line(&format!("# {}", escape_markdown(&contents::title(study))));
     out.line(ablation::question(study));
     for sentence in ablation::answer(study) {
@@ -43,7 +43,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     out.0
 }
 
-fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
+fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
     let variant = &arm.variant;
     out.line(&format!(
         "### {}: {}",
@@ -73,11 +73,11 @@ fn entry(out: &mut Text, study: &Study, arm: &Arm, drawn: &OfArm) {
     pictures.for_each(|picture| out.picture(picture));
 }
 
-/// Paragraphs with empty lines between them.
+/// A text of paragraphs, with an empty line between each two.
 #[derive(Default)]
-struct Text(String);
+struct MarkdownText(String);
 
-impl Text {
+impl MarkdownText {
     fn line(&mut self, text: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
@@ -94,7 +94,7 @@ impl Text {
         self.line(&items.join("\n"));
     }
 
-    /// Behind a fence that the text does not hold.
+    /// Adds a code block whose fence does not occur in the text.
     fn fenced(&mut self, language: &str, text: &str) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
         let fence = "`".repeat(longest.max(2) + 1);

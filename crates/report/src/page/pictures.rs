@@ -1,4 +1,4 @@
-//! All pictures of a report, drawn once, with the names of their files.
+//! All pictures of a report with the names of their files. Each is drawn once.
 
 use super::Extras;
 use crate::{
@@ -12,10 +12,10 @@ pub(super) struct Picture {
     pub(super) chart: Chart,
 }
 
-/// What is drawn of one variant.
+/// The pictures of one variant.
 #[derive(Default)]
 pub(super) struct OfArm {
-    /// Of the file names and the section.
+    /// The beginning of the names of its files, and the anchor of its section.
     pub(super) slug: String,
     pub(super) curves: Option<Picture>,
     pub(super) observations: Vec<Picture>,
@@ -125,7 +125,8 @@ fn inside(extras: &Extras, arm: &Arm, slug: &str) -> Vec<Picture> {
         .collect()
 }
 
-/// A variant beside the baseline; the baseline, or a single run, as validation beside training.
+/// Draws a variant beside the baseline. For the baseline, or a single run, it draws validation
+/// beside training.
 fn curves_of(study: &Study, i: usize, arm: &Arm) -> Option<Chart> {
     let curves = match study.baseline() {
         Some(baseline) if i > 0 => vec![curve(baseline), curve(arm)],

@@ -1,8 +1,8 @@
-//! A table in Markdown whose bars stand below each other.
+//! A table in Markdown with aligned bars.
 
 use super::{Align, Column, Table, escape_markdown};
 
-/// A rule between title and rows has at least three characters.
+/// The rule between title and rows has at least three characters.
 const NARROWEST: usize = 3;
 
 pub(super) fn render(table: &Table) -> String {

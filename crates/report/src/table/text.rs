@@ -1,10 +1,10 @@
-//! A table for a terminal: aligned, and wrapped where it is too wide.
+//! A table for a terminal, aligned, and wrapped if it is too wide.
 
 use super::{Align, Cell, Column, Table};
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// Words are not squeezed into less.
+/// The least width that a column of words is narrowed to.
 const NARROWEST: usize = 12;
 
 pub(super) fn render(table: &Table, width: usize) -> String {
@@ -19,7 +19,8 @@ pub(super) fn render(table: &Table, width: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What each column needs; then the widest column of words gives way until all fit or none can.
+/// Returns the widths of the columns. Each begins with what it needs; then the widest column of
+/// words is narrowed until all fit or none can be narrowed.
 fn widths(table: &Table, width: usize) -> Vec<usize> {
     let natural = |(i, column): (usize, &Column)| {
         let cells = table.rows.iter().filter_map(|row| row.get(i));
@@ -37,7 +38,7 @@ fn widths(table: &Table, width: usize) -> Vec<usize> {
     widths
 }
 
-/// Titles wrap between words.
+/// Returns the width of the longest word of a title, since titles wrap between words.
 fn narrowest_title(column: &Column) -> usize {
     column.title.split(' ').map(length).max().unwrap_or(0)
 }
@@ -72,7 +73,7 @@ fn pad(text: &str, width: usize, align: Align) -> String {
     }
 }
 
-/// `text` in lines of at most `width` where its words allow.
+/// Wraps `text` into lines of at most `width`, unless a word is longer.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -11,7 +11,7 @@ use gptlab_lab::probe::{CopiedReport, Definition, Measure, ProbeError, ProbeRepo
 use gptlab_report::words::{count, plural};
 use gptlab_report::{
     Table,
-    page::{File, Place, Sign},
+    page::{File, OutputFolder, Signature},
     table::{Cell, Column},
 };
 
@@ -63,10 +63,10 @@ const MEASURES: &str = "measures";
 
 /// A folder that was typed, and leave to write what is found into it, looked at before anything is
 /// probed. Tables and pictures may share one.
-fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, Place)>> {
+fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, OutputFolder)>> {
     let signs = [
-        Sign::page(pictures::PAGE),
-        Sign::table(&format!("{MEASURES}.csv"), &all_measures()),
+        Signature::page(pictures::PAGE),
+        Signature::table(&format!("{MEASURES}.csv"), &all_measures()),
     ];
     let place = |folder: &'a Path| Ok((folder, report_place(folder, &signs, flag)?));
     folder.map(place).transpose()

@@ -3,7 +3,7 @@
 use gptlab_lab::probe::{Ablations, LensLayer, Patching, ProbeReport};
 use gptlab_report::{
     Chart,
-    chart::{self, Words},
+    chart::{self, MapText},
     page::{self, File},
 };
 
@@ -62,8 +62,8 @@ fn pictures(report: &ProbeReport) -> Vec<(String, Chart)> {
     found
 }
 
-fn words(title: &str, description: &str, beneath: &str) -> Words {
-    Words {
+fn words(title: &str, description: &str, beneath: &str) -> MapText {
+    MapText {
         title: title.into(),
         description: description.into(),
         beneath: beneath.into(),

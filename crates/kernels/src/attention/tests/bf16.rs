@@ -1,6 +1,6 @@
-//! The precision bf16 against sums in f64 of the operands that it rounds once (queries, keys, values,
-//! dmix). Weights and gradients of scores exist only inside the kernel, and each may be off by half a
-//! step of bf16: the effect that this can have on a sum is added up beside it.
+//! The precision bf16 against sums in f64 of the operands that it rounds once (queries, keys,
+//! values, dmix). Weights and gradients of scores exist only inside the kernel, and each may be off
+//! by half a step of bf16: the effect that this can have on a sum is added up beside it.
 
 use super::{Options, Outputs, grid, run, values};
 use crate::attention::Precision;

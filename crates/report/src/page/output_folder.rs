@@ -1,5 +1,5 @@
-//! Which folders may take our files. Their names are fixed, so that in a folder of somebody's own
-//! they could replace what has nothing to do with us.
+//! Which folders gptlab may write its files to. The names of the files are fixed, so that in any
+//! other folder they might replace files that have nothing to do with gptlab.
 
 use std::{
     fs::{self, File as OnDisk},
@@ -12,24 +12,25 @@ use gptlab_record::{FileError, atomic, disk};
 
 use super::File;
 
-/// What a page names as its maker. No version: equal records make equal bytes.
+/// What a page names as its generator. There is no version in it: equal records make equal bytes.
 pub(super) const GENERATOR: &str = "gptlab";
-/// The beginning of a page, in bytes, in which its maker is named.
+/// How many bytes of a page are searched for its generator.
 const HEAD: u64 = 1024;
-/// What the temporary name of a file ends in while it is written; a kill leaves it.
+/// The end of the temporary name that a file has while it is written. A killed process leaves such
+/// files.
 const LEFTOVER: &str = ".tmp";
-/// Names that are told of a folder that is refused, at most.
-const TOLD: usize = 3;
+/// The most names that the message about a refused folder lists.
+const MOST_NAMES: usize = 3;
 
-/// A file by which a folder of ours is known.
+/// A file by which a folder of gptlab is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sign {
+pub struct Signature {
     file: String,
     mark: String,
 }
 
-impl Sign {
-    /// A page of this name, which [`super::files`] or [`super::gallery`] made.
+impl Signature {
+    /// Recognises a page of this name that [`super::files`] or [`super::gallery`] made.
     pub fn page(name: &str) -> Self {
         Self {
             file: name.to_owned(),
@@ -37,7 +38,7 @@ impl Sign {
         }
     }
 
-    /// A file of this name with `mark` in its beginning.
+    /// Recognises a file of this name with `mark` near its beginning.
     pub fn text(name: &str, mark: &str) -> Self {
         Self {
             file: name.to_owned(),
@@ -45,7 +46,7 @@ impl Sign {
         }
     }
 
-    /// A table of this name with these columns.
+    /// Recognises a table of this name with the columns of `table`.
     pub fn table(name: &str, table: &crate::Table) -> Self {
         let csv = table.csv();
         Self {
@@ -54,13 +55,13 @@ impl Sign {
         }
     }
 
-    /// Whether the file lies in `folder`, and whether it is ours.
+    /// Returns whether the file is in `folder`, and whether gptlab made it.
     fn look(&self, folder: &Path) -> Result<Found, FileError> {
         let path = folder.join(&self.file);
         match fs::metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(e) => return Err(FileError::io("read", &path)(e)),
-            // Whoever opens a pipe waits for its writer, and a device may never end.
+            // Opening a pipe waits for its writer, and a device may never end.
             Ok(file) if !file.is_file() => return Ok(Found::Foreign),
             Ok(_) => {}
         }
@@ -75,7 +76,7 @@ impl Sign {
     }
 }
 
-/// What lies where a sign would.
+/// What is found where the file of a signature would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -83,18 +84,18 @@ enum Found {
     Foreign,
 }
 
-/// A folder that may take our files: it is new, or empty, or known by a [`Sign`].
+/// A folder that gptlab may write to: it is new, or empty, or recognised by a [`Signature`].
 #[derive(Clone, Debug)]
-pub struct Place(PathBuf);
+pub struct OutputFolder(PathBuf);
 
-impl Place {
-    /// Looks at `folder`, and writes nothing. It must hold a whole file of one of `signs`, and none
-    /// that only has the name of one, unless it is new or empty. Leftovers of a killed write are no
-    /// files.
+impl OutputFolder {
+    /// Checks `folder`, and writes nothing. Unless the folder is new or empty, it must hold a file
+    /// of one of `signatures`, and no file that only has the name of one. Files that a killed
+    /// process left are ignored.
     ///
     /// # Errors
-    /// When it holds other files, or is none, or cannot be read.
-    pub fn of(folder: &Path, signs: &[Sign]) -> Result<Self, FileError> {
+    /// If the folder holds other files, is no folder, or cannot be read.
+    pub fn of(folder: &Path, signatures: &[Signature]) -> Result<Self, FileError> {
         let place = Self(folder.to_owned());
         match fs::metadata(folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(place),
@@ -106,26 +107,32 @@ impl Place {
             Ok(_) => {}
         }
         let mut ours = false;
-        for sign in signs {
-            match sign.look(folder)? {
+        for signature in signatures {
+            match signature.look(folder)? {
                 Found::Nothing => {}
                 Found::Ours => ours = true,
-                Found::Foreign => return Err(foreign(folder, signs, slice::from_ref(&sign.file))),
+                Found::Foreign => {
+                    return Err(foreign(
+                        folder,
+                        signatures,
+                        slice::from_ref(&signature.file),
+                    ));
+                }
             }
         }
         let others = if ours { Vec::new() } else { entries(folder)? };
         if others.is_empty() {
             Ok(place)
         } else {
-            Err(foreign(folder, signs, &others))
+            Err(foreign(folder, signatures, &others))
         }
     }
 
-    /// Writes `files`, in this order, into the folder, which is made where it is not there. Let the
-    /// first one carry the sign: then a killed write can be repeated.
+    /// Writes `files`, in this order, into the folder, which is created if it does not exist. The
+    /// first file should be that of a signature, so that a killed write can be repeated.
     ///
     /// # Errors
-    /// When one cannot be written; the ones before it are.
+    /// If a file cannot be written; the files before it are.
     pub fn write(&self, files: &[File]) -> Result<(), FileError> {
         let folder = &self.0;
         disk::make_folders(folder).map_err(FileError::io("make", folder))?;
@@ -137,7 +144,7 @@ impl Place {
     }
 }
 
-/// The names in `folder`, sorted, without temporary files.
+/// Returns the names in `folder`, sorted, without temporary files.
 fn entries(folder: &Path) -> Result<Vec<String>, FileError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(FileError::io("read", folder))? {
@@ -151,22 +158,23 @@ fn entries(folder: &Path) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
-fn foreign(folder: &Path, signs: &[Sign], others: &[String]) -> FileError {
-    let signs: Vec<&str> = signs.iter().map(|sign| sign.file.as_str()).collect();
+/// The error about a folder with other files.
+fn foreign(folder: &Path, signatures: &[Signature], others: &[String]) -> FileError {
+    let pages: Vec<&str> = signatures.iter().map(|s| s.file.as_str()).collect();
     let expected = format!(
         "a new or empty folder, or one with a {} that gptlab made",
-        signs.join(" or a ")
+        pages.join(" or a ")
     );
-    let told: Vec<String> = others
+    let names: Vec<String> = others
         .iter()
-        .take(TOLD)
+        .take(MOST_NAMES)
         .map(|name| format!("`{name}`"))
         .collect();
-    let more = match others.len().saturating_sub(TOLD) {
+    let more = match others.len().saturating_sub(MOST_NAMES) {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    let found = format!("files of somebody else: {}{more}", told.join(", "));
+    let found = format!("files of somebody else: {}{more}", names.join(", "));
     FileError::wrong(folder, expected, found)
 }
 
@@ -174,8 +182,8 @@ fn foreign(folder: &Path, signs: &[Sign], others: &[String]) -> FileError {
 mod tests {
     use super::*;
 
-    fn signs() -> [Sign; 1] {
-        [Sign::page("report.html")]
+    fn signs() -> [Signature; 1] {
+        [Signature::page("report.html")]
     }
 
     fn pages() -> [File; 2] {
@@ -184,7 +192,7 @@ mod tests {
     }
 
     fn refused(folder: &Path) -> String {
-        Place::of(folder, &signs()).unwrap_err().to_string()
+        OutputFolder::of(folder, &signs()).unwrap_err().to_string()
     }
 
     #[test]
@@ -192,17 +200,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("new/out");
         for _ in 0..2 {
-            Place::of(&folder, &signs())
+            OutputFolder::of(&folder, &signs())
                 .unwrap()
                 .write(&pages())
                 .unwrap();
         }
         assert!(folder.join("table.csv").is_file());
-        Place::of(root.path(), &signs()).unwrap_err();
+        OutputFolder::of(root.path(), &signs()).unwrap_err();
         let empty = tempfile::tempdir().unwrap();
-        Place::of(empty.path(), &signs()).unwrap();
+        OutputFolder::of(empty.path(), &signs()).unwrap();
         fs::write(empty.path().join(".report.html.x1.tmp"), "").unwrap();
-        Place::of(empty.path(), &signs()).unwrap();
+        OutputFolder::of(empty.path(), &signs()).unwrap();
     }
 
     #[test]
@@ -224,12 +232,13 @@ mod tests {
         assert!(refused(&root.path().join("a")).starts_with("cannot make "));
     }
 
-    /// The mark stands in what is read of a page, and in a table's first line alone.
+    /// The mark of a page is in the bytes that are read of it; the mark of a table is its first
+    /// line.
     #[test]
     fn signs_are_found_in_what_we_write() {
         let root = tempfile::tempdir().unwrap();
         let table = crate::Table::new("", vec![crate::table::Column::words("a")]);
-        let sign = Sign::table("measures.csv", &table);
+        let sign = Signature::table("measures.csv", &table);
         fs::write(root.path().join("measures.csv"), "b\n").unwrap();
         assert_eq!(sign.look(root.path()).unwrap(), Found::Foreign);
         fs::write(root.path().join("measures.csv"), table.csv()).unwrap();
