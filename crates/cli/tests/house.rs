@@ -3,6 +3,8 @@
 
 #[path = "house/arrows.rs"]
 mod arrows;
+#[path = "house/laws.rs"]
+mod laws;
 #[path = "house/manifests.rs"]
 mod manifests;
 #[path = "house/readme.rs"]

@@ -103,8 +103,8 @@ pub fn gallery(
 /// Writes a report into `folder`, which is created if it does not exist.
 ///
 /// # Errors
-/// If [`OutputFolder::of`] refuses the folder; nothing is written then. If a file cannot be written;
-/// the files before it are.
+/// If [`OutputFolder::of`] refuses the folder; nothing is written then. If a file cannot be
+/// written; the files before it are.
 pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
     OutputFolder::of(folder, &[Signature::page(PAGE)])?.write(files)
 }

@@ -17,6 +17,8 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("env::args", SPEAKERS, "only the CLI reads arguments"),
     ("process::exit", SPEAKERS, "a library returns errors"),
     ("unsafe", &["kernels"], "unsafe lives in kernels alone"),
+    ("std::thread", THREADS, "only these start threads"),
+    ("rayon", THREADS, "only these start threads"),
     ("fs::create_dir", DISK, CHANGES),
     ("fs::create_dir_all", DISK, CHANGES),
     ("fs::rename", DISK, CHANGES),
@@ -25,6 +27,9 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("File::create", DISK, CHANGES),
     ("OpenOptions", DISK, CHANGES),
 ];
+
+/// Who starts threads. A kernel is handed a `Parallel` that runs its tasks.
+const THREADS: &[&str] = &["bench", "cli", "engine", "lab"];
 
 /// Where the disk is changed.
 const DISK: &[&str] = &["record"];
@@ -302,6 +307,9 @@ fn a_misplaced_word_is_seen_in_code_and_only_there() {
     let makes = "fs::create_dir_all(folder)?; fs::rename(a, b)?;";
     assert_eq!(misplaced_words("cli", "x.rs", makes).len(), 2);
     assert_eq!(misplaced_words("record", "x.rs", makes).len(), 0);
+    let spawns = "std::thread::spawn(work);";
+    assert_eq!(misplaced_words("kernels", "x.rs", spawns).len(), 1);
+    assert_eq!(misplaced_words("engine", "x.rs", spawns).len(), 0);
 }
 
 #[test]
