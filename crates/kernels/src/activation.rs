@@ -81,7 +81,7 @@ pub mod naive {
 
 /// y = f(x).
 pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], x: &[f32]) {
-    dispatch!(isa, s => each(s, activation, Forward { y, x }));
+    dispatch!(isa, s => each(s, activation, ActivationForward { y, x }));
 }
 
 /// y = f(x), and x becomes f'(x), which is all that the backward needs. It costs little more than
@@ -97,12 +97,12 @@ pub fn forward_and_derivative(
 
 /// dx = dy f'(x).
 pub fn backward(isa: Isa, activation: Activation, dx: &mut [f32], dy: &[f32], x: &[f32]) {
-    dispatch!(isa, s => each(s, activation, Backward { dx, dy, x }));
+    dispatch!(isa, s => each(s, activation, ActivationBackward { dx, dy, x }));
 }
 
 /// dy becomes dx.
 pub fn backward_in_place(isa: Isa, activation: Activation, dy_to_dx: &mut [f32], x: &[f32]) {
-    dispatch!(isa, s => each(s, activation, InPlace { dy_to_dx, x }));
+    dispatch!(isa, s => each(s, activation, BackwardInPlace { dy_to_dx, x }));
 }
 
 /// A nonlinearity on lanes. Each one is a type, so that the choice is made once a call instead of
@@ -129,12 +129,12 @@ pub(crate) fn each<S: Simd>(s: S, activation: Activation, pass: impl Pass<S>) {
     }
 }
 
-struct Forward<'a> {
+struct ActivationForward<'a> {
     y: &'a mut [f32],
     x: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for Forward<'_> {
+impl<S: Simd> Pass<S> for ActivationForward<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         simd::map(
@@ -175,13 +175,13 @@ impl<S: Simd> Pass<S> for ForwardAndDerivative<'_> {
     }
 }
 
-struct Backward<'a> {
+struct ActivationBackward<'a> {
     dx: &'a mut [f32],
     dy: &'a [f32],
     x: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for Backward<'_> {
+impl<S: Simd> Pass<S> for ActivationBackward<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         simd::map2(
@@ -195,12 +195,12 @@ impl<S: Simd> Pass<S> for Backward<'_> {
     }
 }
 
-struct InPlace<'a> {
+struct BackwardInPlace<'a> {
     dy_to_dx: &'a mut [f32],
     x: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for InPlace<'_> {
+impl<S: Simd> Pass<S> for BackwardInPlace<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         simd::update1(

@@ -5,27 +5,29 @@
 //! keys that the [`Mask`] shows to i, dropout on the weights, mix = weights V. Grouped queries
 //! (Ainslie et al. 2023): query head h reads key and value head h / (heads / `kv_heads`).
 //!
-//! The fast version is in the manner of `FlashAttention` (Dao et al. 2022): 32 queries at a time
-//! against the keys they may see, 64 by 64, with a running softmax; only the log-sum-exp
-//! of each row is kept, and the backward makes the weights again. Strips of weights are
-//! *transposed*, keys down and queries across the lanes: the softmax reduces down columns, with no
-//! horizontal step, and a strip is at once the left operand of P V (its queries as rows) and of P^T
-//! dO (its keys as rows), so that nothing but the operands is ever packed. What a causal mask hides
-//! is left out eight or sixteen queries at a time. On one core of a Zen 5 server (AVX-512, causal,
-//! the pairs that count): 175 GFLOP/s forward and 185 backward at T 256 and `head_dim` 32, 193 and
-//! 197 at T 1024 and `head_dim` 64; the rest is exponentials, packing and loose ends. Sequences of
-//! up to 16 tokens go another way (`short`): 0.3 µs forward and 0.5 backward for a name of 7
-//! letters and 4 heads of 4, between a fifth and a third of what tiles took.
+//! The fast version follows `FlashAttention` (Dao et al. 2022). It takes 32 queries at a time
+//! against the keys that they see, in blocks of 64, with a running softmax. It stores only the
+//! log-sum-exp of each row, and the backward computes the weights again. Strips of weights are
+//! *transposed*, keys down and queries across the lanes: the softmax reduces down columns, without
+//! a horizontal step, and a strip is the left operand both of P V (its queries as rows) and of P^T
+//! dO (its keys as rows), so that nothing but the operands is ever packed. What a mask hides is
+//! left out eight or sixteen queries at a time. One core of a Zen 5 server (AVX-512, causal,
+//! counting the pairs that are seen) reaches 175 GFLOP/s forward and 185 backward at T 256 and
+//! `head_dim` 32, and 193 and 197 at T 1024 and `head_dim` 64; the rest of the time goes into
+//! exponentials, packing and partial tiles. Sequences of up to 16 tokens have code of their own
+//! (`short`), which takes 0.3 µs forward and 0.5 µs backward for a name of 7 letters and 4 heads of
+//! 4, between a fifth and a third of the time of tiles.
 //!
 //! In bf16 the operands of all products are rounded where they are laid out (Q with its scale, K,
 //! V, dO) or made (weights, gradients of scores); products are exact; sums, softmax, log-sum-exp, Δ
 //! and dropout are f32. The bits are the same with the instruction for pairs and without it,
-//! wherever multiply-adds are fused. On the same core 275 and 280 GFLOP/s at T 256, 315 and 320 at
-//! T 1024, where the product alone reaches 495. Sequences of up to 16 tokens stay f32: rounding
-//! would cost more than it wins.
+//! wherever multiply-adds are fused. The same core reaches 275 and 280 GFLOP/s at T 256, and 315
+//! and 320 at T 1024, where the product alone reaches 495. Sequences of up to 16 tokens stay f32,
+//! because rounding would cost more than it gains.
 //!
-//! A long sequence can be shared by several threads ([`Parallel`](crate::Parallel)): the forward by
-//! tiles of queries, the backward by key heads. Sums keep their order, so that the bits do too.
+//! Several threads can share a long sequence ([`Parallel`](crate::Parallel)): the forward is cut
+//! into tiles of queries, the backward into key heads. Sums keep their order, and so the bits are
+//! the same.
 //!
 //! `qkv` is packed: row t holds `heads` query heads, then `kv_heads` key heads, then `kv_heads`
 //! value heads, each `head_dim` wide. Dropout draws the mask of the transposed weights: the weight

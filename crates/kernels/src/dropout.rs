@@ -138,24 +138,24 @@ pub fn forward(
     c: usize,
 ) {
     assert!(y.len() == n * c && x.len() == n * c, "dropout sizes");
-    dispatch!(isa, s => rows(s, y, Input::Other(x), dropout, first_row, c));
+    dispatch!(isa, s => rows(s, y, MaskInput::Other(x), dropout, first_row, c));
 }
 
 /// y *= mask, in place.
 pub fn in_place(isa: Isa, y: &mut [f32], dropout: &Dropout, first_row: u64, n: usize, c: usize) {
     assert!(y.len() == n * c, "dropout sizes");
-    dispatch!(isa, s => rows(s, y, Input::Output, dropout, first_row, c));
+    dispatch!(isa, s => rows(s, y, MaskInput::Output, dropout, first_row, c));
 }
 
 /// What the mask applies to.
 #[derive(Clone, Copy)]
-enum Input<'a> {
+enum MaskInput<'a> {
     /// The output, in place.
     Output,
     Other(&'a [f32]),
 }
 
-impl Input<'_> {
+impl MaskInput<'_> {
     #[inline(always)]
     fn from(self, at: usize) -> Self {
         match self {
@@ -167,7 +167,14 @@ impl Input<'_> {
 
 /// y = mask * x row by row, chunk by chunk, vector by vector.
 #[inline(always)]
-fn rows<S: Simd>(s: S, y: &mut [f32], x: Input<'_>, dropout: &Dropout, first_row: u64, c: usize) {
+fn rows<S: Simd>(
+    s: S,
+    y: &mut [f32],
+    x: MaskInput<'_>,
+    dropout: &Dropout,
+    first_row: u64,
+    c: usize,
+) {
     let chunks = mask_stride(c) / CHUNK;
     let total = y.len() / c.max(1) * chunks;
     let base = first_row * chunks as u64;
@@ -185,12 +192,12 @@ fn rows<S: Simd>(s: S, y: &mut [f32], x: Input<'_>, dropout: &Dropout, first_row
 
 /// y = mask * x for one chunk.
 #[inline(always)]
-fn chunk<S: Simd>(s: S, y: &mut [f32], x: Input<'_>, scale: f32, dropped: &[S::M; 8]) {
+fn chunk<S: Simd>(s: S, y: &mut [f32], x: MaskInput<'_>, scale: f32, dropped: &[S::M; 8]) {
     for (group, (y, &dropped)) in y.chunks_mut(LANES).zip(dropped).enumerate() {
         let at = group * LANES;
         let source = match x {
-            Input::Output => &*y,
-            Input::Other(x) => &x[at..][..y.len()],
+            MaskInput::Output => &*y,
+            MaskInput::Other(x) => &x[at..][..y.len()],
         };
         let x = match source.first_chunk() {
             Some(x) => s.load(x),

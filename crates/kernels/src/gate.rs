@@ -44,7 +44,7 @@ pub mod naive {
 
 /// y = f(gate) * up.
 pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], gate: &[f32], up: &[f32]) {
-    dispatch!(isa, s => each(s, activation, Forward { y, gate, up }));
+    dispatch!(isa, s => each(s, activation, GateForward { y, gate, up }));
 }
 
 /// dgate and dup, both written.
@@ -62,16 +62,16 @@ pub fn backward(
         dgate.len() == n && dup.len() == n && gate.len() == n && up.len() == n,
         "gate sizes"
     );
-    dispatch!(isa, s => each(s, activation, Backward { dgate, dup, dy, gate, up }));
+    dispatch!(isa, s => each(s, activation, GateBackward { dgate, dup, dy, gate, up }));
 }
 
-struct Forward<'a> {
+struct GateForward<'a> {
     y: &'a mut [f32],
     gate: &'a [f32],
     up: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for Forward<'_> {
+impl<S: Simd> Pass<S> for GateForward<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         map2(
@@ -85,7 +85,7 @@ impl<S: Simd> Pass<S> for Forward<'_> {
     }
 }
 
-struct Backward<'a> {
+struct GateBackward<'a> {
     dgate: &'a mut [f32],
     dup: &'a mut [f32],
     dy: &'a [f32],
@@ -93,7 +93,7 @@ struct Backward<'a> {
     up: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for Backward<'_> {
+impl<S: Simd> Pass<S> for GateBackward<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         for i in (0..self.dy.len()).step_by(LANES) {

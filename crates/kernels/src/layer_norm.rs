@@ -136,7 +136,7 @@ pub fn backward(
     if let Some(dbias) = dbias {
         crate::linear::backward_bias(isa, dbias, dy, n, c);
     }
-    let backward = Backward {
+    let backward = LayerNormBackward {
         dx,
         dgain,
         dy,
@@ -197,7 +197,7 @@ fn rows_forward<S: Simd>(
 }
 
 /// The operands of the backward.
-struct Backward<'a> {
+struct LayerNormBackward<'a> {
     dx: &'a mut [f32],
     dgain: &'a mut [f32],
     dy: &'a [f32],
@@ -207,7 +207,7 @@ struct Backward<'a> {
     accumulate_dx: bool,
 }
 
-impl Backward<'_> {
+impl LayerNormBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (gain, dgain, c) = (self.gain, self.dgain, self.gain.len());

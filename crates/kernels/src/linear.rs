@@ -34,7 +34,7 @@ use bias::add_rows;
 use core::ops::Range;
 use pack::Unpacked;
 use panel::PANEL;
-use product::{Columns, Sizes, product};
+use product::{RightOperand, Sizes, product};
 use tile::Start;
 
 pub use panel_rows::PanelRows;
@@ -176,7 +176,7 @@ impl Linear {
             data: x,
             stride: self.inp,
         };
-        let w = self.columns(Direction::Forward, weight);
+        let w = self.right_operand(Direction::Forward, weight);
         let sizes = Sizes {
             rows: n,
             columns: self.out,
@@ -204,7 +204,7 @@ impl Linear {
             data: dy,
             stride: self.out,
         };
-        let w = self.columns(Direction::Backward, weight);
+        let w = self.right_operand(Direction::Backward, weight);
         let sizes = Sizes {
             rows: n,
             columns: self.inp,
@@ -251,7 +251,7 @@ impl Linear {
             data: dy,
             stride: self.out,
         };
-        let x = self.inputs(n).columns(Direction::Backward, x);
+        let x = self.inputs(n).right_operand(Direction::Backward, x);
         let sizes = Sizes {
             rows: outs.len(),
             columns: self.inp,
@@ -268,7 +268,7 @@ impl Linear {
         scratch: &mut [f32],
         start: Start<'_>,
         a: Unpacked<'_>,
-        b: Columns<'_>,
+        b: RightOperand<'_>,
         sizes: Sizes,
     ) {
         assert!(
@@ -295,18 +295,18 @@ impl Linear {
         }
     }
 
-    fn columns<'a>(&self, direction: Direction, weight: Operand<'a>) -> Columns<'a> {
+    fn right_operand<'a>(&self, direction: Direction, weight: Operand<'a>) -> RightOperand<'a> {
         match weight {
             Operand::Plain(w) => {
                 assert!(w.len() == self.out * self.inp, "linear sizes");
-                Columns::Plain(self.unpacked(direction, w))
+                RightOperand::Plain(self.unpacked(direction, w))
             }
             Operand::Panels(panels) => {
                 assert!(
                     panels.len() == self.panels_len(direction),
                     "not panels of this W"
                 );
-                Columns::Panels(panels)
+                RightOperand::Panels(panels)
             }
         }
     }

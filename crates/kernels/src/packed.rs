@@ -3,7 +3,7 @@
 //!
 //! One row is bound by the reading of W: every multiply-add needs a number that no other one needs.
 //! So W lies in the order in which it is read: panels of 64 outputs (32 where registers are few),
-//! step by step of the sum, and the lines some way ahead are fetched while these are multiplied.
+//! step by step of the sum, and later lines are fetched while a line is multiplied.
 //! There is no horizontal sum, and several rows share each line that is read.
 //!
 //! **The sum of an output goes through the inputs in order, beginning with the bias, in one
@@ -24,7 +24,7 @@ use core::ops::Range;
 use crate::element::{self, Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::linear::Linear;
-use crate::linear::pack::{Matrix, copy_along};
+use crate::linear::pack::{Submatrix, copy_along};
 use crate::precision::Precision;
 use crate::simd::{LANES, Simd, at, prefetch};
 
@@ -35,7 +35,7 @@ const ROWS: usize = 6;
 
 /// Plain loops.
 pub mod naive {
-    pub use crate::linear::naive::{Shape, forward};
+    pub use crate::linear::naive::{LinearShape, forward};
 }
 
 /// Returns how many outputs a whole panel has. Work is split between panels, never inside one.
@@ -89,7 +89,7 @@ fn pack_panels<S: Simd, E: Element<S>>(
             for first in (0..width).step_by(LANES) {
                 let row = outputs.start + first;
                 let rows = row..outputs.end.min(row + LANES);
-                let w = Matrix::part(w, map.inp, rows, step..map.inp.min(step + square));
+                let w = Submatrix::part(w, map.inp, rows, step..map.inp.min(step + square));
                 turn((s, e), &mut lines[first..], width, w);
             }
         }
@@ -98,7 +98,7 @@ fn pack_panels<S: Simd, E: Element<S>>(
 
 /// Makes lines of a panel, `width` words apart, of sixteen words of up to sixteen rows of w.
 #[inline(always)]
-fn turn<S: Simd, E: Element<S>>((s, e): (S, E), lines: &mut [u32], width: usize, w: Matrix<'_>) {
+fn turn<S: Simd, E: Element<S>>((s, e): (S, E), lines: &mut [u32], width: usize, w: Submatrix<'_>) {
     let mut words = [s.zero(); LANES];
     for (i, v) in words.iter_mut().enumerate().take(w.rows) {
         *v = s.bits_to_float(e.along(s, w.row(i)));
@@ -154,7 +154,7 @@ pub fn rows<'a>(map: &Linear, scratch: &'a mut [u32], x: &'a [f32], n: usize) ->
         Precision::Bf16 => {
             let stride = depth(map).next_multiple_of(LANES);
             let words = &mut scratch[..n * stride];
-            let x = Matrix {
+            let x = Submatrix {
                 data: x,
                 stride: map.inp,
                 rows: n,
@@ -224,7 +224,7 @@ fn by_width<S: Simd, E: Element<S>>(
 }
 
 /// One panel, or two side by side, and what their product needs beside x.
-struct Panels<'a> {
+struct PanelProduct<'a> {
     words: &'a [u32],
     /// Words of a sum.
     depth: usize,
@@ -260,7 +260,7 @@ fn every_panel<S: Simd, E: Element<S>, const NV: usize>(
         let outputs = rest.start..rest.start + width;
         rest.start = outputs.end;
         let len = width.next_multiple_of(LANES) * depth;
-        let mut panels = Panels {
+        let mut panels = PanelProduct {
             words: &packed[outputs.start * depth..][..len],
             depth,
             outputs: width,
@@ -278,7 +278,7 @@ fn every_panel<S: Simd, E: Element<S>, const NV: usize>(
     }
 }
 
-impl Panels<'_> {
+impl PanelProduct<'_> {
     /// One panel times all rows.
     #[inline(always)]
     fn every_row<S: Simd, E: Element<S>, const NV: usize>(&mut self, s: (S, E), x: Rows<'_>) {
@@ -425,7 +425,7 @@ mod tests {
                     Precision::F32 => x.to_vec(),
                     Precision::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
                 };
-                let shape = naive::Shape { n, inp, out };
+                let shape = naive::LinearShape { n, inp, out };
                 let kept = packed(&map, &w);
                 for bias in [None, Some(bias.as_slice())] {
                     let mut slow = vec![0.0; n * out];

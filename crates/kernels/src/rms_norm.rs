@@ -103,7 +103,7 @@ pub fn backward(
         "gain and dgain"
     );
     if c > 0 {
-        let backward = Backward {
+        let backward = RmsNormBackward {
             dx,
             dgain,
             dy,
@@ -145,7 +145,7 @@ fn rows_forward<S: Simd>(
 }
 
 /// The operands of the backward.
-struct Backward<'a> {
+struct RmsNormBackward<'a> {
     dx: &'a mut [f32],
     dgain: Option<&'a mut [f32]>,
     dy: &'a [f32],
@@ -155,7 +155,7 @@ struct Backward<'a> {
     accumulate_dx: bool,
 }
 
-impl Backward<'_> {
+impl RmsNormBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S, c: usize) {
         let (gain, mut dgain) = (self.gain, self.dgain);

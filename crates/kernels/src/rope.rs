@@ -68,7 +68,7 @@ pub fn forward(
     first_position: usize,
     n: usize,
 ) {
-    let tables = Tables { cos, sin };
+    let tables = AngleTables { cos, sin };
     check(x, tables, layout, first_position + n, n);
     dispatch!(isa, s => rotate(s, x, tables, layout, first_position, 1.0));
 }
@@ -83,19 +83,19 @@ pub fn backward(
     first_position: usize,
     n: usize,
 ) {
-    let tables = Tables { cos, sin };
+    let tables = AngleTables { cos, sin };
     check(dx, tables, layout, first_position + n, n);
     dispatch!(isa, s => rotate(s, dx, tables, layout, first_position, -1.0));
 }
 
 /// What [`fill_table`] makes.
 #[derive(Clone, Copy)]
-struct Tables<'a> {
+struct AngleTables<'a> {
     cos: &'a [f32],
     sin: &'a [f32],
 }
 
-fn check(x: &[f32], tables: Tables<'_>, layout: Layout, positions: usize, n: usize) {
+fn check(x: &[f32], tables: AngleTables<'_>, layout: Layout, positions: usize, n: usize) {
     assert_eq!(x.len(), n * layout.width, "rope: x is not [n, width]");
     assert!(layout.head_dim.is_multiple_of(2), "rope: head_dim is even");
     assert!(
@@ -113,7 +113,7 @@ fn check(x: &[f32], tables: Tables<'_>, layout: Layout, positions: usize, n: usi
 fn rotate<S: Simd>(
     s: S,
     x: &mut [f32],
-    tables: Tables<'_>,
+    tables: AngleTables<'_>,
     layout: Layout,
     first_position: usize,
     sign: f32,

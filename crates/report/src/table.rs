@@ -19,7 +19,7 @@ pub struct Table {
 pub struct Column {
     pub title: String,
     pub align: Align,
-    pub outputs: Outputs,
+    pub outputs: ColumnOutputs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Align {
 
 /// Which outputs have a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outputs {
+pub enum ColumnOutputs {
     All,
     /// The column differs between equal runs, as times do, so that files that must repeat leave it
     /// out.
@@ -75,7 +75,7 @@ impl Column {
         Self {
             title: title.to_owned(),
             align: Align::Left,
-            outputs: Outputs::All,
+            outputs: ColumnOutputs::All,
         }
     }
 
@@ -89,7 +89,7 @@ impl Column {
     #[must_use]
     pub fn on_screen(self) -> Self {
         Self {
-            outputs: Outputs::ScreenOnly,
+            outputs: ColumnOutputs::ScreenOnly,
             ..self
         }
     }
@@ -123,8 +123,8 @@ impl Table {
     #[must_use]
     pub fn repeating(&self) -> Self {
         self.clone().only(|_, column| match column.outputs {
-            Outputs::All => true,
-            Outputs::ScreenOnly => false,
+            ColumnOutputs::All => true,
+            ColumnOutputs::ScreenOnly => false,
         })
     }
 

@@ -17,7 +17,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("env::args", SPEAKERS, "only the CLI reads arguments"),
     ("process::exit", SPEAKERS, "a library returns errors"),
     ("unsafe", &["kernels"], "unsafe lives in kernels alone"),
-    ("std::thread", THREADS, "only these start threads"),
+    ("thread::", THREADS, "only these start threads"),
     ("rayon", THREADS, "only these start threads"),
     ("fs::create_dir", DISK, CHANGES),
     ("fs::create_dir_all", DISK, CHANGES),

@@ -1,9 +1,9 @@
-//! Backward: for 32 queries against 64 keys at a time, all in the first-level cache.
+//! The backward takes 32 queries against 64 keys at a time, all in the first-level cache.
 //!
 //! With P = e^(score - lse), M the dropout factors and Δ = rowsum(dmix ∘ mix):
 //! dV += (M ∘ P)ᵀ dO; dP = M ∘ (dO Vᵀ); dS = P ∘ (dP - Δ) ∘ dscore/dproduct; dQ = scale dS K; dK +=
-//! dSᵀ (scale Q). What M multiplies the kept weights by goes into dO once, and scale into Q, with a
-//! factor log2 e. In bf16 Q, K, V and dO are rounded with these factors in them, M ∘ P and dS as
+//! dSᵀ (scale Q). The factor of kept weights goes into dO once, and scale into Q, with a factor
+//! log2 e. In bf16 Q, K, V and dO are rounded with these factors in them, M ∘ P and dS as
 //! they are made; Δ and the sums are f32.
 
 use super::dropout_masks::{self, Masks};
@@ -81,7 +81,7 @@ pub fn backward_by(
         dispatch!(isa, s => short::backward(s, dqkv, scratch, dmix, lse, qkv, options));
         return;
     }
-    let input = Input {
+    let input = BackwardInput {
         dmix,
         mix,
         lse,
@@ -102,7 +102,7 @@ pub fn backward_by(
     }
 }
 
-struct Input<'a> {
+struct BackwardInput<'a> {
     dmix: &'a [f32],
     mix: &'a [f32],
     lse: &'a [f32],
@@ -111,7 +111,7 @@ struct Input<'a> {
     t: usize,
 }
 
-impl Input<'_> {
+impl BackwardInput<'_> {
     fn columns(&self, first: usize) -> HeadColumns<'_> {
         HeadColumns {
             rows: self.qkv,
@@ -135,7 +135,7 @@ impl Input<'_> {
 /// The operands of a key head, its gradients, and the memory of a tile, in the layouts of `pack`.
 /// Where a word holds one number, what would lie down is what lies along, and has no memory of its
 /// own.
-struct Workspace<'a> {
+struct BackwardWorkspace<'a> {
     /// Rows of `keys`, `values` and their gradients.
     count: usize,
     masks: &'a mut [f32],
@@ -156,7 +156,7 @@ struct Workspace<'a> {
     dscores_down: &'a mut [f32],
 }
 
-impl<'a> Workspace<'a> {
+impl<'a> BackwardWorkspace<'a> {
     /// For `count` keys; rows take `d` numbers, or `along` words where they lie along.
     fn new(scratch: &'a mut [f32], count: usize, steps: usize, d: usize, along: usize) -> Self {
         let mut scratch = Scratch(scratch);
@@ -187,7 +187,7 @@ impl<'a> Workspace<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: BackwardTask<'_>) {
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &BackwardInput<'_>, task: BackwardTask<'_>) {
     let narrow = input.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
         (true, 2, false) => sequence::<S, E, 8, 32, 16, 16>(s, input, task),
@@ -210,14 +210,14 @@ fn sequence<
     const Q: usize,
 >(
     (s, e): (S, E),
-    input: &Input<'_>,
+    input: &BackwardInput<'_>,
     mut task: BackwardTask<'_>,
 ) {
     let (options, t) = (input.options, input.t);
     let d = options.padded_dim();
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
     let count = t.next_multiple_of(QUERIES);
-    let mut work = Workspace::new(task.take_scratch(), count, E::STEPS, d, along);
+    let mut work = BackwardWorkspace::new(task.take_scratch(), count, E::STEPS, d, along);
     for mut output in task.into_key_heads() {
         let kv_head = output.kv_head();
         let k = input.columns(options.key_column(kv_head));
@@ -261,8 +261,8 @@ fn query_tile<
     const Q: usize,
 >(
     (s, e): (S, E),
-    input: &Input<'_>,
-    work: &mut Workspace<'_>,
+    input: &BackwardInput<'_>,
+    work: &mut BackwardWorkspace<'_>,
     tile: &QueryTile,
     output: &mut KeyHeadOutput<'_>,
 ) {
@@ -285,8 +285,8 @@ fn query_tile<
 #[inline(always)]
 fn load_tile<S: Simd, E: Element<S>, const W: usize>(
     (s, e): (S, E),
-    input: &Input<'_>,
-    work: &mut Workspace<'_>,
+    input: &BackwardInput<'_>,
+    work: &mut BackwardWorkspace<'_>,
     tile: &QueryTile,
 ) -> RowStatistics {
     let (options, count, rows) = (input.options, QUERIES / E::STEPS, tile.queries());
@@ -338,7 +338,7 @@ fn key_block<
 >(
     (s, e): (S, E),
     options: &Options<'_>,
-    work: &mut Workspace<'_>,
+    work: &mut BackwardWorkspace<'_>,
     tile: &QueryTile,
     rows: &RowStatistics,
     keys: Range<usize>,

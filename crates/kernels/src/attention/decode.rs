@@ -47,7 +47,7 @@ impl Cache {
         self.kv_heads * (self.keys_len() + self.values_len())
     }
 
-    /// Returns whether the cache has no room for any token.
+    /// Returns whether the cache holds no token.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -78,7 +78,7 @@ impl Cache {
         let rows = qkv.len() / width.max(1);
         assert!(
             position + rows <= self.blocks * LANES,
-            "the cache has no room for these positions"
+            "the cache is shorter than these positions"
         );
         for (position, row) in (position..).zip(qkv.chunks_exact(width.max(1))) {
             for head in 0..self.kv_heads {

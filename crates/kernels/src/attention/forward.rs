@@ -1,5 +1,5 @@
-//! Forward: 32 queries against 64 keys at a time, all in the first-level cache, with a running
-//! softmax.
+//! The forward takes 32 queries against 64 keys at a time, all in the first-level cache, with a
+//! running softmax.
 //!
 //! The weights of a tile are 2^(score - reference), where the reference of a row is the largest
 //! score of its first block of keys. It is raised, and the sums are scaled down, only when a score
@@ -71,7 +71,7 @@ pub fn forward_by(
         dispatch!(isa, s => short::forward(s, mix, lse, scratch, qkv, options, t));
         return;
     }
-    let input = Input { qkv, options, t };
+    let input = ForwardInput { qkv, options, t };
     let len = task_len(t, options);
     let tasks = ForwardTasks::new(options, t, tasks, scratch, len, [mix, lse]);
     let work = |index| {
@@ -85,13 +85,13 @@ pub fn forward_by(
     }
 }
 
-struct Input<'a> {
+struct ForwardInput<'a> {
     qkv: &'a [f32],
     options: &'a Options<'a>,
     t: usize,
 }
 
-impl<'a> Input<'a> {
+impl<'a> ForwardInput<'a> {
     fn columns(&self, first: usize) -> HeadColumns<'a> {
         HeadColumns {
             rows: self.qkv,
@@ -103,7 +103,7 @@ impl<'a> Input<'a> {
 }
 
 /// The operands of a key head, and the memory of a tile.
-struct Workspace<'a> {
+struct ForwardWorkspace<'a> {
     /// Rows of `keys` and of `values`.
     count: usize,
     keys: &'a mut [f32],
@@ -115,7 +115,7 @@ struct Workspace<'a> {
 }
 
 #[inline(always)]
-fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: ForwardTask<'_>) {
+fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &ForwardInput<'_>, task: ForwardTask<'_>) {
     let narrow = input.options.padded_dim() == LANES;
     match (S::WIDE, E::STEPS, narrow) {
         (true, 2, false) => sequence::<S, E, 8, 32, 16>(s, input, task),
@@ -131,14 +131,14 @@ fn by_width<S: Simd, E: Element<S>>(s: (S, E), input: &Input<'_>, task: ForwardT
 #[inline(always)]
 fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
     s: (S, E),
-    input: &Input<'_>,
+    input: &ForwardInput<'_>,
     mut task: ForwardTask<'_>,
 ) {
     let (options, t) = (input.options, input.t);
     let (padded_t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
     let mut scratch = Scratch(task.take_scratch());
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
-    let mut work = Workspace {
+    let mut work = ForwardWorkspace {
         count: padded_t,
         masks: scratch.take(padded_t * dropout_masks::WORDS),
         keys: scratch.take(padded_t * along),
@@ -175,8 +175,8 @@ struct RunningSoftmax<S: Simd> {
 #[inline(always)]
 fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: usize>(
     (s, e): (S, E),
-    input: &Input<'_>,
-    work: &mut Workspace<'_>,
+    input: &ForwardInput<'_>,
+    work: &mut ForwardWorkspace<'_>,
     output: TileOutput<'_>,
 ) {
     let (options, tile) = (input.options, &output.tile);
@@ -224,7 +224,7 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
 #[inline(always)]
 fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     (s, e): (S, E),
-    work: &mut Workspace<'_>,
+    work: &mut ForwardWorkspace<'_>,
     tile: &QueryTile,
     keys: Range<usize>,
     width: usize,
@@ -322,7 +322,7 @@ fn weights<S: Simd, E: Element<S>, const DROPOUT: bool>(
     let first = tile.keys_within(&keys, 0..LANES);
     let second = tile.keys_within(&keys, LANES..QUERIES);
     let strip = strip.as_chunks_mut::<LANES>().0;
-    let mut weights = Weights::<S, DROPOUT> {
+    let mut weights = BlockWeights::<S, DROPOUT> {
         reference: running.reference,
         sum: running.sum,
         masks,
@@ -343,7 +343,7 @@ fn weights<S: Simd, E: Element<S>, const DROPOUT: bool>(
 }
 
 /// What turns the scores of a block of keys into weights.
-struct Weights<'a, S: Simd, const DROPOUT: bool> {
+struct BlockWeights<'a, S: Simd, const DROPOUT: bool> {
     reference: [S::F; 2],
     sum: [S::F; 2],
     masks: Masks<'a>,
@@ -351,7 +351,7 @@ struct Weights<'a, S: Simd, const DROPOUT: bool> {
     count: usize,
 }
 
-impl<S: Simd, const DROPOUT: bool> Weights<'_, S, DROPOUT> {
+impl<S: Simd, const DROPOUT: bool> BlockWeights<'_, S, DROPOUT> {
     /// Makes the weights of an even key and the next, counted from the block's first.
     #[inline(always)]
     fn pair<E: Element<S>>(

@@ -1,9 +1,10 @@
-//! How the operands of a head are laid out for the tiles, in words of [`Element`]: *along*, the
-//! steps of a row side by side, rows cut into chunks of `A` words that lie one after the other,
-//! word (row, k) at `k / A * count * A + row * A + k % A`; *down*, a row of words for each row, or
-//! for each two where a word holds two steps, in chunks of `W` columns, likewise; *across*, the
-//! rows of a tile in the lanes, word (row, k) at `k * 32 + row`. Where a word is a number, along
-//! and down are the same.
+//! How the operands of a head are laid out for the tiles, in words of [`Element`].
+//!
+//! *Along*: the steps of a row are side by side. Rows are cut into chunks of `A` words that lie one
+//! after the other: word (row, k) is at `k / A * count * A + row * A + k % A`. *Down*: each row, or
+//! each two rows where a word holds two steps, is a row of words, in chunks of `W` columns that lie
+//! likewise. *Across*: the rows of a tile are in the lanes: word (row, k) is at `k * 32 + row`.
+//! Where a word is a number, along and down are the same.
 
 use super::QUERIES;
 use crate::element::Element;

@@ -1,18 +1,17 @@
 //! The products of a tile of 32 queries and a block of keys, in words of [`Element`]. Strips have
-//! keys down and queries across: number (key, query) at `key * 32 + query`. As operands their words
-//! are laid as `pack` says: *along*, `Q` words a key, or *down*, 32 words for each key, or for each
-//! two.
+//! keys down and queries across: number (key, query) is at `key * 32 + query`. When strips are
+//! operands, their words lie as `pack` describes: *along*, with `Q` words for each key, or *down*,
+//! with 32 words for each key or for each two keys.
 
 use super::QUERIES;
 use super::pack::{Chunked, Halves};
-use super::register_tile::{self as tile, Words};
+use super::register_tile::{self as tile, OperandWords};
 use crate::element::Element;
 use crate::simd::{LANES, Simd};
 use core::ops::Range;
 
-/// Strip rows `MR` keys at once: `out = rows · across` over `width` columns, for the queries of
-/// `halves`. `rows` lie along, in chunks of `A` words, `count` rows each, and begin at the first
-/// key.
+/// Makes the strip rows of `MR` keys: `out = rows · across` over `width` columns, for the queries
+/// of `halves`. `rows` lie along, in chunks of `A` words, and begin at the first key.
 #[inline(always)]
 pub(super) fn scores<S: Simd, E: Element<S>, const MR: usize, const A: usize>(
     s: (S, E),
@@ -43,8 +42,8 @@ fn score_tile<S: Simd, E: Element<S>, const MR: usize, const NQ: usize, const A:
     let words = width.div_ceil(E::STEPS);
     let mut tile = tile::zero::<S, MR, NQ>(s);
     for (chunk, word) in (0..words).step_by(A).enumerate() {
-        let a = Words::new(&rows.words[chunk * rows.count * A..], 1);
-        let b = Words::new(&across[word * QUERIES + query..], QUERIES);
+        let a = OperandWords::new(&rows.words[chunk * rows.count * A..], 1);
+        let b = OperandWords::new(&across[word * QUERIES + query..], QUERIES);
         tile = tile::multiply::<S, E, MR, NQ, A>((s, e), tile, a, b, A.min(words - word));
     }
     tile::store(s, &tile, &mut out[query..], QUERIES);
@@ -66,7 +65,7 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
         return;
     }
     let first = keys.start / E::STEPS;
-    let a = Words::new(&strip[first * QUERIES + query..], QUERIES);
+    let a = OperandWords::new(&strip[first * QUERIES + query..], QUERIES);
     let words = keys.end.div_ceil(E::STEPS) - first;
     for (chunk, out) in out.chunks_exact_mut(QUERIES * W).enumerate() {
         let rows = &rows.words[(chunk * rows.count + first) * W..];
@@ -87,7 +86,7 @@ pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, co
     queries: Range<usize>,
 ) {
     let first = queries.start / E::STEPS;
-    let a = Words::new(&strip[first..], 1);
+    let a = OperandWords::new(&strip[first..], 1);
     let words = queries.len().div_ceil(E::STEPS);
     for (chunk, rows) in rows.chunks_exact(Q * W).enumerate() {
         let out = &mut out.words[chunk * out.count * W..];
@@ -100,15 +99,15 @@ pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, co
 fn add<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A_ROW: usize>(
     s: (S, E),
     out: &mut [f32],
-    a: Words<'_>,
+    a: OperandWords<'_>,
     rows: &[f32],
     words: usize,
 ) {
     if S::WIDE && W == 2 * LANES {
-        add_tile::<S, E, MR, 2, A_ROW>(s, out, a, Words::new(rows, W), words);
+        add_tile::<S, E, MR, 2, A_ROW>(s, out, a, OperandWords::new(rows, W), words);
     } else {
         for column in (0..W).step_by(LANES) {
-            let b = Words::new(&rows[column..], W);
+            let b = OperandWords::new(&rows[column..], W);
             add_tile::<S, E, MR, 1, A_ROW>(s, &mut out[column..], a, b, words);
         }
     }
@@ -118,8 +117,8 @@ fn add<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A_ROW: usi
 fn add_tile<S: Simd, E: Element<S>, const MR: usize, const NV: usize, const A_ROW: usize>(
     (s, e): (S, E),
     out: &mut [f32],
-    a: Words<'_>,
-    b: Words<'_>,
+    a: OperandWords<'_>,
+    b: OperandWords<'_>,
     words: usize,
 ) {
     let start = tile::load::<S, MR, NV>(s, out, b.step_stride);

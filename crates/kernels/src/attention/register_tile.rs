@@ -11,16 +11,16 @@ use crate::element::Element;
 use crate::simd::{LANES, Simd};
 
 /// The accumulators of a tile.
-pub(crate) type Registers<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
+pub(crate) type Accumulators<S, const MR: usize, const NV: usize> = [[<S as Simd>::F; NV]; MR];
 
 /// The words of A or of B, as the bits of f32 numbers; steps are `step_stride` apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Words<'a> {
+pub(crate) struct OperandWords<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) step_stride: usize,
 }
 
-impl<'a> Words<'a> {
+impl<'a> OperandWords<'a> {
     #[inline(always)]
     pub(crate) fn new(data: &'a [f32], step_stride: usize) -> Self {
         Self { data, step_stride }
@@ -41,11 +41,11 @@ pub(crate) fn multiply<
     const A_ROW: usize,
 >(
     (s, e): (S, E),
-    mut tile: Registers<S, MR, NV>,
-    a: Words<'_>,
-    b: Words<'_>,
+    mut tile: Accumulators<S, MR, NV>,
+    a: OperandWords<'_>,
+    b: OperandWords<'_>,
     depth: usize,
-) -> Registers<S, MR, NV> {
+) -> Accumulators<S, MR, NV> {
     if depth == 0 {
         return tile;
     }
@@ -86,7 +86,7 @@ pub(crate) fn multiply<
 
 /// Returns a tile of zeros.
 #[inline(always)]
-pub(crate) fn zero<S: Simd, const MR: usize, const NV: usize>(s: S) -> Registers<S, MR, NV> {
+pub(crate) fn zero<S: Simd, const MR: usize, const NV: usize>(s: S) -> Accumulators<S, MR, NV> {
     [[s.zero(); NV]; MR]
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn load<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     c: &[f32],
     stride: usize,
-) -> Registers<S, MR, NV> {
+) -> Accumulators<S, MR, NV> {
     let mut tile = zero::<S, MR, NV>(s);
     for (r, row) in tile.iter_mut().enumerate() {
         let line = &c[r * stride..][..NV * LANES];
@@ -111,7 +111,7 @@ pub(crate) fn load<S: Simd, const MR: usize, const NV: usize>(
 #[inline(always)]
 pub(crate) fn store<S: Simd, const MR: usize, const NV: usize>(
     s: S,
-    tile: &Registers<S, MR, NV>,
+    tile: &Accumulators<S, MR, NV>,
     c: &mut [f32],
     stride: usize,
 ) {

@@ -86,14 +86,14 @@ impl ScoreGradients<'_> {
             score = tile.mask(s, score, QueryTile::MASKED, key, half);
         }
         let p = math::exp2_lanes(s, s.sub(score, lse));
-        let (mut kept, mut dp) = (p, s.load(dweight));
+        let (mut weight, mut dp) = (p, s.load(dweight));
         if DROPOUT {
             let dropped = self.masks.dropped(s, key, half);
-            kept = s.select(dropped, s.zero(), p);
+            weight = s.select(dropped, s.zero(), p);
             dp = s.select(dropped, s.zero(), dp);
         }
         let ds = s.mul(p, s.sub(dp, delta));
-        (kept, if plain { ds } else { s.mul(ds, derivative) })
+        (weight, if plain { ds } else { s.mul(ds, derivative) })
     }
 
     /// Writes what belongs to an even key and the next, counted from the block's first.

@@ -12,7 +12,7 @@ use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 
 /// A number of each token.
-type Lanes = [f32; LANES];
+type PerToken = [f32; LANES];
 
 /// Floats of scratch for any short sequence.
 pub(super) fn scratch_len(options: &Options<'_>) -> usize {
@@ -20,7 +20,7 @@ pub(super) fn scratch_len(options: &Options<'_>) -> usize {
 }
 
 #[inline(always)]
-fn take<'a>(scratch: &mut Scratch<'a>, rows: usize) -> &'a mut [Lanes] {
+fn take<'a>(scratch: &mut Scratch<'a>, rows: usize) -> &'a mut [PerToken] {
     scratch.take(rows * LANES).as_chunks_mut().0
 }
 
@@ -153,7 +153,7 @@ fn operands<'a>(
 
 /// Lays the first `out.len()` columns of packed rows across the lanes, times `factor`.
 #[inline(always)]
-fn transpose<S: Simd>(s: S, out: &mut [Lanes], x: &[f32], stride: usize, factor: f32) {
+fn transpose<S: Simd>(s: S, out: &mut [PerToken], x: &[f32], stride: usize, factor: f32) {
     let factor = s.splat(factor);
     for (i, out) in out.chunks_mut(LANES).enumerate() {
         let mut square = [s.zero(); LANES];
@@ -170,7 +170,7 @@ fn transpose<S: Simd>(s: S, out: &mut [Lanes], x: &[f32], stride: usize, factor:
 
 /// Lays columns across the lanes as packed rows again.
 #[inline(always)]
-fn transpose_back<S: Simd>(s: S, y: &mut [f32], stride: usize, x: &[Lanes]) {
+fn transpose_back<S: Simd>(s: S, y: &mut [f32], stride: usize, x: &[PerToken]) {
     for (i, x) in x.chunks(LANES).enumerate() {
         let mut square = [s.zero(); LANES];
         for (lanes, x) in square.iter_mut().zip(x) {
@@ -185,7 +185,7 @@ fn transpose_back<S: Simd>(s: S, y: &mut [f32], stride: usize, x: &[Lanes]) {
 
 /// Transposes sixteen rows in place.
 #[inline(always)]
-fn transpose_square<S: Simd>(s: S, rows: &mut [Lanes]) {
+fn transpose_square<S: Simd>(s: S, rows: &mut [PerToken]) {
     let mut square = [s.zero(); LANES];
     for (lanes, row) in square.iter_mut().zip(&*rows) {
         *lanes = s.load(row);
@@ -198,7 +198,7 @@ fn transpose_square<S: Simd>(s: S, rows: &mut [Lanes]) {
 
 /// `out[j] = sum over d of rows[j, d] across[d]`.
 #[inline(always)]
-fn dots<S: Simd>(s: S, out: &mut [Lanes], rows: HeadColumns<'_>, across: &[Lanes]) {
+fn dots<S: Simd>(s: S, out: &mut [PerToken], rows: HeadColumns<'_>, across: &[PerToken]) {
     let mut first = 0;
     while first < out.len() {
         let left = &mut out[first..];
@@ -214,14 +214,14 @@ fn dots<S: Simd>(s: S, out: &mut [Lanes], rows: HeadColumns<'_>, across: &[Lanes
 #[inline(always)]
 fn dots_of<S: Simd, const N: usize>(
     s: S,
-    out: &mut [Lanes],
+    out: &mut [PerToken],
     rows: HeadColumns<'_>,
-    across: &[Lanes],
+    across: &[PerToken],
     first: usize,
 ) -> usize {
-    let live = N.min(out.len());
+    let count = N.min(out.len());
     let mut lines = [rows.row(first); N];
-    for (r, line) in lines.iter_mut().enumerate().take(live) {
+    for (r, line) in lines.iter_mut().enumerate().take(count) {
         *line = &rows.row(first + r)[..across.len()];
     }
     let mut acc = [s.zero(); N];
@@ -234,16 +234,16 @@ fn dots_of<S: Simd, const N: usize>(
     for (out, acc) in out.iter_mut().zip(acc) {
         s.store(acc, out);
     }
-    live
+    count
 }
 
 /// `out[d] = factor * sum over j of rows[j, d] weights[j]`, added to `out` where `accumulate`.
 #[inline(always)]
 fn combine<S: Simd>(
     s: S,
-    out: &mut [Lanes],
+    out: &mut [PerToken],
     rows: HeadColumns<'_>,
-    weights: &[Lanes],
+    weights: &[PerToken],
     factor: S::F,
     accumulate: bool,
 ) {
@@ -262,9 +262,9 @@ fn combine<S: Simd>(
 #[inline(always)]
 fn combine_of<S: Simd, const N: usize>(
     s: S,
-    out: &mut [Lanes],
+    out: &mut [PerToken],
     rows: HeadColumns<'_>,
-    weights: &[Lanes],
+    weights: &[PerToken],
     first: usize,
     factor: S::F,
     accumulate: bool,
@@ -287,7 +287,7 @@ fn combine_of<S: Simd, const N: usize>(
 /// Turns products into weights relative to the largest score of each query, and returns that score
 /// and the sum of weights.
 #[inline(always)]
-fn softmax<S: Simd>(s: S, strip: &mut [Lanes], tile: &QueryTile) -> (S::F, S::F) {
+fn softmax<S: Simd>(s: S, strip: &mut [PerToken], tile: &QueryTile) -> (S::F, S::F) {
     let mut top = s.splat(QueryTile::MASKED);
     for (key, lanes) in strip.iter_mut().enumerate() {
         let score = score(s, s.load(lanes), tile, key).0;
@@ -318,7 +318,7 @@ fn score<S: Simd>(s: S, product: S::F, tile: &QueryTile, key: usize) -> (S::F, S
 #[inline(always)]
 fn drop_weights<S: Simd, const N: usize>(
     s: S,
-    mut strips: [&mut [Lanes]; N],
+    mut strips: [&mut [PerToken]; N],
     dropout: Option<WeightDropout>,
     tile: &QueryTile,
 ) {
@@ -352,9 +352,9 @@ fn dropped<S: Simd>(s: S, weights: WeightDropout, tile: &QueryTile, key: usize) 
 #[inline(always)]
 fn score_gradients<S: Simd>(
     s: S,
-    weights: &mut [Lanes],
-    dscores: &mut [Lanes],
-    factors: &mut [Lanes],
+    weights: &mut [PerToken],
+    dscores: &mut [PerToken],
+    factors: &mut [PerToken],
     tile: &QueryTile,
     lse: S::F,
     options: &Options<'_>,

@@ -1,7 +1,7 @@
 //! The tasks that an attention is cut into, and where each of them may write.
 //!
-//! Tasks run at the same time and write the same slices. What keeps them apart is held by types: a
-//! [`Task`] exists once for each number, it hands out each of its tiles or key heads once, and only
+//! AttentionTasks run at the same time and write the same slices. What keeps them apart is held by types: a
+//! [`AttentionTask`] exists once for each number, it hands out each of its tiles or key heads once, and only
 //! that tile or key head gives access to its part of the outputs.
 
 use super::{Options, QUERIES, QueryTile};
@@ -10,14 +10,14 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Some tasks, each with scratch of its own, and `N` matrices that they write.
-pub(super) struct Tasks<'a, const N: usize> {
+pub(super) struct AttentionTasks<'a, const N: usize> {
     options: &'a Options<'a>,
     /// Tokens of the sequence.
     t: usize,
     count: usize,
-    scratch: Shared<'a>,
+    scratch: SharedSlice<'a>,
     scratch_len: usize,
-    outputs: [Shared<'a>; N],
+    outputs: [SharedSlice<'a>; N],
     /// A bit for each task that has started.
     started: [AtomicU64; MOST / 64],
 }
@@ -26,11 +26,11 @@ pub(super) struct Tasks<'a, const N: usize> {
 pub(super) const MOST: usize = 1024;
 
 /// What the forward writes: mix[T, heads * `head_dim`], then lse[heads, T].
-pub(super) type ForwardTasks<'a> = Tasks<'a, 2>;
+pub(super) type ForwardTasks<'a> = AttentionTasks<'a, 2>;
 /// What the backward writes: dqkv[T, (heads + 2 `kv_heads`) `head_dim`].
-pub(super) type BackwardTasks<'a> = Tasks<'a, 1>;
+pub(super) type BackwardTasks<'a> = AttentionTasks<'a, 1>;
 
-impl<'a, const N: usize> Tasks<'a, N> {
+impl<'a, const N: usize> AttentionTasks<'a, N> {
     /// `count` tasks with `scratch_len` floats of scratch each.
     pub(super) fn new(
         options: &'a Options<'a>,
@@ -45,9 +45,9 @@ impl<'a, const N: usize> Tasks<'a, N> {
             options,
             t,
             count,
-            scratch: Shared::new(scratch),
+            scratch: SharedSlice::new(scratch),
             scratch_len,
-            outputs: outputs.map(Shared::new),
+            outputs: outputs.map(SharedSlice::new),
             started: [const { AtomicU64::new(0) }; MOST / 64],
         }
     }
@@ -56,9 +56,9 @@ impl<'a, const N: usize> Tasks<'a, N> {
         self.count
     }
 
-    /// Starts a task. A [`Parallel`](crate::Parallel) is anybody's code, so that this panics where
-    /// it runs a task twice, or one that there is not.
-    pub(super) fn start(&self, index: usize) -> Task<'_, N> {
+    /// Starts a task. It panics for a task that has started before, and for one that does not
+    /// exist, because a [`Parallel`](crate::Parallel) is the caller's code and may be wrong.
+    pub(super) fn start(&self, index: usize) -> AttentionTask<'_, N> {
         assert!(index < self.count, "there is no task {index}");
         let bit = 1 << (index % 64);
         let before = self.started[index / 64].fetch_or(bit, Relaxed);
@@ -67,7 +67,7 @@ impl<'a, const N: usize> Tasks<'a, N> {
         // SAFETY: the scratch of a task is its row of a matrix of `count` rows. This is the only
         // place that makes windows of the scratch, and it is reached once for each task.
         let scratch = unsafe { self.scratch.window(len, index..index + 1, 0..len) };
-        Task {
+        AttentionTask {
             tasks: self,
             index,
             scratch: scratch.into_row(),
@@ -76,13 +76,13 @@ impl<'a, const N: usize> Tasks<'a, N> {
 }
 
 /// A task that has started: the only one of its number.
-pub(super) struct Task<'a, const N: usize> {
-    tasks: &'a Tasks<'a, N>,
+pub(super) struct AttentionTask<'a, const N: usize> {
+    tasks: &'a AttentionTasks<'a, N>,
     index: usize,
     scratch: &'a mut [f32],
 }
 
-impl<'a, const N: usize> Task<'a, N> {
+impl<'a, const N: usize> AttentionTask<'a, N> {
     /// Whether the piece of work that begins after `done` of `total` belongs to this task.
     fn owns(&self, done: usize, total: usize) -> bool {
         done * self.tasks.count / total == self.index
@@ -95,14 +95,14 @@ impl<'a, const N: usize> Task<'a, N> {
 }
 
 /// A task of the forward.
-pub(super) type ForwardTask<'a> = Task<'a, 2>;
+pub(super) type ForwardTask<'a> = AttentionTask<'a, 2>;
 /// A task of the backward.
-pub(super) type BackwardTask<'a> = Task<'a, 1>;
+pub(super) type BackwardTask<'a> = AttentionTask<'a, 1>;
 
 impl<'a> ForwardTask<'a> {
     /// Hands out the tiles of this task, head by head. A tile costs as much as it sees keys.
     pub(super) fn into_tiles(self) -> impl Iterator<Item = TileOutput<'a>> {
-        let Tasks { options, t, .. } = *self.tasks;
+        let AttentionTasks { options, t, .. } = *self.tasks;
         let tile = move |head, first| QueryTile::new(options, head, first, t);
         let firsts = move || (0..t).step_by(QUERIES);
         let head_cost: usize = firsts().map(|first| tile(0, first).seen().len()).sum();
@@ -203,7 +203,7 @@ pub(super) enum Gradient {
 }
 
 /// A slice that several tasks write.
-struct Shared<'a> {
+struct SharedSlice<'a> {
     data: *mut f32,
     len: usize,
     owner: PhantomData<&'a mut [f32]>,
@@ -211,9 +211,9 @@ struct Shared<'a> {
 
 // SAFETY: it stands for a `&mut [f32]`, which may be sent to other threads; a shared reference to
 // it gives access through `window` alone, whose caller guarantees that windows are disjoint.
-unsafe impl Sync for Shared<'_> {}
+unsafe impl Sync for SharedSlice<'_> {}
 
-impl<'a> Shared<'a> {
+impl<'a> SharedSlice<'a> {
     fn new(data: &'a mut [f32]) -> Self {
         Self {
             data: data.as_mut_ptr(),
@@ -262,7 +262,7 @@ impl<'a> Window<'a> {
     pub(super) fn row(&mut self, i: usize) -> &mut [f32] {
         assert!(i < self.rows.len(), "a row outside the window");
         let at = (self.rows.start + i) * self.stride + self.columns.start;
-        // SAFETY: `Shared::window` has checked that rows and columns lie inside the slice, which is
+        // SAFETY: `SharedSlice::window` has checked that rows and columns lie inside the slice, which is
         // borrowed mutably for as long as the window lives. No other window has these elements, and
         // `self` is borrowed mutably for as long as the row lives.
         unsafe { core::slice::from_raw_parts_mut(self.data.add(at), self.columns.len()) }

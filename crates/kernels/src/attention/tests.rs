@@ -113,7 +113,7 @@ fn late_scores_may_be_far_above_early_ones() {
 
 /// What forward and backward write for one sequence.
 #[derive(PartialEq, Debug)]
-struct Outputs {
+struct ForwardAndBackward {
     mix: Vec<f32>,
     lse: Vec<f32>,
     dqkv: Vec<f32>,
@@ -126,7 +126,7 @@ fn run(
     t: usize,
     qkv: &[f32],
     dmix: &[f32],
-) -> Outputs {
+) -> ForwardAndBackward {
     let mut scratch = vec![f32::NAN; scratch_len_by(parallel.threads(), t, o)];
     let mut mix = vec![f32::NAN; t * o.mix_width()];
     let mut lse = vec![f32::NAN; t * o.heads];
@@ -145,7 +145,7 @@ fn run(
         o,
         t,
     );
-    Outputs { mix, lse, dqkv }
+    ForwardAndBackward { mix, lse, dqkv }
 }
 
 #[track_caller]

@@ -2,15 +2,15 @@
 
 /// The sizes of x[n, inp] and y[n, out].
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct LinearShape {
     pub n: usize,
     pub inp: usize,
     pub out: usize,
 }
 
 /// y[n, out] = x[n, inp] Wᵀ + b.
-pub fn forward(y: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, shape: Shape) {
-    let Shape { n, inp, out } = shape;
+pub fn forward(y: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, shape: LinearShape) {
+    let LinearShape { n, inp, out } = shape;
     for row in 0..n {
         for o in 0..out {
             let mut sum = bias.map_or(0.0, |bias| bias[o]);
@@ -23,8 +23,8 @@ pub fn forward(y: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, shape:
 }
 
 /// dx[n, inp] = dy[n, out] W.
-pub fn backward_input(dx: &mut [f32], dy: &[f32], w: &[f32], accumulate: bool, shape: Shape) {
-    let Shape { n, inp, out } = shape;
+pub fn backward_input(dx: &mut [f32], dy: &[f32], w: &[f32], accumulate: bool, shape: LinearShape) {
+    let LinearShape { n, inp, out } = shape;
     for row in 0..n {
         for i in 0..inp {
             let dx = &mut dx[row * inp + i];
@@ -37,8 +37,8 @@ pub fn backward_input(dx: &mut [f32], dy: &[f32], w: &[f32], accumulate: bool, s
 }
 
 /// dW[out, inp] += dyᵀ x.
-pub fn backward_weight(dw: &mut [f32], dy: &[f32], x: &[f32], shape: Shape) {
-    let Shape { n, inp, out } = shape;
+pub fn backward_weight(dw: &mut [f32], dy: &[f32], x: &[f32], shape: LinearShape) {
+    let LinearShape { n, inp, out } = shape;
     for o in 0..out {
         for i in 0..inp {
             for row in 0..n {

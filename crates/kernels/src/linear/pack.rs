@@ -40,10 +40,10 @@ impl<'a> Unpacked<'a> {
     ) -> PanelB<'a> {
         match self {
             Self::Along { data, stride } => {
-                turn((s, e), panel, Matrix::part(data, stride, lines, steps));
+                turn((s, e), panel, Submatrix::part(data, stride, lines, steps));
             }
             Self::Across { data, stride } => {
-                let mut x = Matrix::part(data, stride, steps, lines);
+                let mut x = Submatrix::part(data, stride, steps, lines);
                 // A width the compiler knows makes the loop over it two moves.
                 x.columns = if x.columns == PANEL { PANEL } else { x.columns };
                 copy_across((s, e), panel, PANEL, x);
@@ -55,14 +55,14 @@ impl<'a> Unpacked<'a> {
 
 /// A part of a row-major matrix: `rows` rows of `columns` numbers, `stride` apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
+pub(crate) struct Submatrix<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) stride: usize,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a> Submatrix<'a> {
     /// Some rows and columns of a matrix whose rows are `stride` apart.
     #[inline(always)]
     pub(crate) fn part(
@@ -88,7 +88,7 @@ impl<'a> Matrix<'a> {
 
 /// Packs rows of x as columns of a panel: squares of sixteen words are turned in registers.
 #[inline(always)]
-fn turn<S: Simd, E: Element<S>>((s, e): (S, E), panel: &mut [u32], x: Matrix<'_>) {
+fn turn<S: Simd, E: Element<S>>((s, e): (S, E), panel: &mut [u32], x: Submatrix<'_>) {
     let square = LANES * E::STEPS;
     for first in (0..x.rows).step_by(LANES) {
         let rows = LANES.min(x.rows - first);
@@ -117,7 +117,7 @@ pub(super) fn copy_across<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     to: &mut [u32],
     to_stride: usize,
-    x: Matrix<'_>,
+    x: Submatrix<'_>,
 ) {
     let firsts = (0..x.rows).step_by(E::STEPS);
     for (words, first) in to.chunks_mut(to_stride).zip(firsts) {
@@ -161,7 +161,7 @@ pub(crate) fn copy_along<S: Simd, E: Element<S>>(
     (s, e): (S, E),
     to: &mut [u32],
     to_stride: usize,
-    x: Matrix<'_>,
+    x: Submatrix<'_>,
 ) {
     let square = LANES * E::STEPS;
     for row in 0..x.rows {

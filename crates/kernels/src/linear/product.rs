@@ -1,13 +1,14 @@
 //! The loops around the tile: C = start + A B.
 //!
-//! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one
-//! change: only the right operand becomes panels. A panel stays in the first-level cache while all
-//! rows of a block pass by; the left operand comes from the second-level cache, a dozen rows at a
-//! time, and is copied only where it has to be rounded or where its rows would push each other and
-//! the panel out of the first-level cache. Every element of C is its start plus its products in the
-//! order of the steps, whatever the blocks, so that they may be chosen by speed alone.
+//! Goto and van de Geijn, "Anatomy of High-Performance Submatrix Multiplication" (2008), with one
+//! change: only the right operand is packed into panels. A panel stays in the first-level cache
+//! while it is multiplied by all rows of a block. The left operand comes from the second-level
+//! cache, a dozen rows at a time; it is copied only where it has to be rounded, or where its rows
+//! would evict each other and the panel from the first-level cache. Every element of C is its start
+//! plus its products in the order of the steps, whatever the blocks are, so that speed alone
+//! decides about them.
 
-use super::pack::{Matrix, Unpacked, copy_across, copy_along};
+use super::pack::{Submatrix, Unpacked, copy_across, copy_along};
 use super::panel::{PANEL, PanelB, Prefetch};
 use super::tile::{BlockA, BlockC, Prefetches, RowsA, Start, tile};
 use crate::element::{Element, words};
@@ -27,7 +28,7 @@ const IN_PLACE_ROWS: usize = 2 * ROWS;
 const L1_WORDS: usize = 12 << 10;
 /// Words that lie this far apart share a set of a first-level cache: 4 KiB, a page.
 const SAME_SET: usize = 1 << 10;
-/// Columns of C from which on it pays to copy rows that share a set.
+/// RightOperand of C from which on it pays to copy rows that share a set.
 const WIDE: usize = 512;
 /// [`ROWS`] in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
@@ -38,7 +39,7 @@ pub(super) const SCRATCH_LEN: usize = DEPTH * (ROW_WORDS + PANEL) + LANES;
 
 /// The right operand B.
 #[derive(Clone, Copy)]
-pub(super) enum Columns<'a> {
+pub(super) enum RightOperand<'a> {
     /// Panels of the whole sum, one after another.
     Panels(&'a [u32]),
     Plain(Unpacked<'a>),
@@ -94,7 +95,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
     scratch: &mut [u32],
     start: Start<'_>,
     a: Unpacked<'_>,
-    b: Columns<'_>,
+    b: RightOperand<'_>,
     sizes: Sizes,
 ) {
     let (left, right) = aligned(scratch).split_at_mut(DEPTH * ROW_WORDS);
@@ -141,7 +142,7 @@ pub(super) fn product<S: Simd, E: Element<S>>(
     }
 }
 
-impl<'a> Columns<'a> {
+impl<'a> RightOperand<'a> {
     /// The memory that the panel of the columns from `column` on will be read from.
     fn prefetch(self, column: usize, sum: &SumBlock) -> Prefetch {
         match self {
@@ -235,11 +236,16 @@ fn left_block<'a, S: Simd, E: Element<S>>(
         }
         (Unpacked::Along { data, stride }, Some(scratch)) => {
             let to = depth.next_multiple_of(LANES);
-            copy_along((s, e), scratch, to, Matrix::part(data, stride, rows, steps));
+            copy_along(
+                (s, e),
+                scratch,
+                to,
+                Submatrix::part(data, stride, rows, steps),
+            );
             block(scratch, to, 1)
         }
         (Unpacked::Across { data, stride }, Some(scratch)) => {
-            let x = Matrix::part(data, stride, steps, rows);
+            let x = Submatrix::part(data, stride, steps, rows);
             copy_across((s, e), scratch, ROW_WORDS, x);
             block(scratch, 1, ROW_WORDS)
         }

@@ -1,4 +1,4 @@
-use super::naive::Shape;
+use super::naive::LinearShape;
 use super::*;
 use crate::isa::Kind;
 use crate::testing::{SUMS, check_gradient, close, dot, nearest_bf16, to_f64, values};
@@ -148,7 +148,7 @@ fn products_are_those_of_the_rounded_operands() {
 #[test]
 fn f32_agrees_with_plain_loops() {
     for (n, inp, out) in SIZES {
-        let shape = Shape { n, inp, out };
+        let shape = LinearShape { n, inp, out };
         let (x, w) = (values(n * inp, 1), values(out * inp, 2));
         let (dy, bias) = (values(n * out, 3), values(out, 4));
         for map in maps(inp, out).filter(|map| map.precision == Precision::F32) {
@@ -406,7 +406,7 @@ fn nan_and_infinity_survive() {
 #[test]
 fn naive_backward_is_the_derivative() {
     let (n, inp, out) = (3, 4, 5);
-    let shape = Shape { n, inp, out };
+    let shape = LinearShape { n, inp, out };
     let (x, w, bias, dy) = (values(12, 1), values(20, 2), values(5, 3), values(15, 4));
     let loss = |x: &[f64], w: &[f64], bias: &[f64]| -> f64 {
         let y = |row: usize, o: usize| bias[o] + dot(&x[row * inp..][..inp], &w[o * inp..][..inp]);

@@ -2,7 +2,7 @@
 //! values, dmix). Weights and gradients of scores exist only inside the kernel, and each may be off
 //! by half a step of bf16: the effect that this can have on a sum is added up beside it.
 
-use super::{Options, Outputs, grid, run, values};
+use super::{ForwardAndBackward, Options, grid, run, values};
 use crate::attention::Precision;
 use crate::isa::{Isa, Kind};
 use crate::parallel::Sequential;
@@ -178,7 +178,7 @@ fn products_are_those_of_rounded_operands() {
     for (o, t) in in_bf16().filter(|&(_, t)| t > LANES) {
         let (qkv, dmix) = operands(&o, t);
         for isa in Isa::available() {
-            let Outputs { mix, lse, dqkv } = run(isa, &Sequential, &o, t, &qkv, &dmix);
+            let ForwardAndBackward { mix, lse, dqkv } = run(isa, &Sequential, &o, t, &qkv, &dmix);
             let [mixes, lses, dqkvs] = Witness::new(&o, t, &qkv, &dmix, &mix).all();
             let what = |name| format!("{name} on {isa:?}, T {t}, {o:?}");
             within(&what("mix"), &mix, &mixes);
@@ -197,7 +197,7 @@ fn bits_are_the_same_wherever_multiply_adds_are_fused() {
     for (o, t) in grid().into_iter().chain(in_bf16()) {
         let (qkv, dmix) = operands(&o, t);
         let of = |&isa| run(isa, &Sequential, &o, t, &qkv, &dmix);
-        let all: Vec<Outputs> = isas.iter().map(of).collect();
+        let all: Vec<ForwardAndBackward> = isas.iter().map(of).collect();
         assert!(all.windows(2).all(|two| two[0] == two[1]), "T {t}, {o:?}");
     }
 }
