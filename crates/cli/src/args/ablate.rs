@@ -27,10 +27,10 @@ pub(crate) struct AblateArgs {
     /// What to break: names, separated by commas, or the lists `all` and `seed`
     #[arg(long, value_name = "NAMES", default_value = "seed")]
     pub(crate) switches: String,
-    /// List the switches, what each part is for and what to expect without it
+    /// List the switches, what each part does and what to expect without it
     #[arg(long)]
     pub(crate) list: bool,
-    /// Do all of it at each of several settings: a flag of `train` and its values, as in
+    /// Repeat everything at each of several settings: a flag of `train` and its values, as in
     /// lr=1e-4,3e-4,1e-3
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct SweepArgs {
     /// Sizes, separated by commas, or `all`
     #[arg(long, value_name = "NAMES", default_value = "tiny,mini,small")]
     pub(crate) sizes: String,
-    /// Each at each of several settings: a flag of `train` and its values [default:
+    /// Train each size at each of several settings: a flag of `train` and its values [default:
     /// lr=3e-4,1e-3,3e-3]
     #[arg(long, value_name = "FLAG=A,B,...")]
     pub(crate) grid: Vec<String>,
@@ -99,10 +99,10 @@ pub(crate) struct GridArgs {
     /// What operands of matrix products are rounded to [default: f32]
     #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
     pub(crate) precision: Option<Precision>,
-    /// How many runs side by side, sharing the cores [default: one a core]
+    /// How many runs to train at a time, sharing the cores [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
-    /// The grid's folder; one that holds this grid is gone on with [default: a new one in runs/]
+    /// The folder of the grid, which continues if it is already there [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -17,28 +17,28 @@ the repository.";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABOUT)]
 pub(crate) struct BenchArgs {
-    /// Only these workloads, by name; any name that there is not lists them
+    /// Measure only these workloads; an unknown name lists all of them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Run the PyTorch programs of bench/peers alternately with ours, and print ratios
     #[arg(long)]
     pub(crate) peer: bool,
-    /// Tokens/s by width, context, batch and threads around gpt2-mini, in place of the workloads
+    /// Measure tokens/s by width, context, batch and threads around gpt2-mini instead
     #[arg(long, conflicts_with_all = ["only", "peer"])]
     pub(crate) scaling: bool,
-    /// How many rounds [default: 3]
+    /// How many rounds to measure [default: 3]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
-    /// How long a turn lasts, at least; a step is never cut [default: 0.7]
+    /// How many seconds a turn lasts at least; a step is never interrupted [default: 0.7]
     #[arg(long, value_name = "X")]
     pub(crate) seconds: Option<f64>,
-    /// The Python that has PyTorch [default: python3]
+    /// The Python interpreter that has PyTorch [default: python3]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) python: Option<PathBuf>,
     /// Where the PyTorch programs are [default: bench/peers]
     #[arg(long, value_name = "DIR")]
     pub(crate) peer_scripts: Option<PathBuf>,
-    /// Write the table and the raw times into this folder as well
+    /// Also write the table and the raw times into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

@@ -16,7 +16,7 @@ pub(crate) struct DiffArgs {
     /// A run's folder, or a checkpoint
     #[arg(value_name = "A")]
     pub(crate) a: PathBuf,
-    /// Another one
+    /// Another run's folder, or another checkpoint
     #[arg(value_name = "B")]
     pub(crate) b: PathBuf,
     #[command(flatten)]

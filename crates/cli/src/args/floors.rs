@@ -17,7 +17,7 @@ Its documents are lines, and that is how it is cut unless --tokenizer says other
 pub(crate) struct FloorsArgs {
     #[arg(long, value_name = "TEXT", help = text_help("The text"))]
     pub(crate) data: Option<String>,
-    /// The longest n-grams [default: 6]
+    /// The length of the longest n-grams [default: 6]
     #[arg(long, value_name = "N")]
     pub(crate) up_to: Option<usize>,
     /// How text becomes tokens

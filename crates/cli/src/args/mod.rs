@@ -34,7 +34,7 @@ pub(crate) use train::{DataArgs, MachineArgs, OptimArgs, RunArgs, TrainArgs};
 use crate::exit::ExitCode;
 use choice::{known_text, one_of};
 
-/// A GPT laboratory: train a GPT on any text, break it one part at a time, see what that did.
+/// A GPT laboratory: train a GPT on any text, break it one part at a time, and see what that does.
 #[derive(Debug, Parser)]
 #[command(
     name = "gptlab",
@@ -48,35 +48,35 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a model on a text, from scratch, from a checkpoint, or on from where a run stopped
+    /// Train a model on a text: from scratch, from a checkpoint, or from where a run stopped
     Train(Box<TrainArgs>),
-    /// Write text with a trained model
+    /// Generate text with a trained model
     Generate(GenerateArgs),
     /// Prompt a trained model line by line
     Interactive(InteractiveArgs),
     /// Measure a trained model on a text: loss, perplexity, bits per character
     Eval(EvalArgs),
-    /// Say how low a loss on a text can be: n-gram tables, and the entropy where it is known
+    /// Show how low the loss on a text can be: n-gram tables, and the entropy if it is known
     Floors(FloorsArgs),
     /// Look inside a trained model: attention, logit lens, ablations, surprise, patching
     Probe(Box<ProbeArgs>),
-    /// Show a checkpoint, or the model that a preset and flags mean
+    /// Show a checkpoint, or the model that a preset and flags describe
     Inspect(Box<InspectArgs>),
-    /// Break a model one part at a time, and tell what that did from luck
+    /// Break a model one part at a time, and test whether the difference is more than luck
     Ablate(Box<AblateArgs>),
-    /// Train models of several sizes and learning rates, and fit the law of their losses
+    /// Train models of several sizes and learning rates, and fit a power law to their losses
     Sweep(Box<SweepArgs>),
-    /// Train the one-file microgpt's model on names, fast, with the same output
+    /// Train the model of the one-file microgpt on names, with the same output but faster
     Micro(MicroArgs),
-    /// Measure how fast this machine trains and generates, beside PyTorch if asked
+    /// Measure how fast this machine trains and generates, optionally beside PyTorch
     Bench(BenchArgs),
-    /// List the models that have a name, or print one's whole recipe as a settings file
+    /// List the presets, or print the whole recipe of one as a settings file
     Presets(PresetsArgs),
-    /// Make a page, tables and pictures of a run, or of many that belong together
+    /// Make a page, tables and pictures of a run or a grid
     Report(ReportArgs),
-    /// Compare two runs: settings, listings, and the step at which their numbers part
+    /// Compare two runs: settings, listings, and the step at which their numbers first differ
     Diff(DiffArgs),
-    /// Tell what ails a run; without one, what this machine and this program offer
+    /// Say what is wrong with a run; without a run, describe this machine and this program
     Doctor(DoctorArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -85,7 +85,7 @@ pub(crate) enum Command {
 /// A settings file.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ConfigArgs {
-    /// Read settings from a TOML file: a flag's name is a key; flags typed here win over it
+    /// Read settings from a TOML file, whose keys are names of flags; flags typed here override it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -93,25 +93,25 @@ pub(crate) struct ConfigArgs {
 /// Output for programs.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct JsonArgs {
-    /// Print JSON, for a program to read
+    /// Print JSON, for programs
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GenerateArgs {
-    /// The checkpoint to write with (or --load FILE)
+    /// The checkpoint to generate with (or --load FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
-    /// How many texts to write
+    /// How many texts to generate
     #[arg(long, value_name = "N")]
     pub(crate) samples: Option<usize>,
-    /// The seed of the choices; each run has its own where none is given
+    /// The seed of the random choices [default: a new one each time]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// What operands of matrix products are rounded to [default: as the checkpoint was trained]
+    /// The type that operands of matrix products are rounded to [default: that of the training]
     #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
     pub(crate) precision: Option<Precision>,
     #[command(flatten)]
@@ -126,15 +126,15 @@ pub(crate) struct GenerateArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct InteractiveArgs {
-    /// The checkpoint to talk with (or --load FILE)
+    /// The checkpoint to prompt (or --load FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
-    /// The seed of the choices; each run has its own where none is given
+    /// The seed of the random choices [default: a new one each time]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// What operands of matrix products are rounded to [default: as the checkpoint was trained]
+    /// The type that operands of matrix products are rounded to [default: that of the training]
     #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
     pub(crate) precision: Option<Precision>,
     #[command(flatten)]
@@ -167,10 +167,10 @@ pub(crate) struct EvalArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct InspectArgs {
-    /// The checkpoint to show; without one, the model that the flags mean
+    /// The checkpoint to show; without one, the model that the flags describe
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
-    /// How many tokens the vocabulary has, where no checkpoint says it
+    /// How many tokens the vocabulary has, if there is no checkpoint
     #[arg(long, value_name = "N")]
     pub(crate) vocab_size: Option<usize>,
     #[command(flatten)]
@@ -183,16 +183,16 @@ pub(crate) struct InspectArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MicroArgs {
-    /// The documents, one a line: a UTF-8 file, or a built-in text (names)
+    /// The documents, one on each line: a UTF-8 file, or a built-in text (names)
     #[arg(long, value_name = "TEXT")]
     pub(crate) data: Option<String>,
-    /// How many steps, one document each
+    /// How many steps to train, with one document each
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<u64>,
     /// The seed of weights, documents and samples
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// What divides the logits before the softmax; 0 takes the likeliest token
+    /// The number that divides the logits before the softmax; 0 takes the likeliest token
     #[arg(long, value_name = "X")]
     pub(crate) temperature: Option<f64>,
     #[command(flatten)]

@@ -27,10 +27,10 @@ pub(crate) struct ProbeArgs {
     /// The text to look at token by token [default: the first tokens of --data]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) prompt: Option<String>,
-    /// A prompt of as many tokens, for patching
+    /// A corrupted prompt of as many tokens, for patching
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) corrupt: Option<String>,
-    /// Two tokens: the answer to the prompt, and that to the corrupted one
+    /// Two tokens: the answer to the prompt, and the answer to the corrupted prompt
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) answers: Option<String>,
     /// The text that ablations are measured on: a UTF-8 file, or a built-in text [default: what the
@@ -46,19 +46,19 @@ pub(crate) struct ProbeArgs {
     /// The text that the model was trained on, for copied [default: known where it is built in]
     #[arg(long, value_name = "TEXT")]
     pub(crate) train_text: Option<String>,
-    /// Look into a model some of whose numbers are not finite, which is refused otherwise
+    /// Probe a model even if some of its numbers are not finite
     #[arg(long)]
     pub(crate) non_finite: bool,
-    /// Only these probes
+    /// Run only these probes
     #[arg(long, value_name = "PROBE,...", value_delimiter = ',')]
     pub(crate) only: Vec<ProbeArg>,
-    /// How many tokens to tell of each guess [default: 3]
+    /// How many of the likeliest tokens to show of each guess [default: 3]
     #[arg(long, value_name = "K")]
     pub(crate) top: Option<usize>,
     /// The seed of the random tokens that heads are tried on [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Say what every number means, and probe nothing
+    /// Explain what every number means, and probe nothing
     #[arg(long)]
     pub(crate) measures: bool,
     /// Write every table into this folder as CSV
@@ -77,20 +77,20 @@ pub(crate) struct ProbeArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProbeArg {
-    /// What each head looks at
+    /// What each head attends to
     Attention,
     /// How large and how alike activations are
     Activations,
-    /// What the loss is without each part
+    /// The loss without each part
     Ablation,
-    /// What the model would say after each block
+    /// What the model would predict after each block
     Lens,
-    /// What each part adds to the logit of what comes
+    /// What each part adds to the logit of the next token
     Attribution,
     /// How surprising each token is
     Surprise,
     /// Which activations carry the difference between two prompts
     Patching,
-    /// The longest piece that stands in the training text as well
+    /// The longest passage that is also in the training text
     Copied,
 }

@@ -8,13 +8,13 @@ use super::JsonArgs;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
-    /// The folder of a run, or of many that belong together
+    /// The folder of a run or a grid
     #[arg(value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
     /// Where the report goes [default: FOLDER/report]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// The day to write into the report; without one, equal records make equal reports
+    /// The date to write into the report; without one, equal records make equal reports
     #[arg(long, value_name = "TEXT")]
     pub(crate) date: Option<String>,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub(crate) struct ReportArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DoctorArgs {
-    /// The folder of a run, or of many: tell what ails them. Without one: tell of this machine
+    /// The folder of a run or a grid to examine; without one, this machine is described
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<PathBuf>,
     #[command(flatten)]

@@ -95,13 +95,13 @@ pub(crate) struct RunArgs {
     /// Validate on at most about N tokens at a log
     #[arg(long, value_name = "N")]
     pub(crate) val_tokens: Option<u64>,
-    /// Save the checkpoint here as well: a new file, or a checkpoint that it replaces
+    /// Also save the checkpoint here: a new file, or a checkpoint that it replaces
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
     /// Begin with the weights, model and tokenizer of this checkpoint
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
-    /// Go on where a run stopped: that of this checkpoint, of --save, or of --out
+    /// Continue the run of this checkpoint, of --save, or of --out
     #[arg(
         long,
         value_name = "CHECKPOINT",
@@ -114,10 +114,10 @@ pub(crate) struct RunArgs {
     /// What operands of matrix products are rounded to; weights and sums stay f32 [default: f32]
     #[arg(long, value_name = "TYPE", value_parser = one_of::<Precision>())]
     pub(crate) precision: Option<Precision>,
-    /// The run's folder [default: a new one in runs/]
+    /// The folder of the run [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Do not train: write text with the checkpoint of --load
+    /// Do not train: generate text with the checkpoint of --load
     #[arg(long, value_name = SWITCH, value_parser = switch)]
     pub(crate) generate: Option<bool>,
     /// Do not train: prompt the checkpoint of --load line by line
