@@ -9,8 +9,8 @@ use toml::{Table, Value};
 
 use crate::exit::Stop;
 
-/// `program` with the values of the file at `path` as defaults of the flags of its subcommand
-/// `sub`.
+/// Returns `program` with the values of the file at `path` as defaults of the flags of its
+/// subcommand `sub`.
 ///
 /// A key that only another subcommand has is passed over, so that one file can serve a whole
 /// project.
@@ -123,7 +123,7 @@ fn check_kind(key: &str, value: &Value) -> Result<(), Stop> {
     }
 }
 
-/// `value` as `arg` takes it; `None` of a flag that is off.
+/// Writes `value` as `arg` takes it; returns `None` of a flag that is off.
 fn default(arg: &Arg, value: &Value) -> Option<OsString> {
     let is_plain = matches!(arg.get_action(), ArgAction::SetTrue);
     let text = match value {

@@ -66,7 +66,7 @@ impl Switch {
         found.ok_or_else(|| UnknownSwitch(name.to_owned()))
     }
 
-    /// The switches that `typed` names, separated by commas, each once; `all` and `seed` are lists
+    /// Finds the switches that `typed` names, separated by commas, each once; `all` and `seed` are lists
     /// of them, and `baseline` is none.
     ///
     /// # Errors
@@ -93,12 +93,12 @@ impl Switch {
         Ok(found)
     }
 
-    /// The settings that throw this switch in `base`.
+    /// Returns the settings that throw this switch in `base`.
     pub fn overrides(&self, base: &Settings) -> Overrides {
         (self.change)(base)
     }
 
-    /// `base` with this switch thrown; equal to `base` where that is how it was.
+    /// Returns `base` with this switch thrown: equal to `base` where that is how it was.
     ///
     /// # Errors
     /// When `base` cannot have the settings of this switch.

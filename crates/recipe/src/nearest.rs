@@ -1,6 +1,6 @@
 //! Words that were probably meant.
 
-/// The word of `all` that is nearest to `typed`, where it is at most a third of `typed` away.
+/// Returns the word of `all` that is nearest to `typed`, where it is at most a third of `typed` away.
 pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<String> {
     all.into_iter()
         .map(|word| (distance(typed, &word), word))
@@ -9,7 +9,7 @@ pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<Str
         .map(|(_, word)| word)
 }
 
-/// Levenshtein's distance.
+/// Returns Levenshtein's distance.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {

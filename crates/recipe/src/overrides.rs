@@ -49,7 +49,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// The heading in help and settings files.
+    /// Returns the heading in help and settings files.
     pub fn title(self) -> &'static str {
         match self {
             Self::Data => "Data",
@@ -179,7 +179,7 @@ settings! {
 }
 
 impl Key {
-    /// The setting of this name or alias, with hyphens or underscores.
+    /// Finds the setting of this name or alias, with hyphens or underscores.
     ///
     /// # Errors
     /// When there is none, with the nearest name.
@@ -192,12 +192,12 @@ impl Key {
         })
     }
 
-    /// The name that users type, with hyphens: a flag's without the two that begin it.
+    /// Returns the name that users type, with hyphens: a flag's without the two that begin it.
     pub fn name(&self) -> String {
         self.field.replace('_', "-")
     }
 
-    /// Which values it takes.
+    /// Says which values the setting takes.
     pub fn kind(&self) -> ValueKind {
         (self.kind)()
     }
@@ -231,12 +231,12 @@ impl Overrides {
             .map_err(|why| SettingsError(format!("{} = {typed}: {why}", key.name())))
     }
 
-    /// What is asked for as the setting `key`; `None` where nothing is.
+    /// Returns what is asked for as the setting `key`; `None` where nothing is.
     pub fn get(&self, key: &Key) -> Option<SettingValue> {
         (key.get)(self)
     }
 
-    /// Every setting that is asked for, in the order of [`KEYS`].
+    /// Returns every setting that is asked for, in the order of [`KEYS`].
     pub fn values(&self) -> impl Iterator<Item = (&'static Key, SettingValue)> + '_ {
         KEYS.iter().filter_map(|key| Some((key, self.get(key)?)))
     }

@@ -74,7 +74,7 @@ impl Recipe {
         }
     }
 
-    /// A thousand steps on the characters of a text.
+    /// Returns a recipe of a thousand steps on the characters of a text.
     fn of_characters(hyper: fn(u64) -> Hyper) -> Self {
         Self {
             hyper,
@@ -88,7 +88,8 @@ impl Recipe {
 }
 
 impl Settings {
-    /// What `preset` is known by, for `steps` updates or its own number of them.
+    /// Returns the whole recipe that `preset` is known by, for `steps` updates or its own number of
+    /// them.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {
         let recipe = Recipe::of(preset);
         Self {
@@ -113,7 +114,7 @@ impl Settings {
 }
 
 impl Hyper {
-    /// The hyper-parameters `preset` is known by, for `steps` updates or its own number of them.
+    /// Returns the hyper-parameters `preset` is known by, for `steps` updates or its own number of them.
     ///
     /// Warm-up is a tenth of the steps where that is less than the recipe's own.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {
@@ -121,7 +122,7 @@ impl Hyper {
     }
 }
 
-/// How many tokens the vocabulary has in the world `preset` comes from.
+/// Returns how many tokens the vocabulary has in the world `preset` comes from.
 pub fn usual_vocab_size(preset: Preset) -> usize {
     Recipe::of(preset).vocab_size
 }
@@ -137,7 +138,7 @@ pub enum KeyDefault {
     Absent,
 }
 
-/// Of every preset.
+/// The recipe of every preset.
 static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
     let presets = Preset::ALL.iter();
     presets
@@ -146,7 +147,7 @@ static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
 });
 
 impl Key {
-    /// What this setting is where nobody asks for it, by the recipes of all presets.
+    /// Says what this setting is where nobody asks for it, by the recipes of all presets.
     pub fn default(&self) -> KeyDefault {
         let values: Vec<_> = RECIPES.iter().map(|recipe| recipe.get(self)).collect();
         let alike = values.iter().all(|value| *value == values[0]);

@@ -167,7 +167,7 @@ impl Setting for f32 {
         typed.parse().map_err(|_| "expected a number".to_owned())
     }
 
-    /// The shortest decimal number that is read as this one.
+    /// Returns the shortest decimal number that is read as this one.
     fn value(&self) -> SettingValue {
         let shortest = self.to_string().parse();
         SettingValue::Number(shortest.unwrap_or_else(|_| f64::from(*self)))

@@ -44,7 +44,7 @@ impl ResumeOptions {
 }
 
 impl Header {
-    /// The settings of the run that wrote this, gone on with as `options` say.
+    /// Returns the settings of the run that wrote this, which goes on as `options` say.
     pub fn settings(&self, options: &ResumeOptions) -> Settings {
         Settings {
             spec: self.spec.clone(),

@@ -13,7 +13,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// The setting called `name`, with hyphens or underscores, and its values as flags take them.
+    /// Makes an axis of the setting called `name`, with hyphens or underscores, and its values as
+    /// flags take them.
     ///
     /// # Errors
     /// When there is no such setting, or it has no such value.
@@ -28,7 +29,7 @@ impl Axis {
         Ok(axis)
     }
 
-    /// `lr=1e-4,3e-4` as a setting and its values.
+    /// Reads `lr=1e-4,3e-4` as a setting and its values.
     ///
     /// # Errors
     /// When it is none.
@@ -43,7 +44,7 @@ impl Axis {
         Self::new(name, &values)
     }
 
-    /// Three learning rates: the axis of a sweep where nobody asks for another.
+    /// Returns three learning rates: the axis of a sweep where nobody asks for another.
     pub fn learning_rates() -> Self {
         Self {
             name: "lr".to_owned(),
@@ -62,7 +63,7 @@ impl Axis {
         GridError::Setting { axis, error }
     }
 
-    /// `point` with this setting at `value`.
+    /// Returns `point` with this setting at `value`.
     fn at(&self, point: &Point, value: &str) -> Result<Point, SettingsError> {
         let mut settings = point.settings.clone();
         self.overrides(value)?.apply(&mut settings)?;
@@ -77,14 +78,14 @@ impl Axis {
     }
 }
 
-/// `lr=1e-4,3e-4`.
+/// Writes the axis as it is typed: `lr=1e-4,3e-4`.
 impl std::fmt::Display for Axis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}={}", self.name, self.values.join(","))
     }
 }
 
-/// `base` at every combination of the values of `axes`, the last axis fastest.
+/// Returns `base` at every combination of the values of `axes`; the last axis changes fastest.
 ///
 /// # Errors
 /// When `base` cannot have one of the values, or two combinations are the same run.

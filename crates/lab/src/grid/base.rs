@@ -28,7 +28,7 @@ pub enum GridRecipe {
 }
 
 impl GridRecipe {
-    /// That of the ancestor's own table ([`crate::switches::SEED`]).
+    /// The recipe of the ancestor's own table ([`crate::switches::SEED`]).
     pub const ANCESTOR: Self = Self::Own { steps: 30 };
 
     fn steps(self) -> u64 {
@@ -38,7 +38,7 @@ impl GridRecipe {
         }
     }
 
-    /// The settings in which this recipe is not the preset's, whatever its number of steps.
+    /// Returns the settings in which this recipe is not the preset's, whatever its number of steps.
     pub fn overrides(self) -> Overrides {
         let of_all = Overrides {
             val_tokens: Some(VAL_TOKENS),
@@ -57,7 +57,7 @@ impl GridRecipe {
         }
     }
 
-    /// The settings of a grid's baseline on `text`: the preset that is `asked` for or else `preset`,
+    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else `preset`,
     /// this recipe, logs and samples that fit its number of steps, and all else that is asked for.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl GridRecipe {
     }
 }
 
-/// What is `asked` for over a recipe: its preset is where the recipe began, and again would undo
+/// Returns what is `asked` for over a recipe: its preset is where the recipe began, and again would undo
 /// the recipe.
 fn over_recipe(asked: &Overrides) -> Overrides {
     Overrides {
@@ -94,10 +94,10 @@ fn over_recipe(asked: &Overrides) -> Overrides {
     }
 }
 
-/// `count` seeds, `first` and those after it.
+/// Returns `count` seeds: `first` and those after it.
 ///
 /// # Errors
-/// When they are none or more than [`MOST_SEEDS`], or there are not so many.
+/// When `count` is 0 or more than [`MOST_SEEDS`], or `first` has not so many after it.
 pub fn seeds(first: u64, count: u64) -> Result<Vec<u64>, GridError> {
     if !(1..=MOST_SEEDS).contains(&count) {
         let most = MOST_SEEDS;
@@ -131,7 +131,7 @@ impl Size {
         }
     }
 
-    /// The sizes that `typed` names, separated by commas; `all` is all of them.
+    /// Finds the sizes that `typed` names, separated by commas; `all` is all of them.
     ///
     /// # Errors
     /// When a name is none of theirs, or there is no name.
@@ -157,7 +157,7 @@ impl Size {
         Ok(found)
     }
 
-    /// The settings that make a model this large.
+    /// Returns the settings that make a model this large.
     pub fn overrides(self) -> Overrides {
         Overrides {
             n_layer: Some(self.n_layer),
@@ -177,7 +177,7 @@ pub const SIZES: [Size; 5] = [
     Size::new("large", 9, 12, 384),
 ];
 
-/// `base` in each of `sizes`, at every combination of the values of `axes`. What is `asked` for
+/// Returns `base` in each of `sizes`, at every combination of the values of `axes`. What is `asked` for
 /// besides its size holds in every size.
 ///
 /// # Errors

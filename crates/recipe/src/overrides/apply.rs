@@ -11,7 +11,7 @@ use super::{Overrides, SettingsError};
 use crate::{Hyper, Intervals, MlpShape, SampleSettings, Settings, Tokenization};
 
 impl Overrides {
-    /// The whole recipe: that of the preset that is asked for, or of `preset`, with every other
+    /// Makes a whole recipe: that of the preset that is asked for, or of `preset`, with every other
     /// setting that is asked for in place of its own.
     ///
     /// # Errors
@@ -45,13 +45,13 @@ impl Overrides {
         Ok(())
     }
 
-    /// `base` with the tokenizer and the documents that are asked for.
+    /// Returns `base` with the tokenizer and the documents that are asked for.
     pub fn tokenization(&self, base: Tokenization) -> Tokenization {
         base.with(self.tokenizer, self.documents.as_ref())
     }
 
-    /// `base` with the hyper-parameters that are asked for. A learning rate below the lowest of
-    /// `base` is the lowest.
+    /// Returns `base` with the hyper-parameters that are asked for. A learning rate below the lowest
+    /// of `base` is the lowest.
     ///
     /// # Errors
     /// As for [`Hyper::check`].
@@ -78,7 +78,7 @@ impl Overrides {
         Ok(hyper)
     }
 
-    /// `base` with the intervals that are asked for. An interval of steps between checkpoints
+    /// Returns `base` with the intervals that are asked for. An interval of steps between checkpoints
     /// replaces the clock.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Overrides {
         })
     }
 
-    /// `base` with what is asked for of samples. An empty text to stop at asks for nothing.
+    /// Returns `base` with what is asked for of samples. An empty text to stop at asks for nothing.
     ///
     /// # Errors
     /// As for [`SampleSettings::check`].
@@ -118,7 +118,8 @@ impl Overrides {
         Ok(sampling)
     }
 
-    /// `base`, or the model of the preset that is asked for, with every choice that is asked for.
+    /// Returns `base`, or the model of the preset that is asked for, with every choice that is asked
+    /// for.
     ///
     /// # Errors
     /// When there are more blocks than a model may have, or the forms of the MLP contradict each
@@ -198,7 +199,7 @@ impl Overrides {
         set(&mut attention.softcap, self.softcap.map(|cap| cap.0));
     }
 
-    /// Whether the MLP is to be gated, where that is asked for.
+    /// Says whether the MLP is to be gated, where that is asked for.
     fn is_gated(&self) -> Result<Option<bool>, SettingsError> {
         let why = match (self.mlp, self.gated) {
             (None, gated) => return Ok(gated),

@@ -8,8 +8,8 @@ use super::Overrides;
 use crate::{Hyper, Intervals, MlpShape, SampleSettings, Settings, ZeroIsNone};
 
 impl Overrides {
-    /// What has to be asked for to have `settings`, over any preset whose blocks are attention and
-    /// an MLP. The blocks of the model must be alike, as they are in every preset; a setting that is
+    /// Returns what has to be asked for to have `settings`, over any preset whose blocks are
+    /// attention and an MLP. The blocks of the model must be alike, as they are in every preset; a setting that is
     /// `None` because nobody asked for it is left out.
     pub fn of(settings: &Settings) -> Self {
         let Settings {
