@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gptlab_kernels::{Isa, Precision, peak};
+use gptlab_kernels::{Isa, Precision, multiply_adds};
 use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
@@ -98,7 +98,7 @@ fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
 fn rate(isa: Isa, precision: Precision) -> f64 {
     let (begun, mut operations) = (Instant::now(), 0);
     while begun.elapsed() < WINDOW {
-        operations += peak::multiply_adds(isa, precision, ROUNDS);
+        operations += multiply_adds::multiply_adds(isa, precision, ROUNDS);
     }
     operations as f64 / begun.elapsed().as_secs_f64()
 }

@@ -8,7 +8,7 @@ use gptlab_recipe::Precision;
 use crate::{
     Engine, Generator, ImportError, UncachedGenerator,
     cpu::CpuBackend,
-    memory::{BatchShape, MemoryNeed, Texts, Training},
+    memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 
 /// A device that runs models: makes engines and generators, and counts the memory they will take.

@@ -8,19 +8,19 @@
 //! Knows: graphs, batches, weights, optimiser steps, threads it was given.
 //! Never will: specs, data, text, schedules, files, clocks, the environment, printing.
 
-mod attention;
+mod attention_weights;
 mod backend;
 mod contract;
 pub mod cpu;
 mod generator;
-pub mod memory;
+pub mod memory_need;
 pub mod oracle;
 pub mod program;
 mod reduce;
 pub mod sample;
 mod trace;
 
-pub use attention::AttentionWeights;
+pub use attention_weights::AttentionWeights;
 pub use backend::{Backend, BackendOptions, Device};
 pub use contract::{
     Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StateSlot, StepHyper, StepStats,

@@ -99,7 +99,7 @@ pub struct Step {
     pub reads: Vec<BufferId>,
     pub writes: Vec<(BufferId, Write)>,
     /// The gradients of parameters that it writes.
-    pub params: Vec<(ParamId, Write)>,
+    pub param_gradients: Vec<(ParamId, Write)>,
 }
 
 /// The steps of a graph for one purpose, and their buffers.

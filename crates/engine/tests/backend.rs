@@ -13,7 +13,7 @@ use gptlab_engine::{
     StateSlot, StepHyper, UncachedGenerator,
     cpu::CpuBackend,
     generate_each,
-    memory::{BatchShape, Texts, Training},
+    memory_need::{BatchShape, Texts, Training},
     oracle::OracleBackend,
 };
 use gptlab_model::{Batch, Choice, Graph};

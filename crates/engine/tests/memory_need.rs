@@ -9,7 +9,7 @@ use gptlab_engine::{
     Backend, BackendOptions, Engine, GenerationRequest, Noise, StepHyper,
     cpu::{CpuBackend, CpuEngine, CpuGenerator, CpuOptions, Precision},
     generate_each,
-    memory::{BatchShape, Texts, Training},
+    memory_need::{BatchShape, Texts, Training},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Position, Preset, lower};
 use gptlab_recipe::{Decay, Optimizer};

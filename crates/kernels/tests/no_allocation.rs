@@ -6,7 +6,7 @@ use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::{self, Dropout};
 use gptlab_kernels::linear::{self, Direction, Linear, Operand};
 use gptlab_kernels::{
-    Isa, Precision, adamw, cross_entropy, elementwise, layer_norm, packed, softmax,
+    Isa, Precision, adamw, cross_entropy, decode_linear, elementwise, layer_norm, softmax,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -100,10 +100,10 @@ fn kernels_do_not_allocate() {
                     inp: c,
                     out,
                 };
-                let kept = &mut kept[..packed::len(&map)];
-                packed::pack(&map, kept, &w);
-                let rows = packed::rows(&map, &mut words, &x, n);
-                packed::forward(&map, (&mut y, 0..out), rows, kept, None);
+                let kept = &mut kept[..decode_linear::len(&map)];
+                decode_linear::pack(&map, kept, &w);
+                let rows = decode_linear::rows(&map, &mut words, &x, n);
+                decode_linear::forward(&map, (&mut y, 0..out), rows, kept, None);
                 let panels = &mut panels[..map.panels_len(Direction::Forward)];
                 map.pack(Direction::Forward, panels, 0, &w);
                 let (packed, plain) = (Operand::Panels(panels), Operand::Plain(&w));

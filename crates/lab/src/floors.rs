@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     ngram::{self, NgramError, Ngrams},
-    skill,
+    skilled_predictions,
 };
 
 /// The losses of simple predictors on the validation part of a text.
@@ -93,10 +93,10 @@ struct Skilled {
 /// `None` of a text that is not cut into documents, or needs no skill in particular.
 fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> {
     let kind = builtin.diagnostic()?;
-    let lines = skill::lines(corpus, split)?;
+    let lines = skilled_predictions::lines(corpus, split)?;
     Some(Skilled {
         kind,
-        flags: skill::flags(kind, &lines)?,
+        flags: skilled_predictions::flags(kind, &lines)?,
         ideal: kind.floor_on(&lines)?,
     })
 }

@@ -18,11 +18,11 @@ mod evaluate;
 mod inspect;
 mod observer;
 mod resolve;
-mod resume;
+mod resumable;
+mod resume_options;
 mod run;
 mod sample;
 mod schedule;
-mod settings;
 #[cfg(test)]
 mod testing;
 mod trained;
@@ -37,9 +37,9 @@ pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepR
 pub use inspect::{Inspection, ParameterRow};
 pub use observer::{Observer, Outcome, Progress, Targets};
 pub use resolve::{Damaged, Newest, Notice, Resolved, recorded_batches, same_settings};
-pub use resume::{Resumable, refuse_run_of_grid, run_folder};
+pub use resumable::{Resumable, refuse_run_of_grid, run_folder};
+pub use resume_options::ResumeOptions;
 pub use run::Run;
 pub use sample::{SampleError, SampleEvent, SampleModel, Sampler, sample_documents, texts_at_once};
 pub use schedule::{Schedule, step_hyper};
-pub use settings::ResumeOptions;
 pub use trained::{EvaluatedText, TrainedModel};

@@ -8,7 +8,7 @@ use gptlab_record::{DataRecord, Experiment, Extension, FileError, WeightsOrigin}
 
 use crate::{
     Checkpoint, DataMark, Error, Header, ResumeOptions, Schedule, Settings, Stored,
-    checkpoint::About, settings,
+    checkpoint::About, resume_options,
 };
 
 /// An experiment with everything looked up, and what it needs to begin or go on.
@@ -170,7 +170,7 @@ impl Resolved {
                 return Err(FileError::wrong(folder, "a checkpoint to resume", found).into());
             }
         }
-        let mut settings = settings::of_experiment(experiment, options);
+        let mut settings = resume_options::of_experiment(experiment, options);
         let mut resolved = Self::fresh(&settings, text)?;
         same_experiment(folder, experiment, &resolved.experiment)?;
         let from = settings.hyper.steps;
@@ -424,11 +424,11 @@ fn origin(begin: &Begin) -> WeightsOrigin {
 
 mod newest;
 mod notice;
-mod recorded;
+mod recorded_batches;
 mod same;
 pub use newest::{Damaged, Newest};
 pub use notice::Notice;
-pub use recorded::recorded_batches;
+pub use recorded_batches::recorded_batches;
 pub(crate) use same::same_experiment;
 pub use same::same_settings;
 use same::{same_run, same_text};

@@ -1,6 +1,7 @@
 //! The loop: batch, forward and backward, update, event.
 
 mod begin;
+mod checkpoint_clock;
 mod save;
 mod stopwatch;
 
@@ -22,7 +23,7 @@ use crate::{
     is_checkpoint, resolve::Begin, step_hyper,
 };
 
-use self::{begin::Begun, stopwatch::Stopwatch};
+use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Stopwatch};
 
 /// An experiment under way.
 ///
@@ -69,12 +70,13 @@ pub struct Run<'a> {
     /// Of the last step's batch, by token; the memory is kept.
     losses: Vec<f64>,
     stopwatch: Stopwatch,
+    checkpoint_clock: CheckpointClock,
     keep: Option<NonZeroUsize>,
     /// How many sequences go through the engine at a time; all of them where nobody says.
     micro_batch: Option<NonZeroUsize>,
     /// What the run comes to where a number is not finite.
     diverged: Option<Divergence>,
-    begun: Begun,
+    recorded_end: RecordedEnd,
     /// The last sample whose turn it was could not be made, or was cut short.
     unsampled: bool,
 }
@@ -124,10 +126,11 @@ impl<'a> Run<'a> {
             spent: None,
             losses: Vec::new(),
             stopwatch: Stopwatch::since(before.unwrap_or(0.0)),
+            checkpoint_clock: CheckpointClock::start(),
             keep,
             micro_batch,
             diverged: None,
-            begun: Begun::of(resolved, &past.events),
+            recorded_end: RecordedEnd::of(resolved, &past.events),
             unsampled: false,
         };
         run.say_how_it_begins(&past)?;
@@ -154,7 +157,7 @@ impl<'a> Run<'a> {
     }
 
     fn train_to_the_end(&mut self) -> Result<Outcome, Error> {
-        if self.begun.complete {
+        if self.recorded_end.complete {
             return self.complete();
         }
         self.sample_again()?;
@@ -198,39 +201,25 @@ impl<'a> Run<'a> {
         if self.diverged.is_some() {
             return Ok(());
         }
-        if self.is_sampled() {
+        if self.is_turn_of_sample() {
             self.sample()?;
         }
-        if self.is_saved() {
+        if self.checkpoint_is_due() {
             self.checkpoint()?;
         }
         Ok(())
     }
 
     /// Whether it is the turn of a sample.
-    fn is_sampled(&self) -> bool {
+    fn is_turn_of_sample(&self) -> bool {
         let last = self.done == self.hyper().steps;
         let every = self.resolved.experiment.intervals.sample;
         every.is_some_and(|every| last || self.done.is_multiple_of(every.get()))
     }
 
-    /// Whether it is the turn of a checkpoint. One by the clock takes at most a hundredth of the
-    /// time.
-    fn is_saved(&self) -> bool {
-        let intervals = self.resolved.experiment.intervals;
-        let by_steps = intervals
-            .checkpoint
-            .is_some_and(|n| self.done.is_multiple_of(n.get()));
-        let by_clock = intervals.checkpoint_seconds.is_some_and(|seconds| {
-            let last = self.done == self.hyper().steps;
-            !last && self.stopwatch.since_saved() >= Duration::from_secs(seconds.get())
-        });
-        by_steps || by_clock
-    }
-
     /// Makes the sample that a run which was stopped did not come to, or was cut short in.
     fn sample_again(&mut self) -> Result<(), Error> {
-        if self.begun.sample_is_due && self.is_sampled() {
+        if self.recorded_end.sample_is_due && self.is_turn_of_sample() {
             self.sample()?;
         }
         Ok(())

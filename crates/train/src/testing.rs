@@ -61,16 +61,16 @@ pub(crate) fn settings(steps: u64) -> Settings {
 
 /// The oracle, whose f64 no checkpoint holds, rounded to f32 after every update.
 #[derive(Debug)]
-pub(crate) struct Rounded(Oracle);
+pub(crate) struct RoundedOracle(Oracle);
 
-impl Rounded {
+impl RoundedOracle {
     pub(crate) fn new(resolved: &Resolved) -> Self {
         let weights = resolved.weights().unwrap();
         Self(Oracle::new(resolved.graph.clone(), &weights).unwrap())
     }
 }
 
-impl Engine for Rounded {
+impl Engine for RoundedOracle {
     fn graph(&self) -> &Graph {
         self.0.graph()
     }
@@ -169,7 +169,7 @@ pub(crate) fn targets(folder: &Path) -> Targets {
 
 /// Runs to the end, or to where `recorder` asks to stop.
 pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut Recorder) -> Outcome {
-    let mut engine = Rounded::new(resolved);
+    let mut engine = RoundedOracle::new(resolved);
     Run::new(resolved, &mut engine, targets, recorder)
         .and_then(Run::go)
         .unwrap()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gptlab_data::{Batches, Corpus, Part, Text, Tokenizer};
-use gptlab_engine::{Device, Engine, ImportError, Slot, memory::BatchShape};
+use gptlab_engine::{Device, Engine, ImportError, Slot, memory_need::BatchShape};
 use gptlab_model::{Graph, Model, lower};
 use gptlab_recipe::SampleSettings;
 use gptlab_record::FileError;

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use gptlab_engine::{Device, memory::Texts};
+use gptlab_engine::{Device, memory_need::Texts};
 use gptlab_recipe::{Overrides, SampleSettings};
 use gptlab_record::{ContinuationEnd as End, GeneratedSample};
 use gptlab_train::{SampleEvent, Sampler, texts_at_once};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_data::{Text, Tokenizer, Tokens};
-use gptlab_engine::{BackendOptions, Device, memory::Texts};
+use gptlab_engine::{BackendOptions, Device, memory_need::Texts};
 use gptlab_lab::grid::{Machine, Planned};
 use gptlab_model::{ModelSpec, lower};
 use gptlab_recipe::Tokenization;

@@ -9,7 +9,7 @@ use std::{iter, path::Path};
 
 use gptlab_engine::{
     Device,
-    memory::{BatchShape, MemoryNeed, Texts},
+    memory_need::{BatchShape, MemoryNeed, Texts},
 };
 use gptlab_lab::probe::ProbedTokens;
 use gptlab_model::Graph;

@@ -2,7 +2,7 @@
 
 use gptlab_engine::{
     BackendOptions, Device,
-    memory::{BatchShape, MemoryNeed, Texts, Training},
+    memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 use gptlab_model::{Graph, ModelSpec, lower};
 use gptlab_recipe::ObserveLevel;

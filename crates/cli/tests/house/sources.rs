@@ -79,13 +79,13 @@ const ARCHITECTURE: &[&str] = &[
 const NOT_CHOICES: &[&str] = &["Op", "NormOp", "Preset"];
 
 /// Where a choice of architecture may be matched: in `model`, where it means something; in flags,
-/// which are words for it; where the model's activation and mask become the kernels'; and in
+/// which are words for it (settings by name); where the model's activation and mask become the kernels'; and in
 /// the oracle, which has no kernels. `kernels` has its own types and knows no model's.
 const MATCHES: &[&str] = &[
     "crates/model/src/",
     "crates/kernels/src/",
-    "crates/cli/src/settings/",
-    "crates/engine/src/cpu/program.rs",
+    "crates/recipe/src/overrides/",
+    "crates/engine/src/cpu/prepared_graph.rs",
     "crates/engine/src/oracle/forward.rs",
 ];
 

@@ -5,7 +5,7 @@ use gptlab_model::Graph;
 use super::{CpuEngine, CpuGenerator, CpuOptions, Isa, precision};
 use crate::{
     Backend, BackendOptions, Engine, Generator, ImportError,
-    memory::{BatchShape, MemoryNeed, Texts, Training},
+    memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 
 /// Makes engines and generators that run on the cores of this machine.

@@ -14,9 +14,9 @@ use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
     chunk::Chunk,
-    forward::{ForwardPass, accumulate, drop_some, layout, parts, rows_of},
+    forward_pass::{ForwardPass, accumulate, drop_some, layout, parts, rows_of},
     plan::Write,
-    prepared::kernel,
+    prepared_graph::kernel,
     products::WeightGradient,
     workspace::Workspace,
 };

@@ -6,12 +6,12 @@ use gptlab_kernels::{attention, dropout::Dropout};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 
 use super::{
-    forward::{Attended, ForwardPass, Mapped, RowRun, rows_of},
-    memory::Aligned,
+    aligned::Aligned,
+    forward_pass::{Attended, ForwardPass, Mapped, RowRun, rows_of},
     panels::Panels,
     plan::{ArenaPlan, Region},
     pool::{Helpers, MatrixRows, TaskCut, by_rows},
-    prepared::PreparedGraph,
+    prepared_graph::PreparedGraph,
     workspace::Workspace,
 };
 use crate::{Noise, program::Work};

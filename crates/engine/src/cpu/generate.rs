@@ -10,13 +10,13 @@
 //! bit whether it is written alone or among others, and for any number of threads.
 
 mod all_gather;
-mod backoff;
 mod decoder;
+mod helper_backoff;
 mod kv_cache;
 mod many;
-mod matrices;
 mod rows;
 mod shares;
+mod weights;
 mod workers;
 
 use std::sync::{Arc, Mutex};
@@ -25,16 +25,16 @@ use gptlab_model::Graph;
 
 use self::{
     decoder::{Decoder, Sequence, is_large},
-    matrices::Weights,
     rows::DecodeWorkspace,
     shares::Shares,
+    weights::Weights,
     workers::Workers,
 };
 use super::{
     CpuOptions, Isa,
     plan::{ArenaPlan, Purpose},
     pool::Pool,
-    prepared::PreparedGraph,
+    prepared_graph::PreparedGraph,
 };
 use crate::{
     GenerationRequest, Generator, ImportError, PromptError,

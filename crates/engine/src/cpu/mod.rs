@@ -6,23 +6,23 @@
 //! `trace` shows and changes what is inside. What a step needs is allocated when the first batch of
 //! its shape arrives and kept.
 
+mod aligned;
 mod backend;
 mod backward;
+mod batch_run;
 mod chunk;
-mod forward;
+mod forward_pass;
 mod free_list;
 mod generate;
-mod head;
-mod memory;
-mod need;
+mod hooked;
+mod memory_need;
+mod output_head;
 mod panels;
 mod plan;
 mod pool;
-mod prepared;
+mod prepared_graph;
 mod products;
-mod run;
 mod shards;
-mod trace;
 mod update;
 mod workspace;
 
@@ -32,12 +32,12 @@ use gptlab_kernels::linear::Direction;
 use gptlab_model::{Batch, Graph};
 
 use self::{
-    memory::Aligned,
+    aligned::Aligned,
+    batch_run::{BatchRun, ShardRun},
     panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::Pool,
-    prepared::PreparedGraph,
-    run::{BatchRun, ShardRun},
+    prepared_graph::PreparedGraph,
     shards::{Chunks, MOST_SHARDS},
     update::{OptimizerState, Update},
     workspace::Workspaces,
@@ -194,7 +194,7 @@ impl Engine for CpuEngine {
     }
 
     fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
-        run::renew(&mut self.train, &self.prepared, batch, Purpose::Train);
+        batch_run::renew(&mut self.train, &self.prepared, batch, Purpose::Train);
         self.make_room_for_losses(batch);
         let chunks = self.chunks.cut(batch);
         let own = chunks.of(&part);
@@ -218,7 +218,7 @@ impl Engine for CpuEngine {
             .refresh(pool, prepared, &self.weights, &Direction::ALL);
         let Some(plan) = &self.train else { return };
         let at_once = shards.clone().filter(run_now).count();
-        run::make_room(&mut self.workspaces, prepared, plan, pool, at_once);
+        batch_run::make_room(&mut self.workspaces, prepared, plan, pool, at_once);
         let run = BatchRun {
             prepared: &self.prepared,
             pool: &self.pool,
@@ -276,7 +276,7 @@ impl Engine for CpuEngine {
     }
 
     fn losses(&mut self, batch: &Batch) -> Vec<f64> {
-        run::renew(&mut self.evaluate, &self.prepared, batch, Purpose::Evaluate);
+        batch_run::renew(&mut self.evaluate, &self.prepared, batch, Purpose::Evaluate);
         self.make_room_for_losses(batch);
         let (pool, prepared, forward) = (&self.pool, &self.prepared, [Direction::Forward]);
         self.panels.refresh(pool, prepared, &self.weights, &forward);
@@ -284,7 +284,7 @@ impl Engine for CpuEngine {
             return Vec::new();
         };
         let chunks = self.chunks.cut(batch);
-        run::make_room(
+        batch_run::make_room(
             &mut self.workspaces,
             prepared,
             plan,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use gptlab_kernels::linear::{Direction, Linear, Operand, PanelRows};
 use gptlab_model::{ParamId, ValueId};
 
-use super::{memory::Aligned, pool::Pool, prepared::PreparedGraph};
+use super::{aligned::Aligned, pool::Pool, prepared_graph::PreparedGraph};
 
 /// Words that one task packs, about.
 const TASK: usize = 1 << 15;

@@ -158,7 +158,7 @@ fn set_gradients(graph: &Graph, program: &Program) -> (Vec<bool>, Vec<Range<usiz
             Work::Forward(_) | Work::Logits => continue,
         };
         if let Some((_, weight)) = graph.node(node).linear() {
-            let first = step.params.contains(&(weight, Write::First));
+            let first = step.param_gradients.contains(&(weight, Write::First));
             sets[node.index()] = first;
             set[weight.index()] |= first;
         }

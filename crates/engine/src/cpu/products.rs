@@ -6,7 +6,7 @@ use gptlab_model::ValueId;
 
 use super::{
     chunk::Chunk,
-    forward::{ForwardPass, Mapped},
+    forward_pass::{ForwardPass, Mapped},
     pool::{TaskCut, by_rows},
 };
 

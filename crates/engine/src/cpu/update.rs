@@ -13,7 +13,7 @@ use gptlab_model::{Group, Param, ParamTable};
 use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
-    memory::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
+    aligned::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
 };
 use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 

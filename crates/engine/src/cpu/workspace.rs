@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::memory::Aligned;
+use super::aligned::Aligned;
 
 /// One core's memory: the plan's arena and what kernels scribble on.
 #[derive(Debug, Default)]

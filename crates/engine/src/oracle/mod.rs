@@ -17,7 +17,7 @@ use optimizer::Tensor;
 use crate::{
     Backend, BackendOptions, Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot,
     StateSlot, StepHyper, StepStats,
-    memory::{BatchShape, MemoryNeed, Texts, Training},
+    memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 
 /// Runs a graph in f64, scalar by scalar.

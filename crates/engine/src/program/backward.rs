@@ -13,7 +13,7 @@ impl Compiler<'_> {
             self.hold(gradient, Content::Gradient(x));
             loss.writes.push((gradient, Write::First));
         }
-        loss.params = self.param_writes(logits);
+        loss.param_gradients = self.param_writes(logits);
         self.push(loss);
     }
 
@@ -43,7 +43,7 @@ impl Compiler<'_> {
             work: Work::Backward(node),
             reads,
             writes,
-            params,
+            param_gradients: params,
         });
     }
 

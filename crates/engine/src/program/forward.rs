@@ -21,7 +21,7 @@ impl Compiler<'_> {
             work,
             reads,
             writes: Vec::new(),
-            params: Vec::new(),
+            param_gradients: Vec::new(),
         };
         match self.program.purpose {
             Purpose::Train => self.loss_with_gradients(step(Work::Loss)),
@@ -60,7 +60,7 @@ impl Compiler<'_> {
             work: Work::Forward(node),
             reads,
             writes,
-            params: Vec::new(),
+            param_gradients: Vec::new(),
         });
     }
 

@@ -49,7 +49,7 @@ impl Listing<'_> {
             let reads: Vec<String> = step.reads.iter().map(|b| self.buffer(*b)).collect();
             let written = step.writes.iter();
             let written = written.map(|(buffer, write)| how(*write, &self.buffer(*buffer)));
-            let params = step.params.iter();
+            let params = step.param_gradients.iter();
             let params = params.map(|(param, write)| how(*write, &self.param(*param)));
             let mut writes: Vec<String> = written.chain(params).collect();
             writes.extend(self.outside(step.work));

@@ -14,7 +14,7 @@ use gptlab_train::{
 };
 
 use super::observer::CellReporter;
-use crate::{observe::Recorder, skill};
+use crate::{observe::Recorder, skilled_predictions};
 
 /// Where a run lies.
 pub(super) struct Place {
@@ -163,7 +163,10 @@ fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Op
 fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
     let diagnostic = text.recipe()?.diagnostic()?;
     let corpus = batches.corpus();
-    skill::flags(diagnostic, &skill::lines(corpus, corpus.validation()?)?)
+    skilled_predictions::flags(
+        diagnostic,
+        &skilled_predictions::lines(corpus, corpus.validation()?)?,
+    )
 }
 
 /// Follows the run for the grid's observer, and writes its samples.

@@ -56,13 +56,13 @@ const ORDERS: usize = 6;
 ///
 /// use gptlab_data::{Origin, Text};
 /// use gptlab_engine::cpu::CpuBackend;
-/// use gptlab_lab::grid::{self, Ending, Machine, Point, Watcher};
+/// use gptlab_lab::grid::{self, Ending, Machine, Point, GridObserver};
 /// use gptlab_lab::switches::Switch;
 /// use gptlab_model::Preset;
 /// use gptlab_train::Settings;
 ///
 /// struct Silent;
-/// impl Watcher for Silent {}
+/// impl GridObserver for Silent {}
 ///
 /// let names = "emma\nolivia\nava\nisabella\nsophia\nmia\n".repeat(9);
 /// let text = Text::from_bytes(names.into_bytes(), Origin::Other("six names".into()))?;

@@ -5,7 +5,7 @@ use gptlab_engine::AttentionWeights;
 use gptlab_model::{Batch, Graph, Node, ValueId};
 use gptlab_train::Series;
 
-use crate::probe::{Anatomy, Measure, activations};
+use crate::probe::{Anatomy, Measure, formulas};
 
 /// Measurements under way.
 pub(super) struct Activity<'a> {
@@ -53,21 +53,21 @@ impl<'a> Activity<'a> {
         let wanted =
             self.is_stage(self.rms.len()) || node.norm().is_some() || self.added(self.rms.len());
         self.rms
-            .push(if wanted { activations::rms(value) } else { 0.0 });
+            .push(if wanted { formulas::rms(value) } else { 0.0 });
         let Some(id) = id else { return };
         if self.anatomy.stream.iter().any(|stage| stage.value == id) {
             self.stage(node, value);
         }
         if self.anatomy.mlps.iter().any(|mlp| mlp.act == id) {
-            let share = activations::dead_share(value, node.width);
+            let share = formulas::dead_share(value, node.width);
             self.dead.push((node.name.clone(), share));
         }
         self.attend(id, value);
         if id == self.graph.logits() {
-            self.log_z = activations::mean_log_z(value, node.width);
+            self.log_z = formulas::mean_log_z(value, node.width);
             let rows = value.chunks_exact(node.width).zip(self.batch.targets());
             self.losses = rows
-                .map(|(row, t)| activations::log_z(row) - f64::from(row[*t as usize]))
+                .map(|(row, t)| formulas::log_z(row) - f64::from(row[*t as usize]))
                 .collect();
         }
     }
@@ -75,7 +75,7 @@ impl<'a> Activity<'a> {
     fn stage(&mut self, node: &Node, value: &[f32]) {
         let sequences = (0..self.batch.sequences()).filter_map(|i| {
             let rows = self.batch.rows(i);
-            activations::token_similarity(
+            formulas::token_similarity(
                 &value[rows.start * node.width..rows.end * node.width],
                 node.width,
             )
@@ -99,9 +99,9 @@ impl<'a> Activity<'a> {
             let weights = AttentionWeights::new(&part.op, &value[..rows * width]);
             self.heads.extend((0..part.op.heads).map(|head| Head {
                 name: format!("{}.head{head}", part.name),
-                entropy: activations::attention_entropy(weights.head(head), rows),
-                sink: activations::sink_mass(weights.head(head), rows),
-                max_logit: activations::max_logit(weights.head_scores(head)),
+                entropy: formulas::attention_entropy(weights.head(head), rows),
+                sink: formulas::sink_mass(weights.head(head), rows),
+                max_logit: formulas::max_logit(weights.head_scores(head)),
             }));
         }
     }

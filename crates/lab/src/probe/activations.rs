@@ -1,194 +1,92 @@
-//! Numbers of one matrix of activations, of one matrix of attention, or of logits: what a training
-//! run can afford to look at. What each means, its source and its usual range: [`super::Measure`].
-//!
-//! Matrices are row-major slices with `cols` numbers a row, a row a token. Sums are f64, in row
-//! order.
+//! How large and how alike activations are, from the embedding to the logits.
 
-/// The magnitude at and below which a unit's output counts as nothing: ReLU's zero, and the far
-/// tail of the smooth activations.
-pub const SILENT: f32 = 1e-3;
+use gptlab_engine::{Matrix, Trace};
+use gptlab_model::{Graph, Role, ValueId};
+use serde::Serialize;
 
-/// The root mean square of all numbers; 0 of none.
-pub fn rms(values: &[f32]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    (square_sum(values) / values.len() as f64).sqrt()
+use super::{
+    Subject,
+    formulas::{dead_share, mean_log_z, rms, token_similarity, write_ratio},
+};
+
+/// Activations on one prompt.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Flow {
+    /// The stream at each depth.
+    pub stream: Vec<StageFlow>,
+    /// What each sublayer does to it.
+    pub parts: Vec<PartFlow>,
+    pub log_z: f64,
 }
 
-/// The mean cosine of every two rows, in one pass: `(|sum of unit rows|^2 - n) / (n (n - 1))`. A
-/// row of zeros is at a right angle to all. `None` for fewer than two rows.
-pub fn token_similarity(matrix: &[f32], cols: usize) -> Option<f64> {
-    let rows = matrix.len() / cols.max(1);
-    if rows < 2 {
-        return None;
-    }
-    let (mut sum, mut units) = (vec![0.0; cols], 0.0);
-    for row in matrix.chunks_exact(cols) {
-        let norm = square_sum(row).sqrt();
-        if norm > 0.0 {
-            units += 1.0;
-            let pairs = sum.iter_mut().zip(row);
-            pairs.for_each(|(s, x)| *s += f64::from(*x) / norm);
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageFlow {
+    /// `embedding`, `block0`, …
+    pub name: String,
+    pub activation_rms: f64,
+    /// Nothing on a prompt of one token.
+    pub token_similarity: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartFlow {
+    /// `block0.attn`, `block0.mlp`.
+    pub part: String,
+    pub block: usize,
+    /// Nothing where there is no residual.
+    pub write_ratio: Option<f64>,
+    /// Nothing for attention.
+    pub dead_share: Option<f64>,
+}
+
+impl Subject {
+    /// The flow through one prompt, of which `trace` is.
+    pub fn flow(&self, trace: &Trace) -> Flow {
+        let graph = self.engine.graph();
+        let stage = |stage: &super::anatomy::Stage| {
+            let value = trace.of(stage.value);
+            StageFlow {
+                name: stage.name.clone(),
+                activation_rms: rms(&value.values),
+                token_similarity: token_similarity(&value.values, value.cols),
+            }
+        };
+        let ratio = |out: ValueId| {
+            let stream = added_to(graph, out)?;
+            write_ratio(&trace.of(out).values, &trace.of(stream).values)
+        };
+        let attentions = self.anatomy.attentions.iter().map(|a| PartFlow {
+            part: a.name.clone(),
+            block: a.block,
+            write_ratio: ratio(a.out),
+            dead_share: None,
+        });
+        let mlps = self.anatomy.mlps.iter().map(|m| {
+            let units: &Matrix = trace.of(m.act);
+            PartFlow {
+                part: m.name.clone(),
+                block: m.block,
+                write_ratio: ratio(m.out),
+                dead_share: Some(dead_share(&units.values, units.cols)),
+            }
+        });
+        let logits = trace.logits();
+        Flow {
+            stream: self.anatomy.stream.iter().map(stage).collect(),
+            parts: attentions.chain(mlps).collect(),
+            log_z: mean_log_z(&logits.values, logits.cols),
         }
     }
-    let square: f64 = sum.iter().map(|s| s * s).sum();
-    let pairs = rows as f64 * (rows as f64 - 1.0);
-    Some((square - units) / pairs)
 }
 
-/// How much a sublayer writes beside what it adds to: `rms(write) / rms(stream)`. `None` where the
-/// stream is zero.
-pub fn write_ratio(write: &[f32], stream: &[f32]) -> Option<f64> {
-    let below = rms(stream);
-    (below > 0.0).then(|| rms(write) / below)
-}
-
-/// The mean entropy in nats of rows of weights `[queries, keys]`; 0 of none.
-pub fn attention_entropy(weights: &[f64], keys: usize) -> f64 {
-    mean(weights.chunks_exact(keys.max(1)).map(entropy))
-}
-
-/// The mean weight on the first token, from every later query of `[queries, keys]`: the first has
-/// no choice. `None` for fewer than two queries.
-pub fn sink_mass(weights: &[f64], keys: usize) -> Option<f64> {
-    let later = weights.chunks_exact(keys.max(1)).skip(1);
-    (later.len() > 0).then(|| mean(later.map(|row| row[0])))
-}
-
-/// The largest number that is not masked away (negative infinity); `None` where there is none.
-pub fn max_logit(scores: &[f64]) -> Option<f64> {
-    let seen = scores.iter().copied().filter(|s| *s > f64::NEG_INFINITY);
-    seen.reduce(f64::max)
-}
-
-/// The share of columns that are at most [`SILENT`] in magnitude in every row.
-pub fn dead_share(matrix: &[f32], cols: usize) -> f64 {
-    let mut alive = vec![false; cols];
-    for row in matrix.chunks_exact(cols.max(1)) {
-        let pairs = alive.iter_mut().zip(row);
-        // Not `<= SILENT`: a unit that is not a number is broken, not dead.
-        pairs.for_each(|(alive, x)| *alive |= x.is_nan() || x.abs() > SILENT);
-    }
-    mean(alive.into_iter().map(|alive| f64::from(u8::from(!alive))))
-}
-
-/// The mean over rows of `ln(sum(exp(logits)))`, in nats.
-pub fn mean_log_z(logits: &[f32], vocab_size: usize) -> f64 {
-    mean(logits.chunks_exact(vocab_size.max(1)).map(log_z))
-}
-
-/// `ln(sum(exp(logits)))` of one row.
-pub fn log_z(logits: &[f32]) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let largest = f64::from(largest);
-    let sum: f64 = logits.iter().map(|x| (f64::from(*x) - largest).exp()).sum();
-    largest + sum.ln()
-}
-
-/// The natural logarithms of the softmax of one row of logits.
-pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
-    let log_z = log_z(logits);
-    logits.iter().map(|x| f64::from(*x) - log_z).collect()
-}
-
-/// The entropy of one distribution in nats; `0 ln 0` is 0.
-pub fn entropy(probabilities: &[f64]) -> f64 {
-    let terms = probabilities.iter().filter(|p| **p > 0.0);
-    -terms.map(|p| p * p.ln()).sum::<f64>()
-}
-
-fn square_sum(values: &[f32]) -> f64 {
-    values.iter().map(|x| f64::from(*x).powi(2)).sum()
-}
-
-/// The mean; 0 of nothing.
-fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = numbers.len().max(1);
-    numbers.sum::<f64>() / n as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use gptlab_model::random::Stream;
-
-    use super::*;
-
-    fn near(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
-    }
-
-    fn noise(n: u64) -> Vec<f32> {
-        let stream = Stream::new(3, "activations", 0);
-        (0..n).map(|i| stream.normal_at(i) as f32).collect()
-    }
-
-    #[test]
-    fn root_mean_squares_and_their_ratio() {
-        near(rms(&[3.0, -4.0]), 12.5f64.sqrt());
-        near(rms(&[]), 0.0);
-        near(write_ratio(&[1.0, -1.0], &[2.0, 2.0]).unwrap(), 0.5);
-        assert_eq!(write_ratio(&[1.0], &[0.0]), None);
-    }
-
-    /// The one pass against all pairs.
-    #[test]
-    fn similarity_is_the_mean_of_all_pairs() {
-        let (rows, cols) = (7, 5);
-        let mut matrix = noise(rows * cols);
-        matrix[10..15].fill(0.0);
-        let row = |i: u64| &matrix[(i * cols) as usize..][..cols as usize];
-        let dot = |a: &[f32], b: &[f32]| {
-            let pairs = a.iter().zip(b);
-            pairs
-                .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                .sum::<f64>()
-        };
-        let cosine = |i, j| match (dot(row(i), row(i)) * dot(row(j), row(j))).sqrt() {
-            0.0 => 0.0,
-            norms => dot(row(i), row(j)) / norms,
-        };
-        let pairs = (0..rows).flat_map(|i| (0..rows).filter(move |j| *j != i).map(move |j| (i, j)));
-        let all: f64 = pairs.map(|(i, j)| cosine(i, j)).sum::<f64>() / (rows * (rows - 1)) as f64;
-        near(token_similarity(&matrix, cols as usize).unwrap(), all);
-        near(token_similarity(&[1.0, 2.0, 2.0, 4.0], 2).unwrap(), 1.0);
-        near(token_similarity(&[1.0, 0.0, -3.0, 0.0], 2).unwrap(), -1.0);
-        assert_eq!(token_similarity(&[1.0, 2.0], 2), None);
-    }
-
-    #[test]
-    fn entropies_and_sinks_of_known_rows() {
-        let weights = [1.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.25, 0.25, 0.5];
-        let rows = [0.0, 2f64.ln(), 1.5 * 2f64.ln()];
-        near(
-            attention_entropy(&weights, 3),
-            rows.iter().sum::<f64>() / 3.0,
-        );
-        near(attention_entropy(&[0.125; 64], 8), 8f64.ln());
-        near(sink_mass(&weights, 3).unwrap(), 0.375);
-        assert_eq!(sink_mass(&[1.0], 1), None);
-        assert_eq!(max_logit(&[-3.0, f64::NEG_INFINITY, -1.0]), Some(-1.0));
-        assert_eq!(max_logit(&[f64::NEG_INFINITY]), None);
-    }
-
-    #[test]
-    fn a_unit_is_dead_when_no_token_wakes_it() {
-        let matrix = [0.0, 1.0, -1e-4, 0.0, 0.0, 0.0, -0.5, 1e-4];
-        near(dead_share(&matrix, 4), 0.5);
-        near(dead_share(&[f32::NAN, 0.0], 2), 0.5);
-        near(dead_share(&[], 4), 1.0);
-    }
-
-    #[test]
-    fn log_z_is_the_logarithm_of_the_sum_and_survives_large_logits() {
-        let logits = noise(6);
-        let plain = |row: &[f32]| row.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln();
-        near(log_z(&logits), plain(&logits));
-        near(log_z(&[1000.0, 1000.0]), 1000.0 + 2f64.ln());
-        near(
-            mean_log_z(&logits, 3),
-            f64::midpoint(plain(&logits[..3]), plain(&logits[3..])),
-        );
-        near(log_softmax(&logits).iter().map(|x| x.exp()).sum(), 1.0);
+/// What `write` is added to, itself or after its dropout; `None` where it is added to nothing.
+fn added_to(graph: &Graph, write: ValueId) -> Option<ValueId> {
+    let mut ids = graph.ids();
+    let id = ids.find(|id| graph.node(*id).inputs().contains(&write))?;
+    let reader = graph.node(id);
+    match reader.inputs()[..] {
+        [a, b] => Some(if a == write { b } else { a }),
+        [_] if reader.place.role() == Some(Role::Dropout) => added_to(graph, id),
+        _ => None,
     }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{
     Subject,
-    activations::{attention_entropy, max_logit, sink_mass},
     anatomy::AttentionPart,
+    formulas::{attention_entropy, max_logit, sink_mass},
     subject::{ProbeError, Prompt},
 };
 

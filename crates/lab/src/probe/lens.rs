@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Subject,
-    activations::log_softmax,
+    formulas::log_softmax,
     subject::{Guess, Prompt},
 };
 

@@ -1,17 +1,17 @@
 //! The inside of a model: what it attends to, what it knows at which depth, which part does what.
 //!
 //! [`Measure`] is the table of everything measured: formula, unit, source, usual range.
-//! [`activations`] holds what any matrix can be asked, cheap enough for a training run. A
+//! [`formulas`] holds what any matrix can be asked, cheap enough for a training run. A
 //! [`Subject`] is a model to probe; its methods are the probes, one file each. A [`ProbeRequest`]
 //! says what a checkpoint is probed with, a [`ProbeReport`] holds what was found, and [`Tables`]
 //! shows it.
 
 mod ablation;
-pub mod activations;
+mod activations;
 mod anatomy;
 mod attribution;
 mod copied;
-mod flow;
+pub mod formulas;
 mod heads;
 mod lens;
 mod patching;
@@ -22,10 +22,10 @@ mod surprise;
 mod tables;
 
 pub use ablation::{Ablation, Ablations, Columns, Instead};
+pub use activations::{Flow, PartFlow, StageFlow};
 pub use anatomy::{Anatomy, AttentionPart, MlpPart, Stage};
 pub use attribution::{Attribution, Share};
 pub use copied::{Copied, longest_copied};
-pub use flow::{Flow, PartFlow, StageFlow};
 pub use gptlab_record::{Definition, Measure};
 pub use heads::{HeadMap, HeadScores, Repeated};
 pub use lens::{LensCell, LensLayer};

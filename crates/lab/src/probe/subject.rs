@@ -8,7 +8,7 @@ use gptlab_model::{Batch, BatchError, Model};
 use gptlab_train::TrainedModel;
 use serde::Serialize;
 
-use super::{activations::log_softmax, anatomy::Anatomy};
+use super::{anatomy::Anatomy, formulas::log_softmax};
 
 /// A model, its tokenizer, an engine that runs it, and where its parts are.
 ///

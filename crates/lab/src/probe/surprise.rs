@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     Subject,
-    activations::{entropy, log_softmax},
+    formulas::{entropy, log_softmax},
     lens::rank,
     subject::{Guess, Prompt},
 };

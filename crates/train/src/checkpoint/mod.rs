@@ -10,7 +10,7 @@
 //! told from a whole one. A state whose numbers are not all finite is never saved.
 
 mod digest;
-mod head;
+mod json_header;
 mod read;
 mod write;
 

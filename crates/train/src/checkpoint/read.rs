@@ -15,7 +15,7 @@ use safetensors::Dtype;
 
 use super::{
     Checkpoint, Header, NonFinite, Stored,
-    head::{self, Entry, Shape},
+    json_header::{self, Entry, Shape},
     write::KEY,
 };
 
@@ -258,7 +258,7 @@ fn foreign(first: &[u8]) -> Option<&'static str> {
 
 /// The metadata that gptlab wrote.
 fn metadata(path: &Path, head: &[u8]) -> Result<String, FileError> {
-    let about = head::metadata(head).map_err(|e| not_safetensors(path, &e))?;
+    let about = json_header::metadata(head).map_err(|e| not_safetensors(path, &e))?;
     let about = about.ok_or_else(|| {
         FileError::wrong(
             path,
@@ -337,7 +337,7 @@ impl Layout<'_> {
             .collect();
         let names: Vec<String> = wanted.iter().map(|(s, param)| s.name(param)).collect();
         let entries =
-            head::entries(self.head, &names).map_err(|e| not_safetensors(self.path, &e))?;
+            json_header::entries(self.head, &names).map_err(|e| not_safetensors(self.path, &e))?;
         let mut places = [Vec::new(), Vec::new(), Vec::new()];
         let mut spans = Vec::with_capacity(names.len());
         for (i, entry) in entries.found.iter().enumerate() {

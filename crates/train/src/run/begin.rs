@@ -12,14 +12,14 @@ use crate::{
 
 /// What a run's past says of its beginning.
 #[derive(Clone, Copy)]
-pub(super) struct Begun {
+pub(super) struct RecordedEnd {
     /// It had come to its end, and has no step to make.
     pub(super) complete: bool,
     /// It has made updates, and no sample after the last of them.
     pub(super) sample_is_due: bool,
 }
 
-impl Begun {
+impl RecordedEnd {
     pub(super) fn of(resolved: &Resolved, past: &[Event]) -> Self {
         let done = resolved.first_step();
         let ends = |e: &Event| matches!(e, Event::Done { step, .. } if *step == done);
@@ -34,7 +34,7 @@ impl Begun {
 impl Run<'_> {
     pub(super) fn say_how_it_begins(&mut self, past: &Past) -> Result<(), Error> {
         let step = self.done;
-        if self.begun.complete {
+        if self.recorded_end.complete {
             return Ok(());
         }
         match self.resolved.begin() {

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use gptlab_record::{Event, NotFinite};
@@ -11,6 +11,22 @@ use super::Run;
 use crate::{Checkpoint, Error, SaveError, Stored};
 
 impl Run<'_> {
+    /// Whether a checkpoint is due, by steps or by the clock.
+    pub(super) fn checkpoint_is_due(&self) -> bool {
+        let intervals = self.resolved.experiment.intervals;
+        let by_steps = intervals
+            .checkpoint
+            .is_some_and(|n| self.done.is_multiple_of(n.get()));
+        let by_clock = intervals.checkpoint_seconds.is_some_and(|seconds| {
+            let last = self.done == self.hyper().steps;
+            !last
+                && self
+                    .checkpoint_clock
+                    .is_due(Duration::from_secs(seconds.get()))
+        });
+        by_steps || by_clock
+    }
+
     /// Saves to every target that does not hold the state as it is. A state that is not finite is
     /// not saved, and ends the run.
     pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
@@ -41,7 +57,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.keep_newest()?;
-        self.stopwatch.saved(begun.elapsed());
+        self.checkpoint_clock.saved(begun.elapsed());
         Ok(())
     }
 

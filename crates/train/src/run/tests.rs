@@ -5,7 +5,7 @@ use gptlab_record::{read_events, read_experiment};
 use std::path::Path;
 
 use super::*;
-use crate::testing::{Recorder, Rounded, settings, story, targets, text, train};
+use crate::testing::{Recorder, RoundedOracle, settings, story, targets, text, train};
 use crate::{Checkpoint, ResumeOptions};
 
 const STEPS: u64 = 6;
@@ -90,7 +90,7 @@ fn killed_after_any_step_it_goes_on_from_the_last_checkpoint() {
     train(&resolved, targets(&whole), &mut Recorder::default());
     for k in 0..=STEPS {
         let folder = root.path().join(k.to_string());
-        let (mut engine, mut recorder) = (Rounded::new(&resolved), Recorder::default());
+        let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), Recorder::default());
         let mut run = Run::new(&resolved, &mut engine, targets(&folder), &mut recorder).unwrap();
         (0..k).for_each(|_| run.step().unwrap());
         drop(run);
@@ -199,7 +199,7 @@ impl Reader<'_> {
 fn the_experiment_is_written_before_anything_happens() {
     let root = tempfile::tempdir().unwrap();
     let resolved = fresh();
-    let mut engine = Rounded::new(&resolved);
+    let mut engine = RoundedOracle::new(&resolved);
     let mut reader = Reader(root.path(), RefCell::default());
     let run = Run::new(&resolved, &mut engine, targets(root.path()), &mut reader).unwrap();
     assert_eq!(run.done(), 0);
@@ -270,7 +270,7 @@ fn a_run_that_is_finished_is_not_trained_again() {
 }
 
 fn refusal(resolved: &Resolved, targets: Targets) -> String {
-    let (mut engine, mut recorder) = (Rounded::new(resolved), Recorder::default());
+    let (mut engine, mut recorder) = (RoundedOracle::new(resolved), Recorder::default());
     let run = Run::new(resolved, &mut engine, targets, &mut recorder);
     run.err().map_or_else(String::new, |e| e.to_string())
 }
@@ -345,7 +345,7 @@ fn where_the_record_fails_the_named_file_is_saved_all_the_same() {
     let named = root.path().join("model.safetensors");
     let folder = root.path().join("run");
     let resolved = fresh();
-    let (mut engine, mut recorder) = (Rounded::new(&resolved), Recorder::default());
+    let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), Recorder::default());
     let targets = Targets {
         save: Some(named.clone()),
         ..targets(&folder)

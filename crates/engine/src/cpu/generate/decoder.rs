@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use gptlab_kernels::{
     attention::{self, Cache},
-    packed,
+    decode_linear,
 };
 use gptlab_model::{AttentionOp, Graph, ValueId};
 
 use super::{
     PromptError,
     kv_cache::KvCache,
-    matrices::Weights,
     rows::{DecodeWorkspace, DecodedRows, TokenPlace},
     shares::{HeadShare, kv_heads},
+    weights::Weights,
 };
 use crate::{
     ImportError,
     cpu::{
         CpuOptions, Isa, check_len,
         plan::{ArenaPlan, Purpose},
-        prepared::PreparedGraph,
+        prepared_graph::PreparedGraph,
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) fn is_large(graph: &Graph) -> bool {
 /// The words of scratch that `rows` rows of any product need.
 pub(in crate::cpu) fn most_words(prepared: &PreparedGraph, rows: usize) -> usize {
     let products = prepared.linears().map(|(node, _)| prepared.map(node));
-    let words = products.map(|map| packed::scratch_len(&map, rows));
+    let words = products.map(|map| decode_linear::scratch_len(&map, rows));
     words.max().unwrap_or(0)
 }
 

@@ -11,7 +11,7 @@ use gptlab_kernels::attention::{Cache, Options};
 use gptlab_model::ValueId;
 
 use super::{decoder::Decoder, shares::HeadShare};
-use crate::cpu::memory::Aligned;
+use crate::cpu::aligned::Aligned;
 
 /// Keys and values of all layers.
 #[derive(Debug)]

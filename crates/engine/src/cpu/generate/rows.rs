@@ -3,7 +3,7 @@
 
 use std::{ops::Range, slice};
 
-use gptlab_kernels::{attention, dropout::Dropout, packed};
+use gptlab_kernels::{attention, decode_linear, dropout::Dropout};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 use rayon::prelude::*;
 
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     cpu::{
-        forward::{Attended, ForwardPass, Mapped, RowRun},
-        memory::Aligned,
+        aligned::Aligned,
+        forward_pass::{Attended, ForwardPass, Mapped, RowRun},
         plan::ArenaPlan,
         pool,
-        prepared::PreparedGraph,
+        prepared_graph::PreparedGraph,
     },
     program::Work,
 };
@@ -247,21 +247,21 @@ impl Decoder {
         let Mapped { y, x, bias } = mapped;
         let (map, w) = (self.prepared.map(node), self.weights.matrix(node));
         let n = y.len() / map.out;
-        let x = packed::rows(&map, scratch, x, n);
+        let x = decode_linear::rows(&map, scratch, x, n);
         if threads <= 1 || n * map.inp * map.out < SHARED {
-            packed::forward(&map, (y, 0..map.out), x, w, bias);
+            decode_linear::forward(&map, (y, 0..map.out), x, w, bias);
         } else if n == 1 {
-            let panel = packed::panel(map.isa);
+            let panel = decode_linear::panel(map.isa);
             let part = map.out.div_ceil(threads).next_multiple_of(panel);
             y.par_chunks_mut(part).enumerate().for_each(|(i, y)| {
                 let outputs = i * part..i * part + y.len();
-                packed::forward(&map, (y, outputs), x, w, bias);
+                decode_linear::forward(&map, (y, outputs), x, w, bias);
             });
         } else {
             let parts = y.par_chunks_mut(ROWS * map.out).enumerate();
             parts.for_each(|(i, y)| {
                 let x = x.part(i * ROWS, y.len() / map.out);
-                packed::forward(&map, (y, 0..map.out), x, w, bias);
+                decode_linear::forward(&map, (y, 0..map.out), x, w, bias);
             });
         }
     }
@@ -331,10 +331,10 @@ impl ForwardPass for Decoding<'_, '_, '_> {
         let Mapped { y, x, bias } = mapped;
         let map = self.decoder.prepared.map(node);
         let w = self.decoder.weights.matrix(node);
-        let x = packed::rows(&map, &mut scratch.words, x, 1);
+        let x = decode_linear::rows(&map, &mut scratch.words, x, 1);
         for columns in columns {
             let y = &mut y[columns.clone()];
-            packed::forward(&map, (y, columns.clone()), x, w, bias);
+            decode_linear::forward(&map, (y, columns.clone()), x, w, bias);
         }
     }
 

@@ -9,7 +9,7 @@
 
 use std::{mem, ops::Range};
 
-use gptlab_kernels::{Isa, packed};
+use gptlab_kernels::{Isa, decode_linear};
 use gptlab_model::{AttentionOp, Graph, Mixes, Node, Op, ValueId};
 
 use crate::cpu::plan::{ArenaPlan, Purpose};
@@ -55,7 +55,7 @@ impl Shares {
         if workers < 2 {
             return None;
         }
-        let cut = Cutter::new(graph, packed::panel(isa), workers);
+        let cut = Cutter::new(graph, decode_linear::panel(isa), workers);
         let (mut round, mut weights, mut first) = (0, 0, None);
         let shares = graph.ids().map(|node| {
             weights += cut.weights(node);

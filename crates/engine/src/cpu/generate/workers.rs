@@ -13,7 +13,7 @@
 //! token. What it computed meanwhile is either what the owner computed, bit by bit, or is not read.
 //! (A helper that is stopped while it reads its keys and values holds their lock: there the owner
 //! has to wait for it.) Where this happens often the text is decoded by one thread for a while
-//! ([`Backoff`]), and a helper that has had nothing to do for some tens of microseconds goes to
+//! ([`HelperBackoff`]), and a helper that has had nothing to do for some tens of microseconds goes to
 //! sleep.
 //!
 //! Everything that the threads share is behind locks, or is one atomic number.
@@ -32,8 +32,8 @@ use gptlab_model::ValueId;
 
 use super::{
     all_gather::Outbox,
-    backoff::Backoff,
     decoder::{Decoder, Sequence},
+    helper_backoff::HelperBackoff,
     kv_cache::KvCache,
     rows::{DecodeWorkspace, DecodedRows, OwnShare, TokenPlace},
     shares::{NodeShare, Shares},
@@ -54,7 +54,7 @@ const ROUNDS: u64 = 1 << 20;
 pub(super) struct Workers {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
-    backoff: Backoff,
+    backoff: HelperBackoff,
 }
 
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Workers {
         let mut workers = Self {
             shared: Arc::new(Shared::new(decoder, shares)),
             helpers: Vec::new(),
-            backoff: Backoff::default(),
+            backoff: HelperBackoff::default(),
         };
         for worker in 1..shares.workers {
             // The threads that were started before the one that is refused end when `workers` is

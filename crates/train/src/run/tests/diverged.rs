@@ -9,7 +9,7 @@ use super::*;
 /// An engine whose numbers are no numbers from some step on.
 #[derive(Debug)]
 struct Broken {
-    inner: Rounded,
+    inner: RoundedOracle,
     loss_at: Option<u64>,
     norm_at: Option<u64>,
     val_at: Option<u64>,
@@ -20,7 +20,7 @@ struct Broken {
 impl Broken {
     fn new(resolved: &Resolved) -> Self {
         Self {
-            inner: Rounded::new(resolved),
+            inner: RoundedOracle::new(resolved),
             loss_at: None,
             norm_at: None,
             val_at: None,

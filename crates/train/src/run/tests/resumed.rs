@@ -70,7 +70,7 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
         keep: NonZeroUsize::new(2),
         ..targets(root.path())
     };
-    let (mut engine, mut slow) = (Rounded::new(&resolved), Slow(Recorder::default()));
+    let (mut engine, mut slow) = (RoundedOracle::new(&resolved), Slow(Recorder::default()));
     let run = Run::new(&resolved, &mut engine, targets, &mut slow).unwrap();
     run.go().unwrap();
     assert_eq!(newest(root.path()), bytes);
@@ -156,7 +156,7 @@ fn a_run_goes_on_after_its_end_and_its_record_says_so() {
         "the new schedule, after the old one's steps"
     );
     // The optimiser went on: one run of nine steps with the two schedules is the same bits.
-    let (mut engine, old) = (Rounded::new(&fresh()), fresh());
+    let (mut engine, old) = (RoundedOracle::new(&fresh()), fresh());
     for step in 0..9 {
         let batch = old.batches.train(&old.model, step).unwrap();
         let seed = old.experiment.seed;

@@ -51,7 +51,7 @@ fn with_helper(
             ..Shared::new(decoder, shares)
         }),
         helpers: Vec::new(),
-        backoff: Backoff::default(),
+        backoff: HelperBackoff::default(),
     };
     let (shared, done, gathered) = (&*workers.shared, AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {

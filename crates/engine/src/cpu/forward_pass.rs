@@ -16,7 +16,7 @@ use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId, ValueId};
 
 use super::{
     pool::MatrixRows,
-    prepared::{PreparedGraph, kernel},
+    prepared_graph::{PreparedGraph, kernel},
 };
 
 /// Rows at consecutive positions of one sequence.

@@ -11,18 +11,17 @@ use gptlab_kernels::{
 use gptlab_model::Graph;
 
 use super::{
-    CpuOptions,
+    CpuOptions, batch_run,
     generate::{decoding_layouts, texts_at_once},
     panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::most_parts,
-    prepared::PreparedGraph,
-    run,
+    prepared_graph::PreparedGraph,
     shards::{self, ChunkSplit},
     update,
 };
 use crate::StateSlot;
-use crate::memory::{BatchShape, MemoryNeed, NUMBER, Texts, Training, bytes, clamp};
+use crate::memory_need::{BatchShape, MemoryNeed, NUMBER, Texts, Training, bytes, clamp};
 
 /// Of a node: its name, its places in plans and its parameters' names, in every copy of a graph
 /// that a program holds.
@@ -145,7 +144,7 @@ impl BatchedGraph {
     }
 
     fn scratch(&self) -> u128 {
-        run::scratch_len(&self.prepared, self.rows, most_parts(self.threads)) as u128
+        batch_run::scratch_len(&self.prepared, self.rows, most_parts(self.threads)) as u128
     }
 
     /// Of all threads: who trains has an arena of that, who only evaluates has one of that, and who
@@ -187,7 +186,7 @@ impl BatchedGraph {
 /// Numbers that a thread needs to see every value of so many tokens.
 fn observed(prepared: &PreparedGraph, tokens: usize) -> u128 {
     let plan = ArenaPlan::new(&prepared.graph, tokens, Purpose::Observe);
-    plan.len as u128 + run::scratch_len(prepared, tokens, 1) as u128
+    plan.len as u128 + batch_run::scratch_len(prepared, tokens, 1) as u128
 }
 
 /// Tables of positions, and what every node takes.

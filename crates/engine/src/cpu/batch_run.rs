@@ -7,11 +7,11 @@ use gptlab_model::Batch;
 
 use super::{
     chunk::{Chunk, Loss},
-    head,
+    output_head,
     panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::{Helpers, Pool},
-    prepared::PreparedGraph,
+    prepared_graph::PreparedGraph,
     shards::{self, ChunkRows, Chunks},
     workspace::Workspaces,
 };
@@ -157,7 +157,7 @@ pub(super) fn scratch_len(prepared: &PreparedGraph, rows: usize, parts: usize) -
     });
     let head = prepared.graph.logits();
     let vocab = prepared.graph.node(head).width;
-    let (products, tile) = (parts * linear::SCRATCH_LEN, head::tile(vocab));
+    let (products, tile) = (parts * linear::SCRATCH_LEN, output_head::tile(vocab));
     let inputs = prepared.linears().filter(|(node, _)| *node != head);
     let inputs = inputs
         .map(|(node, _)| prepared.map(node).inputs_len(rows))

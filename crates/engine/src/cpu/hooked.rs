@@ -7,12 +7,11 @@ use gptlab_kernels::{cross_entropy, linear::Direction};
 use gptlab_model::Batch;
 
 use super::{
-    CpuEngine,
+    CpuEngine, batch_run,
     chunk::Chunk,
-    forward::ForwardPass,
+    forward_pass::ForwardPass,
     plan::{ArenaPlan, Purpose},
     pool::Helpers,
-    run,
     workspace::Workspace,
 };
 use crate::Hook;
@@ -37,7 +36,7 @@ impl CpuEngine {
             helpers: Helpers::ALONE,
         };
         self.workspaces.lend(|work| {
-            work.fit(plan.len, run::scratch_len(prepared, plan.rows, 1));
+            work.fit(plan.len, batch_run::scratch_len(prepared, plan.rows, 1));
             chunk.forward_with(work, hook);
             chunk.losses_of_logits(work, batch.targets())
         })

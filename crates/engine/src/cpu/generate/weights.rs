@@ -2,10 +2,10 @@
 
 use std::{collections::TryReserveError, ops::Range};
 
-use gptlab_kernels::packed;
+use gptlab_kernels::decode_linear;
 use gptlab_model::{ParamId, ValueId};
 
-use crate::cpu::{memory::Aligned, prepared::PreparedGraph};
+use crate::cpu::{aligned::Aligned, prepared_graph::PreparedGraph};
 
 /// A model's weights.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Weights {
             let matrix = node.linear().map(|(_, weight)| weight);
             if let Some(weight) = matrix {
                 let w = &flat[graph.params().get(weight).range()];
-                packed::pack(&prepared.map(id), &mut packed[place.clone()], w);
+                decode_linear::pack(&prepared.map(id), &mut packed[place.clone()], w);
             }
             let params = node.facts().params;
             let plain = params.iter().filter(|p| Some(**p) != matrix);
@@ -80,7 +80,7 @@ fn matrices(prepared: &PreparedGraph) -> (Vec<Range<usize>>, usize) {
     let places = prepared.graph.ids().map(|node| {
         let start = end;
         if prepared.graph.node(node).linear().is_some() {
-            end += packed::len(&prepared.map(node));
+            end += decode_linear::len(&prepared.map(node));
         }
         start..end
     });

@@ -4,7 +4,7 @@ use gptlab_kernels::cross_entropy;
 
 use super::{
     chunk::{Chunk, Loss},
-    forward::{ForwardPass, Mapped, parts},
+    forward_pass::{ForwardPass, Mapped, parts},
     pool::{MatrixRows, TaskCut, by_rows},
     products::WeightGradient,
     workspace::Workspace,

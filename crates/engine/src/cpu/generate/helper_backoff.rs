@@ -1,4 +1,4 @@
-//! Backoff: after a token that helpers were too late for, some tokens are decoded by one thread.
+//! HelperBackoff: after a token that helpers were too late for, some tokens are decoded by one thread.
 
 /// The smallest and the largest number of tokens that are decoded by one thread after a failure.
 const MIN_DELAY: u32 = 8;
@@ -12,7 +12,7 @@ const RECOVERY: u32 = 1 << 7;
 /// that it is meant to help; so each failure doubles the number of tokens that are decoded without
 /// helpers.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(super) struct HelperBackoff {
     /// Tokens still to be decoded by one thread, and how many there will be after the next failure.
     delay: u32,
     next_delay: u32,
@@ -20,7 +20,7 @@ pub(super) struct Backoff {
     together: u32,
 }
 
-impl Default for Backoff {
+impl Default for HelperBackoff {
     fn default() -> Self {
         Self {
             delay: 0,
@@ -30,7 +30,7 @@ impl Default for Backoff {
     }
 }
 
-impl Backoff {
+impl HelperBackoff {
     /// Returns whether the next token is to be decoded by one thread, and counts it.
     pub(super) fn skips(&mut self) -> bool {
         let skips = self.delay > 0;
@@ -64,7 +64,7 @@ mod tests {
 
     /// Of `tokens`, how many are tried together where each `every`th is late.
     fn tried(tokens: u32, every: u32) -> u32 {
-        let (mut backoff, mut tried) = (Backoff::default(), 0);
+        let (mut backoff, mut tried) = (HelperBackoff::default(), 0);
         for _ in 0..tokens {
             if !backoff.skips() {
                 tried += 1;
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn helpers_that_wake_up_have_time() {
-        let mut backoff = Backoff::default();
+        let mut backoff = HelperBackoff::default();
         (0..100).for_each(|_| backoff.record(true));
         backoff.reset();
         (0..WAKE_TOKENS).for_each(|_| backoff.record(false));
