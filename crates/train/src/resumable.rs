@@ -38,16 +38,13 @@ impl Resumable {
         refuse_run_of_grid(folder)?;
         let newest = Newest::of(folder)?;
         let record = read_experiment(folder)?;
-        let (state, damaged) = match newest {
-            Some(newest) => (
-                SavedState::Checkpoint(Box::new(newest.checkpoint)),
-                newest.damaged,
-            ),
-            None => {
-                let experiment = Box::new(record.clone());
-                let state = SavedState::Nothing(folder.to_owned(), experiment);
-                (state, Vec::new())
-            }
+        let (state, damaged) = if let Some(newest) = newest {
+            let checkpoint = Box::new(newest.checkpoint);
+            (SavedState::Checkpoint(checkpoint), newest.damaged)
+        } else {
+            let record = Box::new(record.clone());
+            let state = SavedState::Nothing(folder.to_owned(), record);
+            (state, Vec::new())
         };
         Ok(Self {
             folder: Some(folder.to_owned()),
