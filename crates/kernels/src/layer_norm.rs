@@ -94,7 +94,7 @@ pub fn forward(
         "layer norm: gain is [c]"
     );
     if c > 0 {
-        let statistics = Statistics { mean, rstd };
+        let statistics = &mut Statistics { mean, rstd };
         dispatch!(isa, s => rows_forward(s, y, statistics, x, gain, bias, eps));
     }
 }
@@ -152,7 +152,7 @@ pub fn backward(
 fn rows_forward<S: Simd>(
     s: S,
     y: &mut [f32],
-    statistics: Statistics<&mut [f32]>,
+    statistics: &mut Statistics<&mut [f32]>,
     x: &[f32],
     gain: &[f32],
     bias: Option<&[f32]>,

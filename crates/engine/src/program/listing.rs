@@ -52,7 +52,7 @@ impl Listing<'_> {
             let params = step.param_gradients.iter();
             let params = params.map(|(param, write)| how(*write, &self.param(*param)));
             let mut writes: Vec<String> = written.chain(params).collect();
-            writes.extend(self.outside(step.work));
+            writes.extend(outside(step.work));
             let mut line = WrappedLine::new(format!("{number:>3} {}:", self.work(step.work)));
             line.list("", &reads);
             line.list("-> ", &writes);
@@ -68,16 +68,6 @@ impl Listing<'_> {
             Work::Loss => "loss".to_owned(),
             Work::Backward(node) => format!("backward {}", self.node(node)),
         }
-    }
-
-    /// What a step writes that is in no buffer.
-    fn outside(&self, work: Work) -> Option<String> {
-        let of = match work {
-            Work::Loss => "a loss a token",
-            Work::Logits => "logits of the rows asked for",
-            Work::Forward(_) | Work::Backward(_) => return None,
-        };
-        Some(of.to_owned())
     }
 
     fn node(&self, node: ValueId) -> &str {
@@ -101,6 +91,16 @@ impl Listing<'_> {
         });
         first.unwrap_or_default()
     }
+}
+
+/// What a step writes that is in no buffer.
+fn outside(work: Work) -> Option<String> {
+    let of = match work {
+        Work::Loss => "a loss a token",
+        Work::Logits => "logits of the rows asked for",
+        Work::Forward(_) | Work::Backward(_) => return None,
+    };
+    Some(of.to_owned())
 }
 
 /// A line that goes on, indented, where it would become too long for a terminal.

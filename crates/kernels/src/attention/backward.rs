@@ -370,13 +370,13 @@ fn key_block<
         let (at, strip) = (key * W, (key - keys.start) * Q);
         let queries = tile.queries_of(&(key..key + MR));
         let (weights, dscores) = (&work.weights[strip..], &work.dscores[strip..]);
-        let dvalues = Chunked {
+        let dvalues = &mut Chunked {
             words: &mut work.dvalues[at..],
             count,
         };
         let dmix = &*work.dmix_down;
         products::by_key::<S, E, MR, W, Q>((s, e), dvalues, weights, dmix, queries.clone());
-        let dkeys = Chunked {
+        let dkeys = &mut Chunked {
             words: &mut work.dkeys[at..],
             count,
         };

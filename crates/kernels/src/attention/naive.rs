@@ -11,14 +11,14 @@ struct WeightRow {
 }
 
 struct Qkv<'a> {
-    qkv: &'a [f64],
+    numbers: &'a [f64],
     options: &'a Options<'a>,
     t: usize,
 }
 
 impl Qkv<'_> {
     fn at(&self, t: usize, column: usize) -> f64 {
-        self.qkv[t * self.options.qkv_width() + column]
+        self.numbers[t * self.options.qkv_width() + column]
     }
 
     fn key(&self, head: usize) -> usize {
@@ -72,7 +72,11 @@ impl Qkv<'_> {
 
 /// mix[T, heads * `head_dim`] and lse[heads * T].
 pub fn forward(mix: &mut [f64], lse: &mut [f64], qkv: &[f64], options: &Options<'_>, t: usize) {
-    let operands = Qkv { qkv, options, t };
+    let operands = Qkv {
+        numbers: qkv,
+        options,
+        t,
+    };
     for head in 0..options.heads {
         for i in 0..t {
             let row = operands.row(head, i);
@@ -91,7 +95,11 @@ pub fn forward(mix: &mut [f64], lse: &mut [f64], qkv: &[f64], options: &Options<
 /// dqkv (written).
 pub fn backward(dqkv: &mut [f64], dmix: &[f64], qkv: &[f64], options: &Options<'_>, t: usize) {
     let (operands, stride, width) = (
-        Qkv { qkv, options, t },
+        Qkv {
+            numbers: qkv,
+            options,
+            t,
+        },
         options.qkv_width(),
         options.head_dim,
     );

@@ -80,7 +80,7 @@ pub(super) fn by_query<S: Simd, E: Element<S>, const MR: usize, const W: usize>(
 #[inline(always)]
 pub(super) fn by_key<S: Simd, E: Element<S>, const MR: usize, const W: usize, const Q: usize>(
     s: (S, E),
-    out: Chunked<&mut [f32]>,
+    out: &mut Chunked<&mut [f32]>,
     strip: &[f32],
     rows: &[f32],
     queries: Range<usize>,

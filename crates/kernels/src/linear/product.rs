@@ -28,7 +28,7 @@ const IN_PLACE_ROWS: usize = 2 * ROWS;
 const L1_WORDS: usize = 12 << 10;
 /// Words that lie this far apart share a set of a first-level cache: 4 KiB, a page.
 const SAME_SET: usize = 1 << 10;
-/// RightOperand of C from which on it pays to copy rows that share a set.
+/// Columns of C from which on it pays to copy rows that share a set.
 const WIDE: usize = 512;
 /// [`ROWS`] in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);

@@ -1,4 +1,5 @@
-//! HelperBackoff: after a token that helpers were too late for, some tokens are decoded by one thread.
+//! When to decode alone: after a token that helpers were too late for, some tokens are decoded by
+//! one thread.
 
 /// The smallest and the largest number of tokens that are decoded by one thread after a failure.
 const MIN_DELAY: u32 = 8;
