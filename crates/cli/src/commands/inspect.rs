@@ -33,7 +33,8 @@ pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
 fn trained(path: &Path, args: &InspectArgs, printer: Printer) -> Outcome {
     let checkpoint = checkpoint::open(path)?;
     if let Some(purpose) = args.program {
-        return show_program(checkpoint.graph(), purpose, printer);
+        show_program(checkpoint.graph(), purpose, printer);
+        return Ok(ExitCode::Success);
     }
     let header = checkpoint.header();
     let inspected = Inspection::new(checkpoint.model(), checkpoint.graph(), Some(header));
@@ -57,7 +58,8 @@ fn untrained(args: &InspectArgs, printer: Printer) -> Outcome {
     let model = spec.check(vocab_size).map_err(Stop::usage)?;
     let graph = lower(&model);
     if let Some(purpose) = args.program {
-        return show_program(&graph, purpose, printer);
+        show_program(&graph, purpose, printer);
+        return Ok(ExitCode::Success);
     }
     let inspected = Inspection::new(&model, &graph, None);
     if args.json.json {
@@ -68,9 +70,8 @@ fn untrained(args: &InspectArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn show_program(graph: &Graph, purpose: Purpose, printer: Printer) -> Outcome {
+fn show_program(graph: &Graph, purpose: Purpose, printer: Printer) {
     printer.text(compile(graph, purpose).listing(graph).to_string());
-    Ok(ExitCode::Success)
 }
 
 fn about(header: &Header) -> Vec<String> {

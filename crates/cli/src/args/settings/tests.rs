@@ -77,7 +77,10 @@ fn a_flag_that_is_called_like_a_setting_takes_its_values() {
                 continue;
             };
             let words = arg.get_possible_values();
-            let names: Vec<&str> = words.iter().map(|value| value.get_name()).collect();
+            let names: Vec<&str> = words
+                .iter()
+                .map(clap::builder::PossibleValue::get_name)
+                .collect();
             let expected: Vec<&str> = match key.kind() {
                 ValueKind::Choice(words) => words.iter().map(|words| words.name).collect(),
                 ValueKind::Switch | ValueKind::Count | ValueKind::Number | ValueKind::Text => {
