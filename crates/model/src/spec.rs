@@ -305,6 +305,17 @@ pub enum ResidualInit {
     Scaled,
 }
 
+impl ResidualInit {
+    /// The other of the two.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Same => Self::Scaled,
+            Self::Scaled => Self::Same,
+        }
+    }
+}
+
 choices! { ResidualInit, "start of residual projections":
     Same = "same", "Like every other matrix";
     Scaled = "scaled", "Divided by the square root of their number, 2 a layer (GPT-2)";

@@ -1,6 +1,6 @@
 //! The switches, from the parts that matter most to the details of training.
 
-use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, ResidualInit, Scale};
+use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, Scale};
 use gptlab_recipe::{MlpShape, Optimizer, Overrides, ZeroIsNone};
 
 use super::Switch;
@@ -267,11 +267,7 @@ pub const ALL: &[Switch] = &[
         prediction: "no difference beyond luck at this depth",
         source: "Radford et al. 2019",
         change: |base| Overrides {
-            init_residual: Some(if base.spec.init.residual == ResidualInit::Scaled {
-                ResidualInit::Same
-            } else {
-                ResidualInit::Scaled
-            }),
+            init_residual: Some(base.spec.init.residual.other()),
             ..Overrides::default()
         },
     },
