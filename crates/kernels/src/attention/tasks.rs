@@ -1,8 +1,8 @@
 //! The tasks that an attention is cut into, and where each of them may write.
 //!
-//! AttentionTasks run at the same time and write the same slices. What keeps them apart is held by
-//! types: a [`AttentionTask`] exists once for each number, it hands out each of its tiles or key
-//! heads once, and only that tile or key head gives access to its part of the outputs.
+//! Tasks run at the same time and write the same slices. What keeps them apart is held by types: an
+//! [`AttentionTask`] exists once for each number, it hands out each of its tiles or key heads once,
+//! and only that tile or key head gives access to its part of the outputs.
 
 use super::{Options, QUERIES, QueryTile};
 use core::marker::PhantomData;

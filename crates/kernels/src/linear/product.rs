@@ -1,6 +1,6 @@
 //! The loops around the tile: C = start + A B.
 //!
-//! Goto and van de Geijn, "Anatomy of High-Performance Submatrix Multiplication" (2008), with one
+//! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one
 //! change: only the right operand is packed into panels. A panel stays in the first-level cache
 //! while it is multiplied by all rows of a block. The left operand comes from the second-level
 //! cache, a dozen rows at a time; it is copied only where it has to be rounded, or where its rows
@@ -28,7 +28,7 @@ const IN_PLACE_ROWS: usize = 2 * ROWS;
 const L1_WORDS: usize = 12 << 10;
 /// Words that lie this far apart share a set of a first-level cache: 4 KiB, a page.
 const SAME_SET: usize = 1 << 10;
-/// RightOperand of C from which on it pays to copy rows that share a set.
+/// Columns of C from which on it pays to copy rows that share a set.
 const WIDE: usize = 512;
 /// [`ROWS`] in whole vectors.
 const ROW_WORDS: usize = ROWS.next_multiple_of(LANES);
