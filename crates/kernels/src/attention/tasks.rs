@@ -262,9 +262,9 @@ impl<'a> Window<'a> {
     pub(super) fn row(&mut self, i: usize) -> &mut [f32] {
         assert!(i < self.rows.len(), "a row outside the window");
         let at = (self.rows.start + i) * self.stride + self.columns.start;
-        // SAFETY: `SharedSlice::window` has checked that rows and columns lie inside the slice, which is
-        // borrowed mutably for as long as the window lives. No other window has these elements, and
-        // `self` is borrowed mutably for as long as the row lives.
+        // SAFETY: `SharedSlice::window` has checked that rows and columns lie inside the slice,
+        // which is borrowed mutably for as long as the window lives. No other window has these
+        // elements, and `self` is borrowed mutably for as long as the row lives.
         unsafe { core::slice::from_raw_parts_mut(self.data.add(at), self.columns.len()) }
     }
 

@@ -1,6 +1,6 @@
 //! The loops around the tile: C = start + A B.
 //!
-//! Goto and van de Geijn, "Anatomy of High-Performance Submatrix Multiplication" (2008), with one
+//! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with one
 //! change: only the right operand is packed into panels. A panel stays in the first-level cache
 //! while it is multiplied by all rows of a block. The left operand comes from the second-level
 //! cache, a dozen rows at a time; it is copied only where it has to be rounded, or where its rows
