@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn saving_takes_at_most_a_hundredth_of_the_time() {
         let [short, long] = [1, 2].map(Duration::from_secs);
-        let minute = Duration::from_secs(60);
+        let minute = 60 * short;
         assert!(!is_due(99 * short, minute, short));
         assert!(is_due(100 * short, minute, short));
         assert!(!is_due(100 * short, minute, long));
