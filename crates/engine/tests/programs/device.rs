@@ -71,10 +71,10 @@ impl Device<'_> {
 
     fn read_value(&mut self, node: ValueId) -> Result<(), String> {
         let held = self.buffer(self.program.value(node))?;
-        match held {
-            Held::Value(held) if *held == node => Ok(()),
-            other => Err(format!("reads {node:?}, finds {other:?}")),
+        if *held == Held::Value(node) {
+            return Ok(());
         }
+        Err(format!("reads {node:?}, finds {held:?}"))
     }
 
     fn read_inputs(&mut self, node: ValueId) -> Result<(), String> {
@@ -148,10 +148,11 @@ impl Device<'_> {
     }
 
     fn gradients(&mut self, of: Option<BufferId>) -> Result<BTreeMap<ValueId, usize>, String> {
-        match self.buffer(of)? {
-            Held::Gradients(gradients) => Ok(gradients.clone()),
-            other => Err(format!("reads a gradient, finds {other:?}")),
-        }
+        let held = self.buffer(of)?;
+        let Held::Gradients(gradients) = held else {
+            return Err(format!("reads a gradient, finds {held:?}"));
+        };
+        Ok(gradients.clone())
     }
 
     fn add(&mut self, gradient: Option<BufferId>, x: ValueId) -> Result<(), String> {
