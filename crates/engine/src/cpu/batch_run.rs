@@ -114,7 +114,7 @@ impl BatchRun<'_> {
             prepared: self.prepared,
             plan: self.plan,
             weights: self.weights,
-            panels: Some(self.panels),
+            panels: self.panels,
             inputs: &self.batch.inputs()[chunk.rows.clone()],
             sequences: self.chunks.sequences(chunk),
             first_row: chunk.rows.start as u64,

@@ -32,8 +32,8 @@ pub(super) struct Chunk<'a> {
     pub(super) prepared: &'a PreparedGraph,
     pub(super) plan: &'a ArenaPlan,
     pub(super) weights: &'a [f32],
-    /// The weights of linear maps made ready; nothing where too few rows want them.
-    pub(super) panels: Option<&'a Panels>,
+    /// The weights of linear maps, laid out for the products.
+    pub(super) panels: &'a Panels,
     pub(super) inputs: &'a [u32],
     /// The chunk's sequences, as rows of the chunk.
     pub(super) sequences: &'a [Range<usize>],

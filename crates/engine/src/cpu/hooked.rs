@@ -27,7 +27,7 @@ impl CpuEngine {
             prepared,
             plan: &plan,
             weights: &self.weights,
-            panels: Some(&self.panels),
+            panels: &self.panels,
             inputs: batch.inputs(),
             sequences: &sequences,
             first_row: 0,

@@ -6,7 +6,7 @@ use gptlab_model::ValueId;
 
 use super::{
     chunk::Chunk,
-    forward_pass::{ForwardPass, Mapped},
+    forward_pass::Mapped,
     pool::{TaskCut, by_rows},
 };
 
@@ -141,10 +141,7 @@ impl Chunk<'_> {
     /// The weight of the linear `node` for products in `direction`.
     fn weight(&self, node: ValueId, direction: Direction) -> Operand<'_> {
         let (_, weight) = self.prepared.linear(node);
-        match self.panels {
-            Some(panels) => panels.of(weight, direction),
-            None => Operand::Plain(self.param(weight)),
-        }
+        self.panels.of(weight, direction)
     }
 }
 
