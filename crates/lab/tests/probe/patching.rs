@@ -19,10 +19,12 @@ fn patching_recovers_what_it_must() {
             prompt.expect("a prompt that fits")
         });
         let found = match probed.patching(&clean, &corrupted, [0, 5]) {
-            // Without attention the last position cannot see what differs.
+            // Without attention, or with narrow windows, the last position cannot see what differs.
             Err(ProbeError::NoDifference) => {
-                let mixes = probed.anatomy().attentions.len();
-                assert!(mixes == 0 || case.name.contains("random"), "{}", case.name);
+                let attentions = probed.anatomy().attentions.iter();
+                let back = attentions.map(|a| 5 - a.op.mask.keys(5, 6).start);
+                let reach: usize = back.sum();
+                assert!(reach < 3 || case.name.contains("random"), "{}", case.name);
                 continue;
             }
             found => found.expect("prompts of one length"),
