@@ -1,5 +1,6 @@
 use std::{collections::BTreeSet, fs};
 
+use clap::builder::PossibleValue;
 use gptlab_model::{Choice, Preset};
 use gptlab_recipe::{Overrides, Settings};
 
@@ -77,7 +78,7 @@ fn a_flag_that_is_called_like_a_setting_takes_its_values() {
                 continue;
             };
             let words = arg.get_possible_values();
-            let names: Vec<&str> = words.iter().map(|value| value.get_name()).collect();
+            let names: Vec<&str> = words.iter().map(PossibleValue::get_name).collect();
             let expected: Vec<&str> = match key.kind() {
                 ValueKind::Choice(words) => words.iter().map(|words| words.name).collect(),
                 ValueKind::Switch | ValueKind::Count | ValueKind::Number | ValueKind::Text => {
