@@ -74,6 +74,7 @@ macro_rules! settings {
         /// an entry for each field. Its text form (JSON, TOML) is a map from the names of [`KEYS`]
         /// to values.
         #[derive(Clone, Debug, Default, PartialEq)]
+        #[allow(clippy::doc_markdown, reason = "help is read on terminals, without markdown")]
         pub struct Overrides {
             $($(#[doc = $help] pub $field: Option<$type>,)+)+
         }
