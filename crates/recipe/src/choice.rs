@@ -3,34 +3,6 @@
 use gptlab_model::choices;
 use serde::{Deserialize, Serialize};
 
-/// How gradients become steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Optimizer {
-    /// As PyTorch computes it (Loshchilov & Hutter 2019).
-    #[default]
-    AdamW,
-    /// Momentum `beta1`; decoupled weight decay.
-    Sgd,
-    /// Orthogonal steps (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the
-    /// matrices inside the blocks; `AdamW` for everything else.
-    Muon,
-}
-
-choices! { Optimizer, "optimizer":
-    AdamW = "adamw", "Adam with decoupled weight decay";
-    Sgd = "sgd", "Gradient descent with momentum (--beta1)";
-    Muon = "muon", "Orthogonal steps for the blocks' matrices, AdamW for the rest";
-}
-
-impl Optimizer {
-    // serde hands over a reference.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(crate) fn is_adamw(&self) -> bool {
-        *self == Self::AdamW
-    }
-}
-
 /// The storage type of the operands of matrix products; weights and sums are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

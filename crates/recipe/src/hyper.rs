@@ -25,13 +25,13 @@ pub struct Hyper {
     pub warmup_start: WarmupStart,
     /// How the learning rate falls after that.
     pub lr_shape: LrShape,
-    /// `AdamW`'s first decay rate, and SGD's momentum.
+    /// The decay rate of the first moment, or the momentum.
     pub beta1: f64,
-    /// `AdamW`'s second decay rate.
+    /// The decay rate of the second moment.
     pub beta2: f64,
     /// `AdamW`'s epsilon.
     pub eps: f64,
-    /// `AdamW`'s decoupled weight decay.
+    /// Decoupled weight decay.
     pub weight_decay: f64,
     /// What weight decay applies to.
     pub decayed: Decay,

@@ -20,24 +20,24 @@ mod choice;
 mod hyper;
 mod nearest;
 mod observe;
+mod optimizer;
 mod overrides;
 mod preset;
 mod sample;
 mod settings;
-mod state;
 mod text;
 mod tokenizer;
 mod value;
 
-pub use choice::{Decay, LrShape, MlpShape, Optimizer, Precision, WarmupStart};
+pub use choice::{Decay, LrShape, MlpShape, Precision, WarmupStart};
 pub use hyper::{Hyper, HyperError};
 pub use nearest::nearest;
 pub use observe::{Intervals, ObserveLevel};
+pub use optimizer::{Optimizer, StateName};
 pub use overrides::{Group, KEYS, Key, Overrides, SettingsError, UnknownKey};
 pub use preset::{DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_size};
 pub use sample::{SampleSettings, SamplingError, check_sampling};
 pub use settings::Settings;
-pub use state::StateName;
 pub use text::TextOrigin;
 pub use tokenizer::{
     Alphabet, AlphabetError, CodePoint, Documents, DocumentsError, LINE_ENDS, Separator,

@@ -132,8 +132,8 @@ settings! {
         warmup: u64 = "N", "Steps in which the learning rate rises";
         warmup_start: WarmupStart = "WHERE", "Where it rises from";
         lr_shape: LrShape = "SHAPE", "How the learning rate falls after that";
-        beta1: f64 = "X", "AdamW's first decay rate, and SGD's momentum";
-        beta2: f64 = "X", "AdamW's second decay rate";
+        beta1: f64 = "X", "The decay rate of the first moment, or the momentum";
+        beta2: f64 = "X", "The decay rate of the second moment";
         eps: f64 = "X", "AdamW's epsilon";
         weight_decay: f64 = "X", "Weight decay";
         decayed: Decay = "WHAT", "What weight decay applies to";

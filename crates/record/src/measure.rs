@@ -4,10 +4,24 @@
 
 use serde::Serialize;
 
-/// Something measured inside a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measure {
+/// Writes the enum and the list of all its values from one list of names.
+macro_rules! measures {
+    ($($name:ident,)+) => {
+        /// Something measured inside a model.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Measure {
+            $($name,)+
+        }
+
+        impl Measure {
+            /// Every measure, in the order in which tables list them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+measures! {
     GradNorm,
     UpdateRatio,
     ClipShare,
@@ -52,35 +66,13 @@ pub struct Definition {
 }
 
 impl Measure {
-    /// Every measure, in the order in which tables list them.
-    pub const ALL: [Self; 26] = [
-        Self::GradNorm,
-        Self::UpdateRatio,
-        Self::ClipShare,
-        Self::ActivationRms,
-        Self::TokenSimilarity,
-        Self::WriteRatio,
-        Self::AttentionEntropy,
-        Self::SinkMass,
-        Self::MaxAttentionLogit,
-        Self::PrefixMatching,
-        Self::DeadShare,
-        Self::LogZ,
-        Self::LossByPosition,
-        Self::InContextScore,
-        Self::LossByFrequency,
-        Self::PreviousToken,
-        Self::DuplicateToken,
-        Self::Induction,
-        Self::LensLoss,
-        Self::LensKl,
-        Self::LogitAttribution,
-        Self::ZeroAblation,
-        Self::MeanAblation,
-        Self::Surprise,
-        Self::Recovery,
-        Self::CopiedSpan,
-    ];
+    /// The definition of every measure.
+    pub fn definitions() -> Vec<Definition> {
+        Self::ALL
+            .iter()
+            .map(|measure| measure.definition())
+            .collect()
+    }
 
     /// As files and JSON call it.
     pub fn name(self) -> &'static str {
@@ -89,7 +81,7 @@ impl Measure {
 
     /// The measure that files call `name`; `None` for one of another version of the program.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|m| m.name() == name)
+        Self::ALL.iter().copied().find(|m| m.name() == name)
     }
 
     /// The table.
@@ -300,12 +292,12 @@ mod tests {
     fn every_measure_is_listed_once_under_its_own_name() {
         let names: BTreeSet<&str> = Measure::ALL.iter().map(|m| m.name()).collect();
         assert_eq!(names.len(), Measure::ALL.len());
-        for measure in Measure::ALL {
+        for &measure in Measure::ALL {
             let json = serde_json::to_value(measure).expect("a name");
             assert_eq!(json, measure.name());
             assert_eq!(Measure::from_name(measure.name()), Some(measure));
         }
-        let listed: BTreeSet<Measure> = Measure::ALL.into_iter().collect();
+        let listed: BTreeSet<Measure> = Measure::ALL.iter().copied().collect();
         assert_eq!(listed.len(), Measure::ALL.len());
     }
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use forward::OraclePass;
 use gptlab_model::{Batch, Graph, Group, Param};
-use gptlab_recipe::{Decay, Optimizer};
+use gptlab_recipe::Decay;
 use optimizer::Tensor;
 
 use crate::{
@@ -167,15 +167,7 @@ impl Engine for Oracle {
                 exp_avg: &mut self.exp_avg[param.range()],
                 exp_avg_sq: &mut self.exp_avg_sq[param.range()],
             };
-            match (hyper.optimizer, param.group) {
-                (Optimizer::Muon, Group::Matrix) => {
-                    tensor.muon(param.shape[0], param.shape[1], weight_decay, hyper);
-                }
-                (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
-                    tensor.adam_w(weight_decay, hyper);
-                }
-                (Optimizer::Sgd, _) => tensor.sgd(weight_decay, hyper),
-            }
+            tensor.step(param, weight_decay, hyper);
         }
         self.gradients.fill(0.0);
         stats

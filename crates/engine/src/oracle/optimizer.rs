@@ -1,5 +1,8 @@
 //! The optimisers in f64, a line for each line of their papers.
 
+use gptlab_model::{Group, Param};
+use gptlab_recipe::Optimizer;
+
 use crate::{MUON_MOMENTUM, StepHyper};
 
 /// One parameter; its gradients are clipped.
@@ -11,9 +14,22 @@ pub(super) struct Tensor<'a> {
 }
 
 impl Tensor<'_> {
+    /// Steps the parameter that `param` describes.
+    pub(super) fn step(self, param: &Param, weight_decay: f64, hyper: &StepHyper) {
+        match (hyper.optimizer, param.group) {
+            (Optimizer::Muon, Group::Matrix) => {
+                self.muon(param.shape[0], param.shape[1], weight_decay, hyper);
+            }
+            (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
+                self.adam_w(weight_decay, hyper);
+            }
+            (Optimizer::Sgd, _) => self.sgd(weight_decay, hyper),
+        }
+    }
+
     /// As `torch.optim.AdamW` steps (its `_single_tensor_adam`): `m` is the first moment, `v` the
     /// second.
-    pub(super) fn adam_w(self, weight_decay: f64, hyper: &StepHyper) {
+    fn adam_w(self, weight_decay: f64, hyper: &StepHyper) {
         let correction = |beta: f64| 1.0 - beta.powf(hyper.update as f64);
         let moments = self.exp_avg.iter_mut().zip(self.exp_avg_sq);
         for ((p, g), (m, v)) in self.weights.iter_mut().zip(self.gradients).zip(moments) {
@@ -26,7 +42,7 @@ impl Tensor<'_> {
     }
 
     /// As `torch.optim.SGD` steps, but for the weight decay.
-    pub(super) fn sgd(self, weight_decay: f64, hyper: &StepHyper) {
+    fn sgd(self, weight_decay: f64, hyper: &StepHyper) {
         let numbers = self
             .weights
             .iter_mut()
@@ -40,7 +56,7 @@ impl Tensor<'_> {
     }
 
     /// As `torch.optim.Muon` steps, with `adjust_lr_fn` at `match_rms_adamw`.
-    pub(super) fn muon(self, rows: usize, columns: usize, weight_decay: f64, hyper: &StepHyper) {
+    fn muon(self, rows: usize, columns: usize, weight_decay: f64, hyper: &StepHyper) {
         let mu = MUON_MOMENTUM;
         let moved = |g: &f64, m: &mut f64| {
             *m = mu * *m + (1.0 - mu) * g;

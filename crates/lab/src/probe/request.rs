@@ -282,7 +282,7 @@ impl PreparedProbe<'_> {
             surprise: made(Probe::Surprise).then(|| subject.surprise(prompt, &trace, top)),
             patching: self.patching(&mut subject, &inputs)?,
             copied: self.copied(&inputs),
-            measures: Measure::ALL.map(Measure::definition).to_vec(),
+            measures: Measure::definitions(),
         })
     }
 

@@ -92,11 +92,11 @@ fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, 
 }
 
 fn all_measures() -> Table {
-    measures_table(&Measure::ALL.map(Measure::definition))
+    measures_table(&Measure::definitions())
 }
 
 fn show_measures(json: bool, printer: Printer) -> ExitCode {
-    let definitions = Measure::ALL.map(Measure::definition);
+    let definitions = Measure::definitions();
     if json {
         printer.json(&definitions);
     } else {

@@ -1,8 +1,27 @@
-//! What an optimiser keeps for each parameter from one step to the next.
+//! The optimisers, and what each keeps for every parameter from one step to the next.
 
-use gptlab_model::Group;
+use gptlab_model::{Group, choices};
+use serde::{Deserialize, Serialize};
 
-use crate::Optimizer;
+/// How gradients become steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// As PyTorch computes it (Loshchilov & Hutter 2019).
+    #[default]
+    AdamW,
+    /// Momentum `beta1`; decoupled weight decay.
+    Sgd,
+    /// Orthogonal steps (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the
+    /// matrices inside the blocks; `AdamW` for everything else.
+    Muon,
+}
+
+choices! { Optimizer, "optimizer":
+    AdamW = "adamw", "Adam with decoupled weight decay";
+    Sgd = "sgd", "Gradient descent with momentum (--beta1)";
+    Muon = "muon", "Orthogonal steps for the blocks' matrices, AdamW for the rest";
+}
 
 /// A number that an optimiser keeps for each parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +46,12 @@ impl StateName {
 }
 
 impl Optimizer {
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(crate) fn is_adamw(&self) -> bool {
+        *self == Self::AdamW
+    }
+
     /// What it keeps for the parameters of `group`, in the order of an engine's slots. An engine
     /// leaves the slots that follow at zero.
     pub fn state(self, group: Group) -> &'static [StateName] {
