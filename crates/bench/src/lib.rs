@@ -2,9 +2,9 @@
 //!
 //! A [`Workload`] is a model and what one step does with it. [`compare`] runs workloads in
 //! processes of their own, alternately with the PyTorch programs that are asked for, and returns a
-//! [`BenchReport`]; [`Scaling::measure`] times training along one axis of size at a time. Both are plain
-//! data with a stable JSON form ([`FORMAT`]) and make their tables themselves. [`serve`] is what a
-//! process of ours does that takes part.
+//! [`BenchReport`]; [`Scaling::measure`] times training along one axis of size at a time. Both are
+//! plain data with a stable JSON form ([`FORMAT`]) and make their tables themselves. [`serve`] is
+//! what a process of ours does that takes part.
 //!
 //! Knows: workloads, processes that take turns, clocks, the machine's description.
 //! Never will: the terminal, arguments, the environment, choosing paths, writing files.

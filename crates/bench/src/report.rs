@@ -9,16 +9,16 @@ use crate::{
     median,
 };
 
-/// The version of the JSON of [`BenchReport`] and of [`crate::Scaling`]. A reader of version `n` reads
-/// all up to it. Files that name no version are of the first.
+/// The version of the JSON of [`BenchReport`] and of [`crate::Scaling`]. A reader of version `n`
+/// reads all up to it. Files that name no version are of the first.
 pub const FORMAT: u32 = 1;
 
 pub(crate) fn first_format() -> u32 {
     1
 }
 
-/// How the JSON of a [`BenchReport`] and of a [`crate::Scaling`] begins, by which a file is known for
-/// one.
+/// How the JSON of a [`BenchReport`] and of a [`crate::Scaling`] begins, by which a file is known
+/// for one.
 pub const BEGINNING: &str = r#"{"machine":{"date":"#;
 
 /// Workloads measured on one machine.

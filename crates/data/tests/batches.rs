@@ -89,8 +89,8 @@ fn documents_are_split_whole_and_share_their_bos() {
     assert_eq!(c.part(Part::Train).unwrap().characters(), 4);
 }
 
-/// Characters by hand: a BOS stands for the whole separator, and a byte in the middle of a character
-/// for none.
+/// Characters by hand: a BOS stands for the whole separator, and a byte in the middle of a
+/// character for none.
 #[test]
 fn documents_between_separators_are_laid_out_as_lines_are() {
     let separated = Tokenization {

@@ -1,10 +1,11 @@
 //! What a graph becomes for one purpose, whatever device runs it: steps over named buffers.
 //!
-//! [`compile`] decides, from the facts of the ops alone ([`gptlab_model::OpFacts`]), which steps there
-//! are, which buffer each reads and writes and for how long a buffer is needed, which step computes
-//! in place, and which write of a gradient comes first and which are added to it. A device places
-//! the buffers in its memory and runs the steps; what else it does (tiles, packed weights, kernels
-//! that are fused) is its own affair. A buffer holds `width` numbers for each row (each token).
+//! [`compile`] decides, from the facts of the ops alone ([`gptlab_model::OpFacts`]), which steps
+//! there are, which buffer each reads and writes and for how long a buffer is needed, which step
+//! computes in place, and which write of a gradient comes first and which are added to it. A device
+//! places the buffers in its memory and runs the steps; what else it does (tiles, packed weights,
+//! kernels that are fused) is its own affair. A buffer holds `width` numbers for each row (each
+//! token).
 
 mod backward;
 mod forward;

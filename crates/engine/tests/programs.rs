@@ -67,8 +67,8 @@ fn mini() -> Graph {
     lower(&spec.check(65).expect("a preset makes sense"))
 }
 
-/// Shows that the device sees what is wrong: a buffer that ends one step early is noticed, whichever
-/// it is.
+/// Shows that the device sees what is wrong: a buffer that ends one step early is noticed,
+/// whichever it is.
 #[test]
 fn a_lifetime_that_is_too_short_is_noticed() {
     let graph = mini();

@@ -137,7 +137,10 @@ impl Options<'_> {
             self.kv_heads > 0 && self.heads.is_multiple_of(self.kv_heads),
             "kv_heads divides heads"
         );
-        assert!(self.mask != Mask::Window(0), "a window of at least one key");
+        assert!(
+            !self.mask.keys(0, 1).is_empty(),
+            "a window shows at least one key"
+        );
         let all_heads = self.kv_heads.saturating_mul(2).saturating_add(self.heads);
         let len = self.head_dim.checked_mul(t);
         let len = len.and_then(|len| len.checked_mul(all_heads));

@@ -1,9 +1,9 @@
 //! Many runs that belong together, several side by side, continued where they stopped.
 //!
-//! [`GridRecipe::base`] says what all runs have in common, [`points`] and [`sized_points`] where each
-//! of them differs, [`ablation`] and [`sweep`] what is to be run; [`run`] runs what is missing, and
-//! [`results`] is a pure function of what came out: a grid run twice, or killed and continued,
-//! makes the same bytes.
+//! [`GridRecipe::base`] says what all runs have in common, [`points`] and [`sized_points`] where
+//! each of them differs, [`ablation`] and [`sweep`] what is to be run; [`run`] runs what is
+//! missing, and [`results`] is a pure function of what came out: a grid run twice, or killed and
+//! continued, makes the same bytes.
 
 mod axis;
 mod base;

@@ -59,8 +59,8 @@ pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawErr
 }
 
 /// Fits the best loss of each size among `runs`, which are sizes and losses: with a floor where
-/// there are sizes enough for one. `None` with too few sizes for any, or where a size or loss is no finite
-/// number above 0.
+/// there are sizes enough for one. `None` with too few sizes for any, or where a size or loss is no
+/// finite number above 0.
 pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Option<ScalingLaw> {
     let mut best: Vec<(f64, f64)> = Vec::new();
     for (size, loss) in runs {

@@ -66,8 +66,8 @@ impl Switch {
         found.ok_or_else(|| UnknownSwitch(name.to_owned()))
     }
 
-    /// Finds the switches that `typed` names, separated by commas, each once; `all` and `seed` are lists
-    /// of them, and `baseline` is none.
+    /// Finds the switches that `typed` names, separated by commas, each once; `all` and `seed` are
+    /// lists of them, and `baseline` is none.
     ///
     /// # Errors
     /// When a name is none of theirs.

@@ -230,6 +230,23 @@ impl Node {
         Some((*x, norm))
     }
 
+    /// Whether it is an activation, gated or not: what makes the hidden units of an MLP.
+    pub fn is_activation(&self) -> bool {
+        match self.op {
+            Op::Activate { .. } | Op::Gate { .. } => true,
+            Op::TokenEmbedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::Sinusoid
+            | Op::Add { .. }
+            | Op::Norm { .. }
+            | Op::Linear { .. }
+            | Op::HeadNorm { .. }
+            | Op::Rotary { .. }
+            | Op::Attention { .. }
+            | Op::Dropout { .. } => false,
+        }
+    }
+
     /// What an addition adds to, and what it adds; `None` for every other op. In a block of a model
     /// with residuals the first is the stream, and the second what a sublayer writes to it.
     pub fn addition(&self) -> Option<(ValueId, ValueId)> {

@@ -305,8 +305,9 @@ impl Lowering<'_> {
     }
 }
 
-/// A sublayer and which one it is. The first attention of block 0 is `blocks.0.attn` with `ln1`, the
-/// first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so on.
+/// A sublayer and which one it is. The first attention of block 0 is `blocks.0.attn` with `ln1`,
+/// the first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so
+/// on.
 struct Part<'a> {
     id: SublayerId,
     sublayer: &'a Sublayer,

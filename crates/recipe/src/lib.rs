@@ -4,9 +4,9 @@
 //! recipe that a preset is known by: its model, [`Hyper`]-parameters, [`Intervals`],
 //! [`SampleSettings`]. [`Overrides`] is what somebody wants otherwise: every setting by its name,
 //! optional, with one table ([`KEYS`]) from which flags, settings files, the axes of grids and help
-//! are made. [`TextOrigin`] and [`TokenizerSpec`] say which text a run learns from, and which tokens
-//! it becomes. Whatever can be chosen by name is a [`gptlab_model::Choice`], with one list of names
-//! and help.
+//! are made. [`TextOrigin`] and [`TokenizerSpec`] say which text a run learns from, and which
+//! tokens it becomes. Whatever can be chosen by name is a [`gptlab_model::Choice`], with one list
+//! of names and help.
 //!
 //! Engines read these settings, records keep them, the trainer follows them and command lines
 //! change them. None of these crates needs another to do so, which is why the settings live beneath

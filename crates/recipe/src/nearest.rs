@@ -1,6 +1,7 @@
 //! Words that were probably meant.
 
-/// Returns the word of `all` that is nearest to `typed`, where it is at most a third of `typed` away.
+/// Returns the word of `all` that is nearest to `typed`, where it is at most a third of `typed`
+/// away.
 pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<String> {
     all.into_iter()
         .map(|word| (distance(typed, &word), word))

@@ -114,7 +114,8 @@ impl Settings {
 }
 
 impl Hyper {
-    /// Returns the hyper-parameters `preset` is known by, for `steps` updates or its own number of them.
+    /// Returns the hyper-parameters `preset` is known by, for `steps` updates or its own number of
+    /// them.
     ///
     /// Warm-up is a tenth of the steps where that is less than the recipe's own.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {

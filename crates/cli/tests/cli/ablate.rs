@@ -226,7 +226,7 @@ fn the_switches_are_listed_with_what_to_expect() {
     let all: Value = serde_json::from_str(&lab.ok("ablate --list --json").out).expect("JSON");
     let text = lab.ok("ablate --list").out;
     let all = all.as_array().expect("a list");
-    assert_eq!(all.len(), 28);
+    assert_eq!(all.len(), 29);
     for switch in all {
         for key in ["name", "title", "purpose", "prediction", "source"] {
             assert!(

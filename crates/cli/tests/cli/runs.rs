@@ -250,6 +250,6 @@ fn micro_batches_change_no_number() {
     );
     let ran = lab.run("ablate --data data.txt --grid micro-batch=1,2 --out grid");
     assert_eq!(ran.code, 2, "{}", ran.err);
-    let said = "error: --grid micro-batch=1: micro-batch is no setting of a run";
+    let said = "error: --grid micro-batch=1,2: there is no setting called `micro-batch`";
     assert!(ran.err.starts_with(said), "{}", ran.err);
 }

@@ -79,8 +79,9 @@ const ARCHITECTURE: &[&str] = &[
 const NOT_CHOICES: &[&str] = &["Op", "NormOp", "Preset"];
 
 /// Where a choice of architecture may be matched: in `model`, where it means something; in flags,
-/// which are words for it (settings by name); where the model's activation and mask become the kernels'; and in
-/// the oracle, which has no kernels. `kernels` has its own types and knows no model's.
+/// which are words for it (settings by name); where the model's activation and mask become the
+/// kernels'; and in the oracle, which has no kernels. `kernels` has its own types and knows no
+/// model's.
 const MATCHES: &[&str] = &[
     "crates/model/src/",
     "crates/kernels/src/",

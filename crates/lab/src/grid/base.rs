@@ -57,8 +57,9 @@ impl GridRecipe {
         }
     }
 
-    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else `preset`,
-    /// this recipe, logs and samples that fit its number of steps, and all else that is asked for.
+    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else
+    /// `preset`, this recipe, logs and samples that fit its number of steps, and all else that is
+    /// asked for.
     ///
     /// # Errors
     /// When settings are asked for that cannot be.
@@ -85,8 +86,8 @@ impl GridRecipe {
     }
 }
 
-/// Returns what is `asked` for over a recipe: its preset is where the recipe began, and again would undo
-/// the recipe.
+/// Returns what is `asked` for over a recipe: its preset is where the recipe began, and again would
+/// undo the recipe.
 fn over_recipe(asked: &Overrides) -> Overrides {
     Overrides {
         preset: None,
@@ -177,8 +178,8 @@ pub const SIZES: [Size; 5] = [
     Size::new("large", 9, 12, 384),
 ];
 
-/// Returns `base` in each of `sizes`, at every combination of the values of `axes`. What is `asked` for
-/// besides its size holds in every size.
+/// Returns `base` in each of `sizes`, at every combination of the values of `axes`. What is `asked`
+/// for besides its size holds in every size.
 ///
 /// # Errors
 /// As for [`points`].

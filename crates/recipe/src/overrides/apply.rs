@@ -50,8 +50,8 @@ impl Overrides {
         base.with(self.tokenizer, self.documents.as_ref())
     }
 
-    /// Returns `base` with the hyper-parameters that are asked for. A learning rate below the lowest
-    /// of `base` is the lowest.
+    /// Returns `base` with the hyper-parameters that are asked for. A learning rate below the
+    /// lowest of `base` is the lowest.
     ///
     /// # Errors
     /// As for [`Hyper::check`].
@@ -78,8 +78,8 @@ impl Overrides {
         Ok(hyper)
     }
 
-    /// Returns `base` with the intervals that are asked for. An interval of steps between checkpoints
-    /// replaces the clock.
+    /// Returns `base` with the intervals that are asked for. An interval of steps between
+    /// checkpoints replaces the clock.
     ///
     /// # Errors
     /// When logs are asked for every 0 steps.
@@ -118,8 +118,8 @@ impl Overrides {
         Ok(sampling)
     }
 
-    /// Returns `base`, or the model of the preset that is asked for, with every choice that is asked
-    /// for.
+    /// Returns `base`, or the model of the preset that is asked for, with every choice that is
+    /// asked for.
     ///
     /// # Errors
     /// When there are more blocks than a model may have, or the forms of the MLP contradict each

@@ -9,8 +9,8 @@ use crate::{Hyper, Intervals, MlpShape, SampleSettings, Settings, ZeroIsNone};
 
 impl Overrides {
     /// Returns what has to be asked for to have `settings`, over any preset whose blocks are
-    /// attention and an MLP. The blocks of the model must be alike, as they are in every preset; a setting that is
-    /// `None` because nobody asked for it is left out.
+    /// attention and an MLP. The blocks of the model must be alike, as they are in every preset; a
+    /// setting that is `None` because nobody asked for it is left out.
     pub fn of(settings: &Settings) -> Self {
         let Settings {
             spec,

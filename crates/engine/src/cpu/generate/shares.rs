@@ -10,7 +10,7 @@
 use std::{mem, ops::Range};
 
 use gptlab_kernels::{Isa, decode_linear};
-use gptlab_model::{AttentionOp, Graph, Mixes, Node, Op, ValueId};
+use gptlab_model::{AttentionOp, Graph, Mixes, Node, ValueId};
 
 use crate::cpu::plan::{ArenaPlan, Purpose};
 
@@ -143,7 +143,7 @@ impl<'a> Cutter<'a> {
             return Some(self.by_worker(|share| vec![queries(attention, share)]));
         }
         let large = self.weights(node) >= LEAST;
-        let elements = is_activation(n) && self.reads_only_shared(n);
+        let elements = n.is_activation() && self.reads_only_shared(n);
         if !large && !elements {
             return None;
         }
@@ -185,7 +185,7 @@ impl<'a> Cutter<'a> {
         let by_heads = self.heads_of(node);
         let mut readers = self.readers[node.index()].iter();
         by_heads.is_some_and(|op| self.whole_panels(op, n.width))
-            || readers.all(|reader| is_activation(self.graph.node(*reader)))
+            || readers.all(|reader| self.graph.node(*reader).is_activation())
     }
 
     /// The attention that alone reads a node, through whatever works on each head by itself.
@@ -208,11 +208,6 @@ impl<'a> Cutter<'a> {
         let mut all = all.iter().flatten();
         all.all(|columns| whole(columns.start) && whole(columns.end))
     }
-}
-
-/// Whether a node is an activation, gated or not: hidden units that one worker keeps to itself.
-fn is_activation(node: &Node) -> bool {
-    matches!(node.op, Op::Activate { .. } | Op::Gate { .. })
 }
 
 /// One of several shares of the heads.

@@ -13,8 +13,8 @@
 //! token. What it computed meanwhile is either what the owner computed, bit by bit, or is not read.
 //! (A helper that is stopped while it reads its keys and values holds their lock: there the owner
 //! has to wait for it.) Where this happens often the text is decoded by one thread for a while
-//! ([`HelperBackoff`]), and a helper that has had nothing to do for some tens of microseconds goes to
-//! sleep.
+//! ([`HelperBackoff`]), and a helper that has had nothing to do for some tens of microseconds goes
+//! to sleep.
 //!
 //! Everything that the threads share is behind locks, or is one atomic number.
 
