@@ -221,6 +221,7 @@ mod tests {
         // These stand in the JSON of other models only.
         let elsewhere = [
             "mlp.form.gated",
+            "attention.window",
             "hyper.precision",
             "hyper.optimizer",
             "hyper.warmup_start",

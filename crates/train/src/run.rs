@@ -28,9 +28,10 @@ use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Sto
 /// An experiment under way.
 ///
 /// ```
-/// use gptlab_data::{Origin, Text};
+/// use gptlab_data::Text;
 /// use gptlab_engine::Device;
 /// use gptlab_model::Preset;
+/// use gptlab_recipe::TextOrigin;
 /// use gptlab_train::{Event, Observer, Outcome, Resolved, Run, Settings, Targets};
 ///
 /// struct Losses(Vec<f64>);
@@ -42,7 +43,7 @@ use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Sto
 /// }
 ///
 /// let names = "emma\nolivia\nava\nisabella\nsophia\nmia\n".repeat(9);
-/// let text = Text::from_bytes(names.into_bytes(), Origin::Other("six names".into()))?;
+/// let text = Text::from_bytes(names.into_bytes(), TextOrigin::Other("six names".into()))?;
 /// let resolved = Resolved::fresh(&Settings::of(Preset::Microgpt, Some(20)), &text)?;
 /// let device = Device::cpu(1);
 /// let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;

@@ -326,6 +326,7 @@ impl Grid {
 fn random(i: u32) -> ModelSpec {
     let mut cursor = Stream::new(11, "specs", i).cursor();
     let c = &mut cursor;
+    let windows = &mut Stream::new(11, "windows", i).cursor();
     ModelSpec {
         block_size: pick(c, &[6, 7, 9]),
         n_embd: pick(c, &[8, 12, 15, 16]),
@@ -340,7 +341,7 @@ fn random(i: u32) -> ModelSpec {
             residual: pick(c, &[Residual::Add, Residual::Add, Residual::None]),
             order: pick(c, &[Order::Sequential, Order::Sequential, Order::Parallel]),
         },
-        layers: (0..c.below(4)).map(|_| random_layer(c)).collect(),
+        layers: (0..c.below(4)).map(|_| random_layer(c, windows)).collect(),
         head: pick(c, Head::ALL),
         bias: pick(c, Bias::ALL),
         dropout: pick(c, &[0.0, 0.1, 0.5]),
@@ -351,27 +352,26 @@ fn random(i: u32) -> ModelSpec {
     }
 }
 
-fn random_layer(c: &mut Cursor) -> Layer {
-    (0..c.below(4)).map(|_| random_sublayer(c)).collect()
+fn random_layer(c: &mut Cursor, windows: &mut Cursor) -> Layer {
+    let sublayers = 0..c.below(4);
+    sublayers.map(|_| random_sublayer(c, windows)).collect()
 }
 
-fn random_sublayer(c: &mut Cursor) -> Sublayer {
+/// Windows are drawn from a stream of their own, so that all else is as it was drawn before there
+/// were any.
+fn random_sublayer(c: &mut Cursor, windows: &mut Cursor) -> Sublayer {
     if c.below(2) == 0 {
-        let (causal, full) = (Mask::Causal, Mask::Full);
-        let (mask, window) = pick(
-            c,
-            &[
-                (causal, None),
-                (causal, Some(1)),
-                (causal, Some(4)),
-                (full, None),
-            ],
-        );
+        let (heads, kv_heads) = (pick(c, &[1, 2, 4, 4]), pick(c, &[1, 1, 2]));
+        let mask = pick(c, &[Mask::Causal, Mask::Causal, Mask::Full]);
+        let window = pick(windows, &[None, Some(1), Some(4)]);
         return Sublayer::Attention(Attention {
-            heads: pick(c, &[1, 2, 4, 4]),
-            kv_heads: pick(c, &[1, 1, 2]),
+            heads,
+            kv_heads,
             mask,
-            window,
+            window: match mask {
+                Mask::Causal => window,
+                Mask::Full => None,
+            },
             scale: pick(c, Scale::ALL),
             qk_norm: pick(c, QkNorm::ALL),
             softcap: pick(c, &[None, Some(2.0)]),

@@ -54,18 +54,19 @@ const ORDERS: usize = 6;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use gptlab_data::{Origin, Text};
+/// use gptlab_data::Text;
 /// use gptlab_engine::cpu::CpuBackend;
-/// use gptlab_lab::grid::{self, Ending, Machine, Point, GridObserver};
+/// use gptlab_lab::grid::{self, Ending, GridObserver, Machine, Point};
 /// use gptlab_lab::switches::Switch;
 /// use gptlab_model::Preset;
+/// use gptlab_recipe::TextOrigin;
 /// use gptlab_train::Settings;
 ///
 /// struct Silent;
 /// impl GridObserver for Silent {}
 ///
 /// let names = "emma\nolivia\nava\nisabella\nsophia\nmia\n".repeat(9);
-/// let text = Text::from_bytes(names.into_bytes(), Origin::Other("six names".into()))?;
+/// let text = Text::from_bytes(names.into_bytes(), TextOrigin::Other("six names".into()))?;
 /// let mut settings = Settings::of(Preset::Microgpt, Some(2));
 /// settings.val_fraction = 0.2;
 /// let point = Point { name: String::new(), settings, values: Vec::new() };
