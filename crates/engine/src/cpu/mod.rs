@@ -1,10 +1,10 @@
 //! The fast engine: explicit adjoints, one planned arena a core, all cores, the same bits for any
 //! number of threads.
 //!
-//! `plan` decides where values live, `shards` how a batch is split, `chunk`, `forward`, `head` and
-//! `backward` take a chunk through the model, `update` is the optimiser, `generate` decodes, and
-//! `trace` shows and changes what is inside. What a step needs is allocated when the first batch of
-//! its shape arrives and kept.
+//! `plan` decides where values live, `shards` how a batch is split, `chunk`, `forward_pass`,
+//! `output_head` and `backward` take a chunk through the model, `update` is the optimiser,
+//! `generate` decodes, and `hooked` shows and changes what is inside. What a step needs is
+//! allocated when the first batch of its shape arrives and kept.
 
 mod aligned;
 mod backend;
