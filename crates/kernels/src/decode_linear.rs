@@ -363,7 +363,7 @@ impl PanelProduct<'_> {
 mod tests {
     use super::*;
     use crate::isa::Kind;
-    use crate::testing::{SUMS, close, values};
+    use crate::testing::{SUMS, close, maps, values};
 
     const SIZES: [(usize, usize, usize); 8] = [
         (1, 33, 17),
@@ -375,19 +375,6 @@ mod tests {
         (12, 64, 64),
         (4, 0, 5),
     ];
-
-    /// Every way to compute a map of this size.
-    fn maps(inp: usize, out: usize) -> impl Iterator<Item = Linear> {
-        let of = move |isa| {
-            Precision::ALL.map(|precision| Linear {
-                isa,
-                precision,
-                inp,
-                out,
-            })
-        };
-        Isa::available().flat_map(of)
-    }
 
     fn packed(map: &Linear, w: &[f32]) -> Vec<u32> {
         let mut packed = vec![u32::MAX; len(map)];

@@ -1,6 +1,8 @@
 //! What the tests of the kernels share: numbers to feed them and named tolerances.
 
 use crate::isa::Isa;
+use crate::linear::Linear;
+use crate::precision::Precision;
 
 /// `n` reproducible numbers in -1 .. 1 (xorshift; nothing depends on its quality).
 pub(crate) fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -13,6 +15,19 @@ pub(crate) fn values(n: usize, seed: u64) -> Vec<f32> {
             (state >> 40) as f32 / (1 << 23) as f32 - 1.0
         })
         .collect()
+}
+
+/// Every way to compute a linear map of this size.
+pub(crate) fn maps(inp: usize, out: usize) -> impl Iterator<Item = Linear> {
+    let of = move |isa| {
+        Precision::ALL.map(|precision| Linear {
+            isa,
+            precision,
+            inp,
+            out,
+        })
+    };
+    Isa::available().flat_map(of)
 }
 
 /// Elementwise arithmetic in f32: a few roundings of numbers near one.

@@ -51,7 +51,8 @@ impl Policy {
             Self::Double => match quantity {
                 Quantity::Loss | Quantity::GradNorm | Quantity::TrainLoss => 1e-12,
                 Quantity::TrainGradNorm => 1e-11,
-                Quantity::Gradient | Quantity::Weight => 6e-9, // half a unit of the ninth digit, and a bit
+                // Half a unit of the ninth digit, and a bit.
+                Quantity::Gradient | Quantity::Weight => 6e-9,
             },
             Self::Single => match quantity {
                 Quantity::Loss | Quantity::GradNorm => 1e-6,

@@ -1,7 +1,7 @@
 use super::naive::LinearShape;
 use super::*;
 use crate::isa::Kind;
-use crate::testing::{SUMS, check_gradient, close, dot, nearest_bf16, to_f64, values};
+use crate::testing::{SUMS, check_gradient, close, dot, maps, nearest_bf16, to_f64, values};
 
 /// Rows, inputs, outputs: around every height of tile, width of panel and depth of block, and rows
 /// that share sets of a cache.
@@ -23,19 +23,6 @@ const SIZES: [(usize, usize, usize); 16] = [
     (13, 1024, 513),
     (5, 513, 1024),
 ];
-
-/// Every way to compute a map of this size.
-fn maps(inp: usize, out: usize) -> impl Iterator<Item = Linear> {
-    let of = move |isa| {
-        Precision::ALL.map(|precision| Linear {
-            isa,
-            precision,
-            inp,
-            out,
-        })
-    };
-    Isa::available().flat_map(of)
-}
 
 fn packed(map: &Linear, direction: Direction, w: &[f32]) -> Vec<u32> {
     let mut panels = vec![u32::MAX; map.panels_len(direction)];

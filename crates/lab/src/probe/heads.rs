@@ -1,4 +1,4 @@
-//! What each head looks at: its map on a prompt, and how it answers to random tokens that come
+//! What each head attends to: its map on a prompt, and how it answers to random tokens that come
 //! twice.
 
 use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};

@@ -24,14 +24,14 @@ pub enum Probe {
 }
 
 choices! { Probe, "probe":
-    Attention = "attention", "What each head looks at";
+    Attention = "attention", "What each head attends to";
     Activations = "activations", "How large and how alike activations are";
-    Ablation = "ablation", "What the loss is without each part";
-    Lens = "lens", "What the model would say after each block";
-    Attribution = "attribution", "What each part adds to the logit of what comes";
+    Ablation = "ablation", "The loss without each part";
+    Lens = "lens", "What the model would predict after each block";
+    Attribution = "attribution", "What each part adds to the logit of the next token";
     Surprise = "surprise", "How surprising each token is";
     Patching = "patching", "Which activations carry the difference between two prompts";
-    Copied = "copied", "The longest piece that stands in the training text as well";
+    Copied = "copied", "The longest passage that is also in the training text";
 }
 
 /// The model that is probed: a checkpoint's, and what it says of its run.

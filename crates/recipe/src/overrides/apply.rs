@@ -3,8 +3,7 @@
 use std::num::NonZeroU64;
 
 use gptlab_model::{
-    Attention, Bias, Head, Mlp, MlpForm, ModelSpec, Preset, QkNorm, Residual, Sublayer,
-    check_n_layer,
+    Attention, Bias, Head, Mlp, MlpForm, ModelSpec, Preset, QkNorm, Residual, check_n_layer,
 };
 
 use super::{Overrides, SettingsError};
@@ -133,12 +132,8 @@ impl Overrides {
         self.set_sizes(&mut spec);
         self.set_whole(&mut spec);
         self.take_out(&mut spec);
-        for sublayer in spec.layers.iter_mut().flatten() {
-            match sublayer {
-                Sublayer::Attention(attention) => self.set_attention(attention),
-                Sublayer::Mlp(mlp) => self.set_mlp(mlp, gated),
-            }
-        }
+        spec.attentions_mut().for_each(|a| self.set_attention(a));
+        spec.mlps_mut().for_each(|mlp| self.set_mlp(mlp, gated));
         Ok(spec)
     }
 
@@ -179,13 +174,11 @@ impl Overrides {
 
     /// Takes out what is not wanted: "no attention" and "no MLP" are shorter lists.
     fn take_out(&self, spec: &mut ModelSpec) {
-        let no_attention = self.disable_attention == Some(true);
-        let no_mlp = self.mlp == Some(MlpShape::None);
-        for layer in &mut spec.layers {
-            layer.retain(|sublayer| match sublayer {
-                Sublayer::Attention(_) => !no_attention,
-                Sublayer::Mlp(_) => !no_mlp,
-            });
+        if self.disable_attention == Some(true) {
+            spec.remove_attentions();
+        }
+        if self.mlp == Some(MlpShape::None) {
+            spec.remove_mlps();
         }
     }
 
