@@ -48,8 +48,7 @@ pub struct Past {
 pub struct Store {
     folder: PathBuf,
     events: File,
-    /// Locked until it is closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {
@@ -309,16 +308,29 @@ fn open(path: &Path) -> Result<File, FileError> {
     disk::open_to_append(path).map_err(FileError::io("open", path))
 }
 
+/// The lock on a run's folder, held until this is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would not be enough: a child process that is just being started holds a
+    /// copy of the descriptor until it runs its own program, and the lock lasts as long as a copy.
+    fn drop(&mut self) {
+        // A file that could not be locked has nothing to unlock.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Makes sure that nobody else writes to `folder`. A file of its own is locked, because on Windows
 /// a locked file cannot be read, and the events are for others to read.
-fn lock(folder: &Path) -> Result<File, FileError> {
+fn lock(folder: &Path) -> Result<Lock, FileError> {
     let path = folder.join(LOCK);
     let file = open(&path)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(FileError::Busy(folder.to_owned())),
         // Some network file systems cannot lock; there, keeping one writer is up to the user.
-        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Lock(file)),
         Err(TryLockError::Error(e)) => Err(FileError::io("lock", &path)(e)),
     }
 }

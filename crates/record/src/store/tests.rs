@@ -109,6 +109,17 @@ fn one_process_writes_at_a_time() {
     Store::resume(&folder, 4).unwrap();
 }
 
+/// A child process that is being started holds a copy of every descriptor for a moment.
+#[test]
+fn a_copy_of_the_lock_does_not_keep_the_folder_locked() {
+    let (_root, folder) = told();
+    let (store, _) = Store::resume(&folder, 4).unwrap();
+    let copy = store._lock.0.try_clone().unwrap();
+    drop(store);
+    Store::resume(&folder, 4).unwrap();
+    drop(copy);
+}
+
 /// Whatever byte a kill came after, the whole events before it are read, and appending goes on.
 #[test]
 fn events_survive_being_cut_after_any_byte() {
