@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gptlab_data::{Batches, Builtin, Corpus, Part, Text, Tokenizer};
+use gptlab_data::{Batches, Builtin, Corpus, SplitName, Text, Tokenizer};
 use gptlab_model::{Choice, Model, Preset};
 use gptlab_recipe::{Documents, TextOrigin, Tokenization, TokenizerKind, Vocabulary};
 
@@ -120,7 +120,7 @@ fn check_batches(batches: &Batches, model: &Model, most: usize) {
         assert_eq!(batches.train(model, step).expect("the same batch"), batch);
         assert_eq!(batch.sequences(), batches.batch_size());
     }
-    for part in [Part::Train, Part::Validation] {
+    for part in [SplitName::Train, SplitName::Validation] {
         let Some(split) = batches.corpus().part(part) else {
             continue;
         };

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use arbitrary::{Result, Unstructured};
 use gptlab_report::{
-    Run, Study, ablation,
+    RecordedRun, Study, ablation,
     diff::{self, ComparedRun},
     doctor,
     page::{self, Extras},
@@ -152,7 +152,7 @@ pub fn diff(data: &[u8]) {
 fn side(folder: &Path, name: &str, u: &mut Unstructured) -> Result<Option<ComparedRun>> {
     let folder = folder.join(name);
     run(&folder, u)?;
-    Ok(Run::read(&folder)
+    Ok(RecordedRun::read(&folder)
         .ok()
         .and_then(|run| ComparedRun::of_run(name, &run).ok()))
 }

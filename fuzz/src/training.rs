@@ -7,9 +7,9 @@ use gptlab_engine::{
     cpu::{CpuEngine, CpuOptions, Isa, Precision},
 };
 use gptlab_model::{
-    Activation, Attention, Batch, Bias, Choice, Graph, Head, Init, Layer, Mask, Mlp, MlpForm,
-    Model, ModelSpec, Norm, NormPlace, Norms, Order, Position, QkNorm, Residual, ResidualInit,
-    Scale, Sublayer, Wiring, lower,
+    Activation, Attention, Batch, Bias, Choice, Graph, Init, Layer, Mask, Mlp, MlpForm, Model,
+    ModelSpec, Norm, NormPlace, Norms, OutputHead, Position, QkNorm, Residual, ResidualInit, Scale,
+    Sublayer, SublayerOrder, Wiring, lower,
 };
 use gptlab_recipe::{Decay, Optimizer};
 
@@ -130,12 +130,12 @@ fn spec(u: &mut Unstructured) -> Result<ModelSpec> {
         wiring: Wiring {
             norm: *u.choose(NormPlace::ALL)?,
             residual: *u.choose(Residual::ALL)?,
-            order: *u.choose(Order::ALL)?,
+            order: *u.choose(SublayerOrder::ALL)?,
         },
         layers: (0..u.int_in_range(0..=3)?)
             .map(|_| layer(n_embd, u))
             .collect::<Result<_>>()?,
-        head: *u.choose(Head::ALL)?,
+        head: *u.choose(OutputHead::ALL)?,
         bias: *u.choose(Bias::ALL)?,
         dropout: *u.choose(&[0.0, 0.1, 0.5, 0.9999])?,
         init: Init {

@@ -1,7 +1,7 @@
 //! Training speed along one axis of size at a time, from gpt2-mini outwards.
 
 use gptlab_engine::cpu::{CpuOptions, Isa, Precision};
-use gptlab_report::{Table, table::Cell};
+use gptlab_report::{Table, table::TableCell};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -199,15 +199,15 @@ impl ScalingPoint {
         })
     }
 
-    fn row(&self) -> Vec<Cell> {
-        let number = |n: usize| Cell::text(n.to_string());
+    fn row(&self) -> Vec<TableCell> {
+        let number = |n: usize| TableCell::text(n.to_string());
         vec![
-            Cell::text(self.axis.name()),
+            TableCell::text(self.axis.name()),
             number(self.width),
             number(self.context),
             number(self.batch),
             number(self.threads),
-            Cell::count(self.parameters as u64),
+            TableCell::count(self.parameters as u64),
             table::time(self.median_seconds),
             table::rounded(self.tokens_per_second),
             table::rounded(self.flops / self.median_seconds / 1e9),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gptlab_report::{
     Table,
-    table::{Cell, Column},
+    table::{Column, TableCell},
     words::count,
 };
 
@@ -135,22 +135,22 @@ fn peak(peak: &Peak) -> String {
     )
 }
 
-fn roofline_row(w: &WorkloadResult, peak: &Peak) -> Vec<Cell> {
+fn roofline_row(w: &WorkloadResult, peak: &Peak) -> Vec<TableCell> {
     let seconds = w.ours.median_seconds;
     let rate = w.flops / seconds;
     let of_peak = rate / peak.of(w.precision, w.threads);
-    let number = |x: f64| Cell::number(digits(x), x);
+    let number = |x: f64| TableCell::number(digits(x), x);
     vec![
-        Cell::text(&w.name),
-        Cell::text(w.precision.name()),
-        Cell::text(w.threads.to_string()),
+        TableCell::text(&w.name),
+        TableCell::text(w.precision.name()),
+        TableCell::text(w.threads.to_string()),
         time(seconds),
         time(w.ours.best_seconds),
-        Cell::number(format!("{:.1} %", 100.0 * w.ours.spread), w.ours.spread),
+        TableCell::number(format!("{:.1} %", 100.0 * w.ours.spread), w.ours.spread),
         rounded(w.tokens / seconds),
         number(w.flops / 1e9),
         number(rate / 1e9),
-        Cell::number(format!("{:.0} %", 100.0 * of_peak), of_peak),
+        TableCell::number(format!("{:.0} %", 100.0 * of_peak), of_peak),
         number(w.bytes / 1e6),
         number(w.flops / w.bytes),
         number(w.bytes / seconds / 1e9),
@@ -158,10 +158,10 @@ fn roofline_row(w: &WorkloadResult, peak: &Peak) -> Vec<Cell> {
     ]
 }
 
-fn peer_row(w: &WorkloadResult, peer: &PeerResult) -> Vec<Cell> {
+fn peer_row(w: &WorkloadResult, peer: &PeerResult) -> Vec<TableCell> {
     vec![
-        Cell::text(&w.name),
-        Cell::text(&peer.name),
+        TableCell::text(&w.name),
+        TableCell::text(&peer.name),
         time(peer.times.median_seconds),
         ratio(peer.ratio),
         peer.goal.map(ratio).unwrap_or_default(),
@@ -170,35 +170,35 @@ fn peer_row(w: &WorkloadResult, peer: &PeerResult) -> Vec<Cell> {
     ]
 }
 
-fn published_row(w: &WorkloadResult, published: &PublishedResult) -> Vec<Cell> {
+fn published_row(w: &WorkloadResult, published: &PublishedResult) -> Vec<TableCell> {
     vec![
-        Cell::text(&w.name),
-        Cell::text(&published.of),
+        TableCell::text(&w.name),
+        TableCell::text(&published.of),
         time(published.seconds),
         ratio(published.ratio),
         ratio(published.goal),
-        Cell::default(),
-        Cell::default(),
+        TableCell::default(),
+        TableCell::default(),
     ]
 }
 
 /// A time in the unit that suits it, for programs in seconds.
-pub(crate) fn time(seconds: f64) -> Cell {
+pub(crate) fn time(seconds: f64) -> TableCell {
     let text = match seconds {
         s if s < 1e-3 => format!("{} µs", digits(s * 1e6)),
         s if s < 1.0 => format!("{} ms", digits(s * 1e3)),
         s => format!("{} s", digits(s)),
     };
-    Cell::number(text, seconds)
+    TableCell::number(text, seconds)
 }
 
 /// A number without its places.
-pub(crate) fn rounded(x: f64) -> Cell {
-    Cell::number(count(x.round() as u64), x)
+pub(crate) fn rounded(x: f64) -> TableCell {
+    TableCell::number(count(x.round() as u64), x)
 }
 
-fn ratio(ratio: f64) -> Cell {
-    Cell::number(format!("{ratio:.2}x"), ratio)
+fn ratio(ratio: f64) -> TableCell {
+    TableCell::number(format!("{ratio:.2}x"), ratio)
 }
 
 /// Three digits or more.
@@ -213,13 +213,13 @@ fn digits(x: f64) -> String {
 }
 
 /// Bytes in MiB, for programs in bytes.
-fn mib(bytes: Option<u64>) -> Cell {
+fn mib(bytes: Option<u64>) -> TableCell {
     match bytes {
-        Some(bytes) => Cell {
+        Some(bytes) => TableCell {
             text: count(bytes >> 20),
             exact: Some(bytes.to_string()),
         },
-        None => Cell::text("?"),
+        None => TableCell::text("?"),
     }
 }
 

@@ -6,7 +6,7 @@ use gptlab_record::checkpoints;
 use gptlab_train::{Checkpoint, Header, NonFinite, TrainedModel};
 
 use crate::{
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     memory,
 };
 
@@ -17,12 +17,12 @@ pub(crate) struct Loaded {
 }
 
 /// Reads the checkpoint at `path`.
-pub(crate) fn load(path: &Path) -> Outcome<Loaded> {
+pub(crate) fn load(path: &Path) -> CommandResult<Loaded> {
     load_with(path, NonFinite::Refused)
 }
 
 /// [`load`] for whoever may want numbers that are not finite.
-pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
+pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> CommandResult<Loaded> {
     let checkpoint = open(path)?;
     memory::check_loading(checkpoint.graph())?;
     Ok(Loaded {
@@ -33,7 +33,7 @@ pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> Outcome<Loaded> {
 
 /// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when
 /// asked for.
-pub(crate) fn open(path: &Path) -> Outcome<Checkpoint> {
+pub(crate) fn open(path: &Path) -> CommandResult<Checkpoint> {
     let checkpoint = Checkpoint::open(path)
         .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))
         .map_err(Stop::from);

@@ -12,7 +12,7 @@ use gptlab_recipe::Precision;
 use crate::{
     args::MachineArgs,
     checkpoint::Loaded,
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     printer::Printer,
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn make(
     weights: &[f32],
     device: &Device,
     printer: Printer,
-) -> Outcome<Box<dyn Engine>> {
+) -> CommandResult<Box<dyn Engine>> {
     let engine = device.engine(graph, weights).map_err(Stop::failure)?;
     say_threads(engine.threads(), device, printer);
     Ok(engine)
@@ -42,12 +42,16 @@ pub(crate) fn say_threads(found: usize, device: &Device, printer: Printer) {
 }
 
 /// The device that runs a model whose matrix products are in `precision`.
-pub(crate) fn device(args: &MachineArgs, precision: Precision) -> Outcome<Device> {
+pub(crate) fn device(args: &MachineArgs, precision: Precision) -> CommandResult<Device> {
     device_of(args, isa(args)?, precision)
 }
 
 /// The same with the vector instructions `isa`.
-pub(crate) fn device_of(args: &MachineArgs, isa: Isa, precision: Precision) -> Outcome<Device> {
+pub(crate) fn device_of(
+    args: &MachineArgs,
+    isa: Isa,
+    precision: Precision,
+) -> CommandResult<Device> {
     let options = BackendOptions {
         threads: threads(args)?,
         precision,
@@ -61,20 +65,20 @@ pub(crate) fn device_to_generate(
     args: &MachineArgs,
     typed: Option<Precision>,
     loaded: &Loaded,
-) -> Outcome<Device> {
+) -> CommandResult<Device> {
     let trained = loaded.header.hyper.precision;
     device(args, typed.unwrap_or(trained))
 }
 
 /// Refuses what this machine cannot do, before anything is read.
-pub(crate) fn check(args: &MachineArgs) -> Outcome<()> {
+pub(crate) fn check(args: &MachineArgs) -> CommandResult<()> {
     threads(args)?;
     isa(args)?;
     Ok(())
 }
 
 /// The cores to use: as many as typed, or all there are.
-pub(crate) fn threads(args: &MachineArgs) -> Outcome<usize> {
+pub(crate) fn threads(args: &MachineArgs) -> CommandResult<usize> {
     match args.threads {
         Some(0) => Err(Stop::usage("--threads must be at least 1, found 0")),
         Some(n) if n > MOST_THREADS => Err(Stop::usage(format_args!(
@@ -86,7 +90,7 @@ pub(crate) fn threads(args: &MachineArgs) -> Outcome<usize> {
 }
 
 /// The vector instructions to use: those typed, or the best there are.
-pub(crate) fn isa(args: &MachineArgs) -> Outcome<Isa> {
+pub(crate) fn isa(args: &MachineArgs) -> CommandResult<Isa> {
     let Some(kind) = args.isa else {
         return Ok(Isa::detect());
     };
@@ -102,7 +106,7 @@ pub(crate) fn isa(args: &MachineArgs) -> Outcome<Isa> {
 
 /// The vector instructions to go on with: those typed, else those of the run so far where this
 /// processor has them, else the best there are.
-pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> Outcome<Isa> {
+pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> CommandResult<Isa> {
     if args.isa.is_some() {
         return isa(args);
     }

@@ -90,7 +90,7 @@ impl Stop {
     }
 }
 
-pub(crate) type Outcome<T = ExitCode> = Result<T, Stop>;
+pub(crate) type CommandResult<T = ExitCode> = Result<T, Stop>;
 
 impl From<FileError> for Stop {
     fn from(error: FileError) -> Self {

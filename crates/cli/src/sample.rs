@@ -5,7 +5,7 @@ use gptlab_recipe::SampleSettings;
 use gptlab_train::SampleError;
 
 use crate::{
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     printer::Printer,
 };
 
@@ -17,7 +17,7 @@ pub(crate) fn check_stop(
     settings: &SampleSettings,
     tokenizer: &Tokenizer,
     printer: Printer,
-) -> Outcome<()> {
+) -> CommandResult<()> {
     const BREAK: &str = r"`\n` is a backslash and an n; most shells write a line break as $'\n'";
     let Some(stop) = &settings.stop else {
         return Ok(());

@@ -7,12 +7,12 @@ use gptlab_recipe::TextOrigin;
 use gptlab_record::DataRecord;
 
 use crate::{
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     memory,
 };
 
 /// The text called `typed`: a built-in one by its name, else a file. Nothing typed is `default`.
-pub(crate) fn source(typed: Option<&str>, default: Builtin) -> Outcome<Text> {
+pub(crate) fn source(typed: Option<&str>, default: Builtin) -> CommandResult<Text> {
     let Some(typed) = typed else {
         return Ok(Text::builtin(default));
     };
@@ -23,12 +23,12 @@ pub(crate) fn source(typed: Option<&str>, default: Builtin) -> Outcome<Text> {
 }
 
 /// The text in the file at `path`, where there is memory for it.
-pub(crate) fn read(path: &Path) -> Outcome<Text> {
+pub(crate) fn read(path: &Path) -> CommandResult<Text> {
     read_recorded(path, None)
 }
 
 /// [`read`] of a file that a record names, which has so many `bytes` where the record tells them.
-pub(crate) fn read_recorded(path: &Path, bytes: Option<u64>) -> Outcome<Text> {
+pub(crate) fn read_recorded(path: &Path, bytes: Option<u64>) -> CommandResult<Text> {
     // One that is missing is refused by who reads it, in better words.
     if let Ok(about) = path.metadata() {
         memory::check_text(path, about.len())?;
@@ -37,7 +37,7 @@ pub(crate) fn read_recorded(path: &Path, bytes: Option<u64>) -> Outcome<Text> {
 }
 
 /// The built-in text that was typed, with its recipe if it has one (`copy:seed=3,size=200000`).
-pub(crate) fn builtin(typed: &str) -> Outcome<Option<Builtin>> {
+pub(crate) fn builtin(typed: &str) -> CommandResult<Option<Builtin>> {
     // A file of that name is what somebody meant who has one.
     if Path::new(typed).is_file() {
         return Ok(None);

@@ -9,7 +9,7 @@ use std::{
 use gptlab_model::{Batch, BatchError, Model, random::Stream};
 
 use crate::{
-    corpus::{Corpus, Part, Split},
+    corpus::{Corpus, Split, SplitName},
     store::TokenIter,
 };
 
@@ -21,15 +21,15 @@ pub struct Batches {
     batch_size: usize,
     seed: u64,
     /// The pieces of each split whose documents do not all fit the context, in the order of
-    /// [`Part::ALL`].
+    /// [`SplitName::ALL`].
     pieces: [Option<Pieces>; 2],
     /// Made again when another epoch is asked for.
-    order: Mutex<Order>,
+    order: Mutex<EpochOrder>,
 }
 
 /// The order of pieces in the epoch that was asked for last.
 #[derive(Debug, Default)]
-struct Order {
+struct EpochOrder {
     epoch: Option<u32>,
     pieces: Vec<u32>,
 }
@@ -59,7 +59,7 @@ impl Batches {
                 tokens: train.tokens().len(),
             });
         }
-        let pieces = Part::ALL.map(|part| Pieces::of(corpus.part(part)?, block_size));
+        let pieces = SplitName::ALL.map(|part| Pieces::of(corpus.part(part)?, block_size));
         Ok(Self {
             corpus,
             block_size,
@@ -114,7 +114,7 @@ impl Batches {
         step: u32,
     ) -> Result<Batch, BatchError> {
         let train = self.corpus.train();
-        match self.bounds(Part::Train) {
+        match self.bounds(SplitName::Train) {
             None => pack(spent, model, train, self.drawn_windows(train, step)),
             Some(bounds) => {
                 let count = bounds.len() - 1;
@@ -145,13 +145,13 @@ impl Batches {
         order.pieces[place as usize] as usize
     }
 
-    fn order(&self) -> MutexGuard<'_, Order> {
+    fn order(&self) -> MutexGuard<'_, EpochOrder> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the documents of `part` were cut to fit the context; `None` of a text that is not cut
     /// into documents, and where the corpus has no such split.
-    pub fn cut(&self, part: Part) -> Option<Cut> {
+    pub fn cut(&self, part: SplitName) -> Option<Cut> {
         let documents = self.corpus.part(part)?.documents()?;
         let cut = |pieces: &Pieces| {
             (
@@ -177,7 +177,7 @@ impl Batches {
     pub fn covering(
         &self,
         model: &Model,
-        part: Part,
+        part: SplitName,
         max_tokens: usize,
     ) -> impl Iterator<Item = Result<Batch, BatchError>> {
         let split = self.corpus.part(part).into_iter();
@@ -196,13 +196,13 @@ impl Batches {
         model: &Model,
         max_tokens: usize,
     ) -> impl Iterator<Item = Result<Batch, BatchError>> {
-        self.covering(model, Part::Validation, max_tokens)
+        self.covering(model, SplitName::Validation, max_tokens)
     }
 
     /// For each prediction of `part`, whether [`Batches::covering`] with the same `max_tokens` has
     /// it; the first prediction is that of the second token. Empty where the corpus has no such
     /// split.
-    pub fn covered(&self, part: Part, max_tokens: usize) -> Vec<bool> {
+    pub fn covered(&self, part: SplitName, max_tokens: usize) -> Vec<bool> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();
         };
@@ -217,7 +217,7 @@ impl Batches {
 
     /// Where the pieces of the documents of `part` begin, and at the end where the last one ends;
     /// `None` of a text that is not cut into documents.
-    fn bounds(&self, part: Part) -> Option<&[usize]> {
+    fn bounds(&self, part: SplitName) -> Option<&[usize]> {
         match &self.pieces[part as usize] {
             Some(pieces) => Some(&pieces.bounds),
             None => self.corpus.part(part)?.starts(),
@@ -226,7 +226,7 @@ impl Batches {
 
     /// The windows or pieces that cover `split`, which is that of `part`, with about `max_tokens`
     /// predictions.
-    fn units(&self, part: Part, split: &Split, max_tokens: usize) -> Units<'_> {
+    fn units(&self, part: SplitName, split: &Split, max_tokens: usize) -> Units<'_> {
         let (bounds, all) = (self.bounds(part), split.predictions());
         let total = match bounds {
             Some(bounds) => bounds.len() - 1,

@@ -15,18 +15,18 @@ pub enum Builtin {
     /// Eight thousand made-up names, one a line; see [`names`].
     Names,
     /// Documents that need one skill; see [`Diagnostic`].
-    Diagnostic(Diagnostic, Recipe),
+    Diagnostic(Diagnostic, DocumentSet),
 }
 
 /// Which documents of a diagnostic text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recipe {
+pub struct DocumentSet {
     pub seed: u64,
     /// How many characters, at least: the last document is whole.
     pub size: usize,
 }
 
-impl Recipe {
+impl DocumentSet {
     /// Where nothing is typed.
     pub const USUAL: Self = Self {
         seed: 0,
@@ -41,7 +41,7 @@ impl Recipe {
 impl Builtin {
     /// Every text, each with the usual recipe where it takes one.
     pub fn all() -> impl Iterator<Item = Self> {
-        let usual = |kind: &Diagnostic| Self::Diagnostic(*kind, Recipe::USUAL);
+        let usual = |kind: &Diagnostic| Self::Diagnostic(*kind, DocumentSet::USUAL);
         let diagnostics = Diagnostic::ALL.iter().map(usual);
         [Self::Stories, Self::Names].into_iter().chain(diagnostics)
     }
@@ -95,8 +95,8 @@ impl Builtin {
             Self::Stories | Self::Names => true,
             // Every character of these texts is one byte, and a document is shorter than the least
             // text.
-            Self::Diagnostic(_, Recipe { size, .. }) => {
-                (size..size + Recipe::LEAST_SIZE).contains(&(bytes as usize))
+            Self::Diagnostic(_, DocumentSet { size, .. }) => {
+                (size..size + DocumentSet::LEAST_SIZE).contains(&(bytes as usize))
             }
         }
     }
@@ -130,7 +130,7 @@ impl Builtin {
         match found {
             Self::Stories | Self::Names => Err(RecipeError::NoRecipe(found.name())),
             Self::Diagnostic(kind, _) => {
-                Recipe::parse(kind, recipe).map(|r| Some(Self::Diagnostic(kind, r)))
+                DocumentSet::parse(kind, recipe).map(|r| Some(Self::Diagnostic(kind, r)))
             }
         }
     }
@@ -149,7 +149,7 @@ impl Builtin {
 impl fmt::Display for Builtin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Diagnostic(kind, Recipe { seed, size }) if !self.is_usual() => {
+            Self::Diagnostic(kind, DocumentSet { seed, size }) if !self.is_usual() => {
                 write!(f, "{}:seed={seed},size={size}", kind.name())
             }
             Self::Stories | Self::Names | Self::Diagnostic(..) => f.write_str(self.name()),
@@ -163,7 +163,7 @@ impl Builtin {
     }
 }
 
-impl Recipe {
+impl DocumentSet {
     fn parse(kind: Diagnostic, typed: &str) -> Result<Self, RecipeError> {
         let (mut seed, mut size) = (None, None);
         for setting in typed.split(',') {
@@ -228,8 +228,8 @@ impl fmt::Display for RecipeError {
                 f,
                 "the size of the built-in text `{}` must be from {} to {} characters, found {found}",
                 kind.name(),
-                Recipe::LEAST_SIZE,
-                Recipe::MOST_SIZE
+                DocumentSet::LEAST_SIZE,
+                DocumentSet::MOST_SIZE
             ),
         }
     }

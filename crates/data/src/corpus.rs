@@ -11,12 +11,12 @@ use crate::{
 
 /// One of the two splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum SplitName {
     Train,
     Validation,
 }
 
-impl Part {
+impl SplitName {
     pub const ALL: [Self; 2] = [Self::Train, Self::Validation];
 
     pub fn name(self) -> &'static str {
@@ -154,10 +154,10 @@ impl Corpus {
         self.validation.as_ref()
     }
 
-    pub fn part(&self, part: Part) -> Option<&Split> {
+    pub fn part(&self, part: SplitName) -> Option<&Split> {
         match part {
-            Part::Train => Some(&self.train),
-            Part::Validation => self.validation.as_ref(),
+            SplitName::Train => Some(&self.train),
+            SplitName::Validation => self.validation.as_ref(),
         }
     }
 
@@ -206,8 +206,8 @@ fn split_text(text: &Text, tokenizer: &Tokenizer, f: f64) -> Result<Splits, Corp
         Split::of_text(Arc::new(tokens), characters)
             .ok_or_else(|| too_short(text, part, f, found, "token", LEAST_TOKENS))
     };
-    let train = make(Part::Train, head)?;
-    let validation = (f > 0.0).then(|| make(Part::Validation, tail));
+    let train = make(SplitName::Train, head)?;
+    let validation = (f > 0.0).then(|| make(SplitName::Validation, tail));
     Ok((train, validation.transpose()?))
 }
 
@@ -233,8 +233,8 @@ fn split_documents(
             starts,
         })
     };
-    let train = make(Part::Train, head)?;
-    let validation = (f > 0.0).then(|| make(Part::Validation, tail));
+    let train = make(SplitName::Train, head)?;
+    let validation = (f > 0.0).then(|| make(SplitName::Validation, tail));
     Ok((train, validation.transpose()?))
 }
 
@@ -247,7 +247,7 @@ fn characters(tokenizer: &Tokenizer, tokens: &Tokens) -> usize {
 
 fn too_short(
     text: &Text,
-    part: Part,
+    part: SplitName,
     val_fraction: f64,
     found: usize,
     unit: &'static str,
@@ -273,7 +273,7 @@ pub enum CorpusError {
     Unknown(TextOrigin, UnknownCharacters),
     TooShort {
         origin: TextOrigin,
-        part: Part,
+        part: SplitName,
         val_fraction: f64,
         found: usize,
         needed: usize,

@@ -27,7 +27,7 @@ use gptlab_recipe::Documents;
 
 use crate::tokenizer::documents;
 use {
-    addition::Addition, agreement::Agreement, brackets::Brackets, copy::Copied,
+    addition::Addition, agreement::Agreement, brackets::Brackets, copy::CopyTask,
     in_context::InContext,
 };
 
@@ -58,7 +58,7 @@ pub struct Predicted {
 /// What the ideal predictor loses, in expectation over documents. A document's tokens are its
 /// characters and the BOS after them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Floor {
+pub struct IdealLoss {
     pub nats_per_document: f64,
     pub tokens_per_document: f64,
     /// On the tokens that need the skill.
@@ -68,7 +68,7 @@ pub struct Floor {
     pub error: f64,
 }
 
-impl Floor {
+impl IdealLoss {
     const NOTHING: Self = Self {
         nats_per_document: 0.0,
         tokens_per_document: 0.0,
@@ -98,12 +98,12 @@ impl Floor {
 }
 
 /// What every kind of text can do.
-trait Generator {
+trait TextGenerator {
     /// A document, by draws of `cursor`.
     fn draw(&self, cursor: &mut Cursor) -> String;
     /// One a character and one for the BOS; `None` for what the generator does not make.
     fn ideal(&self, document: &str) -> Option<Vec<Predicted>>;
-    fn floor(&self) -> Floor;
+    fn floor(&self) -> IdealLoss;
 }
 
 choices! { Diagnostic, "diagnostic text":
@@ -142,9 +142,9 @@ impl Diagnostic {
         }
     }
 
-    fn generator(self) -> &'static dyn Generator {
+    fn generator(self) -> &'static dyn TextGenerator {
         match self {
-            Self::Copy => &Copied::USUAL,
+            Self::Copy => &CopyTask::USUAL,
             Self::Brackets => &Brackets::USUAL,
             Self::Agreement => &Agreement::USUAL,
             Self::Addition => &Addition::USUAL,
@@ -188,17 +188,17 @@ impl Diagnostic {
 
     /// The ideal predictor's losses in expectation: sums over the generator, but for `in-context`,
     /// whose were measured and carry their error.
-    pub fn floor(self) -> Floor {
+    pub fn floor(self) -> IdealLoss {
         self.generator().floor()
     }
 
     /// The ideal predictor's losses on the documents that the lines of `text` are: means, a
     /// document. `None` where there are none, or one of them is not of this kind.
-    pub fn floor_on(self, text: &str) -> Option<Floor> {
+    pub fn floor_on(self, text: &str) -> Option<IdealLoss> {
         let ideals: Vec<Vec<Predicted>> = documents(text, &Documents::Lines)
             .map(|document| self.ideal(document))
             .collect::<Option<_>>()?;
-        let (mut floor, share) = (Floor::NOTHING, 1.0 / ideals.len() as f64);
+        let (mut floor, share) = (IdealLoss::NOTHING, 1.0 / ideals.len() as f64);
         for token in ideals.iter().flatten() {
             floor.add(share, *token);
         }

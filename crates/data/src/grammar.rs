@@ -32,7 +32,7 @@ enum Piece {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Slot {
+struct SlotInRule {
     name: String,
     forms: Vec<String>,
     /// A row per value, a column per form.
@@ -41,7 +41,7 @@ struct Slot {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grammar {
-    slots: Vec<Slot>,
+    slots: Vec<SlotInRule>,
     whole: Vec<Piece>,
 }
 
@@ -60,7 +60,7 @@ impl Derived {
     }
 }
 
-impl Slot {
+impl SlotInRule {
     fn shown(&self, value: usize, form: usize, capital: bool) -> String {
         let plain = &self.values[value][form];
         let mut chars = plain.chars();

@@ -25,9 +25,9 @@ mod tokenizer;
 mod tokens;
 
 pub use batches::{Batches, BatchesError, Cut};
-pub use builtin::{Builtin, Recipe, RecipeError};
+pub use builtin::{Builtin, DocumentSet, RecipeError};
 pub use corpora::{CorpusCache, CorpusSource};
-pub use corpus::{Corpus, CorpusError, Fit, Part, Split};
+pub use corpus::{Corpus, CorpusError, Fit, Split, SplitName};
 pub use diagnostic::Diagnostic;
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprinter};
 pub use foreign::Foreign;

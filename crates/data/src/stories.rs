@@ -88,14 +88,14 @@ fn finite(log_probability: f64) -> Option<f64> {
 
 /// What a text of stories cannot be predicted better than.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Floor {
+pub struct StoryEntropy {
     /// The entropy of a story.
     pub nats_per_story: f64,
     /// Its expected length, the blank line included.
     pub characters_per_story: f64,
 }
 
-impl Floor {
+impl StoryEntropy {
     /// The entropy rate: the least mean loss of a model whose tokens are characters.
     pub fn nats_per_character(&self) -> f64 {
         self.nats_per_story / self.characters_per_story
@@ -103,8 +103,8 @@ impl Floor {
 }
 
 /// The floor of [`stories`], exact: every derivation makes another text.
-pub fn floor() -> Floor {
-    Floor {
+pub fn floor() -> StoryEntropy {
+    StoryEntropy {
         nats_per_story: GRAMMAR.entropy(),
         characters_per_story: GRAMMAR.expected_characters(),
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use gptlab_data::{
-    Batches, Corpus, CorpusError, Cut, Fit, Part, Split, Text, TokenStore, Tokenizer,
+    Batches, Corpus, CorpusError, Cut, Fit, Split, SplitName, Text, TokenStore, Tokenizer,
 };
 use gptlab_model::{Batch, Model, Preset};
 use gptlab_recipe::{TextOrigin, Tokenization, TokenizerKind};
@@ -53,7 +53,7 @@ fn sequences(batch: &Batch) -> Vec<(Vec<u32>, Vec<u32>)> {
         .collect()
 }
 
-fn covering(made: &Batches, model: &Model, part: Part, most: usize) -> Vec<Batch> {
+fn covering(made: &Batches, model: &Model, part: SplitName, most: usize) -> Vec<Batch> {
     made.covering(model, part, most)
         .map(Result::unwrap)
         .collect()
@@ -86,7 +86,7 @@ fn documents_are_split_whole_and_share_their_bos() {
     let validation = c.validation().unwrap();
     assert_eq!(validation.documents(), Some(2));
     assert_eq!(validation.tokens().to_vec(), [3, 1, 3, 2, 0, 3]);
-    assert_eq!(c.part(Part::Train).unwrap().characters(), 4);
+    assert_eq!(c.part(SplitName::Train).unwrap().characters(), 4);
 }
 
 /// Characters by hand: a BOS stands for the whole separator, and a byte in the middle of a
@@ -148,7 +148,7 @@ fn batches_are_the_same_from_any_store() {
     for step in 0..5 {
         assert_eq!(a.train(&model, step), b.train(&model, step));
     }
-    let all = |made| covering(made, &model, Part::Validation, usize::MAX);
+    let all = |made| covering(made, &model, SplitName::Validation, usize::MAX);
     assert_eq!(all(&a), all(&b));
 }
 
@@ -287,7 +287,7 @@ fn a_batch_is_a_function_of_seed_and_step() {
         let (again, _) = batches(c.clone(), 16, 4, 7);
         for step in (0..40).rev() {
             assert_eq!(again.train(&model, step).unwrap(), forward[step as usize]);
-            let _ = covering(&again, &model, Part::Validation, 20);
+            let _ = covering(&again, &model, SplitName::Validation, 20);
         }
         let mut spent = None;
         for step in (0..40).rev() {
@@ -337,17 +337,17 @@ fn a_long_document_is_cut_into_pieces_and_a_short_one_is_not() {
         long,
         pieces,
     };
-    assert_eq!(made.cut(Part::Train), Some(cut(1, 1, 2)));
+    assert_eq!(made.cut(SplitName::Train), Some(cut(1, 1, 2)));
     let (made, model) = batches(lines("ab", 0.0), 4, 1, 0);
     let batch = made.train(&model, 9).unwrap();
     assert_eq!(sequences(&batch), [(vec![2, 0, 1], vec![0, 1, 2])]);
-    assert_eq!(made.cut(Part::Train), Some(cut(1, 0, 0)));
-    assert_eq!(made.cut(Part::Validation), None);
+    assert_eq!(made.cut(SplitName::Train), Some(cut(1, 0, 0)));
+    assert_eq!(made.cut(SplitName::Validation), None);
     // 4 predictions fit exactly, 5 do not.
     let (made, _) = batches(lines("abc\nabcd\na", 0.0), 4, 1, 0);
-    assert_eq!(made.cut(Part::Train), Some(cut(3, 1, 2)));
+    assert_eq!(made.cut(SplitName::Train), Some(cut(3, 1, 2)));
     let (made, _) = batches(chars("abcdef", 0.0), 4, 1, 0);
-    assert_eq!(made.cut(Part::Train), None);
+    assert_eq!(made.cut(SplitName::Train), None);
 }
 
 /// Counted off the text: every prediction of every document is trained on once an epoch.
@@ -379,17 +379,17 @@ fn an_epoch_has_every_prediction_of_long_documents_once() {
 fn a_capped_covering_of_pieces_is_about_as_large_as_asked() {
     let text = "abcdefgh\n".repeat(1000);
     let (made, model) = batches(lines(&text, 0.0), 8, 16, 0);
-    assert_eq!(made.cut(Part::Train).unwrap().pieces, 2000);
-    let some = covering(&made, &model, Part::Train, 4500);
+    assert_eq!(made.cut(SplitName::Train).unwrap().pieces, 2000);
+    let some = covering(&made, &model, SplitName::Train, 4500);
     let tokens: usize = some.iter().map(Batch::tokens).sum();
     assert!((4000..5000).contains(&tokens), "{tokens}");
-    assert_eq!(covering(&made, &model, Part::Train, 4500), some);
+    assert_eq!(covering(&made, &model, SplitName::Train, 4500), some);
 }
 
 #[test]
 fn validation_covers_every_prediction_once() {
     let (made, model) = batches(chars(&distinct(100), 0.23), 5, 2, 0);
-    let all: Vec<Batch> = covering(&made, &model, Part::Validation, usize::MAX);
+    let all: Vec<Batch> = covering(&made, &model, SplitName::Validation, usize::MAX);
     let targets: Vec<u32> = all.iter().flat_map(|b| b.targets().to_vec()).collect();
     assert_eq!(
         targets,
@@ -400,31 +400,34 @@ fn validation_covers_every_prediction_once() {
         all.iter().map(Batch::sequences).collect::<Vec<_>>(),
         [2, 2, 1]
     );
-    assert_eq!(covering(&made, &model, Part::Validation, usize::MAX), all);
+    assert_eq!(
+        covering(&made, &model, SplitName::Validation, usize::MAX),
+        all
+    );
 }
 
 #[test]
 fn a_capped_covering_is_spread_evenly() {
     let (made, model) = batches(chars(&distinct(1001), 0.0), 10, 4, 0);
-    let some = covering(&made, &model, Part::Train, 50);
+    let some = covering(&made, &model, SplitName::Train, 50);
     let starts: Vec<u32> = some.iter().flat_map(sequences).map(|(x, _)| x[0]).collect();
     assert_eq!(starts, [0, 200, 400, 600, 800]);
     assert_eq!(some.iter().map(Batch::tokens).sum::<usize>(), 50);
     assert_eq!(
-        covering(&made, &model, Part::Train, 0).len(),
+        covering(&made, &model, SplitName::Train, 0).len(),
         1,
         "at least one window"
     );
-    assert!(covering(&made, &model, Part::Validation, 50).is_empty());
+    assert!(covering(&made, &model, SplitName::Validation, 50).is_empty());
 }
 
 #[test]
 fn documents_are_covered_in_their_order() {
     let (made, model) = batches(lines("a\nbb\nc\nd", 0.0), 8, 3, 0);
-    let all = covering(&made, &model, Part::Train, usize::MAX);
+    let all = covering(&made, &model, SplitName::Train, usize::MAX);
     let inputs: Vec<Vec<u32>> = all.iter().flat_map(sequences).map(|(x, _)| x).collect();
     assert_eq!(inputs, [vec![4, 0], vec![4, 1, 1], vec![4, 2], vec![4, 3]]);
-    let half = covering(&made, &model, Part::Train, 5);
+    let half = covering(&made, &model, SplitName::Train, 5);
     let inputs: Vec<Vec<u32>> = half.iter().flat_map(sequences).map(|(x, _)| x).collect();
     assert_eq!(inputs, [vec![4, 0], vec![4, 2]]);
 }
@@ -450,7 +453,7 @@ proptest! {
         let Ok(c) = corpus(TokenizerKind::Chars, &distinct(n), f) else { return Ok(()) };
         let block = c.fit_block_size(block).block_size;
         let (made, model) = batches(c, block, batch, 1);
-        for part in [Part::Train, Part::Validation] {
+        for part in [SplitName::Train, SplitName::Validation] {
             let Some(split) = made.corpus().part(part) else { continue };
             let all = covering(&made, &model, part, most);
             let tokens: usize = all.iter().map(Batch::tokens).sum();
@@ -471,7 +474,7 @@ proptest! {
         let documents: Vec<String> = lengths.iter().enumerate().map(line).collect();
         let Ok(c) = corpus(TokenizerKind::Lines, &documents.join("\n"), 0.3) else { return Ok(()) };
         let (made, model) = batches(c, block, batch, 1);
-        for part in [Part::Train, Part::Validation] {
+        for part in [SplitName::Train, SplitName::Validation] {
             let Some(split) = made.corpus().part(part) else { continue };
             let all = split.tokens().to_vec();
             let targets = |most| -> Vec<u32> {

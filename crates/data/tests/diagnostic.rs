@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use gptlab_data::{Builtin, Corpus, Diagnostic, Fingerprint, Recipe, Text};
+use gptlab_data::{Builtin, Corpus, Diagnostic, DocumentSet, Fingerprint, Text};
 use gptlab_model::Choice;
 use gptlab_recipe::TokenizerKind;
 
@@ -28,7 +28,7 @@ const FIRST: [(Diagnostic, &str, &str); 5] = [
 ];
 
 fn usual(kind: Diagnostic) -> Builtin {
-    Builtin::Diagnostic(kind, Recipe::USUAL)
+    Builtin::Diagnostic(kind, DocumentSet::USUAL)
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_texts_own_floor_is_near_the_expected_one() {
 
 #[test]
 fn recipes_are_typed_after_a_colon() {
-    let of = |seed, size| Builtin::Diagnostic(Diagnostic::Copy, Recipe { seed, size });
+    let of = |seed, size| Builtin::Diagnostic(Diagnostic::Copy, DocumentSet { seed, size });
     for (typed, expected, shown) in [
         ("copy", usual(Diagnostic::Copy), "copy"),
         (

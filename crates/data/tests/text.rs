@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_data::{Builtin, Fingerprint, Recipe, Text};
+use gptlab_data::{Builtin, DocumentSet, Fingerprint, Text};
 use gptlab_recipe::TextOrigin;
 
 /// A folder of this test's own, removed with it.
@@ -235,7 +235,7 @@ fn built_in_texts_go_by_name_and_never_change() {
 fn what_a_recipe_may_have_is_known_without_making_it() {
     for builtin in Builtin::all() {
         for size in [1_000, 1_001, 5_000] {
-            let recipe = Recipe { seed: 9, size };
+            let recipe = DocumentSet { seed: 9, size };
             let sized = match builtin {
                 Builtin::Stories | Builtin::Names => builtin,
                 Builtin::Diagnostic(kind, _) => Builtin::Diagnostic(kind, recipe),

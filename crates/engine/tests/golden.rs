@@ -18,8 +18,8 @@ use files::{Decays, Golden, Numbers, Train};
 use gate::{Policy, Quantity, Report, Yardstick, worst_error};
 use gptlab_engine::{Engine, Slot, oracle::Oracle};
 use gptlab_model::{
-    Activation, Attention, Bias, Head, Mask, MlpForm, Norm, NormPlace, Order, Param, Position,
-    QkNorm, Residual, ResidualInit, Scale, Sublayer,
+    Activation, Attention, Bias, Mask, MlpForm, Norm, NormPlace, OutputHead, Param, Position,
+    QkNorm, Residual, ResidualInit, Scale, Sublayer, SublayerOrder,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -407,13 +407,13 @@ fn the_goldens_hold_every_choice_of_the_spec() {
         variants::<Norm>("/norms/last"),
         variants::<NormPlace>("/wiring/norm"),
         variants::<Residual>("/wiring/residual"),
-        variants::<Order>("/wiring/order"),
+        variants::<SublayerOrder>("/wiring/order"),
         variants::<Mask>("/layers/attention/mask"),
         variants::<Scale>("/layers/attention/scale"),
         variants::<QkNorm>("/layers/attention/qk_norm"),
         variants::<Activation>("/layers/mlp/form/plain"),
         variants::<Activation>("/layers/mlp/form/gated"),
-        variants::<Head>("/head"),
+        variants::<OutputHead>("/head"),
         variants::<Bias>("/bias"),
         variants::<ResidualInit>("/init/residual"),
     ];

@@ -19,8 +19,9 @@ use common::engines::{WITNESSED, oracle};
 use cpython::Random;
 use gptlab_engine::{Engine, Noise, Slot, StepHyper};
 use gptlab_model::{
-    Activation, Attention, Batch, Graph, Head, Mask, MlpForm, Model, ModelSpec, Norm, NormPlace,
-    Order, ParamInit, Position, Preset, QkNorm, Residual, Scale, Sublayer, lower,
+    Activation, Attention, Batch, Graph, Mask, MlpForm, Model, ModelSpec, Norm, NormPlace,
+    OutputHead, ParamInit, Position, Preset, QkNorm, Residual, Scale, Sublayer, SublayerOrder,
+    lower,
 };
 use gptlab_recipe::{Decay, Optimizer};
 
@@ -255,7 +256,7 @@ const OTHER_MODELS: &[Fault] = &[
     ("SiLU", |t| t.activation(Activation::Silu)),
     ("GELU", |t| t.activation(Activation::GeluErf)),
     ("squared ReLU", |t| t.activation(Activation::ReluSquared)),
-    ("a tied head", |t| t.spec.head = Head::Tied),
+    ("a tied head", |t| t.spec.head = OutputHead::Tied),
     ("no positions", |t| t.spec.position = Position::None),
     ("sines", |t| t.spec.position = Position::Sinusoidal),
     ("rotary", |t| t.spec.position = Position::Rotary),
@@ -266,7 +267,9 @@ const OTHER_MODELS: &[Fault] = &[
     ("a last norm", |t| t.spec.norms.last = Norm::RmsNormNoGain),
     ("norms after", |t| t.spec.wiring.norm = NormPlace::After),
     ("no residual", |t| t.spec.wiring.residual = Residual::None),
-    ("parallel", |t| t.spec.wiring.order = Order::Parallel),
+    ("parallel", |t| {
+        t.spec.wiring.order = SublayerOrder::Parallel
+    }),
     ("dropout", |t| t.spec.dropout = 0.01),
     ("two heads", |t| {
         t.attentions(|a| (a.heads, a.kv_heads) = (2, 2));

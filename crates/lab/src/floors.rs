@@ -1,7 +1,7 @@
 //! How low a loss on a text can be, so that a model's loss means something: what `floors --json`
 //! prints.
 
-use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::Floor};
+use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::IdealLoss};
 use serde::Serialize;
 
 use crate::{
@@ -87,7 +87,7 @@ struct Skilled {
     /// For each prediction, whether it needs the skill.
     flags: Vec<bool>,
     /// What the ideal predictor loses on these documents.
-    ideal: Floor,
+    ideal: IdealLoss,
 }
 
 /// `None` of a text that is not cut into documents, or needs no skill in particular.

@@ -16,7 +16,7 @@ mod results;
 #[cfg(test)]
 mod tests;
 
-pub use axis::{Axis, points};
+pub use axis::{GridAxis, points};
 pub use base::{GridRecipe, MOST_SEEDS, SIZES, Size, seeds, sized_points};
 pub use error::GridError;
 pub use observer::GridObserver;

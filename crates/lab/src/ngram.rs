@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use gptlab_data::{Batches, Builtin, Corpus, Part, Split, Text};
+use gptlab_data::{Batches, Builtin, Corpus, Split, SplitName, Text};
 use gptlab_record::Floors;
 use rustc_hash::FxHashMap;
 
@@ -235,7 +235,7 @@ pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f6
     let corpus = batches.corpus();
     let validation = corpus.validation().ok_or(NgramError::NoValidation)?;
     let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
-    let covered = batches.covered(Part::Validation, most);
+    let covered = batches.covered(SplitName::Validation, most);
     let tokens = validation.tokens().to_vec();
     Ok(Ngrams::of(corpus, up_to)?.means_where(&tokens, |i| covered[i]))
 }

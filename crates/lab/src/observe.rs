@@ -9,7 +9,7 @@ mod activity;
 mod tests;
 
 use gptlab_engine::{Engine, Slot, StepStats};
-use gptlab_model::{Batch, Graph, Group, Model};
+use gptlab_model::{Batch, Graph, Model, ParamGroup};
 use gptlab_recipe::ObserveLevel;
 use gptlab_train::{Resolved, Series};
 
@@ -18,7 +18,7 @@ use crate::probe::{Anatomy, Measure};
 
 /// Looks into one run.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct InternalsRecorder {
     level: ObserveLevel,
     model: Model,
     graph: Graph,
@@ -33,7 +33,7 @@ pub struct Recorder {
 /// How many sequences of a batch are taken through the model.
 const SEQUENCES: usize = 2;
 
-impl Recorder {
+impl InternalsRecorder {
     pub fn new(level: ObserveLevel, resolved: &Resolved) -> Self {
         let (model, graph) = (resolved.model.clone(), resolved.graph.clone());
         let blocks = model.spec().layers.len();
@@ -102,7 +102,12 @@ impl Recorder {
 
     /// The `values` of the parameters that are `wanted`: the same ones at every step, so that a
     /// picture can have a row for each.
-    fn by_parameter(&self, measure: Measure, values: &[f64], wanted: fn(Group) -> bool) -> Series {
+    fn by_parameter(
+        &self,
+        measure: Measure,
+        values: &[f64],
+        wanted: fn(ParamGroup) -> bool,
+    ) -> Series {
         let named = self.graph.params().iter().zip(values);
         let (at, values) = named
             .filter(|(param, _)| wanted(param.group))
@@ -130,9 +135,9 @@ impl Recorder {
 }
 
 /// Biases begin at zero, and nothing is a share of that.
-fn is_matrix(group: Group) -> bool {
+fn is_matrix(group: ParamGroup) -> bool {
     match group {
-        Group::Matrix | Group::Embedding => true,
-        Group::Vector => false,
+        ParamGroup::Matrix | ParamGroup::Embedding => true,
+        ParamGroup::Vector => false,
     }
 }

@@ -3,7 +3,7 @@
 //! Runs of two variants with the same seed begin with the same weights and see the same batches, so
 //! that they are compared pair by pair: what the seeds share drops out of the difference.
 
-use gptlab_record::Difference;
+use gptlab_record::PairedDifference;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The arithmetic mean; `None` of nothing.
@@ -25,12 +25,12 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
 /// no interval and no p.
 ///
 /// The t test takes differences to be normal; with a handful of seeds that cannot be checked.
-pub fn paired(pairs: &[(f64, f64)]) -> Option<Difference> {
+pub fn paired(pairs: &[(f64, f64)]) -> Option<PairedDifference> {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
     let mean = mean(&differences).filter(|mean| mean.is_finite())?;
     let spread = deviation(&differences).filter(|s| s.is_finite());
     let test = spread.map(|s| t_test(mean, s, differences.len()));
-    Some(Difference {
+    Some(PairedDifference {
         mean,
         low: test.map(|t| mean - t.margin),
         high: test.map(|t| mean + t.margin),

@@ -4,7 +4,7 @@ use std::{fmt, ops::RangeInclusive};
 
 use crate::random::mask_threshold;
 use crate::spec::{
-    Attention, Mask, Mlp, ModelSpec, NormPlace, Order, Position, QkNorm, Scale, Sublayer,
+    Attention, Mask, Mlp, ModelSpec, NormPlace, Position, QkNorm, Scale, Sublayer, SublayerOrder,
 };
 
 /// A spec with a vocabulary, known to make sense. Only [`ModelSpec::check`] makes one.
@@ -120,12 +120,12 @@ impl ModelSpec {
 
     fn check_wiring(&self) -> Result<(), SpecError> {
         match (self.wiring.order, self.wiring.norm) {
-            (Order::Parallel, NormPlace::After) => refuse(
+            (SublayerOrder::Parallel, NormPlace::After) => refuse(
                 "parallel sublayers need the norm before them: after them there is one sum \
                  and no single norm that belongs to it",
             ),
-            (Order::Parallel, NormPlace::Before)
-            | (Order::Sequential, NormPlace::Before | NormPlace::After) => Ok(()),
+            (SublayerOrder::Parallel, NormPlace::Before)
+            | (SublayerOrder::Sequential, NormPlace::Before | NormPlace::After) => Ok(()),
         }?;
         match self.position {
             Position::Sinusoidal if !self.n_embd.is_multiple_of(2) => refuse(format!(

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::{
     AttentionMask, Place,
-    params::{Group, ParamId, ParamInit, ParamTable},
+    params::{ParamGroup, ParamId, ParamInit, ParamTable},
     spec::Activation,
 };
 
@@ -291,7 +291,7 @@ impl Builder {
     }
 
     pub(crate) fn vector(&mut self, name: String, width: usize, init: ParamInit) -> ParamId {
-        self.params.add(name, vec![width], init, Group::Vector)
+        self.params.add(name, vec![width], init, ParamGroup::Vector)
     }
 
     pub(crate) fn matrix(
@@ -299,7 +299,7 @@ impl Builder {
         name: String,
         shape: [usize; 2],
         init: ParamInit,
-        group: Group,
+        group: ParamGroup,
     ) -> ParamId {
         self.params.add(name, shape.to_vec(), init, group)
     }

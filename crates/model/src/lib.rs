@@ -32,10 +32,11 @@ pub use graph::{
 };
 pub use lower::lower;
 pub use mask::AttentionMask;
-pub use params::{Group, Param, ParamId, ParamInit, ParamTable};
+pub use params::{Param, ParamGroup, ParamId, ParamInit, ParamTable};
 pub use place::{EmbeddingRole, EndRole, Place, Role, SublayerId, SublayerKind};
 pub use presets::{Preset, PresetDescription};
 pub use spec::{
-    Activation, Attention, Bias, Head, Init, Layer, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
-    Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, Wiring,
+    Activation, Attention, Bias, Init, Layer, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
+    Norms, OutputHead, Position, QkNorm, Residual, ResidualInit, Scale, Sublayer, SublayerOrder,
+    Wiring,
 };

@@ -6,10 +6,10 @@ use crate::{
     AttentionMask, EmbeddingRole, EndRole, Graph, Model, NormOp, Op, Place, Role, SublayerId,
     SublayerKind, ValueId,
     graph::{AttentionOp, Builder},
-    params::{Group, ParamId, ParamInit},
+    params::{ParamGroup, ParamId, ParamInit},
     spec::{
-        Attention, Bias, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Order, Position,
-        QkNorm, Residual, ResidualInit, Scale, Sublayer,
+        Attention, Bias, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace, OutputHead, Position,
+        QkNorm, Residual, ResidualInit, Scale, Sublayer, SublayerOrder,
     },
 };
 
@@ -40,14 +40,14 @@ pub fn lower(model: &Model) -> Graph {
     let mut x = embedded;
     for (i, layer) in spec.layers.iter().enumerate() {
         x = match spec.wiring.order {
-            Order::Sequential => g.sequential_block(i, layer, x),
-            Order::Parallel => g.parallel_block(i, layer, x),
+            SublayerOrder::Sequential => g.sequential_block(i, layer, x),
+            SublayerOrder::Parallel => g.parallel_block(i, layer, x),
         };
     }
     let x = g.norm(spec.norms.last, Place::End(EndRole::Norm), "ln_f", x);
     let weight = match spec.head {
-        Head::Tied => tok_emb,
-        Head::Untied => g.table("lm_head.weight", model.vocab_size()),
+        OutputHead::Tied => tok_emb,
+        OutputHead::Untied => g.table("lm_head.weight", model.vocab_size()),
     };
     let logits = Op::Linear {
         x,
@@ -126,7 +126,7 @@ impl Lowering<'_> {
         sum.unwrap_or(input)
     }
 
-    fn block_norm(&mut self, part: &Part, x: ValueId) -> ValueId {
+    fn block_norm(&mut self, part: &SublayerAt, x: ValueId) -> ValueId {
         let (place, param) = (part.place(Role::Norm), part.id.norm_param());
         self.norm(self.spec.norms.block, place, &param, x)
     }
@@ -138,7 +138,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn sublayer(&mut self, part: &Part, x: ValueId) -> ValueId {
+    fn sublayer(&mut self, part: &SublayerAt, x: ValueId) -> ValueId {
         let out = match part.sublayer {
             Sublayer::Attention(a) => self.attention(part, a, x),
             Sublayer::Mlp(mlp) => self.mlp(part, mlp, x),
@@ -147,7 +147,7 @@ impl Lowering<'_> {
     }
 
     /// packed queries, keys, values → (QK-norm) → (rotary) → mix → projection
-    fn attention(&mut self, part: &Part, a: &Attention, x: ValueId) -> ValueId {
+    fn attention(&mut self, part: &SublayerAt, a: &Attention, x: ValueId) -> ValueId {
         let head_dim = self.spec.n_embd / a.heads;
         let (packed, turned) = (a.heads + 2 * a.kv_heads, a.heads + a.kv_heads);
         let mut qkv = self.linear(part, Role::Qkv, "c_attn", x, packed * head_dim, 1.0);
@@ -204,7 +204,7 @@ impl Lowering<'_> {
     }
 
     /// up → activation (gated or not) → projection
-    fn mlp(&mut self, part: &Part, mlp: &Mlp, x: ValueId) -> ValueId {
+    fn mlp(&mut self, part: &SublayerAt, mlp: &Mlp, x: ValueId) -> ValueId {
         let up = self.linear(part, Role::Up, "c_fc", x, mlp.hidden, 1.0);
         let op = match mlp.form {
             MlpForm::Plain(f) => Op::Activate { x: up, f },
@@ -243,7 +243,7 @@ impl Lowering<'_> {
 
     fn linear(
         &mut self,
-        part: &Part,
+        part: &SublayerAt,
         role: Role,
         param: &str,
         x: ValueId,
@@ -282,7 +282,7 @@ impl Lowering<'_> {
         let std = f64::from(self.spec.init.std) * init_scale;
         let init = ParamInit::Normal { std };
         self.build
-            .matrix(name.into(), [rows, cols], init, Group::Matrix)
+            .matrix(name.into(), [rows, cols], init, ParamGroup::Matrix)
     }
 
     /// A row of the stream's width for each token or position.
@@ -290,7 +290,7 @@ impl Lowering<'_> {
         let std = f64::from(self.spec.init.std);
         let (shape, init) = ([rows, self.spec.n_embd], ParamInit::Normal { std });
         self.build
-            .matrix(name.into(), shape, init, Group::Embedding)
+            .matrix(name.into(), shape, init, ParamGroup::Embedding)
     }
 
     /// What the initial projections onto the residual stream are multiplied by.
@@ -308,18 +308,18 @@ impl Lowering<'_> {
 /// A sublayer and which one it is. The first attention of block 0 is `blocks.0.attn` with `ln1`,
 /// the first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so
 /// on.
-struct Part<'a> {
+struct SublayerAt<'a> {
     id: SublayerId,
     sublayer: &'a Sublayer,
 }
 
-impl Part<'_> {
+impl SublayerAt<'_> {
     fn place(&self, role: Role) -> Place {
         Place::Block(self.id, role)
     }
 }
 
-fn parts(block: usize, layer: &[Sublayer]) -> Vec<Part<'_>> {
+fn parts(block: usize, layer: &[Sublayer]) -> Vec<SublayerAt<'_>> {
     let (mut attentions, mut mlps) = (0, 0);
     layer
         .iter()
@@ -331,7 +331,7 @@ fn parts(block: usize, layer: &[Sublayer]) -> Vec<Part<'_>> {
             let nth = *count;
             *count += 1;
             let id = SublayerId { block, kind, nth };
-            Part { id, sublayer }
+            SublayerAt { id, sublayer }
         })
         .collect()
 }

@@ -24,7 +24,7 @@ pub struct Param {
     /// Where it starts in a flat vector of all parameters.
     pub offset: usize,
     pub init: ParamInit,
-    pub group: Group,
+    pub group: ParamGroup,
 }
 
 impl Param {
@@ -57,7 +57,7 @@ pub enum ParamInit {
 
 /// What an optimiser may tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum ParamGroup {
     /// Weights of the linear maps inside the blocks.
     Matrix,
     /// Tables of tokens and positions, and the head.
@@ -78,7 +78,7 @@ impl ParamTable {
         name: String,
         shape: Vec<usize>,
         init: ParamInit,
-        group: Group,
+        group: ParamGroup,
     ) -> ParamId {
         self.params.push(Param {
             offset: self.total(),

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     Choice, Counts, SpecError, choices, lower,
     spec::{
-        Activation, Attention, Bias, Head, Init, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Norms,
-        Order, Position, Residual, ResidualInit, Sublayer, Wiring,
+        Activation, Attention, Bias, Init, Mlp, MlpForm, ModelSpec, Norm, NormPlace, Norms,
+        OutputHead, Position, Residual, ResidualInit, Sublayer, SublayerOrder, Wiring,
     },
 };
 
@@ -112,7 +112,7 @@ fn microgpt() -> ModelSpec {
             last: Norm::None,
         },
         layers: blocks(1, 4, 64, MlpForm::Plain(Activation::Relu)),
-        head: Head::Untied,
+        head: OutputHead::Untied,
         bias: Bias::Nowhere,
         dropout: 0.0,
         init: Init {
@@ -136,10 +136,10 @@ fn gpt2_mini() -> ModelSpec {
         wiring: Wiring {
             norm: NormPlace::Before,
             residual: Residual::Add,
-            order: Order::Sequential,
+            order: SublayerOrder::Sequential,
         },
         layers: blocks(4, 4, 512, MlpForm::Plain(Activation::GeluErf)),
-        head: Head::Tied,
+        head: OutputHead::Tied,
         bias: Bias::Everywhere,
         dropout: 0.1,
         init: Init {

@@ -18,7 +18,7 @@ pub struct ModelSpec {
     pub wiring: Wiring,
     /// The blocks, first to last; each is a list of sublayers, so "no attention" is a shorter list.
     pub layers: Vec<Layer>,
-    pub head: Head,
+    pub head: OutputHead,
     pub bias: Bias,
     /// Probability of zeroing: embeddings, attention weights, and every sublayer's output.
     pub dropout: f32,
@@ -156,7 +156,7 @@ pub struct Norms {
 pub struct Wiring {
     pub norm: NormPlace,
     pub residual: Residual,
-    pub order: Order,
+    pub order: SublayerOrder,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,14 +188,14 @@ choices! { Residual, "residual connection":
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Order {
+pub enum SublayerOrder {
     /// Each sublayer reads what the one before it left.
     Sequential,
     /// All sublayers of a block read the block's input; their outputs are summed (GPT-NeoX).
     Parallel,
 }
 
-choices! { Order, "order of sublayers":
+choices! { SublayerOrder, "order of sublayers":
     Sequential = "sequential", "Each sublayer reads what the one before it left";
     Parallel = "parallel", "All sublayers of a block read the block's input (GPT-NeoX)";
 }
@@ -339,13 +339,13 @@ choices! { Activation, "activation":
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Head {
+pub enum OutputHead {
     /// Logits by the token embedding's own rows.
     Tied,
     Untied,
 }
 
-choices! { Head, "head":
+choices! { OutputHead, "head":
     Tied = "tied", "Logits by the token embedding's own rows";
     Untied = "untied", "Logits by weights of the head's own";
 }

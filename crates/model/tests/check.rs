@@ -1,8 +1,8 @@
 //! Every sentence a wrong spec or batch is refused with, to the letter.
 
 use gptlab_model::{
-    Attention, Batch, BatchError, Mask, Mlp, ModelSpec, NormPlace, Order, Position, Preset,
-    Sublayer, check_n_layer,
+    Attention, Batch, BatchError, Mask, Mlp, ModelSpec, NormPlace, Position, Preset, Sublayer,
+    SublayerOrder, check_n_layer,
 };
 
 /// The sentence that gpt2-mini with `change` is refused with.
@@ -153,7 +153,7 @@ fn windows() {
 fn combinations() {
     assert_eq!(
         refusal(|s| {
-            s.wiring.order = Order::Parallel;
+            s.wiring.order = SublayerOrder::Parallel;
             s.wiring.norm = NormPlace::After;
         }),
         "parallel sublayers need the norm before them: after them there is one sum and no single \

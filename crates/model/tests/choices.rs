@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use gptlab_model::{
-    Activation, Bias, Choice, Head, Mask, Norm, NormPlace, Order, Position, Preset, QkNorm,
-    Residual, ResidualInit, Scale, Words,
+    Activation, Bias, Choice, Mask, Norm, NormPlace, OutputHead, Position, Preset, QkNorm,
+    Residual, ResidualInit, Scale, SublayerOrder, Words,
 };
 
 fn can_be_typed<C: Choice + Debug>() {
@@ -37,12 +37,12 @@ fn every_list_can_be_typed() {
     can_be_typed::<Norm>();
     can_be_typed::<NormPlace>();
     can_be_typed::<Residual>();
-    can_be_typed::<Order>();
+    can_be_typed::<SublayerOrder>();
     can_be_typed::<Mask>();
     can_be_typed::<Scale>();
     can_be_typed::<QkNorm>();
     can_be_typed::<Activation>();
-    can_be_typed::<Head>();
+    can_be_typed::<OutputHead>();
     can_be_typed::<Bias>();
     can_be_typed::<ResidualInit>();
 }

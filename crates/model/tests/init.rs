@@ -1,7 +1,7 @@
 //! How parameters begin.
 
 use gptlab_model::{
-    Graph, Head, ModelSpec, Param, ParamInit, Position, Preset, ResidualInit, lower,
+    Graph, ModelSpec, OutputHead, Param, ParamInit, Position, Preset, ResidualInit, lower,
 };
 
 /// gpt2-mini with a `change`, and its fresh parameters.
@@ -84,7 +84,7 @@ fn a_tensor_begins_the_same_in_every_model_that_has_it() {
         Fresh::new(7, |s| {
             s.layers.iter_mut().for_each(|l| drop(l.drain(..1)));
         }),
-        Fresh::new(7, |s| s.head = Head::Untied),
+        Fresh::new(7, |s| s.head = OutputHead::Untied),
     ] {
         let shared = other.params().filter_map(|(param, values)| {
             let twin = one.find(&param.name)?;

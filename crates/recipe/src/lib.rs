@@ -34,7 +34,7 @@ pub use hyper::{Hyper, HyperError};
 pub use nearest::nearest;
 pub use observe::{Intervals, ObserveLevel};
 pub use optimizer::{Optimizer, StateName};
-pub use overrides::{Group, KEYS, Key, Overrides, SettingsError, UnknownKey};
+pub use overrides::{KEYS, Overrides, SettingGroup, SettingKey, SettingsError, UnknownKey};
 pub use preset::{DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_size};
 pub use sample::{SampleSettings, SamplingError, check_sampling};
 pub use settings::Settings;

@@ -1,6 +1,6 @@
 //! The optimisers, and what each keeps for every parameter from one step to the next.
 
-use gptlab_model::{Group, choices};
+use gptlab_model::{ParamGroup, choices};
 use serde::{Deserialize, Serialize};
 
 /// How gradients become steps.
@@ -54,18 +54,22 @@ impl Optimizer {
 
     /// What it keeps for the parameters of `group`, in the order of an engine's slots. An engine
     /// leaves the slots that follow at zero.
-    pub fn state(self, group: Group) -> &'static [StateName] {
+    pub fn state(self, group: ParamGroup) -> &'static [StateName] {
         const ADAM: &[StateName] = &[StateName::ExpAvg, StateName::ExpAvgSq];
         const MOMENTUM: &[StateName] = &[StateName::MomentumBuffer];
         match (self, group) {
-            (Self::AdamW, _) | (Self::Muon, Group::Embedding | Group::Vector) => ADAM,
-            (Self::Sgd, _) | (Self::Muon, Group::Matrix) => MOMENTUM,
+            (Self::AdamW, _) | (Self::Muon, ParamGroup::Embedding | ParamGroup::Vector) => ADAM,
+            (Self::Sgd, _) | (Self::Muon, ParamGroup::Matrix) => MOMENTUM,
         }
     }
 
     /// How many slots it needs.
     pub fn state_slots(self) -> usize {
-        let groups = [Group::Matrix, Group::Embedding, Group::Vector];
+        let groups = [
+            ParamGroup::Matrix,
+            ParamGroup::Embedding,
+            ParamGroup::Vector,
+        ];
         let slots = groups.map(|group| self.state(group).len());
         slots.into_iter().fold(0, usize::max)
     }

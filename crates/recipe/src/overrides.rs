@@ -9,23 +9,23 @@ mod text;
 use std::fmt;
 
 use gptlab_model::{
-    Activation, Mask, Norm, NormPlace, Order, Position, Preset, ResidualInit, Scale,
+    Activation, Mask, Norm, NormPlace, Position, Preset, ResidualInit, Scale, SublayerOrder,
 };
 
 use crate::{
     Decay, Documents, LrShape, MlpShape, ObserveLevel, Optimizer, Precision, SettingValue,
-    TokenizerKind, ValueKind, WarmupStart, ZeroIsNone, nearest, value::Setting,
+    TokenizerKind, ValueKind, WarmupStart, ZeroIsNone, nearest, value::SettingType,
 };
 
 /// One setting: what it is called, what it takes and what it means.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// The name with underscores: the field of [`Overrides`]. See [`Key::name`].
+pub struct SettingKey {
+    /// The name with underscores: the field of [`Overrides`]. See [`SettingKey::name`].
     pub field: &'static str,
     /// Another name that means the same; help does not show it.
     pub alias: Option<&'static str>,
     /// What the setting belongs to.
-    pub group: Group,
+    pub group: SettingGroup,
     /// What stands for a value in help: "N".
     pub value_name: &'static str,
     /// What it means, in one line without a full stop.
@@ -40,7 +40,7 @@ pub struct Key {
 
 /// What settings belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum SettingGroup {
     Data,
     Run,
     Optimiser,
@@ -48,7 +48,7 @@ pub enum Group {
     Writing,
 }
 
-impl Group {
+impl SettingGroup {
     /// Returns the heading in help and settings files.
     pub fn title(self) -> &'static str {
         match self {
@@ -80,20 +80,20 @@ macro_rules! settings {
         }
 
         /// Every setting, in the order in which settings files have them.
-        pub const KEYS: &[Key] = &[$($(Key {
+        pub const KEYS: &[SettingKey] = &[$($(SettingKey {
             field: stringify!($field),
             alias: settings!(@option $($alias)?),
-            group: Group::$group,
+            group: SettingGroup::$group,
             value_name: $value,
             help: $help,
             absent: settings!(@option $($absent)?),
-            kind: <$type as Setting>::kind,
-            check: |typed| <$type as Setting>::read(typed).map(|_| ()),
+            kind: <$type as SettingType>::kind,
+            check: |typed| <$type as SettingType>::read(typed).map(|_| ()),
             set: |overrides, typed| {
-                overrides.$field = Some(Setting::read(typed)?);
+                overrides.$field = Some(SettingType::read(typed)?);
                 Ok(())
             },
-            get: |overrides| overrides.$field.as_ref().map(Setting::value),
+            get: |overrides| overrides.$field.as_ref().map(SettingType::value),
         },)+)+];
 
         impl Overrides {
@@ -150,7 +150,7 @@ settings! {
         embedding_norm: Norm = "KIND", "The norm after the embeddings";
         final_norm: Norm = "KIND", "The norm before the head";
         ln_style: NormPlace = "PLACE", "The norm before (pre) or after (post) each sublayer";
-        order: Order = "ORDER", "Sublayers one after the other, or all from the block's input";
+        order: SublayerOrder = "ORDER", "Sublayers one after the other, or all from the block's input";
         disable_residual: bool = "0|1", "Break: no residual connection, a sublayer's output replaces the stream";
         tied: bool = "0|1", "Logits by the token embedding's own rows";
         bias: bool = "0|1", "Biases in the linear maps and LayerNorms";
@@ -179,7 +179,7 @@ settings! {
     }
 }
 
-impl Key {
+impl SettingKey {
     /// Finds the setting of this name or alias, with hyphens or underscores.
     ///
     /// # Errors
@@ -227,18 +227,18 @@ impl Overrides {
     /// # Ok::<(), gptlab_recipe::SettingsError>(())
     /// ```
     pub fn set(&mut self, key: &str, typed: &str) -> Result<(), SettingsError> {
-        let key = Key::find(key).map_err(SettingsError::of)?;
+        let key = SettingKey::find(key).map_err(SettingsError::of)?;
         (key.set)(self, typed)
             .map_err(|why| SettingsError(format!("{} = {typed}: {why}", key.name())))
     }
 
     /// Returns what is asked for as the setting `key`; `None` where nothing is.
-    pub fn get(&self, key: &Key) -> Option<SettingValue> {
+    pub fn get(&self, key: &SettingKey) -> Option<SettingValue> {
         (key.get)(self)
     }
 
     /// Returns every setting that is asked for, in the order of [`KEYS`].
-    pub fn values(&self) -> impl Iterator<Item = (&'static Key, SettingValue)> + '_ {
+    pub fn values(&self) -> impl Iterator<Item = (&'static SettingKey, SettingValue)> + '_ {
         KEYS.iter().filter_map(|key| Some((key, self.get(key)?)))
     }
 }

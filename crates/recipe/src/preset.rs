@@ -6,8 +6,8 @@ use std::{num::NonZeroU64, sync::LazyLock};
 use gptlab_model::{Choice, Preset};
 
 use crate::{
-    Decay, Hyper, Intervals, Key, LrShape, ObserveLevel, Optimizer, Overrides, Precision,
-    SampleSettings, SettingValue, Settings, TokenizerKind, WarmupStart,
+    Decay, Hyper, Intervals, LrShape, ObserveLevel, Optimizer, Overrides, Precision,
+    SampleSettings, SettingKey, SettingValue, Settings, TokenizerKind, WarmupStart,
 };
 
 /// The preset that holds where nobody asks for one: the seed.
@@ -23,7 +23,7 @@ const CHECKPOINT_SECONDS: u64 = 60;
 const VAL_TOKENS: u64 = 1 << 16;
 
 /// What a preset is known by, besides its model.
-struct Recipe {
+struct Defaults {
     /// The hyper-parameters for a number of updates.
     hyper: fn(u64) -> Hyper,
     /// How many updates it makes.
@@ -41,7 +41,7 @@ const CHARACTERS: usize = 65;
 /// GPT-2's byte pairs.
 const BYTE_PAIRS: usize = 50_257;
 
-impl Recipe {
+impl Defaults {
     fn of(preset: Preset) -> Self {
         let gpt2_of = |hyper| Self {
             steps: 600_000,
@@ -91,7 +91,7 @@ impl Settings {
     /// Returns the whole recipe that `preset` is known by, for `steps` updates or its own number of
     /// them.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {
-        let recipe = Recipe::of(preset);
+        let recipe = Defaults::of(preset);
         Self {
             spec: preset.spec(),
             tokenizer: recipe.tokenizer.into(),
@@ -125,7 +125,7 @@ impl Hyper {
 
 /// Returns how many tokens the vocabulary has in the world `preset` comes from.
 pub fn usual_vocab_size(preset: Preset) -> usize {
-    Recipe::of(preset).vocab_size
+    Defaults::of(preset).vocab_size
 }
 
 /// What a setting is where nobody asks for it.
@@ -147,7 +147,7 @@ static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
         .collect()
 });
 
-impl Key {
+impl SettingKey {
     /// Says what this setting is where nobody asks for it, by the recipes of all presets.
     pub fn default(&self) -> KeyDefault {
         let values: Vec<_> = RECIPES.iter().map(|recipe| recipe.get(self)).collect();

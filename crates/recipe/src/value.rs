@@ -46,7 +46,7 @@ pub enum ValueKind {
 }
 
 /// A type of which settings are made.
-pub(crate) trait Setting: Sized {
+pub(crate) trait SettingType: Sized {
     fn kind() -> ValueKind;
 
     /// Reads a value as it is typed.
@@ -62,7 +62,7 @@ pub(crate) trait Setting: Sized {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZeroIsNone<T>(pub Option<T>);
 
-impl<T: Setting + Default + PartialEq> Setting for ZeroIsNone<T> {
+impl<T: SettingType + Default + PartialEq> SettingType for ZeroIsNone<T> {
     fn kind() -> ValueKind {
         T::kind()
     }
@@ -79,7 +79,7 @@ impl<T: Setting + Default + PartialEq> Setting for ZeroIsNone<T> {
     fn value(&self) -> SettingValue {
         self.0
             .as_ref()
-            .map_or(SettingValue::Count(0), Setting::value)
+            .map_or(SettingValue::Count(0), SettingType::value)
     }
 }
 
@@ -95,7 +95,7 @@ pub fn read_switch(typed: &str) -> Result<bool, String> {
     }
 }
 
-impl Setting for bool {
+impl SettingType for bool {
     fn kind() -> ValueKind {
         ValueKind::Switch
     }
@@ -109,7 +109,7 @@ impl Setting for bool {
     }
 }
 
-impl Setting for u64 {
+impl SettingType for u64 {
     fn kind() -> ValueKind {
         ValueKind::Count
     }
@@ -129,7 +129,7 @@ impl Setting for u64 {
     }
 }
 
-impl Setting for usize {
+impl SettingType for usize {
     fn kind() -> ValueKind {
         ValueKind::Count
     }
@@ -144,7 +144,7 @@ impl Setting for usize {
     }
 }
 
-impl Setting for f64 {
+impl SettingType for f64 {
     fn kind() -> ValueKind {
         ValueKind::Number
     }
@@ -158,7 +158,7 @@ impl Setting for f64 {
     }
 }
 
-impl Setting for f32 {
+impl SettingType for f32 {
     fn kind() -> ValueKind {
         ValueKind::Number
     }
@@ -174,7 +174,7 @@ impl Setting for f32 {
     }
 }
 
-impl Setting for String {
+impl SettingType for String {
     fn kind() -> ValueKind {
         ValueKind::Text
     }
@@ -188,7 +188,7 @@ impl Setting for String {
     }
 }
 
-impl Setting for Documents {
+impl SettingType for Documents {
     fn kind() -> ValueKind {
         ValueKind::Text
     }
@@ -205,7 +205,7 @@ impl Setting for Documents {
 /// Makes settings of types that can be chosen by name.
 macro_rules! choice_settings {
     ($($type:ty),+ $(,)?) => {
-        $(impl Setting for $type {
+        $(impl SettingType for $type {
             fn kind() -> ValueKind {
                 ValueKind::Choice(Self::ALL.iter().map(|value| value.words()).collect())
             }
@@ -234,7 +234,7 @@ choice_settings! {
     gptlab_model::Mask,
     gptlab_model::Norm,
     gptlab_model::NormPlace,
-    gptlab_model::Order,
+    gptlab_model::SublayerOrder,
     gptlab_model::Position,
     gptlab_model::Preset,
     gptlab_model::ResidualInit,

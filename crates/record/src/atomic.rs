@@ -6,7 +6,7 @@
 //!
 //! A name that is a link is followed, so that the link stays and its target is replaced. Only a
 //! regular file is replaced, never one that is read-only, and its mode stays. A name that a person
-//! chose is written by a [`Named`], which replaces nothing but what the caller knows for its own.
+//! chose is written by a [`ChosenFile`], which replaces nothing but what the caller knows for its own.
 
 mod litter;
 mod place;
@@ -23,7 +23,7 @@ use crate::{FileError, disk, faults};
 
 pub(crate) use litter::sweep;
 pub use litter::sweep_of;
-use place::{Place, folder_of};
+use place::{ResolvedPath, folder_of};
 
 /// What a file's contents are written to: at any place of it, so that a header may come last.
 pub trait Output: Write + Seek {}
@@ -39,7 +39,7 @@ pub fn write(
     path: &Path,
     fill: impl FnOnce(&mut dyn Output) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let place = Place::of(path)?;
+    let place = ResolvedPath::of(path)?;
     replace(&place, fill).map_err(FileError::io("write", path))
 }
 
@@ -56,7 +56,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// As [`write()`].
 pub fn probe(path: &Path) -> Result<(), FileError> {
-    let place = Place::of(path)?;
+    let place = ResolvedPath::of(path)?;
     temporary(&place)
         .map(drop)
         .map_err(FileError::io("write", path))
@@ -64,12 +64,12 @@ pub fn probe(path: &Path) -> Result<(), FileError> {
 
 /// A file by a name that a person chose, and what may be lost when it is written.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub struct ChosenFile {
     path: PathBuf,
     owned: fn(&Path) -> Result<(), FileError>,
 }
 
-impl Named {
+impl ChosenFile {
     /// The file `path`, which may be new, empty, or a file that `owned` says yes to: it is asked
     /// now and again before every write. Removes what killed writers of this file left beside it.
     ///
@@ -93,16 +93,19 @@ impl Named {
     /// Refuses what must not be replaced.
     ///
     /// # Errors
-    /// As [`Named::new`].
+    /// As [`ChosenFile::new`].
     pub fn check(&self) -> Result<(), FileError> {
-        match Place::of(&self.path)?.old {
+        match ResolvedPath::of(&self.path)?.old {
             Some(old) if old.len() > 0 => (self.owned)(&self.path),
             Some(_) | None => Ok(()),
         }
     }
 }
 
-fn replace(place: &Place, fill: impl FnOnce(&mut dyn Output) -> io::Result<()>) -> io::Result<()> {
+fn replace(
+    place: &ResolvedPath,
+    fill: impl FnOnce(&mut dyn Output) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = temporary(place)?;
     let writer = faults::writer("write", &place.path, file.as_file_mut());
     let mut out = BufWriter::with_capacity(1 << 20, writer);
@@ -120,7 +123,7 @@ fn replace(place: &Place, fill: impl FnOnce(&mut dyn Output) -> io::Result<()>) 
 }
 
 /// A file beside `place` that is locked while it is written, so that nobody takes it for litter.
-fn temporary(place: &Place) -> io::Result<NamedTempFile> {
+fn temporary(place: &ResolvedPath) -> io::Result<NamedTempFile> {
     let prefix = litter::prefix(&place.path)?;
     let mut builder = Builder::new();
     builder

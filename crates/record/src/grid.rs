@@ -242,7 +242,7 @@ pub struct Row {
     pub deviation: Option<f64>,
     /// Against the baseline; `None` for the baseline itself and where nothing can be compared.
     #[serde(default)]
-    pub difference: Option<Difference>,
+    pub difference: Option<PairedDifference>,
 }
 
 /// How one run ended.
@@ -273,7 +273,7 @@ pub struct CellOutcome {
 /// A variant minus the baseline, paired by seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Difference {
+pub struct PairedDifference {
     /// Mean of the differences of validation losses.
     pub mean: f64,
     /// Of the 95 % confidence interval (Student's t); `None` with fewer than two pairs.

@@ -80,11 +80,11 @@ fn read_text(path: &Path, limit: u64, what: &str) -> Result<String, FileError> {
 #[serde(untagged)]
 enum Number {
     Finite(f64),
-    Named(Named),
+    Named(NonFiniteName),
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
-enum Named {
+enum NonFiniteName {
     #[serde(rename = "NaN")]
     Nan,
     #[serde(rename = "inf")]
@@ -98,11 +98,11 @@ impl From<f64> for Number {
         if x.is_finite() {
             Self::Finite(x)
         } else if x.is_nan() {
-            Self::Named(Named::Nan)
+            Self::Named(NonFiniteName::Nan)
         } else if x > 0.0 {
-            Self::Named(Named::Infinity)
+            Self::Named(NonFiniteName::Infinity)
         } else {
-            Self::Named(Named::NegativeInfinity)
+            Self::Named(NonFiniteName::NegativeInfinity)
         }
     }
 }
@@ -111,9 +111,9 @@ impl From<Number> for f64 {
     fn from(number: Number) -> Self {
         match number {
             Number::Finite(x) => x,
-            Number::Named(Named::Nan) => f64::NAN,
-            Number::Named(Named::Infinity) => f64::INFINITY,
-            Number::Named(Named::NegativeInfinity) => f64::NEG_INFINITY,
+            Number::Named(NonFiniteName::Nan) => f64::NAN,
+            Number::Named(NonFiniteName::Infinity) => f64::INFINITY,
+            Number::Named(NonFiniteName::NegativeInfinity) => f64::NEG_INFINITY,
         }
     }
 }

@@ -31,7 +31,7 @@ pub use event::{Event, NotFinite, Observation, Series, StepRecord};
 pub use experiment::{DataRecord, Experiment, Extension, WeightsOrigin};
 pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
-    Cell, CellOutcome, Difference, Floors, Grid, GridKind, Results, Row, Variant, grid_of,
+    Cell, CellOutcome, Floors, Grid, GridKind, PairedDifference, Results, Row, Variant, grid_of,
     read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,
 };
 pub use json::{canonical, number, read as read_json};

@@ -1,10 +1,10 @@
 //! The tables of a study: numbers, predictions and outcomes, guides.
 
-use gptlab_record::{Difference, Floors};
+use gptlab_record::{Floors, PairedDifference};
 
 use crate::{
     Arm, Study, StudyKind, Table, number, phrases,
-    table::{Cell, Column},
+    table::{Column, TableCell},
     words,
 };
 
@@ -35,37 +35,39 @@ pub fn table(study: &Study) -> Table {
     table.without_empty_columns()
 }
 
-fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<Cell> {
+fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<TableCell> {
     let difference = arm.row.as_ref().and_then(|row| row.difference);
     let deviation = arm.row.as_ref().and_then(|row| row.deviation);
     let speeds: Vec<f64> = arm
         .runs
         .iter()
-        .filter_map(crate::Run::tokens_per_second)
+        .filter_map(crate::RecordedRun::tokens_per_second)
         .collect();
     vec![
-        Cell::text(&arm.variant.name),
+        TableCell::text(&arm.variant.name),
         numeric(arm.loss(), number::loss),
         numeric(deviation, number::loss),
         numeric(difference.map(|d| d.mean), number::signed),
-        Cell::text(interval(difference)),
+        TableCell::text(interval(difference)),
         numeric(difference.and_then(|d| d.p), number::p_value),
         numeric(arm.mean_of(|o| o.skill_loss), number::loss),
         numeric(arm.mean_of(|o| o.grad_norm), number::short),
-        Cell::count(arm.variant.parameters),
-        Cell::text(diverged(arm)),
-        Cell::text(floors.map_or_else(String::new, |floors| phrases::nearest(arm.loss(), floors))),
+        TableCell::count(arm.variant.parameters),
+        TableCell::text(diverged(arm)),
+        TableCell::text(
+            floors.map_or_else(String::new, |floors| phrases::nearest(arm.loss(), floors)),
+        ),
         numeric(crate::study::mean(&speeds), |x| {
             words::count(x.round() as u64)
         }),
     ]
 }
 
-fn numeric(x: Option<f64>, say: impl Fn(f64) -> String) -> Cell {
-    x.map_or_else(Cell::default, |x| Cell::number(say(x), x))
+fn numeric(x: Option<f64>, say: impl Fn(f64) -> String) -> TableCell {
+    x.map_or_else(TableCell::default, |x| TableCell::number(say(x), x))
 }
 
-fn interval(difference: Option<Difference>) -> String {
+fn interval(difference: Option<PairedDifference>) -> String {
     let bounds = difference.and_then(|d| Some((d.low?, d.high?)));
     bounds.map_or_else(String::new, |(low, high)| {
         format!("{} to {}", number::signed(low), number::signed(high))
@@ -89,9 +91,9 @@ pub fn predictions(study: &Study) -> Table {
     let mut table = Table::new("Predictions, made before the runs, and outcomes", columns);
     for arm in &study.arms {
         table.push(vec![
-            Cell::text(&arm.variant.name),
-            Cell::text(&arm.variant.prediction),
-            Cell::text(outcome(study, arm)),
+            TableCell::text(&arm.variant.name),
+            TableCell::text(&arm.variant.prediction),
+            TableCell::text(outcome(study, arm)),
         ]);
     }
     table
@@ -142,7 +144,7 @@ fn unfinished(arm: &Arm) -> String {
 }
 
 /// A difference to the baseline, in a sentence.
-pub fn compared(difference: Difference) -> String {
+pub fn compared(difference: PairedDifference) -> String {
     let size = number::loss(difference.mean.abs());
     let runs = match difference.pairs {
         1 => "one seed, so nothing is known of chance".to_owned(),
@@ -183,17 +185,17 @@ fn equals(p: f64) -> String {
 /// Answers the question of the study in a few sentences: which variants are worse or better, and
 /// which do not differ significantly.
 pub fn answer(study: &Study) -> Vec<String> {
-    let mut known: Vec<(&Arm, Difference)> = study
+    let mut known: Vec<(&Arm, PairedDifference)> = study
         .arms
         .iter()
         .filter_map(|arm| Some((arm, arm.row.as_ref()?.difference?)))
         .filter(|(_, d)| !d.mean.is_nan())
         .collect();
     known.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
-    let shows = |d: &Difference| number::shows(d.mean);
-    let told = |d: &Difference| shows(d) && d.p.is_none_or(|p| p < SIGNIFICANT);
-    let list = |chosen: Vec<&(&Arm, Difference)>| {
-        let one = |(arm, d): &&(&Arm, Difference)| {
+    let shows = |d: &PairedDifference| number::shows(d.mean);
+    let told = |d: &PairedDifference| shows(d) && d.p.is_none_or(|p| p < SIGNIFICANT);
+    let list = |chosen: Vec<&(&Arm, PairedDifference)>| {
+        let one = |(arm, d): &&(&Arm, PairedDifference)| {
             format!("{} ({})", arm.variant.name, number::signed(d.mean))
         };
         chosen.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -258,9 +260,9 @@ pub fn guides(floors: &Floors) -> Table {
     for guide in phrases::guides(floors) {
         let bits = guide.loss / std::f64::consts::LN_2;
         table.push(vec![
-            Cell::text(guide.name),
-            Cell::number(number::loss(guide.loss), guide.loss),
-            Cell::number(number::loss(bits), bits),
+            TableCell::text(guide.name),
+            TableCell::number(number::loss(guide.loss), guide.loss),
+            TableCell::number(number::loss(bits), bits),
         ]);
     }
     table
@@ -271,29 +273,29 @@ pub fn curves(study: &Study) -> Table {
     let mut columns = vec![Column::words("variant")];
     columns.extend(["seed", "step", "lr", "loss", "val loss", "grad norm"].map(Column::numbers));
     let mut table = Table::new("Curves", columns);
-    let exact = |x: f64| Cell::number(number::short(x), x);
+    let exact = |x: f64| TableCell::number(number::short(x), x);
     for arm in &study.arms {
         for run in &arm.runs {
-            let seed = Cell::text(run.seed().to_string());
+            let seed = TableCell::text(run.seed().to_string());
             for r in run.steps() {
-                let val = r.val_loss.map_or_else(Cell::default, exact);
-                let step = Cell::text(r.step.to_string());
+                let val = r.val_loss.map_or_else(TableCell::default, exact);
+                let step = TableCell::text(r.step.to_string());
                 let numbers = [exact(r.lr), exact(r.loss), val, exact(r.grad_norm)];
-                let mut row = vec![Cell::text(&arm.variant.name), seed.clone(), step];
+                let mut row = vec![TableCell::text(&arm.variant.name), seed.clone(), step];
                 row.extend(numbers);
                 table.push(row);
             }
             if let Some((step, Some(loss))) = run.done() {
                 let mut row = vec![
-                    Cell::text(&arm.variant.name),
+                    TableCell::text(&arm.variant.name),
                     seed.clone(),
-                    Cell::text(step.to_string()),
+                    TableCell::text(step.to_string()),
                 ];
                 row.extend([
-                    Cell::default(),
-                    Cell::default(),
+                    TableCell::default(),
+                    TableCell::default(),
                     exact(loss),
-                    Cell::default(),
+                    TableCell::default(),
                 ]);
                 table.push(row);
             }
@@ -319,12 +321,12 @@ pub fn observations(study: &Study) -> Table {
             for series in &observation.series {
                 for (at, value) in series.at.iter().zip(&series.values) {
                     table.push(vec![
-                        Cell::text(&arm.variant.name),
-                        Cell::text(run.seed().to_string()),
-                        Cell::text(observation.step.to_string()),
-                        Cell::text(&series.measure),
-                        Cell::text(at),
-                        Cell::number(number::short(*value), *value),
+                        TableCell::text(&arm.variant.name),
+                        TableCell::text(run.seed().to_string()),
+                        TableCell::text(observation.step.to_string()),
+                        TableCell::text(&series.measure),
+                        TableCell::text(at),
+                        TableCell::number(number::short(*value), *value),
                     ]);
                 }
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
-    Run, number,
+    RecordedRun, number,
     order::natural,
     plot::{self, Glyphs, PlotLine, PlotSize},
     settings::{Setting, layer_of, settings_of},
@@ -42,7 +42,7 @@ impl ComparedRun {
     ///
     /// # Errors
     /// If the settings of the run cannot be written as JSON.
-    pub fn of_run(name: &str, run: &Run) -> Result<Self, serde_json::Error> {
+    pub fn of_run(name: &str, run: &RecordedRun) -> Result<Self, serde_json::Error> {
         let experiment = &run.experiment;
         Ok(Self {
             name: name.to_owned(),

@@ -7,7 +7,7 @@ mod thresholds;
 use gptlab_record::Floors;
 use serde::Serialize;
 
-use crate::Run;
+use crate::RecordedRun;
 use facts::Facts;
 
 pub use thresholds::{THRESHOLDS, Threshold};
@@ -56,7 +56,7 @@ pub struct Diagnosis {
 
 /// Looks for every symptom in `run`. Which n-gram tables a loss is worse than is known only with
 /// `floors`.
-pub fn examine(run: &Run, floors: Option<&Floors>) -> Diagnosis {
+pub fn examine(run: &RecordedRun, floors: Option<&Floors>) -> Diagnosis {
     let facts = Facts::of(run, floors);
     let findings = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();
     Diagnosis {

@@ -25,7 +25,7 @@ pub mod words;
 
 pub use chart::Chart;
 pub use settings::{Setting, settings_of};
-pub use study::{Arm, MeasureHistory, Run, Study, StudyKind};
+pub use study::{Arm, MeasureHistory, RecordedRun, Study, StudyKind};
 pub use table::Table;
 
 #[cfg(test)]

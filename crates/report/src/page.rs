@@ -69,7 +69,11 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
         File::new("curves.csv", ablation::curves(study).csv()),
     ];
     let observed = study.arms.iter().flat_map(|arm| &arm.runs);
-    if observed.flat_map(crate::Run::observations).next().is_some() {
+    if observed
+        .flat_map(crate::RecordedRun::observations)
+        .next()
+        .is_some()
+    {
         files.push(File::new(
             "observations.csv",
             ablation::observations(study).csv(),

@@ -10,7 +10,7 @@ use gptlab_record::{
     read_grid, read_outcome, read_results,
 };
 
-pub use run::{MeasureHistory, Run};
+pub use run::{MeasureHistory, RecordedRun};
 
 /// Runs that belong together, and what is known of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ pub enum StudyKind {
 pub struct Arm {
     pub variant: Variant,
     /// Those that have begun, in the order of the seeds.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RecordedRun>,
     /// `None` until one of them has finished.
     pub row: Option<Row>,
 }
@@ -66,7 +66,7 @@ impl Study {
 
     /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid
     /// are over all of the validation split, and say nothing of a loss over a part of it.
-    pub fn floors_of(&self, run: &Run) -> Option<&Floors> {
+    pub fn floors_of(&self, run: &RecordedRun) -> Option<&Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
             StudyKind::Ablation | StudyKind::Sweep => {
@@ -128,7 +128,7 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
             .cells
             .iter()
             .filter(|cell| cell.variant == variant.name);
-        let runs: Result<Vec<Option<Run>>, FileError> =
+        let runs: Result<Vec<Option<RecordedRun>>, FileError> =
             cells.map(|cell| run_of(folder, cell)).collect();
         let rows = results.as_mut().map(|r| &mut r.rows);
         let row = rows.and_then(|rows| {
@@ -158,7 +158,7 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
 }
 
 /// The run of a cell; `None` where it has not begun.
-fn run_of(folder: &Path, cell: &Cell) -> Result<Option<Run>, FileError> {
+fn run_of(folder: &Path, cell: &Cell) -> Result<Option<RecordedRun>, FileError> {
     let inside = Path::new(&cell.folder);
     if !inside
         .components()
@@ -169,12 +169,14 @@ fn run_of(folder: &Path, cell: &Cell) -> Result<Option<Run>, FileError> {
         return Err(FileError::wrong(&folder.join("grid.json"), expected, found));
     }
     let path = folder.join(inside);
-    Store::exists(&path).then(|| Run::read(&path)).transpose()
+    Store::exists(&path)
+        .then(|| RecordedRun::read(&path))
+        .transpose()
 }
 
 /// A single run, as a study of one variant.
 fn of_run(folder: &Path) -> Result<Study, FileError> {
-    let run = Run::read(folder)?;
+    let run = RecordedRun::read(folder)?;
     // A run of a grid knows more of its end than its events tell.
     let outcome = read_outcome(folder)?.or_else(|| run.outcome());
     let experiment = &run.experiment;
@@ -195,7 +197,7 @@ fn of_run(folder: &Path) -> Result<Study, FileError> {
     })
 }
 
-fn arm_of(run: Run, outcome: Option<CellOutcome>) -> Arm {
+fn arm_of(run: RecordedRun, outcome: Option<CellOutcome>) -> Arm {
     let (listing, parameters) = listing_of(&run.experiment.spec, run.experiment.vocab_size);
     let variant = Variant {
         name: run.name.clone(),

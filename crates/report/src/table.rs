@@ -12,7 +12,7 @@ use crate::visible;
 pub struct Table {
     pub caption: String,
     pub columns: Vec<Column>,
-    pub rows: Vec<Vec<Cell>>,
+    pub rows: Vec<Vec<TableCell>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,12 +41,12 @@ pub enum ColumnOutputs {
 
 /// What a person reads and, where that is rounded, the exact form for programs.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Cell {
+pub struct TableCell {
     pub text: String,
     pub exact: Option<String>,
 }
 
-impl Cell {
+impl TableCell {
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -104,7 +104,7 @@ impl Table {
         }
     }
 
-    pub fn push(&mut self, row: Vec<Cell>) {
+    pub fn push(&mut self, row: Vec<TableCell>) {
         self.rows.push(row);
     }
 
@@ -112,7 +112,7 @@ impl Table {
     #[must_use]
     pub fn without_empty_columns(self) -> Self {
         let says = |i: usize| {
-            let cell = |row: &Vec<Cell>| row.get(i).is_some_and(|c| !c.text.is_empty());
+            let cell = |row: &Vec<TableCell>| row.get(i).is_some_and(|c| !c.text.is_empty());
             self.rows.is_empty() || self.rows.iter().any(cell)
         };
         let keep: Vec<bool> = (0..self.columns.len()).map(says).collect();
@@ -174,7 +174,7 @@ impl Table {
         let titles = table.columns.iter().map(|c| c.title.as_str());
         let mut out = csv_row(titles);
         for row in &table.rows {
-            let cell = |c: &Cell| c.exact.clone().unwrap_or_else(|| c.text.clone());
+            let cell = |c: &TableCell| c.exact.clone().unwrap_or_else(|| c.text.clone());
             let cells: Vec<String> = row.iter().map(cell).collect();
             out.push_str(&csv_row(cells.iter().map(String::as_str)));
         }
@@ -204,7 +204,7 @@ impl Table {
         }
     }
 
-    fn html_row(&self, row: &[Cell]) -> Markup {
+    fn html_row(&self, row: &[TableCell]) -> Markup {
         html! {
             tr {
                 @for (i, (cell, column)) in row.iter().zip(&self.columns).enumerate() {

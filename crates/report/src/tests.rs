@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use gptlab_record::{Difference, Event, Floors, GridKind};
+use gptlab_record::{Event, Floors, GridKind, PairedDifference};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
@@ -335,7 +335,7 @@ proptest! {
         for (arm, (mean, low, high, p)) in study.arms.iter_mut().zip(numbers) {
             if let Some(row) = &mut arm.row {
                 let (low, high) = (Some(low), Some(high));
-                row.difference = Some(Difference { mean, low, high, p, pairs: 2 });
+                row.difference = Some(PairedDifference { mean, low, high, p, pairs: 2 });
                 (row.mean, row.deviation) = (Some(mean), low);
             }
         }

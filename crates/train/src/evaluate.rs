@@ -1,6 +1,6 @@
 //! How well a model predicts text it was not trained on.
 
-use gptlab_data::{Batches, Part, Split};
+use gptlab_data::{Batches, Split, SplitName};
 use gptlab_engine::Engine;
 use gptlab_model::{BatchError, Model};
 use gptlab_record::number;
@@ -72,7 +72,7 @@ pub fn evaluate(
     engine: &mut dyn Engine,
     model: &Model,
     batches: &Batches,
-    part: Part,
+    part: SplitName,
     max_tokens: u64,
 ) -> Result<Option<Evaluation>, BatchError> {
     let Some(split) = batches.corpus().part(part) else {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use gptlab_data::{Batches, Corpus, CorpusError, CorpusSource, Cut, Part, Text, Tokenizer};
+use gptlab_data::{Batches, Corpus, CorpusError, CorpusSource, Cut, SplitName, Text, Tokenizer};
 use gptlab_model::{Graph, Model, ModelSpec, lower};
 use gptlab_record::{DataRecord, Experiment, Extension, FileError, WeightsOrigin};
 
@@ -383,7 +383,7 @@ fn fit(corpus: &Corpus, requested: usize) -> usize {
 
 /// Says so where documents of either split do not fit the context.
 fn cut(batches: &Batches) -> Option<Notice> {
-    let cuts = Part::ALL.map(|part| batches.cut(part));
+    let cuts = SplitName::ALL.map(|part| batches.cut(part));
     let cut = cuts.into_iter().flatten().reduce(Cut::and)?;
     (cut.long > 0).then(|| Notice::DocumentsCut {
         cut,

@@ -12,11 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gptlab_data::Part;
+use gptlab_data::SplitName;
 use gptlab_engine::{Alone, Engine, Noise};
 use gptlab_model::Batch;
 use gptlab_recipe::Hyper;
-use gptlab_record::{Event, NotFinite, Observation, Series, StepRecord, Store, atomic::Named};
+use gptlab_record::{Event, NotFinite, Observation, Series, StepRecord, Store, atomic::ChosenFile};
 
 use crate::{
     Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets, evaluate,
@@ -61,7 +61,7 @@ pub struct Run<'a> {
     engine: &'a mut dyn Engine,
     observer: &'a mut dyn Observer,
     store: Option<Store>,
-    save: Option<Named>,
+    save: Option<ChosenFile>,
     /// Updates made.
     done: u64,
     /// The files that hold the state as it is.
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
             keep,
             micro_batch,
         } = targets;
-        let save = save.map(|path| Named::new(&path, is_checkpoint));
+        let save = save.map(|path| ChosenFile::new(&path, is_checkpoint));
         let save = save.transpose()?;
         if let Begin::Resume(checkpoint) = resolved.begin() {
             for stored in Stored::ALL {
@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
     fn validate(&mut self) -> Result<Option<Evaluation>, Error> {
         let Resolved { model, batches, .. } = self.resolved;
         let most = self.resolved.experiment.intervals.val_tokens;
-        let found = evaluate(self.engine, model, batches, Part::Validation, most)?;
+        let found = evaluate(self.engine, model, batches, SplitName::Validation, most)?;
         if found.is_some_and(|found| !found.loss.is_finite()) {
             self.diverge(self.done, NotFinite::ValLoss);
         }

@@ -119,7 +119,7 @@ impl Engine for RoundedOracle {
 
 /// Keeps every event, samples the first weights, and asks to stop after some steps.
 #[derive(Default)]
-pub(crate) struct Recorder {
+pub(crate) struct EventKeeper {
     pub(crate) events: Vec<Event>,
     pub(crate) steps: u64,
     pub(crate) stop_after: Option<u64>,
@@ -128,7 +128,7 @@ pub(crate) struct Recorder {
     pub(crate) cut: bool,
 }
 
-impl Recorder {
+impl EventKeeper {
     pub(crate) fn stopping_after(steps: u64) -> Self {
         Self {
             stop_after: Some(steps),
@@ -137,7 +137,7 @@ impl Recorder {
     }
 }
 
-impl Observer for Recorder {
+impl Observer for EventKeeper {
     fn event(&mut self, event: &Event) {
         self.events.push(event.clone());
     }
@@ -168,7 +168,7 @@ pub(crate) fn targets(folder: &Path) -> Targets {
 }
 
 /// Runs to the end, or to where `recorder` asks to stop.
-pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut Recorder) -> Outcome {
+pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut EventKeeper) -> Outcome {
     let mut engine = RoundedOracle::new(resolved);
     Run::new(resolved, &mut engine, targets, recorder)
         .and_then(Run::go)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_data::{Batches, Corpus, Part, Text, Tokenizer};
+use gptlab_data::{Batches, Corpus, SplitName, Text, Tokenizer};
 use gptlab_engine::{Device, Engine, ImportError, Slot, memory_need::BatchShape};
 use gptlab_model::{Graph, Model, lower};
 use gptlab_recipe::SampleSettings;
@@ -136,7 +136,7 @@ impl Checkpoint {
 pub struct EvaluatedText {
     model: Model,
     batches: Batches,
-    part: Part,
+    part: SplitName,
     name: String,
     fraction: f64,
 }
@@ -155,9 +155,9 @@ impl EvaluatedText {
     ) -> Result<Self, Error> {
         let corpus = Corpus::new(text, trained.tokenizer.clone(), fraction)?;
         let part = if fraction > 0.0 {
-            Part::Validation
+            SplitName::Validation
         } else {
-            Part::Train
+            SplitName::Train
         };
         let block_size = corpus
             .fit_block_size(trained.model.spec().block_size)

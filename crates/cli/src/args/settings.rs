@@ -10,27 +10,27 @@ use clap::{
 use gptlab_lab::grid::GridRecipe;
 use gptlab_model::Choice;
 use gptlab_recipe::{
-    DEFAULT_PRESET, Group, KEYS, Key, KeyDefault, Overrides, SettingValue, ValueKind,
+    DEFAULT_PRESET, KEYS, KeyDefault, Overrides, SettingGroup, SettingKey, SettingValue, ValueKind,
 };
 
 use super::choice::possible;
 
 /// Which settings a command has flags for, and what it says of them.
 pub(crate) trait Flags: Clone + Debug + Default + Send + Sync + 'static {
-    fn has(key: &Key) -> bool;
+    fn has(key: &SettingKey) -> bool;
 
     /// The heading of a setting's flag in help.
-    fn heading(key: &Key) -> &'static str {
+    fn heading(key: &SettingKey) -> &'static str {
         key.group.title()
     }
 
     /// What a setting means to this command, where that is not what the table says.
-    fn help(_key: &Key) -> Option<&'static str> {
+    fn help(_key: &SettingKey) -> Option<&'static str> {
         None
     }
 
     /// What holds where nobody types a setting, where that is not what the presets say.
-    fn usual(_key: &Key) -> Option<String> {
+    fn usual(_key: &SettingKey) -> Option<String> {
         None
     }
 }
@@ -47,7 +47,7 @@ pub(crate) struct SettingsArgs<F> {
 pub(crate) struct AllFlags;
 
 impl Flags for AllFlags {
-    fn has(_key: &Key) -> bool {
+    fn has(_key: &SettingKey) -> bool {
         true
     }
 }
@@ -57,11 +57,11 @@ impl Flags for AllFlags {
 pub(crate) struct ModelFlags;
 
 impl Flags for ModelFlags {
-    fn has(key: &Key) -> bool {
-        key.group == Group::Model
+    fn has(key: &SettingKey) -> bool {
+        key.group == SettingGroup::Model
     }
 
-    fn usual(key: &Key) -> Option<String> {
+    fn usual(key: &SettingKey) -> Option<String> {
         // Without a text there are no built-in stories that have a preset of their own.
         (key.field == "preset").then(|| DEFAULT_PRESET.name().to_owned())
     }
@@ -72,8 +72,8 @@ impl Flags for ModelFlags {
 pub(crate) struct WritingFlags;
 
 impl Flags for WritingFlags {
-    fn has(key: &Key) -> bool {
-        key.group == Group::Writing
+    fn has(key: &SettingKey) -> bool {
+        key.group == SettingGroup::Writing
     }
 }
 
@@ -82,19 +82,22 @@ impl Flags for WritingFlags {
 pub(crate) struct GridFlags;
 
 impl Flags for GridFlags {
-    fn has(key: &Key) -> bool {
+    fn has(key: &SettingKey) -> bool {
         let of_one_run = ["sample_interval", "checkpoint_interval"].contains(&key.field);
-        key.group != Group::Writing && !of_one_run
+        key.group != SettingGroup::Writing && !of_one_run
     }
 
-    fn heading(key: &Key) -> &'static str {
+    fn heading(key: &SettingKey) -> &'static str {
         match key.group {
-            Group::Run => "Runs",
-            Group::Data | Group::Optimiser | Group::Model | Group::Writing => key.group.title(),
+            SettingGroup::Run => "Runs",
+            SettingGroup::Data
+            | SettingGroup::Optimiser
+            | SettingGroup::Model
+            | SettingGroup::Writing => key.group.title(),
         }
     }
 
-    fn help(key: &Key) -> Option<&'static str> {
+    fn help(key: &SettingKey) -> Option<&'static str> {
         Some(match key.field {
             "seed" => "The first of the seeds",
             "observe" => {
@@ -108,7 +111,7 @@ impl Flags for GridFlags {
         })
     }
 
-    fn usual(key: &Key) -> Option<String> {
+    fn usual(key: &SettingKey) -> Option<String> {
         let after_help = || "see below".to_owned();
         match key.field {
             "preset" => return Some(DEFAULT_PRESET.name().to_owned()),
@@ -155,7 +158,7 @@ impl<F: Flags> FromArgMatches for SettingsArgs<F> {
     }
 }
 
-fn flag<F: Flags>(key: &'static Key) -> Arg {
+fn flag<F: Flags>(key: &'static SettingKey) -> Arg {
     let kind = key.kind();
     Arg::new(key.field)
         .long(key.name())
@@ -168,7 +171,7 @@ fn flag<F: Flags>(key: &'static Key) -> Arg {
 }
 
 /// Refuses what is no value of `key`; the setting itself reads the value again.
-fn parser(key: &'static Key, kind: ValueKind) -> ValueParser {
+fn parser(key: &'static SettingKey, kind: ValueKind) -> ValueParser {
     match kind {
         ValueKind::Choice(words) => {
             ValueParser::new(PossibleValuesParser::new(words.into_iter().map(possible)))
@@ -180,14 +183,14 @@ fn parser(key: &'static Key, kind: ValueKind) -> ValueParser {
     }
 }
 
-fn help<F: Flags>(key: &Key) -> String {
+fn help<F: Flags>(key: &SettingKey) -> String {
     let meaning = F::help(key).unwrap_or(key.help);
     let default = F::usual(key).unwrap_or_else(|| default(key));
     format!("{meaning} [default: {default}]")
 }
 
 /// What holds where nobody sets `key`, by the presets.
-fn default(key: &Key) -> String {
+fn default(key: &SettingKey) -> String {
     match (key.absent, key.default()) {
         (Some(absent), _) => absent.to_owned(),
         (None, KeyDefault::Value(value)) => shown(&value),

@@ -9,12 +9,12 @@ use gptlab_lab::{
 use super::grid::{axes, command_line, go};
 use crate::{
     args::AblateArgs,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
     text,
 };
 
-pub(super) fn run(args: &AblateArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
     if args.list {
         list(args.base.json.json, printer);
         return Ok(ExitCode::Success);
@@ -36,7 +36,7 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> Outcome {
 }
 
 /// A list leaves out what cannot be; a name that was typed has to be possible.
-fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> Outcome<()> {
+fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> CommandResult<()> {
     let typed: Vec<&str> = typed.split(',').map(str::trim).collect();
     for Skipped { name, why } in skipped {
         if typed.contains(&name.as_str()) {

@@ -21,14 +21,14 @@ use super::report;
 use crate::{
     args::BenchArgs,
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
 };
 
 const INSTALL: &str =
     "`pip install -r bench/peers/requirements.txt`; --python names the Python that has it";
 
-pub(super) fn run(args: &BenchArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
     let threads = engines::threads(&args.machine)?;
     let isa = engines::isa(&args.machine)?;
     let plan = plan(args)?;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn plan(args: &BenchArgs) -> Outcome<TimingPlan> {
+fn plan(args: &BenchArgs) -> CommandResult<TimingPlan> {
     let usual = TimingPlan::default();
     let rounds = args.rounds.unwrap_or(usual.rounds);
     let seconds = args.seconds.unwrap_or(usual.seconds);
@@ -67,7 +67,7 @@ fn settings(
     plan: TimingPlan,
     threads: usize,
     isa: Isa,
-) -> Outcome<BenchSettings> {
+) -> CommandResult<BenchSettings> {
     let program = env::current_exe()
         .map_err(|e| Stop::failure(format_args!("cannot find this program to start it: {e}")))?;
     let threads_typed = threads.to_string();
@@ -133,7 +133,7 @@ fn show(
     raw: &impl Serialize,
     table: &str,
     printer: Printer,
-) -> Outcome<()> {
+) -> CommandResult<()> {
     if args.json.json {
         printer.json(raw);
     } else {
@@ -146,13 +146,13 @@ fn show(
 }
 
 /// The folder of `--out`, where it may take our files.
-fn place(folder: &Path) -> Outcome<OutputFolder> {
+fn place(folder: &Path) -> CommandResult<OutputFolder> {
     let signs = ["raw.json"].map(|name| Signature::text(name, bench::BEGINNING));
     report::place(folder, &signs, "--out DIR")
 }
 
 /// Writes `raw` and `table` into the folder `place`, which is made where it is not there.
-fn write(place: &OutputFolder, raw: &impl Serialize, table: &str) -> Outcome<()> {
+fn write(place: &OutputFolder, raw: &impl Serialize, table: &str) -> CommandResult<()> {
     let raw = serde_json::to_string(raw).map_err(Stop::failure)?;
     let file = |name: &str, text: String| File {
         name: name.to_owned(),

@@ -4,11 +4,11 @@ use clap_complete::generate;
 
 use crate::{
     args::{CompletionsArgs, definition},
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
 };
 
-pub(super) fn run(args: &CompletionsArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &CompletionsArgs, printer: Printer) -> CommandResult {
     let mut script = Vec::new();
     generate(args.shell, &mut definition(), "gptlab", &mut script);
     let script = String::from_utf8(script).map_err(Stop::failure)?;

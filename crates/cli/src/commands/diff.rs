@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gptlab_report::{
-    Run,
+    RecordedRun,
     diff::{self, ComparedRun},
     plot::Glyphs,
 };
@@ -11,13 +11,13 @@ use gptlab_report::{
 use crate::{
     args::DiffArgs,
     checkpoint,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
 };
 
 const WIDTH: usize = 100;
 
-pub(super) fn run(args: &DiffArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &DiffArgs, printer: Printer) -> CommandResult {
     let found = diff::compare(&side(&args.a)?, &side(&args.b)?);
     if args.json.json {
         printer.json(&found);
@@ -32,7 +32,7 @@ pub(super) fn run(args: &DiffArgs, printer: Printer) -> Outcome {
 }
 
 /// As `diff` has it, 1 is kept for a difference: what cannot be read is 3.
-fn side(path: &Path) -> Outcome<ComparedRun> {
+fn side(path: &Path) -> CommandResult<ComparedRun> {
     let read = if path.is_dir() {
         of_run(path)
     } else {
@@ -44,8 +44,8 @@ fn side(path: &Path) -> Outcome<ComparedRun> {
     })
 }
 
-fn of_run(folder: &Path) -> Outcome<ComparedRun> {
-    let run = Run::read(folder)?;
+fn of_run(folder: &Path) -> CommandResult<ComparedRun> {
+    let run = RecordedRun::read(folder)?;
     ComparedRun::of_run(&folder.display().to_string(), &run).map_err(|error| {
         Stop::failure(format_args!(
             "cannot compare the settings of {}: {error}",
@@ -54,7 +54,7 @@ fn of_run(folder: &Path) -> Outcome<ComparedRun> {
     })
 }
 
-fn of_checkpoint(path: &Path) -> Outcome<ComparedRun> {
+fn of_checkpoint(path: &Path) -> CommandResult<ComparedRun> {
     let checkpoint = checkpoint::open(path)?;
     let header = checkpoint.header();
     Ok(ComparedRun {

@@ -7,11 +7,11 @@ use super::doctor_run;
 use crate::{
     args::DoctorArgs,
     engines,
-    exit::{ExitCode, Outcome},
+    exit::{CommandResult, ExitCode},
     printer::Printer,
 };
 
-pub(super) fn run(args: &DoctorArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &DoctorArgs, printer: Printer) -> CommandResult {
     if let Some(folder) = &args.run {
         return doctor_run::run(folder, args.json.json, printer);
     }

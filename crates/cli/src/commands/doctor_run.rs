@@ -4,17 +4,17 @@ use std::path::Path;
 
 use gptlab_record::{Floors, grid_of, read_results};
 use gptlab_report::{
-    Arm, Run, Study, StudyKind,
+    Arm, RecordedRun, Study, StudyKind,
     doctor::{self, RunDiagnosis},
 };
 
 use super::report;
 use crate::{
-    exit::{ExitCode, Outcome},
+    exit::{CommandResult, ExitCode},
     printer::Printer,
 };
 
-pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> Outcome {
+pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> CommandResult {
     let study = report::read(folder)?;
     report::say_left_out(&study, printer);
     let diagnoses = diagnoses(&study, folder)?;
@@ -36,12 +36,12 @@ pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn diagnoses(study: &Study, folder: &Path) -> Outcome<Vec<RunDiagnosis>> {
+fn diagnoses(study: &Study, folder: &Path) -> CommandResult<Vec<RunDiagnosis>> {
     let runs = study
         .arms
         .iter()
         .flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
-    let diagnosis = |(arm, run): (&Arm, &Run)| {
+    let diagnosis = |(arm, run): (&Arm, &RecordedRun)| {
         let floors = floors(study, run, folder)?;
         Ok(RunDiagnosis {
             variant: arm.variant.name.clone(),
@@ -53,7 +53,7 @@ fn diagnoses(study: &Study, folder: &Path) -> Outcome<Vec<RunDiagnosis>> {
 }
 
 /// The guides over the predictions that the last loss of `run` is over.
-fn floors(study: &Study, run: &Run, folder: &Path) -> Outcome<Option<Floors>> {
+fn floors(study: &Study, run: &RecordedRun, folder: &Path) -> CommandResult<Option<Floors>> {
     let own = study.floors_of(run).cloned();
     match study.kind {
         StudyKind::Run => {
@@ -68,7 +68,7 @@ fn floors(study: &Study, run: &Run, folder: &Path) -> Outcome<Option<Floors>> {
 }
 
 /// The guides of the grid that the run belongs to.
-fn around(run: &Path) -> Outcome<Option<Floors>> {
+fn around(run: &Path) -> CommandResult<Option<Floors>> {
     let Some((folder, _)) = grid_of(run) else {
         return Ok(None);
     };

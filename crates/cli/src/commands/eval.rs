@@ -9,13 +9,13 @@ use crate::{
     checkpoint::{self, Loaded},
     commands::generate::checkpoint_path,
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     memory,
     printer::Printer,
     text,
 };
 
-pub(super) fn run(args: &EvalArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &EvalArgs, printer: Printer) -> CommandResult {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "eval")?;
     let loaded = checkpoint::load(&path)?;
     let text = text_of(args, &loaded)?;
@@ -34,7 +34,7 @@ pub(super) fn run(args: &EvalArgs, printer: Printer) -> Outcome {
 }
 
 /// The text that was typed, or the built-in one that the checkpoint was trained on.
-fn text_of(args: &EvalArgs, loaded: &Loaded) -> Outcome<Text> {
+fn text_of(args: &EvalArgs, loaded: &Loaded) -> CommandResult<Text> {
     if args.data.is_some() {
         return text::source(args.data.as_deref(), Builtin::Stories);
     }
@@ -48,7 +48,7 @@ fn measure(
     loaded: &Loaded,
     text: &Text,
     printer: Printer,
-) -> Outcome<EvaluationReport> {
+) -> CommandResult<EvaluationReport> {
     let data = &loaded.header.data;
     let trained_on = text.fingerprint() == data.fingerprint;
     // Of its own text, the part that it has not seen.

@@ -7,14 +7,14 @@ use gptlab_report::words::count;
 
 use crate::{
     args::FloorsArgs,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
     text,
 };
 
 const UP_TO: usize = 6;
 
-pub(super) fn run(args: &FloorsArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &FloorsArgs, printer: Printer) -> CommandResult {
     let text = text::source(args.data.as_deref(), Builtin::Stories)?;
     let usual = text.recipe().and_then(Builtin::usual_tokenizer);
     let usual = usual.unwrap_or(TokenizerKind::Chars);

@@ -14,14 +14,14 @@ use crate::{
     args::GenerateArgs,
     checkpoint::{self, Loaded},
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     interrupt::Interrupt,
     memory,
     printer::Printer,
     sample,
 };
 
-pub(super) fn run(args: &GenerateArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &GenerateArgs, printer: Printer) -> CommandResult {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "generate")?;
     engines::check(&args.machine)?;
     let samples = samples(args.samples)?;
@@ -43,7 +43,7 @@ pub(super) fn checkpoint_path(
     word: Option<&PathBuf>,
     load: Option<&PathBuf>,
     command: &str,
-) -> Outcome<PathBuf> {
+) -> CommandResult<PathBuf> {
     word.or(load).cloned().ok_or_else(|| {
         Stop::usage(format_args!("{command} needs a checkpoint"))
             .hint(format!("`gptlab {command} model.safetensors`"))
@@ -59,7 +59,7 @@ pub(super) fn write(
     samples: u32,
     json: bool,
     printer: Printer,
-) -> Outcome {
+) -> CommandResult {
     let seed = seed_or_clock(seed);
     let settings = typed
         .sampling(SampleSettings::default())
@@ -101,7 +101,7 @@ fn write_some(
     interrupt: &Interrupt,
     json: bool,
     printer: Printer,
-) -> Outcome<bool> {
+) -> CommandResult<bool> {
     let mut interrupted = false;
     sampler.sample_all(prompt, numbers, interrupt.flag(), |event| {
         match event {
@@ -131,7 +131,7 @@ pub(super) fn texts_that_fit(
     settings: &SampleSettings,
     device: &Device,
     count: usize,
-) -> Outcome<usize> {
+) -> CommandResult<usize> {
     let max_tokens = settings.max_tokens;
     // One for what stands before a document.
     let prompt = settings.prompt.chars().count() + 1;
@@ -146,7 +146,7 @@ pub(super) fn texts_that_fit(
 }
 
 /// How many samples there are to be: each has a number of 32 bits, that its draws depend on.
-fn samples(typed: Option<usize>) -> Outcome<u32> {
+fn samples(typed: Option<usize>) -> CommandResult<u32> {
     let typed = typed.unwrap_or(1);
     u32::try_from(typed).map_err(|_| {
         let most = u32::MAX;

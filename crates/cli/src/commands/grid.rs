@@ -6,7 +6,7 @@ use std::{env, path::PathBuf, sync::Arc, time::Instant};
 
 use gptlab_data::Text;
 use gptlab_engine::cpu::{CpuBackend, Isa, Kind};
-use gptlab_lab::grid::{self, Axis, Ending, GridRecipe, Machine, Planned};
+use gptlab_lab::grid::{self, Ending, GridAxis, GridRecipe, Machine, Planned};
 use gptlab_recipe::{DEFAULT_PRESET, Settings};
 use gptlab_record::{Results, Row, read_grid};
 use gptlab_report::words::duration_in_two_units;
@@ -20,7 +20,7 @@ use super::train::folder;
 use crate::{
     args::{BaseArgs, MachineArgs},
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     interrupt::Interrupt,
     memory,
     printer::Printer,
@@ -30,7 +30,7 @@ use crate::{
 const SAMPLE: usize = 72;
 impl BaseArgs {
     /// The baseline on `text`: a preset, `recipe`, and what was typed.
-    pub(super) fn settings(&self, recipe: GridRecipe, text: &Text) -> Outcome<Settings> {
+    pub(super) fn settings(&self, recipe: GridRecipe, text: &Text) -> CommandResult<Settings> {
         let base = recipe.base(DEFAULT_PRESET, &self.settings.overrides, text)?;
         let isa = engines::isa(&self.machine_args())?;
         Ok(Settings {
@@ -55,12 +55,12 @@ impl BaseArgs {
         }
     }
 
-    pub(super) fn seeds(&self) -> Outcome<Vec<u64>> {
+    pub(super) fn seeds(&self) -> CommandResult<Vec<u64>> {
         let first = self.settings.overrides.seed.unwrap_or(0);
         Ok(grid::seeds(first, self.run.seeds.unwrap_or(1))?)
     }
 
-    fn machine(&self) -> Outcome<Machine> {
+    fn machine(&self) -> CommandResult<Machine> {
         let threads = engines::threads(&self.machine)?;
         let jobs = match self.run.jobs {
             Some(0) => return Err(Stop::usage("--jobs must be at least 1, found 0")),
@@ -76,8 +76,8 @@ impl BaseArgs {
 }
 
 /// The axes that were typed with `--grid`.
-pub(super) fn axes(typed: &[String]) -> Outcome<Vec<Axis>> {
-    let axes = typed.iter().map(|axis| Axis::parse(axis));
+pub(super) fn axes(typed: &[String]) -> CommandResult<Vec<GridAxis>> {
+    let axes = typed.iter().map(|axis| GridAxis::parse(axis));
     Ok(axes.collect::<Result<_, _>>()?)
 }
 
@@ -90,7 +90,12 @@ pub(super) fn command_line() -> Vec<String> {
 }
 
 /// Runs what is missing of `planned`, and shows what came out.
-pub(super) fn go(planned: &Planned, text: &Text, base: &BaseArgs, printer: Printer) -> Outcome {
+pub(super) fn go(
+    planned: &Planned,
+    text: &Text,
+    base: &BaseArgs,
+    printer: Printer,
+) -> CommandResult {
     let printer = printer.for_work();
     let machine = base.machine()?;
     let machine = Machine {

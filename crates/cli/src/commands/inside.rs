@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use gptlab_engine::Device;
 use gptlab_lab::probe::{HeadMap, Prompt, Subject};
 use gptlab_record::{checkpoints, read_grid};
-use gptlab_report::{Chart, Run, Study, chart};
+use gptlab_report::{Chart, RecordedRun, Study, chart};
 
-use crate::{checkpoint, exit::Outcome, text};
+use crate::{checkpoint, exit::CommandResult, text};
 
 /// Tokens of a map: as many as can be read.
 const TOKENS: usize = 16;
@@ -15,7 +15,7 @@ const TOKENS: usize = 16;
 /// Attention maps of every variant with a checkpoint, all on the beginning of the text they learnt
 /// from, or else of what one of them wrote: every head of the first variant, and of the others the
 /// mean over each attention's heads.
-pub(super) fn of(study: &Study, folder: &Path) -> Outcome<Vec<(String, Vec<Chart>)>> {
+pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Vec<Chart>)>> {
     let mut runs = study.arms.iter().flat_map(|arm| &arm.runs);
     let Some(text) = runs.find_map(|run| learnt(run).or_else(|| written(run))) else {
         return Ok(Vec::new());
@@ -30,12 +30,12 @@ pub(super) fn of(study: &Study, folder: &Path) -> Outcome<Vec<(String, Vec<Chart
 }
 
 /// The beginning of what `run` learnt from, where it is still to be had.
-fn learnt(run: &Run) -> Option<String> {
+fn learnt(run: &RecordedRun) -> Option<String> {
     beginning(text::of_record(&run.experiment.data)?.as_str())
 }
 
 /// That of the last text that `run` wrote.
-fn written(run: &Run) -> Option<String> {
+fn written(run: &RecordedRun) -> Option<String> {
     beginning(run.samples().pop()?.1)
 }
 
@@ -45,7 +45,7 @@ fn beginning(text: &str) -> Option<String> {
 }
 
 /// Variants and the folders of their first runs.
-fn folders(study: &Study, folder: &Path) -> Outcome<Vec<(String, PathBuf)>> {
+fn folders(study: &Study, folder: &Path) -> CommandResult<Vec<(String, PathBuf)>> {
     let Some(grid) = read_grid(folder)? else {
         let run = |arm: &gptlab_report::Arm| (arm.variant.name.clone(), folder.to_owned());
         return Ok(study.arms.iter().map(run).collect());
@@ -60,7 +60,7 @@ fn folders(study: &Study, folder: &Path) -> Outcome<Vec<(String, PathBuf)>> {
     Ok(firsts.collect())
 }
 
-fn maps(path: &Path, text: &str, every_head: bool) -> Outcome<Vec<Chart>> {
+fn maps(path: &Path, text: &str, every_head: bool) -> CommandResult<Vec<Chart>> {
     let loaded = checkpoint::load(path)?;
     let device = Device::cpu(1);
     let mut subject = Subject::new(&loaded.model, &device)?;

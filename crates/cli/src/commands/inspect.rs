@@ -11,11 +11,11 @@ use gptlab_train::{Header, Inspection};
 use crate::{
     args::InspectArgs,
     checkpoint,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
 };
 
-pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &InspectArgs, printer: Printer) -> CommandResult {
     match &args.checkpoint {
         Some(path) => {
             let typed = args.model.overrides != Overrides::default() || args.vocab_size.is_some();
@@ -30,7 +30,7 @@ pub(super) fn run(args: &InspectArgs, printer: Printer) -> Outcome {
     }
 }
 
-fn trained(path: &Path, args: &InspectArgs, printer: Printer) -> Outcome {
+fn trained(path: &Path, args: &InspectArgs, printer: Printer) -> CommandResult {
     let checkpoint = checkpoint::open(path)?;
     if let Some(purpose) = args.program {
         show_program(checkpoint.graph(), purpose, printer);
@@ -50,7 +50,7 @@ fn trained(path: &Path, args: &InspectArgs, printer: Printer) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn untrained(args: &InspectArgs, printer: Printer) -> Outcome {
+fn untrained(args: &InspectArgs, printer: Printer) -> CommandResult {
     let typed = &args.model.overrides;
     let preset = typed.preset.unwrap_or(DEFAULT_PRESET);
     let spec = typed.spec(preset.spec()).map_err(Stop::usage)?;

@@ -12,7 +12,7 @@ use crate::{
     checkpoint::{self, Loaded},
     commands::generate::{checkpoint_path, seed_or_clock, texts_that_fit},
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     interrupt::Interrupt,
     printer::Printer,
     sample,
@@ -20,7 +20,7 @@ use crate::{
 
 const PROMPT: &str = "prompt> ";
 
-pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> CommandResult {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "interactive")?;
     engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
@@ -34,7 +34,7 @@ pub(super) fn talk(
     device: &Device,
     seed: Option<u64>,
     printer: Printer,
-) -> Outcome {
+) -> CommandResult {
     let settings = typed
         .sampling(SampleSettings::default())
         .map_err(Stop::usage)?;
@@ -45,7 +45,7 @@ pub(super) fn talk(
         .sampler(device, &settings, seed_or_clock(seed))?;
     engines::say_threads(sampler.threads(), device, printer);
     let interrupt = Interrupt::of_ctrl_c(printer);
-    let mut lines = Lines::new(printer)?;
+    let mut lines = PromptLines::new(printer)?;
     let mut number = 0;
     if let Some(prompt) = &typed.prompt {
         answer(&sampler, prompt, number, &interrupt, printer);
@@ -83,14 +83,14 @@ fn answer(sampler: &Sampler, prompt: &str, number: u32, interrupt: &Interrupt, p
 }
 
 /// Where prompts come from.
-enum Lines {
+enum PromptLines {
     /// A person, with line editing and a history.
     Terminal(Box<Editor<(), MemHistory>>),
     Pipe,
 }
 
-impl Lines {
-    fn new(printer: Printer) -> Outcome<Self> {
+impl PromptLines {
+    fn new(printer: Printer) -> CommandResult<Self> {
         if !printer.is_interactive() {
             return Ok(Self::Pipe);
         }
@@ -103,7 +103,7 @@ impl Lines {
     }
 
     /// The next line, or `None` at the end of input.
-    fn next(&mut self, interrupt: &Interrupt, printer: Printer) -> Outcome<Option<String>> {
+    fn next(&mut self, interrupt: &Interrupt, printer: Printer) -> CommandResult<Option<String>> {
         match self {
             Self::Terminal(editor) => typed(editor, printer),
             Self::Pipe => piped(interrupt),
@@ -111,7 +111,7 @@ impl Lines {
     }
 }
 
-fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> Outcome<Option<String>> {
+fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> CommandResult<Option<String>> {
     loop {
         match editor.readline(PROMPT) {
             Ok(line) => {
@@ -126,7 +126,7 @@ fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> Outcome<Optio
     }
 }
 
-fn piped(interrupt: &Interrupt) -> Outcome<Option<String>> {
+fn piped(interrupt: &Interrupt) -> CommandResult<Option<String>> {
     let mut line = String::new();
     match io::stdin().read_line(&mut line) {
         Ok(0) => Ok(None),

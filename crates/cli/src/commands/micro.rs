@@ -8,14 +8,14 @@ use gptlab_model::Preset;
 use gptlab_recipe::{Precision, SampleSettings};
 use gptlab_record::Event;
 use gptlab_train::{
-    Observer, Outcome as Ending, Resolved, Run, SampleError, Settings, Targets, TrainedModel,
+    Observer, Outcome, Resolved, Run, SampleError, Settings, Targets, TrainedModel,
 };
 
 use super::train::diverged;
 use crate::{
     args::MicroArgs,
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     interrupt::Interrupt,
     printer::Printer,
     text,
@@ -25,7 +25,7 @@ const SEED: u64 = 42;
 const TEMPERATURE: f64 = 0.5;
 const SAMPLES: u32 = 20;
 
-pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &MicroArgs, printer: Printer) -> CommandResult {
     let temperature = args.temperature.unwrap_or(TEMPERATURE);
     Sampling::new(temperature, None, None).map_err(Stop::usage)?;
     let device = engines::device(&args.machine, Precision::F32)?;
@@ -35,20 +35,20 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> Outcome {
 
     let weights = resolved.weights()?;
     let mut engine = engines::make(resolved.graph.clone(), &weights, &device, printer)?;
-    let mut lines = Lines {
+    let mut lines = StepLines {
         steps: resolved.experiment.hyper.steps,
         interrupt: Interrupt::of_ctrl_c(printer),
         printer,
     };
     let ending = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut lines)?.go()?;
-    if let Ending::Diverged { step, what } = ending {
+    if let Outcome::Diverged { step, what } = ending {
         return Err(diverged(step, what));
     }
     infer(&resolved, engine.as_ref(), temperature, printer)?;
     Ok(match ending {
-        Ending::Finished { .. } | Ending::Complete { .. } => ExitCode::Success,
-        Ending::Stopped { .. } => ExitCode::Interrupted,
-        Ending::Diverged { .. } => ExitCode::Failure,
+        Outcome::Finished { .. } | Outcome::Complete { .. } => ExitCode::Success,
+        Outcome::Stopped { .. } => ExitCode::Interrupted,
+        Outcome::Diverged { .. } => ExitCode::Failure,
     })
 }
 
@@ -75,13 +75,13 @@ fn say_sizes(resolved: &Resolved, printer: Printer) {
 }
 
 /// Prints every step as the one-file program does.
-struct Lines {
+struct StepLines {
     steps: u64,
     interrupt: Interrupt,
     printer: Printer,
 }
 
-impl Observer for Lines {
+impl Observer for StepLines {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Step(record) => {
@@ -113,7 +113,7 @@ fn infer(
     engine: &dyn Engine,
     temperature: f64,
     printer: Printer,
-) -> Outcome<()> {
+) -> CommandResult<()> {
     let settings = SampleSettings {
         temperature,
         top_k: None,

@@ -21,9 +21,9 @@ mod scaling_law;
 mod sweep;
 mod train;
 
-use crate::{args::Command, exit::Outcome, printer::Printer};
+use crate::{args::Command, exit::CommandResult, printer::Printer};
 
-pub(crate) fn run(command: Command, printer: Printer) -> Outcome {
+pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
     match command {
         Command::Train(args) => train::run(&args, printer),
         Command::Generate(args) => generate::run(&args, printer),

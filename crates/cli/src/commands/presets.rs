@@ -6,11 +6,11 @@ use gptlab_report::words::count;
 
 use crate::{
     args::PresetsArgs,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
 };
 
-pub(super) fn run(args: &PresetsArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &PresetsArgs, printer: Printer) -> CommandResult {
     if let Some(preset) = args.name {
         recipe(preset, args.json.json, printer)?;
         return Ok(ExitCode::Success);
@@ -39,7 +39,7 @@ pub(super) fn run(args: &PresetsArgs, printer: Printer) -> Outcome {
 }
 
 /// Every setting of `preset` by its name: a settings file, or an object.
-fn recipe(preset: Preset, json: bool, printer: Printer) -> Outcome<()> {
+fn recipe(preset: Preset, json: bool, printer: Printer) -> CommandResult<()> {
     let recipe = Overrides::of(&Settings::of(preset, None));
     if json {
         // In the order of the names, whatever the order of the table.

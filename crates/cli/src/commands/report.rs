@@ -5,7 +5,7 @@ use std::path::Path;
 use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
-    Run, Study, StudyKind, ablation,
+    RecordedRun, Study, StudyKind, ablation,
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
     plot::{self, Glyphs, PlotLine, PlotSize},
 };
@@ -14,7 +14,7 @@ use gptlab_train::recorded_batches;
 use super::{inside, scaling_law};
 use crate::{
     args::ReportArgs,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
     text,
 };
@@ -30,7 +30,7 @@ const SIZE: PlotSize = PlotSize {
 /// The longest n-grams of the guides.
 const ORDERS: usize = 6;
 
-pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
     let study = read(&args.folder)?;
     say_left_out(&study, printer);
     let out = args
@@ -54,7 +54,7 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> Outcome {
 }
 
 /// The folder that `flag` names, where it may take our files.
-pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> Outcome<OutputFolder> {
+pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> CommandResult<OutputFolder> {
     OutputFolder::of(folder, signs).map_err(|error| {
         let foreign = matches!(error, FileError::Wrong { .. });
         let stop = Stop::from(error);
@@ -67,7 +67,7 @@ pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> Outcome<O
 }
 
 /// What a report cannot find in the record.
-pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> Outcome<Extras> {
+pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> CommandResult<Extras> {
     Ok(Extras {
         date,
         scaling_law: scaling_law::of(study),
@@ -76,7 +76,7 @@ pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> Outc
 }
 
 /// The study in `folder`.
-pub(super) fn read(folder: &Path) -> Outcome<Study> {
+pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     if !folder.exists() {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         let stop: Stop = FileError::io("read", folder)(missing).into();
@@ -95,7 +95,7 @@ pub(super) fn read(folder: &Path) -> Outcome<Study> {
 
 /// The guides of a run's text, where it is still to be had, over the predictions that the run's
 /// last loss is over.
-pub(super) fn guides(run: &Run) -> Option<Floors> {
+pub(super) fn guides(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
     let batches = recorded_batches(experiment, &text)?;
@@ -137,7 +137,7 @@ fn curves(study: &Study) -> String {
     plot::plot(&lines, SIZE, Glyphs::Unicode)
 }
 
-fn line(label: &str, run: &Run) -> PlotLine {
+fn line(label: &str, run: &RecordedRun) -> PlotLine {
     let points = run.curve().into_iter();
     PlotLine {
         label: label.to_owned(),

@@ -1,17 +1,17 @@
 //! `gptlab sweep`: how loss falls with size, and how the best learning rate moves with it.
 
 use gptlab_data::Builtin;
-use gptlab_lab::grid::{self, Axis, GridRecipe, Size};
+use gptlab_lab::grid::{self, GridAxis, GridRecipe, Size};
 
 use super::grid::{axes, command_line, go};
-use crate::{args::SweepArgs, exit::Outcome, printer::Printer, text};
+use crate::{args::SweepArgs, exit::CommandResult, printer::Printer, text};
 
-pub(super) fn run(args: &SweepArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &SweepArgs, printer: Printer) -> CommandResult {
     let typed = &args.base;
     let text = text::source(typed.data.data.as_deref(), Builtin::Stories)?;
     let base = typed.settings(GridRecipe::Quick, &text)?;
     let axes = if args.grid.is_empty() {
-        vec![Axis::learning_rates()]
+        vec![GridAxis::learning_rates()]
     } else {
         axes(&args.grid)?
     };

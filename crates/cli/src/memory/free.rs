@@ -10,7 +10,7 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
+pub(super) enum LimitKind {
     /// Memory that is touched.
     Memory,
     /// Addresses, touched or not.
@@ -21,7 +21,7 @@ pub(super) enum Counts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
     pub(super) name: String,
-    pub(super) counts: Counts,
+    pub(super) counts: LimitKind,
     /// Bytes.
     pub(super) free: u64,
 }
@@ -53,7 +53,7 @@ fn machine() -> (Option<Limit>, u64) {
     };
     let limit = Limit {
         name: "the machine's memory".into(),
-        counts: Counts::Memory,
+        counts: LimitKind::Memory,
         free,
     };
     (Some(limit).filter(|limit| limit.free > 0), swap)
@@ -140,7 +140,7 @@ fn control_group(dir: &Path, names: &Names, swap: u64) -> Option<Limit> {
     });
     Some(Limit {
         name: format!("the control group {}", dir.display()),
-        counts: Counts::Memory,
+        counts: LimitKind::Memory,
         free: most
             .saturating_sub(used.saturating_sub(cached))
             .saturating_add(swap),
@@ -161,7 +161,7 @@ fn own(limits: &str, status: &str) -> Vec<Limit> {
         let used = field(status, used)?.saturating_mul(1024);
         Some(Limit {
             name: name.into(),
-            counts: Counts::Addresses,
+            counts: LimitKind::Addresses,
             free: most.saturating_sub(used),
         })
     };
@@ -185,7 +185,7 @@ mod tests {
         let found = own(limits, status);
         let expected = Limit {
             name: "ulimit -v".into(),
-            counts: Counts::Addresses,
+            counts: LimitKind::Addresses,
             free: 524_288_000 - (2 << 20),
         };
         assert_eq!(found, [expected]);

@@ -13,7 +13,7 @@ use super::{
     Free, Need,
     training::{Observes, Open, Trained, hints},
 };
-use crate::{exit::Outcome, printer::Printer};
+use crate::{exit::CommandResult, printer::Printer};
 
 /// Tokens of the text that a finished run writes.
 const SAMPLE: usize = 200;
@@ -27,7 +27,7 @@ pub(crate) fn jobs_that_fit(
     text: &Text,
     machine: &Machine,
     printer: Printer,
-) -> Outcome<usize> {
+) -> CommandResult<usize> {
     let (free, cells) = (Free::now(), cells(planned, text, machine));
     let tokens = tokens(&cells);
     let most = machine.jobs.clamp(1, planned.cells.len().max(1));

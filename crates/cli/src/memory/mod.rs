@@ -14,9 +14,9 @@ use gptlab_engine::{
 use gptlab_lab::probe::ProbedTokens;
 use gptlab_model::Graph;
 
-use self::free::{Counts, Limit};
+use self::free::{Limit, LimitKind};
 pub(crate) use self::{grid::jobs_that_fit, training::check_training};
-use crate::exit::{ExitCode, Outcome, Stop};
+use crate::exit::{CommandResult, ExitCode, Stop};
 
 /// Bytes that something takes, by what limits count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl Need {
     /// What `limit` counts of it.
     fn counted(self, limit: &Limit) -> u64 {
         match limit.counts {
-            Counts::Memory => self.memory,
-            Counts::Addresses => self.addresses,
+            LimitKind::Memory => self.memory,
+            LimitKind::Addresses => self.addresses,
         }
     }
 }
@@ -104,7 +104,12 @@ impl Free {
     }
 
     /// Refuses what does not fit, with `hints` at what would.
-    fn check(&self, what: &str, need: Need, hints: impl FnOnce() -> Vec<String>) -> Outcome<()> {
+    fn check(
+        &self,
+        what: &str,
+        need: Need,
+        hints: impl FnOnce() -> Vec<String>,
+    ) -> CommandResult<()> {
         if let Some(limit) = self.lacking(need) {
             return Err(refusal(what, need.counted(limit), limit, hints()));
         }
@@ -172,7 +177,7 @@ fn fewer_threads(free: &Free, threads: usize, need: impl Fn(usize) -> Need) -> O
 const TEXT: u64 = 3;
 
 /// Refuses to read a text of so many `bytes`, from `path`, that does not fit.
-pub(crate) fn check_text(path: &Path, bytes: u64) -> Outcome<()> {
+pub(crate) fn check_text(path: &Path, bytes: u64) -> CommandResult<()> {
     let free = Free::now();
     let need = Need::default().plus(bytes.saturating_mul(TEXT));
     free.check(&path.display().to_string(), need, || {
@@ -185,13 +190,17 @@ pub(crate) fn check_text(path: &Path, bytes: u64) -> Outcome<()> {
 }
 
 /// Refuses to read weights that do not fit.
-pub(crate) fn check_loading(graph: &Graph) -> Outcome<()> {
+pub(crate) fn check_loading(graph: &Graph) -> CommandResult<()> {
     let need = Need::of(&MemoryNeed::copies(graph, 1), 1);
     Free::now().check("this checkpoint", need, Vec::new)
 }
 
 /// Refuses to evaluate a model that is loaded on batches of `shape` where that does not fit.
-pub(crate) fn check_evaluating(graph: &Graph, device: &Device, shape: BatchShape) -> Outcome<()> {
+pub(crate) fn check_evaluating(
+    graph: &Graph,
+    device: &Device,
+    shape: BatchShape,
+) -> CommandResult<()> {
     let need = |threads| {
         let device = device.with_threads(threads);
         Need::of(&device.evaluation_memory(graph, shape), threads)
@@ -204,7 +213,7 @@ pub(crate) fn check_probing(
     graph: &Graph,
     device: &Device,
     ProbedTokens { prompt, text }: ProbedTokens,
-) -> Outcome<()> {
+) -> CommandResult<()> {
     let need = |threads| {
         let device = device.with_threads(threads);
         let shape = BatchShape {
@@ -222,7 +231,7 @@ pub(crate) fn check_probing(
 
 /// How many of `texts` may be written at once with a model that is loaded: all, or fewer where
 /// these do not fit.
-pub(crate) fn texts_that_fit(graph: &Graph, device: &Device, texts: Texts) -> Outcome<usize> {
+pub(crate) fn texts_that_fit(graph: &Graph, device: &Device, texts: Texts) -> CommandResult<usize> {
     let free = Free::now();
     let need = |threads, count| {
         let (device, texts) = (device.with_threads(threads), Texts { count, ..texts });
@@ -239,7 +248,7 @@ pub(crate) fn texts_that_fit(graph: &Graph, device: &Device, texts: Texts) -> Ou
     Ok(1)
 }
 
-fn check_threads(what: &str, threads: usize, need: impl Fn(usize) -> Need) -> Outcome<()> {
+fn check_threads(what: &str, threads: usize, need: impl Fn(usize) -> Need) -> CommandResult<()> {
     let free = Free::now();
     free.check(what, need(threads), || {
         Vec::from_iter(fewer_threads(&free, threads, &need))
@@ -250,7 +259,7 @@ fn check_threads(what: &str, threads: usize, need: impl Fn(usize) -> Need) -> Ou
 mod tests {
     use super::*;
 
-    fn free(bytes: u64, counts: Counts) -> Free {
+    fn free(bytes: u64, counts: LimitKind) -> Free {
         Free(vec![Limit {
             name: "a test".into(),
             counts,
@@ -273,13 +282,13 @@ mod tests {
             memory: 10,
             addresses: 20,
         };
-        assert!(free(10, Counts::Memory).fits(need));
-        assert!(!free(9, Counts::Memory).fits(need));
-        assert!(!free(19, Counts::Addresses).fits(need));
-        let stop = free(9, Counts::Memory).check("this", need, Vec::new);
+        assert!(free(10, LimitKind::Memory).fits(need));
+        assert!(!free(9, LimitKind::Memory).fits(need));
+        assert!(!free(19, LimitKind::Addresses).fits(need));
+        let stop = free(9, LimitKind::Memory).check("this", need, Vec::new);
         let stop = stop.expect_err("too little");
         assert_eq!(stop.code, ExitCode::Failure);
-        let stop = free(9, Counts::Memory).check("this", need, || vec!["`--x` fits".into()]);
+        let stop = free(9, LimitKind::Memory).check("this", need, || vec!["`--x` fits".into()]);
         assert_eq!(stop.expect_err("too little").code, ExitCode::Usage);
     }
 

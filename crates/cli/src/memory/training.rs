@@ -10,7 +10,7 @@ use gptlab_recipe::Optimizer;
 use gptlab_train::{Resolved, sample_documents, step_hyper};
 
 use super::{Free, Need, fewer_threads, halves};
-use crate::{args::TrainArgs, exit::Outcome};
+use crate::{args::TrainArgs, exit::CommandResult};
 
 /// A model, how it is trained, and what is done besides.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ pub(crate) fn check_training(
     resolved: &Resolved,
     args: &TrainArgs,
     device: &Device,
-) -> Outcome<()> {
+) -> CommandResult<()> {
     let trained = of_run(resolved, device);
     let trained = match args.run.micro_batch {
         Some(sequences) => trained.with_micro_batch(sequences),

@@ -6,10 +6,10 @@ use gptlab_model::ModelSpec;
 use gptlab_recipe::Overrides;
 use gptlab_record::{DifferenceOrder, SettingDifference, first_difference};
 
-use crate::exit::{Outcome, Stop};
+use crate::exit::{CommandResult, Stop};
 
 /// Refuses model flags that ask for another model than the checkpoint at `path` holds.
-pub(crate) fn same_shape(path: &Path, found: &ModelSpec, typed: &Overrides) -> Outcome<()> {
+pub(crate) fn same_shape(path: &Path, found: &ModelSpec, typed: &Overrides) -> CommandResult<()> {
     let asked = typed.spec(found.clone()).map_err(Stop::usage)?;
     let difference =
         first_difference(found, &asked, DifferenceOrder::PlainFirst).map_err(|error| {

@@ -9,19 +9,19 @@ use gptlab_train::{Header, ResumeOptions, Settings};
 use crate::{
     args::{MachineArgs, TrainArgs},
     engines,
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     text,
 };
 
 /// The settings of a new run: the preset's, and what was typed.
-pub(crate) fn fresh(args: &TrainArgs) -> Outcome<Settings> {
+pub(crate) fn fresh(args: &TrainArgs) -> CommandResult<Settings> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
     let preset = typed.preset.unwrap_or_else(|| usual_preset(typed, data));
     over(begun(preset, typed.steps, data)?, typed, &args.machine)
 }
 
 /// What `preset` is known by, with the text called `data` cut as it usually is.
-fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> Outcome<Settings> {
+fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResult<Settings> {
     let mut base = Settings::of(preset, steps);
     let builtin = data.map(text::builtin).transpose()?;
     if let Some(kind) = builtin.flatten().and_then(Builtin::usual_tokenizer) {
@@ -40,7 +40,7 @@ fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
 }
 
 /// The settings of a new run with the model of a checkpoint: its recipe, and what was typed.
-pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> Outcome<Settings> {
+pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Settings> {
     let typed = &args.settings.overrides;
     let mut recipe = Settings::of(typed.preset.unwrap_or(DEFAULT_PRESET), typed.steps);
     if typed.preset.is_none() {
@@ -57,7 +57,7 @@ pub(crate) fn resume_options(
     base: ResumeOptions,
     typed: &Overrides,
     isa: Isa,
-) -> Outcome<ResumeOptions> {
+) -> CommandResult<ResumeOptions> {
     Ok(ResumeOptions {
         intervals: typed.intervals(base.intervals).map_err(Stop::usage)?,
         observe: typed.observe.unwrap_or(base.observe),
@@ -69,7 +69,11 @@ pub(crate) fn resume_options(
 }
 
 /// `base` with what was typed. A preset that was typed replaces the base's model.
-pub(crate) fn over(base: Settings, typed: &Overrides, machine: &MachineArgs) -> Outcome<Settings> {
+pub(crate) fn over(
+    base: Settings,
+    typed: &Overrides,
+    machine: &MachineArgs,
+) -> CommandResult<Settings> {
     let mut settings = base;
     typed.apply(&mut settings).map_err(Stop::usage)?;
     Ok(Settings {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gptlab_model::{
-    Activation, Choice, Mask, Norm, NormPlace, Order, Position, ResidualInit, Scale,
+    Activation, Choice, Mask, Norm, NormPlace, Position, ResidualInit, Scale, SublayerOrder,
 };
 use serde_json::Value;
 
@@ -248,7 +248,7 @@ fn every_value_of_a_choice_is_typed_or_is_the_default() {
         names::<Position>("position"),
         names::<Norm>("norm"),
         names::<NormPlace>("ln-style"),
-        names::<Order>("order"),
+        names::<SublayerOrder>("order"),
         names::<Activation>("activation"),
         names::<Mask>("mask"),
         names::<Scale>("attention-scale"),

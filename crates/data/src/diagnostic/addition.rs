@@ -6,7 +6,7 @@
 
 use gptlab_model::random::Cursor;
 
-use super::{Floor, Generator, Predicted, letter, plain, skilled};
+use super::{IdealLoss, Predicted, TextGenerator, letter, plain, skilled};
 
 pub(super) struct Addition {
     /// At most ten: `0`, `1`, …
@@ -61,7 +61,7 @@ impl Addition {
     }
 }
 
-impl Generator for Addition {
+impl TextGenerator for Addition {
     fn draw(&self, cursor: &mut Cursor) -> String {
         let mut number =
             || -> Vec<usize> { (0..self.places).map(|_| cursor.below(self.base)).collect() };
@@ -80,8 +80,8 @@ impl Generator for Addition {
         Some([digits(), sign(), digits(), sign(), answer, end].concat())
     }
 
-    fn floor(&self) -> Floor {
-        Floor {
+    fn floor(&self) -> IdealLoss {
+        IdealLoss {
             nats_per_document: 2.0 * self.operand(),
             tokens_per_document: (3 * self.places + 3) as f64,
             skill_nats_per_document: 0.0,

@@ -5,7 +5,7 @@
 
 use gptlab_model::random::Cursor;
 
-use super::{Floor, Generator, Predicted, length::Length, letter, plain, skilled};
+use super::{IdealLoss, Predicted, TextGenerator, length::Length, letter, plain, skilled};
 
 const COLON: char = ':';
 
@@ -40,7 +40,7 @@ impl Agreement {
     }
 }
 
-impl Generator for Agreement {
+impl TextGenerator for Agreement {
     fn draw(&self, cursor: &mut Cursor) -> String {
         let marker = letter(b'A', cursor.below(self.markers));
         let n = self.length.draw(cursor);
@@ -59,10 +59,10 @@ impl Generator for Agreement {
         Some([marker].into_iter().chain(filler).chain(end).collect())
     }
 
-    fn floor(&self) -> Floor {
+    fn floor(&self) -> IdealLoss {
         let filler = self.length.mean(|n| n as f64);
         let letters = (self.markers as f64).ln() + filler * (self.fillers as f64).ln();
-        Floor {
+        IdealLoss {
             nats_per_document: letters + self.length.entropy(),
             tokens_per_document: filler + 4.0,
             skill_nats_per_document: 0.0,

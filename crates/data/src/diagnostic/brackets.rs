@@ -6,7 +6,7 @@
 
 use gptlab_model::random::Cursor;
 
-use super::{Floor, Generator, Predicted, length::Length, plain, skilled};
+use super::{IdealLoss, Predicted, TextGenerator, length::Length, plain, skilled};
 
 const KINDS: [(char, char); 4] = [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')];
 
@@ -77,7 +77,7 @@ impl Brackets {
     }
 }
 
-impl Generator for Brackets {
+impl TextGenerator for Brackets {
     fn draw(&self, cursor: &mut Cursor) -> String {
         let (mut text, mut open) = (String::new(), Vec::new());
         loop {
@@ -106,8 +106,8 @@ impl Generator for Brackets {
     }
 
     /// A sum over places and depths, weighed by the probability to be there.
-    fn floor(&self) -> Floor {
-        let mut floor = Floor::NOTHING;
+    fn floor(&self) -> IdealLoss {
+        let mut floor = IdealLoss::NOTHING;
         let mut here = vec![0.0; self.depth + 2];
         here[0] = 1.0;
         for read in 0..=self.length.most {
@@ -120,7 +120,7 @@ impl Generator for Brackets {
 impl Brackets {
     /// From the probabilities of depths after `read` characters to those after one more; what the
     /// ideal predictor loses on that character goes to `floor`.
-    fn step(&self, read: usize, here: &[f64], floor: &mut Floor) -> Vec<f64> {
+    fn step(&self, read: usize, here: &[f64], floor: &mut IdealLoss) -> Vec<f64> {
         let mut next = vec![0.0; here.len()];
         for (open, at) in here.iter().enumerate().filter(|(_, p)| **p > 0.0) {
             let moves = self.moves(read, open);

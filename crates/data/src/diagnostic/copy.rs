@@ -7,17 +7,17 @@
 
 use gptlab_model::random::Cursor;
 
-use super::{Floor, Generator, Predicted, length::Length, letter, plain, skilled};
+use super::{IdealLoss, Predicted, TextGenerator, length::Length, letter, plain, skilled};
 
 pub(super) const BAR: char = '|';
 
-pub(super) struct Copied {
+pub(super) struct CopyTask {
     /// How many letters there are to choose from.
     pub(super) letters: usize,
     pub(super) length: Length,
 }
 
-impl Copied {
+impl CopyTask {
     /// At most 41 characters.
     pub(super) const USUAL: Self = Self {
         letters: 26,
@@ -36,7 +36,7 @@ impl Copied {
     }
 }
 
-impl Generator for Copied {
+impl TextGenerator for CopyTask {
     fn draw(&self, cursor: &mut Cursor) -> String {
         let n = self.length.draw(cursor);
         let string: String = (0..n)
@@ -58,9 +58,9 @@ impl Generator for Copied {
         Some(first.chain([bar]).chain(second).collect())
     }
 
-    fn floor(&self) -> Floor {
+    fn floor(&self) -> IdealLoss {
         let letters = self.length.mean(|n| n as f64);
-        Floor {
+        IdealLoss {
             nats_per_document: self.length.entropy() + letters * self.news(),
             tokens_per_document: 2.0 * letters + 2.0,
             skill_nats_per_document: 0.0,

@@ -10,7 +10,7 @@
 
 use gptlab_model::random::Cursor;
 
-use super::{Floor, Generator, Predicted, letter, plain};
+use super::{IdealLoss, Predicted, TextGenerator, letter, plain};
 
 pub(super) struct InContext {
     /// `a`, `b`, …
@@ -85,7 +85,7 @@ impl InContext {
     }
 }
 
-impl Generator for InContext {
+impl TextGenerator for InContext {
     fn draw(&self, cursor: &mut Cursor) -> String {
         let mut urns = Urns::of(self);
         let mut last = cursor.below(self.letters);
@@ -119,8 +119,8 @@ impl Generator for InContext {
     /// How often a row is met depends on what came out of it, so that the expectation is no short
     /// sum. These are means over a million documents of seed 0 of [`InContext::USUAL`]: `cargo test
     /// --release -p gptlab-data measure_in_context -- --ignored --nocapture`.
-    fn floor(&self) -> Floor {
-        Floor {
+    fn floor(&self) -> IdealLoss {
+        IdealLoss {
             nats_per_document: 155.217,
             tokens_per_document: 128.0,
             skill_nats_per_document: 137.849,

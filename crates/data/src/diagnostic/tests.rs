@@ -7,7 +7,7 @@ use length::Length;
 
 /// Every string over `alphabet` of up to `most` characters that `generator` makes, with its
 /// probability according to the ideal predictor.
-fn all(generator: &dyn Generator, alphabet: &str, most: usize) -> BTreeMap<String, f64> {
+fn all(generator: &dyn TextGenerator, alphabet: &str, most: usize) -> BTreeMap<String, f64> {
     let (mut found, mut strings) = (BTreeMap::new(), vec![String::new()]);
     for _ in 0..=most {
         for string in &strings {
@@ -24,8 +24,8 @@ fn all(generator: &dyn Generator, alphabet: &str, most: usize) -> BTreeMap<Strin
 }
 
 /// The expectation over all documents of what `floor` sums up.
-fn expected(generator: &dyn Generator, all: &BTreeMap<String, f64>) -> Floor {
-    let mut floor = Floor::NOTHING;
+fn expected(generator: &dyn TextGenerator, all: &BTreeMap<String, f64>) -> IdealLoss {
+    let mut floor = IdealLoss::NOTHING;
     for (document, p) in all {
         for token in generator.ideal(document).unwrap() {
             floor.add(*p, token);
@@ -34,7 +34,7 @@ fn expected(generator: &dyn Generator, all: &BTreeMap<String, f64>) -> Floor {
     floor
 }
 
-fn parts(floor: &Floor) -> [f64; 4] {
+fn parts(floor: &IdealLoss) -> [f64; 4] {
     [
         floor.nats_per_document,
         floor.tokens_per_document,
@@ -45,7 +45,12 @@ fn parts(floor: &Floor) -> [f64; 4] {
 
 /// Probabilities sum to 1; draws are as frequent as the ideal predictor says; `floor` is the
 /// expectation.
-fn check(generator: &dyn Generator, alphabet: &str, most: usize, documents: usize) -> Floor {
+fn check(
+    generator: &dyn TextGenerator,
+    alphabet: &str,
+    most: usize,
+    documents: usize,
+) -> IdealLoss {
     let all = all(generator, alphabet, most);
     assert_eq!(all.len(), documents);
     let total: f64 = all.values().sum();
@@ -56,7 +61,7 @@ fn check(generator: &dyn Generator, alphabet: &str, most: usize, documents: usiz
 
 /// Pearson's chi squared against its expectation, the degrees of freedom, in its standard
 /// deviations.
-fn draws_are_as_frequent(generator: &dyn Generator, all: &BTreeMap<String, f64>) {
+fn draws_are_as_frequent(generator: &dyn TextGenerator, all: &BTreeMap<String, f64>) {
     const DRAWS: u32 = 20_000;
     let mut seen: BTreeMap<String, f64> = BTreeMap::new();
     for i in 0..DRAWS {
@@ -73,7 +78,7 @@ fn draws_are_as_frequent(generator: &dyn Generator, all: &BTreeMap<String, f64>)
     assert!(deviations.abs() < 4.0, "{deviations}");
 }
 
-fn close(a: &Floor, b: &Floor) {
+fn close(a: &IdealLoss, b: &IdealLoss) {
     for (a, b) in parts(a).into_iter().zip(parts(b)) {
         assert!((a - b).abs() < 1e-10, "{a} is not {b}");
     }
@@ -81,7 +86,7 @@ fn close(a: &Floor, b: &Floor) {
 
 #[test]
 fn copies_are_counted() {
-    let small = Copied {
+    let small = CopyTask {
         letters: 3,
         length: Length { least: 1, most: 2 },
     };
@@ -174,7 +179,7 @@ fn an_urn_is_a_row_of_dirichlet() {
     assert!(((-nats).exp() - row_a * row_b / 3.0).abs() < 1e-14);
 }
 
-fn drawn(generator: &dyn Generator, n: u32) -> impl Iterator<Item = Vec<Predicted>> {
+fn drawn(generator: &dyn TextGenerator, n: u32) -> impl Iterator<Item = Vec<Predicted>> {
     (0..n).map(move |i| {
         let mut draws = Stream::new(0, "in-context", i).cursor();
         let document = generator.draw(&mut draws);
@@ -182,8 +187,8 @@ fn drawn(generator: &dyn Generator, n: u32) -> impl Iterator<Item = Vec<Predicte
     })
 }
 
-fn floor_of_draws(generator: &dyn Generator, n: u32) -> Floor {
-    let mut floor = Floor::NOTHING;
+fn floor_of_draws(generator: &dyn TextGenerator, n: u32) -> IdealLoss {
+    let mut floor = IdealLoss::NOTHING;
     for token in drawn(generator, n).flatten() {
         floor.add(1.0 / f64::from(n), token);
     }
@@ -191,8 +196,8 @@ fn floor_of_draws(generator: &dyn Generator, n: u32) -> Floor {
 }
 
 /// Means over `n` documents, and the standard error of the nats a document.
-fn measured(generator: &dyn Generator, n: u32) -> (Floor, f64) {
-    let (mut floor, mut squares) = (Floor::NOTHING, 0.0);
+fn measured(generator: &dyn TextGenerator, n: u32) -> (IdealLoss, f64) {
+    let (mut floor, mut squares) = (IdealLoss::NOTHING, 0.0);
     for ideal in drawn(generator, n) {
         for token in &ideal {
             floor.add(1.0 / f64::from(n), *token);

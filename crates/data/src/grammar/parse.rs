@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Grammar, Piece, Slot};
+use super::{Grammar, Piece, SlotInRule};
 
 /// What is wrong with a page, and in which of its lines, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl fmt::Display for GrammarError {
 /// What has been read so far.
 #[derive(Default)]
 struct Page {
-    slots: Vec<Slot>,
+    slots: Vec<SlotInRule>,
     rules: Vec<(String, Vec<Vec<Piece>>)>,
     in_slot: bool,
 }
@@ -78,7 +78,7 @@ impl Page {
             .split_once(": ")
             .ok_or("expected `slot name: form form …`")?;
         self.in_slot = true;
-        self.slots.push(Slot {
+        self.slots.push(SlotInRule {
             name: name.to_owned(),
             forms: forms.split_whitespace().map(str::to_owned).collect(),
             values: Vec::new(),
@@ -114,7 +114,7 @@ fn literal(text: &str) -> Piece {
 
 type Rules = [(String, Vec<Vec<Piece>>)];
 
-fn pieces(line: &str, slots: &[Slot], rules: &Rules) -> Result<Vec<Piece>, String> {
+fn pieces(line: &str, slots: &[SlotInRule], rules: &Rules) -> Result<Vec<Piece>, String> {
     let mut found = Vec::new();
     let mut rest = line;
     while let Some(at) = rest.find(['<', '{']) {
@@ -147,7 +147,7 @@ fn rule(name: &str, rules: &Rules) -> Result<Piece, String> {
         .ok_or_else(|| format!("no rule `{name}` above"))
 }
 
-fn mention(text: &str, slots: &[Slot]) -> Result<Piece, String> {
+fn mention(text: &str, slots: &[SlotInRule]) -> Result<Piece, String> {
     let (name, form) = text.split_once('.').unwrap_or((text, ""));
     let capital = name.starts_with(char::is_uppercase);
     let slot = slots

@@ -9,7 +9,7 @@ use gptlab_kernels::{
     linear::{Linear, PanelRows},
     muon, sgd,
 };
-use gptlab_model::{Group, Param, ParamTable};
+use gptlab_model::{Param, ParamGroup, ParamTable};
 use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
@@ -70,7 +70,8 @@ impl ParamStep {
     fn of(param: &Param, hyper: &StepHyper, clip: f64) -> Self {
         let (lr, grad_scale, weight_decay) = (hyper.lr, clip, weight_decay(param, hyper));
         match (hyper.optimizer, param.group) {
-            (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
+            (Optimizer::AdamW, _)
+            | (Optimizer::Muon, ParamGroup::Embedding | ParamGroup::Vector) => {
                 Self::AdamW(adam_w(hyper, grad_scale, weight_decay))
             }
             (Optimizer::Sgd, _) => Self::Sgd(sgd::Hyper {
@@ -79,7 +80,7 @@ impl ParamStep {
                 weight_decay,
                 grad_scale,
             }),
-            (Optimizer::Muon, Group::Matrix) => {
+            (Optimizer::Muon, ParamGroup::Matrix) => {
                 let hyper = muon::Hyper {
                     lr,
                     momentum: MUON_MOMENTUM,
@@ -106,8 +107,8 @@ impl ParamStep {
 /// The most that the step of any parameter scribbles on.
 pub(super) fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
     let of = |param: &Param| match (optimizer, param.group) {
-        (Optimizer::Muon, Group::Matrix) => muon::scratch_len(param.shape[0], param.shape[1]),
-        (Optimizer::Muon, Group::Embedding | Group::Vector)
+        (Optimizer::Muon, ParamGroup::Matrix) => muon::scratch_len(param.shape[0], param.shape[1]),
+        (Optimizer::Muon, ParamGroup::Embedding | ParamGroup::Vector)
         | (Optimizer::AdamW | Optimizer::Sgd, _) => 0,
     };
     params.iter().map(of).max().unwrap_or(0)
@@ -277,10 +278,10 @@ fn whole<'a>(
 
 fn weight_decay(param: &Param, hyper: &StepHyper) -> f64 {
     match (hyper.decay, param.group) {
-        (Decay::Everything, _) | (Decay::Matrices, Group::Matrix | Group::Embedding) => {
+        (Decay::Everything, _) | (Decay::Matrices, ParamGroup::Matrix | ParamGroup::Embedding) => {
             hyper.weight_decay
         }
-        (Decay::Matrices, Group::Vector) => 0.0,
+        (Decay::Matrices, ParamGroup::Vector) => 0.0,
     }
 }
 

@@ -10,7 +10,7 @@ mod tape;
 use std::ops::Range;
 
 use forward::OraclePass;
-use gptlab_model::{Batch, Graph, Group, Param};
+use gptlab_model::{Batch, Graph, Param, ParamGroup};
 use gptlab_recipe::Decay;
 use optimizer::Tensor;
 
@@ -278,9 +278,9 @@ fn tape(graph: &Graph, tokens: usize, number: u64) -> u64 {
 
 fn weight_decay(hyper: &StepHyper, param: &Param) -> f64 {
     match (hyper.decay, param.group) {
-        (Decay::Everything, _) | (Decay::Matrices, Group::Matrix | Group::Embedding) => {
+        (Decay::Everything, _) | (Decay::Matrices, ParamGroup::Matrix | ParamGroup::Embedding) => {
             hyper.weight_decay
         }
-        (Decay::Matrices, Group::Vector) => 0.0,
+        (Decay::Matrices, ParamGroup::Vector) => 0.0,
     }
 }

@@ -1,6 +1,6 @@
 //! The optimisers in f64, a line for each line of their papers.
 
-use gptlab_model::{Group, Param};
+use gptlab_model::{Param, ParamGroup};
 use gptlab_recipe::Optimizer;
 
 use crate::{MUON_MOMENTUM, StepHyper};
@@ -17,10 +17,11 @@ impl Tensor<'_> {
     /// Steps the parameter that `param` describes.
     pub(super) fn step(self, param: &Param, weight_decay: f64, hyper: &StepHyper) {
         match (hyper.optimizer, param.group) {
-            (Optimizer::Muon, Group::Matrix) => {
+            (Optimizer::Muon, ParamGroup::Matrix) => {
                 self.muon(param.shape[0], param.shape[1], weight_decay, hyper);
             }
-            (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
+            (Optimizer::AdamW, _)
+            | (Optimizer::Muon, ParamGroup::Embedding | ParamGroup::Vector) => {
                 self.adam_w(weight_decay, hyper);
             }
             (Optimizer::Sgd, _) => self.sgd(weight_decay, hyper),

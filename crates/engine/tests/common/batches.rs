@@ -1,7 +1,7 @@
 //! Tokens and weights to try models on.
 
 use gptlab_model::{
-    Batch, Graph, Group, Model,
+    Batch, Graph, Model, ParamGroup,
     random::{Cursor, Stream},
 };
 
@@ -33,8 +33,8 @@ pub(crate) fn weights(graph: &Graph, seed: u64) -> Vec<f32> {
     for param in graph.params().iter() {
         let stream = Stream::new(seed, &format!("shake/{}", param.name), 0);
         match param.group {
-            Group::Matrix | Group::Embedding => {}
-            Group::Vector => {
+            ParamGroup::Matrix | ParamGroup::Embedding => {}
+            ParamGroup::Vector => {
                 for (i, w) in weights[param.range()].iter_mut().enumerate() {
                     *w += 0.3 * stream.normal_at(i as u64) as f32;
                 }

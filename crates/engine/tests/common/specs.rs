@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use gptlab_model::{
-    Activation, Attention, Bias, Choice, Graph, Head, Init, Layer, Mask, Mlp, MlpForm, Model,
-    ModelSpec, Norm, NormPlace, Norms, Order, Position, QkNorm, Residual, ResidualInit, Scale,
-    SpecError, Sublayer, Wiring, lower,
+    Activation, Attention, Bias, Choice, Graph, Init, Layer, Mask, Mlp, MlpForm, Model, ModelSpec,
+    Norm, NormPlace, Norms, OutputHead, Position, QkNorm, Residual, ResidualInit, Scale, SpecError,
+    Sublayer, SublayerOrder, Wiring, lower,
     random::{Cursor, Stream},
 };
 
@@ -57,10 +57,10 @@ pub(crate) fn base() -> ModelSpec {
         wiring: Wiring {
             norm: NormPlace::Before,
             residual: Residual::Add,
-            order: Order::Sequential,
+            order: SublayerOrder::Sequential,
         },
         layers: vec![layer; 2],
-        head: Head::Tied,
+        head: OutputHead::Tied,
         bias: Bias::Everywhere,
         dropout: 0.0,
         init: Init {
@@ -110,7 +110,7 @@ fn ends() -> Vec<Switch> {
         }),
         switch("position", "rotary", |s| s.position = Position::Rotary),
         switch("position", "alibi", |s| s.position = Position::Alibi),
-        switch("head", "untied", |s| s.head = Head::Untied),
+        switch("head", "untied", |s| s.head = OutputHead::Untied),
         switch("bias", "nowhere", |s| s.bias = Bias::Nowhere),
         switch("dropout", "0.25", |s| s.dropout = 0.25),
         switch("dropout", "0.7", |s| s.dropout = 0.7),
@@ -145,7 +145,9 @@ fn norms_and_wiring() -> Vec<Switch> {
         }),
         switch("norm", "after", |s| s.wiring.norm = NormPlace::After),
         switch("residual", "none", |s| s.wiring.residual = Residual::None),
-        switch("order", "parallel", |s| s.wiring.order = Order::Parallel),
+        switch("order", "parallel", |s| {
+            s.wiring.order = SublayerOrder::Parallel;
+        }),
     ]
 }
 
@@ -339,10 +341,17 @@ fn random(i: u32) -> ModelSpec {
         wiring: Wiring {
             norm: pick(c, NormPlace::ALL),
             residual: pick(c, &[Residual::Add, Residual::Add, Residual::None]),
-            order: pick(c, &[Order::Sequential, Order::Sequential, Order::Parallel]),
+            order: pick(
+                c,
+                &[
+                    SublayerOrder::Sequential,
+                    SublayerOrder::Sequential,
+                    SublayerOrder::Parallel,
+                ],
+            ),
         },
         layers: (0..c.below(4)).map(|_| random_layer(c, windows)).collect(),
-        head: pick(c, Head::ALL),
+        head: pick(c, OutputHead::ALL),
         bias: pick(c, Bias::ALL),
         dropout: pick(c, &[0.0, 0.1, 0.5]),
         init: Init {

@@ -1,14 +1,16 @@
 //! Which programs are listed: shared by the test and by the example that remakes the files.
 
 use gptlab_engine::program::{Purpose, compile};
-use gptlab_model::{Choice, Graph, ModelSpec, Order, Preset, lower};
+use gptlab_model::{Choice, Graph, ModelSpec, Preset, SublayerOrder, lower};
 
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
 /// Name and text of every listing.
 pub(crate) fn all() -> Vec<(String, String)> {
     let mini = small(Preset::Gpt2Mini, |_| {});
-    let parallel = small(Preset::Gpt2Mini, |s| s.wiring.order = Order::Parallel);
+    let parallel = small(Preset::Gpt2Mini, |s| {
+        s.wiring.order = SublayerOrder::Parallel
+    });
     let [modern, microgpt] = [Preset::Modern, Preset::Microgpt].map(|p| small(p, |_| {}));
     let mut all = Purpose::ALL
         .iter()

@@ -6,13 +6,13 @@ use super::{GridError, Point};
 
 /// A setting, and the values that runs of a grid have of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Axis {
+pub struct GridAxis {
     /// The setting's name as it was typed, which names points.
     name: String,
     values: Vec<String>,
 }
 
-impl Axis {
+impl GridAxis {
     /// Makes an axis of the setting called `name`, with hyphens or underscores, and its values as
     /// flags take them.
     ///
@@ -79,7 +79,7 @@ impl Axis {
 }
 
 /// Writes the axis as it is typed: `lr=1e-4,3e-4`.
-impl std::fmt::Display for Axis {
+impl std::fmt::Display for GridAxis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}={}", self.name, self.values.join(","))
     }
@@ -91,18 +91,18 @@ impl std::fmt::Display for Axis {
 /// When `base` cannot have one of the values, or two combinations are the same run.
 ///
 /// ```
-/// use gptlab_lab::grid::{Axis, points};
+/// use gptlab_lab::grid::{GridAxis, points};
 /// use gptlab_model::Preset;
 /// use gptlab_recipe::Settings;
 ///
 /// let base = Settings::of(Preset::Gpt2Mini, Some(100));
-/// let axes = [Axis::parse("lr=1e-3,3e-3")?, Axis::new("n-layer", &["1", "2"])?];
+/// let axes = [GridAxis::parse("lr=1e-3,3e-3")?, GridAxis::new("n-layer", &["1", "2"])?];
 /// let points = points(&base, &axes)?;
 /// assert_eq!(points[1].name, "lr=1e-3 n-layer=2");
 /// assert_eq!(points[3].settings.hyper.lr, 3e-3);
 /// # Ok::<(), gptlab_lab::grid::GridError>(())
 /// ```
-pub fn points(base: &Settings, axes: &[Axis]) -> Result<Vec<Point>, GridError> {
+pub fn points(base: &Settings, axes: &[GridAxis]) -> Result<Vec<Point>, GridError> {
     let mut points = vec![Point {
         name: String::new(),
         settings: base.clone(),
@@ -121,7 +121,7 @@ pub fn points(base: &Settings, axes: &[Axis]) -> Result<Vec<Point>, GridError> {
 }
 
 /// Refuses two points that are one: they would be two runs of the same numbers.
-fn refuse_twins(axis: &Axis, points: &[Point]) -> Result<(), GridError> {
+fn refuse_twins(axis: &GridAxis, points: &[Point]) -> Result<(), GridError> {
     for (i, point) in points.iter().enumerate() {
         if let Some(twin) = points[..i].iter().find(|p| p.settings == point.settings) {
             return Err(GridError::SameRun {

@@ -6,7 +6,7 @@ use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
 use gptlab_recipe::{ObserveLevel, Overrides, Settings, WarmupStart};
 
-use super::{Axis, GridError, Point, points};
+use super::{GridAxis, GridError, Point, points};
 
 /// At most about so many tokens are evaluated at a log.
 const VAL_TOKENS: u64 = 1 << 15;
@@ -187,7 +187,7 @@ pub fn sized_points(
     base: &Settings,
     asked: &Overrides,
     sizes: &[Size],
-    axes: &[Axis],
+    axes: &[GridAxis],
 ) -> Result<Vec<Point>, GridError> {
     let mut all = Vec::new();
     for size in sizes {

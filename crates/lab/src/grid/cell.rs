@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool};
 
-use gptlab_data::{Batches, CorpusCache, CorpusSource, Part, Text};
+use gptlab_data::{Batches, CorpusCache, CorpusSource, SplitName, Text};
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_model::Batch;
 use gptlab_record::{
@@ -14,10 +14,10 @@ use gptlab_train::{
 };
 
 use super::observer::CellReporter;
-use crate::{observe::Recorder, skilled_predictions};
+use crate::{observe::InternalsRecorder, skilled_predictions};
 
 /// Where a run lies.
-pub(super) struct Place {
+pub(super) struct RunLocation {
     pub(super) folder: PathBuf,
     /// Whether its last checkpoint stays when it has ended.
     pub(super) keep: bool,
@@ -25,7 +25,7 @@ pub(super) struct Place {
     pub(super) experiment: Option<Experiment>,
 }
 
-impl Place {
+impl RunLocation {
     /// Removes the checkpoints of a run that has ended, where they do not stay.
     fn forget_checkpoints(&self) -> Result<(), Error> {
         if !self.keep {
@@ -37,7 +37,7 @@ impl Place {
 
 /// How the run ended; `None` where it was asked to stop before that.
 pub(super) fn run(
-    place: &Place,
+    place: &RunLocation,
     settings: &Settings,
     corpora: &CorpusCache<'_>,
     device: &Device,
@@ -67,7 +67,7 @@ pub(super) fn run(
     };
     let mut observer = CellObserver {
         reporter,
-        recorder: Recorder::new(settings.observe, &resolved),
+        recorder: InternalsRecorder::new(settings.observe, &resolved),
         seed: settings.seed,
         resolved: &resolved,
         device,
@@ -101,12 +101,12 @@ fn finished(
     engine: &mut dyn Engine,
     resolved: &Resolved,
     text: &Text,
-    place: &Place,
+    place: &RunLocation,
     device: &Device,
 ) -> Result<CellOutcome, Error> {
     let Resolved { model, batches, .. } = resolved;
     let seed = resolved.experiment.seed;
-    let evaluation = evaluate(engine, model, batches, Part::Validation, u64::MAX)?;
+    let evaluation = evaluate(engine, model, batches, SplitName::Validation, u64::MAX)?;
     let sample = sample(engine, resolved, seed, device);
     let events = read_events(&place.folder)?;
     let last = events.iter().rev().find_map(Event::as_step);
@@ -149,7 +149,7 @@ fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Op
         return Ok(None);
     };
     let (mut flags, mut sum, mut tokens) = (flags.into_iter(), 0.0, 0u64);
-    for batch in batches.covering(model, Part::Validation, usize::MAX) {
+    for batch in batches.covering(model, SplitName::Validation, usize::MAX) {
         let losses = engine.losses(&batch?);
         // A whole covering has every prediction once, in order.
         for (loss, _) in losses.iter().zip(&mut flags).filter(|(_, skill)| *skill) {
@@ -172,7 +172,7 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
 /// Follows the run for the grid's observer, and writes its samples.
 struct CellObserver<'a> {
     reporter: CellReporter<'a>,
-    recorder: Recorder,
+    recorder: InternalsRecorder,
     seed: u64,
     resolved: &'a Resolved,
     device: &'a Device,

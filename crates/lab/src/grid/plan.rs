@@ -116,7 +116,7 @@ fn thrown(
     Ok((settings, model))
 }
 
-type Arm = (Variant, Settings);
+type VariantSettings = (Variant, Settings);
 
 /// `settings` with the first of `seeds`.
 fn with_seed(settings: &Settings, seeds: &[u64]) -> Settings {
@@ -132,7 +132,7 @@ fn arm(
     settings: &Settings,
     model: &Model,
     experiment: Experiment,
-) -> Arm {
+) -> VariantSettings {
     let graph = lower(model);
     let name = [switch.name, &point.name].map(str::to_owned);
     let variant = Variant {
@@ -151,7 +151,7 @@ fn arm(
 
 fn cross(
     kind: GridKind,
-    arms: Vec<Arm>,
+    arms: Vec<VariantSettings>,
     seeds: &[u64],
     text: &CorpusCache<'_>,
     command: &[String],

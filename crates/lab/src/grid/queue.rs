@@ -248,7 +248,7 @@ impl Queue<'_> {
             },
         };
         let keep = cell.seed == self.planned.grid.seeds[0];
-        let place = cell::Place {
+        let place = cell::RunLocation {
             folder: self.folder.join(&cell.folder),
             keep,
             experiment: self.experiment(cell),

@@ -1,6 +1,6 @@
 //! What came out of a grid, as one table.
 
-use gptlab_record::{CellOutcome, Difference, Floors, Grid, Results, Row, Variant};
+use gptlab_record::{CellOutcome, Floors, Grid, PairedDifference, Results, Row, Variant};
 
 use crate::{statistics, switches::BASELINE};
 
@@ -49,7 +49,7 @@ fn baseline<'a>(grid: &'a Grid, variant: &Variant) -> Option<&'a Variant> {
 }
 
 /// Pairs of runs with the same seed, of which both came to an end with a number.
-fn difference(base: &[CellOutcome], own: &[CellOutcome]) -> Option<Difference> {
+fn difference(base: &[CellOutcome], own: &[CellOutcome]) -> Option<PairedDifference> {
     let pair = |outcome: &CellOutcome| {
         let twin = base.iter().find(|b| b.seed == outcome.seed)?;
         Some((twin.val_loss?, outcome.val_loss?))

@@ -163,7 +163,7 @@ fn refused<T: std::fmt::Debug>(found: Result<T, GridError>) -> String {
 
 #[test]
 fn axes_are_crossed_and_name_their_points_as_they_were_typed() {
-    let axes = ["lr=1e-3, 0.003", "--grad_clip=0,1"].map(|typed| Axis::parse(typed).unwrap());
+    let axes = ["lr=1e-3, 0.003", "--grad_clip=0,1"].map(|typed| GridAxis::parse(typed).unwrap());
     let crossed = points(&settings(), &axes).expect("points");
     let names: Vec<&str> = crossed.iter().map(|p| p.name.as_str()).collect();
     let expected = [
@@ -178,7 +178,7 @@ fn axes_are_crossed_and_name_their_points_as_they_were_typed() {
         [("lr".into(), 0.003), ("grad_clip".into(), 0.0)]
     );
     assert_eq!(crossed[2].settings.hyper.grad_clip, None);
-    let words = Axis::new("position", &["rotary", "alibi"]).unwrap();
+    let words = GridAxis::new("position", &["rotary", "alibi"]).unwrap();
     let points = points(&settings(), &[words]).expect("points");
     assert!(points[1].values.is_empty(), "a word is no number");
 }
@@ -186,23 +186,23 @@ fn axes_are_crossed_and_name_their_points_as_they_were_typed() {
 #[test]
 fn an_axis_that_cannot_be_is_a_sentence() {
     assert_eq!(
-        refused(Axis::parse("lr")),
+        refused(GridAxis::parse("lr")),
         "lr: an axis is a setting and its values, as in lr=1e-4,3e-4"
     );
     assert_eq!(
-        refused(Axis::parse("lr=1,")),
+        refused(GridAxis::parse("lr=1,")),
         "lr=1,: an axis is a setting and its values, as in lr=1e-4,3e-4"
     );
     assert_eq!(
-        refused(Axis::parse("n_layr=1,2")),
+        refused(GridAxis::parse("n_layr=1,2")),
         "n_layr=1,2: there is no setting called `n_layr`; did you mean `n-layer`?"
     );
-    let twins = [Axis::parse("lr=1e-3,0.001").unwrap()];
+    let twins = [GridAxis::parse("lr=1e-3,0.001").unwrap()];
     assert_eq!(
         refused(points(&settings(), &twins)),
         "lr=1e-3,0.001: lr=1e-3 and lr=0.001 are the same run"
     );
-    let beta = [Axis::parse("beta1=2").unwrap()];
+    let beta = [GridAxis::parse("beta1=2").unwrap()];
     assert_eq!(
         refused(points(&settings(), &beta)),
         "beta1=2: beta1 must be at least 0 and below 1, found 2"
@@ -221,7 +221,7 @@ fn sizes_are_named_and_leave_what_is_asked_for() {
     let base = GridRecipe::Quick
         .base(Preset::Gpt2Mini, &asked, &text())
         .expect("settings");
-    let axes = [Axis::learning_rates()];
+    let axes = [GridAxis::learning_rates()];
     let points = sized_points(&base, &asked, &sizes, &axes).expect("points");
     assert_eq!(points.len(), 6);
     assert_eq!(points[3].name, "tiny lr=3e-4");

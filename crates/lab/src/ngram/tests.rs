@@ -182,7 +182,7 @@ fn a_ladder_is_measured_on_the_predictions_of_the_covering() {
                 .validation(&model, usize_most)
                 .flat_map(|batch| batch.unwrap().targets().to_vec())
                 .collect();
-            let covered = batches.covered(Part::Validation, usize_most);
+            let covered = batches.covered(SplitName::Validation, usize_most);
             let chosen = |i: &usize| covered[*i];
             let places: Vec<usize> = (0..losses.len()).filter(chosen).collect();
             let found: Vec<u32> = places.iter().map(|i| validation[i + 1]).collect();

@@ -16,7 +16,7 @@ pub(super) struct Activity<'a> {
     rms: Vec<f64>,
     similarity: Vec<(String, f64)>,
     dead: Vec<(String, f64)>,
-    heads: Vec<Head>,
+    heads: Vec<AttentionHead>,
     log_z: f64,
     /// By token.
     losses: Vec<f64>,
@@ -25,7 +25,7 @@ pub(super) struct Activity<'a> {
 /// How many tokens of a sequence attention is looked at for.
 const TOKENS: usize = 128;
 
-struct Head {
+struct AttentionHead {
     name: String,
     entropy: f64,
     sink: Option<f64>,
@@ -97,18 +97,19 @@ impl<'a> Activity<'a> {
                 all
             };
             let weights = AttentionWeights::new(&part.op, &value[..rows * width]);
-            self.heads.extend((0..part.op.heads).map(|head| Head {
-                name: format!("{}.head{head}", part.name),
-                entropy: formulas::attention_entropy(weights.head(head), rows),
-                sink: formulas::sink_mass(weights.head(head), rows),
-                max_logit: formulas::max_logit(weights.head_scores(head)),
-            }));
+            self.heads
+                .extend((0..part.op.heads).map(|head| AttentionHead {
+                    name: format!("{}.head{head}", part.name),
+                    entropy: formulas::attention_entropy(weights.head(head), rows),
+                    sink: formulas::sink_mass(weights.head(head), rows),
+                    max_logit: formulas::max_logit(weights.head_scores(head)),
+                }));
         }
     }
 
     /// All of it.
     pub(super) fn tell(self, rarity: &Rarity) -> Vec<Series> {
-        let heads = |of: fn(&Head) -> Option<f64>| {
+        let heads = |of: fn(&AttentionHead) -> Option<f64>| {
             self.heads
                 .iter()
                 .filter_map(|head| Some((head.name.clone(), of(head)?)))

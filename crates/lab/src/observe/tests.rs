@@ -33,7 +33,7 @@ fn resolved(change: impl Fn(&mut Settings)) -> Resolved {
 
 /// What is seen of step 1.
 fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: ObserveLevel) -> Vec<Series> {
-    let mut recorder = Recorder::new(level, resolved);
+    let mut recorder = InternalsRecorder::new(level, resolved);
     let mut told = Vec::new();
     for step in 0..2 {
         let batch = resolved
@@ -145,7 +145,7 @@ fn an_update_ratio_is_the_step_over_the_weight() {
         .expect("an engine");
     let batch = resolved.batches.train(&resolved.model, 0).expect("a batch");
     engine.forward_backward(&batch, Noise { seed: 0, step: 0 });
-    let mut recorder = Recorder::new(ObserveLevel::Basic, &resolved);
+    let mut recorder = InternalsRecorder::new(ObserveLevel::Basic, &resolved);
     recorder.before_update(engine.as_mut(), &batch);
     let stats = engine.update(&step_hyper(&resolved.experiment.hyper, 0));
     let told = recorder.after_update(engine.as_mut(), &stats);

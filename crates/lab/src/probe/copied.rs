@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A piece that stands in both texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Copied {
+pub struct CopiedText {
     pub text: String,
     /// In characters.
     pub length: usize,
@@ -20,7 +20,7 @@ pub struct Copied {
 
 /// The longest piece of `text` that `training` holds; the first in `training` of several. `None`
 /// where they share no character.
-pub fn longest_copied(text: &str, training: &str) -> Option<Copied> {
+pub fn longest_copied(text: &str, training: &str) -> Option<CopiedText> {
     let text: Vec<char> = text.chars().collect();
     let automaton = Automaton::of(&text);
     let (mut state, mut length) = (0, 0);
@@ -36,7 +36,7 @@ pub fn longest_copied(text: &str, training: &str) -> Option<Copied> {
         }
     }
     let (length, at, at_in_training) = best;
-    (length > 0).then(|| Copied {
+    (length > 0).then(|| CopiedText {
         text: text[at..at + length].iter().collect(),
         length,
         at,

@@ -25,7 +25,7 @@ pub use ablation::{Ablation, Ablations, Columns, Instead};
 pub use activations::{Flow, PartFlow, StageFlow};
 pub use anatomy::{Anatomy, AttentionPart, MlpPart, Stage};
 pub use attribution::{Attribution, Share};
-pub use copied::{Copied, longest_copied};
+pub use copied::{CopiedText, longest_copied};
 pub use gptlab_record::{Definition, Measure};
 pub use heads::{HeadMap, HeadScores, Repeated};
 pub use lens::{LensCell, LensLayer};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Ablations, Attribution, Copied, Definition, Flow, HeadMap, LensLayer, Patching, Repeated,
+    Ablations, Attribution, CopiedText, Definition, Flow, HeadMap, LensLayer, Patching, Repeated,
     Surprise,
 };
 
@@ -41,5 +41,5 @@ pub struct CopiedReport {
     /// What the text is called that was searched.
     pub training: String,
     /// Null where the two share no character.
-    pub longest: Option<Copied>,
+    pub longest: Option<CopiedText>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gptlab_report::{
     Table,
-    table::{Cell, Column},
+    table::{Column, TableCell},
 };
 
 use super::{
@@ -80,7 +80,7 @@ pub fn measures_table(definitions: &[Definition]) -> Table {
     for d in definitions {
         table.push(
             [d.name, d.formula, d.unit, d.range, d.source]
-                .map(Cell::text)
+                .map(TableCell::text)
                 .to_vec(),
         );
     }
@@ -94,8 +94,8 @@ fn table(caption: &str, words: &[&str], numbers: &[&str]) -> Table {
 }
 
 /// A token so that white space can be seen.
-fn token(text: &str) -> Cell {
-    Cell {
+fn token(text: &str) -> TableCell {
+    TableCell {
         text: quoted(text),
         exact: Some(text.to_owned()),
     }
@@ -105,20 +105,20 @@ fn quoted(text: &str) -> String {
     format!("{text:?}").replace('"', "'")
 }
 
-fn number(x: f64) -> Cell {
-    Cell::number(format!("{x:.3}"), x)
+fn number(x: f64) -> TableCell {
+    TableCell::number(format!("{x:.3}"), x)
 }
 
-fn signed(x: f64) -> Cell {
-    Cell::number(format!("{x:+.4}"), x)
+fn signed(x: f64) -> TableCell {
+    TableCell::number(format!("{x:+.4}"), x)
 }
 
-fn perhaps(x: Option<f64>, cell: fn(f64) -> Cell) -> Cell {
+fn perhaps(x: Option<f64>, cell: fn(f64) -> TableCell) -> TableCell {
     x.map(cell).unwrap_or_default()
 }
 
-fn index(i: usize) -> Cell {
-    Cell::text(i.to_string())
+fn index(i: usize) -> TableCell {
+    TableCell::text(i.to_string())
 }
 
 fn guess(guess: &Guess) -> String {
@@ -127,7 +127,7 @@ fn guess(guess: &Guess) -> String {
 
 /// What is known of one part, by its name.
 #[derive(Default)]
-struct Part {
+struct ModuleRow {
     attention: [Option<f64>; 4],
     repeated: [Option<f64>; 3],
     activations: [Option<f64>; 2],
@@ -137,7 +137,7 @@ struct Part {
 /// Every part with what attention, repeated tokens and ablation say of it.
 fn parts(report: &ProbeReport) -> Option<Table> {
     // By block and name, which sorts heads under their attention and attention before the MLP.
-    let mut parts: BTreeMap<(usize, String, Option<usize>), Part> = BTreeMap::new();
+    let mut parts: BTreeMap<(usize, String, Option<usize>), ModuleRow> = BTreeMap::new();
     for map in report.attention.iter().flatten() {
         let part = parts
             .entry((map.block, map.part.clone(), Some(map.head)))
@@ -191,7 +191,7 @@ fn parts(report: &ProbeReport) -> Option<Table> {
     let mut table = table(caption, &["part"], &titles);
     for ((_, name, head), part) in parts {
         let name = head.map_or(name.clone(), |head| format!("{name}.head{head}"));
-        let mut row = vec![Cell::text(name)];
+        let mut row = vec![TableCell::text(name)];
         row.extend(part.repeated.map(|x| perhaps(x, number)));
         row.extend(part.attention.map(|x| perhaps(x, number)));
         row.extend(part.activations.map(|x| perhaps(x, number)));
@@ -211,7 +211,7 @@ fn stream(flow: &Flow) -> Table {
     let mut table = table(&caption, &["depth"], &numbers);
     for stage in &flow.stream {
         table.push(vec![
-            Cell::text(&stage.name),
+            TableCell::text(&stage.name),
             number(stage.activation_rms),
             perhaps(stage.token_similarity, number),
         ]);
@@ -226,7 +226,7 @@ fn attention(maps: &[HeadMap], tokens: &[String]) -> Table {
         for (q, row) in map.weights.iter().enumerate() {
             for (k, weight) in row.iter().enumerate() {
                 table.push(vec![
-                    Cell::text(&map.part),
+                    TableCell::text(&map.part),
                     token(&tokens[q]),
                     token(&tokens[k]),
                     index(map.head),
@@ -253,12 +253,14 @@ fn short_surprise(found: &[Surprise]) -> Table {
     for cell in &found[found.len().saturating_sub(MOST_POSITIONS)..] {
         let guesses: Vec<String> = cell.top.iter().map(guess).collect();
         table.push(vec![
-            cell.token.as_deref().map_or(Cell::text("(next)"), token),
+            cell.token
+                .as_deref()
+                .map_or(TableCell::text("(next)"), token),
             index(cell.position),
             perhaps(cell.surprise, number),
             number(cell.expected),
             cell.rank.map(index).unwrap_or_default(),
-            Cell::text(guesses.join(", ")),
+            TableCell::text(guesses.join(", ")),
         ]);
     }
     elided(table, found.len())
@@ -313,7 +315,7 @@ fn short_lens(layers: &[LensLayer], tokens: &[String]) -> Table {
     for (t, at) in tokens.iter().enumerate().skip(first) {
         let mut row = vec![token(at)];
         let cells = layers.iter().map(|l| l.positions[t].top.first());
-        row.extend(cells.map(|top| Cell::text(top.map(guess).unwrap_or_default())));
+        row.extend(cells.map(|top| TableCell::text(top.map(guess).unwrap_or_default())));
         row.push(
             tokens
                 .get(t + 1)
@@ -322,13 +324,13 @@ fn short_lens(layers: &[LensLayer], tokens: &[String]) -> Table {
         );
         table.push(row);
     }
-    let mut summary = |name: &str, of: &dyn Fn(&LensLayer) -> Cell| {
+    let mut summary = |name: &str, of: &dyn Fn(&LensLayer) -> TableCell| {
         let cells = layers.iter().map(of);
         table.push(
-            [Cell::text(name)]
+            [TableCell::text(name)]
                 .into_iter()
                 .chain(cells)
-                .chain([Cell::default()])
+                .chain([TableCell::default()])
                 .collect(),
         );
     };
@@ -351,7 +353,7 @@ fn lens(layers: &[LensLayer], tokens: &[String]) -> Table {
         for (t, cell) in layer.positions.iter().enumerate() {
             for (i, guess) in cell.top.iter().enumerate() {
                 table.push(vec![
-                    Cell::text(&layer.name),
+                    TableCell::text(&layer.name),
                     token(&tokens[t]),
                     tokens
                         .get(t + 1)
@@ -378,7 +380,7 @@ fn short_attribution(found: &Attribution) -> Table {
     let mut push = |name: &str, shares: &[f64]| {
         let mean = shares.iter().sum::<f64>() / shares.len() as f64;
         let last = shares.last().copied().unwrap_or_default();
-        table.push(vec![Cell::text(name), signed(mean), signed(last)]);
+        table.push(vec![TableCell::text(name), signed(mean), signed(last)]);
     };
     for part in &found.parts {
         push(&part.part, &part.logit_attribution);
@@ -398,7 +400,12 @@ fn attribution(found: &Attribution) -> Table {
     for (name, shares) in parts.chain([logit]) {
         for (t, share) in shares.iter().enumerate() {
             let target = token(&found.targets[t]);
-            table.push(vec![Cell::text(name), target, index(t), signed(*share)]);
+            table.push(vec![
+                TableCell::text(name),
+                target,
+                index(t),
+                signed(*share),
+            ]);
         }
     }
     table
@@ -430,7 +437,7 @@ fn patching(found: &Patching) -> Table {
     for stage in &found.stream {
         for (t, recovery) in stage.recovery.iter().enumerate() {
             table.push(vec![
-                Cell::text(&stage.name),
+                TableCell::text(&stage.name),
                 token(&found.clean[t]),
                 token(&found.corrupted[t]),
                 index(t),
@@ -446,7 +453,7 @@ fn patched_heads(found: &Patching) -> Table {
     let mut table = table(caption, &["part"], &["recovery"]);
     for head in &found.heads {
         let name = format!("{}.head{}", head.part, head.head);
-        table.push(vec![Cell::text(name), number(head.recovery)]);
+        table.push(vec![TableCell::text(name), number(head.recovery)]);
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use gptlab_engine::Engine;
 use gptlab_lab::probe::{Columns, Instead};
-use gptlab_model::{Graph, ModelSpec, NormPlace, Order, Residual, Sublayer, lower};
+use gptlab_model::{Graph, ModelSpec, NormPlace, Residual, Sublayer, SublayerOrder, lower};
 
 use crate::{
     case, cases,
@@ -103,8 +103,8 @@ fn adds_after_norms(spec: &ModelSpec) -> bool {
         Residual::None => false,
     };
     let before = match (spec.wiring.norm, spec.wiring.order) {
-        (NormPlace::Before, Order::Sequential | Order::Parallel) => true,
-        (NormPlace::After, Order::Sequential | Order::Parallel) => false,
+        (NormPlace::Before, SublayerOrder::Sequential | SublayerOrder::Parallel) => true,
+        (NormPlace::After, SublayerOrder::Sequential | SublayerOrder::Parallel) => false,
     };
     residual && before
 }

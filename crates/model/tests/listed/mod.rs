@@ -1,8 +1,9 @@
 //! What is listed, and how: shared by the test and by the example that remakes the files.
 
 use gptlab_model::{
-    Activation, Attention, Bias, Choice, Head, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
-    Order, Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer, lower,
+    Activation, Attention, Bias, Choice, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
+    OutputHead, Position, Preset, QkNorm, Residual, ResidualInit, Scale, Sublayer, SublayerOrder,
+    lower,
 };
 
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/listings");
@@ -68,7 +69,7 @@ fn ends() -> Vec<Switch> {
         }),
         ("norm-last-none", |s| s.norms.last = Norm::None),
         ("norm-last-rms", |s| s.norms.last = Norm::RmsNorm),
-        ("head-untied", |s| s.head = Head::Untied),
+        ("head-untied", |s| s.head = OutputHead::Untied),
         ("bias-nowhere", |s| s.bias = Bias::Nowhere),
         ("dropout-none", |s| s.dropout = 0.0),
         ("init-scaled", |s| s.init.residual = ResidualInit::Scaled),
@@ -83,9 +84,9 @@ fn blocks() -> Vec<Switch> {
             s.wiring.residual = Residual::None;
             s.wiring.norm = NormPlace::After;
         }),
-        ("parallel", |s| s.wiring.order = Order::Parallel),
+        ("parallel", |s| s.wiring.order = SublayerOrder::Parallel),
         ("parallel-residual-none", |s| {
-            s.wiring.order = Order::Parallel;
+            s.wiring.order = SublayerOrder::Parallel;
             s.wiring.residual = Residual::None;
         }),
         ("layers-none", |s| s.layers.clear()),
@@ -94,7 +95,7 @@ fn blocks() -> Vec<Switch> {
         ("mlp-first", |s| s.layers[0].reverse()),
         ("two-of-each", |s| s.layers[0].extend_from_within(..)),
         ("parallel-two-of-each", |s| {
-            s.wiring.order = Order::Parallel;
+            s.wiring.order = SublayerOrder::Parallel;
             s.layers[0].extend_from_within(..);
         }),
         ("layers-unlike", |s| {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use gptlab_model::{
-    Attention, Bias, Head, Mlp, MlpForm, ModelSpec, Preset, QkNorm, Residual, check_n_layer,
+    Attention, Bias, Mlp, MlpForm, ModelSpec, OutputHead, Preset, QkNorm, Residual, check_n_layer,
 };
 
 use super::{Overrides, SettingsError};
@@ -164,7 +164,13 @@ impl Overrides {
             &mut spec.wiring.residual,
             self.disable_residual.map(residual),
         );
-        let head = |tied| if tied { Head::Tied } else { Head::Untied };
+        let head = |tied| {
+            if tied {
+                OutputHead::Tied
+            } else {
+                OutputHead::Untied
+            }
+        };
         set(&mut spec.head, self.tied.map(head));
         let bias = |on| if on { Bias::Everywhere } else { Bias::Nowhere };
         set(&mut spec.bias, self.bias.map(bias));

@@ -1,7 +1,8 @@
 //! Settings as overrides: what would have to be asked for to have them. The reverse of `apply`.
 
 use gptlab_model::{
-    Attention, Bias, Head, Init, Mlp, MlpForm, ModelSpec, Norms, QkNorm, Residual, Sublayer, Wiring,
+    Attention, Bias, Init, Mlp, MlpForm, ModelSpec, Norms, OutputHead, QkNorm, Residual, Sublayer,
+    Wiring,
 };
 
 use super::Overrides;
@@ -124,8 +125,8 @@ fn of_spec(spec: &ModelSpec) -> Overrides {
         Residual::None => true,
     };
     let tied = match head {
-        Head::Tied => true,
-        Head::Untied => false,
+        OutputHead::Tied => true,
+        OutputHead::Untied => false,
     };
     let bias = match bias {
         Bias::Everywhere => true,

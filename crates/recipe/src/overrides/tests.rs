@@ -20,12 +20,12 @@ fn refused(key: &str, typed: &str) -> String {
 
 #[test]
 fn names_and_fields_are_unlike_and_found() {
-    let names: BTreeSet<String> = KEYS.iter().map(Key::name).collect();
+    let names: BTreeSet<String> = KEYS.iter().map(SettingKey::name).collect();
     assert_eq!(names.len(), KEYS.len());
     for key in KEYS {
         let by = [key.name(), key.field.to_owned()];
         for typed in by.iter().map(String::as_str).chain(key.alias) {
-            assert_eq!(Key::find(typed).unwrap().field, key.field);
+            assert_eq!(SettingKey::find(typed).unwrap().field, key.field);
         }
     }
 }
@@ -163,13 +163,16 @@ fn every_setting_has_a_default_or_says_what_holds() {
         let is_absent = key.default() == KeyDefault::Absent;
         assert_eq!(is_absent, key.absent.is_some(), "{}", key.field);
     }
-    let preset = Key::find("preset").unwrap().absent.unwrap_or_default();
+    let preset = SettingKey::find("preset")
+        .unwrap()
+        .absent
+        .unwrap_or_default();
     let [usual, stories] = [crate::DEFAULT_PRESET, Preset::Stories].map(Choice::name);
     assert_eq!(
         preset,
         format!("{usual}, or {stories} on the built-in stories")
     );
-    let of = |name: &str| Key::find(name).unwrap().default();
+    let of = |name: &str| SettingKey::find(name).unwrap().default();
     assert_eq!(of("lr"), KeyDefault::ByPreset);
     assert_eq!(of("beta1"), KeyDefault::ByPreset);
     assert_eq!(of("eps"), KeyDefault::Value(SettingValue::Number(1e-8)));

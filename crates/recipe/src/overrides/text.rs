@@ -7,7 +7,7 @@ use serde::{
     de::{Error, MapAccess, Visitor},
 };
 
-use super::{Key, Overrides};
+use super::{Overrides, SettingKey};
 use crate::SettingValue;
 
 impl Serialize for Overrides {
@@ -35,7 +35,7 @@ impl<'de> Visitor<'de> for SettingsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Overrides, A::Error> {
         let mut overrides = Overrides::default();
         while let Some(name) = map.next_key::<String>()? {
-            let key = Key::find(&name).map_err(A::Error::custom)?;
+            let key = SettingKey::find(&name).map_err(A::Error::custom)?;
             let value: SettingValue = map.next_value().map_err(|_| {
                 A::Error::custom(format_args!(
                     "`{name}` must be a number, a string, true or false"

@@ -42,7 +42,7 @@ impl Vocabulary {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[serde(try_from = "TokenizerJson", into = "TokenizerJson")]
 pub struct TokenizerSpec {
     vocabulary: Vocabulary,
     documents: Documents,
@@ -106,7 +106,7 @@ fn check(alphabet: &Alphabet, documents: &Documents) -> Result<(), TokenizerSpec
 /// what the kind says.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct TokenizerJson {
     kind: TokenizerKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chars: Option<Alphabet>,
@@ -114,7 +114,7 @@ struct Stored {
     documents: Option<Documents>,
 }
 
-impl From<TokenizerSpec> for Stored {
+impl From<TokenizerSpec> for TokenizerJson {
     fn from(spec: TokenizerSpec) -> Self {
         let meant = spec.tokenization();
         Self {
@@ -128,10 +128,10 @@ impl From<TokenizerSpec> for Stored {
     }
 }
 
-impl TryFrom<Stored> for TokenizerSpec {
+impl TryFrom<TokenizerJson> for TokenizerSpec {
     type Error = TokenizerSpecError;
 
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+    fn try_from(stored: TokenizerJson) -> Result<Self, Self::Error> {
         let vocabulary = match (stored.kind.vocabulary(), stored.chars) {
             (VocabularyKind::Chars, Some(alphabet)) => Vocabulary::Chars(alphabet),
             (VocabularyKind::Chars, None) => return Err(TokenizerSpecError::NoCharacters),

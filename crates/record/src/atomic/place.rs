@@ -12,13 +12,13 @@ use crate::FileError;
 const MOST_LINKS: usize = 40;
 
 /// A name with its links followed.
-pub(super) struct Place {
+pub(super) struct ResolvedPath {
     pub(super) path: PathBuf,
     /// The regular file that is there.
     pub(super) old: Option<Metadata>,
 }
 
-impl Place {
+impl ResolvedPath {
     /// Follows `named`.
     ///
     /// # Errors

@@ -110,9 +110,9 @@ fn a_named_file_replaces_only_what_is_new_empty_or_owned() {
     fs::write(path("empty"), b"").unwrap();
     fs::write(path("foreign"), b"a novel").unwrap();
     for name in ["new", "mine", "empty"] {
-        Named::new(&path(name), text_files_are_mine).unwrap();
+        ChosenFile::new(&path(name), text_files_are_mine).unwrap();
     }
-    let said = Named::new(&path("foreign"), text_files_are_mine)
+    let said = ChosenFile::new(&path("foreign"), text_files_are_mine)
         .unwrap_err()
         .to_string();
     assert!(
@@ -120,7 +120,7 @@ fn a_named_file_replaces_only_what_is_new_empty_or_owned() {
         "{said}"
     );
     // What comes to have the name later is not replaced either.
-    let named = Named::new(&path("new"), text_files_are_mine).unwrap();
+    let named = ChosenFile::new(&path("new"), text_files_are_mine).unwrap();
     fs::write(path("new"), b"a novel").unwrap();
     assert!(named.check().is_err());
 }
@@ -192,7 +192,7 @@ fn sweeping_of_one_file_takes_its_own_litter_and_nothing_in_use() {
         fs::write(folder.path().join(name), b"").unwrap();
     }
     let path = folder.path().join("a");
-    let in_use = temporary(&Place::of(&path).unwrap()).unwrap();
+    let in_use = temporary(&ResolvedPath::of(&path).unwrap()).unwrap();
     sweep_of(&path).unwrap();
     assert!(in_use.path().exists());
     drop(in_use);

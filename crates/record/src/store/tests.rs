@@ -113,9 +113,9 @@ fn one_process_writes_at_a_time() {
 #[test]
 fn a_copy_of_the_lock_does_not_keep_the_folder_locked() {
     let (_root, folder) = told();
-    let (store, _) = Store::resume(&folder, 4).unwrap();
-    let copy = store._lock.0.try_clone().unwrap();
-    drop(store);
+    let held = lock(&folder).unwrap();
+    let copy = held.0.try_clone().unwrap();
+    drop(held);
     Store::resume(&folder, 4).unwrap();
     drop(copy);
 }

@@ -53,7 +53,7 @@ fn outcomes_are_sentences() {
 
 #[test]
 fn chance_is_called_chance() {
-    let difference = |mean, p| Difference {
+    let difference = |mean, p| PairedDifference {
         mean,
         low: None,
         high: None,
@@ -65,7 +65,7 @@ fn chance_is_called_chance() {
         "Not told apart from the baseline: 0.0100 better, p = 0.400 (3 seeds)."
     );
     assert_eq!(
-        compared(Difference {
+        compared(PairedDifference {
             pairs: 1,
             ..difference(0.2, None)
         }),
@@ -78,7 +78,7 @@ fn chance_is_called_chance() {
 fn a_difference_that_prints_as_nothing_is_none() {
     let (_root, mut study) = study();
     for (mean, p) in [(0.0, None), (1e-6, Some(0.0001)), (-1e-6, Some(0.9))] {
-        let difference = Difference {
+        let difference = PairedDifference {
             mean,
             low: None,
             high: None,

@@ -1,6 +1,6 @@
 //! The difference of each variant from the baseline, with its confidence interval.
 
-use gptlab_record::Difference;
+use gptlab_record::PairedDifference;
 
 use super::{
     Chart,
@@ -12,7 +12,7 @@ use crate::{Study, ablation::SIGNIFICANT, number, table::typeset};
 
 struct VariantDifference<'a> {
     name: &'a str,
-    difference: Difference,
+    difference: PairedDifference,
 }
 
 /// The height of a variant, in pixels.
@@ -23,7 +23,7 @@ const WIDTH: u32 = 520;
 /// `None` if there is none.
 pub fn differences(study: &Study) -> Option<Chart> {
     let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
-    let known: Vec<(String, Difference)> = study.arms.iter().filter_map(bar).collect();
+    let known: Vec<(String, PairedDifference)> = study.arms.iter().filter_map(bar).collect();
     let mut bars: Vec<VariantDifference> = known
         .iter()
         .map(|(name, d)| VariantDifference {
@@ -98,7 +98,7 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
 }
 
 /// Returns vermilion for worse, blue for better, and hollow grey for what chance could have done.
-fn look(d: Difference) -> Look {
+fn look(d: PairedDifference) -> Look {
     let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
     let (colour, marker) = if told {
         (if d.mean >= 0.0 { VERMILION } else { BLUE }, Marker::Disc)

@@ -4,7 +4,7 @@ use gptlab_record::{Event, StepRecord};
 use super::*;
 use crate::study::tests::run;
 
-fn side(name: &str, run: &Run) -> ComparedRun {
+fn side(name: &str, run: &RecordedRun) -> ComparedRun {
     ComparedRun::of_run(name, run).unwrap()
 }
 

@@ -2,13 +2,13 @@
 
 use gptlab_record::{Floors, Measure};
 
-use crate::{Run, study::mean};
+use crate::{RecordedRun, study::mean};
 
 /// Fewer logged steps than this say nothing about the course of a run.
 const FEWEST: usize = 5;
 
 pub(super) struct Facts<'a> {
-    pub(super) run: &'a Run,
+    pub(super) run: &'a RecordedRun,
     pub(super) floors: Option<&'a Floors>,
     pub(super) train: Vec<f64>,
     pub(super) val: Vec<f64>,
@@ -18,7 +18,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(run: &'a Run, floors: Option<&'a Floors>) -> Self {
+    pub(super) fn of(run: &'a RecordedRun, floors: Option<&'a Floors>) -> Self {
         let losses = |curve: Vec<(u64, f64)>| curve.into_iter().map(|(_, loss)| loss).collect();
         let steps = run.steps();
         let after = steps.len().div_ceil(10);

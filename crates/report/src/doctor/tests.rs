@@ -3,7 +3,7 @@ use gptlab_record::{Event, Observation, Series};
 use super::*;
 use crate::study::tests::{results, run, step};
 
-fn symptoms(run: &Run, floors: Option<&Floors>) -> Vec<Symptom> {
+fn symptoms(run: &RecordedRun, floors: Option<&Floors>) -> Vec<Symptom> {
     examine(run, floors)
         .findings
         .iter()
@@ -12,7 +12,7 @@ fn symptoms(run: &Run, floors: Option<&Floors>) -> Vec<Symptom> {
 }
 
 /// A run with these training and validation losses at its logged steps, and nothing else.
-fn with(losses: &[(f64, f64)]) -> Run {
+fn with(losses: &[(f64, f64)]) -> RecordedRun {
     let mut made = run(0, 2.0);
     made.events = (0..)
         .zip(losses)
@@ -28,7 +28,7 @@ fn falling(n: usize, to: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn observed(measure: &str, values: &[f64]) -> Run {
+fn observed(measure: &str, values: &[f64]) -> RecordedRun {
     let mut made = with(&falling(20, 2.0));
     let at = (0..values.len()).map(|n| format!("block{n}")).collect();
     let series = vec![Series {
@@ -41,7 +41,7 @@ fn observed(measure: &str, values: &[f64]) -> Run {
     made
 }
 
-fn grad_norms(made: &mut Run, norm: impl Fn(usize) -> f64) {
+fn grad_norms(made: &mut RecordedRun, norm: impl Fn(usize) -> f64) {
     let mut n = 0;
     for event in &mut made.events {
         if let Event::Step(record) = event {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Arm, Chart, Study, StudyKind, Table, ablation, chart, diff,
-    table::{Cell, Column, typeset},
+    table::{Column, TableCell, typeset},
     visible, words,
 };
 
@@ -228,18 +228,22 @@ fn time(study: &Study) -> Markup {
         columns,
     );
     for arm in &study.arms {
-        let seconds: f64 = arm.runs.iter().filter_map(crate::Run::seconds).sum();
+        let seconds: f64 = arm
+            .runs
+            .iter()
+            .filter_map(crate::RecordedRun::seconds)
+            .sum();
         let speeds: Vec<f64> = arm
             .runs
             .iter()
-            .filter_map(crate::Run::tokens_per_second)
+            .filter_map(crate::RecordedRun::tokens_per_second)
             .collect();
         let speed = crate::study::mean(&speeds);
         table.push(vec![
-            Cell::text(&arm.variant.name),
-            Cell::text(arm.runs.len().to_string()),
-            Cell::text(words::duration(seconds)),
-            Cell::text(speed.map_or_else(String::new, |x| words::count(x.round() as u64))),
+            TableCell::text(&arm.variant.name),
+            TableCell::text(arm.runs.len().to_string()),
+            TableCell::text(words::duration(seconds)),
+            TableCell::text(speed.map_or_else(String::new, |x| words::count(x.round() as u64))),
         ]);
     }
     html! { h2 { "Time" } (table.html()) }

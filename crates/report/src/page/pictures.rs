@@ -93,7 +93,10 @@ fn of_arm(study: &Study, extras: &Extras, i: usize, arm: &Arm) -> OfArm {
             format!("{i:02}-{}", words::slug(&arm.variant.name))
         }
     };
-    let observations = arm.runs.first().map_or_else(Vec::new, crate::Run::measures);
+    let observations = arm
+        .runs
+        .first()
+        .map_or_else(Vec::new, crate::RecordedRun::measures);
     let observed = observations.iter().filter_map(|measure| {
         Some(Picture {
             file: format!("{slug}-{}.svg", words::slug(&measure.name)),
@@ -140,12 +143,12 @@ fn curves_of(study: &Study, i: usize, arm: &Arm) -> Option<Chart> {
 fn curve(arm: &Arm) -> Curve {
     Curve {
         label: arm.variant.name.clone(),
-        runs: arm.runs.iter().map(crate::Run::curve).collect(),
+        runs: arm.runs.iter().map(crate::RecordedRun::curve).collect(),
     }
 }
 
 fn own(arm: &Arm) -> Vec<Curve> {
-    let named = |label: &str, of: fn(&crate::Run) -> Vec<(u64, f64)>| Curve {
+    let named = |label: &str, of: fn(&crate::RecordedRun) -> Vec<(u64, f64)>| Curve {
         label: label.to_owned(),
         runs: arm
             .runs
@@ -155,8 +158,8 @@ fn own(arm: &Arm) -> Vec<Curve> {
             .collect(),
     };
     let both = [
-        named("validation", crate::Run::validation),
-        named("training", crate::Run::training),
+        named("validation", crate::RecordedRun::validation),
+        named("training", crate::RecordedRun::training),
     ];
     both.into_iter()
         .filter(|curve| !curve.runs.is_empty())

@@ -9,7 +9,7 @@ use gptlab_record::{
 
 /// What a run's folder holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Run {
+pub struct RecordedRun {
     pub name: String,
     pub experiment: Experiment,
     pub events: Vec<Event>,
@@ -47,7 +47,7 @@ fn finite_mean(numbers: &[f64]) -> Option<f64> {
     super::mean(&finite)
 }
 
-impl Run {
+impl RecordedRun {
     /// The run in `folder`.
     ///
     /// # Errors

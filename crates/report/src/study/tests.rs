@@ -8,7 +8,7 @@ use gptlab_recipe::{
     Vocabulary,
 };
 use gptlab_record::{
-    Difference, Event, Experiment, Observation, Results, Series, StepRecord, WeightsOrigin,
+    Event, Experiment, Observation, PairedDifference, Results, Series, StepRecord, WeightsOrigin,
     write_grid, write_results,
 };
 
@@ -71,7 +71,7 @@ pub(crate) fn step(step: u64, loss: f64, val_loss: f64) -> Event {
 }
 
 /// A run that falls from 3.3 towards `last`, with samples and observations.
-pub(crate) fn run(seed: u64, last: f64) -> Run {
+pub(crate) fn run(seed: u64, last: f64) -> RecordedRun {
     let at = |n: u64| last + (3.3 - last) * (-(n as f64) / 20.0).exp();
     let mut events = vec![Event::Start { parameters: 4_000 }];
     for n in (0..100).step_by(10) {
@@ -95,7 +95,7 @@ pub(crate) fn run(seed: u64, last: f64) -> Run {
         val_loss: Some(last),
         val_bits_per_char: None,
     });
-    Run {
+    RecordedRun {
         name: format!("run-{seed}"),
         experiment: experiment(seed),
         events,
@@ -117,7 +117,7 @@ fn variant(name: &str, title: &str, listing: &str) -> Variant {
     }
 }
 
-fn row(name: &str, losses: [f64; 2], difference: Option<Difference>) -> Row {
+fn row(name: &str, losses: [f64; 2], difference: Option<PairedDifference>) -> Row {
     let outcome = |(seed, loss): (u64, f64)| CellOutcome {
         seed,
         diverged_at: None,
@@ -137,7 +137,7 @@ fn row(name: &str, losses: [f64; 2], difference: Option<Difference>) -> Row {
 }
 
 pub(crate) fn results() -> Results {
-    let difference = Difference {
+    let difference = PairedDifference {
         mean: 0.55,
         low: Some(0.5),
         high: Some(0.6),
@@ -205,7 +205,7 @@ pub(crate) fn grid(kind: GridKind) -> Grid {
     }
 }
 
-pub(crate) fn write_run(folder: &Path, run: &Run) {
+pub(crate) fn write_run(folder: &Path, run: &RecordedRun) {
     let mut store = Store::create(folder, &run.experiment).unwrap();
     for event in &run.events {
         store.append(event).unwrap();

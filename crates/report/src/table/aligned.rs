@@ -40,12 +40,12 @@ pub(super) fn render(table: &Table) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Cell;
+    use crate::table::TableCell;
 
     #[test]
     fn bars_stand_below_each_other() {
         let mut table = Table::new("", vec![Column::words("name"), Column::numbers("n")]);
-        table.push(vec![Cell::text("µs"), Cell::text("1,000")]);
+        table.push(vec![TableCell::text("µs"), TableCell::text("1,000")]);
         assert_eq!(
             render(&table),
             "| name |     n |\n| ---- | ----: |\n| µs   | 1,000 |"

@@ -10,10 +10,10 @@ fn table() -> Table {
     let mut table = Table::new("Losses", columns);
     let row = |name: &str, x: f64, says: &str| {
         vec![
-            Cell::text(name),
-            Cell::number(format!("{x:.2}"), x),
-            Cell::text(says),
-            Cell::count(12_345),
+            TableCell::text(name),
+            TableCell::number(format!("{x:.2}"), x),
+            TableCell::text(says),
+            TableCell::count(12_345),
         ]
     };
     table.push(row("base", 1.0 / 3.0, "a|b, \"c\""));
@@ -78,8 +78,8 @@ fn html_escapes_and_scrolls_in_its_box() {
 #[test]
 fn empty_columns_go() {
     let mut table = Table::new("", vec![Column::words("a"), Column::words("b")]);
-    table.push(vec![Cell::text("x"), Cell::default()]);
+    table.push(vec![TableCell::text("x"), TableCell::default()]);
     let table = table.without_empty_columns();
     assert_eq!(table.columns.len(), 1);
-    assert_eq!(table.rows, [[Cell::text("x")]]);
+    assert_eq!(table.rows, [[TableCell::text("x")]]);
 }

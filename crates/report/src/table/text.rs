@@ -1,6 +1,6 @@
 //! A table for a terminal, aligned, and wrapped if it is too wide.
 
-use super::{Align, Cell, Column, Table};
+use super::{Align, Column, Table, TableCell};
 
 /// Spaces between two columns.
 const GAP: usize = 2;
@@ -10,7 +10,11 @@ const NARROWEST: usize = 12;
 pub(super) fn render(table: &Table, width: usize) -> String {
     let widths = widths(table, width);
     let mut lines = Vec::new();
-    let titles: Vec<Cell> = table.columns.iter().map(|c| Cell::text(&c.title)).collect();
+    let titles: Vec<TableCell> = table
+        .columns
+        .iter()
+        .map(|c| TableCell::text(&c.title))
+        .collect();
     lines.extend(row(&titles, &table.columns, &widths));
     lines.push("-".repeat(total(&widths)));
     for cells in &table.rows {
@@ -47,7 +51,7 @@ fn total(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
 }
 
-fn row(cells: &[Cell], columns: &[Column], widths: &[usize]) -> Vec<String> {
+fn row(cells: &[TableCell], columns: &[Column], widths: &[usize]) -> Vec<String> {
     let wrapped: Vec<Vec<String>> = cells
         .iter()
         .zip(widths)

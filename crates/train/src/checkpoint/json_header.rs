@@ -81,14 +81,14 @@ impl<'de> Visitor<'de> for Metadata {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Ok(value_of(METADATA, map, Key)?.flatten())
+        Ok(value_of(METADATA, map, MetadataKey)?.flatten())
     }
 }
 
 /// Looks for our key in the metadata.
-struct Key;
+struct MetadataKey;
 
-impl<'de> DeserializeSeed<'de> for Key {
+impl<'de> DeserializeSeed<'de> for MetadataKey {
     type Value = Option<String>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -96,7 +96,7 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-impl<'de> Visitor<'de> for Key {
+impl<'de> Visitor<'de> for MetadataKey {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for Wanted<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
         let (mut found, mut count) = (vec![None; self.places.len()], 0);
-        while let Some(name) = map.next_key_seed(Named(&self.places))? {
+        while let Some(name) = map.next_key_seed(TensorName(&self.places))? {
             match name {
                 Name::Metadata => {
                     map.next_value::<IgnoredAny>()?;
@@ -198,9 +198,9 @@ enum Name {
     Other,
 }
 
-struct Named<'a>(&'a HashMap<&'a str, usize>);
+struct TensorName<'a>(&'a HashMap<&'a str, usize>);
 
-impl<'de> DeserializeSeed<'de> for Named<'_> {
+impl<'de> DeserializeSeed<'de> for TensorName<'_> {
     type Value = Name;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Name, D::Error> {
@@ -208,7 +208,7 @@ impl<'de> DeserializeSeed<'de> for Named<'_> {
     }
 }
 
-impl Visitor<'_> for Named<'_> {
+impl Visitor<'_> for TensorName<'_> {
     type Value = Name;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -70,7 +70,7 @@ impl Checkpoint {
             .map_err(|e| wrong_inside(path, "a model that makes sense", &e))?;
         let graph = lower(&model);
         let params: Vec<&Param> = graph.params().iter().collect();
-        let layout = Layout {
+        let layout = FileLayout {
             path,
             head: &head,
             data: LENGTH + head.len() as u64,
@@ -317,7 +317,7 @@ fn check_format(path: &Path, about: &str) -> Result<(), FileError> {
 }
 
 /// A file's header and where its data lies.
-struct Layout<'a> {
+struct FileLayout<'a> {
     path: &'a Path,
     head: &'a [u8],
     /// Where the data begins.
@@ -326,7 +326,7 @@ struct Layout<'a> {
     length: u64,
 }
 
-impl Layout<'_> {
+impl FileLayout<'_> {
     /// Where the tensors of `params` begin in the file, each known to have the shape it needs. They
     /// cover the file to its end, one after the other: safetensors' own law, and what a truncated
     /// file breaks.

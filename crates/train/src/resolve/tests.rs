@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Recorder, settings, story, targets, text, train};
+use crate::testing::{EventKeeper, settings, story, targets, text, train};
 
 type Change = dyn Fn(&mut Settings);
 type Alteration = dyn Fn(&mut Experiment);
@@ -11,7 +11,7 @@ fn begun() -> (tempfile::TempDir, std::path::PathBuf) {
     train(
         &resolved,
         targets(root.path()),
-        &mut Recorder::stopping_after(1),
+        &mut EventKeeper::stopping_after(1),
     );
     let (_, path) = gptlab_record::checkpoints(root.path())
         .unwrap()
@@ -77,7 +77,7 @@ fn two_characters_are_enough() {
     let outcome = train(
         &resolved,
         crate::Targets::default(),
-        &mut Recorder::default(),
+        &mut EventKeeper::default(),
     );
     let saved = Vec::new();
     assert_eq!(outcome, crate::Outcome::Finished { step: 2, saved });

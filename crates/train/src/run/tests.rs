@@ -5,7 +5,7 @@ use gptlab_record::{read_events, read_experiment};
 use std::path::Path;
 
 use super::*;
-use crate::testing::{Recorder, RoundedOracle, settings, story, targets, text, train};
+use crate::testing::{EventKeeper, RoundedOracle, settings, story, targets, text, train};
 use crate::{Checkpoint, ResumeOptions};
 
 const STEPS: u64 = 6;
@@ -43,7 +43,7 @@ fn records(events: &[Event]) -> impl Iterator<Item = &StepRecord> {
 /// The run that was never stopped: its last checkpoint and its events.
 fn uninterrupted() -> (Vec<u8>, Vec<Event>) {
     let root = tempfile::tempdir().unwrap();
-    let outcome = train(&fresh(), targets(root.path()), &mut Recorder::default());
+    let outcome = train(&fresh(), targets(root.path()), &mut EventKeeper::default());
     let path = root.path().join("checkpoints/step-00000006.safetensors");
     let saved = vec![path];
     assert_eq!(outcome, Outcome::Finished { step: STEPS, saved });
@@ -65,11 +65,11 @@ fn stopped_after_any_step_and_resumed_it_makes_the_same_bits() {
         train(
             &fresh(),
             targets(root.path()),
-            &mut Recorder::stopping_after(k),
+            &mut EventKeeper::stopping_after(k),
         );
         let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
         assert_eq!(resolved.first_step(), k);
-        train(&resolved, targets(root.path()), &mut Recorder::default());
+        train(&resolved, targets(root.path()), &mut EventKeeper::default());
         assert_eq!(newest(root.path()), bytes, "stopped after {k}");
         assert_eq!(
             without_checkpoint(story_of(root.path()), k),
@@ -87,16 +87,16 @@ fn killed_after_any_step_it_goes_on_from_the_last_checkpoint() {
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
     let root = tempfile::tempdir().unwrap();
     let whole = root.path().join("whole");
-    train(&resolved, targets(&whole), &mut Recorder::default());
+    train(&resolved, targets(&whole), &mut EventKeeper::default());
     for k in 0..=STEPS {
         let folder = root.path().join(k.to_string());
-        let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), Recorder::default());
+        let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), EventKeeper::default());
         let mut run = Run::new(&resolved, &mut engine, targets(&folder), &mut recorder).unwrap();
         (0..k).for_each(|_| run.step().unwrap());
         drop(run);
         let resolved = Resolved::resume_run(&folder, &story(), "again", None).unwrap();
         assert_eq!(resolved.first_step(), k / 2 * 2);
-        train(&resolved, targets(&folder), &mut Recorder::default());
+        train(&resolved, targets(&folder), &mut EventKeeper::default());
         assert_eq!(newest(&folder), newest(&whole), "killed after {k}");
         assert_eq!(story_of(&folder), story_of(&whole), "killed after {k}");
     }
@@ -108,14 +108,14 @@ fn a_kill_between_a_checkpoint_and_its_event_loses_no_event() {
     train(
         &fresh(),
         targets(root.path()),
-        &mut Recorder::stopping_after(3),
+        &mut EventKeeper::stopping_after(3),
     );
     let path = root.path().join("events.jsonl");
     let lines = fs::read_to_string(&path).unwrap();
     let at = lines.find(r#"{"event":"checkpoint""#).unwrap();
     fs::write(&path, &lines[..at]).unwrap();
     let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
-    train(&resolved, targets(root.path()), &mut Recorder::default());
+    train(&resolved, targets(root.path()), &mut EventKeeper::default());
     let told = |e: &Event| matches!(e, Event::Checkpoint { step: 3, .. });
     assert_eq!(story_of(root.path()).iter().filter(|e| told(e)).count(), 1);
     assert_eq!(
@@ -133,7 +133,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
         save: Some(path.clone()),
         ..Targets::default()
     };
-    let outcome = train(&fresh(), save.clone(), &mut Recorder::stopping_after(4));
+    let outcome = train(&fresh(), save.clone(), &mut EventKeeper::stopping_after(4));
     let saved = vec![path.clone()];
     assert_eq!(outcome, Outcome::Stopped { step: 4, saved });
     let checkpoint = Checkpoint::open(&path).unwrap();
@@ -143,7 +143,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
         folder: Some(root.path().join("run")),
         ..save
     };
-    train(&resolved, both, &mut Recorder::default());
+    train(&resolved, both, &mut EventKeeper::default());
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert_eq!(newest(&root.path().join("run")), bytes);
     let experiment = read_experiment(&root.path().join("run")).unwrap();
@@ -165,7 +165,7 @@ fn how_often_it_is_watched_changes_nothing() {
     };
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::default();
+    let mut recorder = EventKeeper::default();
     train(&resolved, targets(root.path()), &mut recorder);
     assert_eq!(newest(root.path()), bytes);
     let steps = records(&recorder.events).map(|r| r.step);
@@ -260,9 +260,9 @@ fn the_first_steps_are_the_warm_up_and_the_loss_falls() {
 fn a_run_that_is_finished_is_not_trained_again() {
     let (bytes, events) = uninterrupted();
     let root = tempfile::tempdir().unwrap();
-    train(&fresh(), targets(root.path()), &mut Recorder::default());
+    train(&fresh(), targets(root.path()), &mut EventKeeper::default());
     let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
-    let mut recorder = Recorder::default();
+    let mut recorder = EventKeeper::default();
     train(&resolved, targets(root.path()), &mut recorder);
     assert_eq!(recorder.steps, 0);
     assert_eq!(newest(root.path()), bytes);
@@ -270,7 +270,7 @@ fn a_run_that_is_finished_is_not_trained_again() {
 }
 
 fn refusal(resolved: &Resolved, targets: Targets) -> String {
-    let (mut engine, mut recorder) = (RoundedOracle::new(resolved), Recorder::default());
+    let (mut engine, mut recorder) = (RoundedOracle::new(resolved), EventKeeper::default());
     let run = Run::new(resolved, &mut engine, targets, &mut recorder);
     run.err().map_or_else(String::new, |e| e.to_string())
 }
@@ -281,7 +281,7 @@ fn targets_are_tried_before_the_first_step() {
     train(
         &fresh(),
         targets(root.path()),
-        &mut Recorder::stopping_after(1),
+        &mut EventKeeper::stopping_after(1),
     );
     let said = refusal(&fresh(), targets(root.path()));
     assert!(said.contains("already holds a run; resume it"), "{said}");
@@ -293,7 +293,7 @@ fn targets_are_tried_before_the_first_step() {
         ..Targets::default()
     };
     let other = Resolved::fresh(&other, &story()).unwrap();
-    train(&other, save.clone(), &mut Recorder::stopping_after(1));
+    train(&other, save.clone(), &mut EventKeeper::stopping_after(1));
     let checkpoint = Checkpoint::open(&root.path().join("other.safetensors")).unwrap();
     let options = ResumeOptions::of(&settings(STEPS));
     let resolved = Resolved::resume(checkpoint, &story(), None, &options).unwrap();
@@ -314,7 +314,7 @@ fn targets_are_tried_before_the_first_step() {
 #[test]
 fn loading_takes_the_weights_and_a_fresh_optimiser() {
     let root = tempfile::tempdir().unwrap();
-    train(&fresh(), targets(root.path()), &mut Recorder::default());
+    train(&fresh(), targets(root.path()), &mut EventKeeper::default());
     let (_, path) = gptlab_record::checkpoints(root.path())
         .unwrap()
         .pop()
@@ -330,7 +330,7 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     assert_eq!(resolved.weights().unwrap(), weights);
     assert_eq!(resolved.first_step(), 0);
     let folder = root.path().join("tuned");
-    let mut recorder = Recorder::default();
+    let mut recorder = EventKeeper::default();
     train(&resolved, targets(&folder), &mut recorder);
     assert_eq!(recorder.steps, 3);
     let file = path.display().to_string();
@@ -345,7 +345,7 @@ fn where_the_record_fails_the_named_file_is_saved_all_the_same() {
     let named = root.path().join("model.safetensors");
     let folder = root.path().join("run");
     let resolved = fresh();
-    let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), Recorder::default());
+    let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), EventKeeper::default());
     let targets = Targets {
         save: Some(named.clone()),
         ..targets(&folder)

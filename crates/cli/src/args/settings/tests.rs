@@ -62,7 +62,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "json",
         "config",
     ];
-    let settings = KEYS.iter().map(Key::name);
+    let settings = KEYS.iter().map(SettingKey::name);
     let known: BTreeSet<String> = settings.chain(others.map(str::to_owned)).collect();
     assert_eq!(known, flags);
 }
@@ -73,7 +73,7 @@ fn a_flag_that_is_called_like_a_setting_takes_its_values() {
     let definition = definition();
     for command in definition.get_subcommands() {
         for arg in command.get_arguments() {
-            let Some(Ok(key)) = arg.get_long().map(Key::find) else {
+            let Some(Ok(key)) = arg.get_long().map(SettingKey::find) else {
                 continue;
             };
             let words = arg.get_possible_values();
@@ -103,7 +103,7 @@ fn the_help_says_every_default_once() {
         {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             let said = help.matches("[default: ").count();
-            let is_setting = Key::find(arg.get_long().unwrap_or_default()).is_ok();
+            let is_setting = SettingKey::find(arg.get_long().unwrap_or_default()).is_ok();
             if name == "train" || is_setting {
                 assert_eq!(said, 1, "{name} --{}: {help}", arg.get_id());
             }

@@ -21,7 +21,7 @@ use super::{generate::checkpoint_path, report::place as report_place};
 use crate::{
     args::ProbeArgs,
     checkpoint, engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     memory,
     printer::Printer,
 };
@@ -29,7 +29,7 @@ use crate::{
 /// Columns of a terminal to lay tables out for.
 const WIDTH: usize = 120;
 
-pub(super) fn run(args: &ProbeArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
     if args.measures {
         return Ok(show_measures(args.json.json, printer));
     }
@@ -82,7 +82,10 @@ const MEASURES: &str = "measures";
 
 /// A folder that was typed, and leave to write what is found into it, looked at before anything is
 /// probed. Tables and pictures may share one.
-fn place<'a>(folder: Option<&'a Path>, flag: &str) -> Outcome<Option<(&'a Path, OutputFolder)>> {
+fn place<'a>(
+    folder: Option<&'a Path>,
+    flag: &str,
+) -> CommandResult<Option<(&'a Path, OutputFolder)>> {
     let signs = [
         Signature::page(pictures::PAGE),
         Signature::table(&format!("{MEASURES}.csv"), &all_measures()),

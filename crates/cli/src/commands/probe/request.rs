@@ -6,13 +6,13 @@ use gptlab_lab::probe::{Corruption, NamedText, Probe, ProbeRequest};
 use crate::{
     args::ProbeArgs,
     checkpoint::Loaded,
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     text,
 };
 
 /// The request that was typed, with the built-in text that the model was trained on where something
 /// needs it: making all to compare takes a while.
-pub(super) fn of(args: &ProbeArgs, loaded: &Loaded) -> Outcome<ProbeRequest> {
+pub(super) fn of(args: &ProbeArgs, loaded: &Loaded) -> CommandResult<ProbeRequest> {
     let source = |typed: &Option<String>| {
         let typed = typed.as_deref();
         typed
@@ -39,7 +39,7 @@ pub(super) fn of(args: &ProbeArgs, loaded: &Loaded) -> Outcome<ProbeRequest> {
     Ok(request)
 }
 
-fn written(args: &ProbeArgs) -> Outcome<Option<NamedText>> {
+fn written(args: &ProbeArgs) -> CommandResult<Option<NamedText>> {
     let Some(path) = &args.written else {
         return Ok(None);
     };
@@ -50,7 +50,7 @@ fn written(args: &ProbeArgs) -> Outcome<Option<NamedText>> {
 }
 
 /// Refuses flags that only make sense together.
-pub(super) fn check(args: &ProbeArgs) -> Outcome<()> {
+pub(super) fn check(args: &ProbeArgs) -> CommandResult<()> {
     let patching = args.only.contains(&Probe::Patching);
     match (&args.corrupt, &args.answers) {
         (Some(_), None) => Err(Stop::usage(

@@ -12,7 +12,7 @@ use gptlab_train::{
 use crate::{
     args::TrainArgs,
     checkpoint, engines,
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     settings, text,
 };
 
@@ -26,7 +26,7 @@ pub(super) struct PreparedRun {
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) fn begin(args: &TrainArgs) -> Outcome<PreparedRun> {
+pub(super) fn begin(args: &TrainArgs) -> CommandResult<PreparedRun> {
     match (&args.run.resume, &args.run.load) {
         (Some(typed), _) => resume(typed, args),
         (None, Some(path)) => load(path, args),
@@ -34,7 +34,7 @@ pub(super) fn begin(args: &TrainArgs) -> Outcome<PreparedRun> {
     }
 }
 
-fn fresh(args: &TrainArgs) -> Outcome<PreparedRun> {
+fn fresh(args: &TrainArgs) -> CommandResult<PreparedRun> {
     let settings = settings::fresh(args)?;
     let text = text::source(
         args.data.data.as_deref(),
@@ -52,7 +52,7 @@ fn usual_text(documents: &Documents) -> Builtin {
     }
 }
 
-fn load(path: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
+fn load(path: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     let checkpoint = checkpoint::open(path)?;
     let header = checkpoint.header();
     settings::same_shape(path, &header.spec, &args.settings.overrides)?;
@@ -78,7 +78,7 @@ fn load(path: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
     new_run(resolved, args)
 }
 
-fn new_run(resolved: Resolved, args: &TrainArgs) -> Outcome<PreparedRun> {
+fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
     Ok(PreparedRun {
         isa: engines::isa(&args.machine)?,
         targets: Targets {
@@ -91,7 +91,7 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> Outcome<PreparedRun> {
 }
 
 /// How many checkpoints the folder keeps: as many as typed, else as usual.
-fn keep(resolved: &Resolved, args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> {
+fn keep(resolved: &Resolved, args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     match args.run.keep_checkpoints {
         None => Ok(Targets::usual_keep(&resolved.experiment.intervals)),
         Some(typed) => match NonZeroUsize::new(typed) {
@@ -105,7 +105,7 @@ fn keep(resolved: &Resolved, args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> 
 
 /// Goes on with the run of a checkpoint or folder; where only `--resume` was typed, that of `--out`
 /// or `--save`.
-fn resume(typed: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
+fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     let named = Some(typed).filter(|path| !path.as_os_str().is_empty());
     let place = named
         .or(args.run.out.as_deref())
@@ -143,7 +143,7 @@ fn resume(typed: &Path, args: &TrainArgs) -> Outcome<PreparedRun> {
 }
 
 /// What the flags name, besides how many checkpoints are kept.
-fn named_targets(args: &TrainArgs) -> Outcome<Targets> {
+fn named_targets(args: &TrainArgs) -> CommandResult<Targets> {
     Ok(Targets {
         folder: args.run.out.clone(),
         save: args.run.save.clone(),
@@ -179,7 +179,7 @@ fn text_of_run(
     args: &TrainArgs,
     experiment: Option<&Experiment>,
     fingerprint: Fingerprint,
-) -> Outcome<Text> {
+) -> CommandResult<Text> {
     if let Some(typed) = &args.data.data {
         return text::source(Some(typed), Builtin::Stories);
     }
@@ -197,7 +197,7 @@ fn text_of_run(
 }
 
 /// How many sequences are trained at a time, where somebody says it.
-pub(super) fn micro_batch(args: &TrainArgs) -> Outcome<Option<NonZeroUsize>> {
+pub(super) fn micro_batch(args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     let refused = || Stop::usage("--micro-batch must be at least 1, found 0");
     let typed = args.run.micro_batch;
     typed

@@ -10,11 +10,11 @@ use gptlab_recipe::TextOrigin;
 use gptlab_record::{FileError, disk};
 use gptlab_report::words::{self, Date, folder_slug};
 
-use crate::exit::{Outcome, Stop};
+use crate::exit::{CommandResult, Stop};
 
 /// Makes a folder in `runs/` that did not exist, called after the time (UTC) and the text: whoever
 /// begins in the same second gets another.
-pub(in crate::commands) fn make(origin: &TextOrigin) -> Outcome<PathBuf> {
+pub(in crate::commands) fn make(origin: &TextOrigin) -> CommandResult<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -23,7 +23,7 @@ pub(in crate::commands) fn make(origin: &TextOrigin) -> Outcome<PathBuf> {
     make_in(runs, &format!("{}-{}", stamp(seconds), slug(origin)))
 }
 
-fn make_in(runs: &Path, name: &str) -> Outcome<PathBuf> {
+fn make_in(runs: &Path, name: &str) -> CommandResult<PathBuf> {
     let numbered = (2..=MOST_TWINS).map(|n| format!("{name}-{n}"));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
         let folder = runs.join(name);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_data::{Builtin, Part, Split};
+use gptlab_data::{Builtin, Split, SplitName};
 use gptlab_engine::Device;
 use gptlab_model::{Choice, Counts};
 use gptlab_recipe::TextOrigin;
@@ -61,7 +61,7 @@ fn heads(resolved: &Resolved) -> String {
 
 fn data(resolved: &Resolved) -> String {
     let corpus = resolved.batches.corpus();
-    let kept = match corpus.part(Part::Validation) {
+    let kept = match corpus.part(SplitName::Validation) {
         Some(split) => format!("{} to validate on", size(split)),
         None => "nothing to validate on".into(),
     };

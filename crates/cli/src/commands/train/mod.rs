@@ -13,14 +13,14 @@ use std::{
 
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
-use gptlab_train::{NotFinite, Outcome as Ending, Resolved, Run, Targets};
+use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets};
 
 use crate::{
     args::TrainArgs,
     checkpoint,
     commands::{generate, interactive},
     engines,
-    exit::{ExitCode, Outcome, Stop},
+    exit::{CommandResult, ExitCode, Stop},
     interrupt::Interrupt,
     memory,
     printer::Printer,
@@ -29,7 +29,7 @@ use crate::{
 
 use self::{begin::PreparedRun, observer::RunObserver};
 
-pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
+pub(super) fn run(args: &TrainArgs, printer: Printer) -> CommandResult {
     match (args.run.generate, args.run.interactive) {
         (Some(true), Some(true)) => Err(Stop::usage(
             "--generate and --interactive contradict each other",
@@ -41,7 +41,7 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> Outcome {
 }
 
 /// The seed's `--generate`.
-fn write(args: &TrainArgs, printer: Printer) -> Outcome {
+fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--generate")?;
     let typed = &args.settings.overrides;
     let device = engines::device_to_generate(&args.machine, typed.precision, &loaded)?;
@@ -50,14 +50,14 @@ fn write(args: &TrainArgs, printer: Printer) -> Outcome {
 }
 
 /// The seed's `--interactive`.
-fn talk(args: &TrainArgs, printer: Printer) -> Outcome {
+fn talk(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--interactive")?;
     let typed = &args.settings.overrides;
     let device = engines::device_to_generate(&args.machine, typed.precision, &loaded)?;
     interactive::talk(&loaded, typed, &device, typed.seed, printer)
 }
 
-fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
+fn loaded(args: &TrainArgs, flag: &str) -> CommandResult<checkpoint::Loaded> {
     let path = args.run.load.as_ref().ok_or_else(|| {
         Stop::usage(format_args!("{flag} needs a checkpoint: --load FILE"))
             .hint("`gptlab train --save FILE` makes one")
@@ -67,7 +67,7 @@ fn loaded(args: &TrainArgs, flag: &str) -> Outcome<checkpoint::Loaded> {
     Ok(loaded)
 }
 
-fn train(args: &TrainArgs, printer: Printer) -> Outcome {
+fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
     let printer = printer.for_work();
     engines::check(&args.machine)?;
     let PreparedRun {
@@ -106,14 +106,14 @@ fn train(args: &TrainArgs, printer: Printer) -> Outcome {
         say_ending(&ending, folder.as_deref(), printer);
     }
     match ending {
-        Ending::Finished { .. } | Ending::Complete { .. } => Ok(ExitCode::Success),
-        Ending::Stopped { .. } => Ok(ExitCode::Interrupted),
-        Ending::Diverged { step, what } => Err(kept(diverged(step, what), folder.as_deref())),
+        Outcome::Finished { .. } | Outcome::Complete { .. } => Ok(ExitCode::Success),
+        Outcome::Stopped { .. } => Ok(ExitCode::Interrupted),
+        Outcome::Diverged { step, what } => Err(kept(diverged(step, what), folder.as_deref())),
     }
 }
 
 /// `targets` with a folder, and that folder where it was made just now.
-fn with_folder(targets: Targets, resolved: &Resolved) -> Outcome<(Targets, Option<PathBuf>)> {
+fn with_folder(targets: Targets, resolved: &Resolved) -> CommandResult<(Targets, Option<PathBuf>)> {
     if targets.save.is_some() && targets.save == targets.folder {
         return Err(Stop::usage(
             "--save names a file and --out a folder, and both are the same; give two names",
@@ -163,29 +163,29 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     }
 }
 
-fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
+fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
     let (saved, step) = match ending {
-        Ending::Finished { saved, step }
-        | Ending::Stopped { saved, step }
-        | Ending::Complete { saved, step } => (saved, step),
-        Ending::Diverged { .. } => return,
+        Outcome::Finished { saved, step }
+        | Outcome::Stopped { saved, step }
+        | Outcome::Complete { saved, step } => (saved, step),
+        Outcome::Diverged { .. } => return,
     };
     let newest = newest(saved);
     // What had been saved before is no news.
-    let before = usize::from(matches!(ending, Ending::Complete { .. }));
+    let before = usize::from(matches!(ending, Outcome::Complete { .. }));
     for path in saved.iter().skip(before) {
         printer.say(format_args!("saved {}", path.display()));
     }
     match ending {
-        Ending::Finished { .. } => {
+        Outcome::Finished { .. } => {
             if let Some(path) = newest {
                 hint(printer, "generate", path, " writes on");
                 hint(printer, "interactive", path, " lets you prompt it");
                 hint(printer, "inspect", path, " shows what it is");
             }
         }
-        Ending::Diverged { .. } => {}
-        Ending::Complete { .. } => {
+        Outcome::Diverged { .. } => {}
+        Outcome::Complete { .. } => {
             printer.say(format_args!(
                 "the run had made all of its {step} steps before"
             ));
@@ -194,7 +194,7 @@ fn say_ending(ending: &Ending, folder: Option<&Path>, printer: Printer) {
                 hint_with(printer, "train --resume", path, &more, " goes on with it");
             }
         }
-        Ending::Stopped { .. } => {
+        Outcome::Stopped { .. } => {
             printer.say(format_args!("stopped after {step} steps"));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
                 hint(printer, "train --resume", path, " goes on");

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use gptlab_data::Tokenizer;
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
-use gptlab_lab::observe::Recorder;
+use gptlab_lab::observe::InternalsRecorder;
 use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{ObserveLevel, SampleSettings};
 use gptlab_record::Event;
@@ -13,7 +13,7 @@ use gptlab_train::{Observer, Progress, Resolved, SampleModel, Sampler, Series};
 
 use super::lines;
 use crate::{
-    exit::{Outcome, Stop},
+    exit::{CommandResult, Stop},
     interrupt::Interrupt,
     printer::Printer,
     progress::Bar,
@@ -33,7 +33,7 @@ pub(super) struct RunObserver {
     seed: u64,
     /// Whether it has been said that samples get no thread of their own.
     said_refused: Cell<bool>,
-    recorder: Recorder,
+    recorder: InternalsRecorder,
     observes: bool,
     /// Seconds of training, and of observing it.
     took: (f64, f64),
@@ -47,7 +47,7 @@ impl RunObserver {
         json: bool,
         interrupt: Interrupt,
         printer: Printer,
-    ) -> Outcome<Self> {
+    ) -> CommandResult<Self> {
         let experiment = &resolved.experiment;
         let sampling = &experiment.sampling;
         resolved
@@ -66,7 +66,7 @@ impl RunObserver {
             device: device.with_options(BackendOptions::default()),
             seed: experiment.seed,
             said_refused: Cell::new(false),
-            recorder: Recorder::new(experiment.observe, resolved),
+            recorder: InternalsRecorder::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
             took: (0.0, 0.0),
         })
@@ -88,7 +88,7 @@ impl RunObserver {
     }
 
     /// Text from the model as it is; `None` where Ctrl-C cut it short.
-    fn write(&self, engine: &dyn Engine, step: u64) -> Outcome<Option<String>> {
+    fn write(&self, engine: &dyn Engine, step: u64) -> CommandResult<Option<String>> {
         let model = SampleModel {
             graph: &self.graph,
             weights: &engine.export(Slot::Weights),

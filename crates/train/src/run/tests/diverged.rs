@@ -118,7 +118,7 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         };
         let mut engine = Broken::new(&resolved);
         break_it(&mut engine);
-        let mut recorder = Recorder::default();
+        let mut recorder = EventKeeper::default();
         let run = Run::new(&resolved, &mut engine, targets, &mut recorder).unwrap();
         assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
         let Some(Event::Diverged {

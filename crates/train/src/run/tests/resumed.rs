@@ -6,7 +6,7 @@ use super::*;
 /// A folder with a run that was stopped after some steps.
 fn stopped_after(steps: u64) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::stopping_after(steps);
+    let mut recorder = EventKeeper::stopping_after(steps);
     train(&fresh(), targets(root.path()), &mut recorder);
     root
 }
@@ -21,16 +21,16 @@ fn a_sample_that_was_cut_short_is_made_again() {
     // The sample after three steps, and that of the finished model.
     for at in [3, STEPS] {
         let root = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder {
+        let mut recorder = EventKeeper {
             cut_sample: Some(at),
-            ..Recorder::default()
+            ..EventKeeper::default()
         };
         let outcome = train(&fresh(), targets(root.path()), &mut recorder);
         assert!(matches!(outcome, Outcome::Stopped { step, .. } if step == at));
         train(
             &resume(root.path()),
             targets(root.path()),
-            &mut Recorder::default(),
+            &mut EventKeeper::default(),
         );
         assert_eq!(newest(root.path()), bytes);
         let mut found = without_checkpoint(story_of(root.path()), at);
@@ -44,7 +44,7 @@ fn a_sample_that_was_cut_short_is_made_again() {
 }
 
 /// Lets two steps take more than a second each.
-struct Slow(Recorder);
+struct Slow(EventKeeper);
 impl Observer for Slow {
     fn event(&mut self, event: &Event) {
         self.0.event(event);
@@ -70,7 +70,7 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
         keep: NonZeroUsize::new(2),
         ..targets(root.path())
     };
-    let (mut engine, mut slow) = (RoundedOracle::new(&resolved), Slow(Recorder::default()));
+    let (mut engine, mut slow) = (RoundedOracle::new(&resolved), Slow(EventKeeper::default()));
     let run = Run::new(&resolved, &mut engine, targets, &mut slow).unwrap();
     run.go().unwrap();
     assert_eq!(newest(root.path()), bytes);
@@ -98,7 +98,7 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
 #[test]
 fn a_run_goes_on_after_its_end_and_its_record_says_so() {
     let root = tempfile::tempdir().unwrap();
-    train(&fresh(), targets(root.path()), &mut Recorder::default());
+    train(&fresh(), targets(root.path()), &mut EventKeeper::default());
     let goes_on = |steps| {
         let record = read_experiment(root.path()).unwrap();
         let checkpoint = crate::Newest::of(root.path()).unwrap().unwrap().checkpoint;
@@ -117,7 +117,7 @@ fn a_run_goes_on_after_its_end_and_its_record_says_so() {
         told.starts_with("the number of steps is 9 now and was 6: after 6 steps the learning rate"),
         "{told}"
     );
-    let mut recorder = Recorder::stopping_after(1);
+    let mut recorder = EventKeeper::stopping_after(1);
     train(&resolved, targets(root.path()), &mut recorder);
     // The next resume knows of it, whether or not it is said again.
     for steps in [None, Some(9)] {
@@ -131,7 +131,7 @@ fn a_run_goes_on_after_its_end_and_its_record_says_so() {
     train(
         &goes_on(None).unwrap(),
         targets(root.path()),
-        &mut Recorder::default(),
+        &mut EventKeeper::default(),
     );
     let record = read_experiment(root.path()).unwrap();
     let extension = gptlab_record::Extension {
@@ -184,7 +184,7 @@ fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
     let mut often = settings(STEPS);
     often.intervals.checkpoint = 2.try_into().ok();
     let resolved = Resolved::fresh(&often, &story()).unwrap();
-    train(&resolved, targets(root.path()), &mut Recorder::default());
+    train(&resolved, targets(root.path()), &mut EventKeeper::default());
     let path = root.path().join("checkpoints/step-00000006.safetensors");
     let mut torn = fs::read(&path).unwrap();
     let at = torn.len() - 9;
@@ -200,7 +200,7 @@ fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
     train(
         &resume(root.path()),
         targets(root.path()),
-        &mut Recorder::default(),
+        &mut EventKeeper::default(),
     );
     assert_eq!(newest(root.path()), bytes);
     assert_eq!(
@@ -230,11 +230,11 @@ fn other_instructions_are_said_and_recorded() {
     train(
         &resolved,
         targets(root.path()),
-        &mut Recorder::stopping_after(1),
+        &mut EventKeeper::stopping_after(1),
     );
     let isa = Some("avx2".to_owned());
     let resolved = Resolved::resume_run(root.path(), &story(), "again", isa).unwrap();
-    train(&resolved, targets(root.path()), &mut Recorder::default());
+    train(&resolved, targets(root.path()), &mut EventKeeper::default());
     let told = read_events(root.path()).unwrap();
     let notices = told.iter().filter_map(|e| {
         if let Event::Notice { text } = e {
