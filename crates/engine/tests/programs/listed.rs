@@ -9,7 +9,7 @@ pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/prog
 pub(crate) fn all() -> Vec<(String, String)> {
     let mini = small(Preset::Gpt2Mini, |_| {});
     let parallel = small(Preset::Gpt2Mini, |s| {
-        s.wiring.order = SublayerOrder::Parallel
+        s.wiring.order = SublayerOrder::Parallel;
     });
     let [modern, microgpt] = [Preset::Modern, Preset::Microgpt].map(|p| small(p, |_| {}));
     let mut all = Purpose::ALL
