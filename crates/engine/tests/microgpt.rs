@@ -268,7 +268,7 @@ const OTHER_MODELS: &[Fault] = &[
     ("norms after", |t| t.spec.wiring.norm = NormPlace::After),
     ("no residual", |t| t.spec.wiring.residual = Residual::None),
     ("parallel", |t| {
-        t.spec.wiring.order = SublayerOrder::Parallel
+        t.spec.wiring.order = SublayerOrder::Parallel;
     }),
     ("dropout", |t| t.spec.dropout = 0.01),
     ("two heads", |t| {
