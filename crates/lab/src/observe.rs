@@ -130,7 +130,7 @@ impl InternalsRecorder {
         };
         let mut activity = Activity::new(&self.graph, &self.anatomy, &few);
         engine.losses_with(&few, &mut |_, node, value| activity.see(node, value));
-        activity.tell(&self.rarity)
+        activity.into_series(&self.rarity)
     }
 }
 

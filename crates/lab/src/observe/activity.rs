@@ -5,7 +5,10 @@ use gptlab_engine::AttentionWeights;
 use gptlab_model::{Batch, Graph, Node, ValueId};
 use gptlab_train::Series;
 
-use crate::probe::{Anatomy, Measure, formulas};
+use crate::probe::{
+    Anatomy, Measure,
+    formulas::{self, HeadMatrices},
+};
 
 /// Measurements under way.
 pub(super) struct Activity<'a> {
@@ -14,9 +17,11 @@ pub(super) struct Activity<'a> {
     batch: &'a Batch,
     /// By node.
     rms: Vec<f64>,
-    similarity: Vec<(String, f64)>,
+    /// By formula of [`formulas::STREAM`], then by depth.
+    stream: Vec<Vec<(String, f64)>>,
     dead: Vec<(String, f64)>,
-    heads: Vec<AttentionHead>,
+    /// By formula of [`formulas::HEADS`], then by head.
+    heads: Vec<Vec<(String, f64)>>,
     log_z: f64,
     /// By token.
     losses: Vec<f64>,
@@ -25,13 +30,6 @@ pub(super) struct Activity<'a> {
 /// How many tokens of a sequence attention is looked at for.
 const TOKENS: usize = 128;
 
-struct AttentionHead {
-    name: String,
-    entropy: f64,
-    sink: Option<f64>,
-    max_logit: Option<f64>,
-}
-
 impl<'a> Activity<'a> {
     pub(super) fn new(graph: &'a Graph, anatomy: &'a Anatomy, batch: &'a Batch) -> Self {
         Self {
@@ -39,9 +37,9 @@ impl<'a> Activity<'a> {
             anatomy,
             batch,
             rms: Vec::new(),
-            similarity: Vec::new(),
+            stream: vec![Vec::new(); formulas::STREAM.len()],
             dead: Vec::new(),
-            heads: Vec::new(),
+            heads: vec![Vec::new(); formulas::HEADS.len()],
             log_z: 0.0,
             losses: Vec::new(),
         }
@@ -73,16 +71,16 @@ impl<'a> Activity<'a> {
     }
 
     fn stage(&mut self, node: &Node, value: &[f32]) {
-        let sequences = (0..self.batch.sequences()).filter_map(|i| {
-            let rows = self.batch.rows(i);
-            formulas::token_similarity(
-                &value[rows.start * node.width..rows.end * node.width],
-                node.width,
-            )
-        });
-        let all: Vec<f64> = sequences.collect();
-        let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
-        self.similarity.push((node.name.clone(), mean));
+        for ((_, formula), found) in formulas::STREAM.iter().zip(&mut self.stream) {
+            let sequences = (0..self.batch.sequences()).filter_map(|i| {
+                let rows = self.batch.rows(i);
+                let matrix = &value[rows.start * node.width..rows.end * node.width];
+                formula(matrix, node.width)
+            });
+            let all: Vec<f64> = sequences.collect();
+            let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
+            found.push((node.name.clone(), mean));
+        }
     }
 
     /// Scores and weights of the first sequence, made again from what an attention reads. Under a
@@ -97,30 +95,27 @@ impl<'a> Activity<'a> {
                 all
             };
             let weights = AttentionWeights::new(&part.op, &value[..rows * width]);
-            self.heads
-                .extend((0..part.op.heads).map(|head| AttentionHead {
-                    name: format!("{}.head{head}", part.name),
-                    entropy: formulas::attention_entropy(weights.head(head), rows),
-                    sink: formulas::sink_mass(weights.head(head), rows),
-                    max_logit: formulas::max_logit(weights.head_scores(head)),
-                }));
+            for head in 0..part.op.heads {
+                let matrices = HeadMatrices {
+                    scores: weights.head_scores(head),
+                    weights: weights.head(head),
+                    keys: rows,
+                };
+                for ((_, formula), found) in formulas::HEADS.iter().zip(&mut self.heads) {
+                    let value = formula(&matrices);
+                    found.extend(value.map(|value| (format!("{}.head{head}", part.name), value)));
+                }
+            }
         }
     }
 
-    /// All of it.
-    pub(super) fn tell(self, rarity: &Rarity) -> Vec<Series> {
-        let heads = |of: fn(&AttentionHead) -> Option<f64>| {
-            self.heads
-                .iter()
-                .filter_map(|head| Some((head.name.clone(), of(head)?)))
-                .collect()
-        };
-        let told = [
+    /// Returns every series, in the order in which events have them.
+    pub(super) fn into_series(self, rarity: &Rarity) -> Vec<Series> {
+        let before = [
             (Measure::ActivationRms, self.sizes()),
             (Measure::WriteRatio, self.writes()),
-            (Measure::AttentionEntropy, heads(|head| Some(head.entropy))),
-            (Measure::SinkMass, heads(|head| head.sink)),
-            (Measure::MaxAttentionLogit, heads(|head| head.max_logit)),
+        ];
+        let of_losses = [
             (Measure::LogZ, vec![("logits".to_owned(), self.log_z)]),
             (Measure::LossByPosition, self.by_position()),
             (Measure::InContextScore, self.in_context()),
@@ -128,10 +123,21 @@ impl<'a> Activity<'a> {
                 Measure::LossByFrequency,
                 rarity.split(self.batch.targets(), &self.losses),
             ),
-            (Measure::TokenSimilarity, self.similarity),
-            (Measure::DeadShare, self.dead),
         ];
-        told.into_iter()
+        let heads = formulas::HEADS
+            .iter()
+            .map(|(measure, _)| *measure)
+            .zip(self.heads);
+        let stream = formulas::STREAM
+            .iter()
+            .map(|(measure, _)| *measure)
+            .zip(self.stream);
+        before
+            .into_iter()
+            .chain(heads)
+            .chain(of_losses)
+            .chain(stream)
+            .chain([(Measure::DeadShare, self.dead)])
             .filter(|(_, values)| !values.is_empty())
             .map(|(measure, values)| series(measure, values))
             .collect()

@@ -2,7 +2,39 @@
 //! run can afford to look at. What each means, its source and its usual range: [`super::Measure`].
 //!
 //! Matrices are row-major slices with `cols` numbers a row, a row a token. Sums are f64, in row
-//! order.
+//! order. A formula that stands in [`STREAM`] or [`HEADS`] is recorded while a model trains.
+
+use super::Measure;
+
+/// A number of one sequence's activations: a matrix and its `cols`. `None` where it has no such
+/// number.
+pub type StreamFormula = fn(&[f32], usize) -> Option<f64>;
+
+/// A number of one head's attention. `None` where it has no such number.
+pub type HeadFormula = fn(&HeadMatrices<'_>) -> Option<f64>;
+
+/// What the recorder measures of the residual stream at every depth, as the mean over sequences.
+pub const STREAM: &[(Measure, StreamFormula)] = &[(Measure::TokenSimilarity, token_similarity)];
+
+/// What the recorder measures of every attention head, in the first sequence of a batch.
+pub const HEADS: &[(Measure, HeadFormula)] = &[
+    (Measure::AttentionEntropy, |head| {
+        Some(attention_entropy(head.weights, head.keys))
+    }),
+    (Measure::SinkMass, |head| sink_mass(head.weights, head.keys)),
+    (Measure::MaxAttentionLogit, |head| max_logit(head.scores)),
+];
+
+/// One head's attention in one sequence: two matrices `[queries, keys]`.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadMatrices<'a> {
+    /// Scores before the softmax; negative infinity where a key is masked.
+    pub scores: &'a [f64],
+    /// What the softmax makes of them: each row sums to 1.
+    pub weights: &'a [f64],
+    /// The number of columns of both.
+    pub keys: usize,
+}
 
 /// The magnitude at and below which a unit's output counts as nothing: ReLU's zero, and the far
 /// tail of the smooth activations.
