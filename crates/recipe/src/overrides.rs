@@ -1,10 +1,12 @@
 //! The table of all settings, and what is asked of them.
 
-mod apply;
-mod of;
+mod model;
+mod sampling;
 #[cfg(test)]
 mod tests;
 mod text;
+mod training;
+mod whole;
 
 use std::fmt;
 

@@ -1,0 +1,44 @@
+//! The settings of samples, over [`SampleSettings`] and back.
+
+use super::{Overrides, SettingsError};
+use crate::{SampleSettings, ZeroIsNone};
+
+impl Overrides {
+    /// Returns `base` with what is asked for of samples. An empty text to stop at asks for nothing.
+    ///
+    /// # Errors
+    /// As for [`SampleSettings::check`].
+    pub fn sampling(&self, base: SampleSettings) -> Result<SampleSettings, SettingsError> {
+        let stop = self.stop.clone().filter(|text| !text.is_empty());
+        let sampling = SampleSettings {
+            prompt: self.prompt.clone().unwrap_or(base.prompt),
+            max_tokens: self.max_tokens.unwrap_or(base.max_tokens),
+            temperature: self.temperature.unwrap_or(base.temperature),
+            top_k: self.top_k.map_or(base.top_k, |k| k.0),
+            top_p: self.top_p.or(base.top_p),
+            stop: stop.or(base.stop),
+        };
+        sampling.check().map_err(SettingsError::of)?;
+        Ok(sampling)
+    }
+}
+
+pub(super) fn of_sampling(sampling: &SampleSettings) -> Overrides {
+    let SampleSettings {
+        prompt,
+        max_tokens,
+        temperature,
+        top_k,
+        top_p,
+        stop,
+    } = sampling;
+    Overrides {
+        prompt: Some(prompt.clone()),
+        max_tokens: Some(*max_tokens),
+        temperature: Some(*temperature),
+        top_k: Some(ZeroIsNone(*top_k)),
+        top_p: *top_p,
+        stop: stop.clone(),
+        ..Overrides::default()
+    }
+}
