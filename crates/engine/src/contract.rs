@@ -6,8 +6,9 @@ use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{Decay, Optimizer};
 
 use crate::{
+    hook::Hook,
     reduce::{Alone, Reduce, ReduceError},
-    trace::{Hook, Trace},
+    trace::Trace,
 };
 
 /// Runs one lowered model: holds its weights, gradients and the optimiser's state.

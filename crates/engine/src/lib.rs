@@ -13,6 +13,7 @@ mod backend;
 mod contract;
 pub mod cpu;
 mod generator;
+mod hook;
 pub mod memory_need;
 pub mod oracle;
 pub mod program;
@@ -26,5 +27,6 @@ pub use contract::{
     Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StateSlot, StepHyper, StepStats,
 };
 pub use generator::{GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each};
+pub use hook::{Hook, untouched};
 pub use reduce::{Alone, Reduce, ReduceError};
-pub use trace::{Hook, Trace, untouched};
+pub use trace::Trace;

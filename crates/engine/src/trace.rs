@@ -1,19 +1,8 @@
-//! What a model computes inside, and the hook that may change it on the way.
-//!
-//! Activation patching (Meng et al. 2022), ablation and steering are made of such hooks, as in
-//! `TransformerLens` (Nanda & Bloom 2022): a hook sees the value of each node before any later node
-//! reads it.
+//! What a model computes inside: the value of every node.
 
-use gptlab_model::{Node, ValueId};
+use gptlab_model::ValueId;
 
 use crate::Matrix;
-
-/// Called after each node, in the graph's order, with its value: row-major, one row a token,
-/// `node.width` numbers a row. Later nodes, and the losses, are computed from what it writes.
-pub type Hook<'a> = dyn FnMut(ValueId, &Node, &mut [f32]) + 'a;
-
-/// The hook that changes nothing.
-pub fn untouched(_: ValueId, _: &Node, _: &mut [f32]) {}
 
 /// Everything that one pass over a batch computed, as the hook left it.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     ngram::{self, NgramError, Ngrams},
-    skilled_predictions,
+    skill_flags,
 };
 
 /// The losses of simple predictors on the validation part of a text.
@@ -93,10 +93,10 @@ struct Skilled {
 /// `None` of a text that is not cut into documents, or needs no skill in particular.
 fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> {
     let kind = builtin.diagnostic()?;
-    let lines = skilled_predictions::lines(corpus, split)?;
+    let lines = skill_flags::lines(corpus, split)?;
     Some(Skilled {
         kind,
-        flags: skilled_predictions::flags(kind, &lines)?,
+        flags: skill_flags::of_documents(kind, &lines)?,
         ideal: kind.floor_on(&lines)?,
     })
 }

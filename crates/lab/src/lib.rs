@@ -9,6 +9,6 @@ pub mod ngram;
 pub mod observe;
 pub mod probe;
 pub mod scaling_law;
-pub mod skilled_predictions;
+pub mod skill_flags;
 pub mod statistics;
 pub mod switches;

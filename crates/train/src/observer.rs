@@ -1,11 +1,8 @@
-//! What a run needs from its caller, and what it reports.
-
-use std::{num::NonZeroUsize, path::PathBuf};
+//! What a run reports to its caller while it trains.
 
 use gptlab_engine::{Engine, StepStats};
 use gptlab_model::Batch;
-use gptlab_recipe::Intervals;
-use gptlab_record::{Event, NotFinite, Series};
+use gptlab_record::{Event, Series};
 
 /// Follows a run, and may stop it.
 pub trait Observer {
@@ -49,52 +46,4 @@ pub struct Progress {
     pub step_seconds: f64,
     /// What [`Observer::before_update`] and [`Observer::after_update`] have taken of `seconds`.
     pub observing: f64,
-}
-
-/// Where a run leaves what it makes, and how much of a batch it runs at a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
-    /// A folder for the experiment, events, checkpoints and samples.
-    pub folder: Option<PathBuf>,
-    /// A file that always holds the newest checkpoint.
-    pub save: Option<PathBuf>,
-    /// How many checkpoints the folder keeps, the newest; `None`: all.
-    pub keep: Option<NonZeroUsize>,
-    /// How many sequences of a batch the engine runs at a time; `None`: all. It changes no number.
-    pub micro_batch: Option<NonZeroUsize>,
-}
-
-impl Targets {
-    /// How many checkpoints a run's folder keeps where nobody says: the newest few of those that
-    /// are made by the clock, and all of those that are made by steps.
-    pub fn usual_keep(intervals: &Intervals) -> Option<NonZeroUsize> {
-        intervals.checkpoint_seconds.map(|_| NEWEST)
-    }
-}
-
-/// How many checkpoints by the clock are kept.
-const NEWEST: NonZeroUsize = NonZeroUsize::new(3).expect("three are some");
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Finished {
-        step: u64,
-        saved: Vec<PathBuf>,
-    },
-    /// The observer asked for it. Where nothing was `saved`, there was nowhere to.
-    Stopped {
-        step: u64,
-        saved: Vec<PathBuf>,
-    },
-    /// A number of step `step` was not finite. Checkpoints are of the steps before.
-    Diverged {
-        step: u64,
-        what: NotFinite,
-    },
-    /// It had come to its end before.
-    Complete {
-        step: u64,
-        saved: Vec<PathBuf>,
-    },
 }

@@ -1,5 +1,9 @@
 //! Settings and a text become an experiment that can begin.
 
+mod newest;
+mod notice;
+mod same;
+
 use std::{path::Path, sync::Arc};
 
 use gptlab_data::{Batches, Corpus, CorpusError, CorpusSource, Cut, SplitName, Text, Tokenizer};
@@ -10,6 +14,12 @@ use crate::{
     Checkpoint, DataMark, Error, Header, ResumeOptions, Schedule, Settings, Stored,
     checkpoint::About, resume_options,
 };
+
+pub use newest::{Damaged, Newest};
+pub use notice::Notice;
+pub(crate) use same::same_experiment;
+pub use same::same_settings;
+use same::{same_run, same_text};
 
 /// An experiment with everything looked up, and what it needs to begin or go on.
 #[derive(Debug)]
@@ -373,7 +383,7 @@ fn corpus(
 }
 
 /// The largest context up to `requested` that the training split fills. Documents may be shorter.
-fn fit(corpus: &Corpus, requested: usize) -> usize {
+pub(crate) fn fit(corpus: &Corpus, requested: usize) -> usize {
     let train = corpus.train();
     match train.documents() {
         Some(_) => requested,
@@ -421,17 +431,6 @@ fn origin(begin: &Begin) -> WeightsOrigin {
         }
     }
 }
-
-mod newest;
-mod notice;
-mod recorded_batches;
-mod same;
-pub use newest::{Damaged, Newest};
-pub use notice::Notice;
-pub use recorded_batches::recorded_batches;
-pub(crate) use same::same_experiment;
-pub use same::same_settings;
-use same::{same_run, same_text};
 
 #[cfg(test)]
 mod tests;

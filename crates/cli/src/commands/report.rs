@@ -9,7 +9,7 @@ use gptlab_report::{
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
     plot::{self, Glyphs, PlotLine, PlotSize},
 };
-use gptlab_train::recorded_batches;
+use gptlab_train::rebuild_batches;
 
 use super::{inside, scaling_law};
 use crate::{
@@ -98,7 +98,7 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
 pub(super) fn guides(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
-    let batches = recorded_batches(experiment, &text)?;
+    let batches = rebuild_batches(experiment, &text)?;
     let most = match run.whole_loss {
         Some(_) => u64::MAX,
         None => experiment.intervals.val_tokens,

@@ -14,7 +14,7 @@ use gptlab_train::{
 };
 
 use super::observer::CellReporter;
-use crate::{observe::InternalsRecorder, skilled_predictions};
+use crate::{observe::InternalsRecorder, skill_flags};
 
 /// Where a run lies.
 pub(super) struct RunLocation {
@@ -163,9 +163,9 @@ fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Op
 fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
     let diagnostic = text.recipe()?.diagnostic()?;
     let corpus = batches.corpus();
-    skilled_predictions::flags(
+    skill_flags::of_documents(
         diagnostic,
-        &skilled_predictions::lines(corpus, corpus.validation()?)?,
+        &skill_flags::lines(corpus, corpus.validation()?)?,
     )
 }
 

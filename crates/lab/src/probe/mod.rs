@@ -15,6 +15,7 @@ pub mod formulas;
 mod heads;
 mod lens;
 mod patching;
+mod prepared;
 mod report;
 mod request;
 mod subject;
@@ -30,10 +31,9 @@ pub use gptlab_record::{Definition, Measure};
 pub use heads::{HeadMap, HeadScores, Repeated};
 pub use lens::{LensCell, LensLayer};
 pub use patching::{PatchedHead, PatchedStage, Patching};
+pub use prepared::{PreparedProbe, ProbedTokens};
 pub use report::{CopiedReport, ProbeReport};
-pub use request::{
-    Corruption, NamedText, PreparedProbe, Probe, ProbeRequest, ProbedCheckpoint, ProbedTokens,
-};
+pub use request::{Corruption, NamedText, Probe, ProbeRequest, ProbedCheckpoint};
 pub use subject::{Guess, ProbeError, Prompt, Subject};
 pub use surprise::Surprise;
 pub use tables::{Tables, measures_table};

@@ -16,7 +16,7 @@ pub fn lines(corpus: &Corpus, split: &Split) -> Option<String> {
 
 /// For each prediction of the documents that `lines` holds, whether it needs the skill of `kind`;
 /// `None` where one of them is no document of this kind.
-pub fn flags(kind: Diagnostic, lines: &str) -> Option<Vec<bool>> {
+pub fn of_documents(kind: Diagnostic, lines: &str) -> Option<Vec<bool>> {
     let documents = lines.lines().filter(|line| !line.is_empty());
     let flags: Option<Vec<Vec<bool>>> = documents.map(|line| kind.skill(line)).collect();
     Some(flags?.concat())

@@ -7,10 +7,10 @@ use gptlab_record::Experiment;
 
 /// The batches of the run that `experiment` tells of, which was trained on `text`; `None` where the
 /// record does not fit the text.
-pub fn recorded_batches(experiment: &Experiment, text: &Text) -> Option<Batches> {
+pub fn rebuild_batches(experiment: &Experiment, text: &Text) -> Option<Batches> {
     let tokenizer = Tokenizer::from(experiment.tokenizer.clone());
     let corpus = Corpus::new(text, tokenizer, experiment.data.val_fraction).ok()?;
-    let block_size = super::fit(&corpus, experiment.spec.block_size);
+    let block_size = crate::resolve::fit(&corpus, experiment.spec.block_size);
     let (size, seed) = (experiment.hyper.batch_size, experiment.seed);
     Batches::new(Arc::new(corpus), block_size, size, seed).ok()
 }
