@@ -1,4 +1,4 @@
-//! One function a symptom.
+//! The signs of symptoms, one function each.
 
 use gptlab_record::Measure;
 
@@ -14,7 +14,7 @@ use crate::{number, phrases};
 
 type Sign = fn(&Facts) -> Option<Finding>;
 
-/// In the order of how much they explain.
+/// All signs, those that explain most first.
 pub(super) const ALL: &[Sign] = &[
     diverged,
     stuck,
@@ -72,7 +72,7 @@ fn ended(facts: &Facts) -> Option<f64> {
 fn stuck(facts: &Facts) -> Option<Finding> {
     let last = ended(facts)?;
     let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();
-    // Who is where nobody could be better is not stuck.
+    // A loss near the lowest possible one is not stuck.
     let possible = facts.floors.and_then(|f| f.entropy).unwrap_or(0.0);
     if last - possible < STUCK.value {
         return None;
@@ -311,7 +311,7 @@ fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
     let unbeaten = guides
         .iter()
         .filter(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
-    // The shortest context whose table does better tells most.
+    // The shortest context whose table has a lower loss is the most informative.
     let shortest = unbeaten.max_by(|a, b| a.loss.total_cmp(&b.loss))?;
     Some(finding(
         Symptom::WorseThanNgram,
