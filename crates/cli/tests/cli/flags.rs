@@ -193,7 +193,7 @@ fn a_model_is_shown_as_the_program_of_each_purpose() {
     assert!(train.lines().all(|line| line.len() <= 80), "{train}");
     let decode = lab.ok("inspect --preset microgpt --program decode").out;
     assert!(
-        decode.contains("-> logits of the rows asked for"),
+        decode.contains("-> logits of requested rows"),
         "{decode}"
     );
     let deeper = lab
