@@ -70,7 +70,7 @@ impl Batches {
         })
     }
 
-    /// |Returns the corpus.
+    /// Returns the corpus.
     pub fn corpus(&self) -> &Corpus {
         &self.corpus
     }
@@ -85,7 +85,7 @@ impl Batches {
         self.batch_size
     }
 
-    /// |Returns the seed.
+    /// Returns the seed.
     pub fn seed(&self) -> u64 {
         self.seed
     }

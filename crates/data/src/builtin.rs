@@ -21,7 +21,7 @@ pub enum Builtin {
 /// The seed and size of a diagnostic text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DocumentSet {
-    /// |The seed from which the documents are drawn.
+    /// The seed from which the documents are drawn.
     pub seed: u64,
     /// The minimum number of characters. The last document is complete.
     pub size: usize,

@@ -17,8 +17,10 @@ pub enum SplitName {
 }
 
 impl SplitName {
+    /// Both splits, in the order of their indices.
     pub const ALL: [Self; 2] = [Self::Train, Self::Validation];
 
+    /// Returns the split's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
@@ -50,6 +52,7 @@ impl Split {
         })
     }
 
+    /// Returns the tokens.
     pub fn tokens(&self) -> &dyn TokenStore {
         &*self.tokens
     }
@@ -144,12 +147,12 @@ impl Corpus {
         }
     }
 
-    /// |Returns the tokenizer.
+    /// Returns the tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    /// |Returns the training split.
+    /// Returns the training split.
     pub fn train(&self) -> &Split {
         &self.train
     }
@@ -159,7 +162,7 @@ impl Corpus {
         self.validation.as_ref()
     }
 
-    /// |Returns the split called `part`.
+    /// Returns the split called `part`.
     pub fn part(&self, part: SplitName) -> Option<&Split> {
         match part {
             SplitName::Train => Some(&self.train),

@@ -59,13 +59,13 @@ pub struct Predicted {
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IdealLoss {
-    /// |The expected loss on a document, in nats.
+    /// The expected loss on a document, in nats.
     pub nats_per_document: f64,
-    /// |The expected number of tokens of a document.
+    /// The expected number of tokens of a document.
     pub tokens_per_document: f64,
     /// The expected loss on the tokens that require the skill, in nats per document.
     pub skill_nats_per_document: f64,
-    /// |The expected number of tokens per document that require the skill.
+    /// The expected number of tokens per document that require the skill.
     pub skill_tokens_per_document: f64,
     /// The standard error of `nats_per_document`; 0 if the loss was computed and not measured.
     pub error: f64,

@@ -28,7 +28,7 @@ impl Fingerprint {
 pub struct Fingerprinter(Sha256);
 
 impl Fingerprinter {
-    /// |Appends `bytes`.
+    /// Appends `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

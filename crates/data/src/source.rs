@@ -93,7 +93,7 @@ impl Text {
         })
     }
 
-    /// |Returns the text, without a byte order mark.
+    /// Returns the text, without a byte order mark.
     pub fn as_str(&self) -> &str {
         &self.content
     }
@@ -114,7 +114,7 @@ impl Text {
         self.fingerprint
     }
 
-    /// |Returns the origin of the text.
+    /// Returns the origin of the text.
     pub fn origin(&self) -> &TextOrigin {
         &self.origin
     }

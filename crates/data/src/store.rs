@@ -12,7 +12,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// last token stays unchanged.
     fn read(&self, start: usize, out: &mut [u32]);
 
-    /// |Returns whether there are no tokens.
+    /// Returns whether there are no tokens.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

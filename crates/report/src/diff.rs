@@ -62,7 +62,7 @@ pub struct SettingChange {
     pub words: String,
     /// The value on the first side; `None` if it is absent.
     pub a: Option<String>,
-    /// |The value on the second side; `None` if it is absent.
+    /// The value on the second side; `None` if it is absent.
     pub b: Option<String>,
 }
 

@@ -33,7 +33,7 @@ pub struct Extras {
 /// A file of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// |The name within the report's folder.
+    /// The name within the report's folder.
     pub name: String,
     pub text: String,
 }
@@ -48,6 +48,7 @@ pub struct WrittenReport {
 }
 
 impl File {
+    /// Makes a file called `name` with the contents `text`.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -11,7 +11,7 @@ pub struct Guide {
     pub name: String,
     /// A short name: `uniform`, `3-gram`, `entropy`.
     pub short: String,
-    /// |The mean loss, in nats per token.
+    /// The mean loss, in nats per token.
     pub loss: f64,
 }
 

@@ -30,6 +30,7 @@ pub struct Study {
     pub arms: Vec<Arm>,
 }
 
+/// The kind of a study, which selects its tables and charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StudyKind {
     Run,

@@ -15,6 +15,7 @@ pub struct Table {
     pub rows: Vec<Vec<TableCell>>,
 }
 
+/// A column's title, alignment and outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     pub title: String,
@@ -22,6 +23,7 @@ pub struct Column {
     pub outputs: ColumnOutputs,
 }
 
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// The alignment of words.
@@ -47,6 +49,7 @@ pub struct TableCell {
 }
 
 impl TableCell {
+    /// Makes a cell of text, without an exact form.
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -62,6 +65,7 @@ impl TableCell {
         }
     }
 
+    /// Makes a cell of a count, with grouped digits for people.
     pub fn count(n: u64) -> Self {
         Self {
             text: crate::words::count(n),
@@ -71,6 +75,7 @@ impl TableCell {
 }
 
 impl Column {
+    /// Makes a column of text, aligned to the left.
     pub fn words(title: &str) -> Self {
         Self {
             title: title.to_owned(),
@@ -79,6 +84,7 @@ impl Column {
         }
     }
 
+    /// Makes a column of numbers, aligned to the right.
     pub fn numbers(title: &str) -> Self {
         Self {
             align: Align::Right,
@@ -86,6 +92,7 @@ impl Column {
         }
     }
 
+    /// Restricts the column to screens, because it differs between equal runs.
     #[must_use]
     pub fn on_screen(self) -> Self {
         Self {
@@ -96,6 +103,7 @@ impl Column {
 }
 
 impl Table {
+    /// Makes a table without rows.
     pub fn new(caption: &str, columns: Vec<Column>) -> Self {
         Self {
             caption: caption.to_owned(),
@@ -104,6 +112,7 @@ impl Table {
         }
     }
 
+    /// Appends a row, which has a cell per column.
     pub fn push(&mut self, row: Vec<TableCell>) {
         self.rows.push(row);
     }

@@ -8,7 +8,7 @@ use gptlab_recipe::CodePoint;
 /// occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownCharacters {
-    /// |The unknown characters.
+    /// The unknown characters.
     pub characters: Vec<char>,
     /// The number of characters that the tokenizer knows.
     pub known: usize,

@@ -46,7 +46,7 @@ fn diverged(facts: &Facts) -> Option<Finding> {
     let step = facts.run.diverged_at()?;
     Some(finding(
         Symptom::Diverged,
-        format!("Diverged: the loss of step {step} is no finite number."),
+        format!("Diverged: the loss of step {step} is not finite."),
         "the learning rate is too high for this model, or nothing keeps its activations in bounds (norms, residual, scale)",
         format!(
             "`--lr {}` (a third); then put the norms back",
@@ -92,7 +92,7 @@ fn stuck(facts: &Facts) -> Option<Finding> {
             number::loss(last),
             number::loss(loss)
         ),
-        "nothing of the context reaches the output: a signal or a gradient dies on the way through the layers",
+        "nothing of the context reaches the output: a signal or a gradient vanishes in the layers",
         "`--n-layer 1`, then residual connections and norms put back one at a time".to_owned(),
     ))
 }
@@ -190,7 +190,7 @@ fn tokens_alike(facts: &Facts) -> Option<Finding> {
         finding(
             Symptom::TokensAlike,
             format!("Collapsed: tokens have a mean cosine of {} at the last layer.", number::short(similarity)),
-            "attention averages tokens and nothing keeps them apart (rank collapse; residual connections and MLPs prevent it)",
+            "attention averages tokens and nothing keeps them distinct (rank collapse; residual connections and MLPs prevent it)",
             "the same run with residual connections, or with fewer layers".to_owned(),
         )
     })
@@ -206,7 +206,7 @@ fn dead_units(facts: &Facts) -> Option<Finding> {
             "Dead units: {:.0} % in {at} are never active.",
             share * 100.0
         ),
-        "an activation with a flat side was pushed there by too large steps",
+        "too large steps moved the inputs of an activation to its flat side",
         format!(
             "`--activation gelu`, or `--lr {}` (a third)",
             number::short(lower_lr(facts))
@@ -239,7 +239,7 @@ fn attention_sink(facts: &Facts) -> Option<Finding> {
             "Attention goes to the first token: {:.0} % of it.",
             mass * 100.0
         ),
-        "heads that have nothing to do rest there; if most do, context is hardly used",
+        "heads without a useful target attend there; if most do, context is hardly used",
         "`--disable-attention`: if the loss is no worse, attention did nothing".to_owned(),
     ))
 }
@@ -273,7 +273,7 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
                 number::loss(last),
                 number::loss(best)
             ),
-            "attention without a causal mask reads the token that is to be predicted; the loss says nothing",
+            "attention without a causal mask reads the token that is to be predicted; the loss is meaningless",
             "`--mask causal`, and a look at the samples".to_owned(),
         )
     })

@@ -3,10 +3,10 @@
 /// A threshold, with the quantity that it limits and the reason for its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {
-    /// |The quantity that the threshold limits.
+    /// The quantity that the threshold limits.
     pub name: &'static str,
     pub value: f64,
-    /// |The reason for the value.
+    /// The reason for the value.
     pub why: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub(super) const STUCK: Threshold = limit(
 pub(super) const NO_GRADIENT: Threshold = limit(
     "median gradient norm of the last quarter",
     1e-5,
-    "AdamW's epsilon begins to rule below this",
+    "AdamW's epsilon dominates below this",
 );
 pub(super) const DEAD_UNITS: Threshold = limit(
     "share of units that are never active",

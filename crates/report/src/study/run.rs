@@ -22,7 +22,7 @@ pub struct RecordedRun {
 /// The numbers of one measure over a run, at the places of its first observation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasureHistory {
-    /// |The name of a [`Measure`], or of a measure of another version of the program.
+    /// The name of a [`Measure`], or of a measure of another version of the program.
     pub name: String,
     pub at: Vec<String>,
     pub steps: Vec<u64>,
@@ -61,7 +61,7 @@ impl RecordedRun {
         })
     }
 
-    /// |Returns the run's seed.
+    /// Returns the run's seed.
     pub fn seed(&self) -> u64 {
         self.experiment.seed
     }
