@@ -6,8 +6,8 @@
 //! that a loss can be compared with the lowest possible one, and each kind of [`Diagnostic`] text
 //! requires one skill and has a known entropy too.
 //!
-//! Contains: text files, characters, documents, tokens, windows.
-//! Does not contain: models' parts, engines, optimisers, runs, the environment, standard output.
+//! The crate handles text files, characters, documents, tokens and windows. It never touches the
+//! parts of models, engines, optimisers, runs, the environment or standard output.
 
 mod batches;
 mod builtin;

@@ -5,8 +5,8 @@
 //! compares two runs, and [`doctor`] diagnoses one. Everything is a pure function of the record and
 //! of the caller's additions: equal records make equal bytes.
 //!
-//! The crate depends on the stored form of runs and grids, and on Markdown, CSV, SVG and HTML. It
-//! does not depend on engines, training, data, the terminal or the environment.
+//! The crate handles recorded runs and grids, Markdown, CSV, SVG and HTML. It never touches
+//! engines, training, data, the terminal or the environment.
 
 pub mod ablation;
 pub mod chart;

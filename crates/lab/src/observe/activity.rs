@@ -1,4 +1,4 @@
-//! What passes by while a few sequences go through a model.
+//! Measures the activations of a model on a few sequences.
 
 use gptlab_data::Corpus;
 use gptlab_engine::AttentionWeights;
@@ -7,22 +7,22 @@ use gptlab_train::Series;
 
 use crate::probe::{Anatomy, Measure, formulas};
 
-/// Measurements under way.
+/// Measurements in progress.
 pub(super) struct Activity<'a> {
     graph: &'a Graph,
     anatomy: &'a Anatomy,
     batch: &'a Batch,
-    /// By node.
+    /// The root mean square of each node's value.
     rms: Vec<f64>,
     similarity: Vec<(String, f64)>,
     dead: Vec<(String, f64)>,
     heads: Vec<AttentionHead>,
     log_z: f64,
-    /// By token.
+    /// The loss of each token, in nats.
     losses: Vec<f64>,
 }
 
-/// How many tokens of a sequence attention is looked at for.
+/// The number of a sequence's tokens for which attention is measured.
 const TOKENS: usize = 128;
 
 struct AttentionHead {
@@ -47,7 +47,7 @@ impl<'a> Activity<'a> {
         }
     }
 
-    /// The next node of the graph, and its value.
+    /// Measures the value of the graph's next node.
     pub(super) fn see(&mut self, node: &Node, value: &[f32]) {
         let id = self.graph.find(&node.name);
         let wanted =
@@ -85,8 +85,9 @@ impl<'a> Activity<'a> {
         self.similarity.push((node.name.clone(), mean));
     }
 
-    /// Scores and weights of the first sequence, made again from what an attention reads. Under a
-    /// causal mask the first tokens do not depend on the others, and are enough.
+    /// Measures the attention of the first sequence. Its scores and weights are recomputed from the
+    /// packed queries, keys and values. Under a causal mask the first tokens do not depend on the
+    /// others, so they suffice.
     fn attend(&mut self, id: ValueId, value: &[f32]) {
         let all = self.batch.rows(0).len();
         for part in self.anatomy.attentions.iter().filter(|part| part.qkv == id) {
@@ -107,15 +108,15 @@ impl<'a> Activity<'a> {
         }
     }
 
-    /// All of it.
-    pub(super) fn tell(self, rarity: &Rarity) -> Vec<Series> {
+    /// Returns all measurements as series.
+    pub(super) fn into_series(self, rarity: &Rarity) -> Vec<Series> {
         let heads = |of: fn(&AttentionHead) -> Option<f64>| {
             self.heads
                 .iter()
                 .filter_map(|head| Some((head.name.clone(), of(head)?)))
                 .collect()
         };
-        let told = [
+        let measured = [
             (Measure::ActivationRms, self.sizes()),
             (Measure::WriteRatio, self.writes()),
             (Measure::AttentionEntropy, heads(|head| Some(head.entropy))),
@@ -131,13 +132,14 @@ impl<'a> Activity<'a> {
             (Measure::TokenSimilarity, self.similarity),
             (Measure::DeadShare, self.dead),
         ];
-        told.into_iter()
+        measured
+            .into_iter()
             .filter(|(_, values)| !values.is_empty())
             .map(|(measure, values)| series(measure, values))
             .collect()
     }
 
-    /// Of the stream at every depth, and of what norms make of it.
+    /// Returns the sizes of the stream at every depth, and of the norms' outputs.
     fn sizes(&self) -> Vec<(String, f64)> {
         let nodes = self.graph.nodes().iter().enumerate();
         nodes
@@ -146,7 +148,7 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// Of every addition to the stream inside a block.
+    /// Returns the write ratio of every addition to the stream inside a block.
     fn writes(&self) -> Vec<(String, f64)> {
         let ratio = |node: &Node| {
             let (stream, write) = addition(node)?;
@@ -156,7 +158,7 @@ impl<'a> Activity<'a> {
         self.graph.nodes().iter().filter_map(ratio).collect()
     }
 
-    /// Whether somebody adds node number `node` to the stream, or adds to it.
+    /// Returns whether node number `node` is an operand of an addition to the stream.
     fn added(&self, node: usize) -> bool {
         let mut additions = self.graph.nodes().iter().filter_map(addition);
         additions.any(|(a, b)| a.index() == node || b.index() == node)
@@ -167,7 +169,7 @@ impl<'a> Activity<'a> {
         stages.any(|stage| stage.value.index() == node)
     }
 
-    /// Mean losses at positions 0, 1, 2 to 3, 4 to 7, and so on.
+    /// Returns the mean losses at positions 0, 1, 2 to 3, 4 to 7, and so on.
     fn by_position(&self) -> Vec<(String, f64)> {
         let longest = (0..self.batch.sequences())
             .map(|i| self.batch.rows(i).len())
@@ -194,7 +196,7 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// What the second half of a sequence gains over its first.
+    /// Returns by how much the loss is lower in the second half of a sequence than in the first.
     fn in_context(&self) -> Vec<(String, f64)> {
         let late = self.mean_at(|t, n| 2 * t >= n);
         let early = self.mean_at(|t, n| 2 * t < n);
@@ -204,7 +206,8 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// The mean loss of the tokens whose position, in a sequence of so many, is `wanted`.
+    /// Returns the mean loss of the tokens for which `wanted` returns true, given their position
+    /// and the sequence's length.
     fn mean_at(&self, wanted: impl Fn(usize, usize) -> bool) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0u32);
         for i in 0..self.batch.sequences() {
@@ -217,7 +220,7 @@ impl<'a> Activity<'a> {
     }
 }
 
-/// The stream and what is added to it, where `node` is such an addition inside a block.
+/// Returns the stream and the value added to it, if `node` is such an addition inside a block.
 fn addition(node: &Node) -> Option<(ValueId, ValueId)> {
     node.block().and(node.addition())
 }
@@ -231,14 +234,14 @@ fn series(measure: Measure, values: Vec<(String, f64)>) -> Series {
     }
 }
 
-/// How common each token is in the training split: which of three classes it belongs to.
+/// The frequency class of each token in the training split.
 #[derive(Debug, Default)]
 pub(super) struct Rarity {
     classes: Vec<usize>,
 }
 
-/// The classes: the commonest tokens that make up half of the text, the next that make up four
-/// tenths, the rest.
+/// The frequency classes: the most frequent tokens, which make up half of the text, the next, which
+/// make up four tenths, and the rest.
 const CLASSES: [(&str, f64); 3] = [("common", 0.5), ("middling", 0.9), ("rare", 1.0)];
 
 impl Rarity {
@@ -260,7 +263,7 @@ impl Rarity {
         Self { classes }
     }
 
-    /// The mean of `losses` over the targets of each class that has some.
+    /// Returns the mean of `losses` over the targets of each class that occurs.
     fn split(&self, targets: &[u32], losses: &[f64]) -> Vec<(String, f64)> {
         let of = |(class, (name, _)): (usize, &(&str, f64))| {
             let own = targets

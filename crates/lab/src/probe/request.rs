@@ -1,4 +1,4 @@
-//! From what a checkpoint is to be probed with to everything that is found.
+//! Requests of probes, from the user's choices to the report.
 
 use gptlab_data::{Corpus, Text};
 use gptlab_engine::Device;
@@ -10,7 +10,7 @@ use super::{
     subject::{ProbeError, Prompt, Subject},
 };
 
-/// A question to the inside of a model.
+/// A kind of probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     Attention,
@@ -34,17 +34,17 @@ choices! { Probe, "probe":
     Copied = "copied", "The longest passage that is also in the training text";
 }
 
-/// The model that is probed: a checkpoint's, and what it says of its run.
+/// A checkpoint's model, and the header with its training settings.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbedCheckpoint<'a> {
-    /// What reports call it: its file.
+    /// The name in reports, usually the file's.
     pub name: &'a str,
     pub header: &'a Header,
     pub model: &'a TrainedModel,
 }
 
-/// What a model is probed with. Whatever is absent is left out, or taken from the text that the
-/// model was trained on.
+/// The probes to run and their inputs. An absent input falls back to the text that the model was
+/// trained on, and a probe without its inputs is left out.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -74,49 +74,49 @@ pub struct ProbedCheckpoint<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ProbeRequest {
-    /// The text to look at token by token; `None`: the first tokens of `data`.
+    /// The text to probe token by token; `None` uses the first tokens of `data`.
     pub prompt: Option<String>,
-    /// The other prompt of patching.
+    /// The corrupted prompt of patching, and the answers.
     pub corruption: Option<Corruption>,
-    /// The text that ablations are measured on: of the model's own text, what it has not seen.
-    /// `None`: `own_text`, or else the prompt.
+    /// The text on which ablations are measured. Of the model's own text, only the validation part
+    /// is used. `None` uses `own_text`, or else the prompt.
     pub data: Option<Text>,
-    /// How many predictions of that text, at most.
+    /// The largest number of predictions on that text.
     pub predictions: usize,
-    /// The text that is looked for in the training text; `None`: the prompt.
+    /// The text that is searched for in the training text; `None` uses the prompt.
     pub written: Option<NamedText>,
-    /// The text that the model was trained on, for [`Probe::Copied`]; `None`: `own_text`.
+    /// The text that the model was trained on, for [`Probe::Copied`]; `None` uses `own_text`.
     pub train_text: Option<Text>,
-    /// The text with the fingerprint that the checkpoint tells of, where the caller has it.
+    /// The text whose fingerprint is in the checkpoint's header, if the caller has it.
     pub own_text: Option<Text>,
-    /// Only these probes; where it is empty, all that have what they need.
+    /// The probes to run; if it is empty, all probes whose inputs are present.
     pub only: Vec<Probe>,
-    /// How many tokens to tell of each guess.
+    /// The number of likeliest tokens reported per prediction.
     pub top: usize,
-    /// The seed of the random tokens that heads are tried on.
+    /// The seed of the repeated random tokens.
     pub seed: u64,
 }
 
-/// A prompt of as many tokens as another, and the answers to both.
+/// A corrupted prompt with as many tokens as the clean one, and the answers to both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
     pub prompt: String,
-    /// Two tokens as text: the answer to the prompt, and that to the corrupted one.
+    /// Two tokens as text: the answer to the clean prompt, and that to the corrupted one.
     pub answers: String,
 }
 
-/// A text and what it is called.
+/// A text and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedText {
     pub name: String,
     pub text: String,
 }
 
-/// Predictions that ablations are measured on, where nobody says how many.
+/// The default number of predictions on which ablations are measured.
 const PREDICTIONS: usize = 2048;
-/// Tokens of a guess, where nobody says how many.
+/// The default number of likeliest tokens per prediction.
 const TOP: usize = 3;
-/// Tokens of a prompt that nobody typed.
+/// The number of tokens of the default prompt.
 const PROMPT: usize = 32;
 
 impl Default for ProbeRequest {
@@ -137,22 +137,22 @@ impl Default for ProbeRequest {
 }
 
 impl ProbeRequest {
-    /// Returns whether `probe` is requested, by name or by no name.
+    /// Returns whether `probe` is requested, by name or by default.
     pub fn requests(&self, probe: Probe) -> bool {
         self.only.is_empty() || self.only.contains(&probe)
     }
 
-    /// Returns whether the text that the model was trained on is of use.
+    /// Returns whether the request uses the text that the model was trained on.
     pub fn needs_own_text(&self) -> bool {
         let measured = self.prompt.is_none() || self.requests(Probe::Ablation);
         let copied = self.train_text.is_none() && self.requests(Probe::Copied);
         self.data.is_none() && measured || copied
     }
 
-    /// Cuts texts into the tokens of `checkpoint`.
+    /// Tokenizes the request's texts for `checkpoint`.
     ///
     /// # Errors
-    /// When a text holds characters that the tokenizer does not know.
+    /// Returns an error if a text contains characters that the tokenizer does not know.
     pub fn prepare<'a>(
         &'a self,
         checkpoint: ProbedCheckpoint<'a>,
@@ -195,14 +195,14 @@ fn is_own(text: &Text, mark: &DataMark) -> bool {
     text.fingerprint() == mark.fingerprint
 }
 
-/// The tokens that ablations are measured on, and what they are called.
+/// The tokens on which ablations are measured, and their text's name.
 #[derive(Debug)]
 struct MeasuredText {
     tokens: Vec<u32>,
     name: String,
 }
 
-/// A request and the tokens that it is about.
+/// A request and its tokens.
 #[derive(Debug)]
 pub struct PreparedProbe<'a> {
     request: &'a ProbeRequest,
@@ -210,33 +210,33 @@ pub struct PreparedProbe<'a> {
     text: Option<MeasuredText>,
 }
 
-/// How many tokens a model is to be shown.
+/// The numbers of tokens that a model will run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbedTokens {
-    /// Of the longest prompt, at most.
+    /// The largest number of tokens of a prompt.
     pub prompt: usize,
-    /// Of the text that ablations are measured on, at most.
+    /// The largest number of tokens of the text on which ablations are measured.
     pub text: usize,
 }
 
-/// Everything that probes are made with.
+/// The inputs of all probes.
 struct Inputs {
     prompt: Prompt,
     corrupted: Option<(Prompt, [u32; 2])>,
     copied: Option<CopiedTexts>,
     batch: Option<Batch>,
-    /// What `batch` is of.
+    /// The name of the text that `batch` contains.
     text: String,
 }
 
-/// A text, and the one that it may have been copied from.
+/// A text, and the text that it may have been copied from.
 struct CopiedTexts {
     written: NamedText,
     training: NamedText,
 }
 
 impl PreparedProbe<'_> {
-    /// How many tokens the model is to be shown: what the memory depends on.
+    /// Returns the numbers of tokens that the model will run on, which determine its memory use.
     pub fn tokens(&self) -> ProbedTokens {
         let corrupted = self.request.corruption.as_ref().map(|c| &c.prompt);
         let texts = self.request.prompt.iter().chain(corrupted);
@@ -249,11 +249,11 @@ impl PreparedProbe<'_> {
         }
     }
 
-    /// Makes all probes that are requested, on `device`.
+    /// Runs all requested probes on `device`.
     ///
     /// # Errors
-    /// When a prompt is too long or holds unknown characters, or a probe that is requested by name
-    /// lacks what it needs.
+    /// Returns an error if a prompt is too long or contains unknown characters, or if a probe that
+    /// was requested by name lacks an input.
     pub fn run(&self, device: &Device) -> Result<ProbeReport, ProbeError> {
         let mut subject = Subject::new(self.checkpoint.model, device)?;
         let inputs = self.inputs(&subject)?;
@@ -322,8 +322,8 @@ impl PreparedProbe<'_> {
         Ok(Some((prompt, subject.answers(&corruption.answers)?)))
     }
 
-    /// What ablations are measured on, and its name; nothing where there is only a prompt of one
-    /// token.
+    /// Returns the batch on which ablations are measured, and its text's name. The batch is `None`
+    /// if there is only a prompt of one token.
     fn batch(
         &self,
         subject: &Subject,
@@ -362,7 +362,7 @@ impl PreparedProbe<'_> {
         Ok(Some(CopiedTexts { written, training }))
     }
 
-    /// What the model has seen: of its own text, the training part.
+    /// Returns the text that the model was trained on: of its own text, the training part.
     fn training(&self) -> Result<Option<NamedText>, ProbeError> {
         let request = self.request;
         let Some(text) = request.train_text.as_ref().or(request.own_text.as_ref()) else {
