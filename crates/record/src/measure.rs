@@ -1,13 +1,12 @@
-//! The one table of what is measured: every number that a probe or a training run shows is defined
-//! here, once. Records hold the names; whoever writes them and whoever reads them takes them from
-//! here.
+//! The table of measures. Every number that a probe or a training run shows is defined here, once.
+//! Records hold the names; the code that writes them and the code that reads them use this table.
 
 use serde::Serialize;
 
-/// Writes the enum and the list of all its values from one list of names.
+/// Defines the enum and the list of all its variants from one list of names.
 macro_rules! measures {
     ($($name:ident,)+) => {
-        /// Something measured inside a model.
+        /// A quantity that is measured inside a model.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Measure {
@@ -15,7 +14,7 @@ macro_rules! measures {
         }
 
         impl Measure {
-            /// Every measure, in the order in which tables list them.
+            /// All measures, in the order of the tables.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
         }
     };
@@ -50,23 +49,23 @@ measures! {
     CopiedSpan,
 }
 
-/// What a number means.
+/// The meaning of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Definition {
     pub measure: Measure,
-    /// As files and JSON call it.
+    /// The name in files and in JSON.
     pub name: &'static str,
-    /// How it is computed, in words.
+    /// How the measure is computed, in words.
     pub formula: &'static str,
     pub unit: &'static str,
-    /// Where it comes from.
+    /// The paper or post that introduced the measure.
     pub source: &'static str,
-    /// What to expect, and what to worry about.
+    /// Typical values, and values that indicate a problem.
     pub range: &'static str,
 }
 
 impl Measure {
-    /// The definition of every measure.
+    /// Returns the definitions of all measures.
     pub fn definitions() -> Vec<Definition> {
         Self::ALL
             .iter()
@@ -74,17 +73,18 @@ impl Measure {
             .collect()
     }
 
-    /// As files and JSON call it.
+    /// Returns the name in files and in JSON.
     pub fn name(self) -> &'static str {
         self.definition().name
     }
 
-    /// The measure that files call `name`; `None` for one of another version of the program.
+    /// Returns the measure that files call `name`; `None` for a measure of another version of the
+    /// program.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|m| m.name() == name)
     }
 
-    /// The table.
+    /// Returns the definition of this measure.
     #[expect(clippy::too_many_lines, reason = "one flat list")]
     pub fn definition(self) -> Definition {
         let [name, formula, unit, source, range] = match self {
