@@ -1,4 +1,4 @@
-//! What a run needs from its caller, and what it reports.
+//! The interface between a run and its caller: what the run needs and what it reports.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -7,94 +7,88 @@ use gptlab_model::Batch;
 use gptlab_recipe::Intervals;
 use gptlab_record::{Event, NotFinite, Series};
 
-/// Follows a run, and may stop it.
+/// Receives the events of a run, and can stop it.
 pub trait Observer {
-    /// Called after something has happened that the record keeps.
+    /// Called after each event, once it has been written to the record.
     fn event(&mut self, event: &Event);
 
-    /// Called after every step; most are not events.
+    /// Called after each step.
     fn progress(&mut self, _progress: &Progress) {}
 
-    /// Returns text from the model as it is, after `step` updates; `None` where there is none.
+    /// Returns a text that the model generates after `step` updates; `None` when there is none.
     fn sample(&mut self, _engine: &dyn Engine, _step: u64) -> Option<String> {
         None
     }
 
-    /// Called in a step that will be logged, between its gradients and its update.
+    /// Called at each logged step, between its gradients and its update.
     fn before_update(&mut self, _engine: &mut dyn Engine, _batch: &Batch) {}
 
-    /// Called after that update. What is returned is recorded beside the step.
+    /// Called at each logged step after its update. The returned series are recorded beside the
+    /// step.
     fn after_update(&mut self, _engine: &mut dyn Engine, _update: &StepStats) -> Vec<Series> {
         Vec::new()
     }
 
-    /// Returns whether to save and stop before the next step.
+    /// Returns whether the run should save its state and stop before the next step.
     fn should_stop(&self) -> bool {
         false
     }
 }
 
-/// Where a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Updates made, and to be made in all.
+    /// The number of updates made.
     pub done: u64,
+    /// The number of updates that the run makes in all.
     pub steps: u64,
-    /// Of the last step's batch, in nats a token.
+    /// The mean loss of the last step's batch, in nats per token.
     pub loss: f64,
-    /// Since the run began, pauses between stop and resume left out.
+    /// The seconds since the run began, without the time between a stop and a resume.
     pub seconds: f64,
-    /// Predictions in the last step, and how long it took.
+    /// The number of predictions in the last step.
     pub tokens: u64,
+    /// The seconds that the last step took.
     pub step_seconds: f64,
-    /// What [`Observer::before_update`] and [`Observer::after_update`] have taken of `seconds`.
+    /// The part of `seconds` that [`Observer::before_update`] and [`Observer::after_update`] took.
     pub observing: f64,
 }
 
-/// Where a run leaves what it makes, and how much of a batch it runs at a time.
+/// The files that a run writes, and the size of its micro-batches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// A folder for the experiment, events, checkpoints and samples.
+    /// The folder for the experiment, events, checkpoints and samples.
     pub folder: Option<PathBuf>,
-    /// A file that always holds the newest checkpoint.
+    /// The file that always holds the newest checkpoint.
     pub save: Option<PathBuf>,
-    /// How many checkpoints the folder keeps, the newest; `None`: all.
+    /// The number of newest checkpoints to keep in the folder; `None` keeps all.
     pub keep: Option<NonZeroUsize>,
-    /// How many sequences of a batch the engine runs at a time; `None`: all. It changes no number.
+    /// The number of sequences of a batch that the engine runs at a time; `None` runs all at once.
+    /// It does not change any number.
     pub micro_batch: Option<NonZeroUsize>,
 }
 
 impl Targets {
-    /// How many checkpoints a run's folder keeps where nobody says: the newest few of those that
-    /// are made by the clock, and all of those that are made by steps.
+    /// Returns the default number of checkpoints to keep: a few when checkpoints are saved at
+    /// intervals of time, and all when they are saved at intervals of steps.
     pub fn usual_keep(intervals: &Intervals) -> Option<NonZeroUsize> {
         intervals.checkpoint_seconds.map(|_| NEWEST)
     }
 }
 
-/// How many checkpoints by the clock are kept.
+/// The number of checkpoints to keep when they are saved at intervals of time.
 const NEWEST: NonZeroUsize = NonZeroUsize::new(3).expect("three are some");
 
-/// How a run ended.
+/// The way a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    Finished {
-        step: u64,
-        saved: Vec<PathBuf>,
-    },
-    /// The observer asked for it. Where nothing was `saved`, there was nowhere to.
-    Stopped {
-        step: u64,
-        saved: Vec<PathBuf>,
-    },
-    /// A number of step `step` was not finite. Checkpoints are of the steps before.
-    Diverged {
-        step: u64,
-        what: NotFinite,
-    },
-    /// It had come to its end before.
-    Complete {
-        step: u64,
-        saved: Vec<PathBuf>,
-    },
+    /// All `step` updates are made, and the state was saved to the files `saved`.
+    Finished { step: u64, saved: Vec<PathBuf> },
+    /// The observer stopped the run after `step` updates. `saved` is empty when no target was
+    /// given.
+    Stopped { step: u64, saved: Vec<PathBuf> },
+    /// A number of step `step` was not finite. The checkpoints hold the states before it.
+    Diverged { step: u64, what: NotFinite },
+    /// The run had already finished before it was resumed.
+    Complete { step: u64, saved: Vec<PathBuf> },
 }

@@ -326,7 +326,7 @@ fn checkpoints_that_do_not_fit() {
             (
                 "train --resume model.safetensors --data data.txt --lr 0.5",
                 3,
-                "error: model.safetensors: expected `hyper.lr` to be 0.5, as asked for, found 0.0003",
+                "error: model.safetensors: expected `hyper.lr` to be 0.5, as requested, found 0.0003",
             ),
             ("eval model.safetensors", 2, "error: eval needs --data"),
             (

@@ -121,7 +121,7 @@ fn a_run_and_a_grid_are_refused_each_other_s_folders() {
     ] {
         let ran = lab.run(&format!("train --resume {place} --steps 4"));
         let said = format!(
-            "is a run of the grid in {}, whose own command goes on",
+            "is a run of the grid in {}; resume it with the grid's own command",
             grid_s.display()
         );
         assert_eq!(ran.code, 2, "{}", ran.err);
