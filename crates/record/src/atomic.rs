@@ -74,8 +74,8 @@ pub struct ChosenFile {
 
 impl ChosenFile {
     /// Makes the handle of the file `path`, which may be new, empty, or a file that `owned`
-    /// accepts. [`ChosenFile::check`] calls `owned` again before each write. Temporary files that
-    /// killed writers of this file left beside it are removed.
+    /// accepts. The caller calls [`ChosenFile::check`] again before each write. Temporary files
+    /// that killed writers of this file left beside it are removed.
     ///
     /// # Errors
     /// Returns the errors of [`write()`], and an error if the file exists, is not empty and `owned`
