@@ -33,7 +33,7 @@ impl fmt::Display for BatchError {
             Self::Unequal(x, y) => {
                 write!(
                     f,
-                    "a sequence has {x} inputs and {y} targets; they must be as many"
+                    "a sequence has {x} inputs and {y} targets; their numbers must be equal"
                 )
             }
             Self::TooLong(found, most) => write!(

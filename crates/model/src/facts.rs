@@ -32,7 +32,9 @@ pub struct OpFacts {
 /// What an op's backward pass reads of its forward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
+    /// Whether the backward pass reads the op's inputs.
     pub inputs: bool,
+    /// Whether the backward pass reads the op's value.
     pub output: bool,
     /// Statistics that the forward pass stores beside its value, in numbers per row: means,
     /// reciprocal deviations, log-sum-exps.

@@ -17,6 +17,7 @@ use crate::{
 pub struct ValueId(usize);
 
 impl ValueId {
+    /// Returns the index in [`Graph::nodes`].
     pub fn index(self) -> usize {
         self.0
     }
@@ -25,10 +26,13 @@ impl ValueId {
 /// A named value `[tokens, width]` and the op that computes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
+    /// The node's place in the model.
     pub place: Place,
     /// The place in words, for readers: `block0.attn.mix`.
     pub name: String,
+    /// The op that computes the value.
     pub op: Op,
+    /// The numbers in each row of the value.
     pub width: usize,
 }
 
@@ -102,6 +106,7 @@ pub const NORM_EPS: f32 = 1e-5;
 /// The base of rotary angles: pair `i` of a head turns by `position * base^(-2i / head_dim)`.
 pub const ROTARY_BASE: f64 = 10_000.0;
 
+/// A norm of each row, with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormOp {
     LayerNorm {
@@ -119,9 +124,13 @@ pub enum NormOp {
 /// order; the softmax and `dropout` follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionOp {
+    /// The number of query heads.
     pub heads: usize,
+    /// The number of key and value heads; it divides `heads`.
     pub kv_heads: usize,
+    /// The width of each head.
     pub head_dim: usize,
+    /// The keys that a query sees.
     pub mask: AttentionMask,
     /// The factor that scores are multiplied by.
     pub scale: f32,

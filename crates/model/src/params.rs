@@ -9,6 +9,7 @@ use crate::random::Stream;
 pub struct ParamId(usize);
 
 impl ParamId {
+    /// Returns the index in the order of [`ParamTable::iter`].
     pub fn index(self) -> usize {
         self.0
     }
@@ -23,7 +24,9 @@ pub struct Param {
     pub shape: Vec<usize>,
     /// The index of its first number in a flat vector of all parameters.
     pub offset: usize,
+    /// The initial values.
     pub init: ParamInit,
+    /// The kind of parameter, for optimisers.
     pub group: ParamGroup,
 }
 
@@ -90,14 +93,17 @@ impl ParamTable {
         ParamId(self.params.len() - 1)
     }
 
+    /// Returns all parameters, in the order of the forward pass.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Param> {
         self.params.iter()
     }
 
+    /// Returns the parameter with this id.
     pub fn get(&self, id: ParamId) -> &Param {
         &self.params[id.0]
     }
 
+    /// Returns the parameter with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<&Param> {
         self.params.iter().find(|p| p.name == name)
     }

@@ -68,6 +68,7 @@ pub struct SublayerId {
     pub nth: usize,
 }
 
+/// The kind of a sublayer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SublayerKind {
     Attention,

@@ -27,19 +27,22 @@ pub enum Preset {
     Gpt2Xl,
     /// nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias, dropout 0.2.
     Nano,
-    /// What came after GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
+    /// A model with the changes since GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
     Modern,
 }
 
 /// The description of a preset that `presets --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PresetDescription {
+    /// The name that users type.
     pub name: &'static str,
+    /// A description in one line.
     pub summary: &'static str,
     /// The size of the vocabulary for which the parameters are counted, in tokens.
     pub vocab_size: usize,
     /// The number of parameters of the model with that vocabulary.
     pub parameters: usize,
+    /// The preset's point of the model space.
     pub spec: ModelSpec,
 }
 

@@ -121,6 +121,7 @@ choices! { Position, "position":
     Alibi = "alibi", "A penalty on attention linear in distance (Press et al. 2022)";
 }
 
+/// The kind of a norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
@@ -152,6 +153,7 @@ pub struct Norms {
     pub last: Norm,
 }
 
+/// The order of norms, residuals and sublayers in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wiring {
@@ -160,6 +162,7 @@ pub struct Wiring {
     pub order: SublayerOrder,
 }
 
+/// The place of a sublayer's norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormPlace {
@@ -174,6 +177,7 @@ choices! { NormPlace, "place of the norm":
     After = "post", "After the residual addition: norm(x + f(x))";
 }
 
+/// The use of a sublayer's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Residual {
@@ -187,6 +191,7 @@ choices! { Residual, "residual connection":
     None = "none", "The sublayer's output replaces the stream";
 }
 
+/// The order of a block's sublayers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SublayerOrder {
@@ -204,6 +209,7 @@ choices! { SublayerOrder, "order of sublayers":
 /// One block: a list of sublayers in order.
 pub type Layer = Vec<Sublayer>;
 
+/// One part of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sublayer {
@@ -229,13 +235,16 @@ impl Sublayer {
     }
 }
 
+/// The settings of one attention.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attention {
+    /// The number of query heads; it divides the width of the residual stream.
     pub heads: usize,
     /// The number of key and value heads; fewer than `heads` is grouped-query attention (Ainslie et
     /// al. 2023).
     pub kv_heads: usize,
+    /// The tokens that a token sees.
     pub mask: Mask,
     /// The number of tokens that a query sees, including its own, or `None` for all of the past:
     /// sliding-window attention (Beltagy et al. 2020; Jiang et al. 2023). `L` such layers reach
@@ -264,6 +273,7 @@ impl Attention {
     }
 }
 
+/// The tokens that a token sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mask {
@@ -277,6 +287,7 @@ choices! { Mask, "mask":
     Full = "full", "Every token sees every other, and the answer with them";
 }
 
+/// The factor of attention scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
@@ -290,6 +301,7 @@ choices! { Scale, "scale of attention scores":
     One = "one" | "1", "Scores as they are";
 }
 
+/// The norm of queries and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QkNorm {
@@ -304,6 +316,7 @@ choices! { QkNorm, "norm of queries and keys":
     RmsNorm = "rms-norm", "Each query and key head divided by its root mean square";
 }
 
+/// The settings of one MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mlp {
@@ -312,6 +325,7 @@ pub struct Mlp {
     pub form: MlpForm,
 }
 
+/// The form of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MlpForm {
@@ -321,6 +335,7 @@ pub enum MlpForm {
     Gated(Activation),
 }
 
+/// The activation of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
@@ -341,6 +356,7 @@ choices! { Activation, "activation":
     Silu = "silu", "x * sigmoid(x)";
 }
 
+/// The weights of the output head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputHead {
@@ -367,6 +383,7 @@ choices! { Bias, "bias":
     Nowhere = "nowhere", "No bias";
 }
 
+/// The initial values of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Init {
@@ -375,6 +392,7 @@ pub struct Init {
     pub residual: ResidualInit,
 }
 
+/// The initial scale of projections onto the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResidualInit {

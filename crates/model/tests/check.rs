@@ -219,7 +219,7 @@ fn batches() {
     assert_eq!(refusal(&[(&[1], &[2]), (&[], &[])]), empty);
     assert_eq!(
         refusal(&[(&[1, 2], &[2])]),
-        "a sequence has 2 inputs and 1 targets; they must be as many"
+        "a sequence has 2 inputs and 1 targets; their numbers must be equal"
     );
     assert_eq!(
         refusal(&[(&[1; 17], &[2; 17])]),
