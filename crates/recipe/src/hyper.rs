@@ -25,7 +25,7 @@ pub struct Hyper {
     pub warmup_start: WarmupStart,
     /// The curve by which the learning rate falls after the warm-up.
     pub lr_shape: LrShape,
-    /// The decay rate of the first moment, or the momentum of SGD and Muon.
+    /// The decay rate of the first moment, or the momentum of SGD.
     pub beta1: f64,
     /// The decay rate of the second moment.
     pub beta2: f64,

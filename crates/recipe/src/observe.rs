@@ -28,6 +28,7 @@ choices! { ObserveLevel, "level of observing":
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intervals {
+    /// The steps between logs.
     pub log: NonZeroU64,
     /// The steps between samples; `None` makes no samples.
     pub sample: Option<NonZeroU64>,

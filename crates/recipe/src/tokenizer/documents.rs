@@ -72,6 +72,7 @@ impl Separator {
         Ok(Self(text))
     }
 
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -16,6 +16,7 @@ pub enum Vocabulary {
 }
 
 impl Vocabulary {
+    /// Returns the kind of tokens.
     pub fn kind(&self) -> VocabularyKind {
         match self {
             Self::Chars(_) => VocabularyKind::Chars,
@@ -67,10 +68,12 @@ impl TokenizerSpec {
         })
     }
 
+    /// Returns the vocabulary.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }
 
+    /// Returns the rule by which a text is cut into documents.
     pub fn documents(&self) -> &Documents {
         &self.documents
     }
