@@ -7,7 +7,9 @@ use gptlab_model::{AttentionOp, alibi_slopes};
 /// queries and whose columns are keys. Rows sum to 1; weights that the mask hides are 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionWeights {
+    /// The number of query heads.
     pub heads: usize,
+    /// The number of tokens in the sequence, `T`.
     pub tokens: usize,
     /// The weights, `[heads, tokens, tokens]`, row-major.
     pub weights: Vec<f64>,

@@ -127,11 +127,14 @@ impl BackendOptions {
 /// A backend, and the options with which it runs models.
 #[derive(Clone, Debug)]
 pub struct Device {
+    /// The backend that makes engines and generators.
     pub backend: Arc<dyn Backend>,
+    /// The options for all of them.
     pub options: BackendOptions,
 }
 
 impl Device {
+    /// Makes a device of a backend and its options.
     pub fn new(backend: impl Backend + 'static, options: BackendOptions) -> Self {
         Self {
             backend: Arc::new(backend),

@@ -151,7 +151,9 @@ pub trait Engine: fmt::Debug + Send {
 /// the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
+    /// The seed of the run.
     pub seed: u64,
+    /// The index of the step, counted from 0.
     pub step: u32,
 }
 
@@ -165,6 +167,7 @@ pub enum Slot {
 }
 
 impl Slot {
+    /// All slots.
     pub const ALL: [Self; 4] = [
         Self::Weights,
         Self::Gradients,
@@ -196,11 +199,17 @@ pub struct StepHyper {
     pub optimizer: Optimizer,
     /// The number of this update, counted from 1, for the bias correction.
     pub update: u64,
+    /// The learning rate of this step.
     pub lr: f64,
+    /// The decay rate of the first moment, or the momentum of SGD.
     pub beta1: f64,
+    /// The decay rate of the second moment.
     pub beta2: f64,
+    /// The epsilon of `AdamW`.
     pub eps: f64,
+    /// The coefficient of decoupled weight decay.
     pub weight_decay: f64,
+    /// The parameters that weight decay applies to.
     pub decay: Decay,
     /// The largest global gradient norm; gradients above it are scaled by
     /// `clip / (norm + 1e-6)`, as `clip_grad_norm_` does.
@@ -233,8 +242,11 @@ impl StepStats {
 /// A matrix of row-major numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
+    /// The number of rows.
     pub rows: usize,
+    /// The number of columns.
     pub cols: usize,
+    /// The numbers, `[rows, cols]`.
     pub values: Vec<f32>,
 }
 

@@ -117,6 +117,7 @@ pub struct UncachedGenerator {
 }
 
 impl UncachedGenerator {
+    /// Makes a generator that runs `engine`.
     pub fn new(engine: Box<dyn Engine>) -> Self {
         Self {
             engine: Mutex::new(engine),

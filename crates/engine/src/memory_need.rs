@@ -7,6 +7,7 @@ use gptlab_recipe::Optimizer;
 /// The shape of the largest batch of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchShape {
+    /// The number of sequences.
     pub sequences: usize,
     /// The number of tokens in the longest sequence.
     pub tokens: usize,
@@ -15,6 +16,7 @@ pub struct BatchShape {
 /// The work of an engine that trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Training {
+    /// The shape of the batches.
     pub shape: BatchShape,
     pub optimizer: Optimizer,
     /// The number of tokens in a batch whose every value is observed between steps, which one

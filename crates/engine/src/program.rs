@@ -39,6 +39,7 @@ choices! { Purpose, "purpose":
 pub struct BufferId(usize);
 
 impl BufferId {
+    /// Returns the index in [`Program::buffers`].
     pub fn index(self) -> usize {
         self.0
     }
@@ -57,6 +58,7 @@ pub enum Content {
 /// Memory for `width` numbers per row, needed from one step to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
+    /// The numbers for each row.
     pub width: usize,
     /// The index of the first step that writes it.
     pub first: usize,
@@ -96,8 +98,11 @@ pub enum Work {
 /// One step of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// The work of the step.
     pub work: Work,
+    /// The buffers that the step reads.
     pub reads: Vec<BufferId>,
+    /// The buffers that the step writes, and the way in which it writes each.
     pub writes: Vec<(BufferId, Write)>,
     /// The gradients of parameters that the step writes.
     pub param_gradients: Vec<(ParamId, Write)>,
