@@ -8,7 +8,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_failed_write_leaves_the_old_file_and_no_litter() {
+fn a_failed_write_leaves_the_old_file_and_no_temporary_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.txt");
     write_bytes(&path, b"old").unwrap();
@@ -101,7 +101,7 @@ fn text_files_are_mine(path: &Path) -> Result<(), FileError> {
     Err(FileError::wrong(
         path,
         "a file of mine",
-        "one of somebody else's",
+        "one of another program's",
     ))
 }
 
@@ -119,7 +119,7 @@ fn a_named_file_replaces_only_what_is_new_empty_or_owned() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.ends_with("foreign: expected a file of mine, found one of somebody else's"),
+        message.ends_with("foreign: expected a file of mine, found one of another program's"),
         "{message}"
     );
     // A file that gets the name later is not replaced either.
