@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
 const TRIES: usize = 2;
-/// The multiply-adds between two looks at the clock: short beside a window, long beside reading a
-/// clock.
+/// The rounds of multiply-adds between two readings of the clock: short beside a window, long beside
+/// a reading.
 const ROUNDS: usize = 50_000;
 
 /// The highest rate at which the machine computes matrix products, in floating-point operations per

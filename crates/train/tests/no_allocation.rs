@@ -15,9 +15,9 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const STEPS: u64 = 50;
 
-struct Nobody;
+struct Silent;
 
-impl Observer for Nobody {
+impl Observer for Silent {
     fn event(&mut self, _: &Event) {}
 }
 
@@ -59,8 +59,13 @@ fn a_run_allocates_nothing_between_its_first_record_and_its_last() {
         let resolved = Resolved::fresh(&settings(preset), &text()).expect("an experiment");
         let weights = resolved.weights().expect("new weights");
         let engine = Device::cpu(1).engine(resolved.graph.clone(), &weights);
-        let (mut engine, mut nobody) = (engine.expect("an engine"), Nobody);
-        let run = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut nobody);
+        let (mut engine, mut observer) = (engine.expect("an engine"), Silent);
+        let run = Run::new(
+            &resolved,
+            engine.as_mut(),
+            Targets::default(),
+            &mut observer,
+        );
         let mut run = run.expect("a run");
         let mut region = Region::new(ALLOCATOR);
         run.step().expect("a first step");

@@ -172,7 +172,7 @@ fn truncated_anywhere_it_is_refused() {
     );
 }
 
-/// Every byte of the file is covered: a flipped bit is always noticed.
+/// Every byte but padding is covered: a flipped bit is always noticed.
 #[test]
 fn a_flipped_bit_anywhere_is_noticed() {
     let (_folder, path, bytes) = saved();

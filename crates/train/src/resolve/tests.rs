@@ -202,7 +202,7 @@ fn a_folder_without_a_run_is_an_error() {
 }
 
 #[test]
-fn a_loaded_run_that_saved_nothing_must_begin_anew() {
+fn a_loaded_run_that_saved_nothing_must_be_started_again() {
     let (root, path) = begun();
     let checkpoint = Checkpoint::open(&path).unwrap();
     let resolved = Resolved::load(&settings(6), &story(), checkpoint).unwrap();

@@ -201,7 +201,7 @@ mod tests {
     fn reported(messages: Vec<Message>, enough: usize) -> (String, Result<(), SampleError>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         for message in messages {
-            sender.send(message).expect("somebody listens");
+            sender.send(message).expect("an open channel");
         }
         drop(sender);
         let (mut all, mut ends) = (String::new(), 0);
