@@ -46,21 +46,20 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     let mut scratch = vec![0.0; attention::scratch_len(t, &options)];
     let pairs: usize = (0..t).map(|i| options.mask.keys(i, t).len()).sum();
     let work = 4e-9 * (pairs * options.mix_width()) as f64;
-    let forward =
-        best(|| attention::forward(isa, &mut mix, &mut lse, &mut scratch, &qkv, &options, t));
-    let backward = best(|| {
-        attention::backward(
-            isa,
-            &mut dqkv,
-            &mut scratch,
-            &dmix,
-            &mix,
-            &lse,
-            &qkv,
-            &options,
-            t,
-        );
+    let forward = best(|| {
+        let outputs = attention::Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        attention::forward(isa, outputs, &mut scratch, &qkv, &options, t);
     });
+    let saved = attention::Saved {
+        qkv: &qkv,
+        mix: &mix,
+        lse: &lse,
+    };
+    let backward =
+        best(|| attention::backward(isa, &mut dqkv, &mut scratch, &dmix, &saved, &options, t));
     println!(
         "attention {name} in {}, T {t}, {} x {}: forward {:.2} us ({:.0} GFLOP/s), backward {:.2} us ({:.0} GFLOP/s)",
         options.precision,
@@ -149,46 +148,54 @@ fn elementwise_rates(isa: Isa) {
         "layer norm",
         n * c,
         best(|| {
-            let bias = Some(&bias[..c]);
-            layer_norm::forward(
-                isa,
-                &mut y,
-                &mut mean,
-                &mut rstd,
-                &x,
-                &dgain[..c],
-                bias,
-                1e-5,
-                n,
-                c,
-            );
+            let outputs = layer_norm::Outputs {
+                y: &mut y,
+                mean: &mut mean,
+                rstd: &mut rstd,
+            };
+            let inputs = layer_norm::Inputs {
+                x: &x,
+                gain: &dgain[..c],
+                bias: Some(&bias[..c]),
+                eps: 1e-5,
+            };
+            layer_norm::forward(isa, outputs, &inputs, n, c);
         }),
     );
     show(
         "layer norm backward",
         n * c,
         best(|| {
-            let db = Some(&mut dbias[..c]);
-            layer_norm::backward(
-                isa,
-                &mut y,
-                &mut dgain[..c],
-                db,
-                &dy,
-                &x,
-                &bias[..c],
-                &mean,
-                &rstd,
-                false,
-                n,
-                c,
-            );
+            let grads = layer_norm::Grads {
+                dx: &mut y,
+                accumulate_dx: false,
+                dgain: &mut dgain[..c],
+                dbias: Some(&mut dbias[..c]),
+            };
+            let saved = layer_norm::Saved {
+                x: &x,
+                gain: &bias[..c],
+                mean: &mean,
+                rstd: &rstd,
+            };
+            layer_norm::backward(isa, grads, &dy, &saved, n, c);
         }),
     );
     show(
         "rms norm",
         n * c,
-        best(|| rms_norm::forward(isa, &mut y, &mut rstd, &x, Some(&bias[..c]), 1e-5, n, c)),
+        best(|| {
+            let outputs = rms_norm::Outputs {
+                y: &mut y,
+                rstd: &mut rstd,
+            };
+            let inputs = rms_norm::Inputs {
+                x: &x,
+                gain: Some(&bias[..c]),
+                eps: 1e-5,
+            };
+            rms_norm::forward(isa, outputs, &inputs, n, c);
+        }),
     );
 }
 

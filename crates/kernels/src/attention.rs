@@ -87,6 +87,26 @@ pub struct Options<'a> {
     pub precision: Precision,
 }
 
+/// What the forward writes; with `T = f64` for [`naive`].
+#[derive(Debug)]
+pub struct Outputs<'a, T = f32> {
+    /// The mixed values: mix[T, heads * `head_dim`].
+    pub mix: &'a mut [T],
+    /// The log-sum-exp of each row of scores: lse[heads, T].
+    pub lse: &'a mut [T],
+}
+
+/// What the forward read and wrote that the backward reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved<'a> {
+    /// qkv[T, (heads + 2 `kv_heads`) `head_dim`].
+    pub qkv: &'a [f32],
+    /// mix[T, heads * `head_dim`].
+    pub mix: &'a [f32],
+    /// lse[heads, T].
+    pub lse: &'a [f32],
+}
+
 /// Dropout on the weights of a sequence.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightDropout {

@@ -4,7 +4,7 @@
 use gptlab_kernels::activation::{self, Activation};
 use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::{self, Dropout};
-use gptlab_kernels::linear::{self, Direction, Linear, Operand};
+use gptlab_kernels::linear::{self, Direction, Linear, Operand, WeightGrads};
 use gptlab_kernels::{
     Isa, Precision, adamw, cross_entropy, decode_linear, elementwise, layer_norm, softmax,
 };
@@ -47,6 +47,60 @@ fn the_counter_counts() {
     assert!(allocations(|| drop(std::hint::black_box(vec![0; 10]))) > 0);
 }
 
+/// How often layer norm allocates.
+fn of_layer_norm(isa: Isa, x: &[f32], n: usize, c: usize) -> usize {
+    let (mut y, mut dx) = (x.to_vec(), x.to_vec());
+    let (mut mean, mut rstd) = (vec![0.0; n], vec![0.0; n]);
+    let (gain, mut dgain) = (vec![1.0; c], vec![0.0; c]);
+    allocations(|| {
+        let outputs = layer_norm::Outputs {
+            y: &mut y,
+            mean: &mut mean,
+            rstd: &mut rstd,
+        };
+        let inputs = layer_norm::Inputs {
+            x,
+            gain: &gain,
+            bias: None,
+            eps: 0.1,
+        };
+        layer_norm::forward(isa, outputs, &inputs, n, c);
+        let grads = layer_norm::Grads {
+            dx: &mut dx,
+            accumulate_dx: false,
+            dgain: &mut dgain,
+            dbias: None,
+        };
+        let saved = layer_norm::Saved {
+            x,
+            gain: &gain,
+            mean: &mean,
+            rstd: &rstd,
+        };
+        layer_norm::backward(isa, grads, &y, &saved, n, c);
+    })
+}
+
+/// How often attention over `t` tokens allocates.
+fn of_attention(isa: Isa, qkv: &[f32], options: &Options<'_>, t: usize) -> usize {
+    let (mut mix, mut lse) = (vec![0.0; t * 24], vec![0.0; t * 2]);
+    let (dmix, mut dqkv) = (mix.clone(), qkv.to_vec());
+    let mut scratch = vec![0.0; attention::scratch_len(t, options)];
+    allocations(|| {
+        let outputs = attention::Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        attention::forward(isa, outputs, &mut scratch, qkv, options, t);
+        let saved = attention::Saved {
+            qkv,
+            mix: &mix,
+            lse: &lse,
+        };
+        attention::backward(isa, &mut dqkv, &mut scratch, &dmix, &saved, options, t);
+    })
+}
+
 #[test]
 fn kernels_do_not_allocate() {
     let (n, c, out) = (65, 48, 100);
@@ -67,11 +121,7 @@ fn kernels_do_not_allocate() {
     };
     let (x, w, dy) = (vec![0.5; n * c], vec![0.1; out * c], vec![0.2; n * out]);
     let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
-    let (mut mean, mut rstd) = (vec![0.0; n], vec![0.0; n]);
-    let (gain, mut dgain) = (vec![1.0; c], vec![0.0; c]);
-    let (mut mix, mut lse, mut dqkv) = (vec![0.0; n * 24], vec![0.0; n * 2], vec![0.0; n * c]);
-    let size = linear::SCRATCH_LEN.max(attention::scratch_len(n, &options));
-    let mut scratch = vec![0.0; size];
+    let mut scratch = vec![0.0; linear::SCRATCH_LEN];
     let targets = vec![1; n];
     let mut panels = vec![0; out.next_multiple_of(32) * c];
     let (mut m, mut v, g) = (w.clone(), w.clone(), w.clone());
@@ -109,39 +159,29 @@ fn kernels_do_not_allocate() {
                 let (packed, plain) = (Operand::Panels(panels), Operand::Plain(&w));
                 map.forward(&mut y, &mut scratch, &x, packed, None, n);
                 map.backward_input(&mut dx, &mut scratch, &dy, plain, true, n);
-                map.backward_weight(
-                    &mut dw,
-                    None,
-                    &mut scratch,
-                    &dy,
-                    Operand::Plain(&x),
-                    true,
-                    0..out,
-                    n,
-                );
+                let grads = WeightGrads {
+                    outs: 0..out,
+                    dw: &mut dw,
+                    accumulate_dw: true,
+                    dbias: None,
+                };
+                map.backward_weight(grads, &mut scratch, &dy, Operand::Plain(&x), n);
             }
-            layer_norm::forward(
-                isa, &mut dx, &mut mean, &mut rstd, &x, &gain, None, 0.1, n, c,
-            );
-            layer_norm::backward(
-                isa, &mut dx, &mut dgain, None, &x, &x, &gain, &mean, &rstd, false, n, c,
-            );
             activation::forward(isa, Activation::GeluErf, &mut dx, &x);
             dropout::in_place(isa, &mut dx, &drop, 0, n, c);
-            for precision in Precision::ALL {
-                let o = Options {
-                    precision,
-                    ..options
-                };
-                attention::forward(isa, &mut mix, &mut lse, &mut scratch, &x, &o, n);
-                let (dqkv, scratch) = (&mut dqkv, &mut scratch);
-                attention::backward(isa, dqkv, scratch, &mix, &mix, &lse, &x, &o, n);
-            }
             cross_entropy::forward_backward(isa, None, &mut y, &targets, 1.0, out);
             softmax::in_place(isa, &mut y, out);
             adamw::step(isa, &mut dw, &mut m, &mut v, &g, &hyper);
             elementwise::sum_of_squares(isa, &dw);
         });
         assert_eq!(count, 0, "{isa:?}");
+        assert_eq!(of_layer_norm(isa, &x, n, c), 0, "{isa:?}");
+        for precision in Precision::ALL {
+            let options = Options {
+                precision,
+                ..options
+            };
+            assert_eq!(of_attention(isa, &x, &options, n), 0, "{isa:?}");
+        }
     }
 }

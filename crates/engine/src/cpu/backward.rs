@@ -4,7 +4,7 @@
 //! where the plan put them, and [`Write`] says whether to write, add, or leave them in place.
 
 use gptlab_kernels::{
-    activation, attention,
+    Threads, activation, attention,
     dropout::{self, Dropout},
     elementwise, embedding, gate,
     head_norm::{self, Layout},
@@ -130,29 +130,35 @@ impl Chunk<'_> {
         ];
         let [dx, dy, x, stat] = parts(arena, places);
         let (mean, rstd) = stat.split_at(rows);
-        let add = self.accumulates(node);
+        let accumulate_dx = self.accumulates(node);
         match norm {
             NormOp::LayerNorm { gain, bias } => {
                 let (dgain, dbias) = self.two_parts_mut(dw, *gain, *bias);
-                layer_norm::backward(
-                    self.isa(),
+                let grads = layer_norm::Grads {
                     dx,
+                    accumulate_dx,
                     dgain,
                     dbias,
-                    dy,
+                };
+                let gain = self.param(*gain);
+                let saved = layer_norm::Saved {
                     x,
-                    self.param(*gain),
+                    gain,
                     mean,
                     rstd,
-                    add,
-                    rows,
-                    width,
-                );
+                };
+                layer_norm::backward(self.isa(), grads, dy, &saved, rows, width);
             }
             NormOp::RmsNorm { gain } => {
                 let dgain = gain.map(|g| self.prepared.part_mut(dw, g));
+                let grads = rms_norm::Grads {
+                    dx,
+                    accumulate_dx,
+                    dgain,
+                };
                 let gain = gain.map(|g| self.param(g));
-                rms_norm::backward(self.isa(), dx, dgain, dy, x, gain, rstd, add, rows, width);
+                let saved = rms_norm::Saved { x, gain, rstd };
+                rms_norm::backward(self.isa(), grads, dy, &saved, rows, width);
             }
         }
     }
@@ -185,10 +191,10 @@ impl Chunk<'_> {
         let (dw, dbias) = self.two_parts_mut(dw, weight, bias);
         let gradient = WeightGradient {
             dw,
+            accumulate_dw: !(self.fresh && self.plan.sets(node)),
             dbias,
             dy,
             x,
-            add: !(self.fresh && self.plan.sets(node)),
         };
         self.multiply_weight(node, gradient, &mut work.scratch);
         let add = self.accumulates(node);
@@ -226,15 +232,20 @@ impl Chunk<'_> {
                 rows_of(sequence, self.width(x)),
                 rows_of(sequence, self.width(node)),
             );
+            let saved = attention::Saved {
+                qkv: &qkv[wide.clone()],
+                mix: &mix[narrow.clone()],
+                lse: &lse[rows_of(sequence, op.heads)],
+            };
             attention::backward_by(
                 self.isa(),
-                &self.helpers,
-                &mut dqkv[wide.clone()],
-                scratch,
-                &dmix[narrow.clone()],
-                &mix[narrow],
-                &lse[rows_of(sequence, op.heads)],
-                &qkv[wide],
+                Threads {
+                    parallel: &self.helpers,
+                    scratch,
+                },
+                &mut dqkv[wide],
+                &dmix[narrow],
+                &saved,
                 &options,
                 sequence.len(),
             );

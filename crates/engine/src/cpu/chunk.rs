@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gptlab_kernels::{attention, dropout::Dropout};
+use gptlab_kernels::{Threads, attention, dropout::Dropout};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 
 use super::{
@@ -169,12 +169,17 @@ impl ForwardPass for Chunk<'_> {
         let width = qkv.len() / self.rows();
         for sequence in self.sequences {
             let options = self.attention(node, op, sequence.start);
+            let outputs = attention::Outputs {
+                mix: &mut mix[rows_of(sequence, self.width(node))],
+                lse: &mut lse[rows_of(sequence, op.heads)],
+            };
             attention::forward_by(
                 self.isa(),
-                &self.helpers,
-                &mut mix[rows_of(sequence, self.width(node))],
-                &mut lse[rows_of(sequence, op.heads)],
-                scratch,
+                Threads {
+                    parallel: &self.helpers,
+                    scratch,
+                },
+                outputs,
                 &qkv[rows_of(sequence, width)],
                 &options,
                 sequence.len(),

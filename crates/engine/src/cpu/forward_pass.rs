@@ -263,12 +263,22 @@ fn norm<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena:
         let n = rows.len();
         match norm {
             NormOp::LayerNorm { gain, bias } => {
-                let (gain, bias) = (on.param(*gain), bias.map(|b| on.param(b)));
-                layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
+                let inputs = layer_norm::Inputs {
+                    x,
+                    gain: on.param(*gain),
+                    bias: bias.map(|b| on.param(b)),
+                    eps: NORM_EPS,
+                };
+                let outputs = layer_norm::Outputs { y, mean, rstd };
+                layer_norm::forward(isa, outputs, &inputs, n, width);
             }
             NormOp::RmsNorm { gain } => {
-                let gain = gain.map(|g| on.param(g));
-                rms_norm::forward(isa, y, rstd, x, gain, NORM_EPS, n, width);
+                let inputs = rms_norm::Inputs {
+                    x,
+                    gain: gain.map(|g| on.param(g)),
+                    eps: NORM_EPS,
+                };
+                rms_norm::forward(isa, rms_norm::Outputs { y, rstd }, &inputs, n, width);
             }
         }
     });

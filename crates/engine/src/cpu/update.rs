@@ -96,8 +96,16 @@ impl ParamStep {
             Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
             Self::Muon(hyper, [rows, columns]) => workspaces.lend(|work| {
-                let scratch = &mut work.scratch[..muon::scratch_len(*rows, *columns)];
-                muon::step(isa, w, m, g, scratch, hyper, *rows, *columns);
+                let (rows, columns) = (*rows, *columns);
+                let scratch = &mut work.scratch[..muon::scratch_len(rows, columns)];
+                let matrix = muon::Matrix {
+                    w,
+                    m,
+                    g,
+                    rows,
+                    columns,
+                };
+                muon::step(isa, matrix, scratch, hyper);
             }),
         }
     }

@@ -3,7 +3,7 @@
 //! small ones.
 
 use crate::{best, numbers};
-use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN};
+use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN, WeightGrads};
 use gptlab_kernels::{Isa, Precision};
 
 /// Rows, inputs, outputs.
@@ -79,16 +79,13 @@ fn rates(map: &Linear, n: usize, sets: usize) -> [f64; 5] {
     };
     // dW first: it reads x and y, and the others overwrite them with what they grow to.
     let weight = rate(&mut |s| {
-        map.backward_weight(
-            &mut s.w,
-            None,
-            scratch,
-            &s.y,
-            Operand::Plain(&s.x),
-            true,
-            0..map.out,
-            n,
-        );
+        let grads = WeightGrads {
+            outs: 0..map.out,
+            dw: &mut s.w,
+            accumulate_dw: true,
+            dbias: None,
+        };
+        map.backward_weight(grads, scratch, &s.y, Operand::Plain(&s.x), n);
     });
     let forward = rate(&mut |s| {
         let w = s.panels[0].weight();

@@ -10,11 +10,11 @@
 use super::dropout_masks::{self, Masks};
 use super::pack::{self, Chunked, HeadColumns, Scratch};
 use super::tasks::{self, ForwardTask, ForwardTasks, TileOutput};
-use super::{KEYS, Options, QUERIES, QueryTile, products, short, task_len};
+use super::{KEYS, Options, Outputs, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::parallel::{Parallel, Sequential};
+use crate::parallel::{Sequential, Threads};
 use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
@@ -22,31 +22,32 @@ use core::ops::Range;
 /// How far (in powers of two) a score may be above the reference of its row.
 const HEADROOM: f32 = 16.0;
 
-/// mix[T, heads * `head_dim`] from qkv; lse[heads * T] is the log-sum-exp of each row of scores,
-/// for the backward.
+/// Makes mix, and lse for the backward, from qkv[T, (heads + 2 `kv_heads`) `head_dim`].
 pub fn forward(
     isa: Isa,
-    mix: &mut [f32],
-    lse: &mut [f32],
+    out: Outputs<'_>,
     scratch: &mut [f32],
     qkv: &[f32],
     options: &Options<'_>,
     t: usize,
 ) {
-    forward_by(isa, &Sequential, mix, lse, scratch, qkv, options, t);
+    let alone = Threads {
+        parallel: &Sequential,
+        scratch,
+    };
+    forward_by(isa, alone, out, qkv, options, t);
 }
 
 /// [`forward`] on several threads, with the scratch of [`super::scratch_len_by`]; the same bits.
 pub fn forward_by(
     isa: Isa,
-    parallel: &dyn Parallel,
-    mix: &mut [f32],
-    lse: &mut [f32],
-    scratch: &mut [f32],
+    threads: Threads<'_>,
+    out: Outputs<'_>,
     qkv: &[f32],
     options: &Options<'_>,
     t: usize,
 ) {
+    let (Threads { parallel, scratch }, Outputs { mix, lse }) = (threads, out);
     options.check(qkv, t);
     assert_eq!(
         mix.len(),
@@ -68,7 +69,7 @@ pub fn forward_by(
         "scratch is shorter than scratch_len"
     );
     if t <= LANES {
-        dispatch!(isa, s => short::forward(s, mix, lse, scratch, qkv, options, t));
+        dispatch!(isa, s => short::forward(s, Outputs { mix, lse }, scratch, qkv, options, t));
         return;
     }
     let input = ForwardInput { qkv, options, t };

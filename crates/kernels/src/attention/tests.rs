@@ -1,6 +1,6 @@
 use super::*;
 use crate::isa::Isa;
-use crate::parallel::{Parallel, Sequential};
+use crate::parallel::{Parallel, Sequential, Threads};
 use crate::testing::{SUMS, check_gradient, close, dot, narrow, to_f64, values};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -171,20 +171,26 @@ fn run(
     let mut mix = vec![f32::NAN; t * o.mix_width()];
     let mut lse = vec![f32::NAN; t * o.heads];
     let mut dqkv = vec![f32::NAN; t * o.qkv_width()];
-    forward_by(isa, parallel, &mut mix, &mut lse, &mut scratch, qkv, o, t);
-    scratch.fill(f32::NAN);
-    backward_by(
-        isa,
+    let threads = Threads {
         parallel,
-        &mut dqkv,
-        &mut scratch,
-        dmix,
-        &mix,
-        &lse,
+        scratch: &mut scratch,
+    };
+    let out = Outputs {
+        mix: &mut mix,
+        lse: &mut lse,
+    };
+    forward_by(isa, threads, out, qkv, o, t);
+    scratch.fill(f32::NAN);
+    let threads = Threads {
+        parallel,
+        scratch: &mut scratch,
+    };
+    let saved = Saved {
         qkv,
-        o,
-        t,
-    );
+        mix: &mix,
+        lse: &lse,
+    };
+    backward_by(isa, threads, &mut dqkv, dmix, &saved, o, t);
     ForwardAndBackward { mix, lse, dqkv }
 }
 
@@ -194,7 +200,11 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
     let mut mix = vec![0.0; t * o.mix_width()];
     let mut lse = vec![0.0; t * o.heads];
     let mut dqkv = vec![0.0; t * o.qkv_width()];
-    naive::forward(&mut mix, &mut lse, &to_f64(qkv), o, t);
+    let out = Outputs {
+        mix: &mut mix,
+        lse: &mut lse,
+    };
+    naive::forward(out, &to_f64(qkv), o, t);
     naive::backward(&mut dqkv, &to_f64(&dmix), &to_f64(qkv), o, t);
     for isa in Isa::available() {
         let fast = run(isa, &Sequential, o, t, qkv, &dmix);
@@ -210,9 +220,9 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
 }
 
 /// Threads that take the next task when they are free, the last task first.
-struct Threads(usize);
+struct ScopedThreads(usize);
 
-impl Parallel for Threads {
+impl Parallel for ScopedThreads {
     fn threads(&self) -> usize {
         self.0
     }
@@ -241,7 +251,7 @@ fn several_threads_give_the_bits_of_one() {
         let isa = Isa::detect();
         let alone = run(isa, &Sequential, &o, t, &qkv, &dmix);
         for size in [2, 3, 7] {
-            let together = run(isa, &Threads(size), &o, t, &qkv, &dmix);
+            let together = run(isa, &ScopedThreads(size), &o, t, &qkv, &dmix);
             assert_eq!(together, alone, "{size} threads, T {t}, {o:?}");
         }
     }
@@ -294,7 +304,11 @@ fn naive_backward_is_the_derivative() {
         naive::backward(&mut dqkv, &dmix, &qkv, &o, t);
         check_gradient("dqkv", &dqkv, &qkv, |qkv| {
             let (mut mix, mut lse) = (vec![0.0; dmix.len()], vec![0.0; t * o.heads]);
-            naive::forward(&mut mix, &mut lse, qkv, &o, t);
+            let out = Outputs {
+                mix: &mut mix,
+                lse: &mut lse,
+            };
+            naive::forward(out, qkv, &o, t);
             dot(&mix, &dmix)
         });
     }
@@ -306,7 +320,11 @@ fn decoding_is_the_last_row_of_a_forward() {
         let o = Options { dropout: None, ..o };
         let qkv = values(t * o.qkv_width(), 5);
         let (mut mix, mut lse) = (vec![0.0; t * o.mix_width()], vec![0.0; t * o.heads]);
-        naive::forward(&mut mix, &mut lse, &to_f64(&qkv), &o, t);
+        let out = Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        naive::forward(out, &to_f64(&qkv), &o, t);
         let q = &qkv[(t - 1) * o.qkv_width()..][..o.mix_width()];
         for (isa, room) in Isa::available().flat_map(|isa| [(isa, t), (isa, t + 40)]) {
             let cache = Cache::new(&o, room);
@@ -330,7 +348,11 @@ fn a_causal_row_does_not_see_the_future() {
     let run = |qkv: &[f32]| {
         let (mut mix, mut lse) = (vec![0.0; t * 16], vec![0.0; t]);
         let mut scratch = vec![f32::NAN; scratch_len(t, &o)];
-        forward(Isa::detect(), &mut mix, &mut lse, &mut scratch, qkv, &o, t);
+        let out = Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        forward(Isa::detect(), out, &mut scratch, qkv, &o, t);
         mix
     };
     let before = run(&qkv);

@@ -359,7 +359,8 @@ impl ForwardPass for Decoding<'_, '_, '_> {
             DecodedRows::Window(sequence, window) => {
                 let options = self.decoder.prepared.attention(node, op, None);
                 let (isa, n) = (self.isa(), window.len());
-                attention::forward(isa, mix, lse, &mut scratch.attention, qkv, &options, n);
+                let outputs = attention::Outputs { mix, lse };
+                attention::forward(isa, outputs, &mut scratch.attention, qkv, &options, n);
                 if window.start == 0 && self.decoder.causal {
                     heads.append(sequence, n, qkv, &mut scratch.heads);
                 }
