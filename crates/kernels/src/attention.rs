@@ -57,7 +57,7 @@ use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
 pub use backward::{backward, backward_by};
-pub use decode::{Cache, decode_one, decode_scratch_len};
+pub use decode::{CacheLayout, KeysAndValues, decode_one, decode_scratch_len};
 pub use forward::{forward, forward_by};
 pub use mask::Mask;
 

@@ -179,18 +179,21 @@ impl Rows<'_> {
     }
 }
 
-/// Computes the `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`]
-/// for the same `map`. `y` is [n, outputs], without the outputs that other calls make. `outputs`
-/// begins at a multiple of [`panel`] and ends at another or at `out`.
-pub fn forward(
-    map: &Linear,
-    (y, outputs): (&mut [f32], Range<usize>),
-    x: Rows<'_>,
-    packed: &[u32],
-    bias: Option<&[f32]>,
-) {
+/// Some columns of y[n, out], so that threads may share a product.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// y[n, outs], which is written.
+    pub y: &'a mut [f32],
+    /// Columns of y[n, out]. They begin at a multiple of [`panel`] and end at another or at `out`.
+    pub outs: Range<usize>,
+}
+
+/// y[n, outs] of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the same
+/// `map`.
+pub fn forward(map: &Linear, out: Outputs<'_>, x: Rows<'_>, packed: &[u32], bias: Option<&[f32]>) {
+    let Outputs { y, outs } = out;
     assert!(
-        y.len() == x.n * outputs.len() && packed.len() == len(map),
+        y.len() == x.n * outs.len() && packed.len() == len(map),
         "packed sizes"
     );
     assert!(
@@ -199,10 +202,10 @@ pub fn forward(
     );
     let whole = |o: usize| o.is_multiple_of(panel(map.isa));
     assert!(
-        whole(outputs.start) && (whole(outputs.end) || outputs.end == map.out),
+        whole(outs.start) && (whole(outs.end) || outs.end == map.out),
         "a part is whole panels"
     );
-    products!(map.isa, map.precision, (s, e) => by_width((s, e), y, outputs, x, packed, bias, map.inp));
+    products!(map.isa, map.precision, (s, e) => by_width((s, e), y, outs, x, packed, bias, map.inp));
 }
 
 #[inline(always)]
@@ -386,7 +389,11 @@ mod tests {
         let mut y = vec![f32::NAN; n * map.out];
         let mut scratch = vec![u32::MAX; scratch_len(map, n)];
         let rows = rows(map, &mut scratch, x, n);
-        forward(map, (&mut y, 0..map.out), rows, packed, bias);
+        let out = Outputs {
+            y: &mut y,
+            outs: 0..map.out,
+        };
+        forward(map, out, rows, packed, bias);
         y
     }
 
@@ -470,8 +477,9 @@ mod tests {
                 for split in [0, panel(map.isa), 2 * panel(map.isa)] {
                     let mut alone = vec![f32::NAN; out];
                     let (low, high) = alone.split_at_mut(split);
-                    for y in [(low, 0..split), (high, split..out)] {
-                        forward(&map, y, ready.part(row, 1), &packed, Some(&bias));
+                    for (y, outs) in [(low, 0..split), (high, split..out)] {
+                        let out = Outputs { y, outs };
+                        forward(&map, out, ready.part(row, 1), &packed, Some(&bias));
                     }
                     assert_eq!(alone, expected, "{map:?}, row {row}");
                 }

@@ -135,14 +135,17 @@ fn kernels_do_not_allocate() {
         bias_correction2: 0.1,
         grad_scale: 1.0,
     };
-    let cache = attention::Cache::new(&options, n);
-    let (mut memory, mut row) = (vec![0.0; cache.len()], vec![0.0; 24]);
+    let layout = attention::CacheLayout::new(&options, n);
+    let (mut cache, mut row) = (vec![0.0; layout.len()], vec![0.0; 24]);
     let (mut kept, mut words) = (vec![0; c * (out + 16)], vec![0; n * (c + 16)]);
     for isa in Isa::available() {
         let count = allocations(|| {
-            cache.append(&mut memory, &x, &options, 0);
-            let memory = (&cache, memory.as_slice());
-            attention::decode_one(isa, &mut row, &mut scratch, &x[..24], memory, &options, n);
+            layout.append(&mut cache, &x, &options, 0);
+            let kv = attention::KeysAndValues {
+                layout: &layout,
+                cache: &cache,
+            };
+            attention::decode_one(isa, &mut row, &mut scratch, &x[..24], kv, &options, n);
             for precision in Precision::ALL {
                 let map = Linear {
                     isa,
@@ -153,7 +156,11 @@ fn kernels_do_not_allocate() {
                 let kept = &mut kept[..decode_linear::len(&map)];
                 decode_linear::pack(&map, kept, &w);
                 let rows = decode_linear::rows(&map, &mut words, &x, n);
-                decode_linear::forward(&map, (&mut y, 0..out), rows, kept, None);
+                let outputs = decode_linear::Outputs {
+                    y: &mut y,
+                    outs: 0..out,
+                };
+                decode_linear::forward(&map, outputs, rows, kept, None);
                 let panels = &mut panels[..map.panels_len(Direction::Forward)];
                 map.pack(Direction::Forward, panels, 0, &w);
                 let (packed, plain) = (Operand::Panels(panels), Operand::Plain(&w));

@@ -4,9 +4,7 @@
 //! where the plan put them, and [`Write`] says whether to write, add, or leave them in place.
 
 use gptlab_kernels::{
-    Threads, activation, attention,
-    dropout::{self, Dropout},
-    elementwise, embedding, gate,
+    Threads, activation, attention, dropout, elementwise, embedding, gate,
     head_norm::{self, Layout},
     layer_norm, rms_norm, rope,
 };
@@ -14,7 +12,7 @@ use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
     chunk::Chunk,
-    forward_pass::{ForwardPass, accumulate, drop_some, layout, parts, rows_of},
+    forward_pass::{ForwardPass, RowDropout, accumulate, drop_some, layout, parts, rows_of},
     plan::Write,
     prepared_graph::kernel,
     products::WeightGradient,
@@ -63,21 +61,22 @@ impl Chunk<'_> {
                 self.gate_backward(node, *gate, *up, *f, arena);
             }
             Op::Dropout { x, p } => match self.dropout(node, *p) {
-                Some(mask) => self.drop_backward(node, *x, &mask, arena),
+                Some(masks) => self.drop_backward(node, *x, masks, arena),
                 None => self.pass_on(node, 0, *x, arena),
             },
         }
     }
 
-    fn drop_backward(&self, node: ValueId, x: ValueId, mask: &(Dropout, u64), arena: &mut [f32]) {
+    fn drop_backward(&self, node: ValueId, x: ValueId, masks: RowDropout, arena: &mut [f32]) {
+        let RowDropout { dropout, first_row } = masks;
         let (width, dx, dy) = (self.width(node), self.gradient(x), self.gradient(node));
         match self.plan.program.write(node, 0) {
-            Write::InPlace => drop_some(self, mask, &mut arena[dx], width),
+            Write::InPlace => drop_some(self, masks, &mut arena[dx], width),
             Write::First => {
                 let matrices = parts(arena, [dx, dy]).map(|m| (m, width));
                 self.pass(width, matrices, |rows, [dx, dy]| {
-                    let first = mask.1 + rows.start as u64;
-                    dropout::forward(self.isa(), dx, dy, &mask.0, first, rows.len(), width);
+                    let first = first_row + rows.start as u64;
+                    dropout::forward(self.isa(), dx, dy, &dropout, first, rows.len(), width);
                 });
             }
             Write::Add => unreachable!("`lower` has nobody else read what is dropped"),

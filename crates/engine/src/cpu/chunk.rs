@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use gptlab_kernels::{Threads, attention, dropout::Dropout};
+use gptlab_kernels::{Threads, attention};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 
 use super::{
     aligned::Aligned,
-    forward_pass::{Attended, ForwardPass, Mapped, RowRun, rows_of},
+    forward_pass::{Attended, ForwardPass, Mapped, RowDropout, RowRun, rows_of},
     panels::Panels,
     plan::{ArenaPlan, Region},
     pool::{Helpers, MatrixRows, TaskCut, by_rows},
@@ -187,9 +187,11 @@ impl ForwardPass for Chunk<'_> {
         }
     }
 
-    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)> {
-        let mask = self.prepared.dropout(node, p, self.noise)?;
-        Some((mask, self.first_row))
+    fn dropout(&self, node: ValueId, p: f32) -> Option<RowDropout> {
+        Some(RowDropout {
+            dropout: self.prepared.dropout(node, p, self.noise)?,
+            first_row: self.first_row,
+        })
     }
 
     fn keeps_derivative(&self, node: ValueId) -> bool {

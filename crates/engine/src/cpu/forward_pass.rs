@@ -41,6 +41,13 @@ pub(super) struct Mapped<'a> {
     pub(super) bias: Option<&'a [f32]>,
 }
 
+/// A stream of dropout masks, and the number in it of the first row.
+#[derive(Clone, Copy)]
+pub(super) struct RowDropout {
+    pub(super) dropout: Dropout,
+    pub(super) first_row: u64,
+}
+
 /// Rows that go through the model.
 pub(super) trait ForwardPass: Sync + Sized {
     /// What products and attention scribble on.
@@ -83,9 +90,8 @@ pub(super) trait ForwardPass: Sync + Sized {
         scratch: &mut Self::Scratch,
     );
 
-    /// The mask of a dropout, and the number of the first row in it; `None` where nothing is
-    /// dropped.
-    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)>;
+    /// The masks of a dropout; `None` where nothing is dropped.
+    fn dropout(&self, node: ValueId, p: f32) -> Option<RowDropout>;
 
     /// Whether an activation leaves its derivative in place of its input.
     fn keeps_derivative(&self, node: ValueId) -> bool;
@@ -163,8 +169,8 @@ pub(super) trait ForwardPass: Sync + Sized {
             }
             Op::Dropout { x, p } => {
                 carry_over(self, node, *x, arena);
-                if let Some(mask) = self.dropout(node, *p) {
-                    drop_some(self, &mask, &mut arena[self.value(node)], self.width(node));
+                if let Some(masks) = self.dropout(node, *p) {
+                    drop_some(self, masks, &mut arena[self.value(node)], self.width(node));
                 }
             }
         }
@@ -207,16 +213,12 @@ pub(super) fn accumulate<F: ForwardPass>(on: &F, y: &mut [f32], x: &mut [f32], w
     });
 }
 
-/// Applies a dropout mask to all rows.
-pub(super) fn drop_some<F: ForwardPass>(
-    on: &F,
-    (mask, first_row): &(Dropout, u64),
-    y: &mut [f32],
-    width: usize,
-) {
+/// Applies dropout masks to all rows.
+pub(super) fn drop_some<F: ForwardPass>(on: &F, masks: RowDropout, y: &mut [f32], width: usize) {
+    let RowDropout { dropout, first_row } = masks;
     on.pass(width, [(y, width)], |rows, [y]| {
         let first = first_row + rows.start as u64;
-        dropout::in_place(on.isa(), y, mask, first, rows.len(), width);
+        dropout::in_place(on.isa(), y, &dropout, first, rows.len(), width);
     });
 }
 

@@ -5,7 +5,7 @@
 //! one lump a node.
 
 use gptlab_kernels::{
-    attention::{self, Cache},
+    attention::{self, CacheLayout},
     linear::Direction,
 };
 use gptlab_model::Graph;
@@ -201,7 +201,8 @@ fn cache_len(prepared: &PreparedGraph) -> u128 {
     if !prepared.attentions().all(|(_, op)| op.mask.is_causal()) {
         return 0;
     }
-    let len = |(i, op)| Cache::new(&prepared.attention(i, op, None), block_size).len() as u128;
+    let len =
+        |(i, op)| CacheLayout::new(&prepared.attention(i, op, None), block_size).len() as u128;
     prepared.attentions().map(len).sum()
 }
 

@@ -327,14 +327,18 @@ fn decoding_is_the_last_row_of_a_forward() {
         naive::forward(out, &to_f64(&qkv), &o, t);
         let q = &qkv[(t - 1) * o.qkv_width()..][..o.mix_width()];
         for (isa, room) in Isa::available().flat_map(|isa| [(isa, t), (isa, t + 40)]) {
-            let cache = Cache::new(&o, room);
-            let mut memory = vec![0.0; cache.len()];
+            let layout = CacheLayout::new(&o, room);
+            let mut cache = vec![0.0; layout.len()];
             let (early, late) = qkv.split_at(t / 2 * o.qkv_width());
-            cache.append(&mut memory, early, &o, 0);
-            cache.append(&mut memory, late, &o, t / 2);
+            layout.append(&mut cache, early, &o, 0);
+            layout.append(&mut cache, late, &o, t / 2);
             let mut row = vec![f32::NAN; o.mix_width()];
             let mut scratch = vec![f32::NAN; decode_scratch_len(t)];
-            decode_one(isa, &mut row, &mut scratch, q, (&cache, &memory), &o, t);
+            let kv = KeysAndValues {
+                layout: &layout,
+                cache: &cache,
+            };
+            decode_one(isa, &mut row, &mut scratch, q, kv, &o, t);
             let expected = narrow(&mix[(t - 1) * o.mix_width()..]);
             close(isa, &format!("decode, T {t}, {o:?}"), &row, &expected, SUMS);
         }

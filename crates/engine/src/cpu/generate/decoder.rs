@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_kernels::{
-    attention::{self, Cache},
+    attention::{self, CacheLayout},
     decode_linear,
 };
 use gptlab_model::{AttentionOp, Graph, ValueId};
@@ -91,10 +91,13 @@ impl Decoder {
 
     /// How a share of a node's heads keeps keys and values; `None` but for attention, and where
     /// nothing can be kept.
-    pub(super) fn cache(&self, node: ValueId, share: HeadShare) -> Option<Cache> {
+    pub(super) fn cache_layout(&self, node: ValueId, share: HeadShare) -> Option<CacheLayout> {
         let graph = &self.prepared.graph;
         let (_, op) = graph.node(node).attention().filter(|_| self.causal)?;
-        Some(Cache::new(&self.heads(node, op, share), graph.block_size()))
+        Some(CacheLayout::new(
+            &self.heads(node, op, share),
+            graph.block_size(),
+        ))
     }
 
     /// The attention of a share of the heads, as if there were no others.

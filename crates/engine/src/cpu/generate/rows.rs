@@ -3,7 +3,10 @@
 
 use std::{ops::Range, slice};
 
-use gptlab_kernels::{attention, decode_linear, dropout::Dropout};
+use gptlab_kernels::{
+    attention,
+    decode_linear::{self, Outputs},
+};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 use rayon::prelude::*;
 
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     cpu::{
         aligned::Aligned,
-        forward_pass::{Attended, ForwardPass, Mapped, RowRun},
+        forward_pass::{Attended, ForwardPass, Mapped, RowDropout, RowRun},
         plan::ArenaPlan,
         pool,
         prepared_graph::PreparedGraph,
@@ -249,19 +252,20 @@ impl Decoder {
         let n = y.len() / map.out;
         let x = decode_linear::rows(&map, scratch, x, n);
         if threads <= 1 || n * map.inp * map.out < SHARED {
-            decode_linear::forward(&map, (y, 0..map.out), x, w, bias);
+            let outs = 0..map.out;
+            decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
         } else if n == 1 {
             let panel = decode_linear::panel(map.isa);
             let part = map.out.div_ceil(threads).next_multiple_of(panel);
             y.par_chunks_mut(part).enumerate().for_each(|(i, y)| {
-                let outputs = i * part..i * part + y.len();
-                decode_linear::forward(&map, (y, outputs), x, w, bias);
+                let outs = i * part..i * part + y.len();
+                decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
             });
         } else {
             let parts = y.par_chunks_mut(ROWS * map.out).enumerate();
             parts.for_each(|(i, y)| {
-                let x = x.part(i * ROWS, y.len() / map.out);
-                decode_linear::forward(&map, (y, 0..map.out), x, w, bias);
+                let (x, outs) = (x.part(i * ROWS, y.len() / map.out), 0..map.out);
+                decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
             });
         }
     }
@@ -333,8 +337,8 @@ impl ForwardPass for Decoding<'_, '_, '_> {
         let w = self.decoder.weights.matrix(node);
         let x = decode_linear::rows(&map, &mut scratch.words, x, 1);
         for columns in columns {
-            let y = &mut y[columns.clone()];
-            decode_linear::forward(&map, (y, columns.clone()), x, w, bias);
+            let (y, outs) = (&mut y[columns.clone()], columns.clone());
+            decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
         }
     }
 
@@ -380,7 +384,7 @@ impl ForwardPass for Decoding<'_, '_, '_> {
         }
     }
 
-    fn dropout(&self, _: ValueId, _: f32) -> Option<(Dropout, u64)> {
+    fn dropout(&self, _: ValueId, _: f32) -> Option<RowDropout> {
         None
     }
 
@@ -466,9 +470,9 @@ impl Heads<'_> {
         };
         kv_cache.append(self.layer(part), &appended, &options);
         let (q, layer) = (&qkv[..mix.len()], kv_cache.read(self.layer(part)));
-        let (isa, cache) = (self.decoder.isa(), (&layer.cache, &*layer.numbers));
+        let (isa, kv) = (self.decoder.isa(), layer.keys_and_values());
         let (scratch, seen) = (&mut scratch.attention, position + 1);
-        attention::decode_one(isa, mix, scratch, q, cache, &options, seen);
+        attention::decode_one(isa, mix, scratch, q, kv, &options, seen);
     }
 
     fn layer(&self, part: usize) -> LayerHeads {

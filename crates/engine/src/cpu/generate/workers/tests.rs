@@ -194,7 +194,7 @@ fn who_is_late_leaves_what_others_remember_as_it_is() {
             qkv: &qkv,
         };
         kv_cache.append(layer, &appended, &heads);
-        kv_cache.read(layer).numbers.to_vec()
+        kv_cache.read(layer).keys_and_values().cache.to_vec()
     };
     let first = add(1, 0, 1.0);
     assert_eq!(add(1, 0, 2.0), first, "there already");
