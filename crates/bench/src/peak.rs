@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gptlab_kernels::{Isa, Precision, multiply_adds};
+use gptlab_kernels::{Isa, OperandType, multiply_adds};
 use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
@@ -40,8 +40,8 @@ impl Peak {
             all: best(isa, precision, threads),
         };
         Self {
-            f32: rates(Precision::F32),
-            bf16: rates(Precision::Bf16),
+            f32: rates(OperandType::F32),
+            bf16: rates(OperandType::Bf16),
             threads,
         }
     }
@@ -54,10 +54,10 @@ impl Peak {
     }
 
     /// Returns the peak of products in `precision` on `threads` threads.
-    pub fn of(&self, precision: Precision, threads: usize) -> f64 {
+    pub fn of(&self, precision: OperandType, threads: usize) -> f64 {
         let rates = match precision {
-            Precision::F32 => self.f32,
-            Precision::Bf16 => self.bf16,
+            OperandType::F32 => self.f32,
+            OperandType::Bf16 => self.bf16,
         };
         if threads == self.threads {
             rates.all
@@ -75,13 +75,13 @@ impl Rates {
 }
 
 /// The most of a few tries.
-fn best(isa: Isa, precision: Precision, threads: usize) -> f64 {
+fn best(isa: Isa, precision: OperandType, threads: usize) -> f64 {
     (0..TRIES)
         .map(|_| together(isa, precision, threads))
         .fold(0.0, f64::max)
 }
 
-fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
+fn together(isa: Isa, precision: OperandType, threads: usize) -> f64 {
     thread::scope(|scope| {
         // A thread that the system does not give measures nothing, and one that panicked neither.
         let start = |_| {
@@ -95,7 +95,7 @@ fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
     })
 }
 
-fn rate(isa: Isa, precision: Precision) -> f64 {
+fn rate(isa: Isa, precision: OperandType) -> f64 {
     let (begun, mut operations) = (Instant::now(), 0);
     while begun.elapsed() < WINDOW {
         operations += multiply_adds::multiply_adds(isa, precision, ROUNDS);

@@ -1,6 +1,6 @@
 //! Training speed along one axis of size at a time, from gpt2-mini outwards.
 
-use gptlab_engine::cpu::{CpuOptions, Isa, Precision};
+use gptlab_engine::cpu::{CpuOptions, Isa, OperandType};
 use gptlab_report::{Table, table::Cell};
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +147,7 @@ fn jobs(threads: usize, isa: Isa) -> Vec<(ScalingAxis, Job)> {
         options: CpuOptions {
             threads,
             isa,
-            precision: Precision::F32,
+            precision: OperandType::F32,
         },
     };
     let wide = |n_embd: usize| WorkloadShape {

@@ -1,6 +1,6 @@
 //! What one thing to measure is.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use gptlab_model::{ModelSpec, Preset};
 use gptlab_recipe::{Overrides, SettingsError};
 
@@ -11,7 +11,7 @@ pub struct Workload {
     pub summary: &'static str,
     pub shape: WorkloadShape,
     pub task: Task,
-    pub precision: Precision,
+    pub precision: OperandType,
     pub baselines: Baselines,
 }
 

@@ -1,6 +1,6 @@
 //! The workloads.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use gptlab_model::Preset;
 
 use crate::{Baselines, Error, Peer, PublishedTime, Task, Workload, WorkloadShape};
@@ -184,7 +184,7 @@ pub const ALL: &[Workload] = &[
             ..MINI
         },
         task: MINI_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Each(SEED),
     },
     Workload {
@@ -192,7 +192,7 @@ pub const ALL: &[Workload] = &[
         summary: "gpt2-mini without dropout",
         shape: MINI,
         task: MINI_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(3.0),
             of: BEST,
@@ -203,7 +203,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: MINI,
         task: MINI_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST_BF16,
@@ -214,7 +214,7 @@ pub const ALL: &[Workload] = &[
         summary: "nanoGPT's Shakespeare model without dropout",
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(2.3),
             of: BEST,
@@ -225,7 +225,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(1.7),
             of: BEST_BF16,
@@ -236,7 +236,7 @@ pub const ALL: &[Workload] = &[
         summary: "GPT-2's smallest without dropout",
         shape: GPT2,
         task: GPT2_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST,
@@ -247,7 +247,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: GPT2,
         task: GPT2_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(2.0),
             of: BEST_BF16,
@@ -258,7 +258,7 @@ pub const ALL: &[Workload] = &[
         summary: "microgpt, 16 names, one core",
         shape: MICRO,
         task: Task::Names { batch: 16 },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: hand_vectorised(88e-6),
     },
     Workload {
@@ -269,7 +269,7 @@ pub const ALL: &[Workload] = &[
             ..MICRO
         },
         task: Task::Names { batch: 16 },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: hand_vectorised(1_250e-6),
     },
     Workload {
@@ -277,7 +277,7 @@ pub const ALL: &[Workload] = &[
         summary: "one text of gpt2-mini",
         shape: MINI,
         task: ONE_TEXT,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: best_decoder(DECODERS),
     },
     Workload {
@@ -285,7 +285,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: MINI,
         task: ONE_TEXT,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: best_decoder(DECODERS_BF16),
     },
     Workload {
@@ -296,7 +296,7 @@ pub const ALL: &[Workload] = &[
             vocab_size: CHARACTERS,
             texts: 64,
         },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: None,
             of: DECODERS,

@@ -4,11 +4,11 @@
 // An example's output is its purpose.
 #![allow(clippy::print_stdout)]
 
-use gptlab_kernels::activation::Activation;
-use gptlab_kernels::attention::{self, Mask, Options, WeightDropout};
+use gptlab_kernels::activation::Nonlinearity;
+use gptlab_kernels::attention::{self, Options, VisibleKeys, WeightDropout};
 use gptlab_kernels::dropout::Dropout;
 use gptlab_kernels::{
-    Isa, Precision, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
+    Isa, OperandType, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
 };
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     let (mut mix, mut lse) = (dmix.clone(), vec![0.0; t * options.heads]);
     let mut dqkv = qkv.clone();
     let mut scratch = vec![0.0; attention::scratch_len(t, &options)];
-    let pairs: usize = (0..t).map(|i| options.mask.keys(i, t).len()).sum();
+    let pairs: usize = (0..t).map(|i| options.visible.keys(i, t).len()).sum();
     let work = 4e-9 * (pairs * options.mix_width()) as f64;
     let forward = best(|| {
         let outputs = attention::Outputs {
@@ -72,12 +72,12 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     );
 }
 
-fn attentions(isa: Isa, precision: Precision) {
+fn attentions(isa: Isa, precision: OperandType) {
     let plain = Options {
         heads: 4,
         kv_heads: 4,
         head_dim: 32,
-        mask: Mask::Causal,
+        visible: VisibleKeys::Causal,
         scale: 0.2,
         softcap: None,
         alibi: None,
@@ -102,7 +102,7 @@ fn attentions(isa: Isa, precision: Precision) {
     attention_rates(isa, "with dropout", dropped, 256);
     attention_rates(isa, "causal", large, 1024);
     let windowed = Options {
-        mask: Mask::Window(64),
+        visible: VisibleKeys::Window(64),
         ..large
     };
     attention_rates(isa, "in a window of 64", windowed, 1024);
@@ -121,7 +121,7 @@ fn elementwise_rates(isa: Isa) {
     let show = |name: &str, elements: usize, seconds: f64| {
         println!("{name}: {:.2} Gelem/s", elements as f64 * 1e-9 / seconds);
     };
-    for a in Activation::ALL {
+    for a in Nonlinearity::ALL {
         show(
             &format!("{a:?}"),
             n * c,
@@ -211,7 +211,7 @@ fn loss_and_update_rates(isa: Isa) {
     );
     let n = 800_000;
     let (mut w, mut m, mut s, g) = (numbers(n), numbers(n), vec![0.1; n], numbers(n));
-    let hyper = adamw::Hyper {
+    let hyper = adamw::AdamWHyper {
         lr: 1e-3,
         beta1: 0.9,
         beta2: 0.99,
@@ -229,7 +229,7 @@ fn main() {
     for isa in Isa::available() {
         println!("== {}", isa.name());
         linear_rates::show(isa);
-        for precision in Precision::ALL {
+        for precision in OperandType::ALL {
             attentions(isa, precision);
         }
         elementwise_rates(isa);

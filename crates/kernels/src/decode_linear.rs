@@ -25,7 +25,7 @@ use crate::element::{self, Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::linear::Linear;
 use crate::linear::pack::{Submatrix, copy_along};
-use crate::precision::Precision;
+use crate::operand_type::OperandType;
 use crate::simd::{LANES, Simd, at, prefetch};
 
 /// Bytes between what is multiplied and what is fetched.
@@ -137,8 +137,8 @@ pub struct Rows<'a> {
 /// Returns how many words of scratch [`rows`] needs for `n` rows.
 pub fn scratch_len(map: &Linear, n: usize) -> usize {
     match map.precision {
-        Precision::F32 => 0,
-        Precision::Bf16 => n * depth(map).next_multiple_of(LANES),
+        OperandType::F32 => 0,
+        OperandType::Bf16 => n * depth(map).next_multiple_of(LANES),
     }
 }
 
@@ -146,12 +146,12 @@ pub fn scratch_len(map: &Linear, n: usize) -> usize {
 pub fn rows<'a>(map: &Linear, scratch: &'a mut [u32], x: &'a [f32], n: usize) -> Rows<'a> {
     assert!(x.len() == n * map.inp, "x is not [n, inp]");
     match map.precision {
-        Precision::F32 => Rows {
+        OperandType::F32 => Rows {
             words: element::words(x),
             stride: map.inp,
             n,
         },
-        Precision::Bf16 => {
+        OperandType::Bf16 => {
             let stride = depth(map).next_multiple_of(LANES);
             let words = &mut scratch[..n * stride];
             let x = Submatrix {
@@ -416,8 +416,8 @@ mod tests {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
             for map in maps(inp, out) {
                 let operand = |x: &[f32]| match map.precision {
-                    Precision::F32 => x.to_vec(),
-                    Precision::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
+                    OperandType::F32 => x.to_vec(),
+                    OperandType::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
                 };
                 let shape = naive::LinearShape { n, inp, out };
                 let kept = packed(&map, &w);
@@ -454,7 +454,7 @@ mod tests {
         let of = |isa| {
             let map = Linear {
                 isa,
-                precision: Precision::Bf16,
+                precision: OperandType::Bf16,
                 inp,
                 out,
             };

@@ -31,8 +31,8 @@
 #![allow(clippy::inline_always)]
 mod element;
 mod isa;
+mod operand_type;
 mod parallel;
-mod precision;
 mod simd;
 
 pub mod activation;
@@ -60,5 +60,5 @@ pub mod softmax;
 mod testing;
 
 pub use isa::{Isa, Kind};
+pub use operand_type::OperandType;
 pub use parallel::{Parallel, Sequential, Threads};
-pub use precision::Precision;

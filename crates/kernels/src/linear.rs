@@ -28,7 +28,7 @@ mod tile;
 
 use crate::element::{self, Element, products, words_mut};
 use crate::isa::{Isa, dispatch};
-use crate::precision::Precision;
+use crate::operand_type::OperandType;
 use crate::simd::Simd;
 use bias_gradient::add_rows;
 use core::ops::Range;
@@ -46,7 +46,7 @@ pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linear {
     pub isa: Isa,
-    pub precision: Precision,
+    pub precision: OperandType,
     pub inp: usize,
     pub out: usize,
 }

@@ -9,7 +9,7 @@
 //! about 0.7 to 1.2. The factor 0.2 sqrt(max) gives a step the size of one of `AdamW`'s, so that
 //! both share a learning rate (Liu et al. 2025). The products are [`Linear`]'s, in f32.
 
-use crate::Precision;
+use crate::OperandType;
 use crate::elementwise::sum_of_squares;
 use crate::isa::{Isa, dispatch};
 use crate::linear::{self, Linear, Operand, WeightGrads};
@@ -24,7 +24,7 @@ pub const EPS: f64 = 1e-7;
 
 /// The hyper-parameters of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hyper {
+pub struct MuonHyper {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
@@ -32,7 +32,7 @@ pub struct Hyper {
     pub grad_scale: f64,
 }
 
-impl Hyper {
+impl MuonHyper {
     /// Returns the factor of O(u) for a matrix [rows, columns].
     pub fn step_size(&self, rows: usize, columns: usize) -> f64 {
         self.lr * 0.2 * (rows.max(columns) as f64).sqrt()
@@ -55,10 +55,10 @@ pub struct Matrix<'a, T = f32> {
 
 /// Plain loops in f64.
 pub mod naive {
-    use super::{COEFFICIENTS, EPS, Hyper, Matrix, STEPS};
+    use super::{COEFFICIENTS, EPS, Matrix, MuonHyper, STEPS};
 
     /// Makes one step on the weights and their momentum.
-    pub fn step(matrix: Matrix<'_, f64>, hyper: &Hyper) {
+    pub fn step(matrix: Matrix<'_, f64>, hyper: &MuonHyper) {
         let Matrix {
             w,
             m,
@@ -126,7 +126,7 @@ pub fn scratch_len(rows: usize, columns: usize) -> usize {
 }
 
 /// Makes one step on the weights and their momentum.
-pub fn step(isa: Isa, matrix: Matrix<'_>, scratch: &mut [f32], hyper: &Hyper) {
+pub fn step(isa: Isa, matrix: Matrix<'_>, scratch: &mut [f32], hyper: &MuonHyper) {
     let Matrix {
         w,
         m,
@@ -151,7 +151,7 @@ pub fn step(isa: Isa, matrix: Matrix<'_>, scratch: &mut [f32], hyper: &Hyper) {
 
 /// Computes u and m from the gradient.
 #[inline(always)]
-fn add_momentum<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
+fn add_momentum<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &MuonHyper) {
     let (mu, rest) = (hyper.momentum, 1.0 - hyper.momentum);
     let (mu, rest) = (
         s.splat(mu as f32),
@@ -173,7 +173,7 @@ fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, colu
     let (square, scratch) = scratch.split_at_mut(short * short);
     let map = |inp, out| Linear {
         isa,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         inp,
         out,
     };
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::testing::{SUMS, close, narrow, to_f64, values};
 
-    const HYPER: Hyper = Hyper {
+    const HYPER: MuonHyper = MuonHyper {
         lr: 0.02,
         momentum: 0.95,
         weight_decay: 0.1,
@@ -294,7 +294,7 @@ mod tests {
     fn no_gradient_moves_nothing() {
         let (mut w, mut m) = (vec![1.0; 6], vec![0.0; 6]);
         let mut scratch = vec![f32::NAN; scratch_len(2, 3)];
-        let hyper = Hyper {
+        let hyper = MuonHyper {
             weight_decay: 0.0,
             ..HYPER
         };

@@ -1,12 +1,12 @@
 //! The law that kernels never allocate, held by an allocator that counts. (The naive attention, a
 //! reference, may.)
 
-use gptlab_kernels::activation::{self, Activation};
+use gptlab_kernels::activation::{self, Nonlinearity};
 use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::{self, Dropout};
 use gptlab_kernels::linear::{self, Direction, Linear, Operand, WeightGrads};
 use gptlab_kernels::{
-    Isa, Precision, adamw, cross_entropy, decode_linear, elementwise, layer_norm, softmax,
+    Isa, OperandType, adamw, cross_entropy, decode_linear, elementwise, layer_norm, softmax,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -109,7 +109,7 @@ fn kernels_do_not_allocate() {
         heads: 2,
         kv_heads: 1,
         head_dim: 12,
-        mask: attention::Mask::Causal,
+        visible: attention::VisibleKeys::Causal,
         scale: 0.3,
         softcap: Some(5.0),
         alibi: Some(&[0.5, 0.25]),
@@ -117,7 +117,7 @@ fn kernels_do_not_allocate() {
             dropout: drop,
             first_row: 0,
         }),
-        precision: Precision::F32,
+        precision: OperandType::F32,
     };
     let (x, w, dy) = (vec![0.5; n * c], vec![0.1; out * c], vec![0.2; n * out]);
     let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
@@ -125,7 +125,7 @@ fn kernels_do_not_allocate() {
     let targets = vec![1; n];
     let mut panels = vec![0; out.next_multiple_of(32) * c];
     let (mut m, mut v, g) = (w.clone(), w.clone(), w.clone());
-    let hyper = adamw::Hyper {
+    let hyper = adamw::AdamWHyper {
         lr: 0.1,
         beta1: 0.9,
         beta2: 0.9,
@@ -146,7 +146,7 @@ fn kernels_do_not_allocate() {
                 cache: &cache,
             };
             attention::decode_one(isa, &mut row, &mut scratch, &x[..24], kv, &options, n);
-            for precision in Precision::ALL {
+            for precision in OperandType::ALL {
                 let map = Linear {
                     isa,
                     precision,
@@ -174,7 +174,7 @@ fn kernels_do_not_allocate() {
                 };
                 map.backward_weight(grads, &mut scratch, &dy, Operand::Plain(&x), n);
             }
-            activation::forward(isa, Activation::GeluErf, &mut dx, &x);
+            activation::forward(isa, Nonlinearity::GeluErf, &mut dx, &x);
             dropout::in_place(isa, &mut dx, &drop, 0, n, c);
             cross_entropy::forward_backward(isa, None, &mut y, &targets, 1.0, out);
             softmax::in_place(isa, &mut y, out);
@@ -183,7 +183,7 @@ fn kernels_do_not_allocate() {
         });
         assert_eq!(count, 0, "{isa:?}");
         assert_eq!(of_layer_norm(isa, &x, n, c), 0, "{isa:?}");
-        for precision in Precision::ALL {
+        for precision in OperandType::ALL {
             let options = Options {
                 precision,
                 ..options

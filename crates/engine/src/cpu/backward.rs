@@ -5,14 +5,14 @@
 
 use gptlab_kernels::{
     Threads, activation, attention, dropout, elementwise, embedding, gate,
-    head_norm::{self, Layout},
+    head_norm::{self, LeadingHeads},
     layer_norm, rms_norm, rope,
 };
 use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
     chunk::Chunk,
-    forward_pass::{ForwardPass, RowDropout, accumulate, drop_some, layout, parts, rows_of},
+    forward_pass::{ForwardPass, RowDropout, accumulate, drop_some, leading_heads, parts, rows_of},
     plan::Write,
     prepared_graph::kernel,
     products::WeightGradient,
@@ -42,13 +42,13 @@ impl Chunk<'_> {
                 self.pass_on(node, 0, *x, arena);
                 let places = [self.gradient(*x), self.value(node), self.statistics(node)];
                 let [dx, y, rstd] = parts(arena, places);
-                let layout = layout(self, node, *heads, *head_dim);
-                head_norm::backward(self.isa(), dx, y, rstd, layout, self.rows());
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                head_norm::backward(self.isa(), dx, y, rstd, heads, self.rows());
             }
             Op::Rotary { x, heads, head_dim } => {
                 self.pass_on(node, 0, *x, arena);
-                let layout = layout(self, node, *heads, *head_dim);
-                self.rotate_back(node, *x, layout, arena);
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                self.rotate_back(node, *x, heads, arena);
             }
             Op::Attention { x, attention } => {
                 self.attend_backward(node, *x, attention, arena, scratch);
@@ -200,12 +200,12 @@ impl Chunk<'_> {
         self.multiply_back(node, dx, dy, add, &mut work.scratch);
     }
 
-    fn rotate_back(&self, node: ValueId, x: ValueId, layout: Layout, arena: &mut [f32]) {
+    fn rotate_back(&self, node: ValueId, x: ValueId, heads: LeadingHeads, arena: &mut [f32]) {
         let (cos, sin) = self.prepared.rotations(node);
         let dx = &mut arena[self.gradient(x)];
         for sequence in self.sequences {
-            let rows = &mut dx[rows_of(sequence, layout.width)];
-            rope::backward(self.isa(), rows, cos, sin, layout, 0, sequence.len());
+            let rows = &mut dx[rows_of(sequence, heads.width)];
+            rope::backward(self.isa(), rows, cos, sin, heads, 0, sequence.len());
         }
     }
 

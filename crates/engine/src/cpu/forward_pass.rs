@@ -9,7 +9,7 @@ use gptlab_kernels::{
     Isa, activation,
     dropout::{self, Dropout},
     elementwise, embedding, gate,
-    head_norm::{self, Layout},
+    head_norm::{self, LeadingHeads},
     layer_norm, rms_norm, rope,
 };
 use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId, ValueId};
@@ -137,12 +137,13 @@ pub(super) trait ForwardPass: Sync + Sized {
             Op::HeadNorm { x, heads, head_dim } => {
                 carry_over(self, node, *x, arena);
                 let [y, rstd] = parts(arena, [self.value(node), self.statistics(node)]);
-                let layout = layout(self, node, *heads, *head_dim);
-                head_norm::forward(self.isa(), y, rstd, layout, NORM_EPS, self.rows());
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                head_norm::forward(self.isa(), y, rstd, heads, NORM_EPS, self.rows());
             }
             Op::Rotary { x, heads, head_dim } => {
                 carry_over(self, node, *x, arena);
-                rotate(self, node, layout(self, node, *heads, *head_dim), arena);
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                rotate(self, node, heads, arena);
             }
             Op::Attention { x, attention } => {
                 let places = [self.value(node), self.statistics(node), self.value(*x)];
@@ -193,14 +194,14 @@ pub(super) fn rows_of(rows: &Range<usize>, width: usize) -> Range<usize> {
 }
 
 /// The first `heads` heads of the rows of `node`.
-pub(super) fn layout<F: ForwardPass>(
+pub(super) fn leading_heads<F: ForwardPass>(
     on: &F,
     node: ValueId,
     heads: usize,
     head_dim: usize,
-) -> Layout {
-    Layout {
-        heads,
+) -> LeadingHeads {
+    LeadingHeads {
+        count: heads,
         head_dim,
         width: on.width(node),
     }
@@ -286,11 +287,11 @@ fn norm<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena:
     });
 }
 
-fn rotate<F: ForwardPass>(on: &F, node: ValueId, layout: Layout, arena: &mut [f32]) {
+fn rotate<F: ForwardPass>(on: &F, node: ValueId, heads: LeadingHeads, arena: &mut [f32]) {
     let (cos, sin) = on.prepared().rotations(node);
     let y = &mut arena[on.value(node)];
     for RowRun { rows, position } in on.runs() {
-        let y = &mut y[rows_of(&rows, layout.width)];
-        rope::forward(on.isa(), y, cos, sin, layout, position, rows.len());
+        let y = &mut y[rows_of(&rows, heads.width)];
+        rope::forward(on.isa(), y, cos, sin, heads, position, rows.len());
     }
 }

@@ -49,7 +49,7 @@ use crate::{
 
 pub use backend::CpuBackend;
 pub use generate::CpuGenerator;
-pub use gptlab_kernels::{Isa, Kind, Precision};
+pub use gptlab_kernels::{Isa, Kind, OperandType};
 
 /// How to run a graph.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ pub struct CpuOptions {
     /// The vector instructions. Sums may round differently on another set.
     pub isa: Isa,
     /// What operands of matrix products are rounded to.
-    pub precision: Precision,
+    pub precision: OperandType,
 }
 
 impl CpuOptions {
@@ -68,7 +68,7 @@ impl CpuOptions {
         Self {
             threads,
             isa: Isa::detect(),
-            precision: Precision::F32,
+            precision: OperandType::F32,
         }
     }
 }
@@ -77,10 +77,10 @@ impl CpuOptions {
 const REDUCED: usize = 1 << 18;
 
 /// What kernels call the precision of a recipe.
-fn precision(set: gptlab_recipe::Precision) -> Precision {
+fn precision(set: gptlab_recipe::Precision) -> OperandType {
     match set {
-        gptlab_recipe::Precision::F32 => Precision::F32,
-        gptlab_recipe::Precision::Bf16 => Precision::Bf16,
+        gptlab_recipe::Precision::F32 => OperandType::F32,
+        gptlab_recipe::Precision::Bf16 => OperandType::Bf16,
     }
 }
 

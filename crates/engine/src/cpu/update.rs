@@ -60,10 +60,10 @@ impl Update<'_> {
 /// How one parameter is stepped.
 #[derive(Clone, Copy)]
 enum ParamStep {
-    AdamW(adamw::Hyper),
-    Sgd(sgd::Hyper),
+    AdamW(adamw::AdamWHyper),
+    Sgd(sgd::SgdHyper),
     /// With the matrix's rows and columns.
-    Muon(muon::Hyper, [usize; 2]),
+    Muon(muon::MuonHyper, [usize; 2]),
 }
 
 impl ParamStep {
@@ -73,14 +73,14 @@ impl ParamStep {
             (Optimizer::AdamW, _) | (Optimizer::Muon, Group::Embedding | Group::Vector) => {
                 Self::AdamW(adam_w(hyper, grad_scale, weight_decay))
             }
-            (Optimizer::Sgd, _) => Self::Sgd(sgd::Hyper {
+            (Optimizer::Sgd, _) => Self::Sgd(sgd::SgdHyper {
                 lr,
                 momentum: hyper.beta1,
                 weight_decay,
                 grad_scale,
             }),
             (Optimizer::Muon, Group::Matrix) => {
-                let hyper = muon::Hyper {
+                let hyper = muon::MuonHyper {
                     lr,
                     momentum: MUON_MOMENTUM,
                     weight_decay,
@@ -292,9 +292,9 @@ fn weight_decay(param: &Param, hyper: &StepHyper) -> f64 {
     }
 }
 
-fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::Hyper {
+fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::AdamWHyper {
     let t = hyper.update as f64;
-    adamw::Hyper {
+    adamw::AdamWHyper {
         lr: hyper.lr,
         beta1: hyper.beta1,
         beta2: hyper.beta2,

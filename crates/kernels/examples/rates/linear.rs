@@ -4,7 +4,7 @@
 
 use crate::{best, numbers};
 use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN, WeightGrads};
-use gptlab_kernels::{Isa, Precision};
+use gptlab_kernels::{Isa, OperandType};
 
 /// Rows, inputs, outputs.
 const SIZES: [(usize, usize, usize); 14] = [
@@ -109,7 +109,7 @@ pub(crate) fn show(isa: Isa) {
     // The best has the whole table, the others its beginning.
     let count = if isa == Isa::detect() { SIZES.len() } else { 4 };
     for &(n, inp, out) in &SIZES[..count] {
-        for precision in Precision::ALL {
+        for precision in OperandType::ALL {
             let map = Linear {
                 isa,
                 precision,

@@ -7,7 +7,7 @@
 //! they are made; Δ and the sums are f32.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Chunked, HeadColumns, Scratch};
+use super::pack::{self, Chunked, HeadColumns, ScratchStack};
 use super::score_gradients::{RowStatistics, ScoreGradients};
 use super::tasks::{self, BackwardTask, BackwardTasks, Gradient, KeyHeadOutput};
 use super::{
@@ -147,7 +147,7 @@ struct BackwardWorkspace<'a> {
 impl<'a> BackwardWorkspace<'a> {
     /// For `count` keys; rows take `d` numbers, or `along` words where they lie along.
     fn new(scratch: &'a mut [f32], count: usize, steps: usize, d: usize, along: usize) -> Self {
-        let mut scratch = Scratch(scratch);
+        let mut scratch = ScratchStack(scratch);
         let down = |rows: usize| if steps == 1 { 0 } else { rows / steps * d };
         Self {
             count,

@@ -33,7 +33,8 @@ pub struct CacheLayout {
 }
 
 impl CacheLayout {
-    /// Returns the layout of a cache for `positions` tokens of the attention that `options` describe.
+    /// Returns the layout of a cache for `positions` tokens of the attention that `options`
+    /// describe.
     pub fn new(options: &Options<'_>, positions: usize) -> Self {
         Self {
             kv_heads: options.kv_heads,
@@ -124,7 +125,7 @@ pub struct KeysAndValues<'a> {
 }
 
 /// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of the first `t`
-/// tokens of the cache; it sees what `options.mask` shows to it. `options.dropout` is ignored.
+/// tokens of the cache; it sees what `options.visible` shows to it. `options.dropout` is ignored.
 pub fn decode_one(
     isa: Isa,
     mix: &mut [f32],
@@ -172,7 +173,7 @@ fn heads<S: Simd>(
     t: usize,
 ) {
     let group = options.heads / options.kv_heads;
-    let seen = options.mask.keys(t - 1, t);
+    let seen = options.visible.keys(t - 1, t);
     // Scores begin with the block of the first key.
     let first = seen.start / LANES * LANES;
     let rows = q

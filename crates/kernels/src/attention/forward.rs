@@ -8,7 +8,7 @@
 //! unrounded ones.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Chunked, HeadColumns, Scratch};
+use super::pack::{self, Chunked, HeadColumns, ScratchStack};
 use super::tasks::{self, ForwardTask, ForwardTasks, TileOutput};
 use super::{KEYS, Options, Outputs, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
@@ -137,7 +137,7 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
 ) {
     let (options, t) = (input.options, input.t);
     let (padded_t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
-    let mut scratch = Scratch(task.take_scratch());
+    let mut scratch = ScratchStack(task.take_scratch());
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
     let mut work = ForwardWorkspace {
         count: padded_t,

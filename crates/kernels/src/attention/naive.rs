@@ -34,7 +34,7 @@ impl Qkv<'_> {
         let (o, t) = (self.options, self.t);
         let mut derivatives = vec![1.0; t];
         let mut scores = vec![f64::NEG_INFINITY; t];
-        for j in o.mask.keys(i, t) {
+        for j in o.visible.keys(i, t) {
             let mut score = 0.0;
             for d in 0..o.head_dim {
                 score += self.at(i, head * o.head_dim + d) * self.at(j, self.key(head) + d);

@@ -3,7 +3,7 @@
 //! once, sixteen columns at a time; the others are read where they lie, a number at a time. All is
 //! f32 in every precision: where nothing is copied, rounding would be a pass of its own.
 
-use super::pack::{HeadColumns, Scratch};
+use super::pack::{HeadColumns, ScratchStack};
 use super::{Options, Outputs, QueryTile, Saved, WeightDropout};
 use crate::dropout::{self, CHUNK};
 use crate::math;
@@ -19,7 +19,7 @@ pub(super) fn scratch_len(options: &Options<'_>) -> usize {
 }
 
 #[inline(always)]
-fn take<'a>(scratch: &mut Scratch<'a>, rows: usize) -> &'a mut [PerToken] {
+fn take<'a>(scratch: &mut ScratchStack<'a>, rows: usize) -> &'a mut [PerToken] {
     scratch.take(rows * LANES).as_chunks_mut().0
 }
 
@@ -34,7 +34,7 @@ pub(super) fn forward<S: Simd>(
 ) {
     let Outputs { mix, lse } = out;
     let (stride, width) = (options.qkv_width(), options.head_dim);
-    let mut scratch = Scratch(scratch);
+    let mut scratch = ScratchStack(scratch);
     let queries = take(&mut scratch, options.mix_width());
     let out = take(&mut scratch, options.mix_width());
     let strip = &mut take(&mut scratch, LANES)[..t];
@@ -68,7 +68,7 @@ pub(super) fn backward<S: Simd>(
     let &Saved { qkv, lse, .. } = saved;
     let (stride, width) = (options.qkv_width(), options.head_dim);
     let t = qkv.len() / stride;
-    let mut scratch = Scratch(scratch);
+    let mut scratch = ScratchStack(scratch);
     let queries = take(&mut scratch, options.mix_width());
     let dmix_across = take(&mut scratch, options.mix_width());
     let out = take(&mut scratch, stride);

@@ -35,10 +35,10 @@ fn scratch() -> Vec<f32> {
 }
 
 /// What a product in this precision multiplies, exactly.
-fn operand(precision: Precision, x: &[f32]) -> Vec<f64> {
+fn operand(precision: OperandType, x: &[f32]) -> Vec<f64> {
     match precision {
-        Precision::F32 => to_f64(x),
-        Precision::Bf16 => x.iter().map(|&x| nearest_bf16(x)).collect(),
+        OperandType::F32 => to_f64(x),
+        OperandType::Bf16 => x.iter().map(|&x| nearest_bf16(x)).collect(),
     }
 }
 
@@ -130,7 +130,7 @@ fn f32_agrees_with_plain_loops() {
         let shape = LinearShape { n, inp, out };
         let (x, w) = (values(n * inp, 1), values(out * inp, 2));
         let (dy, bias) = (values(n * out, 3), values(out, 4));
-        for map in maps(inp, out).filter(|map| map.precision == Precision::F32) {
+        for map in maps(inp, out).filter(|map| map.precision == OperandType::F32) {
             for bias in [None, Some(bias.as_slice())] {
                 let (mut fast, mut slow) = (vec![f32::NAN; n * out], vec![0.0; n * out]);
                 naive::forward(&mut slow, &x, &w, bias, shape);
@@ -320,7 +320,7 @@ fn bf16_is_the_same_wherever_multiply_adds_are_fused() {
     let of = |isa| {
         let map = Linear {
             isa,
-            precision: Precision::Bf16,
+            precision: OperandType::Bf16,
             inp,
             out,
         };
