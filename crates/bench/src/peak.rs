@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gptlab_kernels::{Isa, OperandType, multiply_adds};
+use gptlab_kernels::{Isa, OperandType, peak_multiply_adds};
 use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
@@ -98,7 +98,7 @@ fn together(isa: Isa, precision: OperandType, threads: usize) -> f64 {
 fn rate(isa: Isa, precision: OperandType) -> f64 {
     let (begun, mut operations) = (Instant::now(), 0);
     while begun.elapsed() < WINDOW {
-        operations += multiply_adds::multiply_adds(isa, precision, ROUNDS);
+        operations += peak_multiply_adds::run(isa, precision, ROUNDS);
     }
     operations as f64 / begun.elapsed().as_secs_f64()
 }

@@ -39,10 +39,11 @@ mod decode;
 mod dropout_masks;
 mod forward;
 pub mod naive;
-mod pack;
+mod pack_heads;
 mod products;
 mod register_tile;
 mod score_gradients;
+mod scratch_stack;
 mod short;
 mod tasks;
 #[cfg(test)]

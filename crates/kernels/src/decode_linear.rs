@@ -24,7 +24,7 @@ use core::ops::Range;
 use crate::element::{self, Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::linear::Linear;
-use crate::linear::pack::{Submatrix, copy_along};
+use crate::linear::pack_operands::{Submatrix, copy_along};
 use crate::operand_type::OperandType;
 use crate::simd::{LANES, Simd, at, prefetch};
 

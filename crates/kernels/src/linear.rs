@@ -18,10 +18,10 @@
 
 mod bias_gradient;
 pub mod naive;
-pub(crate) mod pack;
-mod pack_by_rows;
-mod panel;
+pub(crate) mod pack_operands;
+mod pack_weight_rows;
 mod product;
+mod right_panel;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -32,12 +32,12 @@ use crate::operand_type::OperandType;
 use crate::simd::Simd;
 use bias_gradient::add_rows;
 use core::ops::Range;
-use pack::Unpacked;
-use panel::PANEL;
+use pack_operands::Unpacked;
 use product::{RightOperand, Sizes, product};
+use right_panel::PANEL;
 use tile::Start;
 
-pub use pack_by_rows::PanelRows;
+pub use pack_weight_rows::PanelRows;
 
 /// How many floats of scratch every product needs, whatever its size.
 pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;

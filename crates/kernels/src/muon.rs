@@ -10,9 +10,9 @@
 //! both share a learning rate (Liu et al. 2025). The products are [`Linear`]'s, in f32.
 
 use crate::OperandType;
-use crate::elementwise::sum_of_squares;
 use crate::isa::{Isa, dispatch};
 use crate::linear::{self, Linear, Operand, WeightGrads};
+use crate::reduction::sum_of_squares;
 use crate::simd::{self, LANES, Simd, at, put};
 
 /// Jordan's coefficients a, b, c: steepest at 0.

@@ -6,7 +6,7 @@ use gptlab_kernels::attention::{self, Options, WeightDropout};
 use gptlab_kernels::dropout::{self, Dropout};
 use gptlab_kernels::linear::{self, Direction, Linear, Operand, WeightGrads};
 use gptlab_kernels::{
-    Isa, OperandType, adamw, cross_entropy, decode_linear, elementwise, layer_norm, softmax,
+    Isa, OperandType, adamw, cross_entropy, decode_linear, layer_norm, reduction, softmax,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -179,7 +179,7 @@ fn kernels_do_not_allocate() {
             cross_entropy::forward_backward(isa, None, &mut y, &targets, 1.0, out);
             softmax::in_place(isa, &mut y, out);
             adamw::step(isa, &mut dw, &mut m, &mut v, &g, &hyper);
-            elementwise::sum_of_squares(isa, &dw);
+            reduction::sum_of_squares(isa, &dw);
         });
         assert_eq!(count, 0, "{isa:?}");
         assert_eq!(of_layer_norm(isa, &x, n, c), 0, "{isa:?}");

@@ -8,10 +8,10 @@ use gptlab_model::{AttentionOp, ParamId, ValueId};
 use super::{
     aligned::Aligned,
     forward_pass::{Attended, ForwardPass, Mapped, RowDropout, RowRun, rows_of},
-    panels::Panels,
     plan::{ArenaPlan, Region},
     pool::{Helpers, MatrixRows, TaskCut, by_rows},
     prepared_graph::PreparedGraph,
+    weight_panels::Panels,
     workspace::Workspace,
 };
 use crate::{Noise, program::Work};

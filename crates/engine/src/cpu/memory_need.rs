@@ -13,12 +13,12 @@ use gptlab_model::Graph;
 use super::{
     CpuOptions, batch_run,
     generate::{decoding_layouts, texts_at_once},
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::most_parts,
     prepared_graph::PreparedGraph,
     shards::{self, ChunkSplit},
     update,
+    weight_panels::Panels,
 };
 use crate::StateSlot;
 use crate::memory_need::{BatchShape, MemoryNeed, NUMBER, Texts, Training, bytes, clamp};

@@ -17,13 +17,13 @@ mod generate;
 mod hooked;
 mod memory_need;
 mod output_head;
-mod panels;
 mod plan;
 mod pool;
 mod prepared_graph;
 mod products;
 mod shards;
 mod update;
+mod weight_panels;
 mod workspace;
 
 use std::{ops::Range, slice};
@@ -34,12 +34,12 @@ use gptlab_model::{Batch, Graph};
 use self::{
     aligned::Aligned,
     batch_run::{BatchRun, ShardRun},
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::Pool,
     prepared_graph::PreparedGraph,
     shards::{Chunks, MOST_SHARDS},
     update::{OptimizerState, Update},
+    weight_panels::Panels,
     workspace::Workspaces,
 };
 use crate::{

@@ -5,15 +5,15 @@
 use std::iter;
 
 use gptlab_kernels::{
-    Isa, adamw, elementwise,
+    Isa, adamw,
     linear::{Linear, PanelRows},
-    muon, sgd,
+    muon, reduction, sgd,
 };
 use gptlab_model::{Group, Param, ParamTable};
 use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
-    aligned::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
+    aligned::Aligned, pool::Pool, shards::MOST_SHARDS, weight_panels::Panels, workspace::Workspaces,
 };
 use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
@@ -126,7 +126,7 @@ fn norm(pool: &Pool, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64
     squares.resize(gradients.len().div_ceil(BLOCK), 0.0);
     let blocks = gradients.chunks(BLOCK).zip(squares.iter_mut());
     pool.for_each(blocks, small(gradients.len()), |(block, sum), _| {
-        *sum = elementwise::sum_of_squares(isa, block);
+        *sum = reduction::sum_of_squares(isa, block);
     });
     squares.iter().sum::<f64>().sqrt()
 }
@@ -153,7 +153,7 @@ pub(super) fn add_in_order<'a>(
         if !add {
             sum.fill(0.0);
         }
-        elementwise::reduce_add(isa, sum, &parts[..count]);
+        reduction::reduce_add(isa, sum, &parts[..count]);
     });
 }
 

@@ -7,8 +7,9 @@
 //! they are made; Δ and the sums are f32.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Chunked, HeadColumns, ScratchStack};
+use super::pack_heads::{self, Chunked, HeadColumns};
 use super::score_gradients::{RowStatistics, ScoreGradients};
+use super::scratch_stack::ScratchStack;
 use super::tasks::{self, BackwardTask, BackwardTasks, Gradient, KeyHeadOutput};
 use super::{
     KEYS, MAX_KEYS_AT_ONCE, Options, QUERIES, QueryTile, Saved, products, short, task_len,
@@ -120,7 +121,7 @@ impl BackwardInput<'_> {
     }
 }
 
-/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of `pack`.
+/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of `pack_heads`.
 /// Where a word holds one number, what would lie down is what lies along, and has no memory of its
 /// own.
 struct BackwardWorkspace<'a> {
@@ -210,10 +211,10 @@ fn sequence<
         let kv_head = output.kv_head();
         let k = input.columns(options.key_column(kv_head));
         let v = input.columns(options.value_column(kv_head));
-        pack::along::<S, E, A>((s, e), work.keys, k, 0..t, count, 1.0);
-        pack::along::<S, E, A>((s, e), work.values, v, 0..t, count, 1.0);
+        pack_heads::along::<S, E, A>((s, e), work.keys, k, 0..t, count, 1.0);
+        pack_heads::along::<S, E, A>((s, e), work.values, v, 0..t, count, 1.0);
         if E::STEPS > 1 {
-            pack::down::<S, E, W>((s, e), work.keys_down, k, 0..t, count / E::STEPS, 1.0);
+            pack_heads::down::<S, E, W>((s, e), work.keys_down, k, 0..t, count / E::STEPS, 1.0);
         }
         work.dkeys.fill(0.0);
         work.dvalues.fill(0.0);
@@ -233,7 +234,7 @@ fn sequence<
         ] {
             let mut out = output.window(of, 0..t);
             for row in 0..t {
-                pack::unpack::<S, W>(s, out.row(row), Chunked { words, count }, row, factor);
+                pack_heads::unpack::<S, W>(s, out.row(row), Chunked { words, count }, row, factor);
             }
         }
     }
@@ -265,7 +266,7 @@ fn query_tile<
     };
     let mut out = output.window(Gradient::Query { head: tile.head }, tile.queries());
     for r in 0..tile.count {
-        pack::unpack::<S, W>(s, out.row(r), dqueries, r, input.options.scale);
+        pack_heads::unpack::<S, W>(s, out.row(r), dqueries, r, input.options.scale);
     }
 }
 
@@ -283,8 +284,8 @@ fn load_tile<S: Simd, E: Element<S>, const W: usize>(
     let mix = input.of_mix(input.saved.mix, tile.head);
     let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
     let factor = options.scale * LOG2_E;
-    pack::across((s, e), work.queries_across, queries, rows.clone(), factor);
-    pack::down::<S, E, W>(
+    pack_heads::across((s, e), work.queries_across, queries, rows.clone(), factor);
+    pack_heads::down::<S, E, W>(
         (s, e),
         work.queries_down,
         queries,
@@ -292,8 +293,8 @@ fn load_tile<S: Simd, E: Element<S>, const W: usize>(
         count,
         factor,
     );
-    pack::across((s, e), work.dmix_across, dmix, rows.clone(), kept);
-    pack::down::<S, E, W>((s, e), work.dmix_down, dmix, rows, count, kept);
+    pack_heads::across((s, e), work.dmix_across, dmix, rows.clone(), kept);
+    pack_heads::down::<S, E, W>((s, e), work.dmix_down, dmix, rows, count, kept);
     let mut rows = RowStatistics {
         lse: [[0.0; LANES]; 2],
         delta: [[0.0; LANES]; 2],

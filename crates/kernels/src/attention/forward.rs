@@ -8,7 +8,8 @@
 //! unrounded ones.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Chunked, HeadColumns, ScratchStack};
+use super::pack_heads::{self, Chunked, HeadColumns};
+use super::scratch_stack::ScratchStack;
 use super::tasks::{self, ForwardTask, ForwardTasks, TileOutput};
 use super::{KEYS, Options, Outputs, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
@@ -155,8 +156,8 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
         if packed.replace(kv_head) != Some(kv_head) {
             let key = input.columns(options.key_column(kv_head));
             let value = input.columns(options.value_column(kv_head));
-            pack::along::<S, E, A>(s, work.keys, key, 0..t, padded_t, 1.0);
-            pack::down::<S, E, W>(s, work.values, value, 0..t, padded_t / E::STEPS, 1.0);
+            pack_heads::along::<S, E, A>(s, work.keys, key, 0..t, padded_t, 1.0);
+            pack_heads::down::<S, E, W>(s, work.values, value, 0..t, padded_t / E::STEPS, 1.0);
         }
         let chunk = (tile.head, dropout_masks::chunk(tile.first));
         if masked.replace(chunk) != Some(chunk) {
@@ -183,7 +184,7 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
     let (options, tile) = (input.options, &output.tile);
     let (queries, factor) = (tile.queries(), options.scale * LOG2_E);
     let columns = input.columns(tile.head * options.head_dim);
-    pack::across((s, e), work.queries, columns, queries, factor);
+    pack_heads::across((s, e), work.queries, columns, queries, factor);
     work.mix.fill(0.0);
     let mut running = RunningSoftmax::<S> {
         reference: [s.zero(); 2],
@@ -424,6 +425,6 @@ fn finish<S: Simd, const W: usize>(
     }
     output.lse.copy_from_slice(&logs.as_flattened()[..count]);
     for (r, &factor) in factors.as_flattened()[..count].iter().enumerate() {
-        pack::unpack::<S, W>(s, output.mix.row(r), mix, r, factor);
+        pack_heads::unpack::<S, W>(s, output.mix.row(r), mix, r, factor);
     }
 }

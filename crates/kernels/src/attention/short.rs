@@ -3,7 +3,8 @@
 //! once, sixteen columns at a time; the others are read where they lie, a number at a time. All is
 //! f32 in every precision: where nothing is copied, rounding would be a pass of its own.
 
-use super::pack::{HeadColumns, ScratchStack};
+use super::pack_heads::HeadColumns;
+use super::scratch_stack::ScratchStack;
 use super::{Options, Outputs, QueryTile, Saved, WeightDropout};
 use crate::dropout::{self, CHUNK};
 use crate::math;

@@ -13,7 +13,7 @@ use crate::simd::{LANES, Simd};
 /// Runs `rounds` rounds of multiply-adds and returns how many operations they were, two for each
 /// multiply-add. Where the processor has no instruction for bf16, f32 multiply-adds run instead, as
 /// in the products.
-pub fn multiply_adds(isa: Isa, precision: OperandType, rounds: usize) -> u64 {
+pub fn run(isa: Isa, precision: OperandType, rounds: usize) -> u64 {
     match (precision, isa.kind()) {
         #[cfg(target_arch = "x86_64")]
         (OperandType::Bf16, Kind::Avx512Bf16) => {
@@ -86,10 +86,10 @@ mod tests {
     fn operations_are_counted_in_whole_rounds() {
         for isa in Isa::available() {
             for precision in OperandType::ALL {
-                let one = multiply_adds(isa, precision, 1);
+                let one = run(isa, precision, 1);
                 assert!(one > 0 && one.is_multiple_of(2 * LANES as u64), "{isa:?}");
-                assert_eq!(multiply_adds(isa, precision, 7), 7 * one);
-                assert_eq!(multiply_adds(isa, precision, 0), 0);
+                assert_eq!(run(isa, precision, 7), 7 * one);
+                assert_eq!(run(isa, precision, 0), 0);
             }
         }
     }
