@@ -11,8 +11,9 @@ use gptlab_model::{AttentionOp, ParamId, ValueId};
 use rayon::prelude::*;
 
 use super::{
-    decoder::{Decoder, Sequence, most_words},
-    kv_cache::{Appended, KvCache, LayerHeads},
+    decoder::{Decoder, most_words},
+    kv_cache::{Appended, LayerHeads},
+    sequence::{Sequence, TokenPlace},
     shares::{HeadShare, NodeShare, packed_heads},
 };
 use crate::{
@@ -30,15 +31,6 @@ use crate::{
 const SHARED: usize = 1 << 19;
 /// Rows that a thread takes of a shared product: a multiple of the tiles' heights.
 const ROWS: usize = 12;
-
-/// Where a token belongs: the cache of its text, which text that is, and the token's position in
-/// it.
-#[derive(Clone, Copy)]
-pub(super) struct TokenPlace<'a> {
-    pub(super) kv_cache: &'a KvCache,
-    pub(super) text: u64,
-    pub(super) position: usize,
-}
 
 /// The rows that go through the model together.
 pub(super) enum DecodedRows<'a, 's> {

@@ -25,7 +25,7 @@ fn options(precision: OperandType) -> CpuOptions {
 
 /// The logits after each token of a text, and where the owner's helpers stopped.
 fn written(decoder: &Decoder, parts: usize, mut step: impl FnMut(&mut Sequence)) -> Vec<Vec<f32>> {
-    let mut sequence = decoder.sequence(parts);
+    let mut sequence = Sequence::new(decoder, parts);
     sequence.begin(&[7]);
     let mut seen = Vec::new();
     for i in 0..15 {
