@@ -188,8 +188,8 @@ pub struct Outputs<'a> {
     pub outs: Range<usize>,
 }
 
-/// y[n, outs] of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the same
-/// `map`.
+/// y[n, outs] of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the
+/// same `map`.
 pub fn forward(map: &Linear, out: Outputs<'_>, x: Rows<'_>, packed: &[u32], bias: Option<&[f32]>) {
     let Outputs { y, outs } = out;
     assert!(

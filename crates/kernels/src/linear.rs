@@ -227,8 +227,8 @@ impl Linear {
         self.run(dx, scratch, start, dy, w, sizes);
     }
 
-    /// dW[out, inp] = dyᵀ x and db += the column sums of dy, of the outputs that `grads` holds, with
-    /// x[n, inp] and all of dy[n, out]. The sums of db are f32, in the order of the rows.
+    /// dW[out, inp] = dyᵀ x and db += the column sums of dy, of the outputs that `grads` holds,
+    /// with x[n, inp] and all of dy[n, out]. The sums of db are f32, in the order of the rows.
     pub fn backward_weight(
         &self,
         grads: WeightGrads<'_>,

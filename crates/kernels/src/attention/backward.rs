@@ -121,9 +121,9 @@ impl BackwardInput<'_> {
     }
 }
 
-/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of `pack_heads`.
-/// Where a word holds one number, what would lie down is what lies along, and has no memory of its
-/// own.
+/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of
+/// `pack_heads`. Where a word holds one number, what would lie down is what lies along, and has no
+/// memory of its own.
 struct BackwardWorkspace<'a> {
     /// Rows of `keys`, `values` and their gradients.
     count: usize,
