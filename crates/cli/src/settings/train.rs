@@ -13,16 +13,37 @@ use crate::{
     text,
 };
 
-/// The settings of a new run: the preset's, and what was typed.
-pub(crate) fn fresh(args: &TrainArgs) -> CommandResult<Settings> {
+/// The preset of a new run that was typed, or that its text has; `None` where the recipe is chosen
+/// for the text.
+pub(crate) fn preset(args: &TrainArgs) -> Option<Preset> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
-    let preset = typed.preset.unwrap_or_else(|| usual_preset(typed, data));
-    over(begun(preset, typed.steps, data)?, typed, &args.machine)
+    typed
+        .preset
+        .or_else(|| is_stories(typed, data).then_some(Preset::Stories))
 }
 
-/// What `preset` is known by, with the text called `data` cut as it usually is.
-fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResult<Settings> {
-    let mut base = Settings::of(preset, steps);
+/// The settings of a new run of `preset` for so many `steps`, and what was typed.
+pub(crate) fn fresh(
+    args: &TrainArgs,
+    preset: Preset,
+    steps: Option<u64>,
+) -> CommandResult<Settings> {
+    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
+    over(
+        usually_cut(Settings::of(preset, steps), data)?,
+        typed,
+        &args.machine,
+    )
+}
+
+/// The settings of a new run by the recipe for its text, and what was typed.
+pub(crate) fn by_recipe(args: &TrainArgs, recipe: Settings) -> CommandResult<Settings> {
+    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
+    over(usually_cut(recipe, data)?, typed, &args.machine)
+}
+
+/// `base` with the text called `data` cut as it usually is.
+fn usually_cut(mut base: Settings, data: Option<&str>) -> CommandResult<Settings> {
     let builtin = data.map(text::builtin).transpose()?;
     if let Some(kind) = builtin.flatten().and_then(Builtin::usual_tokenizer) {
         base.tokenizer = kind.into();
@@ -30,12 +51,11 @@ fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResul
     Ok(base)
 }
 
-/// The preset where none is typed: the built-in stories have a recipe of their own.
-fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
-    let stories = data.is_none_or(|d| d == "stories");
+/// Whether the text is the built-in stories, as one text: they have a recipe of their own.
+fn is_stories(typed: &Overrides, data: Option<&str>) -> bool {
     match typed.tokenization(TokenizerKind::Chars.into()).documents {
-        Documents::Text if stories => Preset::Stories,
-        Documents::Text | Documents::Lines | Documents::Separator(_) => DEFAULT_PRESET,
+        Documents::Text => data.is_none_or(|data| data == "stories"),
+        Documents::Lines | Documents::Separator(_) => false,
     }
 }
 

@@ -5,6 +5,7 @@ pub(super) mod folder;
 mod intro;
 pub(super) mod lines;
 mod observer;
+mod recipe;
 
 use std::{
     fs,
@@ -74,8 +75,9 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
         resolved,
         isa,
         targets,
+        reasons,
         warnings,
-    } = begin::begin(args)?;
+    } = begin::begin(args, printer)?;
     let precision = resolved.experiment.hyper.precision;
     let device = engines::device_of(&args.machine, isa, precision)?;
     memory::check_training(&resolved, args, &device)?;
@@ -90,7 +92,7 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
     let (targets, made) = with_folder(targets, &resolved)?;
     let folder = targets.folder.clone();
     if !args.json.json {
-        intro::say(&resolved, folder.as_deref(), &device, printer);
+        intro::say(&resolved, &reasons, folder.as_deref(), &device, printer);
     }
     for warning in &warnings {
         printer.warn(warning);

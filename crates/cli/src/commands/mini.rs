@@ -1,0 +1,16 @@
+//! `gptlab mini`: the ancestor gpt2-mini.
+
+use gptlab_model::Preset;
+
+use crate::{args::TrainArgs, exit::CommandResult, printer::Printer};
+
+use super::train;
+
+/// `gptlab train` with the ancestor's model and recipe where no other preset is typed.
+pub(super) fn run(mut args: TrainArgs, printer: Printer) -> CommandResult {
+    args.settings
+        .overrides
+        .preset
+        .get_or_insert(Preset::Gpt2Mini);
+    train::run(&args, printer)
+}
