@@ -4,13 +4,14 @@ use gptlab_model::Preset;
 
 use crate::{args::TrainArgs, exit::CommandResult, printer::Printer};
 
-use super::train;
+use super::train::{self, lines::StepForm};
 
-/// `gptlab train` with the ancestor's model and recipe where no other preset is typed.
+/// `gptlab train` with the ancestor's model and recipe where no other preset is typed,
+/// and its lines of steps.
 pub(super) fn run(mut args: TrainArgs, printer: Printer) -> CommandResult {
     args.settings
         .overrides
         .preset
         .get_or_insert(Preset::Gpt2Mini);
-    train::run(&args, printer)
+    train::run_with(&args, StepForm::Ancestor, printer)
 }
