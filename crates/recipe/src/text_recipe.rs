@@ -1,5 +1,5 @@
-//! The recipe for a text where nobody names a preset: sized to the text and to the time that
-//! training may take. The trials that chose its numbers are in LOG.md.
+//! The recipe for a text when no preset is requested. It is sized to the text and to the time that
+//! training may take. LOG.md has the trials that chose its numbers.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -7,41 +7,41 @@ use gptlab_model::{ModelSpec, Preset};
 
 use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, WarmupStart};
 
-/// How long training may take where nobody says.
+/// The default time that training may take.
 pub const DEFAULT_TIME: Duration = Duration::from_secs(120);
 
-/// How often a text is read at most: beyond that, a model of its size only learns it by heart.
+/// The largest number of passes over a text. With more, a model only memorises it.
 const MOST_PASSES: u64 = 60;
 
-/// What the recipe for a text depends on.
+/// The quantities that the recipe for a text depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecipeInput {
-    /// The tokens of the training split.
+    /// The number of tokens of the training split.
     pub train_tokens: u64,
-    /// The documents of the training split, where each is a sequence of its own.
+    /// The number of documents of the training split, if each is a sequence of its own.
     pub documents: Option<u64>,
-    /// How long training may take. The size of the model depends on it, and nothing else does.
+    /// The time that training may take. It determines the size of the model and nothing else.
     pub time: Duration,
 }
 
-/// Settings that were chosen for a text, each group with its reason.
+/// The settings that were chosen for a text, with their reasons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextRecipe {
     pub settings: Settings,
-    /// What was chosen and why, for people, in the order in which it matters.
+    /// The choices and their reasons, the most important first.
     pub reasons: Vec<Reason>,
 }
 
-/// One choice.
+/// A choice and its reason, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The choice: `4 layers of width 128`.
     pub choice: String,
-    /// Why: a phrase without a full stop.
+    /// The reason: a phrase without a full stop.
     pub why: String,
 }
 
-/// A size of model and batch, and the times that it is for.
+/// A size of model and batch, and the longest time that it suits.
 struct Size {
     /// The longest time, in seconds.
     up_to: u64,
@@ -99,7 +99,8 @@ impl Size {
         spec
     }
 
-    /// Tokens in a batch, about: a document that is shorter than the context is a shorter sequence.
+    /// Returns the approximate number of tokens of a batch. A document that is shorter than the
+    /// context is a shorter sequence.
     fn batch_tokens(&self, input: &RecipeInput) -> u64 {
         let context = self.block_size as u64;
         let document = input.documents.map(|n| input.train_tokens / n.max(1));
@@ -108,7 +109,7 @@ impl Size {
 }
 
 impl TextRecipe {
-    /// Returns the most steps that are of use for `input`, however much time there is.
+    /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
         let size = Size::of(input.time);
         (MOST_PASSES * input.train_tokens / size.batch_tokens(input)).max(1)
@@ -133,12 +134,12 @@ impl TextRecipe {
     }
 }
 
-/// How often the training split is read.
+/// Returns the number of passes over the training split.
 fn passes(steps: u64, size: &Size, input: &RecipeInput) -> f64 {
     (steps * size.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
 }
 
-/// More passes over a text need more of it.
+/// Returns the dropout probability: more passes over a text need more dropout.
 fn dropout(passes: f64) -> f32 {
     match passes {
         p if p <= 10.0 => 0.0,
@@ -147,7 +148,7 @@ fn dropout(passes: f64) -> f32 {
     }
 }
 
-/// Muon with a linear fall to nothing, on bf16 products.
+/// Returns the hyper-parameters: Muon, a rate that falls linearly to zero, and bf16 products.
 fn hyper(size: &Size, steps: u64) -> Hyper {
     Hyper {
         batch_size: size.batch_size,
@@ -164,7 +165,7 @@ fn hyper(size: &Size, steps: u64) -> Hyper {
     }
 }
 
-/// About ten logs: validating takes a few percent of the time, and there is enough to draw.
+/// Returns the intervals: ten to twenty logs, so that validation takes a few percent of the time.
 fn intervals(base: Intervals, steps: u64) -> Intervals {
     Intervals {
         log: round_below(steps / 10),
@@ -174,7 +175,7 @@ fn intervals(base: Intervals, steps: u64) -> Intervals {
     }
 }
 
-/// The largest of 1, 2, 5, 10, 20, 50, ... that is at most `n`; 1 for 0.
+/// Returns the largest of 1, 2, 5, 10, 20, 50, ... that is at most `n`; 1 for 0.
 fn round_below(n: u64) -> NonZeroU64 {
     let power = 10_u64.pow(n.max(1).ilog10());
     let round = [5, 2, 1].map(|f| f * power);

@@ -1,4 +1,4 @@
-//! Several runs beside each other, a row each.
+//! Summaries of runs, for a table with a row per run.
 
 use gptlab_record::Event;
 use serde::Serialize;
@@ -9,39 +9,40 @@ use crate::{
     words::{count, duration},
 };
 
-/// What `runs --json` prints, one a run.
+/// The summary of one run. `runs --json` prints a list of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     /// The name of the run's folder.
     pub name: String,
-    /// What the run was trained on.
+    /// The name of the text that the run trains on.
     pub text: String,
+    /// The number of the model's parameters.
     pub parameters: Option<u64>,
-    /// Updates made.
+    /// The number of updates made.
     pub steps: u64,
-    /// Updates to make in all.
+    /// The number of updates that the run makes in all.
     pub of: u64,
     pub state: RunState,
-    /// The last validation loss, in nats a token; `None` where there is none.
+    /// The last validation loss, in nats per token; `None` without a validation split.
     pub val_loss: Option<f64>,
-    /// The loss of the last logged step's own batch, in nats a token.
+    /// The loss of the last logged step's own batch, in nats per token.
     pub loss: Option<f64>,
-    /// How long training took, without pauses.
+    /// The seconds of training, without pauses.
     pub seconds: f64,
 }
 
-/// How far a run has come.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     Finished,
-    /// It goes on now, or was stopped or killed.
+    /// The run is training, or was stopped or killed.
     Unfinished,
     Diverged,
 }
 
 impl RunState {
-    /// Returns the word for tables.
+    /// Returns the word for this state in tables.
     pub fn word(self) -> &'static str {
         match self {
             Self::Finished => "finished",
@@ -52,7 +53,7 @@ impl RunState {
 }
 
 impl RunSummary {
-    /// Returns the row of `run`.
+    /// Summarises `run`.
     pub fn of(run: &RecordedRun) -> Self {
         let state = match (run.diverged_at(), run.done()) {
             (Some(_), _) => RunState::Diverged,
@@ -112,7 +113,7 @@ pub fn runs_table(runs: &[RunSummary]) -> Table {
         Column::words("state"),
     ];
     let mut table = Table::new(
-        "Runs, the lowest validation loss (nats a token) first",
+        "Runs, the lowest validation loss (nats per token) first",
         columns,
     );
     for run in runs {

@@ -1,4 +1,4 @@
-//! How fast a run trains, measured on its first steps.
+//! The speed of a run, measured on its first steps.
 
 use std::time::{Duration, Instant};
 
@@ -7,27 +7,27 @@ use gptlab_record::Event;
 
 use crate::{Error, Observer, Progress, Resolved, Run, Targets};
 
-/// The steps that are measured after the first, which also finds its memory.
+/// The least number of steps that are measured after the first one, which allocates memory.
 const LEAST_STEPS: usize = 3;
-/// Beyond so many steps the median does not change.
+/// The largest number of steps that are measured.
 const MOST_STEPS: usize = 50;
 
-/// How long the parts of a run take on this machine, as it is busy now.
+/// The time that the parts of a run take on this machine under its present load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Speed {
-    /// The median step.
+    /// The median time of a step.
     pub step: Duration,
-    /// Validating as often as once, at a log.
+    /// The time of one validation.
     pub validation: Duration,
 }
 
 impl Speed {
-    /// Makes the first steps of `resolved` with `engine`, for about `time` but at least a few, and
-    /// writes nothing. The engine must be new; its model is of no use afterwards, because a run
-    /// begins with other weights than it then has.
+    /// Runs the first steps of `resolved` on `engine` for about `time`, at least four of them, and
+    /// writes no file. The engine must be new. It cannot train the run afterwards, because its
+    /// weights have changed.
     ///
     /// # Errors
-    /// As for [`Run::new`] and [`Run::step`].
+    /// Returns the errors of [`Run::new`] and [`Run::step`].
     pub fn measure(
         resolved: &Resolved,
         engine: &mut dyn Engine,
@@ -52,7 +52,8 @@ impl Speed {
         Ok(observer.speed(first))
     }
 
-    /// Returns how many steps fit into `time` beside as many validations.
+    /// Returns the number of steps that fit into `time` beside that number of `validations`; at
+    /// least 1.
     pub fn steps_in(&self, time: Duration, validations: u64) -> u64 {
         let validating = self.validation.as_secs_f64() * validations as f64;
         let training = (time.as_secs_f64() - validating).max(0.0);
@@ -60,12 +61,12 @@ impl Speed {
     }
 }
 
-/// Keeps the seconds of every step.
+/// An observer that keeps the seconds of every step.
 #[derive(Default)]
 struct StepTimes(Vec<f64>);
 
 impl StepTimes {
-    /// `first` is how long the first step took with what comes before it.
+    /// Returns the speed, if the first step and its validation took `first`.
     fn speed(mut self, first: Duration) -> Speed {
         let own = self.0.first().copied().unwrap_or_default();
         if self.0.len() > 1 {

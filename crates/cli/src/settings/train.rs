@@ -13,8 +13,8 @@ use crate::{
     text,
 };
 
-/// The preset of a new run that was typed, or that its text has; `None` where the recipe is chosen
-/// for the text.
+/// Returns the preset of a new run: the typed one, or that of the built-in stories. The result is
+/// `None` if the recipe is chosen for the text.
 pub(crate) fn preset(args: &TrainArgs) -> Option<Preset> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
     typed
@@ -22,7 +22,7 @@ pub(crate) fn preset(args: &TrainArgs) -> Option<Preset> {
         .or_else(|| is_stories(typed, data).then_some(Preset::Stories))
 }
 
-/// The settings of a new run of `preset` for so many `steps`, and what was typed.
+/// Returns the settings of a new run: those of `preset` for `steps` updates, with the typed ones.
 pub(crate) fn fresh(
     args: &TrainArgs,
     preset: Preset,
@@ -36,13 +36,13 @@ pub(crate) fn fresh(
     )
 }
 
-/// The settings of a new run by the recipe for its text, and what was typed.
+/// Returns the settings of a new run: those of the `recipe` for its text, with the typed ones.
 pub(crate) fn by_recipe(args: &TrainArgs, recipe: Settings) -> CommandResult<Settings> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
     over(usually_cut(recipe, data)?, typed, &args.machine)
 }
 
-/// `base` with the text called `data` cut as it usually is.
+/// Returns `base` with the default tokenizer of the text called `data`.
 fn usually_cut(mut base: Settings, data: Option<&str>) -> CommandResult<Settings> {
     let builtin = data.map(text::builtin).transpose()?;
     if let Some(kind) = builtin.flatten().and_then(Builtin::usual_tokenizer) {
@@ -51,7 +51,8 @@ fn usually_cut(mut base: Settings, data: Option<&str>) -> CommandResult<Settings
     Ok(base)
 }
 
-/// Whether the text is the built-in stories, as one text: they have a recipe of their own.
+/// Returns true if the text is the built-in stories as one document: they have a recipe of their
+/// own.
 fn is_stories(typed: &Overrides, data: Option<&str>) -> bool {
     match typed.tokenization(TokenizerKind::Chars.into()).documents {
         Documents::Text => data.is_none_or(|data| data == "stories"),
@@ -59,7 +60,8 @@ fn is_stories(typed: &Overrides, data: Option<&str>) -> bool {
     }
 }
 
-/// The settings of a new run with the model of a checkpoint: its recipe, and what was typed.
+/// Returns the settings of a new run with the model of a checkpoint: its recipe, with the typed
+/// ones.
 pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Settings> {
     let typed = &args.settings.overrides;
     let mut recipe = Settings::of(typed.preset.unwrap_or(DEFAULT_PRESET), typed.steps);
@@ -72,7 +74,7 @@ pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Setting
     over(recipe, typed, &args.machine)
 }
 
-/// How a run is gone on with: as `base` says, and what was typed; on `isa`.
+/// Returns the options for resuming a run: those of `base`, with the typed ones, on `isa`.
 pub(crate) fn resume_options(
     base: ResumeOptions,
     typed: &Overrides,
@@ -88,7 +90,7 @@ pub(crate) fn resume_options(
     })
 }
 
-/// `base` with what was typed. A preset that was typed replaces the base's model.
+/// Returns `base` with the typed settings. A typed preset replaces the base's model.
 pub(crate) fn over(
     base: Settings,
     typed: &Overrides,

@@ -4,17 +4,17 @@ use gptlab_record::StepRecord;
 
 use gptlab_report::words::count;
 
-/// How a logged step is written.
+/// The form of a logged step's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::commands) enum StepForm {
-    /// In 80 columns.
+    /// The form that fits 80 columns.
     Fitted,
-    /// As gpt2-mini writes it, with what else is known after that.
+    /// The form of the ancestor gpt2-mini, followed by other known values.
     Ancestor,
 }
 
 impl StepForm {
-    /// Returns the line of `record`.
+    /// Formats `record`.
     pub(super) fn line(self, record: &StepRecord) -> String {
         match self {
             Self::Fitted => fitted(record),
@@ -23,7 +23,7 @@ impl StepForm {
     }
 }
 
-/// `step   500 | loss 1.6012 | val 1.7112 | grad_norm 0.4455 | lr 7.11e-03 | 27.0s`.
+/// Formats `step   500 | loss 1.6012 | val 1.7112 | grad_norm 0.4455 | lr 7.11e-03 | 27.0s`.
 fn fitted(record: &StepRecord) -> String {
     let mut fields = vec![
         format!("step {:5}", record.step),
@@ -36,7 +36,7 @@ fn fitted(record: &StepRecord) -> String {
     fields.join(" | ")
 }
 
-/// `27.0s`, `2m05s`, `3h07m`: at most six columns up to a hundred hours.
+/// Formats seconds as `27.0s`, `2m05s` or `3h07m`, in at most six columns up to a hundred hours.
 fn clock(seconds: f64) -> String {
     let whole = seconds as u64;
     match whole {
@@ -46,7 +46,8 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-/// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and what else is known.
+/// Formats `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and other known
+/// values.
 fn ancestor(record: &StepRecord) -> String {
     let mut fields = vec![
         format!("step {:5}", record.step),
@@ -63,7 +64,7 @@ fn ancestor(record: &StepRecord) -> String {
     fields.join(" | ")
 }
 
-/// Python's `{:.2e}`: a sign and at least two digits in the exponent.
+/// Formats like Python's `{:.2e}`: with a sign and at least two digits in the exponent.
 fn scientific(x: f64) -> String {
     let text = format!("{x:.2e}");
     let Some((digits, exponent)) = text.split_once('e') else {
@@ -135,7 +136,7 @@ mod tests {
         );
     }
 
-    /// From `CPython`'s `'%.2e' % x`.
+    /// The texts are those of `CPython`'s `'%.2e' % x`.
     #[test]
     fn exponents_are_python_s() {
         let known = [
@@ -144,8 +145,8 @@ mod tests {
             (12.5, "1.25e+01"),
             (1e-100, "1.00e-100"),
         ];
-        for (x, said) in known {
-            assert_eq!(scientific(x), said);
+        for (x, expected) in known {
+            assert_eq!(scientific(x), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which recipe a new run has: that of a preset or one for its text, and for how many steps.
+//! The recipe of a new run: a preset's or one for its text, and its number of steps.
 
 use std::time::{Duration, Instant};
 
@@ -19,16 +19,16 @@ use crate::{
 
 use super::begin::micro_batch;
 
-/// An experiment, and why it is as it is where somebody wants to know.
+/// An experiment, and the reasons of choices that were made for it.
 pub(super) struct Chosen {
     pub(super) resolved: Resolved,
     pub(super) reasons: Vec<Reason>,
 }
 
-/// What part of the time is spent on finding the speed.
+/// The fraction of the time that is spent on measuring the speed.
 const MEASURING: f64 = 0.02;
 
-/// The recipe of `preset`; with `--for`, for as many steps as fit into that time.
+/// Returns the recipe of `preset`. With `--for`, it has the number of steps that fit into that time.
 pub(super) fn of_preset(
     args: &TrainArgs,
     preset: Preset,
@@ -61,8 +61,8 @@ pub(super) fn of_preset(
     })
 }
 
-/// The recipe for `text`: for as many steps as were typed, or as fit into `--for`, which also
-/// decides the model's size.
+/// Returns the recipe for `text`. It has the typed number of steps, or the number that fits into
+/// `--for`, which also determines the model's size.
 pub(super) fn for_text(
     args: &TrainArgs,
     text: &CorpusCache<'_>,
@@ -115,7 +115,7 @@ pub(super) fn for_text(
     })
 }
 
-/// How many steps fit into a time.
+/// The number of steps that fit into a time.
 struct FoundSteps {
     steps: u64,
     time: Duration,
@@ -135,7 +135,7 @@ impl FoundSteps {
     }
 }
 
-/// Finds how many steps of `trial` fit into `time`, by making its first ones.
+/// Returns the number of steps of `trial` that fit into `time`, found by running its first ones.
 fn steps_in(
     time: Duration,
     trial: &Resolved,
@@ -156,7 +156,7 @@ fn steps_in(
     let left = time.saturating_sub(begun.elapsed());
     let log = trial.experiment.intervals.log.get();
     let steps = speed.steps_in(left, 1);
-    // Short runs log at every tenth step, long ones as their trial did.
+    // A recipe for a text validates 11 to 21 times; a preset's interval may be longer.
     let validations = (steps / log).clamp(11, 21);
     Ok(FoundSteps {
         steps: speed.steps_in(left, validations),
