@@ -98,6 +98,7 @@ const ELSEWHERE: &[&str] = &[
     "--json",
     "--config",
     "--help",
+    "--for",
     "--keep-checkpoints",
     "--micro-batch",
     "--observe",

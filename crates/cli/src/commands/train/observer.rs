@@ -11,7 +11,7 @@ use gptlab_record::Event;
 use gptlab_report::words::duration_in_two_units;
 use gptlab_train::{Observer, Progress, Resolved, SampleModel, Sampler, Series};
 
-use super::lines;
+use super::lines::StepForm;
 use crate::{
     exit::{CommandResult, Stop},
     interrupt::Interrupt,
@@ -20,11 +20,20 @@ use crate::{
     sample,
 };
 
+/// What a run prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunOutput {
+    /// Lines for people.
+    Lines(StepForm),
+    /// Every event as JSON.
+    Json,
+}
+
 pub(super) struct RunObserver {
     printer: Printer,
     interrupt: Interrupt,
     bar: Bar,
-    json: bool,
+    output: RunOutput,
     graph: Graph,
     tokenizer: Tokenizer,
     sampling: SampleSettings,
@@ -44,7 +53,7 @@ impl RunObserver {
     pub(super) fn new(
         resolved: &Resolved,
         device: &Device,
-        json: bool,
+        output: RunOutput,
         interrupt: Interrupt,
         printer: Printer,
     ) -> CommandResult<Self> {
@@ -59,7 +68,7 @@ impl RunObserver {
             printer,
             interrupt,
             bar: Bar::new(printer, resolved.first_step(), experiment.hyper.steps),
-            json,
+            output,
             graph: resolved.graph.clone(),
             tokenizer: resolved.tokenizer.clone(),
             sampling: experiment.sampling.clone(),
@@ -104,9 +113,9 @@ impl RunObserver {
     }
 }
 
-fn print(event: &Event, printer: Printer) {
+fn print(event: &Event, form: StepForm, printer: Printer) {
     match event {
-        Event::Step(record) => printer.line(lines::step(record)),
+        Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
             printer.line(format_args!(
                 "--- sample after {step} steps ---\n{text}\n---"
@@ -139,12 +148,11 @@ fn print(event: &Event, printer: Printer) {
 
 impl Observer for RunObserver {
     fn event(&mut self, event: &Event) {
-        if self.json {
-            self.printer.json(event);
-            return;
-        }
         let printer = self.printer;
-        self.bar.aside(|| print(event, printer));
+        match self.output {
+            RunOutput::Json => printer.json(event),
+            RunOutput::Lines(form) => self.bar.aside(|| print(event, form, printer)),
+        }
     }
 
     fn progress(&mut self, progress: &Progress) {
