@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use gptlab_model::{ModelSpec, Preset};
+use gptlab_model::{MlpForm, ModelSpec, Preset, Sublayer};
 
 use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, WarmupStart};
 
@@ -24,12 +24,11 @@ pub struct RecipeInput {
     pub time: Duration,
 }
 
-/// The settings that were chosen for a text, with their reasons.
+/// The settings that were chosen for a text. [`TextRecipe::reasons`] explains them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextRecipe {
     pub settings: Settings,
-    /// The choices and their reasons, the most important first.
-    pub reasons: Vec<Reason>,
+    input: RecipeInput,
 }
 
 /// A choice and its reason, for people.
@@ -128,10 +127,45 @@ impl TextRecipe {
         settings.hyper = hyper(size, steps);
         settings.intervals = intervals(settings.intervals, steps);
         Self {
-            reasons: reasons(size, input, passes, dropout),
             settings,
+            input: *input,
         }
     }
+
+    /// Returns the reasons of those choices that a run with `spec` and `hyper` follows; the user may
+    /// have overridden others. The most important ones come first.
+    pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
+        let own = &self.settings;
+        let size = Size::of(self.input.time);
+        let passes = passes(own.hyper.steps, size, &self.input);
+        let depth_and_width = |spec: &ModelSpec| (spec.layers.len(), spec.n_embd);
+        let block = |spec: &ModelSpec| (spec.position, spec.norms.block, mlp_form(spec));
+        let batch = |spec: &ModelSpec, hyper: &Hyper| (hyper.batch_size, spec.block_size);
+        let kept = [
+            depth_and_width(&own.spec) == depth_and_width(spec),
+            block(&own.spec) == block(spec),
+            (own.hyper.optimizer, own.hyper.lr) == (hyper.optimizer, hyper.lr),
+            batch(&own.spec, &own.hyper) == batch(spec, hyper),
+            own.hyper.precision == hyper.precision,
+            own.spec.dropout == spec.dropout,
+        ];
+        let all = reasons(size, &self.input, passes, own.spec.dropout);
+        let kept = all.into_iter().zip(kept).filter(|(_, kept)| *kept);
+        kept.map(|(reason, _)| reason).collect()
+    }
+}
+
+/// Returns the form of the first MLP.
+fn mlp_form(spec: &ModelSpec) -> Option<MlpForm> {
+    let mut mlps = spec
+        .layers
+        .iter()
+        .flatten()
+        .filter_map(|sublayer| match sublayer {
+            Sublayer::Attention(_) => None,
+            Sublayer::Mlp(mlp) => Some(mlp.form),
+        });
+    mlps.next()
 }
 
 /// Returns the number of passes over the training split.
@@ -183,16 +217,17 @@ fn round_below(n: u64) -> NonZeroU64 {
     found.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
 }
 
-fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> Vec<Reason> {
+/// Returns the reason of every choice, in the order that [`TextRecipe::reasons`] relies on.
+fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> [Reason; 6] {
     let reason = |choice: String, why: &str| Reason {
         choice,
         why: why.to_owned(),
     };
-    let learnt_by_heart = match dropout {
-        0.0 => "too few to learn it by heart",
-        _ => "it would be learnt by heart",
+    let need = match dropout {
+        0.0 => "need none",
+        _ => "need some",
     };
-    vec![
+    [
         reason(
             format!("{} layers of width {}", size.n_layer, size.n_embd),
             match input.time.as_secs() {
@@ -219,7 +254,7 @@ fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> Vec<R
         ),
         reason(
             format!("dropout {dropout}"),
-            &format!("{} of the text: {learnt_by_heart}", passes_in_words(passes)),
+            &format!("{} over the text {need}", passes_in_words(passes)),
         ),
     ]
 }
@@ -233,6 +268,8 @@ fn passes_in_words(passes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gptlab_model::Position;
+
     use super::*;
 
     fn input(train_tokens: u64, seconds: u64) -> RecipeInput {
@@ -305,13 +342,37 @@ mod tests {
     #[test]
     fn reasons_fit_a_terminal() {
         for seconds in [120, 600, 7_200] {
-            for reason in TextRecipe::new(&input(100_000, seconds), 1_000).reasons {
+            let recipe = TextRecipe::new(&input(100_000, seconds), 1_000);
+            let Settings { spec, hyper, .. } = &recipe.settings;
+            let reasons = recipe.reasons(spec, hyper);
+            assert_eq!(reasons.len(), 6);
+            for reason in reasons {
                 assert!(
                     reason.choice.len() <= 24 && reason.why.len() <= 45,
                     "{reason:?}"
                 );
             }
         }
+    }
+
+    #[test]
+    fn an_overridden_choice_has_no_reason() {
+        let recipe = TextRecipe::new(&input(100_000, 120), 1_000);
+        let (mut spec, mut hyper) = (recipe.settings.spec.clone(), recipe.settings.hyper);
+        spec.position = Position::None;
+        hyper.lr /= 2.0;
+        let choices: Vec<String> = recipe
+            .reasons(&spec, &hyper)
+            .into_iter()
+            .map(|r| r.choice)
+            .collect();
+        assert_eq!(choices.len(), 4);
+        assert!(
+            !choices
+                .iter()
+                .any(|c| c.contains("rotary") || c.contains("Muon")),
+            "{choices:?}"
+        );
     }
 
     #[test]

@@ -94,18 +94,3 @@ fn a_run_that_was_stopped_is_not_spoken_of_as_a_whole() {
     let end = "\nThe run has made 2 of 4 steps, and has not ended.\n";
     assert!(output.ends_with(end), "{output}");
 }
-
-#[test]
-fn a_folder_of_a_run_is_no_checkpoint_and_has_one() {
-    let lab = Lab::new();
-    lab.ok(&format!("train --data data.txt {TINY} --out run"));
-    let ran = lab.run("generate run");
-    assert_eq!(
-        (ran.code, ran.err.as_str()),
-        (
-            3,
-            "error: run: expected a regular file, found a folder\n\
-             hint: this run's newest checkpoint is run/checkpoints/step-00000005.safetensors\n"
-        )
-    );
-}

@@ -14,16 +14,30 @@ fn reasons(err: &str) -> Vec<&str> {
 #[test]
 fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     let lab = Lab::new();
-    let ran = lab.ok("train --data data.txt --for 1s --out run");
+    let ran = lab.ok("train --data data.txt --for 1s --out timed");
+    let timed = reasons(&ran.err);
+    assert_eq!(timed.len(), 7, "{}", ran.err);
+    assert!(timed[6].contains(" steps"), "{}", ran.err);
+    // A flag takes the reason of what it changes away.
+    let small = "--n-layer 1 --n-embd 32 --n-head 2";
+    let ran = lab.ok(&format!(
+        "train --data data.txt {small} --steps 20 --out run"
+    ));
     let reasons = reasons(&ran.err);
-    assert_eq!(reasons.len(), 7, "{}", ran.err);
-    assert!(reasons.iter().all(|line| line.len() <= 80), "{reasons:#?}");
+    assert_eq!(reasons.len(), 5, "{}", ran.err);
+    assert!(!ran.err.contains("layers of width"), "{}", ran.err);
+    let lines = timed.iter().chain(&reasons);
+    assert!(
+        lines.into_iter().all(|line| line.len() <= 80),
+        "{}",
+        ran.err
+    );
     let experiment = lab.json("run/experiment.json");
     let hyper = &experiment["hyper"];
     assert_eq!(hyper["optimizer"], "muon");
     assert_eq!(hyper["precision"], "bf16");
     assert_eq!(experiment["spec"]["position"], "rotary");
-    // A text of 400 characters is read so often that its model needs dropout.
+    // A text of 400 characters is read a hundred times, so that its model needs dropout.
     assert!(experiment["spec"]["dropout"].as_f64().unwrap() > 0.0);
 }
 
