@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use gptlab_model::{MlpForm, ModelSpec, Preset, Sublayer};
+use gptlab_model::{MlpForm, ModelSpec, Preset};
 
 use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, WarmupStart};
 
@@ -132,7 +132,7 @@ impl TextRecipe {
         }
     }
 
-    /// Returns the reasons of those choices that a run with `spec` and `hyper` follows; the user may
+    /// Returns the reasons of the choices that a run with `spec` and `hyper` follows; the user can
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
         let own = &self.settings;
@@ -157,15 +157,7 @@ impl TextRecipe {
 
 /// Returns the form of the first MLP.
 fn mlp_form(spec: &ModelSpec) -> Option<MlpForm> {
-    let mut mlps = spec
-        .layers
-        .iter()
-        .flatten()
-        .filter_map(|sublayer| match sublayer {
-            Sublayer::Attention(_) => None,
-            Sublayer::Mlp(mlp) => Some(mlp.form),
-        });
-    mlps.next()
+    spec.mlps().next().map(|mlp| mlp.form)
 }
 
 /// Returns the number of passes over the training split.

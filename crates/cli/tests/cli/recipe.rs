@@ -17,7 +17,7 @@ fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     let ran = lab.ok("train --data data.txt --for 1s --out timed");
     let timed = reasons(&ran.err);
     assert_eq!(timed.len(), 7, "{}", ran.err);
-    assert!(timed[6].contains(" steps"), "{}", ran.err);
+    assert!(timed[6].contains(" ms a step"), "{}", ran.err);
     // A flag takes the reason of what it changes away.
     let small = "--n-layer 1 --n-embd 32 --n-head 2";
     let ran = lab.ok(&format!(
