@@ -11,6 +11,8 @@ mod tests;
 use std::fmt;
 
 use gptlab_recipe::{Overrides, Settings, SettingsError};
+use gptlab_record::ExpectedDifference;
+use gptlab_report::words::slug;
 use serde::Serialize;
 
 pub use table::ALL;
@@ -18,9 +20,13 @@ pub use table::ALL;
 /// One thing broken. `ablate --list --json` prints all of them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Switch {
-    /// As users type it.
+    /// As a sentence names it: `no residual`. Users type it so, or with hyphens.
     pub name: &'static str,
-    /// What is expected, said before the run.
+    /// Names of older versions, which users may type and old grids hold.
+    pub aliases: &'static [&'static str],
+    /// The difference from the baseline that is expected, in nats a token, said before the run.
+    pub expected: ExpectedDifference,
+    /// What is expected in words, said before the run.
     pub prediction: &'static str,
     /// What the part is for.
     pub purpose: &'static str,
@@ -28,13 +34,25 @@ pub struct Switch {
     pub source: &'static str,
     /// A few words.
     pub title: &'static str,
+    /// What the part replaces in a model, where a name of both reads well.
+    #[serde(skip)]
+    replaces: fn(&Settings) -> Option<&'static str>,
     #[serde(skip)]
     change: fn(&Settings) -> Overrides,
 }
 
+/// Expects nothing in particular.
+const ANY: ExpectedDifference = ExpectedDifference {
+    low: None,
+    high: None,
+};
+
 /// Nothing broken: what all others are compared with.
 pub const BASELINE: Switch = Switch {
     name: "baseline",
+    aliases: &[],
+    expected: ANY,
+    replaces: |_| None,
     title: "nothing broken",
     purpose: "what everything else is compared with",
     prediction: "the lowest loss, or close to it",
@@ -45,6 +63,9 @@ pub const BASELINE: Switch = Switch {
 /// A point of a sweep.
 pub(crate) const POINT: Switch = Switch {
     name: "",
+    aliases: &[],
+    expected: ANY,
+    replaces: |_| None,
     title: "",
     purpose: "how loss falls with size, and how the best learning rate moves with it",
     prediction: "a power law in the number of parameters; a U over learning rates, its bottom at lower rates for larger \
@@ -54,33 +75,64 @@ pub(crate) const POINT: Switch = Switch {
 };
 
 /// The table of the ancestor's own experiment: no residual, post-LN, no attention.
-pub const SEED: [&str; 3] = ["residual", "post-ln", "attention"];
+pub const SEED: [&str; 3] = ["no residual", "post-LN", "no attention"];
+
+/// The parts that matter most: what `gptlab ablate` takes out where nobody names a switch.
+pub const MAIN: [&str; 6] = [
+    "no residual",
+    "no attention",
+    "no MLP",
+    "no norm",
+    "post-LN",
+    "no positions",
+];
 
 impl Switch {
-    /// The switch of this name.
+    /// Finds the switch of this name, as sentences write it (`no residual`), as flags do
+    /// (`no-residual`), as older versions did (`residual`), or with what it replaces
+    /// (`swiglu-for-gelu`).
     ///
     /// # Errors
     /// When there is none, with the names there are.
     pub fn find(name: &str) -> Result<Self, UnknownSwitch> {
-        let found = ALL.iter().find(|s| s.name == name).copied();
+        let whole = slug(name);
+        let typed = whole.split("-for-").next().unwrap_or_default();
+        let called =
+            |s: &&Self| slug(s.name) == typed || s.aliases.iter().any(|a| slug(a) == typed);
+        let found = ALL.iter().find(called).copied();
         found.ok_or_else(|| UnknownSwitch(name.to_owned()))
     }
 
-    /// Finds the switches that `typed` names, separated by commas, each once; `all` and `seed` are
-    /// lists of them, and `baseline` is none.
+    /// Returns the name as flags and folders have it: `no-residual`.
+    pub fn slug(&self) -> String {
+        slug(self.name)
+    }
+
+    /// Returns the name that a sentence about `base` with this switch has: `no residual`, or
+    /// `SwiGLU for GELU`.
+    pub fn label(&self, base: &Settings) -> String {
+        match (self.replaces)(base) {
+            Some(other) if other != self.name => format!("{} for {other}", self.name),
+            Some(_) | None => self.name.to_owned(),
+        }
+    }
+
+    /// Finds the switches that `typed` names, separated by commas, each once; `main`, `all` and
+    /// `seed` are lists of them, and `baseline` is none.
     ///
     /// # Errors
     /// When a name is none of theirs.
     pub fn named(typed: &str) -> Result<Vec<Self>, UnknownSwitch> {
         let mut found: Vec<Self> = Vec::new();
         let names = typed.split(',').map(str::trim);
+        let list = |names: &[&str]| -> Result<Vec<Self>, UnknownSwitch> {
+            names.iter().map(|name| Self::find(name)).collect()
+        };
         for name in names.filter(|name| !name.is_empty()) {
             let meant: Vec<Self> = match name {
                 "all" => ALL.to_vec(),
-                "seed" => SEED
-                    .iter()
-                    .map(|name| Self::find(name))
-                    .collect::<Result<_, _>>()?,
+                "main" => list(&MAIN)?,
+                "seed" => list(&SEED)?,
                 "baseline" => Vec::new(),
                 name => vec![Self::find(name)?],
             };
@@ -109,16 +161,24 @@ impl Switch {
     }
 }
 
+/// Returns the name that a variant of an older version's grid has now: `no residual lr=0.1` for
+/// `residual lr=0.1`. `None` where the name has not changed.
+pub fn current_name(old: &str) -> Option<String> {
+    let (name, point) = old.split_once(' ').unwrap_or((old, ""));
+    let found = ALL.iter().find(|s| s.aliases.contains(&name))?;
+    Some(format!("{} {point}", found.name).trim_end().to_owned())
+}
+
 /// A name that no switch has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSwitch(String);
 
 impl fmt::Display for UnknownSwitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = ALL.iter().map(|s| s.name).collect();
+        let names: Vec<String> = ALL.iter().map(Switch::slug).collect();
         write!(
             f,
-            "there is no switch called {:?}; there are {}, and the lists `all` and `seed`",
+            "there is no switch called {:?}; there are {}, and the lists `main`, `all` and `seed`",
             self.0,
             names.join(", ")
         )

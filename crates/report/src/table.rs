@@ -5,6 +5,8 @@ mod text;
 
 use maud::{Markup, html};
 
+pub(crate) use text::wrap;
+
 use crate::visible;
 
 /// Columns with their titles, and rows with a cell for each.

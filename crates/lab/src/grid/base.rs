@@ -4,7 +4,9 @@ use std::num::NonZeroU64;
 
 use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
-use gptlab_recipe::{ObserveLevel, Overrides, Settings, WarmupStart};
+use gptlab_recipe::{
+    DEFAULT_PRESET, ObserveLevel, Optimizer, Overrides, Precision, Settings, WarmupStart,
+};
 
 use super::{GridAxis, GridError, Point, points};
 
@@ -25,6 +27,9 @@ pub enum GridRecipe {
     /// What learns most in a quarter of a minute: short contexts, many of them, at a high rate
     /// (LOG.md, "a grid's recipe").
     Quick,
+    /// What learns most in a quarter of a minute on two cores with a modern model: the recipe of an
+    /// ablation (LOG.md, "an ablation's recipe").
+    Ablation,
 }
 
 impl GridRecipe {
@@ -35,6 +40,15 @@ impl GridRecipe {
         match self {
             Self::Own { steps } => steps,
             Self::Quick => 400,
+            Self::Ablation => 300,
+        }
+    }
+
+    /// Returns the preset that this recipe is over where nobody asks for another.
+    pub fn preset(self) -> Preset {
+        match self {
+            Self::Own { .. } | Self::Quick => DEFAULT_PRESET,
+            Self::Ablation => Preset::Modern,
         }
     }
 
@@ -54,23 +68,29 @@ impl GridRecipe {
                 warmup_start: Some(WarmupStart::FirstStep),
                 ..of_all
             },
+            Self::Ablation => Overrides {
+                block_size: Some(128),
+                batch_size: Some(16),
+                optimizer: Some(Optimizer::Muon),
+                lr: Some(8e-3),
+                min_lr: Some(0.0),
+                dropout: Some(0.0),
+                precision: Some(Precision::Bf16),
+                val_tokens: Some(VAL_TOKENS / 2),
+                ..of_all
+            },
         }
     }
 
-    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else
-    /// `preset`, this recipe, logs and samples that fit its number of steps, and all else that is
+    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else the
+    /// recipe's, this recipe, logs and samples that fit its number of steps, and all else that is
     /// asked for.
     ///
     /// # Errors
     /// When settings are asked for that cannot be.
-    pub fn base(
-        self,
-        preset: Preset,
-        asked: &Overrides,
-        text: &Text,
-    ) -> Result<Settings, GridError> {
+    pub fn base(self, asked: &Overrides, text: &Text) -> Result<Settings, GridError> {
         let steps = asked.steps.unwrap_or(self.steps());
-        let mut base = Settings::of(asked.preset.unwrap_or(preset), Some(steps));
+        let mut base = Settings::of(asked.preset.unwrap_or(self.preset()), Some(steps));
         if let Some(kind) = text.recipe().and_then(Builtin::usual_tokenizer) {
             base.tokenizer = kind.into();
         }

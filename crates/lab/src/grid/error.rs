@@ -11,6 +11,8 @@ pub enum GridError {
     Axis(String),
     /// An axis whose setting there is not, or has not such a value, or cannot have it here.
     Setting { axis: String, error: SettingsError },
+    /// A setting that an ablation does not tune.
+    NotTuned(String),
     /// Two points of an axis that are one.
     SameRun {
         axis: String,
@@ -40,6 +42,11 @@ impl fmt::Display for GridError {
                 "{typed}: an axis is a setting and its values, as in lr=1e-4,3e-4"
             ),
             Self::Setting { axis, error } => write!(f, "{axis}: {error}"),
+            Self::NotTuned(found) => write!(
+                f,
+                "an ablation can tune the learning rate, `lr`, found `{found}`; `--grid {found}=A,B` repeats it at \
+                 several values"
+            ),
             Self::SameRun {
                 axis,
                 first,

@@ -2,7 +2,8 @@
 
 use gptlab_data::{CorpusCache, Text};
 use gptlab_model::{Model, lower};
-use gptlab_record::{Cell, Experiment, Grid, GridKind, Variant};
+use gptlab_record::{Cell, Experiment, Grid, GridKind, TunedSetting, Variant};
+use gptlab_report::words::slug;
 use gptlab_train::{Error, Resolved, Settings};
 
 use crate::switches::{BASELINE, POINT, Switch};
@@ -22,6 +23,16 @@ pub struct Point {
 pub struct Planned {
     pub grid: Grid,
     pub cells: Vec<Settings>,
+}
+
+impl Planned {
+    /// Returns the same grid, whose points are the values of a setting that is `tuned`: each variant
+    /// is also compared at its best value.
+    #[must_use]
+    pub fn tuned(mut self, tuned: TunedSetting) -> Self {
+        self.grid.tuned = Some(tuned);
+        self
+    }
 }
 
 /// A switch that makes no row of the table, and why.
@@ -59,7 +70,7 @@ pub fn ablation(
             match thrown(switch, &point.settings, vocab_size) {
                 Ok((settings, model)) => add(switch, &settings, &model)?,
                 Err(why) => skipped.push(Skipped {
-                    name: switch.name.into(),
+                    name: switch.slug(),
                     why,
                 }),
             }
@@ -134,9 +145,9 @@ fn arm(
     experiment: Experiment,
 ) -> VariantSettings {
     let graph = lower(model);
-    let name = [switch.name, &point.name].map(str::to_owned);
+    let label = switch.label(&point.settings);
     let variant = Variant {
-        name: name.join(" ").trim_end().to_owned(),
+        name: format!("{label} {}", point.name).trim_end().to_owned(),
         title: switch.title.into(),
         purpose: switch.purpose.into(),
         prediction: switch.prediction.into(),
@@ -145,6 +156,7 @@ fn arm(
         listing: graph.to_string(),
         settings: point.values.clone(),
         experiment: Some(experiment),
+        expected: switch.expected.is_bounded().then_some(switch.expected),
     };
     (variant, settings.clone())
 }
@@ -159,7 +171,7 @@ fn cross(
     let cells = seeds.iter().flat_map(|seed| {
         arms.iter().map(|(variant, settings)| {
             let (variant, seed) = (variant.name.clone(), *seed);
-            let folder = format!("runs/{}-s{seed}", file_name(&variant));
+            let folder = format!("runs/{}-s{seed}", folder_name(&variant));
             let cell = Cell {
                 variant,
                 seed,
@@ -186,6 +198,7 @@ fn cross(
         seeds: seeds.to_vec(),
         variants: arms.into_iter().map(|(variant, _)| variant).collect(),
         cells,
+        tuned: None,
     };
     Ok(Planned {
         grid,
@@ -193,10 +206,19 @@ fn cross(
     })
 }
 
-/// `name` in characters that every file system takes.
-fn file_name(name: &str) -> String {
+/// The name of a variant in characters that every file system takes: `no-residual`, or
+/// `no-residual_lr=0.1`, where the point of a grid begins with the first setting.
+fn folder_name(variant: &str) -> String {
+    let words: Vec<&str> = variant.split(' ').collect();
+    let named = words.iter().take_while(|word| !word.contains('=')).count();
+    let (name, point) = words.split_at(named);
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.=".contains(c);
-    name.chars()
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect()
+    let in_file = |word: &&str| -> String {
+        word.chars()
+            .map(|c| if plain(c) { c } else { '_' })
+            .collect()
+    };
+    let parts = (!name.is_empty()).then(|| slug(&name.join(" ")));
+    let parts = parts.into_iter().chain(point.iter().map(in_file));
+    parts.collect::<Vec<_>>().join("_")
 }
