@@ -4,6 +4,8 @@
 //! Each says beforehand what the part is for and what to expect without it, so that a grid is an
 //! experiment and not a search: predict, run, compare.
 
+mod names;
+mod optimizers;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CellOutcome, Floors, Grid, PairedDifference, Row, Variant, json::maybe_number};
+use crate::{
+    CellOutcome, Floors, Grid, PairedDifference, Row, Variant, holm::holm, json::maybe_number,
+};
 
 /// A difference is called significant if its corrected p is below this.
 pub const SIGNIFICANT: f64 = 0.05;
@@ -363,54 +365,6 @@ pub fn family_rows<'a>(grid: &'a Grid, rows: &'a [Row]) -> impl Iterator<Item = 
 fn family(grid: &Grid, rows: &[Row]) -> Vec<f64> {
     let ps = family_rows(grid, rows).filter_map(|row| row.difference?.p);
     ps.collect()
-}
-
-/// Corrects p-values for their number (Holm, "A simple sequentially rejective multiple test
-/// procedure", Scandinavian Journal of Statistics 6, 1979): in the order of `p`.
-///
-/// ```
-/// let corrected = gptlab_record::holm(&[0.01, 0.04, 0.03]);
-/// assert_eq!(corrected, [0.03, 0.06, 0.06]);
-/// ```
-pub fn holm(p: &[f64]) -> Vec<f64> {
-    let mut corrected = vec![1.0; p.len()];
-    let mut highest: f64 = 0.0;
-    for (rank, i) in by_size(p).into_iter().enumerate() {
-        let factor = (p.len() - rank) as f64;
-        highest = highest.max((factor * p[i]).min(1.0));
-        corrected[i] = highest;
-    }
-    corrected
-}
-
-/// Returns for each p-value the number that Holm's procedure divides the level by where it tests
-/// that comparison; after the first comparison that is not significant the number stays. An interval
-/// at 1 − α by that number excludes 0 exactly where the corrected p is below α.
-///
-/// ```
-/// let divisors = gptlab_record::holm_divisors(&[0.001, 0.4, 0.03], 0.05);
-/// assert_eq!(divisors, [3, 2, 2]);
-/// ```
-pub fn holm_divisors(p: &[f64], alpha: f64) -> Vec<usize> {
-    let mut divisors = vec![p.len().max(1); p.len()];
-    let mut stopped = None;
-    for (rank, i) in by_size(p).into_iter().enumerate() {
-        let divisor = p.len() - rank;
-        divisors[i] = stopped.unwrap_or(divisor);
-        // NaN is not significant either.
-        let significant = divisor as f64 * p[i] < alpha;
-        if stopped.is_none() && !significant {
-            stopped = Some(divisor);
-        }
-    }
-    divisors
-}
-
-/// The places of `p`, from the least p-value on.
-fn by_size(p: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
-    order
 }
 
 /// Judges a row whose corrected p is `corrected`.

@@ -21,6 +21,7 @@ mod experiment;
 pub mod faults;
 mod generated;
 mod grid;
+mod holm;
 mod json;
 mod measure;
 pub mod regular;
@@ -28,8 +29,7 @@ mod store;
 
 pub use conclusion::{
     BaselineStanding, Conclusion, Evidence, ExpectedDifference, FitRegime, PredictionVerdict,
-    Regime, SIGNIFICANT, SkillFloors, Standing, VariantVerdict, Verdict, family_rows, holm,
-    holm_divisors,
+    Regime, SIGNIFICANT, SkillFloors, Standing, VariantVerdict, Verdict, family_rows,
 };
 pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;
@@ -41,6 +41,7 @@ pub use grid::{
     TunedRow, TunedSetting, Variant, grid_of, read_grid, read_outcome, read_results, write_grid,
     write_outcome, write_results,
 };
+pub use holm::{holm, holm_divisors};
 pub use json::{canonical, number, read as read_json};
 pub use measure::{Definition, Measure};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

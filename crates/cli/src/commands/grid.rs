@@ -127,9 +127,10 @@ pub(super) fn go(
         plural(grid.seeds.len(), "seed"),
         out.display()
     ));
-    say_estimate(&out, planned, text, &machine, printer)?;
     let saying = "stopping after these steps, then saving; Ctrl-C again ends at once";
-    let progress = GridProgress::new(planned, Interrupt::of_work(printer, saying), printer);
+    let interrupt = Interrupt::of_work(printer, saying);
+    say_estimate(&out, planned, text, &machine, printer)?;
+    let progress = GridProgress::new(planned, interrupt, printer);
     let begun = Instant::now();
     let ending = grid::run(&out, planned, text, machine, &progress)?;
     progress.close();

@@ -1,10 +1,14 @@
 //! The switches, from the parts that matter most to the details of training.
 
-use gptlab_model::{Activation, Choice, Mask, Norm, NormPlace, Position, Scale};
+use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, Scale};
 use gptlab_recipe::{MlpShape, Optimizer, Overrides, Settings, ZeroIsNone};
 use gptlab_record::ExpectedDifference;
 
-use super::Switch;
+use super::{
+    Switch,
+    names::{activation_of, none, norm_of, optimizer_of},
+    optimizers::optimizer,
+};
 
 /// All of them.
 pub const ALL: &[Switch] = &[
@@ -487,79 +491,5 @@ fn widened(base: &Settings) -> Option<usize> {
     match base.mlp? {
         MlpShape::Gated => base.mlp_hidden.map(wider),
         MlpShape::None | MlpShape::Plain => base.mlp_hidden,
-    }
-}
-
-fn none(_: &Settings) -> Option<&'static str> {
-    None
-}
-
-/// What papers call a choice; a choice that is not in the list is called as users type it.
-const WORDS: &[(&str, &str)] = &[
-    ("layer-norm", "LayerNorm"),
-    ("rms-norm", "RMSNorm"),
-    ("rms-norm-no-gain", "RMSNorm without gain"),
-    ("gelu", "GELU"),
-    ("gelu-tanh", "GELU"),
-    ("relu", "ReLU"),
-    ("relu-squared", "squared ReLU"),
-    ("silu", "SiLU"),
-    ("adamw", "AdamW"),
-    ("sgd", "SGD"),
-    ("muon", "Muon"),
-];
-
-/// What papers call a gated MLP, by its activation (Shazeer 2020).
-const GATED: &[(&str, &str)] = &[
-    ("silu", "SwiGLU"),
-    ("gelu", "GEGLU"),
-    ("gelu-tanh", "GEGLU"),
-    ("relu", "ReGLU"),
-];
-
-fn called(words: &[(&'static str, &'static str)], name: &'static str) -> &'static str {
-    let found = words.iter().find(|(typed, _)| *typed == name);
-    found.map_or(name, |(_, word)| word)
-}
-
-fn norm_of(base: &Settings) -> Option<&'static str> {
-    Some(called(WORDS, Overrides::of(base).norm?.name()))
-}
-
-fn activation_of(base: &Settings) -> Option<&'static str> {
-    let base = Overrides::of(base);
-    let words = match base.mlp? {
-        MlpShape::None => return None,
-        MlpShape::Plain => WORDS,
-        MlpShape::Gated => GATED,
-    };
-    Some(called(words, base.activation?.name()))
-}
-
-fn optimizer_of(base: &Settings) -> Option<&'static str> {
-    Some(called(WORDS, base.hyper.optimizer.name()))
-}
-
-/// The best rate of each optimiser on a small model (LOG.md, "Rates of three optimisers").
-fn best_rate(optimizer: Optimizer) -> f64 {
-    match optimizer {
-        Optimizer::AdamW => 4e-3,
-        Optimizer::Sgd => 0.4,
-        Optimizer::Muon => 8e-3,
-    }
-}
-
-/// Returns the settings that train with `optimizer` and keep everything else as it is in `base`: the
-/// rate is as far from the optimiser's best as it was from the other's, the schedule has its shape,
-/// and a step decays the weights by as much, since decay is multiplied by the rate.
-fn optimizer(base: &Settings, optimizer: Optimizer) -> Overrides {
-    let hyper = &base.hyper;
-    let ratio = best_rate(optimizer) / best_rate(hyper.optimizer);
-    Overrides {
-        optimizer: Some(optimizer),
-        lr: Some(hyper.lr * ratio),
-        min_lr: Some(hyper.min_lr * ratio),
-        weight_decay: Some(hyper.weight_decay / ratio),
-        ..Overrides::default()
     }
 }

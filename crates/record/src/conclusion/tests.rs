@@ -98,34 +98,6 @@ fn conclude(grid: &Grid, rows: &[Row], skill: Option<SkillFloors>) -> Conclusion
     )
 }
 
-/// R: `p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm")` is 0.05 0.08 0.09 0.09 0.09.
-#[test]
-fn holm_is_r_s() {
-    let expected = [0.05, 0.08, 0.09, 0.09, 0.09];
-    let found = holm(&[0.01, 0.02, 0.03, 0.04, 0.05]);
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
-    }
-    assert_eq!(holm(&[]), [] as [f64; 0]);
-    assert_eq!(holm(&[0.7, 0.9]), [1.0, 1.0]);
-}
-
-#[test]
-fn the_corrected_p_and_the_divided_level_agree() {
-    for ps in [
-        vec![0.001, 0.02, 0.03, 0.04],
-        vec![0.012, 0.5, 0.012, 0.012],
-        vec![0.2],
-        vec![0.04, 0.01, 0.017, 0.9, 0.3],
-    ] {
-        let divisors = holm_divisors(&ps, SIGNIFICANT);
-        for ((p, corrected), divisor) in ps.iter().zip(holm(&ps)).zip(divisors) {
-            let excludes_zero = p * (divisor as f64) < SIGNIFICANT;
-            assert_eq!(excludes_zero, corrected < SIGNIFICANT, "{ps:?}");
-        }
-    }
-}
-
 #[test]
 fn verdicts_and_predictions_follow_the_corrected_numbers() {
     let names = ["baseline", "far", "close", "unsure", "broken"];
