@@ -167,7 +167,8 @@ impl Switch {
 /// `residual lr=0.1`. `None` where the name has not changed.
 pub fn current_name(old: &str) -> Option<String> {
     let (name, point) = old.split_once(' ').unwrap_or((old, ""));
-    let found = ALL.iter().find(|s| s.aliases.contains(&name))?;
+    let was = |s: &&Switch| s.aliases.contains(&name) || (s.slug() == name && s.name != name);
+    let found = ALL.iter().find(was)?;
     Some(format!("{} {point}", found.name).trim_end().to_owned())
 }
 

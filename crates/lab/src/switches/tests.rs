@@ -100,6 +100,8 @@ fn names_of_older_versions_have_a_current_one() {
         current("norm-rms lr=0.1 n-layer=2").as_deref(),
         Some("RMSNorm lr=0.1 n-layer=2")
     );
+    assert_eq!(current("one-head").as_deref(), Some("one head"));
+    assert_eq!(current("post-ln lr=1").as_deref(), Some("post-LN lr=1"));
     assert_eq!(current("baseline lr=0.1"), None);
     for switch in ALL {
         assert_eq!(current(switch.name), None, "{}", switch.name);

@@ -360,6 +360,13 @@ pub fn expected(range: ExpectedDifference) -> String {
     }
 }
 
+/// What was expected of a variant and what became of it: `held: worse by 0.2 or more was expected`.
+pub fn prediction_verdict(study: &Study, arm: &Arm) -> Option<String> {
+    let found = study.verdict(arm)?.prediction?;
+    let range = expected(arm.variant.expected?);
+    Some(format!("{}: {range} was expected", prediction(found)))
+}
+
 /// What is concluded of a variant, in a sentence.
 pub fn compared(study: &Study, arm: &Arm) -> Option<String> {
     let difference = arm.row.as_ref()?.difference?;

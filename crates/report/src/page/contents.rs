@@ -90,6 +90,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let said = |text: &String| (!text.is_empty()).then(|| text.clone());
     entry.extend(said(&variant.prediction).map(|text| ("Prediction", text)));
     entry.push(("What happened", ablation::outcome(study, arm)));
+    entry.extend(ablation::prediction_verdict(study, arm).map(|said| ("Verdict", said)));
     let why = [
         said(&variant.purpose),
         said(&variant.source).map(|source| format!("({source})")),
