@@ -85,7 +85,6 @@ pub fn short_table(study: &Study) -> Table {
         Column::numbers("95 % CI"),
         Column::numbers("p"),
         Column::numbers("skill loss"),
-        Column::words("diverged"),
     ];
     let mut table = Table::new("Validation losses in nats a token", columns);
     for arm in study.arms.iter().filter(|arm| study.is_shared(arm)) {
@@ -96,7 +95,6 @@ pub fn short_table(study: &Study) -> Table {
         ];
         row.extend(deciding(difference, study.concludes()));
         row.push(numeric(arm.mean_of(|o| o.skill_loss), number::loss));
-        row.push(TableCell::text(diverged(arm)));
         table.push(row);
     }
     table.without_empty_columns()

@@ -130,6 +130,12 @@ impl Table {
         })
     }
 
+    /// Removes the columns with this title.
+    #[must_use]
+    pub fn without_column(self, title: &str) -> Self {
+        self.only(|_, column| column.title != title)
+    }
+
     fn only(self, keep: impl Fn(usize, &Column) -> bool) -> Self {
         let keep: Vec<bool> = self
             .columns

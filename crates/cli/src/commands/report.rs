@@ -125,7 +125,9 @@ pub(super) fn told(study: &Study) -> String {
             };
             let tuned = ablation::tuned_table(study);
             let tuned = tuned.map_or_else(String::new, |table| {
-                format!("\n{}:\n{}", table.caption, table.text(WIDTH))
+                // The sentences below say the verdicts; a terminal has no room for both.
+                let short = table.without_column("verdict");
+                format!("\n{}:\n{}", short.caption, short.text(WIDTH))
             });
             let answer = ablation::answer_text(study, WIDTH);
             format!("{}{tuned}\n{answer}\n{}", table.text(WIDTH), curves(study))

@@ -286,13 +286,13 @@ fn regime(regime: &Regime) -> String {
 }
 
 fn diverged(study: &Study) -> Option<String> {
-    let lost: Vec<&str> = study
+    let lost: Vec<String> = study
         .arms
         .iter()
         .filter(|arm| arm.diverged().is_some())
-        .map(|arm| arm.variant.name.as_str())
+        .map(|arm| format!("{} ({})", arm.variant.name, super::diverged(arm)))
         .collect();
-    (!lost.is_empty()).then(|| format!("Diverged, in some run: {}.", lost.join(", ")))
+    (!lost.is_empty()).then(|| format!("Diverged: {}.", lost.join(", ")))
 }
 
 /// What became of the expectations, in a sentence.

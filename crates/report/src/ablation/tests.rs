@@ -56,7 +56,7 @@ fn outcomes_are_sentences() {
             "Worse: residual (+0.5500).",
             "Regime: 0.178 passes over the text, 0.4 tokens a parameter, under-trained (the baseline's training \
              loss is 2.1000, its validation loss 2.1100).",
-            "Diverged, in some run: broken."
+            "Diverged: broken (2 of 2, step 20)."
         ]
     );
 }
