@@ -102,8 +102,8 @@ fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> 
     })
 }
 
-/// What predictors without a model lose on the validation tokens that need the skill of a diagnostic
-/// text; `None` of any other text. The n-gram tables have up to `orders` tokens.
+/// What predictors without a model lose on the validation tokens that need the skill of a
+/// diagnostic text; `None` of any other text. The n-gram tables have up to `orders` tokens.
 pub fn skill_floors(text: &Text, corpus: &Corpus, orders: usize) -> Option<SkillFloors> {
     let split = corpus.validation()?;
     let skilled = skilled(text.recipe()?, corpus, split)?;

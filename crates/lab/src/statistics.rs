@@ -64,8 +64,8 @@ pub fn correct(differences: &mut [&mut PairedDifference]) {
 }
 
 /// The least mean difference that can be significant as the first of `differences`, all of which
-/// are tested: their standard deviations are pooled, each weighed by its degrees of freedom, and the
-/// pairs are the fewest of any.
+/// are tested: their standard deviations are pooled, each weighed by its degrees of freedom, and
+/// the pairs are the fewest of any.
 pub fn least_difference(differences: &[PairedDifference]) -> Option<f64> {
     let tested = || differences.iter().filter(|d| d.p.is_some());
     let freedom: f64 = tested().map(|d| d.pairs as f64 - 1.0).sum();

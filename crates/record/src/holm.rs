@@ -19,8 +19,8 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
 }
 
 /// Returns for each p-value the number that Holm's procedure divides the level by where it tests
-/// that comparison; after the first comparison that is not significant the number stays. An interval
-/// at 1 − α by that number excludes 0 exactly where the corrected p is below α.
+/// that comparison; after the first comparison that is not significant the number stays. An
+/// interval at 1 − α by that number excludes 0 exactly where the corrected p is below α.
 ///
 /// ```
 /// let divisors = gptlab_record::holm_divisors(&[0.001, 0.4, 0.03], 0.05);

@@ -45,8 +45,8 @@ pub fn duration_in_two_units(seconds: f64) -> String {
     }
 }
 
-/// Returns `text` in lines of at most `width` characters, each after `indent` spaces and with a line
-/// feed at its end; nothing for an empty text. A word that is longer has a line of its own.
+/// Returns `text` in lines of at most `width` characters, each after `indent` spaces and with a
+/// line feed at its end; nothing for an empty text. A word that is longer has a line of its own.
 pub fn indented(text: &str, indent: usize, width: usize) -> String {
     let lines = crate::table::wrap(text, width.saturating_sub(indent));
     let lines = lines.iter().filter(|line| !line.is_empty());

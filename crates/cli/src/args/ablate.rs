@@ -80,7 +80,8 @@ pub(crate) struct BaseArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Runs")]
 pub(crate) struct GridArgs {
-    /// How many seeds each variant is trained with [default: 3; 1 of a sweep and of `--switches seed`]
+    /// How many seeds each variant is trained with [default: 3; 1 of a sweep and of `--switches
+    /// seed`]
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u64>,
     /// How many runs to train at a time, sharing the cores [default: one per core]

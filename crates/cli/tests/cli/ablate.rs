@@ -413,14 +413,14 @@ fn ctrl_c_saves_and_the_same_command_goes_on() {
     assert!(lab.read("whole/results.json") == lab.read("stopped/results.json"));
 }
 
-/// Without a flag: three seeds, the parts that matter most, named as sentences do, an estimate before
-/// the first run, and what may be said in the end, first of all the noise.
+/// Without a flag: three seeds, the parts that matter most, named as sentences do, an estimate
+/// before the first run, and what may be said in the end, first of all the noise.
 #[test]
 fn what_a_bare_ablation_says() {
     let lab = Lab::new();
-    let small = SMALL.replace("--steps 6", "--steps 60 --lr 0.03");
+    let small = SMALL.replace("--steps 6", "--steps 120 --lr 0.03");
     let ran = lab.ok(&format!("ablate {small} --out grid"));
-    let plan = "21 runs of 60 steps: 7 variants, 3 seeds; in grid";
+    let plan = "21 runs of 120 steps: 7 variants, 3 seeds; in grid";
     assert!(ran.err.starts_with(plan), "{}", ran.err);
     let second = ran.err.lines().nth(1).unwrap_or_default();
     assert!(
@@ -513,11 +513,11 @@ fn a_switch_has_one_meaning_by_any_of_its_names() {
 #[test]
 fn tuning_shows_both_comparisons() {
     let lab = Lab::new();
-    let small = SMALL.replace("--steps 6", "--steps 40 --lr 0.02");
+    let small = SMALL.replace("--steps 6", "--steps 120 --lr 0.02");
     let line = format!("ablate {small} --switches no-attention --seeds 2 --tune lr --out grid");
     let ran = lab.ok(&line);
     assert!(
-        ran.err.starts_with("16 runs of 40 steps: 8 variants"),
+        ran.err.starts_with("16 runs of 120 steps: 8 variants"),
         "{}",
         ran.err
     );

@@ -57,9 +57,9 @@ impl GridAxis {
         }
     }
 
-    /// Returns the values of the setting called `name` that an ablation tunes over, and which of them
-    /// is `base`'s own. The only such setting is `lr`: a quarter, a half, the same and twice the
-    /// rate.
+    /// Returns the values of the setting called `name` that an ablation tunes over, and which of
+    /// them is `base`'s own. The only such setting is `lr`: a quarter, a half, the same and twice
+    /// the rate.
     ///
     /// # Errors
     /// When another setting is named.

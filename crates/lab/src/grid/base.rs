@@ -82,9 +82,9 @@ impl GridRecipe {
         }
     }
 
-    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else the
-    /// recipe's, this recipe, logs and samples that fit its number of steps, and all else that is
-    /// asked for.
+    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else
+    /// the recipe's, this recipe, logs and samples that fit its number of steps, and all else that
+    /// is asked for.
     ///
     /// # Errors
     /// When settings are asked for that cannot be.

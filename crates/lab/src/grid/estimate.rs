@@ -21,9 +21,9 @@ pub struct GridEstimate {
     pub seconds: f64,
 }
 
-/// Times a few steps and an evaluation of the first run that is missing in `folder`, on as many runs
-/// side by side as `machine` may have, and counts what all missing runs take at that speed. Nothing
-/// is written. `None` where nothing is missing, or the steps make no finite numbers.
+/// Times a few steps and an evaluation of the first run that is missing in `folder`, on as many
+/// runs side by side as `machine` may have, and counts what all missing runs take at that speed.
+/// Nothing is written. `None` where nothing is missing, or the steps make no finite numbers.
 ///
 /// # Errors
 /// When that run cannot be trained, or an outcome in `folder` cannot be read.

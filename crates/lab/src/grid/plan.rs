@@ -26,8 +26,8 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Returns the same grid, whose points are the values of a setting that is `tuned`: each variant
-    /// is also compared at its best value.
+    /// Returns the same grid, whose points are the values of a setting that is `tuned`: each
+    /// variant is also compared at its best value.
     #[must_use]
     pub fn tuned(mut self, tuned: TunedSetting) -> Self {
         self.grid.tuned = Some(tuned);

@@ -11,9 +11,9 @@ fn best_rate(optimizer: Optimizer) -> f64 {
     }
 }
 
-/// Returns the settings that train with `optimizer` and keep everything else as it is in `base`: the
-/// rate is as far from the optimiser's best as it was from the other's, the schedule has its shape,
-/// and a step decays the weights by as much, since decay is multiplied by the rate.
+/// Returns the settings that train with `optimizer` and keep everything else as it is in `base`:
+/// the rate is as far from the optimiser's best as it was from the other's, the schedule has its
+/// shape, and a step decays the weights by as much, since decay is multiplied by the rate.
 pub(super) fn optimizer(base: &Settings, optimizer: Optimizer) -> Overrides {
     let hyper = &base.hyper;
     let ratio = best_rate(optimizer) / best_rate(hyper.optimizer);
