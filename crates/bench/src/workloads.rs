@@ -1,4 +1,4 @@
-//! The workloads.
+//! The table of workloads.
 
 use gptlab_kernels::Precision;
 use gptlab_model::Preset;
@@ -80,7 +80,8 @@ const fn generating(name: &'static str, switches: &'static [&'static str]) -> Pe
     }
 }
 
-/// PyTorch's fused kernels, eager and compiled. `--no-bias` and `--gelu` make the model ours.
+/// PyTorch's fused kernels, eager and compiled. `--no-bias` and `--gelu` give its model our
+/// parameters.
 const BEST: &[Peer] = &[
     training(
         "PyTorch, fused",
@@ -110,7 +111,7 @@ const BEST_BF16: &[Peer] = &[
     ),
 ];
 
-/// The seed's program as people run it.
+/// The seed's program, run as a user would run it.
 const SEED: &[Peer] = &[
     Peer {
         tuned_allocator: false,
@@ -142,7 +143,7 @@ const DECODERS: &[Peer] = &[
     ),
 ];
 
-/// PyTorch's fastest in f32 too: in bf16 it takes two to four times as long over a single row.
+/// PyTorch's fastest programs, one in f32: over a single row, bf16 takes two to four times as long.
 const DECODERS_BF16: &[Peer] = &[
     generating(
         "PyTorch in f32, cached, fused, 1 thread",
@@ -165,7 +166,7 @@ const fn best_decoder(of: &'static [Peer]) -> Baselines {
     }
 }
 
-/// The fastest microgpt engine. Measured once, on the machine that the table's legend names.
+/// The fastest known microgpt engine, measured once on the machine that the table's legend names.
 const fn hand_vectorised(seconds: f64) -> Baselines {
     Baselines::Published(PublishedTime {
         of: "hand-vectorised C (quoted)",
@@ -304,11 +305,11 @@ pub const ALL: &[Workload] = &[
     },
 ];
 
-/// Returns the workloads called `names`, in the order of [`ALL`]; all of them where no name is
-/// given.
+/// Returns the workloads with the names `names`, in the order of [`ALL`]; all of them if `names` is
+/// empty.
 ///
 /// # Errors
-/// When a name is none of theirs.
+/// Returns an error if there is no workload with one of the names.
 pub fn named(names: &[String]) -> Result<Vec<&'static Workload>, Error> {
     if let Some(unknown) = names.iter().find(|n| ALL.iter().all(|w| w.name != **n)) {
         return Err(Error::UnknownWorkload {

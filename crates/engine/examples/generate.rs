@@ -1,4 +1,5 @@
-//! Tokens/s of decoding with a preset's first weights, one text and many at once:
+//! Prints the tokens/s of decoding with a preset's initial weights, for one text and for many at
+//! once:
 //! `cargo run --release -p gptlab-engine --example generate -- [preset] [vocabulary] [tokens]
 //! [texts] [threads] [rounds] [precision]`.
 #![allow(clippy::print_stdout)]
@@ -13,7 +14,7 @@ use gptlab_engine::{
 };
 use gptlab_model::{Choice, Preset, lower, random::Stream};
 
-/// A text of `left` more tokens.
+/// A text with `left` more tokens to generate.
 struct Text {
     left: usize,
     sampling: Sampling,

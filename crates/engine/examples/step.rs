@@ -1,4 +1,4 @@
-//! Milliseconds and tokens/s of a training step of a preset on random tokens:
+//! Prints the milliseconds and the tokens/s of a training step of a preset on random tokens:
 //! `cargo run --release -p gptlab-engine --example step -- [preset] [dropout] [batch] [threads]
 //! [steps] [precision]`.
 #![allow(clippy::print_stdout)]

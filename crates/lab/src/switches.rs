@@ -1,8 +1,7 @@
-//! What can be broken: a switch takes one part out of a model or its training, or puts another in
-//! its place.
+//! Switches: single changes to a model or its training that remove a part or replace it.
 //!
-//! Each says beforehand what the part is for and what to expect without it, so that a grid is an
-//! experiment and not a search: predict, run, compare.
+//! Each switch states the part's purpose and a prediction of the outcome before any run, so that a
+//! grid tests a hypothesis instead of searching.
 
 mod names;
 mod optimizers;
@@ -19,7 +18,7 @@ use serde::Serialize;
 
 pub use table::ALL;
 
-/// One thing broken. `ablate --list --json` prints all of them.
+/// One change to a model or its training. `ablate --list --json` prints all of them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Switch {
     /// As a sentence names it: `no residual`. Users type it so, or with hyphens.
@@ -30,11 +29,11 @@ pub struct Switch {
     pub expected: ExpectedDifference,
     /// What is expected in words, said before the run.
     pub prediction: &'static str,
-    /// What the part is for.
+    /// The purpose of the part.
     pub purpose: &'static str,
-    /// The paper that established the part, or measured its absence.
+    /// The paper that introduced the part, or measured its absence.
     pub source: &'static str,
-    /// A few words.
+    /// A short description of the change.
     pub title: &'static str,
     /// What the part replaces in a model, where a name of both reads well.
     #[serde(skip)]
@@ -62,7 +61,7 @@ pub const BASELINE: Switch = Switch {
     change: |_| Overrides::default(),
 };
 
-/// A point of a sweep.
+/// The pseudo-switch of a sweep's points.
 pub(crate) const POINT: Switch = Switch {
     name: "",
     aliases: &[],
@@ -95,7 +94,7 @@ impl Switch {
     /// (`swiglu-for-gelu`).
     ///
     /// # Errors
-    /// When there is none, with the names there are.
+    /// Returns an error that lists the known names if there is no such switch.
     pub fn find(name: &str) -> Result<Self, UnknownSwitch> {
         let whole = slug(name);
         let typed = whole.split("-for-").next().unwrap_or_default();
@@ -123,7 +122,7 @@ impl Switch {
     /// `seed` are lists of them, and `baseline` is none.
     ///
     /// # Errors
-    /// When a name is none of theirs.
+    /// Returns an error if a name is unknown.
     pub fn named(typed: &str) -> Result<Vec<Self>, UnknownSwitch> {
         let mut found: Vec<Self> = Vec::new();
         let names = typed.split(',').map(str::trim);
@@ -147,15 +146,16 @@ impl Switch {
         Ok(found)
     }
 
-    /// Returns the settings that throw this switch in `base`.
+    /// Returns the overrides that apply this switch to `base`.
     pub fn overrides(&self, base: &Settings) -> Overrides {
         (self.change)(base)
     }
 
-    /// Returns `base` with this switch thrown: equal to `base` where that is how it was.
+    /// Returns `base` with this switch applied. The result equals `base` if the switch changes
+    /// nothing.
     ///
     /// # Errors
-    /// When `base` cannot have the settings of this switch.
+    /// Returns an error if `base` rejects the settings of this switch.
     pub fn applied(&self, base: &Settings) -> Result<Settings, SettingsError> {
         let mut settings = base.clone();
         self.overrides(base).apply(&mut settings)?;

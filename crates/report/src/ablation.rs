@@ -1,4 +1,4 @@
-//! The tables of a study: numbers, predictions and outcomes, guides.
+//! The tables of a study: losses, predictions and outcomes, and guides.
 
 mod answer;
 
@@ -12,8 +12,8 @@ use crate::{
 
 pub use answer::{answer, answer_text, compared, expected, prediction_verdict};
 
-/// Makes a row for each variant. Speeds are shown on screens only, so that the files of equal grids
-/// have equal bytes.
+/// Makes a table with a row per variant. Speeds are shown on screens only, so that the files of
+/// equal grids have equal bytes.
 pub fn table(study: &Study) -> Table {
     let columns = vec![
         Column::words("variant"),
@@ -168,7 +168,7 @@ fn diverged(arm: &Arm) -> String {
         })
 }
 
-/// What was said before the runs, and what came out.
+/// Makes a table of the predictions made before the runs, and the outcomes.
 pub fn predictions(study: &Study) -> Table {
     let columns = [
         "variant",
@@ -193,7 +193,7 @@ pub fn predictions(study: &Study) -> Table {
     table.without_empty_columns()
 }
 
-/// What happened to a variant, in a sentence.
+/// Describes what happened to a variant, in a few sentences.
 pub fn outcome(study: &Study, arm: &Arm) -> String {
     let Some(row) = &arm.row else {
         return unfinished(arm);
@@ -219,7 +219,7 @@ pub fn outcome(study: &Study, arm: &Arm) -> String {
     }
     parts.extend(compared(study, arm));
     if parts.is_empty() {
-        parts.push("No finite loss came out.".to_owned());
+        parts.push("No run has a finite loss.".to_owned());
     }
     parts.join(" ")
 }
@@ -259,7 +259,7 @@ pub fn guides(floors: &Floors) -> Table {
     table
 }
 
-/// Makes a table of every logged step of every run, for other programs. It has no times.
+/// Makes a table of every logged step of every run, for other programs. It contains no times.
 pub fn curves(study: &Study) -> Table {
     let mut columns = vec![Column::words("variant")];
     columns.extend(["seed", "step", "lr", "loss", "val loss", "grad norm"].map(Column::numbers));
@@ -295,14 +295,14 @@ pub fn curves(study: &Study) -> Table {
     table
 }
 
-/// Makes a table of everything that was observed inside the runs, with one number in a row.
+/// Makes a table of everything that was observed inside the runs, with one number per row.
 pub fn observations(study: &Study) -> Table {
     let words = ["variant", "seed", "step", "measure", "at"].map(Column::words);
     let columns = words
         .into_iter()
         .chain([Column::numbers("value")])
         .collect();
-    let mut table = Table::new("What was observed inside", columns);
+    let mut table = Table::new("Observations inside the models", columns);
     for (arm, run) in study
         .arms
         .iter()
@@ -326,7 +326,7 @@ pub fn observations(study: &Study) -> Table {
     table
 }
 
-/// Returns the question that a study asks.
+/// Returns the question that the study answers.
 pub fn question(study: &Study) -> &'static str {
     match study.kind {
         StudyKind::Run => "How did this model learn, and what does its loss mean?",

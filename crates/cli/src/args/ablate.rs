@@ -1,4 +1,4 @@
-//! What `ablate` and `sweep` take.
+//! The arguments of `ablate` and `sweep`.
 
 use std::path::PathBuf;
 
@@ -17,13 +17,13 @@ of 128 tokens at a rate of 8e-3, which learns more than pairs of letters in a qu
 Nothing is concluded where the baseline has not passed a table of letter pairs or, on a diagnostic text, has not learnt \
 the skill. Intervals and p-values are corrected for the number of comparisons (Holm 1979).
 
-A grid that was stopped or killed goes on where it was when the same command is given again with its --out.";
+A grid that was stopped or killed continues when the same command is given again with its --out.";
 
 const SWEEP: &str = "\
 Sizes: tiny (0.35M), mini (0.81M), small (2.25M), medium (4.8M), large (16M parameters with a small vocabulary). A run \
-makes 400 steps of 32 contexts of 64 tokens, unless typed.
+makes 400 steps of 32 contexts of 64 tokens by default.
 
-A sweep that was stopped or killed goes on where it was when the same command is given again with its --out.";
+A sweep that was stopped or killed continues when the same command is given again with its --out.";
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABLATE)]
@@ -60,7 +60,7 @@ pub(crate) struct SweepArgs {
     pub(crate) base: BaseArgs,
 }
 
-/// What a grid's runs have in common.
+/// The arguments that all runs of a grid share.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BaseArgs {
     #[command(flatten)]

@@ -1,7 +1,7 @@
-//! The forward pass, node by node: one match for rows of a batch and for rows that are decoded.
+//! The forward pass, node by node: one match for rows of a batch and for rows of a decoder.
 //!
-//! What differs between them (how weights are laid out, what a query sees, who helps) is what
-//! [`ForwardPass`] asks of its implementors.
+//! What differs between them (the layout of weights, the keys of a query, the helpers) is
+//! implemented by the types with [`ForwardPass`].
 
 use std::ops::Range;
 
@@ -22,11 +22,11 @@ use super::{
 /// Rows at consecutive positions of one sequence.
 pub(super) struct RowRun {
     pub(super) rows: Range<usize>,
-    /// The position of the first.
+    /// The position of the first row.
     pub(super) position: usize,
 }
 
-/// What the forward of an attention reads and writes: `[rows, width]` each.
+/// What the forward pass of an attention reads and writes: `[rows, width]` each.
 pub(super) struct Attended<'a> {
     pub(super) mix: &'a mut [f32],
     /// The log-sum-exp of each head, `[rows, heads]`.
@@ -34,37 +34,37 @@ pub(super) struct Attended<'a> {
     pub(super) qkv: &'a [f32],
 }
 
-/// What a linear map reads and writes.
+/// The input and the output of a linear map.
 pub(super) struct Mapped<'a> {
     pub(super) y: &'a mut [f32],
     pub(super) x: &'a mut [f32],
     pub(super) bias: Option<&'a [f32]>,
 }
 
-/// Rows that go through the model.
+/// Rows that run through the model.
 pub(super) trait ForwardPass: Sync + Sized {
-    /// What products and attention scribble on.
+    /// The scratch memory of products and attention.
     type Scratch;
 
     fn prepared(&self) -> &PreparedGraph;
 
-    /// The token of each row.
+    /// Returns the token of each row.
     fn tokens(&self) -> &[u32];
 
-    /// All rows, in order, by runs.
+    /// Returns all rows, in order, as runs.
     fn runs(&self) -> impl Iterator<Item = RowRun>;
 
-    /// Where the value of a node is in the arena.
+    /// Returns the range of a node's value in the arena.
     fn value(&self, node: ValueId) -> Range<usize>;
 
-    /// Where a node's statistics are in the arena.
+    /// Returns the range of a node's statistics in the arena.
     fn statistics(&self, node: ValueId) -> Range<usize>;
 
-    /// A parameter that is not the weight of a linear map.
+    /// Returns a parameter that is not the weight of a linear map.
     fn param(&self, param: ParamId) -> &[f32];
 
-    /// Calls `work` with ranges of rows that cover all, and with those rows of `matrices`, the
-    /// widest of which has `width`.
+    /// Calls `work` with ranges of rows that together cover all rows, and with those rows of
+    /// `matrices`, the widest of which has `width` columns.
     fn pass<const N: usize>(
         &self,
         width: usize,
@@ -72,7 +72,7 @@ pub(super) trait ForwardPass: Sync + Sized {
         work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
     );
 
-    /// y = x Wᵀ + b.
+    /// Computes y = x Wᵀ + b.
     fn linear(&self, node: ValueId, map: Mapped, scratch: &mut Self::Scratch);
 
     fn attend(
@@ -83,15 +83,16 @@ pub(super) trait ForwardPass: Sync + Sized {
         scratch: &mut Self::Scratch,
     );
 
-    /// The mask of a dropout, and the number of the first row in it; `None` where nothing is
+    /// Returns the mask of a dropout, and the number of the first row in it; `None` if nothing is
     /// dropped.
     fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)>;
 
-    /// Whether an activation leaves its derivative in place of its input.
+    /// Returns true if an activation replaces its input by its derivative.
     fn keeps_derivative(&self, node: ValueId) -> bool;
 
-    /// The columns that are computed of a single row, others of which are computed elsewhere;
-    /// `None`: all of every row. Asked of ops that work on each number by itself.
+    /// Returns the columns of a single row that are computed here, if others are computed
+    /// elsewhere; `None` for all columns of every row. It affects ops that compute each number
+    /// independently.
     fn columns(&self) -> Option<&[Range<usize>]>;
 
     fn isa(&self) -> Isa {
@@ -171,7 +172,8 @@ pub(super) trait ForwardPass: Sync + Sized {
     }
 }
 
-/// Several regions at once. The plan gives values that live at the same time disjoint memory.
+/// Returns several regions at once. The plan gives values that live at the same time disjoint
+/// memory.
 pub(super) fn parts<const N: usize>(
     arena: &mut [f32],
     ranges: [Range<usize>; N],
@@ -181,12 +183,12 @@ pub(super) fn parts<const N: usize>(
         .expect("the plan keeps what lives together apart")
 }
 
-/// The rows of a run in a matrix of `width`.
+/// Returns the range of a run's rows in a matrix of `width` columns.
 pub(super) fn rows_of(rows: &Range<usize>, width: usize) -> Range<usize> {
     rows.start * width..rows.end * width
 }
 
-/// The first `heads` heads of the rows of `node`.
+/// Returns the layout of the first `heads` heads in the rows of `node`.
 pub(super) fn layout<F: ForwardPass>(
     on: &F,
     node: ValueId,
@@ -200,7 +202,7 @@ pub(super) fn layout<F: ForwardPass>(
     }
 }
 
-/// y += x, both of `width`.
+/// Computes y += x, both of `width` columns.
 pub(super) fn accumulate<F: ForwardPass>(on: &F, y: &mut [f32], x: &mut [f32], width: usize) {
     on.pass(width, [(y, width), (x, width)], |_, [y, x]| {
         elementwise::accumulate(on.isa(), y, x);
@@ -220,7 +222,7 @@ pub(super) fn drop_some<F: ForwardPass>(
     });
 }
 
-/// Calls `work` with the numbers of `matrices` that are to be computed: it treats each by itself.
+/// Calls `work` with the numbers of `matrices` to compute, for ops that treat each independently.
 fn elements<F: ForwardPass, const N: usize>(
     on: &F,
     width: usize,
@@ -236,7 +238,7 @@ fn elements<F: ForwardPass, const N: usize>(
     }
 }
 
-/// Makes the value of `node` a copy of that of `x`, unless the plan has it take over `x`'s buffer.
+/// Copies the value of `x` to `node`, unless the plan gives both the same buffer.
 fn carry_over<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, arena: &mut [f32]) {
     let (to, from) = (on.value(node), on.value(x));
     if to != from {
@@ -244,7 +246,7 @@ fn carry_over<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, arena: &mut [f3
     }
 }
 
-/// Copies each row's row of a table of positions.
+/// Copies the row of a table that belongs to each row's position.
 fn copy_positions<F: ForwardPass>(on: &F, node: ValueId, table: &[f32], arena: &mut [f32]) {
     let width = on.width(node);
     let y = &mut arena[on.value(node)];

@@ -1,4 +1,4 @@
-//! What is to be run: every variant with every seed.
+//! The plan of a grid: every variant with every seed.
 
 use gptlab_data::{CorpusCache, Text};
 use gptlab_model::{Model, lower};
@@ -8,17 +8,18 @@ use gptlab_train::{Error, Resolved, Settings};
 
 use crate::switches::{BASELINE, POINT, Switch};
 
-/// A way to train that every switch is thrown in.
+/// The settings at one point of a grid. An ablation applies every switch at every point.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// `lr=0.001`; empty where there is only one.
+    /// The point's name, such as `lr=0.001`; empty if there is only one point.
     pub name: String,
+    /// The settings of the baseline at this point.
     pub settings: Settings,
-    /// The numbers that make the point, by name.
+    /// The numeric settings that define the point, by name.
     pub values: Vec<(String, f64)>,
 }
 
-/// A grid and the settings of its cells, in the same order.
+/// A grid, and the settings of its cells in the same order.
 #[derive(Clone, Debug)]
 pub struct Planned {
     pub grid: Grid,
@@ -42,11 +43,12 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// The baseline and each of `switches`, at each of `points`, with each of `seeds`. Every seed is
-/// run with all variants before the next, so that a grid that is cut short has whole rows.
+/// Plans the baseline and each of `switches`, at each of `points`, with each of `seeds`. The cells
+/// of one seed precede those of the next, so that an interrupted grid has complete rows. Switches
+/// that cannot be applied are returned beside the plan.
 ///
 /// # Errors
-/// When the baseline itself cannot be trained on `text`.
+/// Returns an error if the baseline itself cannot be trained on `text`.
 pub fn ablation(
     points: &[Point],
     switches: &[Switch],
@@ -67,7 +69,7 @@ pub fn ablation(
         };
         add(&BASELINE, &point.settings, &resolved.model)?;
         for switch in switches {
-            match thrown(switch, &point.settings, vocab_size) {
+            match applied(switch, &point.settings, vocab_size) {
                 Ok((settings, model)) => add(switch, &settings, &model)?,
                 Err(why) => skipped.push(Skipped {
                     name: switch.slug(),
@@ -81,10 +83,10 @@ pub fn ablation(
     Ok((planned, skipped))
 }
 
-/// Each of `points` with each of `seeds`; the first is what the others are compared with.
+/// Plans each of `points` with each of `seeds`. The first point is the baseline of the comparisons.
 ///
 /// # Errors
-/// When one cannot be trained on `text`.
+/// Returns an error if a point cannot be trained on `text`.
 pub fn sweep(
     points: &[Point],
     seeds: &[u64],
@@ -113,8 +115,8 @@ pub fn sweep(
     cross(GridKind::Sweep, arms, seeds, text, command)
 }
 
-/// `base` with `switch` thrown and its model, or why there is nothing to run.
-fn thrown(
+/// Returns `base` with `switch` applied, and its model, or the reason that there is nothing to run.
+fn applied(
     switch: &Switch,
     base: &Settings,
     vocab_size: usize,
@@ -129,7 +131,7 @@ fn thrown(
 
 type VariantSettings = (Variant, Settings);
 
-/// `settings` with the first of `seeds`.
+/// Returns `settings` with the first of `seeds`.
 fn with_seed(settings: &Settings, seeds: &[u64]) -> Settings {
     Settings {
         seed: seeds.first().copied().unwrap_or(settings.seed),

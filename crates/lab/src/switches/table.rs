@@ -1,4 +1,4 @@
-//! The switches, from the parts that matter most to the details of training.
+//! The table of switches, from the most important parts to the details of training.
 
 use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, Scale};
 use gptlab_recipe::{MlpShape, Optimizer, Overrides, Settings, ZeroIsNone};
@@ -10,7 +10,7 @@ use super::{
     optimizers::optimizer,
 };
 
-/// All of them.
+/// All switches.
 pub const ALL: &[Switch] = &[
     Switch {
         name: "no residual",
@@ -34,7 +34,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.1),
         title: "no attention",
         purpose: "the only place where a token can learn of another",
-        prediction: "stops at the bigram floor: the last character is all it knows",
+        prediction: "stops at the bigram floor: it sees only the last character",
         source: "Vaswani et al. 2017",
         change: |_| Overrides {
             disable_attention: Some(true),
@@ -47,7 +47,7 @@ pub const ALL: &[Switch] = &[
         replaces: none,
         expected: ExpectedDifference::between(0.01, 0.5),
         title: "no MLP",
-        purpose: "two thirds of the parameters: what is done with what attention gathered",
+        purpose: "two thirds of the parameters: they process what attention has gathered",
         prediction: "worse by some hundredths to tenths of a nat; it still learns from context",
         source: "Geva et al. 2021; Elhage et al. 2021",
         change: |_| Overrides {
@@ -121,7 +121,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::between(0.0, 0.3),
         title: "no positions",
         purpose: "attention sees a set; positions make it a sequence",
-        prediction: "worse, but far better than without attention: the causal mask itself tells how many came before",
+        prediction: "worse, but far better than without attention: the causal mask itself reveals how many tokens came before",
         source: "Haviv et al. 2022; Kazemnejad et al. 2023",
         change: |_| Overrides {
             position: Some(Position::None),
@@ -149,7 +149,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.1),
         title: "fixed sines and cosines for positions",
         purpose: "learned positions must be learned; sines are there from the first step",
-        prediction: "far behind: sines of size one drown embeddings that begin at 0.02 (the original multiplies them by the root of the width)",
+        prediction: "far behind: sines of size one dominate embeddings that start at 0.02 (the original multiplies them by the root of the width)",
         source: "Vaswani et al. 2017",
         change: |_| Overrides {
             position: Some(Position::Sinusoidal),
@@ -176,7 +176,7 @@ pub const ALL: &[Switch] = &[
         replaces: none,
         expected: ExpectedDifference::better(),
         title: "ALiBi: a penalty on distance",
-        purpose: "tells heads from the start that near is important",
+        purpose: "biases all heads towards near tokens from the first step",
         prediction: "better early on, for the same reason as rotary",
         source: "Press et al. 2022",
         change: |_| Overrides {
@@ -190,7 +190,7 @@ pub const ALL: &[Switch] = &[
         replaces: none,
         expected: ExpectedDifference::at_most(-0.5),
         title: "no causal mask: every token sees every other",
-        purpose: "hides the answer",
+        purpose: "hides the token that is to be predicted",
         prediction: "training and validation loss near 0, since the answer can be read off; samples are garbage, since \
                      nothing can be read off what is not yet written",
         source: "Vaswani et al. 2017",
@@ -294,7 +294,7 @@ pub const ALL: &[Switch] = &[
         replaces: activation_of,
         expected: ExpectedDifference::between(-0.1, 0.01),
         title: "squared ReLU",
-        purpose: "a sharper bend",
+        purpose: "a sharper nonlinearity",
         prediction: "as good as GELU or better",
         source: "So et al. 2021 (Primer)",
         change: |_| Overrides {
@@ -371,7 +371,7 @@ pub const ALL: &[Switch] = &[
         replaces: none,
         expected: ExpectedDifference::worse(0.05),
         title: "first weights ten times as large",
-        purpose: "the size of the first weights decides how loud each block begins",
+        purpose: "the size of the first weights sets how much each block writes at the start",
         prediction: "begins far above uniform, and is still behind at the end",
         source: "Glorot & Bengio 2010",
         change: |base| Overrides {
@@ -385,8 +385,8 @@ pub const ALL: &[Switch] = &[
         replaces: none,
         expected: ExpectedDifference::worse(0.0),
         title: "first weights a tenth as large",
-        purpose: "the size of the first weights decides how loud each block begins",
-        prediction: "slower at first: blocks begin nearly silent and gradients through them are small",
+        purpose: "the size of the first weights sets how much each block writes at the start",
+        prediction: "slower at first: blocks write almost nothing and gradients through them are small",
         source: "Glorot & Bengio 2010",
         change: |base| Overrides {
             init_std: Some(0.1 * base.spec.init.std),

@@ -15,7 +15,7 @@ fn modern() -> Settings {
     modern
 }
 
-fn thrown(switch: &Switch, base: &Settings) -> Settings {
+fn applied(switch: &Switch, base: &Settings) -> Settings {
     switch.applied(base).expect("settings")
 }
 
@@ -40,10 +40,10 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
         }
     }
     assert!(SEED.iter().all(|name| names.contains(name)));
-    let said = Switch::find("residuals").unwrap_err().to_string();
+    let message = Switch::find("residuals").unwrap_err().to_string();
     assert!(
-        said.contains("\"residuals\"") && said.contains("swiglu"),
-        "{said}"
+        message.contains("\"residuals\"") && message.contains("swiglu"),
+        "{message}"
     );
 }
 
@@ -61,7 +61,7 @@ fn every_switch_makes_another_experiment_of_the_seed_or_of_a_modern_model() {
         .filter(|s| put_back(s) || s.name == "baseline")
         .collect();
     for (base, switches) in [(seed(), of_seed), (modern(), of_modern)] {
-        let made: Vec<Settings> = switches.iter().map(|s| thrown(s, &base)).collect();
+        let made: Vec<Settings> = switches.iter().map(|s| applied(s, &base)).collect();
         for (i, one) in made.iter().enumerate() {
             assert!(
                 made[..i].iter().all(|other| other != one),
@@ -74,7 +74,7 @@ fn every_switch_makes_another_experiment_of_the_seed_or_of_a_modern_model() {
     }
     for name in PUT_BACK {
         let switch = Switch::find(name).unwrap();
-        assert!(thrown(&switch, &seed()) == seed(), "{name}");
+        assert!(applied(&switch, &seed()) == seed(), "{name}");
     }
 }
 
@@ -86,7 +86,7 @@ fn a_label_says_what_is_replaced() {
     assert_eq!(label("norm-rms", &seed()), "RMSNorm for LayerNorm");
     assert_eq!(label("relu", &modern()), "ReLU for SwiGLU");
     assert_eq!(label("sgd", &modern()), "SGD for Muon");
-    let no_mlp = thrown(&Switch::find("mlp").unwrap(), &seed());
+    let no_mlp = applied(&Switch::find("mlp").unwrap(), &seed());
     assert_eq!(label("gelu", &no_mlp), "GELU");
 }
 
@@ -117,7 +117,7 @@ fn an_optimiser_s_switch_changes_the_optimiser_alone() {
     for (name, base) in [("sgd", &base), ("muon", &base), ("adamw", &modern())] {
         let (was, is) = (
             &base.hyper,
-            &thrown(&Switch::find(name).unwrap(), base).hyper,
+            &applied(&Switch::find(name).unwrap(), base).hyper,
         );
         assert_ne!(was.optimizer, is.optimizer);
         let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-12, "{name}: {a} {b}");
@@ -134,8 +134,8 @@ fn an_optimiser_s_switch_changes_the_optimiser_alone() {
     }
 }
 
-/// Each architectural switch shows in the listing, or in how weights begin; the others in nothing
-/// but training.
+/// Each architectural switch changes the listing or the initial weights; the others change only the
+/// training.
 #[test]
 fn a_listing_tells_architecture_from_training() {
     let base = seed();
@@ -150,18 +150,18 @@ fn a_listing_tells_architecture_from_training() {
         "other residual init",
     ];
     for switch in ALL.iter().filter(|s| !PUT_BACK.contains(&s.name)) {
-        let same = listing(&thrown(switch, &base)) == listing(&base);
+        let same = listing(&applied(switch, &base)) == listing(&base);
         assert_eq!(same, trains.contains(&switch.name), "{}", switch.name);
     }
 }
 
-/// Fails where a choice has a value that neither the seed nor any switch has.
+/// Fails if a choice has a value that neither the seed nor any switch uses.
 fn every_value_is_tried<C: Choice + Debug>(of: fn(&Settings) -> C) {
     let base = seed();
     let tried: Vec<C> = [BASELINE]
         .iter()
         .chain(ALL)
-        .map(|switch| of(&thrown(switch, &base)))
+        .map(|switch| of(&applied(switch, &base)))
         .collect();
     for value in C::ALL {
         assert!(tried.contains(value), "{} {}", C::SUBJECT, value.name());

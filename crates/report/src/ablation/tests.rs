@@ -41,14 +41,14 @@ fn the_table_says_what_results_say() {
 #[test]
 fn outcomes_are_sentences() {
     let (_root, study) = study();
-    let said = |i: usize| outcome(&study, &study.arms[i]);
-    assert_eq!(said(0), "Loss 2.1100 ± 0.0141: better than a 3-gram table.");
+    let text = |i: usize| outcome(&study, &study.arms[i]);
+    assert_eq!(text(0), "Loss 2.1100 ± 0.0141: better than a 3-gram table.");
     assert_eq!(
-        said(1),
+        text(1),
         "Loss 2.6600 ± 0.0849: better than a 1-gram table, worse than a 2-gram table. \
          It is worse than the baseline by 0.5500 (p < 0.001, 2 seeds)."
     );
-    assert_eq!(said(2), "2 of 2 runs diverged, the first at step 20.");
+    assert_eq!(text(2), "2 of 2 runs diverged, the first at step 20.");
     assert_eq!(
         answer(&study),
         [
@@ -127,7 +127,7 @@ fn what_may_be_chance_is_not_significant() {
     );
 }
 
-/// 0.0000 is neither worse nor better than 0.0000, however sure it is.
+/// A difference that prints as 0.0000 is neither worse nor better, however small its p.
 #[test]
 fn a_difference_that_prints_as_nothing_is_not_significant() {
     let (_root, mut study) = study();
