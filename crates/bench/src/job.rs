@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gptlab_data::{Batches, Builtin, Corpus, Text};
 use gptlab_engine::{
     BackendOptions,
-    cpu::{CpuOptions, Isa, Precision},
+    cpu::{CpuOptions, Isa, OperandType},
 };
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
 use gptlab_recipe::TokenizerKind;
@@ -62,8 +62,8 @@ impl Job {
         BackendOptions {
             threads: self.options.threads,
             precision: match self.options.precision {
-                Precision::F32 => gptlab_recipe::Precision::F32,
-                Precision::Bf16 => gptlab_recipe::Precision::Bf16,
+                OperandType::F32 => gptlab_recipe::Precision::F32,
+                OperandType::Bf16 => gptlab_recipe::Precision::Bf16,
             },
         }
     }
@@ -157,10 +157,10 @@ fn decoding_bytes(graph: &Graph, new: usize, texts: usize, weight_bytes: f64) ->
 }
 
 /// Returns the bytes of one weight during decoding.
-fn weight_bytes(precision: Precision) -> f64 {
+fn weight_bytes(precision: OperandType) -> f64 {
     match precision {
-        Precision::F32 => 4.0,
-        Precision::Bf16 => 2.0,
+        OperandType::F32 => 4.0,
+        OperandType::Bf16 => 2.0,
     }
 }
 

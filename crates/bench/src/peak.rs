@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gptlab_kernels::{Isa, Precision, multiply_adds};
+use gptlab_kernels::{Isa, OperandType, peak_multiply_adds};
 use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
 const TRIES: usize = 2;
-/// The rounds of multiply-adds between two readings of the clock: short beside a window, long beside
-/// a reading.
+/// The rounds of multiply-adds between two readings of the clock: short beside a window, long
+/// beside a reading.
 const ROUNDS: usize = 50_000;
 
 /// The highest rate at which the machine computes matrix products, in floating-point operations per
@@ -43,8 +43,8 @@ impl Peak {
             all: best(isa, precision, threads),
         };
         Self {
-            f32: rates(Precision::F32),
-            bf16: rates(Precision::Bf16),
+            f32: rates(OperandType::F32),
+            bf16: rates(OperandType::Bf16),
             threads,
         }
     }
@@ -58,10 +58,10 @@ impl Peak {
     }
 
     /// Returns the peak of products in `precision` on `threads` threads, in operations per second.
-    pub fn of(&self, precision: Precision, threads: usize) -> f64 {
+    pub fn of(&self, precision: OperandType, threads: usize) -> f64 {
         let rates = match precision {
-            Precision::F32 => self.f32,
-            Precision::Bf16 => self.bf16,
+            OperandType::F32 => self.f32,
+            OperandType::Bf16 => self.bf16,
         };
         if threads == self.threads {
             rates.all
@@ -79,13 +79,13 @@ impl Rates {
 }
 
 /// Returns the highest rate of a few tries.
-fn best(isa: Isa, precision: Precision, threads: usize) -> f64 {
+fn best(isa: Isa, precision: OperandType, threads: usize) -> f64 {
     (0..TRIES)
         .map(|_| together(isa, precision, threads))
         .fold(0.0, f64::max)
 }
 
-fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
+fn together(isa: Isa, precision: OperandType, threads: usize) -> f64 {
     thread::scope(|scope| {
         // A thread that could not be started or that panicked contributes nothing.
         let start = |_| {
@@ -99,10 +99,10 @@ fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
     })
 }
 
-fn rate(isa: Isa, precision: Precision) -> f64 {
+fn rate(isa: Isa, precision: OperandType) -> f64 {
     let (begun, mut operations) = (Instant::now(), 0);
     while begun.elapsed() < WINDOW {
-        operations += multiply_adds::multiply_adds(isa, precision, ROUNDS);
+        operations += peak_multiply_adds::run(isa, precision, ROUNDS);
     }
     operations as f64 / begun.elapsed().as_secs_f64()
 }

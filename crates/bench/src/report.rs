@@ -1,6 +1,6 @@
 //! The results of a benchmark as plain data: the JSON of `bench --json` and of `raw.json`.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -42,7 +42,7 @@ pub struct WorkloadResult {
     pub name: String,
     pub summary: String,
     #[serde(with = "precision_by_name")]
-    pub precision: Precision,
+    pub precision: OperandType,
     /// The number of threads that gptlab used.
     pub threads: usize,
     /// The number of the model's parameters.
@@ -176,20 +176,20 @@ impl WorkloadResult {
 
 /// The module for `#[serde(with)]` that writes a precision as its name.
 mod precision_by_name {
-    use gptlab_kernels::Precision;
+    use gptlab_kernels::OperandType;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(
-        precision: &Precision,
+        precision: &OperandType,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.serialize_str(precision.name())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Precision, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OperandType, D::Error> {
         let name = String::deserialize(from)?;
-        Precision::from_name(&name)
+        OperandType::from_name(&name)
             .ok_or_else(|| D::Error::custom(format!("there is no precision `{name}`")))
     }
 }

@@ -1,6 +1,6 @@
 //! Training speed along one axis of size at a time, starting from gpt2-mini.
 
-use gptlab_engine::cpu::{CpuOptions, Isa, Precision};
+use gptlab_engine::cpu::{CpuOptions, Isa, OperandType};
 use gptlab_report::{Table, table::TableCell};
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,7 @@ fn jobs(threads: usize, isa: Isa) -> Vec<(ScalingAxis, Job)> {
         options: CpuOptions {
             threads,
             isa,
-            precision: Precision::F32,
+            precision: OperandType::F32,
         },
     };
     let wide = |n_embd: usize| WorkloadShape {

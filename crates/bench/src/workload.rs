@@ -1,6 +1,6 @@
 //! The description of a workload.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use gptlab_model::{ModelSpec, Preset};
 use gptlab_recipe::{Overrides, SettingsError};
 
@@ -13,7 +13,7 @@ pub struct Workload {
     pub summary: &'static str,
     pub shape: WorkloadShape,
     pub task: Task,
-    pub precision: Precision,
+    pub precision: OperandType,
     pub baselines: Baselines,
 }
 

@@ -1,6 +1,6 @@
 //! The table of workloads.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use gptlab_model::Preset;
 
 use crate::{Baselines, Error, Peer, PublishedTime, Task, Workload, WorkloadShape};
@@ -185,7 +185,7 @@ pub const ALL: &[Workload] = &[
             ..MINI
         },
         task: MINI_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Each(SEED),
     },
     Workload {
@@ -193,7 +193,7 @@ pub const ALL: &[Workload] = &[
         summary: "gpt2-mini without dropout",
         shape: MINI,
         task: MINI_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(3.0),
             of: BEST,
@@ -204,7 +204,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: MINI,
         task: MINI_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST_BF16,
@@ -215,7 +215,7 @@ pub const ALL: &[Workload] = &[
         summary: "nanoGPT's Shakespeare model without dropout",
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(2.3),
             of: BEST,
@@ -226,7 +226,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(1.7),
             of: BEST_BF16,
@@ -237,7 +237,7 @@ pub const ALL: &[Workload] = &[
         summary: "GPT-2's smallest without dropout",
         shape: GPT2,
         task: GPT2_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST,
@@ -248,7 +248,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: GPT2,
         task: GPT2_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(2.0),
             of: BEST_BF16,
@@ -259,7 +259,7 @@ pub const ALL: &[Workload] = &[
         summary: "microgpt, 16 names, one core",
         shape: MICRO,
         task: Task::Names { batch: 16 },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: hand_vectorised(88e-6),
     },
     Workload {
@@ -270,7 +270,7 @@ pub const ALL: &[Workload] = &[
             ..MICRO
         },
         task: Task::Names { batch: 16 },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: hand_vectorised(1_250e-6),
     },
     Workload {
@@ -278,7 +278,7 @@ pub const ALL: &[Workload] = &[
         summary: "one text of gpt2-mini",
         shape: MINI,
         task: ONE_TEXT,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: best_decoder(DECODERS),
     },
     Workload {
@@ -286,7 +286,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: MINI,
         task: ONE_TEXT,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: best_decoder(DECODERS_BF16),
     },
     Workload {
@@ -297,7 +297,7 @@ pub const ALL: &[Workload] = &[
             vocab_size: CHARACTERS,
             texts: 64,
         },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: None,
             of: DECODERS,

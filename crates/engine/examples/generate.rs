@@ -8,7 +8,7 @@ use std::{env, time::Instant};
 
 use gptlab_engine::{
     GenerationRequest,
-    cpu::{CpuGenerator, CpuOptions, Precision},
+    cpu::{CpuGenerator, CpuOptions, OperandType},
     generate_each,
     sample::{Ranking, Sampling},
 };
@@ -44,7 +44,7 @@ fn main() {
     let weights = graph.params().initial(1);
     let (tokens, texts) = (number(2, "255"), number(3, "64"));
     let (mut options, rounds) = (CpuOptions::of_threads(number(4, "2")), number(5, "9"));
-    options.precision = Precision::from_name(&arg(6, "f32")).expect("f32 or bf16");
+    options.precision = OperandType::from_name(&arg(6, "f32")).expect("f32 or bf16");
     let mut generator = CpuGenerator::with_options(graph, &weights, options).expect("weights");
     let best = |work: &mut dyn FnMut()| {
         let times = (0..rounds).map(|_| {

@@ -18,7 +18,7 @@ use common::{
 };
 use gptlab_engine::{
     Engine, GenerationRequest, PromptError, Slot,
-    cpu::{CpuEngine, CpuGenerator, CpuOptions, Precision},
+    cpu::{CpuEngine, CpuGenerator, CpuOptions, OperandType},
     generate_each,
     sample::{Ranking, Sampling},
     untouched,
@@ -67,8 +67,8 @@ fn follow(gate: &mut Gate, case: &Case, options: CpuOptions, prompt_len: usize) 
 #[test]
 fn every_token_follows_as_if_the_window_were_run_whole() {
     for (precision, tolerance) in [
-        (Precision::F32, Tolerance::F32),
-        (Precision::Bf16, Tolerance::Bf16),
+        (OperandType::F32, Tolerance::F32),
+        (OperandType::Bf16, Tolerance::Bf16),
     ] {
         let mut gate = Gate::new(tolerance);
         for options in every_isa(precision) {
@@ -87,7 +87,7 @@ fn every_token_follows_as_if_the_window_were_run_whole() {
     }
 }
 
-fn every_isa(precision: Precision) -> impl Iterator<Item = CpuOptions> {
+fn every_isa(precision: OperandType) -> impl Iterator<Item = CpuOptions> {
     Isa::available().map(move |isa| CpuOptions {
         precision,
         ..of_threads(1, isa)
@@ -108,7 +108,7 @@ fn products_of_decoding_are_those_of_evaluating() {
     let case = Case::new("no attention", &spec, 37).expect("sizes that divide");
     let weights = batches::weights(&case.graph, 1);
     let tokens: Vec<u32> = (0..spec.block_size as u32).map(|t| 5 * t % 37).collect();
-    let both = Precision::ALL.into_iter();
+    let both = OperandType::ALL.into_iter();
     for options in both.flat_map(every_isa) {
         let graph = || case.graph.clone();
         let mut engine = CpuEngine::new(graph(), &weights, options).expect("weights");
@@ -187,14 +187,14 @@ fn of_threads(threads: usize, isa: Isa) -> CpuOptions {
 }
 
 fn among_many_as_alone(case: &Case, isa: Isa, teams: &[usize], sizes: &[u32]) {
-    for precision in Precision::ALL {
+    for precision in OperandType::ALL {
         among_many_as_alone_in(case, precision, isa, teams, sizes);
     }
 }
 
 fn among_many_as_alone_in(
     case: &Case,
-    precision: Precision,
+    precision: OperandType,
     isa: Isa,
     teams: &[usize],
     sizes: &[u32],
@@ -300,7 +300,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
     ] {
         let case = worth_sharing(preset, heads, kv_heads);
         let weights = batches::weights(&case.graph, 1);
-        let both = Precision::ALL.into_iter();
+        let both = OperandType::ALL.into_iter();
         for options in both.flat_map(every_isa) {
             let make = |threads| {
                 let options = CpuOptions { threads, ..options };

@@ -7,7 +7,7 @@ use std::alloc::System;
 
 use gptlab_engine::{
     Backend, BackendOptions, Engine, GenerationRequest, Noise, StepHyper,
-    cpu::{CpuBackend, CpuEngine, CpuGenerator, CpuOptions, Precision},
+    cpu::{CpuBackend, CpuEngine, CpuGenerator, CpuOptions, OperandType},
     generate_each,
     memory_need::{BatchShape, Texts, Training},
 };
@@ -27,8 +27,8 @@ fn backend_options(options: CpuOptions) -> BackendOptions {
     BackendOptions {
         threads: options.threads,
         precision: match options.precision {
-            Precision::F32 => gptlab_recipe::Precision::F32,
-            Precision::Bf16 => gptlab_recipe::Precision::Bf16,
+            OperandType::F32 => gptlab_recipe::Precision::F32,
+            OperandType::Bf16 => gptlab_recipe::Precision::Bf16,
         },
     }
 }
@@ -247,7 +247,7 @@ fn write(name: &str, model: &Model, options: CpuOptions, count: usize, tokens: u
 #[test]
 fn the_memory_held_is_the_memory_counted() {
     for (name, model) in models() {
-        for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
+        for (precision, threads) in OperandType::ALL.into_iter().zip([1, 3]) {
             let options = CpuOptions {
                 precision,
                 ..CpuOptions::of_threads(threads)

@@ -11,7 +11,7 @@ use std::alloc::System;
 use common::batches;
 use gptlab_engine::{
     Alone, Engine, Noise, StepHyper,
-    cpu::{CpuEngine, CpuOptions, Precision},
+    cpu::{CpuEngine, CpuOptions, OperandType},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Preset, lower, random::Stream};
 use gptlab_recipe::{Decay, Optimizer};
@@ -71,7 +71,7 @@ struct Case {
     /// Whether sequences are shorter than the context, each by a different length.
     ragged: bool,
     optimizer: Optimizer,
-    precision: Precision,
+    precision: OperandType,
     /// The number of times that a step on several threads gives jobs to all of them.
     passes: usize,
 }
@@ -95,7 +95,7 @@ fn cases() -> [Case; 5] {
         model: spec.check(65).expect("a model that makes sense"),
         ragged: false,
         optimizer: Optimizer::AdamW,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         passes: 4,
     };
     [
@@ -108,7 +108,7 @@ fn cases() -> [Case; 5] {
         case("gpt2-mini", &mini),
         case("gpt2-mini with dropout", &dropout),
         Case {
-            precision: Precision::Bf16,
+            precision: OperandType::Bf16,
             ..case("gpt2-mini in bf16", &mini)
         },
         Case {

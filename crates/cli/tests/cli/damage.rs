@@ -167,7 +167,7 @@ fn a_first_step_that_diverges_leaves_no_checkpoint_and_the_old_file() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(
         ran.err
-            .contains("error: the model diverged at step 0: the validation loss is not"),
+            .contains("error: the model diverged at step 0: the validation loss is no longer"),
         "{}",
         ran.err
     );

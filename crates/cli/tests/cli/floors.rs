@@ -113,7 +113,7 @@ fn a_skill_is_what_n_grams_lack() {
     }
     let output = lab.ok("floors --data copy").out;
     assert!(
-        output.contains("skill        After the bar, find these letters"),
+        output.contains("skill        After the bar, find the same letters"),
         "{output}"
     );
     assert!(output.contains("perplexity  on the skill\n"), "{output}");

@@ -132,7 +132,7 @@ fn a_run_goes_on_after_its_end() {
         (ran.code, ran.first_line()),
         (
             2,
-            "error: the run has made 7 steps, and 5 are fewer; ask for more than 7, or go on from an \
+            "error: the run has made 7 steps, and 5 are fewer; request more than 7, or resume from an \
              older checkpoint"
         )
     );

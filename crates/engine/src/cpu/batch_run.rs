@@ -8,11 +8,11 @@ use gptlab_model::Batch;
 use super::{
     chunk::{Chunk, Loss},
     output_head,
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::{Helpers, Pool},
     prepared_graph::PreparedGraph,
     shards::{self, ChunkRows, Chunks},
+    weight_panels::Panels,
     workspace::Workspaces,
 };
 use crate::Noise;

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use gptlab_kernels::{attention, dropout::Dropout};
+use gptlab_kernels::{Threads, attention};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 
 use super::{
     aligned::Aligned,
-    forward_pass::{Attended, ForwardPass, Mapped, RowRun, rows_of},
-    panels::Panels,
+    forward_pass::{Attended, ForwardPass, Mapped, RowDropout, RowRun, rows_of},
     plan::{ArenaPlan, Region},
     pool::{Helpers, MatrixRows, TaskCut, by_rows},
     prepared_graph::PreparedGraph,
+    weight_panels::Panels,
     workspace::Workspace,
 };
 use crate::{Noise, program::Work};
@@ -170,12 +170,17 @@ impl ForwardPass for Chunk<'_> {
         let width = qkv.len() / self.rows();
         for sequence in self.sequences {
             let options = self.attention(node, op, sequence.start);
+            let outputs = attention::Outputs {
+                mix: &mut mix[rows_of(sequence, self.width(node))],
+                lse: &mut lse[rows_of(sequence, op.heads)],
+            };
             attention::forward_by(
                 self.isa(),
-                &self.helpers,
-                &mut mix[rows_of(sequence, self.width(node))],
-                &mut lse[rows_of(sequence, op.heads)],
-                scratch,
+                Threads {
+                    parallel: &self.helpers,
+                    scratch,
+                },
+                outputs,
                 &qkv[rows_of(sequence, width)],
                 &options,
                 sequence.len(),
@@ -183,9 +188,11 @@ impl ForwardPass for Chunk<'_> {
         }
     }
 
-    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)> {
-        let mask = self.prepared.dropout(node, p, self.noise)?;
-        Some((mask, self.first_row))
+    fn dropout(&self, node: ValueId, p: f32) -> Option<RowDropout> {
+        Some(RowDropout {
+            dropout: self.prepared.dropout(node, p, self.noise)?,
+            first_row: self.first_row,
+        })
     }
 
     fn keeps_derivative(&self, node: ValueId) -> bool {

@@ -9,7 +9,7 @@ use gptlab_kernels::{
     Isa, activation,
     dropout::{self, Dropout},
     elementwise, embedding, gate,
-    head_norm::{self, Layout},
+    head_norm::{self, LeadingHeads},
     layer_norm, rms_norm, rope,
 };
 use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId, ValueId};
@@ -41,7 +41,14 @@ pub(super) struct Mapped<'a> {
     pub(super) bias: Option<&'a [f32]>,
 }
 
-/// Rows that run through the model.
+/// A stream of dropout masks, and the number in it of the first row.
+#[derive(Clone, Copy)]
+pub(super) struct RowDropout {
+    pub(super) dropout: Dropout,
+    pub(super) first_row: u64,
+}
+
+/// Rows that go through the model.
 pub(super) trait ForwardPass: Sync + Sized {
     /// The scratch memory of products and attention.
     type Scratch;
@@ -85,7 +92,7 @@ pub(super) trait ForwardPass: Sync + Sized {
 
     /// Returns the mask of a dropout, and the number of the first row in it; `None` if nothing is
     /// dropped.
-    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)>;
+    fn dropout(&self, node: ValueId, p: f32) -> Option<RowDropout>;
 
     /// Returns true if an activation replaces its input by its derivative.
     fn keeps_derivative(&self, node: ValueId) -> bool;
@@ -132,12 +139,13 @@ pub(super) trait ForwardPass: Sync + Sized {
             Op::HeadNorm { x, heads, head_dim } => {
                 carry_over(self, node, *x, arena);
                 let [y, rstd] = parts(arena, [self.value(node), self.statistics(node)]);
-                let layout = layout(self, node, *heads, *head_dim);
-                head_norm::forward(self.isa(), y, rstd, layout, NORM_EPS, self.rows());
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                head_norm::forward(self.isa(), y, rstd, heads, NORM_EPS, self.rows());
             }
             Op::Rotary { x, heads, head_dim } => {
                 carry_over(self, node, *x, arena);
-                rotate(self, node, layout(self, node, *heads, *head_dim), arena);
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                rotate(self, node, heads, arena);
             }
             Op::Attention { x, attention } => {
                 let places = [self.value(node), self.statistics(node), self.value(*x)];
@@ -164,8 +172,8 @@ pub(super) trait ForwardPass: Sync + Sized {
             }
             Op::Dropout { x, p } => {
                 carry_over(self, node, *x, arena);
-                if let Some(mask) = self.dropout(node, *p) {
-                    drop_some(self, &mask, &mut arena[self.value(node)], self.width(node));
+                if let Some(masks) = self.dropout(node, *p) {
+                    drop_some(self, masks, &mut arena[self.value(node)], self.width(node));
                 }
             }
         }
@@ -189,14 +197,14 @@ pub(super) fn rows_of(rows: &Range<usize>, width: usize) -> Range<usize> {
 }
 
 /// Returns the layout of the first `heads` heads in the rows of `node`.
-pub(super) fn layout<F: ForwardPass>(
+pub(super) fn leading_heads<F: ForwardPass>(
     on: &F,
     node: ValueId,
     heads: usize,
     head_dim: usize,
-) -> Layout {
-    Layout {
-        heads,
+) -> LeadingHeads {
+    LeadingHeads {
+        count: heads,
         head_dim,
         width: on.width(node),
     }
@@ -209,16 +217,12 @@ pub(super) fn accumulate<F: ForwardPass>(on: &F, y: &mut [f32], x: &mut [f32], w
     });
 }
 
-/// Applies a dropout mask to all rows.
-pub(super) fn drop_some<F: ForwardPass>(
-    on: &F,
-    (mask, first_row): &(Dropout, u64),
-    y: &mut [f32],
-    width: usize,
-) {
+/// Applies dropout masks to all rows.
+pub(super) fn drop_some<F: ForwardPass>(on: &F, masks: RowDropout, y: &mut [f32], width: usize) {
+    let RowDropout { dropout, first_row } = masks;
     on.pass(width, [(y, width)], |rows, [y]| {
         let first = first_row + rows.start as u64;
-        dropout::in_place(on.isa(), y, mask, first, rows.len(), width);
+        dropout::in_place(on.isa(), y, &dropout, first, rows.len(), width);
     });
 }
 
@@ -265,22 +269,32 @@ fn norm<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena:
         let n = rows.len();
         match norm {
             NormOp::LayerNorm { gain, bias } => {
-                let (gain, bias) = (on.param(*gain), bias.map(|b| on.param(b)));
-                layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
+                let inputs = layer_norm::Inputs {
+                    x,
+                    gain: on.param(*gain),
+                    bias: bias.map(|b| on.param(b)),
+                    eps: NORM_EPS,
+                };
+                let outputs = layer_norm::Outputs { y, mean, rstd };
+                layer_norm::forward(isa, outputs, &inputs, n, width);
             }
             NormOp::RmsNorm { gain } => {
-                let gain = gain.map(|g| on.param(g));
-                rms_norm::forward(isa, y, rstd, x, gain, NORM_EPS, n, width);
+                let inputs = rms_norm::Inputs {
+                    x,
+                    gain: gain.map(|g| on.param(g)),
+                    eps: NORM_EPS,
+                };
+                rms_norm::forward(isa, rms_norm::Outputs { y, rstd }, &inputs, n, width);
             }
         }
     });
 }
 
-fn rotate<F: ForwardPass>(on: &F, node: ValueId, layout: Layout, arena: &mut [f32]) {
+fn rotate<F: ForwardPass>(on: &F, node: ValueId, heads: LeadingHeads, arena: &mut [f32]) {
     let (cos, sin) = on.prepared().rotations(node);
     let y = &mut arena[on.value(node)];
     for RowRun { rows, position } in on.runs() {
-        let y = &mut y[rows_of(&rows, layout.width)];
-        rope::forward(on.isa(), y, cos, sin, layout, position, rows.len());
+        let y = &mut y[rows_of(&rows, heads.width)];
+        rope::forward(on.isa(), y, cos, sin, heads, position, rows.len());
     }
 }

@@ -5,7 +5,7 @@
 //! constant per node.
 
 use gptlab_kernels::{
-    attention::{self, Cache},
+    attention::{self, CacheLayout},
     linear::Direction,
 };
 use gptlab_model::Graph;
@@ -13,12 +13,12 @@ use gptlab_model::Graph;
 use super::{
     CpuOptions, batch_run,
     generate::{decoding_layouts, texts_at_once},
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::most_parts,
     prepared_graph::PreparedGraph,
     shards::{self, ChunkSplit},
     update,
+    weight_panels::Panels,
 };
 use crate::StateSlot;
 use crate::memory_need::{BatchShape, MemoryNeed, NUMBER, Texts, Training, bytes, clamp};
@@ -204,7 +204,8 @@ fn cache_len(prepared: &PreparedGraph) -> u128 {
     if !prepared.attentions().all(|(_, op)| op.mask.is_causal()) {
         return 0;
     }
-    let len = |(i, op)| Cache::new(&prepared.attention(i, op, None), block_size).len() as u128;
+    let len =
+        |(i, op)| CacheLayout::new(&prepared.attention(i, op, None), block_size).len() as u128;
     prepared.attentions().map(len).sum()
 }
 

@@ -17,13 +17,13 @@ mod generate;
 mod hooked;
 mod memory_need;
 mod output_head;
-mod panels;
 mod plan;
 mod pool;
 mod prepared_graph;
 mod products;
 mod shards;
 mod update;
+mod weight_panels;
 mod workspace;
 
 use std::{ops::Range, slice};
@@ -34,12 +34,12 @@ use gptlab_model::{Batch, Graph};
 use self::{
     aligned::Aligned,
     batch_run::{BatchRun, ShardRun},
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::Pool,
     prepared_graph::PreparedGraph,
     shards::{Chunks, MOST_SHARDS},
     update::{OptimizerState, Update},
+    weight_panels::Panels,
     workspace::Workspaces,
 };
 use crate::{
@@ -49,7 +49,7 @@ use crate::{
 
 pub use backend::CpuBackend;
 pub use generate::CpuGenerator;
-pub use gptlab_kernels::{Isa, Kind, Precision};
+pub use gptlab_kernels::{Isa, Kind, OperandType};
 
 /// The options with which a graph runs.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ pub struct CpuOptions {
     /// The vector instructions. Sums may round differently on another set.
     pub isa: Isa,
     /// The type to which operands of matrix products are rounded.
-    pub precision: Precision,
+    pub precision: OperandType,
 }
 
 impl CpuOptions {
@@ -68,7 +68,7 @@ impl CpuOptions {
         Self {
             threads,
             isa: Isa::detect(),
-            precision: Precision::F32,
+            precision: OperandType::F32,
         }
     }
 }
@@ -77,10 +77,10 @@ impl CpuOptions {
 const REDUCED: usize = 1 << 18;
 
 /// Returns the kernels' type for the precision of a recipe.
-fn precision(set: gptlab_recipe::Precision) -> Precision {
+fn precision(set: gptlab_recipe::Precision) -> OperandType {
     match set {
-        gptlab_recipe::Precision::F32 => Precision::F32,
-        gptlab_recipe::Precision::Bf16 => Precision::Bf16,
+        gptlab_recipe::Precision::F32 => OperandType::F32,
+        gptlab_recipe::Precision::Bf16 => OperandType::Bf16,
     }
 }
 

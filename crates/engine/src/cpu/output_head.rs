@@ -68,7 +68,7 @@ impl Chunk<'_> {
         let dweight = self.prepared.part_mut(dw, weight);
         let tile = tile(vocab);
         let rows = dx.chunks_mut(tile * inp).zip(x.chunks_mut(tile * inp));
-        let mut add = !(self.fresh && self.plan.sets(node));
+        let mut accumulate_dw = !(self.fresh && self.plan.sets(node));
         for ((dx, x), (targets, losses)) in
             rows.zip(targets.chunks(tile).zip(losses.chunks_mut(tile)))
         {
@@ -86,13 +86,13 @@ impl Chunk<'_> {
             });
             let gradient = WeightGradient {
                 dw: &mut *dweight,
+                accumulate_dw,
                 dbias: None,
                 dy: logits,
                 x,
-                add,
             };
             self.multiply_weight(node, gradient, scratch);
-            add = true;
+            accumulate_dw = true;
             self.multiply_back(node, dx, logits, false, scratch);
         }
     }

@@ -1,7 +1,11 @@
 //! A graph prepared for this processor's kernels: everything that stays the same from step to step.
 
 use gptlab_kernels::{
-    Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, linear::Linear,
+    Isa, OperandType,
+    activation::Nonlinearity,
+    attention::{self, VisibleKeys},
+    dropout::Dropout,
+    linear::Linear,
 };
 use gptlab_model::{
     Activation, AttentionMask, AttentionOp, Graph, Node, ParamId, ValueId, random::Stream,
@@ -15,7 +19,7 @@ use crate::{Noise, program::constant_values};
 pub(super) struct PreparedGraph {
     pub(super) graph: Graph,
     pub(super) isa: Isa,
-    pub(super) precision: Precision,
+    pub(super) precision: OperandType,
     /// The numbers of each node's constant.
     tables: Vec<Vec<f32>>,
     /// The purpose of each node's dropout stream.
@@ -133,32 +137,32 @@ impl PreparedGraph {
             heads: op.heads,
             kv_heads: op.kv_heads,
             head_dim: op.head_dim,
-            mask: kernel_mask(op.mask),
+            visible: visible_keys(op.mask),
             scale: op.scale,
             softcap: op.softcap,
             alibi: (!slopes.is_empty()).then_some(slopes),
             dropout,
-            precision: Precision::F32,
+            precision: OperandType::F32,
         }
     }
 }
 
 /// Returns the kernel's type for a mask.
-fn kernel_mask(mask: AttentionMask) -> attention::Mask {
+fn visible_keys(mask: AttentionMask) -> VisibleKeys {
     match mask {
-        AttentionMask::Full => attention::Mask::Full,
-        AttentionMask::Causal => attention::Mask::Causal,
-        AttentionMask::Window(n) => attention::Mask::Window(n),
+        AttentionMask::Full => VisibleKeys::Full,
+        AttentionMask::Causal => VisibleKeys::Causal,
+        AttentionMask::Window(n) => VisibleKeys::Window(n),
     }
 }
 
 /// Returns the kernel's type for an activation.
-pub(super) fn kernel(f: Activation) -> Act {
+pub(super) fn kernel(f: Activation) -> Nonlinearity {
     match f {
-        Activation::GeluErf => Act::GeluErf,
-        Activation::GeluTanh => Act::GeluTanh,
-        Activation::Relu => Act::Relu,
-        Activation::ReluSquared => Act::ReluSquared,
-        Activation::Silu => Act::Silu,
+        Activation::GeluErf => Nonlinearity::GeluErf,
+        Activation::GeluTanh => Nonlinearity::GeluTanh,
+        Activation::Relu => Nonlinearity::Relu,
+        Activation::ReluSquared => Nonlinearity::ReluSquared,
+        Activation::Silu => Nonlinearity::Silu,
     }
 }

@@ -1,6 +1,6 @@
 //! The products of a linear map, shared with idle threads.
 
-use gptlab_kernels::linear::{self, Direction, Linear, Operand};
+use gptlab_kernels::linear::{self, Direction, Linear, Operand, WeightGrads};
 
 use gptlab_model::ValueId;
 
@@ -19,11 +19,11 @@ const LEAST_COPIED: usize = 1 << 15;
 /// The gradients of a linear map's parameters, and their operands.
 pub(super) struct WeightGradient<'a> {
     pub(super) dw: &'a mut [f32],
+    /// Whether dW is added to what is there; else it is set.
+    pub(super) accumulate_dw: bool,
     pub(super) dbias: Option<&'a mut [f32]>,
     pub(super) dy: &'a [f32],
     pub(super) x: &'a [f32],
-    /// Whether dW is added to the present gradient; otherwise it replaces it.
-    pub(super) add: bool,
 }
 
 impl Chunk<'_> {
@@ -80,10 +80,10 @@ impl Chunk<'_> {
     ) {
         let WeightGradient {
             dw,
+            accumulate_dw,
             dbias,
             dy,
             x,
-            add,
         } = gradient;
         let map = self.prepared.map(node);
         let n = x.len() / map.inp;
@@ -102,7 +102,13 @@ impl Chunk<'_> {
             matrices,
             scratch,
             |outs, [dw, db], scratch| {
-                map.backward_weight(dw, biased.then_some(db), scratch, dy, x, add, outs, n);
+                let grads = WeightGrads {
+                    outs,
+                    dw,
+                    accumulate_dw,
+                    dbias: biased.then_some(db),
+                };
+                map.backward_weight(grads, scratch, dy, x, n);
             },
         );
     }

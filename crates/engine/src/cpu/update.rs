@@ -5,15 +5,15 @@
 use std::iter;
 
 use gptlab_kernels::{
-    Isa, adamw, elementwise,
+    Isa, adamw,
     linear::{Linear, PanelRows},
-    muon, sgd,
+    muon, reduction, sgd,
 };
 use gptlab_model::{Param, ParamGroup, ParamTable};
 use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
-    aligned::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
+    aligned::Aligned, pool::Pool, shards::MOST_SHARDS, weight_panels::Panels, workspace::Workspaces,
 };
 use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
@@ -60,10 +60,10 @@ impl Update<'_> {
 /// The step of one parameter.
 #[derive(Clone, Copy)]
 enum ParamStep {
-    AdamW(adamw::Hyper),
-    Sgd(sgd::Hyper),
+    AdamW(adamw::AdamWHyper),
+    Sgd(sgd::SgdHyper),
     /// Muon's step, with the matrix's rows and columns.
-    Muon(muon::Hyper, [usize; 2]),
+    Muon(muon::MuonHyper, [usize; 2]),
 }
 
 impl ParamStep {
@@ -74,14 +74,14 @@ impl ParamStep {
             | (Optimizer::Muon, ParamGroup::Embedding | ParamGroup::Vector) => {
                 Self::AdamW(adam_w(hyper, grad_scale, weight_decay))
             }
-            (Optimizer::Sgd, _) => Self::Sgd(sgd::Hyper {
+            (Optimizer::Sgd, _) => Self::Sgd(sgd::SgdHyper {
                 lr,
                 momentum: hyper.beta1,
                 weight_decay,
                 grad_scale,
             }),
             (Optimizer::Muon, ParamGroup::Matrix) => {
-                let hyper = muon::Hyper {
+                let hyper = muon::MuonHyper {
                     lr,
                     momentum: MUON_MOMENTUM,
                     weight_decay,
@@ -97,8 +97,16 @@ impl ParamStep {
             Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
             Self::Muon(hyper, [rows, columns]) => workspaces.lend(|work| {
-                let scratch = &mut work.scratch[..muon::scratch_len(*rows, *columns)];
-                muon::step(isa, w, m, g, scratch, hyper, *rows, *columns);
+                let (rows, columns) = (*rows, *columns);
+                let scratch = &mut work.scratch[..muon::scratch_len(rows, columns)];
+                let matrix = muon::Matrix {
+                    w,
+                    m,
+                    g,
+                    rows,
+                    columns,
+                };
+                muon::step(isa, matrix, scratch, hyper);
             }),
         }
     }
@@ -119,7 +127,7 @@ fn norm(pool: &Pool, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64
     squares.resize(gradients.len().div_ceil(BLOCK), 0.0);
     let blocks = gradients.chunks(BLOCK).zip(squares.iter_mut());
     pool.for_each(blocks, small(gradients.len()), |(block, sum), _| {
-        *sum = elementwise::sum_of_squares(isa, block);
+        *sum = reduction::sum_of_squares(isa, block);
     });
     squares.iter().sum::<f64>().sqrt()
 }
@@ -146,7 +154,7 @@ pub(super) fn add_in_order<'a>(
         if !add {
             sum.fill(0.0);
         }
-        elementwise::reduce_add(isa, sum, &parts[..count]);
+        reduction::reduce_add(isa, sum, &parts[..count]);
     });
 }
 
@@ -286,9 +294,9 @@ fn weight_decay(param: &Param, hyper: &StepHyper) -> f64 {
     }
 }
 
-fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::Hyper {
+fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::AdamWHyper {
     let t = hyper.update as f64;
-    adamw::Hyper {
+    adamw::AdamWHyper {
         lr: hyper.lr,
         beta1: hyper.beta1,
         beta2: hyper.beta2,

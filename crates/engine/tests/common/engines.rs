@@ -2,7 +2,7 @@
 
 use gptlab_engine::{
     Engine,
-    cpu::{CpuEngine, CpuOptions, Isa, Kind, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, Kind, OperandType},
     oracle::Oracle,
 };
 use gptlab_model::Graph;
@@ -114,7 +114,7 @@ fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
 fn cpu_in_bf16(graph: Graph, weights: &[f32], isa: Isa) -> CpuEngine {
     let options = CpuOptions {
         isa,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         threads: 1,
     };
     CpuEngine::new(graph, weights, options).expect("as many weights as the table has")

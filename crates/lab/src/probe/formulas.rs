@@ -3,8 +3,8 @@
 //! sources and usual ranges.
 //!
 //! Matrices are row-major slices with `cols` numbers per row and one row per token. Sums are
-//! accumulated in f64, in row order. Formulas in [`STREAM`] and [`HEADS`] are recorded while a model
-//! trains.
+//! accumulated in f64, in row order. Formulas in [`STREAM`] and [`HEADS`] are recorded while a
+//! model trains.
 
 use super::Measure;
 

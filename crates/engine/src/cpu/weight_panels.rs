@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::{
         Engine, Noise, StepHyper,
-        cpu::{CpuEngine, CpuOptions, Isa, Precision},
+        cpu::{CpuEngine, CpuOptions, Isa, OperandType},
     };
 
     fn words(panels: &Panels) -> [&[u32]; 2] {
@@ -196,7 +196,7 @@ mod tests {
         let graph = lower(&model);
         let weights = graph.params().initial(1);
         for isa in Isa::available() {
-            for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
+            for (precision, threads) in OperandType::ALL.into_iter().zip([1, 3]) {
                 let options = CpuOptions {
                     threads,
                     isa,
