@@ -158,7 +158,7 @@ impl From<GridError> for Stop {
                 Self::usage(format_args!("--grid {error}"))
             }
             GridError::NotTuned(_) => Self::usage(format_args!("--tune: {error}")),
-            // They begin with what the flag is called.
+            // The messages start with the name of the flag.
             GridError::Seeds { .. } | GridError::FirstSeed { .. } => {
                 Self::usage(format_args!("--{error}"))
             }

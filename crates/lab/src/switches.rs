@@ -21,13 +21,13 @@ pub use table::ALL;
 /// One change to a model or its training. `ablate --list --json` prints all of them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Switch {
-    /// As a sentence names it: `no residual`. Users type it so, or with hyphens.
+    /// The name in a sentence: `no residual`. Users may type it with hyphens.
     pub name: &'static str,
-    /// Names of older versions, which users may type and old grids hold.
+    /// The names in older versions, which users may type and old grids hold.
     pub aliases: &'static [&'static str],
-    /// The difference from the baseline that is expected, in nats a token, said before the run.
+    /// The expected difference from the baseline, in nats per token, stated before the run.
     pub expected: ExpectedDifference,
-    /// What is expected in words, said before the run.
+    /// The expected outcome in words, stated before the run.
     pub prediction: &'static str,
     /// The purpose of the part.
     pub purpose: &'static str,
@@ -35,7 +35,7 @@ pub struct Switch {
     pub source: &'static str,
     /// A short description of the change.
     pub title: &'static str,
-    /// What the part replaces in a model, where a name of both reads well.
+    /// What the part replaces in a model, if a name of both reads well.
     #[serde(skip)]
     replaces: fn(&Settings) -> Option<&'static str>,
     #[serde(skip)]
@@ -48,7 +48,7 @@ const ANY: ExpectedDifference = ExpectedDifference {
     high: None,
 };
 
-/// Nothing broken: what all others are compared with.
+/// The unchanged model, with which all others are compared.
 pub const BASELINE: Switch = Switch {
     name: "baseline",
     aliases: &[],
@@ -75,10 +75,10 @@ pub(crate) const POINT: Switch = Switch {
     change: |_| Overrides::default(),
 };
 
-/// The table of the ancestor's own experiment: no residual, post-LN, no attention.
+/// The switches of the ancestor's ablation table.
 pub const SEED: [&str; 3] = ["no residual", "post-LN", "no attention"];
 
-/// The parts that matter most: what `gptlab ablate` takes out where nobody names a switch.
+/// The switches of the parts that matter most, which `gptlab ablate` tries by default.
 pub const MAIN: [&str; 6] = [
     "no residual",
     "no attention",
@@ -118,8 +118,8 @@ impl Switch {
         }
     }
 
-    /// Finds the switches that `typed` names, separated by commas, each once; `main`, `all` and
-    /// `seed` are lists of them, and `baseline` is none.
+    /// Parses a comma-separated list of switches, and keeps each once. `main`, `all` and `seed` stand
+    /// for lists of them, and `baseline` for no switch.
     ///
     /// # Errors
     /// Returns an error if a name is unknown.
@@ -172,7 +172,7 @@ pub fn current_name(old: &str) -> Option<String> {
     Some(format!("{} {point}", found.name).trim_end().to_owned())
 }
 
-/// A name that no switch has.
+/// The error of a name that no switch has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSwitch(String);
 

@@ -229,9 +229,9 @@ pub enum GridKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// As a sentence names it: `no residual`, or `no residual lr=0.001`.
+    /// The name in a sentence: `no residual`, or `no residual lr=0.001`.
     pub name: String,
-    /// A few words: `the stream is replaced and not added to`.
+    /// The name in a few words: `no residual connections`.
     pub title: String,
     /// The purpose of the part that is changed.
     pub purpose: String,
@@ -269,16 +269,16 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// Of this file: [`Results::FORMAT`], or an older one that is still read.
+    /// The file's format, which is [`Results::FORMAT`] or an older one that is still read.
     pub format: u32,
     /// What an ablation concludes; absent before format 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
     pub floors: Floors,
-    /// The same on the tokens that need the skill of a diagnostic text.
+    /// The same losses on the tokens that need the skill of a diagnostic text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill: Option<SkillFloors>,
-    /// In the order of the variants; those without a finished run are left out.
+    /// One row per variant, in the order of the plan. Variants without a finished run are left out.
     pub rows: Vec<Row>,
     /// Each variant at its best value of the setting that is tuned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

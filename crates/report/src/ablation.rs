@@ -237,7 +237,7 @@ fn unfinished(arm: &Arm) -> String {
     )
 }
 
-/// Makes a table of the losses of guesses without a model.
+/// Makes a table of the losses of predictors that are not models.
 pub fn guides(floors: &Floors) -> Table {
     let columns = vec![
         Column::words("guess"),

@@ -35,7 +35,7 @@ pub struct Study {
     pub tuned_setting: Option<TunedSetting>,
     /// Each variant at its best value of that setting.
     pub tuned: Vec<TunedRow>,
-    /// The first is what the others are compared with.
+    /// The variants. The first is the one that the others are compared with.
     pub arms: Vec<Arm>,
 }
 
@@ -249,7 +249,7 @@ fn conclusion(grid: &Grid, results: &Results, arms: &[Arm]) -> Option<Conclusion
     ))
 }
 
-/// The run of a cell; `None` where it has not begun.
+/// Reads the run of a cell; `None` if it has not started.
 fn run_of(folder: &Path, cell: &Cell) -> Result<Option<RecordedRun>, FileError> {
     let inside = Path::new(&cell.folder);
     if !inside

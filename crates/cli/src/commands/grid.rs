@@ -31,9 +31,9 @@ use crate::{
     printer::Printer,
 };
 
-/// Characters of a line for the name of a variant.
+/// The number of characters of a line that hold a variant's name.
 const NAME: usize = 22;
-/// Characters of a sample that the rest of a line has room for, with quotes.
+/// The number of characters of a sample on a line, which the name and the quotes share.
 const SAMPLE: usize = super::report::WIDTH - NAME - 3;
 
 impl BaseArgs {
@@ -169,7 +169,7 @@ pub(super) fn go(
     }
 }
 
-/// Says how long it will take, by the speed of the first steps.
+/// Reports how long the missing runs will take at the speed of the first steps.
 fn say_estimate(
     out: &Path,
     planned: &Planned,
@@ -187,8 +187,8 @@ fn say_estimate(
     Ok(())
 }
 
-/// The beginning of what each variant's first seed wrote, on one line; at the shared value of a
-/// setting that is tuned.
+/// Returns the beginning of what each variant's first seed wrote, at the shared value of a setting
+/// that is tuned.
 fn samples<'a>(study: &'a Study, results: &'a Results) -> Vec<(&'a str, String)> {
     let shared = study.arms.iter().filter(|arm| study.is_shared(arm));
     let of = |arm: &'a Arm| {
@@ -200,7 +200,7 @@ fn samples<'a>(study: &'a Study, results: &'a Results) -> Vec<(&'a str, String)>
     shared.filter_map(of).collect()
 }
 
-/// As much of `text` in quotes as a line has room for.
+/// Returns as much of `text`, in quotes, as fits a line.
 fn quoted(text: &str) -> String {
     let mut kept = String::new();
     for c in text.chars() {

@@ -19,9 +19,9 @@ use crate::{
     text,
 };
 
-/// Of a terminal, in characters, where tables are to fit.
+/// The terminal width, in characters, into which tables and sentences must fit.
 pub(super) const WIDTH: usize = 80;
-/// Curves that letters can tell apart.
+/// The largest number of curves that letters can distinguish.
 const MOST_CURVES: usize = 6;
 const SIZE: PlotSize = PlotSize {
     width: 72,

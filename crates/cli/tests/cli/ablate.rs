@@ -192,7 +192,7 @@ fn what_diverges_is_a_row_of_the_table_and_the_grid_goes_on() {
     };
     assert_eq!(row("no MLP init-std=3e38")["outcomes"][0]["diverged_at"], 0);
     assert_eq!(row("no MLP init-std=3e38")["mean"], Value::Null);
-    // One seed is no test.
+    // One seed is too few for a test.
     assert!(
         ran.out.contains("not measured with one seed"),
         "{}",

@@ -200,7 +200,7 @@ fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
     // The same text under another name makes the same grid.
     fs::copy(lab.path("data.txt"), lab.path("copy.txt")).expect("a copy");
     lab.ok(&line.replace("data.txt", "copy.txt"));
-    // A run that was put there from elsewhere is not taken either.
+    // A run that was copied there from elsewhere is not reused either.
     let path = "grid/runs/no-mlp-s0/experiment.json";
     let mut other = lab.json(path);
     other["hyper"]["lr"] = 0.5.into();

@@ -9,7 +9,7 @@ use super::{GridError, Point};
 /// lower rates more often than higher ones.
 const TUNING_FACTORS: [f64; 4] = [0.25, 0.5, 1.0, 2.0];
 
-/// A setting, and the values that runs of a grid have of it.
+/// A setting, and the values that it takes in a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridAxis {
     /// The setting's name as the user typed it; it becomes part of the points' names.

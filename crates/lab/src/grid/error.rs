@@ -11,9 +11,9 @@ pub enum GridError {
     Axis(String),
     /// The axis names an unknown setting, or a value that the setting rejects.
     Setting { axis: String, error: SettingsError },
-    /// A setting that an ablation does not tune.
+    /// An ablation does not tune this setting.
     NotTuned(String),
-    /// Two points of an axis that are one.
+    /// Two points of an axis have the same settings.
     SameRun {
         axis: String,
         first: String,

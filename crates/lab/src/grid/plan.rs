@@ -36,7 +36,7 @@ impl Planned {
     }
 }
 
-/// A switch that makes no row of the table, and why.
+/// A switch that has no row in the table, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub name: String,
@@ -208,7 +208,7 @@ fn cross(
     })
 }
 
-/// The name of a variant in characters that every file system takes: `no-residual`, or
+/// Returns the name of a variant in characters that every file system accepts: `no-residual`, or
 /// `no-residual_lr=0.1`, where the point of a grid begins with the first setting.
 fn folder_name(variant: &str) -> String {
     let words: Vec<&str> = variant.split(' ').collect();

@@ -50,7 +50,7 @@ pub enum Ending {
 
 /// The order of the longest n-grams among the floors.
 const ORDERS: usize = 6;
-/// Batches whose tokens are counted.
+/// The number of batches whose tokens are counted.
 const COUNTED_BATCHES: u32 = 8;
 
 /// Runs every cell of `planned` that has not ended in `folder`, and writes the results there.
@@ -166,13 +166,13 @@ fn same_plan(folder: &Path, found: &Grid, requested: &Grid) -> Result<(), FileEr
     Ok(())
 }
 
-/// What gives the losses their meaning, over all predictions of the validation split, as the
-/// outcomes are.
+/// Measures what the losses are compared with, over all predictions of the validation split, as the
+/// outcomes are measured.
 fn facts(folder: &Path, planned: &Planned, corpora: &CorpusCache<'_>) -> Result<GridFacts, Error> {
     let (text, grid) = (corpora.text(), &planned.grid);
     let resolved = Resolved::fresh(&planned.cells[0], corpora)?;
     let batches = &resolved.batches;
-    // A text that is too short has no validation split, and no n-gram tables measured on it.
+    // A text that is too short has no validation split, and thus no floors on it.
     let floors = ngram::floors(text, batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
         uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
         ..Floors::default()
@@ -186,7 +186,7 @@ fn facts(folder: &Path, planned: &Planned, corpora: &CorpusCache<'_>) -> Result<
     })
 }
 
-/// The mean length of the first batches, in tokens: documents are not alike.
+/// Returns the mean length of the first batches, in tokens, since documents differ in length.
 fn tokens_per_step(resolved: &Resolved) -> Result<Option<f64>, Error> {
     let mut tokens = 0;
     for step in 0..COUNTED_BATCHES {
@@ -195,7 +195,7 @@ fn tokens_per_step(resolved: &Resolved) -> Result<Option<f64>, Error> {
     Ok(Some(tokens as f64 / f64::from(COUNTED_BATCHES)))
 }
 
-/// The mean validation loss of a variant's seeds, by step.
+/// Returns the mean validation loss of a variant's seeds at each logged step.
 fn curve(folder: &Path, grid: &Grid, variant: &str) -> Result<Vec<(u64, f64)>, FileError> {
     let mut by_step: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for cell in grid.cells.iter().filter(|cell| cell.variant == variant) {

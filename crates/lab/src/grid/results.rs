@@ -1,4 +1,4 @@
-//! What came out of a grid, as one table, and what it allows to conclude.
+//! The results of a grid as one table, and the conclusion that they allow.
 
 use gptlab_record::{
     CellOutcome, Conclusion, Evidence, Floors, Grid, GridKind, PairedDifference, Results, Row,
@@ -7,21 +7,21 @@ use gptlab_record::{
 
 use crate::statistics;
 
-/// What is known of a grid besides its plan and its outcomes.
+/// What the outcomes of a grid are judged by, besides its plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GridFacts {
-    /// Over the predictions that the outcomes' losses are over.
+    /// The floors, over the same predictions as the outcomes' losses.
     pub floors: Floors,
-    /// Of a diagnostic text.
+    /// The same on the tokens that need the skill of a diagnostic text.
     pub skill: Option<SkillFloors>,
     /// The mean validation loss of each baseline's seeds by step, in the order of the baselines.
     pub curves: Vec<Vec<(u64, f64)>>,
-    /// Tokens that a step trains on.
+    /// The number of tokens that a step trains on.
     pub tokens_per_step: Option<f64>,
 }
 
-/// The rows of `grid`, and what they allow to conclude: `outcomes` are its cells', `None` for those
-/// that have not come to their end.
+/// Makes one row per variant of `grid`, and draws the conclusion. `outcomes` are in the order of its
+/// cells; `None` marks a cell that has not ended.
 pub fn results(grid: &Grid, outcomes: &[Option<CellOutcome>], facts: GridFacts) -> Results {
     let mut rows: Vec<Row> = grid
         .variants
@@ -90,7 +90,7 @@ fn of(grid: &Grid, variant: &Variant, outcomes: &[Option<CellOutcome>]) -> Vec<C
     own.filter_map(|(_, outcome)| outcome.clone()).collect()
 }
 
-/// Pairs of runs with the same seed, of which both came to an end with a number.
+/// Compares the runs of equal seeds that both have a final loss.
 fn difference(base: &[CellOutcome], own: &[CellOutcome]) -> Option<PairedDifference> {
     let pair = |outcome: &CellOutcome| {
         let twin = base.iter().find(|b| b.seed == outcome.seed)?;
@@ -100,7 +100,7 @@ fn difference(base: &[CellOutcome], own: &[CellOutcome]) -> Option<PairedDiffere
     statistics::paired(&pairs)
 }
 
-/// Each variant at its best value of the setting that is tuned, the baseline first.
+/// Makes one row per variant at its best value of the setting that is tuned, the baseline first.
 fn tuned_rows(
     grid: &Grid,
     tuned: &TunedSetting,
@@ -138,13 +138,13 @@ fn tuned_rows(
     found
 }
 
-/// The name of a variant without its point.
+/// Returns the name of a variant without its point.
 fn plain_name<'a>(grid: &Grid, variant: &'a str) -> &'a str {
     let point = grid.point_of(variant).unwrap_or_default();
     variant.strip_suffix(point).unwrap_or(variant).trim_end()
 }
 
-/// The row of `name` with the lowest mean loss, of those with the fewest runs that diverged.
+/// Finds the row of `name` with the lowest mean loss among those with the fewest diverged runs.
 fn best(grid: &Grid, tuned: &TunedSetting, rows: &[Row], name: &str) -> Option<TunedRow> {
     let values = || {
         let settings = grid.variants.iter().flat_map(|variant| &variant.settings);

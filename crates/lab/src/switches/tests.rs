@@ -50,8 +50,8 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
 /// What the seed has already, and a modern model has not.
 const PUT_BACK: [&str; 4] = ["LayerNorm", "learned positions", "GELU", "AdamW"];
 
-/// A switch that changed nothing, or the same as another, would be a row of the table that says
-/// nothing.
+/// A switch that changed nothing, or the same settings as another, would be a useless row of the
+/// table.
 #[test]
 fn every_switch_makes_another_experiment_of_the_seed_or_of_a_modern_model() {
     let all = || [BASELINE].into_iter().chain(ALL.iter().copied());

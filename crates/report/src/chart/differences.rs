@@ -100,7 +100,7 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
     canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Anchor::Left)
 }
 
-/// Returns vermilion for worse, blue for better, and hollow grey for what is neither.
+/// Returns vermilion for worse, blue for better, and hollow grey for all other verdicts.
 fn look(verdict: Option<Verdict>) -> Look {
     let (colour, marker) = match verdict {
         Some(Verdict::Worse) => (VERMILION, Marker::Disc),

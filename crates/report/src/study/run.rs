@@ -224,8 +224,8 @@ impl RecordedRun {
         documents.separator().is_none().then_some(tokens)
     }
 
-    /// The median of the logged speeds, in tokens a second: a time, and never in a file that has to
-    /// repeat.
+    /// Returns the median of the logged speeds, in tokens per second. It differs between equal
+    /// runs, so it must not enter a file that has to repeat.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let logged = self.steps();
         let mut speeds: Vec<f64> = logged
