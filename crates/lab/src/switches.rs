@@ -118,8 +118,8 @@ impl Switch {
         }
     }
 
-    /// Parses a comma-separated list of switches, and keeps each once. `main`, `all` and `seed` stand
-    /// for lists of them, and `baseline` for no switch.
+    /// Parses a comma-separated list of switches, and keeps each once. `main`, `all` and `seed`
+    /// stand for lists of them, and `baseline` for no switch.
     ///
     /// # Errors
     /// Returns an error if a name is unknown.

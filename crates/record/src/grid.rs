@@ -378,7 +378,8 @@ pub struct PairedDifference {
     /// Sample standard deviation of the differences; `None` with fewer than two pairs.
     #[serde(with = "maybe_number", default)]
     pub deviation: Option<f64>,
-    /// Of the 95 % confidence interval (Student's t); `None` with fewer than two pairs.
+    /// The lower end of the 95 % confidence interval (Student's t); `None` for fewer than two
+    /// pairs.
     #[serde(with = "maybe_number", default)]
     pub low: Option<f64>,
     /// The upper end of the 95 % confidence interval; `None` for fewer than two pairs.

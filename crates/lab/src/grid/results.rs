@@ -20,8 +20,8 @@ pub struct GridFacts {
     pub tokens_per_step: Option<f64>,
 }
 
-/// Makes one row per variant of `grid`, and draws the conclusion. `outcomes` are in the order of its
-/// cells; `None` marks a cell that has not ended.
+/// Makes one row per variant of `grid`, and draws the conclusion. `outcomes` are in the order of
+/// its cells; `None` marks a cell that has not ended.
 pub fn results(grid: &Grid, outcomes: &[Option<CellOutcome>], facts: GridFacts) -> Results {
     let mut rows: Vec<Row> = grid
         .variants
