@@ -68,10 +68,24 @@ pub fn plot(lines: &[PlotLine], size: PlotSize, glyphs: Glyphs) -> String {
             .iter()
             .zip(marks.iter().cycle())
             .map(|(l, mark)| format!("{mark} {}", l.label));
-        let key: Vec<String> = key.collect();
-        out += &[MARGIN, " ", &key.join("   "), "\n"].concat();
+        out += &legend(key, size.width);
     }
     out
+}
+
+/// Puts as many entries on a line as the plot is wide.
+fn legend(entries: impl Iterator<Item = String>, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for entry in entries {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 3 + entry.chars().count() <= width => {
+                *line += &format!("   {entry}");
+            }
+            Some(_) | None => lines.push(entry),
+        }
+    }
+    let lines = lines.iter();
+    lines.map(|line| format!("{MARGIN} {line}\n")).collect()
 }
 
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {

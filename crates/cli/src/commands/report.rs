@@ -24,7 +24,7 @@ pub(super) const WIDTH: usize = 80;
 /// The largest number of curves that letters can distinguish.
 const MOST_CURVES: usize = 6;
 const SIZE: PlotSize = PlotSize {
-    width: 72,
+    width: 68,
     height: 12,
 };
 /// The length of the longest n-grams for the floors.

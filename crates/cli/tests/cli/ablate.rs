@@ -441,10 +441,15 @@ fn what_a_bare_ablation_says() {
         "post-LN",
         "no positions",
     ];
-    for (line, name) in table[2..].iter().zip(names) {
+    let rule = table.iter().position(|line| line.starts_with("---"));
+    let rows = 1 + rule.expect("a rule below the titles");
+    for (line, name) in table[rows..].iter().zip(names) {
         assert!(line.starts_with(name), "{line}");
     }
-    let below: Vec<&&str> = table.iter().skip(9).filter(|l| !l.is_empty()).collect();
+    let below: Vec<&&str> = table[rows + names.len()..]
+        .iter()
+        .filter(|line| !line.is_empty())
+        .collect();
     assert!(
         below[0].starts_with("Noise between seeds: 0."),
         "{}",
@@ -453,8 +458,8 @@ fn what_a_bare_ablation_says() {
     let said = unwrapped(&ran.out);
     for part in [
         "standard deviation of the baseline's 3 seeds",
-        "corrected for 6 comparisons (Holm 1979)",
-        "a difference below about 0.",
+        "comparisons (Holm 1979)",
+        "a difference below about ",
         "Regime: ",
         "passes over the text",
         "tokens a parameter",
@@ -472,7 +477,10 @@ fn what_a_bare_ablation_says() {
     let number = |value: &Value| value.as_f64().expect("a number");
     assert!(number(&corrected["p"]) >= number(&plain["p"]));
     assert!(number(&corrected["high"]) >= number(&plain["high"]));
-    assert_eq!(corrected["comparisons"], 6);
+    assert_eq!(
+        corrected["comparisons"],
+        results["conclusion"]["comparisons"]
+    );
     let verdicts = results["conclusion"]["variants"].as_array();
     let verdict = &verdicts.expect("verdicts")[1];
     assert_eq!(verdict["variant"], "no residual");
