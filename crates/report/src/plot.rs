@@ -228,6 +228,13 @@ mod tests {
     }
 
     #[test]
+    fn a_legend_is_no_wider_than_its_plot() {
+        let entries = ["o one", "x two", "* three"].map(String::from);
+        let said = legend(entries.into_iter(), 14);
+        assert_eq!(said, format!("{MARGIN} o one   x two\n{MARGIN} * three\n"));
+    }
+
+    #[test]
     fn one_line_is_dots() {
         let falling = line("a", &[(0.0, 4.0), (100.0, 1.0)]);
         let plotted = plot(&[falling], SIZE, Glyphs::Unicode);
