@@ -388,8 +388,13 @@ fn judged(
         Verdict::Baseline | Verdict::NotTested | Verdict::TooShort => {
             PredictionVerdict::CannotBeTold
         }
-        Verdict::NoLoss if all_diverged(&row.outcomes) => expected.against_divergence(),
-        Verdict::NoLoss => PredictionVerdict::CannotBeTold,
+        Verdict::NoLoss => {
+            if all_diverged(&row.outcomes) {
+                expected.against_divergence()
+            } else {
+                PredictionVerdict::CannotBeTold
+            }
+        }
         Verdict::Worse | Verdict::Better | Verdict::NotSignificant => {
             let corrected = row.difference.and_then(|d| d.corrected);
             let bounds = corrected.and_then(|c| Some((c.low?, c.high?)));

@@ -79,13 +79,16 @@ fn legend(entries: impl Iterator<Item = String>, width: usize) -> String {
     for entry in entries {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 3 + entry.chars().count() <= width => {
-                *line += &format!("   {entry}");
+                line.push_str("   ");
+                line.push_str(&entry);
             }
             Some(_) | None => lines.push(entry),
         }
     }
     let lines = lines.iter();
-    lines.map(|line| format!("{MARGIN} {line}\n")).collect()
+    lines
+        .map(|line| [MARGIN, " ", line, "\n"].concat())
+        .collect()
 }
 
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {

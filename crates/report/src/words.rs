@@ -50,9 +50,7 @@ pub fn duration_in_two_units(seconds: f64) -> String {
 pub fn indented(text: &str, indent: usize, width: usize) -> String {
     let lines = crate::table::wrap(text, width.saturating_sub(indent));
     let lines = lines.iter().filter(|line| !line.is_empty());
-    lines
-        .map(|line| format!("{:indent$}{line}\n", ""))
-        .collect()
+    lines.map(|line| " ".repeat(indent) + line + "\n").collect()
 }
 
 /// A day of the Gregorian calendar.

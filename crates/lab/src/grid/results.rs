@@ -132,7 +132,7 @@ fn tuned_rows(
     for own in found.iter_mut().skip(1) {
         own.verdict = match standing {
             Some(Standing::Stands) => Verdict::of(own.difference),
-            _ => Verdict::TooShort,
+            Some(_) | None => Verdict::TooShort,
         };
     }
     found

@@ -50,5 +50,5 @@ pub(super) fn activation_of(base: &Settings) -> Option<&'static str> {
 }
 
 pub(super) fn optimizer_of(base: &Settings) -> Option<&'static str> {
-    Some(called(WORDS, base.hyper.optimizer.name()))
+    Some(called(WORDS, Overrides::of(base).optimizer?.name()))
 }

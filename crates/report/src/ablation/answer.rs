@@ -14,9 +14,8 @@ const MORE: u64 = 4;
 /// seeds are apart.
 pub fn answer(study: &Study) -> Vec<String> {
     match (study.kind, &study.conclusion) {
-        (StudyKind::Run, _) => Vec::new(),
+        (StudyKind::Run, _) | (StudyKind::Ablation, None) => Vec::new(),
         (StudyKind::Sweep, _) => sweep(study),
-        (StudyKind::Ablation, None) => Vec::new(),
         (StudyKind::Ablation, Some(conclusion)) => ablation(study, conclusion),
     }
 }
