@@ -232,7 +232,8 @@ fn least(study: &Study, conclusion: &Conclusion) -> Option<String> {
     let least = conclusion.least_difference.filter(|_| conclusion.stands());
     let least = least.filter(|least| number::shows(*least)).map(|least| {
         format!(
-            "With {} and {comparisons}, a difference below about {} nats could not have been seen.",
+            "With {} and {comparisons}, a difference below about {} nats could not have been seen in a variant whose \
+             seeds vary as these do on average.",
             words::plural(study.seeds.len(), "seed"),
             number::loss(least)
         )
