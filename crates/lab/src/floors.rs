@@ -2,6 +2,7 @@
 //! prints them.
 
 use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::IdealLoss};
+use gptlab_record::SkillFloors;
 use serde::Serialize;
 
 use crate::{
@@ -104,6 +105,19 @@ fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> 
         flags: skill_flags::of_documents(kind, &lines)?,
         ideal: kind.floor_on(&lines)?,
     })
+}
+
+/// What predictors without a model lose on the validation tokens that need the skill of a
+/// diagnostic text; `None` of any other text. The n-gram tables have up to `orders` tokens.
+pub fn skill_floors(text: &Text, corpus: &Corpus, orders: usize) -> Option<SkillFloors> {
+    let split = corpus.validation()?;
+    let skilled = skilled(text.recipe()?, corpus, split)?;
+    let tables = Ngrams::of(corpus, orders).ok()?;
+    let tokens = split.tokens().to_vec();
+    let losses = tables.means_where(&tokens, |i| skilled.flags[i]);
+    let ngram = losses.into_iter().min_by(f64::total_cmp)?;
+    let ideal = skilled.ideal.skill_nats_per_token();
+    (ngram.is_finite() && ideal.is_finite()).then_some(SkillFloors { ngram, ideal })
 }
 
 fn floors(

@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Probe(Box<ProbeArgs>),
     /// Show a checkpoint, or the model that a preset and flags describe
     Inspect(Box<InspectArgs>),
-    /// Break a model one part at a time, and test whether the difference is more than luck
+    /// Break a model one part at a time, and test whether the difference is more than noise
     Ablate(Box<AblateArgs>),
     /// Train models of several sizes and learning rates, and fit the scaling law of their losses
     Sweep(Box<SweepArgs>),

@@ -55,7 +55,7 @@ fn guides_are_those_of_the_run_s_own_grid() {
     let alone = lab.ok("doctor x/runs/a").out;
     let tiny = TINY.replace("--max-tokens 8", "");
     lab.ok(&format!(
-        "ablate --data data.txt {tiny} --switches mlp --seeds 1 --out g"
+        "ablate --data data.txt {tiny} --switches no-mlp --seeds 1 --out g"
     ));
     let plan = lab.json("g/grid.json");
     let cell = plan["cells"][0]["folder"].as_str().expect("a folder");
