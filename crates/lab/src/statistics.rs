@@ -47,10 +47,9 @@ pub fn paired(pairs: &[(f64, f64)]) -> Option<PairedDifference> {
 /// The interval of a difference is Student's at the level at which Holm's procedure tests it, so
 /// that it excludes 0 exactly where the corrected p is below [`SIGNIFICANT`].
 pub fn correct(differences: &mut [&mut PairedDifference]) {
-    let tested = |d: &&mut &mut PairedDifference| d.p.is_some();
     let ps: Vec<f64> = differences.iter().filter_map(|d| d.p).collect();
     let corrected = holm(&ps).into_iter().zip(holm_divisors(&ps, SIGNIFICANT));
-    let tested = differences.iter_mut().filter(tested);
+    let tested = differences.iter_mut().filter(|d| d.p.is_some());
     for (difference, (p, divisor)) in tested.zip(corrected) {
         let margin = difference
             .deviation

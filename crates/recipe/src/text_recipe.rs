@@ -8,7 +8,7 @@ use gptlab_model::{MlpForm, ModelSpec, Preset};
 use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, WarmupStart};
 
 /// The default time that training may take.
-pub const DEFAULT_TIME: Duration = Duration::from_secs(120);
+pub const DEFAULT_TIME: Duration = Duration::from_mins(2);
 
 /// The largest number of passes over a text. With more, a model only memorises it.
 const MOST_PASSES: u64 = 60;
@@ -41,7 +41,7 @@ pub struct Reason {
 }
 
 /// A size of model and batch, and the longest time that it suits.
-struct Size {
+struct Scale {
     /// The longest time, in seconds.
     up_to: u64,
     n_layer: usize,
@@ -53,8 +53,8 @@ struct Size {
     lr: f64,
 }
 
-const SIZES: [Size; 3] = [
-    Size {
+const SCALES: [Scale; 3] = [
+    Scale {
         up_to: 300,
         n_layer: 4,
         n_embd: 128,
@@ -63,7 +63,7 @@ const SIZES: [Size; 3] = [
         batch_size: 16,
         lr: 8e-3,
     },
-    Size {
+    Scale {
         up_to: 1_800,
         n_layer: 6,
         n_embd: 192,
@@ -72,7 +72,7 @@ const SIZES: [Size; 3] = [
         batch_size: 16,
         lr: 6e-3,
     },
-    Size {
+    Scale {
         up_to: u64::MAX,
         n_layer: 6,
         n_embd: 384,
@@ -83,10 +83,13 @@ const SIZES: [Size; 3] = [
     },
 ];
 
-impl Size {
+impl Scale {
     fn of(time: Duration) -> &'static Self {
-        let fits = |size: &&Self| time.as_secs() <= size.up_to;
-        SIZES.iter().find(fits).unwrap_or(&SIZES[SIZES.len() - 1])
+        let fits = |scale: &&Self| time.as_secs() <= scale.up_to;
+        SCALES
+            .iter()
+            .find(fits)
+            .unwrap_or(&SCALES[SCALES.len() - 1])
     }
 
     fn spec(&self) -> ModelSpec {
@@ -110,21 +113,21 @@ impl Size {
 impl TextRecipe {
     /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
-        let size = Size::of(input.time);
-        (MOST_PASSES * input.train_tokens / size.batch_tokens(input)).max(1)
+        let scale = Scale::of(input.time);
+        (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
-        let size = Size::of(input.time);
-        let passes = passes(steps, size, input);
+        let scale = Scale::of(input.time);
+        let passes = passes(steps, scale, input);
         let dropout = dropout(passes);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
         settings.spec = ModelSpec {
             dropout,
-            ..size.spec()
+            ..scale.spec()
         };
-        settings.hyper = hyper(size, steps);
+        settings.hyper = hyper(scale, steps);
         settings.intervals = intervals(settings.intervals, steps);
         Self {
             settings,
@@ -136,8 +139,8 @@ impl TextRecipe {
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
         let own = &self.settings;
-        let size = Size::of(self.input.time);
-        let passes = passes(own.hyper.steps, size, &self.input);
+        let scale = Scale::of(self.input.time);
+        let passes = passes(own.hyper.steps, scale, &self.input);
         let depth_and_width = |spec: &ModelSpec| (spec.layers.len(), spec.n_embd);
         let block = |spec: &ModelSpec| (spec.position, spec.norms.block, mlp_form(spec));
         let batch = |spec: &ModelSpec, hyper: &Hyper| (hyper.batch_size, spec.block_size);
@@ -149,7 +152,7 @@ impl TextRecipe {
             own.hyper.precision == hyper.precision,
             own.spec.dropout == spec.dropout,
         ];
-        let all = reasons(size, &self.input, passes, own.spec.dropout);
+        let all = reasons(scale, &self.input, passes, own.spec.dropout);
         let kept = all.into_iter().zip(kept).filter(|(_, kept)| *kept);
         kept.map(|(reason, _)| reason).collect()
     }
@@ -161,8 +164,8 @@ fn mlp_form(spec: &ModelSpec) -> Option<MlpForm> {
 }
 
 /// Returns the number of passes over the training split.
-fn passes(steps: u64, size: &Size, input: &RecipeInput) -> f64 {
-    (steps * size.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
+fn passes(steps: u64, scale: &Scale, input: &RecipeInput) -> f64 {
+    (steps * scale.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
 }
 
 /// Returns the dropout probability: more passes over a text need more dropout.
@@ -175,10 +178,10 @@ fn dropout(passes: f64) -> f32 {
 }
 
 /// Returns the hyper-parameters: Muon, a rate that falls linearly to zero, and bf16 products.
-fn hyper(size: &Size, steps: u64) -> Hyper {
+fn hyper(scale: &Scale, steps: u64) -> Hyper {
     Hyper {
-        batch_size: size.batch_size,
-        lr: size.lr,
+        batch_size: scale.batch_size,
+        lr: scale.lr,
         min_lr: 0.0,
         warmup: (steps / 10).min(60),
         warmup_start: WarmupStart::FirstStep,
@@ -210,7 +213,7 @@ fn round_below(n: u64) -> NonZeroU64 {
 }
 
 /// Returns the reason of every choice, in the order that [`TextRecipe::reasons`] relies on.
-fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> [Reason; 6] {
+fn reasons(scale: &Scale, input: &RecipeInput, passes: f64, dropout: f32) -> [Reason; 6] {
     let reason = |choice: String, why: &str| Reason {
         choice,
         why: why.to_owned(),
@@ -221,7 +224,7 @@ fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> [Reas
     };
     [
         reason(
-            format!("{} layers of width {}", size.n_layer, size.n_embd),
+            format!("{} layers of width {}", scale.n_layer, scale.n_embd),
             match input.time.as_secs() {
                 0..=300 => "small enough for many steps in minutes",
                 301..=1800 => "for tens of minutes, a few million parameters",
@@ -233,11 +236,11 @@ fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> [Reas
             "this block learns faster than GPT-2's",
         ),
         reason(
-            format!("Muon, rate {}", size.lr),
+            format!("Muon, rate {}", scale.lr),
             "it learns more in a step than AdamW",
         ),
         reason(
-            format!("batches of {} x {}", size.batch_size, size.block_size),
+            format!("batches of {} x {}", scale.batch_size, scale.block_size),
             "small batches make more steps",
         ),
         reason(

@@ -41,7 +41,7 @@ pub struct Machine {
 /// The way in which a call of [`run`] ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    Finished(Results),
+    Finished(Box<Results>),
     /// The observer stopped the grid after `finished` of its runs had ended.
     Stopped {
         finished: usize,
@@ -115,7 +115,7 @@ pub fn run(
     let found = results(&planned.grid, &outcomes, facts(folder, planned, &corpora)?);
     write_results(folder, &found)?;
     Ok(if finished == planned.cells.len() {
-        Ending::Finished(found)
+        Ending::Finished(Box::new(found))
     } else {
         Ending::Stopped { finished }
     })

@@ -128,7 +128,7 @@ fn an_optimiser_s_switch_changes_the_optimiser_alone() {
             lr: was.lr,
             min_lr: was.min_lr,
             weight_decay: was.weight_decay,
-            ..is.clone()
+            ..*is
         };
         assert!(ours == *was, "{name}");
     }

@@ -59,8 +59,8 @@ fn row(name: &str, loss: Option<f64>, difference: Option<PairedDifference>) -> R
     }
 }
 
-fn difference(mean: f64, p: f64) -> Option<PairedDifference> {
-    Some(PairedDifference {
+fn difference(mean: f64, p: f64) -> PairedDifference {
+    PairedDifference {
         mean,
         deviation: Some(0.01),
         low: Some(mean - 0.05),
@@ -73,7 +73,7 @@ fn difference(mean: f64, p: f64) -> Option<PairedDifference> {
             p: Some(p),
             comparisons: 3,
         }),
-    })
+    }
 }
 
 fn floors() -> Floors {
@@ -103,9 +103,9 @@ fn verdicts_and_predictions_follow_the_corrected_numbers() {
     let names = ["baseline", "far", "close", "unsure", "broken"];
     let rows = [
         row("baseline", Some(2.2), None),
-        row("far", Some(2.5), difference(0.3, 0.001)),
-        row("close", Some(2.21), difference(0.01, 0.002)),
-        row("unsure", Some(2.3), difference(0.1, 0.04)),
+        row("far", Some(2.5), Some(difference(0.3, 0.001))),
+        row("close", Some(2.21), Some(difference(0.01, 0.002))),
+        row("unsure", Some(2.3), Some(difference(0.1, 0.04))),
         row("broken", None, None),
     ];
     let found = conclude(&grid(&names), &rows, None);
@@ -141,7 +141,7 @@ fn one_of_many_is_not_significant_alone() {
     let names = ["baseline", "a", "b", "c"];
     let mut rows = vec![row("baseline", Some(2.2), None)];
     for (name, p) in [("a", 0.03), ("b", 0.5), ("c", 0.9)] {
-        rows.push(row(name, Some(2.3), difference(0.1, p)));
+        rows.push(row(name, Some(2.3), Some(difference(0.1, p))));
     }
     let found = conclude(&grid(&names), &rows, None);
     assert_eq!(found.verdict("a").unwrap().verdict, Verdict::NotSignificant);
@@ -154,7 +154,7 @@ fn nothing_is_told_where_the_baseline_has_not_learnt() {
     let names = ["baseline", "a"];
     let rows = [
         row("baseline", Some(2.6), None),
-        row("a", Some(2.5), difference(-0.1, 1e-6)),
+        row("a", Some(2.5), Some(difference(-0.1, 1e-6))),
     ];
     let found = conclude(&grid(&names), &rows, None);
     let standing = found.baselines[0].standing;
