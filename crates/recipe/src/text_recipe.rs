@@ -245,7 +245,7 @@ fn reasons(scale: &Scale, input: &RecipeInput, passes: f64, dropout: f32) -> [Re
         ),
         reason(
             "bf16 products".to_owned(),
-            "they are faster and cost no loss",
+            "faster with bf16 instructions",
         ),
         reason(
             format!("dropout {dropout}"),
