@@ -243,10 +243,7 @@ fn reasons(scale: &Scale, input: &RecipeInput, passes: f64, dropout: f32) -> [Re
             format!("batches of {} x {}", scale.batch_size, scale.block_size),
             "small batches make more steps",
         ),
-        reason(
-            "bf16 products".to_owned(),
-            "faster with bf16 instructions",
-        ),
+        reason("bf16 products".to_owned(), "faster with bf16 instructions"),
         reason(
             format!("dropout {dropout}"),
             &format!("{} over the text {need}", passes_in_words(passes)),
