@@ -1,4 +1,4 @@
-//! The table of all settings, and what is asked of them.
+//! The table of all settings, and the values that are requested of them.
 
 mod model;
 mod sampling;
@@ -70,7 +70,7 @@ macro_rules! settings {
         $field:ident: $type:ty = $value:literal, $help:literal
             $(, absent $absent:literal)? $(, alias $alias:literal)?;
     )+ })+) => {
-        /// Settings that somebody asked for, each optional: `None` leaves a setting as it is.
+        /// Requested settings, each optional: `None` leaves a setting unchanged.
         ///
         /// Flags, settings files, the axes of grids and switches are made into this; [`KEYS`] has
         /// an entry for each field. Its text form (JSON, TOML) is a map from the names of [`KEYS`]
@@ -234,12 +234,12 @@ impl Overrides {
             .map_err(|why| SettingsError(format!("{} = {typed}: {why}", key.name())))
     }
 
-    /// Returns what is asked for as the setting `key`; `None` where nothing is.
+    /// Returns the requested value of the setting `key`; `None` if there is none.
     pub fn get(&self, key: &SettingKey) -> Option<SettingValue> {
         (key.get)(self)
     }
 
-    /// Returns every setting that is asked for, in the order of [`KEYS`].
+    /// Returns every requested setting, in the order of [`KEYS`].
     pub fn values(&self) -> impl Iterator<Item = (&'static SettingKey, SettingValue)> + '_ {
         KEYS.iter().filter_map(|key| Some((key, self.get(key)?)))
     }
