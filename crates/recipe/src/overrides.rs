@@ -142,7 +142,7 @@ settings! {
         grad_clip: ZeroIsNone<f64> = "X", "The largest global gradient norm; 0 for no limit";
     }
     Model {
-        preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "gpt2-mini, or stories on the built-in stories", alias "base";
+        preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "a recipe for the text, or stories on the built-in stories", alias "base";
         n_layer: usize = "N", "Blocks";
         n_embd: usize = "N", "The width of the residual stream";
         block_size: usize = "N", "The context, in tokens";

@@ -41,7 +41,7 @@ pub struct Reason {
 }
 
 /// A size of model and batch, and the longest time that it suits.
-struct Scale {
+struct RecipeScale {
     /// The longest time, in seconds.
     up_to: u64,
     n_layer: usize,
@@ -53,8 +53,8 @@ struct Scale {
     lr: f64,
 }
 
-const SCALES: [Scale; 3] = [
-    Scale {
+const SCALES: [RecipeScale; 3] = [
+    RecipeScale {
         up_to: 300,
         n_layer: 4,
         n_embd: 128,
@@ -63,7 +63,7 @@ const SCALES: [Scale; 3] = [
         batch_size: 16,
         lr: 8e-3,
     },
-    Scale {
+    RecipeScale {
         up_to: 1_800,
         n_layer: 6,
         n_embd: 192,
@@ -72,7 +72,7 @@ const SCALES: [Scale; 3] = [
         batch_size: 16,
         lr: 6e-3,
     },
-    Scale {
+    RecipeScale {
         up_to: u64::MAX,
         n_layer: 6,
         n_embd: 384,
@@ -83,7 +83,7 @@ const SCALES: [Scale; 3] = [
     },
 ];
 
-impl Scale {
+impl RecipeScale {
     fn of(time: Duration) -> &'static Self {
         let fits = |scale: &&Self| time.as_secs() <= scale.up_to;
         SCALES
@@ -113,13 +113,13 @@ impl Scale {
 impl TextRecipe {
     /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
-        let scale = Scale::of(input.time);
+        let scale = RecipeScale::of(input.time);
         (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
-        let scale = Scale::of(input.time);
+        let scale = RecipeScale::of(input.time);
         let passes = passes(steps, scale, input);
         let dropout = dropout(passes);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
@@ -139,7 +139,7 @@ impl TextRecipe {
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
         let own = &self.settings;
-        let scale = Scale::of(self.input.time);
+        let scale = RecipeScale::of(self.input.time);
         let passes = passes(own.hyper.steps, scale, &self.input);
         let depth_and_width = |spec: &ModelSpec| (spec.layers.len(), spec.n_embd);
         let block = |spec: &ModelSpec| (spec.position, spec.norms.block, mlp_form(spec));
@@ -164,7 +164,7 @@ fn mlp_form(spec: &ModelSpec) -> Option<MlpForm> {
 }
 
 /// Returns the number of passes over the training split.
-fn passes(steps: u64, scale: &Scale, input: &RecipeInput) -> f64 {
+fn passes(steps: u64, scale: &RecipeScale, input: &RecipeInput) -> f64 {
     (steps * scale.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
 }
 
@@ -178,7 +178,7 @@ fn dropout(passes: f64) -> f32 {
 }
 
 /// Returns the hyper-parameters: Muon, a rate that falls linearly to zero, and bf16 products.
-fn hyper(scale: &Scale, steps: u64) -> Hyper {
+fn hyper(scale: &RecipeScale, steps: u64) -> Hyper {
     Hyper {
         batch_size: scale.batch_size,
         lr: scale.lr,
@@ -213,7 +213,7 @@ fn round_below(n: u64) -> NonZeroU64 {
 }
 
 /// Returns the reason of every choice, in the order that [`TextRecipe::reasons`] relies on.
-fn reasons(scale: &Scale, input: &RecipeInput, passes: f64, dropout: f32) -> [Reason; 6] {
+fn reasons(scale: &RecipeScale, input: &RecipeInput, passes: f64, dropout: f32) -> [Reason; 6] {
     let reason = |choice: String, why: &str| Reason {
         choice,
         why: why.to_owned(),

@@ -125,7 +125,7 @@ fn the_help_of_train_tells_what_comes_by_preset_and_what_does_not() {
     for expected in [
         "--eps <X> AdamW's epsilon [default: 1e-8]",
         "--lr <X> The learning rate at its highest [default: by preset]",
-        "[default: gpt2-mini, or stories on the built-in stories]",
+        "[default: a recipe for the text, or stories on the built-in stories]",
         "[built in: stories, names, copy, brackets, agreement, addition, in-context]",
     ] {
         assert!(help.contains(expected), "no {expected} in\n{help}");

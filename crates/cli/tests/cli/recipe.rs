@@ -95,6 +95,12 @@ fn times_that_cannot_be_are_refused() {
     let ran = lab.run(&format!("train --data data.txt {TINY} --for 1s"));
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("give one of them"), "{}", ran.err);
+    // A run that goes on has its number of steps.
+    for from in ["--load m.safetensors", "--resume run"] {
+        let ran = lab.run(&format!("train --data data.txt {from} --for 1s"));
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
+    }
 }
 
 #[test]
