@@ -50,7 +50,7 @@ const ANY: ExpectedDifference = ExpectedDifference {
 
 /// The unchanged model, with which all others are compared.
 pub const BASELINE: Switch = Switch {
-    name: "baseline",
+    name: gptlab_record::BASELINE_NAME,
     aliases: &[],
     expected: ANY,
     replaces: |_| None,

@@ -1,5 +1,5 @@
 //! The recipe for a text when no preset is requested. It is sized to the text and to the time that
-//! training may take. LOG.md has the trials that chose its numbers.
+//! training may take. LOG.md says which of its numbers were chosen by trials.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, Wa
 /// The default time that training may take.
 pub const DEFAULT_TIME: Duration = Duration::from_mins(2);
 
-/// The largest number of passes over a text. With more, a model only memorises it.
+/// The largest number of passes over a text that a recipe makes. It is a choice; no trial made it.
 const MOST_PASSES: u64 = 60;
 
 /// The quantities that the recipe for a text depends on.
@@ -20,7 +20,7 @@ pub struct RecipeInput {
     pub train_tokens: u64,
     /// The number of documents of the training split, if each is a sequence of its own.
     pub documents: Option<u64>,
-    /// The time that training may take. It determines the size of the model and nothing else.
+    /// The time that training may take. It determines the sizes of model and batch and the rate.
     pub time: Duration,
 }
 
@@ -51,6 +51,8 @@ struct RecipeScale {
     batch_size: usize,
     /// The peak learning rate.
     lr: f64,
+    /// The reason for the size, for people.
+    why: &'static str,
 }
 
 const SCALES: [RecipeScale; 3] = [
@@ -62,6 +64,7 @@ const SCALES: [RecipeScale; 3] = [
         block_size: 128,
         batch_size: 16,
         lr: 8e-3,
+        why: "small enough for many steps in minutes",
     },
     RecipeScale {
         up_to: 1_800,
@@ -71,6 +74,7 @@ const SCALES: [RecipeScale; 3] = [
         block_size: 256,
         batch_size: 16,
         lr: 6e-3,
+        why: "for tens of minutes, a few million parameters",
     },
     RecipeScale {
         up_to: u64::MAX,
@@ -80,6 +84,7 @@ const SCALES: [RecipeScale; 3] = [
         block_size: 256,
         batch_size: 32,
         lr: 4e-3,
+        why: "for hours, as many as nanoGPT's large recipe",
     },
 ];
 
@@ -138,23 +143,47 @@ impl TextRecipe {
     /// Returns the reasons of the choices that a run with `spec` and `hyper` follows; the user can
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
-        let own = &self.settings;
+        let (own, own_hyper) = (&self.settings.spec, &self.settings.hyper);
         let scale = RecipeScale::of(self.input.time);
-        let passes = passes(own.hyper.steps, scale, &self.input);
-        let depth_and_width = |spec: &ModelSpec| (spec.layers.len(), spec.n_embd);
+        let mut reasons = Vec::new();
+        let mut add = |followed: bool, choice: String, why: String| {
+            if followed {
+                reasons.push(Reason { choice, why });
+            }
+        };
+        add(
+            (own.layers.len(), own.n_embd) == (spec.layers.len(), spec.n_embd),
+            format!("{} layers of width {}", scale.n_layer, scale.n_embd),
+            scale.why.to_owned(),
+        );
         let block = |spec: &ModelSpec| (spec.position, spec.norms.block, mlp_form(spec));
-        let batch = |spec: &ModelSpec, hyper: &Hyper| (hyper.batch_size, spec.block_size);
-        let kept = [
-            depth_and_width(&own.spec) == depth_and_width(spec),
-            block(&own.spec) == block(spec),
-            (own.hyper.optimizer, own.hyper.lr) == (hyper.optimizer, hyper.lr),
-            batch(&own.spec, &own.hyper) == batch(spec, hyper),
-            own.hyper.precision == hyper.precision,
-            own.spec.dropout == spec.dropout,
-        ];
-        let all = reasons(scale, &self.input, passes, own.spec.dropout);
-        let kept = all.into_iter().zip(kept).filter(|(_, kept)| *kept);
-        kept.map(|(reason, _)| reason).collect()
+        add(
+            block(own) == block(spec),
+            "RMSNorm, rotary, SwiGLU".to_owned(),
+            "this block learns faster than GPT-2's".to_owned(),
+        );
+        add(
+            (own_hyper.optimizer, own_hyper.lr) == (hyper.optimizer, hyper.lr),
+            format!("Muon, rate {}", scale.lr),
+            "it learns more in a step than AdamW".to_owned(),
+        );
+        add(
+            (own_hyper.batch_size, own.block_size) == (hyper.batch_size, spec.block_size),
+            format!("batches of {} x {}", scale.batch_size, scale.block_size),
+            "small batches make more steps".to_owned(),
+        );
+        add(
+            own_hyper.precision == hyper.precision,
+            "bf16 products".to_owned(),
+            "faster with bf16 instructions".to_owned(),
+        );
+        let passes = passes(own_hyper.steps, scale, &self.input);
+        add(
+            own.dropout == spec.dropout,
+            format!("dropout {}", own.dropout),
+            format!("for {} over the text", passes_in_words(passes)),
+        );
+        reasons
     }
 }
 
@@ -165,7 +194,7 @@ fn mlp_form(spec: &ModelSpec) -> Option<MlpForm> {
 
 /// Returns the number of passes over the training split.
 fn passes(steps: u64, scale: &RecipeScale, input: &RecipeInput) -> f64 {
-    (steps * scale.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
+    steps as f64 * scale.batch_tokens(input) as f64 / input.train_tokens.max(1) as f64
 }
 
 /// Returns the dropout probability: more passes over a text need more dropout.
@@ -210,45 +239,6 @@ fn round_below(n: u64) -> NonZeroU64 {
     let round = [5, 2, 1].map(|f| f * power);
     let found = round.into_iter().find(|round| *round <= n.max(1));
     found.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
-}
-
-/// Returns the reason of every choice, in the order that [`TextRecipe::reasons`] relies on.
-fn reasons(scale: &RecipeScale, input: &RecipeInput, passes: f64, dropout: f32) -> [Reason; 6] {
-    let reason = |choice: String, why: &str| Reason {
-        choice,
-        why: why.to_owned(),
-    };
-    let need = match dropout {
-        0.0 => "need none",
-        _ => "need some",
-    };
-    [
-        reason(
-            format!("{} layers of width {}", scale.n_layer, scale.n_embd),
-            match input.time.as_secs() {
-                0..=300 => "small enough for many steps in minutes",
-                301..=1800 => "for tens of minutes, a few million parameters",
-                _ => "for hours, nanoGPT's 10.7 million parameters",
-            },
-        ),
-        reason(
-            "RMSNorm, rotary, SwiGLU".to_owned(),
-            "this block learns faster than GPT-2's",
-        ),
-        reason(
-            format!("Muon, rate {}", scale.lr),
-            "it learns more in a step than AdamW",
-        ),
-        reason(
-            format!("batches of {} x {}", scale.batch_size, scale.block_size),
-            "small batches make more steps",
-        ),
-        reason("bf16 products".to_owned(), "faster with bf16 instructions"),
-        reason(
-            format!("dropout {dropout}"),
-            &format!("{} over the text {need}", passes_in_words(passes)),
-        ),
-    ]
 }
 
 fn passes_in_words(passes: f64) -> String {
@@ -312,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_changes_nothing_but_the_size() {
+    fn times_of_one_scale_have_one_recipe() {
         let (short, longer) = (input(1_000_000, 60), input(1_000_000, 300));
         assert_eq!(
             TextRecipe::new(&short, 500).settings,

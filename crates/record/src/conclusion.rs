@@ -14,13 +14,13 @@ pub const SIGNIFICANT: f64 = 0.05;
 /// A smaller difference of losses, in nats, is printed as 0.0000 and is called neither better nor
 /// worse.
 const VISIBLE: f64 = 5e-5;
-/// A skill is there where a model has come within this part of the way from the best n-gram table's
-/// loss to the ideal predictor's.
+/// A model has a skill if its loss on the skill's tokens is within this fraction of the way from
+/// the ideal predictor's to the best n-gram table's.
 const NEAR_IDEAL: f64 = 0.1;
-/// From this many nats between training and validation loss on, a model that has seen its text more
-/// than once is said to over-fit.
+/// A model that has read its text more than once over-fits if its validation loss exceeds its
+/// training loss by at least this many nats.
 const OVER_FITTING: f64 = 0.1;
-/// No extrapolation beyond this many times the steps that were made is told.
+/// The farthest extrapolation of a number of steps, as a multiple of the steps that were made.
 const FARTHEST: f64 = 30.0;
 
 /// What a grid concludes.
@@ -40,7 +40,7 @@ pub struct Conclusion {
     pub comparisons: usize,
     /// How long the baseline trained, beside its text and size.
     pub regime: Option<Regime>,
-    /// In the order of the rows.
+    /// The verdicts on the variants, in the order of the rows.
     pub variants: Vec<VariantVerdict>,
 }
 
@@ -57,18 +57,18 @@ pub struct BaselineStanding {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Standing {
-    /// They do.
+    /// The differences mean something.
     Stands,
-    /// The baseline has not passed a table of pairs of tokens, so that nobody has learnt from
-    /// context yet. All losses are in nats a token.
+    /// The baseline has not passed a 2-gram table, so no model has learnt from context yet. All
+    /// losses are in nats per token.
     AboveBigram {
         loss: f64,
         bigram: f64,
         /// About how many steps would pass it, extrapolated from the curve.
         steps: Option<u64>,
     },
-    /// The baseline has not got the skill that its text is made for. Losses are on the tokens that
-    /// need the skill, in nats a token.
+    /// The baseline does not have the skill that its text requires. Losses are on the tokens that
+    /// require the skill, in nats per token.
     NoSkill {
         loss: f64,
         /// The best n-gram table's.
@@ -102,12 +102,12 @@ impl SkillFloors {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Regime {
-    /// Tokens that were trained on, by the training text's.
+    /// The number of tokens that were trained on, divided by that of the training split.
     pub passes: f64,
     pub tokens_per_parameter: f64,
     /// The mean of the last steps' batches, in nats a token.
     pub train_loss: f64,
-    /// In nats a token.
+    /// The validation loss, in nats per token.
     pub val_loss: f64,
     pub fit: FitRegime,
 }
@@ -172,7 +172,7 @@ impl Verdict {
     }
 }
 
-/// What became of an expectation.
+/// The verdict on an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PredictionVerdict {

@@ -156,7 +156,7 @@ pub struct Grid {
 }
 
 /// The name of the variant with nothing broken.
-const BASELINE: &str = "baseline";
+pub const BASELINE_NAME: &str = "baseline";
 
 impl Grid {
     /// Format 1 knew no experiments of its variants, and format 2 no expected differences.
@@ -164,7 +164,7 @@ impl Grid {
 
     /// Returns the variants with nothing broken, one at each point of the grid's settings.
     pub fn baselines(&self) -> impl Iterator<Item = &Variant> {
-        let plain = |v: &&Variant| v.name.split(' ').next() == Some(BASELINE);
+        let plain = |v: &&Variant| v.name.split(' ').next() == Some(BASELINE_NAME);
         self.variants.iter().filter(plain)
     }
 
@@ -196,7 +196,9 @@ impl Grid {
 /// Returns what follows the baseline's name: `lr=0.1` of `baseline lr=0.1`.
 fn point(baseline: &Variant) -> &str {
     let name = baseline.name.as_str();
-    name.strip_prefix(BASELINE).unwrap_or(name).trim_start()
+    name.strip_prefix(BASELINE_NAME)
+        .unwrap_or(name)
+        .trim_start()
 }
 
 /// Returns whether the variant of this name is at `point`.

@@ -37,9 +37,9 @@ pub use event::{Event, NotFinite, Observation, Series, StepRecord};
 pub use experiment::{DataRecord, Experiment, Extension, WeightsOrigin};
 pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
-    Cell, CellOutcome, CorrectedDifference, Floors, Grid, GridKind, PairedDifference, Results, Row,
-    TunedRow, TunedSetting, Variant, grid_of, read_grid, read_outcome, read_results, write_grid,
-    write_outcome, write_results,
+    BASELINE_NAME, Cell, CellOutcome, CorrectedDifference, Floors, Grid, GridKind,
+    PairedDifference, Results, Row, TunedRow, TunedSetting, Variant, grid_of, read_grid,
+    read_outcome, read_results, write_grid, write_outcome, write_results,
 };
 pub use holm::{holm, holm_divisors};
 pub use json::{canonical, number, read as read_json};

@@ -79,7 +79,7 @@ fn list(json: bool, printer: Printer) {
         let expected = format!("{} ({})", switch.prediction, expected(switch.expected));
         let older = match switch.aliases {
             [] => String::new(),
-            names => format!("was called {} once", names.join(", ")),
+            names => format!("alias: {}", names.join(", ")),
         };
         for (what, words) in [
             ("", switch.title),

@@ -80,6 +80,13 @@ fn a_preset_is_trained_for_a_time() {
 }
 
 #[test]
+fn a_preset_of_documents_learns_names_where_no_text_is_typed() {
+    let lab = Lab::new();
+    let ran = lab.ok("train --preset microgpt --steps 1");
+    assert!(ran.err.contains("the built-in text `names`"), "{}", ran.err);
+}
+
+#[test]
 fn times_that_cannot_be_are_refused() {
     let lab = Lab::new();
     for typed in ["soon", "0s", "2", "10ms"] {
@@ -95,7 +102,15 @@ fn times_that_cannot_be_are_refused() {
     let ran = lab.run(&format!("train --data data.txt {TINY} --for 1s"));
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("give one of them"), "{}", ran.err);
-    // A run that goes on has its number of steps.
+    // No number of steps is too large to be refused with a sentence.
+    let ran = lab.run(&format!("train --data data.txt --steps {}", u64::MAX));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("steps must be from 1 to 4294967295"),
+        "{}",
+        ran.err
+    );
+    // A resumed run has its number of steps, and a loaded model its own recipe.
     for from in ["--load m.safetensors", "--resume run"] {
         let ran = lab.run(&format!("train --data data.txt {from} --for 1s"));
         assert_eq!(ran.code, 2, "{}", ran.err);

@@ -3,7 +3,8 @@
 
 use crate::{Lab, TINY};
 
-/// The lines of the ancestor's plan, with every flag it had; `{}` shortens a line's run for the test.
+/// The lines of the ancestor's plan, with every flag it had; `{}` shortens a line's run for the
+/// test.
 const LINES: &[&str] = &[
     "--steps 5 {}",
     "--data data.txt --steps 5 {}",

@@ -105,7 +105,7 @@ pub(super) fn for_text(
     }
     let enough = Reason {
         choice: plural(most as usize, "step"),
-        why: "more passes over this text teach nothing".to_owned(),
+        why: "a recipe reads a text no more often".to_owned(),
     };
     chosen(most, Some(enough))
 }
