@@ -41,17 +41,6 @@ pub enum RunState {
     Diverged,
 }
 
-impl RunState {
-    /// Returns the word for this state in tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Finished => "finished",
-            Self::Unfinished => "unfinished",
-            Self::Diverged => "diverged",
-        }
-    }
-}
-
 impl RunSummary {
     /// Summarises `run`.
     pub fn of(run: &RecordedRun) -> Self {
@@ -102,9 +91,8 @@ pub fn runs_table(runs: &[RunSummary]) -> Table {
         Column::words("text"),
         Column::numbers("parameters"),
         Column::numbers("steps"),
-        Column::numbers("validation"),
+        Column::numbers("val loss"),
         Column::numbers("time").on_screen(),
-        Column::words("state"),
     ];
     let mut table = Table::new(
         "Runs by text, the lowest validation loss (nats per token) first",
@@ -125,14 +113,12 @@ fn row(run: &RunSummary) -> Vec<TableCell> {
             .map_or_else(TableCell::default, TableCell::count),
         TableCell::text(match run.state {
             RunState::Finished => count(run.steps),
-            RunState::Unfinished | RunState::Diverged => {
-                format!("{} of {}", count(run.steps), count(run.of))
-            }
+            RunState::Unfinished => format!("{} of {}", count(run.steps), count(run.of)),
+            RunState::Diverged => format!("diverged at {}", count(run.steps)),
         }),
         run.val_loss.map_or_else(TableCell::default, |loss| {
             TableCell::number(number::loss(loss), loss)
         }),
         TableCell::number(duration(run.seconds), run.seconds),
-        TableCell::text(run.state.word()),
     ]
 }

@@ -177,7 +177,11 @@ fn runs_lie_beside_each_other() {
         let found = told.out.lines().find(|line| line.starts_with(name));
         found.unwrap_or_else(|| panic!("{}", told.out)).to_owned()
     };
-    assert!(row("long").contains("data.txt") && row("long").ends_with("finished"));
+    assert!(
+        row("long").contains("data.txt") && row("long").contains("  5  "),
+        "{}",
+        told.out
+    );
     assert!(
         told.out.lines().all(|line| line.chars().count() <= 80),
         "{}",
@@ -188,6 +192,15 @@ fn runs_lie_beside_each_other() {
     assert_eq!(rows[0]["steps"], 5);
     assert_eq!(rows[0]["state"], "finished");
     assert!(rows[0]["val_loss"].as_f64().unwrap() > 0.0);
+    // The names of runs that nobody named are long, and a run that diverged says where.
+    lab.run(&format!("train --data data.txt {TINY} --init-std 3e38"));
+    let told = lab.ok("runs");
+    assert!(told.out.contains("diverged at 0"), "{}", told.out);
+    assert!(
+        told.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        told.out
+    );
     let ran = lab.run("runs nowhere");
     assert_eq!(ran.code, 3);
     assert!(
