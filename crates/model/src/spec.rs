@@ -86,6 +86,58 @@ impl ModelSpec {
         })
     }
 
+    /// Returns whether sublayers add their output to the stream.
+    pub fn has_residual(&self) -> bool {
+        match self.wiring.residual {
+            Residual::Add => true,
+            Residual::None => false,
+        }
+    }
+
+    /// Returns whether every sublayer has a norm.
+    pub fn has_block_norms(&self) -> bool {
+        match self.norms.block {
+            Norm::None => false,
+            Norm::LayerNorm | Norm::RmsNorm | Norm::RmsNormNoGain => true,
+        }
+    }
+
+    /// Returns whether norms stand after the residual addition (post-LN).
+    pub fn is_post_norm(&self) -> bool {
+        match self.wiring.norm {
+            NormPlace::Before => false,
+            NormPlace::After => self.has_block_norms(),
+        }
+    }
+
+    /// Returns whether an attention leaves its queries and keys as they are.
+    pub fn lacks_qk_norm(&self) -> bool {
+        self.attentions().any(|a| match a.qk_norm {
+            QkNorm::None => true,
+            QkNorm::RmsNorm => false,
+        })
+    }
+
+    /// Returns whether an attention leaves its scores undivided.
+    pub fn has_unscaled_scores(&self) -> bool {
+        self.attentions().any(|a| match a.scale {
+            Scale::InverseSqrt => false,
+            Scale::One => true,
+        })
+    }
+
+    /// Returns whether an MLP has an activation that is 0 for every negative number.
+    pub fn has_relu(&self) -> bool {
+        let mut mlps = self.layers.iter().flatten().filter_map(Sublayer::mlp);
+        mlps.any(|mlp| {
+            let (MlpForm::Plain(activation) | MlpForm::Gated(activation)) = mlp.form;
+            match activation {
+                Activation::Relu | Activation::ReluSquared => true,
+                Activation::GeluErf | Activation::GeluTanh | Activation::Silu => false,
+            }
+        })
+    }
+
     /// Gives every attention so many `heads`, and as many of keys and values where it had as many.
     pub fn set_heads(&mut self, heads: usize) {
         for a in self.attentions_mut() {

@@ -1,6 +1,7 @@
-//! What ails a run: symptoms in its record, their likely cause, and the experiment that would tell.
+//! The symptoms in a run's record, their likely causes, and the experiments that would tell.
 
 mod facts;
+mod remedies;
 mod signs;
 mod thresholds;
 
@@ -45,22 +46,43 @@ pub struct Finding {
     pub experiment: String,
 }
 
+/// What all that was seen comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// There are findings.
+    Symptoms,
+    /// There are none, in a run long enough to have some.
+    NoSymptoms,
+    /// There are none, and too few steps were logged for that to mean anything.
+    TooLittle,
+}
+
 /// What [`examine`] comes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
+    pub verdict: Verdict,
     /// The worst first.
     pub findings: Vec<Finding>,
+    /// What could not be judged and why, a sentence each.
+    pub unjudged: Vec<String>,
     /// How much there was to look at.
     pub seen: String,
 }
 
-/// Looks for every symptom in `run`. Which n-gram tables a loss is worse than is known only with
+/// Looks for every symptom in `run`. Which n-gram baselines a loss is worse than is known only with
 /// `floors`.
 pub fn examine(run: &RecordedRun, floors: Option<&Floors>) -> Diagnosis {
     let facts = Facts::of(run, floors);
-    let findings = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();
+    let findings: Vec<Finding> = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();
     Diagnosis {
+        verdict: match (findings.is_empty(), facts.has_course()) {
+            (false, _) => Verdict::Symptoms,
+            (true, true) => Verdict::NoSymptoms,
+            (true, false) => Verdict::TooLittle,
+        },
         findings,
+        unjudged: facts.unjudged(),
         seen: facts.seen(),
     }
 }
@@ -76,6 +98,18 @@ pub struct RunDiagnosis {
 }
 
 impl Diagnosis {
+    /// The evidence of every finding, or a sentence that says why there is none.
+    pub fn summary(&self) -> String {
+        match self.verdict {
+            Verdict::Symptoms => {
+                let all: Vec<&str> = self.findings.iter().map(|f| f.evidence.as_str()).collect();
+                all.join(" ")
+            }
+            Verdict::NoSymptoms => "No symptom was found.".to_owned(),
+            Verdict::TooLittle => "There is too little to judge.".to_owned(),
+        }
+    }
+
     /// For a terminal.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -86,9 +120,10 @@ impl Diagnosis {
             lines.push(String::new());
         }
         if self.findings.is_empty() {
-            lines.push("Nothing wrong was found.".to_owned());
+            lines.push(self.summary());
         }
-        lines.push(format!("Looked at {}.", self.seen));
+        lines.extend(self.unjudged.iter().cloned());
+        lines.push(format!("The doctor looked at {}.", self.seen));
         lines
     }
 }

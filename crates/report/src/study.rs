@@ -66,14 +66,15 @@ impl Study {
 
     /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid
     /// are over all of the validation split, and say nothing of a loss over a part of it.
-    pub fn floors_of(&self, run: &RecordedRun) -> Option<&Floors> {
+    pub fn floors_of<'a>(&'a self, run: &'a RecordedRun) -> Option<&'a Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
             StudyKind::Ablation | StudyKind::Sweep => {
                 run.ends_whole() || run.diverged_at().is_some()
             }
         };
-        self.floors.as_ref().filter(|_| same)
+        let shared = self.floors.as_ref().filter(|_| same);
+        run.floors.as_ref().or(shared)
     }
 
     /// What the others are compared with.

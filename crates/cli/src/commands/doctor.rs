@@ -1,4 +1,4 @@
-//! `gptlab doctor`: what this machine and this program offer; with a run, what ails it.
+//! `gptlab doctor`: what this machine and this program offer; with a run, its symptoms.
 
 use gptlab_bench::Capabilities;
 use gptlab_report::words::count;

@@ -100,6 +100,7 @@ pub(crate) fn run(seed: u64, last: f64) -> RecordedRun {
         experiment: experiment(seed),
         events,
         whole_loss: None,
+        floors: None,
     }
 }
 
