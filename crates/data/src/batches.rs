@@ -199,20 +199,16 @@ impl Batches {
         self.covering(model, SplitName::Validation, max_tokens)
     }
 
-    /// For each prediction of `part`, whether [`Batches::covering`] with the same `max_tokens` has
-    /// it; the first prediction is that of the second token. Empty where the corpus has no such
-    /// split.
-    pub fn covered(&self, part: SplitName, max_tokens: usize) -> Vec<bool> {
+    /// The windows of [`Batches::covering`] with the same `max_tokens`, in order, as places among
+    /// the tokens of `part`: `a..b` predicts the tokens from `a + 1` to `b - 1`, each from those of
+    /// the window before it. Empty where the corpus has no such split.
+    pub fn windows(&self, part: SplitName, max_tokens: usize) -> Vec<Range<usize>> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();
         };
-        let mut covered = vec![false; split.predictions()];
-        let units = self.units(part, split, max_tokens);
-        for place in (0..units.kept).map(|k| units.place(k)) {
-            let last = (place.end - 1).min(covered.len());
-            covered[place.start..last].fill(true);
-        }
-        covered
+        let (units, end) = (self.units(part, split, max_tokens), split.tokens().len());
+        let places = (0..units.kept).map(|k| units.place(k));
+        places.map(|at| at.start..at.end.min(end)).collect()
     }
 
     /// Where the pieces of the documents of `part` begin, and at the end where the last one ends;

@@ -70,7 +70,7 @@ impl Split {
 
     /// Returns where each document begins, and at the end where the last one ends, where the text
     /// is cut into documents.
-    pub(crate) fn starts(&self) -> Option<&[usize]> {
+    pub fn starts(&self) -> Option<&[usize]> {
         (!self.starts.is_empty()).then_some(&self.starts)
     }
 

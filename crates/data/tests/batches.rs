@@ -464,7 +464,7 @@ proptest! {
     }
     /// Against the text itself: whatever the documents' lengths, a whole covering predicts every
     /// token but the first once and in order, each piece from at most `block` tokens before, and
-    /// what is said to be covered is.
+    /// the windows are those of the batches.
     #[test]
     fn a_covering_of_documents_has_every_prediction_once(
         lengths in prop::collection::vec(1usize..40, 2..30), block in 1usize..20, batch in 1usize..9,
@@ -481,9 +481,9 @@ proptest! {
                 covering(&made, &model, part, most).iter().flat_map(|b| b.targets().to_vec()).collect()
             };
             prop_assert_eq!(targets(usize::MAX), &all[1..]);
-            let covered = made.covered(part, most);
-            prop_assert_eq!(covered.len(), split.predictions());
-            let some: Vec<u32> = covered.iter().zip(&all[1..]).filter(|(c, _)| **c).map(|(_, t)| *t).collect();
+            let windows = made.windows(part, most);
+            prop_assert!(windows.iter().all(|at| (2..=block + 1).contains(&at.len())));
+            let some: Vec<u32> = windows.iter().flat_map(|at| all[at.start + 1..at.end].to_vec()).collect();
             prop_assert_eq!(targets(most), some);
         }
     }

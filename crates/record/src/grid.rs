@@ -222,9 +222,17 @@ pub struct Floors {
     pub uniform: f64,
     /// Of n-gram tables fitted to the training split, for n = 1, 2, …
     pub ngrams: Vec<f64>,
-    /// The entropy of a text whose making is known.
+    /// What the ideal predictor, which knows how the text was made, loses on the same predictions
+    /// in the same windows. In old files it is the text's entropy.
     #[serde(default)]
     pub entropy: Option<f64>,
+    /// The context that all of these see, in tokens; absent from old files, whose n-grams saw all
+    /// that stands before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<usize>,
+    /// Why the entropy is not known of a text whose making is: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// One variant over its seeds. Losses are in nats a token.

@@ -113,6 +113,7 @@ mod tests {
             // The 4-gram table is worse than the 3-gram table: too little text to fill it.
             ngrams: vec![3.0, 2.5, 2.0, 2.2],
             entropy: Some(1.0),
+            ..Floors::default()
         }
     }
 
@@ -153,6 +154,7 @@ mod tests {
             uniform: 0.0,
             ngrams: vec![0.0; 3],
             entropy: None,
+            ..Floors::default()
         };
         for loss in [0.0, 1e-9, 4e-5] {
             let said = "no better and no worse than guessing blindly";

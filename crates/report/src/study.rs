@@ -64,8 +64,9 @@ impl Study {
         }
     }
 
-    /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid
-    /// are over all of the validation split, and say nothing of a loss over a part of it.
+    /// The guides of `run`, which are over the same predictions in the same windows as its last
+    /// loss. Those of a grid are over all of the validation split in windows of one length, and say
+    /// nothing of a loss over a part of it or in other windows.
     pub fn floors_of<'a>(&'a self, run: &'a RecordedRun) -> Option<&'a Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
@@ -73,7 +74,11 @@ impl Study {
                 run.ends_whole() || run.diverged_at().is_some()
             }
         };
-        let shared = self.floors.as_ref().filter(|_| same);
+        let context = run.experiment.spec.block_size;
+        let shared = self
+            .floors
+            .as_ref()
+            .filter(|floors| same && floors.block_size.is_none_or(|windows| windows == context));
         run.floors.as_ref().or(shared)
     }
 

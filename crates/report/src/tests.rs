@@ -54,6 +54,7 @@ fn floors() -> impl Strategy<Value = Option<Floors>> {
         uniform,
         ngrams,
         entropy,
+        ..Floors::default()
     });
     proptest::option::of(floors)
 }

@@ -151,6 +151,7 @@ fn equal_losses_are_no_symptom() {
         uniform: 0.0,
         ngrams: vec![0.0; 3],
         entropy: None,
+        ..Floors::default()
     };
     let mut made = with(&[
         (1e-7, 1e-7),
@@ -178,6 +179,7 @@ fn equal_losses_are_no_symptom() {
         uniform: 4.0,
         ngrams: vec![3.3, 2.2, 2.200_02],
         entropy: None,
+        ..Floors::default()
     };
     assert_eq!(symptoms(&worse, Some(&level)), []);
 }
@@ -190,6 +192,7 @@ fn who_cannot_be_better_is_not_stuck() {
         uniform,
         ngrams: vec![uniform + 0.001],
         entropy: Some(uniform),
+        ..Floors::default()
     };
     let made = with(&vec![(uniform + 1e-5, uniform + 1e-5); 20]);
     assert_eq!(symptoms(&made, Some(&floors)), []);
@@ -202,6 +205,7 @@ fn an_n_gram_table_that_does_better_is_named() {
         uniform: 4.0,
         ngrams: vec![3.3, 2.5, 2.0, 1.8],
         entropy: None,
+        ..Floors::default()
     };
     let found = examine(&with(&falling(30, 2.2)), Some(&floors));
     let said = found.lines().join("\n");
