@@ -35,9 +35,10 @@ pub struct Node {
 /// What can be done to row-per-token matrices.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// Row `token` of `table`.
+    /// Row `token` of `table`, times `scale`.
     TokenEmbedding {
         table: ParamId,
+        scale: f32,
     },
     /// Row `position` of `table`.
     PositionEmbedding {
@@ -341,7 +342,14 @@ impl Graph {
             })
         };
         match op {
-            Op::TokenEmbedding { table } => format!("row({}, token)", param(table)),
+            Op::TokenEmbedding { table, scale } => {
+                let row = format!("row({}, token)", param(table));
+                if *scale == 1.0 {
+                    row
+                } else {
+                    format!("{scale} {row}")
+                }
+            }
             Op::PositionEmbedding { table } => format!("row({}, position)", param(table)),
             Op::Sinusoid => "sinusoid(position)".into(),
             Op::Add { a, b } => format!("{} + {}", value(a), value(b)),

@@ -156,8 +156,14 @@ pub enum Position {
     None,
     /// A learned row per position, added to the token's (GPT-2).
     Learned,
-    /// Fixed sines and cosines, added (Vaswani et al. 2017).
+    /// Fixed sines and cosines, added to embeddings times the root of the width (Vaswani et al.
+    /// 2017, sections 3.4 and 3.5). Files call it `sinusoidal-scaled`.
+    #[serde(rename = "sinusoidal-scaled")]
     Sinusoidal,
+    /// The same sines, added to embeddings as they are, which they drown where those begin small.
+    /// Files call it `sinusoidal`: that is what the word meant in them before there was the other.
+    #[serde(rename = "sinusoidal")]
+    SinusoidalUnscaled,
     /// Queries and keys rotated by position (Su et al. 2021), half-split layout, base 10,000.
     Rotary,
     /// A penalty on attention linear in distance (Press et al. 2022).
@@ -167,7 +173,8 @@ pub enum Position {
 choices! { Position, "position":
     None = "none", "No positions: attention sees a set";
     Learned = "learned", "A learned row per position, added to the token's (GPT-2)";
-    Sinusoidal = "sinusoidal", "Fixed sines and cosines, added (Vaswani et al. 2017)";
+    Sinusoidal = "sinusoidal", "Fixed sines and cosines, added to embeddings times the root of the width (Vaswani et al. 2017)";
+    SinusoidalUnscaled = "sinusoidal-unscaled", "The same sines, added to embeddings as they are";
     Rotary = "rotary", "Queries and keys rotated by position (Su et al. 2021)";
     Alibi = "alibi", "A penalty on attention linear in distance (Press et al. 2022)";
 }

@@ -3,7 +3,7 @@
 use gptlab_record::{Floors, PairedDifference};
 
 use crate::{
-    Arm, Study, StudyKind, Table, number, phrases,
+    Arm, Study, StudyKind, Table, number, phrases, sweep,
     table::{Column, TableCell},
     words,
 };
@@ -185,6 +185,10 @@ fn equals(p: f64) -> String {
 /// Answers the question of the study in a few sentences: which variants are worse or better, and
 /// which do not differ significantly.
 pub fn answer(study: &Study) -> Vec<String> {
+    match study.kind {
+        StudyKind::Run | StudyKind::Ablation => {}
+        StudyKind::Sweep => return sweep::answer(study),
+    }
     let mut known: Vec<(&Arm, PairedDifference)> = study
         .arms
         .iter()

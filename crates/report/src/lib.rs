@@ -2,7 +2,7 @@
 //!
 //! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
 //! pictures, [`page`] the files of a report, [`plot`] curves for a terminal. [`diff`] compares two
-//! runs, and [`doctor`] finds out what is wrong with one. Everything is a pure function of the
+//! runs, and [`doctor`] finds the symptoms of one. Everything is a pure function of the
 //! record and of what the caller adds: the same record makes the same bytes.
 //!
 //! The crate knows runs and grids as they lie on disk, Markdown, CSV, SVG and HTML. It never knows
@@ -19,6 +19,7 @@ pub mod phrases;
 pub mod plot;
 mod settings;
 mod study;
+pub mod sweep;
 pub mod table;
 pub mod visible;
 pub mod words;

@@ -26,7 +26,7 @@ pub struct Study {
     pub steps: u64,
     pub seeds: Vec<u64>,
     pub floors: Option<Floors>,
-    /// The first is what the others are compared with.
+    /// Of an ablation, the first is what the others are compared with.
     pub arms: Vec<Arm>,
 }
 
@@ -82,9 +82,12 @@ impl Study {
         run.floors.as_ref().or(shared)
     }
 
-    /// What the others are compared with.
+    /// What the others are compared with; `None` of a sweep, whose first point is like any other.
     pub fn baseline(&self) -> Option<&Arm> {
-        self.arms.first()
+        match self.kind {
+            StudyKind::Run | StudyKind::Ablation => self.arms.first(),
+            StudyKind::Sweep => None,
+        }
     }
 }
 
@@ -139,7 +142,10 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
         let rows = results.as_mut().map(|r| &mut r.rows);
         let row = rows.and_then(|rows| {
             let at = rows.iter().position(|row| row.variant == variant.name)?;
-            Some(rows.remove(at))
+            let mut row = rows.remove(at);
+            // Older versions compared the points of a sweep with the first.
+            row.difference = row.difference.filter(|_| grid.kind == GridKind::Ablation);
+            Some(row)
         });
         arms.push(Arm {
             variant,

@@ -17,6 +17,14 @@ pub struct Evaluation {
     pub tokens: u64,
 }
 
+/// How many predictions of a part of a corpus are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    pub predictions: u64,
+    /// All predictions of the part.
+    pub of: u64,
+}
+
 /// What `eval --json` prints: an [`Evaluation`], and what it is of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationReport {
@@ -27,6 +35,11 @@ pub struct EvaluationReport {
     /// The context, in tokens.
     pub block_size: usize,
     pub predictions: u64,
+    /// All predictions of that part.
+    pub of_predictions: u64,
+    /// Which share of that part the model was trained on; `None` of a text that its checkpoint does
+    /// not name.
+    pub trained_on: Option<f64>,
     /// In nats a token.
     #[serde(with = "number")]
     pub loss: f64,
@@ -39,13 +52,16 @@ pub struct EvaluationReport {
 
 impl EvaluationReport {
     /// Returns the report of `found`, measured with a context of `block_size` on the last
-    /// `fraction` of `text`; a fraction of 0 stands for all of it.
+    /// `fraction` of `text`; a fraction of 0 stands for all of it. `found` is over all predictions
+    /// there.
     pub fn new(text: String, fraction: f64, block_size: usize, found: &Evaluation) -> Self {
         Self {
             text,
             fraction: if fraction > 0.0 { fraction } else { 1.0 },
             block_size,
             predictions: found.tokens,
+            of_predictions: found.tokens,
+            trained_on: None,
             loss: found.loss,
             perplexity: found.loss.exp(),
             bits_per_char: found.bits_per_char,
@@ -61,6 +77,16 @@ impl Evaluation {
             tokens,
         }
     }
+}
+
+/// Returns how many predictions [`evaluate`] is over with the same `max_tokens`; `None` where the
+/// corpus has no such part.
+pub fn coverage(batches: &Batches, part: SplitName, max_tokens: u64) -> Option<Coverage> {
+    let of = batches.corpus().part(part)?.predictions() as u64;
+    let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
+    let windows = batches.windows(part, most);
+    let predictions = windows.iter().map(|at| at.len() as u64 - 1).sum();
+    Some(Coverage { predictions, of })
 }
 
 /// Evaluates about `max_tokens` predictions of `part`, the same ones every time and for every model

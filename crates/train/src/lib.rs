@@ -34,7 +34,7 @@ pub use checkpoint::{
     About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
 };
 pub use error::Error;
-pub use evaluate::{Evaluation, EvaluationReport, evaluate};
+pub use evaluate::{Coverage, Evaluation, EvaluationReport, coverage, evaluate};
 pub use gptlab_recipe::Settings;
 pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use inspect::{Inspection, ParameterRow};

@@ -153,7 +153,8 @@ pub(crate) struct EvalArgs {
     pub(crate) load: Option<PathBuf>,
     #[arg(long, value_name = "TEXT", help = known_text("The text to measure on"))]
     pub(crate) data: Option<String>,
-    /// Measure only this last part of the text; 0 measures all of it
+    /// Measure only this last part of the text; 0 measures all of it [default: of the text that the
+    /// model was trained on, the part that was kept from training; all of another]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
     #[command(flatten)]

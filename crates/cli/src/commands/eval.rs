@@ -64,9 +64,20 @@ fn measure(
     let (graph, weights) = (loaded.model.graph(), loaded.model.weights());
     memory::check_evaluating(graph, &device, evaluated.shape())?;
     let mut engine = engines::make(graph.clone(), weights, &device, printer)?;
-    evaluated
+    let report = evaluated
         .evaluate(engine.as_mut())?
-        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))
+        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;
+    let kept = data.val_fraction;
+    Ok(EvaluationReport {
+        trained_on: trained_on.then(|| share_trained_on(report.fraction, kept)),
+        ..report
+    })
+}
+
+/// The share of the last `fraction` of a text that a model was trained on from which the last
+/// `kept` was kept.
+fn share_trained_on(fraction: f64, kept: f64) -> f64 {
+    ((fraction - kept) / fraction).max(0.0)
 }
 
 fn show(report: &EvaluationReport, printer: Printer) {
@@ -76,10 +87,17 @@ fn show(report: &EvaluationReport, printer: Printer) {
     };
     printer.line(format_args!("text         {} ({part})", report.text));
     printer.line(format_args!(
-        "predictions  {} with a context of {}",
+        "predictions  {} of {} with a context of {}",
         count(report.predictions),
+        count(report.of_predictions),
         report.block_size
     ));
+    if let Some(share) = report.trained_on.filter(|share| *share > 0.0) {
+        printer.line(format_args!(
+            "trained on   {:.0} % of them: the loss says little about new text",
+            share * 100.0
+        ));
+    }
     printer.line(format_args!(
         "loss         {:.4} nats per token",
         report.loss

@@ -162,10 +162,9 @@ pub(super) fn told(study: &Study) -> String {
     match study.kind {
         StudyKind::Run => curve(study),
         StudyKind::Ablation | StudyKind::Sweep => {
-            let answer: String = ablation::answer(study)
-                .iter()
-                .map(|line| line.clone() + "\n")
-                .collect();
+            let law = scaling_law::sentence(study);
+            let answer = ablation::answer(study).into_iter().chain(law);
+            let answer: String = answer.map(|line| line + "\n").collect();
             let table = ablation::table(study).text(WIDTH);
             format!("{table}\n{}\n{answer}", curves(study))
         }

@@ -23,6 +23,7 @@ const MODEL: &[&str] = &[
     "--ln-style post",
     "--position none",
     "--position sinusoidal",
+    "--position sinusoidal-unscaled",
     "--position rotary",
     "--position alibi",
     "--norm none",

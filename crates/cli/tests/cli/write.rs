@@ -140,13 +140,26 @@ fn eval_measures_the_text_it_is_given() {
         (&all["fraction"], &all["predictions"]),
         (&1.0.into(), &407.into())
     );
+    assert_eq!(own["of_predictions"], own["predictions"]);
+    // What was trained on is said, and only that.
+    assert_eq!(
+        (&own["trained_on"], &all["trained_on"]),
+        (&0.0.into(), &0.9.into())
+    );
     let other = measure("--data other.txt --threads 1");
+    assert_eq!(other["trained_on"], Value::Null);
     assert_ne!(other["loss"], all["loss"]);
     let said = lab.ok("eval model.safetensors --data data.txt").out;
     assert!(
         said.contains("nats per token") && said.contains("bits per character"),
         "{said}"
     );
+    assert!(!said.contains("trained on"), "{said}");
+    let said = lab
+        .ok("eval model.safetensors --data data.txt --val-fraction 0.2")
+        .out;
+    let line = "trained on   50 % of them: the loss says little about new text\n";
+    assert!(said.contains(line), "{said}");
 }
 
 /// The one-file program's output, line for line.

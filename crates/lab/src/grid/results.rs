@@ -1,6 +1,6 @@
 //! What came out of a grid, as one table.
 
-use gptlab_record::{CellOutcome, Floors, Grid, PairedDifference, Results, Row, Variant};
+use gptlab_record::{CellOutcome, Floors, Grid, GridKind, PairedDifference, Results, Row, Variant};
 
 use crate::{statistics, switches::BASELINE};
 
@@ -38,9 +38,13 @@ fn of(grid: &Grid, variant: &Variant, outcomes: &[Option<CellOutcome>]) -> Vec<C
     own.filter_map(|(_, outcome)| outcome.clone()).collect()
 }
 
-/// What `variant` is compared with: the baseline at the same point of a grid of settings; of a
-/// sweep, its first.
+/// What `variant` is compared with: the baseline at the same point of a grid of settings. The
+/// points of a sweep are compared with none, since the first of them is only the first.
 fn baseline<'a>(grid: &'a Grid, variant: &Variant) -> Option<&'a Variant> {
+    match grid.kind {
+        GridKind::Ablation => {}
+        GridKind::Sweep => return None,
+    }
     let plain = |v: &&Variant| v.name.split(' ').next() == Some(BASELINE.name);
     let same_point = |v: &&Variant| v.settings == variant.settings;
     let base = grid.variants.iter().filter(plain).find(same_point);

@@ -91,10 +91,21 @@ pub const ALL: &[Switch] = &[
         name: "position-sinusoidal",
         title: "fixed sines and cosines for positions",
         purpose: "learned positions must be learned; sines are there from the first step",
-        prediction: "far behind: sines of size one drown embeddings that begin at 0.02 (the original multiplies them by the root of the width)",
-        source: "Vaswani et al. 2017",
+        prediction: "about as good as learned positions",
+        source: "Vaswani et al. 2017; Haviv et al. 2022",
         change: |_| Overrides {
             position: Some(Position::Sinusoidal),
+            ..Overrides::default()
+        },
+    },
+    Switch {
+        name: "position-sinusoidal-unscaled",
+        title: "sines and cosines, and embeddings not scaled to them",
+        purpose: "multiplying embeddings by the root of the width keeps tokens as large as their positions",
+        prediction: "far behind: sines of size 0.7 drown embeddings that begin at 0.02",
+        source: "Vaswani et al. 2017, section 3.4",
+        change: |_| Overrides {
+            position: Some(Position::SinusoidalUnscaled),
             ..Overrides::default()
         },
     },

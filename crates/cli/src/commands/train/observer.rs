@@ -2,14 +2,16 @@
 
 use std::cell::Cell;
 
-use gptlab_data::Tokenizer;
+use gptlab_data::{SplitName, Tokenizer};
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_lab::observe::InternalsRecorder;
 use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{ObserveLevel, SampleSettings};
 use gptlab_record::Event;
-use gptlab_report::words::duration_in_two_units;
-use gptlab_train::{Observer, Progress, Resolved, SampleModel, Sampler, Series};
+use gptlab_report::words::{count, duration_in_two_units};
+use gptlab_train::{
+    Coverage, Observer, Progress, Resolved, SampleModel, Sampler, Series, coverage,
+};
 
 use super::lines;
 use crate::{
@@ -35,6 +37,8 @@ pub(super) struct RunObserver {
     said_refused: Cell<bool>,
     recorder: InternalsRecorder,
     observes: bool,
+    /// Which predictions the validation losses are over.
+    validated: Option<Coverage>,
     /// Seconds of training, and of observing it.
     took: (f64, f64),
 }
@@ -68,6 +72,11 @@ impl RunObserver {
             said_refused: Cell::new(false),
             recorder: InternalsRecorder::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
+            validated: coverage(
+                &resolved.batches,
+                SplitName::Validation,
+                experiment.intervals.val_tokens,
+            ),
             took: (0.0, 0.0),
         })
     }
@@ -104,7 +113,7 @@ impl RunObserver {
     }
 }
 
-fn print(event: &Event, printer: Printer) {
+fn print(event: &Event, validated: Option<Coverage>, printer: Printer) {
     match event {
         Event::Step(record) => printer.line(lines::step(record)),
         Event::Sample { step, text } => {
@@ -125,6 +134,12 @@ fn print(event: &Event, printer: Printer) {
                 ),
                 (Some(_) | None, Some(_) | None) => format!("done in {took}"),
             });
+            if let Some(Coverage { predictions, of }) = validated.filter(|_| val_loss.is_some()) {
+                let (predictions, of) = (count(predictions), count(of));
+                printer.say(format_args!(
+                    "validated over {predictions} of {of} predictions (--val-tokens)"
+                ));
+            }
         }
         Event::Notice { text } => printer.warn(text),
         // Said at the beginning and at the end, by who knows more.
@@ -143,8 +158,8 @@ impl Observer for RunObserver {
             self.printer.json(event);
             return;
         }
-        let printer = self.printer;
-        self.bar.aside(|| print(event, printer));
+        let (validated, printer) = (self.validated, self.printer);
+        self.bar.aside(|| print(event, validated, printer));
     }
 
     fn progress(&mut self, progress: &Progress) {
