@@ -1,5 +1,6 @@
 //! Everything that probes found of one checkpoint, as data.
 
+use gptlab_recipe::Precision;
 use serde::Serialize;
 
 use super::{
@@ -20,6 +21,10 @@ pub struct ProbeReport {
     pub text: String,
     /// Of the random tokens that repeat.
     pub seed: u64,
+    /// What operands of matrix products are rounded to here.
+    pub precision: Precision,
+    /// The same while the model was trained.
+    pub trained_in: Precision,
     pub attention: Option<Vec<HeadMap>>,
     pub repeated: Option<Repeated>,
     pub activations: Option<Flow>,

@@ -20,7 +20,7 @@ fn patching_recovers_what_it_must() {
         });
         let found = match probed.patching(&clean, &corrupted, [0, 5]) {
             // Without attention, or with narrow windows, the last position cannot see what differs.
-            Err(ProbeError::NoDifference) => {
+            Err(ProbeError::NoDifference { .. }) => {
                 let attentions = probed.anatomy().attentions.iter();
                 let back = attentions.map(|a| 5 - a.op.mask.keys(5, 6).start);
                 let reach: usize = back.sum();
