@@ -110,6 +110,14 @@ impl ModelSpec {
         }
     }
 
+    /// Returns whether there is a norm before the head.
+    pub fn has_final_norm(&self) -> bool {
+        match self.norms.last {
+            Norm::None => false,
+            Norm::LayerNorm | Norm::RmsNorm | Norm::RmsNormNoGain => true,
+        }
+    }
+
     /// Returns whether an attention leaves its queries and keys as they are.
     pub fn lacks_qk_norm(&self) -> bool {
         self.attentions().any(|a| match a.qk_norm {

@@ -15,6 +15,7 @@
 mod checkpoint;
 mod error;
 mod evaluate;
+mod first_weights;
 mod inspect;
 mod observer;
 mod outcome;
@@ -35,6 +36,7 @@ pub use checkpoint::{
 };
 pub use error::Error;
 pub use evaluate::{Coverage, Evaluation, EvaluationReport, coverage, evaluate};
+pub use first_weights::save_first_weights;
 pub use gptlab_recipe::Settings;
 pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use inspect::{Inspection, ParameterRow};

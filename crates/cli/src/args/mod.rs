@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use gptlab_data::Builtin;
 use gptlab_engine::program::Purpose;
 use gptlab_model::Preset;
 use gptlab_recipe::Precision;
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// List the presets, or print the whole recipe of one as a settings file
     Presets(PresetsArgs),
+    /// Write out built-in texts and the batches of a run, so that others can check them
+    Data(DataArgs),
     /// Make a page, tables and pictures of a run or a grid
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers first differ
@@ -163,6 +166,39 @@ pub(crate) struct EvalArgs {
     pub(crate) json: JsonArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) what: DataCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Write a built-in text to standard output
+    Write {
+        #[arg(value_name = "TEXT", help = built_in_text())]
+        text: String,
+    },
+    /// Write the batch of a step of a run: which tokens it reads, and which it predicts
+    Batches {
+        /// The folder of a run whose text is still there
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// The step, from 0
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        step: u32,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+fn built_in_text() -> String {
+    format!(
+        "A built-in text ({}); a diagnostic one takes a seed and a size: copy:seed=3,size=200000",
+        Builtin::names()
+    )
 }
 
 #[derive(Args, Clone, Debug)]

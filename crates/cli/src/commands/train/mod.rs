@@ -11,9 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gptlab_engine::Engine;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
-use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets};
+use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets, save_first_weights};
 
 use crate::{
     args::TrainArgs,
@@ -87,6 +88,9 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
         "stopping after this step, then saving; Ctrl-C again ends at once",
     );
     let mut observer = RunObserver::new(&resolved, &device, args.json.json, interrupt, printer)?;
+    if let Some(path) = &args.run.save_init {
+        save_init(path, &resolved, engine.as_ref(), printer)?;
+    }
     let (targets, made) = with_folder(targets, &resolved)?;
     let folder = targets.folder.clone();
     if !args.json.json {
@@ -110,6 +114,25 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
         Outcome::Stopped { .. } => Ok(ExitCode::Interrupted),
         Outcome::Diverged { step, what } => Err(kept(diverged(step, what), folder.as_deref())),
     }
+}
+
+/// Saves the weights that a run begins with.
+fn save_init(
+    path: &Path,
+    resolved: &Resolved,
+    engine: &dyn Engine,
+    printer: Printer,
+) -> CommandResult<()> {
+    let first = resolved.first_step();
+    if first > 0 {
+        return Err(Stop::usage(format_args!(
+            "--save-init saves the weights before the first step, and this run goes on after {first} steps; the \
+             run that began it can save them"
+        )));
+    }
+    save_first_weights(resolved, engine, path)?;
+    printer.say(format_args!("saved {}", path.display()));
+    Ok(())
 }
 
 /// `targets` with a folder, and that folder where it was made just now.
