@@ -89,6 +89,7 @@ const NUMBERS: &[&str] = &[
 /// Flags of `train` that have a test of their own.
 const ELSEWHERE: &[&str] = &[
     "--save",
+    "--save-init",
     "--load",
     "--resume",
     "--out",
@@ -150,6 +151,10 @@ fn help_of_every_command_tells_every_flag() {
         "--data --val-fraction --threads --isa --json --config",
     );
     has(
+        "floors",
+        "--data --up-to --block-size --val-fraction --json",
+    );
+    has(
         "inspect",
         "--preset --n-layer --softcap --vocab-size --json --config",
     );
@@ -168,6 +173,7 @@ fn help_of_every_command_tells_every_flag() {
         "inspect",
         "micro",
         "presets",
+        "data",
         "doctor",
     ] {
         assert!(
