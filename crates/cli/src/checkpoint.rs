@@ -1,4 +1,4 @@
-//! Checkpoints, as commands need them.
+//! Loading and opening checkpoints for commands.
 
 use std::path::Path;
 
@@ -10,18 +10,18 @@ use crate::{
     memory,
 };
 
-/// A checkpoint's model in memory, and what the checkpoint says of its run.
+/// A checkpoint's model in memory, and the checkpoint's header.
 pub(crate) struct Loaded {
     pub(crate) header: Header,
     pub(crate) model: TrainedModel,
 }
 
-/// Reads the checkpoint at `path`.
+/// Loads the checkpoint at `path`.
 pub(crate) fn load(path: &Path) -> CommandResult<Loaded> {
     load_with(path, NonFinite::Refused)
 }
 
-/// [`load`] for whoever may want numbers that are not finite.
+/// Loads the checkpoint at `path`, and accepts numbers that are not finite if `non_finite` does.
 pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> CommandResult<Loaded> {
     let checkpoint = open(path)?;
     memory::check_loading(checkpoint.graph())?;
@@ -31,8 +31,7 @@ pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> CommandResult<Loa
     })
 }
 
-/// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when
-/// asked for.
+/// Opens the checkpoint at `path` and verifies that it is complete. Its numbers are read on demand.
 pub(crate) fn open(path: &Path) -> CommandResult<Checkpoint> {
     let checkpoint = Checkpoint::open(path)
         .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))

@@ -27,27 +27,30 @@ pub enum Preset {
     Gpt2Xl,
     /// nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias, dropout 0.2.
     Nano,
-    /// What came after GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
+    /// A model with the changes since GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
     Modern,
 }
 
-/// What `presets --json` prints, one a preset.
+/// The description of a preset that `presets --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PresetDescription {
+    /// The name that users type.
     pub name: &'static str,
+    /// A description in one line.
     pub summary: &'static str,
-    /// How many tokens the vocabulary is taken to have.
+    /// The size of the vocabulary for which the parameters are counted, in tokens.
     pub vocab_size: usize,
-    /// How many parameters the model has with that vocabulary.
+    /// The number of parameters of the model with that vocabulary.
     pub parameters: usize,
+    /// The preset's point of the model space.
     pub spec: ModelSpec,
 }
 
 impl PresetDescription {
-    /// Returns what `preset` is with `vocab_size` tokens.
+    /// Describes `preset` with a vocabulary of `vocab_size` tokens.
     ///
     /// # Errors
-    /// When no model has a vocabulary of that size.
+    /// Returns an error when no model has a vocabulary of that size.
     pub fn new(preset: Preset, vocab_size: usize) -> Result<Self, SpecError> {
         let spec = preset.spec();
         let graph = lower(&spec.check(vocab_size)?);
@@ -74,7 +77,7 @@ choices! { Preset, "preset":
 }
 
 impl Preset {
-    /// Its point of the model space.
+    /// Returns the preset's point of the model space.
     pub fn spec(self) -> ModelSpec {
         match self {
             Self::Microgpt => microgpt(),
@@ -93,7 +96,7 @@ impl Preset {
     }
 }
 
-/// `n_layer` blocks of causal attention, then an MLP.
+/// Returns `n_layer` blocks of causal attention and an MLP.
 fn blocks(n_layer: usize, n_head: usize, hidden: usize, form: MlpForm) -> Vec<Vec<Sublayer>> {
     let block = vec![
         Sublayer::Attention(Attention::causal(n_head)),
@@ -185,8 +188,8 @@ fn modern() -> ModelSpec {
             block: Norm::RmsNorm,
             last: Norm::RmsNorm,
         },
-        // Two thirds of 4 x 128, up to a multiple of 32: the plain MLP's parameters in three
-        // matrices.
+        // Two thirds of 4 x 128, rounded up to a multiple of 32: three matrices with the parameters
+        // of a plain MLP's two.
         layers: blocks(4, 4, 352, MlpForm::Gated(Activation::Silu)),
         bias: Bias::Nowhere,
         init: Init {

@@ -1,12 +1,11 @@
 //! How a model is made, trained, logged and sampled from, as plain data.
 //!
-//! [`Settings`] is everything that decides a run besides its text, and [`Settings::of`] the whole
-//! recipe that a preset is known by: its model, [`Hyper`]-parameters, [`Intervals`],
-//! [`SampleSettings`]. [`Overrides`] is what somebody wants otherwise: every setting by its name,
-//! optional, with one table ([`KEYS`]) from which flags, settings files, the axes of grids and help
-//! are made. [`TextOrigin`] and [`TokenizerSpec`] say which text a run learns from, and which
-//! tokens it becomes. Whatever can be chosen by name is a [`gptlab_model::Choice`], with one list
-//! of names and help.
+//! [`Settings`] is everything that decides a run besides its text, and [`Settings::of`] returns the
+//! whole recipe of a preset: its model, [`Hyper`]-parameters, [`Intervals`], [`SampleSettings`].
+//! [`Overrides`] changes parts of it: it holds every setting by name, each optional, with one table
+//! ([`KEYS`]) from which flags, settings files, the axes of grids and help are made. [`TextOrigin`]
+//! and [`TokenizerSpec`] describe the text that a run learns from and its tokens. Everything with a
+//! choice of names is a [`gptlab_model::Choice`], with one list of names and help.
 //!
 //! Engines read these settings, records keep them, the trainer follows them and command lines
 //! change them. None of these crates needs another to do so, which is why the settings live beneath

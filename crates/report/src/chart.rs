@@ -1,4 +1,4 @@
-//! Pictures of a record, as SVG.
+//! Charts of a record, as SVG.
 //!
 //! Colours are those of Okabe and Ito (2008), which people with colour blindness can distinguish;
 //! dashes, markers and labels beside the lines carry the same information. Heat maps are in viridis
@@ -23,21 +23,20 @@ pub use heat::{MapText, attention, map, observation};
 pub use scatter::{ScalingFit, learning_rates, scaling_law};
 pub use style::STYLE;
 
-/// A drawn picture.
+/// A drawn chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chart {
     pub title: String,
-    /// What the picture shows; it is the caption, and the text for people who cannot see the
-    /// picture.
+    /// The description of the chart's contents, which is the caption and the alternative text.
     pub description: String,
     /// The contents of `<svg>`.
     body: String,
-    /// In units of the body.
+    /// The width and height, in units of the body.
     size: (u32, u32),
 }
 
 impl Chart {
-    /// Returns the chart as a file, which needs no page around it.
+    /// Returns the chart as an SVG file that can stand alone.
     pub fn svg(&self) -> String {
         let style = format!("<style>{STYLE}</style>");
         format!(
@@ -46,7 +45,7 @@ impl Chart {
         )
     }
 
-    /// Returns the chart for a page that holds [`STYLE`]; it is as wide as the page lets it be.
+    /// Returns the chart for a page that contains [`STYLE`]. It is as wide as the page allows.
     pub fn inline(&self) -> Markup {
         PreEscaped(self.element("", None))
     }
@@ -78,7 +77,7 @@ impl Chart {
     }
 }
 
-/// Escapes markup, and the characters that XML cannot hold.
+/// Escapes markup, and the characters that XML cannot contain.
 fn escaped(text: &str) -> String {
     let shown = visible::text(text);
     html! { (shown) }.into_string()

@@ -1,11 +1,11 @@
 //! Tables, charts and pages of recorded runs.
 //!
-//! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
-//! pictures, [`page`] the files of a report, [`plot`] curves for a terminal. [`diff`] compares two
-//! runs, and [`doctor`] finds the symptoms of one. Everything is a pure function of the
-//! record and of what the caller adds: the same record makes the same bytes.
+//! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes its tables, [`chart`]
+//! its charts, [`page`] the files of a report, and [`plot`] curves for a terminal. [`diff`]
+//! compares two runs, and [`doctor`] diagnoses one. Everything is a pure function of the record and
+//! of the caller's additions: equal records make equal bytes.
 //!
-//! The crate knows runs and grids as they lie on disk, Markdown, CSV, SVG and HTML. It never knows
+//! The crate handles recorded runs and grids, Markdown, CSV, SVG and HTML. It never touches
 //! engines, training, data, the terminal or the environment.
 
 pub mod ablation;

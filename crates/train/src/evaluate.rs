@@ -1,4 +1,4 @@
-//! How well a model predicts text it was not trained on.
+//! The loss of a model on text that it was not trained on.
 
 use gptlab_data::{Batches, Split, SplitName};
 use gptlab_engine::Engine;
@@ -9,11 +9,11 @@ use serde::Serialize;
 /// The mean loss over a part of a corpus, without dropout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// In nats a token.
+    /// The mean loss, in nats per token.
     pub loss: f64,
-    /// The same in bits a character of text, which compares across tokenizers.
+    /// The loss in bits per character of text, which is comparable between tokenizers.
     pub bits_per_char: f64,
-    /// How many predictions it is the mean of.
+    /// The number of predictions that the loss is the mean of.
     pub tokens: u64,
 }
 
@@ -28,12 +28,13 @@ pub struct Coverage {
 /// What `eval --json` prints: an [`Evaluation`], and what it is of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationReport {
-    /// What the text is called.
+    /// The text's name.
     pub text: String,
-    /// Which part of the text: its last fraction, or 1 for all of it.
+    /// The evaluated fraction at the end of the text; 1 when all of it was evaluated.
     pub fraction: f64,
-    /// The context, in tokens.
+    /// The length of the context, in tokens.
     pub block_size: usize,
+    /// The number of predictions that the loss is the mean of.
     pub predictions: u64,
     /// All predictions of that part.
     pub of_predictions: u64,
@@ -43,17 +44,17 @@ pub struct EvaluationReport {
     /// In nats a token.
     #[serde(with = "number")]
     pub loss: f64,
-    /// `exp(loss)`.
+    /// The perplexity, which is `exp(loss)`.
     #[serde(with = "number")]
     pub perplexity: f64,
+    /// The loss in bits per character of text.
     #[serde(with = "number")]
     pub bits_per_char: f64,
 }
 
 impl EvaluationReport {
-    /// Returns the report of `found`, measured with a context of `block_size` on the last
-    /// `fraction` of `text`; a fraction of 0 stands for all of it. `found` is over all predictions
-    /// there.
+    /// Returns the report of `found`, which was measured with a context of `block_size` tokens on
+    /// the last `fraction` of `text`. A fraction of 0 means all of the text.
     pub fn new(text: String, fraction: f64, block_size: usize, found: &Evaluation) -> Self {
         Self {
             text,
@@ -93,7 +94,7 @@ pub fn coverage(batches: &Batches, part: SplitName, max_tokens: u64) -> Option<C
 /// of the same context; `None` where the corpus has no such part. Changes nothing.
 ///
 /// # Errors
-/// When `batches` are not of `model`.
+/// Returns an error if `batches` do not fit `model`.
 pub fn evaluate(
     engine: &mut dyn Engine,
     model: &Model,

@@ -1,4 +1,4 @@
-//! What was typed. Nothing here knows what it means.
+//! The command line as it was typed. Nothing here interprets it.
 
 mod ablate;
 mod bench;

@@ -1,4 +1,4 @@
-//! What `train` takes beside a model.
+//! The arguments of `train`, besides the model's.
 
 use std::path::PathBuf;
 
@@ -17,11 +17,12 @@ use super::{
 };
 
 const DEFAULTS: &str = "\
-`gptlab presets NAME` prints what a preset has, in the form that --config reads; `gptlab inspect --preset NAME` shows \
-its model. --load and --resume have the model and the recipe of their checkpoint instead. Hyphens and underscores are the same in flags, and a switch alone means 1.
+`gptlab presets NAME` prints a preset's recipe, in the form that --config reads; `gptlab inspect --preset NAME` shows \
+its model. --load and --resume take the model and the recipe from their checkpoint instead. \
+Hyphens and underscores are the same in flags, and a switch alone means 1.
 
-A checkpoint is saved every minute, the newest three are kept, and a run that was cut short goes on with --resume. Ctrl-C \
-finishes the step, saves, and says how to go on; so do SIGTERM and SIGHUP. The exit code is then 130.";
+A checkpoint is saved every minute, the newest three are kept, and a run that was cut short continues with --resume. Ctrl-C \
+finishes the step, saves, and prints how to continue; so do SIGTERM and SIGHUP. The exit code is then 130.";
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = DEFAULTS)]

@@ -1,4 +1,4 @@
-//! `gptlab doctor RUN`: the symptoms of a run.
+//! `gptlab doctor RUN`: diagnoses a run.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What finished models look at, for the report of a study whose checkpoints were kept.
+//! Attention maps of finished models, for the report of a study whose checkpoints were kept.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use gptlab_report::{Chart, RecordedRun, Study, chart};
 
 use crate::{checkpoint, exit::CommandResult, text};
 
-/// Tokens of a map: as many as can be read.
+/// The largest number of tokens on a map, so that their labels are readable.
 const TOKENS: usize = 16;
 
-/// Attention maps of every variant with a checkpoint, all on the beginning of the text they learnt
-/// from, or else of what one of them wrote: every head of the first variant, and of the others the
-/// mean over each attention's heads.
+/// Returns attention maps of every variant with a checkpoint, all on the beginning of the text they
+/// were trained on, or else of a text that one of them wrote: every head of the first variant, and
+/// for the others the mean over each attention's heads.
 pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Vec<Chart>)>> {
     let mut runs = study.arms.iter().flat_map(|arm| &arm.runs);
     let Some(text) = runs.find_map(|run| learnt(run).or_else(|| written(run))) else {
@@ -29,12 +29,12 @@ pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Vec
     Ok(found)
 }
 
-/// The beginning of what `run` learnt from, where it is still to be had.
+/// Returns the beginning of the text that `run` was trained on, if it is available.
 fn learnt(run: &RecordedRun) -> Option<String> {
     beginning(text::of_record(&run.experiment.data)?.as_str())
 }
 
-/// That of the last text that `run` wrote.
+/// Returns the beginning of the last text that `run` wrote.
 fn written(run: &RecordedRun) -> Option<String> {
     beginning(run.samples().pop()?.1)
 }
@@ -44,7 +44,7 @@ fn beginning(text: &str) -> Option<String> {
     Some(line.chars().take(TOKENS).collect())
 }
 
-/// Variants and the folders of their first runs.
+/// Returns the variants and the folders of their first runs.
 fn folders(study: &Study, folder: &Path) -> CommandResult<Vec<(String, PathBuf)>> {
     let Some(grid) = read_grid(folder)? else {
         let run = |arm: &gptlab_report::Arm| (arm.variant.name.clone(), folder.to_owned());
@@ -64,7 +64,7 @@ fn maps(path: &Path, text: &str, every_head: bool) -> CommandResult<Vec<Chart>> 
     let loaded = checkpoint::load(path)?;
     let device = Device::cpu(1);
     let mut subject = Subject::new(&loaded.model, &device)?;
-    // A model of another vocabulary has nothing to say of the text.
+    // A model with another vocabulary cannot read the text.
     let Ok(prompt) = subject.prompt("the text", text) else {
         return Ok(Vec::new());
     };
@@ -86,13 +86,13 @@ pub(super) fn tokens(subject: &Subject, prompt: &Prompt) -> Vec<String> {
     subject.labels(&prompt.tokens)
 }
 
-/// The map of one head.
+/// Returns the map of one head.
 pub(super) fn of_head(head: &HeadMap, tokens: &[String]) -> Option<Chart> {
     let title = format!("{}, head {}", head.part, head.head);
     chart::attention(&title, &wide(&head.weights), tokens)
 }
 
-/// The mean over heads.
+/// Returns the map of the mean over heads.
 fn of_part(heads: &[HeadMap], tokens: &[String]) -> Option<Chart> {
     let mut mean = wide(&heads.first()?.weights);
     for (i, row) in mean.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! One file a command. A command turns settings into values, calls the libraries and prints.
+//! One file per command. A command turns settings into values, calls the libraries and prints.
 
 mod ablate;
 mod bench;

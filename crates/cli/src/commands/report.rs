@@ -1,4 +1,4 @@
-//! `gptlab report`: a page, tables and pictures of a run or of many.
+//! `gptlab report`: writes a page, tables and pictures of one or more runs.
 
 use std::path::Path;
 
@@ -19,15 +19,15 @@ use crate::{
     text,
 };
 
-/// Of a terminal, in characters, where tables are to fit.
+/// The terminal width, in characters, into which tables must fit.
 const WIDTH: usize = 110;
-/// Curves that letters can tell apart.
+/// The largest number of curves that letters can distinguish.
 const MOST_CURVES: usize = 6;
 const SIZE: PlotSize = PlotSize {
     width: 72,
     height: 12,
 };
-/// The longest n-grams of the guides.
+/// The length of the longest n-grams for the floors.
 const ORDERS: usize = 6;
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
@@ -47,13 +47,13 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
             files: files.into_iter().map(|file| file.name).collect(),
         });
     } else {
-        printer.text(told(&study));
+        printer.text(terminal_text(&study));
         printer.hint(format_args!("open {}", out.join(page::PAGE).display()));
     }
     Ok(ExitCode::Success)
 }
 
-/// The folder that `flag` names, where it may take our files.
+/// Checks that the folder named by `flag` can take our files.
 pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> CommandResult<OutputFolder> {
     OutputFolder::of(folder, signs).map_err(|error| {
         let foreign = matches!(error, FileError::Wrong { .. });
@@ -66,7 +66,7 @@ pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> CommandRe
     })
 }
 
-/// What a report cannot find in the record.
+/// Collects what a report needs and the record does not hold.
 pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> CommandResult<Extras> {
     Ok(Extras {
         date,
@@ -75,7 +75,7 @@ pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> Comm
     })
 }
 
-/// The study in `folder`.
+/// Reads the study in `folder`.
 pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     if !folder.exists() {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -150,15 +150,15 @@ fn guides(run: &RecordedRun) -> Option<Floors> {
     ngram::floors(&text, &batches, most, ORDERS).ok()
 }
 
-/// Says which text is too large to be looked at.
+/// Reports which texts are too large to be read.
 pub(super) fn say_left_out(study: &Study, printer: Printer) {
     if let Some(sentence) = text::left_out(&study.data) {
         printer.warn(sentence);
     }
 }
 
-/// The study as a terminal shows it.
-pub(super) fn told(study: &Study) -> String {
+/// Formats the study for a terminal.
+pub(super) fn terminal_text(study: &Study) -> String {
     match study.kind {
         StudyKind::Run => curve(study),
         StudyKind::Ablation | StudyKind::Sweep => {
@@ -171,7 +171,7 @@ pub(super) fn told(study: &Study) -> String {
     }
 }
 
-/// The first variants' curves, those of their first seeds.
+/// Plots the curves of the first variants' first seeds.
 fn curves(study: &Study) -> String {
     let arms = study.arms.iter().take(MOST_CURVES);
     let lines: Vec<PlotLine> = arms

@@ -3,8 +3,8 @@
 use gptlab_lab::scaling_law::{self, ScalingLawError};
 use gptlab_report::{Study, StudyKind, chart::ScalingFit};
 
-/// The scaling law of the best loss of each size; `None` of what is no sweep, or where no law is
-/// told by the losses.
+/// Fits the scaling law to the best loss of each size; `None` for studies that are not a sweep or
+/// have too few sizes.
 pub(super) fn of(study: &Study) -> Option<ScalingFit> {
     fit(study)?.ok()
 }
@@ -12,7 +12,7 @@ pub(super) fn of(study: &Study) -> Option<ScalingFit> {
 /// The scaling law in a sentence, or why there is none; `None` of what is no sweep.
 pub(super) fn sentence(study: &Study) -> Option<String> {
     Some(match fit(study)? {
-        Ok(law) => format!("Scaling law of the best losses: {}.", law.say()),
+        Ok(law) => format!("Scaling law of the best losses: {}.", law.formula()),
         Err(error) => format!("No scaling law: {error}."),
     })
 }

@@ -1,4 +1,4 @@
-//! What the typed settings mean for a run.
+//! The meaning of the typed settings for a run.
 
 mod shape;
 mod train;

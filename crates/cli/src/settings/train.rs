@@ -13,14 +13,14 @@ use crate::{
     text,
 };
 
-/// The settings of a new run: the preset's, and what was typed.
+/// Returns the settings of a new run: the preset's, with the typed ones.
 pub(crate) fn fresh(args: &TrainArgs) -> CommandResult<Settings> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
     let preset = typed.preset.unwrap_or_else(|| usual_preset(typed, data));
     over(begun(preset, typed.steps, data)?, typed, &args.machine)
 }
 
-/// What `preset` is known by, with the text called `data` cut as it usually is.
+/// Returns the recipe of `preset`, with the text called `data` cut as it usually is.
 fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResult<Settings> {
     let mut base = Settings::of(preset, steps);
     let builtin = data.map(text::builtin).transpose()?;
@@ -30,7 +30,7 @@ fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResul
     Ok(base)
 }
 
-/// The preset where none is typed: the built-in stories have a recipe of their own.
+/// Returns the default preset: the built-in stories have a recipe of their own.
 fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
     let stories = data.is_none_or(|d| d == "stories");
     match typed.tokenization(TokenizerKind::Chars.into()).documents {
@@ -39,7 +39,8 @@ fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
     }
 }
 
-/// The settings of a new run with the model of a checkpoint: its recipe, and what was typed.
+/// Returns the settings of a new run with the model of a checkpoint: its recipe, with the typed
+/// ones.
 pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Settings> {
     let typed = &args.settings.overrides;
     let mut recipe = Settings::of(typed.preset.unwrap_or(DEFAULT_PRESET), typed.steps);
@@ -52,7 +53,7 @@ pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Setting
     over(recipe, typed, &args.machine)
 }
 
-/// How a run is gone on with: as `base` says, and what was typed; on `isa`.
+/// Returns the options for resuming a run: those of `base`, with the typed ones, on `isa`.
 pub(crate) fn resume_options(
     base: ResumeOptions,
     typed: &Overrides,
@@ -68,7 +69,7 @@ pub(crate) fn resume_options(
     })
 }
 
-/// `base` with what was typed. A preset that was typed replaces the base's model.
+/// Returns `base` with the typed settings. A typed preset replaces the base's model.
 pub(crate) fn over(
     base: Settings,
     typed: &Overrides,

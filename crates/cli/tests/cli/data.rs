@@ -67,7 +67,7 @@ fn batches_of_a_run_are_windows_of_its_text() {
     assert_eq!(said.lines().count(), 2, "{said}");
     let ran = lab.run("data batches run --step 5");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (2, "error: --step must be below the run's 5 steps, found 5")
     );
     std::fs::remove_file(lab.path("data.txt")).expect("the text");

@@ -2,7 +2,7 @@
 
 use crate::{Lab, TINY};
 
-/// From the seed's plan, and every flag it had; `{}` is what makes a line short enough for a test.
+/// The lines of the seed's plan, with every flag it had; `{}` shortens a line's run for the test.
 const LINES: &[&str] = &[
     "--steps 5 {}",
     "--data data.txt --steps 5 {}",
@@ -54,7 +54,7 @@ fn the_seed_s_lines_work_in_both_spellings() {
     }
 }
 
-/// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, to the letter.
+/// The format is exactly `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`.
 #[test]
 fn step_lines_keep_the_seed_s_form() {
     let lab = Lab::new();

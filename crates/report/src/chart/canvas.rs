@@ -1,5 +1,5 @@
-//! A plane with axes to draw on. Pixels are those of a page that shows the chart at its own size;
-//! the units of the SVG are finer, since the backend rounds to whole ones.
+//! A plotting area with axes. Pixels are those of a page that shows the chart at its natural size;
+//! the units of the SVG are finer, because the backend rounds to whole units.
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::visible::one_line;
 
-/// How many units of the SVG are a pixel.
+/// The number of SVG units per pixel.
 pub(super) const SCALE: u32 = 4;
 const S: i32 = SCALE as i32;
 
@@ -24,22 +24,22 @@ type SvgCanvas<'a> = SVGBackend<'a>;
 type Area<'a> = DrawingArea<SvgCanvas<'a>, plotters::coord::Shift>;
 type Plane = Cartesian2d<Axis, Axis>;
 
-/// A chart before anything is drawn.
+/// The size, margins and axes of a chart before anything is drawn.
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) description: String,
-    /// Pixels.
+    /// The width and height, in pixels.
     pub(super) size: (u32, u32),
     pub(super) x: Axis,
     pub(super) y: Axis,
-    /// Pixels left of the plane, for the labels of the y axis.
+    /// The space left of the plotting area for the labels of the y axis, in pixels.
     pub(super) left: u32,
-    /// Pixels right of the plane, for labels.
+    /// The space right of the plotting area for labels, in pixels.
     pub(super) right: u32,
     pub(super) grid: GridLines,
 }
 
-/// The direction of the lines of the grid.
+/// The direction of the grid lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GridLines {
     Horizontal,
@@ -48,7 +48,7 @@ pub(super) enum GridLines {
     None,
 }
 
-/// The side of its point that a text is on.
+/// The side of its point on which a text is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Left,
@@ -61,7 +61,7 @@ pub(super) struct Canvas<'a> {
     plane: ChartContext<'a, SvgCanvas<'a>, Plane>,
 }
 
-/// Draws a chart. Returns `None` if the backend fails, which it has no reason for.
+/// Draws a chart. Returns `None` if the backend fails, which is not expected.
 pub(super) fn draw(frame: Frame, paint: impl FnOnce(&mut Canvas) -> Drawn) -> Option<Chart> {
     let size = (frame.size.0 * SCALE, frame.size.1 * SCALE);
     let mut text = String::new();
@@ -90,14 +90,14 @@ fn inside(text: &str) -> Option<String> {
     Some(dashed(&body.replace(" \"", "\"")))
 }
 
-/// Codes a dash into the width of a line, far above any real width. The backend has no dashes, and
-/// a line that is drawn in pieces would be a hundred elements; [`dashed`] turns the width into an
+/// Encodes a dash in the width of a line, far above any real width. The backend has no dashes, and
+/// a line drawn in pieces would be a hundred elements; [`dashed`] decodes the width into an
 /// attribute.
 fn dash_in_width(width: u32, (on, off): (u32, u32)) -> u32 {
     width + WIDEST * (on + WIDEST * off)
 }
 
-/// Above every width and dash, in the SVG's units.
+/// A number above every width and dash, in the SVG's units.
 const WIDEST: u32 = 100;
 
 fn dashed(body: &str) -> String {
@@ -165,18 +165,18 @@ impl<'a> Canvas<'a> {
         self.text((6, 12), &frame.y.title, 12.0, MUTED, Anchor::Right)
     }
 
-    /// The pixel of a point.
+    /// Returns the pixel of a point.
     pub(super) fn pixel(&self, at: (f64, f64)) -> (i32, i32) {
         let (x, y) = self.plane.backend_coord(&at);
         (x / S, y / S)
     }
 
-    /// Where the plane begins, in pixels.
+    /// Returns the left edge of the plotting area, in pixels.
     pub(super) fn plane_left(&self) -> i32 {
         self.plane.plotting_area().get_pixel_range().0.start / S
     }
 
-    /// The same in the SVG's units.
+    /// Returns the position of a point in the SVG's units.
     pub(super) fn unit(&self, at: (f64, f64)) -> (i32, i32) {
         self.plane.backend_coord(&at)
     }
@@ -197,7 +197,7 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// A line through `points`, broken where one is not finite.
+    /// Draws a line through `points`, interrupted at points that are not finite.
     pub(super) fn line(&mut self, points: &[(f64, f64)], look: Look, width: u32) -> Drawn {
         let width = width * SCALE / 2;
         let coded = look.dash.map_or(width, |dash| dash_in_width(width, dash));
@@ -209,7 +209,7 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
-    /// A band between `low` and `high`, each from left to right.
+    /// Fills the band between `low` and `high`, each from left to right.
     pub(super) fn band(
         &mut self,
         low: &[(f64, f64)],
@@ -299,7 +299,7 @@ pub(super) enum LabelKind {
     Guide,
 }
 
-/// Returns how many pixels labels need.
+/// Returns the width that labels need, in pixels.
 pub(super) fn margin(labels: impl Iterator<Item = usize>) -> u32 {
     (34 + 7 * labels.max().unwrap_or(0) as u32).min(190)
 }
@@ -313,7 +313,7 @@ fn spread(wanted: &[i32], bottom: i32) -> Vec<i32> {
     for pair in order.windows(2) {
         placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + APART);
     }
-    // All labels together move back up by half of the largest shift.
+    // All labels move back up together by half of the largest shift.
     let push: i32 = placed
         .iter()
         .zip(wanted)

@@ -1,4 +1,4 @@
-//! Losses over steps.
+//! Charts of losses over steps.
 
 use gptlab_record::Floors;
 
@@ -10,16 +10,16 @@ use super::{
 };
 use crate::{phrases, study::mean};
 
-/// A line of a chart: the losses by step of all runs of a variant.
+/// The losses by step of all runs of a variant, which make one line of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub label: String,
     pub runs: Vec<Vec<(u64, f64)>>,
 }
 
-/// The most points of a line that are drawn; more could not be seen.
+/// The largest number of points drawn per line; more would be indistinguishable.
 const MOST_POINTS: usize = 240;
-/// Losses above this multiple of the loss of blind guessing are drawn at the upper edge.
+/// Losses above this multiple of the uniform loss are drawn at the upper edge.
 const CEILING: f64 = 1.25;
 
 /// Draws curves with bands from the lowest to the highest seed, and guide lines. Returns `None` if
@@ -34,7 +34,7 @@ pub fn curves(
     along("step", title, measure, curves, floors)
 }
 
-/// Draws [`curves`] over something other than steps.
+/// Draws [`curves`] over a quantity other than steps.
 pub(super) fn along(
     over: &str,
     title: &str,
@@ -70,7 +70,7 @@ pub(super) fn along(
     })
 }
 
-/// What is drawn of a curve.
+/// The drawn form of a curve.
 struct DrawnCurve {
     label: String,
     mean: Vec<(f64, f64)>,
@@ -88,8 +88,8 @@ fn losses(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points.map(|(_, loss)| *loss)
 }
 
-/// Returns the mean over the runs, and the band, at the steps of the longest run. Where some runs
-/// diverged earlier, it is the mean of the others.
+/// Returns the mean over the runs, and the band, at the steps of the longest run. After some runs
+/// have diverged, it is the mean of the others.
 fn line_of(curve: &Curve, ceiling: f64) -> DrawnCurve {
     let longest = curve.runs.iter().max_by_key(|run| run.len());
     let steps = thinned(longest.map_or(&[], Vec::as_slice));
@@ -134,7 +134,7 @@ fn thinned(run: &[(u64, f64)]) -> Vec<u64> {
         .collect()
 }
 
-/// Returns the guides among the curves, or just outside.
+/// Returns the guides between the curves, or just outside.
 fn guides_between(floors: Option<&Floors>, low: f64, high: f64) -> Vec<phrases::Guide> {
     let room = (high - low).max(0.1) * 0.35;
     let mut guides = floors.map_or_else(Vec::new, phrases::guides);
@@ -196,17 +196,17 @@ fn paint(canvas: &mut Canvas, lines: &[DrawnCurve], guides: &[phrases::Guide], e
 }
 
 fn describe(curves: &[Curve], shown: usize, guides: &[phrases::Guide]) -> String {
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     let seeds = curves.iter().map(|c| c.runs.len()).max().unwrap_or(0);
-    said.push(match seeds {
+    sentences.push(match seeds {
         0 | 1 => "One seed.".to_owned(),
         n => format!("Means of {n} seeds; bands reach from the lowest to the highest seed."),
     });
     if !guides.is_empty() {
-        said.push("Dotted: what guesses without a model lose.".to_owned());
+        sentences.push("Dotted: the losses of predictors that are not models.".to_owned());
     }
     if shown < curves.len() {
-        said.push(format!("{} more are not drawn.", curves.len() - shown));
+        sentences.push(format!("{} more are not drawn.", curves.len() - shown));
     }
-    said.join(" ")
+    sentences.join(" ")
 }

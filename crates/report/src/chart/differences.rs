@@ -97,10 +97,11 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
     canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Anchor::Left)
 }
 
-/// Returns vermilion for worse, blue for better, and hollow grey for what chance could have done.
+/// Returns vermilion for worse, blue for better, and hollow grey for differences that are not
+/// significant.
 fn look(d: PairedDifference) -> Look {
-    let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
-    let (colour, marker) = if told {
+    let significant = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
+    let (colour, marker) = if significant {
         (if d.mean >= 0.0 { VERMILION } else { BLUE }, Marker::Disc)
     } else {
         (MUTED, Marker::Ring)
@@ -121,6 +122,6 @@ fn describe(bars: &[VariantDifference]) -> String {
     };
     format!(
         "To the right is worse than the baseline, to the left better. {lines}Filled: p below {SIGNIFICANT}; hollow: \
-         not told apart from chance."
+         not significant."
     )
 }

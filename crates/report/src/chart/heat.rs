@@ -14,16 +14,16 @@ use super::{
 };
 use crate::{number, study::MeasureHistory, visible::one_line};
 
-/// The most columns and rows that are drawn. Of more, evenly chosen ones are.
+/// The largest numbers of columns and rows. If there are more, evenly spaced ones are drawn.
 const MOST_COLUMNS: usize = 40;
 const MOST_ROWS: usize = 40;
-/// How many shades there are. Cells of one shade are one path.
+/// The number of shades. All cells of one shade form one path.
 const SHADES: usize = 48;
-/// Shades are logarithmic if the largest number is more than this many times the smallest.
+/// The ratio of the largest to the smallest number above which shades are logarithmic.
 const WIDE: f64 = 50.0;
 
-/// Draws a measure: over steps if it has one place, over positions if its places are numbers, else
-/// as a heat map of places and steps. Returns `None` if nothing is finite.
+/// Draws a measure: over steps if it has one place, over positions if its places are numbers, and
+/// otherwise as a heat map of places and steps. Returns `None` if nothing is finite.
 pub fn observation(measure: &MeasureHistory) -> Option<Chart> {
     let positions: Option<Vec<u64>> = measure.at.iter().map(|at| at.parse().ok()).collect();
     let title = measure.name.replace('_', " ");
@@ -96,7 +96,7 @@ fn over_steps(title: &str, measure: &MeasureHistory) -> Option<Chart> {
     map.draw()
 }
 
-/// What the table of measures says of one, as sentences; nothing of one that it does not know.
+/// Returns the definition of a measure, as sentences; nothing for an unknown measure.
 fn meaning(name: &str) -> String {
     Measure::from_name(name).map_or_else(String::new, |measure| {
         let Definition {
@@ -139,7 +139,7 @@ pub fn map(
 pub struct MapText {
     pub title: String,
     pub description: String,
-    /// What the columns are.
+    /// The title of the columns.
     pub beneath: String,
 }
 
@@ -156,7 +156,7 @@ pub fn attention(title: &str, weights: &[Vec<f64>], tokens: &[String]) -> Option
     map(&words, tokens, tokens, weights)
 }
 
-/// Returns the indices of at most `most` of `n` things, evenly spread, the last among them.
+/// Returns the indices of at most `most` of `n` items, evenly spaced and including the last.
 fn chosen(n: usize, most: usize) -> Vec<usize> {
     let kept = n.min(most);
     (0..kept)
@@ -180,7 +180,7 @@ struct HeatMap<'a> {
     row_height: u32,
 }
 
-/// How numbers become shades.
+/// The mapping from numbers to shades.
 #[derive(Clone, Copy)]
 struct Shading {
     low: f64,
@@ -198,9 +198,9 @@ impl Shading {
         })
     }
 
-    /// Returns where a number lies in the range, from 0 to 1.
+    /// Returns the relative position of a number in the range, from 0 to 1.
     fn share(self, x: f64) -> f64 {
-        // Halves, since the difference of two large numbers may overflow.
+        // Values are halved because the difference of two large numbers may overflow.
         let at = |x: f64| if self.log { x.ln() } else { x / 2.0 };
         let space = at(self.high) - at(self.low);
         if space > 0.0 {
@@ -312,7 +312,7 @@ impl HeatMap<'_> {
     }
 }
 
-/// Draws the key of the shades, right of a plane of this width and height.
+/// Draws the colour key, right of a plotting area of this width and height.
 fn key_of(
     canvas: &mut Canvas,
     width: f64,
@@ -355,7 +355,7 @@ fn hex(RGBColor(r, g, b): RGBColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Returns the end of a long name, which says more than its beginning.
+/// Returns the end of a long name, which is more specific than its start.
 fn tail(name: &str, most: usize) -> String {
     let length = name.chars().count();
     if length <= most {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Study, number};
 
-/// A fit that the caller made: `loss = floor + scale * x^-exponent`.
+/// A scaling law that the caller has fitted: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScalingFit {
     /// The name of the setting that varies, such as `parameters`.
@@ -23,13 +23,13 @@ pub struct ScalingFit {
 }
 
 impl ScalingFit {
-    /// Returns the loss at `x`.
+    /// Returns the predicted loss at `x`, in nats.
     pub fn at(&self, x: f64) -> f64 {
         self.floor + self.scale * x.powf(-self.exponent)
     }
 
     /// Returns the formula, with its numbers and the interval of the exponent.
-    pub fn say(&self) -> String {
+    pub fn formula(&self) -> String {
         let exponent = |x: f64| crate::table::typeset(&number::short(-x));
         let floor = if self.floor == 0.0 {
             String::new()
@@ -54,7 +54,7 @@ impl ScalingFit {
 struct SweepPoint {
     x: f64,
     loss: f64,
-    /// The other settings, as words.
+    /// The other settings, as text.
     group: String,
 }
 
@@ -62,7 +62,7 @@ struct SweepPoint {
 /// Returns `None` if there are fewer than two values.
 pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
-    // Other losses have no logarithm.
+    // Losses that are not positive have no logarithm.
     best.retain(|point| point.loss > 0.0);
     let x = Axis::log(best.iter().map(|p| p.x), setting)?;
     let lawful: Vec<(f64, f64)> = law.map_or_else(Vec::new, |law| curve_of(law, &x));
@@ -78,7 +78,7 @@ pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Op
             |law| {
                 format!(
                     "The best of each size, on logarithmic axes. Dashed: {}.",
-                    law.say()
+                    law.formula()
                 )
             },
         ),
@@ -204,8 +204,8 @@ fn best_by_x(points: &[SweepPoint]) -> Vec<SweepPoint> {
     best
 }
 
-/// Returns the points of each group, by rising x. Groups are in the order of their first
-/// appearance.
+/// Returns the points of each group, in increasing order of x. Groups are in the order of their
+/// first appearance.
 fn groups(points: &[SweepPoint]) -> Vec<Vec<SweepPoint>> {
     let mut found: Vec<Vec<SweepPoint>> = Vec::new();
     for point in points {
@@ -244,7 +244,7 @@ mod tests {
         };
         assert_eq!(law.at(100.0), 2.5);
         assert_eq!(
-            law.say(),
+            law.formula(),
             "loss = 1.5 + 10 × parameters^(\u{2212}0.5), the exponent between \u{2212}0.4 and \u{2212}0.2 \
              (95 %, 2 degrees of freedom)"
         );

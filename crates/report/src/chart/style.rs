@@ -1,4 +1,4 @@
-//! Colours, in a light and a dark form.
+//! The colours of charts, in a light and a dark form.
 
 use plotters::style::RGBColor;
 
@@ -13,7 +13,7 @@ const PURPLE: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
 const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
 const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
 
-/// The look of one of several lines: its colour, and its dashes `(on, off)` in units of the SVG.
+/// The style of one of several lines: its colour, and its dashes `(on, off)` in SVG units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Look {
     pub(super) colour: RGBColor,
@@ -29,7 +29,7 @@ pub(super) enum Marker {
     Cross,
 }
 
-/// The first look is that of the baseline.
+/// The styles of lines, of which the first is the baseline's.
 const LOOKS: [Look; 7] = [
     look(INK, None, Marker::Disc),
     look(VERMILION, Some((32, 10)), Marker::Ring),
@@ -48,12 +48,12 @@ const fn look(colour: RGBColor, dash: Option<(u32, u32)>, marker: Marker) -> Loo
     }
 }
 
-/// Returns the look of the `i`th of several lines.
+/// Returns the style of the `i`th of several lines.
 pub(super) fn look_of(i: usize) -> Look {
     LOOKS[i % LOOKS.len()]
 }
 
-/// How many lines can be distinguished.
+/// The number of lines that can be distinguished.
 pub(super) const MOST_LOOKS: usize = LOOKS.len();
 
 /// CSS that gives every chart its font and, where dark is preferred, its dark colours. Each rule

@@ -1,4 +1,4 @@
-//! One function a symptom.
+//! The signs of symptoms, one function each.
 
 use gptlab_record::Measure;
 
@@ -15,7 +15,7 @@ use crate::number;
 
 type Sign = fn(&Facts) -> Option<Finding>;
 
-/// In the order of how much they explain.
+/// All signs, those that explain most first.
 pub(super) const ALL: &[Sign] = &[
     diverged,
     stuck,
@@ -217,7 +217,7 @@ fn attention_sink(facts: &Facts) -> Option<Finding> {
             "Attention goes to the first token: {:.0} % of it.",
             mass * 100.0
         ),
-        "heads that have nothing to do rest there; if most do, context is hardly used",
+        "heads without a useful target attend there; if most do, context is hardly used",
         "`--disable-attention`: if the loss is no worse, attention did nothing".to_owned(),
     ))
 }
@@ -251,7 +251,7 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
                 number::loss(last),
                 number::loss(best)
             ),
-            "attention without a causal mask reads the token that is to be predicted; the loss says nothing",
+            "attention without a causal mask reads the token that is to be predicted; the loss is meaningless",
             "`--mask causal`, and a look at the samples".to_owned(),
         )
     })

@@ -1,4 +1,4 @@
-//! The page.
+//! The HTML page of a report.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -27,7 +27,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     whole(&title, &body)
 }
 
-/// Pictures and tables.
+/// Makes a page of charts and tables.
 pub(super) fn gallery(
     title: &str,
     facts: &[(&str, String)],
@@ -61,7 +61,8 @@ fn whole(title: &str, body: &Markup) -> String {
             body { main { (body) } }
         }
     };
-    // Our own markup has no control character, so what is marked came from a record.
+    // The page's own markup contains no control characters, so those that are replaced come from a
+    // record.
     visible::text(&markup.into_string()).into_owned()
 }
 
@@ -88,7 +89,7 @@ fn list(facts: &[(&str, String)]) -> Markup {
     html! { dl { @for (name, value) in facts { dt { (name) } dd { (coded(value)) } } } }
 }
 
-/// Typesets text between backticks as code.
+/// Formats the text between backticks as code.
 fn coded(text: &str) -> Markup {
     html! {
         @for (i, piece) in text.split('`').enumerate() {
@@ -147,7 +148,7 @@ fn entry(study: &Study, arm: &Arm, drawn: &OfArm) -> Markup {
     }
 }
 
-/// The pictures of the inside of the finished model.
+/// Shows the charts of the finished model's internals.
 fn inside(pictures: &[Picture]) -> Markup {
     html! {
         @if !pictures.is_empty() {
@@ -159,7 +160,8 @@ fn inside(pictures: &[Picture]) -> Markup {
     }
 }
 
-/// Shows how the listing differs from the baseline's; the baseline shows its whole listing.
+/// Shows the difference of the listing from the baseline's. The baseline's own entry shows its
+/// whole listing.
 fn listing(study: &Study, arm: &Arm) -> Markup {
     let own = &arm.variant.listing;
     let baseline = study
@@ -194,7 +196,7 @@ fn samples(arm: &Arm) -> Markup {
     html! {
         @if !samples.is_empty() {
             details {
-                summary { "What it wrote, as it learnt" }
+                summary { "Samples written during training" }
                 @for (step, text) in samples {
                     p { "After " (words::count(step)) " steps:" }
                     pre class="text" { (text) }
@@ -208,14 +210,14 @@ fn observations(pictures: &[Picture]) -> Markup {
     html! {
         @if !pictures.is_empty() {
             details {
-                summary { "What was observed inside" }
+                summary { "Observations inside the model" }
                 div class="pair" { @for picture in pictures { (picture.chart.figure()) } }
             }
         }
     }
 }
 
-/// The only section that differs when a study is repeated.
+/// Shows the times, in the only section that differs when a study is repeated.
 fn time(study: &Study) -> Markup {
     let columns = vec![
         Column::words("variant"),

@@ -1,4 +1,4 @@
-//! The report in Markdown, with pictures beside it.
+//! The report in Markdown, with its charts in files beside it.
 
 use super::{
     Extras, contents,
@@ -72,7 +72,7 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
     pictures.for_each(|picture| out.picture(picture));
 }
 
-/// A text of paragraphs, with an empty line between each two.
+/// A text of paragraphs, separated by empty lines.
 #[derive(Default)]
 struct MarkdownText(String);
 

@@ -1,4 +1,4 @@
-//! All pictures of a report with the names of their files. Each is drawn once.
+//! All charts of a report, with the names of their files. Each is drawn once.
 
 use super::Extras;
 use crate::{
@@ -12,10 +12,10 @@ pub(super) struct Picture {
     pub(super) chart: Chart,
 }
 
-/// The pictures of one variant.
+/// The charts of one variant.
 #[derive(Default)]
 pub(super) struct OfArm {
-    /// The beginning of the names of its files, and the anchor of its section.
+    /// The prefix of the names of its files, and the anchor of its section.
     pub(super) slug: String,
     pub(super) curves: Option<Picture>,
     pub(super) observations: Vec<Picture>,
@@ -86,7 +86,7 @@ fn overview(study: &Study, extras: &Extras) -> Vec<Picture> {
 const MEASURE: &str = "loss, nats a token";
 
 fn of_arm(study: &Study, extras: &Extras, i: usize, arm: &Arm) -> OfArm {
-    // Two names may have one slug; a number keeps their files apart.
+    // Two names may have the same slug; a number makes the names of their files distinct.
     let slug = match study.kind {
         StudyKind::Run => "run".to_owned(),
         StudyKind::Ablation | StudyKind::Sweep => {
@@ -128,8 +128,8 @@ fn inside(extras: &Extras, arm: &Arm, slug: &str) -> Vec<Picture> {
         .collect()
 }
 
-/// Draws a variant beside the baseline. For the baseline, or a single run, it draws validation
-/// beside training.
+/// Draws a variant beside the baseline. For the baseline, or a single run, it draws the validation
+/// loss beside the training loss.
 fn curves_of(study: &Study, i: usize, arm: &Arm) -> Option<Chart> {
     let curves = match study.baseline() {
         Some(baseline) if i > 0 => vec![curve(baseline), curve(arm)],

@@ -1,4 +1,4 @@
-//! A probe as pictures: a page, and each picture beside it.
+//! The pictures of a probe: a page, and each picture beside it.
 
 use gptlab_lab::probe::{Ablations, LensLayer, Patching, ProbeReport, Tables};
 use gptlab_report::{
@@ -9,13 +9,13 @@ use gptlab_report::{
 
 use crate::commands::inside;
 
-/// Tokens that a map has room to name.
+/// The largest number of tokens that a map can label.
 const MOST: usize = 64;
 
 /// The name of the page.
 pub(super) const PAGE: &str = "probe.html";
 
-/// The page and its pictures.
+/// Returns the page and its pictures.
 pub(super) fn files(report: &ProbeReport) -> Vec<File> {
     let facts = [
         ("checkpoint", report.checkpoint.clone()),
@@ -98,7 +98,7 @@ fn lens_map(lens: &[LensLayer], tokens: &[String]) -> Option<Chart> {
     chart::map(&words, &names, tokens, &cells)
 }
 
-/// What the loss gains without each head: attentions by heads.
+/// Draws the increase of the loss without each head: attentions by heads.
 fn heads(ablation: &Ablations) -> Option<Chart> {
     let heads: Vec<_> = ablation
         .parts
@@ -124,7 +124,7 @@ fn heads(ablation: &Ablations) -> Option<Chart> {
     chart::map(&words, &names, &columns, &cells)
 }
 
-/// The same for whole attentions and MLPs, by zero and by mean.
+/// Draws the increase of the loss without each attention and MLP, replaced by zero and by its mean.
 fn parts(ablation: &Ablations) -> Option<Chart> {
     let whole = || ablation.parts.iter().filter(|part| part.head.is_none());
     let names: Vec<String> = whole().map(|part| part.part.clone()).collect();

@@ -1,4 +1,5 @@
-//! What a run begins with: a new model, a checkpoint's weights, or where another run stopped.
+//! The start of a run: from a new model, from a checkpoint's weights, or from where another run
+//! stopped.
 
 use std::{num::NonZeroUsize, path::Path};
 
@@ -16,13 +17,13 @@ use crate::{
     settings, text,
 };
 
-/// An experiment that can begin, on what, and where it leaves what it makes.
+/// An experiment that is ready to start, and the places of its output.
 pub(super) struct PreparedRun {
     pub(super) resolved: Resolved,
     pub(super) isa: Isa,
-    /// Without a folder where a new one in `runs/` is to be made.
+    /// The output files. Without a folder, a new one in `runs/` is made.
     pub(super) targets: Targets,
-    /// What the user should know besides the notices of `resolved`.
+    /// Warnings for the user, besides the notices of `resolved`.
     pub(super) warnings: Vec<String>,
 }
 
@@ -44,7 +45,7 @@ fn fresh(args: &TrainArgs) -> CommandResult<PreparedRun> {
     new_run(resolved, args)
 }
 
-/// A model of lines learns from names.
+/// Returns the default text: names for a model of lines, otherwise the built-in stories.
 fn usual_text(documents: &Documents) -> Builtin {
     match documents {
         Documents::Text | Documents::Separator(_) => Builtin::Stories,
@@ -90,7 +91,7 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
     })
 }
 
-/// How many checkpoints the folder keeps: as many as typed, else as usual.
+/// Returns how many checkpoints the folder keeps: the typed number or the default.
 fn keep(resolved: &Resolved, args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     match args.run.keep_checkpoints {
         None => Ok(Targets::usual_keep(&resolved.experiment.intervals)),
@@ -103,7 +104,7 @@ fn keep(resolved: &Resolved, args: &TrainArgs) -> CommandResult<Option<NonZeroUs
     }
 }
 
-/// Goes on with the run of a checkpoint or folder; where only `--resume` was typed, that of `--out`
+/// Resumes the run of a checkpoint or folder. If `--resume` has no value, it is the run of `--out`
 /// or `--save`.
 fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     let named = Some(typed).filter(|path| !path.as_os_str().is_empty());
@@ -112,7 +113,7 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
         .or(args.run.save.as_deref())
         .ok_or_else(|| {
             Stop::usage("--resume needs to know which run: a checkpoint, --out DIR or --save FILE")
-                .hint("`gptlab train --resume runs/NAME` goes on with a run")
+                .hint("`gptlab train --resume runs/NAME` continues a run")
         })?;
     let resumable = if place.is_dir() {
         Resumable::of_folder(place)?
@@ -142,7 +143,7 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     })
 }
 
-/// What the flags name, besides how many checkpoints are kept.
+/// Returns the files that the flags name, without the number of kept checkpoints.
 fn named_targets(args: &TrainArgs) -> CommandResult<Targets> {
     Ok(Targets {
         folder: args.run.out.clone(),
@@ -152,17 +153,17 @@ fn named_targets(args: &TrainArgs) -> CommandResult<Targets> {
     })
 }
 
-/// Says which newer checkpoints are damaged.
+/// Warns about newer checkpoints that are damaged.
 fn warnings(resumable: &Resumable) -> Vec<String> {
     let Some(checkpoint) = resumable.checkpoint() else {
         return Vec::new();
     };
     let taken = checkpoint.path().display();
-    let warning = |damaged: &Damaged| format!("{}; the run goes on from {taken}", damaged.error);
+    let warning = |damaged: &Damaged| format!("{}; the run continues from {taken}", damaged.error);
     resumable.damaged().iter().map(warning).collect()
 }
 
-/// `stop` of a checkpoint that cannot be gone on from, with the newest of its run's that can.
+/// Adds to `stop`, for a checkpoint that cannot be resumed, the run's newest checkpoint that can.
 fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
     let newest = folder.and_then(|folder| Newest::of(folder).ok()?);
     match newest {
@@ -174,7 +175,7 @@ fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
     }
 }
 
-/// The text that was typed, or the one that the run's record or fingerprint tells of.
+/// Returns the typed text, or the one that the run's record or fingerprint identifies.
 fn text_of_run(
     args: &TrainArgs,
     experiment: Option<&Experiment>,
@@ -196,7 +197,7 @@ fn text_of_run(
     }
 }
 
-/// How many sequences are trained at a time, where somebody says it.
+/// Returns how many sequences are trained at a time, if it was typed.
 pub(super) fn micro_batch(args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     let refused = || Stop::usage("--micro-batch must be at least 1, found 0");
     let typed = args.run.micro_batch;

@@ -1,4 +1,4 @@
-//! What is about to be trained, in a few lines.
+//! A short description of the run that is about to start.
 
 use std::path::Path;
 
@@ -19,15 +19,15 @@ pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, device: &Device, p
         printer.say(format_args!("record   {}", folder.display()));
     }
     if resolved.begins_again() {
-        printer.say("going on from the beginning: the run has no checkpoint");
+        printer.say("continuing from the beginning: the run has no checkpoint");
     }
     let first = resolved.first_step();
     if first > 0 {
-        // Said when the run began, and true of it still.
+        // The other notices were printed when the run started, and still hold.
         let begun = resolved.notices.iter().filter(|notice| !notice.is_change());
         begun.for_each(|notice| printer.warn(notice));
         if first < resolved.experiment.hyper.steps {
-            printer.say(format_args!("going on after {} steps", count(first)));
+            printer.say(format_args!("continuing after {} steps", count(first)));
         }
     }
 }
@@ -96,7 +96,7 @@ fn plan(resolved: &Resolved, device: &Device) -> String {
     )
 }
 
-/// Between which losses a run moves.
+/// Describes the range of losses to expect.
 fn guide(resolved: &Resolved) -> String {
     let uniform = (resolved.model.vocab_size() as f64).ln();
     let guess = format!("guide    a loss of {uniform:.2} is blind guessing");
@@ -108,7 +108,7 @@ fn guide(resolved: &Resolved) -> String {
     }
 }
 
-/// Of the built-in text that is trained on, in nats a token, where it is known.
+/// Returns the entropy of the built-in training text in nats per token, if it is known.
 fn entropy(resolved: &Resolved) -> Option<f64> {
     match &resolved.experiment.data.origin {
         TextOrigin::Builtin(name) => {

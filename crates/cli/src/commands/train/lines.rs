@@ -4,7 +4,8 @@ use gptlab_record::StepRecord;
 
 use gptlab_report::words::count;
 
-/// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and what else is known.
+/// Formats `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and other known
+/// values.
 pub(super) fn step(record: &StepRecord) -> String {
     let mut fields = vec![
         format!("step {:5}", record.step),
@@ -24,7 +25,7 @@ pub(super) fn step(record: &StepRecord) -> String {
     fields.join(" | ")
 }
 
-/// Python's `{:.2e}`: a sign and at least two digits in the exponent.
+/// Formats like Python's `{:.2e}`: with a sign and at least two digits in the exponent.
 fn scientific(x: f64) -> String {
     let text = format!("{x:.2e}");
     let Some((digits, exponent)) = text.split_once('e') else {
@@ -70,7 +71,7 @@ mod tests {
         );
     }
 
-    /// From `CPython`'s `'%.2e' % x`.
+    /// The texts are those of `CPython`'s `'%.2e' % x`.
     #[test]
     fn exponents_are_python_s() {
         let known = [
@@ -79,8 +80,8 @@ mod tests {
             (12.5, "1.25e+01"),
             (1e-100, "1.00e-100"),
         ];
-        for (x, said) in known {
-            assert_eq!(scientific(x), said);
+        for (x, expected) in known {
+            assert_eq!(scientific(x), expected);
         }
     }
 }

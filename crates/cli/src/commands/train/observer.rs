@@ -1,4 +1,4 @@
-//! The observer of a run: prints its lines, moves the bar, writes samples, stops at Ctrl-C.
+//! The observer of a run: it prints lines, moves the bar, writes samples, and stops at Ctrl-C.
 
 use std::cell::Cell;
 
@@ -30,11 +30,11 @@ pub(super) struct RunObserver {
     graph: Graph,
     tokenizer: Tokenizer,
     sampling: SampleSettings,
-    /// What writes samples.
+    /// The device that writes samples.
     device: Device,
     seed: u64,
-    /// Whether it has been said that samples get no thread of their own.
-    said_refused: Cell<bool>,
+    /// Whether the user was told that samples have no thread of their own.
+    refusal_reported: Cell<bool>,
     recorder: InternalsRecorder,
     observes: bool,
     /// Which predictions the validation losses are over.
@@ -44,7 +44,7 @@ pub(super) struct RunObserver {
 }
 
 impl RunObserver {
-    /// Refuses now what would spoil the first sample.
+    /// Makes an observer. Refuses settings that would make the first sample fail.
     pub(super) fn new(
         resolved: &Resolved,
         device: &Device,
@@ -69,7 +69,7 @@ impl RunObserver {
             sampling: experiment.sampling.clone(),
             device: device.with_options(BackendOptions::default()),
             seed: experiment.seed,
-            said_refused: Cell::new(false),
+            refusal_reported: Cell::new(false),
             recorder: InternalsRecorder::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
             validated: coverage(
@@ -85,7 +85,7 @@ impl RunObserver {
         self.bar.close();
     }
 
-    /// What observing cost: a sentence, where there was any training.
+    /// Returns a sentence about the time that observing took, if there was any training.
     pub(super) fn cost_of_observing(&self) -> Option<String> {
         let (training, observing) = self.took;
         (self.observes && training > 0.0).then(|| {
@@ -96,7 +96,7 @@ impl RunObserver {
         })
     }
 
-    /// Text from the model as it is; `None` where Ctrl-C cut it short.
+    /// Samples text from the present model; returns `None` if Ctrl-C interrupted it.
     fn write(&self, engine: &dyn Engine, step: u64) -> CommandResult<Option<String>> {
         let model = SampleModel {
             graph: &self.graph,
@@ -105,7 +105,7 @@ impl RunObserver {
         };
         let sampler = Sampler::new(&self.device, model, &self.sampling, self.seed)?;
         let written = sampler.sample_of_step(&self.sampling.prompt, step, self.interrupt.flag())?;
-        if sampler.was_refused_a_thread() && !self.said_refused.replace(true) {
+        if sampler.was_refused_a_thread() && !self.refusal_reported.replace(true) {
             let warn = || self.printer.warn(sample::REFUSED_A_THREAD);
             self.bar.aside(warn);
         }
@@ -142,7 +142,7 @@ fn print(event: &Event, validated: Option<Coverage>, printer: Printer) {
             }
         }
         Event::Notice { text } => printer.warn(text),
-        // Said at the beginning and at the end, by who knows more.
+        // Other code, which knows more, prints these events at the start and at the end.
         Event::Start { .. }
         | Event::Observation(_)
         | Event::Diverged { .. }
