@@ -36,6 +36,9 @@ pub struct EvaluationReport {
     pub block_size: usize,
     /// The number of predictions that the loss is the mean of.
     pub predictions: u64,
+    /// How many new predictions each window makes, where windows overlap; `None` where they stand
+    /// side by side.
+    pub stride: Option<usize>,
     /// All predictions of that part.
     pub of_predictions: u64,
     /// Which share of that part the model was trained on; `None` of a text that its checkpoint does
@@ -61,6 +64,7 @@ impl EvaluationReport {
             fraction: if fraction > 0.0 { fraction } else { 1.0 },
             block_size,
             predictions: found.tokens,
+            stride: None,
             of_predictions: found.tokens,
             trained_on: None,
             loss: found.loss,
@@ -88,6 +92,36 @@ pub fn coverage(batches: &Batches, part: SplitName, max_tokens: u64) -> Option<C
     let windows = batches.windows(part, most);
     let predictions = windows.iter().map(|at| at.len() as u64 - 1).sum();
     Some(Coverage { predictions, of })
+}
+
+/// Evaluates every prediction of `part` in windows that overlap ([`Batches::overlapping`]); `None`
+/// where the corpus has no such part. Changes nothing.
+///
+/// # Errors
+/// Returns an error if `batches` do not fit `model`.
+pub fn evaluate_overlapping(
+    engine: &mut dyn Engine,
+    model: &Model,
+    batches: &Batches,
+    part: SplitName,
+    stride: usize,
+) -> Result<Option<Evaluation>, BatchError> {
+    let Some(split) = batches.corpus().part(part) else {
+        return Ok(None);
+    };
+    let (mut sum, mut tokens) = (0.0, 0);
+    let windows = batches.overlapping(part, stride);
+    for windows in windows.chunks(batches.batch_size()) {
+        let batch = batches.at(model, part, windows.iter().map(|w| w.at.clone()))?;
+        let losses = engine.losses(&batch);
+        for (i, window) in windows.iter().enumerate() {
+            let new = &losses[batch.rows(i)][window.seen..];
+            sum += new.iter().sum::<f64>();
+            tokens += new.len() as u64;
+        }
+    }
+    let loss = sum / tokens as f64;
+    Ok((tokens > 0).then(|| Evaluation::of(loss, tokens, split)))
 }
 
 /// Evaluates about `max_tokens` predictions of `part`, the same ones every time and for every model

@@ -36,7 +36,9 @@ pub use checkpoint::{
     About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
 };
 pub use error::Error;
-pub use evaluate::{Coverage, Evaluation, EvaluationReport, coverage, evaluate};
+pub use evaluate::{
+    Coverage, Evaluation, EvaluationReport, coverage, evaluate, evaluate_overlapping,
+};
 pub use first_weights::save_first_weights;
 pub use gptlab_recipe::Settings;
 pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};

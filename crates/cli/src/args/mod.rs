@@ -160,6 +160,11 @@ pub(crate) struct EvalArgs {
     /// model was trained on, the part that was kept from training; all of another]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
+    /// Overlap the windows, so that each makes N new predictions and the others are its context
+    /// [default: windows side by side, whose first predictions see little and cost a model some
+    /// hundredths of a nat]
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]

@@ -148,7 +148,7 @@ fn help_of_every_command_tells_every_flag() {
     has("interactive", writing);
     has(
         "eval",
-        "--data --val-fraction --threads --isa --json --config",
+        "--data --val-fraction --stride --threads --isa --json --config",
     );
     has(
         "floors",

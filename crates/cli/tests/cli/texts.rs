@@ -53,6 +53,7 @@ fn all_of_a_long_document_is_trained_and_evaluated() {
     assert!(
         output.contains(
             "text         long.txt (all of it)\npredictions  500 of 500 with a context of 12\n\
+             windows      side by side (--stride N overlaps them and lowers the loss)\n\
              trained on   90 % of them: the loss says little about new text\n"
         ),
         "{output}"

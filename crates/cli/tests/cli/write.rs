@@ -149,6 +149,22 @@ fn eval_measures_the_text_it_is_given() {
     let other = measure("--data other.txt --threads 1");
     assert_eq!(other["trained_on"], Value::Null);
     assert_ne!(other["loss"], all["loss"]);
+    // A stride of the whole context is windows side by side.
+    let same = measure("--data data.txt --stride 16");
+    assert_eq!(
+        (&same["stride"], &own["stride"]),
+        (&16.into(), &Value::Null)
+    );
+    assert_eq!(same["predictions"], own["predictions"]);
+    let near =
+        |a: &Value, b: &Value| (a.as_f64().expect("a loss") - b.as_f64().expect("a loss")).abs();
+    assert!(near(&same["loss"], &own["loss"]) < 0.1);
+    let finer = measure("--data data.txt --stride 1");
+    assert_eq!(finer["predictions"], own["predictions"]);
+    assert!(near(&finer["loss"], &own["loss"]) > 0.0);
+    let refused = lab.run("eval model.safetensors --data data.txt --stride 17");
+    let sentence = "error: --stride must be from 1 to the context, which is 16, found 17";
+    assert_eq!((refused.code, refused.first_line()), (2, sentence));
     let stdout = lab.ok("eval model.safetensors --data data.txt").out;
     assert!(
         stdout.contains("nats per token") && stdout.contains("bits per character"),
