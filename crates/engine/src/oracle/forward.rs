@@ -134,11 +134,8 @@ impl<'a> OraclePass<'a> {
             Op::TokenEmbedding { table, scale } => {
                 let row = |token: &u32| self.param_row(*table, *token as usize).to_vec();
                 let rows: OracleRows = tokens.iter().map(row).collect();
-                if *scale == 1.0 {
-                    return rows;
-                }
-                let by = f64::from(*scale);
-                let scaled = |row: Vec<Var>| row.iter().map(|x| self.tape.scale(*x, by)).collect();
+                let (tape, by) = (&mut self.tape, f64::from(*scale));
+                let scaled = |row: Vec<Var>| row.iter().map(|x| tape.scale(*x, by)).collect();
                 rows.into_iter().map(scaled).collect()
             }
             Op::PositionEmbedding { table } => {
