@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers first differ
     Diff(DiffArgs),
-    /// Say what is wrong with a run; without a run, describe this machine and this program
+    /// Name the symptoms of a run; without a run, describe this machine and this program
     Doctor(DoctorArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -161,8 +161,8 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
     /// Overlap the windows, so that each makes N new predictions and the others are its context
-    /// [default: windows side by side, whose first predictions see little and cost a model some
-    /// hundredths of a nat]
+    /// [default: windows side by side, whose first predictions see little of it and have a higher
+    /// loss]
     #[arg(long, value_name = "N")]
     pub(crate) stride: Option<usize>,
     #[command(flatten)]

@@ -106,8 +106,16 @@ impl<'a> Facts<'a> {
             return false;
         };
         let bigrams = floors.ngrams.get(1).filter(|_| !self.has_attention());
-        let best = floors.entropy.into_iter().chain(bigrams.copied());
-        best.into_iter().any(|best| last - best < STUCK.value)
+        self.is_at_the_entropy() || bigrams.is_some_and(|best| last - best < STUCK.value)
+    }
+
+    pub(super) fn is_at_the_entropy(&self) -> bool {
+        let entropy = self.floors.and_then(|floors| floors.entropy);
+        let above = self
+            .last_loss()
+            .zip(entropy)
+            .map(|(last, best)| last - best);
+        above.is_some_and(|above| above < STUCK.value)
     }
 
     pub(super) fn has_attention(&self) -> bool {

@@ -118,7 +118,7 @@ pub(super) fn stuck(facts: &Facts, moved: bool) -> Remedy {
 /// Of a run that an n-gram baseline predicts better than, with a context of `order - 1` tokens.
 pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
     let spec = &facts.run.experiment.spec;
-    if !facts.has_attention() && order > 2 {
+    if !facts.has_attention() && (order > 2 || facts.is_at_its_best()) {
         return remedy(
             "without attention the model sees one token, and cannot do better than a 2-gram baseline",
             "the same run with attention; more steps are no help",

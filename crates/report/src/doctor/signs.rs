@@ -285,7 +285,7 @@ fn memorising(facts: &Facts) -> Option<Finding> {
 fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
     let last = facts.loss_at_end()?;
     // A run that is stuck is worse than every baseline, which says nothing more.
-    if facts.is_at_its_best() || stuck(facts).is_some() {
+    if facts.is_at_the_entropy() || stuck(facts).is_some() {
         return None;
     }
     let unbeaten = facts.shortest_unbeaten(last)?;

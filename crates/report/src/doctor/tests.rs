@@ -352,7 +352,8 @@ fn more_steps_are_not_advised_where_nothing_can_be_better() {
     assert_eq!(symptoms_of(&made, &floors), [], "at the entropy");
     floors.entropy = None;
     made.experiment.spec.remove_attentions();
-    assert_eq!(symptoms_of(&made, &floors), [], "no attention, at 2-grams");
+    let found = symptoms_of(&made, &floors);
+    assert_eq!(found, [Symptom::WorseThanNgram], "no attention, at 2-grams");
     let mut flat = with(&falling(30, 2.6));
     flat.experiment.spec.remove_attentions();
     floors.ngrams = vec![2.9, 2.65, 1.9];
