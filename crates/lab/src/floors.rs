@@ -134,10 +134,8 @@ fn ideal_on(
 ) -> Option<Result<Ideal, UnknownIdeal>> {
     let split = corpus.validation()?;
     let found = ideal::ideal(text, corpus, split, windows);
-    match found {
-        Some(Err(UnknownIdeal::Long)) if block_size.is_none() => None,
-        found => found,
-    }
+    let too_long = block_size.is_none() && found == Some(Err(UnknownIdeal::Long));
+    found.filter(|_| !too_long)
 }
 
 /// A validation split of documents that need a skill.

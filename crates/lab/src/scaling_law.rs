@@ -86,10 +86,12 @@ pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Result<ScalingLaw
             None => best.push((size, loss)),
         }
     }
-    let law = match fit_with_floor(&best) {
-        Err(ScalingLawError::TooFew { .. }) => fit(&best),
-        found => found,
-    }?;
+    let law = fit_with_floor(&best).or_else(|error| match error {
+        ScalingLawError::TooFew { .. } => fit(&best),
+        ScalingLawError::Point { .. }
+        | ScalingLawError::Steep { .. }
+        | ScalingLawError::Flat { .. } => Err(error),
+    })?;
     let [low, high] = law.exponent_interval();
     if low <= 0.0 && high >= 0.0 {
         return Err(ScalingLawError::Flat { low, high });

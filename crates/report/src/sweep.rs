@@ -145,7 +145,7 @@ mod tests {
         assert!(rows.into_iter().all(|row| row.difference.is_none()));
         let all = [answer(&study), crate::ablation::answer(&study)].concat();
         assert!(
-            all.iter().all(|line| !line.contains("baseline:")),
+            all.iter().all(|line| !line.contains("the baseline")),
             "{all:?}"
         );
     }

@@ -102,20 +102,20 @@ impl<'a> Facts<'a> {
 
     /// Returns whether the loss is as low as this text or this model lets it be.
     pub(super) fn is_at_its_best(&self) -> bool {
-        let (Some(last), Some(floors)) = (self.last_loss(), self.floors) else {
-            return false;
-        };
-        let bigrams = floors.ngrams.get(1).filter(|_| !self.has_attention());
-        self.is_at_the_entropy() || bigrams.is_some_and(|best| last - best < STUCK.value)
+        let bigrams = self.floors.and_then(|floors| floors.ngrams.get(1));
+        let bigrams = bigrams.filter(|_| !self.has_attention());
+        self.is_at_the_entropy() || bigrams.is_some_and(|best| self.is_down_to(*best))
     }
 
+    /// Returns whether the loss is at the text's entropy; at 0 where that is not known.
     pub(super) fn is_at_the_entropy(&self) -> bool {
         let entropy = self.floors.and_then(|floors| floors.entropy);
-        let above = self
-            .last_loss()
-            .zip(entropy)
-            .map(|(last, best)| last - best);
-        above.is_some_and(|above| above < STUCK.value)
+        self.is_down_to(entropy.unwrap_or(0.0))
+    }
+
+    fn is_down_to(&self, best: f64) -> bool {
+        self.last_loss()
+            .is_some_and(|last| last - best < STUCK.value)
     }
 
     pub(super) fn has_attention(&self) -> bool {
