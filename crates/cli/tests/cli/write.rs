@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Lab;
+use crate::{Lab, TINY};
 
 /// Returns a text without the final line end; it can end with others of its own.
 fn written(out: &str) -> &str {
@@ -149,6 +149,15 @@ fn eval_measures_the_text_it_is_given() {
     let other = measure("--data other.txt --threads 1");
     assert_eq!(other["trained_on"], Value::Null);
     assert_ne!(other["loss"], all["loss"]);
+    // Training says over how many of them it validates.
+    let all_of = own["predictions"].as_u64().expect("a count");
+    for (most, over) in [(16, 16), (65_536, all_of)] {
+        let ran = lab.ok(&format!(
+            "train --data data.txt {TINY} --val-tokens {most} --out validated{most}"
+        ));
+        let line = format!("validated over {over} of {all_of} predictions (--val-tokens)\n");
+        assert!(ran.err.contains(&line), "{}", ran.err);
+    }
     // A stride of the whole context is windows side by side.
     let same = measure("--data data.txt --stride 16");
     assert_eq!(
