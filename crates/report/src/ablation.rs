@@ -250,6 +250,8 @@ pub fn answer(study: &Study) -> Vec<String> {
     if !lost.is_empty() {
         sentences.push(format!("Diverged, in some run: {}.", lost.join(", ")));
     }
+    let floors = study.floors.as_ref();
+    sentences.extend(floors.and_then(|floors| floors.unknown.clone()));
     sentences
 }
 

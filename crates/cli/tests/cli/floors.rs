@@ -140,9 +140,11 @@ fn a_grid_says_why_it_knows_no_entropy() {
     let flags =
         "--n-layer 1 --n-embd 16 --n-head 2 --batch-size 2 --steps 2 --seeds 1 --switches mlp";
     for (context, known) in [(64, false), (128, true)] {
-        lab.ok(&format!(
+        let output = lab.ok(&format!(
             "ablate --data in-context:size=20000 {flags} --block-size {context} --out g{context}"
         ));
+        let sentence = "The best possible loss is not known: ";
+        assert_eq!(output.out.contains(sentence), !known, "{}", output.out);
         let floors = &lab.json(&format!("g{context}/results.json"))["floors"];
         assert_eq!(floors["block_size"], context);
         assert_eq!(floors["entropy"].is_null(), !known, "{floors}");

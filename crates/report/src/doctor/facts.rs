@@ -56,6 +56,7 @@ impl<'a> Facts<'a> {
                     .to_owned(),
             );
         }
+        unjudged.extend(self.floors.and_then(|floors| floors.unknown.clone()));
         if self.floors.is_none_or(|f| f.ngrams.is_empty()) {
             unjudged.push(
                 "The loss is not compared with n-gram baselines: they need the run's text, and a                  validation part of it."

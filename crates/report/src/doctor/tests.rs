@@ -286,6 +286,16 @@ fn too_few_logged_steps_are_too_little_to_judge() {
     );
 }
 
+#[test]
+fn why_the_entropy_is_not_known_is_said() {
+    let floors = Floors {
+        unknown: Some("The best possible loss is not known.".into()),
+        ..results().floors
+    };
+    let found = examine(&run(0, 2.0), Some(&floors));
+    assert_eq!(found.unjudged, ["The best possible loss is not known."]);
+}
+
 fn experiment_of(run: &RecordedRun, floors: Option<&Floors>, symptom: Symptom) -> String {
     let found = examine(run, floors).findings;
     let found = found.into_iter().find(|f| f.symptom == symptom);
