@@ -93,7 +93,7 @@ fn task(task: Task) -> Vec<(&'static str, usize)> {
 /// the peers cannot reproduce has another number of parameters and is refused for that.
 fn details(preset: Preset) -> &'static [&'static str] {
     match preset {
-        Preset::Nano => &["--no-bias"],
+        Preset::Nano | Preset::NanoLaptop => &["--no-bias"],
         Preset::Gpt2 | Preset::Gpt2Medium | Preset::Gpt2Large | Preset::Gpt2Xl => {
             &["--gelu", "tanh"]
         }

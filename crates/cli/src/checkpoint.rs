@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use gptlab_record::checkpoints;
-use gptlab_train::{Checkpoint, Header, NonFinite, TrainedModel};
+use gptlab_record::Store;
+use gptlab_train::{Checkpoint, Header, Newest, NonFinite, TrainedModel};
 
 use crate::{
     exit::{CommandResult, Stop},
@@ -31,22 +31,43 @@ pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> CommandResult<Loa
     })
 }
 
-/// Opens the checkpoint at `path` and verifies that it is complete. Its numbers are read on demand.
+/// Opens the checkpoint at `path`, or the newest one of the run in the folder `path`, and verifies
+/// that it is complete. Its numbers are read on demand.
 pub(crate) fn open(path: &Path) -> CommandResult<Checkpoint> {
+    if path.is_dir() {
+        return newest(path);
+    }
     let checkpoint = Checkpoint::open(path)
         .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))
         .map_err(Stop::from);
     checkpoint.map_err(|stop| {
-        if !path.exists() {
-            return stop.hint("`gptlab train` makes a checkpoint, and says where");
+        if path.exists() {
+            return stop;
         }
-        let newest = checkpoints(path).ok().and_then(|mut found| found.pop());
-        match newest {
-            Some((_, newest)) => stop.hint(format!(
-                "this run's newest checkpoint is {}",
-                newest.display()
-            )),
-            None => stop,
-        }
+        stop.hint("`gptlab train` makes a checkpoint, and says where")
     })
+}
+
+/// Opens the newest whole checkpoint of the run in `folder`.
+fn newest(folder: &Path) -> CommandResult<Checkpoint> {
+    if !Store::exists(folder) {
+        return Err(Stop::data(format_args!(
+            "{}: expected a checkpoint or the folder of a run, found another folder",
+            folder.display()
+        )));
+    }
+    let newest = Newest::of(folder)?.ok_or_else(|| {
+        Stop::data(format_args!(
+            "{}: expected a run with a checkpoint, found one that has saved none yet",
+            folder.display()
+        ))
+    })?;
+    // What was asked for is the newest; that another stands in for it is for the user to decide.
+    match newest.damaged.into_iter().next() {
+        None => Ok(newest.checkpoint),
+        Some(damaged) => Err(Stop::from(damaged.error).hint(format!(
+            "the newest whole checkpoint of this run is {}",
+            newest.checkpoint.path().display()
+        ))),
+    }
 }

@@ -28,6 +28,8 @@ mod pipes;
 mod probe;
 #[path = "cli/readable.rs"]
 mod readable;
+#[path = "cli/recipe.rs"]
+mod recipe;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/resume.rs"]
@@ -64,7 +66,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A model so small that training it takes little time.
-const TINY: &str = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 5 \
+const TINY: &str = "--preset gpt2-mini --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 5 \
                     --log-interval 2 --max-tokens 8";
 
 const TEXT: &str = "the cat sat on the mat and the dog sat on the log.\n";

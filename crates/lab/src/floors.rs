@@ -4,6 +4,7 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use gptlab_data::{Batches, BatchesError, Builtin, Corpus, Diagnostic, Split, SplitName, Text};
+use gptlab_record::SkillFloors;
 use serde::Serialize;
 
 use crate::{
@@ -154,6 +155,23 @@ fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> 
         kind,
         flags: skill_flags::of_documents(kind, &lines)?,
     })
+}
+
+/// Returns what predictors without a model lose on the validation tokens that need the skill of a
+/// diagnostic text, in the windows of `batches`; `None` of any other text. The n-gram tables have up
+/// to `orders` tokens.
+pub fn skill_floors(text: &Text, batches: &Batches, orders: usize) -> Option<SkillFloors> {
+    let corpus = batches.corpus();
+    let split = corpus.validation()?;
+    let skilled = skilled(text.recipe()?, corpus, split)?;
+    let tables = Ngrams::of(corpus, orders).ok()?;
+    let tokens = split.tokens().to_vec();
+    let windows = batches.windows(SplitName::Validation, usize::MAX);
+    let losses = tables.means_in(&tokens, &windows, |i| skilled.flags[i]);
+    let ngram = losses.into_iter().min_by(f64::total_cmp)?;
+    let ideal = ideal::ideal(text, corpus, split, &windows)?.ok()?;
+    let ideal = ideal.skill_nats_per_token()?;
+    (ngram.is_finite() && ideal.is_finite()).then_some(SkillFloors { ngram, ideal })
 }
 
 /// What the rows are made of.

@@ -27,6 +27,9 @@ pub enum Preset {
     Gpt2Xl,
     /// nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias, dropout 0.2.
     Nano,
+    /// nanoGPT's Shakespeare recipe for a laptop: 4 layers, 4 heads, width 128, context 64, no
+    /// bias, no dropout.
+    NanoLaptop,
     /// A model with the changes since GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
     Modern,
 }
@@ -73,6 +76,7 @@ choices! { Preset, "preset":
     Gpt2Large = "gpt2-large", "GPT-2 large: 36 layers, 20 heads, width 1280";
     Gpt2Xl = "gpt2-xl", "GPT-2 XL: 48 layers, 25 heads, width 1600";
     Nano = "nano", "nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias";
+    NanoLaptop = "nano-laptop", "nanoGPT's laptop recipe: 4 layers, 4 heads, width 128, context 64, no bias";
     Modern = "modern", "gpt2-mini's size with RMSNorm, rotary positions, SwiGLU, no bias";
 }
 
@@ -91,6 +95,7 @@ impl Preset {
             Self::Gpt2Large => gpt2(36, 20, 1280),
             Self::Gpt2Xl => gpt2(48, 25, 1600),
             Self::Nano => nano(),
+            Self::NanoLaptop => nano_laptop(),
             Self::Modern => modern(),
         }
     }
@@ -177,6 +182,16 @@ fn nano() -> ModelSpec {
         bias: Bias::Nowhere,
         dropout: 0.2,
         ..gpt2(6, 6, 384)
+    }
+}
+
+fn nano_laptop() -> ModelSpec {
+    ModelSpec {
+        block_size: 64,
+        n_embd: 128,
+        layers: blocks(4, 4, 512, MlpForm::Plain(Activation::GeluErf)),
+        dropout: 0.0,
+        ..nano()
     }
 }
 

@@ -55,6 +55,15 @@ impl ModelSpec {
         })
     }
 
+    /// Returns the MLPs of all blocks, in order.
+    pub fn mlps(&self) -> impl Iterator<Item = &Mlp> {
+        let sublayers = self.layers.iter().flatten();
+        sublayers.filter_map(|sublayer| match sublayer {
+            Sublayer::Attention(_) => None,
+            Sublayer::Mlp(mlp) => Some(mlp),
+        })
+    }
+
     /// Returns every MLP, for changes.
     pub fn mlps_mut(&mut self) -> impl Iterator<Item = &mut Mlp> {
         let sublayers = self.layers.iter_mut().flatten();

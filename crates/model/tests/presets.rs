@@ -23,6 +23,17 @@ fn parameters_are_as_many_as_the_originals_have() {
     }
 }
 
+/// nanoGPT prints 10.65M and 0.80M for its two Shakespeare recipes, without the positions.
+#[test]
+fn parameters_are_as_many_as_nanogpt_prints() {
+    for (preset, printed) in [(Preset::Nano, "10.65"), (Preset::NanoLaptop, "0.80")] {
+        let spec = preset.spec();
+        let positions = spec.block_size * spec.n_embd;
+        let millions = (counts(preset, 65, 1).parameters - positions) as f64 / 1e6;
+        assert_eq!(format!("{millions:.2}"), printed, "{}", preset.name());
+    }
+}
+
 /// The counts are made by hand for gpt2-mini, whose matrices have 4 * 12 * 128^2 + 65 * 128
 /// numbers.
 #[test]

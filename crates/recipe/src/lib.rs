@@ -25,6 +25,7 @@ mod preset;
 mod sample;
 mod settings;
 mod text;
+mod text_recipe;
 mod tokenizer;
 mod value;
 
@@ -38,6 +39,7 @@ pub use preset::{DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_s
 pub use sample::{SampleSettings, SamplingError, check_sampling};
 pub use settings::Settings;
 pub use text::TextOrigin;
+pub use text_recipe::{DEFAULT_TIME, Reason, RecipeInput, TextRecipe};
 pub use tokenizer::{
     Alphabet, AlphabetError, CodePoint, Documents, DocumentsError, LINE_ENDS, Separator,
     Tokenization, TokenizerKind, TokenizerSpec, TokenizerSpecError, Vocabulary, VocabularyKind,

@@ -70,6 +70,10 @@ impl Defaults {
                 steps: 5_000,
                 ..Self::of_characters(nano)
             },
+            Preset::NanoLaptop => Self {
+                steps: 2_000,
+                ..Self::of_characters(nano_laptop)
+            },
             Preset::Modern => Self::of_characters(modern),
         }
     }
@@ -221,6 +225,15 @@ fn nano(steps: u64) -> Hyper {
         decayed: Decay::Matrices,
         warmup_start: WarmupStart::FirstStep,
         ..gpt2_mini(steps)
+    }
+}
+
+/// Returns the settings of the command for a laptop in nanoGPT's README, over
+/// `config/train_shakespeare_char.py`.
+fn nano_laptop(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 12,
+        ..nano(steps)
     }
 }
 

@@ -17,6 +17,7 @@ mod order;
 pub mod page;
 pub mod phrases;
 pub mod plot;
+mod runs;
 mod settings;
 mod study;
 pub mod sweep;
@@ -25,6 +26,7 @@ pub mod visible;
 pub mod words;
 
 pub use chart::Chart;
+pub use runs::{RunState, RunSummary, runs_table};
 pub use settings::{Setting, settings_of};
 pub use study::{Arm, MeasureHistory, RecordedRun, Study, StudyKind};
 pub use table::Table;

@@ -86,6 +86,8 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
         .as_ref()
         .map(|floors| ablation::guides(floors).csv());
     files.extend(guides.map(|csv| File::new("guides.csv", csv)));
+    let tuned = ablation::tuned_table(study).map(|table| table.csv());
+    files.extend(tuned.map(|csv| File::new("tuned.csv", csv)));
     files.extend(pictures.all().map(|p| File::new(&p.file, p.chart.svg())));
     files
 }

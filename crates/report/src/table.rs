@@ -5,6 +5,8 @@ mod text;
 
 use maud::{Markup, html};
 
+pub(crate) use text::wrap;
+
 use crate::visible;
 
 /// A table of titled columns, and of rows with a cell per column.
@@ -135,6 +137,12 @@ impl Table {
             ColumnOutputs::All => true,
             ColumnOutputs::ScreenOnly => false,
         })
+    }
+
+    /// Removes the columns with this title.
+    #[must_use]
+    pub fn without_column(self, title: &str) -> Self {
+        self.only(|_, column| column.title != title)
     }
 
     fn only(self, keep: impl Fn(usize, &Column) -> bool) -> Self {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use gptlab_record::{Event, Floors, GridKind, PairedDifference};
+use gptlab_record::{CorrectedDifference, Event, Floors, GridKind, PairedDifference};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
@@ -331,13 +331,17 @@ proptest! {
     fn any_differences_are_drawn_and_told(
         numbers in vec((number(), number(), number(), proptest::option::of(number())), 3),
         floors in floors(),
+        corrected in proptest::option::of((number(), number())),
     ) {
         let mut study = study(GridKind::Ablation);
         study.floors = floors;
         for (arm, (mean, low, high, p)) in study.arms.iter_mut().zip(numbers) {
             if let Some(row) = &mut arm.row {
                 let (low, high) = (Some(low), Some(high));
-                row.difference = Some(PairedDifference { mean, low, high, p, pairs: 2 });
+                let corrected = corrected.map(|(x, p)| {
+                    CorrectedDifference { low: Some(x), high, p: Some(p), comparisons: 3 }
+                });
+                row.difference = Some(PairedDifference { mean, deviation: low, low, high, p, pairs: 2, corrected });
                 (row.mean, row.deviation) = (Some(mean), low);
             }
         }

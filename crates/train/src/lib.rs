@@ -27,6 +27,7 @@ mod resume_options;
 mod run;
 mod sample;
 mod schedule;
+mod speed;
 mod targets;
 #[cfg(test)]
 mod testing;
@@ -52,5 +53,6 @@ pub use resume_options::ResumeOptions;
 pub use run::Run;
 pub use sample::{SampleError, SampleEvent, SampleModel, Sampler, sample_documents, texts_at_once};
 pub use schedule::{Schedule, step_hyper};
+pub use speed::Speed;
 pub use targets::Targets;
 pub use trained::{EvaluatedText, TrainedModel};

@@ -62,10 +62,12 @@ pub(crate) enum Command {
     Probe(Box<ProbeArgs>),
     /// Show a checkpoint, or the model that a preset and flags describe
     Inspect(Box<InspectArgs>),
-    /// Break a model one part at a time, and test whether the difference is more than luck
+    /// Break a model one part at a time, and test whether the difference is more than noise
     Ablate(Box<AblateArgs>),
     /// Train models of several sizes and learning rates, and fit the scaling law of their losses
     Sweep(Box<SweepArgs>),
+    /// Train the hand-built GPT-2 of the ancestor gpt2-mini, with its own defaults
+    Mini(Box<TrainArgs>),
     /// Train the model of the one-file microgpt on names, with the same output but faster
     Micro(MicroArgs),
     /// Measure how fast this machine trains and generates, optionally beside PyTorch
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Presets(PresetsArgs),
     /// Write out built-in texts and the batches of a run, so that others can check them
     Data(DataArgs),
+    /// List runs beside each other: text, size, steps, loss, time
+    Runs(RunsArgs),
     /// Make a page, tables and pictures of a run or a grid
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers first differ
@@ -82,6 +86,15 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunsArgs {
+    /// Folders of runs, or folders that hold some [default: runs]
+    #[arg(value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 /// A settings file.

@@ -1,6 +1,6 @@
 //! The arguments of `train`, besides the model's.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args,
@@ -51,6 +51,11 @@ pub(crate) struct DataArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
+    /// Train for about this long: 90s, 2m or 1h30m. The number of steps is found from the speed of
+    /// the first ones, and --steps with that number repeats the run exactly [default: 2m where
+    /// neither --steps nor --preset is given]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with = "resume")]
+    pub(crate) time: Option<Duration>,
     /// Train on at most N sequences of a batch at a time; this may take less memory and
     /// changes no number [default: all]
     #[arg(long, value_name = "N")]
@@ -99,4 +104,14 @@ pub(crate) struct MachineArgs {
     /// others
     #[arg(long, value_name = "SET", value_parser = instructions())]
     pub(crate) isa: Option<Kind>,
+}
+
+/// Reads a time that people typed: `90s`, `2m`, `1h30m`.
+fn time(typed: &str) -> Result<Duration, String> {
+    let expected = "expected a time of at least a second, such as 90s, 2m or 1h30m";
+    let time = humantime::parse_duration(typed).map_err(|_| expected.to_owned())?;
+    if time < Duration::from_secs(1) {
+        return Err(expected.to_owned());
+    }
+    Ok(time)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gptlab_lab::ngram;
+use gptlab_lab::{ngram, switches::current_name};
 use gptlab_record::{Experiment, FileError, Floors, grid_of, read_results};
 use gptlab_report::{
     RecordedRun, Study, StudyKind, ablation, doctor,
@@ -19,12 +19,12 @@ use crate::{
     text,
 };
 
-/// The terminal width, in characters, into which tables must fit.
-const WIDTH: usize = 110;
+/// The terminal width, in characters, into which tables and sentences must fit.
+pub(super) const WIDTH: usize = 80;
 /// The largest number of curves that letters can distinguish.
 const MOST_CURVES: usize = 6;
 const SIZE: PlotSize = PlotSize {
-    width: 72,
+    width: 68,
     height: 12,
 };
 /// The length of the longest n-grams for the floors.
@@ -83,6 +83,7 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
         return Err(stop.hint("`gptlab train` makes a run, and says where"));
     }
     let mut study = Study::read(folder)?;
+    study.rename(current_name);
     match study.kind {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
@@ -162,20 +163,38 @@ pub(super) fn terminal_text(study: &Study) -> String {
     match study.kind {
         StudyKind::Run => curve(study),
         StudyKind::Ablation | StudyKind::Sweep => {
-            let law = scaling_law::sentence(study);
-            let answer = ablation::answer(study).into_iter().chain(law);
-            let answer: String = answer.map(|line| line + "\n").collect();
-            let table = ablation::table(study).text(WIDTH);
-            format!("{table}\n{}\n{answer}", curves(study))
+            let table = match study.kind {
+                StudyKind::Ablation => ablation::short_table(study),
+                StudyKind::Run | StudyKind::Sweep => ablation::table(study),
+            };
+            let tuned = ablation::tuned_table(study);
+            let tuned = tuned.map_or_else(String::new, |table| {
+                // The sentences below say the verdicts; a terminal has no room for both.
+                let short = table.without_column("verdict");
+                format!("\n{}:\n{}", short.caption, short.text(WIDTH))
+            });
+            let answer = ablation::answer_text(study, WIDTH);
+            let law = scaling_law::sentence(study).map_or_else(String::new, |law| law + "\n");
+            format!(
+                "{}{tuned}\n{answer}{law}\n{}",
+                table.text(WIDTH),
+                curves(study)
+            )
         }
     }
 }
 
 /// Plots the curves of the first variants' first seeds.
 fn curves(study: &Study) -> String {
-    let arms = study.arms.iter().take(MOST_CURVES);
-    let lines: Vec<PlotLine> = arms
-        .filter_map(|arm| Some(line(&arm.variant.name, arm.runs.first()?)))
+    let shared = study.arms.iter().filter(|arm| study.is_shared(arm));
+    let lines: Vec<PlotLine> = shared
+        .take(MOST_CURVES)
+        .filter_map(|arm| {
+            Some(line(
+                study.shared_name(&arm.variant.name),
+                arm.runs.first()?,
+            ))
+        })
         .collect();
     plot::plot(&lines, SIZE, Glyphs::Unicode)
 }

@@ -4,4 +4,4 @@ mod shape;
 mod train;
 
 pub(crate) use shape::same_shape;
-pub(crate) use train::{fresh, loaded, over, resume_options};
+pub(crate) use train::{by_recipe, fresh, loaded, over, preset, resume_options};

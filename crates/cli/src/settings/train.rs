@@ -13,16 +13,37 @@ use crate::{
     text,
 };
 
-/// Returns the settings of a new run: the preset's, with the typed ones.
-pub(crate) fn fresh(args: &TrainArgs) -> CommandResult<Settings> {
+/// Returns the preset of a new run: the typed one, or that of the built-in stories. The result is
+/// `None` if the recipe is chosen for the text.
+pub(crate) fn preset(args: &TrainArgs) -> Option<Preset> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
-    let preset = typed.preset.unwrap_or_else(|| usual_preset(typed, data));
-    over(begun(preset, typed.steps, data)?, typed, &args.machine)
+    typed
+        .preset
+        .or_else(|| is_stories(typed, data).then_some(Preset::Stories))
 }
 
-/// Returns the recipe of `preset`, with the text called `data` cut as it usually is.
-fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResult<Settings> {
-    let mut base = Settings::of(preset, steps);
+/// Returns the settings of a new run: those of `preset` for `steps` updates, with the typed ones.
+pub(crate) fn fresh(
+    args: &TrainArgs,
+    preset: Preset,
+    steps: Option<u64>,
+) -> CommandResult<Settings> {
+    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
+    over(
+        usually_cut(Settings::of(preset, steps), data)?,
+        typed,
+        &args.machine,
+    )
+}
+
+/// Returns the settings of a new run: those of the `recipe` for its text, with the typed ones.
+pub(crate) fn by_recipe(args: &TrainArgs, recipe: Settings) -> CommandResult<Settings> {
+    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
+    over(usually_cut(recipe, data)?, typed, &args.machine)
+}
+
+/// Returns `base` with the default tokenizer of the text called `data`.
+fn usually_cut(mut base: Settings, data: Option<&str>) -> CommandResult<Settings> {
     let builtin = data.map(text::builtin).transpose()?;
     if let Some(kind) = builtin.flatten().and_then(Builtin::usual_tokenizer) {
         base.tokenizer = kind.into();
@@ -30,12 +51,12 @@ fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResul
     Ok(base)
 }
 
-/// Returns the default preset: the built-in stories have a recipe of their own.
-fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
-    let stories = data.is_none_or(|d| d == "stories");
+/// Returns true if the text is the built-in stories as one document: they have a recipe of their
+/// own.
+fn is_stories(typed: &Overrides, data: Option<&str>) -> bool {
     match typed.tokenization(TokenizerKind::Chars.into()).documents {
-        Documents::Text if stories => Preset::Stories,
-        Documents::Text | Documents::Lines | Documents::Separator(_) => DEFAULT_PRESET,
+        Documents::Text => data.is_none_or(|data| data == "stories"),
+        Documents::Lines | Documents::Separator(_) => false,
     }
 }
 

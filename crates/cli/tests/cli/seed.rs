@@ -1,8 +1,9 @@
-//! Every command line of the seed, with `python train_gpt2_mini.py` replaced by `gptlab train`.
+//! Every command line of the ancestor gpt2-mini, with `python train_gpt2_mini.py` replaced by
+//! `gptlab train` and `gptlab mini`.
 
 use crate::{Lab, TINY};
 
-/// The lines of the seed's plan, with every flag it had; `{}` shortens a line's run for the test.
+/// The lines of the ancestor's plan, with every flag it had; `{}` shortens a line's run for the test.
 const LINES: &[&str] = &[
     "--steps 5 {}",
     "--data data.txt --steps 5 {}",
@@ -24,7 +25,7 @@ const LINES: &[&str] = &[
 
 #[test]
 fn the_seed_s_lines_work_in_both_spellings() {
-    for hyphens in [false, true] {
+    for (hyphens, command) in [(false, "train"), (true, "train"), (false, "mini")] {
         let lab = Lab::new();
         for line in LINES {
             let spelled = |line: &str| {
@@ -36,12 +37,13 @@ fn the_seed_s_lines_work_in_both_spellings() {
             };
             let tiny = spelled(
                 &TINY
+                    .replace("--preset gpt2-mini", "")
                     .replace('-', "_")
                     .replace("__", "--")
                     .replace(" _", " -"),
             );
             let line = spelled(line).replace("{}", &tiny);
-            let ran = lab.ok(&format!("train {line}"));
+            let ran = lab.ok(&format!("{command} {line}"));
             let talks = line.contains("--generate") || line.contains("--interactive");
             let trains = !talks || line.contains("generate 0");
             assert_eq!(
@@ -58,7 +60,7 @@ fn the_seed_s_lines_work_in_both_spellings() {
 #[test]
 fn step_lines_keep_the_seed_s_form() {
     let lab = Lab::new();
-    let ran = lab.ok(&format!("train --data data.txt {TINY} --val-fraction 0"));
+    let ran = lab.ok(&format!("mini --data data.txt {TINY} --val-fraction 0"));
     let line = ran.out.lines().next().expect("a line");
     let fields: Vec<&str> = line.split(" | ").collect();
     assert_eq!(fields[0], "step     0");
@@ -111,7 +113,7 @@ fn val_fraction_0_is_the_seed_s_behaviour() {
         "{}",
         with.out
     );
-    assert!(with.out.contains(" | bpc "), "{}", with.out);
+    assert!(with.err.contains(" bits per character"), "{}", with.err);
     let without = lab.ok(&format!("train --data data.txt {TINY} --val_fraction 0"));
     assert!(!without.out.contains("val "), "{}", without.out);
 }

@@ -134,7 +134,7 @@ fn a_grid_s_baselines_are_on_all_predictions() {
     in_turn(&lab);
     let flags = TINY.replace("--max-tokens 8", "");
     lab.ok(&format!(
-        "ablate --data turns.txt {flags} --switches mlp --val-tokens 80 --out grid"
+        "ablate --data turns.txt {flags} --switches no-mlp --seeds 1 --val-tokens 80 --out grid"
     ));
     let expected = -(80.0 * (1080.0_f64 / 1441.0).ln() + 79.0 * (361.0_f64 / 1441.0).ln()) / 159.0;
     let found = lab.json("grid/results.json")["floors"]["ngrams"][0]
@@ -153,7 +153,7 @@ fn a_grid_of_a_short_text_has_no_floors() {
     lab.file("short.txt", "a short t");
     let flags = TINY.replace("--max-tokens 8", "");
     lab.ok(&format!(
-        "ablate --data short.txt {flags} --switches mlp --out grid"
+        "ablate --data short.txt {flags} --switches no-mlp --seeds 1 --out grid"
     ));
     let floors = &lab.json("grid/results.json")["floors"];
     assert_eq!(floors["ngrams"], serde_json::json!([]));

@@ -1,6 +1,6 @@
 //! The difference of each variant from the baseline, with its confidence interval.
 
-use gptlab_record::PairedDifference;
+use gptlab_record::{PairedDifference, SIGNIFICANT, Verdict};
 
 use super::{
     Chart,
@@ -8,11 +8,12 @@ use super::{
     canvas::{self, Anchor, Canvas, Drawn, Frame, GridLines},
     style::{BLUE, INK, Look, MUTED, Marker, VERMILION},
 };
-use crate::{Study, ablation::SIGNIFICANT, number, table::typeset};
+use crate::{Arm, Study, number, table::typeset};
 
 struct VariantDifference<'a> {
     name: &'a str,
     difference: PairedDifference,
+    verdict: Option<Verdict>,
 }
 
 /// The height of a variant, in pixels.
@@ -22,25 +23,27 @@ const WIDTH: u32 = 520;
 /// Draws a dot and its 95 % interval for each variant with a difference, the largest first. Returns
 /// `None` if there is none.
 pub fn differences(study: &Study) -> Option<Chart> {
-    let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
-    let known: Vec<(String, PairedDifference)> = study.arms.iter().filter_map(bar).collect();
+    let bar = |arm: &'_ Arm| {
+        let difference = arm.row.as_ref()?.difference?;
+        let verdict = study.verdict(arm).map(|found| found.verdict);
+        Some((arm.variant.name.clone(), difference, verdict))
+    };
+    let known: Vec<(String, PairedDifference, Option<Verdict>)> =
+        study.arms.iter().filter_map(bar).collect();
     let mut bars: Vec<VariantDifference> = known
         .iter()
-        .map(|(name, d)| VariantDifference {
+        .map(|(name, difference, verdict)| VariantDifference {
             name,
-            difference: *d,
+            difference: *difference,
+            verdict: *verdict,
         })
         .collect();
     bars.retain(|b| b.difference.mean.is_finite());
     bars.sort_by(|a, b| b.difference.mean.total_cmp(&a.difference.mean));
     let ends = bars.iter().flat_map(|b| {
         let d = b.difference;
-        [
-            0.0,
-            d.mean,
-            d.low.unwrap_or(d.mean),
-            d.high.unwrap_or(d.mean),
-        ]
+        let (low, high) = d.interval().unwrap_or((d.mean, d.mean));
+        [0.0, d.mean, low, high]
     });
     let title = "difference in validation loss, nats a token";
     let x = Axis::linear(ends, title, 6)?.padded(0.03);
@@ -85,8 +88,8 @@ fn rows(n: usize) -> Axis {
 
 fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
     let d = bar.difference;
-    let look = look(d);
-    if let (Some(low), Some(high)) = (d.low, d.high) {
+    let look = look(bar.verdict);
+    if let Some((low, high)) = d.interval() {
         canvas.line(&[(low, y), (high, y)], Look { dash: None, ..look }, 5)?;
     }
     canvas.dot((d.mean, y), look, 4)?;
@@ -97,14 +100,19 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
     canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Anchor::Left)
 }
 
-/// Returns vermilion for worse, blue for better, and hollow grey for differences that are not
-/// significant.
-fn look(d: PairedDifference) -> Look {
-    let significant = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
-    let (colour, marker) = if significant {
-        (if d.mean >= 0.0 { VERMILION } else { BLUE }, Marker::Disc)
-    } else {
-        (MUTED, Marker::Ring)
+/// Returns vermilion for worse, blue for better, and hollow grey for all other verdicts.
+fn look(verdict: Option<Verdict>) -> Look {
+    let (colour, marker) = match verdict {
+        Some(Verdict::Worse) => (VERMILION, Marker::Disc),
+        Some(Verdict::Better) => (BLUE, Marker::Disc),
+        Some(
+            Verdict::Baseline
+            | Verdict::NotSignificant
+            | Verdict::NotTested
+            | Verdict::TooShort
+            | Verdict::NoLoss,
+        )
+        | None => (MUTED, Marker::Ring),
     };
     Look {
         colour,
@@ -114,14 +122,14 @@ fn look(d: PairedDifference) -> Look {
 }
 
 fn describe(bars: &[VariantDifference]) -> String {
-    let intervals = bars.iter().any(|b| b.difference.low.is_some());
+    let intervals = bars.iter().any(|b| b.difference.interval().is_some());
     let lines = if intervals {
-        "Lines are 95 % confidence intervals of the paired difference. "
+        "Lines are 95 % confidence intervals of the paired difference, corrected for the number of comparisons. "
     } else {
         ""
     };
     format!(
-        "To the right is worse than the baseline, to the left better. {lines}Filled: p below {SIGNIFICANT}; hollow: \
-         not significant."
+        "To the right is worse than the baseline, to the left better. {lines}Filled: corrected p \
+         below {SIGNIFICANT}; hollow: not significant, or too short to tell."
     )
 }

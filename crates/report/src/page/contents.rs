@@ -90,6 +90,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let unless_empty = |text: &String| (!text.is_empty()).then(|| text.clone());
     entry.extend(unless_empty(&variant.prediction).map(|text| ("Prediction", text)));
     entry.push(("What happened", ablation::outcome(study, arm)));
+    entry.extend(ablation::prediction_verdict(study, arm).map(|said| ("Verdict", said)));
     let why = [
         unless_empty(&variant.purpose),
         unless_empty(&variant.source).map(|source| format!("({source})")),

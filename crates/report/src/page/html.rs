@@ -103,6 +103,7 @@ fn results(study: &Study, pictures: &Pictures) -> Markup {
     html! {
         h2 { "Results" }
         (ablation::table(study).repeating().html())
+        @if let Some(tuned) = ablation::tuned_table(study) { (tuned.html()) }
         @for picture in &pictures.overview { (picture.chart.figure()) }
         @if study.kind == StudyKind::Ablation {
             h2 { "Predictions and outcomes" }

@@ -20,6 +20,9 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     }
     out.line("## Results");
     out.line(ablation::table(study).markdown().trim_end());
+    if let Some(tuned) = ablation::tuned_table(study) {
+        out.line(tuned.markdown().trim_end());
+    }
     pictures
         .overview
         .iter()

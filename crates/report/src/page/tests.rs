@@ -69,7 +69,7 @@ fn the_page_stands_alone_and_says_everything() {
         "<h1>Ablation parts</h1>",
         "2026-01-02",
         "gptlab ablate --data &#39;my text.txt&#39;",
-        "Worse than the baseline: residual (+0.5500).",
+        "Worse: residual (+0.5500).",
         "prefers-color-scheme:dark",
         "aria-label=\"Difference to the baseline\"",
         "the loss stays near a 1-gram table&#39;s",

@@ -220,6 +220,14 @@ impl RecordedRun {
         found.find(|history| history.name == measure.name())
     }
 
+    /// Tokens that a step trains on: known where every sequence is a whole window of one text.
+    pub fn tokens_per_step(&self) -> Option<f64> {
+        let Experiment { spec, hyper, .. } = &self.experiment;
+        let tokens = (spec.block_size * hyper.batch_size) as f64;
+        let documents = self.experiment.tokenizer.documents();
+        documents.separator().is_none().then_some(tokens)
+    }
+
     /// Returns the median of the logged speeds, in tokens per second. It differs between equal
     /// runs, so it must not enter a file that has to repeat.
     pub fn tokens_per_second(&self) -> Option<f64> {

@@ -6,7 +6,7 @@ use gptlab_recipe::{Overrides, Settings};
 use super::*;
 use crate::{
     args::{self, TrainArgs, command_line::definition},
-    settings::fresh,
+    settings,
 };
 
 /// Parses `words` as flags of `train`.
@@ -21,7 +21,10 @@ fn typed(words: Vec<String>) -> Box<TrainArgs> {
 
 /// Returns the settings of `train` with these words, without training.
 fn meant(words: Vec<String>) -> Settings {
-    fresh(&typed(words)).unwrap_or_else(|stop| panic!("{}", stop.message))
+    let args = typed(words);
+    let preset = settings::preset(&args).unwrap_or(DEFAULT_PRESET);
+    let meant = settings::fresh(&args, preset, args.settings.overrides.steps);
+    meant.unwrap_or_else(|stop| panic!("{}", stop.message))
 }
 
 /// Nothing is trained, so that the large presets can be tested as well.
@@ -53,6 +56,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "save",
         "load",
         "resume",
+        "for",
         "keep-checkpoints",
         "micro-batch",
         "generate",

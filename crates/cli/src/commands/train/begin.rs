@@ -3,9 +3,9 @@
 
 use std::{num::NonZeroUsize, path::Path};
 
-use gptlab_data::{Builtin, Fingerprint, Text};
+use gptlab_data::{Builtin, CorpusCache, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
-use gptlab_recipe::{Documents, TextOrigin};
+use gptlab_recipe::{Documents, Reason, TextOrigin, TokenizerKind};
 use gptlab_train::{
     Damaged, Experiment, Newest, Resolved, Resumable, Targets, refuse_run_of_grid, run_folder,
 };
@@ -14,8 +14,11 @@ use crate::{
     args::TrainArgs,
     checkpoint, engines,
     exit::{CommandResult, Stop},
+    printer::Printer,
     settings, text,
 };
+
+use super::recipe::{self, Chosen};
 
 /// An experiment that is ready to start, and the places of its output.
 pub(super) struct PreparedRun {
@@ -23,26 +26,35 @@ pub(super) struct PreparedRun {
     pub(super) isa: Isa,
     /// The output files. Without a folder, a new one in `runs/` is made.
     pub(super) targets: Targets,
+    /// The choices that were made for the text, with their reasons.
+    pub(super) reasons: Vec<Reason>,
     /// Warnings for the user, besides the notices of `resolved`.
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) fn begin(args: &TrainArgs) -> CommandResult<PreparedRun> {
+pub(super) fn begin(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
     match (&args.run.resume, &args.run.load) {
         (Some(typed), _) => resume(typed, args),
         (None, Some(path)) => load(path, args),
-        (None, None) => fresh(args),
+        (None, None) => fresh(args, printer),
     }
 }
 
-fn fresh(args: &TrainArgs) -> CommandResult<PreparedRun> {
-    let settings = settings::fresh(args)?;
-    let text = text::source(
-        args.data.data.as_deref(),
-        usual_text(&settings.tokenizer.documents),
-    )?;
-    let resolved = Resolved::fresh(&settings, &text)?;
-    new_run(resolved, args)
+fn fresh(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
+    let typed = args
+        .settings
+        .overrides
+        .tokenization(TokenizerKind::Chars.into());
+    let text = text::source(args.data.data.as_deref(), usual_text(&typed.documents))?;
+    let text = CorpusCache::new(&text);
+    let Chosen { resolved, reasons } = match settings::preset(args) {
+        Some(preset) => recipe::of_preset(args, preset, &text, printer)?,
+        None => recipe::for_text(args, &text, printer)?,
+    };
+    Ok(PreparedRun {
+        reasons,
+        ..new_run(resolved, args)?
+    })
 }
 
 /// Returns the default text: names for a model of lines, otherwise the built-in stories.
@@ -86,6 +98,7 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
             keep: keep(&resolved, args)?,
             ..named_targets(args)?
         },
+        reasons: Vec::new(),
         warnings: Vec::new(),
         resolved,
     })
@@ -139,6 +152,7 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
         },
         resolved,
         isa,
+        reasons: Vec::new(),
         warnings,
     })
 }

@@ -5,14 +5,20 @@ use std::path::Path;
 use gptlab_data::{Builtin, Split, SplitName};
 use gptlab_engine::Device;
 use gptlab_model::{Choice, Counts};
-use gptlab_recipe::TextOrigin;
+use gptlab_recipe::{Reason, TextOrigin};
 use gptlab_report::words::{count, plural};
 use gptlab_train::Resolved;
 
 use crate::printer::Printer;
 
-pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, device: &Device, printer: Printer) {
-    for line in lines(resolved, device) {
+pub(super) fn say(
+    resolved: &Resolved,
+    reasons: &[Reason],
+    folder: Option<&Path>,
+    device: &Device,
+    printer: Printer,
+) {
+    for line in lines(resolved, device).into_iter().chain(recipe(reasons)) {
         printer.say(line);
     }
     if let Some(folder) = folder {
@@ -39,6 +45,13 @@ fn lines(resolved: &Resolved, device: &Device) -> Vec<String> {
         plan(resolved, device),
         guide(resolved),
     ]
+}
+
+/// What was chosen, a line each with its reason.
+fn recipe(reasons: &[Reason]) -> impl Iterator<Item = String> + '_ {
+    let word = |i| if i == 0 { "recipe" } else { "" };
+    let lines = reasons.iter().enumerate();
+    lines.map(move |(i, Reason { choice, why })| format!("{:<8} {choice:<24} {why}", word(i)))
 }
 
 fn model(resolved: &Resolved) -> String {

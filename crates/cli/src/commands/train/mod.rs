@@ -5,6 +5,7 @@ pub(super) mod folder;
 mod intro;
 pub(super) mod lines;
 mod observer;
+mod recipe;
 
 use std::{
     fs,
@@ -28,16 +29,25 @@ use crate::{
     settings,
 };
 
-use self::{begin::PreparedRun, observer::RunObserver};
+use self::{
+    begin::PreparedRun,
+    lines::StepForm,
+    observer::{RunObserver, RunOutput},
+};
 
 pub(super) fn run(args: &TrainArgs, printer: Printer) -> CommandResult {
+    run_with(args, StepForm::Fitted, printer)
+}
+
+/// [`run`] with logged steps written in `form`.
+pub(super) fn run_with(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     match (args.run.generate, args.run.interactive) {
         (Some(true), Some(true)) => Err(Stop::usage(
             "--generate and --interactive contradict each other",
         )),
         (Some(true), None | Some(false)) => write(args, printer),
         (None | Some(false), Some(true)) => talk(args, printer),
-        (None | Some(false), None | Some(false)) => train(args, printer),
+        (None | Some(false), None | Some(false)) => train(args, form, printer),
     }
 }
 
@@ -68,15 +78,16 @@ fn loaded(args: &TrainArgs, flag: &str) -> CommandResult<checkpoint::Loaded> {
     Ok(loaded)
 }
 
-fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
+fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     let printer = printer.for_work();
     engines::check(&args.machine)?;
     let PreparedRun {
         resolved,
         isa,
         targets,
+        reasons,
         warnings,
-    } = begin::begin(args)?;
+    } = begin::begin(args, printer)?;
     let precision = resolved.experiment.hyper.precision;
     let device = engines::device_of(&args.machine, isa, precision)?;
     memory::check_training(&resolved, args, &device)?;
@@ -87,14 +98,19 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
         printer,
         "stopping after this step, then saving; Ctrl-C again ends at once",
     );
-    let mut observer = RunObserver::new(&resolved, &device, args.json.json, interrupt, printer)?;
+    let output = if args.json.json {
+        RunOutput::Json
+    } else {
+        RunOutput::Lines(form)
+    };
+    let mut observer = RunObserver::new(&resolved, &device, output, interrupt, printer)?;
     if let Some(path) = &args.run.save_init {
         save_init(path, &resolved, engine.as_ref(), printer)?;
     }
     let (targets, made) = with_folder(targets, &resolved)?;
     let folder = targets.folder.clone();
     if !args.json.json {
-        intro::say(&resolved, folder.as_deref(), &device, printer);
+        intro::say(&resolved, &reasons, folder.as_deref(), &device, printer);
     }
     for warning in &warnings {
         printer.warn(warning);

@@ -13,7 +13,7 @@ use gptlab_train::{
     Coverage, Observer, Progress, Resolved, SampleModel, Sampler, Series, coverage,
 };
 
-use super::lines;
+use super::lines::StepForm;
 use crate::{
     exit::{CommandResult, Stop},
     interrupt::Interrupt,
@@ -22,11 +22,20 @@ use crate::{
     sample,
 };
 
+/// What a run prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunOutput {
+    /// Lines for people.
+    Lines(StepForm),
+    /// Every event as JSON.
+    Json,
+}
+
 pub(super) struct RunObserver {
     printer: Printer,
     interrupt: Interrupt,
     bar: Bar,
-    json: bool,
+    output: RunOutput,
     graph: Graph,
     tokenizer: Tokenizer,
     sampling: SampleSettings,
@@ -48,7 +57,7 @@ impl RunObserver {
     pub(super) fn new(
         resolved: &Resolved,
         device: &Device,
-        json: bool,
+        output: RunOutput,
         interrupt: Interrupt,
         printer: Printer,
     ) -> CommandResult<Self> {
@@ -63,7 +72,7 @@ impl RunObserver {
             printer,
             interrupt,
             bar: Bar::new(printer, resolved.first_step(), experiment.hyper.steps),
-            json,
+            output,
             graph: resolved.graph.clone(),
             tokenizer: resolved.tokenizer.clone(),
             sampling: experiment.sampling.clone(),
@@ -113,9 +122,9 @@ impl RunObserver {
     }
 }
 
-fn print(event: &Event, validated: Option<Coverage>, printer: Printer) {
+fn print(event: &Event, form: StepForm, validated: Option<Coverage>, printer: Printer) {
     match event {
-        Event::Step(record) => printer.line(lines::step(record)),
+        Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
             printer.line(format_args!(
                 "--- sample after {step} steps ---\n{text}\n---"
@@ -154,12 +163,13 @@ fn print(event: &Event, validated: Option<Coverage>, printer: Printer) {
 
 impl Observer for RunObserver {
     fn event(&mut self, event: &Event) {
-        if self.json {
-            self.printer.json(event);
-            return;
-        }
         let (validated, printer) = (self.validated, self.printer);
-        self.bar.aside(|| print(event, validated, printer));
+        match self.output {
+            RunOutput::Json => printer.json(event),
+            RunOutput::Lines(form) => {
+                self.bar.aside(|| print(event, form, validated, printer));
+            }
+        }
     }
 
     fn progress(&mut self, progress: &Progress) {
