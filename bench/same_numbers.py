@@ -36,6 +36,7 @@ RUNS = {
     "rotary positions": f"{TINY} --position rotary",
     "ALiBi": f"{TINY} --position alibi",
     "sinusoidal positions": f"{TINY} --position sinusoidal",
+    "unscaled sines": f"{TINY} --position sinusoidal-unscaled",
     "no positions": f"{TINY} --position none",
     "grouped queries": f"{TINY} --n-kv-head 2",
     "post-norm": f"{TINY} --ln-style post",

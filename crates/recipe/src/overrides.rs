@@ -151,7 +151,7 @@ settings! {
         norm: Norm = "KIND", "The norm of every sublayer";
         embedding_norm: Norm = "KIND", "The norm after the embeddings";
         final_norm: Norm = "KIND", "The norm before the head";
-        ln_style: NormPlace = "PLACE", "The norm before (pre) or after (post) each sublayer";
+        ln_style: NormPlace = "PLACE", "The norm before (pre) or after (post) each sublayer; the norm before the head stays in both";
         order: SublayerOrder = "ORDER", "Sublayers one after the other, or all from the block's input";
         disable_residual: bool = "0|1", "Break: no residual connection, a sublayer's output replaces the stream";
         tied: bool = "0|1", "Logits by the token embedding's own rows";

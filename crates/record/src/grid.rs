@@ -179,8 +179,13 @@ impl Grid {
     }
 
     /// Returns what the variant of this name is compared with: the baseline at its own point of the
-    /// grid's settings, or the grid's first variant. `None` for a baseline.
+    /// grid's settings, or the grid's first variant. `None` for a baseline, and in a sweep, whose
+    /// points have nothing to be compared with.
     pub fn baseline_of(&self, name: &str) -> Option<&Variant> {
+        match self.kind {
+            GridKind::Ablation => {}
+            GridKind::Sweep => return None,
+        }
         let base = self.baselines().find(|base| is_at(name, point(base)));
         base.or(self.variants.first())
             .filter(|base| base.name != name)
@@ -325,6 +330,13 @@ pub struct Floors {
     /// The entropy of the text, where the process that generates it is known.
     #[serde(default)]
     pub entropy: Option<f64>,
+    /// The context that all of these see, in tokens; absent from old files, whose n-grams saw all
+    /// that stands before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<usize>,
+    /// Why the entropy is not known of a text whose making is: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// The results of one variant over its seeds. Losses are in nats per token.

@@ -20,6 +20,7 @@ pub mod plot;
 mod runs;
 mod settings;
 mod study;
+pub mod sweep;
 pub mod table;
 pub mod visible;
 pub mod words;

@@ -74,22 +74,30 @@ impl Study {
         }
     }
 
-    /// Returns the floors to compare `run` with. They must be measured on the same predictions as
-    /// its last loss. Those of a grid are measured on the whole validation split, and are not
-    /// comparable with a loss on a part of it.
-    pub fn floors_of(&self, run: &RecordedRun) -> Option<&Floors> {
+    /// The guides of `run`, which are over the same predictions in the same windows as its last
+    /// loss. Those of a grid are over all of the validation split in windows of one length, and say
+    /// nothing of a loss over a part of it or in other windows.
+    pub fn floors_of<'a>(&'a self, run: &'a RecordedRun) -> Option<&'a Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
             StudyKind::Ablation | StudyKind::Sweep => {
                 run.ends_whole() || run.diverged_at().is_some()
             }
         };
-        self.floors.as_ref().filter(|_| same)
+        let context = run.experiment.spec.block_size;
+        let shared = self
+            .floors
+            .as_ref()
+            .filter(|floors| same && floors.block_size.is_none_or(|windows| windows == context));
+        run.floors.as_ref().or(shared)
     }
 
     /// Returns the variant that the others are compared with.
     pub fn baseline(&self) -> Option<&Arm> {
-        self.arms.first()
+        match self.kind {
+            StudyKind::Run | StudyKind::Ablation => self.arms.first(),
+            StudyKind::Sweep => None,
+        }
     }
 
     /// What is concluded of a variant.
@@ -194,7 +202,14 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
         arms.push(Arm {
             variant: variant.clone(),
             runs: runs?.into_iter().flatten().collect(),
-            row: rows.find(|row| row.variant == variant.name).cloned(),
+            row: rows
+                .find(|row| row.variant == variant.name)
+                .cloned()
+                .map(|row| Row {
+                    // Older versions compared the points of a sweep with the first.
+                    difference: row.difference.filter(|_| grid.kind == GridKind::Ablation),
+                    ..row
+                }),
         });
     }
     let conclusion = results

@@ -54,6 +54,7 @@ fn floors() -> impl Strategy<Value = Option<Floors>> {
         uniform,
         ngrams,
         entropy,
+        ..Floors::default()
     });
     proptest::option::of(floors)
 }
@@ -201,7 +202,8 @@ fn report(kind: GridKind, text: &str) -> Vec<File> {
             floor: 1.0,
             scale: 2.0,
             exponent: 0.5,
-            error: Some(0.1),
+            interval: [0.4, 0.6],
+            freedom: 3,
         }),
         inside,
     };
@@ -350,7 +352,7 @@ proptest! {
     #[test]
     fn any_sweep_is_drawn(
         points in vec((number(), number(), number()), 3),
-        law in (number(), number(), number(), proptest::option::of(number())),
+        law in (number(), number(), number(), number()),
     ) {
         let mut study = study(GridKind::Sweep);
         for (arm, (lr, size, loss)) in study.arms.iter_mut().zip(points) {
@@ -359,8 +361,9 @@ proptest! {
                 row.mean = Some(loss);
             }
         }
-        let (floor, scale, exponent, error) = law;
-        let law = ScalingFit { setting: "parameters".into(), floor, scale, exponent, error };
+        let (floor, scale, exponent, end) = law;
+        let interval = [end, exponent];
+        let law = ScalingFit { setting: "parameters".into(), floor, scale, exponent, interval, freedom: 1 };
         drawn(chart::scaling_law(&study, "parameters", Some(&law)).as_ref());
         drawn(chart::scaling_law(&study, "parameters", None).as_ref());
         drawn(chart::learning_rates(&study).as_ref());

@@ -68,6 +68,9 @@ pub(crate) struct RunArgs {
     /// Also save the checkpoint here: a new file, or a checkpoint that it replaces
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// Also save the weights before the first step here, as a checkpoint of step 0
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_init: Option<PathBuf>,
     /// Begin with the weights, model and tokenizer of this checkpoint
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,

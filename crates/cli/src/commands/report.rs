@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use gptlab_lab::{ngram, switches::current_name};
-use gptlab_record::{FileError, Floors};
+use gptlab_record::{Experiment, FileError, Floors, grid_of, read_results};
 use gptlab_report::{
-    RecordedRun, Study, StudyKind, ablation,
+    RecordedRun, Study, StudyKind, ablation, doctor,
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
     plot::{self, Glyphs, PlotLine, PlotSize},
 };
@@ -87,16 +87,60 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     match study.kind {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
-            study.floors = run.and_then(guides).or(study.floors);
+            let own = run.and_then(guides);
+            // Where its text is gone, its grid may know.
+            let whole = own.is_none() && run.is_some_and(RecordedRun::ends_whole);
+            let around = if whole { around(folder)? } else { None };
+            study.floors = own.or(around).or(study.floors);
         }
-        StudyKind::Ablation | StudyKind::Sweep => {}
+        StudyKind::Ablation | StudyKind::Sweep => add_guides(&mut study),
     }
     Ok(study)
 }
 
-/// Returns the floors of a run's text, if it is available, over the same predictions as the run's
-/// last loss.
-pub(super) fn guides(run: &RecordedRun) -> Option<Floors> {
+/// Gives guides of their own to the runs of a grid whose last loss is over other predictions than
+/// the grid's guides. Equal runs but for the seed share them.
+fn add_guides(study: &mut Study) {
+    let mut known: Vec<(Experiment, Option<Floors>)> = Vec::new();
+    for at in 0..study.arms.len() {
+        for i in 0..study.arms[at].runs.len() {
+            let run = &study.arms[at].runs[i];
+            if study.floors_of(run).is_some() {
+                continue;
+            }
+            let same = |(other, _): &&(Experiment, _)| same_predictions(other, &run.experiment);
+            let floors = match known.iter().find(same) {
+                Some((_, floors)) => floors.clone(),
+                None => {
+                    let floors = guides(run);
+                    known.push((run.experiment.clone(), floors.clone()));
+                    floors
+                }
+            };
+            study.arms[at].runs[i].floors = floors;
+        }
+    }
+}
+
+/// Whether the losses that two unfinished runs log are over the same predictions.
+fn same_predictions(a: &Experiment, b: &Experiment) -> bool {
+    a.spec.block_size == b.spec.block_size
+        && a.intervals.val_tokens == b.intervals.val_tokens
+        && a.tokenizer == b.tokenizer
+        && a.data == b.data
+}
+
+/// The guides of the grid that the run belongs to.
+fn around(run: &Path) -> CommandResult<Option<Floors>> {
+    let Some((folder, _)) = grid_of(run) else {
+        return Ok(None);
+    };
+    Ok(read_results(&folder)?.map(|results| results.floors))
+}
+
+/// The guides of a run's text, where it is still to be had, over the predictions that the run's
+/// last loss is over.
+fn guides(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
     let batches = rebuild_batches(experiment, &text)?;
@@ -130,7 +174,12 @@ pub(super) fn terminal_text(study: &Study) -> String {
                 format!("\n{}:\n{}", short.caption, short.text(WIDTH))
             });
             let answer = ablation::answer_text(study, WIDTH);
-            format!("{}{tuned}\n{answer}\n{}", table.text(WIDTH), curves(study))
+            let law = scaling_law::sentence(study).map_or_else(String::new, |law| law + "\n");
+            format!(
+                "{}{tuned}\n{answer}{law}\n{}",
+                table.text(WIDTH),
+                curves(study)
+            )
         }
     }
 }
@@ -163,5 +212,11 @@ fn curve(study: &Study) -> String {
     let run = arm.and_then(|arm| arm.runs.first());
     let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
     let outcome = arm.map_or_else(String::new, |arm| ablation::outcome(study, arm));
-    format!("{}\n{outcome}\n", plot::plot(&lines, SIZE, Glyphs::Unicode))
+    let symptoms = run.map_or_else(String::new, |run| {
+        let found = doctor::examine(run, study.floors_of(run));
+        let said = [vec![found.summary()], found.unjudged].concat();
+        said.join("\n") + "\n"
+    });
+    let plot = plot::plot(&lines, SIZE, Glyphs::Unicode);
+    format!("{plot}\n{outcome}\n{symptoms}")
 }

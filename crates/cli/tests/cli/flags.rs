@@ -23,6 +23,7 @@ const MODEL: &[&str] = &[
     "--ln-style post",
     "--position none",
     "--position sinusoidal",
+    "--position sinusoidal-unscaled",
     "--position rotary",
     "--position alibi",
     "--norm none",
@@ -88,6 +89,7 @@ const NUMBERS: &[&str] = &[
 /// The flags of `train` that have a test of their own.
 const ELSEWHERE: &[&str] = &[
     "--save",
+    "--save-init",
     "--load",
     "--resume",
     "--out",
@@ -147,7 +149,11 @@ fn help_of_every_command_tells_every_flag() {
     has("interactive", writing);
     has(
         "eval",
-        "--data --val-fraction --threads --isa --json --config",
+        "--data --val-fraction --stride --threads --isa --json --config",
+    );
+    has(
+        "floors",
+        "--data --up-to --block-size --val-fraction --json",
     );
     has(
         "inspect",
@@ -168,6 +174,7 @@ fn help_of_every_command_tells_every_flag() {
         "inspect",
         "micro",
         "presets",
+        "data",
         "doctor",
     ] {
         assert!(

@@ -51,8 +51,11 @@ fn all_of_a_long_document_is_trained_and_evaluated() {
         .ok("eval model.safetensors --data long.txt --val-fraction 0")
         .out;
     assert!(
-        output
-            .contains("text         long.txt (all of it)\npredictions  500 with a context of 12\n"),
+        output.contains(
+            "text         long.txt (all of it)\npredictions  500 of 500 with a context of 12\n\
+             windows      side by side (--stride N overlaps them and lowers the loss)\n\
+             trained on   90 % of them: the loss says little about new text\n"
+        ),
         "{output}"
     );
     // A resumed run reports it too, and one with a long enough context does not.
@@ -118,7 +121,7 @@ fn a_run_s_baselines_are_on_its_own_predictions() {
         );
         let diagnosis = json(&lab, "doctor run --json");
         let seen = diagnosis[0]["seen"].as_str().expect("a sentence");
-        assert!(seen.contains("n-gram tables up to 6"), "{seen}");
+        assert!(seen.contains("n-gram baselines up to 6"), "{seen}");
         fs::remove_dir_all(lab.path("run")).expect("the run's folder");
     }
 }

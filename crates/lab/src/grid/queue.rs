@@ -180,7 +180,7 @@ fn facts(folder: &Path, planned: &Planned, corpora: &CorpusCache<'_>) -> Result<
     let curves = grid.baselines().map(|base| curve(folder, grid, &base.name));
     Ok(GridFacts {
         floors,
-        skill: floors::skill_floors(text, batches.corpus(), ORDERS),
+        skill: floors::skill_floors(text, batches, ORDERS),
         curves: curves.collect::<Result<_, _>>()?,
         tokens_per_step: tokens_per_step(&resolved)?,
     })

@@ -104,15 +104,6 @@ fn what_changes_nothing_or_cannot_be_is_skipped_with_a_reason() {
 #[test]
 fn results_pair_seeds_at_the_same_point() {
     let Planned { grid, .. } = planned();
-    let outcome = |seed: u64, loss: Option<f64>| CellOutcome {
-        seed,
-        diverged_at: loss.is_none().then_some(3),
-        val_loss: loss,
-        train_loss: None,
-        grad_norm: None,
-        skill_loss: None,
-        sample: None,
-    };
     // Seed 4 comes first, in the order of the variants, then seed 5, whose last two have not ended.
     let losses = [1.0, 1.5, 2.0, 3.0, 3.25, 4.0, 2.0, 2.75];
     let mut outcomes: Vec<Option<CellOutcome>> = losses
@@ -144,8 +135,20 @@ fn results_pair_seeds_at_the_same_point() {
     assert_eq!((other.mean, other.pairs), (0.25, 1));
 }
 
+fn outcome(seed: u64, loss: Option<f64>) -> CellOutcome {
+    CellOutcome {
+        seed,
+        diverged_at: loss.is_none().then_some(3),
+        val_loss: loss,
+        train_loss: None,
+        grad_norm: None,
+        skill_loss: None,
+        sample: None,
+    }
+}
+
 #[test]
-fn a_sweep_compares_with_its_first_and_knows_sizes() {
+fn a_sweep_compares_with_nothing_and_knows_sizes() {
     let plan = sweep(&at_rates(&[0.1, 0.2]), &[0], &text(), &[]).expect("a plan");
     let last = &plan.grid.variants[1];
     assert_eq!(
@@ -158,6 +161,10 @@ fn a_sweep_compares_with_its_first_and_knows_sizes() {
             .rows
             .is_empty()
     );
+    let ended = [2.0, 1.5].map(|loss| Some(outcome(0, Some(loss))));
+    let rows = results(&plan.grid, &ended, GridFacts::default()).rows;
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.difference.is_none()));
     assert!(
         switches::ALL
             .iter()

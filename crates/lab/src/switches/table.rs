@@ -149,10 +149,24 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.1),
         title: "fixed sines and cosines for positions",
         purpose: "learned positions must be learned; sines are there from the first step",
-        prediction: "far behind: sines of size one dominate embeddings that start at 0.02 (the original multiplies them by the root of the width)",
-        source: "Vaswani et al. 2017",
+        prediction: "about as good as learned positions",
+        source: "Vaswani et al. 2017; Haviv et al. 2022",
         change: |_| Overrides {
             position: Some(Position::Sinusoidal),
+            ..Overrides::default()
+        },
+    },
+    Switch {
+        name: "unscaled sinusoidal positions",
+        aliases: &["position-sinusoidal-unscaled"],
+        replaces: none,
+        expected: ExpectedDifference::worse(0.3),
+        title: "sines and cosines, and embeddings not scaled to them",
+        purpose: "multiplying embeddings by the root of the width keeps tokens as large as their positions",
+        prediction: "far behind: sines of size 0.7 drown embeddings that begin at 0.02",
+        source: "Vaswani et al. 2017, section 3.4",
+        change: |_| Overrides {
+            position: Some(Position::SinusoidalUnscaled),
             ..Overrides::default()
         },
     },

@@ -81,6 +81,7 @@ fn floors() -> Floors {
         uniform: 4.0,
         ngrams: vec![3.0, 2.5, 2.0],
         entropy: None,
+        ..Floors::default()
     }
 }
 

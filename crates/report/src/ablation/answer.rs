@@ -5,7 +5,7 @@ use gptlab_record::{
     Standing, Verdict,
 };
 
-use crate::{Arm, Study, StudyKind, number, table, words};
+use crate::{Arm, Study, StudyKind, number, sweep, table, words};
 
 /// How many times as many steps are advised where nothing better is known.
 const MORE: u64 = 4;
@@ -15,7 +15,10 @@ const MORE: u64 = 4;
 pub fn answer(study: &Study) -> Vec<String> {
     match (study.kind, &study.conclusion) {
         (StudyKind::Run, _) | (StudyKind::Ablation, None) => Vec::new(),
-        (StudyKind::Sweep, _) => sweep(study),
+        (StudyKind::Sweep, _) => sweep::answer(study)
+            .into_iter()
+            .chain(diverged(study))
+            .collect(),
         (StudyKind::Ablation, Some(conclusion)) => ablation(study, conclusion),
     }
 }
@@ -25,24 +28,6 @@ pub fn answer_text(study: &Study, width: usize) -> String {
     let lines = answer(study);
     let lines = lines.iter().flat_map(|line| table::wrap(line, width));
     lines.map(|line| line + "\n").collect()
-}
-
-fn sweep(study: &Study) -> Vec<String> {
-    let losses = study.arms.iter().filter_map(|arm| Some((arm, arm.loss()?)));
-    let finite = losses.filter(|(_, loss)| loss.is_finite());
-    let lowest = finite.min_by(|a, b| a.1.total_cmp(&b.1));
-    let mut said: Vec<String> = lowest
-        .map(|(arm, loss)| {
-            format!(
-                "Lowest loss: {} ({}).",
-                arm.variant.name,
-                number::loss(loss)
-            )
-        })
-        .into_iter()
-        .collect();
-    said.extend(diverged(study));
-    said
 }
 
 fn ablation(study: &Study, conclusion: &Conclusion) -> Vec<String> {
@@ -66,6 +51,8 @@ fn ablation(study: &Study, conclusion: &Conclusion) -> Vec<String> {
     said.extend(conclusion.regime.as_ref().map(regime));
     said.extend(diverged(study));
     said.extend(predictions(study, conclusion));
+    let floors = study.floors.as_ref();
+    said.extend(floors.and_then(|floors| floors.unknown.clone()));
     said
 }
 

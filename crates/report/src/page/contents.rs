@@ -108,15 +108,10 @@ fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let Some(run) = arm.runs.first() else {
         return Vec::new();
     };
-    let found = doctor::examine(run, study.floors_of(run)).findings;
-    match found.first() {
-        None => vec![("Symptoms", "none".to_owned())],
-        Some(first) => {
-            let all: Vec<&str> = found.iter().map(|f| f.evidence.as_str()).collect();
-            vec![
-                ("Symptoms", all.join(" ")),
-                ("Next", first.experiment.clone()),
-            ]
-        }
-    }
+    let found = doctor::examine(run, study.floors_of(run));
+    let next = found.findings.first().map(|first| &first.experiment);
+    let next = next.map(|experiment| ("Next", experiment.clone()));
+    let unjudged = (!found.unjudged.is_empty()).then(|| ("Not judged", found.unjudged.join(" ")));
+    let symptoms = Some(("Symptoms", found.summary()));
+    [symptoms, unjudged, next].into_iter().flatten().collect()
 }

@@ -170,7 +170,7 @@ fn listing(study: &Study, arm: &Arm) -> Markup {
         .map_or("", |arm| arm.variant.listing.as_str());
     let is_baseline = study
         .baseline()
-        .is_some_and(|first| first.variant.name == arm.variant.name);
+        .is_none_or(|first| first.variant.name == arm.variant.name);
     html! {
         @if own.is_empty() {
         } @else if is_baseline {

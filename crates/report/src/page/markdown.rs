@@ -55,10 +55,9 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
     ));
     out.list(&contents::entry(study, arm));
     drawn.curves.iter().for_each(|picture| out.picture(picture));
-    let baseline = study
-        .baseline()
-        .map_or("", |arm| arm.variant.listing.as_str());
-    let lines = diff::listing(baseline, &variant.listing);
+    // A sweep has no baseline, and its listings are in the JSON.
+    let baseline = study.baseline().unwrap_or(arm);
+    let lines = diff::listing(&baseline.variant.listing, &variant.listing);
     if !lines.is_empty() {
         out.line("The listing, against the baseline's:");
         let lines: Vec<String> = lines

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use gptlab_record::{
-    CellOutcome, Event, Experiment, FileError, Measure, Observation, StepRecord, read_events,
-    read_experiment, read_outcome,
+    CellOutcome, Event, Experiment, FileError, Floors, Measure, Observation, StepRecord,
+    read_events, read_experiment, read_outcome,
 };
 
 /// The contents of a run's folder.
@@ -17,6 +17,9 @@ pub struct RecordedRun {
     /// of a grid measure it. The losses of events are over a part of the split
     /// (`intervals.val_tokens`).
     pub whole_loss: Option<f64>,
+    /// The n-gram baselines over the predictions of the run's last loss, where the study's are over
+    /// others. The record does not hold them: who has the text adds them.
+    pub floors: Option<Floors>,
 }
 
 /// The numbers of one measure over a run, at the places of its first observation.
@@ -58,6 +61,7 @@ impl RecordedRun {
             experiment: read_experiment(folder)?,
             events: read_events(folder)?,
             whole_loss: read_outcome(folder)?.and_then(|outcome| outcome.val_loss),
+            floors: None,
         })
     }
 

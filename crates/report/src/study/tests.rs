@@ -100,6 +100,7 @@ pub(crate) fn run(seed: u64, last: f64) -> RecordedRun {
         experiment: experiment(seed),
         events,
         whole_loss: None,
+        floors: None,
     }
 }
 
@@ -162,6 +163,7 @@ pub(crate) fn results() -> Results {
             uniform: 27f64.ln(),
             ngrams: vec![2.8, 2.4, 2.3],
             entropy: None,
+            ..Floors::default()
         },
         rows: vec![
             row("baseline", [2.1, 2.12], None),
