@@ -303,6 +303,8 @@ fn rotate<F: ForwardPass>(on: &F, node: ValueId, heads: LeadingHeads, arena: &mu
 /// Multiplies every element of `x` by `scale`.
 pub(super) fn multiply(x: &mut [f32], scale: f32) {
     if scale != 1.0 {
-        x.iter_mut().for_each(|x| *x *= scale);
+        for x in x.iter_mut() {
+            *x *= scale;
+        }
     }
 }

@@ -54,6 +54,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "data",
         "out",
         "save",
+        "save-init",
         "load",
         "resume",
         "for",
