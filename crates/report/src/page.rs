@@ -1,9 +1,11 @@
 //! The files of a report: a page, the same page in Markdown, tables as CSV, pictures as SVG.
 //!
-//! The page needs no network and no script. Every byte of every file is a function of the record
+//! The page is one file that needs no network and can be read whole without its script, which shows
+//! exact numbers under the pointer. Every byte of every file is a function of the record
 //! and of [`Extras`]. Times are in the last section of the page alone.
 
 mod contents;
+mod figure;
 mod html;
 mod markdown;
 mod output_folder;
@@ -14,9 +16,13 @@ use std::path::Path;
 use gptlab_record::FileError;
 use serde::Serialize;
 
-use crate::{Chart, Study, Table, ablation, chart::ScalingFit};
+use crate::{
+    Study, ablation,
+    chart::{Panels, ScalingFit},
+};
 use pictures::Pictures;
 
+pub use figure::{Figure, Section};
 pub use output_folder::{OutputFolder, Signature};
 
 /// What a report shows in addition to the record.
@@ -27,7 +33,7 @@ pub struct Extras {
     /// A fit of the losses of a sweep.
     pub scaling_law: Option<ScalingFit>,
     /// Pictures of the inside of finished models, by variant.
-    pub inside: Vec<(String, Vec<Chart>)>,
+    pub inside: Vec<(String, Panels)>,
 }
 
 /// A file of a report.
@@ -84,23 +90,42 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
         .as_ref()
         .map(|floors| ablation::guides(floors).csv());
     files.extend(guides.map(|csv| File::new("guides.csv", csv)));
-    files.extend(pictures.all().map(|p| File::new(&p.file, p.chart.svg())));
+    files.extend(pictures.all().flat_map(Figure::files));
     files
 }
 
-/// Makes a page of pictures and tables, with `facts` at its top, and a file of each picture.
-pub fn gallery(
-    name: &str,
-    title: &str,
-    facts: &[(&str, String)],
-    pictures: Vec<(String, Chart)>,
-    tables: &[Table],
-) -> Vec<File> {
-    let page = html::gallery(title, facts, &pictures, tables);
-    let svg = |(name, chart): (String, Chart)| File::new(format!("{name}.svg"), chart.svg());
-    let pictures = pictures.into_iter().map(svg);
+/// A page of pictures and tables that is not about a study.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gallery {
+    /// What was found, in a sentence.
+    pub title: String,
+    /// What the page is about, in a few words.
+    pub about: String,
+    /// What was found besides, a sentence each.
+    pub answer: Vec<String>,
+    /// The tokens of a text and a number of each, which is their shade.
+    pub tokens: Vec<ShadedToken>,
+    pub sections: Vec<Section>,
+    /// How the page was made, as names and values.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// A token of a text that a page shows, and how strongly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShadedToken {
+    pub text: String,
+    /// From 0 to 1; `None` for a token without a number.
+    pub share: Option<f64>,
+    /// What the number is, with its name.
+    pub says: String,
+}
+
+/// Makes a page called `name`, and a file of each of its pictures.
+pub fn gallery(name: &str, gallery: &Gallery) -> Vec<File> {
+    let page = html::gallery(gallery);
+    let figures = gallery.sections.iter().flat_map(|s| &s.figures);
     std::iter::once(File::new(name, page))
-        .chain(pictures)
+        .chain(figures.flat_map(Figure::files))
         .collect()
 }
 

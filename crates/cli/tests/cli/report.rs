@@ -29,7 +29,9 @@ fn a_run_becomes_a_page_tables_and_pictures() {
         |name: &str| String::from_utf8(lab.read(&format!("run/report/{name}"))).expect("UTF-8");
     let page = text("report.html");
     for part in [
-        "<h1>Run run</h1>",
+        // The title is what was found.
+        "<h1>After ",
+        "gptlab run “run” on data.txt",
         "2026-01-02",
         "<svg",
         "data.txt",
@@ -40,12 +42,14 @@ fn a_run_becomes_a_page_tables_and_pictures() {
     ] {
         assert!(page.contains(part), "no {part}");
     }
-    assert!(!page.contains("<script"), "no script is needed");
-    assert!(text("report.md").starts_with("# Run run\n"));
+    for absent in ["src=", "<link", "https:", "url("] {
+        assert!(!page.contains(absent), "the page needs nothing else: {absent}");
+    }
+    assert!(text("report.md").starts_with("# After "));
     assert!(
         text("curves.csv").starts_with("variant,seed,step,lr,loss,val loss,grad norm\nrun,0,0,")
     );
-    assert!(text("run-curves.svg").starts_with("<?xml"));
+    assert!(text("curves.svg").starts_with("<?xml"));
 }
 
 #[test]

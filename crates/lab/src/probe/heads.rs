@@ -2,7 +2,7 @@
 //! twice.
 
 use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};
-use gptlab_model::{Batch, random::Stream};
+use gptlab_model::{AttentionMask, Batch, random::Stream};
 use serde::Serialize;
 
 use super::{
@@ -27,6 +27,9 @@ pub struct HeadMap {
     pub prefix_matching: Option<f64>,
     /// `[query][key]`.
     pub weights: Vec<Vec<f32>>,
+    /// Which keys a query sees: the other weights are 0 because they are hidden.
+    #[serde(skip)]
+    pub mask: AttentionMask,
 }
 
 /// One head on random tokens that come twice (Olsson et al. 2022).
@@ -113,6 +116,7 @@ fn head_map(
         max_attention_logit: max_logit(weights.head_scores(head)),
         prefix_matching: prefix_matching(weights, head, tokens),
         weights: of_head.chunks(n).map(narrow).collect(),
+        mask: part.op.mask,
     }
 }
 

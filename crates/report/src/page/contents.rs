@@ -1,15 +1,138 @@
 //! The contents that the page and its Markdown form share.
 
 use gptlab_model::Choice;
+use gptlab_record::PairedDifference;
 
-use crate::{Arm, Study, StudyKind, ablation, diff, doctor, number, words};
+use crate::{
+    Arm, Study, StudyKind,
+    ablation::{self, SIGNIFICANT},
+    diff, doctor, number, phrases,
+    table::typeset,
+    words,
+};
 
+/// Returns the title of the page: what was found, as a sentence without its full stop.
 pub(super) fn title(study: &Study) -> String {
-    match study.kind {
-        StudyKind::Run => format!("Run {}", study.name),
-        StudyKind::Ablation => format!("Ablation {}", study.name),
-        StudyKind::Sweep => format!("Sweep {}", study.name),
+    let said = match study.kind {
+        StudyKind::Run => study.arms.first().map(|arm| of_run(study, arm)),
+        StudyKind::Ablation => of_ablation(study),
+        StudyKind::Sweep => of_sweep(study),
+    };
+    typeset(&said.unwrap_or_else(|| "No run has finished".to_owned()))
+}
+
+/// Says what the page is about.
+pub(super) fn kicker(study: &Study) -> String {
+    let kind = match study.kind {
+        StudyKind::Run => "run",
+        StudyKind::Ablation => "ablation",
+        StudyKind::Sweep => "sweep",
+    };
+    format!("gptlab {kind} “{}” on {}", study.name, study.data.source)
+}
+
+fn of_run(study: &Study, arm: &Arm) -> String {
+    let steps = || words::count(study.steps);
+    match (arm.diverged(), arm.loss()) {
+        (Some((_, step)), _) => format!("The run diverged at step {}", words::count(step)),
+        (None, Some(loss)) => {
+            let place = study
+                .floors
+                .as_ref()
+                .map(|floors| phrases::between(loss, floors));
+            let place = place.map_or_else(String::new, |place| format!(": {place}"));
+            format!(
+                "After {} steps the loss is {}{place}",
+                steps(),
+                number::loss(loss)
+            )
+        }
+        (None, None) => ablation::outcome(study, arm)
+            .trim_end_matches('.')
+            .to_owned(),
     }
+}
+
+/// Says which variant differs most from the baseline, where one does significantly.
+fn of_ablation(study: &Study) -> Option<String> {
+    let known: Vec<(&Arm, PairedDifference)> = study
+        .arms
+        .iter()
+        .filter_map(|arm| Some((arm, arm.row.as_ref()?.difference?)))
+        .filter(|(_, d)| d.mean.is_finite())
+        .collect();
+    let most = |(_, a): &&(&Arm, PairedDifference), (_, b): &&(&Arm, PairedDifference)| {
+        a.mean.abs().total_cmp(&b.mean.abs())
+    };
+    let say = |(arm, d): &(&Arm, PairedDifference), rest: &str| {
+        format!(
+            "{}: {} nats a token{rest}",
+            capital(&called(arm)),
+            number::signed(d.mean)
+        )
+    };
+    let told = |d: &PairedDifference| number::shows(d.mean) && d.p.is_some_and(|p| p < SIGNIFICANT);
+    let significant = known.iter().filter(|(_, d)| told(d)).max_by(most);
+    let of = |n: usize| match n {
+        1 => String::new(),
+        n => format!(", the largest significant difference of {n} variants"),
+    };
+    Some(match significant {
+        Some(found) => say(found, &of(known.len())),
+        None if known.iter().any(|(_, d)| d.p.is_some()) => format!(
+            "No difference from the baseline is significant with {}",
+            words::plural(study.seeds.len(), "seed")
+        ),
+        None => {
+            let largest = known.iter().max_by(most)?;
+            say(
+                largest,
+                " in one pair of runs, too few to tell it from chance",
+            )
+        }
+    })
+}
+
+fn of_sweep(study: &Study) -> Option<String> {
+    let finite = |arm: &'_ Arm| {
+        Some((
+            arm.variant.name.clone(),
+            arm.loss().filter(|x| x.is_finite())?,
+        ))
+    };
+    let known: Vec<(String, f64)> = study.arms.iter().filter_map(finite).collect();
+    let (name, loss) = known.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(format!(
+        "The lowest loss of {} points is {}, at {name}",
+        known.len(),
+        number::loss(*loss)
+    ))
+}
+
+/// Returns what a variant is called in a sentence.
+fn called(arm: &Arm) -> String {
+    if arm.variant.title.is_empty() {
+        arm.variant.name.clone()
+    } else {
+        arm.variant.title.clone()
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// Returns the short name of a variant, as legends have it.
+pub(super) fn name(arm: &Arm) -> String {
+    arm.variant.name.clone()
+}
+
+/// Returns the last text that a variant wrote, and after how many steps.
+pub(super) fn last_sample(arm: &Arm) -> Option<(u64, &str)> {
+    arm.runs.first()?.samples().pop()
 }
 
 /// Returns the command that made the study, to be typed again.
