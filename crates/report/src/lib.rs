@@ -1,7 +1,7 @@
 //! Tables, charts and pages of recorded runs.
 //!
 //! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
-//! pictures, [`page`] the files of a report, [`plot`] curves for a terminal. [`diff`] compares two
+//! pictures, [`page`] the files of a report, [`story`] the same for a terminal, [`plot`] its curves. [`diff`] compares two
 //! runs, and [`doctor`] finds out what is wrong with one. Everything is a pure function of the
 //! record and of what the caller adds: the same record makes the same bytes.
 //!
@@ -18,6 +18,7 @@ pub mod page;
 pub mod phrases;
 pub mod plot;
 mod settings;
+mod story;
 mod study;
 pub mod table;
 pub mod visible;
@@ -25,6 +26,7 @@ pub mod words;
 
 pub use chart::Chart;
 pub use settings::{Setting, settings_of};
+pub use story::story;
 pub use study::{Arm, MeasureHistory, RecordedRun, Study, StudyKind};
 pub use table::Table;
 

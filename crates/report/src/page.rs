@@ -129,6 +129,11 @@ pub fn gallery(name: &str, gallery: &Gallery) -> Vec<File> {
         .collect()
 }
 
+/// Says what was found in `study`: the title of its page, a sentence without its full stop.
+pub fn headline(study: &Study) -> String {
+    contents::title(study)
+}
+
 /// Writes a report into `folder`, which is created if it does not exist.
 ///
 /// # Errors

@@ -7,6 +7,8 @@ use maud::{Markup, html};
 
 use crate::visible;
 
+pub(crate) use text::wrap;
+
 /// Columns with their titles, and rows with a cell for each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {

@@ -6,8 +6,9 @@ use gptlab_engine::Device;
 use gptlab_lab::probe::{HeadMap, Prompt, Subject};
 use gptlab_record::{checkpoints, read_grid};
 use gptlab_report::{
-    RecordedRun, Study,
+    RecordedRun, Study, Table,
     chart::{self, Caption, Panels, Scale, Shading},
+    table::{Column, TableCell},
     visible,
 };
 
@@ -137,6 +138,7 @@ fn panels(title: &str, maps: Vec<(String, &HeadMap)>, tokens: &[String]) -> Opti
             map.draw_with(shading)?,
         ))
     };
+    let numbers = strongest(&maps, &shown);
     let panels: Vec<_> = maps.into_iter().filter_map(panel).collect();
     let caption = Caption {
         drawn: "A row is a token, and its cells show how much it attends to the token of each column; the weights of \
@@ -152,8 +154,29 @@ fn panels(title: &str, maps: Vec<(String, &HeadMap)>, tokens: &[String]) -> Opti
         caption,
         shading: Some(shading),
         panels,
-        numbers: None,
+        numbers: Some(numbers),
     })
+}
+
+/// Lists for each token which one each head looks at the most, and how much.
+fn strongest(maps: &[(String, &HeadMap)], tokens: &[String]) -> Table {
+    let mut columns = vec![Column::words("token")];
+    columns.extend(maps.iter().map(|(name, _)| Column::words(name)));
+    let mut table = Table::new("What each head looks at the most, and its weight", columns);
+    let cell = |head: &HeadMap, query: usize| {
+        let row = head.weights[query].iter().enumerate();
+        let (key, weight) = row.max_by(|a, b| a.1.total_cmp(b.1))?;
+        Some(format!("{} {key}: {weight:.2}", tokens[key]))
+    };
+    for (query, token) in tokens.iter().enumerate() {
+        let mut row = vec![TableCell::text(format!("{token} {query}"))];
+        row.extend(
+            maps.iter()
+                .map(|(_, head)| TableCell::text(cell(head, query).unwrap_or_default())),
+        );
+        table.push(row);
+    }
+    table
 }
 
 /// A token as pictures show it: a space can be seen.

@@ -5,9 +5,9 @@ use std::path::Path;
 use gptlab_lab::ngram;
 use gptlab_record::{FileError, Floors};
 use gptlab_report::{
-    RecordedRun, Study, StudyKind, ablation,
+    RecordedRun, Study, StudyKind,
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
-    plot::{self, Glyphs, PlotLine, PlotSize},
+    story,
 };
 use gptlab_train::rebuild_batches;
 
@@ -19,14 +19,8 @@ use crate::{
     text,
 };
 
-/// Of a terminal, in characters, where tables are to fit.
-const WIDTH: usize = 110;
-/// Curves that letters can tell apart.
-const MOST_CURVES: usize = 6;
-const SIZE: PlotSize = PlotSize {
-    width: 72,
-    height: 12,
-};
+/// Characters of a line on a terminal.
+const WIDTH: usize = 80;
 /// The longest n-grams of the guides.
 const ORDERS: usize = 6;
 
@@ -115,40 +109,5 @@ pub(super) fn say_left_out(study: &Study, printer: Printer) {
 
 /// The study as a terminal shows it.
 pub(super) fn told(study: &Study) -> String {
-    match study.kind {
-        StudyKind::Run => curve(study),
-        StudyKind::Ablation | StudyKind::Sweep => {
-            let answer: String = ablation::answer(study)
-                .iter()
-                .map(|line| line.clone() + "\n")
-                .collect();
-            let table = ablation::table(study).text(WIDTH);
-            format!("{table}\n{}\n{answer}", curves(study))
-        }
-    }
-}
-
-/// The first variants' curves, those of their first seeds.
-fn curves(study: &Study) -> String {
-    let arms = study.arms.iter().take(MOST_CURVES);
-    let lines: Vec<PlotLine> = arms
-        .filter_map(|arm| Some(line(&arm.variant.name, arm.runs.first()?)))
-        .collect();
-    plot::plot(&lines, SIZE, Glyphs::Unicode)
-}
-
-fn line(label: &str, run: &RecordedRun) -> PlotLine {
-    let points = run.curve().into_iter();
-    PlotLine {
-        label: label.to_owned(),
-        points: points.map(|(step, loss)| (step as f64, loss)).collect(),
-    }
-}
-
-fn curve(study: &Study) -> String {
-    let arm = study.arms.first();
-    let run = arm.and_then(|arm| arm.runs.first());
-    let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
-    let outcome = arm.map_or_else(String::new, |arm| ablation::outcome(study, arm));
-    format!("{}\n{outcome}\n", plot::plot(&lines, SIZE, Glyphs::Unicode))
+    story(study, WIDTH)
 }

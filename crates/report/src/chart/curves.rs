@@ -152,6 +152,12 @@ impl Scales {
         })
     }
 
+    /// Lists the numbers of all of `curves`.
+    pub(super) fn numbers(&self, text: &CurveText, curves: &[Curve]) -> Table {
+        let lines: Vec<DrawnCurve> = curves.iter().map(|c| line_of(c, self.ceiling)).collect();
+        listed(text, &lines)
+    }
+
     /// Draws the n-gram baselines, each with its name on its line. Where two lines are too close for
     /// both names, the second one stands further left.
     fn guides(&self, canvas: &mut Canvas) {

@@ -6,7 +6,12 @@ use super::{
     Caption, Chart, HeatMap, Panels, Scale, Shading,
     curves::{self, Curve, CurveText, SMALL},
 };
-use crate::{number, study::MeasureHistory, words};
+use crate::{
+    Table, number,
+    study::MeasureHistory,
+    table::{Column, TableCell},
+    words,
+};
 
 /// The most columns and rows that are drawn. Of more, evenly chosen ones are.
 const MOST_COLUMNS: usize = 40;
@@ -177,7 +182,7 @@ pub fn panels_of_curves(
         },
         shading: None,
         panels: others.iter().enumerate().map(panel).collect(),
-        numbers: None,
+        numbers: Some(scales.numbers(text, curves)),
     })
 }
 
@@ -205,8 +210,28 @@ fn maps(measure: &MeasureHistory, variants: &[(&str, &MeasureHistory)]) -> Optio
         shading: Some(shading),
         panels: maps.into_iter().filter_map(panel).collect(),
         caption,
-        numbers: None,
+        numbers: Some(last_numbers(&title(&measure.name), variants, &places)),
     })
+}
+
+/// Lists the numbers of the last step: a row for each place, a column for each variant.
+fn last_numbers(title: &str, variants: &[(&str, &MeasureHistory)], places: &[String]) -> Table {
+    let mut columns = vec![Column::words("place")];
+    columns.extend(variants.iter().map(|(name, _)| Column::numbers(name)));
+    let mut table = Table::new(&format!("{title} at the last step"), columns);
+    let cell = |measure: &MeasureHistory, place: &String| {
+        let at = measure.at.iter().position(|own| own == place);
+        let x = at.and_then(|at| measure.last().get(at)).copied();
+        x.map_or_else(TableCell::default, |x| {
+            TableCell::number(number::short(x), x)
+        })
+    };
+    for place in places {
+        let mut row = vec![TableCell::text(place)];
+        row.extend(variants.iter().map(|(_, measure)| cell(measure, place)));
+        table.push(row);
+    }
+    table
 }
 
 /// Returns the places of all variants: each stands after the place that it follows in its own

@@ -1,13 +1,14 @@
 //! A probe as pictures: a page, and each picture beside it.
 
 use gptlab_lab::probe::{
-    Ablation, Ablations, Attribution, HeadScores, LensLayer, Measure, Patching, ProbeReport,
+    Ablation, Ablations, Attribution, Guess, HeadScores, LensLayer, Measure, Patching, ProbeReport,
     Repeated, Surprise, Tables,
 };
 use gptlab_report::{
-    Chart,
+    Chart, Table,
     chart::{Caption, HeatMap, Panels, Scale, Shading},
     page::{self, Figure, File, Gallery, Section, ShadedToken},
+    table::{Column, TableCell},
 };
 
 use super::copied_line;
@@ -243,18 +244,14 @@ fn lens_map(lens: &[LensLayer], tokens: &[String]) -> Option<Chart> {
     let mut cells: Vec<Vec<f64>> = guesses
         .iter()
         .map(|row| {
-            let of = |g: &Option<gptlab_lab::probe::Guess>| {
-                g.as_ref().map_or(f64::NAN, |g| g.probability)
-            };
+            let of = |g: &Option<Guess>| g.as_ref().map_or(f64::NAN, |g| g.probability);
             row.iter().map(of).collect()
         })
         .collect();
     let mut texts: Vec<Vec<String>> = guesses
         .iter()
         .map(|row| {
-            let of = |g: &Option<gptlab_lab::probe::Guess>| {
-                g.as_ref().map_or_else(String::new, |g| label(&g.token))
-            };
+            let of = |g: &Option<Guess>| g.as_ref().map_or_else(String::new, |g| label(&g.token));
             row.iter().map(of).collect()
         })
         .collect();
@@ -424,8 +421,25 @@ fn scores(found: &Repeated) -> Option<Panels> {
         },
         shading: Some(shading),
         panels: measures.into_iter().filter_map(panel).collect(),
-        numbers: None,
+        numbers: Some(score_table(found)),
     })
+}
+
+fn score_table(found: &Repeated) -> Table {
+    let mut columns = vec![Column::words("head")];
+    columns.extend(["previous token", "duplicate token", "induction"].map(Column::numbers));
+    let mut table = Table::new("Weights on random tokens that come twice", columns);
+    for head in &found.heads {
+        let name = format!("{}, head {}", head.part, head.head);
+        let numbers = [head.previous_token, head.duplicate_token, head.induction];
+        let cells = numbers.map(|x| TableCell::number(format!("{x:.3}"), x));
+        table.push(
+            std::iter::once(TableCell::text(name))
+                .chain(cells)
+                .collect(),
+        );
+    }
+    table
 }
 
 fn patched(patching: &Patching) -> Option<Chart> {
