@@ -15,6 +15,7 @@ mod differences;
 mod heat;
 mod observed;
 mod panels;
+mod profile;
 mod scatter;
 mod style;
 mod svg;
@@ -30,6 +31,7 @@ pub use differences::differences;
 pub use heat::{HeatMap, attention};
 pub use observed::{Observed, observation, observations, over_variants, panels_of_curves};
 pub use panels::Panels;
+pub use profile::profiles;
 pub use scatter::{ScalingFit, learning_rates, scaling_law};
 pub use style::STYLE;
 

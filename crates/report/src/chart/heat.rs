@@ -20,7 +20,7 @@ use crate::{
 /// The most cells whose numbers are listed in a table below the picture.
 const MOST_LISTED: usize = 700;
 /// Pixels of a letter of a cell, of a name and of a label.
-const LETTER: f64 = 6.6;
+const LETTER: f64 = 6.3;
 /// Characters of the longest name of a row that is shown whole.
 const LONGEST: usize = 30;
 
@@ -52,7 +52,7 @@ impl Default for HeatMap {
             texts: None,
             beneath: String::new(),
             scale: Scale::Size,
-            width: 420,
+            width: 380,
         }
     }
 }
@@ -352,7 +352,7 @@ fn cell_of(map: &HeatMap, rows: u32, columns: u32) -> (u32, u32) {
     match &map.texts {
         Some(texts) => {
             let widest = texts.iter().map(|row| longest(row)).fold(0.0, f64::max);
-            let needed = (widest * LETTER).ceil() as u32 + 4;
+            let needed = (widest * LETTER).ceil() as u32 + 3;
             (fair.clamp(needed.min(90), needed.max(64)), 19)
         }
         None if map.rows == map.columns => (fair.min(18), fair.min(18)),

@@ -51,7 +51,7 @@ pub fn observations(measures: &[MeasureHistory]) -> Vec<(String, Chart)> {
 pub fn observation(measure: &MeasureHistory) -> Option<Chart> {
     let text = |drawn: &str| CurveText {
         caption: caption(measure, drawn),
-        size: (420, 260),
+        size: (620, 260),
         ..CurveText::new(title(&measure.name), unit(&measure.name))
     };
     match Form::of(measure) {
@@ -151,6 +151,7 @@ pub fn panels_of_curves(
     floors: Option<&Floors>,
 ) -> Option<Panels> {
     let (baseline, others) = curves.split_first()?;
+    (!others.is_empty()).then_some(())?;
     let small = CurveText {
         size: SMALL,
         labels: false,
@@ -215,7 +216,11 @@ fn maps(measure: &MeasureHistory, variants: &[(&str, &MeasureHistory)]) -> Optio
 }
 
 /// Lists the numbers of the last step: a row for each place, a column for each variant.
-fn last_numbers(title: &str, variants: &[(&str, &MeasureHistory)], places: &[String]) -> Table {
+pub(super) fn last_numbers(
+    title: &str,
+    variants: &[(&str, &MeasureHistory)],
+    places: &[String],
+) -> Table {
     let mut columns = vec![Column::words("place")];
     columns.extend(variants.iter().map(|(name, _)| Column::numbers(name)));
     let mut table = Table::new(&format!("{title} at the last step"), columns);
@@ -236,7 +241,7 @@ fn last_numbers(title: &str, variants: &[(&str, &MeasureHistory)], places: &[Str
 
 /// Returns the places of all variants: each stands after the place that it follows in its own
 /// variant.
-fn all_places(variants: &[(&str, &MeasureHistory)]) -> Vec<String> {
+pub(super) fn all_places(variants: &[(&str, &MeasureHistory)]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for (_, measure) in variants {
         let mut after = 0;
@@ -308,7 +313,7 @@ fn over_positions(measure: &MeasureHistory, positions: &[u64]) -> Vec<Curve> {
 }
 
 /// Returns the name of a measure as a title.
-fn title(name: &str) -> String {
+pub(super) fn title(name: &str) -> String {
     let words = name.replace('_', " ").replace("grad ", "gradient ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| {

@@ -135,10 +135,13 @@ fn observed(study: &Study) -> Vec<Figure> {
                 .map(|arm| (arm.variant.name.clone(), measures(arm)))
                 .filter(|(_, measures)| !measures.is_empty())
                 .collect();
-            chart::over_variants(&observed)
-                .into_iter()
-                .map(|(measure, panels)| Figure::many(name(&measure), panels))
-                .collect()
+            let profiles = chart::profiles(&observed).into_iter();
+            let profiles = profiles.map(|(measure, chart)| {
+                Figure::one(format!("profile-{}", words::slug(&measure)), chart)
+            });
+            let panels = chart::over_variants(&observed).into_iter();
+            let panels = panels.map(|(measure, panels)| Figure::many(name(&measure), panels));
+            profiles.chain(panels).collect()
         }
     }
 }

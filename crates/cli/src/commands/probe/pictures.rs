@@ -378,7 +378,7 @@ fn attributed(found: &Attribution, tokens: &[String]) -> Option<Chart> {
         width: 1100,
         ..HeatMap::default()
     };
-    fits.then(|| map.with_numbers().draw()).flatten()
+    fits.then(|| map.draw()).flatten()
 }
 
 /// What heads do with random tokens that come twice.

@@ -1,0 +1,106 @@
+//! A study for a terminal: what its page says, in text.
+
+use crate::{
+    Arm, RecordedRun, Study, StudyKind, ablation, doctor,
+    page::headline,
+    plot::{self, Glyphs, PlotLine, PlotSize},
+    table::wrap,
+    visible,
+};
+
+/// Curves that letters can tell apart.
+const MOST_CURVES: usize = 6;
+/// Lines of a sample.
+const MOST_LINES: usize = 8;
+/// Lines of a plot, and characters left of its plane.
+const PLOT_HEIGHT: usize = 12;
+const PLOT_MARGIN: usize = 12;
+
+/// Tells what was found, shows the curves, and then, of a run, what it wrote last and its symptoms,
+/// and of a grid, its table and its conclusions. Lines have at most `width` characters, unless a
+/// word or a column is wider.
+pub fn story(study: &Study, width: usize) -> String {
+    let mut out = String::new();
+    paragraph(&mut out, &headline(study), width);
+    out.push('\n');
+    match study.kind {
+        StudyKind::Run => {
+            let arm = study.arms.first();
+            let run = arm.and_then(|arm| arm.runs.first());
+            let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
+            out += &plot::plot(&lines, size(width), Glyphs::Unicode);
+            out.extend(run.map(|run| wrote(run, width)));
+            out.extend(run.map(|run| symptoms(study, run, width)));
+        }
+        StudyKind::Ablation | StudyKind::Sweep => {
+            out += &ablation::table(study).text(width);
+            out.push('\n');
+            out += &plot::plot(&curves(study), size(width), Glyphs::Unicode);
+            out.push('\n');
+            for sentence in ablation::answer(study) {
+                paragraph(&mut out, &sentence, width);
+            }
+        }
+    }
+    out
+}
+
+fn size(width: usize) -> PlotSize {
+    PlotSize {
+        width: width.saturating_sub(PLOT_MARGIN).min(100),
+        height: PLOT_HEIGHT,
+    }
+}
+
+/// Adds `text`, wrapped; its later lines are as far from the left as its first one.
+fn paragraph(out: &mut String, text: &str, width: usize) {
+    let indent = " ".repeat(text.len() - text.trim_start().len());
+    for line in wrap(text, width.saturating_sub(indent.len())) {
+        out.push_str(&indent);
+        out.push_str(&line);
+        out.push('\n');
+    }
+}
+
+/// The curves of the first variants' first seeds.
+fn curves(study: &Study) -> Vec<PlotLine> {
+    let arms = study.arms.iter().take(MOST_CURVES);
+    let curve = |arm: &Arm| Some(line(&arm.variant.name, arm.runs.first()?));
+    arms.filter_map(curve).collect()
+}
+
+fn line(label: &str, run: &RecordedRun) -> PlotLine {
+    let points = run.curve().into_iter();
+    PlotLine {
+        label: label.to_owned(),
+        points: points.map(|(step, loss)| (step as f64, loss)).collect(),
+    }
+}
+
+/// The beginning of what a run wrote last.
+fn wrote(run: &RecordedRun, width: usize) -> String {
+    let Some((step, text)) = run.samples().pop() else {
+        return String::new();
+    };
+    let shown = visible::text(text);
+    let lines = shown.lines().filter(|line| !line.trim().is_empty());
+    let cut = |line: &str| -> String { line.chars().take(width.saturating_sub(2)).collect() };
+    let lines: Vec<String> = lines
+        .take(MOST_LINES)
+        .map(|line| format!("  {}\n", cut(line)))
+        .collect();
+    format!("\nAfter {step} steps it wrote:\n{}", lines.concat())
+}
+
+/// What the doctor finds.
+fn symptoms(study: &Study, run: &RecordedRun, width: usize) -> String {
+    let mut out = "\nSymptoms:\n".to_owned();
+    for line in doctor::examine(run, study.floors_of(run)).lines() {
+        if line.is_empty() {
+            out.push('\n');
+        } else {
+            paragraph(&mut out, &format!("  {line}"), width);
+        }
+    }
+    out
+}
