@@ -166,7 +166,7 @@ fn a_run_is_reported_alone_and_written() {
     let files = of(&folder);
     let pictures = ["curves.svg", "observed-grad-norm.svg"];
     assert_eq!(names(&files)[7..9], pictures);
-    assert!(text(&files, PAGE).contains("<h1>After 30 steps the loss is 2.0000"));
+    assert!(text(&files, PAGE).contains("<h1>After 100 steps the loss is 2.0000"));
     assert!(!text(&files, PAGE).contains("Predictions"));
     let out = root.path().join("new/out");
     write(&out, &files).unwrap();
