@@ -252,7 +252,7 @@ impl HeatMap {
         if self.rows.len() * self.columns.len() > MOST_LISTED {
             return None;
         }
-        let mut columns = vec![Column::words("")];
+        let mut columns = vec![Column::words("row")];
         columns.extend(self.columns.iter().map(|c| Column::numbers(&one_line(c))));
         let mut table = Table::new(&self.title, columns);
         for (i, (name, row)) in self.rows.iter().zip(&self.cells).enumerate() {
@@ -394,7 +394,7 @@ fn longest(texts: &[String]) -> f64 {
 }
 
 /// Returns the end of a long name, which says more than its beginning.
-fn tail(name: &str, most: usize) -> String {
+pub(super) fn tail(name: &str, most: usize) -> String {
     let shown = one_line(name);
     let length = shown.chars().count();
     if length <= most {

@@ -7,6 +7,7 @@ use super::{
     Caption, Chart,
     axis::Axis,
     canvas::{self, Canvas, Frame, GridLines, Label},
+    heat::tail,
     observed::{Observed, all_places, last_numbers, title},
     style::{MOST_LOOKS, look_of},
     svg::pixel,
@@ -59,7 +60,12 @@ fn draw(
         x.ticks = x.ticks.into_iter().step_by(every).collect();
     }
     let height = places.len() as f64;
-    let longest = places.iter().map(|p| p.chars().count()).max().unwrap_or(0) as u32;
+    let most_letters = if width < SIZES[0] { 17 } else { 40 };
+    let names: Vec<String> = places
+        .iter()
+        .map(|place| tail(place, most_letters))
+        .collect();
+    let longest = names.iter().map(|p| p.chars().count()).max().unwrap_or(0) as u32;
     let labels: Vec<Label> = variants
         .iter()
         .enumerate()
@@ -85,15 +91,15 @@ fn draw(
             ticks: Vec::new(),
             title: String::new(),
         },
-        left: (longest * 6 + 12).min(width / 2),
-        right: canvas::margin(labels.iter().map(|l| l.text.chars().count())).min(width / 4),
+        left: longest * 6 + 14,
+        right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
         grid: GridLines::Vertical,
         numbers: Some(last_numbers(&name, variants, places)),
         hover: None,
     };
     let edge = frame.x.high;
     Some(canvas::draw(frame, |canvas| {
-        names(canvas, places);
+        write_names(canvas, &names);
         for (i, line) in lines.iter().enumerate().rev() {
             let look = look_of(i);
             canvas.in_colour(look, Some(i), |canvas| {
@@ -118,7 +124,7 @@ fn line(measure: &MeasureHistory, places: &[String]) -> Vec<(f64, f64)> {
     places.iter().enumerate().filter_map(point).collect()
 }
 
-fn names(canvas: &mut Canvas, places: &[String]) {
+fn write_names(canvas: &mut Canvas, places: &[String]) {
     let height = places.len() as f64;
     for (i, place) in places.iter().enumerate() {
         let y = canvas.plane.at((0.0, height - 0.5 - i as f64)).y;
