@@ -95,10 +95,22 @@ fn wrote(run: &RecordedRun, width: usize) -> String {
 /// What the doctor finds.
 fn symptoms(study: &Study, run: &RecordedRun, width: usize) -> String {
     let mut out = "\nSymptoms:\n".to_owned();
-    for line in doctor::examine(run, study.floors_of(run)).lines() {
-        if line.is_empty() {
-            out.push('\n');
-        } else {
+    let diagnosis = doctor::examine(run, study.floors_of(run));
+    for finding in &diagnosis.findings {
+        paragraph(&mut out, &format!("  {}", finding.evidence), width);
+        paragraph(
+            &mut out,
+            &format!("    Likely cause: {}.", finding.cause),
+            width,
+        );
+        paragraph(
+            &mut out,
+            &format!("    To find out: {}.", finding.experiment),
+            width,
+        );
+    }
+    if diagnosis.findings.is_empty() {
+        for line in diagnosis.lines() {
             paragraph(&mut out, &format!("  {line}"), width);
         }
     }

@@ -138,7 +138,7 @@ fn panels(title: &str, maps: Vec<(String, &HeadMap)>, tokens: &[String]) -> Opti
             map.draw_with(shading)?,
         ))
     };
-    let numbers = strongest(&maps, &shown);
+    let numbers = strongest(title, &maps, &shown);
     let panels: Vec<_> = maps.into_iter().filter_map(panel).collect();
     let caption = Caption {
         drawn: "A row is a token, and its cells show how much it attends to the token of each column; the weights of \
@@ -159,10 +159,13 @@ fn panels(title: &str, maps: Vec<(String, &HeadMap)>, tokens: &[String]) -> Opti
 }
 
 /// Lists for each token which one each head looks at the most, and how much.
-fn strongest(maps: &[(String, &HeadMap)], tokens: &[String]) -> Table {
+fn strongest(title: &str, maps: &[(String, &HeadMap)], tokens: &[String]) -> Table {
     let mut columns = vec![Column::words("token")];
     columns.extend(maps.iter().map(|(name, _)| Column::words(name)));
-    let mut table = Table::new("What each head looks at the most, and its weight", columns);
+    let mut table = Table::new(
+        &format!("{title}: the token with the largest weight, its position and its weight"),
+        columns,
+    );
     let cell = |head: &HeadMap, query: usize| {
         let row = head.weights[query].iter().enumerate();
         let (key, weight) = row.max_by(|a, b| a.1.total_cmp(b.1))?;

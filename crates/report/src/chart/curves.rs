@@ -166,9 +166,15 @@ impl Scales {
         let (left, right) = (canvas.plane.left, canvas.plane.right);
         let mut sorted: Vec<&phrases::Guide> = self.guides.iter().collect();
         sorted.sort_by(|a, b| b.loss.total_cmp(&a.loss));
-        for guide in sorted {
-            let y = canvas.plane.at((self.x.low, guide.loss)).y.round() + 0.5;
+        let height =
+            |plane: &canvas::Plane, loss: f64| plane.at((self.x.low, loss)).y.round() + 0.5;
+        // All lines come first, so that none strikes a name out.
+        for guide in &sorted {
+            let y = height(&canvas.plane, guide.loss);
             canvas.svg.rule(pixel(left, y), pixel(right, y), "guide");
+        }
+        for guide in sorted {
+            let y = height(&canvas.plane, guide.loss);
             let taken = |column: usize| {
                 let near = |(other, at): &(f64, usize)| *at == column && (other - y).abs() < LINE;
                 placed.iter().any(near)
@@ -299,7 +305,7 @@ fn listed(text: &CurveText, lines: &[DrawnCurve]) -> Table {
     let mut columns = vec![Column::numbers(&text.over)];
     let name = |line: &DrawnCurve| {
         let label = if line.label.is_empty() {
-            &text.measure
+            &text.title
         } else {
             &line.label
         };

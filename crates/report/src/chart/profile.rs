@@ -94,7 +94,11 @@ fn draw(
         left: longest * 6 + 14,
         right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
         grid: GridLines::Vertical,
-        numbers: Some(last_numbers(&name, variants, places)),
+        numbers: Some(last_numbers(
+            &format!("{name} along the model"),
+            variants,
+            places,
+        )),
         hover: None,
     };
     let edge = frame.x.high;

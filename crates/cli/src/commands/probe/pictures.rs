@@ -29,7 +29,10 @@ pub(super) fn files(report: &ProbeReport) -> Vec<File> {
         title: title(report),
         about: format!("gptlab probe of {}", report.checkpoint),
         answer: answer(report),
-        tokens: report.surprise.as_deref().map_or_else(Vec::new, shaded),
+        tokens: report
+            .surprise
+            .as_deref()
+            .map_or_else(Vec::new, |found| shaded(found, &report.tokens)),
         sections: sections(report),
         facts: vec![
             ("Checkpoint", report.checkpoint.clone()),
@@ -77,7 +80,10 @@ fn answer(report: &ProbeReport) -> Vec<String> {
     said.extend(report.surprise.as_deref().and_then(surprising));
     said.extend(report.ablation.as_ref().and_then(worth));
     said.extend(report.repeated.as_ref().map(copies));
-    said.extend(report.copied.as_ref().map(copied_line));
+    said.extend(report.copied.as_ref().map(|found| {
+        let line = copied_line(found);
+        format!("Copied: {}.", line.trim_start_matches("copied").trim())
+    }));
     said
 }
 
@@ -126,20 +132,26 @@ fn copies(found: &Repeated) -> String {
     )
 }
 
-fn shaded(found: &[Surprise]) -> Vec<ShadedToken> {
-    let token = |s: &Surprise| {
-        let text = s.token.clone()?;
-        let says = s.surprise.map_or_else(
-            || "no surprise is measured here".to_owned(),
-            |x| format!("surprise {x:.2} nats, rank {}", s.rank.unwrap_or_default()),
-        );
+/// The prompt's tokens with their surprise. The first tokens may have none.
+fn shaded(found: &[Surprise], tokens: &[String]) -> Vec<ShadedToken> {
+    let came = found.iter().filter(|s| s.token.is_some()).count();
+    let before = tokens.iter().take(tokens.len().saturating_sub(came));
+    let plain = before.map(|text| ShadedToken {
+        text: text.clone(),
+        share: None,
+        says: "no surprise is measured here".to_owned(),
+    });
+    let measured = found.iter().filter_map(|s| {
+        let says = s.surprise.map_or_else(String::new, |x| {
+            format!("surprise {x:.2} nats, rank {}", s.rank.unwrap_or_default())
+        });
         Some(ShadedToken {
-            text,
+            text: s.token.clone()?,
             share: s.surprise.map(|x| x / SURPRISING),
             says,
         })
-    };
-    found.iter().filter_map(token).collect()
+    });
+    plain.chain(measured).collect()
 }
 
 fn sections(report: &ProbeReport) -> Vec<Section> {
