@@ -91,7 +91,7 @@ fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let word = text.split(' ').next().unwrap_or_default();
     match letters.next() {
-        Some(first) if word.len() > 2 => first.to_uppercase().chain(letters).collect(),
+        Some(first) if word != "ln" => first.to_uppercase().chain(letters).collect(),
         Some(_) | None => text.to_owned(),
     }
 }

@@ -174,7 +174,7 @@ pub fn panels_of_curves(
         title: text.title.clone(),
         caption: Caption {
             drawn: format!(
-                "{} Black is {}; all panels have the same axes.",
+                "{} The first line, drawn solid, is {}; all panels have the same axes.",
                 text.caption.drawn, baseline.label
             )
             .trim()
