@@ -168,7 +168,7 @@ pub fn panels_of_curves(
         let pair = [baseline.clone(), curve.clone()];
         let mut chart = scales.draw(&text, &pair, &look);
         chart.caption = Caption::new(format!("{}. {}", text.title, small.caption.text()));
-        (words::slug(&curve.label), chart)
+        (file_end(i + 1, &curve.label), chart)
     };
     Some(Panels {
         title: text.title.clone(),
@@ -187,6 +187,12 @@ pub fn panels_of_curves(
     })
 }
 
+/// Returns the end of the name of a variant's file. Two names may have one slug; a number keeps
+/// their files apart.
+fn file_end(i: usize, variant: &str) -> String {
+    format!("{i:02}-{}", words::slug(variant))
+}
+
 /// Draws a map for each variant, with the same rows and the same shades.
 fn maps(measure: &MeasureHistory, variants: &[(&str, &MeasureHistory)]) -> Option<Panels> {
     let places = all_places(variants);
@@ -197,19 +203,19 @@ fn maps(measure: &MeasureHistory, variants: &[(&str, &MeasureHistory)]) -> Optio
     let numbers = || maps.iter().flat_map(|(_, map)| map.cells.iter().flatten());
     let shading = Shading::of(Scale::Size, numbers().copied())?;
     let caption = caption_of_variants(measure, variants, &left_out(measure));
-    let panel = |(name, map): (&str, HeatMap)| {
+    let panel = |(i, (name, map)): (usize, (&str, HeatMap))| {
         let map = HeatMap {
             title: name.to_owned(),
             caption: Caption::new(format!("{name}. {}", caption.drawn)),
             width: 210,
             ..map
         };
-        Some((words::slug(name), map.draw_with(shading)?))
+        Some((file_end(i, name), map.draw_with(shading)?))
     };
     Some(Panels {
         title: title(&measure.name),
         shading: Some(shading),
-        panels: maps.into_iter().filter_map(panel).collect(),
+        panels: maps.into_iter().enumerate().filter_map(panel).collect(),
         caption,
         numbers: Some(last_numbers(&title(&measure.name), variants, &places)),
     })

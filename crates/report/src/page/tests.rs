@@ -58,9 +58,9 @@ fn a_grid_becomes_a_page_tables_and_pictures() {
         "guides.csv",
         "differences.svg",
         "curves.svg",
-        "beside-residual.svg",
-        "observed-grad-norm-baseline.svg",
-        "observed-grad-norm-residual.svg",
+        "beside-01-residual.svg",
+        "observed-grad-norm-00-baseline.svg",
+        "observed-grad-norm-01-residual.svg",
         "attention-00-baseline-head0.svg",
     ];
     assert_eq!(names(&files), expected);
