@@ -33,7 +33,7 @@ pub fn story(study: &Study, width: usize) -> String {
             out.extend(run.map(|run| symptoms(study, run, width)));
         }
         StudyKind::Ablation | StudyKind::Sweep => {
-            out += &ablation::table(study).text(width);
+            out += &ablation::table(study).fitting(width).text(width);
             out.push('\n');
             out += &plot::plot(&curves(study), size(width), Glyphs::Unicode);
             out.push('\n');

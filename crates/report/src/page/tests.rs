@@ -58,7 +58,6 @@ fn a_grid_becomes_a_page_tables_and_pictures() {
         "guides.csv",
         "differences.svg",
         "curves.svg",
-        "beside-01-residual.svg",
         "observed-grad-norm-00-baseline.svg",
         "observed-grad-norm-01-residual.svg",
         "attention-00-baseline-head0.svg",
