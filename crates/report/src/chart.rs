@@ -1,10 +1,10 @@
 //! Pictures of a record, as SVG.
 //!
 //! Colours are those of Okabe and Ito (2008), which people with colour blindness can distinguish,
-//! some of them darker so that they have contrast; dashes, markers and labels beside the lines carry
-//! the same information. Heat maps are in viridis (Smith & van der Walt 2015), whose lightness rises
-//! evenly, and numbers with a sign in blue and vermilion on both sides of a neutral zero. A chart has
-//! a dark form for pages and viewers that ask for one.
+//! some of them darker so that they have contrast; dashes, markers and labels beside the lines
+//! carry the same information. Heat maps are in viridis (Smith & van der Walt 2015), whose
+//! lightness rises evenly, and numbers with a sign in blue and vermilion on both sides of a neutral
+//! zero. A chart has a dark form for pages and viewers that ask for one.
 
 mod axis;
 mod canvas;

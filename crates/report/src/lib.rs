@@ -1,9 +1,10 @@
 //! Tables, charts and pages of recorded runs.
 //!
 //! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
-//! pictures, [`page`] the files of a report, [`story`] the same for a terminal, [`plot`] its curves. [`diff`] compares two
-//! runs, and [`doctor`] finds out what is wrong with one. Everything is a pure function of the
-//! record and of what the caller adds: the same record makes the same bytes.
+//! pictures, [`page`] the files of a report, [`story`] the same for a terminal, and [`plot`] its
+//! curves. [`diff`] compares two runs, and [`doctor`] finds out what is wrong with one. Everything
+//! is a pure function of the record and of what the caller adds: the same record makes the same
+//! bytes.
 //!
 //! The crate knows runs and grids as they lie on disk, Markdown, CSV, SVG and HTML. It never knows
 //! engines, training, data, the terminal or the environment.

@@ -158,8 +158,8 @@ impl Scales {
         listed(text, &lines)
     }
 
-    /// Draws the n-gram baselines, each with its name on its line. Where two lines are too close for
-    /// both names, the second one stands further left.
+    /// Draws the n-gram baselines, each with its name on its line. Where two lines are too close
+    /// for both names, the second one stands further left.
     fn guides(&self, canvas: &mut Canvas) {
         const LINE: f64 = 13.0;
         let mut placed: Vec<(f64, usize)> = Vec::new();
