@@ -4,7 +4,7 @@
 use arbitrary::{Result, Unstructured};
 use gptlab_engine::{
     Engine, Noise, Slot, StepHyper,
-    cpu::{CpuEngine, CpuOptions, Isa, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, OperandType},
 };
 use gptlab_model::{
     Activation, Attention, Batch, Bias, Choice, Graph, Init, Layer, Mask, Mlp, MlpForm, Model,
@@ -28,7 +28,7 @@ fn train(u: &mut Unstructured) -> Result<()> {
     let options = CpuOptions {
         threads: 1,
         isa: *u.choose(&isas)?,
-        precision: *u.choose(&Precision::ALL)?,
+        precision: *u.choose(&OperandType::ALL)?,
     };
     let hyper = hyper(u)?;
     let seed = u.arbitrary::<u8>()?;

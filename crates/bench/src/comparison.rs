@@ -1,4 +1,4 @@
-//! Workloads, each measured in our program and its peers alternately.
+//! Measuring each workload with gptlab and its peers in alternation.
 
 use std::{path::PathBuf, process::Command, thread, time::Duration};
 
@@ -12,34 +12,36 @@ use crate::{
     worker::{Unavailable, WorkerProcess},
 };
 
-/// Between turns: threads that wait for work spin for a while before they sleep.
+/// The pause between two turns. Threads that wait for work spin for a while before they sleep.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What to measure with.
+/// The settings of a comparison.
 #[derive(Clone, Debug)]
 pub struct BenchSettings {
     pub plan: TimingPlan,
     pub threads: usize,
     pub isa: Isa,
-    /// The command that runs a workload in a process of ours.
+    /// The command that runs a workload with gptlab in a process of its own.
     pub worker: WorkerCommand,
-    /// Where PyTorch runs as well.
+    /// The Python that runs the PyTorch peers; `None` leaves them out.
     pub pytorch: Option<PyTorch>,
 }
 
-/// A command that calls [`crate::serve`] with the settings that it is compared with. The workload's
-/// name is its last argument.
+/// A command that calls [`crate::serve`] with the threads and instructions of the
+/// [`BenchSettings`]. The workload's name is appended as its last argument.
 #[derive(Clone, Debug)]
 pub struct WorkerCommand {
     pub program: PathBuf,
     pub arguments: Vec<String>,
 }
 
-/// Runs `workloads` one after another, each in a process of its own whose memory is the workload's
-/// alone, alternately with its peers. `progress` is told what happens meanwhile.
+/// Runs `workloads` one after another, in alternation with their peers. Each program runs in a
+/// process of its own, so that its peak memory is that of the workload alone. `progress` is called
+/// with each piece of progress.
 ///
 /// # Errors
-/// When a workload does not run. A peer that does not run is left out with its reason.
+/// Returns an error if a workload cannot be run. A peer that cannot be run is left out, and the
+/// report gives the reason.
 pub fn compare(
     workloads: &[&'static Workload],
     settings: &BenchSettings,
@@ -53,7 +55,7 @@ pub fn compare(
     };
     if let Some(why) = settings.pytorch.as_ref().and_then(PyTorch::missing) {
         comparison.pytorch = None;
-        comparison.say_left_out(format!("PyTorch is left out: {why}"), false);
+        comparison.report_left_out(format!("PyTorch is left out: {why}"), false);
     }
     let mut peak = Peak::measure(settings.isa, settings.threads);
     let mut measured = Vec::new();
@@ -73,9 +75,9 @@ pub fn compare(
 
 struct Comparison<'a> {
     settings: &'a BenchSettings,
-    /// Dropped when it turns out that it cannot run.
+    /// The Python of the peers; `None` once it turns out that no peer can run.
     pytorch: Option<&'a PyTorch>,
-    /// Which peers were to run and did not, and why.
+    /// The reasons why requested peers did not run, as sentences.
     left_out: Vec<String>,
     progress: &'a mut dyn FnMut(BenchProgress<'_>),
 }
@@ -90,14 +92,14 @@ impl Comparison<'_> {
         for _ in 0..self.settings.plan.rounds {
             participants = self.round(workload, participants)?;
         }
-        // Ours comes first, and only a peer can drop out.
+        // Our participant is the first, and only a peer can be left out.
         let ours = participants.remove(0).timings;
         let result = |p: Participant| Some(PeerResult::of(p.peer?, p.timings, &ours));
         let peers = participants.into_iter().filter_map(result).collect();
         Ok(WorkloadResult::of(workload, &job, &cost, peers, ours))
     }
 
-    /// A turn for everyone, in order. A peer that fails drops out with its reason.
+    /// Gives each participant a turn, in order. A peer that fails is left out with its reason.
     fn round(
         &mut self,
         workload: &Workload,
@@ -118,7 +120,7 @@ impl Comparison<'_> {
         Ok(running)
     }
 
-    /// Our own program, warm.
+    /// Starts gptlab's own process and warms it up.
     fn ours(&self, workload: &Workload) -> Result<Participant, Error> {
         let WorkerCommand { program, arguments } = &self.settings.worker;
         let mut command = Command::new(program);
@@ -128,7 +130,7 @@ impl Comparison<'_> {
             .map_err(broken)
     }
 
-    /// The PyTorch programs that run, warm.
+    /// Starts the PyTorch peers and warms them up. Peers that do not run are left out.
     fn peers(&mut self, workload: &Workload, parameters: usize) -> Vec<Participant> {
         let peers = match workload.baselines {
             Baselines::Each(peers) | Baselines::Best { of: peers, .. } => peers,
@@ -159,10 +161,10 @@ impl Comparison<'_> {
                 format!("{}: {} is left out: {why}", workload.name, peer.name)
             }
         };
-        self.say_left_out(sentence, self.pytorch.is_none());
+        self.report_left_out(sentence, self.pytorch.is_none());
     }
 
-    fn say_left_out(&mut self, sentence: String, is_absent: bool) {
+    fn report_left_out(&mut self, sentence: String, is_absent: bool) {
         (self.progress)(BenchProgress::LeftOut {
             sentence: &sentence,
             is_absent,
@@ -171,7 +173,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Refuses a peer whose model is another one.
+/// Refuses a peer whose model has another number of parameters.
 fn same_model(worker: WorkerProcess, parameters: usize) -> Result<WorkerProcess, Unavailable> {
     match worker.ready.parameters {
         found if found == parameters => Ok(worker),

@@ -1,4 +1,4 @@
-//! Why nothing could be measured: always a sentence.
+//! The reasons why a measurement failed. Each is a sentence.
 
 use std::{fmt, io};
 
@@ -7,35 +7,39 @@ use gptlab_engine::{ImportError, PromptError, sample::SamplingError};
 use gptlab_model::{BatchError, SpecError};
 use gptlab_recipe::SettingsError;
 
-/// What is in the way, as the crate that found it says it.
+/// An error of a benchmark; most variants hold the error of the crate that found the problem.
 #[derive(Debug)]
 pub enum Error {
-    /// A workload's name that there is not, and the names that there are.
+    /// There is no workload with this name; the known names are listed.
     UnknownWorkload {
         name: String,
         known: Vec<&'static str>,
     },
-    /// A number of rounds that is not from 1 to [`crate::MOST_ROUNDS`].
+    /// The number of rounds is not between 1 and [`crate::MOST_ROUNDS`].
     Rounds(usize),
-    /// Seconds of a turn that are not from 0 to [`crate::MOST_SECONDS`].
+    /// The seconds of a turn are not between 0 and [`crate::MOST_SECONDS`].
     Seconds(f64),
-    /// Settings of a model that cannot be.
+    /// The settings of a model are out of range.
     Settings(SettingsError),
-    /// A model that makes no sense.
+    /// The settings do not describe a valid model.
     Spec(SpecError),
-    /// A text that cannot be learnt from.
+    /// The text cannot be trained on.
     Corpus(CorpusError),
+    /// The corpus cannot be cut into batches of the requested size.
     Batches(BatchesError),
+    /// A batch does not fit the model, which is a bug in the program.
     Batch(BatchError),
-    /// An engine that runs another model: a mistake of the program.
+    /// An engine runs a different model, which is a bug in the program.
     Import(ImportError),
+    /// The model cannot continue the prompt.
     Prompt(PromptError),
+    /// The sampling settings are out of range.
     Sampling(SamplingError),
-    /// No token can be chosen from what the model says.
+    /// The logits are not numbers, so that no token can be chosen.
     Diverged,
-    /// Our own program did not run; the reason.
+    /// The process of gptlab did not run, for this reason.
     WorkerProcess(String),
-    /// An answer that could not be written.
+    /// The process of gptlab could not write an answer.
     Answer(io::Error),
 }
 

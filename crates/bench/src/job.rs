@@ -5,21 +5,21 @@ use std::sync::Arc;
 use gptlab_data::{Batches, Builtin, Corpus, Text};
 use gptlab_engine::{
     BackendOptions,
-    cpu::{CpuOptions, Isa, Precision},
+    cpu::{CpuOptions, Isa, OperandType},
 };
 use gptlab_model::{Batch, Counts, Graph, Model, lower, random::Stream};
 use gptlab_recipe::TokenizerKind;
 
 use crate::{Error, Task, Workload, WorkloadShape};
 
-/// Of weights, tokens, windows and draws; as in `bench/peers/step.py`.
+/// The seed of weights, tokens, windows and draws. `bench/peers/step.py` uses the same.
 pub(crate) const SEED: u64 = 1;
-/// How many tokens windows are drawn from; as there.
+/// The number of random tokens that windows are cut from. `bench/peers/step.py` uses the same.
 const POOL: u64 = 1 << 16;
-/// Steps whose mean is a step's cost, where steps differ.
+/// The number of steps whose mean is the cost of a step, when steps differ.
 const COSTED: u32 = 200;
 
-/// What to run and on what.
+/// A workload with the options of the CPU engine that runs it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) shape: WorkloadShape,
@@ -27,18 +27,18 @@ pub(crate) struct Job {
     pub(crate) options: CpuOptions,
 }
 
-/// What a step costs at least, whoever runs it.
+/// The least cost of a step, whichever program runs it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) parameters: usize,
     pub(crate) tokens: f64,
-    /// Operations of matrix products, two a multiply-add.
+    /// The floating-point operations of matrix products; a multiply-add counts as two.
     pub(crate) flops: f64,
-    /// Bytes that pass between memory and a core, were nothing but activations kept in caches.
+    /// The bytes that move between memory and the cores if all activations stay in caches.
     pub(crate) bytes: f64,
 }
 
-/// What a step does, the mean over steps where they differ.
+/// The size of a step, or the mean size when steps differ.
 struct StepSize {
     tokens: f64,
     flops: f64,
@@ -57,13 +57,13 @@ impl Job {
         }
     }
 
-    /// `options` as a backend takes them, which has the instructions.
+    /// Returns the options without the instructions, which a backend holds itself.
     pub(crate) fn backend_options(&self) -> BackendOptions {
         BackendOptions {
             threads: self.options.threads,
             precision: match self.options.precision {
-                Precision::F32 => gptlab_recipe::Precision::F32,
-                Precision::Bf16 => gptlab_recipe::Precision::Bf16,
+                OperandType::F32 => gptlab_recipe::Precision::F32,
+                OperandType::Bf16 => gptlab_recipe::Precision::Bf16,
             },
         }
     }
@@ -114,7 +114,7 @@ impl Job {
     }
 }
 
-/// Tokens and operations of a training step, the mean of the first `steps`.
+/// Returns the mean tokens and operations of the first `steps` training steps.
 fn mean_of(
     steps: u32,
     model: &Model,
@@ -136,33 +136,35 @@ fn mean_of(
     })
 }
 
-/// The least a training step moves: weights read forward and backward and written, gradients
-/// written and read, both moments read and written; nine numbers of four bytes a parameter.
+/// Returns the least number of bytes that a training step moves: it reads the weights in the
+/// forward and backward pass and writes them, writes and reads the gradients, and reads and writes
+/// both moments. That is nine numbers of four bytes per parameter.
 fn training_bytes(parameters: usize) -> f64 {
     9.0 * 4.0 * parameters as f64
 }
 
-/// The least that `new` tokens of each of `texts` move: every weight of a product read once a
-/// position, for all texts, and every key and value once, for one.
+/// Returns the least number of bytes that generating `new` tokens of each of `texts` moves: every
+/// weight of a product is read once per position for all texts, and every key and value once per
+/// position for its own text.
 fn decoding_bytes(graph: &Graph, new: usize, texts: usize, weight_bytes: f64) -> f64 {
     let flops = |tokens: usize| Counts::of(graph, tokens).forward_flops as f64;
-    // A weight is two operations a token, a key and its value four a pair: flops(1) = 2 w + 4 a,
-    // and flops(2) = 4 w + 12 a.
+    // A weight costs two operations per token, and a key with its value four per pair. Therefore
+    // flops(1) = 2 w + 4 a and flops(2) = 4 w + 12 a.
     let weights = (3.0 * flops(1) - flops(2)) / 2.0;
     let read_once = new as f64 * weights;
     let own = flops(new) / 2.0 - read_once;
     weight_bytes * read_once + 4.0 * texts as f64 * own
 }
 
-/// Bytes of a weight as decoding keeps it.
-fn weight_bytes(precision: Precision) -> f64 {
+/// Returns the bytes of one weight during decoding.
+fn weight_bytes(precision: OperandType) -> f64 {
     match precision {
-        Precision::F32 => 4.0,
-        Precision::Bf16 => 2.0,
+        OperandType::F32 => 4.0,
+        OperandType::Bf16 => 2.0,
     }
 }
 
-/// Where batches come from.
+/// The source of batches.
 pub(crate) enum BatchSource {
     Windows {
         pool: Vec<u32>,
@@ -198,7 +200,7 @@ impl BatchSource {
         }
     }
 
-    /// The batch of `step`, in the memory of one that is `spent`.
+    /// Makes the batch of `step`, in the memory of the batch `spent`.
     pub(crate) fn batch(
         &self,
         spent: Option<Batch>,
@@ -248,8 +250,8 @@ mod tests {
         Job::of(workload, 2, Isa::detect()).cost().unwrap()
     }
 
-    /// By hand, from the sizes alone: two operations a weight and token, four a pair and channel; a
-    /// backward pass is two forward passes.
+    /// The operations are computed by hand from the sizes: two per weight and token, four per pair
+    /// and channel. A backward pass costs two forward passes.
     #[test]
     fn operations_are_those_of_the_formula() {
         let weights = 4.0 * 12.0 * 128.0 * 128.0 + 65.0 * 128.0;
@@ -261,8 +263,8 @@ mod tests {
         assert_eq!(cost("generate-batch").flops, 64.0 * forward(255.0));
     }
 
-    /// By hand: one text reads every weight and every key and value so far for each token; many
-    /// share the weights.
+    /// The bytes are computed by hand: for each token, one text reads every weight and every key
+    /// and value so far. Several texts share the weights.
     #[test]
     fn bytes_of_decoding_are_those_read() {
         let weights = 4.0 * 12.0 * 128.0 * 128.0 + 65.0 * 128.0;
@@ -273,7 +275,7 @@ mod tests {
         assert_eq!(cost("generate-batch").bytes, many);
     }
 
-    /// nanoGPT prints 10.65M, which leaves the 98,304 of the positions out; GPT-2's is Hugging
+    /// nanoGPT prints 10.65M, without the 98,304 position embeddings. GPT-2's count is Hugging
     /// Face's.
     #[test]
     fn models_have_the_parameters_of_their_originals() {

@@ -1,12 +1,13 @@
-//! How fast this machine trains and generates, beside its peak and beside other programs.
+//! The speed of training and generation on this machine, compared with its peak and with other
+//! programs.
 //!
-//! A [`Workload`] is a model and what one step does with it. [`compare`] runs workloads in
-//! processes of their own, alternately with the PyTorch programs that are asked for, and returns a
-//! [`BenchReport`]; [`Scaling::measure`] times training along one axis of size at a time. Both are
-//! plain data with a stable JSON form ([`FORMAT`]) and make their tables themselves. [`serve`] is
-//! what a process of ours does that takes part.
+//! A [`Workload`] is a model and what one step does with it. [`compare`] runs each workload in a
+//! process of its own, in alternation with the requested PyTorch programs, and returns a
+//! [`BenchReport`]. [`Scaling::measure`] times training along one axis of size at a time. Both
+//! results are plain data with a stable JSON form ([`FORMAT`]) and can write their own tables.
+//! [`serve`] is the main loop of a measured process of gptlab.
 //!
-//! Knows: workloads, processes that take turns, clocks, the machine's description.
+//! Knows: workloads, processes that are measured in turns, clocks, the machine's description.
 //! Never will: the terminal, arguments, the environment, choosing paths, writing files.
 
 mod comparison;

@@ -1,4 +1,5 @@
-//! Where and when it was measured, and with what. `ARCH` and `OS` are constants of the build.
+//! A description of the machine, the program and the day of a measurement. `ARCH` and `OS` are
+//! constants of the build.
 
 use std::{
     env::consts::{ARCH, OS},
@@ -12,31 +13,33 @@ use gptlab_report::words::{Date, date};
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-/// The machine that measured, the day and the program.
+/// The machine, the program and the day of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MachineDescription {
-    /// The day, UTC.
+    /// The day in UTC, as `2026-11-21`.
     pub date: String,
-    /// The program's.
+    /// The program's version.
     pub version: String,
-    /// The current folder's commit, as `git describe` says it, where it is a checkout.
+    /// The commit of the current folder, as `git describe` prints it; `None` outside a checkout.
     pub checkout: Option<String>,
-    /// Whether the program was compiled to run fast.
+    /// Whether the program was compiled with optimisations.
     pub optimised: bool,
-    /// The operating system and the processor's architecture.
+    /// The operating system and the processor's architecture, as `linux x86_64`.
     pub system: String,
-    /// The processor's name, as it calls itself.
+    /// The processor's name, as it reports it; empty when it is unknown.
     pub processor: String,
-    /// Cores this process may use.
+    /// The number of cores that this process may use.
     pub cores: usize,
+    /// The number of threads that were used.
     pub threads: usize,
     /// The vector instructions that were used.
     pub isa: String,
+    /// The machine's memory, in bytes; `None` when the system does not report it.
     pub memory_bytes: Option<u64>,
 }
 
 impl MachineDescription {
-    /// Describes this machine and this program. Without a name of the processor, it is empty.
+    /// Describes this machine and this program, measured with `threads` threads of `isa`.
     pub fn describe(isa: Isa, threads: usize) -> Self {
         let what = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())
@@ -59,24 +62,25 @@ impl MachineDescription {
     }
 }
 
-/// What this machine and this program offer: what `doctor --json` prints.
+/// The capabilities of this machine and this program: the result of `doctor --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
-    /// The program's.
+    /// The program's version.
     pub version: &'static str,
-    /// The operating system and the processor's architecture.
+    /// The operating system and the processor's architecture, as `linux x86_64`.
     pub system: String,
-    /// Cores this process may use.
+    /// The number of cores that this process may use.
     pub cores: usize,
-    /// Vector instructions that kernels are compiled for and the processor has, the best one last.
+    /// The vector instructions that the kernels support and the processor has, from the worst to
+    /// the best.
     pub simd: Vec<&'static str>,
-    /// `None` where the system does not tell.
+    /// The machine's memory, in bytes; `None` when the system does not report it.
     pub memory_bytes: Option<u64>,
-    /// What is available of it; `None` where the system does not tell.
+    /// The available memory, in bytes; `None` when the system does not report it.
     pub memory_free_bytes: Option<u64>,
     /// The names of the engines.
     pub engines: Vec<&'static str>,
-    /// Whether the program was compiled to run fast.
+    /// Whether the program was compiled with optimisations.
     pub optimised: bool,
 }
 
@@ -98,7 +102,7 @@ impl Capabilities {
     }
 }
 
-/// The cores this process may use.
+/// Returns the number of cores that this process may use.
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }

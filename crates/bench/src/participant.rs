@@ -1,35 +1,36 @@
-//! A program that takes part, and what it did so far.
+//! A program that takes part in a comparison, and its times.
 
 use crate::{
     Peer, TimingPlan, Timings, median,
     worker::{Sample, Unavailable, WorkerProcess},
 };
 
-/// A turn has at most so many steps, so that what is written down stays readable.
+/// The most steps of a turn, which keeps the recorded times readable.
 const MOST_STEPS: f64 = 4_000.0;
-/// Seconds of steps before the first that counts, two steps at least unless they are long.
+/// The seconds of warm-up before the first counted step: at least two steps, unless they are long.
 const WARM_UP: f64 = 0.3;
-/// Seconds from which on a step is long.
+/// The seconds from which on a step counts as long.
 const LONG: f64 = 1.0;
 
-/// A warm program and its times.
+/// A program that is warmed up, and its times.
 pub(crate) struct Participant {
-    /// `None` is our own program.
+    /// The peer; `None` for gptlab itself.
     pub(crate) peer: Option<&'static Peer>,
     worker: WorkerProcess,
     pub(crate) timings: Timings,
-    /// Seconds of a step, as last seen.
+    /// The seconds of a step, as last measured.
     step: f64,
 }
 
 impl Participant {
-    /// Warms `worker` up: what is allocated, compiled or looked up once is behind it then.
+    /// Warms `worker` up, so that everything that is allocated, compiled or looked up once is done.
     pub(crate) fn warm(
         mut worker: WorkerProcess,
         peer: Option<&'static Peer>,
     ) -> Result<Self, Unavailable> {
         let first = median(&worker.turn(1)?.seconds);
-        // A peer's first step may compile it. Of ours, a long one tells as much as a second would.
+        // A peer may compile its first step. In gptlab's process a long first step is
+        // representative.
         let mut step = if peer.is_none() && first > LONG {
             first
         } else {
@@ -51,7 +52,7 @@ impl Participant {
         })
     }
 
-    /// Runs the steps of one turn and keeps their times.
+    /// Runs the steps of one turn and records their times.
     pub(crate) fn turn(&mut self, plan: TimingPlan) -> Result<(), Unavailable> {
         let steps = (plan.seconds / self.step.max(1e-9)).ceil();
         let sample = self.worker.turn(steps.clamp(1.0, MOST_STEPS) as usize)?;

@@ -1,63 +1,67 @@
-//! The peak of this machine: what its cores multiply at best, measured in registers.
+//! The peak of this machine: the rate at which its cores multiply, measured in registers.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use gptlab_kernels::{Isa, Precision, multiply_adds};
+use gptlab_kernels::{Isa, OperandType, peak_multiply_adds};
 use serde::{Deserialize, Serialize};
 
 const WINDOW: Duration = Duration::from_millis(40);
 const TRIES: usize = 2;
-/// Short beside a window, long beside looking at a clock.
+/// The rounds of multiply-adds between two readings of the clock: short beside a window, long
+/// beside a reading.
 const ROUNDS: usize = 50_000;
 
-/// How many operations of matrix products the machine does in a second, at most; a multiply-add is
-/// two of them.
+/// The highest rate at which the machine computes matrix products, in floating-point operations per
+/// second. A multiply-add counts as two operations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
+    /// The rates of products of f32.
     pub f32: Rates,
+    /// The rates of products of bf16.
     pub bf16: Rates,
-    /// How many threads measured [`Rates::all`].
+    /// The number of threads of [`Rates::all`].
     pub threads: usize,
 }
 
-/// Operations a second in one precision.
+/// Floating-point operations per second in one precision.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// Of one thread.
+    /// The rate of one thread.
     pub one: f64,
-    /// Of all threads together.
+    /// The rate of all threads together.
     pub all: f64,
 }
 
 impl Peak {
-    /// Returns the peak of `threads` threads, which takes half a second.
+    /// Measures the peak of `threads` threads, which takes half a second.
     pub fn measure(isa: Isa, threads: usize) -> Self {
         let rates = |precision| Rates {
             one: best(isa, precision, 1),
             all: best(isa, precision, threads),
         };
         Self {
-            f32: rates(Precision::F32),
-            bf16: rates(Precision::Bf16),
+            f32: rates(OperandType::F32),
+            bf16: rates(OperandType::Bf16),
             threads,
         }
     }
 
-    /// Measures again and keeps the higher of both: neighbours only ever slow a machine down.
+    /// Measures again and keeps the higher rates, because other programs can only slow a machine
+    /// down.
     pub(crate) fn raise(&mut self, isa: Isa) {
         let now = Self::measure(isa, self.threads);
         self.f32.raise(now.f32);
         self.bf16.raise(now.bf16);
     }
 
-    /// Returns the peak of products in `precision` on `threads` threads.
-    pub fn of(&self, precision: Precision, threads: usize) -> f64 {
+    /// Returns the peak of products in `precision` on `threads` threads, in operations per second.
+    pub fn of(&self, precision: OperandType, threads: usize) -> f64 {
         let rates = match precision {
-            Precision::F32 => self.f32,
-            Precision::Bf16 => self.bf16,
+            OperandType::F32 => self.f32,
+            OperandType::Bf16 => self.bf16,
         };
         if threads == self.threads {
             rates.all
@@ -74,16 +78,16 @@ impl Rates {
     }
 }
 
-/// The most of a few tries.
-fn best(isa: Isa, precision: Precision, threads: usize) -> f64 {
+/// Returns the highest rate of a few tries.
+fn best(isa: Isa, precision: OperandType, threads: usize) -> f64 {
     (0..TRIES)
         .map(|_| together(isa, precision, threads))
         .fold(0.0, f64::max)
 }
 
-fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
+fn together(isa: Isa, precision: OperandType, threads: usize) -> f64 {
     thread::scope(|scope| {
-        // A thread that the system does not give measures nothing, and one that panicked neither.
+        // A thread that could not be started or that panicked contributes nothing.
         let start = |_| {
             let thread = thread::Builder::new().spawn_scoped(scope, || rate(isa, precision));
             thread.ok()
@@ -95,10 +99,10 @@ fn together(isa: Isa, precision: Precision, threads: usize) -> f64 {
     })
 }
 
-fn rate(isa: Isa, precision: Precision) -> f64 {
+fn rate(isa: Isa, precision: OperandType) -> f64 {
     let (begun, mut operations) = (Instant::now(), 0);
     while begun.elapsed() < WINDOW {
-        operations += multiply_adds::multiply_adds(isa, precision, ROUNDS);
+        operations += peak_multiply_adds::run(isa, precision, ROUNDS);
     }
     operations as f64 / begun.elapsed().as_secs_f64()
 }

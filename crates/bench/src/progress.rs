@@ -1,22 +1,22 @@
-//! What is told while it is measured.
+//! The progress of a measurement.
 
 use crate::{Peer, ScalingPoint, Workload};
 
-/// One piece of news. Whoever measures hands over a function that takes it.
+/// One report of progress. The caller of a measurement passes a function that receives it.
 #[derive(Clone, Copy, Debug)]
 pub enum BenchProgress<'a> {
     /// A workload begins.
     Begins(&'a Workload),
-    /// A peer's program is started and warmed up, which takes seconds, or minutes if it compiles.
+    /// A peer's program is started and warmed up. That takes seconds, or minutes if it compiles.
     PeerStarts {
         workload: &'a Workload,
         peer: &'a Peer,
     },
-    /// A peer is left out, or all of them are.
+    /// A peer was left out, or all of them were.
     LeftOut {
-        /// A sentence with the reason; it stands in [`crate::BenchReport::left_out`] as well.
+        /// The reason, as a sentence that is also in [`crate::BenchReport::left_out`].
         sentence: &'a str,
-        /// Whether an installed PyTorch would help.
+        /// Whether installing PyTorch would help.
         is_absent: bool,
     },
     /// A point of a [`crate::Scaling`] was measured.

@@ -9,25 +9,25 @@ use gptlab_model::Preset;
 
 use crate::{Peer, Task, Workload};
 
-/// What glibc's allocator is told, so that it keeps what a step frees for the next one.
+/// The settings that make glibc's allocator keep the memory that a step frees for the next step.
 const KEEP: [(&str, &str); 2] = [
     ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
     ("MALLOC_TRIM_THRESHOLD_", "4294967296"),
 ];
 
-/// A Python and where its programs are.
+/// A Python interpreter and the folder of its programs.
 #[derive(Clone, Debug)]
 pub struct PyTorch {
+    /// The Python interpreter.
     pub python: PathBuf,
-    /// The folder `bench/peers`, or one that is like it.
+    /// The folder `bench/peers`, or a copy of it.
     pub scripts: PathBuf,
-    /// How many threads the programs use; `None` leaves that to PyTorch.
+    /// The number of threads of the programs; `None` leaves the choice to PyTorch.
     pub threads: Option<usize>,
 }
 
 impl PyTorch {
-    /// Returns the reason why its programs cannot be run, where that is known before any is
-    /// started.
+    /// Returns the reason why the programs cannot run, if it is known before one is started.
     pub(crate) fn missing(&self) -> Option<String> {
         let folder = self.scripts.display();
         (!self.scripts.is_dir())
@@ -37,7 +37,7 @@ impl PyTorch {
     /// Returns the command that runs `peer` on `workload`.
     pub(crate) fn command(&self, workload: &Workload, peer: &Peer) -> Command {
         let mut command = Command::new(&self.python);
-        // What goes wrong comes as an answer; the rest is chatter of libraries.
+        // An error arrives as an answer. The rest of standard error is noise from libraries.
         command.stderr(Stdio::null());
         command.arg(self.script(peer)).args(sizes(workload));
         if let Some(threads) = self.threads {
@@ -59,7 +59,7 @@ impl PyTorch {
     }
 }
 
-/// Switches that make the peer's model ours.
+/// Returns the arguments that give the peer's model the sizes of the workload.
 fn sizes(workload: &Workload) -> Vec<String> {
     let shape = &workload.shape;
     let mut words: Vec<String> = [
@@ -89,11 +89,11 @@ fn task(task: Task) -> Vec<(&'static str, usize)> {
     }
 }
 
-/// Where a preset is not the seed in other sizes. One that the seed's recipe cannot be has other
-/// parameters, and is told by their number.
+/// Returns the arguments for a preset that differs from the seed in more than sizes. A preset that
+/// the peers cannot reproduce has another number of parameters and is refused for that.
 fn details(preset: Preset) -> &'static [&'static str] {
     match preset {
-        Preset::Nano => &["--no-bias"],
+        Preset::Nano | Preset::NanoLaptop => &["--no-bias"],
         Preset::Gpt2 | Preset::Gpt2Medium | Preset::Gpt2Large | Preset::Gpt2Xl => {
             &["--gelu", "tanh"]
         }

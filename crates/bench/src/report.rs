@@ -1,6 +1,6 @@
-//! What was measured, as plain data: the JSON of `bench --json` and of `raw.json`.
+//! The results of a benchmark as plain data: the JSON of `bench --json` and of `raw.json`.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,92 +10,98 @@ use crate::{
 };
 
 /// The version of the JSON of [`BenchReport`] and of [`crate::Scaling`]. A reader of version `n`
-/// reads all up to it. Files that name no version are of the first.
+/// reads all versions up to `n`. A file without a version has version 1.
 pub const FORMAT: u32 = 1;
 
 pub(crate) fn first_format() -> u32 {
     1
 }
 
-/// How the JSON of a [`BenchReport`] and of a [`crate::Scaling`] begins, by which a file is known
-/// for one.
+/// The beginning of the JSON of a [`BenchReport`] and of a [`crate::Scaling`], which identifies
+/// such a file.
 pub const BEGINNING: &str = r#"{"machine":{"date":"#;
 
-/// Workloads measured on one machine.
+/// The results of several workloads on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchReport {
     pub machine: MachineDescription,
-    /// [`FORMAT`] of the program that wrote it.
+    /// The [`FORMAT`] of the program that wrote the report.
     #[serde(default = "first_format")]
     pub format: u32,
     pub plan: TimingPlan,
     #[serde(rename = "ceiling")]
     pub peak: Peak,
     pub workloads: Vec<WorkloadResult>,
-    /// Which peers were to run and did not, and why.
+    /// The reasons why requested peers did not run, as sentences.
     pub left_out: Vec<String>,
 }
 
-/// One workload.
+/// The result of one workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkloadResult {
     pub name: String,
     pub summary: String,
     #[serde(with = "precision_by_name")]
-    pub precision: Precision,
-    /// How many threads we used.
+    pub precision: OperandType,
+    /// The number of threads that gptlab used.
     pub threads: usize,
+    /// The number of the model's parameters.
     pub parameters: usize,
-    /// Tokens of a step.
+    /// The number of tokens of a step.
     pub tokens: f64,
-    /// Operations of a step's matrix products, two a multiply-add.
+    /// The floating-point operations of a step's matrix products; a multiply-add counts as two.
     pub flops: f64,
-    /// Bytes that a step moves at least.
+    /// The least number of bytes that a step moves.
     pub bytes: f64,
+    /// The times of gptlab.
     pub ours: TimingSummary,
     pub peers: Vec<PeerResult>,
     #[serde(rename = "quoted")]
     pub published: Option<PublishedResult>,
 }
 
-/// A program's steps, and what they come to.
+/// The times of a program's steps, with their statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimingSummary {
+    /// The median time of a step.
     pub median_seconds: f64,
+    /// The time of the shortest step.
     pub best_seconds: f64,
-    /// The interquartile range as a part of the median.
+    /// The interquartile range of the steps' times, as a fraction of the median.
     pub spread: f64,
     #[serde(flatten)]
     pub timings: Timings,
 }
 
-/// A peer's times beside ours.
+/// The times of a peer, compared with gptlab's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerResult {
     pub name: String,
+    /// The arguments that select the peer's variant.
     pub switches: Vec<String>,
-    /// Whether the C library kept freed memory.
+    /// Whether the C library's allocator was tuned to keep freed memory.
     pub tuned_allocator: bool,
-    /// Its time over ours: the median of the rounds' ratios.
+    /// The peer's time divided by gptlab's: the median of `ratios`.
     pub ratio: f64,
-    /// One a round.
+    /// The ratio of the median times in each round.
     pub ratios: Vec<f64>,
-    /// How many times as long as we do it is to take.
+    /// The ratio that gptlab aims for.
     pub goal: Option<f64>,
-    /// Its peak memory over ours.
+    /// The peer's peak memory divided by gptlab's.
     pub memory_ratio: Option<f64>,
     pub times: TimingSummary,
 }
 
-/// A published time beside ours.
+/// A published time, compared with gptlab's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PublishedResult {
+    /// The program that the time is of.
     pub of: String,
-    /// Of one step.
+    /// The published time of one step.
     pub seconds: f64,
-    /// Its time over our median.
+    /// The published time divided by gptlab's median.
     pub ratio: f64,
-    /// How many times as long as we do it is to take.
+    /// The ratio that gptlab aims for.
     pub goal: f64,
 }
 
@@ -168,22 +174,22 @@ impl WorkloadResult {
     }
 }
 
-/// A precision in JSON is its name.
+/// The module for `#[serde(with)]` that writes a precision as its name.
 mod precision_by_name {
-    use gptlab_kernels::Precision;
+    use gptlab_kernels::OperandType;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(
-        precision: &Precision,
+        precision: &OperandType,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.serialize_str(precision.name())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Precision, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OperandType, D::Error> {
         let name = String::deserialize(from)?;
-        Precision::from_name(&name)
+        OperandType::from_name(&name)
             .ok_or_else(|| D::Error::custom(format!("there is no precision `{name}`")))
     }
 }
@@ -195,8 +201,8 @@ mod tests {
     use super::*;
     use crate::Scaling;
 
-    /// Every number of a file that was kept is read, and written again as it was. The file was
-    /// written before the format had a version.
+    /// Every number of a committed file is read, and written again unchanged. The file is older
+    /// than the format's version number.
     #[test]
     fn kept_results_are_read_and_written_again() {
         let kept = include_str!("../../../bench/runs/2026-11-21-epyc/raw.json");

@@ -1,6 +1,6 @@
-//! Training speed along one axis of size at a time, from gpt2-mini outwards.
+//! Training speed along one axis of size at a time, starting from gpt2-mini.
 
-use gptlab_engine::cpu::{CpuOptions, Isa, Precision};
+use gptlab_engine::cpu::{CpuOptions, Isa, OperandType};
 use gptlab_report::{Table, table::TableCell};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::{
 const WIDTHS: [usize; 5] = [64, 128, 256, 512, 768];
 const CONTEXTS: [usize; 5] = [64, 128, 256, 512, 1024];
 const BATCHES: [usize; 4] = [1, 4, 16, 64];
-/// A head's width, whatever the model's.
+/// The width of an attention head at every width of the model.
 const HEAD: usize = 32;
 const VOCAB: usize = 65;
 const BATCH: usize = 32;
@@ -27,18 +27,18 @@ const LEGEND: &str = "\
 Training, f32, without dropout. One axis moves at a time; the others stay at width 128, context 256, batch 32 and \
 all threads.";
 
-/// Training measured at many sizes.
+/// The speed of training at many sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     pub machine: MachineDescription,
-    /// [`FORMAT`] of the program that wrote it.
+    /// The [`FORMAT`] of the program that wrote the results.
     #[serde(default = "first_format")]
     pub format: u32,
     pub plan: TimingPlan,
     pub points: Vec<ScalingPoint>,
 }
 
-/// What moves while all else stays.
+/// The size that varies while all others stay fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScalingAxis {
@@ -49,7 +49,7 @@ pub enum ScalingAxis {
 }
 
 impl ScalingAxis {
-    /// Returns its name in tables and in JSON.
+    /// Returns the axis's name in tables and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Width => "width",
@@ -60,30 +60,35 @@ impl ScalingAxis {
     }
 }
 
-/// One model and batch.
+/// The measurement of one model and batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingPoint {
+    /// The axis that the point lies on.
     pub axis: ScalingAxis,
+    /// The width of the model's residual stream.
     pub width: usize,
-    /// In tokens.
+    /// The length of the context, in tokens.
     pub context: usize,
-    /// In sequences.
+    /// The number of sequences in a batch.
     pub batch: usize,
+    /// The number of threads.
     pub threads: usize,
+    /// The number of the model's parameters.
     pub parameters: usize,
-    /// Operations of a step's matrix products, two a multiply-add.
+    /// The floating-point operations of a step's matrix products; a multiply-add counts as two.
     pub flops: f64,
-    /// Of each step.
+    /// The time of each step.
     pub seconds: Vec<f64>,
     pub median_seconds: f64,
     pub tokens_per_second: f64,
 }
 
 impl Scaling {
-    /// Trains at every point for `plan.rounds` times `plan.seconds`, and tells `progress` of each.
+    /// Trains at every point for `plan.rounds` times `plan.seconds`, and calls `progress` after
+    /// each point.
     ///
     /// # Errors
-    /// When a point cannot be trained.
+    /// Returns an error if a point cannot be trained.
     pub fn measure(
         plan: TimingPlan,
         threads: usize,
@@ -105,7 +110,7 @@ impl Scaling {
         })
     }
 
-    /// Returns a row for each point.
+    /// Returns a table with a row for each point.
     pub fn table(&self) -> Table {
         let numbers = [
             "width",
@@ -124,7 +129,7 @@ impl Scaling {
         table
     }
 
-    /// Returns the machine, the table and what it means, for people.
+    /// Returns the results for people: the machine, a legend and the table.
     pub fn markdown(&self) -> String {
         let parts = [
             table::machine(&self.machine),
@@ -135,7 +140,7 @@ impl Scaling {
     }
 }
 
-/// The points of every axis, in order.
+/// Returns the points of every axis, in order.
 fn jobs(threads: usize, isa: Isa) -> Vec<(ScalingAxis, Job)> {
     let mini = workloads::MINI;
     let job = |shape: WorkloadShape, batch: usize, threads: usize| Job {
@@ -147,7 +152,7 @@ fn jobs(threads: usize, isa: Isa) -> Vec<(ScalingAxis, Job)> {
         options: CpuOptions {
             threads,
             isa,
-            precision: Precision::F32,
+            precision: OperandType::F32,
         },
     };
     let wide = |n_embd: usize| WorkloadShape {

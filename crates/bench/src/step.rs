@@ -1,4 +1,4 @@
-//! The step of a job, as something that runs.
+//! The steps of a job, as functions that can be timed.
 
 use gptlab_engine::{
     Backend, GenerationRequest, Noise, StepHyper,
@@ -14,16 +14,16 @@ use crate::{
     job::{BatchSource, Job, SEED},
 };
 
-/// One step, ready to be run any number of times.
+/// One step, which can run any number of times.
 pub(crate) type TimedStep = Box<dyn FnMut() -> Result<(), Error>>;
 
-/// A step and its model's size.
+/// A step and the number of its model's parameters.
 pub(crate) struct Prepared {
     pub(crate) step: TimedStep,
     pub(crate) parameters: usize,
 }
 
-/// Makes everything that a step of `job` needs.
+/// Prepares everything that a step of `job` needs.
 pub(crate) fn prepare(job: &Job) -> Result<Prepared, Error> {
     let source = BatchSource::of(job)?;
     let model = job.model(&source)?;
@@ -60,7 +60,7 @@ fn training(
     }))
 }
 
-/// The seed's AdamW.
+/// Returns the AdamW settings of the seed.
 fn hyper(update: u32) -> StepHyper {
     StepHyper {
         optimizer: Optimizer::AdamW,
@@ -75,7 +75,7 @@ fn hyper(update: u32) -> StepHyper {
     }
 }
 
-/// What every text begins with.
+/// The prompt of every text.
 const PROMPT: &[u32] = &[0];
 
 fn generating(job: &Job, graph: Graph, weights: &[f32]) -> Result<TimedStep, Error> {
@@ -128,9 +128,9 @@ fn draws(text: u32) -> Stream {
     Stream::new(SEED, "bench/draws", text)
 }
 
-/// One of many texts.
+/// One of many texts that are generated together.
 struct GeneratedText {
-    /// Tokens to come.
+    /// The number of tokens still to generate.
     left: usize,
     sampling: Sampling,
     ranking: Ranking,

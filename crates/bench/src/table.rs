@@ -1,4 +1,4 @@
-//! What was measured, as tables and as a page of Markdown.
+//! The results of a benchmark as tables and as a page of Markdown.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ const QUOTED: &str = "Quoted: not run here, since its source cannot be; measured
 (family 26) with AVX-512.";
 
 impl BenchReport {
-    /// Returns the whole report for people: the machine, its peak, both tables and what they mean.
+    /// Returns the whole report for people: the machine, its peak, both tables and their legends.
     pub fn markdown(&self) -> String {
         let mut parts = vec![
             machine(&self.machine),
@@ -43,8 +43,8 @@ impl BenchReport {
         parts.join("\n\n") + "\n"
     }
 
-    /// Returns a row for each workload: our times, and where they stand under the machine's peak
-    /// (a roofline: Williams, Waterman & Patterson 2009).
+    /// Returns a table with a row for each workload: gptlab's times, and their distance from the
+    /// machine's peak (a roofline: Williams, Waterman & Patterson 2009).
     pub fn roofline(&self) -> Table {
         let words = ["workload", "precision"];
         let numbers = [
@@ -58,8 +58,8 @@ impl BenchReport {
         table
     }
 
-    /// Returns a row for each program that a workload is compared with; none where it is compared
-    /// with nothing.
+    /// Returns a table with a row for each program that a workload is compared with. The table is
+    /// empty if no workload is compared.
     pub fn comparison(&self) -> Table {
         let words = ["workload", "against"];
         let numbers = ["step", "times ours", "goal", "MiB", "times ours"];
@@ -76,32 +76,32 @@ impl BenchReport {
     }
 }
 
-/// An empty table.
+/// Makes an empty table with columns of words, then columns of numbers.
 pub(crate) fn table(caption: &str, words: &[&str], numbers: &[&str]) -> Table {
     let words = words.iter().map(|title| Column::words(title));
     let numbers = numbers.iter().map(|title| Column::numbers(title));
     Table::new(caption, words.chain(numbers).collect())
 }
 
-/// What the table of peers needs to be said beside it.
+/// Returns the paragraphs that explain the table of peers.
 fn about_peers(workloads: &[WorkloadResult]) -> Vec<String> {
     let peers = workloads.iter().flat_map(|w| &w.peers);
     let programs: BTreeSet<String> = peers
         .map(|p| &p.times.timings)
         .map(|t| format!("{} (threads: {})", t.program, t.threads))
         .collect();
-    let mut said = Vec::new();
+    let mut paragraphs = Vec::new();
     if !programs.is_empty() {
         let programs: Vec<String> = programs.into_iter().collect();
-        said.push(format!("{ALTERNATELY} Peers: {}.", programs.join(", ")));
+        paragraphs.push(format!("{ALTERNATELY} Peers: {}.", programs.join(", ")));
     }
     if workloads.iter().any(|w| w.published.is_some()) {
-        said.push(QUOTED.to_owned());
+        paragraphs.push(QUOTED.to_owned());
     }
-    said
+    paragraphs
 }
 
-/// Returns a line about `machine` and the program.
+/// Returns a line that describes `machine` and the program.
 pub(crate) fn machine(machine: &MachineDescription) -> String {
     let checkout = machine.checkout.as_ref();
     format!(
@@ -182,7 +182,7 @@ fn published_row(w: &WorkloadResult, published: &PublishedResult) -> Vec<TableCe
     ]
 }
 
-/// A time in the unit that suits it, for programs in seconds.
+/// Makes a cell with a time in the unit that suits it. Programs read the seconds.
 pub(crate) fn time(seconds: f64) -> TableCell {
     let text = match seconds {
         s if s < 1e-3 => format!("{} µs", digits(s * 1e6)),
@@ -192,7 +192,7 @@ pub(crate) fn time(seconds: f64) -> TableCell {
     TableCell::number(text, seconds)
 }
 
-/// A number without its places.
+/// Makes a cell with a number rounded to an integer.
 pub(crate) fn rounded(x: f64) -> TableCell {
     TableCell::number(count(x.round() as u64), x)
 }
@@ -201,7 +201,7 @@ fn ratio(ratio: f64) -> TableCell {
     TableCell::number(format!("{ratio:.2}x"), ratio)
 }
 
-/// Three digits or more.
+/// Formats a number with at least three significant digits, or two if it is very small.
 fn digits(x: f64) -> String {
     match x {
         x if x < 0.01 => format!("{x:.1e}"),
@@ -212,7 +212,7 @@ fn digits(x: f64) -> String {
     }
 }
 
-/// Bytes in MiB, for programs in bytes.
+/// Makes a cell with a size in MiB. Programs read the bytes.
 fn mib(bytes: Option<u64>) -> TableCell {
     match bytes {
         Some(bytes) => TableCell {
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(digits(45_512.3), "45,512");
     }
 
-    /// What a program of an earlier day printed of the same numbers.
+    /// The witness is the output of an older version for the same numbers.
     #[test]
     fn kept_results_make_the_tables_that_were_kept_beside_them() {
         let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/raw.json");

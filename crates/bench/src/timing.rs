@@ -1,19 +1,20 @@
-//! How long to measure, and what a program's times come to.
+//! The duration of a measurement, and the statistics of a program's times.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// The most rounds that may be asked for.
+/// The largest allowed number of rounds.
 pub const MOST_ROUNDS: usize = 1_000;
-/// The most seconds that a turn may be asked to last.
+/// The largest allowed number of seconds of a turn.
 pub const MOST_SECONDS: f64 = 3_600.0;
 
-/// How long to measure. In a round every program has one turn, and runs steps in it.
+/// The duration of a measurement. In each round every program has one turn, in which it runs steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimingPlan {
+    /// The number of rounds.
     pub rounds: usize,
-    /// How long a turn lasts, at least; a step is never cut.
+    /// The least duration of a turn, in seconds. A step is never interrupted.
     pub seconds: f64,
 }
 
@@ -27,10 +28,11 @@ impl Default for TimingPlan {
 }
 
 impl TimingPlan {
-    /// Returns the plan of so many rounds and seconds.
+    /// Makes the plan of `rounds` rounds with turns of `seconds` seconds.
     ///
     /// # Errors
-    /// When there are not from 1 to [`MOST_ROUNDS`] rounds, or from 0 to [`MOST_SECONDS`] seconds.
+    /// Returns an error if `rounds` is not between 1 and [`MOST_ROUNDS`], or `seconds` is not
+    /// between 0 and [`MOST_SECONDS`].
     pub fn new(rounds: usize, seconds: f64) -> Result<Self, Error> {
         if !(1..=MOST_ROUNDS).contains(&rounds) {
             return Err(Error::Rounds(rounds));
@@ -45,35 +47,36 @@ impl TimingPlan {
 /// The times of one program's steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
-    /// Its name and version, as it says them.
+    /// The program's name and version, as it reports them.
     pub program: String,
-    /// How many threads it used.
+    /// The number of threads that the program used.
     pub threads: usize,
-    /// Seconds of each step, by round.
+    /// The time of each step in seconds, by round.
     pub rounds: Vec<Vec<f64>>,
-    /// The most memory that its process ever held, where the system tells.
+    /// The peak memory of the program's process, in bytes; `None` when the system does not report
+    /// it.
     pub peak_bytes: Option<u64>,
 }
 
 impl Timings {
-    /// All steps' seconds, sorted.
+    /// Returns the times of all steps in seconds, sorted.
     fn sorted(&self) -> Vec<f64> {
         let mut all: Vec<f64> = self.rounds.iter().flatten().copied().collect();
         all.sort_by(f64::total_cmp);
         all
     }
 
-    /// Returns the median of all steps, in seconds; NaN where there is none.
+    /// Returns the median time of all steps, in seconds; NaN when there is none.
     pub fn median(&self) -> f64 {
         median(&self.sorted())
     }
 
-    /// Returns the shortest step, in seconds; NaN where there is none.
+    /// Returns the time of the shortest step, in seconds; NaN when there is none.
     pub fn best(&self) -> f64 {
         self.sorted().first().copied().unwrap_or(f64::NAN)
     }
 
-    /// Returns the interquartile range of all steps, as a part of their median.
+    /// Returns the interquartile range of the times of all steps, as a fraction of their median.
     pub fn spread(&self) -> f64 {
         let sorted = self.sorted();
         let at = |part: f64| {
@@ -83,8 +86,7 @@ impl Timings {
         (at(0.75) - at(0.25)) / self.median()
     }
 
-    /// Returns how many times as long as `ours` this program takes, round by round: the medians'
-    /// ratio.
+    /// Returns this program's median time divided by that of `ours`, for each round.
     pub fn ratios(&self, ours: &Self) -> Vec<f64> {
         let pairs = self.rounds.iter().zip(&ours.rounds);
         pairs
@@ -93,7 +95,7 @@ impl Timings {
     }
 }
 
-/// Returns the middle value, or the mean of the middle two; NaN of no values.
+/// Returns the middle value, or the mean of the two middle values; NaN when there is no value.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -135,7 +137,7 @@ mod tests {
             rounds: rounds.iter().map(|r| r.to_vec()).collect(),
             ..Timings::default()
         };
-        // The machine is half as fast in the second round, for both alike.
+        // The machine is half as fast in the second round, for both programs.
         let ours = timings(&[&[1.0, 1.0, 9.0], &[2.0]]);
         let its = timings(&[&[3.0], &[6.0, 6.0]]);
         assert_eq!(its.ratios(&ours), [3.0, 3.0]);

@@ -1,5 +1,6 @@
-//! Programs that take turns: a process that lives between its turns reads a number of steps on a
-//! line, runs them, and answers with a line of JSON. `bench/peers/turns.py` speaks the same.
+//! Processes that are measured in turns. Such a process reads a number of steps from a line, runs
+//! them, answers with a line of JSON, and waits for the next line. `bench/peers/turns.py`
+//! implements the same protocol.
 
 use std::{
     fs,
@@ -19,23 +20,23 @@ use crate::{
     step::{Prepared, TimedStep, prepare},
 };
 
-/// How long a process may take to be gone that has closed its output.
+/// The time that a process has to exit after it has closed its output.
 const DYING: Duration = Duration::from_millis(100);
 
-/// A line of answer.
+/// One line of a process's output.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
     Ready(Ready),
     #[serde(rename = "turn")]
     Sample(Sample),
-    /// What every such program needs is not installed.
+    /// A program or library that all peers need is not installed.
     Absent(String),
-    /// This one cannot run.
+    /// This process cannot run, for this reason.
     Error(String),
 }
 
-/// What a program says of itself.
+/// The first answer of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ready {
     pub(crate) program: String,
@@ -43,24 +44,25 @@ pub(crate) struct Ready {
     pub(crate) parameters: usize,
 }
 
-/// What a program measured in one turn.
+/// The measurements of one turn.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sample {
-    /// Of each step.
+    /// The time of each step.
     pub(crate) seconds: Vec<f64>,
-    /// The most memory the process ever held, where its system tells.
+    /// The peak memory of the process, in bytes; `None` when its system does not report it.
     pub(crate) peak_bytes: Option<u64>,
 }
 
-/// Why a program takes no part.
+/// The reason why a program cannot take part.
 #[derive(Debug)]
 pub(crate) enum Unavailable {
-    /// Nor will any of its kind.
+    /// Neither this program nor any other of its kind can run.
     All(String),
+    /// This program cannot run; others may.
     This(String),
 }
 
-/// A running program, which runs steps when it is told to.
+/// A running process that waits for its turns.
 #[derive(Debug)]
 pub(crate) struct WorkerProcess {
     pub(crate) ready: Ready,
@@ -70,8 +72,8 @@ pub(crate) struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Starts `command` and waits until it is ready. What it says on standard error goes where
-    /// `command` says.
+    /// Starts `command` and waits until it is ready. Its standard error goes where `command`
+    /// directs it.
     pub(crate) fn start(command: &mut Command) -> Result<Self, Unavailable> {
         let program = command.get_program().to_string_lossy().into_owned();
         let none = |e: io::Error| Unavailable::All(format!("cannot run {program}: {e}"));
@@ -81,7 +83,9 @@ impl WorkerProcess {
             .spawn()
             .map_err(none)?;
         let (Some(steps), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Unavailable::All(format!("cannot talk with {program}")));
+            return Err(Unavailable::All(format!(
+                "cannot communicate with {program}"
+            )));
         };
         let mut worker = Self {
             ready: Ready {
@@ -100,7 +104,7 @@ impl WorkerProcess {
         Ok(worker)
     }
 
-    /// Has it run `steps` steps.
+    /// Makes the process run `steps` steps, and returns its measurements.
     pub(crate) fn turn(&mut self, steps: usize) -> Result<Sample, Unavailable> {
         if writeln!(self.steps, "{steps}")
             .and_then(|()| self.steps.flush())
@@ -128,7 +132,8 @@ impl WorkerProcess {
         }
     }
 
-    /// It ended, or closed its output; how it ended is worth a moment's wait.
+    /// Returns the error about a process that ended or closed its output. Waits a moment for the
+    /// exit status.
     fn gone(&mut self) -> Unavailable {
         thread::sleep(DYING);
         let how = self.child.try_wait().ok().flatten();
@@ -138,28 +143,32 @@ impl WorkerProcess {
     }
 
     fn odd(&self) -> Unavailable {
-        Unavailable::This(format!("{} does not take turns", self.ready.program))
+        Unavailable::This(format!(
+            "{} answered with an unexpected line",
+            self.ready.program
+        ))
     }
 }
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Takes part as a process of ours: runs steps of `workload` whenever a line of `asked` holds their
-/// number, and writes a line to `answers` for each, until `asked` ends or holds something else.
+/// Serves turns of `workload` in a process of gptlab. Reads a number of steps from each line of
+/// `requests`, runs them, and writes a line to `answers`. Returns when `requests` ends or a line is
+/// not a number.
 ///
 /// # Errors
-/// When the workload cannot be run, or an answer cannot be written.
+/// Returns an error if the workload cannot be run, or an answer cannot be written.
 pub fn serve(
     workload: &Workload,
     threads: usize,
     isa: Isa,
-    asked: impl BufRead,
+    requests: impl BufRead,
     mut answers: impl FnMut(&str) -> io::Result<()>,
 ) -> Result<(), Error> {
     let job = Job::of(workload, threads, isa);
@@ -176,8 +185,8 @@ pub fn serve(
         threads: job.options.threads,
         parameters,
     }))?;
-    let asked = asked.lines().map_while(Result::ok);
-    for steps in asked.map_while(|line| line.trim().parse().ok()) {
+    let requests = requests.lines().map_while(Result::ok);
+    for steps in requests.map_while(|line| line.trim().parse().ok()) {
         let seconds = timed(&mut step, steps)?;
         answer(&Answer::Sample(Sample {
             seconds,
@@ -187,7 +196,7 @@ pub fn serve(
     Ok(())
 }
 
-/// Runs `steps` steps and returns the seconds of each.
+/// Runs `steps` steps and returns the time of each, in seconds.
 pub(crate) fn timed(step: &mut TimedStep, steps: usize) -> Result<Vec<f64>, Error> {
     (0..steps)
         .map(|_| {
@@ -198,7 +207,7 @@ pub(crate) fn timed(step: &mut TimedStep, steps: usize) -> Result<Vec<f64>, Erro
         .collect()
 }
 
-/// The most memory this process held: Linux tells.
+/// Returns the peak memory of this process in bytes, which only Linux reports.
 fn peak_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;

@@ -1,21 +1,23 @@
-//! What one thing to measure is.
+//! The description of a workload.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use gptlab_model::{ModelSpec, Preset};
 use gptlab_recipe::{Overrides, SettingsError};
 
-/// One thing to measure, under a name.
+/// A named combination of a model, a task and a precision that is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
+    /// The name that the user types.
     pub name: &'static str,
+    /// A description in a few words.
     pub summary: &'static str,
     pub shape: WorkloadShape,
     pub task: Task,
-    pub precision: Precision,
+    pub precision: OperandType,
     pub baselines: Baselines,
 }
 
-/// A preset in other sizes. The peers are given the same numbers.
+/// The sizes of a workload's model, which replace those of a preset. Peers receive the same sizes.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkloadShape {
     pub preset: Preset,
@@ -26,56 +28,59 @@ pub struct WorkloadShape {
     pub dropout: f32,
 }
 
-/// What a step does.
+/// The work of one step.
 #[derive(Clone, Copy, Debug)]
 pub enum Task {
-    /// A step trains on `batch` windows of random tokens, each of the whole context.
+    /// A step trains on `batch` windows of random tokens, each as long as the context.
     Windows { vocab_size: usize, batch: usize },
-    /// A step trains on `batch` names of the built-in ones, on one core.
+    /// A step trains on `batch` of the built-in names, on one core.
     Names { batch: usize },
-    /// A step continues `texts` one-token prompts up to the context.
+    /// A step continues `texts` prompts of one token until the context is full.
     Generate { vocab_size: usize, texts: usize },
 }
 
-/// What a workload is measured against.
+/// The programs or times that a workload is compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Baselines {
-    /// Each of them has a goal of its own.
+    /// Each of these peers has its own goal.
     Each(&'static [Peer]),
-    /// The fastest of them is to take `goal` times as long as we do, where there is a goal.
+    /// The goal, if there is one, is for the fastest of these peers.
     Best {
         goal: Option<f64>,
         of: &'static [Peer],
     },
-    /// Somebody published a time, whose program cannot be run here.
+    /// The comparison is with a published time, because its program cannot be run here.
     Published(PublishedTime),
 }
 
-/// A program of `bench/peers`.
+/// A program in `bench/peers` that a workload is compared with.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     pub name: &'static str,
-    /// Its file in `bench/peers`.
+    /// The name of its file in `bench/peers`.
     pub script: &'static str,
+    /// The arguments that select its variant.
     pub switches: &'static [&'static str],
-    /// Whether the C library keeps freed memory (glibc), so that a step hands no buffers back.
+    /// Whether the C library's allocator (glibc) is tuned to keep freed memory, so that a step
+    /// returns no buffers to the system.
     pub tuned_allocator: bool,
-    /// How many times as long as we do it is to take.
+    /// The goal for the peer's time divided by gptlab's.
     pub goal: Option<f64>,
 }
 
-/// A time that was published, and what it was measured of.
+/// A published time of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedTime {
+    /// The program that the time is of.
     pub of: &'static str,
-    /// Of one step.
+    /// The time of one step.
     pub seconds: f64,
-    /// How many times as long as we do it is to take.
+    /// The goal for the published time divided by gptlab's.
     pub goal: f64,
 }
 
 impl WorkloadShape {
-    /// Returns the settings that make the preset this large.
+    /// Returns the settings that give the preset these sizes.
     pub fn overrides(&self) -> Overrides {
         Overrides {
             preset: Some(self.preset),
@@ -88,17 +93,17 @@ impl WorkloadShape {
         }
     }
 
-    /// Returns the preset with these sizes. The MLPs keep their ratio to the width.
+    /// Returns the preset's spec with these sizes. The MLPs keep their ratio to the width.
     ///
     /// # Errors
-    /// When there are more blocks than a model may have.
+    /// Returns an error if there are more blocks than a model can have.
     pub fn spec(&self) -> Result<ModelSpec, SettingsError> {
         self.overrides().spec(self.preset.spec())
     }
 }
 
 impl Task {
-    /// Returns how many threads of `all` the task uses.
+    /// Returns the number of threads that the task uses if `all` are available.
     pub fn threads(self, all: usize) -> usize {
         match self {
             Self::Names { .. } => 1,

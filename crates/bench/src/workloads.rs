@@ -1,6 +1,6 @@
-//! The workloads.
+//! The table of workloads.
 
-use gptlab_kernels::Precision;
+use gptlab_kernels::OperandType;
 use gptlab_model::Preset;
 
 use crate::{Baselines, Error, Peer, PublishedTime, Task, Workload, WorkloadShape};
@@ -80,7 +80,8 @@ const fn generating(name: &'static str, switches: &'static [&'static str]) -> Pe
     }
 }
 
-/// PyTorch's fused kernels, eager and compiled. `--no-bias` and `--gelu` make the model ours.
+/// PyTorch's fused kernels, eager and compiled. `--no-bias` and `--gelu` give its model our
+/// parameters.
 const BEST: &[Peer] = &[
     training(
         "PyTorch, fused",
@@ -110,7 +111,7 @@ const BEST_BF16: &[Peer] = &[
     ),
 ];
 
-/// The seed's program as people run it.
+/// The seed's program, run as a user would run it.
 const SEED: &[Peer] = &[
     Peer {
         tuned_allocator: false,
@@ -142,7 +143,7 @@ const DECODERS: &[Peer] = &[
     ),
 ];
 
-/// PyTorch's fastest in f32 too: in bf16 it takes two to four times as long over a single row.
+/// PyTorch's fastest programs, one in f32: over a single row, bf16 takes two to four times as long.
 const DECODERS_BF16: &[Peer] = &[
     generating(
         "PyTorch in f32, cached, fused, 1 thread",
@@ -165,7 +166,7 @@ const fn best_decoder(of: &'static [Peer]) -> Baselines {
     }
 }
 
-/// The fastest microgpt engine. Measured once, on the machine that the table's legend names.
+/// The fastest known microgpt engine, measured once on the machine that the table's legend names.
 const fn hand_vectorised(seconds: f64) -> Baselines {
     Baselines::Published(PublishedTime {
         of: "hand-vectorised C (quoted)",
@@ -184,7 +185,7 @@ pub const ALL: &[Workload] = &[
             ..MINI
         },
         task: MINI_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Each(SEED),
     },
     Workload {
@@ -192,7 +193,7 @@ pub const ALL: &[Workload] = &[
         summary: "gpt2-mini without dropout",
         shape: MINI,
         task: MINI_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(3.0),
             of: BEST,
@@ -203,7 +204,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: MINI,
         task: MINI_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST_BF16,
@@ -214,7 +215,7 @@ pub const ALL: &[Workload] = &[
         summary: "nanoGPT's Shakespeare model without dropout",
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(2.3),
             of: BEST,
@@ -225,7 +226,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: TEN_MILLION,
         task: TEN_MILLION_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(1.7),
             of: BEST_BF16,
@@ -236,7 +237,7 @@ pub const ALL: &[Workload] = &[
         summary: "GPT-2's smallest without dropout",
         shape: GPT2,
         task: GPT2_BATCH,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: Some(2.5),
             of: BEST,
@@ -247,7 +248,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: GPT2,
         task: GPT2_BATCH,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: Baselines::Best {
             goal: Some(2.0),
             of: BEST_BF16,
@@ -258,7 +259,7 @@ pub const ALL: &[Workload] = &[
         summary: "microgpt, 16 names, one core",
         shape: MICRO,
         task: Task::Names { batch: 16 },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: hand_vectorised(88e-6),
     },
     Workload {
@@ -269,7 +270,7 @@ pub const ALL: &[Workload] = &[
             ..MICRO
         },
         task: Task::Names { batch: 16 },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: hand_vectorised(1_250e-6),
     },
     Workload {
@@ -277,7 +278,7 @@ pub const ALL: &[Workload] = &[
         summary: "one text of gpt2-mini",
         shape: MINI,
         task: ONE_TEXT,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: best_decoder(DECODERS),
     },
     Workload {
@@ -285,7 +286,7 @@ pub const ALL: &[Workload] = &[
         summary: "the same in bf16",
         shape: MINI,
         task: ONE_TEXT,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         baselines: best_decoder(DECODERS_BF16),
     },
     Workload {
@@ -296,7 +297,7 @@ pub const ALL: &[Workload] = &[
             vocab_size: CHARACTERS,
             texts: 64,
         },
-        precision: Precision::F32,
+        precision: OperandType::F32,
         baselines: Baselines::Best {
             goal: None,
             of: DECODERS,
@@ -304,11 +305,11 @@ pub const ALL: &[Workload] = &[
     },
 ];
 
-/// Returns the workloads called `names`, in the order of [`ALL`]; all of them where no name is
-/// given.
+/// Returns the workloads with the names `names`, in the order of [`ALL`]; all of them if `names` is
+/// empty.
 ///
 /// # Errors
-/// When a name is none of theirs.
+/// Returns an error if there is no workload with one of the names.
 pub fn named(names: &[String]) -> Result<Vec<&'static Workload>, Error> {
     if let Some(unknown) = names.iter().find(|n| ALL.iter().all(|w| w.name != **n)) {
         return Err(Error::UnknownWorkload {

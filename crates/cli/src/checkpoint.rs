@@ -1,27 +1,27 @@
-//! Checkpoints, as commands need them.
+//! Loading and opening checkpoints for commands.
 
 use std::path::Path;
 
-use gptlab_record::checkpoints;
-use gptlab_train::{Checkpoint, Header, NonFinite, TrainedModel};
+use gptlab_record::Store;
+use gptlab_train::{Checkpoint, Header, Newest, NonFinite, TrainedModel};
 
 use crate::{
     exit::{CommandResult, Stop},
     memory,
 };
 
-/// A checkpoint's model in memory, and what the checkpoint says of its run.
+/// A checkpoint's model in memory, and the checkpoint's header.
 pub(crate) struct Loaded {
     pub(crate) header: Header,
     pub(crate) model: TrainedModel,
 }
 
-/// Reads the checkpoint at `path`.
+/// Loads the checkpoint at `path`.
 pub(crate) fn load(path: &Path) -> CommandResult<Loaded> {
     load_with(path, NonFinite::Refused)
 }
 
-/// [`load`] for whoever may want numbers that are not finite.
+/// Loads the checkpoint at `path`, and accepts numbers that are not finite if `non_finite` does.
 pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> CommandResult<Loaded> {
     let checkpoint = open(path)?;
     memory::check_loading(checkpoint.graph())?;
@@ -31,23 +31,43 @@ pub(crate) fn load_with(path: &Path, non_finite: NonFinite) -> CommandResult<Loa
     })
 }
 
-/// Opens the checkpoint at `path`, all of which is known to be whole; its numbers are read when
-/// asked for.
+/// Opens the checkpoint at `path`, or the newest one of the run in the folder `path`, and verifies
+/// that it is complete. Its numbers are read on demand.
 pub(crate) fn open(path: &Path) -> CommandResult<Checkpoint> {
+    if path.is_dir() {
+        return newest(path);
+    }
     let checkpoint = Checkpoint::open(path)
         .and_then(|checkpoint| checkpoint.verify().map(|()| checkpoint))
         .map_err(Stop::from);
     checkpoint.map_err(|stop| {
-        if !path.exists() {
-            return stop.hint("`gptlab train` makes a checkpoint, and says where");
+        if path.exists() {
+            return stop;
         }
-        let newest = checkpoints(path).ok().and_then(|mut found| found.pop());
-        match newest {
-            Some((_, newest)) => stop.hint(format!(
-                "this run's newest checkpoint is {}",
-                newest.display()
-            )),
-            None => stop,
-        }
+        stop.hint("`gptlab train` makes a checkpoint, and says where")
     })
+}
+
+/// Opens the newest whole checkpoint of the run in `folder`.
+fn newest(folder: &Path) -> CommandResult<Checkpoint> {
+    if !Store::exists(folder) {
+        return Err(Stop::data(format_args!(
+            "{}: expected a checkpoint or the folder of a run, found another folder",
+            folder.display()
+        )));
+    }
+    let newest = Newest::of(folder)?.ok_or_else(|| {
+        Stop::data(format_args!(
+            "{}: expected a run with a checkpoint, found one that has saved none yet",
+            folder.display()
+        ))
+    })?;
+    // What was asked for is the newest; that another stands in for it is for the user to decide.
+    match newest.damaged.into_iter().next() {
+        None => Ok(newest.checkpoint),
+        Some(damaged) => Err(Stop::from(damaged.error).hint(format!(
+            "the newest whole checkpoint of this run is {}",
+            newest.checkpoint.path().display()
+        ))),
+    }
 }

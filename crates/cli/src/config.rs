@@ -12,12 +12,12 @@ use crate::exit::Stop;
 /// Returns `program` with the values of the file at `path` as defaults of the flags of its
 /// subcommand `sub`.
 ///
-/// A key that only another subcommand has is passed over, so that one file can serve a whole
+/// Keys that only other subcommands have are ignored, so that one file can serve a whole
 /// project.
 ///
 /// # Errors
-/// When the file cannot be read, is not TOML, or has a key that is nobody's flag or a value that no
-/// flag has.
+/// Returns an error when the file cannot be read, is not TOML, or has a key that no command has as
+/// a flag, or a value that the flag does not take.
 pub(crate) fn beneath(
     path: &Path,
     sub: &str,
@@ -39,7 +39,7 @@ pub(crate) fn beneath(
     Ok(program)
 }
 
-/// No settings are longer, in bytes.
+/// The largest size of a settings file, in bytes.
 const MOST: u64 = 1 << 20;
 
 fn read(path: &Path) -> Result<String, Stop> {
@@ -97,7 +97,8 @@ fn with_defaults(table: &Table, sub: &str, program: clap::Command) -> Result<cla
     Ok(program.mut_subcommand(sub, |sub| sub.mut_args(of_file)))
 }
 
-/// The flags that can be keys: not those that only make sense where they are typed.
+/// Returns the names of flags that can be keys, without flags that only make sense on a command
+/// line.
 fn keys(command: &clap::Command) -> impl Iterator<Item = String> {
     command
         .get_arguments()
@@ -123,7 +124,7 @@ fn check_kind(key: &str, value: &Value) -> Result<(), Stop> {
     }
 }
 
-/// Writes `value` as `arg` takes it; returns `None` of a flag that is off.
+/// Formats `value` as `arg` takes it; returns `None` for a flag that is off.
 fn default(arg: &Arg, value: &Value) -> Option<OsString> {
     let is_plain = matches!(arg.get_action(), ArgAction::SetTrue);
     let text = match value {
@@ -138,20 +139,20 @@ fn default(arg: &Arg, value: &Value) -> Option<OsString> {
     Some(text.into())
 }
 
-/// Whether a flag takes a path or nothing: `true` and `false` are no paths.
+/// Returns true if a flag takes an optional path: `true` and `false` are not paths.
 fn takes_path_or_nothing(arg: &Arg) -> bool {
     arg.get_num_args().is_some_and(|n| n.min_values() == 0)
         && arg.get_value_parser().type_id() == std::any::TypeId::of::<PathBuf>()
 }
 
-/// Lets clap judge the values alone, so that what it says can name the file.
+/// Lets clap check the values of the file alone, so that error messages can name the file.
 fn refuse_bad_values(path: &Path, sub: &str, program: &clap::Command) -> Result<(), Stop> {
     match program.clone().try_get_matches_from(["gptlab", sub]) {
         Err(e) => {
-            let said = e.render().to_string();
-            let first = said.lines().next().unwrap_or_default();
-            let said = first.strip_prefix("error: ").unwrap_or(first);
-            Err(Stop::usage(format_args!("{}: {said}", path.display())))
+            let rendered = e.render().to_string();
+            let first = rendered.lines().next().unwrap_or_default();
+            let message = first.strip_prefix("error: ").unwrap_or(first);
+            Err(Stop::usage(format_args!("{}: {message}", path.display())))
         }
         Ok(_) => Ok(()),
     }

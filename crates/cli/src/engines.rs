@@ -1,4 +1,4 @@
-//! Which engine runs a model, and on how much of the machine.
+//! The engine that runs a model, and its share of the machine.
 
 use std::thread;
 
@@ -16,10 +16,10 @@ use crate::{
     printer::Printer,
 };
 
-/// The engine's name in records.
+/// The name of the engine in records.
 pub(crate) const NAME: &str = "cpu";
 
-/// The engine that trains and evaluates; says where it gets fewer threads than asked for.
+/// Makes the engine that trains and evaluates, and warns if it gets fewer threads than requested.
 pub(crate) fn make(
     graph: Graph,
     weights: &[f32],
@@ -31,7 +31,7 @@ pub(crate) fn make(
     Ok(engine)
 }
 
-/// Says that there are only `found` threads, where `device` asks for more.
+/// Warns that only `found` threads exist, if `device` requests more.
 pub(crate) fn say_threads(found: usize, device: &Device, printer: Printer) {
     let requested = device.options.threads;
     if found < requested {
@@ -41,12 +41,12 @@ pub(crate) fn say_threads(found: usize, device: &Device, printer: Printer) {
     }
 }
 
-/// The device that runs a model whose matrix products are in `precision`.
+/// Returns the device that runs a model whose matrix products use `precision`.
 pub(crate) fn device(args: &MachineArgs, precision: Precision) -> CommandResult<Device> {
     device_of(args, isa(args)?, precision)
 }
 
-/// The same with the vector instructions `isa`.
+/// Returns the device with `precision` and the vector instructions `isa`.
 pub(crate) fn device_of(
     args: &MachineArgs,
     isa: Isa,
@@ -59,8 +59,8 @@ pub(crate) fn device_of(
     Ok(Device::new(CpuBackend::new(isa), options))
 }
 
-/// The device that generates with a checkpoint: in the precision that was typed, or the one it was
-/// trained in, so that what is generated is what was measured.
+/// Returns the device that generates with a checkpoint: with the typed precision, or else the one
+/// it was trained with, so that generation and evaluation agree.
 pub(crate) fn device_to_generate(
     args: &MachineArgs,
     typed: Option<Precision>,
@@ -70,14 +70,14 @@ pub(crate) fn device_to_generate(
     device(args, typed.unwrap_or(trained))
 }
 
-/// Refuses what this machine cannot do, before anything is read.
+/// Refuses flags that this machine cannot fulfil, before anything is read.
 pub(crate) fn check(args: &MachineArgs) -> CommandResult<()> {
     threads(args)?;
     isa(args)?;
     Ok(())
 }
 
-/// The cores to use: as many as typed, or all there are.
+/// Returns the number of cores to use: the typed number, or all there are.
 pub(crate) fn threads(args: &MachineArgs) -> CommandResult<usize> {
     match args.threads {
         Some(0) => Err(Stop::usage("--threads must be at least 1, found 0")),
@@ -89,7 +89,7 @@ pub(crate) fn threads(args: &MachineArgs) -> CommandResult<usize> {
     }
 }
 
-/// The vector instructions to use: those typed, or the best there are.
+/// Returns the vector instructions to use: the typed ones, or the best there are.
 pub(crate) fn isa(args: &MachineArgs) -> CommandResult<Isa> {
     let Some(kind) = args.isa else {
         return Ok(Isa::detect());
@@ -97,15 +97,15 @@ pub(crate) fn isa(args: &MachineArgs) -> CommandResult<Isa> {
     Isa::try_new(kind).ok_or_else(|| {
         let has: Vec<_> = Isa::available().map(Isa::name).collect();
         Stop::usage(format_args!(
-            "--isa {}: this processor has not got it; it has {}",
+            "--isa {}: this processor does not have it; it has {}",
             kind.name(),
             has.join(", ")
         ))
     })
 }
 
-/// The vector instructions to go on with: those typed, else those of the run so far where this
-/// processor has them, else the best there are.
+/// Returns the vector instructions to continue with: the typed ones, else those of the run so far
+/// if this processor has them, else the best there are.
 pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> CommandResult<Isa> {
     if args.isa.is_some() {
         return isa(args);
@@ -116,7 +116,7 @@ pub(crate) fn isa_to_resume(args: &MachineArgs, recorded: Option<&str>) -> Comma
 
 const MOST_THREADS: usize = 1024;
 
-/// The cores this process may use.
+/// Returns the number of cores that this process can use.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,4 +1,4 @@
-//! How the program ends: an exit code, a sentence, and what to do about it.
+//! The end of the program: an exit code, a sentence, and hints.
 
 use std::{fmt, io, path::Path, process};
 
@@ -8,19 +8,19 @@ use gptlab_lab::grid::GridError;
 use gptlab_record::FileError;
 use gptlab_train::Error as TrainError;
 
-/// The exit codes, as `gptlab --help` documents them.
+/// The exit codes that `gptlab --help` documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitCode {
     Success,
-    /// A file that cannot be read or written, a full disk, a model that diverged.
+    /// A file cannot be read or written, a disk is full, or a model diverged.
     Failure,
-    /// What `diff` compared is not equal; nothing else of it ends so.
+    /// The two sides of `diff` differ; only `diff` uses this code.
     Different,
-    /// Flags or settings that make no sense.
+    /// Flags or settings make no sense.
     Usage,
-    /// A text or checkpoint that is not what it has to be.
+    /// A text or a checkpoint is invalid.
     Data,
-    /// Ctrl-C, SIGTERM or SIGHUP; what had been done by then is saved.
+    /// Ctrl-C, SIGTERM or SIGHUP ended the work, which was saved first.
     Interrupted,
 }
 
@@ -50,7 +50,7 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// Why a command stopped: a sentence, and hints at what to do.
+/// The reason why a command stopped: a sentence, and hints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stop {
     pub(crate) code: ExitCode,
@@ -79,7 +79,7 @@ impl Stop {
         Self::new(ExitCode::Data, message)
     }
 
-    /// A file that could not be read or written.
+    /// Reports a file that could not be read or written.
     pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
         Self::failure(format_args!("cannot {doing} {}: {error}", path.display()))
     }
@@ -138,7 +138,7 @@ impl From<TrainError> for Stop {
                 Self::usage(error)
             }
             TrainError::RunOfGrid { .. } => Self::usage(error).hint(
-                "`gptlab train --load CHECKPOINT --data TEXT` trains its model on, in another folder",
+                "`gptlab train --load CHECKPOINT --data TEXT` continues training its model, in another folder",
             ),
             TrainError::OtherSettings(_) => {
                 Self::data(error).hint("leave out all flags but --resume")
@@ -157,7 +157,7 @@ impl From<GridError> for Stop {
             GridError::Axis(_) | GridError::Setting { .. } | GridError::SameRun { .. } => {
                 Self::usage(format_args!("--grid {error}"))
             }
-            // They begin with what the flag is called.
+            // The messages start with the name of the flag.
             GridError::Seeds { .. } | GridError::FirstSeed { .. } => {
                 Self::usage(format_args!("--{error}"))
             }
@@ -171,7 +171,7 @@ impl From<BenchError> for Stop {
     fn from(error: BenchError) -> Self {
         match error {
             BenchError::Corpus(e) => e.into(),
-            // They begin with what the flag is called.
+            // The messages start with the name of the flag.
             BenchError::Rounds(_) | BenchError::Seconds(_) => {
                 Self::usage(format_args!("--{error}"))
             }

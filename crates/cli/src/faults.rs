@@ -1,4 +1,4 @@
-//! Makes the disk fail where a test wants it to; only in a build with the feature `faults`.
+//! Disk faults for tests; only a build with the feature `faults` has this module.
 
 use std::env;
 
@@ -6,7 +6,7 @@ use gptlab_record::faults;
 
 use crate::exit::Stop;
 
-/// Follows the plan in the environment, where there is one; returns why it cannot be followed.
+/// Follows the plan in the environment, if there is one; returns an error if it is invalid.
 pub(crate) fn plan() -> Option<Stop> {
     let text = env::var("GPTLAB_FAULT").ok()?;
     match text.parse() {

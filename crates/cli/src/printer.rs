@@ -1,10 +1,10 @@
-//! The only place that prints. Standard output is data, standard error is speech.
+//! The only place that prints. Standard output is for data, standard error is for messages.
 //!
-//! Names, samples and what was typed may hold characters that a terminal obeys. In speech, and in
-//! data on a terminal, they are marks ([`gptlab_report::visible`]); a file or a pipe gets data to
-//! the byte. Colours are painted around what is marked already.
+//! Names, samples and typed texts may contain characters that control a terminal. In messages, and
+//! in data on a terminal, they are replaced by marks ([`gptlab_report::visible`]); a file or a pipe
+//! gets the exact bytes. Colours are added after the marks.
 //!
-//! Colour is for people: on a terminal, and never where `NO_COLOR` is set (<https://no-color.org>).
+//! Colour is used on a terminal only, and never if `NO_COLOR` is set (<https://no-color.org>).
 
 use std::{
     borrow::Cow,
@@ -21,28 +21,27 @@ use serde::Serialize;
 
 use crate::exit::{ExitCode, Stop};
 
-/// Speaks and prints. Copies speak to the same terminal.
+/// Prints data and messages. Copies print to the same terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printer {
     colour: bool,
-    /// Whether standard error is a terminal: where a progress bar may move.
+    /// Whether standard error is a terminal, on which a progress bar can move.
     lively: bool,
-    /// Whether standard output is a terminal, which would obey what it is shown.
+    /// Whether standard output is a terminal, which interprets control characters.
     shown: bool,
     without_reader: WithoutReader,
 }
 
-/// What becomes of the program when nobody reads its standard output any more, or the disk that it
-/// goes to is full.
+/// The behaviour of the program when standard output has no reader any more, or its disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WithoutReader {
-    /// It has nothing else to do, and ends.
+    /// The program has nothing else to do, and ends.
     Ends,
-    /// It has work to do, which is what counts: only its lines end.
+    /// The program has work to do, and continues without printing.
     GoesOn,
 }
 
-/// Whether lines have ended for good.
+/// Whether printing has stopped for good.
 static SILENT: AtomicBool = AtomicBool::new(false);
 
 #[derive(Clone, Copy)]
@@ -64,7 +63,7 @@ impl Paint {
 
 #[expect(
     clippy::unused_self,
-    reason = "who wants to print has to be handed a printer"
+    reason = "printing needs a printer as an argument"
 )]
 impl Printer {
     pub(crate) fn new() -> Self {
@@ -78,7 +77,8 @@ impl Printer {
         }
     }
 
-    /// The printer of a command whose work goes on, and is saved, when its lines cannot be written.
+    /// Returns the printer of a command whose work continues, and is saved, when its lines cannot
+    /// be written.
     pub(crate) fn for_work(self) -> Self {
         Self {
             without_reader: WithoutReader::GoesOn,
@@ -86,28 +86,28 @@ impl Printer {
         }
     }
 
-    /// Whether a moving progress bar has somebody to look at it.
+    /// Returns true if a progress bar can be seen.
     pub(crate) fn is_lively(self) -> bool {
         self.lively
     }
 
-    /// Whether a person may be typing.
+    /// Returns true if a user can type.
     pub(crate) fn is_interactive(self) -> bool {
         io::stdin().is_terminal() && self.shown
     }
 
-    /// A line of data.
+    /// Prints a line of data.
     pub(crate) fn line(self, line: impl Display) {
         self.write(&self.data(&format!("{line}\n")));
     }
 
-    /// Data without a line's end, shown at once: text as it is sampled. It may be a piece of a
-    /// text, so that on a terminal each carriage return is marked, that of a line's end too.
+    /// Prints data without a line's end, at once: text as it is sampled. It can be a part of a
+    /// text, so on a terminal every carriage return is marked, including that of a line's end.
     pub(crate) fn text(self, text: impl Display) {
         self.write(&self.data(&text.to_string()));
     }
 
-    /// Data as standard output gets it.
+    /// Returns data as standard output gets it.
     fn data(self, text: &str) -> Cow<'_, str> {
         if self.shown {
             visible::piece(text)
@@ -116,7 +116,7 @@ impl Printer {
         }
     }
 
-    /// Writes to standard output what may be shown.
+    /// Writes text to standard output that is safe to display.
     fn write(self, text: &str) {
         if SILENT.load(Ordering::Relaxed) {
             return;
@@ -126,7 +126,7 @@ impl Printer {
         self.check(written);
     }
 
-    /// Data for a program: one JSON value on one line.
+    /// Prints data for a program: one JSON value on one line.
     pub(crate) fn json(self, value: &impl Serialize) {
         match serde_json::to_string(value) {
             Ok(line) => self.write(&(self.value(&line).into_owned() + "\n")),
@@ -134,8 +134,8 @@ impl Printer {
         }
     }
 
-    /// JSON as standard output gets it: on a terminal without control characters, and of the same
-    /// value.
+    /// Returns JSON as standard output gets it: on a terminal without control characters, with the
+    /// same value.
     fn value(self, json: &str) -> Cow<'_, str> {
         if self.shown {
             visible::json(json)
@@ -144,12 +144,12 @@ impl Printer {
         }
     }
 
-    /// A line of speech.
+    /// Prints a message.
     pub(crate) fn say(self, line: impl Display) {
         self.speak(&visible::text(&line.to_string()));
     }
 
-    /// Speech that matters less.
+    /// Prints a less important message.
     pub(crate) fn note(self, line: impl Display) {
         let line = line.to_string();
         self.speak(&self.paint(Paint::Dim, visible::text(&line)));
@@ -163,7 +163,7 @@ impl Printer {
         self.speak(&self.labelled(Paint::Cyan, "warning:", line));
     }
 
-    /// The sentence of a stop, then its hints.
+    /// Prints the sentence of a stop, then its hints.
     pub(crate) fn stop(self, stop: &Stop) {
         self.speak(&self.labelled(Paint::Red, "error:", &stop.message));
         for hint in &stop.hints {
@@ -171,25 +171,25 @@ impl Printer {
         }
     }
 
-    /// A line behind a painted label.
+    /// Formats a line with a coloured label.
     fn labelled(self, paint: Paint, label: &str, line: impl Display) -> String {
         let line = line.to_string();
         format!("{} {}", self.paint(paint, label), visible::text(&line))
     }
 
-    /// Writes to standard error what may be shown, and a line's end.
+    /// Writes a line to standard error that is safe to display.
     fn speak(self, line: &str) {
-        // Nobody is left to hear that nobody listens.
+        // There is no place to report an error of standard error.
         let _ = writeln!(io::stderr().lock(), "{line}");
     }
 
-    /// What clap has to say: help and version are data, everything else is an error with hints.
+    /// Prints clap's output: help and version are data, everything else is an error with hints.
     pub(crate) fn clap(self, error: &clap::Error) -> ExitCode {
         if error.use_stderr() {
             self.say(clap_speech(&with_marks(error)));
             ExitCode::Usage
         } else {
-            // Help and version hold nothing that was typed, and styles of clap's own.
+            // Help and version contain nothing that was typed, and use clap's own styles.
             let styled = error.render();
             if self.colour && self.shown {
                 self.write(&styled.ansi().to_string());
@@ -200,7 +200,7 @@ impl Printer {
         }
     }
 
-    /// How this program was called, so that a hint can be pasted.
+    /// Returns the name by which this program was called, so that a hint can be pasted.
     pub(crate) fn program(self) -> String {
         let called = env::args().next().unwrap_or_default();
         if called.contains(['/', '\\']) {
@@ -218,8 +218,8 @@ impl Printer {
         }
     }
 
-    /// A reader that went away (`gptlab inspect | head`) ends the program in peace, or its lines
-    /// alone.
+    /// Handles a lost reader (`gptlab inspect | head`): ends the program without an error, or stops
+    /// printing.
     fn check(self, written: io::Result<()>) {
         let Err(e) = written else { return };
         let left = e.kind() == io::ErrorKind::BrokenPipe;
@@ -227,7 +227,7 @@ impl Printer {
             WithoutReader::GoesOn => {
                 if !SILENT.swap(true, Ordering::Relaxed) && !left {
                     self.warn(format_args!(
-                        "cannot write to standard output: {e}; its lines end here, and the work goes on"
+                        "cannot write to standard output: {e}; nothing more is printed, and the work continues"
                     ));
                 }
             }
@@ -242,26 +242,26 @@ impl Printer {
     }
 }
 
-/// An error of clap's without styles, and with marks in what it repeats of the command line. They
-/// are set before the styles go, since what takes those away takes typed escape sequences too,
-/// without a trace. So do typed texts go that are nothing but a piece of a style.
+/// Formats an error of clap's without styles, and with marks in what it repeats of the command
+/// line. The marks are set before the styles are removed, because the removal would also delete
+/// typed escape sequences. It also deletes typed texts that are nothing but a part of a style.
 fn with_marks(error: &clap::Error) -> String {
     let is_style = |text: &str| {
         text.chars()
             .all(|c| c.is_ascii_digit() || "\x1b[;m".contains(c))
     };
-    let mut said = error.render().ansi().to_string();
+    let mut message = error.render().ansi().to_string();
     for (_, value) in error.context() {
         for typed in texts(value).iter().filter(|text| !is_style(text)) {
             if let Cow::Owned(marked) = visible::text(typed) {
-                said = said.replace(typed.as_str(), &marked);
+                message = message.replace(typed.as_str(), &marked);
             }
         }
     }
-    StyledStr::from(said).to_string()
+    StyledStr::from(message).to_string()
 }
 
-/// The texts of a piece of an error's context.
+/// Returns the texts in a part of an error's context.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "clap's enum is non-exhaustive; its other values are numbers, flags and words of the program"
@@ -274,13 +274,15 @@ fn texts(value: &ContextValue) -> &[String] {
     }
 }
 
-/// An error of clap's with our word for a hint, which offers the documented spelling of a flag.
-fn clap_speech(said: &str) -> String {
+/// Adapts an error of clap's: uses our word for a hint, which offers the documented spelling of a
+/// flag.
+fn clap_speech(message: &str) -> String {
     let line = |line: &str| match line.strip_prefix("  tip: ") {
         Some(tip) => format!("hint: {}", tip.replace('_', "-")),
         None => line.to_owned(),
     };
-    said.trim_end()
+    message
+        .trim_end()
         .lines()
         .map(line)
         .collect::<Vec<_>>()
@@ -320,7 +322,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), RISKY);
     }
 
-    /// Our colours are around what is marked.
+    /// Our colours surround the marks.
     #[test]
     fn speech_is_marked_and_painted() {
         assert_eq!(
@@ -336,19 +338,22 @@ mod tests {
             .clone()
             .try_get_matches_from(["gptlab", "--st\x1b[31mep\u{9b}\x07"])
             .unwrap_err();
-        let said = with_marks(&error);
+        let message = with_marks(&error);
         assert!(
-            said.starts_with(
+            message.starts_with(
                 "error: unexpected argument '--st\u{241B}[31mep\\u{9b}\u{2407}' found"
             ),
-            "{said}"
+            "{message}"
         );
-        assert!(!said.contains('\x1b'), "{said}");
+        assert!(!message.contains('\x1b'), "{message}");
         for style in ["\x1b", "\x1b[0m", "\x1b[31m"] {
             let error = command.clone().try_get_matches_from(["gptlab", style]);
-            let said = with_marks(&error.unwrap_err());
-            assert!(said.starts_with("error: unexpected argument '"), "{said}");
-            assert!(!said.contains('\u{241B}'), "{said}");
+            let message = with_marks(&error.unwrap_err());
+            assert!(
+                message.starts_with("error: unexpected argument '"),
+                "{message}"
+            );
+            assert!(!message.contains('\u{241B}'), "{message}");
         }
     }
 }

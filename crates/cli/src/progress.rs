@@ -6,7 +6,7 @@ use gptlab_report::words::count;
 
 use crate::printer::Printer;
 
-/// A bar of steps, or nothing where nobody looks.
+/// A bar of steps, or nothing if it cannot be seen.
 pub(crate) struct Bar(Option<ProgressBar>);
 
 const FORM: &str = "{bar:24} {pos}/{len} | {msg} | {eta} left";
@@ -17,7 +17,7 @@ impl Bar {
             return Self(None);
         }
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(4));
-        // The form is a constant that a test draws; a plain bar would do as well.
+        // The form is a constant that a test checks; a plain bar would do as well.
         if let Ok(style) = ProgressStyle::with_template(FORM) {
             bar.set_style(style);
         }
@@ -34,7 +34,7 @@ impl Bar {
         }
     }
 
-    /// Prints with the bar out of the way.
+    /// Prints while the bar is hidden.
     pub(crate) fn aside(&self, print: impl FnOnce()) {
         match &self.0 {
             Some(bar) => bar.suspend(print),

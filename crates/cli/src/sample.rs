@@ -1,4 +1,4 @@
-//! What commands that write texts share.
+//! Code that commands that write texts share.
 
 use gptlab_data::Tokenizer;
 use gptlab_recipe::SampleSettings;
@@ -9,10 +9,10 @@ use crate::{
     printer::Printer,
 };
 
-/// Said where a sampler was refused a thread.
+/// The message when a sampler gets no thread.
 pub(crate) const REFUSED_A_THREAD: &str = "the system gives no thread to write on; texts are written one after the other, and are the same";
 
-/// Refuses a stop text that no text of this tokenizer can hold, and says what a typed `\\n` is.
+/// Refuses a stop text that no text of this tokenizer can hold, and explains a typed `\\n`.
 pub(crate) fn check_stop(
     settings: &SampleSettings,
     tokenizer: &Tokenizer,
@@ -49,7 +49,9 @@ impl From<SampleError> for Stop {
             SampleError::Import(_) | SampleError::Prompt(_) | SampleError::Unended => {
                 Self::failure(error)
             }
-            SampleError::Diverged => Self::failure(error).hint("train it anew with a smaller --lr"),
+            SampleError::Diverged => {
+                Self::failure(error).hint("train it again with a smaller --lr")
+            }
         }
     }
 }

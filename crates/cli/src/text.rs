@@ -11,7 +11,8 @@ use crate::{
     memory,
 };
 
-/// The text called `typed`: a built-in one by its name, else a file. Nothing typed is `default`.
+/// Returns the text called `typed`: a built-in one by name, or else a file; `default` if nothing is
+/// typed.
 pub(crate) fn source(typed: Option<&str>, default: Builtin) -> CommandResult<Text> {
     let Some(typed) = typed else {
         return Ok(Text::builtin(default));
@@ -22,31 +23,31 @@ pub(crate) fn source(typed: Option<&str>, default: Builtin) -> CommandResult<Tex
     }
 }
 
-/// The text in the file at `path`, where there is memory for it.
+/// Reads the text in the file at `path`, if there is memory for it.
 pub(crate) fn read(path: &Path) -> CommandResult<Text> {
     read_recorded(path, None)
 }
 
-/// [`read`] of a file that a record names, which has so many `bytes` where the record tells them.
+/// Reads a file that a record names, whose size is `bytes` if the record holds it.
 pub(crate) fn read_recorded(path: &Path, bytes: Option<u64>) -> CommandResult<Text> {
-    // One that is missing is refused by who reads it, in better words.
+    // A missing file is refused by the reader, with a better message.
     if let Ok(about) = path.metadata() {
         memory::check_text(path, about.len())?;
     }
     Ok(Text::read_recorded(path, bytes)?)
 }
 
-/// The built-in text that was typed, with its recipe if it has one (`copy:seed=3,size=200000`).
+/// Returns the typed built-in text, with its recipe if it has one (`copy:seed=3,size=200000`).
 pub(crate) fn builtin(typed: &str) -> CommandResult<Option<Builtin>> {
-    // A file of that name is what somebody meant who has one.
+    // If a file has this name, it is preferred.
     if Path::new(typed).is_file() {
         return Ok(None);
     }
     Builtin::parse(typed).map_err(Stop::usage)
 }
 
-/// The built-in text of this name, where its bytes have this fingerprint. A recipe that cannot make
-/// so many `bytes` is not followed.
+/// Returns the built-in text of this name, if its bytes have this fingerprint. A recipe that cannot
+/// make `bytes` bytes is not run.
 pub(crate) fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>) -> Option<Text> {
     let builtin = Builtin::parse(name).ok().flatten()?;
     if bytes.is_some_and(|bytes| !builtin.may_have(bytes)) {
@@ -55,15 +56,15 @@ pub(crate) fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>)
     Some(Text::builtin(builtin)).filter(|text| text.fingerprint() == fingerprint)
 }
 
-/// The built-in text whose bytes have this fingerprint.
+/// Returns the built-in text whose bytes have this fingerprint.
 pub(crate) fn by_fingerprint(fingerprint: Fingerprint) -> Option<Text> {
     Builtin::all()
         .map(Text::builtin)
         .find(|text| text.fingerprint() == fingerprint)
 }
 
-/// The text that a run's record tells of, where it is still to be had, still the same, and not too
-/// large ([`left_out`]): for guides and pictures, which do without.
+/// Returns the text that a run's record names, if it is available, unchanged, and not too large
+/// ([`left_out`]). Floors and pictures use it, and can do without it.
 pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
     if size(data)? > MOST {
         return None;
@@ -77,7 +78,7 @@ pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
     Some(text).filter(|text| text.fingerprint() == fingerprint)
 }
 
-/// A sentence where [`of_record`] leaves a text out for its size.
+/// Returns a sentence if [`of_record`] leaves out a text because of its size.
 pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
     (size(data)? > MOST).then(|| {
         format!(
@@ -88,12 +89,12 @@ pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
     })
 }
 
-/// In bytes: what is read or made for guides and pictures alone is no larger. A record may be
-/// somebody else's, and name a text that takes minutes.
+/// The largest text, in bytes, that is read or generated for floors and pictures alone. A record
+/// can come from somebody else, and name a text that takes minutes.
 const MOST: u64 = 64 << 20;
 
-/// The size of the text that `data` tells of, in bytes; `None` where it is not to be had. Nothing
-/// is read or made.
+/// Returns the size, in bytes, of the text that `data` names; `None` if it is not available.
+/// Nothing is read or generated.
 fn size(data: &DataRecord) -> Option<u64> {
     let found = match &data.origin {
         TextOrigin::File(path) => Path::new(path).metadata().ok()?.len(),

@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it: command lines in, text and exit codes out.
+//! The program as people and scripts use it: command lines in, text and exit codes out.
 
 #[path = "cli/ablate.rs"]
 mod ablate;
@@ -26,6 +26,8 @@ mod pipes;
 mod probe;
 #[path = "cli/readable.rs"]
 mod readable;
+#[path = "cli/recipe.rs"]
+mod recipe;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/resume.rs"]
@@ -61,18 +63,18 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A model so small that training it takes no time.
-const TINY: &str = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 5 \
+/// A model so small that training it takes little time.
+const TINY: &str = "--preset gpt2-mini --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 5 \
                     --log-interval 2 --max-tokens 8";
 
 const TEXT: &str = "the cat sat on the mat and the dog sat on the log.\n";
 
-/// A folder with a text in it, where the program runs.
+/// A folder with a text in it, in which the program runs.
 struct Lab {
     folder: TempDir,
 }
 
-/// What a command line came to.
+/// The result of a command line.
 struct Ran {
     code: i32,
     out: String,
@@ -87,7 +89,7 @@ impl Lab {
         lab
     }
 
-    /// A lab with a trained `model.safetensors`, trained once for all tests.
+    /// Makes a lab with a trained `model.safetensors`, which is trained once for all tests.
     fn trained() -> Self {
         static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
         let lab = Self::new();
@@ -131,7 +133,7 @@ impl Lab {
         command
     }
 
-    /// Runs a command line without quotes in it.
+    /// Returns the command of a command line without quotes in it.
     fn run(&self, line: &str) -> Ran {
         let words: Vec<&str> = line.split_whitespace().collect();
         self.words(&words)
@@ -150,20 +152,20 @@ impl Lab {
             .spawn()
             .expect("the program starts");
         let mut stdin = child.stdin.take().expect("a pipe");
-        // Who has left need not hear the rest.
+        // A program that has ended does not read the rest.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         Ran::of(child.wait_with_output().expect("the program ends"))
     }
 
-    /// Runs a command line that has to succeed.
+    /// Runs a command line that must succeed.
     fn ok(&self, line: &str) -> Ran {
         let ran = self.run(line);
         assert_eq!(ran.code, 0, "{line}\n{}\n{}", ran.out, ran.err);
         ran
     }
 
-    /// The events that `train --json` prints, without times.
+    /// Returns the events that `train --json` prints, without times.
     fn events(&self, line: &str) -> Vec<Value> {
         self.ok(line)
             .out
@@ -173,8 +175,8 @@ impl Lab {
     }
 }
 
-/// The program, to which Ctrl-C means what it does by default: whoever runs the tests in the
-/// background of a script ignores it, and what is ignored stays so.
+/// Returns the program with the default reaction to Ctrl-C: a script's background ignores it, and a
+/// process inherits what is ignored.
 fn program() -> Command {
     let program = env!("CARGO_BIN_EXE_gptlab");
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -199,8 +201,8 @@ impl Ran {
         }
     }
 
-    /// The first line of speech.
-    fn said(&self) -> &str {
+    /// Returns the first line of standard error.
+    fn first_line(&self) -> &str {
         self.err.lines().next().unwrap_or_default()
     }
 }

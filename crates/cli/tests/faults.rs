@@ -1,15 +1,15 @@
-//! The program on disks that fail, killed at any moment, with nobody who reads, and short of what
-//! it needs. After each, what had been saved is whole, and what goes on comes to the same bits and
-//! the same record.
+//! The program on failing disks, after kills at any moment, without readers, and with too few
+//! resources. After each, what had been saved is complete, and the resumed work ends with the same
+//! bits and the same record.
 //!
-//! A build with the feature `faults` has a point before everything that changes the disk, and the
-//! variable `GPTLAB_FAULT` names the one that fails. By default a choice of points is tried, every
-//! kind of them among it; with `GPTLAB_FAULTS=all` all are. CONTRIBUTING.md has the commands.
+//! A build with the feature `faults` has a point before every operation that changes the disk, and
+//! the variable `GPTLAB_FAULT` names the one that fails. By default some points are tested,
+//! including every kind; with `GPTLAB_FAULTS=all` all are. CONTRIBUTING.md has the commands.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "what is skipped is said, and a night is a table"
+    reason = "skipped tests and the table of a night are for people to read"
 )]
 
 #[path = "faults/check.rs"]

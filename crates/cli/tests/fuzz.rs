@@ -1,10 +1,10 @@
 //! The seeds of the fuzz targets, and the cases that fuzzing found, on a stable compiler and
 //! without libFuzzer.
 //!
-//! The targets' functions are compiled into this test, so that whoever changes what they call is
-//! told at once.
+//! The targets' functions are compiled into this test, so that changes of what they call are tested
+//! immediately.
 
-// The fuzz package's library: `cargo fuzz` is its other user, and needs what is public here.
+// This is the fuzz package's library; `cargo fuzz` uses it too, and needs its public items.
 #[allow(unreachable_pub)]
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;
@@ -16,14 +16,14 @@ use std::{
 
 use targets::{MOST_BYTES, TARGETS};
 
-/// All seeds together stay below this many bytes.
+/// The size, in bytes, below which all seeds together stay.
 const MOST_SEEDS: usize = 300_000;
 
 fn package() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
 }
 
-/// The files of `folder`, by name.
+/// Returns the files of `folder`, sorted by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
@@ -48,7 +48,7 @@ fn every_seed_passes() {
     assert!(total < MOST_SEEDS, "the seeds are {total} bytes");
 }
 
-/// Inputs that no seed holds: zeros, ones, and bytes that count, of several lengths.
+/// These inputs are in no seed: zeros, ones, and counting bytes, of several lengths.
 #[test]
 fn plain_bytes_pass() {
     for (_, run) in TARGETS {

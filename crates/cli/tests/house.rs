@@ -1,5 +1,5 @@
-//! The house rules, run on the whole workspace. Every rule is a function from text to complaints,
-//! and each has a test on a made-up violation: a gate that cannot fail is no gate.
+//! The house rules, checked on the whole workspace. Every rule is a function from text to
+//! complaints, and each has a test on an invented violation, which shows that the rule can fail.
 
 #[path = "house/arrows.rs"]
 mod arrows;
@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The workspace's root.
+/// Returns the workspace's root.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -26,7 +26,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The folders in `crates/`, by name.
+/// Returns the folders in `crates/`, sorted by name.
 fn crates() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root().join("crates"))
         .expect("crates/")
@@ -42,7 +42,7 @@ fn crates() -> Vec<String> {
     names
 }
 
-/// All Rust files under `folder`, with their paths from the root.
+/// Returns all Rust files under `folder`, with their paths from the root.
 fn rust_files(folder: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -61,7 +61,7 @@ fn rust_files(folder: &Path) -> Vec<(String, String)> {
     files
 }
 
-/// Fails with all complaints at once.
+/// Panics with all complaints at once.
 fn none(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! Batches: which tokens a step sees, as a pure function of (seed, step).
+//! Batches: the tokens that a training step uses, as a pure function of (seed, step).
 
 use std::{
     fmt,
@@ -13,21 +13,21 @@ use crate::{
     store::TokenIter,
 };
 
-/// The batches of a corpus. Nothing here has a position: any batch can be made at any time.
+/// The batches of a corpus. The type has no position: any batch can be made at any time.
 #[derive(Debug)]
 pub struct Batches {
     corpus: Arc<Corpus>,
     block_size: usize,
     batch_size: usize,
     seed: u64,
-    /// The pieces of each split whose documents do not all fit the context, in the order of
+    /// The pieces of each split with documents longer than the context, in the order of
     /// [`SplitName::ALL`].
     pieces: [Option<Pieces>; 2],
-    /// Made again when another epoch is asked for.
+    /// The order of the last epoch used, which is recomputed for another epoch.
     order: Mutex<EpochOrder>,
 }
 
-/// The order of pieces in the epoch that was asked for last.
+/// The order of pieces in the last epoch used.
 #[derive(Debug, Default)]
 struct EpochOrder {
     epoch: Option<u32>,
@@ -35,11 +35,11 @@ struct EpochOrder {
 }
 
 impl Batches {
-    /// Batches of `batch_size` sequences of up to `block_size` tokens.
+    /// Makes batches of `batch_size` sequences of up to `block_size` tokens.
     ///
     /// # Errors
-    /// When a size is 0, or a window of `block_size` tokens and the one after them does not fit the
-    /// training split; [`Corpus::fit_block_size`] says what fits.
+    /// Returns an error if a size is 0, or if a window of `block_size` tokens and its next token do
+    /// not fit the training split. [`Corpus::fit_block_size`] returns the largest size that fits.
     pub fn new(
         corpus: Arc<Corpus>,
         block_size: usize,
@@ -70,43 +70,47 @@ impl Batches {
         })
     }
 
+    /// Returns the corpus.
     pub fn corpus(&self) -> &Corpus {
         &self.corpus
     }
 
-    /// The longest sequence of a batch, in tokens.
+    /// Returns the length of the longest sequence of a batch, in tokens.
     pub fn block_size(&self) -> usize {
         self.block_size
     }
 
-    /// Sequences in a training batch.
+    /// Returns the number of sequences in a training batch.
     pub fn batch_size(&self) -> usize {
         self.batch_size
     }
 
+    /// Returns the seed.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The batch of training step `step`, for `model`.
+    /// Returns the batch of training step `step`, for `model`.
     ///
-    /// Of a text: windows of exactly `block_size` tokens at starts drawn uniformly, with
-    /// replacement, as in the seed and nanoGPT. Of documents: number `step * batch_size + i` of an
-    /// endless sequence that holds every document once an epoch, shuffled anew for each, as in
-    /// microgpt. Where some documents have more than `block_size` predictions, every piece of a
-    /// document takes the place of a document: microgpt, which reads the first piece alone, differs
-    /// there.
+    /// For a text that is not split into documents, the batch consists of windows of exactly
+    /// `block_size` tokens, whose starts are drawn uniformly with replacement, as in the seed and
+    /// nanoGPT.
+    ///
+    /// For documents, sequence `i` of the batch is number `step * batch_size + i` of an endless
+    /// sequence that contains every document once per epoch and is reshuffled for each, as in
+    /// microgpt. Documents with more than `block_size` predictions are cut into pieces, each of
+    /// which takes the place of a document; microgpt uses only the first piece.
     ///
     /// # Errors
-    /// When the batch is not one of this model's: its context is shorter or its vocabulary smaller.
+    /// Returns an error if `model` has a shorter context or a smaller vocabulary than the batch.
     pub fn train(&self, model: &Model, step: u32) -> Result<Batch, BatchError> {
         self.train_in(None, model, step)
     }
 
-    /// [`Batches::train`], in the memory of `spent`: a batch that nobody needs any more.
+    /// Returns [`Batches::train`] in the memory of `spent`, a batch that is no longer needed.
     ///
     /// # Errors
-    /// As [`Batches::train`].
+    /// Returns the errors of [`Batches::train`].
     pub fn train_in(
         &self,
         spent: Option<Batch>,
@@ -132,7 +136,7 @@ impl Batches {
             .map(|start| start..start + self.block_size + 1)
     }
 
-    /// Which of `count` pieces sequence `i` of `step` is.
+    /// Returns the index of the piece, of `count`, that sequence `i` of `step` contains.
     fn piece_at(&self, step: u32, i: usize, count: usize) -> usize {
         let number = u64::from(step) * self.batch_size as u64 + i as u64;
         let (epoch, place) = (number / count as u64, number % count as u64);
@@ -149,8 +153,8 @@ impl Batches {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the documents of `part` were cut to fit the context; `None` of a text that is not cut
-    /// into documents, and where the corpus has no such split.
+    /// Returns how the documents of `part` were cut to fit the context; `None` if the text is not
+    /// split into documents, or if the corpus has no such split.
     pub fn cut(&self, part: SplitName) -> Option<Cut> {
         let documents = self.corpus.part(part)?.documents()?;
         let cut = |pieces: &Pieces| {
@@ -167,13 +171,16 @@ impl Batches {
         })
     }
 
-    /// A fixed covering of `part`, the same every time, so that losses at two steps compare:
-    /// consecutive windows that predict every token but the first once; or every document, a long
-    /// one in its pieces. Where that is more than `max_tokens` predictions, evenly spaced windows
-    /// that make up no more (but at least one), or evenly spaced documents that make up about as
-    /// many. Of long documents every so many pieces give one, the same one each time. The last
-    /// batch, and of a text the last window, may be shorter than the others: weigh a batch's mean
-    /// loss by [`Batch::tokens`]. Empty where the corpus has no such split.
+    /// Returns a covering of `part`, which is the same at every call, so that losses at different
+    /// steps are comparable. It consists of consecutive windows, or of all documents with long ones
+    /// in pieces, and predicts every token but the first once.
+    ///
+    /// If that is more than `max_tokens` predictions, the covering consists of evenly spaced
+    /// windows with at most that many predictions (but at least one window), or of evenly spaced
+    /// documents with about that many. Of long documents, one piece is taken from each interval,
+    /// always the same one. The last batch, and the last window of a text, may be shorter than the
+    /// others, so a batch's mean loss should be weighted by [`Batch::tokens`]. The covering is
+    /// empty if the corpus has no such split.
     pub fn covering(
         &self,
         model: &Model,
@@ -190,7 +197,7 @@ impl Batches {
         })
     }
 
-    /// [`Batches::covering`] of the validation split.
+    /// Returns [`Batches::covering`] of the validation split.
     pub fn validation(
         &self,
         model: &Model,
@@ -199,9 +206,9 @@ impl Batches {
         self.covering(model, SplitName::Validation, max_tokens)
     }
 
-    /// For each prediction of `part`, whether [`Batches::covering`] with the same `max_tokens` has
-    /// it; the first prediction is that of the second token. Empty where the corpus has no such
-    /// split.
+    /// Returns whether each prediction of `part` is in [`Batches::covering`] with the same
+    /// `max_tokens`. The first prediction is that of the second token. The result is empty if the
+    /// corpus has no such split.
     pub fn covered(&self, part: SplitName, max_tokens: usize) -> Vec<bool> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();
@@ -215,8 +222,8 @@ impl Batches {
         covered
     }
 
-    /// Where the pieces of the documents of `part` begin, and at the end where the last one ends;
-    /// `None` of a text that is not cut into documents.
+    /// Returns the starts of the pieces of the documents of `part`, followed by the end of the last
+    /// one; `None` if the text is not split into documents.
     fn bounds(&self, part: SplitName) -> Option<&[usize]> {
         match &self.pieces[part as usize] {
             Some(pieces) => Some(&pieces.bounds),
@@ -224,8 +231,8 @@ impl Batches {
         }
     }
 
-    /// The windows or pieces that cover `split`, which is that of `part`, with about `max_tokens`
-    /// predictions.
+    /// Returns the windows or pieces that cover `split`, the split called `part`, with about
+    /// `max_tokens` predictions.
     fn units(&self, part: SplitName, split: &Split, max_tokens: usize) -> Units<'_> {
         let (bounds, all) = (self.bounds(part), split.predictions());
         let total = match bounds {
@@ -250,24 +257,24 @@ impl Batches {
 /// Evenly spaced windows of a text, or pieces of documents.
 #[derive(Clone, Copy)]
 struct Units<'a> {
-    /// Of the pieces, where there are documents.
+    /// The bounds of the pieces, if there are documents.
     bounds: Option<&'a [usize]>,
-    /// Whether each is drawn from the ones nearest to its place. Where documents are cut, every
+    /// Whether each piece is drawn from those nearest to its place. When documents are cut, every
     /// second piece may be a long one, and even steps would take only those.
     drawn: bool,
     block_size: usize,
-    /// How many there are in the split.
+    /// The number of windows or pieces in the split.
     total: usize,
-    /// How many of them these are, at least 1.
+    /// The number of them in the covering, at least 1.
     kept: usize,
 }
 
 impl Units<'_> {
-    /// Where among the split's tokens number `k` of those that are kept is.
+    /// Returns the position among the split's tokens of unit `k` of the covering.
     fn place(&self, k: usize) -> Range<usize> {
         let mut i = self.spaced(k);
         if self.drawn {
-            // The same for every seed, so that the losses of runs compare.
+            // The stream is the same for every seed, so that the losses of runs are comparable.
             let stream = Stream::new(0, "covering", 0);
             i += stream.below_at(k as u64, self.spaced(k + 1) - i);
         }
@@ -277,25 +284,25 @@ impl Units<'_> {
         }
     }
 
-    /// Number `k` of `kept` evenly spaced among `total`.
+    /// Returns the index of item `k` of `kept` evenly spaced ones among `total`.
     fn spaced(&self, k: usize) -> usize {
         (k as u128 * self.total as u128 / self.kept as u128) as usize
     }
 }
 
-/// How documents were cut to fit a context.
+/// The numbers of documents that were cut to fit a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// All of them.
+    /// The number of documents.
     pub documents: usize,
-    /// Those of them that are longer than the context.
+    /// The number of documents that are longer than the context.
     pub long: usize,
-    /// What the long ones became.
+    /// The number of pieces of the long documents.
     pub pieces: usize,
 }
 
 impl Cut {
-    /// The documents of both.
+    /// Returns the sums of the counts of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -306,18 +313,19 @@ impl Cut {
     }
 }
 
-/// The documents of a split, those that are longer than the context in pieces.
+/// The documents of a split, cut into pieces if they are longer than the context.
 #[derive(Debug)]
 struct Pieces {
-    /// Where each piece begins, and at the end where the last one ends. A piece's last token is the
-    /// next one's first, so that every token but the first of all is predicted once.
+    /// The start of each piece, followed by the end of the last one. A piece's last token is the
+    /// first of the next, so that every token but the first one of all is predicted once.
     bounds: Vec<usize>,
-    /// How many documents were cut.
+    /// The number of documents that were cut.
     long: usize,
 }
 
 impl Pieces {
-    /// Pieces of at most `block_size` predictions; `None` where every document is one already.
+    /// Cuts documents into pieces of at most `block_size` predictions; `None` if every document
+    /// fits.
     fn of(split: &Split, block_size: usize) -> Option<Self> {
         let starts = split.starts()?;
         let is_long = |document: &&[usize]| document[1] - document[0] > block_size;
@@ -332,7 +340,7 @@ impl Pieces {
     }
 }
 
-/// The sequences of `split` at `places`.
+/// Makes a batch of the sequences of `split` at `places`.
 fn pack(
     spent: Option<Batch>,
     model: &Model,
@@ -343,13 +351,13 @@ fn pack(
     Batch::of_windows(spent, model, windows)
 }
 
-/// Piece `i` of `bounds` and the token after it.
+/// Returns the range of piece `i` of `bounds` with the token after it.
 fn between(bounds: &[usize], i: usize) -> Range<usize> {
     bounds[i]..bounds[i + 1] + 1
 }
 
-/// Makes `order` 0..n, in an order drawn from `stream`: Fisher and Yates's shuffle, from the end,
-/// as Durstenfeld gives it.
+/// Writes a random permutation of 0..n into `order`, drawn from `stream` by the Fisher–Yates
+/// shuffle in Durstenfeld's form, from the end.
 fn shuffle(order: &mut Vec<u32>, n: usize, stream: Stream) {
     order.clear();
     order.extend(0..n as u32);
@@ -358,14 +366,14 @@ fn shuffle(order: &mut Vec<u32>, n: usize, stream: Stream) {
     }
 }
 
-/// Why there are no such batches.
+/// The reason that a corpus has no such batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchesError {
     Zero {
         block_size: usize,
         batch_size: usize,
     },
-    /// The training split has only `tokens`.
+    /// The training split contains only `tokens`.
     TooLong { block_size: usize, tokens: usize },
 }
 

@@ -1,4 +1,4 @@
-//! Corpora of one text, each made when it is first asked for or every time.
+//! Sources of the corpora of one text, with and without a cache.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,10 +6,10 @@ use gptlab_recipe::Tokenization;
 
 use crate::{Corpus, CorpusError, Text, Tokenizer};
 
-/// A text, and the corpora that can be made of it. A [`Text`] makes each anew, a [`CorpusCache`]
-/// only once.
+/// A text, and the corpora made from it. A [`Text`] makes each corpus anew, a [`CorpusCache`] only
+/// once.
 pub trait CorpusSource {
-    /// The text itself.
+    /// Returns the text.
     fn text(&self) -> &Text;
 
     /// Returns [`Tokenizer::fit`] of the text.
@@ -20,7 +20,7 @@ pub trait CorpusSource {
     /// Returns [`Corpus::new`] of the text.
     ///
     /// # Errors
-    /// As [`Corpus::new`].
+    /// Returns the errors of [`Corpus::new`].
     fn corpus(&self, tokenizer: &Tokenizer, val_fraction: f64) -> Result<Arc<Corpus>, CorpusError> {
         Corpus::new(self.text(), tokenizer.clone(), val_fraction).map(Arc::new)
     }
@@ -32,8 +32,8 @@ impl CorpusSource for Text {
     }
 }
 
-/// The corpora of a text that several runs share: a text is tokenized once for each tokenizer and
-/// split, by whoever asks first, while others wait.
+/// The corpora of a text that several runs share. The first run that needs a tokenizer and split
+/// tokenizes the text, while others wait.
 #[derive(Debug)]
 pub struct CorpusCache<'a> {
     text: &'a Text,
@@ -43,12 +43,12 @@ pub struct CorpusCache<'a> {
 #[derive(Debug, Default)]
 struct Made {
     fitted: Vec<(Tokenization, Tokenizer)>,
-    /// With the validation fraction that was asked for.
+    /// The corpora, each with its validation fraction.
     corpora: Vec<(f64, Arc<Corpus>)>,
 }
 
 impl<'a> CorpusCache<'a> {
-    /// A cache of the corpora of `text`, before the first.
+    /// Makes an empty cache of the corpora of `text`.
     pub fn new(text: &'a Text) -> Self {
         Self {
             text,
@@ -68,7 +68,10 @@ impl CorpusSource for CorpusCache<'_> {
 
     fn fit(&self, tokenization: &Tokenization) -> Option<Tokenizer> {
         let mut made = self.made();
-        let known = made.fitted.iter().find(|(asked, _)| asked == tokenization);
+        let known = made
+            .fitted
+            .iter()
+            .find(|(requested, _)| requested == tokenization);
         if let Some((_, tokenizer)) = known {
             return Some(tokenizer.clone());
         }
@@ -79,8 +82,8 @@ impl CorpusSource for CorpusCache<'_> {
 
     fn corpus(&self, tokenizer: &Tokenizer, val_fraction: f64) -> Result<Arc<Corpus>, CorpusError> {
         let mut made = self.made();
-        let known = made.corpora.iter().find(|(asked, corpus)| {
-            asked.to_bits() == val_fraction.to_bits() && corpus.tokenizer() == tokenizer
+        let known = made.corpora.iter().find(|(requested, corpus)| {
+            requested.to_bits() == val_fraction.to_bits() && corpus.tokenizer() == tokenizer
         });
         if let Some((_, corpus)) = known {
             return Ok(Arc::clone(corpus));

@@ -1,4 +1,4 @@
-//! A text's tokens, in a training and a validation split.
+//! The tokens of a text, in a training and a validation split.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
     tokens::Tokens,
 };
 
-/// One of the two splits.
+/// The name of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitName {
     Train,
@@ -17,8 +17,10 @@ pub enum SplitName {
 }
 
 impl SplitName {
+    /// Both splits, in the order of their indices.
     pub const ALL: [Self; 2] = [Self::Train, Self::Validation];
 
+    /// Returns the split's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
@@ -27,19 +29,21 @@ impl SplitName {
     }
 }
 
-/// A contiguous part of a text. A split of text is a sequence of at least 2 tokens; a split of
-/// documents is at least 1 document, laid out as `BOS a BOS b BOS` so that neighbours share a BOS.
+/// A contiguous part of a text. A split of plain text contains at least 2 tokens. A split of
+/// documents contains at least 1 document, laid out as `BOS a BOS b BOS` so that neighbours share a
+/// BOS.
 #[derive(Clone, Debug)]
 pub struct Split {
     tokens: Arc<dyn TokenStore>,
-    /// Where each document's first BOS is, and at the end where the last one is. Empty for text.
+    /// The position of each document's first BOS, followed by that of the last BOS. The vector is
+    /// empty for plain text.
     starts: Vec<usize>,
     characters: usize,
 }
 
 impl Split {
-    /// Returns a split of text, whose `tokens` stand for so many `characters`; `None` where there
-    /// is nothing to predict: fewer than two tokens.
+    /// Makes a split of plain text from its `tokens` and their number of `characters`; `None` if
+    /// there are fewer than two tokens, and thus nothing to predict.
     pub fn of_text(tokens: Arc<dyn TokenStore>, characters: usize) -> Option<Self> {
         (tokens.len() >= LEAST_TOKENS).then_some(Self {
             tokens,
@@ -48,48 +52,50 @@ impl Split {
         })
     }
 
+    /// Returns the tokens.
     pub fn tokens(&self) -> &dyn TokenStore {
         &*self.tokens
     }
 
-    /// Returns how many tokens can be predicted from the ones before: one fewer than there are.
+    /// Returns the number of tokens that are predicted, which excludes the first.
     pub fn predictions(&self) -> usize {
         self.tokens.len() - 1
     }
 
-    /// Returns how many documents there are, where the text is cut into documents.
+    /// Returns the number of documents; `None` if the text is not split into documents.
     pub fn documents(&self) -> Option<usize> {
         self.starts.len().checked_sub(1)
     }
 
-    /// Returns the tokens of document `i` with a BOS at both ends, where the text is cut into
+    /// Returns the tokens of document `i` with a BOS at both ends, if the text is split into
     /// documents.
     pub fn document(&self, i: usize) -> Vec<u32> {
         self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 
-    /// Returns where each document begins, and at the end where the last one ends, where the text
-    /// is cut into documents.
+    /// Returns the start of each document, followed by the end of the last one; `None` if the text
+    /// is not split into documents.
     pub(crate) fn starts(&self) -> Option<&[usize]> {
         (!self.starts.is_empty()).then_some(&self.starts)
     }
 
-    /// Returns how many characters of text the split stands for; a BOS counts as the separator in
-    /// its place.
+    /// Returns the number of characters of text in the split. A BOS counts as the separator that it
+    /// replaces.
     pub fn characters(&self) -> usize {
         self.characters
     }
 
-    /// Returns what losses are divided by: bits a character are `nats a token / ln 2 / this`.
+    /// Returns the mean number of characters per token, which converts losses: bits per character
+    /// are `nats per token / ln 2 / this`.
     pub fn characters_per_token(&self) -> f64 {
         self.characters as f64 / self.tokens.len() as f64
     }
 }
 
-/// Fewer tokens hold nothing to predict.
+/// The smallest number of tokens with something to predict.
 const LEAST_TOKENS: usize = 2;
 
-/// A text as tokens, split for training and validation, with the tokenizer that made them.
+/// A tokenized text, split for training and validation, with its tokenizer.
 #[derive(Clone, Debug)]
 pub struct Corpus {
     tokenizer: Tokenizer,
@@ -98,13 +104,13 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Tokenizes `text` and keeps its last `val_fraction` (tokens, or documents where the text is
-    /// cut into those) for validation; 0 keeps nothing. The training split is
-    /// `floor(n * (1 - val_fraction))` of `n`, as in nanoGPT.
+    /// Tokenizes `text` and keeps its last `val_fraction` for validation, counted in tokens or, if
+    /// the text is split into documents, in documents; 0 keeps nothing. The training split has
+    /// `floor(n * (1 - val_fraction))` of `n` items, as in nanoGPT.
     ///
     /// # Errors
-    /// When `val_fraction` is not in 0..1, a character is unknown, or a split comes out too short
-    /// to predict anything.
+    /// Returns an error if `val_fraction` is not in 0..1, if a character is unknown, or if a split
+    /// is too short to predict anything.
     pub fn new(text: &Text, tokenizer: Tokenizer, val_fraction: f64) -> Result<Self, CorpusError> {
         if !(0.0..1.0).contains(&val_fraction) {
             return Err(CorpusError::Fraction(val_fraction));
@@ -116,10 +122,11 @@ impl Corpus {
         Ok(Self::of_splits(tokenizer, train, validation))
     }
 
-    /// [`Corpus::new`] with a tokenizer that is fitted to `text`.
+    /// Makes a corpus as [`Corpus::new`] does, with a tokenizer fitted to `text`.
     ///
     /// # Errors
-    /// As [`Corpus::new`], and when the text is to be cut into documents and all of them are empty.
+    /// Returns the errors of [`Corpus::new`], or an error if the text is to be split into documents
+    /// and all of them are empty.
     pub fn fit(
         text: &Text,
         tokenization: impl Into<Tokenization>,
@@ -131,8 +138,7 @@ impl Corpus {
         Self::new(text, tokenizer, val_fraction)
     }
 
-    /// Returns a corpus of splits that were made elsewhere. Their tokens must be below the
-    /// vocabulary's size.
+    /// Makes a corpus from existing splits. Their tokens must be below the vocabulary's size.
     pub fn of_splits(tokenizer: Tokenizer, train: Split, validation: Option<Split>) -> Self {
         Self {
             tokenizer,
@@ -141,19 +147,22 @@ impl Corpus {
         }
     }
 
+    /// Returns the tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
+    /// Returns the training split.
     pub fn train(&self) -> &Split {
         &self.train
     }
 
-    /// `None` where the validation fraction was 0.
+    /// Returns the validation split; `None` if the validation fraction was 0.
     pub fn validation(&self) -> Option<&Split> {
         self.validation.as_ref()
     }
 
+    /// Returns the split called `part`.
     pub fn part(&self, part: SplitName) -> Option<&Split> {
         match part {
             SplitName::Train => Some(&self.train),
@@ -161,8 +170,8 @@ impl Corpus {
         }
     }
 
-    /// Returns the largest context up to `block_size` that a window of every split fills. Documents
-    /// may be shorter than the context and shrink nothing.
+    /// Returns the largest context, up to `block_size`, that a window of every split can fill.
+    /// Documents do not limit the context, because they may be shorter.
     pub fn fit_block_size(&self, block_size: usize) -> Fit {
         let splits = [Some(&self.train), self.validation.as_ref()];
         let shortest = splits
@@ -179,18 +188,18 @@ impl Corpus {
     }
 }
 
-/// A context that fits a corpus.
+/// A context length that fits a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// In tokens.
+    /// The context length, in tokens.
     pub block_size: usize,
-    /// Whether it is smaller than what was asked for.
+    /// Whether it is smaller than the requested length.
     pub shrunk: bool,
 }
 
 type Splits = (Split, Option<Split>);
 
-/// How many of `n` go to training.
+/// Returns the number of `n` items that the training split gets.
 fn train_share(n: usize, val_fraction: f64) -> usize {
     (n as f64 * (1.0 - val_fraction)) as usize
 }
@@ -238,7 +247,7 @@ fn split_documents(
     Ok((train, validation.transpose()?))
 }
 
-/// How many characters `tokens` stand for.
+/// Returns the number of characters in `tokens`.
 fn characters(tokenizer: &Tokenizer, tokens: &Tokens) -> usize {
     TokenIter::new(tokens, 0..tokens.len())
         .map(|token| tokenizer.characters(token))
@@ -263,12 +272,12 @@ fn too_short(
     }
 }
 
-/// Why a text makes no corpus.
+/// The reason that a text makes no corpus.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CorpusError {
     /// The validation fraction is not in 0..1.
     Fraction(f64),
-    /// The text holds nothing but white space between its separators.
+    /// The text contains nothing but white space between its separators.
     Blank(TextOrigin, Documents),
     Unknown(TextOrigin, UnknownCharacters),
     TooShort {
@@ -277,7 +286,7 @@ pub enum CorpusError {
         val_fraction: f64,
         found: usize,
         needed: usize,
-        /// What is counted: `token` or `document`.
+        /// The counted item: `token` or `document`.
         unit: &'static str,
     },
 }

@@ -1,14 +1,14 @@
-//! Texts that need one skill each, and whose best possible loss is known.
+//! Diagnostic texts, which require one skill each and have a known entropy.
 //!
-//! A document is a line of its own, drawn from a small generator: document `i` of a seed is a pure
-//! function of (seed, i), and documents are independent. Cut into lines, a batch begins where a
-//! document begins, so that the floors here are those of a model that sees the whole document up to
-//! the token it predicts.
+//! A document is one line, drawn from a small generator. Document `i` of a seed is a pure function
+//! of (seed, i), and documents are independent. If the text is split into lines, each sequence of a
+//! batch starts where a document starts, so that the floors apply to a model that sees the whole
+//! document before the predicted token.
 //!
-//! A predictor that knows the generator, and nothing of this document but what it has read, is
-//! called *ideal*. Its losses are computed, not estimated: [`Diagnostic::ideal`] gives them token
-//! by token for any document, [`Diagnostic::floor`] in expectation. On enough documents no model
-//! stays below either.
+//! The *ideal* predictor knows the generator, and the part of the document that precedes a token,
+//! but nothing else. Its losses are computed, not estimated: [`Diagnostic::ideal`] returns them for
+//! each token of a document, [`Diagnostic::floor`] in expectation. On enough documents no model has
+//! a lower loss.
 
 mod addition;
 mod agreement;
@@ -31,40 +31,43 @@ use {
     in_context::InContext,
 };
 
-/// Which skill a text needs.
+/// A kind of diagnostic text, named after its skill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnostic {
-    /// `qmdkzvbe|qmdkzvbe`: what followed this letter the last time it was read?
+    /// `qmdkzvbe|qmdkzvbe`: the model must find what followed the last occurrence of a letter.
     Copy,
-    /// `([]{<>})[]`: which bracket is still open?
+    /// `([]{<>})[]`: the model must track which bracket is open.
     Brackets,
-    /// `Cvxsttzw:c`: what was said at the beginning?
+    /// `Cvxsttzw:c`: the model must recall the first letter.
     Agreement,
-    /// `321+949=270`: two numbers and their sum, least digit first.
+    /// `321+949=270`: the model must add two numbers, whose least significant digits come first.
     Addition,
-    /// `cacahbhbca…`: which letters follow which in this document?
+    /// `cacahbhbca…`: the model must learn which letters follow which in this document.
     InContext,
 }
 
-/// How the ideal predictor does on one token.
+/// The ideal predictor's result on one token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Predicted {
-    /// Its loss.
+    /// The loss, in nats.
     pub nats: f64,
-    /// Whether the token is predicted well only with the skill.
+    /// Whether a good prediction of the token requires the skill.
     pub skill: bool,
 }
 
-/// What the ideal predictor loses, in expectation over documents. A document's tokens are its
-/// characters and the BOS after them.
+/// The ideal predictor's expected losses. A document's tokens are its characters and the BOS after
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IdealLoss {
+    /// The expected loss on a document, in nats.
     pub nats_per_document: f64,
+    /// The expected number of tokens of a document.
     pub tokens_per_document: f64,
-    /// On the tokens that need the skill.
+    /// The expected loss on the tokens that require the skill, in nats per document.
     pub skill_nats_per_document: f64,
+    /// The expected number of tokens per document that require the skill.
     pub skill_tokens_per_document: f64,
-    /// The standard error of `nats_per_document`: 0 where it is a sum and not a measurement.
+    /// The standard error of `nats_per_document`; 0 if the loss was computed and not measured.
     pub error: f64,
 }
 
@@ -77,7 +80,7 @@ impl IdealLoss {
         error: 0.0,
     };
 
-    /// A token that a document has with probability `p`.
+    /// Adds a token that a document contains with probability `p`.
     fn add(&mut self, p: f64, token: Predicted) {
         let skill = if token.skill { p } else { 0.0 };
         self.nats_per_document += p * token.nats;
@@ -86,22 +89,24 @@ impl IdealLoss {
         self.skill_tokens_per_document += skill;
     }
 
-    /// The least mean loss of a model in the long run.
+    /// Returns the lowest possible mean loss in the long run, in nats per token.
     pub fn nats_per_token(&self) -> f64 {
         self.nats_per_document / self.tokens_per_document
     }
 
-    /// The same over the tokens that need the skill.
+    /// Returns the lowest possible mean loss on the tokens that require the skill, in nats per
+    /// token.
     pub fn skill_nats_per_token(&self) -> f64 {
         self.skill_nats_per_document / self.skill_tokens_per_document
     }
 }
 
-/// What every kind of text can do.
+/// A generator of the documents of one kind.
 trait TextGenerator {
-    /// A document, by draws of `cursor`.
+    /// Draws a document from `cursor`.
     fn draw(&self, cursor: &mut Cursor) -> String;
-    /// One a character and one for the BOS; `None` for what the generator does not make.
+    /// Returns the ideal predictions of each character and the BOS; `None` if the generator cannot
+    /// produce `document`.
     fn ideal(&self, document: &str) -> Option<Vec<Predicted>>;
     fn floor(&self) -> IdealLoss;
 }
@@ -115,12 +120,12 @@ choices! { Diagnostic, "diagnostic text":
 }
 
 impl Diagnostic {
-    /// The skill, which tokens need it, and which part of a transformer should be needed for it;
-    /// with the papers that say so.
+    /// Describes the skill, the tokens that require it, and the part of a transformer that should
+    /// be necessary for it, with the papers that show so.
     pub fn skill_needed(self) -> &'static str {
         match self {
             Self::Copy => {
-                "After the bar, find these letters further up and say what followed them: an induction head, \
+                "After the bar, find the same letters before it and repeat what followed them: an induction head, \
                  which takes attention in two layers (Elhage et al. 2021; Olsson et al. 2022)."
             }
             Self::Brackets => {
@@ -152,18 +157,18 @@ impl Diagnostic {
         }
     }
 
-    /// Document `index` of `seed`, without a line break.
+    /// Returns document `index` of `seed`, without a line break.
     pub fn document(self, seed: u64, index: u32) -> String {
         let mut draws = Stream::new(seed, self.name(), index).cursor();
         self.generator().draw(&mut draws)
     }
 
-    /// The first documents of `seed`, whole, each with a line break after it, up to the one that
-    /// reaches `min_chars` characters.
+    /// Returns the first documents of `seed`, each followed by a line break, until the text has at
+    /// least `min_chars` characters.
     pub fn text(self, seed: u64, min_chars: usize) -> String {
         let mut text = String::with_capacity(min_chars);
         for index in 0..=u32::MAX {
-            // Every character here is one byte.
+            // Every character is one byte.
             if text.len() >= min_chars {
                 break;
             }
@@ -173,27 +178,27 @@ impl Diagnostic {
         text
     }
 
-    /// The ideal predictor on `document`, character by character and at last on the BOS after it.
-    /// `None` where no document is like that.
+    /// Returns the ideal predictor's results on each character of `document` and on the BOS after
+    /// it; `None` if `document` is not of this kind.
     pub fn ideal(self, document: &str) -> Option<Vec<Predicted>> {
         self.generator().ideal(document)
     }
 
-    /// Which predicted tokens of `document`, and of the BOS after it, need the skill; as
-    /// [`Diagnostic::ideal`].
+    /// Returns which tokens of `document`, and of the BOS after it, require the skill; `None` if
+    /// `document` is not of this kind.
     pub fn skill(self, document: &str) -> Option<Vec<bool>> {
         let ideal = self.ideal(document)?;
         Some(ideal.into_iter().map(|token| token.skill).collect())
     }
 
-    /// The ideal predictor's losses in expectation: sums over the generator, but for `in-context`,
-    /// whose were measured and carry their error.
+    /// Returns the ideal predictor's expected losses. They are sums over the generator, except for
+    /// `in-context`, whose losses were measured and have an error.
     pub fn floor(self) -> IdealLoss {
         self.generator().floor()
     }
 
-    /// The ideal predictor's losses on the documents that the lines of `text` are: means, a
-    /// document. `None` where there are none, or one of them is not of this kind.
+    /// Returns the ideal predictor's mean losses per document on the documents that the lines of
+    /// `text` contain; `None` if there are none, or if one of them is not of this kind.
     pub fn floor_on(self, text: &str) -> Option<IdealLoss> {
         let ideals: Vec<Vec<Predicted>> = documents(text, &Documents::Lines)
             .map(|document| self.ideal(document))
@@ -206,17 +211,17 @@ impl Diagnostic {
     }
 }
 
-/// A token that is `nats` of news, for whose prediction the skill is no help.
+/// Makes the prediction of a token with a loss of `nats`, for which the skill does not help.
 fn plain(nats: f64) -> Predicted {
     Predicted { nats, skill: false }
 }
 
-/// A token that the skill predicts, at a loss of `nats`.
+/// Makes the prediction of a token with a loss of `nats` that requires the skill.
 fn skilled(nats: f64) -> Predicted {
     Predicted { nats, skill: true }
 }
 
-/// The letter that stands `n` places after `first`.
+/// Returns the letter `n` places after `first`.
 fn letter(first: u8, n: usize) -> char {
     char::from(first + n as u8)
 }

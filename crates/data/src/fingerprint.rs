@@ -1,38 +1,39 @@
-//! Which bytes these are: a SHA-256.
+//! SHA-256 fingerprints of bytes.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of some bytes. Shown, parsed and stored as 64 lower-case hexadecimal digits.
-/// The default is all zeros, which no bytes are known to have.
+/// The SHA-256 of some bytes. It is shown, parsed and stored as 64 lower-case hexadecimal digits.
+/// The default is all zeros, which is the digest of no known bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of `bytes`.
+    /// Computes the fingerprint of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The first twelve digits, for tables.
+    /// Returns the first twelve digits, for tables.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }
 }
 
-/// Computes the fingerprint of bytes that come piece by piece.
+/// Computes the fingerprint of bytes that arrive in pieces.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprinter(Sha256);
 
 impl Fingerprinter {
+    /// Appends `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The fingerprint of all bytes so far.
+    /// Returns the fingerprint of all appended bytes.
     pub fn finish(self) -> Fingerprint {
         Fingerprint(self.0.finalize().into())
     }
@@ -50,7 +51,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// What was found where 64 hexadecimal digits were expected.
+/// The error of a text that is not 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FingerprintError(String);
 
@@ -83,7 +84,7 @@ fn parse(text: &str) -> Option<Fingerprint> {
         .chunks_exact(2)
         .map(|pair| pair[0] << 4 | pair[1])
         .collect();
-    // 65 digits also make 32 pairs; the length of what was read settles it.
+    // 65 digits also make 32 pairs, so the number of digits is checked.
     if digits.len() != 64 {
         return None;
     }
@@ -108,7 +109,8 @@ impl From<Fingerprint> for String {
 mod tests {
     use super::*;
 
-    /// FIPS 180-2, appendix B.1, and the empty message that every `sha256sum` knows.
+    /// The expected digests are from FIPS 180-2, appendix B.1, and the well-known one of the empty
+    /// message.
     #[test]
     fn the_published_answers() {
         assert_eq!(

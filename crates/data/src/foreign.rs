@@ -1,15 +1,15 @@
-//! Files that are no text in UTF-8, told by how they begin.
+//! Recognises files that are not UTF-8 text by their first bytes.
 
 use std::fmt;
 
 use gptlab_recipe::TextOrigin;
 
-/// What a file is instead of text in UTF-8.
+/// A known kind of file that is not UTF-8 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// With a byte order mark, or by its NULs.
+    /// UTF-16, recognised by its byte order mark or its NULs.
     Utf16,
-    /// What Git Large File Storage leaves in the place of a file that was not fetched.
+    /// The pointer that Git Large File Storage leaves in place of a file that was not fetched.
     LfsPointer,
     Gzip,
     Zip,
@@ -19,10 +19,10 @@ pub enum Foreign {
     Pdf,
 }
 
-/// How files begin: RFC 1952 (gzip), APPNOTE 4.3.7 and 4.3.16 (zip), RFC 8878 (zstd), the xz file
-/// format 2.1.1.1, bzip2's block size and first block, ISO 32000-1 7.5.2 (PDF), and the
+/// The first bytes of each kind: RFC 1952 (gzip), APPNOTE 4.3.7 and 4.3.16 (zip), RFC 8878 (zstd),
+/// the xz file format 2.1.1.1, bzip2's block size and first block, ISO 32000-1 7.5.2 (PDF), and the
 /// specification of Git LFS pointers.
-const BEGINNINGS: &[(&[u8], Foreign)] = &[
+const SIGNATURES: &[(&[u8], Foreign)] = &[
     (b"\xFF\xFE", Foreign::Utf16),
     (b"\xFE\xFF", Foreign::Utf16),
     (
@@ -37,9 +37,9 @@ const BEGINNINGS: &[(&[u8], Foreign)] = &[
     (b"%PDF-", Foreign::Pdf),
 ];
 
-/// What `bytes` are, where they are of a kind that is known and no text in UTF-8.
+/// Returns the kind of `bytes`; `None` if they are of no known kind.
 pub(crate) fn kind(bytes: &[u8]) -> Option<Foreign> {
-    let mut known = BEGINNINGS.iter();
+    let mut known = SIGNATURES.iter();
     if let Some((_, kind)) = known.find(|(beginning, _)| bytes.starts_with(beginning)) {
         return Some(*kind);
     }
@@ -49,7 +49,8 @@ pub(crate) fn kind(bytes: &[u8]) -> Option<Foreign> {
     is_utf16(bytes).then_some(Foreign::Utf16)
 }
 
-/// `BZh`, a digit, and the first block's mark: text may begin with the letters alone.
+/// Checks for `BZh`, a digit, and the first block's mark, because a text may start with the letters
+/// alone.
 fn is_bzip2(bytes: &[u8]) -> bool {
     matches!(
         bytes,
@@ -69,15 +70,15 @@ fn is_bzip2(bytes: &[u8]) -> bool {
     )
 }
 
-/// Whether `bytes`, which have no byte order mark, are UTF-16. In one of its two bytes every
-/// character up to U+00FF has a NUL, line ends and spaces of any script among them, and the other
-/// byte has none.
+/// Returns whether `bytes`, which have no byte order mark, are UTF-16. Every character up to
+/// U+00FF, including line ends and spaces, has a NUL in the same one of its two bytes, and the
+/// other byte is never NUL.
 fn is_utf16(bytes: &[u8]) -> bool {
-    /// Enough for some spaces.
-    const LOOKED_AT: usize = 4096;
-    /// At least one in so many characters has a NUL; of most scripts many more.
+    /// The number of bytes that are examined, enough for some spaces.
+    const EXAMINED: usize = 4096;
+    /// The largest number of characters per NUL; in most scripts, NULs are much more frequent.
     const RARE: usize = 8;
-    let pairs = bytes[..bytes.len().min(LOOKED_AT)].chunks_exact(2);
+    let pairs = bytes[..bytes.len().min(EXAMINED)].chunks_exact(2);
     let characters = pairs.len();
     let (mut first, mut second) = (0, 0);
     for pair in pairs {
@@ -89,8 +90,12 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 impl Foreign {
-    /// Writes the sentence that `origin` is of this kind, and what to do.
-    pub(crate) fn say(self, origin: &TextOrigin, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes the error that `origin` is of this kind, and how to convert it.
+    pub(crate) fn write_error(
+        self,
+        origin: &TextOrigin,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
         match self {
             Self::Utf16 => write!(
                 f,

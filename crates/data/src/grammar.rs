@@ -1,14 +1,14 @@
-//! A small language for texts whose probability is known exactly.
+//! A small language for texts with exactly known probabilities.
 //!
-//! A grammar is a page of blocks. `slot person: name he his` begins a table: a row is a value, a
-//! column a form of it. `rule opening` begins a list of alternatives, all equally likely, in which
-//! `<other>` is an alternative of a rule above and `{person.his}` a form of the slot's value
-//! (`{person}` the first; `{Person.he}` with a capital). A slot is drawn, uniformly, where a text
-//! first mentions it, and keeps its value to the end. The last rule is the whole text. `#` begins a
-//! comment.
+//! A grammar is a page of blocks. `slot person: name he his` starts a table, in which a row is a
+//! value and a column is a form of it. `rule opening` starts a list of alternatives, all equally
+//! likely, in which `<other>` is an alternative of a rule above and `{person.his}` a form of the
+//! slot's value (`{person}` the first; `{Person.he}` with a capital). The value of a slot is drawn
+//! uniformly where a text first mentions it, and stays the same to the end. The last rule is the
+//! whole text. `#` starts a comment.
 //!
-//! Since every choice is uniform and none depends on another, the probability of a text, the
-//! entropy and the expected length are sums over this page: nothing is estimated.
+//! Every choice is uniform and independent of the others, so the probability of a text, the entropy
+//! and the expected length are sums over the page and need no estimation.
 
 mod parse;
 mod search;
@@ -21,7 +21,7 @@ pub(crate) use search::log_sum;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Literal(String),
-    /// One of these, each as likely as the others.
+    /// One of these alternatives, all equally likely.
     Choice(Vec<Vec<Piece>>),
     /// A form (a column) of a slot's value.
     Mention {
@@ -35,7 +35,7 @@ enum Piece {
 struct SlotInRule {
     name: String,
     forms: Vec<String>,
-    /// A row per value, a column per form.
+    /// The values, one row per value and one column per form.
     values: Vec<Vec<String>>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Grammar {
     whole: Vec<Piece>,
 }
 
-/// A text and the logarithm of its derivation's probability, in nats.
+/// A text and the log-probability of its derivation, in nats.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Derived {
     pub(crate) text: String,
@@ -53,7 +53,7 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// One of `n`, each as likely as the others.
+    /// Draws one of `n` equally likely alternatives.
     fn draw(&mut self, cursor: &mut Cursor, n: usize) -> usize {
         self.log_probability -= (n as f64).ln();
         cursor.below(n)
@@ -72,7 +72,7 @@ impl SlotInRule {
 }
 
 impl Grammar {
-    /// The text that the draws of `cursor` make.
+    /// Derives a text with the draws of `cursor`.
     pub(crate) fn derive(&self, cursor: &mut Cursor) -> Derived {
         let mut values = vec![None; self.slots.len()];
         let mut derived = Derived {
@@ -111,8 +111,8 @@ impl Grammar {
         }
     }
 
-    /// The entropy of a text, in nats: what its choices of alternatives are worth, and each slot's
-    /// draw as often as the slot is mentioned at all.
+    /// Returns the entropy of a text, in nats: that of its choices of alternatives, and that of
+    /// each slot's draw times the probability that the slot is mentioned.
     pub(crate) fn entropy(&self) -> f64 {
         let draws: f64 = (0..self.slots.len())
             .map(|s| (1.0 - unmentioned(&self.whole, s)) * (self.slots[s].values.len() as f64).ln())
@@ -120,7 +120,7 @@ impl Grammar {
         choices(&self.whole) + draws
     }
 
-    /// The expected number of characters of a text.
+    /// Returns the expected number of characters of a text.
     pub(crate) fn expected_characters(&self) -> f64 {
         self.expected(&self.whole)
     }
@@ -149,7 +149,7 @@ fn mean<T>(items: &[T], f: impl Fn(&T) -> f64) -> f64 {
     items.iter().map(f).sum::<f64>() / items.len() as f64
 }
 
-/// The entropy of choosing alternatives, in nats.
+/// Returns the entropy of the choices of alternatives, in nats.
 fn choices(pieces: &[Piece]) -> f64 {
     let one = |piece: &Piece| match piece {
         Piece::Choice(ways) => (ways.len() as f64).ln() + mean(ways, |way| choices(way)),
@@ -158,7 +158,8 @@ fn choices(pieces: &[Piece]) -> f64 {
     pieces.iter().map(one).sum()
 }
 
-/// The probability that `pieces` do not mention slot `s`; choices are independent of each other.
+/// Returns the probability that `pieces` do not mention slot `s`. Choices are independent of each
+/// other.
 fn unmentioned(pieces: &[Piece], s: usize) -> f64 {
     let one = |piece: &Piece| match piece {
         Piece::Literal(_) => 1.0,
@@ -176,7 +177,8 @@ mod tests {
 
     use super::*;
 
-    /// Small enough to list every text by hand: rain 1/2, and 1/4 for each child and its pet.
+    /// The grammar is small enough to enumerate every text by hand: rain has probability 1/2, and
+    /// each child with its pet 1/4.
     const TOY: &str = "
 # a comment
 slot child: name his
@@ -218,7 +220,7 @@ It rains.
         }
     }
 
-    /// The sums over the page against the definition, over the list above.
+    /// The sums over the page are compared with the definition, evaluated on the enumeration above.
     #[test]
     fn entropy_and_length_are_the_sums_over_all_texts() {
         let texts = [
@@ -255,7 +257,7 @@ It rains.
 
     #[test]
     fn a_mistake_in_a_page_is_said_with_its_line() {
-        for (page, said) in [
+        for (page, expected) in [
             ("rule a\n<b>", "line 2: no rule `b` above"),
             ("rule a\n<a>", "line 2: no rule `a` above"),
             ("rule a\n{b}", "line 2: no slot `b` above"),
@@ -270,7 +272,7 @@ It rains.
             ("rule a", "line 1: `a` holds nothing"),
             ("", "line 0: `the page` holds nothing"),
         ] {
-            assert_eq!(Grammar::parse(page).unwrap_err().to_string(), said);
+            assert_eq!(Grammar::parse(page).unwrap_err().to_string(), expected);
         }
     }
 }

@@ -1,13 +1,13 @@
-//! From text to batches.
+//! Makes batches from text.
 //!
-//! [`Text`] is read and fingerprinted; a [`Tokenizer`] is fitted to it and is a value of its own;
-//! a [`Corpus`] holds the tokens in two splits; [`Batches`] makes any batch as a pure function of
-//! (seed, step). [`Builtin`] texts come with the program: [`stories`] have a known entropy, so that
-//! a loss can be told from the best loss there is, and each kind of [`Diagnostic`] text needs one
-//! skill, at a loss that is known too.
+//! [`Text`] is read and fingerprinted. A [`Tokenizer`] is fitted to it and is a separate value. A
+//! [`Corpus`] contains the tokens in two splits, and [`Batches`] makes any batch as a pure function
+//! of (seed, step). [`Builtin`] texts are part of the program: [`stories`] have a known entropy, so
+//! that a loss can be compared with the lowest possible one, and each kind of [`Diagnostic`] text
+//! requires one skill and has a known entropy too.
 //!
-//! Knows: files of text, characters, documents, tokens, windows.
-//! Never will: models' parts, engines, optimisers, runs, the environment, standard output.
+//! The crate handles text files, characters, documents, tokens and windows. It never touches the
+//! parts of models, engines, optimisers, runs, the environment or standard output.
 
 mod batches;
 mod builtin;

@@ -1,4 +1,4 @@
-//! Made-up names, one a line: documents for models with a short context.
+//! Made-up names, one per line, as documents for models with a short context.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -10,15 +10,15 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
     Grammar::parse(include_str!("names.grammar")).expect("a test reads the page of names")
 });
 
-/// How many names the built-in text has.
+/// The number of names in the built-in text.
 pub const DEFAULT_COUNT: usize = 8_000;
 
-/// Candidates drawn for each name asked for, at most; more would be repeats.
+/// The largest number of candidates drawn per requested name; more would be repeats.
 const MOST_TRIES: usize = 50;
 
-/// `count` distinct names of `seed`, each with a line break after it, in the order they are first
-/// drawn. There are some hundred thousand names; where `count` is more than can be found, fewer
-/// come.
+/// Returns `count` distinct names of `seed`, each followed by a line break, in the order in which
+/// they are first drawn. There are some hundred thousand names. The result has fewer names if
+/// `count` cannot be reached.
 pub fn names(seed: u64, count: usize) -> String {
     let mut draws = Stream::new(seed, "name", 0).cursor();
     let mut seen = BTreeSet::new();

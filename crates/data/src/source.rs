@@ -1,4 +1,4 @@
-//! Text as it was given: read, checked to be UTF-8, fingerprinted.
+//! Source texts, which are read, checked to be UTF-8, and fingerprinted.
 
 use std::{
     fmt,
@@ -11,38 +11,38 @@ use gptlab_recipe::TextOrigin;
 
 use crate::{Builtin, Fingerprint, foreign, foreign::Foreign};
 
-/// At least two characters of text, where they came from, and which bytes they were.
+/// A text of at least two characters, with its origin, and the size and fingerprint of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     content: String,
-    /// As they were given.
+    /// The number of bytes as they were read.
     bytes: u64,
     fingerprint: Fingerprint,
     origin: TextOrigin,
 }
 
 impl Text {
-    /// Reads a UTF-8 file. A byte order mark is dropped; line ends stay as they are.
+    /// Reads a UTF-8 file. A byte order mark is dropped; line ends stay unchanged.
     ///
     /// # Errors
-    /// When there is no such file, it is not a regular file or cannot be read, is not UTF-8, is a
-    /// file of another kind ([`Foreign`]), holds a NUL, or fewer than two characters.
+    /// Returns an error if there is no such file, if it is not a regular file or cannot be read, if
+    /// it is not UTF-8 or is a file of another kind ([`Foreign`]), or if it contains a NUL or fewer
+    /// than two characters.
     pub fn read(path: &Path) -> Result<Self, TextError> {
         Self::read_recorded(path, None)
     }
 
-    /// [`Text::read`] of a file that a record names, which somebody else may have written: a file
-    /// of another size than `bytes`, where the record tells it, is refused before any of it is
-    /// read.
+    /// Reads a file as [`Text::read`] does, for a path from a record, which may be untrusted. A
+    /// file whose size is not `bytes`, if the record contains it, is rejected before it is read.
     ///
     /// # Errors
-    /// As [`Text::read`], and when the file has another size.
+    /// Returns the errors of [`Text::read`], or an error if the file has another size.
     pub fn read_recorded(path: &Path, bytes: Option<u64>) -> Result<Self, TextError> {
         let content = read_bytes(path, bytes)?;
         Self::from_bytes(content, TextOrigin::File(path.display().to_string()))
     }
 
-    /// A built-in text.
+    /// Makes a built-in text.
     pub fn builtin(builtin: Builtin) -> Self {
         let content = builtin.text();
         Self {
@@ -53,7 +53,7 @@ impl Text {
         }
     }
 
-    /// Which built-in text this is, if it is one.
+    /// Returns the built-in text that this is, if it is one.
     pub fn recipe(&self) -> Option<Builtin> {
         match &self.origin {
             TextOrigin::Builtin(name) => Builtin::parse(name).ok().flatten(),
@@ -61,11 +61,11 @@ impl Text {
         }
     }
 
-    /// Bytes read elsewhere, held to the same rules as a file.
+    /// Makes a text from bytes that were read elsewhere, with the checks of [`Text::read`].
     ///
     /// # Errors
-    /// When they are not UTF-8, are a file of another kind, hold a NUL, or fewer than two
-    /// characters.
+    /// Returns an error if they are not UTF-8 or are a file of another kind, or if they contain a
+    /// NUL or fewer than two characters.
     pub fn from_bytes(bytes: Vec<u8>, origin: TextOrigin) -> Result<Self, TextError> {
         if let Some(kind) = foreign::kind(&bytes) {
             return Err(TextError::Foreign { origin, kind });
@@ -93,26 +93,28 @@ impl Text {
         })
     }
 
+    /// Returns the text, without a byte order mark.
     pub fn as_str(&self) -> &str {
         &self.content
     }
 
-    /// Unicode scalar values. Counted on each call.
+    /// Returns the number of Unicode scalar values, which each call counts.
     pub fn characters(&self) -> usize {
         self.content.chars().count()
     }
 
-    /// How many bytes were given, a byte order mark included.
+    /// Returns the number of bytes that were read, including a byte order mark.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The SHA-256 of the bytes as they were given, a byte order mark included, as `sha256sum`
+    /// Returns the SHA-256 of the bytes that were read, including a byte order mark, as `sha256sum`
     /// prints it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
+    /// Returns the origin of the text.
     pub fn origin(&self) -> &TextOrigin {
         &self.origin
     }
@@ -131,10 +133,11 @@ fn read_bytes(path: &Path, recorded: Option<u64>) -> Result<Vec<u8>, TextError> 
             TextError::Unreadable(path.to_owned(), error)
         }
     };
-    // Asked before the file is opened: a FIFO would block there until somebody writes to it.
+    // The type is checked before the file is opened, because opening a FIFO blocks until it has a
+    // writer.
     regular(path, &fs::metadata(path).map_err(failed)?)?;
     let mut file = File::open(path).map_err(failed)?;
-    // Asked again of what was opened, since another file may have taken the name.
+    // The open file is checked again, because another file may have taken the name.
     let metadata = file.metadata().map_err(failed)?;
     regular(path, &metadata)?;
     let found = metadata.len();
@@ -145,7 +148,7 @@ fn read_bytes(path: &Path, recorded: Option<u64>) -> Result<Vec<u8>, TextError> 
             found,
         }),
         Some(_) => read_whole(&mut file.take(found), found).map_err(failed),
-        // Files of the system have no size that could be asked for.
+        // Files in `/proc`, for example, report a size of 0, so the whole file is read.
         None => read_whole(&mut file, found).map_err(failed),
     }
 }
@@ -169,33 +172,33 @@ fn regular(path: &Path, metadata: &fs::Metadata) -> Result<(), TextError> {
     }
 }
 
-/// Why there is no text.
+/// The reason that a text cannot be read.
 #[derive(Debug)]
 pub enum TextError {
-    /// `-` was given for a path.
+    /// The path was `-`.
     StandardInput,
     Missing(PathBuf),
     Directory(PathBuf),
-    /// A pipe, a device or a socket.
+    /// The path is a pipe, a device or a socket.
     Special(PathBuf),
     Unreadable(PathBuf, io::Error),
-    /// The file has not the size, in bytes, that a record tells of.
+    /// The file does not have the recorded size, in bytes.
     Size {
         path: PathBuf,
         expected: u64,
         found: u64,
     },
-    /// `offset` is that of the first byte that is not UTF-8, counted from 0.
+    /// The byte at `offset`, counted from 0, is the first that is not UTF-8.
     NotUtf8 {
         origin: TextOrigin,
         offset: usize,
     },
-    /// What the bytes are instead of text.
+    /// The bytes are of a known kind that is not text.
     Foreign {
         origin: TextOrigin,
         kind: Foreign,
     },
-    /// `offset` is that of the first NUL, counted from 0.
+    /// The byte at `offset`, counted from 0, is the first NUL.
     Nul {
         origin: TextOrigin,
         offset: usize,
@@ -251,7 +254,7 @@ impl fmt::Display for TextError {
                 "{origin} is not UTF-8: byte {offset} (counted from 0) begins no character; \
                  convert it, for example with `iconv -t UTF-8`"
             ),
-            Self::Foreign { origin, kind } => kind.say(origin, f),
+            Self::Foreign { origin, kind } => kind.write_error(origin, f),
             Self::Nul { origin, offset } => write!(
                 f,
                 "{origin} holds a NUL (byte {offset}, counted from 0), and no text does; give a text file \

@@ -1,22 +1,23 @@
-//! Where tokens are read from.
+//! The storage from which tokens are read.
 
 use std::{fmt, ops::Range};
 
-/// A sequence of tokens that is read by ranges: [`Tokens`](crate::Tokens) in memory, or what else
-/// a program has. Reading needs no memory of its own, so that a batch can be made without any.
+/// A sequence of tokens that is read by ranges: [`Tokens`](crate::Tokens) in memory, or another
+/// implementation. Reading allocates nothing, so that a batch can be made without allocation.
 pub trait TokenStore: fmt::Debug + Send + Sync {
-    /// Returns how many tokens there are.
+    /// Returns the number of tokens.
     fn len(&self) -> usize;
 
-    /// Writes the tokens from `start` on into `out`, as many as fit. What would be beyond the last
-    /// token stays as it was.
+    /// Copies the tokens from `start` on into `out`, as many as fit. The part of `out` beyond the
+    /// last token stays unchanged.
     fn read(&self, start: usize, out: &mut [u32]);
 
+    /// Returns whether there are no tokens.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the tokens of `range`, cut to what there is.
+    /// Returns the tokens of `range`, which is clipped to the sequence.
     fn slice(&self, range: Range<usize>) -> Vec<u32> {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
@@ -31,23 +32,23 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     }
 }
 
-/// The tokens of a range, one by one. They are read a few at a time into memory of its own.
+/// Iterates over the tokens of a range, which are read in blocks into a buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenIter<'a> {
     store: &'a dyn TokenStore,
     next: usize,
     end: usize,
-    /// What was read last; it ends where the buffer ends.
+    /// The last block read, which is aligned to the buffer's end.
     buffer: [u32; READ_AT_ONCE],
-    /// How many of the buffer are still to come.
+    /// The number of tokens in the buffer that remain.
     left: usize,
 }
 
-/// Asking a store costs little beside so many tokens.
+/// The size of a block, large enough that the cost of a read is small.
 const READ_AT_ONCE: usize = 64;
 
 impl<'a> TokenIter<'a> {
-    /// The tokens of `range` in `store`, cut to what there is.
+    /// Makes an iterator over the tokens of `range` in `store`, clipped to the sequence.
     pub(crate) fn new(store: &'a dyn TokenStore, range: Range<usize>) -> Self {
         let end = range.end.min(store.len());
         Self {

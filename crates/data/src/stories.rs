@@ -1,16 +1,16 @@
-//! Stories whose entropy is known: the text to train on where nobody gave one.
+//! Stories with a known entropy, which are the default training text.
 //!
-//! A story is derived from the grammar in `stories.grammar`: who, what and which colour are said
-//! early and needed again late, verbs agree with a subject that another noun may stand between, and
-//! pronouns refer over sentences. Story `i` of a seed is a pure function of (seed, i). A text is
-//! stories one after the other, each a paragraph and a blank line.
+//! A story is derived from the grammar in `stories.grammar`. Characters, objects and colours are
+//! introduced early and needed again late, verbs agree with a subject that another noun may
+//! separate from them, and pronouns refer across sentences. Story `i` of a seed is a pure function
+//! of (seed, i). A text is a sequence of stories, each a paragraph followed by a blank line.
 //!
-//! Two floors say how low a loss can be. [`floor`] is the entropy rate, summed over the grammar and
-//! not estimated: what a model pays that knows the grammar and always sees the whole story. A model
-//! with a context of `T` meets most windows in the middle of a story and pays for what it cannot
-//! look up; [`least_loss`] is what the best possible model loses on a window at a place like any
-//! other, exactly (on the average about 0.15 nats per character at `T` = 256, and 0.24 at 64). On
-//! enough unseen text no model stays below either.
+//! Two floors bound the loss. [`floor`] is the entropy rate, computed from the grammar and not
+//! estimated: the loss of a model that knows the grammar and always sees the whole story. A model
+//! with a context of `T` meets most windows in the middle of a story, and cannot see what was
+//! introduced before. [`least_loss`] is the exact loss of the best possible model on a window at a
+//! random position (on average about 0.15 nats per character at `T` = 256, and 0.24 at 64). On
+//! enough unseen text no model has a lower loss than either.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
     Grammar::parse(include_str!("stories.grammar")).expect("a test reads the page of stories")
 });
 
-/// How many characters the built-in text has, at least.
+/// The minimum number of characters in the built-in text.
 pub const DEFAULT_CHARACTERS: usize = 1_000_000;
 
 /// One story.
@@ -30,11 +30,11 @@ pub const DEFAULT_CHARACTERS: usize = 1_000_000;
 pub struct Story {
     /// A paragraph and the blank line after it.
     pub text: String,
-    /// The logarithm of the story's probability, in nats.
+    /// The log-probability of the story, in nats.
     pub log_probability: f64,
 }
 
-/// Story `index` of `seed`.
+/// Returns story `index` of `seed`.
 pub fn story(seed: u64, index: u32) -> Story {
     let derived = GRAMMAR.derive(&mut Stream::new(seed, "story", index).cursor());
     Story {
@@ -43,7 +43,8 @@ pub fn story(seed: u64, index: u32) -> Story {
     }
 }
 
-/// The first stories of `seed`, whole, up to the one that reaches `min_chars` characters.
+/// Returns the first stories of `seed`, all complete, until the text has at least `min_chars`
+/// characters.
 pub fn stories(seed: u64, min_chars: usize) -> String {
     let mut text = String::with_capacity(min_chars);
     let mut characters = 0;
@@ -58,23 +59,25 @@ pub fn stories(seed: u64, min_chars: usize) -> String {
     text
 }
 
-/// The log-probability, in nats, of `paragraph` (without the blank line after it) being a story;
-/// `None` where the grammar does not make it. Says of a model's sample whether it is right.
+/// Returns the log-probability, in nats, of `paragraph` (without the blank line after it) as a
+/// story; `None` if the grammar does not produce it. Thus it checks whether a model's sample is
+/// correct.
 pub fn log_probability(paragraph: &str) -> Option<f64> {
     finite(log_sum(&GRAMMAR.derivations(&format!("{paragraph}\n\n"))))
 }
 
-/// The log-probability, in nats, of reading `stretch` from a place drawn uniformly in an endless
-/// text of stories: any number of characters, from the middle of one story to the middle of
-/// another. `None` where it cannot be.
+/// Returns the log-probability, in nats, of reading `stretch` from a uniformly drawn position in an
+/// endless text of stories. The stretch may have any number of characters, and start and end in the
+/// middle of a story. The result is `None` if the stretch is impossible.
 pub fn stretch_log_probability(stretch: &str) -> Option<f64> {
     finite(GRAMMAR.stretch(stretch))
 }
 
-/// What a model that knows the grammar, and has read nothing before, loses on `window`: nats per
-/// character predicted, which are all but the first. No model has a lower mean over many windows,
-/// though on a single one it may be lucky. Weigh windows by the characters they predict. `None`
-/// where no stories hold such a window, or it is shorter than 2 characters.
+/// Returns the loss on `window` of a model that knows the grammar and has seen nothing before, in
+/// nats per predicted character. All characters but the first are predicted. No model has a lower
+/// mean over many windows, but one may have a lower loss on a single window. A mean over windows
+/// should be weighted by their predicted characters. The result is `None` if no stories contain the
+/// window, or if it is shorter than 2 characters.
 pub fn least_loss(window: &str) -> Option<f64> {
     let (first, _) = window.char_indices().nth(1)?;
     let given = stretch_log_probability(&window[..first])?;
@@ -86,23 +89,25 @@ fn finite(log_probability: f64) -> Option<f64> {
     log_probability.is_finite().then_some(log_probability)
 }
 
-/// What a text of stories cannot be predicted better than.
+/// The entropy and length of a story.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StoryEntropy {
-    /// The entropy of a story.
+    /// The entropy of a story, in nats.
     pub nats_per_story: f64,
-    /// Its expected length, the blank line included.
+    /// The expected length of a story, in characters, including the blank line.
     pub characters_per_story: f64,
 }
 
 impl StoryEntropy {
-    /// The entropy rate: the least mean loss of a model whose tokens are characters.
+    /// Returns the entropy rate, in nats per character: the lowest mean loss of a model whose
+    /// tokens are characters.
     pub fn nats_per_character(&self) -> f64 {
         self.nats_per_story / self.characters_per_story
     }
 }
 
-/// The floor of [`stories`], exact: every derivation makes another text.
+/// Returns the floor of [`stories`], which is exact because every derivation produces a different
+/// text.
 pub fn floor() -> StoryEntropy {
     StoryEntropy {
         nats_per_story: GRAMMAR.entropy(),

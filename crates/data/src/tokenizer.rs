@@ -1,4 +1,5 @@
-//! Text to tokens and back. Nothing is mapped silently: what a tokenizer does not know, it names.
+//! Tokenizers, which encode text as tokens and decode it. Unknown characters are errors and are
+//! never replaced silently.
 
 mod error;
 mod stream;
@@ -18,12 +19,13 @@ use crate::{Fingerprint, TokenStore, tokens::Tokens};
 pub use error::{DecodeError, UnknownCharacters};
 pub use stream::StreamDecoder;
 
-/// Turns text into tokens and back, as its [`TokenizerSpec`] says. Checkpoints hold the spec.
+/// Encodes text as tokens and decodes it, as defined by its [`TokenizerSpec`], which checkpoints
+/// store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "TokenizerSpec", into = "TokenizerSpec")]
 pub struct Tokenizer {
     spec: TokenizerSpec,
-    /// What each token stands for; the token between documents is the last.
+    /// The text of each token; the token between documents is the last.
     table: TokenTable,
     /// The tokens of the ASCII characters.
     ascii: Vec<Option<u32>>,
@@ -57,8 +59,8 @@ impl From<Tokenizer> for TokenizerSpec {
     }
 }
 
-/// The documents of `text`: stripped of white space at both ends, without the empty ones. Where
-/// the text is one sequence, it is the only document, as it is.
+/// Returns the documents of `text`, stripped of white space at both ends, without the empty ones.
+/// If the text is one sequence, it is the only document and stays unchanged.
 pub(crate) fn documents<'a>(
     text: &'a str,
     cut: &'a Documents,
@@ -73,15 +75,14 @@ pub(crate) fn documents<'a>(
     }
 }
 
-/// `<0xE7><0x8C>`, as `SentencePiece` calls bytes.
+/// Formats bytes as `<0xE7><0x8C>`, in the notation of `SentencePiece`.
 fn hexadecimal(bytes: &[u8]) -> String {
     let bytes: Vec<String> = bytes.iter().map(|b| format!("<0x{b:02X}>")).collect();
     bytes.concat()
 }
 
 impl Tokenizer {
-    /// Returns a tokenizer with what the documents of `text` hold, or `None` where they hold
-    /// nothing.
+    /// Fits a tokenizer to the documents of `text`. Returns `None` if they are empty.
     pub fn fit(tokenization: impl Into<Tokenization>, text: &str) -> Option<Self> {
         let Tokenization {
             vocabulary,
@@ -97,45 +98,43 @@ impl Tokenizer {
         TokenizerSpec::new(vocabulary, cut).ok().map(Self::from)
     }
 
-    /// Returns what this tokenizer is, as plain data.
+    /// Returns the specification of this tokenizer, as plain data.
     pub fn spec(&self) -> &TokenizerSpec {
         &self.spec
     }
 
-    /// Returns what would have to be asked for to get such a tokenizer.
+    /// Returns the options that would fit a tokenizer of this kind.
     pub fn tokenization(&self) -> Tokenization {
         self.spec.tokenization()
     }
 
-    /// Returns how many tokens there are: those of the vocabulary, and one more for documents.
+    /// Returns the number of tokens: those of the vocabulary, and one more for documents.
     pub fn vocab_size(&self) -> usize {
         self.table.len()
     }
 
-    /// Returns the token that stands before and after every document, where text is cut into
-    /// documents.
+    /// Returns the token before and after every document, if text is split into documents.
     pub fn bos(&self) -> Option<u32> {
         let last = self.vocab_size() as u32 - 1;
         self.separator().map(|_| last)
     }
 
-    /// Returns the tokens of `text`. The text that stands between documents becomes a
-    /// [`Tokenizer::bos`].
+    /// Encodes `text` as tokens. The separator between documents becomes a [`Tokenizer::bos`].
     ///
     /// # Errors
-    /// When it does not know a character; all of them are named.
+    /// Returns an error that names all unknown characters, if there are any.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
         let mut tokens = Vec::with_capacity(text.len());
         self.encode_into(text, |t| tokens.push(t))?;
         Ok(tokens)
     }
 
-    /// Returns the tokens to begin generating from: those of `text`, after a [`Tokenizer::bos`]
-    /// where there is one. There is always one: without text or BOS it is a line break where that
-    /// is known, else token 0.
+    /// Returns the tokens to generate from: those of `text`, after a [`Tokenizer::bos`] if there is
+    /// one. There is always at least one token: without text or BOS, it is a line break if that is
+    /// known, otherwise token 0.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode`].
+    /// Returns the errors of [`Tokenizer::encode`].
     pub fn prompt(&self, text: &str) -> Result<Vec<u32>, UnknownCharacters> {
         let mut tokens: Vec<u32> = self.bos().into_iter().collect();
         self.encode_into(text, |t| tokens.push(t))?;
@@ -145,11 +144,11 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// Returns the text of `tokens`: [`Tokenizer::encode`]'s inverse. Bytes that are no text are
-    /// U+FFFD.
+    /// Decodes `tokens` into text; the inverse of [`Tokenizer::encode`]. Bytes that are not UTF-8
+    /// become U+FFFD.
     ///
     /// # Errors
-    /// For a token outside the vocabulary.
+    /// Returns an error if a token is outside the vocabulary.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DecodeError> {
         let (mut stream, mut text) = (Utf8Stream::default(), String::new());
         for token in tokens {
@@ -163,15 +162,15 @@ impl Tokenizer {
         Ok(text)
     }
 
-    /// Returns the bytes of text that `token` stands for; `None` of a token outside the vocabulary.
-    /// A BOS stands for the separator whose place it takes.
+    /// Returns the bytes of text that `token` represents; `None` for a token outside the
+    /// vocabulary. A BOS represents the separator that it replaces.
     pub fn token_bytes(&self, token: u32) -> Option<&[u8]> {
         self.table.get(token)
     }
 
-    /// Returns what tables call `token`: the text that it stands for; where that is no whole
-    /// character, its bytes in hexadecimal, `<0xE3>`; its number where it is outside the
-    /// vocabulary. The text may hold a character that a terminal obeys.
+    /// Returns the label of `token` in tables: its text; or its bytes in hexadecimal, such as
+    /// `<0xE3>`, if they are not whole characters; or its number if it is outside the vocabulary.
+    /// The text may contain a control character that a terminal interprets.
     pub fn label(&self, token: u32) -> String {
         let Some(bytes) = self.token_bytes(token) else {
             return token.to_string();
@@ -182,9 +181,9 @@ impl Tokenizer {
         }
     }
 
-    /// Returns which tokenizer this is: the SHA-256 of its kind's name, a zero byte, and its
-    /// characters; and, where documents are not what the kind says, a zero byte and how they are
-    /// cut.
+    /// Returns a fingerprint of the tokenizer: the SHA-256 of its kind's name, a zero byte, and its
+    /// characters. If documents are not those that the kind implies, a zero byte and their form
+    /// follow.
     pub fn fingerprint(&self) -> Fingerprint {
         let meant = self.tokenization();
         let mut text = format!("{}\0", meant.kind().name());
@@ -199,19 +198,20 @@ impl Tokenizer {
         Fingerprint::of(text.as_bytes())
     }
 
-    /// How many characters of text begin in `token`.
+    /// Returns the number of characters that start in `token`.
     pub(crate) fn characters(&self, token: u32) -> usize {
         self.table.characters(token)
     }
 
-    /// [`Tokenizer::encode`] into compact tokens.
+    /// Encodes `text`, as [`Tokenizer::encode`] does, into compact tokens.
     pub(crate) fn tokenize(&self, text: &str) -> Result<Tokens, UnknownCharacters> {
         let mut tokens = Tokens::with_capacity(self.vocab_size(), text.len());
         self.encode_into(text, |t| tokens.push(t))?;
         Ok(tokens)
     }
 
-    /// The tokens of `documents`, with `bos` before and after each, and where each `bos` is.
+    /// Encodes `documents` with `bos` before and after each, and returns the positions of each
+    /// `bos`.
     pub(crate) fn tokenize_documents(
         &self,
         documents: &[&str],
@@ -230,12 +230,12 @@ impl Tokenizer {
         Ok((tokens, starts))
     }
 
-    /// The text that stands between documents.
+    /// Returns the text between documents.
     fn separator(&self) -> Option<&str> {
         self.spec.documents().separator()
     }
 
-    /// Hands every token of `text` to `push`, in order, until a character is unknown.
+    /// Calls `push` with every token of `text`, in order, until a character is unknown.
     fn encode_into(&self, text: &str, mut push: impl FnMut(u32)) -> Result<(), UnknownCharacters> {
         for (i, piece) in self.pieces(text).enumerate() {
             if let Some(bos) = self.bos().filter(|_| i > 0) {
@@ -247,7 +247,7 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// `text` between its separators, all of it.
+    /// Splits all of `text` at its separators.
     fn pieces<'a>(&'a self, text: &'a str) -> Box<dyn Iterator<Item = &'a str> + 'a> {
         match self.separator() {
             Some(separator) => Box::new(text.split(separator)),
@@ -255,7 +255,7 @@ impl Tokenizer {
         }
     }
 
-    /// Hands every token of `piece`, which holds no separator, to `push`; `None` where a character
+    /// Calls `push` with every token of `piece`, which contains no separator; `None` if a character
     /// is unknown.
     fn encode_piece(&self, piece: &str, push: &mut impl FnMut(u32)) -> Option<()> {
         match self.spec.vocabulary() {
@@ -269,7 +269,7 @@ impl Tokenizer {
         }
     }
 
-    /// The token of a character, where `alphabet` is the vocabulary.
+    /// Returns the token of a character, if `alphabet` is the vocabulary.
     fn id(&self, alphabet: &Alphabet, c: char) -> Option<u32> {
         match self.ascii.get(c as usize) {
             Some(id) => *id,
@@ -277,7 +277,7 @@ impl Tokenizer {
         }
     }
 
-    /// The characters of `pieces` that are unknown, where characters can be.
+    /// Returns the unknown characters of `pieces`, of which there are none in a byte vocabulary.
     fn unknown_in<'a>(&self, pieces: impl Iterator<Item = &'a str>) -> UnknownCharacters {
         let mut seen = BTreeSet::new();
         let (known, characters) = match self.spec.vocabulary() {

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::TokenStore;
 
-/// A sequence of tokens in memory: one byte each where the vocabulary has at most 256, two up to
-/// 65,536, else four.
+/// A sequence of tokens in memory: one byte each if the vocabulary has at most 256 tokens, two up
+/// to 65,536, otherwise four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens(Storage);
 
@@ -17,7 +17,7 @@ enum Storage {
 }
 
 impl Tokens {
-    /// No tokens yet, of a vocabulary of `vocab_size`, with room for `capacity`.
+    /// Makes an empty sequence for a vocabulary of `vocab_size`, with room for `capacity` tokens.
     pub fn with_capacity(vocab_size: usize, capacity: usize) -> Self {
         Self(match vocab_size {
             0..=0x100 => Storage::U8(Vec::with_capacity(capacity)),
@@ -26,7 +26,7 @@ impl Tokens {
         })
     }
 
-    /// Returns how many bytes a token of a vocabulary of `vocab_size` takes.
+    /// Returns the number of bytes per token of a vocabulary of `vocab_size`.
     pub fn width(vocab_size: usize) -> usize {
         match Self::with_capacity(vocab_size, 0).0 {
             Storage::U8(_) => 1,
@@ -73,7 +73,7 @@ impl TokenStore for Tokens {
     }
 }
 
-/// Writes those of `tokens` that are in `range` into `out`.
+/// Copies those of `tokens` that are in `range` into `out`.
 fn copy<T: Copy + Into<u32>>(tokens: &[T], range: Range<usize>, out: &mut [u32]) {
     let end = range.end.min(tokens.len());
     let found = &tokens[range.start.min(end)..end];

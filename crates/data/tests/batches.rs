@@ -1,4 +1,4 @@
-//! Corpora and batches: splits, windows, epochs, coverings.
+//! Tests of corpora and batches: splits, windows, epochs, coverings.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -25,7 +25,7 @@ fn lines(s: &str, f: f64) -> Corpus {
     corpus(TokenizerKind::Lines, s, f).unwrap()
 }
 
-/// A text of `n` characters that are all different: a window tells where it was cut.
+/// Makes a text of `n` distinct characters, so that a window reveals its position.
 fn distinct(n: u32) -> String {
     (0..n)
         .map(|i| char::from_u32(0x4E00 + i).unwrap())
@@ -40,7 +40,7 @@ fn batches(corpus: Corpus, block_size: usize, batch_size: usize, seed: u64) -> (
     (made, model)
 }
 
-/// Every sequence of `batch` as (inputs, targets).
+/// Returns every sequence of `batch` as (inputs, targets).
 fn sequences(batch: &Batch) -> Vec<(Vec<u32>, Vec<u32>)> {
     (0..batch.sequences())
         .map(|i| batch.rows(i))
@@ -69,7 +69,7 @@ fn the_end_of_a_text_is_kept_for_validation() {
     assert!(chars("ab", 0.0).validation().is_none());
 }
 
-/// nanoGPT prints these for the tiny Shakespeare: 1,003,854 and 111,540 tokens.
+/// nanoGPT prints these sizes for the tiny Shakespeare: 1,003,854 and 111,540 tokens.
 #[test]
 fn the_split_is_nanogpts() {
     let s = "ab".repeat(1_115_394 / 2);
@@ -89,8 +89,8 @@ fn documents_are_split_whole_and_share_their_bos() {
     assert_eq!(c.part(SplitName::Train).unwrap().characters(), 4);
 }
 
-/// Characters by hand: a BOS stands for the whole separator, and a byte in the middle of a
-/// character for none.
+/// The characters are counted by hand: a BOS represents the whole separator, and a byte in the
+/// middle of a character counts as none.
 #[test]
 fn documents_between_separators_are_laid_out_as_lines_are() {
     let separated = Tokenization {
@@ -120,7 +120,7 @@ fn bytes_are_split_wherever_the_fraction_falls() {
     assert_eq!(validation.characters(), 1);
 }
 
-/// Tokens that are computed when they are read.
+/// A store whose tokens are computed when they are read.
 #[derive(Debug)]
 struct Sevens(usize);
 
@@ -154,39 +154,41 @@ fn batches_are_the_same_from_any_store() {
 
 #[test]
 fn a_split_too_short_is_a_sentence() {
-    let said = |kind, s, f| corpus(kind, s, f).unwrap_err().to_string();
+    let message = |kind, s, f| corpus(kind, s, f).unwrap_err().to_string();
     assert_eq!(
-        said(TokenizerKind::Chars, "abcdefghij", 0.1),
+        message(TokenizerKind::Chars, "abcdefghij", 0.1),
         "the text is too short: with a validation fraction of 0.1 the validation split would hold \
          1 token and needs at least 2; give more text, or another validation fraction (0 keeps \
          everything for training)"
     );
     assert!(
-        said(TokenizerKind::Chars, "abcd", 0.9).contains("the training split would hold 0 tokens")
+        message(TokenizerKind::Chars, "abcd", 0.9)
+            .contains("the training split would hold 0 tokens")
     );
-    let lines = said(TokenizerKind::Lines, "emma\n", 0.1);
+    let lines = message(TokenizerKind::Lines, "emma\n", 0.1);
     assert!(
         lines.contains("the training split would hold 0 documents"),
         "{lines}"
     );
     assert!(corpus(TokenizerKind::Lines, "emma\n", 0.0).is_ok());
     assert!(
-        said(TokenizerKind::Lines, " \n\t\n", 0.1)
+        message(TokenizerKind::Lines, " \n\t\n", 0.1)
             .starts_with("the text holds no documents: every line of it is empty;")
     );
     let separated = Tokenization {
         documents: r"separator=\n\n".parse().unwrap(),
         ..TokenizerKind::Chars.into()
     };
-    let said = corpus(separated, " \n\n\t\n", 0.1).unwrap_err().to_string();
+    let message = corpus(separated, " \n\n\t\n", 0.1).unwrap_err().to_string();
     assert!(
-        said.starts_with(r"the text holds no documents: it is empty but for the separator `\n\n`;"),
-        "{said}"
+        message
+            .starts_with(r"the text holds no documents: it is empty but for the separator `\n\n`;"),
+        "{message}"
     );
-    let said = |kind, s, f| corpus(kind, s, f).unwrap_err().to_string();
+    let message = |kind, s, f| corpus(kind, s, f).unwrap_err().to_string();
     for wrong in [1.0, -0.1, f64::NAN] {
         assert!(
-            said(TokenizerKind::Chars, "abcd", wrong).contains("at least 0 and below 1, found")
+            message(TokenizerKind::Chars, "abcd", wrong).contains("at least 0 and below 1, found")
         );
     }
 }
@@ -215,21 +217,21 @@ fn the_context_shrinks_to_the_shorter_split() {
 #[test]
 fn sizes_that_cannot_be_are_sentences() {
     let c = Arc::new(chars("abcd", 0.0));
-    let said = |t, b| {
+    let message = |t, b| {
         Batches::new(Arc::clone(&c), t, b, 0)
             .unwrap_err()
             .to_string()
     };
     assert_eq!(
-        said(0, 1),
+        message(0, 1),
         "block_size and batch_size must be at least 1, found 0 and 1"
     );
     assert_eq!(
-        said(1, 0),
+        message(1, 0),
         "block_size and batch_size must be at least 1, found 1 and 0"
     );
     assert_eq!(
-        said(4, 1),
+        message(4, 1),
         "a context of 4 needs 5 tokens to train on, found 4; use a context of at most 3 or more text"
     );
     assert!(Batches::new(c, 3, 1, 0).is_ok());
@@ -323,8 +325,8 @@ fn every_document_comes_once_an_epoch_in_another_order() {
     assert_ne!(first, (0..10).collect::<Vec<u32>>());
 }
 
-/// Each piece begins with the last target of the one before; a document that fits is one sequence,
-/// as in microgpt.
+/// Each piece starts with the last target of the previous one. A document that fits is one
+/// sequence, as in microgpt.
 #[test]
 fn a_long_document_is_cut_into_pieces_and_a_short_one_is_not() {
     let (made, model) = batches(lines("abcdef", 0.0), 4, 2, 0);
@@ -343,19 +345,20 @@ fn a_long_document_is_cut_into_pieces_and_a_short_one_is_not() {
     assert_eq!(sequences(&batch), [(vec![2, 0, 1], vec![0, 1, 2])]);
     assert_eq!(made.cut(SplitName::Train), Some(cut(1, 0, 0)));
     assert_eq!(made.cut(SplitName::Validation), None);
-    // 4 predictions fit exactly, 5 do not.
+    // A document with 4 predictions fits exactly, and one with 5 does not.
     let (made, _) = batches(lines("abc\nabcd\na", 0.0), 4, 1, 0);
     assert_eq!(made.cut(SplitName::Train), Some(cut(3, 1, 2)));
     let (made, _) = batches(chars("abcdef", 0.0), 4, 1, 0);
     assert_eq!(made.cut(SplitName::Train), None);
 }
 
-/// Counted off the text: every prediction of every document is trained on once an epoch.
+/// The predictions are counted in the text: every one of every document is trained on once per
+/// epoch.
 #[test]
 fn an_epoch_has_every_prediction_of_long_documents_once() {
     let text = "abcdefghij\nkl\nmnopqrstu\nvwxyz";
     let (made, model) = batches(lines(text, 0.0), 3, 1, 7);
-    // ceil of 11, 3, 10 and 6 predictions by 3.
+    // The numbers of pieces are those of 11, 3, 10 and 6 predictions, divided by 3 and rounded up.
     let pieces = 4 + 1 + 4 + 2;
     let epoch = |first: u32| -> Vec<u32> {
         (first..first + pieces)
@@ -367,14 +370,14 @@ fn an_epoch_has_every_prediction_of_long_documents_once() {
         targets.sort_unstable();
         targets
     };
-    // Every letter once, and the BOS after each document.
+    // The targets are every letter once, and the BOS after each document.
     let all: Vec<u32> = (0..26).chain([26; 4]).collect();
     assert_eq!(sorted(first.clone()), all);
     assert_eq!(sorted(second.clone()), all);
     assert_ne!(first, second, "shuffled anew");
 }
 
-/// Where every second piece is a short one, even steps would take the long ones alone.
+/// If every second piece is a short one, even steps would take only the long ones.
 #[test]
 fn a_capped_covering_of_pieces_is_about_as_large_as_asked() {
     let text = "abcdefgh\n".repeat(1000);
@@ -462,9 +465,9 @@ proptest! {
             prop_assert!(most < split.predictions() || tokens == split.predictions());
         }
     }
-    /// Against the text itself: whatever the documents' lengths, a whole covering predicts every
-    /// token but the first once and in order, each piece from at most `block` tokens before, and
-    /// what is said to be covered is.
+    /// The covering is compared with the text itself. Whatever the documents' lengths, a whole
+    /// covering predicts every token but the first once and in order, each piece from at most
+    /// `block` tokens before, and `covered` reports the same predictions.
     #[test]
     fn a_covering_of_documents_has_every_prediction_once(
         lengths in prop::collection::vec(1usize..40, 2..30), block in 1usize..20, batch in 1usize..9,

@@ -1,5 +1,5 @@
-//! The diagnostic texts: that they are what they say, by their names, sizes and seeds, and stay
-//! that way.
+//! Tests that the diagnostic texts have their documented form, names, sizes and seeds, and never
+//! change.
 
 use std::collections::BTreeSet;
 
@@ -61,11 +61,11 @@ fn every_line_is_a_document_that_the_ideal_predictor_knows() {
     }
 }
 
-/// One document of each kind with its skilled tokens marked by hand.
+/// One document of each kind has its skilled tokens marked by hand.
 #[test]
 fn the_skill_is_where_it_is_said_to_be() {
     for (kind, document, marked) in [
-        // The last mark is the BOS.
+        // The last mark is that of the BOS.
         (Diagnostic::Copy, "abcdefgh|abcdefgh", "         ********* "),
         (
             Diagnostic::Brackets,
@@ -79,7 +79,7 @@ fn the_skill_is_where_it_is_said_to_be() {
         let shown: String = skill.iter().map(|s| if *s { '*' } else { ' ' }).collect();
         assert_eq!(shown, marked[..=document.len()], "{document}");
     }
-    // The first of each letter's followers is news; then a table has begun.
+    // The first successor of each letter is unpredictable; then a table has started.
     let cycle: String = "abcd".chars().cycle().take(127).collect();
     let skill = Diagnostic::InContext.skill(&cycle).unwrap();
     let first = skill.iter().position(|s| *s);
@@ -111,7 +111,7 @@ fn what_is_wrong_is_no_document() {
     }
 }
 
-/// As often as the generators say, within four standard errors of a count.
+/// The proportions are those of the generators, within four standard errors of a count.
 #[test]
 fn proportions_are_the_generators() {
     let share = |kind: Diagnostic, which: fn(&str) -> bool| {
@@ -138,7 +138,8 @@ fn proportions_are_the_generators() {
         (Diagnostic::Addition, |l| l[2..].starts_with('9'), 0.1),
         (Diagnostic::Addition, |l| l.ends_with('0'), 0.1),
         (Diagnostic::InContext, |l| l.starts_with('h'), 0.125),
-        // The first letter comes back third with 1 in 7; two in a row never do.
+        // The first letter comes back third with probability 1/7; two equal letters in a row never
+        // occur.
         (
             Diagnostic::InContext,
             |l| l[2..].starts_with(&l[..1]),

@@ -1,4 +1,4 @@
-//! The built-in texts: their floor, their language, and that they never change unnoticed.
+//! Tests of the built-in texts: their floors, their language, and that they never change unnoticed.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn some() -> impl Iterator<Item = Story> {
     (0..SAMPLES).map(|i| stories::story(99, i))
 }
 
-/// The mean of `values` and its standard error.
+/// Returns the mean of `values` and its standard error.
 fn mean_and_error(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -22,7 +22,7 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
     (mean, (variance / n).sqrt())
 }
 
-/// The floor is summed over the grammar; sampled stories witness it.
+/// The floor is summed over the grammar, and sampled stories are the witness.
 #[test]
 fn the_floor_is_the_mean_surprise_of_a_story() {
     let floor = stories::floor();
@@ -44,7 +44,7 @@ fn the_floor_is_the_mean_surprise_of_a_story() {
     }
 }
 
-/// The floor is one only where a text has a single derivation.
+/// The floor is valid only if every text has a single derivation.
 #[test]
 fn a_story_tells_how_it_was_made() {
     for story in some().take(3_000) {
@@ -59,8 +59,7 @@ fn a_story_tells_how_it_was_made() {
     }
 }
 
-/// A blank line is the end of a story and nothing else: after one, a stretch is a story from its
-/// start.
+/// A blank line occurs only at the end of a story: after one, a stretch is a story from its start.
 #[test]
 fn a_stretch_from_a_blank_line_is_a_story() {
     let ends = stories::floor().characters_per_story.ln();
@@ -110,7 +109,7 @@ fn what_was_said_early_is_kept_to_the_end() {
     }
 }
 
-/// Tom and the rabbit come back, the hiding place is said twice, and the colour only once.
+/// Tom and the rabbit come back, the hiding place is mentioned twice, and the colour only once.
 const BUTTONS: &str = "In a town by the apple trees lived a boy named Tom. His yellow buttons always \
     stood beside the coats. One bright morning, the buttons beside the coats were gone! Along came \
     a clever rabbit named Doctor Jam. \"I saw them in the oven,\" said the rabbit. So Doctor Jam and \
@@ -137,7 +136,7 @@ fn verbs_agree() {
     }
 }
 
-/// The characters of a vocabulary.
+/// Returns the characters of a vocabulary.
 fn known(tokenizer: &Tokenizer) -> String {
     match tokenizer.spec().vocabulary() {
         Vocabulary::Chars(alphabet) => alphabet.clone().into(),

@@ -1,4 +1,4 @@
-//! Text sources: what is read, what is refused, and in which words.
+//! Tests of text sources: the texts that are read, those that are rejected, and the messages.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 use gptlab_data::{Builtin, DocumentSet, Fingerprint, Text};
 use gptlab_recipe::TextOrigin;
 
-/// A folder of this test's own, removed with it.
+/// A temporary folder of one test, which is removed with it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -123,16 +123,16 @@ fn a_recorded_text_has_its_size() {
     );
 }
 
-/// Made by `printf` and by the programs of the formats' names.
+/// The files were made by `printf` and by the programs of the formats' names.
 #[test]
 fn files_of_other_kinds_have_sentences_of_their_own() {
     let utf16 = "begins as UTF-16 does; text must be UTF-8: save it again in that encoding";
     let cases: [(&[u8], &str); 13] = [
         (b"a\0b\0\n\0", utf16),
         (b"\0a\0b\0\n", utf16),
-        // Cyrillic, little-endian: the spaces alone have NULs.
+        // The text is Cyrillic, little-endian, in which only the spaces have NULs.
         (b"\x3e\x04\x3d\x04\x20\0\x38\x04\x20\0\x4f\x04", utf16),
-        // French: the NULs come before a byte that is not UTF-8.
+        // The text is French, in which the NULs precede a byte that is not UTF-8.
         (b"\xe9\0t\0\xe9\0", utf16),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
@@ -230,7 +230,7 @@ fn built_in_texts_go_by_name_and_never_change() {
     assert_eq!(Builtin::from_name("Stories"), None);
 }
 
-/// Against the texts themselves.
+/// The sizes are compared with those of the texts themselves.
 #[test]
 fn what_a_recipe_may_have_is_known_without_making_it() {
     for builtin in Builtin::all() {

@@ -1,4 +1,4 @@
-//! Tokenizers: round trips, what is refused, the stored form.
+//! Tests of tokenizers: round trips, rejected text, the stored form.
 
 use gptlab_data::{StreamDecoder, Tokenizer};
 use gptlab_model::Choice;
@@ -21,7 +21,7 @@ fn bytes(documents: &str) -> Tokenizer {
     Tokenizer::fit(tokenization, "any text").unwrap()
 }
 
-/// Characters in documents that end at `<|end|>`.
+/// Fits a tokenizer of characters to documents that end at `<|end|>`.
 fn separated(text: &str) -> Tokenizer {
     let tokenization = Tokenization {
         documents: "separator=<|end|>".parse().unwrap(),
@@ -37,7 +37,8 @@ fn known(tokenizer: &Tokenizer) -> &[char] {
     }
 }
 
-/// As Python has it: `sorted(set("hello, 猫🐈é\n"))`.
+/// The expected order is Python's `sorted(set("hello, 猫🐈é
+/// "))`.
 #[test]
 fn characters_are_numbered_by_code_point() {
     let tokenizer = chars("hello, 猫🐈é\n");
@@ -51,7 +52,8 @@ fn characters_are_numbered_by_code_point() {
     assert_eq!(tokenizer.decode(&[9, 8]).unwrap(), "🐈猫");
 }
 
-/// microgpt: `docs = [l.strip() …]`, `uchars = sorted(set(''.join(docs)))`, `BOS = len(uchars)`.
+/// The witness is microgpt: `docs = [l.strip() …]`, `uchars = sorted(set(''.join(docs)))`, `BOS =
+/// len(uchars)`.
 #[test]
 fn lines_are_stripped_and_bos_comes_last() {
     let tokenizer = lines("  emma\r\n\n ava b \n\r\tzo\u{3000}\n");
@@ -77,7 +79,8 @@ fn a_text_without_characters_fits_no_tokenizer() {
     assert_eq!(Tokenizer::fit(separated, " ;\n;"), None);
 }
 
-/// As Python has it: `list("é猫\n".encode())`.
+/// The expected values are Python's `list("é猫
+/// ".encode())`.
 #[test]
 fn bytes_are_their_values() {
     let tokenizer = bytes("text");
@@ -206,7 +209,7 @@ fn the_stored_form_is_stable() {
 
 #[test]
 fn a_damaged_stored_form_is_a_sentence() {
-    for (json, said) in [
+    for (json, expected) in [
         (
             r#"{"kind":"chars","chars":""}"#,
             "needs at least one character, found none",
@@ -248,7 +251,7 @@ fn a_damaged_stored_form_is_a_sentence() {
         let error = serde_json::from_str::<Tokenizer>(json)
             .unwrap_err()
             .to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }
 
@@ -259,7 +262,7 @@ fn a_fingerprint_tells_kinds_and_alphabets_apart() {
     assert_ne!(chars("ab").fingerprint(), lines("ab").fingerprint());
     assert_ne!(bytes("text").fingerprint(), bytes("lines").fingerprint());
     assert_ne!(chars("a").fingerprint(), separated("a").fingerprint());
-    // `printf 'lines\0ab' | sha256sum`.
+    // The digest is that of `printf 'lines\0ab' | sha256sum`.
     assert_eq!(
         lines("ab").fingerprint().to_string(),
         "59fd0b5f7eb19aa0fc62825934ce694789c87b242f266781df5b20d20dbe4092"
@@ -296,7 +299,8 @@ proptest! {
         prop_assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
     }
 
-    /// Of any tokens, which need not be text: what comes piece by piece is what comes at once.
+    /// The tokens are arbitrary and need not be text: the pieces of a stream equal the whole
+    /// decoding.
     #[test]
     fn a_stream_is_the_whole(tokens in proptest::collection::vec(0..256u32, 0..60)) {
         let tokenizer = bytes("text");

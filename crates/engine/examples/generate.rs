@@ -1,4 +1,5 @@
-//! Tokens/s of decoding with a preset's first weights, one text and many at once:
+//! Prints the tokens/s of decoding with a preset's initial weights, for one text and for many at
+//! once:
 //! `cargo run --release -p gptlab-engine --example generate -- [preset] [vocabulary] [tokens]
 //! [texts] [threads] [rounds] [precision]`.
 #![allow(clippy::print_stdout)]
@@ -7,13 +8,13 @@ use std::{env, time::Instant};
 
 use gptlab_engine::{
     GenerationRequest,
-    cpu::{CpuGenerator, CpuOptions, Precision},
+    cpu::{CpuGenerator, CpuOptions, OperandType},
     generate_each,
     sample::{Ranking, Sampling},
 };
 use gptlab_model::{Choice, Preset, lower, random::Stream};
 
-/// A text of `left` more tokens.
+/// A text with `left` more tokens to generate.
 struct Text {
     left: usize,
     sampling: Sampling,
@@ -43,7 +44,7 @@ fn main() {
     let weights = graph.params().initial(1);
     let (tokens, texts) = (number(2, "255"), number(3, "64"));
     let (mut options, rounds) = (CpuOptions::of_threads(number(4, "2")), number(5, "9"));
-    options.precision = Precision::from_name(&arg(6, "f32")).expect("f32 or bf16");
+    options.precision = OperandType::from_name(&arg(6, "f32")).expect("f32 or bf16");
     let mut generator = CpuGenerator::with_options(graph, &weights, options).expect("weights");
     let best = |work: &mut dyn FnMut()| {
         let times = (0..rounds).map(|_| {

@@ -1,6 +1,8 @@
-//! Remakes `tests/programs/*.txt`: what `compile` makes of small models for each purpose.
+//! Remakes `tests/programs/*.txt`: the programs that `compile` makes of small models for each
+//! purpose.
 //!
-//! `cargo run -p gptlab-engine --example programs`, then read what changed before committing it.
+//! Run `cargo run -p gptlab-engine --example programs`, then read what changed before committing
+//! it.
 
 #[path = "../tests/programs/listed.rs"]
 mod listed;

@@ -1,4 +1,4 @@
-//! Milliseconds and tokens/s of a training step of a preset on random tokens:
+//! Prints the milliseconds and the tokens/s of a training step of a preset on random tokens:
 //! `cargo run --release -p gptlab-engine --example step -- [preset] [dropout] [batch] [threads]
 //! [steps] [precision]`.
 #![allow(clippy::print_stdout)]
@@ -7,7 +7,7 @@ use std::{env, time::Instant};
 
 use gptlab_engine::{
     Engine, Noise, StepHyper,
-    cpu::{CpuEngine, CpuOptions, Precision},
+    cpu::{CpuEngine, CpuOptions, OperandType},
 };
 use gptlab_model::{Batch, Choice, Counts, Preset, lower, random::Stream};
 use gptlab_recipe::{Decay, Optimizer};
@@ -28,7 +28,7 @@ fn main() {
     let flops = Counts::of(&graph, t).training_flops() as f64 * sequences as f64;
     let weights = graph.params().initial(1);
     let options = CpuOptions {
-        precision: Precision::from_name(&arg(5, "f32")).expect("f32 or bf16"),
+        precision: OperandType::from_name(&arg(5, "f32")).expect("f32 or bf16"),
         ..CpuOptions::of_threads(threads)
     };
     let mut engine = CpuEngine::new(graph, &weights, options).expect("threads");

@@ -1,27 +1,29 @@
-//! What an attention looks at: its weights, which the engines never keep, made again from what it
-//! read.
+//! The weights of an attention. Engines do not store them; they are computed again from the
+//! attention's input.
 
 use gptlab_model::{AttentionOp, alibi_slopes};
 
-/// Who looks at whom in one sequence of `T` tokens: a `T x T` matrix a head, rows queries, columns
-/// keys. Rows sum to 1; what the mask hides is 0.
+/// The attention weights of one sequence of `T` tokens: one `T x T` matrix per head, whose rows are
+/// queries and whose columns are keys. Rows sum to 1; weights that the mask hides are 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionWeights {
+    /// The number of query heads.
     pub heads: usize,
+    /// The number of tokens in the sequence, `T`.
     pub tokens: usize,
-    /// `[heads, tokens, tokens]`, row-major.
+    /// The weights, `[heads, tokens, tokens]`, row-major.
     pub weights: Vec<f64>,
-    /// What the softmax was taken of, in the same order: masked scores are negative infinity.
+    /// The input of the softmax, in the same order: masked scores are negative infinity.
     pub scores: Vec<f64>,
 }
 
 impl AttentionWeights {
-    /// The weights in f64 of `op` without dropout, from the packed queries, keys and values that
-    /// its node reads: `[tokens, (heads + 2 kv_heads) head_dim]`, one sequence. [`AttentionOp`] is
-    /// the definition.
+    /// Computes the weights of `op` in f64 without dropout, for one sequence, from the packed
+    /// queries, keys and values that its node reads: `[tokens, (heads + 2 kv_heads) head_dim]`.
+    /// [`AttentionOp`] defines them.
     ///
     /// # Panics
-    /// When `qkv` does not hold whole rows.
+    /// Panics if `qkv` does not hold whole rows.
     pub fn new(op: &AttentionOp, qkv: &[f32]) -> Self {
         let width = (op.heads + 2 * op.kv_heads) * op.head_dim;
         assert!(qkv.len().is_multiple_of(width), "whole rows of {width}");
@@ -53,25 +55,25 @@ impl AttentionWeights {
         }
     }
 
-    /// `[tokens, tokens]` of one head.
+    /// Returns the weights of one head, `[tokens, tokens]`.
     pub fn head(&self, head: usize) -> &[f64] {
         let size = self.tokens * self.tokens;
         &self.weights[head * size..][..size]
     }
 
-    /// The scores of one head, `[tokens, tokens]`.
+    /// Returns the scores of one head, `[tokens, tokens]`.
     pub fn head_scores(&self, head: usize) -> &[f64] {
         let size = self.tokens * self.tokens;
         &self.scores[head * size..][..size]
     }
 
-    /// How much `query` looks at `key`.
+    /// Returns the weight of `key` for `query`.
     pub fn at(&self, head: usize, query: usize, key: usize) -> f64 {
         self.head(head)[query * self.tokens + key]
     }
 }
 
-/// The `nth` head-wide slice of row `row`.
+/// Returns the `nth` slice of width `head_dim` of row `row`.
 fn slice(qkv: &[f32], width: usize, row: usize, nth: usize, head_dim: usize) -> &[f32] {
     &qkv[row * width + nth * head_dim..][..head_dim]
 }
@@ -81,7 +83,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
-/// product → scale → (softcap)
+/// Applies scale → (softcap).
 fn score(op: &AttentionOp, product: f64) -> f64 {
     let scaled = product * f64::from(op.scale);
     match op.softcap.map(f64::from) {

@@ -1,4 +1,5 @@
-//! What makes engines and generators for one kind of device, so that nobody above names an engine.
+//! The factory of engines and generators for one kind of device, so that no other crate names an
+//! engine.
 
 use std::{fmt, sync::Arc};
 
@@ -11,9 +12,10 @@ use crate::{
     memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 
-/// A device that runs models: makes engines and generators, and counts the memory they will take.
+/// A device that runs models: it makes engines and generators, and counts the memory they will
+/// take.
 ///
-/// Whoever trains, evaluates, probes or generates takes a `&dyn Backend` and names no engine.
+/// Code that trains, evaluates, probes or generates takes a `&dyn Backend` and names no engine.
 ///
 /// ```
 /// use gptlab_engine::{Backend, BackendOptions, cpu::CpuBackend, oracle::OracleBackend};
@@ -34,19 +36,20 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Backend: fmt::Debug + Send + Sync {
-    /// What records call the engine.
+    /// Returns the name of the engine in records.
     fn name(&self) -> &'static str;
 
-    /// The vector instructions it computes with, by the name that records have; `None` where the
-    /// device leaves no choice.
+    /// Returns the name, in records, of the vector instructions it computes with; `None` if the
+    /// device has no such choice.
     fn instructions(&self) -> Option<&'static str> {
         None
     }
 
-    /// An engine for `graph` that begins with `weights`, in the parameter table's order.
+    /// Makes an engine for `graph` with these initial `weights`, in the parameter table's order.
     ///
     /// # Errors
-    /// When the number of weights is not the graph's, or the system gives no memory.
+    /// Returns an error when the number of weights differs from the graph's, or when the system has
+    /// too little memory.
     fn engine(
         &self,
         graph: Graph,
@@ -54,10 +57,10 @@ pub trait Backend: fmt::Debug + Send + Sync {
         options: BackendOptions,
     ) -> Result<Box<dyn Engine>, ImportError>;
 
-    /// A generator for `graph` with `weights`, in the parameter table's order.
+    /// Makes a generator for `graph` with `weights`, in the parameter table's order.
     ///
     /// # Errors
-    /// As [`Backend::engine`].
+    /// Returns the errors of [`Backend::engine`].
     fn generator(
         &self,
         graph: Graph,
@@ -68,8 +71,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
         Ok(Box::new(UncachedGenerator::new(engine)))
     }
 
-    /// The memory of an engine that trains on batches of a shape, and evaluates on batches of it in
-    /// between.
+    /// Returns the memory of an engine that trains on batches of a shape and evaluates such batches
+    /// between steps.
     fn training_memory(
         &self,
         graph: &Graph,
@@ -77,7 +80,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
         training: Training,
     ) -> MemoryNeed;
 
-    /// The memory of an engine that only evaluates, on batches of `shape`.
+    /// Returns the memory of an engine that only evaluates batches of `shape`.
     fn evaluation_memory(
         &self,
         graph: &Graph,
@@ -85,25 +88,26 @@ pub trait Backend: fmt::Debug + Send + Sync {
         shape: BatchShape,
     ) -> MemoryNeed;
 
-    /// The memory that [`Engine::losses_with`] takes besides, on a batch of so many tokens.
+    /// Returns the additional memory that [`Engine::losses_with`] takes on a batch of `tokens`
+    /// tokens.
     fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed;
 
-    /// The memory of a generator and of the `texts` that it generates.
+    /// Returns the memory of a generator and of the `texts` that it generates.
     fn generation_memory(&self, graph: &Graph, options: BackendOptions, texts: Texts)
     -> MemoryNeed;
 }
 
-/// How a backend runs a model.
+/// The options with which a backend runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackendOptions {
-    /// How many threads of the host, at least one. No number depends on it.
+    /// The number of host threads, at least 1. No result depends on it.
     pub threads: usize,
-    /// What operands of matrix products are rounded to.
+    /// The type to which operands of matrix products are rounded.
     pub precision: Precision,
 }
 
 impl Default for BackendOptions {
-    /// f32 on one thread.
+    /// Returns f32 on one thread.
     fn default() -> Self {
         Self {
             threads: 1,
@@ -113,21 +117,24 @@ impl Default for BackendOptions {
 }
 
 impl BackendOptions {
-    /// The same on so many threads.
+    /// Returns these options with `threads` threads.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads, ..self }
     }
 }
 
-/// A backend, and how it is to run models.
+/// A backend, and the options with which it runs models.
 #[derive(Clone, Debug)]
 pub struct Device {
+    /// The backend that makes engines and generators.
     pub backend: Arc<dyn Backend>,
+    /// The options for all of them.
     pub options: BackendOptions,
 }
 
 impl Device {
+    /// Makes a device of a backend and its options.
     pub fn new(backend: impl Backend + 'static, options: BackendOptions) -> Self {
         Self {
             backend: Arc::new(backend),
@@ -135,19 +142,20 @@ impl Device {
         }
     }
 
-    /// The processor of this machine with its best instructions, in f32 on so many threads.
+    /// Returns the processor of this machine with its best instructions, in f32 on `threads`
+    /// threads.
     pub fn cpu(threads: usize) -> Self {
         let options = BackendOptions::default().with_threads(threads);
         Self::new(CpuBackend::default(), options)
     }
 
-    /// The same with so many threads of the host.
+    /// Returns this device with `threads` host threads.
     #[must_use]
     pub fn with_threads(&self, threads: usize) -> Self {
         self.with_options(self.options.with_threads(threads))
     }
 
-    /// The same backend with other options.
+    /// Returns the same backend with other options.
     #[must_use]
     pub fn with_options(&self, options: BackendOptions) -> Self {
         Self {
@@ -156,18 +164,18 @@ impl Device {
         }
     }
 
-    /// As [`Backend::engine`].
+    /// Calls [`Backend::engine`] with this device's options.
     ///
     /// # Errors
-    /// As [`Backend::engine`].
+    /// Returns the errors of [`Backend::engine`].
     pub fn engine(&self, graph: Graph, weights: &[f32]) -> Result<Box<dyn Engine>, ImportError> {
         self.backend.engine(graph, weights, self.options)
     }
 
-    /// As [`Backend::generator`].
+    /// Calls [`Backend::generator`] with this device's options.
     ///
     /// # Errors
-    /// As [`Backend::engine`].
+    /// Returns the errors of [`Backend::engine`].
     pub fn generator(
         &self,
         graph: Graph,
@@ -176,22 +184,22 @@ impl Device {
         self.backend.generator(graph, weights, self.options)
     }
 
-    /// As [`Backend::training_memory`].
+    /// Calls [`Backend::training_memory`] with this device's options.
     pub fn training_memory(&self, graph: &Graph, training: Training) -> MemoryNeed {
         self.backend.training_memory(graph, self.options, training)
     }
 
-    /// As [`Backend::evaluation_memory`].
+    /// Calls [`Backend::evaluation_memory`] with this device's options.
     pub fn evaluation_memory(&self, graph: &Graph, shape: BatchShape) -> MemoryNeed {
         self.backend.evaluation_memory(graph, self.options, shape)
     }
 
-    /// As [`Backend::hook_memory`].
+    /// Calls [`Backend::hook_memory`] with this device's options.
     pub fn hook_memory(&self, graph: &Graph, tokens: usize) -> MemoryNeed {
         self.backend.hook_memory(graph, self.options, tokens)
     }
 
-    /// As [`Backend::generation_memory`].
+    /// Calls [`Backend::generation_memory`] with this device's options.
     pub fn generation_memory(&self, graph: &Graph, texts: Texts) -> MemoryNeed {
         self.backend.generation_memory(graph, self.options, texts)
     }

@@ -1,4 +1,5 @@
-//! What every engine does, in steps so large that a device need not ship gradients to the host.
+//! The contract of every engine, in steps so large that a device need not copy gradients to the
+//! host.
 
 use std::{fmt, ops::Range};
 
@@ -60,69 +61,71 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Engine: fmt::Debug + Send {
-    /// The model it runs.
+    /// Returns the model that the engine runs.
     fn graph(&self) -> &Graph;
 
-    /// How many threads of the host it has: fewer than it was asked to use where the system gave no
-    /// more. No number depends on it.
+    /// Returns the number of host threads in use: fewer than requested if the system starts no
+    /// more. No result depends on it.
     fn threads(&self) -> usize {
         1
     }
 
-    /// Where a part of `batch` that begins with sequence `first` ends: after about `sequences` of
-    /// them, and at the end of the batch at the latest. Parts that are cut so, in order, make the
-    /// bits of the whole.
+    /// Returns a part of `batch` that begins with sequence `first` and has about `sequences`
+    /// sequences, or fewer at the end of the batch. Consecutive parts of this kind compute the same
+    /// bits as the whole batch.
     fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize>;
 
-    /// Share `index` of `count` of `batch`, as a range of its sequences: what one of `count`
-    /// engines accumulates so that, reduced in order, they make the bits of one engine. Shares
-    /// cover the batch in order; where there are more engines than an engine's partial sums, some
-    /// are empty.
+    /// Returns share `index` of `count` of `batch`, as a range of its sequences. Each of `count`
+    /// engines accumulates its share; reduced in order, their gradients have the bits that one
+    /// engine computes. Shares cover the batch in order; some are empty if there are more engines
+    /// than an engine has partial sums.
     fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize>;
 
-    /// Runs the sequences `part` of `batch` forward and backward: adds their share of the gradients
-    /// of the mean loss of all of `batch`. Parts of one batch must follow each other in order, and
-    /// lie in this engine's share where there are several engines. Dropout draws from `noise` by
-    /// the row of the whole batch. `losses` is a number for each token of `batch`, in nats; those
-    /// of `part` are set.
+    /// Runs the sequences `part` of `batch` forward and backward, and accumulates their share of
+    /// the gradients of the mean loss of the whole batch. Parts of one batch must follow each other
+    /// in order, and must lie in this engine's share if there are several engines. Dropout draws
+    /// from `noise` by the row in the whole batch. `losses` holds one number per token of `batch`,
+    /// in nats; those of `part` are set.
     fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]);
 
-    /// Adds up what was accumulated since the last call, with that of other engines where `others`
-    /// reaches any. Only then are the gradients whole ([`Slot::Gradients`]).
+    /// Adds up the gradients accumulated since the last call, with those of other engines if
+    /// `others` has any. The gradients ([`Slot::Gradients`]) are complete only after this call.
     ///
     /// # Errors
-    /// When `others` fails; the gradients are of no use then.
+    /// Returns an error when `others` fails; the gradients are then unusable.
     fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError>;
 
-    /// Trains on `batch` at once and alone: adds the gradients of the mean loss to the gradients it
-    /// holds. Returns the mean loss in nats per token. Dropout draws from `noise`.
+    /// Trains on all of `batch` with this engine alone: adds the gradients of the mean loss to the
+    /// present gradients. Returns the mean loss in nats per token. Dropout draws from `noise`.
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
         let mut losses = vec![0.0; batch.tokens()];
         self.accumulate(batch, 0..batch.sequences(), noise, &mut losses);
-        // Who is alone waits for nobody, and nobody fails it.
+        // A single engine has no other to wait for, so this cannot fail.
         let _ = self.reduce(&mut Alone);
         losses.iter().sum::<f64>() / losses.len() as f64
     }
 
-    /// The loss of every token of `batch` in nats, without dropout; changes nothing.
+    /// Returns the loss of every token of `batch` in nats, without dropout. The engine does not
+    /// change.
     fn losses(&mut self, batch: &Batch) -> Vec<f64>;
 
-    /// The mean loss of `batch` in nats per token, without dropout; changes nothing.
+    /// Returns the mean loss of `batch` in nats per token, without dropout. The engine does not
+    /// change.
     fn evaluate(&mut self, batch: &Batch) -> f64 {
         let losses = self.losses(batch);
         losses.iter().sum::<f64>() / losses.len() as f64
     }
 
-    /// Clips the gradients by their global norm, takes one step, clears the gradients.
+    /// Clips the gradients by their global norm, takes one step, and clears the gradients.
     fn update(&mut self, hyper: &StepHyper) -> StepStats;
 
-    /// All numbers of `slot`, in the parameter table's order.
+    /// Returns all numbers of `slot`, in the parameter table's order.
     fn export(&self, slot: Slot) -> Vec<f32>;
 
     /// Replaces all numbers of `slot`.
     ///
     /// # Errors
-    /// When their number is not the parameter table's.
+    /// Returns an error when the number of values differs from the parameter table's.
     fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError>;
 
     /// Runs `batch` without dropout, calls `hook` after every node, and returns the loss of every
@@ -130,7 +133,7 @@ pub trait Engine: fmt::Debug + Send {
     /// those of [`Engine::losses`], to the bit.
     fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64>;
 
-    /// [`Engine::losses_with`] that keeps every value, as the hook left it.
+    /// Runs [`Engine::losses_with`] and keeps every value, as the hook leaves it.
     fn trace(&mut self, batch: &Batch, hook: &mut Hook) -> Trace {
         let (rows, mut values) = (batch.tokens(), Vec::new());
         let losses = self.losses_with(batch, &mut |id, node, value| {
@@ -145,24 +148,27 @@ pub trait Engine: fmt::Debug + Send {
     }
 }
 
-/// Where dropout masks come from: the run's seed and the step's number. The row of the batch comes
-/// from the part.
+/// The key of dropout masks: the run's seed and the step's number. The part supplies the rows in
+/// the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
+    /// The seed of the run.
     pub seed: u64,
+    /// The index of the step, counted from 0.
     pub step: u32,
 }
 
-/// One of the four numbers an engine keeps for every parameter.
+/// One of the four numbers that an engine holds for every parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     Weights,
     Gradients,
-    /// What the optimiser keeps, which it names: [`Optimizer::state`].
+    /// The state of the optimiser, whose numbers are named by [`Optimizer::state`].
     State(StateSlot),
 }
 
 impl Slot {
+    /// All slots.
     pub const ALL: [Self; 4] = [
         Self::Weights,
         Self::Gradients,
@@ -171,77 +177,86 @@ impl Slot {
     ];
 }
 
-/// A place in [`Optimizer::state`].
+/// An index into [`Optimizer::state`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateSlot {
-    /// Adam's first moment, and other optimisers' momentum.
+    /// Adam's first moment, or the momentum of another optimiser.
     First,
     /// Adam's second moment.
     Second,
 }
 
 impl StateSlot {
-    /// In the order of [`Optimizer::state`].
+    /// All indices, in the order of [`Optimizer::state`].
     pub const ALL: [Self; 2] = [Self::First, Self::Second];
 }
 
-/// Muon's momentum, as Jordan has it.
+/// Muon's momentum, as in Jordan 2024.
 pub const MUON_MOMENTUM: f64 = 0.95;
 
-/// One step of the optimiser.
+/// The hyper-parameters of one optimiser step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepHyper {
     pub optimizer: Optimizer,
-    /// How many updates this makes, counted from 1: what the bias correction needs.
+    /// The number of this update, counted from 1, for the bias correction.
     pub update: u64,
+    /// The learning rate of this step.
     pub lr: f64,
+    /// The decay rate of the first moment, or the momentum of SGD.
     pub beta1: f64,
+    /// The decay rate of the second moment.
     pub beta2: f64,
+    /// The epsilon of `AdamW`.
     pub eps: f64,
+    /// The coefficient of decoupled weight decay.
     pub weight_decay: f64,
+    /// The parameters that weight decay applies to.
     pub decay: Decay,
     /// The largest global gradient norm; gradients above it are scaled by
     /// `clip / (norm + 1e-6)`, as `clip_grad_norm_` does.
     pub grad_clip: Option<f64>,
 }
 
-/// What an update saw and did.
+/// The statistics of an update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepStats {
     /// The global L2 norm of the gradients before clipping.
     pub grad_norm: f64,
-    /// What the gradients were multiplied by to clip them: 1 where they were not, NaN where the
-    /// norm is.
+    /// The factor by which clipping multiplied the gradients: 1 if they were not clipped, NaN if
+    /// the norm is NaN.
     pub clip_factor: f64,
 }
 
 impl StepStats {
-    /// Clipping as `clip_grad_norm_` of PyTorch does it: by `grad_clip / (grad_norm + 1e-6)`, and
-    /// never more than by 1.
+    /// Returns the clipping of PyTorch's `clip_grad_norm_`: the factor is
+    /// `grad_clip / (grad_norm + 1e-6)`, and at most 1.
     pub(crate) fn clipped(grad_norm: f64, grad_clip: Option<f64>) -> Self {
         let factor = grad_clip.map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
         Self {
             grad_norm,
-            // A gradient that is not a number must not pass for one that needs no clipping.
+            // If the norm is NaN, the factor must not look as if no clipping was needed.
             clip_factor: if grad_norm.is_nan() { f64::NAN } else { factor },
         }
     }
 }
 
-/// Row-major numbers.
+/// A matrix of row-major numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
+    /// The number of rows.
     pub rows: usize,
+    /// The number of columns.
     pub cols: usize,
+    /// The numbers, `[rows, cols]`.
     pub values: Vec<f32>,
 }
 
-/// Why an engine cannot take what it is given.
+/// The reason why an engine refuses values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportError {
-    /// A number of values that is not the parameter table's.
+    /// The number of values differs from the parameter table's.
     Count { expected: usize, found: usize },
-    /// The system gave no memory for so many numbers of four bytes.
+    /// The system has no memory for this many numbers of four bytes.
     Memory { numbers: usize },
 }
 

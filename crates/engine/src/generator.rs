@@ -12,37 +12,37 @@ use crate::Engine;
 
 /// Continues token sequences with a model's weights.
 ///
-/// A text does not depend on the texts beside it: each comes out as if it were generated alone, to
-/// the bit.
+/// A text does not depend on the other texts: each has the bits that it would have if it were
+/// generated alone.
 pub trait Generator: fmt::Debug + Send + Sync {
-    /// How many threads it has: fewer than it was asked to use where the system gave no more. No
+    /// Returns the number of threads in use: fewer than requested if the system starts no more. No
     /// text depends on it.
     fn threads(&self) -> usize {
         1
     }
 
-    /// Generates all texts to their ends, the first ones first; requests may be called from
-    /// several threads at once.
+    /// Generates all texts to their ends, and starts them in order. Several threads may call
+    /// requests at once.
     ///
     /// # Errors
-    /// When a prompt is empty or holds a token that the vocabulary does not; then nothing is
-    /// generated.
+    /// Returns an error when a prompt is empty or holds a token outside the vocabulary; then
+    /// nothing is generated.
     fn generate_all(
         &self,
         requests: &mut [&mut (dyn GenerationRequest + Send)],
     ) -> Result<(), PromptError>;
 
-    /// Generates one text to its end. The request is called on this thread alone.
+    /// Generates one text to its end. Only this thread calls the request.
     ///
     /// # Errors
-    /// As [`Generator::generate_all`].
+    /// Returns the errors of [`Generator::generate_all`].
     fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), PromptError>;
 }
 
-/// [`Generator::generate_all`] of requests of one type.
+/// Calls [`Generator::generate_all`] with requests of one type.
 ///
 /// # Errors
-/// As [`Generator::generate_all`].
+/// Returns the errors of [`Generator::generate_all`].
 pub fn generate_each<R: GenerationRequest + Send>(
     generator: &dyn Generator,
     requests: &mut [R],
@@ -54,13 +54,13 @@ pub fn generate_each<R: GenerationRequest + Send>(
     generator.generate_all(&mut each)
 }
 
-/// One text that is to be generated: what it begins with, and who chooses each token and its end.
+/// A text to generate: its prompt, and the choice of each token and of the end.
 pub trait GenerationRequest {
-    /// The tokens that the text begins with.
+    /// Returns the tokens with which the text begins.
     fn prompt(&self) -> &[u32];
 
-    /// The token that follows, by the logits `[vocab_size]` after all so far; `None` ends the text.
-    /// The token is one of the vocabulary.
+    /// Chooses the next token, by the logits `[vocab_size]` after all tokens so far; `None` ends
+    /// the text. The token must be in the vocabulary.
     fn next(&mut self, logits: &[f32]) -> Option<u32>;
 }
 
@@ -74,11 +74,11 @@ impl<R: GenerationRequest + ?Sized> GenerationRequest for &mut R {
     }
 }
 
-/// A prompt that cannot be continued.
+/// The reason why a prompt cannot be continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptError {
     Empty,
-    /// A token the vocabulary does not hold: (token, vocabulary size).
+    /// A token is not in the vocabulary: (token, vocabulary size).
     Unknown(u32, usize),
 }
 
@@ -96,7 +96,7 @@ impl fmt::Display for PromptError {
 impl std::error::Error for PromptError {}
 
 impl PromptError {
-    /// Refuses a `prompt` that a model of this vocabulary cannot continue.
+    /// Refuses a `prompt` that a model with this vocabulary cannot continue.
     pub(crate) fn check(prompt: &[u32], vocab_size: usize) -> Result<(), Self> {
         if prompt.is_empty() {
             return Err(Self::Empty);
@@ -108,15 +108,16 @@ impl PromptError {
     }
 }
 
-/// A generator that any engine makes possible: it runs the last `block_size` tokens anew for every
-/// token, and caches nothing. What an engine without a decoder of its own generates with, and the
-/// witness of those that have one.
+/// A generator on top of any engine: it runs the last `block_size` tokens again for every token,
+/// and caches nothing. Engines without a decoder generate with it, and it is the witness of those
+/// that have one.
 #[derive(Debug)]
 pub struct UncachedGenerator {
     engine: Mutex<Box<dyn Engine>>,
 }
 
 impl UncachedGenerator {
+    /// Makes a generator that runs `engine`.
     pub fn new(engine: Box<dyn Engine>) -> Self {
         Self {
             engine: Mutex::new(engine),
@@ -142,7 +143,7 @@ impl Generator for UncachedGenerator {
     }
 
     fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), PromptError> {
-        // A panic leaves an engine that has evaluated as it was.
+        // A panic cannot have changed an engine that only evaluates.
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         PromptError::check(request.prompt(), engine.graph().vocab_size())?;
         let mut tokens = request.prompt().to_vec();
@@ -155,13 +156,13 @@ impl Generator for UncachedGenerator {
     }
 }
 
-/// The logits `[vocab_size]` after the last `block_size` of `tokens`; `None` where one of them is
-/// not in the vocabulary.
+/// Returns the logits `[vocab_size]` after the last `block_size` of `tokens`; `None` if one of them
+/// is not in the vocabulary.
 fn last_logits(engine: &mut dyn Engine, tokens: &[u32]) -> Option<Vec<f32>> {
     let graph: &Graph = engine.graph();
     let (id, width) = (graph.logits(), graph.vocab_size());
     let window = &tokens[tokens.len().saturating_sub(graph.block_size())..];
-    // A batch has targets; nobody asks for the losses.
+    // A batch needs targets, but the losses are not used.
     let batch = Batch::of_graph(graph, [(window, window)]).ok()?;
     let mut logits = Vec::new();
     engine.losses_with(&batch, &mut |node, _, value| {

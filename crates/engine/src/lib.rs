@@ -1,11 +1,12 @@
-//! Engines: what runs a [`gptlab_model::Graph`].
+//! Engines, which run a [`gptlab_model::Graph`].
 //!
-//! [`Backend`] makes engines and generators for one kind of device, [`Engine`] trains, evaluates
-//! and is looked into, [`Generator`] continues texts. [`oracle::OracleBackend`] (f64, scalar, slow,
-//! obvious) and [`cpu::CpuBackend`] (f32, planned, all cores) both keep these contracts, and the
-//! first witnesses the second. Beside them: choosing the next token from logits.
+//! [`Backend`] makes engines and generators for one kind of device. [`Engine`] trains, evaluates
+//! and shows a model's values, [`Generator`] continues texts. [`oracle::OracleBackend`] (f64,
+//! scalar, slow, obvious) and [`cpu::CpuBackend`] (f32, planned, all cores) both implement these
+//! contracts, and the first is the witness of the second. [`Sampling`] chooses the next token from
+//! logits.
 //!
-//! Knows: graphs, batches, weights, optimiser steps, threads it was given.
+//! Knows: graphs, batches, weights, optimiser steps, the threads that the caller grants.
 //! Never will: specs, data, text, schedules, files, clocks, the environment, printing.
 
 mod attention_weights;

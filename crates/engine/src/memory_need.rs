@@ -1,69 +1,70 @@
-//! How much memory an engine or a generator takes, as its backend counts it before anything is
-//! allocated.
+//! The memory that an engine or a generator takes, which its backend counts before it allocates
+//! anything.
 
 use gptlab_model::Graph;
 use gptlab_recipe::Optimizer;
 
-/// The largest batch that an engine is given.
+/// The shape of the largest batch of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchShape {
+    /// The number of sequences.
     pub sequences: usize,
-    /// How many tokens the longest sequence has.
+    /// The number of tokens in the longest sequence.
     pub tokens: usize,
 }
 
-/// What an engine that trains is asked to do.
+/// The work of an engine that trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Training {
+    /// The shape of the batches.
     pub shape: BatchShape,
     pub optimizer: Optimizer,
-    /// How many tokens a batch has whose every value is looked at in between, which one thread runs
-    /// as a whole; 0 where none is.
+    /// The number of tokens in a batch whose every value is observed between steps, which one
+    /// thread runs as a whole; 0 if there is none.
     pub observed: usize,
-    /// How many sequences are trained at a time: all of them where this is at least as many as
-    /// `shape` has.
+    /// The number of sequences that are trained at a time. All of a batch is trained at once if
+    /// `shape` has no more.
     pub micro_batch: usize,
 }
 
-/// Texts that a generator writes.
+/// The texts that a generator writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Texts {
-    /// How many texts are requested at once.
+    /// The number of texts that are requested at once.
     pub count: usize,
-    /// How many tokens the longest prompt has.
+    /// The number of tokens in the longest prompt.
     pub prompt: usize,
-    /// How many tokens the longest text has, its prompt among them.
+    /// The number of tokens in the longest text, including its prompt.
     pub tokens: usize,
 }
 
-/// Bytes that something takes, by what they are for. A sum that would overflow is the largest
-/// number.
+/// Bytes of memory by purpose. A sum that would overflow is the largest number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// The weights, as they are and as products want them.
+    /// The weights, as they are and in the layout for matrix products.
     pub weights: u64,
-    /// A number for each parameter, and one more for each shard of a batch.
+    /// One number for each parameter, and another for each shard of a batch.
     pub gradients: u64,
-    /// What the optimiser keeps.
+    /// The state of the optimiser.
     pub optimizer: u64,
-    /// What threads work in: values and their gradients, logits, what kernels scribble on.
+    /// The working memory of threads: values and their gradients, logits, scratch of kernels.
     pub arenas: u64,
-    /// Keys and values of texts that are being written.
+    /// The keys and values of texts that are being written.
     pub caches: u64,
-    /// Tokens, losses, positions, names.
+    /// The tokens, losses, positions and names.
     pub batches: u64,
-    /// Copies of weights and gradients, made to save, to sample or to observe.
+    /// Copies of weights and gradients for saving, sampling or observing.
     pub copies: u64,
-    /// Bytes that are set aside and never touched: they count where addresses are limited, and take
+    /// Bytes that are reserved and never touched: they count where addresses are limited, but take
     /// no memory.
     pub untouched: u64,
 }
 
-/// Bytes of an f32.
+/// The bytes of an f32.
 pub(crate) const NUMBER: u128 = 4;
 
 impl MemoryNeed {
-    /// Returns what `count` copies of all weights or gradients take.
+    /// Returns the memory of `count` copies of all weights or gradients.
     pub fn copies(graph: &Graph, count: usize) -> Self {
         Self {
             copies: bytes(count as u128 * graph.params().total() as u128),
@@ -85,18 +86,18 @@ impl MemoryNeed {
         touched.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Returns the bytes of addresses: what is set aside and never touched counts too.
+    /// Returns the bytes of addresses, which include memory that is reserved and never touched.
     pub fn addresses(&self) -> u64 {
         self.total().saturating_add(self.untouched)
     }
 
-    /// Returns what both take at once.
+    /// Returns the memory of both at the same time.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.zip(other, u64::saturating_add)
     }
 
-    /// Returns what both take one after the other: the larger of each part.
+    /// Returns the memory of both one after the other: the larger of each part.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         self.zip(other, u64::max)

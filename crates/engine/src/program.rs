@@ -1,11 +1,10 @@
-//! What a graph becomes for one purpose, whatever device runs it: steps over named buffers.
+//! The form of a graph for one purpose, for any device: steps over named buffers.
 //!
 //! [`compile`] decides, from the facts of the ops alone ([`gptlab_model::OpFacts`]), which steps
 //! there are, which buffer each reads and writes and for how long a buffer is needed, which step
 //! computes in place, and which write of a gradient comes first and which are added to it. A device
-//! places the buffers in its memory and runs the steps; what else it does (tiles, packed weights,
-//! kernels that are fused) is its own affair. A buffer holds `width` numbers for each row (each
-//! token).
+//! places the buffers in its memory and runs the steps; its own choices (tiles, packed weights,
+//! fused kernels) do not appear here. A buffer holds `width` numbers for each row (each token).
 
 mod backward;
 mod forward;
@@ -15,16 +14,16 @@ use gptlab_model::{Constant, Graph, Node, OpFacts, ParamId, ROTARY_BASE, ValueId
 
 pub use listing::Listing;
 
-/// What a program is for.
+/// The purpose of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Forward, loss and backward.
+    /// The program runs forward, loss and backward.
     Train,
-    /// Forward and loss.
+    /// The program runs forward and loss.
     Evaluate,
-    /// Forward; every value stays readable to the end, the logits among them.
+    /// The program runs forward; every value stays readable to the end, including the logits.
     Observe,
-    /// Forward, and the logits of the rows that are asked for, outside of the buffers.
+    /// The program runs forward, and computes the logits of requested rows outside of the buffers.
     Decode,
 }
 
@@ -35,71 +34,77 @@ choices! { Purpose, "purpose":
     Decode = "decode", "Forward, and the logits that choose the next token";
 }
 
-/// Which of a program's buffers.
+/// The index of one of a program's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BufferId(usize);
 
 impl BufferId {
+    /// Returns the index in [`Program::buffers`].
     pub fn index(self) -> usize {
         self.0
     }
 }
 
-/// What a buffer holds for a while.
+/// The content of a buffer at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     Value(ValueId),
-    /// What a forward leaves for its backward beside its value.
+    /// The statistics that a forward step stores for its backward step.
     Statistics(ValueId),
     /// The gradient of a value.
     Gradient(ValueId),
 }
 
-/// Memory for `width` numbers a row, needed from one step to another.
+/// Memory for `width` numbers per row, needed from one step to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
+    /// The numbers for each row.
     pub width: usize,
-    /// The step that writes it first.
+    /// The index of the first step that writes it.
     pub first: usize,
-    /// The last step that reads or writes it.
+    /// The index of the last step that reads or writes it.
     pub last: usize,
-    /// What it holds, one after another or, where a sum hands its gradient on, at once.
+    /// The contents of the buffer, one after another, or at once where a sum passes its gradient
+    /// on.
     pub contents: Vec<Content>,
 }
 
-/// How a step writes.
+/// The way in which a step writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// What is written replaces what the step reads there. Where the numbers stay the same, nothing
-    /// is written.
+    /// The result replaces what the step reads there. If the numbers stay the same, nothing is
+    /// written.
     InPlace,
-    /// Nobody has written there before, or what was written is not needed any more.
+    /// The buffer holds nothing that is still needed.
     First,
-    /// The step adds to what others have written.
+    /// The step adds to what other steps have written.
     Add,
 }
 
 /// The work of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// The value of a node.
+    /// The step computes the value of a node.
     Forward(ValueId),
-    /// The logits of the rows that are asked for.
+    /// The step computes the logits of the requested rows.
     Logits,
-    /// The logits of every row and their losses; in a program that trains also the gradients of the
-    /// head's input and of its weight.
+    /// The step computes the logits of every row and their losses, and in a program that trains
+    /// also the gradients of the head's input and of its weight.
     Loss,
-    /// The gradients of a node's inputs and parameters.
+    /// The step computes the gradients of a node's inputs and parameters.
     Backward(ValueId),
 }
 
-/// What is done at a time.
+/// One step of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// The work of the step.
     pub work: Work,
+    /// The buffers that the step reads.
     pub reads: Vec<BufferId>,
+    /// The buffers that the step writes, and the way in which it writes each.
     pub writes: Vec<(BufferId, Write)>,
-    /// The gradients of parameters that it writes.
+    /// The gradients of parameters that the step writes.
     pub param_gradients: Vec<(ParamId, Write)>,
 }
 
@@ -112,11 +117,11 @@ pub struct Program {
     values: Vec<Option<BufferId>>,
     statistics: Vec<Option<BufferId>>,
     gradients: Vec<Option<BufferId>>,
-    /// By node and input: how its backward writes the input's gradient.
+    /// The way in which each node's backward step writes the gradient of each input.
     writes: Vec<Vec<Write>>,
 }
 
-/// Makes the program of `graph` for `purpose`.
+/// Compiles `graph` for `purpose`.
 pub fn compile(graph: &Graph, purpose: Purpose) -> Program {
     let mut compiler = Compiler::new(graph, purpose);
     compiler.forward();
@@ -129,41 +134,42 @@ pub fn compile(graph: &Graph, purpose: Purpose) -> Program {
 }
 
 impl Program {
+    /// Returns the purpose that the program was compiled for.
     pub fn purpose(&self) -> Purpose {
         self.purpose
     }
 
-    /// In the order they run.
+    /// Returns the steps in the order they run.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// In the order in which they are first written.
+    /// Returns the buffers in the order in which they are first written.
     pub fn buffers(&self) -> &[Buffer] {
         &self.buffers
     }
 
-    /// Where the value of a node is; nothing for logits that have no buffer.
+    /// Returns the buffer of a node's value; `None` for logits that have no buffer.
     pub fn value(&self, node: ValueId) -> Option<BufferId> {
         self.values[node.index()]
     }
 
-    /// Where a node's statistics are, if it keeps any.
+    /// Returns the buffer of a node's statistics, if it has any.
     pub fn statistics(&self, node: ValueId) -> Option<BufferId> {
         self.statistics[node.index()]
     }
 
-    /// Where the gradient of a node's value is, if it has one.
+    /// Returns the buffer of the gradient of a node's value, if it has one.
     pub fn gradient(&self, node: ValueId) -> Option<BufferId> {
         self.gradients[node.index()]
     }
 
-    /// How the backward of `node` writes the gradient of its input number `input`.
+    /// Returns the way in which the backward step of `node` writes the gradient of input `input`.
     pub fn write(&self, node: ValueId, input: usize) -> Write {
         self.writes[node.index()][input]
     }
 
-    /// The program as text: what a person reads, and what golden files hold.
+    /// Returns the program as text, for readers and golden files.
     pub fn listing<'a>(&'a self, graph: &'a Graph) -> Listing<'a> {
         Listing {
             graph,
@@ -172,7 +178,7 @@ impl Program {
     }
 }
 
-/// The numbers of a constant for sequences of up to `block_size` tokens.
+/// Returns the numbers of a constant for sequences of up to `block_size` tokens.
 pub fn constant_values(constant: Constant, block_size: usize) -> Vec<f32> {
     match constant {
         Constant::Sinusoids { width } => (0..block_size)
@@ -188,13 +194,13 @@ pub fn constant_values(constant: Constant, block_size: usize) -> Vec<f32> {
     }
 }
 
-/// A program that is being written.
+/// A program under construction.
 struct Compiler<'a> {
     graph: &'a Graph,
     facts: Vec<OpFacts>,
-    /// Who reads each node's value, in order; one that reads it twice stands there twice.
+    /// The readers of each node's value, in order; a node that reads it twice is listed twice.
     readers: Vec<Vec<ValueId>>,
-    /// By parameter: whether a step has written its gradient.
+    /// Whether a step has written each parameter's gradient.
     written: Vec<bool>,
     program: Program,
 }
@@ -234,7 +240,7 @@ impl<'a> Compiler<'a> {
         self.graph.node(node).width
     }
 
-    /// A new buffer that the next step writes.
+    /// Adds a buffer that the next step writes.
     fn buffer(&mut self, width: usize) -> BufferId {
         let step = self.program.steps.len();
         self.program.buffers.push(Buffer {
@@ -246,7 +252,7 @@ impl<'a> Compiler<'a> {
         BufferId(self.program.buffers.len() - 1)
     }
 
-    /// Has a buffer hold `content` from the next step on.
+    /// Records that a buffer holds `content` from the next step on.
     fn hold(&mut self, buffer: BufferId, content: Content) {
         let of_kind = match content {
             Content::Value(_) => &mut self.program.values,
@@ -258,7 +264,7 @@ impl<'a> Compiler<'a> {
         self.program.buffers[buffer.index()].contents.push(content);
     }
 
-    /// Appends a step, which needs all that it reads and writes.
+    /// Appends a step, and extends the lifetimes of the buffers that it reads and writes.
     fn push(&mut self, step: Step) {
         let number = self.program.steps.len();
         let written = step.writes.iter().map(|(buffer, _)| buffer);

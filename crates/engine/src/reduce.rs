@@ -1,10 +1,10 @@
 //! Several engines that train one model, each on its share of a batch.
 //!
 //! Floating-point sums depend on their order, and the order is that of the batch's rows: each
-//! engine adds its partial sums to what the engines before it have added up. Gradients go along
-//! this chain in blocks, so that a block is at the next engine while the one after it is still
-//! added here: the chain moves as many bytes as a ring all-reduce does (Patarasuk & Yuan 2009), and
-//! its result is the one that a single engine computes, to the bit.
+//! engine adds its partial sums to the sum of the engines before it. Gradients pass along this
+//! chain in blocks, so that an engine sends one block while it adds the next: the chain moves as
+//! many bytes as a ring all-reduce (Patarasuk & Yuan 2009), and its result has the bits that a
+//! single engine computes.
 
 use std::fmt;
 
@@ -14,35 +14,35 @@ use std::fmt;
 /// [`Reduce::receive`], adds what it has accumulated, and calls [`Reduce::send`]; after the last
 /// block, it calls [`Reduce::total`] once.
 pub trait Reduce {
-    /// Whether there is no other engine; nothing else is called then.
+    /// Returns true if there is no other engine; then no other method is called.
     fn is_alone(&self) -> bool {
         false
     }
 
-    /// Sets `block` to the sum over the engines before this one; leaves it as it is (the gradients
-    /// that this engine held before, zeros in the first step) for the first engine. `at` is the
-    /// index of its first number in the table.
+    /// Sets `block` to the sum over the engines before this one. For the first engine it leaves
+    /// `block` unchanged: the gradients that this engine already holds, zeros in the first step.
+    /// `at` is the index of the block's first number in the table.
     ///
     /// # Errors
-    /// When the engine before this one cannot be reached.
+    /// Returns an error when the engine before this one cannot be reached.
     fn receive(&mut self, at: usize, block: &mut [f32]) -> Result<(), ReduceError>;
 
-    /// Hands `block`, which now holds this engine's gradients too, to the next engine; does nothing
-    /// for the last.
+    /// Sends `block`, which now includes this engine's gradients, to the next engine; does nothing
+    /// for the last engine.
     ///
     /// # Errors
-    /// When the next engine cannot be reached.
+    /// Returns an error when the next engine cannot be reached.
     fn send(&mut self, at: usize, block: &[f32]) -> Result<(), ReduceError>;
 
-    /// Sets `gradients`, a number for each parameter, to those of the last engine, which are
-    /// everybody's sum.
+    /// Sets `gradients`, one number per parameter, to those of the last engine, which are the sum
+    /// over all engines.
     ///
     /// # Errors
-    /// When the last engine cannot be reached.
+    /// Returns an error when the last engine cannot be reached.
     fn total(&mut self, gradients: &mut [f32]) -> Result<(), ReduceError>;
 }
 
-/// The only engine.
+/// The chain of a single engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Alone;
 
@@ -64,7 +64,7 @@ impl Reduce for Alone {
     }
 }
 
-/// Why gradients were not added up, in a sentence.
+/// The reason why gradients were not added up, in a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReduceError(pub String);
 

@@ -3,7 +3,7 @@
 pub use gptlab_recipe::SamplingError;
 use gptlab_recipe::check_sampling;
 
-/// How to choose. Only [`Sampling::new`] makes one.
+/// The rule by which a token is chosen. Only [`Sampling::new`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     temperature: f64,
@@ -12,12 +12,12 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// `temperature` divides the logits, and 0 always takes the likeliest token; `top_k` keeps the
-    /// `k` likeliest (Fan et al. 2018); `top_p` then keeps the fewest whose probabilities sum to at
-    /// least `p` (Holtzman et al. 2020).
+    /// Makes a rule. `temperature` divides the logits, and 0 always takes the likeliest token;
+    /// `top_k` keeps the `k` likeliest (Fan et al. 2018); `top_p` then keeps the fewest whose
+    /// probabilities sum to at least `p` (Holtzman et al. 2020).
     ///
     /// # Errors
-    /// A sentence for the first setting out of its range.
+    /// Returns a sentence about the first setting out of its range.
     pub fn new(
         temperature: f64,
         top_k: Option<usize>,
@@ -31,11 +31,11 @@ impl Sampling {
         })
     }
 
-    /// The token that `uniform`, a draw from [0, 1), falls on, likeliest first; equal logits count
-    /// in token order. `None` where the logits hold no finite number: the model has diverged.
+    /// Chooses the token that `uniform`, a draw from [0, 1), selects in the order of likelihood;
+    /// equal logits are in token order. Returns `None` if the logits hold no finite number: the
+    /// model has diverged.
     ///
-    /// Tokens are put in order only as far as the choice asks: a draw rarely falls far from the
-    /// top.
+    /// Tokens are sorted only as far as the choice needs: a draw rarely selects an unlikely token.
     pub fn choose(&self, ranking: &mut Ranking, logits: &[f32], uniform: f64) -> Option<u32> {
         if self.temperature == 0.0 {
             return keys(logits).min().map(token);
@@ -57,21 +57,21 @@ impl Sampling {
     }
 }
 
-/// Memory to choose in; kept from token to token, so that choosing does not allocate.
+/// Scratch memory for choices, reused from token to token, so that a choice does not allocate.
 #[derive(Clone, Debug, Default)]
 pub struct Ranking {
-    /// What may be chosen, the first `ranked` of it in order.
+    /// The keys of the candidates, of which the first `ranked` are sorted.
     keys: Vec<u64>,
     ranked: usize,
 }
 
-/// Keys that sort as logits fall, equal logits in token order.
+/// Returns keys that sort by falling logit, equal logits in token order.
 fn keys(logits: &[f32]) -> impl Iterator<Item = u64> {
     let finite = (0u32..).zip(logits).filter(|(_, logit)| logit.is_finite());
     finite.map(|(token, logit)| u64::from(falling(logit.to_bits())) << 32 | u64::from(token))
 }
 
-/// The bits of floats as numbers in the opposite order; its own inverse.
+/// Maps the bits of floats to numbers in the opposite order. It is its own inverse.
 fn falling(bits: u32) -> u32 {
     if bits >> 31 == 0 {
         !(bits | 1 << 31)
@@ -95,7 +95,7 @@ impl Ranking {
         self.ranked = 0;
     }
 
-    /// Forgets all but the `k` likeliest, which are put in order.
+    /// Drops all but the `k` likeliest tokens, and sorts these.
     fn keep(&mut self, k: usize) {
         if k < self.keys.len() {
             self.rank(k);
@@ -103,7 +103,7 @@ impl Ranking {
         }
     }
 
-    /// Puts at least the first `n` keys in order.
+    /// Sorts at least the first `n` keys.
     fn rank(&mut self, n: usize) {
         if n <= self.ranked {
             return;
@@ -117,7 +117,7 @@ impl Ranking {
         self.ranked = n;
     }
 
-    /// The key of rank `i`. Ranks are made in lots that grow, for draws that fall far down.
+    /// Returns the key of rank `i`. Keys are sorted in batches of growing size, for unlikely draws.
     fn at(&mut self, i: usize) -> u64 {
         if i >= self.ranked {
             self.rank((4 * i).max(64).min(self.keys.len()));
@@ -125,7 +125,8 @@ impl Ranking {
         self.keys[i]
     }
 
-    /// How few of the likeliest have weights that reach `mass`, and their weight together.
+    /// Returns the least number of likeliest tokens whose weights reach `mass`, and the sum of
+    /// these weights.
     fn nucleus(&mut self, mass: f64, weight: impl Fn(u64) -> f64) -> (usize, f64) {
         let mut sum = 0.0;
         for i in 0..self.keys.len() {
@@ -137,7 +138,7 @@ impl Ranking {
         (self.keys.len(), sum)
     }
 
-    /// The token at `at` of the weights laid end to end.
+    /// Returns the token at `at` of the weights laid end to end.
     fn pick(&mut self, mut at: f64, weight: impl Fn(u64) -> f64) -> u32 {
         let last = self.keys.len() - 1;
         for i in 0..last {
@@ -148,7 +149,7 @@ impl Ranking {
             }
             at -= weight;
         }
-        // Rounding may leave a crumb past the end: it belongs to the last token.
+        // Rounding can leave a remainder after the end; it belongs to the last token.
         token(self.at(last))
     }
 }
@@ -165,7 +166,7 @@ mod tests {
         sampling.choose(&mut Ranking::default(), logits, uniform)
     }
 
-    /// The share of each token over an even grid of draws.
+    /// Returns the fraction of draws, over an even grid, that select each token.
     fn shares(sampling: &Sampling, logits: &[f32]) -> Vec<f64> {
         let n = 100_000;
         let mut counts = vec![0.0; logits.len()];
@@ -184,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Probabilities 0.1, 0.2, 0.3, 0.4, so that every closed form is plain.
+    /// Returns logits with the probabilities 0.1, 0.2, 0.3, 0.4, whose closed forms are simple.
     fn logits() -> [f32; 4] {
         [1.0f32, 2.0, 3.0, 4.0].map(f32::ln)
     }
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diverged_model_is_seen() {
+    fn a_diverged_model_is_detected() {
         assert_eq!(
             choose(&sampling(1.0, None, None), &[f32::NAN, f32::NAN], 0.5),
             None
@@ -251,8 +252,8 @@ mod tests {
         );
     }
 
-    /// The definition, in plain words: all tokens in order, then cut, then drawn from.
-    fn plainly(sampling: &Sampling, logits: &[f32], uniform: f64) -> u32 {
+    /// The literal definition: sort all tokens, cut the list, draw from it.
+    fn by_definition(sampling: &Sampling, logits: &[f32], uniform: f64) -> u32 {
         let mut ranked: Vec<usize> = (0..logits.len()).collect();
         ranked.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
         ranked.truncate(sampling.top_k.unwrap_or(usize::MAX));
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn ranking_as_far_as_asked_is_ranking_everything() {
+    fn partial_ranking_equals_full_ranking() {
         let stream = gptlab_model::random::Stream::new(1, "logits", 0);
         let mut ranking = Ranking::default();
         for (n, k, p) in [
@@ -284,7 +285,7 @@ mod tests {
             (700, Some(300), Some(0.9)),
             (1300, None, Some(0.95)),
         ] {
-            // Rough logits, so that some are equal, of both signs.
+            // Coarse logits of both signs, so that some are equal.
             let logits: Vec<f32> = (0..n)
                 .map(|i| (stream.normal_at(i) * 8.0).round() as f32 / 8.0)
                 .collect();
@@ -293,7 +294,7 @@ mod tests {
                 let uniform = stream.uniform_at(10_000 + i);
                 assert_eq!(
                     sampling.choose(&mut ranking, &logits, uniform),
-                    Some(plainly(&sampling, &logits, uniform)),
+                    Some(by_definition(&sampling, &logits, uniform)),
                     "{n} tokens, draw {i}"
                 );
             }
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_out_of_range_are_sentences() {
+    fn settings_out_of_range_are_refused_with_a_sentence() {
         let why = |r: Result<Sampling, SamplingError>| r.unwrap_err().to_string();
         assert_eq!(
             why(Sampling::new(-1.0, None, None)),

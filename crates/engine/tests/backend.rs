@@ -1,5 +1,5 @@
-//! What every backend makes keeps the contract, and backends agree: hooks change the same losses,
-//! texts are the same, optimisers keep what they name.
+//! Every backend fulfils the contract, and backends agree: hooks change the same losses, texts are
+//! the same, and optimisers keep the state that they name.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn engine(backend: &dyn Backend, graph: &Graph) -> Box<dyn Engine> {
     engine.expect("as many weights as the table has")
 }
 
-/// Every node ablated in turn, on the CPU and on the oracle: half of its columns at zero.
+/// Every node is ablated in turn, on the CPU and on the oracle: half of its columns become zero.
 #[test]
 fn a_hook_changes_the_losses_of_every_backend_alike() {
     let mut gate = Gate::new(Tolerance::F32);
@@ -51,7 +51,7 @@ fn a_hook_changes_the_losses_of_every_backend_alike() {
     gate.finish("losses without half of a node");
 }
 
-/// Takes the likeliest token, so many times.
+/// A request that takes the likeliest token a fixed number of times.
 struct Greedy {
     prompt: Vec<u32>,
     left: usize,
@@ -82,7 +82,8 @@ fn texts(generator: &dyn Generator, block_size: usize) -> Vec<Vec<u32>> {
     requests.into_iter().map(|r| r.tokens).collect()
 }
 
-/// With caches and without, the likeliest tokens are the same, inside the context and past it.
+/// Generators with and without caches choose the same likeliest tokens, inside and past the
+/// context.
 #[test]
 fn generators_with_and_without_caches_write_the_same() {
     for case in Grid::alone().cases {
@@ -101,7 +102,7 @@ fn generators_with_and_without_caches_write_the_same() {
 }
 
 #[test]
-fn every_generator_refuses_a_prompt_that_cannot_be() {
+fn every_generator_refuses_an_invalid_prompt() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
     let unknown = case.graph.vocab_size() as u32;
@@ -129,7 +130,7 @@ fn every_generator_refuses_a_prompt_that_cannot_be() {
     }
 }
 
-/// A slot that an optimiser has no name for stays at zero, and one that it names does not.
+/// A slot that an optimiser does not name stays at zero, and one that it names does not.
 #[test]
 fn optimisers_keep_what_they_name() {
     let case = Grid::alone().cases.swap_remove(0);
@@ -158,7 +159,8 @@ fn optimisers_keep_what_they_name() {
                 let kept = numbers[param.range()].iter().any(|x| *x != 0.0);
                 let named = i < optimizer.state(param.group).len();
                 let what = format!("{optimizer:?}, {slot:?} of {}", param.name);
-                // A key's bias has no gradient under a softmax, and the oracle knows.
+                // A key's bias has no gradient under a softmax, and the oracle computes exactly
+                // that.
                 assert!(
                     kept == named || named && param.name.ends_with("bias"),
                     "{what}"
@@ -168,7 +170,7 @@ fn optimisers_keep_what_they_name() {
     }
 }
 
-/// What a backend says it takes is more for more, and never nothing.
+/// The memory that a backend counts grows with the work, and is never zero.
 #[test]
 fn every_backend_counts_its_memory() {
     let case = Grid::alone().cases.swap_remove(0);
@@ -210,10 +212,10 @@ fn every_backend_counts_its_memory() {
     }
 }
 
-/// The witness of these tests is itself witnessed: an oracle's hook that writes what it was shown
-/// changes nothing, to the last bit of its f64.
+/// The oracle is the witness of these tests; here it is tested itself: a hook that writes the
+/// values it is shown changes no bit of the oracle's f64.
 #[test]
-fn an_oracles_hook_that_changes_nothing_costs_no_digit() {
+fn an_oracles_hook_that_changes_nothing_changes_no_bit() {
     for case in Grid::alone().cases {
         let weights = batches::weights(&case.graph, 1);
         let mut oracle = engines::oracle(case.graph.clone(), &weights);

@@ -1,6 +1,6 @@
-//! Decoding against the oracle: at every token, inside the context and past it, the generator's
-//! logits are those of the last window run as a whole. And against itself: a text among many is the
-//! text alone.
+//! The decoder compared with the oracle: after every token, inside the context and past it, the
+//! generator's logits are those of the last window as a whole. The generator is also compared with
+//! itself: a text among many equals the same text alone.
 
 mod common;
 
@@ -18,7 +18,7 @@ use common::{
 };
 use gptlab_engine::{
     Engine, GenerationRequest, PromptError, Slot,
-    cpu::{CpuEngine, CpuGenerator, CpuOptions, Precision},
+    cpu::{CpuEngine, CpuGenerator, CpuOptions, OperandType},
     generate_each,
     sample::{Ranking, Sampling},
     untouched,
@@ -26,7 +26,7 @@ use gptlab_engine::{
 use gptlab_kernels::Isa;
 use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Preset, Sublayer, random::Stream};
 
-/// What the oracle says follows the last `block_size` of `tokens`.
+/// Returns the oracle's logits after the last `block_size` of `tokens`.
 fn expected(oracle: &mut dyn Engine, model: &Model, tokens: &[u32]) -> Vec<f64> {
     let window = &tokens[tokens.len().saturating_sub(model.spec().block_size)..];
     let batch = Batch::new(model, [(window, window)]).expect("tokens of the vocabulary");
@@ -53,10 +53,10 @@ fn follow(gate: &mut Gate, case: &Case, options: CpuOptions, prompt_len: usize) 
     let mut tokens: Vec<u32> = (0..prompt_len as u32).map(|t| t % 3).collect();
     generator.begin(&tokens).expect("tokens of the vocabulary");
     while tokens.len() < block_size + 3 {
-        let wanted = expected(&mut oracle, &case.model, &tokens);
+        let expected_logits = expected(&mut oracle, &case.model, &tokens);
         let beside = expected(&mut swayed, &case.model, &tokens);
         let what = || format!("{} tokens of {} by {options:?}", tokens.len(), case.name);
-        gate.compare_swayed(what, &wide(generator.logits()), &wanted, &beside);
+        gate.compare_swayed(what, &wide(generator.logits()), &expected_logits, &beside);
         let token = generator
             .next_token(&sampling, 0.37)
             .expect("finite logits");
@@ -67,14 +67,14 @@ fn follow(gate: &mut Gate, case: &Case, options: CpuOptions, prompt_len: usize) 
 #[test]
 fn every_token_follows_as_if_the_window_were_run_whole() {
     for (precision, tolerance) in [
-        (Precision::F32, Tolerance::F32),
-        (Precision::Bf16, Tolerance::Bf16),
+        (OperandType::F32, Tolerance::F32),
+        (OperandType::Bf16, Tolerance::Bf16),
     ] {
         let mut gate = Gate::new(tolerance);
         for options in every_isa(precision) {
             let judged = |case: &Case| tolerance.can_judge(case);
             for case in Grid::alone().cases.into_iter().filter(judged) {
-                // From one token, and from a prompt that already fills the context.
+                // The text starts from one token, and from a prompt that already fills the context.
                 follow(&mut gate, &case, options, 1);
                 follow(&mut gate, &case, options, 9);
             }
@@ -87,15 +87,15 @@ fn every_token_follows_as_if_the_window_were_run_whole() {
     }
 }
 
-fn every_isa(precision: Precision) -> impl Iterator<Item = CpuOptions> {
+fn every_isa(precision: OperandType) -> impl Iterator<Item = CpuOptions> {
     Isa::available().map(move |isa| CpuOptions {
         precision,
         ..of_threads(1, isa)
     })
 }
 
-/// Where there is no attention, whose sums evaluating makes in another order, decoding is
-/// evaluating to the bit.
+/// Attention sums in another order while evaluating. Without attention, decoding and evaluating
+/// compute the same bits.
 #[test]
 fn products_of_decoding_are_those_of_evaluating() {
     let mut spec = specs::base();
@@ -108,7 +108,7 @@ fn products_of_decoding_are_those_of_evaluating() {
     let case = Case::new("no attention", &spec, 37).expect("sizes that divide");
     let weights = batches::weights(&case.graph, 1);
     let tokens: Vec<u32> = (0..spec.block_size as u32).map(|t| 5 * t % 37).collect();
-    let both = Precision::ALL.into_iter();
+    let both = OperandType::ALL.into_iter();
     for options in both.flat_map(every_isa) {
         let graph = || case.graph.clone();
         let mut engine = CpuEngine::new(graph(), &weights, options).expect("weights");
@@ -120,11 +120,11 @@ fn products_of_decoding_are_those_of_evaluating() {
     }
 }
 
-/// A text that remembers the logits it was shown.
+/// A text that records the logits it was shown.
 #[derive(Clone, Debug, PartialEq)]
 struct Tale {
     prompt: Vec<u32>,
-    /// How many tokens it takes.
+    /// The largest number of tokens.
     most: usize,
     draws: Stream,
     tokens: Vec<u32>,
@@ -132,8 +132,8 @@ struct Tale {
 }
 
 impl Tale {
-    /// The `i`th of many: prompts and lengths of all kinds, some past the context, some of no
-    /// token.
+    /// Returns the `i`th of many texts: prompts and lengths of all kinds, some past the context,
+    /// some without a token.
     fn new(i: u32, block_size: usize, vocab: usize) -> Self {
         let draws = Stream::new(5, "tales", i);
         let below = |index: u64, n: usize| draws.below_at(1000 + index, n);
@@ -164,7 +164,7 @@ impl GenerationRequest for Tale {
     }
 }
 
-/// Each tale written with a generator's plainest calls.
+/// Writes a tale with the generator's simplest calls.
 fn alone(mut tale: Tale, generator: &mut CpuGenerator) -> Tale {
     generator
         .begin(&tale.prompt)
@@ -187,14 +187,14 @@ fn of_threads(threads: usize, isa: Isa) -> CpuOptions {
 }
 
 fn among_many_as_alone(case: &Case, isa: Isa, teams: &[usize], sizes: &[u32]) {
-    for precision in Precision::ALL {
+    for precision in OperandType::ALL {
         among_many_as_alone_in(case, precision, isa, teams, sizes);
     }
 }
 
 fn among_many_as_alone_in(
     case: &Case,
-    precision: Precision,
+    precision: OperandType,
     isa: Isa,
     teams: &[usize],
     sizes: &[u32],
@@ -243,7 +243,7 @@ fn a_text_among_many_is_the_text_alone_to_the_bit() {
     }
 }
 
-/// A model so large that threads share the reading of its matrices.
+/// The model is so large that threads share the reading of its matrices.
 #[test]
 fn a_large_model_writes_the_same_on_any_number_of_threads() {
     let mut spec = specs::base();
@@ -273,7 +273,7 @@ fn a_large_model_writes_the_same_on_any_number_of_threads() {
     among_many_as_alone(&case, Isa::detect(), &[2], &[3]);
 }
 
-/// A small model that is worth sharing: two layers of `preset` with `heads` and `kv_heads`.
+/// Returns a small model that is worth sharing: two layers of `preset` with `heads` and `kv_heads`.
 fn worth_sharing(preset: Preset, heads: usize, kv_heads: usize) -> Case {
     let mut spec = preset.spec();
     (spec.n_embd, spec.block_size) = (128, 12);
@@ -289,8 +289,8 @@ fn worth_sharing(preset: Preset, heads: usize, kv_heads: usize) -> Case {
     Case::new("shared", &spec, 70).expect("sizes that divide")
 }
 
-/// Heads that begin where panels do and heads that do not, more threads than heads of keys, prompts
-/// and contexts of all lengths.
+/// Some heads start where panels do and some do not; there are more threads than heads of keys, and
+/// prompts and contexts of all lengths.
 #[test]
 fn one_text_is_the_same_on_any_number_of_threads() {
     for (preset, heads, kv_heads) in [
@@ -300,7 +300,7 @@ fn one_text_is_the_same_on_any_number_of_threads() {
     ] {
         let case = worth_sharing(preset, heads, kv_heads);
         let weights = batches::weights(&case.graph, 1);
-        let both = Precision::ALL.into_iter();
+        let both = OperandType::ALL.into_iter();
         for options in both.flat_map(every_isa) {
             let make = |threads| {
                 let options = CpuOptions { threads, ..options };
@@ -326,10 +326,10 @@ fn one_text_is_the_same_on_any_number_of_threads() {
     }
 }
 
-/// A text that dawdles between its tokens: not at all, a little, or until its helpers sleep.
-struct Dawdler(Tale);
+/// A text that waits between its tokens: not at all, a little, or until its helpers sleep.
+struct SlowText(Tale);
 
-impl GenerationRequest for Dawdler {
+impl GenerationRequest for SlowText {
     fn prompt(&self) -> &[u32] {
         self.0.prompt()
     }
@@ -346,8 +346,8 @@ impl GenerationRequest for Dawdler {
     }
 }
 
-/// Thousands of tokens while other threads want the cores, now and then: helpers are late in every
-/// way.
+/// Other threads take the cores now and then while thousands of tokens are generated, so that
+/// helpers are late in every way.
 #[test]
 fn one_text_is_the_same_however_late_its_helpers_are() {
     let mut spec = worth_sharing(Preset::Gpt2Mini, 4, 4).model.spec().clone();
@@ -380,7 +380,7 @@ fn one_text_is_the_same_however_late_its_helpers_are() {
         for threads in [2, 3] {
             let generator = make(threads);
             for (expected, i) in expected.iter().zip(0..) {
-                let mut texts = [Dawdler(tale(i))];
+                let mut texts = [SlowText(tale(i))];
                 generate_each(&generator, &mut texts).expect("a prompt");
                 assert!(texts[0].0 == *expected, "{threads} threads, text {i}");
             }
@@ -390,7 +390,7 @@ fn one_text_is_the_same_however_late_its_helpers_are() {
 }
 
 #[test]
-fn where_one_prompt_cannot_be_nothing_is_written() {
+fn if_one_prompt_is_invalid_nothing_is_written() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
     let generator = CpuGenerator::new(case.graph.clone(), &weights).expect("all weights");
@@ -407,7 +407,7 @@ fn where_one_prompt_cannot_be_nothing_is_written() {
 }
 
 #[test]
-fn a_generator_that_cached_the_wrong_token_is_noticed() {
+fn a_generator_that_cached_the_wrong_token_is_detected() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
     let mut oracle = engines::oracle(case.graph.clone(), &weights);
@@ -416,17 +416,17 @@ fn a_generator_that_cached_the_wrong_token_is_noticed() {
         .begin(&[0, 1, 2])
         .expect("tokens of the vocabulary");
     let mut gate = Gate::new(Tolerance::F32);
-    let wanted = expected(&mut oracle, &case.model, &[1, 0, 2]);
+    let expected_logits = expected(&mut oracle, &case.model, &[1, 0, 2]);
     gate.compare(
         || "another prefix".into(),
         &wide(generator.logits()),
-        &wanted,
+        &expected_logits,
     );
     assert!(!gate.passes());
 }
 
 #[test]
-fn beginning_anew_forgets_what_was_before() {
+fn a_new_prompt_replaces_the_old_text() {
     let case = Grid::alone().cases.swap_remove(0);
     let weights = batches::weights(&case.graph, 1);
     let mut generator = CpuGenerator::new(case.graph.clone(), &weights).expect("all weights");
@@ -443,7 +443,7 @@ fn beginning_anew_forgets_what_was_before() {
 }
 
 #[test]
-fn prompts_that_cannot_be_are_refused() {
+fn invalid_prompts_are_refused() {
     let case = Grid::alone().cases.swap_remove(0);
     let vocab = case.model.vocab_size();
     let weights = batches::weights(&case.graph, 1);

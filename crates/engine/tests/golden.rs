@@ -1,9 +1,9 @@
-//! Every engine against PyTorch: the numbers in `golden/`, made by `golden/make.py`.
+//! Every engine compared with PyTorch: the numbers in `golden/`, made by `golden/make.py`.
 //!
 //! The witness is an independent program (`bench/peers/gpt.py`: other kernels, autograd and
-//! optimiser) at equal weights, batches and dropout masks, in float64. It says, too, how far its
-//! own float32 run strays: the yardstick for f32 engines. Remaking a golden needs Python; reading
-//! one does not.
+//! optimiser) with equal weights, batches and dropout masks, in float64. The files also hold the
+//! error of its own float32 run, which is the yardstick for f32 engines. Remaking a golden needs
+//! Python; reading one does not.
 
 mod common;
 #[path = "golden/files.rs"]
@@ -24,13 +24,13 @@ use gptlab_model::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// An engine, and its numbers as exactly as it gives them.
+/// An engine, and its numbers as exactly as it exports them.
 trait Subject {
     fn engine(&mut self) -> &mut dyn Engine;
     fn numbers(&self, slot: Slot) -> Vec<f64>;
 }
 
-/// Any engine: rounded to f32.
+/// The numbers of any engine are rounded to f32.
 impl Subject for Box<dyn Engine> {
     fn engine(&mut self) -> &mut dyn Engine {
         &mut **self
@@ -41,7 +41,7 @@ impl Subject for Box<dyn Engine> {
     }
 }
 
-/// The oracle: to the last digit.
+/// The numbers of the oracle are exact.
 impl Subject for Oracle {
     fn engine(&mut self) -> &mut dyn Engine {
         self
@@ -56,7 +56,7 @@ impl Subject for Oracle {
     }
 }
 
-/// One engine on one golden.
+/// A comparison of one engine with one golden.
 struct Case<'a, E> {
     golden: &'a Golden,
     engine: E,
@@ -64,7 +64,7 @@ struct Case<'a, E> {
 }
 
 impl<E: Subject> Case<'_, E> {
-    /// One number: found, PyTorch's double and single, and the double's sway.
+    /// Compares one number: found, PyTorch's double and single, and the double's sway.
     fn number(
         &mut self,
         quantity: Quantity,
@@ -79,7 +79,7 @@ impl<E: Subject> Case<'_, E> {
             .compare(quantity, at, &[found], &[double], yardstick);
     }
 
-    /// Loss without dropout, loss, every gradient, and their norm.
+    /// Compares the loss without dropout, the loss, every gradient, and their norm.
     fn gradients(&mut self) {
         let Golden {
             double,
@@ -103,7 +103,7 @@ impl<E: Subject> Case<'_, E> {
         self.number(Quantity::GradNorm, "all", norm(&gradients), expected);
     }
 
-    /// One tensor's gradient: all of it, or a sample and the norm.
+    /// Compares one tensor's gradient: all of it, or a sample and the norm.
     fn gradient(&mut self, param: &Param, found: &[f64]) {
         let (name, golden) = (&param.name, self.golden);
         let Golden {
@@ -132,7 +132,7 @@ impl<E: Subject> Case<'_, E> {
         }
     }
 
-    /// Steps of training from the initial weights, and where they lead.
+    /// Trains from the initial weights, and compares every step and the final weights.
     fn train(&mut self, train: &Train) {
         let golden = self.golden;
         let (mut losses, mut norms) = (Vec::new(), Vec::new());
@@ -159,7 +159,7 @@ impl<E: Subject> Case<'_, E> {
         }
     }
 
-    /// One number of every step.
+    /// Compares one number of every step.
     fn course(
         &mut self,
         quantity: Quantity,
@@ -173,7 +173,7 @@ impl<E: Subject> Case<'_, E> {
         self.report.compare(quantity, at, found, double, yardstick);
     }
 
-    /// One tensor after the last step, without the entries that are adrift.
+    /// Compares one tensor after the last step, without the entries that drift.
     fn weight(&mut self, train: &Train, param: &Param, mut found: Vec<f64>) {
         let name = &param.name;
         let expected = &train.double.weights[name];
@@ -192,7 +192,7 @@ fn norm(xs: &[f64]) -> f64 {
     xs.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// Puts fresh engines through a golden: one for its gradients, one for its training.
+/// Compares new engines with a golden: one for its gradients, one for its training.
 fn check<E: Subject>(golden: &Golden, make: impl Fn(&Golden) -> E, report: &mut Report) {
     report.goldens += 1;
     let engine = make(golden);
@@ -214,13 +214,13 @@ fn fresh_oracle(golden: &Golden) -> Oracle {
     oracle(graph, &weights)
 }
 
-/// The scalar oracle would put gigabytes on its tape for a model of true size.
+/// Returns true for small models. The oracle would put gigabytes on its tape for a full-size one.
 fn is_small(golden: &Golden) -> bool {
     golden.sample.is_none()
 }
 
 #[test]
-fn the_oracle_agrees_with_pytorch_to_the_digits_kept() {
+fn the_oracle_agrees_with_pytorch_to_the_stored_digits() {
     let mut report = Report::new(Policy::Double);
     for golden in files::all().iter().filter(|g| is_small(g)) {
         check(golden, fresh_oracle, &mut report);
@@ -272,11 +272,11 @@ fn every_other_engine_agrees_with_pytorch() {
     }
 }
 
-/// A golden whose numbers hardly sway, so that small harm shows.
+/// A golden whose numbers hardly sway, so that small errors are visible.
 const STEADY: &str = "one-parallel";
 
-/// Whether the loosest policy notices `harm` done to the golden called `name`.
-fn notices(name: &str, harm: impl Fn(&mut Golden)) -> bool {
+/// Returns true if the loosest policy detects `harm` done to the golden called `name`.
+fn detects(name: &str, harm: impl Fn(&mut Golden)) -> bool {
     let mut golden = files::all()
         .into_iter()
         .find(|g| g.name == name)
@@ -309,63 +309,63 @@ fn each_mlp(golden: &mut Golden, form: MlpForm) {
     }
 }
 
-/// Both precisions of a golden: harm to one alone would lengthen the yardstick.
+/// Returns both precisions of a golden: harm to only one would increase the yardstick.
 fn both(golden: &mut Golden) -> [&mut Numbers; 2] {
     [&mut golden.double, &mut golden.single]
 }
 
 #[test]
-fn a_wrong_number_is_noticed() {
-    assert!(!notices("one-dropout", |_| {}), "what is right must pass");
-    assert!(notices(STEADY, |g| _ = both(g).map(|n| n.loss *= 1.00001)));
-    assert!(notices(STEADY, |g| _ = both(g).map(|n| n.eval_loss *= 1.00001)));
-    assert!(notices(STEADY, |g| _ = both(g).map(|n| n.grad_norm *= 1.00001)));
-    assert!(notices(STEADY, |g| g.double.loss = f64::NAN));
-    assert!(notices(STEADY, |g| {
+fn a_wrong_number_is_detected() {
+    assert!(!detects("one-dropout", |_| {}), "what is right must pass");
+    assert!(detects(STEADY, |g| _ = both(g).map(|n| n.loss *= 1.00001)));
+    assert!(detects(STEADY, |g| _ = both(g).map(|n| n.eval_loss *= 1.00001)));
+    assert!(detects(STEADY, |g| _ = both(g).map(|n| n.grad_norm *= 1.00001)));
+    assert!(detects(STEADY, |g| g.double.loss = f64::NAN));
+    assert!(detects(STEADY, |g| {
         for numbers in both(g) {
             numbers.grads.get_mut("ln_f.bias").expect("ln_f.bias")[3] += 1e-4;
         }
     }));
-    assert!(notices(STEADY, |g| train(g).double.losses[19] *= 1.01));
-    assert!(notices(STEADY, |g| {
+    assert!(detects(STEADY, |g| train(g).double.losses[19] *= 1.01));
+    assert!(detects(STEADY, |g| {
         let weights = &mut train(g).double.weights;
         weights.get_mut("ln_f.bias").expect("ln_f.bias")[3] += 1e-4;
     }));
 }
 
 #[test]
-fn a_wrong_model_is_noticed() {
+fn a_wrong_model_is_detected() {
     let tanh = MlpForm::Plain(Activation::GeluTanh);
-    assert!(notices(STEADY, |g| each_mlp(g, tanh)));
-    assert!(notices(STEADY, |g| g.batch[0][1] = (g.batch[0][1] + 1) % 11));
-    assert!(notices("one-softcap", |g| each_attention(g, |a| a
+    assert!(detects(STEADY, |g| each_mlp(g, tanh)));
+    assert!(detects(STEADY, |g| g.batch[0][1] = (g.batch[0][1] + 1) % 11));
+    assert!(detects("one-softcap", |g| each_attention(g, |a| a
         .softcap =
         Some(0.801))));
-    assert!(notices("one-position-rotary", |g| g.spec.position = Position::None));
-    assert!(notices("one-dropout", |g| g.noise.step += 1));
-    assert!(notices("one-dropout", |g| g.noise.seed += 1));
-    assert!(notices("one-dropout", |g| g.spec.dropout = 0.1001));
+    assert!(detects("one-position-rotary", |g| g.spec.position = Position::None));
+    assert!(detects("one-dropout", |g| g.noise.step += 1));
+    assert!(detects("one-dropout", |g| g.noise.seed += 1));
+    assert!(detects("one-dropout", |g| g.spec.dropout = 0.1001));
 }
 
 #[test]
-fn a_wrong_step_is_noticed() {
-    assert!(notices(STEADY, |g| train(g).hyper.weight_decay = 0.099));
-    assert!(notices(STEADY, |g| train(g).hyper.beta1 = 0.899));
-    assert!(notices(STEADY, |g| train(g).hyper.beta2 = 0.9989));
-    assert!(notices(STEADY, |g| train(g).hyper.eps = 1e-6));
-    assert!(notices(STEADY, |g| train(g).hyper.grad_clip = Some(1.5)));
-    assert!(notices(STEADY, |g| train(g).hyper.grad_clip = None));
-    assert!(notices(STEADY, |g| train(g).hyper.decay = Decays::Matrices));
-    assert!(notices(STEADY, |g| train(g).lrs[7] *= 1.001));
+fn a_wrong_step_is_detected() {
+    assert!(detects(STEADY, |g| train(g).hyper.weight_decay = 0.099));
+    assert!(detects(STEADY, |g| train(g).hyper.beta1 = 0.899));
+    assert!(detects(STEADY, |g| train(g).hyper.beta2 = 0.9989));
+    assert!(detects(STEADY, |g| train(g).hyper.eps = 1e-6));
+    assert!(detects(STEADY, |g| train(g).hyper.grad_clip = Some(1.5)));
+    assert!(detects(STEADY, |g| train(g).hyper.grad_clip = None));
+    assert!(detects(STEADY, |g| train(g).hyper.decay = Decays::Matrices));
+    assert!(detects(STEADY, |g| train(g).lrs[7] *= 1.001));
 }
 
 #[test]
 #[should_panic(expected = "other weights than its maker's")]
 fn other_weights_are_refused() {
-    notices(STEADY, |g| g.seed += 1);
+    detects(STEADY, |g| g.seed += 1);
 }
 
-/// Every text in a spec's JSON is a choice; it is named by the fields that lead to it.
+/// Collects the choices in a spec's JSON: every text, named by the fields that lead to it.
 fn choices(path: &str, value: &Value, into: &mut BTreeSet<String>) {
     match value {
         Value::String(choice) => {
@@ -381,7 +381,7 @@ fn choices(path: &str, value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-/// What serde says it would have accepted: every variant there is.
+/// Returns every variant of a type, from serde's error message for an unknown one.
 fn variants<T: DeserializeOwned>(path: &str) -> Vec<String> {
     let refused = serde_json::from_str::<T>("\"?\"")
         .err()

@@ -1,8 +1,8 @@
-//! The oracle's gradients against central differences of its own loss in f64, for every op and
-//! switch.
+//! The oracle's gradients compared with central differences of its own loss in f64, for every op
+//! and switch.
 //!
-//! This witnesses the adjoints alone; that the forwards are right is for the golden numbers of
-//! other programs, and for the laws in `laws.rs`.
+//! These tests check the adjoints alone; the golden numbers of other programs and the laws in
+//! `laws.rs` check the forward passes.
 
 mod common;
 
@@ -18,7 +18,7 @@ use gptlab_model::{Batch, random::Stream};
 const NOISE: Noise = Noise { seed: 5, step: 3 };
 const STEP: f64 = 1e-5;
 
-/// The oracle after one backward pass over a small ragged batch.
+/// Returns the oracle after one backward pass over a small ragged batch.
 fn after_backward(case: &Case) -> (Oracle, Batch) {
     let batch = batches::of_lengths(&case.model, &[1, 3], 1);
     let mut oracle = oracle(case.graph.clone(), &batches::weights(&case.graph, 2));
@@ -27,7 +27,7 @@ fn after_backward(case: &Case) -> (Oracle, Batch) {
     (oracle, batch)
 }
 
-/// The slope of the loss along `direction`, by central difference.
+/// Returns the slope of the loss along `direction`, by central difference.
 fn slope(oracle: &mut Oracle, batch: &Batch, direction: impl Fn(usize) -> f64) -> f64 {
     let centre = oracle.weights64().to_vec();
     let mut loss_at = |step: f64| {
@@ -42,7 +42,7 @@ fn slope(oracle: &mut Oracle, batch: &Batch, direction: impl Fn(usize) -> f64) -
     slope
 }
 
-/// Every number of every parameter.
+/// Compares every number of every parameter.
 fn compare_each(case: &Case, gate: &mut Gate) {
     let (mut oracle, batch) = after_backward(case);
     let gradients = oracle.gradients64().to_vec();
@@ -58,7 +58,7 @@ fn compare_each(case: &Case, gate: &mut Gate) {
     }
 }
 
-/// A few random directions through all parameters at once.
+/// Compares a few random directions through all parameters at once.
 fn compare_along(case: &Case, gate: &mut Gate) {
     let (mut oracle, batch) = after_backward(case);
     let gradients = oracle.gradients64().to_vec();

@@ -1,4 +1,4 @@
-//! What must hold of every engine by itself, the oracle among them, whatever its numbers are.
+//! The laws that hold for every engine by itself, including the oracle, whatever its numbers are.
 
 mod common;
 
@@ -34,7 +34,7 @@ fn make(candidate: &Candidate, case: &Case, seed: u64) -> Box<dyn Engine> {
     (candidate.make)(case.graph.clone(), &batches::weights(&case.graph, seed))
 }
 
-/// Every engine on every switch alone.
+/// Checks every engine on every switch alone.
 fn for_all(law: impl Fn(&Candidate, &Case)) {
     let cases = Grid::alone().cases;
     for candidate in CANDIDATES {
@@ -44,13 +44,13 @@ fn for_all(law: impl Fn(&Candidate, &Case)) {
     }
 }
 
-/// Everything an engine holds, as bits.
+/// Returns everything an engine holds, as bits.
 fn state(engine: &dyn Engine) -> Vec<u32> {
     let numbers = Slot::ALL.iter().flat_map(|slot| engine.export(*slot));
     numbers.map(f32::to_bits).collect()
 }
 
-/// `case` with a dropout that its graph must hold.
+/// Returns a case with a dropout that its graph must contain.
 fn with_dropout() -> Case {
     let mut spec = specs::base();
     spec.dropout = 0.3;
@@ -61,20 +61,20 @@ fn with_dropout() -> Case {
 fn asking_in_between_changes_nothing() {
     for_all(|candidate, case| {
         let [a, b] = [1, 2].map(|seed| batches::ragged(&case.model, seed));
-        let (mut asked, mut left) = (make(candidate, case, 1), make(candidate, case, 1));
+        let (mut evaluated, mut left) = (make(candidate, case, 1), make(candidate, case, 1));
         for step in 1..=2 {
-            let losses = asked.losses(&b);
-            asked.trace(&a, &mut untouched);
-            assert_eq!(asked.losses(&b), losses, "{}", case.name);
-            let one = asked.forward_backward(&a, noise(step));
-            asked.evaluate(&b);
-            asked.trace(&b, &mut untouched);
+            let losses = evaluated.losses(&b);
+            evaluated.trace(&a, &mut untouched);
+            assert_eq!(evaluated.losses(&b), losses, "{}", case.name);
+            let one = evaluated.forward_backward(&a, noise(step));
+            evaluated.evaluate(&b);
+            evaluated.trace(&b, &mut untouched);
             let other = left.forward_backward(&a, noise(step));
             assert_eq!(one.to_bits(), other.to_bits(), "{}", case.name);
-            asked.update(&hyper(step.into()));
+            evaluated.update(&hyper(step.into()));
             left.update(&hyper(step.into()));
         }
-        assert_eq!(state(&*asked), state(&*left), "{}", case.name);
+        assert_eq!(state(&*evaluated), state(&*left), "{}", case.name);
     });
 }
 
@@ -88,7 +88,7 @@ fn what_is_exported_can_be_imported_and_goes_on_the_same() {
         one.forward_backward(&b, noise(2));
         for slot in Slot::ALL {
             let numbers = one.export(slot);
-            // Into itself too: an engine may hold more digits than it exports.
+            // The engine imports its own numbers, too: it may hold more digits than it exports.
             for engine in [&mut one, &mut other] {
                 engine.import(slot, &numbers).expect("as many as it gave");
             }
@@ -112,8 +112,8 @@ fn an_import_of_another_length_is_refused() {
         for slot in Slot::ALL {
             let refusal = engine.import(slot, &vec![0.0; n + 1]);
             let refusal = refusal.expect_err("one number too many").to_string();
-            let said = format!("the model has {n} parameters; found {} values", n + 1);
-            assert_eq!(refusal, said);
+            let expected = format!("the model has {n} parameters; found {} values", n + 1);
+            assert_eq!(refusal, expected);
         }
         assert_eq!(state(&*engine), before);
     }
@@ -132,9 +132,9 @@ fn an_update_clears_the_gradients() {
     });
 }
 
-/// As `torch.nn.utils.clip_grad_norm_` has it.
+/// The factor is that of `torch.nn.utils.clip_grad_norm_`.
 #[test]
-fn what_gradients_are_clipped_by_is_said() {
+fn the_clip_factor_is_reported() {
     for_all(|candidate, case| {
         let factors = [None, Some(1e9), Some(1e-3)].map(|grad_clip| {
             let mut engine = make(candidate, case, 1);
@@ -158,7 +158,7 @@ fn what_gradients_are_clipped_by_is_said() {
 }
 
 #[test]
-fn noise_is_a_function_of_seed_and_step_and_only_dropout_hears_it() {
+fn noise_depends_on_seed_and_step_and_affects_only_dropout() {
     let case = with_dropout();
     let quiet = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");
     for candidate in CANDIDATES {
@@ -176,15 +176,15 @@ fn noise_is_a_function_of_seed_and_step_and_only_dropout_hears_it() {
     }
 }
 
-/// Work is split by shape, never by threads, and sums combine in a fixed order.
+/// Work is split by shape, never by threads, and sums are added in a fixed order.
 #[test]
 fn the_number_of_threads_does_not_show() {
     let mut trials: Vec<(Case, Vec<usize>)> = specs::larger();
     let alone = Grid::alone().cases.into_iter();
-    // 720 rows: several chunks, so that threads have something to share.
+    // The 720 rows make several chunks, so that threads have work to share.
     trials.extend(alone.map(|case| (case, [6, 1, 3, 6, 2].repeat(40))));
-    // Fewer sequences than threads, and large enough that idle ones help with products, heads and
-    // losses.
+    // There are fewer sequences than threads, and the model is so large that idle threads help with
+    // products, heads and losses.
     let mini = || Case::new("gpt2-mini", &Preset::Gpt2Mini.spec(), 65).expect("a preset");
     trials.extend([(mini(), vec![256]), (mini(), vec![256, 200, 31])]);
     for (case, lengths) in &trials {
@@ -209,7 +209,7 @@ fn the_number_of_threads_does_not_show() {
     }
 }
 
-/// A sequence cannot tell which others are packed with it.
+/// A sequence does not depend on the others in its batch.
 #[test]
 fn sequences_of_a_batch_do_not_see_each_other() {
     for candidate in CANDIDATES {
@@ -233,8 +233,8 @@ fn sequences_of_a_batch_do_not_see_each_other() {
     }
 }
 
-/// The last input of a sequence reaches no earlier loss of a causal model, and reaches them of one
-/// that is not.
+/// The last input of a sequence changes no earlier loss of a causal model, and changes those of a
+/// model that is not causal.
 #[test]
 fn a_causal_model_does_not_see_the_future() {
     for_all(|candidate, case| {
@@ -252,7 +252,8 @@ fn a_causal_model_does_not_see_the_future() {
     });
 }
 
-/// Gradients of two batches add up to those of each, and the mean of a packed batch weighs tokens.
+/// The gradients of two batches add up to those of each, and the mean of a packed batch weights
+/// tokens.
 #[test]
 fn gradients_add_up() {
     for candidate in CANDIDATES {
@@ -280,7 +281,8 @@ fn gradients_add_up() {
     }
 }
 
-/// With every weight at zero all tokens are equally likely: ln V, and Adam has nothing to do.
+/// With every weight at zero all tokens are equally likely: the loss is ln V, and Adam's step is
+/// zero.
 #[test]
 fn a_model_of_zeros_knows_nothing() {
     for_all(|candidate, case| {
@@ -294,7 +296,7 @@ fn a_model_of_zeros_knows_nothing() {
     });
 }
 
-/// A model with dropout evaluates as its twin without does, and trains otherwise.
+/// A model with dropout evaluates like its twin without, and trains differently.
 #[test]
 fn evaluating_has_no_dropout() {
     let case = with_dropout();

@@ -1,13 +1,13 @@
-//! What an engine and a generator take is what was said before they took it, by an allocator that
-//! counts what is held.
+//! The memory that engines and generators take is the memory that was counted before. The witness
+//! is an allocator that counts the bytes held.
 //!
-//! One test, because the counter cannot tell whose an allocation is.
+//! There is one test, because the counter cannot tell whose an allocation is.
 
 use std::alloc::System;
 
 use gptlab_engine::{
     Backend, BackendOptions, Engine, GenerationRequest, Noise, StepHyper,
-    cpu::{CpuBackend, CpuEngine, CpuGenerator, CpuOptions, Precision},
+    cpu::{CpuBackend, CpuEngine, CpuGenerator, CpuOptions, OperandType},
     generate_each,
     memory_need::{BatchShape, Texts, Training},
 };
@@ -18,7 +18,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The backend that makes what `options` make.
+/// Returns the backend that makes engines with `options`.
 fn backend(options: CpuOptions) -> CpuBackend {
     CpuBackend::new(options.isa)
 }
@@ -27,34 +27,34 @@ fn backend_options(options: CpuOptions) -> BackendOptions {
     BackendOptions {
         threads: options.threads,
         precision: match options.precision {
-            Precision::F32 => gptlab_recipe::Precision::F32,
-            Precision::Bf16 => gptlab_recipe::Precision::Bf16,
+            OperandType::F32 => gptlab_recipe::Precision::F32,
+            OperandType::Bf16 => gptlab_recipe::Precision::Bf16,
         },
     }
 }
 
-/// What is held now that was not held at `region`'s beginning, in bytes.
+/// Returns the bytes that are held now and were not at the start of `region`.
 fn held(region: &Region<System>) -> u64 {
     let seen = region.change();
     seen.bytes_allocated.saturating_sub(seen.bytes_deallocated) as u64
 }
 
-/// Bytes that the pools of threads take, and lists.
+/// The bytes that thread pools and lists take.
 const POOLS: u64 = 1 << 18;
 
-fn not_above(what: &str, found: u64, said: u64) {
+fn not_above(what: &str, found: u64, counted: u64) {
     assert!(
-        found <= said + said / 50 + POOLS,
-        "{what}: {found} bytes held, {said} bytes said"
+        found <= counted + counted / 50 + POOLS,
+        "{what}: {found} bytes held, {counted} bytes counted"
     );
 }
 
-/// Not more than is said, and not less than six sevenths of it.
-fn close(what: &str, found: u64, said: u64) {
-    not_above(what, found, said);
+/// Checks that `found` is at most `counted`, and at least six sevenths of it.
+fn close(what: &str, found: u64, counted: u64) {
+    not_above(what, found, counted);
     assert!(
-        said <= found + found / 6 + POOLS,
-        "{what}: {found} bytes held, {said} bytes said"
+        counted <= found + found / 6 + POOLS,
+        "{what}: {found} bytes held, {counted} bytes counted"
     );
 }
 
@@ -112,7 +112,7 @@ fn hyper(optimizer: Optimizer) -> StepHyper {
     }
 }
 
-/// The same steps a few sequences at a time: fewer threads need an arena to train in.
+/// Trains a few sequences at a time, so that fewer threads need an arena for training.
 fn train_in_parts(name: &str, model: &Model, options: CpuOptions, micro_batch: usize) {
     let (graph, tokens) = (lower(model), model.spec().block_size);
     let shape = BatchShape {
@@ -165,7 +165,7 @@ fn train(name: &str, model: &Model, options: CpuOptions, optimizer: Optimizer, s
     engine.evaluate(&batch);
     engine.forward_backward(&batch, Noise { seed: 1, step: 0 });
     engine.update(&hyper(optimizer));
-    // The batches are here, and were made before.
+    // The batches were allocated before `region` started.
     let found = held(&region) + 2 * (batch.tokens() as u64 * 8);
     close(&what, found, need.addresses());
     drop(engine);
@@ -194,7 +194,7 @@ fn train(name: &str, model: &Model, options: CpuOptions, optimizer: Optimizer, s
     );
 }
 
-/// A text that measures while it is written.
+/// A text that measures the memory while it is written.
 struct Measured<'a> {
     prompt: Vec<u32>,
     left: usize,
@@ -239,15 +239,15 @@ fn write(name: &str, model: &Model, options: CpuOptions, count: usize, tokens: u
     if options.threads == 1 {
         close(&what, most, need.addresses());
     } else {
-        // One thread may have written all texts before another woke up.
+        // One thread may write all texts before another wakes up.
         not_above(&what, most, need.addresses());
     }
 }
 
 #[test]
-fn what_is_held_is_what_was_said() {
+fn the_memory_held_is_the_memory_counted() {
     for (name, model) in models() {
-        for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
+        for (precision, threads) in OperandType::ALL.into_iter().zip([1, 3]) {
             let options = CpuOptions {
                 precision,
                 ..CpuOptions::of_threads(threads)
@@ -267,14 +267,14 @@ fn what_is_held_is_what_was_said() {
             }
         }
     }
-    // Past the context.
+    // The texts are longer than the context.
     let (name, model) = &models()[4];
     write(name, model, CpuOptions::of_threads(2), 3, 60);
 }
 
-/// Sizes that are accepted and no machine has: said, not computed to something else.
+/// Sizes that are accepted and fit no machine are counted without overflow.
 #[test]
-fn what_no_machine_has_is_said_and_not_wrapped() {
+fn sizes_that_fit_no_machine_are_counted_without_overflow() {
     let options = CpuOptions::of_threads(64);
     let model = model(1 << 24, |s| {
         (s.n_embd, s.block_size) = (256, 1 << 24);
@@ -292,7 +292,7 @@ fn what_no_machine_has_is_said_and_not_wrapped() {
         micro_batch: shape.sequences,
     };
     let need = backend(options).training_memory(&graph, backend_options(options), training);
-    // 28 bytes a token alone.
+    // Tokens, targets and losses take 28 bytes per token.
     assert!(need.total() > (28 << 44), "{need:?}");
     let texts = Texts {
         count: usize::MAX,

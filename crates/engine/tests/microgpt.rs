@@ -1,8 +1,8 @@
-//! The model definition against its one-file ancestor, the third witness.
+//! The model definition compared with its one-file ancestor, the third witness.
 //!
-//! `crates/microgpt` shares no code with the rest; what it prints, its own tests compare with a
+//! `crates/microgpt` shares no code with the other crates; its own tests compare its output with a
 //! plain Python program. Here the engines train the preset `microgpt` from the ancestor's weights,
-//! on its documents in its order, and must print its losses: the goldens in
+//! on its documents in its order, and must compute its losses: the goldens in
 //! `crates/microgpt/tests/golden`, the preset itself for a thousand steps, and two of other sizes
 //! where documents are cut to the context.
 
@@ -25,15 +25,15 @@ use gptlab_model::{
 };
 use gptlab_recipe::{Decay, Optimizer};
 
-/// A training run that should be the ancestor's.
+/// A training run that should equal the ancestor's.
 struct Trial {
     spec: ModelSpec,
     vocab: usize,
-    /// Tokens with the mark of a document's end on both sides.
+    /// The documents as tokens, with the mark of a document's end on both sides.
     docs: Vec<Vec<u32>>,
     tensors: BTreeMap<String, Vec<f64>>,
     hyper: StepHyper,
-    /// How many steps the learning rate takes to fall to 0.
+    /// The number of steps in which the learning rate falls to 0.
     steps: usize,
 }
 
@@ -75,7 +75,7 @@ impl Trial {
         model.expect("a model that makes sense")
     }
 
-    /// All weights in the parameter table's order.
+    /// Returns all weights in the parameter table's order.
     fn weights(&self, graph: &Graph) -> Vec<f64> {
         let params = graph.params().iter();
         let tensors = params.map(|param| {
@@ -86,7 +86,7 @@ impl Trial {
         tensors.collect::<Vec<_>>().concat()
     }
 
-    /// One document, cut to the context.
+    /// Returns one document, cut to the context.
     fn batch(&self, model: &Model, step: usize) -> Batch {
         let doc = &self.docs[step % self.docs.len()];
         let length = (doc.len() - 1).min(self.spec.block_size);
@@ -94,7 +94,7 @@ impl Trial {
         Batch::new(model, [(inputs, targets)]).expect("a document that fits")
     }
 
-    /// The loss of each of the first `steps` steps.
+    /// Returns the losses of the first `steps` steps.
     fn losses(
         &self,
         make: impl FnOnce(Graph, &[f64]) -> Box<dyn Engine>,
@@ -121,7 +121,7 @@ impl Trial {
         (0..steps).map(step).collect()
     }
 
-    /// Changes every attention.
+    /// Applies a change to every attention.
     fn attentions(&mut self, change: impl Fn(&mut Attention)) {
         let sublayers = self.spec.layers.iter_mut().flatten();
         sublayers.for_each(|sublayer| match sublayer {
@@ -143,13 +143,13 @@ impl Trial {
     }
 }
 
-/// How far a loss may be from the printed one, whose fifth decimal is rounded off.
+/// The allowed difference of a loss from the printed one, which is rounded to four decimals.
 #[derive(Clone, Copy, Debug)]
 enum Nearness {
-    /// An f64 engine. Beside the rounding of the print there are the order of sums and the norms'
-    /// epsilon, which our models hold as an f32 (2.5e-13 off).
+    /// An f64 engine. Besides the rounding of the printed loss, the differences come from the order
+    /// of sums and from the norms' epsilon, which our models hold as an f32 (2.5e-13 off).
     Double,
-    /// An f32 engine: a thousand steps of its own roundings, some ten times what they come to.
+    /// An f32 engine: it allows some ten times the error of its roundings over a thousand steps.
     Single,
 }
 
@@ -163,7 +163,8 @@ impl Nearness {
     }
 }
 
-/// The step farthest from the print, and how far it is; infinite where a loss is not a number.
+/// Returns the step with the largest difference, and the difference; infinite if a loss is not a
+/// number.
 fn farthest(found: &[f64], printed: &[f64]) -> (usize, f64) {
     let differences = found.iter().zip(printed).map(|(a, b)| (a - b).abs());
     let finite = differences.map(|d| if d.is_finite() { d } else { f64::INFINITY });
@@ -178,7 +179,7 @@ fn f64_engine(graph: Graph, weights: &[f64]) -> Box<dyn Engine> {
     Box::new(oracle)
 }
 
-/// Every step that `ancestor` printed, on every engine.
+/// Compares every step that `ancestor` printed, on every engine.
 #[expect(
     clippy::print_stderr,
     reason = "a test's worst case is for people to read"
@@ -218,7 +219,7 @@ fn assert_counts(ancestor: &Ancestor, steps: usize) {
 }
 
 #[test]
-fn the_preset_is_the_ancestor_as_it_comes() {
+fn the_preset_has_the_ancestors_own_settings() {
     assert_eq!(NAMES.spec(), Preset::Microgpt.spec());
     let graph = lower(&Trial::new(&NAMES).model());
     for param in graph.params().iter() {
@@ -249,7 +250,7 @@ fn losses_of_one_head_and_another_optimiser_are_as_printed() {
     assert_prints("tuned", &TUNED);
 }
 
-/// A program that is not the ancestor.
+/// A program that differs from the ancestor.
 type Fault = (&'static str, fn(&mut Trial));
 
 const OTHER_MODELS: &[Fault] = &[
@@ -323,13 +324,13 @@ const OTHER_TRAINING: &[Fault] = &[
     ("a learning rate that falls to 0 later", |t| t.steps = 2000),
 ];
 
-/// The gates above would fail for each of these.
+/// The tests above would fail for each of these.
 #[test]
 #[expect(
     clippy::print_stderr,
     reason = "a test's worst case is for people to read"
 )]
-fn whatever_is_not_the_ancestor_is_noticed() {
+fn every_difference_from_the_ancestor_is_detected() {
     let printed = Printed::of(NAMES.golden).losses;
     let allowed = Nearness::Single.allowed();
     for (name, fault) in [OTHER_MODELS, OTHER_BEGINNINGS, OTHER_TRAINING].concat() {

@@ -1,8 +1,8 @@
-//! The promise that a training step allocates nothing after the first of its shape, held by an
-//! allocator that counts what any thread does.
+//! A training step allocates nothing after the first of its shape. The witness is an allocator that
+//! counts the allocations of all threads.
 //!
-//! One test, because the counter cannot tell whose an allocation is; and every engine stays until
-//! the end, because threads allocate while they end.
+//! There is one test, because the counter cannot tell whose an allocation is. Every engine stays
+//! alive until the end, because threads allocate while they end.
 
 mod common;
 
@@ -11,7 +11,7 @@ use std::alloc::System;
 use common::batches;
 use gptlab_engine::{
     Alone, Engine, Noise, StepHyper,
-    cpu::{CpuEngine, CpuOptions, Precision},
+    cpu::{CpuEngine, CpuOptions, OperandType},
 };
 use gptlab_model::{Batch, Model, ModelSpec, Preset, lower, random::Stream};
 use gptlab_recipe::{Decay, Optimizer};
@@ -21,7 +21,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How often anyone allocates while `work` runs.
+/// Returns the number of allocations, by any thread, while `work` runs.
 fn allocations(work: impl FnOnce()) -> usize {
     let region = Region::new(ALLOCATOR);
     work();
@@ -52,8 +52,8 @@ fn a_step_allocates_nothing_after_the_first_of_its_shape() {
     }
 }
 
-/// How often rayon allocates, whatever is done, when all threads of a pool are handed something: a
-/// list of as many jobs, and on some systems what to wait on.
+/// Returns the number of rayon's own allocations when all threads of a pool get a job: a list of
+/// the jobs, and on some systems the objects to wait on.
 fn allocations_of_a_pass(threads: usize) -> usize {
     if threads == 1 {
         return 0;
@@ -64,15 +64,15 @@ fn allocations_of_a_pass(threads: usize) -> usize {
     allocations(|| drop(pool.broadcast(|_| ())))
 }
 
-/// A model and how it is trained.
+/// A model and the way in which it is trained.
 struct Case {
     name: &'static str,
     model: Model,
-    /// Whether sequences are shorter than the context, each by its own.
+    /// Whether sequences are shorter than the context, each by a different length.
     ragged: bool,
     optimizer: Optimizer,
-    precision: Precision,
-    /// What a step on several threads hands to all of them, one after the other.
+    precision: OperandType,
+    /// The number of times that a step on several threads gives jobs to all of them.
     passes: usize,
 }
 
@@ -88,17 +88,18 @@ fn cases() -> [Case; 5] {
         dropout: 0.1,
         ..mini.clone()
     };
-    // Chunks, the sum of their gradients, its norm, the optimiser (which packs the weights).
+    // The passes are: chunks, the sum of their gradients, its norm, and the optimiser (which packs
+    // the weights).
     let case = |name, spec: &ModelSpec| Case {
         name,
         model: spec.check(65).expect("a model that makes sense"),
         ragged: false,
         optimizer: Optimizer::AdamW,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         passes: 4,
     };
     [
-        // Too small to be worth waking anyone for.
+        // The model is too small for waking other threads.
         Case {
             ragged: true,
             passes: 0,
@@ -107,7 +108,7 @@ fn cases() -> [Case; 5] {
         case("gpt2-mini", &mini),
         case("gpt2-mini with dropout", &dropout),
         Case {
-            precision: Precision::Bf16,
+            precision: OperandType::Bf16,
             ..case("gpt2-mini in bf16", &mini)
         },
         Case {
@@ -150,14 +151,14 @@ impl Run {
         Self {
             engine: CpuEngine::new(graph, &weights, options).expect("threads"),
             optimizer: case.optimizer,
-            // Longer than any batch, so that nothing grows while it is counted.
+            // It is longer than any batch, so that it does not grow while allocations are counted.
             losses: Vec::with_capacity(1 << 12),
             done: 0,
         }
     }
 
-    /// Has every thread do something, since threads allocate as they start: tokens enough for any
-    /// model.
+    /// Gives every thread a job, since threads allocate as they start: the batch has enough tokens
+    /// for any model.
     fn start(&mut self, model: &Model) {
         let lengths = vec![model.spec().block_size; 64];
         self.engine.losses(&batches::of_lengths(model, &lengths, 1));

@@ -1,4 +1,5 @@
-//! Every engine against the oracle: losses, values, gradients and updates, over the whole grid.
+//! Every engine compared with the oracle: losses, values, gradients and updates, over the whole
+//! grid.
 
 mod common;
 
@@ -17,9 +18,9 @@ use gptlab_engine::{
 use gptlab_model::{Batch, Choice, Graph};
 use gptlab_recipe::{Decay, Optimizer};
 
-/// A step that moves weights visibly. `eps` is large, since a weight whose true gradient is zero (a
-/// key's bias under a softmax) has a gradient of pure rounding, which a small one would turn into a
-/// full step; small ones are for [`one_update_alone_is_near_to_the_last_digits`].
+/// Returns a step that moves weights visibly. `eps` is large, because a weight whose true gradient
+/// is zero (a key's bias under a softmax) has a gradient of pure rounding, which a small `eps`
+/// would turn into a full step; [`one_update_alone_is_near_to_the_last_digits`] tests small ones.
 fn hyper(update: u64, decay: Decay, grad_clip: Option<f64>) -> StepHyper {
     StepHyper {
         optimizer: Optimizer::AdamW,
@@ -34,13 +35,14 @@ fn hyper(update: u64, decay: Decay, grad_clip: Option<f64>) -> StepHyper {
     }
 }
 
-/// An engine and its witnesses, begun alike.
+/// An engine and its witnesses, with the same initial weights.
 struct Trial<'a> {
     case: &'a Case,
     gate: &'a mut Gate,
     engine: Box<dyn Engine>,
     oracle: Oracle,
-    /// The oracle with weights a rounding away: how far apart two right answers may be.
+    /// The oracle with weights that differ by a rounding: it shows how far apart two correct
+    /// results can be.
     swayed: Oracle,
 }
 
@@ -64,17 +66,17 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// The same question to all three: found, expected, swayed.
-    fn ask<T>(&mut self, question: impl Fn(&mut dyn Engine) -> T) -> [T; 3] {
+    /// Runs `query` on all three engines: found, expected, swayed.
+    fn ask<T>(&mut self, query: impl Fn(&mut dyn Engine) -> T) -> [T; 3] {
         [
-            question(&mut *self.engine),
-            question(&mut self.oracle),
-            question(&mut self.swayed),
+            query(&mut *self.engine),
+            query(&mut self.oracle),
+            query(&mut self.swayed),
         ]
     }
 
-    fn compare(&mut self, what: &str, question: impl Fn(&mut dyn Engine) -> Vec<f64>) {
-        let [found, expected, swayed] = self.ask(question);
+    fn compare(&mut self, what: &str, query: impl Fn(&mut dyn Engine) -> Vec<f64>) {
+        let [found, expected, swayed] = self.ask(query);
         let what = || format!("{what} of {}", self.case.name);
         self.gate.compare_swayed(what, &found, &expected, &swayed);
     }
@@ -106,7 +108,7 @@ impl<'a> Trial<'a> {
         });
     }
 
-    /// One slot, tensor by tensor.
+    /// Compares one slot, tensor by tensor.
     fn slot(&mut self, slot: Slot) {
         let [found, expected, swayed] = self.ask(|engine| wide(&engine.export(slot)));
         for param in self.case.graph.params().iter() {
@@ -130,7 +132,7 @@ fn wide(numbers: &[f32]) -> Vec<f64> {
     numbers.iter().map(|x| f64::from(*x)).collect()
 }
 
-/// Two batches' gradients added up, then an update, then two more steps.
+/// Compares the sum of two batches' gradients, then an update, then two more steps.
 fn compare(mut trial: Trial, batches: [&Batch; 2]) {
     trial.losses(batches[0]);
     trial.values(batches[0]);
@@ -149,7 +151,7 @@ fn compare(mut trial: Trial, batches: [&Batch; 2]) {
     trial.losses(batches[1]);
 }
 
-/// In f32 on every instruction set, and in bf16 on those of `in_bf16`.
+/// Compares in f32 on every instruction set, and in bf16 on those of `in_bf16`.
 fn compare_all(suite: &str, cases: &[Case], in_bf16: &[Candidate]) {
     for candidate in WITNESSED.iter().chain(in_bf16) {
         let mut gate = Gate::new(candidate.tolerance);
@@ -199,14 +201,14 @@ fn sizes_past_lanes_tiles_and_mask_rows() {
     }
 }
 
-/// The optimiser by itself, at the `eps` people use, on gradients and moments that are given.
+/// The optimiser alone is compared, with a usual `eps`, on given gradients and moments.
 #[test]
 fn one_update_alone_is_near_to_the_last_digits() {
     one_update_alone(Optimizer::AdamW, Tolerance::F32Step);
     one_update_alone(Optimizer::Sgd, Tolerance::F32Step);
 }
 
-/// Newton-Schulz steps enlarge what is small in a matrix, and its rounding, some five hundred
+/// Newton-Schulz steps magnify the small parts of a matrix, and their rounding, some five hundred
 /// times.
 #[test]
 fn one_update_of_muon_is_near() {
@@ -232,7 +234,7 @@ fn one_update_alone(optimizer: Optimizer, tolerance: Tolerance) {
     }
 }
 
-/// Gradients and moments such as training leaves behind.
+/// Sets gradients and moments such as training leaves.
 fn given(engine: &mut dyn Engine, seed: u64) {
     let n = engine.graph().params().total();
     let squares = batches::noise(n, 0.1, seed + 2)
@@ -253,7 +255,7 @@ fn given(engine: &mut dyn Engine, seed: u64) {
     }
 }
 
-/// The oracle, with one thing wrong with it.
+/// The oracle with one error.
 #[derive(Debug)]
 struct Broken {
     oracle: Oracle,
@@ -263,13 +265,13 @@ struct Broken {
 #[derive(Clone, Copy, Debug)]
 enum Wrong {
     Nothing,
-    /// One number of one gradient is a thousandth of the tensor's largest too large.
+    /// One number of one gradient is too large, by a thousandth of the tensor's largest.
     OneGradient,
     /// One gradient is not a number.
     NotANumber,
-    /// Every dropout mask is another step's.
+    /// Every dropout mask is that of another step.
     Noise,
-    /// Gradients are not added to those held.
+    /// Gradients replace those held instead of adding to them.
     Accumulation,
     /// Weights do not decay.
     Decay,
@@ -363,7 +365,7 @@ impl Engine for Broken {
     }
 }
 
-/// Whether the suite passes under `tolerance` on an oracle with `wrong`.
+/// Returns true if the suite passes under `tolerance` on an oracle with the error `wrong`.
 fn suite_passes(tolerance: Tolerance, wrong: Wrong) -> bool {
     let mut spec = specs::base();
     spec.dropout = 0.25;
@@ -395,8 +397,8 @@ fn the_gate_can_fail() {
     }
 }
 
-/// What bf16 cannot hide. A thousandth of a gradient, a step's decay and a late correction it can:
-/// the optimiser is f32's, and witnessed there.
+/// These are the errors that bf16 cannot hide. It hides a thousandth of a gradient, a step's decay
+/// and a late correction; the optimiser computes in f32, and is compared there.
 #[test]
 fn the_gate_of_bf16_can_fail() {
     assert!(suite_passes(Tolerance::Bf16, Wrong::Nothing));
@@ -411,7 +413,7 @@ fn the_gate_of_bf16_can_fail() {
     }
 }
 
-/// What the grid covers, so that a change to it is one that somebody made.
+/// The grid's coverage is pinned, so that every change of it is deliberate.
 #[test]
 fn the_grid_refuses_only_what_makes_no_sense() {
     const KINDS: [&str; 6] = [

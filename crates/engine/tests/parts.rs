@@ -1,5 +1,5 @@
-//! A step in parts is the step: micro-batches one after another, and several engines side by side,
-//! make the bits of one engine on the whole batch.
+//! A step in parts equals the whole step: micro-batches one after another, and several engines side
+//! by side, compute the bits of one engine on the whole batch.
 
 mod common;
 
@@ -42,7 +42,7 @@ fn make(candidate: &Candidate, case: &Case) -> Box<dyn Engine> {
     (candidate.make)(case.graph.clone(), &batches::weights(&case.graph, 1))
 }
 
-/// What two steps come to: losses, gradients, norms and all an engine holds, as bits.
+/// The results of two steps: losses, gradients, norms and all an engine holds, as bits.
 #[derive(Debug, Default, PartialEq)]
 struct Trained {
     losses: Vec<u64>,
@@ -52,7 +52,7 @@ struct Trained {
 }
 
 impl Trained {
-    /// Lets `accumulate` make the gradients of each step and fill in the losses.
+    /// Trains with `accumulate`, which computes the gradients of each step and sets the losses.
     fn of(
         engine: &mut dyn Engine,
         batch: &Batch,
@@ -85,8 +85,8 @@ impl Trained {
     }
 }
 
-/// Specs with every switch alone, and larger ones; each with sequences of unequal lengths that make
-/// several chunks.
+/// Returns specs with every switch alone, and larger ones, each with sequences of unequal lengths
+/// that make several chunks.
 fn trials() -> Vec<(Case, Batch)> {
     let alone = Grid::alone().cases.into_iter();
     let mut trials: Vec<(Case, Vec<usize>)> = specs::larger();
@@ -102,7 +102,8 @@ fn trials() -> Vec<(Case, Batch)> {
     trials.into_iter().map(batch).collect()
 }
 
-/// The engines whose sums are ordered by rows; the oracle sums in f64 as its tape goes.
+/// Returns the engines whose sums are ordered by rows; the oracle sums in f64 in the order of its
+/// tape.
 fn ordered() -> impl Iterator<Item = &'static Candidate> {
     CANDIDATES.iter().filter(|c| c.name != "oracle")
 }
@@ -134,11 +135,11 @@ fn micro_batches_are_the_batch_to_the_bit() {
     }
 }
 
-/// A place in a chain of engines in threads of one process.
+/// A link in a chain of engines in threads of one process.
 struct Link {
     before: Option<Receiver<Vec<f32>>>,
     next: Option<Sender<Vec<f32>>>,
-    /// From the last engine, to all others.
+    /// The channel from the last engine to all others.
     total: Receiver<Vec<f32>>,
     totals: Vec<Sender<Vec<f32>>>,
 }
@@ -222,7 +223,7 @@ fn engines_with_a_share_each_are_one_engine_to_the_bit() {
                     assert!(engine.norms == whole.norms, "{what}: norms");
                     assert!(engine.state == whole.state, "{what}: state");
                 }
-                // Each engine knows the losses of its own share, and the shares cover the batch.
+                // Each engine has the losses of its own share, and the shares cover the batch.
                 let all = (0..whole.losses.len()).map(|i| {
                     let known = engines.iter().map(|engine| engine.losses[i]);
                     known.filter(|bits| *bits != 0).collect::<Vec<_>>()
@@ -235,8 +236,7 @@ fn engines_with_a_share_each_are_one_engine_to_the_bit() {
     }
 }
 
-/// What the oracle is a witness of: a step in parts has the gradients of the whole, up to rounding
-/// in f64.
+/// The oracle is a witness up to rounding: a step in parts has the gradients of the whole in f64.
 #[test]
 fn parts_of_the_oracle_add_up() {
     let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");
@@ -261,7 +261,7 @@ fn parts_of_the_oracle_add_up() {
     }
 }
 
-/// An update that nobody reduced for takes what this engine has.
+/// An update without a call of `reduce` uses the gradients of this engine.
 #[test]
 fn an_update_does_not_lose_what_was_not_reduced() {
     let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");

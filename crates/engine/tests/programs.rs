@@ -1,5 +1,5 @@
-//! Programs: golden listings that a person has read, and a device that holds no numbers but knows
-//! what every buffer holds, and stops where a step reads anything else.
+//! Programs: golden listings that a person has read, and a device without numbers that tracks the
+//! content of every buffer, and stops when a step reads anything else.
 
 mod common;
 #[path = "programs/device.rs"]
@@ -15,7 +15,7 @@ use gptlab_engine::program::{Program, Purpose, Work, compile};
 use gptlab_model::{Choice, Graph, Preset, lower};
 
 #[test]
-fn listings_are_those_that_were_read() {
+fn listings_equal_the_reviewed_files() {
     for (name, text) in listed::all() {
         let path = Path::new(listed::FOLDER).join(format!("{name}.txt"));
         let read = fs::read_to_string(&path).unwrap_or_default();
@@ -67,10 +67,9 @@ fn mini() -> Graph {
     lower(&spec.check(65).expect("a preset makes sense"))
 }
 
-/// Shows that the device sees what is wrong: a buffer that ends one step early is noticed,
-/// whichever it is.
+/// The device detects errors: it stops if a buffer, whichever it is, ends one step early.
 #[test]
-fn a_lifetime_that_is_too_short_is_noticed() {
+fn a_lifetime_that_is_too_short_is_detected() {
     let graph = mini();
     let program = compile(&graph, Purpose::Train);
     for buffer in 0..program.buffers().len() {
@@ -86,7 +85,7 @@ fn a_lifetime_that_is_too_short_is_noticed() {
     }
 }
 
-/// What a purpose is for shows in its steps: nothing that no later step reads is computed.
+/// A program's purpose is visible in its steps: it computes nothing that no later step reads.
 #[test]
 fn purposes_differ_in_their_steps() {
     let graph = mini();
@@ -112,9 +111,10 @@ fn purposes_differ_in_their_steps() {
     assert_eq!(backward.count(), nodes - 1, "every node leads to the loss");
 }
 
-/// A program that evaluates needs less memory than one that trains, and decoding no more than that.
+/// A program that evaluates needs less memory than one that trains, and decoding needs at most as
+/// much as evaluating.
 #[test]
-fn programs_that_forget_need_less() {
+fn programs_that_keep_less_need_less_memory() {
     let graph = mini();
     let most = |purpose| {
         let program = compile(&graph, purpose);

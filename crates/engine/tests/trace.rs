@@ -10,12 +10,12 @@ use common::{
 };
 use gptlab_engine::{
     AttentionWeights, Engine, Matrix,
-    cpu::{CpuEngine, CpuOptions, Isa, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, OperandType},
     untouched,
 };
 use gptlab_model::{Batch, Node, ValueId};
 
-fn engine(case: &Case, precision: Precision) -> CpuEngine {
+fn engine(case: &Case, precision: OperandType) -> CpuEngine {
     let options = CpuOptions {
         threads: 1,
         isa: Isa::detect(),
@@ -46,7 +46,7 @@ fn wide(numbers: &[f32]) -> Vec<f64> {
 #[test]
 fn without_a_change_the_losses_are_the_engines_own_to_the_bit() {
     for (case, batch) in cases() {
-        for precision in Precision::ALL {
+        for precision in OperandType::ALL {
             let mut engine = engine(&case, precision);
             let losses = engine.losses(&batch);
             let trace = engine.trace(&batch, &mut untouched);
@@ -64,7 +64,7 @@ fn every_value_is_the_oracles() {
     for (case, batch) in cases() {
         let weights = batches::weights(&case.graph, 2);
         let mut oracle = oracle(case.graph.clone(), &weights);
-        let trace = engine(&case, Precision::F32).trace(&batch, &mut untouched);
+        let trace = engine(&case, OperandType::F32).trace(&batch, &mut untouched);
         let witness = oracle.trace(&batch, &mut untouched);
         for id in case.graph.ids() {
             let (node, found, expected) = (case.graph.node(id), trace.of(id), witness.of(id));
@@ -90,7 +90,7 @@ fn what_a_hook_writes_is_what_later_nodes_read() {
             Batch::new(&case.model, pairs).expect("the same lengths")
         };
         let [a, b] = [&batches[0], &targets_of_a(&batches[1])];
-        let mut engine = engine(&case, Precision::F32);
+        let mut engine = engine(&case, OperandType::F32);
         let [of_a, of_b] = [a, b].map(|batch| engine.trace(batch, &mut untouched));
         assert_ne!(of_a.losses(), of_b.losses(), "{}", case.name);
         let mut seen = Vec::new();
@@ -115,7 +115,7 @@ fn what_a_hook_writes_is_what_later_nodes_read() {
 fn attention_weights_give_the_mix_of_every_variant() {
     let (mut gate, mut attentions) = (Gate::new(Tolerance::F32), 0);
     for (case, batch) in cases() {
-        let trace = engine(&case, Precision::F32).trace(&batch, &mut untouched);
+        let trace = engine(&case, OperandType::F32).trace(&batch, &mut untouched);
         for id in case.graph.ids() {
             let node = case.graph.node(id);
             let Some((x, op)) = node.attention() else {

@@ -4,11 +4,11 @@
 // An example's output is its purpose.
 #![allow(clippy::print_stdout)]
 
-use gptlab_kernels::activation::Activation;
-use gptlab_kernels::attention::{self, Mask, Options, WeightDropout};
+use gptlab_kernels::activation::Nonlinearity;
+use gptlab_kernels::attention::{self, Options, VisibleKeys, WeightDropout};
 use gptlab_kernels::dropout::Dropout;
 use gptlab_kernels::{
-    Isa, Precision, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
+    Isa, OperandType, activation, adamw, cross_entropy, dropout, elementwise, layer_norm, rms_norm,
 };
 use std::time::Instant;
 
@@ -44,23 +44,22 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     let (mut mix, mut lse) = (dmix.clone(), vec![0.0; t * options.heads]);
     let mut dqkv = qkv.clone();
     let mut scratch = vec![0.0; attention::scratch_len(t, &options)];
-    let pairs: usize = (0..t).map(|i| options.mask.keys(i, t).len()).sum();
+    let pairs: usize = (0..t).map(|i| options.visible.keys(i, t).len()).sum();
     let work = 4e-9 * (pairs * options.mix_width()) as f64;
-    let forward =
-        best(|| attention::forward(isa, &mut mix, &mut lse, &mut scratch, &qkv, &options, t));
-    let backward = best(|| {
-        attention::backward(
-            isa,
-            &mut dqkv,
-            &mut scratch,
-            &dmix,
-            &mix,
-            &lse,
-            &qkv,
-            &options,
-            t,
-        );
+    let forward = best(|| {
+        let outputs = attention::Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        attention::forward(isa, outputs, &mut scratch, &qkv, &options, t);
     });
+    let saved = attention::Saved {
+        qkv: &qkv,
+        mix: &mix,
+        lse: &lse,
+    };
+    let backward =
+        best(|| attention::backward(isa, &mut dqkv, &mut scratch, &dmix, &saved, &options, t));
     println!(
         "attention {name} in {}, T {t}, {} x {}: forward {:.2} us ({:.0} GFLOP/s), backward {:.2} us ({:.0} GFLOP/s)",
         options.precision,
@@ -73,12 +72,12 @@ fn attention_rates(isa: Isa, name: &str, options: Options<'_>, t: usize) {
     );
 }
 
-fn attentions(isa: Isa, precision: Precision) {
+fn attentions(isa: Isa, precision: OperandType) {
     let plain = Options {
         heads: 4,
         kv_heads: 4,
         head_dim: 32,
-        mask: Mask::Causal,
+        visible: VisibleKeys::Causal,
         scale: 0.2,
         softcap: None,
         alibi: None,
@@ -103,7 +102,7 @@ fn attentions(isa: Isa, precision: Precision) {
     attention_rates(isa, "with dropout", dropped, 256);
     attention_rates(isa, "causal", large, 1024);
     let windowed = Options {
-        mask: Mask::Window(64),
+        visible: VisibleKeys::Window(64),
         ..large
     };
     attention_rates(isa, "in a window of 64", windowed, 1024);
@@ -122,7 +121,7 @@ fn elementwise_rates(isa: Isa) {
     let show = |name: &str, elements: usize, seconds: f64| {
         println!("{name}: {:.2} Gelem/s", elements as f64 * 1e-9 / seconds);
     };
-    for a in Activation::ALL {
+    for a in Nonlinearity::ALL {
         show(
             &format!("{a:?}"),
             n * c,
@@ -149,46 +148,54 @@ fn elementwise_rates(isa: Isa) {
         "layer norm",
         n * c,
         best(|| {
-            let bias = Some(&bias[..c]);
-            layer_norm::forward(
-                isa,
-                &mut y,
-                &mut mean,
-                &mut rstd,
-                &x,
-                &dgain[..c],
-                bias,
-                1e-5,
-                n,
-                c,
-            );
+            let outputs = layer_norm::Outputs {
+                y: &mut y,
+                mean: &mut mean,
+                rstd: &mut rstd,
+            };
+            let inputs = layer_norm::Inputs {
+                x: &x,
+                gain: &dgain[..c],
+                bias: Some(&bias[..c]),
+                eps: 1e-5,
+            };
+            layer_norm::forward(isa, outputs, &inputs, n, c);
         }),
     );
     show(
         "layer norm backward",
         n * c,
         best(|| {
-            let db = Some(&mut dbias[..c]);
-            layer_norm::backward(
-                isa,
-                &mut y,
-                &mut dgain[..c],
-                db,
-                &dy,
-                &x,
-                &bias[..c],
-                &mean,
-                &rstd,
-                false,
-                n,
-                c,
-            );
+            let grads = layer_norm::Grads {
+                dx: &mut y,
+                accumulate_dx: false,
+                dgain: &mut dgain[..c],
+                dbias: Some(&mut dbias[..c]),
+            };
+            let saved = layer_norm::Saved {
+                x: &x,
+                gain: &bias[..c],
+                mean: &mean,
+                rstd: &rstd,
+            };
+            layer_norm::backward(isa, grads, &dy, &saved, n, c);
         }),
     );
     show(
         "rms norm",
         n * c,
-        best(|| rms_norm::forward(isa, &mut y, &mut rstd, &x, Some(&bias[..c]), 1e-5, n, c)),
+        best(|| {
+            let outputs = rms_norm::Outputs {
+                y: &mut y,
+                rstd: &mut rstd,
+            };
+            let inputs = rms_norm::Inputs {
+                x: &x,
+                gain: Some(&bias[..c]),
+                eps: 1e-5,
+            };
+            rms_norm::forward(isa, outputs, &inputs, n, c);
+        }),
     );
 }
 
@@ -204,7 +211,7 @@ fn loss_and_update_rates(isa: Isa) {
     );
     let n = 800_000;
     let (mut w, mut m, mut s, g) = (numbers(n), numbers(n), vec![0.1; n], numbers(n));
-    let hyper = adamw::Hyper {
+    let hyper = adamw::AdamWHyper {
         lr: 1e-3,
         beta1: 0.9,
         beta2: 0.99,
@@ -222,7 +229,7 @@ fn main() {
     for isa in Isa::available() {
         println!("== {}", isa.name());
         linear_rates::show(isa);
-        for precision in Precision::ALL {
+        for precision in OperandType::ALL {
             attentions(isa, precision);
         }
         elementwise_rates(isa);

@@ -11,7 +11,7 @@ use crate::simd::{self, LANES, Simd};
 
 /// A nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activation {
+pub enum Nonlinearity {
     /// x Φ(x).
     GeluErf,
     /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
@@ -24,7 +24,7 @@ pub enum Activation {
     Silu,
 }
 
-impl Activation {
+impl Nonlinearity {
     /// Every nonlinearity.
     pub const ALL: [Self; 5] = [
         Self::GeluErf,
@@ -41,37 +41,37 @@ const TWICE_ROOT_CUBIC: f64 = TWICE_ROOT * 0.044_715;
 
 /// The formulas, one number at a time, in f64.
 pub mod naive {
-    use super::{Activation, TWICE_ROOT, TWICE_ROOT_CUBIC};
+    use super::{Nonlinearity, TWICE_ROOT, TWICE_ROOT_CUBIC};
 
     /// f(x), with the caller's erf.
-    pub fn value(activation: Activation, x: f64, erf: impl Fn(f64) -> f64) -> f64 {
-        match activation {
-            Activation::GeluErf => 0.5 * x * (1.0 + erf(x * core::f64::consts::FRAC_1_SQRT_2)),
-            Activation::GeluTanh => {
+    pub fn value(f: Nonlinearity, x: f64, erf: impl Fn(f64) -> f64) -> f64 {
+        match f {
+            Nonlinearity::GeluErf => 0.5 * x * (1.0 + erf(x * core::f64::consts::FRAC_1_SQRT_2)),
+            Nonlinearity::GeluTanh => {
                 let u = 0.5 * (TWICE_ROOT * x + TWICE_ROOT_CUBIC * x.powi(3));
                 0.5 * x * (1.0 + u.tanh())
             }
-            Activation::Relu => x.max(0.0),
-            Activation::ReluSquared => x.max(0.0).powi(2),
-            Activation::Silu => x / (1.0 + (-x).exp()),
+            Nonlinearity::Relu => x.max(0.0),
+            Nonlinearity::ReluSquared => x.max(0.0).powi(2),
+            Nonlinearity::Silu => x / (1.0 + (-x).exp()),
         }
     }
 
     /// f'(x), with the caller's erf.
-    pub fn derivative(activation: Activation, x: f64, erf: impl Fn(f64) -> f64) -> f64 {
-        match activation {
-            Activation::GeluErf => {
+    pub fn derivative(f: Nonlinearity, x: f64, erf: impl Fn(f64) -> f64) -> f64 {
+        match f {
+            Nonlinearity::GeluErf => {
                 let density = (-0.5 * x * x).exp() / core::f64::consts::TAU.sqrt();
                 0.5 * (1.0 + erf(x * core::f64::consts::FRAC_1_SQRT_2)) + x * density
             }
-            Activation::GeluTanh => {
+            Nonlinearity::GeluTanh => {
                 let t = (0.5 * (TWICE_ROOT * x + TWICE_ROOT_CUBIC * x.powi(3))).tanh();
                 let du = 0.5 * (TWICE_ROOT + 3.0 * TWICE_ROOT_CUBIC * x * x);
                 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * du
             }
-            Activation::Relu => f64::from(u8::from(x > 0.0)),
-            Activation::ReluSquared => 2.0 * x.max(0.0),
-            Activation::Silu => {
+            Nonlinearity::Relu => f64::from(u8::from(x > 0.0)),
+            Nonlinearity::ReluSquared => 2.0 * x.max(0.0),
+            Nonlinearity::Silu => {
                 let logistic = 1.0 / (1.0 + (-x).exp());
                 logistic * (1.0 + x * (1.0 - logistic))
             }
@@ -80,29 +80,29 @@ pub mod naive {
 }
 
 /// y = f(x).
-pub fn forward(isa: Isa, activation: Activation, y: &mut [f32], x: &[f32]) {
-    dispatch!(isa, s => each(s, activation, ActivationForward { y, x }));
+pub fn forward(isa: Isa, f: Nonlinearity, y: &mut [f32], x: &[f32]) {
+    dispatch!(isa, s => each(s, f, Forward { y, x }));
 }
 
 /// y = f(x), and x becomes f'(x), which is all that the backward needs. It costs little more than
 /// f alone.
 pub fn forward_and_derivative(
     isa: Isa,
-    activation: Activation,
+    f: Nonlinearity,
     y: &mut [f32],
     x_to_derivative: &mut [f32],
 ) {
-    dispatch!(isa, s => each(s, activation, ForwardAndDerivative { y, x_to_derivative }));
+    dispatch!(isa, s => each(s, f, ForwardAndDerivative { y, x_to_derivative }));
 }
 
 /// dx = dy f'(x).
-pub fn backward(isa: Isa, activation: Activation, dx: &mut [f32], dy: &[f32], x: &[f32]) {
-    dispatch!(isa, s => each(s, activation, ActivationBackward { dx, dy, x }));
+pub fn backward(isa: Isa, f: Nonlinearity, dx: &mut [f32], dy: &[f32], x: &[f32]) {
+    dispatch!(isa, s => each(s, f, Backward { dx, dy, x }));
 }
 
 /// dy becomes dx.
-pub fn backward_in_place(isa: Isa, activation: Activation, dy_to_dx: &mut [f32], x: &[f32]) {
-    dispatch!(isa, s => each(s, activation, BackwardInPlace { dy_to_dx, x }));
+pub fn backward_in_place(isa: Isa, f: Nonlinearity, dy_to_dx: &mut [f32], x: &[f32]) {
+    dispatch!(isa, s => each(s, f, BackwardInPlace { dy_to_dx, x }));
 }
 
 /// A nonlinearity on lanes. Each one is a type, so that the choice is made once a call instead of
@@ -119,22 +119,22 @@ pub(crate) trait Pass<S: Simd> {
 }
 
 #[inline(always)]
-pub(crate) fn each<S: Simd>(s: S, activation: Activation, pass: impl Pass<S>) {
-    match activation {
-        Activation::GeluErf => pass.run::<GeluErf>(s),
-        Activation::GeluTanh => pass.run::<GeluTanh>(s),
-        Activation::Relu => pass.run::<Relu>(s),
-        Activation::ReluSquared => pass.run::<ReluSquared>(s),
-        Activation::Silu => pass.run::<Silu>(s),
+pub(crate) fn each<S: Simd>(s: S, f: Nonlinearity, pass: impl Pass<S>) {
+    match f {
+        Nonlinearity::GeluErf => pass.run::<GeluErf>(s),
+        Nonlinearity::GeluTanh => pass.run::<GeluTanh>(s),
+        Nonlinearity::Relu => pass.run::<Relu>(s),
+        Nonlinearity::ReluSquared => pass.run::<ReluSquared>(s),
+        Nonlinearity::Silu => pass.run::<Silu>(s),
     }
 }
 
-struct ActivationForward<'a> {
+struct Forward<'a> {
     y: &'a mut [f32],
     x: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for ActivationForward<'_> {
+impl<S: Simd> Pass<S> for Forward<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         simd::map(
@@ -175,13 +175,13 @@ impl<S: Simd> Pass<S> for ForwardAndDerivative<'_> {
     }
 }
 
-struct ActivationBackward<'a> {
+struct Backward<'a> {
     dx: &'a mut [f32],
     dy: &'a [f32],
     x: &'a [f32],
 }
 
-impl<S: Simd> Pass<S> for ActivationBackward<'_> {
+impl<S: Simd> Pass<S> for Backward<'_> {
     #[inline(always)]
     fn run<N: Nonlinear>(self, s: S) {
         simd::map2(
@@ -322,30 +322,24 @@ mod tests {
     fn fast_agrees_with_naive() {
         for (isa, n) in Isa::available().flat_map(|isa| [1, 7, 17, 33, 130, 1000].map(|n| (isa, n)))
         {
-            for activation in Activation::ALL {
+            for f in Nonlinearity::ALL {
                 let x: Vec<f32> = values(n, 1).iter().map(|x| 9.0 * x).collect();
                 let (dy, x64) = (values(n, 2), to_f64(&x));
                 let (mut y, mut dx) = (vec![0.0; n], vec![0.0; n]);
-                forward(isa, activation, &mut y, &x);
-                backward(isa, activation, &mut dx, &dy, &x);
-                let value = |&x: &f64| naive::value(activation, x, libm::erf);
+                forward(isa, f, &mut y, &x);
+                backward(isa, f, &mut dx, &dy, &x);
+                let value = |&x: &f64| naive::value(f, x, libm::erf);
                 let expected = narrow(&x64.iter().map(value).collect::<Vec<_>>());
-                close(isa, &format!("{activation:?}"), &y, &expected, ELEMENTWISE);
+                close(isa, &format!("{f:?}"), &y, &expected, ELEMENTWISE);
                 let derivative =
-                    |i: usize| f64::from(dy[i]) * naive::derivative(activation, x64[i], libm::erf);
+                    |i: usize| f64::from(dy[i]) * naive::derivative(f, x64[i], libm::erf);
                 let expected = narrow(&(0..n).map(derivative).collect::<Vec<_>>());
-                close(
-                    isa,
-                    &format!("{activation:?} dx"),
-                    &dx,
-                    &expected,
-                    ELEMENTWISE,
-                );
+                close(isa, &format!("{f:?} dx"), &dx, &expected, ELEMENTWISE);
                 let mut same = dy.clone();
-                backward_in_place(isa, activation, &mut same, &x);
+                backward_in_place(isa, f, &mut same, &x);
                 assert_eq!(same, dx);
                 let (mut again, mut derivative) = (vec![0.0; n], x.clone());
-                forward_and_derivative(isa, activation, &mut again, &mut derivative);
+                forward_and_derivative(isa, f, &mut again, &mut derivative);
                 assert_eq!(again, y);
                 let mut product = dy.clone();
                 crate::elementwise::multiply(isa, &mut product, &derivative);
@@ -357,35 +351,32 @@ mod tests {
     #[test]
     fn far_values_neither_overflow_nor_hide_a_nan() {
         let x = [-1e10, -100.0, 100.0, f32::NAN];
-        for (isa, activation) in Isa::available().flat_map(|isa| Activation::ALL.map(|a| (isa, a)))
-        {
+        for (isa, f) in Isa::available().flat_map(|isa| Nonlinearity::ALL.map(|f| (isa, f))) {
             let (mut y, mut dx) = ([0.0; 4], [0.0; 4]);
-            forward(isa, activation, &mut y, &x);
-            backward(isa, activation, &mut dx, &[1.0; 4], &x);
+            forward(isa, f, &mut y, &x);
+            backward(isa, f, &mut dx, &[1.0; 4], &x);
             assert!(
                 y[0].abs() < 1e-6 && y[1].abs() < 1e-6 && y[2] >= 100.0,
-                "{activation:?} {y:?}"
+                "{f:?} {y:?}"
             );
             assert!(
                 dx[0].abs() < 1e-6 && dx[1].abs() < 1e-6 && dx[2] >= 1.0,
-                "{activation:?} {dx:?}"
+                "{f:?} {dx:?}"
             );
-            assert!(y[3].is_nan(), "{activation:?} {y:?}");
+            assert!(y[3].is_nan(), "{f:?} {y:?}");
         }
     }
 
     #[test]
     fn naive_derivative_is_the_derivative() {
         let x = to_f64(&values(20, 3));
-        for activation in Activation::ALL {
+        for f in Nonlinearity::ALL {
             let derivative: Vec<f64> = x
                 .iter()
-                .map(|&x| naive::derivative(activation, x, libm::erf))
+                .map(|&x| naive::derivative(f, x, libm::erf))
                 .collect();
-            check_gradient(&format!("{activation:?}"), &derivative, &x, |x| {
-                x.iter()
-                    .map(|&x| naive::value(activation, x, libm::erf))
-                    .sum()
+            check_gradient(&format!("{f:?}"), &derivative, &x, |x| {
+                x.iter().map(|&x| naive::value(f, x, libm::erf)).sum()
             });
         }
     }

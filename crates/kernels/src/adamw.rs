@@ -11,7 +11,7 @@ use crate::simd::{LANES, Simd, at, put};
 
 /// The hyper-parameters of a step, in f64 as in Python. Each is rounded once.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hyper {
+pub struct AdamWHyper {
     pub lr: f64,
     pub beta1: f64,
     pub beta2: f64,
@@ -27,10 +27,10 @@ pub struct Hyper {
 
 /// Plain loops in f64.
 pub mod naive {
-    use super::Hyper;
+    use super::AdamWHyper;
 
     /// Makes one step; g stays as it is.
-    pub fn step(w: &mut [f64], m: &mut [f64], v: &mut [f64], g: &[f64], hyper: &Hyper) {
+    pub fn step(w: &mut [f64], m: &mut [f64], v: &mut [f64], g: &[f64], hyper: &AdamWHyper) {
         for i in 0..w.len() {
             let g = g[i] * hyper.grad_scale;
             w[i] *= 1.0 - hyper.lr * hyper.weight_decay;
@@ -43,7 +43,7 @@ pub mod naive {
 }
 
 /// Makes one step on w with moments m and v.
-pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hyper: &Hyper) {
+pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hyper: &AdamWHyper) {
     let n = w.len();
     assert!(
         m.len() == n && v.len() == n && g.len() == n,
@@ -53,7 +53,14 @@ pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hy
 }
 
 #[inline(always)]
-fn lanes<S: Simd>(s: S, w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], hyper: &Hyper) {
+fn lanes<S: Simd>(
+    s: S,
+    w: &mut [f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    g: &[f32],
+    hyper: &AdamWHyper,
+) {
     let scalar = |x: f64| s.splat(x as f32);
     let keep = scalar(1.0 - hyper.lr * hyper.weight_decay);
     let (beta1, rest1) = (scalar(hyper.beta1), scalar(1.0 - hyper.beta1));
@@ -83,8 +90,8 @@ mod tests {
     use super::*;
     use crate::testing::{ELEMENTWISE, close, narrow, to_f64, values};
 
-    fn hyper(step: i32) -> Hyper {
-        Hyper {
+    fn hyper(step: i32) -> AdamWHyper {
+        AdamWHyper {
             lr: 1e-2,
             beta1: 0.9,
             beta2: 0.95,
@@ -117,7 +124,7 @@ mod tests {
     /// of its gradient.
     #[test]
     fn the_first_step_is_the_learning_rate() {
-        let hyper = Hyper {
+        let hyper = AdamWHyper {
             weight_decay: 0.5,
             ..hyper(1)
         };

@@ -2,7 +2,7 @@
 //!
 //! For query i and key j of a head: score = scale q·k, then softcap c tanh(score / c) (Gemma 2),
 //! then `ALiBi`, which subtracts slope |i - j| (Press et al. 2022); weights = softmax over the
-//! keys that the [`Mask`] shows to i, dropout on the weights, mix = weights V. Grouped queries
+//! keys that i sees ([`VisibleKeys`]), dropout on the weights, mix = weights V. Grouped queries
 //! (Ainslie et al. 2023): query head h reads key and value head h / (heads / `kv_heads`).
 //!
 //! The fast version follows `FlashAttention` (Dao et al. 2022). It takes 32 queries at a time
@@ -10,9 +10,9 @@
 //! log-sum-exp of each row, and the backward computes the weights again. Strips of weights are
 //! *transposed*, keys down and queries across the lanes: the softmax reduces down columns, without
 //! a horizontal step, and a strip is the left operand both of P V (its queries as rows) and of P^T
-//! dO (its keys as rows), so that nothing but the operands is ever packed. What a mask hides is
-//! left out eight or sixteen queries at a time, and of a window ([`Mask::Window`]: Beltagy et al.
-//! 2020) every block of keys before it. One core of a Zen 5 server (AVX-512, causal,
+//! dO (its keys as rows), so that nothing but the operands is ever packed. What a query does not
+//! see is left out eight or sixteen queries at a time, and of a window ([`VisibleKeys::Window`]:
+//! Beltagy et al. 2020) every block of keys before it. One core of a Zen 5 server (AVX-512, causal,
 //! counting the pairs that are seen) reaches 175 GFLOP/s forward and 185 backward at T 256 and
 //! `head_dim` 32, and 193 and 197 at T 1024 and `head_dim` 64; the rest of the time goes into
 //! exponentials, packing and partial tiles. Sequences of up to 16 tokens have code of their own
@@ -38,28 +38,29 @@ mod backward;
 mod decode;
 mod dropout_masks;
 mod forward;
-mod mask;
 pub mod naive;
-mod pack;
+mod pack_heads;
 mod products;
 mod register_tile;
 mod score_gradients;
+mod scratch_stack;
 mod short;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod visible_keys;
 
 use crate::dropout::Dropout;
 use crate::math;
-use crate::precision::Precision;
+use crate::operand_type::OperandType;
 use crate::simd::{LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
 pub use backward::{backward, backward_by};
-pub use decode::{Cache, decode_one, decode_scratch_len};
+pub use decode::{CacheLayout, KeysAndValues, decode_one, decode_scratch_len};
 pub use forward::{forward, forward_by};
-pub use mask::Mask;
+pub use visible_keys::VisibleKeys;
 
 /// Queries in a tile.
 const QUERIES: usize = 2 * LANES;
@@ -75,16 +76,37 @@ pub struct Options<'a> {
     /// How many key and value heads there are; it divides `heads`.
     pub kv_heads: usize,
     pub head_dim: usize,
-    pub mask: Mask,
+    /// The attention mask.
+    pub visible: VisibleKeys,
     pub scale: f32,
     /// The c of c tanh(score / c), which scores go through.
     pub softcap: Option<f32>,
     /// The slope of each head: slope * |i - j| is subtracted from a score.
     pub alibi: Option<&'a [f32]>,
     pub dropout: Option<WeightDropout>,
-    /// The precision of the products. Sequences of up to 16 tokens, and [`decode_one`], are f32 in
-    /// every precision.
-    pub precision: Precision,
+    /// What the operands of products are rounded to, but for sequences of up to 16 tokens and
+    /// [`decode_one`], which are f32 whatever it is.
+    pub precision: OperandType,
+}
+
+/// What the forward writes; with `T = f64` for [`naive`].
+#[derive(Debug)]
+pub struct Outputs<'a, T = f32> {
+    /// The mixed values: mix[T, heads * `head_dim`].
+    pub mix: &'a mut [T],
+    /// The log-sum-exp of each row of scores: lse[heads, T].
+    pub lse: &'a mut [T],
+}
+
+/// What the forward read and wrote that the backward reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved<'a> {
+    /// qkv[T, (heads + 2 `kv_heads`) `head_dim`].
+    pub qkv: &'a [f32],
+    /// mix[T, heads * `head_dim`].
+    pub mix: &'a [f32],
+    /// lse[heads, T].
+    pub lse: &'a [f32],
 }
 
 /// Dropout on the weights of a sequence.
@@ -138,7 +160,7 @@ impl Options<'_> {
             "kv_heads divides heads"
         );
         assert!(
-            !self.mask.keys(0, 1).is_empty(),
+            !self.visible.keys(0, 1).is_empty(),
             "a window shows at least one key"
         );
         let all_heads = self.kv_heads.saturating_mul(2).saturating_add(self.heads);
@@ -187,7 +209,7 @@ struct QueryTile {
     count: usize,
     /// Tokens of the sequence.
     t: usize,
-    mask: Mask,
+    visible: VisibleKeys,
     softcap: Option<f32>,
     alibi_slope: f32,
 }
@@ -206,7 +228,7 @@ impl QueryTile {
             first,
             count: QUERIES.min(t - first),
             t,
-            mask: options.mask,
+            visible: options.visible,
             softcap: options.softcap,
             alibi_slope: options.alibi.map_or(0.0, |slopes| slopes[head] * LOG2_E),
         }
@@ -234,7 +256,7 @@ impl QueryTile {
     /// The keys that some of these queries see.
     fn keys_of(&self, queries: Range<usize>) -> Range<usize> {
         let queries = self.first + queries.start..self.first + queries.end;
-        self.mask.keys_of(&queries, self.t)
+        self.visible.keys_of(&queries, self.t)
     }
 
     /// The keys of a block that some of these queries see, counted from the block's first, and the
@@ -262,8 +284,8 @@ impl QueryTile {
     /// The queries that see some of these keys.
     fn queries_of(&self, keys: &Range<usize>) -> Range<usize> {
         let (first, last) = (
-            self.mask.queries(keys.start),
-            self.mask.queries(keys.end - 1),
+            self.visible.queries(keys.start),
+            self.visible.queries(keys.end - 1),
         );
         let relative = |query: usize| query.saturating_sub(self.first).min(self.count);
         relative(first.start)..relative(last.end)
@@ -277,8 +299,8 @@ impl QueryTile {
     /// Whether some query of the tile may not see some of these keys.
     #[inline(always)]
     fn hides(&self, keys: &Range<usize>) -> bool {
-        self.mask.queries(keys.end - 1).start > self.first
-            || self.mask.queries(keys.start).end < self.first + QUERIES
+        self.visible.queries(keys.end - 1).start > self.first
+            || self.visible.queries(keys.start).end < self.first + QUERIES
     }
 
     /// Turns the products of a key and sixteen queries into scores, and returns their derivatives
@@ -301,7 +323,7 @@ impl QueryTile {
     /// `masked` for the queries that may not see the key, `v` for the others.
     #[inline(always)]
     fn mask<S: Simd>(&self, s: S, v: S::F, masked: f32, key: usize, half: usize) -> S::F {
-        let Range { start, end } = self.mask.queries(key);
+        let Range { start, end } = self.visible.queries(key);
         let mut v = v;
         if start > self.first {
             let before = s.lt(self.positions(s, half), s.splat(start as f32));

@@ -24,8 +24,8 @@ use core::ops::Range;
 use crate::element::{self, Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::linear::Linear;
-use crate::linear::pack::{Submatrix, copy_along};
-use crate::precision::Precision;
+use crate::linear::pack_operands::{Submatrix, copy_along};
+use crate::operand_type::OperandType;
 use crate::simd::{LANES, Simd, at, prefetch};
 
 /// Bytes between what is multiplied and what is fetched.
@@ -137,8 +137,8 @@ pub struct Rows<'a> {
 /// Returns how many words of scratch [`rows`] needs for `n` rows.
 pub fn scratch_len(map: &Linear, n: usize) -> usize {
     match map.precision {
-        Precision::F32 => 0,
-        Precision::Bf16 => n * depth(map).next_multiple_of(LANES),
+        OperandType::F32 => 0,
+        OperandType::Bf16 => n * depth(map).next_multiple_of(LANES),
     }
 }
 
@@ -146,12 +146,12 @@ pub fn scratch_len(map: &Linear, n: usize) -> usize {
 pub fn rows<'a>(map: &Linear, scratch: &'a mut [u32], x: &'a [f32], n: usize) -> Rows<'a> {
     assert!(x.len() == n * map.inp, "x is not [n, inp]");
     match map.precision {
-        Precision::F32 => Rows {
+        OperandType::F32 => Rows {
             words: element::words(x),
             stride: map.inp,
             n,
         },
-        Precision::Bf16 => {
+        OperandType::Bf16 => {
             let stride = depth(map).next_multiple_of(LANES);
             let words = &mut scratch[..n * stride];
             let x = Submatrix {
@@ -179,18 +179,21 @@ impl Rows<'_> {
     }
 }
 
-/// Computes the `outputs` of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`]
-/// for the same `map`. `y` is [n, outputs], without the outputs that other calls make. `outputs`
-/// begins at a multiple of [`panel`] and ends at another or at `out`.
-pub fn forward(
-    map: &Linear,
-    (y, outputs): (&mut [f32], Range<usize>),
-    x: Rows<'_>,
-    packed: &[u32],
-    bias: Option<&[f32]>,
-) {
+/// Some columns of y[n, out], so that threads may share a product.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// y[n, outs], which is written.
+    pub y: &'a mut [f32],
+    /// Columns of y[n, out]. They begin at a multiple of [`panel`] and end at another or at `out`.
+    pub outs: Range<usize>,
+}
+
+/// y[n, outs] of y[n, out] = x Wᵀ + b, with rows of x from [`rows`] and W from [`pack`] for the
+/// same `map`.
+pub fn forward(map: &Linear, out: Outputs<'_>, x: Rows<'_>, packed: &[u32], bias: Option<&[f32]>) {
+    let Outputs { y, outs } = out;
     assert!(
-        y.len() == x.n * outputs.len() && packed.len() == len(map),
+        y.len() == x.n * outs.len() && packed.len() == len(map),
         "packed sizes"
     );
     assert!(
@@ -199,10 +202,10 @@ pub fn forward(
     );
     let whole = |o: usize| o.is_multiple_of(panel(map.isa));
     assert!(
-        whole(outputs.start) && (whole(outputs.end) || outputs.end == map.out),
+        whole(outs.start) && (whole(outs.end) || outs.end == map.out),
         "a part is whole panels"
     );
-    products!(map.isa, map.precision, (s, e) => by_width((s, e), y, outputs, x, packed, bias, map.inp));
+    products!(map.isa, map.precision, (s, e) => by_width((s, e), y, outs, x, packed, bias, map.inp));
 }
 
 #[inline(always)]
@@ -386,7 +389,11 @@ mod tests {
         let mut y = vec![f32::NAN; n * map.out];
         let mut scratch = vec![u32::MAX; scratch_len(map, n)];
         let rows = rows(map, &mut scratch, x, n);
-        forward(map, (&mut y, 0..map.out), rows, packed, bias);
+        let out = Outputs {
+            y: &mut y,
+            outs: 0..map.out,
+        };
+        forward(map, out, rows, packed, bias);
         y
     }
 
@@ -409,8 +416,8 @@ mod tests {
             let (x, w, bias) = (values(n * inp, 1), values(out * inp, 2), values(out, 3));
             for map in maps(inp, out) {
                 let operand = |x: &[f32]| match map.precision {
-                    Precision::F32 => x.to_vec(),
-                    Precision::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
+                    OperandType::F32 => x.to_vec(),
+                    OperandType::Bf16 => x.iter().map(|x| rounded(*x)).collect(),
                 };
                 let shape = naive::LinearShape { n, inp, out };
                 let kept = packed(&map, &w);
@@ -447,7 +454,7 @@ mod tests {
         let of = |isa| {
             let map = Linear {
                 isa,
-                precision: Precision::Bf16,
+                precision: OperandType::Bf16,
                 inp,
                 out,
             };
@@ -470,8 +477,9 @@ mod tests {
                 for split in [0, panel(map.isa), 2 * panel(map.isa)] {
                     let mut alone = vec![f32::NAN; out];
                     let (low, high) = alone.split_at_mut(split);
-                    for y in [(low, 0..split), (high, split..out)] {
-                        forward(&map, y, ready.part(row, 1), &packed, Some(&bias));
+                    for (y, outs) in [(low, 0..split), (high, split..out)] {
+                        let out = Outputs { y, outs };
+                        forward(&map, out, ready.part(row, 1), &packed, Some(&bias));
                     }
                     assert_eq!(alone, expected, "{map:?}, row {row}");
                 }

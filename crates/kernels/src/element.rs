@@ -153,12 +153,12 @@ pub(crate) fn words_mut(x: &mut [f32]) -> &mut [u32] {
 macro_rules! products {
     ($isa:expr, $precision:expr, ($s:ident, $e:ident) => $body:expr) => {
         match ($precision, $isa.kind()) {
-            ($crate::Precision::F32, _) => $crate::isa::dispatch!($isa, $s => {
+            ($crate::OperandType::F32, _) => $crate::isa::dispatch!($isa, $s => {
                 let $e = $crate::element::Single;
                 $body
             }),
             #[cfg(target_arch = "x86_64")]
-            ($crate::Precision::Bf16, $crate::Kind::Avx512Bf16) => {
+            ($crate::OperandType::Bf16, $crate::Kind::Avx512Bf16) => {
                 // SAFETY: an `Isa` of this kind exists only where the processor has these features.
                 unsafe {
                     $crate::simd::avx512::enter_bf16(
@@ -170,7 +170,7 @@ macro_rules! products {
                     )
                 }
             }
-            ($crate::Precision::Bf16, _) => $crate::isa::dispatch!($isa, $s => {
+            ($crate::OperandType::Bf16, _) => $crate::isa::dispatch!($isa, $s => {
                 let $e = $crate::element::RoundedToBf16;
                 $body
             }),

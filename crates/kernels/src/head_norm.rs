@@ -7,11 +7,11 @@
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
 
-/// Which columns of packed rows are normalised, or rotated (`rope`).
+/// The first heads of packed rows: the columns that are normalised, or rotated (`rope`).
 #[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub struct LeadingHeads {
     /// How many heads there are; they come first in each row.
-    pub heads: usize,
+    pub count: usize,
     /// Columns of a head.
     pub head_dim: usize,
     /// Columns of a row.
@@ -20,34 +20,34 @@ pub struct Layout {
 
 /// Plain loops in f64.
 pub mod naive {
-    use super::Layout;
+    use super::LeadingHeads;
 
     /// x[n, width] in place; rstd[n * heads].
-    pub fn forward(x: &mut [f64], rstd: &mut [f64], layout: Layout, eps: f64, n: usize) {
+    pub fn forward(x: &mut [f64], rstd: &mut [f64], heads: LeadingHeads, eps: f64, n: usize) {
         for row in 0..n {
-            for head in 0..layout.heads {
-                let x = &mut x[row * layout.width + head * layout.head_dim..][..layout.head_dim];
+            for head in 0..heads.count {
+                let x = &mut x[row * heads.width + head * heads.head_dim..][..heads.head_dim];
                 let squares: f64 = x.iter().map(|x| x * x).sum();
-                let r = 1.0 / (squares / layout.head_dim as f64 + eps).sqrt();
+                let r = 1.0 / (squares / heads.head_dim as f64 + eps).sqrt();
                 for x in x {
                     *x *= r;
                 }
-                rstd[row * layout.heads + head] = r;
+                rstd[row * heads.count + head] = r;
             }
         }
     }
 
     /// dy becomes dx, from the normalised y.
-    pub fn backward(dy_to_dx: &mut [f64], y: &[f64], rstd: &[f64], layout: Layout, n: usize) {
+    pub fn backward(dy_to_dx: &mut [f64], y: &[f64], rstd: &[f64], heads: LeadingHeads, n: usize) {
         for row in 0..n {
-            for head in 0..layout.heads {
-                let at = row * layout.width + head * layout.head_dim;
-                let d = &mut dy_to_dx[at..][..layout.head_dim];
-                let y = &y[at..][..layout.head_dim];
+            for head in 0..heads.count {
+                let at = row * heads.width + head * heads.head_dim;
+                let d = &mut dy_to_dx[at..][..heads.head_dim];
+                let y = &y[at..][..heads.head_dim];
                 let sum: f64 = d.iter().zip(y).map(|(d, y)| d * y).sum();
                 for (d, y) in d.iter_mut().zip(y) {
-                    let mean = sum / layout.head_dim as f64;
-                    *d = rstd[row * layout.heads + head] * (*d - y * mean);
+                    let mean = sum / heads.head_dim as f64;
+                    *d = rstd[row * heads.count + head] * (*d - y * mean);
                 }
             }
         }
@@ -55,40 +55,47 @@ pub mod naive {
 }
 
 /// Normalises the first heads of x[n, width] in place; rstd[n * heads] is for the backward.
-pub fn forward(isa: Isa, x: &mut [f32], rstd: &mut [f32], layout: Layout, eps: f32, n: usize) {
-    check(x, rstd, layout, n);
-    dispatch!(isa, s => heads_forward(s, x, rstd, layout, eps));
+pub fn forward(isa: Isa, x: &mut [f32], rstd: &mut [f32], heads: LeadingHeads, eps: f32, n: usize) {
+    check(x, rstd, heads, n);
+    dispatch!(isa, s => heads_forward(s, x, rstd, heads, eps));
 }
 
 /// dy becomes dx in place, from the normalised y[n, width] and rstd.
-pub fn backward(isa: Isa, dy_to_dx: &mut [f32], y: &[f32], rstd: &[f32], layout: Layout, n: usize) {
-    check(dy_to_dx, rstd, layout, n);
+pub fn backward(
+    isa: Isa,
+    dy_to_dx: &mut [f32],
+    y: &[f32],
+    rstd: &[f32],
+    heads: LeadingHeads,
+    n: usize,
+) {
+    check(dy_to_dx, rstd, heads, n);
     assert_eq!(y.len(), dy_to_dx.len(), "head norm: y is not like dy");
-    dispatch!(isa, s => heads_backward(s, dy_to_dx, y, rstd, layout));
+    dispatch!(isa, s => heads_backward(s, dy_to_dx, y, rstd, heads));
 }
 
-fn check(x: &[f32], rstd: &[f32], layout: Layout, n: usize) {
-    assert_eq!(x.len(), n * layout.width, "head norm: x is not [n, width]");
+fn check(x: &[f32], rstd: &[f32], heads: LeadingHeads, n: usize) {
+    assert_eq!(x.len(), n * heads.width, "head norm: x is not [n, width]");
     assert_eq!(
         rstd.len(),
-        n * layout.heads,
+        n * heads.count,
         "head norm: rstd is not [n, heads]"
     );
     assert!(
-        layout.heads * layout.head_dim <= layout.width,
+        heads.count * heads.head_dim <= heads.width,
         "head norm: the heads fit a row"
     );
     assert!(
-        layout.heads == 0 || layout.head_dim > 0,
+        heads.count == 0 || heads.head_dim > 0,
         "head norm: heads have columns"
     );
 }
 
 #[inline(always)]
-fn heads_forward<S: Simd>(s: S, x: &mut [f32], rstds: &mut [f32], layout: Layout, eps: f32) {
-    let d = layout.head_dim;
+fn heads_forward<S: Simd>(s: S, x: &mut [f32], rstds: &mut [f32], heads: LeadingHeads, eps: f32) {
+    let d = heads.head_dim;
     for (i, rstd) in rstds.iter_mut().enumerate() {
-        let first = i / layout.heads * layout.width + i % layout.heads * d;
+        let first = i / heads.count * heads.width + i % heads.count * d;
         let x = &mut x[first..][..d];
         let squares = fold(
             s,
@@ -107,10 +114,10 @@ fn heads_forward<S: Simd>(s: S, x: &mut [f32], rstds: &mut [f32], layout: Layout
 }
 
 #[inline(always)]
-fn heads_backward<S: Simd>(s: S, d: &mut [f32], y: &[f32], rstds: &[f32], layout: Layout) {
-    let width = layout.head_dim;
+fn heads_backward<S: Simd>(s: S, d: &mut [f32], y: &[f32], rstds: &[f32], heads: LeadingHeads) {
+    let width = heads.head_dim;
     for (i, &rstd) in rstds.iter().enumerate() {
-        let first = i / layout.heads * layout.width + i % layout.heads * width;
+        let first = i / heads.count * heads.width + i % heads.count * width;
         let (d, y) = (&mut d[first..][..width], &y[first..][..width]);
         let mut sum = s.zero();
         for i in (0..width).step_by(LANES) {
@@ -133,35 +140,35 @@ mod tests {
     fn fast_agrees_with_naive() {
         for (isa, head_dim) in Isa::available().flat_map(|isa| [1, 7, 17, 32, 33].map(|d| (isa, d)))
         {
-            let (n, layout) = (
+            let (n, heads) = (
                 4,
-                Layout {
-                    heads: 3,
+                LeadingHeads {
+                    count: 3,
                     head_dim,
                     width: 5 * head_dim,
                 },
             );
-            let (x, dy) = (values(n * layout.width, 1), values(n * layout.width, 2));
+            let (x, dy) = (values(n * heads.width, 1), values(n * heads.width, 2));
             let (mut y, mut rstd) = (to_f64(&x), vec![0.0; n * 3]);
-            naive::forward(&mut y, &mut rstd, layout, 1e-2, n);
+            naive::forward(&mut y, &mut rstd, heads, 1e-2, n);
             let mut dx = to_f64(&dy);
-            naive::backward(&mut dx, &y, &rstd, layout, n);
+            naive::backward(&mut dx, &y, &rstd, heads, n);
             let (mut fast, mut fast_rstd) = (x.clone(), vec![0.0; n * 3]);
-            forward(isa, &mut fast, &mut fast_rstd, layout, 1e-2, n);
+            forward(isa, &mut fast, &mut fast_rstd, heads, 1e-2, n);
             close(isa, "y", &fast, &narrow(&y), SUMS);
             close(isa, "rstd", &fast_rstd, &narrow(&rstd), SUMS);
             let mut d = dy.clone();
-            backward(isa, &mut d, &fast, &fast_rstd, layout, n);
+            backward(isa, &mut d, &fast, &fast_rstd, heads, n);
             close(isa, "dx", &d, &narrow(&dx), SUMS);
         }
     }
 
     #[test]
     fn naive_backward_is_the_derivative() {
-        let (n, layout) = (
+        let (n, heads) = (
             2,
-            Layout {
-                heads: 2,
+            LeadingHeads {
+                count: 2,
                 head_dim: 3,
                 width: 8,
             },
@@ -169,12 +176,12 @@ mod tests {
         let (x, dy) = (to_f64(&values(16, 1)), to_f64(&values(16, 2)));
         let run = |x: &[f64]| {
             let (mut y, mut rstd) = (x.to_vec(), vec![0.0; 4]);
-            naive::forward(&mut y, &mut rstd, layout, 1e-5, n);
+            naive::forward(&mut y, &mut rstd, heads, 1e-5, n);
             (y, rstd)
         };
         let (y, rstd) = run(&x);
         let mut dx = dy.clone();
-        naive::backward(&mut dx, &y, &rstd, layout, n);
+        naive::backward(&mut dx, &y, &rstd, heads, n);
         check_gradient("dx", &dx, &x, |x| dot(&run(x).0, &dy));
     }
 }

@@ -8,28 +8,65 @@
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
 
-/// The mean and the reciprocal standard deviation of each row.
+/// What the forward writes; with `T = f64` for [`naive`].
+#[derive(Debug)]
+pub struct Outputs<'a, T = f32> {
+    /// y[n, c].
+    pub y: &'a mut [T],
+    /// The mean of each row of x: mean[n].
+    pub mean: &'a mut [T],
+    /// The reciprocal standard deviation of each row of x: rstd[n].
+    pub rstd: &'a mut [T],
+}
+
+/// What the forward reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Statistics<T> {
-    pub mean: T,
-    pub rstd: T,
+pub struct Inputs<'a, T = f32> {
+    /// x[n, c].
+    pub x: &'a [T],
+    /// gain[c].
+    pub gain: &'a [T],
+    /// bias[c].
+    pub bias: Option<&'a [T]>,
+    /// What is added to the variance.
+    pub eps: T,
+}
+
+/// The gradients that the backward computes.
+#[derive(Debug)]
+pub struct Grads<'a, T = f32> {
+    /// dx[n, c], which is written.
+    pub dx: &'a mut [T],
+    /// Whether dx is added to instead.
+    pub accumulate_dx: bool,
+    /// dgain[c], which is added to.
+    pub dgain: &'a mut [T],
+    /// dbias[c], which is added to.
+    pub dbias: Option<&'a mut [T]>,
+}
+
+/// What the forward read and wrote that the backward reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved<'a, T = f32> {
+    /// x[n, c].
+    pub x: &'a [T],
+    /// gain[c].
+    pub gain: &'a [T],
+    /// mean[n].
+    pub mean: &'a [T],
+    /// rstd[n].
+    pub rstd: &'a [T],
 }
 
 /// Plain loops in f64.
 pub mod naive {
-    use super::Statistics;
+    use super::{Grads, Inputs, Outputs, Saved};
 
-    /// y[n, c], mean[n] and rstd[n] from x.
-    pub fn forward(
-        y: &mut [f64],
-        statistics: Statistics<&mut [f64]>,
-        x: &[f64],
-        gain: &[f64],
-        bias: Option<&[f64]>,
-        eps: f64,
-    ) {
+    /// Makes all outputs.
+    pub fn forward(out: Outputs<'_, f64>, inputs: &Inputs<'_, f64>) {
+        let Outputs { y, mean, rstd } = out;
+        let &Inputs { x, gain, bias, eps } = inputs;
         let c = gain.len();
-        let Statistics { mean, rstd } = statistics;
         for (row, x) in x.chunks_exact(c).enumerate() {
             let m = x.iter().sum::<f64>() / c as f64;
             let variance = x.iter().map(|x| (x - m).powi(2)).sum::<f64>() / c as f64;
@@ -41,18 +78,21 @@ pub mod naive {
         }
     }
 
-    /// dx (written); dgain and dbias (added to).
-    pub fn backward(
-        dx: &mut [f64],
-        dgain: &mut [f64],
-        dbias: &mut [f64],
-        dy: &[f64],
-        x: &[f64],
-        gain: &[f64],
-        statistics: Statistics<&[f64]>,
-    ) {
+    /// Makes all gradients from dy[n, c].
+    pub fn backward(grads: Grads<'_, f64>, dy: &[f64], saved: &Saved<'_, f64>) {
+        let Grads {
+            dx,
+            accumulate_dx,
+            dgain,
+            mut dbias,
+        } = grads;
+        let &Saved {
+            x,
+            gain,
+            mean,
+            rstd,
+        } = saved;
         let c = gain.len();
-        let Statistics { mean, rstd } = statistics;
         for row in 0..dx.len() / c {
             let at = row * c;
             let h = |i: usize| (x[at + i] - mean[row]) * rstd[row];
@@ -60,33 +100,26 @@ pub mod naive {
             let mean_g = (0..c).map(g).sum::<f64>() / c as f64;
             let mean_gh = (0..c).map(|i| g(i) * h(i)).sum::<f64>() / c as f64;
             for i in 0..c {
-                dx[at + i] = rstd[row] * (g(i) - mean_g - h(i) * mean_gh);
+                let start = if accumulate_dx { dx[at + i] } else { 0.0 };
+                dx[at + i] = start + rstd[row] * (g(i) - mean_g - h(i) * mean_gh);
                 dgain[i] += dy[at + i] * h(i);
-                dbias[i] += dy[at + i];
+                if let Some(dbias) = dbias.as_deref_mut() {
+                    dbias[i] += dy[at + i];
+                }
             }
         }
     }
 }
 
-/// y[n, c], and mean[n] and rstd[n] for the backward.
-pub fn forward(
-    isa: Isa,
-    y: &mut [f32],
-    mean: &mut [f32],
-    rstd: &mut [f32],
-    x: &[f32],
-    gain: &[f32],
-    bias: Option<&[f32]>,
-    eps: f32,
-    n: usize,
-    c: usize,
-) {
+/// Makes y, and the statistics of each of its n rows for the backward.
+pub fn forward(isa: Isa, out: Outputs<'_>, inputs: &Inputs<'_>, n: usize, c: usize) {
+    let &Inputs { x, gain, bias, .. } = inputs;
     assert!(
-        y.len() == n * c && x.len() == n * c,
+        out.y.len() == n * c && x.len() == n * c,
         "layer norm: x and y are [n, c]"
     );
     assert!(
-        mean.len() == n && rstd.len() == n,
+        out.mean.len() == n && out.rstd.len() == n,
         "layer norm: mean and rstd are [n]"
     );
     assert!(
@@ -94,26 +127,24 @@ pub fn forward(
         "layer norm: gain is [c]"
     );
     if c > 0 {
-        let statistics = &mut Statistics { mean, rstd };
-        dispatch!(isa, s => rows_forward(s, y, statistics, x, gain, bias, eps));
+        dispatch!(isa, s => rows_forward(s, out, inputs));
     }
 }
 
-/// dx[n, c] (written, or added to where `accumulate_dx`); dgain[c] and dbias[c] are added to.
-pub fn backward(
-    isa: Isa,
-    dx: &mut [f32],
-    dgain: &mut [f32],
-    dbias: Option<&mut [f32]>,
-    dy: &[f32],
-    x: &[f32],
-    gain: &[f32],
-    mean: &[f32],
-    rstd: &[f32],
-    accumulate_dx: bool,
-    n: usize,
-    c: usize,
-) {
+/// Makes the gradients from dy[n, c] and what the forward left.
+pub fn backward(isa: Isa, grads: Grads<'_>, dy: &[f32], saved: &Saved<'_>, n: usize, c: usize) {
+    let Grads {
+        dx,
+        accumulate_dx,
+        dgain,
+        dbias,
+    } = grads;
+    let &Saved {
+        x,
+        gain,
+        mean,
+        rstd,
+    } = saved;
     assert!(
         dx.len() == n * c && dy.len() == n * c && x.len() == n * c,
         "layer norm: [n, c]"
@@ -138,27 +169,19 @@ pub fn backward(
     }
     let backward = LayerNormBackward {
         dx,
+        accumulate_dx,
         dgain,
         dy,
-        x,
-        gain,
-        statistics: Statistics { mean, rstd },
-        accumulate_dx,
+        saved: *saved,
     };
     dispatch!(isa, s => backward.run(s));
 }
 
 #[inline(always)]
-fn rows_forward<S: Simd>(
-    s: S,
-    y: &mut [f32],
-    statistics: &mut Statistics<&mut [f32]>,
-    x: &[f32],
-    gain: &[f32],
-    bias: Option<&[f32]>,
-    eps: f32,
-) {
-    let c = gain.len();
+fn rows_forward<S: Simd>(s: S, out: Outputs<'_>, inputs: &Inputs<'_>) {
+    let Outputs { y, mean, rstd } = out;
+    let &Inputs { x, gain, bias, eps } = inputs;
+    let (means, rstds, c) = (mean, rstd, gain.len());
     let per = 1.0 / c as f32;
     for (row, (y, x)) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).enumerate() {
         let sum = fold(
@@ -183,7 +206,7 @@ fn rows_forward<S: Simd>(
             },
         );
         let rstd = 1.0 / (s.sum(squares) * per + eps).sqrt();
-        (statistics.mean[row], statistics.rstd[row]) = (mean, rstd);
+        (means[row], rstds[row]) = (mean, rstd);
         let rstd = s.splat(rstd);
         for i in (0..c).step_by(LANES) {
             let h = s.mul(s.sub(at(s, x, i), m), rstd);
@@ -199,21 +222,24 @@ fn rows_forward<S: Simd>(
 /// The operands of the backward.
 struct LayerNormBackward<'a> {
     dx: &'a mut [f32],
+    accumulate_dx: bool,
     dgain: &'a mut [f32],
     dy: &'a [f32],
-    x: &'a [f32],
-    gain: &'a [f32],
-    statistics: Statistics<&'a [f32]>,
-    accumulate_dx: bool,
+    saved: Saved<'a>,
 }
 
 impl LayerNormBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (gain, dgain, c) = (self.gain, self.dgain, self.gain.len());
+        let Saved {
+            x,
+            gain,
+            mean,
+            rstd,
+        } = self.saved;
+        let (dgain, c) = (self.dgain, gain.len());
         for (row, dx) in self.dx.chunks_exact_mut(c).enumerate() {
-            let (dy, x) = (&self.dy[row * c..][..c], &self.x[row * c..][..c]);
-            let Statistics { mean, rstd } = self.statistics;
+            let (dy, x) = (&self.dy[row * c..][..c], &x[row * c..][..c]);
             let (mean, rstd) = (s.splat(mean[row]), s.splat(rstd[row]));
             let (mut sum_g, mut sum_gh) = (s.zero(), s.zero());
             for i in (0..c).step_by(LANES) {
@@ -258,35 +284,65 @@ mod tests {
             let (mut y, mut mean, mut rstd) = (vec![0.0; n * c], vec![0.0; n], vec![0.0; n]);
             let (x64, g64, b64) = (to_f64(&x), to_f64(&gain), to_f64(&bias));
             for bias in [None, Some(bias.as_slice())] {
-                let b64 = bias.map(|_| b64.as_slice());
-                let statistics = Statistics {
-                    mean: mean.as_mut_slice(),
-                    rstd: rstd.as_mut_slice(),
+                let out = Outputs {
+                    y: &mut y,
+                    mean: &mut mean,
+                    rstd: &mut rstd,
                 };
-                naive::forward(&mut y, statistics, &x64, &g64, b64, 1e-2);
+                let inputs = Inputs {
+                    x: &x64,
+                    gain: &g64,
+                    bias: bias.map(|_| b64.as_slice()),
+                    eps: 1e-2,
+                };
+                naive::forward(out, &inputs);
                 let (mut f, mut m, mut r) = (vec![f32::NAN; n * c], vec![0.0; n], vec![0.0; n]);
-                forward(isa, &mut f, &mut m, &mut r, &x, &gain, bias, 1e-2, n, c);
+                let out = Outputs {
+                    y: &mut f,
+                    mean: &mut m,
+                    rstd: &mut r,
+                };
+                let inputs = Inputs {
+                    x: &x,
+                    gain: &gain,
+                    bias,
+                    eps: 1e-2,
+                };
+                forward(isa, out, &inputs, n, c);
                 close(isa, "y", &f, &narrow(&y), SUMS);
                 close(isa, "mean", &m, &narrow(&mean), SUMS);
                 close(isa, "rstd", &r, &narrow(&rstd), SUMS);
             }
-            let (mut dx, mut dgain, mut dbias) = (vec![0.0; n * c], vec![0.5; c], vec![0.5; c]);
-            let saved = Statistics {
-                mean: mean.as_slice(),
-                rstd: rstd.as_slice(),
-            };
-            let dy64 = to_f64(&dy);
-            naive::backward(&mut dx, &mut dgain, &mut dbias, &dy64, &x64, &g64, saved);
-            let (mean, rstd) = (narrow(&mean), narrow(&rstd));
-            for accumulate in [false, true] {
+            for accumulate_dx in [false, true] {
+                let (mut dx, mut dgain, mut dbias) = (vec![1.0; n * c], vec![0.5; c], vec![0.5; c]);
+                let grads = Grads {
+                    dx: &mut dx,
+                    accumulate_dx,
+                    dgain: &mut dgain,
+                    dbias: Some(&mut dbias),
+                };
+                let saved = Saved {
+                    x: &x64,
+                    gain: &g64,
+                    mean: &mean,
+                    rstd: &rstd,
+                };
+                naive::backward(grads, &to_f64(&dy), &saved);
                 let (mut fx, mut fg, mut fb) = (vec![1.0; n * c], vec![0.5; c], vec![0.5; c]);
-                let b = Some(fb.as_mut_slice());
-                backward(
-                    isa, &mut fx, &mut fg, b, &dy, &x, &gain, &mean, &rstd, accumulate, n, c,
-                );
-                let start = if accumulate { 1.0 } else { 0.0 };
-                let expected: Vec<f32> = dx.iter().map(|&d| d as f32 + start).collect();
-                close(isa, "dx", &fx, &expected, 10.0 * SUMS);
+                let grads = Grads {
+                    dx: &mut fx,
+                    accumulate_dx,
+                    dgain: &mut fg,
+                    dbias: Some(&mut fb),
+                };
+                let saved = Saved {
+                    x: &x,
+                    gain: &gain,
+                    mean: &narrow(&mean),
+                    rstd: &narrow(&rstd),
+                };
+                backward(isa, grads, &dy, &saved, n, c);
+                close(isa, "dx", &fx, &narrow(&dx), 10.0 * SUMS);
                 close(isa, "dgain", &fg, &narrow(&dgain), 10.0 * SUMS);
                 close(isa, "dbias", &fb, &narrow(&dbias), SUMS);
             }
@@ -300,20 +356,35 @@ mod tests {
         let (bias, dy) = (to_f64(&values(5, 3)), to_f64(&values(15, 4)));
         let loss = |x: &[f64], gain: &[f64], bias: &[f64]| {
             let (mut y, mut mean, mut rstd) = (vec![0.0; n * c], vec![0.0; n], vec![0.0; n]);
-            let statistics = Statistics {
-                mean: mean.as_mut_slice(),
-                rstd: rstd.as_mut_slice(),
+            let out = Outputs {
+                y: &mut y,
+                mean: &mut mean,
+                rstd: &mut rstd,
             };
-            naive::forward(&mut y, statistics, x, gain, Some(bias), 1e-5);
+            let inputs = Inputs {
+                x,
+                gain,
+                bias: Some(bias),
+                eps: 1e-5,
+            };
+            naive::forward(out, &inputs);
             (dot(&y, &dy), mean, rstd)
         };
         let (_, mean, rstd) = loss(&x, &gain, &bias);
         let (mut dx, mut dgain, mut dbias) = ([0.0; 15], [0.0; 5], [0.0; 5]);
-        let saved = Statistics {
-            mean: mean.as_slice(),
-            rstd: rstd.as_slice(),
+        let grads = Grads {
+            dx: &mut dx,
+            accumulate_dx: false,
+            dgain: &mut dgain,
+            dbias: Some(&mut dbias),
         };
-        naive::backward(&mut dx, &mut dgain, &mut dbias, &dy, &x, &gain, saved);
+        let saved = Saved {
+            x: &x,
+            gain: &gain,
+            mean: &mean,
+            rstd: &rstd,
+        };
+        naive::backward(grads, &dy, &saved);
         check_gradient("dx", &dx, &x, |x| loss(x, &gain, &bias).0);
         check_gradient("dgain", &dgain, &gain, |gain| loss(&x, gain, &bias).0);
         check_gradient("dbias", &dbias, &bias, |bias| loss(&x, &gain, bias).0);

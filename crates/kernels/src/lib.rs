@@ -15,6 +15,10 @@
 //! **adds** into the gradients of parameters (`dweight`, `dgain`, `dbias`, `dtable`) and **writes**
 //! the gradients of inputs, unless it takes `accumulate`. Sizes that do not fit their slices are
 //! errors of the caller and panic.
+//!
+//! A kernel with many operands takes them by name: its forward writes `Outputs` and reads `Inputs`;
+//! its backward makes `Grads` from the gradient of the output and from `Saved`, which is what the
+//! forward read and wrote that the backward needs.
 
 // Vector instructions, matrix tiles and tasks that write one slice need `unsafe`. No other crate of
 // the project has any. A safe function here can never cause undefined behaviour, whatever it is
@@ -25,14 +29,10 @@
 // Only what is inlined into the function that enables the vector instructions is compiled with
 // them.
 #![allow(clippy::inline_always)]
-// The arguments of a public kernel are its operands and its sizes. Functions inside the crate group
-// theirs.
-#![allow(clippy::too_many_arguments)]
-
 mod element;
 mod isa;
+mod operand_type;
 mod parallel;
-mod precision;
 mod simd;
 
 pub mod activation;
@@ -48,9 +48,10 @@ pub mod head_norm;
 pub mod layer_norm;
 pub mod linear;
 pub mod math;
-pub mod multiply_adds;
 pub mod muon;
+pub mod peak_multiply_adds;
 pub mod philox;
+pub mod reduction;
 pub mod rms_norm;
 pub mod rope;
 pub mod sgd;
@@ -60,5 +61,5 @@ pub mod softmax;
 mod testing;
 
 pub use isa::{Isa, Kind};
-pub use parallel::{Parallel, Sequential};
-pub use precision::Precision;
+pub use operand_type::OperandType;
+pub use parallel::{Parallel, Sequential, Threads};

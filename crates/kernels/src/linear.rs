@@ -18,26 +18,26 @@
 
 mod bias_gradient;
 pub mod naive;
-pub(crate) mod pack;
-mod pack_by_rows;
-mod panel;
+pub(crate) mod pack_operands;
+mod pack_weight_rows;
 mod product;
+mod right_panel;
 #[cfg(test)]
 mod tests;
 mod tile;
 
 use crate::element::{self, Element, products, words_mut};
 use crate::isa::{Isa, dispatch};
-use crate::precision::Precision;
+use crate::operand_type::OperandType;
 use crate::simd::Simd;
 use bias_gradient::add_rows;
 use core::ops::Range;
-use pack::Unpacked;
-use panel::PANEL;
+use pack_operands::Unpacked;
 use product::{RightOperand, Sizes, product};
+use right_panel::PANEL;
 use tile::Start;
 
-pub use pack_by_rows::PanelRows;
+pub use pack_weight_rows::PanelRows;
 
 /// How many floats of scratch every product needs, whatever its size.
 pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;
@@ -46,7 +46,7 @@ pub const SCRATCH_LEN: usize = product::SCRATCH_LEN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linear {
     pub isa: Isa,
-    pub precision: Precision,
+    pub precision: OperandType,
     pub inp: usize,
     pub out: usize,
 }
@@ -72,6 +72,20 @@ impl Direction {
 pub enum Operand<'a> {
     Plain(&'a [f32]),
     Panels(&'a [u32]),
+}
+
+/// The gradients of W and b that one call computes: those of the outputs `outs`, so that threads
+/// may share a product.
+#[derive(Debug)]
+pub struct WeightGrads<'a> {
+    /// Rows of dW[out, inp].
+    pub outs: Range<usize>,
+    /// dW[outs, inp], which is written.
+    pub dw: &'a mut [f32],
+    /// Whether dW is added to instead.
+    pub accumulate_dw: bool,
+    /// db[outs], which is added to.
+    pub dbias: Option<&'a mut [f32]>,
 }
 
 impl Linear {
@@ -213,21 +227,22 @@ impl Linear {
         self.run(dx, scratch, start, dy, w, sizes);
     }
 
-    /// Computes the rows `outs` of dW[out, inp] = dyᵀ x, added to dW where `accumulate`, with x[n,
-    /// inp] and all of dy[n, out]. `dw` holds these rows alone, so that threads may share a
-    /// product. `dbias`, if there is one, is the same part of db += the column sums of dy, in f32
-    /// and in the order of the rows.
+    /// dW[out, inp] = dyᵀ x and db += the column sums of dy, of the outputs that `grads` holds,
+    /// with x[n, inp] and all of dy[n, out]. The sums of db are f32, in the order of the rows.
     pub fn backward_weight(
         &self,
-        dw: &mut [f32],
-        dbias: Option<&mut [f32]>,
+        grads: WeightGrads<'_>,
         scratch: &mut [f32],
         dy: &[f32],
         x: Operand<'_>,
-        accumulate: bool,
-        outs: Range<usize>,
         n: usize,
     ) {
+        let WeightGrads {
+            outs,
+            dw,
+            accumulate_dw,
+            dbias,
+        } = grads;
         assert!(
             dw.len() == outs.len() * self.inp && outs.end <= self.out,
             "dW is not [outs, inp]"
@@ -237,7 +252,7 @@ impl Linear {
             dbias.as_ref().is_none_or(|db| db.len() == outs.len()),
             "dbias is not [outs]"
         );
-        if n == 0 && !accumulate {
+        if n == 0 && !accumulate_dw {
             dw.fill(0.0);
         }
         if n == 0 || outs.is_empty() {
@@ -257,7 +272,7 @@ impl Linear {
             columns: self.inp,
             steps: n,
         };
-        self.run(dw, scratch, start_of(accumulate), dy, x, sizes);
+        self.run(dw, scratch, start_of(accumulate_dw), dy, x, sizes);
     }
 
     /// C = start + A B. Products are compiled here and nowhere else, once for each instruction set

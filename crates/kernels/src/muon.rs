@@ -9,10 +9,10 @@
 //! about 0.7 to 1.2. The factor 0.2 sqrt(max) gives a step the size of one of `AdamW`'s, so that
 //! both share a learning rate (Liu et al. 2025). The products are [`Linear`]'s, in f32.
 
-use crate::Precision;
-use crate::elementwise::sum_of_squares;
+use crate::OperandType;
 use crate::isa::{Isa, dispatch};
-use crate::linear::{self, Linear, Operand};
+use crate::linear::{self, Linear, Operand, WeightGrads};
+use crate::reduction::sum_of_squares;
 use crate::simd::{self, LANES, Simd, at, put};
 
 /// Jordan's coefficients a, b, c: steepest at 0.
@@ -24,7 +24,7 @@ pub const EPS: f64 = 1e-7;
 
 /// The hyper-parameters of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hyper {
+pub struct MuonHyper {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
@@ -32,26 +32,40 @@ pub struct Hyper {
     pub grad_scale: f64,
 }
 
-impl Hyper {
+impl MuonHyper {
     /// Returns the factor of O(u) for a matrix [rows, columns].
     pub fn step_size(&self, rows: usize, columns: usize) -> f64 {
         self.lr * 0.2 * (rows.max(columns) as f64).sqrt()
     }
 }
 
+/// A weight matrix and what its step reads and writes, all of them [rows, columns]; with `T = f64`
+/// for [`naive`].
+#[derive(Debug)]
+pub struct Matrix<'a, T = f32> {
+    /// The weights.
+    pub w: &'a mut [T],
+    /// The momentum.
+    pub m: &'a mut [T],
+    /// The gradient.
+    pub g: &'a [T],
+    pub rows: usize,
+    pub columns: usize,
+}
+
 /// Plain loops in f64.
 pub mod naive {
-    use super::{COEFFICIENTS, EPS, Hyper, STEPS};
+    use super::{COEFFICIENTS, EPS, Matrix, MuonHyper, STEPS};
 
-    /// Makes one step on w[rows, columns]; g stays as it is.
-    pub fn step(
-        w: &mut [f64],
-        m: &mut [f64],
-        g: &[f64],
-        hyper: &Hyper,
-        rows: usize,
-        columns: usize,
-    ) {
+    /// Makes one step on the weights and their momentum.
+    pub fn step(matrix: Matrix<'_, f64>, hyper: &MuonHyper) {
+        let Matrix {
+            w,
+            m,
+            g,
+            rows,
+            columns,
+        } = matrix;
         let mu = hyper.momentum;
         let mut u = vec![0.0; w.len()];
         for i in 0..w.len() {
@@ -105,23 +119,21 @@ pub mod naive {
     }
 }
 
-/// Returns how many floats of scratch [`step`] needs for w[rows, columns].
+/// Returns how many floats of scratch [`step`] needs for a matrix [rows, columns].
 pub fn scratch_len(rows: usize, columns: usize) -> usize {
     let short = rows.min(columns);
     2 * rows * columns + 2 * short * short + linear::SCRATCH_LEN
 }
 
-/// Makes one step on w[rows, columns] with momentum m.
-pub fn step(
-    isa: Isa,
-    w: &mut [f32],
-    m: &mut [f32],
-    g: &[f32],
-    scratch: &mut [f32],
-    hyper: &Hyper,
-    rows: usize,
-    columns: usize,
-) {
+/// Makes one step on the weights and their momentum.
+pub fn step(isa: Isa, matrix: Matrix<'_>, scratch: &mut [f32], hyper: &MuonHyper) {
+    let Matrix {
+        w,
+        m,
+        g,
+        rows,
+        columns,
+    } = matrix;
     let n = rows * columns;
     assert!(
         w.len() == n && m.len() == n && g.len() == n,
@@ -139,7 +151,7 @@ pub fn step(
 
 /// Computes u and m from the gradient.
 #[inline(always)]
-fn add_momentum<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
+fn add_momentum<S: Simd>(s: S, u: &mut [f32], m: &mut [f32], g: &[f32], hyper: &MuonHyper) {
     let (mu, rest) = (hyper.momentum, 1.0 - hyper.momentum);
     let (mu, rest) = (
         s.splat(mu as f32),
@@ -161,7 +173,7 @@ fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, colu
     let (square, scratch) = scratch.split_at_mut(short * short);
     let map = |inp, out| Linear {
         isa,
-        precision: Precision::F32,
+        precision: OperandType::F32,
         inp,
         out,
     };
@@ -173,16 +185,13 @@ fn orthogonalize(isa: Isa, x: &mut [f32], scratch: &mut [f32], rows: usize, colu
         if rows <= columns {
             map(columns, rows).forward(gram, scratch, x, Operand::Plain(x), None, rows);
         } else {
-            map(columns, columns).backward_weight(
-                gram,
-                None,
-                scratch,
-                x,
-                Operand::Plain(x),
-                false,
-                0..columns,
-                rows,
-            );
+            let grads = WeightGrads {
+                outs: 0..columns,
+                dw: gram,
+                accumulate_dw: false,
+                dbias: None,
+            };
+            map(columns, columns).backward_weight(grads, scratch, x, Operand::Plain(x), rows);
         }
         map(short, short).forward(square, scratch, gram, Operand::Plain(gram), None, short);
         dispatch!(isa, s => axpby(s, gram, b, square, c));
@@ -224,7 +233,7 @@ mod tests {
     use super::*;
     use crate::testing::{SUMS, close, narrow, to_f64, values};
 
-    const HYPER: Hyper = Hyper {
+    const HYPER: MuonHyper = MuonHyper {
         lr: 0.02,
         momentum: 0.95,
         weight_decay: 0.1,
@@ -241,8 +250,22 @@ mod tests {
             let mut scratch = vec![f32::NAN; scratch_len(rows, columns)];
             for seed in 10..13 {
                 let g = values(n, seed);
-                naive::step(&mut w64, &mut m64, &to_f64(&g), &HYPER, rows, columns);
-                step(isa, &mut w, &mut m, &g, &mut scratch, &HYPER, rows, columns);
+                let matrix = Matrix {
+                    w: &mut w64,
+                    m: &mut m64,
+                    g: &to_f64(&g),
+                    rows,
+                    columns,
+                };
+                naive::step(matrix, &HYPER);
+                let matrix = Matrix {
+                    w: &mut w,
+                    m: &mut m,
+                    g: &g,
+                    rows,
+                    columns,
+                };
+                step(isa, matrix, &mut scratch, &HYPER);
             }
             close(isa, "w", &w, &narrow(&w64), SUMS);
             close(isa, "m", &m, &narrow(&m64), SUMS);
@@ -269,22 +292,20 @@ mod tests {
 
     #[test]
     fn no_gradient_moves_nothing() {
-        let (mut w, mut m, g) = (vec![1.0; 6], vec![0.0; 6], vec![0.0; 6]);
+        let (mut w, mut m) = (vec![1.0; 6], vec![0.0; 6]);
         let mut scratch = vec![f32::NAN; scratch_len(2, 3)];
-        let hyper = Hyper {
+        let hyper = MuonHyper {
             weight_decay: 0.0,
             ..HYPER
         };
-        step(
-            Isa::detect(),
-            &mut w,
-            &mut m,
-            &g,
-            &mut scratch,
-            &hyper,
-            2,
-            3,
-        );
+        let matrix = Matrix {
+            w: &mut w,
+            m: &mut m,
+            g: &[0.0; 6],
+            rows: 2,
+            columns: 3,
+        };
+        step(Isa::detect(), matrix, &mut scratch, &hyper);
         assert_eq!(w, [1.0; 6]);
     }
 }

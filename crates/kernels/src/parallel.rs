@@ -12,6 +12,13 @@ pub trait Parallel: Sync {
     fn for_each(&self, tasks: usize, work: &(dyn Fn(usize) + Sync));
 }
 
+/// The threads that share a kernel, and the scratch that they work in.
+pub struct Threads<'a> {
+    pub parallel: &'a dyn Parallel,
+    /// As much as the kernel asks for on [`Parallel::threads`] threads.
+    pub scratch: &'a mut [f32],
+}
+
 /// Runs all tasks on the caller's own thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequential;

@@ -7,17 +7,56 @@
 use crate::isa::{Isa, dispatch};
 use crate::simd::{LANES, Simd, at, fold, put};
 
+/// What the forward writes; with `T = f64` for [`naive`].
+#[derive(Debug)]
+pub struct Outputs<'a, T = f32> {
+    /// y[n, c].
+    pub y: &'a mut [T],
+    /// The reciprocal root mean square of each row of x: rstd[n].
+    pub rstd: &'a mut [T],
+}
+
+/// What the forward reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a, T = f32> {
+    /// x[n, c].
+    pub x: &'a [T],
+    /// gain[c].
+    pub gain: Option<&'a [T]>,
+    /// What is added to the mean square.
+    pub eps: T,
+}
+
+/// The gradients that the backward computes.
+#[derive(Debug)]
+pub struct Grads<'a, T = f32> {
+    /// dx[n, c], which is written.
+    pub dx: &'a mut [T],
+    /// Whether dx is added to instead.
+    pub accumulate_dx: bool,
+    /// dgain[c], which is added to; it is there where there is a gain.
+    pub dgain: Option<&'a mut [T]>,
+}
+
+/// What the forward read and wrote that the backward reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Saved<'a, T = f32> {
+    /// x[n, c].
+    pub x: &'a [T],
+    /// gain[c].
+    pub gain: Option<&'a [T]>,
+    /// rstd[n].
+    pub rstd: &'a [T],
+}
+
 /// Plain loops in f64.
 pub mod naive {
-    /// y[n, c] and rstd[n] from x.
-    pub fn forward(
-        y: &mut [f64],
-        rstd: &mut [f64],
-        x: &[f64],
-        gain: Option<&[f64]>,
-        eps: f64,
-        c: usize,
-    ) {
+    use super::{Grads, Inputs, Outputs, Saved};
+
+    /// Makes all outputs, in rows of `c`.
+    pub fn forward(out: Outputs<'_, f64>, inputs: &Inputs<'_, f64>, c: usize) {
+        let Outputs { y, rstd } = out;
+        let &Inputs { x, gain, eps } = inputs;
         for (row, x) in x.chunks_exact(c).enumerate() {
             let r = 1.0 / (x.iter().map(|x| x * x).sum::<f64>() / c as f64 + eps).sqrt();
             for i in 0..c {
@@ -27,42 +66,35 @@ pub mod naive {
         }
     }
 
-    /// dx (written) and dgain (added to; also where there is no gain, for the caller to drop).
-    pub fn backward(
-        dx: &mut [f64],
-        dgain: &mut [f64],
-        dy: &[f64],
-        x: &[f64],
-        gain: Option<&[f64]>,
-        rstd: &[f64],
-        c: usize,
-    ) {
+    /// Makes all gradients from dy[n, c].
+    pub fn backward(grads: Grads<'_, f64>, dy: &[f64], saved: &Saved<'_, f64>, c: usize) {
+        let Grads {
+            dx,
+            accumulate_dx,
+            mut dgain,
+        } = grads;
+        let &Saved { x, gain, rstd } = saved;
         for (row, &r) in rstd.iter().enumerate() {
             let at = row * c;
             let h = |i: usize| x[at + i] * r;
             let g = |i: usize| dy[at + i] * gain.map_or(1.0, |gain| gain[i]);
             let mean_gh = (0..c).map(|i| g(i) * h(i)).sum::<f64>() / c as f64;
             for i in 0..c {
-                dx[at + i] = r * (g(i) - h(i) * mean_gh);
-                dgain[i] += dy[at + i] * h(i);
+                let start = if accumulate_dx { dx[at + i] } else { 0.0 };
+                dx[at + i] = start + r * (g(i) - h(i) * mean_gh);
+                if let Some(dgain) = dgain.as_deref_mut() {
+                    dgain[i] += dy[at + i] * h(i);
+                }
             }
         }
     }
 }
 
-/// y[n, c], and rstd[n] for the backward.
-pub fn forward(
-    isa: Isa,
-    y: &mut [f32],
-    rstd: &mut [f32],
-    x: &[f32],
-    gain: Option<&[f32]>,
-    eps: f32,
-    n: usize,
-    c: usize,
-) {
+/// Makes y, and rstd of each of its n rows for the backward.
+pub fn forward(isa: Isa, out: Outputs<'_>, inputs: &Inputs<'_>, n: usize, c: usize) {
+    let &Inputs { x, gain, .. } = inputs;
     assert!(
-        y.len() == n * c && x.len() == n * c && rstd.len() == n,
+        out.y.len() == n * c && x.len() == n * c && out.rstd.len() == n,
         "rms norm: x and y are [n, c]"
     );
     assert!(
@@ -70,26 +102,16 @@ pub fn forward(
         "rms norm: gain is [c]"
     );
     if c > 0 {
-        dispatch!(isa, s => rows_forward(s, y, rstd, x, gain, eps, c));
+        dispatch!(isa, s => rows_forward(s, out, inputs, c));
     }
 }
 
-/// dx[n, c] (written, or added to where `accumulate_dx`); the gain and its gradient dgain[c], which
-/// is added to, come together or not at all.
-pub fn backward(
-    isa: Isa,
-    dx: &mut [f32],
-    dgain: Option<&mut [f32]>,
-    dy: &[f32],
-    x: &[f32],
-    gain: Option<&[f32]>,
-    rstd: &[f32],
-    accumulate_dx: bool,
-    n: usize,
-    c: usize,
-) {
+/// Makes the gradients from dy[n, c] and what the forward left. The gain and its gradient come
+/// together or not at all.
+pub fn backward(isa: Isa, grads: Grads<'_>, dy: &[f32], saved: &Saved<'_>, n: usize, c: usize) {
+    let Saved { x, gain, rstd } = *saved;
     assert!(
-        dx.len() == n * c && dy.len() == n * c && x.len() == n * c,
+        grads.dx.len() == n * c && dy.len() == n * c && x.len() == n * c,
         "rms norm: [n, c]"
     );
     assert!(rstd.len() == n, "rms norm: rstd is [n]");
@@ -99,33 +121,18 @@ pub fn backward(
     );
     assert_eq!(
         gain.map(<[f32]>::len),
-        dgain.as_ref().map(|d| d.len()),
+        grads.dgain.as_ref().map(|d| d.len()),
         "gain and dgain"
     );
     if c > 0 {
-        let backward = RmsNormBackward {
-            dx,
-            dgain,
-            dy,
-            x,
-            gain,
-            rstd,
-            accumulate_dx,
-        };
-        dispatch!(isa, s => backward.run(s, c));
+        dispatch!(isa, s => rows_backward(s, grads, dy, saved, c));
     }
 }
 
 #[inline(always)]
-fn rows_forward<S: Simd>(
-    s: S,
-    y: &mut [f32],
-    rstds: &mut [f32],
-    x: &[f32],
-    gain: Option<&[f32]>,
-    eps: f32,
-    c: usize,
-) {
+fn rows_forward<S: Simd>(s: S, out: Outputs<'_>, inputs: &Inputs<'_>, c: usize) {
+    let Outputs { y, rstd: rstds } = out;
+    let &Inputs { x, gain, eps } = inputs;
     for (row, (y, x)) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).enumerate() {
         let squares = fold(
             s,
@@ -144,45 +151,37 @@ fn rows_forward<S: Simd>(
     }
 }
 
-/// The operands of the backward.
-struct RmsNormBackward<'a> {
-    dx: &'a mut [f32],
-    dgain: Option<&'a mut [f32]>,
-    dy: &'a [f32],
-    x: &'a [f32],
-    gain: Option<&'a [f32]>,
-    rstd: &'a [f32],
-    accumulate_dx: bool,
-}
-
-impl RmsNormBackward<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S, c: usize) {
-        let (gain, mut dgain) = (self.gain, self.dgain);
-        for (row, dx) in self.dx.chunks_exact_mut(c).enumerate() {
-            let (dy, x) = (&self.dy[row * c..][..c], &self.x[row * c..][..c]);
-            let rstd = s.splat(self.rstd[row]);
-            let mut sum_gh = s.zero();
-            for i in (0..c).step_by(LANES) {
-                let h = s.mul(at(s, x, i), rstd);
-                sum_gh = s.mul_add(scaled(s, at(s, dy, i), gain, i), h, sum_gh);
-                if let Some(dgain) = dgain.as_deref_mut() {
-                    let sum = s.mul_add(at(s, dy, i), h, at(s, dgain, i));
-                    put(s, dgain, i, sum);
-                }
+#[inline(always)]
+fn rows_backward<S: Simd>(s: S, grads: Grads<'_>, dy: &[f32], saved: &Saved<'_>, c: usize) {
+    let Grads {
+        dx,
+        accumulate_dx,
+        mut dgain,
+    } = grads;
+    let &Saved { x, gain, rstd } = saved;
+    for (row, dx) in dx.chunks_exact_mut(c).enumerate() {
+        let (dy, x) = (&dy[row * c..][..c], &x[row * c..][..c]);
+        let rstd = s.splat(rstd[row]);
+        let mut sum_gh = s.zero();
+        for i in (0..c).step_by(LANES) {
+            let h = s.mul(at(s, x, i), rstd);
+            sum_gh = s.mul_add(scaled(s, at(s, dy, i), gain, i), h, sum_gh);
+            if let Some(dgain) = dgain.as_deref_mut() {
+                let sum = s.mul_add(at(s, dy, i), h, at(s, dgain, i));
+                put(s, dgain, i, sum);
             }
-            let mean_gh = s.splat(-s.sum(sum_gh) / c as f32);
-            for i in (0..c).step_by(LANES) {
-                let h = s.mul(at(s, x, i), rstd);
-                let g = scaled(s, at(s, dy, i), gain, i);
-                let d = s.mul(rstd, s.mul_add(h, mean_gh, g));
-                let d = if self.accumulate_dx {
-                    s.add(at(s, dx, i), d)
-                } else {
-                    d
-                };
-                put(s, dx, i, d);
-            }
+        }
+        let mean_gh = s.splat(-s.sum(sum_gh) / c as f32);
+        for i in (0..c).step_by(LANES) {
+            let h = s.mul(at(s, x, i), rstd);
+            let g = scaled(s, at(s, dy, i), gain, i);
+            let d = s.mul(rstd, s.mul_add(h, mean_gh, g));
+            let d = if accumulate_dx {
+                s.add(at(s, dx, i), d)
+            } else {
+                d
+            };
+            put(s, dx, i, d);
         }
     }
 }
@@ -211,24 +210,56 @@ mod tests {
             for gain in [None, Some(gain.as_slice())] {
                 let g64 = gain.map(|_| g64.as_slice());
                 let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
-                naive::forward(&mut y, &mut rstd, &x64, g64, 1e-2, c);
+                let out = Outputs {
+                    y: &mut y,
+                    rstd: &mut rstd,
+                };
+                let inputs = Inputs {
+                    x: &x64,
+                    gain: g64,
+                    eps: 1e-2,
+                };
+                naive::forward(out, &inputs, c);
                 let (mut f, mut r) = (vec![f32::NAN; n * c], vec![0.0; n]);
-                forward(isa, &mut f, &mut r, &x, gain, 1e-2, n, c);
+                let out = Outputs {
+                    y: &mut f,
+                    rstd: &mut r,
+                };
+                let inputs = Inputs {
+                    x: &x,
+                    gain,
+                    eps: 1e-2,
+                };
+                forward(isa, out, &inputs, n, c);
                 close(isa, "y", &f, &narrow(&y), SUMS);
                 close(isa, "rstd", &r, &narrow(&rstd), SUMS);
-                let (mut dx, mut dgain) = (vec![0.0; n * c], vec![0.5; c]);
-                let dy64 = to_f64(&dy);
-                naive::backward(&mut dx, &mut dgain, &dy64, &x64, g64, &rstd, c);
-                for accumulate in [false, true] {
+                for accumulate_dx in [false, true] {
+                    let (mut dx, mut dgain) = (vec![1.0; n * c], vec![0.5; c]);
+                    let grads = Grads {
+                        dx: &mut dx,
+                        accumulate_dx,
+                        dgain: gain.map(|_| dgain.as_mut_slice()),
+                    };
+                    let saved = Saved {
+                        x: &x64,
+                        gain: g64,
+                        rstd: &rstd,
+                    };
+                    naive::backward(grads, &to_f64(&dy), &saved, c);
                     let (mut fx, mut fg) = (vec![1.0; n * c], vec![0.5; c]);
-                    let d = gain.map(|_| fg.as_mut_slice());
-                    backward(isa, &mut fx, d, &dy, &x, gain, &r, accumulate, n, c);
-                    let start = if accumulate { 1.0 } else { 0.0 };
-                    let expected: Vec<f32> = dx.iter().map(|&d| d as f32 + start).collect();
-                    close(isa, "dx", &fx, &expected, SUMS);
-                    if gain.is_some() {
-                        close(isa, "dgain", &fg, &narrow(&dgain), SUMS);
-                    }
+                    let grads = Grads {
+                        dx: &mut fx,
+                        accumulate_dx,
+                        dgain: gain.map(|_| fg.as_mut_slice()),
+                    };
+                    let saved = Saved {
+                        x: &x,
+                        gain,
+                        rstd: &r,
+                    };
+                    backward(isa, grads, &dy, &saved, n, c);
+                    close(isa, "dx", &fx, &narrow(&dx), SUMS);
+                    close(isa, "dgain", &fg, &narrow(&dgain), SUMS);
                 }
             }
         }
@@ -241,12 +272,30 @@ mod tests {
         let dy = to_f64(&values(15, 4));
         let loss = |x: &[f64], gain: &[f64]| {
             let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
-            naive::forward(&mut y, &mut rstd, x, Some(gain), 1e-5, c);
+            let out = Outputs {
+                y: &mut y,
+                rstd: &mut rstd,
+            };
+            let inputs = Inputs {
+                x,
+                gain: Some(gain),
+                eps: 1e-5,
+            };
+            naive::forward(out, &inputs, c);
             (dot(&y, &dy), rstd)
         };
         let (mut dx, mut dgain) = ([0.0; 15], [0.0; 5]);
-        let rstd = loss(&x, &gain).1;
-        naive::backward(&mut dx, &mut dgain, &dy, &x, Some(&gain), &rstd, c);
+        let grads = Grads {
+            dx: &mut dx,
+            accumulate_dx: false,
+            dgain: Some(&mut dgain),
+        };
+        let saved = Saved {
+            x: &x,
+            gain: Some(&gain),
+            rstd: &loss(&x, &gain).1,
+        };
+        naive::backward(grads, &dy, &saved, c);
         check_gradient("dx", &dx, &x, |x| loss(x, &gain).0);
         check_gradient("dgain", &dgain, &gain, |gain| loss(&x, gain).0);
     }

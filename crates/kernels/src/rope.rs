@@ -10,7 +10,7 @@ use crate::simd::{LANES, Simd, at, put};
 /// The base of the angles in the paper.
 pub const THETA: f64 = 10_000.0;
 
-pub use crate::head_norm::Layout;
+pub use crate::head_norm::LeadingHeads;
 
 /// Returns how many floats each of the two tables holds, for positions below `positions`.
 pub fn table_len(positions: usize, head_dim: usize) -> usize {
@@ -30,25 +30,25 @@ pub fn fill_table(cos: &mut [f32], sin: &mut [f32], head_dim: usize, theta: f64)
 
 /// Plain loops in f64, without tables.
 pub mod naive {
-    use super::Layout;
+    use super::LeadingHeads;
 
     /// Rotates x[n, width] in place; row r stands at `first_position + r`. `sign` is 1 in the
     /// forward and -1 in the backward.
     pub fn rotate(
         x: &mut [f64],
-        layout: Layout,
+        heads: LeadingHeads,
         first_position: usize,
         n: usize,
         theta: f64,
         sign: f64,
     ) {
-        let (d, half) = (layout.head_dim, layout.head_dim / 2);
+        let (d, half) = (heads.head_dim, heads.head_dim / 2);
         for row in 0..n {
-            for head in 0..layout.heads {
+            for head in 0..heads.count {
                 for pair in 0..half {
                     let frequency = theta.powf(-((2 * pair) as f64) / d as f64);
                     let angle = sign * (first_position + row) as f64 * frequency;
-                    let first = row * layout.width + head * d + pair;
+                    let first = row * heads.width + head * d + pair;
                     let (a, b) = (x[first], x[first + half]);
                     x[first] = a * angle.cos() - b * angle.sin();
                     x[first + half] = b * angle.cos() + a * angle.sin();
@@ -64,13 +64,13 @@ pub fn forward(
     x: &mut [f32],
     cos: &[f32],
     sin: &[f32],
-    layout: Layout,
+    heads: LeadingHeads,
     first_position: usize,
     n: usize,
 ) {
     let tables = AngleTables { cos, sin };
-    check(x, tables, layout, first_position + n, n);
-    dispatch!(isa, s => rotate(s, x, tables, layout, first_position, 1.0));
+    check(x, tables, heads, first_position + n, n);
+    dispatch!(isa, s => rotate(s, x, tables, heads, first_position, 1.0));
 }
 
 /// Rotates the gradient back, in place.
@@ -79,13 +79,13 @@ pub fn backward(
     dx: &mut [f32],
     cos: &[f32],
     sin: &[f32],
-    layout: Layout,
+    heads: LeadingHeads,
     first_position: usize,
     n: usize,
 ) {
     let tables = AngleTables { cos, sin };
-    check(dx, tables, layout, first_position + n, n);
-    dispatch!(isa, s => rotate(s, dx, tables, layout, first_position, -1.0));
+    check(dx, tables, heads, first_position + n, n);
+    dispatch!(isa, s => rotate(s, dx, tables, heads, first_position, -1.0));
 }
 
 /// What [`fill_table`] makes.
@@ -95,14 +95,14 @@ struct AngleTables<'a> {
     sin: &'a [f32],
 }
 
-fn check(x: &[f32], tables: AngleTables<'_>, layout: Layout, positions: usize, n: usize) {
-    assert_eq!(x.len(), n * layout.width, "rope: x is not [n, width]");
-    assert!(layout.head_dim.is_multiple_of(2), "rope: head_dim is even");
+fn check(x: &[f32], tables: AngleTables<'_>, heads: LeadingHeads, positions: usize, n: usize) {
+    assert_eq!(x.len(), n * heads.width, "rope: x is not [n, width]");
+    assert!(heads.head_dim.is_multiple_of(2), "rope: head_dim is even");
     assert!(
-        layout.heads * layout.head_dim <= layout.width,
+        heads.count * heads.head_dim <= heads.width,
         "rope: the heads fit a row"
     );
-    let needed = table_len(positions, layout.head_dim);
+    let needed = table_len(positions, heads.head_dim);
     assert!(
         tables.cos.len() >= needed && tables.sin.len() >= needed,
         "rope: the tables are too short"
@@ -114,19 +114,19 @@ fn rotate<S: Simd>(
     s: S,
     x: &mut [f32],
     tables: AngleTables<'_>,
-    layout: Layout,
+    heads: LeadingHeads,
     first_position: usize,
     sign: f32,
 ) {
-    let half = layout.head_dim / 2;
-    let rotated = layout.heads * layout.head_dim;
+    let half = heads.head_dim / 2;
+    let rotated = heads.count * heads.head_dim;
     if rotated == 0 {
         return;
     }
-    for (row, x) in x.chunks_exact_mut(layout.width).enumerate() {
+    for (row, x) in x.chunks_exact_mut(heads.width).enumerate() {
         let angles = (first_position + row) * half;
         let (cos, sin) = (&tables.cos[angles..][..half], &tables.sin[angles..][..half]);
-        for head in x[..rotated].chunks_exact_mut(layout.head_dim) {
+        for head in x[..rotated].chunks_exact_mut(heads.head_dim) {
             let (first, second) = head.split_at_mut(half);
             for i in (0..half).step_by(LANES) {
                 let (a, b) = (at(s, first, i), at(s, second, i));
@@ -150,20 +150,20 @@ mod tests {
             Isa::available().flat_map(|isa| [2, 14, 32, 34, 64].map(|d| (isa, d)))
         {
             let (n, first) = (5, 300);
-            let layout = Layout {
-                heads: 3,
+            let heads = LeadingHeads {
+                count: 3,
                 head_dim,
                 width: 4 * head_dim + 1,
             };
             let mut cos = vec![0.0; table_len(first + n, head_dim)];
             let mut sin = cos.clone();
             fill_table(&mut cos, &mut sin, head_dim, THETA);
-            let x = values(n * layout.width, 1);
+            let x = values(n * heads.width, 1);
             let (mut fast, mut slow) = (x.clone(), to_f64(&x));
-            forward(isa, &mut fast, &cos, &sin, layout, first, n);
-            naive::rotate(&mut slow, layout, first, n, THETA, 1.0);
+            forward(isa, &mut fast, &cos, &sin, heads, first, n);
+            naive::rotate(&mut slow, heads, first, n, THETA, 1.0);
             close(isa, "rotated", &fast, &narrow(&slow), ELEMENTWISE);
-            backward(isa, &mut fast, &cos, &sin, layout, first, n);
+            backward(isa, &mut fast, &cos, &sin, heads, first, n);
             close(isa, "and back", &fast, &x, ELEMENTWISE);
         }
     }
@@ -172,15 +172,15 @@ mod tests {
     /// distance alone.
     #[test]
     fn products_depend_on_the_distance() {
-        let layout = Layout {
-            heads: 1,
+        let heads = LeadingHeads {
+            count: 1,
             head_dim: 8,
             width: 8,
         };
         let product = |i: usize, j: usize| {
             let (mut q, mut k) = (to_f64(&values(8, 1)), to_f64(&values(8, 2)));
-            naive::rotate(&mut q, layout, i, 1, THETA, 1.0);
-            naive::rotate(&mut k, layout, j, 1, THETA, 1.0);
+            naive::rotate(&mut q, heads, i, 1, THETA, 1.0);
+            naive::rotate(&mut k, heads, j, 1, THETA, 1.0);
             dot(&q, &k)
         };
         assert!((product(9, 4) - product(25, 20)).abs() < 1e-12);

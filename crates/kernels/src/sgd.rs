@@ -8,7 +8,7 @@ use crate::simd::{LANES, Simd, at, put};
 
 /// The hyper-parameters of a step, in f64 as in Python. Each is rounded once.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hyper {
+pub struct SgdHyper {
     pub lr: f64,
     pub momentum: f64,
     pub weight_decay: f64,
@@ -18,10 +18,10 @@ pub struct Hyper {
 
 /// Plain loops in f64.
 pub mod naive {
-    use super::Hyper;
+    use super::SgdHyper;
 
     /// Makes one step; g stays as it is.
-    pub fn step(w: &mut [f64], m: &mut [f64], g: &[f64], hyper: &Hyper) {
+    pub fn step(w: &mut [f64], m: &mut [f64], g: &[f64], hyper: &SgdHyper) {
         for i in 0..w.len() {
             w[i] *= 1.0 - hyper.lr * hyper.weight_decay;
             m[i] = hyper.momentum * m[i] + hyper.grad_scale * g[i];
@@ -31,14 +31,14 @@ pub mod naive {
 }
 
 /// Makes one step on w with momentum m.
-pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
+pub fn step(isa: Isa, w: &mut [f32], m: &mut [f32], g: &[f32], hyper: &SgdHyper) {
     let n = w.len();
     assert!(m.len() == n && g.len() == n, "sgd: lengths differ");
     dispatch!(isa, s => lanes(s, w, m, g, hyper));
 }
 
 #[inline(always)]
-fn lanes<S: Simd>(s: S, w: &mut [f32], m: &mut [f32], g: &[f32], hyper: &Hyper) {
+fn lanes<S: Simd>(s: S, w: &mut [f32], m: &mut [f32], g: &[f32], hyper: &SgdHyper) {
     let scalar = |x: f64| s.splat(x as f32);
     let keep = scalar(1.0 - hyper.lr * hyper.weight_decay);
     let (momentum, lr) = (scalar(hyper.momentum), scalar(-hyper.lr));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn fast_agrees_with_naive_over_steps() {
-        let hyper = Hyper {
+        let hyper = SgdHyper {
             lr: 0.1,
             momentum: 0.9,
             weight_decay: 0.1,

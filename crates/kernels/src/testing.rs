@@ -2,7 +2,7 @@
 
 use crate::isa::Isa;
 use crate::linear::Linear;
-use crate::precision::Precision;
+use crate::operand_type::OperandType;
 
 /// `n` reproducible numbers in -1 .. 1 (xorshift; nothing depends on its quality).
 pub(crate) fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -20,7 +20,7 @@ pub(crate) fn values(n: usize, seed: u64) -> Vec<f32> {
 /// Every way to compute a linear map of this size.
 pub(crate) fn maps(inp: usize, out: usize) -> impl Iterator<Item = Linear> {
     let of = move |isa| {
-        Precision::ALL.map(|precision| Linear {
+        OperandType::ALL.map(|precision| Linear {
             isa,
             precision,
             inp,

@@ -1,5 +1,6 @@
-//! Trains a model and the same without its residual stream, compares them, and probes the first:
-//! `cargo run --release -p gptlab-lab --example laboratory`. Nothing of the command line is used.
+//! Trains a model and the same model without its residual connections, compares them, and probes
+//! the first: `cargo run --release -p gptlab-lab --example laboratory`. The example uses only the
+//! libraries, and not the command line.
 #![allow(clippy::print_stdout)]
 
 use std::{error::Error, sync::Arc};
@@ -17,7 +18,7 @@ struct Silent;
 impl GridObserver for Silent {}
 
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
-    // A text whose skill is known, and a model that learns some of it in seconds.
+    // The text requires a known skill, some of which a model learns in seconds.
     let text = Text::builtin(Builtin::parse("copy:seed=1,size=6000")?.ok_or("a built-in text")?);
     let mut settings = Settings::of(Preset::Microgpt, Some(100));
     settings.val_fraction = 0.1;
@@ -29,7 +30,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let switches = [Switch::find("residual")?];
     let (planned, _) = grid::ablation(&[point], &switches, &[0], &text, &[])?;
 
-    // Trains the baseline and the ablated model, each to its end.
+    // Trains the baseline and the ablated model to their ends.
     let folder = tempfile::tempdir()?;
     let machine = Machine {
         threads: 1,
@@ -38,14 +39,14 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     };
     let Ending::Finished(results) = grid::run(folder.path(), &planned, &text, machine, &Silent)?
     else {
-        return Err("nobody asked it to stop".into());
+        return Err("the grid was stopped".into());
     };
     for row in &results.rows {
         let loss = row.mean.ok_or("a model that has not diverged")?;
         println!("{:<12} validation loss {loss:.3}", row.variant);
     }
 
-    // Looks into the baseline's checkpoint.
+    // Probes the baseline's checkpoint.
     let run = folder.path().join(&planned.grid.cells[0].folder);
     let (_, path) = checkpoints(&run)?
         .pop()

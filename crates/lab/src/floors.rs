@@ -1,5 +1,5 @@
-//! How low a loss on a text can be, so that a model's loss means something: what `floors --json`
-//! prints.
+//! Losses of simple predictors on a text, which give a model's loss its meaning. `floors --json`
+//! prints them.
 
 use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::IdealLoss};
 use serde::Serialize;
@@ -12,49 +12,53 @@ use crate::{
 /// The losses of simple predictors on the validation part of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FloorsReport {
-    /// What the text is called.
+    /// The text's name.
     pub text: String,
-    /// How the text becomes tokens.
+    /// The tokenizer's name.
     pub tokenizer: String,
-    /// The part of the text that is predicted: its last fraction.
+    /// The validation fraction: the last part of the text, which is predicted.
     pub fraction: f64,
+    /// The vocabulary's size, in tokens.
     pub vocab_size: usize,
-    /// Tokens of that part that are predicted.
+    /// The number of tokens of that part that are predicted.
     pub predictions: usize,
-    /// Uniform, the n-grams, the ideal predictor and the entropy, as far as they are known.
+    /// The losses of the uniform distribution, the n-grams, the ideal predictor, and the entropy.
+    /// The last two are present only where they are known.
     pub floors: Vec<FloorRow>,
-    /// What the text is for, where it is a diagnostic one.
+    /// The skill that the text requires; `None` if it is not a diagnostic text.
     pub skill: Option<SkillReport>,
 }
 
-/// A predictor's losses.
+/// The losses of one predictor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FloorRow {
-    /// `uniform`, `3-gram`, `ideal` or `entropy`.
+    /// The predictor: `uniform`, `3-gram`, `ideal` or `entropy`.
     pub name: String,
-    /// In nats a token.
+    /// The mean loss, in nats per token.
     pub loss: f64,
+    /// The mean loss, in bits per character.
     pub bits_per_char: f64,
-    /// `exp(loss)`.
+    /// The perplexity, `exp(loss)`.
     pub perplexity: f64,
-    /// The loss on the tokens that need the text's skill, in nats a token.
+    /// The mean loss on the tokens that require the text's skill, in nats per token.
     pub skill_loss: Option<f64>,
 }
 
-/// What a diagnostic text is for.
+/// The skill that a diagnostic text requires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SkillReport {
+    /// A description of the skill.
     pub needs: &'static str,
-    /// How many of the predictions need it.
+    /// The number of predictions that require it.
     pub predictions: usize,
 }
 
 impl FloorsReport {
-    /// Measures n-gram tables of all orders up to `orders`, fitted to the training part of
+    /// Measures n-gram tables of every order up to `orders`, fitted to the training part of
     /// `corpus`, on its validation part, which is the last `fraction` of `text`.
     ///
     /// # Errors
-    /// When there is no validation part, or no tables of that order can be made.
+    /// Returns an error if there is no validation part, or if the n-grams cannot be counted.
     pub fn measure(
         text: &Text,
         corpus: &Corpus,
@@ -81,16 +85,17 @@ impl FloorsReport {
     }
 }
 
-/// A validation split of documents that need a skill.
+/// A validation split of documents that require a skill.
 struct Skilled {
     kind: Diagnostic,
-    /// For each prediction, whether it needs the skill.
+    /// Whether each prediction requires the skill.
     flags: Vec<bool>,
-    /// What the ideal predictor loses on these documents.
+    /// The ideal predictor's loss on these documents.
     ideal: IdealLoss,
 }
 
-/// `None` of a text that is not cut into documents, or needs no skill in particular.
+/// Returns the skilled predictions of `split`; `None` if the text is not diagnostic or is not split
+/// into documents.
 fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> {
     let kind = builtin.diagnostic()?;
     let lines = skill_flags::lines(corpus, split)?;

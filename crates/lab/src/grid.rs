@@ -1,9 +1,9 @@
-//! Many runs that belong together, several side by side, continued where they stopped.
+//! Grids: sets of related runs that are trained concurrently and can be resumed.
 //!
-//! [`GridRecipe::base`] says what all runs have in common, [`points`] and [`sized_points`] where
-//! each of them differs, [`ablation`] and [`sweep`] what is to be run; [`run`] runs what is
-//! missing, and [`results`] is a pure function of what came out: a grid run twice, or killed and
-//! continued, makes the same bytes.
+//! [`GridRecipe::base`] makes the settings that all runs share, [`points`] and [`sized_points`]
+//! make the settings in which they differ, and [`ablation`] and [`sweep`] plan the runs. [`run`]
+//! runs those that are missing. [`results`] is a pure function of the outcomes, so a grid that is
+//! run twice, or killed and resumed, writes the same bytes.
 
 mod axis;
 mod base;

@@ -1,7 +1,7 @@
-//! The laboratory: what is done with many runs, and with the inside of one.
+//! The laboratory: experiments with many runs, and probes of one model.
 //!
-//! Knows: grids of runs, n-gram floors, statistics, probes.
-//! Never will: the terminal, arguments, pictures, choosing paths, the environment.
+//! The crate handles grids of runs, n-gram floors, statistics and probes. It never touches the
+//! terminal, arguments, charts, the choice of paths or the environment.
 
 pub mod floors;
 pub mod grid;

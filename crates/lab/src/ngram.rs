@@ -1,18 +1,18 @@
-//! Floors from tables of n-grams: what a text gives away to whoever only counts.
+//! Floors from n-gram counts: the loss that counting alone reaches on a text.
 //!
 //! An n-gram's probability is interpolated with that of the shorter one (Witten & Bell 1991, "The
-//! zero-frequency problem", method C; Chen & Goodman 1999, section 2.5): after the context `h`,
-//! which was seen `N(h)` times before `T(h)` different tokens,
+//! zero-frequency problem", method C; Chen & Goodman 1999, section 2.5). After the context `h`,
+//! which occurs `N(h)` times before `T(h)` distinct tokens, it is
 //!
 //! ```text
 //! p(w | h) = (count(h w) + T(h) · p(w | h without its first token)) / (N(h) + T(h))
 //! ```
 //!
-//! down to the uniform distribution over the vocabulary. A context that was never seen is
-//! shortened. There is nothing to tune, and no token has probability 0.
+//! and the recursion ends at the uniform distribution over the vocabulary. A context that never
+//! occurs is shortened. The method has no hyperparameters, and no token has probability 0.
 //!
-//! Where text is cut into documents a context reaches back to the BOS before its document and no
-//! further, and that first BOS is never predicted.
+//! In a text that is split into documents, a context starts at the earliest at the BOS before its
+//! document, and the first BOS is never predicted.
 
 use std::fmt;
 
@@ -23,39 +23,39 @@ use rustc_hash::FxHashMap;
 #[cfg(test)]
 mod tests;
 
-/// No table is longer: after a dozen characters a text's contexts are all new.
+/// The largest supported order: longer contexts of a text hardly ever repeat.
 pub const MOST: usize = 16;
 
-/// Counts of all n-grams up to an order, as a tree: a node is an n-gram, its child that n-gram and
-/// one token more. Memory is proportional to the distinct n-grams.
+/// The counts of all n-grams up to an order, as a trie. A node is an n-gram, and a child extends it
+/// by one token. Memory is proportional to the number of distinct n-grams.
 #[derive(Clone, Debug)]
 pub struct Ngrams {
     order: usize,
     vocab_size: usize,
-    /// Before which no context reaches.
+    /// The token before which no context reaches.
     bos: Option<u32>,
     nodes: Vec<TrieNode>,
-    /// By parent and token. Only looked up in, never gone through.
+    /// The child nodes by parent and token. The map is never iterated over.
     children: FxHashMap<u64, u32>,
 }
 
-/// Node 0 is the empty context.
+/// The counts of one n-gram. Node 0 is the empty context.
 #[derive(Clone, Copy, Debug, Default)]
 struct TrieNode {
-    /// How often the n-gram occurs.
+    /// The number of occurrences of the n-gram.
     count: u32,
-    /// How often it is the context of a token.
+    /// The number of occurrences as the context of a token.
     followed: u32,
-    /// Of how many different ones.
+    /// The number of distinct tokens that follow it.
     followers: u32,
 }
 
 impl Ngrams {
     /// Counts the n-grams of `tokens` for n from 1 to `order`. The tokens must be below
-    /// `vocab_size`; a context begins at the latest `bos`, where there is one.
+    /// `vocab_size`. A context starts at the earliest at the last `bos`, if there is one.
     ///
     /// # Errors
-    /// When the order is 0 or above [`MOST`], or there are more tokens than can be counted.
+    /// Returns an error if the order is 0 or above [`MOST`], or if the counts would overflow.
     pub fn fit(
         tokens: &[u32],
         vocab_size: usize,
@@ -86,31 +86,32 @@ impl Ngrams {
         Ok(tables)
     }
 
-    /// [`Ngrams::fit`] on the training split of `corpus`.
+    /// Counts the n-grams of the training split of `corpus`, as [`Ngrams::fit`] does.
     ///
     /// # Errors
-    /// As there.
+    /// Returns the errors of [`Ngrams::fit`].
     pub fn of(corpus: &Corpus, order: usize) -> Result<Self, NgramError> {
         let tokenizer = corpus.tokenizer();
         let tokens = corpus.train().tokens().to_vec();
         Self::fit(&tokens, tokenizer.vocab_size(), tokenizer.bos(), order)
     }
 
-    /// The negative log likelihood of every token but the first, given those before it; in nats.
+    /// Returns the negative log likelihood of every token but the first, given those before it, in
+    /// nats.
     pub fn losses(&self, tokens: &[u32]) -> Vec<f64> {
         let mut losses = Vec::with_capacity(tokens.len().saturating_sub(1));
         self.walk(tokens, |p| losses.push(-p[self.order].ln()));
         losses
     }
 
-    /// The mean of [`Ngrams::losses`] under the tables of each order, 1 first. Empty where `tokens`
-    /// holds nothing to predict.
+    /// Returns the mean of [`Ngrams::losses`] under the tables of each order, starting at 1, in
+    /// nats. The result is empty if `tokens` holds nothing to predict.
     pub fn means(&self, tokens: &[u32]) -> Vec<f64> {
         self.means_where(tokens, |_| true)
     }
 
-    /// [`Ngrams::means`] over the predictions that `counts` says yes to; 0 is that of the second
-    /// token.
+    /// Returns [`Ngrams::means`] over the predictions for which `counts` returns true. Prediction 0
+    /// is that of the second token.
     pub fn means_where(&self, tokens: &[u32], counts: impl Fn(usize) -> bool) -> Vec<f64> {
         let (mut sums, mut n, mut i) = (vec![0.0; self.order], 0u32, 0);
         self.walk(tokens, |p| {
@@ -126,8 +127,8 @@ impl Ngrams {
         sums.into_iter().map(mean).filter(|_| n > 0).collect()
     }
 
-    /// Hands the probabilities of every token but the first to `each`: that of order n at n, the
-    /// uniform one at 0.
+    /// Calls `each` with the probabilities of every token but the first: index n holds that of
+    /// order n, and index 0 the uniform one.
     fn walk(&self, tokens: &[u32], mut each: impl FnMut(&[f64])) {
         let mut p = vec![0.0; self.order + 1];
         let mut contexts = vec![ROOT];
@@ -136,14 +137,15 @@ impl Ngrams {
                 self.probabilities(&contexts, *token, &mut p);
                 each(&p);
             }
-            // What was never seen makes no longer n-gram seen.
+            // If an n-gram never occurred, no longer n-gram that ends with it did.
             let longer = contexts.iter().map_while(|c| self.child(*c, *token));
             let next = std::iter::once(ROOT).chain(longer).collect();
             contexts = self.within_reach(next, *token);
         }
     }
 
-    /// The probability of `token` after `contexts`, shortest first, by each order into `p`.
+    /// Writes the probability of `token` after `contexts`, shortest first, under each order into
+    /// `p`.
     fn probabilities(&self, contexts: &[u32], token: u32, p: &mut [f64]) {
         p[0] = 1.0 / self.vocab_size as f64;
         for n in 1..=self.order {
@@ -153,8 +155,8 @@ impl Ngrams {
         }
     }
 
-    /// Witten and Bell's probability of `token` after `context`, where the shorter context says
-    /// `shorter`.
+    /// Returns Witten and Bell's probability of `token` after `context`, where `shorter` is its
+    /// probability after the shorter context.
     fn interpolated(&self, context: u32, token: u32, shorter: f64) -> f64 {
         let TrieNode {
             followed,
@@ -170,7 +172,7 @@ impl Ngrams {
         (f64::from(count) + new * shorter) / (f64::from(followed) + new)
     }
 
-    /// Of the contexts that end in `token`, those that are short enough and begin in its document.
+    /// Returns the contexts that end in `token`, are short enough and start in its document.
     fn within_reach(&self, mut contexts: Vec<u32>, token: u32) -> Vec<u32> {
         let most = if Some(token) == self.bos {
             2
@@ -220,17 +222,17 @@ fn check(order: usize, tokens: usize) -> Result<(), NgramError> {
     Ok(())
 }
 
-/// Blind guessing: the loss, in nats, where every token is as likely as the others.
+/// Returns the loss of uniform guessing, in nats per token.
 pub fn uniform(vocab_size: usize) -> f64 {
     (vocab_size as f64).ln()
 }
 
-/// What n-gram tables of the training split lose on the validation split, for n from 1 to `up_to`;
-/// in nats a token, over the predictions that a model is evaluated on: those of
-/// [`Batches::covering`] with `max_tokens`.
+/// Returns the losses on the validation split of n-gram tables of the training split, for n from 1
+/// to `up_to`, in nats per token. They are means over the predictions that a model is evaluated on:
+/// those of [`Batches::covering`] with `max_tokens`.
 ///
 /// # Errors
-/// As [`Ngrams::fit`], and where nothing was kept for validation.
+/// Returns the errors of [`Ngrams::fit`], or an error if there is no validation split.
 pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f64>, NgramError> {
     let corpus = batches.corpus();
     let validation = corpus.validation().ok_or(NgramError::NoValidation)?;
@@ -240,11 +242,11 @@ pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f6
     Ok(Ngrams::of(corpus, up_to)?.means_where(&tokens, |i| covered[i]))
 }
 
-/// What gives a loss on `text` its meaning: blind guessing, the [`ladder`] of `batches`, and the
-/// entropy where it is known.
+/// Returns the floors of `text`: uniform guessing, the [`ladder`] of `batches`, and the entropy if
+/// it is known.
 ///
 /// # Errors
-/// As [`ladder`].
+/// Returns the errors of [`ladder`].
 pub fn floors(
     text: &Text,
     batches: &Batches,
@@ -264,7 +266,7 @@ pub fn floors(
     })
 }
 
-/// Why there is no table.
+/// The reason that n-grams cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NgramError {
     Order(usize),

@@ -1,8 +1,8 @@
-//! What a training run looks like inside, at every logged step.
+//! Records a training run's internals at every logged step.
 //!
-//! *Basic* asks of every parameter how large its gradient is and how far its update moved it.
-//! *Full* also takes a few sequences of the step's own batch through the model, without dropout and
-//! before the update, and measures what passes by. What each number means: [`Measure`].
+//! *Basic* records each parameter's gradient norm and the relative size of its update. *Full* also
+//! runs a few sequences of the step's own batch through the model, without dropout and before the
+//! update, and measures its activations. [`Measure`] defines the numbers.
 
 mod activity;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use gptlab_train::{Resolved, Series};
 use self::activity::{Activity, Rarity};
 use crate::probe::{Anatomy, Measure};
 
-/// Looks into one run.
+/// Records the internals of one run.
 #[derive(Debug)]
 pub struct InternalsRecorder {
     level: ObserveLevel,
@@ -24,16 +24,17 @@ pub struct InternalsRecorder {
     graph: Graph,
     anatomy: Anatomy,
     rarity: Rarity,
-    /// Of the step under way.
+    /// The weights before the current step's update.
     weights: Vec<f32>,
     gradients: Vec<f64>,
     activity: Vec<Series>,
 }
 
-/// How many sequences of a batch are taken through the model.
+/// The number of sequences of a batch that are run through the model.
 const SEQUENCES: usize = 2;
 
 impl InternalsRecorder {
+    /// Makes a recorder for the run of `resolved`. The level `Off` records nothing.
     pub fn new(level: ObserveLevel, resolved: &Resolved) -> Self {
         let (model, graph) = (resolved.model.clone(), resolved.graph.clone());
         let blocks = model.spec().layers.len();
@@ -52,7 +53,7 @@ impl InternalsRecorder {
         }
     }
 
-    /// Looks at a step that has its gradients.
+    /// Records a step between its backward pass and its update.
     pub fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {
         match self.level {
             ObserveLevel::Off => return,
@@ -63,7 +64,7 @@ impl InternalsRecorder {
         self.gradients = self.norms(&engine.export(Slot::Gradients));
     }
 
-    /// Looks at what the update did, and tells all there is to tell of the step.
+    /// Records the update, and returns all series of the step.
     pub fn after_update(&mut self, engine: &mut dyn Engine, update: &StepStats) -> Vec<Series> {
         if self.level == ObserveLevel::Off {
             return Vec::new();
@@ -89,7 +90,7 @@ impl InternalsRecorder {
         series
     }
 
-    /// The L2 norm of each parameter's part of `flat`.
+    /// Returns the L2 norm of each parameter's part of `flat`.
     fn norms(&self, flat: &[f32]) -> Vec<f64> {
         let square = |x: &f32| f64::from(*x).powi(2);
         let norm = |part: &[f32]| part.iter().map(square).sum::<f64>().sqrt();
@@ -100,8 +101,8 @@ impl InternalsRecorder {
             .collect()
     }
 
-    /// The `values` of the parameters that are `wanted`: the same ones at every step, so that a
-    /// picture can have a row for each.
+    /// Makes a series from the `values` of the parameters whose group is `wanted`. They are the
+    /// same at every step, so that a plot can have a row for each.
     fn by_parameter(
         &self,
         measure: Measure,
@@ -120,11 +121,11 @@ impl InternalsRecorder {
         }
     }
 
-    /// Takes the first sequences of `batch` through the model.
+    /// Runs the first sequences of `batch` through the model and measures its activations.
     fn look(&self, engine: &mut dyn Engine, batch: &Batch) -> Vec<Series> {
         let rows = (0..batch.sequences().min(SEQUENCES)).map(|i| batch.rows(i));
         let pairs = rows.map(|r| (&batch.inputs()[r.clone()], &batch.targets()[r]));
-        // Sequences of a batch of this model.
+        // These sequences come from a batch of this model, so this does not fail.
         let Ok(few) = Batch::new(&self.model, pairs) else {
             return Vec::new();
         };
@@ -134,7 +135,8 @@ impl InternalsRecorder {
     }
 }
 
-/// Biases begin at zero, and nothing is a share of that.
+/// Returns whether update ratios are defined for `group`: biases start at zero, so theirs would
+/// divide by zero.
 fn is_matrix(group: ParamGroup) -> bool {
     match group {
         ParamGroup::Matrix | ParamGroup::Embedding => true,

@@ -1,56 +1,58 @@
-//! Scaling laws: the losses of language models as a power of their size.
+//! Scaling laws: the losses of language models as a power law of their size.
 //!
-//! [`fit`] finds `L(N) = A · N^-alpha` (Kaplan et al. 2020, "Scaling laws for neural language
-//! models") and [`fit_with_floor`] `L(N) = E + A · N^-alpha` (Hoffmann et al. 2022, "Training
-//! compute-optimal large language models"), both by least squares of `ln L`: a tenth too much
-//! weighs the same at every size.
+//! [`fit`] fits `L(N) = A · N^-alpha` (Kaplan et al. 2020, "Scaling laws for neural language
+//! models") and [`fit_with_floor`] fits `L(N) = E + A · N^-alpha` (Hoffmann et al. 2022, "Training
+//! compute-optimal large language models"). Both use least squares of `ln L`, so that equal
+//! relative errors have equal weight at every size.
 
 use std::fmt;
 
 #[cfg(test)]
 mod tests;
 
-/// A scaling law and how well it fits.
+/// A scaling law and its goodness of fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScalingLaw {
-    /// E: the loss that no size goes below, in nats; 0 for the law without one.
+    /// E, the loss in the limit of infinite size, in nats; 0 for the law without a floor.
     pub floor: f64,
-    /// A, in nats: what a size of 1 would lose above the floor.
+    /// A, the loss above the floor at size 1, in nats.
     pub scale: f64,
-    /// alpha: twice the size multiplies what is above the floor by `2^-alpha`.
+    /// alpha: doubling the size multiplies the loss above the floor by `2^-alpha`.
     pub exponent: f64,
-    /// The standard error of alpha; `None` where there are no more points than parameters. Of the
-    /// law with a floor it is that of the linear approximation at the minimum.
+    /// The standard error of alpha; `None` if there are no more points than parameters. For the law
+    /// with a floor it comes from the linear approximation at the minimum.
     pub exponent_error: Option<f64>,
     /// The share of the variance of `ln L` that the law explains.
     pub r_squared: f64,
 }
 
 impl ScalingLaw {
-    /// The loss at a size, in nats.
+    /// Returns the predicted loss at `size`, in nats.
     pub fn loss_at(&self, size: f64) -> f64 {
         self.floor + self.scale * size.powf(-self.exponent)
     }
 }
 
-/// The law without a floor through `points`, sizes and losses.
+/// Fits the law without a floor to `points`, which are pairs of size and loss.
 ///
 /// # Errors
-/// With fewer than two different sizes, or a size or loss that is no finite number above 0.
+/// Returns an error if there are fewer than two distinct sizes, or if a size or loss is not a
+/// finite number above 0.
 pub fn fit(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 2)?;
     Ok(points.law(points.line(0.0), 2))
 }
 
-/// The law with a floor through `points`, sizes and losses. Where none above 0 fits better, the
-/// floor is 0.
+/// Fits the law with a floor to `points`, which are pairs of size and loss. The floor is 0 if no
+/// positive floor fits better.
 ///
 /// # Errors
-/// With fewer than three different sizes, or a size or loss that is no finite number above 0.
+/// Returns an error if there are fewer than three distinct sizes, or if a size or loss is not a
+/// finite number above 0.
 pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 3)?;
     let flat = points.line(0.0);
-    let found = points.refine(points.beginning());
+    let found = points.refine(points.starting_point());
     Ok(if points.squares(found) < points.squares(flat) {
         points.law(found, 3)
     } else {
@@ -58,9 +60,9 @@ pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawErr
     })
 }
 
-/// Fits the best loss of each size among `runs`, which are sizes and losses: with a floor where
-/// there are sizes enough for one. `None` with too few sizes for any, or where a size or loss is no
-/// finite number above 0.
+/// Fits a law to the lowest loss of each size among `runs`, which are pairs of size and loss. The
+/// law has a floor if there are enough sizes for one. The result is `None` if there are too few
+/// sizes for either law, or if a size or loss is not a finite number above 0.
 pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Option<ScalingLaw> {
     let mut best: Vec<(f64, f64)> = Vec::new();
     for (size, loss) in runs {
@@ -73,12 +75,12 @@ pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Option<ScalingLaw
     fit_with_floor(&best).or_else(|_| fit(&best)).ok()
 }
 
-/// The parameters E, ln A at the mean of `ln N`, and alpha.
+/// The parameters: E, ln A at the mean of `ln N`, and alpha.
 type Theta = [f64; 3];
 
-/// The points as they are fitted.
+/// The points in the coordinates of the fit.
 struct Logs {
-    /// `ln N` less its mean, so that A and alpha are nearly independent.
+    /// `ln N` minus its mean, so that A and alpha are nearly independent.
     x: Vec<f64>,
     x_mean: f64,
     losses: Vec<f64>,
@@ -91,8 +93,8 @@ impl Logs {
             return Err(ScalingLawError::Point { size, loss });
         }
         let logs: Vec<f64> = points.iter().map(|p| p.0.ln()).collect();
-        // Sizes that differ in their last digits alone have one logarithm: no line goes through
-        // them.
+        // Sizes that differ only in their last digits have the same logarithm, which determines no
+        // line.
         let mut sizes = logs.clone();
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
@@ -112,7 +114,7 @@ impl Logs {
         self.losses.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// The line of least squares through `ln (L - floor)`.
+    /// Returns the least-squares line through `ln (L - floor)`.
     fn line(&self, floor: f64) -> Theta {
         let y: Vec<f64> = self.losses.iter().map(|l| (l - floor).ln()).collect();
         let mean = y.iter().sum::<f64>() / y.len() as f64;
@@ -121,7 +123,7 @@ impl Logs {
         [floor, mean, -xy / xx]
     }
 
-    /// What the law leaves of `ln L`, and its derivatives by the parameters.
+    /// Returns the residuals of `ln L`, and their derivatives with respect to the parameters.
     fn residuals(&self, [floor, scale, exponent]: Theta) -> impl Iterator<Item = (f64, Theta)> {
         self.x.iter().zip(&self.losses).map(move |(x, loss)| {
             let above = (scale - exponent * x).exp();
@@ -135,8 +137,8 @@ impl Logs {
         self.residuals(theta).map(|(r, _)| r * r).sum()
     }
 
-    /// The best of [`Logs::line`] over floors evenly spaced below the lowest loss.
-    fn beginning(&self) -> Theta {
+    /// Returns the best of [`Logs::line`] over evenly spaced floors below the lowest loss.
+    fn starting_point(&self) -> Theta {
         let candidate = |k: u32| self.line(self.lowest() * f64::from(k) / f64::from(FLOORS));
         (1..FLOORS)
             .map(candidate)
@@ -144,8 +146,8 @@ impl Logs {
             .unwrap_or_else(|| self.line(0.0))
     }
 
-    /// Levenberg and Marquardt's descent (Marquardt 1963) from `theta`, until no step is any
-    /// better.
+    /// Minimises the squares from `theta` by the Levenberg–Marquardt method (Marquardt 1963), until
+    /// no step improves them.
     fn refine(&self, mut theta: Theta) -> Theta {
         let mut damping = 1e-3;
         for _ in 0..MOST_STEPS {
@@ -162,7 +164,7 @@ impl Logs {
         theta
     }
 
-    /// A damped step of Gauss and Newton's, with the floor kept at 0 or above.
+    /// Returns a damped Gauss–Newton step, with the floor kept at 0 or above.
     fn step(&self, theta: Theta, damping: f64) -> Theta {
         let (mut normal, gradient) = self.normal(theta);
         for (i, row) in normal.iter_mut().enumerate() {
@@ -176,7 +178,7 @@ impl Logs {
         ]
     }
 
-    /// `JᵀJ` and `Jᵀr`.
+    /// Returns `JᵀJ` and `Jᵀr`.
     fn normal(&self, theta: Theta) -> ([Theta; 3], Theta) {
         let (mut normal, mut gradient) = ([[0.0; 3]; 3], [0.0; 3]);
         for (residual, d) in self.residuals(theta) {
@@ -209,12 +211,13 @@ impl Logs {
         }
     }
 
-    /// The root of alpha's place in `s² (JᵀJ)⁻¹`, with the parameters that were fitted.
+    /// Returns the square root of alpha's entry of `s² (JᵀJ)⁻¹`, over the parameters that were
+    /// fitted.
     fn exponent_error(&self, theta: Theta, parameters: usize) -> Option<f64> {
         let freedom = self.x.len().checked_sub(parameters).filter(|n| *n > 0)?;
         let (mut normal, _) = self.normal(theta);
         if parameters == 2 {
-            // No floor: its row and column say nothing about the others.
+            // The floor was not fitted, so its row and column are removed.
             normal[0] = [1.0, 0.0, 0.0];
             normal.iter_mut().skip(1).for_each(|row| row[0] = 0.0);
         }
@@ -228,7 +231,7 @@ const FLOORS: u32 = 64;
 const MOST_STEPS: u32 = 500;
 const MOST_DAMPING: f64 = 1e12;
 
-/// The solution of three equations, by Cramer's rule; `None` where they have none or many.
+/// Solves three linear equations by Cramer's rule; `None` if the matrix is singular.
 fn solve(m: [Theta; 3], b: Theta) -> Option<Theta> {
     let whole = determinant(m);
     let with = |column: usize| {
@@ -247,14 +250,14 @@ fn determinant([a, b, c]: [Theta; 3]) -> f64 {
         + a[2] * (b[0] * c[1] - b[1] * c[0])
 }
 
-/// Why there is no scaling law.
+/// The reason that no scaling law can be fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ScalingLawError {
     Point {
         size: f64,
         loss: f64,
     },
-    /// `found` different sizes.
+    /// There are only `found` distinct sizes.
     TooFew {
         parameters: usize,
         found: usize,

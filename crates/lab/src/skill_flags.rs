@@ -1,10 +1,10 @@
-//! Which predictions need the skill of a diagnostic text.
+//! Finds the predictions that require the skill of a diagnostic text.
 
 use gptlab_data::{Corpus, Diagnostic, Split};
 use gptlab_recipe::Documents;
 
-/// The documents of `split`, a part of `corpus`, one a line; `None` of a text whose lines are no
-/// documents, or whose tokens are no characters.
+/// Returns the documents of `split`, a part of `corpus`, one per line. The result is `None` if the
+/// text's documents are not lines, or if its tokens are not characters.
 pub fn lines(corpus: &Corpus, split: &Split) -> Option<String> {
     let tokenizer = corpus.tokenizer();
     let by_line = *tokenizer.spec().documents() == Documents::Lines;
@@ -14,8 +14,8 @@ pub fn lines(corpus: &Corpus, split: &Split) -> Option<String> {
         .flatten()
 }
 
-/// For each prediction of the documents that `lines` holds, whether it needs the skill of `kind`;
-/// `None` where one of them is no document of this kind.
+/// Returns whether each prediction of the documents in `lines` requires the skill of `kind`. The
+/// result is `None` if one of them is not a document of this kind.
 pub fn of_documents(kind: Diagnostic, lines: &str) -> Option<Vec<bool>> {
     let documents = lines.lines().filter(|line| !line.is_empty());
     let flags: Option<Vec<Vec<bool>>> = documents.map(|line| kind.skill(line)).collect();

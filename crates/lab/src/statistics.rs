@@ -1,30 +1,31 @@
 //! Means, deviations, and paired differences.
 //!
-//! Runs of two variants with the same seed begin with the same weights and see the same batches, so
-//! that they are compared pair by pair: what the seeds share drops out of the difference.
+//! Runs of two variants with the same seed start from the same weights and use the same batches.
+//! They are compared in pairs, so that the variation they share cancels in the difference.
 
 use gptlab_record::PairedDifference;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// The arithmetic mean; `None` of nothing.
+/// Returns the arithmetic mean; `None` for no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The sample standard deviation, with n - 1 below; `None` of fewer than two values.
+/// Returns the sample standard deviation, with the divisor n - 1; `None` for fewer than two values.
 pub fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// `b - a` for each pair `(a, b)`: the mean, its 95 % confidence interval, and the two-sided p of
-/// the paired t test (Student 1908). `None` of no pairs; one pair has a mean and nothing else.
-/// Where all differences are the same number the interval is that number and p is 0, or 1 where the
-/// number is 0. `None` where the mean is no finite number; where only the deviation is none, it has
-/// no interval and no p.
+/// Returns the mean of `b - a` over the pairs `(a, b)`, its 95 % confidence interval, and the
+/// two-sided p of the paired t test (Student 1908).
 ///
-/// The t test takes differences to be normal; with a handful of seeds that cannot be checked.
+/// One pair has a mean, but no interval and no p, and neither have pairs whose deviation is not
+/// finite. If all differences are equal, the interval is that number and p is 0, or 1 if the number
+/// is 0. The result is `None` for no pairs, or if the mean is not finite.
+///
+/// The t test assumes normal differences, which a handful of seeds cannot verify.
 pub fn paired(pairs: &[(f64, f64)]) -> Option<PairedDifference> {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
     let mean = mean(&differences).filter(|mean| mean.is_finite())?;
@@ -59,12 +60,12 @@ fn t_test(mean: f64, deviation: f64, n: usize) -> Tested {
     }
 }
 
-/// The probability that Student's t with `freedom` degrees, at least 1, is below `t`.
+/// Returns the probability that Student's t with `freedom` degrees, at least 1, is below `t`.
 fn t_below(t: f64, freedom: f64) -> f64 {
     students_t(freedom).map_or(f64::NAN, |d| d.cdf(t))
 }
 
-/// Where [`t_below`] is `p`.
+/// Returns the t at which [`t_below`] is `p`.
 pub(crate) fn t_quantile(p: f64, freedom: f64) -> f64 {
     students_t(freedom).map_or(f64::NAN, |d| d.inverse_cdf(p))
 }
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(deviation(&[2.0, 2.0]), Some(0.0));
     }
 
-    /// With 1, 2 and 3 degrees of freedom the distribution has a formula.
+    /// With 1, 2 and 3 degrees of freedom the distribution has a closed form.
     #[test]
     fn students_t_is_its_closed_forms() {
         use std::f64::consts::PI;
@@ -108,10 +109,10 @@ mod tests {
         close(t_quantile(0.975, 2.0), at_two);
     }
 
-    /// Student's own example: hours of sleep gained by ten people with two drugs ("The probable
-    /// error of a mean", Biometrika 6, 1908). R's `t.test(extra ~ group, data = sleep, paired =
-    /// TRUE)` says t = -4.0621, p = 0.002833 and an interval from -2.4598858 to -0.7001142 for the
-    /// first minus the second.
+    /// The numbers are Student's own example: hours of sleep gained by ten people with two drugs
+    /// ("The probable error of a mean", Biometrika 6, 1908). R's `t.test(extra ~ group, data =
+    /// sleep, paired = TRUE)` gives t = -4.0621, p = 0.002833 and an interval from -2.4598858 to
+    /// -0.7001142 for the first minus the second.
     #[test]
     fn the_sleep_of_ten_people() {
         let first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0];
@@ -130,7 +131,8 @@ mod tests {
 
     #[test]
     fn two_pairs_have_a_closed_form() {
-        // Differences 1 and 3: mean 2, error 1, t = 2 with one degree of freedom.
+        // The differences are 1 and 3: the mean is 2, its error 1, and t = 2 with one degree of
+        // freedom.
         let found = paired(&[(0.0, 1.0), (1.0, 4.0)]).unwrap();
         close(
             found.p.unwrap(),

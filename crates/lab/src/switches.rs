@@ -1,8 +1,7 @@
-//! What can be broken: a switch takes one part out of a model or its training, or puts another in
-//! its place.
+//! Switches: single changes to a model or its training that remove a part or replace it.
 //!
-//! Each says beforehand what the part is for and what to expect without it, so that a grid is an
-//! experiment and not a search: predict, run, compare.
+//! Each switch states the part's purpose and a prediction of the outcome before any run, so that a
+//! grid tests a hypothesis instead of searching.
 
 mod table;
 #[cfg(test)]
@@ -15,24 +14,24 @@ use serde::Serialize;
 
 pub use table::ALL;
 
-/// One thing broken. `ablate --list --json` prints all of them.
+/// One change to a model or its training. `ablate --list --json` prints all of them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Switch {
-    /// As users type it.
+    /// The name that users type.
     pub name: &'static str,
-    /// What is expected, said before the run.
+    /// The expected outcome, stated before the run.
     pub prediction: &'static str,
-    /// What the part is for.
+    /// The purpose of the part.
     pub purpose: &'static str,
-    /// The paper that established the part, or measured its absence.
+    /// The paper that introduced the part, or measured its absence.
     pub source: &'static str,
-    /// A few words.
+    /// A short description of the change.
     pub title: &'static str,
     #[serde(skip)]
     change: fn(&Settings) -> Overrides,
 }
 
-/// Nothing broken: what all others are compared with.
+/// The unchanged model, with which all others are compared.
 pub const BASELINE: Switch = Switch {
     name: "baseline",
     title: "nothing broken",
@@ -42,7 +41,7 @@ pub const BASELINE: Switch = Switch {
     change: |_| Overrides::default(),
 };
 
-/// A point of a sweep.
+/// The pseudo-switch of a sweep's points.
 pub(crate) const POINT: Switch = Switch {
     name: "",
     title: "",
@@ -53,24 +52,24 @@ pub(crate) const POINT: Switch = Switch {
     change: |_| Overrides::default(),
 };
 
-/// The table of the ancestor's own experiment: no residual, post-LN, no attention.
+/// The switches of the ancestor's ablation table: no residual, post-LN, no attention.
 pub const SEED: [&str; 3] = ["residual", "post-ln", "attention"];
 
 impl Switch {
-    /// The switch of this name.
+    /// Finds the switch called `name`.
     ///
     /// # Errors
-    /// When there is none, with the names there are.
+    /// Returns an error that lists the known names if there is no such switch.
     pub fn find(name: &str) -> Result<Self, UnknownSwitch> {
         let found = ALL.iter().find(|s| s.name == name).copied();
         found.ok_or_else(|| UnknownSwitch(name.to_owned()))
     }
 
-    /// Finds the switches that `typed` names, separated by commas, each once; `all` and `seed` are
-    /// lists of them, and `baseline` is none.
+    /// Parses a comma-separated list of switches, and keeps each once. `all` and `seed` stand for
+    /// lists of them, and `baseline` for no switch.
     ///
     /// # Errors
-    /// When a name is none of theirs.
+    /// Returns an error if a name is unknown.
     pub fn named(typed: &str) -> Result<Vec<Self>, UnknownSwitch> {
         let mut found: Vec<Self> = Vec::new();
         let names = typed.split(',').map(str::trim);
@@ -93,15 +92,16 @@ impl Switch {
         Ok(found)
     }
 
-    /// Returns the settings that throw this switch in `base`.
+    /// Returns the overrides that apply this switch to `base`.
     pub fn overrides(&self, base: &Settings) -> Overrides {
         (self.change)(base)
     }
 
-    /// Returns `base` with this switch thrown: equal to `base` where that is how it was.
+    /// Returns `base` with this switch applied. The result equals `base` if the switch changes
+    /// nothing.
     ///
     /// # Errors
-    /// When `base` cannot have the settings of this switch.
+    /// Returns an error if `base` rejects the settings of this switch.
     pub fn applied(&self, base: &Settings) -> Result<Settings, SettingsError> {
         let mut settings = base.clone();
         self.overrides(base).apply(&mut settings)?;
@@ -109,7 +109,7 @@ impl Switch {
     }
 }
 
-/// A name that no switch has.
+/// The error of a name that no switch has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSwitch(String);
 

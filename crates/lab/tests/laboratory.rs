@@ -1,4 +1,4 @@
-//! The example program runs.
+//! Tests that the example program runs.
 
 #[path = "../examples/laboratory.rs"]
 mod laboratory;

@@ -1,5 +1,5 @@
-//! Probes against models that are what a probe pretends: fewer layers, other weights, the f64
-//! oracle.
+//! Tests of probes against models that have the property that a probe simulates: fewer layers,
+//! other weights, the f64 oracle.
 
 #[path = "probe/ablation.rs"]
 mod ablation;
@@ -31,7 +31,7 @@ use gptlab_model::{Batch, Graph, ModelSpec};
 use gptlab_recipe::TokenizerKind;
 use gptlab_train::TrainedModel;
 
-/// As many characters as the grid's vocabulary has tokens.
+/// The alphabet has as many characters as the grid's vocabulary has tokens.
 const ALPHABET: &str = "abcdefg";
 
 fn tokenizer() -> Tokenizer {
@@ -47,7 +47,7 @@ fn subject_on(device: &Device, case: &Case, weights: &[f32]) -> Subject {
     Subject::new(&trained.expect("all weights"), device).expect("a model to probe")
 }
 
-/// The value of the node called `name` on `batch`.
+/// Returns the value of the node called `name` on `batch`.
 fn value(engine: &mut dyn Engine, batch: &Batch, name: &str) -> Option<Matrix> {
     let id = engine.graph().find(name)?;
     Some(engine.trace(batch, &mut untouched).of(id).clone())
@@ -73,7 +73,7 @@ fn prompt(subject: &Subject) -> Prompt {
         .expect("a prompt that fits")
 }
 
-/// The weights of `from` for a graph that has some of its parameters.
+/// Returns the weights of `from` for a graph that has some of its parameters.
 fn weights_for(graph: &Graph, from: &Graph, weights: &[f32]) -> Vec<f32> {
     let part = |name: &str| {
         let param = from.params().find(name).expect("a parameter of the larger");
@@ -95,7 +95,7 @@ fn worst(what: &str, worst: f64, allowed: f64) {
     assert!(worst < allowed, "{what}: {worst}");
 }
 
-/// Zeroes what reads a head of a block: the projection's columns.
+/// Zeroes the columns of the block's projection that read `head`.
 fn cut_head(graph: &Graph, weights: &mut [f32], block: usize, head: usize) {
     let name = format!("blocks.{block}.attn.c_proj.weight");
     let param = graph.params().find(&name).expect("a projection");
@@ -105,7 +105,8 @@ fn cut_head(graph: &Graph, weights: &mut [f32], block: usize, head: usize) {
     }
 }
 
-/// A sublayer's output replaced by a constant: its projection's weight zero, its bias the constant.
+/// Replaces a sublayer's output by a constant: its projection's weight becomes zero, and its bias
+/// the constant.
 fn constant(graph: &Graph, weights: &mut [f32], sublayer: &str, output: &[f32]) {
     let mut fill = |what: &str, values: &[f32]| {
         let name = format!("blocks.{sublayer}.c_proj.{what}");

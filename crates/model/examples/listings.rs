@@ -1,7 +1,7 @@
 //! Remakes `tests/listings/*.txt`: what `lower` writes for the small presets and for each switch
 //! alone.
 //!
-//! `cargo run -p gptlab-model --example listings`, then read what changed before committing it.
+//! Run `cargo run -p gptlab-model --example listings`, then read what changed before committing it.
 
 #[path = "../tests/listed/mod.rs"]
 mod listed;

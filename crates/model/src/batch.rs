@@ -4,8 +4,8 @@ use std::{fmt, ops::Range};
 
 use crate::{Graph, Model};
 
-/// Sequences of tokens and the token that follows each. A row is a token; sequence `i` is
-/// the rows [`Batch::rows`]`(i)`; positions count from 0 in each sequence.
+/// Sequences of input tokens, each with the token that follows it. Row `r` is one token; the rows
+/// [`Batch::rows`]`(i)` are sequence `i`. Positions count from 0 in each sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     inputs: Vec<u32>,
@@ -13,16 +13,16 @@ pub struct Batch {
     starts: Vec<usize>,
 }
 
-/// What a batch cannot be made of.
+/// Why sequences do not form a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchError {
-    /// No sequence, or one without tokens.
+    /// There is no sequence, or a sequence has no tokens.
     Empty,
-    /// A sequence whose inputs and targets differ in number: (inputs, targets).
+    /// A sequence has different numbers of inputs and targets: (inputs, targets).
     Unequal(usize, usize),
-    /// A sequence longer than the context: (length, `block_size`).
+    /// A sequence is longer than the context: (length, `block_size`).
     TooLong(usize, usize),
-    /// A token the vocabulary does not hold: (token, `vocab_size`).
+    /// A token is not in the vocabulary: (token, `vocab_size`).
     Unknown(u32, usize),
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for BatchError {
             Self::Unequal(x, y) => {
                 write!(
                     f,
-                    "a sequence has {x} inputs and {y} targets; they must be as many"
+                    "a sequence has {x} inputs and {y} targets; their numbers must be equal"
                 )
             }
             Self::TooLong(found, most) => write!(
@@ -55,7 +55,9 @@ impl Batch {
     /// Packs `(inputs, targets)` pairs for `model`.
     ///
     /// # Errors
-    /// When a sequence is empty, uneven, longer than the context, or holds an unknown token.
+    /// Returns an error when there is no sequence, or when a sequence is empty, has different
+    /// numbers of inputs and targets, is longer than the context, or holds a token outside the
+    /// vocabulary.
     pub fn new<'a>(
         model: &Model,
         sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
@@ -63,10 +65,11 @@ impl Batch {
         Self::pack(Limits::of_model(model), sequences)
     }
 
-    /// Packs `(inputs, targets)` pairs for the model of `graph`, for whoever has no spec.
+    /// Packs `(inputs, targets)` pairs for the model of `graph`, for callers that have no
+    /// [`Model`].
     ///
     /// # Errors
-    /// As [`Batch::new`].
+    /// Returns the errors of [`Batch::new`].
     pub fn of_graph<'a>(
         graph: &Graph,
         sequences: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
@@ -91,13 +94,12 @@ impl Batch {
         batch.unless_empty()
     }
 
-    /// Packs windows of text for `model`: every token of a window predicts the one after it. The
-    /// memory is that of `spent`, a batch that nobody needs any more, which is enough where it had
-    /// as many windows.
+    /// Packs windows of text for `model`: every token of a window predicts the next one. The batch
+    /// reuses the memory of `spent`, and allocates nothing if `spent` had at least as many windows.
     ///
     /// # Errors
-    /// When a window holds fewer than two tokens, more than the context and one, or an unknown
-    /// token.
+    /// Returns an error when a window has fewer than two tokens or more than `block_size + 1`, or
+    /// holds a token outside the vocabulary.
     pub fn of_windows<W>(
         spent: Option<Self>,
         model: &Model,
@@ -118,7 +120,7 @@ impl Batch {
         batch.unless_empty()
     }
 
-    /// Nothing yet, in the memory of `spent`.
+    /// Returns an empty batch that reuses the memory of `spent`.
     fn begin(spent: Option<Self>) -> Self {
         let mut batch = spent.unwrap_or(Self {
             inputs: Vec::new(),
@@ -132,15 +134,15 @@ impl Batch {
         batch
     }
 
-    /// Makes room for so many sequences of any length: the next batch in this memory may have
-    /// longer ones.
+    /// Reserves memory for `sequences` sequences of `block_size` tokens, so that the next batch can
+    /// have longer sequences without allocating.
     fn reserve(&mut self, sequences: usize, block_size: usize) {
         self.inputs.reserve(sequences * block_size);
         self.targets.reserve(sequences * block_size);
         self.starts.reserve(sequences);
     }
 
-    /// What has been appended since the last sequence is the next.
+    /// Ends the sequence that consists of the tokens appended since the last call.
     fn end_sequence(&mut self, limits: Limits) -> Result<(), BatchError> {
         let start = self.starts[self.starts.len() - 1];
         limits.check(&self.inputs[start..], &self.targets[start..])?;
@@ -155,31 +157,33 @@ impl Batch {
         Ok(self)
     }
 
-    /// How many sequences.
+    /// Returns the number of sequences.
     pub fn sequences(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// How many tokens in all.
+    /// Returns the number of tokens in all sequences.
     pub fn tokens(&self) -> usize {
         self.inputs.len()
     }
 
-    /// The rows of sequence `i`.
+    /// Returns the range of rows that hold sequence `i`.
     pub fn rows(&self, i: usize) -> Range<usize> {
         self.starts[i]..self.starts[i + 1]
     }
 
+    /// Returns the input token of every row.
     pub fn inputs(&self) -> &[u32] {
         &self.inputs
     }
 
+    /// Returns the target of every row: the token that follows its input.
     pub fn targets(&self) -> &[u32] {
         &self.targets
     }
 }
 
-/// What a sequence has to keep to.
+/// The limits that every sequence must respect.
 #[derive(Clone, Copy)]
 struct Limits {
     block_size: usize,

@@ -1,4 +1,4 @@
-//! The one place where a combination that makes no sense is refused.
+//! The one place where combinations that make no sense are refused.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -7,7 +7,7 @@ use crate::spec::{
     Attention, Mask, Mlp, ModelSpec, NormPlace, Position, QkNorm, Scale, Sublayer, SublayerOrder,
 };
 
-/// A spec with a vocabulary, known to make sense. Only [`ModelSpec::check`] makes one.
+/// A checked spec with a vocabulary size. Only [`ModelSpec::check`] makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     spec: ModelSpec,
@@ -15,21 +15,23 @@ pub struct Model {
 }
 
 impl Model {
+    /// Returns the checked spec.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
     }
 
+    /// Returns the number of tokens in the vocabulary.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
-    /// Whether every attention is causal, so that keys and values of a prefix never change.
+    /// Returns true if every attention is causal, so that keys and values of a prefix never change.
     pub fn is_causal(&self) -> bool {
         self.spec.is_causal()
     }
 }
 
-/// Why a spec is refused: a sentence that says what was expected and what was found.
+/// The reason why a spec is refused: a sentence that says what was expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecError(String);
 
@@ -41,27 +43,27 @@ impl fmt::Display for SpecError {
 
 impl std::error::Error for SpecError {}
 
-/// Sizes above this are refused before anything is allocated for them.
+/// The largest size that is accepted; larger ones are refused before anything is allocated.
 const MOST: usize = 1 << 24;
-/// The most blocks of a model: forty times those of the deepest GPT in use.
+/// The largest number of blocks: forty times as many as the deepest GPT in use has.
 pub const MOST_LAYERS: usize = 1 << 12;
-/// The most sublayers of a block.
+/// The largest number of sublayers in a block.
 const MOST_SUBLAYERS: usize = 1 << 6;
-/// The most sublayers of a model: what plans a graph takes time by their square.
+/// The largest number of sublayers in a model. Planning a graph takes time quadratic in it.
 const MOST_IN_ALL: usize = 4 * MOST_LAYERS;
-/// `mask_threshold(0.9999)`.
+/// The largest threshold of a dropout mask: `mask_threshold(0.9999)`.
 const MOST_DROPPED: u32 = 65_529;
-/// Of which the reciprocal is a number too: kernels multiply by both.
+/// The range of softcaps whose reciprocals are finite; kernels multiply by both.
 const SOFTCAPS: RangeInclusive<f32> = 1e-30..=1e30;
-/// Parameters beyond this many do not fit any machine this is made for; where an address has 32
-/// bits, fewer do.
+/// The largest number of parameters. A model with more fits no machine that is supported; machines
+/// with 32-bit addresses hold fewer.
 const MOST_PARAMETERS: u128 = if usize::BITS < 64 { 1 << 27 } else { 1 << 34 };
 
 impl ModelSpec {
-    /// The model this spec means for a vocabulary of `vocab_size` tokens.
+    /// Checks this spec for a vocabulary of `vocab_size` tokens.
     ///
     /// # Errors
-    /// A sentence for the first choice that cannot be.
+    /// Returns a sentence about the first choice that makes no sense.
     pub fn check(&self, vocab_size: usize) -> Result<Model, SpecError> {
         size("vocab_size", vocab_size)?;
         size("block_size", self.block_size)?;
@@ -84,7 +86,7 @@ impl ModelSpec {
         })
     }
 
-    /// How many blocks there are, and how many sublayers: none of either is a model too.
+    /// Checks the number of blocks and of sublayers. Either may be zero.
     fn check_layers(&self) -> Result<(), SpecError> {
         check_n_layer(self.layers.len())?;
         let most = |what: &str, most: usize, found: usize| {
@@ -102,7 +104,7 @@ impl ModelSpec {
     }
 
     fn check_numbers(&self) -> Result<(), SpecError> {
-        // Masks are decided by 16 bits: what rounds to 1 would drop everything.
+        // Masks compare 16 bits: a threshold that rounds to 1 would drop everything.
         if !(0.0..1.0).contains(&self.dropout) || mask_threshold(self.dropout) > MOST_DROPPED {
             return refuse(format!(
                 "dropout must be at least 0 and at most 0.9999, found {}",
@@ -190,13 +192,14 @@ impl ModelSpec {
             )),
             (Mask::Causal, None | Some(_)) | (Mask::Full, None) => Ok(()),
         }?;
-        // Every variant below is accepted with every other; the match makes a new one a decision.
+        // Every variant below is valid with every other; the match turns a new one into a decision.
         match (a.scale, a.qk_norm) {
             (Scale::InverseSqrt | Scale::One, QkNorm::None | QkNorm::RmsNorm) => Ok(()),
         }
     }
 
-    /// Counts in 128 bits what `lower` will count in `usize`, so that nothing below can overflow.
+    /// Counts in 128 bits what `lower` will count in `usize`, so that the later counts cannot
+    /// overflow.
     fn check_parameters(&self, vocab_size: usize) -> Result<(), SpecError> {
         let c = self.n_embd as u128;
         let ends = (2 * vocab_size as u128 + self.block_size as u128 + 4) * c;
@@ -219,11 +222,10 @@ fn inner(sublayer: &Sublayer, c: u128) -> u128 {
     }
 }
 
-/// Whether a model may have `n_layer` blocks: for whoever makes a spec of a number, before there is
-/// a list of them.
+/// Checks a number of blocks, for callers that make a spec from it and have no list of blocks yet.
 ///
 /// # Errors
-/// A sentence where they are more than [`MOST_LAYERS`].
+/// Returns a sentence when `n_layer` is greater than [`MOST_LAYERS`].
 pub fn check_n_layer(n_layer: usize) -> Result<(), SpecError> {
     if n_layer <= MOST_LAYERS {
         return Ok(());

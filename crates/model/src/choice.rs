@@ -1,4 +1,4 @@
-//! Choices that have names: what a user may type, in one list for each type.
+//! Choices with names that users type, in one list for each type.
 
 use std::fmt;
 
@@ -6,30 +6,30 @@ use std::fmt;
 ///
 /// Flags, settings files, help, completions, grids and tests take values and words from the one
 /// list that [`choices!`](crate::choices) writes. An enum with a variant that is not in that list
-/// does not compile. What serde writes into files is the type's own affair, and may differ.
+/// does not compile. The names that serde writes into files may differ from these.
 pub trait Choice: Copy + PartialEq + 'static {
-    /// What is chosen, in a word or two: "position".
+    /// What is chosen, in a word or two, for example "position".
     const SUBJECT: &'static str;
     /// Every value, in the order in which help lists them.
     const ALL: &'static [Self];
 
-    /// What this value is called, and what it means.
+    /// Returns the names and the help of this value.
     fn words(self) -> Words;
 
-    /// The name users type.
+    /// Returns the name that users type.
     fn name(self) -> &'static str {
         self.words().name
     }
 
-    /// What it means, in one line without a full stop.
+    /// Returns what the value means, in one line without a full stop.
     fn help(self) -> &'static str {
         self.words().help
     }
 
-    /// The value with exactly this name or alias.
+    /// Returns the value with exactly this name or alias.
     ///
     /// # Errors
-    /// When there is none: a sentence that lists the names.
+    /// Returns a sentence that lists the names when no value has this one.
     fn parse(typed: &str) -> Result<Self, UnknownChoice> {
         let called = |value: &Self| {
             let Words { name, aliases, .. } = value.words();
@@ -44,14 +44,14 @@ pub trait Choice: Copy + PartialEq + 'static {
     }
 }
 
-/// What a value of a [`Choice`] is called.
+/// The names and the help of a value of a [`Choice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words {
-    /// The name users type.
+    /// The name that users type.
     pub name: &'static str,
-    /// Other names that mean the same; help does not show them.
+    /// Other names with the same meaning; help does not show them.
     pub aliases: &'static [&'static str],
-    /// What it means, in one line without a full stop.
+    /// What the value means, in one line without a full stop.
     pub help: &'static str,
 }
 
@@ -78,8 +78,8 @@ impl fmt::Display for UnknownChoice {
 impl std::error::Error for UnknownChoice {}
 
 /// Implements [`Choice`] for an enum: its subject, then for each variant its name, its aliases if
-/// any, and one line of help. List and `match` come from the same lines, so that an enum with a
-/// variant that is left out does not compile.
+/// any, and one line of help. The list and the `match` come from the same lines, so that an enum
+/// does not compile if a variant is left out.
 ///
 /// ```
 /// use gptlab_model::{Choice, choices};

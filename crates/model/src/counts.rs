@@ -1,20 +1,21 @@
-//! What a model costs, counted from its graph.
+//! The cost of a model, counted from its graph.
 
 use crate::{Graph, Products};
 
-/// Sizes that follow from a graph alone.
+/// Counts that follow from a graph and a sequence length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Trainable numbers.
+    /// The number of trainable parameters.
     pub parameters: usize,
-    /// Multiply-adds times two of the matrix products of one sequence's forward pass.
-    /// In 128 bits: one sequence of the longest context of a deep model takes more than 2^64.
+    /// The floating-point operations in the matrix products of one sequence's forward pass: two for
+    /// each multiply-add. They need 128 bits, because one sequence of the longest context of a deep
+    /// model takes more than 2^64.
     pub forward_flops: u128,
 }
 
 impl Counts {
-    /// Counts `graph` for a sequence of `tokens`. An attention counts the pairs of
-    /// queries and keys that its mask shows.
+    /// Counts `graph` for a sequence of `tokens` tokens. An attention counts the pairs of queries
+    /// and keys that its mask shows.
     pub fn of(graph: &Graph, tokens: usize) -> Self {
         let t = tokens as u128;
         let forward_flops = graph
@@ -32,7 +33,8 @@ impl Counts {
         }
     }
 
-    /// Forward and backward: every product has two adjoints of its own size.
+    /// Returns the operations of a forward and a backward pass: every product has two adjoints of
+    /// its own size.
     pub fn training_flops(self) -> u128 {
         3 * self.forward_flops
     }

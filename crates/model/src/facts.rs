@@ -1,93 +1,96 @@
-//! What is true of an op whatever runs it: stated once, here, for whoever compiles, counts or
-//! explains a graph.
+//! Facts about each op that hold on every engine. They are stated once, here, for everything that
+//! compiles, counts or explains a graph.
 
 use crate::{
     AttentionMask, Node, Op, ParamId, ValueId,
     graph::{AttentionOp, NormOp},
 };
 
-/// What whoever runs, plans or counts an op has to know of it.
+/// What an engine, a planner or a counter has to know about an op.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpFacts {
-    /// The values it reads, in order.
+    /// The values that the op reads, in order.
     pub inputs: Vec<ValueId>,
-    /// The parameters it reads.
+    /// The parameters that the op reads.
     pub params: Vec<ParamId>,
-    /// What its backward reads of its forward.
+    /// What the op's backward pass reads of its forward pass.
     pub saved: Saved,
-    /// Which of its inputs it may be computed in place of, because each number that it writes is
-    /// computed from what stands there and from what other inputs or its own head hold.
+    /// The input whose memory the op may overwrite with its value, if there is one: each number
+    /// that it writes is computed from the number in the same place and from other inputs or its
+    /// own head.
     pub in_place: Option<usize>,
-    /// How the gradients of its inputs come from its own.
+    /// How the gradients of the op's inputs follow from the gradient of its value.
     pub adjoint: Adjoint,
-    /// Which numbers of its inputs a number of its value depends on.
+    /// The numbers of the inputs that a number of the op's value depends on.
     pub mixes: Mixes,
-    /// The fixed table it reads.
+    /// The fixed table that the op reads, if there is one.
     pub constant: Option<Constant>,
-    /// The matrix products that it makes.
+    /// The matrix products that the op computes.
     pub products: Products,
 }
 
-/// What an op's backward reads of its forward.
+/// What an op's backward pass reads of its forward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
+    /// Whether the backward pass reads the op's inputs.
     pub inputs: bool,
+    /// Whether the backward pass reads the op's value.
     pub output: bool,
-    /// Statistics that the forward leaves beside its value, in numbers for each row: means,
+    /// Statistics that the forward pass stores beside its value, in numbers per row: means,
     /// reciprocal deviations, log-sum-exps.
     pub statistics: usize,
 }
 
-/// How the gradients of an op's inputs come from the gradient of its value.
+/// How the gradients of an op's inputs follow from the gradient of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adjoint {
-    /// Each is the value's gradient, unchanged.
+    /// Each gradient equals the value's gradient.
     Identity,
-    /// It may be computed in place of the value's gradient.
+    /// The gradient may overwrite the value's gradient.
     InPlace,
-    /// They need memory of their own.
+    /// The gradients need memory of their own.
     OutOfPlace,
 }
 
-/// Which numbers of its inputs a number of an op's value depends on.
+/// The numbers of its inputs that a number of an op's value depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mixes {
-    /// Those that stand where it stands.
+    /// It depends only on the numbers in the same place.
     Nothing,
-    /// Those of its head, in its row.
+    /// It depends on the numbers of its head in the same row.
     Head,
-    /// Those of its row.
+    /// It depends on the numbers of its row.
     Row,
-    /// Those of its head, in rows of its sequence.
+    /// It depends on the numbers of its head in all rows of its sequence.
     Sequence,
 }
 
-/// The multiply-adds of an op's matrix products.
+/// The multiply-adds in an op's matrix products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Products {
     None,
-    /// One for each number of this parameter and each row.
+    /// One multiply-add for each number of this parameter and each row.
     OfWeight(ParamId),
-    /// `each` for every pair of a query and a key that it sees.
+    /// `each` multiply-adds for every pair of a query and a key that it sees.
     OfPairs {
         each: usize,
         mask: AttentionMask,
     },
 }
 
-/// A table that follows from an op's settings and the longest sequence alone.
+/// A table that depends only on an op's settings and the context length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constant {
-    /// [`crate::sinusoid`]s, `[block_size, width]`.
+    /// The values of [`crate::sinusoid`], `[block_size, width]`.
     Sinusoids { width: usize },
-    /// Cosines `[block_size, head_dim / 2]`, then sines, of rotary angles.
+    /// The cosines of the rotary angles, `[block_size, head_dim / 2]`, then their sines.
     Rotations { head_dim: usize },
-    /// [`crate::alibi_slopes`], `[heads]`.
+    /// The values of [`crate::alibi_slopes`], `[heads]`.
     AlibiSlopes { heads: usize },
 }
 
 impl Constant {
-    /// How many numbers it has for sequences of up to `block_size` tokens.
+    /// Returns the number of elements of the table for sequences of up to `block_size` tokens.
     pub fn len(self, block_size: usize) -> usize {
         match self {
             Self::Sinusoids { width } => block_size * width,
@@ -98,7 +101,7 @@ impl Constant {
 }
 
 impl OpFacts {
-    /// Those of an op that reads nothing and that nothing is known of yet.
+    /// Returns the facts of an op with no inputs, as a start for [`Op::facts`].
     fn of_nothing() -> Self {
         Self {
             inputs: Vec::new(),
@@ -112,7 +115,7 @@ impl OpFacts {
         }
     }
 
-    /// The same for an op with one input.
+    /// Returns the facts of an op with one input, as a start for [`Op::facts`].
     fn of(x: ValueId) -> Self {
         Self {
             inputs: vec![x],
@@ -122,12 +125,12 @@ impl OpFacts {
 }
 
 impl Node {
-    /// The values it reads, in order.
+    /// Returns the values that the op reads, in order.
     pub fn inputs(&self) -> Vec<ValueId> {
         self.facts().inputs
     }
 
-    /// The facts of its op.
+    /// Returns the facts of the op.
     pub fn facts(&self) -> OpFacts {
         let inputs_saved = Saved {
             inputs: true,
@@ -195,7 +198,7 @@ impl Node {
                 },
                 mixes: Mixes::Sequence,
                 constant: attention.constant(),
-                // Of scores, and of what they mix.
+                // The products compute the scores, and the weighted sums of values.
                 products: Products::OfPairs {
                     each: 2 * attention.heads * attention.head_dim,
                     mask: attention.mask,

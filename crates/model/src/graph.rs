@@ -1,8 +1,8 @@
-//! A model as a list of named ops over row-per-token matrices: what `lower` writes, what engines
-//! run and what a learner reads.
+//! A model as a list of named ops on matrices with one row per token. `lower` writes this list,
+//! engines run it, and learners read it.
 //!
 //! A node reads only nodes before it, and only attention mixes rows. Engines run a graph; they
-//! never see the spec it came from. [`std::fmt::Display`] prints one line an op.
+//! never see the spec it came from. [`std::fmt::Display`] prints one line per op.
 
 use std::fmt;
 
@@ -12,38 +12,42 @@ use crate::{
     spec::Activation,
 };
 
-/// Which node's value.
+/// The index of a node, and of the value that it computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ValueId(usize);
 
 impl ValueId {
+    /// Returns the index in [`Graph::nodes`].
     pub fn index(self) -> usize {
         self.0
     }
 }
 
-/// A named value `[tokens, width]` and the op that makes it.
+/// A named value `[tokens, width]` and the op that computes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
+    /// The node's place in the model.
     pub place: Place,
-    /// The place in words, for people: `block0.attn.mix`.
+    /// The place in words, for readers: `block0.attn.mix`.
     pub name: String,
+    /// The op that computes the value.
     pub op: Op,
+    /// The numbers in each row of the value.
     pub width: usize,
 }
 
-/// What can be done to row-per-token matrices.
+/// An operation on matrices with one row per token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// Row `token` of `table`.
+    /// Reads row `token` of `table`.
     TokenEmbedding {
         table: ParamId,
     },
-    /// Row `position` of `table`.
+    /// Reads row `position` of `table`.
     PositionEmbedding {
         table: ParamId,
     },
-    /// Row `position` of the fixed table of [`sinusoid`]s.
+    /// Reads row `position` of the fixed table of [`sinusoid`]s.
     Sinusoid,
     Add {
         a: ValueId,
@@ -53,26 +57,26 @@ pub enum Op {
         x: ValueId,
         norm: NormOp,
     },
-    /// `x W^T + b` with `W` as `[out, in]`.
+    /// Computes `x W^T + b` with `W` of shape `[out, in]`.
     Linear {
         x: ValueId,
         weight: ParamId,
         bias: Option<ParamId>,
     },
-    /// The first `heads` heads of each row divided by their root mean square.
+    /// Divides the first `heads` heads of each row by their root mean square.
     HeadNorm {
         x: ValueId,
         heads: usize,
         head_dim: usize,
     },
-    /// The first `heads` heads of each row turned by the row's position: the pair
-    /// (`i`, `i + head_dim / 2`) of a head by the angle `position / 10_000^(2i / head_dim)`.
+    /// Rotates the first `heads` heads of each row by the row's position: the pair (`i`,
+    /// `i + head_dim / 2`) of a head turns by the angle `position / 10_000^(2i / head_dim)`.
     Rotary {
         x: ValueId,
         heads: usize,
         head_dim: usize,
     },
-    /// Attention over packed rows of queries, keys and values.
+    /// Computes attention over packed rows of queries, keys and values.
     Attention {
         x: ValueId,
         attention: AttentionOp,
@@ -81,7 +85,7 @@ pub enum Op {
         x: ValueId,
         f: Activation,
     },
-    /// `f(gate) * up`.
+    /// Computes `f(gate) * up`.
     Gate {
         gate: ValueId,
         up: ValueId,
@@ -102,6 +106,7 @@ pub const NORM_EPS: f32 = 1e-5;
 /// The base of rotary angles: pair `i` of a head turns by `position * base^(-2i / head_dim)`.
 pub const ROTARY_BASE: f64 = 10_000.0;
 
+/// A norm of each row, with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormOp {
     LayerNorm {
@@ -113,31 +118,36 @@ pub enum NormOp {
     },
 }
 
-/// Rows are `heads` queries, then `kv_heads` keys, then `kv_heads` values, each `head_dim` wide;
-/// query head `h` reads key and value head `h / (heads / kv_heads)`. A score is the product of a
-/// query and a key, then `scale`, then `softcap`, then `alibi`; then come the softmax and
-/// `dropout`.
+/// An attention. Rows are `heads` queries, then `kv_heads` keys, then `kv_heads` values, each
+/// `head_dim` wide; query head `h` reads key and value head `h / (heads / kv_heads)`. A score is
+/// the product of a query and a key, to which `scale`, `softcap` and `alibi` are applied in this
+/// order; the softmax and `dropout` follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionOp {
+    /// The number of query heads.
     pub heads: usize,
+    /// The number of key and value heads; it divides `heads`.
     pub kv_heads: usize,
+    /// The width of each head.
     pub head_dim: usize,
+    /// The keys that a query sees.
     pub mask: AttentionMask,
-    /// What scores are multiplied by.
+    /// The factor that scores are multiplied by.
     pub scale: f32,
-    /// `cap * tanh(score / cap)`.
+    /// The bound of scores, if there is one: `cap * tanh(score / cap)`.
     pub softcap: Option<f32>,
-    /// Whether a score loses [`alibi_slopes`]`[head] * |query - key|`.
+    /// Whether [`alibi_slopes`]`[head] * |query - key|` is subtracted from each score.
     pub alibi: bool,
-    /// Probability that a weight is zeroed while training. Masks are those of the transposed
-    /// weights: the mask's row of head `h` and key `j` is `first_row * heads + h * T + j` for a
-    /// sequence of `T` tokens from batch row `first_row`, its column the query's position, rows
-    /// [`crate::random::mask_stride`]`(T)` apart.
+    /// The probability that a weight is zeroed while training. The masks are those of the
+    /// transposed weights: the mask's row of head `h` and key `j` is
+    /// `first_row * heads + h * T + j` for a sequence of `T` tokens from batch row `first_row`, its
+    /// column is the query's position, and rows are [`crate::random::mask_stride`]`(T)` apart.
     pub dropout: f32,
 }
 
-/// ALiBi's slope of each head (Press et al. 2022): a geometric series from `2^(-8/n)`; for `n` not
-/// a power of two, that of the power below, then every other slope of the power above.
+/// Returns ALiBi's slope of each head (Press et al. 2022): a geometric series from `2^(-8/n)`. If
+/// `n` is not a power of two, the series of the power below is followed by every other slope of the
+/// power above.
 pub fn alibi_slopes(heads: usize) -> Vec<f32> {
     let series = |n: usize| (1..=n).map(move |i| (-8.0 * i as f64 / n as f64).exp2() as f32);
     let below = 1 << heads.max(1).ilog2();
@@ -147,8 +157,8 @@ pub fn alibi_slopes(heads: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Element `i` of the sinusoidal position vector of width `width` at `position` (Vaswani et al.
-/// 2017).
+/// Returns element `i` of the sinusoidal position vector of width `width` at `position` (Vaswani et
+/// al. 2017).
 pub fn sinusoid(position: usize, i: usize, width: usize) -> f32 {
     let angle = position as f64 / 10_000f64.powf((i / 2 * 2) as f64 / width as f64);
     match i % 2 {
@@ -157,7 +167,7 @@ pub fn sinusoid(position: usize, i: usize, width: usize) -> f32 {
     }
 }
 
-/// A lowered model: nodes in the order they run, the parameters they use, and the logits.
+/// A lowered model: its nodes in the order they run, the parameters they use, and the logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -167,45 +177,49 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The longest sequence the model reads, in tokens.
+    /// Returns the longest sequence that the model reads, in tokens.
     pub fn block_size(&self) -> usize {
         self.block_size
     }
 
+    /// Returns the nodes in the order they run.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// Which nodes there are, in the order they run.
+    /// Returns the ids of the nodes in the order they run.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
         (0..self.nodes.len()).map(ValueId)
     }
 
+    /// Returns the node with this id.
     pub fn node(&self, id: ValueId) -> &Node {
         &self.nodes[id.0]
     }
 
+    /// Returns the table of the model's parameters.
     pub fn params(&self) -> &ParamTable {
         &self.params
     }
 
-    /// The last node, `[tokens, vocab_size]`: the loss is its mean softmax cross-entropy.
+    /// Returns the last node, `[tokens, vocab_size]`: the loss is its mean softmax cross-entropy.
     pub fn logits(&self) -> ValueId {
         self.logits
     }
 
-    /// How many tokens the vocabulary has.
+    /// Returns the number of tokens in the vocabulary.
     pub fn vocab_size(&self) -> usize {
         self.node(self.logits).width
     }
 
+    /// Returns the node with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<ValueId> {
         self.nodes.iter().position(|n| n.name == name).map(ValueId)
     }
 }
 
 impl Node {
-    /// What a linear map reads, and its weight; `None` for every other op.
+    /// Returns the input and the weight of a linear map; `None` for every other op.
     pub fn linear(&self) -> Option<(ValueId, ParamId)> {
         let Op::Linear { x, weight, .. } = &self.op else {
             return None;
@@ -213,7 +227,7 @@ impl Node {
         Some((*x, *weight))
     }
 
-    /// What an attention reads, and its settings; `None` for every other op.
+    /// Returns the input and the settings of an attention; `None` for every other op.
     pub fn attention(&self) -> Option<(ValueId, &AttentionOp)> {
         let Op::Attention { x, attention } = &self.op else {
             return None;
@@ -221,8 +235,8 @@ impl Node {
         Some((*x, attention))
     }
 
-    /// What a norm reads, and its settings; `None` for every other op, norms of single heads among
-    /// them.
+    /// Returns the input and the settings of a norm; `None` for every other op, including the norms
+    /// of single heads.
     pub fn norm(&self) -> Option<(ValueId, &NormOp)> {
         let Op::Norm { x, norm } = &self.op else {
             return None;
@@ -230,7 +244,8 @@ impl Node {
         Some((*x, norm))
     }
 
-    /// Whether it is an activation, gated or not: what makes the hidden units of an MLP.
+    /// Returns true if the op is an activation, gated or not: its value is the hidden units of an
+    /// MLP.
     pub fn is_activation(&self) -> bool {
         match self.op {
             Op::Activate { .. } | Op::Gate { .. } => true,
@@ -247,8 +262,8 @@ impl Node {
         }
     }
 
-    /// What an addition adds to, and what it adds; `None` for every other op. In a block of a model
-    /// with residuals the first is the stream, and the second what a sublayer writes to it.
+    /// Returns the two inputs of an addition; `None` for every other op. In a block of a model with
+    /// residuals the first is the stream, and the second is what a sublayer writes to it.
     pub fn addition(&self) -> Option<(ValueId, ValueId)> {
         let Op::Add { a, b } = &self.op else {
             return None;
@@ -256,13 +271,13 @@ impl Node {
         Some((*a, *b))
     }
 
-    /// The block that it stands in; `None` before the first block and after the last.
+    /// Returns the block of the node; `None` before the first block and after the last.
     pub fn block(&self) -> Option<usize> {
         self.place.sublayer().map(|sublayer| sublayer.block)
     }
 }
 
-/// Appends nodes and parameters; `lower` speaks to it alone.
+/// Appends nodes and parameters for `lower`.
 pub(crate) struct Builder {
     nodes: Vec<Node>,
     params: ParamTable,
@@ -397,7 +412,7 @@ impl fmt::Display for AttentionOp {
 }
 
 impl Activation {
-    /// The name in listings.
+    /// Returns the name in listings.
     fn listed(self) -> &'static str {
         match self {
             Self::GeluErf => "gelu",

@@ -1,6 +1,6 @@
-//! The model definition: one page, read from top to bottom like a textbook's forward pass.
+//! The model definition: one page that reads from top to bottom like a textbook's forward pass.
 //!
-//! Every architectural choice is matched here, and only here; what comes out is a list of ops.
+//! Every architectural choice is matched here, and only here; the result is a list of ops.
 
 use crate::{
     AttentionMask, EmbeddingRole, EndRole, Graph, Model, NormOp, Op, Place, Role, SublayerId,
@@ -66,7 +66,7 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    /// token (+ position) → norm → dropout
+    /// Writes token (+ position) → norm → dropout.
     fn embed(&mut self, vocab_size: usize) -> (ValueId, ParamId) {
         let c = self.spec.n_embd;
         let table = self.table("tok_emb.weight", vocab_size);
@@ -93,7 +93,7 @@ impl Lowering<'_> {
         (self.dropout(place(EmbeddingRole::Dropout), x), table)
     }
 
-    /// Each sublayer reads what the one before it left.
+    /// Writes a block in which each sublayer reads the output of the one before it.
     fn sequential_block(&mut self, block: usize, layer: &[Sublayer], mut x: ValueId) -> ValueId {
         for part in parts(block, layer) {
             x = match self.spec.wiring.norm {
@@ -112,7 +112,7 @@ impl Lowering<'_> {
         x
     }
 
-    /// Every sublayer reads the block's input; their outputs are summed.
+    /// Writes a block in which every sublayer reads the block's input; their outputs are summed.
     fn parallel_block(&mut self, block: usize, layer: &[Sublayer], input: ValueId) -> ValueId {
         let mut sum = None;
         for part in parts(block, layer) {
@@ -146,7 +146,7 @@ impl Lowering<'_> {
         self.dropout(part.place(Role::Dropout), out)
     }
 
-    /// packed queries, keys, values → (QK-norm) → (rotary) → mix → projection
+    /// Writes packed queries, keys and values → (QK-norm) → (rotary) → mix → projection.
     fn attention(&mut self, part: &SublayerAt, a: &Attention, x: ValueId) -> ValueId {
         let head_dim = self.spec.n_embd / a.heads;
         let (packed, turned) = (a.heads + 2 * a.kv_heads, a.heads + a.kv_heads);
@@ -203,7 +203,7 @@ impl Lowering<'_> {
         self.linear(part, Role::Output, "c_proj", mix, self.spec.n_embd, onto)
     }
 
-    /// up → activation (gated or not) → projection
+    /// Writes up → activation (gated or not) → projection.
     fn mlp(&mut self, part: &SublayerAt, mlp: &Mlp, x: ValueId) -> ValueId {
         let up = self.linear(part, Role::Up, "c_fc", x, mlp.hidden, 1.0);
         let op = match mlp.form {
@@ -285,7 +285,7 @@ impl Lowering<'_> {
             .matrix(name.into(), [rows, cols], init, ParamGroup::Matrix)
     }
 
-    /// A row of the stream's width for each token or position.
+    /// Adds a table with `rows` rows, one for each token or position, as wide as the stream.
     fn table(&mut self, name: &str, rows: usize) -> ParamId {
         let std = f64::from(self.spec.init.std);
         let (shape, init) = ([rows, self.spec.n_embd], ParamInit::Normal { std });
@@ -293,7 +293,7 @@ impl Lowering<'_> {
             .matrix(name.into(), shape, init, ParamGroup::Embedding)
     }
 
-    /// What the initial projections onto the residual stream are multiplied by.
+    /// Returns the factor of the initial projections onto the residual stream.
     fn projection_scale(&self) -> f64 {
         match self.spec.init.residual {
             ResidualInit::Same => 1.0,
@@ -305,9 +305,9 @@ impl Lowering<'_> {
     }
 }
 
-/// A sublayer and which one it is. The first attention of block 0 is `blocks.0.attn` with `ln1`,
-/// the first MLP `blocks.0.mlp` with `ln2`, as in the seed; a second of its kind gets `_2`, and so
-/// on.
+/// A sublayer and its number among those of its kind. The first attention of block 0 is
+/// `blocks.0.attn` with `ln1`, and the first MLP `blocks.0.mlp` with `ln2`, as in the seed; the
+/// second of a kind gets `_2`, and so on.
 struct SublayerAt<'a> {
     id: SublayerId,
     sublayer: &'a Sublayer,

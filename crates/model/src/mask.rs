@@ -1,21 +1,21 @@
-//! The mask of an attention: which keys a query sees.
+//! The mask of an attention: the keys that a query sees.
 
 use std::{fmt, ops::Range};
 
-/// Which keys a query sees, by their positions. Everything that has to know takes it from
-/// [`Self::keys`].
+/// The keys that a query sees, by their positions. All other code derives them from [`Self::keys`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttentionMask {
-    /// All of them.
+    /// A query sees every key.
     Full,
-    /// Those up to the query's own position.
+    /// A query sees the keys up to its own position.
     Causal,
-    /// The last so many up to the query's own position, that one included; at least one.
+    /// A query sees this many of the last keys up to its own position, including that one; at least
+    /// 1.
     Window(usize),
 }
 
 impl AttentionMask {
-    /// The keys that the query at position `query` of a sequence of `tokens` tokens sees.
+    /// Returns the keys that the query at position `query` sees in a sequence of `tokens` tokens.
     pub fn keys(self, query: usize, tokens: usize) -> Range<usize> {
         match self {
             Self::Full => 0..tokens,
@@ -24,8 +24,9 @@ impl AttentionMask {
         }
     }
 
-    /// How many pairs of a query and a key that it sees a sequence of `tokens` tokens has: the sum
-    /// of the lengths of [`Self::keys`], in 128 bits, since the square of a length needs them.
+    /// Returns the number of pairs of a query and a key that it sees, in a sequence of `tokens`
+    /// tokens: the sum of the lengths of [`Self::keys`]. It needs 128 bits, because it grows with
+    /// the square of the length.
     pub fn pairs(self, tokens: usize) -> u128 {
         let t = tokens as u128;
         match self {
@@ -39,7 +40,7 @@ impl AttentionMask {
         }
     }
 
-    /// Whether no query sees a key after it, so that keys and values of a prefix never change.
+    /// Returns true if no query sees a later key, so that keys and values of a prefix never change.
     pub fn is_causal(self) -> bool {
         match self {
             Self::Full => false,
@@ -48,7 +49,7 @@ impl AttentionMask {
     }
 }
 
-/// As in listings.
+/// Writes the mask as listings show it.
 impl fmt::Display for AttentionMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,7 +64,7 @@ impl fmt::Display for AttentionMask {
 mod tests {
     use super::*;
 
-    /// Against sums over all queries.
+    /// The witness is the sum over all queries.
     #[test]
     fn pairs_are_counted_and_what_is_causal_sees_no_later_key() {
         let windows = [1, 2, 7, 39, 40, usize::MAX].map(AttentionMask::Window);

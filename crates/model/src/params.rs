@@ -1,14 +1,15 @@
-//! The one parameter table: checkpoint, optimiser, counts, import, export and tests derive from it.
+//! The one table of parameters: checkpoints, optimisers, counts, import, export and tests use it.
 
 use std::fmt;
 
 use crate::random::Stream;
 
-/// Which row of the [`ParamTable`].
+/// The index of a row of the [`ParamTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParamId(usize);
 
 impl ParamId {
+    /// Returns the index in the order of [`ParamTable::iter`].
     pub fn index(self) -> usize {
         self.0
     }
@@ -17,37 +18,39 @@ impl ParamId {
 /// One tensor of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {
-    /// The name its PyTorch twin has, e.g. `blocks.0.attn.c_attn.weight`.
+    /// The name of the tensor in the PyTorch twin, e.g. `blocks.0.attn.c_attn.weight`.
     pub name: String,
     /// `[out, in]` for a linear map, `[rows, width]` for an embedding, `[width]` for a vector.
     pub shape: Vec<usize>,
-    /// Where it starts in a flat vector of all parameters.
+    /// The index of its first number in a flat vector of all parameters.
     pub offset: usize,
+    /// The initial values.
     pub init: ParamInit,
+    /// The kind of parameter, for optimisers.
     pub group: ParamGroup,
 }
 
 impl Param {
-    /// How many numbers.
+    /// Returns how many numbers the tensor holds.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Never true for a checked model; here because `len` is.
+    /// Returns false for every parameter of a checked model; clippy asks for it beside `len`.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Its place in a flat vector of all parameters.
+    /// Returns the tensor's range in a flat vector of all parameters.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.len()
     }
 }
 
-/// How a parameter begins.
+/// The initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ParamInit {
-    /// N(0, std²).
+    /// Draws from N(0, std²).
     Normal {
         std: f64,
     },
@@ -55,18 +58,18 @@ pub enum ParamInit {
     Zeros,
 }
 
-/// What an optimiser may tell apart.
+/// The kinds of parameters that an optimiser may treat differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamGroup {
-    /// Weights of the linear maps inside the blocks.
+    /// The weights of the linear maps inside the blocks.
     Matrix,
-    /// Tables of tokens and positions, and the head.
+    /// The tables of tokens and positions, and the output head.
     Embedding,
-    /// Gains and biases.
+    /// The gains and biases.
     Vector,
 }
 
-/// All parameters in the order of the forward pass.
+/// All parameters, in the order of the forward pass.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParamTable {
     params: Vec<Param>,
@@ -90,27 +93,30 @@ impl ParamTable {
         ParamId(self.params.len() - 1)
     }
 
+    /// Returns all parameters, in the order of the forward pass.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Param> {
         self.params.iter()
     }
 
+    /// Returns the parameter with this id.
     pub fn get(&self, id: ParamId) -> &Param {
         &self.params[id.0]
     }
 
+    /// Returns the parameter with this name, if there is one.
     pub fn find(&self, name: &str) -> Option<&Param> {
         self.params.iter().find(|p| p.name == name)
     }
 
-    /// How many numbers all parameters hold together.
+    /// Returns how many numbers all parameters hold together.
     pub fn total(&self) -> usize {
         self.params.last().map_or(0, |p| p.offset + p.len())
     }
 
-    /// Fresh values for all parameters, in table order.
+    /// Draws initial values for all parameters, in table order.
     ///
-    /// A draw belongs to (seed, name, index), so that two models that share a tensor's name and
-    /// shape begin with the same tensor, whatever else differs between them.
+    /// A draw depends on (seed, name, index) alone, so two models that share a tensor's name and
+    /// shape start with the same tensor, whatever else differs between them.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         self.params
             .iter()
@@ -126,7 +132,7 @@ impl ParamTable {
     }
 }
 
-/// One line a parameter: name, shape, how it begins.
+/// Writes one line per parameter: its name, shape and initial values.
 impl fmt::Display for ParamTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = self.iter().map(|p| p.name.len()).max().unwrap_or(0);

@@ -1,73 +1,74 @@
-//! Where a node stands in its model: `lower` says it, and names are made of it.
+//! The place of a node in its model: `lower` sets it, and the node's name is made from it.
 
 use std::fmt;
 
-/// Where a node stands, and what it is there. [`fmt::Display`] is the node's name.
+/// The place of a node and its role there. [`fmt::Display`] writes the node's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// Before the first block.
+    /// A node before the first block.
     Embedding(EmbeddingRole),
-    /// In a block: which sublayer it belongs to.
+    /// A node in a block, with the sublayer that it belongs to.
     Block(SublayerId, Role),
-    /// After the last block.
+    /// A node after the last block.
     End(EndRole),
 }
 
-/// What a node before the first block is.
+/// The role of a node before the first block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmbeddingRole {
     Token,
     Position,
-    /// Of token and position.
+    /// The sum of token and position.
     Sum,
     Norm,
     Dropout,
 }
 
-/// What a node after the last block is.
+/// The role of a node after the last block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndRole {
     Norm,
     Logits,
 }
 
-/// What a node of a sublayer is.
+/// The role of a node in a sublayer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Of the sublayer's input, or of the sum that its output is part of.
+    /// The norm of the sublayer's input, or of the sum that its output is part of.
     Norm,
-    /// Packed queries, keys and values.
+    /// The packed queries, keys and values.
     Qkv,
-    /// Queries and keys normalised.
+    /// The normalised queries and keys.
     QkNorm,
-    /// Queries and keys turned by their positions.
+    /// The queries and keys, rotated by their positions.
     Rotary,
-    /// What heads make, side by side.
+    /// The heads' outputs, side by side.
     Mix,
     /// The MLP's first linear map.
     Up,
-    /// The linear map that gates it.
+    /// The linear map that gates the MLP's first one.
     Gate,
     /// The MLP's hidden units.
     Activation,
     /// The projection onto the residual stream.
     Output,
     Dropout,
-    /// The stream with the sublayer's output added.
+    /// The stream after the sublayer's output was added.
     Residual,
 }
 
-/// One sublayer of a model. [`fmt::Display`] is its name: `block0.attn`, and `block0.attn_2` for
-/// the second of its kind.
+/// One sublayer of a model. [`fmt::Display`] writes its name: `block0.attn`, and `block0.attn_2`
+/// for the second of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SublayerId {
-    /// Counted from 0.
+    /// The index of the block, counted from 0.
     pub block: usize,
     pub kind: SublayerKind,
-    /// Which of its kind in the block, counted from 0.
+    /// The index among the sublayers of its kind in the block, counted from 0.
     pub nth: usize,
 }
 
+/// The kind of a sublayer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SublayerKind {
     Attention,
@@ -75,7 +76,7 @@ pub enum SublayerKind {
 }
 
 impl Place {
-    /// The sublayer that the node belongs to; `None` before the first block and after the last.
+    /// Returns the node's sublayer; `None` before the first block and after the last.
     pub fn sublayer(self) -> Option<SublayerId> {
         match self {
             Self::Block(sublayer, _) => Some(sublayer),
@@ -83,7 +84,7 @@ impl Place {
         }
     }
 
-    /// What the node is in its sublayer; `None` before the first block and after the last.
+    /// Returns the node's role in its sublayer; `None` before the first block and after the last.
     pub fn role(self) -> Option<Role> {
         match self {
             Self::Block(_, role) => Some(role),
@@ -91,13 +92,13 @@ impl Place {
         }
     }
 
-    /// The sublayer whose projection onto the residual stream this is, where it is one.
+    /// Returns the sublayer whose projection onto the residual stream the node is, if it is one.
     pub fn sublayer_output(self) -> Option<SublayerId> {
         self.sublayer()
             .filter(|_| self.role() == Some(Role::Output))
     }
 
-    /// Whether the node stands after the last block.
+    /// Returns true if the node stands after the last block.
     pub fn is_end(self) -> bool {
         match self {
             Self::End(_) => true,
@@ -107,17 +108,17 @@ impl Place {
 }
 
 impl SublayerId {
-    /// What the names of its parameters begin with: `blocks.0.attn`.
+    /// Returns the prefix of the names of its parameters: `blocks.0.attn`.
     pub(crate) fn param(self) -> String {
         format!("blocks.{}.{}", self.block, self.named(self.kind.name()))
     }
 
-    /// What the names of its norm's parameters begin with: `blocks.0.ln1`.
+    /// Returns the prefix of the names of its norm's parameters: `blocks.0.ln1`.
     pub(crate) fn norm_param(self) -> String {
         format!("blocks.{}.{}", self.block, self.named(self.kind.norm()))
     }
 
-    /// `name`, with its number where it is not the first of its kind.
+    /// Returns `name`, followed by the sublayer's number if it is not the first of its kind.
     fn named(self, name: &str) -> String {
         match self.nth {
             0 => name.to_owned(),
@@ -143,7 +144,7 @@ impl SublayerKind {
 }
 
 impl Role {
-    /// The name of `sublayer`'s node in this role.
+    /// Returns the name of `sublayer`'s node with this role.
     fn in_sublayer(self, sublayer: SublayerId) -> String {
         let role = match self {
             Self::Norm => {

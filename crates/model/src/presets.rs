@@ -27,27 +27,33 @@ pub enum Preset {
     Gpt2Xl,
     /// nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias, dropout 0.2.
     Nano,
-    /// What came after GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
+    /// nanoGPT's Shakespeare recipe for a laptop: 4 layers, 4 heads, width 128, context 64, no bias,
+    /// no dropout.
+    NanoLaptop,
+    /// A model with the changes since GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
     Modern,
 }
 
-/// What `presets --json` prints, one a preset.
+/// The description of a preset that `presets --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PresetDescription {
+    /// The name that users type.
     pub name: &'static str,
+    /// A description in one line.
     pub summary: &'static str,
-    /// How many tokens the vocabulary is taken to have.
+    /// The size of the vocabulary for which the parameters are counted, in tokens.
     pub vocab_size: usize,
-    /// How many parameters the model has with that vocabulary.
+    /// The number of parameters of the model with that vocabulary.
     pub parameters: usize,
+    /// The preset's point of the model space.
     pub spec: ModelSpec,
 }
 
 impl PresetDescription {
-    /// Returns what `preset` is with `vocab_size` tokens.
+    /// Describes `preset` with a vocabulary of `vocab_size` tokens.
     ///
     /// # Errors
-    /// When no model has a vocabulary of that size.
+    /// Returns an error when no model has a vocabulary of that size.
     pub fn new(preset: Preset, vocab_size: usize) -> Result<Self, SpecError> {
         let spec = preset.spec();
         let graph = lower(&spec.check(vocab_size)?);
@@ -70,11 +76,12 @@ choices! { Preset, "preset":
     Gpt2Large = "gpt2-large", "GPT-2 large: 36 layers, 20 heads, width 1280";
     Gpt2Xl = "gpt2-xl", "GPT-2 XL: 48 layers, 25 heads, width 1600";
     Nano = "nano", "nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias";
+    NanoLaptop = "nano-laptop", "nanoGPT's laptop recipe: 4 layers, 4 heads, width 128, context 64, no bias";
     Modern = "modern", "gpt2-mini's size with RMSNorm, rotary positions, SwiGLU, no bias";
 }
 
 impl Preset {
-    /// Its point of the model space.
+    /// Returns the preset's point of the model space.
     pub fn spec(self) -> ModelSpec {
         match self {
             Self::Microgpt => microgpt(),
@@ -88,12 +95,13 @@ impl Preset {
             Self::Gpt2Large => gpt2(36, 20, 1280),
             Self::Gpt2Xl => gpt2(48, 25, 1600),
             Self::Nano => nano(),
+            Self::NanoLaptop => nano_laptop(),
             Self::Modern => modern(),
         }
     }
 }
 
-/// `n_layer` blocks of causal attention, then an MLP.
+/// Returns `n_layer` blocks of causal attention and an MLP.
 fn blocks(n_layer: usize, n_head: usize, hidden: usize, form: MlpForm) -> Vec<Vec<Sublayer>> {
     let block = vec![
         Sublayer::Attention(Attention::causal(n_head)),
@@ -177,6 +185,16 @@ fn nano() -> ModelSpec {
     }
 }
 
+fn nano_laptop() -> ModelSpec {
+    ModelSpec {
+        block_size: 64,
+        n_embd: 128,
+        layers: blocks(4, 4, 512, MlpForm::Plain(Activation::GeluErf)),
+        dropout: 0.0,
+        ..nano()
+    }
+}
+
 fn modern() -> ModelSpec {
     ModelSpec {
         position: Position::Rotary,
@@ -185,8 +203,8 @@ fn modern() -> ModelSpec {
             block: Norm::RmsNorm,
             last: Norm::RmsNorm,
         },
-        // Two thirds of 4 x 128, up to a multiple of 32: the plain MLP's parameters in three
-        // matrices.
+        // Two thirds of 4 x 128, rounded up to a multiple of 32: three matrices with the parameters
+        // of a plain MLP's two.
         layers: blocks(4, 4, 352, MlpForm::Gated(Activation::Silu)),
         bias: Bias::Nowhere,
         init: Init {

@@ -1,12 +1,12 @@
 //! Named, counter-based random streams: a draw is a pure function of (seed, purpose, step, index).
 //!
 //! The generator is Philox4x32-10 (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy
-//! as 1, 2, 3", SC 2011). Nothing is global and nothing has state, so that drawing more often for
-//! one purpose cannot change another, and any draw can be made again.
+//! as 1, 2, 3", SC 2011). There is no global and no mutable state: more draws for one purpose do
+//! not change those of another, and any draw can be repeated.
 
 use std::f64::consts::TAU;
 
-/// One stream. Copies are the same stream.
+/// A random stream. Copies are the same stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     key: [u32; 2],
@@ -15,7 +15,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream of `purpose` (any name) at `step` (of training; or a document's number, …).
+    /// Returns the stream of `purpose` (any name) at `step` (of training, or the number of a
+    /// document).
     pub fn new(seed: u64, purpose: &str, step: u32) -> Self {
         Self {
             key: [seed as u32, (seed >> 32) as u32],
@@ -24,22 +25,22 @@ impl Stream {
         }
     }
 
-    /// The two key words, for kernels that make masks in bulk.
+    /// Returns the two words of the key, for kernels that make masks in bulk.
     pub fn key(&self) -> [u32; 2] {
         self.key
     }
 
-    /// The purpose's counter word.
+    /// Returns the counter word of the purpose.
     pub fn purpose(&self) -> u32 {
         self.purpose
     }
 
-    /// The step's counter word.
+    /// Returns the counter word of the step.
     pub fn step(&self) -> u32 {
         self.step
     }
 
-    /// Four words: block `index` of the stream.
+    /// Returns the four words of block `index` of the stream.
     pub fn block(&self, index: u64) -> [u32; 4] {
         philox4x32_10(
             [index as u32, (index >> 32) as u32, self.step, self.purpose],
@@ -47,24 +48,25 @@ impl Stream {
         )
     }
 
-    /// Draw `index` as 64 bits.
+    /// Returns draw `index` as 64 bits.
     pub fn u64_at(&self, index: u64) -> u64 {
         let block = self.block(index / 2);
         let at = (index % 2) as usize * 2;
         u64::from(block[at]) | u64::from(block[at + 1]) << 32
     }
 
-    /// Draw `index`, uniform on [0, 1), 53 bits.
+    /// Returns draw `index`, uniform on [0, 1), with 53 bits.
     pub fn uniform_at(&self, index: u64) -> f64 {
         (self.u64_at(index) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Draw `index`, uniform on `0..n`, by 64-bit multiply and shift (bias below `n / 2^64`).
+    /// Returns draw `index`, uniform on `0..n`, by 64-bit multiply and shift (bias below
+    /// `n / 2^64`).
     pub fn below_at(&self, index: u64, n: usize) -> usize {
         ((u128::from(self.u64_at(index)) * n as u128) >> 64) as usize
     }
 
-    /// Draw `index` from N(0, 1), by Box and Muller's transform of a block of its own.
+    /// Returns draw `index` from N(0, 1), by the transform of Box and Muller of a block of its own.
     pub fn normal_at(&self, index: u64) -> f64 {
         let [a, b, c, d] = self.block(index);
         let to_unit = |lo: u32, hi: u32| {
@@ -74,8 +76,8 @@ impl Stream {
         (-2.0 * to_unit(a, b).ln()).sqrt() * (TAU * to_unit(c, d)).cos()
     }
 
-    /// The 16 bits that decide element `e` of a dropout mask: kept when at least `round(p *
-    /// 65536)`.
+    /// Returns the 16 bits that decide element `e` of a dropout mask: the element is kept if they
+    /// are at least `round(p * 65536)`.
     ///
     /// 128 elements share 16 blocks, laid out so that 16 lanes of Philox make them at once.
     pub fn mask_bits(&self, e: u64) -> u16 {
@@ -84,7 +86,7 @@ impl Stream {
         (word >> (16 * (e / 64 % 2))) as u16
     }
 
-    /// The same stream drawn one after the other.
+    /// Returns a cursor at the start of the stream, for successive draws.
     pub fn cursor(self) -> Cursor {
         Cursor {
             stream: self,
@@ -93,7 +95,7 @@ impl Stream {
     }
 }
 
-/// A stream with a place in it, for code that draws in sequence.
+/// A stream with a position in it, for code that draws successively.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     stream: Stream,
@@ -106,25 +108,25 @@ impl Cursor {
         self.next - 1
     }
 
-    /// Uniform on [0, 1).
+    /// Draws a number uniform on [0, 1).
     pub fn uniform(&mut self) -> f64 {
         let at = self.advance();
         self.stream.uniform_at(at)
     }
 
-    /// Uniform on `0..n`.
+    /// Draws a number uniform on `0..n`.
     pub fn below(&mut self, n: usize) -> usize {
         let at = self.advance();
         self.stream.below_at(at, n)
     }
 }
 
-/// How far apart rows of width `width` stand in a dropout mask's numbering of elements.
+/// Returns the distance between rows of width `width` in a dropout mask's numbering of elements.
 pub fn mask_stride(width: usize) -> u64 {
     width.next_multiple_of(128) as u64
 }
 
-/// The threshold that [`Stream::mask_bits`] is compared with, for dropout probability `p`.
+/// Returns the threshold that [`Stream::mask_bits`] is compared with, for dropout probability `p`.
 pub fn mask_threshold(p: f32) -> u32 {
     (f64::from(p) * 65536.0).round() as u32
 }
@@ -158,7 +160,7 @@ fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 mod tests {
     use super::*;
 
-    /// The known answers that come with Random123, the authors' own library.
+    /// The witness is the list of known answers in Random123, the authors' own library.
     #[test]
     fn philox_gives_the_published_answers() {
         assert_eq!(

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::choices;
 
-/// One point of the model space. The vocabulary is not part of it: it enters at
-/// [`ModelSpec::check`].
+/// One point of the model space. The vocabulary is not part of it; [`ModelSpec::check`] adds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -20,19 +19,20 @@ pub struct ModelSpec {
     pub layers: Vec<Layer>,
     pub head: OutputHead,
     pub bias: Bias,
-    /// Probability of zeroing: embeddings, attention weights, and every sublayer's output.
+    /// The probability of zeroing an element of embeddings, attention weights and sublayers'
+    /// outputs.
     pub dropout: f32,
     pub init: Init,
 }
 
 impl ModelSpec {
-    /// Makes the model `n_layer` blocks deep: blocks that are added are like the first.
+    /// Sets the number of blocks; blocks that are added are copies of the first.
     pub fn set_depth(&mut self, n_layer: usize) {
         let pattern = self.layers.first().cloned().unwrap_or_default();
         self.layers.resize(n_layer, pattern);
     }
 
-    /// Makes the model `n_embd` wide. The MLPs keep their ratio to the width, rounded up.
+    /// Sets the width of the residual stream. MLPs keep their ratio to the width, rounded up.
     pub fn set_width(&mut self, n_embd: usize) {
         let old = self.n_embd.max(1);
         for mlp in self.mlps_mut() {
@@ -41,12 +41,12 @@ impl ModelSpec {
         self.n_embd = n_embd;
     }
 
-    /// Every attention, first to last.
+    /// Returns every attention, first to last.
     pub fn attentions(&self) -> impl Iterator<Item = &Attention> {
         self.layers.iter().flatten().filter_map(Sublayer::attention)
     }
 
-    /// Every attention, to be changed.
+    /// Returns every attention, for changes.
     pub fn attentions_mut(&mut self) -> impl Iterator<Item = &mut Attention> {
         let sublayers = self.layers.iter_mut().flatten();
         sublayers.filter_map(|sublayer| match sublayer {
@@ -55,7 +55,7 @@ impl ModelSpec {
         })
     }
 
-    /// Every MLP, to be changed.
+    /// Returns every MLP, for changes.
     pub fn mlps_mut(&mut self) -> impl Iterator<Item = &mut Mlp> {
         let sublayers = self.layers.iter_mut().flatten();
         sublayers.filter_map(|sublayer| match sublayer {
@@ -64,21 +64,21 @@ impl ModelSpec {
         })
     }
 
-    /// Takes every attention out.
+    /// Removes every attention.
     pub fn remove_attentions(&mut self) {
         for layer in &mut self.layers {
             layer.retain(|sublayer| sublayer.attention().is_none());
         }
     }
 
-    /// Takes every MLP out.
+    /// Removes every MLP.
     pub fn remove_mlps(&mut self) {
         for layer in &mut self.layers {
             layer.retain(|sublayer| sublayer.mlp().is_none());
         }
     }
 
-    /// Whether no attention sees a token that comes after its own.
+    /// Returns true if no attention sees a token after its own.
     pub fn is_causal(&self) -> bool {
         self.attentions().all(|a| match a.mask {
             Mask::Causal => true,
@@ -86,7 +86,8 @@ impl ModelSpec {
         })
     }
 
-    /// Gives every attention so many `heads`, and as many of keys and values where it had as many.
+    /// Sets the number of heads of every attention. An attention whose keys and values had as many
+    /// heads as its queries keeps them equal.
     pub fn set_heads(&mut self, heads: usize) {
         for a in self.attentions_mut() {
             if a.kv_heads == a.heads {
@@ -97,18 +98,18 @@ impl ModelSpec {
     }
 }
 
-/// How a token learns where it stands.
+/// How the model encodes positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Position {
     None,
-    /// A learned row per position, added to the token's (GPT-2).
+    /// A learned row per position is added to the token's (GPT-2).
     Learned,
-    /// Fixed sines and cosines, added (Vaswani et al. 2017).
+    /// Fixed sines and cosines are added (Vaswani et al. 2017).
     Sinusoidal,
-    /// Queries and keys rotated by position (Su et al. 2021), half-split layout, base 10,000.
+    /// Queries and keys are rotated by position (Su et al. 2021), half-split layout, base 10,000.
     Rotary,
-    /// A penalty on attention linear in distance (Press et al. 2022).
+    /// Scores lose a penalty linear in distance (Press et al. 2022).
     Alibi,
 }
 
@@ -120,15 +121,16 @@ choices! { Position, "position":
     Alibi = "alibi", "A penalty on attention linear in distance (Press et al. 2022)";
 }
 
+/// The kind of a norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
     None,
-    /// Gain, and bias where [`Bias::Everywhere`] (Ba et al. 2016).
+    /// Layer normalisation with a gain, and a bias under [`Bias::Everywhere`] (Ba et al. 2016).
     LayerNorm,
-    /// Gain only (Zhang & Sennrich 2019).
+    /// Root mean square normalisation with a gain (Zhang & Sennrich 2019).
     RmsNorm,
-    /// No parameters at all, as in microgpt.
+    /// Root mean square normalisation without parameters, as in microgpt.
     RmsNormNoGain,
 }
 
@@ -139,18 +141,19 @@ choices! { Norm, "norm":
     RmsNormNoGain = "rms-norm-no-gain", "The same without a gain, as in microgpt";
 }
 
-/// Which normalisation stands where.
+/// The norms of the model, by their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Norms {
-    /// After token and position are added.
+    /// The norm after token and position are added.
     pub embedding: Norm,
-    /// One per sublayer.
+    /// The norm of each sublayer.
     pub block: Norm,
-    /// Before the head.
+    /// The norm before the output head.
     pub last: Norm,
 }
 
+/// The order of norms, residuals and sublayers in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wiring {
@@ -159,12 +162,13 @@ pub struct Wiring {
     pub order: SublayerOrder,
 }
 
+/// The place of a sublayer's norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormPlace {
-    /// Pre-LN: `x + f(norm(x))`.
+    /// The norm is before the sublayer (pre-LN): `x + f(norm(x))`.
     Before,
-    /// Post-LN: `norm(x + f(x))`.
+    /// The norm is after the addition (post-LN): `norm(x + f(x))`.
     After,
 }
 
@@ -173,6 +177,7 @@ choices! { NormPlace, "place of the norm":
     After = "post", "After the residual addition: norm(x + f(x))";
 }
 
+/// The use of a sublayer's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Residual {
@@ -186,10 +191,11 @@ choices! { Residual, "residual connection":
     None = "none", "The sublayer's output replaces the stream";
 }
 
+/// The order of a block's sublayers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SublayerOrder {
-    /// Each sublayer reads what the one before it left.
+    /// Each sublayer reads the output of the one before it.
     Sequential,
     /// All sublayers of a block read the block's input; their outputs are summed (GPT-NeoX).
     Parallel,
@@ -200,9 +206,10 @@ choices! { SublayerOrder, "order of sublayers":
     Parallel = "parallel", "All sublayers of a block read the block's input (GPT-NeoX)";
 }
 
-/// One block: its sublayers in order.
+/// One block: a list of sublayers in order.
 pub type Layer = Vec<Sublayer>;
 
+/// One part of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sublayer {
@@ -211,7 +218,7 @@ pub enum Sublayer {
 }
 
 impl Sublayer {
-    /// The attention, where it is one.
+    /// Returns the attention, if the sublayer is one.
     pub fn attention(&self) -> Option<&Attention> {
         match self {
             Self::Attention(a) => Some(a),
@@ -219,7 +226,7 @@ impl Sublayer {
         }
     }
 
-    /// The MLP, where it is one.
+    /// Returns the MLP, if the sublayer is one.
     pub fn mlp(&self) -> Option<&Mlp> {
         match self {
             Self::Attention(_) => None,
@@ -228,26 +235,31 @@ impl Sublayer {
     }
 }
 
+/// The settings of one attention.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attention {
+    /// The number of query heads; it divides the width of the residual stream.
     pub heads: usize,
-    /// Key and value heads; fewer than `heads` is grouped-query attention (Ainslie et al. 2023).
+    /// The number of key and value heads; fewer than `heads` is grouped-query attention (Ainslie et
+    /// al. 2023).
     pub kv_heads: usize,
+    /// The tokens that a token sees.
     pub mask: Mask,
-    /// How many tokens a query sees, itself included, where it sees not all of the past:
-    /// sliding-window attention (Beltagy et al. 2020; Jiang et al. 2023). `L` layers of it reach
+    /// The number of tokens that a query sees, including its own, or `None` for all of the past:
+    /// sliding-window attention (Beltagy et al. 2020; Jiang et al. 2023). `L` such layers reach
     /// back `L (window - 1)` tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<usize>,
     pub scale: Scale,
     pub qk_norm: QkNorm,
-    /// `cap * tanh(score / cap)` before the softmax (Gemma 2).
+    /// The bound `cap` of scores, if there is one: `cap * tanh(score / cap)` before the softmax
+    /// (Gemma 2).
     pub softcap: Option<f32>,
 }
 
 impl Attention {
-    /// Causal multi-head attention with scores scaled by `1 / sqrt(head_dim)`.
+    /// Returns causal multi-head attention with scores scaled by `1 / sqrt(head_dim)`.
     pub fn causal(heads: usize) -> Self {
         Self {
             heads,
@@ -261,11 +273,12 @@ impl Attention {
     }
 }
 
+/// The tokens that a token sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mask {
     Causal,
-    /// Every token sees every other: the model can read its own answer.
+    /// Every token sees every other, including those it has to predict.
     Full,
 }
 
@@ -274,10 +287,11 @@ choices! { Mask, "mask":
     Full = "full", "Every token sees every other, and the answer with them";
 }
 
+/// The factor of attention scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
-    /// `1 / sqrt(head_dim)`.
+    /// Scores are multiplied by `1 / sqrt(head_dim)`.
     InverseSqrt,
     One,
 }
@@ -287,11 +301,13 @@ choices! { Scale, "scale of attention scores":
     One = "one" | "1", "Scores as they are";
 }
 
+/// The norm of queries and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QkNorm {
     None,
-    /// Each query and key head divided by its root mean square, without gain (Henry et al. 2020).
+    /// Each query and key head is divided by its root mean square, without gain (Henry et al.
+    /// 2020).
     RmsNorm,
 }
 
@@ -300,6 +316,7 @@ choices! { QkNorm, "norm of queries and keys":
     RmsNorm = "rms-norm", "Each query and key head divided by its root mean square";
 }
 
+/// The settings of one MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mlp {
@@ -308,6 +325,7 @@ pub struct Mlp {
     pub form: MlpForm,
 }
 
+/// The form of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MlpForm {
@@ -317,10 +335,11 @@ pub enum MlpForm {
     Gated(Activation),
 }
 
+/// The activation of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
-    /// `x * Phi(x)` with the exact error function.
+    /// `x * Phi(x)`, with the exact error function.
     GeluErf,
     /// The tanh approximation of GPT-2's original code.
     GeluTanh,
@@ -337,10 +356,11 @@ choices! { Activation, "activation":
     Silu = "silu", "x * sigmoid(x)";
 }
 
+/// The weights of the output head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputHead {
-    /// Logits by the token embedding's own rows.
+    /// Logits are products with the rows of the token embedding.
     Tied,
     Untied,
 }
@@ -350,7 +370,7 @@ choices! { OutputHead, "head":
     Untied = "untied", "Logits by weights of the head's own";
 }
 
-/// Biases of the blocks' linear maps and of every LayerNorm; the head never has one.
+/// Whether the blocks' linear maps and every LayerNorm have biases; the output head never has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bias {
@@ -363,25 +383,27 @@ choices! { Bias, "bias":
     Nowhere = "nowhere", "No bias";
 }
 
+/// The initial values of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Init {
-    /// Standard deviation of every weight matrix and embedding; gains are 1, biases 0.
+    /// The standard deviation of every weight matrix and embedding; gains start at 1, biases at 0.
     pub std: f32,
     pub residual: ResidualInit,
 }
 
+/// The initial scale of projections onto the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResidualInit {
     Same,
-    /// Projections onto the residual stream divided by the square root of their number, `2L`
+    /// Projections onto the residual stream are divided by the square root of their number, `2L`
     /// (GPT-2).
     Scaled,
 }
 
 impl ResidualInit {
-    /// The other of the two.
+    /// Returns the other of the two values.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

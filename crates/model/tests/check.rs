@@ -1,11 +1,11 @@
-//! Every sentence a wrong spec or batch is refused with, to the letter.
+//! The exact sentences with which wrong specs and batches are refused.
 
 use gptlab_model::{
     Attention, Batch, BatchError, Mask, Mlp, ModelSpec, NormPlace, Position, Preset, Sublayer,
     SublayerOrder, check_n_layer,
 };
 
-/// The sentence that gpt2-mini with `change` is refused with.
+/// Returns the sentence with which gpt2-mini after `change` is refused.
 fn refusal(change: impl Fn(&mut ModelSpec)) -> String {
     let mut spec = Preset::Gpt2Mini.spec();
     change(&mut spec);
@@ -27,7 +27,7 @@ fn mlp(spec: &mut ModelSpec, layer: usize, change: impl Fn(&mut Mlp)) {
     }
 }
 
-/// Counts that a flag or a file can hold and no machine can: refused before a list of them is made.
+/// Flags and files can hold counts that no machine can: they are refused before a list is made.
 #[test]
 fn layers() {
     let block = Preset::Gpt2Mini.spec().layers[0].clone();
@@ -115,7 +115,7 @@ fn numbers() {
         (-1.0, "-1"),
         (f32::NAN, "NaN"),
         (f32::INFINITY, "inf"),
-        // A score divided by it overflows, or it times a score does.
+        // A score divided by the first overflows, and so does a score times the second.
         (1e-31, "0.0000000000000000000000000000001"),
         (1e31, "10000000000000000000000000000000"),
     ] {
@@ -126,7 +126,7 @@ fn numbers() {
     }
 }
 
-/// A window that holds the context is one, and says no more than the causal mask.
+/// A window as long as the context is valid; it means the same as the causal mask.
 #[test]
 fn windows() {
     for n in [0, 257] {
@@ -183,7 +183,7 @@ fn combinations() {
     );
 }
 
-/// What is unusual and still a model.
+/// These specs are unusual and valid.
 #[test]
 fn what_is_not_refused() {
     let accepted = |change: fn(&mut ModelSpec)| {
@@ -196,7 +196,7 @@ fn what_is_not_refused() {
     assert_eq!(accepted(|s| s.init.std = 0.0), Ok(()));
     assert_eq!(accepted(|s| s.dropout = 0.999), Ok(()));
     assert_eq!(accepted(|s| s.block_size = 1), Ok(()));
-    // No attention, no heads that would have to divide the width.
+    // Without attention there are no heads that have to divide the width.
     assert_eq!(
         accepted(|s| {
             s.n_embd = 7;
@@ -219,7 +219,7 @@ fn batches() {
     assert_eq!(refusal(&[(&[1], &[2]), (&[], &[])]), empty);
     assert_eq!(
         refusal(&[(&[1, 2], &[2])]),
-        "a sequence has 2 inputs and 1 targets; they must be as many"
+        "a sequence has 2 inputs and 1 targets; their numbers must be equal"
     );
     assert_eq!(
         refusal(&[(&[1; 17], &[2; 17])]),

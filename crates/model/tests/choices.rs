@@ -1,4 +1,4 @@
-//! Every list of choices can be typed: names are unlike, and each is found again.
+//! Users can type every list of choices: the names differ, and each is parsed as its value.
 
 use std::{collections::BTreeSet, fmt::Debug};
 

@@ -1,4 +1,4 @@
-//! What a node says of itself, against the listing that a person reads.
+//! The facts of a node, compared with the listing that a person reads.
 
 use std::collections::HashSet;
 
@@ -14,19 +14,20 @@ fn graph(change: fn(&mut ModelSpec)) -> Graph {
     lower(&spec.check(65).expect("a model"))
 }
 
-/// The names of the nodes of which `is` holds, and the names of the values that it tells of.
+/// Returns the nodes for which `is` returns values, with the names of these values.
 fn named<const N: usize>(
     graph: &Graph,
     is: impl Fn(&Node) -> Option<[ValueId; N]>,
 ) -> Vec<(&str, [&str; N])> {
     let name = |id| graph.node(id).name.as_str();
     let nodes = graph.nodes().iter();
-    let told = nodes.filter_map(|node| Some((node.name.as_str(), is(node)?.map(name))));
-    told.collect()
+    nodes
+        .filter_map(|node| Some((node.name.as_str(), is(node)?.map(name))))
+        .collect()
 }
 
 #[test]
-fn norms_and_additions_tell_what_they_read() {
+fn norms_and_additions_name_their_inputs() {
     let before = graph(|spec| spec.dropout = 0.0);
     let norms = named(&before, |node| Some([node.norm()?.0]));
     let read = [
@@ -69,7 +70,7 @@ fn a_node_knows_its_block() {
     assert_eq!(block("logits"), None);
 }
 
-/// Of a block with two sublayers of each kind, every kind of node among them.
+/// The blocks have two sublayers of each kind, and every kind of node is among them.
 #[test]
 fn a_node_knows_its_sublayer_and_its_role() {
     let mut spec = Preset::Modern.spec();

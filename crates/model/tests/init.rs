@@ -1,10 +1,10 @@
-//! How parameters begin.
+//! The initial values of parameters.
 
 use gptlab_model::{
     Graph, ModelSpec, OutputHead, Param, ParamInit, Position, Preset, ResidualInit, lower,
 };
 
-/// gpt2-mini with a `change`, and its fresh parameters.
+/// gpt2-mini after a `change`, and its initial parameters.
 struct Fresh {
     graph: Graph,
     values: Vec<f32>,
@@ -35,7 +35,7 @@ fn moment(xs: &[f32], power: i32) -> f64 {
     sum / xs.len() as f64
 }
 
-/// Within five standard errors of the moments of N(0, std²).
+/// The moments are within five standard errors of those of N(0, std²).
 #[test]
 fn matrices_are_normal_with_the_std_of_the_table() {
     let fresh = Fresh::new(1, |s| s.init.residual = ResidualInit::Scaled);
@@ -56,7 +56,7 @@ fn matrices_are_normal_with_the_std_of_the_table() {
     }
 }
 
-/// GPT-2's rule: projections onto the residual stream begin smaller by the root of their number.
+/// GPT-2's rule: projections onto the residual stream start smaller, by the root of their number.
 #[test]
 fn scaled_projections_begin_smaller() {
     let [same, scaled] = [ResidualInit::Same, ResidualInit::Scaled]
@@ -74,7 +74,7 @@ fn scaled_projections_begin_smaller() {
     }
 }
 
-/// A tensor is a function of seed and name: whatever else differs, it begins the same.
+/// A tensor is a function of seed and name: it starts the same, whatever else differs.
 #[test]
 fn a_tensor_begins_the_same_in_every_model_that_has_it() {
     let one = Fresh::new(7, |_| {});

@@ -1,11 +1,12 @@
-//! Golden listings, read by a person against the textbook: the witness of `lower`, where every
-//! engine would be wrong alike.
+//! Golden listings, which a person has compared with the textbook. They are the witness of `lower`:
+//! an error in it would make every engine wrong in the same way.
 
 mod listed;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// The file says what `lower` writes. Where it should change: run the example `listings`, read.
+/// The files hold what `lower` writes. After an intended change, run the example `listings` and
+/// read.
 #[test]
 fn listings_are_those_that_were_read() {
     for (name, text) in listed::all() {
@@ -37,7 +38,7 @@ fn no_file_is_left_over() {
     assert_eq!(files, listed);
 }
 
-/// Two switches that list alike would be the same experiment under two names.
+/// Two switches with the same listing would be one experiment under two names.
 #[test]
 fn every_listing_is_another() {
     let all = listed::all();

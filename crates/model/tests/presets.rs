@@ -1,4 +1,4 @@
-//! Presets against what their originals publish, and specs against their text form.
+//! Presets compared with what their originals publish, and specs with their text form.
 
 use gptlab_model::{Attention, Choice, Counts, MOST_LAYERS, ModelSpec, Preset, Sublayer, lower};
 
@@ -7,8 +7,8 @@ fn counts(preset: Preset, vocab_size: usize, tokens: usize) -> Counts {
     Counts::of(&lower(&model), tokens)
 }
 
-/// microgpt's own program prints 4192; the others are what `sum(p.numel())` says of Hugging Face's
-/// GPT-2 checkpoints, head tied.
+/// microgpt's own program prints 4192; the others are what `sum(p.numel())` returns for Hugging
+/// Face's GPT-2 checkpoints, whose head is tied.
 #[test]
 fn parameters_are_as_many_as_the_originals_have() {
     for (preset, vocab_size, parameters) in [
@@ -23,7 +23,19 @@ fn parameters_are_as_many_as_the_originals_have() {
     }
 }
 
-/// By hand for gpt2-mini, whose matrices have 4 * 12 * 128^2 + 65 * 128 numbers.
+/// nanoGPT prints 10.65M and 0.80M for its two Shakespeare recipes, without the positions.
+#[test]
+fn parameters_are_as_many_as_nanogpt_prints() {
+    for (preset, printed) in [(Preset::Nano, "10.65"), (Preset::NanoLaptop, "0.80")] {
+        let spec = preset.spec();
+        let positions = spec.block_size * spec.n_embd;
+        let millions = (counts(preset, 65, 1).parameters - positions) as f64 / 1e6;
+        assert_eq!(format!("{millions:.2}"), printed, "{}", preset.name());
+    }
+}
+
+/// The counts are made by hand for gpt2-mini, whose matrices have 4 * 12 * 128^2 + 65 * 128
+/// numbers.
 #[test]
 fn forward_flops_are_two_a_weight_and_four_a_pair() {
     let weights = 4 * 12 * 128 * 128 + 65 * 128;
@@ -34,8 +46,9 @@ fn forward_flops_are_two_a_weight_and_four_a_pair() {
     assert_eq!(counts.training_flops(), 3 * flops);
 }
 
-/// By hand for the longest context: a pair of tokens is four operations a channel, and a causal
-/// attention sees t (t + 1) / 2 pairs. The deepest model of the least width takes more than 2^64.
+/// The counts are made by hand for the longest context: a pair of tokens is four operations a
+/// channel, and a causal attention sees t (t + 1) / 2 pairs. The deepest model of the least width
+/// takes more than 2^64.
 #[test]
 fn flops_of_the_largest_models_do_not_wrap() {
     let mut spec = Preset::Gpt2Mini.spec();
@@ -50,7 +63,7 @@ fn flops_of_the_largest_models_do_not_wrap() {
     assert!(counts.forward_flops > u128::from(u64::MAX));
 }
 
-/// By hand: of 256 queries the first 32 see all before them, the others 32 keys each.
+/// The count is made by hand: of 256 queries the first 32 see all keys before them, the others 32.
 #[test]
 fn a_window_costs_the_pairs_it_shows() {
     let mut spec = Preset::Gpt2Mini.spec();
@@ -70,7 +83,7 @@ fn a_window_costs_the_pairs_it_shows() {
     assert_eq!(flops(None) - flops(Some(32)), 2 * 2 * fewer * 128);
 }
 
-/// Files of models without a window are what they were before there were windows.
+/// Files of models without a window are the same as before windows were added.
 #[test]
 fn a_window_is_written_only_where_there_is_one() {
     let write = |window| {
@@ -87,7 +100,7 @@ fn a_window_is_written_only_where_there_is_one() {
     assert_eq!(read.window, Some(32));
 }
 
-/// The `state_dict` of the seed's `GPT2Mini`, by its module names; `lm_head.weight` is tied away.
+/// The names are those in the `state_dict` of the seed's `GPT2Mini`; `lm_head.weight` is tied.
 #[test]
 fn gpt2_mini_has_the_names_and_shapes_of_its_pytorch_twin() {
     let model = Preset::Gpt2Mini.spec().check(65).expect("gpt2-mini");
@@ -169,7 +182,7 @@ fn a_spec_survives_its_json() {
     }
 }
 
-/// The text form is what checkpoints and records hold: it changes only with their format's version.
+/// Checkpoints and records hold the text form: it changes only with the version of their format.
 #[test]
 fn the_json_of_microgpt_is_this() {
     let text = serde_json::to_string(&Preset::Microgpt.spec()).expect("plain data");

@@ -1,16 +1,16 @@
-//! What can be chosen by name.
+//! Choices that users make by name.
 
 use gptlab_model::choices;
 use serde::{Deserialize, Serialize};
 
-/// The storage type of the operands of matrix products; weights and sums are f32 in both.
+/// The storage type of the operands of matrix products; weights and sums are f32 under both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// Operands as they are.
+    /// The operands keep their f32 values.
     #[default]
     F32,
-    /// Operands rounded to the nearest bf16.
+    /// The operands are rounded to the nearest bf16.
     Bf16,
 }
 
@@ -20,22 +20,23 @@ choices! { Precision, "precision":
 }
 
 impl Precision {
-    // serde hands over a reference.
+    // serde passes a reference.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(crate) fn is_f32(&self) -> bool {
         *self == Self::F32
     }
 }
 
-/// The learning rate of step 0, where there is a warm-up. Step `warmup` is the first with `lr` in
+/// The learning rate of step 0 when there is a warm-up. Step `warmup` is the first with `lr` under
 /// both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarmupStart {
-    /// 0, so that the first step changes nothing but moments: `lr * step / warmup`, as in the seed.
+    /// The rate starts at 0, so the first step changes only moments: `lr * step / warmup`, as in
+    /// the seed.
     #[default]
     Zero,
-    /// `lr * (step + 1) / (warmup + 1)`, as in nanoGPT.
+    /// The rate starts at `lr / (warmup + 1)`: `lr * (step + 1) / (warmup + 1)`, as in nanoGPT.
     FirstStep,
 }
 
@@ -45,22 +46,22 @@ choices! { WarmupStart, "start of the warm-up":
 }
 
 impl WarmupStart {
-    // serde hands over a reference.
+    // serde passes a reference.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(crate) fn is_zero(&self) -> bool {
         *self == Self::Zero
     }
 }
 
-/// How the learning rate goes from `lr` to `min_lr`.
+/// The curve by which the learning rate falls from `lr` to `min_lr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LrShape {
     /// It stays at `lr`.
     Constant,
-    /// In a straight line.
+    /// It falls in a straight line.
     Linear,
-    /// Half a cosine wave (Loshchilov & Hutter 2017, without restarts).
+    /// It follows half a cosine wave (Loshchilov & Hutter 2017, without restarts).
     Cosine,
 }
 
@@ -70,13 +71,13 @@ choices! { LrShape, "shape of the learning rate":
     Cosine = "cosine", "Half a cosine wave";
 }
 
-/// What weight decay applies to.
+/// The parameters that weight decay applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
     /// Every parameter.
     Everything,
-    /// Weight matrices and embeddings; not gains and biases.
+    /// Weight matrices and embeddings, but not gains and biases.
     Matrices,
 }
 
@@ -85,7 +86,7 @@ choices! { Decay, "weight decay":
     Matrices = "matrices", "Not gains and biases";
 }
 
-/// The form of every MLP: no type of the model, where "no MLP" is a shorter list.
+/// The form of every MLP. The model has no such type: there, "no MLP" is a shorter list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MlpShape {
     None,

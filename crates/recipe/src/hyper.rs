@@ -1,4 +1,4 @@
-//! Hyper-parameters, and which of their numbers cannot be.
+//! Hyper-parameters, and the check of their numbers.
 
 use std::fmt;
 
@@ -10,46 +10,46 @@ use crate::{Decay, LrShape, Optimizer, Precision, WarmupStart};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hyper {
-    /// Updates in all.
+    /// The total number of updates.
     pub steps: u64,
-    /// Sequences a step: windows of a text, or documents.
+    /// Sequences per step: windows of a text, or documents.
     pub batch_size: usize,
-    /// The learning rate at its highest.
+    /// The highest learning rate.
     pub lr: f64,
-    /// Where the learning rate ends.
+    /// The learning rate at the end.
     pub min_lr: f64,
-    /// Steps in which the learning rate rises.
+    /// The number of steps in which the learning rate rises.
     pub warmup: u64,
-    /// Where it rises from.
+    /// The learning rate from which it rises.
     #[serde(default, skip_serializing_if = "WarmupStart::is_zero")]
     pub warmup_start: WarmupStart,
-    /// How the learning rate falls after that.
+    /// The curve by which the learning rate falls after the warm-up.
     pub lr_shape: LrShape,
-    /// The decay rate of the first moment, or the momentum.
+    /// The decay rate of the first moment, or the momentum of SGD.
     pub beta1: f64,
     /// The decay rate of the second moment.
     pub beta2: f64,
     /// `AdamW`'s epsilon.
     pub eps: f64,
-    /// Decoupled weight decay.
+    /// The coefficient of decoupled weight decay.
     pub weight_decay: f64,
-    /// What weight decay applies to.
+    /// The parameters that weight decay applies to.
     pub decayed: Decay,
-    /// The largest global gradient norm.
+    /// The largest global gradient norm; `None` does not clip.
     pub grad_clip: Option<f64>,
-    /// How gradients become steps.
+    /// The method by which gradients become updates.
     #[serde(default, skip_serializing_if = "Optimizer::is_adamw")]
     pub optimizer: Optimizer,
-    /// What operands of matrix products are rounded to.
+    /// The type to which operands of matrix products are rounded.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
 }
 
 impl Hyper {
-    /// Refuses numbers that cannot be.
+    /// Checks every number.
     ///
     /// # Errors
-    /// A sentence for the first number that cannot be.
+    /// Returns a sentence about the first number that is out of its range.
     pub fn check(&self) -> Result<(), HyperError> {
         let steps = 1..=u64::from(u32::MAX);
         expect(
@@ -83,7 +83,7 @@ impl Hyper {
             "at least 0 and below 1",
             self.beta2,
         )?;
-        // Kernels add it as f32, where less than this is nothing.
+        // Kernels add it as f32, which rounds smaller numbers to 0.
         let eps = self.eps as f32 > 0.0 && (self.eps as f32).is_finite();
         expect(eps, "eps", "a finite number of at least 1e-45", self.eps)?;
         let decay = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
@@ -105,7 +105,7 @@ impl Hyper {
     }
 }
 
-/// Far above any rate that trains, far below what overflows.
+/// The highest learning rate: far above any that trains, far below those that overflow.
 const MOST_LR: f64 = 1_000.0;
 
 fn expect(
@@ -123,7 +123,7 @@ fn expect(
     }
 }
 
-/// Why hyper-parameters are refused: a sentence.
+/// The reason why hyper-parameters are refused: a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HyperError(String);
 

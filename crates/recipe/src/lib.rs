@@ -1,12 +1,11 @@
 //! How a model is made, trained, logged and sampled from, as plain data.
 //!
-//! [`Settings`] is everything that decides a run besides its text, and [`Settings::of`] the whole
-//! recipe that a preset is known by: its model, [`Hyper`]-parameters, [`Intervals`],
-//! [`SampleSettings`]. [`Overrides`] is what somebody wants otherwise: every setting by its name,
-//! optional, with one table ([`KEYS`]) from which flags, settings files, the axes of grids and help
-//! are made. [`TextOrigin`] and [`TokenizerSpec`] say which text a run learns from, and which
-//! tokens it becomes. Whatever can be chosen by name is a [`gptlab_model::Choice`], with one list
-//! of names and help.
+//! [`Settings`] is everything that decides a run besides its text, and [`Settings::of`] returns the
+//! whole recipe of a preset: its model, [`Hyper`]-parameters, [`Intervals`], [`SampleSettings`].
+//! [`Overrides`] changes parts of it: it holds every setting by name, each optional, with one table
+//! ([`KEYS`]) from which flags, settings files, the axes of grids and help are made. [`TextOrigin`]
+//! and [`TokenizerSpec`] describe the text that a run learns from and its tokens. Everything with a
+//! choice of names is a [`gptlab_model::Choice`], with one list of names and help.
 //!
 //! Engines read these settings, records keep them, the trainer follows them and command lines
 //! change them. None of these crates needs another to do so, which is why the settings live beneath
@@ -26,6 +25,7 @@ mod preset;
 mod sample;
 mod settings;
 mod text;
+mod text_recipe;
 mod tokenizer;
 mod value;
 
@@ -39,6 +39,7 @@ pub use preset::{DEFAULT_PRESET, DEFAULT_VAL_FRACTION, KeyDefault, usual_vocab_s
 pub use sample::{SampleSettings, SamplingError, check_sampling};
 pub use settings::Settings;
 pub use text::TextOrigin;
+pub use text_recipe::{DEFAULT_TIME, Reason, RecipeInput, TextRecipe};
 pub use tokenizer::{
     Alphabet, AlphabetError, CodePoint, Documents, DocumentsError, LINE_ENDS, Separator,
     Tokenization, TokenizerKind, TokenizerSpec, TokenizerSpecError, Vocabulary, VocabularyKind,

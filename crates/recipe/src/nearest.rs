@@ -1,7 +1,7 @@
-//! Words that were probably meant.
+//! Suggestions for mistyped words.
 
-/// Returns the word of `all` that is nearest to `typed`, where it is at most a third of `typed`
-/// away.
+/// Returns the word of `all` that is nearest to `typed`, if its distance is at most a third of the
+/// length of `typed`.
 pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<String> {
     all.into_iter()
         .map(|word| (distance(typed, &word), word))
@@ -10,7 +10,7 @@ pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<Str
         .map(|(_, word)| word)
 }
 
-/// Returns Levenshtein's distance.
+/// Returns the Levenshtein distance of two words.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_the_textbooks() {
+    fn distances_match_the_textbook() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("same", "same"), 0);

@@ -1,19 +1,19 @@
-//! The optimisers, and what each keeps for every parameter from one step to the next.
+//! The optimisers, and the state that each keeps for every parameter.
 
 use gptlab_model::{ParamGroup, choices};
 use serde::{Deserialize, Serialize};
 
-/// How gradients become steps.
+/// The method by which gradients become updates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
-    /// As PyTorch computes it (Loshchilov & Hutter 2019).
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019), as PyTorch computes it.
     #[default]
     AdamW,
-    /// Momentum `beta1`; decoupled weight decay.
+    /// Gradient descent with momentum `beta1` and decoupled weight decay.
     Sgd,
-    /// Orthogonal steps (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the
-    /// matrices inside the blocks; `AdamW` for everything else.
+    /// Orthogonal updates (Jordan 2024), scaled to the size of `AdamW`'s (Liu et al. 2025), for the
+    /// matrices inside the blocks, and `AdamW` for all other parameters.
     Muon,
 }
 
@@ -23,7 +23,7 @@ choices! { Optimizer, "optimizer":
     Muon = "muon", "Orthogonal steps for the blocks' matrices, AdamW for the rest";
 }
 
-/// A number that an optimiser keeps for each parameter.
+/// A number that an optimiser keeps for each parameter from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateName {
     /// Adam's running mean of the gradients.
@@ -35,7 +35,7 @@ pub enum StateName {
 }
 
 impl StateName {
-    /// PyTorch's name for it.
+    /// Returns PyTorch's name of this state.
     pub fn name(self) -> &'static str {
         match self {
             Self::ExpAvg => "exp_avg",
@@ -46,14 +46,14 @@ impl StateName {
 }
 
 impl Optimizer {
-    // serde hands over a reference.
+    // serde passes a reference.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(crate) fn is_adamw(&self) -> bool {
         *self == Self::AdamW
     }
 
-    /// What it keeps for the parameters of `group`, in the order of an engine's slots. An engine
-    /// leaves the slots that follow at zero.
+    /// Returns the state for the parameters of `group`, in the order of an engine's slots. An
+    /// engine leaves the remaining slots at zero.
     pub fn state(self, group: ParamGroup) -> &'static [StateName] {
         const ADAM: &[StateName] = &[StateName::ExpAvg, StateName::ExpAvgSq];
         const MOMENTUM: &[StateName] = &[StateName::MomentumBuffer];
@@ -63,7 +63,7 @@ impl Optimizer {
         }
     }
 
-    /// How many slots it needs.
+    /// Returns the number of slots that the optimiser needs.
     pub fn state_slots(self) -> usize {
         let groups = [
             ParamGroup::Matrix,

@@ -1,5 +1,5 @@
-//! The whole recipe of each preset: its point of the model space is [`Preset::spec`], and here is
-//! how it is trained, on what, and how it is logged.
+//! The whole recipe of each preset. [`Preset::spec`] is its point of the model space; this module
+//! adds how it is trained, on what, and how it is logged.
 
 use std::{num::NonZeroU64, sync::LazyLock};
 
@@ -10,35 +10,35 @@ use crate::{
     SampleSettings, SettingKey, SettingValue, Settings, TokenizerKind, WarmupStart,
 };
 
-/// The preset that holds where nobody asks for one: the seed.
+/// The preset that holds unless another is chosen: the seed.
 pub const DEFAULT_PRESET: Preset = Preset::Gpt2Mini;
 
-/// How much of a text is kept for validation, unless asked otherwise.
+/// The fraction of a text that is kept for validation by default.
 pub const DEFAULT_VAL_FRACTION: f64 = 0.1;
 
-/// Seconds from checkpoint to checkpoint, unless asked otherwise: what a crash costs at most.
+/// The seconds between checkpoints by default, and so the time that a crash costs at most.
 const CHECKPOINT_SECONDS: u64 = 60;
 
-/// At most about so many tokens are evaluated at a log, unless asked otherwise.
+/// The approximate upper limit of tokens evaluated at each log by default.
 const VAL_TOKENS: u64 = 1 << 16;
 
-/// What a preset is known by, besides its model.
+/// The settings of a preset, besides its model.
 struct Defaults {
     /// The hyper-parameters for a number of updates.
     hyper: fn(u64) -> Hyper,
-    /// How many updates it makes.
+    /// The number of updates.
     steps: u64,
     tokenizer: TokenizerKind,
     val_fraction: f64,
-    /// Steps from log to log.
+    /// The steps between logs.
     log_interval: u64,
-    /// How many tokens the vocabulary has in the world the preset comes from.
+    /// The vocabulary size that the preset was published with, in tokens.
     vocab_size: usize,
 }
 
-/// The characters of `TinyShakespeare`.
+/// The vocabulary size of the characters of `TinyShakespeare`.
 const CHARACTERS: usize = 65;
-/// GPT-2's byte pairs.
+/// The vocabulary size of GPT-2's byte pairs.
 const BYTE_PAIRS: usize = 50_257;
 
 impl Defaults {
@@ -70,6 +70,10 @@ impl Defaults {
                 steps: 5_000,
                 ..Self::of_characters(nano)
             },
+            Preset::NanoLaptop => Self {
+                steps: 2_000,
+                ..Self::of_characters(nano_laptop)
+            },
             Preset::Modern => Self::of_characters(modern),
         }
     }
@@ -88,7 +92,7 @@ impl Defaults {
 }
 
 impl Settings {
-    /// Returns the whole recipe that `preset` is known by, for `steps` updates or its own number of
+    /// Returns the whole recipe of `preset`, for `steps` updates or, if `None`, its own number of
     /// them.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {
         let recipe = Defaults::of(preset);
@@ -114,32 +118,32 @@ impl Settings {
 }
 
 impl Hyper {
-    /// Returns the hyper-parameters `preset` is known by, for `steps` updates or its own number of
-    /// them.
+    /// Returns the hyper-parameters of `preset`, for `steps` updates or, if `None`, its own number
+    /// of them.
     ///
-    /// Warm-up is a tenth of the steps where that is less than the recipe's own.
+    /// The warm-up is a tenth of the steps if that is less than the recipe's own.
     pub fn of(preset: Preset, steps: Option<u64>) -> Self {
         Settings::of(preset, steps).hyper
     }
 }
 
-/// Returns how many tokens the vocabulary has in the world `preset` comes from.
+/// Returns the vocabulary size, in tokens, that `preset` was published with.
 pub fn usual_vocab_size(preset: Preset) -> usize {
     Defaults::of(preset).vocab_size
 }
 
-/// What a setting is where nobody asks for it.
+/// The value of a setting that nobody sets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeyDefault {
-    /// The same in every preset.
+    /// The value is the same in every preset.
     Value(SettingValue),
-    /// Another in one preset than in another.
+    /// The value differs between presets.
     ByPreset,
-    /// No preset says it.
+    /// No preset sets it.
     Absent,
 }
 
-/// The recipe of every preset.
+/// The recipes of all presets.
 static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
     let presets = Preset::ALL.iter();
     presets
@@ -148,7 +152,8 @@ static RECIPES: LazyLock<Vec<Overrides>> = LazyLock::new(|| {
 });
 
 impl SettingKey {
-    /// Says what this setting is where nobody asks for it, by the recipes of all presets.
+    /// Returns the value of this setting when nobody sets it, derived from the recipes of all
+    /// presets.
     pub fn default(&self) -> KeyDefault {
         let values: Vec<_> = RECIPES.iter().map(|recipe| recipe.get(self)).collect();
         let alike = values.iter().all(|value| *value == values[0]);
@@ -160,7 +165,7 @@ impl SettingKey {
     }
 }
 
-/// The seed, to the letter: `AdamW` with its decay on every parameter.
+/// Returns the seed's exact settings: `AdamW`, with weight decay on every parameter.
 fn gpt2_mini(steps: u64) -> Hyper {
     Hyper {
         steps,
@@ -181,7 +186,8 @@ fn gpt2_mini(steps: u64) -> Hyper {
     }
 }
 
-/// Small batches at a high rate: the most learnt in a minute or two (LOG.md, 2026-11-21).
+/// Returns small batches at a high rate: the lowest loss after a minute or two (LOG.md,
+/// 2026-11-21).
 fn stories(steps: u64) -> Hyper {
     Hyper {
         batch_size: 8,
@@ -192,7 +198,7 @@ fn stories(steps: u64) -> Hyper {
     }
 }
 
-/// Karpathy's `microgpt.py`: Adam, one document a step.
+/// Returns the settings of Karpathy's `microgpt.py`: Adam, one document per step.
 fn microgpt(steps: u64) -> Hyper {
     Hyper {
         batch_size: 1,
@@ -208,7 +214,8 @@ fn microgpt(steps: u64) -> Hyper {
     }
 }
 
-/// nanoGPT's `config/train_shakespeare_char.py`, over the defaults of its `train.py`.
+/// Returns those of nanoGPT's `config/train_shakespeare_char.py` and the defaults of its
+/// `train.py`.
 fn nano(steps: u64) -> Hyper {
     Hyper {
         batch_size: 64,
@@ -221,8 +228,18 @@ fn nano(steps: u64) -> Hyper {
     }
 }
 
-/// nanoGPT's `train.py` for GPT-2, with the peak rates of GPT-3's table 2.1 (Brown et al. 2020) by
-/// size. The batch is nanoGPT's 12 sequences, without the 40 of them that it accumulates on 8 GPUs.
+/// Returns the settings of the command for a laptop in nanoGPT's README, over
+/// `config/train_shakespeare_char.py`.
+fn nano_laptop(steps: u64) -> Hyper {
+    Hyper {
+        batch_size: 12,
+        ..nano(steps)
+    }
+}
+
+/// Returns the settings of nanoGPT's `train.py` for GPT-2, with the peak rates of GPT-3's table 2.1
+/// (Brown et al. 2020) by size. The batch is nanoGPT's 12 sequences, without its accumulation of 40
+/// batches on 8 GPUs.
 fn gpt2(lr: f64, steps: u64) -> Hyper {
     Hyper {
         batch_size: 12,
@@ -236,7 +253,8 @@ fn gpt2(lr: f64, steps: u64) -> Hyper {
     }
 }
 
-/// `LLaMA`'s optimiser (Touvron et al. 2023) at the rate nanoGPT found for models this small.
+/// Returns `LLaMA`'s optimiser (Touvron et al. 2023) at the rate that nanoGPT found for small
+/// models.
 fn modern(steps: u64) -> Hyper {
     Hyper {
         lr: 1e-3,

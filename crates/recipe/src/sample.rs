@@ -1,24 +1,25 @@
-//! How text is sampled.
+//! The settings for sampling text.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How text is sampled from a model.
+/// The settings for sampling text from a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleSettings {
-    /// The text to go on from.
+    /// The text to continue.
     pub prompt: String,
-    /// At most so many tokens are written.
+    /// The largest number of tokens to write.
     pub max_tokens: usize,
-    /// What divides the logits before the softmax; 0 takes the likeliest token.
+    /// The divisor of the logits before the softmax; 0 takes the likeliest token.
     pub temperature: f64,
-    /// A token is one of so many likeliest ones; `None`: of all.
+    /// The number of likeliest tokens to choose from; `None` chooses from all.
     pub top_k: Option<usize>,
-    /// A token is one of the fewest whose probabilities sum to this; `None`: of all.
+    /// The probability that the likeliest tokens to choose from must reach, with as few of them as
+    /// possible; `None` chooses from all.
     pub top_p: Option<f64>,
-    /// The text ends before this text.
+    /// The text before which the sampled text ends.
     pub stop: Option<String>,
 }
 
@@ -36,19 +37,19 @@ impl Default for SampleSettings {
 }
 
 impl SampleSettings {
-    /// Refuses numbers that cannot be.
+    /// Checks every number.
     ///
     /// # Errors
-    /// As for [`check_sampling`].
+    /// Returns the errors of [`check_sampling`].
     pub fn check(&self) -> Result<(), SamplingError> {
         check_sampling(self.temperature, self.top_k, self.top_p)
     }
 }
 
-/// Refuses numbers by which no token can be chosen.
+/// Checks the numbers by which a token is chosen.
 ///
 /// # Errors
-/// A sentence for the first number out of its range.
+/// Returns a sentence about the first number out of its range.
 pub fn check_sampling(
     temperature: f64,
     top_k: Option<usize>,
@@ -68,7 +69,7 @@ pub fn check_sampling(
     Ok(())
 }
 
-/// Why tokens cannot be chosen by these numbers: a sentence.
+/// The reason why these numbers cannot choose a token: a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamplingError(String);
 

@@ -7,18 +7,20 @@ use crate::{Hyper, Intervals, ObserveLevel, SampleSettings, Tokenization};
 /// Everything that decides a run, besides its text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// The model.
     pub spec: ModelSpec,
-    /// How the text is cut.
+    /// The rules by which the text becomes tokens.
     pub tokenizer: Tokenization,
     pub hyper: Hyper,
+    /// The seed of the run's random draws.
     pub seed: u64,
-    /// How much of the text's end is kept for validation: at least 0 and below 1.
+    /// The fraction of the text, at its end, that is kept for validation: at least 0 and below 1.
     pub val_fraction: f64,
     pub intervals: Intervals,
     pub observe: ObserveLevel,
     pub sampling: SampleSettings,
-    /// What runs the model, for the record.
+    /// The name of the engine that runs the model, for the record.
     pub engine: String,
-    /// The vector instructions it runs with, by name; `None` where nobody says.
+    /// The name of the vector instructions that the engine uses; `None` lets the engine choose.
     pub isa: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Where a text is found.
+//! The origins of texts.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum TextOrigin {
     File(String),
     /// A built-in text, by name.
     Builtin(String),
-    /// Anything else, in the caller's words (`standard input`).
+    /// Anything else, in the caller's words (for example `standard input`).
     Other(String),
 }
 

@@ -1,8 +1,9 @@
-//! How a text becomes tokens, as plain data: what is asked for, and what a file holds.
+//! How a text becomes tokens, as plain data: the form in which it is requested, and the form in
+//! files.
 //!
-//! Two choices make a tokenizer, and neither knows the other: its vocabulary, which says what a
-//! token is, and how the text is cut into documents. A [`Tokenization`] is both as they are asked
-//! for, a [`TokenizerSpec`] both as they were fitted to a text.
+//! Two independent choices make a tokenizer: its vocabulary, which defines the tokens, and the way
+//! in which the text is cut into documents. A [`Tokenization`] holds both as they are requested, a
+//! [`TokenizerSpec`] holds both as they were fitted to a text.
 
 mod alphabet;
 mod documents;
@@ -17,17 +18,17 @@ pub use alphabet::{Alphabet, AlphabetError, CodePoint};
 pub use documents::{Documents, DocumentsError, Separator};
 pub use spec::{LINE_ENDS, TokenizerSpec, TokenizerSpecError, Vocabulary};
 
-/// What tokens are.
+/// The kind of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VocabularyKind {
-    /// The characters that the text holds.
+    /// The tokens are the characters that occur in the text.
     Chars,
-    /// The 256 bytes, of which UTF-8 makes any text.
+    /// The tokens are the 256 bytes; UTF-8 encodes any text with them.
     Bytes,
 }
 
-/// A name for a vocabulary and a way to cut a text: what users type, and what files call a
-/// tokenizer. Documents may be cut in another way than the name says.
+/// A name for a vocabulary and a way to cut a text. Users type it, and files name a tokenizer with
+/// it. Documents can be cut in another way than the name implies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenizerKind {
@@ -46,7 +47,7 @@ choices! { TokenizerKind, "tokenizer":
 }
 
 impl TokenizerKind {
-    /// Returns what tokens are.
+    /// Returns the kind of tokens.
     pub fn vocabulary(self) -> VocabularyKind {
         match self {
             Self::Chars | Self::Lines => VocabularyKind::Chars,
@@ -54,7 +55,7 @@ impl TokenizerKind {
         }
     }
 
-    /// Returns how a text is cut where nobody says it.
+    /// Returns the way in which a text is cut unless another is requested.
     pub fn documents(self) -> Documents {
         match self {
             Self::Chars | Self::Bytes => Documents::Text,
@@ -63,7 +64,7 @@ impl TokenizerKind {
     }
 }
 
-/// How a text is to become tokens.
+/// The rules by which a text will become tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokenization {
     pub vocabulary: VocabularyKind,
@@ -80,7 +81,7 @@ impl From<TokenizerKind> for Tokenization {
 }
 
 impl Tokenization {
-    /// Returns the name that says the most of it.
+    /// Returns the name that implies the most of these rules.
     pub fn kind(&self) -> TokenizerKind {
         match (self.vocabulary, &self.documents) {
             (VocabularyKind::Chars, Documents::Lines) => TokenizerKind::Lines,
@@ -91,8 +92,8 @@ impl Tokenization {
         }
     }
 
-    /// Returns `self` with what is asked for. A tokenizer's name says how a text is cut, unless
-    /// that is asked for as well.
+    /// Returns `self` with the requested changes. A tokenizer's name also sets how a text is cut,
+    /// unless `documents` sets it.
     #[must_use]
     pub fn with(self, tokenizer: Option<TokenizerKind>, documents: Option<&Documents>) -> Self {
         let named = tokenizer.map_or(self, Into::into);
@@ -102,13 +103,13 @@ impl Tokenization {
         }
     }
 
-    /// Returns how the text is cut, where that is not what [`Tokenization::kind`] says.
+    /// Returns how the text is cut, if it differs from what [`Tokenization::kind`] implies.
     pub fn other_documents(&self) -> Option<&Documents> {
         Some(&self.documents).filter(|documents| **documents != self.kind().documents())
     }
 }
 
-/// `chars`, `lines`, `bytes`, `bytes with documents lines`.
+/// Writes `chars`, `lines`, `bytes` or `bytes with documents lines`, for example.
 impl fmt::Display for Tokenization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind().name())?;
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_what_it_stands_for() {
+    fn a_name_sets_vocabulary_and_documents() {
         for &kind in TokenizerKind::ALL {
             let meant = Tokenization::from(kind);
             assert_eq!((meant.kind(), meant.other_documents()), (kind, None));
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_that_are_asked_for_count_more_than_a_name() {
+    fn requested_documents_override_those_of_the_name() {
         let [chars, lines] = [TokenizerKind::Chars, TokenizerKind::Lines].map(Tokenization::from);
         let bytes = Some(TokenizerKind::Bytes);
         let by_line = chars.clone().with(bytes, Some(&Documents::Lines));

@@ -1,4 +1,4 @@
-//! What a setting can be, as it is typed and as files write it.
+//! The values of settings, as users type them and as files hold them.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Documents, DocumentsError};
 
-/// The value of a setting in the form that flags, TOML and JSON have in common.
+/// The value of a setting, in the form that flags, TOML and JSON have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SettingValue {
@@ -20,7 +20,7 @@ pub enum SettingValue {
     Text(String),
 }
 
-/// The value as a flag takes it: a switch is 1 or 0.
+/// Writes the value as a flag takes it: a switch is 1 or 0.
 impl fmt::Display for SettingValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,10 +32,10 @@ impl fmt::Display for SettingValue {
     }
 }
 
-/// Which values a setting takes.
+/// The values that a setting takes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValueKind {
-    /// 1 or 0; alone it means 1.
+    /// 1 or 0; the flag alone means 1.
     Switch,
     /// A whole number of at least 0.
     Count,
@@ -45,20 +45,20 @@ pub enum ValueKind {
     Choice(Vec<Words>),
 }
 
-/// A type of which settings are made.
+/// A type of settings.
 pub(crate) trait SettingType: Sized {
     fn kind() -> ValueKind;
 
-    /// Reads a value as it is typed.
+    /// Parses a value that a user typed.
     ///
     /// # Errors
-    /// What was expected, as a sentence or the part of one that follows a colon.
+    /// Returns what was expected, as a sentence or as the part of one after a colon.
     fn read(typed: &str) -> Result<Self, String>;
 
     fn value(&self) -> SettingValue;
 }
 
-/// A limit or an interval that may be absent: 0 stands for "none".
+/// A limit or an interval that can be absent: 0 stands for "none".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZeroIsNone<T>(pub Option<T>);
 
@@ -83,10 +83,10 @@ impl<T: SettingType + Default + PartialEq> SettingType for ZeroIsNone<T> {
     }
 }
 
-/// Reads a switch as it is typed.
+/// Parses a switch that a user typed.
 ///
 /// # Errors
-/// What was expected.
+/// Returns what was expected.
 pub fn read_switch(typed: &str) -> Result<bool, String> {
     match typed {
         "1" | "true" | "on" | "yes" => Ok(true),
@@ -167,7 +167,7 @@ impl SettingType for f32 {
         typed.parse().map_err(|_| "expected a number".to_owned())
     }
 
-    /// Returns the shortest decimal number that is read as this one.
+    /// Returns the shortest decimal number that parses as this one.
     fn value(&self) -> SettingValue {
         let shortest = self.to_string().parse();
         SettingValue::Number(shortest.unwrap_or_else(|_| f64::from(*self)))
@@ -202,7 +202,7 @@ impl SettingType for Documents {
     }
 }
 
-/// Makes settings of types that can be chosen by name.
+/// Implements [`SettingType`] for types with named choices.
 macro_rules! choice_settings {
     ($($type:ty),+ $(,)?) => {
         $(impl SettingType for $type {
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_what_was_typed() {
+    fn a_value_is_written_as_it_was_typed() {
         assert_eq!(bool::read("on"), Ok(true));
         assert_eq!(u64::read("18446744073709551615"), Ok(u64::MAX));
         assert_eq!(f32::read("0.1").unwrap().value().to_string(), "0.1");
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_value_is_is_said() {
+    fn a_wrong_value_is_refused_with_what_was_expected() {
         let said = |found: Result<u64, String>| found.unwrap_err();
         assert_eq!(
             said(u64::read("-1")),

@@ -1,4 +1,4 @@
-//! Every list of choices can be typed, and is what records have always held.
+//! Users can type every list of choices, and records hold the names they have always held.
 
 use std::{collections::BTreeSet, fmt::Debug};
 
@@ -6,7 +6,7 @@ use gptlab_model::{Choice, Words};
 use gptlab_recipe::{Decay, LrShape, ObserveLevel, Optimizer, Precision, WarmupStart};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Of all these types the name in files is the name that users type.
+/// For all these types, files hold the name that users type.
 fn can_be_typed<C: Choice + Debug + Serialize + DeserializeOwned>(names: &[&str]) {
     let listed: Vec<&str> = C::ALL.iter().map(|value| value.name()).collect();
     assert_eq!(listed, names);

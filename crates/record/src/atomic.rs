@@ -1,12 +1,12 @@
-//! Files that are there whole or not at all.
+//! Files that are written completely or not at all.
 //!
 //! A file is written under a temporary name in the same folder, synced, and renamed over the old
-//! one; then the folder is synced, because the rename lives there. A kill, a full disk or a power
-//! cut leaves the old file as it was.
+//! one. The folder is synced last, because it holds the names. A kill, a full disk or a power cut
+//! leaves the old file unchanged.
 //!
-//! A name that is a link is followed, so that the link stays and its target is replaced. Only a
-//! regular file is replaced, never one that is read-only, and its mode stays. A name that a person
-//! chose is written by a [`ChosenFile`], which replaces nothing but what the caller knows for its own.
+//! A symbolic link is followed: the link stays and its target is replaced. Only a regular, writable
+//! file is replaced, and it keeps its mode. A [`ChosenFile`] has a name that the user chose; it
+//! replaces only a file that the caller recognises as its own.
 
 mod litter;
 mod place;
@@ -25,16 +25,18 @@ pub(crate) use litter::sweep;
 pub use litter::sweep_of;
 use place::{ResolvedPath, folder_of};
 
-/// What a file's contents are written to: at any place of it, so that a header may come last.
+/// The destination of a file's contents. A writer can seek in it, so that it can fill in a header
+/// last.
 pub trait Output: Write + Seek {}
 
 impl<T: Write + Seek> Output for T {}
 
-/// Writes a file by handing `fill` a buffered writer; `path` is replaced only when all went well.
+/// Writes the file `path` by calling `fill` with a buffered writer. `path` is replaced only when
+/// every step succeeded.
 ///
 /// # Errors
-/// When the folder is not there, something that is no regular file or is read-only has the name,
-/// or anything cannot be written, synced or renamed.
+/// Returns an error if the folder does not exist, the name belongs to something that is not a
+/// regular file or is read-only, or the file cannot be written, synced or renamed.
 pub fn write(
     path: &Path,
     fill: impl FnOnce(&mut dyn Output) -> io::Result<()>,
@@ -43,18 +45,19 @@ pub fn write(
     replace(&place, fill).map_err(FileError::io("write", path))
 }
 
-/// [`write()`] with the bytes at hand.
+/// Writes `bytes` to the file `path`, as [`write()`] does.
 ///
 /// # Errors
-/// As [`write()`].
+/// Returns the errors of [`write()`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write(path, |out| out.write_all(bytes))
 }
 
-/// Finds out before hours of work whether [`write()`] can create a file at `path`. Leaves nothing.
+/// Checks whether [`write()`] could create the file `path`, for a caller that is about to work for
+/// hours. The check leaves no file behind.
 ///
 /// # Errors
-/// As [`write()`].
+/// Returns the errors of [`write()`].
 pub fn probe(path: &Path) -> Result<(), FileError> {
     let place = ResolvedPath::of(path)?;
     temporary(&place)
@@ -62,7 +65,7 @@ pub fn probe(path: &Path) -> Result<(), FileError> {
         .map_err(FileError::io("write", path))
 }
 
-/// A file by a name that a person chose, and what may be lost when it is written.
+/// A file with a name that the user chose, and the check that protects its contents.
 #[derive(Clone, Debug)]
 pub struct ChosenFile {
     path: PathBuf,
@@ -70,11 +73,13 @@ pub struct ChosenFile {
 }
 
 impl ChosenFile {
-    /// The file `path`, which may be new, empty, or a file that `owned` says yes to: it is asked
-    /// now and again before every write. Removes what killed writers of this file left beside it.
+    /// Makes the handle of the file `path`, which may be new, empty, or a file that `owned`
+    /// accepts. The caller calls [`ChosenFile::check`] again before each write. Temporary files
+    /// that killed writers of this file left beside it are removed.
     ///
     /// # Errors
-    /// As [`write()`], and when there is a file already for which `owned` has an error.
+    /// Returns the errors of [`write()`], and an error if the file exists, is not empty and `owned`
+    /// refuses it.
     pub fn new(path: &Path, owned: fn(&Path) -> Result<(), FileError>) -> Result<Self, FileError> {
         let named = Self {
             path: path.to_owned(),
@@ -86,14 +91,15 @@ impl ChosenFile {
         Ok(named)
     }
 
+    /// Returns the path as the user gave it, with links not followed.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Refuses what must not be replaced.
+    /// Checks that the file may be replaced: it is new, empty, or accepted by `owned`.
     ///
     /// # Errors
-    /// As [`ChosenFile::new`].
+    /// Returns the errors of [`ChosenFile::new`].
     pub fn check(&self) -> Result<(), FileError> {
         match ResolvedPath::of(&self.path)?.old {
             Some(old) if old.len() > 0 => (self.owned)(&self.path),
@@ -122,7 +128,8 @@ fn replace(
     disk::sync_folder(&folder_of(&place.path))
 }
 
-/// A file beside `place` that is locked while it is written, so that nobody takes it for litter.
+/// Creates a temporary file beside `place`. It is locked while it is written, so that another
+/// process does not remove it as abandoned.
 fn temporary(place: &ResolvedPath) -> io::Result<NamedTempFile> {
     let prefix = litter::prefix(&place.path)?;
     let mut builder = Builder::new();
@@ -133,12 +140,13 @@ fn temporary(place: &ResolvedPath) -> io::Result<NamedTempFile> {
     as_others_may_read(&mut builder);
     faults::point("temporary", &place.path)?;
     let file = builder.tempfile_in(folder_of(&place.path))?;
-    // Where files cannot be locked, litter cannot be told from a file in use and is left alone.
+    // Without file locks an abandoned file cannot be told from one in use, and sweeping leaves
+    // both.
     let _ = file.as_file().try_lock();
     Ok(file)
 }
 
-/// Temporary files are private by default; what is renamed into place should be as any other file.
+/// Gives a temporary file the mode of an ordinary file; by default only its owner can read it.
 #[cfg(unix)]
 fn as_others_may_read(builder: &mut Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;

@@ -1,16 +1,16 @@
-//! The first place in which two records differ. Whatever compares settings as JSON does it here.
+//! The first place in which two records differ. All code that compares settings as JSON uses it.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A place where two values differ, and what stands there.
+/// A place where two values differ, with both values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// Keys from the outermost in, with dots between: `hyper.lr`.
+    /// The keys from the outermost to the innermost, separated by dots: `hyper.lr`.
     pub place: String,
-    /// What stands there in the first value; null where nothing does.
+    /// The first value at this place; null when the first record has none.
     pub first: Value,
-    /// What stands there in the second value; null where nothing does.
+    /// The second value at this place; null when the second record has none.
     pub second: Value,
 }
 
@@ -21,22 +21,23 @@ impl Difference {
     }
 }
 
-/// Which of several differences is the first.
+/// The order in which places are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DifferenceOrder {
-    /// Keys are compared in alphabetical order, those of one object alone as well: what it leaves
-    /// out is null.
+    /// Keys are compared in alphabetical order. A key that only one object has is compared with
+    /// null.
     Keys,
-    /// Numbers, texts and switches of an object are compared before what it nests, because sizes
-    /// say more than what follows from them. Objects of different keys differ as wholes.
+    /// The numbers, strings and booleans of an object are compared before its nested values,
+    /// because a size explains the lists that follow from it. Objects with different keys differ as
+    /// a whole.
     PlainFirst,
 }
 
-/// Returns the first place, in the given order, where `a` and `b` differ as JSON; `None` where they
+/// Returns the first place, in the given order, where `a` and `b` differ as JSON; `None` when they
 /// are equal.
 ///
 /// # Errors
-/// When one of them cannot be JSON.
+/// Returns an error if one of them cannot be written as JSON.
 pub fn first_difference(
     a: &impl Serialize,
     b: &impl Serialize,
@@ -45,7 +46,7 @@ pub fn first_difference(
     Ok(difference("", &plain(a)?, &plain(b)?, order))
 }
 
-/// Through text, so that an `f32` reads as it was typed.
+/// Converts `value` through text, so that an `f32` keeps the digits that the user typed.
 fn plain(value: &impl Serialize) -> Result<Value, serde_json::Error> {
     serde_json::from_str(&serde_json::to_string(value)?)
 }
@@ -120,17 +121,17 @@ mod tests {
             let found = first_difference(&a, &b, DifferenceOrder::Keys).unwrap();
             found.map(|d| (d.place.clone(), d.brief()))
         };
-        let said = |place: &str, first: &str, second: &str| {
+        let expected = |place: &str, first: &str, second: &str| {
             Some((place.to_owned(), [first.to_owned(), second.to_owned()]))
         };
         assert_eq!(found(json!({"a": [1, 2]}), json!({"a": [1, 2]})), None);
         assert_eq!(
             found(json!({"a": {"b": [1, 2]}}), json!({"a": {"b": [1, 3]}})),
-            said("a.b.1", "2", "3")
+            expected("a.b.1", "2", "3")
         );
         assert_eq!(
             found(json!({"a": 1}), json!({"a": 1, "b": [2]})),
-            said("b", "null", "a list of 1")
+            expected("b", "null", "a list of 1")
         );
         let (_, [first, second]) =
             found(json!({"a": "x".repeat(99)}), json!({"a": [1]})).expect("a difference");
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(found.map(|d| d.place).as_deref(), Some("x"));
     }
 
-    /// A number that JSON cannot hold as a key is no "equal".
+    /// Two values that JSON cannot hold must not count as equal.
     #[test]
     fn what_cannot_be_json_is_an_error() {
         let odd = std::collections::BTreeMap::from([([1, 2], 3)]);

@@ -1,5 +1,5 @@
-//! Everything that changes the disk, one function each. Nothing else in the program does: a test
-//! makes each of these fail in turn.
+//! Every operation that changes the disk, as one function each. The rest of the program changes the
+//! disk only through these functions, and tests make each of them fail in turn.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,49 +9,50 @@ use std::{
 
 use crate::faults;
 
-/// Makes `folder` and the folders above it, where they are not there.
+/// Creates `folder` and its parent folders, unless they exist.
 ///
 /// # Errors
-/// As [`fs::create_dir_all`].
+/// Returns the errors of [`fs::create_dir_all`].
 pub fn make_folders(folder: &Path) -> io::Result<()> {
     faults::point("make", folder)?;
     fs::create_dir_all(folder)
 }
 
-/// Makes `folder`, which must not be there.
+/// Creates `folder`, which must not exist.
 ///
 /// # Errors
-/// As [`fs::create_dir`].
+/// Returns the errors of [`fs::create_dir`].
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     faults::point("make", folder)?;
     fs::create_dir(folder)
 }
 
-/// Opens `path`, which is made where it is not there, to read and append.
+/// Opens the file `path` to read and append; creates it if it does not exist.
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     faults::point("create", path)?;
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).open(path)
 }
 
-/// Appends `bytes` to `file`, which is `path`.
+/// Appends `bytes` to `file`, whose path is `path`.
 pub(crate) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     faults::writer("append", path, file).write_all(bytes)
 }
 
-/// Cuts `file`, which is `path`, off after `length` bytes.
+/// Truncates `file`, whose path is `path`, to `length` bytes.
 pub(crate) fn cut(file: &File, path: &Path, length: u64) -> io::Result<()> {
     faults::point("cut", path)?;
     file.set_len(length)
 }
 
-/// Makes what `file`, which is `path` or will be, holds survive a power cut, and its length.
+/// Makes the contents and metadata of `file` survive a power cut. `path` is the path that it has
+/// now or will be renamed to.
 pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
     faults::point("sync", path)?;
     file.sync_all()
 }
 
-/// As [`sync`], without the times in the file's entry.
+/// Makes the contents of `file` survive a power cut, without its timestamps.
 pub(crate) fn sync_data(file: &File, path: &Path) -> io::Result<()> {
     faults::point("sync", path)?;
     file.sync_data()
@@ -64,19 +65,19 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be opened to be synced; the file system's journal orders the rename.
+/// Does nothing: this system cannot open a folder to sync it, and its journal orders the rename.
 #[cfg(not(unix))]
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     faults::point("sync-folder", folder)
 }
 
-/// Gives `from` another name.
+/// Renames `from` to `to`.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     faults::point("move", from)?;
     fs::rename(from, to)
 }
 
-/// Removes a file.
+/// Removes the file `path`.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     faults::point("remove", path)?;
     fs::remove_file(path)

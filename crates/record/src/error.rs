@@ -1,39 +1,39 @@
-//! What can be wrong with a file, as a sentence that names it.
+//! Errors about files: each is a sentence that names the file.
 
 use std::{
     fmt, io,
     path::{Path, PathBuf},
 };
 
-/// Why a file could not be read or written.
+/// The reason why a file could not be read or written.
 #[derive(Debug)]
 pub enum FileError {
-    /// The operating system refused. `doing` is a verb: `read`, `write`.
+    /// The operating system refused. `doing` completes "cannot …": `read`, `write`.
     Io {
         doing: &'static str,
         path: PathBuf,
         error: io::Error,
     },
-    /// The file is there, and not what it has to be.
+    /// The file exists, but its contents or its kind are not what was expected.
     Wrong {
         path: PathBuf,
         expected: String,
         found: String,
     },
-    /// Another process is writing the run.
+    /// Another process is writing to the run in this folder.
     Busy(PathBuf),
-    /// A new run was to begin where one is already kept.
+    /// A new run cannot begin in this folder, because it already holds a run.
     Taken(PathBuf),
 }
 
 impl FileError {
-    /// The error of an operation on `path`, for `map_err`.
+    /// Returns a function for `map_err` that makes the error of an operation on `path`.
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::Io { doing, path, error }
     }
 
-    /// A file that is not what it has to be.
+    /// Makes the error about a file that is not what it was expected to be.
     pub fn wrong(path: &Path, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::Wrong {
             path: path.to_owned(),
@@ -70,7 +70,7 @@ impl fmt::Display for FileError {
 }
 
 fn reason(f: &mut fmt::Formatter<'_>, error: &io::Error) -> fmt::Result {
-    // Not the project's enum, and open to new kinds: what is not listed speaks for itself.
+    // `io::ErrorKind` is non-exhaustive. An error of any other kind has its own message.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "io::ErrorKind is non-exhaustive"
@@ -80,7 +80,7 @@ fn reason(f: &mut fmt::Formatter<'_>, error: &io::Error) -> fmt::Result {
             f.write_str("the disk is full; free some space (what was saved before is unchanged)")
         }
         io::ErrorKind::QuotaExceeded => {
-            f.write_str("your share of the disk is full (what was saved before is unchanged)")
+            f.write_str("your disk quota is used up (what was saved before is unchanged)")
         }
         io::ErrorKind::NotFound => f.write_str("there is no such file or folder"),
         io::ErrorKind::PermissionDenied => f.write_str("it is not permitted"),

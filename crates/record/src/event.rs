@@ -1,39 +1,41 @@
-//! What happens in a run, one event a line.
+//! The events of a run, which `events.jsonl` holds as one line each.
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::{maybe_number, number, numbers};
 
-/// One line of `events.jsonl`, told apart by its `event` key.
+/// One line of `events.jsonl`. Its `event` key holds the variant's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The run begins, at step 0.
+    /// The run began at step 0.
     Start { parameters: u64 },
-    /// Something the user did not ask for and should know, as a sentence.
+    /// The run differs from the request in some way that the user should know. The text is a
+    /// sentence.
     Notice { text: String },
-    /// A step whose turn it was to be logged.
+    /// A step was logged.
     Step(StepRecord),
-    /// What a logged step looked like inside.
+    /// The model was measured at a logged step.
     Observation(Observation),
-    /// Text from the model after `step` updates.
+    /// The model wrote `text` after `step` updates.
     Sample { step: u64, text: String },
-    /// The state after `step` updates is in `file`: in the run's folder a name relative to it.
+    /// The state after `step` updates was saved to `file`. A file in the run's folder is named
+    /// relative to the folder.
     Checkpoint { step: u64, file: String },
-    /// The run goes on after `step` updates.
+    /// The run resumed after `step` updates.
     Resume { step: u64 },
-    /// The run was asked to stop, and did after `step` updates.
+    /// The run was stopped after `step` updates.
     Stop { step: u64, seconds: f64 },
-    /// A number of step `step` was not finite, and the run ended there: its loss or gradient, or
-    /// the validation loss or weights before it.
+    /// The run ended at step `step`, because a number was not finite: the step's loss or gradient
+    /// norm, or the validation loss or a weight before it.
     Diverged {
         step: u64,
         seconds: f64,
-        /// Which number; absent in records of format 1.
+        /// Which number was not finite; absent in records of format 1.
         #[serde(default)]
         what: Option<NotFinite>,
     },
-    /// All `step` updates are made; the losses are of the finished model.
+    /// The run finished after `step` updates. The losses are those of the finished model.
     Done {
         step: u64,
         seconds: f64,
@@ -44,7 +46,7 @@ pub enum Event {
     },
 }
 
-/// Which number of a run that diverged was the first that was not finite.
+/// The first number of a run that was not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotFinite {
@@ -54,12 +56,12 @@ pub enum NotFinite {
     GradNorm,
     /// The loss on the validation split.
     ValLoss,
-    /// A weight, or a number that the optimiser keeps.
+    /// A weight, or a number that the optimiser stores.
     State,
 }
 
 impl NotFinite {
-    /// It in words, as the subject of a sentence.
+    /// Returns its name in words, as the subject of a sentence.
     pub fn name(self) -> &'static str {
         match self {
             Self::Loss => "the loss",
@@ -70,58 +72,61 @@ impl NotFinite {
     }
 }
 
-/// What is known of step `step`, counted from 0: every number but the time is of the weights before
-/// its update, after `step` updates.
+/// The record of one logged step. The losses and the gradient norm belong to the weights before the
+/// step's update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
+    /// The step's number, counted from 0: how many updates were made before it.
     pub step: u64,
-    /// Of the step's own batch, with dropout, in nats a token.
+    /// The mean loss of the step's own batch, with dropout, in nats per token.
     #[serde(with = "number")]
     pub loss: f64,
-    /// The gradients' global L2 norm before clipping.
+    /// The global L2 norm of the gradients before clipping.
     #[serde(with = "number")]
     pub grad_norm: f64,
+    /// The learning rate of the step's update.
     pub lr: f64,
-    /// Since the run began, pauses between stop and resume left out.
+    /// The seconds since the run began, without the time between a stop and a resume.
     pub seconds: f64,
-    /// Trained since the last record; evaluation, samples and checkpoints left out.
+    /// The training speed since the last record, without evaluation, samples and checkpoints.
     pub tokens_per_second: f64,
-    /// Of the validation split, without dropout, in nats a token.
+    /// The mean loss on the validation split, without dropout, in nats per token.
     #[serde(with = "maybe_number", default)]
     pub val_loss: Option<f64>,
-    /// The same in bits a character of text.
+    /// The validation loss in bits per character of text.
     #[serde(with = "maybe_number", default)]
     pub val_bits_per_char: Option<f64>,
 }
 
-/// Measurements of one step, beside its [`StepRecord`].
+/// The measurements of one step, recorded beside its [`StepRecord`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     pub step: u64,
     pub series: Vec<Series>,
 }
 
-/// One measure at several places of the model.
+/// The values of one measure at several places of the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// Its name; the laboratory says what it means.
+    /// The measure's name; [`Measure`](crate::Measure) defines it.
     pub measure: String,
-    /// Names of parameters or values, or numbers of positions; from the model's beginning to its
-    /// end.
+    /// The places from the model's input to its output: names of parameters or values, or
+    /// positions.
     pub at: Vec<String>,
-    /// A number for each place.
+    /// The value at each place.
     #[serde(with = "numbers")]
     pub values: Vec<f64>,
 }
 
 impl Event {
-    /// Whether a run that is resumed after `step` updates will make it again, or never came to it.
+    /// Returns whether a run that resumes after `step` updates produces this event again, or has
+    /// not yet reached it.
     pub fn is_beyond(&self, step: u64) -> bool {
         match self {
             Self::Start { .. } | Self::Notice { .. } => false,
             Self::Step(record) => record.step >= step,
             Self::Observation(observation) => observation.step >= step,
-            // Whoever goes on after the end has come to it.
+            // A run that resumes at its end has already produced the events of the end.
             Self::Sample { step: at, .. }
             | Self::Checkpoint { step: at, .. }
             | Self::Resume { step: at }
@@ -131,7 +136,8 @@ impl Event {
         }
     }
 
-    /// The same without times: what two runs of one experiment have in common.
+    /// Returns the event with all times set to 0. Two runs of one experiment have such events in
+    /// common.
     #[must_use]
     pub fn timeless(self) -> Self {
         match self {
@@ -166,7 +172,7 @@ impl Event {
         }
     }
 
-    /// The record of a logged step, where this is one.
+    /// Returns the record of a logged step; `None` for any other event.
     pub fn as_step(&self) -> Option<&StepRecord> {
         if let Self::Step(record) = self {
             return Some(record);
@@ -174,7 +180,7 @@ impl Event {
         None
     }
 
-    /// What a logged step looked like inside, where this tells it.
+    /// Returns the measurements of a logged step; `None` for any other event.
     pub fn as_observation(&self) -> Option<&Observation> {
         if let Self::Observation(observation) = self {
             return Some(observation);
@@ -182,7 +188,7 @@ impl Event {
         None
     }
 
-    /// How many updates had been made, and what was written, where this is a sample.
+    /// Returns the number of updates and the text of a sample; `None` for any other event.
     pub fn as_sample(&self) -> Option<(u64, &str)> {
         if let Self::Sample { step, text } = self {
             return Some((*step, text));
@@ -190,7 +196,7 @@ impl Event {
         None
     }
 
-    /// Seconds since the run began, where the event tells.
+    /// Returns the seconds since the run began; `None` for an event without a time.
     pub fn seconds(&self) -> Option<f64> {
         match self {
             Self::Step(record) => Some(record.seconds),

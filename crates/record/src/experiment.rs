@@ -1,24 +1,25 @@
-//! What a run is, resolved: every choice made, every name looked up.
+//! A resolved experiment: every choice is made and every name is looked up.
 
 use gptlab_model::ModelSpec;
 use gptlab_recipe::{Hyper, Intervals, ObserveLevel, SampleSettings, TextOrigin, TokenizerSpec};
 use serde::{Deserialize, Serialize};
 
-/// What is written before step 0, and enough to do the run again given the data.
+/// The description of a run that is written before step 0. Together with the data it is enough to
+/// repeat the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Of this file: [`Experiment::FORMAT`], or an older one that is still read.
+    /// The file's format: [`Experiment::FORMAT`], or an older one that can still be read.
     pub format: u32,
-    /// The program and its version.
+    /// The name and version of the program.
     pub program: String,
-    /// What runs the model, in the caller's words.
+    /// The engine that runs the model, as the caller names it.
     pub engine: String,
-    /// The vector instructions that the run began with: sums round differently with others. `None`
-    /// in records of format 1.
+    /// The vector instructions that the run began with; other instructions round sums differently.
+    /// `None` in records of format 1.
     #[serde(default)]
     pub isa: Option<String>,
-    /// With the context that fits the data.
+    /// The model, with a context that fits the data.
     pub spec: ModelSpec,
     pub vocab_size: usize,
     pub tokenizer: TokenizerSpec,
@@ -27,62 +28,66 @@ pub struct Experiment {
     pub seed: u64,
     pub origin: WeightsOrigin,
     pub intervals: Intervals,
-    /// How far each logged step is looked into.
+    /// How much is measured at each logged step.
     #[serde(default)]
     pub observe: ObserveLevel,
-    /// How samples are made.
+    /// The settings of the samples.
     #[serde(default)]
     pub sampling: SampleSettings,
-    /// How often the number of steps was changed, first to last; `hyper.steps` is the newest.
+    /// The changes of the number of steps, from first to last. `hyper.steps` is the newest number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<Extension>,
 }
 
 impl Experiment {
-    /// Format 1 knew no `isa`, `observe`, `sampling` and `extensions`.
+    /// The newest format. Format 1 had no `isa`, `observe`, `sampling` and `extensions`.
     pub const FORMAT: u32 = 2;
 }
 
-/// A change of the number of steps: from step `after` on, the learning rate is that of a schedule
-/// of `to` steps.
+/// A change of the number of steps. From step `after` on, the learning rate follows a schedule of
+/// `to` steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
-    /// Updates that had been made.
+    /// The number of updates that had been made.
     pub after: u64,
-    /// The number of steps before.
+    /// The number of steps before the change.
     pub from: u64,
+    /// The number of steps after the change.
     pub to: u64,
 }
 
-/// Which text a run learns from.
+/// The text that a run learns from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataRecord {
-    /// Where it came from, in words.
+    /// A description of the text's origin, for people.
     pub source: String,
-    /// The same as data, to find the text again.
+    /// The origin as data, which is used to find the text again.
     pub origin: TextOrigin,
-    /// The SHA-256 of its bytes, in hexadecimal.
+    /// The SHA-256 of the text's bytes, in hexadecimal.
     pub fingerprint: String,
     /// The size of the text in bytes; absent in records of format 1.
     #[serde(default)]
     pub bytes: Option<u64>,
-    /// How much of its end is kept for validation.
+    /// The fraction at the end of the text that is kept for validation.
     pub val_fraction: f64,
+    /// The number of tokens in the training split.
     pub train_tokens: u64,
-    /// 0 where nothing is kept.
+    /// The number of tokens in the validation split; 0 when there is none.
     pub val_tokens: u64,
 }
 
-/// Where the first weights came from.
+/// The origin of a run's first weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsOrigin {
-    /// Drawn from the seed.
+    /// The weights were drawn from the seed.
     Fresh,
-    /// The weights of a checkpoint that had made `step` updates; the optimiser begins anew.
+    /// The weights were loaded from a checkpoint after `step` updates, and the optimiser starts
+    /// fresh.
     Loaded { file: String, step: u64 },
-    /// A checkpoint of a run whose own folder is elsewhere, weights and optimiser.
+    /// The weights and the optimiser were loaded from a checkpoint after `step` updates, whose run
+    /// has another folder or none.
     Resumed { file: String, step: u64 },
 }

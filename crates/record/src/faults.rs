@@ -1,9 +1,9 @@
-//! Where tests make the disk fail: right before everything that changes it, and before a file is
-//! opened.
+//! Fault points: places where tests make the disk fail. There is one before every operation that
+//! changes the disk, and one before a file is opened.
 //!
-//! Only a build with the feature `faults` has such points, and a release build refuses that
-//! feature. [`crate::disk`] and [`crate::atomic`] pass them; `crates/cli/tests/faults` makes them
-//! fail, one after the other.
+//! Only a build with the feature `faults` has fault points, and a release build refuses that
+//! feature. [`crate::disk`] and [`crate::atomic`] contain them; `crates/cli/tests/faults` makes
+//! them fail one after the other.
 
 #[cfg(not(feature = "faults"))]
 mod off;

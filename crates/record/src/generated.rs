@@ -1,8 +1,8 @@
-//! A text that a model wrote: what `generate --json` prints.
+//! Texts that a model generated, in the form that `generate --json` prints.
 
 use serde::Serialize;
 
-/// One sample, and the seed that it was drawn with.
+/// One generated sample and the seed that it was drawn with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GeneratedSample {
     pub seed: u64,
@@ -10,27 +10,27 @@ pub struct GeneratedSample {
     pub continuation: Continuation,
 }
 
-/// What a model wrote after a prompt.
+/// The text that a model generated after a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Continuation {
     pub prompt: String,
-    /// What follows the prompt.
+    /// The generated text, without the prompt.
     pub text: String,
-    /// How many tokens were chosen.
+    /// The number of generated tokens.
     pub tokens: usize,
     pub end: ContinuationEnd,
 }
 
-/// Why a text ended.
+/// The reason why a text ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContinuationEnd {
-    /// As many tokens as were asked for were written.
+    /// The text reached the requested number of tokens.
     Length,
-    /// The text came before which a sample was to end.
+    /// The stop text was generated.
     Stop,
     /// The model ended the document.
     Document,
-    /// A person interrupted it.
+    /// The user interrupted the generation.
     Interrupted,
 }

@@ -1,8 +1,8 @@
-//! Many runs that belong together: what was planned, and what came out.
+//! Grids of runs: the plan and the results of runs that are compared with each other.
 //!
-//! A grid's folder holds `grid.json`, written before the first run; a folder for each run under
-//! `runs/`, with `outcome.json` in it when it has ended; and, as soon as something came out,
-//! `results.json`. Neither file holds a time: a grid made twice is the same bytes.
+//! A grid's folder holds `grid.json`, which is written before the first run; a folder for each run
+//! under `runs/`, with an `outcome.json` when the run has ended; and `results.json`, as soon as
+//! there is a result. No file holds a time, so that repeating a grid produces the same bytes.
 
 use std::{
     io,
@@ -19,19 +19,19 @@ use crate::{
 const GRID: &str = "grid.json";
 const RESULTS: &str = "results.json";
 const OUTCOME: &str = "outcome.json";
-/// No grid is larger; listings are most of it.
+/// The most bytes of a grid's files. Listings take most of them.
 const MOST_GRID: u64 = 1 << 28;
 
-/// Whether `folder` holds a grid.
+/// Returns whether `folder` holds a grid.
 pub(crate) fn exists(folder: &Path) -> bool {
     folder.join(GRID).exists()
 }
 
-/// The folder of the grid that the run in `folder` belongs to, and the grid: two folders up, where
-/// a grid names this very folder. What else lies there is nothing to this run, and may be whatever
-/// it is.
+/// Returns the grid that the run in `run` belongs to, with the grid's folder; `None` when it
+/// belongs to none. The grid's folder is two levels up and its plan names this very run. Anything
+/// else two levels up has nothing to do with the run and is ignored.
 pub fn grid_of(run: &Path) -> Option<(PathBuf, Grid)> {
-    // Where the path is too short to say, the file system knows.
+    // A relative path may be too short to have a grandparent.
     let whole = run.canonicalize().unwrap_or_else(|_| run.to_owned());
     let folder = whole.parent()?.parent()?.to_owned();
     let grid = read_grid(&folder).ok()??;
@@ -40,10 +40,10 @@ pub fn grid_of(run: &Path) -> Option<(PathBuf, Grid)> {
     Some((folder, grid))
 }
 
-/// The grid in `folder`; `None` where it holds none.
+/// Reads the grid in `folder`; `None` when it holds none.
 ///
 /// # Errors
-/// When there is one that cannot be read.
+/// Returns an error if there is a grid that cannot be read.
 pub fn read_grid(folder: &Path) -> Result<Option<Grid>, FileError> {
     let path = folder.join(GRID);
     let grid: Option<Grid> = read(&path, "a grid of gptlab")?;
@@ -52,10 +52,10 @@ pub fn read_grid(folder: &Path) -> Result<Option<Grid>, FileError> {
     Ok(grid)
 }
 
-/// The results in `folder`; `None` where nothing has come out yet.
+/// Reads the results of the grid in `folder`; `None` when there are none yet.
 ///
 /// # Errors
-/// When there are some that cannot be read.
+/// Returns an error if there are results that cannot be read.
 pub fn read_results(folder: &Path) -> Result<Option<Results>, FileError> {
     let path = folder.join(RESULTS);
     let results: Option<Results> = read(&path, "results of a grid of gptlab")?;
@@ -66,7 +66,7 @@ pub fn read_results(folder: &Path) -> Result<Option<Results>, FileError> {
     Ok(results)
 }
 
-/// Refuses a format that this version does not know, however well it reads.
+/// Refuses a format that this version does not know, even if the file happens to parse.
 fn check_format(path: &Path, what: &str, newest: u32, found: u32) -> Result<(), FileError> {
     if (1..=newest).contains(&found) {
         return Ok(());
@@ -78,10 +78,10 @@ fn check_format(path: &Path, what: &str, newest: u32, found: u32) -> Result<(), 
     ))
 }
 
-/// Writes the plan down. The folder has to be there.
+/// Writes the plan `grid` to `folder`, which must exist.
 ///
 /// # Errors
-/// When the folder holds a run, or the plan cannot be written.
+/// Returns an error if the folder holds a run, or the plan cannot be written.
 pub fn write_grid(folder: &Path, grid: &Grid) -> Result<(), FileError> {
     if Store::exists(folder) {
         let found = "the folder of a run; choose another folder";
@@ -90,18 +90,18 @@ pub fn write_grid(folder: &Path, grid: &Grid) -> Result<(), FileError> {
     write(&folder.join(GRID), grid)
 }
 
-/// Writes what came out, over what came out before.
+/// Writes `results` to `folder` and replaces earlier results.
 ///
 /// # Errors
-/// When it cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_results(folder: &Path, results: &Results) -> Result<(), FileError> {
     write(&folder.join(RESULTS), results)
 }
 
-/// How the run in `folder` ended; `None` where it has not.
+/// Reads how the run in `folder` ended; `None` when it has not ended.
 ///
 /// # Errors
-/// When it says so in a file that cannot be read.
+/// Returns an error if there is an outcome that cannot be read.
 pub fn read_outcome(folder: &Path) -> Result<Option<CellOutcome>, FileError> {
     read(&folder.join(OUTCOME), "the outcome of a run of gptlab")
 }
@@ -109,7 +109,7 @@ pub fn read_outcome(folder: &Path) -> Result<Option<CellOutcome>, FileError> {
 /// Writes how the run in `folder` ended.
 ///
 /// # Errors
-/// When it cannot be written.
+/// Returns an error if the file cannot be written.
 pub fn write_outcome(folder: &Path, outcome: &CellOutcome) -> Result<(), FileError> {
     write(&folder.join(OUTCOME), outcome)
 }
@@ -129,66 +129,69 @@ fn write(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
     atomic::write_bytes(path, text.as_bytes())
 }
 
-/// What was planned.
+/// The plan of a grid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
-    /// Of this file: [`Grid::FORMAT`], or an older one that is still read.
+    /// The file's format: [`Grid::FORMAT`], or an older one that can still be read.
     pub format: u32,
-    /// The program and its version.
+    /// The name and version of the program.
     pub program: String,
-    /// The words that were typed.
+    /// The command line's words as the user typed them.
     pub command: Vec<String>,
     pub kind: GridKind,
     pub data: DataRecord,
+    /// The number of steps of each run.
     pub steps: u64,
+    /// The seeds that each variant is run with.
     pub seeds: Vec<u64>,
-    /// The first is what the others are compared with.
+    /// The variants. The first is the baseline that the others are compared with.
     pub variants: Vec<Variant>,
+    /// The runs.
     pub cells: Vec<Cell>,
 }
 
 impl Grid {
-    /// Format 1 knew no experiments of its variants.
+    /// The newest format. Format 1 had no experiments of its variants.
     pub const FORMAT: u32 = 2;
 }
 
-/// Why runs belong together.
+/// The reason why runs belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GridKind {
-    /// Variants are the baseline and models with something broken.
+    /// The variants are a baseline and models that each lack or break one part.
     Ablation,
-    /// Variants are sizes and learning rates.
+    /// The variants are sizes and learning rates.
     Sweep,
 }
 
-/// One model, or one way to train it.
+/// One model, or one way of training it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// As users type it: `residual`, or `residual lr=0.001`.
+    /// The name that the user types: `residual`, or `residual lr=0.001`.
     pub name: String,
-    /// A few words: `no residual connections`.
+    /// The name in a few words: `no residual connections`.
     pub title: String,
-    /// What the part is for.
+    /// The purpose of the part that is changed.
     pub purpose: String,
-    /// What is expected, said before the run.
+    /// The expected result, written before the run.
     pub prediction: String,
-    /// The paper that established it.
+    /// The paper that established the expectation.
     pub source: String,
-    /// The model's listing, one op a line.
+    /// The model's operations, one per line.
     pub listing: String,
-    /// Numbers that are trained.
+    /// The number of trained parameters.
     pub parameters: u64,
-    /// Points of a grid of settings: `lr` and its value.
+    /// The settings that the grid varies, with their values: `lr` and 0.001.
     pub settings: Vec<(String, f64)>,
-    /// Its run with the grid's first seed, resolved; absent in grids of format 1.
+    /// The resolved experiment of its run with the grid's first seed; absent in grids of format 1.
     #[serde(default)]
     pub experiment: Option<Experiment>,
 }
 
-/// One run.
+/// One run of a grid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
@@ -199,90 +202,96 @@ pub struct Cell {
     pub folder: String,
 }
 
-/// What came out: a pure function of the plan and its data.
+/// The results of a grid. They depend only on the plan and its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// Of this file; always [`Results::FORMAT`].
+    /// The file's format, which is always [`Results::FORMAT`].
     pub format: u32,
+    /// The losses that the results are compared with.
     pub floors: Floors,
-    /// In the order of the variants; those without a finished run are left out.
+    /// One row per variant, in the order of the plan. Variants without a finished run are left out.
     pub rows: Vec<Row>,
 }
 
 impl Results {
+    /// The only format.
     pub const FORMAT: u32 = 1;
 }
 
-/// Losses that give a loss its meaning, on the same split, in nats a token.
+/// Reference losses on the same validation split, in nats per token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
-    /// Every token alike: ln of the vocabulary's size.
+    /// The loss of a uniform guess: the natural logarithm of the vocabulary's size.
     pub uniform: f64,
-    /// Of n-gram tables fitted to the training split, for n = 1, 2, …
+    /// The losses of n-gram tables that were fitted to the training split, for n = 1, 2, …
     pub ngrams: Vec<f64>,
-    /// The entropy of a text whose making is known.
+    /// The entropy of the text, where the process that generates it is known.
     #[serde(default)]
     pub entropy: Option<f64>,
 }
 
-/// One variant over its seeds. Losses are in nats a token.
+/// The results of one variant over its seeds. Losses are in nats per token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     pub variant: String,
-    /// In the order of the grid's seeds; those that have not run are left out.
+    /// The outcomes in the order of the grid's seeds. Seeds that have not run are left out.
     pub outcomes: Vec<CellOutcome>,
-    /// Validation losses of the seeds that did not diverge: mean, and sample standard deviation for
-    /// two or more.
+    /// The mean of the validation losses of the seeds that did not diverge.
     #[serde(with = "maybe_number", default)]
     pub mean: Option<f64>,
+    /// The sample standard deviation of these losses; `None` for fewer than two.
     #[serde(with = "maybe_number", default)]
     pub deviation: Option<f64>,
-    /// Against the baseline; `None` for the baseline itself and where nothing can be compared.
+    /// The difference from the baseline; `None` for the baseline itself and when nothing can be
+    /// compared.
     #[serde(default)]
     pub difference: Option<PairedDifference>,
 }
 
-/// How one run ended.
+/// The outcome of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellOutcome {
     pub seed: u64,
-    /// The first step whose loss was no finite number.
+    /// The first step whose loss was not finite.
     #[serde(default)]
     pub diverged_at: Option<u64>,
-    /// Of the finished model.
+    /// The validation loss of the finished model, in nats per token.
     #[serde(with = "maybe_number", default)]
     pub val_loss: Option<f64>,
-    /// Of the last logged step's batch.
+    /// The loss of the last logged step's batch, in nats per token.
     #[serde(with = "maybe_number", default)]
     pub train_loss: Option<f64>,
-    /// Of the last logged step, before clipping.
+    /// The gradient norm of the last logged step, before clipping.
     #[serde(with = "maybe_number", default)]
     pub grad_norm: Option<f64>,
-    /// On the tokens that a text with a known skill lets one know.
+    /// The loss on the tokens that the text's own rule makes predictable, in nats per token.
     #[serde(with = "maybe_number", default)]
     pub skill_loss: Option<f64>,
-    /// Text of the finished model.
+    /// A text that the finished model generated.
     #[serde(default)]
     pub sample: Option<String>,
 }
 
-/// A variant minus the baseline, paired by seed.
+/// The difference between a variant and the baseline, paired by seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairedDifference {
-    /// Mean of the differences of validation losses.
+    /// The mean difference of the validation losses, in nats per token.
     pub mean: f64,
-    /// Of the 95 % confidence interval (Student's t); `None` with fewer than two pairs.
+    /// The lower end of the 95 % confidence interval (Student's t); `None` for fewer than two
+    /// pairs.
     #[serde(with = "maybe_number", default)]
     pub low: Option<f64>,
+    /// The upper end of the 95 % confidence interval; `None` for fewer than two pairs.
     #[serde(with = "maybe_number", default)]
     pub high: Option<f64>,
-    /// Two-sided p of the paired t test.
+    /// The two-sided p-value of the paired t-test.
     #[serde(with = "maybe_number", default)]
     pub p: Option<f64>,
+    /// The number of seeds that both finished with.
     pub pairs: usize,
 }

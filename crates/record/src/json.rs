@@ -1,4 +1,4 @@
-//! JSON with one form for every value, and numbers that may be infinite.
+//! Canonical JSON, and numbers that may be infinite.
 
 use std::{
     collections::BTreeMap,
@@ -11,29 +11,31 @@ use serde_json::Value;
 
 use crate::{FileError, regular};
 
-/// `value` as JSON without spaces and with sorted keys: equal values are equal bytes.
+/// Writes `value` as JSON without spaces and with sorted keys, so that equal values have equal
+/// bytes.
 ///
-/// Numbers take the shortest form that reads back the same, `f32` among them.
+/// Each number, `f32` or `f64`, takes the shortest form that parses to the same value.
 ///
 /// # Errors
-/// When `value` cannot be JSON, such as a map whose keys are no strings.
+/// Returns an error if `value` cannot be written as JSON, such as a map whose keys are not strings.
 pub fn canonical(value: &impl Serialize) -> Result<String, serde_json::Error> {
     sorted(value).and_then(|v| serde_json::to_string(&v))
 }
 
-/// [`canonical`] laid out for a person, with a line break at the end.
+/// Writes `value` as [`canonical`] does, but indented and with a line break at the end.
 pub(crate) fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = sorted(value).and_then(|v| serde_json::to_string_pretty(&v))?;
     Ok(text + "\n")
 }
 
-/// By way of text: straight to a [`Value`], an `f32` of 0.1 would become the `f64` beside it.
+/// Converts `value` through text. A direct conversion to [`Value`] would turn the `f32` 0.1 into
+/// 0.10000000149011612.
 fn sorted(value: &impl Serialize) -> Result<Value, serde_json::Error> {
     let text = serde_json::to_string(value)?;
     Ok(sort(serde_json::from_str(&text)?))
 }
 
-/// Sorts keys even where some other crate turned on `serde_json`'s insertion order.
+/// Sorts the keys, even if another crate has enabled `serde_json`'s `preserve_order`.
 fn sort(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(sort).collect(),
@@ -46,10 +48,10 @@ fn sort(value: Value) -> Value {
     }
 }
 
-/// Reads a JSON file of at most `limit` bytes; `what` says what it has to be.
+/// Reads a JSON file of at most `limit` bytes. `what` names its kind in errors.
 ///
 /// # Errors
-/// When it cannot be read, is larger, or is not `what`.
+/// Returns an error if the file cannot be read, is larger than `limit`, or does not parse.
 pub fn read<T: DeserializeOwned>(path: &Path, limit: u64, what: &str) -> Result<T, FileError> {
     let text = read_text(path, limit, what)?;
     serde_json::from_str(&text).map_err(|e| FileError::wrong(path, what, e.to_string()))
@@ -75,7 +77,8 @@ fn read_text(path: &Path, limit: u64, what: &str) -> Result<String, FileError> {
     }
 }
 
-/// What a number is in JSON, which has no word for infinity: a model that diverged has such losses.
+/// The JSON form of a number. JSON cannot express NaN and infinity, which the losses of a diverged
+/// model are.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 enum Number {
@@ -118,25 +121,29 @@ impl From<Number> for f64 {
     }
 }
 
-/// For `#[serde(with)]` on an `f64` that need not be finite: JSON has no word for infinity, so that
-/// such a number is the string `"NaN"`, `"inf"` or `"-inf"`.
+/// The module for `#[serde(with)]` on an `f64` that may be NaN or infinite. JSON cannot express
+/// such a number, so it becomes the string `"NaN"`, `"inf"` or `"-inf"`.
 pub mod number {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    /// Writes `x` as a number, or as a string if it is not finite.
+    ///
     /// # Errors
-    /// Those of the serializer.
+    /// Returns the serializer's errors.
     pub fn serialize<S: Serializer>(x: &f64, s: S) -> Result<S::Ok, S::Error> {
         super::Number::from(*x).serialize(s)
     }
 
+    /// Reads a number, or one of the strings `"NaN"`, `"inf"` and `"-inf"`.
+    ///
     /// # Errors
-    /// When it is neither a number nor one of the three strings.
+    /// Returns an error if the value is neither a number nor one of the three strings.
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
         super::Number::deserialize(d).map(Into::into)
     }
 }
 
-/// [`number`] for an `Option<f64>`.
+/// The same module as [`number`] for an `Option<f64>`.
 pub(crate) mod maybe_number {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -150,7 +157,7 @@ pub(crate) mod maybe_number {
     }
 }
 
-/// [`number`] for a list.
+/// The same module as [`number`] for a list of numbers.
 pub(crate) mod numbers {
     use serde::{Deserialize, Deserializer, Serializer};
 

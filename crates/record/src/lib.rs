@@ -1,15 +1,15 @@
 //! What a run leaves on disk: the resolved [`Experiment`], the [`Event`]s, and the [`Store`] that
 //! keeps them in a folder.
 //!
-//! Everything here is plain data with a stable JSON form, so that a record can be drawn, compared
-//! and resumed without the code that made it. [`Store::create`] writes `experiment.json` before
-//! step 0; events are appended to `events.jsonl`, one a line; every other file is written by
-//! [`atomic::write`], so that a kill at any moment loses nothing already saved. Whatever changes
-//! the disk passes through [`disk`], where tests make it fail.
+//! Everything here is plain data with a stable JSON form, so that a program can plot, compare and
+//! resume a run without the code that made it. [`Store::create`] writes `experiment.json` before
+//! step 0. Each event is appended to `events.jsonl` as one line. Every other file is written by
+//! [`atomic::write`], so that a kill at any moment loses nothing that was saved before. Every
+//! operation that changes the disk goes through [`disk`], where tests make it fail.
 //!
-//! Knows: folders, files, JSON, what an experiment and its events say.
-//! Never will: what a setting is (`gptlab-recipe` says it), how to train, engines, text, tokens,
-//! clocks, the environment, printing.
+//! Knows: folders, files, JSON, the contents of an experiment and of its events.
+//! Never will: what a setting means (`gptlab-recipe` defines it), how to train, engines, text,
+//! tokens, clocks, the environment, printing.
 
 pub mod atomic;
 mod difference;

@@ -1,13 +1,12 @@
-//! The one table of what is measured: every number that a probe or a training run shows is defined
-//! here, once. Records hold the names; whoever writes them and whoever reads them takes them from
-//! here.
+//! The table of measures. Every number that a probe or a training run shows is defined here, once.
+//! Records hold the names; the code that writes them and the code that reads them use this table.
 
 use serde::Serialize;
 
-/// Writes the enum and the list of all its values from one list of names.
+/// Defines the enum and the list of all its variants from one list of names.
 macro_rules! measures {
     ($($name:ident,)+) => {
-        /// Something measured inside a model.
+        /// A quantity that is measured inside a model.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Measure {
@@ -15,7 +14,7 @@ macro_rules! measures {
         }
 
         impl Measure {
-            /// Every measure, in the order in which tables list them.
+            /// All measures, in the order of the tables.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
         }
     };
@@ -50,23 +49,23 @@ measures! {
     CopiedSpan,
 }
 
-/// What a number means.
+/// The meaning of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Definition {
     pub measure: Measure,
-    /// As files and JSON call it.
+    /// The name in files and in JSON.
     pub name: &'static str,
-    /// How it is computed, in words.
+    /// How the measure is computed, in words.
     pub formula: &'static str,
     pub unit: &'static str,
-    /// Where it comes from.
+    /// The paper or post that introduced the measure.
     pub source: &'static str,
-    /// What to expect, and what to worry about.
+    /// Typical values, and values that indicate a problem.
     pub range: &'static str,
 }
 
 impl Measure {
-    /// The definition of every measure.
+    /// Returns the definitions of all measures.
     pub fn definitions() -> Vec<Definition> {
         Self::ALL
             .iter()
@@ -74,17 +73,18 @@ impl Measure {
             .collect()
     }
 
-    /// As files and JSON call it.
+    /// Returns the name in files and in JSON.
     pub fn name(self) -> &'static str {
         self.definition().name
     }
 
-    /// The measure that files call `name`; `None` for one of another version of the program.
+    /// Returns the measure that files call `name`; `None` for a measure of another version of the
+    /// program.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|m| m.name() == name)
     }
 
-    /// The table.
+    /// Returns the definition of this measure.
     #[expect(clippy::too_many_lines, reason = "one flat list")]
     pub fn definition(self) -> Definition {
         let [name, formula, unit, source, range] = match self {
@@ -93,18 +93,18 @@ impl Measure {
                 "L2 norm of a parameter's gradient, before clipping",
                 "1",
                 "Pascanu et al. 2013",
-                "of one order across blocks; shrinking towards the embedding where gradients vanish",
+                "of the same order in all blocks; shrinks towards the embedding where gradients vanish",
             ],
             Self::UpdateRatio => [
                 "update_ratio",
-                "L2 norm of a parameter's update / of the parameter before it",
+                "L2 norm of a parameter's update / L2 norm of the parameter before it",
                 "1",
                 "the rule of thumb of Karpathy 2022",
-                "about 0.001 a step in mid-training; 0.1 is violent, 0.00001 is standing still",
+                "about 0.001 per step in mid-training; 0.1 is unstable, 0.00001 makes no progress",
             ],
             Self::ClipShare => [
                 "clip_share",
-                "1 - what the gradients were multiplied by to clip them",
+                "1 - the factor that clipping multiplied the gradients by",
                 "1",
                 "Pascanu et al. 2013",
                 "0 most of the time; above 0.5 step after step, clipping sets the learning rate",
@@ -142,35 +142,35 @@ impl Measure {
                 "weight on position 0, mean over all later queries",
                 "1",
                 "Xiao et al. 2023",
-                "near 1 for heads at rest in large models; about ln(T)/T where weights are even",
+                "near 1 for inactive heads in large models; about ln(T)/T where weights are uniform",
             ],
             Self::MaxAttentionLogit => [
                 "max_attention_logit",
                 "largest score before the softmax, over heads, queries and keys",
                 "1",
                 "Dehghani et al. 2023; Wortsman et al. 2023",
-                "up to some tens; growth without end ends in divergence",
+                "up to some tens; unbounded growth leads to divergence",
             ],
             Self::PrefixMatching => [
                 "prefix_matching",
-                "weight from tokens that came before on what followed their earlier occurrences, mean, on the prompt",
+                "weight from repeated tokens on the tokens after their earlier occurrences, mean, on the prompt",
                 "1",
                 "Olsson et al. 2022 (prefix matching)",
-                "near 1 for an induction head at work on a prompt that repeats; small elsewhere",
+                "near 1 for an induction head on a prompt that repeats; small elsewhere",
             ],
             Self::DeadShare => [
                 "dead_share",
                 "share of hidden units whose output is at most 0.001 in magnitude at every token",
                 "1",
                 "Lu et al. 2019 (dying ReLU)",
-                "near 0 with GELU and SiLU; some with ReLU; near 1 the MLP is off",
+                "near 0 with GELU and SiLU; some with ReLU; near 1 the MLP is inactive",
             ],
             Self::LogZ => [
                 "log_z",
                 "ln of the sum of exp of the logits, mean over tokens",
                 "nats",
                 "Chowdhery et al. 2022 (z-loss)",
-                "ln V at the start; steady drift far from it precedes trouble in low precision",
+                "ln V at the start; a steady drift away from it precedes instability in low precision",
             ],
             Self::LossByPosition => [
                 "loss_by_position",
@@ -181,7 +181,7 @@ impl Measure {
             ],
             Self::InContextScore => [
                 "in_context_score",
-                "mean loss in the first half of a context - in the second",
+                "mean loss in the first half of a context - mean loss in the second half",
                 "nats per token",
                 "after Olsson et al. 2022, who compare tokens 50 and 500",
                 "above 0 for a model that learns from its context",
@@ -198,21 +198,21 @@ impl Measure {
                 "weight from token t on t - 1, mean, on random tokens repeated once",
                 "1",
                 "Elhage et al. 2021; Olsson et al. 2022",
-                "near 1 for a previous-token head; (ln T) / T where weights are even",
+                "near 1 for a previous-token head; (ln T) / T where weights are uniform",
             ],
             Self::DuplicateToken => [
                 "duplicate_token",
                 "weight from second-half token t on t - L, its first occurrence, mean",
                 "1",
                 "Wang et al. 2022",
-                "near 1 for a duplicate-token head; about 0.7 / L where weights are even",
+                "near 1 for a duplicate-token head; about 0.7 / L where weights are uniform",
             ],
             Self::Induction => [
                 "induction",
-                "weight from second-half token t on t - L + 1, what followed it before, mean",
+                "weight from second-half token t on t - L + 1, the token after its first occurrence, mean",
                 "1",
                 "Olsson et al. 2022",
-                "near 1 for an induction head; about 0.7 / L where weights are even",
+                "near 1 for an induction head; about 0.7 / L where weights are uniform",
             ],
             Self::LensLoss => [
                 "lens_loss",
@@ -251,7 +251,7 @@ impl Measure {
             ],
             Self::Surprise => [
                 "surprise",
-                "-ln of the probability that the model gave the token that came",
+                "-ln of the probability that the model gave the actual token",
                 "nats",
                 "Shannon 1948",
                 "0 (certain) to ln V (a blind guess) and above (wrongly sure)",
@@ -261,14 +261,14 @@ impl Measure {
                 "(patched - corrupted) / (clean - corrupted) difference of the two answers' logits",
                 "1",
                 "Meng et al. 2022; Zhang & Nanda 2024",
-                "0 nothing to 1 all of the difference; beyond both where parts work against each other",
+                "0 (none) to 1 (all of the difference); outside this range where parts oppose each other",
             ],
             Self::CopiedSpan => [
                 "copied_span",
-                "length of the longest piece of text that stands in the training text as well",
+                "length of the longest piece of text that also occurs in the training text",
                 "characters",
                 "Lee et al. 2022; McCoy et al. 2023",
-                "a few words for a model that has learned; whole sentences for one that remembers",
+                "a few words for a model that has learned; whole sentences for one that has memorised",
             ],
         };
         Definition {

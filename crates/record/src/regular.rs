@@ -1,7 +1,7 @@
-//! Opening files that somebody else may have named.
+//! Opening files whose names come from the user or from other programs.
 //!
-//! To open a FIFO is to wait for its other end, and a device may have no end: only a regular file
-//! is opened.
+//! Opening a FIFO blocks until its other end is opened, and reading a device may never end.
+//! Therefore only regular files are opened.
 
 use std::{
     fs::{self, File, Metadata},
@@ -10,10 +10,10 @@ use std::{
 
 use crate::{FileError, faults};
 
-/// Opens the regular file `path` to read it.
+/// Opens the regular file `path` for reading.
 ///
 /// # Errors
-/// When it is not there, is no regular file, or cannot be opened.
+/// Returns an error if the file does not exist, is not a regular file, or cannot be opened.
 pub fn open(path: &Path) -> Result<File, FileError> {
     let about = fs::metadata(path).map_err(FileError::io("read", path))?;
     check(path, &about)?;
@@ -22,7 +22,7 @@ pub fn open(path: &Path) -> Result<File, FileError> {
         .map_err(FileError::io("read", path))
 }
 
-/// Refuses `path` where `about` says that it is something else than a regular file.
+/// Refuses `path` when `about`, its metadata, is not that of a regular file.
 pub(crate) fn check(path: &Path, about: &Metadata) -> Result<(), FileError> {
     if about.is_file() {
         return Ok(());
@@ -30,7 +30,7 @@ pub(crate) fn check(path: &Path, about: &Metadata) -> Result<(), FileError> {
     Err(FileError::wrong(path, "a regular file", kind(about)))
 }
 
-/// What kind of file `about` is of, in words.
+/// Returns the kind of the file with the metadata `about`, in words.
 pub(crate) fn kind(about: &Metadata) -> &'static str {
     if about.is_file() {
         "a regular file"
@@ -52,11 +52,11 @@ fn special(about: &Metadata) -> &'static str {
     } else if kind.is_char_device() || kind.is_block_device() {
         "a device"
     } else {
-        "something that is no file"
+        "something that is not a file"
     }
 }
 
 #[cfg(not(unix))]
 fn special(_: &Metadata) -> &'static str {
-    "something that is no file"
+    "something that is not a file"
 }

@@ -1,13 +1,13 @@
-//! A run's folder.
+//! The folder of a run.
 //!
 //! ```text
 //! runs/<name>/
 //!   experiment.json            the resolved experiment, written before step 0
-//!   events.jsonl               one event a line, only ever appended to
+//!   events.jsonl               one event per line, only ever appended to
 //!   checkpoints/step-00001000.safetensors
 //!   samples/step-00000500.txt
-//!   aside-1/                   what was recorded after a checkpoint that somebody went back to
-//!   lock                       empty; locked by whoever writes
+//!   aside-1/                   events and files after a checkpoint that was resumed from
+//!   lock                       empty; locked by the process that writes
 //! ```
 
 mod aside;
@@ -29,21 +29,22 @@ const CHECKPOINTS: &str = "checkpoints";
 const SAMPLES: &str = "samples";
 const LOCK: &str = "lock";
 
-/// No experiment is larger; a tokenizer is most of it.
+/// The most bytes of an experiment. A tokenizer takes most of them.
 const MOST_EXPERIMENT: u64 = 1 << 28;
 
-/// What a run had recorded when it is gone on with.
+/// What a resumed run had recorded before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Past {
-    /// The events that stay.
+    /// The events that stay in the record.
     pub events: Vec<Event>,
-    /// What was recorded beyond them.
+    /// The later events and files, if they were set aside.
     pub set_aside: Option<SetAside>,
-    /// There was no `events.jsonl`.
+    /// Whether `events.jsonl` was missing.
     pub lost_events: bool,
 }
 
-/// The folder of a run that is being written. Nobody else writes to it while this is alive.
+/// The folder of a run that is being written. It is locked: no other process writes to it until
+/// this is dropped.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
@@ -52,10 +53,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes `folder` and the folders above it, and writes `experiment`.
+    /// Creates `folder` and its parent folders, and writes `experiment`.
     ///
     /// # Errors
-    /// When `folder` already holds a run or a grid, or cannot be written to.
+    /// Returns an error if `folder` already holds a run or a grid, or cannot be written to.
     pub fn create(folder: &Path, experiment: &Experiment) -> Result<Self, FileError> {
         if crate::grid::exists(folder) {
             let found = "the folder of a grid; choose another folder";
@@ -82,13 +83,14 @@ impl Store {
         })
     }
 
-    /// Opens `folder` to go on after `step` updates. Events beyond them that a run stopped short
-    /// left are dropped, because they will be made again; where the run had gone on to another
-    /// checkpoint, or to its end, what it had recorded is set aside. A missing `events.jsonl` is
-    /// begun anew.
+    /// Opens `folder` to resume the run after `step` updates. Later events of a run that was cut
+    /// short are dropped, because the resumed run produces them again. If the run had reached a
+    /// later checkpoint or its end, they are set aside. A missing `events.jsonl` is replaced by an
+    /// empty one.
     ///
     /// # Errors
-    /// When `folder` holds no run, another process writes to it, or its events are no events.
+    /// Returns an error if `folder` holds no run, another process writes to it, or its events
+    /// cannot be parsed.
     pub fn resume(folder: &Path, step: u64) -> Result<(Self, Past), FileError> {
         if !Self::exists(folder) {
             return Err(FileError::io("read", &folder.join(EXPERIMENT))(
@@ -121,22 +123,23 @@ impl Store {
         Ok((store, past))
     }
 
-    /// Writes `experiment` over the one that the run began with, because its steps were changed.
+    /// Replaces the experiment, because the number of steps has changed.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn rewrite(&self, experiment: &Experiment) -> Result<(), FileError> {
         write_experiment(&self.folder, experiment)
     }
 
+    /// Returns the run's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Appends `event`. What is appended survives a kill; after a checkpoint, also a power cut.
+    /// Appends `event`. It survives a kill at once, and a power cut from the next checkpoint on.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the event cannot be written.
     pub fn append(&mut self, event: &Event) -> Result<(), FileError> {
         let path = self.folder.join(EVENTS);
         self.write_line(event, &path)
@@ -161,47 +164,47 @@ impl Store {
         }
     }
 
-    /// Removes all checkpoints but the newest `keep`.
+    /// Removes all checkpoints except the newest `keep`.
     ///
     /// # Errors
-    /// When one cannot be removed.
+    /// Returns an error if a checkpoint cannot be removed.
     pub fn keep_newest(&self, keep: usize) -> Result<(), FileError> {
         keep_newest(&self.folder, keep)
     }
 
-    /// Removes all checkpoints of the run in `folder`, which has ended and is nobody's any more.
+    /// Removes all checkpoints of the run in `folder`, which has ended and is not locked.
     ///
     /// # Errors
-    /// When one cannot be removed.
+    /// Returns an error if a checkpoint cannot be removed.
     pub fn forget_checkpoints(folder: &Path) -> Result<(), FileError> {
         keep_newest(folder, 0)
     }
 
-    /// Makes what was appended survive a power cut too.
+    /// Makes the appended events survive a power cut.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// Returns an error if the operating system cannot write them.
     pub fn sync(&self) -> Result<(), FileError> {
         let path = self.folder.join(EVENTS);
         disk::sync_data(&self.events, &path).map_err(FileError::io("write", &path))
     }
 
-    /// Whether `folder` holds a run.
+    /// Returns whether `folder` holds a run.
     pub fn exists(folder: &Path) -> bool {
         folder.join(EXPERIMENT).exists()
     }
 
-    /// Where the checkpoint after `step` updates belongs.
+    /// Returns the path of the checkpoint after `step` updates.
     pub fn checkpoint_path(&self, step: u64) -> PathBuf {
         self.folder
             .join(CHECKPOINTS)
             .join(format!("step-{step:08}.safetensors"))
     }
 
-    /// Keeps a sample as a text of its own.
+    /// Writes the sample after `step` updates to a text file of its own.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn sample(&self, step: u64, text: &str) -> Result<(), FileError> {
         let path = self
             .folder
@@ -210,17 +213,17 @@ impl Store {
         atomic::write_bytes(&path, text.as_bytes())
     }
 
-    /// `path` as an event tells it: relative to the folder where it is inside.
+    /// Returns the name of `path` in events: relative to the run's folder when it lies inside.
     pub fn name_of(&self, path: &Path) -> String {
         let inside = path.strip_prefix(&self.folder).unwrap_or(path);
         inside.to_string_lossy().replace('\\', "/")
     }
 }
 
-/// The experiment that `folder` holds.
+/// Reads the experiment in `folder`.
 ///
 /// # Errors
-/// When it holds none, or one that this version cannot read.
+/// Returns an error if there is none, or this version cannot read it.
 pub fn read_experiment(folder: &Path) -> Result<Experiment, FileError> {
     let path = folder.join(EXPERIMENT);
     let experiment: Experiment = json::read(&path, MOST_EXPERIMENT, "an experiment of gptlab")?;
@@ -234,20 +237,20 @@ pub fn read_experiment(folder: &Path) -> Result<Experiment, FileError> {
     Ok(experiment)
 }
 
-/// The events that `folder` holds, up to the last whole one; also while another process appends.
+/// Reads the events in `folder` up to the last complete line. Another process may append meanwhile.
 ///
 /// # Errors
-/// When it holds none, or a line before the last is no event.
+/// Returns an error if there is no `events.jsonl`, or a line before the last cannot be parsed.
 pub fn read_events(folder: &Path) -> Result<Vec<Event>, FileError> {
     let path = folder.join(EVENTS);
     let lines = lines::read(&regular::open(&path)?, &path)?;
     Ok(lines.into_iter().map(|line| line.event).collect())
 }
 
-/// The run's checkpoints and how many updates each has made, fewest first.
+/// Returns the run's checkpoints with the number of updates of each, in ascending order.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// Returns an error if the folder cannot be read.
 pub fn checkpoints(folder: &Path) -> Result<Vec<(u64, PathBuf)>, FileError> {
     let within = folder.join(CHECKPOINTS);
     let entries = match fs::read_dir(&within) {
@@ -272,7 +275,7 @@ fn keep_newest(folder: &Path, keep: usize) -> Result<(), FileError> {
     Ok(())
 }
 
-/// The number of updates in a file's name, which ends in `suffix`.
+/// Returns the number of updates in the name of the file `path`, which ends in `suffix`.
 fn step_of(path: &Path, suffix: &str) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     let digits = name.strip_prefix("step-")?.strip_suffix(suffix)?;
@@ -286,7 +289,7 @@ fn write_experiment(folder: &Path, experiment: &Experiment) -> Result<(), FileEr
     atomic::write_bytes(&path, text.as_bytes())
 }
 
-/// Makes the folders of a run that may be missing, and removes what a kill left in all of them.
+/// Creates the folders of a run, unless they exist, and removes abandoned temporary files in them.
 fn sweep_all(folder: &Path) -> Result<(), FileError> {
     for within in [
         folder.to_owned(),
@@ -300,7 +303,7 @@ fn sweep_all(folder: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Opens `path`, which is made where it is not there, to read and append.
+/// Opens `path` to read and append; creates it if it does not exist.
 fn open(path: &Path) -> Result<File, FileError> {
     if let Ok(about) = fs::metadata(path) {
         regular::check(path, &about)?;
@@ -313,23 +316,24 @@ fn open(path: &Path) -> Result<File, FileError> {
 struct Lock(File);
 
 impl Drop for Lock {
-    /// Closing the file would not be enough: a child process that is just being started holds a
-    /// copy of the descriptor until it runs its own program, and the lock lasts as long as a copy.
+    /// Unlocks the file explicitly. Closing it is not enough: a child process that is being started
+    /// holds a copy of the descriptor until it executes its own program, and the lock lasts as long
+    /// as any copy.
     fn drop(&mut self) {
-        // A file that could not be locked has nothing to unlock.
+        // A file that could not be locked needs no unlocking.
         let _ = self.0.unlock();
     }
 }
 
-/// Makes sure that nobody else writes to `folder`. A file of its own is locked, because on Windows
-/// a locked file cannot be read, and the events are for others to read.
+/// Locks `folder` against other writers. The lock is on a separate file, because Windows does not
+/// let other processes read a locked file, and the events must stay readable.
 fn lock(folder: &Path) -> Result<Lock, FileError> {
     let path = folder.join(LOCK);
     let file = open(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(FileError::Busy(folder.to_owned())),
-        // Some network file systems cannot lock; there, keeping one writer is up to the user.
+        // Some network file systems have no locks. There the user must take care of one writer.
         Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(Lock(file)),
         Err(TryLockError::Error(e)) => Err(FileError::io("lock", &path)(e)),
     }

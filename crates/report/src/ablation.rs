@@ -1,4 +1,4 @@
-//! The tables of a study: numbers, predictions and outcomes, guides.
+//! The tables of a study: losses, predictions and outcomes, and guides.
 
 use gptlab_record::{Floors, PairedDifference};
 
@@ -8,11 +8,11 @@ use crate::{
     words,
 };
 
-/// A difference is called significant if its p is below this.
+/// The p-value below which a difference is called significant.
 pub const SIGNIFICANT: f64 = 0.05;
 
-/// Makes a row for each variant. Speeds are shown on screens only, so that the files of equal grids
-/// have equal bytes.
+/// Makes a table with a row per variant. Speeds are shown on screens only, so that the files of
+/// equal grids have equal bytes.
 pub fn table(study: &Study) -> Table {
     let columns = vec![
         Column::words("variant"),
@@ -63,8 +63,8 @@ fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<TableCell> {
     ]
 }
 
-fn numeric(x: Option<f64>, say: impl Fn(f64) -> String) -> TableCell {
-    x.map_or_else(TableCell::default, |x| TableCell::number(say(x), x))
+fn numeric(x: Option<f64>, format: impl Fn(f64) -> String) -> TableCell {
+    x.map_or_else(TableCell::default, |x| TableCell::number(format(x), x))
 }
 
 fn interval(difference: Option<PairedDifference>) -> String {
@@ -83,7 +83,7 @@ fn diverged(arm: &Arm) -> String {
         })
 }
 
-/// What was said before the runs, and what came out.
+/// Makes a table of the predictions made before the runs, and the outcomes.
 pub fn predictions(study: &Study) -> Table {
     let columns = ["variant", "prediction", "what happened"]
         .map(Column::words)
@@ -99,7 +99,7 @@ pub fn predictions(study: &Study) -> Table {
     table
 }
 
-/// What happened to a variant, in a sentence.
+/// Describes what happened to a variant, in a few sentences.
 pub fn outcome(study: &Study, arm: &Arm) -> String {
     let Some(row) = &arm.row else {
         return unfinished(arm);
@@ -125,7 +125,7 @@ pub fn outcome(study: &Study, arm: &Arm) -> String {
     }
     parts.extend(row.difference.map(compared));
     if parts.is_empty() {
-        parts.push("No finite loss came out.".to_owned());
+        parts.push("No run has a finite loss.".to_owned());
     }
     parts.join(" ")
 }
@@ -143,15 +143,15 @@ fn unfinished(arm: &Arm) -> String {
     )
 }
 
-/// A difference to the baseline, in a sentence.
+/// Describes a difference from the baseline in a sentence.
 pub fn compared(difference: PairedDifference) -> String {
     let size = number::loss(difference.mean.abs());
     let runs = match difference.pairs {
-        1 => "one seed, so nothing is known of chance".to_owned(),
+        1 => "one seed, so its significance is unknown".to_owned(),
         n => format!("{n} seeds"),
     };
     if difference.mean.is_nan() {
-        return format!("Not to be compared with the baseline ({runs}).");
+        return format!("Not comparable with the baseline ({runs}).");
     }
     if !number::shows(difference.mean) {
         return format!("Neither worse nor better than the baseline ({runs}).");
@@ -167,23 +167,23 @@ pub fn compared(difference: PairedDifference) -> String {
             format!("{size} {way} than the baseline (p {}, {runs}).", equals(p))
         }
         Some(p) => format!(
-            "Not told apart from the baseline: {size} {way}, p {} ({runs}).",
+            "Not significantly different from the baseline: {size} {way}, p {} ({runs}).",
             equals(p)
         ),
     }
 }
 
 fn equals(p: f64) -> String {
-    let said = number::p_value(p);
-    if said.starts_with('<') {
-        said
+    let value = number::p_value(p);
+    if value.starts_with('<') {
+        value
     } else {
-        format!("= {said}")
+        format!("= {value}")
     }
 }
 
-/// Answers the question of the study in a few sentences: which variants are worse or better, and
-/// which do not differ significantly.
+/// Answers the question of the study in a few sentences, which list the variants that are worse or
+/// better, and those that do not differ significantly.
 pub fn answer(study: &Study) -> Vec<String> {
     let mut known: Vec<(&Arm, PairedDifference)> = study
         .arms
@@ -193,7 +193,7 @@ pub fn answer(study: &Study) -> Vec<String> {
         .collect();
     known.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
     let shows = |d: &PairedDifference| number::shows(d.mean);
-    let told = |d: &PairedDifference| shows(d) && d.p.is_none_or(|p| p < SIGNIFICANT);
+    let significant = |d: &PairedDifference| shows(d) && d.p.is_none_or(|p| p < SIGNIFICANT);
     let list = |chosen: Vec<&(&Arm, PairedDifference)>| {
         let one = |(arm, d): &&(&Arm, PairedDifference)| {
             format!("{} ({})", arm.variant.name, number::signed(d.mean))
@@ -205,7 +205,7 @@ pub fn answer(study: &Study) -> Vec<String> {
             "Worse than the baseline",
             known
                 .iter()
-                .filter(|(_, d)| told(d) && d.mean >= 0.0)
+                .filter(|(_, d)| significant(d) && d.mean >= 0.0)
                 .collect::<Vec<_>>(),
         ),
         (
@@ -213,12 +213,15 @@ pub fn answer(study: &Study) -> Vec<String> {
             known
                 .iter()
                 .rev()
-                .filter(|(_, d)| told(d) && d.mean < 0.0)
+                .filter(|(_, d)| significant(d) && d.mean < 0.0)
                 .collect(),
         ),
         (
-            "Not told apart from it",
-            known.iter().filter(|(_, d)| shows(d) && !told(d)).collect(),
+            "Not significantly different from it",
+            known
+                .iter()
+                .filter(|(_, d)| shows(d) && !significant(d))
+                .collect(),
         ),
         (
             "Neither worse nor better",
@@ -228,10 +231,10 @@ pub fn answer(study: &Study) -> Vec<String> {
     let sentence = |(name, chosen): (&str, Vec<_>)| {
         (!chosen.is_empty()).then(|| format!("{name}: {}.", list(chosen)))
     };
-    let mut said: Vec<String> = groups.into_iter().filter_map(sentence).collect();
+    let mut sentences: Vec<String> = groups.into_iter().filter_map(sentence).collect();
     if !known.is_empty() && known.iter().all(|(_, d)| d.p.is_none()) {
-        said.push(
-            "One pair of runs each: none of this is told from luck yet; `--seeds 3` would.".into(),
+        sentences.push(
+            "There is one pair of runs per variant, so chance cannot be ruled out; `--seeds 3` allows a test.".into(),
         );
     }
     let lost: Vec<&str> = study
@@ -241,12 +244,12 @@ pub fn answer(study: &Study) -> Vec<String> {
         .map(|a| a.variant.name.as_str())
         .collect();
     if !lost.is_empty() {
-        said.push(format!("Diverged, in some run: {}.", lost.join(", ")));
+        sentences.push(format!("Diverged, in some run: {}.", lost.join(", ")));
     }
-    said
+    sentences
 }
 
-/// Makes a table of the losses of guesses without a model.
+/// Makes a table of the losses of predictors that are not models.
 pub fn guides(floors: &Floors) -> Table {
     let columns = vec![
         Column::words("guess"),
@@ -268,7 +271,7 @@ pub fn guides(floors: &Floors) -> Table {
     table
 }
 
-/// Makes a table of every logged step of every run, for other programs. It has no times.
+/// Makes a table of every logged step of every run, for other programs. It contains no times.
 pub fn curves(study: &Study) -> Table {
     let mut columns = vec![Column::words("variant")];
     columns.extend(["seed", "step", "lr", "loss", "val loss", "grad norm"].map(Column::numbers));
@@ -304,14 +307,14 @@ pub fn curves(study: &Study) -> Table {
     table
 }
 
-/// Makes a table of everything that was observed inside the runs, with one number in a row.
+/// Makes a table of everything that was observed inside the runs, with one number per row.
 pub fn observations(study: &Study) -> Table {
     let words = ["variant", "seed", "step", "measure", "at"].map(Column::words);
     let columns = words
         .into_iter()
         .chain([Column::numbers("value")])
         .collect();
-    let mut table = Table::new("What was observed inside", columns);
+    let mut table = Table::new("Observations inside the models", columns);
     for (arm, run) in study
         .arms
         .iter()
@@ -335,7 +338,7 @@ pub fn observations(study: &Study) -> Table {
     table
 }
 
-/// Returns the question that a study asks.
+/// Returns the question that the study answers.
 pub fn question(study: &Study) -> &'static str {
     match study.kind {
         StudyKind::Run => "How did this model learn, and what does its loss mean?",

@@ -1,4 +1,4 @@
-//! Pictures of a record, as SVG.
+//! Charts of a record, as SVG.
 //!
 //! Colours are those of Okabe and Ito (2008), which people with colour blindness can distinguish,
 //! some of them darker so that they have contrast; dashes, markers and labels beside the lines

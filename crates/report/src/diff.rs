@@ -1,4 +1,4 @@
-//! What two runs have in common, and where they first differ.
+//! Compares two runs: their settings, listings and records.
 
 mod events;
 
@@ -17,11 +17,11 @@ use crate::{
 
 pub use events::FirstDifference;
 
-/// One of the two that are compared: a run, or a checkpoint, which has settings and no events.
+/// A side of a comparison: a run, or a checkpoint, which has settings but no events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparedRun {
     pub name: String,
-    /// The experiment as JSON. A checkpoint leaves out what it does not hold.
+    /// The experiment as JSON. A checkpoint omits what it does not contain.
     pub settings: Value,
     /// The model's listing.
     pub listing: String,
@@ -29,11 +29,11 @@ pub struct ComparedRun {
     pub knows: KnownSettings,
 }
 
-/// How many of an experiment's settings are known.
+/// The extent of a side's known settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownSettings {
     All,
-    /// Settings that are left out are not compared.
+    /// Some settings are unknown. They are not compared.
     Part,
 }
 
@@ -41,7 +41,7 @@ impl ComparedRun {
     /// Reads a run for a comparison.
     ///
     /// # Errors
-    /// If the settings of the run cannot be written as JSON.
+    /// Returns an error if the settings of the run cannot be written as JSON.
     pub fn of_run(name: &str, run: &RecordedRun) -> Result<Self, serde_json::Error> {
         let experiment = &run.experiment;
         Ok(Self {
@@ -58,16 +58,17 @@ impl ComparedRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SettingChange {
     pub path: String,
-    /// The name of the setting, with the layers it is in.
+    /// The name of the setting, with the layers that it belongs to.
     pub words: String,
-    /// `None` if it is absent.
+    /// The value on the first side; `None` if it is absent.
     pub a: Option<String>,
+    /// The value on the second side; `None` if it is absent.
     pub b: Option<String>,
 }
 
 impl SettingChange {
-    /// Returns the change in words: `residual connections: add -> none`.
-    pub fn say(&self) -> String {
+    /// Returns the change as text: `residual connections: add -> none`.
+    pub fn text(&self) -> String {
         let value =
             |v: &Option<String>| v.as_deref().map_or_else(|| "absent".to_owned(), shortened);
         format!("{}: {} -> {}", self.words, value(&self.a), value(&self.b))
@@ -86,12 +87,13 @@ fn shortened(text: &str) -> String {
 /// A line of the difference between two listings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListingLine {
-    /// ` ` for a line of both, `-` for a line of the first only, `+` for a line of the second only.
+    /// The origin of the line: ` ` for both listings, `-` for the first only, `+` for the second
+    /// only.
     pub sign: char,
     pub text: String,
 }
 
-/// What [`compare`] finds.
+/// The result of [`compare`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunComparison {
     pub a: String,
@@ -101,19 +103,19 @@ pub struct RunComparison {
     pub settings: Vec<SettingChange>,
     /// Empty if the listings are equal.
     pub listing: Vec<ListingLine>,
-    /// Where the recorded numbers first differ; `None` if they are equal, or if nothing is recorded
-    /// by both.
+    /// The first difference between the recorded numbers; `None` if they are equal, or if the sides
+    /// have no common step.
     #[serde(rename = "parting")]
     pub first_difference: Option<FirstDifference>,
-    /// How many steps both recorded.
+    /// The number of steps that both sides recorded.
     pub common_steps: usize,
-    /// The last known loss of each, of validation if there is one.
+    /// The last known loss of each side, in nats per token: the validation loss if there is one.
     pub losses: (Option<f64>, Option<f64>),
     #[serde(skip)]
     curves: [PlotLine; 2],
 }
 
-/// Compares settings, listings and all that is recorded except times.
+/// Compares the settings, the listings and everything recorded except times.
 pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
     let mut settings = changes(&settings_of(&a.settings), &settings_of(&b.settings));
     if [a.knows, b.knows].contains(&KnownSettings::Part) {
@@ -127,7 +129,7 @@ pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
         listing(&a.listing, &b.listing)
     };
     let (first_difference, common_steps) = events::part(&a.events, &b.events);
-    // A checkpoint records nothing that could differ.
+    // A checkpoint has no record that could differ.
     let compared = [a.knows, b.knows] == [KnownSettings::All; 2];
     let same_record = !compared || events::same(&a.events, &b.events);
     let (one, two) = (events::curve(&a.events), events::curve(&b.events));
@@ -160,13 +162,13 @@ pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
 /// Returns the settings in which two experiments differ.
 ///
 /// # Errors
-/// If the settings of one of them cannot be written as JSON.
+/// Returns an error if the settings of one of them cannot be written as JSON.
 pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, serde_json::Error> {
     let of = |e: &Experiment| serde_json::to_value(e).map(|json| settings_of(&json));
     Ok(changes(&of(a)?, &of(b)?))
 }
 
-/// Returns the settings that differ. The same difference in several layers is one change.
+/// Returns the settings that differ. An equal difference in several layers is one change.
 fn changes(a: &[Setting], b: &[Setting]) -> Vec<SettingChange> {
     let value =
         |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
@@ -186,12 +188,12 @@ fn changes(a: &[Setting], b: &[Setting]) -> Vec<SettingChange> {
         .filter(|c| c.a.as_deref() == Some("present") || c.b.as_deref() == Some("present"))
         .map(|c| c.path.clone() + ".")
         .collect();
-    let told = |c: &SettingChange| {
+    let has_both_parents = |c: &SettingChange| {
         !absent
             .iter()
             .any(|whole| c.path.starts_with(whole.as_str()))
     };
-    merged(found.into_iter().filter(told).collect())
+    merged(found.into_iter().filter(has_both_parents).collect())
 }
 
 fn merged(changes: Vec<SettingChange>) -> Vec<SettingChange> {
@@ -230,8 +232,8 @@ fn layers_of(layers: &[usize]) -> String {
     }
 }
 
-/// Returns the changed ops of two listings with the lines around them. The indentation of a
-/// listing, which depends on its longest name, is not compared.
+/// Returns the changed ops of two listings with the lines around them. The indentation of a listing
+/// depends on its longest name and is not compared.
 pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     const AROUND: usize = 2;
     let (a, b) = (squeezed(a), squeezed(b));
@@ -259,13 +261,13 @@ pub fn listing(a: &str, b: &str) -> Vec<ListingLine> {
     aligned(lines)
 }
 
-/// Replaces several spaces by one.
+/// Replaces runs of white space by one space.
 fn squeezed(listing: &str) -> String {
     let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n";
     listing.lines().map(line).collect()
 }
 
-/// Pads names before `=` to one width.
+/// Pads the names before `=` to equal width.
 fn aligned(lines: Vec<ListingLine>) -> Vec<ListingLine> {
     let name = |line: &ListingLine| {
         line.text
@@ -296,7 +298,7 @@ impl RunComparison {
         section(
             &mut out,
             "Settings",
-            self.settings.iter().map(SettingChange::say).collect(),
+            self.settings.iter().map(SettingChange::text).collect(),
             "no setting differs",
         );
         let listing = self
@@ -320,10 +322,10 @@ impl RunComparison {
     }
 
     fn record(&self) -> Vec<String> {
-        let mut said = Vec::new();
+        let mut lines = Vec::new();
         match &self.first_difference {
-            Some(first_difference) => said.push(first_difference.say()),
-            None if self.common_steps > 0 => said.push(format!(
+            Some(first_difference) => lines.push(first_difference.text()),
+            None if self.common_steps > 0 => lines.push(format!(
                 "the same numbers at all {} common steps",
                 self.common_steps
             )),
@@ -331,13 +333,13 @@ impl RunComparison {
         }
         if let (Some(a), Some(b)) = self.losses {
             let by = number::signed(b - a);
-            said.push(format!(
+            lines.push(format!(
                 "last losses: a {}, b {} ({by})",
                 number::loss(a),
                 number::loss(b)
             ));
         }
-        said
+        lines
     }
 }
 

@@ -1,4 +1,5 @@
-//! What ails a run: symptoms in its record, their likely cause, and the experiment that would tell.
+//! Finds symptoms in a run's record, with their likely causes and experiments that would confirm
+//! them.
 
 mod facts;
 mod signs;
@@ -12,7 +13,7 @@ use facts::Facts;
 
 pub use thresholds::{THRESHOLDS, Threshold};
 
-/// What a record shows.
+/// A symptom that a record can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Symptom {
@@ -33,29 +34,28 @@ pub enum Symptom {
     StillFalling,
 }
 
-/// A symptom, in sentences.
+/// A symptom with its evidence, cause and experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub symptom: Symptom,
-    /// What was seen, with its numbers.
+    /// The observation, with its numbers.
     pub evidence: String,
-    /// What it most likely comes from.
+    /// The most likely cause.
     pub cause: String,
-    /// What to run to know.
+    /// The experiment that would confirm the cause.
     pub experiment: String,
 }
 
-/// What [`examine`] comes to.
+/// The result of [`examine`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// The worst first.
+    /// The findings, the most serious first.
     pub findings: Vec<Finding>,
-    /// How much there was to look at.
+    /// A summary of the data that was examined.
     pub seen: String,
 }
 
-/// Looks for every symptom in `run`. Which n-gram tables a loss is worse than is known only with
-/// `floors`.
+/// Looks for every symptom in `run`. Comparisons with n-gram tables require `floors`.
 pub fn examine(run: &RecordedRun, floors: Option<&Floors>) -> Diagnosis {
     let facts = Facts::of(run, floors);
     let findings = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();
@@ -65,7 +65,7 @@ pub fn examine(run: &RecordedRun, floors: Option<&Floors>) -> Diagnosis {
     }
 }
 
-/// What `doctor RUN --json` prints, one a run: the run, and the diagnosis of it.
+/// The diagnosis of one run, as `doctor RUN --json` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunDiagnosis {
     /// The variant of the grid, or the run's name.
@@ -76,7 +76,7 @@ pub struct RunDiagnosis {
 }
 
 impl Diagnosis {
-    /// For a terminal.
+    /// Formats the diagnosis as lines for a terminal.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for finding in &self.findings {

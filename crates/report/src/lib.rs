@@ -6,7 +6,7 @@
 //! is a pure function of the record and of what the caller adds: the same record makes the same
 //! bytes.
 //!
-//! The crate knows runs and grids as they lie on disk, Markdown, CSV, SVG and HTML. It never knows
+//! The crate handles recorded runs and grids, Markdown, CSV, SVG and HTML. It never touches
 //! engines, training, data, the terminal or the environment.
 
 pub mod ablation;
@@ -18,6 +18,7 @@ mod order;
 pub mod page;
 pub mod phrases;
 pub mod plot;
+mod runs;
 mod settings;
 mod story;
 mod study;
@@ -26,6 +27,7 @@ pub mod visible;
 pub mod words;
 
 pub use chart::Chart;
+pub use runs::{RunState, RunSummary, runs_table};
 pub use settings::{Setting, settings_of};
 pub use story::story;
 pub use study::{Arm, MeasureHistory, RecordedRun, Study, StudyKind};

@@ -1,6 +1,6 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
-/// What [`loss`] prints for zero, and for anything too small to be printed.
+/// The output of [`loss`] for zero, and for numbers that round to it.
 const ZERO: &str = "0.0000";
 
 /// Formats a loss, or another number of that size, to four places.
@@ -34,8 +34,8 @@ pub(crate) fn shows(x: f64) -> bool {
 }
 
 /// Returns whether the loss `a` is lower than `b` by more than rounding, so that a reader of the
-/// two numbers sees it too. Every "better" and "worse" in a report is decided by this. Returns
-/// false for NaN.
+/// two printed numbers sees the difference. Every "better" and "worse" in a report uses this
+/// function. Returns false for NaN.
 pub(crate) fn is_below(a: f64, b: f64) -> bool {
     a < b && shows(b - a) && loss(a) != loss(b)
 }
@@ -107,11 +107,11 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        let said: Vec<String> = [0.0, 1.0, 12.345, 0.001_234, 3e-4, 123_456.0, -0.5]
+        let formatted: Vec<String> = [0.0, 1.0, 12.345, 0.001_234, 3e-4, 123_456.0, -0.5]
             .map(short)
             .to_vec();
         assert_eq!(
-            said,
+            formatted,
             ["0", "1", "12.3", "0.00123", "3e-4", "1.23e5", "-0.5"]
         );
         assert_eq!(signed(0.25), "+0.2500");
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn losses_differ_where_their_numbers_do() {
         assert!(is_below(2.0, 2.0002) && !is_below(2.0002, 2.0));
-        // Printed alike; printed apart by rounding alone; no numbers.
+        // The pairs print the same, differ only by rounding, or are not numbers.
         for (a, b) in [(0.0, 1e-9), (1.000_01, 1.000_04), (1.000_049, 1.000_051)] {
             assert!(
                 !is_below(a, b) && is_level(a, b) && is_level(b, a),

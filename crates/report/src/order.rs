@@ -1,8 +1,8 @@
-//! The natural order of names: layer 2 comes before layer 10.
+//! The natural order of names, in which layer 2 comes before layer 10.
 
 use std::cmp::Ordering;
 
-/// Compares texts letter by letter, and the numbers in them as numbers.
+/// Compares texts character by character, and the numbers in them by value.
 pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a, b);
     loop {
@@ -19,19 +19,19 @@ pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// Returns the digits that `text` begins with.
+/// Returns the digits at the start of `text`.
 fn digits(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_digit());
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Compares numbers of any length.
+/// Compares numbers with any count of digits.
 fn by_number(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// Returns what follows a number, or what follows the first letter if there is no number.
+/// Returns the text after `number`, or after the first character if there is no number.
 fn after<'a>(text: &'a str, number: &str) -> &'a str {
     let first = text.chars().next().map_or(0, char::len_utf8);
     &text[number.len().max(first)..]

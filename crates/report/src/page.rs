@@ -1,4 +1,4 @@
-//! The files of a report: a page, the same page in Markdown, tables as CSV, pictures as SVG.
+//! The files of a report: an HTML page, the same report in Markdown, tables as CSV, charts as SVG.
 //!
 //! The page is one file that needs no network and can be read whole without its script, which shows
 //! exact numbers under the pointer. Every byte of every file is a function of the record
@@ -25,12 +25,12 @@ use pictures::Pictures;
 pub use figure::{Figure, Section};
 pub use output_folder::{OutputFolder, Signature};
 
-/// What a report shows in addition to the record.
+/// The contents of a report that are not in the record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extras {
-    /// The day, as the caller formats it.
+    /// The date, as the caller formats it.
     pub date: Option<String>,
-    /// A fit of the losses of a sweep.
+    /// A scaling law fitted to the losses of a sweep.
     pub scaling_law: Option<ScalingFit>,
     /// Pictures of the inside of finished models, by variant.
     pub inside: Vec<(String, Panels)>,
@@ -39,20 +39,22 @@ pub struct Extras {
 /// A file of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
+    /// The name within the report's folder.
     pub name: String,
     pub text: String,
 }
 
-/// What `report --json` prints: the files of a report.
+/// The files of a report, as `report --json` prints them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WrittenReport {
-    /// The folder.
+    /// The report's folder.
     pub out: String,
     /// The names of the files in the folder.
     pub files: Vec<String>,
 }
 
 impl File {
+    /// Makes a file called `name` with the contents `text`.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -61,7 +63,7 @@ impl File {
     }
 }
 
-/// The name of the page among [`files`].
+/// The name of the HTML page among [`files`].
 pub const PAGE: &str = "report.html";
 
 /// Makes the files of the report of `study`.
@@ -137,8 +139,8 @@ pub fn headline(study: &Study) -> String {
 /// Writes a report into `folder`, which is created if it does not exist.
 ///
 /// # Errors
-/// If [`OutputFolder::of`] refuses the folder; nothing is written then. If a file cannot be
-/// written; the files before it are.
+/// Returns an error if [`OutputFolder::of`] refuses the folder, in which case nothing is written,
+/// or if a file cannot be written, in which case the files before it are.
 pub fn write(folder: &Path, files: &[File]) -> Result<(), FileError> {
     OutputFolder::of(folder, &[Signature::page(PAGE)])?.write(files)
 }

@@ -1,20 +1,21 @@
-//! Phrases that say which guesses a loss beats.
+//! Phrases that compare a loss with those of simple predictors.
 
 use gptlab_record::Floors;
 
 use crate::number::{self, is_below, is_level};
 
-/// Something that guesses the next token, and its loss in nats a token.
+/// A predictor of the next token that is not a model, and its loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guide {
-    /// `guessing blindly`, `a 3-gram table`, `the text's entropy`.
+    /// The predictor's name: `guessing blindly`, `a 3-gram table`, `the text's entropy`.
     pub name: String,
-    /// `uniform`, `3-gram`, `entropy`.
+    /// A short name: `uniform`, `3-gram`, `entropy`.
     pub short: String,
+    /// The mean loss, in nats per token.
     pub loss: f64,
 }
 
-/// Returns the guides of `floors`: uniform, the n-grams, and the entropy where it is known.
+/// Returns the guides of `floors`: uniform, the n-grams, and the entropy if it is known.
 pub fn guides(floors: &Floors) -> Vec<Guide> {
     let ngram = |(n, loss): (usize, &f64)| Guide {
         name: format!("a {n}-gram table"),
@@ -38,8 +39,8 @@ pub fn guides(floors: &Floors) -> Vec<Guide> {
     all
 }
 
-/// Says between which guides `loss` lies. Longer n-grams may be worse than shorter ones on text
-/// that they were not fitted to, so guides are ordered by their losses.
+/// Describes the guides between which `loss` lies. Longer n-grams may be worse than shorter ones on
+/// a text that they were not fitted to, so guides are ordered by their losses.
 pub fn between(loss: f64, floors: &Floors) -> String {
     if !loss.is_finite() {
         return "no finite loss".to_owned();
@@ -91,8 +92,8 @@ pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
     }
 }
 
-/// Says that `loss` equals the loss of a guide, as far as the two are printed. Of several such
-/// guides it names the one that knows least.
+/// Describes that `loss` equals the loss of a guide, as far as both are printed. Of several such
+/// guides, it names the first.
 fn level_with<'a>(loss: f64, mut guides: impl Iterator<Item = &'a Guide>) -> Option<String> {
     let level = guides.find(|g| is_level(g.loss, loss))?;
     Some(format!("no better and no worse than {}", level.name))
@@ -110,7 +111,8 @@ mod tests {
     fn floors() -> Floors {
         Floors {
             uniform: 4.0,
-            // The 4-gram table is worse than the 3-gram table: too little text to fill it.
+            // The 4-gram table is worse than the 3-gram table, as happens when there is too little
+            // text for it.
             ngrams: vec![3.0, 2.5, 2.0, 2.2],
             entropy: Some(1.0),
         }
@@ -118,35 +120,35 @@ mod tests {
 
     #[test]
     fn a_loss_lies_between_its_neighbours() {
-        let say = |loss| between(loss, &floors());
+        let describe = |loss| between(loss, &floors());
         assert_eq!(
-            say(2.1),
+            describe(2.1),
             "better than a 4-gram table, worse than a 3-gram table"
         );
         assert_eq!(
-            say(2.7),
+            describe(2.7),
             "better than a 1-gram table, worse than a 2-gram table"
         );
-        assert_eq!(say(4.5), "worse than guessing blindly");
+        assert_eq!(describe(4.5), "worse than guessing blindly");
         assert_eq!(
-            say(1.5),
+            describe(1.5),
             "better than a 3-gram table, 0.5000 nats above the text's entropy"
         );
-        assert_eq!(say(0.5), "better than the text's entropy");
-        assert_eq!(say(f64::NAN), "no finite loss");
+        assert_eq!(describe(0.5), "better than the text's entropy");
+        assert_eq!(describe(f64::NAN), "no finite loss");
     }
 
     #[test]
     fn the_nearest_guide_is_the_best_one_not_reached() {
-        let say = |loss| nearest(Some(loss), &floors());
-        assert_eq!(say(2.1), "worse than a 3-gram table");
-        assert_eq!(say(1.5), "better than a 3-gram table");
+        let describe = |loss| nearest(Some(loss), &floors());
+        assert_eq!(describe(2.1), "worse than a 3-gram table");
+        assert_eq!(describe(1.5), "better than a 3-gram table");
         assert_eq!(nearest(None, &floors()), "");
-        assert_eq!(say(2.5), "no better and no worse than a 2-gram table");
-        assert_eq!(say(1.0), "better than a 3-gram table");
+        assert_eq!(describe(2.5), "no better and no worse than a 2-gram table");
+        assert_eq!(describe(1.0), "better than a 3-gram table");
     }
 
-    /// A text of one character: nothing can be guessed wrong, and nothing is worse than anything.
+    /// On a text of one character, no prediction can be wrong, and all losses are equal.
     #[test]
     fn losses_that_print_alike_are_not_compared() {
         let one = Floors {
@@ -155,13 +157,13 @@ mod tests {
             entropy: None,
         };
         for loss in [0.0, 1e-9, 4e-5] {
-            let said = "no better and no worse than guessing blindly";
-            assert_eq!(between(loss, &one), said);
-            assert_eq!(nearest(Some(loss), &one), said);
+            let level = "no better and no worse than guessing blindly";
+            assert_eq!(between(loss, &one), level);
+            assert_eq!(nearest(Some(loss), &one), level);
         }
-        let said = "no better and no worse than a 3-gram table";
-        assert_eq!(between(2.000_049, &floors()), said, "2.0000 both");
-        assert_eq!(nearest(Some(1.999_951), &floors()), said);
+        let level = "no better and no worse than a 3-gram table";
+        assert_eq!(between(2.000_049, &floors()), level, "2.0000 both");
+        assert_eq!(nearest(Some(1.999_951), &floors()), level);
         assert_eq!(
             between(1.0, &floors()),
             "no better and no worse than the text's entropy"

@@ -1,39 +1,39 @@
-//! Curves in a terminal. One curve is drawn in braille (eight dots a character), several in
-//! letters.
+//! Plots of curves for a terminal. One curve is drawn in braille (eight dots per character),
+//! several in letters.
 
 use crate::number;
 
 /// The size of a plot without its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlotSize {
-    /// Characters.
+    /// The width, in characters.
     pub width: usize,
-    /// Lines.
+    /// The height, in lines.
     pub height: usize,
 }
 
-/// Which characters the terminal can show.
+/// The characters that the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glyphs {
     Unicode,
     Ascii,
 }
 
-/// A line of a plot.
+/// One curve of a plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlotLine {
     pub label: String,
     pub points: Vec<(f64, f64)>,
 }
 
-/// The marks of several lines, in their order.
+/// The marks of several curves, in their order.
 const UNICODE: [char; 6] = ['•', '×', '○', '+', '△', '□'];
 const ASCII: [char; 6] = ['o', 'x', '*', '+', '#', '%'];
 
-/// As wide as the numbers left of the axis.
+/// A margin as wide as the numbers left of the axis.
 const MARGIN: &str = "         ";
 
-/// Dots of a braille character, by row and column (Unicode, block 2800).
+/// The dots of a braille character, by row and column (Unicode, block 2800).
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
 /// Draws lines with an axis to the left and below, and with labels if there are several lines.
@@ -79,7 +79,7 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         let (low, high) = found.unwrap_or((x, x));
         Some((low.min(x), high.max(x)))
     })?;
-    // The difference of the two must be finite, and not be lost beside them.
+    // The range must be finite, and must not be lost to rounding.
     let (low, high) = (low.clamp(-LARGEST, LARGEST), high.clamp(-LARGEST, LARGEST));
     let room = if low.abs() < 1e12 {
         0.5
@@ -93,12 +93,12 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// Numbers beyond it are drawn at the edge.
+/// The largest magnitude that is drawn to scale. Numbers beyond it are drawn at the edge.
 const LARGEST: f64 = 1e300;
 
 type Bounds = ((f64, f64), (f64, f64));
 
-/// Returns the height of the line at each of `columns` places, or `None` where it has no points.
+/// Returns the height of the line at each of `columns` positions, or `None` where it has no points.
 fn heights(line: &PlotLine, (x, y): Bounds, columns: usize, rows: usize) -> Vec<Option<usize>> {
     let at = |column: usize| {
         let place = x.0 + (x.1 - x.0) * column as f64 / (columns - 1).max(1) as f64;
@@ -120,19 +120,20 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     Some(height).filter(|h| inside && h.is_finite())
 }
 
-/// Returns the height at `x` of the line from a point to another one right of it.
+/// Returns the height at `x` of the line from one point to another on its right.
 fn between(left: (f64, f64), right: (f64, f64), x: f64) -> f64 {
     let ((x0, y0), (x1, y1)) = (left, right);
     let height = y0 + (y1 - y0) * (x - x0) / (x1 - x0);
     if height.is_finite() {
         return height;
     }
-    // Differences and products of large numbers may overflow although the height does not.
+    // The operands are halved because differences and products of large numbers may overflow
+    // although the height does not.
     let share = ((x / 2.0 - x0 / 2.0) / (x1 / 2.0 - x0 / 2.0)).clamp(0.0, 1.0);
     y0 * (1.0 - share) + y1 * share
 }
 
-/// Draws a connected line: every dot between the heights of two neighbouring columns.
+/// Draws a connected line, with every dot between the heights of two neighbouring columns.
 fn braille(line: &PlotLine, bounds: Bounds, size: PlotSize) -> Vec<String> {
     let (columns, rows) = (size.width * 2, size.height * 4);
     let heights = heights(line, bounds, columns, rows);
@@ -179,13 +180,13 @@ fn framed(field: &[String], (x, y): Bounds, size: PlotSize, glyphs: Glyphs) -> S
     let mut out = String::new();
     for (i, row) in field.iter().enumerate() {
         let share = i as f64 / last.max(1) as f64;
-        let told = i == 0 || i == last || i == last / 2;
-        let label = if told {
+        let labelled = i == 0 || i == last || i == last / 2;
+        let label = if labelled {
             number::short(y.1 - (y.1 - y.0) * share)
         } else {
             String::new()
         };
-        // The empty braille character is not a space.
+        // The empty braille character is not white space.
         let row = row.trim_end_matches([' ', '\u{2800}']);
         let label = format!("{label:>9} {bar}");
         out += &[&label, row, "\n"].concat();
@@ -215,11 +216,11 @@ mod tests {
     #[test]
     fn one_line_is_dots() {
         let falling = line("a", &[(0.0, 4.0), (100.0, 1.0)]);
-        let said = plot(&[falling], SIZE, Glyphs::Unicode);
-        let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines.len(), 6, "{said}");
-        assert_eq!(lines[0], "        4 │⠙⠲⣄⡀", "{said}");
-        assert!(lines[5].ends_with("0        100"), "{said}");
+        let plotted = plot(&[falling], SIZE, Glyphs::Unicode);
+        let lines: Vec<&str> = plotted.lines().collect();
+        assert_eq!(lines.len(), 6, "{plotted}");
+        assert_eq!(lines[0], "        4 │⠙⠲⣄⡀", "{plotted}");
+        assert!(lines[5].ends_with("0        100"), "{plotted}");
     }
 
     #[test]
@@ -228,19 +229,22 @@ mod tests {
             line("a", &[(0.0, 0.0), (1.0, 0.0)]),
             line("b", &[(0.0, 1.0), (1.0, 1.0)]),
         ];
-        let said = plot(&lines, SIZE, Glyphs::Ascii);
+        let plotted = plot(&lines, SIZE, Glyphs::Ascii);
         let expected =
             "        1 |xxxxxxxxxxxx\n    0.667 |\n          |\n        0 |oooooooooooo\n";
-        assert!(said.starts_with(expected), "{said}");
-        assert!(said.ends_with("o a   x b\n"), "{said}");
-        assert!(said.is_ascii());
+        assert!(plotted.starts_with(expected), "{plotted}");
+        assert!(plotted.ends_with("o a   x b\n"), "{plotted}");
+        assert!(plotted.is_ascii());
     }
 
     #[test]
     fn what_is_no_number_leaves_a_gap() {
         let gap = line("a", &[(0.0, 1.0), (1.0, f64::NAN), (2.0, 1.0), (3.0, 2.0)]);
-        let said = plot(&[gap, line("b", &[])], SIZE, Glyphs::Ascii);
-        assert!(said.contains('o') && !said.contains("NaN"), "{said}");
+        let plotted = plot(&[gap, line("b", &[])], SIZE, Glyphs::Ascii);
+        assert!(
+            plotted.contains('o') && !plotted.contains("NaN"),
+            "{plotted}"
+        );
         assert_eq!(
             plot(&[line("a", &[(0.0, f64::NAN)])], SIZE, Glyphs::Ascii),
             ""

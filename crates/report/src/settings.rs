@@ -1,4 +1,4 @@
-//! The settings of an experiment as a flat list, with a name for each.
+//! Flattens the settings of an experiment into a list of named values.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,15 +8,15 @@ use crate::order::natural;
 /// A setting of an experiment: its name and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// The path in the JSON: `spec.wiring.residual`.
+    /// The path in the JSON, such as `spec.wiring.residual`.
     pub path: String,
-    /// `residual connections`.
+    /// The name, such as `residual connections`.
     pub words: String,
-    /// `add`; a `-` stands for a value that is absent.
+    /// The value, such as `add`; a `-` stands for an absent value.
     pub value: String,
 }
 
-/// The names of paths in the JSON. A path inside a layer is written without the layer's number.
+/// The names of the paths in the JSON. A path inside a layer is written without the layer's number.
 const WORDS: &[(&str, &str)] = &[
     ("spec.block_size", "context, tokens"),
     ("spec.n_embd", "width"),
@@ -53,7 +53,7 @@ const WORDS: &[(&str, &str)] = &[
     ("program", "program"),
     ("engine", "engine"),
     ("isa", "vector instructions"),
-    ("observe", "how far logged steps are looked into"),
+    ("observe", "level of observation"),
     ("sampling.prompt", "prompt of samples"),
     ("sampling.max_tokens", "tokens of a sample, at most"),
     ("sampling.temperature", "temperature of samples"),
@@ -97,11 +97,11 @@ const WORDS: &[(&str, &str)] = &[
     ("origin", "first weights"),
 ];
 
-/// Values that are shown as a whole.
+/// The paths whose values are not flattened.
 const WHOLE: &[&str] = &["tokenizer", "origin", "data.origin"];
 
-/// Returns the settings in an experiment's JSON, sorted by path in natural order. Layers have
-/// numbers, and sublayers have their kind.
+/// Returns the settings in an experiment's JSON, sorted by path in natural order. Layers are
+/// identified by their numbers, and sublayers by their kind.
 pub fn settings_of(experiment: &Value) -> Vec<Setting> {
     let mut found = Vec::new();
     flatten("", experiment, &mut found);
@@ -134,7 +134,7 @@ fn flatten(path: &str, value: &Value, found: &mut Vec<Setting>) {
     }
 }
 
-/// A layer is a list of sublayers. Only the second one of a kind needs a number.
+/// Flattens a layer, which is a list of sublayers. Only the second one of a kind needs a number.
 fn flatten_layer(path: &str, layer: &Value, found: &mut Vec<Setting>) {
     let mut seen: Vec<&str> = Vec::new();
     for sublayer in layer.as_array().into_iter().flatten() {
@@ -218,7 +218,7 @@ mod tests {
             .iter()
             .map(|s| layer_of(&s.path).map_or(s.path.as_str(), |l| l.1))
             .collect();
-        // These stand in the JSON of other models only.
+        // These paths occur only in the JSON of other models.
         let elsewhere = [
             "mlp.form.gated",
             "attention.window",

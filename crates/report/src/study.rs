@@ -1,4 +1,4 @@
-//! What lies in a folder, gathered: one run, or a grid of them.
+//! Reads the contents of a folder: one run, or a grid of them.
 
 mod run;
 
@@ -12,7 +12,7 @@ use gptlab_record::{
 
 pub use run::{MeasureHistory, RecordedRun};
 
-/// Runs that belong together, and what is known of them.
+/// Runs that belong together, and what their record contains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Study {
     pub kind: StudyKind,
@@ -20,16 +20,17 @@ pub struct Study {
     pub name: String,
     /// The program and its version.
     pub program: String,
-    /// The words that were typed; empty where the record does not tell.
+    /// The command as it was typed; empty if the record does not contain it.
     pub command: Vec<String>,
     pub data: DataRecord,
     pub steps: u64,
     pub seeds: Vec<u64>,
     pub floors: Option<Floors>,
-    /// The first is what the others are compared with.
+    /// The variants. The first is the one that the others are compared with.
     pub arms: Vec<Arm>,
 }
 
+/// The kind of a study, which selects its tables and charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StudyKind {
     Run,
@@ -41,17 +42,17 @@ pub enum StudyKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
     pub variant: Variant,
-    /// Those that have begun, in the order of the seeds.
+    /// The runs that have started, in the order of the seeds.
     pub runs: Vec<RecordedRun>,
-    /// `None` until one of them has finished.
+    /// The row of the results; `None` until one of the runs has finished.
     pub row: Option<Row>,
 }
 
 impl Study {
-    /// The grid, else the run, that `folder` holds.
+    /// Reads the grid that `folder` contains, or else the run.
     ///
     /// # Errors
-    /// When it holds neither, or a file in it is not what it has to be.
+    /// Returns an error if it contains neither, or if one of its files is invalid.
     pub fn read(folder: &Path) -> Result<Self, FileError> {
         match read_grid(folder)? {
             Some(grid) => of_grid(folder, grid),
@@ -64,8 +65,9 @@ impl Study {
         }
     }
 
-    /// The guides of `run`, which are over the same predictions as its last loss. Those of a grid
-    /// are over all of the validation split, and say nothing of a loss over a part of it.
+    /// Returns the floors to compare `run` with. They must be measured on the same predictions as
+    /// its last loss. Those of a grid are measured on the whole validation split, and are not
+    /// comparable with a loss on a part of it.
     pub fn floors_of(&self, run: &RecordedRun) -> Option<&Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
@@ -76,19 +78,19 @@ impl Study {
         self.floors.as_ref().filter(|_| same)
     }
 
-    /// What the others are compared with.
+    /// Returns the variant that the others are compared with.
     pub fn baseline(&self) -> Option<&Arm> {
         self.arms.first()
     }
 }
 
 impl Arm {
-    /// Mean and sample standard deviation of the validation losses.
+    /// Returns the mean of the validation losses, in nats per token.
     pub fn loss(&self) -> Option<f64> {
         self.row.as_ref()?.mean
     }
 
-    /// How many runs ended in no finite number, and the first step at which one did.
+    /// Returns the number of runs that diverged, and the first step at which one did.
     pub fn diverged(&self) -> Option<(usize, u64)> {
         let steps = || {
             self.row
@@ -99,7 +101,7 @@ impl Arm {
         steps().min().map(|first| (steps().count(), first))
     }
 
-    /// The mean of a number over the runs that have it and did not diverge.
+    /// Returns the mean of a number over the runs that have it and did not diverge.
     pub fn mean_of(&self, number: impl Fn(&CellOutcome) -> Option<f64>) -> Option<f64> {
         let row = self.row.as_ref()?;
         let fine = row.outcomes.iter().filter(|o| o.diverged_at.is_none());
@@ -112,7 +114,7 @@ pub(crate) fn mean(numbers: &[f64]) -> Option<f64> {
     let n = numbers.len() as f64;
     let sum: f64 = numbers.iter().sum();
     let mean = if sum.is_infinite() {
-        // Finite numbers have a finite mean, also where their sum is too large.
+        // The division precedes the sum because finite numbers may have an infinite sum.
         numbers.iter().map(|x| x / n).sum()
     } else {
         sum / n
@@ -157,7 +159,7 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
     })
 }
 
-/// The run of a cell; `None` where it has not begun.
+/// Reads the run of a cell; `None` if it has not started.
 fn run_of(folder: &Path, cell: &Cell) -> Result<Option<RecordedRun>, FileError> {
     let inside = Path::new(&cell.folder);
     if !inside
@@ -174,10 +176,10 @@ fn run_of(folder: &Path, cell: &Cell) -> Result<Option<RecordedRun>, FileError> 
         .transpose()
 }
 
-/// A single run, as a study of one variant.
+/// Reads a single run as a study of one variant.
 fn of_run(folder: &Path) -> Result<Study, FileError> {
     let run = RecordedRun::read(folder)?;
-    // A run of a grid knows more of its end than its events tell.
+    // The outcome of a grid's run contains more than its events.
     let outcome = read_outcome(folder)?.or_else(|| run.outcome());
     let experiment = &run.experiment;
     let uniform = (experiment.vocab_size as f64).ln();
@@ -224,7 +226,8 @@ fn arm_of(run: RecordedRun, outcome: Option<CellOutcome>) -> Arm {
     }
 }
 
-/// A model's listing and how many numbers it trains; empty for a spec that this version refuses.
+/// Returns a model's listing and its number of parameters; an empty listing for a spec that this
+/// version rejects.
 pub(crate) fn listing_of(spec: &ModelSpec, vocab_size: usize) -> (String, u64) {
     match spec.check(vocab_size) {
         Ok(model) => {
@@ -237,7 +240,7 @@ pub(crate) fn listing_of(spec: &ModelSpec, vocab_size: usize) -> (String, u64) {
 }
 
 fn name_of(folder: &Path) -> String {
-    // `.` and `..` have no name of their own.
+    // The paths `.` and `..` have no name of their own.
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = whole.file_name().unwrap_or(whole.as_os_str());
     name.to_string_lossy().into_owned()

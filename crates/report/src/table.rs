@@ -1,4 +1,4 @@
-//! A table and its forms: Markdown, CSV, text for a terminal, HTML.
+//! Tables, and their forms: Markdown, CSV, text for a terminal, HTML.
 
 mod aligned;
 mod text;
@@ -17,6 +17,7 @@ pub struct Table {
     pub rows: Vec<Vec<TableCell>>,
 }
 
+/// A column's title, alignment and outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     pub title: String,
@@ -24,24 +25,25 @@ pub struct Column {
     pub outputs: ColumnOutputs,
 }
 
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Words.
+    /// The alignment of words.
     Left,
-    /// Numbers.
+    /// The alignment of numbers.
     Right,
 }
 
-/// Which outputs have a column.
+/// The outputs that contain a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnOutputs {
     All,
-    /// The column differs between equal runs, as times do, so that files that must repeat leave it
-    /// out.
+    /// The column differs between equal runs, as times do, so it is left out of files that must
+    /// repeat.
     ScreenOnly,
 }
 
-/// What a person reads and, where that is rounded, the exact form for programs.
+/// The text of a cell, and its exact form for programs if the text is rounded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableCell {
     pub text: String,
@@ -49,6 +51,7 @@ pub struct TableCell {
 }
 
 impl TableCell {
+    /// Makes a cell of text, without an exact form.
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -56,7 +59,7 @@ impl TableCell {
         }
     }
 
-    /// Creates a cell with `text` for people and all digits of `x` for programs.
+    /// Makes a cell with `text` for people and all digits of `x` for programs.
     pub fn number(text: impl Into<String>, x: f64) -> Self {
         Self {
             text: text.into(),
@@ -64,6 +67,7 @@ impl TableCell {
         }
     }
 
+    /// Makes a cell of a count, with grouped digits for people.
     pub fn count(n: u64) -> Self {
         Self {
             text: crate::words::count(n),
@@ -73,6 +77,7 @@ impl TableCell {
 }
 
 impl Column {
+    /// Makes a column of text, aligned to the left.
     pub fn words(title: &str) -> Self {
         Self {
             title: title.to_owned(),
@@ -81,6 +86,7 @@ impl Column {
         }
     }
 
+    /// Makes a column of numbers, aligned to the right.
     pub fn numbers(title: &str) -> Self {
         Self {
             align: Align::Right,
@@ -88,6 +94,7 @@ impl Column {
         }
     }
 
+    /// Restricts the column to screens, because it differs between equal runs.
     #[must_use]
     pub fn on_screen(self) -> Self {
         Self {
@@ -98,6 +105,7 @@ impl Column {
 }
 
 impl Table {
+    /// Makes a table without rows.
     pub fn new(caption: &str, columns: Vec<Column>) -> Self {
         Self {
             caption: caption.to_owned(),
@@ -106,6 +114,7 @@ impl Table {
         }
     }
 
+    /// Appends a row, which has a cell per column.
     pub fn push(&mut self, row: Vec<TableCell>) {
         self.rows.push(row);
     }
@@ -113,11 +122,11 @@ impl Table {
     /// Removes the columns that are empty in every row.
     #[must_use]
     pub fn without_empty_columns(self) -> Self {
-        let says = |i: usize| {
+        let has_content = |i: usize| {
             let cell = |row: &Vec<TableCell>| row.get(i).is_some_and(|c| !c.text.is_empty());
             self.rows.is_empty() || self.rows.iter().any(cell)
         };
-        let keep: Vec<bool> = (0..self.columns.len()).map(says).collect();
+        let keep: Vec<bool> = (0..self.columns.len()).map(has_content).collect();
         self.only(|i, _| keep[i])
     }
 
@@ -166,7 +175,8 @@ impl Table {
         }
     }
 
-    /// Formats the table as GitHub does (GFM 4.10), without columns that differ between equal runs.
+    /// Formats the table as GitHub Flavored Markdown (GFM 4.10), without columns that differ
+    /// between equal runs.
     pub fn markdown(&self) -> String {
         let table = self.repeating();
         let rule = |column: &Column| match column.align {
@@ -190,8 +200,8 @@ impl Table {
         aligned::render(self)
     }
 
-    /// Formats the table by RFC 4180 with line feeds. Numbers have all their digits, columns that
-    /// differ between equal runs are left out, and control characters are [`visible`].
+    /// Formats the table as RFC 4180 CSV with line feeds. Numbers have all their digits, columns
+    /// that differ between equal runs are left out, and control characters are [`visible`].
     pub fn csv(&self) -> String {
         let table = self.repeating();
         let titles = table.columns.iter().map(|c| c.title.as_str());
@@ -204,13 +214,13 @@ impl Table {
         out
     }
 
-    /// Formats the table for a terminal. It is at most `width` characters wide if its words can be
-    /// wrapped to that.
+    /// Formats the table for a terminal. It is at most `width` characters wide, unless its words
+    /// cannot be wrapped to that width.
     pub fn text(&self, width: usize) -> String {
         text::render(self, width)
     }
 
-    /// Makes a `<table>` in a box that scrolls. The first cell of a row is its heading.
+    /// Makes a `<table>` in a scrollable box. The first cell of a row is its heading.
     pub fn html(&self) -> Markup {
         html! {
             div class="table" tabindex="0" role="region" aria-label=(self.caption) {
@@ -279,7 +289,8 @@ fn markdown_row(cells: impl Iterator<Item = String>) -> String {
     format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
-/// Returns `text` on one line, with everything escaped that Markdown or HTML would take for markup.
+/// Returns `text` on one line, with everything escaped that Markdown or HTML would interpret as
+/// markup.
 pub(crate) fn escape_markdown(text: &str) -> String {
     let mut out = String::new();
     for c in visible::text(text).chars() {

@@ -1,4 +1,4 @@
-//! Records of somebody else: names with every control character, and numbers of every size.
+//! Tests with untrusted records: names with every control character, and numbers of every size.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ use crate::{
     visible::{Mark, tests::every_control},
 };
 
-/// Numbers at which arithmetic ends, among all others.
+/// Generates numbers at the limits of arithmetic, among all others.
 fn number() -> impl Strategy<Value = f64> {
     const EDGES: [f64; 15] = [
         0.0,
@@ -73,7 +73,7 @@ fn study(kind: GridKind) -> Study {
     }
 }
 
-/// Reads XML strictly, and every coordinate in it as a finite number near the picture.
+/// Parses XML strictly, and checks that every coordinate in it is a finite number near the chart.
 fn whole(svg: &str) {
     let document = roxmltree::Document::parse(svg).unwrap_or_else(|e| panic!("{e}\n{svg}"));
     let places = [
@@ -98,14 +98,14 @@ fn drawn(chart: Option<&Chart>) {
     }
 }
 
-/// Nothing that a terminal obeys or XML cannot hold.
+/// Checks that a file contains nothing that a terminal interprets or that XML cannot contain.
 fn shown(file: &File) {
     let marked = file.text.replace("\r\n", "\n");
     let found = marked.chars().find(|c| Mark::of(*c).is_some());
     assert_eq!(found, None, "{}", file.name);
 }
 
-/// The cells of a CSV's rows, as RFC 4180 has it.
+/// Parses the cells of a CSV's rows by RFC 4180.
 fn cells(csv: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let (mut quoted, mut chars) = (false, csv.chars().peekable());
@@ -147,7 +147,7 @@ fn well_formed(files: &[File]) {
     }
 }
 
-/// Every text of a study that comes from outside, made of `text`.
+/// Makes a study in which every text from outside is `text`.
 fn named(kind: GridKind, text: &str) -> Study {
     let mut study = study(kind);
     for words in [&mut study.name, &mut study.program, &mut study.data.source] {
@@ -222,7 +222,7 @@ fn report(kind: GridKind, text: &str) -> Vec<File> {
     page::files(&study, &extras)
 }
 
-/// The reader of this test is strict: it refuses what XML 1.0 has no form for.
+/// The reader of this test is strict: it rejects characters that XML 1.0 cannot contain.
 #[test]
 fn the_witness_sees_control_characters() {
     for c in ['\0', '\x1b', '\x08', '\u{FFFE}', '\u{FFFF}'] {
@@ -276,7 +276,7 @@ fn names_and_samples_of_any_characters_make_whole_files() {
     well_formed(&page::gallery("probe.html", &gallery));
 }
 
-/// As in a record with a loss of 0 and one of 5e-324.
+/// The difference is that of a record with a loss of 0 and one of 5e-324.
 #[test]
 fn a_tiny_difference_is_drawn() {
     let curve = Curve {
@@ -330,11 +330,11 @@ proptest! {
     #[test]
     fn any_points_are_plotted(points in vec((number(), number()), 0..6)) {
         let line = PlotLine { label: String::new(), points };
-        let said = plot::plot(&[line], PlotSize { width: 20, height: 4 }, Glyphs::Unicode);
-        prop_assert!(!said.contains("NaN") && !said.contains("inf"), "{}", said);
+        let plotted = plot::plot(&[line], PlotSize { width: 20, height: 4 }, Glyphs::Unicode);
+        prop_assert!(!plotted.contains("NaN") && !plotted.contains("inf"), "{}", plotted);
     }
 
-    /// Rows of any length: a record need not fit.
+    /// The rows have any length, because a record need not be consistent.
     #[test]
     fn any_measure_is_drawn(
         at in vec(select(&["0", "1", "2", "block0", "\u{1b}"][..]), 0..4),
@@ -406,7 +406,7 @@ proptest! {
         drawn(chart::learning_rates(&study).as_ref());
     }
 
-    /// The doctor and the page of a run whose steps recorded anything.
+    /// The doctor examines, and the page shows, a run whose steps recorded arbitrary numbers.
     #[test]
     fn any_record_is_examined(numbers in vec((step(), number(), number(), number()), 0..12), floors in floors()) {
         let mut made = run(0, 2.0);

@@ -1,10 +1,9 @@
-//! Control characters as visible marks.
+//! Replaces control characters by visible marks.
 //!
-//! A trained model, the name of a file or somebody else's record may contain any character. A
-//! terminal acts on some of them: an escape sequence moves the cursor, changes the title or writes
-//! to the clipboard (OSC 52). Others change the order in which text is shown. XML 1.0 cannot hold
-//! most of them in any form. So that text is shown and never acted upon, these characters are
-//! replaced:
+//! A trained model, the name of a file or an untrusted record may contain any character. A terminal
+//! interprets some of them: an escape sequence moves the cursor, changes the title or writes to the
+//! clipboard (OSC 52). Others change the order in which text is shown. XML 1.0 cannot contain most
+//! of them in any form. These characters are replaced, so that text is shown and never interpreted:
 //!
 //! | characters | by |
 //! | --- | --- |
@@ -23,7 +22,7 @@ use std::{
     fmt::{self, Display, Write as _},
 };
 
-/// What is shown for a character that a terminal would act on; it is written with [`Display`].
+/// The mark shown for a character that a terminal would interpret. It is written with [`Display`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// The character has a picture.
@@ -33,8 +32,8 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Returns the mark of `c`, or `None` for a character that may be shown. Line feeds and tabs
-    /// may.
+    /// Returns the mark of `c`, or `None` for a character that may be shown, such as a line feed or
+    /// tab.
     pub fn of(c: char) -> Option<Self> {
         match c {
             '\n' | '\t' => None,
@@ -63,19 +62,19 @@ impl Display for Mark {
     }
 }
 
-/// Returns a whole `text` with marks. A carriage return right before a line feed stays, because the
-/// two end a line.
+/// Replaces control characters in a complete `text`. A carriage return before a line feed stays,
+/// because the two end a line.
 pub fn text(text: &str) -> Cow<'_, str> {
     marked(text, |c, next| (c, next) == ('\r', Some('\n')))
 }
 
-/// Returns a piece of a text with marks. Carriage returns are marked too, because it is not known
-/// what follows the last one.
+/// Replaces control characters in a piece of a text. Carriage returns are replaced too, because the
+/// character after the last one is unknown.
 pub fn piece(piece: &str) -> Cow<'_, str> {
     marked(piece, |_, _| false)
 }
 
-/// Returns a text with marks, also in place of line feeds and tabs.
+/// Replaces control characters in a text, including line feeds and tabs.
 pub fn one_line(text: &str) -> String {
     let shown = |c| match c {
         '\n' => '\u{23CE}',
@@ -86,11 +85,11 @@ pub fn one_line(text: &str) -> String {
     piece(&lineless).into_owned()
 }
 
-/// Returns the same JSON value, with the control characters of its strings escaped as JSON does it.
-/// `json` must be JSON, where such characters occur in strings alone.
+/// Returns the same JSON value, with the control characters of its strings escaped as in JSON.
+/// `json` must be valid JSON, in which such characters occur only in strings.
 pub fn json(json: &str) -> Cow<'_, str> {
     replaced(json, |c, _| {
-        // All of them are one UTF-16 unit.
+        // Each of them is one UTF-16 unit.
         Mark::of(c).map(|_| format!("\\u{:04x}", u32::from(c)))
     })
 }
@@ -122,7 +121,7 @@ fn replaced(text: &str, by: impl Fn(char, Option<char>) -> Option<String>) -> Co
 pub(crate) mod tests {
     use super::*;
 
-    /// Every character that may do something to a terminal or to XML, with letters around.
+    /// Returns every character that may affect a terminal or XML, between letters.
     pub(crate) fn every_control() -> String {
         let risky = |c: &char| c.is_control() || Mark::of(*c).is_some();
         let all: String = ('\0'..=char::MAX).filter(risky).collect();
@@ -166,8 +165,8 @@ pub(crate) mod tests {
     #[test]
     fn json_keeps_its_value() {
         let value = serde_json::json!({ every_control(): [every_control()] });
-        let said = value.to_string();
-        let shown = json(&said);
+        let text = value.to_string();
+        let shown = json(&text);
         assert!(shown.chars().all(|c| Mark::of(c).is_none()), "{shown}");
         let back: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(back, value);

@@ -1,5 +1,5 @@
-//! Numbers, times and names as a person reads them, and as a shell or a file system takes them. All
-//! output for people uses these functions, so that a page and a terminal print the same.
+//! Formats numbers, times and names for people, shells and file systems. All output for people uses
+//! these functions, so that pages and terminals show the same text.
 
 /// Returns `n` with its digits in groups of three: `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
@@ -14,7 +14,7 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// Returns `n` things called `what`: `1 token`, `2,000 tokens`.
+/// Returns `n` with the noun `what`: `1 token`, `2,000 tokens`.
 pub fn plural(n: usize, what: &str) -> String {
     format!(
         "{} {what}{}",
@@ -23,8 +23,8 @@ pub fn plural(n: usize, what: &str) -> String {
     )
 }
 
-/// Returns `seconds` in one unit, rounded: `90.0 s`, `20 min`, `2.0 h`. This is short enough for
-/// the cell of a table.
+/// Returns `seconds` in one unit, rounded: `90.0 s`, `20 min`, `2.0 h`. This form is short enough
+/// for a table cell.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() || s < 0.0 => "?".to_owned(),
@@ -34,8 +34,8 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Returns `seconds` in two units from a minute on: `3.1 s`, `3 min 20 s`, `2 h 1 min`. This is for
-/// sentences.
+/// Returns `seconds` in two units from a minute on: `3.1 s`, `3 min 20 s`, `2 h 1 min`. This form
+/// is for sentences.
 pub fn duration_in_two_units(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -49,9 +49,9 @@ pub fn duration_in_two_units(seconds: f64) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date {
     pub year: u64,
-    /// From 1.
+    /// The month, from 1.
     pub month: u64,
-    /// From 1.
+    /// The day of the month, from 1.
     pub day: u64,
 }
 
@@ -77,8 +77,8 @@ pub fn date(days: u64) -> Date {
     }
 }
 
-/// Returns `word` as a POSIX shell reads it whole: in single quotes, unless all its characters are
-/// plain ones.
+/// Returns `word` as one word of a POSIX shell. It is put in single quotes unless all its
+/// characters are plain.
 pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     if word.is_empty() {
@@ -89,8 +89,8 @@ pub fn shell_word(word: &str) -> String {
 }
 
 /// Returns `path` as it is typed after a command. Letters of all scripts and the separators of
-/// Windows, whose shells know no single quotes, stay as they are; any other path is quoted as
-/// [`shell_word`] does it.
+/// Windows, whose shells have no single quotes, stay unchanged; any other path is quoted by
+/// [`shell_word`].
 pub fn shell_path(path: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/\\._-:".contains(c);
     in_quotes_unless(plain, path)
@@ -104,8 +104,8 @@ fn in_quotes_unless(plain: impl Fn(char) -> bool, text: &str) -> String {
     }
 }
 
-/// Returns `name` as the name of a file or of an anchor in a page: lower-case ASCII letters, digits
-/// and single hyphens.
+/// Returns `name` as a file name or an anchor in a page: lower-case ASCII letters, digits and
+/// single hyphens.
 pub fn slug(name: &str) -> String {
     let kept = |c: char| {
         if c.is_ascii_alphanumeric() {
@@ -119,7 +119,7 @@ pub fn slug(name: &str) -> String {
     words.join("-")
 }
 
-/// Returns the first 40 characters of `name` as a part of a folder's name: letters of any script,
+/// Returns the first 40 characters of `name` as part of a folder's name: letters of any script,
 /// digits and hyphens. An empty name stays empty.
 pub fn folder_slug(name: &str) -> String {
     name.chars()
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_three() {
-        let said: Vec<String> = [0, 999, 1_000, 61_000, 1_234_567].map(count).to_vec();
-        assert_eq!(said, ["0", "999", "1,000", "61,000", "1,234,567"]);
+        let formatted: Vec<String> = [0, 999, 1_000, 61_000, 1_234_567].map(count).to_vec();
+        assert_eq!(formatted, ["0", "999", "1,000", "61,000", "1,234,567"]);
         assert_eq!(plural(1, "token"), "1 token");
         assert_eq!(plural(2_000, "token"), "2,000 tokens");
     }

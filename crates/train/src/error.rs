@@ -1,4 +1,4 @@
-//! Why training cannot begin or go on: always a sentence.
+//! The reasons why training cannot begin or continue. Each is a sentence.
 
 use std::{fmt, path::PathBuf};
 
@@ -8,37 +8,32 @@ use gptlab_model::{BatchError, SpecError};
 use gptlab_recipe::HyperError;
 use gptlab_record::FileError;
 
-/// Whatever is in the way, as the crate that found it says it.
+/// An error of training; most variants hold the error of the crate that found the problem.
 #[derive(Debug)]
 pub enum Error {
-    /// A file that cannot be read or written, or is not what it has to be.
+    /// A file cannot be read or written, or is not what it was expected to be.
     File(FileError),
-    /// A model that makes no sense.
+    /// The settings do not describe a valid model.
     Spec(SpecError),
-    /// Hyper-parameters that cannot be.
+    /// A hyper-parameter is out of range.
     Hyper(HyperError),
-    /// A text that cannot be learnt from.
+    /// The text cannot be trained on.
     Corpus(CorpusError),
-    /// A text without a single character in its documents; what it is called.
+    /// The documents of this text hold no characters. The string is the text's name.
     NoCharacters(String),
+    /// The corpus cannot be cut into batches of the requested size.
     Batches(BatchesError),
-    /// A batch that is none of the model's: a mistake of the program.
+    /// A batch does not fit the model, which is a bug in the program.
     Batch(BatchError),
-    /// An engine that runs another model: a mistake of the program.
+    /// An engine runs a different model, which is a bug in the program.
     Import(ImportError),
-    /// Gradients of several engines that were not added up.
+    /// The gradients of several engines could not be added.
     Reduce(ReduceError),
-    /// A run was to end before where it is.
-    StepsMade {
-        requested: u64,
-        made: u64,
-    },
-    /// A run of a grid, which does not go on alone.
-    RunOfGrid {
-        folder: PathBuf,
-        grid: PathBuf,
-    },
-    /// The run in this folder, which has saved nothing, was begun with other settings.
+    /// The requested number of steps is smaller than the number already made.
+    StepsMade { requested: u64, made: u64 },
+    /// The run belongs to a grid, and only the grid can resume it.
+    RunOfGrid { folder: PathBuf, grid: PathBuf },
+    /// The run in this folder was begun with other settings and has saved no checkpoint.
     OtherSettings(PathBuf),
 }
 
@@ -59,12 +54,12 @@ impl fmt::Display for Error {
             Self::Reduce(e) => e.fmt(f),
             Self::StepsMade { requested, made } => write!(
                 f,
-                "the run has made {made} steps, and {requested} are fewer; ask for more than {made}, or \
-                 go on from an older checkpoint"
+                "the run has made {made} steps, and {requested} are fewer; request more than {made}, \
+                 or resume from an older checkpoint"
             ),
             Self::RunOfGrid { folder, grid } => write!(
                 f,
-                "{} is a run of the grid in {}, whose own command goes on with it",
+                "{} is a run of the grid in {}; resume it with the grid's own command",
                 folder.display(),
                 grid.display()
             ),

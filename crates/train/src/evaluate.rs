@@ -1,4 +1,4 @@
-//! How well a model predicts text it was not trained on.
+//! The loss of a model on text that it was not trained on.
 
 use gptlab_data::{Batches, Split, SplitName};
 use gptlab_engine::Engine;
@@ -9,37 +9,39 @@ use serde::Serialize;
 /// The mean loss over a part of a corpus, without dropout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// In nats a token.
+    /// The mean loss, in nats per token.
     pub loss: f64,
-    /// The same in bits a character of text, which compares across tokenizers.
+    /// The loss in bits per character of text, which is comparable between tokenizers.
     pub bits_per_char: f64,
-    /// How many predictions it is the mean of.
+    /// The number of predictions that the loss is the mean of.
     pub tokens: u64,
 }
 
-/// What `eval --json` prints: an [`Evaluation`], and what it is of.
+/// The result of `eval --json`: an [`Evaluation`] and a description of the evaluated text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationReport {
-    /// What the text is called.
+    /// The text's name.
     pub text: String,
-    /// Which part of the text: its last fraction, or 1 for all of it.
+    /// The evaluated fraction at the end of the text; 1 when all of it was evaluated.
     pub fraction: f64,
-    /// The context, in tokens.
+    /// The length of the context, in tokens.
     pub block_size: usize,
+    /// The number of predictions that the loss is the mean of.
     pub predictions: u64,
-    /// In nats a token.
+    /// The mean loss, in nats per token.
     #[serde(with = "number")]
     pub loss: f64,
-    /// `exp(loss)`.
+    /// The perplexity, which is `exp(loss)`.
     #[serde(with = "number")]
     pub perplexity: f64,
+    /// The loss in bits per character of text.
     #[serde(with = "number")]
     pub bits_per_char: f64,
 }
 
 impl EvaluationReport {
-    /// Returns the report of `found`, measured with a context of `block_size` on the last
-    /// `fraction` of `text`; a fraction of 0 stands for all of it.
+    /// Returns the report of `found`, which was measured with a context of `block_size` tokens on
+    /// the last `fraction` of `text`. A fraction of 0 means all of the text.
     pub fn new(text: String, fraction: f64, block_size: usize, found: &Evaluation) -> Self {
         Self {
             text,
@@ -63,11 +65,12 @@ impl Evaluation {
     }
 }
 
-/// Evaluates about `max_tokens` predictions of `part`, the same ones every time and for every model
-/// of the same context; `None` where the corpus has no such part. Changes nothing.
+/// Evaluates about `max_tokens` predictions of `part`. They are the same on every call and for
+/// every model with the same context. Returns `None` when the corpus has no such part. The engine's
+/// state does not change.
 ///
 /// # Errors
-/// When `batches` are not of `model`.
+/// Returns an error if `batches` do not fit `model`.
 pub fn evaluate(
     engine: &mut dyn Engine,
     model: &Model,

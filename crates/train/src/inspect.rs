@@ -1,39 +1,40 @@
-//! What a model is, as data: what `inspect --json` prints.
+//! A model as data: the result of `inspect --json`.
 
 use gptlab_model::{Counts, Graph, Model, ModelSpec, Param, ParamInit};
 use serde::Serialize;
 
 use crate::Header;
 
-/// A model's choices, sizes, ops and parameters, and what a checkpoint says besides.
+/// A model's spec, sizes, operations and parameters, and the checkpoint's header.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection<'a> {
     pub spec: &'a ModelSpec,
     pub vocab_size: usize,
     pub parameters: usize,
-    /// Operations of a forward pass over one sequence as long as the context.
+    /// The number of floating-point operations of a forward pass over one sequence of the context's
+    /// length.
     pub forward_flops: u128,
-    /// The ops, one a line.
+    /// The model's operations, one per line.
     pub listing: String,
     /// The parameter table.
     pub table: Vec<ParameterRow>,
-    /// The header of the checkpoint that holds the model, where one does.
+    /// The header of the checkpoint that holds the model, if it was read from one.
     pub checkpoint: Option<&'a Header>,
 }
 
-/// A parameter tensor.
+/// One parameter tensor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ParameterRow {
     pub name: String,
     pub shape: Vec<usize>,
-    /// Where it begins among all parameters, in numbers.
+    /// The index of its first number among all parameters.
     pub offset: usize,
-    /// How it is initialised: `normal(0.0200)`, `ones` or `zeros`.
+    /// The initialisation: `normal(0.0200)`, `ones` or `zeros`.
     pub init: String,
 }
 
 impl<'a> Inspection<'a> {
-    /// Returns what `model` is, whose ops are those of `graph`.
+    /// Returns the description of `model`, whose operations are those of `graph`.
     pub fn new(model: &'a Model, graph: &Graph, checkpoint: Option<&'a Header>) -> Self {
         let counts = Counts::of(graph, model.spec().block_size);
         Self {

@@ -1,16 +1,17 @@
 //! Training, from settings to a finished run.
 //!
-//! [`Settings`] and a text become a [`Resolved`] experiment: a checked model, its corpus, its first
-//! weights. A [`Run`] takes it and any [`gptlab_engine::Engine`], writes the experiment down before
-//! step 0 and trains: batch at (seed, step), forward and backward, learning rate at step, update,
-//! event. A [`Checkpoint`] after `s` updates holds all that step `s` needs, so that a resumed run
-//! makes the same bits as one that was never stopped; a [`Resumable`] is a run that is to go on.
+//! [`Settings`] and a text become a [`Resolved`] experiment: a checked model, its corpus and its
+//! first weights. A [`Run`] takes it and any [`gptlab_engine::Engine`], writes the experiment
+//! before step 0, and trains. One step draws the batch of (seed, step), runs forward and backward,
+//! updates the weights at the step's learning rate, and emits events. A [`Checkpoint`] after `s`
+//! updates holds everything that step `s` needs, so that a resumed run computes the same bits as an
+//! uninterrupted one. A [`Resumable`] is a run that can be resumed.
 //!
-//! A [`TrainedModel`] is what a checkpoint is besides its run's state: an [`EvaluatedText`]
-//! measures it, and a [`Sampler`] writes with it.
+//! A [`TrainedModel`] is the part of a checkpoint that does not belong to the run's state: an
+//! [`EvaluatedText`] measures its loss, and a [`Sampler`] generates text with it.
 //!
 //! Knows: experiments, learning rates, checkpoints, when to log, sample and save; a stopwatch.
-//! Never will: what is inside a model or an engine, terminals, the environment, choosing paths.
+//! Never will: the inside of a model or an engine, terminals, the environment, choosing paths.
 
 mod checkpoint;
 mod error;
@@ -25,6 +26,7 @@ mod resume_options;
 mod run;
 mod sample;
 mod schedule;
+mod speed;
 mod targets;
 #[cfg(test)]
 mod testing;
@@ -47,5 +49,6 @@ pub use resume_options::ResumeOptions;
 pub use run::Run;
 pub use sample::{SampleError, SampleEvent, SampleModel, Sampler, sample_documents, texts_at_once};
 pub use schedule::{Schedule, step_hyper};
+pub use speed::Speed;
 pub use targets::Targets;
 pub use trained::{EvaluatedText, TrainedModel};

@@ -1,49 +1,52 @@
-//! What a run reports to its caller while it trains.
+//! The interface between a run and its caller: what the run needs and what it reports.
 
 use gptlab_engine::{Engine, StepStats};
 use gptlab_model::Batch;
 use gptlab_record::{Event, Series};
 
-/// Follows a run, and may stop it.
+/// Receives the events of a run, and can stop it.
 pub trait Observer {
-    /// Called after something has happened that the record keeps.
+    /// Called after each event, once it has been written to the record.
     fn event(&mut self, event: &Event);
 
-    /// Called after every step; most are not events.
+    /// Called after each step.
     fn progress(&mut self, _progress: &Progress) {}
 
-    /// Returns text from the model as it is, after `step` updates; `None` where there is none.
+    /// Returns a text that the model generates after `step` updates; `None` when there is none.
     fn sample(&mut self, _engine: &dyn Engine, _step: u64) -> Option<String> {
         None
     }
 
-    /// Called in a step that will be logged, between its gradients and its update.
+    /// Called at each logged step, between its gradients and its update.
     fn before_update(&mut self, _engine: &mut dyn Engine, _batch: &Batch) {}
 
-    /// Called after that update. What is returned is recorded beside the step.
+    /// Called at each logged step after its update. The returned series are recorded beside the
+    /// step.
     fn after_update(&mut self, _engine: &mut dyn Engine, _update: &StepStats) -> Vec<Series> {
         Vec::new()
     }
 
-    /// Returns whether to save and stop before the next step.
+    /// Returns whether the run should save its state and stop before the next step.
     fn should_stop(&self) -> bool {
         false
     }
 }
 
-/// Where a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Updates made, and to be made in all.
+    /// The number of updates made.
     pub done: u64,
+    /// The number of updates that the run makes in all.
     pub steps: u64,
-    /// Of the last step's batch, in nats a token.
+    /// The mean loss of the last step's batch, in nats per token.
     pub loss: f64,
-    /// Since the run began, pauses between stop and resume left out.
+    /// The seconds since the run began, without the time between a stop and a resume.
     pub seconds: f64,
-    /// Predictions in the last step, and how long it took.
+    /// The number of predictions in the last step.
     pub tokens: u64,
+    /// The seconds that the last step took.
     pub step_seconds: f64,
-    /// What [`Observer::before_update`] and [`Observer::after_update`] have taken of `seconds`.
+    /// The part of `seconds` that [`Observer::before_update`] and [`Observer::after_update`] took.
     pub observing: f64,
 }

@@ -1,12 +1,12 @@
-//! From a record back to what a run was trained and validated on.
+//! The batches of a recorded run.
 
 use std::sync::Arc;
 
 use gptlab_data::{Batches, Corpus, Text, Tokenizer};
 use gptlab_record::Experiment;
 
-/// The batches of the run that `experiment` tells of, which was trained on `text`; `None` where the
-/// record does not fit the text.
+/// Returns the batches of the run that `experiment` records, which was trained on `text`; `None`
+/// when the record does not fit the text.
 pub fn rebuild_batches(experiment: &Experiment, text: &Text) -> Option<Batches> {
     let tokenizer = Tokenizer::from(experiment.tokenizer.clone());
     let corpus = Corpus::new(text, tokenizer, experiment.data.val_fraction).ok()?;

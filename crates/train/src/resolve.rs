@@ -1,4 +1,4 @@
-//! Settings and a text become an experiment that can begin.
+//! Resolving settings and a text to an experiment that can begin.
 
 mod newest;
 mod notice;
@@ -21,7 +21,7 @@ pub(crate) use same::same_experiment;
 pub use same::same_settings;
 use same::{same_run, same_text};
 
-/// An experiment with everything looked up, and what it needs to begin or go on.
+/// A resolved experiment and everything that a run needs to begin or resume.
 #[derive(Debug)]
 pub struct Resolved {
     pub experiment: Experiment,
@@ -29,30 +29,32 @@ pub struct Resolved {
     pub graph: Graph,
     pub tokenizer: Tokenizer,
     pub batches: Batches,
-    /// What is not as it was asked for.
+    /// The differences between the request and this experiment.
     pub notices: Vec<Notice>,
     mark: DataMark,
     begin: Begin,
 }
 
-/// What the first step starts from.
+/// The state that the first step starts from.
 #[derive(Debug)]
 pub(crate) enum Begin {
     /// Weights drawn from the seed.
     Fresh,
-    /// The same, in a folder whose run was killed before it saved anything.
+    /// Weights drawn from the seed, in the folder of a run that was killed before it saved
+    /// anything.
     Again,
-    /// Another model's weights.
+    /// The weights of another model.
     Load(Checkpoint),
-    /// All of a run's state.
+    /// The whole state of a run.
     Resume(Checkpoint),
 }
 
 impl Resolved {
-    /// A new model, fitted to `text`, a [`Text`] or a [`CorpusCache`](gptlab_data::CorpusCache).
+    /// Resolves a new model, fitted to `text`, which is a [`Text`] or a
+    /// [`CorpusCache`](gptlab_data::CorpusCache).
     ///
     /// # Errors
-    /// When the settings make no sense, or the text has nothing to learn from.
+    /// Returns an error if the settings are invalid, or the text has nothing to learn from.
     pub fn fresh(settings: &Settings, text: &dyn CorpusSource) -> Result<Self, Error> {
         let tokenizer = text
             .fit(&settings.tokenizer)
@@ -66,11 +68,12 @@ impl Resolved {
         Self::assemble(settings, text.text(), corpus, model, notices, Begin::Fresh)
     }
 
-    /// The model and tokenizer of `checkpoint` with a fresh optimiser, to train as `settings` say;
-    /// their spec and tokenizer are not looked at.
+    /// Resolves the model and tokenizer of `checkpoint` with a fresh optimiser, to be trained with
+    /// `settings`. The settings' own spec and tokenizer are ignored.
     ///
     /// # Errors
-    /// When the settings make no sense, or `text` holds characters the tokenizer does not know.
+    /// Returns an error if the settings are invalid, or `text` holds characters that the tokenizer
+    /// does not know.
     pub fn load(
         settings: &Settings,
         text: &dyn CorpusSource,
@@ -82,10 +85,12 @@ impl Resolved {
         Self::assemble(settings, text.text(), corpus, model, notices, begin)
     }
 
-    /// The run that saved `checkpoint`, from where it was, as `record` in its folder says it is.
+    /// Resolves the run that saved `checkpoint`, to be resumed from there. `record` is the
+    /// experiment in the run's folder, if there is one.
     ///
     /// # Errors
-    /// When `text` is not the text of that run, or the number of steps asked for is already made.
+    /// Returns an error if `text` is not the run's text, or the requested number of steps is
+    /// already made.
     pub fn resume(
         checkpoint: Checkpoint,
         text: &dyn CorpusSource,
@@ -118,12 +123,12 @@ impl Resolved {
         Ok(resumed)
     }
 
-    /// [`Resolved::resume`] for somebody who also says what the run is, and may be mistaken:
-    /// `settings` with the run's own number of steps.
+    /// Resolves a run that is resumed, as [`Resolved::resume`] does, and checks that it has the
+    /// given `settings`, which hold the run's own number of steps.
     ///
     /// # Errors
-    /// As [`Resolved::resume`], and when the model, tokenizer, hyper-parameters, seed or validation
-    /// fraction asked for are not the run's.
+    /// Returns the errors of [`Resolved::resume`], and an error if the requested model, tokenizer,
+    /// hyper-parameters, seed or validation fraction differ from the run's.
     pub fn resume_as(
         settings: &Settings,
         checkpoint: Checkpoint,
@@ -134,7 +139,7 @@ impl Resolved {
         same_text(&checkpoint, text.text())?;
         let requested = Self::fresh(settings, text)?;
         let mut requested = requested.header(checkpoint.header().step);
-        // A loaded model keeps its context whatever the text's length.
+        // A loaded model keeps its context, whatever the length of the text.
         if settings.spec.block_size == checkpoint.header().spec.block_size {
             requested.spec.block_size = settings.spec.block_size;
         }
@@ -142,12 +147,12 @@ impl Resolved {
         Self::resume(checkpoint, text, record, options)
     }
 
-    /// The run in `folder`, from its newest checkpoint; from step 0 where it was killed before the
-    /// first, which comes to the same.
+    /// Resolves the run in `folder`, to be resumed from its newest checkpoint. A run without a
+    /// checkpoint is resumed from step 0, which computes the same bits.
     ///
     /// # Errors
-    /// When `folder` holds no run, `text` is not its text, or it began with another model's weights
-    /// and saved nothing of its own.
+    /// Returns an error if `folder` holds no run, `text` is not the run's text, or the run began
+    /// with another model's weights and has no checkpoint of its own.
     pub fn resume_run(
         folder: &Path,
         text: &dyn CorpusSource,
@@ -163,10 +168,12 @@ impl Resolved {
         Self::again(folder, text, &experiment, &options)
     }
 
-    /// The run in `folder`, whose record is `experiment`, from step 0: it saved nothing.
+    /// Resolves the run in `folder`, whose record is `experiment`, to begin again from step 0,
+    /// because it has no checkpoint.
     ///
     /// # Errors
-    /// When `text` is not its text, or it began with another model's weights.
+    /// Returns an error if `text` is not the run's text, or the run began with another model's
+    /// weights.
     pub fn again(
         folder: &Path,
         text: &dyn CorpusSource,
@@ -201,10 +208,10 @@ impl Resolved {
         Ok(resolved)
     }
 
-    /// The experiment of other `settings` on the same `text`.
+    /// Returns the experiment of other `settings` on the same `text`.
     ///
     /// # Errors
-    /// As [`Resolved::fresh`].
+    /// Returns the errors of [`Resolved::fresh`].
     pub fn experiment_of(
         &self,
         settings: &Settings,
@@ -226,10 +233,10 @@ impl Resolved {
         Ok(experiment(settings, &model, &self.tokenizer, data, &begin))
     }
 
-    /// The weights an engine begins with, in the parameter table's order.
+    /// Returns the weights of the first step, in the order of the parameter table.
     ///
     /// # Errors
-    /// When they are in a checkpoint that cannot be read.
+    /// Returns an error if they are in a checkpoint that cannot be read.
     pub fn weights(&self) -> Result<Vec<f32>, FileError> {
         match &self.begin {
             Begin::Fresh | Begin::Again => Ok(self.graph.params().initial(self.experiment.seed)),
@@ -237,7 +244,7 @@ impl Resolved {
         }
     }
 
-    /// How many updates are made before the first step.
+    /// Returns the number of the first step, which is the number of updates made before it.
     pub fn first_step(&self) -> u64 {
         match &self.begin {
             Begin::Fresh | Begin::Again | Begin::Load(_) => 0,
@@ -245,7 +252,7 @@ impl Resolved {
         }
     }
 
-    /// Whether a run begins again from step 0, because it had saved nothing.
+    /// Returns whether the run begins again from step 0, because it had no checkpoint.
     pub fn begins_again(&self) -> bool {
         match &self.begin {
             Begin::Again => true,
@@ -253,7 +260,7 @@ impl Resolved {
         }
     }
 
-    /// The header of a checkpoint after `step` updates.
+    /// Returns the header of a checkpoint after `step` updates.
     pub fn header(&self, step: u64) -> Header {
         let about = About {
             spec: self.experiment.spec.clone(),
@@ -313,7 +320,7 @@ impl Resolved {
 fn mark(settings: &Settings, text: &Text, corpus: &Corpus) -> DataMark {
     DataMark {
         fingerprint: text.fingerprint(),
-        // Not the one asked for, where the text was too short for it.
+        // The recorded fraction is 0 if the text was too short for the requested one.
         val_fraction: match corpus.validation() {
             Some(_) => settings.val_fraction,
             None => 0.0,
@@ -347,7 +354,7 @@ fn experiment(
     }
 }
 
-/// A notice where instructions are known and are others now.
+/// Returns a notice if the vector instructions are known and have changed.
 fn isa_changed(before: Option<&String>, now: Option<&String>) -> Option<Notice> {
     let (before, now) = (before?.clone(), now?.clone());
     (before != now).then_some(Notice::IsaChanged { before, now })
@@ -358,7 +365,8 @@ fn steps_changed(extension: Extension, settings: &Settings) -> Option<Notice> {
     (extension.from != extension.to).then_some(Notice::StepsChanged { extension, lr })
 }
 
-/// What a record says of changes of the number of steps before this one, and this one if it is one.
+/// Returns the recorded changes of the number of steps before this one, and this one if it is a
+/// change.
 fn extensions(record: Option<&Experiment>, extension: Extension) -> Vec<Extension> {
     let before = record.into_iter().flat_map(|record| &record.extensions);
     let before = before.filter(|e| e.after < extension.after).copied();
@@ -366,8 +374,8 @@ fn extensions(record: Option<&Experiment>, extension: Extension) -> Vec<Extensio
     before.chain(now).collect()
 }
 
-/// Tokens in two splits, or in one where the text is too short for two; not where most of it was to
-/// be kept for validation, since then the fraction is what was meant otherwise.
+/// Returns the tokens in two splits, or in one if the text is too short for two. A validation
+/// fraction above one half stays an error, since one split would be far from what was requested.
 fn corpus(
     text: &dyn CorpusSource,
     tokenizer: &Tokenizer,
@@ -382,7 +390,8 @@ fn corpus(
     }
 }
 
-/// The largest context up to `requested` that the training split fills. Documents may be shorter.
+/// Returns the largest context up to `requested` that the training split fills. Documents may be
+/// shorter than the context, so they do not limit it.
 pub(crate) fn fit(corpus: &Corpus, requested: usize) -> usize {
     let train = corpus.train();
     match train.documents() {
@@ -391,7 +400,7 @@ pub(crate) fn fit(corpus: &Corpus, requested: usize) -> usize {
     }
 }
 
-/// Says so where documents of either split do not fit the context.
+/// Returns a notice if documents of either split do not fit the context.
 fn cut(batches: &Batches) -> Option<Notice> {
     let cuts = SplitName::ALL.map(|part| batches.cut(part));
     let cut = cuts.into_iter().flatten().reduce(Cut::and)?;

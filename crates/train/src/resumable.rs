@@ -1,4 +1,4 @@
-//! A run that is to go on: where it is, and what it becomes with the settings that are requested.
+//! Runs that can be resumed: their state, and the experiment that they resume as.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     Checkpoint, Damaged, Error, Experiment, Newest, Resolved, ResumeOptions, Settings, Targets,
 };
 
-/// A run that can go on.
+/// A run that can be resumed.
 #[derive(Debug)]
 pub struct Resumable {
     folder: Option<PathBuf>,
@@ -20,20 +20,20 @@ pub struct Resumable {
     damaged: Vec<Damaged>,
 }
 
-/// What a run has saved.
+/// The state that a run has saved.
 #[derive(Debug)]
 enum SavedState {
     Checkpoint(Box<Checkpoint>),
-    /// The run in this folder was killed before its first checkpoint; this is its record.
+    /// The run in this folder was killed before its first checkpoint. The experiment is its record.
     Nothing(PathBuf, Box<Experiment>),
 }
 
 impl Resumable {
-    /// The run in `folder`, from its newest whole checkpoint, or from step 0 where it has saved
-    /// none.
+    /// Opens the run in `folder` at its newest undamaged checkpoint, or at step 0 if it has none.
     ///
     /// # Errors
-    /// When it is a run of a grid, all its checkpoints are damaged, or a file cannot be read.
+    /// Returns an error if the run belongs to a grid, all its checkpoints are damaged, or a file
+    /// cannot be read.
     pub fn of_folder(folder: &Path) -> Result<Self, Error> {
         refuse_run_of_grid(folder)?;
         let newest = Newest::of(folder)?;
@@ -54,11 +54,11 @@ impl Resumable {
         })
     }
 
-    /// The run that saved `checkpoint`, from there; with its record where the checkpoint lies in
-    /// the run's folder.
+    /// Opens the run that saved `checkpoint`, at that checkpoint. If the checkpoint lies in the
+    /// run's folder, the record is read from there.
     ///
     /// # Errors
-    /// When it is a run of a grid, or its record cannot be read.
+    /// Returns an error if the run belongs to a grid, or its record cannot be read.
     pub fn of_checkpoint(checkpoint: Checkpoint) -> Result<Self, Error> {
         let folder = run_folder(checkpoint.path());
         let record = match &folder {
@@ -76,12 +76,12 @@ impl Resumable {
         })
     }
 
-    /// The run's record, where there is one.
+    /// Returns the run's record, if there is one.
     pub fn record(&self) -> Option<&Experiment> {
         self.record.as_ref()
     }
 
-    /// The checkpoint that the run goes on from; `None` where it begins again.
+    /// Returns the checkpoint that the run resumes from; `None` if it begins again from step 0.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         match &self.state {
             SavedState::Checkpoint(checkpoint) => Some(checkpoint),
@@ -89,15 +89,15 @@ impl Resumable {
         }
     }
 
-    /// The newer checkpoints, which are damaged; newest first.
+    /// Returns the newer checkpoints, which are all damaged; newest first.
     pub fn damaged(&self) -> &[Damaged] {
         &self.damaged
     }
 
-    /// The fingerprint of the run's text.
+    /// Returns the fingerprint of the run's text.
     ///
     /// # Errors
-    /// When the record holds none.
+    /// Returns an error if the record holds no valid fingerprint.
     pub fn fingerprint(&self) -> Result<Fingerprint, FileError> {
         match &self.state {
             SavedState::Checkpoint(checkpoint) => Ok(checkpoint.header().data.fingerprint),
@@ -111,7 +111,7 @@ impl Resumable {
         }
     }
 
-    /// The vector instructions of the steps so far, by name.
+    /// Returns the name of the vector instructions of the steps so far.
     pub fn isa(&self) -> Option<&str> {
         match &self.state {
             SavedState::Checkpoint(checkpoint) => checkpoint.header().isa.as_deref(),
@@ -119,7 +119,7 @@ impl Resumable {
         }
     }
 
-    /// How the run goes on where nothing else is requested, on this engine.
+    /// Returns the options that the run resumes with on `engine` if the user requests no change.
     pub fn options(&self, engine: &str) -> ResumeOptions {
         match &self.record {
             Some(record) => ResumeOptions::of_record(record, engine, None),
@@ -130,11 +130,11 @@ impl Resumable {
         }
     }
 
-    /// Where the run leaves what it makes: where `named` says, or else in its folder. A checkpoint
-    /// without a folder is the run, and is kept up to date.
+    /// Returns the targets of the resumed run: those of `named`, and the run's own folder as the
+    /// default. A checkpoint without a folder is itself the target that is kept up to date.
     pub fn targets(&self, named: Targets) -> Targets {
         match (&self.state, &self.folder) {
-            // It has left nothing that another folder could go on from.
+            // Without a checkpoint, the run can only begin again in its own folder.
             (SavedState::Nothing(folder, _), _) => Targets {
                 folder: Some(folder.clone()),
                 ..named
@@ -150,14 +150,15 @@ impl Resumable {
         }
     }
 
-    /// The experiment of the run on `text`, its own, gone on with as `options` say.
+    /// Returns the experiment of the run on its own `text`, resumed with `options`.
     ///
-    /// `request` makes the run's settings into those that somebody requests, who may be right about
-    /// all of them; if not, the error says where. Its number of steps and its instructions are not
-    /// looked at: `options` has them.
+    /// `request` turns the run's settings into those that the user requests. Both must be equal, or
+    /// the error names the difference. The requested number of steps and instructions are ignored:
+    /// `options` holds them.
     ///
     /// # Errors
-    /// When `text` is not the run's, or other settings are requested than it was begun with.
+    /// Returns an error if `text` is not the run's text, or the requested settings differ from the
+    /// run's.
     pub fn resolve<E: From<Error>>(
         self,
         text: &Text,
@@ -188,7 +189,8 @@ impl Resumable {
     }
 }
 
-/// The settings that are requested of a run that was `begun`, with its own steps and instructions.
+/// Returns the settings that `request` makes of `begun`, with the steps and instructions of
+/// `begun`.
 fn requested<E>(
     begun: &Settings,
     request: impl FnOnce(Settings) -> Result<Settings, E>,
@@ -204,10 +206,11 @@ fn requested<E>(
     })
 }
 
-/// A grid compares its runs: one that went on alone would be none of it any more.
+/// Refuses the run in `folder` if it belongs to a grid. A grid compares its runs, and a run that
+/// was resumed alone would no longer be comparable.
 ///
 /// # Errors
-/// When `folder` is a run of a grid.
+/// Returns an error if `folder` is a run of a grid.
 pub fn refuse_run_of_grid(folder: &Path) -> Result<(), Error> {
     match grid_of(folder) {
         None => Ok(()),
@@ -218,7 +221,8 @@ pub fn refuse_run_of_grid(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The folder of the run that the file `checkpoint` is kept in; `None` where it is in none.
+/// Returns the folder of the run whose checkpoint is the file `checkpoint`; `None` when it lies in
+/// no run's folder.
 pub fn run_folder(checkpoint: &Path) -> Option<PathBuf> {
     let folder = checkpoint.parent()?.parent()?;
     let here = if folder.as_os_str().is_empty() {

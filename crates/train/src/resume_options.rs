@@ -1,11 +1,12 @@
-//! The settings of a run that goes on: its own, and what may change.
+//! The settings of a resumed run that may differ from before.
 
 use gptlab_recipe::{Intervals, ObserveLevel, SampleSettings, Settings};
 use gptlab_record::Experiment;
 
 use crate::Header;
 
-/// What of a run may change when it is gone on with: no number before the change depends on it.
+/// The settings that may change when a run is resumed, because the numbers of earlier steps do not
+/// depend on them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResumeOptions {
     pub intervals: Intervals,
@@ -13,12 +14,12 @@ pub struct ResumeOptions {
     pub sampling: SampleSettings,
     pub engine: String,
     pub isa: Option<String>,
-    /// Another number of steps than the run was to make; `None`: the same.
+    /// The new number of steps; `None` keeps the run's own.
     pub steps: Option<u64>,
 }
 
 impl ResumeOptions {
-    /// As `settings` say, with the run's own number of steps.
+    /// Takes the options from `settings`, and keeps the run's own number of steps.
     pub fn of(settings: &Settings) -> Self {
         Self {
             intervals: settings.intervals,
@@ -30,7 +31,7 @@ impl ResumeOptions {
         }
     }
 
-    /// As a run's record says, on this engine.
+    /// Takes the options from a run's record, on the given engine and instructions.
     pub fn of_record(experiment: &Experiment, engine: &str, isa: Option<String>) -> Self {
         Self {
             intervals: experiment.intervals,
@@ -44,7 +45,7 @@ impl ResumeOptions {
 }
 
 impl Header {
-    /// Returns the settings of the run that wrote this, which goes on as `options` say.
+    /// Returns the settings of the run that wrote this header, resumed with `options`.
     pub fn settings(&self, options: &ResumeOptions) -> Settings {
         Settings {
             spec: self.spec.clone(),
@@ -61,7 +62,7 @@ impl Header {
     }
 }
 
-/// The settings of the run that `experiment` tells of.
+/// Returns the settings of the run that `experiment` records, resumed with `options`.
 pub(crate) fn of_experiment(experiment: &Experiment, options: &ResumeOptions) -> Settings {
     Settings {
         spec: experiment.spec.clone(),

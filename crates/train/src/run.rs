@@ -1,4 +1,4 @@
-//! The loop: batch, forward and backward, update, event.
+//! The training loop: batch, forward and backward, update, event.
 
 mod begin;
 mod checkpoint_clock;
@@ -25,7 +25,7 @@ use crate::{
 
 use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Stopwatch};
 
-/// An experiment under way.
+/// A run of an experiment.
 ///
 /// ```
 /// use gptlab_data::Text;
@@ -48,7 +48,7 @@ use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Sto
 /// let device = Device::cpu(1);
 /// let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
 ///
-/// // Without targets, nothing is written.
+/// // Without targets, the run writes no files.
 /// let mut losses = Losses(Vec::new());
 /// let run = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut losses)?;
 /// let outcome = run.go()?;
@@ -62,27 +62,27 @@ pub struct Run<'a> {
     observer: &'a mut dyn Observer,
     store: Option<Store>,
     save: Option<ChosenFile>,
-    /// Updates made.
+    /// The number of updates made.
     done: u64,
-    /// The files that hold the state as it is.
+    /// The files that hold the current state.
     saved: Vec<PathBuf>,
-    /// The last step's batch, whose memory the next one takes.
+    /// The last step's batch, whose memory the next batch reuses.
     spent: Option<Batch>,
-    /// Of the last step's batch, by token; the memory is kept.
+    /// The losses of the last step's batch by token, in nats. The buffer is reused.
     losses: Vec<f64>,
     stopwatch: Stopwatch,
     checkpoint_clock: CheckpointClock,
     keep: Option<NonZeroUsize>,
-    /// How many sequences go through the engine at a time; all of them where nobody says.
+    /// The number of sequences that the engine runs at a time; `None` runs all at once.
     micro_batch: Option<NonZeroUsize>,
-    /// What the run comes to where a number is not finite.
+    /// The step and number that were not finite, once the run has diverged.
     diverged: Option<Divergence>,
     recorded_end: RecordedEnd,
-    /// The last sample whose turn it was could not be made, or was cut short.
+    /// Whether the last sample that was due could not be generated completely.
     unsampled: bool,
 }
 
-/// A step and which of its numbers was the first that is not finite.
+/// The step at which a run diverged, and the first of its numbers that was not finite.
 #[derive(Clone, Copy)]
 struct Divergence {
     step: u64,
@@ -90,11 +90,12 @@ struct Divergence {
 }
 
 impl<'a> Run<'a> {
-    /// Writes the experiment down, or finds it again. `engine` must be new and have been made with
-    /// [`Resolved::weights`]; a resumed run's optimiser is imported into it.
+    /// Writes the experiment, or reopens the record of a resumed run. `engine` must be new and hold
+    /// [`Resolved::weights`]. The optimiser's state of a resumed run is imported into it.
     ///
     /// # Errors
-    /// When a target cannot be written to, holds another run, or the engine runs another model.
+    /// Returns an error if a target cannot be written to or holds another run, or the engine runs
+    /// another model.
     pub fn new(
         resolved: &'a Resolved,
         engine: &'a mut dyn Engine,
@@ -134,21 +135,21 @@ impl<'a> Run<'a> {
             recorded_end: RecordedEnd::of(resolved, &past.events),
             unsampled: false,
         };
-        run.say_how_it_begins(&past)?;
+        run.emit_opening_events(&past)?;
         Ok(run)
     }
 
-    /// Updates made.
+    /// Returns the number of updates made.
     pub fn done(&self) -> u64 {
         self.done
     }
 
-    /// Trains until all steps are made, the observer asks to stop, or a number is not finite; and
-    /// saves, except a state that is not finite.
+    /// Trains until all steps are made, the observer stops the run, or a number is not finite. The
+    /// state is saved at the end unless it is not finite.
     ///
     /// # Errors
-    /// When something cannot be written. What was saved before is unchanged, and the file that the
-    /// caller named ([`Targets::save`]) holds the last step where that can still be written.
+    /// Returns an error if a file cannot be written. Earlier checkpoints are unchanged, and the
+    /// file [`Targets::save`] holds the last state if it can still be written.
     pub fn go(mut self) -> Result<Outcome, Error> {
         let outcome = self.train_to_the_end();
         if outcome.is_err() {
@@ -171,18 +172,18 @@ impl<'a> Run<'a> {
                 return self.end_diverged(divergence);
             }
         }
-        // A sample that was cut short is made again when the run is gone on with.
+        // A sample that was cut short is generated again when the run is resumed.
         if self.unsampled && self.observer.should_stop() {
             return self.stop();
         }
         self.finish()
     }
 
-    /// Makes one step, and logs, samples and saves where it is its turn; nothing where all are made
-    /// or the run has diverged.
+    /// Makes one step, and logs, samples and saves if they are due. Does nothing if all steps are
+    /// made or the run has diverged.
     ///
     /// # Errors
-    /// As [`Run::go`].
+    /// Returns the errors of [`Run::go`].
     pub fn step(&mut self) -> Result<(), Error> {
         let step = self.done;
         if step >= self.hyper().steps || self.diverged.is_some() {
@@ -211,14 +212,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Whether it is the turn of a sample.
+    /// Returns whether a sample is due after the updates made so far.
     fn is_turn_of_sample(&self) -> bool {
         let last = self.done == self.hyper().steps;
         let every = self.resolved.experiment.intervals.sample;
         every.is_some_and(|every| last || self.done.is_multiple_of(every.get()))
     }
 
-    /// Makes the sample that a run which was stopped did not come to, or was cut short in.
+    /// Generates the sample that a stopped run did not reach or did not complete.
     fn sample_again(&mut self) -> Result<(), Error> {
         if self.recorded_end.sample_is_due && self.is_turn_of_sample() {
             self.sample()?;
@@ -230,7 +231,7 @@ impl<'a> Run<'a> {
         &self.resolved.experiment.hyper
     }
 
-    /// The loss on the validation split; one that is not finite ends the run.
+    /// Returns the loss on the validation split. A loss that is not finite ends the run.
     fn validate(&mut self) -> Result<Option<Evaluation>, Error> {
         let Resolved { model, batches, .. } = self.resolved;
         let most = self.resolved.experiment.intervals.val_tokens;
@@ -245,8 +246,8 @@ impl<'a> Run<'a> {
         self.diverged = self.diverged.or(Some(Divergence { step, what }));
     }
 
-    /// Makes step `step`, and lets the observer look into one that is `logged`. A loss that is not
-    /// finite makes no update.
+    /// Makes step `step`. The observer inspects it if it is `logged`. A loss that is not finite
+    /// makes no update.
     fn train(&mut self, step: u64, logged: bool) -> Result<StepOutcome, Error> {
         let begun = Instant::now();
         let Resolved { model, batches, .. } = self.resolved;
@@ -300,11 +301,11 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The gradients of the mean loss of `batch`, and that loss in nats a token: all sequences at
-    /// once, or a few at a time, which makes the same numbers.
+    /// Computes the gradients of the mean loss of `batch` and returns that loss, in nats per token.
+    /// The sequences run all at once or a few at a time, with the same result.
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> Result<f64, Error> {
         let all = batch.sequences();
-        // The next batch of as many sequences may be as long as the context allows.
+        // The next batch has as many sequences, and each may be as long as the context.
         let most = all * self.resolved.graph.block_size();
         self.losses.clear();
         self.losses.reserve_exact(most);
@@ -418,7 +419,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Ends a run that had come to its end before, with its state in every target.
+    /// Ends a run that had already finished, with its state in every target.
     fn complete(&mut self) -> Result<Outcome, Error> {
         self.checkpoint()?;
         Ok(Outcome::Complete {
@@ -436,15 +437,15 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How long a step took, and how many predictions it made.
+/// The time of a step and the number of its predictions.
 struct Timing {
     took: Duration,
-    /// What the observer took, which is not part of it.
+    /// The time that the observer took, which `took` does not include.
     looking: Duration,
     tokens: u64,
 }
 
-/// What a step made.
+/// The results of a step.
 struct StepOutcome {
     series: Vec<Series>,
     loss: f64,

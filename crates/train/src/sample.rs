@@ -1,5 +1,5 @@
-//! Texts that a model writes: one as it comes, or many at once, each until its stop text, its end
-//! of document or its most tokens.
+//! Generating texts with a model: one text piece by piece, or many at once. Each ends at its stop
+//! text, at the end of its document or at the maximum number of tokens.
 
 mod request;
 mod stop_filter;
@@ -27,50 +27,52 @@ use self::{
     stop_filter::StopFilter,
 };
 
-/// How many documents a sample of a model in training shows, where it writes documents.
+/// The number of documents in a sample of a model in training that writes documents.
 const DOCUMENTS: u32 = 5;
-/// Texts that are begun for each thread before all of them are shown: what waits for its turn stays
-/// small, and threads seldom wait for each other.
+/// The number of texts that are generated at once per thread: small enough to limit the text that
+/// waits for its turn, and large enough that threads seldom wait for each other.
 const TEXTS_PER_THREAD: usize = 64;
-/// Tokens that may wait for their turn, about.
+/// The approximate number of tokens that may wait for their turn.
 const WAITING: usize = 1 << 26;
 
-/// How many texts a sample of a model in training is: one, or a few documents.
+/// Returns the number of texts in a sample of a model in training: one, or several if the tokenizer
+/// separates documents.
 pub fn sample_documents(tokenizer: &Tokenizer) -> u32 {
     tokenizer.bos().map_or(1, |_| DOCUMENTS)
 }
 
-/// How many texts of up to `max_tokens` tokens are begun at once on so many threads.
+/// Returns the number of texts of up to `max_tokens` tokens to generate at once on `threads`
+/// threads.
 pub fn texts_at_once(threads: usize, max_tokens: usize) -> usize {
     let waiting = WAITING / max_tokens.max(1);
     threads.saturating_mul(TEXTS_PER_THREAD).min(waiting).max(1)
 }
 
-/// What a sampler reports of texts, one text after the other.
+/// An event that a sampler reports. The events of one text come before those of the next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SampleEvent<'a> {
     /// A text begins.
     Begin,
-    /// More of the text, after its prompt.
+    /// The next piece of the text after its prompt.
     Piece(&'a str),
-    /// The text has ended; this is all of it.
+    /// The text has ended. The value holds all of it.
     End(Continuation),
 }
 
-/// Why a text cannot be written: a sentence.
+/// The reason why a text cannot be generated, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SampleError {
-    /// Settings that make no sense.
+    /// The sampling settings are out of range.
     Sampling(SamplingError),
-    /// Weights that are not the graph's, or too little memory.
+    /// The weights do not fit the graph, or the system has too little memory.
     Import(ImportError),
-    /// A prompt that holds characters which the tokenizer does not know.
+    /// The prompt holds characters that the tokenizer does not know.
     Characters(UnknownCharacters),
-    /// A prompt that the model cannot continue.
+    /// The model cannot continue the prompt.
     Prompt(PromptError),
     /// The logits are not numbers.
     Diverged,
-    /// The generator ended a text without saying so: a mistake of the program.
+    /// The generator ended a text without reporting it, which is a bug in the program.
     Unended,
 }
 
@@ -89,19 +91,19 @@ impl fmt::Display for SampleError {
 
 impl error::Error for SampleError {}
 
-/// The model that texts are written with.
+/// The model that generates texts.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleModel<'a> {
     pub graph: &'a Graph,
-    /// In the parameter table's order.
+    /// The weights, in the order of the parameter table.
     pub weights: &'a [f32],
     pub tokenizer: &'a Tokenizer,
 }
 
-/// Writes texts with a model.
+/// Generates texts with a model.
 ///
-/// A text depends on the seed and its number alone, and not on the texts beside it or on threads.
-/// Text that may yet turn out to be the stop text is held back.
+/// A text depends only on the seed and its number, not on other texts or on the number of threads.
+/// Text that may turn out to be the start of the stop text is held back.
 ///
 /// ```
 /// use std::sync::atomic::AtomicBool;
@@ -138,18 +140,19 @@ pub struct Sampler {
     max_tokens: usize,
     stop: Option<String>,
     seed: u64,
-    /// Whether the system has refused the thread that generates while texts are shown.
+    /// Whether the system refused to start the generating thread.
     refused: AtomicBool,
 }
 
-/// Who hears of texts, and returns whether to go on after the end of one.
+/// The function that receives the events. Its result after the end of a text tells whether to
+/// continue.
 type OnEvent<'a> = dyn FnMut(SampleEvent<'_>) -> bool + 'a;
 
 impl Sampler {
-    /// A sampler that `device` runs, as `settings` say; their prompt is not looked at.
+    /// Makes a sampler that runs on `device` with `settings`, whose prompt is ignored.
     ///
     /// # Errors
-    /// When the settings make no sense, or the weights are not the graph's.
+    /// Returns an error if the settings are out of range, or the weights do not fit the graph.
     pub fn new(
         device: &Device,
         model: SampleModel<'_>,
@@ -170,22 +173,22 @@ impl Sampler {
         })
     }
 
-    /// How many threads generate.
+    /// Returns the number of generating threads.
     pub fn threads(&self) -> usize {
         self.generator.threads()
     }
 
-    /// Returns whether texts were written one after the other, because the system gave no thread to
-    /// generate on while they are shown.
+    /// Returns whether texts were generated one after the other, because the system refused to
+    /// start a second thread.
     pub fn was_refused_a_thread(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Continues `prompt`, and hands each piece of text to `show` as it comes. The same `number`
-    /// and prompt make the same text. It ends early once `cancel` is set.
+    /// Continues `prompt` and passes each piece of text to `show` as it is generated. The same
+    /// `number` and prompt produce the same text. The text ends early once `cancel` is set.
     ///
     /// # Errors
-    /// When the prompt holds unknown characters, or the model has diverged.
+    /// Returns an error if the prompt holds unknown characters, or the model has diverged.
     pub fn sample(
         &self,
         prompt: &str,
@@ -205,12 +208,12 @@ impl Sampler {
         all.ok_or(SampleError::Unended)
     }
 
-    /// Writes a text for each of `numbers`, all at once, and reports them to `on_event` one after
-    /// the other. Each is what [`Sampler::sample`] makes of its number. Ends early where `on_event`
-    /// returns false at the end of a text.
+    /// Generates a text for each of `numbers`, all at once, and reports them to `on_event` one
+    /// after the other. Each text is the one that [`Sampler::sample`] generates for its number.
+    /// Ends early if `on_event` returns false at the end of a text.
     ///
     /// # Errors
-    /// As [`Sampler::sample`].
+    /// Returns the errors of [`Sampler::sample`].
     pub fn sample_all(
         &self,
         prompt: &str,
@@ -230,11 +233,12 @@ impl Sampler {
         }
     }
 
-    /// The sample of a model in training after `step` updates: a text, or a few documents one a
-    /// line, which depend on the step alone. `None` where `cancel` cut it short.
+    /// Generates the sample of a model in training after `step` updates: one text, or several
+    /// documents on a line each. The same step produces the same sample. Returns `None` if `cancel`
+    /// cut it short.
     ///
     /// # Errors
-    /// As [`Sampler::sample`].
+    /// Returns the errors of [`Sampler::sample`].
     pub fn sample_of_step(
         &self,
         prompt: &str,
@@ -242,7 +246,7 @@ impl Sampler {
         cancel: &AtomicBool,
     ) -> Result<Option<String>, SampleError> {
         let texts = sample_documents(&self.tokenizer);
-        // Streams of their own, so that a sample depends on the step alone.
+        // Each step has its own streams, so that a sample depends only on the step.
         let first = (step as u32).wrapping_mul(DOCUMENTS);
         let numbers: Vec<u32> = (0..texts).map(|i| first.wrapping_add(i)).collect();
         let (mut all, mut whole) = (Vec::new(), true);
@@ -256,8 +260,8 @@ impl Sampler {
         Ok(whole.then(|| all.join("\n")))
     }
 
-    /// Generates on a thread of its own while this one reports. `None`, and nothing reported, where
-    /// the system gives no thread.
+    /// Generates on a second thread while this thread reports. Returns `None`, with nothing
+    /// reported, if the system refuses to start the thread.
     fn on_two_threads(
         &self,
         common: &Common<'_>,
@@ -289,8 +293,8 @@ impl Sampler {
         })
     }
 
-    /// Generates on this thread, one text after the other, and reports each piece before there is
-    /// more.
+    /// Generates on this thread, one text after the other, and reports each piece before generating
+    /// the next.
     fn one_by_one(
         &self,
         common: &Common<'_>,
@@ -335,7 +339,7 @@ impl Sampler {
     }
 }
 
-/// What all texts continue, and what ends them.
+/// The input that all texts share.
 struct Common<'a> {
     prompt: &'a str,
     tokens: &'a [u32],

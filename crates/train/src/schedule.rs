@@ -1,25 +1,26 @@
-//! The learning rate and the optimiser, step by step.
+//! The learning rate and the optimiser's hyper-parameters at each step.
 
 use std::f64::consts::PI;
 
 use gptlab_engine::StepHyper;
 use gptlab_recipe::{Hyper, LrShape, WarmupStart};
 
-/// The learning rate as a function of the step alone.
+/// The learning-rate schedule. The rate depends only on the step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     hyper: Hyper,
 }
 
 impl Schedule {
+    /// Makes the schedule of `hyper`.
     pub fn new(hyper: &Hyper) -> Self {
         Self { hyper: *hyper }
     }
 
-    /// The learning rate of step `step`, counted from 0.
+    /// Returns the learning rate of step `step`, counted from 0.
     ///
-    /// It rises in a straight line from [`WarmupStart`] at step 0 to `lr` at step `warmup`, then
-    /// falls to `min_lr`, which it reaches at step `steps`, the first that is not made.
+    /// It rises linearly from [`WarmupStart`] at step 0 to `lr` at step `warmup`. Then it falls to
+    /// `min_lr`, which it reaches at step `steps`, one after the last.
     pub fn at(&self, step: u64) -> f64 {
         let Hyper {
             lr, min_lr, warmup, ..
@@ -38,10 +39,10 @@ impl Schedule {
         min_lr + (lr - min_lr) * left
     }
 
-    /// How far it is from the end of warm-up (0) to the end of training (1).
+    /// Returns the position between the end of warm-up (0) and the end of training (1).
     fn progress(&self, step: u64) -> f64 {
         let Hyper { steps, warmup, .. } = self.hyper;
-        // Nothing but warm-up, and asked about what comes after it.
+        // All steps are warm-up, and `step` comes after them.
         if steps <= warmup {
             return 1.0;
         }
@@ -49,7 +50,7 @@ impl Schedule {
     }
 }
 
-/// What step `step`, counted from 0, asks of the optimiser.
+/// Returns the optimiser's hyper-parameters for step `step`, counted from 0.
 pub fn step_hyper(hyper: &Hyper, step: u64) -> StepHyper {
     StepHyper {
         optimizer: hyper.optimizer,
@@ -74,9 +75,8 @@ mod tests {
         Schedule::new(hyper).at(step)
     }
 
-    /// Python's `lr * step / warmup if step < warmup else
-    /// lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))` for the seed's
-    /// defaults.
+    /// The witness is Python: `lr * step / warmup if step < warmup else lr * 0.5 * (1 +
+    /// math.cos(math.pi * (step - warmup) / (steps - warmup)))` with the seed's defaults.
     #[test]
     fn the_seed_s_learning_rates() {
         let hyper = Hyper::of(Preset::Gpt2Mini, None);
@@ -101,7 +101,7 @@ mod tests {
         assert!(lr(&hyper, 999) > 0.0);
     }
 
-    /// microgpt.py's own line: `lr_t = learning_rate * (1 - step / num_steps)`.
+    /// The witness is a line of microgpt.py: `lr_t = learning_rate * (1 - step / num_steps)`.
     #[test]
     fn microgpt_s_learning_rates_to_the_bit() {
         let hyper = Hyper::of(Preset::Microgpt, None);
@@ -128,7 +128,7 @@ mod tests {
         assert!([0, 1, 4999].iter().all(|s| lr(&hyper, *s) == 1e-3));
     }
 
-    /// Only the seed, to the letter, spends its first step on a rate of 0.
+    /// Only the seed, which is reproduced exactly, has a first step with a learning rate of 0.
     #[test]
     fn the_first_step_of_a_recipe_learns() {
         for &preset in Preset::ALL {

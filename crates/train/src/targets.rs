@@ -1,29 +1,30 @@
-//! Where a run writes.
+//! The files that a run writes.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use gptlab_recipe::Intervals;
 
-/// Where a run leaves what it makes, and how much of a batch it runs at a time.
+/// The files that a run writes, and the size of its micro-batches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// A folder for the experiment, events, checkpoints and samples.
+    /// The folder for the experiment, events, checkpoints and samples.
     pub folder: Option<PathBuf>,
-    /// A file that always holds the newest checkpoint.
+    /// The file that always holds the newest checkpoint.
     pub save: Option<PathBuf>,
-    /// How many checkpoints the folder keeps, the newest; `None`: all.
+    /// The number of newest checkpoints to keep in the folder; `None` keeps all.
     pub keep: Option<NonZeroUsize>,
-    /// How many sequences of a batch the engine runs at a time; `None`: all. It changes no number.
+    /// The number of sequences of a batch that the engine runs at a time; `None` runs all at once.
+    /// It does not change any number.
     pub micro_batch: Option<NonZeroUsize>,
 }
 
 impl Targets {
-    /// How many checkpoints a run's folder keeps where nobody says: the newest few of those that
-    /// are made by the clock, and all of those that are made by steps.
+    /// Returns the default number of checkpoints to keep: a few when checkpoints are saved at
+    /// intervals of time, and all when they are saved at intervals of steps.
     pub fn usual_keep(intervals: &Intervals) -> Option<NonZeroUsize> {
         intervals.checkpoint_seconds.map(|_| NEWEST)
     }
 }
 
-/// How many checkpoints by the clock are kept.
+/// The number of checkpoints to keep when they are saved at intervals of time.
 const NEWEST: NonZeroUsize = NonZeroUsize::new(3).expect("three are some");

@@ -1,4 +1,4 @@
-//! A model small enough for the oracle, and an engine that keeps what a checkpoint can hold.
+//! A model small enough for the oracle, and an engine whose state a checkpoint can hold.
 
 use std::{num::NonZeroU64, ops::Range, path::Path};
 
@@ -22,7 +22,7 @@ pub(crate) fn story() -> Text {
     text("the cat sat on the mat and the rat sat on the cat; that was that.")
 }
 
-/// The seed's recipe, dropout included, at width 4.
+/// Returns the seed's settings, including dropout, at width 4.
 pub(crate) fn settings(steps: u64) -> Settings {
     let preset = Preset::Gpt2Mini.spec();
     let mlp = Mlp {
@@ -59,7 +59,8 @@ pub(crate) fn settings(steps: u64) -> Settings {
     }
 }
 
-/// The oracle, whose f64 no checkpoint holds, rounded to f32 after every update.
+/// The oracle with its state rounded to f32 after every update, because a checkpoint cannot hold
+/// f64.
 #[derive(Debug)]
 pub(crate) struct RoundedOracle(Oracle);
 
@@ -117,13 +118,13 @@ impl Engine for RoundedOracle {
     }
 }
 
-/// Keeps every event, samples the first weights, and asks to stop after some steps.
+/// An observer that keeps every event, samples the first weight, and can stop the run.
 #[derive(Default)]
 pub(crate) struct EventKeeper {
     pub(crate) events: Vec<Event>,
     pub(crate) steps: u64,
     pub(crate) stop_after: Option<u64>,
-    /// The sample that is cut short: a stop is asked for while it is made.
+    /// The step whose sample is cut short by a stop.
     pub(crate) cut_sample: Option<u64>,
     pub(crate) cut: bool,
 }
@@ -167,7 +168,7 @@ pub(crate) fn targets(folder: &Path) -> Targets {
     }
 }
 
-/// Runs to the end, or to where `recorder` asks to stop.
+/// Runs until the end, or until `recorder` stops the run.
 pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut EventKeeper) -> Outcome {
     let mut engine = RoundedOracle::new(resolved);
     Run::new(resolved, &mut engine, targets, recorder)

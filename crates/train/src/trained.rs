@@ -1,4 +1,4 @@
-//! A model that is ready to be used.
+//! Trained models.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
     Stored, evaluate,
 };
 
-/// A model, its tokenizer and its weights. A checkpoint is one, and a run's state.
+/// A model with its tokenizer and weights. A checkpoint holds one, together with a run's state.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -37,10 +37,10 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
-    /// The model of these parts; `weights` in the parameter table's order.
+    /// Makes the model of these parts. `weights` are in the order of the parameter table.
     ///
     /// # Errors
-    /// When the number of weights is not the model's.
+    /// Returns an error if the number of weights differs from the model's.
     pub fn new(model: Model, tokenizer: Tokenizer, weights: Vec<f32>) -> Result<Self, ImportError> {
         let graph = lower(&model);
         let (expected, found) = (graph.params().total(), weights.len());
@@ -55,52 +55,56 @@ impl TrainedModel {
         })
     }
 
-    /// The model of the checkpoint at `path`.
+    /// Reads the model of the checkpoint at `path`.
     ///
     /// # Errors
-    /// When the file is no whole checkpoint, or holds a number that is not finite.
+    /// Returns an error if the file is not a complete checkpoint, or holds a number that is not
+    /// finite.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Checkpoint::open(path)?.trained_model(NonFinite::Refused)
     }
 
-    /// The model that `engine` has trained in the run of `resolved`.
+    /// Returns the model that `engine` has trained in the run of `resolved`.
     ///
     /// # Errors
-    /// When the engine runs another model.
+    /// Returns an error if the engine runs another model.
     pub fn of_run(resolved: &Resolved, engine: &dyn Engine) -> Result<Self, ImportError> {
         let weights = engine.export(Slot::Weights);
         Self::new(resolved.model.clone(), resolved.tokenizer.clone(), weights)
     }
 
+    /// Returns the checked model.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
+    /// Returns the model's graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
+    /// Returns the tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    /// In the parameter table's order.
+    /// Returns the weights, in the order of the parameter table.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// An engine that runs it on `device`.
+    /// Makes an engine that runs the model on `device`.
     ///
     /// # Errors
-    /// When the system gives no memory.
+    /// Returns an error if the system cannot provide the memory.
     pub fn engine(&self, device: &Device) -> Result<Box<dyn Engine>, ImportError> {
         device.engine(self.graph.clone(), &self.weights)
     }
 
-    /// A sampler that writes with it on `device`.
+    /// Makes a sampler that generates text with the model on `device`.
     ///
     /// # Errors
-    /// As [`Sampler::new`].
+    /// Returns the errors of [`Sampler::new`].
     pub fn sampler(
         &self,
         device: &Device,
@@ -117,10 +121,10 @@ impl TrainedModel {
 }
 
 impl Checkpoint {
-    /// The model that is saved here, read now.
+    /// Reads the model that the checkpoint holds.
     ///
     /// # Errors
-    /// As [`Checkpoint::read_with`].
+    /// Returns the errors of [`Checkpoint::read_with`].
     pub fn trained_model(&self, non_finite: NonFinite) -> Result<TrainedModel, FileError> {
         Ok(TrainedModel {
             model: self.model().clone(),
@@ -131,7 +135,7 @@ impl Checkpoint {
     }
 }
 
-/// A text, or its last part, cut into batches that a model is evaluated on.
+/// A text, or its last part, in the batches that a model is evaluated on.
 #[derive(Debug)]
 pub struct EvaluatedText {
     model: Model,
@@ -142,11 +146,12 @@ pub struct EvaluatedText {
 }
 
 impl EvaluatedText {
-    /// The last `fraction` of `text`, or all of it where that is 0, in batches of `batch_size`
-    /// sequences with the model's context, or as much as the text fills of it.
+    /// Cuts the last `fraction` of `text`, or all of it if that is 0, into batches of `batch_size`
+    /// sequences. A sequence has the length of the model's context, or less if the text is shorter.
     ///
     /// # Errors
-    /// When the text holds characters that the tokenizer does not know, or is too short.
+    /// Returns an error if the text holds characters that the tokenizer does not know, or is too
+    /// short.
     pub fn new(
         trained: &TrainedModel,
         text: &Text,
@@ -171,7 +176,7 @@ impl EvaluatedText {
         })
     }
 
-    /// The largest batch.
+    /// Returns the shape of the largest batch.
     pub fn shape(&self) -> BatchShape {
         BatchShape {
             sequences: self.batches.batch_size(),
@@ -179,10 +184,10 @@ impl EvaluatedText {
         }
     }
 
-    /// Evaluates all of it; `None` where there is nothing to predict.
+    /// Evaluates the whole text or part; `None` when it has nothing to predict.
     ///
     /// # Errors
-    /// When `engine` runs another model.
+    /// Returns an error if `engine` runs another model.
     pub fn evaluate(&self, engine: &mut dyn Engine) -> Result<Option<EvaluationReport>, Error> {
         let found = evaluate(engine, &self.model, &self.batches, self.part, u64::MAX)?;
         let block_size = self.batches.block_size();

@@ -1,5 +1,5 @@
-//! The fast engine under the trainer: the same bits for any number of threads, and for a run that
-//! was stopped and resumed.
+//! The CPU engine in the training loop: a run has the same bits for any number of threads, and
+//! after it was stopped and resumed.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ fn text() -> Text {
     Text::from_bytes(lines.join("\n").into_bytes(), origin).unwrap()
 }
 
-/// `preset` with all its choices, at a size that takes milliseconds.
+/// Returns settings with the choices of `preset`, at a size that takes milliseconds.
 fn settings(preset: Preset) -> Settings {
     let settings = Settings::of(preset, Some(STEPS));
     let small = |sublayer: &Sublayer| match *sublayer {

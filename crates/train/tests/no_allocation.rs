@@ -1,6 +1,5 @@
-//! The promise that training allocates nothing from one record to the next, its batches included,
-//! held by an allocator that counts what any thread does: hence one test, which nothing runs
-//! beside.
+//! The test that training, with its batches, allocates nothing between two records. An allocator
+//! counts the allocations of all threads, so this file holds one test that runs alone.
 
 use std::{alloc::System, num::NonZeroU64};
 
@@ -16,14 +15,14 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const STEPS: u64 = 50;
 
-struct Nobody;
+struct Silent;
 
-impl Observer for Nobody {
+impl Observer for Silent {
     fn event(&mut self, _: &Event) {}
 }
 
-/// Lines of many lengths. Documents of them last for few steps: the counted ones see several
-/// epochs.
+/// Returns lines of many lengths. They make few batches per epoch, so that the counted steps span
+/// several epochs.
 fn text() -> Text {
     let line = |i: usize| "abcdefghij".repeat(1 + i % 3)[i % 10..].to_owned();
     let lines: Vec<String> = (0..40).map(line).collect();
@@ -31,7 +30,7 @@ fn text() -> Text {
     Text::from_bytes(lines.join("\n").into_bytes(), origin).expect("UTF-8")
 }
 
-/// `preset`'s documents or windows, few enough that a step is one chunk whatever their lengths.
+/// Returns settings whose steps fit one chunk, whatever the lengths of the documents or windows.
 fn settings(preset: Preset) -> Settings {
     let settings = Settings::of(preset, Some(STEPS));
     let mut spec = settings.spec;
@@ -60,8 +59,13 @@ fn a_run_allocates_nothing_between_its_first_record_and_its_last() {
         let resolved = Resolved::fresh(&settings(preset), &text()).expect("an experiment");
         let weights = resolved.weights().expect("new weights");
         let engine = Device::cpu(1).engine(resolved.graph.clone(), &weights);
-        let (mut engine, mut nobody) = (engine.expect("an engine"), Nobody);
-        let run = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut nobody);
+        let (mut engine, mut observer) = (engine.expect("an engine"), Silent);
+        let run = Run::new(
+            &resolved,
+            engine.as_mut(),
+            Targets::default(),
+            &mut observer,
+        );
         let mut run = run.expect("a run");
         let mut region = Region::new(ALLOCATOR);
         run.step().expect("a first step");

@@ -1,4 +1,4 @@
-//! What `ablate` and `sweep` take.
+//! The arguments of `ablate` and `sweep`.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use clap::Args;
 use super::{ConfigArgs, GridFlags, JsonArgs, MachineArgs, SettingsArgs, train::DataArgs};
 
 const ABLATE: &str = "\
-The baseline and every broken model begin with the same weights wherever shapes agree, and see the same batches. \
-`--switches seed` is the table of the ancestor's own experiment, to the letter, at 30 steps. Everything else has 400 \
-steps of 32 contexts of 64 tokens at a rate of 3e-3, unless typed: what learns most in a quarter of a minute.
+The baseline and every broken model start with the same weights wherever shapes agree, and see the same batches. \
+`--switches seed` repeats the ancestor's own experiment exactly, with 30 steps. All other switches have 400 steps of \
+32 contexts of 64 tokens at a rate of 3e-3 by default, which learn most in a quarter of a minute.
 
-A grid that was stopped or killed goes on where it was when the same command is given again with its --out.";
+A grid that was stopped or killed continues when the same command is given again with its --out.";
 
 const SWEEP: &str = "\
 Sizes: tiny (0.35M), mini (0.81M), small (2.25M), medium (4.8M), large (16M parameters with a small vocabulary). A run \
-makes 400 steps of 32 contexts of 64 tokens, unless typed.
+makes 400 steps of 32 contexts of 64 tokens by default.
 
-A sweep that was stopped or killed goes on where it was when the same command is given again with its --out.";
+A sweep that was stopped or killed continues when the same command is given again with its --out.";
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABLATE)]
@@ -50,7 +50,7 @@ pub(crate) struct SweepArgs {
     pub(crate) base: BaseArgs,
 }
 
-/// What a grid's runs have in common.
+/// The arguments that all runs of a grid share.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BaseArgs {
     #[command(flatten)]

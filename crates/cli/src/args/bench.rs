@@ -1,4 +1,4 @@
-//! What `bench` takes.
+//! The arguments of `bench`.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,9 @@ use clap::Args;
 use super::{JsonArgs, MachineArgs};
 
 const ABOUT: &str = "\
-A program runs for a turn, then the next one, round after round, so that what the machine does meanwhile meets \
-all of them alike. Times are medians of steps; a ratio is the median of the rounds' ratios. A step is everything \
-from drawing the batch to the updated weights.
+The programs take turns in every round, so that other work on the machine affects all of them alike. \
+Times are medians of steps; a ratio is the median of the rounds' ratios. A step is everything from drawing the \
+batch to the updated weights.
 
 With --peer, PyTorch runs the same workloads: `pip install -r bench/peers/requirements.txt`, and run this from \
 the repository.";

@@ -1,11 +1,12 @@
-//! Flags whose value is one of a list: the list gives help, completions, near matches and errors.
+//! Flags that take one of a list of names: the list supplies help, completions, near matches and
+//! errors.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use gptlab_data::Builtin;
 use gptlab_engine::cpu::Kind;
 use gptlab_model::{Choice, Words};
 
-/// Reads the name or an alias of a value of `C`.
+/// Parses the name or an alias of a value of `C`.
 pub(super) fn one_of<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
     PossibleValuesParser::new(C::ALL.iter().map(|value| possible(value.words())))
         .try_map(|typed| C::parse(&typed))
@@ -17,13 +18,14 @@ pub(super) fn possible(words: Words) -> PossibleValue {
         .help(words.help)
 }
 
-/// Reads the name of a set of vector instructions. The kernels, which know no flags, have the list.
+/// Parses the name of a set of vector instructions. The list is in the kernels, which know no
+/// flags.
 pub(super) fn instructions() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::name))
         .try_map(|typed| Kind::from_name(&typed).ok_or("no such instructions"))
 }
 
-/// The help of a flag that takes a text, where the built-in stories are read if nothing is typed.
+/// Returns the help of a flag that takes a text and defaults to the built-in stories.
 pub(super) fn text_help(what: &str) -> String {
     format!(
         "{what}: a UTF-8 file, or a built-in text [default: {}] [built in: {}]",
@@ -32,7 +34,7 @@ pub(super) fn text_help(what: &str) -> String {
     )
 }
 
-/// The help of a flag that takes a text.
+/// Returns the help of a flag that takes a text.
 pub(super) fn known_text(what: &str) -> String {
     format!(
         "{what}: a UTF-8 file, or a built-in text ({})",

@@ -1,5 +1,5 @@
-//! From the words of a command line to [`Command`]: the seed's spellings, and `--config` beneath
-//! flags.
+//! From the words of a command line to a [`Command`]: the seed's spellings of flags, and the values
+//! of `--config`, which flags override.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -8,19 +8,19 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 use super::{Cli, Command, defaults};
 use crate::{config, exit::Stop};
 
-/// The value name by which a flag is known to be a switch: alone it means 1.
+/// The value name that marks a flag as a switch: the flag alone means 1.
 pub(super) const SWITCH: &str = "0|1";
 
-/// Why there is no command.
+/// The reason why there is no command.
 pub(crate) enum Refusal {
-    /// Help, version, or a command line that clap refuses.
+    /// A request for help or the version, or a command line that clap refuses.
     Clap(clap::Error),
-    /// A settings file that is refused.
+    /// A settings file was refused.
     Stop(Stop),
 }
 
-/// The whole command line's definition: that of [`Cli`], where a flag given twice means its last
-/// value, underscores are as good as hyphens, and a switch needs no value.
+/// Returns the definition of the whole command line: that of [`Cli`], where the last value of a
+/// repeated flag counts, underscores are equivalent to hyphens, and a switch needs no value.
 pub(crate) fn definition() -> clap::Command {
     Cli::command()
         .args_override_self(true)
@@ -35,7 +35,7 @@ fn seed_spelling(arg: Arg) -> Arg {
     let arg = if is_switch {
         arg.num_args(0..=1).default_missing_value("1")
     } else {
-        // So that a number below 0 is refused for what it is.
+        // This lets negative numbers reach the parser, which refuses them with their own sentence.
         let takes_value = arg.get_action().takes_values();
         arg.allow_negative_numbers(takes_value)
     };
@@ -48,10 +48,10 @@ fn seed_spelling(arg: Arg) -> Arg {
     }
 }
 
-/// Reads a command line, the program's name first.
+/// Parses a command line that starts with the program's name.
 ///
 /// # Errors
-/// What clap or the settings file's reader refuses.
+/// Returns what clap or the reader of the settings file refuses.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
     let words: Vec<OsString> = words.into_iter().collect();
     refuse_unreadable_names(&words)?;
@@ -76,11 +76,11 @@ fn matches(words: &[OsString]) -> Result<ArgMatches, Refusal> {
         .map_err(Refusal::Clap)
 }
 
-/// The flags that name a text, which have to be read as one.
+/// The flags that name a text.
 const TEXTS: [&str; 2] = ["data", "train-text"];
 
-/// Refuses a second `--data`: a text is no setting that is typed again to change it, and several
-/// are not read together. What a settings file says is not among `words`.
+/// Refuses a second `--data`: a second text is more likely a mistake than a changed setting, and
+/// several texts are not read together. Values from a settings file are not among `words`.
 fn refuse_several_texts(words: &[OsString]) -> Result<(), Refusal> {
     let every = |arg: Arg| match arg.get_long() {
         Some(long) if TEXTS.contains(&long) => arg.action(ArgAction::Append),
@@ -118,7 +118,7 @@ fn several(long: &str, typed: &[&str]) -> Stop {
     ))
 }
 
-/// Refuses a text whose name is not UTF-8, which no record could hold.
+/// Refuses a text whose name is not UTF-8, because records could not hold the name.
 fn refuse_unreadable_names(words: &[OsString]) -> Result<(), Refusal> {
     for long in TEXTS {
         let flag = format!("--{long}");

@@ -1,4 +1,4 @@
-//! What `diff` takes.
+//! The arguments of `diff`.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ use clap::Args;
 use super::JsonArgs;
 
 const ABOUT: &str = "\
-Compares settings, listings and every recorded number but times. A checkpoint has settings and a listing alone. \
-Ends with 0 where nothing differs, with 1 where something does, and with 3 where a side cannot be read.";
+Compares settings, listings and every recorded number except times. A checkpoint has only settings and a listing. \
+The exit code is 0 if nothing differs, 1 if something does, and 3 if a side cannot be read.";
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABOUT)]

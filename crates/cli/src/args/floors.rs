@@ -1,4 +1,4 @@
-//! What `floors` takes.
+//! The arguments of `floors`.
 
 use clap::Args;
 use gptlab_recipe::{Documents, TokenizerKind};
@@ -9,8 +9,8 @@ use super::{
 };
 
 const ABOUT: &str = "\
-A diagnostic text is made by a seed, of so many characters: --data copy:seed=3,size=200000. \
-Its documents are lines, and that is how it is cut unless --tokenizer says otherwise.";
+A diagnostic text is made from a seed and a number of characters: --data copy:seed=3,size=200000. \
+Its documents are its lines, unless --tokenizer or --documents cut it in another way.";
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABOUT)]

@@ -1,4 +1,4 @@
-//! What was typed. Nothing here knows what it means.
+//! The command line as it was typed. Nothing here interprets it.
 
 mod ablate;
 mod bench;
@@ -65,12 +65,16 @@ pub(crate) enum Command {
     Ablate(Box<AblateArgs>),
     /// Train models of several sizes and learning rates, and fit the scaling law of their losses
     Sweep(Box<SweepArgs>),
+    /// Train the hand-built GPT-2 of the ancestor gpt2-mini, with its own defaults
+    Mini(Box<TrainArgs>),
     /// Train the model of the one-file microgpt on names, with the same output but faster
     Micro(MicroArgs),
     /// Measure how fast this machine trains and generates, optionally beside PyTorch
     Bench(BenchArgs),
     /// List the presets, or print the whole recipe of one as a settings file
     Presets(PresetsArgs),
+    /// List runs beside each other: text, size, steps, loss, time
+    Runs(RunsArgs),
     /// Make a page, tables and pictures of a run or a grid
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers first differ
@@ -79,6 +83,15 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunsArgs {
+    /// Folders of runs, or folders that hold some [default: runs]
+    #[arg(value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 /// A settings file.

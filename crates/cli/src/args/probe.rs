@@ -1,4 +1,4 @@
-//! What `probe` takes.
+//! The arguments of `probe`.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,12 @@ use gptlab_lab::probe::Probe;
 use super::{ConfigArgs, JsonArgs, MachineArgs, choice::one_of};
 
 const ABOUT: &str = "\
-Without --only, everything is probed that has what it needs: patching needs --corrupt and --answers, and copied \
-needs the text that the model was trained on, which is known where it came with the program.
+Without --only, every probe runs whose inputs are known: patching needs --corrupt and --answers, and copied \
+needs the text that the model was trained on, which is known if it is built in.
 
 Patching asks which activations carry the difference between two prompts of one length:
     gptlab probe model.safetensors --prompt \"The cat s\" --corrupt \"The dog s\" --answers ar
-runs the second with pieces of the first put in, and says how much of the first answer's lead comes back.
+runs the second with parts of the first, and prints how much of the first answer's lead comes back.
 
 --measures prints what every number means: its formula, unit, source and usual range.";
 

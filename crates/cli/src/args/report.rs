@@ -1,4 +1,4 @@
-//! What `report` and `doctor` take.
+//! The arguments of `report` and `doctor`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Flags that are settings: made from the table of settings, and read into [`Overrides`].
+//! Flags for settings: they are made from the table of settings, and parsed into [`Overrides`].
 
 use std::{fmt::Debug, marker::PhantomData};
 
@@ -15,34 +15,34 @@ use gptlab_recipe::{
 
 use super::choice::possible;
 
-/// Which settings a command has flags for, and what it says of them.
+/// The settings for which a command has flags, and the command's own help for them.
 pub(crate) trait Flags: Clone + Debug + Default + Send + Sync + 'static {
     fn has(key: &SettingKey) -> bool;
 
-    /// The heading of a setting's flag in help.
+    /// Returns the heading of a setting's flag in help.
     fn heading(key: &SettingKey) -> &'static str {
         key.group.title()
     }
 
-    /// What a setting means to this command, where that is not what the table says.
+    /// Returns the command's own help for a setting, if it differs from the table's.
     fn help(_key: &SettingKey) -> Option<&'static str> {
         None
     }
 
-    /// What holds where nobody types a setting, where that is not what the presets say.
+    /// Returns the command's own default of a setting, if it differs from that of the presets.
     fn usual(_key: &SettingKey) -> Option<String> {
         None
     }
 }
 
-/// What was typed of the settings that `F` has flags for.
+/// The typed values of the settings for which `F` has flags.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SettingsArgs<F> {
     pub(crate) overrides: Overrides,
     flags: PhantomData<F>,
 }
 
-/// Every setting.
+/// All settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AllFlags;
 
@@ -52,7 +52,7 @@ impl Flags for AllFlags {
     }
 }
 
-/// What a model is.
+/// The settings of the model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ModelFlags;
 
@@ -62,12 +62,12 @@ impl Flags for ModelFlags {
     }
 
     fn usual(key: &SettingKey) -> Option<String> {
-        // Without a text there are no built-in stories that have a preset of their own.
+        // Without a text there are no built-in stories, which have a preset of their own.
         (key.field == "preset").then(|| DEFAULT_PRESET.name().to_owned())
     }
 }
 
-/// How to write text.
+/// The settings for writing text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WritingFlags;
 
@@ -77,7 +77,8 @@ impl Flags for WritingFlags {
     }
 }
 
-/// What the runs of a grid have in common. Its recipe has other defaults than the presets have.
+/// The settings that all runs of a grid share. The grid's recipe has other defaults than the
+/// presets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GridFlags;
 
@@ -170,7 +171,7 @@ fn flag<F: Flags>(key: &'static SettingKey) -> Arg {
         .value_parser(parser(key, kind))
 }
 
-/// Refuses what is no value of `key`; the setting itself reads the value again.
+/// Refuses values that `key` does not take; the setting itself parses the value again.
 fn parser(key: &'static SettingKey, kind: ValueKind) -> ValueParser {
     match kind {
         ValueKind::Choice(words) => {
@@ -189,7 +190,7 @@ fn help<F: Flags>(key: &SettingKey) -> String {
     format!("{meaning} [default: {default}]")
 }
 
-/// What holds where nobody sets `key`, by the presets.
+/// Returns the default of `key`, by the presets.
 fn default(key: &SettingKey) -> String {
     match (key.absent, key.default()) {
         (Some(absent), _) => absent.to_owned(),
@@ -199,7 +200,7 @@ fn default(key: &SettingKey) -> String {
     }
 }
 
-/// A value as it is typed.
+/// Formats a value as it is typed.
 fn shown(value: &SettingValue) -> String {
     match value {
         SettingValue::Text(text) if text.is_empty() => "none".to_owned(),

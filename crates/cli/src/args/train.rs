@@ -1,6 +1,6 @@
-//! What `train` takes beside a model.
+//! The arguments of `train`, besides the model's.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args,
@@ -17,11 +17,12 @@ use super::{
 };
 
 const DEFAULTS: &str = "\
-`gptlab presets NAME` prints what a preset has, in the form that --config reads; `gptlab inspect --preset NAME` shows \
-its model. --load and --resume have the model and the recipe of their checkpoint instead. Hyphens and underscores are the same in flags, and a switch alone means 1.
+`gptlab presets NAME` prints a preset's recipe, in the form that --config reads; `gptlab inspect --preset NAME` shows \
+its model. --load and --resume take the model and the recipe from their checkpoint instead. \
+Hyphens and underscores are the same in flags, and a switch alone means 1.
 
-A checkpoint is saved every minute, the newest three are kept, and a run that was cut short goes on with --resume. Ctrl-C \
-finishes the step, saves, and says how to go on; so do SIGTERM and SIGHUP. The exit code is then 130.";
+A checkpoint is saved every minute, the newest three are kept, and a run that was cut short continues with --resume. Ctrl-C \
+finishes the step, saves, and prints how to continue; so do SIGTERM and SIGHUP. The exit code is then 130.";
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = DEFAULTS)]
@@ -50,6 +51,11 @@ pub(crate) struct DataArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
+    /// Train for about this long: 90s, 2m or 1h30m. The number of steps is found from the speed of
+    /// the first ones, and --steps with that number repeats the run exactly [default: 2m where
+    /// neither --steps nor --preset is given]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with = "resume")]
+    pub(crate) time: Option<Duration>,
     /// Train on at most N sequences of a batch at a time; this may take less memory and
     /// changes no number [default: all]
     #[arg(long, value_name = "N")]
@@ -95,4 +101,14 @@ pub(crate) struct MachineArgs {
     /// others
     #[arg(long, value_name = "SET", value_parser = instructions())]
     pub(crate) isa: Option<Kind>,
+}
+
+/// Reads a time that people typed: `90s`, `2m`, `1h30m`.
+fn time(typed: &str) -> Result<Duration, String> {
+    let expected = "expected a time of at least a second, such as 90s, 2m or 1h30m";
+    let time = humantime::parse_duration(typed).map_err(|_| expected.to_owned())?;
+    if time < Duration::from_secs(1) {
+        return Err(expected.to_owned());
+    }
+    Ok(time)
 }

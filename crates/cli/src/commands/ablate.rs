@@ -1,4 +1,4 @@
-//! `gptlab ablate`: what each part is for, shown by taking it out.
+//! `gptlab ablate`: shows what each part is for by removing it.
 
 use gptlab_data::Builtin;
 use gptlab_lab::{
@@ -35,7 +35,7 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
     go(&planned, &text, typed, printer)
 }
 
-/// A list leaves out what cannot be; a name that was typed has to be possible.
+/// Reports skipped switches of a list. A switch that was typed by name must be possible.
 fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> CommandResult<()> {
     let typed: Vec<&str> = typed.split(',').map(str::trim).collect();
     for Skipped { name, why } in skipped {

@@ -1,6 +1,6 @@
-//! `gptlab bench`: how fast this machine trains and generates, where that stands under its peak,
-//! and beside whom. `gptlab_bench` measures; here flags become its settings and its news become
-//! lines.
+//! `gptlab bench`: measures how fast this machine trains and generates, compared with its peak and
+//! with PyTorch. `gptlab_bench` measures; this file turns flags into its settings, and its progress
+//! into lines.
 
 use std::{
     env, io,
@@ -145,13 +145,13 @@ fn show(
     }
 }
 
-/// The folder of `--out`, where it may take our files.
+/// Checks that the folder of `--out` can take our files.
 fn place(folder: &Path) -> CommandResult<OutputFolder> {
     let signs = ["raw.json"].map(|name| Signature::text(name, bench::BEGINNING));
     report::place(folder, &signs, "--out DIR")
 }
 
-/// Writes `raw` and `table` into the folder `place`, which is made where it is not there.
+/// Writes `raw` and `table` into the folder `place`, and makes the folder if necessary.
 fn write(place: &OutputFolder, raw: &impl Serialize, table: &str) -> CommandResult<()> {
     let raw = serde_json::to_string(raw).map_err(Stop::failure)?;
     let file = |name: &str, text: String| File {

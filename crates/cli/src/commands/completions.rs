@@ -1,4 +1,4 @@
-//! `gptlab completions`: the shell's side of the help.
+//! `gptlab completions`: prints the completions for a shell.
 
 use clap_complete::generate;
 

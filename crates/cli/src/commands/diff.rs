@@ -1,4 +1,4 @@
-//! `gptlab diff`: what two runs have in common, and where they part.
+//! `gptlab diff`: compares two runs.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(super) fn run(args: &DiffArgs, printer: Printer) -> CommandResult {
     })
 }
 
-/// As `diff` has it, 1 is kept for a difference: what cannot be read is 3.
+/// Reads one side. As in `diff`, exit code 1 means a difference, so a read error has 3.
 fn side(path: &Path) -> CommandResult<ComparedRun> {
     let read = if path.is_dir() {
         of_run(path)

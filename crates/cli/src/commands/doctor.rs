@@ -1,4 +1,4 @@
-//! `gptlab doctor`: what this machine and this program offer; with a run, what ails it.
+//! `gptlab doctor`: describes this machine and this program, or diagnoses a run.
 
 use gptlab_bench::Capabilities;
 use gptlab_report::words::count;

@@ -1,4 +1,4 @@
-//! `gptlab doctor RUN`: what ails a run.
+//! `gptlab doctor RUN`: diagnoses a run.
 
 use std::path::Path;
 
@@ -52,22 +52,22 @@ fn diagnoses(study: &Study, folder: &Path) -> CommandResult<Vec<RunDiagnosis>> {
     runs.map(diagnosis).collect()
 }
 
-/// The guides over the predictions that the last loss of `run` is over.
+/// Computes the floors over the same predictions as the last loss of `run`.
 fn floors(study: &Study, run: &RecordedRun, folder: &Path) -> CommandResult<Option<Floors>> {
     let own = study.floors_of(run).cloned();
     match study.kind {
         StudyKind::Run => {
             let has_tables = own.as_ref().is_some_and(|own| !own.ngrams.is_empty());
-            // Where its text is gone, its grid may know.
-            let wanted = !has_tables && run.ends_whole();
-            let around = if wanted { around(folder)? } else { None };
+            // If the run's text is not available, its grid may have the floors.
+            let needs_grid = !has_tables && run.ends_whole();
+            let around = if needs_grid { around(folder)? } else { None };
             Ok(around.or(own))
         }
         StudyKind::Ablation | StudyKind::Sweep => Ok(own.or_else(|| report::guides(run))),
     }
 }
 
-/// The guides of the grid that the run belongs to.
+/// Returns the floors of the grid that the run belongs to.
 fn around(run: &Path) -> CommandResult<Option<Floors>> {
     let Some((folder, _)) = grid_of(run) else {
         return Ok(None);

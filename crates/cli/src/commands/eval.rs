@@ -1,4 +1,4 @@
-//! `gptlab eval`: how well a checkpoint predicts a text.
+//! `gptlab eval`: measures how well a checkpoint predicts a text.
 
 use gptlab_data::{Builtin, Text};
 use gptlab_report::words::count;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &EvalArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// The text that was typed, or the built-in one that the checkpoint was trained on.
+/// Returns the text that was typed, or the built-in one that the checkpoint was trained on.
 fn text_of(args: &EvalArgs, loaded: &Loaded) -> CommandResult<Text> {
     if args.data.is_some() {
         return text::source(args.data.as_deref(), Builtin::Stories);
@@ -51,7 +51,7 @@ fn measure(
 ) -> CommandResult<EvaluationReport> {
     let data = &loaded.header.data;
     let trained_on = text.fingerprint() == data.fingerprint;
-    // Of its own text, the part that it has not seen.
+    // Of its training text, only the validation part is new to the model.
     let usual = if trained_on { data.val_fraction } else { 0.0 };
     let fraction = args.val_fraction.unwrap_or(usual);
     let evaluated = EvaluatedText::new(

@@ -1,4 +1,4 @@
-//! `gptlab floors`: how low a loss on a text can be, so that a model's loss means something.
+//! `gptlab floors`: computes how low a loss on a text can be, for comparison with a model's loss.
 
 use gptlab_data::{Builtin, Corpus};
 use gptlab_lab::floors::FloorsReport;

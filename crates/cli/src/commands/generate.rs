@@ -1,4 +1,4 @@
-//! `gptlab generate`: text from a checkpoint alone, shown as it is sampled.
+//! `gptlab generate`: samples text from a checkpoint, and prints it as it is sampled.
 
 use std::{
     path::PathBuf,
@@ -38,7 +38,7 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> CommandResult {
     )
 }
 
-/// The checkpoint that was typed, as the command's own word or the seed's `--load`.
+/// Returns the checkpoint that was typed, as an argument or with the seed's `--load`.
 pub(super) fn checkpoint_path(
     word: Option<&PathBuf>,
     load: Option<&PathBuf>,
@@ -93,7 +93,8 @@ pub(super) fn write(
     Ok(ExitCode::Success)
 }
 
-/// Writes the samples of these `numbers` and shows them in order; whether Ctrl-C ended it.
+/// Writes the samples with these `numbers` and prints them in order; returns true if Ctrl-C ended
+/// it.
 fn write_some(
     sampler: &Sampler,
     (prompt, seed): (&str, u64),
@@ -125,7 +126,8 @@ fn write_some(
     Ok(interrupted)
 }
 
-/// How many of `count` texts are written at once: what is begun before it is shown takes memory.
+/// Returns how many of `count` texts are written at once, since every text that is not printed yet
+/// takes memory.
 pub(super) fn texts_that_fit(
     loaded: &Loaded,
     settings: &SampleSettings,
@@ -133,19 +135,19 @@ pub(super) fn texts_that_fit(
     count: usize,
 ) -> CommandResult<usize> {
     let max_tokens = settings.max_tokens;
-    // One for what stands before a document.
+    // One more token is for the one before a document.
     let prompt = settings.prompt.chars().count() + 1;
     let count = count.clamp(1, texts_at_once(device.options.threads, max_tokens));
     let texts = Texts {
         count,
         prompt,
-        // Who asks for text without end has not got it yet.
+        // A request for an unlimited text is counted with a large, limited one.
         tokens: prompt.saturating_add(max_tokens.min(1 << 20)),
     };
     memory::texts_that_fit(loaded.model.graph(), device, texts)
 }
 
-/// How many samples there are to be: each has a number of 32 bits, that its draws depend on.
+/// Returns the number of samples. Each sample's number has 32 bits, because its draws depend on it.
 fn samples(typed: Option<usize>) -> CommandResult<u32> {
     let typed = typed.unwrap_or(1);
     u32::try_from(typed).map_err(|_| {
@@ -157,7 +159,7 @@ fn samples(typed: Option<usize>) -> CommandResult<u32> {
     })
 }
 
-/// The seed that was typed, or one that is new each time.
+/// Returns the seed that was typed, or a new one from the clock.
 pub(super) fn seed_or_clock(seed: Option<u64>) -> u64 {
     seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! What `ablate` and `sweep` share: flags to a grid, a grid under way, its table.
+//! Code that `ablate` and `sweep` share: from flags to a grid, its progress, and its table.
 
 mod progress;
 
@@ -26,10 +26,10 @@ use crate::{
     printer::Printer,
 };
 
-/// Characters of a sample that a line has room for.
+/// The number of characters of a sample on a line.
 const SAMPLE: usize = 72;
 impl BaseArgs {
-    /// The baseline on `text`: a preset, `recipe`, and what was typed.
+    /// Returns the baseline on `text`: a preset, `recipe`, and the typed settings.
     pub(super) fn settings(&self, recipe: GridRecipe, text: &Text) -> CommandResult<Settings> {
         let base = recipe.base(DEFAULT_PRESET, &self.settings.overrides, text)?;
         let isa = engines::isa(&self.machine_args())?;
@@ -40,8 +40,7 @@ impl BaseArgs {
         })
     }
 
-    /// The machine's flags. A grid that is gone on with keeps its instructions where nobody types
-    /// others.
+    /// Returns the machine's flags. A resumed grid keeps its instructions unless others are typed.
     fn machine_args(&self) -> MachineArgs {
         let isa = self.machine.isa.or_else(|| {
             let grid = read_grid(self.run.out.as_deref()?).ok()??;
@@ -75,13 +74,13 @@ impl BaseArgs {
     }
 }
 
-/// The axes that were typed with `--grid`.
+/// Returns the axes that were typed with `--grid`.
 pub(super) fn axes(typed: &[String]) -> CommandResult<Vec<GridAxis>> {
     let axes = typed.iter().map(|axis| GridAxis::parse(axis));
     Ok(axes.collect::<Result<_, _>>()?)
 }
 
-/// The words that were typed, without the program's path.
+/// Returns the typed words, without the program's path.
 pub(super) fn command_line() -> Vec<String> {
     let words = env::args_os()
         .skip(1)
@@ -89,7 +88,7 @@ pub(super) fn command_line() -> Vec<String> {
     std::iter::once("gptlab".to_owned()).chain(words).collect()
 }
 
-/// Runs what is missing of `planned`, and shows what came out.
+/// Runs the missing runs of `planned`, and prints the results.
 pub(super) fn go(
     planned: &Planned,
     text: &Text,
@@ -106,7 +105,7 @@ pub(super) fn go(
         Some(out) => out.clone(),
         None => folder::make(text.origin())?,
     };
-    // Refused now, and not when all runs are made.
+    // This is refused before the runs start, not after they end.
     let report = out.join("report");
     let report = super::report::place(&report, &[Signature::page(page::PAGE)], "--out DIR")?;
     printer.say(format_args!(
@@ -117,8 +116,8 @@ pub(super) fn go(
         planned.grid.seeds.len(),
         out.display()
     ));
-    let saying = "stopping after these steps, then saving; Ctrl-C again ends at once";
-    let progress = GridProgress::new(planned, Interrupt::of_work(printer, saying), printer);
+    let message = "stopping after these steps, then saving; Ctrl-C again ends at once";
+    let progress = GridProgress::new(planned, Interrupt::of_work(printer, message), printer);
     let begun = Instant::now();
     let ending = grid::run(&out, planned, text, machine, &progress)?;
     progress.close();
@@ -130,7 +129,7 @@ pub(super) fn go(
                 "stopped with {finished} of {all} runs at their ends"
             ));
             printer.hint(format_args!(
-                "the same command with --out {} goes on",
+                "the same command with --out {} continues it",
                 out.display()
             ));
             Ok(ExitCode::Interrupted)
@@ -142,7 +141,7 @@ pub(super) fn go(
             if base.json.json {
                 printer.json(&results);
             } else {
-                printer.text(super::report::told(&study));
+                printer.text(super::report::terminal_text(&study));
                 printer.line("");
                 for (name, sample) in samples(&results) {
                     printer.line(format_args!("{name:<20} {sample}"));
@@ -158,7 +157,7 @@ pub(super) fn go(
     }
 }
 
-/// The beginning of what each variant's first seed wrote, on one line.
+/// Returns the first line of what each variant's first seed wrote.
 fn samples(results: &Results) -> Vec<(&str, String)> {
     let of = |row: &'_ Row| {
         let sample = row.outcomes.first()?.sample.as_ref()?;

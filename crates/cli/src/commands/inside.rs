@@ -1,4 +1,4 @@
-//! What finished models look at, for the report of a study whose checkpoints were kept.
+//! Attention maps of finished models, for the report of a study whose checkpoints were kept.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use gptlab_report::{
 
 use crate::{checkpoint, exit::CommandResult, text};
 
-/// Tokens of a map: as many as can be read.
+/// The largest number of tokens on a map, so that their labels are readable.
 const TOKENS: usize = 16;
 
 /// Attention maps of every variant with a checkpoint, all on the beginning of the text they learnt
@@ -35,12 +35,12 @@ pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Pan
     Ok(found)
 }
 
-/// The beginning of what `run` learnt from, where it is still to be had.
+/// Returns the beginning of the text that `run` was trained on, if it is available.
 fn learnt(run: &RecordedRun) -> Option<String> {
     beginning(text::of_record(&run.experiment.data)?.as_str())
 }
 
-/// That of the last text that `run` wrote.
+/// Returns the beginning of the last text that `run` wrote.
 fn written(run: &RecordedRun) -> Option<String> {
     beginning(run.samples().pop()?.1)
 }
@@ -50,7 +50,7 @@ fn beginning(text: &str) -> Option<String> {
     Some(line.chars().take(TOKENS).collect())
 }
 
-/// Variants and the folders of their first runs.
+/// Returns the variants and the folders of their first runs.
 fn folders(study: &Study, folder: &Path) -> CommandResult<Vec<(String, PathBuf)>> {
     let Some(grid) = read_grid(folder)? else {
         let run = |arm: &gptlab_report::Arm| (arm.variant.name.clone(), folder.to_owned());
@@ -70,7 +70,7 @@ fn maps(path: &Path, text: &str, variant: &str, every_head: bool) -> CommandResu
     let loaded = checkpoint::load(path)?;
     let device = Device::cpu(1);
     let mut subject = Subject::new(&loaded.model, &device)?;
-    // A model of another vocabulary has nothing to say of the text.
+    // A model with another vocabulary cannot read the text.
     let Ok(prompt) = subject.prompt("the text", text) else {
         return Ok(None);
     };

@@ -1,4 +1,4 @@
-//! `gptlab inspect`: what a checkpoint, or a preset with flags, is.
+//! `gptlab inspect`: describes a checkpoint, or the model of a preset with flags.
 
 use std::path::Path;
 

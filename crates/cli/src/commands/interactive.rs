@@ -1,4 +1,4 @@
-//! `gptlab interactive`: a prompt, what the model makes of it, and again.
+//! `gptlab interactive`: reads a prompt, prints the model's continuation, and repeats.
 
 use std::io;
 
@@ -64,7 +64,7 @@ pub(super) fn talk(
     Ok(ExitCode::Success)
 }
 
-/// Shows what the model makes of `prompt`; what goes wrong is said, and the talk goes on.
+/// Prints the continuation of `prompt`. An error is reported and does not end the loop.
 fn answer(sampler: &Sampler, prompt: &str, number: u32, interrupt: &Interrupt, printer: Printer) {
     interrupt.take();
     let mut begun = false;
@@ -82,9 +82,9 @@ fn answer(sampler: &Sampler, prompt: &str, number: u32, interrupt: &Interrupt, p
     interrupt.take();
 }
 
-/// Where prompts come from.
+/// The source of prompts.
 enum PromptLines {
-    /// A person, with line editing and a history.
+    /// A terminal, with line editing and a history.
     Terminal(Box<Editor<(), MemHistory>>),
     Pipe,
 }
@@ -102,7 +102,7 @@ impl PromptLines {
             .map_err(|e| Stop::failure(format_args!("cannot read from the terminal: {e}")))
     }
 
-    /// The next line, or `None` at the end of input.
+    /// Returns the next line, or `None` at the end of input.
     fn next(&mut self, interrupt: &Interrupt, printer: Printer) -> CommandResult<Option<String>> {
         match self {
             Self::Terminal(editor) => typed(editor, printer),
@@ -115,7 +115,7 @@ fn typed(editor: &mut Editor<(), MemHistory>, printer: Printer) -> CommandResult
     loop {
         match editor.readline(PROMPT) {
             Ok(line) => {
-                // A history that forgets a line is no reason to stop.
+                // An error of the history does not matter.
                 let _ = editor.add_history_entry(&line);
                 return Ok(Some(line));
             }

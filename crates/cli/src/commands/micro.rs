@@ -1,4 +1,4 @@
-//! `gptlab micro`: the one-file microgpt's run on the fast engine, with its output.
+//! `gptlab micro`: the run and the output of the one-file microgpt, on the fast engine.
 
 use std::{num::NonZeroU64, sync::atomic::AtomicBool};
 
@@ -52,7 +52,7 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> CommandResult {
     })
 }
 
-/// The preset's own, seen step by step.
+/// Returns the preset's settings with a log at every step.
 fn settings(args: &MicroArgs) -> Settings {
     let mut settings = Settings::of(Preset::Microgpt, args.steps);
     settings.seed = args.seed.unwrap_or(SEED);
@@ -74,7 +74,7 @@ fn say_sizes(resolved: &Resolved, printer: Printer) {
     }
 }
 
-/// Prints every step as the one-file program does.
+/// An observer that prints every step as the one-file program does.
 struct StepLines {
     steps: u64,
     interrupt: Interrupt,
@@ -107,7 +107,7 @@ impl Observer for StepLines {
     }
 }
 
-/// Prints names by the model, as the one-file program does.
+/// Samples names from the model and prints them as the one-file program does.
 fn infer(
     resolved: &Resolved,
     engine: &dyn Engine,
@@ -128,7 +128,7 @@ fn infer(
     for i in 0..SAMPLES {
         let mut name = String::new();
         match sampler.sample("", i, &never, |piece| name += piece) {
-            // The name of a model that has diverged ends where it did.
+            // The name of a diverged model ends where the model diverged.
             Ok(_) | Err(SampleError::Diverged) => {}
             Err(error) => return Err(error.into()),
         }

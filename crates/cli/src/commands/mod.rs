@@ -1,4 +1,4 @@
-//! One file a command. A command turns settings into values, calls the libraries and prints.
+//! One file per command. A command turns settings into values, calls the libraries and prints.
 
 mod ablate;
 mod bench;
@@ -14,9 +14,11 @@ mod inside;
 mod inspect;
 mod interactive;
 mod micro;
+mod mini;
 mod presets;
 mod probe;
 mod report;
+mod runs;
 mod scaling_law;
 mod sweep;
 mod train;
@@ -34,9 +36,11 @@ pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Ablate(args) => ablate::run(&args, printer),
         Command::Sweep(args) => sweep::run(&args, printer),
+        Command::Mini(args) => mini::run(*args, printer),
         Command::Micro(args) => micro::run(&args, printer),
         Command::Bench(args) => bench::run(&args, printer),
         Command::Presets(args) => presets::run(&args, printer),
+        Command::Runs(args) => runs::run(&args, printer),
         Command::Report(args) => report::run(&args, printer),
         Command::Diff(args) => diff::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),

@@ -1,4 +1,4 @@
-//! `gptlab presets`: the models that have a name.
+//! `gptlab presets`: lists the named models, or prints the recipe of one.
 
 use gptlab_model::{Choice, Preset, PresetDescription};
 use gptlab_recipe::{Overrides, Settings, usual_vocab_size};
@@ -38,11 +38,11 @@ pub(super) fn run(args: &PresetsArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// Every setting of `preset` by its name: a settings file, or an object.
+/// Prints every setting of `preset` by name, as a settings file or as a JSON object.
 fn recipe(preset: Preset, json: bool, printer: Printer) -> CommandResult<()> {
     let recipe = Overrides::of(&Settings::of(preset, None));
     if json {
-        // In the order of the names, whatever the order of the table.
+        // The object is ordered by name, whatever the order of the table.
         let object = serde_json::to_value(&recipe).map_err(Stop::failure)?;
         printer.json(&object);
         return Ok(());

@@ -1,4 +1,4 @@
-//! `gptlab report`: a page, tables and pictures of a run or of many.
+//! `gptlab report`: writes a page, tables and pictures of one or more runs.
 
 use std::path::Path;
 
@@ -41,13 +41,13 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
             files: files.into_iter().map(|file| file.name).collect(),
         });
     } else {
-        printer.text(told(&study));
+        printer.text(terminal_text(&study));
         printer.hint(format_args!("open {}", out.join(page::PAGE).display()));
     }
     Ok(ExitCode::Success)
 }
 
-/// The folder that `flag` names, where it may take our files.
+/// Checks that the folder named by `flag` can take our files.
 pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> CommandResult<OutputFolder> {
     OutputFolder::of(folder, signs).map_err(|error| {
         let foreign = matches!(error, FileError::Wrong { .. });
@@ -60,7 +60,7 @@ pub(super) fn place(folder: &Path, signs: &[Signature], flag: &str) -> CommandRe
     })
 }
 
-/// What a report cannot find in the record.
+/// Collects what a report needs and the record does not hold.
 pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> CommandResult<Extras> {
     Ok(Extras {
         date,
@@ -69,7 +69,7 @@ pub(super) fn extras(study: &Study, folder: &Path, date: Option<String>) -> Comm
     })
 }
 
-/// The study in `folder`.
+/// Reads the study in `folder`.
 pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     if !folder.exists() {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -87,8 +87,8 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     Ok(study)
 }
 
-/// The guides of a run's text, where it is still to be had, over the predictions that the run's
-/// last loss is over.
+/// Returns the floors of a run's text, if it is available, over the same predictions as the run's
+/// last loss.
 pub(super) fn guides(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
@@ -100,7 +100,7 @@ pub(super) fn guides(run: &RecordedRun) -> Option<Floors> {
     ngram::floors(&text, &batches, most, ORDERS).ok()
 }
 
-/// Says which text is too large to be looked at.
+/// Reports which texts are too large to be read.
 pub(super) fn say_left_out(study: &Study, printer: Printer) {
     if let Some(sentence) = text::left_out(&study.data) {
         printer.warn(sentence);

@@ -3,7 +3,8 @@
 use gptlab_lab::scaling_law;
 use gptlab_report::{Study, StudyKind, chart::ScalingFit};
 
-/// The scaling law of the best loss of each size; `None` of what is no sweep, or has too few sizes.
+/// Fits the scaling law to the best loss of each size; `None` for studies that are not a sweep or
+/// have too few sizes.
 pub(super) fn of(study: &Study) -> Option<ScalingFit> {
     match study.kind {
         StudyKind::Run | StudyKind::Ablation => return None,

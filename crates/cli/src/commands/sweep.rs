@@ -1,4 +1,4 @@
-//! `gptlab sweep`: how loss falls with size, and how the best learning rate moves with it.
+//! `gptlab sweep`: shows how loss and the best learning rate change with size.
 
 use gptlab_data::Builtin;
 use gptlab_lab::grid::{self, GridAxis, GridRecipe, Size};

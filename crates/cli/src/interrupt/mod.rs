@@ -1,9 +1,9 @@
-//! Ctrl-C, and what the system sends to end a program, as a flag that loops read between steps.
+//! Ctrl-C and the system's signals to end a program, as a flag that loops read between steps.
 //!
-//! Work that saves when it ends listens to SIGTERM and SIGHUP as it does to Ctrl-C: that is how a
-//! shutdown, a container, a batch system and a closed terminal end it. A second Ctrl-C ends the
-//! program at once; the others are often sent twice and mean the same the second time. A signal
-//! that was ignored when the program began (by `nohup`, or in the background of a script) stays
+//! Work that saves when it ends listens to SIGTERM and SIGHUP as well as to Ctrl-C: shutdowns,
+//! containers, batch systems and closed terminals send these. A second Ctrl-C ends the program at
+//! once; the other signals are often sent twice and mean the same the second time. A signal that
+//! was ignored when the program started (by `nohup`, or in the background of a script) stays
 //! ignored.
 
 #[cfg(not(unix))]
@@ -22,55 +22,55 @@ use other::install;
 #[cfg(unix)]
 use unix::install;
 
-/// Whether somebody asked the program to end. Copies share the flag.
+/// A flag that is set by a request to end the program. Copies share the flag.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
-/// Which requests to end are heard.
+/// The signals that a listener handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
-    /// Ctrl-C: whatever else ends the program ends it at once.
+    /// Ctrl-C only; all other signals end the program at once.
     CtrlC,
-    /// All that can be.
+    /// All signals that can be handled.
     Every,
 }
 
-/// What to do when one comes.
+/// The reaction to a signal.
 struct Handler {
     flag: Arc<AtomicBool>,
-    /// Said at the first one; nothing where it is empty.
-    saying: &'static str,
+    /// The message at the first signal; it can be empty.
+    message: &'static str,
     printer: Printer,
 }
 
 impl Handler {
     fn say(&self) {
-        if !self.saying.is_empty() {
-            // A terminal has just shown `^C`.
+        if !self.message.is_empty() {
+            // A terminal has just displayed `^C`.
             let start = if self.printer.is_lively() { "\n" } else { "" };
-            self.printer.say(format_args!("{start}{}", self.saying));
+            self.printer.say(format_args!("{start}{}", self.message));
         }
     }
 }
 
 impl Interrupt {
-    /// Listens to Ctrl-C alone.
+    /// Makes a flag that only Ctrl-C sets.
     pub(crate) fn of_ctrl_c(printer: Printer) -> Self {
         Self::listen(printer, "", Heard::CtrlC)
     }
 
-    /// Listens to every request to end, and answers the first with `saying`, for work that is then
-    /// saved.
-    pub(crate) fn of_work(printer: Printer, saying: &'static str) -> Self {
-        Self::listen(printer, saying, Heard::Every)
+    /// Makes a flag that every signal to end the program sets, for work that is then saved. The
+    /// first signal prints `message`.
+    pub(crate) fn of_work(printer: Printer, message: &'static str) -> Self {
+        Self::listen(printer, message, Heard::Every)
     }
 
-    /// Where the system refuses a listener, its signal ends the program as it always did.
-    fn listen(printer: Printer, saying: &'static str, heard: Heard) -> Self {
+    /// Installs the handler. If the system refuses one, its signal ends the program as by default.
+    fn listen(printer: Printer, message: &'static str, heard: Heard) -> Self {
         let interrupt = Self::default();
         let handler = Handler {
             flag: interrupt.0.clone(),
-            saying,
+            message,
             printer,
         };
         if let Err(e) = install(handler, heard) {
@@ -79,7 +79,7 @@ impl Interrupt {
         interrupt
     }
 
-    /// The flag itself, for libraries to read.
+    /// Returns the flag itself, for libraries.
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0
     }
@@ -88,7 +88,7 @@ impl Interrupt {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Forgets what was asked; returns whether anything was.
+    /// Clears the flag; returns whether it was set.
     pub(crate) fn take(&self) -> bool {
         self.0.swap(false, Ordering::SeqCst)
     }

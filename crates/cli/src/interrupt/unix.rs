@@ -11,7 +11,7 @@ use signal_hook::{
 use super::{Handler, Heard};
 use crate::exit::ExitCode;
 
-/// Lets each signal that is heard set the flag.
+/// Lets each of the `heard` signals set the flag.
 pub(super) fn install(handler: Handler, heard: Heard) -> io::Result<()> {
     let signals: &[i32] = match heard {
         Heard::CtrlC => &[SIGINT],
@@ -25,23 +25,25 @@ pub(super) fn install(handler: Handler, heard: Heard) -> io::Result<()> {
         .collect();
     for signal in &signals {
         if *signal == SIGINT {
-            // Asked first, so that it is the second one that ends the program.
+            // This is registered first, so that the second signal ends the program.
             let code = ExitCode::Interrupted.number().into();
             flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&handler.flag))?;
         }
         flag::register(*signal, Arc::clone(&handler.flag))?;
     }
     if heard == Heard::Every {
-        // Whoever hears that a file may not grow gets an error from the write, and says it.
+        // With a handler, a write beyond the limit of a file's size returns an error, which is
+        // reported.
         flag::register(SIGXFSZ, Arc::default())?;
     }
-    if !handler.saying.is_empty() {
+    if !handler.message.is_empty() {
         say_when_one_comes(handler, &signals);
     }
     Ok(())
 }
 
-/// The flag is what counts: where there is no thread to say it, nothing is said.
+/// Prints the message when a signal arrives. Without a thread it prints nothing, and the flag still
+/// works.
 fn say_when_one_comes(handler: Handler, signals: &[i32]) {
     if let Ok(mut coming) = Signals::new(signals) {
         let wait = move || {
@@ -55,7 +57,7 @@ fn say_when_one_comes(handler: Handler, signals: &[i32]) {
     }
 }
 
-/// The signals that this process was begun to ignore.
+/// Returns the signals that this process has ignored since its start.
 #[cfg(target_os = "linux")]
 fn ignored() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -64,7 +66,7 @@ fn ignored() -> Vec<i32> {
     in_mask(mask.unwrap_or(0))
 }
 
-/// The numbers of the bits of `mask`, the lowest of which is signal 1.
+/// Returns the numbers of the bits of `mask`, whose lowest bit is signal 1.
 #[cfg(target_os = "linux")]
 fn in_mask(mask: u64) -> Vec<i32> {
     (1..=64)
@@ -72,7 +74,8 @@ fn in_mask(mask: u64) -> Vec<i32> {
         .collect()
 }
 
-/// A shell inherits what is ignored, and lists it as traps that do nothing.
+/// Returns the signals that are ignored. A shell inherits them, and lists them as traps without a
+/// command.
 #[cfg(not(target_os = "linux"))]
 fn ignored() -> Vec<i32> {
     let listed = std::process::Command::new("sh")
@@ -82,7 +85,7 @@ fn ignored() -> Vec<i32> {
     in_traps(&listed.unwrap_or_default())
 }
 
-/// The signals of lines such as `trap -- '' SIGHUP`.
+/// Returns the signals in lines such as `trap -- '' SIGHUP`.
 #[cfg(any(not(target_os = "linux"), test))]
 fn in_traps(listed: &str) -> Vec<i32> {
     let names = [("HUP", SIGHUP), ("INT", SIGINT), ("TERM", SIGTERM)];
@@ -112,7 +115,7 @@ mod tests {
         assert_eq!(in_mask(1 << 63), [64]);
     }
 
-    /// As `bash --posix`, which is `sh` on macOS, prints them.
+    /// The lines are those of `bash --posix`, which is `sh` on macOS.
     #[test]
     fn traps_that_do_nothing_are_ignored_signals() {
         let listed = "trap -- '' SIGHUP\ntrap -- 'echo' SIGTERM\ntrap -- '' INT\n";

@@ -1,4 +1,4 @@
-//! How much memory this process may still take: the least of what the machine, its control groups
+//! The memory that this process can still take: the least of what the machine, its control groups
 //! and its own limits leave.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// What a limit counts.
+/// The quantity that a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LimitKind {
     /// Memory that is touched.
@@ -17,16 +17,16 @@ pub(super) enum LimitKind {
     Addresses,
 }
 
-/// A limit, and what it leaves.
+/// A limit, and the bytes that it leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
     pub(super) name: String,
     pub(super) counts: LimitKind,
-    /// Bytes.
+    /// The remaining bytes.
     pub(super) free: u64,
 }
 
-/// All limits that this system tells of; none where it tells of none.
+/// Returns all limits that this system reports, which can be none.
 pub(super) fn limits() -> Vec<Limit> {
     let (machine, swap) = machine();
     let mut all = Vec::from_iter(machine);
@@ -37,8 +37,8 @@ pub(super) fn limits() -> Vec<Limit> {
     all
 }
 
-/// What the machine has left, and how much of it on disk. Where a system is not Linux its swap
-/// grows as it is needed and "free" says little: there all memory counts.
+/// Returns the machine's remaining memory, and how much of it is on disk. On systems other than
+/// Linux, swap grows on demand and "free" is not meaningful, so all memory counts.
 fn machine() -> (Option<Limit>, u64) {
     let memory = MemoryRefreshKind::nothing().with_ram().with_swap();
     let about = RefreshKind::nothing().with_memory(memory);
@@ -59,11 +59,11 @@ fn machine() -> (Option<Limit>, u64) {
     (Some(limit).filter(|limit| limit.free > 0), swap)
 }
 
-/// How a version of control groups calls what it counts.
+/// The names in one version of control groups.
 struct Names {
     most: &'static str,
     used: &'static str,
-    /// In `memory.stat`: pages of files that are dropped when memory is wanted.
+    /// The field of `memory.stat` for pages of files, which are dropped when memory is needed.
     cached: &'static str,
     swap: Option<[&'static str; 2]>,
 }
@@ -81,8 +81,8 @@ const SECOND: Names = Names {
     swap: Some(["memory.swap.max", "memory.swap.current"]),
 };
 
-/// The limits of this process's groups and of all that these are in, by `/proc/self/cgroup` and
-/// `mountinfo`.
+/// Returns the limits of this process's groups and of all their parents, from `/proc/self/cgroup`
+/// and `mountinfo`.
 fn control_groups(groups: &str, mounts: &str, swap: u64) -> Vec<Limit> {
     let mut found = Vec::new();
     for group in groups.lines() {
@@ -102,7 +102,7 @@ fn control_groups(groups: &str, mounts: &str, swap: u64) -> Vec<Limit> {
             continue;
         };
         // In a container the path may be the host's, of which only the part below the mount's root
-        // is seen.
+        // is visible.
         let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
         let inner = top.join(below.strip_prefix("/").unwrap_or(below));
         let outer = inner.ancestors().take_while(|dir| dir.starts_with(&top));
@@ -111,7 +111,7 @@ fn control_groups(groups: &str, mounts: &str, swap: u64) -> Vec<Limit> {
     found
 }
 
-/// The root and the place of the mount of control groups of this `kind` that counts memory.
+/// Returns the root and the mount point of the control groups of this `kind` that count memory.
 fn mounted<'a>(mounts: &'a str, kind: &str) -> Option<(&'a str, PathBuf)> {
     mounts.lines().find_map(|line| {
         let (place, about) = line.split_once(" - ")?;
@@ -125,7 +125,7 @@ fn mounted<'a>(mounts: &'a str, kind: &str) -> Option<(&'a str, PathBuf)> {
     })
 }
 
-/// What the group in `dir` leaves; `None` where it limits nothing.
+/// Returns the limit of the group in `dir`; `None` if it has none.
 fn control_group(dir: &Path, names: &Names, swap: u64) -> Option<Limit> {
     let number = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(dir.join(name)).ok()?;
@@ -147,14 +147,14 @@ fn control_group(dir: &Path, names: &Names, swap: u64) -> Option<Limit> {
     })
 }
 
-/// The number after `name` at the beginning of a line.
+/// Returns the number after `name` at the start of a line.
 fn field(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines();
     let rest = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix([' ', ':', '\t']))?;
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// What this process's own limits leave, by `/proc/self/limits` and `status`.
+/// Returns what this process's own limits leave, from `/proc/self/limits` and `status`.
 fn own(limits: &str, status: &str) -> Vec<Limit> {
     let left = |title: &str, used: &str, name: &str| {
         let most = field(limits, title)?;
@@ -205,7 +205,7 @@ mod tests {
         found.iter().map(|limit| limit.free).collect()
     }
 
-    /// Files as the kernel writes them: the group of a service in a slice that has a limit too.
+    /// The files are as the kernel writes them: a service's group, in a slice that has a limit too.
     #[test]
     fn the_second_version_limits_at_every_level() {
         let root = tempfile::tempdir().expect("a folder");
@@ -234,7 +234,7 @@ mod tests {
         let groups = "0::/a.slice/b.service\n";
         assert_eq!(free(&control_groups(groups, &mounts, 0)), [700, 100]);
         assert_eq!(free(&control_groups(groups, &mounts, 40)), [730, 140]);
-        // The container's own root.
+        // The mount is the container's own root.
         let inside = mounts.replace("0:28 / ", "0:28 /a.slice/b.service ");
         let own = top.join("memory.max");
         fs::write(own, "77\n").expect("a file");

@@ -1,4 +1,4 @@
-//! How many runs of a grid fit side by side.
+//! The number of a grid's runs that fit into memory side by side.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{exit::CommandResult, printer::Printer};
 
-/// Tokens of the text that a finished run writes.
+/// The number of tokens in the text that a finished run writes.
 const SAMPLE: usize = 200;
 
-/// As many of `machine`'s jobs as fit; says where these are fewer.
+/// Returns as many of `machine`'s jobs as fit, and warns if these are fewer.
 ///
 /// # Errors
-/// Where not one fits.
+/// Returns an error when not even one fits.
 pub(crate) fn jobs_that_fit(
     planned: &Planned,
     text: &Text,
@@ -34,7 +34,7 @@ pub(crate) fn jobs_that_fit(
     let need = |jobs: usize| {
         // Runs share the tokens of their text.
         let runs = all(&cells, machine.threads / jobs).times(jobs).plus(tokens);
-        // Each run has a thread of its own, and the last one all threads.
+        // Each run has a thread of its own, and the last one has all threads.
         runs.with_threads(jobs + machine.threads)
     };
     let fits = |jobs: &usize| free.fits(need(*jobs));
@@ -67,7 +67,7 @@ pub(crate) fn jobs_that_fit(
     Ok(jobs)
 }
 
-/// Bytes of the tokens of all cells, which share those of the same tokenizer.
+/// Returns the bytes of the tokens of all cells; cells with the same tokenizer share them.
 fn tokens(cells: &[RunMemory]) -> u64 {
     let mut known: Vec<&Tokenization> = Vec::new();
     let mut sum = 0;
@@ -80,18 +80,18 @@ fn tokens(cells: &[RunMemory]) -> u64 {
     sum
 }
 
-/// The most that any cell needs on so many threads, besides its tokens.
+/// Returns the largest need of any cell with `threads` threads, without its tokens.
 fn all(cells: &[RunMemory], threads: usize) -> Need {
     let of = |cell: &RunMemory| cell.on(threads).need();
     cells.iter().map(of).fold(Need::default(), Need::or)
 }
 
-/// One kind of run.
+/// The memory of one kind of run.
 struct RunMemory {
     spec: ModelSpec,
     trained: Trained,
     tokenization: Tokenization,
-    /// Bytes of its text's tokens.
+    /// The bytes of its text's tokens.
     tokens: u64,
 }
 
@@ -104,7 +104,7 @@ impl RunMemory {
     }
 }
 
-/// Every kind of run in `planned`, once: neither seeds nor rates show in memory.
+/// Returns every kind of run in `planned` once: seeds and rates do not affect memory.
 fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<RunMemory> {
     let mut kinds: Vec<&Settings> = Vec::new();
     for settings in &planned.cells {
@@ -123,7 +123,7 @@ fn cells(planned: &Planned, text: &Text, machine: &Machine) -> Vec<RunMemory> {
     kinds.into_iter().filter_map(of).collect()
 }
 
-/// `None` where the run will be refused for another reason.
+/// Returns the memory of a cell; `None` if the run will be refused for another reason.
 fn cell(
     planned: &Planned,
     settings: &Settings,
@@ -136,10 +136,10 @@ fn cell(
         data.train_tokens as usize,
         data.train_tokens + data.val_tokens,
     );
-    let asked = settings.spec.block_size;
+    let requested = settings.spec.block_size;
     let block_size = match tokenizer.bos() {
-        None => asked.min(train.saturating_sub(1)),
-        Some(_) => asked,
+        None => requested.min(train.saturating_sub(1)),
+        Some(_) => requested,
     };
     let spec = ModelSpec {
         block_size,

@@ -1,5 +1,5 @@
-//! Whether what is asked for fits, before anything is allocated or a folder is made: what it needs,
-//! what is free, and what would fit.
+//! Checks, before anything is allocated or a folder is made, that the requested work fits into
+//! memory; if not, reports what it needs, what is free, and what would fit.
 
 mod free;
 mod grid;
@@ -18,16 +18,16 @@ use self::free::{Limit, LimitKind};
 pub(crate) use self::{grid::jobs_that_fit, training::check_training};
 use crate::exit::{CommandResult, ExitCode, Stop};
 
-/// Bytes that something takes, by what limits count.
+/// Bytes of memory, by what limits count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Need {
     memory: u64,
     addresses: u64,
 }
 
-/// Addresses of a thread's stack, as Rust makes it.
+/// The addresses of a thread's stack, as Rust makes it.
 const STACK: u64 = 2 << 20;
-/// Addresses that the GNU C library sets aside for the small allocations of a thread.
+/// The addresses that the GNU C library reserves for the small allocations of a thread.
 const THREAD_HEAP: u64 = if cfg!(target_env = "gnu") {
     64 << 20
 } else {
@@ -35,17 +35,17 @@ const THREAD_HEAP: u64 = if cfg!(target_env = "gnu") {
 };
 
 impl Need {
-    /// Of `need` on so many threads.
+    /// Returns the bytes of `need` with `threads` threads.
     fn of(need: &MemoryNeed, threads: usize) -> Self {
         let need = Self {
             memory: need.total(),
             addresses: need.addresses(),
         };
-        // Who uses one thread uses that which asks.
+        // With one thread, the calling thread does the work.
         need.with_threads(if threads > 1 { threads } else { 0 })
     }
 
-    /// The same on so many more threads.
+    /// Returns the bytes with `threads` more threads.
     fn with_threads(self, threads: usize) -> Self {
         let stacks = (threads as u64).saturating_mul(STACK + THREAD_HEAP);
         Self {
@@ -75,7 +75,7 @@ impl Need {
         }
     }
 
-    /// What `limit` counts of it.
+    /// Returns the bytes that `limit` counts.
     fn counted(self, limit: &Limit) -> u64 {
         match limit.counts {
             LimitKind::Memory => self.memory,
@@ -84,7 +84,7 @@ impl Need {
     }
 }
 
-/// What is free.
+/// The limits, and the bytes that they leave.
 #[derive(Clone, Debug)]
 struct Free(Vec<Limit>);
 
@@ -93,7 +93,7 @@ impl Free {
         Self(free::limits())
     }
 
-    /// The limit that `need` goes beyond the furthest.
+    /// Returns the limit that `need` exceeds most.
     fn lacking(&self, need: Need) -> Option<&Limit> {
         let over = |limit: &&Limit| need.counted(limit).saturating_sub(limit.free);
         self.0.iter().filter(|l| over(l) > 0).max_by_key(over)
@@ -103,7 +103,7 @@ impl Free {
         self.lacking(need).is_none()
     }
 
-    /// Refuses what does not fit, with `hints` at what would.
+    /// Refuses `need` if it does not fit, with `hints` at settings that would.
     fn check(
         &self,
         what: &str,
@@ -113,7 +113,7 @@ impl Free {
         if let Some(limit) = self.lacking(need) {
             return Err(refusal(what, need.counted(limit), limit, hints()));
         }
-        // Whatever else limits a system: it is asked, and what it gives is given back.
+        // Other limits can exist: the bytes are allocated as a test, and freed again.
         let bytes = usize::try_from(need.addresses).unwrap_or(usize::MAX);
         if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
             let message = format!(
@@ -136,7 +136,7 @@ fn refusal(what: &str, bytes: u64, limit: &Limit, hints: Vec<String>) -> Stop {
     with_hints(message, hints)
 }
 
-/// Where another setting would fit it is a matter of usage, and else of the machine.
+/// If another setting would fit, the error is one of usage, and otherwise one of the machine.
 fn with_hints(message: String, hints: Vec<String>) -> Stop {
     let mut stop = Stop::failure(message);
     if hints.is_empty() {
@@ -146,7 +146,7 @@ fn with_hints(message: String, hints: Vec<String>) -> Stop {
     hints.into_iter().fold(stop, Stop::hint)
 }
 
-/// `3.1 GiB`.
+/// Formats bytes as in `3.1 GiB`.
 fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut number, mut unit) = (bytes as f64 / 1024.0, units[0]);
@@ -159,12 +159,12 @@ fn size(bytes: u64) -> String {
     format!("{number:.1} {unit}")
 }
 
-/// Half of `n`, half of that, and so on down to 1.
+/// Returns half of `n`, half of that, and so on down to 1.
 fn halves(n: usize) -> impl Iterator<Item = usize> {
     iter::successors(Some(n / 2), |n| Some(n / 2)).take_while(|n| *n > 0)
 }
 
-/// A hint at fewer threads, where fewer would fit.
+/// Returns a hint at fewer threads, if fewer would fit.
 fn fewer_threads(free: &Free, threads: usize, need: impl Fn(usize) -> Need) -> Option<String> {
     let fits = |n: &usize| free.fits(need(*n));
     halves(threads)
@@ -172,11 +172,11 @@ fn fewer_threads(free: &Free, threads: usize, need: impl Fn(usize) -> Need) -> O
         .map(|n| format!("`--threads {n}` fits, and changes no number"))
 }
 
-/// Bytes that a text of one byte takes until it is tokens: itself, its tokens, and where its
-/// documents begin (measured: 2.1 of a text that is one, 3.1 of one cut at its lines).
+/// The bytes that each byte of a text takes until it is tokens: itself, its tokens, and the starts
+/// of its documents (measured: 2.1 for a single text, 3.1 for one that is cut at its lines).
 const TEXT: u64 = 3;
 
-/// Refuses to read a text of so many `bytes`, from `path`, that does not fit.
+/// Refuses to read a text of `bytes` bytes, from `path`, that does not fit.
 pub(crate) fn check_text(path: &Path, bytes: u64) -> CommandResult<()> {
     let free = Free::now();
     let need = Need::default().plus(bytes.saturating_mul(TEXT));
@@ -195,7 +195,7 @@ pub(crate) fn check_loading(graph: &Graph) -> CommandResult<()> {
     Free::now().check("this checkpoint", need, Vec::new)
 }
 
-/// Refuses to evaluate a model that is loaded on batches of `shape` where that does not fit.
+/// Refuses to evaluate a loaded model on batches of `shape` if that does not fit.
 pub(crate) fn check_evaluating(
     graph: &Graph,
     device: &Device,
@@ -208,7 +208,7 @@ pub(crate) fn check_evaluating(
     check_threads("evaluating this model", device.options.threads, need)
 }
 
-/// Refuses to look at every value of a model that is loaded where that does not fit.
+/// Refuses to observe every value of a loaded model if that does not fit.
 pub(crate) fn check_probing(
     graph: &Graph,
     device: &Device,
@@ -221,7 +221,7 @@ pub(crate) fn check_probing(
             tokens: prompt,
         };
         let looked = device.hook_memory(graph, prompt.max(text));
-        // The values of two prompts are kept, and of one a third time while it is changed.
+        // The values of two prompts are kept, and a third copy of one while it is patched.
         let kept = device.hook_memory(graph, prompt);
         let engine = device.evaluation_memory(graph, shape);
         Need::of(&engine.and(looked).and(kept).and(kept).and(kept), threads)
@@ -229,8 +229,7 @@ pub(crate) fn check_probing(
     check_threads("probing this model", device.options.threads, need)
 }
 
-/// How many of `texts` may be written at once with a model that is loaded: all, or fewer where
-/// these do not fit.
+/// Returns how many of `texts` a loaded model can write at once: all, or fewer if these do not fit.
 pub(crate) fn texts_that_fit(graph: &Graph, device: &Device, texts: Texts) -> CommandResult<usize> {
     let free = Free::now();
     let need = |threads, count| {
@@ -292,7 +291,7 @@ mod tests {
         assert_eq!(stop.expect_err("too little").code, ExitCode::Usage);
     }
 
-    /// With or without a limit that this system tells of.
+    /// This holds with and without a limit that this system reports.
     #[test]
     fn the_system_is_asked() {
         let need = Need {
@@ -300,9 +299,9 @@ mod tests {
             addresses: u64::MAX,
         };
         let stop = Free(Vec::new()).check("this", need, Vec::new);
-        let said = stop.expect_err("no system has so much").message;
+        let message = stop.expect_err("no system has so much").message;
         assert_eq!(
-            said,
+            message,
             "this needs about 16.0 EiB, and the system does not give them"
         );
     }

@@ -1,4 +1,4 @@
-//! What training a model needs, and which setting would fit.
+//! The memory that training a model needs, and settings that would fit.
 
 use gptlab_engine::{
     BackendOptions, Device,
@@ -12,33 +12,33 @@ use gptlab_train::{Resolved, sample_documents, step_hyper};
 use super::{Free, Need, fewer_threads, halves};
 use crate::{args::TrainArgs, exit::CommandResult};
 
-/// A model, how it is trained, and what is done besides.
+/// A model, the way in which it is trained, and additional work.
 #[derive(Clone, Debug)]
 pub(super) struct Trained {
     pub(super) graph: Graph,
     pub(super) device: Device,
     pub(super) batch_size: usize,
-    /// How many sequences of a batch are trained at a time.
+    /// The number of sequences of a batch that are trained at a time.
     pub(super) micro_batch: usize,
-    /// Of the longest sequence, in tokens.
+    /// The length of the longest sequence, in tokens.
     pub(super) length: usize,
     pub(super) optimizer: Optimizer,
     pub(super) observes: Observes,
-    /// What a sample is; `None` where none is written.
+    /// The samples; `None` if none are written.
     pub(super) samples: Option<Texts>,
 }
 
-/// How far training is looked into.
+/// How much of the training is observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Observes {
     Nothing,
-    /// Weights and gradients.
+    /// The weights and gradients.
     Parameters,
-    /// Every value of a few sequences too.
+    /// The weights and gradients, and every value of a few sequences.
     Everything,
 }
 
-/// How many sequences are looked into.
+/// The number of sequences that are observed.
 const OBSERVED: usize = 2;
 
 impl Trained {
@@ -57,13 +57,13 @@ impl Trained {
             micro_batch: self.micro_batch,
         };
         let engine = self.device.training_memory(&self.graph, training);
-        // What is being saved, or read to go on from.
+        // One copy is for saving, or for reading the state to continue from.
         let copy = MemoryNeed::copies(&self.graph, 1);
         let alone = self.device.with_options(BackendOptions::default());
         let sample = self
             .samples
             .map(|texts| copy.and(alone.generation_memory(&self.graph, texts)));
-        // The weights before an update are kept to see what it does.
+        // Observing an update keeps the weights from before it.
         let kept = match self.observes {
             Observes::Nothing => MemoryNeed::default(),
             Observes::Parameters | Observes::Everything => copy,
@@ -94,7 +94,7 @@ impl Trained {
         }
     }
 
-    /// The same with the model of `spec`; `None` where that makes no sense.
+    /// Returns the same with the model of `spec`; `None` if that makes no sense.
     fn with_spec(&self, spec: &ModelSpec) -> Option<Self> {
         let vocab_size = self.graph.vocab_size();
         Some(Self {
@@ -105,7 +105,7 @@ impl Trained {
     }
 }
 
-/// Refuses to train what does not fit, and says what would.
+/// Refuses a training that does not fit, with hints at settings that would.
 pub(crate) fn check_training(
     resolved: &Resolved,
     args: &TrainArgs,
@@ -119,7 +119,7 @@ pub(crate) fn check_training(
     let free = Free::now();
     free.check("training this model", trained.need(), || {
         let spec = &resolved.experiment.spec;
-        // A run that goes on is what it was, and a model that is loaded has its sizes.
+        // A resumed run keeps its settings, and a loaded model keeps its sizes.
         let batches = args.run.resume.is_none();
         let sizes = batches && args.run.load.is_none();
         let open = Open {
@@ -134,7 +134,7 @@ pub(crate) fn check_training(
 fn of_run(resolved: &Resolved, device: &Device) -> Trained {
     let experiment = &resolved.experiment;
     let sampling = &experiment.sampling;
-    // One for what stands before a document.
+    // One more token is for the one before a document.
     let prompt = sampling.prompt.chars().count() + 1;
     let samples = experiment.intervals.sample.map(|_| Texts {
         count: sample_documents(&resolved.tokenizer) as usize,
@@ -163,29 +163,29 @@ impl From<ObserveLevel> for Observes {
     }
 }
 
-/// Which settings may be others than they are.
+/// The settings that the hints can change.
 #[derive(Clone, Copy)]
 pub(super) struct Open<'a> {
-    /// Whether a batch may be trained a few sequences at a time.
+    /// Whether a batch can be trained a few sequences at a time.
     pub(super) micro_batches: bool,
-    /// Whether batches may be smaller.
+    /// Whether batches can be smaller.
     pub(super) batches: bool,
-    /// The model, where it may be smaller.
+    /// The model, if it can be smaller.
     pub(super) spec: Option<&'a ModelSpec>,
 }
 
-/// Settings that fit, one by one; where none does alone, several at once.
-pub(super) fn hints(free: &Free, asked: &Trained, open: Open) -> Vec<String> {
+/// Returns single settings that fit; if there are none, several together.
+pub(super) fn hints(free: &Free, requested: &Trained, open: Open) -> Vec<String> {
     let fits = |trained: &Trained| free.fits(trained.need());
     let fit = |flags: &str, trained: &Trained| {
         let bytes = trained.need().memory;
         format!("`{flags}` needs about {}", super::size(bytes))
     };
-    let mut found = Vec::from_iter(fewer_threads(free, asked.device.options.threads, |n| {
-        asked.with_threads(n).need()
+    let mut found = Vec::from_iter(fewer_threads(free, requested.device.options.threads, |n| {
+        requested.with_threads(n).need()
     }));
     if open.micro_batches {
-        let mut fewer = halves(asked.micro_batch).map(|n| (n, asked.with_micro_batch(n)));
+        let mut fewer = halves(requested.micro_batch).map(|n| (n, requested.with_micro_batch(n)));
         let first = fewer.find(|(_, trained)| fits(trained));
         found.extend(first.map(|(n, trained)| {
             let fits = fit(&format!("--micro-batch {n}"), &trained);
@@ -193,19 +193,19 @@ pub(super) fn hints(free: &Free, asked: &Trained, open: Open) -> Vec<String> {
         }));
     }
     if open.batches {
-        let smaller = halves(asked.batch_size).map(|n| (n, asked.with_batch_size(n)));
+        let smaller = halves(requested.batch_size).map(|n| (n, requested.with_batch_size(n)));
         let first = smaller.into_iter().find(|(_, trained)| fits(trained));
         found.extend(first.map(|(n, trained)| fit(&format!("--batch-size {n}"), &trained)));
     }
     let Some(spec) = open.spec else {
         return found;
     };
-    let shorter = shorter(asked, spec).find(|(_, trained)| fits(trained));
+    let shorter = shorter(requested, spec).find(|(_, trained)| fits(trained));
     found.extend(shorter.map(|(n, trained)| fit(&format!("--block-size {n}"), &trained)));
-    let narrow = narrower(asked, spec).find(|(_, trained)| fits(trained));
+    let narrow = narrower(requested, spec).find(|(_, trained)| fits(trained));
     found.extend(narrow.map(|(n, trained)| fit(&format!("--n-embd {n}"), &trained)));
     if found.is_empty() {
-        let least = asked.with_threads(1).with_batch_size(1);
+        let least = requested.with_threads(1).with_batch_size(1);
         let narrow = narrower(&least, spec).find(|(_, trained)| fits(trained));
         found.extend(narrow.map(|(n, trained)| {
             let flags = format!("--threads 1 --batch-size 1 --n-embd {n}");
@@ -215,27 +215,27 @@ pub(super) fn hints(free: &Free, asked: &Trained, open: Open) -> Vec<String> {
     found
 }
 
-/// Contexts of half the length, and so on.
+/// Returns models with contexts of half the length, and so on.
 fn shorter<'a>(
-    asked: &'a Trained,
+    requested: &'a Trained,
     spec: &'a ModelSpec,
 ) -> impl Iterator<Item = (usize, Trained)> + 'a {
-    halves(asked.length).filter_map(move |block_size| {
+    halves(requested.length).filter_map(move |block_size| {
         let spec = ModelSpec {
             block_size,
             ..spec.clone()
         };
-        Some((block_size, asked.with_spec(&spec)?))
+        Some((block_size, requested.with_spec(&spec)?))
     })
 }
 
-/// Models of half the width, and so on, as far as their heads allow.
+/// Returns models of half the width, and so on, as far as their heads allow.
 fn narrower<'a>(
-    asked: &'a Trained,
+    requested: &'a Trained,
     spec: &'a ModelSpec,
 ) -> impl Iterator<Item = (usize, Trained)> + 'a {
     let heads = spec.attentions().map(|attention| attention.heads);
-    // Rotary positions turn pairs.
+    // Rotary positions rotate pairs.
     let step = 2 * heads.max().unwrap_or(1);
     halves(spec.n_embd).filter_map(move |width| {
         let width = width / step * step;
@@ -244,6 +244,6 @@ fn narrower<'a>(
         }
         let mut spec = spec.clone();
         spec.set_width(width);
-        Some((width, asked.with_spec(&spec)?))
+        Some((width, requested.with_spec(&spec)?))
     })
 }

@@ -1,7 +1,7 @@
-//! What the typed settings mean for a run.
+//! The meaning of the typed settings for a run.
 
 mod shape;
 mod train;
 
 pub(crate) use shape::same_shape;
-pub(crate) use train::{fresh, loaded, over, resume_options};
+pub(crate) use train::{by_recipe, fresh, loaded, over, preset, resume_options};

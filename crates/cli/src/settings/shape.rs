@@ -1,4 +1,4 @@
-//! Whether a checkpoint's model is the one that was typed.
+//! A comparison of a checkpoint's model with the typed one.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use gptlab_record::{DifferenceOrder, SettingDifference, first_difference};
 
 use crate::exit::{CommandResult, Stop};
 
-/// Refuses model flags that ask for another model than the checkpoint at `path` holds.
+/// Refuses model flags that describe another model than the one of the checkpoint at `path`.
 pub(crate) fn same_shape(path: &Path, found: &ModelSpec, typed: &Overrides) -> CommandResult<()> {
-    let asked = typed.spec(found.clone()).map_err(Stop::usage)?;
+    let requested = typed.spec(found.clone()).map_err(Stop::usage)?;
     let difference =
-        first_difference(found, &asked, DifferenceOrder::PlainFirst).map_err(|error| {
+        first_difference(found, &requested, DifferenceOrder::PlainFirst).map_err(|error| {
             Stop::failure(format_args!(
                 "cannot compare the model of {} with the flags: {error}",
                 path.display()
@@ -21,16 +21,16 @@ pub(crate) fn same_shape(path: &Path, found: &ModelSpec, typed: &Overrides) -> C
     let Some(difference) = difference else {
         return Ok(());
     };
-    let (place, found, asked) = said(difference);
+    let (place, found, requested) = described(difference);
     Err(Stop::data(format_args!(
-        "{} holds a model of another shape: its {place} is {found}, and the flags ask for {asked}",
+        "{} holds a model of another shape: its {place} is {found}, and the flags ask for {requested}",
         path.display()
     ))
     .hint("leave out the model's flags: a checkpoint knows its own model"))
 }
 
-/// The place of a difference and both values, as the sentence says them.
-fn said(difference: SettingDifference) -> (String, String, String) {
+/// Returns the place of a difference and both values, as the sentence contains them.
+fn described(difference: SettingDifference) -> (String, String, String) {
     let SettingDifference {
         place,
         first,

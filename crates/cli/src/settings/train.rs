@@ -13,16 +13,37 @@ use crate::{
     text,
 };
 
-/// The settings of a new run: the preset's, and what was typed.
-pub(crate) fn fresh(args: &TrainArgs) -> CommandResult<Settings> {
+/// Returns the preset of a new run: the typed one, or that of the built-in stories. The result is
+/// `None` if the recipe is chosen for the text.
+pub(crate) fn preset(args: &TrainArgs) -> Option<Preset> {
     let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
-    let preset = typed.preset.unwrap_or_else(|| usual_preset(typed, data));
-    over(begun(preset, typed.steps, data)?, typed, &args.machine)
+    typed
+        .preset
+        .or_else(|| is_stories(typed, data).then_some(Preset::Stories))
 }
 
-/// What `preset` is known by, with the text called `data` cut as it usually is.
-fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResult<Settings> {
-    let mut base = Settings::of(preset, steps);
+/// Returns the settings of a new run: those of `preset` for `steps` updates, with the typed ones.
+pub(crate) fn fresh(
+    args: &TrainArgs,
+    preset: Preset,
+    steps: Option<u64>,
+) -> CommandResult<Settings> {
+    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
+    over(
+        usually_cut(Settings::of(preset, steps), data)?,
+        typed,
+        &args.machine,
+    )
+}
+
+/// Returns the settings of a new run: those of the `recipe` for its text, with the typed ones.
+pub(crate) fn by_recipe(args: &TrainArgs, recipe: Settings) -> CommandResult<Settings> {
+    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
+    over(usually_cut(recipe, data)?, typed, &args.machine)
+}
+
+/// Returns `base` with the default tokenizer of the text called `data`.
+fn usually_cut(mut base: Settings, data: Option<&str>) -> CommandResult<Settings> {
     let builtin = data.map(text::builtin).transpose()?;
     if let Some(kind) = builtin.flatten().and_then(Builtin::usual_tokenizer) {
         base.tokenizer = kind.into();
@@ -30,16 +51,17 @@ fn begun(preset: Preset, steps: Option<u64>, data: Option<&str>) -> CommandResul
     Ok(base)
 }
 
-/// The preset where none is typed: the built-in stories have a recipe of their own.
-fn usual_preset(typed: &Overrides, data: Option<&str>) -> Preset {
-    let stories = data.is_none_or(|d| d == "stories");
+/// Returns true if the text is the built-in stories as one document: they have a recipe of their
+/// own.
+fn is_stories(typed: &Overrides, data: Option<&str>) -> bool {
     match typed.tokenization(TokenizerKind::Chars.into()).documents {
-        Documents::Text if stories => Preset::Stories,
-        Documents::Text | Documents::Lines | Documents::Separator(_) => DEFAULT_PRESET,
+        Documents::Text => data.is_none_or(|data| data == "stories"),
+        Documents::Lines | Documents::Separator(_) => false,
     }
 }
 
-/// The settings of a new run with the model of a checkpoint: its recipe, and what was typed.
+/// Returns the settings of a new run with the model of a checkpoint: its recipe, with the typed
+/// ones.
 pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Settings> {
     let typed = &args.settings.overrides;
     let mut recipe = Settings::of(typed.preset.unwrap_or(DEFAULT_PRESET), typed.steps);
@@ -52,7 +74,7 @@ pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Setting
     over(recipe, typed, &args.machine)
 }
 
-/// How a run is gone on with: as `base` says, and what was typed; on `isa`.
+/// Returns the options for resuming a run: those of `base`, with the typed ones, on `isa`.
 pub(crate) fn resume_options(
     base: ResumeOptions,
     typed: &Overrides,
@@ -68,7 +90,7 @@ pub(crate) fn resume_options(
     })
 }
 
-/// `base` with what was typed. A preset that was typed replaces the base's model.
+/// Returns `base` with the typed settings. A typed preset replaces the base's model.
 pub(crate) fn over(
     base: Settings,
     typed: &Overrides,

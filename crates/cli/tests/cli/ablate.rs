@@ -1,4 +1,4 @@
-//! `ablate`: a grid of broken models, its table, and what becomes of it when it is killed.
+//! `ablate`: a grid of broken models, its table, and its resumption after a kill.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::Lab;
 
-/// A grid so small that running it takes no time.
+/// A grid so small that running it takes little time.
 const SMALL: &str =
     "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 6";
 
@@ -42,7 +42,11 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     }
     assert!(ran.err.contains("8 of 8"), "{}", ran.err);
     assert!(ran.out.contains("× residual"), "no plot in {}", ran.out);
-    assert!(!ran.out.contains("told from luck"), "{}", ran.out);
+    assert!(
+        !ran.out.contains("chance cannot be ruled out"),
+        "{}",
+        ran.out
+    );
     let grid = lab.json("grid/grid.json");
     assert_eq!(grid["command"][1], "ablate");
     assert_eq!(grid["cells"].as_array().map(Vec::len), Some(8));
@@ -69,7 +73,7 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     assert!(listing(0).contains("residual") && !listing(1).contains("residual"));
     assert!(!listing(3).contains("attention("));
 
-    // The first seed's models stay, to be probed; the others' are gone.
+    // The first seed's models are kept for probes; those of the others are removed.
     let mut files = Vec::new();
     files_below(&lab.path("grid"), &mut files);
     let kept: BTreeSet<bool> = files
@@ -103,8 +107,7 @@ fn the_same_grid_twice_is_the_same_bytes_on_any_number_of_threads() {
     assert!(ran.out.contains("equal"), "{}", ran.out);
 }
 
-/// Killed without warning when a few runs have ended, and gone on with: nothing is lost and nothing
-/// done twice.
+/// A grid that was killed after a few runs continues: nothing is lost and nothing is repeated.
 #[test]
 fn a_grid_that_was_killed_goes_on_where_it_was() {
     let lab = Lab::new();
@@ -166,8 +169,12 @@ fn what_diverges_is_a_row_of_the_table_and_the_grid_goes_on() {
     };
     assert_eq!(row("mlp init-std=3e38")["outcomes"][0]["diverged_at"], 0);
     assert_eq!(row("mlp init-std=3e38")["mean"], Value::Null);
-    // One seed is no test.
-    assert!(ran.out.contains("told from luck"), "{}", ran.out);
+    // One seed is too few for a test.
+    assert!(
+        ran.out.contains("chance cannot be ruled out"),
+        "{}",
+        ran.out
+    );
     assert!(row("mlp init-std=0.02")["difference"]["mean"].is_f64());
     let events =
         String::from_utf8(lab.read("grid/runs/mlp_init-std=3e38-s0/events.jsonl")).expect("UTF-8");
@@ -299,16 +306,16 @@ fn refusals_say_what_was_expected() {
         ),
         ("--n-head 3", 2, "error: n_head must divide n_embd"),
     ];
-    for (flags, code, said) in cases {
+    for (flags, code, sentence) in cases {
         let ran = lab.run(&format!("ablate {SMALL} {flags} --out grid"));
         assert_eq!(ran.code, code, "{flags}: {}", ran.err);
-        assert!(ran.err.contains(said), "{flags}: {}", ran.err);
+        assert!(ran.err.contains(sentence), "{flags}: {}", ran.err);
         assert!(!lab.path("grid").exists(), "{flags} left a folder");
     }
     let ran = lab.run("ablate --data nowhere.txt --out grid");
     assert_eq!(ran.code, 1, "{}", ran.err);
-    let said = "error: there is no file nowhere.txt; give the path of a text file";
-    assert!(ran.err.starts_with(said), "{}", ran.err);
+    let sentence = "error: there is no file nowhere.txt; give the path of a text file";
+    assert!(ran.err.starts_with(sentence), "{}", ran.err);
     assert!(!lab.path("grid").exists());
     lab.ok(&format!("ablate {SMALL} --switches bias --out grid"));
     let ran = lab.run(&format!("ablate {SMALL} --switches mlp --out grid"));
@@ -318,7 +325,7 @@ fn refusals_say_what_was_expected() {
         "{}",
         ran.err
     );
-    // In a list, what cannot be is left out and said.
+    // A list leaves out switches that make no sense, and reports them.
     let ran = lab.ok(&format!(
         "ablate {SMALL} --switches all --bias 0 --steps 2 --out other"
     ));
@@ -352,7 +359,10 @@ fn ctrl_c_saves_and_the_same_command_goes_on() {
     assert!(kill.expect("kill").success());
     let rest: Vec<String> = err.map_while(Result::ok).collect();
     assert_eq!(child.wait().expect("its end").code(), Some(130), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("goes on")), "{rest:?}");
+    assert!(
+        rest.iter().any(|line| line.contains("continues it")),
+        "{rest:?}"
+    );
     lab.ok(&stopped);
     assert!(lab.read("whole/results.json") == lab.read("stopped/results.json"));
 }

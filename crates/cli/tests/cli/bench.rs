@@ -1,4 +1,4 @@
-//! `gptlab bench`: what it prints, and whom it divides by whom. Nothing here depends on how fast
+//! `gptlab bench`: its output, and the ratios that it prints. Nothing here depends on how fast
 //! anything is.
 
 use std::fs;
@@ -11,14 +11,14 @@ fn report(lab: &Lab, line: &str) -> Value {
     serde_json::from_str(&lab.ok(line).out).expect("JSON")
 }
 
-/// The workload that takes the least time, for as short a time as can be.
+/// The fastest workload, for the shortest possible time.
 const QUICK: &str = "bench --only micro-16 --rounds 1 --seconds 0";
 
 #[test]
 fn a_workload_is_a_line_under_its_roof() {
-    let said = Lab::new().ok(QUICK).out;
-    let line = said.lines().find(|l| l.starts_with("| micro-16 | f32 "));
-    assert_eq!(line.map(|l| l.matches('|').count()), Some(15), "{said}");
+    let output = Lab::new().ok(QUICK).out;
+    let line = output.lines().find(|l| l.starts_with("| micro-16 | f32 "));
+    assert_eq!(line.map(|l| l.matches('|').count()), Some(15), "{output}");
     for part in [
         "Peak: ",
         "of peak",
@@ -26,9 +26,12 @@ fn a_workload_is_a_line_under_its_roof() {
         "hand-vectorised C (quoted)",
         "Quoted: ",
     ] {
-        assert!(said.contains(part), "no {part} in\n{said}");
+        assert!(output.contains(part), "no {part} in\n{output}");
     }
-    assert!(!said.contains("NaN") && !said.contains("PyTorch"), "{said}");
+    assert!(
+        !output.contains("NaN") && !output.contains("PyTorch"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -71,10 +74,10 @@ fn json_holds_every_step() {
 #[test]
 fn a_folder_keeps_the_table_and_the_raw_times() {
     let lab = Lab::new();
-    let said = lab.ok(&format!("{QUICK} --out runs/here")).out;
+    let output = lab.ok(&format!("{QUICK} --out runs/here")).out;
     assert_eq!(
         String::from_utf8(lab.read("runs/here/table.md")).expect("text"),
-        said
+        output
     );
     let raw = lab.json("runs/here/raw.json");
     assert_eq!(raw["workloads"][0]["name"], "micro-16");
@@ -116,7 +119,7 @@ fn without_python_the_rest_is_measured() {
     );
 }
 
-/// A Python that is a shell script answers for the peers.
+/// A shell script plays the Python interpreter and answers for the peers.
 #[cfg(unix)]
 mod fake {
     use std::{fs, os::unix::fs::PermissionsExt};
@@ -128,13 +131,13 @@ mod fake {
 
     const PARAMETERS: usize = 834_432;
 
-    /// A lab with a program `python` that notes its arguments and does `body`.
+    /// Makes a lab with a program `python` that records its arguments and runs `body`.
     fn lab(body: &str) -> Lab {
         let lab = Lab::new();
         fs::create_dir(lab.path("peers")).expect("a folder");
         lab.file(
             "python",
-            format!("#!/bin/sh\necho \"$MALLOC_TRIM_THRESHOLD_ $*\" >>said\n{body}\n"),
+            format!("#!/bin/sh\necho \"$MALLOC_TRIM_THRESHOLD_ $*\" >>output\n{body}\n"),
         );
         fs::set_permissions(lab.path("python"), fs::Permissions::from_mode(0o755)).expect("a mode");
         lab
@@ -144,7 +147,7 @@ mod fake {
         format!(r#"echo '{{"ready":{{"program":"fake","threads":3,"parameters":{parameters}}}}}'"#)
     }
 
-    /// Answers every line with these seconds, `kib` KiB being its peak.
+    /// Answers every line with these seconds and a peak of `kib` KiB.
     fn turns(seconds: &str, kib: u64) -> String {
         let bytes = kib * 1024;
         format!(
@@ -200,8 +203,8 @@ mod fake {
     fn a_peer_is_given_our_sizes_and_its_allocator() {
         let lab = lab(&format!("{}\n{}", ready(PARAMETERS), turns("1", 1)));
         report(&lab, &RACE.replace("generate", "mini"));
-        let said = String::from_utf8(lab.read("said")).expect("text");
-        let lines: Vec<&str> = said.lines().collect();
+        let output = String::from_utf8(lab.read("output")).expect("text");
+        let lines: Vec<&str> = output.lines().collect();
         let sizes = "peers/step.py --n-layer 4 --n-head 4 --n-embd 128 --block-size 256 --vocab-size 65 \
                      --batch-size 32 --dropout 0.1";
         assert_eq!(lines, [format!(" {sizes}"), format!("4294967296 {sizes}")]);
@@ -209,7 +212,7 @@ mod fake {
 
     #[test]
     fn who_fails_is_left_out_with_its_reason_and_the_others_run() {
-        // One another model, one that cannot run, one that ends at once, one that is fine.
+        // The first peer has another model, one cannot run, one ends at once, and one works.
         let lab = lab(&format!(
             "case \"$*\" in\n*eager*'threads 1') {};;\n*sdpa*'threads 1') echo '{}'; exit;;\n*eager*) exit;;\n*) {};;\nesac\n{}",
             ready(5),

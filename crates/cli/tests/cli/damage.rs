@@ -1,4 +1,4 @@
-//! Files that are damaged, and models that diverge: both are noticed, and nothing good is lost.
+//! Damaged files and diverged models: both are detected, and nothing valid is lost.
 
 use std::fs;
 
@@ -8,7 +8,8 @@ use crate::{Lab, TINY};
 fn a_flipped_bit_in_a_checkpoint_is_noticed_by_everyone() {
     let lab = Lab::trained();
     let whole = lab.read("model.safetensors");
-    // In the weights, in the moments that only training needs, and in the metadata.
+    // The flipped bit is in the weights, in the moments that only training needs, and in the
+    // metadata.
     for at in [whole.len() / 3, whole.len() - 100, 40] {
         let mut flipped = whole.clone();
         flipped[at] ^= 4;
@@ -35,18 +36,18 @@ fn a_flipped_bit_in_a_checkpoint_is_noticed_by_everyone() {
     let at = whole.len() / 3;
     flipped[at] ^= 4;
     lab.file("flipped.safetensors", &flipped);
-    let said = lab.run("eval flipped.safetensors --data data.txt").err;
+    let output = lab.run("eval flipped.safetensors --data data.txt").err;
     assert!(
-        said.contains("error: flipped.safetensors: expected weights with SHA-256 "),
-        "{said}"
+        output.contains("error: flipped.safetensors: expected weights with SHA-256 "),
+        "{output}"
     );
     assert!(
-        said.contains("; the file is damaged, or another program changed it"),
-        "{said}"
+        output.contains("; the file is damaged, or another program changed it"),
+        "{output}"
     );
 }
 
-/// A model that another program wrote a NaN into, as a file of format 1, which has no digests.
+/// A model into which another program wrote a NaN, as a file of format 1, which has no digests.
 fn with_nan(lab: &Lab) {
     let whole = lab.read("model.safetensors");
     let length = u64::from_le_bytes(whole[..8].try_into().expect("a length")) as usize;
@@ -75,7 +76,7 @@ fn weights_that_are_not_finite_are_refused() {
         let ran = lab.run(line);
         assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{line}: {}", ran.err);
         assert!(
-            ran.said().starts_with(
+            ran.first_line().starts_with(
                 "error: nan.safetensors: expected a model of finite numbers, found NaN in `"
             ),
             "{}",
@@ -84,7 +85,7 @@ fn weights_that_are_not_finite_are_refused() {
     }
 }
 
-/// Whoever wants to see what went wrong may ask.
+/// A flag allows a look at the numbers of such a model.
 #[test]
 fn a_probe_may_look_at_what_is_not_finite() {
     let lab = Lab::trained();
@@ -95,7 +96,7 @@ fn a_probe_may_look_at_what_is_not_finite() {
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
 
-/// Steps of size 900 along the gradient overflow after a few.
+/// Steps of size 900 along the gradient overflow after a few updates.
 const DIVERGING: &str = "--optimizer sgd --lr 900 --grad-clip 0 --warmup 0 --steps 60";
 
 #[test]
@@ -114,12 +115,12 @@ fn a_run_that_diverges_ends_there_and_keeps_every_finite_checkpoint() {
         .find_map(|line| line.strip_prefix("error: the model diverged at step "))
         .unwrap_or_else(|| panic!("{}", ran.err));
     assert!(
-        at.contains(": the ") && at.contains(" is not a finite number any more"),
+        at.contains(": the ") && at.contains(" is no longer a finite number"),
         "{at}"
     );
     assert!(
         ran.err
-            .contains("hint: begin anew with a third of the --lr"),
+            .contains("hint: start again with a third of the --lr"),
         "{}",
         ran.err
     );
@@ -130,7 +131,7 @@ fn a_run_that_diverges_ends_there_and_keeps_every_finite_checkpoint() {
         .expect("a step");
     assert!(step > 0 && step < 60);
 
-    // What was good was not replaced by what is not, and what was saved since is finite.
+    // Valid checkpoints were not replaced by invalid ones, and those saved since are finite.
     assert!(
         lab.read("model.safetensors") != good,
         "a later finite state"
@@ -147,7 +148,7 @@ fn a_run_that_diverges_ends_there_and_keeps_every_finite_checkpoint() {
     );
     assert!(!events.contains(r#""event":"done""#));
 
-    // Gone on with, it comes to the same.
+    // A resumed run diverges at the same step.
     let again = lab.run("train --resume run");
     assert_eq!(again.code, 1);
     assert!(
@@ -166,7 +167,7 @@ fn a_first_step_that_diverges_leaves_no_checkpoint_and_the_old_file() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(
         ran.err
-            .contains("error: the model diverged at step 0: the validation loss is not"),
+            .contains("error: the model diverged at step 0: the validation loss is no longer"),
         "{}",
         ran.err
     );
@@ -175,8 +176,7 @@ fn a_first_step_that_diverges_leaves_no_checkpoint_and_the_old_file() {
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
 
-/// However long ago it was killed, a diverged run of a grid comes to the outcome that it came to
-/// before.
+/// A diverged run of a grid has the same outcome, however long before its end it was killed.
 #[test]
 fn a_grid_killed_before_the_outcome_of_a_diverged_run_resumes_to_the_same() {
     let lab = Lab::new();
@@ -215,7 +215,7 @@ fn a_damaged_newest_checkpoint_is_named_and_the_one_before_taken() {
             .contains("warning: run/checkpoints/step-00000006.safetensors: expected ")
             && ran
                 .err
-                .contains("; the run goes on from run/checkpoints/step-00000004.safetensors"),
+                .contains("; the run continues from run/checkpoints/step-00000004.safetensors"),
         "{}",
         ran.err
     );

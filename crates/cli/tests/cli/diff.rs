@@ -1,4 +1,4 @@
-//! `diff`: whether two runs are one, and where they part.
+//! `diff`: whether two runs are equal, and where they differ.
 
 use serde_json::Value;
 
@@ -12,12 +12,12 @@ fn a_run_made_twice_is_equal() {
             "train --data data.txt {TINY} --out {folder} --save {folder}.safetensors"
         ));
     }
-    for (line, said) in [
+    for (line, expected) in [
         ("diff a b", "The runs are equal"),
         ("diff a.safetensors b.safetensors", "The runs are equal"),
     ] {
         let ran = lab.ok(line);
-        assert!(ran.out.contains(said), "{}", ran.out);
+        assert!(ran.out.contains(expected), "{}", ran.out);
     }
     assert!(
         lab.ok("diff a b.safetensors").out.contains("equal"),
@@ -64,19 +64,19 @@ fn another_seed_is_a_setting_and_no_other_listing() {
     );
 }
 
-/// 1 is kept for a difference.
+/// Exit code 1 is reserved for a difference.
 #[test]
 fn what_cannot_be_compared_is_trouble() {
     let lab = Lab::trained();
     let ran = lab.run("diff model.safetensors nowhere");
     assert_eq!(ran.code, 3, "{}", ran.err);
-    assert!(ran.said().contains("nowhere"), "{}", ran.err);
+    assert!(ran.first_line().contains("nowhere"), "{}", ran.err);
     let ran = lab.run("diff model.safetensors data.txt");
     assert_eq!((ran.code, ran.out.as_str()), (3, ""));
     assert_eq!(lab.run("diff model.safetensors").code, 2);
 }
 
-/// As people count them: layer 2 comes before layer 10.
+/// Layers are in numerical order: layer 2 comes before layer 10.
 #[test]
 fn layers_are_in_the_order_of_their_numbers() {
     let lab = Lab::new();
@@ -86,6 +86,6 @@ fn layers_are_in_the_order_of_their_numbers() {
         ));
     }
     let out = lab.run("diff a b").out;
-    let said = "attention heads of layers 0 to 11: 2 -> 4";
-    assert!(out.contains(said), "{out}");
+    let expected = "attention heads of layers 0 to 11: 2 -> 4";
+    assert!(out.contains(expected), "{out}");
 }

@@ -1,4 +1,4 @@
-//! `doctor RUN`: what ails a run.
+//! `doctor RUN`: the diagnosis of a run.
 
 use serde_json::Value;
 
@@ -10,14 +10,14 @@ fn a_diverged_run_is_told_what_to_try() {
     let flags = format!("{TINY} --steps 60 --warmup 0 --lr 1000 --norm none --grad-clip 0");
     let trained = lab.run(&format!("train --data data.txt {flags} --out run"));
     assert!(trained.err.contains("diverged"), "{}", trained.err);
-    let said = lab.ok("doctor run").out;
+    let output = lab.ok("doctor run").out;
     for part in [
         "Diverged: the loss of step ",
         "  likely cause  ",
         "  to find out   `--lr 333`",
         "Looked at ",
     ] {
-        assert!(said.contains(part), "no {part} in\n{said}");
+        assert!(output.contains(part), "no {part} in\n{output}");
     }
     let found: Value = serde_json::from_str(&lab.ok("doctor run --json").out).expect("JSON");
     assert_eq!(found[0]["findings"][0]["symptom"], "diverged");
@@ -29,8 +29,8 @@ fn a_run_without_learning_is_stuck() {
     let lab = Lab::new();
     let flags = format!("{TINY} --steps 20 --log-interval 2 --lr 1e-9");
     lab.ok(&format!("train --data data.txt {flags} --out run"));
-    let said = lab.ok("doctor run").out;
-    assert!(said.starts_with("Stuck: the loss, "), "{said}");
+    let output = lab.ok("doctor run").out;
+    assert!(output.starts_with("Stuck: the loss, "), "{output}");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn without_a_run_the_machine_is_told_of() {
     assert!(lab.ok("doctor").out.contains("cores "));
     let ran = lab.run("doctor nowhere");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             1,
             "error: cannot read nowhere: there is no such file or folder"
@@ -47,7 +47,7 @@ fn without_a_run_the_machine_is_told_of() {
     );
 }
 
-/// Two folders up lies something only where a grid says that the run is its own.
+/// The folder two levels up counts only if a grid there lists the run as its own.
 #[test]
 fn guides_are_those_of_the_run_s_own_grid() {
     let lab = Lab::new();
@@ -61,7 +61,7 @@ fn guides_are_those_of_the_run_s_own_grid() {
     let cell = plan["cells"][0]["folder"].as_str().expect("a folder");
     let own = lab.ok(&format!("doctor g/{cell}")).out;
     assert!(own.contains("n-gram tables up to "), "{own}");
-    // Somebody else's results, and a grid that knows nothing of the run.
+    // These are somebody else's results, and a grid that does not list the run.
     for file in ["results.json", "grid.json"] {
         std::fs::copy(lab.path("g").join(file), lab.path("x").join(file)).expect("a copy");
         assert_eq!(lab.ok("doctor x/runs/a").out, alone);
@@ -70,7 +70,7 @@ fn guides_are_those_of_the_run_s_own_grid() {
         lab.file(&format!("x/{file}"), "no JSON");
         assert_eq!(lab.ok("doctor x/runs/a").out, alone);
     }
-    // A run whose text is there needs nobody's results; one whose text is gone asks its own grid.
+    // A run with its text needs no results of a grid; one without it reads those of its own grid.
     lab.file("g/results.json", "no JSON");
     assert_eq!(lab.ok(&format!("doctor g/{cell}")).out, own);
     std::fs::remove_file(lab.path("data.txt")).expect("the text");
@@ -87,12 +87,12 @@ fn a_run_that_was_stopped_is_not_spoken_of_as_a_whole() {
     let end = events.find("\"step\":3").expect("an end");
     let begun = events[..end].rfind('\n').expect("lines") + 1;
     lab.file("run/events.jsonl", &events[..begun]);
-    let said = lab.ok("doctor run").out;
+    let output = lab.ok("doctor run").out;
     let end = ", after 2 of 4 steps: the run has not ended.\n";
-    assert!(said.ends_with(end), "{said}\n{events}");
-    let said = lab.ok("report run").out;
+    assert!(output.ends_with(end), "{output}\n{events}");
+    let output = lab.ok("report run").out;
     let end = "\nThe run has made 2 of 4 steps, and has not ended.\n";
-    assert!(said.ends_with(end), "{said}");
+    assert!(output.ends_with(end), "{output}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! What goes wrong is a sentence, and the exit code says what kind of thing it was.
+//! Errors are sentences, and the exit code gives the kind of error.
 
 use crate::{Lab, TINY};
 
-/// A command line, its exit code and how its first line of speech goes: `..` stands for anything.
+/// A command line, its exit code and its first line of standard error: `..` stands for anything.
 type Case = (&'static str, i32, &'static str);
 
 fn check(lab: &Lab, cases: &[Case]) {
@@ -11,14 +11,14 @@ fn check(lab: &Lab, cases: &[Case]) {
         assert_eq!(ran.code, *code, "{line}\n{}", ran.err);
         assert!(
             like(&ran.err, sentence),
-            "{line}\nsaid     {}\nexpected {sentence}",
+            "{line}\nfound    {}\nexpected {sentence}",
             ran.err
         );
         assert_eq!(ran.out, "", "{line}: what goes wrong is not data");
     }
 }
 
-/// Whether `text` begins with `pattern`'s parts in order, whatever stands for `..`.
+/// Returns true if `text` starts with the parts of `pattern` in order; `..` stands for anything.
 fn like(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split("..");
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
@@ -326,7 +326,7 @@ fn checkpoints_that_do_not_fit() {
             (
                 "train --resume model.safetensors --data data.txt --lr 0.5",
                 3,
-                "error: model.safetensors: expected `hyper.lr` to be 0.5, as asked for, found 0.0003",
+                "error: model.safetensors: expected `hyper.lr` to be 0.5, as requested, found 0.0003",
             ),
             ("eval model.safetensors", 2, "error: eval needs --data"),
             (
@@ -390,7 +390,7 @@ fn a_folder_that_holds_a_run_is_not_written_over() {
         ran.err
     );
     assert!(
-        ran.err.contains("hint: --resume goes on with it"),
+        ran.err.contains("hint: --resume continues it"),
         "{}",
         ran.err
     );
@@ -436,7 +436,7 @@ fn settings_files_that_make_no_sense() {
     );
 }
 
-/// A short text shrinks the context and says so.
+/// A short text shrinks the context, and a warning reports it.
 #[test]
 fn a_text_shorter_than_the_context_shrinks_it() {
     let lab = Lab::new();
@@ -466,7 +466,7 @@ fn a_full_disk_is_a_sentence() {
     let ran = crate::Ran::of(output);
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(
-        ran.said()
+        ran.first_line()
             .starts_with("error: cannot write to standard output: "),
         "{}",
         ran.err

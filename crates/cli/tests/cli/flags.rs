@@ -1,4 +1,4 @@
-//! Every flag is in the help, and does something.
+//! Every flag is in the help, and has an effect.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{Lab, TINY};
 
-/// Flags of the model that change the listing, or else the table of parameters beneath it.
+/// The flags of the model that change the listing, or else the table of parameters below it.
 const MODEL: &[&str] = &[
     "--preset modern",
     "--n-layer 2",
@@ -50,7 +50,7 @@ const MODEL: &[&str] = &[
     "--init-residual scaled",
 ];
 
-/// Flags of a run that change its numbers.
+/// The flags of a run that change its numbers.
 const NUMBERS: &[&str] = &[
     "--data other.txt",
     "--tokenizer lines",
@@ -85,7 +85,7 @@ const NUMBERS: &[&str] = &[
     "--stop a",
 ];
 
-/// Flags of `train` that have a test of their own.
+/// The flags of `train` that have a test of their own.
 const ELSEWHERE: &[&str] = &[
     "--save",
     "--load",
@@ -98,6 +98,7 @@ const ELSEWHERE: &[&str] = &[
     "--json",
     "--config",
     "--help",
+    "--for",
     "--keep-checkpoints",
     "--micro-batch",
     "--observe",
@@ -108,7 +109,7 @@ fn name(flag: &str) -> &str {
     flag.split(' ').next().unwrap_or_default()
 }
 
-/// The flags that a subcommand's help shows.
+/// Returns the flags in a subcommand's help.
 fn in_help(lab: &Lab, command: &str) -> BTreeSet<String> {
     lab.ok(&format!("{command} --help"))
         .out
@@ -159,7 +160,7 @@ fn help_of_every_command_tells_every_flag() {
     has("presets", "--json");
     has("doctor", "--json");
     let top = lab.ok("--help").out;
-    for said in [
+    for expected in [
         "train",
         "generate",
         "interactive",
@@ -170,8 +171,8 @@ fn help_of_every_command_tells_every_flag() {
         "doctor",
     ] {
         assert!(
-            top.contains(&format!("\n  {said} ")),
-            "{said} is not in the help"
+            top.contains(&format!("\n  {expected} ")),
+            "{expected} is not in the help"
         );
     }
     for code in [
@@ -192,10 +193,7 @@ fn a_model_is_shown_as_the_program_of_each_purpose() {
     assert!(train.contains("backward block0.mlp.residual:"), "{train}");
     assert!(train.lines().all(|line| line.len() <= 80), "{train}");
     let decode = lab.ok("inspect --preset microgpt --program decode").out;
-    assert!(
-        decode.contains("-> logits of the rows asked for"),
-        "{decode}"
-    );
+    assert!(decode.contains("-> logits of requested rows"), "{decode}");
     let deeper = lab
         .ok("inspect --preset microgpt --program train --n-layer 2")
         .out;
@@ -235,8 +233,7 @@ fn every_flag_of_the_model_changes_the_listing_or_the_table() {
     assert_ne!(lab.ok("inspect --vocab-size 5").out, base);
 }
 
-/// A value that is in a list of choices and is not typed here would be a flag's value without a
-/// test.
+/// A value in a list of choices that is not typed here would be a flag's value without a test.
 #[test]
 fn every_value_of_a_choice_is_typed_or_is_the_default() {
     fn names<C: Choice>(flag: &str) -> (&str, Vec<&'static str>) {
@@ -296,8 +293,8 @@ fn every_flag_of_a_run_changes_what_it_does() {
         "other.txt",
         "a dog and a log and a cat and a hat\n".repeat(12),
     );
-    let told = |flag: &str| {
-        // The one flag that is not given twice.
+    let events = |flag: &str| {
+        // This is the one flag that cannot be given twice.
         let data = if flag.contains("--data ") {
             ""
         } else {
@@ -307,23 +304,23 @@ fn every_flag_of_a_run_changes_what_it_does() {
             "train {data} --json --sample-interval 5 {TINY} {flag}"
         ))
     };
-    let base = without_names(told(""));
+    let base = without_names(events(""));
     for flag in NUMBERS {
-        assert_ne!(without_names(told(flag)), base, "{flag} does nothing");
+        assert_ne!(without_names(events(flag)), base, "{flag} does nothing");
     }
     assert_eq!(
-        without_names(told("--threads 1")),
+        without_names(events("--threads 1")),
         base,
         "threads change numbers"
     );
     assert_eq!(
-        without_names(told("--seed 0")),
+        without_names(events("--seed 0")),
         base,
         "a run is not what its flags say"
     );
 }
 
-/// Events without the names of files, which hold the time.
+/// Returns events without the names of files, which contain the time.
 fn without_names(events: Vec<Value>) -> Vec<Value> {
     let unnamed = |mut event: Value| {
         if let Some(event) = event.as_object_mut() {
@@ -393,7 +390,7 @@ fn a_settings_file_can_say_all_a_flag_can() {
     assert_eq!(lab.json("run/experiment.json")["hyper"]["eps"], 0.01);
 }
 
-/// The ancestor's first step has a rate of 0; nanoGPT's has not.
+/// The ancestor's first step has a rate of 0; nanoGPT's does not.
 #[test]
 fn a_warm_up_begins_where_it_is_told_to() {
     let lab = Lab::new();

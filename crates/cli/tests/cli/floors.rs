@@ -1,4 +1,4 @@
-//! `gptlab floors`, and texts with a known answer as `train` takes them.
+//! `gptlab floors`, and `train` on texts with a known answer.
 
 use serde_json::Value;
 
@@ -22,7 +22,8 @@ fn skill(report: &Value, name: &str) -> f64 {
     row(report, name)["skill_loss"].as_f64().expect("a loss")
 }
 
-/// 26 letters in turn: after one letter the next is sure, and before one nothing is.
+/// The text repeats 26 letters in order: a letter determines the next, and without one all are
+/// equal.
 #[test]
 fn a_ladder_goes_down() {
     let lab = Lab::new();
@@ -46,7 +47,7 @@ fn a_ladder_goes_down() {
 }
 
 #[test]
-fn a_text_is_cut_as_it_is_said() {
+fn a_text_is_cut_as_requested() {
     let lab = Lab::new();
     let of = |flags: &str| json(&lab, &format!("floors --data data.txt {flags} --json"));
     assert_eq!(of("")["tokenizer"], "chars");
@@ -60,21 +61,21 @@ fn a_text_is_cut_as_it_is_said() {
 
 #[test]
 fn stories_say_their_entropy() {
-    let said = Lab::new().ok("floors --up-to 2").out;
-    let lines: Vec<&str> = said.lines().collect();
+    let output = Lab::new().ok("floors --up-to 2").out;
+    let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines[0], "text         the built-in text `stories`");
     assert_eq!(lines[1], "tokens       chars, a vocabulary of 58");
     assert!(
         lines[2].starts_with("measured on  its last 0.1: 100,0"),
-        "{said}"
+        "{output}"
     );
     assert_eq!(lines[4], "floor     nats/token  bits/char  perplexity");
     assert_eq!(lines[5], "uniform       4.0604     5.8580     58.0000");
-    assert!(lines[8].starts_with("entropy       0.1037"), "{said}");
+    assert!(lines[8].starts_with("entropy       0.1037"), "{output}");
     assert_eq!(lines.len(), 9);
 }
 
-/// n-gram tables learn everything of these texts but the skill; the ideal predictor has it.
+/// n-gram tables learn everything of these texts except the skill; the ideal predictor has it.
 #[test]
 fn a_skill_is_what_n_grams_lack() {
     let lab = Lab::new();
@@ -110,12 +111,12 @@ fn a_skill_is_what_n_grams_lack() {
         let needs = report["skill"]["predictions"].as_u64().expect("a count");
         assert!(needs > 100 && needs < report["predictions"].as_u64().expect("a count"));
     }
-    let said = lab.ok("floors --data copy").out;
+    let output = lab.ok("floors --data copy").out;
     assert!(
-        said.contains("skill        After the bar, find these letters"),
-        "{said}"
+        output.contains("skill        After the bar, find the same letters"),
+        "{output}"
     );
-    assert!(said.contains("perplexity  on the skill\n"), "{said}");
+    assert!(output.contains("perplexity  on the skill\n"), "{output}");
     let chars = json(
         &lab,
         "floors --data copy --tokenizer chars --up-to 1 --json",
@@ -165,14 +166,14 @@ fn what_has_no_floors_is_a_sentence() {
             "--data data.txt"
         };
         let ran = lab.run(&format!("floors {data} {line}"));
-        assert_eq!((ran.code, ran.said()), (code, sentence), "{line}");
+        assert_eq!((ran.code, ran.first_line()), (code, sentence), "{line}");
         assert_eq!(ran.out, "");
     }
     assert_eq!(lab.run("floors --data nowhere.txt").code, 1);
 }
 
-/// Training takes the recipe, cuts it into lines, says its entropy, and finds the text again to go
-/// on.
+/// Training uses the recipe, cuts the text into lines, prints its entropy, and finds the text again
+/// when it resumes.
 #[test]
 fn a_recipe_is_trained_on_and_resumed() {
     let lab = Lab::new();
@@ -198,7 +199,7 @@ fn a_recipe_is_trained_on_and_resumed() {
     );
 }
 
-/// A file of a built-in text's name is what somebody meant who has one.
+/// A file with the name of a built-in text is preferred.
 #[test]
 fn a_file_comes_before_a_built_in_text() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! Memory and threads that are not there: what is said, and what goes on.
+//! Too little memory and too few threads: the messages, and the work that continues.
 
 use std::process::Command;
 
@@ -15,18 +15,22 @@ fn limited(lab: &Lab, limits: &str, line: &str) -> Ran {
     Ran::of(run.expect("a shell"))
 }
 
-/// Says what was not tested.
-#[expect(clippy::print_stderr, reason = "who runs the tests wants to know")]
+/// Reports what was not tested.
+#[expect(
+    clippy::print_stderr,
+    reason = "the reason why a test was skipped is for people to read"
+)]
 fn skip(why: &str) {
     eprintln!("{why}");
 }
 
-/// Sizes from a slip of the finger to the end of 64 bits: a sentence, and no folder.
+/// Sizes from a typing error to the largest 64-bit number are refused with a sentence, and no
+/// folder is made.
 #[test]
 fn what_no_machine_holds_is_refused_before_a_folder_is_made() {
     let lab = Lab::new();
     let max = u64::MAX;
-    for (flags, code, said) in [
+    for (flags, code, expected) in [
         (
             format!("--n-layer {max}"),
             2,
@@ -86,12 +90,12 @@ fn what_no_machine_holds_is_refused_before_a_folder_is_made() {
         let line = format!("train --data data.txt --out run {flags}");
         let ran = limited(&lab, "ulimit -v 4000000", &line);
         assert_eq!(ran.code, code, "{flags}: {}", ran.err);
-        assert!(ran.err.starts_with(&said), "{flags}: {}", ran.err);
+        assert!(ran.err.starts_with(&expected), "{flags}: {}", ran.err);
         assert!(!lab.path("run").exists(), "{flags}");
     }
 }
 
-/// Sizes that are large and harmless.
+/// These sizes are large and valid.
 #[test]
 fn intervals_and_ends_take_the_largest_numbers() {
     let lab = Lab::trained();
@@ -114,7 +118,7 @@ fn intervals_and_ends_take_the_largest_numbers() {
     ));
 }
 
-/// What is needed and what is free are said, and what fits is tried.
+/// The error reports what is needed and what is free, and the setting that it suggests works.
 #[test]
 fn a_limit_of_addresses_is_seen_before_it_is_hit() {
     let lab = Lab::new();
@@ -129,7 +133,7 @@ fn a_limit_of_addresses_is_seen_before_it_is_hit() {
     let expected = "error: training this model needs about ";
     assert!(ran.err.starts_with(expected), "{}", ran.err);
     assert!(
-        ran.said().ends_with(" are free (limit: ulimit -v)"),
+        ran.first_line().ends_with(" are free (limit: ulimit -v)"),
         "{}",
         ran.err
     );
@@ -149,7 +153,7 @@ fn a_limit_of_addresses_is_seen_before_it_is_hit() {
     assert_eq!(ran.code, 0, "{width}: {}", ran.err);
 }
 
-/// Runs side by side take turns where they do not fit together.
+/// Runs side by side take turns if they do not fit together.
 #[test]
 fn a_grid_runs_as_many_side_by_side_as_fit() {
     let lab = Lab::new();
@@ -162,8 +166,12 @@ fn a_grid_runs_as_many_side_by_side_as_fit() {
         return;
     }
     let expected = "warning: 1 of 2 runs side by side: each needs about ";
-    assert!(ran.said().starts_with(expected), "{}", ran.err);
-    assert!(ran.said().ends_with("(limit: ulimit -v)"), "{}", ran.err);
+    assert!(ran.first_line().starts_with(expected), "{}", ran.err);
+    assert!(
+        ran.first_line().ends_with("(limit: ulimit -v)"),
+        "{}",
+        ran.err
+    );
     assert!(ran.out.contains("mlp"), "{}", ran.out);
 }
 
@@ -174,17 +182,17 @@ fn samples_are_written_a_few_at_a_time() {
     let ran = lab.run(&format!("{line} --samples 4294967296"));
     assert_eq!(ran.code, 2, "{}", ran.err);
     assert_eq!(
-        ran.said(),
+        ran.first_line(),
         "error: --samples must be at most 4294967295, found 4294967296"
     );
-    // More than are begun at once.
+    // There are more samples than start at once.
     let many = lab.ok(&format!("{line} --samples 300 --json")).out;
     let few = lab.ok(&format!("{line} --samples 130 --threads 1 --json"));
     assert!(many.starts_with(&few.out));
     assert_eq!((many.lines().count(), few.out.lines().count()), (300, 130));
 }
 
-/// Runs `line` as a user who may have so many threads; `None` where that cannot be arranged.
+/// Runs `line` as a user with a limit on threads; `None` if that cannot be arranged.
 fn threads(lab: &Lab, most: usize, line: &str) -> Option<Ran> {
     let run = |words: &str| {
         let user = "setpriv --reuid=64998 --regid=64998 --clear-groups --no-new-privs";
@@ -203,7 +211,7 @@ fn threads(lab: &Lab, most: usize, line: &str) -> Option<Ran> {
     run(&format!("{program} {line}")).ok().map(Ran::of)
 }
 
-/// One test: the limit counts all threads of a user.
+/// There is one test, because the limit counts all threads of a user.
 #[test]
 fn who_gets_no_threads_says_so_and_goes_on() {
     let lab = Lab::trained();

@@ -66,7 +66,7 @@ fn levels_see_more_and_more_and_change_nothing() {
     assert!(!ran.err.contains("observing"), "{}", ran.err);
 }
 
-/// The parts' norms make up the whole's.
+/// The norms of the parts add up to the norm of the whole.
 #[test]
 fn gradient_norms_of_parameters_add_up() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! What happens where nobody reads on, as in `gptlab generate model.safetensors | head -1`.
+//! The behaviour when nobody reads the output, as in `gptlab generate model.safetensors | head -1`.
 
 use std::io;
 

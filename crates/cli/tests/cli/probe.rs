@@ -1,4 +1,4 @@
-//! `gptlab probe`: what it shows, what it writes, what it refuses.
+//! `gptlab probe`: its output, its files and its errors.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Lab, Ran, TINY};
 
-/// Runs `probe model.safetensors` with `flags` and a prompt, which may hold spaces.
+/// Runs `probe model.safetensors` with `flags` and a prompt, which can contain spaces.
 fn probe(lab: &Lab, prompt: &str, flags: &str) -> Ran {
     let mut words = vec!["probe", "model.safetensors", "--prompt", prompt];
     words.extend(flags.split_whitespace());
@@ -131,7 +131,7 @@ fn only_what_was_asked_for_is_probed() {
     assert_eq!(list(&list(&found, "surprise")[0], "top").len(), 2);
 }
 
-/// The seed, the text and how much of it are what was typed.
+/// The seed, the text and its length are the typed ones.
 #[test]
 fn flags_change_what_they_name() {
     let lab = Lab::trained();
@@ -218,7 +218,7 @@ fn copied_looks_a_text_up_in_another() {
     lab.file("written.txt", "a hen sat on the mat and then");
     let flags = "--only copied --written written.txt --train-text data.txt";
     let found = json(&lab, "the", flags)["copied"].clone();
-    // The tokens of the prompt do not matter; the text is 8 times the same.
+    // The tokens of the prompt do not matter; the text repeats one sentence 8 times.
     assert_eq!(found["longest"]["text"], " sat on the mat and the");
     assert_eq!(
         (
@@ -237,7 +237,7 @@ fn csv_is_a_file_a_table() {
     let ran = probe(&lab, "cat", flags);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let expected = [
-        // Header and rows; the heads, the attention and the MLP of one block.
+        // There is a header and a row for the heads, the attention and the MLP of one block.
         ("parts", 1 + 4, "part,previous token,"),
         ("stream", 1 + 2, "depth,activation rms,token similarity"),
         (
@@ -269,10 +269,10 @@ fn csv_is_a_file_a_table() {
 #[test]
 fn measures_are_defined() {
     let lab = Lab::new();
-    let said = lab.ok("probe --measures").out;
+    let output = lab.ok("probe --measures").out;
     assert!(
-        said.contains("Olsson et al. 2022") && said.contains("nats per token"),
-        "{said}"
+        output.contains("Olsson et al. 2022") && output.contains("nats per token"),
+        "{output}"
     );
     let defined: Value =
         serde_json::from_str(&lab.ok("probe --measures --json").out).expect("JSON");
@@ -288,7 +288,7 @@ fn measures_are_defined() {
     );
 }
 
-/// Every wiring can be looked into, and a built-in text needs no flag.
+/// Every wiring can be probed, and a built-in text needs no flag.
 #[test]
 fn broken_models_are_probed_like_whole_ones() {
     for (flags, missing) in [
@@ -325,16 +325,16 @@ fn broken_models_are_probed_like_whole_ones() {
     lab.ok(&format!(
         "train --data names {TINY} --save model.safetensors"
     ));
-    let said = lab
+    let output = lab
         .ok("probe model.safetensors --tokens 40 --only ablation,copied")
         .out;
     assert!(
-        said.contains("text        the built-in text `names` (its last 0.100), 40 predictions"),
-        "{said}"
+        output.contains("text        the built-in text `names` (its last 0.100), 40 predictions"),
+        "{output}"
     );
     assert!(
-        said.contains("in the built-in text `names` (its training part)"),
-        "{said}"
+        output.contains("in the built-in text `names` (its training part)"),
+        "{output}"
     );
 }
 
@@ -429,7 +429,11 @@ fn what_cannot_be_probed_is_refused() {
     ] {
         let ran = lab.run(line);
         assert_eq!(ran.code, code, "{line}\n{}", ran.err);
-        assert!(ran.said().starts_with(sentence), "{line}\n{}", ran.err);
+        assert!(
+            ran.first_line().starts_with(sentence),
+            "{line}\n{}",
+            ran.err
+        );
         assert_eq!(ran.out, "", "{line}");
     }
 }
@@ -490,9 +494,9 @@ fn a_folder_of_somebody_else_is_left_as_it_is() {
     lab.file("own/lens.svg", "mine");
     for flag in ["--pictures", "--csv"] {
         let ran = probe(&lab, "the cat", &format!("--only lens {flag} own"));
-        let said = "error: own: expected a new or empty folder, or one with a probe.html or a measures.csv that gptlab \
+        let sentence = "error: own: expected a new or empty folder, or one with a probe.html or a measures.csv that gptlab \
                     made, found files of somebody else: `lens.svg`";
-        assert_eq!((ran.code, ran.said()), (3, said));
+        assert_eq!((ran.code, ran.first_line()), (3, sentence));
         assert!(
             ran.err
                 .contains(&format!("hint: name a new folder: {flag} DIR"))
@@ -504,7 +508,7 @@ fn a_folder_of_somebody_else_is_left_as_it_is() {
             1
         );
     }
-    // Tables and pictures may share a folder, and be made again.
+    // Tables and pictures can share a folder, and can be made again.
     for flags in ["--csv new --pictures new", "--pictures new", "--csv new"] {
         let ran = probe(&lab, "the cat", &format!("--only lens {flags}"));
         assert_eq!(ran.code, 0, "{}", ran.err);

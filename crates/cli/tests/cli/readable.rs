@@ -1,4 +1,4 @@
-//! What the program tells about models, machines and itself.
+//! The program's descriptions of models, machines and itself.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ fn json(lab: &Lab, line: &str) -> Value {
 #[test]
 fn inspect_shows_a_checkpoint() {
     let lab = Lab::trained();
-    let said = lab.ok("inspect model.safetensors").out;
+    let output = lab.ok("inspect model.safetensors").out;
     for part in [
         "step         5 of 5",
         "seed         0",
@@ -22,7 +22,7 @@ fn inspect_shows_a_checkpoint() {
         "48 x 16",
         "parameters, 15 tokens of vocabulary, context 16",
     ] {
-        assert!(said.contains(part), "no {part} in\n{said}");
+        assert!(output.contains(part), "no {part} in\n{output}");
     }
     let found = json(&lab, "inspect model.safetensors --json");
     assert_eq!(found["checkpoint"]["step"], 5);
@@ -42,9 +42,9 @@ fn presets_are_listed() {
         .filter_map(|r| r["name"].as_str())
         .collect();
     assert!(names.contains(&"gpt2-mini") && names.contains(&"microgpt"));
-    let said = lab.ok("presets").out;
-    assert_eq!(said.lines().count(), names.len());
-    assert!(said.contains("124,439,808"), "{said}");
+    let output = lab.ok("presets").out;
+    assert_eq!(output.lines().count(), names.len());
+    assert!(output.contains("124,439,808"), "{output}");
 }
 
 #[test]
@@ -54,9 +54,9 @@ fn doctor_tells_what_there_is() {
     assert!(found["cores"].as_u64().is_some_and(|n| n > 0));
     assert_eq!(found["simd"][0], "portable");
     assert_eq!(found["version"], env!("CARGO_PKG_VERSION"));
-    let said = lab.ok("doctor").out;
+    let output = lab.ok("doctor").out;
     for part in ["cores ", "simd ", "memory ", "engines "] {
-        assert!(said.contains(part), "no {part} in\n{said}");
+        assert!(output.contains(part), "no {part} in\n{output}");
     }
 }
 
@@ -87,8 +87,8 @@ fn colour_is_for_terminals() {
     assert!(!ran.err.contains('\x1b'), "{}", ran.err);
 }
 
-/// A preset's recipe as a settings file means the preset: models are compared for all, and the
-/// records of short runs for small ones.
+/// A preset's recipe as a settings file is equivalent to the preset: models are compared for all,
+/// and the records of short runs for small ones.
 #[test]
 fn a_preset_s_recipe_is_a_settings_file() {
     let lab = Lab::new();
@@ -122,12 +122,12 @@ fn the_help_of_train_tells_what_comes_by_preset_and_what_does_not() {
     let help = Lab::new().ok("train --help").out;
     let help: Vec<&str> = help.split_whitespace().collect();
     let help = help.join(" ");
-    for said in [
+    for expected in [
         "--eps <X> AdamW's epsilon [default: 1e-8]",
         "--lr <X> The learning rate at its highest [default: by preset]",
         "[default: gpt2-mini, or stories on the built-in stories]",
         "[built in: stories, names, copy, brackets, agreement, addition, in-context]",
     ] {
-        assert!(help.contains(said), "no {said} in\n{help}");
+        assert!(help.contains(expected), "no {expected} in\n{help}");
     }
 }

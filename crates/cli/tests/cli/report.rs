@@ -1,10 +1,10 @@
-//! `report`: what a run becomes.
+//! `report`: the files that it makes of a run.
 
 use std::fs;
 
 use crate::{Lab, TINY};
 
-/// A lab with a run's record in `run`.
+/// Makes a lab with a run's record in `run`.
 fn with_run() -> Lab {
     let lab = Lab::new();
     lab.ok(&format!("train --data data.txt {TINY} --out run"));
@@ -42,7 +42,7 @@ fn a_run_becomes_a_page_tables_and_pictures() {
         "<svg",
         "data.txt",
         "<h2>Time</h2>",
-        // The guides of the run's own text, and what its model looks at.
+        // The page has the floors of the run's own text, and attention maps of its model.
         "3-gram",
         "block0.attn, head 1",
     ] {
@@ -97,7 +97,7 @@ fn what_is_no_run_is_a_sentence() {
     let lab = Lab::new();
     let ran = lab.run("report nowhere");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             1,
             "error: cannot read nowhere: there is no such file or folder"
@@ -105,12 +105,12 @@ fn what_is_no_run_is_a_sentence() {
     );
     fs::create_dir(lab.path("empty")).expect("a folder");
     let ran = lab.run("report empty");
-    let said = "error: empty: expected a folder of a run (experiment.json) or of a grid (grid.json), found neither file";
-    assert_eq!((ran.code, ran.said()), (3, said));
+    let sentence = "error: empty: expected a folder of a run (experiment.json) or of a grid (grid.json), found neither file";
+    assert_eq!((ran.code, ran.first_line()), (3, sentence));
     assert_eq!(lab.run("report").code, 2);
 }
 
-/// Files have fixed names: in a folder of somebody's own, a page of theirs could be lost.
+/// Files have fixed names, so that they could replace a page in a folder of the user's own.
 #[test]
 fn a_folder_of_somebody_else_is_left_as_it_is() {
     let lab = with_run();
@@ -121,18 +121,18 @@ fn a_folder_of_somebody_else_is_left_as_it_is() {
         fs::create_dir_all(lab.path(folder)).expect("a folder");
         lab.file(&format!("{folder}/table.csv"), "mine");
         let ran = lab.run(line);
-        let said = format!(
+        let sentence = format!(
             "error: {folder}: expected a new or empty folder, or one with a report.html that gptlab made, found files \
              of somebody else: `table.csv`"
         );
-        assert_eq!((ran.code, ran.said()), (3, said.as_str()));
+        assert_eq!((ran.code, ran.first_line()), (3, sentence.as_str()));
         assert!(ran.err.contains("hint: name a new folder: --out DIR"));
         assert_eq!(lab.read(&format!("{folder}/table.csv")), b"mine");
         assert_eq!(fs::read_dir(lab.path(folder)).expect("a folder").count(), 1);
         lab.file(&format!("{folder}/report.html"), "<html>mine</html>");
         assert_eq!(lab.run(line).code, 3, "a page that is not ours");
     }
-    // The run itself is no report, and a report is replaced.
+    // A run's folder cannot be the report's, and a report can be replaced.
     assert_eq!(lab.run("report run --out run").code, 3);
     lab.ok("report run --out new");
     lab.file("new/table.csv", "stale");
@@ -140,10 +140,13 @@ fn a_folder_of_somebody_else_is_left_as_it_is() {
     assert!(lab.read("new/table.csv").starts_with(b"variant,"));
     let ran = lab.run("report run --out data.txt");
     assert_eq!(ran.code, 1, "{}", ran.err);
-    assert!(ran.said().starts_with("error: cannot make data.txt: "));
+    assert!(
+        ran.first_line()
+            .starts_with("error: cannot make data.txt: ")
+    );
 }
 
-/// One character: every loss is 0, and none is worse than another.
+/// The text has one character: every loss is 0, and none is worse than another.
 #[test]
 fn equal_losses_are_neither_better_nor_worse() {
     let lab = Lab::new();
@@ -157,6 +160,9 @@ fn equal_losses_are_neither_better_nor_worse() {
         "{}",
         ran.out
     );
-    let said = lab.ok("doctor run").out;
-    assert!(!said.contains("Worse") && !said.contains("Stuck"), "{said}");
+    let output = lab.ok("doctor run").out;
+    assert!(
+        !output.contains("Worse") && !output.contains("Stuck"),
+        "{output}"
+    );
 }

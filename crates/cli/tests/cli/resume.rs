@@ -1,4 +1,4 @@
-//! What a resumed run is: the run that was begun, in every setting, with nothing lost.
+//! A resumed run equals the original run in every setting, and nothing is lost.
 
 use std::fs;
 
@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use crate::{Lab, TINY, timeless};
 
-/// A run's events without times, and without what tells of checkpoints and stops.
+/// Returns a run's events without times, and without those about checkpoints and stops.
 fn story(lab: &Lab, run: &str) -> Vec<Value> {
     let events = String::from_utf8(lab.read(&format!("{run}/events.jsonl"))).expect("UTF-8");
     let events = events
         .lines()
         .map(|line| serde_json::from_str(line).expect("an event"));
-    let told = |event: &Value| {
+    let is_compared = |event: &Value| {
         let kind = event["event"].as_str().unwrap_or_default();
         !["checkpoint", "resume", "stop", "notice"].contains(&kind)
     };
-    events.filter(told).map(timeless).collect()
+    events.filter(is_compared).map(timeless).collect()
 }
 
 #[test]
@@ -70,7 +70,8 @@ fn the_instructions_of_a_run_are_recorded_kept_and_compared() {
 
     let last = "checkpoints/step-00000006.safetensors";
     let whole = lab.read(&format!("portable/{last}"));
-    // Without a word it goes on as it was begun, on whatever this machine would choose.
+    // Without a flag it continues with its original instructions, whatever this machine would
+    // choose.
     fs::remove_file(lab.path(&format!("portable/{last}"))).expect("a checkpoint");
     let ran = lab.ok("train --resume portable");
     assert!(
@@ -79,14 +80,14 @@ fn the_instructions_of_a_run_are_recorded_kept_and_compared() {
         ran.err
     );
     assert!(lab.read(&format!("portable/{last}")) == whole);
-    // Who asks for others is told what that means, in the record too.
+    // The user of other instructions gets a warning, which the record holds too.
     fs::remove_file(lab.path(&format!("portable/{last}"))).expect("a checkpoint");
     let isa = best.as_str().expect("a name");
     let ran = lab.ok(&format!("train --resume portable --isa {isa}"));
-    let said = format!("made with portable instructions and the next are made with {isa}");
-    assert!(ran.err.contains(&said), "{}", ran.err);
+    let expected = format!("made with portable instructions and the next are made with {isa}");
+    assert!(ran.err.contains(&expected), "{}", ran.err);
     let events = String::from_utf8(lab.read("portable/events.jsonl")).expect("UTF-8");
-    assert!(events.contains(&said), "{events}");
+    assert!(events.contains(&expected), "{events}");
 }
 
 #[test]
@@ -96,13 +97,13 @@ fn a_run_goes_on_after_its_end() {
     let ran = lab.ok("train --resume run");
     assert!(
         ran.err
-            .contains("the run had made all of its 4 steps before"),
+            .contains("the run had already made all of its 4 steps"),
         "{}",
         ran.err
     );
     assert!(
         ran.err
-            .contains("train --resume run --steps 8` goes on with it"),
+            .contains("train --resume run --steps 8` continues it"),
         "{}",
         ran.err
     );
@@ -128,10 +129,10 @@ fn a_run_goes_on_after_its_end() {
 
     let ran = lab.run("train --resume run --steps 5");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             2,
-            "error: the run has made 7 steps, and 5 are fewer; ask for more than 7, or go on from an \
+            "error: the run has made 7 steps, and 5 are fewer; request more than 7, or resume from an \
              older checkpoint"
         )
     );
@@ -197,7 +198,7 @@ fn keeping_no_checkpoint_is_refused() {
         "train --data data.txt {TINY} --keep-checkpoints 0 --out run"
     ));
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (2, "error: --keep-checkpoints must be at least 1, found 0")
     );
     assert!(!lab.path("run").exists());
@@ -210,7 +211,7 @@ fn keeping_no_checkpoint_is_refused() {
     assert_eq!(kept, 2);
 }
 
-/// A run of an earlier version, whose record and checkpoints know less.
+/// A run of an earlier version, whose record and checkpoints hold less.
 #[test]
 fn a_run_of_format_1_goes_on() {
     let lab = Lab::new();

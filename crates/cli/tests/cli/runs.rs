@@ -16,13 +16,14 @@ fn a_resumed_run_makes_the_same_bits() {
     fs::copy(lab.path(half), lab.path("again.safetensors")).expect("a copy");
     let whole = lab.read("whole.safetensors");
 
-    // From a lone checkpoint, which is kept up to date, by its path and by --save.
+    // The run continues from a single checkpoint, which is kept up to date, by its path and by
+    // --save.
     lab.ok("train --resume half.safetensors --data data.txt");
     assert!(lab.read("half.safetensors") == whole);
     lab.ok(&format!("train --resume --save again.safetensors {flags}"));
     assert!(lab.read("again.safetensors") == whole);
 
-    // From inside a run's folder, which knows its text, by path and by folder.
+    // It continues from inside a run's folder, which knows its text, by path and by folder.
     let last = lab.path("whole/checkpoints/step-00000006.safetensors");
     for line in [
         format!("train --resume {half}"),
@@ -30,15 +31,15 @@ fn a_resumed_run_makes_the_same_bits() {
     ] {
         fs::remove_file(&last).expect("the last checkpoint");
         let ran = lab.ok(&line);
-        assert!(ran.err.contains("going on after 3 steps"), "{}", ran.err);
+        assert!(ran.err.contains("continuing after 3 steps"), "{}", ran.err);
         assert!(fs::read(&last).expect("the last checkpoint") == whole);
     }
 
-    // From a folder whose run was killed before it saved anything.
+    // It continues from a folder whose run was killed before it saved anything.
     fs::remove_dir_all(lab.path("whole/checkpoints")).expect("the checkpoints");
     let ran = lab.run("train --resume whole --lr 0.5");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (3, "error: whole was begun with other settings")
     );
     lab.ok(&format!("train {flags} --resume --out whole"));
@@ -66,10 +67,10 @@ fn a_run_in_bf16_goes_on_in_bf16() {
     let lab = Lab::new();
     let flags = format!("--data data.txt {TINY} --steps 6 --checkpoint-interval 3");
     lab.ok(&format!("train {flags} --save exact.safetensors"));
-    let told = lab.ok(&format!(
+    let output = lab.ok(&format!(
         "train {flags} --precision bf16 --out whole --save whole.safetensors"
     ));
-    assert!(told.err.contains(" in bf16 on "), "{}", told.err);
+    assert!(output.err.contains(" in bf16 on "), "{}", output.err);
     let half = "whole/checkpoints/step-00000003.safetensors";
     fs::copy(lab.path(half), lab.path("half.safetensors")).expect("a copy");
     lab.ok("train --resume half.safetensors --data data.txt");
@@ -88,9 +89,9 @@ fn a_run_in_bf16_goes_on_in_bf16() {
 #[test]
 fn instructions_can_be_chosen() {
     let lab = Lab::trained();
-    let told = lab.ok(&format!("train --data data.txt {TINY} --isa portable"));
-    assert!(told.err.contains("(portable)"), "{}", told.err);
-    // Sums round differently, no more than that.
+    let output = lab.ok(&format!("train --data data.txt {TINY} --isa portable"));
+    assert!(output.err.contains("(portable)"), "{}", output.err);
+    // Sums round differently, and nothing else changes.
     let loss = |isa: &str| -> f64 {
         let line = format!("eval model.safetensors --data data.txt --json {isa}");
         let report: serde_json::Value = serde_json::from_str(&lab.ok(&line).out).expect("JSON");
@@ -103,9 +104,14 @@ fn instructions_can_be_chosen() {
         "avx2"
     };
     let ran = lab.run(&format!("train --data data.txt {TINY} --isa {foreign}"));
-    let said = format!("error: --isa {foreign}: this processor has not got it; it has portable");
+    let expected =
+        format!("error: --isa {foreign}: this processor does not have it; it has portable");
     assert_eq!(ran.code, 2);
-    assert!(ran.said().starts_with(&said), "{}", ran.said());
+    assert!(
+        ran.first_line().starts_with(&expected),
+        "{}",
+        ran.first_line()
+    );
 }
 
 #[test]
@@ -181,7 +187,7 @@ fn ctrl_c_ends_a_text_and_the_program() {
     assert!(ran.out.ends_with('\n'), "the line is ended");
 }
 
-/// Runs a command line and presses Ctrl-C once it has begun to print.
+/// Runs a command line and presses Ctrl-C after its first output.
 #[cfg(unix)]
 fn interrupted(lab: &Lab, words: &[&str]) -> crate::Ran {
     use std::{io::Read, process::Command};
@@ -196,7 +202,7 @@ fn interrupted(lab: &Lab, words: &[&str]) -> crate::Ran {
     crate::Ran::of(child.wait_with_output().expect("the program ends"))
 }
 
-/// The pipe fills while nobody reads, so that the run cannot end before it hears the signal.
+/// The pipe fills while nobody reads, so that the run cannot end before the signal arrives.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
@@ -216,7 +222,7 @@ fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
         ran.err
     );
     assert!(
-        ran.err.contains("train --resume run` goes on"),
+        ran.err.contains("train --resume run` continues it"),
         "{}",
         ran.err
     );
@@ -228,7 +234,7 @@ fn ctrl_c_finishes_the_step_saves_and_can_be_resumed() {
     );
 }
 
-/// The same numbers, a few sequences at a time.
+/// Training a few sequences at a time computes the same numbers.
 #[test]
 fn micro_batches_change_no_number() {
     let lab = Lab::new();
@@ -245,11 +251,11 @@ fn micro_batches_change_no_number() {
     }
     let ran = lab.run(&format!("{line} --micro-batch 0 --out none"));
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (2, "error: --micro-batch must be at least 1, found 0")
     );
     let ran = lab.run("ablate --data data.txt --grid micro-batch=1,2 --out grid");
     assert_eq!(ran.code, 2, "{}", ran.err);
-    let said = "error: --grid micro-batch=1,2: there is no setting called `micro-batch`";
-    assert!(ran.err.starts_with(said), "{}", ran.err);
+    let expected = "error: --grid micro-batch=1,2: there is no setting called `micro-batch`";
+    assert!(ran.err.starts_with(expected), "{}", ran.err);
 }

@@ -1,8 +1,9 @@
-//! Every command line of the seed, with `python train_gpt2_mini.py` replaced by `gptlab train`.
+//! Every command line of the ancestor gpt2-mini, with `python train_gpt2_mini.py` replaced by
+//! `gptlab train` and `gptlab mini`.
 
 use crate::{Lab, TINY};
 
-/// From the seed's plan, and every flag it had; `{}` is what makes a line short enough for a test.
+/// The lines of the ancestor's plan, with every flag it had; `{}` shortens a line's run for the test.
 const LINES: &[&str] = &[
     "--steps 5 {}",
     "--data data.txt --steps 5 {}",
@@ -24,7 +25,7 @@ const LINES: &[&str] = &[
 
 #[test]
 fn the_seed_s_lines_work_in_both_spellings() {
-    for hyphens in [false, true] {
+    for (hyphens, command) in [(false, "train"), (true, "train"), (false, "mini")] {
         let lab = Lab::new();
         for line in LINES {
             let spelled = |line: &str| {
@@ -41,7 +42,7 @@ fn the_seed_s_lines_work_in_both_spellings() {
                     .replace(" _", " -"),
             );
             let line = spelled(line).replace("{}", &tiny);
-            let ran = lab.ok(&format!("train {line}"));
+            let ran = lab.ok(&format!("{command} {line}"));
             let talks = line.contains("--generate") || line.contains("--interactive");
             let trains = !talks || line.contains("generate 0");
             assert_eq!(
@@ -54,11 +55,11 @@ fn the_seed_s_lines_work_in_both_spellings() {
     }
 }
 
-/// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, to the letter.
+/// The format is exactly `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`.
 #[test]
 fn step_lines_keep_the_seed_s_form() {
     let lab = Lab::new();
-    let ran = lab.ok(&format!("train --data data.txt {TINY} --val-fraction 0"));
+    let ran = lab.ok(&format!("mini --data data.txt {TINY} --val-fraction 0"));
     let line = ran.out.lines().next().expect("a line");
     let fields: Vec<&str> = line.split(" | ").collect();
     assert_eq!(fields[0], "step     0");
@@ -111,7 +112,7 @@ fn val_fraction_0_is_the_seed_s_behaviour() {
         "{}",
         with.out
     );
-    assert!(with.out.contains(" | bpc "), "{}", with.out);
+    assert!(with.err.contains(" bits per character"), "{}", with.err);
     let without = lab.ok(&format!("train --data data.txt {TINY} --val_fraction 0"));
     assert!(!without.out.contains("val "), "{}", without.out);
 }

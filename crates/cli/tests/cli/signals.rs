@@ -1,5 +1,4 @@
-//! What ends a program from outside: signals, and readers that go away. Nothing that was trained is
-//! lost.
+//! Signals and lost readers, which end a program from outside. No training is lost.
 
 use std::{
     fs::{self, File},
@@ -10,7 +9,7 @@ use std::{
 
 use crate::{Lab, Ran, TINY};
 
-/// A run long enough to be ended.
+/// A run that is long enough to be interrupted.
 fn long() -> String {
     format!(
         "--data data.txt {TINY} --steps 400000 --log-interval 1 --val-tokens 1 --sample-interval 0"
@@ -24,7 +23,7 @@ fn send(child: &Child, signal: &str) {
     assert!(sent.expect("kill").success());
 }
 
-/// A run that has begun, and its folder.
+/// A run that has started, and its folder.
 fn begun(lab: &Lab, out: &str) -> Child {
     let line = format!("train {} --out {out}", long());
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -61,7 +60,7 @@ fn every_signal_that_ends_a_program_saves_first() {
         let folder = signal.trim_start_matches('-');
         assert!(
             ran.err
-                .contains(&format!("train --resume {folder}` goes on")),
+                .contains(&format!("train --resume {folder}` continues it")),
             "{}",
             ran.err
         );
@@ -91,11 +90,11 @@ fn a_grid_is_saved_by_every_signal_too() {
         let mut rest = String::new();
         err.read_to_string(&mut rest).expect("its last words");
         assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest}");
-        assert!(rest.contains("goes on"), "{rest}");
+        assert!(rest.contains("continues it"), "{rest}");
     }
 }
 
-/// As `nohup` and a script's background have it.
+/// A process starts like this under `nohup` and in a script's background.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_was_ignored_stays_ignored() {
@@ -117,7 +116,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
     send(&child, "-HUP");
     send(&child, "-INT");
     for _ in 0..2_000 {
-        lines.next().expect("it goes on").expect("text");
+        lines.next().expect("it continues").expect("text");
     }
     assert!(child.try_wait().expect("a child").is_none());
     send(&child, "-TERM");
@@ -137,7 +136,7 @@ fn a_second_term_is_the_first_and_a_second_ctrl_c_ends_at_once() {
     assert!(ran.err.contains("saved run/checkpoints/"), "{}", ran.err);
 }
 
-/// `| head -1`: the reader leaves after a line, and the run comes to its end all the same.
+/// In `| head -1` the reader leaves after a line, and the run still reaches its end.
 #[test]
 fn a_lost_reader_silences_the_lines_and_nothing_else() {
     let lab = Lab::new();
@@ -170,7 +169,7 @@ fn a_lost_reader_silences_the_lines_and_nothing_else() {
     assert!(lab.path("grid/report/report.html").exists());
 }
 
-/// `| tee log` and Ctrl-C: the reader dies of the same Ctrl-C.
+/// In `| tee log` the reader is ended by the same Ctrl-C.
 #[test]
 fn ctrl_c_with_a_reader_that_dies_of_it_saves() {
     let lab = Lab::new();
@@ -184,7 +183,7 @@ fn ctrl_c_with_a_reader_that_dies_of_it_saves() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_standard_output_is_said_once_and_the_run_goes_on() {
+fn a_full_standard_output_is_reported_once_and_the_run_continues() {
     let lab = Lab::new();
     let line = format!("train --data data.txt {TINY} --log-interval 1 --out run");
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -203,7 +202,8 @@ fn a_full_standard_output_is_said_once_and_the_run_goes_on() {
         ran.err
     );
     assert!(
-        ran.err.contains("its lines end here, and the work goes on"),
+        ran.err
+            .contains("nothing more is printed, and the work continues"),
         "{}",
         ran.err
     );

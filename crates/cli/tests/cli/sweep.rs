@@ -1,4 +1,4 @@
-//! `sweep`: sizes and rates.
+//! `sweep`: sizes and learning rates.
 
 use crate::Lab;
 
@@ -57,5 +57,8 @@ fn unknown_sizes_are_named() {
         ran.err
     );
     let ran = lab.run(&format!("sweep --sizes , {SHORT}"));
-    assert_eq!((ran.code, ran.said()), (2, "error: --sizes names no size"));
+    assert_eq!(
+        (ran.code, ran.first_line()),
+        (2, "error: --sizes names no size")
+    );
 }

@@ -1,13 +1,13 @@
-//! Where what is made goes: nothing of anybody else's is replaced.
+//! The places of output files: no file of anybody else is replaced.
 
 use std::fs;
 
 use crate::{Lab, TINY};
 
-fn refused(lab: &Lab, flags: &str, code: i32, said: &str) {
+fn refused(lab: &Lab, flags: &str, code: i32, expected: &str) {
     let ran = lab.run(&format!("train --data data.txt {TINY} {flags}"));
     assert_eq!(ran.code, code, "{flags}: {}", ran.err);
-    assert!(ran.err.contains(said), "{flags}: {}", ran.err);
+    assert!(ran.err.contains(expected), "{flags}: {}", ran.err);
     assert!(
         !lab.path("runs").exists() || fs::read_dir(lab.path("runs")).expect("runs").count() == 0
     );
@@ -120,12 +120,12 @@ fn a_run_and_a_grid_are_refused_each_other_s_folders() {
         "grid/runs/mlp-s0/checkpoints/step-00000002.safetensors",
     ] {
         let ran = lab.run(&format!("train --resume {place} --steps 4"));
-        let said = format!(
-            "is a run of the grid in {}, whose own command goes on",
+        let sentence = format!(
+            "is a run of the grid in {}; resume it with the grid's own command",
             grid_s.display()
         );
         assert_eq!(ran.code, 2, "{}", ran.err);
-        assert!(ran.err.contains(&said), "{}", ran.err);
+        assert!(ran.err.contains(&sentence), "{}", ran.err);
     }
     lab.ok(&format!("ablate {small} --switches mlp --out grid"));
     assert!(!lab.path("grid/experiment.json").exists() && !lab.path("run/grid.json").exists());
@@ -146,7 +146,7 @@ fn runs_that_begin_at_once_do_not_collide() {
     assert_eq!(fs::read_dir(lab.path("runs")).expect("runs").count(), 5);
 }
 
-/// A grid takes finished runs only for the very settings that it is asked for, every one of them.
+/// A grid reuses finished runs only if every setting equals the requested one.
 #[test]
 fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
     let lab = Lab::new();
@@ -192,10 +192,10 @@ fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
         );
         assert!(lab.read("grid/results.json") == results, "{flag}");
     }
-    // The same text by another name is the same grid.
+    // The same text under another name makes the same grid.
     fs::copy(lab.path("data.txt"), lab.path("copy.txt")).expect("a copy");
     lab.ok(&line.replace("data.txt", "copy.txt"));
-    // A run that was put there from elsewhere is not taken either.
+    // A run that was copied there from elsewhere is not reused either.
     let path = "grid/runs/mlp-s0/experiment.json";
     let mut other = lab.json(path);
     other["hyper"]["lr"] = 0.5.into();
@@ -221,7 +221,7 @@ fn the_last_seed_there_is_makes_a_grid() {
         "ablate {small} --switches mlp --seed {last} --seeds 2 --out more"
     ));
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             2,
             "error: --seed must be at most 18446744073709551614 with 2 seeds, found 18446744073709551615"
@@ -275,7 +275,7 @@ fn names_that_are_not_utf_8_can_be_gone_on_with() {
         .output();
     let ran = crate::Ran::of(ran.expect("a start"));
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.err.contains("going on after 4 steps"), "{}", ran.err);
+    assert!(ran.err.contains("continuing after 4 steps"), "{}", ran.err);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn resume_in_a_settings_file_is_on_off_or_a_path() {
     lab.file("on.toml", "resume = true\n");
     let ran = lab.ok("train --config on.toml --out run");
     assert!(
-        ran.err.contains("had made all of its 2 steps"),
+        ran.err.contains("had already made all of its 2 steps"),
         "{}",
         ran.err
     );

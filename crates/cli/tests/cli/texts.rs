@@ -1,5 +1,4 @@
-//! Texts as they are met: long documents, baselines on the same predictions, and files that are no
-//! text.
+//! Real texts: long documents, baselines on the same predictions, and files that are not texts.
 
 use std::fs;
 
@@ -11,8 +10,8 @@ fn json(lab: &Lab, line: &str) -> Value {
     serde_json::from_str(&lab.ok(line).out).expect("JSON")
 }
 
-/// 12 a and 12 b in a context of 12: a document has 25 predictions, of which the first piece has no
-/// b.
+/// A document has 12 a and 12 b. With a context of 12 it has 25 predictions, and its first piece
+/// has no b.
 fn long_documents(lab: &Lab) {
     let document = "a".repeat(12) + &"b".repeat(12) + "\n";
     lab.file("long.txt", document.repeat(20));
@@ -21,7 +20,7 @@ fn long_documents(lab: &Lab) {
 const SMALL: &str = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 12 --batch-size 4 --sample-interval 0 \
                      --tokenizer lines";
 
-/// Counted off the text: 20 documents of 24 characters and a BOS.
+/// The counts are made by hand: 20 documents of 24 characters and a BOS.
 #[test]
 fn all_of_a_long_document_is_trained_and_evaluated() {
     let lab = Lab::new();
@@ -43,19 +42,20 @@ fn all_of_a_long_document_is_trained_and_evaluated() {
         "eval model.safetensors --data long.txt --val-fraction 0 --json",
     );
     assert_eq!(all["predictions"], 20 * 25);
-    // A model that was trained on the first pieces alone knows no b.
+    // A model that was trained on the first pieces alone never saw a b.
     let loss = all["loss"].as_f64().expect("a loss");
     assert!(loss < 0.1, "{loss}");
     let kept = json(&lab, "eval model.safetensors --data long.txt --json");
     assert_eq!(kept["predictions"], 2 * 25);
-    let said = lab
+    let output = lab
         .ok("eval model.safetensors --data long.txt --val-fraction 0")
         .out;
     assert!(
-        said.contains("text         long.txt (all of it)\npredictions  500 with a context of 12\n"),
-        "{said}"
+        output
+            .contains("text         long.txt (all of it)\npredictions  500 with a context of 12\n"),
+        "{output}"
     );
-    // A resumed run says it too, and a context that is long enough does not.
+    // A resumed run reports it too, and one with a long enough context does not.
     let resumed = lab.ok("train --resume run");
     assert!(resumed.err.contains(notice), "{}", resumed.err);
     let fits = lab.ok(&format!(
@@ -78,16 +78,16 @@ fn the_one_file_program_s_model_says_where_it_differs() {
     );
 }
 
-/// A text whose validation windows of 16 predict only a, then only b, in turn.
+/// A text whose validation windows of 16 tokens predict only a and only b alternately.
 fn in_turn(lab: &Lab) {
     let window = |k: usize| if k.is_multiple_of(2) { "a" } else { "b" }.repeat(16);
     let validation: String = (0..10).map(window).collect();
-    // The first token is not predicted, and the last window is one shorter.
+    // The first token is not predicted, and the last window is one token shorter.
     let text = "aaab".repeat(360) + "b" + &validation[..159];
     lab.file("turns.txt", text);
 }
 
-/// The loss of the 1-gram table among a report's guides.
+/// Returns the loss of the 1-gram table among a report's floors.
 fn one_gram(lab: &Lab) -> f64 {
     let guides = String::from_utf8(lab.read("run/report/guides.csv")).expect("UTF-8");
     let row = guides
@@ -97,7 +97,7 @@ fn one_gram(lab: &Lab) -> f64 {
     loss.and_then(|loss| loss.parse().ok()).expect("a loss")
 }
 
-/// Witten and Bell by hand: 1,439 predictions to count, of which 1,079 are a.
+/// Witten-Bell smoothing is computed by hand: 1,439 predictions to count, of which 1,079 are a.
 #[test]
 fn a_run_s_baselines_are_on_its_own_predictions() {
     let lab = Lab::new();
@@ -123,8 +123,8 @@ fn a_run_s_baselines_are_on_its_own_predictions() {
     }
 }
 
-/// A grid's outcomes are over all of the validation split, whatever is evaluated on the way; so are
-/// its floors, and those of its runs.
+/// A grid's outcomes, its floors and those of its runs cover the whole validation split, whatever
+/// its logs evaluate.
 #[test]
 fn a_grid_s_baselines_are_on_all_predictions() {
     let lab = Lab::new();
@@ -143,7 +143,7 @@ fn a_grid_s_baselines_are_on_all_predictions() {
     assert!((of_run - expected).abs() < 1e-9, "{of_run}, {expected}");
 }
 
-/// A text that is too short for a validation split makes a grid as it makes a run.
+/// A text that is too short for a validation split works for a grid as for a run.
 #[test]
 fn a_grid_of_a_short_text_has_no_floors() {
     let lab = Lab::new();
@@ -156,8 +156,8 @@ fn a_grid_of_a_short_text_has_no_floors() {
     assert_eq!(floors["ngrams"], serde_json::json!([]));
 }
 
-/// A record may be somebody else's: what it names is a regular file of the recorded size, or is
-/// left alone.
+/// A record can come from somebody else: a file that it names is read only if it is a regular file
+/// of the recorded size.
 #[cfg(unix)]
 #[test]
 fn what_a_record_names_is_not_opened_blindly() {
@@ -189,14 +189,14 @@ fn what_a_record_names_is_not_opened_blindly() {
         lab.ok("doctor run");
         let ran = lab.run("train --resume run");
         assert_eq!(ran.code, 1, "{}", ran.err);
-        assert!(ran.said().contains(sentence), "{}", ran.err);
+        assert!(ran.first_line().contains(sentence), "{}", ran.err);
         assert!(ran.err.contains("hint: give the run's text with --data"));
     }
     name(file("data.txt"), 7.into());
     lab.ok("report run");
     let ran = lab.run("train --resume run");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             3,
             "error: data.txt holds 408 bytes, and the text of the record 7; give the text that it was, unchanged"
@@ -208,7 +208,7 @@ fn what_a_record_names_is_not_opened_blindly() {
         for verb in ["report", "doctor"] {
             let ran = lab.ok(&format!("{verb} run"));
             assert_eq!(
-                ran.said(),
+                ran.first_line(),
                 "warning: the text is larger than 64 MiB, and is not read for n-gram tables and pictures"
             );
         }
@@ -217,7 +217,7 @@ fn what_a_record_names_is_not_opened_blindly() {
     lab.ok("report run");
     let ran = lab.run("train --resume run");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (2, "error: --resume needs the run's text: --data FILE")
     );
 }
@@ -294,10 +294,10 @@ fn files_that_hold_something_else() {
             let line = format!("{verb} --data {name}");
             let ran = lab.run(&line);
             assert_eq!(ran.code, code, "{line}\n{}", ran.err);
-            let said = ran.said();
+            let output = ran.first_line();
             assert!(
-                said.starts_with(&format!("error: {sentence}")),
-                "{line}\n{said}"
+                output.starts_with(&format!("error: {sentence}")),
+                "{line}\n{output}"
             );
         }
     }
@@ -325,10 +325,10 @@ fn one_text_is_given_once() {
     }
     let ran = lab.run("probe model.safetensors --train-text=a --train-text=b --train_text=c");
     assert_eq!(
-        ran.said(),
+        ran.first_line(),
         "error: --train-text was given 3 texts, a and b and c, and takes one"
     );
-    // What is typed wins over a file of settings, as ever; other flags may be given twice.
+    // A typed text overrides a settings file, as always; other flags can be given twice.
     lab.file("settings.toml", "data = \"nowhere.txt\"\n");
     lab.ok(&format!(
         "train --config settings.toml --data data.txt {TINY} --steps 1 --steps 2"
@@ -366,7 +366,7 @@ fn a_fraction_that_leaves_nothing_to_train_on_is_refused() {
         "train --data data.txt {TINY} --val-fraction 0.9999"
     ));
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             3,
             "error: data.txt is too short: with a validation fraction of 0.9999 the training split would hold \
@@ -376,7 +376,7 @@ fn a_fraction_that_leaves_nothing_to_train_on_is_refused() {
     );
 }
 
-/// A file of zeros takes no room on the disk, and its size is known without reading it.
+/// A file with a hole takes no space on the disk, and its size is known without reading it.
 #[cfg(unix)]
 #[test]
 fn a_text_larger_than_memory_is_refused_before_it_is_read() {
@@ -386,8 +386,8 @@ fn a_text_larger_than_memory_is_refused_before_it_is_read() {
     for line in ["train --data large.txt", "floors --data large.txt"] {
         let ran = lab.run(line);
         assert_eq!(ran.code, 2, "{line}: {}", ran.err);
-        let said = "error: large.txt needs about 24.0 TiB and ";
-        assert!(ran.err.starts_with(said), "{line}: {}", ran.err);
+        let expected = "error: large.txt needs about 24.0 TiB and ";
+        assert!(ran.err.starts_with(expected), "{line}: {}", ran.err);
         assert!(
             ran.err.contains("M large.txt > part.txt` fits"),
             "{}",
@@ -403,7 +403,7 @@ fn a_file_of_settings_has_an_end() {
     let lab = Lab::new();
     let ran = lab.run("train --config /dev/zero");
     assert_eq!(
-        (ran.code, ran.said()),
+        (ran.code, ran.first_line()),
         (
             2,
             "error: /dev/zero is larger than 1 MiB, and no file of settings is"

@@ -11,7 +11,7 @@ fn value(lab: &Lab, line: &str) -> Value {
     serde_json::from_str(&lab.ok(line).out).expect("JSON")
 }
 
-/// A lab with a model of bytes, and the run that made it.
+/// Makes a lab with a model of bytes, and the run that trained it.
 fn of_bytes() -> Lab {
     let lab = Lab::new();
     lab.file("cats.txt", LINE.repeat(60));
@@ -27,16 +27,19 @@ fn bytes_are_trained_saved_and_resumed() {
     let experiment = lab.json("run/experiment.json");
     assert_eq!(experiment["tokenizer"], json!({"kind": "bytes"}));
     assert_eq!(experiment["vocab_size"], 256);
-    let said = lab.ok("inspect model.safetensors").out;
-    assert!(said.contains("tokenizer    bytes, 256 tokens\n"), "{said}");
+    let output = lab.ok("inspect model.safetensors").out;
+    assert!(
+        output.contains("tokenizer    bytes, 256 tokens\n"),
+        "{output}"
+    );
     lab.ok("train --resume run --steps 8");
     let refused = lab.run("train --load model.safetensors --data cats.txt --tokenizer chars");
     let sentence = "model.safetensors holds a tokenizer of bytes, and the flags ask for chars";
     assert!(refused.err.contains(sentence), "{}", refused.err);
 }
 
-/// A prompt may hold characters that the text does not, and a model of five steps writes bytes that
-/// are no text.
+/// A prompt can contain characters that the text does not, and a model after five steps writes
+/// bytes that are not valid UTF-8.
 #[test]
 fn bytes_write_text() {
     let lab = of_bytes();
@@ -50,7 +53,7 @@ fn bytes_write_text() {
     assert!(shown.starts_with("🐈"), "{shown}");
 }
 
-/// Counted off the text: 60 lines of 8 characters and 11 bytes.
+/// The counts are made by hand: 60 lines of 8 characters and 11 bytes.
 #[test]
 fn losses_on_bytes_are_bits_a_character() {
     let lab = of_bytes();
@@ -81,7 +84,7 @@ fn a_byte_that_is_no_character_has_a_name_in_tables() {
 }
 
 #[test]
-fn documents_end_where_it_is_said() {
+fn documents_end_at_the_requested_separator() {
     let lab = Lab::new();
     lab.file(
         "ends.txt",
@@ -94,10 +97,10 @@ fn documents_end_where_it_is_said() {
         "kind": "chars", "chars": " acdgnorst", "documents": {"separator": "<|end|>"}
     });
     assert_eq!(*tokenizer, expected);
-    let said = lab.ok("inspect model.safetensors").out;
+    let output = lab.ok("inspect model.safetensors").out;
     let line = "tokenizer    chars with documents separator=<|end|>, 11 tokens: \" acdgnorst\"";
-    assert!(said.contains(line), "{said}");
-    // 40 documents of 9 characters and a token between them.
+    assert!(output.contains(line), "{output}");
+    // There are 40 documents of 9 characters and a token between them.
     let all = "eval model.safetensors --data ends.txt --val-fraction 0 --json";
     assert_eq!(value(&lab, all)["predictions"], 400);
 }

@@ -1,16 +1,15 @@
-//! Control characters in names, messages and samples: a terminal is shown marks, a pipe gets the
-//! bytes.
+//! Control characters in names, messages and samples: a terminal gets marks, a pipe gets the bytes.
 
 use crate::{Lab, TINY};
 
-/// What some terminals take as the clipboard's new content, as a file or a folder may be called.
+/// A name of a file or a folder that some terminals interpret as new content of the clipboard.
 const CLIPBOARD: &str = "no\x1b]52;c;aGk=\x07where";
 
 #[test]
 fn speech_shows_what_it_repeats() {
     let lab = Lab::new();
     let marked = "no\u{241B}]52;c;aGk=\u{2407}where";
-    for (words, said) in [
+    for (words, expected) in [
         (
             vec!["report", CLIPBOARD],
             format!("error: cannot read {marked}: there is no such file or folder"),
@@ -34,13 +33,17 @@ fn speech_shows_what_it_repeats() {
     ] {
         let ran = lab.words(&words);
         assert_ne!(ran.code, 0);
-        assert!(ran.said().starts_with(&said), "{:?}", ran.said());
+        assert!(
+            ran.first_line().starts_with(&expected),
+            "{:?}",
+            ran.first_line()
+        );
         let risky = |c: &char| c.is_control() && *c != '\n' || *c == '\u{202e}';
         assert_eq!(ran.err.chars().find(risky), None, "{:?}", ran.err);
     }
 }
 
-/// A lab with a model that knows escape sequences.
+/// Makes a lab with a model that knows escape sequences.
 fn escaping() -> Lab {
     let lab = Lab::new();
     lab.file("data.txt", "\x1b]52;c;aGk=\x07 a \u{9b}31m".repeat(20));
@@ -58,8 +61,7 @@ fn a_pipe_gets_what_was_written() {
     assert!(ran.out.starts_with(PROMPT), "{:?}", ran.out);
 }
 
-/// By way of `script`, which is a terminal to what it runs; without it there is nothing to see
-/// here.
+/// The test uses `script`, which is a terminal for the program it runs, and is skipped without it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_is_shown_marks() {

@@ -1,10 +1,10 @@
-//! Writing text: `generate`, `interactive`, `micro`, `eval`.
+//! The commands that write text: `generate`, `interactive`, `micro`, `eval`.
 
 use serde_json::Value;
 
 use crate::Lab;
 
-/// A text without the line end that closes it; it may end with others of its own.
+/// Returns a text without the final line end; it can end with others of its own.
 fn written(out: &str) -> &str {
     out.strip_suffix('\n').expect("a closed line")
 }
@@ -45,7 +45,7 @@ fn generate_tells_programs_what_it_wrote() {
     assert_ne!(samples[0]["text"], samples[1]["text"], "samples differ");
 }
 
-/// Texts are written at once and shown in order; neither shows in what they say.
+/// Several texts are written at once and printed in order, and their content is the same.
 #[test]
 fn a_sample_is_the_same_among_any_number_on_any_number_of_threads() {
     let lab = Lab::trained();
@@ -109,7 +109,7 @@ fn interactive_works_in_a_pipe() {
     assert!(answers[0].starts_with("the cat") && answers[1].starts_with("the dog"));
     assert!(
         ran.err.contains("error: the tokenizer knows"),
-        "and goes on: {}",
+        "and continues: {}",
         ran.err
     );
     for end in ["exit\n", "q\n", "", "the end"] {
@@ -142,14 +142,14 @@ fn eval_measures_the_text_it_is_given() {
     );
     let other = measure("--data other.txt --threads 1");
     assert_ne!(other["loss"], all["loss"]);
-    let said = lab.ok("eval model.safetensors --data data.txt").out;
+    let stdout = lab.ok("eval model.safetensors --data data.txt").out;
     assert!(
-        said.contains("nats per token") && said.contains("bits per character"),
-        "{said}"
+        stdout.contains("nats per token") && stdout.contains("bits per character"),
+        "{stdout}"
     );
 }
 
-/// The one-file program's output, line for line.
+/// The output equals the one-file program's, line for line.
 #[test]
 fn micro_prints_what_the_one_file_program_prints() {
     let lab = Lab::new();
@@ -191,8 +191,8 @@ fn micro_prints_what_the_one_file_program_prints() {
     assert!(!lab.path("runs").exists(), "nothing is left on disk");
 }
 
-/// A model writes as it was trained unless told otherwise. Logits of a model of noise are far apart
-/// only where its first weights are large.
+/// A model writes in the precision of its training unless another is typed. The logits of an
+/// untrained model differ enough only if its initial weights are large.
 #[test]
 fn a_text_is_written_in_the_precision_of_the_model_or_the_one_that_is_typed() {
     let lab = Lab::new();

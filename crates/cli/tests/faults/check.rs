@@ -1,4 +1,4 @@
-//! What has to be true of files, whatever happened.
+//! Invariants of files, whatever happened.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::lab::Lab;
 
-/// Every file is whole: checkpoints verify, JSON parses, and of events only the last may be torn.
+/// Checks that every file is complete: checkpoints verify, JSON parses, and only the last event can
+/// be torn.
 pub(crate) fn all_is_whole(lab: &Lab, after: &str) {
     for (name, bytes) in lab.files() {
         let whole = match name.rsplit('.').next().unwrap_or_default() {
@@ -24,12 +25,12 @@ pub(crate) fn all_is_whole(lab: &Lab, after: &str) {
     }
 }
 
-/// Whether `name` is a file that was being written.
+/// Returns true if `name` is a file that was being written.
 pub(crate) fn is_litter(name: &str) -> bool {
     ends_in(name, "tmp")
 }
 
-/// Whether this is what a file's name ends in.
+/// Returns true if a file has this extension.
 pub(crate) fn ends_in(name: &str, extension: &str) -> bool {
     Path::new(name)
         .extension()
@@ -61,17 +62,17 @@ fn ends_with(bytes: &[u8], end: &str) -> Result<(), String> {
     Err(format!("it does not end with {end}"))
 }
 
-/// Events without times, and without what tells of checkpoints and stops.
+/// Returns events without times, and without those about checkpoints and stops.
 pub(crate) fn story(bytes: &[u8]) -> Vec<Value> {
     let text = String::from_utf8_lossy(bytes);
     let events = text
         .lines()
         .map(|line| serde_json::from_str(line).expect("an event"));
-    let told = |event: &Value| {
+    let is_compared = |event: &Value| {
         let kind = event["event"].as_str().unwrap_or_default();
         !["checkpoint", "resume", "stop", "notice"].contains(&kind)
     };
-    events.filter(told).map(timeless).collect()
+    events.filter(is_compared).map(timeless).collect()
 }
 
 fn timeless(mut event: Value) -> Value {
@@ -82,8 +83,8 @@ fn timeless(mut event: Value) -> Value {
     event
 }
 
-/// The files of `found` are those of `whole`, to the bit; events without times; the reports of
-/// grids, which show the speed, only by name. `ignored` names are not compared.
+/// Checks that the files of `found` have the bits of `whole`. Events are compared without times,
+/// and the reports of grids, which show the speed, only by name. `ignored` names are not compared.
 pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, after: &str) {
     let of = |lab: &Lab| -> Vec<(String, Vec<u8>)> {
         let files = lab.files().into_iter();
@@ -110,8 +111,8 @@ pub(crate) fn same_files(found: &Lab, whole: &Lab, ignored: fn(&str) -> bool, af
     }
 }
 
-/// As [`same_files`], of checkpoints only the last ones: a run that was stopped has saved others in
-/// between.
+/// Checks as [`same_files`] does, but compares only the last checkpoints: a run that was stopped
+/// has saved others before.
 pub(crate) fn same_end(found: &Lab, whole: &Lab, after: &str) {
     same_files(found, whole, is_checkpoint, after);
     let files = whole.files();

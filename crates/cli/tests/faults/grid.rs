@@ -1,4 +1,4 @@
-//! Grids: the same command goes on with one, and comes to the same results.
+//! Grids: the same command continues one, and ends with the same results.
 
 use crate::{
     check,
@@ -32,7 +32,7 @@ fn an_ablation() {
     tried(&ablate(1), true, Choice::EveryKind);
 }
 
-/// Which run passes a point depends on the clock.
+/// The clock decides which run passes a point.
 #[test]
 fn an_ablation_of_two_runs_side_by_side() {
     tried(&ablate(2), false, Choice::Few);
@@ -44,7 +44,7 @@ fn a_sweep() {
     tried(&line, true, Choice::Few);
 }
 
-/// Of each variant only the first seed's checkpoint stays.
+/// Only the checkpoint of each variant's first seed is kept.
 #[test]
 fn a_kill_between_an_outcome_and_its_checkpoint_s_removal() {
     let line = ablate(1).replace("--seeds 1", "--seeds 2");

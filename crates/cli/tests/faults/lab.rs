@@ -1,4 +1,4 @@
-//! A folder in which the program runs, with a plan of what is to fail.
+//! A folder in which the program runs, with a plan of faults.
 
 use std::{
     fs,
@@ -10,22 +10,22 @@ use tempfile::TempDir;
 
 use crate::points::Passed;
 
-/// A model so small that training it takes no time.
+/// A model so small that training it takes little time.
 pub(crate) const TINY: &str = "--data data.txt --n-layer 1 --n-embd 8 --n-head 2 --block-size 16 --batch-size 2 \
                                --isa portable --threads 1";
 
 const TEXT: &str = "the cat sat on the mat and the dog sat on the log.\n";
 
-/// Where a trace is written; no file of the program's.
+/// The file of a trace; the program itself has no file of this name.
 const TRACE: &str = "trace";
 
 pub(crate) struct Lab {
     folder: TempDir,
 }
 
-/// What a command line came to.
+/// The result of a command line.
 pub(crate) struct Ran {
-    /// `None` where a signal ended it.
+    /// The exit code, or `None` if a signal ended the program.
     pub(crate) code: Option<i32>,
     pub(crate) err: String,
 }
@@ -37,7 +37,7 @@ impl Lab {
         Self { folder }
     }
 
-    /// A copy of everything that is there.
+    /// Returns a copy of the whole folder.
     pub(crate) fn copied(&self) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         for (name, bytes) in self.files() {
@@ -60,7 +60,7 @@ impl Lab {
         fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// All files but the trace, by name, sorted.
+    /// Returns all files except the trace, sorted by name.
     pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
         let mut names = Vec::new();
         walk(self.folder.path(), &mut names);
@@ -74,7 +74,7 @@ impl Lab {
         names.map(|name| (name.clone(), self.read(&name))).collect()
     }
 
-    /// A command line without quotes in it.
+    /// Returns the command of a command line without quotes in it.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = bare();
         command
@@ -90,21 +90,21 @@ impl Lab {
         Ran::of(self.command(line).output().expect("the program starts"))
     }
 
-    /// Runs a command line with a plan of what is to fail.
+    /// Runs a command line with a plan of faults.
     pub(crate) fn faulty(&self, line: &str, plan: &str) -> Ran {
         let mut command = self.command(line);
         command.env("GPTLAB_FAULT", plan);
         Ran::of(command.output().expect("the program starts"))
     }
 
-    /// Runs a command line that has to succeed.
+    /// Runs a command line that must succeed.
     pub(crate) fn ok(&self, line: &str) -> Ran {
         let ran = self.run(line);
         assert_eq!(ran.code, Some(0), "{line}\n{}", ran.err);
         ran
     }
 
-    /// The points that a command line passes, which has to succeed.
+    /// Returns the points that a command line, which must succeed, passes.
     pub(crate) fn trace(&self, line: &str) -> Vec<Passed> {
         let ran = self.faulty(line, &format!("trace@{TRACE}"));
         assert_eq!(ran.code, Some(0), "{line}\n{}", ran.err);
@@ -114,7 +114,7 @@ impl Lab {
     }
 }
 
-/// The program. Where it aborts it leaves no image of its memory.
+/// Returns the program. It leaves no core file when it aborts.
 #[cfg(unix)]
 fn bare() -> Command {
     let mut command = Command::new("sh");
@@ -144,7 +144,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 impl Ran {
-    /// No ending of the program is a panic.
+    /// Checks that the program did not end with a panic.
     pub(crate) fn of(output: Output) -> Self {
         let err = String::from_utf8(output.stderr).expect("UTF-8");
         assert!(!err.contains("panicked"), "{err}");

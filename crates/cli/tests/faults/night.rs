@@ -1,8 +1,8 @@
-//! A night in small: runs and grids that are ended at random moments, and gone on with.
+//! A short stress test: runs and grids that are interrupted at random moments, and continue.
 //!
-//! Half of the trainings save every so many steps, so that something is there to go on from within
-//! seconds. Everything else has the default, a checkpoint a minute, and is shorter than that: what
-//! it loses is the time since it, or the run of the grid, began.
+//! Half of the trainings save every [`INTERVAL`] steps, so that there is a checkpoint to continue
+//! from within seconds. All others have the default, a checkpoint a minute, and are shorter than
+//! that: they lose the time since they, or the run of the grid, started.
 
 use std::{
     fs,
@@ -23,17 +23,17 @@ use crate::{
 const KILLS: usize = 100;
 const SEED: u64 = 11;
 
-/// Steps between the checkpoints of a training that counts them.
+/// The steps between the checkpoints of a training that saves by steps.
 const INTERVAL: u64 = 400;
 
-/// What is ended.
+/// The work that is interrupted.
 struct Work {
     name: &'static str,
     line: String,
     whole: Lab,
     seconds: f64,
     points: u64,
-    /// Steps between checkpoints, where they are counted.
+    /// The steps between checkpoints, if the work saves by steps.
     interval: Option<u64>,
 }
 
@@ -79,12 +79,12 @@ impl Work {
     }
 }
 
-/// What ends it.
+/// The way in which the work is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Signal(&'static str),
     FullDisk,
-    /// It ends nothing: the work goes on to its end.
+    /// The reader is lost, which ends nothing: the work continues to its end.
     LostReader,
 }
 
@@ -106,7 +106,7 @@ impl End {
         }
     }
 
-    /// The exit code that it has.
+    /// Returns its exit code.
     fn code(self) -> Option<i32> {
         match self {
             Self::Signal("-KILL") => None,
@@ -128,13 +128,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From 0 to below 1.
+    /// Draws a number from 0 to below 1.
     fn part(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// How one of them ended.
+/// The end of one interruption.
 struct Ended {
     ran: Ran,
     begun: SystemTime,
@@ -167,15 +167,15 @@ fn end(lab: &Lab, work: &Work, end: End, part: f64) -> Ended {
     Ended { ran, begun, at }
 }
 
-/// Waits until the program speaks, because it listens to signals by then, and so many seconds.
+/// Waits until the program prints, since it handles signals by then, and then for some seconds.
 fn wait(child: &mut Child, seconds: f64) {
     let mut first = [0; 1];
     let _ = child.stderr.as_mut().expect("a pipe").read(&mut first);
     thread::sleep(Duration::from_secs_f64(seconds));
 }
 
-/// Seconds of training that are lost: since the last checkpoint or finished run, or since the
-/// beginning.
+/// Returns the seconds of training that are lost: those since the last checkpoint or finished run,
+/// or since the start.
 fn lost(lab: &Lab, ended: &Ended) -> f64 {
     let saves = |name: &String| name.ends_with(".safetensors") || name.ends_with("outcome.json");
     let names = lab.files().into_iter().map(|(name, _)| name).filter(saves);
@@ -191,7 +191,7 @@ fn lost(lab: &Lab, ended: &Ended) -> f64 {
         .map_or(0.0, |lost| lost.as_secs_f64())
 }
 
-/// No step that the record tells of is further from a checkpoint than the interval.
+/// Checks that no recorded step is further from a checkpoint than the interval.
 fn is_saved(lab: &Lab, interval: u64, after: &str) {
     let Ok(text) = fs::read_to_string(lab.path("run/events.jsonl")) else {
         return;
@@ -230,11 +230,11 @@ fn a_night() {
     println!("{KILLS} of {KILLS} equal in bits and record; at most {most:.2} s of work were lost");
 }
 
-/// Ends `work`, goes on with it, and prints a line; returns the seconds that were lost.
+/// Interrupts `work`, continues it, and prints a line; returns the seconds that were lost.
 fn one(n: usize, work: &Work, by: End, mut part: f64) -> f64 {
     let mut lab = Lab::new();
     let mut ended = end(&lab, work, by, part);
-    // Work that was at its end by then is begun again, and ended earlier.
+    // Work that had already finished is started again, and interrupted earlier.
     while by != End::LostReader && ended.ran.code == Some(0) {
         assert!(
             part > 1e-9,

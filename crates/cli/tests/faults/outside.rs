@@ -1,5 +1,4 @@
-//! What ends a run, or leaves it short, from outside: readers that go away, signals, and limits of
-//! the shell.
+//! Outside causes that end or limit a run: lost readers, signals, and limits of the shell.
 
 use std::{
     fs::File,
@@ -21,14 +20,14 @@ fn line(steps: u32) -> String {
     )
 }
 
-/// What the run comes to where nothing ends it.
+/// Returns the result of the run when nothing ends it.
 fn whole(steps: u32) -> Lab {
     let lab = Lab::new();
     lab.ok(&line(steps));
     lab
 }
 
-/// Goes on until the run is at its end, which has to be that of `whole`.
+/// Continues until the run reaches its end, which must equal that of `whole`.
 fn goes_on(lab: &Lab, whole: &Lab, again: &str, after: &str) {
     check::all_is_whole(lab, after);
     let ran = lab.run(again);
@@ -44,7 +43,7 @@ fn train_again(lab: &Lab, steps: u32) -> String {
     }
 }
 
-/// Runs `train` after `limits`, which a shell sets; `None` where this one cannot.
+/// Runs `train` under `limits`, which a shell sets; `None` if this shell cannot set them.
 fn limited(lab: &Lab, limits: &str, steps: u32) -> Option<Ran> {
     let possible = Command::new("sh").args(["-c", limits]).status();
     if !possible.is_ok_and(|status| status.success()) {
@@ -59,8 +58,8 @@ fn limited(lab: &Lab, limits: &str, steps: u32) -> Option<Ran> {
     Some(Ran::of(shell.output().expect("a shell")))
 }
 
-/// Limits of the size of a file, in the shell's blocks. Whether or not the limit's signal is
-/// ignored, the write fails.
+/// The limits are sizes of files, in the shell's blocks. The write fails whether or not the limit's
+/// signal is ignored.
 #[test]
 fn files_that_may_not_grow() {
     let whole = whole(200);
@@ -72,7 +71,7 @@ fn files_that_may_not_grow() {
                 eprintln!("skipped: `{limits}` is not for this shell");
                 return;
             };
-            // A large enough limit is none.
+            // A large enough limit has no effect.
             assert!(
                 [Some(1), Some(0)].contains(&ran.code),
                 "{limits}: {:?} {}",
@@ -80,18 +79,18 @@ fn files_that_may_not_grow() {
                 ran.err
             );
             if ran.code == Some(1) {
-                let said = ran
+                let reported = ran
                     .err
                     .lines()
                     .any(|line| line.starts_with("error: cannot write "));
-                assert!(said, "{limits}: {}", ran.err);
+                assert!(reported, "{limits}: {}", ran.err);
             }
             goes_on(&lab, &whole, &train_again(&lab, 200), &limits);
         }
     }
 }
 
-/// With too few descriptors the program does not start, or says so, or does without.
+/// With too few descriptors the program does not start, or reports it, or works without.
 #[test]
 fn few_descriptors() {
     let whole = whole(20);
@@ -105,7 +104,7 @@ fn few_descriptors() {
         match ran.code {
             Some(0) => {}
             Some(1) => assert!(ran.err.contains("error: cannot "), "{limits}: {}", ran.err),
-            // The loader of programs found no descriptor for a library.
+            // The system's loader found no descriptor for a library.
             Some(127) => assert!(!lab.has("run"), "{limits}: {}", ran.err),
             other => panic!("{limits}: {other:?} {}", ran.err),
         }
@@ -127,7 +126,7 @@ fn full() -> Option<Stdio> {
     file.ok().map(Into::into)
 }
 
-/// A standard output and a standard error that nobody reads, that are full, and that are closed.
+/// Standard output and standard error are without a reader, full, or closed.
 #[test]
 fn nobody_reads() {
     let whole = whole(20);
@@ -155,11 +154,11 @@ pub(crate) fn send(child: &Child, signal: &str) {
     let mut kill = Command::new("kill");
     kill.args([signal, &child.id().to_string()])
         .stderr(Stdio::null());
-    // Who has ended by now hears nothing.
+    // A program that has already ended gets no signal.
     let _ = kill.status().expect("kill");
 }
 
-/// At moments that differ from run to run of this test, wherever the program is by then.
+/// The signal arrives at moments that differ from run to run, wherever the program is.
 #[test]
 fn signals_at_any_moment() {
     let whole = whole(200);
@@ -167,8 +166,8 @@ fn signals_at_any_moment() {
         let lab = Lab::new();
         let mut child = lab.command(&line(200)).spawn().expect("a start");
         let mut begun = [0; 1];
-        // Nothing is heard before the program listens: a signal before that ends it with nothing
-        // saved.
+        // The program handles signals only from its first output on: an earlier signal ends it with
+        // nothing saved.
         let _ = child.stdout.as_mut().expect("a pipe").read(&mut begun);
         thread::sleep(Duration::from_millis(7 * n));
         send(&child, signal);

@@ -1,8 +1,8 @@
-//! The points that a command passes, and which of them are tried.
+//! The points that a command passes, and the choice of those that are tested.
 
 use std::{collections::BTreeMap, env};
 
-/// A point that was passed: what was done, and to which file.
+/// A point that was passed: the operation and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
     pub(crate) what: String,
@@ -10,7 +10,7 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
-    /// A line of a trace.
+    /// Parses a line of a trace.
     pub(crate) fn of(line: &str) -> Self {
         let (what, path) = line.split_once(' ').expect("what and to which file");
         Self {
@@ -19,7 +19,7 @@ impl Passed {
         }
     }
 
-    /// What is done to files of the same kind is the same kind of point.
+    /// Returns the kind of the point: the same operation on files of the same kind.
     fn kind(&self) -> String {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let name = name.trim_start_matches('.').split('.').next_back();
@@ -28,21 +28,21 @@ impl Passed {
     }
 }
 
-/// Which points are tried by default.
+/// The points that are tested by default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Choice {
     /// The first and the last of each kind, and every eleventh.
     EveryKind,
-    /// Every fiftieth: of what takes long and is tried elsewhere.
+    /// Every fiftieth point, for slow commands whose kinds of points are tested elsewhere.
     Few,
 }
 
-/// Whether all points are tried, and all ends at each.
+/// Returns true if all points are tested, with all ends at each.
 pub(crate) fn all() -> bool {
     env::var_os("GPTLAB_FAULTS").is_some_and(|v| v == "all")
 }
 
-/// Which of `points` are tried, counted from 1.
+/// Returns the points, counted from 1, that are tested.
 pub(crate) fn chosen(points: &[Passed], choice: Choice) -> Vec<usize> {
     if all() {
         return (1..=points.len()).collect();
@@ -63,7 +63,8 @@ fn of_every_kind(points: &[Passed]) -> Vec<usize> {
     (1..=points.len()).filter(is_chosen).collect()
 }
 
-/// What had been renamed into place before point `at`, and neither removed nor moved up to it.
+/// Returns the files that were renamed into place before point `at`, and not removed or moved by
+/// then.
 pub(crate) fn in_place(points: &[Passed], at: usize) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for (n, point) in (1..=at).zip(points) {
@@ -76,7 +77,7 @@ pub(crate) fn in_place(points: &[Passed], at: usize) -> Vec<&str> {
     found
 }
 
-/// How many events had been appended to `path` before point `at`.
+/// Returns how many events were appended to `path` before point `at`.
 pub(crate) fn appended(points: &[Passed], at: usize, path: &str) -> usize {
     let mut before = points[..at - 1].iter();
     before

@@ -1,4 +1,4 @@
-//! Reports: a killed one is made again.
+//! Reports: after a kill, the command makes the report again.
 
 use crate::{
     lab::{Lab, TINY},

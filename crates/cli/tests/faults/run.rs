@@ -1,4 +1,4 @@
-//! One run: begun, gone on with, gone on with after its end, and gone back in.
+//! One run: started, continued, continued after its end, and resumed from an earlier checkpoint.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn train() -> String {
     )
 }
 
-/// A run that has begun goes on; one that has not begins.
+/// Returns the command that continues a run that has started, and starts one that has not.
 fn resumed(lab: &Lab) -> String {
     if lab.has("run/experiment.json") {
         format!("train --resume run {SAVE}")
@@ -31,7 +31,7 @@ fn nothing(_: &str) -> bool {
     false
 }
 
-/// Every line of events and every other file in `run/`, but not the experiment, which may be
+/// Returns every line of events and every other file in `run/`, except the experiment, which can be
 /// rewritten.
 fn recorded(lab: &Lab) -> BTreeSet<Vec<u8>> {
     let mut found = BTreeSet::new();
@@ -49,7 +49,7 @@ fn recorded(lab: &Lab) -> BTreeSet<Vec<u8>> {
     found
 }
 
-/// Panics unless everything that `before` has recorded in `run/` is somewhere in that of `lab`.
+/// Checks that everything that `before` has recorded in `run/` is somewhere in that of `lab`.
 fn nothing_is_lost(before: &Lab, lab: &Lab, after: &str) {
     let now = recorded(lab);
     for bytes in recorded(before) {
@@ -74,7 +74,7 @@ fn a_run_that_begins() {
     .at_all_points(&End::FAILURES);
 }
 
-/// A run that was killed after its second checkpoint.
+/// Returns a run that was killed after its second checkpoint.
 fn killed() -> Lab {
     let lab = Lab::new();
     let points = lab.copied().trace(&train());
@@ -154,7 +154,7 @@ fn a_run_that_is_gone_back_in_by_the_same_command() {
     .at_all_points(&End::FAILURES);
 }
 
-/// What is set aside when the disk fails may hold a checkpoint between the one gone back to and the
+/// What is set aside when the disk fails can include a checkpoint between the resumed one and the
 /// newest.
 #[test]
 fn a_run_that_is_gone_back_in_and_then_gone_on_with() {

@@ -1,4 +1,4 @@
-//! One command line, ended at every point that it passes, and gone on with.
+//! A command line that is ended at every point that it passes, and then continued.
 
 use crate::{
     check,
@@ -6,39 +6,39 @@ use crate::{
     points::{Choice, Passed, all, appended, chosen, in_place},
 };
 
-/// What is tried.
+/// A command line under test.
 pub(crate) struct Trial<'a> {
-    /// What is there before.
+    /// The folder before it.
     pub(crate) before: &'a Lab,
-    /// What is ended.
+    /// The command line that is ended.
     pub(crate) line: &'a str,
-    /// What goes on with it, given what was left.
+    /// Returns the command line that continues it, given what it left.
     pub(crate) again: &'a dyn Fn(&Lab) -> String,
-    /// Files that need not be as those of a run that was not ended.
+    /// The files that can differ from those of an uninterrupted run.
     pub(crate) ignored: fn(&str) -> bool,
-    /// What else has to be true right after the end, and after going on.
+    /// An additional check, right after the end and after continuing.
     pub(crate) kept: &'a dyn Fn(&Lab, &str),
-    /// The events of this file are counted, where it is new.
+    /// The file whose events are counted, if it is new.
     pub(crate) events: Option<&'a str>,
-    /// Whether one thread passes all points, so that they come in the same order each time.
+    /// Whether a single thread passes all points, so that their order is always the same.
     pub(crate) ordered: bool,
     pub(crate) choice: Choice,
 }
 
-/// How a command line is ended at a point.
+/// The way in which a command line is ended at a point.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     Killed,
-    /// One call fails, of a disk that is full.
+    /// One call fails as on a full disk.
     FailsFull,
-    /// One call fails, of a disk that is broken.
+    /// One call fails as on a broken disk.
     FailsBroken,
-    /// The disk is full from then on.
+    /// All calls from this one on fail as on a full disk.
     Full,
 }
 
 impl End {
-    /// All but [`End::Killed`].
+    /// All ends except [`End::Killed`].
     pub(crate) const FAILURES: [Self; 3] = [Self::FailsFull, Self::FailsBroken, Self::Full];
 
     fn plan(self, at: usize) -> String {
@@ -50,7 +50,7 @@ impl End {
         }
     }
 
-    /// Panics unless `ran` ended as this one ends: a disk that fails is told of, with exit code 1.
+    /// Checks that `ran` ended as expected: a failing disk is reported, with exit code 1.
     fn check(self, ran: &Ran, after: &str) {
         let reason = match self {
             Self::Killed => return assert_eq!(ran.code, killed(), "{after}: {}", ran.err),
@@ -58,12 +58,12 @@ impl End {
             Self::FailsBroken => "input/output error",
         };
         assert_eq!(ran.code, Some(1), "{after}: {}", ran.err);
-        let says = |line: &str| line.starts_with("error: cannot ") && line.contains(reason);
-        assert!(ran.err.lines().any(says), "{after}: {}", ran.err);
+        let reports = |line: &str| line.starts_with("error: cannot ") && line.contains(reason);
+        assert!(ran.err.lines().any(reports), "{after}: {}", ran.err);
     }
 }
 
-/// The exit code of a process that aborts: on Unix a signal ends it.
+/// Returns the exit code of a process that aborts: `None` on Unix, where a signal ends it.
 fn killed() -> Option<i32> {
     if cfg!(unix) {
         None
@@ -73,8 +73,8 @@ fn killed() -> Option<i32> {
 }
 
 impl Trial<'_> {
-    /// Kills at every chosen point, and tries one of `ends` there, in turn; or all, where all
-    /// points are chosen.
+    /// Kills at every chosen point, and at each also tests one of `ends` in turn, or all of them if
+    /// all points are chosen.
     pub(crate) fn at_all_points(&self, ends: &[End]) {
         let whole = self.before.copied();
         let points = whole.trace(self.line);
@@ -99,7 +99,7 @@ impl Trial<'_> {
         self.goes_on(&lab, whole, &after);
     }
 
-    /// What had been put into place before the end is there.
+    /// Checks that the files put into place before the end are still there.
     fn is_in_place(&self, lab: &Lab, points: &[Passed], at: usize, after: &str) {
         for path in in_place(points, at) {
             assert!(lab.has(path), "{after}: {path} was in place");
@@ -113,7 +113,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Going on comes to what `whole` came to, and leaves no litter.
+    /// Checks that continuing leads to the result of `whole`, and leaves no temporary files.
     fn goes_on(&self, lab: &Lab, whole: &Lab, after: &str) {
         let again = (self.again)(lab);
         let ran = lab.run(&again);

@@ -1,8 +1,8 @@
-//! Who may use whom. A new arrow is a decision somebody made in this table.
+//! The allowed dependencies between crates. A new one needs an entry in this table.
 
 use crate::{crates, none, read, root};
 
-/// A crate's folder and the folders of ours it may use, in any section of its manifest.
+/// A crate's folder and the folders of ours that it can use, in any section of its manifest.
 const ARROWS: &[(&str, &[&str])] = &[
     ("microgpt", &[]),
     ("model", &[]),
@@ -72,7 +72,7 @@ fn package(folder: &str) -> String {
     }
 }
 
-/// Folders of ours that a manifest names, whatever the section and however it is renamed.
+/// Returns the folders of ours that a manifest names, in any section and under any name.
 fn ours(manifest: &toml::Table) -> Vec<String> {
     let mut found = Vec::new();
     let mut tables = vec![manifest];

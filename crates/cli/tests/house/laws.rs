@@ -1,18 +1,18 @@
-//! The table of laws in ARCHITECTURE.md: every law has a test, and every test is there.
+//! The table of laws in ARCHITECTURE.md: every law has a test, and every test exists.
 
 use crate::{none, root};
 use std::{fs, path::Path};
 
 #[test]
 fn every_law_has_a_test_that_exists() {
-    // It may be absent from a source package.
+    // The file can be absent from a source package.
     if let Ok(text) = fs::read_to_string(root().join("ARCHITECTURE.md")) {
         let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
         none(&complaints(&text, read));
     }
 }
 
-/// Laws without a test, and tests that are not where the table says.
+/// Returns laws without a test, and tests that are not in the file that the table names.
 fn complaints(text: &str, read: impl Fn(&str) -> String) -> Vec<String> {
     let rows: Vec<[&str; 3]> = text.lines().filter_map(row).collect();
     let untested = laws(text)
@@ -25,7 +25,7 @@ fn complaints(text: &str, read: impl Fn(&str) -> String) -> Vec<String> {
     untested.chain(absent).collect()
 }
 
-/// The numbers of the laws: paragraphs of their section that begin with one.
+/// Returns the numbers of the laws: paragraphs of their section that start with one.
 fn laws(text: &str) -> impl Iterator<Item = &str> {
     let section = text.split("\n## ").find(|part| part.starts_with("Laws\n"));
     let lines = section.unwrap_or_default().lines();

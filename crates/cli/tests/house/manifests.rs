@@ -15,8 +15,8 @@ fn every_dependency_has_its_reason() {
     none(&complaints);
 }
 
-/// Dependencies that no comment of their section names. Ours have theirs in the table of arrows,
-/// and `workspace = true` has it in the workspace's manifest.
+/// Returns dependencies that no comment of their section names. Our own crates have their reasons
+/// in the table of arrows, and those with `workspace = true` in the workspace's manifest.
 fn without_reason(path: &str, manifest: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let (mut inside, mut reasons) = (false, String::new());
@@ -37,7 +37,7 @@ fn without_reason(path: &str, manifest: &str) -> Vec<String> {
     complaints
 }
 
-/// Whether `text` holds `word` and not merely a longer word.
+/// Returns true if `text` contains `word`, and not only as a part of a longer word.
 fn names(text: &str, word: &str) -> bool {
     text.split(|c: char| !(c.is_alphanumeric() || "_-".contains(c)))
         .any(|w| w == word)

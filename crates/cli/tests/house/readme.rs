@@ -1,4 +1,4 @@
-//! What README tells people to type is what the checks type.
+//! The commands in the README are those that the checks run.
 
 use crate::{none, root};
 use std::fs;
@@ -7,13 +7,13 @@ use std::fs;
 fn every_command_of_the_readme_is_run_by_the_checks() {
     let readme = fs::read_to_string(root().join("README.md"));
     let checks = fs::read_to_string(root().join(".ci/run"));
-    // Either may be absent from a source package; where both stand, they agree.
+    // Either file can be absent from a source package; if both exist, they must agree.
     if let (Ok(readme), Ok(checks)) = (readme, checks) {
         none(&unchecked(&readme, &checks));
     }
 }
 
-/// Commands in the README's shell blocks that the checks do not hold.
+/// Returns commands in the README's shell blocks that the checks do not run.
 fn unchecked(readme: &str, checks: &str) -> Vec<String> {
     commands(readme)
         .into_iter()
@@ -22,7 +22,7 @@ fn unchecked(readme: &str, checks: &str) -> Vec<String> {
         .collect()
 }
 
-/// One space between words, and one name for the program however it is started.
+/// Normalises the white space, and the program's name however it is started.
 fn squeeze(text: &str) -> String {
     let words: Vec<&str> = text
         .split_whitespace()
@@ -39,7 +39,7 @@ fn squeeze(text: &str) -> String {
     text
 }
 
-/// Lines of fenced shell blocks that run this project, without prompt and comment.
+/// Returns lines of fenced shell blocks that run this project, without prompt and comment.
 fn commands(readme: &str) -> Vec<String> {
     let (mut found, mut shell) = (Vec::new(), false);
     for line in readme.lines().map(str::trim) {

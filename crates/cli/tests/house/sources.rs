@@ -1,8 +1,8 @@
-//! What source files may not hold.
+//! The rules for source files.
 
 use crate::{crates, none, read, root, rust_files};
 
-/// A word, the crates it may stand in, and why. Searched for in code that is not a test.
+/// A word, the crates that can use it, and the reason. Code outside of tests is searched.
 const WORDS: &[(&str, &[&str], &str)] = &[
     ("println!", SPEAKERS, "only the CLI prints"),
     ("print!", SPEAKERS, "only the CLI prints"),
@@ -33,16 +33,16 @@ const WORDS: &[(&str, &[&str], &str)] = &[
 
 const BACKENDS: &str = "whoever runs models takes a `Backend` or a `Device`, and names no engine";
 const DEVICES: &str = "who calls a library chooses the device";
-/// Who starts threads. A kernel is handed a `Parallel` that runs its tasks.
+/// The crates that start threads. Kernels get a `Parallel` that runs their tasks.
 const THREADS: &[&str] = &["bench", "cli", "engine", "lab", "train"];
 
-/// Where the disk is changed.
+/// The crates that change the disk.
 const DISK: &[&str] = &["record"];
 const CHANGES: &str = "the disk is changed by `gptlab_record::disk`, where tests make it fail";
 
 const SPEAKERS: &[&str] = &["cli", "microgpt"];
 
-/// What crates that only compute never touch.
+/// Words that crates which only compute never use.
 const PURE: &[&str] = &["model", "recipe", "kernels", "engine"];
 const IMPURE: &[&str] = &[
     "std::fs",
@@ -53,7 +53,7 @@ const IMPURE: &[&str] = &[
     "std::net",
 ];
 
-/// Enums of architecture: every match on them is exhaustive.
+/// The enums of architecture: every match on them is exhaustive.
 const ARCHITECTURE: &[&str] = &[
     "Position",
     "Norm",
@@ -75,13 +75,13 @@ const ARCHITECTURE: &[&str] = &[
     "Preset",
 ];
 
-/// Of those, what engines match: a graph's ops, of which no choice is left, and whole models.
+/// The enums that engines match: a graph's ops, which contain no choice any more, and whole models.
 const NOT_CHOICES: &[&str] = &["Op", "NormOp", "Preset"];
 
-/// Where a choice of architecture may be matched: in `model`, where it means something; in flags,
-/// which are words for it (settings by name); where the model's activation and mask become the
-/// kernels'; and in the oracle, which has no kernels. `kernels` has its own types and knows no
-/// model's.
+/// The files that can match a choice of architecture: those of `model`, where it has its meaning;
+/// of flags, which name it (settings by name); of the conversion of the model's activation and mask
+/// to the kernels' types; and of the oracle, which has no kernels. `kernels` has its own types and
+/// uses none of the model's.
 const MATCHES: &[&str] = &[
     "crates/model/src/",
     "crates/kernels/src/",
@@ -165,8 +165,8 @@ fn unopened(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines of code with their numbers: without comments, the insides of strings, and a closing
-/// module of tests. A file that only tests hold is named `tests.rs`.
+/// Returns the lines of code with their numbers, without comments, the contents of strings, and a
+/// final module of tests. A file with only tests is named `tests.rs`.
 fn code(path: &str, text: &str) -> Vec<(usize, String)> {
     if path.ends_with("tests.rs") || path.contains("/tests/") {
         return Vec::new();
@@ -184,7 +184,7 @@ fn code(path: &str, text: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// A line without its comment and without what its strings say.
+/// Returns a line without its comment and without the contents of its strings.
 fn bare(line: &str) -> String {
     let (mut out, mut inside) = (String::new(), false);
     let mut chars = line.chars().peekable();
@@ -201,7 +201,7 @@ fn bare(line: &str) -> String {
     out
 }
 
-/// Whether `line` holds `word` with no letter right before or after it.
+/// Returns true if `line` contains `word` with no letter right before or after it.
 fn holds(line: &str, word: &str) -> bool {
     let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(word).any(|(at, _)| {
@@ -234,7 +234,7 @@ fn impurities(folder: &str, path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Arms `_ =>` whose neighbours at the same indentation name an architecture enum.
+/// Finds arms `_ =>` whose neighbours at the same indentation name an architecture enum.
 fn wildcards(path: &str, text: &str) -> Vec<String> {
     let lines = code(path, text);
     let mut complaints = Vec::new();
@@ -257,7 +257,7 @@ fn wildcards(path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
-/// Patterns of a `match`, an `if let` or a `let … else` that name a choice of architecture.
+/// Finds patterns of a `match`, an `if let` or a `let … else` that name a choice of architecture.
 fn matches(path: &str, text: &str) -> Vec<String> {
     let may = MATCHES.iter().any(|place| path.starts_with(place));
     let names_choice = |pattern: &str| {
@@ -322,7 +322,7 @@ fn long_files(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Comments that are wider than rustfmt lets code be; a row of a table cannot be cut.
+/// Finds comments that are wider than rustfmt lets code be; a row of a table cannot be wrapped.
 fn wide_comments(path: &str, text: &str) -> Vec<String> {
     let is_wide = |line: &&str| line.chars().count() > 100;
     let is_comment = |line: &&str| {

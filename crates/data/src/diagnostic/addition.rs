@@ -1,27 +1,27 @@
-//! Two numbers and their sum, all with as many digits and the least digit first; what is carried
-//! out of the last digit is dropped: addition modulo a power of ten.
+//! Sums of two numbers, which all have the same number of digits, the least significant first. The
+//! carry out of the last digit is dropped, so addition is modulo a power of the base.
 //!
-//! With the least digit first, an answer's digit needs one place of the operands and one carry (Lee
-//! et al. 2023, "Teaching arithmetic to small transformers").
+//! With the least significant digit first, a digit of the sum depends on one place of the operands
+//! and one carry (Lee et al. 2023, "Teaching arithmetic to small transformers").
 
 use gptlab_model::random::Cursor;
 
 use super::{IdealLoss, Predicted, TextGenerator, letter, plain, skilled};
 
 pub(super) struct Addition {
-    /// At most ten: `0`, `1`, …
+    /// The base, at most ten, whose digits are `0`, `1`, …
     pub(super) base: usize,
     pub(super) places: usize,
 }
 
 impl Addition {
-    /// A million sums, of 11 characters each.
+    /// A million sums of 11 characters each.
     pub(super) const USUAL: Self = Self {
         base: 10,
         places: 3,
     };
 
-    /// A number's digits as text.
+    /// Returns a number's digits as text.
     fn text(digits: &[usize]) -> String {
         digits.iter().map(|d| letter(b'0', *d)).collect()
     }
@@ -47,7 +47,7 @@ impl Addition {
         (digits.len() == self.places).then_some(digits)
     }
 
-    /// Whether `document` is a right sum.
+    /// Returns whether `document` is a correct sum; `None` if it is not a sum.
     fn is_right(&self, document: &str) -> Option<bool> {
         let (a, rest) = document.split_once('+')?;
         let (b, _) = rest.split_once('=')?;
@@ -55,7 +55,7 @@ impl Addition {
         Some(self.equation(&a, &b) == document)
     }
 
-    /// The nats of news in an operand.
+    /// Returns the information of an operand, in nats.
     fn operand(&self) -> f64 {
         self.places as f64 * (self.base as f64).ln()
     }

@@ -1,6 +1,6 @@
-//! A capital, filler, a colon, and the capital as a small letter.
+//! A capital letter, filler, a colon, and the capital's small letter.
 //!
-//! The filler has letters of its own and any length, so that nothing but the capital tells the last
+//! The filler uses other letters and has any length, so that only the capital determines the last
 //! letter.
 
 use gptlab_model::random::Cursor;
@@ -10,22 +10,22 @@ use super::{IdealLoss, Predicted, TextGenerator, length::Length, letter, plain, 
 const COLON: char = ':';
 
 pub(super) struct Agreement {
-    /// How many capitals: `A`, `B`, …
+    /// The number of capitals: `A`, `B`, …
     pub(super) markers: usize,
-    /// How many letters filler is made of: `s`, `t`, …
+    /// The number of letters that filler consists of: `s`, `t`, …
     pub(super) fillers: usize,
     pub(super) length: Length,
 }
 
 impl Agreement {
-    /// At most 59 characters.
+    /// The default generator, whose documents have at most 59 characters.
     pub(super) const USUAL: Self = Self {
         markers: 8,
         fillers: 8,
         length: Length { least: 8, most: 56 },
     };
 
-    /// How long the filler of `document` is, if it is one.
+    /// Returns the length of the filler of `document`; `None` if it is not of this form.
     fn filler(&self, document: &[char]) -> Option<usize> {
         let [marker, filler @ .., colon, last] = document else {
             return None;
@@ -53,8 +53,8 @@ impl TextGenerator for Agreement {
     fn ideal(&self, document: &str) -> Option<Vec<Predicted>> {
         let n = self.filler(&document.chars().collect::<Vec<_>>())?;
         let marker = plain((self.markers as f64).ln());
-        let news = (self.fillers as f64).ln();
-        let filler = (0..n).map(|i| plain(self.length.goes_on(i) + news));
+        let surprisal = (self.fillers as f64).ln();
+        let filler = (0..n).map(|i| plain(self.length.continues(i) + surprisal));
         let end = [plain(self.length.ends(n)), skilled(0.0), plain(0.0)];
         Some([marker].into_iter().chain(filler).chain(end).collect())
     }

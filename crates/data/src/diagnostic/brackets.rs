@@ -1,8 +1,9 @@
 //! Balanced brackets of several kinds and bounded depth: the language Dyck-(k, D).
 //!
-//! At every place each move that can still end well is as likely as the others: to open a bracket
-//! (whose kind is drawn), to close the last open one, to end. A line ends when nothing is open and
-//! it is long enough, and a bracket is opened only where there is room to close all that are open.
+//! At every place, all moves that can still lead to a valid end are equally likely: opening a
+//! bracket (whose kind is drawn), closing the last open one, or ending. A line ends only when
+//! nothing is open and it is long enough, and a bracket is opened only if there is room to close
+//! all open ones.
 
 use gptlab_model::random::Cursor;
 
@@ -11,11 +12,11 @@ use super::{IdealLoss, Predicted, TextGenerator, length::Length, plain, skilled}
 const KINDS: [(char, char); 4] = [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')];
 
 pub(super) struct Brackets {
-    /// How many of [`KINDS`].
+    /// The number of kinds, taken from [`KINDS`].
     pub(super) kinds: usize,
-    /// How many are open at most.
+    /// The largest number of open brackets.
     pub(super) depth: usize,
-    /// Even numbers.
+    /// The range of lengths, which must be even numbers.
     pub(super) length: Length,
 }
 
@@ -36,9 +37,9 @@ impl Brackets {
         },
     };
 
-    /// What can come after `read` characters with `open` brackets open.
+    /// Returns the possible moves after `read` characters with `open` brackets open.
     fn moves(&self, read: usize, open: usize) -> Vec<Move> {
-        // For this one, and to close it and all that are open.
+        // There must be room for this bracket, and for closing it and all open ones.
         let room = read + open + 1 < self.length.most;
         let legal = [
             (Move::Open, open < self.depth && room),
@@ -51,20 +52,19 @@ impl Brackets {
             .collect()
     }
 
-    /// The ideal predictor on `to`, after `read` characters with `open` brackets open; `None` where
-    /// it cannot be.
+    /// Returns the ideal prediction of `to`, after `read` characters with `open` brackets open;
+    /// `None` if the move is impossible.
     fn predicted(&self, read: usize, open: usize, to: Move) -> Option<Predicted> {
         let moves = self.moves(read, open);
-        let news = (moves.len() as f64).ln();
+        let surprisal = (moves.len() as f64).ln();
         moves.contains(&to).then(|| match to {
-            Move::Open => plain(news + (self.kinds as f64).ln()),
-            Move::Close => skilled(news),
-            Move::End => plain(news),
+            Move::Open => plain(surprisal + (self.kinds as f64).ln()),
+            Move::Close => skilled(surprisal),
+            Move::End => plain(surprisal),
         })
     }
 
-    /// What `c` does to the brackets that are open, innermost last; `None` where it is out of
-    /// place.
+    /// Applies `c` to the open brackets, innermost last; `None` if it is out of place.
     fn read(&self, c: char, open: &mut Vec<char>) -> Option<Move> {
         let kind = KINDS[..self.kinds]
             .iter()
@@ -105,7 +105,7 @@ impl TextGenerator for Brackets {
         Some(all)
     }
 
-    /// A sum over places and depths, weighed by the probability to be there.
+    /// Computes a sum over positions and depths, weighted by the probability of reaching them.
     fn floor(&self) -> IdealLoss {
         let mut floor = IdealLoss::NOTHING;
         let mut here = vec![0.0; self.depth + 2];
@@ -118,8 +118,8 @@ impl TextGenerator for Brackets {
 }
 
 impl Brackets {
-    /// From the probabilities of depths after `read` characters to those after one more; what the
-    /// ideal predictor loses on that character goes to `floor`.
+    /// Computes the probabilities of depths after one more character from those after `read`
+    /// characters, and adds the ideal predictor's losses on that character to `floor`.
     fn step(&self, read: usize, here: &[f64], floor: &mut IdealLoss) -> Vec<f64> {
         let mut next = vec![0.0; here.len()];
         for (open, at) in here.iter().enumerate().filter(|(_, p)| **p > 0.0) {

@@ -1,9 +1,8 @@
-//! Letters drawn at random, a bar, the same letters.
+//! A string of random letters, a bar, and the same string.
 //!
-//! Before the bar nothing helps: a letter is as likely as any other, whatever came before, so that
-//! the best loss is reached by copying and by nothing else. After the bar every token follows from
-//! what followed the same letters before it; the bar's successor is the first letter, and the last
-//! letter's is the end.
+//! Before the bar, all letters are equally likely whatever precedes them, so that only copying
+//! reaches the lowest loss. After the bar, every token is what followed the same letter before it:
+//! the bar is followed by the first letter, and the last letter by the end.
 
 use gptlab_model::random::Cursor;
 
@@ -12,24 +11,24 @@ use super::{IdealLoss, Predicted, TextGenerator, length::Length, letter, plain, 
 pub(super) const BAR: char = '|';
 
 pub(super) struct CopyTask {
-    /// How many letters there are to choose from.
+    /// The number of letters in the alphabet.
     pub(super) letters: usize,
     pub(super) length: Length,
 }
 
 impl CopyTask {
-    /// At most 41 characters.
+    /// The default generator, whose documents have at most 41 characters.
     pub(super) const USUAL: Self = Self {
         letters: 26,
         length: Length { least: 8, most: 20 },
     };
 
-    /// The nats of news in a letter of a string.
-    fn news(&self) -> f64 {
+    /// Returns the information of a letter of a string, in nats.
+    fn surprisal(&self) -> f64 {
         (self.letters as f64).ln()
     }
 
-    /// Whether `string` can stand before the bar.
+    /// Returns whether `string` can precede the bar.
     fn makes(&self, string: &[char]) -> bool {
         let known = |c: &char| (0..self.letters).any(|n| letter(b'a', n) == *c);
         self.length.contains(string.len()) && string.iter().all(known)
@@ -52,7 +51,7 @@ impl TextGenerator for CopyTask {
             return None;
         }
         let n = letters.len();
-        let first = (0..n).map(|i| plain(self.length.goes_on(i) + self.news()));
+        let first = (0..n).map(|i| plain(self.length.continues(i) + self.surprisal()));
         let bar = plain(self.length.ends(n));
         let second = (0..=n).map(|_| skilled(0.0));
         Some(first.chain([bar]).chain(second).collect())
@@ -61,7 +60,7 @@ impl TextGenerator for CopyTask {
     fn floor(&self) -> IdealLoss {
         let letters = self.length.mean(|n| n as f64);
         IdealLoss {
-            nats_per_document: self.length.entropy() + letters * self.news(),
+            nats_per_document: self.length.entropy() + letters * self.surprisal(),
             tokens_per_document: 2.0 * letters + 2.0,
             skill_nats_per_document: 0.0,
             skill_tokens_per_document: letters + 1.0,

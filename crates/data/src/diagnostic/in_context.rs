@@ -1,22 +1,22 @@
-//! Letters from a table of bigrams that every document draws anew: what follows what has to be
-//! learnt from the document itself (Akyürek et al. 2024, "In-context language learning:
+//! Letters from a bigram table that every document draws anew, so that the successors of a letter
+//! must be learnt from the document itself (Akyürek et al. 2024, "In-context language learning:
 //! architectures and algorithms"; with this prior Edelman et al. 2024, "The evolution of
 //! statistical induction heads").
 //!
 //! A row of the table is drawn from a symmetric Dirichlet distribution over the other letters; no
-//! letter follows itself. Drawing from the row as Pólya's urn does, each letter with a weight of 1
-//! and [`InContext::again`] more for each time it came out, is the same distribution over documents
-//! and needs integers alone. The ideal predictor's probabilities are therefore the urn's.
+//! letter follows itself. Drawing letters from Pólya's urn, in which each letter has a weight of 1
+//! and [`InContext::again`] more for each earlier draw, gives the same distribution over documents
+//! and needs only integers. The ideal predictor's probabilities are therefore the urn's.
 
 use gptlab_model::random::Cursor;
 
 use super::{IdealLoss, Predicted, TextGenerator, letter, plain};
 
 pub(super) struct InContext {
-    /// `a`, `b`, …
+    /// The number of letters: `a`, `b`, …
     pub(super) letters: usize,
     pub(super) length: usize,
-    /// What an occurrence adds to a letter's weight: 1 over Dirichlet's parameter.
+    /// The weight that an occurrence adds to a letter: 1 over Dirichlet's parameter.
     pub(super) again: usize,
 }
 
@@ -43,12 +43,12 @@ impl Urns {
         self.weights[from].iter().sum()
     }
 
-    /// Whether anything has come out of the urn of `from`.
+    /// Returns whether a letter has been drawn from the urn of `from`.
     fn was_read(&self, from: usize) -> bool {
         self.total(from) >= self.weights.len()
     }
 
-    /// The letter that ticket `drawn` of the urn's total stands for.
+    /// Returns the letter that covers position `drawn` of the urn's total weight.
     fn letter_of(&self, from: usize, drawn: usize) -> usize {
         let mut below = 0;
         let holds = |weight: &usize| {
@@ -58,8 +58,8 @@ impl Urns {
         self.weights[from].iter().position(holds).unwrap_or(0)
     }
 
-    /// The nats of news that `to` follows `from`; `None` where it cannot.
-    fn news(&self, from: usize, to: usize) -> Option<f64> {
+    /// Returns the surprisal, in nats, of `to` following `from`; `None` if it cannot.
+    fn surprisal(&self, from: usize, to: usize) -> Option<f64> {
         let weight = self.weights[from][to];
         (weight > 0).then(|| (self.total(from) as f64 / weight as f64).ln())
     }
@@ -70,8 +70,8 @@ impl Urns {
 }
 
 impl InContext {
-    /// Dirichlet's parameter is 1/5: a row has about 0.94 nats of entropy of the 1.95 of seven
-    /// equals.
+    /// The default generator, with Dirichlet's parameter at 1/5. A row has an entropy of about 0.94
+    /// nats, compared with 1.95 for seven equally likely letters.
     pub(super) const USUAL: Self = Self {
         letters: 8,
         length: 127,
@@ -105,7 +105,7 @@ impl TextGenerator for InContext {
         let mut all = vec![plain((self.letters as f64).ln())];
         for pair in ids.windows(2) {
             let (from, to) = (pair[0], pair[1]);
-            let nats = urns.news(from, to)?;
+            let nats = urns.surprisal(from, to)?;
             all.push(Predicted {
                 nats,
                 skill: urns.was_read(from),
@@ -116,9 +116,9 @@ impl TextGenerator for InContext {
         Some(all)
     }
 
-    /// How often a row is met depends on what came out of it, so that the expectation is no short
-    /// sum. These are means over a million documents of seed 0 of [`InContext::USUAL`]: `cargo test
-    /// --release -p gptlab-data measure_in_context -- --ignored --nocapture`.
+    /// The number of visits to a row depends on what was drawn from it, so the expectation is not a
+    /// short sum. These are means over a million documents of seed 0 of [`InContext::USUAL`]:
+    /// `cargo test --release -p gptlab-data measure_in_context -- --ignored --nocapture`.
     fn floor(&self) -> IdealLoss {
         IdealLoss {
             nats_per_document: 155.217,

@@ -1,8 +1,8 @@
-//! How long a string is, every length being as likely as every other.
+//! The length of a random string, uniform over a range.
 
 use gptlab_model::random::Cursor;
 
-/// From `least` to `most`, both included.
+/// A range from `least` to `most`, both included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Length {
     pub(super) least: usize,
@@ -14,7 +14,7 @@ impl Length {
         self.least + cursor.below(self.count())
     }
 
-    /// How many lengths there are.
+    /// Returns the number of lengths.
     fn count(self) -> usize {
         self.most - self.least + 1
     }
@@ -23,18 +23,18 @@ impl Length {
         (self.least..=self.most).contains(&n)
     }
 
-    /// The entropy of a length, in nats.
+    /// Returns the entropy of the length, in nats.
     pub(super) fn entropy(self) -> f64 {
         (self.count() as f64).ln()
     }
 
-    /// The expectation of `f` of a length.
+    /// Returns the expectation of `f` of the length.
     pub(super) fn mean(self, f: impl Fn(usize) -> f64) -> f64 {
         (self.least..=self.most).map(f).sum::<f64>() / self.count() as f64
     }
 
-    /// The nats of news that a string which has `n` goes on, that is, that its length is not `n`.
-    pub(super) fn goes_on(self, n: usize) -> f64 {
+    /// Returns the surprisal, in nats, of a string continuing after `n` characters.
+    pub(super) fn continues(self, n: usize) -> f64 {
         if n < self.least {
             return 0.0;
         }
@@ -42,7 +42,7 @@ impl Length {
         ((left + 1.0) / left).ln()
     }
 
-    /// The nats of news that a string which has `n` ends there.
+    /// Returns the surprisal, in nats, of a string ending after `n` characters.
     pub(super) fn ends(self, n: usize) -> f64 {
         ((self.most - n + 1) as f64).ln()
     }

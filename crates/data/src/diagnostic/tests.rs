@@ -1,12 +1,12 @@
-//! Generators so small that every document there is can be written down.
+//! Tests with generators so small that all their documents can be enumerated.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use length::Length;
 
-/// Every string over `alphabet` of up to `most` characters that `generator` makes, with its
-/// probability according to the ideal predictor.
+/// Enumerates the strings over `alphabet` of up to `most` characters that `generator` produces,
+/// with their probabilities under the ideal predictor.
 fn all(generator: &dyn TextGenerator, alphabet: &str, most: usize) -> BTreeMap<String, f64> {
     let (mut found, mut strings) = (BTreeMap::new(), vec![String::new()]);
     for _ in 0..=most {
@@ -23,7 +23,7 @@ fn all(generator: &dyn TextGenerator, alphabet: &str, most: usize) -> BTreeMap<S
     found
 }
 
-/// The expectation over all documents of what `floor` sums up.
+/// Returns the expectation over all documents that `floor` computes.
 fn expected(generator: &dyn TextGenerator, all: &BTreeMap<String, f64>) -> IdealLoss {
     let mut floor = IdealLoss::NOTHING;
     for (document, p) in all {
@@ -43,8 +43,8 @@ fn parts(floor: &IdealLoss) -> [f64; 4] {
     ]
 }
 
-/// Probabilities sum to 1; draws are as frequent as the ideal predictor says; `floor` is the
-/// expectation.
+/// Checks that probabilities sum to 1, that draws are as frequent as the ideal predictor claims,
+/// and that `floor` is the expectation.
 fn check(
     generator: &dyn TextGenerator,
     alphabet: &str,
@@ -59,8 +59,8 @@ fn check(
     expected(generator, &all)
 }
 
-/// Pearson's chi squared against its expectation, the degrees of freedom, in its standard
-/// deviations.
+/// Checks that Pearson's chi squared is within four standard deviations of its expectation, the
+/// degrees of freedom.
 fn draws_are_as_frequent(generator: &dyn TextGenerator, all: &BTreeMap<String, f64>) {
     const DRAWS: u32 = 20_000;
     let mut seen: BTreeMap<String, f64> = BTreeMap::new();
@@ -90,7 +90,7 @@ fn copies_are_counted() {
         letters: 3,
         length: Length { least: 1, most: 2 },
     };
-    // 3 strings of one letter and 3 · 3 of two.
+    // There are 3 strings of one letter and 3 · 3 of two.
     close(&check(&small, "abc|", 5, 12), &small.floor());
 }
 
@@ -113,14 +113,14 @@ fn sums_are_counted() {
     let floor = expected(&small, &sums(&small));
     close(&floor, &small.floor());
     draws_are_as_frequent(&small, &sums(&small));
-    // 3 + 1 = 0 modulo 4, least digit first.
+    // The sum is 3 + 1 = 0 modulo 4, with the least significant digit first.
     assert!(small.ideal("11+10=00").is_some());
     for wrong in ["11+10=01", "11+10=0", "1+1=0", "11+10", "12+10=00", ""] {
         assert!(small.ideal(wrong).is_none(), "{wrong}");
     }
 }
 
-/// All 16, from the integers.
+/// Enumerates all 16 sums with integers.
 fn sums(recipe: &Addition) -> BTreeMap<String, f64> {
     let text = |n: usize| format!("{}{}", n % 2, n / 2 % 2);
     let pairs = (0..4).flat_map(|a| (0..4).map(move |b| (a, b)));
@@ -142,7 +142,8 @@ fn brackets_are_counted() {
         depth: 2,
         length: Length { least: 2, most: 6 },
     };
-    // Dyck words of height at most 2 are 1, 2, 4 of 1, 2, 3 pairs; each bracket has 2 kinds.
+    // There are 1, 2, 4 Dyck words of 1, 2, 3 pairs with height at most 2; each bracket has 2
+    // kinds.
     let documents = 2 + 2 * 4 + 4 * 8;
     close(&check(&small, "()[]", 6, documents), &small.floor());
 }
@@ -154,7 +155,7 @@ fn bigrams_are_counted() {
         length: 6,
         again: 2,
     };
-    // The first letter, and one of two others five times.
+    // A document is the first letter, followed five times by one of two others.
     let floor = check(&small, "abc", 6, 3 * 32);
     assert!((floor.tokens_per_document - 7.0).abs() < 1e-10);
     close(&measured(&small, 1_000).0, &floor_of_draws(&small, 1_000));
@@ -163,7 +164,7 @@ fn bigrams_are_counted() {
     assert!(error < floor.nats_per_document / 200.0);
 }
 
-/// Dirichlet's integral for a row of its own, against the urn: with weights 1 and `again` each
+/// Dirichlet's integral for one row is compared with the urn: with weights 1 and `again` for each
 /// draw, P(b b c) = a (a + 1) a / (2a (2a + 1) (2a + 2)) where a = 1 / `again`.
 #[test]
 fn an_urn_is_a_row_of_dirichlet() {
@@ -195,7 +196,7 @@ fn floor_of_draws(generator: &dyn TextGenerator, n: u32) -> IdealLoss {
     floor
 }
 
-/// Means over `n` documents, and the standard error of the nats a document.
+/// Returns means over `n` documents, and the standard error of the nats per document.
 fn measured(generator: &dyn TextGenerator, n: u32) -> (IdealLoss, f64) {
     let (mut floor, mut squares) = (IdealLoss::NOTHING, 0.0);
     for ideal in drawn(generator, n) {
@@ -208,7 +209,7 @@ fn measured(generator: &dyn TextGenerator, n: u32) -> (IdealLoss, f64) {
     (floor, (variance / f64::from(n)).sqrt())
 }
 
-/// Every kind at its usual size: what was summed against what is drawn.
+/// The computed floor of every kind at its default size is compared with drawn documents.
 #[test]
 fn floors_are_means_over_documents() {
     for &kind in Diagnostic::ALL {

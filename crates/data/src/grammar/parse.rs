@@ -1,10 +1,10 @@
-//! From a page of text to a [`Grammar`]. A mistake in a page is an error that says where.
+//! Parses a page of text into a [`Grammar`]. An invalid page is an error with the line.
 
 use std::fmt;
 
 use super::{Grammar, Piece, SlotInRule};
 
-/// What is wrong with a page, and in which of its lines, counted from 1.
+/// The error in a page, and its line, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GrammarError {
     line: usize,
@@ -17,7 +17,7 @@ impl fmt::Display for GrammarError {
     }
 }
 
-/// What has been read so far.
+/// The part of the page that has been parsed.
 #[derive(Default)]
 struct Page {
     slots: Vec<SlotInRule>,
@@ -26,7 +26,7 @@ struct Page {
 }
 
 impl Grammar {
-    /// The grammar that `page` describes.
+    /// Parses the grammar that `page` describes.
     pub(crate) fn parse(page: &str) -> Result<Self, GrammarError> {
         let mut read = Page::default();
         for (i, line) in page.lines().enumerate() {
@@ -107,7 +107,8 @@ impl Page {
     }
 }
 
-/// `\n` in a page is a line break.
+/// Replaces `
+/// ` in a page by a line break.
 fn literal(text: &str) -> Piece {
     Piece::Literal(text.replace("\\n", "\n"))
 }

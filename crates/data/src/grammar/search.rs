@@ -1,22 +1,23 @@
-//! How a text may have been made: a search for its derivations, with backtracking.
+//! A search for the derivations of a text, with backtracking.
 
 use std::collections::BTreeMap;
 
 use super::{Grammar, Piece};
 
-/// What is still to be matched: some pieces, then what comes after them.
+/// The pieces that remain to be matched, and those after them.
 #[derive(Clone, Copy)]
 struct Rest<'a> {
     pieces: &'a [Piece],
     after: Option<&'a Rest<'a>>,
 }
 
-/// What the text to be matched is.
+/// The kind of text to match.
 enum Goal {
     /// One whole text of the grammar.
     Whole,
-    /// A stretch of an endless row of them: it may end anywhere, and goes on after an end. What a
-    /// new text adds depends only on how many bytes are left, and is remembered by that.
+    /// A stretch of an endless sequence of texts, which may end anywhere and continue after a
+    /// text's end. The probability that a new text contributes depends only on the number of bytes
+    /// left, so it is memoised by that.
     Stretch { begun: BTreeMap<usize, f64> },
 }
 
@@ -29,16 +30,16 @@ struct Search<'g> {
 }
 
 impl Grammar {
-    /// The log-probability, in nats, of every derivation of `text`: none where the grammar does not
-    /// make it, one where it makes it in one way.
+    /// Returns the log-probability, in nats, of every derivation of `text`. The result is empty if
+    /// the grammar does not produce the text.
     pub(crate) fn derivations(&self, text: &str) -> Vec<f64> {
         let mut search = Search::new(self, Goal::Whole);
-        search.go(Some(&self.beginning()), text, 0.0);
+        search.go(Some(&self.start()), text, 0.0);
         search.found
     }
 
-    /// The log-probability, in nats, of reading `stretch` from a place drawn uniformly in an
-    /// endless row of texts; minus infinity where that cannot be.
+    /// Returns the log-probability, in nats, of reading `stretch` from a uniformly drawn position
+    /// in an endless sequence of texts; minus infinity if that is impossible.
     pub(crate) fn stretch(&self, stretch: &str) -> f64 {
         let goal = Goal::Stretch {
             begun: BTreeMap::new(),
@@ -48,7 +49,7 @@ impl Grammar {
         log_sum(&search.found) - self.expected_characters().ln()
     }
 
-    fn beginning(&self) -> Rest<'_> {
+    fn start(&self) -> Rest<'_> {
         Rest {
             pieces: &self.whole,
             after: None,
@@ -56,7 +57,7 @@ impl Grammar {
     }
 }
 
-/// The logarithm of the sum of what `logs` are the logarithms of.
+/// Returns the logarithm of the sum of the numbers whose logarithms are `logs`.
 pub(crate) fn log_sum(logs: &[f64]) -> f64 {
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if most == f64::NEG_INFINITY {
@@ -75,8 +76,8 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// Matches `text` from every character of every alternative: what came before is summed out,
-    /// which leaves the probability of the way there.
+    /// Matches `text` from every character of every alternative. Everything before it is summed
+    /// out, which leaves the probability of reaching it.
     fn start_anywhere(
         &mut self,
         pieces: &[Piece],
@@ -186,7 +187,7 @@ impl<'g> Search<'g> {
         self.values[slot] = bound;
     }
 
-    /// At the end of a text of the grammar, with `text` left.
+    /// Ends a text of the grammar, with `text` left to match.
     fn end(&mut self, text: &str, log_probability: f64) {
         match &mut self.goal {
             Goal::Whole if text.is_empty() => self.found.push(log_probability),
@@ -201,13 +202,13 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// The log-probability of texts that begin with `text`.
+    /// Returns the log-probability of texts that start with `text`.
     fn begin(&mut self, text: &str) -> f64 {
         let grammar = self.grammar;
         let fresh = vec![None; grammar.slots.len()];
         let values = std::mem::replace(&mut self.values, fresh);
         let found = std::mem::take(&mut self.found);
-        self.go(Some(&grammar.beginning()), text, 0.0);
+        self.go(Some(&grammar.start()), text, 0.0);
         let sum = log_sum(&self.found);
         (self.values, self.found) = (values, found);
         if let Goal::Stretch { begun } = &mut self.goal {
@@ -237,9 +238,9 @@ Rain.\\n
         Grammar::parse(TOY).unwrap().stretch(stretch).exp()
     }
 
-    /// Counted by hand: `Ada and her cat.`, `Bo and his cat.` and `Rain.` with their line breaks
-    /// have 17, 16 and 6 characters, with probabilities 1/4, 1/4 and 1/2: 11.25 characters on the
-    /// average.
+    /// The probabilities are counted by hand: `Ada and her cat.`, `Bo and his cat.` and `Rain.`
+    /// with their line breaks have 17, 16 and 6 characters, with probabilities 1/4, 1/4 and 1/2, so
+    /// that the mean length is 11.25 characters.
     #[test]
     fn stretches_have_the_probabilities_counted_by_hand() {
         for (stretch, expected) in [
@@ -259,7 +260,8 @@ Rain.\\n
         }
     }
 
-    /// The probabilities of all that can stand before a stretch, or after it, sum to its own.
+    /// The probabilities of a stretch's extensions by one character, on either side, sum to its
+    /// own.
     #[test]
     fn a_stretch_is_the_sum_of_its_extensions() {
         let letters = "AdaBo ndhercthis.\nRi";

@@ -1,18 +1,20 @@
-//! What a tokenizer does not know.
+//! The errors of tokenizers.
 
 use std::fmt;
 
 use gptlab_recipe::CodePoint;
 
-/// The characters of a text that a tokenizer does not know, each once, in the order they were met.
+/// The characters of a text that a tokenizer does not know, each once, in the order of their first
+/// occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownCharacters {
+    /// The unknown characters.
     pub characters: Vec<char>,
-    /// How many characters the tokenizer knows.
+    /// The number of characters that the tokenizer knows.
     pub known: usize,
 }
 
-/// A sentence names no more characters than this.
+/// The largest number of characters that the message names.
 const MOST_NAMED: usize = 8;
 
 impl fmt::Display for UnknownCharacters {
@@ -45,7 +47,7 @@ impl fmt::Display for UnknownCharacters {
 
 impl std::error::Error for UnknownCharacters {}
 
-/// A token that a tokenizer does not have.
+/// The error of a token outside the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     pub token: u32,

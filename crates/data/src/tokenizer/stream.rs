@@ -1,13 +1,13 @@
-//! Text from tokens that come one by one.
+//! Decodes tokens that arrive one by one.
 
 use super::Tokenizer;
 
-/// Turns tokens into text as they come.
+/// Decodes tokens into text as they arrive.
 ///
-/// A token may hold a part of a character. Such bytes are held back until the tokens after them
-/// make the character whole; bytes that cannot become a character are U+FFFD, as in
-/// [`String::from_utf8_lossy`]. All pieces together are what [`Tokenizer::decode`] returns for all
-/// the tokens.
+/// A token may contain a part of a character. Such bytes are held back until later tokens complete
+/// the character; bytes that cannot become a character become U+FFFD, as in
+/// [`String::from_utf8_lossy`]. The concatenation of all pieces equals the result of
+/// [`Tokenizer::decode`] for all tokens.
 ///
 /// ```
 /// use gptlab_data::{StreamDecoder, Tokenizer};
@@ -26,37 +26,37 @@ pub struct StreamDecoder<'a> {
 }
 
 impl<'a> StreamDecoder<'a> {
-    /// A decoder of the tokens of `tokenizer`, before the first.
+    /// Makes a decoder of the tokens of `tokenizer`.
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
         let text = Utf8Stream::default();
         Self { tokenizer, text }
     }
 
-    /// Returns the text that `token` makes whole, which may be none. A token outside the vocabulary
-    /// stands for nothing.
+    /// Returns the text that `token` completes, which may be empty. A token outside the vocabulary
+    /// represents nothing.
     pub fn push(&mut self, token: u32) -> &str {
         let bytes = self.tokenizer.token_bytes(token).unwrap_or_default();
         self.text.push(bytes)
     }
 
-    /// Returns what is left after the last token: U+FFFD where a character was begun and not
-    /// ended. The decoder is then as new.
+    /// Returns the rest after the last token: U+FFFD if a character is incomplete. The decoder is
+    /// then reset.
     pub fn finish(&mut self) -> &str {
         self.text.finish()
     }
 }
 
-/// Bytes that become text as they come.
+/// Decodes bytes into text as they arrive.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Utf8Stream {
-    /// The beginning of a character that has not come whole: at most three bytes.
+    /// The start of an incomplete character, at most three bytes.
     held: Vec<u8>,
-    /// What became whole last.
+    /// The text that was completed last.
     whole: String,
 }
 
 impl Utf8Stream {
-    /// Returns the text that `bytes` make whole.
+    /// Returns the text that `bytes` complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> &str {
         self.whole.clear();
         self.held.extend_from_slice(bytes);
@@ -64,7 +64,7 @@ impl Utf8Stream {
         for chunk in self.held.utf8_chunks() {
             self.whole.push_str(chunk.valid());
             done += chunk.valid().len();
-            if chunk.invalid().is_empty() || may_go_on(&self.held[done..]) {
+            if chunk.invalid().is_empty() || is_incomplete(&self.held[done..]) {
                 break;
             }
             self.whole.push(char::REPLACEMENT_CHARACTER);
@@ -84,8 +84,8 @@ impl Utf8Stream {
     }
 }
 
-/// Whether `bytes`, which are no text, begin a character whose end is missing.
-fn may_go_on(bytes: &[u8]) -> bool {
+/// Returns whether `bytes`, which are not UTF-8, are the start of an incomplete character.
+fn is_incomplete(bytes: &[u8]) -> bool {
     str::from_utf8(bytes)
         .is_err_and(|error| error.error_len().is_none() && error.valid_up_to() == 0)
 }
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// All that comes of `pieces`.
+    /// Returns all text decoded from `pieces`.
     fn read(pieces: &[&[u8]]) -> String {
         let mut stream = Utf8Stream::default();
         let mut text = String::new();
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(read(&[&[0xE7, 0x8C], "猫".as_bytes()]), "\u{FFFD}猫");
     }
 
-    /// Bytes that are often parts of characters.
+    /// Generates bytes that are often parts of characters.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![
             Just(b'a'),

@@ -1,22 +1,22 @@
-//! What each token stands for.
+//! The text of each token.
 
-/// The text of every token of a vocabulary, by its id.
+/// The text of every token of a vocabulary, by id.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct TokenTable {
-    /// The bytes of all tokens, one after the other.
+    /// The bytes of all tokens, concatenated.
     bytes: Vec<u8>,
-    /// Where each token's bytes end.
+    /// The end of each token's bytes.
     ends: Vec<usize>,
-    /// How many characters each token begins.
+    /// The number of characters that start in each token.
     characters: Vec<u32>,
 }
 
 impl TokenTable {
-    /// Appends a token that stands for `bytes`; its id is how many there were.
+    /// Appends a token that represents `bytes`; its id is the number of tokens before.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         self.ends.push(self.bytes.len());
-        let begun = bytes.iter().filter(|byte| begins_character(**byte)).count();
+        let begun = bytes.iter().filter(|byte| starts_character(**byte)).count();
         self.characters.push(begun as u32);
     }
 
@@ -31,7 +31,8 @@ impl TokenTable {
         self.bytes.get(start..end)
     }
 
-    /// How many characters `token` begins: those that it ends alone are another's.
+    /// Returns the number of characters that start in `token`. Characters that only end in it
+    /// belong to another token.
     pub(super) fn characters(&self, token: u32) -> usize {
         self.characters
             .get(token as usize)
@@ -39,8 +40,8 @@ impl TokenTable {
     }
 }
 
-/// Whether a character of UTF-8 may begin with `byte`: any but the later bytes, which are
-/// 0b10xxxxxx (RFC 3629).
-fn begins_character(byte: u8) -> bool {
+/// Returns whether a UTF-8 character may start with `byte`, which is true for all but continuation
+/// bytes, 0b10xxxxxx (RFC 3629).
+fn starts_character(byte: u8) -> bool {
     byte & 0b1100_0000 != 0b1000_0000
 }

@@ -1,14 +1,14 @@
-//! Memory that begins on a cache line, so that no vector of a matrix lies across two.
+//! Memory that starts on a cache line, so that no vector of a matrix lies across two.
 
 use std::{
     collections::TryReserveError,
     ops::{Deref, DerefMut},
 };
 
-/// Bytes of a cache line.
+/// The bytes of a cache line.
 const LINE: usize = 64;
 
-/// Numbers that begin on a cache line.
+/// Numbers that start on a cache line.
 #[derive(Debug, Default)]
 pub(super) struct Aligned<T> {
     numbers: Vec<T>,
@@ -17,7 +17,7 @@ pub(super) struct Aligned<T> {
 }
 
 impl<T: Copy + Default> Aligned<T> {
-    /// `len` zeros. Memory that nobody touches takes no room.
+    /// Returns `len` zeros. The system provides the memory only when it is touched.
     pub(super) fn zeroed(len: usize) -> Self {
         let spare = LINE / size_of::<T>();
         let numbers = vec![T::default(); len + spare];
@@ -29,23 +29,23 @@ impl<T: Copy + Default> Aligned<T> {
         }
     }
 
-    /// The same, or why the system has no room for them. (Zeros that take no room until they are
-    /// touched cannot be asked for with a way to fail: so the room is asked for, given back and
-    /// taken.)
+    /// Returns `len` zeros, or the reason why the system has no memory for them. Zeroed memory can
+    /// only be allocated by a call that cannot fail, so the same memory is first reserved and
+    /// released.
     pub(super) fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
         let most = len.saturating_add(LINE / size_of::<T>());
         Vec::<T>::new().try_reserve_exact(most)?;
         Ok(Self::zeroed(len))
     }
 
-    /// A copy of `numbers`, or why the system has no room for it.
+    /// Returns a copy of `numbers`, or the reason why the system has no memory for it.
     pub(super) fn try_of(numbers: &[T]) -> Result<Self, TryReserveError> {
         let mut aligned = Self::try_zeroed(numbers.len())?;
         aligned.copy_from_slice(numbers);
         Ok(aligned)
     }
 
-    /// Room for at least `len` numbers; what was there is lost when it grows, before there is more.
+    /// Grows to at least `len` numbers. Growing drops the old numbers before it allocates new ones.
     pub(super) fn grow(&mut self, len: usize) {
         if self.len < len {
             (self.numbers, self.start, self.len) = (Vec::new(), 0, 0);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_begins_on_a_line_and_holds_what_was_asked() {
+    fn memory_starts_on_a_line_and_has_the_requested_length() {
         for len in [0, 1, 15, 16, 1000] {
             let mut memory: Aligned<f32> = Aligned::zeroed(len);
             assert_eq!(memory.as_ptr().align_offset(LINE), 0);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_machine_has_is_refused() {
+    fn more_memory_than_any_machine_has_is_refused() {
         assert!(Aligned::<f32>::try_zeroed(usize::MAX).is_err());
         assert!(Aligned::<f32>::try_zeroed(1 << 60).is_err());
     }

@@ -8,20 +8,20 @@ use crate::{
     memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 
-/// Makes engines and generators that run on the cores of this machine.
+/// The backend that makes engines and generators for the cores of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuBackend {
     isa: Isa,
 }
 
 impl CpuBackend {
-    /// A backend that computes with the vector instructions `isa`. Sums may round differently on
-    /// another set.
+    /// Makes a backend that computes with the vector instructions `isa`. Sums may round differently
+    /// on another set.
     pub fn new(isa: Isa) -> Self {
         Self { isa }
     }
 
-    /// How the engine of this crate is to run.
+    /// Returns the options of the engine in this crate.
     fn options(self, options: BackendOptions) -> CpuOptions {
         CpuOptions {
             threads: options.threads,
@@ -32,7 +32,7 @@ impl CpuBackend {
 }
 
 impl Default for CpuBackend {
-    /// The best instructions of this processor.
+    /// Returns a backend with the best instructions of this processor.
     fn default() -> Self {
         Self::new(Isa::detect())
     }

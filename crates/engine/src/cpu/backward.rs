@@ -4,17 +4,15 @@
 //! where the plan put them, and [`Write`] says whether to write, add, or leave them in place.
 
 use gptlab_kernels::{
-    activation, attention,
-    dropout::{self, Dropout},
-    elementwise, embedding, gate,
-    head_norm::{self, Layout},
+    Threads, activation, attention, dropout, elementwise, embedding, gate,
+    head_norm::{self, LeadingHeads},
     layer_norm, rms_norm, rope,
 };
 use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
     chunk::Chunk,
-    forward_pass::{ForwardPass, accumulate, drop_some, layout, parts, rows_of},
+    forward_pass::{ForwardPass, RowDropout, accumulate, drop_some, leading_heads, parts, rows_of},
     plan::Write,
     prepared_graph::kernel,
     products::WeightGradient,
@@ -44,13 +42,13 @@ impl Chunk<'_> {
                 self.pass_on(node, 0, *x, arena);
                 let places = [self.gradient(*x), self.value(node), self.statistics(node)];
                 let [dx, y, rstd] = parts(arena, places);
-                let layout = layout(self, node, *heads, *head_dim);
-                head_norm::backward(self.isa(), dx, y, rstd, layout, self.rows());
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                head_norm::backward(self.isa(), dx, y, rstd, heads, self.rows());
             }
             Op::Rotary { x, heads, head_dim } => {
                 self.pass_on(node, 0, *x, arena);
-                let layout = layout(self, node, *heads, *head_dim);
-                self.rotate_back(node, *x, layout, arena);
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                self.rotate_back(node, *x, heads, arena);
             }
             Op::Attention { x, attention } => {
                 self.attend_backward(node, *x, attention, arena, scratch);
@@ -63,21 +61,22 @@ impl Chunk<'_> {
                 self.gate_backward(node, *gate, *up, *f, arena);
             }
             Op::Dropout { x, p } => match self.dropout(node, *p) {
-                Some(mask) => self.drop_backward(node, *x, &mask, arena),
+                Some(masks) => self.drop_backward(node, *x, masks, arena),
                 None => self.pass_on(node, 0, *x, arena),
             },
         }
     }
 
-    fn drop_backward(&self, node: ValueId, x: ValueId, mask: &(Dropout, u64), arena: &mut [f32]) {
+    fn drop_backward(&self, node: ValueId, x: ValueId, masks: RowDropout, arena: &mut [f32]) {
+        let RowDropout { dropout, first_row } = masks;
         let (width, dx, dy) = (self.width(node), self.gradient(x), self.gradient(node));
         match self.plan.program.write(node, 0) {
-            Write::InPlace => drop_some(self, mask, &mut arena[dx], width),
+            Write::InPlace => drop_some(self, masks, &mut arena[dx], width),
             Write::First => {
                 let matrices = parts(arena, [dx, dy]).map(|m| (m, width));
                 self.pass(width, matrices, |rows, [dx, dy]| {
-                    let first = mask.1 + rows.start as u64;
-                    dropout::forward(self.isa(), dx, dy, &mask.0, first, rows.len(), width);
+                    let first = first_row + rows.start as u64;
+                    dropout::forward(self.isa(), dx, dy, &dropout, first, rows.len(), width);
                 });
             }
             Write::Add => unreachable!("`lower` has nobody else read what is dropped"),
@@ -130,29 +129,35 @@ impl Chunk<'_> {
         ];
         let [dx, dy, x, stat] = parts(arena, places);
         let (mean, rstd) = stat.split_at(rows);
-        let add = self.accumulates(node);
+        let accumulate_dx = self.accumulates(node);
         match norm {
             NormOp::LayerNorm { gain, bias } => {
                 let (dgain, dbias) = self.two_parts_mut(dw, *gain, *bias);
-                layer_norm::backward(
-                    self.isa(),
+                let grads = layer_norm::Grads {
                     dx,
+                    accumulate_dx,
                     dgain,
                     dbias,
-                    dy,
+                };
+                let gain = self.param(*gain);
+                let saved = layer_norm::Saved {
                     x,
-                    self.param(*gain),
+                    gain,
                     mean,
                     rstd,
-                    add,
-                    rows,
-                    width,
-                );
+                };
+                layer_norm::backward(self.isa(), grads, dy, &saved, rows, width);
             }
             NormOp::RmsNorm { gain } => {
                 let dgain = gain.map(|g| self.prepared.part_mut(dw, g));
+                let grads = rms_norm::Grads {
+                    dx,
+                    accumulate_dx,
+                    dgain,
+                };
                 let gain = gain.map(|g| self.param(g));
-                rms_norm::backward(self.isa(), dx, dgain, dy, x, gain, rstd, add, rows, width);
+                let saved = rms_norm::Saved { x, gain, rstd };
+                rms_norm::backward(self.isa(), grads, dy, &saved, rows, width);
             }
         }
     }
@@ -185,22 +190,22 @@ impl Chunk<'_> {
         let (dw, dbias) = self.two_parts_mut(dw, weight, bias);
         let gradient = WeightGradient {
             dw,
+            accumulate_dw: !(self.fresh && self.plan.sets(node)),
             dbias,
             dy,
             x,
-            add: !(self.fresh && self.plan.sets(node)),
         };
         self.multiply_weight(node, gradient, &mut work.scratch);
         let add = self.accumulates(node);
         self.multiply_back(node, dx, dy, add, &mut work.scratch);
     }
 
-    fn rotate_back(&self, node: ValueId, x: ValueId, layout: Layout, arena: &mut [f32]) {
+    fn rotate_back(&self, node: ValueId, x: ValueId, heads: LeadingHeads, arena: &mut [f32]) {
         let (cos, sin) = self.prepared.rotations(node);
         let dx = &mut arena[self.gradient(x)];
         for sequence in self.sequences {
-            let rows = &mut dx[rows_of(sequence, layout.width)];
-            rope::backward(self.isa(), rows, cos, sin, layout, 0, sequence.len());
+            let rows = &mut dx[rows_of(sequence, heads.width)];
+            rope::backward(self.isa(), rows, cos, sin, heads, 0, sequence.len());
         }
     }
 
@@ -226,15 +231,20 @@ impl Chunk<'_> {
                 rows_of(sequence, self.width(x)),
                 rows_of(sequence, self.width(node)),
             );
+            let saved = attention::Saved {
+                qkv: &qkv[wide.clone()],
+                mix: &mix[narrow.clone()],
+                lse: &lse[rows_of(sequence, op.heads)],
+            };
             attention::backward_by(
                 self.isa(),
-                &self.helpers,
-                &mut dqkv[wide.clone()],
-                scratch,
-                &dmix[narrow.clone()],
-                &mix[narrow],
-                &lse[rows_of(sequence, op.heads)],
-                &qkv[wide],
+                Threads {
+                    parallel: &self.helpers,
+                    scratch,
+                },
+                &mut dqkv[wide],
+                &dmix[narrow],
+                &saved,
                 &options,
                 sequence.len(),
             );

@@ -1,4 +1,4 @@
-//! One batch: its chunks handed to the pool, each with a workspace of its own.
+//! A batch whose chunks the pool runs, each in a workspace of its own.
 
 use std::{mem, ops::Range};
 
@@ -8,16 +8,16 @@ use gptlab_model::Batch;
 use super::{
     chunk::{Chunk, Loss},
     output_head,
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::{Helpers, Pool},
     prepared_graph::PreparedGraph,
     shards::{self, ChunkRows, Chunks},
+    weight_panels::Panels,
     workspace::Workspaces,
 };
 use crate::Noise;
 
-/// Makes a plan for batches like `batch`, unless the one at hand will do.
+/// Makes a plan for batches like `batch`, unless the present plan has enough rows.
 pub(super) fn renew(
     plan: &mut Option<ArenaPlan>,
     prepared: &PreparedGraph,
@@ -30,7 +30,7 @@ pub(super) fn renew(
     }
 }
 
-/// Lets as many threads as may work on `tasks` at a time have what a chunk of `plan` needs.
+/// Provides a workspace for a chunk of `plan` to each thread that can work on `tasks` at a time.
 pub(super) fn make_room(
     workspaces: &mut Workspaces,
     prepared: &PreparedGraph,
@@ -42,7 +42,7 @@ pub(super) fn make_room(
     workspaces.fit(pool.threads().min(tasks), plan.len, scratch);
 }
 
-/// What every chunk of one batch shares.
+/// The data that all chunks of one batch share.
 pub(super) struct BatchRun<'a> {
     pub(super) prepared: &'a PreparedGraph,
     pub(super) pool: &'a Pool,
@@ -56,8 +56,8 @@ pub(super) struct BatchRun<'a> {
 }
 
 impl BatchRun<'_> {
-    /// The loss of each token of some chunks, which are all in `shards`, and the gradients of the
-    /// mean over the batch: each shard's into its own buffer.
+    /// Computes the loss of each token of some chunks, which are all in `shards`, and the gradients
+    /// of the mean over the batch, each shard's in a buffer of its own.
     pub(super) fn train<'s>(
         &self,
         losses: &mut [f32],
@@ -90,7 +90,7 @@ impl BatchRun<'_> {
             });
     }
 
-    /// The loss of each token.
+    /// Computes the loss of each token.
     pub(super) fn evaluate(&self, losses: &mut [f32]) {
         let chunks = self.chunks.all();
         let tasks = chunks.iter().zip(split(losses, chunks.chunks(1)));
@@ -103,7 +103,7 @@ impl BatchRun<'_> {
             });
     }
 
-    /// Whether the whole batch is done before another thread would have woken up.
+    /// Returns true if the whole batch is finished before another thread would have woken up.
     fn small(&self) -> bool {
         let parameters = self.prepared.graph.params().total();
         self.batch.tokens().saturating_mul(parameters) < SMALL
@@ -126,18 +126,19 @@ impl BatchRun<'_> {
     }
 }
 
-/// A shard's chunks that are run now, and where their gradients go.
+/// A shard's chunks in the present run, and the buffer of their gradients.
 pub(super) struct ShardRun<'a> {
     pub(super) chunks: Range<usize>,
     pub(super) sum: &'a mut [f32],
-    /// Whether `sum` holds nothing that counts; else the gradients are added to it.
+    /// Whether `sum` holds nothing valid; otherwise the gradients are added to it.
     pub(super) fresh: bool,
 }
 
-/// A step of fewer tokens times parameters than this takes tens of microseconds.
+/// The product of tokens and parameters below which a step is too short for threads: its time is
+/// tens of microseconds.
 const SMALL: usize = 1 << 21;
 
-/// Cuts `losses`, one a token, into a part for each run of chunks.
+/// Cuts `losses`, one per token, into a part for each run of chunks.
 fn split<'a, 'c>(
     losses: &'a mut [f32],
     parts: impl Iterator<Item = &'c [ChunkRows]>,
@@ -150,7 +151,7 @@ fn split<'a, 'c>(
     })
 }
 
-/// The most that any kernel or the head scribbles on, for sequences of up to `rows` tokens.
+/// Returns the most scratch of any kernel or the output head, for sequences of up to `rows` tokens.
 pub(super) fn scratch_len(prepared: &PreparedGraph, rows: usize, parts: usize) -> usize {
     let attention = prepared.attentions().map(|(node, op)| {
         attention::scratch_len_by(parts, rows, &prepared.attention(node, op, None))

@@ -1,65 +1,66 @@
-//! A few whole sequences that one core takes through the model: what a run of the plan is given.
+//! A chunk: whole sequences that one core runs through the model.
 
 use std::ops::Range;
 
-use gptlab_kernels::{attention, dropout::Dropout};
+use gptlab_kernels::{Threads, attention};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 
 use super::{
     aligned::Aligned,
-    forward_pass::{Attended, ForwardPass, Mapped, RowRun, rows_of},
-    panels::Panels,
+    forward_pass::{Attended, ForwardPass, Mapped, RowDropout, RowRun, rows_of},
     plan::{ArenaPlan, Region},
     pool::{Helpers, MatrixRows, TaskCut, by_rows},
     prepared_graph::PreparedGraph,
+    weight_panels::Panels,
     workspace::Workspace,
 };
 use crate::{Noise, program::Work};
 
-/// The numbers that a thread has to be given to pass over: fewer would cost more to hand out than
-/// they save.
+/// The fewest numbers that a thread gets in a pass: with fewer, the distribution costs more than it
+/// saves.
 const LEAST: usize = 1 << 14;
 
-/// What the loss of each row is of, and where it goes.
+/// The target of each row, and the place of its loss.
 pub(super) struct Loss<'a> {
     pub(super) targets: &'a [u32],
     pub(super) losses: &'a mut [f32],
 }
 
-/// Rows of a batch, and what it takes to run them.
+/// The rows of a chunk, and everything that running them needs.
 #[derive(Clone, Copy)]
 pub(super) struct Chunk<'a> {
     pub(super) prepared: &'a PreparedGraph,
     pub(super) plan: &'a ArenaPlan,
     pub(super) weights: &'a [f32],
-    /// The weights of linear maps, laid out for the products.
+    /// The weights of linear maps in the layout for the products.
     pub(super) panels: &'a Panels,
     pub(super) inputs: &'a [u32],
-    /// The chunk's sequences, as rows of the chunk.
+    /// The chunk's sequences, as ranges of its rows.
     pub(super) sequences: &'a [Range<usize>],
-    /// Where in the batch the chunk begins: what dropout masks count from.
+    /// The index in the batch of the chunk's first row; dropout masks count rows from it.
     pub(super) first_row: u64,
     pub(super) noise: Option<Noise>,
-    /// Whether nothing has been added to its gradients yet: those that the plan has linear maps set
-    /// need not be zero before.
+    /// Whether nothing has been added to its gradients yet. Then the gradients that linear maps set
+    /// under the plan need not be zero before.
     pub(super) fresh: bool,
-    /// Who may help.
+    /// The threads that can help.
     pub(super) helpers: Helpers<'a>,
 }
 
 impl Chunk<'_> {
-    /// Where a region's rows of this chunk lie in the arena.
+    /// Returns the range of a region's rows of this chunk in the arena.
     pub(super) fn place(&self, region: Region) -> Range<usize> {
         region.offset..region.offset + region.width * self.rows()
     }
 
-    /// Where the gradient of a node's value is in the arena; nothing for a node that has none.
+    /// Returns the range of the gradient of a node's value in the arena; empty if the node has
+    /// none.
     pub(super) fn gradient(&self, node: ValueId) -> Range<usize> {
         self.place(self.plan.gradient(node))
     }
 
-    /// Runs a program that trains: the loss of each row in nats, and the gradients of `scale` times
-    /// their sum, those of parameters added to `dw`.
+    /// Runs a program that trains: computes the loss of each row in nats, and the gradients of
+    /// `scale` times their sum. Gradients of parameters are added to `dw`.
     pub(super) fn train(&self, work: &mut Workspace, loss: Loss, scale: f32, dw: &mut [f32]) {
         let mut loss = Some(loss);
         for step in self.plan.program.steps() {
@@ -78,7 +79,7 @@ impl Chunk<'_> {
         }
     }
 
-    /// Runs a program that evaluates: the loss of each row in nats.
+    /// Runs a program that evaluates: computes the loss of each row in nats.
     pub(super) fn evaluate(&self, work: &mut Workspace, loss: Loss) {
         for step in self.plan.program.steps() {
             match step.work {
@@ -91,7 +92,7 @@ impl Chunk<'_> {
         self.losses(work, loss);
     }
 
-    /// The kernel's options for the sequence that starts at the chunk's row `start`, in the
+    /// Returns the kernel's options for the sequence that starts at the chunk's row `start`, in the
     /// engine's precision.
     pub(super) fn attention(
         &self,
@@ -169,12 +170,17 @@ impl ForwardPass for Chunk<'_> {
         let width = qkv.len() / self.rows();
         for sequence in self.sequences {
             let options = self.attention(node, op, sequence.start);
+            let outputs = attention::Outputs {
+                mix: &mut mix[rows_of(sequence, self.width(node))],
+                lse: &mut lse[rows_of(sequence, op.heads)],
+            };
             attention::forward_by(
                 self.isa(),
-                &self.helpers,
-                &mut mix[rows_of(sequence, self.width(node))],
-                &mut lse[rows_of(sequence, op.heads)],
-                scratch,
+                Threads {
+                    parallel: &self.helpers,
+                    scratch,
+                },
+                outputs,
                 &qkv[rows_of(sequence, width)],
                 &options,
                 sequence.len(),
@@ -182,9 +188,11 @@ impl ForwardPass for Chunk<'_> {
         }
     }
 
-    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)> {
-        let mask = self.prepared.dropout(node, p, self.noise)?;
-        Some((mask, self.first_row))
+    fn dropout(&self, node: ValueId, p: f32) -> Option<RowDropout> {
+        Some(RowDropout {
+            dropout: self.prepared.dropout(node, p, self.noise)?,
+            first_row: self.first_row,
+        })
     }
 
     fn keeps_derivative(&self, node: ValueId) -> bool {

@@ -1,7 +1,7 @@
-//! The forward pass, node by node: one match for rows of a batch and for rows that are decoded.
+//! The forward pass, node by node: one match for rows of a batch and for rows of a decoder.
 //!
-//! What differs between them (how weights are laid out, what a query sees, who helps) is what
-//! [`ForwardPass`] asks of its implementors.
+//! What differs between them (the layout of weights, the keys of a query, the helpers) is
+//! implemented by the types with [`ForwardPass`].
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use gptlab_kernels::{
     Isa, activation,
     dropout::{self, Dropout},
     elementwise, embedding, gate,
-    head_norm::{self, Layout},
+    head_norm::{self, LeadingHeads},
     layer_norm, rms_norm, rope,
 };
 use gptlab_model::{AttentionOp, NORM_EPS, NormOp, Op, ParamId, ValueId};
@@ -22,11 +22,11 @@ use super::{
 /// Rows at consecutive positions of one sequence.
 pub(super) struct RowRun {
     pub(super) rows: Range<usize>,
-    /// The position of the first.
+    /// The position of the first row.
     pub(super) position: usize,
 }
 
-/// What the forward of an attention reads and writes: `[rows, width]` each.
+/// What the forward pass of an attention reads and writes: `[rows, width]` each.
 pub(super) struct Attended<'a> {
     pub(super) mix: &'a mut [f32],
     /// The log-sum-exp of each head, `[rows, heads]`.
@@ -34,37 +34,44 @@ pub(super) struct Attended<'a> {
     pub(super) qkv: &'a [f32],
 }
 
-/// What a linear map reads and writes.
+/// The input and the output of a linear map.
 pub(super) struct Mapped<'a> {
     pub(super) y: &'a mut [f32],
     pub(super) x: &'a mut [f32],
     pub(super) bias: Option<&'a [f32]>,
 }
 
+/// A stream of dropout masks, and the number in it of the first row.
+#[derive(Clone, Copy)]
+pub(super) struct RowDropout {
+    pub(super) dropout: Dropout,
+    pub(super) first_row: u64,
+}
+
 /// Rows that go through the model.
 pub(super) trait ForwardPass: Sync + Sized {
-    /// What products and attention scribble on.
+    /// The scratch memory of products and attention.
     type Scratch;
 
     fn prepared(&self) -> &PreparedGraph;
 
-    /// The token of each row.
+    /// Returns the token of each row.
     fn tokens(&self) -> &[u32];
 
-    /// All rows, in order, by runs.
+    /// Returns all rows, in order, as runs.
     fn runs(&self) -> impl Iterator<Item = RowRun>;
 
-    /// Where the value of a node is in the arena.
+    /// Returns the range of a node's value in the arena.
     fn value(&self, node: ValueId) -> Range<usize>;
 
-    /// Where a node's statistics are in the arena.
+    /// Returns the range of a node's statistics in the arena.
     fn statistics(&self, node: ValueId) -> Range<usize>;
 
-    /// A parameter that is not the weight of a linear map.
+    /// Returns a parameter that is not the weight of a linear map.
     fn param(&self, param: ParamId) -> &[f32];
 
-    /// Calls `work` with ranges of rows that cover all, and with those rows of `matrices`, the
-    /// widest of which has `width`.
+    /// Calls `work` with ranges of rows that together cover all rows, and with those rows of
+    /// `matrices`, the widest of which has `width` columns.
     fn pass<const N: usize>(
         &self,
         width: usize,
@@ -72,7 +79,7 @@ pub(super) trait ForwardPass: Sync + Sized {
         work: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
     );
 
-    /// y = x Wᵀ + b.
+    /// Computes y = x Wᵀ + b.
     fn linear(&self, node: ValueId, map: Mapped, scratch: &mut Self::Scratch);
 
     fn attend(
@@ -83,15 +90,16 @@ pub(super) trait ForwardPass: Sync + Sized {
         scratch: &mut Self::Scratch,
     );
 
-    /// The mask of a dropout, and the number of the first row in it; `None` where nothing is
+    /// Returns the mask of a dropout, and the number of the first row in it; `None` if nothing is
     /// dropped.
-    fn dropout(&self, node: ValueId, p: f32) -> Option<(Dropout, u64)>;
+    fn dropout(&self, node: ValueId, p: f32) -> Option<RowDropout>;
 
-    /// Whether an activation leaves its derivative in place of its input.
+    /// Returns true if an activation replaces its input by its derivative.
     fn keeps_derivative(&self, node: ValueId) -> bool;
 
-    /// The columns that are computed of a single row, others of which are computed elsewhere;
-    /// `None`: all of every row. Asked of ops that work on each number by itself.
+    /// Returns the columns of a single row that are computed here, if others are computed
+    /// elsewhere; `None` for all columns of every row. It affects ops that compute each number
+    /// independently.
     fn columns(&self) -> Option<&[Range<usize>]>;
 
     fn isa(&self) -> Isa {
@@ -131,12 +139,13 @@ pub(super) trait ForwardPass: Sync + Sized {
             Op::HeadNorm { x, heads, head_dim } => {
                 carry_over(self, node, *x, arena);
                 let [y, rstd] = parts(arena, [self.value(node), self.statistics(node)]);
-                let layout = layout(self, node, *heads, *head_dim);
-                head_norm::forward(self.isa(), y, rstd, layout, NORM_EPS, self.rows());
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                head_norm::forward(self.isa(), y, rstd, heads, NORM_EPS, self.rows());
             }
             Op::Rotary { x, heads, head_dim } => {
                 carry_over(self, node, *x, arena);
-                rotate(self, node, layout(self, node, *heads, *head_dim), arena);
+                let heads = leading_heads(self, node, *heads, *head_dim);
+                rotate(self, node, heads, arena);
             }
             Op::Attention { x, attention } => {
                 let places = [self.value(node), self.statistics(node), self.value(*x)];
@@ -163,15 +172,16 @@ pub(super) trait ForwardPass: Sync + Sized {
             }
             Op::Dropout { x, p } => {
                 carry_over(self, node, *x, arena);
-                if let Some(mask) = self.dropout(node, *p) {
-                    drop_some(self, &mask, &mut arena[self.value(node)], self.width(node));
+                if let Some(masks) = self.dropout(node, *p) {
+                    drop_some(self, masks, &mut arena[self.value(node)], self.width(node));
                 }
             }
         }
     }
 }
 
-/// Several regions at once. The plan gives values that live at the same time disjoint memory.
+/// Returns several regions at once. The plan gives values that live at the same time disjoint
+/// memory.
 pub(super) fn parts<const N: usize>(
     arena: &mut [f32],
     ranges: [Range<usize>; N],
@@ -181,46 +191,42 @@ pub(super) fn parts<const N: usize>(
         .expect("the plan keeps what lives together apart")
 }
 
-/// The rows of a run in a matrix of `width`.
+/// Returns the range of a run's rows in a matrix of `width` columns.
 pub(super) fn rows_of(rows: &Range<usize>, width: usize) -> Range<usize> {
     rows.start * width..rows.end * width
 }
 
-/// The first `heads` heads of the rows of `node`.
-pub(super) fn layout<F: ForwardPass>(
+/// Returns the layout of the first `heads` heads in the rows of `node`.
+pub(super) fn leading_heads<F: ForwardPass>(
     on: &F,
     node: ValueId,
     heads: usize,
     head_dim: usize,
-) -> Layout {
-    Layout {
-        heads,
+) -> LeadingHeads {
+    LeadingHeads {
+        count: heads,
         head_dim,
         width: on.width(node),
     }
 }
 
-/// y += x, both of `width`.
+/// Computes y += x, both of `width` columns.
 pub(super) fn accumulate<F: ForwardPass>(on: &F, y: &mut [f32], x: &mut [f32], width: usize) {
     on.pass(width, [(y, width), (x, width)], |_, [y, x]| {
         elementwise::accumulate(on.isa(), y, x);
     });
 }
 
-/// Applies a dropout mask to all rows.
-pub(super) fn drop_some<F: ForwardPass>(
-    on: &F,
-    (mask, first_row): &(Dropout, u64),
-    y: &mut [f32],
-    width: usize,
-) {
+/// Applies dropout masks to all rows.
+pub(super) fn drop_some<F: ForwardPass>(on: &F, masks: RowDropout, y: &mut [f32], width: usize) {
+    let RowDropout { dropout, first_row } = masks;
     on.pass(width, [(y, width)], |rows, [y]| {
         let first = first_row + rows.start as u64;
-        dropout::in_place(on.isa(), y, mask, first, rows.len(), width);
+        dropout::in_place(on.isa(), y, &dropout, first, rows.len(), width);
     });
 }
 
-/// Calls `work` with the numbers of `matrices` that are to be computed: it treats each by itself.
+/// Calls `work` with the numbers of `matrices` to compute, for ops that treat each independently.
 fn elements<F: ForwardPass, const N: usize>(
     on: &F,
     width: usize,
@@ -236,7 +242,7 @@ fn elements<F: ForwardPass, const N: usize>(
     }
 }
 
-/// Makes the value of `node` a copy of that of `x`, unless the plan has it take over `x`'s buffer.
+/// Copies the value of `x` to `node`, unless the plan gives both the same buffer.
 fn carry_over<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, arena: &mut [f32]) {
     let (to, from) = (on.value(node), on.value(x));
     if to != from {
@@ -244,7 +250,7 @@ fn carry_over<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, arena: &mut [f3
     }
 }
 
-/// Copies each row's row of a table of positions.
+/// Copies the row of a table that belongs to each row's position.
 fn copy_positions<F: ForwardPass>(on: &F, node: ValueId, table: &[f32], arena: &mut [f32]) {
     let width = on.width(node);
     let y = &mut arena[on.value(node)];
@@ -263,22 +269,32 @@ fn norm<F: ForwardPass>(on: &F, node: ValueId, x: ValueId, norm: &NormOp, arena:
         let n = rows.len();
         match norm {
             NormOp::LayerNorm { gain, bias } => {
-                let (gain, bias) = (on.param(*gain), bias.map(|b| on.param(b)));
-                layer_norm::forward(isa, y, mean, rstd, x, gain, bias, NORM_EPS, n, width);
+                let inputs = layer_norm::Inputs {
+                    x,
+                    gain: on.param(*gain),
+                    bias: bias.map(|b| on.param(b)),
+                    eps: NORM_EPS,
+                };
+                let outputs = layer_norm::Outputs { y, mean, rstd };
+                layer_norm::forward(isa, outputs, &inputs, n, width);
             }
             NormOp::RmsNorm { gain } => {
-                let gain = gain.map(|g| on.param(g));
-                rms_norm::forward(isa, y, rstd, x, gain, NORM_EPS, n, width);
+                let inputs = rms_norm::Inputs {
+                    x,
+                    gain: gain.map(|g| on.param(g)),
+                    eps: NORM_EPS,
+                };
+                rms_norm::forward(isa, rms_norm::Outputs { y, rstd }, &inputs, n, width);
             }
         }
     });
 }
 
-fn rotate<F: ForwardPass>(on: &F, node: ValueId, layout: Layout, arena: &mut [f32]) {
+fn rotate<F: ForwardPass>(on: &F, node: ValueId, heads: LeadingHeads, arena: &mut [f32]) {
     let (cos, sin) = on.prepared().rotations(node);
     let y = &mut arena[on.value(node)];
     for RowRun { rows, position } in on.runs() {
-        let y = &mut y[rows_of(&rows, layout.width)];
-        rope::forward(on.isa(), y, cos, sin, layout, position, rows.len());
+        let y = &mut y[rows_of(&rows, heads.width)];
+        rope::forward(on.isa(), y, cos, sin, heads, position, rows.len());
     }
 }

@@ -1,9 +1,9 @@
-//! First fit in an arena, by the list of the parts that are free. A deep model has a hundred
-//! thousand pieces that live at a time, and few gaps between them.
+//! First-fit allocation in an arena, by the list of its free parts. A deep model has a hundred
+//! thousand buffers that live at the same time, and few gaps between them.
 
 use std::{collections::BTreeMap, ops::Range};
 
-/// The parts of an endless arena that nothing lives in, from their offsets to their ends.
+/// The free parts of an endless arena, from their offsets to their ends.
 pub(super) struct FreeList(BTreeMap<usize, usize>);
 
 impl Default for FreeList {
@@ -13,10 +13,10 @@ impl Default for FreeList {
 }
 
 impl FreeList {
-    /// The offset of the first part of so many numbers, which is taken.
+    /// Takes the first free part that has `len` numbers, and returns its offset.
     pub(super) fn take(&mut self, len: usize) -> usize {
         let mut free = self.0.iter().map(|(offset, end)| (*offset, *end));
-        // The last part has no end.
+        // The last part is endless.
         let found = free.find(|(offset, end)| end - offset >= len);
         let (offset, end) = found.expect("an arena is shorter than all addresses");
         self.0.remove(&offset);
@@ -26,7 +26,7 @@ impl FreeList {
         offset
     }
 
-    /// Gives a part back, which becomes one with its neighbours.
+    /// Frees a part, and merges it with its free neighbours.
     pub(super) fn give(&mut self, part: Range<usize>) {
         let (mut offset, mut end) = (part.start, part.end);
         if let Some((before, _)) = self
@@ -50,7 +50,7 @@ mod tests {
 
     use super::*;
 
-    /// The definition: the first place where a part meets none of those that are taken.
+    /// The definition: the first offset at which a part overlaps no taken part.
     fn first_fit(taken: &[Range<usize>], len: usize) -> usize {
         let ends = taken.iter().map(|part| part.end);
         let mut starts: Vec<usize> = ends.chain([0]).collect();

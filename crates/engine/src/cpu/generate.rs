@@ -8,32 +8,44 @@
 //! A row's numbers do not depend on the rows beside it: every kernel here treats rows one by one,
 //! or, where they share a matrix, keeps the order of each row's sums. So a text is the same to the
 //! bit whether it is written alone or among others, and for any number of threads.
+//!
+//! A module uses modules above it in this list, and none below:
+//!
+//! | module | is |
+//! | --- | --- |
+//! | `weights`, `shares` | a model's weights, packed; which worker computes what of a token |
+//! | `decoder` | a model made ready to decode |
+//! | `kv_cache` | the keys and values of a text |
+//! | `sequence` | a text, as far as it has been decoded |
+//! | `rows` | rows of tokens through the model |
+//! | `next_logits` | the logits after some texts |
+//! | `all_gather`, `helper_backoff` | how workers exchange columns, and when they stop helping |
+//! | `workers` | one text on several threads |
+//! | `threaded_decoder` | a model and its threads |
+//! | `many` | many texts at once |
 
 mod all_gather;
 mod decoder;
 mod helper_backoff;
 mod kv_cache;
 mod many;
+mod next_logits;
 mod rows;
+mod sequence;
 mod shares;
+mod threaded_decoder;
 mod weights;
 mod workers;
-
-use std::sync::{Arc, Mutex};
 
 use gptlab_model::Graph;
 
 use self::{
-    decoder::{Decoder, Sequence, is_large},
-    rows::DecodeWorkspace,
-    shares::Shares,
-    weights::Weights,
-    workers::Workers,
+    decoder::is_large, rows::DecodeWorkspace, sequence::Sequence, shares::Shares,
+    threaded_decoder::ThreadedDecoder, weights::Weights,
 };
 use super::{
     CpuOptions, Isa,
     plan::{ArenaPlan, Purpose},
-    pool::Pool,
     prepared_graph::PreparedGraph,
 };
 use crate::{
@@ -51,29 +63,6 @@ pub struct CpuGenerator {
     sequence: Sequence,
     work: DecodeWorkspace,
     ranking: Ranking,
-}
-
-/// A model made ready to decode, and the threads that do it.
-#[derive(Debug)]
-struct ThreadedDecoder {
-    decoder: Arc<Decoder>,
-    /// How many threads write many texts, or read a large model.
-    threads: usize,
-    pool: Pool,
-    /// How threads share one text; `None` where one is as fast.
-    shares: Option<Arc<Shares>>,
-    /// Those who do: started with the first token, for one text at a time.
-    workers: Mutex<LazyWorkers>,
-}
-
-/// Threads that help with one text.
-#[derive(Debug, Default)]
-enum LazyWorkers {
-    #[default]
-    NotStarted,
-    Started(Workers),
-    /// The system gave none: it is not asked again for every token.
-    Refused,
 }
 
 impl CpuGenerator {
@@ -96,18 +85,7 @@ impl CpuGenerator {
         weights: &[f32],
         options: CpuOptions,
     ) -> Result<Self, ImportError> {
-        let pool = Pool::new(options.threads);
-        let shares = Shares::new(&graph, options.isa, pool.threads());
-        let decoder = Decoder::new(graph, weights, options)?;
-        let threaded = ThreadedDecoder {
-            // The products of a large model are cut one by one: no cache holds a thread's share of
-            // all of them.
-            shares: shares.filter(|_| !decoder.is_large()).map(Arc::new),
-            decoder: Arc::new(decoder),
-            threads: pool.threads(),
-            pool,
-            workers: Mutex::default(),
-        };
+        let threaded = ThreadedDecoder::new(graph, weights, options)?;
         Ok(Self {
             sequence: threaded.sequence(),
             work: DecodeWorkspace::default(),
@@ -157,11 +135,11 @@ impl Generator for CpuGenerator {
         &self,
         requests: &mut [&mut (dyn GenerationRequest + Send)],
     ) -> Result<(), PromptError> {
-        self.write_all(requests)
+        self.threaded.write_all(requests)
     }
 
     fn generate_one(&self, mut request: &mut dyn GenerationRequest) -> Result<(), PromptError> {
-        self.write_one(&mut request)
+        self.threaded.write_one(&mut request)
     }
 }
 
@@ -181,53 +159,4 @@ pub(super) fn decoding_layouts(
     let shares = Shares::new(graph, isa, threads).filter(|_| texts <= 1 && !is_large(graph));
     let shared = shares.map_or(0, |shares| shares.workers * shares.plan.len);
     [ArenaPlan::new(graph, 1, Purpose::Decode).len, shared]
-}
-
-impl LazyWorkers {
-    /// The next token of a text together, as [`Workers::step`]; false where there is nobody to
-    /// help.
-    fn step(
-        &mut self,
-        decoder: &Arc<Decoder>,
-        shares: &Arc<Shares>,
-        work: &mut DecodeWorkspace,
-        sequence: &mut Sequence,
-    ) -> bool {
-        if let Self::NotStarted = self {
-            *self = Workers::new(decoder, shares).map_or(Self::Refused, Self::Started);
-        }
-        match self {
-            Self::Started(workers) => workers.step(work, sequence),
-            Self::NotStarted | Self::Refused => false,
-        }
-    }
-}
-
-impl ThreadedDecoder {
-    /// A text of which there is nothing yet, to be written by all threads.
-    fn sequence(&self) -> Sequence {
-        let parts = self.shares.as_ref().map_or(1, |shares| shares.workers);
-        self.decoder.sequence(parts)
-    }
-
-    /// Brings the logits of a text up to date, a single token with all threads.
-    fn next(&self, work: &mut DecodeWorkspace, sequence: &mut Sequence) {
-        let decoder = &*self.decoder;
-        if sequence.is_behind()
-            && decoder.goes_by_step(sequence)
-            && let Some(shares) = &self.shares
-            && let Ok(mut workers) = self.workers.try_lock()
-            && workers.step(&self.decoder, shares, work, sequence)
-        {
-            return;
-        }
-        let sequences = &mut [sequence];
-        match self.pool.rayon() {
-            Some(pool) if decoder.is_large() => {
-                work.threads = self.threads;
-                pool.install(|| decoder.next(work, sequences));
-            }
-            Some(_) | None => decoder.next(work, sequences),
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! A batch taken through the graph node by node, with every value kept and any of them changed on
-//! the way. The arithmetic is that of [`crate::Engine::losses`], to the bit.
+//! A batch that runs through the graph node by node, with every value kept and passed to a hook
+//! that can change it. The arithmetic has the bits of [`crate::Engine::losses`].
 
 use std::ops::Range;
 
@@ -17,7 +17,8 @@ use super::{
 use crate::Hook;
 
 impl CpuEngine {
-    /// Runs every node on one thread, each with its hook, and returns the loss of every token.
+    /// Runs every node on one thread, calls the hook after each, and returns the loss of every
+    /// token.
     pub(super) fn hooked(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
         let (pool, prepared, forward) = (&self.pool, &self.prepared, [Direction::Forward]);
         self.panels.refresh(pool, prepared, &self.weights, &forward);
@@ -52,7 +53,7 @@ impl Chunk<'_> {
         }
     }
 
-    /// The loss of each row, from logits that stand in the arena.
+    /// Returns the loss of each row, from the logits in the arena.
     fn losses_of_logits(&self, work: &Workspace, targets: &[u32]) -> Vec<f64> {
         let node = self.prepared.graph.logits();
         let logits = &work.arena[self.value(node)];

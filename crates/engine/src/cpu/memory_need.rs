@@ -1,11 +1,11 @@
-//! How much memory an engine takes, counted from the graph before anything is allocated.
+//! The memory of an engine, counted from the graph before anything is allocated.
 //!
-//! Every count is made by who allocates: the plan of an arena, the panels of a linear map, the
-//! shards of a batch. What is small beside them (names, plans, a number a block of gradients) is
-//! one lump a node.
+//! Every count uses the code that allocates: the plan of an arena, the panels of a linear map, the
+//! shards of a batch. Small allocations (names, plans, a number per block of gradients) are a
+//! constant per node.
 
 use gptlab_kernels::{
-    attention::{self, Cache},
+    attention::{self, CacheLayout},
     linear::Direction,
 };
 use gptlab_model::Graph;
@@ -13,22 +13,23 @@ use gptlab_model::Graph;
 use super::{
     CpuOptions, batch_run,
     generate::{decoding_layouts, texts_at_once},
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::most_parts,
     prepared_graph::PreparedGraph,
     shards::{self, ChunkSplit},
     update,
+    weight_panels::Panels,
 };
 use crate::StateSlot;
 use crate::memory_need::{BatchShape, MemoryNeed, NUMBER, Texts, Training, bytes, clamp};
 
-/// Of a node: its name, its places in plans and its parameters' names, in every copy of a graph
-/// that a program holds.
+/// The bytes per node of its name, its entries in plans and its parameters' names, in every copy of
+/// a graph that a program holds.
 const NODE: u128 = 1 << 12;
 
 impl MemoryNeed {
-    /// Of an engine that trains on batches of a shape, and evaluates on batches of it in between.
+    /// Counts an engine that trains on batches of a shape, and evaluates such batches between
+    /// steps.
     pub(super) fn training(graph: &Graph, options: CpuOptions, training: Training) -> Self {
         let Training {
             shape, optimizer, ..
@@ -52,7 +53,7 @@ impl MemoryNeed {
         }
     }
 
-    /// Of an engine that only evaluates, on batches of `shape`.
+    /// Counts an engine that only evaluates batches of `shape`.
     pub(super) fn evaluating(graph: &Graph, options: CpuOptions, shape: BatchShape) -> Self {
         let batched = BatchedGraph::new(graph, options, shape, shape.sequences);
         let parameters = batched.parameters();
@@ -66,8 +67,8 @@ impl MemoryNeed {
         }
     }
 
-    /// What it takes besides to see or change every value of a batch of so many tokens, which one
-    /// thread runs as a whole.
+    /// Counts the additional memory for a hook on every value of a batch of `tokens` tokens, which
+    /// one thread runs as a whole.
     pub(super) fn observing(graph: &Graph, options: CpuOptions, tokens: usize) -> Self {
         let prepared = PreparedGraph::unfilled(graph.clone(), options);
         Self {
@@ -76,7 +77,7 @@ impl MemoryNeed {
         }
     }
 
-    /// Of a generator that writes `texts`.
+    /// Counts a generator that writes `texts`.
     pub(super) fn writing(graph: &Graph, options: CpuOptions, texts: Texts) -> Self {
         let prepared = PreparedGraph::unfilled(graph.clone(), options);
         let [packed, plain] = super::generate::weight_sizes(&prepared);
@@ -84,7 +85,7 @@ impl MemoryNeed {
         let streams = (threads * each) as u128;
         let cache = cache_len(&prepared);
         let written = texts.tokens.min(graph.block_size()) as u128;
-        // Of a cache, what belongs to tokens that are never written is never touched.
+        // The part of a cache for tokens that are never written is never touched.
         let touched = streams * cache * written / graph.block_size().max(1) as u128;
         let kept = 4 * streams * texts.tokens as u128;
         Self {
@@ -92,22 +93,22 @@ impl MemoryNeed {
             arenas: bytes(work_len(&prepared, texts, options.threads, threads, each)),
             caches: bytes(touched).saturating_add(clamp(kept)),
             batches: clamp(tables(graph)),
-            // One more is made with the generator.
+            // The generator itself holds one more cache.
             untouched: bytes((streams + 1) * cache - touched),
             ..Self::default()
         }
     }
 }
 
-/// A graph and how its batches are cut.
+/// A graph and the way in which its batches are cut.
 struct BatchedGraph {
     prepared: PreparedGraph,
     shape: BatchShape,
-    /// Of the longest sequence, at least as many as a plan is made for.
+    /// The rows of the longest sequence, at least as many as a plan is made for.
     rows: usize,
-    /// Into how many gradients a batch is cut.
+    /// The number of gradient buffers for a batch.
     shards: usize,
-    /// Threads that train, and that evaluate, at a time.
+    /// The number of threads that can train at a time; `evaluating` is that of those that evaluate.
     training: usize,
     evaluating: usize,
     threads: usize,
@@ -147,8 +148,9 @@ impl BatchedGraph {
         batch_run::scratch_len(&self.prepared, self.rows, most_parts(self.threads)) as u128
     }
 
-    /// Of all threads: who trains has an arena of that, who only evaluates has one of that, and who
-    /// only updates has none.
+    /// Returns the numbers in all threads' arenas and scratch. A thread that trains has the arena
+    /// of a training chunk, one that only evaluates has the smaller one, and one that only updates
+    /// has none.
     fn training_arenas(&self, training: &Training) -> u128 {
         let optimizer = training.optimizer;
         let evaluate = self.arena(Purpose::Evaluate);
@@ -158,7 +160,7 @@ impl BatchedGraph {
         let update = update::scratch_len(params, optimizer) as u128;
         let working = self.training.max(self.evaluating) as u128;
         let idle = self.threads as u128 - working;
-        // Who observes takes the memory of a thread that works, and more where that is not enough.
+        // Observing uses the memory of an idle workspace, and more if that is too small.
         let observed = match training.observed {
             0 => 0,
             tokens => observed(&self.prepared, tokens),
@@ -175,7 +177,8 @@ impl BatchedGraph {
             + observed.saturating_sub(one)
     }
 
-    /// Inputs and targets of a batch to train on and one to evaluate, and losses in f32 and f64.
+    /// Returns the bytes of inputs and targets of a batch to train on and one to evaluate, and of
+    /// losses in f32 and f64.
     fn batches(&self) -> u64 {
         let tokens = self.shape.sequences as u128 * self.shape.tokens as u128;
         let sequences = self.shape.sequences as u128;
@@ -183,30 +186,31 @@ impl BatchedGraph {
     }
 }
 
-/// Numbers that a thread needs to see every value of so many tokens.
+/// Returns the numbers that a thread needs to keep every value of `tokens` tokens.
 fn observed(prepared: &PreparedGraph, tokens: usize) -> u128 {
     let plan = ArenaPlan::new(&prepared.graph, tokens, Purpose::Observe);
     plan.len as u128 + batch_run::scratch_len(prepared, tokens, 1) as u128
 }
 
-/// Tables of positions, and what every node takes.
+/// Returns the bytes of tables of positions, and of the small allocations per node.
 fn tables(graph: &Graph) -> u128 {
     NUMBER * PreparedGraph::tables_len(graph) + NODE * graph.nodes().len() as u128
 }
 
-/// Numbers of all keys and values of a text.
+/// Returns the numbers in all cached keys and values of a text.
 fn cache_len(prepared: &PreparedGraph) -> u128 {
     let block_size = prepared.graph.block_size();
-    // Where one can see what follows, nothing that was computed holds for long.
+    // Without a causal mask, later tokens change the keys and values of earlier ones.
     if !prepared.attentions().all(|(_, op)| op.mask.is_causal()) {
         return 0;
     }
-    let len = |(i, op)| Cache::new(&prepared.attention(i, op, None), block_size).len() as u128;
+    let len =
+        |(i, op)| CacheLayout::new(&prepared.attention(i, op, None), block_size).len() as u128;
     prepared.attentions().map(len).sum()
 }
 
-/// Numbers that `threads` threads work in, each on `each` texts at a time, where there are `all`
-/// threads.
+/// Returns the numbers in the working memory of `threads` out of `all` threads, each with `each`
+/// texts at a time.
 fn work_len(
     prepared: &PreparedGraph,
     texts: Texts,
@@ -218,7 +222,7 @@ fn work_len(
     let [layout, shared] = decoding_layouts(graph, prepared.isa, all, texts.count);
     let causal = prepared.attentions().all(|(_, op)| op.mask.is_causal());
     let whole = texts.tokens.min(graph.block_size());
-    // Past the context, and where nothing is cached, a window of all tokens is run for each.
+    // Past the context, and without a cache, a window of all tokens runs for each text.
     let window = if causal && texts.tokens <= graph.block_size() {
         texts.prompt.min(whole)
     } else {
@@ -233,7 +237,7 @@ fn work_len(
         + prepared.attentions().map(scratch).max().unwrap_or(0)
         + words
         + (vocab as u128) * (each as u128 + 1)
-        // Of each text: its logits, and what it ranks them in.
+        // Each text has its logits, and the scratch in which it ranks them.
         + each as u128 * 3 * vocab as u128;
     threads as u128 * one + shared as u128
 }

@@ -1,10 +1,10 @@
-//! The fast engine: explicit adjoints, one planned arena a core, all cores, the same bits for any
+//! The fast engine: explicit adjoints, one planned arena per core, all cores, the same bits for any
 //! number of threads.
 //!
-//! `plan` decides where values live, `shards` how a batch is split, `chunk`, `forward_pass`,
-//! `output_head` and `backward` take a chunk through the model, `update` is the optimiser,
-//! `generate` decodes, and `hooked` shows and changes what is inside. What a step needs is
-//! allocated when the first batch of its shape arrives and kept.
+//! `plan` places values in memory, `shards` splits a batch, `chunk`, `forward_pass`, `output_head`
+//! and `backward` run a chunk through the model, `update` is the optimiser, `generate` decodes, and
+//! `hooked` shows and changes values. The memory of a step is allocated when the first batch of its
+//! shape arrives, and is kept.
 
 mod aligned;
 mod backend;
@@ -17,13 +17,13 @@ mod generate;
 mod hooked;
 mod memory_need;
 mod output_head;
-mod panels;
 mod plan;
 mod pool;
 mod prepared_graph;
 mod products;
 mod shards;
 mod update;
+mod weight_panels;
 mod workspace;
 
 use std::{ops::Range, slice};
@@ -34,12 +34,12 @@ use gptlab_model::{Batch, Graph};
 use self::{
     aligned::Aligned,
     batch_run::{BatchRun, ShardRun},
-    panels::Panels,
     plan::{ArenaPlan, Purpose},
     pool::Pool,
     prepared_graph::PreparedGraph,
     shards::{Chunks, MOST_SHARDS},
     update::{OptimizerState, Update},
+    weight_panels::Panels,
     workspace::Workspaces,
 };
 use crate::{
@@ -49,42 +49,42 @@ use crate::{
 
 pub use backend::CpuBackend;
 pub use generate::CpuGenerator;
-pub use gptlab_kernels::{Isa, Kind, Precision};
+pub use gptlab_kernels::{Isa, Kind, OperandType};
 
-/// How to run a graph.
+/// The options with which a graph runs.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuOptions {
-    /// How many threads, at least one. The numbers do not depend on it.
+    /// The number of threads, at least 1. The results do not depend on it.
     pub threads: usize,
     /// The vector instructions. Sums may round differently on another set.
     pub isa: Isa,
-    /// What operands of matrix products are rounded to.
-    pub precision: Precision,
+    /// The type to which operands of matrix products are rounded.
+    pub precision: OperandType,
 }
 
 impl CpuOptions {
-    /// f32 on `threads` threads with the best instructions of this processor.
+    /// Returns f32 on `threads` threads with the best instructions of this processor.
     pub fn of_threads(threads: usize) -> Self {
         Self {
             threads,
             isa: Isa::detect(),
-            precision: Precision::F32,
+            precision: OperandType::F32,
         }
     }
 }
 
-/// How many numbers go to another engine at a time: 1 MiB.
+/// The number of gradients that are sent to another engine at a time: 1 MiB.
 const REDUCED: usize = 1 << 18;
 
-/// What kernels call the precision of a recipe.
-fn precision(set: gptlab_recipe::Precision) -> Precision {
+/// Returns the kernels' type for the precision of a recipe.
+fn precision(set: gptlab_recipe::Precision) -> OperandType {
     match set {
-        gptlab_recipe::Precision::F32 => Precision::F32,
-        gptlab_recipe::Precision::Bf16 => Precision::Bf16,
+        gptlab_recipe::Precision::F32 => OperandType::F32,
+        gptlab_recipe::Precision::Bf16 => OperandType::Bf16,
     }
 }
 
-/// Runs a graph on the cores it is given.
+/// An engine that runs a graph on the CPU.
 #[derive(Debug)]
 pub struct CpuEngine {
     prepared: PreparedGraph,
@@ -99,24 +99,25 @@ pub struct CpuEngine {
     panels: Panels,
     train: Option<ArenaPlan>,
     evaluate: Option<ArenaPlan>,
-    /// Of the last batch.
+    /// The chunks of the last batch.
     chunks: Chunks,
-    /// Gradients by shard.
+    /// The gradients by shard.
     shards: Vec<Aligned<f32>>,
-    /// Which of `shards` hold gradients that are not in the sum yet.
+    /// Whether each of `shards` holds gradients that are not in the sum yet.
     filled: [bool; MOST_SHARDS],
-    /// By token of the last batch.
+    /// The losses of the last batch, by token.
     losses: Vec<f32>,
-    /// Sums of squares by block of the gradients.
+    /// The sums of squares, by block of the gradients.
     squares: Vec<f64>,
     workspaces: Workspaces,
 }
 
 impl CpuEngine {
-    /// An engine for `graph` that begins with `weights`, in table order.
+    /// Makes an engine for `graph` with these initial `weights`, in table order.
     ///
     /// # Errors
-    /// When the number of weights is not the graph's, or the system gives no memory.
+    /// Returns an error when the number of weights differs from the graph's, or when the system has
+    /// too little memory.
     pub fn new(graph: Graph, weights: &[f32], options: CpuOptions) -> Result<Self, ImportError> {
         let total = graph.params().total();
         check_len(total, weights.len())?;
@@ -143,7 +144,7 @@ impl CpuEngine {
         })
     }
 
-    /// One a token, and enough for the longest batch of as many sequences: the next may be that.
+    /// Reserves one loss per token of the longest batch with as many sequences as `batch`.
     fn make_room_for_losses(&mut self, batch: &Batch) {
         let most = batch.sequences() * self.prepared.graph.block_size();
         self.losses.resize(batch.tokens(), 0.0);
@@ -203,7 +204,7 @@ impl Engine for CpuEngine {
         let (total, count) = (self.gradients.len(), shards.len());
         let direct = count == 1;
         let (buffers, filled) = if direct {
-            // The only shard adds to the gradients themselves.
+            // A single shard adds to the gradients themselves.
             let filled = [!self.cleared; MOST_SHARDS];
             (slice::from_mut(&mut self.gradients), filled)
         } else {
@@ -307,7 +308,8 @@ impl Engine for CpuEngine {
     }
 
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
-        // Where nobody has called it; who is alone waits for nobody, and nobody fails it.
+        // The caller may have skipped `reduce`. A single engine waits for no other, so it cannot
+        // fail.
         let _ = self.reduce(&mut Alone);
         if self.cleared {
             self.gradients.fill(0.0);
@@ -341,7 +343,7 @@ impl Engine for CpuEngine {
         check_len(self.weights.len(), values.len())?;
         self.slot_mut(slot).copy_from_slice(values);
         match slot {
-            Slot::Weights => self.panels.forget(),
+            Slot::Weights => self.panels.mark_stale(),
             Slot::Gradients => self.cleared = false,
             Slot::State(_) => {}
         }

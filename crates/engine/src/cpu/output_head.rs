@@ -1,4 +1,4 @@
-//! The head and the loss, fused: logits exist for a few rows at a time, in scratch.
+//! The output head and the loss, fused: only a few rows of logits exist at a time, in scratch.
 
 use gptlab_kernels::cross_entropy;
 
@@ -10,18 +10,18 @@ use super::{
     workspace::Workspace,
 };
 
-/// About how many logits exist at once: 1 MiB of them stay in a core's second-level cache.
+/// The approximate number of logits at a time: 1 MiB of them stay in a core's second-level cache.
 const LOGITS: usize = 1 << 18;
 
-/// How many rows of logits are made at a time: decided by shape alone. Where even a few rows of
-/// logits are more than a cache holds, enough rows to make reading the head's weight worth it.
+/// Returns the number of rows of logits at a time, which depends on the shape alone. If a few rows
+/// of logits already exceed a cache, it is large enough to make reading the head's weight worth it.
 pub(super) fn tile(vocab_size: usize) -> usize {
     let rows = LOGITS / vocab_size;
     if rows < 64 { 256 } else { rows.min(256) }
 }
 
 impl Chunk<'_> {
-    /// The loss of each row in nats, into `losses`.
+    /// Writes the loss of each row, in nats, to `losses`.
     pub(super) fn losses(&self, work: &mut Workspace, loss: Loss) {
         let Loss { targets, losses } = loss;
         let node = self.prepared.graph.logits();
@@ -49,8 +49,9 @@ impl Chunk<'_> {
         }
     }
 
-    /// The same, and the gradients of `scale` times their sum: the head's weight's added to `dw`,
-    /// its input's left where the plan wants it.
+    /// Writes the loss of each row, and computes the gradients of `scale` times their sum: the one
+    /// of the head's weight is added to `dw`, and the one of its input is written to its place in
+    /// the plan.
     pub(super) fn losses_backward(
         &self,
         work: &mut Workspace,
@@ -67,7 +68,7 @@ impl Chunk<'_> {
         let dweight = self.prepared.part_mut(dw, weight);
         let tile = tile(vocab);
         let rows = dx.chunks_mut(tile * inp).zip(x.chunks_mut(tile * inp));
-        let mut add = !(self.fresh && self.plan.sets(node));
+        let mut accumulate_dw = !(self.fresh && self.plan.sets(node));
         for ((dx, x), (targets, losses)) in
             rows.zip(targets.chunks(tile).zip(losses.chunks_mut(tile)))
         {
@@ -85,18 +86,18 @@ impl Chunk<'_> {
             });
             let gradient = WeightGradient {
                 dw: &mut *dweight,
+                accumulate_dw,
                 dbias: None,
                 dy: logits,
                 x,
-                add,
             };
             self.multiply_weight(node, gradient, scratch);
-            add = true;
+            accumulate_dw = true;
             self.multiply_back(node, dx, logits, false, scratch);
         }
     }
 
-    /// Cuts rows of logits and losses and their targets.
+    /// Cuts the rows of logits, and the losses and targets, into parts.
     fn by_targets(
         &self,
         targets: &[u32],

@@ -1,5 +1,5 @@
-//! Where the buffers of a program are in one arena, and what this processor does in its own way:
-//! decided before anything runs.
+//! The places of a program's buffers in one arena, and the choices that are specific to this
+//! processor. Both are made before anything runs.
 //!
 //! Buffers whose lifetimes do not meet share memory.
 
@@ -11,10 +11,10 @@ use super::free_list::FreeList;
 use crate::program::{Buffer, BufferId, Program, Work, compile};
 pub(super) use crate::program::{Purpose, Write};
 
-/// Every buffer begins on a cache line.
+/// The numbers in a cache line; every buffer starts on one.
 const LINE: usize = 16;
 
-/// A piece of the arena: `width` numbers for each row.
+/// A part of the arena: `width` numbers for each row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Region {
     pub(super) offset: usize,
@@ -22,28 +22,29 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// Where `rows` rows are in an arena that was laid out for one, and is so many times as long.
+    /// Returns the range of `rows` rows in an arena that was laid out for one row and is `rows`
+    /// times as long.
     pub(super) fn of_rows(self, rows: usize) -> Range<usize> {
         self.offset * rows..(self.offset + self.width) * rows
     }
 }
 
-/// The arena's layout for at most `rows` rows.
+/// The layout of the arena for at most `rows` rows.
 #[derive(Clone, Debug)]
 pub(super) struct ArenaPlan {
     pub(super) program: Program,
     pub(super) rows: usize,
-    /// How many numbers the arena holds.
+    /// The length of the arena in numbers.
     pub(super) len: usize,
-    /// By node.
+    /// The region of each node's value.
     values: Vec<Region>,
     statistics: Vec<Region>,
     gradients: Vec<Region>,
-    /// By node: whether its forward leaves its derivative where its input was.
+    /// Whether the forward pass of each node replaces its input by its derivative.
     derivatives: Vec<bool>,
-    /// By node: whether it is a linear map that sets its weight's gradient.
+    /// Whether each node is a linear map that sets its weight's gradient.
     sets: Vec<bool>,
-    /// Where the gradients lie that no linear map sets.
+    /// The ranges of the gradients that no linear map sets.
     not_set: Vec<Range<usize>>,
 }
 
@@ -79,35 +80,36 @@ impl ArenaPlan {
         self.values[node.index()]
     }
 
-    /// Nothing for a node that keeps no statistics.
+    /// Returns the region of a node's statistics; empty if it keeps none.
     pub(super) fn statistics(&self, node: ValueId) -> Region {
         self.statistics[node.index()]
     }
 
-    /// Nothing for a node that has no gradient.
+    /// Returns the region of the gradient of a node's value; empty if it has none.
     pub(super) fn gradient(&self, node: ValueId) -> Region {
         self.gradients[node.index()]
     }
 
-    /// Whether the activation `node` leaves its derivative in place of its input, which nobody else
-    /// reads.
+    /// Returns true if the activation `node` replaces its input, which no other node reads, by its
+    /// derivative.
     pub(super) fn keeps_derivative(&self, node: ValueId) -> bool {
         self.derivatives[node.index()]
     }
 
-    /// Whether the linear `node` may set its weight's gradient, where nothing has been added to any
-    /// yet.
+    /// Returns true if the linear `node` can set its weight's gradient when nothing has been added
+    /// to any gradient yet.
     pub(super) fn sets(&self, node: ValueId) -> bool {
         self.sets[node.index()]
     }
 
-    /// Where in all gradients those lie that must be zero before anything is added to them.
+    /// Returns the ranges of the gradients that must be zero before anything is added to them.
     pub(super) fn not_set(&self) -> &[Range<usize>] {
         &self.not_set
     }
 }
 
-/// The offset of every buffer and the length of the arena: first fit, in order of birth.
+/// Returns the offset of every buffer and the length of the arena: first fit, in order of first
+/// use.
 fn place(program: &Program, rows: usize) -> (Vec<usize>, usize) {
     let size = |width: usize| (width * rows).next_multiple_of(LINE);
     let mut offsets = Vec::with_capacity(program.buffers().len());
@@ -129,8 +131,8 @@ fn place(program: &Program, rows: usize) -> (Vec<usize>, usize) {
     (offsets, len)
 }
 
-/// By node: whether it is an activation that may overwrite its input while training, because only
-/// its own backward reads it.
+/// Returns, by node, whether it is an activation that can overwrite its input while training,
+/// because only its own backward pass reads it.
 fn derivatives(graph: &Graph, program: &Program) -> Vec<bool> {
     let mut readers = vec![0; graph.nodes().len()];
     let inputs = graph.nodes().iter().flat_map(Node::inputs);
@@ -146,7 +148,7 @@ fn derivatives(graph: &Graph, program: &Program) -> Vec<bool> {
     graph.nodes().iter().map(keeps).collect()
 }
 
-/// See [`ArenaPlan::sets`] and [`ArenaPlan::not_set`].
+/// Computes [`ArenaPlan::sets`] and [`ArenaPlan::not_set`].
 fn set_gradients(graph: &Graph, program: &Program) -> (Vec<bool>, Vec<Range<usize>>) {
     let params = graph.params();
     let mut sets = vec![false; graph.nodes().len()];

@@ -1,9 +1,9 @@
-//! The thread pool of an engine: chunks are handed out one by one, and a thread that finds none
-//! left helps the others with theirs.
+//! The thread pool of an engine. Threads take chunks one by one, and a thread that finds none left
+//! helps the others with theirs.
 //!
-//! Which thread runs what is decided at run time and shows in no number: tasks of a batch are cut
-//! by its shape, and what [`Helpers`] cut further (rows of a matrix, features of a gradient, heads)
-//! are parts whose numbers do not depend on the cut.
+//! The assignment of work to threads happens at run time and changes no number: the tasks of a
+//! batch are cut by its shape, and the parts into which [`Helpers`] cut further (rows of a matrix,
+//! features of a gradient, heads) have numbers that do not depend on the cut.
 
 use std::{
     iter,
@@ -17,23 +17,23 @@ use std::{
 use gptlab_kernels::Parallel as _;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
-/// The most threads that share one piece of work: their scratch is set aside for every thread.
+/// The most threads that share one piece of work: every thread has scratch for each of them.
 const MOST_HELPERS: usize = 8;
 
 /// The threads of one engine.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// `None` where the caller's thread is the only one.
+    /// The threads, or `None` if the caller's thread is the only one.
     rayon: Option<ThreadPool>,
 }
 
-/// The most parts that anything is cut into where there are so many threads.
+/// Returns the most parts that anything is cut into for this number of threads.
 pub(super) fn most_parts(threads: usize) -> usize {
     threads.min(MOST_HELPERS)
 }
 
 impl Pool {
-    /// `threads`, or as many as the system gives: at worst the caller's alone.
+    /// Starts `threads` threads, or as many as the system grants: at least the caller's alone.
     pub(super) fn new(threads: usize) -> Self {
         Self::started(threads, |threads| {
             let pool = ThreadPoolBuilder::new()
@@ -43,8 +43,8 @@ impl Pool {
         })
     }
 
-    /// The largest pool that `start` gives, of `threads` at most: three quarters as many each time
-    /// that it fails.
+    /// Returns the largest pool that `start` grants, with at most `threads` threads. Each attempt
+    /// after a failure is three quarters as large.
     fn started(threads: usize, start: impl Fn(usize) -> Option<ThreadPool>) -> Self {
         let fewer = |threads: &usize| Some(threads - threads.div_ceil(4));
         let sizes = iter::successors(Some(threads), fewer);
@@ -52,24 +52,24 @@ impl Pool {
         Self { rayon: pool }
     }
 
-    /// The threads, where there is more than the caller's.
+    /// Returns the threads, if there are more than the caller's.
     pub(super) fn rayon(&self) -> Option<&ThreadPool> {
         self.rayon.as_ref()
     }
 
-    /// How many there are, the caller's where it is the only one.
+    /// Returns the number of threads, which is 1 if the caller's is the only one.
     pub(super) fn threads(&self) -> usize {
         let pool = self.rayon.as_ref();
         pool.map_or(1, ThreadPool::current_num_threads)
     }
 
-    /// The most parts that [`Helpers`] of this pool cut anything into.
+    /// Returns the most parts into which [`Helpers`] of this pool cut anything.
     pub(super) fn most_parts(&self) -> usize {
         most_parts(self.threads())
     }
 
-    /// Calls `work` with each of `tasks` on one thread, with the threads that may help there. Tasks
-    /// that are `small` are not worth waking anyone for.
+    /// Calls `work` with each of `tasks` on one thread, with the threads that can help there. Tasks
+    /// that are `small` are not worth waking other threads.
     pub(super) fn for_each<T>(
         &self,
         tasks: impl Iterator<Item = T> + Send,
@@ -90,13 +90,13 @@ impl Pool {
             while let Some(task) = next() {
                 work(task, helpers);
             }
-            // From here on this thread steals parts of others' tasks.
+            // From here on this thread steals parts of other threads' tasks.
             idle.fetch_add(1, Ordering::Relaxed);
         });
     }
 }
 
-/// The threads that may help with a task: the one it runs on, and those that are idle.
+/// The threads that can help with a task: the one that runs it, and the idle ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Helpers<'a> {
     idle: Option<&'a AtomicUsize>,
@@ -105,7 +105,8 @@ pub(super) struct Helpers<'a> {
 impl Helpers<'_> {
     pub(super) const ALONE: Self = Self { idle: None };
 
-    /// Into how many parts to cut work of `amount`, where less than `least` is not worth a thread.
+    /// Returns the number of parts for work of `amount`, if less than `least` is not worth a
+    /// thread.
     fn parts(self, amount: usize, least: usize) -> usize {
         self.threads().min(amount / least).max(1)
     }
@@ -126,21 +127,21 @@ impl gptlab_kernels::Parallel for Helpers<'_> {
     }
 }
 
-/// A matrix: its numbers, and how many a row has.
+/// A matrix: its numbers, and the number of columns.
 pub(super) type MatrixRows<'a> = (&'a mut [f32], usize);
 
-/// How work by rows is cut.
+/// The rule by which work on rows is cut.
 #[derive(Clone, Copy)]
 pub(super) struct TaskCut {
-    /// What the rows cost in all, and the least that is worth a thread, in one unit.
+    /// The cost of all rows, and the least cost that is worth a thread, in one unit.
     pub(super) amount: usize,
     pub(super) least: usize,
-    /// How much scratch a part needs.
+    /// The scratch that each part needs.
     pub(super) scratch: usize,
 }
 
-/// Calls `work` with ranges of rows that cover `0..rows`, with those rows of each matrix, and with
-/// scratch of its own.
+/// Calls `work` with ranges of rows that together cover `0..rows`, with those rows of each matrix,
+/// and with scratch of its own.
 pub(super) fn by_rows<const N: usize>(
     helpers: Helpers,
     cut: TaskCut,
@@ -153,7 +154,7 @@ pub(super) fn by_rows<const N: usize>(
     halve(parts, cut.scratch, 0..rows, matrices, scratch, &work);
 }
 
-/// Tiles are this many rows high: a cut elsewhere would make more of them.
+/// The height of tiles in rows: a cut elsewhere would make more tiles.
 const TILE: usize = 12;
 
 fn halve<const N: usize>(
@@ -210,10 +211,10 @@ mod tests {
         }
     }
 
-    /// A system that gives no more than so many threads.
+    /// The system starts no more than `given` threads.
     #[test]
     fn fewer_threads_will_do() {
-        for (asked, given, expected) in [
+        for (requested, given, expected) in [
             (8, 8, 8),
             (8, 7, 6),
             (64, 5, 4),
@@ -221,11 +222,15 @@ mod tests {
             (2, 0, 1),
             (1, 0, 1),
         ] {
-            let pool = Pool::started(asked, |n| {
+            let pool = Pool::started(requested, |n| {
                 let pool = ThreadPoolBuilder::new().num_threads(n);
                 (n <= given).then(|| pool.build().expect("threads"))
             });
-            assert_eq!(pool.threads(), expected, "{asked} asked for, {given} given");
+            assert_eq!(
+                pool.threads(),
+                expected,
+                "{requested} requested for, {given} given"
+            );
             let count = AtomicUsize::new(0);
             pool.for_each(0..9, false, |_: usize, _| {
                 count.fetch_add(1, Ordering::Relaxed);

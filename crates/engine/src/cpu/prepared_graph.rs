@@ -1,7 +1,11 @@
-//! A graph made ready for this processor's kernels: what does not change from step to step.
+//! A graph prepared for this processor's kernels: everything that stays the same from step to step.
 
 use gptlab_kernels::{
-    Isa, Precision, activation::Activation as Act, attention, dropout::Dropout, linear::Linear,
+    Isa, OperandType,
+    activation::Nonlinearity,
+    attention::{self, VisibleKeys},
+    dropout::Dropout,
+    linear::Linear,
 };
 use gptlab_model::{
     Activation, AttentionMask, AttentionOp, Graph, Node, ParamId, ValueId, random::Stream,
@@ -10,15 +14,15 @@ use gptlab_model::{
 use super::CpuOptions;
 use crate::{Noise, program::constant_values};
 
-/// The graph, its constants, and the instructions to run it with.
+/// The graph, its constants, and the instructions that run it.
 #[derive(Debug)]
 pub(super) struct PreparedGraph {
     pub(super) graph: Graph,
     pub(super) isa: Isa,
-    pub(super) precision: Precision,
-    /// By node: the numbers of its constant.
+    pub(super) precision: OperandType,
+    /// The numbers of each node's constant.
     tables: Vec<Vec<f32>>,
-    /// By node: the purpose of its dropout's stream.
+    /// The purpose of each node's dropout stream.
     purposes: Vec<u32>,
 }
 
@@ -36,7 +40,7 @@ impl PreparedGraph {
         }
     }
 
-    /// Without the constants: to ask for sizes, not to run.
+    /// Prepares a graph without its constants, for counting sizes.
     pub(super) fn unfilled(graph: Graph, options: CpuOptions) -> Self {
         Self {
             isa: options.isa,
@@ -51,7 +55,7 @@ impl PreparedGraph {
         }
     }
 
-    /// How many constants there are.
+    /// Returns the number of elements in all constants.
     pub(super) fn tables_len(graph: &Graph) -> u128 {
         let block_size = graph.block_size();
         let constants = graph
@@ -65,13 +69,13 @@ impl PreparedGraph {
         &self.tables[node.index()]
     }
 
-    /// Cosines and sines of a rotary `node`.
+    /// Returns the cosines and the sines of a rotary `node`.
     pub(super) fn rotations(&self, node: ValueId) -> (&[f32], &[f32]) {
         let table = self.table(node);
         table.split_at(table.len() / 2)
     }
 
-    /// The slice of `flat`, a number for each parameter, that belongs to `param`.
+    /// Returns the slice of `flat`, one number per parameter, that belongs to `param`.
     pub(super) fn part<'a>(&self, flat: &'a [f32], param: ParamId) -> &'a [f32] {
         &flat[self.graph.params().get(param).range()]
     }
@@ -80,7 +84,7 @@ impl PreparedGraph {
         &mut flat[self.graph.params().get(param).range()]
     }
 
-    /// The dropout of `node` while training; `None` while evaluating.
+    /// Returns the dropout of `node` while training; `None` while evaluating.
     pub(super) fn dropout(&self, node: ValueId, p: f32, noise: Option<Noise>) -> Option<Dropout> {
         let noise = noise.filter(|_| p > 0.0)?;
         let key = [noise.seed as u32, (noise.seed >> 32) as u32];
@@ -92,13 +96,13 @@ impl PreparedGraph {
         ))
     }
 
-    /// What the linear `node` reads, and its weight.
+    /// Returns the input of the linear `node`, and its weight.
     pub(super) fn linear(&self, node: ValueId) -> (ValueId, ParamId) {
         let linear = self.graph.node(node).linear();
-        linear.expect("only linear nodes are asked")
+        linear.expect("the node is linear")
     }
 
-    /// The linear map of `node`.
+    /// Returns the linear map of `node`.
     pub(super) fn map(&self, node: ValueId) -> Linear {
         let (x, _) = self.linear(node);
         Linear {
@@ -109,19 +113,19 @@ impl PreparedGraph {
         }
     }
 
-    /// Every attention of the graph.
+    /// Returns every attention of the graph.
     pub(super) fn attentions(&self) -> impl Iterator<Item = (ValueId, &AttentionOp)> {
         let nodes = self.graph.ids();
         nodes.filter_map(|node| Some((node, self.graph.node(node).attention()?.1)))
     }
 
-    /// Every linear map of the graph, the head among them, and its weight.
+    /// Returns every linear map of the graph, including the output head, and its weight.
     pub(super) fn linears(&self) -> impl Iterator<Item = (ValueId, ParamId)> {
         let nodes = self.graph.ids();
         nodes.filter_map(|node| Some((node, self.graph.node(node).linear()?.1)))
     }
 
-    /// The kernel's options for the attention `node`, in f32.
+    /// Returns the kernel's options for the attention `node`, in f32.
     pub(super) fn attention(
         &self,
         node: ValueId,
@@ -133,32 +137,32 @@ impl PreparedGraph {
             heads: op.heads,
             kv_heads: op.kv_heads,
             head_dim: op.head_dim,
-            mask: kernel_mask(op.mask),
+            visible: visible_keys(op.mask),
             scale: op.scale,
             softcap: op.softcap,
             alibi: (!slopes.is_empty()).then_some(slopes),
             dropout,
-            precision: Precision::F32,
+            precision: OperandType::F32,
         }
     }
 }
 
-/// The kernel's word for a mask.
-fn kernel_mask(mask: AttentionMask) -> attention::Mask {
+/// Returns the kernel's type for a mask.
+fn visible_keys(mask: AttentionMask) -> VisibleKeys {
     match mask {
-        AttentionMask::Full => attention::Mask::Full,
-        AttentionMask::Causal => attention::Mask::Causal,
-        AttentionMask::Window(n) => attention::Mask::Window(n),
+        AttentionMask::Full => VisibleKeys::Full,
+        AttentionMask::Causal => VisibleKeys::Causal,
+        AttentionMask::Window(n) => VisibleKeys::Window(n),
     }
 }
 
-/// The kernel of an activation.
-pub(super) fn kernel(f: Activation) -> Act {
+/// Returns the kernel's type for an activation.
+pub(super) fn kernel(f: Activation) -> Nonlinearity {
     match f {
-        Activation::GeluErf => Act::GeluErf,
-        Activation::GeluTanh => Act::GeluTanh,
-        Activation::Relu => Act::Relu,
-        Activation::ReluSquared => Act::ReluSquared,
-        Activation::Silu => Act::Silu,
+        Activation::GeluErf => Nonlinearity::GeluErf,
+        Activation::GeluTanh => Nonlinearity::GeluTanh,
+        Activation::Relu => Nonlinearity::Relu,
+        Activation::ReluSquared => Nonlinearity::ReluSquared,
+        Activation::Silu => Nonlinearity::Silu,
     }
 }

@@ -1,6 +1,6 @@
-//! The products of a linear map, shared with whoever is idle.
+//! The products of a linear map, shared with idle threads.
 
-use gptlab_kernels::linear::{self, Direction, Linear, Operand};
+use gptlab_kernels::linear::{self, Direction, Linear, Operand, WeightGrads};
 
 use gptlab_model::ValueId;
 
@@ -10,24 +10,24 @@ use super::{
     pool::{TaskCut, by_rows},
 };
 
-/// The multiply-adds that a thread has to be given: fewer would cost more to hand out than they
-/// save.
+/// The fewest multiply-adds that a thread gets: with fewer, the distribution costs more than it
+/// saves.
 const LEAST: usize = 1 << 20;
-/// The same of numbers that are copied.
+/// The fewest numbers that a thread copies, for the same reason.
 const LEAST_COPIED: usize = 1 << 15;
 
-/// The gradients of a linear map's parameters, and what they are computed from.
+/// The gradients of a linear map's parameters, and their operands.
 pub(super) struct WeightGradient<'a> {
     pub(super) dw: &'a mut [f32],
+    /// Whether dW is added to what is there; else it is set.
+    pub(super) accumulate_dw: bool,
     pub(super) dbias: Option<&'a mut [f32]>,
     pub(super) dy: &'a [f32],
     pub(super) x: &'a [f32],
-    /// Whether dW is added to what is there; else it is set.
-    pub(super) add: bool,
 }
 
 impl Chunk<'_> {
-    /// y = x Wᵀ + b for the linear `node` and any number of rows.
+    /// Computes y = x Wᵀ + b for the linear `node` and any number of rows.
     pub(super) fn multiply(&self, node: ValueId, mapped: Mapped, scratch: &mut [f32]) {
         let Mapped { y, x, bias } = mapped;
         let map = self.prepared.map(node);
@@ -46,7 +46,7 @@ impl Chunk<'_> {
         );
     }
 
-    /// dx = dy W, added to dx where `add`.
+    /// Computes dx = dy W, or dx += dy W if `add`.
     pub(super) fn multiply_back(
         &self,
         node: ValueId,
@@ -71,7 +71,7 @@ impl Chunk<'_> {
         );
     }
 
-    /// dW = dyᵀ x, and db += the sums of dy where there is a db.
+    /// Computes dW = dyᵀ x, and db += the sums of dy if there is a db.
     pub(super) fn multiply_weight(
         &self,
         node: ValueId,
@@ -80,10 +80,10 @@ impl Chunk<'_> {
     ) {
         let WeightGradient {
             dw,
+            accumulate_dw,
             dbias,
             dy,
             x,
-            add,
         } = gradient;
         let map = self.prepared.map(node);
         let n = x.len() / map.inp;
@@ -102,12 +102,18 @@ impl Chunk<'_> {
             matrices,
             scratch,
             |outs, [dw, db], scratch| {
-                map.backward_weight(dw, biased.then_some(db), scratch, dy, x, add, outs, n);
+                let grads = WeightGrads {
+                    outs,
+                    dw,
+                    accumulate_dw,
+                    dbias: biased.then_some(db),
+                };
+                map.backward_weight(grads, scratch, dy, x, n);
             },
         );
     }
 
-    /// x as the right operand of dW: made ready once in `panels`, unless there are none.
+    /// Returns x as the right operand of dW: packed once in `panels`, unless `panels` is empty.
     fn inputs<'x>(
         &self,
         map: &Linear,
@@ -138,14 +144,14 @@ impl Chunk<'_> {
         linear::made(panels)
     }
 
-    /// The weight of the linear `node` for products in `direction`.
+    /// Returns the weight of the linear `node` for products in `direction`.
     fn weight(&self, node: ValueId, direction: Direction) -> Operand<'_> {
         let (_, weight) = self.prepared.linear(node);
         self.panels.of(weight, direction)
     }
 }
 
-/// How to cut a product of so many multiply-adds.
+/// Returns the cut of a product with `amount` multiply-adds.
 fn cut(amount: usize) -> TaskCut {
     TaskCut {
         amount,

@@ -1,38 +1,37 @@
-//! How a batch is split: by its shape alone, so that any number of threads makes the same bits.
+//! How a batch is split: by its shape alone, so that any number of threads computes the same bits.
 //!
-//! A *chunk* is one sequence, or as many short ones as fit [`MIN_ROWS`] rows: one core takes it
+//! A *chunk* is one sequence, or as many short ones as fit into [`MIN_ROWS`] rows: one core runs it
 //! through the whole model, so that its values stay in that core's caches. A *shard* is a run of
-//! chunks with a gradient buffer of its own; shards' buffers are added in order.
+//! chunks with a gradient buffer of its own; the buffers of shards are added in order.
 
 use std::{iter, ops::Range};
 
 use gptlab_model::Batch;
 
-/// Short sequences share a chunk up to this many rows.
+/// The rows up to which short sequences share a chunk.
 const MIN_ROWS: usize = 128;
-/// At most this many gradient buffers. More threads than these help where a chunk's work can be
-/// shared.
+/// The most gradient buffers. More threads than these help if the work of a chunk can be shared.
 pub(super) const MOST_SHARDS: usize = 8;
-/// At most about this many numbers in all gradient buffers together (192 MiB), but two buffers at
-/// least.
+/// The approximate upper limit of the numbers in all gradient buffers together (192 MiB); there are
+/// at least two buffers.
 const MOST_NUMBERS: usize = 3 << 24;
 
-/// A chunk: which rows of the batch, and which of its sequences.
+/// A chunk: a range of the batch's rows, and a range of its sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ChunkRows {
     pub(super) rows: Range<usize>,
     sequences: Range<usize>,
 }
 
-/// The chunks of one batch after another, in memory that is kept.
+/// The chunks of one batch, in memory that is reused for the next.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     chunks: Vec<ChunkRows>,
-    /// Every sequence of the batch, as rows of its chunk.
+    /// Every sequence of the batch, as a range of its chunk's rows.
     sequences: Vec<Range<usize>>,
 }
 
-/// How many rows a plan must hold for chunks of `batch`.
+/// Returns the number of rows that a plan must hold for chunks of `batch`.
 pub(super) fn rows(batch: &Batch) -> usize {
     let longest = (0..batch.sequences())
         .map(|i| batch.rows(i).len())
@@ -41,22 +40,23 @@ pub(super) fn rows(batch: &Batch) -> usize {
     longest.max(MIN_ROWS)
 }
 
-/// How a batch of sequences of one length is cut.
+/// The cut of a batch whose sequences have one length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChunkSplit {
-    /// How many rows a plan must hold for its chunks.
+    /// The number of rows that a plan must hold for its chunks.
     pub(super) rows: usize,
     pub(super) chunks: usize,
 }
 
 impl ChunkSplit {
-    /// How many chunks a part of so many `sequences` of `tokens` tokens has at most: the batch's
-    /// last chunk may be small.
+    /// Returns the most chunks in a part of `sequences` sequences of `tokens` tokens. The batch's
+    /// last chunk can be small.
     pub(super) fn chunks_at_once(self, sequences: usize, tokens: usize) -> usize {
         sequences.div_ceil(self.rows / tokens.max(1)).max(1)
     }
 
-    /// Of `sequences` of `tokens` tokens: where some are shorter, there are no more chunks.
+    /// Returns the cut of `sequences` sequences of `tokens` tokens. Shorter sequences make no more
+    /// chunks.
     pub(super) fn of(sequences: usize, tokens: usize) -> Self {
         let (rows, tokens) = (tokens.max(MIN_ROWS), tokens.max(1));
         Self {
@@ -67,11 +67,11 @@ impl ChunkSplit {
 }
 
 impl Chunks {
-    /// Cuts `batch`, and returns its chunks in order.
+    /// Cuts `batch` into chunks in order, and returns `self`.
     pub(super) fn cut(&mut self, batch: &Batch) -> &Self {
         self.chunks.clear();
         self.sequences.clear();
-        // There are no more chunks than sequences.
+        // There are at most as many chunks as sequences.
         self.chunks.reserve(batch.sequences());
         let most = rows(batch);
         for i in 0..batch.sequences() {
@@ -96,18 +96,18 @@ impl Chunks {
         self
     }
 
-    /// In order.
+    /// Returns all chunks, in order.
     pub(super) fn all(&self) -> &[ChunkRows] {
         &self.chunks
     }
 
-    /// The chunks that begin within the sequences `part`.
+    /// Returns the chunks that start within the sequences `part`.
     pub(super) fn of(&self, part: &Range<usize>) -> Range<usize> {
         let before = |end: usize| self.chunks.partition_point(|c| c.sequences.start < end);
         before(part.start)..before(part.end)
     }
 
-    /// The rows of the batch that `chunks`, some of its chunks, have.
+    /// Returns the rows of the batch that belong to `chunks`.
     pub(super) fn rows(&self, chunks: &Range<usize>) -> Range<usize> {
         match self.chunks[chunks.clone()] {
             [] => 0..0,
@@ -116,13 +116,14 @@ impl Chunks {
         }
     }
 
-    /// The sequences of `chunk` as rows of itself.
+    /// Returns the sequences of `chunk` as ranges of its own rows.
     pub(super) fn sequences(&self, chunk: &ChunkRows) -> &[Range<usize>] {
         &self.sequences[chunk.sequences.clone()]
     }
 }
 
-/// Where the chunk ends that begins with sequence `first` of `batch` and holds `most` rows at most.
+/// Returns the end of the chunk that starts with sequence `first` of `batch` and holds at most
+/// `most` rows.
 fn chunk_end(batch: &Batch, first: usize, most: usize) -> usize {
     let begin = batch.rows(first).start;
     let fits = |i: &usize| batch.rows(*i).end - begin <= most;
@@ -133,8 +134,8 @@ fn chunk_end(batch: &Batch, first: usize, most: usize) -> usize {
         + 1
 }
 
-/// The sequences from `first` on whose chunks are at most so many `sequences`, or those of one
-/// chunk where it has more.
+/// Returns the sequences from `first` on in whole chunks: at most `sequences` of them, or one chunk
+/// if it has more.
 pub(super) fn part(batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
     let (all, most) = (batch.sequences(), first.saturating_add(sequences));
     let (mut end, rows) = (first, rows(batch));
@@ -148,8 +149,8 @@ pub(super) fn part(batch: &Batch, first: usize, sequences: usize) -> Range<usize
     first..end
 }
 
-/// The sequences of share `index` of `count` of `batch`: those of whole shards, for a model of
-/// `parameters`.
+/// Returns the sequences of share `index` of `count` of `batch`: those of whole shards, for a model
+/// with `parameters` parameters.
 pub(super) fn share(batch: &Batch, parameters: usize, index: usize, count: usize) -> Range<usize> {
     let rows = rows(batch);
     let ends = || {
@@ -157,10 +158,10 @@ pub(super) fn share(batch: &Batch, parameters: usize, index: usize, count: usize
         iter::successors(Some(0), next)
     };
     let shards = shards(ends().count() - 1, parameters);
-    // The first sequence of the first shard that is not before this share.
+    // This is the first sequence of the first shard that is not before this share.
     let begin = |index: usize| {
-        // Rounded up, so that the only shard is the first engine's: its gradients are added to the
-        // sum at once.
+        // It is rounded up, so that a single shard belongs to the first engine: its gradients are
+        // added to the sum directly.
         let shard = (index.min(count) * shards.len()).div_ceil(count.max(1));
         let chunk = shards.clone().nth(shard).map(|chunks| chunks.start);
         let first = chunk.and_then(|chunk| ends().nth(chunk));
@@ -169,7 +170,7 @@ pub(super) fn share(batch: &Batch, parameters: usize, index: usize, count: usize
     begin(index)..begin(index + 1)
 }
 
-/// Which chunks each shard takes, for a model of `parameters`.
+/// Returns the chunks of each shard, for a model with `parameters` parameters.
 pub(super) fn shards(
     chunks: usize,
     parameters: usize,
@@ -179,7 +180,7 @@ pub(super) fn shards(
     (0..n).map(move |i| i * chunks / n..(i + 1) * chunks / n)
 }
 
-/// The most shards of a batch of so many `chunks` that any part of `at_once` of them reaches.
+/// Returns the most shards of a batch of `chunks` chunks that any part of `at_once` chunks reaches.
 pub(super) fn reached(chunks: usize, parameters: usize, at_once: usize) -> usize {
     let (shards, at_once) = (shards(chunks, parameters), at_once.max(1));
     let parts = (0..chunks).step_by(at_once);
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_is_told_before_there_is_a_batch() {
+    fn a_split_is_known_before_there_is_a_batch() {
         for (sequences, tokens) in [
             (1, 1),
             (16, 8),

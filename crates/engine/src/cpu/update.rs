@@ -1,27 +1,27 @@
-//! The optimiser: global norm, clip, AdamW, in blocks that any thread may take. A block of a linear
-//! map's weight goes into its panels at once: half a gigabyte less to read for each direction of
-//! GPT-2 124M.
+//! The optimiser: global norm, clip, step, in blocks that any thread can take. A block of a linear
+//! map's weight is packed into its panels at once, which saves reading half a gigabyte for each
+//! direction of GPT-2 124M.
 
 use std::iter;
 
 use gptlab_kernels::{
-    Isa, adamw, elementwise,
+    Isa, adamw,
     linear::{Linear, PanelRows},
-    muon, sgd,
+    muon, reduction, sgd,
 };
 use gptlab_model::{Param, ParamGroup, ParamTable};
 use gptlab_recipe::{Decay, Optimizer};
 
 use super::{
-    aligned::Aligned, panels::Panels, pool::Pool, shards::MOST_SHARDS, workspace::Workspaces,
+    aligned::Aligned, pool::Pool, shards::MOST_SHARDS, weight_panels::Panels, workspace::Workspaces,
 };
 use crate::{MUON_MOMENTUM, StepHyper, StepStats};
 
-/// How many numbers one task takes, about: a shape, so that sums come out alike for any number of
-/// threads.
+/// The approximate numbers in one task: it depends on the shape alone, so that sums are the same
+/// for any number of threads.
 pub(super) const BLOCK: usize = 1 << 14;
 
-/// What an update changes: a number for each parameter in each.
+/// The numbers that an update changes, one per parameter in each field.
 pub(super) struct OptimizerState<'a> {
     pub(super) weights: &'a mut [f32],
     pub(super) gradients: &'a [f32],
@@ -29,21 +29,21 @@ pub(super) struct OptimizerState<'a> {
     pub(super) exp_avg_sq: &'a mut [f32],
 }
 
-/// A step of the optimiser and what it works with.
+/// A step of the optimiser, and the data that it works with.
 pub(super) struct Update<'a> {
     pub(super) pool: &'a Pool,
     pub(super) isa: Isa,
     pub(super) params: &'a ParamTable,
-    /// They lend scratch.
+    /// The workspaces that lend scratch.
     pub(super) workspaces: &'a mut Workspaces,
-    /// Room for a number for each block.
+    /// Memory for one number per block.
     pub(super) squares: &'a mut Vec<f64>,
     pub(super) panels: &'a mut Panels,
     pub(super) state: OptimizerState<'a>,
 }
 
 impl Update<'_> {
-    /// Clips and steps; the gradients are spent then.
+    /// Clips the gradients and takes the step. The gradients are invalid afterwards.
     pub(super) fn take(self, hyper: &StepHyper) -> StepStats {
         let (pool, isa, workspaces) = (self.pool, self.isa, self.workspaces);
         let grad_norm = norm(pool, isa, self.state.gradients, self.squares);
@@ -57,13 +57,13 @@ impl Update<'_> {
     }
 }
 
-/// How one parameter is stepped.
+/// The step of one parameter.
 #[derive(Clone, Copy)]
 enum ParamStep {
-    AdamW(adamw::Hyper),
-    Sgd(sgd::Hyper),
-    /// With the matrix's rows and columns.
-    Muon(muon::Hyper, [usize; 2]),
+    AdamW(adamw::AdamWHyper),
+    Sgd(sgd::SgdHyper),
+    /// Muon's step, with the matrix's rows and columns.
+    Muon(muon::MuonHyper, [usize; 2]),
 }
 
 impl ParamStep {
@@ -74,14 +74,14 @@ impl ParamStep {
             | (Optimizer::Muon, ParamGroup::Embedding | ParamGroup::Vector) => {
                 Self::AdamW(adam_w(hyper, grad_scale, weight_decay))
             }
-            (Optimizer::Sgd, _) => Self::Sgd(sgd::Hyper {
+            (Optimizer::Sgd, _) => Self::Sgd(sgd::SgdHyper {
                 lr,
                 momentum: hyper.beta1,
                 weight_decay,
                 grad_scale,
             }),
             (Optimizer::Muon, ParamGroup::Matrix) => {
-                let hyper = muon::Hyper {
+                let hyper = muon::MuonHyper {
                     lr,
                     momentum: MUON_MOMENTUM,
                     weight_decay,
@@ -97,14 +97,22 @@ impl ParamStep {
             Self::AdamW(hyper) => adamw::step(isa, w, m, v, g, hyper),
             Self::Sgd(hyper) => sgd::step(isa, w, m, g, hyper),
             Self::Muon(hyper, [rows, columns]) => workspaces.lend(|work| {
-                let scratch = &mut work.scratch[..muon::scratch_len(*rows, *columns)];
-                muon::step(isa, w, m, g, scratch, hyper, *rows, *columns);
+                let (rows, columns) = (*rows, *columns);
+                let scratch = &mut work.scratch[..muon::scratch_len(rows, columns)];
+                let matrix = muon::Matrix {
+                    w,
+                    m,
+                    g,
+                    rows,
+                    columns,
+                };
+                muon::step(isa, matrix, scratch, hyper);
             }),
         }
     }
 }
 
-/// The most that the step of any parameter scribbles on.
+/// Returns the most scratch that the step of any parameter needs.
 pub(super) fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
     let of = |param: &Param| match (optimizer, param.group) {
         (Optimizer::Muon, ParamGroup::Matrix) => muon::scratch_len(param.shape[0], param.shape[1]),
@@ -114,18 +122,18 @@ pub(super) fn scratch_len(params: &ParamTable, optimizer: Optimizer) -> usize {
     params.iter().map(of).max().unwrap_or(0)
 }
 
-/// The norm of all gradients: squares are summed by block, and the blocks in order.
+/// Returns the norm of all gradients: squares are summed by block, and the blocks in order.
 fn norm(pool: &Pool, isa: Isa, gradients: &[f32], squares: &mut Vec<f64>) -> f64 {
     squares.resize(gradients.len().div_ceil(BLOCK), 0.0);
     let blocks = gradients.chunks(BLOCK).zip(squares.iter_mut());
     pool.for_each(blocks, small(gradients.len()), |(block, sum), _| {
-        *sum = elementwise::sum_of_squares(isa, block);
+        *sum = reduction::sum_of_squares(isa, block);
     });
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// The sum of the shards' gradients from number `at` of them, shard after shard, added to `sum`
-/// where `add`, in blocks that any thread may take.
+/// Writes the sum of the shards' gradients from index `at` on, shard after shard, in blocks that
+/// any thread can take. If `add`, the sum is added to what `sum` holds.
 pub(super) fn add_in_order<'a>(
     pool: &Pool,
     isa: Isa,
@@ -146,17 +154,17 @@ pub(super) fn add_in_order<'a>(
         if !add {
             sum.fill(0.0);
         }
-        elementwise::reduce_add(isa, sum, &parts[..count]);
+        reduction::reduce_add(isa, sum, &parts[..count]);
     });
 }
 
-/// Whether a pass over so many numbers is not worth waking anyone for.
+/// Returns true if a pass over this many numbers is not worth waking other threads.
 fn small(numbers: usize) -> bool {
     numbers < 4 * BLOCK
 }
 
 impl OptimizerState<'_> {
-    /// The next `n` numbers, and the rest.
+    /// Returns the next `n` numbers, and the rest.
     fn split(self, n: usize) -> (Self, Self) {
         let (weights, more_weights) = self.weights.split_at_mut(n);
         let (gradients, more_gradients) = self.gradients.split_at(n);
@@ -178,11 +186,12 @@ impl OptimizerState<'_> {
     }
 }
 
-/// What one task takes: a parameter or some of it, and how it is stepped.
+/// The work of one task: a parameter or a part of it, and its step.
 struct Block<'a> {
     state: OptimizerState<'a>,
     step: ParamStep,
-    /// Where the weight of a linear map is packed once it is stepped, while it is still in a cache.
+    /// The panels of a linear map's weight, which are packed after its step, while it is still in a
+    /// cache.
     panels: Option<PanelRows<'a>>,
 }
 
@@ -200,7 +209,7 @@ impl Block<'_> {
         }
     }
 
-    /// How many rows one task may take: numbers count as rows where nothing is packed.
+    /// Returns the rows that one task can take. A number counts as a row if nothing is packed.
     fn rows(&self) -> usize {
         match (self.step, &self.panels) {
             (ParamStep::Muon(..), _) => usize::MAX,
@@ -212,7 +221,7 @@ impl Block<'_> {
         }
     }
 
-    /// What one task takes, and what is left.
+    /// Returns the work of one task, and the rest.
     fn split(self) -> (Self, Option<Self>) {
         let (rows, width) = (
             self.rows(),
@@ -238,7 +247,7 @@ impl Block<'_> {
     }
 }
 
-/// All parameters in blocks.
+/// Returns all parameters in blocks.
 fn blocks<'a>(
     params: &'a ParamTable,
     state: OptimizerState<'a>,
@@ -254,7 +263,7 @@ fn blocks<'a>(
     })
 }
 
-/// A block for every parameter that holds a number.
+/// Returns one block for every parameter that holds a number.
 fn whole<'a>(
     params: &'a ParamTable,
     state: OptimizerState<'a>,
@@ -285,9 +294,9 @@ fn weight_decay(param: &Param, hyper: &StepHyper) -> f64 {
     }
 }
 
-fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::Hyper {
+fn adam_w(hyper: &StepHyper, grad_scale: f64, weight_decay: f64) -> adamw::AdamWHyper {
     let t = hyper.update as f64;
-    adamw::Hyper {
+    adamw::AdamWHyper {
         lr: hyper.lr,
         beta1: hyper.beta1,
         beta2: hyper.beta2,

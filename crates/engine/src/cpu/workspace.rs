@@ -1,10 +1,10 @@
-//! What a thread works in, and who has which: as many as work at a time, kept from step to step.
+//! The working memory of threads: as many workspaces as threads work at a time, reused every step.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
 
-/// One core's memory: the plan's arena and what kernels scribble on.
+/// One thread's working memory: the plan's arena and the scratch of kernels.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     pub(super) arena: Aligned<f32>,
@@ -12,26 +12,25 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    /// Grows to so many numbers.
+    /// Grows to at least these sizes, in numbers.
     pub(super) fn fit(&mut self, arena: usize, scratch: usize) {
         self.arena.grow(arena);
         self.scratch.grow(scratch);
     }
 }
 
-/// Those that nobody uses at the moment.
+/// The workspaces that no thread uses at present.
 #[derive(Debug, Default)]
 pub(super) struct Workspaces(Mutex<Vec<Workspace>>);
 
 impl Workspaces {
-    /// Makes sure that `threads` can each borrow so many numbers at a time, and nothing is
-    /// allocated for it then.
+    /// Makes sure that `threads` threads can each borrow this much at a time without an allocation.
     pub(super) fn fit(&mut self, threads: usize, arena: usize, scratch: usize) {
         let free = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         if free.len() < threads {
             free.resize_with(threads, Workspace::default);
         }
-        // The largest are lent first, and no others grow: an arena may be gigabytes.
+        // The largest are lent first, and no others grow: an arena can have gigabytes.
         free.sort_unstable_by_key(|work| work.arena.len());
         let others = free.len() - threads;
         for work in &mut free[others..] {
@@ -39,7 +38,7 @@ impl Workspaces {
         }
     }
 
-    /// Lends `f` one that nobody else uses.
+    /// Lends `f` a workspace that no other thread uses.
     pub(super) fn lend<T>(&self, f: impl FnOnce(&mut Workspace) -> T) -> T {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut work = lock().pop().unwrap_or_default();
@@ -59,14 +58,15 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_work_have_what_was_asked_for() {
+    fn as_many_as_work_have_the_requested_sizes() {
         let mut workspaces = Workspaces::default();
         workspaces.fit(2, 10, 1);
         workspaces.fit(2, 1, 20);
         assert_eq!(sizes(&workspaces), [(10, 20); 2]);
     }
 
-    /// A step of one chunk between updates of a matrix each: what is lent last comes back first.
+    /// A step of one chunk alternates with an update of one matrix: the workspace returned last is
+    /// lent first.
     #[test]
     fn an_arena_is_made_for_those_alone_who_need_one() {
         let mut workspaces = Workspaces::default();

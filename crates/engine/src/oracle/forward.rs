@@ -1,4 +1,4 @@
-//! The forward pass of a graph, one function an op, each the plainest reading of its definition.
+//! The forward pass of a graph: one function per op, each a literal form of its definition.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -20,16 +20,16 @@ pub(super) struct OraclePass<'a> {
     pub(super) tape: Tape,
     /// Every parameter, in table order: the first numbers on the tape.
     weights: Vec<Var>,
-    /// What every node computed.
+    /// The value of every node so far.
     values: Vec<OracleRows>,
     graph: &'a Graph,
     batch: &'a Batch,
-    /// `None` turns dropout off.
+    /// The key of dropout masks; `None` turns dropout off.
     noise: Option<Noise>,
 }
 
 impl<'a> OraclePass<'a> {
-    /// Runs every node of `graph`. Without `recording` there will be no gradients to ask for.
+    /// Runs every node of `graph`. Without `recording` there are no gradients.
     pub(super) fn run(
         graph: &'a Graph,
         weights: &[f64],
@@ -80,7 +80,7 @@ impl<'a> OraclePass<'a> {
         }
     }
 
-    /// Shows the value of `id` to `hook`, and takes the numbers that it changed.
+    /// Passes the value of `id` to `hook`, and keeps the numbers that it changed.
     fn change(&mut self, id: ValueId, rows: &mut OracleRows, hook: &mut Hook) {
         let shown = rows.iter().flatten();
         let shown: Vec<f32> = shown.map(|x| self.tape.value(*x) as f32).collect();
@@ -98,7 +98,7 @@ impl<'a> OraclePass<'a> {
         &self.values[id.index()]
     }
 
-    /// The cross-entropy of every token in nats: `ln(sum(exp(logits))) - logits[target]`.
+    /// Returns the cross-entropy of every token in nats: `ln(sum(exp(logits))) - logits[target]`.
     pub(super) fn losses(&mut self) -> Vec<Var> {
         let logits = self.value(self.graph.logits()).clone();
         let targets = self.batch.targets();
@@ -115,13 +115,13 @@ impl<'a> OraclePass<'a> {
             .collect()
     }
 
-    /// The mean of [`Self::losses`].
+    /// Returns the mean of [`Self::losses`].
     pub(super) fn mean_loss(&mut self) -> Var {
         let losses = self.losses();
         self.mean(&losses)
     }
 
-    /// What `losses` add to the mean of `all` losses.
+    /// Returns the share of `losses` in the mean of `all` losses.
     pub(super) fn share_of_mean(&mut self, losses: &[Var], all: usize) -> Var {
         let sum = self.tape.sum(losses);
         self.tape.scale(sum, 1.0 / all as f64)
@@ -163,12 +163,12 @@ impl<'a> OraclePass<'a> {
         }
     }
 
-    /// All numbers of a parameter.
+    /// Returns all numbers of a parameter.
     fn param(&self, id: ParamId) -> &[Var] {
         &self.weights[self.graph.params().get(id).range()]
     }
 
-    /// A row of a parameter matrix.
+    /// Returns a row of a parameter matrix.
     fn param_row(&self, id: ParamId, row: usize) -> &[Var] {
         let width = self.graph.params().get(id).shape[1];
         &self.param(id)[row * width..][..width]
@@ -208,7 +208,7 @@ impl<'a> OraclePass<'a> {
         self.share_of_mean(xs, xs.len())
     }
 
-    /// `x W^T + b`.
+    /// Computes `x W^T + b`.
     fn linear(&mut self, x: &[Var], weight: ParamId, bias: Option<ParamId>) -> Vec<Var> {
         let weight = self.param(weight).to_vec();
         let products = weight.chunks(x.len()).map(|w| self.tape.dot(x, w));
@@ -253,7 +253,7 @@ impl<'a> OraclePass<'a> {
         }
     }
 
-    /// `x / sqrt(mean(x^2) + eps)`.
+    /// Computes `x / sqrt(mean(x^2) + eps)`.
     fn over_root_mean_square(&mut self, x: &[Var]) -> Vec<Var> {
         let squares: Vec<Var> = x.iter().map(|x| self.tape.mul(*x, *x)).collect();
         let mean_square = self.mean(&squares);
@@ -269,7 +269,8 @@ impl<'a> OraclePass<'a> {
         normed.chain(untouched.iter().copied()).collect()
     }
 
-    /// Turns the pair (`i`, `i + head_dim / 2`) of each head by `position / 10000^(2i / head_dim)`.
+    /// Rotates the pair (`i`, `i + head_dim / 2`) of each head by
+    /// `position / 10000^(2i / head_dim)`.
     fn rotary(
         &mut self,
         x: ValueId,
@@ -319,7 +320,7 @@ impl<'a> OraclePass<'a> {
         rows
     }
 
-    /// Every query of every head of every sequence, on its own.
+    /// Computes every query of every head of every sequence separately.
     fn attention(&mut self, name: &str, x: ValueId, a: &AttentionOp) -> OracleRows {
         let mask = DropoutMask::new(name, a.dropout, self.noise);
         let x = self.value(x).clone();
@@ -333,7 +334,7 @@ impl<'a> OraclePass<'a> {
                     let keys = a.mask.keys(query, x.len());
                     let mut weights = self.attention_weights(x, a, head, query);
                     if let Some(mask) = &mask {
-                        // The mask is that of the transposed weights: a row for a key.
+                        // The mask is that of the transposed weights: it has a row for each key.
                         let first_row = rows.start * a.heads + head * x.len();
                         for (key, w) in keys.clone().zip(&mut weights) {
                             let factor = mask.factor(first_row + key, query, x.len());
@@ -348,7 +349,7 @@ impl<'a> OraclePass<'a> {
         out
     }
 
-    /// The softmax over the keys that `query` sees.
+    /// Computes the softmax over the keys that `query` sees.
     fn attention_weights(
         &mut self,
         x: &[Vec<Var>],
@@ -369,7 +370,7 @@ impl<'a> OraclePass<'a> {
         self.softmax(&scores)
     }
 
-    /// product → scale → (softcap) → (ALiBi)
+    /// Applies scale → (softcap) → (ALiBi).
     fn score(&mut self, product: Var, a: &AttentionOp, head: usize, distance: usize) -> Var {
         let tape = &mut self.tape;
         let mut score = tape.scale(product, f64::from(a.scale));
@@ -385,7 +386,7 @@ impl<'a> OraclePass<'a> {
         score
     }
 
-    /// The values of the rows that one query sees, weighted, for one head.
+    /// Returns the weighted sum of the values that one query sees, for one head.
     fn mix(&mut self, x: &[Vec<Var>], a: &AttentionOp, head: usize, weights: &[Var]) -> Vec<Var> {
         let kv_head = head / (a.heads / a.kv_heads);
         (0..a.head_dim)
@@ -403,8 +404,8 @@ impl<'a> OraclePass<'a> {
         exps.iter().map(|e| self.tape.div(*e, sum)).collect()
     }
 
-    /// `exp(x - m)` of every `x`, and `m`, the largest: a constant, since it cancels wherever
-    /// this is used.
+    /// Returns `exp(x - m)` of every `x`, and `m`, the largest: a constant, since it cancels in
+    /// every use.
     fn exps(&mut self, xs: &[Var]) -> (Vec<Var>, f64) {
         let values = xs.iter().map(|x| self.tape.value(*x));
         let largest = values.fold(f64::NEG_INFINITY, f64::max);
@@ -416,26 +417,26 @@ impl<'a> OraclePass<'a> {
     }
 }
 
-/// Where each row of the batch stands in its sequence.
+/// Returns the position of each row of the batch in its sequence.
 fn positions(batch: &Batch) -> Vec<usize> {
     let lengths = (0..batch.sequences()).map(|i| batch.rows(i).len());
     lengths.flat_map(|length| 0..length).collect()
 }
 
-/// The `nth` slice of a packed row.
+/// Returns the `nth` slice of a packed row.
 fn slice(row: &[Var], nth: usize, head_dim: usize) -> &[Var] {
     &row[nth * head_dim..][..head_dim]
 }
 
 fn activation(tape: &mut Tape, x: Var, f: Activation) -> Var {
     match f {
-        // x Phi(x), Hendrycks & Gimpel 2016
+        // x Phi(x), Hendrycks & Gimpel 2016.
         Activation::GeluErf => {
             let scaled = tape.scale(x, FRAC_1_SQRT_2);
             let erf = tape.erf(scaled);
             half_of_one_plus(tape, x, erf)
         }
-        // The same paper's approximation: x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2
+        // The approximation in the same paper: x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
         Activation::GeluTanh => {
             let square = tape.mul(x, x);
             let cube = tape.mul(square, x);
@@ -450,7 +451,7 @@ fn activation(tape: &mut Tape, x: Var, f: Activation) -> Var {
             let relu = tape.relu(x);
             tape.mul(relu, relu)
         }
-        // x sigmoid(x), with sigmoid(x) = (1 + tanh(x / 2)) / 2, which overflows nowhere
+        // x sigmoid(x), with sigmoid(x) = (1 + tanh(x / 2)) / 2, which never overflows.
         Activation::Silu => {
             let half = tape.scale(x, 0.5);
             let tanh = tape.tanh(half);
@@ -459,21 +460,21 @@ fn activation(tape: &mut Tape, x: Var, f: Activation) -> Var {
     }
 }
 
-/// `x (1 + y) / 2`.
+/// Computes `x (1 + y) / 2`.
 fn half_of_one_plus(tape: &mut Tape, x: Var, y: Var) -> Var {
     let one_plus = tape.shift(y, 1.0);
     let half = tape.scale(one_plus, 0.5);
     tape.mul(x, half)
 }
 
-/// What decides which elements a named dropout keeps.
+/// The elements that a named dropout keeps.
 struct DropoutMask {
     stream: Stream,
     threshold: u32,
 }
 
 impl DropoutMask {
-    /// `None` where nothing is dropped.
+    /// Makes the mask of a dropout; `None` if nothing is dropped.
     fn new(name: &str, p: f32, noise: Option<Noise>) -> Option<Self> {
         let Noise { seed, step } = noise.filter(|_| p > 0.0)?;
         Some(Self {
@@ -482,7 +483,7 @@ impl DropoutMask {
         })
     }
 
-    /// What element (`row`, `column`) of rows `width` wide is multiplied by: 0, or `1 / (1 - p)`.
+    /// Returns the factor of element (`row`, `column`) of rows `width` wide: 0, or `1 / (1 - p)`.
     fn factor(&self, row: usize, column: usize, width: usize) -> f64 {
         let element = row as u64 * mask_stride(width) + column as u64;
         if u32::from(self.stream.mask_bits(element)) >= self.threshold {

@@ -1,7 +1,7 @@
 //! The f64 oracle: the witness of every other engine.
 //!
-//! Each scalar that the forward pass computes goes on a tape, and the gradients come from walking
-//! it backwards; no derivative of any layer is written down here. Slow, obvious, right.
+//! A tape records each scalar that the forward pass computes, and walking it backwards gives the
+//! gradients; no derivative of any layer is written down here. The code is slow and obvious.
 
 mod forward;
 mod optimizer;
@@ -20,7 +20,7 @@ use crate::{
     memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 
-/// Runs a graph in f64, scalar by scalar.
+/// An engine that runs a graph in f64, scalar by scalar.
 #[derive(Clone, Debug)]
 pub struct Oracle {
     graph: Graph,
@@ -31,10 +31,10 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// An engine for `graph` that begins with `weights`, in the parameter table's order.
+    /// Makes an engine for `graph` with these initial `weights`, in the parameter table's order.
     ///
     /// # Errors
-    /// When there are more or fewer weights than the table has.
+    /// Returns an error when the number of weights differs from the table's.
     pub fn new(graph: Graph, weights: &[f32]) -> Result<Self, ImportError> {
         let zeros = vec![0.0; graph.params().total()];
         let mut oracle = Self {
@@ -48,20 +48,20 @@ impl Oracle {
         Ok(oracle)
     }
 
-    /// The weights before they are rounded for [`Engine::export`].
+    /// Returns the weights without the rounding of [`Engine::export`].
     pub fn weights64(&self) -> &[f64] {
         &self.weights
     }
 
-    /// The gradients before they are rounded for [`Engine::export`].
+    /// Returns the gradients without the rounding of [`Engine::export`].
     pub fn gradients64(&self) -> &[f64] {
         &self.gradients
     }
 
-    /// [`Engine::import`] without rounding.
+    /// Replaces all numbers of `slot`, as [`Engine::import`] does, without rounding.
     ///
     /// # Errors
-    /// When the number of values is not the parameter table's.
+    /// Returns an error when the number of values differs from the parameter table's.
     pub fn import64(&mut self, slot: Slot, values: &[f64]) -> Result<(), ImportError> {
         let numbers = match slot {
             Slot::Weights => &mut self.weights,
@@ -79,7 +79,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// The mean loss of `batch`, with dropout where there is `noise`; changes nothing.
+    /// Returns the mean loss of `batch`, with dropout if there is `noise`. The engine does not
+    /// change.
     pub fn loss(&self, batch: &Batch, noise: Option<Noise>) -> f64 {
         let mut pass = OraclePass::run(&self.graph, &self.weights, batch, noise, false);
         let loss = pass.mean_loss();
@@ -130,7 +131,7 @@ impl Engine for Oracle {
         }
     }
 
-    /// Others hear its gradients rounded to f32.
+    /// Sends its gradients to other engines rounded to f32.
     fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
         if others.is_alone() {
             return Ok(());
@@ -182,7 +183,7 @@ impl Engine for Oracle {
         self.import64(slot, &values)
     }
 
-    /// The hook sees values rounded to f32. What it leaves as it was is computed with unrounded.
+    /// The hook sees values rounded to f32. Numbers that it does not change keep their f64 values.
     fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
         let mut pass = OraclePass::run_with(&self.graph, &self.weights, batch, hook);
         let losses = pass.losses();
@@ -190,8 +191,8 @@ impl Engine for Oracle {
     }
 }
 
-/// Makes oracles: whatever takes a backend can be witnessed by it. It runs on one thread, in f64
-/// whatever the precision.
+/// The backend of the oracle, so that it can be the witness of all code that takes a backend. It
+/// runs on one thread, in f64 whatever the precision.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OracleBackend;
 
@@ -258,18 +259,18 @@ impl Backend for OracleBackend {
     }
 }
 
-/// Bytes of a number on the tape, of which an element of a product is several.
+/// The bytes of a number on the tape; an element of a product is several of them.
 const VALUE: u64 = 8;
-/// Bytes of a number on a tape that records, with its parents.
+/// The bytes of a number, with its parents, on a tape that records.
 const RECORDED: u64 = 64;
 
-/// Bytes of all parameters.
+/// Returns the bytes of all parameters.
 fn parameters(graph: &Graph) -> u64 {
     8 * graph.params().total() as u64
 }
 
-/// Bytes of a tape on which so many tokens went through the model, about: every product is a number
-/// on it.
+/// Returns the approximate bytes of a tape after `tokens` tokens went through the model: every
+/// product is a number on it.
 fn tape(graph: &Graph, tokens: usize, number: u64) -> u64 {
     let tokens = tokens as u64;
     let products = graph.params().total() as u64 + graph.block_size() as u64;

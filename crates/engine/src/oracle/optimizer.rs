@@ -1,11 +1,11 @@
-//! The optimisers in f64, a line for each line of their papers.
+//! The optimisers in f64, with one line of code for each line of their papers.
 
 use gptlab_model::{Param, ParamGroup};
 use gptlab_recipe::Optimizer;
 
 use crate::{MUON_MOMENTUM, StepHyper};
 
-/// One parameter; its gradients are clipped.
+/// One parameter, with clipped gradients.
 pub(super) struct Tensor<'a> {
     pub(super) weights: &'a mut [f64],
     pub(super) gradients: Vec<f64>,
@@ -14,7 +14,7 @@ pub(super) struct Tensor<'a> {
 }
 
 impl Tensor<'_> {
-    /// Steps the parameter that `param` describes.
+    /// Takes a step of the parameter that `param` describes.
     pub(super) fn step(self, param: &Param, weight_decay: f64, hyper: &StepHyper) {
         match (hyper.optimizer, param.group) {
             (Optimizer::Muon, ParamGroup::Matrix) => {
@@ -28,8 +28,8 @@ impl Tensor<'_> {
         }
     }
 
-    /// As `torch.optim.AdamW` steps (its `_single_tensor_adam`): `m` is the first moment, `v` the
-    /// second.
+    /// Takes the step of `torch.optim.AdamW` (its `_single_tensor_adam`): `m` is the first moment,
+    /// `v` the second.
     fn adam_w(self, weight_decay: f64, hyper: &StepHyper) {
         let correction = |beta: f64| 1.0 - beta.powf(hyper.update as f64);
         let moments = self.exp_avg.iter_mut().zip(self.exp_avg_sq);
@@ -42,7 +42,7 @@ impl Tensor<'_> {
         }
     }
 
-    /// As `torch.optim.SGD` steps, but for the weight decay.
+    /// Takes the step of `torch.optim.SGD`, except for the weight decay, which is decoupled.
     fn sgd(self, weight_decay: f64, hyper: &StepHyper) {
         let numbers = self
             .weights
@@ -56,7 +56,7 @@ impl Tensor<'_> {
         }
     }
 
-    /// As `torch.optim.Muon` steps, with `adjust_lr_fn` at `match_rms_adamw`.
+    /// Takes the step of `torch.optim.Muon` with `adjust_lr_fn` set to `match_rms_adamw`.
     fn muon(self, rows: usize, columns: usize, weight_decay: f64, hyper: &StepHyper) {
         let mu = MUON_MOMENTUM;
         let moved = |g: &f64, m: &mut f64| {
@@ -77,7 +77,7 @@ impl Tensor<'_> {
     }
 }
 
-/// Five Newton-Schulz steps of x[rows, columns] with Jordan's coefficients.
+/// Takes five Newton-Schulz steps of x[rows, columns] with Jordan's coefficients.
 fn orthogonal(mut x: Vec<f64>, rows: usize, columns: usize) -> Vec<f64> {
     let norm = x.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-7);
     for x in &mut x {
@@ -89,7 +89,7 @@ fn orthogonal(mut x: Vec<f64>, rows: usize, columns: usize) -> Vec<f64> {
         let gram: Vec<Vec<f64>> = (0..rows)
             .map(|i| (0..rows).map(|j| dot(row(i), row(j))).collect())
             .collect();
-        // Row i of b S + c S², of which S is its own transpose.
+        // This is row i of b S + c S², where S is its own transpose.
         let bent = |i: usize, k: usize| -4.7750 * gram[i][k] + 2.0315 * dot(&gram[i], &gram[k]);
         let mixes: Vec<Vec<f64>> = (0..rows)
             .map(|i| (0..rows).map(|k| bent(i, k)).collect())

@@ -1,8 +1,7 @@
-//! A tape of scalars: every number that was computed, from which numbers, and how it moves with
-//! each.
+//! A tape of scalars: every number that was computed, with its parents and its derivative by each.
 //!
-//! Only forwards are written down, anywhere in this engine; [`Tape::gradients`] walks the tape
-//! backwards (reverse accumulation, Linnainmaa 1970).
+//! The engine defines only forward passes; [`Tape::gradients`] walks the tape backwards (reverse
+//! accumulation, Linnainmaa 1970).
 
 use std::f64::consts::PI;
 
@@ -12,11 +11,11 @@ pub(super) struct Var(usize);
 
 pub(super) struct Tape {
     values: Vec<f64>,
-    /// `(parent, d node / d parent)`, node after node.
+    /// Pairs `(parent, d node / d parent)`, node after node.
     parents: Vec<(Var, f64)>,
-    /// Where each node's parents end in `parents`.
+    /// The index in `parents` where each node's parents end.
     ends: Vec<usize>,
-    /// Without a record only values are kept: all that evaluating needs.
+    /// Whether parents are recorded; evaluating needs only the values.
     recording: bool,
 }
 
@@ -34,7 +33,7 @@ impl Tape {
         self.values[x.0]
     }
 
-    /// `d of / d x` for every number `x` on the tape, in the order they came onto it.
+    /// Returns `d of / d x` for every number `x` on the tape, in the order they were recorded.
     pub(super) fn gradients(&self, of: Var) -> Vec<f64> {
         let mut gradients = vec![0.0; self.values.len()];
         gradients[of.0] = 1.0;
@@ -78,12 +77,12 @@ impl Tape {
         self.push(va / vb, [(a, 1.0 / vb), (b, -va / (vb * vb))])
     }
 
-    /// `a + k` for a constant `k`.
+    /// Computes `a + k` for a constant `k`.
     pub(super) fn shift(&mut self, a: Var, k: f64) -> Var {
         self.push(self.value(a) + k, [(a, 1.0)])
     }
 
-    /// `a * k` for a constant `k`.
+    /// Computes `a * k` for a constant `k`.
     pub(super) fn scale(&mut self, a: Var, k: f64) -> Var {
         self.push(self.value(a) * k, [(a, k)])
     }
@@ -127,7 +126,7 @@ impl Tape {
         self.push(libm::erf(v), [(x, 2.0 / PI.sqrt() * (-v * v).exp())])
     }
 
-    /// `max(x, 0)`, with slope 0 at 0 as in PyTorch.
+    /// Computes `max(x, 0)`, with slope 0 at 0 as in PyTorch.
     pub(super) fn relu(&mut self, x: Var) -> Var {
         let v = self.value(x);
         let slope = f64::from(u8::from(v > 0.0));

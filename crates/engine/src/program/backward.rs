@@ -5,7 +5,7 @@ use gptlab_model::{Adjoint, ParamId, ValueId};
 use super::{BufferId, Compiler, Content, Step, Work, Write};
 
 impl Compiler<'_> {
-    /// The loss, and the gradients of what its logits are made of.
+    /// Adds the step that computes the loss and the gradients of the head's input and weight.
     pub(super) fn loss_with_gradients(&mut self, mut loss: Step) {
         let logits = self.graph.logits();
         for x in self.facts(logits).inputs.clone() {
@@ -17,7 +17,7 @@ impl Compiler<'_> {
         self.push(loss);
     }
 
-    /// The adjoint of every node that has a gradient, last node first.
+    /// Adds the backward step of every node that has a gradient, last node first.
     pub(super) fn backward(&mut self) {
         let logits = self.graph.logits();
         let nodes = self.graph.ids().rev().filter(|node| *node != logits);
@@ -47,7 +47,7 @@ impl Compiler<'_> {
         });
     }
 
-    /// What the backward of `node` reads of its forward.
+    /// Returns the buffers of the forward pass that the backward step of `node` reads.
     fn saved_by(&self, node: ValueId) -> Vec<BufferId> {
         let facts = self.facts(node);
         let inputs = if facts.saved.inputs {
@@ -60,7 +60,7 @@ impl Compiler<'_> {
         inputs.into_iter().chain(output).chain(statistics).collect()
     }
 
-    /// Decides where the gradient of an input of `node` is and how it is written there.
+    /// Places the gradient of an input of `node`, and returns the way in which it is written there.
     fn hand_on(&mut self, node: ValueId, input: usize, gradient: BufferId) -> Write {
         let x = self.facts(node).inputs[input];
         if self.program.gradient(x).is_some() {
@@ -80,13 +80,13 @@ impl Compiler<'_> {
         Write::First
     }
 
-    /// Whether nobody before `node` has this gradient.
+    /// Returns true if no node before `node` shares this gradient.
     fn is_last_holder(&self, gradient: BufferId, node: ValueId) -> bool {
         self.holders(gradient).all(|holder| holder >= node)
     }
 
-    /// Whether an input of the sum `node` may have the sum's gradient for its own. Both may if
-    /// neither's grows before the other's has been handed on.
+    /// Returns true if an input of the sum `node` can share the sum's gradient. Both inputs can if
+    /// neither's gradient grows before the other's has been passed on.
     fn may_share(&self, node: ValueId, input: usize, gradient: BufferId) -> bool {
         let inputs = &self.facts(node).inputs;
         let quiet = |x: ValueId, other: ValueId| {
@@ -105,7 +105,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// The nodes whose gradient a buffer is or was.
+    /// Returns the nodes whose gradient is or was in this buffer.
     fn holders(&self, gradient: BufferId) -> impl Iterator<Item = ValueId> {
         let contents = self.program.buffers[gradient.index()].contents.iter();
         contents.filter_map(|content| match content {
@@ -114,7 +114,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// The gradients of parameters that the adjoint of `node` writes.
+    /// Returns the gradients of parameters that the backward step of `node` writes.
     fn param_writes(&mut self, node: ValueId) -> Vec<(ParamId, Write)> {
         let params = self.facts(node).params.clone();
         let write = |param: ParamId| {

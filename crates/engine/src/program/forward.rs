@@ -5,7 +5,7 @@ use gptlab_model::ValueId;
 use super::{BufferId, Compiler, Content, Purpose, Step, Work, Write};
 
 impl Compiler<'_> {
-    /// The value of every node but the logits.
+    /// Adds the steps that compute the value of every node but the logits.
     pub(super) fn forward(&mut self) {
         let logits = self.graph.logits();
         for node in self.graph.ids().filter(|node| *node != logits) {
@@ -13,7 +13,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// What becomes of the logits.
+    /// Adds the last step: the logits or the loss.
     pub(super) fn finish_forward(&mut self) {
         let logits = self.graph.logits();
         let reads = self.values_of(&self.facts(logits).inputs.clone());
@@ -71,7 +71,7 @@ impl Compiler<'_> {
             .collect()
     }
 
-    /// The input of `node` whose buffer its value takes over: one that nobody reads later.
+    /// Returns the input of `node` whose buffer its value takes over: one that no later step reads.
     fn overwritten(&self, node: ValueId) -> Option<usize> {
         let facts = self.facts(node);
         let input = facts.in_place?;
@@ -86,7 +86,7 @@ impl Compiler<'_> {
         (once && last && free).then_some(input)
     }
 
-    /// Whether a backward step reads the value of `node`.
+    /// Returns true if a backward step reads the value of `node`.
     fn saved(&self, node: ValueId) -> bool {
         let by_reader = |reader: &ValueId| self.facts(*reader).saved.inputs;
         self.facts(node).saved.output || self.readers[node.index()].iter().any(by_reader)

@@ -1,4 +1,4 @@
-//! A program as text: its buffers and its steps, one a line.
+//! A program as text: its buffers and its steps, one per line.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use gptlab_model::{Choice, Graph, ParamId, ValueId};
 
 use super::{Buffer, BufferId, Content, Program, Work, Write};
 
-/// What [`Program::listing`] makes.
+/// The text that [`Program::listing`] returns.
 ///
-/// A buffer is called after what it holds first: `block0.mlp.up`, `block0.ln1.statistics`,
+/// A buffer is named after its first content: `block0.mlp.up`, `block0.ln1.statistics`,
 /// `d block0.mlp.out` for a gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'a> {
@@ -82,7 +82,7 @@ impl Listing<'_> {
         self.first(&self.program.buffers()[buffer.index()])
     }
 
-    /// The name of what a buffer holds first.
+    /// Returns the name of a buffer's first content.
     fn first(&self, buffer: &Buffer) -> String {
         let first = buffer.contents.first().map(|content| match content {
             Content::Value(node) => self.node(*node).to_owned(),
@@ -93,17 +93,17 @@ impl Listing<'_> {
     }
 }
 
-/// What a step writes that is in no buffer.
+/// Returns what a step writes outside of the buffers.
 fn outside(work: Work) -> Option<String> {
     let of = match work {
         Work::Loss => "a loss a token",
-        Work::Logits => "logits of the rows asked for",
+        Work::Logits => "logits of requested rows",
         Work::Forward(_) | Work::Backward(_) => return None,
     };
     Some(of.to_owned())
 }
 
-/// A line that goes on, indented, where it would become too long for a terminal.
+/// A line that continues, indented, on the next one before it becomes too long for a terminal.
 struct WrappedLine {
     text: String,
     columns: usize,

@@ -1,4 +1,4 @@
-//! What the one-file GPT in `crates/microgpt` begins with and what it prints.
+//! The settings and the output of the one-file GPT in `crates/microgpt`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use gptlab_model::{ModelSpec, Preset, Sublayer};
 
 use crate::cpython::Random;
 
-/// The constants of the ancestor's main.rs, and what it printed with them.
+/// The constants of the ancestor's main.rs, and its output with them.
 #[derive(Clone, Copy)]
 pub(crate) struct Ancestor {
     pub(crate) golden: &'static str,
@@ -21,7 +21,7 @@ pub(crate) struct Ancestor {
     pub(crate) eps: f64,
 }
 
-/// As it comes: the golden of the built-in names.
+/// The ancestor's own settings: the golden of the built-in names.
 pub(crate) const NAMES: Ancestor = Ancestor {
     golden: include_str!("../../../microgpt/tests/golden/names.txt"),
     text: include_str!("../../../microgpt/src/names.txt"),
@@ -35,7 +35,7 @@ pub(crate) const NAMES: Ancestor = Ancestor {
     eps: 1e-8,
 };
 
-/// Two layers, on lines longer than the context.
+/// Two layers, with lines longer than the context.
 pub(crate) const SCRIPTS: Ancestor = Ancestor {
     golden: include_str!("../../../microgpt/tests/golden/scripts.txt"),
     text: include_str!("../../../microgpt/tests/texts/scripts.txt"),
@@ -46,7 +46,7 @@ pub(crate) const SCRIPTS: Ancestor = Ancestor {
     ..NAMES
 };
 
-/// One head, a tiny context, another optimiser.
+/// One head, a tiny context and other settings of the optimiser.
 pub(crate) const TUNED: Ancestor = Ancestor {
     golden: include_str!("../../../microgpt/tests/golden/tuned.txt"),
     text: SCRIPTS.text,
@@ -64,7 +64,7 @@ pub(crate) const TUNED: Ancestor = Ancestor {
 pub(crate) const STD: f64 = 0.08;
 
 impl Ancestor {
-    /// The preset in these sizes.
+    /// Returns the preset in these sizes.
     pub(crate) fn spec(&self) -> ModelSpec {
         let mut spec = Preset::Microgpt.spec();
         (spec.block_size, spec.n_embd) = (self.block_size, self.n_embd);
@@ -78,7 +78,7 @@ impl Ancestor {
         spec
     }
 
-    /// The lines of the text as Python reads and strips them, without empty ones.
+    /// Returns the lines of the text as Python reads and strips them, without empty ones.
     pub(crate) fn documents(&self) -> Vec<&'static str> {
         let gap = |c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c);
         let lines = self.text.split(['\n', '\r']);
@@ -86,7 +86,7 @@ impl Ancestor {
         lines.filter(|line| !line.is_empty()).collect()
     }
 
-    /// The initial weights by the parameter table's names, drawn in the ancestor's order.
+    /// Draws the initial weights, by the parameter table's names, in the ancestor's order.
     pub(crate) fn tensors(&self, vocab: usize, draws: &mut Random) -> BTreeMap<String, Vec<f64>> {
         let c = self.n_embd;
         let mut matrix = |rows: usize, columns: usize| -> Vec<f64> {
@@ -111,7 +111,7 @@ impl Ancestor {
     }
 }
 
-/// What the ancestor printed of its training.
+/// The ancestor's output while training.
 pub(crate) struct Printed {
     pub(crate) docs: usize,
     pub(crate) vocab: usize,

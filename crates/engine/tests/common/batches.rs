@@ -1,11 +1,11 @@
-//! Tokens and weights to try models on.
+//! Tokens and weights for models under test.
 
 use gptlab_model::{
     Batch, Graph, Model, ParamGroup,
     random::{Cursor, Stream},
 };
 
-/// Random tokens in sequences of `lengths`.
+/// Returns random tokens in sequences of `lengths`.
 pub(crate) fn of_lengths(model: &Model, lengths: &[usize], seed: u64) -> Batch {
     let mut cursor = Stream::new(seed, "tokens", 0).cursor();
     let mut tokens = |n: usize| -> Vec<u32> {
@@ -17,7 +17,8 @@ pub(crate) fn of_lengths(model: &Model, lengths: &[usize], seed: u64) -> Batch {
     Batch::new(model, pairs).expect("tokens of this vocabulary in sequences that fit")
 }
 
-/// A full sequence, one of a single token, and one between, in an order that `seed` turns.
+/// Returns a full sequence, one with a single token, and one between, in an order that `seed`
+/// rotates.
 pub(crate) fn ragged(model: &Model, seed: u64) -> Batch {
     let most = model.spec().block_size;
     let between = 1 + Stream::new(seed, "length", 0).below_at(0, most);
@@ -26,8 +27,8 @@ pub(crate) fn ragged(model: &Model, seed: u64) -> Batch {
     of_lengths(model, &lengths, seed)
 }
 
-/// Weights with nothing at a special value: fresh ones have all gains at 1 and all biases at 0,
-/// where a forgotten one would not be missed.
+/// Returns weights without special values: initial gains are all 1 and initial biases all 0, which
+/// would hide a missing one.
 pub(crate) fn weights(graph: &Graph, seed: u64) -> Vec<f32> {
     let mut weights = graph.params().initial(seed);
     for param in graph.params().iter() {
@@ -44,7 +45,7 @@ pub(crate) fn weights(graph: &Graph, seed: u64) -> Vec<f32> {
     weights
 }
 
-/// `weights`, each moved by up to half of `rounding`.
+/// Returns `weights`, each changed by up to half of `rounding`.
 pub(crate) fn sway(weights: &[f32], rounding: f64) -> Vec<f64> {
     let stream = Stream::new(1, "sway", 0);
     let factor = |i| 1.0 + rounding * (stream.uniform_at(i) - 0.5);
@@ -52,7 +53,7 @@ pub(crate) fn sway(weights: &[f32], rounding: f64) -> Vec<f64> {
     weights.map(|(w, i)| f64::from(*w) * factor(i)).collect()
 }
 
-/// Numbers from N(0, `std`²).
+/// Returns numbers from N(0, `std`²).
 pub(crate) fn noise(n: usize, std: f64, seed: u64) -> Vec<f32> {
     let stream = Stream::new(seed, "noise", 0);
     (0..n)
@@ -60,7 +61,7 @@ pub(crate) fn noise(n: usize, std: f64, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-/// One of `choices`.
+/// Returns one of `choices`.
 pub(crate) fn pick<T: Clone>(cursor: &mut Cursor, choices: &[T]) -> T {
     choices[cursor.below(choices.len())].clone()
 }

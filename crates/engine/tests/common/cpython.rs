@@ -1,11 +1,11 @@
-//! Python's `random`: the draws that the ancestor begins with, made once more without its code.
+//! Python's `random`: the draws with which the ancestor starts, without its code.
 
 /// A Mersenne Twister (Matsumoto & Nishimura 1998) as `random.seed(int)` starts it.
 pub(crate) struct Random {
     state: [u32; WORDS],
-    /// The word of `state` that comes out next.
+    /// The index in `state` of the next word.
     next: usize,
-    /// `gauss` makes two numbers at a time; this is the second.
+    /// The second of the two numbers that `gauss` makes at a time.
     spare: Option<f64>,
 }
 
@@ -13,7 +13,7 @@ const WORDS: usize = 624;
 const UPPER: u32 = 1 << 31;
 
 impl Random {
-    /// `random.seed(seed)`: mt19937ar's `init_by_array` with a key of one word.
+    /// Starts as `random.seed(seed)` does: mt19937ar's `init_by_array` with a key of one word.
     pub(crate) fn new(seed: u32) -> Self {
         let mut state = init_genrand(19_650_218);
         let mut i = 1;
@@ -35,7 +35,7 @@ impl Random {
         }
     }
 
-    /// `genrand_uint32`.
+    /// Draws what `genrand_uint32` returns.
     fn word(&mut self) -> u32 {
         if self.next == WORDS {
             self.twist();
@@ -58,14 +58,14 @@ impl Random {
         self.next = 0;
     }
 
-    /// `random()`: 53 bits.
+    /// Draws what `random()` returns: 53 bits.
     fn random(&mut self) -> f64 {
         let (high, low) = (self.word() >> 5, self.word() >> 6);
         let bits = (u64::from(high) << 26) | u64::from(low);
         bits as f64 / (1u64 << 53) as f64
     }
 
-    /// `_randbelow(n)`: as many bits as `n` has, until they are below it.
+    /// Draws what `_randbelow(n)` returns: as many bits as `n` has, until they are below it.
     fn below(&mut self, n: u32) -> u32 {
         loop {
             let bits = self.word() >> n.leading_zeros();
@@ -75,7 +75,7 @@ impl Random {
         }
     }
 
-    /// `shuffle`, from the last place down.
+    /// Shuffles as `shuffle` does, from the last index down.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             let j = self.below(i as u32 + 1);
@@ -83,7 +83,7 @@ impl Random {
         }
     }
 
-    /// `gauss(0, sigma)`: Box & Muller (1958), both numbers used.
+    /// Draws what `gauss(0, sigma)` returns: Box & Muller (1958), using both numbers.
     pub(crate) fn gauss(&mut self, sigma: f64) -> f64 {
         if let Some(z) = self.spare.take() {
             return z * sigma;
@@ -108,7 +108,7 @@ fn twirl(word: u32) -> u32 {
     word ^ (word >> 30)
 }
 
-/// The place after `i`; past the end, the last word becomes the first and the second is next.
+/// Returns the index after `i`; at the end, the last word is copied to the first and 1 is next.
 fn advance(state: &mut [u32; WORDS], i: usize) -> usize {
     if i + 1 < WORDS {
         return i + 1;
@@ -117,17 +117,19 @@ fn advance(state: &mut [u32; WORDS], i: usize) -> usize {
     1
 }
 
-/// What `python3 -c` prints for: `from random import *; seed(42); print(random(), random())`.
+/// The numbers are those of
+/// `python3 -c 'from random import *; seed(42); print(random(), random())'`.
 #[test]
-fn uniform_draws_are_pythons() {
+fn uniform_draws_match_python() {
     let mut draws = Random::new(42);
     let found = [draws.random(), draws.random()];
     assert_eq!(found, [0.639_426_798_457_883_7, 0.025_010_755_222_666_936]);
 }
 
+/// The numbers are those of
 /// `seed(42); x = list(range(10)); shuffle(x); print(x, [gauss(0, 0.08) for _ in range(3)])`.
 #[test]
-fn shuffles_and_normal_draws_are_pythons() {
+fn shuffles_and_normal_draws_match_python() {
     let mut draws = Random::new(42);
     let mut order: Vec<u32> = (0..10).collect();
     draws.shuffle(&mut order);
@@ -138,14 +140,15 @@ fn shuffles_and_normal_draws_are_pythons() {
         0.048_420_788_389_692_73,
     ];
     for expected in expected {
-        // The last bits are the C library's: its sine, cosine and logarithm.
+        // The last bits depend on the C library's sine, cosine and logarithm.
         assert!((draws.gauss(0.08) - expected).abs() < 1e-16);
     }
 }
 
-/// `seed(42); x = list(range(700)); shuffle(x); print(x[:4], random())`: past the first 624 words.
+/// The numbers are those of `seed(42); x = list(range(700)); shuffle(x); print(x[:4], random())`,
+/// which draws more than the first 624 words.
 #[test]
-fn draws_go_on_past_the_first_twist() {
+fn draws_continue_past_the_first_twist() {
     let mut draws = Random::new(42);
     let mut order: Vec<u32> = (0..700).collect();
     draws.shuffle(&mut order);

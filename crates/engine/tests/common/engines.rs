@@ -1,15 +1,15 @@
-//! Every engine there is. A line in each list here puts an engine through every suite.
+//! The list of engines. A line in each list here runs an engine through every suite.
 
 use gptlab_engine::{
     Engine,
-    cpu::{CpuEngine, CpuOptions, Isa, Kind, Precision},
+    cpu::{CpuEngine, CpuOptions, Isa, Kind, OperandType},
     oracle::Oracle,
 };
 use gptlab_model::Graph;
 
 use super::tolerance::Tolerance;
 
-/// An engine under test and how near the oracle it has to be.
+/// An engine under test, and its tolerance against the oracle.
 pub(crate) struct Candidate {
     pub(crate) name: &'static str,
     pub(crate) make: fn(Graph, &[f32]) -> Box<dyn Engine>,
@@ -76,16 +76,16 @@ const CPU_PORTABLE_BF16: Candidate = Candidate {
     tolerance: Tolerance::Bf16,
 };
 
-/// Every engine: the laws are for all.
+/// Every engine: the laws hold for all.
 pub(crate) const CANDIDATES: &[Candidate] = &[ORACLE, CPU, CPU_OF_MANY_THREADS, CPU_BF16];
 
-/// Those that the oracle is the witness of.
+/// The engines that are compared with the oracle.
 pub(crate) const WITNESSED: &[Candidate] = &[CPU, CPU_AVX2, CPU_PORTABLE];
 
-/// The same, of products in bf16.
+/// The engines with products in bf16 that are compared with the oracle.
 pub(crate) const WITNESSED_IN_BF16: &[Candidate] = &[CPU_BF16, CPU_AVX2_BF16, CPU_PORTABLE_BF16];
 
-/// One engine with different numbers of threads, which must not show.
+/// One engine with different numbers of threads, which must not change any result.
 pub(crate) const TEAMS: &[Candidate] = &[
     CPU,
     CPU_OF_TWO_THREADS,
@@ -102,7 +102,7 @@ fn cpu(graph: Graph, weights: &[f32], threads: usize) -> CpuEngine {
         .expect("as many weights as the table has, and threads")
 }
 
-/// The engine on the instructions of `kind`; on a processor without them, on its best.
+/// Makes the engine with the instructions of `kind`, or with the processor's best if it lacks them.
 fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
     let options = CpuOptions {
         isa: isa(kind),
@@ -114,7 +114,7 @@ fn cpu_of(graph: Graph, weights: &[f32], kind: Kind) -> CpuEngine {
 fn cpu_in_bf16(graph: Graph, weights: &[f32], isa: Isa) -> CpuEngine {
     let options = CpuOptions {
         isa,
-        precision: Precision::Bf16,
+        precision: OperandType::Bf16,
         threads: 1,
     };
     CpuEngine::new(graph, weights, options).expect("as many weights as the table has")

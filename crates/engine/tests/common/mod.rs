@@ -1,6 +1,6 @@
-//! What the suites share: specs, batches, engines under test, tolerances.
+//! Code that the suites share: specs, batches, engines under test, tolerances.
 
-#![allow(dead_code)] // each test program uses a part of it
+#![allow(dead_code)] // each test program uses only a part of it
 
 pub(crate) mod batches;
 pub(crate) mod engines;

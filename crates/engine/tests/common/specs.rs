@@ -36,7 +36,7 @@ impl Case {
     }
 }
 
-/// gpt2-mini's choices in small, with weights large enough that every part matters.
+/// Returns gpt2-mini's choices at a small size, with weights so large that every part matters.
 pub(crate) fn base() -> ModelSpec {
     let layer = vec![
         Sublayer::Attention(Attention::causal(2)),
@@ -70,10 +70,10 @@ pub(crate) fn base() -> ModelSpec {
     }
 }
 
-/// One choice made differently from [`base`]. Those that change which sublayers there are come
-/// before those that change the sublayers.
+/// One choice that differs from [`base`]. Switches that add or remove sublayers come before those
+/// that change sublayers.
 pub(crate) struct Switch {
-    /// What it chooses; two switches of one subject exclude each other.
+    /// The choice that it changes; two switches of one subject exclude each other.
     subject: &'static str,
     choice: &'static str,
     apply: fn(&mut ModelSpec),
@@ -232,8 +232,8 @@ fn mlps() -> Vec<Switch> {
     ]
 }
 
-/// A few models past the sizes of lanes, tiles and mask rows (128 numbers), none a multiple of any,
-/// with the lengths to try them at.
+/// Returns a few models larger than lanes, tiles and mask rows (128 numbers), with sizes that are
+/// not multiples of any of them, and the lengths of sequences for each.
 pub(crate) fn larger() -> Vec<(Case, Vec<usize>)> {
     let sized = |name: &str, n_embd, heads, hidden, block_size, lengths: &[usize]| {
         let mut spec = base();
@@ -265,12 +265,12 @@ pub(crate) fn larger() -> Vec<(Case, Vec<usize>)> {
     ]
 }
 
-/// The cases of a grid: those that mean something, each once, and what was said of the others.
+/// The cases of a grid, each once, and the counts and refusals of the other specs.
 #[derive(Default)]
 pub(crate) struct Grid {
     pub(crate) cases: Vec<Case>,
     pub(crate) refused: Vec<SpecError>,
-    /// Specs that lower to a graph that is there already.
+    /// The number of specs that lower to a graph that is already in the grid.
     pub(crate) twins: usize,
     seen: BTreeSet<String>,
 }
@@ -284,7 +284,7 @@ impl Grid {
         }
     }
 
-    /// The base and every switch alone.
+    /// Returns the base and every switch alone.
     pub(crate) fn alone() -> Self {
         let mut grid = Self::default();
         grid.add("base".into(), &base());
@@ -296,7 +296,7 @@ impl Grid {
         grid
     }
 
-    /// Every two switches of different subjects.
+    /// Returns every pair of switches of different subjects.
     pub(crate) fn pairs() -> Self {
         let mut grid = Self {
             seen: Self::alone().seen,
@@ -314,7 +314,7 @@ impl Grid {
         grid
     }
 
-    /// `n` specs with every choice drawn.
+    /// Returns `n` specs with every choice drawn at random.
     pub(crate) fn random(n: u32) -> Self {
         let mut grid = Self::default();
         for i in 0..n {
@@ -324,7 +324,7 @@ impl Grid {
     }
 }
 
-/// A spec with every choice drawn at random.
+/// Returns a spec with every choice drawn at random.
 fn random(i: u32) -> ModelSpec {
     let mut cursor = Stream::new(11, "specs", i).cursor();
     let c = &mut cursor;
@@ -366,8 +366,8 @@ fn random_layer(c: &mut Cursor, windows: &mut Cursor) -> Layer {
     sublayers.map(|_| random_sublayer(c, windows)).collect()
 }
 
-/// Windows are drawn from a stream of their own, so that all else is as it was drawn before there
-/// were any.
+/// Returns a random sublayer. Windows come from a stream of their own, so that all other draws are
+/// the same as before windows were added.
 fn random_sublayer(c: &mut Cursor, windows: &mut Cursor) -> Sublayer {
     if c.below(2) == 0 {
         let (heads, kv_heads) = (pick(c, &[1, 2, 4, 4]), pick(c, &[1, 1, 2]));

@@ -1,4 +1,4 @@
-//! How far two answers may be apart, by name, and a gate that remembers the worst case.
+//! Named tolerances between two results, and a gate that keeps the worst case.
 
 use gptlab_model::{Activation, Node, Op};
 
@@ -11,13 +11,13 @@ use super::specs::Case;
 pub(crate) enum Tolerance {
     /// An f32 engine against the f64 oracle. An f32 rounds to 6e-8 of its value, and a gradient of
     /// these models is some hundred roundings deep. The floor is for tensors that are nothing but
-    /// rounding, such as the gradient of a bias that a softmax cancels. `sway` is how far the
-    /// oracle's own answer moves when its weights move by a rounding: a model that divides by the
-    /// root mean square of almost nothing has answers that no f32 engine can know better.
+    /// rounding, such as the gradient of a bias that a softmax cancels. `sway` is the change of the
+    /// oracle's own result when its weights change by a rounding: a model that divides by the root
+    /// mean square of almost nothing has results that no f32 engine can compute better.
     F32,
-    /// An engine whose matrix products round their operands to bf16, against the f64 oracle: to
-    /// 2e-3 of their value, some fifteen products deep. `sway` is that of a bf16 rounding: it tells
-    /// where a gate such as ReLU's is so near its edge that nobody in bf16 can know its side.
+    /// An engine whose matrix products round their operands to bf16, against the f64 oracle: the
+    /// error is 2e-3 of their value, some fifteen products deep. `sway` is that of a bf16 rounding:
+    /// it grows where a gate such as ReLU's is so near its edge that bf16 cannot tell its side.
     Bf16,
     /// The f32 optimiser alone: a dozen roundings.
     F32Step,
@@ -47,8 +47,8 @@ impl Tolerance {
         }
     }
 
-    /// What one rounding changes a number by, at most twice: how much the weights of the swayed
-    /// witness differ.
+    /// Returns twice the largest relative change by one rounding: how much the weights of the
+    /// swayed witness differ.
     fn rounding(self) -> f64 {
         match self {
             Self::F32 | Self::F32Step | Self::Differences => f64::from(f32::EPSILON),
@@ -57,9 +57,9 @@ impl Tolerance {
         }
     }
 
-    /// Whether the policy has something to say about the model. ReLU's derivative jumps, and an
-    /// error of bf16 is wide enough to be on its other side somewhere in nearly every batch; in f32
-    /// it hardly ever is.
+    /// Returns true if the policy can judge the model. ReLU's derivative jumps, and an error of
+    /// bf16 is so wide that somewhere in nearly every batch it is on the other side; in f32 it
+    /// hardly ever is.
     pub(crate) fn can_judge(self, case: &Case) -> bool {
         let jumps = |node: &Node| {
             if let Op::Activate { f, .. } | Op::Gate { f, .. } = node.op {
@@ -71,7 +71,7 @@ impl Tolerance {
         !matches!(self, Self::Bf16) || !case.graph.nodes().iter().any(jumps)
     }
 
-    /// The worst element's error, and what is allowed.
+    /// Returns the worst element's error, and the largest error allowed.
     fn judge(self, found: &[f64], expected: &[f64], swayed: &[f64]) -> (f64, f64) {
         let largest = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
         let allow = self.allowance();
@@ -81,7 +81,7 @@ impl Tolerance {
     }
 }
 
-/// The largest difference of two elements; infinite where one is not a number or has no
+/// Returns the largest difference of two elements; infinite if one is not a number or has no
 /// counterpart.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     if a.len() != b.len() {
@@ -93,7 +93,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     finite.fold(0.0, f64::max)
 }
 
-/// Compares tensors under one policy and remembers the worst.
+/// Compares tensors under one policy and keeps the worst case.
 pub(crate) struct Gate {
     tolerance: Tolerance,
     comparisons: usize,
@@ -111,7 +111,7 @@ impl Gate {
         }
     }
 
-    /// How much the weights of the swayed witness differ.
+    /// Returns how much the weights of the swayed witness differ.
     pub(crate) fn rounding(&self) -> f64 {
         self.tolerance.rounding()
     }
@@ -125,7 +125,8 @@ impl Gate {
         self.compare_swayed(what, found, expected, expected);
     }
 
-    /// [`Self::compare`] where `swayed` is what the witness answers to weights a rounding away.
+    /// Runs [`Self::compare`] with `swayed`, the witness's result for weights that differ by a
+    /// rounding.
     pub(crate) fn compare_swayed(
         &mut self,
         what: impl FnOnce() -> String,

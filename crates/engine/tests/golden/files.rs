@@ -1,4 +1,4 @@
-//! The golden files: their form, and the same weights and batches that their maker had.
+//! The golden files: their form, and the weights and batches with which they were made.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -10,24 +10,24 @@ use serde::Deserialize;
 /// Numbers by parameter name.
 pub(crate) type Tensors = BTreeMap<String, Vec<f64>>;
 
-/// One file: a model, what to feed it, and what PyTorch says.
+/// One file: a model, its inputs, and PyTorch's results.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Golden {
     pub(crate) name: String,
-    /// The program and its version, for people.
+    /// The program and its version, for readers.
     #[serde(rename = "made_by")]
     _made_by: String,
     pub(crate) spec: ModelSpec,
     pub(crate) vocab_size: usize,
-    /// Of the initial weights.
+    /// The seed of the initial weights.
     pub(crate) seed: u64,
-    /// How far gains and biases begin from 1 and 0.
+    /// The spread of initial gains around 1 and of initial biases around 0.
     pub(crate) jitter: f64,
     pub(crate) weights_fnv1a_64: String,
     pub(crate) noise: Masks,
     pub(crate) batch: Sequences,
-    /// Which gradient entries are given, where not all are.
+    /// The indices of the gradient entries in the file, if it does not hold all.
     pub(crate) sample: Option<BTreeMap<String, Vec<usize>>>,
     pub(crate) double: Numbers,
     pub(crate) single: Numbers,
@@ -35,10 +35,10 @@ pub(crate) struct Golden {
     pub(crate) train: Option<Train>,
 }
 
-/// Each of T + 1 tokens: T inputs and the T that follow them.
+/// Sequences of T + 1 tokens: T inputs, each followed by its target.
 pub(crate) type Sequences = Vec<Vec<u32>>;
 
-/// Where dropout masks come from.
+/// The key of dropout masks.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Masks {
@@ -46,20 +46,20 @@ pub(crate) struct Masks {
     pub(crate) step: u32,
 }
 
-/// One forward and backward pass.
+/// The results of one forward and backward pass.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Numbers {
     pub(crate) loss: f64,
-    /// Without dropout.
+    /// The loss without dropout.
     pub(crate) eval_loss: f64,
     pub(crate) grad_norm: f64,
-    /// Of each tensor, where `grads` holds a sample.
+    /// The norm of each tensor's gradient, if `grads` holds a sample.
     pub(crate) grad_norms: Option<BTreeMap<String, f64>>,
     pub(crate) grads: Tensors,
 }
 
-/// How far each of [`Numbers`] moves at most when the weights are nudged by a float32's last bit.
+/// The largest change of each of [`Numbers`] when the weights change by a float32's last bit.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sway {
@@ -70,21 +70,21 @@ pub(crate) struct Sway {
     pub(crate) grads: BTreeMap<String, f64>,
 }
 
-/// Some steps of training.
+/// The settings and the results of some training steps.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Train {
     pub(crate) hyper: Hyper,
     pub(crate) lrs: Vec<f64>,
     pub(crate) batches: Vec<Sequences>,
-    /// Entries that wander with rounding noise, without effect; see `adrift` in `make.py`.
+    /// The entries that drift with rounding noise, without effect; see `adrift` in `make.py`.
     pub(crate) adrift: BTreeMap<String, Vec<usize>>,
     pub(crate) double: Course<Vec<f64>, Vec<f64>>,
     pub(crate) single: Course<Vec<f64>, f64>,
     pub(crate) sway: Course<f64, f64>,
 }
 
-/// What a run goes through, and the weights it ends in, or how far those are off.
+/// The results of every step, and the final weights, or the error of each.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Course<S, W> {
@@ -113,7 +113,7 @@ pub(crate) enum Decays {
 }
 
 impl Hyper {
-    /// The step numbered `step` from 0.
+    /// Returns the step with index `step`, counted from 0.
     pub(crate) fn at(&self, step: usize, lr: f64) -> StepHyper {
         StepHyper {
             optimizer: Optimizer::AdamW,
@@ -132,7 +132,7 @@ impl Hyper {
     }
 }
 
-/// All goldens, by name. Fails where there are none.
+/// Returns all goldens, sorted by name. Panics if there are none.
 pub(crate) fn all() -> Vec<Golden> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let entries = fs::read_dir(&folder).expect("the folder of goldens");
@@ -172,14 +172,14 @@ impl Golden {
         packed.unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
-    /// The masks of training step `step`.
+    /// Returns the noise of training step `step`.
     pub(crate) fn noise(&self, step: u32) -> Noise {
         let seed = self.noise.seed;
         Noise { seed, step }
     }
 
-    /// The initial weights, in table order: `ParamTable::initial`, with gains at `1 + jitter * n`
-    /// and biases at `jitter * n`, so that a forgotten one shows.
+    /// Returns the initial weights, in table order: `ParamTable::initial`, with gains at
+    /// `1 + jitter * n` and biases at `jitter * n`, so that a missing one is visible.
     pub(crate) fn weights(&self, graph: &Graph) -> Vec<f32> {
         let params = graph.params();
         let begin = |init: ParamInit, n: f64| match init {
@@ -203,7 +203,7 @@ impl Golden {
     }
 }
 
-/// FNV-1a over the little-endian bytes of every tensor, by sorted name.
+/// Returns FNV-1a over the little-endian bytes of every tensor, sorted by name.
 fn fingerprint(graph: &Graph, weights: &[f32]) -> String {
     let mut params: Vec<_> = graph.params().iter().collect();
     params.sort_by(|a, b| a.name.cmp(&b.name));

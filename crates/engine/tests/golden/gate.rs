@@ -1,29 +1,30 @@
-//! How far from PyTorch an answer may be, by name, and a report that remembers the worst.
+//! Named tolerances against PyTorch, and a report that keeps the worst cases.
 
-/// How far from PyTorch's float64 an answer may be:
+/// The largest difference from PyTorch's float64 that a policy allows:
 /// `digits * (largest magnitude of the tensor) + slack * (the larger of `[`Yardstick`]`)`, where
-/// the second term, however far a number strays, is no more than [`MOST`] of that magnitude.
+/// the second term is at most [`MOST`] of that magnitude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
-    /// An f64 engine. The goldens keep 9 digits of gradients and weights, and all of the rest.
+    /// An f64 engine. The goldens hold 9 digits of gradients and weights, and all digits of the
+    /// rest.
     Double,
-    /// An f32 engine: some roundings, and a few times what they must do.
+    /// An f32 engine: some roundings, and a few times the unavoidable ones.
     Single,
 }
 
 const MOST: f64 = 1e-3;
 
-/// What rounding to f32 can do to a tensor.
+/// The possible effect of rounding to f32 on a tensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Yardstick {
-    /// The error of PyTorch's own float32: one draw, which may be lucky.
+    /// The error of PyTorch's own float32, which is a single draw and can be small by luck.
     pub(crate) torch: f64,
-    /// How far float64 moves when the weights move by a float32's last bit: no luck, but the
-    /// condition of the problem.
+    /// The change of the float64 result when the weights change by a float32's last bit, which
+    /// measures the condition of the problem.
     pub(crate) sway: f64,
 }
 
-/// What is compared.
+/// The kind of number that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quantity {
     Loss,
@@ -51,7 +52,7 @@ impl Policy {
             Self::Double => match quantity {
                 Quantity::Loss | Quantity::GradNorm | Quantity::TrainLoss => 1e-12,
                 Quantity::TrainGradNorm => 1e-11,
-                // Half a unit of the ninth digit, and a bit.
+                // Half a unit of the ninth digit, and a margin.
                 Quantity::Gradient | Quantity::Weight => 6e-9,
             },
             Self::Single => match quantity {
@@ -72,22 +73,22 @@ impl Policy {
     }
 }
 
-/// The worst of one quantity.
+/// The worst case of one quantity.
 #[derive(Clone, Debug, Default)]
 struct Worst {
     comparisons: usize,
     failures: usize,
-    /// Of what is allowed.
+    /// The error as a fraction of the allowed one.
     ratio: f64,
-    /// What was compared when it came to that.
+    /// The name of the number that was compared.
     at: String,
-    /// Relative to the largest magnitude of the tensor.
+    /// The error relative to the largest magnitude of the tensor.
     error: f64,
-    /// The same of PyTorch's own float32.
+    /// The relative error of PyTorch's own float32.
     torch: f64,
 }
 
-/// Compares answers with goldens and remembers the worst of each quantity.
+/// Compares results with goldens and keeps the worst case of each quantity.
 #[derive(Debug)]
 pub(crate) struct Report {
     policy: Policy,
@@ -135,7 +136,7 @@ impl Report {
         self.worst.iter().map(|w| w.failures).sum()
     }
 
-    /// Prints the worst of every quantity; fails where one is beyond the policy, or none was
+    /// Prints the worst case of every quantity. Panics if one is beyond the policy, or none was
     /// compared.
     #[expect(
         clippy::print_stderr,
@@ -157,7 +158,7 @@ impl Report {
     }
 }
 
-/// The largest difference; infinite where lengths differ or a difference is not a number.
+/// Returns the largest difference; infinite if lengths differ or a difference is not a number.
 pub(crate) fn worst_error(found: &[f64], expected: &[f64]) -> f64 {
     if found.len() != expected.len() {
         return f64::INFINITY;

@@ -1,18 +1,18 @@
-//! A device without numbers: it knows what every buffer holds at any time.
+//! A device without numbers: it tracks the content of every buffer.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use gptlab_engine::program::{BufferId, Program, Purpose, Work, Write};
 use gptlab_model::{Adjoint, Graph, ValueId};
 
-/// What a buffer holds.
+/// The content of a buffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Held {
     #[default]
     Nothing,
     Value(ValueId),
     Statistics(ValueId),
-    /// The gradients of these values, each with how many of its readers have added to it.
+    /// The gradients of these values, each with the number of its readers that have added to it.
     Gradients(BTreeMap<ValueId, usize>),
 }
 
@@ -24,8 +24,8 @@ struct Device<'a> {
     step: usize,
 }
 
-/// Runs a program whose buffers live for so long; the error is the first step that reads or spoils
-/// what it should not.
+/// Runs a program whose buffers have these lifetimes. The error is the first step that reads or
+/// overwrites what it should not.
 pub(crate) fn run(
     graph: &Graph,
     program: &Program,
@@ -52,7 +52,7 @@ pub(crate) fn run(
 }
 
 impl Device<'_> {
-    /// Loses what buffers hold that live no longer.
+    /// Clears the buffers whose lifetimes have ended.
     fn forget(&mut self) {
         for (held, lifetime) in self.memory.iter_mut().zip(self.lifetimes) {
             if !lifetime.contains(&(self.step + 1)) {
@@ -115,11 +115,11 @@ impl Device<'_> {
         {
             return Err("its statistics are lost".to_owned());
         }
-        let wanted = self.readers(node);
+        let readers = self.readers(node);
         let own = self.program.gradient(node);
         let mut gradients = self.gradients(own)?;
-        if gradients.remove(&node) != Some(wanted) {
-            return Err(format!("its gradient is not that of {wanted} readers"));
+        if gradients.remove(&node) != Some(readers) {
+            return Err(format!("its gradient is not that of {readers} readers"));
         }
         gradients.retain(|other, _| !self.is_done(*other));
         let mut own_now = gradients;
@@ -157,7 +157,7 @@ impl Device<'_> {
 
     fn add(&mut self, gradient: Option<BufferId>, x: ValueId) -> Result<(), String> {
         let mut gradients = self.gradients(gradient)?;
-        // What a node's backward has handed on is of no more use.
+        // A gradient is no longer needed after the backward step of its node.
         gradients.retain(|node, _| !self.is_done(*node));
         if gradients.len() > 1 {
             return Err(format!("adds to all of {gradients:?}"));
@@ -168,13 +168,13 @@ impl Device<'_> {
         Ok(())
     }
 
-    /// Whether the backward of a node has been run, or is running.
+    /// Returns true if the backward step of a node has run, or is running.
     fn is_done(&self, node: ValueId) -> bool {
         let steps = &self.program.steps()[..=self.step];
         steps.iter().any(|step| step.work == Work::Backward(node))
     }
 
-    /// How often a value is read by what leads to the loss.
+    /// Returns the number of reads of a value by nodes that lead to the loss.
     fn readers(&self, node: ValueId) -> usize {
         let leads =
             |id: &ValueId| *id == self.graph.logits() || self.program.gradient(*id).is_some();
@@ -183,7 +183,7 @@ impl Device<'_> {
         inputs.filter(|x| *x == node).count()
     }
 
-    /// What must be there after the last step.
+    /// Checks the content of the buffers after the last step.
     fn finish(mut self) -> Result<(), String> {
         self.step += 1;
         match self.program.purpose() {

@@ -1,11 +1,11 @@
-//! Which programs are listed: shared by the test and by the example that remakes the files.
+//! The listed programs, shared by the test and by the example that remakes the files.
 
 use gptlab_engine::program::{Purpose, compile};
 use gptlab_model::{Choice, Graph, ModelSpec, Preset, SublayerOrder, lower};
 
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
-/// Name and text of every listing.
+/// Returns the name and the text of every listing.
 pub(crate) fn all() -> Vec<(String, String)> {
     let mini = small(Preset::Gpt2Mini, |_| {});
     let parallel = small(Preset::Gpt2Mini, |s| {

@@ -3,8 +3,8 @@
 //! small ones.
 
 use crate::{best, numbers};
-use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN};
-use gptlab_kernels::{Isa, Precision};
+use gptlab_kernels::linear::{Direction, Linear, Operand, SCRATCH_LEN, WeightGrads};
+use gptlab_kernels::{Isa, OperandType};
 
 /// Rows, inputs, outputs.
 const SIZES: [(usize, usize, usize); 14] = [
@@ -79,16 +79,13 @@ fn rates(map: &Linear, n: usize, sets: usize) -> [f64; 5] {
     };
     // dW first: it reads x and y, and the others overwrite them with what they grow to.
     let weight = rate(&mut |s| {
-        map.backward_weight(
-            &mut s.w,
-            None,
-            scratch,
-            &s.y,
-            Operand::Plain(&s.x),
-            true,
-            0..map.out,
-            n,
-        );
+        let grads = WeightGrads {
+            outs: 0..map.out,
+            dw: &mut s.w,
+            accumulate_dw: true,
+            dbias: None,
+        };
+        map.backward_weight(grads, scratch, &s.y, Operand::Plain(&s.x), n);
     });
     let forward = rate(&mut |s| {
         let w = s.panels[0].weight();
@@ -112,7 +109,7 @@ pub(crate) fn show(isa: Isa) {
     // The best has the whole table, the others its beginning.
     let count = if isa == Isa::detect() { SIZES.len() } else { 4 };
     for &(n, inp, out) in &SIZES[..count] {
-        for precision in Precision::ALL {
+        for precision in OperandType::ALL {
             let map = Linear {
                 isa,
                 precision,

@@ -7,56 +7,49 @@
 //! they are made; Δ and the sums are f32.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Chunked, HeadColumns, Scratch};
+use super::pack_heads::{self, Chunked, HeadColumns};
 use super::score_gradients::{RowStatistics, ScoreGradients};
+use super::scratch_stack::ScratchStack;
 use super::tasks::{self, BackwardTask, BackwardTasks, Gradient, KeyHeadOutput};
-use super::{KEYS, MAX_KEYS_AT_ONCE, Options, QUERIES, QueryTile, products, short, task_len};
+use super::{
+    KEYS, MAX_KEYS_AT_ONCE, Options, QUERIES, QueryTile, Saved, products, short, task_len,
+};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
-use crate::parallel::{Parallel, Sequential};
+use crate::parallel::{Sequential, Threads};
 use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
 
-/// dqkv (written) from dmix and what the forward left: mix and lse.
+/// dqkv (written), like qkv, from dmix, like mix, and what the forward left.
 pub fn backward(
     isa: Isa,
     dqkv: &mut [f32],
     scratch: &mut [f32],
     dmix: &[f32],
-    mix: &[f32],
-    lse: &[f32],
-    qkv: &[f32],
+    saved: &Saved<'_>,
     options: &Options<'_>,
     t: usize,
 ) {
-    backward_by(
-        isa,
-        &Sequential,
-        dqkv,
+    let alone = Threads {
+        parallel: &Sequential,
         scratch,
-        dmix,
-        mix,
-        lse,
-        qkv,
-        options,
-        t,
-    );
+    };
+    backward_by(isa, alone, dqkv, dmix, saved, options, t);
 }
 
 /// [`backward`] on several threads, with the scratch of [`super::scratch_len_by`]; the same bits.
 pub fn backward_by(
     isa: Isa,
-    parallel: &dyn Parallel,
+    threads: Threads<'_>,
     dqkv: &mut [f32],
-    scratch: &mut [f32],
     dmix: &[f32],
-    mix: &[f32],
-    lse: &[f32],
-    qkv: &[f32],
+    saved: &Saved<'_>,
     options: &Options<'_>,
     t: usize,
 ) {
+    let Threads { parallel, scratch } = threads;
+    let Saved { qkv, mix, lse } = *saved;
     options.check(qkv, t);
     assert_eq!(dqkv.len(), qkv.len(), "dqkv is not like qkv");
     assert!(
@@ -78,14 +71,12 @@ pub fn backward_by(
         "scratch is shorter than scratch_len"
     );
     if t <= LANES {
-        dispatch!(isa, s => short::backward(s, dqkv, scratch, dmix, lse, qkv, options));
+        dispatch!(isa, s => short::backward(s, dqkv, scratch, dmix, saved, options));
         return;
     }
     let input = BackwardInput {
         dmix,
-        mix,
-        lse,
-        qkv,
+        saved: *saved,
         options,
         t,
     };
@@ -104,9 +95,7 @@ pub fn backward_by(
 
 struct BackwardInput<'a> {
     dmix: &'a [f32],
-    mix: &'a [f32],
-    lse: &'a [f32],
-    qkv: &'a [f32],
+    saved: Saved<'a>,
     options: &'a Options<'a>,
     t: usize,
 }
@@ -114,7 +103,7 @@ struct BackwardInput<'a> {
 impl BackwardInput<'_> {
     fn columns(&self, first: usize) -> HeadColumns<'_> {
         HeadColumns {
-            rows: self.qkv,
+            rows: self.saved.qkv,
             stride: self.options.qkv_width(),
             first,
             width: self.options.head_dim,
@@ -132,9 +121,9 @@ impl BackwardInput<'_> {
     }
 }
 
-/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of `pack`.
-/// Where a word holds one number, what would lie down is what lies along, and has no memory of its
-/// own.
+/// The operands of a key head, its gradients, and the memory of a tile, in the layouts of
+/// `pack_heads`. Where a word holds one number, what would lie down is what lies along, and has no
+/// memory of its own.
 struct BackwardWorkspace<'a> {
     /// Rows of `keys`, `values` and their gradients.
     count: usize,
@@ -159,7 +148,7 @@ struct BackwardWorkspace<'a> {
 impl<'a> BackwardWorkspace<'a> {
     /// For `count` keys; rows take `d` numbers, or `along` words where they lie along.
     fn new(scratch: &'a mut [f32], count: usize, steps: usize, d: usize, along: usize) -> Self {
-        let mut scratch = Scratch(scratch);
+        let mut scratch = ScratchStack(scratch);
         let down = |rows: usize| if steps == 1 { 0 } else { rows / steps * d };
         Self {
             count,
@@ -222,10 +211,10 @@ fn sequence<
         let kv_head = output.kv_head();
         let k = input.columns(options.key_column(kv_head));
         let v = input.columns(options.value_column(kv_head));
-        pack::along::<S, E, A>((s, e), work.keys, k, 0..t, count, 1.0);
-        pack::along::<S, E, A>((s, e), work.values, v, 0..t, count, 1.0);
+        pack_heads::along::<S, E, A>((s, e), work.keys, k, 0..t, count, 1.0);
+        pack_heads::along::<S, E, A>((s, e), work.values, v, 0..t, count, 1.0);
         if E::STEPS > 1 {
-            pack::down::<S, E, W>((s, e), work.keys_down, k, 0..t, count / E::STEPS, 1.0);
+            pack_heads::down::<S, E, W>((s, e), work.keys_down, k, 0..t, count / E::STEPS, 1.0);
         }
         work.dkeys.fill(0.0);
         work.dvalues.fill(0.0);
@@ -245,7 +234,7 @@ fn sequence<
         ] {
             let mut out = output.window(of, 0..t);
             for row in 0..t {
-                pack::unpack::<S, W>(s, out.row(row), Chunked { words, count }, row, factor);
+                pack_heads::unpack::<S, W>(s, out.row(row), Chunked { words, count }, row, factor);
             }
         }
     }
@@ -277,7 +266,7 @@ fn query_tile<
     };
     let mut out = output.window(Gradient::Query { head: tile.head }, tile.queries());
     for r in 0..tile.count {
-        pack::unpack::<S, W>(s, out.row(r), dqueries, r, input.options.scale);
+        pack_heads::unpack::<S, W>(s, out.row(r), dqueries, r, input.options.scale);
     }
 }
 
@@ -292,11 +281,11 @@ fn load_tile<S: Simd, E: Element<S>, const W: usize>(
     let (options, count, rows) = (input.options, QUERIES / E::STEPS, tile.queries());
     let queries = input.columns(tile.head * options.head_dim);
     let dmix = input.of_mix(input.dmix, tile.head);
-    let mix = input.of_mix(input.mix, tile.head);
+    let mix = input.of_mix(input.saved.mix, tile.head);
     let kept = options.dropout.map_or(1.0, |w| w.dropout.scale());
     let factor = options.scale * LOG2_E;
-    pack::across((s, e), work.queries_across, queries, rows.clone(), factor);
-    pack::down::<S, E, W>(
+    pack_heads::across((s, e), work.queries_across, queries, rows.clone(), factor);
+    pack_heads::down::<S, E, W>(
         (s, e),
         work.queries_down,
         queries,
@@ -304,15 +293,15 @@ fn load_tile<S: Simd, E: Element<S>, const W: usize>(
         count,
         factor,
     );
-    pack::across((s, e), work.dmix_across, dmix, rows.clone(), kept);
-    pack::down::<S, E, W>((s, e), work.dmix_down, dmix, rows, count, kept);
+    pack_heads::across((s, e), work.dmix_across, dmix, rows.clone(), kept);
+    pack_heads::down::<S, E, W>((s, e), work.dmix_down, dmix, rows, count, kept);
     let mut rows = RowStatistics {
         lse: [[0.0; LANES]; 2],
         delta: [[0.0; LANES]; 2],
     };
     for r in 0..tile.count {
         let row = tile.first + r;
-        rows.lse.as_flattened_mut()[r] = input.lse[tile.head * input.t + row] * LOG2_E;
+        rows.lse.as_flattened_mut()[r] = input.saved.lse[tile.head * input.t + row] * LOG2_E;
         rows.delta.as_flattened_mut()[r] = dot(s, dmix.row(row), mix.row(row));
     }
     rows
@@ -359,11 +348,13 @@ fn key_block<
             dscores_down: &mut *work.dscores_down,
             masks: Masks::new(work.masks, tile.first),
             keys: keys.clone(),
+            tile,
+            rows,
         };
         if options.dropout.is_some() {
-            gradients.make::<S, E, true, MR, Q>((s, e), tile, rows, key, halves);
+            gradients.make::<S, E, true, MR, Q>((s, e), key, halves);
         } else {
-            gradients.make::<S, E, false, MR, Q>((s, e), tile, rows, key, halves);
+            gradients.make::<S, E, false, MR, Q>((s, e), key, halves);
         }
     }
     for key in keys.clone().step_by(MR) {

@@ -26,14 +26,15 @@ const BLOCKS: usize = 4;
 
 /// The layout of the cache of a sequence's keys and values.
 #[derive(Clone, Copy, Debug)]
-pub struct Cache {
+pub struct CacheLayout {
     kv_heads: usize,
     head_dim: usize,
     blocks: usize,
 }
 
-impl Cache {
-    /// Lays out a cache for `positions` tokens of the attention that `options` describe.
+impl CacheLayout {
+    /// Returns the layout of a cache for `positions` tokens of the attention that `options`
+    /// describe.
     pub fn new(options: &Options<'_>, positions: usize) -> Self {
         Self {
             kv_heads: options.kv_heads,
@@ -47,7 +48,7 @@ impl Cache {
         self.kv_heads * (self.keys_len() + self.values_len())
     }
 
-    /// Returns whether the cache holds no token.
+    /// Returns whether the cache has room for no token.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -65,15 +66,15 @@ impl Cache {
     }
 
     /// The keys and the values of a head.
-    fn head<'a>(&self, memory: &'a [f32], kv_head: usize) -> (&'a [f32], &'a [f32]) {
+    fn head<'a>(&self, cache: &'a [f32], kv_head: usize) -> (&'a [f32], &'a [f32]) {
         let len = self.keys_len() + self.values_len();
-        memory[kv_head * len..][..len].split_at(self.keys_len())
+        cache[kv_head * len..][..len].split_at(self.keys_len())
     }
 
     /// Appends the keys and values of qkv[n, (heads + 2 `kv_heads`) `head_dim`], the tokens from
     /// `position` on.
-    pub fn append(&self, memory: &mut [f32], qkv: &[f32], options: &Options<'_>, position: usize) {
-        assert_eq!(memory.len(), self.len(), "the cache has another size");
+    pub fn append(&self, cache: &mut [f32], qkv: &[f32], options: &Options<'_>, position: usize) {
+        assert_eq!(cache.len(), self.len(), "the cache has another size");
         let width = options.qkv_width();
         let rows = qkv.len() / width.max(1);
         assert!(
@@ -84,14 +85,14 @@ impl Cache {
             for head in 0..self.kv_heads {
                 let key = &row[options.key_column(head)..][..self.head_dim];
                 let value = &row[options.value_column(head)..][..self.head_dim];
-                self.write(memory, head, position, key, value);
+                self.write(cache, head, position, key, value);
             }
         }
     }
 
-    fn write(&self, memory: &mut [f32], head: usize, position: usize, key: &[f32], value: &[f32]) {
+    fn write(&self, cache: &mut [f32], head: usize, position: usize, key: &[f32], value: &[f32]) {
         let len = self.keys_len() + self.values_len();
-        let (keys, values) = memory[head * len..][..len].split_at_mut(self.keys_len());
+        let (keys, values) = cache[head * len..][..len].split_at_mut(self.keys_len());
         let block = &mut keys[position / LANES * LANES * self.head_dim..][..LANES * self.head_dim];
         for (line, k) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(key) {
             line[position % LANES] = *k;
@@ -115,17 +116,26 @@ pub fn decode_scratch_len(t: usize) -> usize {
     t.next_multiple_of(LANES)
 }
 
+/// A cache and its layout.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysAndValues<'a> {
+    pub layout: &'a CacheLayout,
+    /// As many floats as [`CacheLayout::len`] says.
+    pub cache: &'a [f32],
+}
+
 /// mix[heads * `head_dim`] for the query row q[heads * `head_dim`], the last of the first `t`
-/// tokens of `memory`; it sees what `options.mask` shows to it. `options.dropout` is ignored.
+/// tokens of the cache; it sees what `options.visible` shows to it. `options.dropout` is ignored.
 pub fn decode_one(
     isa: Isa,
     mix: &mut [f32],
     scratch: &mut [f32],
     q: &[f32],
-    (cache, memory): (&Cache, &[f32]),
+    kv: KeysAndValues<'_>,
     options: &Options<'_>,
     t: usize,
 ) {
+    let KeysAndValues { layout, cache } = kv;
     assert!(
         options.kv_heads > 0 && options.heads.is_multiple_of(options.kv_heads),
         "kv_heads divides heads"
@@ -135,9 +145,9 @@ pub fn decode_one(
         "q and mix are not one row"
     );
     assert!(
-        (cache.kv_heads, cache.head_dim) == (options.kv_heads, options.head_dim)
-            && memory.len() == cache.len()
-            && t <= cache.blocks * LANES,
+        (layout.kv_heads, layout.head_dim) == (options.kv_heads, options.head_dim)
+            && cache.len() == layout.len()
+            && t <= layout.blocks * LANES,
         "the cache is another attention's, or shorter than t"
     );
     assert!(
@@ -148,16 +158,8 @@ pub fn decode_one(
     );
     let scores = &mut scratch[..decode_scratch_len(t)];
     if t > 0 && options.head_dim > 0 {
-        let kv = KeysAndValues { cache, memory };
         dispatch!(isa, s => heads(s, mix, scores, q, kv, options, t));
     }
-}
-
-/// A cache and its layout.
-#[derive(Clone, Copy)]
-struct KeysAndValues<'a> {
-    cache: &'a Cache,
-    memory: &'a [f32],
 }
 
 #[inline(always)]
@@ -171,14 +173,14 @@ fn heads<S: Simd>(
     t: usize,
 ) {
     let group = options.heads / options.kv_heads;
-    let seen = options.mask.keys(t - 1, t);
+    let seen = options.visible.keys(t - 1, t);
     // Scores begin with the block of the first key.
     let first = seen.start / LANES * LANES;
     let rows = q
         .chunks_exact(options.head_dim)
         .zip(mix.chunks_exact_mut(options.head_dim));
     for (head, (q, mix)) in rows.enumerate() {
-        let (keys, values) = kv.cache.head(kv.memory, head / group);
+        let (keys, values) = kv.layout.head(kv.cache, head / group);
         let blocks = &keys[first * options.head_dim..];
         products(s, &mut scores[first..], q, blocks, bytes(keys));
         let scores = &mut scores[seen.clone()];

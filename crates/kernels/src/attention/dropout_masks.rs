@@ -25,7 +25,9 @@ pub(super) fn make<S: Simd>(
         return;
     };
     let (chunk, t) = (chunk(tile.first), tile.t);
-    let keys = tile.mask.keys_of(&(chunk * CHUNK..(chunk + 1) * CHUNK), t);
+    let keys = tile
+        .visible
+        .keys_of(&(chunk * CHUNK..(chunk + 1) * CHUNK), t);
     let first_key = keys.start & !1;
     let chunks = (dropout::mask_stride(t) / CHUNK) as u64;
     let first_row = first_row + (tile.head * t) as u64;

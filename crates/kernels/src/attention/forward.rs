@@ -8,13 +8,14 @@
 //! unrounded ones.
 
 use super::dropout_masks::{self, Masks};
-use super::pack::{self, Chunked, HeadColumns, Scratch};
+use super::pack_heads::{self, Chunked, HeadColumns};
+use super::scratch_stack::ScratchStack;
 use super::tasks::{self, ForwardTask, ForwardTasks, TileOutput};
-use super::{KEYS, Options, QUERIES, QueryTile, products, short, task_len};
+use super::{KEYS, Options, Outputs, QUERIES, QueryTile, products, short, task_len};
 use crate::element::{Element, products};
 use crate::isa::{Isa, dispatch};
 use crate::math;
-use crate::parallel::{Parallel, Sequential};
+use crate::parallel::{Sequential, Threads};
 use crate::simd::{self, LANES, Simd};
 use core::f32::consts::{LN_2, LOG2_E};
 use core::ops::Range;
@@ -22,31 +23,32 @@ use core::ops::Range;
 /// How far (in powers of two) a score may be above the reference of its row.
 const HEADROOM: f32 = 16.0;
 
-/// mix[T, heads * `head_dim`] from qkv; lse[heads * T] is the log-sum-exp of each row of scores,
-/// for the backward.
+/// Makes mix, and lse for the backward, from qkv[T, (heads + 2 `kv_heads`) `head_dim`].
 pub fn forward(
     isa: Isa,
-    mix: &mut [f32],
-    lse: &mut [f32],
+    out: Outputs<'_>,
     scratch: &mut [f32],
     qkv: &[f32],
     options: &Options<'_>,
     t: usize,
 ) {
-    forward_by(isa, &Sequential, mix, lse, scratch, qkv, options, t);
+    let alone = Threads {
+        parallel: &Sequential,
+        scratch,
+    };
+    forward_by(isa, alone, out, qkv, options, t);
 }
 
 /// [`forward`] on several threads, with the scratch of [`super::scratch_len_by`]; the same bits.
 pub fn forward_by(
     isa: Isa,
-    parallel: &dyn Parallel,
-    mix: &mut [f32],
-    lse: &mut [f32],
-    scratch: &mut [f32],
+    threads: Threads<'_>,
+    out: Outputs<'_>,
     qkv: &[f32],
     options: &Options<'_>,
     t: usize,
 ) {
+    let (Threads { parallel, scratch }, Outputs { mix, lse }) = (threads, out);
     options.check(qkv, t);
     assert_eq!(
         mix.len(),
@@ -68,7 +70,7 @@ pub fn forward_by(
         "scratch is shorter than scratch_len"
     );
     if t <= LANES {
-        dispatch!(isa, s => short::forward(s, mix, lse, scratch, qkv, options, t));
+        dispatch!(isa, s => short::forward(s, Outputs { mix, lse }, scratch, qkv, options, t));
         return;
     }
     let input = ForwardInput { qkv, options, t };
@@ -136,7 +138,7 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
 ) {
     let (options, t) = (input.options, input.t);
     let (padded_t, d) = (t.next_multiple_of(QUERIES), options.padded_dim());
-    let mut scratch = Scratch(task.take_scratch());
+    let mut scratch = ScratchStack(task.take_scratch());
     let along = options.head_dim.div_ceil(E::STEPS).next_multiple_of(A);
     let mut work = ForwardWorkspace {
         count: padded_t,
@@ -154,8 +156,8 @@ fn sequence<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: us
         if packed.replace(kv_head) != Some(kv_head) {
             let key = input.columns(options.key_column(kv_head));
             let value = input.columns(options.value_column(kv_head));
-            pack::along::<S, E, A>(s, work.keys, key, 0..t, padded_t, 1.0);
-            pack::down::<S, E, W>(s, work.values, value, 0..t, padded_t / E::STEPS, 1.0);
+            pack_heads::along::<S, E, A>(s, work.keys, key, 0..t, padded_t, 1.0);
+            pack_heads::down::<S, E, W>(s, work.values, value, 0..t, padded_t / E::STEPS, 1.0);
         }
         let chunk = (tile.head, dropout_masks::chunk(tile.first));
         if masked.replace(chunk) != Some(chunk) {
@@ -182,7 +184,7 @@ fn query_tile<S: Simd, E: Element<S>, const MR: usize, const W: usize, const A: 
     let (options, tile) = (input.options, &output.tile);
     let (queries, factor) = (tile.queries(), options.scale * LOG2_E);
     let columns = input.columns(tile.head * options.head_dim);
-    pack::across((s, e), work.queries, columns, queries, factor);
+    pack_heads::across((s, e), work.queries, columns, queries, factor);
     work.mix.fill(0.0);
     let mut running = RunningSoftmax::<S> {
         reference: [s.zero(); 2],
@@ -423,6 +425,6 @@ fn finish<S: Simd, const W: usize>(
     }
     output.lse.copy_from_slice(&logs.as_flattened()[..count]);
     for (r, &factor) in factors.as_flattened()[..count].iter().enumerate() {
-        pack::unpack::<S, W>(s, output.mix.row(r), mix, r, factor);
+        pack_heads::unpack::<S, W>(s, output.mix.row(r), mix, r, factor);
     }
 }

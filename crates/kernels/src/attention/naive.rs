@@ -1,6 +1,6 @@
 //! Plain loops in f64 that make a row of weights at a time, by the formula of the module's header.
 
-use super::Options;
+use super::{Options, Outputs};
 
 /// A query against all keys: weights, the factors of dropout, and dscore/dproduct.
 struct WeightRow {
@@ -34,7 +34,7 @@ impl Qkv<'_> {
         let (o, t) = (self.options, self.t);
         let mut derivatives = vec![1.0; t];
         let mut scores = vec![f64::NEG_INFINITY; t];
-        for j in o.mask.keys(i, t) {
+        for j in o.visible.keys(i, t) {
             let mut score = 0.0;
             for d in 0..o.head_dim {
                 score += self.at(i, head * o.head_dim + d) * self.at(j, self.key(head) + d);
@@ -70,8 +70,9 @@ impl Qkv<'_> {
     }
 }
 
-/// mix[T, heads * `head_dim`] and lse[heads * T].
-pub fn forward(mix: &mut [f64], lse: &mut [f64], qkv: &[f64], options: &Options<'_>, t: usize) {
+/// Makes both outputs from qkv[T, (heads + 2 `kv_heads`) `head_dim`].
+pub fn forward(out: Outputs<'_, f64>, qkv: &[f64], options: &Options<'_>, t: usize) {
+    let Outputs { mix, lse } = out;
     let operands = Qkv {
         numbers: qkv,
         options,

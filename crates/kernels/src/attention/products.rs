@@ -1,10 +1,10 @@
 //! The products of a tile of 32 queries and a block of keys, in words of [`Element`]. Strips have
 //! keys down and queries across: number (key, query) is at `key * 32 + query`. When strips are
-//! operands, their words lie as `pack` describes: *along*, with `Q` words for each key, or *down*,
-//! with 32 words for each key or for each two keys.
+//! operands, their words lie as `pack_heads` describes: *along*, with `Q` words for each key, or
+//! *down*, with 32 words for each key or for each two keys.
 
 use super::QUERIES;
-use super::pack::{Chunked, Halves};
+use super::pack_heads::{Chunked, Halves};
 use super::register_tile::{self as tile, OperandWords};
 use crate::element::Element;
 use crate::simd::{LANES, Simd};

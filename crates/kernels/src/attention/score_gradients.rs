@@ -25,6 +25,8 @@ pub(super) struct ScoreGradients<'a> {
     pub(super) dscores_down: &'a mut [f32],
     pub(super) masks: Masks<'a>,
     pub(super) keys: Range<usize>,
+    pub(super) tile: &'a QueryTile,
+    pub(super) rows: &'a RowStatistics,
 }
 
 impl ScoreGradients<'_> {
@@ -40,12 +42,10 @@ impl ScoreGradients<'_> {
     >(
         &mut self,
         (s, e): (S, E),
-        tile: &QueryTile,
-        rows: &RowStatistics,
         first: usize,
         halves: Range<usize>,
     ) {
-        let plain = tile.plain() && !tile.hides(&(first..first + MR));
+        let plain = self.tile.plain() && !self.tile.hides(&(first..first + MR));
         for key in (first..first + MR).step_by(2) {
             let (mut weights, mut dscores) = ([[s.zero(); 2]; 2], [[s.zero(); 2]; 2]);
             for half in 0..2 {
@@ -59,7 +59,7 @@ impl ScoreGradients<'_> {
                     let at = (key + i - first) * 2 + half;
                     let products = [&self.products[0][at], &self.products[1][at]];
                     (weights[i][half], dscores[i][half]) =
-                        self.of::<S, DROPOUT>(s, products, tile, rows, key + i, half, plain);
+                        self.of::<S, DROPOUT>(s, products, key + i, half, plain);
                 }
             }
             self.put::<S, E, Q>((s, e), key - self.keys.start, weights, dscores);
@@ -73,12 +73,11 @@ impl ScoreGradients<'_> {
         &self,
         s: S,
         [product, dweight]: [&[f32; LANES]; 2],
-        tile: &QueryTile,
-        rows: &RowStatistics,
         key: usize,
         half: usize,
         plain: bool,
     ) -> (S::F, S::F) {
+        let (tile, rows) = (self.tile, self.rows);
         let (lse, delta) = (s.load(&rows.lse[half]), s.load(&rows.delta[half]));
         let (mut score, mut derivative) = (s.load(product), s.splat(1.0));
         if !plain {

@@ -3,9 +3,9 @@
 //! once, sixteen columns at a time; the others are read where they lie, a number at a time. All is
 //! f32 in every precision: where nothing is copied, rounding would be a pass of its own.
 
-use super::WeightDropout;
-use super::pack::{HeadColumns, Scratch};
-use super::{Options, QueryTile};
+use super::pack_heads::HeadColumns;
+use super::scratch_stack::ScratchStack;
+use super::{Options, Outputs, QueryTile, Saved, WeightDropout};
 use crate::dropout::{self, CHUNK};
 use crate::math;
 use crate::simd::{self, LANES, Simd};
@@ -20,22 +20,22 @@ pub(super) fn scratch_len(options: &Options<'_>) -> usize {
 }
 
 #[inline(always)]
-fn take<'a>(scratch: &mut Scratch<'a>, rows: usize) -> &'a mut [PerToken] {
+fn take<'a>(scratch: &mut ScratchStack<'a>, rows: usize) -> &'a mut [PerToken] {
     scratch.take(rows * LANES).as_chunks_mut().0
 }
 
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
     s: S,
-    mix: &mut [f32],
-    lse: &mut [f32],
+    out: Outputs<'_>,
     scratch: &mut [f32],
     qkv: &[f32],
     options: &Options<'_>,
     t: usize,
 ) {
+    let Outputs { mix, lse } = out;
     let (stride, width) = (options.qkv_width(), options.head_dim);
-    let mut scratch = Scratch(scratch);
+    let mut scratch = ScratchStack(scratch);
     let queries = take(&mut scratch, options.mix_width());
     let out = take(&mut scratch, options.mix_width());
     let strip = &mut take(&mut scratch, LANES)[..t];
@@ -56,20 +56,20 @@ pub(super) fn forward<S: Simd>(
     transpose_back(s, mix, options.mix_width(), out);
 }
 
-/// dqkv (written) from dmix, qkv and the log-sum-exp of the forward.
+/// dqkv (written) from dmix and what the forward left, but for mix.
 #[inline(always)]
 pub(super) fn backward<S: Simd>(
     s: S,
     dqkv: &mut [f32],
     scratch: &mut [f32],
     dmix: &[f32],
-    lse: &[f32],
-    qkv: &[f32],
+    saved: &Saved<'_>,
     options: &Options<'_>,
 ) {
+    let &Saved { qkv, lse, .. } = saved;
     let (stride, width) = (options.qkv_width(), options.head_dim);
     let t = qkv.len() / stride;
-    let mut scratch = Scratch(scratch);
+    let mut scratch = ScratchStack(scratch);
     let queries = take(&mut scratch, options.mix_width());
     let dmix_across = take(&mut scratch, options.mix_width());
     let out = take(&mut scratch, stride);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::isa::Isa;
-use crate::parallel::{Parallel, Sequential};
+use crate::parallel::{Parallel, Sequential, Threads};
 use crate::testing::{SUMS, check_gradient, close, dot, narrow, to_f64, values};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -8,17 +8,22 @@ mod bf16;
 
 const SLOPES: [f32; 4] = [0.5, 0.25, 0.125, 0.0625];
 
-fn options(heads: usize, kv_heads: usize, head_dim: usize, mask: Mask) -> Options<'static> {
+fn options(
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    visible: VisibleKeys,
+) -> Options<'static> {
     Options {
         heads,
         kv_heads,
         head_dim,
-        mask,
+        visible,
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: None,
         alibi: None,
         dropout: None,
-        precision: Precision::F32,
+        precision: OperandType::F32,
     }
 }
 
@@ -35,13 +40,13 @@ fn grid() -> Vec<(Options<'static>, usize)> {
     for t in [
         1, 2, 5, 7, 8, 9, 12, 15, 16, 17, 31, 33, 64, 65, 97, 130, 161,
     ] {
-        for mask in [Mask::Causal, Mask::Full] {
-            let plain = options(2, 1, 20, mask);
-            grid.push((options(4, 4, 32, mask), t));
-            grid.push((options(4, 2, 4, mask), t));
-            grid.push((options(3, 1, 7, mask), t));
-            grid.push((options(1, 1, 16, mask), t));
-            grid.push((options(2, 2, 80, mask), t));
+        for visible in [VisibleKeys::Causal, VisibleKeys::Full] {
+            let plain = options(2, 1, 20, visible);
+            grid.push((options(4, 4, 32, visible), t));
+            grid.push((options(4, 2, 4, visible), t));
+            grid.push((options(3, 1, 7, visible), t));
+            grid.push((options(1, 1, 16, visible), t));
+            grid.push((options(2, 2, 80, visible), t));
             grid.push((plain, t));
             grid.push((
                 Options {
@@ -64,7 +69,7 @@ fn grid() -> Vec<(Options<'static>, usize)> {
                 },
                 t,
             ));
-            let all = options(4, 2, 48, mask);
+            let all = options(4, 2, 48, visible);
             let all = Options {
                 softcap: Some(2.0),
                 alibi: Some(&SLOPES),
@@ -102,8 +107,8 @@ fn windows() -> Vec<(Options<'static>, usize)> {
         (257, 130),
     ] {
         let plain = |heads, kv_heads, head_dim| {
-            let mask = Mask::Window(window);
-            options(heads, kv_heads, head_dim, mask)
+            let visible = VisibleKeys::Window(window);
+            options(heads, kv_heads, head_dim, visible)
         };
         let all = Options {
             softcap: Some(2.0),
@@ -130,14 +135,14 @@ fn fast_agrees_with_naive() {
 /// Scores rise far with the key: a row's largest weight comes last, and far above the first.
 #[test]
 fn late_scores_may_be_far_above_early_ones() {
-    for (t, mask) in [
-        (16, Mask::Causal),
-        (130, Mask::Causal),
-        (200, Mask::Full),
-        (257, Mask::Causal),
-        (257, Mask::Window(40)),
+    for (t, visible) in [
+        (16, VisibleKeys::Causal),
+        (130, VisibleKeys::Causal),
+        (200, VisibleKeys::Full),
+        (257, VisibleKeys::Causal),
+        (257, VisibleKeys::Window(40)),
     ] {
-        let o = options(2, 1, 32, mask);
+        let o = options(2, 1, 32, visible);
         let mut qkv = values(t * o.qkv_width(), 1);
         for (row, line) in qkv.chunks_exact_mut(o.qkv_width()).enumerate() {
             let key = &mut line[o.key_column(0)..][..o.head_dim];
@@ -171,20 +176,26 @@ fn run(
     let mut mix = vec![f32::NAN; t * o.mix_width()];
     let mut lse = vec![f32::NAN; t * o.heads];
     let mut dqkv = vec![f32::NAN; t * o.qkv_width()];
-    forward_by(isa, parallel, &mut mix, &mut lse, &mut scratch, qkv, o, t);
-    scratch.fill(f32::NAN);
-    backward_by(
-        isa,
+    let threads = Threads {
         parallel,
-        &mut dqkv,
-        &mut scratch,
-        dmix,
-        &mix,
-        &lse,
+        scratch: &mut scratch,
+    };
+    let out = Outputs {
+        mix: &mut mix,
+        lse: &mut lse,
+    };
+    forward_by(isa, threads, out, qkv, o, t);
+    scratch.fill(f32::NAN);
+    let threads = Threads {
+        parallel,
+        scratch: &mut scratch,
+    };
+    let saved = Saved {
         qkv,
-        o,
-        t,
-    );
+        mix: &mix,
+        lse: &lse,
+    };
+    backward_by(isa, threads, &mut dqkv, dmix, &saved, o, t);
     ForwardAndBackward { mix, lse, dqkv }
 }
 
@@ -194,7 +205,11 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
     let mut mix = vec![0.0; t * o.mix_width()];
     let mut lse = vec![0.0; t * o.heads];
     let mut dqkv = vec![0.0; t * o.qkv_width()];
-    naive::forward(&mut mix, &mut lse, &to_f64(qkv), o, t);
+    let out = Outputs {
+        mix: &mut mix,
+        lse: &mut lse,
+    };
+    naive::forward(out, &to_f64(qkv), o, t);
     naive::backward(&mut dqkv, &to_f64(&dmix), &to_f64(qkv), o, t);
     for isa in Isa::available() {
         let fast = run(isa, &Sequential, o, t, qkv, &dmix);
@@ -210,9 +225,9 @@ fn agrees_with_naive(o: &Options<'_>, t: usize, qkv: &[f32], tolerance: f32) {
 }
 
 /// Threads that take the next task when they are free, the last task first.
-struct Threads(usize);
+struct ScopedThreads(usize);
 
-impl Parallel for Threads {
+impl Parallel for ScopedThreads {
     fn threads(&self) -> usize {
         self.0
     }
@@ -234,14 +249,14 @@ impl Parallel for Threads {
 
 #[test]
 fn several_threads_give_the_bits_of_one() {
-    let of_both = |(o, t)| Precision::ALL.map(|precision| (Options { precision, ..o }, t));
+    let of_both = |(o, t)| OperandType::ALL.map(|precision| (Options { precision, ..o }, t));
     let long = grid().into_iter().filter(|&(_, t)| t > 60 || t == 16);
     for (o, t) in long.flat_map(of_both) {
         let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
         let isa = Isa::detect();
         let alone = run(isa, &Sequential, &o, t, &qkv, &dmix);
         for size in [2, 3, 7] {
-            let together = run(isa, &Threads(size), &o, t, &qkv, &dmix);
+            let together = run(isa, &ScopedThreads(size), &o, t, &qkv, &dmix);
             assert_eq!(together, alone, "{size} threads, T {t}, {o:?}");
         }
     }
@@ -263,7 +278,7 @@ impl Parallel for RepeatsATask {
 #[test]
 #[should_panic(expected = "task 0 twice")]
 fn a_parallel_that_repeats_a_task_is_caught() {
-    let (o, t) = (options(2, 2, 16, Mask::Causal), 40);
+    let (o, t) = (options(2, 2, 16, VisibleKeys::Causal), 40);
     let (qkv, dmix) = (values(t * o.qkv_width(), 1), values(t * o.mix_width(), 2));
     run(Isa::detect(), &RepeatsATask, &o, t, &qkv, &dmix);
 }
@@ -278,8 +293,8 @@ fn scratch_for_a_sequence_is_enough_for_a_shorter_one() {
 #[test]
 fn naive_backward_is_the_derivative() {
     let t = 5;
-    for mask in [Mask::Causal, Mask::Full] {
-        let o = options(2, 1, 3, mask);
+    for visible in [VisibleKeys::Causal, VisibleKeys::Full] {
+        let o = options(2, 1, 3, visible);
         let o = Options {
             softcap: Some(0.8),
             alibi: Some(&SLOPES[..2]),
@@ -294,7 +309,11 @@ fn naive_backward_is_the_derivative() {
         naive::backward(&mut dqkv, &dmix, &qkv, &o, t);
         check_gradient("dqkv", &dqkv, &qkv, |qkv| {
             let (mut mix, mut lse) = (vec![0.0; dmix.len()], vec![0.0; t * o.heads]);
-            naive::forward(&mut mix, &mut lse, qkv, &o, t);
+            let out = Outputs {
+                mix: &mut mix,
+                lse: &mut lse,
+            };
+            naive::forward(out, qkv, &o, t);
             dot(&mix, &dmix)
         });
     }
@@ -306,17 +325,25 @@ fn decoding_is_the_last_row_of_a_forward() {
         let o = Options { dropout: None, ..o };
         let qkv = values(t * o.qkv_width(), 5);
         let (mut mix, mut lse) = (vec![0.0; t * o.mix_width()], vec![0.0; t * o.heads]);
-        naive::forward(&mut mix, &mut lse, &to_f64(&qkv), &o, t);
+        let out = Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        naive::forward(out, &to_f64(&qkv), &o, t);
         let q = &qkv[(t - 1) * o.qkv_width()..][..o.mix_width()];
         for (isa, room) in Isa::available().flat_map(|isa| [(isa, t), (isa, t + 40)]) {
-            let cache = Cache::new(&o, room);
-            let mut memory = vec![0.0; cache.len()];
+            let layout = CacheLayout::new(&o, room);
+            let mut cache = vec![0.0; layout.len()];
             let (early, late) = qkv.split_at(t / 2 * o.qkv_width());
-            cache.append(&mut memory, early, &o, 0);
-            cache.append(&mut memory, late, &o, t / 2);
+            layout.append(&mut cache, early, &o, 0);
+            layout.append(&mut cache, late, &o, t / 2);
             let mut row = vec![f32::NAN; o.mix_width()];
             let mut scratch = vec![f32::NAN; decode_scratch_len(t)];
-            decode_one(isa, &mut row, &mut scratch, q, (&cache, &memory), &o, t);
+            let kv = KeysAndValues {
+                layout: &layout,
+                cache: &cache,
+            };
+            decode_one(isa, &mut row, &mut scratch, q, kv, &o, t);
             let expected = narrow(&mix[(t - 1) * o.mix_width()..]);
             close(isa, &format!("decode, T {t}, {o:?}"), &row, &expected, SUMS);
         }
@@ -325,12 +352,16 @@ fn decoding_is_the_last_row_of_a_forward() {
 
 #[test]
 fn a_causal_row_does_not_see_the_future() {
-    let (o, t) = (options(1, 1, 16, Mask::Causal), 70);
+    let (o, t) = (options(1, 1, 16, VisibleKeys::Causal), 70);
     let mut qkv = values(t * o.qkv_width(), 6);
     let run = |qkv: &[f32]| {
         let (mut mix, mut lse) = (vec![0.0; t * 16], vec![0.0; t]);
         let mut scratch = vec![f32::NAN; scratch_len(t, &o)];
-        forward(Isa::detect(), &mut mix, &mut lse, &mut scratch, qkv, &o, t);
+        let out = Outputs {
+            mix: &mut mix,
+            lse: &mut lse,
+        };
+        forward(Isa::detect(), out, &mut scratch, qkv, &o, t);
         mix
     };
     let before = run(&qkv);
@@ -345,9 +376,9 @@ fn a_causal_row_does_not_see_the_future() {
 #[test]
 fn keys_before_the_window_are_not_read() {
     let (t, bad, window) = (300, 100, 20);
-    for o in Precision::ALL.map(|precision| Options {
+    for o in OperandType::ALL.map(|precision| Options {
         precision,
-        ..options(2, 1, 32, Mask::Window(window))
+        ..options(2, 1, 32, VisibleKeys::Window(window))
     }) {
         for isa in Isa::available() {
             let (mut qkv, dmix) = (values(t * o.qkv_width(), 6), values(t * o.mix_width(), 2));

@@ -8,8 +8,8 @@
 //! plus its products in the order of the steps, whatever the blocks are, so that speed alone
 //! decides about them.
 
-use super::pack::{Submatrix, Unpacked, copy_across, copy_along};
-use super::panel::{PANEL, PanelB, Prefetch};
+use super::pack_operands::{Submatrix, Unpacked, copy_across, copy_along};
+use super::right_panel::{PANEL, PanelB, Prefetch};
 use super::tile::{BlockA, BlockC, Prefetches, RowsA, Start, tile};
 use crate::element::{Element, words};
 use crate::simd::{LANES, Simd};

@@ -35,10 +35,10 @@ fn scratch() -> Vec<f32> {
 }
 
 /// What a product in this precision multiplies, exactly.
-fn operand(precision: Precision, x: &[f32]) -> Vec<f64> {
+fn operand(precision: OperandType, x: &[f32]) -> Vec<f64> {
     match precision {
-        Precision::F32 => to_f64(x),
-        Precision::Bf16 => x.iter().map(|&x| nearest_bf16(x)).collect(),
+        OperandType::F32 => to_f64(x),
+        OperandType::Bf16 => x.iter().map(|&x| nearest_bf16(x)).collect(),
     }
 }
 
@@ -107,16 +107,8 @@ fn products_are_those_of_the_rounded_operands() {
             close(map.isa, &what("dx"), &fast, &expect, SUMS);
 
             let mut fast = dw.clone();
-            map.backward_weight(
-                &mut fast,
-                None,
-                &mut scratch(),
-                &dy,
-                Operand::Plain(&x),
-                true,
-                0..out,
-                n,
-            );
+            let grads = all_outs(&map, &mut fast, None);
+            map.backward_weight(grads, &mut scratch(), &dy, Operand::Plain(&x), n);
             let expect = witness(
                 &dw,
                 |o, row| dy64[row * out + o],
@@ -138,7 +130,7 @@ fn f32_agrees_with_plain_loops() {
         let shape = LinearShape { n, inp, out };
         let (x, w) = (values(n * inp, 1), values(out * inp, 2));
         let (dy, bias) = (values(n * out, 3), values(out, 4));
-        for map in maps(inp, out).filter(|map| map.precision == Precision::F32) {
+        for map in maps(inp, out).filter(|map| map.precision == OperandType::F32) {
             for bias in [None, Some(bias.as_slice())] {
                 let (mut fast, mut slow) = (vec![f32::NAN; n * out], vec![0.0; n * out]);
                 naive::forward(&mut slow, &x, &w, bias, shape);
@@ -154,16 +146,8 @@ fn f32_agrees_with_plain_loops() {
             }
             let (mut fast, mut slow) = (values(out * inp, 6), values(out * inp, 6));
             let (mut db, mut slow_db) = (values(out, 7), values(out, 7));
-            map.backward_weight(
-                &mut fast,
-                Some(&mut db),
-                &mut scratch(),
-                &dy,
-                Operand::Plain(&x),
-                true,
-                0..out,
-                n,
-            );
+            let grads = all_outs(&map, &mut fast, Some(&mut db));
+            map.backward_weight(grads, &mut scratch(), &dy, Operand::Plain(&x), n);
             naive::backward_weight(&mut slow, &dy, &x, shape);
             naive::backward_bias(&mut slow_db, &dy, n, out);
             close(map.isa, "dw", &fast, &slow, SUMS);
@@ -218,38 +202,35 @@ fn packed_inputs(map: &Linear, x: &[f32], n: usize) -> Vec<f32> {
     panels
 }
 
+/// The gradients of all outputs, added to what is there.
+fn all_outs<'a>(map: &Linear, dw: &'a mut [f32], dbias: Option<&'a mut [f32]>) -> WeightGrads<'a> {
+    WeightGrads {
+        outs: 0..map.out,
+        dw,
+        accumulate_dw: true,
+        dbias,
+    }
+}
+
 /// dW by ranges of outputs and, one after the other, of rows.
 fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
     let (inp, out) = (map.inp, map.out);
     let (start, start_bias) = (values(out * inp, 6), values(out, 7));
     let (mut dw, mut db) = (start.clone(), start_bias.clone());
-    map.backward_weight(
-        &mut dw,
-        Some(&mut db),
-        &mut scratch(),
-        dy,
-        Operand::Plain(x),
-        true,
-        0..out,
-        n,
-    );
+    let grads = all_outs(map, &mut dw, Some(&mut db));
+    map.backward_weight(grads, &mut scratch(), dy, Operand::Plain(x), n);
     let inputs = packed_inputs(map, x, n);
     let (mut dw2, mut db2) = (start.clone(), start_bias.clone());
-    map.backward_weight(
-        &mut dw2,
-        Some(&mut db2),
-        &mut scratch(),
-        dy,
-        made(&inputs),
-        true,
-        0..out,
-        n,
-    );
+    let grads = all_outs(map, &mut dw2, Some(&mut db2));
+    map.backward_weight(grads, &mut scratch(), dy, made(&inputs), n);
     assert_eq!((&dw, &db), (&dw2, &db2), "{map:?}, inputs in panels");
     let (mut added, mut set) = (vec![0.0; out * inp], vec![f32::NAN; out * inp]);
-    for (dw, add) in [(&mut added, true), (&mut set, false)] {
-        let x = Operand::Plain(x);
-        map.backward_weight(dw, None, &mut scratch(), dy, x, add, 0..out, n);
+    for (dw, accumulate_dw) in [(&mut added, true), (&mut set, false)] {
+        let grads = WeightGrads {
+            accumulate_dw,
+            ..all_outs(map, dw, None)
+        };
+        map.backward_weight(grads, &mut scratch(), dy, Operand::Plain(x), n);
     }
     assert_eq!(added, set, "{map:?}, set instead of added to zero");
     for outs in [1, 7, 12, 40, out] {
@@ -257,24 +238,19 @@ fn split_gradient(map: &Linear, dy: &[f32], x: &[f32], n: usize) {
             let (mut dw2, mut db2) = (start.clone(), start_bias.clone());
             for first in (0..out).step_by(outs) {
                 let outs = first..out.min(first + outs);
-                let dw = &mut dw2[outs.start * inp..outs.end * inp];
                 for row in (0..n).step_by(rows) {
                     let rows = row..n.min(row + rows);
                     let (x, dy) = (
                         &x[rows.start * inp..rows.end * inp],
                         &dy[rows.start * out..rows.end * out],
                     );
-                    let db = Some(&mut db2[outs.clone()]);
-                    map.backward_weight(
-                        dw,
-                        db,
-                        &mut scratch(),
-                        dy,
-                        Operand::Plain(x),
-                        true,
-                        outs.clone(),
-                        rows.len(),
-                    );
+                    let grads = WeightGrads {
+                        outs: outs.clone(),
+                        dw: &mut dw2[outs.start * inp..outs.end * inp],
+                        accumulate_dw: true,
+                        dbias: Some(&mut db2[outs.clone()]),
+                    };
+                    map.backward_weight(grads, &mut scratch(), dy, Operand::Plain(x), rows.len());
                 }
             }
             assert_eq!(dw, dw2, "{map:?}, {outs} outputs, {rows} of {n} rows");
@@ -344,7 +320,7 @@ fn bf16_is_the_same_wherever_multiply_adds_are_fused() {
     let of = |isa| {
         let map = Linear {
             isa,
-            precision: Precision::Bf16,
+            precision: OperandType::Bf16,
             inp,
             out,
         };

@@ -6,7 +6,7 @@
 //! distance apart. The right operand is read once a tile and has to come from the first-level cache
 //! in whole lines: a panel.
 
-use super::panel::{PanelB, Prefetch};
+use super::right_panel::{PanelB, Prefetch};
 use crate::element::Element;
 use crate::simd::{LANES, Simd};
 use core::marker::PhantomData;

@@ -4,20 +4,20 @@ use gptlab_recipe::{Overrides, Settings, SettingsError};
 
 use super::{GridError, Point};
 
-/// A setting, and the values that runs of a grid have of it.
+/// A setting, and the values that it takes in a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridAxis {
-    /// The setting's name as it was typed, which names points.
+    /// The setting's name as the user typed it; it becomes part of the points' names.
     name: String,
     values: Vec<String>,
 }
 
 impl GridAxis {
-    /// Makes an axis of the setting called `name`, with hyphens or underscores, and its values as
-    /// flags take them.
+    /// Makes an axis of the setting called `name`, which may contain hyphens or underscores.
+    /// `values` have the syntax of the setting's flag.
     ///
     /// # Errors
-    /// When there is no such setting, or it has no such value.
+    /// Returns an error if there is no such setting, or if it rejects one of the values.
     pub fn new(name: &str, values: &[&str]) -> Result<Self, GridError> {
         let axis = Self {
             name: name.to_owned(),
@@ -29,10 +29,11 @@ impl GridAxis {
         Ok(axis)
     }
 
-    /// Reads `lr=1e-4,3e-4` as a setting and its values.
+    /// Parses a setting and its values, as in `lr=1e-4,3e-4`.
     ///
     /// # Errors
-    /// When it is none.
+    /// Returns an error if `typed` does not have this form, or for the reasons of
+    /// [`GridAxis::new`].
     pub fn parse(typed: &str) -> Result<Self, GridError> {
         let none = || GridError::Axis(typed.to_owned());
         let (name, values) = typed.split_once('=').ok_or_else(none)?;
@@ -44,7 +45,7 @@ impl GridAxis {
         Self::new(name, &values)
     }
 
-    /// Returns three learning rates: the axis of a sweep where nobody asks for another.
+    /// Returns the default axis of a sweep: three learning rates.
     pub fn learning_rates() -> Self {
         Self {
             name: "lr".to_owned(),
@@ -63,7 +64,7 @@ impl GridAxis {
         GridError::Setting { axis, error }
     }
 
-    /// Returns `point` with this setting at `value`.
+    /// Returns `point` with this axis's setting at `value`.
     fn at(&self, point: &Point, value: &str) -> Result<Point, SettingsError> {
         let mut settings = point.settings.clone();
         self.overrides(value)?.apply(&mut settings)?;
@@ -78,17 +79,17 @@ impl GridAxis {
     }
 }
 
-/// Writes the axis as it is typed: `lr=1e-4,3e-4`.
+/// Writes the axis as a user types it: `lr=1e-4,3e-4`.
 impl std::fmt::Display for GridAxis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}={}", self.name, self.values.join(","))
     }
 }
 
-/// Returns `base` at every combination of the values of `axes`; the last axis changes fastest.
+/// Returns `base` at every combination of the values of `axes`. The last axis changes fastest.
 ///
 /// # Errors
-/// When `base` cannot have one of the values, or two combinations are the same run.
+/// Returns an error if `base` rejects one of the values, or if two combinations are the same run.
 ///
 /// ```
 /// use gptlab_lab::grid::{GridAxis, points};
@@ -120,7 +121,7 @@ pub fn points(base: &Settings, axes: &[GridAxis]) -> Result<Vec<Point>, GridErro
     Ok(points)
 }
 
-/// Refuses two points that are one: they would be two runs of the same numbers.
+/// Returns an error if two points have the same settings, because their runs would be identical.
 fn refuse_twins(axis: &GridAxis, points: &[Point]) -> Result<(), GridError> {
     for (i, point) in points.iter().enumerate() {
         if let Some(twin) = points[..i].iter().find(|p| p.settings == point.settings) {

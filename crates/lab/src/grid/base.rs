@@ -1,4 +1,4 @@
-//! What the runs of a grid have in common: a recipe, and what is asked for over it.
+//! The settings that all runs of a grid share: a recipe, and the overrides that the user requested.
 
 use std::num::NonZeroU64;
 
@@ -8,27 +8,28 @@ use gptlab_recipe::{ObserveLevel, Overrides, Settings, WarmupStart};
 
 use super::{GridAxis, GridError, Point, points};
 
-/// At most about so many tokens are evaluated at a log.
+/// An evaluation during training uses at most about this many tokens.
 const VAL_TOKENS: u64 = 1 << 15;
-/// How many times a run logs.
+/// The number of times that a run logs.
 const LOGS: u64 = 20;
-/// How many times a run is saved on its way: what a kill costs at most.
+/// The number of checkpoints that a run saves before its end, which bounds what an interruption
+/// costs.
 const SAVES: u64 = 4;
-/// No variant is trained with more seeds.
+/// The largest number of seeds per variant.
 pub const MOST_SEEDS: u64 = 1000;
 
-/// Where a grid's runs begin, before anything is asked for.
+/// The settings of a grid's runs before the user's overrides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GridRecipe {
-    /// The preset's own, for so many steps.
+    /// The preset's own settings, with this number of steps.
     Own { steps: u64 },
-    /// What learns most in a quarter of a minute: short contexts, many of them, at a high rate
-    /// (LOG.md, "a grid's recipe").
+    /// The settings that learn most in a quarter of a minute: large batches of short contexts at a
+    /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
 }
 
 impl GridRecipe {
-    /// The recipe of the ancestor's own table ([`crate::switches::SEED`]).
+    /// The recipe of the ancestor's ablation table ([`crate::switches::SEED`]).
     pub const ANCESTOR: Self = Self::Own { steps: 30 };
 
     fn steps(self) -> u64 {
@@ -38,7 +39,8 @@ impl GridRecipe {
         }
     }
 
-    /// Returns the settings in which this recipe is not the preset's, whatever its number of steps.
+    /// Returns the settings in which this recipe differs from the preset, except its number of
+    /// steps.
     pub fn overrides(self) -> Overrides {
         let of_all = Overrides {
             val_tokens: Some(VAL_TOKENS),
@@ -57,20 +59,20 @@ impl GridRecipe {
         }
     }
 
-    /// Makes the settings of a grid's baseline on `text`: the preset that is `asked` for or else
-    /// `preset`, this recipe, logs and samples that fit its number of steps, and all else that is
-    /// asked for.
+    /// Makes the settings of a grid's baseline on `text`: the preset of `requested` or else
+    /// `preset`, then this recipe with logging, sampling and checkpoint intervals that suit its
+    /// number of steps, then the other overrides of `requested`.
     ///
     /// # Errors
-    /// When settings are asked for that cannot be.
+    /// Returns an error if an override has an invalid value.
     pub fn base(
         self,
         preset: Preset,
-        asked: &Overrides,
+        requested: &Overrides,
         text: &Text,
     ) -> Result<Settings, GridError> {
-        let steps = asked.steps.unwrap_or(self.steps());
-        let mut base = Settings::of(asked.preset.unwrap_or(preset), Some(steps));
+        let steps = requested.steps.unwrap_or(self.steps());
+        let mut base = Settings::of(requested.preset.unwrap_or(preset), Some(steps));
         if let Some(kind) = text.recipe().and_then(Builtin::usual_tokenizer) {
             base.tokenizer = kind.into();
         }
@@ -79,26 +81,27 @@ impl GridRecipe {
         base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
         base.intervals.sample = NonZeroU64::new(steps / 2);
         base.intervals.checkpoint = NonZeroU64::new(steps / SAVES);
-        over_recipe(asked)
+        over_recipe(requested)
             .apply(&mut base)
             .map_err(GridError::Base)?;
         Ok(base)
     }
 }
 
-/// Returns what is `asked` for over a recipe: its preset is where the recipe began, and again would
+/// Returns `requested` without its preset, which is already applied. A second application would
 /// undo the recipe.
-fn over_recipe(asked: &Overrides) -> Overrides {
+fn over_recipe(requested: &Overrides) -> Overrides {
     Overrides {
         preset: None,
-        ..asked.clone()
+        ..requested.clone()
     }
 }
 
-/// Returns `count` seeds: `first` and those after it.
+/// Returns `count` consecutive seeds that start at `first`.
 ///
 /// # Errors
-/// When `count` is 0 or more than [`MOST_SEEDS`], or `first` has not so many after it.
+/// Returns an error if `count` is 0 or more than [`MOST_SEEDS`], or if the last seed would
+/// overflow.
 pub fn seeds(first: u64, count: u64) -> Result<Vec<u64>, GridError> {
     if !(1..=MOST_SEEDS).contains(&count) {
         let most = MOST_SEEDS;
@@ -110,15 +113,16 @@ pub fn seeds(first: u64, count: u64) -> Result<Vec<u64>, GridError> {
     }
 }
 
-/// A model of the scaling experiment.
+/// A model size of the scaling experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
+    /// The name that users type.
     pub name: &'static str,
-    /// Blocks.
+    /// The number of blocks.
     pub n_layer: usize,
-    /// Attention heads.
+    /// The number of attention heads per block.
     pub n_head: usize,
-    /// The width.
+    /// The width of the residual stream.
     pub n_embd: usize,
 }
 
@@ -132,10 +136,10 @@ impl Size {
         }
     }
 
-    /// Finds the sizes that `typed` names, separated by commas; `all` is all of them.
+    /// Parses a comma-separated list of sizes; `all` stands for all of them.
     ///
     /// # Errors
-    /// When a name is none of theirs, or there is no name.
+    /// Returns an error if a name is unknown, or if there is no name.
     pub fn named(typed: &str) -> Result<Vec<Self>, GridError> {
         if typed.trim() == "all" {
             return Ok(SIZES.to_vec());
@@ -158,7 +162,7 @@ impl Size {
         Ok(found)
     }
 
-    /// Returns the settings that make a model this large.
+    /// Returns the overrides that give a model this size.
     pub fn overrides(self) -> Overrides {
         Overrides {
             n_layer: Some(self.n_layer),
@@ -169,7 +173,7 @@ impl Size {
     }
 }
 
-/// The sizes of the scaling experiment, the smallest first.
+/// The sizes of the scaling experiment, in increasing order.
 pub const SIZES: [Size; 5] = [
     Size::new("tiny", 3, 3, 96),
     Size::new("mini", 4, 4, 128),
@@ -178,21 +182,21 @@ pub const SIZES: [Size; 5] = [
     Size::new("large", 9, 12, 384),
 ];
 
-/// Returns `base` in each of `sizes`, at every combination of the values of `axes`. What is `asked`
-/// for besides its size holds in every size.
+/// Returns `base` in each of `sizes`, at every combination of the values of `axes`. Settings in
+/// `requested` take precedence over those of a size.
 ///
 /// # Errors
-/// As for [`points`].
+/// Returns the errors of [`points`].
 pub fn sized_points(
     base: &Settings,
-    asked: &Overrides,
+    requested: &Overrides,
     sizes: &[Size],
     axes: &[GridAxis],
 ) -> Result<Vec<Point>, GridError> {
     let mut all = Vec::new();
     for size in sizes {
         let mut settings = base.clone();
-        let overrides = size.overrides().or(over_recipe(asked));
+        let overrides = size.overrides().or(over_recipe(requested));
         overrides.apply(&mut settings).map_err(GridError::Base)?;
         all.extend(points(&settings, axes)?.into_iter().map(|point| {
             Point {

@@ -1,4 +1,4 @@
-//! One run of a grid, from wherever it is to its end.
+//! Trains or resumes one run of a grid and evaluates it.
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::atomic::AtomicBool};
 
@@ -16,17 +16,17 @@ use gptlab_train::{
 use super::observer::CellReporter;
 use crate::{observe::InternalsRecorder, skill_flags};
 
-/// Where a run lies.
+/// The location of a run.
 pub(super) struct RunLocation {
     pub(super) folder: PathBuf,
-    /// Whether its last checkpoint stays when it has ended.
+    /// Whether its last checkpoint is kept after the run has ended.
     pub(super) keep: bool,
-    /// What it has to be, where it has begun.
+    /// The experiment that a run in this folder must have.
     pub(super) experiment: Option<Experiment>,
 }
 
 impl RunLocation {
-    /// Removes the checkpoints of a run that has ended, where they do not stay.
+    /// Removes the checkpoints of a run that has ended, unless they are kept.
     fn forget_checkpoints(&self) -> Result<(), Error> {
         if !self.keep {
             Store::forget_checkpoints(&self.folder)?;
@@ -35,7 +35,7 @@ impl RunLocation {
     }
 }
 
-/// How the run ended; `None` where it was asked to stop before that.
+/// Runs the cell to its end and returns its outcome; `None` if it was stopped before its end.
 pub(super) fn run(
     place: &RunLocation,
     settings: &Settings,
@@ -45,11 +45,11 @@ pub(super) fn run(
 ) -> Result<Option<CellOutcome>, Error> {
     let folder = &place.folder;
     let begun = Store::exists(folder);
-    if let Some(asked) = place.experiment.as_ref().filter(|_| begun) {
-        same_settings(folder, &read_experiment(folder)?, asked)?;
+    if let Some(requested) = place.experiment.as_ref().filter(|_| begun) {
+        same_settings(folder, &read_experiment(folder)?, requested)?;
     }
     if let Some(outcome) = read_outcome(folder)? {
-        // A kill after the outcome was written leaves them.
+        // A kill after the outcome was written leaves checkpoints behind.
         place.forget_checkpoints()?;
         return Ok(Some(outcome));
     }
@@ -96,7 +96,7 @@ fn diverged(seed: u64, step: u64) -> CellOutcome {
     }
 }
 
-/// What the finished model does on all of the validation split.
+/// Evaluates the finished model on the whole validation split.
 fn finished(
     engine: &mut dyn Engine,
     resolved: &Resolved,
@@ -121,8 +121,8 @@ fn finished(
     })
 }
 
-/// A few lines by the model, for the table and the report; `None` of one whose logits are not
-/// numbers. One thread writes it, since other runs have the others.
+/// Generates a few lines for the table and the report; `None` if the logits are not finite. One
+/// thread generates them, because other runs use the others.
 fn sample(engine: &dyn Engine, resolved: &Resolved, seed: u64, device: &Device) -> Option<String> {
     let experiment = &resolved.experiment;
     let device = device.with_options(BackendOptions {
@@ -141,8 +141,8 @@ fn sample(engine: &dyn Engine, resolved: &Resolved, seed: u64, device: &Device) 
     Some(written.prompt + &written.text)
 }
 
-/// The loss on the predictions that need the skill of a diagnostic text, over all of its validation
-/// split. Texts are cut into documents for it.
+/// Returns the mean loss over the whole validation split of the predictions that require the skill
+/// of a diagnostic text. The text must be split into documents.
 fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Option<f64>, Error> {
     let (batches, model): (&Batches, _) = (&resolved.batches, &resolved.model);
     let Some(flags) = flags(batches, text) else {
@@ -151,7 +151,7 @@ fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Op
     let (mut flags, mut sum, mut tokens) = (flags.into_iter(), 0.0, 0u64);
     for batch in batches.covering(model, SplitName::Validation, usize::MAX) {
         let losses = engine.losses(&batch?);
-        // A whole covering has every prediction once, in order.
+        // A whole covering contains every prediction once, in order.
         for (loss, _) in losses.iter().zip(&mut flags).filter(|(_, skill)| *skill) {
             (sum, tokens) = (sum + loss, tokens + 1);
         }
@@ -159,7 +159,7 @@ fn skill(engine: &mut dyn Engine, resolved: &Resolved, text: &Text) -> Result<Op
     Ok((tokens > 0).then(|| sum / tokens as f64))
 }
 
-/// For each prediction of the validation split, whether it needs the skill.
+/// Returns whether each prediction of the validation split requires the skill.
 fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
     let diagnostic = text.recipe()?.diagnostic()?;
     let corpus = batches.corpus();
@@ -169,7 +169,7 @@ fn flags(batches: &Batches, text: &Text) -> Option<Vec<bool>> {
     )
 }
 
-/// Follows the run for the grid's observer, and writes its samples.
+/// Forwards the run's progress to the grid's observer, and generates the run's samples.
 struct CellObserver<'a> {
     reporter: CellReporter<'a>,
     recorder: InternalsRecorder,
@@ -186,7 +186,7 @@ impl Observer for CellObserver<'_> {
     }
 
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
-        // A stream of its own for each step.
+        // Each step has its own random stream.
         let seed = self.seed ^ (step << 32);
         sample(engine, self.resolved, seed, self.device)
     }

@@ -1,34 +1,34 @@
-//! Why there is no such grid.
+//! The error of a grid that cannot be planned.
 
 use std::fmt;
 
 use gptlab_recipe::SettingsError;
 
-/// What keeps a grid from being planned: a sentence.
+/// The reason that a grid cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GridError {
-    /// This is no setting with its values.
+    /// The text is not a setting and its values.
     Axis(String),
-    /// An axis whose setting there is not, or has not such a value, or cannot have it here.
+    /// The axis names an unknown setting, or a value that the setting rejects.
     Setting { axis: String, error: SettingsError },
-    /// Two points of an axis that are one.
+    /// Two points of an axis have the same settings.
     SameRun {
         axis: String,
         first: String,
         second: String,
     },
-    /// Settings that cannot be, whatever the axes are.
+    /// The settings are invalid at every point.
     Base(SettingsError),
-    /// No size is called so.
+    /// No size has this name.
     UnknownSize {
         name: String,
         known: Vec<&'static str>,
     },
-    /// A list of sizes without any.
+    /// The list of sizes is empty.
     NoSize,
-    /// As many seeds as there cannot be.
+    /// The number of seeds is out of range.
     Seeds { count: u64, most: u64 },
-    /// A first seed after which there are not so many more.
+    /// The last seed would overflow.
     FirstSeed { first: u64, count: u64 },
 }
 

@@ -1,36 +1,36 @@
-//! Who follows a grid, and one run of it.
+//! Observers of a grid and of its runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gptlab_record::{Cell, CellOutcome};
 use gptlab_train::Progress;
 
-/// Follows a grid, from several threads.
+/// An observer of a grid, which several threads call.
 pub trait GridObserver: Sync {
-    /// A run begins, or goes on.
+    /// A run starts or resumes.
     fn begun(&self, _cell: &Cell) {}
 
-    /// A run has made a step.
+    /// A run has finished a step.
     fn progress(&self, _cell: &Cell, _progress: &Progress) {}
 
-    /// A run has come to its end, now or before.
+    /// A run has ended, now or in an earlier call.
     fn finished(&self, _cell: &Cell, _outcome: &CellOutcome) {}
 
-    /// The system gave threads for only `found` runs side by side.
-    fn fewer_at_once(&self, _found: usize, _asked: usize) {}
+    /// The system started threads for only `found` of the `requested` concurrent runs.
+    fn fewer_at_once(&self, _found: usize, _requested: usize) {}
 
-    /// Whether to save and stop.
+    /// Returns whether the grid should save its runs and stop.
     fn should_stop(&self) -> bool {
         false
     }
 }
 
-/// Reports on one run of a grid to the grid's observer, and says whether the run is to stop.
+/// Reports on one run of a grid to the grid's observer, and decides whether the run should stop.
 #[derive(Clone, Copy)]
 pub(super) struct CellReporter<'a> {
     pub(super) observer: &'a dyn GridObserver,
     pub(super) cell: &'a Cell,
-    /// Whether another run has failed: this one saves and stops.
+    /// Whether another run has failed, in which case this one saves and stops.
     pub(super) failed: &'a AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! What is to be run: every variant with every seed.
+//! The plan of a grid: every variant with every seed.
 
 use gptlab_data::{CorpusCache, Text};
 use gptlab_model::{Model, lower};
@@ -7,35 +7,37 @@ use gptlab_train::{Error, Resolved, Settings};
 
 use crate::switches::{BASELINE, POINT, Switch};
 
-/// A way to train that every switch is thrown in.
+/// The settings at one point of a grid. An ablation applies every switch at every point.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// `lr=0.001`; empty where there is only one.
+    /// The point's name, such as `lr=0.001`; empty if there is only one point.
     pub name: String,
+    /// The settings of the baseline at this point.
     pub settings: Settings,
-    /// The numbers that make the point, by name.
+    /// The numeric settings that define the point, by name.
     pub values: Vec<(String, f64)>,
 }
 
-/// A grid and the settings of its cells, in the same order.
+/// A grid, and the settings of its cells in the same order.
 #[derive(Clone, Debug)]
 pub struct Planned {
     pub grid: Grid,
     pub cells: Vec<Settings>,
 }
 
-/// A switch that makes no row of the table, and why.
+/// A switch that has no row in the table, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub name: String,
     pub why: String,
 }
 
-/// The baseline and each of `switches`, at each of `points`, with each of `seeds`. Every seed is
-/// run with all variants before the next, so that a grid that is cut short has whole rows.
+/// Plans the baseline and each of `switches`, at each of `points`, with each of `seeds`. The cells
+/// of one seed precede those of the next, so that an interrupted grid has complete rows. Switches
+/// that cannot be applied are returned beside the plan.
 ///
 /// # Errors
-/// When the baseline itself cannot be trained on `text`.
+/// Returns an error if the baseline itself cannot be trained on `text`.
 pub fn ablation(
     points: &[Point],
     switches: &[Switch],
@@ -56,7 +58,7 @@ pub fn ablation(
         };
         add(&BASELINE, &point.settings, &resolved.model)?;
         for switch in switches {
-            match thrown(switch, &point.settings, vocab_size) {
+            match applied(switch, &point.settings, vocab_size) {
                 Ok((settings, model)) => add(switch, &settings, &model)?,
                 Err(why) => skipped.push(Skipped {
                     name: switch.name.into(),
@@ -70,10 +72,10 @@ pub fn ablation(
     Ok((planned, skipped))
 }
 
-/// Each of `points` with each of `seeds`; the first is what the others are compared with.
+/// Plans each of `points` with each of `seeds`. The first point is the baseline of the comparisons.
 ///
 /// # Errors
-/// When one cannot be trained on `text`.
+/// Returns an error if a point cannot be trained on `text`.
 pub fn sweep(
     points: &[Point],
     seeds: &[u64],
@@ -102,8 +104,8 @@ pub fn sweep(
     cross(GridKind::Sweep, arms, seeds, text, command)
 }
 
-/// `base` with `switch` thrown and its model, or why there is nothing to run.
-fn thrown(
+/// Returns `base` with `switch` applied, and its model, or the reason that there is nothing to run.
+fn applied(
     switch: &Switch,
     base: &Settings,
     vocab_size: usize,
@@ -118,7 +120,7 @@ fn thrown(
 
 type VariantSettings = (Variant, Settings);
 
-/// `settings` with the first of `seeds`.
+/// Returns `settings` with the first of `seeds`.
 fn with_seed(settings: &Settings, seeds: &[u64]) -> Settings {
     Settings {
         seed: seeds.first().copied().unwrap_or(settings.seed),
@@ -193,7 +195,7 @@ fn cross(
     })
 }
 
-/// `name` in characters that every file system takes.
+/// Replaces the characters of `name` that some file systems reject.
 fn file_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.=".contains(c);
     name.chars()

@@ -1,7 +1,7 @@
-//! Runs what is missing of a grid, several runs side by side.
+//! Runs the missing cells of a grid, several of them concurrently.
 //!
-//! Numbers do not depend on how many. Where fewer runs are left than may run side by side, each
-//! takes more threads.
+//! The results do not depend on the number of concurrent runs. When fewer runs remain than may run
+//! concurrently, each of them gets more threads.
 
 use std::{
     path::Path,
@@ -27,29 +27,30 @@ use super::{
 };
 use crate::ngram;
 
-/// What a grid may use.
+/// The resources that a grid may use.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// The number of threads that all runs share.
     pub threads: usize,
-    /// How many runs side by side, which share the threads; at least one.
+    /// The number of concurrent runs. At least one runs.
     pub jobs: usize,
     pub backend: Arc<dyn Backend>,
 }
 
-/// How it ended.
+/// The way in which a call of [`run`] ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     Finished(Results),
-    /// The observer asked for it, with so many runs at their ends.
+    /// The observer stopped the grid after `finished` of its runs had ended.
     Stopped {
         finished: usize,
     },
 }
 
-/// The longest n-grams of the floors.
+/// The order of the longest n-grams among the floors.
 const ORDERS: usize = 6;
 
-/// Runs every cell of `planned` that has not come to its end in `folder`, and writes the results.
+/// Runs every cell of `planned` that has not ended in `folder`, and writes the results there.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -83,8 +84,8 @@ const ORDERS: usize = 6;
 /// ```
 ///
 /// # Errors
-/// When `folder` holds another grid, or something cannot be read, trained or written; runs that
-/// were under way are saved.
+/// Returns an error if `folder` holds another grid, or if something cannot be read, trained or
+/// written. The runs in progress are saved first.
 pub fn run(
     folder: &Path,
     planned: &Planned,
@@ -117,7 +118,7 @@ pub fn run(
     })
 }
 
-/// Writes the plan down, or finds it again.
+/// Writes the plan, or compares it with the plan that `folder` already holds.
 fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
     disk::make_folders(folder).map_err(FileError::io("make", folder))?;
     let Some(found) = read_grid(folder)? else {
@@ -127,8 +128,8 @@ fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses the grid `found` in `folder` where it is not `asked`, however that was typed.
-fn same_plan(folder: &Path, found: &Grid, asked: &Grid) -> Result<(), FileError> {
+/// Returns an error unless `found`, the grid in `folder`, has the settings of `requested`.
+fn same_plan(folder: &Path, found: &Grid, requested: &Grid) -> Result<(), FileError> {
     let variants = |grid: &Grid| -> Vec<_> {
         let variants = grid.variants.iter();
         variants
@@ -136,23 +137,23 @@ fn same_plan(folder: &Path, found: &Grid, asked: &Grid) -> Result<(), FileError>
             .collect()
     };
     let shape = |grid: &Grid| (grid.kind, grid.seeds.clone(), grid.cells.clone());
-    if shape(found) != shape(asked) || variants(found) != variants(asked) {
-        let expected = "the same grid, to go on with";
+    if shape(found) != shape(requested) || variants(found) != variants(requested) {
+        let expected = "the same grid, to resume it";
         let words = "another one; give a folder of its own with --out";
         return Err(FileError::wrong(folder, expected, words));
     }
-    for (found, asked) in found.variants.iter().zip(&asked.variants) {
-        if let (Some(found), Some(asked)) = (&found.experiment, &asked.experiment) {
-            same_settings(folder, found, asked)?;
+    for (found, requested) in found.variants.iter().zip(&requested.variants) {
+        if let (Some(found), Some(requested)) = (&found.experiment, &requested.experiment) {
+            same_settings(folder, found, requested)?;
         }
     }
     Ok(())
 }
 
-/// Over all predictions of the validation split, as the outcomes are.
+/// Measures the floors over all predictions of the validation split, as the outcomes are measured.
 fn floors(planned: &Planned, corpora: &CorpusCache<'_>) -> Result<Floors, Error> {
     let batches = Resolved::fresh(&planned.cells[0], corpora)?.batches;
-    // A text that is too short has no validation split, and no floors on it.
+    // A text that is too short has no validation split, and thus no floors on it.
     Ok(
         ngram::floors(corpora.text(), &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
             uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
@@ -164,35 +165,36 @@ fn floors(planned: &Planned, corpora: &CorpusCache<'_>) -> Result<Floors, Error>
 struct Queue<'a> {
     folder: &'a Path,
     planned: &'a Planned,
-    /// Of the text, shared by all runs.
+    /// The tokenised text, which all runs share.
     corpora: &'a CorpusCache<'a>,
     machine: Machine,
     observer: &'a dyn GridObserver,
     next: Mutex<usize>,
-    /// Something went wrong: the others save and stop.
+    /// Whether a run has failed, in which case the others save and stop.
     failed: AtomicBool,
-    /// How many work side by side.
+    /// The number of concurrent workers.
     workers: AtomicUsize,
 }
 
-/// A worker that has a thread of its own.
+/// A worker with its own thread.
 type QueueWorker<'scope> = ScopedJoinHandle<'scope, Result<(), Error>>;
 
 impl Queue<'_> {
-    /// Works on this thread, and on as many more as there may be workers besides. Where the system
-    /// gives fewer, that is said, and they share what there is.
+    /// Works on this thread, and on one more for each further worker. If the system starts fewer
+    /// threads, the observer is notified, and each of them gets a larger share of the machine's
+    /// threads.
     fn run(&self) -> Result<(), Error> {
-        let asked = self.workers.load(Ordering::Relaxed);
+        let requested = self.workers.load(Ordering::Relaxed);
         thread::scope(|scope| {
             let start = |_| {
                 let thread = thread::Builder::new().spawn_scoped(scope, || self.work());
                 thread.ok()
             };
-            let others: Vec<QueueWorker<'_>> = (1..asked).map_while(start).collect();
+            let others: Vec<QueueWorker<'_>> = (1..requested).map_while(start).collect();
             let found = 1 + others.len();
-            if found < asked {
+            if found < requested {
                 self.workers.store(found, Ordering::Relaxed);
-                self.observer.fewer_at_once(found, asked);
+                self.observer.fewer_at_once(found, requested);
             }
             let mine = self.work();
             let join = |worker: QueueWorker<'_>| {
@@ -204,7 +206,7 @@ impl Queue<'_> {
         })
     }
 
-    /// One worker.
+    /// Runs cells until none is left or the grid should stop.
     fn work(&self) -> Result<(), Error> {
         while let Some((at, left)) = self.take() {
             let workers = self.workers.load(Ordering::Relaxed);
@@ -222,7 +224,7 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// The next cell, and how many are left with it.
+    /// Takes the next cell, and returns its index and the number of cells left, including itself.
     fn take(&self) -> Option<(usize, usize)> {
         if self.should_stop() {
             return None;
@@ -266,7 +268,7 @@ impl Queue<'_> {
         )
     }
 
-    /// What the run of `cell` has to be.
+    /// Returns the experiment that the run of `cell` must have.
     fn experiment(&self, cell: &Cell) -> Option<Experiment> {
         let mut variants = self.planned.grid.variants.iter();
         let variant = variants.find(|variant| variant.name == cell.variant)?;

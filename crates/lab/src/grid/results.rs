@@ -1,10 +1,11 @@
-//! What came out of a grid, as one table.
+//! The results of a grid as one table.
 
 use gptlab_record::{CellOutcome, Floors, Grid, PairedDifference, Results, Row, Variant};
 
 use crate::{statistics, switches::BASELINE};
 
-/// The rows of `grid`: `outcomes` are its cells', `None` for those that have not come to their end.
+/// Makes one row per variant of `grid`. `outcomes` are in the order of its cells; `None` marks a
+/// cell that has not ended.
 pub fn results(grid: &Grid, outcomes: &[Option<CellOutcome>], floors: Floors) -> Results {
     let rows: Vec<Row> = grid
         .variants
@@ -38,8 +39,8 @@ fn of(grid: &Grid, variant: &Variant, outcomes: &[Option<CellOutcome>]) -> Vec<C
     own.filter_map(|(_, outcome)| outcome.clone()).collect()
 }
 
-/// What `variant` is compared with: the baseline at the same point of a grid of settings; of a
-/// sweep, its first.
+/// Returns the variant that `variant` is compared with: the baseline at the same point of an
+/// ablation, or the first point of a sweep.
 fn baseline<'a>(grid: &'a Grid, variant: &Variant) -> Option<&'a Variant> {
     let plain = |v: &&Variant| v.name.split(' ').next() == Some(BASELINE.name);
     let same_point = |v: &&Variant| v.settings == variant.settings;
@@ -48,7 +49,7 @@ fn baseline<'a>(grid: &'a Grid, variant: &Variant) -> Option<&'a Variant> {
         .filter(|base| base.name != variant.name)
 }
 
-/// Pairs of runs with the same seed, of which both came to an end with a number.
+/// Compares the runs of equal seeds that both have a final loss.
 fn difference(base: &[CellOutcome], own: &[CellOutcome]) -> Option<PairedDifference> {
     let pair = |outcome: &CellOutcome| {
         let twin = base.iter().find(|b| b.seed == outcome.seed)?;

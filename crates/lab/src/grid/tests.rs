@@ -91,8 +91,8 @@ fn what_changes_nothing_or_cannot_be_is_skipped_with_a_reason() {
     );
 }
 
-/// By hand: differences are taken seed by seed from the baseline at the same point, and whoever
-/// diverged is left out.
+/// The expected numbers are computed by hand: differences are taken per seed from the baseline at
+/// the same point, and runs that diverged are left out.
 #[test]
 fn results_pair_seeds_at_the_same_point() {
     let Planned { grid, .. } = planned();
@@ -105,7 +105,7 @@ fn results_pair_seeds_at_the_same_point() {
         skill_loss: None,
         sample: None,
     };
-    // Seed 4 in the order of the variants, then seed 5, of which the last two have not ended.
+    // Seed 4 comes first, in the order of the variants, then seed 5, whose last two have not ended.
     let losses = [1.0, 1.5, 2.0, 3.0, 3.25, 4.0, 2.0, 2.75];
     let mut outcomes: Vec<Option<CellOutcome>> = losses
         .iter()
@@ -209,20 +209,20 @@ fn an_axis_that_cannot_be_is_a_sentence() {
     );
 }
 
-/// What is asked for holds in every size, as if it had been typed after the size.
+/// Requested settings hold in every size, as if they had been typed after the size.
 #[test]
 fn sizes_are_named_and_leave_what_is_asked_for() {
     let sizes = Size::named("mini, tiny").expect("sizes");
-    let asked = Overrides {
+    let requested = Overrides {
         mlp_hidden: Some(100),
         preset: Some(Preset::Modern),
         ..Overrides::default()
     };
     let base = GridRecipe::Quick
-        .base(Preset::Gpt2Mini, &asked, &text())
+        .base(Preset::Gpt2Mini, &requested, &text())
         .expect("settings");
     let axes = [GridAxis::learning_rates()];
-    let points = sized_points(&base, &asked, &sizes, &axes).expect("points");
+    let points = sized_points(&base, &requested, &sizes, &axes).expect("points");
     assert_eq!(points.len(), 6);
     assert_eq!(points[3].name, "tiny lr=3e-4");
     let spec = &points[3].settings.spec;
@@ -230,8 +230,11 @@ fn sizes_are_named_and_leave_what_is_asked_for() {
         (spec.n_embd, spec.layers.len(), spec.block_size),
         (96, 3, 64)
     );
-    let asked = Overrides::of(&points[3].settings);
-    assert_eq!((asked.n_kv_head, asked.mlp_hidden), (Some(3), Some(100)));
+    let requested = Overrides::of(&points[3].settings);
+    assert_eq!(
+        (requested.n_kv_head, requested.mlp_hidden),
+        (Some(3), Some(100))
+    );
     assert_eq!(
         refused(Size::named(" ,")),
         "the list of sizes names no size"
@@ -244,13 +247,13 @@ fn sizes_are_named_and_leave_what_is_asked_for() {
 
 #[test]
 fn a_recipe_is_beneath_what_is_asked_for() {
-    let asked = Overrides {
+    let requested = Overrides {
         steps: Some(40),
         lr: Some(1e-5),
         ..Overrides::default()
     };
     let base = GridRecipe::Quick
-        .base(Preset::Gpt2Mini, &asked, &text())
+        .base(Preset::Gpt2Mini, &requested, &text())
         .expect("settings");
     assert_eq!((base.hyper.steps, base.hyper.batch_size), (40, 32));
     assert_eq!((base.hyper.lr, base.hyper.min_lr), (1e-5, 0.0));

@@ -1,4 +1,4 @@
-//! Against the definition, read naively off the text.
+//! Tests against the definition, which is evaluated naively.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,12 +8,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The places in `tokens` where `context` stands right before a token that is predicted from it.
+/// Returns the positions in `tokens` where `context` precedes a token that is predicted from it.
 fn places(tokens: &[u32], bos: Option<u32>, context: &[u32]) -> Vec<usize> {
     let n = context.len();
     (1..tokens.len())
         .filter(|i| *i >= n && tokens[i - n..*i] == *context)
-        // A BOS is the first token of a context or none.
+        // A BOS occurs only as the first token of a context.
         .filter(|i| {
             let inner = &tokens[(i - n + 1).min(*i)..*i];
             !inner.iter().any(|t| Some(*t) == bos)
@@ -21,7 +21,7 @@ fn places(tokens: &[u32], bos: Option<u32>, context: &[u32]) -> Vec<usize> {
         .collect()
 }
 
-/// The formula of this module's head.
+/// Evaluates the formula of the module's docs.
 fn defined(tokens: &[u32], vocab: usize, bos: Option<u32>, context: &[u32], token: u32) -> f64 {
     let shorter = match context {
         [] => 1.0 / vocab as f64,
@@ -39,7 +39,7 @@ fn defined(tokens: &[u32], vocab: usize, bos: Option<u32>, context: &[u32], toke
     (count + different * shorter) / (after.len() as f64 + different)
 }
 
-/// The context of place `i` for n-grams of `order`.
+/// Returns the context of position `i` for n-grams of `order`.
 fn context(tokens: &[u32], bos: Option<u32>, i: usize, order: usize) -> &[u32] {
     let start = i.saturating_sub(order - 1);
     let bos_at = tokens[..i].iter().rposition(|t| Some(*t) == bos);
@@ -80,7 +80,7 @@ proptest! {
         prop_assert!((total - 1.0).abs() < 1e-12, "{}", total);
     }
 
-    /// Tables of a higher order hold those of the lower ones.
+    /// Tables of a higher order contain those of the lower ones.
     #[test]
     fn one_ladder_has_every_rung(train in a_text(4, 60), other in a_text(4, 30)) {
         let means = Ngrams::fit(&train, 4, Some(3), 5).unwrap().means(&other);
@@ -97,18 +97,19 @@ fn corpus(text: &str, kind: TokenizerKind, f: f64) -> Corpus {
     Corpus::fit(&text, kind, f).unwrap()
 }
 
-/// All of `corpus`, whatever the context.
+/// Makes batches of all of `corpus`, whatever the context.
 fn batches(corpus: Corpus) -> Batches {
     Batches::new(Arc::new(corpus), 4, 1, 0).unwrap()
 }
 
-/// `abab…`: after n tokens of one kind, one of them seen before, p = (n + p') / (n + 1).
+/// The text is `abab…`. After n tokens of one kind, one of which occurred before, the probability
+/// is p = (n + p') / (n + 1).
 #[test]
 fn a_text_of_two_letters_in_turn() {
     let corpus = corpus(&"ab".repeat(500), TokenizerKind::Chars, 0.1);
     let found = ladder(&batches(corpus), u64::MAX, 2).unwrap();
-    // 900 tokens, 899 predicted: 450 b and 449 a, both from 2 kinds. All 100 of the rest but the
-    // first.
+    // Of 900 tokens, 899 are predicted: 450 b and 449 a, both after 2 distinct tokens. Of the
+    // remaining 100, all but the first are predicted.
     let unigram = |count: f64| (count + 2.0 * 0.5) / (899.0 + 2.0);
     let (a, b) = (unigram(449.0), unigram(450.0));
     let one = -(49.0 * a.ln() + 50.0 * b.ln()) / 99.0;
@@ -118,12 +119,12 @@ fn a_text_of_two_letters_in_turn() {
     assert!((found[1] - two).abs() < 1e-12, "{found:?}");
 }
 
-/// All that a document's first letter is predicted from is the BOS: what the document before ended
-/// in cannot tell it, whatever the order.
+/// A document's first letter is predicted from the BOS alone: the end of the previous document
+/// cannot reveal it, whatever the order.
 #[test]
 fn contexts_do_not_cross_a_bos() {
-    // A document that ends in x is followed by one that begins with a; else with b. Only across can
-    // it be known.
+    // A document that ends in x is followed by one that starts with a; any other is followed by one
+    // that starts with b. Only a context that crosses the BOS could know this.
     let documents = "amx\nany\nbmy\nbnx\n".repeat(200);
     let corpus = corpus(&documents, TokenizerKind::Lines, 0.5);
     let tables = Ngrams::of(&corpus, 6).unwrap();
@@ -134,9 +135,9 @@ fn contexts_do_not_cross_a_bos() {
 #[test]
 fn sentences() {
     let corpus = corpus("some words", TokenizerKind::Chars, 0.0);
-    let said = |r: Result<Vec<f64>, NgramError>| r.unwrap_err().to_string();
+    let message = |r: Result<Vec<f64>, NgramError>| r.unwrap_err().to_string();
     assert_eq!(
-        said(ladder(&batches(corpus.clone()), u64::MAX, 3)),
+        message(ladder(&batches(corpus.clone()), u64::MAX, 3)),
         "n-gram tables are measured on a validation split, and nothing was kept for one; use a validation \
          fraction above 0"
     );

@@ -1,4 +1,4 @@
-//! What passes by while a few sequences go through a model.
+//! Measures the activations of a model on a few sequences.
 
 use gptlab_data::Corpus;
 use gptlab_engine::AttentionWeights;
@@ -10,12 +10,12 @@ use crate::probe::{
     formulas::{self, HeadMatrices},
 };
 
-/// Measurements under way.
+/// Measurements in progress.
 pub(super) struct Activity<'a> {
     graph: &'a Graph,
     anatomy: &'a Anatomy,
     batch: &'a Batch,
-    /// By node.
+    /// The root mean square of each node's value.
     rms: Vec<f64>,
     /// By formula of [`formulas::STREAM`], then by depth.
     stream: Vec<Vec<(String, f64)>>,
@@ -23,11 +23,11 @@ pub(super) struct Activity<'a> {
     /// By formula of [`formulas::HEADS`], then by head.
     heads: Vec<Vec<(String, f64)>>,
     log_z: f64,
-    /// By token.
+    /// The loss of each token, in nats.
     losses: Vec<f64>,
 }
 
-/// How many tokens of a sequence attention is looked at for.
+/// The number of a sequence's tokens for which attention is measured.
 const TOKENS: usize = 128;
 
 impl<'a> Activity<'a> {
@@ -45,7 +45,7 @@ impl<'a> Activity<'a> {
         }
     }
 
-    /// The next node of the graph, and its value.
+    /// Measures the value of the graph's next node.
     pub(super) fn see(&mut self, node: &Node, value: &[f32]) {
         let id = self.graph.find(&node.name);
         let wanted =
@@ -83,8 +83,9 @@ impl<'a> Activity<'a> {
         }
     }
 
-    /// Scores and weights of the first sequence, made again from what an attention reads. Under a
-    /// causal mask the first tokens do not depend on the others, and are enough.
+    /// Measures the attention of the first sequence. Its scores and weights are recomputed from the
+    /// packed queries, keys and values. Under a causal mask the first tokens do not depend on the
+    /// others, so they suffice.
     fn attend(&mut self, id: ValueId, value: &[f32]) {
         let all = self.batch.rows(0).len();
         for part in self.anatomy.attentions.iter().filter(|part| part.qkv == id) {
@@ -143,7 +144,7 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// Of the stream at every depth, and of what norms make of it.
+    /// Returns the sizes of the stream at every depth, and of the norms' outputs.
     fn sizes(&self) -> Vec<(String, f64)> {
         let nodes = self.graph.nodes().iter().enumerate();
         nodes
@@ -152,7 +153,7 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// Of every addition to the stream inside a block.
+    /// Returns the write ratio of every addition to the stream inside a block.
     fn writes(&self) -> Vec<(String, f64)> {
         let ratio = |node: &Node| {
             let (stream, write) = addition(node)?;
@@ -162,7 +163,7 @@ impl<'a> Activity<'a> {
         self.graph.nodes().iter().filter_map(ratio).collect()
     }
 
-    /// Whether somebody adds node number `node` to the stream, or adds to it.
+    /// Returns whether node number `node` is an operand of an addition to the stream.
     fn added(&self, node: usize) -> bool {
         let mut additions = self.graph.nodes().iter().filter_map(addition);
         additions.any(|(a, b)| a.index() == node || b.index() == node)
@@ -173,7 +174,7 @@ impl<'a> Activity<'a> {
         stages.any(|stage| stage.value.index() == node)
     }
 
-    /// Mean losses at positions 0, 1, 2 to 3, 4 to 7, and so on.
+    /// Returns the mean losses at positions 0, 1, 2 to 3, 4 to 7, and so on.
     fn by_position(&self) -> Vec<(String, f64)> {
         let longest = (0..self.batch.sequences())
             .map(|i| self.batch.rows(i).len())
@@ -200,7 +201,7 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// What the second half of a sequence gains over its first.
+    /// Returns by how much the loss is lower in the second half of a sequence than in the first.
     fn in_context(&self) -> Vec<(String, f64)> {
         let late = self.mean_at(|t, n| 2 * t >= n);
         let early = self.mean_at(|t, n| 2 * t < n);
@@ -210,7 +211,8 @@ impl<'a> Activity<'a> {
             .collect()
     }
 
-    /// The mean loss of the tokens whose position, in a sequence of so many, is `wanted`.
+    /// Returns the mean loss of the tokens for which `wanted` returns true, given their position
+    /// and the sequence's length.
     fn mean_at(&self, wanted: impl Fn(usize, usize) -> bool) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0u32);
         for i in 0..self.batch.sequences() {
@@ -223,7 +225,7 @@ impl<'a> Activity<'a> {
     }
 }
 
-/// The stream and what is added to it, where `node` is such an addition inside a block.
+/// Returns the stream and the value added to it, if `node` is such an addition inside a block.
 fn addition(node: &Node) -> Option<(ValueId, ValueId)> {
     node.block().and(node.addition())
 }
@@ -237,14 +239,14 @@ fn series(measure: Measure, values: Vec<(String, f64)>) -> Series {
     }
 }
 
-/// How common each token is in the training split: which of three classes it belongs to.
+/// The frequency class of each token in the training split.
 #[derive(Debug, Default)]
 pub(super) struct Rarity {
     classes: Vec<usize>,
 }
 
-/// The classes: the commonest tokens that make up half of the text, the next that make up four
-/// tenths, the rest.
+/// The frequency classes: the most frequent tokens, which make up half of the text, the next, which
+/// make up four tenths, and the rest.
 const CLASSES: [(&str, f64); 3] = [("common", 0.5), ("middling", 0.9), ("rare", 1.0)];
 
 impl Rarity {
@@ -266,7 +268,7 @@ impl Rarity {
         Self { classes }
     }
 
-    /// The mean of `losses` over the targets of each class that has some.
+    /// Returns the mean of `losses` over the targets of each class that occurs.
     fn split(&self, targets: &[u32], losses: &[f64]) -> Vec<(String, f64)> {
         let of = |(class, (name, _)): (usize, &(&str, f64))| {
             let own = targets

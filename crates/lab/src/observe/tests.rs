@@ -1,5 +1,5 @@
-//! The fast engine's observations against those on the oracle, which knows nothing of how they are
-//! made.
+//! Tests that the fast engine's observations equal those on the oracle, which computes its values
+//! independently.
 
 use std::num::NonZeroU64;
 
@@ -31,10 +31,10 @@ fn resolved(change: impl Fn(&mut Settings)) -> Resolved {
     Resolved::fresh(&settings, &text).expect("an experiment")
 }
 
-/// What is seen of step 1.
+/// Returns the observations of step 1.
 fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: ObserveLevel) -> Vec<Series> {
     let mut recorder = InternalsRecorder::new(level, resolved);
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for step in 0..2 {
         let batch = resolved
             .batches
@@ -44,9 +44,9 @@ fn seen(engine: &mut dyn Engine, resolved: &Resolved, level: ObserveLevel) -> Ve
         let hyper = step_hyper(&resolved.experiment.hyper, step.into());
         recorder.before_update(engine, &batch);
         let stats = engine.update(&hyper);
-        told = recorder.after_update(engine, &stats);
+        found = recorder.after_update(engine, &stats);
     }
-    told
+    found
 }
 
 fn agree(change: impl Fn(&mut Settings)) {
@@ -95,8 +95,8 @@ fn series_have_a_number_for_each_place_and_known_names() {
     let mut engine = Device::cpu(1)
         .engine(resolved.graph.clone(), &weights)
         .expect("an engine");
-    let told = seen(engine.as_mut(), &resolved, ObserveLevel::Full);
-    for series in &told {
+    let found = seen(engine.as_mut(), &resolved, ObserveLevel::Full);
+    for series in &found {
         assert_eq!(series.at.len(), series.values.len(), "{}", series.measure);
         assert!(
             Measure::from_name(&series.measure).is_some(),
@@ -106,12 +106,12 @@ fn series_have_a_number_for_each_place_and_known_names() {
         assert!(!series.at.is_empty(), "{}", series.measure);
     }
     let of = |measure: Measure| {
-        told.iter()
+        found
+            .iter()
             .find(|s| s.measure == measure.name())
             .expect("a series")
     };
-    // Near the start every token is about as likely as the others, and nobody has an opinion on
-    // where to look.
+    // Near the start, all tokens are about equally likely, and attention is nearly uniform.
     let uniform = (resolved.model.vocab_size() as f64).ln();
     assert!((of(Measure::LogZ).values[0] - uniform).abs() < 0.2);
     let entropies = &of(Measure::AttentionEntropy).values;
@@ -130,7 +130,8 @@ fn series_have_a_number_for_each_place_and_known_names() {
     assert!(seen(engine.as_mut(), &resolved, ObserveLevel::Off).is_empty());
 }
 
-/// By hand: an update of SGD without momentum's history is the gradient times the rate.
+/// The expected ratio is computed by hand: an update of SGD without accumulated momentum is the
+/// gradient times the rate.
 #[test]
 fn an_update_ratio_is_the_step_over_the_weight() {
     let resolved = resolved(|s| {
@@ -148,7 +149,7 @@ fn an_update_ratio_is_the_step_over_the_weight() {
     let mut recorder = InternalsRecorder::new(ObserveLevel::Basic, &resolved);
     recorder.before_update(engine.as_mut(), &batch);
     let stats = engine.update(&step_hyper(&resolved.experiment.hyper, 0));
-    let told = recorder.after_update(engine.as_mut(), &stats);
+    let found = recorder.after_update(engine.as_mut(), &stats);
     let param = resolved
         .graph
         .params()
@@ -159,18 +160,18 @@ fn an_update_ratio_is_the_step_over_the_weight() {
         .map(|w| f64::from(*w).powi(2))
         .sum::<f64>()
         .sqrt();
-    let at = told[1]
+    let at = found[1]
         .at
         .iter()
         .position(|name| name == "tok_emb.weight")
         .expect("a place");
-    let gradient = told[0].values[told[0]
+    let gradient = found[0].values[found[0]
         .at
         .iter()
         .position(|n| n == "tok_emb.weight")
         .expect("a place")];
-    assert!((told[1].values[at] / (0.5 * gradient / norm) - 1.0).abs() < 1e-4);
-    // Biases begin at zero, and nothing is a share of that.
-    assert!(!told[1].at.iter().any(|name| name.ends_with("bias")));
-    assert_eq!(told[2].values, [0.0]);
+    assert!((found[1].values[at] / (0.5 * gradient / norm) - 1.0).abs() < 1e-4);
+    // Biases start at zero, so they have no update ratio.
+    assert!(!found[1].at.iter().any(|name| name.ends_with("bias")));
+    assert_eq!(found[2].values, [0.0]);
 }

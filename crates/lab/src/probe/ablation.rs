@@ -1,11 +1,11 @@
-//! What the loss is without a part (Michel et al. 2019): its output set to zero, or to its mean
+//! Ablations (Michel et al. 2019): the loss after a part's output is set to zero, or to its mean
 //! over the text.
 //!
-//! What is set: of a **head**, its columns of the heads' outputs, before the projection `c_proj`;
-//! the projection's bias stays. Of a whole **attention** or **MLP**, what it writes after its
-//! projection, the bias included, before it is added: zero is the model without that sublayer,
-//! where norms stand before sublayers and there is a residual. Where the norm comes after, the norm
-//! stays; without a residual, zero cuts the stream.
+//! A **head**'s ablation sets its columns of the heads' outputs, before the projection `c_proj`,
+//! whose bias stays. The ablation of a whole **attention** or **MLP** sets its output after its
+//! projection, bias included, before it is added. With pre-norm and a residual, a zero ablation
+//! gives the model without that sublayer. With post-norm, the norm stays. Without a residual, a
+//! zero ablation sets the whole stream to zero.
 
 use std::ops::Range;
 
@@ -18,42 +18,44 @@ use super::Subject;
 /// The losses of a model without each of its parts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ablations {
-    /// Of the whole model, in nats per token.
+    /// The loss of the whole model, in nats per token.
     pub loss: f64,
-    /// Predictions that losses are means of.
+    /// The number of predictions over which losses are averaged.
     pub predictions: usize,
     pub parts: Vec<Ablation>,
 }
 
-/// By how much the loss is higher without a part, in nats per token.
+/// The increase of the loss without one part, in nats per token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ablation {
-    /// `block0.attn`, `block0.attn.head1`, `block0.mlp`.
+    /// The part's name, such as `block0.attn`, `block0.attn.head1` or `block0.mlp`.
     pub part: String,
     pub block: usize,
-    /// Nothing for whole sublayers.
+    /// The head; `None` for whole sublayers.
     pub head: Option<usize>,
+    /// The increase when the output is set to zero.
     pub zero_ablation: f64,
+    /// The increase when the output is set to its mean.
     pub mean_ablation: f64,
 }
 
-/// Columns of a node's value.
+/// A range of columns of a node's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     pub node: ValueId,
     pub columns: Range<usize>,
 }
 
-/// What stands in a part's place.
+/// The replacement of an ablated part's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instead {
     Zero,
-    /// The column's mean over all tokens of the batch, in the model as it is.
+    /// The column's mean over all tokens of the batch, in the unchanged model.
     Mean,
 }
 
 impl Subject {
-    /// Every part's ablations on `batch`.
+    /// Measures the ablations of every part on `batch`.
     pub fn ablations(&mut self, batch: &Batch) -> Ablations {
         let trace = self.engine.trace(batch, &mut untouched);
         let loss = trace.mean_loss();
@@ -75,8 +77,8 @@ impl Subject {
         }
     }
 
-    /// The mean loss of `batch` with `instead` in the place of all of `parts` at once. `trace` is
-    /// of the same batch.
+    /// Returns the mean loss on `batch` with all of `parts` replaced at once by `instead`, in nats
+    /// per token. `trace` must come from the same batch.
     pub fn loss_without(
         &mut self,
         batch: &Batch,
@@ -100,8 +102,8 @@ impl Subject {
         losses.iter().sum::<f64>() / losses.len() as f64
     }
 
-    /// Name, block, head and place of every attention, each of its heads, and every MLP, in the
-    /// model's order.
+    /// Returns the name, block, head and columns of every attention, each of its heads, and every
+    /// MLP, in the model's order.
     fn parts(&self) -> Vec<(String, usize, Option<usize>, Columns)> {
         let mut parts = Vec::new();
         let all = |node: ValueId| Columns {
@@ -124,7 +126,7 @@ impl Subject {
         parts
     }
 
-    /// The columns of one head's output.
+    /// Returns the columns of one head's output.
     pub fn head_columns(&self, attention: &super::anatomy::AttentionPart, head: usize) -> Columns {
         let width = attention.op.head_dim;
         Columns {
@@ -133,7 +135,7 @@ impl Subject {
         }
     }
 
-    /// Where in the graph the sublayer of a node writes.
+    /// Returns the node at which the sublayer of `node` writes to the stream.
     fn sublayer_of(&self, node: ValueId) -> ValueId {
         let attention = self.anatomy.attentions.iter().find(|a| a.mix == node);
         attention.map_or(node, |a| a.out)

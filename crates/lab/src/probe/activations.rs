@@ -1,4 +1,4 @@
-//! How large and how alike activations are, from the embedding to the logits.
+//! Measures the size and similarity of activations, from the embedding to the logits.
 
 use gptlab_engine::{Matrix, Trace};
 use gptlab_model::{Graph, Role, ValueId};
@@ -9,38 +9,41 @@ use super::{
     formulas::{dead_share, mean_log_z, rms, token_similarity, write_ratio},
 };
 
-/// Activations on one prompt.
+/// The activations on one prompt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Flow {
     /// The stream at each depth.
     pub stream: Vec<StageFlow>,
-    /// What each sublayer does to it.
+    /// The effect of each sublayer on the stream.
     pub parts: Vec<PartFlow>,
+    /// The mean over positions of the logits' log partition function, in nats.
     pub log_z: f64,
 }
 
+/// The stream's activations at one depth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageFlow {
-    /// `embedding`, `block0`, …
+    /// The stage's name: `embedding`, `block0`, …
     pub name: String,
     pub activation_rms: f64,
-    /// Nothing on a prompt of one token.
+    /// The mean cosine similarity between tokens; `None` for a prompt of one token.
     pub token_similarity: Option<f64>,
 }
 
+/// The effect of one sublayer on the stream.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartFlow {
-    /// `block0.attn`, `block0.mlp`.
+    /// The part's name, such as `block0.attn` or `block0.mlp`.
     pub part: String,
     pub block: usize,
-    /// Nothing where there is no residual.
+    /// The size of the part's output relative to the stream; `None` without a residual.
     pub write_ratio: Option<f64>,
-    /// Nothing for attention.
+    /// The share of dead units; `None` for attention.
     pub dead_share: Option<f64>,
 }
 
 impl Subject {
-    /// The flow through one prompt, of which `trace` is.
+    /// Measures the activations of the prompt that `trace` comes from.
     pub fn flow(&self, trace: &Trace) -> Flow {
         let graph = self.engine.graph();
         let stage = |stage: &super::anatomy::Stage| {
@@ -79,7 +82,8 @@ impl Subject {
     }
 }
 
-/// What `write` is added to, itself or after its dropout; `None` where it is added to nothing.
+/// Returns the value to which `write` is added, directly or after its dropout; `None` if it is not
+/// added to anything.
 fn added_to(graph: &Graph, write: ValueId) -> Option<ValueId> {
     let mut ids = graph.ids();
     let id = ids.find(|id| graph.node(*id).inputs().contains(&write))?;

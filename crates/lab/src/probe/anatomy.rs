@@ -1,15 +1,15 @@
-//! Where the parts of a model stand in its graph. Nodes know their places, so that every wiring is
-//! covered: no residual, norms after sublayers, parallel sublayers, layers without attention.
+//! The locations of a model's parts in its graph. Nodes record their places, so that every wiring
+//! is covered: no residual, norms after sublayers, parallel sublayers, layers without attention.
 
 use std::collections::HashMap;
 
 use gptlab_model::{AttentionOp, Graph, Role, SublayerId, ValueId};
 
-/// The parts that probes speak of.
+/// The locations of the parts that probes read and change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anatomy {
-    /// The residual stream: what enters the first block, then what each block leaves. The last is
-    /// what the final norm, or else the head, reads.
+    /// The residual stream: the input of the first block, then the output of each block. The last
+    /// stage is the input of the final norm, or of the head if there is no final norm.
     pub stream: Vec<Stage>,
     pub attentions: Vec<AttentionPart>,
     pub mlps: Vec<MlpPart>,
@@ -18,38 +18,40 @@ pub struct Anatomy {
 /// The stream at one depth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
-    /// `embedding`, `block0`, …
+    /// The stage's name: `embedding`, `block0`, …
     pub name: String,
     pub value: ValueId,
 }
 
+/// An attention sublayer's nodes in the graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionPart {
     pub block: usize,
-    /// E.g. `block0.attn`.
+    /// The part's name, such as `block0.attn`.
     pub name: String,
     pub op: AttentionOp,
     /// The packed queries, keys and values that it reads.
     pub qkv: ValueId,
-    /// What the heads make, side by side, before the projection.
+    /// The heads' outputs, concatenated, before the projection.
     pub mix: ValueId,
-    /// What it writes: the projection of `mix`.
+    /// The part's output: the projection of `mix`.
     pub out: ValueId,
 }
 
+/// An MLP's nodes in the graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MlpPart {
     pub block: usize,
-    /// E.g. `block0.mlp`.
+    /// The part's name, such as `block0.mlp`.
     pub name: String,
-    /// The hidden units.
+    /// The hidden units' activations.
     pub act: ValueId,
-    /// What it writes.
+    /// The part's output.
     pub out: ValueId,
 }
 
 impl Anatomy {
-    /// The parts of `graph`, which has `blocks` blocks.
+    /// Finds the parts of `graph`, which has `blocks` blocks.
     pub fn of(graph: &Graph, blocks: usize) -> Self {
         let outputs = outputs(graph);
         let attentions = graph.ids().filter_map(|id| attention(graph, &outputs, id));
@@ -61,7 +63,7 @@ impl Anatomy {
         }
     }
 
-    /// The stream where the blocks end.
+    /// Returns the stream after the last block.
     pub fn last(&self) -> ValueId {
         self.stream[self.stream.len() - 1].value
     }
@@ -78,7 +80,7 @@ fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
         value,
     }];
     for block in 0..blocks {
-        // A block without sublayers leaves what it was given.
+        // A block without sublayers leaves its input unchanged.
         value = last.get(&Some(block)).copied().unwrap_or(value);
         let name = format!("block{block}");
         stages.push(Stage { name, value });
@@ -86,7 +88,7 @@ fn stream(graph: &Graph, blocks: usize) -> Vec<Stage> {
     stages
 }
 
-/// The nodes that project onto the residual stream, by sublayer.
+/// Returns the nodes that project onto the residual stream, by sublayer.
 fn outputs(graph: &Graph) -> HashMap<SublayerId, ValueId> {
     let output = |id: ValueId| Some((graph.node(id).place.sublayer_output()?, id));
     graph.ids().filter_map(output).collect()

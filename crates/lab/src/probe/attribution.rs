@@ -1,11 +1,12 @@
-//! Direct logit attribution (Elhage et al. 2021; Wang et al. 2022): what each part adds to the
-//! target's logit by writing to the residual stream.
+//! Direct logit attribution (Elhage et al. 2021; Wang et al. 2022): the part of the target's logit
+//! that each part of the model contributes by writing to the residual stream.
 //!
-//! A logit is a product of the head's row with the final norm of the stream, and the stream is a
-//! sum of what parts wrote. A norm is taken as the linear map that it is at its actual scale (its
-//! division by the root mean square is held fixed), so that the parts' shares sum to the logit, up
-//! to f32's rounding. Norms on the way (post-norm) are treated alike. What a part does through
-//! later parts is not in its share. Where there is no residual, the last part has everything.
+//! A logit is the product of the head's row with the final norm of the stream, and the stream is
+//! the sum of the parts' outputs. A norm is treated as the linear map that it is at its actual
+//! scale, with the division by the root mean square held fixed, so that the parts' shares sum to
+//! the logit, up to f32's rounding. Norms on the way (post-norm) are treated in the same way. The
+//! effect of a part through later parts is not in its share. Without a residual, the last part has
+//! the whole logit.
 
 use std::collections::BTreeMap;
 
@@ -18,26 +19,28 @@ use super::{Subject, subject::Prompt};
 /// The shares of every part at every position.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attribution {
-    /// By position: the token whose logit it is, the one that comes next; at the end the likeliest.
+    /// The tokens to whose logits the parts contribute, by position: the next token of the prompt,
+    /// and at its end the likeliest one.
     pub targets: Vec<String>,
-    /// By position: that logit.
+    /// The logits of those tokens, by position.
     pub logits: Vec<f64>,
-    /// In the order of the graph.
+    /// The shares, in the order of the graph.
     pub parts: Vec<Share>,
 }
 
-/// What one part adds.
+/// The contribution of one part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Share {
-    /// `tok_emb`, `pos_emb`, `block0.attn.head1`, `block0.mlp`; a norm's or projection's bias is a
-    /// part of its own.
+    /// The part's name: `tok_emb`, `pos_emb`, `block0.attn.head1`, `block0.mlp`. The bias of a norm
+    /// or projection is a separate part.
     pub part: String,
-    /// By position.
+    /// The contribution to the target's logit, by position.
     pub logit_attribution: Vec<f64>,
 }
 
 impl Subject {
-    /// The shares on `prompt`, of which `trace` is.
+    /// Attributes the logits of `prompt` to the model's parts. `trace` must come from the same
+    /// prompt.
     pub fn attribution(&self, prompt: &Prompt, trace: &Trace) -> Attribution {
         let (vocab, n) = (self.model.vocab_size(), prompt.tokens.len());
         let rows: Vec<&[f32]> = trace.logits().values.chunks(vocab).collect();
@@ -77,19 +80,20 @@ fn likeliest(logits: &[f32]) -> u32 {
     (0..logits.len()).fold(0, better) as u32
 }
 
-/// A walk from a logit back to what it is a sum of.
+/// A traversal from a logit back to the terms of its sum.
 struct Walk<'a> {
     graph: &'a Graph,
     weights: &'a [f32],
     trace: &'a Trace,
-    /// By node and part of it: the name, and the share at each position.
+    /// The name and the share at each position, by node and part of the node.
     shares: BTreeMap<(usize, usize), (String, Vec<f64>)>,
     row: usize,
     rows: usize,
 }
 
 impl Walk<'_> {
-    /// The logit of `target`: a row of the head's weight times what the head reads.
+    /// Starts at the logit of `target`: the product of a row of the head's weight with the head's
+    /// input.
     fn begin(&mut self, target: usize) {
         let logits = self.graph.node(self.graph.logits());
         let Some((x, weight)) = logits.linear() else {
@@ -100,7 +104,7 @@ impl Walk<'_> {
         self.back(x, direction);
     }
 
-    /// Shares out the product of `direction` with the value of `node`.
+    /// Distributes the product of `direction` with the value of `node` among its terms.
     fn back(&mut self, node: ValueId, direction: Vec<f64>) {
         match &self.graph.node(node).op {
             Op::Add { a, b } => {
@@ -123,7 +127,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The norm as a linear map: `rstd (x - mean) gain + bias` with `rstd` held fixed.
+    /// Passes through a norm as a linear map: `rstd (x - mean) gain + bias` with `rstd` held fixed.
     fn back_norm(&mut self, node: ValueId, x: ValueId, norm: NormOp, direction: Vec<f64>) {
         let row = self.row_of(x);
         let n = row.len() as f64;
@@ -151,7 +155,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A sublayer's projection: one share a head, or one for the MLP, and its bias.
+    /// Attributes a sublayer's projection: one share per head, or one for the MLP, and its bias.
     fn back_linear(
         &mut self,
         node: ValueId,
@@ -187,16 +191,16 @@ impl Walk<'_> {
         self.share(node, 0, "", share);
     }
 
-    /// Adds to the share of `part` of a node; `block0.attn.out` is called by its sublayer's name.
-    fn share(&mut self, node: ValueId, part: usize, called: &str, share: f64) {
+    /// Adds to the share of `part` of a node. `block0.attn.out` appears under its sublayer's name.
+    fn share(&mut self, node: ValueId, part: usize, suffix: &str, share: f64) {
         let Node { place, name, .. } = self.graph.node(node);
         let name = match place.sublayer_output() {
             Some(sublayer) => sublayer.to_string(),
             None => name.clone(),
         };
-        let name = match called {
+        let name = match suffix {
             "" => name,
-            called => format!("{name}.{called}"),
+            suffix => format!("{name}.{suffix}"),
         };
         let entry = self.shares.entry((node.index(), part));
         let (_, shares) = entry.or_insert_with(|| (name, vec![0.0; self.rows]));

@@ -1,25 +1,25 @@
-//! The longest piece that one text has in common with another: what a model wrote, and what it was
-//! trained on.
+//! Finds the longest passage that a text shares with another: a model's output and its training
+//! text.
 //!
-//! A suffix automaton (Blumer et al. 1985) of the shorter text; the longer one walks through it
-//! once. Time is linear in both, memory in the shorter alone.
+//! The shorter text becomes a suffix automaton (Blumer et al. 1985), which reads the longer one
+//! once. Time is linear in both texts, memory in the shorter one.
 
 use serde::Serialize;
 
-/// A piece that stands in both texts.
+/// A passage that occurs in both texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CopiedText {
     pub text: String,
-    /// In characters.
+    /// The length, in characters.
     pub length: usize,
-    /// Where it begins first, in characters.
+    /// The position of its first occurrence in the text, in characters.
     pub at: usize,
-    /// Where it begins first in the training text, in characters.
+    /// The position of its first occurrence in the training text, in characters.
     pub at_in_training: usize,
 }
 
-/// The longest piece of `text` that `training` holds; the first in `training` of several. `None`
-/// where they share no character.
+/// Returns the longest passage of `text` that occurs in `training`; of several, the first in
+/// `training`. The result is `None` if they share no character.
 pub fn longest_copied(text: &str, training: &str) -> Option<CopiedText> {
     let text: Vec<char> = text.chars().collect();
     let automaton = Automaton::of(&text);
@@ -44,14 +44,14 @@ pub fn longest_copied(text: &str, training: &str) -> Option<CopiedText> {
     })
 }
 
-/// A state stands for pieces of the text that end at the same places.
+/// A state of the automaton, which stands for the substrings that end at the same positions.
 #[derive(Clone, Debug, Default)]
 struct AutomatonState {
-    /// The longest of its pieces, in characters.
+    /// The length of its longest substring, in characters.
     length: usize,
-    /// The state of the longest suffix that ends at more places; the start's is its own.
+    /// The state of the longest suffix that ends at more positions; the start's is its own.
     link: usize,
-    /// Where the pieces end first.
+    /// The first position at which its substrings end.
     end: usize,
     next: Vec<(char, usize)>,
 }
@@ -106,7 +106,8 @@ impl Automaton {
         new
     }
 
-    /// The state that `c` leads to from `from`, split where it stands for longer pieces as well.
+    /// Returns the state that `c` leads to from `from`, and splits it if it also stands for longer
+    /// substrings.
     fn linked(&mut self, from: usize, c: char) -> usize {
         let to = self.states[from].follow(c).unwrap_or(0);
         if self.states[to].length == self.states[from].length + 1 {
@@ -128,7 +129,8 @@ impl Automaton {
         twin
     }
 
-    /// The longest suffix of what was read that stands in the text, after one more character.
+    /// Returns the state and length of the longest suffix of the input that occurs in the text,
+    /// after one more character.
     fn step(&self, mut state: usize, mut length: usize, c: char) -> (usize, usize) {
         loop {
             if let Some(to) = self.states[state].follow(c) {
@@ -149,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// Every piece, longest first.
+    /// Compares every substring, longest first.
     fn brute(text: &str, training: &str) -> usize {
         let text: Vec<char> = text.chars().collect();
         (1..=text.len())

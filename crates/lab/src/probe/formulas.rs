@@ -1,8 +1,10 @@
-//! Numbers of one matrix of activations, of one matrix of attention, or of logits: what a training
-//! run can afford to look at. What each means, its source and its usual range: [`super::Measure`].
+//! The formulas of measures on one matrix of activations, one matrix of attention weights, or
+//! logits. They are cheap enough for a training run. [`super::Measure`] gives their meanings,
+//! sources and usual ranges.
 //!
-//! Matrices are row-major slices with `cols` numbers a row, a row a token. Sums are f64, in row
-//! order. A formula that stands in [`STREAM`] or [`HEADS`] is recorded while a model trains.
+//! Matrices are row-major slices with `cols` numbers per row and one row per token. Sums are
+//! accumulated in f64, in row order. Formulas in [`STREAM`] and [`HEADS`] are recorded while a
+//! model trains.
 
 use super::Measure;
 
@@ -36,11 +38,11 @@ pub struct HeadMatrices<'a> {
     pub keys: usize,
 }
 
-/// The magnitude at and below which a unit's output counts as nothing: ReLU's zero, and the far
-/// tail of the smooth activations.
+/// The magnitude up to which a unit's output counts as zero. It covers ReLU's zero and the far tail
+/// of the smooth activations.
 pub const SILENT: f32 = 1e-3;
 
-/// The root mean square of all numbers; 0 of none.
+/// Returns the root mean square of all numbers; 0 for an empty slice.
 pub fn rms(values: &[f32]) -> f64 {
     if values.is_empty() {
         return 0.0;
@@ -48,8 +50,9 @@ pub fn rms(values: &[f32]) -> f64 {
     (square_sum(values) / values.len() as f64).sqrt()
 }
 
-/// The mean cosine of every two rows, in one pass: `(|sum of unit rows|^2 - n) / (n (n - 1))`. A
-/// row of zeros is at a right angle to all. `None` for fewer than two rows.
+/// Returns the mean cosine of all pairs of distinct rows, in one pass: `(|sum of unit rows|^2 - n)
+/// / (n (n - 1))`. A row of zeros counts as orthogonal to all others. The result is `None` for
+/// fewer than two rows.
 pub fn token_similarity(matrix: &[f32], cols: usize) -> Option<f64> {
     let rows = matrix.len() / cols.max(1);
     if rows < 2 {
@@ -69,48 +72,49 @@ pub fn token_similarity(matrix: &[f32], cols: usize) -> Option<f64> {
     Some((square - units) / pairs)
 }
 
-/// How much a sublayer writes beside what it adds to: `rms(write) / rms(stream)`. `None` where the
-/// stream is zero.
+/// Returns the size of a sublayer's output relative to the stream that it is added to: `rms(write)
+/// / rms(stream)`. The result is `None` if the stream is zero.
 pub fn write_ratio(write: &[f32], stream: &[f32]) -> Option<f64> {
     let below = rms(stream);
     (below > 0.0).then(|| rms(write) / below)
 }
 
-/// The mean entropy in nats of rows of weights `[queries, keys]`; 0 of none.
+/// Returns the mean entropy, in nats, of the rows of weights `[queries, keys]`; 0 for no rows.
 pub fn attention_entropy(weights: &[f64], keys: usize) -> f64 {
     mean(weights.chunks_exact(keys.max(1)).map(entropy))
 }
 
-/// The mean weight on the first token, from every later query of `[queries, keys]`: the first has
-/// no choice. `None` for fewer than two queries.
+/// Returns the mean weight on the first token, over every later query of `[queries, keys]`. The
+/// first query is left out because it has no choice. The result is `None` for fewer than two
+/// queries.
 pub fn sink_mass(weights: &[f64], keys: usize) -> Option<f64> {
     let later = weights.chunks_exact(keys.max(1)).skip(1);
     (later.len() > 0).then(|| mean(later.map(|row| row[0])))
 }
 
-/// The largest number that is not masked away (negative infinity); `None` where there is none.
+/// Returns the largest number that is not masked (negative infinity); `None` if there is none.
 pub fn max_logit(scores: &[f64]) -> Option<f64> {
     let seen = scores.iter().copied().filter(|s| *s > f64::NEG_INFINITY);
     seen.reduce(f64::max)
 }
 
-/// The share of columns that are at most [`SILENT`] in magnitude in every row.
+/// Returns the share of columns that are at most [`SILENT`] in magnitude in every row.
 pub fn dead_share(matrix: &[f32], cols: usize) -> f64 {
     let mut alive = vec![false; cols];
     for row in matrix.chunks_exact(cols.max(1)) {
         let pairs = alive.iter_mut().zip(row);
-        // Not `<= SILENT`: a unit that is not a number is broken, not dead.
+        // This is not `<= SILENT`: a unit that outputs NaN is broken, not dead.
         pairs.for_each(|(alive, x)| *alive |= x.is_nan() || x.abs() > SILENT);
     }
     mean(alive.into_iter().map(|alive| f64::from(u8::from(!alive))))
 }
 
-/// The mean over rows of `ln(sum(exp(logits)))`, in nats.
+/// Returns the mean over rows of `ln(sum(exp(logits)))`, in nats.
 pub fn mean_log_z(logits: &[f32], vocab_size: usize) -> f64 {
     mean(logits.chunks_exact(vocab_size.max(1)).map(log_z))
 }
 
-/// `ln(sum(exp(logits)))` of one row.
+/// Returns `ln(sum(exp(logits)))` of one row, in nats.
 pub fn log_z(logits: &[f32]) -> f64 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let largest = f64::from(largest);
@@ -118,13 +122,13 @@ pub fn log_z(logits: &[f32]) -> f64 {
     largest + sum.ln()
 }
 
-/// The natural logarithms of the softmax of one row of logits.
+/// Returns the logarithm of the softmax of one row of logits, in nats.
 pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
     let log_z = log_z(logits);
     logits.iter().map(|x| f64::from(*x) - log_z).collect()
 }
 
-/// The entropy of one distribution in nats; `0 ln 0` is 0.
+/// Returns the entropy of one distribution, in nats, with `0 ln 0` = 0.
 pub fn entropy(probabilities: &[f64]) -> f64 {
     let terms = probabilities.iter().filter(|p| **p > 0.0);
     -terms.map(|p| p * p.ln()).sum::<f64>()
@@ -134,7 +138,7 @@ fn square_sum(values: &[f32]) -> f64 {
     values.iter().map(|x| f64::from(*x).powi(2)).sum()
 }
 
-/// The mean; 0 of nothing.
+/// Returns the mean; 0 for no numbers.
 fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = numbers.len().max(1);
     numbers.sum::<f64>() / n as f64
@@ -163,7 +167,7 @@ mod tests {
         assert_eq!(write_ratio(&[1.0], &[0.0]), None);
     }
 
-    /// The one pass against all pairs.
+    /// The one-pass formula is compared with the mean over all pairs.
     #[test]
     fn similarity_is_the_mean_of_all_pairs() {
         let (rows, cols) = (7, 5);

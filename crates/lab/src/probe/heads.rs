@@ -1,5 +1,4 @@
-//! What each head attends to: its map on a prompt, and how it answers to random tokens that come
-//! twice.
+//! Attention maps on a prompt, and head scores on random tokens that are repeated.
 
 use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};
 use gptlab_model::{AttentionMask, Batch, random::Stream};
@@ -12,46 +11,53 @@ use super::{
     subject::{ProbeError, Prompt},
 };
 
-/// One head on one prompt.
+/// The attention of one head on one prompt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HeadMap {
-    /// E.g. `block0.attn`.
+    /// The attention's name, such as `block0.attn`.
     pub part: String,
     pub block: usize,
     pub head: usize,
+    /// The mean entropy of the weights, in nats.
     pub attention_entropy: f64,
-    /// Nothing on a prompt of one token.
+    /// The mean weight on the first token; `None` for a prompt of one token.
     pub sink_mass: Option<f64>,
+    /// The largest score before the softmax.
     pub max_attention_logit: Option<f64>,
-    /// Nothing on a prompt in which no token comes again.
+    /// The prefix-matching score; `None` if no token of the prompt is repeated.
     pub prefix_matching: Option<f64>,
-    /// `[query][key]`.
+    /// The weights, `[query][key]`.
     pub weights: Vec<Vec<f32>>,
     /// Which keys a query sees: the other weights are 0 because they are hidden.
     #[serde(skip)]
     pub mask: AttentionMask,
 }
 
-/// One head on random tokens that come twice (Olsson et al. 2022).
+/// The scores of one head on repeated random tokens (Olsson et al. 2022).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HeadScores {
+    /// The attention's name, such as `block0.attn`.
     pub part: String,
     pub block: usize,
     pub head: usize,
+    /// The mean weight on the previous token.
     pub previous_token: f64,
+    /// The mean weight of the second half on the same token in the first.
     pub duplicate_token: f64,
+    /// The mean weight of the second half on the token after the same one in the first.
     pub induction: f64,
 }
 
-/// A model on random tokens that come twice.
+/// The results of a model on repeated random tokens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Repeated {
-    /// How many different tokens come twice in a sequence.
+    /// The number of distinct tokens, each of which occurs twice in a sequence.
     pub length: usize,
     pub sequences: usize,
-    /// Mean loss in nats of the predictions within the first half, which nobody can make.
+    /// The mean loss of the predictions within the first half, in nats. These tokens are
+    /// unpredictable.
     pub first_loss: f64,
-    /// The same within the second half: copying makes it fall.
+    /// The mean loss of the predictions within the second half, in nats. Copying lowers it.
     pub second_loss: f64,
     pub heads: Vec<HeadScores>,
 }
@@ -60,7 +66,7 @@ const SEQUENCES: usize = 8;
 const LONGEST: usize = 50;
 
 impl Subject {
-    /// The map of every head on `prompt`, of which `trace` is.
+    /// Returns the attention map of every head on `prompt`. `trace` must come from the same prompt.
     pub fn attention(&self, prompt: &Prompt, trace: &Trace) -> Vec<HeadMap> {
         let n = prompt.tokens.len();
         let parts = self.anatomy.attentions.iter();
@@ -71,12 +77,13 @@ impl Subject {
         maps.collect()
     }
 
-    /// Every head on sequences `[r][r]`, where `r` is a random order of different tokens drawn from
-    /// `seed`: half a context, at most 50 and at most the vocabulary. `None` where that leaves
-    /// fewer than two.
+    /// Scores every head on sequences `[r][r]`, where `r` is a random order of distinct tokens
+    /// drawn from `seed`. Its length is half a context, and at most 50 and the vocabulary's size.
+    /// The result is `None` if that length is below two.
     ///
     /// # Errors
-    /// Never, for the model's own tokens.
+    /// Returns an error if the sequences do not fit the model, which does not happen with tokens of
+    /// its own vocabulary.
     pub fn repeated(&mut self, seed: u64) -> Result<Option<Repeated>, ProbeError> {
         let vocab = self.model.vocab_size();
         let length = (self.block_size() / 2).min(vocab).min(LONGEST);
@@ -120,8 +127,8 @@ fn head_map(
     }
 }
 
-/// How much tokens that have come before look at what followed them then: the mean over such tokens
-/// of their weight on all places right after an earlier occurrence.
+/// Returns the mean, over tokens that occurred before, of the total weight on the positions right
+/// after their earlier occurrences.
 fn prefix_matching(weights: &AttentionWeights, head: usize, tokens: &[u32]) -> Option<f64> {
     let looks: Vec<f64> = (0..tokens.len())
         .filter_map(|q| {
@@ -134,7 +141,7 @@ fn prefix_matching(weights: &AttentionWeights, head: usize, tokens: &[u32]) -> O
     (!looks.is_empty()).then(|| looks.iter().sum::<f64>() / count)
 }
 
-/// The weights of `part` on the sequence that is these rows of the trace.
+/// Returns the attention weights of `part` on the sequence that occupies `rows` of the trace.
 fn weights(part: &AttentionPart, trace: &Trace, rows: std::ops::Range<usize>) -> AttentionWeights {
     let qkv: &Matrix = trace.of(part.qkv);
     let qkv = &qkv.values[rows.start * qkv.cols..rows.end * qkv.cols];
@@ -181,7 +188,7 @@ fn repeated_batch(subject: &Subject, length: usize, seed: u64) -> Result<Batch, 
     Ok(Batch::new(&subject.model, pairs)?)
 }
 
-/// `length` different tokens in a random order, twice.
+/// Returns `length` distinct tokens in a random order, twice.
 fn repeated_tokens(vocab: usize, length: usize, seed: u64, nth: u32) -> Vec<u32> {
     let mut cursor = Stream::new(seed, "probe/repeated", nth).cursor();
     let mut tokens: Vec<u32> = (0..vocab as u32).collect();
@@ -196,7 +203,7 @@ fn repeated_tokens(vocab: usize, length: usize, seed: u64, nth: u32) -> Vec<u32>
 mod tests {
     use super::*;
 
-    /// A causal head that looks at all it may alike.
+    /// Makes a causal head with uniform weights.
     fn even(tokens: usize) -> AttentionWeights {
         let weight = |q: usize, k: usize| if k <= q { 1.0 / (q + 1) as f64 } else { 0.0 };
         AttentionWeights {
@@ -209,7 +216,8 @@ mod tests {
         }
     }
 
-    /// By hand: `a b a b` looks from 2 at 1 and from 3 at 2; in `a a a`, from 2 at 1.
+    /// The expected means are computed by hand: `a b a b` attends from 2 to 1 and from 3 to 2; `a a
+    /// a` attends from 2 to 1.
     #[test]
     fn prefix_matching_is_the_weight_on_what_followed_before() {
         let found = |tokens: &[u32]| prefix_matching(&even(tokens.len()), 0, tokens);

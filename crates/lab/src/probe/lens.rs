@@ -1,8 +1,8 @@
-//! The logit lens (nostalgebraist 2020): what the model would say if it stopped after each block.
+//! The logit lens (nostalgebraist 2020): the model's predictions from the stream after each block.
 //!
-//! The stream after a block is put where the stream after the last block was, and the engine goes
-//! on from there: whatever the final norm and head are, the last row of the lens is the model's own
-//! answer, to the bit.
+//! The stream after a block replaces the stream after the last block, and the engine continues from
+//! there. Thus the last row of the lens equals the model's own logits bit for bit, whatever the
+//! final norm and head are.
 
 use gptlab_engine::Trace;
 use gptlab_model::{Node, ValueId};
@@ -14,31 +14,34 @@ use super::{
     subject::{Guess, Prompt},
 };
 
-/// What the stream says at one depth.
+/// The predictions from the stream at one depth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LensLayer {
-    /// `embedding`, `block0`, …
+    /// The stage's name: `embedding`, `block0`, …
     pub name: String,
-    /// Mean over the prompt's predictions, in nats; nothing on a prompt of one token.
+    /// The mean loss over the prompt's predictions, in nats; `None` for a prompt of one token.
     pub lens_loss: Option<f64>,
-    /// KL divergence of the model's distribution from this one, mean over tokens, in nats.
+    /// The mean over tokens of the KL divergence of the model's distribution from this one, in
+    /// nats.
     pub lens_kl: f64,
-    /// By position.
+    /// The predictions, by position.
     pub positions: Vec<LensCell>,
 }
 
-/// What the stream says of the next token at one position.
+/// The prediction of the next token from the stream at one position.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LensCell {
+    /// The likeliest tokens, in decreasing order of probability.
     pub top: Vec<Guess>,
-    /// Of the token that comes next in the prompt; nothing at its end.
+    /// The probability of the prompt's next token; `None` at its end.
     pub target_probability: Option<f64>,
-    /// 1 for the likeliest.
+    /// The rank of the prompt's next token; 1 is the likeliest, and `None` the prompt's end.
     pub target_rank: Option<usize>,
 }
 
 impl Subject {
-    /// The lens on `prompt`, of which `trace` is, with the `k` likeliest tokens of each cell.
+    /// Applies the lens to `prompt`, and keeps the `k` likeliest tokens of each position. `trace`
+    /// must come from the same prompt.
     pub fn lens(&mut self, prompt: &Prompt, trace: &Trace, k: usize) -> Vec<LensLayer> {
         let stream = self.anatomy.stream.clone();
         let layer = |stage: super::anatomy::Stage| {
@@ -48,7 +51,7 @@ impl Subject {
         stream.into_iter().map(layer).collect()
     }
 
-    /// `[tokens, vocab_size]`: the head's answer to the value of `stage`.
+    /// Returns the logits that the head computes from the value of `stage`, `[tokens, vocab_size]`.
     pub fn logits_of_stream(&mut self, prompt: &Prompt, trace: &Trace, stage: ValueId) -> Vec<f32> {
         let (last, head) = (self.anatomy.last(), self.engine.graph().logits());
         let mut logits = Vec::new();
@@ -96,13 +99,13 @@ impl Subject {
     }
 }
 
-/// KL(p || q) in nats of the softmaxes of two rows of logits.
+/// Returns KL(p || q), in nats, of the softmaxes of two rows of logits.
 fn divergence(p: &[f32], q: &[f32]) -> f64 {
     let pairs = log_softmax(p).into_iter().zip(log_softmax(q));
     pairs.map(|(p, q)| p.exp() * (p - q)).sum()
 }
 
-/// 1 for the likeliest token.
+/// Returns the rank of `token`, where 1 is the likeliest.
 pub(super) fn rank(logits: &[f32], token: u32) -> usize {
     let own = logits[token as usize];
     1 + logits.iter().filter(|x| **x > own).count()

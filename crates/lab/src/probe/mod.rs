@@ -1,10 +1,9 @@
-//! The inside of a model: what it attends to, what it knows at which depth, which part does what.
+//! Probes: attention, predictions at each depth, and the roles of a model's parts.
 //!
-//! [`Measure`] is the table of everything measured: formula, unit, source, usual range.
-//! [`formulas`] holds what any matrix can be asked, cheap enough for a training run. A
-//! [`Subject`] is a model to probe; its methods are the probes, one file each. A [`ProbeRequest`]
-//! says what a checkpoint is probed with, a [`ProbeReport`] holds what was found, and [`Tables`]
-//! shows it.
+//! [`Measure`] lists everything that is measured, with its formula, unit, source and usual range.
+//! [`formulas`] holds those that are cheap enough for a training run. A [`Subject`] is a model to
+//! probe; its methods are the probes, one file each. A [`ProbeRequest`] selects the probes of a
+//! checkpoint, a [`ProbeReport`] holds their results, and [`Tables`] formats them.
 
 mod ablation;
 mod activations;

@@ -1,9 +1,9 @@
-//! Activation patching (Meng et al. 2022; Zhang & Nanda 2024): which activations carry the
-//! difference between two prompts.
+//! Activation patching (Meng et al. 2022; Zhang & Nanda 2024), which finds the activations that
+//! cause the difference between two prompts.
 //!
-//! The corrupted prompt runs with one activation of the clean run put in; the measure is how much
-//! of the difference between the two answers' logits, at the last position, comes back: 0 none of
-//! it, 1 all.
+//! The corrupted prompt runs with one activation replaced by that of the clean run. The measure is
+//! the recovered fraction of the difference between the two answers' logits at the last position: 0
+//! is none of it, 1 is all.
 
 use std::ops::Range;
 
@@ -16,60 +16,64 @@ use super::{
     subject::{ProbeError, Prompt},
 };
 
-/// What each activation brings back.
+/// The recovery of each activation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Patching {
     pub clean: Vec<String>,
     pub corrupted: Vec<String>,
     /// The answer to the clean prompt, then that to the corrupted one.
     pub answers: [String; 2],
-    /// Logit of the first answer minus that of the second after the clean prompt, and after the
-    /// corrupted one.
+    /// The logit of the first answer minus that of the second, after the clean prompt.
     pub clean_difference: f64,
+    /// The logit of the first answer minus that of the second, after the corrupted prompt.
     pub corrupted_difference: f64,
     /// The stream at each depth.
     pub stream: Vec<PatchedStage>,
-    /// Each head at all positions at once.
+    /// The heads, each patched at all positions at once.
     pub heads: Vec<PatchedHead>,
 }
 
+/// The recovery of the stream at one depth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PatchedStage {
-    /// `embedding`, `block0`, …
+    /// The stage's name: `embedding`, `block0`, …
     pub name: String,
-    /// By position.
+    /// The recovered fraction, by position.
     pub recovery: Vec<f64>,
 }
 
+/// The recovery of one head.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PatchedHead {
+    /// The attention's name, such as `block0.attn`.
     pub part: String,
     pub block: usize,
     pub head: usize,
+    /// The recovered fraction.
     pub recovery: f64,
 }
 
-/// Rows and columns of a node's value.
+/// A range of rows and columns of a node's value.
 struct ValuePart {
     node: ValueId,
     rows: Range<usize>,
     columns: Range<usize>,
 }
 
-/// Both prompts and what is asked about them.
+/// Both prompts and their answers.
 struct Case<'a> {
     corrupted: &'a Prompt,
     clean: &'a Trace,
     answers: [u32; 2],
-    /// After the clean prompt, and after the corrupted one.
+    /// The logit differences after the clean and the corrupted prompt.
     differences: [f64; 2],
 }
 
 impl Subject {
-    /// Two answers from one text of two different tokens.
+    /// Parses `text` into the answers to both prompts.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// Returns an error if `text` is not two distinct tokens.
     pub fn answers(&self, text: &str) -> Result<[u32; 2], ProbeError> {
         let tokens = self.tokenizer.encode(text).map_err(ProbeError::Unknown)?;
         match tokens[..] {
@@ -78,10 +82,12 @@ impl Subject {
         }
     }
 
-    /// What each activation of `clean` recovers when put into the run of `corrupted`.
+    /// Measures the recovery of each activation of `clean` when it is patched into the run of
+    /// `corrupted`.
     ///
     /// # Errors
-    /// When the prompts differ in length, or not in what they make of the answers.
+    /// Returns an error if the prompts differ in length, or if the answers' logits do not differ
+    /// between them.
     pub fn patching(
         &mut self,
         clean: &Prompt,
@@ -159,7 +165,7 @@ impl Subject {
         heads
     }
 
-    /// How much of the difference comes back with `piece` of the clean run.
+    /// Returns the recovered fraction of the difference with `piece` taken from the clean run.
     fn recovery(&mut self, case: &Case, piece: &ValuePart) -> f64 {
         let logits = self.engine.graph().logits();
         let clean = case.clean.of(piece.node);
@@ -179,7 +185,7 @@ impl Subject {
                 }
             });
         let [clean, corrupted] = case.differences;
-        // Nothing of a negative difference would be a negative zero.
+        // The addition turns a negative zero into zero.
         (found - corrupted) / (clean - corrupted) + 0.0
     }
 }

@@ -1,4 +1,4 @@
-//! A request with its texts cut into tokens: everything that it takes to make the probes.
+//! Prepared probes: a request with its texts cut into tokens, and how it becomes a report.
 
 use gptlab_data::{Corpus, Text};
 use gptlab_engine::Device;
@@ -13,10 +13,10 @@ use super::{
 };
 
 impl ProbeRequest {
-    /// Cuts texts into the tokens of `checkpoint`.
+    /// Tokenizes the request's texts for `checkpoint`.
     ///
     /// # Errors
-    /// When a text holds characters that the tokenizer does not know.
+    /// Returns an error if a text contains characters that the tokenizer does not know.
     pub fn prepare<'a>(
         &'a self,
         checkpoint: ProbedCheckpoint<'a>,
@@ -59,14 +59,14 @@ fn is_own(text: &Text, mark: &DataMark) -> bool {
     text.fingerprint() == mark.fingerprint
 }
 
-/// The tokens that ablations are measured on, and what they are called.
+/// The tokens on which ablations are measured, and their text's name.
 #[derive(Debug)]
 struct MeasuredText {
     tokens: Vec<u32>,
     name: String,
 }
 
-/// A request and the tokens that it is about.
+/// A request and its tokens.
 #[derive(Debug)]
 pub struct PreparedProbe<'a> {
     request: &'a ProbeRequest,
@@ -74,33 +74,33 @@ pub struct PreparedProbe<'a> {
     text: Option<MeasuredText>,
 }
 
-/// How many tokens a model is to be shown.
+/// The numbers of tokens that a model will run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbedTokens {
-    /// Of the longest prompt, at most.
+    /// The largest number of tokens of a prompt.
     pub prompt: usize,
-    /// Of the text that ablations are measured on, at most.
+    /// The largest number of tokens of the text on which ablations are measured.
     pub text: usize,
 }
 
-/// Everything that probes are made with.
+/// The inputs of all probes.
 struct Inputs {
     prompt: Prompt,
     corrupted: Option<(Prompt, [u32; 2])>,
     copied: Option<CopiedTexts>,
     batch: Option<Batch>,
-    /// What `batch` is of.
+    /// The name of the text that `batch` contains.
     text: String,
 }
 
-/// A text, and the one that it may have been copied from.
+/// A text, and the text that it may have been copied from.
 struct CopiedTexts {
     written: NamedText,
     training: NamedText,
 }
 
 impl PreparedProbe<'_> {
-    /// How many tokens the model is to be shown: what the memory depends on.
+    /// Returns the numbers of tokens that the model will run on, which determine its memory use.
     pub fn tokens(&self) -> ProbedTokens {
         let corrupted = self.request.corruption.as_ref().map(|c| &c.prompt);
         let texts = self.request.prompt.iter().chain(corrupted);
@@ -113,11 +113,11 @@ impl PreparedProbe<'_> {
         }
     }
 
-    /// Makes all probes that are requested, on `device`.
+    /// Runs all requested probes on `device`.
     ///
     /// # Errors
-    /// When a prompt is too long or holds unknown characters, or a probe that is requested by name
-    /// lacks what it needs.
+    /// Returns an error if a prompt is too long or contains unknown characters, or if a probe that
+    /// was requested by name lacks an input.
     pub fn run(&self, device: &Device) -> Result<ProbeReport, ProbeError> {
         let mut subject = Subject::new(self.checkpoint.model, device)?;
         let inputs = self.inputs(&subject)?;
@@ -186,8 +186,8 @@ impl PreparedProbe<'_> {
         Ok(Some((prompt, subject.answers(&corruption.answers)?)))
     }
 
-    /// What ablations are measured on, and its name; nothing where there is only a prompt of one
-    /// token.
+    /// Returns the batch on which ablations are measured, and its text's name. The batch is `None`
+    /// if there is only a prompt of one token.
     fn batch(
         &self,
         subject: &Subject,
@@ -226,7 +226,7 @@ impl PreparedProbe<'_> {
         Ok(Some(CopiedTexts { written, training }))
     }
 
-    /// What the model has seen: of its own text, the training part.
+    /// Returns the text that the model was trained on: of its own text, the training part.
     fn training(&self) -> Result<Option<NamedText>, ProbeError> {
         let request = self.request;
         let Some(text) = request.train_text.as_ref().or(request.own_text.as_ref()) else {

@@ -1,4 +1,4 @@
-//! Everything that probes found of one checkpoint, as data.
+//! The results of all probes of one checkpoint.
 
 use serde::Serialize;
 
@@ -7,18 +7,18 @@ use super::{
     Surprise,
 };
 
-/// What `probe --json` prints. A probe that was not made is null.
+/// The results that `probe --json` prints. A probe that did not run is null.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProbeReport {
-    /// The checkpoint's file.
+    /// The checkpoint's file name.
     pub checkpoint: String,
-    /// Updates that the checkpoint was trained for.
+    /// The number of updates that the checkpoint was trained for.
     pub step: u64,
-    /// The prompt's tokens as text; positions count them from 0.
+    /// The prompt's tokens as text; positions index them from 0.
     pub tokens: Vec<String>,
-    /// What ablations are measured on.
+    /// The name of the text on which ablations are measured.
     pub text: String,
-    /// Of the random tokens that repeat.
+    /// The seed of the repeated random tokens.
     pub seed: u64,
     pub attention: Option<Vec<HeadMap>>,
     pub repeated: Option<Repeated>,
@@ -29,17 +29,17 @@ pub struct ProbeReport {
     pub surprise: Option<Vec<Surprise>>,
     pub patching: Option<Patching>,
     pub copied: Option<CopiedReport>,
-    /// What the numbers mean.
+    /// The definitions of the measures.
     pub measures: Vec<Definition>,
 }
 
-/// The longest piece of a text that stands in another one.
+/// The longest passage that a text shares with the training text.
 #[derive(Clone, Debug, Serialize)]
 pub struct CopiedReport {
-    /// What the text is called.
+    /// The text's name.
     pub written: String,
-    /// What the text is called that was searched.
+    /// The training text's name.
     pub training: String,
-    /// Null where the two share no character.
+    /// The passage; null if the two share no character.
     pub longest: Option<CopiedText>,
 }

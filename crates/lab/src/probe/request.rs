@@ -1,10 +1,10 @@
-//! What a checkpoint is probed with.
+//! Requests of probes: the choices of a user.
 
 use gptlab_data::Text;
 use gptlab_model::choices;
 use gptlab_train::{Header, TrainedModel};
 
-/// A question to the inside of a model.
+/// A kind of probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     Attention,
@@ -28,17 +28,17 @@ choices! { Probe, "probe":
     Copied = "copied", "The longest passage that is also in the training text";
 }
 
-/// The model that is probed: a checkpoint's, and what it says of its run.
+/// A checkpoint's model, and the header with its training settings.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbedCheckpoint<'a> {
-    /// What reports call it: its file.
+    /// The name in reports, usually the file's.
     pub name: &'a str,
     pub header: &'a Header,
     pub model: &'a TrainedModel,
 }
 
-/// What a model is probed with. Whatever is absent is left out, or taken from the text that the
-/// model was trained on.
+/// The probes to run and their inputs. An absent input falls back to the text that the model was
+/// trained on, and a probe without its inputs is left out.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -68,49 +68,49 @@ pub struct ProbedCheckpoint<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ProbeRequest {
-    /// The text to look at token by token; `None`: the first tokens of `data`.
+    /// The text to probe token by token; `None` uses the first tokens of `data`.
     pub prompt: Option<String>,
-    /// The other prompt of patching.
+    /// The corrupted prompt of patching, and the answers.
     pub corruption: Option<Corruption>,
-    /// The text that ablations are measured on: of the model's own text, what it has not seen.
-    /// `None`: `own_text`, or else the prompt.
+    /// The text on which ablations are measured. Of the model's own text, only the validation part
+    /// is used. `None` uses `own_text`, or else the prompt.
     pub data: Option<Text>,
-    /// How many predictions of that text, at most.
+    /// The largest number of predictions on that text.
     pub predictions: usize,
-    /// The text that is looked for in the training text; `None`: the prompt.
+    /// The text that is searched for in the training text; `None` uses the prompt.
     pub written: Option<NamedText>,
-    /// The text that the model was trained on, for [`Probe::Copied`]; `None`: `own_text`.
+    /// The text that the model was trained on, for [`Probe::Copied`]; `None` uses `own_text`.
     pub train_text: Option<Text>,
-    /// The text with the fingerprint that the checkpoint tells of, where the caller has it.
+    /// The text whose fingerprint is in the checkpoint's header, if the caller has it.
     pub own_text: Option<Text>,
-    /// Only these probes; where it is empty, all that have what they need.
+    /// The probes to run; if it is empty, all probes whose inputs are present.
     pub only: Vec<Probe>,
-    /// How many tokens to tell of each guess.
+    /// The number of likeliest tokens reported per prediction.
     pub top: usize,
-    /// The seed of the random tokens that heads are tried on.
+    /// The seed of the repeated random tokens.
     pub seed: u64,
 }
 
-/// A prompt of as many tokens as another, and the answers to both.
+/// A corrupted prompt with as many tokens as the clean one, and the answers to both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
     pub prompt: String,
-    /// Two tokens as text: the answer to the prompt, and that to the corrupted one.
+    /// Two tokens as text: the answer to the clean prompt, and that to the corrupted one.
     pub answers: String,
 }
 
-/// A text and what it is called.
+/// A text and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedText {
     pub name: String,
     pub text: String,
 }
 
-/// Predictions that ablations are measured on, where nobody says how many.
+/// The default number of predictions on which ablations are measured.
 const PREDICTIONS: usize = 2048;
-/// Tokens of a guess, where nobody says how many.
+/// The default number of likeliest tokens per prediction.
 const TOP: usize = 3;
-/// Tokens of a prompt that nobody typed.
+/// The number of tokens of the default prompt.
 pub(super) const PROMPT: usize = 32;
 
 impl Default for ProbeRequest {
@@ -131,12 +131,12 @@ impl Default for ProbeRequest {
 }
 
 impl ProbeRequest {
-    /// Returns whether `probe` is requested, by name or by no name.
+    /// Returns whether `probe` is requested, by name or by default.
     pub fn requests(&self, probe: Probe) -> bool {
         self.only.is_empty() || self.only.contains(&probe)
     }
 
-    /// Returns whether the text that the model was trained on is of use.
+    /// Returns whether the request uses the text that the model was trained on.
     pub fn needs_own_text(&self) -> bool {
         let measured = self.prompt.is_none() || self.requests(Probe::Ablation);
         let copied = self.train_text.is_none() && self.requests(Probe::Copied);

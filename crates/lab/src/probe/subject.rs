@@ -1,4 +1,4 @@
-//! A model under the lens, and the text that is put into it.
+//! A model to probe, and the text that is run through it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{anatomy::Anatomy, formulas::log_softmax};
 
-/// A model, its tokenizer, an engine that runs it, and where its parts are.
+/// A model, its tokenizer, an engine that runs it, and the locations of its parts.
 ///
 /// ```
 /// use gptlab_data::Tokenizer;
@@ -29,7 +29,7 @@ use super::{anatomy::Anatomy, formulas::log_softmax};
 /// let prompt = subject.prompt("prompt", "the cat")?;
 /// let trace = subject.trace(&prompt);
 /// let heads = subject.attention(&prompt, &trace);
-/// // A causal head looks at nothing but the first token from the first token.
+/// // From the first token, a causal head attends to nothing but the first token.
 /// assert!(heads.iter().all(|head| head.weights[0][0] == 1.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -41,7 +41,7 @@ pub struct Subject {
     pub(super) anatomy: Anatomy,
 }
 
-/// What cannot be probed, as a sentence.
+/// The reason that a probe cannot run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeError {
     Unknown(UnknownCharacters),
@@ -49,21 +49,21 @@ pub enum ProbeError {
     Engine(ImportError),
     Corpus(CorpusError),
     Decode(DecodeError),
-    /// Neither a prompt nor a text that one could be taken from.
+    /// There is neither a prompt nor a text from which to take one.
     NoPrompt,
-    /// Patching without a corrupted prompt.
+    /// Patching lacks a corrupted prompt.
     NoCorruption,
-    /// A search for copies without the text that the model was trained on.
+    /// The search for copies lacks the text that the model was trained on.
     NoTrainText,
-    /// A text of too many tokens: (what it is, found, most).
+    /// The text has too many tokens: (its name, its length, the largest length).
     TooLong(&'static str, usize, usize),
-    /// A text without the two tokens that one prediction takes.
+    /// The text has fewer than the two tokens that a prediction requires.
     TooShort(&'static str),
-    /// Clean and corrupted prompts of different lengths, in tokens.
+    /// The clean and corrupted prompts have different lengths, in tokens.
     Unequal(usize, usize),
-    /// Answers that are not two different tokens.
+    /// The answers are not two distinct tokens.
     Answers(String),
-    /// Clean and corrupted prompts between which the answers' logits do not differ.
+    /// The answers' logits do not differ between the clean and corrupted prompts.
     NoDifference,
 }
 
@@ -124,15 +124,16 @@ impl From<BatchError> for ProbeError {
     }
 }
 
-/// Tokens to look at, all at once.
+/// Tokens that are run through the model as one sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     pub tokens: Vec<u32>,
-    /// Each token's target is the next; the last one has none, and itself in the place of one.
+    /// A batch in which each token's target is the next one. The last token is its own target,
+    /// because it has no next one.
     pub(super) batch: Batch,
 }
 
-/// A token that the model holds possible.
+/// A token and the probability that the model assigns to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guess {
     pub token: String,
@@ -140,10 +141,10 @@ pub struct Guess {
 }
 
 impl Subject {
-    /// A subject that `device` runs.
+    /// Makes a subject that runs on `device`.
     ///
     /// # Errors
-    /// When the system gives no memory.
+    /// Returns an error if memory cannot be allocated.
     pub fn new(trained: &TrainedModel, device: &Device) -> Result<Self, ProbeError> {
         let model = trained.model();
         Ok(Self {
@@ -154,32 +155,37 @@ impl Subject {
         })
     }
 
+    /// Returns the locations of the model's parts.
     pub fn anatomy(&self) -> &Anatomy {
         &self.anatomy
     }
 
+    /// Returns the model.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// The longest sequence the model reads.
+    /// Returns the length of the longest sequence that the model accepts, in tokens.
     pub fn block_size(&self) -> usize {
         self.engine.graph().block_size()
     }
 
-    /// `text` as tokens, after the token that begins documents where there is one.
+    /// Tokenizes `text`, and prepends the token that starts documents if there is one. `what` names
+    /// the prompt in errors.
     ///
     /// # Errors
-    /// When a character is unknown, or there are more tokens than the context holds.
+    /// Returns an error if a character is unknown, or if there are more tokens than the context
+    /// holds.
     pub fn prompt(&self, what: &'static str, text: &str) -> Result<Prompt, ProbeError> {
         let tokens = self.tokenizer.prompt(text).map_err(ProbeError::Unknown)?;
         self.prompt_of(what, tokens)
     }
 
-    /// `tokens` as they are.
+    /// Makes a prompt of `tokens` without a change. `what` names the prompt in errors.
     ///
     /// # Errors
-    /// When there are none, more than the context holds, or one is not in the vocabulary.
+    /// Returns an error if there are no tokens, if there are more than the context holds, or if one
+    /// is not in the vocabulary.
     pub fn prompt_of(&self, what: &'static str, tokens: Vec<u32>) -> Result<Prompt, ProbeError> {
         let most = self.block_size();
         if tokens.is_empty() {
@@ -195,11 +201,11 @@ impl Subject {
         Ok(Prompt { tokens, batch })
     }
 
-    /// As much of `tokens` as makes whole predictions, in windows of the context that follow one
-    /// another; at most `most` predictions.
+    /// Makes a batch from the start of `tokens` with at most `most` predictions, in consecutive
+    /// windows of the context's length.
     ///
     /// # Errors
-    /// When there is nothing to predict.
+    /// Returns an error if there is nothing to predict.
     pub fn windows(&self, tokens: &[u32], most: usize) -> Result<Batch, ProbeError> {
         let n = tokens.len().saturating_sub(1).min(most);
         if n == 0 {
@@ -213,28 +219,28 @@ impl Subject {
         )?)
     }
 
-    /// Everything that the model computes of `prompt`.
+    /// Returns the values of all nodes on `prompt`.
     pub fn trace(&mut self, prompt: &Prompt) -> Trace {
         self.trace_batch(&prompt.batch)
     }
 
-    /// Everything that the model computes of `batch`.
+    /// Returns the values of all nodes on `batch`.
     pub fn trace_batch(&mut self, batch: &Batch) -> Trace {
         self.engine.trace(batch, &mut untouched)
     }
 
-    /// Returns what tables call `token`: [`Tokenizer::label`].
+    /// Returns the label of `token` in tables: [`Tokenizer::label`].
     pub fn label(&self, token: u32) -> String {
         self.tokenizer.label(token)
     }
 
-    /// Returns what tables call each of `tokens`.
+    /// Returns the labels of `tokens` in tables.
     pub fn labels(&self, tokens: &[u32]) -> Vec<String> {
         tokens.iter().map(|t| self.label(*t)).collect()
     }
 
-    /// The `k` likeliest tokens by one row of logits, likeliest first; the lower id first among
-    /// equals.
+    /// Returns the `k` likeliest tokens under one row of logits, likeliest first. Of equally likely
+    /// tokens, the lower id comes first.
     pub(super) fn guesses(&self, logits: &[f32], k: usize) -> Vec<Guess> {
         let log_p = log_softmax(logits);
         let mut order: Vec<usize> = (0..logits.len()).collect();

@@ -1,4 +1,4 @@
-//! How surprised the model is by each token, and what it would have said.
+//! Measures how surprising each token is to the model.
 
 use gptlab_engine::Trace;
 use serde::Serialize;
@@ -10,23 +10,25 @@ use super::{
     subject::{Guess, Prompt},
 };
 
-/// One token and what the model expected in its place.
+/// One token and the model's prediction at its position.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Surprise {
     pub position: usize,
-    /// The token that came; nothing after the end of the prompt.
+    /// The token; `None` after the end of the prompt.
     pub token: Option<String>,
-    /// `-ln` of its probability.
+    /// The surprise, `-ln` of the token's probability, in nats.
     pub surprise: Option<f64>,
-    /// 1 for the token that the model held likeliest.
+    /// The rank of the token, where 1 is the likeliest.
     pub rank: Option<usize>,
-    /// Of the model's distribution, in nats: how surprised it expected to be.
+    /// The expected surprise: the entropy of the model's distribution, in nats.
     pub expected: f64,
+    /// The likeliest tokens, in decreasing order of probability.
     pub top: Vec<Guess>,
 }
 
 impl Subject {
-    /// Every token of `prompt` but the first, and what would come after the last.
+    /// Returns the surprise of every token of `prompt` but the first, and the prediction after the
+    /// last. `trace` must come from the same prompt; `k` is the number of likeliest tokens.
     pub fn surprise(&self, prompt: &Prompt, trace: &Trace, k: usize) -> Vec<Surprise> {
         let rows = trace.logits().values.chunks(self.model.vocab_size());
         let row = |(i, row): (usize, &[f32])| {

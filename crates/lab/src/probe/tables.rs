@@ -1,4 +1,4 @@
-//! What probes found as tables: short ones to read, full ones for files.
+//! Formats probe results as tables: short ones for a terminal, full ones for files.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use super::{
     Attribution, Definition, Flow, Guess, HeadMap, LensLayer, Patching, ProbeReport, Surprise,
 };
 
-/// Tables and what their files are called.
+/// Tables, each with the name of its file.
 #[derive(Clone, Debug)]
 pub struct Tables(pub Vec<(&'static str, Table)>);
 
-/// Short tables show this many positions, the last ones.
+/// The largest number of positions in a short table. The last ones are shown.
 const MOST_POSITIONS: usize = 24;
 
 impl Tables {
-    /// Tables that fit a terminal.
+    /// Makes tables that fit a terminal.
     pub fn short(report: &ProbeReport) -> Self {
         let tokens = &report.tokens;
         let mut tables = Vec::new();
@@ -45,7 +45,7 @@ impl Tables {
         Self(tables)
     }
 
-    /// Everything, a row an observation.
+    /// Makes tables with all results, one row per observation.
     pub fn full(report: &ProbeReport) -> Self {
         let tokens = &report.tokens;
         let mut tables = Vec::new();
@@ -73,7 +73,7 @@ impl Tables {
     }
 }
 
-/// What the numbers mean.
+/// Makes the table of the measures' definitions.
 pub fn measures_table(definitions: &[Definition]) -> Table {
     let titles = ["measure", "formula", "unit", "usual range", "source"];
     let mut table = Table::new("measures", titles.map(Column::words).to_vec());
@@ -93,7 +93,7 @@ fn table(caption: &str, words: &[&str], numbers: &[&str]) -> Table {
     Table::new(caption, words.chain(numbers).collect())
 }
 
-/// A token so that white space can be seen.
+/// Makes the cell of a token, quoted so that white space is visible.
 fn token(text: &str) -> TableCell {
     TableCell {
         text: quoted(text),
@@ -125,7 +125,7 @@ fn guess(guess: &Guess) -> String {
     format!("{} {:.2}", quoted(&guess.token), guess.probability)
 }
 
-/// What is known of one part, by its name.
+/// The results for one part.
 #[derive(Default)]
 struct ModuleRow {
     attention: [Option<f64>; 4],
@@ -134,9 +134,9 @@ struct ModuleRow {
     ablation: [Option<f64>; 2],
 }
 
-/// Every part with what attention, repeated tokens and ablation say of it.
+/// Makes the table of every part, with its attention, repeated-token and ablation scores.
 fn parts(report: &ProbeReport) -> Option<Table> {
-    // By block and name, which sorts heads under their attention and attention before the MLP.
+    // Sorting by block and name puts heads under their attention, and attention before the MLP.
     let mut parts: BTreeMap<(usize, String, Option<usize>), ModuleRow> = BTreeMap::new();
     for map in report.attention.iter().flatten() {
         let part = parts
@@ -201,7 +201,7 @@ fn parts(report: &ProbeReport) -> Option<Table> {
     Some(table.without_empty_columns())
 }
 
-/// The stream's size and sameness at each depth.
+/// Makes the table of the stream's size and token similarity at each depth.
 fn stream(flow: &Flow) -> Table {
     let numbers = ["activation rms", "token similarity"];
     let caption = format!(
@@ -293,7 +293,7 @@ fn surprise(found: &[Surprise]) -> Table {
     table
 }
 
-/// Adds to the caption how many positions there are, where not all are shown.
+/// Adds the number of positions to the caption if not all are shown.
 fn elided(mut table: Table, positions: usize) -> Table {
     if positions > MOST_POSITIONS {
         let rest = format!(" (the last {MOST_POSITIONS} of {positions} positions)");
@@ -302,7 +302,7 @@ fn elided(mut table: Table, positions: usize) -> Table {
     table
 }
 
-/// A row a position, a column a depth: the likeliest next token there.
+/// Makes a table of the likeliest next token, with a row per position and a column per depth.
 fn short_lens(layers: &[LensLayer], tokens: &[String]) -> Table {
     let names: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
     let words = [&["token"], &names[..], &["came"]].concat();
@@ -411,7 +411,7 @@ fn attribution(found: &Attribution) -> Table {
     table
 }
 
-/// A row a position, a column a depth: how much the stream there brings back.
+/// Makes a table of the stream's recovery, with a row per position and a column per depth.
 fn short_patching(found: &Patching) -> Table {
     let caption = format!(
         "patching: recovery of {} over {}, {:+.3} clean and {:+.3} corrupted",

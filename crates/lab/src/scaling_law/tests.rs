@@ -1,4 +1,4 @@
-//! Laws that are known because the points were made by them, and closed forms.
+//! Tests against laws that generated the points, and against closed forms.
 
 use super::*;
 
@@ -15,7 +15,8 @@ fn close(a: f64, b: f64, within: f64) {
 
 #[test]
 fn a_law_is_found_from_its_points() {
-    // Kaplan et al.: N_c = 8.8e13 and alpha = 0.076, that is A = N_c^alpha.
+    // The constants are those of Kaplan et al.: N_c = 8.8e13 and alpha = 0.076, so that A =
+    // N_c^alpha.
     let kaplan = 8.8e13f64.powf(0.076);
     for (scale, exponent) in [(kaplan, 0.076), (3.0, 0.5), (2.0, 0.0), (1.5, -0.1)] {
         let law = fit(&made(0.0, scale, exponent)).unwrap();
@@ -30,7 +31,7 @@ fn a_law_is_found_from_its_points() {
 
 #[test]
 fn a_law_with_a_floor_is_found_from_its_points() {
-    // The first is Hoffmann et al.'s: E = 1.69, A = 406.4, alpha = 0.34.
+    // The first law is that of Hoffmann et al.: E = 1.69, A = 406.4, alpha = 0.34.
     for (floor, scale, exponent) in [
         (1.69, 406.4, 0.34),
         (0.1, 2.0, 0.05),
@@ -53,7 +54,7 @@ fn without_a_floor_none_is_found() {
     close(law.exponent, 0.3, 1e-6);
 }
 
-/// Bent downwards in log-log: a floor below 0 would fit better, and there is none.
+/// The points bend downwards in log-log: a floor below 0 would fit better, but is not allowed.
 #[test]
 fn a_floor_is_never_below_zero() {
     let points: Vec<(f64, f64)> = made(1.0, 20.0, 0.3)
@@ -66,8 +67,9 @@ fn a_floor_is_never_below_zero() {
     assert!(law.r_squared >= straight.r_squared);
 }
 
-/// Sizes e^-1, 1, e and logarithms of losses 1, 0.4, 0: slope -0.5, intercept 1.4 / 3, residuals
-/// 1/30, -2/30, 1/30; s² = (6 / 900) / 1, and the error is the root of s² / 2.
+/// The points have log-sizes -1, 0, 1 and log-losses 1, 0.4, 0. Thus the slope is -0.5, the
+/// intercept 1.4 / 3, and the residuals 1/30, -2/30, 1/30; s² = (6 / 900) / 1, and the error is the
+/// root of s² / 2.
 #[test]
 fn errors_are_those_of_a_regression() {
     let points: Vec<(f64, f64)> = [(-1.0f64, 1.0f64), (0.0, 0.4), (1.0, 0.0)]
@@ -83,8 +85,8 @@ fn errors_are_those_of_a_regression() {
     close(law.r_squared, 1.0 - left / total, 1e-12);
 }
 
-/// At the minimum the derivative of the sum of squares is 0 along every parameter: checked by
-/// differences.
+/// At the minimum, the derivative of the sum of squares is 0 along every parameter, which finite
+/// differences check.
 #[test]
 fn noisy_points_are_fitted_at_a_minimum() {
     let noise = [0.01, -0.02, 0.015, 0.005, -0.01, 0.012];
@@ -127,18 +129,18 @@ fn as_many_points_as_parameters_have_no_error() {
 
 #[test]
 fn sentences() {
-    let said = |r: Result<ScalingLaw, ScalingLawError>| r.unwrap_err().to_string();
+    let message = |r: Result<ScalingLaw, ScalingLawError>| r.unwrap_err().to_string();
     assert_eq!(
-        said(fit(&[(1e3, 2.0), (1e3, 2.1)])),
+        message(fit(&[(1e3, 2.0), (1e3, 2.1)])),
         "a scaling law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
     );
-    // Two numbers of which `ln` makes one.
+    // These two sizes have the same logarithm.
     assert_eq!(
-        said(fit(&[(1e300, 1.0), (1e300_f64.next_up(), 2.0)])),
+        message(fit(&[(1e300, 1.0), (1e300_f64.next_up(), 2.0)])),
         "a scaling law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
     );
     assert_eq!(
-        said(fit_with_floor(&made(1.0, 1.0, 0.1)[..2])),
+        message(fit_with_floor(&made(1.0, 1.0, 0.1)[..2])),
         "a scaling law with 3 parameters needs at least 3 different sizes, found 2; train more sizes"
     );
     for (size, loss) in [
@@ -148,7 +150,7 @@ fn sentences() {
         (f64::INFINITY, 2.0),
     ] {
         assert_eq!(
-            said(fit(&[(10.0, 3.0), (size, loss)])),
+            message(fit(&[(10.0, 3.0), (size, loss)])),
             format!(
                 "a scaling law takes sizes and losses that are finite and above 0, found a loss of {loss} at \
                  size {size}; leave out runs that diverged"

@@ -1,11 +1,11 @@
-//! The switches, from the parts that matter most to the details of training.
+//! The table of switches, from the most important parts to the details of training.
 
 use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, Scale};
 use gptlab_recipe::{MlpShape, Optimizer, Overrides, ZeroIsNone};
 
 use super::Switch;
 
-/// All of them.
+/// All switches.
 pub const ALL: &[Switch] = &[
     Switch {
         name: "residual",
@@ -23,7 +23,7 @@ pub const ALL: &[Switch] = &[
         name: "attention",
         title: "no attention",
         purpose: "the only place where a token can learn of another",
-        prediction: "stops at the bigram floor: the last character is all it knows",
+        prediction: "stops at the bigram floor: it sees only the last character",
         source: "Vaswani et al. 2017",
         change: |_| Overrides {
             disable_attention: Some(true),
@@ -33,7 +33,7 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "mlp",
         title: "no MLP",
-        purpose: "two thirds of the parameters: what is done with what attention gathered",
+        purpose: "two thirds of the parameters: they process what attention has gathered",
         prediction: "worse by some hundredths to tenths of a nat; it still learns from context",
         source: "Geva et al. 2021; Elhage et al. 2021",
         change: |_| Overrides {
@@ -68,7 +68,7 @@ pub const ALL: &[Switch] = &[
         name: "norm-rms",
         title: "RMSNorm in place of LayerNorm",
         purpose: "LayerNorm also takes the mean away and adds a bias",
-        prediction: "no difference beyond luck: the mean was not needed",
+        prediction: "no significant difference: centring is not needed",
         source: "Zhang & Sennrich 2019",
         change: |_| Overrides {
             norm: Some(Norm::RmsNorm),
@@ -80,7 +80,7 @@ pub const ALL: &[Switch] = &[
         name: "position-none",
         title: "no positions",
         purpose: "attention sees a set; positions make it a sequence",
-        prediction: "worse, but far better than without attention: the causal mask itself tells how many came before",
+        prediction: "worse, but far better than without attention: the causal mask itself reveals how many tokens came before",
         source: "Haviv et al. 2022; Kazemnejad et al. 2023",
         change: |_| Overrides {
             position: Some(Position::None),
@@ -91,7 +91,7 @@ pub const ALL: &[Switch] = &[
         name: "position-sinusoidal",
         title: "fixed sines and cosines for positions",
         purpose: "learned positions must be learned; sines are there from the first step",
-        prediction: "far behind: sines of size one drown embeddings that begin at 0.02 (the original multiplies them by the root of the width)",
+        prediction: "far behind: sines of size one dominate embeddings that start at 0.02 (the original multiplies them by the root of the width)",
         source: "Vaswani et al. 2017",
         change: |_| Overrides {
             position: Some(Position::Sinusoidal),
@@ -112,7 +112,7 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "position-alibi",
         title: "ALiBi: a penalty on distance",
-        purpose: "tells heads from the start that near is important",
+        purpose: "biases all heads towards near tokens from the first step",
         prediction: "better early on, for the same reason as rotary",
         source: "Press et al. 2022",
         change: |_| Overrides {
@@ -123,7 +123,7 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "causal-mask",
         title: "no causal mask: every token sees every other",
-        purpose: "hides the answer",
+        purpose: "hides the token that is to be predicted",
         prediction: "training and validation loss near 0, since the answer can be read off; samples are garbage, since \
                      nothing can be read off what is not yet written",
         source: "Vaswani et al. 2017",
@@ -137,7 +137,7 @@ pub const ALL: &[Switch] = &[
         name: "window",
         title: "attention to the last eighth of the context alone",
         purpose: "distance: a layer sees as far back as the context, in work that grows with its square",
-        prediction: "no difference beyond luck on short texts, where what helps is near; layers on top of each other reach \
+        prediction: "no significant difference on short texts, where useful tokens are near; layers on top of each other reach \
                      further than one window",
         source: "Beltagy et al. 2020; Jiang et al. 2023",
         change: |base| Overrides {
@@ -194,8 +194,8 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "relu",
         title: "ReLU in place of GELU",
-        purpose: "the bend that makes the MLP more than a matrix",
-        prediction: "no difference beyond luck; some units dead",
+        purpose: "the nonlinearity that makes the MLP more than a matrix",
+        prediction: "no significant difference; some units are dead",
         source: "Hendrycks & Gimpel 2016",
         change: |_| Overrides {
             mlp: Some(MlpShape::Plain),
@@ -206,7 +206,7 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "relu-squared",
         title: "squared ReLU",
-        purpose: "a sharper bend",
+        purpose: "a sharper nonlinearity",
         prediction: "as good as GELU or better",
         source: "So et al. 2021 (Primer)",
         change: |_| Overrides {
@@ -234,7 +234,7 @@ pub const ALL: &[Switch] = &[
         name: "bias",
         title: "no biases",
         purpose: "a constant that every linear map and norm may add",
-        prediction: "no difference beyond luck",
+        prediction: "no significant difference",
         source: "Touvron et al. 2023",
         change: |_| Overrides {
             bias: Some(false),
@@ -255,7 +255,7 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "init-x10",
         title: "first weights ten times as large",
-        purpose: "the size of the first weights decides how loud each block begins",
+        purpose: "the size of the first weights sets how much each block writes at the start",
         prediction: "begins far above uniform, and is still behind at the end",
         source: "Glorot & Bengio 2010",
         change: |base| Overrides {
@@ -266,8 +266,8 @@ pub const ALL: &[Switch] = &[
     Switch {
         name: "init-x0.1",
         title: "first weights a tenth as large",
-        purpose: "the size of the first weights decides how loud each block begins",
-        prediction: "slower at first: blocks begin nearly silent and gradients through them are small",
+        purpose: "the size of the first weights sets how much each block writes at the start",
+        prediction: "slower at first: blocks write almost nothing and gradients through them are small",
         source: "Glorot & Bengio 2010",
         change: |base| Overrides {
             init_std: Some(0.1 * base.spec.init.std),
@@ -278,7 +278,7 @@ pub const ALL: &[Switch] = &[
         name: "residual-init",
         title: "1/sqrt(2L) on projections onto the stream: off where on, on where off",
         purpose: "keeps the stream's size at the start independent of depth",
-        prediction: "no difference beyond luck at this depth",
+        prediction: "no significant difference at this depth",
         source: "Radford et al. 2019",
         change: |base| Overrides {
             init_residual: Some(base.spec.init.residual.other()),

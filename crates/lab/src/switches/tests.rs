@@ -8,7 +8,7 @@ fn seed() -> Settings {
     Settings::of(Preset::Gpt2Mini, Some(400))
 }
 
-fn thrown(switch: &Switch, base: &Settings) -> Settings {
+fn applied(switch: &Switch, base: &Settings) -> Settings {
     switch.applied(base).expect("settings")
 }
 
@@ -28,20 +28,20 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
         }
     }
     assert!(SEED.iter().all(|name| names.contains(name)));
-    let said = Switch::find("residuals").unwrap_err().to_string();
+    let message = Switch::find("residuals").unwrap_err().to_string();
     assert!(
-        said.contains("\"residuals\"") && said.contains("swiglu"),
-        "{said}"
+        message.contains("\"residuals\"") && message.contains("swiglu"),
+        "{message}"
     );
 }
 
-/// A switch that changed nothing, or the same as another, would be a row of the table that says
-/// nothing.
+/// A switch that changed nothing, or the same settings as another, would be a useless row of the
+/// table.
 #[test]
 fn every_switch_makes_another_experiment_of_the_seed() {
     let base = seed();
     let all = || [BASELINE].into_iter().chain(ALL.iter().copied());
-    let made: Vec<Settings> = all().map(|s| thrown(&s, &base)).collect();
+    let made: Vec<Settings> = all().map(|s| applied(&s, &base)).collect();
     for (i, one) in made.iter().enumerate() {
         assert!(
             made[..i].iter().all(|other| other != one),
@@ -53,8 +53,8 @@ fn every_switch_makes_another_experiment_of_the_seed() {
     }
 }
 
-/// Each architectural switch shows in the listing, or in how weights begin; the others in nothing
-/// but training.
+/// Each architectural switch changes the listing or the initial weights; the others change only the
+/// training.
 #[test]
 fn a_listing_tells_architecture_from_training() {
     let base = seed();
@@ -69,18 +69,18 @@ fn a_listing_tells_architecture_from_training() {
         "residual-init",
     ];
     for switch in ALL {
-        let same = listing(&thrown(switch, &base)) == listing(&base);
+        let same = listing(&applied(switch, &base)) == listing(&base);
         assert_eq!(same, trains.contains(&switch.name), "{}", switch.name);
     }
 }
 
-/// Fails where a choice has a value that neither the seed nor any switch has.
+/// Fails if a choice has a value that neither the seed nor any switch uses.
 fn every_value_is_tried<C: Choice + Debug>(of: fn(&Settings) -> C) {
     let base = seed();
     let tried: Vec<C> = [BASELINE]
         .iter()
         .chain(ALL)
-        .map(|switch| of(&thrown(switch, &base)))
+        .map(|switch| of(&applied(switch, &base)))
         .collect();
     for value in C::ALL {
         assert!(tried.contains(value), "{} {}", C::SUBJECT, value.name());

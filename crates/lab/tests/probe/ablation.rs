@@ -1,4 +1,4 @@
-//! Models without a head or a sublayer.
+//! Tests of the ablations of heads and sublayers.
 
 use gptlab_engine::Engine;
 use gptlab_lab::probe::{Columns, Instead};
@@ -10,7 +10,7 @@ use crate::{
     constant, cut_head, of, subject, text_batch, value, weights_for, worst,
 };
 
-/// Every ablation of the base against a model with other weights.
+/// Every ablation of the base is compared with a model with other weights.
 #[test]
 fn ablations_are_models_with_other_weights() {
     let case = case(&specs::base());
@@ -60,7 +60,7 @@ fn ablations_are_models_with_other_weights() {
     worst("ablations against other weights in the oracle", error, 1e-5);
 }
 
-/// Leaves the mean of all rows in the first.
+/// Replaces the first row by the mean of all rows.
 fn mean_over_rows(values: &mut [f32], cols: usize) {
     let rows = values.len() / cols;
     for c in 0..cols {
@@ -69,7 +69,7 @@ fn mean_over_rows(values: &mut [f32], cols: usize) {
     }
 }
 
-/// Adds to the projection's bias what a constant output of a head writes.
+/// Adds the projection of a head's constant output to the projection's bias.
 fn add_to_bias(
     graph: &Graph,
     cut: &mut [f32],
@@ -109,7 +109,8 @@ fn adds_after_norms(spec: &ModelSpec) -> bool {
     residual && before
 }
 
-/// Without all attentions, or all MLPs, a model is the one whose spec has none, bias or no bias.
+/// A model with all its attentions, or all its MLPs, ablated equals the model whose spec has none,
+/// with or without biases.
 #[test]
 fn ablating_all_of_a_kind_is_a_spec_without_it() {
     let (mut error, mut compared) = (0.0f64, 0);
@@ -143,7 +144,7 @@ fn ablating_all_of_a_kind_is_a_spec_without_it() {
     worst("models without a kind of sublayer, relative", error, 1e-4);
 }
 
-/// Every head at once, where projections have no bias, is no attention at all.
+/// If projections have no bias, ablating every head at once equals a model without attention.
 #[test]
 fn ablating_every_head_is_a_model_without_attention() {
     let mut spec = specs::base();

@@ -1,4 +1,4 @@
-//! What each part adds to a logit.
+//! Tests of the contribution of each part to a logit.
 
 use gptlab_model::Norm;
 
@@ -30,8 +30,8 @@ fn shares_sum_to_the_logit_in_every_wiring() {
     );
 }
 
-/// Where nothing comes after the last attention, not even a norm, a head's share is what its
-/// ablation takes away.
+/// If nothing follows the last attention, not even a norm, a head's share is the logit's loss under
+/// its ablation.
 #[test]
 fn a_heads_share_is_what_the_logit_loses_without_it() {
     let mut spec = specs::base();

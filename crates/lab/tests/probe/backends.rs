@@ -1,4 +1,4 @@
-//! Probes of the CPU's engine against the same probes of the oracle.
+//! Tests the probes of the CPU's engine against those of the oracle.
 
 use gptlab_engine::{BackendOptions, Device, oracle::OracleBackend};
 use gptlab_lab::probe::{Prompt, Subject};
@@ -25,7 +25,7 @@ fn the_oracle_is_probed_alike() {
     worst("probes of the oracle", error, 1e-4);
 }
 
-/// Numbers of every probe that changes the model or reads all of it.
+/// Returns the numbers of every probe that changes the model or reads all of it.
 fn numbers(subject: &mut Subject, prompt: &Prompt) -> Vec<f64> {
     let trace = subject.trace(prompt);
     let batch = subject.windows(&prompt.tokens, 100).expect("predictions");

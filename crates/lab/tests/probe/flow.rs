@@ -1,4 +1,4 @@
-//! What flows along the stream and through the MLPs.
+//! Tests of the activations of the stream and the MLPs.
 
 use gptlab_model::{Activation, Batch, Mlp, MlpForm, Residual, Sublayer};
 
@@ -8,7 +8,8 @@ use crate::{
     of, prompt, subject, worst,
 };
 
-/// Against the oracle's values and plain loops, with dropout in the graph and units that can die.
+/// The activations are compared with the oracle's values and plain loops, with dropout in the graph
+/// and units that can die.
 #[test]
 fn the_flow_is_measured_where_it_passes() {
     let mut spec = specs::base();

@@ -1,4 +1,4 @@
-//! What heads attend to, and the scores that name them.
+//! Tests of attention maps and head scores.
 
 use gptlab_model::Batch;
 
@@ -11,12 +11,12 @@ use crate::{
     of, prompt, subject, worst,
 };
 
-/// Head scores from the oracle's queries and keys, softmax and all by plain loops; and where
-/// nothing is preferred.
+/// Head scores are compared with those from the oracle's queries and keys, whose softmax plain
+/// loops compute, and with the scores of uniform attention.
 #[test]
 fn head_scores_are_means_of_the_weights_they_name() {
     let case = case(&specs::base());
-    let length = 3; // half a context
+    let length = 3; // This is half a context.
     let mut weights = batches::weights(&case.graph, 2);
     let found = subject(&case, &weights)
         .repeated(5)
@@ -87,7 +87,7 @@ fn scores_by_hand(case: &Case, weights: &[f32], part: &str, head: usize) -> [f64
     sums.map(|s| s / 8.0)
 }
 
-/// Three different tokens twice: the first three of a shuffle.
+/// Returns three distinct tokens twice: the first three of a shuffle.
 fn repeated_by_hand(seed: u64, nth: u32) -> Vec<u32> {
     let stream = gptlab_model::random::Stream::new(seed, "probe/repeated", nth);
     let mut left: Vec<u32> = (0..7).collect();

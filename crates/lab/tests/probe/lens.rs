@@ -1,4 +1,4 @@
-//! What the model would say after each block, and how surprised it is by what comes.
+//! Tests of the logit lens and the surprise of tokens.
 
 use gptlab_engine::Engine;
 use gptlab_model::Batch;
@@ -9,7 +9,8 @@ use crate::{
     prompt, subject, weights_for, worst,
 };
 
-/// The lens after block `l` is the model of the first `l` blocks; after the last, the model.
+/// The lens after block `l` equals the model of the first `l` blocks, and after the last block the
+/// model itself.
 #[test]
 fn the_lens_is_the_shorter_models_logits_to_the_bit() {
     for whole in cases() {
@@ -55,7 +56,8 @@ fn surprise_is_the_loss_of_the_oracle() {
         let batch = Batch::new(&case.model, [(&tokens[..5], &tokens[1..])]).expect("a batch");
         let full = trace.losses().len();
         assert_eq!((found.len(), found[full - 1].surprise), (6, None));
-        // A full mask lets a token see the end of the prompt, which the oracle's batch leaves out.
+        // With a full mask, a token sees the end of the prompt, which the oracle's batch leaves
+        // out.
         if case.model.is_causal() {
             let expected = engines::oracle(case.graph.clone(), &weights).losses(&batch);
             for (found, expected) in found.iter().zip(&expected) {

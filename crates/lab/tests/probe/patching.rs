@@ -1,4 +1,4 @@
-//! What an activation of one prompt does in another.
+//! Tests of activation patching.
 
 use gptlab_lab::probe::{ProbeError, Prompt, Subject};
 use gptlab_model::Norm;
@@ -9,7 +9,7 @@ use crate::{
     of, worst,
 };
 
-/// What must come back whatever the weights are.
+/// These recoveries hold whatever the weights are.
 #[test]
 fn patching_recovers_what_it_must() {
     for case in cases() {
@@ -19,7 +19,8 @@ fn patching_recovers_what_it_must() {
             prompt.expect("a prompt that fits")
         });
         let found = match probed.patching(&clean, &corrupted, [0, 5]) {
-            // Without attention, or with narrow windows, the last position cannot see what differs.
+            // Without attention, or with narrow windows, the last position cannot see the
+            // difference.
             Err(ProbeError::NoDifference) => {
                 let attentions = probed.anatomy().attentions.iter();
                 let back = attentions.map(|a| 5 - a.op.mask.keys(5, 6).start);
@@ -32,7 +33,7 @@ fn patching_recovers_what_it_must() {
         let stream = &found.stream;
         let first = &stream[0].recovery;
         for (t, recovery) in first.iter().enumerate() {
-            // Where the tokens are the same there is nothing to put in.
+            // Where the tokens are equal, the embeddings are too, and patching changes nothing.
             let expected = f64::from(u8::from(t == 2));
             assert_eq!(*recovery, expected, "{} at {t}", case.name);
         }
@@ -42,7 +43,7 @@ fn patching_recovers_what_it_must() {
     }
 }
 
-/// Where nothing comes after the last attention, a head recovers its share of the difference.
+/// If nothing follows the last attention, a head recovers its share of the difference.
 #[test]
 fn a_patched_head_recovers_its_share_of_the_difference() {
     let mut spec = specs::base();
@@ -50,7 +51,7 @@ fn a_patched_head_recovers_its_share_of_the_difference() {
     spec.layers.iter_mut().for_each(|layer| layer.truncate(1));
     let whole = case(&spec);
     let mut probed = of(&whole);
-    // The same last token, so that all of the difference comes by attention.
+    // The last tokens are equal, so that the whole difference comes through attention.
     let [clean, corrupted] = ["cabdea", "cgbdea"].map(|text| {
         let prompt = probed.prompt("prompt", text);
         prompt.expect("a prompt that fits")
@@ -65,7 +66,7 @@ fn a_patched_head_recovers_its_share_of_the_difference() {
         .map(|h| h.recovery)
         .collect();
     assert_eq!(of_last.len(), 2);
-    // A head's own share: what its mix adds to the difference through the projection and the head.
+    // A head's share is what its output adds to the difference through the projection and the head.
     let lead = |probed: &mut Subject, prompt: &Prompt, head: usize| {
         let trace = probed.trace(prompt);
         let mix = whole.graph.find("block1.attn.mix").expect("a node");
@@ -100,8 +101,8 @@ fn a_patched_head_recovers_its_share_of_the_difference() {
         let expected = (a - b) / whole_difference;
         worst("a head's recovery", (recovery - expected).abs(), 1e-4);
     }
-    // What the last block's heads bring, and what was in the stream before them at the last
-    // position.
+    // The sum has the contributions of the last block's heads, and of the stream before them at the
+    // last position.
     let embedded =
         of_last.iter().sum::<f64>() + last_position_share(&mut probed, &clean, &corrupted);
     worst(
@@ -111,7 +112,8 @@ fn a_patched_head_recovers_its_share_of_the_difference() {
     );
 }
 
-/// What the stream before the last block at the last position has of the difference, by the lens.
+/// Returns the share of the difference in the stream before the last block at the last position, by
+/// the lens.
 fn last_position_share(probed: &mut Subject, clean: &Prompt, corrupted: &Prompt) -> f64 {
     let mut difference = |prompt: &Prompt, stage: usize| {
         let trace = probed.trace(prompt);

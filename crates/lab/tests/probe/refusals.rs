@@ -1,4 +1,4 @@
-//! What cannot be probed.
+//! Tests of requests that cannot be probed.
 
 use gptlab_lab::probe::ProbeError;
 
@@ -7,16 +7,16 @@ use crate::{case, common::specs, of};
 #[test]
 fn what_cannot_be_probed_is_a_sentence() {
     let mut probed = of(&case(&specs::base()));
-    let said = |e: ProbeError| e.to_string();
-    let long = probed.prompt("prompt", "abcdefg").map_err(said);
+    let message = |e: ProbeError| e.to_string();
+    let long = probed.prompt("prompt", "abcdefg").map_err(message);
     assert_eq!(
         long,
         Err("the prompt has 7 tokens and the model's context holds 6; shorten it".into())
     );
-    let unknown = probed.prompt("prompt", "xyz").map_err(said);
+    let unknown = probed.prompt("prompt", "xyz").map_err(message);
     assert!(unknown.is_err_and(|e| e.starts_with("the tokenizer knows 7 characters and not")));
     let [a, b] = ["ab", "abc"].map(|text| probed.prompt("prompt", text).expect("a prompt"));
-    let unequal = probed.patching(&a, &b, [0, 1]).map_err(said);
+    let unequal = probed.patching(&a, &b, [0, 1]).map_err(message);
     assert!(
         unequal.is_err_and(|e| e.starts_with("the prompt has 2 tokens and the corrupted one 3"))
     );

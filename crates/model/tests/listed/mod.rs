@@ -1,4 +1,4 @@
-//! What is listed, and how: shared by the test and by the example that remakes the files.
+//! The listings, shared by the test and by the example that remakes the files.
 
 use gptlab_model::{
     Activation, Attention, Bias, Choice, Mask, Mlp, MlpForm, ModelSpec, Norm, NormPlace,
@@ -8,7 +8,7 @@ use gptlab_model::{
 
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/listings");
 
-/// Name and text of every listing, in the order of their names.
+/// Returns the name and the text of every listing, ordered by name.
 pub(crate) fn all() -> Vec<(String, String)> {
     let presets = [
         Preset::Microgpt,
@@ -28,14 +28,14 @@ pub(crate) fn all() -> Vec<(String, String)> {
     all
 }
 
-/// A listing, then the parameter table: name, shape, how it begins.
+/// Returns a listing and the parameter table: names, shapes, initial values.
 fn of(spec: &ModelSpec, vocab_size: usize) -> String {
     let model = spec.check(vocab_size).expect("a spec that makes sense");
     let graph = lower(&model);
     format!("{graph}\n{}", graph.params())
 }
 
-/// gpt2-mini with one layer.
+/// Returns gpt2-mini with one layer.
 fn base() -> ModelSpec {
     let mut spec = Preset::Gpt2Mini.spec();
     spec.layers.truncate(1);

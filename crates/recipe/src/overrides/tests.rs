@@ -5,7 +5,7 @@ use gptlab_model::{Activation, Choice, Position, Preset};
 use super::*;
 use crate::Settings;
 
-fn asked(settings: &[(&str, &str)]) -> Overrides {
+fn requested(settings: &[(&str, &str)]) -> Overrides {
     let mut overrides = Overrides::default();
     for (key, typed) in settings {
         overrides.set(key, typed).expect("a setting and its value");
@@ -30,10 +30,10 @@ fn names_and_fields_are_unlike_and_found() {
     }
 }
 
-/// The witness is the recipe of every preset: each of its settings is typed as the value that is
-/// told of it, over another preset.
+/// The witness is the recipe of every preset: each setting is typed as the value that
+/// `Overrides::of` returns for it, over the settings of another preset.
 #[test]
-fn the_settings_of_every_preset_are_what_they_tell() {
+fn the_settings_of_every_preset_are_parsed_back() {
     for &preset in Preset::ALL {
         let settings = Settings::of(preset, None);
         let mut typed = Overrides::default();
@@ -66,7 +66,7 @@ fn a_setting_changes_itself_alone() {
     ];
     for (name, typed) in cases {
         let mut settings = base.clone();
-        asked(&[(name, typed)])
+        requested(&[(name, typed)])
             .apply(&mut settings)
             .expect("settings");
         let after = Overrides::of(&settings);
@@ -78,18 +78,18 @@ fn a_setting_changes_itself_alone() {
 }
 
 #[test]
-fn a_preset_is_beneath_what_is_asked_for() {
-    let overrides = asked(&[("base", "modern"), ("n_layer", "2"), ("steps", "50")]);
+fn requested_settings_override_the_preset() {
+    let overrides = requested(&[("base", "modern"), ("n_layer", "2"), ("steps", "50")]);
     let settings = overrides.resolve(Preset::Nano).expect("settings");
     assert_eq!(settings.spec.position, Position::Rotary);
     assert_eq!((settings.spec.layers.len(), settings.hyper.warmup), (2, 5));
-    let typed = asked(&[("n-layer", "3")]).or(overrides);
+    let typed = requested(&[("n-layer", "3")]).or(overrides);
     assert_eq!((typed.n_layer, typed.steps), (Some(3), Some(50)));
 }
 
 #[test]
-fn json_holds_what_is_asked_for_in_the_order_of_the_table() {
-    let overrides = asked(&[
+fn json_holds_requested_settings_in_the_order_of_the_table() {
+    let overrides = requested(&[
         ("bias", "off"),
         ("activation", "gelu-erf"),
         ("lr", "3e-4"),
@@ -106,7 +106,7 @@ fn json_holds_what_is_asked_for_in_the_order_of_the_table() {
 }
 
 #[test]
-fn what_cannot_be_is_a_sentence() {
+fn wrong_settings_are_refused_with_a_sentence() {
     assert_eq!(
         refused("n_layr", "2"),
         "there is no setting called `n_layr`; did you mean `n-layer`?"
@@ -132,7 +132,7 @@ fn what_cannot_be_is_a_sentence() {
     );
 }
 
-/// What is refused changes nothing.
+/// A refused override changes nothing.
 #[test]
 fn contradictions_are_refused_and_leave_settings_as_they_were() {
     let cases = [
@@ -150,14 +150,17 @@ fn contradictions_are_refused_and_leave_settings_as_they_were() {
     ];
     for (settings, said) in cases {
         let mut base = Settings::of(Preset::Gpt2Mini, None);
-        let refused = asked(&settings).apply(&mut base).unwrap_err().to_string();
+        let refused = requested(&settings)
+            .apply(&mut base)
+            .unwrap_err()
+            .to_string();
         assert!(refused.starts_with(said), "{refused}");
         assert_eq!(base, Settings::of(Preset::Gpt2Mini, None));
     }
 }
 
 #[test]
-fn every_setting_has_a_default_or_says_what_holds() {
+fn the_default_of_every_setting_is_described() {
     use crate::KeyDefault;
     for key in KEYS {
         let is_absent = key.default() == KeyDefault::Absent;

@@ -1,4 +1,4 @@
-//! Overrides as JSON and TOML: a map from names to values.
+//! The serde form of overrides: a map from names to values.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for Overrides {
     }
 }
 
-/// Reads a map of settings.
+/// Deserializes a map of settings.
 struct SettingsVisitor;
 
 impl<'de> Visitor<'de> for SettingsVisitor {

@@ -1,17 +1,18 @@
-//! Characters and their numbers.
+//! Characters and their ids.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Distinct characters (Unicode scalar values) in the order of their code points; a character's id
-/// is its place, as in Python's `sorted(set(text))`. Files hold it as a string. It is never empty.
+/// Distinct characters (Unicode scalar values), ordered by code point. A character's id is its
+/// index, as in Python's `sorted(set(text))`. Files hold an alphabet as a string. It is never
+/// empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Alphabet(Vec<char>);
 
 impl Alphabet {
-    /// Returns the characters that `texts` hold, or `None` where they hold none.
+    /// Returns the characters that occur in `texts`, or `None` if there are none.
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut seen = vec![false; char::MAX as usize + 1];
         for text in texts {
@@ -21,33 +22,33 @@ impl Alphabet {
         (!chars.is_empty()).then_some(Self(chars))
     }
 
-    /// Returns how many characters there are: at least 1.
+    /// Returns the number of characters, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the characters in the order of their ids.
+    /// Returns the characters, ordered by id.
     pub fn chars(&self) -> &[char] {
         &self.0
     }
 
-    /// Returns the id of `c`, where it is one of these characters.
+    /// Returns the id of `c`, if it is one of these characters.
     pub fn id(&self, c: char) -> Option<u32> {
         self.0.binary_search(&c).ok().map(|id| id as u32)
     }
 
-    /// Returns the character with this id.
+    /// Returns the character with this id, if there is one.
     pub fn char(&self, id: u32) -> Option<char> {
         self.0.get(id as usize).copied()
     }
 }
 
-/// Why a string in a file is no alphabet.
+/// The reason why a string in a file is not an alphabet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlphabetError {
     Empty,
-    /// The second of these, at this place counted from 0, is not above the first.
+    /// The second of these characters, at this index, is not above the first.
     Unsorted(char, char, usize),
 }
 
@@ -91,7 +92,7 @@ impl From<Alphabet> for String {
     }
 }
 
-/// A character, displayed as a sentence shows it: `'é' (U+00E9)`, `'\n' (U+000A)`.
+/// A character, displayed as in error messages: `'é' (U+00E9)`, `'\n' (U+000A)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodePoint(pub char);
 

@@ -4,10 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How a text is cut into documents. Where it is, one token more than the vocabulary has, the last
-/// id, stands before, between and after documents (microgpt's BOS); as text it is the separator
-/// whose place it takes. Documents are stripped of white space at both ends, and empty ones are
-/// left out; one that is longer than the context is cut into pieces.
+/// The rule by which a text is cut into documents. If it is cut, an additional token, whose id is
+/// the last, stands before, between and after documents (microgpt's BOS); as text, this token is
+/// the separator that it replaces. Documents are stripped of white space at both ends, and empty
+/// ones are dropped. A document that is longer than the context is cut into pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Documents {
@@ -15,12 +15,12 @@ pub enum Documents {
     Text,
     /// Each line is a document.
     Lines,
-    /// This text stands between documents.
+    /// Documents are separated by this text.
     Separator(Separator),
 }
 
 impl Documents {
-    /// Returns the text that stands between documents; `None` where the text is one sequence.
+    /// Returns the text between documents; `None` if the text is one sequence.
     pub fn separator(&self) -> Option<&str> {
         match self {
             Self::Text => None,
@@ -30,7 +30,7 @@ impl Documents {
     }
 }
 
-/// The form that users type: `text`, `lines`, `separator=<|endoftext|>`.
+/// Writes the form that users type: `text`, `lines`, `separator=<|endoftext|>`.
 impl fmt::Display for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,7 +41,7 @@ impl fmt::Display for Documents {
     }
 }
 
-/// What [`Documents`]'s `Display` writes is read back as it was.
+/// Parses what the `Display` of [`Documents`] writes.
 impl FromStr for Documents {
     type Err = DocumentsError;
 
@@ -55,14 +55,16 @@ impl FromStr for Documents {
     }
 }
 
-/// The text between two documents. It is never empty.
+/// The text that separates documents. It is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Separator(String);
 
 impl Separator {
+    /// Makes a separator of `text`.
+    ///
     /// # Errors
-    /// When `text` is empty.
+    /// Returns an error when `text` is empty.
     pub fn new(text: String) -> Result<Self, DocumentsError> {
         if text.is_empty() {
             return Err(DocumentsError::NoSeparator);
@@ -70,13 +72,14 @@ impl Separator {
         Ok(Self(text))
     }
 
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The form that users type: a line break is `\n`, a carriage return `\r`, a tab `\t`, a backslash
-/// `\\`.
+/// Writes the form that users type: a line break is `\n`, a carriage return `\r`, a tab `\t`, a
+/// backslash `\\`.
 impl fmt::Display for Separator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
@@ -89,7 +92,7 @@ impl fmt::Display for Separator {
     }
 }
 
-/// A character, and the letter that stands for it after a backslash.
+/// The characters with an escape sequence, each with the letter that follows the backslash.
 const ESCAPES: [(char, char); 4] = [('\n', 'n'), ('\r', 'r'), ('\t', 't'), ('\\', '\\')];
 
 impl FromStr for Separator {
@@ -125,14 +128,14 @@ impl From<Separator> for String {
     }
 }
 
-/// Why what was typed says nothing of documents.
+/// The reason why a string does not describe documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DocumentsError {
-    /// This is none of the ways to cut a text.
+    /// This string names no rule to cut a text.
     Unknown(String),
-    /// A separator holds no character.
+    /// The separator is empty.
     NoSeparator,
-    /// A backslash in this stands before no letter that is known.
+    /// A backslash in this string is not followed by a known letter.
     Escape(String),
 }
 
@@ -163,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_comes_back() {
+    fn what_is_typed_is_written_back() {
         for typed in [
             "text",
             "lines",
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_a_sentence() {
+    fn wrong_documents_are_refused_with_a_sentence() {
         for (typed, said) in [
             ("words", "called \"words\"; there are text, lines"),
             ("separator", "called \"separator\""),

@@ -1,4 +1,4 @@
-//! A tokenizer that was fitted to a text, as a file holds it.
+//! The spec of a tokenizer that was fitted to a text, as a file holds it.
 
 use std::fmt;
 
@@ -6,16 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Alphabet, CodePoint, Documents, Tokenization, TokenizerKind, VocabularyKind};
 
-/// The tokens there are, besides the one that stands between documents.
+/// The tokens of a tokenizer, without the one that separates documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vocabulary {
-    /// A character's token is its place among them.
+    /// The id of a character is its index in the alphabet.
     Chars(Alphabet),
-    /// A byte's token is its value.
+    /// The id of a byte is its value.
     Bytes,
 }
 
 impl Vocabulary {
+    /// Returns the kind of tokens.
     pub fn kind(&self) -> VocabularyKind {
         match self {
             Self::Chars(_) => VocabularyKind::Chars,
@@ -24,8 +25,8 @@ impl Vocabulary {
     }
 }
 
-/// Everything that tells one tokenizer from another, checked: equal specs make the same tokens of
-/// every text. `gptlab-data` makes a tokenizer of it.
+/// A checked spec that determines a tokenizer: equal specs turn every text into the same tokens.
+/// `gptlab-data` makes a tokenizer from it.
 ///
 /// ```
 /// use gptlab_recipe::{TokenizerKind, TokenizerSpec};
@@ -52,8 +53,10 @@ pub struct TokenizerSpec {
 pub const LINE_ENDS: [char; 2] = ['\n', '\r'];
 
 impl TokenizerSpec {
+    /// Makes a spec of a vocabulary and a rule to cut documents.
+    ///
     /// # Errors
-    /// When the vocabulary holds a character that cannot stand in a document.
+    /// Returns an error when the vocabulary holds a character that cannot occur in a document.
     pub fn new(vocabulary: Vocabulary, documents: Documents) -> Result<Self, TokenizerSpecError> {
         match &vocabulary {
             Vocabulary::Chars(alphabet) => check(alphabet, &documents)?,
@@ -65,15 +68,17 @@ impl TokenizerSpec {
         })
     }
 
+    /// Returns the vocabulary.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }
 
+    /// Returns the rule by which a text is cut into documents.
     pub fn documents(&self) -> &Documents {
         &self.documents
     }
 
-    /// Returns what would have to be asked for to get such a tokenizer.
+    /// Returns the rules that, if requested, lead to this kind of tokenizer.
     pub fn tokenization(&self) -> Tokenization {
         Tokenization {
             vocabulary: self.vocabulary.kind(),
@@ -95,15 +100,16 @@ fn check(alphabet: &Alphabet, documents: &Documents) -> Result<(), TokenizerSpec
             let mut chars = separator.as_str().chars();
             match (chars.next().filter(found), chars.next()) {
                 (Some(c), None) => Err(TokenizerSpecError::Separator(c)),
-                // No document holds the whole of a longer one; its characters may be anywhere.
+                // No document holds a longer separator as a whole, but it can hold each of its
+                // characters.
                 (Some(_), Some(_)) | (None, _) => Ok(()),
             }
         }
     }
 }
 
-/// The form in JSON: `{"kind":"chars","chars":"\n abc"}`. Documents are there where they are not
-/// what the kind says.
+/// The form in JSON: `{"kind":"chars","chars":"\n abc"}`. The field `documents` is written only if
+/// it differs from what the kind implies.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokenizerJson {
@@ -143,16 +149,16 @@ impl TryFrom<TokenizerJson> for TokenizerSpec {
     }
 }
 
-/// Why a tokenizer cannot be.
+/// The reason why a tokenizer's spec is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenizerSpecError {
     /// Lines are documents, and the vocabulary holds this line break.
     LineEnd(char),
-    /// This character separates documents, and the vocabulary holds it.
+    /// Documents are separated by this character, and the vocabulary holds it.
     Separator(char),
-    /// A file tells of a vocabulary of characters without telling which.
+    /// A file names a vocabulary of characters and holds no characters.
     NoCharacters,
-    /// A file tells of a vocabulary of bytes and of characters.
+    /// A file names a vocabulary of bytes and holds characters.
     BytesAndCharacters,
 }
 

@@ -1,4 +1,4 @@
-//! What a kill leaves behind: temporary files that nobody writes any more.
+//! Temporary files that a killed process left behind.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,16 +9,17 @@ use std::{
 use super::place::folder_of;
 use crate::{FileError, disk};
 
-/// What temporary names end in.
+/// The suffix of a temporary file's name.
 pub(super) const SUFFIX: &str = ".tmp";
 
-/// Letters and digits before that, as many as the crate `tempfile` draws.
+/// The number of random letters and digits before [`SUFFIX`]; the crate `tempfile` draws as many by
+/// default.
 pub(super) const RANDOM: usize = 6;
 
-/// Bytes of a file's name that its temporary name repeats: names have at most 255.
+/// The most bytes of a file's name that its temporary name repeats. A name has at most 255 bytes.
 const MOST_NAME: usize = 200;
 
-/// What the temporary names of `path` begin with.
+/// Returns the prefix of the temporary names of `path`.
 pub(super) fn prefix(path: &Path) -> io::Result<String> {
     let name = path
         .file_name()
@@ -33,17 +34,17 @@ pub(super) fn prefix(path: &Path) -> io::Result<String> {
 /// Removes the temporary files of `path` that a killed writer left beside it.
 ///
 /// # Errors
-/// When its folder cannot be read, or one cannot be removed.
+/// Returns an error if the folder of `path` cannot be read, or a temporary file cannot be removed.
 pub fn sweep_of(path: &Path) -> Result<(), FileError> {
     let prefix = prefix(path).map_err(FileError::io("write", path))?;
     let folder = folder_of(path);
     sweep_where(&folder, |name| {
         name.strip_prefix(&prefix).is_some_and(is_ending)
     })
-    .map_err(FileError::io("clear of temporary files", &folder))
+    .map_err(FileError::io("remove the temporary files in", &folder))
 }
 
-/// Removes all temporary files in `folder` that nobody writes.
+/// Removes all abandoned temporary files in `folder`.
 pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
     sweep_where(folder, |name| {
         let at = name.len().saturating_sub(RANDOM + SUFFIX.len());
@@ -68,13 +69,14 @@ fn sweep_where(folder: &Path, mine: impl Fn(&str) -> bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this is how a temporary name ends: other files may begin and end alike.
+/// Returns whether `end` is the ending of a temporary name. Other files may share its prefix and
+/// suffix.
 fn is_ending(end: &str) -> bool {
     let random = end.strip_suffix(SUFFIX).unwrap_or_default();
     random.len() == RANDOM && random.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// Whether nobody writes `path`: a writer holds a lock on it until it is renamed.
+/// Returns whether no process is writing `path`. A writer holds a lock on it until it is renamed.
 fn is_abandoned(path: &Path) -> bool {
     match File::open(path).map(|file| file.try_lock()) {
         Ok(Ok(())) => true,

@@ -1,4 +1,4 @@
-//! Where a file really is, and what is there now.
+//! The place where a file is really written, and what is there now.
 
 use std::{
     fs::{self, File, Metadata},
@@ -8,21 +8,21 @@ use std::{
 
 use crate::FileError;
 
-/// As many links as Linux follows.
+/// The most symbolic links to follow; Linux has the same limit.
 const MOST_LINKS: usize = 40;
 
-/// A name with its links followed.
+/// A path whose links have been followed.
 pub(super) struct ResolvedPath {
     pub(super) path: PathBuf,
-    /// The regular file that is there.
+    /// The metadata of the regular file at `path`; `None` when there is no file.
     pub(super) old: Option<Metadata>,
 }
 
 impl ResolvedPath {
-    /// Follows `named`.
+    /// Follows the links of `named`.
     ///
     /// # Errors
-    /// When what is there is not a regular file that may be written.
+    /// Returns an error if something is there that is not a writable regular file.
     pub(super) fn of(named: &Path) -> Result<Self, FileError> {
         let path = follow(named).map_err(FileError::io("write", named))?;
         let old = match fs::symlink_metadata(&path) {
@@ -56,17 +56,17 @@ fn check(named: &Path, old: &Metadata) -> Result<(), FileError> {
     Ok(())
 }
 
-/// What `path` is a link to, through every link; itself where it is none.
+/// Returns the target of `path` after following every link; `path` itself when it is not a link.
 fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::read_link(&path) {
             Ok(target) => path = folder_of(&path).join(target),
-            // It is no link, or is not there: the next step says so.
+            // `path` is not a link, or does not exist. The caller finds out which.
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::other("its links lead in a circle"))
+    Err(io::Error::other("its symbolic links form a cycle"))
 }
 
 pub(super) fn folder_of(path: &Path) -> PathBuf {
@@ -76,7 +76,7 @@ pub(super) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Gives `file` the mode of `old` and, where this process may, its owner.
+/// Gives `file` the mode of `old` and, if this process is permitted to, its owner.
 pub(super) fn keep_mode(file: &File, old: &Metadata) -> io::Result<()> {
     keep_owner(file, old);
     file.set_permissions(old.permissions())
@@ -85,7 +85,7 @@ pub(super) fn keep_mode(file: &File, old: &Metadata) -> io::Result<()> {
 #[cfg(unix)]
 fn keep_owner(file: &File, old: &Metadata) {
     use std::os::unix::fs::{MetadataExt, fchown};
-    // Only the superuser may give a file away; for everyone else it is theirs already.
+    // Only the superuser may give a file away. For other users the file already has its owner.
     let _ = fchown(file, Some(old.uid()), Some(old.gid()));
 }
 

@@ -8,7 +8,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_failed_write_leaves_the_old_file_and_no_litter() {
+fn a_failed_write_leaves_the_old_file_and_no_temporary_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.txt");
     write_bytes(&path, b"old").unwrap();
@@ -16,8 +16,8 @@ fn a_failed_write_leaves_the_old_file_and_no_litter() {
         out.write_all(&[7; 4096])?;
         Err(io::ErrorKind::StorageFull.into())
     });
-    let said = error.unwrap_err().to_string();
-    assert!(said.contains("a.txt: the disk is full"), "{said}");
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("a.txt: the disk is full"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(names(folder.path()), ["a.txt"]);
 }
@@ -32,39 +32,42 @@ fn a_write_replaces_the_whole_file() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_a_sentence_before_and_at_the_write() {
+fn a_missing_folder_is_an_error_before_and_at_the_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none").join("a.txt");
     for error in [
         probe(&path).unwrap_err(),
         write_bytes(&path, b"").unwrap_err(),
     ] {
-        let said = error.to_string();
-        assert!(said.starts_with("cannot write "), "{said}");
-        assert!(said.ends_with("there is no such file or folder"), "{said}");
+        let message = error.to_string();
+        assert!(message.starts_with("cannot write "), "{message}");
+        assert!(
+            message.ends_with("there is no such file or folder"),
+            "{message}"
+        );
     }
-    let said = probe(folder.path()).unwrap_err().to_string();
-    assert!(said.ends_with("it is a folder, not a file"), "{said}");
+    let message = probe(folder.path()).unwrap_err().to_string();
+    assert!(message.ends_with("it is a folder, not a file"), "{message}");
     assert!(probe(Path::new("")).is_err());
     probe(&folder.path().join("fine")).unwrap();
     assert!(names(folder.path()).is_empty());
 }
 
-/// `/dev/full` refuses every byte as a full disk does; a real one is reached through a file.
+/// `/dev/full` fails every write with ENOSPC, as a full disk does.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_kernel_s_full_disk_is_the_sentence() {
+fn an_error_of_the_kernel_is_reported_as_a_full_disk() {
     let mut full = fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
         .unwrap();
     let error = full.write_all(b"x").unwrap_err();
-    let said = FileError::io("write", Path::new("m.safetensors"))(error).to_string();
-    assert!(said.contains("the disk is full"), "{said}");
+    let message = FileError::io("write", Path::new("m.safetensors"))(error).to_string();
+    assert!(message.contains("the disk is full"), "{message}");
 }
 
 #[test]
-fn sweeping_takes_leftovers_alone() {
+fn sweeping_removes_only_leftovers() {
     let folder = tempfile::tempdir().unwrap();
     for name in [
         ".a.safetensors.aBc1eF.tmp",
@@ -98,7 +101,7 @@ fn text_files_are_mine(path: &Path) -> Result<(), FileError> {
     Err(FileError::wrong(
         path,
         "a file of mine",
-        "one of somebody else's",
+        "one of another program's",
     ))
 }
 
@@ -112,14 +115,14 @@ fn a_named_file_replaces_only_what_is_new_empty_or_owned() {
     for name in ["new", "mine", "empty"] {
         ChosenFile::new(&path(name), text_files_are_mine).unwrap();
     }
-    let said = ChosenFile::new(&path("foreign"), text_files_are_mine)
+    let message = ChosenFile::new(&path("foreign"), text_files_are_mine)
         .unwrap_err()
         .to_string();
     assert!(
-        said.ends_with("foreign: expected a file of mine, found one of somebody else's"),
-        "{said}"
+        message.ends_with("foreign: expected a file of mine, found one of another program's"),
+        "{message}"
     );
-    // What comes to have the name later is not replaced either.
+    // A file that gets the name later is not replaced either.
     let named = ChosenFile::new(&path("new"), text_files_are_mine).unwrap();
     fs::write(path("new"), b"a novel").unwrap();
     assert!(named.check().is_err());
@@ -143,37 +146,43 @@ fn links_are_written_through_and_modes_stay() {
     assert_eq!(fs::read(&target).unwrap(), b"new");
     let mode = fs::metadata(&target).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
-    // A link to nothing makes its target.
+    // Writing to a dangling link creates its target.
     let dangling = folder.path().join("dangling");
     symlink("inner/made", &dangling).unwrap();
     write_bytes(&dangling, b"made").unwrap();
     assert_eq!(fs::read(inner.join("made")).unwrap(), b"made");
     let circle = folder.path().join("circle");
     symlink("circle", &circle).unwrap();
-    let said = write_bytes(&circle, b"").unwrap_err().to_string();
-    assert!(said.ends_with("its links lead in a circle"), "{said}");
+    let message = write_bytes(&circle, b"").unwrap_err().to_string();
+    assert!(
+        message.ends_with("its symbolic links form a cycle"),
+        "{message}"
+    );
 }
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_or_is_read_only_is_never_replaced() {
+fn only_regular_and_writable_files_are_replaced() {
     use std::os::unix::net::UnixListener;
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
-    for said in [
+    for message in [
         write_bytes(&socket, b"").unwrap_err().to_string(),
         probe(&socket).unwrap_err().to_string(),
     ] {
-        assert!(said.contains("found a socket; give another name"), "{said}");
+        assert!(
+            message.contains("found a socket; give another name"),
+            "{message}"
+        );
     }
     let kept = folder.path().join("kept");
     fs::write(&kept, b"kept").unwrap();
     let mut permissions = fs::metadata(&kept).unwrap().permissions();
     permissions.set_readonly(true);
     fs::set_permissions(&kept, permissions).unwrap();
-    let said = write_bytes(&kept, b"lost").unwrap_err().to_string();
-    assert!(said.contains("found one that is read-only"), "{said}");
+    let message = write_bytes(&kept, b"lost").unwrap_err().to_string();
+    assert!(message.contains("found one that is read-only"), "{message}");
     assert_eq!(fs::read(&kept).unwrap(), b"kept");
 }
 
@@ -186,7 +195,7 @@ fn a_name_as_long_as_names_can_be_is_written() {
 }
 
 #[test]
-fn sweeping_of_one_file_takes_its_own_litter_and_nothing_in_use() {
+fn sweeping_of_one_file_removes_its_own_leftovers_and_nothing_in_use() {
     let folder = tempfile::tempdir().unwrap();
     for name in [".a.aBc1eF.tmp", ".a.mine.tmp", ".b.aBc1eF.tmp", ".a.txt"] {
         fs::write(folder.path().join(name), b"").unwrap();

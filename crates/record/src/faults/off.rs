@@ -1,8 +1,8 @@
-//! Without the feature `faults`: nothing happens, and nothing is left of it in the program.
+//! Fault points without the feature `faults`: they do nothing and compile to nothing.
 
 use std::{fs::File, io, path::Path};
 
-/// Before `what` is done to `path`.
+/// Does nothing. With the feature `faults`, the operation `what` on `path` may fail here.
 #[inline(always)]
 #[expect(clippy::unnecessary_wraps, reason = "the signature of its twin")]
 #[expect(
@@ -13,7 +13,7 @@ pub(crate) fn point(_: &'static str, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What writes to `file`, which is `path` or will be.
+/// Returns `file` unchanged.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it is the file")]
 pub(crate) fn writer<'a>(_: &'static str, _: &'a Path, file: &'a mut File) -> &'a mut File {

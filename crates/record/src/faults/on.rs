@@ -1,4 +1,4 @@
-//! With the feature `faults`: points are counted, and the planned one fails.
+//! Fault points with the feature `faults`: they are counted, and the planned one fails.
 
 use std::{
     fs::{File, OpenOptions},
@@ -12,20 +12,21 @@ use std::{
     },
 };
 
-/// What is to happen, and at which point: the first is 1, those of all threads counted together.
+/// What happens at which fault point. The first point is 1; the points of all threads are counted
+/// together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Appends the name of every point to this file, one a line.
+    /// Appends the name of every point to this file, one per line.
     Trace(PathBuf),
-    /// Ends the process there, as SIGKILL does: nothing is unwound, flushed or removed.
+    /// Ends the process at this point as SIGKILL does: nothing is unwound, flushed or removed.
     Kill(u64),
-    /// That point fails, and those after it do not.
+    /// Makes this point fail, and no later one.
     Fail(u64, Failure),
-    /// That point and all after it fail, as on a disk that is full.
+    /// Makes this point and all later ones fail, as on a full disk.
     FailFrom(u64, Failure),
 }
 
-/// What the operating system would say.
+/// The error that the operating system would return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// ENOSPC: no space left on device.
@@ -46,7 +47,7 @@ impl Failure {
 impl FromStr for Plan {
     type Err = String;
 
-    /// `trace@PATH`, `kill@17`, `fail@17:ENOSPC`, `fail@17:EIO`, `fail-from@17:ENOSPC`.
+    /// Parses `trace@PATH`, `kill@17`, `fail@17:ENOSPC`, `fail@17:EIO` or `fail-from@17:ENOSPC`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("a fault is `kill@N`, `fail@N:ENOSPC` and the like, found `{text}`");
         let (kind, rest) = text.split_once('@').ok_or_else(wrong)?;
@@ -72,15 +73,16 @@ impl FromStr for Plan {
 static PLAN: OnceLock<Plan> = OnceLock::new();
 static PASSED: AtomicU64 = AtomicU64::new(0);
 
-/// Sets the plan of this process, once and before it writes anything.
+/// Sets the plan of this process. It must be set before the process writes anything; later calls
+/// have no effect.
 pub fn plan(plan: Plan) {
     PLAN.get_or_init(|| plan);
 }
 
-/// What happens at a point.
+/// What happens at one point.
 enum Fault {
     Kill,
-    /// `again`: an earlier point has failed too.
+    /// The point fails. `again` means that an earlier point has failed too.
     Fail {
         failure: Failure,
         again: bool,
@@ -102,7 +104,7 @@ fn next(what: &'static str, path: &Path) -> Option<Fault> {
     let fail = |failure, again| Some(Fault::Fail { failure, again });
     match *plan {
         Plan::Trace(ref to) => {
-            // A trace that is not whole is noticed by whoever reads it.
+            // The test that reads the trace notices when it is incomplete.
             let _ = trace(to, what, path);
             None
         }
@@ -119,13 +121,13 @@ fn trace(to: &Path, what: &str, path: &Path) -> io::Result<()> {
     file.write_all(line.as_bytes())
 }
 
-/// Before `what` is done to `path`.
+/// Passes the fault point before the operation `what` on `path`. Returns the planned error, if any.
 pub(crate) fn point(what: &'static str, path: &Path) -> io::Result<()> {
     next(what, path).map_or(Ok(()), |fault| Err(fault.strike()))
 }
 
-/// What writes to `file`, which is `path` or will be. A write that fails, or during which the
-/// process is killed, is torn: half of the bytes are written.
+/// Returns a writer to `file`, whose path is `path` now or after a rename. A write that fails, or
+/// during which the process is killed, writes half of its bytes.
 pub(crate) fn writer<'a>(
     what: &'static str,
     path: &'a Path,

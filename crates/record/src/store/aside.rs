@@ -1,4 +1,4 @@
-//! Setting aside what was recorded after a checkpoint that somebody goes back to.
+//! Setting aside what was recorded after a checkpoint that a run is resumed from.
 
 use std::{
     fs::{self, File},
@@ -9,18 +9,21 @@ use std::{
 use super::{CHECKPOINTS, EVENTS, SAMPLES, checkpoints, lines::Line, step_of};
 use crate::{Event, FileError, atomic, disk};
 
-/// What was recorded beyond a checkpoint, in a folder of its own within the run's.
+/// The events and files that were recorded after a checkpoint and moved to their own folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
+    /// The folder inside the run's folder that holds them now.
     pub folder: PathBuf,
+    /// The number of events.
     pub events: usize,
+    /// The number of checkpoints.
     pub checkpoints: usize,
 }
 
-/// Copies the lines `dropped` of `events` and moves the checkpoints and samples after `step`
-/// updates; `None` where there is nothing that a resumed run does not make again.
+/// Copies the lines `dropped` of `events`, and moves the checkpoints and samples after `step`
+/// updates, to a new folder. Returns `None` when the resumed run produces all of them again.
 ///
-/// A kill on the way loses nothing: what is not yet moved is where it was.
+/// A kill in between loses nothing: a file that has not been moved stays where it was.
 pub(super) fn set_aside(
     folder: &Path,
     step: u64,
@@ -52,7 +55,7 @@ pub(super) fn set_aside(
     }))
 }
 
-/// Whether a run had come to its end.
+/// Returns whether `event` is the end of a finished run.
 fn is_end(event: &Event) -> bool {
     match event {
         Event::Done { .. } => true,
@@ -68,7 +71,7 @@ fn is_end(event: &Event) -> bool {
     }
 }
 
-/// The first `aside-N` in `folder` that is not there yet.
+/// Creates the first `aside-N` in `folder` that does not exist yet.
 fn new_folder(folder: &Path) -> Result<PathBuf, FileError> {
     for n in 1u32.. {
         let aside = folder.join(format!("aside-{n}"));
@@ -83,7 +86,7 @@ fn new_folder(folder: &Path) -> Result<PathBuf, FileError> {
     ))
 }
 
-/// The bytes of `lines`, which stand together in `events`.
+/// Returns the bytes of `lines`, which are adjacent in `events`.
 fn text_of(mut events: &File, lines: &[Line]) -> io::Result<Vec<u8>> {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Reading events, line by line.
+//! Reading events line by line.
 
 use std::{
     fs::File,
@@ -8,17 +8,17 @@ use std::{
 
 use crate::{Event, FileError};
 
-/// No event is larger; a sample is most of it.
+/// The most bytes of an event. A sample takes most of them.
 const MOST_LINE: u64 = 1 << 24;
 
-/// An event and where its line begins and ends, in bytes from the file's beginning.
+/// An event, with the start and end of its line in bytes from the start of the file.
 pub(super) struct Line {
     pub(super) event: Event,
     pub(super) begin: u64,
     pub(super) end: u64,
 }
 
-/// Reads whole lines. A last line that is torn, by a kill or a power cut, is left out.
+/// Reads all complete lines. A last line that a kill or a power cut tore is left out.
 pub(super) fn read(file: &File, path: &Path) -> Result<Vec<Line>, FileError> {
     let mut from = BufReader::new(file);
     let mut lines = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn read(file: &File, path: &Path) -> Result<Vec<Line>, FileError> {
         }
         match serde_json::from_slice(&text) {
             Ok(event) => lines.push(Line { event, begin, end }),
-            // Disks may keep the length of a torn line and not its bytes.
+            // A disk may keep the length of a torn line but not its bytes.
             Err(error) => {
                 let last = from.fill_buf().map_err(FileError::io("read", path))?;
                 return match last {

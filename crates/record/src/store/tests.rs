@@ -68,8 +68,8 @@ fn story() -> Vec<Event> {
     ]
 }
 
-/// A folder with [`story`] in it, and its path.
-fn told() -> (tempfile::TempDir, PathBuf) {
+/// Makes a run's folder with the events of [`story`]; returns its temporary root and its path.
+fn recorded_run() -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("runs").join("one");
     let mut store = Store::create(&folder, &experiment()).unwrap();
@@ -81,7 +81,7 @@ fn told() -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn a_run_is_read_back_as_it_was_written() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     assert_eq!(read_experiment(&folder).unwrap(), experiment());
     assert_eq!(read_events(&folder).unwrap(), story());
     assert_eq!(checkpoints(&folder).unwrap(), []);
@@ -89,20 +89,20 @@ fn a_run_is_read_back_as_it_was_written() {
 
 #[test]
 fn a_run_is_never_written_over() {
-    let (_root, folder) = told();
-    let said = Store::create(&folder, &experiment())
+    let (_root, folder) = recorded_run();
+    let message = Store::create(&folder, &experiment())
         .unwrap_err()
         .to_string();
     assert!(
-        said.ends_with("resume it or choose another folder"),
-        "{said}"
+        message.ends_with("resume it or choose another folder"),
+        "{message}"
     );
     assert_eq!(read_events(&folder).unwrap(), story());
 }
 
 #[test]
 fn one_process_writes_at_a_time() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     let (store, _) = Store::resume(&folder, 4).unwrap();
     assert!(matches!(Store::resume(&folder, 4), Err(FileError::Busy(_))));
     drop(store);
@@ -112,7 +112,7 @@ fn one_process_writes_at_a_time() {
 /// A child process that is being started holds a copy of every descriptor for a moment.
 #[test]
 fn a_copy_of_the_lock_does_not_keep_the_folder_locked() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     let held = lock(&folder).unwrap();
     let copy = held.0.try_clone().unwrap();
     drop(held);
@@ -120,10 +120,11 @@ fn a_copy_of_the_lock_does_not_keep_the_folder_locked() {
     drop(copy);
 }
 
-/// Whatever byte a kill came after, the whole events before it are read, and appending goes on.
+/// Whichever byte a kill cuts the file at, the complete events before it are read, and appending
+/// still works.
 #[test]
 fn events_survive_being_cut_after_any_byte() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     let path = folder.join(EVENTS);
     let whole = fs::read(&path).unwrap();
     for cut in (0..whole.len()).step_by(3) {
@@ -147,25 +148,25 @@ fn events_survive_being_cut_after_any_byte() {
 
 #[test]
 fn a_last_line_of_lost_bytes_is_torn_and_an_earlier_one_is_named() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     let path = folder.join(EVENTS);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, [&whole[..], &[0; 40], b"\n"].concat()).unwrap();
     assert_eq!(read_events(&folder).unwrap(), story());
     fs::write(&path, [b"{\"event\":\"gone\"}\n", &whole[..]].concat()).unwrap();
-    let said = read_events(&folder).unwrap_err().to_string();
+    let message = read_events(&folder).unwrap_err().to_string();
     assert!(
-        said.contains(
+        message.contains(
             "events.jsonl: expected an event of gptlab in line 1, found unknown variant `gone`"
         ),
-        "{said}"
+        "{message}"
     );
 }
 
 #[test]
 fn resuming_drops_what_comes_again_and_nothing_else() {
     for (at, kept) in [(0, 1), (1, 2), (2, 4), (3, 5), (4, 7), (9, 7)] {
-        let (_root, folder) = told();
+        let (_root, folder) = recorded_run();
         let (store, past) = Store::resume(&folder, at).unwrap();
         assert_eq!(past.events, story()[..kept], "at {at}");
         assert_eq!(past.set_aside, None, "at {at}");
@@ -176,7 +177,7 @@ fn resuming_drops_what_comes_again_and_nothing_else() {
 
 #[test]
 fn checkpoints_are_listed_by_step_and_leftovers_swept() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     let within = folder.join(CHECKPOINTS);
     for name in [
         "step-00000010.safetensors",
@@ -204,8 +205,8 @@ fn checkpoints_are_listed_by_step_and_leftovers_swept() {
 }
 
 #[test]
-fn an_experiment_that_is_none_is_a_sentence() {
-    let (_root, folder) = told();
+fn what_is_not_an_experiment_is_an_error() {
+    let (_root, folder) = recorded_run();
     let path = folder.join(EXPERIMENT);
     let text = fs::read_to_string(&path).unwrap();
     let cases = [
@@ -233,24 +234,30 @@ fn an_experiment_that_is_none_is_a_sentence() {
     ];
     for (wrong, sentence) in cases {
         fs::write(&path, wrong).unwrap();
-        let said = read_experiment(&folder).unwrap_err().to_string();
+        let message = read_experiment(&folder).unwrap_err().to_string();
         assert!(
-            said.contains(sentence) && said.contains(EXPERIMENT),
-            "{said}"
+            message.contains(sentence) && message.contains(EXPERIMENT),
+            "{message}"
         );
     }
     fs::write(&path, [0xFF; 9]).unwrap();
-    let said = read_experiment(&folder).unwrap_err().to_string();
-    assert!(said.ends_with("found bytes that are not UTF-8"), "{said}");
+    let message = read_experiment(&folder).unwrap_err().to_string();
+    assert!(
+        message.ends_with("found bytes that are not UTF-8"),
+        "{message}"
+    );
     fs::remove_file(&path).unwrap();
-    let said = read_experiment(&folder).unwrap_err().to_string();
-    assert!(said.ends_with("there is no such file or folder"), "{said}");
+    let message = read_experiment(&folder).unwrap_err().to_string();
+    assert!(
+        message.ends_with("there is no such file or folder"),
+        "{message}"
+    );
 }
 
-/// A record of format 1 says nothing of instructions, observing and samples.
+/// A record of format 1 has no instructions, observation level and sampling settings.
 #[test]
-fn an_older_experiment_is_read_with_what_it_meant() {
-    let (_root, folder) = told();
+fn an_older_experiment_is_read_with_its_defaults() {
+    let (_root, folder) = recorded_run();
     let path = folder.join(EXPERIMENT);
     let mut old: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -269,7 +276,7 @@ fn an_older_experiment_is_read_with_what_it_meant() {
 
 #[test]
 fn what_comes_after_an_older_checkpoint_is_set_aside() {
-    let (_root, folder) = told();
+    let (_root, folder) = recorded_run();
     for step in [2, 4] {
         fs::write(
             folder.join(format!("{CHECKPOINTS}/step-{step:08}.safetensors")),
@@ -289,7 +296,7 @@ fn what_comes_after_an_older_checkpoint_is_set_aside() {
         assert_eq!(aside.folder, folder.join(format!("aside-{n}")));
         assert_eq!((aside.events, aside.checkpoints), (3, 1));
         assert_eq!(past.events, story()[..4]);
-        // Not a byte is lost.
+        // No byte is lost.
         let kept = fs::read(folder.join(EVENTS)).unwrap();
         let moved = fs::read(aside.folder.join(EVENTS)).unwrap();
         assert_eq!([kept, moved].concat(), whole);
@@ -297,10 +304,10 @@ fn what_comes_after_an_older_checkpoint_is_set_aside() {
         assert_eq!(state.unwrap(), b"state 4");
         assert!(aside.folder.join("samples/step-00000004.txt").exists());
         assert!(!folder.join("samples/step-00000004.txt").exists());
-        // The next resume finds no stale newer checkpoint.
+        // The next resume finds no newer checkpoint that is stale.
         let left = checkpoints(&folder).unwrap();
         assert_eq!(left.iter().map(|c| c.0).collect::<Vec<_>>(), [2]);
-        // The branch goes on, and is gone back from once more.
+        // The new branch continues, and is abandoned once more.
         for event in &story()[4..] {
             store.append(event).unwrap();
         }
@@ -310,8 +317,8 @@ fn what_comes_after_an_older_checkpoint_is_set_aside() {
 }
 
 #[test]
-fn going_back_from_the_end_keeps_what_the_end_was() {
-    let (_root, folder) = told();
+fn going_back_from_the_end_sets_the_end_aside() {
+    let (_root, folder) = recorded_run();
     let (mut store, _) = Store::resume(&folder, 9).unwrap();
     let done = Event::Done {
         step: 4,
@@ -330,8 +337,8 @@ fn going_back_from_the_end_keeps_what_the_end_was() {
 }
 
 #[test]
-fn lost_events_are_begun_anew() {
-    let (_root, folder) = told();
+fn lost_events_are_replaced_by_a_new_file() {
+    let (_root, folder) = recorded_run();
     fs::remove_file(folder.join(EVENTS)).unwrap();
     let (mut store, past) = Store::resume(&folder, 2).unwrap();
     assert!(past.lost_events && past.events.is_empty());
@@ -341,21 +348,21 @@ fn lost_events_are_begun_anew() {
 
 #[test]
 fn a_run_and_a_grid_do_not_share_a_folder() {
-    let (root, folder) = told();
-    let said = crate::write_grid(&folder, &grid()).unwrap_err().to_string();
+    let (root, folder) = recorded_run();
+    let message = crate::write_grid(&folder, &grid()).unwrap_err().to_string();
     assert!(
-        said.contains("expected a folder for a grid, found the folder of a run"),
-        "{said}"
+        message.contains("expected a folder for a grid, found the folder of a run"),
+        "{message}"
     );
     let other = root.path().join("grid");
     fs::create_dir(&other).unwrap();
     crate::write_grid(&other, &grid()).unwrap();
-    let said = Store::create(&other, &experiment())
+    let message = Store::create(&other, &experiment())
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("expected a folder for a run, found the folder of a grid"),
-        "{said}"
+        message.contains("expected a folder for a run, found the folder of a grid"),
+        "{message}"
     );
     assert!(!Store::exists(&other));
 }
@@ -374,24 +381,24 @@ fn grid() -> crate::Grid {
     }
 }
 
-/// Opening a FIFO would wait for somebody to write to it.
+/// Opening a FIFO would block until another process writes to it.
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_is_not_opened() {
-    let (_root, folder) = told();
+fn only_regular_files_are_opened() {
+    let (_root, folder) = recorded_run();
     for name in [EVENTS, EXPERIMENT] {
         let path = folder.join(name);
         fs::remove_file(&path).unwrap();
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
     }
-    let said = read_events(&folder).unwrap_err().to_string();
+    let message = read_events(&folder).unwrap_err().to_string();
     assert!(
-        said.ends_with("expected a regular file, found a named pipe (FIFO)"),
-        "{said}"
+        message.ends_with("expected a regular file, found a named pipe (FIFO)"),
+        "{message}"
     );
-    let said = read_experiment(&folder).unwrap_err().to_string();
-    assert!(said.ends_with("found a named pipe (FIFO)"), "{said}");
+    let message = read_experiment(&folder).unwrap_err().to_string();
+    assert!(message.ends_with("found a named pipe (FIFO)"), "{message}");
     assert!(Store::resume(&folder, 0).is_err());
 }
 

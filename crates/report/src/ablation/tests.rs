@@ -34,14 +34,14 @@ fn the_table_says_what_results_say() {
 #[test]
 fn outcomes_are_sentences() {
     let (_root, study) = study();
-    let said = |i: usize| outcome(&study, &study.arms[i]);
-    assert_eq!(said(0), "Loss 2.1100 ± 0.0141: better than a 3-gram table.");
+    let text = |i: usize| outcome(&study, &study.arms[i]);
+    assert_eq!(text(0), "Loss 2.1100 ± 0.0141: better than a 3-gram table.");
     assert_eq!(
-        said(1),
+        text(1),
         "Loss 2.6600 ± 0.0849: better than a 1-gram table, worse than a 2-gram table. \
          0.5500 worse than the baseline (p < 0.001, 2 seeds)."
     );
-    assert_eq!(said(2), "2 of 2 runs diverged, the first at step 20.");
+    assert_eq!(text(2), "2 of 2 runs diverged, the first at step 20.");
     assert_eq!(
         answer(&study),
         [
@@ -62,18 +62,18 @@ fn chance_is_called_chance() {
     };
     assert_eq!(
         compared(difference(-0.01, Some(0.4))),
-        "Not told apart from the baseline: 0.0100 better, p = 0.400 (3 seeds)."
+        "Not significantly different from the baseline: 0.0100 better, p = 0.400 (3 seeds)."
     );
     assert_eq!(
         compared(PairedDifference {
             pairs: 1,
             ..difference(0.2, None)
         }),
-        "0.2000 worse than the baseline (one seed, so nothing is known of chance)."
+        "0.2000 worse than the baseline (one seed, so its significance is unknown)."
     );
 }
 
-/// 0.0000 is neither worse nor better than 0.0000, however sure it is.
+/// A difference that prints as 0.0000 is neither worse nor better, however small its p.
 #[test]
 fn a_difference_that_prints_as_nothing_is_none() {
     let (_root, mut study) = study();

@@ -1,4 +1,4 @@
-//! The ends of an axis and the labels along it.
+//! The range of an axis and its tick labels.
 
 use crate::{number, words};
 
@@ -7,17 +7,18 @@ use crate::{number, words};
 pub(super) struct Axis {
     pub(super) low: f64,
     pub(super) high: f64,
-    /// Positions and their labels.
+    /// The positions of the ticks and their labels.
     pub(super) ticks: Vec<(f64, String)>,
     pub(super) title: String,
 }
 
-/// Numbers beyond it are drawn at the edge, so that sums and differences on an axis stay finite.
+/// The largest magnitude that is drawn to scale. Numbers beyond it are drawn at the edge, so that
+/// sums and differences on an axis stay finite.
 const LARGEST: f64 = 1e300;
-/// A smaller difference has too few digits to be divided into ticks (denormal numbers begin at
-/// 2e-308).
+/// The smallest length of an axis. A smaller one has too few digits to be divided into ticks
+/// (subnormal numbers start at 2e-308).
 const SMALLEST: f64 = 1e-300;
-/// A difference that is smaller than this share of the larger number is a rounding error.
+/// The relative difference below which two numbers differ only by rounding.
 const ROUNDING: f64 = 1e-12;
 
 /// Returns whether two numbers are far enough apart to be distinguished along an axis.
@@ -89,8 +90,8 @@ pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The most ticks of a logarithmic axis. Of more ticks, from hundreds of decades, every second,
-/// third, … is labelled.
+/// The largest number of ticks of a logarithmic axis. If there are more, from hundreds of decades,
+/// only every second, third, … is labelled.
 const MOST_LOG_TICKS: usize = 24;
 
 /// Returns round numbers between two logarithms: whole decades if there are enough, else the

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::Table;
 
-/// A chart before anything is drawn.
+/// The size, margins and axes of a chart before anything is drawn.
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) caption: Caption,
@@ -18,9 +18,9 @@ pub(super) struct Frame {
     pub(super) size: (u32, u32),
     pub(super) x: Axis,
     pub(super) y: Axis,
-    /// Pixels left of the plane, for the labels of the y axis.
+    /// The space left of the plotting area for the labels of the y axis, in pixels.
     pub(super) left: u32,
-    /// Pixels right of the plane, for labels.
+    /// The space right of the plotting area for labels, in pixels.
     pub(super) right: u32,
     pub(super) grid: GridLines,
     /// The numbers that are drawn, for whoever cannot see the picture or wants them exactly.
@@ -29,7 +29,7 @@ pub(super) struct Frame {
     pub(super) hover: Option<Value>,
 }
 
-/// The direction of the lines of the grid.
+/// The direction of the grid lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GridLines {
     Horizontal,
@@ -253,7 +253,7 @@ pub(super) struct Label {
     pub(super) series: Option<usize>,
 }
 
-/// Returns how many pixels labels need.
+/// Returns the width that labels need, in pixels.
 pub(super) fn margin(labels: impl Iterator<Item = usize>) -> u32 {
     (34 + 7 * labels.max().unwrap_or(0) as u32).min(190)
 }

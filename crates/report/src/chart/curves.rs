@@ -1,4 +1,4 @@
-//! Losses over steps.
+//! Charts of losses over steps.
 
 use gptlab_record::Floors;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{
     visible::one_line,
 };
 
-/// A line of a chart: the losses by step of all runs of a variant.
+/// The losses by step of all runs of a variant, which make one line of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub label: String,
@@ -199,7 +199,7 @@ fn left_of(y: &Axis) -> u32 {
     longest.max().unwrap_or(0) as u32 * 7 + 12
 }
 
-/// What is drawn of a curve.
+/// The drawn form of a curve.
 struct DrawnCurve {
     label: String,
     mean: Vec<(f64, f64)>,
@@ -217,8 +217,8 @@ fn losses(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points.map(|(_, loss)| *loss)
 }
 
-/// Returns the mean over the runs, and the band, at the steps of the longest run. Where some runs
-/// diverged earlier, it is the mean of the others.
+/// Returns the mean over the runs, and the band, at the steps of the longest run. After some runs
+/// have diverged, it is the mean of the others.
 fn line_of(curve: &Curve, ceiling: f64) -> DrawnCurve {
     let longest = curve.runs.iter().max_by_key(|run| run.len());
     let steps = thinned(longest.map_or(&[], Vec::as_slice));
@@ -263,7 +263,7 @@ fn thinned(run: &[(u64, f64)]) -> Vec<u64> {
         .collect()
 }
 
-/// Returns the guides among the curves, or just outside.
+/// Returns the guides between the curves, or just outside.
 fn guides_between(floors: Option<&Floors>, low: f64, high: f64) -> Vec<phrases::Guide> {
     let room = (high - low).max(0.1) * 0.35;
     let mut guides = floors.map_or_else(Vec::new, phrases::guides);
@@ -367,7 +367,7 @@ fn describe(
         said.push("Dotted: the losses of n-gram baselines, which only count.".to_owned());
     }
     if shown < curves.len() {
-        said.push(format!("{} more are not drawn.", curves.len() - shown));
+        sentences.push(format!("{} more are not drawn.", curves.len() - shown));
     }
     said.retain(|s| !s.is_empty());
     Caption {

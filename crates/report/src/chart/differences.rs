@@ -129,7 +129,8 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) {
         .text(pixel(canvas.plane.right + 68.0, row), &value, "muted e");
 }
 
-/// Returns vermilion for worse, blue for better, and hollow grey for what chance could have done.
+/// Returns vermilion for worse, blue for better, and hollow grey for differences that are not
+/// significant.
 fn look(d: PairedDifference) -> Look {
     let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
     if told {

@@ -11,7 +11,7 @@ use crate::{
     table::{Column, TableCell},
 };
 
-/// A fit that the caller made: `loss = floor + scale * x^-exponent`.
+/// A scaling law that the caller has fitted: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScalingFit {
     /// The name of the setting that varies, such as `parameters`.
@@ -24,13 +24,13 @@ pub struct ScalingFit {
 }
 
 impl ScalingFit {
-    /// Returns the loss at `x`.
+    /// Returns the predicted loss at `x`, in nats.
     pub fn at(&self, x: f64) -> f64 {
         self.floor + self.scale * x.powf(-self.exponent)
     }
 
-    /// Returns the formula, with its numbers.
-    pub fn say(&self) -> String {
+    /// Returns the formula with its numbers.
+    pub fn formula(&self) -> String {
         let error = self
             .error
             .map(|error| format!(" ± {}", number::short(error)));
@@ -50,7 +50,7 @@ impl ScalingFit {
 struct SweepPoint {
     x: f64,
     loss: f64,
-    /// The other settings, as words.
+    /// The other settings, as text.
     group: String,
 }
 
@@ -58,7 +58,7 @@ struct SweepPoint {
 /// Returns `None` if there are fewer than two values.
 pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Option<Chart> {
     let mut best = best_by_x(&points(study, setting, |_| String::new()));
-    // Other losses have no logarithm.
+    // Losses that are not positive have no logarithm.
     best.retain(|point| point.loss > 0.0);
     let x = Axis::log(best.iter().map(|p| p.x), setting)?;
     let lawful: Vec<(f64, f64)> = law.map_or_else(Vec::new, |law| curve_of(law, &x));
@@ -74,7 +74,7 @@ pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Op
             |law| {
                 format!(
                     "The best of each size, on logarithmic axes. Dashed: {}.",
-                    law.say()
+                    law.formula()
                 )
             },
         )),
@@ -226,8 +226,8 @@ fn best_by_x(points: &[SweepPoint]) -> Vec<SweepPoint> {
     best
 }
 
-/// Returns the points of each group, by rising x. Groups are in the order of their first
-/// appearance.
+/// Returns the points of each group, in increasing order of x. Groups are in the order of their
+/// first appearance.
 fn groups(points: &[SweepPoint]) -> Vec<Vec<SweepPoint>> {
     let mut found: Vec<Vec<SweepPoint>> = Vec::new();
     for point in points {
@@ -264,7 +264,7 @@ mod tests {
             error: None,
         };
         assert_eq!(law.at(100.0), 2.5);
-        assert_eq!(law.say(), "loss = 1.5 + 10 × parameters^(\u{2212}0.5)");
+        assert_eq!(law.formula(), "loss = 1.5 + 10 × parameters^(\u{2212}0.5)");
     }
 
     #[test]

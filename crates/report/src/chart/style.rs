@@ -43,12 +43,12 @@ const fn look(class: &'static str, dash: Option<(u32, u32)>, marker: Marker) -> 
     }
 }
 
-/// Returns the look of the `i`th of several lines.
+/// Returns the style of the `i`th of several lines.
 pub(super) fn look_of(i: usize) -> Look {
     LOOKS[i % LOOKS.len()]
 }
 
-/// How many lines can be distinguished.
+/// The number of lines that can be distinguished.
 pub(super) const MOST_LOOKS: usize = LOOKS.len();
 
 /// CSS that gives every chart its font, its colours and, where dark is preferred, its dark colours.

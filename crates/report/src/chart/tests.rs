@@ -25,7 +25,7 @@ fn two() -> [Curve; 2] {
     [curve("baseline", 1.0), curve("a <b> & c", 2.0)]
 }
 
-/// Tags of a text, opened minus closed: 0 for XML that is whole.
+/// Counts opened minus closed tags, which is 0 for well-formed XML.
 fn open_tags(svg: &str) -> i64 {
     let count = |pattern: &str| svg.matches(pattern).count() as i64;
     count("<") - count("</") * 2 - count("/>") - count("<?")
@@ -229,7 +229,7 @@ fn sweeps_need_two_points() {
         error: None,
     };
     let svg = scaling_law(&sweep, "parameters", Some(&law)).unwrap().svg();
-    assert!(svg.contains("loss = 1 + 10"), "the law is told");
+    assert!(svg.contains("loss = 1 + 10"), "the formula is shown");
     sweep.arms[1].variant.settings[1].1 = 4_000.0;
     let svg = learning_rates(&sweep).unwrap().svg();
     assert!(svg.contains("learning rate") && svg.contains("parameters 4000"));

@@ -1,4 +1,4 @@
-//! Where two records first differ.
+//! Finds the first difference between two records.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::number;
 
-/// The first recorded number that differs, at a step that both recorded.
+/// The first recorded number that differs at a step that both sides recorded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FirstDifference {
     pub step: u64,
@@ -18,7 +18,7 @@ pub struct FirstDifference {
 }
 
 impl FirstDifference {
-    pub(super) fn say(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!(
             "first differ at step {}: {} {} in a, {} in b",
             self.step, self.what, self.a, self.b
@@ -26,12 +26,12 @@ impl FirstDifference {
     }
 }
 
-/// The numbers that are recorded of a step, in their order.
+/// The recorded numbers of a step with their names, in order.
 type Numbers = Vec<(String, f64)>;
 
-/// Returns the events that hold numbers of a run, without times. Notices, checkpoints, stops and
-/// resumes hold none.
-fn told(events: &[Event]) -> Vec<Event> {
+/// Returns the events that contain numbers of a run, without their times. Notices, checkpoints,
+/// stops and resumes contain none.
+fn numeric_events(events: &[Event]) -> Vec<Event> {
     let counts = |event: &Event| match event {
         Event::Step(_)
         | Event::Observation(_)
@@ -52,17 +52,20 @@ fn told(events: &[Event]) -> Vec<Event> {
         .collect()
 }
 
-/// Returns whether both recorded the same. A NaN equals itself here.
+/// Returns whether both records are the same. A NaN equals itself here.
 pub(super) fn same(a: &[Event], b: &[Event]) -> bool {
     let text = |events: &[Event]| -> Vec<String> {
-        told(events).iter().map(|e| format!("{e:?}")).collect()
+        numeric_events(events)
+            .iter()
+            .map(|e| format!("{e:?}"))
+            .collect()
     };
     text(a) == text(b)
 }
 
-/// Returns the first difference, and how many steps both recorded.
+/// Returns the first difference, and the number of common steps.
 pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<FirstDifference>, usize) {
-    let (a, b) = (told(a), told(b));
+    let (a, b) = (numeric_events(a), numeric_events(b));
     let others: BTreeMap<((u8, u64), usize), &Event> =
         numbered(b.iter().map(key)).into_iter().zip(&b).collect();
     let mut common = 0;
@@ -80,8 +83,8 @@ pub(super) fn part(a: &[Event], b: &[Event]) -> (Option<FirstDifference>, usize)
     (first_difference, common)
 }
 
-/// Returns each of `keys` with the number of equal keys before it, since a record may hold a step
-/// twice.
+/// Pairs each of `keys` with the number of equal keys before it, because a record may contain a
+/// step twice.
 fn numbered<K: Ord + Clone>(keys: impl Iterator<Item = K>) -> Vec<(K, usize)> {
     let mut seen: BTreeMap<K, usize> = BTreeMap::new();
     let number = |key: K| {
@@ -162,7 +165,8 @@ fn of_observation(observation: &Observation) -> Numbers {
     named.collect()
 }
 
-/// Losses by step: validation where there is any, else the batches'.
+/// Returns the losses by step: the validation losses if there are any, otherwise the batches'
+/// losses.
 pub(super) fn curve(events: &[Event]) -> Vec<(f64, f64)> {
     let (mut train, mut val) = (Vec::new(), Vec::new());
     for event in events {

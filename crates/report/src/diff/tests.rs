@@ -26,7 +26,7 @@ fn a_run_is_equal_to_itself_whatever_time_it_took() {
     assert!(found.text(80, Glyphs::Ascii).contains("The runs are equal"));
 }
 
-/// A damaged or edited record may tell a step twice, or a measure in two series.
+/// A damaged or edited record may contain a step twice, or a measure in two series.
 #[test]
 fn a_run_that_tells_a_step_twice_is_equal_to_itself() {
     let mut twice = run(0, 2.0);
@@ -81,18 +81,18 @@ fn runs_part_at_a_step_and_a_number() {
         ),
         (10, 0, 0)
     );
-    let said = found.text(80, Glyphs::Ascii);
+    let text = found.text(80, Glyphs::Ascii);
     assert!(
-        said.contains("first differ at step 30: grad_norm 0.5 in a, 0.75 in b"),
-        "{said}"
+        text.contains("first differ at step 30: grad_norm 0.5 in a, 0.75 in b"),
+        "{text}"
     );
     assert!(
-        said.contains("no setting differs") && said.contains("the same ops"),
-        "{said}"
+        text.contains("no setting differs") && text.contains("the same ops"),
+        "{text}"
     );
     assert!(
-        said.contains("last losses: a 2.0000, b 2.0000 (+0.0000)"),
-        "{said}"
+        text.contains("last losses: a 2.0000, b 2.0000 (+0.0000)"),
+        "{text}"
     );
 }
 
@@ -107,9 +107,9 @@ fn settings_differ_in_words_and_layers_together() {
     }
     b.experiment.hyper.lr = 0.5;
     let found = compare(&side("a", &a), &side("b", &b));
-    let said: Vec<String> = found.settings.iter().map(SettingChange::say).collect();
+    let text: Vec<String> = found.settings.iter().map(SettingChange::text).collect();
     assert_eq!(
-        said,
+        text,
         [
             "peak learning rate: 0.01 -> 0.5",
             "attention of layers 0 to 3: present -> absent",
@@ -166,18 +166,18 @@ fn listings_show_what_changed_and_little_more() {
     let mut other = all.clone();
     other[10] = "new".into();
     let lines = listing(&all.join("\n"), &other.join("\n"));
-    let said: Vec<String> = lines
+    let text: Vec<String> = lines
         .iter()
         .map(|l| format!("{}{}", l.sign, l.text))
         .collect();
-    assert_eq!(said, [" op8", " op9", "-op10", "+new", " op11", " op12"]);
+    assert_eq!(text, [" op8", " op9", "-op10", "+new", " op11", " op12"]);
     let lines = listing("a    = 1\nlong = 2\n", "a = 1\n");
-    let said: Vec<String> = lines
+    let text: Vec<String> = lines
         .iter()
         .map(|l| format!("{}{}", l.sign, l.text))
         .collect();
     assert_eq!(
-        said,
+        text,
         [" a    = 1", "-long = 2"],
         "another width is no change"
     );

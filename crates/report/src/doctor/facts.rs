@@ -1,10 +1,10 @@
-//! The numbers that symptoms are read from.
+//! The numbers from which symptoms are derived.
 
 use gptlab_record::{Floors, Measure};
 
 use crate::{RecordedRun, study::mean};
 
-/// Fewer logged steps than this say nothing about the course of a run.
+/// The number of logged steps that a trend requires.
 const FEWEST: usize = 5;
 
 pub(super) struct Facts<'a> {
@@ -12,7 +12,7 @@ pub(super) struct Facts<'a> {
     pub(super) floors: Option<&'a Floors>,
     pub(super) train: Vec<f64>,
     pub(super) val: Vec<f64>,
-    /// After the first tenth.
+    /// The gradient norms after the first tenth of the run.
     pub(super) grad_norms: Vec<f64>,
     pub(super) uniform: f64,
 }
@@ -52,12 +52,12 @@ impl<'a> Facts<'a> {
         )
     }
 
-    /// Whether there is enough to speak of a course.
+    /// Returns whether there are enough steps for a trend.
     pub(super) fn has_course(&self) -> bool {
         self.train.len() >= FEWEST
     }
 
-    /// Validation losses where there are enough, else training losses.
+    /// Returns the validation losses if there are enough, otherwise the training losses.
     pub(super) fn losses(&self) -> &[f64] {
         if self.val.len() >= FEWEST {
             &self.val
@@ -66,19 +66,20 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The last known loss, validation's if there is one, over all of it where that was measured.
+    /// Returns the last known loss: the validation loss if there is one, over the whole split if
+    /// that was measured.
     pub(super) fn last_loss(&self) -> Option<f64> {
         let logged = self.val.last().or(self.train.last());
         self.run.whole_loss.or(logged.copied())
     }
 
-    /// The mean of the last tenth of a curve.
+    /// Returns the mean of the last tenth of a curve.
     pub(super) fn end(curve: &[f64]) -> Option<f64> {
         let n = curve.len().div_ceil(10);
         mean(&curve[curve.len() - n..])
     }
 
-    /// The lowest mean of a tenth of a curve.
+    /// Returns the lowest mean of a tenth of a curve.
     pub(super) fn lowest(curve: &[f64]) -> Option<f64> {
         let n = curve.len().div_ceil(10).max(1);
         curve.windows(n).filter_map(mean).min_by(f64::total_cmp)
@@ -88,18 +89,18 @@ impl<'a> Facts<'a> {
         median(&self.grad_norms)
     }
 
-    /// Of the last quarter.
+    /// Returns the median gradient norm of the last quarter.
     pub(super) fn last_norm(&self) -> Option<f64> {
         let n = self.grad_norms.len();
         median(&self.grad_norms[n - n.div_ceil(4)..])
     }
 
-    /// A measure's mean at the last observation.
+    /// Returns a measure's mean at the last observation.
     pub(super) fn measured(&self, measure: Measure) -> Option<f64> {
         self.run.measure(measure)?.last_mean()
     }
 
-    /// A measure's largest number at the last observation, and where it is.
+    /// Returns a measure's largest number at the last observation, and its place.
     pub(super) fn largest(&self, measure: Measure) -> Option<(f64, String)> {
         let history = self.run.measure(measure)?;
         let finite = history

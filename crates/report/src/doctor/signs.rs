@@ -1,4 +1,4 @@
-//! One function a symptom.
+//! The signs of symptoms, one function each.
 
 use gptlab_record::Measure;
 
@@ -14,7 +14,7 @@ use crate::{number, phrases};
 
 type Sign = fn(&Facts) -> Option<Finding>;
 
-/// In the order of how much they explain.
+/// All signs, those that explain most first.
 pub(super) const ALL: &[Sign] = &[
     diverged,
     stuck,
@@ -46,7 +46,7 @@ fn diverged(facts: &Facts) -> Option<Finding> {
     let step = facts.run.diverged_at()?;
     Some(finding(
         Symptom::Diverged,
-        format!("Diverged: the loss of step {step} is no finite number."),
+        format!("Diverged: the loss of step {step} is not finite."),
         "the learning rate is too high for this model, or nothing keeps its activations in bounds (norms, residual, scale)",
         format!(
             "`--lr {}` (a third); then put the norms back",
@@ -72,7 +72,7 @@ fn ended(facts: &Facts) -> Option<f64> {
 fn stuck(facts: &Facts) -> Option<Finding> {
     let last = ended(facts)?;
     let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();
-    // Who is where nobody could be better is not stuck.
+    // A loss near the lowest possible one is not stuck.
     let possible = facts.floors.and_then(|f| f.entropy).unwrap_or(0.0);
     if last - possible < STUCK.value {
         return None;
@@ -92,7 +92,7 @@ fn stuck(facts: &Facts) -> Option<Finding> {
             number::loss(last),
             number::loss(loss)
         ),
-        "nothing of the context reaches the output: a signal or a gradient dies on the way through the layers",
+        "nothing of the context reaches the output: a signal or a gradient vanishes in the layers",
         "`--n-layer 1`, then residual connections and norms put back one at a time".to_owned(),
     ))
 }
@@ -190,7 +190,7 @@ fn tokens_alike(facts: &Facts) -> Option<Finding> {
         finding(
             Symptom::TokensAlike,
             format!("Collapsed: tokens have a mean cosine of {} at the last layer.", number::short(similarity)),
-            "attention averages tokens and nothing keeps them apart (rank collapse; residual connections and MLPs prevent it)",
+            "attention averages tokens and nothing keeps them distinct (rank collapse; residual connections and MLPs prevent it)",
             "the same run with residual connections, or with fewer layers".to_owned(),
         )
     })
@@ -206,7 +206,7 @@ fn dead_units(facts: &Facts) -> Option<Finding> {
             "Dead units: {:.0} % in {at} are never active.",
             share * 100.0
         ),
-        "an activation with a flat side was pushed there by too large steps",
+        "too large steps moved the inputs of an activation to its flat side",
         format!(
             "`--activation gelu`, or `--lr {}` (a third)",
             number::short(lower_lr(facts))
@@ -239,7 +239,7 @@ fn attention_sink(facts: &Facts) -> Option<Finding> {
             "Attention goes to the first token: {:.0} % of it.",
             mass * 100.0
         ),
-        "heads that have nothing to do rest there; if most do, context is hardly used",
+        "heads without a useful target attend there; if most do, context is hardly used",
         "`--disable-attention`: if the loss is no worse, attention did nothing".to_owned(),
     ))
 }
@@ -273,7 +273,7 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
                 number::loss(last),
                 number::loss(best)
             ),
-            "attention without a causal mask reads the token that is to be predicted; the loss says nothing",
+            "attention without a causal mask reads the token that is to be predicted; the loss is meaningless",
             "`--mask causal`, and a look at the samples".to_owned(),
         )
     })
@@ -311,7 +311,7 @@ fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
     let unbeaten = guides
         .iter()
         .filter(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
-    // The shortest context whose table does better tells most.
+    // The shortest context whose table has a lower loss is the most informative.
     let shortest = unbeaten.max_by(|a, b| a.loss.total_cmp(&b.loss))?;
     Some(finding(
         Symptom::WorseThanNgram,

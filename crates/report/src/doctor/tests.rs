@@ -11,7 +11,7 @@ fn symptoms(run: &RecordedRun, floors: Option<&Floors>) -> Vec<Symptom> {
         .collect()
 }
 
-/// A run with these training and validation losses at its logged steps, and nothing else.
+/// Makes a run with these training and validation losses at its logged steps, and nothing else.
 fn with(losses: &[(f64, f64)]) -> RecordedRun {
     let mut made = run(0, 2.0);
     made.events = (0..)
@@ -55,10 +55,10 @@ fn grad_norms(made: &mut RecordedRun, norm: impl Fn(usize) -> f64) {
 fn a_healthy_run_has_nothing() {
     let found = examine(&run(0, 2.0), Some(&results().floors));
     assert_eq!(found.findings, []);
-    let said = found.lines();
-    assert_eq!(said[0], "Nothing wrong was found.");
+    let lines = found.lines();
+    assert_eq!(lines[0], "Nothing wrong was found.");
     assert_eq!(
-        said[1],
+        lines[1],
         "Looked at 10 logged steps, 1 observed measures, n-gram tables up to 3."
     );
 }
@@ -116,10 +116,10 @@ fn divergence_is_told_alone() {
         [Symptom::Diverged],
         "a run that went on"
     );
-    let said = examine(&made, None).lines().join("\n");
+    let lines = examine(&made, None).lines().join("\n");
     assert!(
-        said.contains("step 200") && said.contains("--lr 0.00333"),
-        "{said}"
+        lines.contains("step 200") && lines.contains("--lr 0.00333"),
+        "{lines}"
     );
 }
 
@@ -141,7 +141,7 @@ fn a_loss_without_a_mask_says_nothing() {
     assert_eq!(symptoms(&made, None), [], "nothing to compare with");
 }
 
-/// A text of one character: a loss of 0 is the best there is, and nothing is worse than its equal.
+/// On a text of one character, a loss of 0 is the best possible, and equal losses are not worse.
 #[test]
 fn equal_losses_are_no_symptom() {
     let floors = Floors {
@@ -179,7 +179,7 @@ fn equal_losses_are_no_symptom() {
     assert_eq!(symptoms(&worse, Some(&level)), []);
 }
 
-/// Losses that scatter about the entropy of a text of random letters are as good as can be.
+/// Losses that scatter around the entropy of a text of random letters are as low as possible.
 #[test]
 fn who_cannot_be_better_is_not_stuck() {
     let uniform = 27f64.ln();
@@ -192,7 +192,8 @@ fn who_cannot_be_better_is_not_stuck() {
     assert_eq!(symptoms(&made, Some(&floors)), []);
 }
 
-/// The shortest table that does better is named: it tells how little of the context is used.
+/// The shortest table with a lower loss is named, because it shows how little of the context is
+/// used.
 #[test]
 fn an_n_gram_table_that_does_better_is_named() {
     let floors = Floors {
@@ -201,10 +202,10 @@ fn an_n_gram_table_that_does_better_is_named() {
         entropy: None,
     };
     let found = examine(&with(&falling(30, 2.2)), Some(&floors));
-    let said = found.lines().join("\n");
+    let lines = found.lines().join("\n");
     assert!(
-        said.contains("Worse than a 3-gram table: 2.2000 against 2.0000."),
-        "{said}"
+        lines.contains("Worse than a 3-gram table: 2.2000 against 2.0000."),
+        "{lines}"
     );
 }
 
@@ -220,8 +221,8 @@ fn gradients_tell() {
     assert_eq!(symptoms(&made, None), [Symptom::NoGradient]);
 }
 
-/// Names as records hold them: whoever renames a measure is told here that old records have it by
-/// its old name.
+/// The names are those in records. If a measure is renamed, this test shows that old records
+/// contain its old name.
 #[test]
 fn observations_tell() {
     let cases: [(&str, &[f64], Symptom); 5] = [

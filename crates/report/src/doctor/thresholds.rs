@@ -1,10 +1,12 @@
-//! Where a number becomes a symptom: all of them, in one table.
+//! The thresholds at which numbers become symptoms.
 
-/// A limit, what it is of, and why it is there.
+/// A threshold, with the quantity that it limits and the reason for its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {
+    /// The quantity that the threshold limits.
     pub name: &'static str,
     pub value: f64,
+    /// The reason for the value.
     pub why: &'static str,
 }
 
@@ -40,7 +42,7 @@ pub(super) const STUCK: Threshold = limit(
 pub(super) const NO_GRADIENT: Threshold = limit(
     "median gradient norm of the last quarter",
     1e-5,
-    "AdamW's epsilon begins to rule below this",
+    "AdamW's epsilon dominates below this",
 );
 pub(super) const DEAD_UNITS: Threshold = limit(
     "share of units that are never active",
@@ -83,7 +85,7 @@ pub(super) const FALLING: Threshold = limit(
     "a run that has levelled off has less there",
 );
 
-/// Every limit.
+/// All thresholds.
 pub const THRESHOLDS: &[Threshold] = &[
     RISE,
     SPIKE,

@@ -1,4 +1,4 @@
-//! The contents that the page and its Markdown form share.
+//! The contents that the HTML page and the Markdown form share.
 
 use gptlab_model::Choice;
 use gptlab_record::PairedDifference;
@@ -145,7 +145,7 @@ pub(super) fn command(study: &Study) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// Returns what all runs share, as names and values.
+/// Returns the facts that all runs share, as names and values.
 pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, String)> {
     let data = &study.data;
     let seeds: Vec<String> = study.seeds.iter().map(u64::to_string).collect();
@@ -170,7 +170,7 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
     facts
 }
 
-/// Says in which settings a variant differs from the baseline.
+/// Describes the settings in which a variant differs from the baseline.
 fn changes(study: &Study, arm: &Arm) -> Option<String> {
     match study.kind {
         StudyKind::Run => return None,
@@ -180,15 +180,15 @@ fn changes(study: &Study, arm: &Arm) -> Option<String> {
     Some(match diff::settings(&base.experiment, &own.experiment) {
         Ok(changes) if changes.is_empty() => "those of the baseline".to_owned(),
         Ok(changes) => {
-            let said: Vec<String> = changes.iter().map(diff::SettingChange::say).collect();
-            said.join("; ")
+            let texts: Vec<String> = changes.iter().map(diff::SettingChange::text).collect();
+            texts.join("; ")
         }
         Err(error) => format!("cannot be compared with the baseline's: {error}"),
     })
 }
 
-/// Describes a variant as an entry of an experiment log: what it is, what was expected, what
-/// happened, why, and what to do next.
+/// Describes a variant as an entry of an experiment log: the model, the prediction, the outcome,
+/// the purpose, and what to do next.
 pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let variant = &arm.variant;
     let mut entry = vec![(
@@ -210,12 +210,12 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
             ),
         ));
     }
-    let said = |text: &String| (!text.is_empty()).then(|| text.clone());
-    entry.extend(said(&variant.prediction).map(|text| ("Prediction", text)));
+    let unless_empty = |text: &String| (!text.is_empty()).then(|| text.clone());
+    entry.extend(unless_empty(&variant.prediction).map(|text| ("Prediction", text)));
     entry.push(("What happened", ablation::outcome(study, arm)));
     let why = [
-        said(&variant.purpose),
-        said(&variant.source).map(|source| format!("({source})")),
+        unless_empty(&variant.purpose),
+        unless_empty(&variant.source).map(|source| format!("({source})")),
     ];
     let why: Vec<String> = why.into_iter().flatten().collect();
     if !why.is_empty() {
@@ -225,7 +225,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     entry
 }
 
-/// Returns what the doctor finds in the variant's first run.
+/// Returns the doctor's findings for the variant's first run.
 fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let Some(run) = arm.runs.first() else {
         return Vec::new();

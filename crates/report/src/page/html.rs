@@ -1,4 +1,4 @@
-//! The page.
+//! The HTML page of a report.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -88,7 +88,8 @@ fn whole(title: &str, body: &Markup) -> String {
             body { main { (body) } script { (PreEscaped(SCRIPT)) } }
         }
     };
-    // Our own markup has no control character, so what is marked came from a record.
+    // The page's own markup contains no control characters, so those that are replaced come from a
+    // record.
     visible::text(&markup.into_string()).into_owned()
 }
 
@@ -148,7 +149,7 @@ fn list(facts: &[(&str, String)]) -> Markup {
     html! { dl { @for (name, value) in facts { dt { (name) } dd { (coded(value)) } } } }
 }
 
-/// Typesets text between backticks as code.
+/// Formats the text between backticks as code.
 fn coded(text: &str) -> Markup {
     html! {
         @for (i, piece) in text.split('`').enumerate() {
@@ -288,7 +289,8 @@ fn entry(study: &Study, i: usize, arm: &Arm) -> Markup {
     }
 }
 
-/// Shows how the listing differs from the baseline's; the baseline shows its whole listing.
+/// Shows the difference of the listing from the baseline's. The baseline's own entry shows its
+/// whole listing.
 fn listing(study: &Study, arm: &Arm) -> Markup {
     let own = &arm.variant.listing;
     let baseline = study
@@ -332,7 +334,7 @@ fn made(study: &Study, extras: &Extras) -> Markup {
     }
 }
 
-/// The only section that differs when a study is repeated.
+/// Shows the times, in the only section that differs when a study is repeated.
 fn time(study: &Study) -> Markup {
     let columns = vec![
         Column::words("variant"),

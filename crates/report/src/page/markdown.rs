@@ -1,4 +1,4 @@
-//! The report in Markdown, with pictures beside it.
+//! The report in Markdown, with its charts in files beside it.
 
 use super::{Extras, Figure, contents, pictures::Pictures};
 use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible, words};
@@ -77,7 +77,7 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm) {
     }
 }
 
-/// A text of paragraphs, with an empty line between each two.
+/// A text of paragraphs, separated by empty lines.
 #[derive(Default)]
 struct MarkdownText(String);
 

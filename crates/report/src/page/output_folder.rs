@@ -1,5 +1,5 @@
-//! Which folders gptlab may write its files to. The names of the files are fixed, so that in any
-//! other folder they might replace files that have nothing to do with gptlab.
+//! Decides which folders gptlab may write its files to. The names of the files are fixed, so that
+//! they might replace unrelated files in any other folder.
 
 use std::{
     fs::{self, File as OnDisk},
@@ -12,17 +12,17 @@ use gptlab_record::{FileError, atomic, disk};
 
 use super::File;
 
-/// What a page names as its generator. There is no version in it: equal records make equal bytes.
+/// The generator that a page names. It contains no version, so that equal records make equal bytes.
 pub(super) const GENERATOR: &str = "gptlab";
-/// How many bytes of a page are searched for its generator.
+/// The number of bytes of a page that are searched for its generator.
 const HEAD: u64 = 1024;
-/// The end of the temporary name that a file has while it is written. A killed process leaves such
-/// files.
+/// The suffix of the temporary name that a file has while it is written. A killed process leaves
+/// such files.
 const LEFTOVER: &str = ".tmp";
-/// The most names that the message about a refused folder lists.
+/// The largest number of names that the message about a refused folder lists.
 const MOST_NAMES: usize = 3;
 
-/// A file by which a folder of gptlab is recognised.
+/// A file by which a folder that gptlab wrote is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     file: String,
@@ -30,7 +30,8 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Recognises a page of this name that [`super::files`] or [`super::gallery`] made.
+    /// Makes the signature of a page of this name that [`super::files`] or [`super::gallery`]
+    /// wrote.
     pub fn page(name: &str) -> Self {
         Self {
             file: name.to_owned(),
@@ -38,7 +39,7 @@ impl Signature {
         }
     }
 
-    /// Recognises a file of this name with `mark` near its beginning.
+    /// Makes the signature of a file of this name with `mark` near its start.
     pub fn text(name: &str, mark: &str) -> Self {
         Self {
             file: name.to_owned(),
@@ -46,7 +47,7 @@ impl Signature {
         }
     }
 
-    /// Recognises a table of this name with the columns of `table`.
+    /// Makes the signature of a CSV table of this name with the columns of `table`.
     pub fn table(name: &str, table: &crate::Table) -> Self {
         let csv = table.csv();
         Self {
@@ -55,13 +56,13 @@ impl Signature {
         }
     }
 
-    /// Returns whether the file is in `folder`, and whether gptlab made it.
+    /// Looks for the file in `folder`, and checks whether gptlab wrote it.
     fn look(&self, folder: &Path) -> Result<Found, FileError> {
         let path = folder.join(&self.file);
         match fs::metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(e) => return Err(FileError::io("read", &path)(e)),
-            // Opening a pipe waits for its writer, and a device may never end.
+            // Opening a pipe would wait for its writer, and reading a device might never end.
             Ok(file) if !file.is_file() => return Ok(Found::Foreign),
             Ok(_) => {}
         }
@@ -76,7 +77,7 @@ impl Signature {
     }
 }
 
-/// What is found where the file of a signature would be.
+/// The state of a signature's file in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -84,17 +85,17 @@ enum Found {
     Foreign,
 }
 
-/// A folder that gptlab may write to: it is new, or empty, or recognised by a [`Signature`].
+/// A folder that gptlab may write to, because it is new, empty, or recognised by a [`Signature`].
 #[derive(Clone, Debug)]
 pub struct OutputFolder(PathBuf);
 
 impl OutputFolder {
-    /// Checks `folder`, and writes nothing. Unless the folder is new or empty, it must hold a file
-    /// of one of `signatures`, and no file that only has the name of one. Files that a killed
-    /// process left are ignored.
+    /// Checks `folder`, and writes nothing. Unless the folder is new or empty, it must contain a
+    /// file that matches one of `signatures`, and no file that matches only the name of one. Files
+    /// that a killed process left are ignored.
     ///
     /// # Errors
-    /// If the folder holds other files, is no folder, or cannot be read.
+    /// Returns an error if the folder contains other files, is not a folder, or cannot be read.
     pub fn of(folder: &Path, signatures: &[Signature]) -> Result<Self, FileError> {
         let place = Self(folder.to_owned());
         match fs::metadata(folder) {
@@ -129,10 +130,10 @@ impl OutputFolder {
     }
 
     /// Writes `files`, in this order, into the folder, which is created if it does not exist. The
-    /// first file should be that of a signature, so that a killed write can be repeated.
+    /// first file should match a signature, so that an interrupted write can be repeated.
     ///
     /// # Errors
-    /// If a file cannot be written; the files before it are.
+    /// Returns an error if a file cannot be written; the files before it are.
     pub fn write(&self, files: &[File]) -> Result<(), FileError> {
         let folder = &self.0;
         disk::make_folders(folder).map_err(FileError::io("make", folder))?;
@@ -158,7 +159,7 @@ fn entries(folder: &Path) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
-/// The error about a folder with other files.
+/// Makes the error about a folder with other files.
 fn foreign(folder: &Path, signatures: &[Signature], others: &[String]) -> FileError {
     let pages: Vec<&str> = signatures.iter().map(|s| s.file.as_str()).collect();
     let expected = format!(
@@ -219,21 +220,21 @@ mod tests {
         for name in ["a", "b", "c", "table.csv"] {
             fs::write(root.path().join(name), "mine").unwrap();
         }
-        let said = refused(root.path());
+        let message = refused(root.path());
         assert!(
-            said.ends_with(
+            message.ends_with(
                 "expected a new or empty folder, or one with a report.html that gptlab made, \
                  found files of somebody else: `a`, `b`, `c` and 1 more"
             ),
-            "{said}"
+            "{message}"
         );
         fs::write(root.path().join("report.html"), "<html>mine</html>").unwrap();
         assert!(refused(root.path()).ends_with("found files of somebody else: `report.html`"));
         assert!(refused(&root.path().join("a")).starts_with("cannot make "));
     }
 
-    /// The mark of a page is in the bytes that are read of it; the mark of a table is its first
-    /// line.
+    /// The mark of a page is within the bytes that are searched, and the mark of a table is its
+    /// first line.
     #[test]
     fn signs_are_found_in_what_we_write() {
         let root = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! All pictures of a report with the names of their files. Each is drawn once.
+//! All charts of a report, with the names of their files. Each is drawn once.
 
 use super::{Extras, Figure, contents};
 use crate::{

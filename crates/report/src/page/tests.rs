@@ -128,7 +128,7 @@ fn markdown_holds_the_same_without_times() {
     );
 }
 
-/// The same runs, but for the time they took, make the same files, but for the page's last section.
+/// Runs that differ only in their times make files that differ only in the page's last section.
 #[test]
 fn times_are_in_one_section_alone() {
     let (_root, folder, first) = report();

@@ -1,4 +1,4 @@
-//! One run's record, and what to ask of it.
+//! The record of one run, and the numbers derived from it.
 
 use std::path::Path;
 
@@ -7,36 +7,36 @@ use gptlab_record::{
     read_experiment, read_outcome,
 };
 
-/// What a run's folder holds.
+/// The contents of a run's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedRun {
     pub name: String,
     pub experiment: Experiment,
     pub events: Vec<Event>,
-    /// The finished model's loss over all of the validation split, which the runs of a grid
-    /// measure; in nats a token. The losses of events are over a part of it
+    /// The finished model's loss over the whole validation split, in nats per token. Only the runs
+    /// of a grid measure it. The losses of events are over a part of the split
     /// (`intervals.val_tokens`).
     pub whole_loss: Option<f64>,
 }
 
-/// The numbers of one measure over a run, at the places of its first observation. The name is one
-/// of [`Measure`], or what another version of the program measured.
+/// The numbers of one measure over a run, at the places of its first observation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasureHistory {
+    /// The name of a [`Measure`], or of a measure of another version of the program.
     pub name: String,
     pub at: Vec<String>,
     pub steps: Vec<u64>,
-    /// A row for each step, a number for each place.
+    /// The values, one row per step and one column per place.
     pub values: Vec<Vec<f64>>,
 }
 
 impl MeasureHistory {
-    /// The mean over places at the last step; `None` where nothing is finite.
+    /// Returns the mean over places at the last step; `None` if nothing is finite.
     pub fn last_mean(&self) -> Option<f64> {
         self.values.last().and_then(|row| finite_mean(row))
     }
 
-    /// The numbers at the last step.
+    /// Returns the numbers at the last step.
     pub fn last(&self) -> &[f64] {
         self.values.last().map_or(&[], Vec::as_slice)
     }
@@ -48,10 +48,10 @@ fn finite_mean(numbers: &[f64]) -> Option<f64> {
 }
 
 impl RecordedRun {
-    /// The run in `folder`.
+    /// Reads the run in `folder`.
     ///
     /// # Errors
-    /// When it holds none, or one that cannot be read.
+    /// Returns an error if it contains no run, or one that cannot be read.
     pub fn read(folder: &Path) -> Result<Self, FileError> {
         Ok(Self {
             name: super::name_of(folder),
@@ -61,11 +61,12 @@ impl RecordedRun {
         })
     }
 
+    /// Returns the run's seed.
     pub fn seed(&self) -> u64 {
         self.experiment.seed
     }
 
-    /// Whether the loss at the end is over all of the validation split.
+    /// Returns whether the last loss is over the whole validation split.
     pub fn ends_whole(&self) -> bool {
         let Experiment {
             data, intervals, ..
@@ -73,17 +74,17 @@ impl RecordedRun {
         self.whole_loss.is_some() || intervals.val_tokens >= data.val_tokens.saturating_sub(1)
     }
 
-    /// The logged steps, first to last.
+    /// Returns the logged steps, first to last.
     pub fn steps(&self) -> Vec<&StepRecord> {
         self.events.iter().filter_map(Event::as_step).collect()
     }
 
-    /// Losses of the steps' own batches.
+    /// Returns the losses of the steps' own batches, by step, in nats per token.
     pub fn training(&self) -> Vec<(u64, f64)> {
         self.steps().iter().map(|r| (r.step, r.loss)).collect()
     }
 
-    /// Validation losses, the finished model's at last.
+    /// Returns the validation losses by step, in nats per token. The finished model's is the last.
     pub fn validation(&self) -> Vec<(u64, f64)> {
         let logged = self.steps();
         let logged = logged.iter().filter_map(|r| Some((r.step, r.val_loss?)));
@@ -91,7 +92,7 @@ impl RecordedRun {
         logged.chain(done).collect()
     }
 
-    /// Validation losses, or those of the batches where nothing was kept for validation.
+    /// Returns the validation losses, or those of the batches if there is no validation split.
     pub fn curve(&self) -> Vec<(u64, f64)> {
         let validation = self.validation();
         if validation.is_empty() {
@@ -101,7 +102,7 @@ impl RecordedRun {
         }
     }
 
-    /// The updates that were made and the finished model's validation loss.
+    /// Returns the number of updates of a finished run, and the finished model's validation loss.
     pub fn done(&self) -> Option<(u64, Option<f64>)> {
         self.events.iter().rev().find_map(|event| match *event {
             Event::Done { step, val_loss, .. } => Some((step, val_loss)),
@@ -117,8 +118,8 @@ impl RecordedRun {
         })
     }
 
-    /// How many updates are known to have been made of a run that has not ended, because it was
-    /// stopped or still goes on; `None` of one that has ended.
+    /// Returns the number of updates that an unfinished run is known to have made, because it was
+    /// stopped or is still running; `None` if it has ended.
     pub fn unfinished(&self) -> Option<u64> {
         if self.outcome().is_some() {
             return None;
@@ -138,7 +139,7 @@ impl RecordedRun {
         Some(made.max().unwrap_or(0))
     }
 
-    /// The first step known to have a loss that is no finite number, whether or not the run ended
+    /// Returns the first step known to have a loss that is not finite, whether or not the run ended
     /// there.
     pub fn diverged_at(&self) -> Option<u64> {
         self.events.iter().find_map(|event| match *event {
@@ -155,7 +156,7 @@ impl RecordedRun {
         })
     }
 
-    /// How the run ended; `None` while it goes on.
+    /// Returns the run's outcome; `None` if it has not ended.
     pub fn outcome(&self) -> Option<CellOutcome> {
         let (done, diverged_at) = (self.done(), self.diverged_at());
         if done.is_none() && diverged_at.is_none() {
@@ -173,17 +174,17 @@ impl RecordedRun {
         })
     }
 
-    /// Texts of the model and after how many updates it wrote them.
+    /// Returns the samples, each after the number of updates at which it was generated.
     pub fn samples(&self) -> Vec<(u64, &str)> {
         self.events.iter().filter_map(Event::as_sample).collect()
     }
 
-    /// What was observed, step by step.
+    /// Returns the observations, step by step.
     pub fn observations(&self) -> impl Iterator<Item = &Observation> {
         self.events.iter().filter_map(Event::as_observation)
     }
 
-    /// What was observed, measure by measure, in the order of their first appearance.
+    /// Returns the observations of each measure, in the order of their first appearance.
     pub fn measures(&self) -> Vec<MeasureHistory> {
         let mut found: Vec<MeasureHistory> = Vec::new();
         for observation in self.observations() {
@@ -198,7 +199,7 @@ impl RecordedRun {
                     });
                     found.len() - 1
                 });
-                // Places that change on the way could not stand in one picture.
+                // Observations with other places than the first cannot be part of the same chart.
                 if found[at].at == series.at && series.values.len() == series.at.len() {
                     found[at].steps.push(observation.step);
                     found[at].values.push(series.values.clone());
@@ -209,14 +210,14 @@ impl RecordedRun {
         found
     }
 
-    /// What was observed of one measure; `None` where it was not.
+    /// Returns the observations of one measure; `None` if there are none.
     pub fn measure(&self, measure: Measure) -> Option<MeasureHistory> {
         let mut found = self.measures().into_iter();
         found.find(|history| history.name == measure.name())
     }
 
-    /// The median of the logged speeds, in tokens a second: a time, and never in a file that has to
-    /// repeat.
+    /// Returns the median of the logged speeds, in tokens per second. It differs between equal
+    /// runs, so it must not enter a file that has to repeat.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let logged = self.steps();
         let mut speeds: Vec<f64> = logged
@@ -228,7 +229,7 @@ impl RecordedRun {
         speeds.get(speeds.len() / 2).copied()
     }
 
-    /// How long it took, pauses left out.
+    /// Returns the duration of the run in seconds, without pauses.
     pub fn seconds(&self) -> Option<f64> {
         self.events.iter().rev().find_map(Event::seconds)
     }

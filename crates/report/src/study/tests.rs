@@ -1,4 +1,4 @@
-//! Made-up records that other modules' tests draw too.
+//! Synthetic records, which the tests of other modules use too.
 
 use std::{fs, num::NonZeroU64, path::PathBuf};
 
@@ -70,7 +70,7 @@ pub(crate) fn step(step: u64, loss: f64, val_loss: f64) -> Event {
     })
 }
 
-/// A run that falls from 3.3 towards `last`, with samples and observations.
+/// Makes a run whose loss falls from 3.3 towards `last`, with samples and observations.
 pub(crate) fn run(seed: u64, last: f64) -> RecordedRun {
     let at = |n: u64| last + (3.3 - last) * (-(n as f64) / 20.0).exp();
     let mut events = vec![Event::Start { parameters: 4_000 }];
@@ -212,7 +212,7 @@ pub(crate) fn write_run(folder: &Path, run: &RecordedRun) {
     }
 }
 
-/// A folder with a grid of three variants over two seeds, the last of which diverged.
+/// Writes a folder with a grid of three variants over two seeds, the last of which diverged.
 pub(crate) fn grid_folder(kind: GridKind) -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("parts");
@@ -266,16 +266,16 @@ fn a_run_is_a_study_of_one() {
 #[test]
 fn what_is_neither_and_what_leads_outside_is_refused() {
     let root = tempfile::tempdir().unwrap();
-    let said = Study::read(root.path()).unwrap_err().to_string();
+    let message = Study::read(root.path()).unwrap_err().to_string();
     assert!(
-        said.contains("experiment.json") && said.ends_with("found neither file"),
-        "{said}"
+        message.contains("experiment.json") && message.ends_with("found neither file"),
+        "{message}"
     );
     let mut bad = grid(GridKind::Ablation);
     bad.cells[0].folder = "../elsewhere".into();
     write_grid(root.path(), &bad).unwrap();
-    let said = Study::read(root.path()).unwrap_err().to_string();
-    assert!(said.contains("`../elsewhere`"), "{said}");
+    let message = Study::read(root.path()).unwrap_err().to_string();
+    assert!(message.contains("`../elsewhere`"), "{message}");
 }
 
 #[test]

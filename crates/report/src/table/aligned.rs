@@ -1,8 +1,8 @@
-//! A table in Markdown with aligned bars.
+//! Tables in Markdown with aligned bars.
 
 use super::{Align, Column, Table, escape_markdown};
 
-/// The rule between title and rows has at least three characters.
+/// The smallest width of the rule between the titles and the rows, in characters.
 const NARROWEST: usize = 3;
 
 pub(super) fn render(table: &Table) -> String {

@@ -8,11 +8,11 @@ fn table() -> Table {
         Column::numbers("tok/s").on_screen(),
     ];
     let mut table = Table::new("Losses", columns);
-    let row = |name: &str, x: f64, says: &str| {
+    let row = |name: &str, x: f64, comment: &str| {
         vec![
             TableCell::text(name),
             TableCell::number(format!("{x:.2}"), x),
-            TableCell::text(says),
+            TableCell::text(comment),
             TableCell::count(12_345),
         ]
     };

@@ -1,10 +1,10 @@
-//! A table for a terminal, aligned, and wrapped if it is too wide.
+//! Tables for a terminal, aligned, and wrapped if they are too wide.
 
 use super::{Align, Column, Table, TableCell};
 
-/// Spaces between two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
-/// The least width that a column of words is narrowed to.
+/// The smallest width that a column of words is narrowed to.
 const NARROWEST: usize = 12;
 
 pub(super) fn render(table: &Table, width: usize) -> String {
@@ -23,8 +23,8 @@ pub(super) fn render(table: &Table, width: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Returns the widths of the columns. Each begins with what it needs; then the widest column of
-/// words is narrowed until all fit or none can be narrowed.
+/// Returns the widths of the columns. Each starts at its natural width; then the widest column of
+/// words is narrowed until the row fits or no column can be narrowed.
 fn widths(table: &Table, width: usize) -> Vec<usize> {
     let natural = |(i, column): (usize, &Column)| {
         let cells = table.rows.iter().filter_map(|row| row.get(i));

@@ -1,4 +1,4 @@
-//! What the contents of a checkpoint are known by.
+//! Digests of a checkpoint's contents.
 
 use gptlab_data::Fingerprint;
 use gptlab_engine::StateSlot;
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::Stored;
 
-/// A SHA-256 of the metadata, and one of the numbers of each kind, little-endian and in the order
-/// of the parameter table: a file whose tensors another program has put into another order is the
-/// same.
+/// The SHA-256 of the metadata and of each kind of numbers. Numbers are hashed as little-endian
+/// bytes in the order of the parameter table, so that a file with its tensors in a different order
+/// has the same digests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Digests {
-    /// Of the metadata's JSON with a 0 for every digit of the four digests.
+    /// The digest of the metadata's JSON with a 0 for every digit of the four digests.
     pub(super) header: Fingerprint,
     pub(super) weights: Fingerprint,
     pub(super) exp_avg: Fingerprint,
     pub(super) exp_avg_sq: Fingerprint,
 }
 
-/// Hexadecimal digits of a digest.
+/// The number of hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 
 impl Digests {
@@ -31,7 +31,7 @@ impl Digests {
         }
     }
 
-    /// Whether `about`, metadata with these digests in it, is what was written.
+    /// Returns whether `about`, the metadata that holds these digests, has the header's digest.
     pub(super) fn fit(&self, about: &str) -> bool {
         let zeros = "0".repeat(DIGITS);
         let all = [self.header, self.weights, self.exp_avg, self.exp_avg_sq];

@@ -1,5 +1,5 @@
-//! The JSON before the data: two passes, neither of which keeps more than a checkpoint of ours
-//! needs, so that a header made to cost memory costs no more than its own size.
+//! The JSON header before the data. It is parsed in two passes, and neither keeps more than one of
+//! our own checkpoints needs: a malicious header costs no more memory than its own size.
 
 use std::{collections::HashMap, fmt};
 
@@ -11,39 +11,40 @@ use serde::{
 
 use super::write::KEY;
 
-/// Where safetensors keeps what is not a tensor.
+/// The key of a safetensors header that is not a tensor.
 const METADATA: &str = "__metadata__";
 
-/// No tensor of ours has more dimensions.
+/// The most dimensions of a tensor in our checkpoints.
 const MOST_DIMENSIONS: usize = 4;
 
-/// A tensor as the header describes it.
+/// The header's description of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) dtype: Dtype,
     pub(super) shape: Shape,
-    /// The first byte of its numbers and the one after the last, from where the data begins.
+    /// The offsets of the tensor's first byte and of the byte after its last, from the start of the
+    /// data.
     pub(super) data_offsets: (u64, u64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape(pub(super) Vec<usize>);
 
-/// The tensors of a header, as far as they are wanted.
+/// The requested tensors of a header.
 pub(super) struct Entries {
-    /// In the order of the names that were asked for; `None` where there is no such tensor.
+    /// The tensors in the order of the requested names; `None` for a name that the header lacks.
     pub(super) found: Vec<Option<Entry>>,
-    /// How many there are, wanted or not.
+    /// The number of all tensors in the header.
     pub(super) count: usize,
 }
 
-/// The value of our metadata key; `None` where there is none.
+/// Returns the value of our metadata key; `None` when the header lacks it.
 pub(super) fn metadata(head: &[u8]) -> Result<Option<String>, serde_json::Error> {
     whole(head, Metadata)
 }
 
-/// The tensors called `names`, which are distinct.
+/// Returns the tensors with the names `names`, which must be distinct.
 pub(super) fn entries(head: &[u8], names: &[String]) -> Result<Entries, serde_json::Error> {
     let places = (0..)
         .zip(names)
@@ -62,7 +63,7 @@ where
     Ok(value)
 }
 
-/// Looks for the metadata in the header.
+/// A visitor that looks for the metadata in the header.
 struct Metadata;
 
 impl<'de> DeserializeSeed<'de> for Metadata {
@@ -85,7 +86,7 @@ impl<'de> Visitor<'de> for Metadata {
     }
 }
 
-/// Looks for our key in the metadata.
+/// A visitor that looks for our key in the metadata.
 struct MetadataKey;
 
 impl<'de> DeserializeSeed<'de> for MetadataKey {
@@ -108,7 +109,7 @@ impl<'de> Visitor<'de> for MetadataKey {
     }
 }
 
-/// The value that `map` has for `key`, which it may have once; all others are passed over.
+/// Returns the value of `key` in `map` and ignores all others. A key that occurs twice is an error.
 fn value_of<'de, A: MapAccess<'de>, S: DeserializeSeed<'de>>(
     key: &str,
     mut map: A,
@@ -122,13 +123,13 @@ fn value_of<'de, A: MapAccess<'de>, S: DeserializeSeed<'de>>(
         }
         let seed = seed
             .take()
-            .ok_or_else(|| A::Error::custom(format!("`{key}` stands twice")))?;
+            .ok_or_else(|| A::Error::custom(format!("`{key}` occurs twice")))?;
         found = Some(map.next_value_seed(seed)?);
     }
     Ok(found)
 }
 
-/// Compares a key without keeping it.
+/// A seed that compares a key with a string without storing the key.
 struct Is<'a>(&'a str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
@@ -151,7 +152,7 @@ impl Visitor<'_> for Is<'_> {
     }
 }
 
-/// Looks for tensors by name.
+/// A visitor that looks for tensors by name.
 struct Wanted<'a> {
     places: HashMap<&'a str, usize>,
 }
@@ -182,7 +183,7 @@ impl<'de> Visitor<'de> for Wanted<'_> {
                 Name::Other => drop(map.next_value::<IgnoredAny>()?),
                 Name::Wanted(i) => {
                     if found[i].replace(map.next_value::<Entry>()?).is_some() {
-                        return Err(A::Error::custom("a tensor's name stands twice"));
+                        return Err(A::Error::custom("a tensor's name occurs twice"));
                     }
                 }
             }

@@ -1,13 +1,13 @@
-//! Checkpoints: one `.safetensors` file that is enough to generate, to evaluate, and, given the
-//! data, to resume.
+//! Checkpoints: one `.safetensors` file that is enough to generate and to evaluate. Together with
+//! the data it is enough to resume the run.
 //!
-//! Weights by table name; what the optimiser keeps as `adam.exp_avg.<name>` and
-//! `adam.exp_avg_sq.<name>`, whichever optimiser it is: the first and the second of
-//! [`gptlab_recipe::Optimizer::state`], and zeros where it keeps less. One metadata key, `gptlab`,
-//! holds the [`Header`] as canonical JSON. Equal states are equal bytes.
+//! Weights have the names of the parameter table. The optimiser's numbers are named
+//! `adam.exp_avg.<name>` and `adam.exp_avg_sq.<name>` for every optimiser: they are the first and
+//! the second of [`gptlab_recipe::Optimizer::state`], and zeros for an optimiser with fewer. One
+//! metadata key, `gptlab`, holds the [`Header`] as canonical JSON. Equal states have equal bytes.
 //!
-//! The header holds a SHA-256 of itself and one of each kind of numbers, so that a damaged file is
-//! told from a whole one. A state whose numbers are not all finite is never saved.
+//! The header holds a SHA-256 of itself and of each kind of numbers, so that a damaged file is
+//! recognised. A state with a number that is not finite is never saved.
 
 mod digest;
 mod json_header;
@@ -26,32 +26,32 @@ use gptlab_recipe::Hyper;
 use gptlab_record::FileError;
 use serde::{Deserialize, Serialize};
 
-/// Everything a checkpoint says besides its tensors.
+/// The metadata of a checkpoint: everything except its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// Of the file: [`Header::FORMAT`], or an older one that is still read.
+    /// The file's format: [`Header::FORMAT`], or an older one that can still be read.
     pub format: u32,
     pub spec: ModelSpec,
     pub tokenizer: Tokenizer,
-    /// How many updates are made; the next step's number.
+    /// The number of updates made, which is also the number of the next step.
     pub step: u64,
     pub seed: u64,
     pub hyper: Hyper,
     pub data: DataMark,
-    /// The vector instructions that made the state, by name; absent in files of format 1.
+    /// The name of the vector instructions that computed the state; absent in files of format 1.
     #[serde(default)]
     pub isa: Option<String>,
-    /// What the file's bytes are known by; in the file alone, and absent in files of format 1.
+    /// The digests of the file. They are only in the file, and absent in files of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<Digests>,
 }
 
 impl Header {
-    /// Format 1 knew no `isa` and no `sha256`.
+    /// The newest format. Format 1 had no `isa` and no `sha256`.
     pub const FORMAT: u32 = 2;
 
-    /// The header of a state after `step` updates.
+    /// Makes the header of a state after `step` updates.
     pub fn new(about: About, step: u64) -> Self {
         let About {
             spec,
@@ -75,7 +75,7 @@ impl Header {
     }
 }
 
-/// What a checkpoint says of its run.
+/// The part of a [`Header`] that is the same for all checkpoints of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct About {
     pub spec: ModelSpec,
@@ -86,11 +86,12 @@ pub struct About {
     pub isa: Option<String>,
 }
 
-/// Why a checkpoint was not saved.
+/// The reason why a checkpoint was not saved.
 #[derive(Debug)]
 pub enum SaveError {
+    /// The file could not be written.
     File(FileError),
-    /// A number of this tensor is not finite.
+    /// This tensor holds a number that is not finite.
     NotFinite(String),
 }
 
@@ -108,30 +109,34 @@ impl fmt::Display for SaveError {
 
 impl std::error::Error for SaveError {}
 
-/// Which text a run learns from, as far as numbers depend on it.
+/// The text that a run learns from, as far as its numbers depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataMark {
+    /// The SHA-256 of the text.
     pub fingerprint: Fingerprint,
+    /// The fraction at the end of the text that is kept for validation.
     pub val_fraction: f64,
 }
 
-/// One of the three numbers that are stored for every parameter.
+/// One of the three kinds of numbers that are stored for each parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
+    /// The weights.
     Weights,
-    /// What the optimiser keeps.
+    /// The numbers that the optimiser stores.
     State(StateSlot),
 }
 
 impl Stored {
+    /// The three kinds, in the order of the file.
     pub const ALL: [Self; 3] = [
         Self::Weights,
         Self::State(StateSlot::First),
         Self::State(StateSlot::Second),
     ];
 
-    /// Where an engine keeps it.
+    /// Returns the engine's slot for these numbers.
     pub fn slot(self) -> Slot {
         match self {
             Self::Weights => Slot::Weights,
@@ -139,7 +144,7 @@ impl Stored {
         }
     }
 
-    /// It in words.
+    /// Returns its name in words.
     fn words(self) -> &'static str {
         match self {
             Self::Weights => "weights",
@@ -148,7 +153,7 @@ impl Stored {
         }
     }
 
-    /// What `param`'s tensor is called.
+    /// Returns the name of `param`'s tensor of this kind.
     fn name(self, param: &Param) -> String {
         let name = &param.name;
         match self {
@@ -159,45 +164,52 @@ impl Stored {
     }
 }
 
-/// A checkpoint known to be whole and to fit its own spec. Tensors are read when asked for; the
-/// file is not kept open, so that a run can save over the checkpoint that it was resumed from.
+/// A checkpoint whose header is valid and whose tensors fit its spec. Tensors are read on request.
+/// The file is not kept open, so that a run can overwrite the checkpoint that it was resumed from.
 #[derive(Debug, PartialEq)]
 pub struct Checkpoint {
     path: PathBuf,
     header: Header,
     model: Model,
     graph: Graph,
-    /// Where each tensor's bytes begin, by [`Stored::ALL`], then by the parameter table.
+    /// The offset of each tensor's bytes in the file, by [`Stored::ALL`], then by the parameter
+    /// table.
     places: [Vec<u64>; 3],
-    /// `None` of a file of format 1.
+    /// The digests; `None` for a file of format 1.
     digests: Option<Digests>,
 }
 
-/// Whether numbers that are not finite are refused.
+/// Whether numbers that are not finite are an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NonFinite {
+    /// They are an error.
     Refused,
-    /// For whoever looks into a model that has diverged.
+    /// They are read like any other number, to inspect a model that has diverged.
     Allowed,
 }
 
 impl Checkpoint {
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Returns the file's header.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
+    /// Returns the checked model of the header's spec.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
+    /// Returns the model's graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
+    /// Returns the tokenizer of the header.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.header.tokenizer
     }

@@ -1,5 +1,5 @@
-//! Reading a checkpoint. Nothing is believed: every length is held against the file's own before
-//! anything is allocated for it, and every byte against the digests in its header.
+//! Reading a checkpoint. The file is not trusted: every length is checked against the file's size
+//! before memory is allocated for it, and every byte is checked against the digests in the header.
 
 use std::{
     fs::File,
@@ -19,32 +19,33 @@ use super::{
     write::KEY,
 };
 
-/// What a file has to be, in its sentences.
+/// The expected kind of file, in error messages.
 const WHAT: &str = "a checkpoint of gptlab";
 
-/// The format's own limit on its JSON.
+/// The most bytes of a safetensors header, by its own specification.
 const MOST_HEAD: u64 = 100_000_000;
 
-/// No metadata of ours is longer: an alphabet of all characters and thousands of layers.
+/// The most bytes of our metadata. An alphabet of all characters and thousands of layers fit.
 const MOST_ABOUT: usize = 16 << 20;
 
 /// The first format whose files hold digests of themselves.
 const FIRST_WITH_DIGESTS: u32 = 2;
 
-/// Bytes of the length before the JSON.
+/// The number of bytes before the JSON, which hold its length.
 const LENGTH: u64 = 8;
 
-/// Bytes of a number.
+/// The number of bytes of a stored number.
 const NUMBER: u64 = size_of::<f32>() as u64;
 
-/// What a file with the wrong contents may be.
+/// The explanation in error messages about wrong contents.
 const DAMAGED: &str = "the file is damaged, or another program changed it";
 
 impl Checkpoint {
-    /// Opens `path` and validates all of it but the tensors' numbers.
+    /// Opens `path` and validates everything except the tensors' numbers.
     ///
     /// # Errors
-    /// When it cannot be read, is no checkpoint of gptlab, or does not fit its own spec.
+    /// Returns an error if the file cannot be read, is not a checkpoint of gptlab, or does not fit
+    /// its own spec.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Self::with_file(path).map(|(checkpoint, _)| checkpoint)
     }
@@ -67,7 +68,7 @@ impl Checkpoint {
         let model = header
             .spec
             .check(header.tokenizer.vocab_size())
-            .map_err(|e| wrong_inside(path, "a model that makes sense", &e))?;
+            .map_err(|e| wrong_inside(path, "a valid model", &e))?;
         let graph = lower(&model);
         let params: Vec<&Param> = graph.params().iter().collect();
         let layout = FileLayout {
@@ -88,19 +89,21 @@ impl Checkpoint {
         Ok((checkpoint, file))
     }
 
-    /// All numbers of one kind, in the parameter table's order.
+    /// Reads all numbers of one kind, in the order of the parameter table.
     ///
     /// # Errors
-    /// When the file cannot be read, was replaced since it was opened, is damaged, or holds a
-    /// number that is not finite.
+    /// Returns an error if the file cannot be read, was replaced since it was opened, is damaged,
+    /// or holds a number that is not finite.
     pub fn read(&self, stored: Stored) -> Result<Vec<f32>, FileError> {
         self.read_with(stored, NonFinite::Refused)
     }
 
-    /// [`Checkpoint::read`] for whoever wants to see numbers that are not finite.
+    /// Reads all numbers of one kind, as [`Checkpoint::read`] does, and accepts numbers that are
+    /// not finite if `non_finite` allows them.
     ///
     /// # Errors
-    /// As [`Checkpoint::read`], as far as `non_finite` says.
+    /// Returns the errors of [`Checkpoint::read`], except that `non_finite` may allow numbers that
+    /// are not finite.
     pub fn read_with(&self, stored: Stored, non_finite: NonFinite) -> Result<Vec<f32>, FileError> {
         let mut numbers = Vec::new();
         numbers
@@ -117,17 +120,17 @@ impl Checkpoint {
         Ok(numbers)
     }
 
-    /// Reads all numbers and holds them against their digests.
+    /// Reads all numbers and checks them against their digests.
     ///
     /// # Errors
-    /// As [`Checkpoint::read`], for all kinds; numbers that are not finite are none.
+    /// Returns the errors of [`Checkpoint::read`]. Numbers that are not finite are allowed.
     pub fn verify(&self) -> Result<(), FileError> {
         Stored::ALL
             .into_iter()
             .try_for_each(|stored| self.pass_over(stored, |_, _| Ok(())))
     }
 
-    /// Hands all numbers of one kind to `each`, chunk by chunk, and checks their digest.
+    /// Passes all numbers of one kind to `each`, chunk by chunk, and checks their digest.
     fn pass_over(
         &self,
         stored: Stored,
@@ -166,19 +169,19 @@ impl Checkpoint {
         FileError::wrong(
             &self.path,
             format!(
-                "the checkpoint after {} steps that was there",
+                "the checkpoint after {} steps that was opened",
                 self.header.step
             ),
-            format!("another, after {}; begin again", now.header.step),
+            format!("one after {} steps; open it again", now.header.step),
         )
     }
 }
 
-/// Whether `path` may be replaced by a checkpoint: it is one of gptlab, of any version and however
-/// damaged behind its header.
+/// Checks that a checkpoint may replace the file `path`: it must be a checkpoint of gptlab, of any
+/// version. Damage after the header does not matter.
 ///
 /// # Errors
-/// When it is something else, or cannot be read.
+/// Returns an error if the file is something else, or cannot be read.
 pub fn is_checkpoint(path: &Path) -> Result<(), FileError> {
     let mut file = regular::open(path)?;
     let length = file.metadata().map_err(FileError::io("read", path))?.len();
@@ -212,7 +215,7 @@ fn check_finite(
     }
 }
 
-/// The JSON before the data, of a file of `length` bytes.
+/// Reads the JSON before the data of a file of `length` bytes.
 fn read_head(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>, FileError> {
     let mut first = Vec::new();
     file.by_ref()
@@ -241,7 +244,7 @@ fn read_head(path: &Path, file: &mut File, length: u64) -> Result<Vec<u8>, FileE
     Ok(head)
 }
 
-/// What a well-known stranger is called, by the bytes it begins with.
+/// Returns the name of a well-known file format that begins with these bytes.
 fn foreign(first: &[u8]) -> Option<&'static str> {
     match first {
         [b'P', b'K', 3, 4, ..] => Some(
@@ -256,7 +259,7 @@ fn foreign(first: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The metadata that gptlab wrote.
+/// Returns the metadata that gptlab wrote.
 fn metadata(path: &Path, head: &[u8]) -> Result<String, FileError> {
     let about = json_header::metadata(head).map_err(|e| not_safetensors(path, &e))?;
     let about = about.ok_or_else(|| {
@@ -274,7 +277,7 @@ fn metadata(path: &Path, head: &[u8]) -> Result<String, FileError> {
 }
 
 fn not_safetensors(path: &Path, error: &serde_json::Error) -> FileError {
-    let found = format!("a header that is not safetensors': {error}");
+    let found = format!("a header that is not valid safetensors: {error}");
     FileError::wrong(path, WHAT, found)
 }
 
@@ -285,7 +288,7 @@ fn read_header(path: &Path, about: &str) -> Result<Header, FileError> {
     header
         .hyper
         .check()
-        .map_err(|e| wrong_inside(path, "hyper-parameters that can be", &e))?;
+        .map_err(|e| wrong_inside(path, "valid hyper-parameters", &e))?;
     if header.step > header.hyper.steps {
         let expected = format!("at most {} steps", header.hyper.steps);
         return Err(FileError::wrong(path, expected, header.step.to_string()));
@@ -298,7 +301,8 @@ fn read_header(path: &Path, about: &str) -> Result<Header, FileError> {
     Ok(header)
 }
 
-/// A newer format may hold what this version cannot name, so its number is read first and alone.
+/// Checks the format number. It is parsed first and alone, because a newer format may hold fields
+/// that this version does not know.
 fn check_format(path: &Path, about: &str) -> Result<(), FileError> {
     #[derive(serde::Deserialize)]
     struct Format {
@@ -320,16 +324,16 @@ fn check_format(path: &Path, about: &str) -> Result<(), FileError> {
 struct FileLayout<'a> {
     path: &'a Path,
     head: &'a [u8],
-    /// Where the data begins.
+    /// The offset of the data, in bytes.
     data: u64,
-    /// Of the file, in bytes.
+    /// The file's length, in bytes.
     length: u64,
 }
 
 impl FileLayout<'_> {
-    /// Where the tensors of `params` begin in the file, each known to have the shape it needs. They
-    /// cover the file to its end, one after the other: safetensors' own law, and what a truncated
-    /// file breaks.
+    /// Returns the offsets of the tensors of `params` in the file, after checking their shapes. The
+    /// tensors must cover the file to its end without gaps: safetensors requires it, and a
+    /// truncated file violates it.
     fn places(&self, params: &[&Param]) -> Result<[Vec<u64>; 3], FileError> {
         let wanted: Vec<(Stored, &Param)> = Stored::ALL
             .into_iter()
@@ -386,7 +390,8 @@ impl FileLayout<'_> {
     }
 }
 
-/// Whether `entry` is what `param` needs. A model's own sizes are below 2^63 bytes.
+/// Returns whether `entry` has the type, shape and size of `param`. Sizes of a model stay below
+/// 2^63 bytes.
 fn fits(entry: &Entry, param: &Param) -> bool {
     let (begin, end) = entry.data_offsets;
     entry.dtype == Dtype::F32
@@ -409,7 +414,7 @@ fn wrong_inside(path: &Path, expected: &str, error: &dyn std::error::Error) -> F
     FileError::wrong(path, expected, format!("this: {error}"))
 }
 
-/// Hands the `n` numbers at `place` to `each` until it has an error.
+/// Passes the `n` numbers at the offset `place` to `each` in chunks, until it returns an error.
 fn read_chunks<E>(
     mut file: &File,
     place: u64,
@@ -430,5 +435,5 @@ fn read_chunks<E>(
     Ok(Ok(()))
 }
 
-/// Bytes read at a time: a multiple of a number's four.
+/// The number of bytes read at a time: a multiple of the four bytes of a number.
 const CHUNK: usize = 1 << 16;

@@ -30,7 +30,7 @@ impl State {
     }
 }
 
-/// Numbers that are all different, the smallest and the largest among them.
+/// Returns numbers that are all different, among them the smallest and the largest.
 fn state(resolved: &Resolved) -> State {
     let weights = resolved.weights().unwrap();
     let mut exp_avg: Vec<f32> = (0..weights.len()).map(|i| i as f32 * -0.37).collect();
@@ -40,7 +40,7 @@ fn state(resolved: &Resolved) -> State {
     State([weights, exp_avg, exp_avg_sq])
 }
 
-/// A folder, a path in it, and the bytes of a checkpoint saved there.
+/// Saves a checkpoint; returns its folder, its path and its bytes.
 fn saved() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
@@ -54,12 +54,12 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()
 }
 
-/// Where the data begins.
+/// Returns the offset of the data.
 fn data_of(bytes: &[u8]) -> usize {
     8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
 }
 
-/// The checkpoint with `from` in its header replaced by `to`, its length set right.
+/// Replaces `from` in the header by `to` and corrects the header's length.
 fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let (head, data) = bytes.split_at(data_of(bytes));
     let text = str::from_utf8(&head[8..]).unwrap();
@@ -68,7 +68,7 @@ fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes(), data].concat()
 }
 
-/// The same by somebody who lies well: without the digests, as in a file of format 1.
+/// Replaces `from` by `to` as [`edited`] does, and removes the digests, as in a file of format 1.
 fn forged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let (head, data) = bytes.split_at(data_of(bytes));
     let text = str::from_utf8(&head[8..]).unwrap();
@@ -107,7 +107,7 @@ fn equal_states_are_equal_bytes() {
     }
 }
 
-/// The `safetensors` crate's own reader is the witness.
+/// The witness is the `safetensors` crate's own reader.
 #[test]
 fn it_is_a_safetensors_file_with_one_metadata_key_and_the_table_s_tensors() {
     let (_folder, _, bytes) = saved();
@@ -143,10 +143,10 @@ fn a_state_of_another_model_is_not_saved() {
     let resolved = resolved();
     let mut state = state(&resolved);
     state.0[1].pop();
-    let said = state.save(&path, &resolved).unwrap_err().to_string();
+    let message = state.save(&path, &resolved).unwrap_err().to_string();
     assert!(
-        said.ends_with("the model has 224 parameters and the engine 223"),
-        "{said}"
+        message.ends_with("the model has 224 parameters and the engine 223"),
+        "{message}"
     );
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
@@ -159,20 +159,20 @@ fn truncated_anywhere_it_is_refused() {
         .step_by(7)
         .chain((head..bytes.len()).step_by(64))
     {
-        let said = refusal(&path, &bytes[..length]);
+        let message = refusal(&path, &bytes[..length]);
         assert!(
-            said.contains("m.safetensors: expected "),
-            "{length}: {said}"
+            message.contains("m.safetensors: expected "),
+            "{length}: {message}"
         );
     }
-    let said = refusal(&path, &[&bytes[..], &[0]].concat());
+    let message = refusal(&path, &[&bytes[..], &[0]].concat());
     assert!(
-        said.ends_with(&format!("found {}; the file is damaged", bytes.len() + 1)),
-        "{said}"
+        message.ends_with(&format!("found {}; the file is damaged", bytes.len() + 1)),
+        "{message}"
     );
 }
 
-/// Everything in the file counts: whatever bit is flipped, somebody notices.
+/// Every byte but padding is covered: a flipped bit is always noticed.
 #[test]
 fn a_flipped_bit_anywhere_is_noticed() {
     let (_folder, path, bytes) = saved();
@@ -190,17 +190,17 @@ fn a_flipped_bit_anywhere_is_noticed() {
     fs::write(&path, &flipped).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
     checkpoint.read(Stored::Weights).unwrap();
-    let said = checkpoint
+    let message = checkpoint
         .read(Stored::State(StateSlot::Second))
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("expected second moments with SHA-256"),
-        "{said}"
+        message.contains("expected second moments with SHA-256"),
+        "{message}"
     );
     assert!(
-        said.ends_with("; the file is damaged, or another program changed it"),
-        "{said}"
+        message.ends_with("; the file is damaged, or another program changed it"),
+        "{message}"
     );
 }
 
@@ -215,29 +215,29 @@ fn a_state_that_is_not_finite_is_neither_saved_nor_read() {
         let mut state = state(&resolved);
         let at = Stored::ALL.iter().position(|s| *s == stored).unwrap();
         state.0[at][60] = x;
-        let said = state.save(&path, &resolved).unwrap_err().to_string();
+        let message = state.save(&path, &resolved).unwrap_err().to_string();
         let name = "pos_emb.weight` holds a number that is not finite";
         assert!(
-            said.starts_with("the model has diverged: ") && said.contains(name),
-            "{said}"
+            message.starts_with("the model has diverged: ") && message.contains(name),
+            "{message}"
         );
         assert_eq!(fs::read(&path).unwrap(), bytes, "the good file stays");
     }
-    // Some other program's NaN.
+    // Another program may have written a NaN.
     let mut foreign = forged(&bytes, "F32", "F32");
     let at = data_of(&foreign) + 8;
     foreign[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(&path, &foreign).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
-    let said = checkpoint.read(Stored::Weights).unwrap_err().to_string();
+    let message = checkpoint.read(Stored::Weights).unwrap_err().to_string();
     assert!(
-        said.contains("expected a model of finite numbers, found NaN in `tok_emb.weight`"),
-        "{said}"
+        message.contains("expected a model of finite numbers, found NaN in `tok_emb.weight`"),
+        "{message}"
     );
-    let asked = checkpoint
+    let allowed = checkpoint
         .read_with(Stored::Weights, NonFinite::Allowed)
         .unwrap();
-    assert!(asked[2].is_nan());
+    assert!(allowed[2].is_nan());
 }
 
 /// The `safetensors` package writes tensors in an order of its own.
@@ -259,7 +259,7 @@ fn tensors_in_another_order_are_the_same_checkpoint() {
 }
 
 #[test]
-fn strangers_are_told_by_name() {
+fn files_of_other_kinds_are_named() {
     let (_folder, path, bytes) = saved();
     let lie = |n: u64| [&n.to_le_bytes()[..], &bytes[8..]].concat();
     let cases: [(Vec<u8>, &str); 9] = [
@@ -279,21 +279,21 @@ fn strangers_are_told_by_name() {
             "that claims a header of 18446744073709551615",
         ),
         (lie(bytes.len() as u64 - 7), "that claims a header of"),
-        (lie(5), "found a header that is not safetensors'"),
-        (lie(0), "found a header that is not safetensors'"),
+        (lie(5), "found a header that is not valid safetensors"),
+        (lie(0), "found a header that is not valid safetensors"),
     ];
     for (wrong, sentence) in cases {
-        let said = refusal(&path, &wrong);
+        let message = refusal(&path, &wrong);
         assert!(
-            said.contains("m.safetensors: expected a checkpoint of gptlab"),
-            "{said}"
+            message.contains("m.safetensors: expected a checkpoint of gptlab"),
+            "{message}"
         );
-        assert!(said.contains(sentence), "{said}");
+        assert!(message.contains(sentence), "{message}");
     }
 }
 
 #[test]
-fn headers_that_lie_are_told_where() {
+fn wrong_headers_are_refused_with_the_place() {
     let (_folder, path, bytes) = saved();
     let cases = [
         (
@@ -350,12 +350,12 @@ fn headers_that_lie_are_told_where() {
         (
             r#""ln_f.bias":"#,
             r#""ln_f.weight":"#,
-            "a tensor's name stands twice",
+            "a tensor's name occurs twice",
         ),
         (
             r#"{"__metadata__""#,
             r#"{"__metadata__":{},"__metadata__""#,
-            "stands twice",
+            "occurs twice",
         ),
         (
             r#""tok_emb.weight":"#,
@@ -374,8 +374,8 @@ fn headers_that_lie_are_told_where() {
         ),
     ];
     for (from, to, sentence) in cases {
-        let said = refusal(&path, &forged(&bytes, from, to));
-        assert!(said.contains(sentence), "{from}: {said}");
+        let message = refusal(&path, &forged(&bytes, from, to));
+        assert!(message.contains(sentence), "{from}: {message}");
     }
 }
 
@@ -384,13 +384,13 @@ fn a_file_that_was_replaced_is_not_mixed_with_the_old_one() {
     let (_folder, path, bytes) = saved();
     let checkpoint = Checkpoint::open(&path).unwrap();
     fs::write(&path, forged(&bytes, r#"\"step\":4"#, r#"\"step\":5"#)).unwrap();
-    let said = checkpoint
+    let message = checkpoint
         .read(Stored::State(StateSlot::First))
         .unwrap_err()
         .to_string();
     assert!(
-        said.ends_with("after 4 steps that was there, found another, after 5; begin again"),
-        "{said}"
+        message.ends_with("after 4 steps that was opened, found one after 5 steps; open it again"),
+        "{message}"
     );
 }
 
@@ -401,23 +401,26 @@ fn a_tensor_too_many_is_refused() {
     let more = format!(
         r#"{{"more":{{"dtype":"F32","shape":[0],"data_offsets":[{end},{end}]}},"__metadata__""#
     );
-    let said = refusal(&path, &edited(&bytes, r#"{"__metadata__""#, &more));
-    assert!(said.contains("tensors, as its spec says, found "), "{said}");
+    let message = refusal(&path, &edited(&bytes, r#"{"__metadata__""#, &more));
+    assert!(
+        message.contains("tensors, as its spec says, found "),
+        "{message}"
+    );
 }
 
 #[test]
-fn what_is_not_a_file_is_a_sentence() {
+fn what_is_not_a_file_is_an_error() {
     let (folder, path, _) = saved();
-    let said = Checkpoint::open(folder.path()).unwrap_err().to_string();
+    let message = Checkpoint::open(folder.path()).unwrap_err().to_string();
     assert!(
-        said.ends_with("expected a regular file, found a folder"),
-        "{said}"
+        message.ends_with("expected a regular file, found a folder"),
+        "{message}"
     );
     fs::remove_file(&path).unwrap();
-    let said = Checkpoint::open(&path).unwrap_err().to_string();
+    let message = Checkpoint::open(&path).unwrap_err().to_string();
     assert!(
-        said.starts_with("cannot read ") && said.ends_with("no such file or folder"),
-        "{said}"
+        message.starts_with("cannot read ") && message.ends_with("no such file or folder"),
+        "{message}"
     );
 }
 

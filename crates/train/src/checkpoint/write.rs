@@ -1,7 +1,7 @@
-//! Writing a checkpoint, kind by kind, straight to the file.
+//! Writing a checkpoint kind by kind, without a copy of the whole file in memory.
 //!
-//! The header stands first and holds digests of what follows, so that it is written twice: with
-//! zeros for digests, and, when all numbers have passed by, as it is to be.
+//! The header comes first and holds the digests of what follows, so it is written twice: first with
+//! zeros as digests, and again when all numbers are written.
 
 use std::{
     collections::HashMap,
@@ -22,19 +22,20 @@ use safetensors::{
 
 use super::{Checkpoint, Digests, Header, SaveError, Stored};
 
-/// The one metadata key; several would come out in random order.
+/// The only metadata key. The order of several keys would be random.
 pub(super) const KEY: &str = "gptlab";
 
-/// Data begins at a multiple of this many bytes.
+/// The data begins at a multiple of this many bytes.
 const ALIGNMENT: usize = 8;
 
 impl Checkpoint {
-    /// Writes a checkpoint to `path`, whole or not at all. `numbers` gives those of each kind when
-    /// their turn comes, so that they need not all be in memory at once.
+    /// Writes a checkpoint to `path`, completely or not at all. `numbers` is called once for each
+    /// kind and returns its numbers in the order of `table`, so that only one kind has to be in
+    /// memory.
     ///
     /// # Errors
-    /// When the file cannot be written, there are not as many numbers as `table` says, or one of
-    /// them is not finite.
+    /// Returns an error if the file cannot be written, the count of numbers differs from `table`'s,
+    /// or one of them is not finite.
     pub fn save(
         path: &Path,
         header: &Header,
@@ -64,7 +65,7 @@ impl Checkpoint {
     }
 }
 
-/// The digests of `header` and of numbers with these.
+/// Returns the digests of `header` and of the numbers with the given digests.
 fn digests(
     header: &Header,
     [weights, exp_avg, exp_avg_sq]: [Fingerprint; 3],
@@ -77,7 +78,7 @@ fn digests(
     })
 }
 
-/// The metadata: `header` with `digests`, which are as long as any others.
+/// Returns the metadata's JSON: `header` with `digests`. Its length does not depend on the digests.
 fn about(header: &Header, digests: &Digests) -> io::Result<String> {
     let header = Header {
         sha256: Some(*digests),
@@ -86,14 +87,15 @@ fn about(header: &Header, digests: &Digests) -> io::Result<String> {
     Ok(canonical(&header)?)
 }
 
-/// The order in the file: the weights, then each moment, as the table has them.
+/// Returns the tensors in the order of the file: the weights, then each moment, in the table's
+/// order.
 fn tensors(table: &ParamTable) -> impl Iterator<Item = (Stored, &gptlab_model::Param)> {
     Stored::ALL
         .into_iter()
         .flat_map(|stored| table.iter().map(move |param| (stored, param)))
 }
 
-/// The file up to its data: the length of the JSON, and the JSON.
+/// Returns the file's bytes before its data: the length of the JSON, and the JSON.
 fn head(header: &Header, digests: &Digests, table: &ParamTable) -> io::Result<Vec<u8>> {
     let mut begin = 0;
     let infos = tensors(table)
@@ -119,18 +121,19 @@ fn check_count(expected: usize, found: usize) -> io::Result<()> {
     if expected == found {
         return Ok(());
     }
-    let said = format!("the model has {expected} parameters and the engine {found}");
-    Err(io::Error::new(io::ErrorKind::InvalidInput, said))
+    let message = format!("the model has {expected} parameters and the engine {found}");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
-/// The name of the first tensor with a number that is not finite.
+/// Returns the name of the first tensor that holds a number that is not finite.
 fn first_not_finite(stored: Stored, table: &ParamTable, numbers: &[f32]) -> Option<String> {
     let at = numbers.iter().position(|x| !x.is_finite())?;
     let param = table.iter().find(|param| param.range().contains(&at))?;
     Some(stored.name(param))
 }
 
-/// The table has no gaps, so that all numbers of a kind are its tensors one after the other.
+/// Writes all numbers of one kind and returns their digest. The table has no gaps, so they are its
+/// tensors one after the other.
 fn write_numbers(out: &mut dyn Output, numbers: &[f32]) -> io::Result<Fingerprint> {
     let mut hashing = Fingerprinter::default();
     let mut bytes = Vec::with_capacity(CHUNK * size_of::<f32>());
@@ -143,5 +146,5 @@ fn write_numbers(out: &mut dyn Output, numbers: &[f32]) -> io::Result<Fingerprin
     Ok(hashing.finish())
 }
 
-/// Numbers converted at a time.
+/// The number of values that are converted at a time.
 const CHUNK: usize = 1 << 14;

@@ -1,4 +1,4 @@
-//! Which checkpoint of a run to go on from.
+//! The choice of the checkpoint that a run is resumed from.
 
 use std::path::{Path, PathBuf};
 
@@ -6,26 +6,29 @@ use gptlab_record::{FileError, checkpoints};
 
 use crate::Checkpoint;
 
-/// The newest checkpoint of a run that is whole.
+/// The newest undamaged checkpoint of a run.
 #[derive(Debug)]
 pub struct Newest {
     pub checkpoint: Checkpoint,
-    /// The newer ones, which are not; newest first.
+    /// The newer checkpoints, which are all damaged; newest first.
     pub damaged: Vec<Damaged>,
 }
 
-/// A checkpoint that cannot be gone on from.
+/// A checkpoint that cannot be used to resume.
 #[derive(Debug)]
 pub struct Damaged {
+    /// The file.
     pub path: PathBuf,
+    /// What is wrong with it.
     pub error: FileError,
 }
 
 impl Newest {
-    /// Of the run in `folder`; `None` where it has saved nothing.
+    /// Finds the newest undamaged checkpoint of the run in `folder`; `None` when it has saved none.
     ///
     /// # Errors
-    /// When every checkpoint is damaged, with what is wrong with the newest; or one cannot be read.
+    /// Returns an error if every checkpoint is damaged (the error is about the newest), or one
+    /// cannot be read.
     pub fn of(folder: &Path) -> Result<Option<Self>, FileError> {
         let mut damaged = Vec::new();
         for (_, path) in checkpoints(folder)?.into_iter().rev() {

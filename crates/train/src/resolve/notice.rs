@@ -1,14 +1,14 @@
-//! What of a run is not as it was asked for, or not as it was begun.
+//! Notices: the differences between a run and the request, or between a resumed run and its past.
 
 use std::fmt;
 
 use gptlab_data::Cut;
 use gptlab_record::Extension;
 
-/// Something that is not as it was asked for; a sentence.
+/// A difference that the user should know about. Its `Display` form is a sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// A window of the context asked for does not fit the text.
+    /// The requested context is longer than the text allows.
     ContextShrunk {
         requested: usize,
         fits: usize,
@@ -16,29 +16,29 @@ pub enum Notice {
     },
     /// The text is too short to keep this fraction of it for validation.
     NoValidation { val_fraction: f64 },
-    /// The run goes on with other vector instructions than the steps before.
+    /// The run resumes with vector instructions other than those of the earlier steps.
     IsaChanged { before: String, now: String },
-    /// The run goes on with another number of steps.
+    /// The run resumes with a different number of steps.
     StepsChanged { extension: Extension, lr: f64 },
-    /// What was recorded after the checkpoint is in this folder now.
+    /// The events and checkpoints after the resumed checkpoint were moved to this folder.
     SetAside {
         folder: String,
         events: usize,
         checkpoints: usize,
     },
-    /// The run's events were missing.
+    /// The run's `events.jsonl` was missing.
     EventsLost,
-    /// Some documents have more predictions than the context has tokens.
+    /// Some documents have more predictions than the context has tokens, and are cut.
     DocumentsCut {
-        /// Of both splits.
+        /// The counts over both splits.
         cut: Cut,
         block_size: usize,
     },
 }
 
 impl Notice {
-    /// Whether this tells of a run that is gone on with what is not as it was, and not of how it
-    /// was begun.
+    /// Returns whether the notice is about a change in a resumed run, and not about how a run was
+    /// begun.
     pub fn is_change(&self) -> bool {
         match self {
             Self::IsaChanged { .. }
@@ -79,7 +79,7 @@ impl fmt::Display for Notice {
             } => write!(
                 f,
                 "the number of steps is {to} now and was {from}: after {after} steps the learning \
-                 rate goes on from {lr:.2e}, as in a run of {to} steps"
+                 rate continues from {lr:.2e}, as in a run of {to} steps"
             ),
             Self::SetAside {
                 folder,
@@ -93,8 +93,8 @@ impl fmt::Display for Notice {
                 if *checkpoints == 1 { "" } else { "s" }
             ),
             Self::EventsLost => f.write_str(
-                "the run's events.jsonl was missing and is begun anew: what it said of the steps \
-                 before is lost",
+                "the run's events.jsonl was missing and a new one is begun: the events of the earlier \
+                 steps are lost",
             ),
             Self::DocumentsCut { cut, block_size } => {
                 let (are, they_are) = match cut.long {

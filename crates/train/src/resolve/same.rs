@@ -1,4 +1,4 @@
-//! Whether what is to be resumed is what was begun.
+//! Checks that a resumed run has the same text and settings as before.
 
 use std::{io, path::Path};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{Checkpoint, Header};
 
-/// Refuses a text that is not the one `checkpoint` was trained on.
+/// Refuses a text other than the one that `checkpoint` was trained on.
 pub(super) fn same_text(checkpoint: &Checkpoint, text: &Text) -> Result<(), FileError> {
     let expected = checkpoint.header().data.fingerprint;
     if text.fingerprint() == expected {
@@ -29,9 +29,10 @@ pub(super) fn same_text(checkpoint: &Checkpoint, text: &Text) -> Result<(), File
     ))
 }
 
-/// Refuses settings that are not those of the run that saved `path`.
+/// Refuses settings that differ from those of the run that saved `path`.
 pub(super) fn same_run(path: &Path, requested: &Header, found: &Header) -> Result<(), FileError> {
-    // The tokenizer first: another one makes another vocabulary, and may make other splits.
+    // The tokenizer is compared first: a different one has a different vocabulary and often other
+    // splits.
     refuse(path, &requested.tokenizer, &found.tokenizer, "tokenizer")?;
     refuse(path, &requested.spec, &found.spec, "spec")?;
     refuse(path, &requested.hyper, &found.hyper, "hyper")?;
@@ -39,8 +40,8 @@ pub(super) fn same_run(path: &Path, requested: &Header, found: &Header) -> Resul
     refuse(path, &requested.data, &found.data, "data")
 }
 
-/// Refuses the run in `folder` where it is not `requested`, as far as numbers depend on it. The
-/// number of steps is not looked at: who asks for another one has it recorded.
+/// Refuses the run in `folder` if a setting that changes its numbers differs from `requested`. The
+/// number of steps is not compared, because a change of it is allowed and recorded.
 pub(crate) fn same_experiment(
     folder: &Path,
     found: &Experiment,
@@ -71,12 +72,12 @@ pub(crate) fn same_experiment(
     refuse(folder, &requested.4, &found.4, "val_fraction")
 }
 
-/// Refuses the run in `folder` where any setting of it is not as `requested`, whether or not a
-/// number depends on it. The program, the engine and where the text was found are no settings; nor
-/// is what a record of format 1 does not know.
+/// Refuses the run in `folder` if any setting differs from `requested`, whether or not it changes a
+/// number. The program, the engine and the place of the text are not settings. A setting that a
+/// record of format 1 lacks is not compared.
 ///
 /// # Errors
-/// When one differs; it is named.
+/// Returns an error that names the first setting that differs.
 pub fn same_settings(
     folder: &Path,
     found: &Experiment,
@@ -90,7 +91,7 @@ pub fn same_settings(
         found.intervals.checkpoint_seconds = requested.intervals.checkpoint_seconds;
         found.data.bytes = requested.data.bytes;
     }
-    // Before the sizes that follow from them.
+    // The text and its split are compared before the sizes that follow from them.
     let data = |e: &Experiment| (e.data.fingerprint.clone(), e.data.val_fraction);
     let ((requested_text, requested_fraction), (found_text, found_fraction)) =
         (data(requested), data(&found));
@@ -110,7 +111,7 @@ pub fn same_settings(
     )
 }
 
-/// `experiment` without what is no setting.
+/// Returns `experiment` with everything that is not a setting blanked.
 fn settings_alone(experiment: &Experiment) -> Experiment {
     Experiment {
         format: Experiment::FORMAT,
@@ -125,7 +126,7 @@ fn settings_alone(experiment: &Experiment) -> Experiment {
     }
 }
 
-/// Refuses where `requested` and `found`, which stand at `place`, differ.
+/// Returns an error if `requested` and `found`, the values at `place`, differ.
 fn refuse<T: Serialize>(
     path: &Path,
     requested: &T,
@@ -144,7 +145,7 @@ fn refuse<T: Serialize>(
     let place = both.collect::<Vec<_>>().join(".");
     Err(FileError::wrong(
         path,
-        format!("`{place}` to be {first}, as asked for"),
-        format!("{second}; a run goes on only as it was begun"),
+        format!("`{place}` to be {first}, as requested"),
+        format!("{second}; a run resumes only with its own settings"),
     ))
 }

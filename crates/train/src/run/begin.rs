@@ -1,4 +1,4 @@
-//! How a run begins: its store, what it had recorded before, and what is said of that.
+//! The beginning of a run: its store, its past, and the events that report both.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use crate::{
     resolve::{Begin, same_experiment},
 };
 
-/// What a run's past says of its beginning.
+/// What the past of a resumed run implies for its beginning.
 #[derive(Clone, Copy)]
 pub(super) struct RecordedEnd {
-    /// It had come to its end, and has no step to make.
+    /// Whether the run had finished and has no step left to make.
     pub(super) complete: bool,
-    /// It has made updates, and no sample after the last of them.
+    /// Whether the run has made updates and recorded no sample after the last of them.
     pub(super) sample_is_due: bool,
 }
 
@@ -32,48 +32,53 @@ impl RecordedEnd {
 }
 
 impl Run<'_> {
-    pub(super) fn say_how_it_begins(&mut self, past: &Past) -> Result<(), Error> {
+    pub(super) fn emit_opening_events(&mut self, past: &Past) -> Result<(), Error> {
         let step = self.done;
         if self.recorded_end.complete {
             return Ok(());
         }
         match self.resolved.begin() {
-            Begin::Fresh | Begin::Load(_) => self.say_start(),
-            // Killed before it could say so.
-            Begin::Again if past.events.is_empty() => self.say_start(),
+            Begin::Fresh | Begin::Load(_) => self.emit_start(),
+            // The run was killed before it could record its start.
+            Begin::Again if past.events.is_empty() => self.emit_start(),
             Begin::Again => {
                 self.emit(&Event::Resume { step })?;
-                self.say_changes(past)
+                self.emit_changes(past)
             }
             Begin::Resume(checkpoint) => {
                 self.complete_events(checkpoint, &past.events)?;
                 self.emit(&Event::Resume { step })?;
-                self.say_changes(past)
+                self.emit_changes(past)
             }
         }
     }
 
-    fn say_start(&mut self) -> Result<(), Error> {
+    fn emit_start(&mut self) -> Result<(), Error> {
         let parameters = self.resolved.graph.params().total() as u64;
         self.emit(&Event::Start { parameters })?;
         let resolved = self.resolved;
-        resolved.notices.iter().try_for_each(|n| self.say(n))
+        resolved
+            .notices
+            .iter()
+            .try_for_each(|n| self.emit_notice(n))
     }
 
-    /// What is not as it was, in the record for good.
-    fn say_changes(&mut self, past: &Past) -> Result<(), Error> {
+    /// Records the notices about changes, so that they stay in the events.
+    fn emit_changes(&mut self, past: &Past) -> Result<(), Error> {
         let resolved = self.resolved;
         let changes = resolved.notices.iter().filter(|notice| notice.is_change());
-        changes.cloned().try_for_each(|notice| self.say(&notice))?;
+        changes
+            .cloned()
+            .try_for_each(|notice| self.emit_notice(&notice))?;
         if past.lost_events {
-            self.say(&Notice::EventsLost)?;
+            self.emit_notice(&Notice::EventsLost)?;
         }
         match &past.set_aside {
             Some(SetAside {
                 folder,
                 events,
                 checkpoints,
-            }) => self.say(&Notice::SetAside {
+            }) => self.emit_notice(&Notice::SetAside {
                 folder: folder.display().to_string(),
                 events: *events,
                 checkpoints: *checkpoints,
@@ -82,12 +87,13 @@ impl Run<'_> {
         }
     }
 
-    fn say(&mut self, notice: &Notice) -> Result<(), Error> {
+    fn emit_notice(&mut self, notice: &Notice) -> Result<(), Error> {
         let text = notice.to_string();
         self.emit(&Event::Notice { text })
     }
 
-    /// A kill between saving a checkpoint and saying so leaves its event to be said.
+    /// Appends the event of the checkpoint `from` if a kill came between saving it and recording
+    /// it.
     fn complete_events(&mut self, from: &Checkpoint, past: &[Event]) -> Result<(), Error> {
         let step = self.done;
         let Some(store) = &mut self.store else {
@@ -102,7 +108,7 @@ impl Run<'_> {
     }
 }
 
-/// What holds the state before the first step.
+/// Returns the files that hold the state before the first step.
 pub(super) fn saved(resolved: &Resolved) -> Vec<PathBuf> {
     match resolved.begin() {
         Begin::Fresh | Begin::Again | Begin::Load(_) => Vec::new(),
@@ -110,7 +116,7 @@ pub(super) fn saved(resolved: &Resolved) -> Vec<PathBuf> {
     }
 }
 
-/// The store in `folder`, and what stays in it.
+/// Opens the store in `folder`, and returns it with the run's past.
 pub(super) fn open(
     resolved: &Resolved,
     folder: Option<PathBuf>,
@@ -123,34 +129,34 @@ pub(super) fn open(
     let Some(folder) = folder else {
         return Ok((None, nothing));
     };
-    let goes_on = match resolved.begin() {
+    let resumes = match resolved.begin() {
         Begin::Fresh | Begin::Load(_) => false,
         Begin::Again => true,
         Begin::Resume(_) => Store::exists(&folder),
     };
-    if !goes_on {
+    if !resumes {
         let store = Store::create(&folder, &resolved.experiment)?;
         return Ok((Some(store), nothing));
     }
     let found = gptlab_record::read_experiment(&folder)?;
     same_experiment(&folder, &found, &resolved.experiment)?;
     let (store, past) = Store::resume(&folder, resolved.first_step())?;
-    let now = as_it_goes_on(resolved, &found);
+    let now = resumed_record(resolved, &found);
     if now != found {
         store.rewrite(&now)?;
     }
     Ok((Some(store), past))
 }
 
-/// The record `found` of a run that goes on, with another number of steps where that was asked for,
-/// and with the instructions that make all of its steps.
-fn as_it_goes_on(resolved: &Resolved, found: &Experiment) -> Experiment {
-    let asked = &resolved.experiment;
+/// Returns the record `found` with the changes of the resumed run: its number of steps and, if it
+/// begins again from step 0, its instructions.
+fn resumed_record(resolved: &Resolved, found: &Experiment) -> Experiment {
+    let requested = &resolved.experiment;
     Experiment {
-        hyper: asked.hyper,
-        extensions: asked.extensions.clone(),
+        hyper: requested.hyper,
+        extensions: requested.extensions.clone(),
         isa: match resolved.begin() {
-            Begin::Again => asked.isa.clone(),
+            Begin::Again => requested.isa.clone(),
             Begin::Fresh | Begin::Load(_) | Begin::Resume(_) => found.isa.clone(),
         },
         ..found.clone()

@@ -1,19 +1,19 @@
-//! When the clock asks for a checkpoint.
+//! Checkpoints at intervals of time.
 
 use std::time::{Duration, Instant};
 
-/// Saving by the clock takes at most one part in so many of a run's time.
+/// Saving at intervals of time takes at most one part in this many of a run's time.
 const MOST_SAVING: u32 = 100;
 
-/// When a checkpoint was last saved, and how long that took.
+/// The time of the last checkpoint, and how long saving it took.
 pub(super) struct CheckpointClock {
-    /// Or when the run began.
+    /// The time of the last checkpoint, or the start of the run before the first one.
     saved: Instant,
     saving: Duration,
 }
 
 impl CheckpointClock {
-    /// A clock of a run that begins now.
+    /// Starts the clock of a run that begins now.
     pub(super) fn start() -> Self {
         Self {
             saved: Instant::now(),
@@ -21,13 +21,13 @@ impl CheckpointClock {
         }
     }
 
-    /// A checkpoint is saved, which took so long.
+    /// Notes that a checkpoint was saved now, which took this long.
     pub(super) fn saved(&mut self, took: Duration) {
         (self.saved, self.saving) = (Instant::now(), took);
     }
 
-    /// Returns whether the last checkpoint is at least `interval` old, and so old that saving takes
-    /// at most a hundredth of the time.
+    /// Returns whether the last checkpoint is at least `interval` old, and old enough that saving
+    /// takes at most a hundredth of the time.
     pub(super) fn is_due(&self, interval: Duration) -> bool {
         is_due(self.saved.elapsed(), interval, self.saving)
     }

@@ -1,4 +1,4 @@
-//! What a run saves, and where.
+//! Saving checkpoints to the run's targets.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use super::Run;
 use crate::{Checkpoint, Error, SaveError, Stored};
 
 impl Run<'_> {
-    /// Whether a checkpoint is due, by steps or by the clock.
+    /// Returns whether a checkpoint is due, by steps or by time.
     pub(super) fn checkpoint_is_due(&self) -> bool {
         let intervals = self.resolved.experiment.intervals;
         let by_steps = intervals
@@ -27,7 +27,7 @@ impl Run<'_> {
         by_steps || by_clock
     }
 
-    /// Saves to every target that does not hold the state as it is. A state that is not finite is
+    /// Saves to every target that does not hold the current state. A state that is not finite is
     /// not saved, and ends the run.
     pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
         let step = self.done;
@@ -36,15 +36,15 @@ impl Run<'_> {
         let paths = kept.into_iter().chain(named);
         let paths: Vec<PathBuf> = paths.filter(|p| !self.saved.contains(p)).collect();
         if paths.is_empty() {
-            // A kill between saving and removing leaves one too many.
+            // A kill between saving and removing may have left one checkpoint too many.
             return self.keep_newest();
         }
         let begun = Instant::now();
-        // Were the power cut after the rename, the record would still reach up to the checkpoint.
+        // The events are synced first, so that after a power cut they still reach the checkpoint.
         if let Some(store) = &self.store {
             store.sync()?;
         }
-        // Where one place fails the other may not.
+        // All targets are tried: one may succeed where another fails.
         let tried: Vec<Result<bool, Error>> =
             paths.into_iter().map(|path| self.save_to(path)).collect();
         if !tried
@@ -68,7 +68,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Saves the state to `path`; returns whether it is finite.
+    /// Saves the state to `path`, and returns whether it is finite.
     fn save_to(&mut self, path: PathBuf) -> Result<bool, Error> {
         if let Some(save) = self.save.as_ref().filter(|save| save.path() == path) {
             save.check()?;
@@ -97,14 +97,15 @@ impl Run<'_> {
         Checkpoint::save(path, &header, table, numbers)
     }
 
-    /// Saves to the file the caller named, where the record cannot be written any more. A
-    /// checkpoint in the folder would tell of steps that the record does not know.
+    /// Saves to the file [`Targets::save`](crate::Targets::save) after the record could not be
+    /// written. Nothing is saved in the run's folder, because its record would lack the steps
+    /// before the checkpoint.
     pub(super) fn save_named(&mut self) {
         let Some(save) = &self.save else { return };
         let path = save.path().to_owned();
         let trained = self.done > self.resolved.first_step() && self.diverged.is_none();
         if trained && !self.saved.contains(&path) && save.check().is_ok() {
-            // What went wrong first is what the caller hears of.
+            // The caller receives the first error, so a second one is ignored.
             let _ = self.write_to(&path);
         }
     }

@@ -1,8 +1,8 @@
-//! How long a run takes.
+//! The times of a run.
 
 use std::time::{Duration, Instant};
 
-/// Time since the run began, and time spent training since the last record.
+/// The time since the run began, and the time spent training since the last record.
 pub(super) struct Stopwatch {
     begun: Instant,
     before: f64,
@@ -35,12 +35,12 @@ impl Stopwatch {
         self.observing += took;
     }
 
-    /// Seconds that observing has taken.
+    /// Returns the seconds that the observer took.
     pub(super) fn observing(&self) -> f64 {
         self.observing.as_secs_f64()
     }
 
-    /// Tokens a second since the last call.
+    /// Returns the tokens per second since the last call.
     pub(super) fn lap(&mut self) -> f64 {
         let rate = self.tokens as f64 / self.training.as_secs_f64().max(1e-9);
         (self.training, self.tokens) = (Duration::ZERO, 0);

@@ -22,11 +22,11 @@ fn newest(folder: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// A folder's events without times and without what tells of stops.
+/// Returns the events in `folder` without times, and without stops and resumes.
 fn story_of(folder: &Path) -> Vec<Event> {
     let events = read_events(folder).unwrap();
-    let told = |e: &Event| !matches!(e, Event::Stop { .. } | Event::Resume { .. });
-    let kept = events.into_iter().filter(told);
+    let trained = |e: &Event| !matches!(e, Event::Stop { .. } | Event::Resume { .. });
+    let kept = events.into_iter().filter(trained);
     kept.map(Event::timeless).collect()
 }
 
@@ -40,7 +40,7 @@ fn records(events: &[Event]) -> impl Iterator<Item = &StepRecord> {
     })
 }
 
-/// The run that was never stopped: its last checkpoint and its events.
+/// Returns the last checkpoint and the events of a run that was never stopped.
 fn uninterrupted() -> (Vec<u8>, Vec<Event>) {
     let root = tempfile::tempdir().unwrap();
     let outcome = train(&fresh(), targets(root.path()), &mut EventKeeper::default());
@@ -50,7 +50,8 @@ fn uninterrupted() -> (Vec<u8>, Vec<Event>) {
     (newest(root.path()), story_of(root.path()))
 }
 
-/// The checkpoint that a stop leaves is one more than an uninterrupted run has.
+/// Removes the checkpoint event at `at`: a stop saves one checkpoint more than an uninterrupted
+/// run.
 fn without_checkpoint(events: Vec<Event>, at: u64) -> Vec<Event> {
     let other =
         |e: &Event| !matches!(e, Event::Checkpoint { step, .. } if *step == at && at < STEPS);
@@ -79,9 +80,9 @@ fn stopped_after_any_step_and_resumed_it_makes_the_same_bits() {
     }
 }
 
-/// A kill leaves what was written and runs nothing more: the run is dropped where it stands.
+/// A kill leaves what was written and runs no more code. The test drops the run between two steps.
 #[test]
-fn killed_after_any_step_it_goes_on_from_the_last_checkpoint() {
+fn killed_after_any_step_it_resumes_from_the_last_checkpoint() {
     let mut settings = settings(STEPS);
     settings.intervals.checkpoint = 2.try_into().ok();
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
@@ -116,8 +117,11 @@ fn a_kill_between_a_checkpoint_and_its_event_loses_no_event() {
     fs::write(&path, &lines[..at]).unwrap();
     let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
     train(&resolved, targets(root.path()), &mut EventKeeper::default());
-    let told = |e: &Event| matches!(e, Event::Checkpoint { step: 3, .. });
-    assert_eq!(story_of(root.path()).iter().filter(|e| told(e)).count(), 1);
+    let at_stop = |e: &Event| matches!(e, Event::Checkpoint { step: 3, .. });
+    assert_eq!(
+        story_of(root.path()).iter().filter(|e| at_stop(e)).count(),
+        1
+    );
     assert_eq!(
         without_checkpoint(story_of(root.path()), 3),
         uninterrupted().1
@@ -153,7 +157,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
 }
 
 #[test]
-fn how_often_it_is_watched_changes_nothing() {
+fn intervals_change_no_number() {
     let (bytes, _) = uninterrupted();
     let mut settings = settings(STEPS);
     settings.intervals = gptlab_recipe::Intervals {
@@ -175,7 +179,7 @@ fn how_often_it_is_watched_changes_nothing() {
     assert_eq!(gptlab_record::checkpoints(root.path()).unwrap().len(), 6);
 }
 
-/// Reads the folder whenever something happens.
+/// An observer that reads the run's folder at each event.
 struct Reader<'a>(&'a Path, RefCell<Vec<bool>>);
 
 impl Observer for Reader<'_> {
@@ -283,8 +287,11 @@ fn targets_are_tried_before_the_first_step() {
         targets(root.path()),
         &mut EventKeeper::stopping_after(1),
     );
-    let said = refusal(&fresh(), targets(root.path()));
-    assert!(said.contains("already holds a run; resume it"), "{said}");
+    let message = refusal(&fresh(), targets(root.path()));
+    assert!(
+        message.contains("already holds a run; resume it"),
+        "{message}"
+    );
 
     let mut other = settings(STEPS);
     other.hyper.lr = 0.25;
@@ -297,18 +304,21 @@ fn targets_are_tried_before_the_first_step() {
     let checkpoint = Checkpoint::open(&root.path().join("other.safetensors")).unwrap();
     let options = ResumeOptions::of(&settings(STEPS));
     let resolved = Resolved::resume(checkpoint, &story(), None, &options).unwrap();
-    let said = refusal(&resolved, targets(root.path()));
+    let message = refusal(&resolved, targets(root.path()));
     assert!(
-        said.contains("expected `hyper.lr` to be 0.25, as asked for, found 0.05"),
-        "{said}"
+        message.contains("expected `hyper.lr` to be 0.25, as requested, found 0.05"),
+        "{message}"
     );
 
     let nowhere = Targets {
         save: Some(root.path().join("none").join("m.safetensors")),
         ..Targets::default()
     };
-    let said = refusal(&fresh(), nowhere);
-    assert!(said.ends_with("there is no such file or folder"), "{said}");
+    let message = refusal(&fresh(), nowhere);
+    assert!(
+        message.ends_with("there is no such file or folder"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -322,9 +332,9 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     let checkpoint = Checkpoint::open(&path).unwrap();
     let weights = checkpoint.read(Stored::Weights).unwrap();
     let other = text("a mat, a cat; the rat that sat on the mat then ate the hat; ".trim_end());
-    let said = Resolved::load(&settings(3), &other, Checkpoint::open(&path).unwrap());
-    let said = said.unwrap_err().to_string();
-    assert!(said.contains("','"), "{said}");
+    let refused = Resolved::load(&settings(3), &other, Checkpoint::open(&path).unwrap());
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("','"), "{message}");
     let other = text("a mat and a cat; the rat that sat on the mat then sat on the cat.");
     let resolved = Resolved::load(&settings(3), &other, checkpoint).unwrap();
     assert_eq!(resolved.weights().unwrap(), weights);
@@ -338,7 +348,7 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     assert_eq!(read_experiment(&folder).unwrap().origin, origin);
 }
 
-/// The record cannot be written any more, and what was trained is kept where somebody named a file.
+/// When the record cannot be written, the state is still saved to the file that the caller named.
 #[test]
 fn where_the_record_fails_the_named_file_is_saved_all_the_same() {
     let root = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ use gptlab_record::{Continuation, ContinuationEnd as End};
 
 use super::{OnEvent, SampleError, SampleEvent, stop_filter::StopFilter};
 
-/// What a request reports while it is generated, and which of the requests it is.
+/// The index of a request and what it reports.
 pub(super) type Message = (usize, Report);
 
 pub(super) enum Report {
@@ -23,20 +23,20 @@ pub(super) enum Report {
     End(Result<Continuation, SampleError>),
 }
 
-/// Where a request reports to.
+/// The destination of a request's reports.
 pub(super) trait EventSink {
-    /// Takes a message; returns whether anybody listens.
+    /// Sends a message. Returns whether the receiver still listens.
     fn send(&mut self, message: Message) -> bool;
 }
 
-/// Another thread listens.
+/// Sends messages to another thread.
 impl EventSink for Sender<Message> {
     fn send(&mut self, message: Message) -> bool {
         Sender::send(self, message).is_ok()
     }
 }
 
-/// This thread listens to the only request.
+/// Reports the only request directly on this thread.
 pub(super) struct DirectSink<'a, 'b> {
     on_event: &'a mut OnEvent<'b>,
     outcome: Result<bool, SampleError>,
@@ -50,7 +50,7 @@ impl<'a, 'b> DirectSink<'a, 'b> {
         }
     }
 
-    /// Returns whether to go on after this text, or why it has failed.
+    /// Returns whether to continue after this text, or the error that ended it.
     pub(super) fn outcome(self) -> Result<bool, SampleError> {
         self.outcome
     }
@@ -70,9 +70,9 @@ impl EventSink for DirectSink<'_, '_> {
 
 /// A text that is being generated.
 pub(super) struct SampleRequest<'a, S> {
-    /// Which of the texts it is, in the order they are reported.
+    /// The index of the text in the order of reports.
     pub(super) place: usize,
-    /// The token that ends a document, where there is one.
+    /// The token that ends a document, if the tokenizer has one.
     pub(super) bos: Option<u32>,
     pub(super) decoder: StreamDecoder<'a>,
     pub(super) prompt: &'a str,
@@ -81,7 +81,7 @@ pub(super) struct SampleRequest<'a, S> {
     pub(super) ranking: Ranking,
     pub(super) draws: Stream,
     pub(super) filter: StopFilter,
-    /// Tokens chosen so far.
+    /// The number of tokens generated so far.
     pub(super) written: usize,
     pub(super) max_tokens: usize,
     pub(super) cancel: &'a AtomicBool,
@@ -123,7 +123,7 @@ impl<S: EventSink> GenerationRequest for SampleRequest<'_, S> {
 }
 
 impl<S: EventSink> SampleRequest<'_, S> {
-    /// Returns whether anybody listens.
+    /// Sends a report. Returns whether the receiver still listens.
     fn report(&mut self, report: Report) -> bool {
         self.sink.send((self.place, report))
     }
@@ -134,7 +134,7 @@ impl<S: EventSink> SampleRequest<'_, S> {
         }
         let rest = self.filter.take_rest();
         self.report(Report::Piece(rest));
-        // There is one for each text that has begun, of the vocabulary's size.
+        // Each text has a ranking of the vocabulary's size; it is freed as soon as the text ends.
         self.ranking = Ranking::default();
         let written = Continuation {
             prompt: self.prompt.to_owned(),
@@ -147,15 +147,16 @@ impl<S: EventSink> SampleRequest<'_, S> {
     }
 }
 
-/// What was reported of a text that is not its turn yet.
+/// The reports of a text whose turn has not come.
 #[derive(Default)]
 struct Waiting {
     text: String,
     end: Option<Result<Continuation, SampleError>>,
 }
 
-/// Reports `count` texts to `on_event` one after the other, each as it comes once it is its turn,
-/// until `on_event` returns false at the end of one.
+/// Reports `count` texts to `on_event` one after the other. The pieces of the current text are
+/// passed on as they arrive; those of later texts wait. Ends early if `on_event` returns false at
+/// the end of a text.
 pub(super) fn in_order(
     messages: Receiver<Message>,
     count: usize,
@@ -200,7 +201,7 @@ mod tests {
     fn reported(messages: Vec<Message>, enough: usize) -> (String, Result<(), SampleError>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         for message in messages {
-            sender.send(message).expect("somebody listens");
+            sender.send(message).expect("an open channel");
         }
         drop(sender);
         let (mut all, mut ends) = (String::new(), 0);

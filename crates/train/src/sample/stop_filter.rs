@@ -1,10 +1,10 @@
-//! Text that is held back while it may turn out to be the stop text.
+//! Holding back text that may turn out to be the stop text.
 
-/// Holds back text that may yet turn out to be the stop text.
+/// A filter that holds back text while it may be the start of the stop text.
 pub(super) struct StopFilter {
     stop: Option<String>,
     held: String,
-    /// What has been handed out.
+    /// The text that has been passed on.
     pub(super) shown: String,
 }
 
@@ -17,7 +17,7 @@ impl StopFilter {
         }
     }
 
-    /// Adds `text`; returns whether the stop text has come, which is not shown.
+    /// Adds `text`. Returns whether the stop text has come; it is not passed on.
     pub(super) fn push(&mut self, text: &str) -> bool {
         self.held.push_str(text);
         let found = self
@@ -30,7 +30,7 @@ impl StopFilter {
         found.is_some()
     }
 
-    /// What cannot become the stop text any more.
+    /// Takes the text that can no longer be part of the stop text.
     pub(super) fn take_ready(&mut self) -> String {
         let stop = self.stop.as_deref().unwrap_or_default();
         let keep = self
@@ -45,7 +45,7 @@ impl StopFilter {
         ready
     }
 
-    /// What is left at the end.
+    /// Takes all text that was held back, at the end.
     pub(super) fn take_rest(&mut self) -> String {
         let rest = std::mem::take(&mut self.held);
         self.shown.push_str(&rest);
@@ -57,7 +57,7 @@ impl StopFilter {
 mod tests {
     use super::*;
 
-    /// What is shown of `text`, and whether it was stopped.
+    /// Returns the text that is passed on of `text`, and whether the stop text ended it.
     fn read(text: &str, stop: &str) -> (String, bool) {
         let mut filter = StopFilter::new(Some(stop.to_owned()).filter(|s| !s.is_empty()));
         let mut shown = String::new();

@@ -5,7 +5,7 @@ use super::*;
 
 const TEXT: &str = "the cat sat on the mat\nthe dog sat on the log\n";
 
-/// A sampler of noise.
+/// Makes a sampler of an untrained model.
 fn sampler(kind: TokenizerKind, stop: Option<&str>) -> Sampler {
     let tokenizer = Tokenizer::fit(kind, TEXT).expect("a text");
     let model = Preset::Microgpt.spec().check(tokenizer.vocab_size());
@@ -23,7 +23,8 @@ fn sampler(kind: TokenizerKind, stop: Option<&str>) -> Sampler {
     Sampler::new(&Device::cpu(2), model, &settings, 3).expect("a sampler")
 }
 
-/// All that is reported, and how it ends, where `enough` texts are enough.
+/// Returns everything that is reported, and the outcome, if `on_event` ends it after `enough`
+/// texts.
 fn reported(
     enough: usize,
     write: impl FnOnce(&mut OnEvent<'_>) -> Result<(), SampleError>,

@@ -6,10 +6,10 @@ use gptlab_recipe::{Overrides, Settings};
 use super::*;
 use crate::{
     args::{self, TrainArgs, command_line::definition},
-    settings::fresh,
+    settings,
 };
 
-/// What these words are to `train`.
+/// Parses `words` as flags of `train`.
 fn typed(words: Vec<String>) -> Box<TrainArgs> {
     let program = ["gptlab".to_owned(), "train".to_owned()];
     let words = program.into_iter().chain(words).map(Into::into);
@@ -19,12 +19,15 @@ fn typed(words: Vec<String>) -> Box<TrainArgs> {
     args
 }
 
-/// What `train` makes of these words, without training.
+/// Returns the settings of `train` with these words, without training.
 fn meant(words: Vec<String>) -> Settings {
-    fresh(&typed(words)).unwrap_or_else(|stop| panic!("{}", stop.message))
+    let args = typed(words);
+    let preset = settings::preset(&args).unwrap_or(DEFAULT_PRESET);
+    let meant = settings::fresh(&args, preset, args.settings.overrides.steps);
+    meant.unwrap_or_else(|stop| panic!("{}", stop.message))
 }
 
-/// Nothing is trained, so that the large ones are tried as well.
+/// Nothing is trained, so that the large presets can be tested as well.
 #[test]
 fn the_flags_of_every_preset_mean_the_preset() {
     for &preset in Preset::ALL {
@@ -37,7 +40,7 @@ fn the_flags_of_every_preset_mean_the_preset() {
     }
 }
 
-/// The table and the command line, in both directions.
+/// Every setting is a flag, and every other flag is in the list below.
 #[test]
 fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
     let definition = definition();
@@ -46,7 +49,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         .get_arguments()
         .filter_map(|arg| arg.get_long().map(str::to_owned))
         .collect();
-    // What is trained on, where, and what becomes of it.
+    // These flags set the text, the files and the machine.
     let others = [
         "data",
         "out",
@@ -67,7 +70,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
     assert_eq!(known, flags);
 }
 
-/// A flag of any command that is called like a setting takes the setting's values.
+/// A flag of any command with the name of a setting takes the setting's values.
 #[test]
 fn a_flag_that_is_called_like_a_setting_takes_its_values() {
     let definition = definition();
@@ -102,16 +105,16 @@ fn the_help_says_every_default_once() {
             .filter(|arg| arg.get_long().is_some())
         {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let said = help.matches("[default: ").count();
+            let count = help.matches("[default: ").count();
             let is_setting = SettingKey::find(arg.get_long().unwrap_or_default()).is_ok();
             if name == "train" || is_setting {
-                assert_eq!(said, 1, "{name} --{}: {help}", arg.get_id());
+                assert_eq!(count, 1, "{name} --{}: {help}", arg.get_id());
             }
         }
     }
 }
 
-/// The witness reads the file as a program would that links the library.
+/// The witness parses the file as a program would that uses the library.
 #[test]
 fn a_settings_file_is_what_the_library_reads_of_it() {
     let text = "n_layer = 2\nlr = 3e-4\ntied = false\ngrad-clip = 0\nposition = \"rotary\"\nsteps = 5.0\nstop = \"1\"\n";

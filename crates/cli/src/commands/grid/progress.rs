@@ -1,4 +1,4 @@
-//! Shows a grid under way: a line for each run that ends, and a bar of steps.
+//! Shows the progress of a grid: a line for each run that ends, and a bar of steps.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ pub(super) struct GridProgress {
 }
 
 struct UnderWay {
-    /// By cell.
+    /// The number of steps that each cell has made.
     done: Vec<u64>,
     ended: usize,
 }
@@ -43,7 +43,7 @@ impl GridProgress {
         self.bar.close();
     }
 
-    /// Steps made of all runs, after `cell` has made `done`.
+    /// Records that `cell` has made `done` steps; returns the sum over all runs.
     fn made(&self, cell: &Cell, done: u64, ended: bool) -> (u64, usize) {
         let mut under_way = self
             .under_way
@@ -80,10 +80,10 @@ impl GridObserver for GridProgress {
         });
     }
 
-    fn fewer_at_once(&self, found: usize, asked: usize) {
+    fn fewer_at_once(&self, found: usize, requested: usize) {
         self.bar.aside(|| {
             self.printer.warn(format_args!(
-                "the system gives threads for {found} of {asked} runs side by side; this takes longer and changes no \
+                "the system gives threads for {found} of {requested} runs side by side; this takes longer and changes no \
                  number"
             ));
         });

@@ -1,4 +1,4 @@
-//! `gptlab probe`: the inside of a checkpoint, on a prompt and a text.
+//! `gptlab probe`: looks into a checkpoint, on a prompt and a text.
 
 mod pictures;
 mod request;
@@ -26,7 +26,7 @@ use crate::{
     printer::Printer,
 };
 
-/// Columns of a terminal to lay tables out for.
+/// The number of terminal columns for which tables are laid out.
 const WIDTH: usize = 120;
 
 pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
@@ -77,11 +77,11 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// The table that is among all that are written as CSV.
+/// The table of definitions, which is written as CSV with all others.
 const MEASURES: &str = "measures";
 
-/// A folder that was typed, and leave to write what is found into it, looked at before anything is
-/// probed. Tables and pictures may share one.
+/// Checks, before anything is probed, that results can be written into the typed folder. Tables and
+/// pictures can share a folder.
 fn place<'a>(
     folder: Option<&'a Path>,
     flag: &str,
@@ -170,7 +170,7 @@ fn copied_line(found: &CopiedReport) -> String {
     }
 }
 
-/// One file a table, after one that says what the numbers mean.
+/// Returns one file per table, after one that explains the numbers.
 fn csv_files(tables: &Tables) -> Vec<File> {
     let measures = (MEASURES, all_measures());
     let all = [&measures].into_iter().chain(&tables.0);

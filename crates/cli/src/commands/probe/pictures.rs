@@ -1,4 +1,4 @@
-//! A probe as pictures: a page, and each picture beside it.
+//! The pictures of a probe: a page, and each picture beside it.
 
 use gptlab_lab::probe::{
     Ablation, Ablations, Attribution, Guess, HeadScores, LensLayer, Measure, Patching, ProbeReport,
@@ -14,7 +14,7 @@ use gptlab_report::{
 use super::copied_line;
 use crate::commands::inside::{self, label};
 
-/// Tokens that a map has room to name.
+/// The largest number of tokens that a map can label.
 const MOST: usize = 64;
 /// Nats at which a token of the text is shaded fully: a chance of 1 in 150.
 const SURPRISING: f64 = 5.0;
@@ -22,7 +22,7 @@ const SURPRISING: f64 = 5.0;
 /// The name of the page.
 pub(super) const PAGE: &str = "probe.html";
 
-/// The page and its pictures.
+/// Returns the page and its pictures.
 pub(super) fn files(report: &ProbeReport) -> Vec<File> {
     let prompt = report.tokens.concat();
     let gallery = Gallery {

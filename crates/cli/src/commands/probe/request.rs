@@ -1,4 +1,4 @@
-//! From what was typed to what a checkpoint is probed with.
+//! From typed flags to the request of a probe.
 
 use gptlab_data::Builtin;
 use gptlab_lab::probe::{Corruption, NamedText, Probe, ProbeRequest};
@@ -10,8 +10,8 @@ use crate::{
     text,
 };
 
-/// The request that was typed, with the built-in text that the model was trained on where something
-/// needs it: making all to compare takes a while.
+/// Returns the typed request. It includes the built-in text that the model was trained on only if a
+/// probe needs it, since generating the text for the comparison takes time.
 pub(super) fn of(args: &ProbeArgs, loaded: &Loaded) -> CommandResult<ProbeRequest> {
     let source = |typed: &Option<String>| {
         let typed = typed.as_deref();
@@ -49,7 +49,7 @@ fn written(args: &ProbeArgs) -> CommandResult<Option<NamedText>> {
     }))
 }
 
-/// Refuses flags that only make sense together.
+/// Refuses incomplete combinations of flags.
 pub(super) fn check(args: &ProbeArgs) -> CommandResult<()> {
     let patching = args.only.contains(&Probe::Patching);
     match (&args.corrupt, &args.answers) {

@@ -1,10 +1,11 @@
-//! What a run begins with: a new model, a checkpoint's weights, or where another run stopped.
+//! The start of a run: from a new model, from a checkpoint's weights, or from where another run
+//! stopped.
 
 use std::{num::NonZeroUsize, path::Path};
 
-use gptlab_data::{Builtin, Fingerprint, Text};
+use gptlab_data::{Builtin, CorpusCache, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
-use gptlab_recipe::{Documents, TextOrigin};
+use gptlab_recipe::{Documents, Reason, TextOrigin, TokenizerKind};
 use gptlab_train::{
     Damaged, Experiment, Newest, Resolved, Resumable, Targets, refuse_run_of_grid, run_folder,
 };
@@ -13,38 +14,50 @@ use crate::{
     args::TrainArgs,
     checkpoint, engines,
     exit::{CommandResult, Stop},
+    printer::Printer,
     settings, text,
 };
 
-/// An experiment that can begin, on what, and where it leaves what it makes.
+use super::recipe::{self, Chosen};
+
+/// An experiment that is ready to start, and the places of its output.
 pub(super) struct PreparedRun {
     pub(super) resolved: Resolved,
     pub(super) isa: Isa,
-    /// Without a folder where a new one in `runs/` is to be made.
+    /// The output files. Without a folder, a new one in `runs/` is made.
     pub(super) targets: Targets,
-    /// What the user should know besides the notices of `resolved`.
+    /// The choices that were made for the text, with their reasons.
+    pub(super) reasons: Vec<Reason>,
+    /// Warnings for the user, besides the notices of `resolved`.
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) fn begin(args: &TrainArgs) -> CommandResult<PreparedRun> {
+pub(super) fn begin(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
     match (&args.run.resume, &args.run.load) {
         (Some(typed), _) => resume(typed, args),
         (None, Some(path)) => load(path, args),
-        (None, None) => fresh(args),
+        (None, None) => fresh(args, printer),
     }
 }
 
-fn fresh(args: &TrainArgs) -> CommandResult<PreparedRun> {
-    let settings = settings::fresh(args)?;
-    let text = text::source(
-        args.data.data.as_deref(),
-        usual_text(&settings.tokenizer.documents),
-    )?;
-    let resolved = Resolved::fresh(&settings, &text)?;
-    new_run(resolved, args)
+fn fresh(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
+    let typed = args
+        .settings
+        .overrides
+        .tokenization(TokenizerKind::Chars.into());
+    let text = text::source(args.data.data.as_deref(), usual_text(&typed.documents))?;
+    let text = CorpusCache::new(&text);
+    let Chosen { resolved, reasons } = match settings::preset(args) {
+        Some(preset) => recipe::of_preset(args, preset, &text, printer)?,
+        None => recipe::for_text(args, &text, printer)?,
+    };
+    Ok(PreparedRun {
+        reasons,
+        ..new_run(resolved, args)?
+    })
 }
 
-/// A model of lines learns from names.
+/// Returns the default text: names for a model of lines, otherwise the built-in stories.
 fn usual_text(documents: &Documents) -> Builtin {
     match documents {
         Documents::Text | Documents::Separator(_) => Builtin::Stories,
@@ -85,12 +98,13 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
             keep: keep(&resolved, args)?,
             ..named_targets(args)?
         },
+        reasons: Vec::new(),
         warnings: Vec::new(),
         resolved,
     })
 }
 
-/// How many checkpoints the folder keeps: as many as typed, else as usual.
+/// Returns how many checkpoints the folder keeps: the typed number or the default.
 fn keep(resolved: &Resolved, args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     match args.run.keep_checkpoints {
         None => Ok(Targets::usual_keep(&resolved.experiment.intervals)),
@@ -103,7 +117,7 @@ fn keep(resolved: &Resolved, args: &TrainArgs) -> CommandResult<Option<NonZeroUs
     }
 }
 
-/// Goes on with the run of a checkpoint or folder; where only `--resume` was typed, that of `--out`
+/// Resumes the run of a checkpoint or folder. If `--resume` has no value, it is the run of `--out`
 /// or `--save`.
 fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     let named = Some(typed).filter(|path| !path.as_os_str().is_empty());
@@ -112,7 +126,7 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
         .or(args.run.save.as_deref())
         .ok_or_else(|| {
             Stop::usage("--resume needs to know which run: a checkpoint, --out DIR or --save FILE")
-                .hint("`gptlab train --resume runs/NAME` goes on with a run")
+                .hint("`gptlab train --resume runs/NAME` continues a run")
         })?;
     let resumable = if place.is_dir() {
         Resumable::of_folder(place)?
@@ -138,11 +152,12 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
         },
         resolved,
         isa,
+        reasons: Vec::new(),
         warnings,
     })
 }
 
-/// What the flags name, besides how many checkpoints are kept.
+/// Returns the files that the flags name, without the number of kept checkpoints.
 fn named_targets(args: &TrainArgs) -> CommandResult<Targets> {
     Ok(Targets {
         folder: args.run.out.clone(),
@@ -152,17 +167,17 @@ fn named_targets(args: &TrainArgs) -> CommandResult<Targets> {
     })
 }
 
-/// Says which newer checkpoints are damaged.
+/// Warns about newer checkpoints that are damaged.
 fn warnings(resumable: &Resumable) -> Vec<String> {
     let Some(checkpoint) = resumable.checkpoint() else {
         return Vec::new();
     };
     let taken = checkpoint.path().display();
-    let warning = |damaged: &Damaged| format!("{}; the run goes on from {taken}", damaged.error);
+    let warning = |damaged: &Damaged| format!("{}; the run continues from {taken}", damaged.error);
     resumable.damaged().iter().map(warning).collect()
 }
 
-/// `stop` of a checkpoint that cannot be gone on from, with the newest of its run's that can.
+/// Adds to `stop`, for a checkpoint that cannot be resumed, the run's newest checkpoint that can.
 fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
     let newest = folder.and_then(|folder| Newest::of(folder).ok()?);
     match newest {
@@ -174,7 +189,7 @@ fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
     }
 }
 
-/// The text that was typed, or the one that the run's record or fingerprint tells of.
+/// Returns the typed text, or the one that the run's record or fingerprint identifies.
 fn text_of_run(
     args: &TrainArgs,
     experiment: Option<&Experiment>,
@@ -196,7 +211,7 @@ fn text_of_run(
     }
 }
 
-/// How many sequences are trained at a time, where somebody says it.
+/// Returns how many sequences are trained at a time, if it was typed.
 pub(super) fn micro_batch(args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     let refused = || Stop::usage("--micro-batch must be at least 1, found 0");
     let typed = args.run.micro_batch;

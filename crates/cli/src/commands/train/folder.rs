@@ -1,4 +1,4 @@
-//! Where a run's record goes when nobody says.
+//! The default folder of a run's record.
 
 use std::{
     io,
@@ -12,8 +12,8 @@ use gptlab_report::words::{self, Date, folder_slug};
 
 use crate::exit::{CommandResult, Stop};
 
-/// Makes a folder in `runs/` that did not exist, called after the time (UTC) and the text: whoever
-/// begins in the same second gets another.
+/// Makes a new folder in `runs/`, named after the time (UTC) and the text. Runs that start in the
+/// same second get different folders.
 pub(in crate::commands) fn make(origin: &TextOrigin) -> CommandResult<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -39,17 +39,17 @@ fn make_in(runs: &Path, name: &str) -> CommandResult<PathBuf> {
     )))
 }
 
-/// No more runs begin in one second.
+/// The largest number of runs that can start in one second.
 const MOST_TWINS: u32 = 10_000;
 
-/// `20260131-235959`.
+/// Formats seconds since 1970 as `20260131-235959`.
 fn stamp(seconds: u64) -> String {
     let Date { year, month, day } = words::date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }
 
-/// A text's name as part of a folder's.
+/// Returns a text's name in a form that fits into a folder's name.
 fn slug(origin: &TextOrigin) -> String {
     let name = match origin {
         TextOrigin::File(path) => Path::new(path)
@@ -65,7 +65,7 @@ fn slug(origin: &TextOrigin) -> String {
 mod tests {
     use super::*;
 
-    /// Known from `date -u -d @SECONDS +%Y%m%d-%H%M%S`.
+    /// The times are those of `date -u -d @SECONDS +%Y%m%d-%H%M%S`.
     #[test]
     fn stamps_are_utc_times() {
         assert_eq!(stamp(0), "19700101-000000");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn who_begins_in_the_same_second_gets_another_folder() {
+    fn runs_of_the_same_second_get_different_folders() {
         let runs = tempfile::tempdir().expect("a folder");
         let made = || make_in(runs.path(), "a").map(|made| made.file_name().map(ToOwned::to_owned));
         let made: Vec<_> = (0..3).filter_map(|_| made().ok().flatten()).collect();

@@ -1,33 +1,39 @@
-//! What is about to be trained, in a few lines.
+//! A short description of the run that is about to start.
 
 use std::path::Path;
 
 use gptlab_data::{Builtin, Split, SplitName};
 use gptlab_engine::Device;
 use gptlab_model::{Choice, Counts};
-use gptlab_recipe::TextOrigin;
+use gptlab_recipe::{Reason, TextOrigin};
 use gptlab_report::words::{count, plural};
 use gptlab_train::Resolved;
 
 use crate::printer::Printer;
 
-pub(super) fn say(resolved: &Resolved, folder: Option<&Path>, device: &Device, printer: Printer) {
-    for line in lines(resolved, device) {
+pub(super) fn say(
+    resolved: &Resolved,
+    reasons: &[Reason],
+    folder: Option<&Path>,
+    device: &Device,
+    printer: Printer,
+) {
+    for line in lines(resolved, device).into_iter().chain(recipe(reasons)) {
         printer.say(line);
     }
     if let Some(folder) = folder {
         printer.say(format_args!("record   {}", folder.display()));
     }
     if resolved.begins_again() {
-        printer.say("going on from the beginning: the run has no checkpoint");
+        printer.say("continuing from the beginning: the run has no checkpoint");
     }
     let first = resolved.first_step();
     if first > 0 {
-        // Said when the run began, and true of it still.
+        // The other notices were printed when the run started, and still hold.
         let begun = resolved.notices.iter().filter(|notice| !notice.is_change());
         begun.for_each(|notice| printer.warn(notice));
         if first < resolved.experiment.hyper.steps {
-            printer.say(format_args!("going on after {} steps", count(first)));
+            printer.say(format_args!("continuing after {} steps", count(first)));
         }
     }
 }
@@ -39,6 +45,13 @@ fn lines(resolved: &Resolved, device: &Device) -> Vec<String> {
         plan(resolved, device),
         guide(resolved),
     ]
+}
+
+/// What was chosen, a line each with its reason.
+fn recipe(reasons: &[Reason]) -> impl Iterator<Item = String> + '_ {
+    let word = |i| if i == 0 { "recipe" } else { "" };
+    let lines = reasons.iter().enumerate();
+    lines.map(move |(i, Reason { choice, why })| format!("{:<8} {choice:<24} {why}", word(i)))
 }
 
 fn model(resolved: &Resolved) -> String {
@@ -96,7 +109,7 @@ fn plan(resolved: &Resolved, device: &Device) -> String {
     )
 }
 
-/// Between which losses a run moves.
+/// Describes the range of losses to expect.
 fn guide(resolved: &Resolved) -> String {
     let uniform = (resolved.model.vocab_size() as f64).ln();
     let guess = format!("guide    a loss of {uniform:.2} is blind guessing");
@@ -108,7 +121,7 @@ fn guide(resolved: &Resolved) -> String {
     }
 }
 
-/// Of the built-in text that is trained on, in nats a token, where it is known.
+/// Returns the entropy of the built-in training text in nats per token, if it is known.
 fn entropy(resolved: &Resolved) -> Option<f64> {
     match &resolved.experiment.data.origin {
         TextOrigin::Builtin(name) => {

@@ -1,11 +1,54 @@
-//! The lines of a run, in the seed's form.
+//! The lines of a run's logged steps.
 
 use gptlab_record::StepRecord;
 
 use gptlab_report::words::count;
 
-/// `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and what else is known.
-pub(super) fn step(record: &StepRecord) -> String {
+/// The form of a logged step's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) enum StepForm {
+    /// The form that fits 80 columns.
+    Fitted,
+    /// The form of the ancestor gpt2-mini, followed by other known values.
+    Ancestor,
+}
+
+impl StepForm {
+    /// Formats `record`.
+    pub(super) fn line(self, record: &StepRecord) -> String {
+        match self {
+            Self::Fitted => fitted(record),
+            Self::Ancestor => ancestor(record),
+        }
+    }
+}
+
+/// Formats `step   500 | loss 1.6012 | val 1.7112 | grad_norm 0.4455 | lr 7.11e-03 | 27.0s`.
+fn fitted(record: &StepRecord) -> String {
+    let mut fields = vec![
+        format!("step {:5}", record.step),
+        format!("loss {:.4}", record.loss),
+    ];
+    fields.extend(record.val_loss.map(|loss| format!("val {loss:.4}")));
+    fields.push(format!("grad_norm {:.4}", record.grad_norm));
+    fields.push(format!("lr {}", scientific(record.lr)));
+    fields.push(clock(record.seconds));
+    fields.join(" | ")
+}
+
+/// Formats seconds as `27.0s`, `2m05s` or `3h07m`, in at most six columns up to a hundred hours.
+fn clock(seconds: f64) -> String {
+    let whole = seconds as u64;
+    match whole {
+        0..100 => format!("{seconds:.1}s"),
+        100..6_000 => format!("{}m{:02}s", whole / 60, whole % 60),
+        _ => format!("{}h{:02}m", whole / 3_600, whole / 60 % 60),
+    }
+}
+
+/// Formats `step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s`, and other known
+/// values.
+fn ancestor(record: &StepRecord) -> String {
     let mut fields = vec![
         format!("step {:5}", record.step),
         format!("loss {:.4}", record.loss),
@@ -14,17 +57,14 @@ pub(super) fn step(record: &StepRecord) -> String {
         format!("time {:.1}s", record.seconds),
     ];
     fields.extend(record.val_loss.map(|loss| format!("val {loss:.4}")));
-    fields.extend(
-        record
-            .val_bits_per_char
-            .map(|bits| format!("bpc {bits:.2}")),
-    );
+    let bits = record.val_bits_per_char;
+    fields.extend(bits.map(|bits| format!("bpc {bits:.2}")));
     let rate = count(record.tokens_per_second.round() as u64);
     fields.push(format!("{rate} tok/s"));
     fields.join(" | ")
 }
 
-/// Python's `{:.2e}`: a sign and at least two digits in the exponent.
+/// Formats like Python's `{:.2e}`: with a sign and at least two digits in the exponent.
 fn scientific(x: f64) -> String {
     let text = format!("{x:.2e}");
     let Some((digits, exponent)) = text.split_once('e') else {
@@ -53,9 +93,9 @@ mod tests {
     };
 
     #[test]
-    fn a_step_begins_as_the_seed_s_does() {
+    fn a_step_is_written_as_the_ancestor_writes_it() {
         assert_eq!(
-            step(&RECORD),
+            StepForm::Ancestor.line(&RECORD),
             "step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s | 61,000 tok/s"
         );
         let validated = StepRecord {
@@ -64,13 +104,39 @@ mod tests {
             ..RECORD
         };
         assert_eq!(
-            step(&validated),
+            StepForm::Ancestor.line(&validated),
             "step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | time 3.6s \
              | val 4.1720 | bpc 6.02 | 61,000 tok/s"
         );
     }
 
-    /// From `CPython`'s `'%.2e' % x`.
+    #[test]
+    fn a_fitted_step_is_at_most_80_columns() {
+        let fitted = |record: &StepRecord| StepForm::Fitted.line(record);
+        assert_eq!(
+            fitted(&RECORD),
+            "step     0 | loss 4.1718 | grad_norm 3.4104 | lr 0.00e+00 | 3.6s"
+        );
+        let late = StepRecord {
+            step: 99_999,
+            val_loss: Some(4.172),
+            val_bits_per_char: Some(6.019),
+            grad_norm: 13.410_4,
+            seconds: 359_999.0,
+            ..RECORD
+        };
+        assert_eq!(
+            fitted(&late),
+            "step 99999 | loss 4.1718 | val 4.1720 | grad_norm 13.4104 | lr 0.00e+00 | 99h59m"
+        );
+        assert_eq!(fitted(&late).len(), 80);
+        assert_eq!(
+            [99.94, 100.0, 5_999.0, 6_000.0].map(clock),
+            ["99.9s", "1m40s", "99m59s", "1h40m"]
+        );
+    }
+
+    /// The texts are those of `CPython`'s `'%.2e' % x`.
     #[test]
     fn exponents_are_python_s() {
         let known = [
@@ -79,8 +145,8 @@ mod tests {
             (12.5, "1.25e+01"),
             (1e-100, "1.00e-100"),
         ];
-        for (x, said) in known {
-            assert_eq!(scientific(x), said);
+        for (x, expected) in known {
+            assert_eq!(scientific(x), expected);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! `gptlab train`: from a text to a model.
+//! `gptlab train`: trains a model on a text.
 
 mod begin;
 pub(super) mod folder;
 mod intro;
 pub(super) mod lines;
 mod observer;
+mod recipe;
 
 use std::{
     fs,
@@ -27,20 +28,29 @@ use crate::{
     settings,
 };
 
-use self::{begin::PreparedRun, observer::RunObserver};
+use self::{
+    begin::PreparedRun,
+    lines::StepForm,
+    observer::{RunObserver, RunOutput},
+};
 
 pub(super) fn run(args: &TrainArgs, printer: Printer) -> CommandResult {
+    run_with(args, StepForm::Fitted, printer)
+}
+
+/// [`run`] with logged steps written in `form`.
+pub(super) fn run_with(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     match (args.run.generate, args.run.interactive) {
         (Some(true), Some(true)) => Err(Stop::usage(
             "--generate and --interactive contradict each other",
         )),
         (Some(true), None | Some(false)) => write(args, printer),
         (None | Some(false), Some(true)) => talk(args, printer),
-        (None | Some(false), None | Some(false)) => train(args, printer),
+        (None | Some(false), None | Some(false)) => train(args, form, printer),
     }
 }
 
-/// The seed's `--generate`.
+/// Runs the seed's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--generate")?;
     let typed = &args.settings.overrides;
@@ -49,7 +59,7 @@ fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
     generate::write(&loaded, typed, &device, typed.seed, 1, json, printer)
 }
 
-/// The seed's `--interactive`.
+/// Runs the seed's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--interactive")?;
     let typed = &args.settings.overrides;
@@ -67,15 +77,16 @@ fn loaded(args: &TrainArgs, flag: &str) -> CommandResult<checkpoint::Loaded> {
     Ok(loaded)
 }
 
-fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
+fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     let printer = printer.for_work();
     engines::check(&args.machine)?;
     let PreparedRun {
         resolved,
         isa,
         targets,
+        reasons,
         warnings,
-    } = begin::begin(args)?;
+    } = begin::begin(args, printer)?;
     let precision = resolved.experiment.hyper.precision;
     let device = engines::device_of(&args.machine, isa, precision)?;
     memory::check_training(&resolved, args, &device)?;
@@ -86,11 +97,16 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
         printer,
         "stopping after this step, then saving; Ctrl-C again ends at once",
     );
-    let mut observer = RunObserver::new(&resolved, &device, args.json.json, interrupt, printer)?;
+    let output = if args.json.json {
+        RunOutput::Json
+    } else {
+        RunOutput::Lines(form)
+    };
+    let mut observer = RunObserver::new(&resolved, &device, output, interrupt, printer)?;
     let (targets, made) = with_folder(targets, &resolved)?;
     let folder = targets.folder.clone();
     if !args.json.json {
-        intro::say(&resolved, folder.as_deref(), &device, printer);
+        intro::say(&resolved, &reasons, folder.as_deref(), &device, printer);
     }
     for warning in &warnings {
         printer.warn(warning);
@@ -112,7 +128,7 @@ fn train(args: &TrainArgs, printer: Printer) -> CommandResult {
     }
 }
 
-/// `targets` with a folder, and that folder where it was made just now.
+/// Returns `targets` with a folder, and that folder if it was made just now.
 fn with_folder(targets: Targets, resolved: &Resolved) -> CommandResult<(Targets, Option<PathBuf>)> {
     if targets.save.is_some() && targets.save == targets.folder {
         return Err(Stop::usage(
@@ -130,33 +146,33 @@ fn with_folder(targets: Targets, resolved: &Resolved) -> CommandResult<(Targets,
     Ok((targets, Some(made)))
 }
 
-/// A run that could not begin leaves no empty folder.
+/// Removes the empty folder of a run that could not start.
 fn refused(stop: Stop, resolved: &Resolved, made: Option<&Path>) -> Stop {
     if let Some(made) = made {
-        // One that is not empty is kept, and holds what there is to see.
+        // A folder with files is kept for inspection.
         let _ = fs::remove_dir(made);
     }
     if resolved.first_step() == 0 && stop.message.contains("already holds a run") {
-        return stop.hint("--resume goes on with it");
+        return stop.hint("--resume continues it");
     }
     stop
 }
 
-/// Why a run ended that diverged, and what to try.
+/// Returns the reason of a diverged run's end, with advice.
 pub(super) fn diverged(step: u64, what: NotFinite) -> Stop {
     Stop::failure(format_args!(
-        "the model diverged at step {step}: {} is not a finite number any more",
+        "the model diverged at step {step}: {} is no longer a finite number",
         what.name()
     ))
-    .hint("begin anew with a third of the --lr, a longer --warmup, or --grad-clip 1")
+    .hint("start again with a third of the --lr, a longer --warmup, or --grad-clip 1")
 }
 
-/// `stop` with the newest checkpoint of a run that diverged, from before it did.
+/// Adds to `stop` the newest checkpoint from before a run diverged.
 fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     let newest = folder.and_then(|folder| checkpoints(folder).ok()?.pop());
     match newest {
         Some((step, path)) => stop.hint(format!(
-            "`gptlab train --load {} --data TEXT --lr X` trains on from step {step}, when all was finite",
+            "`gptlab train --load {} --data TEXT --lr X` continues training from step {step}, where all numbers were finite",
             shell_path(&path.display().to_string())
         )),
         None => stop,
@@ -171,7 +187,7 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
         Outcome::Diverged { .. } => return,
     };
     let newest = newest(saved);
-    // What had been saved before is no news.
+    // Checkpoints from before this command are not reported again.
     let before = usize::from(matches!(ending, Outcome::Complete { .. }));
     for path in saved.iter().skip(before) {
         printer.say(format_args!("saved {}", path.display()));
@@ -187,23 +203,23 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
         Outcome::Diverged { .. } => {}
         Outcome::Complete { .. } => {
             printer.say(format_args!(
-                "the run had made all of its {step} steps before"
+                "the run had already made all of its {step} steps"
             ));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
                 let more = format!(" --steps {}", 2 * step);
-                hint_with(printer, "train --resume", path, &more, " goes on with it");
+                hint_with(printer, "train --resume", path, &more, " continues it");
             }
         }
         Outcome::Stopped { .. } => {
             printer.say(format_args!("stopped after {step} steps"));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
-                hint(printer, "train --resume", path, " goes on");
+                hint(printer, "train --resume", path, " continues it");
             }
         }
     }
 }
 
-/// What people keep is what they named.
+/// Returns the newest of the checkpoints, preferring the one that the user named.
 fn newest(saved: &[PathBuf]) -> Option<&PathBuf> {
     saved.last()
 }

@@ -1,4 +1,4 @@
-//! The observer of a run: prints its lines, moves the bar, writes samples, stops at Ctrl-C.
+//! The observer of a run: it prints lines, moves the bar, writes samples, and stops at Ctrl-C.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use gptlab_record::Event;
 use gptlab_report::words::duration_in_two_units;
 use gptlab_train::{Observer, Progress, Resolved, SampleModel, Sampler, Series};
 
-use super::lines;
+use super::lines::StepForm;
 use crate::{
     exit::{CommandResult, Stop},
     interrupt::Interrupt,
@@ -20,31 +20,40 @@ use crate::{
     sample,
 };
 
+/// What a run prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunOutput {
+    /// Lines for people.
+    Lines(StepForm),
+    /// Every event as JSON.
+    Json,
+}
+
 pub(super) struct RunObserver {
     printer: Printer,
     interrupt: Interrupt,
     bar: Bar,
-    json: bool,
+    output: RunOutput,
     graph: Graph,
     tokenizer: Tokenizer,
     sampling: SampleSettings,
-    /// What writes samples.
+    /// The device that writes samples.
     device: Device,
     seed: u64,
-    /// Whether it has been said that samples get no thread of their own.
-    said_refused: Cell<bool>,
+    /// Whether the user was told that samples have no thread of their own.
+    refusal_reported: Cell<bool>,
     recorder: InternalsRecorder,
     observes: bool,
-    /// Seconds of training, and of observing it.
+    /// The seconds of training, and of observing it.
     took: (f64, f64),
 }
 
 impl RunObserver {
-    /// Refuses now what would spoil the first sample.
+    /// Makes an observer. Refuses settings that would make the first sample fail.
     pub(super) fn new(
         resolved: &Resolved,
         device: &Device,
-        json: bool,
+        output: RunOutput,
         interrupt: Interrupt,
         printer: Printer,
     ) -> CommandResult<Self> {
@@ -59,13 +68,13 @@ impl RunObserver {
             printer,
             interrupt,
             bar: Bar::new(printer, resolved.first_step(), experiment.hyper.steps),
-            json,
+            output,
             graph: resolved.graph.clone(),
             tokenizer: resolved.tokenizer.clone(),
             sampling: experiment.sampling.clone(),
             device: device.with_options(BackendOptions::default()),
             seed: experiment.seed,
-            said_refused: Cell::new(false),
+            refusal_reported: Cell::new(false),
             recorder: InternalsRecorder::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
             took: (0.0, 0.0),
@@ -76,7 +85,7 @@ impl RunObserver {
         self.bar.close();
     }
 
-    /// What observing cost: a sentence, where there was any training.
+    /// Returns a sentence about the time that observing took, if there was any training.
     pub(super) fn cost_of_observing(&self) -> Option<String> {
         let (training, observing) = self.took;
         (self.observes && training > 0.0).then(|| {
@@ -87,7 +96,7 @@ impl RunObserver {
         })
     }
 
-    /// Text from the model as it is; `None` where Ctrl-C cut it short.
+    /// Samples text from the present model; returns `None` if Ctrl-C interrupted it.
     fn write(&self, engine: &dyn Engine, step: u64) -> CommandResult<Option<String>> {
         let model = SampleModel {
             graph: &self.graph,
@@ -96,7 +105,7 @@ impl RunObserver {
         };
         let sampler = Sampler::new(&self.device, model, &self.sampling, self.seed)?;
         let written = sampler.sample_of_step(&self.sampling.prompt, step, self.interrupt.flag())?;
-        if sampler.was_refused_a_thread() && !self.said_refused.replace(true) {
+        if sampler.was_refused_a_thread() && !self.refusal_reported.replace(true) {
             let warn = || self.printer.warn(sample::REFUSED_A_THREAD);
             self.bar.aside(warn);
         }
@@ -104,9 +113,9 @@ impl RunObserver {
     }
 }
 
-fn print(event: &Event, printer: Printer) {
+fn print(event: &Event, form: StepForm, printer: Printer) {
     match event {
-        Event::Step(record) => printer.line(lines::step(record)),
+        Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
             printer.line(format_args!(
                 "--- sample after {step} steps ---\n{text}\n---"
@@ -127,7 +136,7 @@ fn print(event: &Event, printer: Printer) {
             });
         }
         Event::Notice { text } => printer.warn(text),
-        // Said at the beginning and at the end, by who knows more.
+        // Other code, which knows more, prints these events at the start and at the end.
         Event::Start { .. }
         | Event::Observation(_)
         | Event::Diverged { .. }
@@ -139,12 +148,11 @@ fn print(event: &Event, printer: Printer) {
 
 impl Observer for RunObserver {
     fn event(&mut self, event: &Event) {
-        if self.json {
-            self.printer.json(event);
-            return;
-        }
         let printer = self.printer;
-        self.bar.aside(|| print(event, printer));
+        match self.output {
+            RunOutput::Json => printer.json(event),
+            RunOutput::Lines(form) => self.bar.aside(|| print(event, form, printer)),
+        }
     }
 
     fn progress(&mut self, progress: &Progress) {

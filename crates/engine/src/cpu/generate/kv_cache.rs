@@ -6,7 +6,7 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use gptlab_kernels::attention::{Cache, Options};
+use gptlab_kernels::attention::{CacheLayout, KeysAndValues, Options};
 
 use gptlab_model::ValueId;
 
@@ -43,8 +43,8 @@ pub(super) struct Appended<'a> {
 /// Keys and values of some heads.
 #[derive(Debug)]
 pub(super) struct LayerCache {
-    pub(super) cache: Cache,
-    pub(super) numbers: Aligned<f32>,
+    layout: CacheLayout,
+    cache: Aligned<f32>,
     /// The text that they belong to, and how many of its tokens are cached.
     text: u64,
     tokens: usize,
@@ -58,8 +58,8 @@ impl KvCache {
                 index,
                 count: parts,
             });
-            let caches = shares.filter_map(|share| decoder.cache(node, share));
-            let layers = caches.map(|cache| RwLock::new(LayerCache::new(cache)));
+            let layouts = shares.filter_map(|share| decoder.cache_layout(node, share));
+            let layers = layouts.map(|layout| RwLock::new(LayerCache::new(layout)));
             layers.collect()
         });
         Self {
@@ -84,8 +84,8 @@ impl KvCache {
             return;
         }
         layer
-            .cache
-            .append(&mut layer.numbers, qkv, options, position);
+            .layout
+            .append(&mut layer.cache, qkv, options, position);
         (layer.text, layer.tokens) = (text, position + count);
     }
 
@@ -96,12 +96,19 @@ impl KvCache {
 }
 
 impl LayerCache {
-    fn new(cache: Cache) -> Self {
+    fn new(layout: CacheLayout) -> Self {
         Self {
-            numbers: Aligned::zeroed(cache.len()),
-            cache,
+            cache: Aligned::zeroed(layout.len()),
+            layout,
             text: 0,
             tokens: 0,
+        }
+    }
+
+    pub(super) fn keys_and_values(&self) -> KeysAndValues<'_> {
+        KeysAndValues {
+            layout: &self.layout,
+            cache: &self.cache,
         }
     }
 }

@@ -8,9 +8,10 @@ use std::{
 use gptlab_model::Graph;
 
 use super::{
-    CpuGenerator,
-    decoder::{Decoder, Sequence, is_large},
+    decoder::{Decoder, is_large},
     rows::DecodeWorkspace,
+    sequence::Sequence,
+    threaded_decoder::ThreadedDecoder,
 };
 use crate::{GenerationRequest, PromptError};
 
@@ -20,7 +21,7 @@ const TOGETHER: usize = 6;
 /// The same where the weights do not fit that cache either.
 const TOGETHER_LARGE: usize = 12;
 
-impl CpuGenerator {
+impl ThreadedDecoder {
     /// Writes all texts to their ends, the first ones first. Every one comes out as if it were
     /// written alone.
     pub(super) fn write_all<R: GenerationRequest + Send>(
@@ -28,19 +29,18 @@ impl CpuGenerator {
         requests: &mut [R],
     ) -> Result<(), PromptError> {
         for request in requests.iter() {
-            self.threaded.decoder.check(request.prompt())?;
+            self.decoder.check(request.prompt())?;
         }
         let count = requests.len();
         if let [request] = requests {
             self.write_on(request);
             return Ok(());
         }
-        let (decoder, threads) = (&self.threaded.decoder, self.threaded.threads);
+        let (decoder, threads) = (&self.decoder, self.threads);
         let queue = Mutex::new(requests.iter_mut());
         let (tasks, together) = texts_at_once(&decoder.prepared.graph, threads, count);
         let tasks = 0..tasks;
-        self.threaded
-            .pool
+        self.pool
             .for_each(tasks, false, |_, _| decoder.serve(&queue, together));
         Ok(())
     }
@@ -48,21 +48,21 @@ impl CpuGenerator {
     /// Writes one text to its end, which is called on this thread alone.
     ///
     /// # Errors
-    /// As [`Generator::write_all`].
+    /// As [`ThreadedDecoder::write_all`].
     pub(super) fn write_one<R: GenerationRequest>(
         &self,
         request: &mut R,
     ) -> Result<(), PromptError> {
-        self.threaded.decoder.check(request.prompt())?;
+        self.decoder.check(request.prompt())?;
         self.write_on(request);
         Ok(())
     }
 
     fn write_on<R: GenerationRequest>(&self, request: &mut R) {
-        let (mut sequence, mut work) = (self.threaded.sequence(), DecodeWorkspace::default());
+        let (mut sequence, mut work) = (self.sequence(), DecodeWorkspace::default());
         sequence.begin(request.prompt());
         loop {
-            self.threaded.next(&mut work, &mut sequence);
+            self.next(&mut work, &mut sequence);
             match request.next(sequence.logits()) {
                 Some(token) => sequence.push(token),
                 None => return,
@@ -101,7 +101,7 @@ impl Decoder {
             while busy.len() < together
                 && let Some(request) = take(queue)
             {
-                let mut sequence = idle.pop().unwrap_or_else(|| self.sequence(1));
+                let mut sequence = idle.pop().unwrap_or_else(|| Sequence::new(self, 1));
                 sequence.begin(request.prompt());
                 busy.push((sequence, request));
             }

@@ -3,19 +3,23 @@
 
 use std::{ops::Range, slice};
 
-use gptlab_kernels::{attention, decode_linear, dropout::Dropout};
+use gptlab_kernels::{
+    attention,
+    decode_linear::{self, Outputs},
+};
 use gptlab_model::{AttentionOp, ParamId, ValueId};
 use rayon::prelude::*;
 
 use super::{
-    decoder::{Decoder, Sequence, most_words},
-    kv_cache::{Appended, KvCache, LayerHeads},
+    decoder::{Decoder, most_words},
+    kv_cache::{Appended, LayerHeads},
+    sequence::{Sequence, TokenPlace},
     shares::{HeadShare, NodeShare, packed_heads},
 };
 use crate::{
     cpu::{
         aligned::Aligned,
-        forward_pass::{Attended, ForwardPass, Mapped, RowRun},
+        forward_pass::{Attended, ForwardPass, Mapped, RowDropout, RowRun},
         plan::ArenaPlan,
         pool,
         prepared_graph::PreparedGraph,
@@ -27,15 +31,6 @@ use crate::{
 const SHARED: usize = 1 << 19;
 /// Rows that a thread takes of a shared product: a multiple of the tiles' heights.
 const ROWS: usize = 12;
-
-/// Where a token belongs: the cache of its text, which text that is, and the token's position in
-/// it.
-#[derive(Clone, Copy)]
-pub(super) struct TokenPlace<'a> {
-    pub(super) kv_cache: &'a KvCache,
-    pub(super) text: u64,
-    pub(super) position: usize,
-}
 
 /// The rows that go through the model together.
 pub(super) enum DecodedRows<'a, 's> {
@@ -249,19 +244,20 @@ impl Decoder {
         let n = y.len() / map.out;
         let x = decode_linear::rows(&map, scratch, x, n);
         if threads <= 1 || n * map.inp * map.out < SHARED {
-            decode_linear::forward(&map, (y, 0..map.out), x, w, bias);
+            let outs = 0..map.out;
+            decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
         } else if n == 1 {
             let panel = decode_linear::panel(map.isa);
             let part = map.out.div_ceil(threads).next_multiple_of(panel);
             y.par_chunks_mut(part).enumerate().for_each(|(i, y)| {
-                let outputs = i * part..i * part + y.len();
-                decode_linear::forward(&map, (y, outputs), x, w, bias);
+                let outs = i * part..i * part + y.len();
+                decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
             });
         } else {
             let parts = y.par_chunks_mut(ROWS * map.out).enumerate();
             parts.for_each(|(i, y)| {
-                let x = x.part(i * ROWS, y.len() / map.out);
-                decode_linear::forward(&map, (y, 0..map.out), x, w, bias);
+                let (x, outs) = (x.part(i * ROWS, y.len() / map.out), 0..map.out);
+                decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
             });
         }
     }
@@ -333,8 +329,8 @@ impl ForwardPass for Decoding<'_, '_, '_> {
         let w = self.decoder.weights.matrix(node);
         let x = decode_linear::rows(&map, &mut scratch.words, x, 1);
         for columns in columns {
-            let y = &mut y[columns.clone()];
-            decode_linear::forward(&map, (y, columns.clone()), x, w, bias);
+            let (y, outs) = (&mut y[columns.clone()], columns.clone());
+            decode_linear::forward(&map, Outputs { y, outs }, x, w, bias);
         }
     }
 
@@ -359,7 +355,8 @@ impl ForwardPass for Decoding<'_, '_, '_> {
             DecodedRows::Window(sequence, window) => {
                 let options = self.decoder.prepared.attention(node, op, None);
                 let (isa, n) = (self.isa(), window.len());
-                attention::forward(isa, mix, lse, &mut scratch.attention, qkv, &options, n);
+                let outputs = attention::Outputs { mix, lse };
+                attention::forward(isa, outputs, &mut scratch.attention, qkv, &options, n);
                 if window.start == 0 && self.decoder.causal {
                     heads.append(sequence, n, qkv, &mut scratch.heads);
                 }
@@ -379,7 +376,7 @@ impl ForwardPass for Decoding<'_, '_, '_> {
         }
     }
 
-    fn dropout(&self, _: ValueId, _: f32) -> Option<(Dropout, u64)> {
+    fn dropout(&self, _: ValueId, _: f32) -> Option<RowDropout> {
         None
     }
 
@@ -465,9 +462,9 @@ impl Heads<'_> {
         };
         kv_cache.append(self.layer(part), &appended, &options);
         let (q, layer) = (&qkv[..mix.len()], kv_cache.read(self.layer(part)));
-        let (isa, cache) = (self.decoder.isa(), (&layer.cache, &*layer.numbers));
+        let (isa, kv) = (self.decoder.isa(), layer.keys_and_values());
         let (scratch, seen) = (&mut scratch.attention, position + 1);
-        attention::decode_one(isa, mix, scratch, q, cache, &options, seen);
+        attention::decode_one(isa, mix, scratch, q, kv, &options, seen);
     }
 
     fn layer(&self, part: usize) -> LayerHeads {

@@ -32,10 +32,11 @@ use gptlab_model::ValueId;
 
 use super::{
     all_gather::Outbox,
-    decoder::{Decoder, Sequence},
+    decoder::Decoder,
     helper_backoff::HelperBackoff,
     kv_cache::KvCache,
-    rows::{DecodeWorkspace, DecodedRows, OwnShare, TokenPlace},
+    rows::{DecodeWorkspace, DecodedRows, OwnShare},
+    sequence::{Sequence, TokenPlace},
     shares::{NodeShare, Shares},
 };
 

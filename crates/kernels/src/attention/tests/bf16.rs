@@ -3,7 +3,7 @@
 //! by half a step of bf16: the effect that this can have on a sum is added up beside it.
 
 use super::{ForwardAndBackward, Options, grid, run, values};
-use crate::attention::Precision;
+use crate::attention::OperandType;
 use crate::isa::{Isa, Kind};
 use crate::parallel::Sequential;
 use crate::simd::LANES;
@@ -98,7 +98,7 @@ impl<'a> Witness<'a> {
 
     /// The log-sum-exp of a row, and its pairs by key.
     fn row(&self, head: usize, i: usize) -> (f64, Vec<(usize, QueryAndKey)>) {
-        let keys = self.o.mask.keys(i, self.t);
+        let keys = self.o.visible.keys(i, self.t);
         let scores: Vec<_> = keys.clone().map(|j| self.score(head, i, j)).collect();
         let lse = scores.iter().map(|(s, _)| s.exp()).sum::<f64>().ln();
         let pair = |(j, &(score, derivative)): (usize, &(f64, f64))| {
@@ -160,7 +160,7 @@ fn within(what: &str, found: &[f32], sums: &[Sum]) {
 }
 
 fn in_bf16() -> impl Iterator<Item = (Options<'static>, usize)> {
-    let precision = Precision::Bf16;
+    let precision = OperandType::Bf16;
     let grid = grid().into_iter();
     grid.map(move |(o, t)| (Options { precision, ..o }, t))
 }
@@ -210,7 +210,7 @@ fn short_sequences_are_not_rounded_and_long_ones_are() {
             let o = Options { precision, ..o };
             run(Isa::detect(), &Sequential, &o, t, &qkv, &dmix)
         };
-        let same = of(Precision::Bf16) == of(Precision::F32);
+        let same = of(OperandType::Bf16) == of(OperandType::F32);
         assert_eq!(same, t <= LANES, "T {t}, {o:?}");
     }
 }

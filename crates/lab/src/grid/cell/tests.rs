@@ -4,7 +4,7 @@ use gptlab_recipe::TokenizerKind;
 
 use super::*;
 
-/// The witness goes through the documents by hand, in pieces of the context, and knows no covering.
+/// The witness reads the documents in pieces of the context's length, and uses no covering.
 #[test]
 fn every_prediction_that_needs_the_skill_counts() {
     let recipe = "copy:seed=3,size=4000";

@@ -1,4 +1,4 @@
-//! Runs whose numbers are not finite any more.
+//! Runs that end at a number that is not finite.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use gptlab_engine::{Reduce, ReduceError, StepHyper};
 
 use super::*;
 
-/// An engine whose numbers are no numbers from some step on.
+/// An engine that returns numbers that are not finite from given steps on.
 #[derive(Debug)]
 struct Broken {
     inner: RoundedOracle,
@@ -92,7 +92,7 @@ impl Engine for Broken {
     }
 }
 
-/// Every kind of divergence ends the run where it is, and every checkpoint from before stays.
+/// Every kind of divergence ends the run at its step, and all earlier checkpoints stay.
 #[test]
 fn a_run_ends_at_its_first_number_that_is_not_finite() {
     type Break = fn(&mut Broken);
@@ -101,7 +101,7 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         (|e| e.norm_at = Some(4), 4, NotFinite::GradNorm),
         (|e| e.val_at = Some(4), 4, NotFinite::ValLoss),
         (|e| e.weights_at = Some(4), 4, NotFinite::State),
-        // The finished model's validation.
+        // The validation loss of the finished model is not finite.
         (|e| e.val_at = Some(STEPS), STEPS, NotFinite::ValLoss),
     ];
     for (break_it, at, what) in cases {
@@ -122,13 +122,15 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         let run = Run::new(&resolved, &mut engine, targets, &mut recorder).unwrap();
         assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
         let Some(Event::Diverged {
-            step, what: told, ..
+            step,
+            what: recorded,
+            ..
         }) = recorder.events.last()
         else {
             panic!("{:?}", recorder.events.last());
         };
-        assert_eq!((*step, *told), (at, Some(what)));
-        // The good checkpoints are as they were, by both names.
+        assert_eq!((*step, *recorded), (at, Some(what)));
+        // The earlier checkpoints are intact in the folder and in the named file.
         let kept = if at == STEPS {
             STEPS
         } else if what == NotFinite::State {

@@ -1,9 +1,8 @@
-//! Runs that are gone on with: from a sample that was cut short, after the end, from an older
-//! checkpoint.
+//! Resumed runs: after a sample that was cut short, after the end, from an older checkpoint.
 
 use super::*;
 
-/// A folder with a run that was stopped after some steps.
+/// Makes a folder with a run that was stopped after `steps` steps.
 fn stopped_after(steps: u64) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let mut recorder = EventKeeper::stopping_after(steps);
@@ -18,7 +17,7 @@ fn resume(folder: &Path) -> Resolved {
 #[test]
 fn a_sample_that_was_cut_short_is_made_again() {
     let (bytes, events) = uninterrupted();
-    // The sample after three steps, and that of the finished model.
+    // The cut samples are the one after three steps and that of the finished model.
     for at in [3, STEPS] {
         let root = tempfile::tempdir().unwrap();
         let mut recorder = EventKeeper {
@@ -35,7 +34,7 @@ fn a_sample_that_was_cut_short_is_made_again() {
         assert_eq!(newest(root.path()), bytes);
         let mut found = without_checkpoint(story_of(root.path()), at);
         let mut expected = events.clone();
-        // The stop's checkpoint came before the sample that is made again.
+        // The stop saved its checkpoint before the sample that is generated again.
         let order = |event: &Event| matches!(event, Event::Checkpoint { .. });
         found.sort_by_key(order);
         expected.sort_by_key(order);
@@ -43,7 +42,7 @@ fn a_sample_that_was_cut_short_is_made_again() {
     }
 }
 
-/// Lets two steps take more than a second each.
+/// An observer that makes two steps take more than a second each.
 struct Slow(EventKeeper);
 impl Observer for Slow {
     fn event(&mut self, event: &Event) {
@@ -81,7 +80,7 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
         None
     });
     let saved: Vec<u64> = saved.collect();
-    // A slow disk makes the clock wait for longer than a second after the first.
+    // On a slow disk the clock waits longer than a second after the first checkpoint.
     assert!(
         [&[2, 4, STEPS][..], &[2, STEPS]].contains(&&*saved),
         "{saved:?}"
@@ -89,39 +88,40 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
     let left = gptlab_record::checkpoints(root.path()).unwrap();
     let left: Vec<u64> = left.iter().map(|c| c.0).collect();
     assert_eq!(left, saved[saved.len() - 2..]);
-    let told = [2, 4]
+    let found = [2, 4]
         .into_iter()
         .fold(story_of(root.path()), without_checkpoint);
-    assert_eq!(told, events);
+    assert_eq!(found, events);
 }
 
 #[test]
-fn a_run_goes_on_after_its_end_and_its_record_says_so() {
+fn a_finished_run_is_extended_and_its_record_shows_it() {
     let root = tempfile::tempdir().unwrap();
     train(&fresh(), targets(root.path()), &mut EventKeeper::default());
-    let goes_on = |steps| {
+    let resumed = |steps| {
         let record = read_experiment(root.path()).unwrap();
         let checkpoint = crate::Newest::of(root.path()).unwrap().unwrap().checkpoint;
         let mut options = ResumeOptions::of_record(&record, "again", None);
         options.steps = steps;
         Resolved::resume(checkpoint, &story(), Some(&record), &options)
     };
-    let said = goes_on(Some(5)).unwrap_err().to_string();
+    let message = resumed(Some(5)).unwrap_err().to_string();
     assert!(
-        said.starts_with("the run has made 6 steps, and 5 are fewer"),
-        "{said}"
+        message.starts_with("the run has made 6 steps, and 5 are fewer"),
+        "{message}"
     );
-    let resolved = goes_on(Some(9)).unwrap();
-    let told = resolved.notices[0].to_string();
+    let resolved = resumed(Some(9)).unwrap();
+    let notice = resolved.notices[0].to_string();
     assert!(
-        told.starts_with("the number of steps is 9 now and was 6: after 6 steps the learning rate"),
-        "{told}"
+        notice
+            .starts_with("the number of steps is 9 now and was 6: after 6 steps the learning rate"),
+        "{notice}"
     );
     let mut recorder = EventKeeper::stopping_after(1);
     train(&resolved, targets(root.path()), &mut recorder);
-    // The next resume knows of it, whether or not it is said again.
+    // The next resume reads the new number from the record, whether or not it is requested again.
     for steps in [None, Some(9)] {
-        let resolved = goes_on(steps).unwrap();
+        let resolved = resumed(steps).unwrap();
         assert_eq!(
             (resolved.first_step(), resolved.experiment.hyper.steps),
             (7, 9)
@@ -129,7 +129,7 @@ fn a_run_goes_on_after_its_end_and_its_record_says_so() {
         assert_eq!(resolved.notices, []);
     }
     train(
-        &goes_on(None).unwrap(),
+        &resumed(None).unwrap(),
         targets(root.path()),
         &mut EventKeeper::default(),
     );
@@ -155,7 +155,8 @@ fn a_run_goes_on_after_its_end_and_its_record_says_so() {
         expected,
         "the new schedule, after the old one's steps"
     );
-    // The optimiser went on: one run of nine steps with the two schedules is the same bits.
+    // One run of nine steps with both schedules has the same bits, so the optimiser's state was
+    // kept.
     let (mut engine, old) = (RoundedOracle::new(&fresh()), fresh());
     for step in 0..9 {
         let batch = old.batches.train(&old.model, step).unwrap();
@@ -192,10 +193,10 @@ fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
     fs::write(&path, &torn).unwrap();
     let newest_whole = crate::Newest::of(root.path()).unwrap().unwrap();
     assert_eq!(newest_whole.checkpoint.header().step, 4);
-    let said = newest_whole.damaged[0].error.to_string();
+    let message = newest_whole.damaged[0].error.to_string();
     assert!(
-        said.contains("expected second moments with SHA-256"),
-        "{said}"
+        message.contains("expected second moments with SHA-256"),
+        "{message}"
     );
     train(
         &resume(root.path()),
@@ -211,19 +212,19 @@ fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
         .unwrap(),
         torn
     );
-    let told = [2, 4]
+    let found = [2, 4]
         .into_iter()
         .fold(story_of(root.path()), without_checkpoint);
     let notice = |e: &Event| matches!(e, Event::Notice { .. });
-    assert_eq!(told.iter().filter(|e| notice(e)).count(), 1);
-    let told: Vec<Event> = told.into_iter().filter(|e| !notice(e)).collect();
-    assert_eq!(told, events);
+    assert_eq!(found.iter().filter(|e| notice(e)).count(), 1);
+    let found: Vec<Event> = found.into_iter().filter(|e| !notice(e)).collect();
+    assert_eq!(found, events);
 }
 
 #[test]
-fn other_instructions_are_said_and_recorded() {
+fn other_instructions_are_recorded_with_a_notice() {
     let root = stopped_after(3);
-    // Nobody said with which instructions the run began.
+    // The run began without recorded instructions.
     let isa = Some("portable".to_owned());
     let resolved = Resolved::resume_run(root.path(), &story(), "again", isa).unwrap();
     assert_eq!(resolved.notices, []);
@@ -235,8 +236,8 @@ fn other_instructions_are_said_and_recorded() {
     let isa = Some("avx2".to_owned());
     let resolved = Resolved::resume_run(root.path(), &story(), "again", isa).unwrap();
     train(&resolved, targets(root.path()), &mut EventKeeper::default());
-    let told = read_events(root.path()).unwrap();
-    let notices = told.iter().filter_map(|e| {
+    let events = read_events(root.path()).unwrap();
+    let notices = events.iter().filter_map(|e| {
         if let Event::Notice { text } = e {
             return Some(text.as_str());
         }

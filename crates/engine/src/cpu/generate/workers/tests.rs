@@ -7,7 +7,7 @@ use crate::cpu::generate::{
     kv_cache::{Appended, LayerHeads},
     shares::HeadShare,
 };
-use crate::cpu::{CpuOptions, Precision};
+use crate::cpu::{CpuOptions, OperandType};
 
 fn graph() -> Graph {
     let mut spec = Preset::Gpt2Mini.spec();
@@ -16,7 +16,7 @@ fn graph() -> Graph {
     lower(&spec.check(40).expect("a preset makes sense"))
 }
 
-fn options(precision: Precision) -> CpuOptions {
+fn options(precision: OperandType) -> CpuOptions {
     CpuOptions {
         precision,
         ..CpuOptions::of_threads(1)
@@ -25,7 +25,7 @@ fn options(precision: Precision) -> CpuOptions {
 
 /// The logits after each token of a text, and where the owner's helpers stopped.
 fn written(decoder: &Decoder, parts: usize, mut step: impl FnMut(&mut Sequence)) -> Vec<Vec<f32>> {
-    let mut sequence = decoder.sequence(parts);
+    let mut sequence = Sequence::new(decoder, parts);
     sequence.begin(&[7]);
     let mut seen = Vec::new();
     for i in 0..15 {
@@ -87,7 +87,7 @@ fn with_helper(
 
 #[test]
 fn a_helper_may_stop_anywhere_and_come_back() {
-    for precision in Precision::ALL {
+    for precision in OperandType::ALL {
         let (graph, options) = (graph(), options(precision));
         let weights = graph.params().initial(3);
         let shares = Shares::new(&graph, options.isa, 2).expect("worth sharing");
@@ -132,7 +132,7 @@ fn a_helper_may_stop_anywhere_and_come_back() {
 /// The second of two helpers is refused: the first does not wait for a text that never comes.
 #[test]
 fn a_team_that_cannot_be_whole_leaves_no_thread_behind() {
-    let (graph, options) = (graph(), options(Precision::F32));
+    let (graph, options) = (graph(), options(OperandType::F32));
     let weights = graph.params().initial(3);
     let shares = Arc::new(Shares::new(&graph, options.isa, 3).expect("worth sharing"));
     assert_eq!(shares.workers, 3);
@@ -154,7 +154,7 @@ fn a_team_that_cannot_be_whole_leaves_no_thread_behind() {
 /// noticed.
 #[test]
 fn a_helper_that_publishes_something_else_is_noticed() {
-    let (graph, options) = (graph(), options(Precision::F32));
+    let (graph, options) = (graph(), options(OperandType::F32));
     let weights = graph.params().initial(3);
     let shares = Arc::new(Shares::new(&graph, options.isa, 2).expect("worth sharing"));
     let decoder = Arc::new(Decoder::new(graph, &weights, options).expect("weights"));
@@ -178,7 +178,7 @@ fn a_helper_that_publishes_something_else_is_noticed() {
 
 #[test]
 fn who_is_late_leaves_what_others_remember_as_it_is() {
-    let (graph, options) = (graph(), options(Precision::F32));
+    let (graph, options) = (graph(), options(OperandType::F32));
     let weights = graph.params().initial(3);
     let decoder = Decoder::new(graph, &weights, options).expect("weights");
     let (node, op) = decoder.prepared.attentions().next().expect("attention");
@@ -194,7 +194,7 @@ fn who_is_late_leaves_what_others_remember_as_it_is() {
             qkv: &qkv,
         };
         kv_cache.append(layer, &appended, &heads);
-        kv_cache.read(layer).numbers.to_vec()
+        kv_cache.read(layer).keys_and_values().cache.to_vec()
     };
     let first = add(1, 0, 1.0);
     assert_eq!(add(1, 0, 2.0), first, "there already");

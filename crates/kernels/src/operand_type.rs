@@ -1,11 +1,11 @@
-//! The precision of a matrix product: what its operands are rounded to.
+//! What the operands of a matrix product are rounded to: its precision.
 
 use core::fmt;
 
-/// The storage type of the operands of matrix products. Sums, and everything that is not a matrix
+/// The type of the operands of matrix products. Sums, and everything that is not a matrix
 /// product, are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
+pub enum OperandType {
     /// Operands are used as they are.
     #[default]
     F32,
@@ -14,8 +14,8 @@ pub enum Precision {
     Bf16,
 }
 
-impl Precision {
-    /// Both precisions, the exact one first.
+impl OperandType {
+    /// Both types, the exact one first.
     pub const ALL: [Self; 2] = [Self::F32, Self::Bf16];
 
     /// Returns the name that people and records use.
@@ -26,13 +26,13 @@ impl Precision {
         }
     }
 
-    /// Returns the precision of that name.
+    /// Returns the type of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.name() == name)
+        Self::ALL.into_iter().find(|t| t.name() == name)
     }
 }
 
-impl fmt::Display for Precision {
+impl fmt::Display for OperandType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -1,7 +1,7 @@
 //! Panels that are written by rows of W, in any order and by any number of threads. An optimiser
 //! that changes W packs a few rows at a time, while they are still in a cache.
 
-use super::panel::PANEL;
+use super::right_panel::PANEL;
 use super::{Direction, Linear};
 use core::marker::PhantomData;
 

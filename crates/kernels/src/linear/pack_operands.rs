@@ -1,7 +1,7 @@
 //! Packing: operands are copied, and rounded where the precision asks for it, into the words that
 //! a tile reads.
 
-use super::panel::{PANEL, PanelB, Prefetch};
+use super::right_panel::{PANEL, PanelB, Prefetch};
 use crate::element::{Element, words};
 use crate::simd::{LANES, Simd};
 use core::ops::Range;

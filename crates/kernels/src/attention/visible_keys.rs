@@ -4,7 +4,7 @@ use core::ops::Range;
 
 /// Which keys a query sees, by their positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
+pub enum VisibleKeys {
     /// All of them.
     Full,
     /// Those up to its own position.
@@ -13,7 +13,7 @@ pub enum Mask {
     Window(usize),
 }
 
-impl Mask {
+impl VisibleKeys {
     /// The keys that query `i` of a sequence of `t` tokens sees. Both ends stay or rise from one
     /// query to the next.
     pub fn keys(self, i: usize, t: usize) -> Range<usize> {
@@ -46,16 +46,23 @@ mod tests {
     /// One by one, from the definition.
     #[test]
     fn queries_see_the_keys_that_see_them() {
-        let windows = [1, 2, 7, 20, usize::MAX].map(Mask::Window);
-        for mask in [Mask::Full, Mask::Causal].into_iter().chain(windows) {
+        let windows = [1, 2, 7, 20, usize::MAX].map(VisibleKeys::Window);
+        for visible in [VisibleKeys::Full, VisibleKeys::Causal]
+            .into_iter()
+            .chain(windows)
+        {
             for (i, j) in (0..20).flat_map(|i| (0..20).map(move |j| (i, j))) {
-                let sees = match mask {
-                    Mask::Full => true,
-                    Mask::Causal => j <= i,
-                    Mask::Window(n) => j <= i && i - j < n,
+                let sees = match visible {
+                    VisibleKeys::Full => true,
+                    VisibleKeys::Causal => j <= i,
+                    VisibleKeys::Window(n) => j <= i && i - j < n,
                 };
-                assert_eq!(mask.keys(i, 20).contains(&j), sees, "{mask:?} {i} {j}");
-                assert_eq!(mask.queries(j).contains(&i), sees, "{mask:?} {i} {j}");
+                assert_eq!(
+                    visible.keys(i, 20).contains(&j),
+                    sees,
+                    "{visible:?} {i} {j}"
+                );
+                assert_eq!(visible.queries(j).contains(&i), sees, "{visible:?} {i} {j}");
             }
         }
     }

@@ -1,6 +1,6 @@
-//! The weights of all linear maps, laid out for the products of a step: made once where a step's
-//! chunks would each make them, by the update of these weights while they are in a cache, or when
-//! they are first wanted.
+//! The weights of all linear maps in the layout for the products of a step. They are packed once
+//! for all chunks of a step: by the update of these weights, while they are in a cache, or by the
+//! first step that needs them.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use gptlab_model::{ParamId, ValueId};
 
 use super::{aligned::Aligned, pool::Pool, prepared_graph::PreparedGraph};
 
-/// Words that one task packs, about.
+/// The approximate number of words that one task packs.
 const TASK: usize = 1 << 15;
 
-/// Panels of every weight of a linear map.
+/// The panels of every weight of a linear map.
 #[derive(Debug)]
 pub(super) struct Panels {
     sides: [Side; 2],
@@ -22,13 +22,13 @@ pub(super) struct Panels {
 struct Side {
     direction: Direction,
     words: Aligned<u32>,
-    /// In table order.
+    /// The linear maps, in table order.
     maps: Vec<Map>,
-    /// Whether the weights have changed since.
+    /// Whether the weights have changed since the panels were packed.
     stale: bool,
 }
 
-/// A linear map and where its panels lie.
+/// A linear map and the range of its panels.
 #[derive(Debug)]
 struct Map {
     linear: Linear,
@@ -43,19 +43,19 @@ impl Panels {
         }
     }
 
-    /// How many words all panels of these directions are.
+    /// Returns the number of words in all panels of these directions.
     pub(super) fn words(&self, directions: &[Direction]) -> usize {
-        let wanted = |side: &&Side| directions.contains(&side.direction);
-        let sides = self.sides.iter().filter(wanted);
+        let of_directions = |side: &&Side| directions.contains(&side.direction);
+        let sides = self.sides.iter().filter(of_directions);
         sides.map(Side::len).sum()
     }
 
-    /// The weights have changed.
-    pub(super) fn forget(&mut self) {
+    /// Marks the panels as stale after a change of the weights.
+    pub(super) fn mark_stale(&mut self) {
         self.sides.iter_mut().for_each(|side| side.stale = true);
     }
 
-    /// Brings the panels of these directions up to date.
+    /// Packs the stale panels of these directions.
     pub(super) fn refresh(
         &mut self,
         pool: &Pool,
@@ -63,14 +63,14 @@ impl Panels {
         weights: &[f32],
         directions: &[Direction],
     ) {
-        let wanted = |side: &&mut Side| side.stale && directions.contains(&side.direction);
-        for side in self.sides.iter_mut().filter(wanted) {
+        let stale = |side: &&mut Side| side.stale && directions.contains(&side.direction);
+        for side in self.sides.iter_mut().filter(stale) {
             side.pack(pool, prepared, weights);
         }
     }
 
-    /// Of every weight in table order: its panels in both directions, to be written by whoever
-    /// changes the weight.
+    /// Returns the panels of every weight in both directions, in table order. The caller, which
+    /// changes the weight, must write them.
     pub(super) fn by_rows(&mut self) -> impl Iterator<Item = (ParamId, PanelRows<'_>)> + Send {
         let [forward, backward] = &mut self.sides;
         let sides = forward.open().zip(backward.open());
@@ -79,7 +79,7 @@ impl Panels {
         })
     }
 
-    /// The panels of this weight.
+    /// Returns the panels of this weight.
     pub(super) fn of(&self, weight: ParamId, direction: Direction) -> Operand<'_> {
         let side = match direction {
             Direction::Forward => &self.sides[0],
@@ -97,14 +97,14 @@ impl Panels {
 impl Side {
     fn new(prepared: &PreparedGraph, direction: Direction) -> Self {
         let mut weights: Vec<(ValueId, ParamId)> = prepared.linears().collect();
-        // Table order, and nothing twice: weights may be used before or again.
+        // The sort is by table order without duplicates, because nodes can share weights.
         weights.sort_by_key(|(_, weight)| weight.index());
         weights.dedup_by_key(|(_, weight)| weight.index());
         let mut end = 0;
         let place = |(node, weight)| {
             let linear = prepared.map(node);
             let first = end;
-            // The next map begins on a cache line too.
+            // The next map starts on a cache line, too.
             end += linear.panels_len(direction).next_multiple_of(16);
             Map {
                 linear,
@@ -120,12 +120,12 @@ impl Side {
         }
     }
 
-    /// How many words its panels are.
+    /// Returns the number of words in its panels.
     fn len(&self) -> usize {
         self.maps.last().map_or(0, |map| map.place.end)
     }
 
-    /// Every map with its panels: whoever asks will write them all.
+    /// Returns every map with its panels. The caller must write all of them.
     fn open(&mut self) -> impl Iterator<Item = (&Map, &mut [u32])> + Send {
         self.words.grow(self.len());
         self.stale = false;
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::{
         Engine, Noise, StepHyper,
-        cpu::{CpuEngine, CpuOptions, Isa, Precision},
+        cpu::{CpuEngine, CpuOptions, Isa, OperandType},
     };
 
     fn words(panels: &Panels) -> [&[u32]; 2] {
@@ -183,20 +183,20 @@ mod tests {
         }
     }
 
-    /// After every optimiser, on every path: the panels are those that the new weights give, and
-    /// none is made again.
+    /// After every optimiser, on every path, the panels are those of the new weights, and no step
+    /// has to pack them again.
     #[test]
     fn an_update_leaves_the_panels_of_its_weights() {
         let mut spec = Preset::Gpt2Mini.spec();
         spec.layers.truncate(1);
-        // Several bands a weight, and no size a multiple of a panel's.
+        // The weights have several bands, and no size is a multiple of a panel's.
         spec.n_embd = 100;
         let model = spec.check(75).expect("a small model makes sense");
         let batch = Batch::new(&model, [(&[1, 2, 3][..], &[2, 3, 4][..])]).expect("tokens");
         let graph = lower(&model);
         let weights = graph.params().initial(1);
         for isa in Isa::available() {
-            for (precision, threads) in Precision::ALL.into_iter().zip([1, 3]) {
+            for (precision, threads) in OperandType::ALL.into_iter().zip([1, 3]) {
                 let options = CpuOptions {
                     threads,
                     isa,
@@ -217,7 +217,7 @@ mod tests {
                     );
                     assert!(
                         before != *engine.panels.sides[0].words,
-                        "nothing was stepped"
+                        "the update changed nothing"
                     );
                 }
             }

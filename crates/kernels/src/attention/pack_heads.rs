@@ -164,17 +164,5 @@ pub(super) fn unpack<S: Simd, const W: usize>(
     }
 }
 
-/// What is left of the caller's scratch.
-pub(super) struct Scratch<'a>(pub(super) &'a mut [f32]);
-
-impl<'a> Scratch<'a> {
-    /// Takes `len` floats.
-    pub(super) fn take(&mut self, len: usize) -> &'a mut [f32] {
-        let (taken, rest) = core::mem::take(&mut self.0).split_at_mut(len);
-        self.0 = rest;
-        taken
-    }
-}
-
 /// Which sixteens of a tile's queries have something to do with a key.
 pub(super) type Halves = Range<usize>;

@@ -7,16 +7,16 @@
 use core::hint::black_box;
 
 use crate::isa::{Isa, Kind, dispatch};
-use crate::precision::Precision;
+use crate::operand_type::OperandType;
 use crate::simd::{LANES, Simd};
 
 /// Runs `rounds` rounds of multiply-adds and returns how many operations they were, two for each
 /// multiply-add. Where the processor has no instruction for bf16, f32 multiply-adds run instead, as
 /// in the products.
-pub fn multiply_adds(isa: Isa, precision: Precision, rounds: usize) -> u64 {
+pub fn run(isa: Isa, precision: OperandType, rounds: usize) -> u64 {
     match (precision, isa.kind()) {
         #[cfg(target_arch = "x86_64")]
-        (Precision::Bf16, Kind::Avx512Bf16) => {
+        (OperandType::Bf16, Kind::Avx512Bf16) => {
             // SAFETY: an `Isa` of this kind exists only where the processor has these features.
             unsafe { bf16::dots(rounds) }
         }
@@ -85,11 +85,11 @@ mod tests {
     #[test]
     fn operations_are_counted_in_whole_rounds() {
         for isa in Isa::available() {
-            for precision in Precision::ALL {
-                let one = multiply_adds(isa, precision, 1);
+            for precision in OperandType::ALL {
+                let one = run(isa, precision, 1);
                 assert!(one > 0 && one.is_multiple_of(2 * LANES as u64), "{isa:?}");
-                assert_eq!(multiply_adds(isa, precision, 7), 7 * one);
-                assert_eq!(multiply_adds(isa, precision, 0), 0);
+                assert_eq!(run(isa, precision, 7), 7 * one);
+                assert_eq!(run(isa, precision, 0), 0);
             }
         }
     }

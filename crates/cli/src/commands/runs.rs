@@ -1,0 +1,72 @@
+//! `gptlab runs`: runs beside each other.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use gptlab_record::Store;
+use gptlab_report::{RecordedRun, RunSummary, runs_table};
+
+use crate::{
+    args::RunsArgs,
+    exit::{CommandResult, ExitCode, Stop},
+    printer::Printer,
+};
+
+/// The columns of a terminal.
+const WIDTH: usize = 80;
+
+/// Where runs lie unless somebody says otherwise.
+const USUAL: &str = "runs";
+
+pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
+    let typed = match args.folders.as_slice() {
+        [] => vec![PathBuf::from(USUAL)],
+        typed => typed.to_vec(),
+    };
+    let mut found = Vec::new();
+    for folder in &typed {
+        found.extend(runs_in(folder)?);
+    }
+    let mut runs = Vec::new();
+    for folder in found {
+        match RecordedRun::read(&folder) {
+            Ok(run) => runs.push(RunSummary::of(&run)),
+            Err(error) => printer.warn(error),
+        }
+    }
+    if args.json.json {
+        printer.json(&runs);
+        return Ok(ExitCode::Success);
+    }
+    if runs.is_empty() {
+        return Err(Stop::data("expected runs, found none").hint("`gptlab train` makes one"));
+    }
+    printer.text(runs_table(&runs).text(WIDTH));
+    printer.hint("`gptlab report runs/NAME` makes a page of a run");
+    Ok(ExitCode::Success)
+}
+
+/// `folder` where it is a run, or the runs in it, by name.
+fn runs_in(folder: &Path) -> CommandResult<Vec<PathBuf>> {
+    if Store::exists(folder) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let unread = |e: std::io::Error| {
+        Stop::data(format_args!(
+            "cannot read the folder {}: {e}",
+            folder.display()
+        ))
+        .hint("`gptlab train` keeps its runs in the folder `runs`")
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        if Store::exists(&path) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

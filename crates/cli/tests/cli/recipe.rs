@@ -1,0 +1,163 @@
+//! The recipe that `train` chooses for a text, `--for`, and runs as models.
+
+use std::fs;
+
+use crate::{Lab, TINY};
+
+/// The lines between `recipe` and the first step.
+fn reasons(err: &str) -> Vec<&str> {
+    let begun = err.lines().skip_while(|line| !line.starts_with("recipe"));
+    let lines = begun.take_while(|line| line.starts_with("recipe") || line.starts_with(' '));
+    lines.collect()
+}
+
+#[test]
+fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
+    let lab = Lab::new();
+    let ran = lab.ok("train --data data.txt --for 1s --out run");
+    let reasons = reasons(&ran.err);
+    assert_eq!(reasons.len(), 7, "{}", ran.err);
+    assert!(reasons.iter().all(|line| line.len() <= 80), "{reasons:#?}");
+    let experiment = lab.json("run/experiment.json");
+    let hyper = &experiment["hyper"];
+    assert_eq!(hyper["optimizer"], "muon");
+    assert_eq!(hyper["precision"], "bf16");
+    assert_eq!(experiment["spec"]["position"], "rotary");
+    // A text of 400 characters is read so often that its model needs dropout.
+    assert!(experiment["spec"]["dropout"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_steps_that_were_found_repeat_the_run_to_the_bit() {
+    let lab = Lab::new();
+    lab.ok("train --data data.txt --for 1s --out timed --save timed.safetensors");
+    let steps = lab.json("timed/experiment.json")["hyper"]["steps"].clone();
+    lab.ok(&format!(
+        "train --data data.txt --steps {steps} --out again --save again.safetensors"
+    ));
+    assert!(lab.read("timed.safetensors") == lab.read("again.safetensors"));
+}
+
+#[test]
+fn every_choice_can_be_overridden() {
+    let lab = Lab::new();
+    let flags = "--optimizer adamw --precision f32 --n-layer 1 --dropout 0.3 --batch-size 2 \
+                 --position learned --lr 0.001 --steps 2";
+    lab.ok(&format!("train --data data.txt {flags} --out run"));
+    let experiment = lab.json("run/experiment.json");
+    let hyper = &experiment["hyper"];
+    assert_eq!(hyper["optimizer"], serde_json::Value::Null);
+    assert_eq!(hyper["precision"], serde_json::Value::Null);
+    assert_eq!(hyper["steps"], 2);
+    assert_eq!(hyper["batch_size"], 2);
+    assert_eq!(hyper["lr"], 0.001);
+    assert_eq!(experiment["spec"]["position"], "learned");
+    assert_eq!(experiment["spec"]["layers"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_preset_is_trained_for_a_time() {
+    let lab = Lab::new();
+    let tiny = TINY.replace("--steps 5", "");
+    lab.ok(&format!("train --data data.txt {tiny} --for 1s --out run"));
+    let experiment = lab.json("run/experiment.json");
+    assert!(experiment["hyper"]["steps"].as_u64().unwrap() > 5);
+    assert_eq!(experiment["spec"]["position"], "learned");
+}
+
+#[test]
+fn times_that_cannot_be_are_refused() {
+    let lab = Lab::new();
+    for typed in ["soon", "0s", "2", "10ms"] {
+        let ran = lab.run(&format!("train --data data.txt --for {typed}"));
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(
+            ran.err
+                .contains("expected a time of at least a second, such as 90s, 2m or 1h30m"),
+            "{}",
+            ran.err
+        );
+    }
+    let ran = lab.run(&format!("train --data data.txt {TINY} --for 1s"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("give one of them"), "{}", ran.err);
+}
+
+#[test]
+fn mini_is_the_ancestor_with_its_own_defaults() {
+    let lab = Lab::new();
+    let tiny = TINY
+        .replace("--preset gpt2-mini", "")
+        .replace('-', "_")
+        .replace("__", "--");
+    let tiny = tiny.replace(" _", " -");
+    lab.ok(&format!(
+        "mini --data data.txt --disable_residual 1 {tiny} --out mini"
+    ));
+    let hyper = &lab.json("mini/experiment.json")["hyper"];
+    assert_eq!(
+        (&hyper["lr"], &hyper["beta2"]),
+        (&3e-4.into(), &0.999.into())
+    );
+    let spec = &lab.json("mini/experiment.json")["spec"];
+    assert_eq!(spec["position"], "learned");
+    assert_eq!(spec["wiring"]["residual"], "none");
+}
+
+#[test]
+fn the_folder_of_a_run_is_a_model() {
+    let lab = Lab::new();
+    lab.ok(&format!(
+        "train --data data.txt {TINY} --out run --save model.safetensors"
+    ));
+    let by = |model: &str| {
+        lab.ok(&format!("generate {model} --prompt the --seed 1"))
+            .out
+    };
+    assert_eq!(by("run"), by("model.safetensors"));
+    assert_eq!(
+        lab.ok("eval run --data data.txt").out,
+        lab.ok("eval model.safetensors --data data.txt").out
+    );
+    fs::create_dir(lab.path("empty")).unwrap();
+    let ran = lab.run("generate empty");
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err
+            .contains("expected a checkpoint or the folder of a run, found another folder"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn runs_lie_beside_each_other() {
+    let lab = Lab::new();
+    for (steps, name) in [(5, "long"), (2, "short")] {
+        let tiny = TINY.replace("--steps 5", &format!("--steps {steps}"));
+        lab.ok(&format!("train --data data.txt {tiny} --out runs/{name}"));
+    }
+    let told = lab.ok("runs");
+    let row = |name: &str| {
+        let found = told.out.lines().find(|line| line.starts_with(name));
+        found.unwrap_or_else(|| panic!("{}", told.out)).to_owned()
+    };
+    assert!(row("long").contains("data.txt") && row("long").ends_with("finished"));
+    assert!(
+        told.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        told.out
+    );
+    let rows: serde_json::Value =
+        serde_json::from_str(&lab.ok("runs runs/long --json").out).unwrap();
+    assert_eq!(rows[0]["steps"], 5);
+    assert_eq!(rows[0]["state"], "finished");
+    assert!(rows[0]["val_loss"].as_f64().unwrap() > 0.0);
+    let ran = lab.run("runs nowhere");
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err.contains("cannot read the folder nowhere"),
+        "{}",
+        ran.err
+    );
+}

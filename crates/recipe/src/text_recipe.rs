@@ -1,0 +1,322 @@
+//! The recipe for a text when no preset is requested. It is sized to the text and to the time that
+//! training may take. LOG.md has the trials that chose its numbers.
+
+use std::{num::NonZeroU64, time::Duration};
+
+use gptlab_model::{ModelSpec, Preset};
+
+use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, WarmupStart};
+
+/// The default time that training may take.
+pub const DEFAULT_TIME: Duration = Duration::from_secs(120);
+
+/// The largest number of passes over a text. With more, a model only memorises it.
+const MOST_PASSES: u64 = 60;
+
+/// The quantities that the recipe for a text depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecipeInput {
+    /// The number of tokens of the training split.
+    pub train_tokens: u64,
+    /// The number of documents of the training split, if each is a sequence of its own.
+    pub documents: Option<u64>,
+    /// The time that training may take. It determines the size of the model and nothing else.
+    pub time: Duration,
+}
+
+/// The settings that were chosen for a text, with their reasons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextRecipe {
+    pub settings: Settings,
+    /// The choices and their reasons, the most important first.
+    pub reasons: Vec<Reason>,
+}
+
+/// A choice and its reason, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The choice: `4 layers of width 128`.
+    pub choice: String,
+    /// The reason: a phrase without a full stop.
+    pub why: String,
+}
+
+/// A size of model and batch, and the longest time that it suits.
+struct Size {
+    /// The longest time, in seconds.
+    up_to: u64,
+    n_layer: usize,
+    n_embd: usize,
+    n_head: usize,
+    block_size: usize,
+    batch_size: usize,
+    /// The peak learning rate.
+    lr: f64,
+}
+
+const SIZES: [Size; 3] = [
+    Size {
+        up_to: 300,
+        n_layer: 4,
+        n_embd: 128,
+        n_head: 4,
+        block_size: 128,
+        batch_size: 16,
+        lr: 8e-3,
+    },
+    Size {
+        up_to: 1_800,
+        n_layer: 6,
+        n_embd: 192,
+        n_head: 6,
+        block_size: 256,
+        batch_size: 16,
+        lr: 6e-3,
+    },
+    Size {
+        up_to: u64::MAX,
+        n_layer: 6,
+        n_embd: 384,
+        n_head: 6,
+        block_size: 256,
+        batch_size: 32,
+        lr: 4e-3,
+    },
+];
+
+impl Size {
+    fn of(time: Duration) -> &'static Self {
+        let fits = |size: &&Self| time.as_secs() <= size.up_to;
+        SIZES.iter().find(fits).unwrap_or(&SIZES[SIZES.len() - 1])
+    }
+
+    fn spec(&self) -> ModelSpec {
+        let mut spec = Preset::Modern.spec();
+        spec.set_depth(self.n_layer);
+        spec.set_width(self.n_embd);
+        spec.set_heads(self.n_head);
+        spec.block_size = self.block_size;
+        spec
+    }
+
+    /// Returns the approximate number of tokens of a batch. A document that is shorter than the
+    /// context is a shorter sequence.
+    fn batch_tokens(&self, input: &RecipeInput) -> u64 {
+        let context = self.block_size as u64;
+        let document = input.documents.map(|n| input.train_tokens / n.max(1));
+        self.batch_size as u64 * document.map_or(context, |tokens| tokens.clamp(1, context))
+    }
+}
+
+impl TextRecipe {
+    /// Returns the largest useful number of steps for `input`, whatever the time.
+    pub fn most_steps(input: &RecipeInput) -> u64 {
+        let size = Size::of(input.time);
+        (MOST_PASSES * input.train_tokens / size.batch_tokens(input)).max(1)
+    }
+
+    /// Returns the recipe for `input` with `steps` updates.
+    pub fn new(input: &RecipeInput, steps: u64) -> Self {
+        let size = Size::of(input.time);
+        let passes = passes(steps, size, input);
+        let dropout = dropout(passes);
+        let mut settings = Settings::of(Preset::Modern, Some(steps));
+        settings.spec = ModelSpec {
+            dropout,
+            ..size.spec()
+        };
+        settings.hyper = hyper(size, steps);
+        settings.intervals = intervals(settings.intervals, steps);
+        Self {
+            reasons: reasons(size, input, passes, dropout),
+            settings,
+        }
+    }
+}
+
+/// Returns the number of passes over the training split.
+fn passes(steps: u64, size: &Size, input: &RecipeInput) -> f64 {
+    (steps * size.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
+}
+
+/// Returns the dropout probability: more passes over a text need more dropout.
+fn dropout(passes: f64) -> f32 {
+    match passes {
+        p if p <= 10.0 => 0.0,
+        p if p <= 25.0 => 0.1,
+        _ => 0.2,
+    }
+}
+
+/// Returns the hyper-parameters: Muon, a rate that falls linearly to zero, and bf16 products.
+fn hyper(size: &Size, steps: u64) -> Hyper {
+    Hyper {
+        batch_size: size.batch_size,
+        lr: size.lr,
+        min_lr: 0.0,
+        warmup: (steps / 10).min(60),
+        warmup_start: WarmupStart::FirstStep,
+        lr_shape: LrShape::Linear,
+        beta2: 0.95,
+        decayed: Decay::Matrices,
+        optimizer: Optimizer::Muon,
+        precision: Precision::Bf16,
+        ..Hyper::of(Preset::Modern, Some(steps))
+    }
+}
+
+/// Returns the intervals: ten to twenty logs, so that validation takes a few percent of the time.
+fn intervals(base: Intervals, steps: u64) -> Intervals {
+    Intervals {
+        log: round_below(steps / 10),
+        sample: NonZeroU64::new(steps.div_ceil(2)),
+        val_tokens: 1 << 15,
+        ..base
+    }
+}
+
+/// Returns the largest of 1, 2, 5, 10, 20, 50, ... that is at most `n`; 1 for 0.
+fn round_below(n: u64) -> NonZeroU64 {
+    let power = 10_u64.pow(n.max(1).ilog10());
+    let round = [5, 2, 1].map(|f| f * power);
+    let found = round.into_iter().find(|round| *round <= n.max(1));
+    found.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
+}
+
+fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> Vec<Reason> {
+    let reason = |choice: String, why: &str| Reason {
+        choice,
+        why: why.to_owned(),
+    };
+    let learnt_by_heart = match dropout {
+        0.0 => "too few to learn it by heart",
+        _ => "it would be learnt by heart",
+    };
+    vec![
+        reason(
+            format!("{} layers of width {}", size.n_layer, size.n_embd),
+            match input.time.as_secs() {
+                0..=300 => "small enough for many steps in minutes",
+                301..=1800 => "for tens of minutes, a few million parameters",
+                _ => "for hours, nanoGPT's 10.7 million parameters",
+            },
+        ),
+        reason(
+            "RMSNorm, rotary, SwiGLU".to_owned(),
+            "this block learns faster than GPT-2's",
+        ),
+        reason(
+            format!("Muon, rate {}", size.lr),
+            "it learns more in a step than AdamW",
+        ),
+        reason(
+            format!("batches of {} x {}", size.batch_size, size.block_size),
+            "small batches make more steps",
+        ),
+        reason(
+            "bf16 products".to_owned(),
+            "they are faster and cost no loss",
+        ),
+        reason(
+            format!("dropout {dropout}"),
+            &format!("{} of the text: {learnt_by_heart}", passes_in_words(passes)),
+        ),
+    ]
+}
+
+fn passes_in_words(passes: f64) -> String {
+    match passes {
+        p if p < 10.0 => format!("{p:.1} passes"),
+        p => format!("{p:.0} passes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(train_tokens: u64, seconds: u64) -> RecipeInput {
+        RecipeInput {
+            train_tokens,
+            documents: None,
+            time: Duration::from_secs(seconds),
+        }
+    }
+
+    #[test]
+    fn every_recipe_is_accepted() {
+        for train_tokens in [2, 1_000, 1_000_000, u64::from(u32::MAX)] {
+            for seconds in [1, 120, 301, 1_800, 100_000] {
+                let input = input(train_tokens, seconds);
+                for steps in [
+                    1,
+                    9,
+                    2_600,
+                    TextRecipe::most_steps(&input).min(u64::from(u32::MAX)),
+                ] {
+                    let settings = TextRecipe::new(&input, steps).settings;
+                    assert_eq!(settings.hyper.check(), Ok(()));
+                    assert_eq!(settings.hyper.steps, steps);
+                    assert!(settings.spec.check(65).is_ok());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn more_time_is_a_larger_model_and_more_passes_are_more_dropout() {
+        let width = |seconds| {
+            TextRecipe::new(&input(1_000_000, seconds), 100)
+                .settings
+                .spec
+                .n_embd
+        };
+        assert!(width(120) < width(600) && width(600) < width(7_200));
+        let dropout = |tokens| {
+            TextRecipe::new(&input(tokens, 120), 2_000)
+                .settings
+                .spec
+                .dropout
+        };
+        assert_eq!(dropout(1_000_000), 0.0);
+        assert!(dropout(200_000) > 0.0 && dropout(100_000) > dropout(200_000));
+    }
+
+    #[test]
+    fn the_time_changes_nothing_but_the_size() {
+        let (short, longer) = (input(1_000_000, 60), input(1_000_000, 300));
+        assert_eq!(
+            TextRecipe::new(&short, 500).settings,
+            TextRecipe::new(&longer, 500).settings
+        );
+    }
+
+    #[test]
+    fn short_documents_make_short_batches() {
+        let names = RecipeInput {
+            documents: Some(100_000),
+            ..input(700_000, 120)
+        };
+        let lines = TextRecipe::most_steps(&names) as f64;
+        let text = TextRecipe::most_steps(&input(700_000, 120)) as f64;
+        assert!((lines / text - 128.0 / 7.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn reasons_fit_a_terminal() {
+        for seconds in [120, 600, 7_200] {
+            for reason in TextRecipe::new(&input(100_000, seconds), 1_000).reasons {
+                assert!(
+                    reason.choice.len() <= 24 && reason.why.len() <= 45,
+                    "{reason:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn logs_are_at_round_steps() {
+        let found = [0, 1, 3, 9, 10, 49, 260, 999].map(|n| round_below(n).get());
+        assert_eq!(found, [1, 1, 2, 5, 10, 20, 200, 500]);
+    }
+}
