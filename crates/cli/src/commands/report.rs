@@ -108,6 +108,6 @@ pub(super) fn say_left_out(study: &Study, printer: Printer) {
 }
 
 /// The study as a terminal shows it.
-pub(super) fn told(study: &Study) -> String {
+pub(super) fn terminal_text(study: &Study) -> String {
     story(study, WIDTH)
 }

@@ -367,7 +367,7 @@ fn describe(
         said.push("Dotted: the losses of n-gram baselines, which only count.".to_owned());
     }
     if shown < curves.len() {
-        sentences.push(format!("{} more are not drawn.", curves.len() - shown));
+        said.push(format!("{} more are not drawn.", curves.len() - shown));
     }
     said.retain(|s| !s.is_empty());
     Caption {

@@ -26,7 +26,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
         (section("Side by side", "", &pictures.beside))
         (symptoms(study))
         (written(study))
-        (section("Inside, while it learnt", INSIDE, &pictures.observed))
+        (section("Observations inside the model", INSIDE, &pictures.observed))
         (section("What the finished models attend to", "", &pictures.inside))
         (meaning(study))
         (entries(study))
@@ -221,7 +221,7 @@ fn written(study: &Study) -> Markup {
     html! {
         @if samples.len() > 1 {
             section {
-                h2 { (if study.kind == StudyKind::Run { "What it wrote, as it learnt" } else { "What each variant wrote" }) }
+                h2 { (if study.kind == StudyKind::Run { "Samples written during training" } else { "What each variant wrote" }) }
                 div class="cards" { @for (name, meta, text) in &samples {
                     div {
                         h3 { (name) }

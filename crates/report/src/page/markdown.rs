@@ -22,7 +22,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
         out.figures(&pictures.beside);
     }
     if !pictures.observed.is_empty() {
-        out.line("## Inside, while it learnt");
+        out.line("## Observations inside the model");
         out.figures(&pictures.observed);
     }
     if !pictures.inside.is_empty() {
