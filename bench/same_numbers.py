@@ -36,6 +36,7 @@ RUNS = {
     "rotary positions": f"{TINY} --position rotary",
     "ALiBi": f"{TINY} --position alibi",
     "sinusoidal positions": f"{TINY} --position sinusoidal",
+    "unscaled sines": f"{TINY} --position sinusoidal-unscaled",
     "no positions": f"{TINY} --position none",
     "grouped queries": f"{TINY} --n-kv-head 2",
     "post-norm": f"{TINY} --ln-style post",
@@ -119,7 +120,7 @@ def sums(build: Build):
     (build.folder / "cut/checkpoints/step-00000012.safetensors").unlink()
     build("train --resume cut")
     yield "resumed after 10 of 12 steps", build.newest("cut")
-    build(f"ablate --data copy:size=20000 {TINY} --seeds 2 --switches residual,attention,position-none --out grid")
+    build(f"ablate --data copy:size=20000 {TINY} --seeds 2 --switches no-residual,no-attention,no-positions --out grid")
     yield "an ablation", build.results("grid")
     build("sweep --data copy:size=20000 --sizes tiny --steps 4 --seeds 2 --out sizes")
     yield "a sweep", build.results("sizes")

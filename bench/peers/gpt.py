@@ -358,7 +358,7 @@ class GPT(nn.Module):
         self.tok_emb = nn.Embedding(vocab_size, c)
         if self.position == "learned":
             self.pos_emb = nn.Embedding(block_size, c)
-        elif self.position not in ("none", "sinusoidal", "rotary", "alibi"):
+        elif self.position not in ("none", "sinusoidal", "sinusoidal-scaled", "rotary", "alibi"):
             raise unknown("position", self.position)
         self.ln_emb = make_norm(spec["norms"]["embedding"], c, bias)
         self.blocks = nn.ModuleList(Block(spec, layer, i) for i, layer in enumerate(spec["layers"]))
@@ -385,7 +385,9 @@ class GPT(nn.Module):
         t = idx.shape[1]
         if self.position == "learned":
             return x + self.pos_emb.weight[:t]
-        if self.position == "sinusoidal":
+        if self.position == "sinusoidal-scaled":
+            x = x * x.shape[2] ** 0.5
+        if self.position in ("sinusoidal", "sinusoidal-scaled"):
             return x + sinusoids(t, x.shape[2]).to(x)
         return x
 

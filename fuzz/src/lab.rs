@@ -87,7 +87,7 @@ fn check(law: &ScalingLaw) {
     let numbers = [law.floor, law.scale, law.exponent, law.r_squared];
     assert!(numbers.iter().all(|x| !x.is_nan()), "{law:?}");
     assert!(law.floor >= 0.0 && law.floor.is_finite(), "{law:?}");
-    assert!(law.exponent_error.is_none_or(|e| e >= 0.0), "{law:?}");
+    assert!(law.exponent_error >= 0.0, "{law:?}");
 }
 
 /// Numbers of any bits, or of the size that losses and models have.

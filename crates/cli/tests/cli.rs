@@ -6,6 +6,8 @@ mod ablate;
 mod bench;
 #[path = "cli/damage.rs"]
 mod damage;
+#[path = "cli/data.rs"]
+mod data;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/doctor_run.rs"]

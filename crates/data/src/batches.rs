@@ -206,20 +206,58 @@ impl Batches {
         self.covering(model, SplitName::Validation, max_tokens)
     }
 
-    /// Returns whether each prediction of `part` is in [`Batches::covering`] with the same
-    /// `max_tokens`. The first prediction is that of the second token. The result is empty if the
-    /// corpus has no such split.
-    pub fn covered(&self, part: SplitName, max_tokens: usize) -> Vec<bool> {
+    /// The windows of [`Batches::covering`] with the same `max_tokens`, in order, as places among
+    /// the tokens of `part`: `a..b` predicts the tokens from `a + 1` to `b - 1`, each from those of
+    /// the window before it. Empty where the corpus has no such split.
+    pub fn windows(&self, part: SplitName, max_tokens: usize) -> Vec<Range<usize>> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();
         };
-        let mut covered = vec![false; split.predictions()];
-        let units = self.units(part, split, max_tokens);
-        for place in (0..units.kept).map(|k| units.place(k)) {
-            let last = (place.end - 1).min(covered.len());
-            covered[place.start..last].fill(true);
+        let (units, end) = (self.units(part, split, max_tokens), split.tokens().len());
+        let places = (0..units.kept).map(|k| units.place(k));
+        places.map(|at| at.start..at.end.min(end)).collect()
+    }
+
+    /// Returns windows of `part` that overlap, so that a prediction sees more of the context: every
+    /// window after the first of a document (of a text, of all of it) holds `stride` new
+    /// predictions at most. Together they hold every prediction as a new one once. `stride` is at
+    /// least 1. Empty where the corpus has no such split.
+    pub fn overlapping(&self, part: SplitName, stride: usize) -> Vec<OverlappingWindow> {
+        let Some(split) = self.corpus.part(part) else {
+            return Vec::new();
+        };
+        let whole = [0, split.tokens().len() - 1];
+        let bounds = split.starts().unwrap_or(&whole);
+        let mut windows = Vec::new();
+        for document in bounds.windows(2) {
+            let mut predicted = document[0];
+            while predicted < document[1] {
+                let first = predicted == document[0];
+                let new = if first { self.block_size } else { stride };
+                let last = (predicted + new.min(self.block_size)).min(document[1]);
+                let start = last.saturating_sub(self.block_size).max(document[0]);
+                windows.push(OverlappingWindow {
+                    at: start..last + 1,
+                    seen: predicted - start,
+                });
+                predicted = last;
+            }
         }
-        covered
+        windows
+    }
+
+    /// Makes a batch of the sequences of `part` at `places`, as [`Batches::windows`] gives them.
+    ///
+    /// # Errors
+    /// Returns an error if the sequences do not fit `model`.
+    pub fn at(
+        &self,
+        model: &Model,
+        part: SplitName,
+        places: impl Iterator<Item = Range<usize>>,
+    ) -> Result<Batch, BatchError> {
+        let split = self.corpus.part(part).unwrap_or(self.corpus.train());
+        pack(None, model, split, places)
     }
 
     /// Returns the starts of the pieces of the documents of `part`, followed by the end of the last
@@ -252,6 +290,15 @@ impl Batches {
             kept: most.clamp(1, total),
         }
     }
+}
+
+/// A window of which some predictions were made in the windows before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverlappingWindow {
+    /// The window, as places among a split's tokens.
+    pub at: Range<usize>,
+    /// How many of its first predictions are not new.
+    pub seen: usize,
 }
 
 /// Evenly spaced windows of a text, or pieces of documents.

@@ -73,9 +73,9 @@ impl Split {
         self.tokens.slice(self.starts[i]..self.starts[i + 1] + 1)
     }
 
-    /// Returns the start of each document, followed by the end of the last one; `None` if the text
-    /// is not split into documents.
-    pub(crate) fn starts(&self) -> Option<&[usize]> {
+    /// Returns where each document begins, and at the end where the last one ends, where the text
+    /// is cut into documents.
+    pub fn starts(&self) -> Option<&[usize]> {
         (!self.starts.is_empty()).then_some(&self.starts)
     }
 

@@ -465,9 +465,35 @@ proptest! {
             prop_assert!(most < split.predictions() || tokens == split.predictions());
         }
     }
+    /// Every prediction is a new one once, in order, and windows are as long as they can be.
+    #[test]
+    fn overlapping_windows_make_every_prediction_once(
+        lengths in prop::collection::vec(1usize..40, 2..30), block in 1usize..20, stride in 1usize..25,
+        by_line in any::<bool>(),
+    ) {
+        let documents: Vec<String> = lengths.iter().map(|n| "ab".repeat(*n)).collect();
+        let kind = if by_line { TokenizerKind::Lines } else { TokenizerKind::Chars };
+        let Ok(c) = corpus(kind, &documents.join("\n"), 0.3) else { return Ok(()) };
+        let block = block.min(c.train().predictions());
+        let (made, model) = batches(c, block, 2, 1);
+        for part in [SplitName::Train, SplitName::Validation] {
+            let Some(split) = made.corpus().part(part) else { continue };
+            let (all, mut next) = (split.tokens().to_vec(), 0);
+            for window in made.overlapping(part, stride) {
+                let at = window.at.clone();
+                prop_assert_eq!(at.start + window.seen, next);
+                prop_assert!(window.seen == 0 || at.len() == block + 1);
+                prop_assert!((2..=block + 1).contains(&at.len()));
+                let batch = made.at(&model, part, std::iter::once(at.clone())).unwrap();
+                prop_assert_eq!(batch.targets(), &all[at.start + 1..at.end]);
+                next = at.end - 1;
+            }
+            prop_assert_eq!(next, split.predictions());
+        }
+    }
     /// The covering is compared with the text itself. Whatever the documents' lengths, a whole
     /// covering predicts every token but the first once and in order, each piece from at most
-    /// `block` tokens before, and `covered` reports the same predictions.
+    /// `block` tokens before, and `windows` are those of the batches.
     #[test]
     fn a_covering_of_documents_has_every_prediction_once(
         lengths in prop::collection::vec(1usize..40, 2..30), block in 1usize..20, batch in 1usize..9,
@@ -484,9 +510,9 @@ proptest! {
                 covering(&made, &model, part, most).iter().flat_map(|b| b.targets().to_vec()).collect()
             };
             prop_assert_eq!(targets(usize::MAX), &all[1..]);
-            let covered = made.covered(part, most);
-            prop_assert_eq!(covered.len(), split.predictions());
-            let some: Vec<u32> = covered.iter().zip(&all[1..]).filter(|(c, _)| **c).map(|(_, t)| *t).collect();
+            let windows = made.windows(part, most);
+            prop_assert!(windows.iter().all(|at| (2..=block + 1).contains(&at.len())));
+            let some: Vec<u32> = windows.iter().flat_map(|at| all[at.start + 1..at.end].to_vec()).collect();
             prop_assert_eq!(targets(most), some);
         }
     }

@@ -3,8 +3,8 @@
 //! [`Backend`] makes engines and generators for one kind of device. [`Engine`] trains, evaluates
 //! and shows a model's values, [`Generator`] continues texts. [`oracle::OracleBackend`] (f64,
 //! scalar, slow, obvious) and [`cpu::CpuBackend`] (f32, planned, all cores) both implement these
-//! contracts, and the first is the witness of the second. [`Sampling`] chooses the next token from
-//! logits.
+//! contracts, and the first is the witness of the second. [`GenerationRequest`] chooses the next
+//! token from logits.
 //!
 //! Knows: graphs, batches, weights, optimiser steps, the threads that the caller grants.
 //! Never will: specs, data, text, schedules, files, clocks, the environment, printing.

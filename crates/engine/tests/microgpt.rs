@@ -260,6 +260,9 @@ const OTHER_MODELS: &[Fault] = &[
     ("a tied head", |t| t.spec.head = OutputHead::Tied),
     ("no positions", |t| t.spec.position = Position::None),
     ("sines", |t| t.spec.position = Position::Sinusoidal),
+    ("unscaled sines", |t| {
+        t.spec.position = Position::SinusoidalUnscaled;
+    }),
     ("rotary", |t| t.spec.position = Position::Rotary),
     ("no norm of embeddings", |t| {
         t.spec.norms.embedding = Norm::None;

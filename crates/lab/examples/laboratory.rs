@@ -27,7 +27,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         settings,
         values: Vec::new(),
     };
-    let switches = [Switch::find("residual")?];
+    let switches = [Switch::find("no residual")?];
     let (planned, _) = grid::ablation(&[point], &switches, &[0], &text, &[])?;
 
     // Trains the baseline and the ablated model to their ends.

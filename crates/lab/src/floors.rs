@@ -1,10 +1,14 @@
 //! Losses of simple predictors on a text, which give a model's loss its meaning. `floors --json`
 //! prints them.
 
-use gptlab_data::{Builtin, Corpus, Diagnostic, Split, Text, diagnostic::IdealLoss};
+use std::{fmt, ops::Range, sync::Arc};
+
+use gptlab_data::{Batches, BatchesError, Builtin, Corpus, Diagnostic, Split, SplitName, Text};
+use gptlab_record::SkillFloors;
 use serde::Serialize;
 
 use crate::{
+    ideal::{self, Ideal, UnknownIdeal},
     ngram::{self, NgramError, Ngrams},
     skill_flags,
 };
@@ -22,11 +26,15 @@ pub struct FloorsReport {
     pub vocab_size: usize,
     /// The number of tokens of that part that are predicted.
     pub predictions: usize,
-    /// The losses of the uniform distribution, the n-grams, the ideal predictor, and the entropy.
-    /// The last two are present only where they are known.
+    /// The context that all predictors see, in tokens; `None` where they see all that stands
+    /// before, or before in the document.
+    pub block_size: Option<usize>,
+    /// Uniform, the n-grams, the ideal predictor and the entropy, as far as they are known.
     pub floors: Vec<FloorRow>,
     /// The skill that the text requires; `None` if it is not a diagnostic text.
     pub skill: Option<SkillReport>,
+    /// Why there is no row of the ideal predictor, where the text's making is known: a sentence.
+    pub unknown: Option<String>,
 }
 
 /// The losses of one predictor.
@@ -61,13 +69,26 @@ impl FloorsReport {
     /// Returns an error if there is no validation part, or if the n-grams cannot be counted.
     pub fn measure(
         text: &Text,
-        corpus: &Corpus,
+        corpus: &Arc<Corpus>,
         fraction: f64,
         orders: usize,
-    ) -> Result<Self, NgramError> {
+        block_size: Option<usize>,
+    ) -> Result<Self, FloorsError> {
         let split = corpus.validation().ok_or(NgramError::NoValidation)?;
         let tables = Ngrams::of(corpus, orders)?;
+        let windows = windows(corpus, split, block_size)?;
         let skilled = text.recipe().and_then(|b| skilled(b, corpus, split));
+        let ideal = ideal_on(text, corpus, &windows, block_size);
+        let unknown = ideal.as_ref().and_then(|ideal| ideal.as_ref().err());
+        let unknown = unknown.map(UnknownIdeal::to_string);
+        let measured = Measured {
+            text,
+            split,
+            tables: &tables,
+            windows: &windows,
+            skilled: skilled.as_ref(),
+            ideal: ideal.and_then(Result::ok),
+        };
         let tokenizer = corpus.tokenizer();
         let vocab_size = tokenizer.vocab_size();
         Ok(Self {
@@ -76,22 +97,53 @@ impl FloorsReport {
             fraction,
             vocab_size,
             predictions: split.predictions(),
-            floors: floors(text, split, &tables, skilled.as_ref(), vocab_size),
+            block_size,
+            floors: measured.rows(vocab_size, block_size),
             skill: skilled.map(|s| SkillReport {
                 needs: s.kind.skill_needed(),
                 predictions: s.flags.iter().filter(|f| **f).count(),
             }),
+            unknown,
         })
     }
 }
 
-/// A validation split of documents that require a skill.
+/// The windows of `split`, the validation split of `corpus`, that predict every token once.
+fn windows(
+    corpus: &Arc<Corpus>,
+    split: &Split,
+    block_size: Option<usize>,
+) -> Result<Vec<Range<usize>>, FloorsError> {
+    if let Some(block_size) = block_size {
+        let batches = Batches::new(Arc::clone(corpus), block_size, 1, 0)?;
+        return Ok(batches.windows(SplitName::Validation, usize::MAX));
+    }
+    let document = |ends: &[usize]| ends[0]..ends[1] + 1;
+    Ok(match split.starts() {
+        Some(starts) => starts.windows(2).map(document).collect(),
+        None => std::iter::once(0..split.tokens().len()).collect(),
+    })
+}
+
+/// The ideal predictor on `windows`. A text of stories as one window is too long for it, and has
+/// its entropy instead.
+fn ideal_on(
+    text: &Text,
+    corpus: &Corpus,
+    windows: &[Range<usize>],
+    block_size: Option<usize>,
+) -> Option<Result<Ideal, UnknownIdeal>> {
+    let split = corpus.validation()?;
+    let found = ideal::ideal(text, corpus, split, windows);
+    let too_long = block_size.is_none() && found == Some(Err(UnknownIdeal::Long));
+    found.filter(|_| !too_long)
+}
+
+/// A validation split of documents that need a skill.
 struct Skilled {
     kind: Diagnostic,
     /// Whether each prediction requires the skill.
     flags: Vec<bool>,
-    /// The ideal predictor's loss on these documents.
-    ideal: IdealLoss,
 }
 
 /// Returns the skilled predictions of `split`; `None` if the text is not diagnostic or is not split
@@ -102,43 +154,105 @@ fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> 
     Some(Skilled {
         kind,
         flags: skill_flags::of_documents(kind, &lines)?,
-        ideal: kind.floor_on(&lines)?,
     })
 }
 
-fn floors(
-    text: &Text,
-    split: &Split,
-    tables: &Ngrams,
-    skilled: Option<&Skilled>,
-    vocab_size: usize,
-) -> Vec<FloorRow> {
-    let row = |name: String, loss: f64, skill_loss| FloorRow {
-        name,
-        loss,
-        bits_per_char: loss / std::f64::consts::LN_2 / split.characters_per_token(),
-        perplexity: loss.exp(),
-        skill_loss,
-    };
+/// Returns what predictors without a model lose on the validation tokens that need the skill of a
+/// diagnostic text, in the windows of `batches`; `None` of any other text. The n-gram tables have up
+/// to `orders` tokens.
+pub fn skill_floors(text: &Text, batches: &Batches, orders: usize) -> Option<SkillFloors> {
+    let corpus = batches.corpus();
+    let split = corpus.validation()?;
+    let skilled = skilled(text.recipe()?, corpus, split)?;
+    let tables = Ngrams::of(corpus, orders).ok()?;
     let tokens = split.tokens().to_vec();
-    let uniform = ngram::uniform(vocab_size);
-    let mut rows = vec![row("uniform".into(), uniform, skilled.map(|_| uniform))];
-    let on_skill = skilled.map(|s| tables.means_where(&tokens, |i| s.flags[i]));
-    for (i, loss) in tables.means(&tokens).into_iter().enumerate() {
-        let skill = on_skill.as_ref().and_then(|means| means.get(i).copied());
-        rows.push(row(format!("{}-gram", i + 1), loss, skill));
-    }
-    if let Some(Skilled { ideal, .. }) = skilled {
-        let skill = Some(ideal.skill_nats_per_token());
-        rows.push(row("ideal".into(), ideal.nats_per_token(), skill));
-    }
-    if let Some(builtin) = text.recipe()
-        && let Some(entropy) = builtin.entropy()
-    {
-        let floor = skilled.and(builtin.diagnostic()).map(Diagnostic::floor);
-        let skill = floor.map(|f| f.skill_nats_per_token());
-        let loss = entropy * split.characters_per_token();
-        rows.push(row("entropy".into(), loss, skill));
-    }
-    rows
+    let windows = batches.windows(SplitName::Validation, usize::MAX);
+    let losses = tables.means_in(&tokens, &windows, |i| skilled.flags[i]);
+    let ngram = losses.into_iter().min_by(f64::total_cmp)?;
+    let ideal = ideal::ideal(text, corpus, split, &windows)?.ok()?;
+    let ideal = ideal.skill_nats_per_token()?;
+    (ngram.is_finite() && ideal.is_finite()).then_some(SkillFloors { ngram, ideal })
 }
+
+/// What the rows are made of.
+struct Measured<'a> {
+    text: &'a Text,
+    split: &'a Split,
+    tables: &'a Ngrams,
+    windows: &'a [Range<usize>],
+    skilled: Option<&'a Skilled>,
+    ideal: Option<Ideal>,
+}
+
+impl Measured<'_> {
+    fn rows(&self, vocab_size: usize, block_size: Option<usize>) -> Vec<FloorRow> {
+        let uniform = ngram::uniform(vocab_size);
+        let mut rows = vec![self.row("uniform".into(), uniform, self.skilled.map(|_| uniform))];
+        let tokens = self.split.tokens().to_vec();
+        let on_skill = self
+            .skilled
+            .map(|s| self.tables.means_in(&tokens, self.windows, |i| s.flags[i]));
+        let means = self.tables.means_in(&tokens, self.windows, |_| true);
+        for (i, loss) in means.into_iter().enumerate() {
+            let skill = on_skill.as_ref().and_then(|means| means.get(i).copied());
+            rows.push(self.row(format!("{}-gram", i + 1), loss, skill));
+        }
+        if let Some(ideal) = self.ideal {
+            let (loss, skill) = (ideal.nats_per_token(), ideal.skill_nats_per_token());
+            rows.push(self.row("ideal".into(), loss, skill));
+        }
+        // The entropy is of whole documents, and says nothing of windows that may cut them.
+        let whole = block_size.is_none() || self.ideal.is_some_and(|ideal| ideal.skilled > 0);
+        rows.extend(self.entropy().filter(|_| whole));
+        rows
+    }
+
+    fn entropy(&self) -> Option<FloorRow> {
+        let builtin = self.text.recipe()?;
+        let loss = builtin.entropy()? * self.split.characters_per_token();
+        let floor = self.skilled.and(builtin.diagnostic());
+        let skill = floor.map(|kind| kind.floor().skill_nats_per_token());
+        Some(self.row("entropy".into(), loss, skill))
+    }
+
+    fn row(&self, name: String, loss: f64, skill_loss: Option<f64>) -> FloorRow {
+        let characters = self.split.characters_per_token();
+        FloorRow {
+            name,
+            loss,
+            bits_per_char: loss / std::f64::consts::LN_2 / characters,
+            perplexity: loss.exp(),
+            skill_loss,
+        }
+    }
+}
+
+/// Why nothing could be measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FloorsError {
+    Ngrams(NgramError),
+    Windows(BatchesError),
+}
+
+impl From<NgramError> for FloorsError {
+    fn from(error: NgramError) -> Self {
+        Self::Ngrams(error)
+    }
+}
+
+impl From<BatchesError> for FloorsError {
+    fn from(error: BatchesError) -> Self {
+        Self::Windows(error)
+    }
+}
+
+impl fmt::Display for FloorsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ngrams(error) => error.fmt(f),
+            Self::Windows(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FloorsError {}

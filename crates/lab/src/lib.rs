@@ -5,6 +5,7 @@
 
 pub mod floors;
 pub mod grid;
+pub mod ideal;
 pub mod ngram;
 pub mod observe;
 pub mod probe;

@@ -14,11 +14,13 @@
 //! In a text that is split into documents, a context starts at the earliest at the BOS before its
 //! document, and the first BOS is never predicted.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
-use gptlab_data::{Batches, Builtin, Corpus, Split, SplitName, Text};
+use gptlab_data::{Batches, Corpus, SplitName, Text};
 use gptlab_record::Floors;
 use rustc_hash::FxHashMap;
+
+use crate::ideal;
 
 #[cfg(test)]
 mod tests;
@@ -107,22 +109,33 @@ impl Ngrams {
     /// Returns the mean of [`Ngrams::losses`] under the tables of each order, starting at 1, in
     /// nats. The result is empty if `tokens` holds nothing to predict.
     pub fn means(&self, tokens: &[u32]) -> Vec<f64> {
-        self.means_where(tokens, |_| true)
+        let whole = 0..tokens.len();
+        self.means_in(tokens, std::slice::from_ref(&whole), |_| true)
     }
 
-    /// Returns [`Ngrams::means`] over the predictions for which `counts` returns true. Prediction 0
-    /// is that of the second token.
-    pub fn means_where(&self, tokens: &[u32], counts: impl Fn(usize) -> bool) -> Vec<f64> {
-        let (mut sums, mut n, mut i) = (vec![0.0; self.order], 0u32, 0);
-        self.walk(tokens, |p| {
-            if counts(i) {
-                n += 1;
-                for (sum, p) in sums.iter_mut().zip(&p[1..]) {
-                    *sum -= p.ln();
+    /// The mean losses under the tables of each order, 1 first, over the predictions of `windows`
+    /// of `tokens` that `counts` says yes to; 0 is that of the second token. A context reaches back
+    /// to the beginning of its window and no further, as a model's does. Empty where nothing is
+    /// predicted.
+    pub fn means_in(
+        &self,
+        tokens: &[u32],
+        windows: &[Range<usize>],
+        counts: impl Fn(usize) -> bool,
+    ) -> Vec<f64> {
+        let (mut sums, mut n) = (vec![0.0; self.order], 0u32);
+        for window in windows {
+            let mut prediction = window.start;
+            self.walk(&tokens[window.clone()], |p| {
+                if counts(prediction) {
+                    n += 1;
+                    for (sum, p) in sums.iter_mut().zip(&p[1..]) {
+                        *sum -= p.ln();
+                    }
                 }
-            }
-            i += 1;
-        });
+                prediction += 1;
+            });
+        }
         let mean = |sum: f64| sum / f64::from(n);
         sums.into_iter().map(mean).filter(|_| n > 0).collect()
     }
@@ -236,10 +249,15 @@ pub fn uniform(vocab_size: usize) -> f64 {
 pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f64>, NgramError> {
     let corpus = batches.corpus();
     let validation = corpus.validation().ok_or(NgramError::NoValidation)?;
-    let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
-    let covered = batches.covered(SplitName::Validation, most);
+    let windows = evaluated(batches, max_tokens);
     let tokens = validation.tokens().to_vec();
-    Ok(Ngrams::of(corpus, up_to)?.means_where(&tokens, |i| covered[i]))
+    Ok(Ngrams::of(corpus, up_to)?.means_in(&tokens, &windows, |_| true))
+}
+
+/// The windows of the validation split that a model is evaluated on.
+fn evaluated(batches: &Batches, max_tokens: u64) -> Vec<Range<usize>> {
+    let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
+    batches.windows(SplitName::Validation, most)
 }
 
 /// Returns the floors of `text`: uniform guessing, the [`ladder`] of `batches`, and the entropy if
@@ -255,14 +273,20 @@ pub fn floors(
 ) -> Result<Floors, NgramError> {
     let corpus = batches.corpus();
     let ngrams = ladder(batches, max_tokens, up_to)?;
-    let entropy = text.recipe().and_then(Builtin::entropy);
-    let characters_per_token = corpus.validation().map(Split::characters_per_token);
+    let ideal = corpus
+        .validation()
+        .and_then(|split| ideal::ideal(text, corpus, split, &evaluated(batches, max_tokens)));
+    let (entropy, unknown) = match ideal {
+        Some(Ok(ideal)) => (Some(ideal.nats_per_token()), None),
+        Some(Err(unknown)) => (None, Some(unknown.to_string())),
+        None => (None, None),
+    };
     Ok(Floors {
         uniform: uniform(corpus.tokenizer().vocab_size()),
         ngrams,
-        entropy: entropy
-            .zip(characters_per_token)
-            .map(|(entropy, n)| entropy * n),
+        entropy,
+        block_size: Some(batches.block_size()),
+        unknown,
     })
 }
 

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::statistics::t_quantile;
+
 #[cfg(test)]
 mod tests;
 
@@ -19,15 +21,24 @@ pub struct ScalingLaw {
     pub scale: f64,
     /// alpha: doubling the size multiplies the loss above the floor by `2^-alpha`.
     pub exponent: f64,
-    /// The standard error of alpha; `None` if there are no more points than parameters. For the law
-    /// with a floor it comes from the linear approximation at the minimum.
-    pub exponent_error: Option<f64>,
+    /// The standard error of alpha. Of the law with a floor it is that of the linear approximation
+    /// at the minimum.
+    pub exponent_error: f64,
+    /// The degrees of freedom of that error: points less parameters, at least 1.
+    pub freedom: usize,
     /// The share of the variance of `ln L` that the law explains.
     pub r_squared: f64,
 }
 
 impl ScalingLaw {
-    /// Returns the predicted loss at `size`, in nats.
+    /// Returns the ends of the 95 % confidence interval of alpha, by Student's t with
+    /// [`ScalingLaw::freedom`] degrees.
+    pub fn exponent_interval(&self) -> [f64; 2] {
+        let margin = self.exponent_error * t_quantile(0.975, self.freedom as f64);
+        [self.exponent - margin, self.exponent + margin]
+    }
+
+    /// The loss at a size, in nats.
     pub fn loss_at(&self, size: f64) -> f64 {
         self.floor + self.scale * size.powf(-self.exponent)
     }
@@ -40,7 +51,7 @@ impl ScalingLaw {
 /// finite number above 0.
 pub fn fit(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 2)?;
-    Ok(points.law(points.line(0.0), 2))
+    points.law(points.line(0.0), 2)
 }
 
 /// Fits the law with a floor to `points`, which are pairs of size and loss. The floor is 0 if no
@@ -53,17 +64,20 @@ pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawErr
     let points = Logs::of(points, 3)?;
     let flat = points.line(0.0);
     let found = points.refine(points.starting_point());
-    Ok(if points.squares(found) < points.squares(flat) {
+    if points.is_significantly_better(found, flat) {
         points.law(found, 3)
     } else {
         points.law(flat, 2)
-    })
+    }
 }
 
-/// Fits a law to the lowest loss of each size among `runs`, which are pairs of size and loss. The
-/// law has a floor if there are enough sizes for one. The result is `None` if there are too few
-/// sizes for either law, or if a size or loss is not a finite number above 0.
-pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Option<ScalingLaw> {
+/// Fits the best loss of each size among `runs`, which are sizes and losses: with a floor where
+/// there are sizes enough for one.
+///
+/// # Errors
+/// With too few sizes for any law, where a size or loss is no finite number above 0, or where the
+/// losses tell no law.
+pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Result<ScalingLaw, ScalingLawError> {
     let mut best: Vec<(f64, f64)> = Vec::new();
     for (size, loss) in runs {
         let size = size as f64;
@@ -72,7 +86,17 @@ pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Option<ScalingLaw
             None => best.push((size, loss)),
         }
     }
-    fit_with_floor(&best).or_else(|_| fit(&best)).ok()
+    let law = fit_with_floor(&best).or_else(|error| match error {
+        ScalingLawError::TooFew { .. } => fit(&best),
+        ScalingLawError::Point { .. }
+        | ScalingLawError::Steep { .. }
+        | ScalingLawError::Flat { .. } => Err(error),
+    })?;
+    let [low, high] = law.exponent_interval();
+    if low <= 0.0 && high >= 0.0 {
+        return Err(ScalingLawError::Flat { low, high });
+    }
+    Ok(law)
 }
 
 /// The parameters: E, ln A at the mean of `ln N`, and alpha.
@@ -98,7 +122,7 @@ impl Logs {
         let mut sizes = logs.clone();
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
-        if sizes.len() < parameters {
+        if sizes.len() <= parameters {
             let found = sizes.len();
             return Err(ScalingLawError::TooFew { parameters, found });
         }
@@ -192,23 +216,38 @@ impl Logs {
         (normal, gradient)
     }
 
-    fn law(&self, theta: Theta, parameters: usize) -> ScalingLaw {
+    /// Whether the floor of `with` pays for its parameter: the F test with 1 and n - 3 degrees of
+    /// freedom, which is the t test of the square root.
+    fn is_significantly_better(&self, with: Theta, without: Theta) -> bool {
+        let freedom = (self.x.len() - 3) as f64;
+        let (left, before) = (self.squares(with), self.squares(without));
+        let critical = t_quantile(0.975, freedom).powi(2);
+        left < before && (before - left) * freedom > critical * left
+    }
+
+    fn law(&self, theta: Theta, parameters: usize) -> Result<ScalingLaw, ScalingLawError> {
         let [floor, scale, exponent] = theta;
+        if exponent.abs() > STEEPEST {
+            return Err(ScalingLawError::Steep { exponent });
+        }
         let y: Vec<f64> = self.losses.iter().map(|l| l.ln()).collect();
         let mean = y.iter().sum::<f64>() / y.len() as f64;
         let total: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();
         let left = self.squares(theta);
-        ScalingLaw {
+        let error = self.exponent_error(theta, parameters);
+        let exponent_error = error.ok_or(ScalingLawError::Steep { exponent })?;
+        Ok(ScalingLaw {
             floor,
             scale: (scale + exponent * self.x_mean).exp(),
             exponent,
-            exponent_error: self.exponent_error(theta, parameters),
+            exponent_error,
+            freedom: self.x.len() - parameters,
             r_squared: if total == 0.0 {
                 1.0
             } else {
                 1.0 - left / total
             },
-        }
+        })
     }
 
     /// Returns the square root of alpha's entry of `s² (JᵀJ)⁻¹`, over the parameters that were
@@ -226,6 +265,10 @@ impl Logs {
         Some((variance * column[2].max(0.0)).sqrt())
     }
 }
+
+/// Published exponents of size lie between 0.05 and 0.5 (Kaplan et al. 2020; Hoffmann et al. 2022);
+/// one that is steeper than this is an artefact of a floor just below the lowest loss.
+const STEEPEST: f64 = 2.0;
 
 const FLOORS: u32 = 64;
 const MOST_STEPS: u32 = 500;
@@ -262,6 +305,15 @@ pub enum ScalingLawError {
         parameters: usize,
         found: usize,
     },
+    /// The exponent is none that sizes have.
+    Steep {
+        exponent: f64,
+    },
+    /// The interval of the exponent holds 0.
+    Flat {
+        low: f64,
+        high: f64,
+    },
 }
 
 impl fmt::Display for ScalingLawError {
@@ -274,8 +326,21 @@ impl fmt::Display for ScalingLawError {
             ),
             Self::TooFew { parameters, found } => write!(
                 f,
-                "a scaling law with {parameters} parameters needs at least {parameters} different sizes, \
-                 found {found}; train more sizes"
+                "a scaling law with {parameters} parameters needs at least {} different sizes, found {found}; \
+                 train more sizes",
+                parameters + 1
+            ),
+            Self::Steep { exponent } => write!(
+                f,
+                "no scaling law was fitted: an exponent of {:.3} would be needed, and those of language models \
+                 are between 0 and 1; train sizes that differ more, or longer",
+                -exponent
+            ),
+            Self::Flat { low, high } => write!(
+                f,
+                "no scaling law was fitted: the losses are compatible with exponents from {:.3} to {:.3}, 0 among \
+                 them; train more sizes, sizes that differ more, or longer",
+                -high, -low
             ),
         }
     }

@@ -3,7 +3,7 @@
 //! Runs of two variants with the same seed start from the same weights and use the same batches.
 //! They are compared in pairs, so that the variation they share cancels in the difference.
 
-use gptlab_record::PairedDifference;
+use gptlab_record::{CorrectedDifference, PairedDifference, SIGNIFICANT, holm, holm_divisors};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Returns the arithmetic mean; `None` for no values.
@@ -33,11 +33,57 @@ pub fn paired(pairs: &[(f64, f64)]) -> Option<PairedDifference> {
     let test = spread.map(|s| t_test(mean, s, differences.len()));
     Some(PairedDifference {
         mean,
+        deviation: spread,
         low: test.map(|t| mean - t.margin),
         high: test.map(|t| mean + t.margin),
         p: test.map(|t| t.p),
         pairs: pairs.len(),
+        corrected: None,
     })
+}
+
+/// Corrects the differences that have a p for their number (Holm 1979).
+///
+/// The interval of a difference is Student's at the level at which Holm's procedure tests it, so
+/// that it excludes 0 exactly where the corrected p is below [`SIGNIFICANT`].
+pub fn correct(differences: &mut [&mut PairedDifference]) {
+    let ps: Vec<f64> = differences.iter().filter_map(|d| d.p).collect();
+    let corrected = holm(&ps).into_iter().zip(holm_divisors(&ps, SIGNIFICANT));
+    let tested = differences.iter_mut().filter(|d| d.p.is_some());
+    for (difference, (p, divisor)) in tested.zip(corrected) {
+        let margin = difference
+            .deviation
+            .map(|deviation| half_width(deviation, difference.pairs, SIGNIFICANT / divisor as f64));
+        difference.corrected = Some(CorrectedDifference {
+            low: margin.map(|margin| difference.mean - margin),
+            high: margin.map(|margin| difference.mean + margin),
+            p: Some(p),
+            comparisons: ps.len(),
+        });
+    }
+}
+
+/// The least mean difference that can be significant as the first of `differences`, all of which
+/// are tested: their standard deviations are pooled, each weighed by its degrees of freedom, and
+/// the pairs are the fewest of any.
+pub fn least_difference(differences: &[PairedDifference]) -> Option<f64> {
+    let tested = || differences.iter().filter(|d| d.p.is_some());
+    let freedom: f64 = tested().map(|d| d.pairs as f64 - 1.0).sum();
+    let squares = tested().filter_map(|d| Some((d.pairs as f64 - 1.0) * d.deviation?.powi(2)));
+    let pooled = (squares.sum::<f64>() / freedom).sqrt();
+    let pairs = tested().map(|d| d.pairs).min()?;
+    let least = half_width(pooled, pairs, SIGNIFICANT / tested().count() as f64);
+    least.is_finite().then_some(least)
+}
+
+/// Half the width of Student's interval of the mean of `n` numbers at the level 1 − `alpha`.
+fn half_width(deviation: f64, n: usize, alpha: f64) -> f64 {
+    let error = deviation / (n as f64).sqrt();
+    // Of equal numbers the interval is the number, however far the quantile is.
+    if error == 0.0 {
+        return 0.0;
+    }
+    error * t_quantile(1.0 - alpha / 2.0, (n - 1) as f64)
 }
 
 #[derive(Clone, Copy)]
@@ -53,10 +99,9 @@ fn t_test(mean: f64, deviation: f64, n: usize) -> Tested {
         let p = if mean == 0.0 { 1.0 } else { 0.0 };
         return Tested { margin: 0.0, p };
     }
-    let freedom = (n - 1) as f64;
     Tested {
-        margin: error * t_quantile(0.975, freedom),
-        p: 2.0 * t_below(-(mean / error).abs(), freedom),
+        margin: half_width(deviation, n, SIGNIFICANT),
+        p: 2.0 * t_below(-(mean / error).abs(), (n - 1) as f64),
     }
 }
 
@@ -143,6 +188,37 @@ mod tests {
             (std::f64::consts::PI * 0.475).tan(),
         );
         close(found.low.unwrap(), 4.0 - found.high.unwrap());
+    }
+
+    /// R: `qt(1 - 0.05 / 6, 9)` is 2.933324 and `qt(1 - 0.05 / 4, 9)` is 2.685011. The first of
+    /// three comparisons is Student's own; the others are far from significant.
+    #[test]
+    fn intervals_are_as_wide_as_holm_s_procedure_tests() {
+        let first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0];
+        let second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
+        let pairs: Vec<(f64, f64)> = first.into_iter().zip(second).collect();
+        let mut sleep = paired(&pairs).unwrap();
+        let noise = |scale: f64| {
+            let pairs = (0..10).map(|i| (0.0, scale * (f64::from(i % 2) - 0.45)));
+            paired(&pairs.collect::<Vec<_>>()).unwrap()
+        };
+        let (mut a, mut b, mut untested) = (noise(1.0), noise(2.0), paired(&[(0.0, 1.0)]).unwrap());
+        correct(&mut [&mut a, &mut sleep, &mut b, &mut untested]);
+        assert_eq!(untested.corrected, None);
+        let corrected = sleep.corrected.unwrap();
+        close(corrected.p.unwrap(), 3.0 * sleep.p.unwrap());
+        let error = sleep.deviation.unwrap() / 10f64.sqrt();
+        let width = |d: &PairedDifference| d.corrected.unwrap().high.unwrap() - d.mean;
+        assert!((width(&sleep) / error - 2.933_324).abs() < 1e-6);
+        let error = a.deviation.unwrap() / 10f64.sqrt();
+        assert!((width(&a) / error - 2.685_011).abs() < 1e-6);
+        assert_eq!(a.corrected.unwrap().p, b.corrected.unwrap().p, "monotone");
+        // The three deviations, pooled, at the level of the first test.
+        let squares = [&a, &sleep, &b].map(|d| d.deviation.unwrap().powi(2));
+        let pooled = (squares.iter().sum::<f64>() / 3.0).sqrt();
+        let least = least_difference(&[a, sleep, b, untested]).unwrap();
+        assert!((least - 2.933_324 * pooled / 10f64.sqrt()).abs() < 1e-6);
+        assert_eq!(least_difference(&[untested]), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Each switch states the part's purpose and a prediction of the outcome before any run, so that a
 //! grid tests a hypothesis instead of searching.
 
+mod names;
+mod optimizers;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -10,6 +12,8 @@ mod tests;
 use std::fmt;
 
 use gptlab_recipe::{Overrides, Settings, SettingsError};
+use gptlab_record::ExpectedDifference;
+use gptlab_report::words::slug;
 use serde::Serialize;
 
 pub use table::ALL;
@@ -17,9 +21,13 @@ pub use table::ALL;
 /// One change to a model or its training. `ablate --list --json` prints all of them.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Switch {
-    /// The name that users type.
+    /// The name in a sentence: `no residual`. Users may type it with hyphens.
     pub name: &'static str,
-    /// The expected outcome, stated before the run.
+    /// The names in older versions, which users may type and old grids hold.
+    pub aliases: &'static [&'static str],
+    /// The expected difference from the baseline, in nats per token, stated before the run.
+    pub expected: ExpectedDifference,
+    /// The expected outcome in words, stated before the run.
     pub prediction: &'static str,
     /// The purpose of the part.
     pub purpose: &'static str,
@@ -27,13 +35,25 @@ pub struct Switch {
     pub source: &'static str,
     /// A short description of the change.
     pub title: &'static str,
+    /// What the part replaces in a model, if a name of both reads well.
+    #[serde(skip)]
+    replaces: fn(&Settings) -> Option<&'static str>,
     #[serde(skip)]
     change: fn(&Settings) -> Overrides,
 }
 
+/// Expects nothing in particular.
+const ANY: ExpectedDifference = ExpectedDifference {
+    low: None,
+    high: None,
+};
+
 /// The unchanged model, with which all others are compared.
 pub const BASELINE: Switch = Switch {
-    name: "baseline",
+    name: gptlab_record::BASELINE_NAME,
+    aliases: &[],
+    expected: ANY,
+    replaces: |_| None,
     title: "nothing broken",
     purpose: "what everything else is compared with",
     prediction: "the lowest loss, or close to it",
@@ -44,6 +64,9 @@ pub const BASELINE: Switch = Switch {
 /// The pseudo-switch of a sweep's points.
 pub(crate) const POINT: Switch = Switch {
     name: "",
+    aliases: &[],
+    expected: ANY,
+    replaces: |_| None,
     title: "",
     purpose: "how loss falls with size, and how the best learning rate moves with it",
     prediction: "a power law in the number of parameters; a U over learning rates, its bottom at lower rates for larger \
@@ -52,34 +75,65 @@ pub(crate) const POINT: Switch = Switch {
     change: |_| Overrides::default(),
 };
 
-/// The switches of the ancestor's ablation table: no residual, post-LN, no attention.
-pub const SEED: [&str; 3] = ["residual", "post-ln", "attention"];
+/// The switches of the ancestor's ablation table.
+pub const SEED: [&str; 3] = ["no residual", "post-LN", "no attention"];
+
+/// The switches of the parts that matter most, which `gptlab ablate` tries by default.
+pub const MAIN: [&str; 6] = [
+    "no residual",
+    "no attention",
+    "no MLP",
+    "no norm",
+    "post-LN",
+    "no positions",
+];
 
 impl Switch {
-    /// Finds the switch called `name`.
+    /// Finds the switch of this name, as sentences write it (`no residual`), as flags do
+    /// (`no-residual`), as older versions did (`residual`), or with what it replaces
+    /// (`swiglu-for-gelu`).
     ///
     /// # Errors
     /// Returns an error that lists the known names if there is no such switch.
     pub fn find(name: &str) -> Result<Self, UnknownSwitch> {
-        let found = ALL.iter().find(|s| s.name == name).copied();
+        let whole = slug(name);
+        let typed = whole.split("-for-").next().unwrap_or_default();
+        let called =
+            |s: &&Self| slug(s.name) == typed || s.aliases.iter().any(|a| slug(a) == typed);
+        let found = ALL.iter().find(called).copied();
         found.ok_or_else(|| UnknownSwitch(name.to_owned()))
     }
 
-    /// Parses a comma-separated list of switches, and keeps each once. `all` and `seed` stand for
-    /// lists of them, and `baseline` for no switch.
+    /// Returns the name as flags and folders have it: `no-residual`.
+    pub fn slug(&self) -> String {
+        slug(self.name)
+    }
+
+    /// Returns the name that a sentence about `base` with this switch has: `no residual`, or
+    /// `SwiGLU for GELU`.
+    pub fn label(&self, base: &Settings) -> String {
+        match (self.replaces)(base) {
+            Some(other) if other != self.name => format!("{} for {other}", self.name),
+            Some(_) | None => self.name.to_owned(),
+        }
+    }
+
+    /// Parses a comma-separated list of switches, and keeps each once. `main`, `all` and `seed`
+    /// stand for lists of them, and `baseline` for no switch.
     ///
     /// # Errors
     /// Returns an error if a name is unknown.
     pub fn named(typed: &str) -> Result<Vec<Self>, UnknownSwitch> {
         let mut found: Vec<Self> = Vec::new();
         let names = typed.split(',').map(str::trim);
+        let list = |names: &[&str]| -> Result<Vec<Self>, UnknownSwitch> {
+            names.iter().map(|name| Self::find(name)).collect()
+        };
         for name in names.filter(|name| !name.is_empty()) {
             let meant: Vec<Self> = match name {
                 "all" => ALL.to_vec(),
-                "seed" => SEED
-                    .iter()
-                    .map(|name| Self::find(name))
-                    .collect::<Result<_, _>>()?,
+                "main" => list(&MAIN)?,
+                "seed" => list(&SEED)?,
                 "baseline" => Vec::new(),
                 name => vec![Self::find(name)?],
             };
@@ -109,16 +163,25 @@ impl Switch {
     }
 }
 
+/// Returns the name that a variant of an older version's grid has now: `no residual lr=0.1` for
+/// `residual lr=0.1`. `None` where the name has not changed.
+pub fn current_name(old: &str) -> Option<String> {
+    let (name, point) = old.split_once(' ').unwrap_or((old, ""));
+    let was = |s: &&Switch| s.aliases.contains(&name) || (s.slug() == name && s.name != name);
+    let found = ALL.iter().find(was)?;
+    Some(format!("{} {point}", found.name).trim_end().to_owned())
+}
+
 /// The error of a name that no switch has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSwitch(String);
 
 impl fmt::Display for UnknownSwitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = ALL.iter().map(|s| s.name).collect();
+        let names: Vec<String> = ALL.iter().map(Switch::slug).collect();
         write!(
             f,
-            "there is no switch called {:?}; there are {}, and the lists `all` and `seed`",
+            "there is no switch called {:?}; there are {}, and the lists `main`, `all` and `seed`",
             self.0,
             names.join(", ")
         )

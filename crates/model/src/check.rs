@@ -130,13 +130,18 @@ impl ModelSpec {
             | (SublayerOrder::Sequential, NormPlace::Before | NormPlace::After) => Ok(()),
         }?;
         match self.position {
-            Position::Sinusoidal if !self.n_embd.is_multiple_of(2) => refuse(format!(
-                "sinusoidal positions pair a sine with a cosine and need an even n_embd, found {}",
-                self.n_embd
-            )),
+            Position::Sinusoidal | Position::SinusoidalUnscaled
+                if !self.n_embd.is_multiple_of(2) =>
+            {
+                refuse(format!(
+                    "sinusoidal positions pair a sine with a cosine and need an even n_embd, found {}",
+                    self.n_embd
+                ))
+            }
             Position::None
             | Position::Learned
             | Position::Sinusoidal
+            | Position::SinusoidalUnscaled
             | Position::Rotary
             | Position::Alibi => Ok(()),
         }
@@ -170,6 +175,7 @@ impl ModelSpec {
             Position::None
             | Position::Learned
             | Position::Sinusoidal
+            | Position::SinusoidalUnscaled
             | Position::Rotary
             | Position::Alibi => Ok(()),
         }?;

@@ -137,7 +137,7 @@ impl Node {
             ..Saved::default()
         };
         match &self.op {
-            Op::TokenEmbedding { table } | Op::PositionEmbedding { table } => OpFacts {
+            Op::TokenEmbedding { table, .. } | Op::PositionEmbedding { table } => OpFacts {
                 params: vec![*table],
                 ..OpFacts::of_nothing()
             },

@@ -42,6 +42,7 @@ pub enum Op {
     /// Reads row `token` of `table`.
     TokenEmbedding {
         table: ParamId,
+        scale: f32,
     },
     /// Reads row `position` of `table`.
     PositionEmbedding {
@@ -356,7 +357,14 @@ impl Graph {
             })
         };
         match op {
-            Op::TokenEmbedding { table } => format!("row({}, token)", param(table)),
+            Op::TokenEmbedding { table, scale } => {
+                let row = format!("row({}, token)", param(table));
+                if *scale == 1.0 {
+                    row
+                } else {
+                    format!("{scale} {row}")
+                }
+            }
             Op::PositionEmbedding { table } => format!("row({}, position)", param(table)),
             Op::Sinusoid => "sinusoid(position)".into(),
             Op::Add { a, b } => format!("{} + {}", value(a), value(b)),

@@ -71,7 +71,15 @@ impl Lowering<'_> {
         let c = self.spec.n_embd;
         let table = self.table("tok_emb.weight", vocab_size);
         let place = Place::Embedding;
-        let token = Op::TokenEmbedding { table };
+        let scale = match self.spec.position {
+            Position::Sinusoidal => (c as f32).sqrt(),
+            Position::None
+            | Position::Learned
+            | Position::SinusoidalUnscaled
+            | Position::Rotary
+            | Position::Alibi => 1.0,
+        };
+        let token = Op::TokenEmbedding { table, scale };
         let token = self.build.node(place(EmbeddingRole::Token), c, token);
         let x = match self.spec.position {
             Position::None | Position::Rotary | Position::Alibi => token,
@@ -81,7 +89,7 @@ impl Lowering<'_> {
                 let position = self.build.node(place(EmbeddingRole::Position), c, position);
                 self.add(place(EmbeddingRole::Sum), token, position)
             }
-            Position::Sinusoidal => {
+            Position::Sinusoidal | Position::SinusoidalUnscaled => {
                 let position = self
                     .build
                     .node(place(EmbeddingRole::Position), c, Op::Sinusoid);
@@ -164,7 +172,11 @@ impl Lowering<'_> {
             }
         };
         qkv = match self.spec.position {
-            Position::None | Position::Learned | Position::Sinusoidal | Position::Alibi => qkv,
+            Position::None
+            | Position::Learned
+            | Position::Sinusoidal
+            | Position::SinusoidalUnscaled
+            | Position::Alibi => qkv,
             Position::Rotary => {
                 let op = Op::Rotary {
                     x: qkv,
@@ -191,9 +203,11 @@ impl Lowering<'_> {
             softcap: a.softcap,
             alibi: match self.spec.position {
                 Position::Alibi => true,
-                Position::None | Position::Learned | Position::Sinusoidal | Position::Rotary => {
-                    false
-                }
+                Position::None
+                | Position::Learned
+                | Position::Sinusoidal
+                | Position::SinusoidalUnscaled
+                | Position::Rotary => false,
             },
             dropout: self.spec.dropout,
         };

@@ -27,8 +27,8 @@ pub enum Preset {
     Gpt2Xl,
     /// nanoGPT's Shakespeare recipe: 6 layers, 6 heads, width 384, no bias, dropout 0.2.
     Nano,
-    /// nanoGPT's Shakespeare recipe for a laptop: 4 layers, 4 heads, width 128, context 64, no bias,
-    /// no dropout.
+    /// nanoGPT's Shakespeare recipe for a laptop: 4 layers, 4 heads, width 128, context 64, no
+    /// bias, no dropout.
     NanoLaptop,
     /// A model with the changes since GPT-2: RMSNorm, rotary positions, SwiGLU, no bias.
     Modern,

@@ -55,6 +55,15 @@ impl ModelSpec {
         })
     }
 
+    /// Returns the MLPs of all blocks, in order.
+    pub fn mlps(&self) -> impl Iterator<Item = &Mlp> {
+        let sublayers = self.layers.iter().flatten();
+        sublayers.filter_map(|sublayer| match sublayer {
+            Sublayer::Attention(_) => None,
+            Sublayer::Mlp(mlp) => Some(mlp),
+        })
+    }
+
     /// Returns every MLP, for changes.
     pub fn mlps_mut(&mut self) -> impl Iterator<Item = &mut Mlp> {
         let sublayers = self.layers.iter_mut().flatten();
@@ -86,8 +95,67 @@ impl ModelSpec {
         })
     }
 
-    /// Sets the number of heads of every attention. An attention whose keys and values had as many
-    /// heads as its queries keeps them equal.
+    /// Returns whether sublayers add their output to the stream.
+    pub fn has_residual(&self) -> bool {
+        match self.wiring.residual {
+            Residual::Add => true,
+            Residual::None => false,
+        }
+    }
+
+    /// Returns whether every sublayer has a norm.
+    pub fn has_block_norms(&self) -> bool {
+        match self.norms.block {
+            Norm::None => false,
+            Norm::LayerNorm | Norm::RmsNorm | Norm::RmsNormNoGain => true,
+        }
+    }
+
+    /// Returns whether norms stand after the residual addition (post-LN).
+    pub fn is_post_norm(&self) -> bool {
+        match self.wiring.norm {
+            NormPlace::Before => false,
+            NormPlace::After => self.has_block_norms(),
+        }
+    }
+
+    /// Returns whether there is a norm before the head.
+    pub fn has_final_norm(&self) -> bool {
+        match self.norms.last {
+            Norm::None => false,
+            Norm::LayerNorm | Norm::RmsNorm | Norm::RmsNormNoGain => true,
+        }
+    }
+
+    /// Returns whether an attention leaves its queries and keys as they are.
+    pub fn lacks_qk_norm(&self) -> bool {
+        self.attentions().any(|a| match a.qk_norm {
+            QkNorm::None => true,
+            QkNorm::RmsNorm => false,
+        })
+    }
+
+    /// Returns whether an attention leaves its scores undivided.
+    pub fn has_unscaled_scores(&self) -> bool {
+        self.attentions().any(|a| match a.scale {
+            Scale::InverseSqrt => false,
+            Scale::One => true,
+        })
+    }
+
+    /// Returns whether an MLP has an activation that is 0 for every negative number.
+    pub fn has_relu(&self) -> bool {
+        let mut mlps = self.layers.iter().flatten().filter_map(Sublayer::mlp);
+        mlps.any(|mlp| {
+            let (MlpForm::Plain(activation) | MlpForm::Gated(activation)) = mlp.form;
+            match activation {
+                Activation::Relu | Activation::ReluSquared => true,
+                Activation::GeluErf | Activation::GeluTanh | Activation::Silu => false,
+            }
+        })
+    }
+
+    /// Gives every attention so many `heads`, and as many of keys and values where it had as many.
     pub fn set_heads(&mut self, heads: usize) {
         for a in self.attentions_mut() {
             if a.kv_heads == a.heads {
@@ -105,9 +173,15 @@ pub enum Position {
     None,
     /// A learned row per position is added to the token's (GPT-2).
     Learned,
-    /// Fixed sines and cosines are added (Vaswani et al. 2017).
+    /// Fixed sines and cosines, added to embeddings times the root of the width (Vaswani et al.
+    /// 2017, sections 3.4 and 3.5). Files call it `sinusoidal-scaled`.
+    #[serde(rename = "sinusoidal-scaled")]
     Sinusoidal,
-    /// Queries and keys are rotated by position (Su et al. 2021), half-split layout, base 10,000.
+    /// The same sines, added to embeddings as they are, which they drown where those begin small.
+    /// Files call it `sinusoidal`: that is what the word meant in them before there was the other.
+    #[serde(rename = "sinusoidal")]
+    SinusoidalUnscaled,
+    /// Queries and keys rotated by position (Su et al. 2021), half-split layout, base 10,000.
     Rotary,
     /// Scores lose a penalty linear in distance (Press et al. 2022).
     Alibi,
@@ -116,7 +190,8 @@ pub enum Position {
 choices! { Position, "position":
     None = "none", "No positions: attention sees a set";
     Learned = "learned", "A learned row per position, added to the token's (GPT-2)";
-    Sinusoidal = "sinusoidal", "Fixed sines and cosines, added (Vaswani et al. 2017)";
+    Sinusoidal = "sinusoidal", "Fixed sines and cosines, added to embeddings times the root of the width (Vaswani et al. 2017)";
+    SinusoidalUnscaled = "sinusoidal-unscaled", "The same sines, added to embeddings as they are";
     Rotary = "rotary", "Queries and keys rotated by position (Su et al. 2021)";
     Alibi = "alibi", "A penalty on attention linear in distance (Press et al. 2022)";
 }

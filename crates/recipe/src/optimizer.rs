@@ -20,7 +20,7 @@ pub enum Optimizer {
 choices! { Optimizer, "optimizer":
     AdamW = "adamw", "Adam with decoupled weight decay";
     Sgd = "sgd", "Gradient descent with momentum (--beta1)";
-    Muon = "muon", "Orthogonal steps for the blocks' matrices, AdamW for the rest";
+    Muon = "muon", "Orthogonal steps for the blocks' matrices, of which queries, keys and values are one, AdamW for the rest";
 }
 
 /// A number that an optimiser keeps for each parameter from step to step.

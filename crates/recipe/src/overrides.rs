@@ -1,4 +1,4 @@
-//! The table of all settings, and what is asked of them.
+//! The table of all settings, and the values that are requested of them.
 
 mod model;
 mod sampling;
@@ -70,7 +70,7 @@ macro_rules! settings {
         $field:ident: $type:ty = $value:literal, $help:literal
             $(, absent $absent:literal)? $(, alias $alias:literal)?;
     )+ })+) => {
-        /// Settings that somebody asked for, each optional: `None` leaves a setting as it is.
+        /// Requested settings, each optional: `None` leaves a setting unchanged.
         ///
         /// Flags, settings files, the axes of grids and switches are made into this; [`KEYS`] has
         /// an entry for each field. Its text form (JSON, TOML) is a map from the names of [`KEYS`]
@@ -142,7 +142,7 @@ settings! {
         grad_clip: ZeroIsNone<f64> = "X", "The largest global gradient norm; 0 for no limit";
     }
     Model {
-        preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "gpt2-mini, or stories on the built-in stories", alias "base";
+        preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "a recipe for the text, or stories on the built-in stories", alias "base";
         n_layer: usize = "N", "Blocks";
         n_embd: usize = "N", "The width of the residual stream";
         block_size: usize = "N", "The context, in tokens";
@@ -151,7 +151,7 @@ settings! {
         norm: Norm = "KIND", "The norm of every sublayer";
         embedding_norm: Norm = "KIND", "The norm after the embeddings";
         final_norm: Norm = "KIND", "The norm before the head";
-        ln_style: NormPlace = "PLACE", "The norm before (pre) or after (post) each sublayer";
+        ln_style: NormPlace = "PLACE", "The norm before (pre) or after (post) each sublayer; the norm before the head stays in both";
         order: SublayerOrder = "ORDER", "Sublayers one after the other, or all from the block's input";
         disable_residual: bool = "0|1", "Break: no residual connection, a sublayer's output replaces the stream";
         tied: bool = "0|1", "Logits by the token embedding's own rows";
@@ -234,12 +234,12 @@ impl Overrides {
             .map_err(|why| SettingsError(format!("{} = {typed}: {why}", key.name())))
     }
 
-    /// Returns what is asked for as the setting `key`; `None` where nothing is.
+    /// Returns the requested value of the setting `key`; `None` if there is none.
     pub fn get(&self, key: &SettingKey) -> Option<SettingValue> {
         (key.get)(self)
     }
 
-    /// Returns every setting that is asked for, in the order of [`KEYS`].
+    /// Returns every requested setting, in the order of [`KEYS`].
     pub fn values(&self) -> impl Iterator<Item = (&'static SettingKey, SettingValue)> + '_ {
         KEYS.iter().filter_map(|key| Some((key, self.get(key)?)))
     }

@@ -1,16 +1,16 @@
 //! The recipe for a text when no preset is requested. It is sized to the text and to the time that
-//! training may take. LOG.md has the trials that chose its numbers.
+//! training may take. LOG.md says which of its numbers were chosen by trials.
 
 use std::{num::NonZeroU64, time::Duration};
 
-use gptlab_model::{ModelSpec, Preset};
+use gptlab_model::{MlpForm, ModelSpec, Preset};
 
 use crate::{Decay, Hyper, Intervals, LrShape, Optimizer, Precision, Settings, WarmupStart};
 
 /// The default time that training may take.
-pub const DEFAULT_TIME: Duration = Duration::from_secs(120);
+pub const DEFAULT_TIME: Duration = Duration::from_mins(2);
 
-/// The largest number of passes over a text. With more, a model only memorises it.
+/// The largest number of passes over a text that a recipe makes. It is a choice; no trial made it.
 const MOST_PASSES: u64 = 60;
 
 /// The quantities that the recipe for a text depends on.
@@ -20,16 +20,15 @@ pub struct RecipeInput {
     pub train_tokens: u64,
     /// The number of documents of the training split, if each is a sequence of its own.
     pub documents: Option<u64>,
-    /// The time that training may take. It determines the size of the model and nothing else.
+    /// The time that training may take. It determines the sizes of model and batch and the rate.
     pub time: Duration,
 }
 
-/// The settings that were chosen for a text, with their reasons.
+/// The settings that were chosen for a text. [`TextRecipe::reasons`] explains them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextRecipe {
     pub settings: Settings,
-    /// The choices and their reasons, the most important first.
-    pub reasons: Vec<Reason>,
+    input: RecipeInput,
 }
 
 /// A choice and its reason, for people.
@@ -42,7 +41,7 @@ pub struct Reason {
 }
 
 /// A size of model and batch, and the longest time that it suits.
-struct Size {
+struct RecipeScale {
     /// The longest time, in seconds.
     up_to: u64,
     n_layer: usize,
@@ -52,10 +51,12 @@ struct Size {
     batch_size: usize,
     /// The peak learning rate.
     lr: f64,
+    /// The reason for the size, for people.
+    why: &'static str,
 }
 
-const SIZES: [Size; 3] = [
-    Size {
+const SCALES: [RecipeScale; 3] = [
+    RecipeScale {
         up_to: 300,
         n_layer: 4,
         n_embd: 128,
@@ -63,8 +64,9 @@ const SIZES: [Size; 3] = [
         block_size: 128,
         batch_size: 16,
         lr: 8e-3,
+        why: "small enough for many steps in minutes",
     },
-    Size {
+    RecipeScale {
         up_to: 1_800,
         n_layer: 6,
         n_embd: 192,
@@ -72,8 +74,9 @@ const SIZES: [Size; 3] = [
         block_size: 256,
         batch_size: 16,
         lr: 6e-3,
+        why: "for tens of minutes, a few million parameters",
     },
-    Size {
+    RecipeScale {
         up_to: u64::MAX,
         n_layer: 6,
         n_embd: 384,
@@ -81,13 +84,17 @@ const SIZES: [Size; 3] = [
         block_size: 256,
         batch_size: 32,
         lr: 4e-3,
+        why: "for hours, as many as nanoGPT's large recipe",
     },
 ];
 
-impl Size {
+impl RecipeScale {
     fn of(time: Duration) -> &'static Self {
-        let fits = |size: &&Self| time.as_secs() <= size.up_to;
-        SIZES.iter().find(fits).unwrap_or(&SIZES[SIZES.len() - 1])
+        let fits = |scale: &&Self| time.as_secs() <= scale.up_to;
+        SCALES
+            .iter()
+            .find(fits)
+            .unwrap_or(&SCALES[SCALES.len() - 1])
     }
 
     fn spec(&self) -> ModelSpec {
@@ -111,32 +118,83 @@ impl Size {
 impl TextRecipe {
     /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
-        let size = Size::of(input.time);
-        (MOST_PASSES * input.train_tokens / size.batch_tokens(input)).max(1)
+        let scale = RecipeScale::of(input.time);
+        (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
-        let size = Size::of(input.time);
-        let passes = passes(steps, size, input);
+        let scale = RecipeScale::of(input.time);
+        let passes = passes(steps, scale, input);
         let dropout = dropout(passes);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
         settings.spec = ModelSpec {
             dropout,
-            ..size.spec()
+            ..scale.spec()
         };
-        settings.hyper = hyper(size, steps);
+        settings.hyper = hyper(scale, steps);
         settings.intervals = intervals(settings.intervals, steps);
         Self {
-            reasons: reasons(size, input, passes, dropout),
             settings,
+            input: *input,
         }
+    }
+
+    /// Returns the reasons of the choices that a run with `spec` and `hyper` follows; the user can
+    /// have overridden others. The most important ones come first.
+    pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
+        let (own, own_hyper) = (&self.settings.spec, &self.settings.hyper);
+        let scale = RecipeScale::of(self.input.time);
+        let mut reasons = Vec::new();
+        let mut add = |followed: bool, choice: String, why: String| {
+            if followed {
+                reasons.push(Reason { choice, why });
+            }
+        };
+        add(
+            (own.layers.len(), own.n_embd) == (spec.layers.len(), spec.n_embd),
+            format!("{} layers of width {}", scale.n_layer, scale.n_embd),
+            scale.why.to_owned(),
+        );
+        let block = |spec: &ModelSpec| (spec.position, spec.norms.block, mlp_form(spec));
+        add(
+            block(own) == block(spec),
+            "RMSNorm, rotary, SwiGLU".to_owned(),
+            "this block learns faster than GPT-2's".to_owned(),
+        );
+        add(
+            (own_hyper.optimizer, own_hyper.lr) == (hyper.optimizer, hyper.lr),
+            format!("Muon, rate {}", scale.lr),
+            "it learns more in a step than AdamW".to_owned(),
+        );
+        add(
+            (own_hyper.batch_size, own.block_size) == (hyper.batch_size, spec.block_size),
+            format!("batches of {} x {}", scale.batch_size, scale.block_size),
+            "small batches make more steps".to_owned(),
+        );
+        add(
+            own_hyper.precision == hyper.precision,
+            "bf16 products".to_owned(),
+            "faster with bf16 instructions".to_owned(),
+        );
+        let passes = passes(own_hyper.steps, scale, &self.input);
+        add(
+            own.dropout == spec.dropout,
+            format!("dropout {}", own.dropout),
+            format!("for {} over the text", passes_in_words(passes)),
+        );
+        reasons
     }
 }
 
+/// Returns the form of the first MLP.
+fn mlp_form(spec: &ModelSpec) -> Option<MlpForm> {
+    spec.mlps().next().map(|mlp| mlp.form)
+}
+
 /// Returns the number of passes over the training split.
-fn passes(steps: u64, size: &Size, input: &RecipeInput) -> f64 {
-    (steps * size.batch_tokens(input)) as f64 / input.train_tokens.max(1) as f64
+fn passes(steps: u64, scale: &RecipeScale, input: &RecipeInput) -> f64 {
+    steps as f64 * scale.batch_tokens(input) as f64 / input.train_tokens.max(1) as f64
 }
 
 /// Returns the dropout probability: more passes over a text need more dropout.
@@ -149,10 +207,10 @@ fn dropout(passes: f64) -> f32 {
 }
 
 /// Returns the hyper-parameters: Muon, a rate that falls linearly to zero, and bf16 products.
-fn hyper(size: &Size, steps: u64) -> Hyper {
+fn hyper(scale: &RecipeScale, steps: u64) -> Hyper {
     Hyper {
-        batch_size: size.batch_size,
-        lr: size.lr,
+        batch_size: scale.batch_size,
+        lr: scale.lr,
         min_lr: 0.0,
         warmup: (steps / 10).min(60),
         warmup_start: WarmupStart::FirstStep,
@@ -183,47 +241,6 @@ fn round_below(n: u64) -> NonZeroU64 {
     found.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
 }
 
-fn reasons(size: &Size, input: &RecipeInput, passes: f64, dropout: f32) -> Vec<Reason> {
-    let reason = |choice: String, why: &str| Reason {
-        choice,
-        why: why.to_owned(),
-    };
-    let learnt_by_heart = match dropout {
-        0.0 => "too few to learn it by heart",
-        _ => "it would be learnt by heart",
-    };
-    vec![
-        reason(
-            format!("{} layers of width {}", size.n_layer, size.n_embd),
-            match input.time.as_secs() {
-                0..=300 => "small enough for many steps in minutes",
-                301..=1800 => "for tens of minutes, a few million parameters",
-                _ => "for hours, nanoGPT's 10.7 million parameters",
-            },
-        ),
-        reason(
-            "RMSNorm, rotary, SwiGLU".to_owned(),
-            "this block learns faster than GPT-2's",
-        ),
-        reason(
-            format!("Muon, rate {}", size.lr),
-            "it learns more in a step than AdamW",
-        ),
-        reason(
-            format!("batches of {} x {}", size.batch_size, size.block_size),
-            "small batches make more steps",
-        ),
-        reason(
-            "bf16 products".to_owned(),
-            "they are faster and cost no loss",
-        ),
-        reason(
-            format!("dropout {dropout}"),
-            &format!("{} of the text: {learnt_by_heart}", passes_in_words(passes)),
-        ),
-    ]
-}
-
 fn passes_in_words(passes: f64) -> String {
     match passes {
         p if p < 10.0 => format!("{p:.1} passes"),
@@ -233,6 +250,8 @@ fn passes_in_words(passes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gptlab_model::Position;
+
     use super::*;
 
     fn input(train_tokens: u64, seconds: u64) -> RecipeInput {
@@ -283,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_changes_nothing_but_the_size() {
+    fn times_of_one_scale_have_one_recipe() {
         let (short, longer) = (input(1_000_000, 60), input(1_000_000, 300));
         assert_eq!(
             TextRecipe::new(&short, 500).settings,
@@ -305,13 +324,37 @@ mod tests {
     #[test]
     fn reasons_fit_a_terminal() {
         for seconds in [120, 600, 7_200] {
-            for reason in TextRecipe::new(&input(100_000, seconds), 1_000).reasons {
+            let recipe = TextRecipe::new(&input(100_000, seconds), 1_000);
+            let Settings { spec, hyper, .. } = &recipe.settings;
+            let reasons = recipe.reasons(spec, hyper);
+            assert_eq!(reasons.len(), 6);
+            for reason in reasons {
                 assert!(
                     reason.choice.len() <= 24 && reason.why.len() <= 45,
                     "{reason:?}"
                 );
             }
         }
+    }
+
+    #[test]
+    fn an_overridden_choice_has_no_reason() {
+        let recipe = TextRecipe::new(&input(100_000, 120), 1_000);
+        let (mut spec, mut hyper) = (recipe.settings.spec.clone(), recipe.settings.hyper);
+        spec.position = Position::None;
+        hyper.lr /= 2.0;
+        let choices: Vec<String> = recipe
+            .reasons(&spec, &hyper)
+            .into_iter()
+            .map(|r| r.choice)
+            .collect();
+        assert_eq!(choices.len(), 4);
+        assert!(
+            !choices
+                .iter()
+                .any(|c| c.contains("rotary") || c.contains("Muon")),
+            "{choices:?}"
+        );
     }
 
     #[test]

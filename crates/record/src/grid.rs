@@ -12,7 +12,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataRecord, Experiment, FileError, Store, atomic,
+    Conclusion, DataRecord, ExpectedDifference, Experiment, FileError, SkillFloors, Store, Verdict,
+    atomic,
     json::{self, maybe_number},
 };
 
@@ -149,11 +150,76 @@ pub struct Grid {
     pub variants: Vec<Variant>,
     /// The runs.
     pub cells: Vec<Cell>,
+    /// The setting whose best value each variant is given; absent before format 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<TunedSetting>,
 }
 
+/// The name of the variant with nothing broken.
+pub const BASELINE_NAME: &str = "baseline";
+
 impl Grid {
-    /// The newest format. Format 1 had no experiments of its variants.
-    pub const FORMAT: u32 = 2;
+    /// Format 1 knew no experiments of its variants, and format 2 no expected differences.
+    pub const FORMAT: u32 = 3;
+
+    /// Returns the variants with nothing broken, one at each point of the grid's settings.
+    pub fn baselines(&self) -> impl Iterator<Item = &Variant> {
+        let plain = |v: &&Variant| v.name.split(' ').next() == Some(BASELINE_NAME);
+        self.variants.iter().filter(plain)
+    }
+
+    /// Returns the baseline that the first lines of a report are about: the one at the shared value
+    /// of a setting that is tuned, or else the first.
+    pub fn main_baseline(&self) -> Option<&Variant> {
+        let shared = |v: &&Variant| {
+            let tuned = self.tuned.as_ref();
+            tuned.is_none_or(|tuned| self.point_of(&v.name) == Some(tuned.shared.as_str()))
+        };
+        self.baselines().find(shared)
+    }
+
+    /// Returns what the variant of this name is compared with: the baseline at its own point of the
+    /// grid's settings, or the grid's first variant. `None` for a baseline, and in a sweep, whose
+    /// points have nothing to be compared with.
+    pub fn baseline_of(&self, name: &str) -> Option<&Variant> {
+        match self.kind {
+            GridKind::Ablation => {}
+            GridKind::Sweep => return None,
+        }
+        let base = self.baselines().find(|base| is_at(name, point(base)));
+        base.or(self.variants.first())
+            .filter(|base| base.name != name)
+    }
+
+    /// Returns the name of the point of the grid's settings where the variant of this name stands:
+    /// what follows the baseline's name there. It is empty in a grid of one point.
+    pub fn point_of(&self, name: &str) -> Option<&str> {
+        self.baselines().map(point).find(|point| is_at(name, point))
+    }
+}
+
+/// Returns what follows the baseline's name: `lr=0.1` of `baseline lr=0.1`.
+fn point(baseline: &Variant) -> &str {
+    let name = baseline.name.as_str();
+    name.strip_prefix(BASELINE_NAME)
+        .unwrap_or(name)
+        .trim_start()
+}
+
+/// Returns whether the variant of this name is at `point`.
+fn is_at(name: &str, point: &str) -> bool {
+    let before = name.strip_suffix(point);
+    point.is_empty() || before.is_some_and(|before| before.ends_with(' '))
+}
+
+/// A setting whose best value each variant is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TunedSetting {
+    /// `lr`.
+    pub setting: String,
+    /// The point of the value that all variants share: `lr=0.008`.
+    pub shared: String,
 }
 
 /// The reason why runs belong together.
@@ -170,7 +236,7 @@ pub enum GridKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// The name that the user types: `residual`, or `residual lr=0.001`.
+    /// The name in a sentence: `no residual`, or `no residual lr=0.001`.
     pub name: String,
     /// The name in a few words: `no residual connections`.
     pub title: String,
@@ -189,6 +255,10 @@ pub struct Variant {
     /// The resolved experiment of its run with the grid's first seed; absent in grids of format 1.
     #[serde(default)]
     pub experiment: Option<Experiment>,
+    /// The expected difference from the baseline; absent before format 3, and where no number was
+    /// expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<ExpectedDifference>,
 }
 
 /// One run of a grid.
@@ -206,17 +276,47 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// The file's format, which is always [`Results::FORMAT`].
+    /// The file's format, which is [`Results::FORMAT`] or an older one that is still read.
     pub format: u32,
-    /// The losses that the results are compared with.
+    /// What an ablation concludes; absent before format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
     pub floors: Floors,
+    /// The same losses on the tokens that need the skill of a diagnostic text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<SkillFloors>,
     /// One row per variant, in the order of the plan. Variants without a finished run are left out.
     pub rows: Vec<Row>,
+    /// Each variant at its best value of the setting that is tuned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<TunedRow>,
 }
 
 impl Results {
-    /// The only format.
-    pub const FORMAT: u32 = 1;
+    /// Format 1 knew no conclusions and no corrected differences.
+    pub const FORMAT: u32 = 2;
+}
+
+/// A variant at its best value of the setting that is tuned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TunedRow {
+    /// Without its point: `no residual`.
+    pub variant: String,
+    /// The row of the best value: `no residual lr=0.004`.
+    pub best: String,
+    /// The best value.
+    pub value: f64,
+    /// Whether the best value is the least or the greatest that was tried, so that a better one may
+    /// lie beyond.
+    pub at_edge: bool,
+    /// Mean validation loss there, in nats a token.
+    pub mean: f64,
+    /// From the baseline at its own best value; `None` for the baseline.
+    #[serde(default)]
+    pub difference: Option<PairedDifference>,
+    /// What that difference is called.
+    pub verdict: Verdict,
 }
 
 /// Reference losses on the same validation split, in nats per token.
@@ -230,6 +330,13 @@ pub struct Floors {
     /// The entropy of the text, where the process that generates it is known.
     #[serde(default)]
     pub entropy: Option<f64>,
+    /// The context that all of these see, in tokens; absent from old files, whose n-grams saw all
+    /// that stands before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block_size: Option<usize>,
+    /// Why the entropy is not known of a text whose making is: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// The results of one variant over its seeds. Losses are in nats per token.
@@ -282,6 +389,9 @@ pub struct CellOutcome {
 pub struct PairedDifference {
     /// The mean difference of the validation losses, in nats per token.
     pub mean: f64,
+    /// Sample standard deviation of the differences; `None` with fewer than two pairs.
+    #[serde(with = "maybe_number", default)]
+    pub deviation: Option<f64>,
     /// The lower end of the 95 % confidence interval (Student's t); `None` for fewer than two
     /// pairs.
     #[serde(with = "maybe_number", default)]
@@ -294,4 +404,31 @@ pub struct PairedDifference {
     pub p: Option<f64>,
     /// The number of seeds that both finished with.
     pub pairs: usize,
+    /// After the correction for the number of comparisons, which decides; absent before format 2.
+    #[serde(default)]
+    pub corrected: Option<CorrectedDifference>,
+}
+
+impl PairedDifference {
+    /// Returns the bounds of the interval that decides: the corrected one where there is one.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        match self.corrected {
+            Some(corrected) => corrected.low.zip(corrected.high),
+            None => self.low.zip(self.high),
+        }
+    }
+}
+
+/// A difference, corrected for the number of comparisons by Holm's procedure (1979).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectedDifference {
+    /// Of the interval at the level at which the procedure tests this comparison.
+    #[serde(with = "maybe_number", default)]
+    pub low: Option<f64>,
+    #[serde(with = "maybe_number", default)]
+    pub high: Option<f64>,
+    #[serde(with = "maybe_number", default)]
+    pub p: Option<f64>,
+    pub comparisons: usize,
 }

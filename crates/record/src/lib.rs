@@ -12,6 +12,7 @@
 //! tokens, clocks, the environment, printing.
 
 pub mod atomic;
+mod conclusion;
 mod difference;
 pub mod disk;
 mod error;
@@ -20,20 +21,27 @@ mod experiment;
 pub mod faults;
 mod generated;
 mod grid;
+mod holm;
 mod json;
 mod measure;
 pub mod regular;
 mod store;
 
+pub use conclusion::{
+    BaselineStanding, Conclusion, Evidence, ExpectedDifference, FitRegime, PredictionVerdict,
+    Regime, SIGNIFICANT, SkillFloors, Standing, VariantVerdict, Verdict, family_rows,
+};
 pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;
 pub use event::{Event, NotFinite, Observation, Series, StepRecord};
 pub use experiment::{DataRecord, Experiment, Extension, WeightsOrigin};
 pub use generated::{Continuation, ContinuationEnd, GeneratedSample};
 pub use grid::{
-    Cell, CellOutcome, Floors, Grid, GridKind, PairedDifference, Results, Row, Variant, grid_of,
-    read_grid, read_outcome, read_results, write_grid, write_outcome, write_results,
+    BASELINE_NAME, Cell, CellOutcome, CorrectedDifference, Floors, Grid, GridKind,
+    PairedDifference, Results, Row, TunedRow, TunedSetting, Variant, grid_of, read_grid,
+    read_outcome, read_results, write_grid, write_outcome, write_results,
 };
+pub use holm::{holm, holm_divisors};
 pub use json::{canonical, number, read as read_json};
 pub use measure::{Definition, Measure};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -1,6 +1,8 @@
 //! The tables of a study: losses, predictions and outcomes, and guides.
 
-use gptlab_record::{Floors, PairedDifference};
+mod answer;
+
+use gptlab_record::{CorrectedDifference, Floors, PairedDifference, TunedRow};
 
 use crate::{
     Arm, Study, StudyKind, Table, number, phrases,
@@ -8,8 +10,7 @@ use crate::{
     words,
 };
 
-/// The p-value below which a difference is called significant.
-pub const SIGNIFICANT: f64 = 0.05;
+pub use answer::{answer, compared, expected, prediction_verdict};
 
 /// Makes a table with a row per variant. Speeds are shown on screens only, so that the files of
 /// equal grids have equal bytes.
@@ -21,6 +22,9 @@ pub fn table(study: &Study) -> Table {
         Column::numbers("difference"),
         Column::numbers("95 % CI"),
         Column::numbers("p"),
+        Column::numbers("corrected 95 % CI"),
+        Column::numbers("corrected p"),
+        Column::words("verdict"),
         Column::numbers("skill loss"),
         Column::numbers("grad norm"),
         Column::numbers("parameters"),
@@ -30,12 +34,12 @@ pub fn table(study: &Study) -> Table {
     ];
     let mut table = Table::new("Validation losses in nats a token", columns);
     for arm in &study.arms {
-        table.push(row(arm, study.floors.as_ref()));
+        table.push(row(study, arm));
     }
     table.without_empty_columns()
 }
 
-fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<TableCell> {
+fn row(study: &Study, arm: &Arm) -> Vec<TableCell> {
     let difference = arm.row.as_ref().and_then(|row| row.difference);
     let deviation = arm.row.as_ref().and_then(|row| row.deviation);
     let speeds: Vec<f64> = arm
@@ -43,13 +47,21 @@ fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<TableCell> {
         .iter()
         .filter_map(crate::RecordedRun::tokens_per_second)
         .collect();
+    let corrected = difference.and_then(|d| d.corrected);
+    let verdict = study
+        .verdict(arm)
+        .map_or("", |found| answer::verdict(found.verdict));
+    let floors = study.floors.as_ref();
     vec![
         TableCell::text(&arm.variant.name),
         numeric(arm.loss(), number::loss),
         numeric(deviation, number::loss),
         numeric(difference.map(|d| d.mean), number::signed),
-        TableCell::text(interval(difference)),
+        TableCell::text(interval(difference.and_then(|d| d.low.zip(d.high)))),
         numeric(difference.and_then(|d| d.p), number::p_value),
+        TableCell::text(corrected_interval(corrected)),
+        numeric(corrected.and_then(|c| c.p), number::p_value),
+        TableCell::text(verdict),
         numeric(arm.mean_of(|o| o.skill_loss), number::loss),
         numeric(arm.mean_of(|o| o.grad_norm), number::short),
         TableCell::count(arm.variant.parameters),
@@ -63,15 +75,88 @@ fn row(arm: &Arm, floors: Option<&Floors>) -> Vec<TableCell> {
     ]
 }
 
-fn numeric(x: Option<f64>, format: impl Fn(f64) -> String) -> TableCell {
-    x.map_or_else(TableCell::default, |x| TableCell::number(format(x), x))
+/// Makes the table that a terminal shows: the columns that decide, at the value that all variants
+/// share where a setting was tuned.
+pub fn short_table(study: &Study) -> Table {
+    let columns = vec![
+        Column::words("variant"),
+        Column::numbers("val loss"),
+        Column::numbers("difference"),
+        Column::numbers("95 % CI"),
+        Column::numbers("p"),
+        Column::numbers("skill loss"),
+    ];
+    let mut table = Table::new("Validation losses in nats a token", columns);
+    for arm in study.arms.iter().filter(|arm| study.is_shared(arm)) {
+        let difference = arm.row.as_ref().and_then(|row| row.difference);
+        let mut row = vec![
+            TableCell::text(study.shared_name(&arm.variant.name)),
+            numeric(arm.loss(), number::loss),
+        ];
+        row.extend(deciding(difference, study.concludes()));
+        row.push(numeric(arm.mean_of(|o| o.skill_loss), number::loss));
+        table.push(row);
+    }
+    table.without_empty_columns()
 }
 
-fn interval(difference: Option<PairedDifference>) -> String {
-    let bounds = difference.and_then(|d| Some((d.low?, d.high?)));
+/// The difference, its interval and its p, as they decide; of a grid that concludes nothing, the
+/// difference alone.
+fn deciding(difference: Option<PairedDifference>, concludes: bool) -> [TableCell; 3] {
+    let tested = difference.filter(|_| concludes);
+    let p = tested.and_then(|d| d.corrected.map_or(d.p, |c| c.p));
+    [
+        numeric(difference.map(|d| d.mean), number::signed),
+        TableCell::text(interval(tested.and_then(|d| d.interval()))),
+        numeric(p, number::p_value),
+    ]
+}
+
+/// Makes a row for each variant at its best value of the setting that was tuned; `None` where none
+/// was.
+pub fn tuned_table(study: &Study) -> Option<Table> {
+    let setting = &study.tuned_setting.as_ref()?.setting;
+    let best = format!("best {setting}");
+    let columns = vec![
+        Column::words("variant"),
+        Column::numbers(&best),
+        Column::numbers("val loss"),
+        Column::numbers("difference"),
+        Column::numbers("95 % CI"),
+        Column::numbers("p"),
+        Column::words("verdict"),
+    ];
+    let caption = format!("Each variant at its best {setting}: validation losses in nats a token");
+    let mut table = Table::new(&caption, columns);
+    for tuned in &study.tuned {
+        table.push(tuned_row(tuned));
+    }
+    Some(table.without_empty_columns())
+}
+
+fn tuned_row(tuned: &TunedRow) -> Vec<TableCell> {
+    let mut row = vec![
+        TableCell::text(&tuned.variant),
+        TableCell::number(number::short(tuned.value), tuned.value),
+        TableCell::number(number::loss(tuned.mean), tuned.mean),
+    ];
+    row.extend(deciding(tuned.difference, true));
+    row.push(TableCell::text(answer::verdict(tuned.verdict)));
+    row
+}
+
+fn numeric(x: Option<f64>, say: impl Fn(f64) -> String) -> TableCell {
+    x.map_or_else(TableCell::default, |x| TableCell::number(say(x), x))
+}
+
+fn interval(bounds: Option<(f64, f64)>) -> String {
     bounds.map_or_else(String::new, |(low, high)| {
         format!("{} to {}", number::signed(low), number::signed(high))
     })
+}
+
+fn corrected_interval(corrected: Option<CorrectedDifference>) -> String {
+    interval(corrected.and_then(|c| c.low.zip(c.high)))
 }
 
 fn diverged(arm: &Arm) -> String {
@@ -85,18 +170,27 @@ fn diverged(arm: &Arm) -> String {
 
 /// Makes a table of the predictions made before the runs, and the outcomes.
 pub fn predictions(study: &Study) -> Table {
-    let columns = ["variant", "prediction", "what happened"]
-        .map(Column::words)
-        .to_vec();
+    let columns = [
+        "variant",
+        "prediction",
+        "expected difference",
+        "verdict",
+        "what happened",
+    ];
+    let columns = columns.map(Column::words).to_vec();
     let mut table = Table::new("Predictions, made before the runs, and outcomes", columns);
     for arm in &study.arms {
+        let range = arm.variant.expected.map(expected).unwrap_or_default();
+        let verdict = study.verdict(arm).and_then(|found| found.prediction);
         table.push(vec![
             TableCell::text(&arm.variant.name),
             TableCell::text(&arm.variant.prediction),
+            TableCell::text(range),
+            TableCell::text(verdict.map_or("", answer::prediction)),
             TableCell::text(outcome(study, arm)),
         ]);
     }
-    table
+    table.without_empty_columns()
 }
 
 /// Describes what happened to a variant, in a few sentences.
@@ -123,7 +217,7 @@ pub fn outcome(study: &Study, arm: &Arm) -> String {
         let place = place.map_or_else(String::new, |place| format!(": {place}"));
         parts.push(format!("Loss {}{spread}{place}.", number::loss(loss)));
     }
-    parts.extend(row.difference.map(compared));
+    parts.extend(compared(study, arm));
     if parts.is_empty() {
         parts.push("No run has a finite loss.".to_owned());
     }
@@ -141,112 +235,6 @@ fn unfinished(arm: &Arm) -> String {
             format!("The run has made {made} of {all} steps, and has not ended.")
         },
     )
-}
-
-/// Describes a difference from the baseline in a sentence.
-pub fn compared(difference: PairedDifference) -> String {
-    let size = number::loss(difference.mean.abs());
-    let runs = match difference.pairs {
-        1 => "one seed, so its significance is unknown".to_owned(),
-        n => format!("{n} seeds"),
-    };
-    if difference.mean.is_nan() {
-        return format!("Not comparable with the baseline ({runs}).");
-    }
-    if !number::shows(difference.mean) {
-        return format!("Neither worse nor better than the baseline ({runs}).");
-    }
-    let way = if difference.mean >= 0.0 {
-        "worse"
-    } else {
-        "better"
-    };
-    match difference.p {
-        None => format!("{size} {way} than the baseline ({runs})."),
-        Some(p) if p < SIGNIFICANT => {
-            format!("{size} {way} than the baseline (p {}, {runs}).", equals(p))
-        }
-        Some(p) => format!(
-            "Not significantly different from the baseline: {size} {way}, p {} ({runs}).",
-            equals(p)
-        ),
-    }
-}
-
-fn equals(p: f64) -> String {
-    let value = number::p_value(p);
-    if value.starts_with('<') {
-        value
-    } else {
-        format!("= {value}")
-    }
-}
-
-/// Answers the question of the study in a few sentences, which list the variants that are worse or
-/// better, and those that do not differ significantly.
-pub fn answer(study: &Study) -> Vec<String> {
-    let mut known: Vec<(&Arm, PairedDifference)> = study
-        .arms
-        .iter()
-        .filter_map(|arm| Some((arm, arm.row.as_ref()?.difference?)))
-        .filter(|(_, d)| !d.mean.is_nan())
-        .collect();
-    known.sort_by(|a, b| b.1.mean.total_cmp(&a.1.mean));
-    let shows = |d: &PairedDifference| number::shows(d.mean);
-    let significant = |d: &PairedDifference| shows(d) && d.p.is_none_or(|p| p < SIGNIFICANT);
-    let list = |chosen: Vec<&(&Arm, PairedDifference)>| {
-        let one = |(arm, d): &&(&Arm, PairedDifference)| {
-            format!("{} ({})", arm.variant.name, number::signed(d.mean))
-        };
-        chosen.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let groups = [
-        (
-            "Worse than the baseline",
-            known
-                .iter()
-                .filter(|(_, d)| significant(d) && d.mean >= 0.0)
-                .collect::<Vec<_>>(),
-        ),
-        (
-            "Better than the baseline",
-            known
-                .iter()
-                .rev()
-                .filter(|(_, d)| significant(d) && d.mean < 0.0)
-                .collect(),
-        ),
-        (
-            "Not significantly different from it",
-            known
-                .iter()
-                .filter(|(_, d)| shows(d) && !significant(d))
-                .collect(),
-        ),
-        (
-            "Neither worse nor better",
-            known.iter().filter(|(_, d)| !shows(d)).collect(),
-        ),
-    ];
-    let sentence = |(name, chosen): (&str, Vec<_>)| {
-        (!chosen.is_empty()).then(|| format!("{name}: {}.", list(chosen)))
-    };
-    let mut sentences: Vec<String> = groups.into_iter().filter_map(sentence).collect();
-    if !known.is_empty() && known.iter().all(|(_, d)| d.p.is_none()) {
-        sentences.push(
-            "There is one pair of runs per variant, so chance cannot be ruled out; `--seeds 3` allows a test.".into(),
-        );
-    }
-    let lost: Vec<&str> = study
-        .arms
-        .iter()
-        .filter(|a| a.diverged().is_some())
-        .map(|a| a.variant.name.as_str())
-        .collect();
-    if !lost.is_empty() {
-        sentences.push(format!("Diverged, in some run: {}.", lost.join(", ")));
-    }
-    sentences
 }
 
 /// Makes a table of the losses of predictors that are not models.

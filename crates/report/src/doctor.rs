@@ -2,6 +2,7 @@
 //! them.
 
 mod facts;
+mod remedies;
 mod signs;
 mod thresholds;
 
@@ -46,21 +47,42 @@ pub struct Finding {
     pub experiment: String,
 }
 
-/// The result of [`examine`].
+/// What all that was seen comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// There are findings.
+    Symptoms,
+    /// There are none, in a run long enough to have some.
+    NoSymptoms,
+    /// There are none, and too few steps were logged for that to mean anything.
+    TooLittle,
+}
+
+/// What [`examine`] comes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// The findings, the most serious first.
+    pub verdict: Verdict,
+    /// The worst first.
     pub findings: Vec<Finding>,
-    /// A summary of the data that was examined.
+    /// What could not be judged and why, a sentence each.
+    pub unjudged: Vec<String>,
+    /// How much there was to look at.
     pub seen: String,
 }
 
 /// Looks for every symptom in `run`. Comparisons with n-gram tables require `floors`.
 pub fn examine(run: &RecordedRun, floors: Option<&Floors>) -> Diagnosis {
     let facts = Facts::of(run, floors);
-    let findings = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();
+    let findings: Vec<Finding> = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();
     Diagnosis {
+        verdict: match (findings.is_empty(), facts.has_course()) {
+            (false, _) => Verdict::Symptoms,
+            (true, true) => Verdict::NoSymptoms,
+            (true, false) => Verdict::TooLittle,
+        },
         findings,
+        unjudged: facts.unjudged(),
         seen: facts.seen(),
     }
 }
@@ -76,7 +98,19 @@ pub struct RunDiagnosis {
 }
 
 impl Diagnosis {
-    /// Formats the diagnosis as lines for a terminal.
+    /// The evidence of every finding, or a sentence that says why there is none.
+    pub fn summary(&self) -> String {
+        match self.verdict {
+            Verdict::Symptoms => {
+                let all: Vec<&str> = self.findings.iter().map(|f| f.evidence.as_str()).collect();
+                all.join(" ")
+            }
+            Verdict::NoSymptoms => "No symptom was found.".to_owned(),
+            Verdict::TooLittle => "There is too little to judge.".to_owned(),
+        }
+    }
+
+    /// For a terminal.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for finding in &self.findings {
@@ -86,9 +120,10 @@ impl Diagnosis {
             lines.push(String::new());
         }
         if self.findings.is_empty() {
-            lines.push("Nothing wrong was found.".to_owned());
+            lines.push(self.summary());
         }
-        lines.push(format!("Looked at {}.", self.seen));
+        lines.extend(self.unjudged.iter().cloned());
+        lines.push(format!("The doctor looked at {}.", self.seen));
         lines
     }
 }

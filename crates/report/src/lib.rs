@@ -22,6 +22,7 @@ mod runs;
 mod settings;
 mod story;
 mod study;
+pub mod sweep;
 pub mod table;
 pub mod visible;
 pub mod words;

@@ -92,6 +92,8 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
         .as_ref()
         .map(|floors| ablation::guides(floors).csv());
     files.extend(guides.map(|csv| File::new("guides.csv", csv)));
+    let tuned = ablation::tuned_table(study).map(|table| table.csv());
+    files.extend(tuned.map(|csv| File::new("tuned.csv", csv)));
     files.extend(pictures.all().flat_map(Figure::files));
     files
 }

@@ -115,6 +115,7 @@ mod tests {
             // text for it.
             ngrams: vec![3.0, 2.5, 2.0, 2.2],
             entropy: Some(1.0),
+            ..Floors::default()
         }
     }
 
@@ -155,6 +156,7 @@ mod tests {
             uniform: 0.0,
             ngrams: vec![0.0; 3],
             entropy: None,
+            ..Floors::default()
         };
         for loss in [0.0, 1e-9, 4e-5] {
             let level = "no better and no worse than guessing blindly";

@@ -68,10 +68,27 @@ pub fn plot(lines: &[PlotLine], size: PlotSize, glyphs: Glyphs) -> String {
             .iter()
             .zip(marks.iter().cycle())
             .map(|(l, mark)| format!("{mark} {}", l.label));
-        let key: Vec<String> = key.collect();
-        out += &[MARGIN, " ", &key.join("   "), "\n"].concat();
+        out += &legend(key, size.width);
     }
     out
+}
+
+/// Puts as many entries on a line as the plot is wide.
+fn legend(entries: impl Iterator<Item = String>, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for entry in entries {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 3 + entry.chars().count() <= width => {
+                line.push_str("   ");
+                line.push_str(&entry);
+            }
+            Some(_) | None => lines.push(entry),
+        }
+    }
+    let lines = lines.iter();
+    lines
+        .map(|line| [MARGIN, " ", line, "\n"].concat())
+        .collect()
 }
 
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
@@ -211,6 +228,13 @@ mod tests {
             label: label.into(),
             points: points.to_vec(),
         }
+    }
+
+    #[test]
+    fn a_legend_is_no_wider_than_its_plot() {
+        let entries = ["o one", "x two", "* three"].map(String::from);
+        let said = legend(entries.into_iter(), 14);
+        assert_eq!(said, format!("{MARGIN} o one   x two\n{MARGIN} * three\n"));
     }
 
     #[test]

@@ -41,17 +41,6 @@ pub enum RunState {
     Diverged,
 }
 
-impl RunState {
-    /// Returns the word for this state in tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Finished => "finished",
-            Self::Unfinished => "unfinished",
-            Self::Diverged => "diverged",
-        }
-    }
-}
-
 impl RunSummary {
     /// Summarises `run`.
     pub fn of(run: &RecordedRun) -> Self {
@@ -79,41 +68,34 @@ impl RunSummary {
 }
 
 fn parameters(event: &Event) -> Option<u64> {
-    match event {
-        Event::Start { parameters } => Some(*parameters),
-        Event::Notice { .. }
-        | Event::Step(_)
-        | Event::Observation(_)
-        | Event::Sample { .. }
-        | Event::Checkpoint { .. }
-        | Event::Resume { .. }
-        | Event::Stop { .. }
-        | Event::Diverged { .. }
-        | Event::Done { .. } => None,
-    }
+    let Event::Start { parameters } = event else {
+        return None;
+    };
+    Some(*parameters)
 }
 
-/// Returns a table of `runs`, the lowest validation loss first and those without one last.
+/// Returns a table of `runs` by text, since losses on different texts cannot be compared; among
+/// those of a text, the lowest validation loss first and runs without one last.
 pub fn runs_table(runs: &[RunSummary]) -> Table {
     let mut runs: Vec<&RunSummary> = runs.iter().collect();
     let loss = |run: &RunSummary| run.val_loss.filter(|loss| !loss.is_nan());
     runs.sort_by(|a, b| {
-        let by_loss = loss(a)
-            .unwrap_or(f64::INFINITY)
-            .total_cmp(&loss(b).unwrap_or(f64::INFINITY));
-        by_loss.then_with(|| a.name.cmp(&b.name))
+        let losses = [a, b].map(|run| loss(run).unwrap_or(f64::INFINITY));
+        let by_text = a.text.cmp(&b.text);
+        by_text
+            .then(losses[0].total_cmp(&losses[1]))
+            .then_with(|| a.name.cmp(&b.name))
     });
     let columns = vec![
         Column::words("run"),
         Column::words("text"),
         Column::numbers("parameters"),
         Column::numbers("steps"),
-        Column::numbers("validation"),
+        Column::numbers("val loss"),
         Column::numbers("time").on_screen(),
-        Column::words("state"),
     ];
     let mut table = Table::new(
-        "Runs, the lowest validation loss (nats per token) first",
+        "Runs by text, the lowest validation loss (nats per token) first",
         columns,
     );
     for run in runs {
@@ -131,14 +113,12 @@ fn row(run: &RunSummary) -> Vec<TableCell> {
             .map_or_else(TableCell::default, TableCell::count),
         TableCell::text(match run.state {
             RunState::Finished => count(run.steps),
-            RunState::Unfinished | RunState::Diverged => {
-                format!("{} of {}", count(run.steps), count(run.of))
-            }
+            RunState::Unfinished => format!("{} of {}", count(run.steps), count(run.of)),
+            RunState::Diverged => format!("diverged at {}", count(run.steps)),
         }),
         run.val_loss.map_or_else(TableCell::default, |loss| {
             TableCell::number(number::loss(loss), loss)
         }),
         TableCell::number(duration(run.seconds), run.seconds),
-        TableCell::text(run.state.word()),
     ]
 }

@@ -1,5 +1,6 @@
 //! Flattens the settings of an experiment into a list of named values.
 
+use gptlab_model::{Choice, Position};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -126,6 +127,12 @@ fn flatten(path: &str, value: &Value, found: &mut Vec<Setting>) {
                 flatten_layer(&joined(path, &i.to_string()), layer, found);
             }
         }
+        Value::String(text) if path == "spec.position" => {
+            // Files call the unscaled sines by the name that flags give to the others.
+            let read: Result<Position, _> = serde_json::from_value(value.clone());
+            let name = read.map_or_else(|_| text.clone(), |found| found.name().to_owned());
+            found.push(setting(path, name));
+        }
         Value::String(text) => found.push(setting(path, text.clone())),
         Value::Null => found.push(setting(path, "none".to_owned())),
         Value::Array(_) | Value::Bool(_) | Value::Number(_) => {
@@ -208,6 +215,17 @@ mod tests {
         assert_eq!(value("spec.layers.0.attention"), Some("present"));
         assert_eq!(value("spec.layers.0.attention.heads"), Some("4"));
         assert_eq!(value("spec.wiring.residual"), Some("add"));
+        for (file, shown) in [
+            ("sinusoidal", "sinusoidal-unscaled"),
+            ("sinusoidal-scaled", "sinusoidal"),
+            ("a later one", "a later one"),
+        ] {
+            let mut json = json.clone();
+            json["spec"]["position"] = file.into();
+            let found = settings_of(&json);
+            let position = found.iter().find(|s| s.path == "spec.position");
+            assert_eq!(position.map(|s| s.value.as_str()), Some(shown));
+        }
     }
 
     #[test]

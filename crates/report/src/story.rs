@@ -8,18 +8,19 @@ use crate::{
     visible,
 };
 
-/// Curves that letters can tell apart.
+/// The largest number of curves that letters can distinguish.
 const MOST_CURVES: usize = 6;
-/// Lines of a sample.
+/// The largest number of lines of a sample.
 const MOST_LINES: usize = 8;
-/// Lines of a plot, and characters left of its plane.
+/// The number of lines of a plot.
 const PLOT_HEIGHT: usize = 12;
+/// The number of characters to the left of a plot's plane.
 const PLOT_MARGIN: usize = 12;
 
 /// Tells what was found, shows the curves, and then, of a run, what it wrote last and its symptoms,
-/// and of a grid, its table and its conclusions. Lines have at most `width` characters, unless a
-/// word or a column is wider.
-pub fn story(study: &Study, width: usize) -> String {
+/// and of a grid, its table and its conclusions. `law` is a sentence about a sweep's scaling law.
+/// Lines have at most `width` characters, unless a word or a column is wider.
+pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
     let mut out = String::new();
     paragraph(&mut out, &headline(study), width);
     out.push('\n');
@@ -33,16 +34,34 @@ pub fn story(study: &Study, width: usize) -> String {
             out.extend(run.map(|run| symptoms(study, run, width)));
         }
         StudyKind::Ablation | StudyKind::Sweep => {
-            out += &ablation::table(study).fitting(width).text(width);
+            out += &tables(study, width);
+            out.push('\n');
+            for sentence in ablation::answer(study)
+                .iter()
+                .map(String::as_str)
+                .chain(law)
+            {
+                paragraph(&mut out, sentence, width);
+            }
             out.push('\n');
             out += &plot::plot(&curves(study), size(width), Glyphs::Unicode);
-            out.push('\n');
-            for sentence in ablation::answer(study) {
-                paragraph(&mut out, &sentence, width);
-            }
         }
     }
     out
+}
+
+/// The table of a grid and, where a setting was tuned, that of each variant at its best value.
+fn tables(study: &Study, width: usize) -> String {
+    let table = match study.kind {
+        StudyKind::Ablation => ablation::short_table(study),
+        StudyKind::Run | StudyKind::Sweep => ablation::table(study),
+    };
+    let tuned = ablation::tuned_table(study).map_or_else(String::new, |table| {
+        // The sentences say the verdicts; a terminal has no room for both.
+        let short = table.without_column("verdict").fitting(width);
+        format!("\n{}:\n{}", short.caption, short.text(width))
+    });
+    table.fitting(width).text(width) + &tuned
 }
 
 fn size(width: usize) -> PlotSize {
@@ -62,11 +81,14 @@ fn paragraph(out: &mut String, text: &str, width: usize) {
     }
 }
 
-/// The curves of the first variants' first seeds.
+/// Returns the curves of the first variants' first seeds.
 fn curves(study: &Study) -> Vec<PlotLine> {
-    let arms = study.arms.iter().take(MOST_CURVES);
-    let curve = |arm: &Arm| Some(line(&arm.variant.name, arm.runs.first()?));
-    arms.filter_map(curve).collect()
+    let arms = study.arms.iter().filter(|arm| study.is_shared(arm));
+    let curve = |arm: &Arm| {
+        let name = study.shared_name(&arm.variant.name);
+        Some(line(name, arm.runs.first()?))
+    };
+    arms.take(MOST_CURVES).filter_map(curve).collect()
 }
 
 fn line(label: &str, run: &RecordedRun) -> PlotLine {
@@ -77,7 +99,7 @@ fn line(label: &str, run: &RecordedRun) -> PlotLine {
     }
 }
 
-/// The beginning of what a run wrote last.
+/// Formats the beginning of what a run wrote last.
 fn wrote(run: &RecordedRun, width: usize) -> String {
     let Some((step, text)) = run.samples().pop() else {
         return String::new();
@@ -92,7 +114,7 @@ fn wrote(run: &RecordedRun, width: usize) -> String {
     format!("\nAfter {step} steps it wrote:\n{}", lines.concat())
 }
 
-/// What the doctor finds.
+/// Formats the doctor's findings.
 fn symptoms(study: &Study, run: &RecordedRun, width: usize) -> String {
     let mut out = "\nSymptoms:\n".to_owned();
     let diagnosis = doctor::examine(run, study.floors_of(run));
@@ -110,9 +132,10 @@ fn symptoms(study: &Study, run: &RecordedRun, width: usize) -> String {
         );
     }
     if diagnosis.findings.is_empty() {
-        for line in diagnosis.lines() {
-            paragraph(&mut out, &format!("  {line}"), width);
-        }
+        paragraph(&mut out, &format!("  {}", diagnosis.summary()), width);
+    }
+    for line in diagnosis.unjudged {
+        paragraph(&mut out, &format!("  {line}"), width);
     }
     out
 }

@@ -6,8 +6,9 @@ use std::path::{Component, Path};
 
 use gptlab_model::{Counts, ModelSpec, lower};
 use gptlab_record::{
-    Cell, CellOutcome, DataRecord, FileError, Floors, Grid, GridKind, Row, Store, Variant,
-    read_grid, read_outcome, read_results,
+    Cell, CellOutcome, Conclusion, DataRecord, Evidence, FileError, Floors, Grid, GridKind,
+    Results, Row, SkillFloors, Store, TunedRow, TunedSetting, Variant, VariantVerdict, read_grid,
+    read_outcome, read_results,
 };
 
 pub use run::{MeasureHistory, RecordedRun};
@@ -26,6 +27,14 @@ pub struct Study {
     pub steps: u64,
     pub seeds: Vec<u64>,
     pub floors: Option<Floors>,
+    /// Of a diagnostic text, on the tokens that need its skill.
+    pub skill: Option<SkillFloors>,
+    /// What an ablation concludes.
+    pub conclusion: Option<Conclusion>,
+    /// The setting whose best value each variant was given.
+    pub tuned_setting: Option<TunedSetting>,
+    /// Each variant at its best value of that setting.
+    pub tuned: Vec<TunedRow>,
     /// The variants. The first is the one that the others are compared with.
     pub arms: Vec<Arm>,
 }
@@ -65,22 +74,79 @@ impl Study {
         }
     }
 
-    /// Returns the floors to compare `run` with. They must be measured on the same predictions as
-    /// its last loss. Those of a grid are measured on the whole validation split, and are not
-    /// comparable with a loss on a part of it.
-    pub fn floors_of(&self, run: &RecordedRun) -> Option<&Floors> {
+    /// The guides of `run`, which are over the same predictions in the same windows as its last
+    /// loss. Those of a grid are over all of the validation split in windows of one length, and say
+    /// nothing of a loss over a part of it or in other windows.
+    pub fn floors_of<'a>(&'a self, run: &'a RecordedRun) -> Option<&'a Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
             StudyKind::Ablation | StudyKind::Sweep => {
                 run.ends_whole() || run.diverged_at().is_some()
             }
         };
-        self.floors.as_ref().filter(|_| same)
+        let context = run.experiment.spec.block_size;
+        let shared = self
+            .floors
+            .as_ref()
+            .filter(|floors| same && floors.block_size.is_none_or(|windows| windows == context));
+        run.floors.as_ref().or(shared)
     }
 
     /// Returns the variant that the others are compared with.
     pub fn baseline(&self) -> Option<&Arm> {
-        self.arms.first()
+        match self.kind {
+            StudyKind::Run | StudyKind::Ablation => self.arms.first(),
+            StudyKind::Sweep => None,
+        }
+    }
+
+    /// What is concluded of a variant.
+    pub fn verdict(&self, arm: &Arm) -> Option<&VariantVerdict> {
+        self.conclusion.as_ref()?.verdict(&arm.variant.name)
+    }
+
+    /// Whether anything is concluded from differences.
+    pub fn concludes(&self) -> bool {
+        self.conclusion.as_ref().is_none_or(Conclusion::stands)
+    }
+
+    /// Whether a variant is at the value that all variants share of a setting that was tuned.
+    pub fn is_shared(&self, arm: &Arm) -> bool {
+        self.is_shared_name(&arm.variant.name)
+    }
+
+    /// [`Study::is_shared`] for the variant of this name.
+    pub(crate) fn is_shared_name(&self, name: &str) -> bool {
+        let tuned = self.tuned_setting.as_ref();
+        tuned.is_none_or(|tuned| name.ends_with(&format!(" {}", tuned.shared)))
+    }
+
+    /// The name of a variant, without the value that all variants share.
+    pub fn shared_name<'a>(&self, name: &'a str) -> &'a str {
+        let shared = self.tuned_setting.as_ref().map(|tuned| &tuned.shared);
+        let short = shared.and_then(|shared| name.strip_suffix(shared.as_str()));
+        short.map_or(name, str::trim_end)
+    }
+
+    /// Calls every variant by what `current` makes of its name; a name of which it makes nothing
+    /// stays.
+    pub fn rename(&mut self, current: impl Fn(&str) -> Option<String>) {
+        let rename = |name: &mut String| *name = current(name).unwrap_or_else(|| name.clone());
+        for arm in &mut self.arms {
+            rename(&mut arm.variant.name);
+            if let Some(row) = &mut arm.row {
+                rename(&mut row.variant);
+            }
+        }
+        if let Some(conclusion) = &mut self.conclusion {
+            let variants = conclusion.variants.iter_mut().map(|v| &mut v.variant);
+            let baselines = conclusion.baselines.iter_mut().map(|b| &mut b.variant);
+            variants.chain(baselines).for_each(rename);
+        }
+        for row in &mut self.tuned {
+            rename(&mut row.variant);
+            rename(&mut row.best);
+        }
     }
 }
 
@@ -123,26 +189,32 @@ pub(crate) fn mean(numbers: &[f64]) -> Option<f64> {
 }
 
 fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
-    let mut results = read_results(folder)?;
+    let results = read_results(folder)?;
     let mut arms = Vec::new();
-    for variant in grid.variants {
+    for variant in &grid.variants {
         let cells = grid
             .cells
             .iter()
             .filter(|cell| cell.variant == variant.name);
         let runs: Result<Vec<Option<RecordedRun>>, FileError> =
             cells.map(|cell| run_of(folder, cell)).collect();
-        let rows = results.as_mut().map(|r| &mut r.rows);
-        let row = rows.and_then(|rows| {
-            let at = rows.iter().position(|row| row.variant == variant.name)?;
-            Some(rows.remove(at))
-        });
+        let mut rows = results.iter().flat_map(|results| &results.rows);
         arms.push(Arm {
-            variant,
+            variant: variant.clone(),
             runs: runs?.into_iter().flatten().collect(),
-            row,
+            row: rows
+                .find(|row| row.variant == variant.name)
+                .cloned()
+                .map(|row| Row {
+                    // Older versions compared the points of a sweep with the first.
+                    difference: row.difference.filter(|_| grid.kind == GridKind::Ablation),
+                    ..row
+                }),
         });
     }
+    let conclusion = results
+        .as_ref()
+        .and_then(|results| conclusion(&grid, results, &arms));
     Ok(Study {
         kind: match grid.kind {
             GridKind::Ablation => StudyKind::Ablation,
@@ -154,9 +226,42 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
         data: grid.data,
         steps: grid.steps,
         seeds: grid.seeds,
+        tuned_setting: grid.tuned,
+        skill: results.as_ref().and_then(|r| r.skill),
+        tuned: results.as_ref().map_or_else(Vec::new, |r| r.tuned.clone()),
         floors: results.map(|r| r.floors),
+        conclusion,
         arms,
     })
+}
+
+/// The conclusion of an ablation: the recorded one, or that of a grid whose version drew none.
+fn conclusion(grid: &Grid, results: &Results, arms: &[Arm]) -> Option<Conclusion> {
+    match grid.kind {
+        GridKind::Ablation => {}
+        GridKind::Sweep => return None,
+    }
+    if results.conclusion.is_some() {
+        return results.conclusion.clone();
+    }
+    let curve = |variant: &Variant| {
+        let arm = arms.iter().find(|arm| arm.variant.name == variant.name);
+        let run = arm.and_then(|arm| arm.runs.first());
+        run.map_or_else(Vec::new, RecordedRun::validation)
+    };
+    let curves: Vec<Vec<(u64, f64)>> = grid.baselines().map(curve).collect();
+    let run = arms.first().and_then(|arm| arm.runs.first());
+    Some(Conclusion::of(
+        grid,
+        &Evidence {
+            rows: &results.rows,
+            floors: &results.floors,
+            skill: results.skill,
+            curves: &curves,
+            tokens_per_step: run.and_then(RecordedRun::tokens_per_step),
+            least_difference: None,
+        },
+    ))
 }
 
 /// Reads the run of a cell; `None` if it has not started.
@@ -195,6 +300,10 @@ fn of_run(folder: &Path) -> Result<Study, FileError> {
             uniform,
             ..Floors::default()
         }),
+        skill: None,
+        conclusion: None,
+        tuned_setting: None,
+        tuned: Vec::new(),
         arms: vec![arm_of(run, outcome)],
     })
 }
@@ -211,6 +320,7 @@ fn arm_of(run: RecordedRun, outcome: Option<CellOutcome>) -> Arm {
         parameters,
         settings: Vec::new(),
         experiment: Some(run.experiment.clone()),
+        expected: None,
     };
     let row = outcome.map(|outcome| Row {
         variant: run.name.clone(),

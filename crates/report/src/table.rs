@@ -5,11 +5,11 @@ mod text;
 
 use maud::{Markup, html};
 
-use crate::visible;
-
 pub(crate) use text::wrap;
 
-/// Columns with their titles, and rows with a cell for each.
+use crate::visible;
+
+/// A table of titled columns, and of rows with a cell per column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     pub caption: String,
@@ -158,6 +158,12 @@ impl Table {
             table = table.only(|i, _| i != dropped);
         }
         table
+    }
+
+    /// Removes the columns with this title.
+    #[must_use]
+    pub fn without_column(self, title: &str) -> Self {
+        self.only(|_, column| column.title != title)
     }
 
     fn only(self, keep: impl Fn(usize, &Column) -> bool) -> Self {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use gptlab_model::AttentionMask;
-use gptlab_record::{Event, Floors, GridKind, PairedDifference};
+use gptlab_record::{CorrectedDifference, Event, Floors, GridKind, PairedDifference};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
@@ -55,6 +55,7 @@ fn floors() -> impl Strategy<Value = Option<Floors>> {
         uniform,
         ngrams,
         entropy,
+        ..Floors::default()
     });
     proptest::option::of(floors)
 }
@@ -215,7 +216,8 @@ fn report(kind: GridKind, text: &str) -> Vec<File> {
             floor: 1.0,
             scale: 2.0,
             exponent: 0.5,
-            error: Some(0.1),
+            interval: [0.4, 0.6],
+            freedom: 3,
         }),
         inside,
     };
@@ -373,13 +375,17 @@ proptest! {
     fn any_differences_are_drawn_and_told(
         numbers in vec((number(), number(), number(), proptest::option::of(number())), 3),
         floors in floors(),
+        corrected in proptest::option::of((number(), number())),
     ) {
         let mut study = study(GridKind::Ablation);
         study.floors = floors;
         for (arm, (mean, low, high, p)) in study.arms.iter_mut().zip(numbers) {
             if let Some(row) = &mut arm.row {
                 let (low, high) = (Some(low), Some(high));
-                row.difference = Some(PairedDifference { mean, low, high, p, pairs: 2 });
+                let corrected = corrected.map(|(x, p)| {
+                    CorrectedDifference { low: Some(x), high, p: Some(p), comparisons: 3 }
+                });
+                row.difference = Some(PairedDifference { mean, deviation: low, low, high, p, pairs: 2, corrected });
                 (row.mean, row.deviation) = (Some(mean), low);
             }
         }
@@ -390,7 +396,7 @@ proptest! {
     #[test]
     fn any_sweep_is_drawn(
         points in vec((number(), number(), number()), 3),
-        law in (number(), number(), number(), proptest::option::of(number())),
+        law in (number(), number(), number(), number()),
     ) {
         let mut study = study(GridKind::Sweep);
         for (arm, (lr, size, loss)) in study.arms.iter_mut().zip(points) {
@@ -399,8 +405,9 @@ proptest! {
                 row.mean = Some(loss);
             }
         }
-        let (floor, scale, exponent, error) = law;
-        let law = ScalingFit { setting: "parameters".into(), floor, scale, exponent, error };
+        let (floor, scale, exponent, end) = law;
+        let interval = [end, exponent];
+        let law = ScalingFit { setting: "parameters".into(), floor, scale, exponent, interval, freedom: 1 };
         drawn(chart::scaling_law(&study, "parameters", Some(&law)).as_ref());
         drawn(chart::scaling_law(&study, "parameters", None).as_ref());
         drawn(chart::learning_rates(&study).as_ref());

@@ -45,6 +45,14 @@ pub fn duration_in_two_units(seconds: f64) -> String {
     }
 }
 
+/// Returns `text` in lines of at most `width` characters, each after `indent` spaces and with a
+/// line feed at its end; nothing for an empty text. A word that is longer has a line of its own.
+pub fn indented(text: &str, indent: usize, width: usize) -> String {
+    let lines = crate::table::wrap(text, width.saturating_sub(indent));
+    let lines = lines.iter().filter(|line| !line.is_empty());
+    lines.map(|line| " ".repeat(indent) + line + "\n").collect()
+}
+
 /// A day of the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date {
@@ -147,6 +155,12 @@ mod tests {
         assert_eq!(duration_in_two_units(3.07), "3.1 s");
         assert_eq!(duration_in_two_units(200.2), "3 min 20 s");
         assert_eq!(duration_in_two_units(7_300.0), "2 h 1 min");
+    }
+
+    #[test]
+    fn lines_are_indented_and_no_longer_than_asked() {
+        assert_eq!(indented("one two three", 2, 9), "  one two\n  three\n");
+        assert_eq!(indented("", 2, 9), "");
     }
 
     #[test]

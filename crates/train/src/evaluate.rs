@@ -17,7 +17,15 @@ pub struct Evaluation {
     pub tokens: u64,
 }
 
-/// The result of `eval --json`: an [`Evaluation`] and a description of the evaluated text.
+/// How many predictions of a part of a corpus are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    pub predictions: u64,
+    /// All predictions of the part.
+    pub of: u64,
+}
+
+/// What `eval --json` prints: an [`Evaluation`], and what it is of.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationReport {
     /// The text's name.
@@ -28,7 +36,15 @@ pub struct EvaluationReport {
     pub block_size: usize,
     /// The number of predictions that the loss is the mean of.
     pub predictions: u64,
-    /// The mean loss, in nats per token.
+    /// How many new predictions each window makes, where windows overlap; `None` where they stand
+    /// side by side.
+    pub stride: Option<usize>,
+    /// All predictions of that part.
+    pub of_predictions: u64,
+    /// Which share of that part the model was trained on; `None` of a text that its checkpoint does
+    /// not name.
+    pub trained_on: Option<f64>,
+    /// In nats a token.
     #[serde(with = "number")]
     pub loss: f64,
     /// The perplexity, which is `exp(loss)`.
@@ -48,6 +64,9 @@ impl EvaluationReport {
             fraction: if fraction > 0.0 { fraction } else { 1.0 },
             block_size,
             predictions: found.tokens,
+            stride: None,
+            of_predictions: found.tokens,
+            trained_on: None,
             loss: found.loss,
             perplexity: found.loss.exp(),
             bits_per_char: found.bits_per_char,
@@ -65,9 +84,48 @@ impl Evaluation {
     }
 }
 
-/// Evaluates about `max_tokens` predictions of `part`. They are the same on every call and for
-/// every model with the same context. Returns `None` when the corpus has no such part. The engine's
-/// state does not change.
+/// Returns how many predictions [`evaluate`] is over with the same `max_tokens`; `None` where the
+/// corpus has no such part.
+pub fn coverage(batches: &Batches, part: SplitName, max_tokens: u64) -> Option<Coverage> {
+    let of = batches.corpus().part(part)?.predictions() as u64;
+    let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
+    let windows = batches.windows(part, most);
+    let predictions = windows.iter().map(|at| at.len() as u64 - 1).sum();
+    Some(Coverage { predictions, of })
+}
+
+/// Evaluates every prediction of `part` in windows that overlap ([`Batches::overlapping`]); `None`
+/// where the corpus has no such part. Changes nothing.
+///
+/// # Errors
+/// Returns an error if `batches` do not fit `model`.
+pub fn evaluate_overlapping(
+    engine: &mut dyn Engine,
+    model: &Model,
+    batches: &Batches,
+    part: SplitName,
+    stride: usize,
+) -> Result<Option<Evaluation>, BatchError> {
+    let Some(split) = batches.corpus().part(part) else {
+        return Ok(None);
+    };
+    let (mut sum, mut tokens) = (0.0, 0);
+    let windows = batches.overlapping(part, stride);
+    for windows in windows.chunks(batches.batch_size()) {
+        let batch = batches.at(model, part, windows.iter().map(|w| w.at.clone()))?;
+        let losses = engine.losses(&batch);
+        for (i, window) in windows.iter().enumerate() {
+            let new = &losses[batch.rows(i)][window.seen..];
+            sum += new.iter().sum::<f64>();
+            tokens += new.len() as u64;
+        }
+    }
+    let loss = sum / tokens as f64;
+    Ok((tokens > 0).then(|| Evaluation::of(loss, tokens, split)))
+}
+
+/// Evaluates about `max_tokens` predictions of `part`, the same ones every time and for every model
+/// of the same context; `None` where the corpus has no such part. Changes nothing.
 ///
 /// # Errors
 /// Returns an error if `batches` do not fit `model`.

@@ -16,6 +16,7 @@
 mod checkpoint;
 mod error;
 mod evaluate;
+mod first_weights;
 mod inspect;
 mod observer;
 mod outcome;
@@ -36,7 +37,10 @@ pub use checkpoint::{
     About, Checkpoint, DataMark, Header, NonFinite, SaveError, Stored, is_checkpoint,
 };
 pub use error::Error;
-pub use evaluate::{Evaluation, EvaluationReport, evaluate};
+pub use evaluate::{
+    Coverage, Evaluation, EvaluationReport, coverage, evaluate, evaluate_overlapping,
+};
+pub use first_weights::save_first_weights;
 pub use gptlab_recipe::Settings;
 pub use gptlab_record::{Event, Experiment, NotFinite, Observation, Series, StepRecord};
 pub use inspect::{Inspection, ParameterRow};

@@ -99,7 +99,7 @@ mod tests {
             step: Duration::from_millis(50),
             validation: Duration::from_millis(500),
         };
-        assert_eq!(speed.steps_in(Duration::from_secs(120), 10), 2_300);
+        assert_eq!(speed.steps_in(Duration::from_mins(2), 10), 2_300);
         assert_eq!(speed.steps_in(Duration::from_secs(1), 10), 1);
     }
 

@@ -9,8 +9,8 @@ use gptlab_recipe::SampleSettings;
 use gptlab_record::FileError;
 
 use crate::{
-    Checkpoint, Error, EvaluationReport, NonFinite, Resolved, SampleError, SampleModel, Sampler,
-    Stored, evaluate,
+    Checkpoint, Error, Evaluation, EvaluationReport, NonFinite, Resolved, SampleError, SampleModel,
+    Sampler, Stored, evaluate, evaluate_overlapping,
 };
 
 /// A model with its tokenizer and weights. A checkpoint holds one, together with a run's state.
@@ -190,9 +190,28 @@ impl EvaluatedText {
     /// Returns an error if `engine` runs another model.
     pub fn evaluate(&self, engine: &mut dyn Engine) -> Result<Option<EvaluationReport>, Error> {
         let found = evaluate(engine, &self.model, &self.batches, self.part, u64::MAX)?;
-        let block_size = self.batches.block_size();
-        Ok(found.map(|found| {
-            EvaluationReport::new(self.name.clone(), self.fraction, block_size, &found)
+        Ok(found.map(|found| self.report(&found)))
+    }
+
+    /// Evaluates the whole text or part in windows that overlap: each but the first makes `stride`
+    /// new predictions, which is at least 1.
+    ///
+    /// # Errors
+    /// Returns an error if `engine` runs another model.
+    pub fn evaluate_overlapping(
+        &self,
+        engine: &mut dyn Engine,
+        stride: usize,
+    ) -> Result<Option<EvaluationReport>, Error> {
+        let found = evaluate_overlapping(engine, &self.model, &self.batches, self.part, stride)?;
+        Ok(found.map(|found| EvaluationReport {
+            stride: Some(stride),
+            ..self.report(&found)
         }))
+    }
+
+    fn report(&self, found: &Evaluation) -> EvaluationReport {
+        let block_size = self.batches.block_size();
+        EvaluationReport::new(self.name.clone(), self.fraction, block_size, found)
     }
 }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use gptlab_data::Builtin;
 use gptlab_engine::program::Purpose;
 use gptlab_model::Preset;
 use gptlab_recipe::Precision;
@@ -61,7 +62,7 @@ pub(crate) enum Command {
     Probe(Box<ProbeArgs>),
     /// Show a checkpoint, or the model that a preset and flags describe
     Inspect(Box<InspectArgs>),
-    /// Break a model one part at a time, and test whether the difference is more than luck
+    /// Break a model one part at a time, and test whether the difference is more than noise
     Ablate(Box<AblateArgs>),
     /// Train models of several sizes and learning rates, and fit the scaling law of their losses
     Sweep(Box<SweepArgs>),
@@ -73,13 +74,15 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// List the presets, or print the whole recipe of one as a settings file
     Presets(PresetsArgs),
+    /// Write out built-in texts and the batches of a run, so that others can check them
+    Data(DataArgs),
     /// List runs beside each other: text, size, steps, loss, time
     Runs(RunsArgs),
     /// Make a page, tables and pictures of a run or a grid
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers first differ
     Diff(DiffArgs),
-    /// Say what is wrong with a run; without a run, describe this machine and this program
+    /// Name the symptoms of a run; without a run, describe this machine and this program
     Doctor(DoctorArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -166,15 +169,54 @@ pub(crate) struct EvalArgs {
     pub(crate) load: Option<PathBuf>,
     #[arg(long, value_name = "TEXT", help = known_text("The text to measure on"))]
     pub(crate) data: Option<String>,
-    /// Measure only this last part of the text; 0 measures all of it
+    /// Measure only this last part of the text; 0 measures all of it [default: of the text that the
+    /// model was trained on, the part that was kept from training; all of another]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
+    /// Overlap the windows, so that each makes N new predictions and the others are its context
+    /// [default: windows side by side, whose first predictions see little of it and have a higher
+    /// loss]
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) what: DataCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Write a built-in text to standard output
+    Write {
+        #[arg(value_name = "TEXT", help = built_in_text())]
+        text: String,
+    },
+    /// Write the batch of a step of a run: which tokens it reads, and which it predicts
+    Batches {
+        /// The folder of a run whose text is still there
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// The step, from 0
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        step: u32,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+fn built_in_text() -> String {
+    format!(
+        "A built-in text ({}); a diagnostic one takes a seed and a size: copy:seed=3,size=200000",
+        Builtin::names()
+    )
 }
 
 #[derive(Args, Clone, Debug)]

@@ -8,9 +8,10 @@ use clap::{
     error::ErrorKind,
 };
 use gptlab_lab::grid::GridRecipe;
-use gptlab_model::Choice;
+use gptlab_model::{Choice, Preset};
 use gptlab_recipe::{
-    DEFAULT_PRESET, KEYS, KeyDefault, Overrides, SettingGroup, SettingKey, SettingValue, ValueKind,
+    DEFAULT_PRESET, KEYS, KeyDefault, Overrides, SettingGroup, SettingKey, SettingValue, Settings,
+    ValueKind,
 };
 
 use super::choice::possible;
@@ -195,12 +196,27 @@ fn default(key: &SettingKey) -> String {
     match (key.absent, key.default()) {
         (Some(absent), _) => absent.to_owned(),
         (None, KeyDefault::Value(value)) => shown(&value),
+        (None, KeyDefault::ByPreset) if key.field == "val_fraction" => by_preset(key),
         (None, KeyDefault::ByPreset) => "by preset".to_owned(),
         (None, KeyDefault::Absent) => "none".to_owned(),
     }
 }
 
-/// Formats a value as it is typed.
+/// The value that most presets have, and those that have another.
+fn by_preset(key: &SettingKey) -> String {
+    let value = |preset: &Preset| {
+        let recipe = Overrides::of(&Settings::of(*preset, None));
+        recipe
+            .get(key)
+            .map_or_else(String::new, |value| shown(&value))
+    };
+    let usual = value(&DEFAULT_PRESET);
+    let other = Preset::ALL.iter().filter(|preset| value(preset) != usual);
+    let other = other.map(|preset| format!("; {} with {}", value(preset), preset.name()));
+    std::iter::once(usual.clone()).chain(other).collect()
+}
+
+/// A value as it is typed.
 fn shown(value: &SettingValue) -> String {
     match value {
         SettingValue::Text(text) if text.is_empty() => "none".to_owned(),

@@ -17,7 +17,8 @@ use super::{
 };
 
 const DEFAULTS: &str = "\
-`gptlab presets NAME` prints a preset's recipe, in the form that --config reads; `gptlab inspect --preset NAME` shows \
+Without --preset, a recipe is chosen for the text and the time (--for); each choice is printed with its reason, and a flag \
+overrides it. `gptlab presets NAME` prints a preset's recipe, in the form that --config reads; `gptlab inspect --preset NAME` shows \
 its model. --load and --resume take the model and the recipe from their checkpoint instead. \
 Hyphens and underscores are the same in flags, and a switch alone means 1.
 
@@ -54,7 +55,7 @@ pub(crate) struct RunArgs {
     /// Train for about this long: 90s, 2m or 1h30m. The number of steps is found from the speed of
     /// the first ones, and --steps with that number repeats the run exactly [default: 2m where
     /// neither --steps nor --preset is given]
-    #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with = "resume")]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with_all = ["load", "resume"])]
     pub(crate) time: Option<Duration>,
     /// Train on at most N sequences of a batch at a time; this may take less memory and
     /// changes no number [default: all]
@@ -67,6 +68,9 @@ pub(crate) struct RunArgs {
     /// Also save the checkpoint here: a new file, or a checkpoint that it replaces
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// Also save the weights before the first step here, as a checkpoint of step 0
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_init: Option<PathBuf>,
     /// Begin with the weights, model and tokenizer of this checkpoint
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,

@@ -2,11 +2,15 @@
 
 use gptlab_data::Builtin;
 use gptlab_lab::{
-    grid::{self, GridRecipe, Skipped},
+    grid::{self, GridAxis, GridRecipe, Skipped},
     switches::{self, Switch},
 };
+use gptlab_report::{ablation::expected, words::indented};
 
-use super::grid::{axes, command_line, go};
+use super::{
+    grid::{axes, command_line, go},
+    report::WIDTH,
+};
 use crate::{
     args::AblateArgs,
     exit::{CommandResult, ExitCode, Stop},
@@ -14,32 +18,48 @@ use crate::{
     text,
 };
 
+/// How many seeds each variant has: the fewest whose differences can be told from noise.
+const SEEDS: u64 = 3;
+
 pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
     if args.list {
         list(args.base.json.json, printer);
         return Ok(ExitCode::Success);
     }
     let chosen = Switch::named(&args.switches).map_err(Stop::usage)?;
-    let recipe = if args.switches == "seed" {
+    let ancestor = args.switches == "seed";
+    let recipe = if ancestor {
         GridRecipe::ANCESTOR
     } else {
-        GridRecipe::Quick
+        GridRecipe::Ablation
     };
     let typed = &args.base;
     let text = text::source(typed.data.data.as_deref(), Builtin::Stories)?;
     let base = typed.settings(recipe, &text)?;
-    let points = grid::points(&base, &axes(&args.grid)?)?;
-    let seeds = typed.seeds()?;
+    let tuning = args.tune.as_ref().map(|name| GridAxis::tuning(name, &base));
+    let (axes, tuned) = match tuning.transpose()? {
+        Some((axis, tuned)) => (vec![axis], Some(tuned)),
+        None => (axes(&args.grid)?, None),
+    };
+    let points = grid::points(&base, &axes)?;
+    let seeds = typed.seeds(if ancestor { 1 } else { SEEDS })?;
     let (planned, skipped) = grid::ablation(&points, &chosen, &seeds, &text, &command_line())?;
     tell_skipped(&args.switches, &skipped, printer)?;
+    let planned = match tuned {
+        Some(tuned) => planned.tuned(tuned),
+        None => planned,
+    };
     go(&planned, &text, typed, printer)
 }
 
 /// Reports skipped switches of a list. A switch that was typed by name must be possible.
 fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> CommandResult<()> {
-    let typed: Vec<&str> = typed.split(',').map(str::trim).collect();
+    let named = |name: &str| {
+        let mut typed = typed.split(',').filter_map(|one| Switch::find(one).ok());
+        typed.any(|switch| switch.slug() == name)
+    };
     for Skipped { name, why } in skipped {
-        if typed.contains(&name.as_str()) {
+        if named(name) {
             return Err(Stop::usage(format_args!(
                 "the switch {name} cannot be thrown here: {why}"
             )));
@@ -55,9 +75,20 @@ fn list(json: bool, printer: Printer) {
         return;
     }
     for switch in switches::ALL {
-        printer.line(format_args!("{:<20} {}", switch.name, switch.title));
-        printer.line(format_args!("{:<20}   for: {}", "", switch.purpose));
-        printer.line(format_args!("{:<20}   expect: {}", "", switch.prediction));
-        printer.line(format_args!("{:<20}   {}", "", switch.source));
+        printer.line(format_args!("{:<22}{}", switch.slug(), switch.name));
+        let expected = format!("{} ({})", switch.prediction, expected(switch.expected));
+        let older = match switch.aliases {
+            [] => String::new(),
+            names => format!("alias: {}", names.join(", ")),
+        };
+        for (what, words) in [
+            ("", switch.title),
+            ("for: ", switch.purpose),
+            ("expect: ", &expected),
+            ("", switch.source),
+            ("", &older),
+        ] {
+            printer.text(indented(&format!("{what}{words}"), 4, WIDTH));
+        }
     }
 }

@@ -64,9 +64,35 @@ fn measure(
     let (graph, weights) = (loaded.model.graph(), loaded.model.weights());
     memory::check_evaluating(graph, &device, evaluated.shape())?;
     let mut engine = engines::make(graph.clone(), weights, &device, printer)?;
-    evaluated
-        .evaluate(engine.as_mut())?
-        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))
+    let found = match args.stride {
+        None => evaluated.evaluate(engine.as_mut())?,
+        Some(stride) => {
+            check_stride(stride, evaluated.shape().tokens)?;
+            evaluated.evaluate_overlapping(engine.as_mut(), stride)?
+        }
+    };
+    let report = found
+        .ok_or_else(|| Stop::data(format_args!("{} has nothing to predict", text.origin())))?;
+    let kept = data.val_fraction;
+    Ok(EvaluationReport {
+        trained_on: trained_on.then(|| share_trained_on(report.fraction, kept)),
+        ..report
+    })
+}
+
+fn check_stride(stride: usize, block_size: usize) -> CommandResult<()> {
+    if (1..=block_size).contains(&stride) {
+        return Ok(());
+    }
+    Err(Stop::usage(format_args!(
+        "--stride must be from 1 to the context, which is {block_size}, found {stride}"
+    )))
+}
+
+/// The share of the last `fraction` of a text that a model was trained on from which the last
+/// `kept` was kept.
+fn share_trained_on(fraction: f64, kept: f64) -> f64 {
+    ((fraction - kept) / fraction).max(0.0)
 }
 
 fn show(report: &EvaluationReport, printer: Printer) {
@@ -76,10 +102,23 @@ fn show(report: &EvaluationReport, printer: Printer) {
     };
     printer.line(format_args!("text         {} ({part})", report.text));
     printer.line(format_args!(
-        "predictions  {} with a context of {}",
+        "predictions  {} of {} with a context of {}",
         count(report.predictions),
+        count(report.of_predictions),
         report.block_size
     ));
+    printer.line(match report.stride {
+        None => {
+            "windows      side by side (--stride N overlaps them and lowers the loss)".to_owned()
+        }
+        Some(stride) => format!("windows      overlapping, with {stride} new predictions each"),
+    });
+    if let Some(share) = report.trained_on.filter(|share| *share > 0.0) {
+        printer.line(format_args!(
+            "trained on   {:.0} % of them: the loss says little about new text",
+            share * 100.0
+        ));
+    }
     printer.line(format_args!(
         "loss         {:.4} nats per token",
         report.loss

@@ -1,5 +1,7 @@
 //! `gptlab floors`: computes how low a loss on a text can be, for comparison with a model's loss.
 
+use std::sync::Arc;
+
 use gptlab_data::{Builtin, Corpus};
 use gptlab_lab::floors::FloorsReport;
 use gptlab_recipe::{DEFAULT_VAL_FRACTION, Tokenization, TokenizerKind};
@@ -20,9 +22,10 @@ pub(super) fn run(args: &FloorsArgs, printer: Printer) -> CommandResult {
     let usual = usual.unwrap_or(TokenizerKind::Chars);
     let tokenization = Tokenization::from(usual).with(args.tokenizer, args.documents.as_ref());
     let fraction = args.val_fraction.unwrap_or(DEFAULT_VAL_FRACTION);
-    let corpus = Corpus::fit(&text, tokenization, fraction)?;
+    let corpus = Arc::new(Corpus::fit(&text, tokenization, fraction)?);
     let orders = args.up_to.unwrap_or(UP_TO);
-    let report = FloorsReport::measure(&text, &corpus, fraction, orders).map_err(Stop::usage)?;
+    let report = FloorsReport::measure(&text, &corpus, fraction, orders, args.block_size)
+        .map_err(Stop::usage)?;
     if args.json.json {
         printer.json(&report);
     } else {
@@ -43,6 +46,13 @@ fn show(report: &FloorsReport, printer: Printer) {
         report.fraction,
         count(report.predictions as u64)
     ));
+    printer.line(match report.block_size {
+        Some(n) => format!(
+            "context      {} tokens, in windows side by side",
+            count(n as u64)
+        ),
+        None => "context      all that stands before (a model's: --block-size N)".to_owned(),
+    });
     if let Some(skill) = &report.skill {
         let needing = count(skill.predictions as u64);
         printer.line(format_args!("skill        {}", skill.needs));
@@ -51,6 +61,10 @@ fn show(report: &FloorsReport, printer: Printer) {
     printer.line("");
     for line in table(report) {
         printer.line(line);
+    }
+    if let Some(unknown) = &report.unknown {
+        printer.line("");
+        printer.line(unknown);
     }
 }
 

@@ -2,16 +2,21 @@
 
 mod progress;
 
-use std::{env, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use gptlab_data::Text;
 use gptlab_engine::cpu::{CpuBackend, Isa, Kind};
 use gptlab_lab::grid::{self, Ending, GridAxis, GridRecipe, Machine, Planned};
-use gptlab_recipe::{DEFAULT_PRESET, Settings};
-use gptlab_record::{Results, Row, read_grid};
-use gptlab_report::words::duration_in_two_units;
+use gptlab_recipe::Settings;
+use gptlab_record::{Results, read_grid};
+use gptlab_report::words::{duration_in_two_units, plural};
 use gptlab_report::{
-    Study,
+    Arm, Study,
     page::{self, Signature},
 };
 
@@ -26,12 +31,15 @@ use crate::{
     printer::Printer,
 };
 
-/// The number of characters of a sample on a line.
-const SAMPLE: usize = 72;
+/// The number of characters of a line that hold a variant's name.
+const NAME: usize = 22;
+/// The number of characters of a sample on a line, which the name and the quotes share.
+const SAMPLE: usize = super::report::WIDTH - NAME - 3;
+
 impl BaseArgs {
     /// Returns the baseline on `text`: a preset, `recipe`, and the typed settings.
     pub(super) fn settings(&self, recipe: GridRecipe, text: &Text) -> CommandResult<Settings> {
-        let base = recipe.base(DEFAULT_PRESET, &self.settings.overrides, text)?;
+        let base = recipe.base(&self.settings.overrides, text)?;
         let isa = engines::isa(&self.machine_args())?;
         Ok(Settings {
             engine: engines::NAME.to_owned(),
@@ -54,9 +62,10 @@ impl BaseArgs {
         }
     }
 
-    pub(super) fn seeds(&self) -> CommandResult<Vec<u64>> {
+    /// The seeds that were typed, or else `usual` ones.
+    pub(super) fn seeds(&self, usual: u64) -> CommandResult<Vec<u64>> {
         let first = self.settings.overrides.seed.unwrap_or(0);
-        Ok(grid::seeds(first, self.run.seeds.unwrap_or(1))?)
+        Ok(grid::seeds(first, self.run.seeds.unwrap_or(usual))?)
     }
 
     fn machine(&self) -> CommandResult<Machine> {
@@ -108,16 +117,19 @@ pub(super) fn go(
     // This is refused before the runs start, not after they end.
     let report = out.join("report");
     let report = super::report::place(&report, &[Signature::page(page::PAGE)], "--out DIR")?;
+    let grid = &planned.grid;
     printer.say(format_args!(
-        "{} runs of {} steps: {} variants, {} seeds; in {}",
-        planned.cells.len(),
-        planned.grid.steps,
-        planned.grid.variants.len(),
-        planned.grid.seeds.len(),
+        "{} of {}: {}, {}; in {}",
+        plural(planned.cells.len(), "run"),
+        plural(grid.steps as usize, "step"),
+        plural(grid.variants.len(), "variant"),
+        plural(grid.seeds.len(), "seed"),
         out.display()
     ));
-    let message = "stopping after these steps, then saving; Ctrl-C again ends at once";
-    let progress = GridProgress::new(planned, Interrupt::of_work(printer, message), printer);
+    let saying = "stopping after these steps, then saving; Ctrl-C again ends at once";
+    let interrupt = Interrupt::of_work(printer, saying);
+    say_estimate(&out, planned, text, &machine, printer)?;
+    let progress = GridProgress::new(planned, interrupt, printer);
     let begun = Instant::now();
     let ending = grid::run(&out, planned, text, machine, &progress)?;
     progress.close();
@@ -143,8 +155,8 @@ pub(super) fn go(
             } else {
                 printer.text(super::report::terminal_text(&study));
                 printer.line("");
-                for (name, sample) in samples(&results) {
-                    printer.line(format_args!("{name:<20} {sample}"));
+                for (name, sample) in samples(&study, &results) {
+                    printer.line(format_args!("{name:<NAME$} {sample}"));
                 }
             }
             printer.say(format_args!("done in {took}"));
@@ -157,13 +169,46 @@ pub(super) fn go(
     }
 }
 
-/// Returns the first line of what each variant's first seed wrote.
-fn samples(results: &Results) -> Vec<(&str, String)> {
-    let of = |row: &'_ Row| {
+/// Reports how long the missing runs will take at the speed of the first steps.
+fn say_estimate(
+    out: &Path,
+    planned: &Planned,
+    text: &Text,
+    machine: &Machine,
+    printer: Printer,
+) -> CommandResult<()> {
+    if let Some(estimate) = grid::estimate(out, planned, text, machine)? {
+        printer.say(format_args!(
+            "about {} for {}, by the speed of the first steps",
+            duration_in_two_units(estimate.seconds),
+            plural(estimate.runs, "run"),
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the beginning of what each variant's first seed wrote, at the shared value of a setting
+/// that is tuned.
+fn samples<'a>(study: &'a Study, results: &'a Results) -> Vec<(&'a str, String)> {
+    let shared = study.arms.iter().filter(|arm| study.is_shared(arm));
+    let of = |arm: &'a Arm| {
+        let mut rows = results.rows.iter();
+        let row = rows.find(|row| row.variant == arm.variant.name)?;
         let sample = row.outcomes.first()?.sample.as_ref()?;
-        Some(sample.chars().take(SAMPLE).collect::<String>())
+        Some((study.shared_name(&row.variant), quoted(sample)))
     };
-    let rows = results.rows.iter();
-    rows.filter_map(|row| Some((row.variant.as_str(), format!("{:?}", of(row)?))))
-        .collect()
+    shared.filter_map(of).collect()
+}
+
+/// Returns as much of `text`, in quotes, as fits a line.
+fn quoted(text: &str) -> String {
+    let mut kept = String::new();
+    for c in text.chars() {
+        let shown = c.escape_debug().count();
+        if kept.chars().count() + shown > SAMPLE {
+            break;
+        }
+        kept.extend(c.escape_debug());
+    }
+    format!("\"{kept}\"")
 }

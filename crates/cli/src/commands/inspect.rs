@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gptlab_engine::program::{Purpose, compile};
 use gptlab_model::{Choice, Graph, lower};
-use gptlab_recipe::{DEFAULT_PRESET, Overrides, Vocabulary, usual_vocab_size};
+use gptlab_recipe::{DEFAULT_PRESET, Optimizer, Overrides, Vocabulary, usual_vocab_size};
 use gptlab_report::words::count;
 use gptlab_train::{Header, Inspection};
 
@@ -82,7 +82,11 @@ fn about(header: &Header) -> Vec<String> {
         Vocabulary::Bytes => String::new(),
     };
     let clip = hyper.grad_clip.map_or("none".to_owned(), |c| c.to_string());
-    vec![
+    let fused = (hyper.optimizer == Optimizer::Muon).then(|| {
+        "muon         takes queries, keys and values (c_attn) as one matrix to be made orthogonal"
+            .to_owned()
+    });
+    let mut about = vec![
         format!(
             "step         {} of {}",
             count(header.step),
@@ -113,7 +117,9 @@ fn about(header: &Header) -> Vec<String> {
             hyper.weight_decay,
             hyper.precision.name(),
         ),
-    ]
+    ];
+    about.extend(fused);
+    about
 }
 
 fn show(inspected: &Inspection<'_>, printer: Printer) {
@@ -136,4 +142,9 @@ fn show(inspected: &Inspection<'_>, printer: Printer) {
         inspected.spec.block_size,
         inspected.forward_flops as f64 / 1e6,
     ));
+    if inspected.spec.is_post_norm() && inspected.spec.has_final_norm() {
+        printer.line(
+            "Post-LN keeps the norm before the head (ln_f): `--final-norm none` takes it out.",
+        );
+    }
 }

@@ -3,6 +3,7 @@
 mod ablate;
 mod bench;
 mod completions;
+mod data;
 mod diff;
 mod doctor;
 mod doctor_run;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
         Command::Micro(args) => micro::run(&args, printer),
         Command::Bench(args) => bench::run(&args, printer),
         Command::Presets(args) => presets::run(&args, printer),
+        Command::Data(args) => data::run(&args, printer),
         Command::Runs(args) => runs::run(&args, printer),
         Command::Report(args) => report::run(&args, printer),
         Command::Diff(args) => diff::run(&args, printer),

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use gptlab_lab::ngram;
-use gptlab_record::{FileError, Floors};
+use gptlab_lab::{ngram, switches::current_name};
+use gptlab_record::{Experiment, FileError, Floors, grid_of, read_results};
 use gptlab_report::{
     RecordedRun, Study, StudyKind,
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
@@ -19,9 +19,9 @@ use crate::{
     text,
 };
 
-/// Characters of a line on a terminal.
-const WIDTH: usize = 80;
-/// The longest n-grams of the guides.
+/// The terminal width, in characters, into which tables and sentences must fit.
+pub(super) const WIDTH: usize = 80;
+/// The length of the longest n-grams for the floors.
 const ORDERS: usize = 6;
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
@@ -77,19 +77,64 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
         return Err(stop.hint("`gptlab train` makes a run, and says where"));
     }
     let mut study = Study::read(folder)?;
+    study.rename(current_name);
     match study.kind {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
-            study.floors = run.and_then(guides).or(study.floors);
+            let own = run.and_then(guides);
+            // Where its text is gone, its grid may know.
+            let whole = own.is_none() && run.is_some_and(RecordedRun::ends_whole);
+            let around = if whole { around(folder)? } else { None };
+            study.floors = own.or(around).or(study.floors);
         }
-        StudyKind::Ablation | StudyKind::Sweep => {}
+        StudyKind::Ablation | StudyKind::Sweep => add_guides(&mut study),
     }
     Ok(study)
 }
 
-/// Returns the floors of a run's text, if it is available, over the same predictions as the run's
-/// last loss.
-pub(super) fn guides(run: &RecordedRun) -> Option<Floors> {
+/// Gives guides of their own to the runs of a grid whose last loss is over other predictions than
+/// the grid's guides. Equal runs but for the seed share them.
+fn add_guides(study: &mut Study) {
+    let mut known: Vec<(Experiment, Option<Floors>)> = Vec::new();
+    for at in 0..study.arms.len() {
+        for i in 0..study.arms[at].runs.len() {
+            let run = &study.arms[at].runs[i];
+            if study.floors_of(run).is_some() {
+                continue;
+            }
+            let same = |(other, _): &&(Experiment, _)| same_predictions(other, &run.experiment);
+            let floors = match known.iter().find(same) {
+                Some((_, floors)) => floors.clone(),
+                None => {
+                    let floors = guides(run);
+                    known.push((run.experiment.clone(), floors.clone()));
+                    floors
+                }
+            };
+            study.arms[at].runs[i].floors = floors;
+        }
+    }
+}
+
+/// Whether the losses that two unfinished runs log are over the same predictions.
+fn same_predictions(a: &Experiment, b: &Experiment) -> bool {
+    a.spec.block_size == b.spec.block_size
+        && a.intervals.val_tokens == b.intervals.val_tokens
+        && a.tokenizer == b.tokenizer
+        && a.data == b.data
+}
+
+/// The guides of the grid that the run belongs to.
+fn around(run: &Path) -> CommandResult<Option<Floors>> {
+    let Some((folder, _)) = grid_of(run) else {
+        return Ok(None);
+    };
+    Ok(read_results(&folder)?.map(|results| results.floors))
+}
+
+/// The guides of a run's text, where it is still to be had, over the predictions that the run's
+/// last loss is over.
+fn guides(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
     let batches = rebuild_batches(experiment, &text)?;
@@ -109,5 +154,6 @@ pub(super) fn say_left_out(study: &Study, printer: Printer) {
 
 /// The study as a terminal shows it.
 pub(super) fn terminal_text(study: &Study) -> String {
-    story(study, WIDTH)
+    let law = scaling_law::sentence(study);
+    story(study, law.as_deref(), WIDTH)
 }

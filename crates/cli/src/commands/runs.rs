@@ -43,7 +43,9 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     if runs.is_empty() {
         return Err(Stop::data("expected runs, found none").hint("`gptlab train` makes one"));
     }
-    printer.text(runs_table(&runs).text(WIDTH));
+    let table = runs_table(&runs);
+    printer.line(format_args!("{}\n", table.caption));
+    printer.text(table.text(WIDTH));
     printer.hint("`gptlab report runs/NAME` makes a page of a run");
     Ok(ExitCode::Success)
 }

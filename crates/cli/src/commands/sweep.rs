@@ -17,6 +17,6 @@ pub(super) fn run(args: &SweepArgs, printer: Printer) -> CommandResult {
     };
     let sizes = Size::named(&args.sizes)?;
     let points = grid::sized_points(&base, &typed.settings.overrides, &sizes, &axes)?;
-    let planned = grid::sweep(&points, &typed.seeds()?, &text, &command_line())?;
+    let planned = grid::sweep(&points, &typed.seeds(1)?, &text, &command_line())?;
     go(&planned, &text, typed, printer)
 }

@@ -27,13 +27,25 @@ pub(crate) fn files_below(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
+/// Lines as one text, with one space between words.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Fails where a line has more than 80 characters.
+fn narrow(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
 #[test]
 fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     let lab = Lab::new();
     let ran = lab.ok(&format!(
         "ablate --base gpt2-mini --switches seed {SMALL} --seeds 2 --out grid"
     ));
-    for row in ["baseline", "residual", "post-ln", "attention"] {
+    for row in ["baseline", "no residual", "post-LN", "no attention"] {
         assert!(
             ran.out.lines().any(|line| line.starts_with(row)),
             "{}",
@@ -41,12 +53,22 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
         );
     }
     assert!(ran.err.contains("8 of 8"), "{}", ran.err);
-    assert!(ran.out.contains("× residual"), "no plot in {}", ran.out);
-    assert!(
-        !ran.out.contains("chance cannot be ruled out"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("× no residual"), "no plot in {}", ran.out);
+    // Six steps of the ancestor's recipe have learnt nothing yet, and its table says so.
+    for said in [
+        "Too short to tell",
+        "2-gram table",
+        "without `--switches seed`",
+    ] {
+        assert!(
+            unwrapped(&ran.out).contains(said),
+            "no {said} in {}",
+            ran.out
+        );
+    }
+    for word in ["Better:", "Worse:"] {
+        assert!(!ran.out.contains(word), "{}", ran.out);
+    }
     let grid = lab.json("grid/grid.json");
     assert_eq!(grid["command"][1], "ablate");
     assert_eq!(grid["cells"].as_array().map(Vec::len), Some(8));
@@ -62,7 +84,7 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     assert_eq!(results["rows"][1]["difference"]["pairs"], 2);
     assert_eq!(results["rows"][0]["difference"], Value::Null);
     let page = String::from_utf8(lab.read("grid/report/report.html")).expect("UTF-8");
-    assert!(page.contains("no residual connections"));
+    assert!(page.contains("no residual connections") && page.contains("Too short to tell"));
 
     // The ablation is the difference of two listings.
     let listing = |variant: usize| {
@@ -82,14 +104,14 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
         .map(|file| file.contains("-s0"))
         .collect();
     assert_eq!(kept, [true].into());
-    lab.ok("eval grid/runs/residual-s0/checkpoints/step-00000006.safetensors --data data.txt");
+    lab.ok("eval grid/runs/no-residual-s0/checkpoints/step-00000006.safetensors --data data.txt");
 }
 
 #[test]
 fn the_same_grid_twice_is_the_same_bytes_on_any_number_of_threads() {
     let lab = Lab::new();
     for (out, machine) in [("a", "--threads 1"), ("b", "--threads 3 --jobs 2")] {
-        let flags = "--switches attention,muon,sgd --seeds 2";
+        let flags = "--switches attention,adamw,sgd --seeds 2";
         lab.ok(&format!("ablate {flags} {SMALL} {machine} --out {out}"));
     }
     for file in [
@@ -103,7 +125,7 @@ fn the_same_grid_twice_is_the_same_bytes_on_any_number_of_threads() {
             "{file}"
         );
     }
-    let ran = lab.ok("diff a/runs/muon-s1 b/runs/muon-s1");
+    let ran = lab.ok("diff a/runs/adamw-for-muon-s1 b/runs/adamw-for-muon-s1");
     assert!(ran.out.contains("equal"), "{}", ran.out);
 }
 
@@ -151,7 +173,8 @@ fn a_grid_that_was_killed_goes_on_where_it_was() {
 #[test]
 fn what_diverges_is_a_row_of_the_table_and_the_grid_goes_on() {
     let lab = Lab::new();
-    let line = format!("ablate --switches mlp {SMALL} --grid init-std=0.02,3e38 --out grid");
+    let line =
+        format!("ablate --switches mlp --seeds 1 {SMALL} --grid init-std=0.02,3e38 --out grid");
     let ran = lab.ok(&line);
     assert!(
         ran.err
@@ -167,17 +190,17 @@ fn what_diverges_is_a_row_of_the_table_and_the_grid_goes_on() {
             .expect("a row")
             .clone()
     };
-    assert_eq!(row("mlp init-std=3e38")["outcomes"][0]["diverged_at"], 0);
-    assert_eq!(row("mlp init-std=3e38")["mean"], Value::Null);
+    assert_eq!(row("no MLP init-std=3e38")["outcomes"][0]["diverged_at"], 0);
+    assert_eq!(row("no MLP init-std=3e38")["mean"], Value::Null);
     // One seed is too few for a test.
     assert!(
-        ran.out.contains("chance cannot be ruled out"),
+        ran.out.contains("not measured with one seed"),
         "{}",
         ran.out
     );
-    assert!(row("mlp init-std=0.02")["difference"]["mean"].is_f64());
-    let events =
-        String::from_utf8(lab.read("grid/runs/mlp_init-std=3e38-s0/events.jsonl")).expect("UTF-8");
+    assert!(row("no MLP init-std=0.02")["difference"]["mean"].is_f64());
+    let events = String::from_utf8(lab.read("grid/runs/no-mlp_init-std=3e38-s0/events.jsonl"))
+        .expect("UTF-8");
     assert!(
         events
             .lines()
@@ -191,10 +214,21 @@ fn what_diverges_is_a_row_of_the_table_and_the_grid_goes_on() {
 fn a_diagnostic_text_tells_the_skill() {
     let lab = Lab::new();
     let small = "--n-layer 1 --n-embd 16 --n-head 2 --batch-size 2 --steps 4";
-    lab.ok(&format!(
-        "ablate --switches attention --data copy:seed=1,size=4000 {small} --out grid"
+    let ran = lab.ok(&format!(
+        "ablate --switches attention --seeds 1 --data copy:seed=1,size=4000 {small} --out grid"
     ));
+    let said = unwrapped(&ran.out);
+    assert!(
+        said.contains("Too short to tell: after 4 steps baseline has not learnt the skill"),
+        "{said}"
+    );
+    assert!(said.contains("Have it not: baseline ("), "{said}");
     let results = lab.json("grid/results.json");
+    // The best table of n-grams guesses among 26 letters, and the ideal predictor copies.
+    let skill = |name: &str| results["skill"][name].as_f64().expect("a loss");
+    assert!(skill("ngram") > 2.0 && skill("ngram") < 4.0 && skill("ideal") < 0.1);
+    let standing = &results["conclusion"]["baselines"][0]["standing"];
+    assert!(standing["no-skill"]["loss"].is_f64(), "{standing}");
     for row in results["rows"].as_array().expect("rows") {
         let skill = row["outcomes"][0]["skill_loss"]
             .as_f64()
@@ -216,13 +250,14 @@ fn a_diagnostic_text_tells_the_skill() {
 fn a_base_that_is_typed_keeps_the_recipe() {
     let lab = Lab::new();
     lab.file("long.txt", "the cat sat on the mat; ".repeat(60));
-    for (out, base) in [("a", ""), ("b", "--base gpt2-mini")] {
+    for (out, base) in [("a", ""), ("b", "--base modern")] {
         let small = "--n-layer 1 --n-embd 16 --batch-size 1 --steps 1";
         lab.ok(&format!(
-            "ablate --data long.txt --switches mlp {small} {base} --out {out}"
+            "ablate --data long.txt --switches mlp --seeds 1 {small} {base} --out {out}"
         ));
         let experiment = lab.json(format!("{out}/runs/baseline-s0/experiment.json"));
-        assert_eq!(experiment["spec"]["block_size"], 64, "{base}");
+        assert_eq!(experiment["spec"]["block_size"], 128, "{base}");
+        assert_eq!(experiment["hyper"]["optimizer"], "muon", "{base}");
     }
     assert!(lab.read("a/results.json") == lab.read("b/results.json"));
 }
@@ -233,15 +268,18 @@ fn the_switches_are_listed_with_what_to_expect() {
     let all: Value = serde_json::from_str(&lab.ok("ablate --list --json").out).expect("JSON");
     let text = lab.ok("ablate --list").out;
     let all = all.as_array().expect("a list");
-    assert_eq!(all.len(), 29);
+    assert_eq!(all.len(), 33);
+    let words = unwrapped(&text);
     for switch in all {
         for key in ["name", "title", "purpose", "prediction", "source"] {
             assert!(
-                text.contains(switch[key].as_str().expect("words")),
+                words.contains(switch[key].as_str().expect("words")),
                 "{switch}"
             );
         }
+        assert!(switch["expected"].is_object(), "{switch}");
     }
+    narrow(&text);
 }
 
 #[test]
@@ -251,13 +289,19 @@ fn refusals_say_what_was_expected() {
         (
             "--switches residuals",
             2,
-            "error: there is no switch called \"residuals\"; there are residual, ",
+            "error: there is no switch called \"residuals\"; there are no-residual, ",
         ),
         (
             "--seeds 0",
             2,
             "error: --seeds must be from 1 to 1000, found 0",
         ),
+        (
+            "--tune beta1",
+            2,
+            "error: --tune: an ablation can tune the learning rate, `lr`, found `beta1`",
+        ),
+        ("--tune lr --grid lr=1,2", 2, "error: "),
         (
             "--grid lr",
             2,
@@ -302,7 +346,7 @@ fn refusals_say_what_was_expected() {
         (
             "--switches bias --bias 0",
             2,
-            "error: the switch bias cannot be thrown here: the baseline is like that already",
+            "error: the switch no-biases cannot be thrown here: the baseline is like that already",
         ),
         ("--n-head 3", 2, "error: n_head must divide n_embd"),
     ];
@@ -317,8 +361,12 @@ fn refusals_say_what_was_expected() {
     let sentence = "error: there is no file nowhere.txt; give the path of a text file";
     assert!(ran.err.starts_with(sentence), "{}", ran.err);
     assert!(!lab.path("grid").exists());
-    lab.ok(&format!("ablate {SMALL} --switches bias --out grid"));
-    let ran = lab.run(&format!("ablate {SMALL} --switches mlp --out grid"));
+    lab.ok(&format!(
+        "ablate {SMALL} --switches norm-none --seeds 1 --out grid"
+    ));
+    let ran = lab.run(&format!(
+        "ablate {SMALL} --switches mlp --seeds 1 --out grid"
+    ));
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(
         ran.err.contains("give a folder of its own with --out"),
@@ -327,11 +375,11 @@ fn refusals_say_what_was_expected() {
     );
     // A list leaves out switches that make no sense, and reports them.
     let ran = lab.ok(&format!(
-        "ablate {SMALL} --switches all --bias 0 --steps 2 --out other"
+        "ablate {SMALL} --switches all --seeds 1 --steps 2 --out other"
     ));
     assert!(
         ran.err
-            .contains("left out bias: the baseline is like that already"),
+            .contains("left out no-biases: the baseline is like that already"),
         "{}",
         ran.err
     );
@@ -365,4 +413,195 @@ fn ctrl_c_saves_and_the_same_command_goes_on() {
     );
     lab.ok(&stopped);
     assert!(lab.read("whole/results.json") == lab.read("stopped/results.json"));
+}
+
+/// Without a flag: three seeds, the parts that matter most, named as sentences do, an estimate
+/// before the first run, and what may be said in the end, first of all the noise.
+#[test]
+fn what_a_bare_ablation_says() {
+    let lab = Lab::new();
+    let small = SMALL.replace("--steps 6", "--steps 120 --lr 0.03");
+    let ran = lab.ok(&format!("ablate {small} --out grid"));
+    let plan = "21 runs of 120 steps: 7 variants, 3 seeds; in grid";
+    assert!(ran.err.starts_with(plan), "{}", ran.err);
+    let second = ran.err.lines().nth(1).unwrap_or_default();
+    assert!(
+        second.starts_with("about ")
+            && second.ends_with(" for 21 runs, by the speed of the first steps"),
+        "{}",
+        ran.err
+    );
+    let table: Vec<&str> = ran.out.lines().collect();
+    let names = [
+        "baseline",
+        "no residual",
+        "no attention",
+        "no MLP",
+        "no norm",
+        "post-LN",
+        "no positions",
+    ];
+    let rule = table.iter().position(|line| line.starts_with("---"));
+    let rows = 1 + rule.expect("a rule below the titles");
+    for (line, name) in table[rows..].iter().zip(names) {
+        assert!(line.starts_with(name), "{line}");
+    }
+    let below: Vec<&&str> = table[rows + names.len()..]
+        .iter()
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert!(
+        below[0].starts_with("Noise between seeds: 0."),
+        "{}",
+        ran.out
+    );
+    let said = unwrapped(&ran.out);
+    for part in [
+        "standard deviation of the baseline's 3 seeds",
+        "comparisons (Holm 1979)",
+        "a difference below about ",
+        "Regime: ",
+        "passes over the text",
+        "tokens a parameter",
+        "Predictions: ",
+    ] {
+        assert!(said.contains(part), "no {part} in {}", ran.out);
+    }
+    for word in ["luck", "told apart"] {
+        assert!(!said.contains(word), "{}", ran.out);
+    }
+    narrow(&ran.out);
+    let results = lab.json("grid/results.json");
+    let row = &results["rows"][1];
+    let (plain, corrected) = (&row["difference"], &row["difference"]["corrected"]);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    assert!(number(&corrected["p"]) >= number(&plain["p"]));
+    assert!(number(&corrected["high"]) >= number(&plain["high"]));
+    assert_eq!(
+        corrected["comparisons"],
+        results["conclusion"]["comparisons"]
+    );
+    let verdicts = results["conclusion"]["variants"].as_array();
+    let verdict = &verdicts.expect("verdicts")[1];
+    assert_eq!(verdict["variant"], "no residual");
+    assert!(verdict["prediction"].is_string(), "{verdict}");
+    for file in ["table.csv", "predictions.csv"] {
+        let csv = String::from_utf8(lab.read(&format!("grid/report/{file}"))).expect("UTF-8");
+        assert!(
+            csv.lines().next().is_some_and(|l| l.contains("verdict")),
+            "{csv}"
+        );
+    }
+    assert!(lab.path("grid/runs/no-residual-s2").exists());
+    // All runs have ended: there is nothing to estimate.
+    let again = lab.ok(&format!("ablate {small} --out grid"));
+    assert!(!again.err.contains("about "), "{}", again.err);
+    assert_eq!(again.out, ran.out);
+}
+
+/// Names as sentences, as flags, and of older versions mean the same.
+#[test]
+fn a_switch_has_one_meaning_by_any_of_its_names() {
+    let lab = Lab::new();
+    let base = "--base gpt2-mini --seeds 1";
+    for (out, typed) in [
+        ("a", "no-mlp,SwiGLU-for-GELU"),
+        ("b", "mlp,swiglu"),
+        ("c", "no MLP, swiglu for gelu"),
+    ] {
+        let line = format!("ablate {SMALL} {base} --out {out} --switches");
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        words.push(typed);
+        let ran = lab.words(&words);
+        assert_eq!(ran.code, 0, "{typed}: {}", ran.err);
+        assert!(lab.path(&format!("{out}/runs/swiglu-for-gelu-s0")).exists());
+    }
+    assert!(lab.read("a/results.json") == lab.read("b/results.json"));
+    assert!(lab.read("a/results.json") == lab.read("c/results.json"));
+}
+
+#[test]
+fn tuning_shows_both_comparisons() {
+    let lab = Lab::new();
+    let small = SMALL.replace("--steps 6", "--steps 120 --lr 0.02");
+    let line = format!("ablate {small} --switches no-attention --seeds 2 --tune lr --out grid");
+    let ran = lab.ok(&line);
+    assert!(
+        ran.err.starts_with("16 runs of 120 steps: 8 variants"),
+        "{}",
+        ran.err
+    );
+    let results = lab.json("grid/results.json");
+    let tuned = results["tuned"].as_array().expect("rows");
+    assert_eq!(tuned.len(), 2);
+    assert_eq!(tuned[1]["variant"], "no attention");
+    // By hand: the best of each variant's four rates.
+    for row in tuned {
+        let rows = results["rows"].as_array().expect("rows").iter();
+        let own = rows.filter(|r| {
+            let name = r["variant"].as_str().expect("a name");
+            name.starts_with(row["variant"].as_str().expect("a name"))
+        });
+        let least = own
+            .filter_map(|r| r["mean"].as_f64())
+            .fold(f64::MAX, f64::min);
+        assert_eq!(row["mean"].as_f64(), Some(least));
+    }
+    assert!(
+        ran.out.contains("Each variant at its best lr"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("best lr"), "{}", ran.out);
+    narrow(&ran.out);
+    let csv = String::from_utf8(lab.read("grid/report/tuned.csv")).expect("UTF-8");
+    assert!(
+        csv.starts_with("variant,best lr,val loss,difference"),
+        "{csv}"
+    );
+    let said = lab.ok("report grid").out;
+    assert_eq!(said, ran.out[..said.len()]);
+}
+
+/// A grid of an older version holds old names, and neither expectations nor conclusions.
+#[test]
+fn a_grid_of_an_older_version_is_shown_with_today_s_names() {
+    let lab = Lab::new();
+    let line = format!("ablate {SMALL} --switches no-residual --seeds 2 --out grid");
+    lab.ok(&line);
+    let (mut grid, mut results) = (lab.json("grid/grid.json"), lab.json("grid/results.json"));
+    grid["format"] = 2.into();
+    for variant in grid["variants"].as_array_mut().expect("variants") {
+        variant
+            .as_object_mut()
+            .expect("a variant")
+            .remove("expected");
+    }
+    grid["variants"][1]["name"] = "residual".into();
+    for cell in grid["cells"].as_array_mut().expect("cells") {
+        if cell["variant"] == "no residual" {
+            cell["variant"] = "residual".into();
+        }
+    }
+    results["format"] = 1.into();
+    let old = results.as_object_mut().expect("results");
+    old.remove("conclusion");
+    let difference = &mut results["rows"][1]["difference"];
+    let old = difference.as_object_mut().expect("a difference");
+    for key in ["corrected", "deviation"] {
+        old.remove(key);
+    }
+    results["rows"][1]["variant"] = "residual".into();
+    lab.file("grid/grid.json", grid.to_string());
+    lab.file("grid/results.json", results.to_string());
+    let ran = lab.ok("report grid");
+    assert!(ran.out.contains("\nno residual "), "{}", ran.out);
+    assert!(ran.out.contains("Too short to tell"), "{}", ran.out);
+    let ran = lab.run(&line);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(
+        ran.err.contains("a grid of an older version"),
+        "{}",
+        ran.err
+    );
 }

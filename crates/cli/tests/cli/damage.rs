@@ -181,10 +181,10 @@ fn a_first_step_that_diverges_leaves_no_checkpoint_and_the_old_file() {
 fn a_grid_killed_before_the_outcome_of_a_diverged_run_resumes_to_the_same() {
     let lab = Lab::new();
     let small = "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2";
-    let line = format!("ablate --switches mlp {small} {DIVERGING} --out grid");
+    let line = format!("ablate --switches no-mlp --seeds 1 {small} {DIVERGING} --out grid");
     lab.ok(&line);
     let results = lab.read("grid/results.json");
-    let run = lab.path("grid/runs/mlp-s0");
+    let run = lab.path("grid/runs/no-mlp-s0");
     let events = fs::read_to_string(run.join("events.jsonl")).expect("events");
     assert!(events.contains(r#""event":"diverged""#), "{events}");
     let lines: Vec<&str> = events.lines().collect();

@@ -444,7 +444,7 @@ fn a_text_shorter_than_the_context_shrinks_it() {
     let ran =
         lab.ok("train --data short.txt --steps 1 --n-layer 1 --n-embd 8 --n-head 1 --batch-size 1");
     assert!(
-        ran.err.contains("warning: the context shrank from 256 to "),
+        ran.err.contains("warning: the context shrank from 128 to "),
         "{}",
         ran.err
     );

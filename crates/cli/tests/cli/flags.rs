@@ -23,6 +23,7 @@ const MODEL: &[&str] = &[
     "--ln-style post",
     "--position none",
     "--position sinusoidal",
+    "--position sinusoidal-unscaled",
     "--position rotary",
     "--position alibi",
     "--norm none",
@@ -88,6 +89,7 @@ const NUMBERS: &[&str] = &[
 /// The flags of `train` that have a test of their own.
 const ELSEWHERE: &[&str] = &[
     "--save",
+    "--save-init",
     "--load",
     "--resume",
     "--out",
@@ -147,7 +149,11 @@ fn help_of_every_command_tells_every_flag() {
     has("interactive", writing);
     has(
         "eval",
-        "--data --val-fraction --threads --isa --json --config",
+        "--data --val-fraction --stride --threads --isa --json --config",
+    );
+    has(
+        "floors",
+        "--data --up-to --block-size --val-fraction --json",
     );
     has(
         "inspect",
@@ -168,6 +174,7 @@ fn help_of_every_command_tells_every_flag() {
         "inspect",
         "micro",
         "presets",
+        "data",
         "doctor",
     ] {
         assert!(
@@ -356,8 +363,9 @@ fn flags_win_over_the_file_and_the_file_over_the_preset() {
         "wherever the file is typed"
     );
 
+    let tiny = TINY.replace("--preset gpt2-mini", "");
     lab.ok(&format!(
-        "train --config s.toml --data data.txt {TINY} --out run"
+        "train --config s.toml --data data.txt {tiny} --out run"
     ));
     let experiment = lab.json("run/experiment.json");
     assert_eq!(experiment["hyper"]["steps"], 5, "a flag wins");

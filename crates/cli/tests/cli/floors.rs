@@ -53,6 +53,7 @@ fn a_text_is_cut_as_requested() {
     assert_eq!(of("")["tokenizer"], "chars");
     assert_eq!(of("--tokenizer lines")["tokenizer"], "lines");
     assert_eq!(of("--up-to 2")["floors"].as_array().map(Vec::len), Some(3));
+    assert_eq!(of("--block-size 8")["block_size"], 8);
     assert_eq!(of("--val-fraction 0.5")["predictions"], 203);
     lab.file("gptlab.toml", "up-to = 1\nlr = 0.1\n");
     let configured = of("--config gptlab.toml");
@@ -69,10 +70,86 @@ fn stories_say_their_entropy() {
         lines[2].starts_with("measured on  its last 0.1: 100,0"),
         "{output}"
     );
-    assert_eq!(lines[4], "floor     nats/token  bits/char  perplexity");
-    assert_eq!(lines[5], "uniform       4.0604     5.8580     58.0000");
-    assert!(lines[8].starts_with("entropy       0.1037"), "{output}");
-    assert_eq!(lines.len(), 9);
+    assert_eq!(
+        lines[3],
+        "context      all that stands before (a model's: --block-size N)"
+    );
+    assert_eq!(lines[5], "floor     nats/token  bits/char  perplexity");
+    assert_eq!(lines[6], "uniform       4.0604     5.8580     58.0000");
+    assert!(lines[9].starts_with("entropy       0.1037"), "{output}");
+    assert_eq!(lines.len(), 10);
+}
+
+/// 26 letters in turn in windows of 13: the first prediction of each is from one letter alone, so
+/// that a 3-gram has only the 2-gram's context there.
+#[test]
+fn a_context_cuts_what_every_predictor_sees() {
+    let lab = Lab::new();
+    // After `ab` comes c, after `cb` comes d: one letter leaves two to choose from.
+    lab.file("pairs.txt", "abccbd".repeat(400));
+    let of = |flags: &str| {
+        json(
+            &lab,
+            &format!("floors --data pairs.txt --up-to 3 {flags} --json"),
+        )
+    };
+    let (whole, cut, pairs) = (of(""), of("--block-size 6"), of("--block-size 1"));
+    assert!(loss(&whole, "3-gram") < 0.02, "{whole}");
+    // One in six predictions is the first of its window, and what it loses is not nothing.
+    assert!(
+        loss(&cut, "3-gram") > loss(&whole, "3-gram") + 0.05,
+        "{cut}"
+    );
+    // With one letter of context a 3-gram is a 2-gram.
+    assert!((loss(&pairs, "3-gram") - loss(&pairs, "2-gram")).abs() < 1e-12);
+    assert_eq!(cut["predictions"], whole["predictions"]);
+}
+
+/// What cannot be known is a sentence, and never a number of other predictions.
+#[test]
+fn the_ideal_predictor_sees_what_the_model_sees() {
+    let lab = Lab::new();
+    let of = |flags: &str| json(&lab, &format!("floors --up-to 1 {flags} --json"));
+    let data = "--data in-context:size=20000";
+    let cut = of(&format!("{data} --block-size 64"));
+    let rows = cut["floors"].as_array().expect("rows");
+    assert_eq!(rows.len(), 2, "neither ideal nor entropy: {cut}");
+    let unknown = cut["unknown"].as_str().expect("a sentence");
+    assert!(
+        unknown.contains("hold a part of a document") && unknown.contains("`--block-size 128`"),
+        "{unknown}"
+    );
+    let whole = of(&format!("{data} --block-size 128"));
+    let free = of(data);
+    assert_eq!(loss(&whole, "ideal"), loss(&free, "ideal"));
+    assert_eq!(whole["unknown"], Value::Null);
+    let said = lab
+        .ok(&format!("floors --up-to 1 {data} --block-size 64"))
+        .out;
+    assert!(said.ends_with(&format!("\n\n{unknown}\n")), "{said}");
+    // Stories in windows of 64: about 0.24 nats a character, where whole ones have 0.10.
+    let windows = of("--block-size 64");
+    let ideal = loss(&windows, "ideal");
+    assert!((0.2..0.28).contains(&ideal), "{ideal}");
+}
+
+/// A grid's guides are in the windows of its runs.
+#[test]
+fn a_grid_says_why_it_knows_no_entropy() {
+    let lab = Lab::new();
+    let flags =
+        "--n-layer 1 --n-embd 16 --n-head 2 --batch-size 2 --steps 2 --seeds 1 --switches mlp";
+    for (context, known) in [(64, false), (128, true)] {
+        let output = lab.ok(&format!(
+            "ablate --data in-context:size=20000 {flags} --block-size {context} --out g{context}"
+        ));
+        let sentence = "The best possible loss is not known: ";
+        assert_eq!(output.out.contains(sentence), !known, "{}", output.out);
+        let floors = &lab.json(&format!("g{context}/results.json"))["floors"];
+        assert_eq!(floors["block_size"], context);
+        assert_eq!(floors["entropy"].is_null(), !known, "{floors}");
+        assert_eq!(floors["unknown"].is_string(), !known, "{floors}");
+    }
 }
 
 /// n-gram tables learn everything of these texts except the skill; the ideal predictor has it.

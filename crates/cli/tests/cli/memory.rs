@@ -157,7 +157,7 @@ fn a_limit_of_addresses_is_seen_before_it_is_hit() {
 #[test]
 fn a_grid_runs_as_many_side_by_side_as_fit() {
     let lab = Lab::new();
-    let line = "ablate --data data.txt --switches mlp --steps 1 --n-layer 1 --n-embd 512 --n-head 4 \
+    let line = "ablate --data data.txt --switches no-mlp --seeds 1 --steps 1 --n-layer 1 --n-embd 512 --n-head 4 \
                 --block-size 16 --threads 2 --jobs 2 --batch-size 2 --observe off --out grid";
     let ran = limited(&lab, "ulimit -v 420000", line);
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -172,7 +172,7 @@ fn a_grid_runs_as_many_side_by_side_as_fit() {
         "{}",
         ran.err
     );
-    assert!(ran.out.contains("mlp"), "{}", ran.out);
+    assert!(ran.out.contains("no MLP"), "{}", ran.out);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn who_gets_no_threads_says_so_and_goes_on() {
         few.err
     );
 
-    let ablate = "ablate --data data.txt --switches mlp,attention --steps 4 --n-layer 1 --n-embd 16 --n-head 2 \
+    let ablate = "ablate --data data.txt --switches no-mlp,no-attention --seeds 1 --steps 4 --n-layer 1 --n-embd 16 --n-head 2 \
                   --block-size 16 --batch-size 2 --threads 4 --jobs 3";
     let few = threads(&lab, 1, &format!("{ablate} --out few-grid")).expect("as before");
     assert_eq!(few.code, 0, "{}", few.err);

@@ -87,6 +87,17 @@ fn json_holds_everything_and_adds_up() {
             .sum();
         assert!((sum - logit.as_f64().expect("a logit")).abs() < 1e-4);
     }
+    for (t, logit) in list(shares, "centred_logits").iter().enumerate() {
+        let parts = list(shares, "parts").iter();
+        let sum: f64 = parts
+            .map(|p| list(p, "centred_attribution")[t].as_f64().expect("a share"))
+            .sum();
+        assert!((sum - logit.as_f64().expect("a logit")).abs() < 1e-4);
+    }
+    assert_eq!(
+        (&found["precision"], &found["trained_in"]),
+        (&"f32".into(), &"f32".into())
+    );
     let layers = list(&found, "lens");
     assert_eq!(layers.len(), 2);
     assert_eq!(number(&layers[1], "lens_kl"), 0.0);
@@ -513,4 +524,23 @@ fn a_folder_of_somebody_else_is_left_as_it_is() {
         let ran = probe(&lab, "the cat", &format!("--only lens {flags}"));
         assert_eq!(ran.code, 0, "{}", ran.err);
     }
+}
+
+/// Probes run in f32, and say so of a model that was trained in another precision.
+#[test]
+fn another_precision_than_the_run_s_is_said() {
+    let lab = Lab::new();
+    lab.ok(&format!(
+        "train --data data.txt {TINY} --precision bf16 --save bf16.safetensors"
+    ));
+    let said = lab
+        .ok("probe bf16.safetensors --prompt the --only attention")
+        .out;
+    let line =
+        "precision   f32 here; the model was trained in bf16, and `gptlab eval` measures it so\n";
+    assert!(said.contains(line), "{said}");
+    assert!(
+        said.contains("(standard errors over 8 sequences of at most "),
+        "{said}"
+    );
 }

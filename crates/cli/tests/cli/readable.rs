@@ -32,6 +32,33 @@ fn inspect_shows_a_checkpoint() {
 }
 
 #[test]
+fn what_differs_from_the_papers_is_told() {
+    let lab = Lab::trained();
+    let post = "Post-LN keeps the norm before the head (ln_f)";
+    assert!(!lab.ok("inspect").out.contains(post));
+    assert!(lab.ok("inspect --ln-style post").out.contains(post));
+    let bare = lab.ok("inspect --ln-style post --final-norm none").out;
+    assert!(!bare.contains(post), "{bare}");
+    let fused = "queries, keys and values (c_attn) as one matrix";
+    assert!(!lab.ok("inspect model.safetensors").out.contains(fused));
+    let tiny = crate::TINY;
+    lab.ok(&format!(
+        "train --data data.txt {tiny} --optimizer muon --save muon.safetensors"
+    ));
+    assert!(lab.ok("inspect muon.safetensors").out.contains(fused));
+    let help = lab.ok("train --help").out;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "the norm before the head stays in both",
+        "of which queries, keys and values are one",
+        "[default: 0.1; 0 with microgpt]",
+        "[default: 65536]",
+    ] {
+        assert!(help.contains(part), "no {part} in {help}");
+    }
+}
+
+#[test]
 fn presets_are_listed() {
     let lab = Lab::new();
     let rows = json(&lab, "presets --json");
@@ -125,7 +152,7 @@ fn the_help_of_train_tells_what_comes_by_preset_and_what_does_not() {
     for expected in [
         "--eps <X> AdamW's epsilon [default: 1e-8]",
         "--lr <X> The learning rate at its highest [default: by preset]",
-        "[default: gpt2-mini, or stories on the built-in stories]",
+        "[default: a recipe for the text, or stories on the built-in stories]",
         "[built in: stories, names, copy, brackets, agreement, addition, in-context]",
     ] {
         assert!(help.contains(expected), "no {expected} in\n{help}");

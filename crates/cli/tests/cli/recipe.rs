@@ -14,16 +14,30 @@ fn reasons(err: &str) -> Vec<&str> {
 #[test]
 fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     let lab = Lab::new();
-    let ran = lab.ok("train --data data.txt --for 1s --out run");
+    let ran = lab.ok("train --data data.txt --for 1s --out timed");
+    let timed = reasons(&ran.err);
+    assert_eq!(timed.len(), 7, "{}", ran.err);
+    assert!(timed[6].contains(" ms a step"), "{}", ran.err);
+    // A flag takes the reason of what it changes away.
+    let small = "--n-layer 1 --n-embd 32 --n-head 2";
+    let ran = lab.ok(&format!(
+        "train --data data.txt {small} --steps 20 --out run"
+    ));
     let reasons = reasons(&ran.err);
-    assert_eq!(reasons.len(), 7, "{}", ran.err);
-    assert!(reasons.iter().all(|line| line.len() <= 80), "{reasons:#?}");
+    assert_eq!(reasons.len(), 5, "{}", ran.err);
+    assert!(!ran.err.contains("layers of width"), "{}", ran.err);
+    let lines = timed.iter().chain(&reasons);
+    assert!(
+        lines.into_iter().all(|line| line.len() <= 80),
+        "{}",
+        ran.err
+    );
     let experiment = lab.json("run/experiment.json");
     let hyper = &experiment["hyper"];
     assert_eq!(hyper["optimizer"], "muon");
     assert_eq!(hyper["precision"], "bf16");
     assert_eq!(experiment["spec"]["position"], "rotary");
-    // A text of 400 characters is read so often that its model needs dropout.
+    // A text of 400 characters is read a hundred times, so that its model needs dropout.
     assert!(experiment["spec"]["dropout"].as_f64().unwrap() > 0.0);
 }
 
@@ -66,6 +80,13 @@ fn a_preset_is_trained_for_a_time() {
 }
 
 #[test]
+fn a_preset_of_documents_learns_names_where_no_text_is_typed() {
+    let lab = Lab::new();
+    let ran = lab.ok("train --preset microgpt --steps 1");
+    assert!(ran.err.contains("the built-in text `names`"), "{}", ran.err);
+}
+
+#[test]
 fn times_that_cannot_be_are_refused() {
     let lab = Lab::new();
     for typed in ["soon", "0s", "2", "10ms"] {
@@ -81,6 +102,20 @@ fn times_that_cannot_be_are_refused() {
     let ran = lab.run(&format!("train --data data.txt {TINY} --for 1s"));
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("give one of them"), "{}", ran.err);
+    // No number of steps is too large to be refused with a sentence.
+    let ran = lab.run(&format!("train --data data.txt --steps {}", u64::MAX));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("steps must be from 1 to 4294967295"),
+        "{}",
+        ran.err
+    );
+    // A resumed run has its number of steps, and a loaded model its own recipe.
+    for from in ["--load m.safetensors", "--resume run"] {
+        let ran = lab.run(&format!("train --data data.txt {from} --for 1s"));
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("cannot be used with"), "{}", ran.err);
+    }
 }
 
 #[test]
@@ -142,7 +177,11 @@ fn runs_lie_beside_each_other() {
         let found = told.out.lines().find(|line| line.starts_with(name));
         found.unwrap_or_else(|| panic!("{}", told.out)).to_owned()
     };
-    assert!(row("long").contains("data.txt") && row("long").ends_with("finished"));
+    assert!(
+        row("long").contains("data.txt") && row("long").contains("  5  "),
+        "{}",
+        told.out
+    );
     assert!(
         told.out.lines().all(|line| line.chars().count() <= 80),
         "{}",
@@ -153,6 +192,15 @@ fn runs_lie_beside_each_other() {
     assert_eq!(rows[0]["steps"], 5);
     assert_eq!(rows[0]["state"], "finished");
     assert!(rows[0]["val_loss"].as_f64().unwrap() > 0.0);
+    // The names of runs that nobody named are long, and a run that diverged says where.
+    lab.run(&format!("train --data data.txt {TINY} --init-std 3e38"));
+    let told = lab.ok("runs");
+    assert!(told.out.contains("diverged at 0"), "{}", told.out);
+    assert!(
+        told.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        told.out
+    );
     let ran = lab.run("runs nowhere");
     assert_eq!(ran.code, 3);
     assert!(

@@ -76,7 +76,7 @@ fn a_grid_is_saved_by_every_signal_too() {
     let lab = Lab::new();
     let small = "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2";
     for (command, signal) in [
-        ("ablate --switches mlp", "-TERM"),
+        ("ablate --switches no-mlp --seeds 1", "-TERM"),
         ("sweep --sizes tiny", "-HUP"),
     ] {
         let line = format!("{command} {small} --steps 100000 --out {}", &signal[1..]);
@@ -158,7 +158,7 @@ fn a_lost_reader_silences_the_lines_and_nothing_else() {
         assert!(lab.read(&format!("{out}/{last}")) == lab.read(&format!("whole/{last}")));
     }
     let small = "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 2";
-    let line = format!("ablate {small} --switches mlp --out grid");
+    let line = format!("ablate {small} --switches no-mlp --seeds 1 --out grid");
     let words: Vec<&str> = line.split_whitespace().collect();
     let mut child = lab.command(&words).spawn().expect("a start");
     drop(child.stdout.take());

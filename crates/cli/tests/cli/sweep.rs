@@ -5,11 +5,13 @@ use crate::Lab;
 const SHORT: &str = "--data data.txt --block-size 16 --batch-size 1 --steps 2";
 
 #[test]
-fn sizes_and_rates_are_crossed_and_a_law_is_fitted() {
+fn sizes_and_rates_are_crossed_and_no_more_is_concluded_than_stands() {
     let lab = Lab::new();
-    lab.ok(&format!(
-        "sweep --sizes tiny,mini --grid lr=1e-3,3e-3 {SHORT} --out sweep"
-    ));
+    let output = lab
+        .ok(&format!(
+            "sweep --sizes tiny,mini --grid lr=1e-3,3e-3 {SHORT} --out sweep"
+        ))
+        .out;
     let grid = lab.json("sweep/grid.json");
     assert_eq!(grid["kind"], "sweep");
     let names: Vec<&str> = grid["variants"]
@@ -37,11 +39,25 @@ fn sizes_and_rates_are_crossed_and_a_law_is_fitted() {
             .expect("a number")
     );
     let page = String::from_utf8(lab.read("sweep/report/report.html")).expect("UTF-8");
-    assert!(
-        page.contains("parameters^")
-            || page.contains("parameters<sup>")
-            || page.contains("× parameters")
-    );
+    for part in [
+        "tiny: the lowest loss is ",
+        "mini: the lowest loss is ",
+        " of the grid: a better one may lie beyond",
+    ] {
+        assert!(
+            output.contains(part) && page.contains(part),
+            "no {part} in\n{output}"
+        );
+    }
+    let none =
+        "No scaling law: a scaling law with 2 parameters needs at least 3 different sizes, found 2";
+    assert!(output.contains(none), "{output}");
+    assert!(!page.contains("parameters^"));
+    // No point of a sweep is a baseline.
+    let rows = lab.json("sweep/results.json")["rows"].clone();
+    let rows = rows.as_array().expect("rows");
+    assert!(rows.iter().all(|row| row["difference"].is_null()));
+    assert!(!output.contains("the baseline") && !page.contains("the baseline"));
 }
 
 #[test]

@@ -97,8 +97,12 @@ fn a_run_and_a_grid_are_refused_each_other_s_folders() {
     let lab = Lab::new();
     let small = "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 2";
     lab.ok(&format!("train {small} --out run"));
-    lab.ok(&format!("ablate {small} --switches mlp --out grid"));
-    let ran = lab.run(&format!("ablate {small} --switches mlp --out run"));
+    lab.ok(&format!(
+        "ablate {small} --switches no-mlp --seeds 1 --out grid"
+    ));
+    let ran = lab.run(&format!(
+        "ablate {small} --switches no-mlp --seeds 1 --out run"
+    ));
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(
         ran.err
@@ -116,8 +120,8 @@ fn a_run_and_a_grid_are_refused_each_other_s_folders() {
     );
     let grid_s = fs::canonicalize(lab.path("grid")).expect("the grid");
     for place in [
-        "grid/runs/mlp-s0",
-        "grid/runs/mlp-s0/checkpoints/step-00000002.safetensors",
+        "grid/runs/no-mlp-s0",
+        "grid/runs/no-mlp-s0/checkpoints/step-00000002.safetensors",
     ] {
         let ran = lab.run(&format!("train --resume {place} --steps 4"));
         let sentence = format!(
@@ -127,7 +131,9 @@ fn a_run_and_a_grid_are_refused_each_other_s_folders() {
         assert_eq!(ran.code, 2, "{}", ran.err);
         assert!(ran.err.contains(&sentence), "{}", ran.err);
     }
-    lab.ok(&format!("ablate {small} --switches mlp --out grid"));
+    lab.ok(&format!(
+        "ablate {small} --switches no-mlp --seeds 1 --out grid"
+    ));
     assert!(!lab.path("grid/experiment.json").exists() && !lab.path("run/grid.json").exists());
 }
 
@@ -150,8 +156,7 @@ fn runs_that_begin_at_once_do_not_collide() {
 #[test]
 fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
     let lab = Lab::new();
-    let small =
-        "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --steps 2 --switches mlp --out grid";
+    let small = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --steps 2 --switches no-mlp --seeds 1 --out grid";
     let line = format!("ablate --data data.txt {small} --batch-size 2 --val-fraction 0.2");
     lab.ok(&line);
     let results = lab.read("grid/results.json");
@@ -166,17 +171,17 @@ fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
         ("--beta2 0.9", "hyper.beta2"),
         ("--eps 1e-6", "hyper.eps"),
         ("--weight-decay 0.2", "hyper.weight_decay"),
-        ("--decayed matrices", "hyper.decayed"),
+        ("--decayed everything", "hyper.decayed"),
         ("--grad-clip 2", "hyper.grad_clip"),
         ("--optimizer sgd", "hyper"),
-        ("--precision bf16", "hyper"),
+        ("--precision f32", "hyper.precision"),
         ("--init-std 0.05", "spec.init.std"),
-        ("--init-residual scaled", "spec.init.residual"),
+        ("--init-residual same", "spec.init.residual"),
         ("--val-tokens 50", "intervals.val_tokens"),
         ("--log-interval 2", "intervals.log"),
         ("--observe off", "observe"),
         ("--dropout 0.2", "spec.dropout"),
-        ("--position rotary", "spec.position"),
+        ("--position learned", "spec.position"),
         ("--val-fraction 0.3", "data.val_fraction"),
         ("--isa portable", "isa"),
     ] {
@@ -196,14 +201,14 @@ fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
     fs::copy(lab.path("data.txt"), lab.path("copy.txt")).expect("a copy");
     lab.ok(&line.replace("data.txt", "copy.txt"));
     // A run that was copied there from elsewhere is not reused either.
-    let path = "grid/runs/mlp-s0/experiment.json";
+    let path = "grid/runs/no-mlp-s0/experiment.json";
     let mut other = lab.json(path);
     other["hyper"]["lr"] = 0.5.into();
     lab.file(path, other.to_string());
     let ran = lab.run(&line);
     assert_eq!(ran.code, 3);
     assert!(
-        ran.err.contains("mlp-s0: expected `hyper.lr` to be "),
+        ran.err.contains("no-mlp-s0: expected `hyper.lr` to be "),
         "{}",
         ran.err
     );
@@ -215,10 +220,10 @@ fn the_last_seed_there_is_makes_a_grid() {
     let small = "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 2";
     let last = u64::MAX;
     lab.ok(&format!(
-        "ablate {small} --switches mlp --seed {last} --out grid"
+        "ablate {small} --switches no-mlp --seed {last} --seeds 1 --out grid"
     ));
     let ran = lab.run(&format!(
-        "ablate {small} --switches mlp --seed {last} --seeds 2 --out more"
+        "ablate {small} --switches no-mlp --seed {last} --seeds 2 --out more"
     ));
     assert_eq!(
         (ran.code, ran.first_line()),
@@ -250,9 +255,13 @@ fn what_killed_writers_left_is_swept_at_the_next_start() {
     lab.ok("train --resume run --steps 6");
     lab.ok("report run");
     let small = "--data data.txt --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --steps 2";
-    lab.ok(&format!("ablate {small} --switches mlp --out grid"));
+    lab.ok(&format!(
+        "ablate {small} --switches no-mlp --seeds 1 --out grid"
+    ));
     lab.file("grid/.results.json.aBcDeF.tmp", "torn");
-    lab.ok(&format!("ablate {small} --switches mlp --out grid"));
+    lab.ok(&format!(
+        "ablate {small} --switches no-mlp --seeds 1 --out grid"
+    ));
     let mut left = Vec::new();
     crate::ablate::files_below(lab.folder.path(), &mut left);
     left.retain(|file| file.contains(".aBcDeF.") && !file.contains(".other.txt."));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Lab;
+use crate::{Lab, TINY};
 
 /// Returns a text without the final line end; it can end with others of its own.
 fn written(out: &str) -> &str {
@@ -140,13 +140,51 @@ fn eval_measures_the_text_it_is_given() {
         (&all["fraction"], &all["predictions"]),
         (&1.0.into(), &407.into())
     );
+    assert_eq!(own["of_predictions"], own["predictions"]);
+    // What was trained on is said, and only that.
+    assert_eq!(
+        (&own["trained_on"], &all["trained_on"]),
+        (&0.0.into(), &0.9.into())
+    );
     let other = measure("--data other.txt --threads 1");
+    assert_eq!(other["trained_on"], Value::Null);
     assert_ne!(other["loss"], all["loss"]);
+    // Training says over how many of them it validates.
+    let all_of = own["predictions"].as_u64().expect("a count");
+    for (most, over) in [(16, 16), (65_536, all_of)] {
+        let ran = lab.ok(&format!(
+            "train --data data.txt {TINY} --val-tokens {most} --out validated{most}"
+        ));
+        let line = format!("validated over {over} of {all_of} predictions (--val-tokens)\n");
+        assert!(ran.err.contains(&line), "{}", ran.err);
+    }
+    // A stride of the whole context is windows side by side.
+    let same = measure("--data data.txt --stride 16");
+    assert_eq!(
+        (&same["stride"], &own["stride"]),
+        (&16.into(), &Value::Null)
+    );
+    assert_eq!(same["predictions"], own["predictions"]);
+    let near =
+        |a: &Value, b: &Value| (a.as_f64().expect("a loss") - b.as_f64().expect("a loss")).abs();
+    assert!(near(&same["loss"], &own["loss"]) < 0.1);
+    let finer = measure("--data data.txt --stride 1");
+    assert_eq!(finer["predictions"], own["predictions"]);
+    assert!(near(&finer["loss"], &own["loss"]) > 0.0);
+    let refused = lab.run("eval model.safetensors --data data.txt --stride 17");
+    let sentence = "error: --stride must be from 1 to the context, which is 16, found 17";
+    assert_eq!((refused.code, refused.first_line()), (2, sentence));
     let stdout = lab.ok("eval model.safetensors --data data.txt").out;
     assert!(
         stdout.contains("nats per token") && stdout.contains("bits per character"),
         "{stdout}"
     );
+    assert!(!stdout.contains("trained on"), "{stdout}");
+    let said = lab
+        .ok("eval model.safetensors --data data.txt --val-fraction 0.2")
+        .out;
+    let line = "trained on   50 % of them: the loss says little about new text\n";
+    assert!(said.contains(line), "{said}");
 }
 
 /// The output equals the one-file program's, line for line.

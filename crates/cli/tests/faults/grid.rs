@@ -23,7 +23,7 @@ fn tried(line: &str, ordered: bool, choice: Choice) {
 
 fn ablate(jobs: u32) -> String {
     format!(
-        "ablate {TINY} --steps 4 --log-interval 2 --switches mlp --seeds 1 --jobs {jobs} --out grid"
+        "ablate {TINY} --steps 4 --log-interval 2 --switches no-mlp --seeds 1 --jobs {jobs} --out grid"
     )
 }
 
@@ -51,7 +51,7 @@ fn a_kill_between_an_outcome_and_its_checkpoint_s_removal() {
     let whole = Lab::new();
     let points = whole.trace(&line);
     let removed = |p: &Passed| {
-        p.what == "remove" && p.path == "grid/runs/mlp-s1/checkpoints/step-00000004.safetensors"
+        p.what == "remove" && p.path == "grid/runs/no-mlp-s1/checkpoints/step-00000004.safetensors"
     };
     let at = 1 + points
         .iter()

@@ -60,7 +60,7 @@ impl Work {
         );
         let counted = format!("{train} --checkpoint-interval {INTERVAL}");
         let ablate =
-            format!("ablate {TINY} --steps 1000 --switches mlp --seeds 1 --jobs 1 --out grid");
+            format!("ablate {TINY} --steps 1000 --switches no-mlp --seeds 1 --jobs 1 --out grid");
         let sweep = format!("sweep {TINY} --steps 8 --sizes tiny --jobs 1 --out grid");
         [
             Self::new("train, by steps", counted, Some(INTERVAL)),

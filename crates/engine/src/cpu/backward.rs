@@ -12,7 +12,9 @@ use gptlab_model::{Activation, AttentionOp, NormOp, Op, ParamId, ValueId};
 
 use super::{
     chunk::Chunk,
-    forward_pass::{ForwardPass, RowDropout, accumulate, drop_some, leading_heads, parts, rows_of},
+    forward_pass::{
+        ForwardPass, RowDropout, accumulate, drop_some, leading_heads, multiply, parts, rows_of,
+    },
     plan::Write,
     prepared_graph::kernel,
     products::WeightGradient,
@@ -24,9 +26,11 @@ impl Chunk<'_> {
     pub(super) fn backward_node(&self, node: ValueId, work: &mut Workspace, dw: &mut [f32]) {
         let Workspace { arena, scratch } = work;
         match &self.prepared.graph.node(node).op {
-            Op::TokenEmbedding { table } => {
+            Op::TokenEmbedding { table, scale } => {
                 let dtable = self.prepared.part_mut(dw, *table);
-                let dy = &arena[self.gradient(node)];
+                // The first node is the last to come, so that nobody reads this gradient after it.
+                let dy = &mut arena[self.gradient(node)];
+                multiply(dy, *scale);
                 embedding::backward(self.isa(), dtable, self.inputs, dy, self.width(node));
             }
             Op::PositionEmbedding { table } => {

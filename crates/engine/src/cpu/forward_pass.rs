@@ -117,9 +117,10 @@ pub(super) trait ForwardPass: Sync + Sized {
     /// Computes the value of a node.
     fn forward_node(&self, node: ValueId, arena: &mut [f32], scratch: &mut Self::Scratch) {
         match &self.prepared().graph.node(node).op {
-            Op::TokenEmbedding { table } => {
+            Op::TokenEmbedding { table, scale } => {
                 let (y, table) = (&mut arena[self.value(node)], self.param(*table));
                 embedding::forward(self.isa(), y, self.tokens(), table, None, self.width(node));
+                multiply(y, *scale);
             }
             Op::PositionEmbedding { table } => {
                 copy_positions(self, node, self.param(*table), arena);
@@ -296,5 +297,14 @@ fn rotate<F: ForwardPass>(on: &F, node: ValueId, heads: LeadingHeads, arena: &mu
     for RowRun { rows, position } in on.runs() {
         let y = &mut y[rows_of(&rows, heads.width)];
         rope::forward(on.isa(), y, cos, sin, heads, position, rows.len());
+    }
+}
+
+/// Multiplies every element of `x` by `scale`.
+pub(super) fn multiply(x: &mut [f32], scale: f32) {
+    if scale != 1.0 {
+        for x in x.iter_mut() {
+            *x *= scale;
+        }
     }
 }

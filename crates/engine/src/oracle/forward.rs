@@ -131,9 +131,12 @@ impl<'a> OraclePass<'a> {
         let tokens = self.batch.inputs();
         let positions = positions(self.batch);
         match &node.op {
-            Op::TokenEmbedding { table } => {
+            Op::TokenEmbedding { table, scale } => {
                 let row = |token: &u32| self.param_row(*table, *token as usize).to_vec();
-                tokens.iter().map(row).collect()
+                let rows: OracleRows = tokens.iter().map(row).collect();
+                let (tape, by) = (&mut self.tape, f64::from(*scale));
+                let scaled = |row: Vec<Var>| row.iter().map(|x| tape.scale(*x, by)).collect();
+                rows.into_iter().map(scaled).collect()
             }
             Op::PositionEmbedding { table } => {
                 let row = |position: &usize| self.param_row(*table, *position).to_vec();

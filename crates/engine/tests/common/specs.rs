@@ -105,8 +105,11 @@ pub(crate) fn switches() -> Vec<Switch> {
 fn ends() -> Vec<Switch> {
     vec![
         switch("position", "none", |s| s.position = Position::None),
-        switch("position", "sinusoidal", |s| {
+        switch("position", "sinusoidal-scaled", |s| {
             s.position = Position::Sinusoidal;
+        }),
+        switch("position", "sinusoidal", |s| {
+            s.position = Position::SinusoidalUnscaled;
         }),
         switch("position", "rotary", |s| s.position = Position::Rotary),
         switch("position", "alibi", |s| s.position = Position::Alibi),

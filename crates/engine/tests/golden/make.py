@@ -99,6 +99,9 @@ def switches() -> dict[str, Spec]:
     """What each single switch changes in the base."""
     changes: dict[str, Spec] = {"base": {}}
     changes |= {f"position-{p}": {"position": p} for p in POSITIONS if p != "learned"}
+    # Vaswani et al. 2017: embeddings times the root of the width. Files call the unscaled sines
+    # `sinusoidal`.
+    changes |= {"position-sinusoidal-scaled": {"position": "sinusoidal-scaled"}}
     for place in ("embedding", "block", "last"):
         kept = base()["norms"][place]
         changes |= {f"norm-{place}-{n}": {"norms": {place: n}} for n in NORMS if n != kept}

@@ -1,8 +1,13 @@
 //! The points of a grid: every combination of the values of its axes.
 
 use gptlab_recipe::{Overrides, Settings, SettingsError};
+use gptlab_record::TunedSetting;
 
 use super::{GridError, Point};
+
+/// A tuned rate is one of these multiples of the shared one: taking a part out makes a model need
+/// lower rates more often than higher ones.
+const TUNING_FACTORS: [f64; 4] = [0.25, 0.5, 1.0, 2.0];
 
 /// A setting, and the values that it takes in a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +56,38 @@ impl GridAxis {
             name: "lr".to_owned(),
             values: ["3e-4", "1e-3", "3e-3"].map(str::to_owned).to_vec(),
         }
+    }
+
+    /// Returns the values of the setting called `name` that an ablation tunes over, and which of
+    /// them is `base`'s own. The only such setting is `lr`: a quarter, a half, the same and twice
+    /// the rate.
+    ///
+    /// # Errors
+    /// When another setting is named.
+    pub fn tuning(name: &str, base: &Settings) -> Result<(Self, TunedSetting), GridError> {
+        if name != "lr" {
+            return Err(GridError::NotTuned(name.to_owned()));
+        }
+        let lr = base.hyper.lr;
+        let value = |factor: f64| {
+            if factor == 1.0 {
+                return lr.to_string();
+            }
+            // Three digits, as a person would write them.
+            let short: f64 = format!("{:.2e}", factor * lr)
+                .parse()
+                .unwrap_or(factor * lr);
+            short.to_string()
+        };
+        let axis = Self {
+            name: name.to_owned(),
+            values: TUNING_FACTORS.map(value).to_vec(),
+        };
+        let tuned = TunedSetting {
+            setting: name.to_owned(),
+            shared: format!("{name}={lr}"),
+        };
+        Ok((axis, tuned))
     }
 
     fn overrides(&self, value: &str) -> Result<Overrides, SettingsError> {

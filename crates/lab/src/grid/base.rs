@@ -4,7 +4,9 @@ use std::num::NonZeroU64;
 
 use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
-use gptlab_recipe::{ObserveLevel, Overrides, Settings, WarmupStart};
+use gptlab_recipe::{
+    DEFAULT_PRESET, ObserveLevel, Optimizer, Overrides, Precision, Settings, WarmupStart,
+};
 
 use super::{GridAxis, GridError, Point, points};
 
@@ -26,6 +28,9 @@ pub enum GridRecipe {
     /// The settings that learn most in a quarter of a minute: large batches of short contexts at a
     /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
+    /// A modern model with Muon at a high learning rate, for about a quarter of a minute on two
+    /// cores: the recipe of an ablation (LOG.md, "An ablation's recipe").
+    Ablation,
 }
 
 impl GridRecipe {
@@ -36,6 +41,15 @@ impl GridRecipe {
         match self {
             Self::Own { steps } => steps,
             Self::Quick => 400,
+            Self::Ablation => 300,
+        }
+    }
+
+    /// Returns the preset that this recipe is over where nobody asks for another.
+    pub fn preset(self) -> Preset {
+        match self {
+            Self::Own { .. } | Self::Quick => DEFAULT_PRESET,
+            Self::Ablation => Preset::Modern,
         }
     }
 
@@ -56,23 +70,29 @@ impl GridRecipe {
                 warmup_start: Some(WarmupStart::FirstStep),
                 ..of_all
             },
+            Self::Ablation => Overrides {
+                block_size: Some(128),
+                batch_size: Some(16),
+                optimizer: Some(Optimizer::Muon),
+                lr: Some(8e-3),
+                min_lr: Some(0.0),
+                dropout: Some(0.0),
+                precision: Some(Precision::Bf16),
+                val_tokens: Some(VAL_TOKENS / 2),
+                ..of_all
+            },
         }
     }
 
-    /// Makes the settings of a grid's baseline on `text`: the preset of `requested` or else
-    /// `preset`, then this recipe with logging, sampling and checkpoint intervals that suit its
+    /// Makes the settings of a grid's baseline on `text`: the preset of `requested` or else the
+    /// recipe's, then this recipe with logging, sampling and checkpoint intervals that suit its
     /// number of steps, then the other overrides of `requested`.
     ///
     /// # Errors
     /// Returns an error if an override has an invalid value.
-    pub fn base(
-        self,
-        preset: Preset,
-        requested: &Overrides,
-        text: &Text,
-    ) -> Result<Settings, GridError> {
+    pub fn base(self, requested: &Overrides, text: &Text) -> Result<Settings, GridError> {
         let steps = requested.steps.unwrap_or(self.steps());
-        let mut base = Settings::of(requested.preset.unwrap_or(preset), Some(steps));
+        let mut base = Settings::of(requested.preset.unwrap_or(self.preset()), Some(steps));
         if let Some(kind) = text.recipe().and_then(Builtin::usual_tokenizer) {
             base.tokenizer = kind.into();
         }

@@ -2,7 +2,8 @@
 
 use gptlab_data::{CorpusCache, Text};
 use gptlab_model::{Model, lower};
-use gptlab_record::{Cell, Experiment, Grid, GridKind, Variant};
+use gptlab_record::{Cell, Experiment, Grid, GridKind, TunedSetting, Variant};
+use gptlab_report::words::slug;
 use gptlab_train::{Error, Resolved, Settings};
 
 use crate::switches::{BASELINE, POINT, Switch};
@@ -23,6 +24,16 @@ pub struct Point {
 pub struct Planned {
     pub grid: Grid,
     pub cells: Vec<Settings>,
+}
+
+impl Planned {
+    /// Returns the same grid, whose points are the values of a setting that is `tuned`: each
+    /// variant is also compared at its best value.
+    #[must_use]
+    pub fn tuned(mut self, tuned: TunedSetting) -> Self {
+        self.grid.tuned = Some(tuned);
+        self
+    }
 }
 
 /// A switch that has no row in the table, and the reason.
@@ -61,7 +72,7 @@ pub fn ablation(
             match applied(switch, &point.settings, vocab_size) {
                 Ok((settings, model)) => add(switch, &settings, &model)?,
                 Err(why) => skipped.push(Skipped {
-                    name: switch.name.into(),
+                    name: switch.slug(),
                     why,
                 }),
             }
@@ -136,9 +147,9 @@ fn arm(
     experiment: Experiment,
 ) -> VariantSettings {
     let graph = lower(model);
-    let name = [switch.name, &point.name].map(str::to_owned);
+    let label = switch.label(&point.settings);
     let variant = Variant {
-        name: name.join(" ").trim_end().to_owned(),
+        name: format!("{label} {}", point.name).trim_end().to_owned(),
         title: switch.title.into(),
         purpose: switch.purpose.into(),
         prediction: switch.prediction.into(),
@@ -147,6 +158,7 @@ fn arm(
         listing: graph.to_string(),
         settings: point.values.clone(),
         experiment: Some(experiment),
+        expected: switch.expected.is_bounded().then_some(switch.expected),
     };
     (variant, settings.clone())
 }
@@ -161,7 +173,7 @@ fn cross(
     let cells = seeds.iter().flat_map(|seed| {
         arms.iter().map(|(variant, settings)| {
             let (variant, seed) = (variant.name.clone(), *seed);
-            let folder = format!("runs/{}-s{seed}", file_name(&variant));
+            let folder = format!("runs/{}-s{seed}", folder_name(&variant));
             let cell = Cell {
                 variant,
                 seed,
@@ -188,6 +200,7 @@ fn cross(
         seeds: seeds.to_vec(),
         variants: arms.into_iter().map(|(variant, _)| variant).collect(),
         cells,
+        tuned: None,
     };
     Ok(Planned {
         grid,
@@ -195,10 +208,19 @@ fn cross(
     })
 }
 
-/// Replaces the characters of `name` that some file systems reject.
-fn file_name(name: &str) -> String {
+/// Returns the name of a variant in characters that every file system accepts: `no-residual`, or
+/// `no-residual_lr=0.1`, where the point of a grid begins with the first setting.
+fn folder_name(variant: &str) -> String {
+    let words: Vec<&str> = variant.split(' ').collect();
+    let named = words.iter().take_while(|word| !word.contains('=')).count();
+    let (name, point) = words.split_at(named);
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.=".contains(c);
-    name.chars()
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect()
+    let in_file = |word: &&str| -> String {
+        word.chars()
+            .map(|c| if plain(c) { c } else { '_' })
+            .collect()
+    };
+    let parts = (!name.is_empty()).then(|| slug(&name.join(" ")));
+    let parts = parts.into_iter().chain(point.iter().map(in_file));
+    parts.collect::<Vec<_>>().join("_")
 }

@@ -4,6 +4,7 @@
 //! concurrently, each of them gets more threads.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,17 +16,17 @@ use std::{
 use gptlab_data::{CorpusCache, CorpusSource, Text};
 use gptlab_engine::{Backend, BackendOptions, Device};
 use gptlab_record::{
-    Cell, CellOutcome, Experiment, FileError, Floors, Grid, Results, disk, read_grid, write_grid,
-    write_results,
+    Cell, CellOutcome, Event, Experiment, FileError, Floors, Grid, Results, Store, disk,
+    read_events, read_grid, write_grid, write_results,
 };
 use gptlab_train::{Error, Resolved, Settings, same_settings};
 
 use super::{
     Planned, cell,
     observer::{CellReporter, GridObserver},
-    results,
+    results::{GridFacts, results},
 };
-use crate::ngram;
+use crate::{floors, ngram, statistics};
 
 /// The resources that a grid may use.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub struct Machine {
 /// The way in which a call of [`run`] ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    Finished(Results),
+    Finished(Box<Results>),
     /// The observer stopped the grid after `finished` of its runs had ended.
     Stopped {
         finished: usize,
@@ -49,6 +50,8 @@ pub enum Ending {
 
 /// The order of the longest n-grams among the floors.
 const ORDERS: usize = 6;
+/// The number of batches whose tokens are counted.
+const COUNTED_BATCHES: u32 = 8;
 
 /// Runs every cell of `planned` that has not ended in `folder`, and writes the results there.
 ///
@@ -71,7 +74,7 @@ const ORDERS: usize = 6;
 /// let mut settings = Settings::of(Preset::Microgpt, Some(2));
 /// settings.val_fraction = 0.2;
 /// let point = Point { name: String::new(), settings, values: Vec::new() };
-/// let switches = [Switch::find("residual")?];
+/// let switches = [Switch::find("no residual")?];
 /// let (planned, _) = grid::ablation(&[point], &switches, &[0, 1], &text, &[])?;
 ///
 /// let folder = tempfile::tempdir()?;
@@ -109,10 +112,10 @@ pub fn run(
     queue.run()?;
     let outcomes = queue.outcomes()?;
     let finished = outcomes.iter().flatten().count();
-    let found = results(&planned.grid, &outcomes, floors(planned, &corpora)?);
+    let found = results(&planned.grid, &outcomes, facts(folder, planned, &corpora)?);
     write_results(folder, &found)?;
     Ok(if finished == planned.cells.len() {
-        Ending::Finished(found)
+        Ending::Finished(Box::new(found))
     } else {
         Ending::Stopped { finished }
     })
@@ -136,10 +139,23 @@ fn same_plan(folder: &Path, found: &Grid, requested: &Grid) -> Result<(), FileEr
             .map(|v| (v.name.clone(), v.settings.clone()))
             .collect()
     };
-    let shape = |grid: &Grid| (grid.kind, grid.seeds.clone(), grid.cells.clone());
+    let shape = |grid: &Grid| {
+        let Grid {
+            kind,
+            seeds,
+            cells,
+            tuned,
+            ..
+        } = grid.clone();
+        (kind, seeds, cells, tuned)
+    };
     if shape(found) != shape(requested) || variants(found) != variants(requested) {
         let expected = "the same grid, to resume it";
-        let words = "another one; give a folder of its own with --out";
+        let words = if found.format < Grid::FORMAT {
+            "a grid of an older version, which `gptlab report` shows; give a folder of its own with --out"
+        } else {
+            "another one; give a folder of its own with --out"
+        };
         return Err(FileError::wrong(folder, expected, words));
     }
     for (found, requested) in found.variants.iter().zip(&requested.variants) {
@@ -150,16 +166,51 @@ fn same_plan(folder: &Path, found: &Grid, requested: &Grid) -> Result<(), FileEr
     Ok(())
 }
 
-/// Measures the floors over all predictions of the validation split, as the outcomes are measured.
-fn floors(planned: &Planned, corpora: &CorpusCache<'_>) -> Result<Floors, Error> {
-    let batches = Resolved::fresh(&planned.cells[0], corpora)?.batches;
+/// Measures what the losses are compared with, over all predictions of the validation split, as the
+/// outcomes are measured.
+fn facts(folder: &Path, planned: &Planned, corpora: &CorpusCache<'_>) -> Result<GridFacts, Error> {
+    let (text, grid) = (corpora.text(), &planned.grid);
+    let resolved = Resolved::fresh(&planned.cells[0], corpora)?;
+    let batches = &resolved.batches;
     // A text that is too short has no validation split, and thus no floors on it.
-    Ok(
-        ngram::floors(corpora.text(), &batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
-            uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
-            ..Floors::default()
-        }),
-    )
+    let floors = ngram::floors(text, batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
+        uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
+        ..Floors::default()
+    });
+    let curves = grid.baselines().map(|base| curve(folder, grid, &base.name));
+    Ok(GridFacts {
+        floors,
+        skill: floors::skill_floors(text, batches, ORDERS),
+        curves: curves.collect::<Result<_, _>>()?,
+        tokens_per_step: tokens_per_step(&resolved)?,
+    })
+}
+
+/// Returns the mean length of the first batches, in tokens, since documents differ in length.
+fn tokens_per_step(resolved: &Resolved) -> Result<Option<f64>, Error> {
+    let mut tokens = 0;
+    for step in 0..COUNTED_BATCHES {
+        tokens += resolved.batches.train(&resolved.model, step)?.tokens();
+    }
+    Ok(Some(tokens as f64 / f64::from(COUNTED_BATCHES)))
+}
+
+/// Returns the mean validation loss of a variant's seeds at each logged step.
+fn curve(folder: &Path, grid: &Grid, variant: &str) -> Result<Vec<(u64, f64)>, FileError> {
+    let mut by_step: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for cell in grid.cells.iter().filter(|cell| cell.variant == variant) {
+        let folder = folder.join(&cell.folder);
+        if !Store::exists(&folder) {
+            continue;
+        }
+        let events = read_events(&folder)?;
+        for record in events.iter().filter_map(Event::as_step) {
+            let losses = by_step.entry(record.step).or_default();
+            losses.extend(record.val_loss.filter(|loss| loss.is_finite()));
+        }
+    }
+    let mean = |(step, losses): (u64, Vec<f64>)| Some((step, statistics::mean(&losses)?));
+    Ok(by_step.into_iter().filter_map(mean).collect())
 }
 
 struct Queue<'a> {

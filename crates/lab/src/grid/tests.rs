@@ -2,7 +2,7 @@ use gptlab_data::Text;
 use gptlab_model::Preset;
 use gptlab_recipe::TextOrigin;
 use gptlab_recipe::{Overrides, Settings};
-use gptlab_record::{CellOutcome, Floors, GridKind};
+use gptlab_record::{CellOutcome, Floors, Grid, GridKind, Standing, Verdict};
 
 use super::*;
 use crate::switches::{self, Switch};
@@ -49,11 +49,11 @@ fn a_plan_is_every_variant_at_every_point_seed_by_seed() {
     let names: Vec<&str> = grid.variants.iter().map(|v| v.name.as_str()).collect();
     let expected = [
         "baseline lr=0.1",
-        "mlp lr=0.1",
-        "muon lr=0.1",
+        "no MLP lr=0.1",
+        "Muon for AdamW lr=0.1",
         "baseline lr=0.2",
-        "mlp lr=0.2",
-        "muon lr=0.2",
+        "no MLP lr=0.2",
+        "Muon for AdamW lr=0.2",
     ];
     assert_eq!(names, expected);
     assert_eq!(
@@ -62,9 +62,17 @@ fn a_plan_is_every_variant_at_every_point_seed_by_seed() {
     );
     for (cell, settings) in grid.cells.iter().zip(&cells) {
         assert_eq!(cell.seed, settings.seed);
-        assert_eq!(cell.variant.contains("lr=0.2"), settings.hyper.lr == 0.2);
+        // Muon's best rate is two and a half times AdamW's.
+        let muon = cell.variant.starts_with("Muon");
+        let rate = settings.hyper.lr / if muon { 2.5 } else { 1.0 };
+        let expected = if cell.variant.contains("lr=0.2") {
+            0.2
+        } else {
+            0.1
+        };
+        assert!((rate - expected).abs() < 1e-12, "{}", cell.variant);
     }
-    assert_eq!(grid.cells[1].folder, "runs/mlp_lr=0.1-s4");
+    assert_eq!(grid.cells[1].folder, "runs/no-mlp_lr=0.1-s4");
     assert_eq!(grid.cells[6].folder, "runs/baseline_lr=0.1-s5");
     assert!(grid.variants[1].parameters < grid.variants[0].parameters);
     assert!(!grid.variants[1].listing.contains("mlp"));
@@ -96,15 +104,6 @@ fn what_changes_nothing_or_cannot_be_is_skipped_with_a_reason() {
 #[test]
 fn results_pair_seeds_at_the_same_point() {
     let Planned { grid, .. } = planned();
-    let outcome = |seed: u64, loss: Option<f64>| CellOutcome {
-        seed,
-        diverged_at: loss.is_none().then_some(3),
-        val_loss: loss,
-        train_loss: None,
-        grad_norm: None,
-        skill_loss: None,
-        sample: None,
-    };
     // Seed 4 comes first, in the order of the variants, then seed 5, whose last two have not ended.
     let losses = [1.0, 1.5, 2.0, 3.0, 3.25, 4.0, 2.0, 2.75];
     let mut outcomes: Vec<Option<CellOutcome>> = losses
@@ -114,7 +113,7 @@ fn results_pair_seeds_at_the_same_point() {
         .collect();
     outcomes.push(Some(outcome(5, None)));
     outcomes.resize(12, None);
-    let results = results(&grid, &outcomes, Floors::default());
+    let results = results(&grid, &outcomes, GridFacts::default());
     let row = |name: &str| {
         results
             .rows
@@ -124,20 +123,32 @@ fn results_pair_seeds_at_the_same_point() {
     };
     assert_eq!(row("baseline lr=0.1").difference, None);
     assert_eq!(row("baseline lr=0.1").mean, Some(1.5));
-    let mlp = row("mlp lr=0.1").difference.expect("two pairs");
+    let mlp = row("no MLP lr=0.1").difference.expect("two pairs");
     assert_eq!((mlp.mean, mlp.pairs), (0.625, 2));
-    let muon = row("muon lr=0.1");
+    let muon = row("Muon for AdamW lr=0.1");
     assert_eq!(muon.outcomes[1].diverged_at, Some(3));
     assert_eq!(
         muon.difference.map(|d| (d.mean, d.pairs, d.p)),
         Some((1.0, 1, None))
     );
-    let other = row("mlp lr=0.2").difference.expect("one pair");
+    let other = row("no MLP lr=0.2").difference.expect("one pair");
     assert_eq!((other.mean, other.pairs), (0.25, 1));
 }
 
+fn outcome(seed: u64, loss: Option<f64>) -> CellOutcome {
+    CellOutcome {
+        seed,
+        diverged_at: loss.is_none().then_some(3),
+        val_loss: loss,
+        train_loss: None,
+        grad_norm: None,
+        skill_loss: None,
+        sample: None,
+    }
+}
+
 #[test]
-fn a_sweep_compares_with_its_first_and_knows_sizes() {
+fn a_sweep_compares_with_nothing_and_knows_sizes() {
     let plan = sweep(&at_rates(&[0.1, 0.2]), &[0], &text(), &[]).expect("a plan");
     let last = &plan.grid.variants[1];
     assert_eq!(
@@ -146,10 +157,14 @@ fn a_sweep_compares_with_its_first_and_knows_sizes() {
     );
     let outcomes = vec![None; 2];
     assert!(
-        results(&plan.grid, &outcomes, Floors::default())
+        results(&plan.grid, &outcomes, GridFacts::default())
             .rows
             .is_empty()
     );
+    let ended = [2.0, 1.5].map(|loss| Some(outcome(0, Some(loss))));
+    let rows = results(&plan.grid, &ended, GridFacts::default()).rows;
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.difference.is_none()));
     assert!(
         switches::ALL
             .iter()
@@ -219,7 +234,7 @@ fn sizes_are_named_and_leave_what_is_asked_for() {
         ..Overrides::default()
     };
     let base = GridRecipe::Quick
-        .base(Preset::Gpt2Mini, &requested, &text())
+        .base(&requested, &text())
         .expect("settings");
     let axes = [GridAxis::learning_rates()];
     let points = sized_points(&base, &requested, &sizes, &axes).expect("points");
@@ -253,7 +268,7 @@ fn a_recipe_is_beneath_what_is_asked_for() {
         ..Overrides::default()
     };
     let base = GridRecipe::Quick
-        .base(Preset::Gpt2Mini, &requested, &text())
+        .base(&requested, &text())
         .expect("settings");
     assert_eq!((base.hyper.steps, base.hyper.batch_size), (40, 32));
     assert_eq!((base.hyper.lr, base.hyper.min_lr), (1e-5, 0.0));
@@ -265,7 +280,7 @@ fn a_recipe_is_beneath_what_is_asked_for() {
         "the clock saves too"
     );
     let seed = GridRecipe::ANCESTOR
-        .base(Preset::Gpt2Mini, &Overrides::default(), &text())
+        .base(&Overrides::default(), &text())
         .expect("settings");
     assert_eq!((seed.hyper.steps, seed.spec.block_size), (30, 256));
 }
@@ -280,5 +295,116 @@ fn seeds_follow_the_first() {
     assert_eq!(
         refused(seeds(u64::MAX, 2)),
         "seed must be at most 18446744073709551614 with 2 seeds, found 18446744073709551615"
+    );
+}
+
+fn ended(grid: &Grid, loss: impl Fn(&str, u64) -> Option<f64>) -> Vec<Option<CellOutcome>> {
+    let outcome = |cell: &gptlab_record::Cell| {
+        let val_loss = loss(&cell.variant, cell.seed);
+        Some(CellOutcome {
+            seed: cell.seed,
+            diverged_at: val_loss.is_none().then_some(3),
+            val_loss,
+            train_loss: val_loss,
+            grad_norm: None,
+            skill_loss: None,
+            sample: None,
+        })
+    };
+    grid.cells.iter().map(outcome).collect()
+}
+
+/// By hand: each variant is compared at the shared rate and at the best of its own, and both
+/// families are corrected for themselves.
+#[test]
+fn a_tuned_grid_compares_each_at_its_best() {
+    let base = settings();
+    let (axis, tuned) = GridAxis::tuning("lr", &base).expect("rates");
+    assert_eq!(axis.to_string(), "lr=0.000075,0.00015,0.0003,0.0006");
+    assert_eq!(tuned.shared, "lr=0.0003");
+    let chosen = ["mlp", "attention"].map(|name| Switch::find(name).expect("a switch"));
+    let points = points(&base, &[axis]).expect("points");
+    let (plan, _) = ablation(&points, &chosen, &[0, 1, 2], &text(), &[]).expect("a plan");
+    let grid = plan.tuned(tuned).grid;
+    let outcomes = ended(&grid, |variant, seed| {
+        let noise = [0.0, 0.01, 0.02][seed as usize];
+        let own = match variant {
+            "baseline lr=0.0006" => 1.9,
+            "no MLP lr=0.00015" => 1.91 + noise,
+            "no attention lr=0.00015" => 2.2 + 2.0 * noise,
+            // The lowest number is no best rate where a seed diverges.
+            "no attention lr=0.0006" => return (seed > 0).then_some(1.0),
+            _ if variant.starts_with("baseline") => 2.0,
+            _ => 2.5 + noise,
+        };
+        Some(own + noise)
+    });
+    let facts = GridFacts {
+        floors: Floors {
+            ngrams: vec![3.0, 2.4],
+            ..Floors::default()
+        },
+        ..GridFacts::default()
+    };
+    let found = results(&grid, &outcomes, facts);
+    let conclusion = found.conclusion.as_ref().expect("a conclusion");
+    assert!(
+        conclusion
+            .baselines
+            .iter()
+            .all(|b| b.standing == Standing::Stands)
+    );
+    assert_eq!(conclusion.comparisons, 2);
+    let shared = |name: &str| {
+        let row = found.rows.iter().find(|row| row.variant == name);
+        row.and_then(|row| row.difference).expect("a difference")
+    };
+    let corrected = shared("no MLP lr=0.0003").corrected.expect("a correction");
+    assert_eq!(corrected.comparisons, 2);
+    assert_eq!(shared("no MLP lr=0.0006").corrected, None, "not compared");
+    let told: Vec<(&str, &str, f64, bool, Verdict)> = found
+        .tuned
+        .iter()
+        .map(|t| {
+            (
+                t.variant.as_str(),
+                t.best.as_str(),
+                t.value,
+                t.at_edge,
+                t.verdict,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "baseline",
+                "baseline lr=0.0006",
+                6e-4,
+                true,
+                Verdict::Baseline
+            ),
+            (
+                "no MLP",
+                "no MLP lr=0.00015",
+                1.5e-4,
+                false,
+                Verdict::NotSignificant
+            ),
+            (
+                "no attention",
+                "no attention lr=0.00015",
+                1.5e-4,
+                false,
+                Verdict::Worse
+            ),
+        ]
+    );
+    let mean = found.tuned[1].difference.expect("a difference").mean;
+    assert!((mean - 0.02).abs() < 1e-12, "{mean}");
+    assert_eq!(
+        refused(GridAxis::tuning("beta1", &base)),
+        "an ablation can tune the learning rate, `lr`, found `beta1`; `--grid beta1=A,B` repeats it at several values"
     );
 }

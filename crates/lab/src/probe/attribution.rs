@@ -24,7 +24,10 @@ pub struct Attribution {
     pub targets: Vec<String>,
     /// The logits of those tokens, by position.
     pub logits: Vec<f64>,
-    /// The shares, in the order of the graph.
+    /// By position: that logit less the mean of all logits, which is what counts for the softmax
+    /// and what TransformerLens attributes where it centres the unembedding.
+    pub centred_logits: Vec<f64>,
+    /// In the order of the graph.
     pub parts: Vec<Share>,
 }
 
@@ -36,6 +39,9 @@ pub struct Share {
     pub part: String,
     /// The contribution to the target's logit, by position.
     pub logit_attribution: Vec<f64>,
+    /// By position, of the centred logit: these sum to it. What raises all logits alike has no
+    /// share here.
+    pub centred_attribution: Vec<f64>,
 }
 
 impl Subject {
@@ -47,32 +53,51 @@ impl Subject {
         let mut targets: Vec<u32> = prompt.tokens[1..].to_vec();
         targets.push(likeliest(rows[n - 1]));
         let weights = self.engine.export(Slot::Weights);
-        let mut walk = Walk {
-            graph: self.engine.graph(),
-            weights: &weights,
-            trace,
-            shares: BTreeMap::new(),
-            row: 0,
-            rows: n,
+        let shares = |of| {
+            let mut walk = Walk {
+                graph: self.engine.graph(),
+                weights: &weights,
+                trace,
+                shares: BTreeMap::new(),
+                row: 0,
+                rows: n,
+            };
+            for (row, target) in targets.iter().enumerate() {
+                walk.row = row;
+                walk.begin(*target as usize, of);
+            }
+            walk.shares.into_values()
         };
-        for (row, target) in targets.iter().enumerate() {
-            walk.row = row;
-            walk.begin(*target as usize);
-        }
-        let share = |(part, logit_attribution)| Share {
+        let both = shares(Logit::Raw).zip(shares(Logit::Centred));
+        let share = |((part, logit_attribution), (_, centred_attribution))| Share {
             part,
             logit_attribution,
+            centred_attribution,
+        };
+        let parts = both.map(share).collect();
+        let wide: Vec<Vec<f64>> = rows.iter().map(|row| self::wide(row)).collect();
+        let logits = || {
+            wide.iter()
+                .zip(&targets)
+                .map(|(row, t)| (row, row[*t as usize]))
         };
         Attribution {
-            logits: rows
-                .iter()
-                .zip(&targets)
-                .map(|(row, t)| f64::from(row[*t as usize]))
+            logits: logits().map(|(_, logit)| logit).collect(),
+            centred_logits: logits()
+                .map(|(row, logit)| logit - row.iter().sum::<f64>() / vocab as f64)
                 .collect(),
             targets: self.labels(&targets),
-            parts: walk.shares.into_values().map(share).collect(),
+            parts,
         }
     }
+}
+
+/// Of which logit the shares are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logit {
+    Raw,
+    /// Less the mean of all logits.
+    Centred,
 }
 
 fn likeliest(logits: &[f32]) -> u32 {
@@ -92,15 +117,26 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Starts at the logit of `target`: the product of a row of the head's weight with the head's
-    /// input.
-    fn begin(&mut self, target: usize) {
+    /// The logit of `target`: a row of the head's weight times what the head reads.
+    fn begin(&mut self, target: usize, of: Logit) {
         let logits = self.graph.node(self.graph.logits());
         let Some((x, weight)) = logits.linear() else {
             return;
         };
         let width = self.graph.node(x).width;
-        let direction = wide(&self.param(weight)[target * width..][..width]);
+        let rows = self.param(weight);
+        let mut direction = wide(&rows[target * width..][..width]);
+        match of {
+            Logit::Raw => {}
+            Logit::Centred => {
+                let share = width as f64 / rows.len() as f64;
+                for row in rows.chunks(width) {
+                    for (d, w) in direction.iter_mut().zip(row) {
+                        *d -= share * f64::from(*w);
+                    }
+                }
+            }
+        }
         self.back(x, direction);
     }
 

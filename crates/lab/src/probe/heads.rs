@@ -4,6 +4,8 @@ use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};
 use gptlab_model::{AttentionMask, Batch, random::Stream};
 use serde::Serialize;
 
+use crate::statistics;
+
 use super::{
     Subject,
     anatomy::AttentionPart,
@@ -46,6 +48,8 @@ pub struct HeadScores {
     pub duplicate_token: f64,
     /// The mean weight of the second half on the token after the same one in the first.
     pub induction: f64,
+    /// The standard errors of the three, in that order, over the sequences.
+    pub errors: [f64; 3],
 }
 
 /// The results of a model on repeated random tokens.
@@ -152,26 +156,39 @@ fn scores(parts: &[AttentionPart], batch: &Batch, trace: &Trace, length: usize) 
     let of_part = |part: &AttentionPart| {
         let sequences = (0..SEQUENCES).map(|i| weights(part, trace, batch.rows(i)));
         let sequences: Vec<AttentionWeights> = sequences.collect();
-        let mean = |head, queries: std::ops::Range<usize>, back: usize| {
-            let count = (sequences.len() * queries.len()) as f64;
-            let looks = sequences.iter().flat_map(|w| {
-                let queries = queries.clone();
-                queries.map(move |q| w.at(head, q, q - back))
-            });
-            looks.sum::<f64>() / count
+        let score = |head, queries: std::ops::Range<usize>, back: usize| {
+            let count = queries.len() as f64;
+            let of_sequence = |w: &AttentionWeights| {
+                let looks = queries.clone().map(|q| w.at(head, q, q - back));
+                looks.sum::<f64>() / count
+            };
+            mean_and_error(&sequences.iter().map(of_sequence).collect::<Vec<_>>())
         };
         let second = length..2 * length;
-        let of_head = |head| HeadScores {
-            part: part.name.clone(),
-            block: part.block,
-            head,
-            previous_token: mean(head, 1..2 * length, 1),
-            duplicate_token: mean(head, second.clone(), length),
-            induction: mean(head, second.clone(), length - 1),
+        let of_head = |head| {
+            let previous = score(head, 1..2 * length, 1);
+            let duplicate = score(head, second.clone(), length);
+            let induction = score(head, second.clone(), length - 1);
+            HeadScores {
+                part: part.name.clone(),
+                block: part.block,
+                head,
+                previous_token: previous[0],
+                duplicate_token: duplicate[0],
+                induction: induction[0],
+                errors: [previous[1], duplicate[1], induction[1]],
+            }
         };
         (0..part.op.heads).map(of_head).collect::<Vec<_>>()
     };
     parts.iter().flat_map(of_part).collect()
+}
+
+/// The mean of some numbers and its standard error, which is 0 of fewer than two.
+fn mean_and_error(numbers: &[f64]) -> [f64; 2] {
+    let mean = statistics::mean(numbers).unwrap_or(0.0);
+    let deviation = statistics::deviation(numbers).unwrap_or(0.0);
+    [mean, deviation / (numbers.len() as f64).sqrt()]
 }
 
 fn repeated_batch(subject: &Subject, length: usize, seed: u64) -> Result<Batch, ProbeError> {
@@ -216,8 +233,16 @@ mod tests {
         }
     }
 
-    /// The expected means are computed by hand: `a b a b` attends from 2 to 1 and from 3 to 2; `a a
-    /// a` attends from 2 to 1.
+    /// 1, 2 and 6 have mean 3 and variance 7 with n - 1 below.
+    #[test]
+    fn errors_are_of_the_mean() {
+        let [mean, error] = mean_and_error(&[1.0, 2.0, 6.0]);
+        assert_eq!(mean, 3.0);
+        assert!((error - (7.0f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert_eq!(mean_and_error(&[2.0]), [2.0, 0.0]);
+    }
+
+    /// By hand: `a b a b` looks from 2 at 1 and from 3 at 2; in `a a a`, from 2 at 1.
     #[test]
     fn prefix_matching_is_the_weight_on_what_followed_before() {
         let found = |tokens: &[u32]| prefix_matching(&even(tokens.len()), 0, tokens);

@@ -105,8 +105,12 @@ impl Subject {
             difference(&logits[logits.len() - vocab..], answers)
         };
         let differences = [of_trace(&trace), of_trace(&other)];
-        if differences[0] == differences[1] {
-            return Err(ProbeError::NoDifference);
+        let logits = [&trace, &other].map(|trace| largest(&trace.logits().values, vocab));
+        if (differences[0] - differences[1]).abs() <= ROUNDING * logits[0].max(logits[1]) {
+            return Err(ProbeError::NoDifference {
+                clean: differences[0],
+                corrupted: differences[1],
+            });
         }
         let case = Case {
             corrupted,
@@ -188,6 +192,17 @@ impl Subject {
         // The addition turns a negative zero into zero.
         (found - corrupted) / (clean - corrupted) + 0.0
     }
+}
+
+/// What rounding makes of a logit, as a share of the largest: some tens of f32's steps, since a
+/// logit is a sum of hundreds of rounded products.
+const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
+
+/// The largest logit in magnitude at the last position.
+fn largest(logits: &[f32], vocab: usize) -> f64 {
+    let last = &logits[logits.len() - vocab..];
+    last.iter()
+        .fold(0.0, |most, x| most.max(f64::from(x.abs())))
 }
 
 fn difference(logits: &[f32], [a, b]: [u32; 2]) -> f64 {

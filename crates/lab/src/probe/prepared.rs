@@ -137,6 +137,8 @@ impl PreparedProbe<'_> {
             tokens: subject.labels(&prompt.tokens),
             text: inputs.text.clone(),
             seed: self.request.seed,
+            precision: device.options.precision,
+            trained_in: self.checkpoint.header.hyper.precision,
             attention,
             repeated,
             activations: made(Probe::Activations).then(|| subject.flow(&trace)),

@@ -1,5 +1,6 @@
 //! The results of all probes of one checkpoint.
 
+use gptlab_recipe::Precision;
 use serde::Serialize;
 
 use super::{
@@ -20,6 +21,10 @@ pub struct ProbeReport {
     pub text: String,
     /// The seed of the repeated random tokens.
     pub seed: u64,
+    /// What operands of matrix products are rounded to here.
+    pub precision: Precision,
+    /// The same while the model was trained.
+    pub trained_in: Precision,
     pub attention: Option<Vec<HeadMap>>,
     pub repeated: Option<Repeated>,
     pub activations: Option<Flow>,

@@ -63,8 +63,12 @@ pub enum ProbeError {
     Unequal(usize, usize),
     /// The answers are not two distinct tokens.
     Answers(String),
-    /// The answers' logits do not differ between the clean and corrupted prompts.
-    NoDifference,
+    /// Clean and corrupted prompts between which the answers' logits differ by no more than
+    /// rounding: the first answer's logit less the second's, after each.
+    NoDifference {
+        clean: f64,
+        corrupted: f64,
+    },
 }
 
 impl fmt::Display for ProbeError {
@@ -107,10 +111,17 @@ impl fmt::Display for ProbeError {
                 "answers are two different tokens, the one that the prompt should bring and the one \
                  that the corrupted prompt should; found {found:?}"
             ),
-            Self::NoDifference => write!(
+            Self::NoDifference { clean, corrupted } if clean == corrupted => write!(
                 f,
                 "the model prefers the first answer to the second exactly as much after both prompts; \
                  there is no difference to recover"
+            ),
+            Self::NoDifference { clean, corrupted } => write!(
+                f,
+                "the model prefers the first answer to the second by {clean:.6} after the clean prompt and by \
+                 {corrupted:.6} after the corrupted one; the {:.1e} between them is rounding, and no share of it \
+                 would mean anything; use prompts or answers that the model tells apart",
+                (clean - corrupted).abs()
             ),
         }
     }

@@ -174,7 +174,10 @@ fn parts(report: &ProbeReport) -> Option<Table> {
     if parts.is_empty() {
         return None;
     }
-    let caption = "parts: scores on repeated random tokens; activations on the prompt; loss without the part, minus loss";
+    let caption = format!(
+        "parts: scores on repeated random tokens{}; activations on the prompt; loss without the part, minus loss",
+        errors(report)
+    );
     let titles = [
         "previous token",
         "duplicate token",
@@ -188,7 +191,7 @@ fn parts(report: &ProbeReport) -> Option<Table> {
         "zero ablation",
         "mean ablation",
     ];
-    let mut table = table(caption, &["part"], &titles);
+    let mut table = table(&caption, &["part"], &titles);
     for ((_, name, head), part) in parts {
         let name = head.map_or(name.clone(), |head| format!("{name}.head{head}"));
         let mut row = vec![TableCell::text(name)];
@@ -201,7 +204,18 @@ fn parts(report: &ProbeReport) -> Option<Table> {
     Some(table.without_empty_columns())
 }
 
-/// Makes the table of the stream's size and token similarity at each depth.
+/// How sure the scores of heads are, in words.
+fn errors(report: &ProbeReport) -> String {
+    let Some(repeated) = &report.repeated else {
+        return String::new();
+    };
+    let all = repeated.heads.iter().flat_map(|head| head.errors);
+    let most = all.fold(0.0, f64::max);
+    let sequences = repeated.sequences;
+    format!(" (standard errors over {sequences} sequences of at most {most:.3})")
+}
+
+/// The stream's size and sameness at each depth.
 fn stream(flow: &Flow) -> Table {
     let numbers = ["activation rms", "token similarity"];
     let caption = format!(
@@ -374,37 +388,52 @@ fn lens(layers: &[LensLayer], tokens: &[String]) -> Table {
 
 fn short_attribution(found: &Attribution) -> Table {
     let target = quoted(found.targets.last().map_or("", String::as_str));
-    let caption = "attribution: what each part adds to the logit of what came";
+    let caption = "attribution: what each part adds to the raw logit of what came, and to the centred one \
+                   (less the mean logit)";
     let next = format!("{target} at the end");
-    let mut table = table(caption, &["part"], &["mean", &next]);
-    let mut push = |name: &str, shares: &[f64]| {
-        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-        let last = shares.last().copied().unwrap_or_default();
-        table.push(vec![TableCell::text(name), signed(mean), signed(last)]);
+    let titles = ["mean", &next, "centred mean", &format!("centred {next}")];
+    let mut table = table(caption, &["part"], &titles);
+    let mut push = |name: &str, raw: &[f64], centred: &[f64]| {
+        let of = |shares: &[f64]| {
+            let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+            let last = shares.last().copied().unwrap_or_default();
+            [signed(mean), signed(last)]
+        };
+        let row = [TableCell::text(name)].into_iter();
+        table.push(row.chain(of(raw)).chain(of(centred)).collect());
     };
     for part in &found.parts {
-        push(&part.part, &part.logit_attribution);
+        push(
+            &part.part,
+            &part.logit_attribution,
+            &part.centred_attribution,
+        );
     }
-    push("logit", &found.logits);
+    push("logit", &found.logits, &found.centred_logits);
     table
 }
 
 fn attribution(found: &Attribution) -> Table {
-    let numbers = ["position", "logit_attribution"];
+    let numbers = ["position", "logit_attribution", "centred_attribution"];
     let mut table = table("attribution", &["part", "target"], &numbers);
-    let logit = ("logit", &found.logits);
-    let parts = found
-        .parts
-        .iter()
-        .map(|p| (p.part.as_str(), &p.logit_attribution));
-    for (name, shares) in parts.chain([logit]) {
-        for (t, share) in shares.iter().enumerate() {
+    let logit = ("logit", &found.logits, &found.centred_logits);
+    let parts = found.parts.iter();
+    let parts = parts.map(|p| {
+        (
+            p.part.as_str(),
+            &p.logit_attribution,
+            &p.centred_attribution,
+        )
+    });
+    for (name, raw, centred) in parts.chain([logit]) {
+        for (t, (raw, centred)) in raw.iter().zip(centred).enumerate() {
             let target = token(&found.targets[t]);
             table.push(vec![
                 TableCell::text(name),
                 target,
                 index(t),
-                signed(*share),
+                signed(*raw),
+                signed(*centred),
             ]);
         }
     }

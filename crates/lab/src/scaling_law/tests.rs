@@ -22,7 +22,7 @@ fn a_law_is_found_from_its_points() {
         let law = fit(&made(0.0, scale, exponent)).unwrap();
         close(law.scale, scale, 1e-10);
         assert!((law.exponent - exponent).abs() < 1e-12, "{law:?}");
-        assert!(law.exponent_error.unwrap() < 1e-12);
+        assert!(law.exponent_error < 1e-12);
         assert!((law.r_squared - 1.0).abs() < 1e-9 || exponent == 0.0);
         assert_eq!(law.floor, 0.0);
         close(law.loss_at(1e5), scale * 1e5f64.powf(-exponent), 1e-10);
@@ -43,7 +43,7 @@ fn a_law_with_a_floor_is_found_from_its_points() {
         close(law.scale, scale, 1e-6);
         close(law.exponent, exponent, 1e-6);
         close(law.r_squared, 1.0, 1e-9);
-        assert!(law.exponent_error.unwrap() < 1e-6);
+        assert!(law.exponent_error < 1e-6);
     }
 }
 
@@ -80,7 +80,7 @@ fn errors_are_those_of_a_regression() {
     close(law.exponent, 0.5, 1e-12);
     close(law.scale, (1.4f64 / 3.0).exp(), 1e-12);
     let left = 6.0 / 900.0;
-    close(law.exponent_error.unwrap(), (left / 2.0f64).sqrt(), 1e-9);
+    close(law.exponent_error, (left / 2.0f64).sqrt(), 1e-9);
     let total = 1.0 + 0.16 - 3.0 * (1.4f64 / 3.0).powi(2);
     close(law.r_squared, 1.0 - left / total, 1e-12);
 }
@@ -117,14 +117,41 @@ fn noisy_points_are_fitted_at_a_minimum() {
     }
     assert!(law.floor > 0.0);
     let off = (law.exponent - 0.4).abs();
-    assert!(off < 4.0 * law.exponent_error.unwrap(), "{law:?}");
+    assert!(off < 4.0 * law.exponent_error, "{law:?}");
 }
 
+/// With 1 degree of freedom, as many as four points leave three parameters, the interval is 12.7
+/// errors wide on either side: tan(0.475 pi), the closed form.
 #[test]
-fn as_many_points_as_parameters_have_no_error() {
-    let points = made(1.0, 9.0, 0.3);
-    assert_eq!(fit(&points[..2]).unwrap().exponent_error, None);
-    assert_eq!(fit_with_floor(&points[..3]).unwrap().exponent_error, None);
+fn intervals_have_the_degrees_of_freedom_that_are_left() {
+    let three = [(1e3, 3.0), (1e4, 2.4), (1e5, 2.0)];
+    let law = fit(&three).unwrap();
+    assert_eq!(law.freedom, 1);
+    let [low, high] = law.exponent_interval();
+    let t = (std::f64::consts::PI * 0.475).tan();
+    close((high - low) / 2.0, t * law.exponent_error, 1e-9);
+    close(f64::midpoint(low, high), law.exponent, 1e-12);
+    let law = fit_with_floor(&made(1.69, 406.4, 0.34)[..4]).unwrap();
+    assert_eq!(law.freedom, 1);
+}
+
+/// Three sizes, of which the largest two lose nearly the same: a floor between makes any exponent.
+#[test]
+fn no_law_goes_through_as_many_points_as_it_has_parameters() {
+    let steep = [(10_000, 2.62), (12_000, 2.5001), (14_000, 2.5)];
+    match fit_best(steep) {
+        Ok(law) => assert!(law.exponent < 2.0 && law.floor == 0.0, "{law:?}"),
+        Err(error) => assert!(error.to_string().contains("no scaling law"), "{error}"),
+    }
+    let four = [(10_000, 2.9), (10_500, 2.6), (11_000, 2.502), (12_000, 2.5)];
+    let error = fit_best(four).unwrap_err().to_string();
+    assert!(error.starts_with("no scaling law was fitted: "), "{error}");
+    let noise = [(1_000, 2.5), (2_000, 2.6), (4_000, 2.45), (8_000, 2.55)];
+    let error = fit_best(noise).unwrap_err();
+    assert!(
+        matches!(error, ScalingLawError::Flat { low, high } if low < 0.0 && high > 0.0),
+        "{error}"
+    );
 }
 
 #[test]
@@ -132,16 +159,20 @@ fn sentences() {
     let message = |r: Result<ScalingLaw, ScalingLawError>| r.unwrap_err().to_string();
     assert_eq!(
         message(fit(&[(1e3, 2.0), (1e3, 2.1)])),
-        "a scaling law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
+        "a scaling law with 2 parameters needs at least 3 different sizes, found 1; train more sizes"
     );
     // These two sizes have the same logarithm.
     assert_eq!(
         message(fit(&[(1e300, 1.0), (1e300_f64.next_up(), 2.0)])),
-        "a scaling law with 2 parameters needs at least 2 different sizes, found 1; train more sizes"
+        "a scaling law with 2 parameters needs at least 3 different sizes, found 1; train more sizes"
     );
     assert_eq!(
-        message(fit_with_floor(&made(1.0, 1.0, 0.1)[..2])),
-        "a scaling law with 3 parameters needs at least 3 different sizes, found 2; train more sizes"
+        message(fit(&made(1.0, 1.0, 0.1)[..2])),
+        "a scaling law with 2 parameters needs at least 3 different sizes, found 2; train more sizes"
+    );
+    assert_eq!(
+        message(fit_with_floor(&made(1.0, 1.0, 0.1)[..3])),
+        "a scaling law with 3 parameters needs at least 4 different sizes, found 3; train more sizes"
     );
     for (size, loss) in [
         (1e3, f64::NAN),
@@ -162,14 +193,20 @@ fn sentences() {
 /// The witness takes the best of each size by hand.
 #[test]
 fn the_best_run_of_each_size_counts() {
-    let runs = [(1_000, 4.0), (2_000, 3.0), (1_000, 3.5), (2_000, 9.0)];
-    assert_eq!(fit_best(runs), fit(&[(1_000.0, 3.5), (2_000.0, 3.0)]).ok());
+    let runs = [
+        (1_000, 4.0),
+        (2_000, 3.0),
+        (1_000, 3.5),
+        (2_000, 9.0),
+        (4_000, 2.6),
+    ];
+    let best = [(1_000.0, 3.5), (2_000.0, 3.0), (4_000.0, 2.6)];
+    assert_eq!(fit_best(runs), fit(&best));
     let with_floor = made(1.69, 406.4, 0.34);
     let worse = with_floor.iter().map(|(n, loss)| (*n as u64, loss + 1.0));
     let runs = with_floor.iter().map(|(n, loss)| (*n as u64, *loss));
-    assert_eq!(
-        fit_best(worse.chain(runs)),
-        fit_with_floor(&with_floor).ok()
-    );
-    assert_eq!(fit_best([(1_000, 4.0), (1_000, 3.0)]), None);
+    assert_eq!(fit_best(worse.chain(runs)), fit_with_floor(&with_floor));
+    let few = fit_best([(1_000, 4.0), (1_000, 3.0)]);
+    let (parameters, found) = (2, 1);
+    assert_eq!(few, Err(ScalingLawError::TooFew { parameters, found }));
 }

@@ -8,6 +8,13 @@ fn seed() -> Settings {
     Settings::of(Preset::Gpt2Mini, Some(400))
 }
 
+/// A modern model with Muon: what some switches put back.
+fn modern() -> Settings {
+    let mut modern = Settings::of(Preset::Modern, Some(400));
+    modern.hyper.optimizer = gptlab_recipe::Optimizer::Muon;
+    modern
+}
+
 fn applied(switch: &Switch, base: &Settings) -> Settings {
     switch.applied(base).expect("settings")
 }
@@ -17,7 +24,12 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
     let names: BTreeSet<&str> = ALL.iter().map(|s| s.name).collect();
     assert_eq!(names.len(), ALL.len());
     for switch in ALL {
-        assert_eq!(Switch::find(switch.name).unwrap().title, switch.title);
+        let written = [switch.name.to_owned(), switch.slug()];
+        let older = switch.aliases.iter().map(|alias| (*alias).to_owned());
+        for name in written.into_iter().chain(older) {
+            assert_eq!(Switch::find(&name).unwrap().name, switch.name, "{name}");
+        }
+        assert!(switch.expected.is_bounded(), "{}", switch.name);
         for words in [
             switch.title,
             switch.purpose,
@@ -35,21 +47,90 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
     );
 }
 
+/// What the seed has already, and a modern model has not.
+const PUT_BACK: [&str; 4] = ["LayerNorm", "learned positions", "GELU", "AdamW"];
+
 /// A switch that changed nothing, or the same settings as another, would be a useless row of the
 /// table.
 #[test]
-fn every_switch_makes_another_experiment_of_the_seed() {
-    let base = seed();
+fn every_switch_makes_another_experiment_of_the_seed_or_of_a_modern_model() {
     let all = || [BASELINE].into_iter().chain(ALL.iter().copied());
-    let made: Vec<Settings> = all().map(|s| applied(&s, &base)).collect();
-    for (i, one) in made.iter().enumerate() {
-        assert!(
-            made[..i].iter().all(|other| other != one),
-            "{}",
-            ALL[i.max(1) - 1].name
+    let put_back = |switch: &Switch| PUT_BACK.contains(&switch.name);
+    let of_seed: Vec<Switch> = all().filter(|s| !put_back(s)).collect();
+    let of_modern: Vec<Switch> = all()
+        .filter(|s| put_back(s) || s.name == "baseline")
+        .collect();
+    for (base, switches) in [(seed(), of_seed), (modern(), of_modern)] {
+        let made: Vec<Settings> = switches.iter().map(|s| applied(s, &base)).collect();
+        for (i, one) in made.iter().enumerate() {
+            assert!(
+                made[..i].iter().all(|other| other != one),
+                "{}",
+                switches[i].name
+            );
+            one.spec.check(65).expect("a model");
+            one.hyper.check().expect("hyper-parameters");
+        }
+    }
+    for name in PUT_BACK {
+        let switch = Switch::find(name).unwrap();
+        assert!(applied(&switch, &seed()) == seed(), "{name}");
+    }
+}
+
+#[test]
+fn a_label_says_what_is_replaced() {
+    let label = |name: &str, base: &Settings| Switch::find(name).unwrap().label(base);
+    assert_eq!(label("residual", &seed()), "no residual");
+    assert_eq!(label("swiglu", &seed()), "SwiGLU for GELU");
+    assert_eq!(label("norm-rms", &seed()), "RMSNorm for LayerNorm");
+    assert_eq!(label("relu", &modern()), "ReLU for SwiGLU");
+    assert_eq!(label("sgd", &modern()), "SGD for Muon");
+    let no_mlp = applied(&Switch::find("mlp").unwrap(), &seed());
+    assert_eq!(label("gelu", &no_mlp), "GELU");
+}
+
+/// Names of this version are those of none before, so that old records get new names and new ones
+/// keep theirs.
+#[test]
+fn names_of_older_versions_have_a_current_one() {
+    let current = |old: &str| current_name(old);
+    assert_eq!(current("residual").as_deref(), Some("no residual"));
+    assert_eq!(
+        current("norm-rms lr=0.1 n-layer=2").as_deref(),
+        Some("RMSNorm lr=0.1 n-layer=2")
+    );
+    assert_eq!(current("one-head").as_deref(), Some("one head"));
+    assert_eq!(current("post-ln lr=1").as_deref(), Some("post-LN lr=1"));
+    assert_eq!(current("baseline lr=0.1"), None);
+    for switch in ALL {
+        assert_eq!(current(switch.name), None, "{}", switch.name);
+    }
+}
+
+/// The other optimiser trains at its own rate, and everything else stays: a step decays the weights
+/// by as much, and the rate falls by the same curve.
+#[test]
+fn an_optimiser_s_switch_changes_the_optimiser_alone() {
+    let mut base = seed();
+    (base.hyper.lr, base.hyper.min_lr) = (2e-3, 2e-4);
+    for (name, base) in [("sgd", &base), ("muon", &base), ("adamw", &modern())] {
+        let (was, is) = (
+            &base.hyper,
+            &applied(&Switch::find(name).unwrap(), base).hyper,
         );
-        one.spec.check(65).expect("a model");
-        one.hyper.check().expect("hyper-parameters");
+        assert_ne!(was.optimizer, is.optimizer);
+        let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-12, "{name}: {a} {b}");
+        close(is.lr * is.weight_decay, was.lr * was.weight_decay);
+        close(is.min_lr / is.lr, was.min_lr / was.lr);
+        let ours = gptlab_recipe::Hyper {
+            optimizer: was.optimizer,
+            lr: was.lr,
+            min_lr: was.min_lr,
+            weight_decay: was.weight_decay,
+            ..*is
+        };
+        assert!(ours == *was, "{name}");
     }
 }
 
@@ -60,15 +141,15 @@ fn a_listing_tells_architecture_from_training() {
     let base = seed();
     let listing = |s: &Settings| lower(&s.spec.check(65).expect("a model")).to_string();
     let trains = [
-        "warm-up",
-        "clip",
-        "sgd",
-        "muon",
-        "init-x10",
-        "init-x0.1",
-        "residual-init",
+        "no warm-up",
+        "no clipping",
+        "SGD",
+        "Muon",
+        "init x10",
+        "init x0.1",
+        "other residual init",
     ];
-    for switch in ALL {
+    for switch in ALL.iter().filter(|s| !PUT_BACK.contains(&s.name)) {
         let same = listing(&applied(switch, &base)) == listing(&base);
         assert_eq!(same, trains.contains(&switch.name), "{}", switch.name);
     }
@@ -118,9 +199,11 @@ fn a_list_of_switches_names_each_once() {
     };
     assert_eq!(
         names("mlp, baseline,seed"),
-        ["mlp", "residual", "post-ln", "attention"]
+        ["no MLP", "no residual", "post-LN", "no attention"]
     );
     assert_eq!(names("bias,all").len(), ALL.len());
+    assert_eq!(names("main"), MAIN);
+    assert_eq!(names("no residual, no-mlp,SwiGLU for GELU").len(), 3);
     assert!(names("").is_empty());
     assert!(Switch::named("seed,residuals").is_err());
 }

@@ -21,6 +21,12 @@ fn shares_sum_to_the_logit_in_every_wiring() {
             let shares = found.parts.iter().map(|p| p.logit_attribution[t]);
             let size: f64 = 1.0 + shares.clone().map(f64::abs).sum::<f64>();
             error = error.max((shares.sum::<f64>() - logit).abs() / size);
+            // Logits by themselves, less their mean.
+            let row = &trace.logits().values[t * specs::VOCAB..][..specs::VOCAB];
+            let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / specs::VOCAB as f64;
+            let centred = found.parts.iter().map(|p| p.centred_attribution[t]);
+            error = error.max((centred.sum::<f64>() - (logit - mean)).abs() / size);
+            assert!((found.centred_logits[t] - (logit - mean)).abs() < 1e-9);
         }
     }
     worst(

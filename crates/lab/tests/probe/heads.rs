@@ -58,6 +58,8 @@ fn head_scores_are_means_of_the_weights_they_name() {
         assert!((head.previous_token - mean(1..6)).abs() < 1e-12);
         assert!((head.duplicate_token - mean(3..6)).abs() < 1e-12);
         assert!((head.induction - mean(3..6)).abs() < 1e-12);
+        // Every sequence scores the same.
+        assert!(head.errors.iter().all(|error| *error < 1e-12));
     }
 }
 

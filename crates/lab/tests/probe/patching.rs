@@ -19,9 +19,8 @@ fn patching_recovers_what_it_must() {
             prompt.expect("a prompt that fits")
         });
         let found = match probed.patching(&clean, &corrupted, [0, 5]) {
-            // Without attention, or with narrow windows, the last position cannot see the
-            // difference.
-            Err(ProbeError::NoDifference) => {
+            // Without attention, or with narrow windows, the last position cannot see what differs.
+            Err(ProbeError::NoDifference { .. }) => {
                 let attentions = probed.anatomy().attentions.iter();
                 let back = attentions.map(|a| 5 - a.op.mask.keys(5, 6).start);
                 let reach: usize = back.sum();

@@ -21,7 +21,19 @@ fn what_cannot_be_probed_is_a_sentence() {
         unequal.is_err_and(|e| e.starts_with("the prompt has 2 tokens and the corrupted one 3"))
     );
     let same = probed.patching(&a, &a, [0, 1]);
-    assert_eq!(same, Err(ProbeError::NoDifference));
+    assert!(
+        matches!(same, Err(ProbeError::NoDifference { clean, corrupted }) if clean == corrupted)
+    );
+    let rounding = ProbeError::NoDifference {
+        clean: 0.25,
+        corrupted: 0.25 + 3.6e-7,
+    };
+    assert_eq!(
+        rounding.to_string(),
+        "the model prefers the first answer to the second by 0.250000 after the clean prompt and by 0.250000 after \
+         the corrupted one; the 3.6e-7 between them is rounding, and no share of it would mean anything; use prompts \
+         or answers that the model tells apart"
+    );
     for text in ["a", "abc", "aa", ""] {
         assert_eq!(probed.answers(text), Err(ProbeError::Answers(text.into())));
     }

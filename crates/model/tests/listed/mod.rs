@@ -56,6 +56,9 @@ fn ends() -> Vec<Switch> {
     vec![
         ("position-none", |s| s.position = Position::None),
         ("position-sinusoidal", |s| s.position = Position::Sinusoidal),
+        ("position-sinusoidal-unscaled", |s| {
+            s.position = Position::SinusoidalUnscaled;
+        }),
         ("position-rotary", |s| s.position = Position::Rotary),
         ("position-alibi", |s| s.position = Position::Alibi),
         ("norm-embedding-layer", |s| {

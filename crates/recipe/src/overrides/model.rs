@@ -9,12 +9,11 @@ use super::{Overrides, SettingsError};
 use crate::{MlpShape, ZeroIsNone};
 
 impl Overrides {
-    /// Returns `base`, or the model of the preset that is asked for, with every choice that is
-    /// asked for.
+    /// Returns `base`, or the model of the requested preset, with every requested choice.
     ///
     /// # Errors
-    /// When there are more blocks than a model may have, or the forms of the MLP contradict each
-    /// other.
+    /// Returns an error if there are more blocks than a model can have, or if the forms of the MLP
+    /// contradict each other.
     pub fn spec(&self, base: ModelSpec) -> Result<ModelSpec, SettingsError> {
         self.n_layer
             .map_or(Ok(()), check_n_layer)
@@ -43,7 +42,7 @@ impl Overrides {
         }
     }
 
-    /// Sets choices that hold for the whole model.
+    /// Sets the choices that apply to the whole model.
     fn set_whole(&self, spec: &mut ModelSpec) {
         set(&mut spec.position, self.position);
         set(&mut spec.norms.block, self.norm);
@@ -70,7 +69,7 @@ impl Overrides {
         set(&mut spec.init.residual, self.init_residual);
     }
 
-    /// Takes out what is not wanted: "no attention" and "no MLP" are shorter lists.
+    /// Removes sublayers: a model without attention or without MLPs has shorter lists.
     fn take_out(&self, spec: &mut ModelSpec) {
         if self.disable_attention == Some(true) {
             spec.remove_attentions();
@@ -90,7 +89,7 @@ impl Overrides {
         set(&mut attention.softcap, self.softcap.map(|cap| cap.0));
     }
 
-    /// Says whether the MLP is to be gated, where that is asked for.
+    /// Returns whether the MLP is to be gated; `None` if nothing is requested.
     fn is_gated(&self) -> Result<Option<bool>, SettingsError> {
         let why = match (self.mlp, self.gated) {
             (None, gated) => return Ok(gated),
@@ -121,8 +120,8 @@ impl Overrides {
     }
 }
 
-fn set<T>(place: &mut T, asked: Option<T>) {
-    if let Some(value) = asked {
+fn set<T>(place: &mut T, requested: Option<T>) {
+    if let Some(value) = requested {
         *place = value;
     }
 }

@@ -4,10 +4,10 @@ use super::{Overrides, SettingsError};
 use crate::{SampleSettings, ZeroIsNone};
 
 impl Overrides {
-    /// Returns `base` with what is asked for of samples. An empty text to stop at asks for nothing.
+    /// Returns `base` with the requested settings of samples. An empty stop text is ignored.
     ///
     /// # Errors
-    /// As for [`SampleSettings::check`].
+    /// Returns the errors of [`SampleSettings::check`].
     pub fn sampling(&self, base: SampleSettings) -> Result<SampleSettings, SettingsError> {
         let stop = self.stop.clone().filter(|text| !text.is_empty());
         let sampling = SampleSettings {

@@ -170,10 +170,10 @@ fn the_default_of_every_setting_is_described() {
         .unwrap()
         .absent
         .unwrap_or_default();
-    let [usual, stories] = [crate::DEFAULT_PRESET, Preset::Stories].map(Choice::name);
+    let stories = Preset::Stories.name();
     assert_eq!(
         preset,
-        format!("{usual}, or {stories} on the built-in stories")
+        format!("a recipe for the text, or {stories} on the built-in stories")
     );
     let of = |name: &str| SettingKey::find(name).unwrap().default();
     assert_eq!(of("lr"), KeyDefault::ByPreset);

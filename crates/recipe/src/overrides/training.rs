@@ -6,11 +6,11 @@ use super::{Overrides, SettingsError};
 use crate::{Hyper, Intervals, ZeroIsNone};
 
 impl Overrides {
-    /// Returns `base` with the hyper-parameters that are asked for. A learning rate below the
-    /// lowest of `base` is the lowest.
+    /// Returns `base` with the requested hyper-parameters. If the requested learning rate is below
+    /// `base`'s lowest, it is also the lowest.
     ///
     /// # Errors
-    /// As for [`Hyper::check`].
+    /// Returns the errors of [`Hyper::check`].
     pub fn hyper(&self, base: Hyper) -> Result<Hyper, SettingsError> {
         let lr = self.lr.unwrap_or(base.lr);
         let hyper = Hyper {
@@ -34,11 +34,11 @@ impl Overrides {
         Ok(hyper)
     }
 
-    /// Returns `base` with the intervals that are asked for. An interval of steps between
-    /// checkpoints replaces the clock.
+    /// Returns `base` with the requested intervals. An interval of steps between checkpoints
+    /// replaces the interval of time.
     ///
     /// # Errors
-    /// When logs are asked for every 0 steps.
+    /// Returns an error if the interval between logs is 0.
     pub fn intervals(&self, base: Intervals) -> Result<Intervals, SettingsError> {
         let log = self.log_interval.map_or(Some(base.log), NonZeroU64::new);
         let Some(log) = log else {
@@ -104,7 +104,7 @@ pub(super) fn of_intervals(intervals: &Intervals) -> Overrides {
         log,
         sample,
         checkpoint,
-        // The clock holds where no number of steps is asked for.
+        // The interval of time applies if no number of steps is requested.
         checkpoint_seconds: _,
         val_tokens,
     } = intervals;

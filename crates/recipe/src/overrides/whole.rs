@@ -11,23 +11,23 @@ use super::{
 use crate::{Settings, Tokenization};
 
 impl Overrides {
-    /// Makes a whole recipe: that of the preset that is asked for, or of `preset`, with every other
-    /// setting that is asked for in place of its own.
+    /// Returns a whole recipe: that of the requested preset, or of `preset`, with every other
+    /// requested setting in place of its own.
     ///
     /// # Errors
-    /// As for [`Overrides::apply`].
+    /// Returns the errors of [`Overrides::apply`].
     pub fn resolve(&self, preset: Preset) -> Result<Settings, SettingsError> {
         let mut settings = Settings::of(self.preset.unwrap_or(preset), self.steps);
         self.apply(&mut settings)?;
         Ok(settings)
     }
 
-    /// Puts what is asked for in place of what `settings` have. A preset replaces the model alone.
+    /// Replaces the settings that are requested. A preset replaces only the model.
     ///
     /// # Errors
-    /// A sentence for the first setting that cannot be, or contradicts another; `settings` are then
-    /// as they were. Whether the sizes of the model go together is left to [`ModelSpec::check`],
-    /// which knows the vocabulary.
+    /// Returns a sentence for the first setting that is out of range or contradicts another;
+    /// `settings` are then unchanged. Whether the sizes of the model fit together is left to
+    /// [`gptlab_model::ModelSpec::check`], which knows the vocabulary.
     pub fn apply(&self, settings: &mut Settings) -> Result<(), SettingsError> {
         let base = settings.clone();
         *settings = Settings {
@@ -45,14 +45,14 @@ impl Overrides {
         Ok(())
     }
 
-    /// Returns `base` with the tokenizer and the documents that are asked for.
+    /// Returns `base` with the requested tokenizer and documents.
     pub fn tokenization(&self, base: Tokenization) -> Tokenization {
         base.with(self.tokenizer, self.documents.as_ref())
     }
 
-    /// Returns what has to be asked for to have `settings`, over any preset whose blocks are
-    /// attention and an MLP. The blocks of the model must be alike, as they are in every preset; a
-    /// setting that is `None` because nobody asked for it is left out.
+    /// Returns the overrides that make `settings` of any preset whose blocks are attention and an
+    /// MLP. The blocks of the model must be equal, as they are in every preset. A setting that is
+    /// `None` is left out.
     pub fn of(settings: &Settings) -> Self {
         let Settings {
             spec,
@@ -63,7 +63,7 @@ impl Overrides {
             intervals,
             observe,
             sampling,
-            // What the machine has is no part of a recipe.
+            // The machine is not part of a recipe.
             engine: _,
             isa: _,
         } = settings;

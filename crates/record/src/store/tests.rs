@@ -378,6 +378,7 @@ fn grid() -> crate::Grid {
         seeds: vec![0],
         variants: Vec::new(),
         cells: Vec::new(),
+        tuned: None,
     }
 }
 

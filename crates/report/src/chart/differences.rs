@@ -1,6 +1,6 @@
 //! The difference of each variant from the baseline, with its confidence interval.
 
-use gptlab_record::PairedDifference;
+use gptlab_record::{PairedDifference, SIGNIFICANT, Verdict};
 
 use super::{
     Caption, Chart,
@@ -10,15 +10,14 @@ use super::{
     svg::pixel,
 };
 use crate::{
-    Study, Table,
-    ablation::SIGNIFICANT,
-    number,
+    Arm, Study, Table, number,
     table::{Column, TableCell, typeset},
 };
 
 struct VariantDifference<'a> {
     name: &'a str,
     difference: PairedDifference,
+    verdict: Option<Verdict>,
 }
 
 /// The height of a variant, in pixels.
@@ -29,13 +28,19 @@ const NARROW: u32 = 340;
 /// Draws a dot and its 95 % interval for each variant with a difference, the largest first. Returns
 /// `None` if there is none.
 pub fn differences(study: &Study) -> Option<Chart> {
-    let bar = |arm: &'_ crate::Arm| Some((arm.variant.name.clone(), arm.row.as_ref()?.difference?));
-    let known: Vec<(String, PairedDifference)> = study.arms.iter().filter_map(bar).collect();
+    let bar = |arm: &'_ Arm| {
+        let difference = arm.row.as_ref()?.difference?;
+        let verdict = study.verdict(arm).map(|found| found.verdict);
+        Some((arm.variant.name.clone(), difference, verdict))
+    };
+    let known: Vec<(String, PairedDifference, Option<Verdict>)> =
+        study.arms.iter().filter_map(bar).collect();
     let mut bars: Vec<VariantDifference> = known
         .iter()
-        .map(|(name, d)| VariantDifference {
+        .map(|(name, difference, verdict)| VariantDifference {
             name,
-            difference: *d,
+            difference: *difference,
+            verdict: *verdict,
         })
         .collect();
     bars.retain(|b| b.difference.mean.is_finite());
@@ -46,12 +51,8 @@ pub fn differences(study: &Study) -> Option<Chart> {
 fn draw(bars: &[VariantDifference], width: u32) -> Option<Chart> {
     let ends = bars.iter().flat_map(|b| {
         let d = b.difference;
-        [
-            0.0,
-            d.mean,
-            d.low.unwrap_or(d.mean),
-            d.high.unwrap_or(d.mean),
-        ]
+        let (low, high) = d.interval().unwrap_or((d.mean, d.mean));
+        [0.0, d.mean, low, high]
     });
     let title = "difference in validation loss, nats";
     let most_ticks = if width < WIDTH { 3 } else { 6 };
@@ -92,12 +93,16 @@ fn listed(bars: &[VariantDifference]) -> Table {
     };
     for bar in bars {
         let d = bar.difference;
+        let (low, high) = d.interval().unzip();
         table.push(vec![
             TableCell::text(bar.name),
             cell(Some(d.mean), number::signed),
-            cell(d.low, number::signed),
-            cell(d.high, number::signed),
-            cell(d.p, number::p_value),
+            cell(low, number::signed),
+            cell(high, number::signed),
+            cell(
+                d.corrected.map_or(d.p, |corrected| corrected.p),
+                number::p_value,
+            ),
         ]);
     }
     table.without_empty_columns()
@@ -115,8 +120,8 @@ fn rows(n: usize) -> Axis {
 
 fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) {
     let d = bar.difference;
-    let look = look(d);
-    if let (Some(low), Some(high)) = (d.low, d.high) {
+    let look = look(bar.verdict);
+    if let Some((low, high)) = d.interval() {
         canvas.coloured_line(&[(low, y), (high, y)], look, 2.5);
     }
     canvas.coloured_mark((d.mean, y), look, 4.5);
@@ -129,12 +134,19 @@ fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) {
         .text(pixel(canvas.plane.right + 68.0, row), &value, "muted e");
 }
 
-/// Returns vermilion for worse, blue for better, and hollow grey for differences that are not
-/// significant.
-fn look(d: PairedDifference) -> Look {
-    let told = d.p.is_some_and(|p| p < SIGNIFICANT) && number::shows(d.mean);
-    if told {
-        return if d.mean >= 0.0 { WORSE } else { BETTER };
+/// Returns vermilion for worse, blue for better, and hollow grey for all other verdicts.
+fn look(verdict: Option<Verdict>) -> Look {
+    match verdict {
+        Some(Verdict::Worse) => return WORSE,
+        Some(Verdict::Better) => return BETTER,
+        Some(
+            Verdict::Baseline
+            | Verdict::NotSignificant
+            | Verdict::NotTested
+            | Verdict::TooShort
+            | Verdict::NoLoss,
+        )
+        | None => {}
     }
     Look {
         marker: Marker::Ring,
@@ -143,14 +155,14 @@ fn look(d: PairedDifference) -> Look {
 }
 
 fn describe(bars: &[VariantDifference]) -> Caption {
-    let intervals = bars.iter().any(|b| b.difference.low.is_some());
+    let intervals = bars.iter().any(|b| b.difference.interval().is_some());
     let lines = if intervals {
-        " Lines are 95 % confidence intervals of the paired difference."
+        " Lines are 95 % confidence intervals of the paired difference, corrected for the number of comparisons."
     } else {
         ""
     };
     Caption::new(format!(
-        "To the right is worse than the baseline, to the left better.{lines} Filled: p below {SIGNIFICANT}; hollow: \
-         not significant."
+        "To the right is worse than the baseline, to the left better.{lines} Filled: corrected p below {SIGNIFICANT}; \
+         hollow: not significant, or too short to tell."
     ))
 }

@@ -19,8 +19,10 @@ pub struct ScalingFit {
     pub floor: f64,
     pub scale: f64,
     pub exponent: f64,
-    /// The standard error of the exponent.
-    pub error: Option<f64>,
+    /// The ends of the exponent's 95 % confidence interval.
+    pub interval: [f64; 2],
+    /// The degrees of freedom of that interval: points less parameters.
+    pub freedom: usize,
 }
 
 impl ScalingFit {
@@ -29,18 +31,23 @@ impl ScalingFit {
         self.floor + self.scale * x.powf(-self.exponent)
     }
 
-    /// Returns the formula with its numbers.
+    /// Returns the formula, with its numbers and the interval of the exponent.
     pub fn formula(&self) -> String {
-        let error = self
-            .error
-            .map(|error| format!(" ± {}", number::short(error)));
+        let exponent = |x: f64| crate::table::typeset(&number::short(-x));
+        let floor = if self.floor == 0.0 {
+            String::new()
+        } else {
+            format!("{} + ", number::short(self.floor))
+        };
+        let [low, high] = self.interval;
         format!(
-            "loss = {} + {} × {}^({}{})",
-            number::short(self.floor),
+            "loss = {floor}{} × {}^({}), the exponent between {} and {} (95 %, {} of freedom)",
             number::short(self.scale),
             self.setting,
-            crate::table::typeset(&number::short(-self.exponent)),
-            error.unwrap_or_default()
+            exponent(self.exponent),
+            exponent(high),
+            exponent(low),
+            crate::words::plural(self.freedom, "degree")
         )
     }
 }
@@ -261,10 +268,15 @@ mod tests {
             floor: 1.5,
             scale: 10.0,
             exponent: 0.5,
-            error: None,
+            interval: [0.2, 0.4],
+            freedom: 2,
         };
         assert_eq!(law.at(100.0), 2.5);
-        assert_eq!(law.formula(), "loss = 1.5 + 10 × parameters^(\u{2212}0.5)");
+        assert_eq!(
+            law.formula(),
+            "loss = 1.5 + 10 × parameters^(\u{2212}0.5), the exponent between \u{2212}0.4 and \u{2212}0.2 \
+             (95 %, 2 degrees of freedom)"
+        );
     }
 
     #[test]

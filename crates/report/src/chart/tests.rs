@@ -226,8 +226,13 @@ fn sweeps_need_two_points() {
         floor: 1.0,
         scale: 10.0,
         exponent: 0.3,
-        error: None,
+        interval: [0.2, 0.4],
+        freedom: 2,
     };
+    assert_eq!(
+        law.formula(),
+        "loss = 1 + 10 × parameters^(−0.3), the exponent between −0.4 and −0.2 (95 %, 2 degrees of freedom)"
+    );
     let svg = scaling_law(&sweep, "parameters", Some(&law)).unwrap().svg();
     assert!(svg.contains("loss = 1 + 10"), "the formula is shown");
     sweep.arms[1].variant.settings[1].1 = 4_000.0;

@@ -1,11 +1,9 @@
 //! The numbers from which symptoms are derived.
 
-use gptlab_record::{Floors, Measure};
+use gptlab_record::{Event, Floors, Measure};
 
-use crate::{RecordedRun, study::mean};
-
-/// The number of logged steps that a trend requires.
-const FEWEST: usize = 5;
+use super::thresholds::{COURSE, NO_GRADIENT, SHORT, STUCK};
+use crate::{RecordedRun, number, phrases, phrases::Guide, study::mean, words::plural};
 
 pub(super) struct Facts<'a> {
     pub(super) run: &'a RecordedRun,
@@ -32,34 +30,137 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// What could not be judged, and how it can be: a sentence each.
+    pub(super) fn unjudged(&self) -> Vec<String> {
+        let mut unjudged = Vec::new();
+        if self.run.diverged_at().is_some() {
+            return unjudged;
+        }
+        if !self.has_course() {
+            let (steps, enough) = (self.run.experiment.hyper.steps, COURSE.value);
+            let logged = plural(self.train.len(), "step");
+            let was = if self.train.len() == 1 { "was" } else { "were" };
+            let interval = (steps / 20).max(1);
+            let more = if (steps as f64) < enough {
+                "train for more `--steps`".to_owned()
+            } else {
+                format!("`--log-interval {interval}` logs more")
+            };
+            unjudged.push(format!(
+                "The course of the loss is not judged: {logged} {was} logged, and it takes {enough}; {more}."
+            ));
+        }
+        if self.run.observations().next().is_none() {
+            unjudged.push(
+                "Activations, attention heads and hidden units are not judged: nothing was observed;                  `--observe full` records them."
+                    .to_owned(),
+            );
+        }
+        unjudged.extend(self.floors.and_then(|floors| floors.unknown.clone()));
+        if self.floors.is_none_or(|f| f.ngrams.is_empty()) {
+            unjudged.push(
+                "The loss is not compared with n-gram baselines: they need the run's text, and a                  validation part of it."
+                    .to_owned(),
+            );
+        }
+        unjudged
+    }
+
     pub(super) fn seen(&self) -> String {
         let measures = self.run.measures().len();
         let observed = match measures {
             0 => "no observations".to_owned(),
-            n => format!("{n} observed measures"),
+            n => plural(n, "observed measure"),
         };
         let guides = match self.floors.map_or(0, |f| f.ngrams.len()) {
-            0 => "no n-gram tables".to_owned(),
-            n => format!("n-gram tables up to {n}"),
+            0 => "no n-gram baselines".to_owned(),
+            n => format!("n-gram baselines up to {n}"),
         };
         let made = self.run.unfinished().map_or_else(String::new, |made| {
             let all = self.run.experiment.hyper.steps;
             format!(", after {made} of {all} steps: the run has not ended")
         });
-        format!(
-            "{} logged steps, {observed}, {guides}{made}",
-            self.train.len()
-        )
+        let logged = plural(self.train.len(), "logged step");
+        format!("{logged}, {observed}, {guides}{made}")
     }
 
     /// Returns whether there are enough steps for a trend.
     pub(super) fn has_course(&self) -> bool {
-        self.train.len() >= FEWEST
+        self.train.len() as f64 >= COURSE.value
+    }
+
+    /// The last loss of a run that has a course and did not diverge.
+    pub(super) fn loss_after_course(&self) -> Option<f64> {
+        self.loss_at_end().filter(|_| self.has_course())
+    }
+
+    /// The last loss of a run that has ended or has a course, and did not diverge.
+    pub(super) fn loss_at_end(&self) -> Option<f64> {
+        let judged = self.run.unfinished().is_none() || self.has_course();
+        let fine = judged && self.run.diverged_at().is_none();
+        self.last_loss().filter(|_| fine)
+    }
+
+    /// Returns whether the loss is as low as this text or this model lets it be.
+    pub(super) fn is_at_its_best(&self) -> bool {
+        let bigrams = self.floors.and_then(|floors| floors.ngrams.get(1));
+        let bigrams = bigrams.filter(|_| !self.has_attention());
+        self.is_at_the_entropy() || bigrams.is_some_and(|best| self.is_down_to(*best))
+    }
+
+    /// Returns whether the loss is at the text's entropy; at 0 where that is not known.
+    pub(super) fn is_at_the_entropy(&self) -> bool {
+        let entropy = self.floors.and_then(|floors| floors.entropy);
+        self.is_down_to(entropy.unwrap_or(0.0))
+    }
+
+    fn is_down_to(&self, best: f64) -> bool {
+        self.last_loss()
+            .is_some_and(|last| last - best < STUCK.value)
+    }
+
+    pub(super) fn has_attention(&self) -> bool {
+        self.run.experiment.spec.attentions().next().is_some()
+    }
+
+    /// The n-gram baseline with the shortest context that has a lower loss than the run.
+    pub(super) fn shortest_unbeaten(&self, last: f64) -> Option<Guide> {
+        let mut guides = phrases::guides(self.floors?);
+        guides.retain(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
+        guides.into_iter().max_by(|a, b| a.loss.total_cmp(&b.loss))
+    }
+
+    /// Predictions that the run has made for each of its parameters, and how many passes over the
+    /// training text they are; `None` where the record does not tell the parameters.
+    pub(super) fn seen_each(&self) -> Option<(f64, f64)> {
+        let parameters = self.run.events.iter().find_map(|event| match event {
+            Event::Start { parameters } => Some(*parameters as f64),
+            Event::Notice { .. }
+            | Event::Step(_)
+            | Event::Observation(_)
+            | Event::Sample { .. }
+            | Event::Checkpoint { .. }
+            | Event::Resume { .. }
+            | Event::Stop { .. }
+            | Event::Diverged { .. }
+            | Event::Done { .. } => None,
+        })?;
+        let experiment = &self.run.experiment;
+        let made = self.run.unfinished().unwrap_or(experiment.hyper.steps);
+        let batch = experiment.hyper.batch_size as f64 * experiment.spec.block_size as f64;
+        let predictions = made as f64 * batch;
+        let text = experiment.data.train_tokens.max(1) as f64;
+        Some((predictions / parameters.max(1.0), predictions / text))
+    }
+
+    /// Returns whether the run has seen little text for its size.
+    pub(super) fn is_short(&self) -> bool {
+        self.seen_each().is_some_and(|(each, _)| each < SHORT.value)
     }
 
     /// Returns the validation losses if there are enough, otherwise the training losses.
     pub(super) fn losses(&self) -> &[f64] {
-        if self.val.len() >= FEWEST {
+        if self.val.len() as f64 >= COURSE.value {
             &self.val
         } else {
             &self.train
@@ -95,7 +196,13 @@ impl<'a> Facts<'a> {
         median(&self.grad_norms[n - n.div_ceil(4)..])
     }
 
-    /// Returns a measure's mean at the last observation.
+    /// Returns whether next to no gradient is left at the end.
+    pub(super) fn has_no_gradient(&self) -> bool {
+        self.last_norm()
+            .is_some_and(|norm| norm < NO_GRADIENT.value)
+    }
+
+    /// A measure's mean at the last observation.
     pub(super) fn measured(&self, measure: Measure) -> Option<f64> {
         self.run.measure(measure)?.last_mean()
     }

@@ -5,12 +5,13 @@ use gptlab_record::Measure;
 use super::{
     Finding, Symptom,
     facts::Facts,
+    remedies::{self, Remedy},
     thresholds::{
-        CLIPPED_BY, CLIPPED_SHARE, DEAD_UNITS, ENTROPY, FALLING, GAP, LOGIT, NO_GRADIENT, OVERFIT,
-        RISE, SINK, SPIKE, STUCK, TOKENS_ALIKE,
+        CLIPPED_BY, CLIPPED_SHARE, DEAD_UNITS, ENTROPY, FALLING, GAP, LOGIT, OVERFIT, RISE, SINK,
+        SPIKE, STUCK, TOKENS_ALIKE,
     },
 };
-use crate::{number, phrases};
+use crate::number;
 
 type Sign = fn(&Facts) -> Option<Finding>;
 
@@ -42,77 +43,58 @@ fn finding(symptom: Symptom, evidence: String, cause: &str, experiment: String) 
     }
 }
 
+fn remedied(symptom: Symptom, evidence: String, remedy: Remedy) -> Finding {
+    finding(symptom, evidence, &remedy.cause, remedy.experiment)
+}
+
 fn diverged(facts: &Facts) -> Option<Finding> {
     let step = facts.run.diverged_at()?;
-    Some(finding(
+    Some(remedied(
         Symptom::Diverged,
-        format!("Diverged: the loss of step {step} is not finite."),
-        "the learning rate is too high for this model, or nothing keeps its activations in bounds (norms, residual, scale)",
-        format!(
-            "`--lr {}` (a third); then put the norms back",
-            number::short(lower_lr(facts))
-        ),
+        format!("Diverged: the loss of step {step} is not a finite number."),
+        remedies::unstable(facts),
     ))
 }
 
-fn lower_lr(facts: &Facts) -> f64 {
-    facts.run.experiment.hyper.lr / 3.0
-}
-
-fn higher_lr(facts: &Facts) -> f64 {
-    facts.run.experiment.hyper.lr * 3.0
-}
-
-fn ended(facts: &Facts) -> Option<f64> {
-    facts
-        .last_loss()
-        .filter(|_| facts.has_course() && facts.run.diverged_at().is_none())
-}
-
 fn stuck(facts: &Facts) -> Option<Finding> {
-    let last = ended(facts)?;
-    let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();
-    // A loss near the lowest possible one is not stuck.
-    let possible = facts.floors.and_then(|f| f.entropy).unwrap_or(0.0);
-    if last - possible < STUCK.value {
+    let last = facts.loss_after_course()?;
+    // Who is where nobody could be better is not stuck.
+    if facts.is_at_its_best() {
         return None;
     }
+    let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();
     let guesses = [
         (Some(facts.uniform), "guessing blindly"),
-        (unigram, "a 1-gram table"),
+        (unigram, "a 1-gram baseline"),
     ];
     let (loss, guess) = guesses.into_iter().find_map(|(loss, name)| {
         let loss = loss.filter(|loss| (last - loss).abs() < STUCK.value)?;
         Some((loss, name))
     })?;
-    Some(finding(
+    let moved = facts.train.first().is_some_and(|x| x - last > STUCK.value);
+    Some(remedied(
         Symptom::Stuck,
         format!(
             "Stuck: the loss, {}, is that of {guess}, {}.",
             number::loss(last),
             number::loss(loss)
         ),
-        "nothing of the context reaches the output: a signal or a gradient vanishes in the layers",
-        "`--n-layer 1`, then residual connections and norms put back one at a time".to_owned(),
+        remedies::stuck(facts, moved),
     ))
 }
 
 fn rising(facts: &Facts) -> Option<Finding> {
-    ended(facts)?;
+    facts.loss_after_course()?;
     let (end, lowest) = (Facts::end(&facts.train)?, Facts::lowest(&facts.train)?);
     (end - lowest > RISE.value).then(|| {
-        finding(
+        remedied(
             Symptom::Rising,
             format!(
                 "Rising: the training loss ends at {} after {}.",
                 number::loss(end),
                 number::loss(lowest)
             ),
-            "the learning rate is too high, or warm-up too short",
-            format!(
-                "`--lr {}` (a third), or a longer `--warmup`",
-                number::short(lower_lr(facts))
-            ),
+            remedies::unstable(facts),
         )
     })
 }
@@ -137,7 +119,7 @@ fn exploding(facts: &Facts) -> Option<Finding> {
             if unclipped {
                 "`--grad-clip 1`".to_owned()
             } else {
-                format!("`--lr {}` (a third)", number::short(lower_lr(facts)))
+                remedies::third_of_the_rate(facts)
             },
         )
     })
@@ -163,7 +145,7 @@ fn clipped(facts: &Facts) -> Option<Finding> {
 }
 
 fn no_gradient(facts: &Facts) -> Option<Finding> {
-    let norm = facts.last_norm().filter(|norm| *norm < NO_GRADIENT.value)?;
+    let norm = facts.last_norm().filter(|_| facts.has_no_gradient())?;
     Some(finding(
         Symptom::NoGradient,
         format!(
@@ -187,11 +169,11 @@ fn tokens_alike(facts: &Facts) -> Option<Finding> {
         .last()
         .copied()?;
     (similarity > TOKENS_ALIKE.value).then(|| {
-        finding(
+        let similarity = number::short(similarity);
+        remedied(
             Symptom::TokensAlike,
-            format!("Collapsed: tokens have a mean cosine of {} at the last layer.", number::short(similarity)),
-            "attention averages tokens and nothing keeps them distinct (rank collapse; residual connections and MLPs prevent it)",
-            "the same run with residual connections, or with fewer layers".to_owned(),
+            format!("Collapsed: tokens have a mean cosine of {similarity} at the last layer."),
+            remedies::tokens_alike(facts),
         )
     })
 }
@@ -200,17 +182,13 @@ fn dead_units(facts: &Facts) -> Option<Finding> {
     let (share, at) = facts
         .largest(Measure::DeadShare)
         .filter(|(x, _)| *x > DEAD_UNITS.value)?;
-    Some(finding(
+    Some(remedied(
         Symptom::DeadUnits,
         format!(
             "Dead units: {:.0} % in {at} are never active.",
             share * 100.0
         ),
-        "too large steps moved the inputs of an activation to its flat side",
-        format!(
-            "`--activation gelu`, or `--lr {}` (a third)",
-            number::short(lower_lr(facts))
-        ),
+        remedies::dead_units(facts),
     ))
 }
 
@@ -225,7 +203,7 @@ fn attention_collapsed(facts: &Facts) -> Option<Finding> {
             number::short(entropy)
         ),
         "attention scores have grown until the softmax is saturated",
-        "`--qk-norm`".to_owned(),
+        remedies::large_scores(facts),
     ))
 }
 
@@ -252,12 +230,12 @@ fn large_logits(facts: &Facts) -> Option<Finding> {
         Symptom::LargeLogits,
         format!("Large attention scores: {} in {at}.", number::short(logit)),
         "queries and keys grow without bound, and the softmax loses its gradient",
-        "`--qk-norm`, or attention scores divided by the root of the head's width".to_owned(),
+        remedies::large_scores(facts),
     ))
 }
 
 fn sees_the_answer(facts: &Facts) -> Option<Finding> {
-    let last = ended(facts)?;
+    let last = facts.loss_at_end()?;
     let best = facts
         .floors?
         .ngrams
@@ -269,7 +247,7 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
         finding(
             Symptom::SeesTheAnswer,
             format!(
-                "Sees the answer: {} is below what any table of n-grams makes, {}.",
+                "Sees the answer: {} is below every n-gram baseline, {}.",
                 number::loss(last),
                 number::loss(best)
             ),
@@ -280,7 +258,7 @@ fn sees_the_answer(facts: &Facts) -> Option<Finding> {
 }
 
 fn memorising(facts: &Facts) -> Option<Finding> {
-    ended(facts)?;
+    facts.loss_at_end()?;
     let (val, train) = (Facts::end(&facts.val)?, Facts::end(&facts.train)?);
     let lowest = facts.val.iter().copied().min_by(f64::total_cmp)?;
     let last = facts.val.last().copied()?;
@@ -292,60 +270,65 @@ fn memorising(facts: &Facts) -> Option<Finding> {
         } else {
             String::new()
         };
-        finding(
+        remedied(
             Symptom::Memorising,
             format!(
                 "Memorising: the validation loss ends at {}{lowest}, the training loss at {}.",
                 number::loss(last),
                 number::loss(train)
             ),
-            "the model is large, or the training long, for this much text",
-            "`--dropout 0.2`, fewer `--steps`, a smaller model, or more text".to_owned(),
+            remedies::memorising(facts),
         )
     })
 }
 
 fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
-    let (last, floors) = (ended(facts)?, facts.floors?);
-    let guides = phrases::guides(floors);
-    let unbeaten = guides
-        .iter()
-        .filter(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
-    // The shortest context whose table has a lower loss is the most informative.
-    let shortest = unbeaten.max_by(|a, b| a.loss.total_cmp(&b.loss))?;
-    Some(finding(
+    let last = facts.loss_at_end()?;
+    // A run that is stuck is worse than every baseline, which says nothing more.
+    if facts.is_at_the_entropy() || stuck(facts).is_some() {
+        return None;
+    }
+    let unbeaten = facts.shortest_unbeaten(last)?;
+    let order = unbeaten.short.trim_end_matches("-gram").parse().ok()?;
+    Some(remedied(
         Symptom::WorseThanNgram,
         format!(
-            "Worse than {}: {} against {}.",
-            shortest.name,
+            "Worse than a {} baseline: {} against {}.",
+            unbeaten.short,
             number::loss(last),
-            number::loss(shortest.loss)
+            number::loss(unbeaten.loss)
         ),
-        "counting what followed the last few tokens does better, so the model does not yet use that much of its context",
-        "more `--steps`; if the loss is flat, put the broken part back".to_owned(),
+        remedies::worse_than_ngram(facts, order),
     ))
 }
 
 fn still_falling(facts: &Facts) -> Option<Finding> {
-    ended(facts)?;
-    let losses = facts.losses();
-    let (first, last) = (losses.first()?, losses.last()?);
-    let before = losses.get(losses.len() * 3 / 4)?;
-    let (fall, late) = (first - last, before - last);
-    let falls = number::is_below(*last, *first) && number::is_below(*last, *before);
-    (falls && late / fall > FALLING.value).then(|| {
+    facts.loss_after_course()?;
+    // More steps are no help to a run that cannot be better.
+    let share = late_share(facts).filter(|_| !facts.is_at_its_best())?;
+    (share > FALLING.value).then(|| {
         finding(
             Symptom::StillFalling,
             format!(
                 "Still falling: {:.0} % of the loss's fall is in the last quarter of the run.",
-                late / fall * 100.0
+                share * 100.0
             ),
-            "the learning rate is too low, or there are too few steps",
+            "there are too few steps, or the learning rate is too low",
             format!(
-                "`--lr {}` (three times), or `--steps {}`",
-                number::short(higher_lr(facts)),
-                facts.run.experiment.hyper.steps.saturating_mul(2)
+                "{}, or {}",
+                remedies::twice_the_steps(facts),
+                remedies::three_times_the_rate(facts)
             ),
         )
     })
+}
+
+/// The share of the whole fall of the loss that lies in the last quarter of the run; `None` where
+/// the loss does not fall there.
+fn late_share(facts: &Facts) -> Option<f64> {
+    let losses = facts.losses();
+    let (first, last) = (losses.first()?, losses.last()?);
+    let before = losses.get(losses.len() * 3 / 4)?;
+    let falls = number::is_below(*last, *first) && number::is_below(*last, *before);
+    falls.then(|| (before - last) / (first - last))
 }

@@ -56,10 +56,13 @@ fn a_healthy_run_has_nothing() {
     let found = examine(&run(0, 2.0), Some(&results().floors));
     assert_eq!(found.findings, []);
     let lines = found.lines();
-    assert_eq!(lines[0], "Nothing wrong was found.");
+    assert_eq!(found.verdict, Verdict::NoSymptoms);
     assert_eq!(
-        lines[1],
-        "Looked at 10 logged steps, 1 observed measures, n-gram tables up to 3."
+        lines,
+        [
+            "No symptom was found.",
+            "The doctor looked at 10 logged steps, 1 observed measure, n-gram baselines up to 3."
+        ]
     );
 }
 
@@ -72,8 +75,8 @@ fn losses_tell() {
     );
     assert_eq!(
         symptoms(&with(&falling(30, 2.8)), Some(&results().floors)),
-        [Symptom::Stuck, Symptom::WorseThanNgram],
-        "the 1-gram table's loss"
+        [Symptom::Stuck],
+        "the 1-gram baseline's loss, and who is stuck is worse than the others too"
     );
     let rising: Vec<(f64, f64)> = (0..20)
         .map(|n| (2.0 + 0.05 * f64::from(n), 2.0 + 0.05 * f64::from(n)))
@@ -148,6 +151,7 @@ fn equal_losses_are_no_symptom() {
         uniform: 0.0,
         ngrams: vec![0.0; 3],
         entropy: None,
+        ..Floors::default()
     };
     let mut made = with(&[
         (1e-7, 1e-7),
@@ -175,6 +179,7 @@ fn equal_losses_are_no_symptom() {
         uniform: 4.0,
         ngrams: vec![3.3, 2.2, 2.200_02],
         entropy: None,
+        ..Floors::default()
     };
     assert_eq!(symptoms(&worse, Some(&level)), []);
 }
@@ -187,6 +192,7 @@ fn who_cannot_be_better_is_not_stuck() {
         uniform,
         ngrams: vec![uniform + 0.001],
         entropy: Some(uniform),
+        ..Floors::default()
     };
     let made = with(&vec![(uniform + 1e-5, uniform + 1e-5); 20]);
     assert_eq!(symptoms(&made, Some(&floors)), []);
@@ -200,11 +206,12 @@ fn an_n_gram_table_that_does_better_is_named() {
         uniform: 4.0,
         ngrams: vec![3.3, 2.5, 2.0, 1.8],
         entropy: None,
+        ..Floors::default()
     };
     let found = examine(&with(&falling(30, 2.2)), Some(&floors));
     let lines = found.lines().join("\n");
     assert!(
-        lines.contains("Worse than a 3-gram table: 2.2000 against 2.0000."),
+        lines.contains("Worse than a 3-gram baseline: 2.2000 against 2.0000."),
         "{lines}"
     );
 }
@@ -250,6 +257,118 @@ fn observations_tell() {
     ] {
         assert_eq!(symptoms(&observed(measure, &values), None), [], "{measure}");
     }
+}
+
+/// A run that logged little is judged by its end alone.
+#[test]
+fn too_few_logged_steps_are_too_little_to_judge() {
+    let floors = results().floors;
+    let found = examine(&with(&falling(4, 1.0)), None);
+    assert_eq!(found.verdict, Verdict::TooLittle);
+    assert_eq!(found.lines()[0], "There is too little to judge.");
+    assert_eq!(
+        found.lines()[1],
+        "The course of the loss is not judged: 4 steps were logged, and it takes 5; \
+         `--log-interval 5` logs more."
+    );
+    // The loss of a run that has ended can be held against the baselines however little it logged.
+    let mut ended = run(0, 2.35);
+    ended
+        .events
+        .retain(|event| event.as_step().is_none_or(|r| r.step < 30));
+    let found = examine(&ended, Some(&floors));
+    let symptoms: Vec<Symptom> = found.findings.iter().map(|f| f.symptom).collect();
+    assert_eq!(symptoms, [Symptom::WorseThanNgram]);
+    assert!(
+        found.unjudged[0].contains("3 steps were logged"),
+        "{:?}",
+        found.unjudged
+    );
+}
+
+#[test]
+fn why_the_entropy_is_not_known_is_said() {
+    let floors = Floors {
+        unknown: Some("The best possible loss is not known.".into()),
+        ..results().floors
+    };
+    let found = examine(&run(0, 2.0), Some(&floors));
+    assert_eq!(found.unjudged, ["The best possible loss is not known."]);
+}
+
+fn experiment_of(run: &RecordedRun, floors: Option<&Floors>, symptom: Symptom) -> String {
+    let found = examine(run, floors).findings;
+    let found = found.into_iter().find(|f| f.symptom == symptom);
+    let found = found.expect("the symptom");
+    format!("{} | {}", found.cause, found.experiment)
+}
+
+#[test]
+fn causes_and_experiments_fit_the_model() {
+    let at_unigrams = falling(30, 2.8);
+    let floors = results().floors;
+    let stuck = |run: &RecordedRun| experiment_of(run, Some(&floors), Symptom::Stuck);
+
+    let mut made = with(&at_unigrams);
+    let said = stuck(&made);
+    assert!(
+        said.contains("rate is too high") && said.contains("--lr 0.00333"),
+        "{said}"
+    );
+    made.experiment.spec.wiring.residual = gptlab_model::Residual::None;
+    let said = stuck(&made);
+    assert!(said.contains("without residual connections"), "{said}");
+
+    let uniform = 27f64.ln();
+    let said = stuck(&with(&vec![(uniform, uniform); 20]));
+    assert!(
+        said.contains("steps are too small") && said.contains("--lr 0.1"),
+        "{said}"
+    );
+
+    let mut memorising = with(&falling(20, 1.0));
+    for event in &mut memorising.events {
+        if let Event::Step(record) = event {
+            record.val_loss = Some(1.8 + 0.002 * record.step as f64);
+        }
+    }
+    let tried = |run: &RecordedRun| experiment_of(run, None, Symptom::Memorising);
+    assert!(tried(&memorising).contains("`--dropout 0.2` (this run has none)"));
+    memorising.experiment.spec.dropout = 0.1;
+    assert!(tried(&memorising).contains("more `--dropout` (this run has 0.1)"));
+}
+
+/// More steps are no help to a model that is as good as it can be.
+#[test]
+fn more_steps_are_not_advised_where_nothing_can_be_better() {
+    let steep: Vec<(f64, f64)> = (0..20)
+        .map(|n| 3.35 - 0.05 * f64::from(n))
+        .map(|x| (x, x))
+        .collect();
+    let mut made = with(&steep);
+    let mut floors = Floors {
+        uniform: 3.4,
+        ngrams: vec![2.9, 2.39, 1.9],
+        ..Floors::default()
+    };
+    let symptoms_of = |made: &RecordedRun, floors: &Floors| symptoms(made, Some(floors));
+    assert_eq!(
+        symptoms_of(&made, &floors),
+        [Symptom::WorseThanNgram, Symptom::StillFalling]
+    );
+    let said = experiment_of(&made, Some(&floors), Symptom::StillFalling);
+    assert!(said.contains("`--steps 200` (twice)"), "{said}");
+    floors.entropy = Some(2.395);
+    assert_eq!(symptoms_of(&made, &floors), [], "at the entropy");
+    floors.entropy = None;
+    made.experiment.spec.remove_attentions();
+    let found = symptoms_of(&made, &floors);
+    assert_eq!(found, [Symptom::WorseThanNgram], "no attention, at 2-grams");
+    let mut flat = with(&falling(30, 2.6));
+    flat.experiment.spec.remove_attentions();
+    floors.ngrams = vec![2.9, 2.65, 1.9];
+    let said = experiment_of(&flat, Some(&floors), Symptom::WorseThanNgram);
+    assert!(said.contains("more steps are no help"), "{said}");
 }
 
 #[test]

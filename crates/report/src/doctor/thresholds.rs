@@ -14,6 +14,16 @@ const fn limit(name: &'static str, value: f64, why: &'static str) -> Threshold {
     Threshold { name, value, why }
 }
 
+pub(super) const COURSE: Threshold = limit(
+    "logged steps of a run, for its course to be judged",
+    5.0,
+    "fewer points show no trend beside the scatter of batches",
+);
+pub(super) const SHORT: Threshold = limit(
+    "predictions seen for each parameter, below which a run is short",
+    20.0,
+    "compute-optimal runs see about 20 tokens a parameter (Hoffmann et al. 2022)",
+);
 pub(super) const RISE: Threshold = limit(
     "nats that the training loss ends above its lowest (means of tenths of the run)",
     0.2,
@@ -87,6 +97,8 @@ pub(super) const FALLING: Threshold = limit(
 
 /// All thresholds.
 pub const THRESHOLDS: &[Threshold] = &[
+    COURSE,
+    SHORT,
     RISE,
     SPIKE,
     CLIPPED_SHARE,

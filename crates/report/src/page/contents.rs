@@ -1,14 +1,10 @@
 //! The contents that the HTML page and the Markdown form share.
 
 use gptlab_model::Choice;
-use gptlab_record::PairedDifference;
+use gptlab_record::{Standing, Verdict};
 
 use crate::{
-    Arm, Study, StudyKind,
-    ablation::{self, SIGNIFICANT},
-    diff, doctor, number, phrases,
-    table::typeset,
-    words,
+    Arm, Study, StudyKind, ablation, diff, doctor, number, phrases, table::typeset, words,
 };
 
 /// Returns the title of the page: what was found, as a sentence without its full stop.
@@ -53,44 +49,79 @@ fn of_run(study: &Study, arm: &Arm) -> String {
     }
 }
 
-/// Says which variant differs most from the baseline, where one does significantly.
+/// Says which variant differs most from the baseline, if one does significantly.
 fn of_ablation(study: &Study) -> Option<String> {
-    let known: Vec<(&Arm, PairedDifference)> = study
+    if let Some(nothing) = too_short(study) {
+        return Some(nothing);
+    }
+    let known: Vec<Judged> = study
         .arms
         .iter()
-        .filter_map(|arm| Some((arm, arm.row.as_ref()?.difference?)))
-        .filter(|(_, d)| d.mean.is_finite())
+        .filter(|arm| study.is_shared(arm))
+        .filter_map(|arm| Judged::of(study, arm))
         .collect();
-    let most = |(_, a): &&(&Arm, PairedDifference), (_, b): &&(&Arm, PairedDifference)| {
-        a.mean.abs().total_cmp(&b.mean.abs())
+    let largest = |told: &dyn Fn(&Judged) -> bool| {
+        let told = known.iter().filter(|judged| told(judged));
+        told.max_by(|a, b| a.mean.abs().total_cmp(&b.mean.abs()))
     };
-    let say = |(arm, d): &(&Arm, PairedDifference), rest: &str| {
-        format!(
-            "{}: {} nats a token{rest}",
-            capital(&called(arm)),
-            number::signed(d.mean)
-        )
-    };
-    let told = |d: &PairedDifference| number::shows(d.mean) && d.p.is_some_and(|p| p < SIGNIFICANT);
-    let significant = known.iter().filter(|(_, d)| told(d)).max_by(most);
-    let of = |n: usize| match n {
-        1 => String::new(),
-        n => format!(", the largest significant difference of {n} variants"),
-    };
-    Some(match significant {
-        Some(found) => say(found, &of(known.len())),
-        None if known.iter().any(|(_, d)| d.p.is_some()) => format!(
+    let significant = |judged: &Judged| matches!(judged.verdict, Verdict::Worse | Verdict::Better);
+    if let Some(found) = largest(&significant) {
+        return Some(found.sentence(&match known.len() {
+            1 => String::new(),
+            n => format!(", the largest significant difference of {n} variants"),
+        }));
+    }
+    if known.iter().any(|j| j.verdict == Verdict::NotSignificant) {
+        return Some(format!(
             "No difference from the baseline is significant with {}",
             words::plural(study.seeds.len(), "seed")
-        ),
-        None => {
-            let largest = known.iter().max_by(most)?;
-            say(
-                largest,
-                " in one pair of runs, too few to tell it from chance",
-            )
+        ));
+    }
+    let largest = largest(&|_| true)?;
+    Some(largest.sentence(" in one pair of runs, too few to tell it from chance"))
+}
+
+/// Says why nothing can be concluded from the baseline, if so.
+fn too_short(study: &Study) -> Option<String> {
+    let mut told = study.conclusion.as_ref()?.baselines.iter();
+    let shared = told.find(|baseline| study.is_shared_name(&baseline.variant))?;
+    let why = match shared.standing {
+        Standing::Stands => return None,
+        Standing::AboveBigram { .. } => {
+            "Too short to tell: the baseline has not passed a 2-gram table"
         }
-    })
+        Standing::NoSkill { .. } => "Too short to tell: the baseline has not learnt the skill",
+        Standing::NoLoss => "Nothing can be concluded: the baseline has no finite loss",
+    };
+    Some(why.to_owned())
+}
+
+/// A variant, its difference from the baseline, and what is concluded of it.
+struct Judged<'a> {
+    name: &'a str,
+    mean: f64,
+    verdict: Verdict,
+}
+
+impl<'a> Judged<'a> {
+    /// Returns `None` for an arm without a finite difference.
+    fn of(study: &'a Study, arm: &'a Arm) -> Option<Self> {
+        let mean = arm.row.as_ref()?.difference?.mean;
+        mean.is_finite().then_some(())?;
+        Some(Self {
+            name: study.shared_name(&arm.variant.name),
+            mean,
+            verdict: study.verdict(arm)?.verdict,
+        })
+    }
+
+    fn sentence(&self, rest: &str) -> String {
+        format!(
+            "{}: {} nats a token{rest}",
+            capital(self.name),
+            number::signed(self.mean)
+        )
+    }
 }
 
 fn of_sweep(study: &Study) -> Option<String> {
@@ -107,15 +138,6 @@ fn of_sweep(study: &Study) -> Option<String> {
         known.len(),
         number::loss(*loss)
     ))
-}
-
-/// Returns what a variant is called in a sentence.
-fn called(arm: &Arm) -> String {
-    if arm.variant.title.is_empty() {
-        arm.variant.name.clone()
-    } else {
-        arm.variant.title.clone()
-    }
 }
 
 fn capital(text: &str) -> String {
@@ -213,6 +235,7 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let unless_empty = |text: &String| (!text.is_empty()).then(|| text.clone());
     entry.extend(unless_empty(&variant.prediction).map(|text| ("Prediction", text)));
     entry.push(("What happened", ablation::outcome(study, arm)));
+    entry.extend(ablation::prediction_verdict(study, arm).map(|said| ("Verdict", said)));
     let why = [
         unless_empty(&variant.purpose),
         unless_empty(&variant.source).map(|source| format!("({source})")),
@@ -230,15 +253,10 @@ fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let Some(run) = arm.runs.first() else {
         return Vec::new();
     };
-    let found = doctor::examine(run, study.floors_of(run)).findings;
-    match found.first() {
-        None => vec![("Symptoms", "none".to_owned())],
-        Some(first) => {
-            let all: Vec<&str> = found.iter().map(|f| f.evidence.as_str()).collect();
-            vec![
-                ("Symptoms", all.join(" ")),
-                ("Next", first.experiment.clone()),
-            ]
-        }
-    }
+    let found = doctor::examine(run, study.floors_of(run));
+    let next = found.findings.first().map(|first| &first.experiment);
+    let next = next.map(|experiment| ("Next", experiment.clone()));
+    let unjudged = (!found.unjudged.is_empty()).then(|| ("Not judged", found.unjudged.join(" ")));
+    let symptoms = Some(("Symptoms", found.summary()));
+    [symptoms, unjudged, next].into_iter().flatten().collect()
 }

@@ -163,6 +163,7 @@ fn results(study: &Study) -> Markup {
         section {
             h2 { "Results" }
             (ablation::table(study).repeating().html())
+            @if let Some(tuned) = ablation::tuned_table(study) { (tuned.html()) }
         }
     }
 }
@@ -298,7 +299,7 @@ fn listing(study: &Study, arm: &Arm) -> Markup {
         .map_or("", |arm| arm.variant.listing.as_str());
     let is_baseline = study
         .baseline()
-        .is_some_and(|first| first.variant.name == arm.variant.name);
+        .is_none_or(|first| first.variant.name == arm.variant.name);
     html! {
         @if own.is_empty() {
         } @else if is_baseline {

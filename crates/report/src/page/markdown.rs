@@ -13,6 +13,9 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     out.figures(&pictures.main);
     out.line("## Results");
     out.line(ablation::table(study).markdown().trim_end());
+    if let Some(tuned) = ablation::tuned_table(study) {
+        out.line(tuned.markdown().trim_end());
+    }
     if study.kind == StudyKind::Ablation {
         out.line("## Predictions and outcomes");
         out.line(ablation::predictions(study).markdown().trim_end());
@@ -58,10 +61,9 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm) {
         escape_markdown(&variant.title)
     ));
     out.list(&contents::entry(study, arm));
-    let baseline = study
-        .baseline()
-        .map_or("", |arm| arm.variant.listing.as_str());
-    let lines = diff::listing(baseline, &variant.listing);
+    // A sweep has no baseline, and its listings are in the JSON.
+    let baseline = study.baseline().unwrap_or(arm);
+    let lines = diff::listing(&baseline.variant.listing, &variant.listing);
     if !lines.is_empty() {
         out.line("The listing, against the baseline's:");
         let lines: Vec<String> = lines

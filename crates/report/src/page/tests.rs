@@ -76,7 +76,7 @@ fn the_page_stands_alone_and_says_everything() {
         "gptlab ablation “parts”",
         "2026-01-02",
         "gptlab ablate --data &#39;my text.txt&#39;",
-        "Worse than the baseline: residual (+0.5500).",
+        "Worse: residual (+0.5500).",
         "prefers-color-scheme:dark",
         "aria-label=\"How much each variant changes the validation loss\"",
         "the loss stays near a 1-gram table&#39;s",

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use gptlab_record::{
-    CellOutcome, Event, Experiment, FileError, Measure, Observation, StepRecord, read_events,
-    read_experiment, read_outcome,
+    CellOutcome, Event, Experiment, FileError, Floors, Measure, Observation, StepRecord,
+    read_events, read_experiment, read_outcome,
 };
 
 /// The contents of a run's folder.
@@ -17,6 +17,9 @@ pub struct RecordedRun {
     /// of a grid measure it. The losses of events are over a part of the split
     /// (`intervals.val_tokens`).
     pub whole_loss: Option<f64>,
+    /// The n-gram baselines over the predictions of the run's last loss, where the study's are over
+    /// others. The record does not hold them: who has the text adds them.
+    pub floors: Option<Floors>,
 }
 
 /// The numbers of one measure over a run, at the places of its first observation.
@@ -58,6 +61,7 @@ impl RecordedRun {
             experiment: read_experiment(folder)?,
             events: read_events(folder)?,
             whole_loss: read_outcome(folder)?.and_then(|outcome| outcome.val_loss),
+            floors: None,
         })
     }
 
@@ -214,6 +218,14 @@ impl RecordedRun {
     pub fn measure(&self, measure: Measure) -> Option<MeasureHistory> {
         let mut found = self.measures().into_iter();
         found.find(|history| history.name == measure.name())
+    }
+
+    /// Tokens that a step trains on: known where every sequence is a whole window of one text.
+    pub fn tokens_per_step(&self) -> Option<f64> {
+        let Experiment { spec, hyper, .. } = &self.experiment;
+        let tokens = (spec.block_size * hyper.batch_size) as f64;
+        let documents = self.experiment.tokenizer.documents();
+        documents.separator().is_none().then_some(tokens)
     }
 
     /// Returns the median of the logged speeds, in tokens per second. It differs between equal

@@ -100,6 +100,7 @@ pub(crate) fn run(seed: u64, last: f64) -> RecordedRun {
         experiment: experiment(seed),
         events,
         whole_loss: None,
+        floors: None,
     }
 }
 
@@ -114,6 +115,7 @@ fn variant(name: &str, title: &str, listing: &str) -> Variant {
         parameters: 4_000,
         settings: vec![("lr".into(), 0.01), ("parameters".into(), 4_000.0)],
         experiment: None,
+        expected: None,
     }
 }
 
@@ -139,6 +141,8 @@ fn row(name: &str, losses: [f64; 2], difference: Option<PairedDifference>) -> Ro
 pub(crate) fn results() -> Results {
     let difference = PairedDifference {
         mean: 0.55,
+        deviation: None,
+        corrected: None,
         low: Some(0.5),
         high: Some(0.6),
         p: Some(0.0002),
@@ -149,12 +153,17 @@ pub(crate) fn results() -> Results {
         (o.diverged_at, o.val_loss) = (Some(20 + o.seed), None);
     });
     (broken.mean, broken.deviation) = (None, None);
+    // As versions before conclusions wrote it.
     Results {
-        format: Results::FORMAT,
+        format: 1,
+        conclusion: None,
+        skill: None,
+        tuned: Vec::new(),
         floors: Floors {
             uniform: 27f64.ln(),
             ngrams: vec![2.8, 2.4, 2.3],
             entropy: None,
+            ..Floors::default()
         },
         rows: vec![
             row("baseline", [2.1, 2.12], None),
@@ -173,6 +182,7 @@ pub(crate) fn grid(kind: GridKind) -> Grid {
     let names = ["baseline", "residual", "broken"];
     Grid {
         format: Grid::FORMAT,
+        tuned: None,
         program: "gptlab 0.1.0".into(),
         command: ["gptlab", "ablate", "--data", "my text.txt"]
             .map(String::from)
@@ -243,6 +253,26 @@ fn a_grid_is_gathered() {
     assert_eq!(study.arms[1].loss(), Some(2.66));
     assert_eq!(study.arms[2].diverged(), Some((2, 20)));
     assert_eq!(study.floors.unwrap().ngrams.len(), 3);
+}
+
+/// A grid of format 1 or 2 has neither conclusions nor corrected numbers: they are drawn from what
+/// it has, and its names are made those of today.
+#[test]
+fn an_old_grid_is_concluded_from_and_renamed() {
+    let (_root, folder) = grid_folder(GridKind::Ablation);
+    let mut study = Study::read(&folder).unwrap();
+    study.rename(|name| (name == "residual").then(|| "no residual".to_owned()));
+    let arm = &study.arms[1];
+    assert_eq!(arm.variant.name, "no residual");
+    assert_eq!(arm.row.as_ref().unwrap().variant, "no residual");
+    let found = study.verdict(arm).expect("a verdict");
+    assert_eq!(
+        (found.verdict, found.prediction),
+        (gptlab_record::Verdict::Worse, None)
+    );
+    let regime = study.conclusion.as_ref().unwrap().regime.unwrap();
+    let tokens = 100.0 * 16.0;
+    assert_eq!(regime.passes, tokens / 9_000.0);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "save",
         "load",
         "resume",
+        "for",
         "keep-checkpoints",
         "micro-batch",
         "generate",

@@ -9,6 +9,7 @@ use gptlab_lab::probe::{
     Anatomy, CopiedReport, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables,
     measures_table,
 };
+use gptlab_model::Choice;
 use gptlab_recipe::Precision;
 use gptlab_report::words::{count, plural};
 use gptlab_report::{
@@ -126,6 +127,13 @@ fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
         report.tokens.concat(),
         plural(report.tokens.len(), "token")
     ));
+    if report.trained_in != report.precision {
+        printer.line(format_args!(
+            "precision   {} here; the model was trained in {}, and `gptlab eval` measures it so",
+            report.precision.name(),
+            report.trained_in.name()
+        ));
+    }
     if let Some(ablation) = &report.ablation {
         printer.line(format_args!(
             "text        {}, {}, loss {:.4}",
@@ -197,7 +205,7 @@ impl From<ProbeError> for Stop {
             | ProbeError::Unequal(..)
             | ProbeError::Answers(_)
             | ProbeError::NoCorruption
-            | ProbeError::NoDifference => Self::usage(error),
+            | ProbeError::NoDifference { .. } => Self::usage(error),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::Path};
 
 use gptlab_data::{Builtin, CorpusCache, Fingerprint, Text};
 use gptlab_engine::cpu::Isa;
-use gptlab_recipe::{Documents, Reason, TextOrigin, TokenizerKind};
+use gptlab_recipe::{Documents, Reason, Settings, TextOrigin, TokenizerKind};
 use gptlab_train::{
     Damaged, Experiment, Newest, Resolved, Resumable, Targets, refuse_run_of_grid, run_folder,
 };
@@ -41,13 +41,14 @@ pub(super) fn begin(args: &TrainArgs, printer: Printer) -> CommandResult<Prepare
 }
 
 fn fresh(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
-    let typed = args
-        .settings
-        .overrides
-        .tokenization(TokenizerKind::Chars.into());
-    let text = text::source(args.data.data.as_deref(), usual_text(&typed.documents))?;
+    let preset = settings::preset(args);
+    let base = preset.map_or(TokenizerKind::Chars.into(), |preset| {
+        Settings::of(preset, None).tokenizer
+    });
+    let documents = args.settings.overrides.tokenization(base).documents;
+    let text = text::source(args.data.data.as_deref(), usual_text(&documents))?;
     let text = CorpusCache::new(&text);
-    let Chosen { resolved, reasons } = match settings::preset(args) {
+    let Chosen { resolved, reasons } = match preset {
         Some(preset) => recipe::of_preset(args, preset, &text, printer)?,
         None => recipe::for_text(args, &text, printer)?,
     };

@@ -12,9 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gptlab_engine::Engine;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
-use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets};
+use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets, save_first_weights};
 
 use crate::{
     args::TrainArgs,
@@ -103,6 +104,9 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
         RunOutput::Lines(form)
     };
     let mut observer = RunObserver::new(&resolved, &device, output, interrupt, printer)?;
+    if let Some(path) = &args.run.save_init {
+        save_init(path, &resolved, engine.as_ref(), printer)?;
+    }
     let (targets, made) = with_folder(targets, &resolved)?;
     let folder = targets.folder.clone();
     if !args.json.json {
@@ -128,7 +132,26 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     }
 }
 
-/// Returns `targets` with a folder, and that folder if it was made just now.
+/// Saves the weights that a run begins with.
+fn save_init(
+    path: &Path,
+    resolved: &Resolved,
+    engine: &dyn Engine,
+    printer: Printer,
+) -> CommandResult<()> {
+    let first = resolved.first_step();
+    if first > 0 {
+        return Err(Stop::usage(format_args!(
+            "--save-init saves the weights before the first step, and this run goes on after {first} steps; the \
+             run that began it can save them"
+        )));
+    }
+    save_first_weights(resolved, engine, path)?;
+    printer.say(format_args!("saved {}", path.display()));
+    Ok(())
+}
+
+/// `targets` with a folder, and that folder where it was made just now.
 fn with_folder(targets: Targets, resolved: &Resolved) -> CommandResult<(Targets, Option<PathBuf>)> {
     if targets.save.is_some() && targets.save == targets.folder {
         return Err(Stop::usage(

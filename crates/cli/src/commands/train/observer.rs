@@ -2,14 +2,16 @@
 
 use std::cell::Cell;
 
-use gptlab_data::Tokenizer;
+use gptlab_data::{SplitName, Tokenizer};
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_lab::observe::InternalsRecorder;
 use gptlab_model::{Batch, Graph};
 use gptlab_recipe::{ObserveLevel, SampleSettings};
 use gptlab_record::Event;
-use gptlab_report::words::duration_in_two_units;
-use gptlab_train::{Observer, Progress, Resolved, SampleModel, Sampler, Series};
+use gptlab_report::words::{count, duration_in_two_units};
+use gptlab_train::{
+    Coverage, Observer, Progress, Resolved, SampleModel, Sampler, Series, coverage,
+};
 
 use super::lines::StepForm;
 use crate::{
@@ -44,7 +46,9 @@ pub(super) struct RunObserver {
     refusal_reported: Cell<bool>,
     recorder: InternalsRecorder,
     observes: bool,
-    /// The seconds of training, and of observing it.
+    /// Which predictions the validation losses are over.
+    validated: Option<Coverage>,
+    /// Seconds of training, and of observing it.
     took: (f64, f64),
 }
 
@@ -77,6 +81,11 @@ impl RunObserver {
             refusal_reported: Cell::new(false),
             recorder: InternalsRecorder::new(experiment.observe, resolved),
             observes: experiment.observe != ObserveLevel::Off,
+            validated: coverage(
+                &resolved.batches,
+                SplitName::Validation,
+                experiment.intervals.val_tokens,
+            ),
             took: (0.0, 0.0),
         })
     }
@@ -113,7 +122,7 @@ impl RunObserver {
     }
 }
 
-fn print(event: &Event, form: StepForm, printer: Printer) {
+fn print(event: &Event, form: StepForm, validated: Option<Coverage>, printer: Printer) {
     match event {
         Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
@@ -134,6 +143,12 @@ fn print(event: &Event, form: StepForm, printer: Printer) {
                 ),
                 (Some(_) | None, Some(_) | None) => format!("done in {took}"),
             });
+            if let Some(Coverage { predictions, of }) = validated.filter(|_| val_loss.is_some()) {
+                let (predictions, of) = (count(predictions), count(of));
+                printer.say(format_args!(
+                    "validated over {predictions} of {of} predictions (--val-tokens)"
+                ));
+            }
         }
         Event::Notice { text } => printer.warn(text),
         // Other code, which knows more, prints these events at the start and at the end.
@@ -148,10 +163,12 @@ fn print(event: &Event, form: StepForm, printer: Printer) {
 
 impl Observer for RunObserver {
     fn event(&mut self, event: &Event) {
-        let printer = self.printer;
+        let (validated, printer) = (self.validated, self.printer);
         match self.output {
             RunOutput::Json => printer.json(event),
-            RunOutput::Lines(form) => self.bar.aside(|| print(event, form, printer)),
+            RunOutput::Lines(form) => {
+                self.bar.aside(|| print(event, form, validated, printer));
+            }
         }
     }
 

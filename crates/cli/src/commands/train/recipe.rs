@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use gptlab_data::CorpusCache;
 use gptlab_model::Preset;
 use gptlab_recipe::{DEFAULT_TIME, Reason, RecipeInput, Settings, TextRecipe};
-use gptlab_report::words::{count, duration_in_two_units};
-use gptlab_train::{Resolved, Speed, Targets};
+use gptlab_report::words::{duration_in_two_units, plural};
+use gptlab_train::{Experiment, Resolved, Speed, Targets};
 
 use crate::{
     args::TrainArgs,
@@ -28,7 +28,8 @@ pub(super) struct Chosen {
 /// The fraction of the time that is spent on measuring the speed.
 const MEASURING: f64 = 0.02;
 
-/// Returns the recipe of `preset`. With `--for`, it has the number of steps that fit into that time.
+/// Returns the recipe of `preset`. With `--for`, it has the number of steps that fit into that
+/// time.
 pub(super) fn of_preset(
     args: &TrainArgs,
     preset: Preset,
@@ -85,34 +86,28 @@ pub(super) fn for_text(
         time,
     };
     drop(first);
-    let made = |steps| TextRecipe::new(&input, steps);
-    let most = TextRecipe::most_steps(&input);
+    let chosen = |steps, why: Option<Reason>| -> CommandResult<Chosen> {
+        let recipe = TextRecipe::new(&input, steps);
+        let resolved = resolve(recipe.settings.clone())?;
+        let Experiment { spec, hyper, .. } = &resolved.experiment;
+        let mut reasons = recipe.reasons(spec, hyper);
+        reasons.extend(why);
+        Ok(Chosen { resolved, reasons })
+    };
     if let Some(steps) = args.settings.overrides.steps {
-        let TextRecipe { settings, reasons } = made(steps);
-        return Ok(Chosen {
-            resolved: resolve(settings)?,
-            reasons,
-        });
+        return chosen(steps, None);
     }
-    let trial = resolve(made(most).settings)?;
+    let most = TextRecipe::most_steps(&input);
+    let trial = resolve(TextRecipe::new(&input, most).settings)?;
     let found = steps_in(time, &trial, args, printer)?;
-    let steps = found.steps.min(most);
-    let TextRecipe {
-        settings,
-        mut reasons,
-    } = made(steps);
-    reasons.push(if found.steps > most {
-        Reason {
-            choice: format!("{} steps", count(most)),
-            why: "more passes over this text teach nothing".to_owned(),
-        }
-    } else {
-        found.reason()
-    });
-    Ok(Chosen {
-        resolved: resolve(settings)?,
-        reasons,
-    })
+    if found.steps <= most {
+        return chosen(found.steps, Some(found.reason()));
+    }
+    let enough = Reason {
+        choice: plural(most as usize, "step"),
+        why: "a recipe reads a text no more often".to_owned(),
+    };
+    chosen(most, Some(enough))
 }
 
 /// The number of steps that fit into a time.
@@ -126,7 +121,7 @@ impl FoundSteps {
     fn reason(&self) -> Reason {
         let milliseconds = self.speed.step.as_secs_f64() * 1e3;
         Reason {
-            choice: format!("{} steps", count(self.steps)),
+            choice: plural(self.steps as usize, "step"),
             why: format!(
                 "for {}, at {milliseconds:.1} ms a step",
                 duration_in_two_units(self.time.as_secs_f64())
