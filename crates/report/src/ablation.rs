@@ -10,7 +10,7 @@ use crate::{
     words,
 };
 
-pub use answer::{answer, answer_text, compared, expected, prediction_verdict};
+pub use answer::{answer, compared, expected, prediction_verdict};
 
 /// Makes a table with a row per variant. Speeds are shown on screens only, so that the files of
 /// equal grids have equal bytes.

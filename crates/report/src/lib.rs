@@ -1,9 +1,10 @@
 //! Tables, charts and pages of recorded runs.
 //!
-//! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes its tables, [`chart`]
-//! its charts, [`page`] the files of a report, and [`plot`] curves for a terminal. [`diff`]
-//! compares two runs, and [`doctor`] diagnoses one. Everything is a pure function of the record and
-//! of the caller's additions: equal records make equal bytes.
+//! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
+//! pictures, [`page`] the files of a report, [`story`] the same for a terminal, and [`plot`] its
+//! curves. [`diff`] compares two runs, and [`doctor`] finds out what is wrong with one. Everything
+//! is a pure function of the record and of what the caller adds: the same record makes the same
+//! bytes.
 //!
 //! The crate handles recorded runs and grids, Markdown, CSV, SVG and HTML. It never touches
 //! engines, training, data, the terminal or the environment.
@@ -19,6 +20,7 @@ pub mod phrases;
 pub mod plot;
 mod runs;
 mod settings;
+mod story;
 mod study;
 pub mod sweep;
 pub mod table;
@@ -28,6 +30,7 @@ pub mod words;
 pub use chart::Chart;
 pub use runs::{RunState, RunSummary, runs_table};
 pub use settings::{Setting, settings_of};
+pub use story::story;
 pub use study::{Arm, MeasureHistory, RecordedRun, Study, StudyKind};
 pub use table::Table;
 

@@ -1,9 +1,11 @@
 //! The files of a report: an HTML page, the same report in Markdown, tables as CSV, charts as SVG.
 //!
-//! The page needs no network and no script. Every byte of every file is a function of the record
-//! and of [`Extras`]. Times appear only in the last section of the page.
+//! The page is one file that needs no network and can be read whole without its script, which shows
+//! exact numbers under the pointer. Every byte of every file is a function of the record
+//! and of [`Extras`]. Times are in the last section of the page alone.
 
 mod contents;
+mod figure;
 mod html;
 mod markdown;
 mod output_folder;
@@ -14,9 +16,13 @@ use std::path::Path;
 use gptlab_record::FileError;
 use serde::Serialize;
 
-use crate::{Chart, Study, Table, ablation, chart::ScalingFit};
+use crate::{
+    Study, ablation,
+    chart::{Panels, ScalingFit},
+};
 use pictures::Pictures;
 
+pub use figure::{Figure, Section};
 pub use output_folder::{OutputFolder, Signature};
 
 /// The contents of a report that are not in the record.
@@ -26,8 +32,8 @@ pub struct Extras {
     pub date: Option<String>,
     /// A scaling law fitted to the losses of a sweep.
     pub scaling_law: Option<ScalingFit>,
-    /// Charts of the internals of finished models, by variant.
-    pub inside: Vec<(String, Vec<Chart>)>,
+    /// Pictures of the inside of finished models, by variant.
+    pub inside: Vec<(String, Panels)>,
 }
 
 /// A file of a report.
@@ -88,24 +94,48 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
     files.extend(guides.map(|csv| File::new("guides.csv", csv)));
     let tuned = ablation::tuned_table(study).map(|table| table.csv());
     files.extend(tuned.map(|csv| File::new("tuned.csv", csv)));
-    files.extend(pictures.all().map(|p| File::new(&p.file, p.chart.svg())));
+    files.extend(pictures.all().flat_map(Figure::files));
     files
 }
 
-/// Makes a page of charts and tables, with `facts` at its top, and a file of each chart.
-pub fn gallery(
-    name: &str,
-    title: &str,
-    facts: &[(&str, String)],
-    pictures: Vec<(String, Chart)>,
-    tables: &[Table],
-) -> Vec<File> {
-    let page = html::gallery(title, facts, &pictures, tables);
-    let svg = |(name, chart): (String, Chart)| File::new(format!("{name}.svg"), chart.svg());
-    let pictures = pictures.into_iter().map(svg);
+/// A page of pictures and tables that is not about a study.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gallery {
+    /// What was found, in a sentence.
+    pub title: String,
+    /// What the page is about, in a few words.
+    pub about: String,
+    /// What was found besides, a sentence each.
+    pub answer: Vec<String>,
+    /// The tokens of a text and a number of each, which is their shade.
+    pub tokens: Vec<ShadedToken>,
+    pub sections: Vec<Section>,
+    /// How the page was made, as names and values.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// A token of a text that a page shows, and how strongly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShadedToken {
+    pub text: String,
+    /// From 0 to 1; `None` for a token without a number.
+    pub share: Option<f64>,
+    /// What the number is, with its name.
+    pub says: String,
+}
+
+/// Makes a page called `name`, and a file of each of its pictures.
+pub fn gallery(name: &str, gallery: &Gallery) -> Vec<File> {
+    let page = html::gallery(gallery);
+    let figures = gallery.sections.iter().flat_map(|s| &s.figures);
     std::iter::once(File::new(name, page))
-        .chain(pictures)
+        .chain(figures.flat_map(Figure::files))
         .collect()
+}
+
+/// Says what was found in `study`: the title of its page, a sentence without its full stop.
+pub fn headline(study: &Study) -> String {
+    contents::title(study)
 }
 
 /// Writes a report into `folder`, which is created if it does not exist.

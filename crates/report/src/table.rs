@@ -139,6 +139,27 @@ impl Table {
         })
     }
 
+    /// Removes columns of numbers until the text is at most `width` characters wide: first those
+    /// that differ between equal runs, then from the right. The first two columns stay.
+    #[must_use]
+    pub fn fitting(self, width: usize) -> Self {
+        let fits = |table: &Self| {
+            let text = table.text(width);
+            text.lines().all(|line| line.chars().count() <= width)
+        };
+        let mut table = self;
+        while !fits(&table) {
+            let columns = || table.columns.iter().enumerate().skip(2).rev();
+            let timed = columns().find(|(_, c)| c.outputs == ColumnOutputs::ScreenOnly);
+            let number = columns().find(|(_, c)| c.align == Align::Right);
+            let Some((dropped, _)) = timed.or(number) else {
+                return table;
+            };
+            table = table.only(|i, _| i != dropped);
+        }
+        table
+    }
+
     /// Removes the columns with this title.
     #[must_use]
     pub fn without_column(self, title: &str) -> Self {

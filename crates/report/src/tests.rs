@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
+use gptlab_model::AttentionMask;
 use gptlab_record::{CorrectedDifference, Event, Floors, GridKind, PairedDifference};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
     Chart, MeasureHistory, Study, ablation, chart,
-    chart::{Curve, MapText, ScalingFit},
-    page::{self, Extras, File},
+    chart::{Caption, Curve, CurveText, HeatMap, Panels, Scale, ScalingFit},
+    page::{self, Extras, Figure, File, Gallery, Section, ShadedToken},
     plot::{self, Glyphs, PlotLine, PlotSize},
     study::tests::{grid_folder, run},
     visible::{Mark, tests::every_control},
@@ -84,7 +85,7 @@ fn whole(svg: &str) {
         if !places.contains(&attribute.name()) {
             continue;
         }
-        let apart = |c: char| c.is_whitespace() || ",MHVz".contains(c);
+        let apart = |c: char| c.is_whitespace() || ",MLHVhvz".contains(c);
         for text in attribute.value().split(apart).filter(|t| !t.is_empty()) {
             let number: f64 = text.parse().unwrap_or_else(|_| panic!("{text} in {svg}"));
             assert!(number.abs() < 1e6, "{text} in {svg}");
@@ -190,11 +191,24 @@ fn named(kind: GridKind, text: &str) -> Study {
     study
 }
 
+fn panel(text: &str, map: HeatMap) -> Panels {
+    let shading = map.shading();
+    let chart = map.draw_with(shading.expect("numbers")).expect("a map");
+    Panels {
+        title: text.to_owned(),
+        caption: Caption::new(text),
+        shading,
+        panels: vec![("0".to_owned(), chart)],
+        numbers: None,
+    }
+}
+
 fn report(kind: GridKind, text: &str) -> Vec<File> {
     let study = named(kind, text);
     let labels = [text.to_owned(), text.to_owned()];
-    let map = chart::attention(text, &[vec![1.0, 0.5], vec![0.0, 1.0]], &labels);
-    let inside = vec![(study.arms[0].variant.name.clone(), Vec::from_iter(map))];
+    let weights = [vec![1.0, 0.5], vec![0.0, 1.0]];
+    let map = chart::attention(text, &weights, &labels, AttentionMask::Causal).expect("a map");
+    let inside = vec![(study.arms[0].variant.name.clone(), panel(text, map))];
     let extras = Extras {
         date: Some(text.to_owned()),
         scaling_law: Some(ScalingFit {
@@ -233,25 +247,35 @@ fn names_and_samples_of_any_characters_make_whole_files() {
     }
     let text = every_control();
     let table = ablation::table(&named(GridKind::Ablation, &text));
-    let facts = [("prompt", text.clone())];
-    let map = chart::map(
-        &MapText {
+    let map = HeatMap {
+        title: text.clone(),
+        caption: Caption::new(text.clone()),
+        rows: vec![text.clone()],
+        columns: vec![text.clone()],
+        cells: vec![vec![0.5]],
+        texts: Some(vec![vec![text.clone()]]),
+        beneath: text.clone(),
+        ..HeatMap::default()
+    };
+    let token = ShadedToken {
+        text: text.clone(),
+        share: Some(0.5),
+        says: text.clone(),
+    };
+    let gallery = Gallery {
+        title: text.clone(),
+        about: text.clone(),
+        answer: vec![text.clone()],
+        tokens: vec![token],
+        sections: vec![Section {
             title: text.clone(),
-            description: text.clone(),
-            beneath: text.clone(),
-        },
-        std::slice::from_ref(&text),
-        std::slice::from_ref(&text),
-        &[vec![0.5]],
-    );
-    let pictures = map.into_iter().map(|chart| ("map".to_owned(), chart));
-    well_formed(&page::gallery(
-        "probe.html",
-        &text,
-        &facts,
-        pictures.collect(),
-        &[table],
-    ));
+            text: text.clone(),
+            figures: vec![Figure::whole("map", map.draw().expect("a map"))],
+            tables: vec![table],
+        }],
+        facts: vec![("prompt", text.clone())],
+    };
+    well_formed(&page::gallery("probe.html", &gallery));
 }
 
 /// The difference is that of a record with a loss of 0 and one of 5e-324.
@@ -261,7 +285,7 @@ fn a_tiny_difference_is_drawn() {
         label: "x".into(),
         runs: vec![vec![(0, 0.0), (1, 5e-324)]],
     };
-    let chart = chart::curves("", "", &[curve], None);
+    let chart = chart::curves(&CurveText::new("", ""), &[curve], None);
     drawn(Some(&chart.expect("a chart")));
 }
 
@@ -287,7 +311,11 @@ proptest! {
             Curve { label: "a".into(), runs: runs.collect() },
             Curve { label: "b".into(), runs: vec![more] },
         ];
-        drawn(chart::curves("title", "loss", &curves, floors.as_ref()).as_ref());
+        let text = CurveText::new("title", "loss");
+        drawn(chart::curves(&text, &curves, floors.as_ref()).as_ref());
+        for panel in chart::panels_of_curves(&text, &curves, floors.as_ref()).iter().flat_map(|p| &p.panels) {
+            drawn(Some(&panel.1));
+        }
         let line = |points: Vec<(u64, f64)>| PlotLine {
             label: "a".into(),
             points: points.into_iter().map(|(step, loss)| (step as f64, loss)).collect(),
@@ -316,15 +344,31 @@ proptest! {
         values in vec(vec(number(), 0..4), 0..4),
     ) {
         let at = at.into_iter().map(String::from).collect();
-        drawn(chart::observation(&MeasureHistory { name: "grad_norm".into(), at, steps, values }).as_ref());
+        let history = MeasureHistory { name: "grad_norm".into(), at, steps, values };
+        drawn(chart::observation(&history).as_ref());
+        let other = MeasureHistory { at: vec!["block0".into(), "block1".into()], ..history.clone() };
+        let variants = [("a".to_owned(), vec![history]), ("b".to_owned(), vec![other])];
+        for (_, panels) in chart::over_variants(&variants) {
+            panels.panels.iter().for_each(|(_, chart)| drawn(Some(chart)));
+        }
     }
 
     #[test]
     fn any_map_is_drawn(cells in vec(vec(number(), 3), 0..4)) {
         let names: Vec<String> = (0..cells.len()).map(|n| n.to_string()).collect();
         let columns = ["a", "b", "c"].map(String::from);
-        drawn(chart::map(&MapText::default(), &names, &columns, &cells).as_ref());
-        drawn(chart::attention("", &cells, &columns).as_ref());
+        for scale in [Scale::Size, Scale::Share, Scale::Difference] {
+            let map = HeatMap {
+                rows: names.clone(),
+                columns: columns.to_vec(),
+                cells: cells.clone(),
+                scale,
+                ..HeatMap::default()
+            };
+            drawn(map.with_numbers().draw().as_ref());
+        }
+        let map = chart::attention("", &cells, &columns, AttentionMask::Window(2));
+        drawn(map.and_then(HeatMap::draw).as_ref());
     }
 
     #[test]

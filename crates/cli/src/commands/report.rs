@@ -5,9 +5,9 @@ use std::path::Path;
 use gptlab_lab::{ngram, switches::current_name};
 use gptlab_record::{Experiment, FileError, Floors, grid_of, read_results};
 use gptlab_report::{
-    RecordedRun, Study, StudyKind, ablation, doctor,
+    RecordedRun, Study, StudyKind,
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
-    plot::{self, Glyphs, PlotLine, PlotSize},
+    story,
 };
 use gptlab_train::rebuild_batches;
 
@@ -21,12 +21,6 @@ use crate::{
 
 /// The terminal width, in characters, into which tables and sentences must fit.
 pub(super) const WIDTH: usize = 80;
-/// The largest number of curves that letters can distinguish.
-const MOST_CURVES: usize = 6;
-const SIZE: PlotSize = PlotSize {
-    width: 68,
-    height: 12,
-};
 /// The length of the longest n-grams for the floors.
 const ORDERS: usize = 6;
 
@@ -158,65 +152,8 @@ pub(super) fn say_left_out(study: &Study, printer: Printer) {
     }
 }
 
-/// Formats the study for a terminal.
+/// The study as a terminal shows it.
 pub(super) fn terminal_text(study: &Study) -> String {
-    match study.kind {
-        StudyKind::Run => curve(study),
-        StudyKind::Ablation | StudyKind::Sweep => {
-            let table = match study.kind {
-                StudyKind::Ablation => ablation::short_table(study),
-                StudyKind::Run | StudyKind::Sweep => ablation::table(study),
-            };
-            let tuned = ablation::tuned_table(study);
-            let tuned = tuned.map_or_else(String::new, |table| {
-                // The sentences below say the verdicts; a terminal has no room for both.
-                let short = table.without_column("verdict");
-                format!("\n{}:\n{}", short.caption, short.text(WIDTH))
-            });
-            let answer = ablation::answer_text(study, WIDTH);
-            let law = scaling_law::sentence(study).map_or_else(String::new, |law| law + "\n");
-            format!(
-                "{}{tuned}\n{answer}{law}\n{}",
-                table.text(WIDTH),
-                curves(study)
-            )
-        }
-    }
-}
-
-/// Plots the curves of the first variants' first seeds.
-fn curves(study: &Study) -> String {
-    let shared = study.arms.iter().filter(|arm| study.is_shared(arm));
-    let lines: Vec<PlotLine> = shared
-        .take(MOST_CURVES)
-        .filter_map(|arm| {
-            Some(line(
-                study.shared_name(&arm.variant.name),
-                arm.runs.first()?,
-            ))
-        })
-        .collect();
-    plot::plot(&lines, SIZE, Glyphs::Unicode)
-}
-
-fn line(label: &str, run: &RecordedRun) -> PlotLine {
-    let points = run.curve().into_iter();
-    PlotLine {
-        label: label.to_owned(),
-        points: points.map(|(step, loss)| (step as f64, loss)).collect(),
-    }
-}
-
-fn curve(study: &Study) -> String {
-    let arm = study.arms.first();
-    let run = arm.and_then(|arm| arm.runs.first());
-    let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
-    let outcome = arm.map_or_else(String::new, |arm| ablation::outcome(study, arm));
-    let symptoms = run.map_or_else(String::new, |run| {
-        let found = doctor::examine(run, study.floors_of(run));
-        let said = [vec![found.summary()], found.unjudged].concat();
-        said.join("\n") + "\n"
-    });
-    let plot = plot::plot(&lines, SIZE, Glyphs::Unicode);
-    format!("{plot}\n{outcome}\n{symptoms}")
+    let law = scaling_law::sentence(study);
+    story(study, law.as_deref(), WIDTH)
 }

@@ -463,11 +463,11 @@ fn pictures_are_a_page_and_a_file_each() {
     let text = |name: &str| String::from_utf8(lab.read(&format!("inside/{name}"))).expect("UTF-8");
     let page = text("probe.html");
     for part in [
-        "<h1>Inside a model</h1>",
-        "Logit lens",
-        "Loss without each head",
+        "<h1>After \"the cat sat\" the model expects ",
+        "The logit lens",
+        "The loss without each head",
         "block0.attn, head 1",
-        "Surprise",
+        "How surprising each token was",
     ] {
         assert!(page.contains(part), "no {part}");
     }
@@ -476,7 +476,7 @@ fn pictures_are_a_page_and_a_file_each() {
         "zero-ablation.svg",
         "ablation.svg",
         "surprise.svg",
-        "block0.attn-head0.svg",
+        "attention-block0.attn-head0.svg",
     ] {
         assert!(text(file).starts_with("<?xml"), "{file}");
     }

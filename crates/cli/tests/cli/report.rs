@@ -16,7 +16,7 @@ fn a_run_becomes_a_page_tables_and_pictures() {
     let lab = with_run();
     let ran = lab.ok("report run --date 2026-01-02");
     assert!(
-        ran.out.contains("Loss ") && ran.out.contains("better than"),
+        ran.out.starts_with("After ") && ran.out.contains("the loss is "),
         "{}",
         ran.out
     );
@@ -27,9 +27,17 @@ fn a_run_becomes_a_page_tables_and_pictures() {
     );
     let text =
         |name: &str| String::from_utf8(lab.read(&format!("run/report/{name}"))).expect("UTF-8");
+    assert!(
+        ran.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("steps it wrote:"), "{}", ran.out);
     let page = text("report.html");
     for part in [
-        "<h1>Run run</h1>",
+        // The title is what was found.
+        "<h1>After ",
+        "gptlab run “run” on data.txt",
         "2026-01-02",
         "<svg",
         "data.txt",
@@ -40,12 +48,17 @@ fn a_run_becomes_a_page_tables_and_pictures() {
     ] {
         assert!(page.contains(part), "no {part}");
     }
-    assert!(!page.contains("<script"), "no script is needed");
-    assert!(text("report.md").starts_with("# Run run\n"));
+    for absent in ["src=", "<link", "https:", "url("] {
+        assert!(
+            !page.contains(absent),
+            "the page needs nothing else: {absent}"
+        );
+    }
+    assert!(text("report.md").starts_with("# After "));
     assert!(
         text("curves.csv").starts_with("variant,seed,step,lr,loss,val loss,grad norm\nrun,0,0,")
     );
-    assert!(text("run-curves.svg").starts_with("<?xml"));
+    assert!(text("curves.svg").starts_with("<?xml"));
 }
 
 #[test]
@@ -141,8 +154,9 @@ fn equal_losses_are_neither_better_nor_worse() {
     lab.ok(&format!("train --data one.txt {TINY} --steps 20 --out run"));
     let ran = lab.ok("report run");
     assert!(
-        ran.out
-            .contains("Loss 0.0000: no better and no worse than guessing blindly."),
+        ran.out.starts_with(
+            "After 20 steps the loss is 0.0000: no better and no worse than guessing blindly\n"
+        ),
         "{}",
         ran.out
     );

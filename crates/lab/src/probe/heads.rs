@@ -1,7 +1,7 @@
 //! Attention maps on a prompt, and head scores on random tokens that are repeated.
 
 use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};
-use gptlab_model::{Batch, random::Stream};
+use gptlab_model::{AttentionMask, Batch, random::Stream};
 use serde::Serialize;
 
 use crate::statistics;
@@ -30,6 +30,9 @@ pub struct HeadMap {
     pub prefix_matching: Option<f64>,
     /// The weights, `[query][key]`.
     pub weights: Vec<Vec<f32>>,
+    /// Which keys a query sees: the other weights are 0 because they are hidden.
+    #[serde(skip)]
+    pub mask: AttentionMask,
 }
 
 /// The scores of one head on repeated random tokens (Olsson et al. 2022).
@@ -124,6 +127,7 @@ fn head_map(
         max_attention_logit: max_logit(weights.head_scores(head)),
         prefix_matching: prefix_matching(weights, head, tokens),
         weights: of_head.chunks(n).map(narrow).collect(),
+        mask: part.op.mask,
     }
 }
 

@@ -5,7 +5,7 @@ use gptlab_record::{
     Standing, Verdict,
 };
 
-use crate::{Arm, Study, StudyKind, number, sweep, table, words};
+use crate::{Arm, Study, StudyKind, number, sweep, words};
 
 /// How many times as many steps are advised where nothing better is known.
 const MORE: u64 = 4;
@@ -21,13 +21,6 @@ pub fn answer(study: &Study) -> Vec<String> {
             .collect(),
         (StudyKind::Ablation, Some(conclusion)) => ablation(study, conclusion),
     }
-}
-
-/// [`answer`] for a terminal, in lines of at most `width` characters.
-pub fn answer_text(study: &Study, width: usize) -> String {
-    let lines = answer(study);
-    let lines = lines.iter().flat_map(|line| table::wrap(line, width));
-    lines.map(|line| line + "\n").collect()
 }
 
 fn ablation(study: &Study, conclusion: &Conclusion) -> Vec<String> {

@@ -4,7 +4,7 @@ use gptlab_record::{
 };
 
 use super::*;
-use crate::study::tests::grid_folder;
+use crate::{story, study::tests::grid_folder};
 
 fn study() -> (tempfile::TempDir, Study) {
     let (root, folder) = grid_folder(GridKind::Ablation);
@@ -254,7 +254,7 @@ fn what_a_terminal_shows_fits_eighty_columns() {
             .for_each(|o| o.skill_loss = Some(12.345_678));
     }
     concluded(&mut study, 2.11, Some(difference(-10.5, Some(1e-5))));
-    let text = short_table(&study).text(80) + &answer_text(&study, 80);
+    let text = story(&study, None, 80);
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

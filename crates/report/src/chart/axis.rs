@@ -1,9 +1,5 @@
 //! The range of an axis and its tick labels.
 
-use std::ops::Range;
-
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
-
 use crate::{number, words};
 
 /// An axis from `low` to `high`. Positions on a logarithmic axis are base-10 logarithms.
@@ -80,36 +76,9 @@ impl Axis {
         }
     }
 
-    /// Returns the label at `x`.
-    pub(super) fn label(&self, x: f64) -> String {
-        let near = |(at, _): &&(f64, String)| (at - x).abs() <= 1e-9 * (self.high - self.low).abs();
-        let found = self.ticks.iter().find(near);
-        found.map_or_else(String::new, |(_, label)| label.clone())
-    }
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    /// Values beyond the axis are drawn at its end.
-    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
-        from + (share * f64::from(to - from)).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        self.ticks.iter().map(|(at, _)| *at).collect()
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.low..self.high
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format_ext(&self, value: &f64) -> String {
-        self.label(*value)
+    /// Returns where `x` lies between the ends, from 0 to 1. Values beyond the axis are at its end.
+    pub(super) fn share(&self, x: f64) -> f64 {
+        ((x - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 }
 
@@ -224,7 +193,7 @@ mod tests {
             assert!(axis.low.is_finite() && axis.high.is_finite(), "{axis:?}");
             assert!(axis.high > axis.low && axis.ticks.len() < 9, "{axis:?}");
             for value in values {
-                assert!((0..=100).contains(&axis.map(&value, (0, 100))), "{axis:?}");
+                assert!((0.0..=1.0).contains(&axis.share(value)), "{axis:?}");
             }
             let log = Axis::log(values.into_iter(), "").unwrap();
             assert!(log.ticks.len() <= MOST_LOG_TICKS, "{log:?}");
@@ -250,7 +219,6 @@ mod tests {
             labels(&axis),
             ["1e-4", "2e-4", "5e-4", "0.001", "0.002", "0.005", "0.01"]
         );
-        assert_eq!(axis.label(-3.0), "0.001");
         let axis = Axis::log([1e4, 1e6].into_iter(), "parameters").unwrap();
         assert_eq!(
             labels(&axis),

@@ -1,14 +1,21 @@
 //! Charts of losses over steps.
 
 use gptlab_record::Floors;
+use serde_json::{Value, json};
 
 use super::{
-    Chart,
+    Caption, Chart,
     axis::{Axis, extent},
-    canvas::{self, Canvas, Drawn, Frame, GridLines, Label, LabelKind},
-    style::{GRID, Look, MOST_LOOKS, MUTED, Marker, look_of},
+    canvas::{self, Canvas, Frame, GridLines, Label},
+    style::{Look, MOST_LOOKS, look_of},
+    svg::pixel,
 };
-use crate::{phrases, study::mean};
+use crate::{
+    Table, number, phrases,
+    study::mean,
+    table::{Column, TableCell},
+    visible::one_line,
+};
 
 /// The losses by step of all runs of a variant, which make one line of a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,57 +24,179 @@ pub struct Curve {
     pub runs: Vec<Vec<(u64, f64)>>,
 }
 
-/// The largest number of points drawn per line; more would be indistinguishable.
-const MOST_POINTS: usize = 240;
-/// Losses above this multiple of the uniform loss are drawn at the upper edge.
-const CEILING: f64 = 1.25;
-
-/// Draws curves with bands from the lowest to the highest seed, and guide lines. Returns `None` if
-/// no loss is finite. More than seven curves could not be distinguished; the rest are left out, and
-/// the description says so.
-pub fn curves(
-    title: &str,
-    measure: &str,
-    curves: &[Curve],
-    floors: Option<&Floors>,
-) -> Option<Chart> {
-    along("step", title, measure, curves, floors)
+/// The texts of a chart of curves, and its size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurveText {
+    pub title: String,
+    pub caption: Caption,
+    /// What the curves are over, such as `step`.
+    pub over: String,
+    /// What is measured, with its unit.
+    pub measure: String,
+    /// Pixels.
+    pub size: (u32, u32),
+    /// The names of the curves stand right of them.
+    pub labels: bool,
 }
 
-/// Draws [`curves`] over a quantity other than steps.
-pub(super) fn along(
-    over: &str,
-    title: &str,
-    measure: &str,
-    curves: &[Curve],
-    floors: Option<&Floors>,
-) -> Option<Chart> {
+/// The size of a chart on a narrow screen.
+pub(super) const NARROW: (u32, u32) = (340, 280);
+
+impl CurveText {
+    pub fn new(title: impl Into<String>, measure: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            caption: Caption::default(),
+            over: "step".to_owned(),
+            measure: measure.into(),
+            size: (620, 340),
+            labels: true,
+        }
+    }
+}
+
+/// The size of a chart that is one of several.
+pub(super) const SMALL: (u32, u32) = (290, 190);
+/// The most points of a line that are drawn; more could not be seen.
+const MOST_POINTS: usize = 240;
+/// The most steps whose numbers are listed below the picture.
+const MOST_LISTED: usize = 21;
+/// Losses above this multiple of the loss of blind guessing are drawn at the upper edge.
+const CEILING: f64 = 1.25;
+
+/// Draws curves with bands from the lowest to the highest seed, and the losses of n-gram baselines
+/// as dotted lines. Returns `None` if no loss is finite. More than seven curves could not be
+/// distinguished; the rest are left out, and the caption says so.
+pub fn curves(text: &CurveText, curves: &[Curve], floors: Option<&Floors>) -> Option<Chart> {
     let shown = &curves[..curves.len().min(MOST_LOOKS)];
-    let x = Axis::linear(steps(shown), over, 5)?;
-    let (low, high) = extent(losses(shown))?;
-    let high = floors
-        .map_or(high, |f| high.min(CEILING * f.uniform))
-        .max(low);
-    let lines: Vec<DrawnCurve> = shown.iter().map(|c| line_of(c, high)).collect();
-    let guides = guides_between(floors, low, high);
-    let heights = [low, high].into_iter().chain(guides.iter().map(|g| g.loss));
-    let y = Axis::linear(heights, measure, 5)?.padded(0.04);
-    let labels = labels(&lines, &guides);
-    let edge = x.high;
-    let frame = Frame {
-        title: title.to_owned(),
-        description: describe(curves, shown.len(), &guides),
-        size: (460, 300),
-        x,
-        y,
-        left: 44,
-        right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
-        grid: GridLines::Horizontal,
+    let draw = |text: &CurveText| {
+        let scales = Scales::of(text, shown, floors)?;
+        Some(scales.draw(text, curves, &look_of))
     };
-    canvas::draw(frame, |canvas| {
-        paint(canvas, &lines, &guides, edge)?;
-        canvas.labels(&labels, edge)
+    let narrow = CurveText {
+        size: NARROW,
+        ..text.clone()
+    };
+    let chart = draw(text)?;
+    Some(if text.size.0 > NARROW.0 {
+        chart.with_narrow(draw(&narrow)?)
+    } else {
+        chart
     })
+}
+
+/// The axes of one or of several charts of curves.
+pub(super) struct Scales {
+    x: Axis,
+    y: Axis,
+    ceiling: f64,
+    guides: Vec<phrases::Guide>,
+}
+
+impl Scales {
+    /// Returns axes that hold all of `curves`.
+    pub(super) fn of(text: &CurveText, curves: &[Curve], floors: Option<&Floors>) -> Option<Self> {
+        let most_ticks = if is_small(text) { 3 } else { 5 };
+        let x = Axis::linear(steps(curves), &text.over, most_ticks)?;
+        let (low, high) = extent(losses(curves))?;
+        let ceiling = floors
+            .map_or(high, |f| high.min(CEILING * f.uniform))
+            .max(low);
+        let guides = guides_between(floors, low, ceiling);
+        let heights = [low, ceiling]
+            .into_iter()
+            .chain(guides.iter().map(|g| g.loss));
+        let y = Axis::linear(heights, &text.measure, most_ticks)?.padded(0.04);
+        Some(Self {
+            x,
+            y,
+            ceiling,
+            guides,
+        })
+    }
+
+    pub(super) fn draw(
+        &self,
+        text: &CurveText,
+        curves: &[Curve],
+        look: &dyn Fn(usize) -> Look,
+    ) -> Chart {
+        let shown = &curves[..curves.len().min(MOST_LOOKS)];
+        let lines: Vec<DrawnCurve> = shown.iter().map(|c| line_of(c, self.ceiling)).collect();
+        let labels = if text.labels {
+            labels(&lines, look)
+        } else {
+            Vec::new()
+        };
+        let edge = self.x.high;
+        let frame = Frame {
+            title: text.title.clone(),
+            caption: describe(&text.caption, curves, shown.len(), &self.guides),
+            size: text.size,
+            x: self.x.clone(),
+            y: self.y.clone(),
+            left: left_of(&self.y),
+            right: if labels.is_empty() {
+                14
+            } else {
+                canvas::margin(labels.iter().map(|l| l.text.chars().count()))
+            },
+            grid: GridLines::Horizontal,
+            numbers: Some(listed(text, &lines)),
+            hover: Some(hover(text, &lines)),
+        };
+        canvas::draw(frame, |canvas| {
+            paint(canvas, &lines, look);
+            self.guides(canvas);
+            canvas.labels(&labels, edge);
+        })
+    }
+
+    /// Lists the numbers of all of `curves`.
+    pub(super) fn numbers(&self, text: &CurveText, curves: &[Curve]) -> Table {
+        let lines: Vec<DrawnCurve> = curves.iter().map(|c| line_of(c, self.ceiling)).collect();
+        listed(text, &lines)
+    }
+
+    /// Draws the n-gram baselines, each with its name on its line. Where two lines are too close
+    /// for both names, the second one stands further left.
+    fn guides(&self, canvas: &mut Canvas) {
+        const LINE: f64 = 13.0;
+        let mut placed: Vec<(f64, usize)> = Vec::new();
+        let (left, right) = (canvas.plane.left, canvas.plane.right);
+        let mut sorted: Vec<&phrases::Guide> = self.guides.iter().collect();
+        sorted.sort_by(|a, b| b.loss.total_cmp(&a.loss));
+        let height =
+            |plane: &canvas::Plane, loss: f64| plane.at((self.x.low, loss)).y.round() + 0.5;
+        // All lines come first, so that none strikes a name out.
+        for guide in &sorted {
+            let y = height(&canvas.plane, guide.loss);
+            canvas.svg.rule(pixel(left, y), pixel(right, y), "guide");
+        }
+        for guide in sorted {
+            let y = height(&canvas.plane, guide.loss);
+            let taken = |column: usize| {
+                let near = |(other, at): &(f64, usize)| *at == column && (other - y).abs() < LINE;
+                placed.iter().any(near)
+            };
+            let column = (0..4).find(|column| !taken(*column)).unwrap_or(0);
+            placed.push((y, column));
+            let x = right - 4.0 - 58.0 * column as f64;
+            canvas
+                .svg
+                .text(pixel(x, y), &guide.short, "muted small halo e");
+        }
+    }
+}
+
+fn is_small(text: &CurveText) -> bool {
+    text.size.0 < 400
+}
+
+/// Returns how many pixels the labels of an axis need.
+fn left_of(y: &Axis) -> u32 {
+    let longest = y.ticks.iter().map(|(_, label)| label.chars().count());
+    longest.max().unwrap_or(0) as u32 * 7 + 12
 }
 
 /// The drawn form of a curve.
@@ -142,71 +271,107 @@ fn guides_between(floors: Option<&Floors>, low: f64, high: f64) -> Vec<phrases::
     guides
 }
 
-const GUIDE: Look = Look {
-    colour: MUTED,
-    dash: Some((4, 12)),
-    marker: Marker::Disc,
-};
-
-fn labels(lines: &[DrawnCurve], guides: &[phrases::Guide]) -> Vec<Label> {
-    let line = |(i, line): (usize, &DrawnCurve)| {
+fn labels(lines: &[DrawnCurve], look: &dyn Fn(usize) -> Look) -> Vec<Label> {
+    let label = |(i, line): (usize, &DrawnCurve)| {
         Some(Label {
-            text: line.label.clone(),
+            text: Some(&line.label).filter(|l| !l.is_empty())?.clone(),
             height: line.mean.last()?.1,
-            look: look_of(i),
-            kind: LabelKind::Line,
+            look: look(i),
+            series: Some(i),
         })
     };
-    let guide = |guide: &phrases::Guide| Label {
-        text: guide.short.clone(),
-        height: guide.loss,
-        look: GUIDE,
-        kind: LabelKind::Guide,
-    };
-    let lines = lines.iter().enumerate().filter_map(line);
-    lines.chain(guides.iter().map(guide)).collect()
+    lines.iter().enumerate().filter_map(label).collect()
 }
 
-fn paint(canvas: &mut Canvas, lines: &[DrawnCurve], guides: &[phrases::Guide], edge: f64) -> Drawn {
-    let begin = lines
-        .iter()
-        .filter_map(|l| l.mean.first())
-        .map(|p| p.0)
-        .fold(edge, f64::min);
-    for guide in guides {
-        let quiet = Look {
-            colour: GRID,
-            dash: None,
-            ..GUIDE
-        };
-        canvas.line(&[(begin, guide.loss), (edge, guide.loss)], quiet, 2)?;
-        canvas.line(&[(begin, guide.loss), (edge, guide.loss)], GUIDE, 2)?;
-    }
+fn paint(canvas: &mut Canvas, lines: &[DrawnCurve], look: &dyn Fn(usize) -> Look) {
     for (i, line) in lines.iter().enumerate() {
-        canvas.band(&line.low, &line.high, look_of(i).colour)?;
+        canvas.in_colour(look(i), Some(i), |canvas| {
+            canvas.band(&line.low, &line.high);
+        });
     }
     for (i, line) in lines.iter().enumerate().rev() {
-        let look = look_of(i);
-        canvas.line(&line.mean, look, 4)?;
-        if let [only] = line.mean.as_slice() {
-            canvas.dot(*only, look, 3)?;
-        }
+        let look = look(i);
+        canvas.in_colour(look, Some(i), |canvas| {
+            canvas.line(&line.mean, look, 2.0);
+            if let [only] = line.mean.as_slice() {
+                canvas.mark(*only, look.marker, 3.0);
+            }
+        });
     }
-    Ok(())
 }
 
-fn describe(curves: &[Curve], shown: usize, guides: &[phrases::Guide]) -> String {
-    let mut sentences = Vec::new();
+/// Lists the numbers of evenly chosen steps.
+fn listed(text: &CurveText, lines: &[DrawnCurve]) -> Table {
+    let mut columns = vec![Column::numbers(&text.over)];
+    let name = |line: &DrawnCurve| {
+        let label = if line.label.is_empty() {
+            &text.title
+        } else {
+            &line.label
+        };
+        Column::numbers(label)
+    };
+    columns.extend(lines.iter().map(name));
+    let mut table = Table::new(&text.title, columns);
+    let mut steps: Vec<u64> = lines
+        .iter()
+        .flat_map(|l| l.mean.iter().map(|p| p.0 as u64))
+        .collect();
+    steps.sort_unstable();
+    steps.dedup();
+    let every = steps.len().div_ceil(MOST_LISTED).max(1);
+    let last = steps.len().saturating_sub(1);
+    for (i, step) in steps.into_iter().enumerate() {
+        if i % every != 0 && i != last {
+            continue;
+        }
+        let mut row = vec![TableCell::count(step)];
+        for line in lines {
+            let found = line.mean.iter().find(|p| p.0 as u64 == step);
+            row.push(found.map_or_else(TableCell::default, |p| {
+                TableCell::number(number::short(p.1), p.1)
+            }));
+        }
+        table.push(row);
+    }
+    table
+}
+
+/// Returns the points of all lines.
+fn hover(text: &CurveText, lines: &[DrawnCurve]) -> Value {
+    let exact = |x: f64| number::short(x).parse::<f64>().ok();
+    let series: Vec<Value> = lines
+        .iter()
+        .map(|line| {
+            let points = line.mean.iter().map(|p| json!([p.0, exact(p.1)]));
+            json!({"label": one_line(&line.label), "points": points.collect::<Vec<_>>()})
+        })
+        .collect();
+    json!({"kind": "lines", "over": one_line(&text.over), "series": series})
+}
+
+fn describe(
+    caption: &Caption,
+    curves: &[Curve],
+    shown: usize,
+    guides: &[phrases::Guide],
+) -> Caption {
+    let mut said = vec![caption.drawn.clone()];
     let seeds = curves.iter().map(|c| c.runs.len()).max().unwrap_or(0);
-    sentences.push(match seeds {
-        0 | 1 => "One seed.".to_owned(),
-        n => format!("Means of {n} seeds; bands reach from the lowest to the highest seed."),
-    });
+    if seeds > 1 {
+        said.push(format!(
+            "Means of {seeds} seeds; bands reach from the lowest to the highest seed."
+        ));
+    }
     if !guides.is_empty() {
-        sentences.push("Dotted: the losses of predictors that are not models.".to_owned());
+        said.push("Dotted: the losses of n-gram baselines, which only count.".to_owned());
     }
     if shown < curves.len() {
-        sentences.push(format!("{} more are not drawn.", curves.len() - shown));
+        said.push(format!("{} more are not drawn.", curves.len() - shown));
     }
-    sentences.join(" ")
+    said.retain(|s| !s.is_empty());
+    Caption {
+        drawn: said.join(" "),
+        ..caption.clone()
+    }
 }

@@ -3,12 +3,16 @@
 use gptlab_record::{PairedDifference, SIGNIFICANT, Verdict};
 
 use super::{
-    Chart,
+    Caption, Chart,
     axis::Axis,
-    canvas::{self, Anchor, Canvas, Drawn, Frame, GridLines},
-    style::{BLUE, INK, Look, MUTED, Marker, VERMILION},
+    canvas::{self, Canvas, Frame, GridLines},
+    style::{BETTER, INK, Look, MUTED, Marker, WORSE},
+    svg::pixel,
 };
-use crate::{Arm, Study, number, table::typeset};
+use crate::{
+    Arm, Study, Table, number,
+    table::{Column, TableCell, typeset},
+};
 
 struct VariantDifference<'a> {
     name: &'a str,
@@ -17,8 +21,9 @@ struct VariantDifference<'a> {
 }
 
 /// The height of a variant, in pixels.
-const LINE: u32 = 24;
-const WIDTH: u32 = 520;
+const LINE: u32 = 26;
+const WIDTH: u32 = 620;
+const NARROW: u32 = 340;
 
 /// Draws a dot and its 95 % interval for each variant with a difference, the largest first. Returns
 /// `None` if there is none.
@@ -40,40 +45,67 @@ pub fn differences(study: &Study) -> Option<Chart> {
         .collect();
     bars.retain(|b| b.difference.mean.is_finite());
     bars.sort_by(|a, b| b.difference.mean.total_cmp(&a.difference.mean));
+    Some(draw(&bars, WIDTH)?.with_narrow(draw(&bars, NARROW)?))
+}
+
+fn draw(bars: &[VariantDifference], width: u32) -> Option<Chart> {
     let ends = bars.iter().flat_map(|b| {
         let d = b.difference;
         let (low, high) = d.interval().unwrap_or((d.mean, d.mean));
         [0.0, d.mean, low, high]
     });
-    let title = "difference in validation loss, nats a token";
-    let x = Axis::linear(ends, title, 6)?.padded(0.03);
+    let title = "difference in validation loss, nats";
+    let most_ticks = if width < WIDTH { 3 } else { 6 };
+    let x = Axis::linear(ends, title, most_ticks)?.padded(0.03);
     let longest = bars
         .iter()
         .map(|b| b.name.chars().count())
         .max()
         .unwrap_or(0) as u32;
     let frame = Frame {
-        title: "Difference to the baseline".to_owned(),
-        description: describe(&bars),
-        size: (WIDTH, LINE * bars.len() as u32 + 64),
+        title: "How much each variant changes the validation loss".to_owned(),
+        caption: describe(bars),
+        size: (width, LINE * bars.len() as u32 + 64),
         x,
         y: rows(bars.len()),
-        left: (longest * 8 + 16).min(230),
+        left: (longest * 7 + 16).min(230),
         right: 74,
         grid: GridLines::Vertical,
+        numbers: Some(listed(bars)),
+        hover: None,
     };
     let height = bars.len() as f64;
-    canvas::draw(frame, |canvas| {
-        let zero = Look {
-            colour: INK,
-            dash: None,
-            marker: Marker::Disc,
-        };
-        canvas.line(&[(0.0, 0.0), (0.0, height)], zero, 2)?;
-        bars.iter()
-            .enumerate()
-            .try_for_each(|(i, bar)| paint(canvas, bar, height - 0.5 - i as f64))
-    })
+    Some(canvas::draw(frame, |canvas| {
+        canvas.coloured_line(&[(0.0, 0.0), (0.0, height)], INK, 1.0);
+        for (i, bar) in bars.iter().enumerate() {
+            paint(canvas, bar, height - 0.5 - i as f64);
+        }
+    }))
+}
+
+/// Lists the differences and their intervals.
+fn listed(bars: &[VariantDifference]) -> Table {
+    let mut columns = vec![Column::words("variant")];
+    columns.extend(["difference", "low", "high", "p"].map(Column::numbers));
+    let mut table = Table::new("Differences of validation losses, nats a token", columns);
+    let cell = |x: Option<f64>, say: fn(f64) -> String| {
+        x.map_or_else(TableCell::default, |x| TableCell::number(say(x), x))
+    };
+    for bar in bars {
+        let d = bar.difference;
+        let (low, high) = d.interval().unzip();
+        table.push(vec![
+            TableCell::text(bar.name),
+            cell(Some(d.mean), number::signed),
+            cell(low, number::signed),
+            cell(high, number::signed),
+            cell(
+                d.corrected.map_or(d.p, |corrected| corrected.p),
+                number::p_value,
+            ),
+        ]);
+    }
+    table.without_empty_columns()
 }
 
 /// Makes an axis of `n` rows of equal height.
@@ -86,25 +118,27 @@ fn rows(n: usize) -> Axis {
     }
 }
 
-fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) -> Drawn {
+fn paint(canvas: &mut Canvas, bar: &VariantDifference, y: f64) {
     let d = bar.difference;
     let look = look(bar.verdict);
     if let Some((low, high)) = d.interval() {
-        canvas.line(&[(low, y), (high, y)], Look { dash: None, ..look }, 5)?;
+        canvas.coloured_line(&[(low, y), (high, y)], look, 2.5);
     }
-    canvas.dot((d.mean, y), look, 4)?;
-    let row = canvas.pixel((d.mean, y)).1;
-    let left = canvas.plane_left();
-    canvas.text((left - 8, row), bar.name, 13.0, INK, Anchor::Left)?;
+    canvas.coloured_mark((d.mean, y), look, 4.5);
+    let row = canvas.plane.at((d.mean, y)).y;
+    let left = canvas.plane.left;
+    canvas.svg.text(pixel(left - 8.0, row), bar.name, "big e");
     let value = typeset(&number::signed(d.mean));
-    canvas.text((WIDTH as i32 - 6, row), &value, 12.0, MUTED, Anchor::Left)
+    canvas
+        .svg
+        .text(pixel(canvas.plane.right + 68.0, row), &value, "muted e");
 }
 
 /// Returns vermilion for worse, blue for better, and hollow grey for all other verdicts.
 fn look(verdict: Option<Verdict>) -> Look {
-    let (colour, marker) = match verdict {
-        Some(Verdict::Worse) => (VERMILION, Marker::Disc),
-        Some(Verdict::Better) => (BLUE, Marker::Disc),
+    match verdict {
+        Some(Verdict::Worse) => return WORSE,
+        Some(Verdict::Better) => return BETTER,
         Some(
             Verdict::Baseline
             | Verdict::NotSignificant
@@ -112,24 +146,23 @@ fn look(verdict: Option<Verdict>) -> Look {
             | Verdict::TooShort
             | Verdict::NoLoss,
         )
-        | None => (MUTED, Marker::Ring),
-    };
+        | None => {}
+    }
     Look {
-        colour,
-        dash: None,
-        marker,
+        marker: Marker::Ring,
+        ..MUTED
     }
 }
 
-fn describe(bars: &[VariantDifference]) -> String {
+fn describe(bars: &[VariantDifference]) -> Caption {
     let intervals = bars.iter().any(|b| b.difference.interval().is_some());
     let lines = if intervals {
-        "Lines are 95 % confidence intervals of the paired difference, corrected for the number of comparisons. "
+        " Lines are 95 % confidence intervals of the paired difference, corrected for the number of comparisons."
     } else {
         ""
     };
-    format!(
-        "To the right is worse than the baseline, to the left better. {lines}Filled: corrected p \
-         below {SIGNIFICANT}; hollow: not significant, or too short to tell."
-    )
+    Caption::new(format!(
+        "To the right is worse than the baseline, to the left better.{lines} Filled: corrected p below {SIGNIFICANT}; \
+         hollow: not significant, or too short to tell."
+    ))
 }

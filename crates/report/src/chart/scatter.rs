@@ -1,12 +1,15 @@
 //! The charts of a sweep: loss by size, and loss by learning rate.
 
 use super::{
-    Chart,
+    Caption, Chart,
     axis::Axis,
-    canvas::{self, Frame, GridLines, Label, LabelKind},
-    style::{Look, MOST_LOOKS, look_of},
+    canvas::{self, Frame, GridLines, Label},
+    style::{MOST_LOOKS, look_of},
 };
-use crate::{Study, number};
+use crate::{
+    Study, Table, number,
+    table::{Column, TableCell},
+};
 
 /// A scaling law that the caller has fitted: `loss = floor + scale * x^-exponent`.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,8 +75,8 @@ pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Op
         .chain(lawful.iter().map(|p| 10f64.powf(p.1)));
     let y = Axis::log(heights, "validation loss, nats a token")?;
     let frame = Frame {
-        title: format!("Loss by {setting}"),
-        description: law.map_or_else(
+        title: format!("The best loss by {setting}"),
+        caption: Caption::new(law.map_or_else(
             || "The best of each size, on logarithmic axes.".to_owned(),
             |law| {
                 format!(
@@ -81,20 +84,41 @@ pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Op
                     law.formula()
                 )
             },
-        ),
-        size: (460, 300),
+        )),
+        size: (560, 340),
         x,
         y,
         left: 48,
         right: 20,
         grid: GridLines::Both,
+        numbers: Some(listed(setting, &best)),
+        hover: None,
     };
     (best.len() > 1).then_some(())?;
-    canvas::draw(frame, |canvas| {
-        canvas.line(&lawful, look_of(1), 3)?;
-        best.iter()
-            .try_for_each(|p| canvas.dot((p.x.log10(), p.loss.log10()), look_of(0), 5))
-    })
+    Some(canvas::draw(frame, |canvas| {
+        canvas.coloured_line(&lawful, look_of(1), 1.5);
+        for point in &best {
+            canvas.coloured_mark((point.x.log10(), point.loss.log10()), look_of(0), 5.0);
+        }
+    }))
+}
+
+/// Lists the points of a chart.
+fn listed(setting: &str, points: &[SweepPoint]) -> Table {
+    let columns = vec![
+        Column::words("settings"),
+        Column::numbers(setting),
+        Column::numbers("validation loss"),
+    ];
+    let mut table = Table::new(&format!("Losses by {setting}"), columns);
+    for point in points {
+        table.push(vec![
+            TableCell::text(&point.group),
+            TableCell::number(number::short(point.x), point.x),
+            TableCell::number(number::loss(point.loss), point.loss),
+        ]);
+    }
+    table.without_empty_columns()
 }
 
 fn curve_of(law: &ScalingFit, x: &Axis) -> Vec<(f64, f64)> {
@@ -133,30 +157,35 @@ pub fn learning_rates(study: &Study) -> Option<Chart> {
         .collect();
     let edge = x.high;
     let frame = Frame {
-        title: "Loss by learning rate".to_owned(),
-        description: "A large dot is a line's best rate. Runs that diverged are left out."
-            .to_owned(),
-        size: (500, 310),
+        title: "The loss by learning rate".to_owned(),
+        caption: Caption::new(
+            "A large dot is a line's best rate. Runs that diverged are left out.",
+        ),
+        size: (620, 340),
         x,
         y,
         left: 48,
         right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
         grid: GridLines::Both,
+        numbers: Some(listed("learning rate", &all)),
+        hover: None,
     };
     groups.iter().any(|g| g.len() > 1).then_some(())?;
-    canvas::draw(frame, |canvas| {
+    Some(canvas::draw(frame, |canvas| {
         for (i, line) in shown.iter().enumerate() {
             let points: Vec<(f64, f64)> = line.iter().map(|p| (p.x.log10(), p.loss)).collect();
             let look = look_of(i);
-            canvas.line(&points, look, 3)?;
-            let best = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
-            for at in points {
-                let radius = if Some(at) == best { 6 } else { 3 };
-                canvas.dot(at, Look { dash: None, ..look }, radius)?;
-            }
+            canvas.in_colour(look, Some(i), |canvas| {
+                canvas.line(&points, look, 1.5);
+                let best = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+                for at in points {
+                    let radius = if Some(at) == best { 6.0 } else { 3.0 };
+                    canvas.mark(at, look.marker, radius);
+                }
+            });
         }
-        canvas.labels(&labels, edge)
-    })
+        canvas.labels(&labels, edge);
+    }))
 }
 
 fn label(i: usize, line: &[SweepPoint]) -> Option<Label> {
@@ -165,7 +194,7 @@ fn label(i: usize, line: &[SweepPoint]) -> Option<Label> {
         text: last.group.clone(),
         height: last.loss,
         look: look_of(i),
-        kind: LabelKind::Line,
+        series: Some(i),
     })
 }
 

@@ -1,18 +1,163 @@
 //! The contents that the HTML page and the Markdown form share.
 
 use gptlab_model::Choice;
+use gptlab_record::{Standing, Verdict};
 
-use crate::{Arm, Study, StudyKind, ablation, diff, doctor, number, words};
+use crate::{
+    Arm, Study, StudyKind, ablation, diff, doctor, number, phrases, table::typeset, words,
+};
 
+/// Returns the title of the page: what was found, as a sentence without its full stop.
 pub(super) fn title(study: &Study) -> String {
-    match study.kind {
-        StudyKind::Run => format!("Run {}", study.name),
-        StudyKind::Ablation => format!("Ablation {}", study.name),
-        StudyKind::Sweep => format!("Sweep {}", study.name),
+    let said = match study.kind {
+        StudyKind::Run => study.arms.first().map(|arm| of_run(study, arm)),
+        StudyKind::Ablation => of_ablation(study),
+        StudyKind::Sweep => of_sweep(study),
+    };
+    typeset(&said.unwrap_or_else(|| "No run has finished".to_owned()))
+}
+
+/// Says what the page is about.
+pub(super) fn kicker(study: &Study) -> String {
+    let kind = match study.kind {
+        StudyKind::Run => "run",
+        StudyKind::Ablation => "ablation",
+        StudyKind::Sweep => "sweep",
+    };
+    format!("gptlab {kind} “{}” on {}", study.name, study.data.source)
+}
+
+fn of_run(study: &Study, arm: &Arm) -> String {
+    let steps = || words::count(study.steps);
+    match (arm.diverged(), arm.loss()) {
+        (Some((_, step)), _) => format!("The run diverged at step {}", words::count(step)),
+        (None, Some(loss)) => {
+            let place = study
+                .floors
+                .as_ref()
+                .map(|floors| phrases::between(loss, floors));
+            let place = place.map_or_else(String::new, |place| format!(": {place}"));
+            format!(
+                "After {} steps the loss is {}{place}",
+                steps(),
+                number::loss(loss)
+            )
+        }
+        (None, None) => ablation::outcome(study, arm)
+            .trim_end_matches('.')
+            .to_owned(),
     }
 }
 
-/// Returns the command that made the study, quoted for a shell.
+/// Says which variant differs most from the baseline, if one does significantly.
+fn of_ablation(study: &Study) -> Option<String> {
+    if let Some(nothing) = too_short(study) {
+        return Some(nothing);
+    }
+    let known: Vec<Judged> = study
+        .arms
+        .iter()
+        .filter(|arm| study.is_shared(arm))
+        .filter_map(|arm| Judged::of(study, arm))
+        .collect();
+    let largest = |told: &dyn Fn(&Judged) -> bool| {
+        let told = known.iter().filter(|judged| told(judged));
+        told.max_by(|a, b| a.mean.abs().total_cmp(&b.mean.abs()))
+    };
+    let significant = |judged: &Judged| matches!(judged.verdict, Verdict::Worse | Verdict::Better);
+    if let Some(found) = largest(&significant) {
+        return Some(found.sentence(&match known.len() {
+            1 => String::new(),
+            n => format!(", the largest significant difference of {n} variants"),
+        }));
+    }
+    if known.iter().any(|j| j.verdict == Verdict::NotSignificant) {
+        return Some(format!(
+            "No difference from the baseline is significant with {}",
+            words::plural(study.seeds.len(), "seed")
+        ));
+    }
+    let largest = largest(&|_| true)?;
+    Some(largest.sentence(" in one pair of runs, too few to tell it from chance"))
+}
+
+/// Says why nothing can be concluded from the baseline, if so.
+fn too_short(study: &Study) -> Option<String> {
+    let mut told = study.conclusion.as_ref()?.baselines.iter();
+    let shared = told.find(|baseline| study.is_shared_name(&baseline.variant))?;
+    let why = match shared.standing {
+        Standing::Stands => return None,
+        Standing::AboveBigram { .. } => {
+            "Too short to tell: the baseline has not passed a 2-gram table"
+        }
+        Standing::NoSkill { .. } => "Too short to tell: the baseline has not learnt the skill",
+        Standing::NoLoss => "Nothing can be concluded: the baseline has no finite loss",
+    };
+    Some(why.to_owned())
+}
+
+/// A variant, its difference from the baseline, and what is concluded of it.
+struct Judged<'a> {
+    name: &'a str,
+    mean: f64,
+    verdict: Verdict,
+}
+
+impl<'a> Judged<'a> {
+    /// Returns `None` for an arm without a finite difference.
+    fn of(study: &'a Study, arm: &'a Arm) -> Option<Self> {
+        let mean = arm.row.as_ref()?.difference?.mean;
+        mean.is_finite().then_some(())?;
+        Some(Self {
+            name: study.shared_name(&arm.variant.name),
+            mean,
+            verdict: study.verdict(arm)?.verdict,
+        })
+    }
+
+    fn sentence(&self, rest: &str) -> String {
+        format!(
+            "{}: {} nats a token{rest}",
+            capital(self.name),
+            number::signed(self.mean)
+        )
+    }
+}
+
+fn of_sweep(study: &Study) -> Option<String> {
+    let finite = |arm: &'_ Arm| {
+        Some((
+            arm.variant.name.clone(),
+            arm.loss().filter(|x| x.is_finite())?,
+        ))
+    };
+    let known: Vec<(String, f64)> = study.arms.iter().filter_map(finite).collect();
+    let (name, loss) = known.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(format!(
+        "The lowest loss of {} points is {}, at {name}",
+        known.len(),
+        number::loss(*loss)
+    ))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// Returns the short name of a variant, as legends have it.
+pub(super) fn name(arm: &Arm) -> String {
+    arm.variant.name.clone()
+}
+
+/// Returns the last text that a variant wrote, and after how many steps.
+pub(super) fn last_sample(arm: &Arm) -> Option<(u64, &str)> {
+    arm.runs.first()?.samples().pop()
+}
+
+/// Returns the command that made the study, to be typed again.
 pub(super) fn command(study: &Study) -> Option<String> {
     let words: Vec<String> = study
         .command

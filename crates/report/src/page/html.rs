@@ -3,48 +3,75 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Extras, contents,
-    output_folder::GENERATOR,
-    pictures::{OfArm, Picture, Pictures},
+    Extras, Figure, Gallery, ShadedToken, contents, output_folder::GENERATOR, pictures::Pictures,
 };
 use crate::{
-    Arm, Chart, Study, StudyKind, Table, ablation, chart, diff,
+    Arm, RecordedRun, Study, StudyKind, Table, ablation, chart, diff, doctor,
     table::{Column, TableCell, typeset},
     visible, words,
 };
 
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+/// Characters of a sample that a card shows.
+const SAMPLE: usize = 600;
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let title = contents::title(study);
     let body = html! {
-        (header(study, extras, &title))
-        (results(study, pictures))
-        (entries(study, pictures))
+        (header(study, &title))
+        (hero(study, pictures))
+        (results(study))
+        (predictions(study))
+        (section("Side by side", "", &pictures.beside))
+        (symptoms(study))
+        (written(study))
+        (section("Observations inside the model", INSIDE, &pictures.observed))
+        (section("What the finished models attend to", "", &pictures.inside))
+        (meaning(study))
+        (entries(study))
+        (made(study, extras))
         (time(study))
-        footer { "Made by gptlab from the record alone." }
+        footer { "Made by gptlab from the record alone. Point at a picture for exact numbers, or focus it and \
+            use the arrow keys; a click on the name of a curve hides it." }
     };
     whole(&title, &body)
 }
 
-/// Makes a page of charts and tables.
-pub(super) fn gallery(
-    title: &str,
-    facts: &[(&str, String)],
-    pictures: &[(String, Chart)],
-    tables: &[Table],
-) -> String {
+const INSIDE: &str =
+    "What was measured inside the model at logged steps, in the first run of each variant.";
+
+/// Pictures and tables.
+pub(super) fn gallery(gallery: &Gallery) -> String {
     let body = html! {
         header {
-            p class="kicker" { "gptlab" }
-            h1 { (title) }
-            (list(facts))
+            p class="kicker" { (gallery.about) }
+            h1 { (typeset(&gallery.title)) }
+            @if !gallery.answer.is_empty() {
+                div class="answer" { @for sentence in &gallery.answer { p { (typeset(sentence)) } } }
+            }
         }
-        @for (_, chart) in pictures { (chart.figure()) }
-        @for table in tables { (table.html()) }
-        footer { "Made by gptlab." }
+        @if !gallery.tokens.is_empty() { (tokens(&gallery.tokens)) }
+        @for section in &gallery.sections { (section.html()) }
+        section { h2 { "How it was made" } (list(&gallery.facts)) }
+        footer { "Made by gptlab. Point at a picture for exact numbers, or focus it and use the arrow keys." }
     };
-    whole(title, &body)
+    whole(&gallery.title, &body)
+}
+
+/// Shows a text token by token. A token is underlined the more strongly, the larger its number.
+fn tokens(tokens: &[ShadedToken]) -> Markup {
+    html! {
+        p class="prompt" {
+            @for token in tokens {
+                @let share = token.share.unwrap_or(0.0).clamp(0.0, 1.0);
+                span class="tok" title=(token.says)
+                    style={ "background:rgba(213,94,0," (format!("{:.2}", share * 0.55)) ")" } {
+                    (visible::one_line(&token.text))
+                }
+            }
+        }
+    }
 }
 
 fn whole(title: &str, body: &Markup) -> String {
@@ -58,7 +85,7 @@ fn whole(title: &str, body: &Markup) -> String {
                 title { (title) " · gptlab" }
                 style { (PreEscaped(STYLE)) (PreEscaped(chart::STYLE)) }
             }
-            body { main { (body) } }
+            body { main { (body) } script { (PreEscaped(SCRIPT)) } }
         }
     };
     // The page's own markup contains no control characters, so those that are replaced come from a
@@ -66,20 +93,53 @@ fn whole(title: &str, body: &Markup) -> String {
     visible::text(&markup.into_string()).into_owned()
 }
 
-fn header(study: &Study, extras: &Extras, title: &str) -> Markup {
+fn header(study: &Study, title: &str) -> Markup {
     let answer = ablation::answer(study);
     html! {
         header {
-            p class="kicker" { "gptlab" }
+            p class="kicker" { (contents::kicker(study)) }
             h1 { (title) }
             p class="lead" { (ablation::question(study)) }
             @if !answer.is_empty() {
                 div class="answer" { @for sentence in &answer { p { (typeset(sentence)) } } }
             }
-            (list(&contents::facts(study, extras.date.as_deref())))
-            @if let Some(command) = contents::command(study) {
-                p { "To repeat it:" }
-                pre { code { (command) } }
+        }
+    }
+}
+
+/// The main pictures and, of a single run, what it wrote.
+fn hero(study: &Study, pictures: &Pictures) -> Markup {
+    let sample = match study.kind {
+        StudyKind::Run => study.arms.first().and_then(contents::last_sample),
+        StudyKind::Ablation | StudyKind::Sweep => None,
+    };
+    let class = if sample.is_some() {
+        "hero"
+    } else {
+        "hero even"
+    };
+    html! {
+        @if !pictures.main.is_empty() || sample.is_some() {
+            div class=(class) {
+                @for figure in &pictures.main { (figure.html()) }
+                @if let Some((step, text)) = sample {
+                    div {
+                        h2 { "What it wrote after " (words::count(step)) " steps" }
+                        pre class="text" tabindex="0" { (text) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn section(title: &str, text: &str, figures: &[Figure]) -> Markup {
+    html! {
+        @if !figures.is_empty() {
+            section {
+                h2 { (title) }
+                @if !text.is_empty() { p { (text) } }
+                div class="figures" { @for figure in figures { (figure.html()) } }
             }
         }
     }
@@ -98,64 +158,133 @@ fn coded(text: &str) -> Markup {
     }
 }
 
-fn results(study: &Study, pictures: &Pictures) -> Markup {
-    let predictions = ablation::predictions(study);
+fn results(study: &Study) -> Markup {
     html! {
-        h2 { "Results" }
-        (ablation::table(study).repeating().html())
-        @if let Some(tuned) = ablation::tuned_table(study) { (tuned.html()) }
-        @for picture in &pictures.overview { (picture.chart.figure()) }
+        section {
+            h2 { "Results" }
+            (ablation::table(study).repeating().html())
+            @if let Some(tuned) = ablation::tuned_table(study) { (tuned.html()) }
+        }
+    }
+}
+
+fn predictions(study: &Study) -> Markup {
+    html! {
         @if study.kind == StudyKind::Ablation {
-            h2 { "Predictions and outcomes" }
-            div class="words" { (predictions.html()) }
+            section {
+                h2 { "Predictions and outcomes" }
+                div class="words" { (ablation::predictions(study).html()) }
+            }
         }
+    }
+}
+
+/// What the doctor finds in a single run.
+fn symptoms(study: &Study) -> Markup {
+    let run = match study.kind {
+        StudyKind::Run => study.arms.first().and_then(|arm| arm.runs.first()),
+        StudyKind::Ablation | StudyKind::Sweep => None,
+    };
+    let Some(run) = run else { return html! {} };
+    let diagnosis = doctor::examine(run, study.floors_of(run));
+    html! {
+        section {
+            h2 { "Symptoms" }
+            @if diagnosis.findings.is_empty() {
+                @for line in diagnosis.lines() { p { (coded(&line)) } }
+            } @else {
+                div class="columns" { @for finding in &diagnosis.findings {
+                    div {
+                        h3 { (typeset(&finding.evidence)) }
+                        dl {
+                            dt { "Likely cause" } dd { (coded(&finding.cause)) }
+                            dt { "To find out" } dd { (coded(&finding.experiment)) }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// What a run wrote as it learnt, or what each variant wrote at last, side by side.
+fn written(study: &Study) -> Markup {
+    let samples: Vec<(String, String, &str)> = match study.kind {
+        StudyKind::Run => {
+            let run = study.arms.first().and_then(|arm| arm.runs.first());
+            let samples = run.map_or_else(Vec::new, RecordedRun::samples);
+            let after = |step| format!("After {} steps", words::count(step));
+            let card = |(step, text)| (after(step), String::new(), text);
+            samples.into_iter().map(card).collect()
+        }
+        StudyKind::Ablation | StudyKind::Sweep => study.arms.iter().filter_map(last_card).collect(),
+    };
+    html! {
+        @if samples.len() > 1 {
+            section {
+                h2 { (if study.kind == StudyKind::Run { "Samples written during training" } else { "What each variant wrote" }) }
+                div class="cards" { @for (name, meta, text) in &samples {
+                    div {
+                        h3 { (name) }
+                        @if !meta.is_empty() { p class="meta" { (meta) } }
+                        pre class="text" tabindex="0" { (text.chars().take(SAMPLE).collect::<String>()) }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+/// Returns the name of a variant, after how many steps it wrote its last text, and the text.
+fn last_card(arm: &Arm) -> Option<(String, String, &str)> {
+    let (step, text) = contents::last_sample(arm)?;
+    let after = format!("after {} steps", words::count(step));
+    Some((arm.variant.name.clone(), after, text))
+}
+
+fn meaning(study: &Study) -> Markup {
+    html! {
         @if let Some(floors) = &study.floors {
-            h2 { "What a loss means" }
-            p {
-                "A loss is the mean surprise at the next token. It means something beside what guesses without a \
-                 model lose: an n-gram table counts which token followed the last n − 1 ones in the training text."
+            section {
+                h2 { "What a loss means" }
+                p {
+                    "A loss is the mean surprise at the next token. It means something beside n-gram baselines: a table \
+                     that counts which token followed the last n − 1 ones in the training text."
+                }
+                (ablation::guides(floors).html())
             }
-            (ablation::guides(floors).html())
         }
     }
 }
 
-fn entries(study: &Study, pictures: &Pictures) -> Markup {
-    let both = || study.arms.iter().zip(&pictures.arms);
+fn entries(study: &Study) -> Markup {
     html! {
-        h2 { (if study.arms.len() == 1 { "The run" } else { "The variants" }) }
-        @if study.arms.len() > 3 {
-            nav aria-label="Variants" { ul {
-                @for (arm, drawn) in both() { li { a href={ "#" (drawn.slug) } { (arm.variant.name) } } }
-            } }
+        section {
+            h2 { (if study.arms.len() == 1 { "The run" } else { "The variants" }) }
+            @if study.arms.len() > 3 {
+                nav aria-label="Variants" { ul {
+                    @for (i, arm) in study.arms.iter().enumerate() {
+                        li { a href={ "#" (slug(i, arm)) } { (arm.variant.name) } }
+                    }
+                } }
+            }
+            @for (i, arm) in study.arms.iter().enumerate() { (entry(study, i, arm)) }
         }
-        @for (arm, drawn) in both() { (entry(study, arm, drawn)) }
     }
 }
 
-fn entry(study: &Study, arm: &Arm, drawn: &OfArm) -> Markup {
+/// The anchor of a variant. Two names may have one slug; a number keeps them apart.
+fn slug(i: usize, arm: &Arm) -> String {
+    format!("{i:02}-{}", words::slug(&arm.variant.name))
+}
+
+fn entry(study: &Study, i: usize, arm: &Arm) -> Markup {
     html! {
-        section class="entry" id=(drawn.slug) {
+        section id=(slug(i, arm)) {
             h3 { (arm.variant.name) small { (arm.variant.title) } }
-            div class="pair" {
+            div class="columns" {
                 (list(&contents::entry(study, arm)))
-                @if let Some(picture) = &drawn.curves { (picture.chart.figure()) }
-            }
-            (listing(study, arm))
-            (samples(arm))
-            (observations(&drawn.observations))
-            (inside(&drawn.inside))
-        }
-    }
-}
-
-/// Shows the charts of the finished model's internals.
-fn inside(pictures: &[Picture]) -> Markup {
-    html! {
-        @if !pictures.is_empty() {
-            details {
-                summary { "Inside the finished model" }
-                div class="maps" { @for picture in pictures { (picture.chart.figure()) } }
+                (listing(study, arm))
             }
         }
     }
@@ -174,13 +303,13 @@ fn listing(study: &Study, arm: &Arm) -> Markup {
     html! {
         @if own.is_empty() {
         } @else if is_baseline {
-            details { summary { "The model's listing" } pre { code { (own) } } }
+            details { summary { "The model's listing" } pre tabindex="0" { code { (own) } } }
         } @else if own == baseline {
             p { "The listing is the baseline's." }
         } @else {
             details open[study.kind == StudyKind::Ablation] {
                 summary { "The listing, against the baseline's" }
-                pre class="diff" { code { @for line in diff::listing(baseline, own) {
+                pre class="diff" tabindex="0" { code { @for line in diff::listing(baseline, own) {
                     @match line.sign {
                         '-' => i { "- " (line.text) },
                         '+' => b { "+ " (line.text) },
@@ -192,27 +321,15 @@ fn listing(study: &Study, arm: &Arm) -> Markup {
     }
 }
 
-fn samples(arm: &Arm) -> Markup {
-    let samples = arm.runs.first().map_or_else(Vec::new, |run| run.samples());
+/// What all runs share, and the command to repeat them.
+fn made(study: &Study, extras: &Extras) -> Markup {
     html! {
-        @if !samples.is_empty() {
-            details {
-                summary { "Samples written during training" }
-                @for (step, text) in samples {
-                    p { "After " (words::count(step)) " steps:" }
-                    pre class="text" { (text) }
-                }
-            }
-        }
-    }
-}
-
-fn observations(pictures: &[Picture]) -> Markup {
-    html! {
-        @if !pictures.is_empty() {
-            details {
-                summary { "Observations inside the model" }
-                div class="pair" { @for picture in pictures { (picture.chart.figure()) } }
+        section {
+            h2 { "How it was made" }
+            (list(&contents::facts(study, extras.date.as_deref())))
+            @if let Some(command) = contents::command(study) {
+                p { "To repeat it:" }
+                pre tabindex="0" { code { (command) } }
             }
         }
     }
@@ -231,15 +348,11 @@ fn time(study: &Study) -> Markup {
         columns,
     );
     for arm in &study.arms {
-        let seconds: f64 = arm
-            .runs
-            .iter()
-            .filter_map(crate::RecordedRun::seconds)
-            .sum();
+        let seconds: f64 = arm.runs.iter().filter_map(RecordedRun::seconds).sum();
         let speeds: Vec<f64> = arm
             .runs
             .iter()
-            .filter_map(crate::RecordedRun::tokens_per_second)
+            .filter_map(RecordedRun::tokens_per_second)
             .collect();
         let speed = crate::study::mean(&speeds);
         table.push(vec![
@@ -249,5 +362,5 @@ fn time(study: &Study) -> Markup {
             TableCell::text(speed.map_or_else(String::new, |x| words::count(x.round() as u64))),
         ]);
     }
-    html! { h2 { "Time" } (table.html()) }
+    html! { section { h2 { "Time" } (table.html()) } }
 }

@@ -1,35 +1,36 @@
 //! The report in Markdown, with its charts in files beside it.
 
-use super::{
-    Extras, contents,
-    pictures::{OfArm, Picture, Pictures},
-};
-use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible};
+use super::{Extras, Figure, contents, pictures::Pictures};
+use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible, words};
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let mut out = MarkdownText::default();
     out.line(&format!("# {}", escape_markdown(&contents::title(study))));
-    out.line(ablation::question(study));
+    out.line(&escape_markdown(&contents::kicker(study)));
     for sentence in ablation::answer(study) {
         out.line(&escape_markdown(&sentence));
     }
-    out.list(&contents::facts(study, extras.date.as_deref()));
-    if let Some(command) = contents::command(study) {
-        out.line("To repeat it:");
-        out.fenced("sh", &command);
-    }
+    out.figures(&pictures.main);
     out.line("## Results");
     out.line(ablation::table(study).markdown().trim_end());
     if let Some(tuned) = ablation::tuned_table(study) {
         out.line(tuned.markdown().trim_end());
     }
-    pictures
-        .overview
-        .iter()
-        .for_each(|picture| out.picture(picture));
     if study.kind == StudyKind::Ablation {
         out.line("## Predictions and outcomes");
         out.line(ablation::predictions(study).markdown().trim_end());
+    }
+    if !pictures.beside.is_empty() {
+        out.line("## Side by side");
+        out.figures(&pictures.beside);
+    }
+    if !pictures.observed.is_empty() {
+        out.line("## Observations inside the model");
+        out.figures(&pictures.observed);
+    }
+    if !pictures.inside.is_empty() {
+        out.line("## What the finished models attend to");
+        out.figures(&pictures.inside);
     }
     if let Some(floors) = &study.floors {
         out.line("## What a loss means");
@@ -40,13 +41,19 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     } else {
         "## The variants"
     });
-    for (arm, drawn) in study.arms.iter().zip(&pictures.arms) {
-        entry(&mut out, study, arm, drawn);
+    for arm in &study.arms {
+        entry(&mut out, study, arm);
+    }
+    out.line("## How it was made");
+    out.list(&contents::facts(study, extras.date.as_deref()));
+    if let Some(command) = contents::command(study) {
+        out.line("To repeat it:");
+        out.fenced("sh", &command);
     }
     out.0
 }
 
-fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
+fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm) {
     let variant = &arm.variant;
     out.line(&format!(
         "### {}: {}",
@@ -54,7 +61,6 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
         escape_markdown(&variant.title)
     ));
     out.list(&contents::entry(study, arm));
-    drawn.curves.iter().for_each(|picture| out.picture(picture));
     // A sweep has no baseline, and its listings are in the JSON.
     let baseline = study.baseline().unwrap_or(arm);
     let lines = diff::listing(&baseline.variant.listing, &variant.listing);
@@ -68,11 +74,9 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm, drawn: &OfArm) {
     }
     let samples = arm.runs.first().map_or_else(Vec::new, |run| run.samples());
     for (step, text) in samples {
-        out.line(&format!("After {step} steps it wrote:"));
+        out.line(&format!("After {} steps it wrote:", words::count(step)));
         out.fenced("text", text);
     }
-    let pictures = drawn.observations.iter().chain(&drawn.inside);
-    pictures.for_each(|picture| out.picture(picture));
 }
 
 /// A text of paragraphs, separated by empty lines.
@@ -106,13 +110,19 @@ impl MarkdownText {
         ));
     }
 
-    fn picture(&mut self, picture: &Picture) {
-        let about = escape_markdown(&picture.chart.description);
-        self.line(&format!(
-            "![{}]({})",
-            escape_markdown(&picture.chart.title),
-            picture.file
-        ));
-        self.line(&format!("*{about}*"));
+    fn figures(&mut self, figures: &[Figure]) {
+        for figure in figures {
+            let pictures = figure.pictures().into_iter();
+            let links: Vec<String> = pictures
+                .map(|(file, chart)| format!("![{}]({file})", escape_markdown(&chart.title)))
+                .collect();
+            self.line(&links.join("\n"));
+            let (title, about) = (figure.title(), figure.caption().text());
+            self.line(&format!(
+                "**{}.** {}",
+                escape_markdown(title),
+                escape_markdown(&about)
+            ));
+        }
     }
 }

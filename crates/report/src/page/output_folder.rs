@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn pages() -> [File; 2] {
-        let page = crate::page::gallery("report.html", "", &[], Vec::new(), &[]);
+        let page = crate::page::gallery("report.html", &crate::page::Gallery::default());
         [page[0].clone(), File::new("table.csv", "new")]
     }
 

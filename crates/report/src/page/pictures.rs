@@ -1,154 +1,171 @@
 //! All charts of a report, with the names of their files. Each is drawn once.
 
-use super::Extras;
+use super::{Extras, Figure, contents};
 use crate::{
-    Arm, Study, StudyKind,
-    chart::{self, Chart, Curve},
-    words,
+    Arm, RecordedRun, Study, StudyKind,
+    chart::{self, Chart, Curve, CurveText},
+    number, words,
 };
 
-pub(super) struct Picture {
-    pub(super) file: String,
-    pub(super) chart: Chart,
-}
-
-/// The charts of one variant.
-#[derive(Default)]
-pub(super) struct OfArm {
-    /// The prefix of the names of its files, and the anchor of its section.
-    pub(super) slug: String,
-    pub(super) curves: Option<Picture>,
-    pub(super) observations: Vec<Picture>,
-    pub(super) inside: Vec<Picture>,
-}
-
 pub(super) struct Pictures {
-    pub(super) overview: Vec<Picture>,
-    pub(super) arms: Vec<OfArm>,
+    /// What stands at the top of the page.
+    pub(super) main: Vec<Figure>,
+    /// Each variant's curve beside the baseline's, on the same axes.
+    pub(super) beside: Vec<Figure>,
+    /// What was observed inside the runs.
+    pub(super) observed: Vec<Figure>,
+    /// Pictures of the inside of the finished models.
+    pub(super) inside: Vec<Figure>,
 }
 
 impl Pictures {
     pub(super) fn of(study: &Study, extras: &Extras) -> Self {
-        let arms = study.arms.iter().enumerate();
         Self {
-            overview: overview(study, extras),
-            arms: arms.map(|(i, arm)| of_arm(study, extras, i, arm)).collect(),
+            main: main(study, extras),
+            beside: beside(study),
+            observed: observed(study),
+            inside: inside(extras),
         }
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Picture> {
-        let arms = self.arms.iter().flat_map(|arm| {
-            arm.curves
-                .iter()
-                .chain(&arm.observations)
-                .chain(&arm.inside)
-        });
-        self.overview.iter().chain(arms)
+    pub(super) fn all(&self) -> impl Iterator<Item = &Figure> {
+        let rest = self.beside.iter().chain(&self.observed).chain(&self.inside);
+        self.main.iter().chain(rest)
     }
-}
-
-fn overview(study: &Study, extras: &Extras) -> Vec<Picture> {
-    let picture = |name: &str, chart: Option<Chart>| {
-        chart.map(|chart| Picture {
-            file: format!("{name}.svg"),
-            chart,
-        })
-    };
-    let mut found = Vec::new();
-    found.extend(picture("differences", chart::differences(study)));
-    if study.kind == StudyKind::Sweep {
-        let setting = extras
-            .scaling_law
-            .as_ref()
-            .map_or("parameters", |law| law.setting.as_str());
-        found.extend(picture(
-            "power-law",
-            chart::scaling_law(study, setting, extras.scaling_law.as_ref()),
-        ));
-        found.extend(picture("learning-rates", chart::learning_rates(study)));
-    }
-    if study.arms.len() > 2 {
-        let curves: Vec<Curve> = study
-            .arms
-            .iter()
-            .map(curve)
-            .filter(|c| !c.runs.is_empty())
-            .collect();
-        let title = "Validation loss by step";
-        found.extend(picture(
-            "curves",
-            chart::curves(title, MEASURE, &curves, study.floors.as_ref()),
-        ));
-    }
-    found
 }
 
 const MEASURE: &str = "loss, nats a token";
 
-fn of_arm(study: &Study, extras: &Extras, i: usize, arm: &Arm) -> OfArm {
-    // Two names may have the same slug; a number makes the names of their files distinct.
-    let slug = match study.kind {
-        StudyKind::Run => "run".to_owned(),
-        StudyKind::Ablation | StudyKind::Sweep => {
-            format!("{i:02}-{}", words::slug(&arm.variant.name))
+fn main(study: &Study, extras: &Extras) -> Vec<Figure> {
+    let figure = |name: &str, chart: Option<Chart>| chart.map(|chart| Figure::one(name, chart));
+    let mut found = Vec::new();
+    match study.kind {
+        StudyKind::Run => {
+            let curves = study.arms.first().map_or_else(Vec::new, own);
+            found.extend(figure("curves", of_run(study, &curves)));
         }
-    };
-    let observations = arm
-        .runs
-        .first()
-        .map_or_else(Vec::new, crate::RecordedRun::measures);
-    let observed = observations.iter().filter_map(|measure| {
-        Some(Picture {
-            file: format!("{slug}-{}.svg", words::slug(&measure.name)),
-            chart: chart::observation(measure)?,
-        })
+        StudyKind::Ablation => {
+            found.extend(figure("differences", chart::differences(study)));
+            found.extend(figure("curves", overview(study)));
+        }
+        StudyKind::Sweep => {
+            let setting = extras
+                .scaling_law
+                .as_ref()
+                .map_or("parameters", |law| law.setting.as_str());
+            let law = extras.scaling_law.as_ref();
+            found.extend(figure("power-law", chart::scaling_law(study, setting, law)));
+            found.extend(figure("learning-rates", chart::learning_rates(study)));
+            found.extend(figure("curves", overview(study)));
+        }
+    }
+    found
+}
+
+/// Draws the losses of a run: validation beside training.
+fn of_run(study: &Study, curves: &[Curve]) -> Option<Chart> {
+    let ends = curves.first().and_then(|curve| {
+        let run = curve.runs.first()?;
+        Some((run.first()?.1, run.last()?))
     });
-    OfArm {
-        curves: curves_of(study, i, arm).map(|chart| Picture {
-            file: format!("{slug}-curves.svg"),
-            chart,
-        }),
-        observations: observed.collect(),
-        inside: inside(extras, arm, &slug),
-        slug,
+    let title = ends.map_or_else(
+        || "The loss by step".to_owned(),
+        |(first, (step, last))| {
+            format!(
+                "The {} loss went from {} to {} in {} steps",
+                curves[0].label,
+                number::short(first),
+                number::short(*last),
+                words::count(*step)
+            )
+        },
+    );
+    chart::curves(
+        &CurveText::new(title, MEASURE),
+        curves,
+        study.floors.as_ref(),
+    )
+}
+
+/// Draws the curves of all variants together.
+fn overview(study: &Study) -> Option<Chart> {
+    let curves: Vec<Curve> = curves(study);
+    let title = "The validation loss by step";
+    (curves.len() > 1).then_some(())?;
+    chart::curves(
+        &CurveText::new(title, MEASURE),
+        &curves,
+        study.floors.as_ref(),
+    )
+}
+
+fn curves(study: &Study) -> Vec<Curve> {
+    let all = study.arms.iter().map(curve);
+    all.filter(|c| !c.runs.is_empty()).collect()
+}
+
+/// Draws a panel for each variant of an ablation. One variant is seen well in the main picture.
+fn beside(study: &Study) -> Vec<Figure> {
+    let curves = curves(study);
+    if study.kind != StudyKind::Ablation || curves.len() < 3 {
+        return Vec::new();
+    }
+    let text = CurveText::new("Each variant beside the baseline", MEASURE);
+    let panels = chart::panels_of_curves(&text, &curves, study.floors.as_ref());
+    let figure = panels.map(|panels| Figure::many("beside", panels));
+    figure.into_iter().collect()
+}
+
+/// Draws what was observed in the first run of each variant.
+fn observed(study: &Study) -> Vec<Figure> {
+    let measures = |arm: &Arm| {
+        arm.runs
+            .first()
+            .map_or_else(Vec::new, RecordedRun::measures)
+    };
+    let name = |measure: &str| format!("observed-{}", words::slug(measure));
+    match study.arms.as_slice() {
+        [arm] => chart::observations(&measures(arm))
+            .into_iter()
+            .map(|(measure, chart)| Figure::one(name(&measure), chart))
+            .collect(),
+        arms => {
+            let observed: Vec<chart::Observed> = arms
+                .iter()
+                .map(|arm| (arm.variant.name.clone(), measures(arm)))
+                .filter(|(_, measures)| !measures.is_empty())
+                .collect();
+            let profiles = chart::profiles(&observed).into_iter();
+            let profiles = profiles.map(|(measure, chart)| {
+                Figure::one(format!("profile-{}", words::slug(&measure)), chart)
+            });
+            let panels = chart::over_variants(&observed).into_iter();
+            let panels = panels.map(|(measure, panels)| Figure::many(name(&measure), panels));
+            profiles.chain(panels).collect()
+        }
     }
 }
 
-fn inside(extras: &Extras, arm: &Arm, slug: &str) -> Vec<Picture> {
-    let own = extras
-        .inside
-        .iter()
-        .filter(|(variant, _)| *variant == arm.variant.name);
-    let charts = own.flat_map(|(_, charts)| charts).enumerate();
-    charts
-        .map(|(i, chart)| Picture {
-            file: format!("{slug}-inside-{i}.svg"),
-            chart: chart.clone(),
+fn inside(extras: &Extras) -> Vec<Figure> {
+    let figures = extras.inside.iter().enumerate();
+    figures
+        .map(|(i, (variant, panels))| {
+            // Two names may have one slug; a number keeps their files apart.
+            let name = format!("attention-{i:02}-{}", words::slug(variant));
+            Figure::many(name, panels.clone())
         })
         .collect()
 }
 
-/// Draws a variant beside the baseline. For the baseline, or a single run, it draws the validation
-/// loss beside the training loss.
-fn curves_of(study: &Study, i: usize, arm: &Arm) -> Option<Chart> {
-    let curves = match study.baseline() {
-        Some(baseline) if i > 0 => vec![curve(baseline), curve(arm)],
-        Some(_) | None => own(arm),
-    };
-    arm.runs.first()?;
-    let title = format!("{}: loss by step", arm.variant.name);
-    chart::curves(&title, MEASURE, &curves, study.floors.as_ref())
-}
-
 fn curve(arm: &Arm) -> Curve {
     Curve {
-        label: arm.variant.name.clone(),
-        runs: arm.runs.iter().map(crate::RecordedRun::curve).collect(),
+        label: contents::name(arm),
+        runs: arm.runs.iter().map(RecordedRun::curve).collect(),
     }
 }
 
 fn own(arm: &Arm) -> Vec<Curve> {
-    let named = |label: &str, of: fn(&crate::RecordedRun) -> Vec<(u64, f64)>| Curve {
+    let named = |label: &str, of: fn(&RecordedRun) -> Vec<(u64, f64)>| Curve {
         label: label.to_owned(),
         runs: arm
             .runs
@@ -158,8 +175,8 @@ fn own(arm: &Arm) -> Vec<Curve> {
             .collect(),
     };
     let both = [
-        named("validation", crate::RecordedRun::validation),
-        named("training", crate::RecordedRun::training),
+        named("validation", RecordedRun::validation),
+        named("training", RecordedRun::training),
     ];
     both.into_iter()
         .filter(|curve| !curve.runs.is_empty())

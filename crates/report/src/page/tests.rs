@@ -1,22 +1,29 @@
 use std::{fs, path::PathBuf};
 
+use gptlab_model::AttentionMask;
 use gptlab_record::GridKind;
 
 use super::*;
+use crate::chart::Caption;
 use crate::study::tests::{grid_folder, run, write_run};
 
 fn of(folder: &Path) -> Vec<File> {
+    let map = crate::chart::attention("head 0", &[vec![1.0]], &["a".into()], AttentionMask::Full);
+    let map = map.unwrap();
+    let shading = map.shading();
+    let panels = Panels {
+        title: "every head".into(),
+        caption: Caption::new("rows are queries"),
+        panels: vec![("head0".into(), map.draw_with(shading.unwrap()).unwrap())],
+        shading,
+        numbers: None,
+    };
     files(
         &Study::read(folder).unwrap(),
         &Extras {
             date: Some("2026-01-02".into()),
             scaling_law: None,
-            inside: vec![(
-                "baseline".into(),
-                crate::chart::attention("head 0", &[vec![1.0]], &["a".into()])
-                    .into_iter()
-                    .collect(),
-            )],
+            inside: vec![("baseline".into(), panels)],
         },
     )
 }
@@ -51,11 +58,9 @@ fn a_grid_becomes_a_page_tables_and_pictures() {
         "guides.csv",
         "differences.svg",
         "curves.svg",
-        "00-baseline-curves.svg",
-        "00-baseline-grad-norm.svg",
-        "00-baseline-inside-0.svg",
-        "01-residual-curves.svg",
-        "01-residual-grad-norm.svg",
+        "observed-grad-norm-00-baseline.svg",
+        "observed-grad-norm-01-residual.svg",
+        "attention-00-baseline-head0.svg",
     ];
     assert_eq!(names(&files), expected);
 }
@@ -66,12 +71,14 @@ fn the_page_stands_alone_and_says_everything() {
     let page = text(&files, PAGE);
     for part in [
         "<!DOCTYPE html>",
-        "<h1>Ablation parts</h1>",
+        "<html lang=\"en\">",
+        "<h1>Residual: +0.5500 nats a token",
+        "gptlab ablation “parts”",
         "2026-01-02",
         "gptlab ablate --data &#39;my text.txt&#39;",
         "Worse: residual (+0.5500).",
         "prefers-color-scheme:dark",
-        "aria-label=\"Difference to the baseline\"",
+        "aria-label=\"How much each variant changes the validation loss\"",
         "the loss stays near a 1-gram table&#39;s",
         "2 of 2 runs diverged, the first at step 20.",
         "He et al. 2016",
@@ -85,11 +92,12 @@ fn the_page_stands_alone_and_says_everything() {
         assert!(page.contains(&part), "no {part}");
     }
     for absent in [
-        "<script",
+        "<script src",
         "http://www.w3.org/1999",
         "src=",
         "<link",
         "url(",
+        "fetch(",
         "<b>anna",
     ] {
         assert!(!page.contains(absent), "{absent}");
@@ -101,9 +109,10 @@ fn markdown_holds_the_same_without_times() {
     let (_root, _folder, files) = report();
     let page = text(&files, "report.md");
     for part in [
-        "# Ablation parts",
+        "# Residual: +0.5500 nats a token",
+        "gptlab ablation “parts”",
         "| residual | 2.6600 |",
-        "![Difference to the baseline](differences.svg)",
+        "![How much each variant changes the validation loss](differences.svg)",
         "- **Prediction:** the loss stays near a 1-gram table's",
         "- h = attend x",
         "````text\n<b>anna</b>\n```\nbob\n````",
@@ -154,8 +163,9 @@ fn a_run_is_reported_alone_and_written() {
     let folder = root.path().join("alone");
     write_run(&folder, &run(7, 2.0));
     let files = of(&folder);
-    assert_eq!(names(&files)[7..], ["run-curves.svg", "run-grad-norm.svg"]);
-    assert!(text(&files, PAGE).contains("<h1>Run alone</h1>"));
+    let pictures = ["curves.svg", "observed-grad-norm.svg"];
+    assert_eq!(names(&files)[7..9], pictures);
+    assert!(text(&files, PAGE).contains("<h1>After 100 steps the loss is 2.0000"));
     assert!(!text(&files, PAGE).contains("Predictions"));
     let out = root.path().join("new/out");
     write(&out, &files).unwrap();

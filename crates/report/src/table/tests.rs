@@ -83,3 +83,17 @@ fn empty_columns_go() {
     assert_eq!(table.columns.len(), 1);
     assert_eq!(table.rows, [[TableCell::text("x")]]);
 }
+
+#[test]
+fn numbers_on_the_right_go_where_a_terminal_is_too_narrow() {
+    let titles =
+        |table: &Table| -> Vec<String> { table.columns.iter().map(|c| c.title.clone()).collect() };
+    assert_eq!(
+        titles(&table().fitting(120)),
+        titles(&table()),
+        "there is room"
+    );
+    let narrow = table().fitting(52);
+    assert_eq!(titles(&narrow), ["variant", "val loss", "what it says"]);
+    assert!(narrow.text(52).lines().all(|l| l.chars().count() <= 52));
+}

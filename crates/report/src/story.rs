@@ -1,0 +1,141 @@
+//! A study for a terminal: what its page says, in text.
+
+use crate::{
+    Arm, RecordedRun, Study, StudyKind, ablation, doctor,
+    page::headline,
+    plot::{self, Glyphs, PlotLine, PlotSize},
+    table::wrap,
+    visible,
+};
+
+/// The largest number of curves that letters can distinguish.
+const MOST_CURVES: usize = 6;
+/// The largest number of lines of a sample.
+const MOST_LINES: usize = 8;
+/// The number of lines of a plot.
+const PLOT_HEIGHT: usize = 12;
+/// The number of characters to the left of a plot's plane.
+const PLOT_MARGIN: usize = 12;
+
+/// Tells what was found, shows the curves, and then, of a run, what it wrote last and its symptoms,
+/// and of a grid, its table and its conclusions. `law` is a sentence about a sweep's scaling law.
+/// Lines have at most `width` characters, unless a word or a column is wider.
+pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
+    let mut out = String::new();
+    paragraph(&mut out, &headline(study), width);
+    out.push('\n');
+    match study.kind {
+        StudyKind::Run => {
+            let arm = study.arms.first();
+            let run = arm.and_then(|arm| arm.runs.first());
+            let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
+            out += &plot::plot(&lines, size(width), Glyphs::Unicode);
+            out.extend(run.map(|run| wrote(run, width)));
+            out.extend(run.map(|run| symptoms(study, run, width)));
+        }
+        StudyKind::Ablation | StudyKind::Sweep => {
+            out += &tables(study, width);
+            out.push('\n');
+            for sentence in ablation::answer(study)
+                .iter()
+                .map(String::as_str)
+                .chain(law)
+            {
+                paragraph(&mut out, sentence, width);
+            }
+            out.push('\n');
+            out += &plot::plot(&curves(study), size(width), Glyphs::Unicode);
+        }
+    }
+    out
+}
+
+/// The table of a grid and, where a setting was tuned, that of each variant at its best value.
+fn tables(study: &Study, width: usize) -> String {
+    let table = match study.kind {
+        StudyKind::Ablation => ablation::short_table(study),
+        StudyKind::Run | StudyKind::Sweep => ablation::table(study),
+    };
+    let tuned = ablation::tuned_table(study).map_or_else(String::new, |table| {
+        // The sentences say the verdicts; a terminal has no room for both.
+        let short = table.without_column("verdict").fitting(width);
+        format!("\n{}:\n{}", short.caption, short.text(width))
+    });
+    table.fitting(width).text(width) + &tuned
+}
+
+fn size(width: usize) -> PlotSize {
+    PlotSize {
+        width: width.saturating_sub(PLOT_MARGIN).min(100),
+        height: PLOT_HEIGHT,
+    }
+}
+
+/// Adds `text`, wrapped; its later lines are as far from the left as its first one.
+fn paragraph(out: &mut String, text: &str, width: usize) {
+    let indent = " ".repeat(text.len() - text.trim_start().len());
+    for line in wrap(text, width.saturating_sub(indent.len())) {
+        out.push_str(&indent);
+        out.push_str(&line);
+        out.push('\n');
+    }
+}
+
+/// Returns the curves of the first variants' first seeds.
+fn curves(study: &Study) -> Vec<PlotLine> {
+    let arms = study.arms.iter().filter(|arm| study.is_shared(arm));
+    let curve = |arm: &Arm| {
+        let name = study.shared_name(&arm.variant.name);
+        Some(line(name, arm.runs.first()?))
+    };
+    arms.take(MOST_CURVES).filter_map(curve).collect()
+}
+
+fn line(label: &str, run: &RecordedRun) -> PlotLine {
+    let points = run.curve().into_iter();
+    PlotLine {
+        label: label.to_owned(),
+        points: points.map(|(step, loss)| (step as f64, loss)).collect(),
+    }
+}
+
+/// Formats the beginning of what a run wrote last.
+fn wrote(run: &RecordedRun, width: usize) -> String {
+    let Some((step, text)) = run.samples().pop() else {
+        return String::new();
+    };
+    let shown = visible::text(text);
+    let lines = shown.lines().filter(|line| !line.trim().is_empty());
+    let cut = |line: &str| -> String { line.chars().take(width.saturating_sub(2)).collect() };
+    let lines: Vec<String> = lines
+        .take(MOST_LINES)
+        .map(|line| format!("  {}\n", cut(line)))
+        .collect();
+    format!("\nAfter {step} steps it wrote:\n{}", lines.concat())
+}
+
+/// Formats the doctor's findings.
+fn symptoms(study: &Study, run: &RecordedRun, width: usize) -> String {
+    let mut out = "\nSymptoms:\n".to_owned();
+    let diagnosis = doctor::examine(run, study.floors_of(run));
+    for finding in &diagnosis.findings {
+        paragraph(&mut out, &format!("  {}", finding.evidence), width);
+        paragraph(
+            &mut out,
+            &format!("    Likely cause: {}.", finding.cause),
+            width,
+        );
+        paragraph(
+            &mut out,
+            &format!("    To find out: {}.", finding.experiment),
+            width,
+        );
+    }
+    if diagnosis.findings.is_empty() {
+        paragraph(&mut out, &format!("  {}", diagnosis.summary()), width);
+    }
+    for line in diagnosis.unjudged {
+        paragraph(&mut out, &format!("  {line}"), width);
+    }
+    out
+}
