@@ -183,7 +183,8 @@ impl Canvas {
         let outside = std::mem::take(&mut self.svg);
         paint(self);
         let inside = std::mem::replace(&mut self.svg, outside);
-        self.svg.group(look.class, series, |svg| svg.append(inside));
+        self.svg
+            .group(look.class, series, |svg| svg.append(&inside));
     }
 
     /// Draws a band between `low` and `high`, each from left to right.

@@ -125,7 +125,8 @@ impl HeatMap {
         let mut chart = self.drawn(shading, true)?;
         let how = shading.describe();
         if !how.is_empty() {
-            chart.caption.drawn = format!("{} {how}", chart.caption.drawn).trim().to_owned();
+            let drawn = [chart.caption.drawn.as_str(), how];
+            chart.caption.drawn = drawn.join(" ").trim().into();
         }
         Some(chart)
     }

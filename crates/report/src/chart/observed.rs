@@ -252,13 +252,12 @@ pub(super) fn all_places(variants: &[(&str, &MeasureHistory)]) -> Vec<String> {
     for (_, measure) in variants {
         let mut after = 0;
         for place in &measure.at {
-            match all.iter().position(|known| known == place) {
-                Some(at) => after = at + 1,
-                None => {
-                    all.insert(after, place.clone());
-                    after += 1;
-                }
-            }
+            let known = all.iter().position(|known| known == place);
+            let at = known.unwrap_or_else(|| {
+                all.insert(after, place.clone());
+                after
+            });
+            after = at + 1;
         }
     }
     all

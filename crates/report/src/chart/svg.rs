@@ -30,7 +30,7 @@ impl Svg {
     }
 
     /// Adds all elements of `other`.
-    pub(super) fn append(&mut self, other: Self) {
+    pub(super) fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
 

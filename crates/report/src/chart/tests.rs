@@ -185,7 +185,9 @@ fn panels_share_their_shades_and_their_caption() {
     let history = |x: f64| {
         let mut measure = run(0, 2.0).measure(Measure::GradNorm).unwrap();
         for row in &mut measure.values {
-            row.iter_mut().for_each(|value| *value *= x);
+            for value in row.iter_mut() {
+                *value *= x;
+            }
         }
         vec![measure]
     };

@@ -13,10 +13,10 @@ use crate::{
 pub enum Figure {
     /// The name of its file, without its ending, and the picture.
     One(String, Box<Chart>),
-    /// The same, as wide as the page.
+    /// Like `One`, but as wide as the page.
     Whole(String, Box<Chart>),
     /// The beginning of the names of its files, and the pictures.
-    Many(String, Panels),
+    Many(String, Box<Panels>),
 }
 
 impl Figure {
@@ -30,7 +30,7 @@ impl Figure {
     }
 
     pub fn many(name: impl Into<String>, panels: Panels) -> Self {
-        Self::Many(name.into(), panels)
+        Self::Many(name.into(), Box::new(panels))
     }
 
     pub(super) fn html(&self) -> Markup {
