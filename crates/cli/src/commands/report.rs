@@ -103,14 +103,12 @@ fn add_guides(study: &mut Study) {
                 continue;
             }
             let same = |(other, _): &&(Experiment, _)| same_predictions(other, &run.experiment);
-            let floors = match known.iter().find(same) {
-                Some((_, floors)) => floors.clone(),
-                None => {
-                    let floors = guides(run);
-                    known.push((run.experiment.clone(), floors.clone()));
-                    floors
-                }
-            };
+            let floors = known.iter().find(same).map(|(_, floors)| floors.clone());
+            let floors = floors.unwrap_or_else(|| {
+                let floors = guides(run);
+                known.push((run.experiment.clone(), floors.clone()));
+                floors
+            });
             study.arms[at].runs[i].floors = floors;
         }
     }

@@ -145,7 +145,7 @@ fn a_grid_says_why_it_knows_no_entropy() {
         ));
         let sentence = "The best possible loss is not known: ";
         assert_eq!(output.out.contains(sentence), !known, "{}", output.out);
-        let floors = &lab.json(&format!("g{context}/results.json"))["floors"];
+        let floors = &lab.json(format!("g{context}/results.json"))["floors"];
         assert_eq!(floors["block_size"], context);
         assert_eq!(floors["entropy"].is_null(), !known, "{floors}");
         assert_eq!(floors["unknown"].is_string(), !known, "{floors}");

@@ -393,10 +393,13 @@ fn attributed(found: &Attribution, tokens: &[String]) -> Option<Chart> {
     fits.then(|| map.draw()).flatten()
 }
 
-/// What heads do with random tokens that come twice.
+/// A measure of a head, and where its number stands.
+type HeadMeasure = (Measure, fn(&HeadScores) -> f64);
+
+/// Draws what heads do with random tokens that come twice.
 fn scores(found: &Repeated) -> Option<Panels> {
     let shading = Shading::of(Scale::Share, [0.0].into_iter())?;
-    let panel = |(measure, of): (Measure, fn(&HeadScores) -> f64)| {
+    let panel = |(measure, of): HeadMeasure| {
         let heads = found.heads.iter().map(|h| (h.block, h.head, of(h)));
         let name = measure.name();
         let map = HeatMap {
@@ -407,7 +410,7 @@ fn scores(found: &Repeated) -> Option<Panels> {
         };
         Some((name.to_owned(), map.with_numbers().draw_with(shading)?))
     };
-    let measures: [(Measure, fn(&HeadScores) -> f64); 3] = [
+    let measures: [HeadMeasure; 3] = [
         (Measure::PreviousToken, |h| h.previous_token),
         (Measure::DuplicateToken, |h| h.duplicate_token),
         (Measure::Induction, |h| h.induction),
