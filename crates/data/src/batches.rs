@@ -206,9 +206,9 @@ impl Batches {
         self.covering(model, SplitName::Validation, max_tokens)
     }
 
-    /// The windows of [`Batches::covering`] with the same `max_tokens`, in order, as places among
-    /// the tokens of `part`: `a..b` predicts the tokens from `a + 1` to `b - 1`, each from those of
-    /// the window before it. Empty where the corpus has no such split.
+    /// Returns the windows of [`Batches::covering`] with the same `max_tokens`, in order, as places
+    /// among the tokens of `part`: `a..b` predicts the tokens from `a + 1` to `b - 1`, each from
+    /// those of the window before it. The result is empty if the corpus has no such split.
     pub fn windows(&self, part: SplitName, max_tokens: usize) -> Vec<Range<usize>> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();
@@ -221,7 +221,7 @@ impl Batches {
     /// Returns windows of `part` that overlap, so that a prediction sees more of the context: every
     /// window after the first of a document (of a text, of all of it) holds `stride` new
     /// predictions at most. Together they hold every prediction as a new one once. `stride` is at
-    /// least 1. Empty where the corpus has no such split.
+    /// least 1. The result is empty if the corpus has no such split.
     pub fn overlapping(&self, part: SplitName, stride: usize) -> Vec<OverlappingWindow> {
         let Some(split) = self.corpus.part(part) else {
             return Vec::new();

@@ -26,14 +26,14 @@ pub struct FloorsReport {
     pub vocab_size: usize,
     /// The number of tokens of that part that are predicted.
     pub predictions: usize,
-    /// The context that all predictors see, in tokens; `None` where they see all that stands
-    /// before, or before in the document.
+    /// The context that all predictors see, in tokens; `None` if they see all that stands before,
+    /// or before in the document.
     pub block_size: Option<usize>,
     /// Uniform, the n-grams, the ideal predictor and the entropy, as far as they are known.
     pub floors: Vec<FloorRow>,
     /// The skill that the text requires; `None` if it is not a diagnostic text.
     pub skill: Option<SkillReport>,
-    /// Why there is no row of the ideal predictor, where the text's making is known: a sentence.
+    /// Why there is no row of the ideal predictor, if the text's making is known: a sentence.
     pub unknown: Option<String>,
 }
 
@@ -108,7 +108,7 @@ impl FloorsReport {
     }
 }
 
-/// The windows of `split`, the validation split of `corpus`, that predict every token once.
+/// Returns windows of `split`, the validation split of `corpus`, that predict every token once.
 fn windows(
     corpus: &Arc<Corpus>,
     split: &Split,
@@ -125,8 +125,8 @@ fn windows(
     })
 }
 
-/// The ideal predictor on `windows`. A text of stories as one window is too long for it, and has
-/// its entropy instead.
+/// Measures the ideal predictor on `windows`. A text of stories as one window is too long for it,
+/// and has its entropy instead.
 fn ideal_on(
     text: &Text,
     corpus: &Corpus,
@@ -158,8 +158,8 @@ fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> 
 }
 
 /// Returns what predictors without a model lose on the validation tokens that need the skill of a
-/// diagnostic text, in the windows of `batches`; `None` of any other text. The n-gram tables have up
-/// to `orders` tokens.
+/// diagnostic text, in the windows of `batches`; `None` for any other text. The n-gram tables have
+/// up to `orders` tokens.
 pub fn skill_floors(text: &Text, batches: &Batches, orders: usize) -> Option<SkillFloors> {
     let corpus = batches.corpus();
     let split = corpus.validation()?;

@@ -14,7 +14,7 @@ pub struct Ideal {
     pub predictions: usize,
     /// The sum of their losses, in nats.
     pub nats: f64,
-    /// Those of them that need the text's skill, where it is made for one.
+    /// Those of them that need the text's skill, if it is made for one.
     pub skilled: usize,
     pub skill_nats: f64,
 }
@@ -31,7 +31,7 @@ impl Ideal {
         self.nats / self.predictions as f64
     }
 
-    /// The mean over the predictions that need the skill; `None` where none does.
+    /// Returns the mean loss of the predictions that need the skill; `None` if none does.
     pub fn skill_nats_per_token(&self) -> Option<f64> {
         (self.skilled > 0).then(|| self.skill_nats / self.skilled as f64)
     }
@@ -82,12 +82,12 @@ impl std::error::Error for UnknownIdeal {}
 /// The longest window of stories. The sum over derivations recurses along the window.
 const MOST: usize = 1024;
 
-/// What the ideal predictor loses on the predictions of `windows`, places among the tokens of
-/// `split`, which is a part of `corpus`, a corpus of `text`. `None` of a text that nobody knows an
-/// ideal predictor of.
+/// Returns what the ideal predictor loses on the predictions of `windows`, which are places among
+/// the tokens of `split`. `split` is a part of `corpus`, a corpus of `text`. The result is `None`
+/// for a text whose ideal predictor is not known.
 ///
 /// # Errors
-/// When the text's making is known, and the ideal loss on these windows is not.
+/// Returns an error if the text's making is known, but not the ideal loss on these windows.
 pub fn ideal(
     text: &Text,
     corpus: &Corpus,
@@ -101,7 +101,7 @@ pub fn ideal(
     }
 }
 
-/// Windows of an endless text of stories: [`stories::least_loss`].
+/// Measures windows of an endless text of stories by [`stories::least_loss`].
 fn of_stories(
     corpus: &Corpus,
     split: &Split,
@@ -128,7 +128,7 @@ fn of_stories(
     Ok(found)
 }
 
-/// Windows of documents that a skill is needed for, each of which has to be a whole document.
+/// Measures windows of documents that need a skill. Each window has to be a whole document.
 fn of_documents(
     kind: Diagnostic,
     corpus: &Corpus,

@@ -113,10 +113,10 @@ impl Ngrams {
         self.means_in(tokens, std::slice::from_ref(&whole), |_| true)
     }
 
-    /// The mean losses under the tables of each order, 1 first, over the predictions of `windows`
-    /// of `tokens` that `counts` says yes to; 0 is that of the second token. A context reaches back
-    /// to the beginning of its window and no further, as a model's does. Empty where nothing is
-    /// predicted.
+    /// Returns the mean losses under the tables of each order, starting at 1, over the predictions
+    /// of `windows` of `tokens` for which `counts` returns true; prediction 0 is that of the second
+    /// token. A context reaches back to the beginning of its window and no further, as a model's
+    /// does. The result is empty if nothing is predicted.
     pub fn means_in(
         &self,
         tokens: &[u32],
@@ -254,7 +254,7 @@ pub fn ladder(batches: &Batches, max_tokens: u64, up_to: usize) -> Result<Vec<f6
     Ok(Ngrams::of(corpus, up_to)?.means_in(&tokens, &windows, |_| true))
 }
 
-/// The windows of the validation split that a model is evaluated on.
+/// Returns the windows of the validation split that a model is evaluated on.
 fn evaluated(batches: &Batches, max_tokens: u64) -> Vec<Range<usize>> {
     let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
     batches.windows(SplitName::Validation, most)

@@ -38,7 +38,7 @@ impl ScalingLaw {
         [self.exponent - margin, self.exponent + margin]
     }
 
-    /// The loss at a size, in nats.
+    /// Returns the loss at a size, in nats.
     pub fn loss_at(&self, size: f64) -> f64 {
         self.floor + self.scale * size.powf(-self.exponent)
     }
@@ -47,8 +47,8 @@ impl ScalingLaw {
 /// Fits the law without a floor to `points`, which are pairs of size and loss.
 ///
 /// # Errors
-/// Returns an error if there are fewer than two distinct sizes, or if a size or loss is not a
-/// finite number above 0.
+/// Returns an error if there are fewer than three distinct sizes, if a size or loss is not a finite
+/// number above 0, or if the exponent is not one that sizes have.
 pub fn fit(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 2)?;
     points.law(points.line(0.0), 2)
@@ -58,8 +58,8 @@ pub fn fit(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
 /// positive floor fits better.
 ///
 /// # Errors
-/// Returns an error if there are fewer than three distinct sizes, or if a size or loss is not a
-/// finite number above 0.
+/// Returns an error if there are fewer than four distinct sizes, if a size or loss is not a finite
+/// number above 0, or if the exponent is not one that sizes have.
 pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawError> {
     let points = Logs::of(points, 3)?;
     let flat = points.line(0.0);
@@ -71,12 +71,12 @@ pub fn fit_with_floor(points: &[(f64, f64)]) -> Result<ScalingLaw, ScalingLawErr
     }
 }
 
-/// Fits the best loss of each size among `runs`, which are sizes and losses: with a floor where
-/// there are sizes enough for one.
+/// Fits the law to the best loss of each size among `runs`, which are sizes and losses. The law has
+/// a floor if there are enough sizes for one.
 ///
 /// # Errors
-/// With too few sizes for any law, where a size or loss is no finite number above 0, or where the
-/// losses tell no law.
+/// Returns an error if there are too few sizes for any law, if a size or loss is not a finite
+/// number above 0, or if the losses determine no law.
 pub fn fit_best(runs: impl IntoIterator<Item = (u64, f64)>) -> Result<ScalingLaw, ScalingLawError> {
     let mut best: Vec<(f64, f64)> = Vec::new();
     for (size, loss) in runs {
@@ -216,8 +216,8 @@ impl Logs {
         (normal, gradient)
     }
 
-    /// Whether the floor of `with` pays for its parameter: the F test with 1 and n - 3 degrees of
-    /// freedom, which is the t test of the square root.
+    /// Returns whether the floor of `with` pays for its parameter, by the F test with 1 and n - 3
+    /// degrees of freedom, which is the t test of the square root.
     fn is_significantly_better(&self, with: Theta, without: Theta) -> bool {
         let freedom = (self.x.len() - 3) as f64;
         let (left, before) = (self.squares(with), self.squares(without));

@@ -76,7 +76,7 @@ fn row(study: &Study, arm: &Arm) -> Vec<TableCell> {
 }
 
 /// Makes the table that a terminal shows: the columns that decide, at the value that all variants
-/// share where a setting was tuned.
+/// share if a setting was tuned.
 pub fn short_table(study: &Study) -> Table {
     let columns = vec![
         Column::words("variant"),
@@ -100,8 +100,8 @@ pub fn short_table(study: &Study) -> Table {
     table.without_empty_columns()
 }
 
-/// The difference, its interval and its p, as they decide; of a grid that concludes nothing, the
-/// difference alone.
+/// Makes the cells of the difference, its interval and its p, as they decide. If the grid concludes
+/// nothing, only the difference is filled in.
 fn deciding(difference: Option<PairedDifference>, concludes: bool) -> [TableCell; 3] {
     let tested = difference.filter(|_| concludes);
     let p = tested.and_then(|d| d.corrected.map_or(d.p, |c| c.p));
@@ -112,8 +112,8 @@ fn deciding(difference: Option<PairedDifference>, concludes: bool) -> [TableCell
     ]
 }
 
-/// Makes a row for each variant at its best value of the setting that was tuned; `None` where none
-/// was.
+/// Makes a table with a row for each variant at its best value of the setting that was tuned;
+/// `None` if none was.
 pub fn tuned_table(study: &Study) -> Option<Table> {
     let setting = &study.tuned_setting.as_ref()?.setting;
     let best = format!("best {setting}");

@@ -98,7 +98,7 @@ pub struct RunDiagnosis {
 }
 
 impl Diagnosis {
-    /// The evidence of every finding, or a sentence that says why there is none.
+    /// Returns the evidence of every finding, or a sentence that says why there is none.
     pub fn summary(&self) -> String {
         match self.verdict {
             Verdict::Symptoms => {
@@ -110,7 +110,7 @@ impl Diagnosis {
         }
     }
 
-    /// For a terminal.
+    /// Formats the diagnosis as lines for a terminal.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for finding in &self.findings {

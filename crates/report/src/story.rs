@@ -50,7 +50,7 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
     out
 }
 
-/// The table of a grid and, where a setting was tuned, that of each variant at its best value.
+/// Formats the table of a grid and, if a setting was tuned, that of each variant at its best value.
 fn tables(study: &Study, width: usize) -> String {
     let table = match study.kind {
         StudyKind::Ablation => ablation::short_table(study),

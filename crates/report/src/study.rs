@@ -74,9 +74,9 @@ impl Study {
         }
     }
 
-    /// The guides of `run`, which are over the same predictions in the same windows as its last
-    /// loss. Those of a grid are over all of the validation split in windows of one length, and say
-    /// nothing of a loss over a part of it or in other windows.
+    /// Returns the guides of `run`, which are over the same predictions in the same windows as its
+    /// last loss. Those of a grid are over all of the validation split in windows of one length,
+    /// and say nothing of a loss over a part of it or in other windows.
     pub fn floors_of<'a>(&'a self, run: &'a RecordedRun) -> Option<&'a Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
@@ -100,28 +100,29 @@ impl Study {
         }
     }
 
-    /// What is concluded of a variant.
+    /// Returns what is concluded of a variant.
     pub fn verdict(&self, arm: &Arm) -> Option<&VariantVerdict> {
         self.conclusion.as_ref()?.verdict(&arm.variant.name)
     }
 
-    /// Whether anything is concluded from differences.
+    /// Returns whether anything is concluded from differences.
     pub fn concludes(&self) -> bool {
         self.conclusion.as_ref().is_none_or(Conclusion::stands)
     }
 
-    /// Whether a variant is at the value that all variants share of a setting that was tuned.
+    /// Returns whether a variant is at the value that all variants share of the setting that was
+    /// tuned; true if none was.
     pub fn is_shared(&self, arm: &Arm) -> bool {
         self.is_shared_name(&arm.variant.name)
     }
 
-    /// [`Study::is_shared`] for the variant of this name.
+    /// Does what [`Study::is_shared`] does, for the variant of this name.
     pub(crate) fn is_shared_name(&self, name: &str) -> bool {
         let tuned = self.tuned_setting.as_ref();
         tuned.is_none_or(|tuned| name.ends_with(&format!(" {}", tuned.shared)))
     }
 
-    /// The name of a variant, without the value that all variants share.
+    /// Returns the name of a variant, without the value that all variants share.
     pub fn shared_name<'a>(&self, name: &'a str) -> &'a str {
         let shared = self.tuned_setting.as_ref().map(|tuned| &tuned.shared);
         let short = shared.and_then(|shared| name.strip_suffix(shared.as_str()));
@@ -235,7 +236,8 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
     })
 }
 
-/// The conclusion of an ablation: the recorded one, or that of a grid whose version drew none.
+/// Returns the conclusion of an ablation: the recorded one, or one drawn now if the grid's version
+/// drew none.
 fn conclusion(grid: &Grid, results: &Results, arms: &[Arm]) -> Option<Conclusion> {
     match grid.kind {
         GridKind::Ablation => {}

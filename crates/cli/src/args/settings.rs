@@ -202,7 +202,7 @@ fn default(key: &SettingKey) -> String {
     }
 }
 
-/// The value that most presets have, and those that have another.
+/// Returns the default preset's value, and the values of the presets that have another.
 fn by_preset(key: &SettingKey) -> String {
     let value = |preset: &Preset| {
         let recipe = Overrides::of(&Settings::of(*preset, None));
@@ -216,7 +216,7 @@ fn by_preset(key: &SettingKey) -> String {
     std::iter::once(usual.clone()).chain(other).collect()
 }
 
-/// A value as it is typed.
+/// Formats a value as it is typed.
 fn shown(value: &SettingValue) -> String {
     match value {
         SettingValue::Text(text) if text.is_empty() => "none".to_owned(),

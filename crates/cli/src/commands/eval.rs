@@ -89,8 +89,8 @@ fn check_stride(stride: usize, block_size: usize) -> CommandResult<()> {
     )))
 }
 
-/// The share of the last `fraction` of a text that a model was trained on from which the last
-/// `kept` was kept.
+/// Returns the share of the last `fraction` of a text that a model was trained on, if the last
+/// `kept` of the text was kept from it.
 fn share_trained_on(fraction: f64, kept: f64) -> f64 {
     ((fraction - kept) / fraction).max(0.0)
 }

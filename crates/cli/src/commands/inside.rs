@@ -17,9 +17,9 @@ use crate::{checkpoint, exit::CommandResult, text};
 /// The largest number of tokens on a map, so that their labels are readable.
 const TOKENS: usize = 16;
 
-/// Attention maps of every variant with a checkpoint, all on the beginning of the text they learnt
-/// from, or else of what one of them wrote: every head of the first variant, and of the others the
-/// mean over each attention's heads.
+/// Draws attention maps of every variant with a checkpoint, all on the beginning of the text that
+/// they learnt from, or else of what one of them wrote. The maps of the first variant show every
+/// head, and those of the others the mean over each attention's heads.
 pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Panels)>> {
     let mut runs = study.arms.iter().flat_map(|arm| &arm.runs);
     let Some(text) = runs.find_map(|run| learnt(run).or_else(|| written(run))) else {
@@ -94,7 +94,7 @@ fn tokens(subject: &Subject, prompt: &Prompt) -> Vec<String> {
     subject.labels(&prompt.tokens)
 }
 
-/// The maps of all heads, a panel each.
+/// Draws the maps of all heads, a panel each.
 pub(super) fn of_heads(title: &str, heads: &[HeadMap], tokens: &[String]) -> Option<Panels> {
     let name = |head: &HeadMap| format!("{}, head {}", head.part, head.head);
     let maps = heads.iter().map(|head| (name(head), head)).collect();
@@ -124,7 +124,7 @@ fn noticing(mut panels: Panels, heads: &[HeadMap]) -> Panels {
     panels
 }
 
-/// A panel for each map, all from 0 to 1.
+/// Draws a panel for each map, all shaded from 0 to 1.
 fn panels(title: &str, maps: Vec<(String, &HeadMap)>, tokens: &[String]) -> Option<Panels> {
     let shading = Shading::of(Scale::Share, [0.0].into_iter())?;
     let shown: Vec<String> = tokens.iter().map(|token| label(token)).collect();
@@ -182,12 +182,12 @@ fn strongest(title: &str, maps: &[(String, &HeadMap)], tokens: &[String]) -> Tab
     table
 }
 
-/// A token as pictures show it: a space can be seen.
+/// Returns a token as pictures show it, with visible spaces.
 pub(super) fn label(token: &str) -> String {
     visible::one_line(token).replace(' ', "\u{2423}")
 }
 
-/// The mean over heads, as a map.
+/// Returns the mean of the weights of `heads`, as a map. Its other numbers are the first head's.
 fn mean(heads: &[HeadMap]) -> Option<HeadMap> {
     let mut mean = heads.first()?.clone();
     for (i, row) in mean.weights.iter_mut().enumerate() {

@@ -82,7 +82,7 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
             let own = run.and_then(guides);
-            // Where its text is gone, its grid may know.
+            // If its text is gone, its grid may know.
             let whole = own.is_none() && run.is_some_and(RecordedRun::ends_whole);
             let around = if whole { around(folder)? } else { None };
             study.floors = own.or(around).or(study.floors);
@@ -114,7 +114,7 @@ fn add_guides(study: &mut Study) {
     }
 }
 
-/// Whether the losses that two unfinished runs log are over the same predictions.
+/// Returns whether the losses that two unfinished runs log are over the same predictions.
 fn same_predictions(a: &Experiment, b: &Experiment) -> bool {
     a.spec.block_size == b.spec.block_size
         && a.intervals.val_tokens == b.intervals.val_tokens
@@ -122,7 +122,7 @@ fn same_predictions(a: &Experiment, b: &Experiment) -> bool {
         && a.data == b.data
 }
 
-/// The guides of the grid that the run belongs to.
+/// Returns the guides of the grid that the run belongs to.
 fn around(run: &Path) -> CommandResult<Option<Floors>> {
     let Some((folder, _)) = grid_of(run) else {
         return Ok(None);
@@ -130,8 +130,8 @@ fn around(run: &Path) -> CommandResult<Option<Floors>> {
     Ok(read_results(&folder)?.map(|results| results.floors))
 }
 
-/// The guides of a run's text, where it is still to be had, over the predictions that the run's
-/// last loss is over.
+/// Returns the guides of a run's text, over the same predictions as the run's last loss; `None` if
+/// the text is no longer available.
 fn guides(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
@@ -150,7 +150,7 @@ pub(super) fn say_left_out(study: &Study, printer: Printer) {
     }
 }
 
-/// The study as a terminal shows it.
+/// Returns the study as a terminal shows it.
 pub(super) fn terminal_text(study: &Study) -> String {
     let law = scaling_law::sentence(study);
     story(study, law.as_deref(), WIDTH)

@@ -4,12 +4,12 @@ use gptlab_lab::scaling_law::{self, ScalingLawError};
 use gptlab_report::{Study, StudyKind, chart::ScalingFit};
 
 /// Fits the scaling law to the best loss of each size; `None` for studies that are not a sweep or
-/// have too few sizes.
+/// whose losses determine no law.
 pub(super) fn of(study: &Study) -> Option<ScalingFit> {
     fit(study)?.ok()
 }
 
-/// The scaling law in a sentence, or why there is none; `None` of what is no sweep.
+/// Says the scaling law, or why there is none, in a sentence; `None` if the study is not a sweep.
 pub(super) fn sentence(study: &Study) -> Option<String> {
     Some(match fit(study)? {
         Ok(law) => format!("Scaling law of the best losses: {}.", law.formula()),

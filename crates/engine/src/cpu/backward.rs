@@ -166,7 +166,7 @@ impl Chunk<'_> {
         }
     }
 
-    /// The parts of `dw` of a parameter and of the one that may follow it.
+    /// Returns the parts of `dw` that belong to `first` and, if there is one, to `second`.
     fn two_parts_mut<'d>(
         &self,
         dw: &'d mut [f32],

@@ -117,7 +117,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The logit of `target`: a row of the head's weight times what the head reads.
+    /// Attributes the logit of `target`, which is a row of the head's weight times what the head
+    /// reads.
     fn begin(&mut self, target: usize, of: Logit) {
         let logits = self.graph.node(self.graph.logits());
         let Some((x, weight)) = logits.linear() else {

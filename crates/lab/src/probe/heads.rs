@@ -184,7 +184,7 @@ fn scores(parts: &[AttentionPart], batch: &Batch, trace: &Trace, length: usize) 
     parts.iter().flat_map(of_part).collect()
 }
 
-/// The mean of some numbers and its standard error, which is 0 of fewer than two.
+/// Returns the mean of `numbers` and its standard error, which is 0 for a single number.
 fn mean_and_error(numbers: &[f64]) -> [f64; 2] {
     let mean = statistics::mean(numbers).unwrap_or(0.0);
     let deviation = statistics::deviation(numbers).unwrap_or(0.0);

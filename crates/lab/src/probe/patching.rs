@@ -198,7 +198,7 @@ impl Subject {
 /// logit is a sum of hundreds of rounded products.
 const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
 
-/// The largest logit in magnitude at the last position.
+/// Returns the magnitude of the logit that is largest in magnitude at the last position.
 fn largest(logits: &[f32], vocab: usize) -> f64 {
     let last = &logits[logits.len() - vocab..];
     last.iter()

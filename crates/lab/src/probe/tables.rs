@@ -204,7 +204,7 @@ fn parts(report: &ProbeReport) -> Option<Table> {
     Some(table.without_empty_columns())
 }
 
-/// How sure the scores of heads are, in words.
+/// Says how uncertain the scores of heads are, by their largest standard error.
 fn errors(report: &ProbeReport) -> String {
     let Some(repeated) = &report.repeated else {
         return String::new();
@@ -215,7 +215,7 @@ fn errors(report: &ProbeReport) -> String {
     format!(" (standard errors over {sequences} sequences of at most {most:.3})")
 }
 
-/// The stream's size and sameness at each depth.
+/// Makes a table of the stream's size and sameness at each depth.
 fn stream(flow: &Flow) -> Table {
     let numbers = ["activation rms", "token similarity"];
     let caption = format!(

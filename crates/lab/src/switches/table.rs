@@ -498,7 +498,8 @@ pub const ALL: &[Switch] = &[
     },
 ];
 
-/// Three halves of the inner width of a gated MLP, whose two matrices become one.
+/// Returns three halves of the inner width of a gated MLP, whose two matrices become one. Other
+/// widths are kept.
 fn widened(base: &Settings) -> Option<usize> {
     let base = Overrides::of(base);
     let wider = |hidden: usize| hidden.saturating_mul(3).div_ceil(2);

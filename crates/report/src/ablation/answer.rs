@@ -7,7 +7,7 @@ use gptlab_record::{
 
 use crate::{Arm, Study, StudyKind, number, sweep, words};
 
-/// How many times as many steps are advised where nothing better is known.
+/// How many times as many steps are advised if nothing better is known.
 const MORE: u64 = 4;
 
 /// Answers the question of the study in a few sentences. Of an ablation the first says how far the
@@ -130,7 +130,8 @@ struct Judged<'a> {
     verdict: Verdict,
 }
 
-/// The verdicts at the value that all variants share, or all verdicts.
+/// Returns the verdicts at the value that all variants share, or all verdicts if no setting was
+/// tuned.
 fn shared_verdicts<'a>(study: &'a Study, conclusion: &'a Conclusion) -> Vec<Judged<'a>> {
     let arms = study.arms.iter().filter(|arm| study.is_shared(arm));
     arms.filter_map(|arm| {
@@ -153,7 +154,7 @@ fn tuned_verdicts(study: &Study) -> Vec<Judged<'_>> {
     judged.collect()
 }
 
-/// A sentence for each verdict, the largest difference first.
+/// Makes a sentence for each verdict, which names the largest difference first.
 fn groups(before: &str, judged: &[Judged<'_>]) -> Vec<String> {
     let verdicts = [
         (Verdict::Worse, "worse"),
@@ -275,7 +276,7 @@ fn diverged(study: &Study) -> Option<String> {
     (!lost.is_empty()).then(|| format!("Diverged: {}.", lost.join(", ")))
 }
 
-/// What became of the expectations, in a sentence.
+/// Says what became of the expectations, in a sentence.
 fn predictions(study: &Study, conclusion: &Conclusion) -> Option<String> {
     let list = |verdict: PredictionVerdict| {
         let variants = conclusion.variants.iter();
@@ -295,7 +296,7 @@ fn predictions(study: &Study, conclusion: &Conclusion) -> Option<String> {
     (!said.is_empty()).then(|| format!("Predictions: {}.", said.join("; ")))
 }
 
-/// What is said of an expectation after the runs.
+/// Returns what is said of an expectation after the runs.
 pub(super) fn prediction(verdict: PredictionVerdict) -> &'static str {
     match verdict {
         PredictionVerdict::Held => "held",
@@ -304,7 +305,7 @@ pub(super) fn prediction(verdict: PredictionVerdict) -> &'static str {
     }
 }
 
-/// What a verdict is called in a table; empty for the baseline.
+/// Returns what a verdict is called in a table, which is empty for the baseline.
 pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Baseline => "",
@@ -317,7 +318,7 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// An expected difference in words: `worse by 0.1 or more`.
+/// Describes an expected difference, such as `worse by 0.1 or more`.
 pub fn expected(range: ExpectedDifference) -> String {
     let nats = |x: f64| number::short(x.abs());
     match (range.low, range.high) {
@@ -340,14 +341,15 @@ pub fn expected(range: ExpectedDifference) -> String {
     }
 }
 
-/// What was expected of a variant and what became of it: `held: worse by 0.2 or more was expected`.
+/// Says what was expected of a variant and what became of it, such as
+/// `held: worse by 0.2 or more was expected`.
 pub fn prediction_verdict(study: &Study, arm: &Arm) -> Option<String> {
     let found = study.verdict(arm)?.prediction?;
     let range = expected(arm.variant.expected?);
     Some(format!("{}: {range} was expected", prediction(found)))
 }
 
-/// What is concluded of a variant, in a sentence.
+/// Says what is concluded of a variant, in a sentence.
 pub fn compared(study: &Study, arm: &Arm) -> Option<String> {
     let difference = arm.row.as_ref()?.difference?;
     let verdict = study.verdict(arm).map_or(Verdict::NotTested, |v| v.verdict);

@@ -102,7 +102,7 @@ impl Plane {
         }
     }
 
-    /// The pixel of a point of the plane.
+    /// Returns the pixel of a point of the plane.
     pub(super) fn at(&self, (x, y): (f64, f64)) -> Pixel {
         pixel(
             self.left + (self.right - self.left) * self.x.share(x),

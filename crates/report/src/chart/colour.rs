@@ -163,7 +163,7 @@ impl Shading {
         stops[before].mixed(stops[before + 1], place - before as f64)
     }
 
-    /// Says how numbers become shades where it is not evenly.
+    /// Says how numbers become shades if they do so unevenly.
     pub(super) fn describe(self) -> &'static str {
         match self.form {
             Form::Linear => "",

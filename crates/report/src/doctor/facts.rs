@@ -30,7 +30,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What could not be judged, and how it can be: a sentence each.
+    /// Says what could not be judged, and how it can be, in a sentence each.
     pub(super) fn unjudged(&self) -> Vec<String> {
         let mut unjudged = Vec::new();
         if self.run.diverged_at().is_some() {
@@ -89,12 +89,12 @@ impl<'a> Facts<'a> {
         self.train.len() as f64 >= COURSE.value
     }
 
-    /// The last loss of a run that has a course and did not diverge.
+    /// Returns the last loss of a run that has a course and did not diverge.
     pub(super) fn loss_after_course(&self) -> Option<f64> {
         self.loss_at_end().filter(|_| self.has_course())
     }
 
-    /// The last loss of a run that has ended or has a course, and did not diverge.
+    /// Returns the last loss of a run that has ended or has a course, and did not diverge.
     pub(super) fn loss_at_end(&self) -> Option<f64> {
         let judged = self.run.unfinished().is_none() || self.has_course();
         let fine = judged && self.run.diverged_at().is_none();
@@ -108,7 +108,7 @@ impl<'a> Facts<'a> {
         self.is_at_the_entropy() || bigrams.is_some_and(|best| self.is_down_to(*best))
     }
 
-    /// Returns whether the loss is at the text's entropy; at 0 where that is not known.
+    /// Returns whether the loss is at the text's entropy, or at 0 if that is not known.
     pub(super) fn is_at_the_entropy(&self) -> bool {
         let entropy = self.floors.and_then(|floors| floors.entropy);
         self.is_down_to(entropy.unwrap_or(0.0))
@@ -123,15 +123,16 @@ impl<'a> Facts<'a> {
         self.run.experiment.spec.attentions().next().is_some()
     }
 
-    /// The n-gram baseline with the shortest context that has a lower loss than the run.
+    /// Returns the n-gram baseline with the highest loss below `last`, which usually is that with
+    /// the shortest context.
     pub(super) fn shortest_unbeaten(&self, last: f64) -> Option<Guide> {
         let mut guides = phrases::guides(self.floors?);
         guides.retain(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
         guides.into_iter().max_by(|a, b| a.loss.total_cmp(&b.loss))
     }
 
-    /// Predictions that the run has made for each of its parameters, and how many passes over the
-    /// training text they are; `None` where the record does not tell the parameters.
+    /// Returns how many predictions the run has made for each of its parameters, and how many
+    /// passes over the training text they are; `None` if the record does not tell the parameters.
     pub(super) fn seen_each(&self) -> Option<(f64, f64)> {
         let parameters = self.run.events.iter().find_map(|event| match event {
             Event::Start { parameters } => Some(*parameters as f64),
@@ -202,7 +203,7 @@ impl<'a> Facts<'a> {
             .is_some_and(|norm| norm < NO_GRADIENT.value)
     }
 
-    /// A measure's mean at the last observation.
+    /// Returns a measure's mean at the last observation.
     pub(super) fn measured(&self, measure: Measure) -> Option<f64> {
         self.run.measure(measure)?.last_mean()
     }

@@ -36,14 +36,14 @@ pub(super) fn twice_the_steps(facts: &Facts) -> String {
     format!("`--steps {steps}` (twice)")
 }
 
-/// A longer warm-up, where the run's is short: a twentieth of the steps.
+/// Suggests a warm-up of a twentieth of the steps, and at least 10, if the run's is shorter.
 fn longer_warmup(facts: &Facts) -> Option<String> {
     let hyper = &facts.run.experiment.hyper;
     let usual = (hyper.steps / 20).max(10);
     (hyper.warmup < usual).then(|| format!("`--warmup {usual}`"))
 }
 
-/// A lower rate, and what else keeps the first steps small.
+/// Suggests a lower rate, and what else keeps the first steps small.
 fn gentler(facts: &Facts) -> String {
     let clip = facts.run.experiment.hyper.grad_clip.is_none();
     let clip = clip.then(|| "`--grad-clip 1`".to_owned());
@@ -54,7 +54,7 @@ fn gentler(facts: &Facts) -> String {
     all.join(", or ")
 }
 
-/// Of a run whose loss is no finite number, or rises.
+/// Advises on a run whose loss is not a finite number, or rises.
 pub(super) fn unstable(facts: &Facts) -> Remedy {
     let spec = &facts.run.experiment.spec;
     if !spec.has_block_norms() {
@@ -75,8 +75,8 @@ pub(super) fn unstable(facts: &Facts) -> Remedy {
     )
 }
 
-/// Of a run whose loss stays where nothing of the context is used. `moved` says whether it has
-/// fallen at all.
+/// Advises on a run whose loss stays where nothing of the context is used. `moved` says whether it
+/// has fallen at all.
 pub(super) fn stuck(facts: &Facts, moved: bool) -> Remedy {
     let spec = &facts.run.experiment.spec;
     let sublayers = spec.layers.iter().flatten().count();
@@ -115,7 +115,8 @@ pub(super) fn stuck(facts: &Facts, moved: bool) -> Remedy {
     )
 }
 
-/// Of a run that an n-gram baseline predicts better than, with a context of `order - 1` tokens.
+/// Advises on a run that an n-gram baseline with a context of `order - 1` tokens predicts better
+/// than.
 pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
     let spec = &facts.run.experiment.spec;
     if !facts.has_attention() && (order > 2 || facts.is_at_its_best()) {
@@ -153,7 +154,7 @@ pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
     )
 }
 
-/// Of a run that does better on its training text than on other text.
+/// Advises on a run that does better on its training text than on other text.
 pub(super) fn memorising(facts: &Facts) -> Remedy {
     let spec = &facts.run.experiment.spec;
     let dropout = if spec.dropout == 0.0 {
@@ -170,7 +171,7 @@ pub(super) fn memorising(facts: &Facts) -> Remedy {
     )
 }
 
-/// Of attention scores that have grown large.
+/// Advises on attention scores that have grown large.
 pub(super) fn large_scores(facts: &Facts) -> String {
     let spec = &facts.run.experiment.spec;
     if spec.has_unscaled_scores() {
@@ -182,7 +183,7 @@ pub(super) fn large_scores(facts: &Facts) -> String {
     third_of_the_rate(facts)
 }
 
-/// Of tokens that have become the same.
+/// Advises on tokens that have become the same.
 pub(super) fn tokens_alike(facts: &Facts) -> Remedy {
     let spec = &facts.run.experiment.spec;
     if !spec.has_residual() {
@@ -197,7 +198,7 @@ pub(super) fn tokens_alike(facts: &Facts) -> Remedy {
     )
 }
 
-/// Of hidden units that are never active.
+/// Advises on hidden units that are never active.
 pub(super) fn dead_units(facts: &Facts) -> Remedy {
     if facts.run.experiment.spec.has_relu() {
         return remedy(

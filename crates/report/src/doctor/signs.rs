@@ -323,8 +323,8 @@ fn still_falling(facts: &Facts) -> Option<Finding> {
     })
 }
 
-/// The share of the whole fall of the loss that lies in the last quarter of the run; `None` where
-/// the loss does not fall there.
+/// Returns the share of the whole fall of the loss that lies in the last quarter of the run; `None`
+/// if the loss does not fall there.
 fn late_share(facts: &Facts) -> Option<f64> {
     let losses = facts.losses();
     let (first, last) = (losses.first()?, losses.last()?);

@@ -41,7 +41,7 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
 const INSIDE: &str =
     "What was measured inside the model at logged steps, in the first run of each variant.";
 
-/// Pictures and tables.
+/// Makes the page of a gallery, with its pictures and tables.
 pub(super) fn gallery(gallery: &Gallery) -> String {
     let body = html! {
         header {
@@ -59,7 +59,7 @@ pub(super) fn gallery(gallery: &Gallery) -> String {
     whole(&gallery.title, &body)
 }
 
-/// Shows a text token by token. A token is underlined the more strongly, the larger its number.
+/// Shows a text token by token. A token is shaded the more strongly, the larger its number.
 fn tokens(tokens: &[ShadedToken]) -> Markup {
     html! {
         p class="prompt" {
@@ -107,7 +107,7 @@ fn header(study: &Study, title: &str) -> Markup {
     }
 }
 
-/// The main pictures and, of a single run, what it wrote.
+/// Shows the main pictures and, for a single run, what it wrote.
 fn hero(study: &Study, pictures: &Pictures) -> Markup {
     let sample = match study.kind {
         StudyKind::Run => study.arms.first().and_then(contents::last_sample),
@@ -179,7 +179,7 @@ fn predictions(study: &Study) -> Markup {
     }
 }
 
-/// What the doctor finds in a single run.
+/// Shows what the doctor finds in a single run.
 fn symptoms(study: &Study) -> Markup {
     let run = match study.kind {
         StudyKind::Run => study.arms.first().and_then(|arm| arm.runs.first()),
@@ -207,7 +207,7 @@ fn symptoms(study: &Study) -> Markup {
     }
 }
 
-/// What a run wrote as it learnt, or what each variant wrote at last, side by side.
+/// Shows what a run wrote as it learnt, or what each variant wrote at last, side by side.
 fn written(study: &Study) -> Markup {
     let samples: Vec<(String, String, &str)> = match study.kind {
         StudyKind::Run => {
@@ -273,7 +273,7 @@ fn entries(study: &Study) -> Markup {
     }
 }
 
-/// The anchor of a variant. Two names may have one slug; a number keeps them apart.
+/// Returns the anchor of a variant. Two names may have one slug; a number keeps them apart.
 fn slug(i: usize, arm: &Arm) -> String {
     format!("{i:02}-{}", words::slug(&arm.variant.name))
 }
@@ -321,7 +321,7 @@ fn listing(study: &Study, arm: &Arm) -> Markup {
     }
 }
 
-/// What all runs share, and the command to repeat them.
+/// Shows what all runs share, and the command to repeat them.
 fn made(study: &Study, extras: &Extras) -> Markup {
     html! {
         section {

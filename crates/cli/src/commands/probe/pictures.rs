@@ -45,7 +45,8 @@ pub(super) fn files(report: &ProbeReport) -> Vec<File> {
     page::gallery(PAGE, &gallery)
 }
 
-/// What the model expects after the prompt, where that was asked.
+/// Says what the model expects after the prompt if that was requested, and otherwise names the
+/// checkpoint.
 fn title(report: &ProbeReport) -> String {
     let last = report.surprise.as_ref().and_then(|found| found.last());
     let guess = last.and_then(|next| next.top.first());
@@ -63,7 +64,7 @@ fn title(report: &ProbeReport) -> String {
     )
 }
 
-/// The end of a long text.
+/// Returns the last `most` characters of a text, after an ellipsis if it is longer.
 fn ending(text: &str, most: usize) -> String {
     let length = text.chars().count();
     let end: String = text.chars().skip(length.saturating_sub(most)).collect();
@@ -74,7 +75,7 @@ fn ending(text: &str, most: usize) -> String {
     }
 }
 
-/// What was found, a sentence for each probe.
+/// Says what the probes of surprise, ablation, repeated tokens and copies found.
 fn answer(report: &ProbeReport) -> Vec<String> {
     let mut said = Vec::new();
     said.extend(report.surprise.as_deref().and_then(surprising));
@@ -132,7 +133,7 @@ fn copies(found: &Repeated) -> String {
     )
 }
 
-/// The prompt's tokens with their surprise. The first tokens may have none.
+/// Returns the prompt's tokens with their surprise. The first tokens may have none.
 fn shaded(found: &[Surprise], tokens: &[String]) -> Vec<ShadedToken> {
     let came = found.iter().filter(|s| s.token.is_some()).count();
     let before = tokens.iter().take(tokens.len().saturating_sub(came));
@@ -218,7 +219,8 @@ fn sections(report: &ProbeReport) -> Vec<Section> {
     ]
 }
 
-/// Two rows over the tokens: how surprising each was, and how surprising it was expected to be.
+/// Draws two rows over the tokens: how surprising each was, and how surprising it was expected to
+/// be.
 fn surprise(found: &[Surprise]) -> Option<Chart> {
     let came = || found.iter().filter(|s| s.surprise.is_some());
     let tokens = came().filter_map(|s| s.token.as_deref()).map(label);
@@ -242,7 +244,8 @@ fn surprise(found: &[Surprise]) -> Option<Chart> {
     map.with_numbers().draw()
 }
 
-/// The likeliest token in every cell, shaded by its probability, and the token that came below.
+/// Draws the likeliest token in every cell, shaded by its probability, and below them the tokens
+/// that came.
 fn lens_map(lens: &[LensLayer], tokens: &[String]) -> Option<Chart> {
     let guess = |layer: &LensLayer| {
         layer
@@ -311,7 +314,7 @@ fn agreement(texts: &[Vec<String>]) -> String {
     )
 }
 
-/// Numbers of heads as a map of blocks and heads.
+/// Arranges numbers of heads as a map of blocks and heads.
 fn by_head(heads: &[(usize, usize, f64)]) -> HeatMap {
     let blocks: Vec<_> = heads.chunk_by(|a, b| a.0 == b.0).collect();
     let most = heads.iter().map(|(_, head, _)| head + 1).max().unwrap_or(0);
@@ -331,7 +334,7 @@ fn by_head(heads: &[(usize, usize, f64)]) -> HeatMap {
     }
 }
 
-/// What the loss gains without each head: blocks by heads.
+/// Draws how much the loss rises without each head, as a map of blocks and heads.
 fn without_heads(ablation: &Ablations) -> Option<Chart> {
     let of = |part: &Ablation| Some((part.block, part.head?, part.zero_ablation));
     let heads: Vec<_> = ablation.parts.iter().filter_map(of).collect();
@@ -347,7 +350,8 @@ fn without_heads(ablation: &Ablations) -> Option<Chart> {
     map.with_numbers().draw()
 }
 
-/// The same for whole attentions and MLPs, by zero and by mean.
+/// Draws how much the loss rises when the output of a whole attention or MLP is set to zero or to
+/// its mean.
 fn without_parts(ablation: &Ablations) -> Option<Chart> {
     let whole = || ablation.parts.iter().filter(|part| part.head.is_none());
     let map = HeatMap {
@@ -368,7 +372,7 @@ fn without_parts(ablation: &Ablations) -> Option<Chart> {
     map.with_numbers().draw()
 }
 
-/// What each part adds to the logit of each token that came.
+/// Draws what each part adds to the logit of each token that came.
 fn attributed(found: &Attribution, tokens: &[String]) -> Option<Chart> {
     let columns: Vec<String> = found.targets.iter().map(|token| label(token)).collect();
     let fits = tokens.len() <= MOST;

@@ -39,7 +39,7 @@ pub(super) fn run(args: &TrainArgs, printer: Printer) -> CommandResult {
     run_with(args, StepForm::Fitted, printer)
 }
 
-/// [`run`] with logged steps written in `form`.
+/// Does what [`run`] does, and writes logged steps in `form`.
 pub(super) fn run_with(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     match (args.run.generate, args.run.interactive) {
         (Some(true), Some(true)) => Err(Stop::usage(
@@ -151,7 +151,7 @@ fn save_init(
     Ok(())
 }
 
-/// `targets` with a folder, and that folder where it was made just now.
+/// Returns `targets` with a folder, and that folder if it was made just now.
 fn with_folder(targets: Targets, resolved: &Resolved) -> CommandResult<(Targets, Option<PathBuf>)> {
     if targets.save.is_some() && targets.save == targets.folder {
         return Err(Stop::usage(
