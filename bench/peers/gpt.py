@@ -231,7 +231,9 @@ class Attention(nn.Module):
             scores = scores - slopes[:, None, None] * distance.abs().to(scores)
         match self.options["mask"]:
             case "causal":
-                return scores.masked_fill(distance < 0, -torch.inf)
+                window = self.options.get("window") or distance.shape[0]
+                hidden = (distance < 0) | (distance >= window)
+                return scores.masked_fill(hidden, -torch.inf)
             case "full":
                 return scores
             case other:
@@ -386,7 +388,7 @@ class GPT(nn.Module):
         if self.position == "learned":
             return x + self.pos_emb.weight[:t]
         if self.position == "sinusoidal-scaled":
-            x = x * x.shape[2] ** 0.5
+            x = x * f32(x.shape[2] ** 0.5)
         if self.position in ("sinusoidal", "sinusoidal-scaled"):
             return x + sinusoids(t, x.shape[2]).to(x)
         return x

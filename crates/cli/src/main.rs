@@ -14,6 +14,7 @@ mod printer;
 mod progress;
 mod sample;
 mod settings;
+mod terminal;
 mod text;
 
 use std::{env, process};

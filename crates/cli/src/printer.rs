@@ -5,6 +5,9 @@
 //! gets the exact bytes. Colours are added after the marks.
 //!
 //! Colour is used on a terminal only, and never if `NO_COLOR` is set (<https://no-color.org>).
+//!
+//! On a terminal, or if `COLUMNS` is set, lines are wrapped between words to its width; in a file or
+//! a pipe a message is one line. Text that a model writes and listings are never wrapped.
 
 use std::{
     borrow::Cow,
@@ -16,10 +19,13 @@ use std::{
 };
 
 use clap::{builder::StyledStr, error::ContextValue};
-use gptlab_report::visible;
+use gptlab_report::{visible, words};
 use serde::Serialize;
 
-use crate::exit::{ExitCode, Stop};
+use crate::{
+    exit::{ExitCode, Stop},
+    terminal,
+};
 
 /// Prints data and messages. Copies print to the same terminal.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +35,10 @@ pub(crate) struct Printer {
     lively: bool,
     /// Whether standard output is a terminal, which interprets control characters.
     shown: bool,
+    /// The number of characters to which lines of standard output are wrapped, if they are.
+    width: Option<usize>,
+    /// The same for standard error.
+    message_width: Option<usize>,
     without_reader: WithoutReader,
 }
 
@@ -73,8 +83,20 @@ impl Printer {
             colour: lively && !plain,
             lively,
             shown: io::stdout().is_terminal(),
+            width: terminal::width(io::stdout().is_terminal()),
+            message_width: terminal::width(lively),
             without_reader: WithoutReader::Ends,
         }
+    }
+
+    /// Returns the number of characters of a line into which tables must fit.
+    pub(crate) fn columns(self) -> usize {
+        self.width.unwrap_or(terminal::USUAL)
+    }
+
+    /// Wraps a message for standard error.
+    fn message(self, line: &str) -> String {
+        wrapped(line, self.message_width)
     }
 
     /// Returns the printer of a command whose work continues, and is saved, when its lines cannot
@@ -96,8 +118,13 @@ impl Printer {
         io::stdin().is_terminal() && self.shown
     }
 
-    /// Prints a line of data.
+    /// Prints a line of data, wrapped.
     pub(crate) fn line(self, line: impl Display) {
+        self.write(&self.data(&(wrapped(&line.to_string(), self.width) + "\n")));
+    }
+
+    /// Prints a line of data as it is: what a model wrote, or a line of a file.
+    pub(crate) fn exact_line(self, line: impl Display) {
         self.write(&self.data(&format!("{line}\n")));
     }
 
@@ -146,13 +173,13 @@ impl Printer {
 
     /// Prints a message.
     pub(crate) fn say(self, line: impl Display) {
-        self.speak(&visible::text(&line.to_string()));
+        self.speak(&self.message(&visible::text(&line.to_string())));
     }
 
     /// Prints a less important message.
     pub(crate) fn note(self, line: impl Display) {
         let line = line.to_string();
-        self.speak(&self.paint(Paint::Dim, visible::text(&line)));
+        self.speak(&self.paint(Paint::Dim, self.message(&visible::text(&line))));
     }
 
     pub(crate) fn hint(self, line: impl Display) {
@@ -173,8 +200,10 @@ impl Printer {
 
     /// Formats a line with a coloured label.
     fn labelled(self, paint: Paint, label: &str, line: impl Display) -> String {
-        let line = line.to_string();
-        format!("{} {}", self.paint(paint, label), visible::text(&line))
+        let line = format!("{label} {}", visible::text(&line.to_string()));
+        let line = self.message(&line);
+        let rest = line.strip_prefix(label).unwrap_or_default();
+        format!("{}{rest}", self.paint(paint, label))
     }
 
     /// Writes a line to standard error that is safe to display.
@@ -242,6 +271,11 @@ impl Printer {
     }
 }
 
+/// Wraps a line to `width`, if there is one.
+fn wrapped(line: &str, width: Option<usize>) -> String {
+    width.map_or_else(|| line.to_owned(), |width| words::wrapped(line, width))
+}
+
 /// Formats an error of clap's without styles, and with marks in what it repeats of the command
 /// line. The marks are set before the styles are removed, because the removal would also delete
 /// typed escape sequences. It also deletes typed texts that are nothing but a part of a style.
@@ -300,6 +334,8 @@ mod tests {
             colour: true,
             lively: false,
             shown,
+            width: None,
+            message_width: None,
             without_reader: WithoutReader::Ends,
         }
     }

@@ -83,6 +83,11 @@ struct Ran {
     err: String,
 }
 
+/// Returns lines as one text, with one space between words.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl Lab {
     fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
@@ -129,6 +134,7 @@ impl Lab {
             .args(words)
             .current_dir(self.folder.path())
             .env_remove("NO_COLOR")
+            .env_remove("COLUMNS")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -246,17 +246,15 @@ impl Batches {
         windows
     }
 
-    /// Makes a batch of the sequences of `part` at `places`, as [`Batches::windows`] gives them.
+    /// Makes a batch of the sequences of `split` at `places`, as [`Batches::windows`] gives them.
     ///
     /// # Errors
     /// Returns an error if the sequences do not fit `model`.
     pub fn at(
-        &self,
         model: &Model,
-        part: SplitName,
+        split: &Split,
         places: impl Iterator<Item = Range<usize>>,
     ) -> Result<Batch, BatchError> {
-        let split = self.corpus.part(part).unwrap_or(self.corpus.train());
         pack(None, model, split, places)
     }
 

@@ -484,7 +484,7 @@ proptest! {
                 prop_assert_eq!(at.start + window.seen, next);
                 prop_assert!(window.seen == 0 || at.len() == block + 1);
                 prop_assert!((2..=block + 1).contains(&at.len()));
-                let batch = made.at(&model, part, std::iter::once(at.clone())).unwrap();
+                let batch = Batches::at(&model, split, std::iter::once(at.clone())).unwrap();
                 prop_assert_eq!(batch.targets(), &all[at.start + 1..at.end]);
                 next = at.end - 1;
             }

@@ -332,13 +332,13 @@ impl fmt::Display for ScalingLawError {
             ),
             Self::Steep { exponent } => write!(
                 f,
-                "no scaling law was fitted: an exponent of {:.3} would be needed, and those of language models \
-                 are between 0 and 1; train sizes that differ more, or longer",
+                "an exponent of {:.3} would be needed, and those of language models are between -1 and 0; \
+                 train sizes that differ more, or longer",
                 -exponent
             ),
             Self::Flat { low, high } => write!(
                 f,
-                "no scaling law was fitted: the losses are compatible with exponents from {:.3} to {:.3}, 0 among \
+                "the losses are compatible with exponents from {:.3} to {:.3}, 0 among \
                  them; train more sizes, sizes that differ more, or longer",
                 -high, -low
             ),

@@ -6,6 +6,7 @@
 mod names;
 mod optimizers;
 mod table;
+mod widths;
 #[cfg(test)]
 mod tests;
 

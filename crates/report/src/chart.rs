@@ -25,7 +25,7 @@ use maud::{Markup, PreEscaped, html};
 use crate::{Table, visible};
 
 pub use caption::Caption;
-pub use colour::{Scale, Shading};
+pub use colour::{ShadeScale, Shading};
 pub use curves::{Curve, CurveText, curves};
 pub use differences::differences;
 pub use heat::{HeatMap, attention};

@@ -29,7 +29,10 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
             let arm = study.arms.first();
             let run = arm.and_then(|arm| arm.runs.first());
             let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
-            out += &plot::plot(&lines, size(width), Glyphs::Unicode);
+            // One point is no curve.
+            if lines.iter().any(|line| line.points.len() > 1) {
+                out += &plot::plot(&lines, size(width), Glyphs::Unicode);
+            }
             out.extend(run.map(|run| wrote(run, width)));
             out.extend(run.map(|run| symptoms(study, run, width)));
         }

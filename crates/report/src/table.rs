@@ -220,8 +220,9 @@ impl Table {
         out
     }
 
-    /// Formats the table for a terminal. It is at most `width` characters wide, unless its words
-    /// cannot be wrapped to that width.
+    /// Formats the table for a terminal, at most `width` characters wide: words are wrapped, and
+    /// columns that do not fit beside the others follow in a block of their own. A word or a number
+    /// that is wider than a line stays whole.
     pub fn text(&self, width: usize) -> String {
         text::render(self, width)
     }

@@ -8,7 +8,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
     Chart, MeasureHistory, Study, ablation, chart,
-    chart::{Caption, Curve, CurveText, HeatMap, Panels, Scale, ScalingFit},
+    chart::{Caption, Curve, CurveText, HeatMap, Panels, ScalingFit, ShadeScale},
     page::{self, Extras, Figure, File, Gallery, Section, ShadedToken},
     plot::{self, Glyphs, PlotLine, PlotSize},
     study::tests::{grid_folder, run},
@@ -357,7 +357,7 @@ proptest! {
     fn any_map_is_drawn(cells in vec(vec(number(), 3), 0..4)) {
         let names: Vec<String> = (0..cells.len()).map(|n| n.to_string()).collect();
         let columns = ["a", "b", "c"].map(String::from);
-        for scale in [Scale::Size, Scale::Share, Scale::Difference] {
+        for scale in [ShadeScale::Size, ShadeScale::Share, ShadeScale::Difference] {
             let map = HeatMap {
                 rows: names.clone(),
                 columns: columns.to_vec(),

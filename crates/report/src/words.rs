@@ -45,6 +45,37 @@ pub fn duration_in_two_units(seconds: f64) -> String {
     }
 }
 
+/// Wraps each line of `text` to `width` characters. Later lines are as far from the left as the
+/// text of the first one, which may follow a label and two spaces. A word that is longer than a
+/// line stays whole, and so does code between backticks that fits a line.
+pub fn wrapped(text: &str, width: usize) -> String {
+    let lines = text.split('\n').map(|line| hanging(line, width));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The largest number of characters of a label.
+const LABEL: usize = 24;
+
+fn hanging(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let first = line.len() - line.trim_start().len();
+    let label = line[first..].find("  ").map_or(first, |end| {
+        let gap = &line[first + end..];
+        first + end + gap.len() - gap.trim_start().len()
+    });
+    let at = if label < LABEL.min(width / 2) {
+        label
+    } else {
+        first
+    };
+    let (label, text) = line.split_at(at);
+    let indent = label.chars().count();
+    let lines = crate::table::wrap(text, width.saturating_sub(indent));
+    label.to_owned() + &lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
 /// Returns `text` in lines of at most `width` characters, each after `indent` spaces and with a
 /// line feed at its end; nothing for an empty text. A word that is longer has a line of its own.
 pub fn indented(text: &str, indent: usize, width: usize) -> String {
@@ -161,6 +192,21 @@ mod tests {
     fn lines_are_indented_and_no_longer_than_asked() {
         assert_eq!(indented("one two three", 2, 9), "  one two\n  three\n");
         assert_eq!(indented("", 2, 9), "");
+    }
+
+    #[test]
+    fn later_lines_hang_below_the_text_of_the_first() {
+        assert_eq!(wrapped("one two three", 9), "one two\nthree");
+        assert_eq!(wrapped("  one two three", 9), "  one two\n  three");
+        assert_eq!(
+            wrapped("text   one two three", 14),
+            "text   one two\n       three"
+        );
+        assert_eq!(wrapped("short\n\nlines", 9), "short\n\nlines");
+        assert_eq!(
+            wrapped("a-label-as-long  as a line", 20),
+            "a-label-as-long as a\nline"
+        );
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub fn evaluate_overlapping(
     let (mut sum, mut tokens) = (0.0, 0);
     let windows = batches.overlapping(part, stride);
     for windows in windows.chunks(batches.batch_size()) {
-        let batch = batches.at(model, part, windows.iter().map(|w| w.at.clone()))?;
+        let batch = Batches::at(model, split, windows.iter().map(|w| w.at.clone()))?;
         let losses = engine.losses(&batch);
         for (i, window) in windows.iter().enumerate() {
             let new = &losses[batch.rows(i)][window.seen..];

@@ -1,12 +1,16 @@
 //! From the words of a command line to a [`Command`]: the seed's spellings of flags, and the values
 //! of `--config`, which flags override.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 
 use super::{Cli, Command, defaults};
-use crate::{config, exit::Stop};
+use crate::{config, exit::Stop, terminal};
 
 /// The value name that marks a flag as a switch: the flag alone means 1.
 pub(super) const SWITCH: &str = "0|1";
@@ -71,10 +75,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
 }
 
 fn matches(words: &[OsString]) -> Result<ArgMatches, Refusal> {
+    let width = terminal::width(io::stdout().is_terminal());
     definition()
+        .term_width(width.unwrap_or(terminal::USUAL).min(WIDEST_HELP))
         .try_get_matches_from(words)
         .map_err(Refusal::Clap)
 }
+
+/// The largest width of a line of help, in characters: longer lines are hard to read.
+const WIDEST_HELP: usize = 100;
 
 /// The flags that name a text.
 const TEXTS: [&str; 2] = ["data", "train-text"];

@@ -7,10 +7,7 @@ use gptlab_lab::{
 };
 use gptlab_report::{ablation::expected, words::indented};
 
-use super::{
-    grid::{axes, command_line, go},
-    report::WIDTH,
-};
+use super::grid::{axes, command_line, go};
 use crate::{
     args::AblateArgs,
     exit::{CommandResult, ExitCode, Stop},
@@ -88,7 +85,7 @@ fn list(json: bool, printer: Printer) {
             ("", switch.source),
             ("", &older),
         ] {
-            printer.text(indented(&format!("{what}{words}"), 4, WIDTH));
+            printer.text(indented(&format!("{what}{words}"), 4, printer.columns()));
         }
     }
 }

@@ -15,14 +15,12 @@ use crate::{
     printer::Printer,
 };
 
-const WIDTH: usize = 100;
-
 pub(super) fn run(args: &DiffArgs, printer: Printer) -> CommandResult {
     let found = diff::compare(&side(&args.a)?, &side(&args.b)?);
     if args.json.json {
         printer.json(&found);
     } else {
-        printer.text(found.text(WIDTH, Glyphs::Unicode));
+        printer.text(found.text(printer.columns(), Glyphs::Unicode));
     }
     Ok(if found.equal {
         ExitCode::Success

@@ -33,8 +33,6 @@ use crate::{
 
 /// The number of characters of a line that hold a variant's name.
 const NAME: usize = 22;
-/// The number of characters of a sample on a line, which the name and the quotes share.
-const SAMPLE: usize = super::report::WIDTH - NAME - 3;
 
 impl BaseArgs {
     /// Returns the baseline on `text`: a preset, `recipe`, and the typed settings.
@@ -153,10 +151,10 @@ pub(super) fn go(
             if base.json.json {
                 printer.json(&results);
             } else {
-                printer.text(super::report::terminal_text(&study));
+                printer.text(super::report::terminal_text(&study, printer.columns()));
                 printer.line("");
-                for (name, sample) in samples(&study, &results) {
-                    printer.line(format_args!("{name:<NAME$} {sample}"));
+                for (name, sample) in samples(&study, &results, printer.columns()) {
+                    printer.exact_line(format_args!("{name:<NAME$} {sample}"));
                 }
             }
             printer.say(format_args!("done in {took}"));
@@ -188,24 +186,27 @@ fn say_estimate(
 }
 
 /// Returns the beginning of what each variant's first seed wrote, at the shared value of a setting
-/// that is tuned.
-fn samples<'a>(study: &'a Study, results: &'a Results) -> Vec<(&'a str, String)> {
+/// that is tuned, on lines of `width` characters.
+fn samples<'a>(study: &'a Study, results: &'a Results, width: usize) -> Vec<(&'a str, String)> {
     let shared = study.arms.iter().filter(|arm| study.is_shared(arm));
     let of = |arm: &'a Arm| {
         let mut rows = results.rows.iter();
         let row = rows.find(|row| row.variant == arm.variant.name)?;
+        let name = study.shared_name(&row.variant);
         let sample = row.outcomes.first()?.sample.as_ref()?;
-        Some((study.shared_name(&row.variant), quoted(sample)))
+        // A name, a space and two quotes share the line.
+        let taken = name.chars().count().max(NAME) + 3;
+        Some((name, quoted(sample, width.saturating_sub(taken))))
     };
     shared.filter_map(of).collect()
 }
 
-/// Returns as much of `text`, in quotes, as fits a line.
-fn quoted(text: &str) -> String {
+/// Returns the beginning of `text`, in quotes between which `most` characters fit.
+fn quoted(text: &str, most: usize) -> String {
     let mut kept = String::new();
     for c in text.chars() {
         let shown = c.escape_debug().count();
-        if kept.chars().count() + shown > SAMPLE {
+        if kept.chars().count() + shown > most {
             break;
         }
         kept.extend(c.escape_debug());

@@ -7,7 +7,7 @@ use gptlab_lab::probe::{HeadMap, Prompt, Subject};
 use gptlab_record::{checkpoints, read_grid};
 use gptlab_report::{
     RecordedRun, Study, Table,
-    chart::{self, Caption, Panels, Scale, Shading},
+    chart::{self, Caption, Panels, ShadeScale, Shading},
     table::{Column, TableCell},
     visible,
 };
@@ -126,7 +126,7 @@ fn noticing(mut panels: Panels, heads: &[HeadMap]) -> Panels {
 
 /// Draws a panel for each map, all shaded from 0 to 1.
 fn panels(title: &str, maps: Vec<(String, &HeadMap)>, tokens: &[String]) -> Option<Panels> {
-    let shading = Shading::of(Scale::Share, [0.0].into_iter())?;
+    let shading = Shading::of(ShadeScale::Share, [0.0].into_iter())?;
     let shown: Vec<String> = tokens.iter().map(|token| label(token)).collect();
     let panel = |(name, head): (String, &HeadMap)| {
         let mut map = chart::attention(&name, &wide(&head.weights), &shown, head.mask)?;

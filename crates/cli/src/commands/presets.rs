@@ -2,7 +2,10 @@
 
 use gptlab_model::{Choice, Preset, PresetDescription};
 use gptlab_recipe::{Overrides, Settings, usual_vocab_size};
-use gptlab_report::words::count;
+use gptlab_report::{
+    Table,
+    table::{Column, TableCell},
+};
 
 use crate::{
     args::PresetsArgs,
@@ -24,18 +27,29 @@ pub(super) fn run(args: &PresetsArgs, printer: Printer) -> CommandResult {
         printer.json(&rows);
         return Ok(ExitCode::Success);
     }
-    for row in rows {
-        printer.line(format_args!(
-            "{:<12} {:>13} parameters with {:>6} tokens   {}",
-            row.name,
-            count(row.parameters as u64),
-            count(row.vocab_size as u64),
-            row.summary
-        ));
-    }
+    printer.text(table(&rows).text(printer.columns()));
     printer.hint("`gptlab inspect --preset NAME` prints a model's listing");
     printer.hint("`gptlab presets NAME` prints a preset's whole recipe, for --config");
     Ok(ExitCode::Success)
+}
+
+fn table(rows: &[PresetDescription]) -> Table {
+    let columns = vec![
+        Column::words("preset"),
+        Column::numbers("parameters"),
+        Column::numbers("tokens"),
+        Column::words("recipe"),
+    ];
+    let mut table = Table::new("Presets, with the usual size of their vocabulary", columns);
+    for row in rows {
+        table.push(vec![
+            TableCell::text(row.name),
+            TableCell::count(row.parameters as u64),
+            TableCell::count(row.vocab_size as u64),
+            TableCell::text(row.summary),
+        ]);
+    }
+    table
 }
 
 /// Prints every setting of `preset` by name, as a settings file or as a JSON object.
@@ -47,16 +61,17 @@ fn recipe(preset: Preset, json: bool, printer: Printer) -> CommandResult<()> {
         printer.json(&object);
         return Ok(());
     }
-    printer.line(format_args!("# {}: {}", preset.name(), preset.help()));
-    printer
-        .line("# `gptlab train --config FILE` trains by this file; flags typed there win over it.");
+    printer.exact_line(format_args!("# {}: {}", preset.name(), preset.help()));
+    printer.exact_line(
+        "# `gptlab train --config FILE` trains by this file; flags typed there win over it.",
+    );
     let mut group = None;
     for (key, value) in recipe.values() {
         if group.replace(key.group) != Some(key.group) {
-            printer.line(format_args!("\n# {}", key.group.title()));
+            printer.exact_line(format_args!("\n# {}", key.group.title()));
         }
         let value = serde_json::to_string(&value).map_err(Stop::failure)?;
-        printer.line(format_args!("{} = {value}", key.name()));
+        printer.exact_line(format_args!("{} = {value}", key.name()));
     }
     Ok(())
 }

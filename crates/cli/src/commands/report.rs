@@ -19,8 +19,6 @@ use crate::{
     text,
 };
 
-/// The terminal width, in characters, into which tables and sentences must fit.
-pub(super) const WIDTH: usize = 80;
 /// The length of the longest n-grams for the floors.
 const ORDERS: usize = 6;
 
@@ -41,7 +39,7 @@ pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
             files: files.into_iter().map(|file| file.name).collect(),
         });
     } else {
-        printer.text(terminal_text(&study));
+        printer.text(terminal_text(&study, printer.columns()));
         printer.hint(format_args!("open {}", out.join(page::PAGE).display()));
     }
     Ok(ExitCode::Success)
@@ -151,7 +149,7 @@ pub(super) fn say_left_out(study: &Study, printer: Printer) {
 }
 
 /// Returns the study as a terminal shows it.
-pub(super) fn terminal_text(study: &Study) -> String {
+pub(super) fn terminal_text(study: &Study, width: usize) -> String {
     let law = scaling_law::sentence(study);
-    story(study, law.as_deref(), WIDTH)
+    story(study, law.as_deref(), width)
 }

@@ -14,9 +14,6 @@ use crate::{
     printer::Printer,
 };
 
-/// The columns of a terminal.
-const WIDTH: usize = 80;
-
 /// Where runs lie unless somebody says otherwise.
 const USUAL: &str = "runs";
 
@@ -45,7 +42,7 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     }
     let table = runs_table(&runs);
     printer.line(format_args!("{}\n", table.caption));
-    printer.text(table.text(WIDTH));
+    printer.text(table.text(printer.columns()));
     printer.hint("`gptlab report runs/NAME` makes a page of a run");
     Ok(ExitCode::Success)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::Lab;
+use crate::{Lab, unwrapped};
 
 /// A grid so small that running it takes little time.
 const SMALL: &str =
@@ -25,11 +25,6 @@ pub(crate) fn files_below(folder: &Path, found: &mut Vec<String>) {
             found.push(path.display().to_string());
         }
     }
-}
-
-/// Lines as one text, with one space between words.
-fn unwrapped(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Fails where a line has more than 80 characters.
@@ -268,7 +263,7 @@ fn the_switches_are_listed_with_what_to_expect() {
     let all: Value = serde_json::from_str(&lab.ok("ablate --list --json").out).expect("JSON");
     let text = lab.ok("ablate --list").out;
     let all = all.as_array().expect("a list");
-    assert_eq!(all.len(), 33);
+    assert_eq!(all.len(), 34);
     let words = unwrapped(&text);
     for switch in all {
         for key in ["name", "title", "purpose", "prediction", "source"] {

@@ -55,7 +55,7 @@ fn a_terminal_gets_a_table_of_each_probe() {
     }
     let lines = ran.out.lines();
     assert!(
-        lines.clone().all(|line| line.chars().count() <= 120),
+        lines.clone().all(|line| line.chars().count() <= 80),
         "{}",
         ran.out
     );
@@ -463,7 +463,7 @@ fn pictures_are_a_page_and_a_file_each() {
     let text = |name: &str| String::from_utf8(lab.read(&format!("inside/{name}"))).expect("UTF-8");
     let page = text("probe.html");
     for part in [
-        "<h1>After \"the cat sat\" the model expects ",
+        "<h1>After &quot;the cat sat&quot; the model expects ",
         "The logit lens",
         "The loss without each head",
         "block0.attn, head 1",

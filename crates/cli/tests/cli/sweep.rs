@@ -1,6 +1,6 @@
 //! `sweep`: sizes and learning rates.
 
-use crate::Lab;
+use crate::{Lab, unwrapped};
 
 const SHORT: &str = "--data data.txt --block-size 16 --batch-size 1 --steps 2";
 
@@ -45,13 +45,13 @@ fn sizes_and_rates_are_crossed_and_no_more_is_concluded_than_stands() {
         " of the grid: a better one may lie beyond",
     ] {
         assert!(
-            output.contains(part) && page.contains(part),
+            unwrapped(&output).contains(part) && page.contains(part),
             "no {part} in\n{output}"
         );
     }
     let none =
         "No scaling law: a scaling law with 2 parameters needs at least 3 different sizes, found 2";
-    assert!(output.contains(none), "{output}");
+    assert!(unwrapped(&output).contains(none), "{output}");
     assert!(!page.contains("parameters^"));
     // No point of a sweep is a baseline.
     let rows = lab.json("sweep/results.json")["rows"].clone();

@@ -120,6 +120,10 @@ def switches() -> dict[str, Spec]:
         "grouped-query": with_attention(heads=4, kv_heads=2),
         "multi-query": with_attention(heads=4, kv_heads=1),
         "mask-full": with_attention(mask="full"),
+        # In a window of one, the gradients of queries and keys are 0, and AdamW divides rounding
+        # errors by themselves.
+        "window-two": with_attention(window=2),
+        "window-three": with_attention(window=3),
         "scale-one": with_attention(scale="one"),
         "qk-norm": with_attention(qk_norm="rms-norm"),
         "softcap": with_attention(softcap=0.8),

@@ -141,11 +141,11 @@ fn no_law_goes_through_as_many_points_as_it_has_parameters() {
     let steep = [(10_000, 2.62), (12_000, 2.5001), (14_000, 2.5)];
     match fit_best(steep) {
         Ok(law) => assert!(law.exponent < 2.0 && law.floor == 0.0, "{law:?}"),
-        Err(error) => assert!(error.to_string().contains("no scaling law"), "{error}"),
+        Err(error) => assert!(error.to_string().contains("exponent"), "{error}"),
     }
     let four = [(10_000, 2.9), (10_500, 2.6), (11_000, 2.502), (12_000, 2.5)];
     let error = fit_best(four).unwrap_err().to_string();
-    assert!(error.starts_with("no scaling law was fitted: "), "{error}");
+    assert!(error.starts_with("the losses are compatible "), "{error}");
     let noise = [(1_000, 2.5), (2_000, 2.6), (4_000, 2.45), (8_000, 2.55)];
     let error = fit_best(noise).unwrap_err();
     assert!(

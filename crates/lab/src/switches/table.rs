@@ -1,13 +1,14 @@
 //! The table of switches, from the most important parts to the details of training.
 
 use gptlab_model::{Activation, Mask, Norm, NormPlace, Position, Scale};
-use gptlab_recipe::{MlpShape, Optimizer, Overrides, Settings, ZeroIsNone};
+use gptlab_recipe::{MlpShape, Optimizer, Overrides, ZeroIsNone};
 use gptlab_record::ExpectedDifference;
 
 use super::{
     Switch,
     names::{activation_of, none, norm_of, optimizer_of},
     optimizers::optimizer,
+    widths::widened,
 };
 
 /// All switches.
@@ -497,14 +498,3 @@ pub const ALL: &[Switch] = &[
         change: |base| optimizer(base, Optimizer::AdamW),
     },
 ];
-
-/// Returns three halves of the inner width of a gated MLP, whose two matrices become one. Other
-/// widths are kept.
-fn widened(base: &Settings) -> Option<usize> {
-    let base = Overrides::of(base);
-    let wider = |hidden: usize| hidden.saturating_mul(3).div_ceil(2);
-    match base.mlp? {
-        MlpShape::Gated => base.mlp_hidden.map(wider),
-        MlpShape::None | MlpShape::Plain => base.mlp_hidden,
-    }
-}

@@ -74,7 +74,7 @@ impl Rgb {
 
 /// What kind of numbers are shaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
+pub enum ShadeScale {
     /// Numbers of one sign: from the smallest to the largest, by their logarithms if these are far
     /// apart.
     Size,
@@ -103,15 +103,15 @@ enum Form {
 
 impl Shading {
     /// Returns the shading that suits all of `numbers`, or `None` if none is finite.
-    pub fn of(scale: Scale, numbers: impl Iterator<Item = f64>) -> Option<Self> {
+    pub fn of(scale: ShadeScale, numbers: impl Iterator<Item = f64>) -> Option<Self> {
         let (low, high) = extent(numbers)?;
         Some(match scale {
-            Scale::Share => Self {
+            ShadeScale::Share => Self {
                 low: 0.0,
                 high: 1.0,
                 form: Form::Linear,
             },
-            Scale::Size => Self {
+            ShadeScale::Size => Self {
                 low,
                 high,
                 form: if low > 0.0 && high > WIDE * low {
@@ -120,7 +120,7 @@ impl Shading {
                     Form::Linear
                 },
             },
-            Scale::Difference => {
+            ShadeScale::Difference => {
                 let most = high.abs().max(low.abs());
                 Self {
                     low: -most,
@@ -198,39 +198,39 @@ impl Shading {
 mod tests {
     use super::*;
 
-    fn of(scale: Scale, numbers: &[f64]) -> Option<Shading> {
+    fn of(scale: ShadeScale, numbers: &[f64]) -> Option<Shading> {
         Shading::of(scale, numbers.iter().copied())
     }
 
     #[test]
     fn shades_rise_with_numbers() {
-        let shading = of(Scale::Size, &[1e-4, 1e-2, f64::NAN, 1.0, 0.5, 0.1]).unwrap();
+        let shading = of(ShadeScale::Size, &[1e-4, 1e-2, f64::NAN, 1.0, 0.5, 0.1]).unwrap();
         assert_eq!(shading.form, Form::Log, "four decades");
         assert_eq!(shading.shade(1e-4), Some(0));
         assert_eq!(shading.shade(1e-2), Some(SHADES / 2));
         assert_eq!(shading.shade(1.0), Some(SHADES - 1));
         assert_eq!(shading.shade(f64::NAN), None);
-        assert!(of(Scale::Size, &[f64::NAN]).is_none());
-        let wide = of(Scale::Size, &[f64::MIN, 0.0, f64::MAX]).unwrap();
+        assert!(of(ShadeScale::Size, &[f64::NAN]).is_none());
+        let wide = of(ShadeScale::Size, &[f64::MIN, 0.0, f64::MAX]).unwrap();
         assert_eq!(wide.shade(0.0), Some(SHADES / 2));
         assert_eq!(wide.shade(f64::MAX), Some(SHADES - 1));
     }
 
     #[test]
     fn zero_is_neutral_among_differences() {
-        let shading = of(Scale::Difference, &[-0.01, 2.0]).unwrap();
+        let shading = of(ShadeScale::Difference, &[-0.01, 2.0]).unwrap();
         assert_eq!(shading.ends(), ["\u{2212}2", "2"]);
         let neutral = shading.colour(shading.shade(0.0).unwrap());
         assert!(!neutral.is_dark() && neutral.0.abs_diff(neutral.2) < 16);
         assert_eq!(shading.shade(2.0), Some(SHADES - 1));
-        let shares = of(Scale::Share, &[0.2, 0.3]).unwrap();
+        let shares = of(ShadeScale::Share, &[0.2, 0.3]).unwrap();
         assert_eq!(shares.ends(), ["0", "1"]);
     }
 
     /// The contrast of the text in a cell is at least that of WCAG's level AA.
     #[test]
     fn text_can_be_read_on_every_shade() {
-        for scale in [Scale::Share, Scale::Difference] {
+        for scale in [ShadeScale::Share, ShadeScale::Difference] {
             let shading = of(scale, &[-1.0, 1.0]).unwrap();
             let dark: Vec<bool> = (0..SHADES).map(|s| shading.colour(s).is_dark()).collect();
             assert!(dark[0] && !dark[SHADES / 2 + 8], "{dark:?}");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Caption, Chart,
-    colour::{SHADES, Scale, Shading},
+    colour::{SHADES, ShadeScale, Shading},
     style::INK,
     svg::{Svg, pixel},
 };
@@ -36,7 +36,7 @@ pub struct HeatMap {
     pub texts: Option<Vec<Vec<String>>>,
     /// What the columns are.
     pub beneath: String,
-    pub scale: Scale,
+    pub scale: ShadeScale,
     /// The width in pixels that the cells may have together.
     pub width: u32,
 }
@@ -51,7 +51,7 @@ impl Default for HeatMap {
             cells: Vec::new(),
             texts: None,
             beneath: String::new(),
-            scale: Scale::Size,
+            scale: ShadeScale::Size,
             width: 380,
         }
     }
@@ -75,7 +75,7 @@ pub fn attention(
         rows: tokens.to_vec(),
         columns: tokens.to_vec(),
         cells: weights.iter().enumerate().map(row).collect(),
-        scale: Scale::Share,
+        scale: ShadeScale::Share,
         width: 280,
         ..HeatMap::default()
     };

@@ -3,7 +3,7 @@
 use gptlab_record::{Floors, Measure};
 
 use super::{
-    Caption, Chart, HeatMap, Panels, Scale, Shading,
+    Caption, Chart, HeatMap, Panels, ShadeScale, Shading,
     curves::{self, Curve, CurveText, SMALL},
 };
 use crate::{
@@ -201,7 +201,7 @@ fn maps(measure: &MeasureHistory, variants: &[(&str, &MeasureHistory)]) -> Optio
         .map(|(name, m)| (*name, map(m, &places)))
         .collect();
     let numbers = || maps.iter().flat_map(|(_, map)| map.cells.iter().flatten());
-    let shading = Shading::of(Scale::Size, numbers().copied())?;
+    let shading = Shading::of(ShadeScale::Size, numbers().copied())?;
     let caption = caption_of_variants(measure, variants, &left_out(measure));
     let panel = |(i, (name, map)): (usize, (&str, HeatMap))| {
         let map = HeatMap {

@@ -52,14 +52,16 @@ impl<'a> Facts<'a> {
         }
         if self.run.observations().next().is_none() {
             unjudged.push(
-                "Activations, attention heads and hidden units are not judged: nothing was observed;                  `--observe full` records them."
+                "Activations, attention heads and hidden units are not judged: nothing was observed; \
+                 `--observe full` records them."
                     .to_owned(),
             );
         }
         unjudged.extend(self.floors.and_then(|floors| floors.unknown.clone()));
         if self.floors.is_none_or(|f| f.ngrams.is_empty()) {
             unjudged.push(
-                "The loss is not compared with n-gram baselines: they need the run's text, and a                  validation part of it."
+                "The loss is not compared with n-gram baselines: they need the run's text, and a \
+                 validation part of it."
                     .to_owned(),
             );
         }
@@ -123,12 +125,11 @@ impl<'a> Facts<'a> {
         self.run.experiment.spec.attentions().next().is_some()
     }
 
-    /// Returns the n-gram baseline with the highest loss below `last`, which usually is that with
-    /// the shortest context.
+    /// Returns the n-gram baseline with the shortest context that has a lower loss than `last`.
     pub(super) fn shortest_unbeaten(&self, last: f64) -> Option<Guide> {
-        let mut guides = phrases::guides(self.floors?);
-        guides.retain(|g| g.short.ends_with("-gram") && number::is_below(g.loss, last));
-        guides.into_iter().max_by(|a, b| a.loss.total_cmp(&b.loss))
+        let guides = phrases::guides(self.floors?).into_iter();
+        let mut ngrams = guides.filter(|g| g.short.ends_with("-gram"));
+        ngrams.find(|g| number::is_below(g.loss, last))
     }
 
     /// Returns how many predictions the run has made for each of its parameters, and how many

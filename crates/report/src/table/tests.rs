@@ -64,6 +64,38 @@ fn text_is_aligned_and_fits() {
 }
 
 #[test]
+fn columns_that_do_not_fit_follow_in_another_block() {
+    let titles = ["part", "entropy", "sink mass", "induction"];
+    let mut table = Table::new("", titles.map(Column::numbers).to_vec());
+    for x in [1.0, 2.0] {
+        let cell = |x: f64| TableCell::number(format!("{x:.3}"), x);
+        table.push(
+            [TableCell::text(format!("head{x}"))]
+                .into_iter()
+                .chain([x, x + 0.1, x + 0.2].map(cell))
+                .collect(),
+        );
+    }
+    assert_eq!(
+        table.text(22),
+        " part  entropy   sink\n                 mass\n---------------------\nhead1    1.000  1.100\nhead2    2.000  \
+         2.100\n\n part  induction\n----------------\nhead1      1.200\nhead2      2.200\n"
+    );
+    assert_eq!(table.text(80).matches("induction").count(), 1);
+    assert_eq!(table.text(80).lines().count(), 4);
+}
+
+#[test]
+fn code_stays_on_one_line_if_it_fits() {
+    assert_eq!(
+        wrap("try `--steps 6` and more", 14),
+        ["try", "`--steps 6`", "and more"]
+    );
+    assert_eq!(wrap("a ` b c d", 4), ["a `", "b c", "d"]);
+    assert_eq!(wrap("(`a b c d e`)", 5), ["(`a b", "c d", "e`)"]);
+}
+
+#[test]
 fn html_escapes_and_scrolls_in_its_box() {
     let page = table().html().into_string();
     assert!(

@@ -7,7 +7,33 @@ const GAP: usize = 2;
 /// The smallest width that a column of words is narrowed to.
 const NARROWEST: usize = 12;
 
+/// Formats `table` in lines of at most `width` characters, unless a word is longer: columns of
+/// words are narrowed, and if that is not enough, the columns follow in several blocks, each of
+/// which begins with the first column.
 pub(super) fn render(table: &Table, width: usize) -> String {
+    let blocks = blocks(table, width);
+    let texts: Vec<String> = blocks.iter().map(|block| one_block(block, width)).collect();
+    texts.join("\n")
+}
+
+fn blocks(table: &Table, width: usize) -> Vec<Table> {
+    let mut blocks = Vec::new();
+    let mut from = 1;
+    loop {
+        let block = |to: usize| table.clone().only(|i, _| i == 0 || (from..to).contains(&i));
+        let fits = |to: &usize| total(&widths(&block(*to), width)) <= width;
+        let most = (from + 1..=table.columns.len()).rev().find(fits);
+        // A block has at least one column beside the first.
+        let to = most.unwrap_or(from + 1);
+        blocks.push(block(to));
+        if to >= table.columns.len() {
+            return blocks;
+        }
+        from = to;
+    }
+}
+
+fn one_block(table: &Table, width: usize) -> String {
     let widths = widths(table, width);
     let mut lines = Vec::new();
     let titles: Vec<TableCell> = table
@@ -77,10 +103,12 @@ fn pad(text: &str, width: usize, align: Align) -> String {
     }
 }
 
-/// Wraps `text` into lines of at most `width`, unless a word is longer.
+/// Wraps `text` into lines of at most `width`, unless a word is longer. Code between backticks is
+/// one word if it fits a line.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in words(text, width) {
+        let word = word.as_str();
         let last = lines.last().map_or(0, |line| length(line));
         if last > 0 && last + 1 + length(word) > width {
             lines.push(String::new());
@@ -93,6 +121,24 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Returns the words of `text`. Code between backticks is one word if it has at most `width`
+/// characters.
+fn words(text: &str, width: usize) -> Vec<String> {
+    let all: Vec<&str> = text.split_whitespace().collect();
+    let is_end = |word: &&str| word.matches('`').count() % 2 == 1;
+    let mut words = Vec::new();
+    let mut rest = all.as_slice();
+    while let Some((first, after)) = rest.split_first() {
+        let end = is_end(first).then(|| after.iter().position(is_end));
+        let code = end.flatten().map(|end| rest[..end + 2].join(" "));
+        let code = code.filter(|code| length(code) <= width);
+        let taken = code.as_ref().map_or(1, |code| code.split(' ').count());
+        words.push(code.unwrap_or_else(|| (*first).to_owned()));
+        rest = &rest[taken..];
+    }
+    words
 }
 
 fn length(text: &str) -> usize {

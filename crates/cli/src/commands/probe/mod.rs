@@ -27,9 +27,6 @@ use crate::{
     printer::Printer,
 };
 
-/// The number of terminal columns for which tables are laid out.
-const WIDTH: usize = 120;
-
 pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
     if args.measures {
         return Ok(show_measures(args.json.json, printer));
@@ -104,7 +101,7 @@ fn show_measures(json: bool, printer: Printer) -> ExitCode {
     if json {
         printer.json(&definitions);
     } else {
-        printer.text(measures_table(&definitions).text(2 * WIDTH));
+        printer.text(measures_table(&definitions).text(printer.columns()));
     }
     ExitCode::Success
 }
@@ -151,7 +148,7 @@ fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
     for (_, table) in Tables::short(report).0 {
         printer.line("");
         printer.line(&table.caption);
-        printer.text(table.text(WIDTH));
+        printer.text(table.text(printer.columns()));
     }
     if let Some(copied) = &report.copied {
         printer.line("");

@@ -6,7 +6,7 @@ use gptlab_lab::probe::{
 };
 use gptlab_report::{
     Chart, Table,
-    chart::{Caption, HeatMap, Panels, Scale, Shading},
+    chart::{Caption, HeatMap, Panels, ShadeScale, Shading},
     page::{self, Figure, File, Gallery, Section, ShadedToken},
     table::{Column, TableCell},
 };
@@ -291,7 +291,7 @@ fn lens_map(lens: &[LensLayer], tokens: &[String]) -> Option<Chart> {
         cells,
         texts: Some(texts),
         beneath: "token read".to_owned(),
-        scale: Scale::Share,
+        scale: ShadeScale::Share,
         width: 1100,
     };
     map.draw()
@@ -344,7 +344,7 @@ fn without_heads(ablation: &Ablations) -> Option<Chart> {
             Measure::ZeroAblation,
             "A row is a block, a column a head. Vermilion: the model needs the head.",
         ),
-        scale: Scale::Difference,
+        scale: ShadeScale::Difference,
         ..by_head(&heads)
     };
     map.with_numbers().draw()
@@ -365,7 +365,7 @@ fn without_parts(ablation: &Ablations) -> Option<Chart> {
         cells: whole()
             .map(|part| vec![part.zero_ablation, part.mean_ablation])
             .collect(),
-        scale: Scale::Difference,
+        scale: ShadeScale::Difference,
         width: 130,
         ..HeatMap::default()
     };
@@ -390,7 +390,7 @@ fn attributed(found: &Attribution, tokens: &[String]) -> Option<Chart> {
             .map(|part| part.logit_attribution.clone())
             .collect(),
         beneath: "token that came".to_owned(),
-        scale: Scale::Difference,
+        scale: ShadeScale::Difference,
         width: 1100,
         ..HeatMap::default()
     };
@@ -402,14 +402,14 @@ type HeadMeasure = (Measure, fn(&HeadScores) -> f64);
 
 /// Draws what heads do with random tokens that come twice.
 fn scores(found: &Repeated) -> Option<Panels> {
-    let shading = Shading::of(Scale::Share, [0.0].into_iter())?;
+    let shading = Shading::of(ShadeScale::Share, [0.0].into_iter())?;
     let panel = |(measure, of): HeadMeasure| {
         let heads = found.heads.iter().map(|h| (h.block, h.head, of(h)));
         let name = measure.name();
         let map = HeatMap {
             title: name.replace('_', " "),
             caption: Caption::of(measure, ""),
-            scale: Scale::Share,
+            scale: ShadeScale::Share,
             ..by_head(&heads.collect::<Vec<_>>())
         };
         Some((name.to_owned(), map.with_numbers().draw_with(shading)?))
@@ -480,7 +480,7 @@ fn patched(patching: &Patching) -> Option<Chart> {
             .collect(),
         cells: stages.iter().map(|stage| stage.recovery.clone()).collect(),
         beneath: "token of the corrupted prompt".to_owned(),
-        scale: Scale::Difference,
+        scale: ShadeScale::Difference,
         width: 1100,
         ..HeatMap::default()
     };

@@ -126,7 +126,7 @@ fn print(event: &Event, form: StepForm, validated: Option<Coverage>, printer: Pr
     match event {
         Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
-            printer.line(format_args!(
+            printer.exact_line(format_args!(
                 "--- sample after {step} steps ---\n{text}\n---"
             ));
         }
