@@ -123,6 +123,11 @@ impl Printer {
         self.write(&self.data(&(wrapped(&line.to_string(), self.width) + "\n")));
     }
 
+    /// Prints lines of data, each wrapped.
+    pub(crate) fn lines(self, text: &str) {
+        self.write(&self.data(&wrapped(text, self.width)));
+    }
+
     /// Prints a line of data as it is: what a model wrote, or a line of a file.
     pub(crate) fn exact_line(self, line: impl Display) {
         self.write(&self.data(&format!("{line}\n")));

@@ -51,6 +51,8 @@ mod texts;
 mod tokenizers;
 #[path = "cli/visible.rs"]
 mod visible;
+#[path = "cli/widths.rs"]
+mod widths;
 #[path = "cli/write.rs"]
 mod write;
 

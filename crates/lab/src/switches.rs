@@ -6,9 +6,9 @@
 mod names;
 mod optimizers;
 mod table;
-mod widths;
 #[cfg(test)]
 mod tests;
+mod widths;
 
 use std::fmt;
 

@@ -139,16 +139,12 @@ impl Table {
         })
     }
 
-    /// Removes columns of numbers until the text is at most `width` characters wide: first those
+    /// Removes columns of numbers until all fit into `width` characters side by side: first those
     /// that differ between equal runs, then from the right. The first two columns stay.
     #[must_use]
     pub fn fitting(self, width: usize) -> Self {
-        let fits = |table: &Self| {
-            let text = table.text(width);
-            text.lines().all(|line| line.chars().count() <= width)
-        };
         let mut table = self;
-        while !fits(&table) {
+        while !text::fits(&table, width) {
             let columns = || table.columns.iter().enumerate().skip(2).rev();
             let timed = columns().find(|(_, c)| c.outputs == ColumnOutputs::ScreenOnly);
             let number = columns().find(|(_, c)| c.align == Align::Right);

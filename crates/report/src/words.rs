@@ -65,7 +65,7 @@ fn hanging(line: &str, width: usize) -> String {
         let gap = &line[first + end..];
         first + end + gap.len() - gap.trim_start().len()
     });
-    let at = if label < LABEL.min(width / 2) {
+    let at = if label <= LABEL.min(width / 2) {
         label
     } else {
         first

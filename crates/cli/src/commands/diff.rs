@@ -20,7 +20,7 @@ pub(super) fn run(args: &DiffArgs, printer: Printer) -> CommandResult {
     if args.json.json {
         printer.json(&found);
     } else {
-        printer.text(found.text(printer.columns(), Glyphs::Unicode));
+        printer.lines(&found.text(printer.columns(), Glyphs::Unicode));
     }
     Ok(if found.equal {
         ExitCode::Success

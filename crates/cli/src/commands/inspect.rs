@@ -71,7 +71,7 @@ fn untrained(args: &InspectArgs, printer: Printer) -> CommandResult {
 }
 
 fn show_program(graph: &Graph, purpose: Purpose, printer: Printer) {
-    printer.text(compile(graph, purpose).listing(graph).to_string());
+    printer.lines(&compile(graph, purpose).listing(graph).to_string());
 }
 
 fn about(header: &Header) -> Vec<String> {
@@ -123,7 +123,7 @@ fn about(header: &Header) -> Vec<String> {
 }
 
 fn show(inspected: &Inspection<'_>, printer: Printer) {
-    printer.text(&inspected.listing);
+    printer.lines(&inspected.listing);
     printer.line("");
     for row in &inspected.table {
         let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();

@@ -62,9 +62,7 @@ fn recipe(preset: Preset, json: bool, printer: Printer) -> CommandResult<()> {
         return Ok(());
     }
     printer.exact_line(format_args!("# {}: {}", preset.name(), preset.help()));
-    printer.exact_line(
-        "# `gptlab train --config FILE` trains by this file; flags typed there win over it.",
-    );
+    printer.exact_line("# `gptlab train --config FILE` reads this file; flags override it.");
     let mut group = None;
     for (key, value) in recipe.values() {
         if group.replace(key.group) != Some(key.group) {

@@ -4,7 +4,7 @@ use super::{Align, Column, Table, TableCell};
 
 /// The number of spaces between two columns.
 const GAP: usize = 2;
-/// The smallest width that a column of words is narrowed to.
+/// The smallest width that a column of words is narrowed to, if its words are shorter.
 const NARROWEST: usize = 12;
 
 /// Formats `table` in lines of at most `width` characters, unless a word is longer: columns of
@@ -16,12 +16,18 @@ pub(super) fn render(table: &Table, width: usize) -> String {
     texts.join("\n")
 }
 
+/// Returns true if all columns fit into `width` characters side by side.
+pub(super) fn fits(table: &Table, width: usize) -> bool {
+    total(&widths(table, width)) <= width
+}
+
+/// Divides the columns into tables that fit.
 fn blocks(table: &Table, width: usize) -> Vec<Table> {
     let mut blocks = Vec::new();
     let mut from = 1;
     loop {
         let block = |to: usize| table.clone().only(|i, _| i == 0 || (from..to).contains(&i));
-        let fits = |to: &usize| total(&widths(&block(*to), width)) <= width;
+        let fits = |to: &usize| fits(&block(*to), width);
         let most = (from + 1..=table.columns.len()).rev().find(fits);
         // A block has at least one column beside the first.
         let to = most.unwrap_or(from + 1);
@@ -50,7 +56,7 @@ fn one_block(table: &Table, width: usize) -> String {
 }
 
 /// Returns the widths of the columns. Each starts at its natural width; then the widest column of
-/// words is narrowed until the row fits or no column can be narrowed.
+/// words is narrowed until the row fits or no column can be narrowed without cutting a word.
 fn widths(table: &Table, width: usize) -> Vec<usize> {
     let natural = |(i, column): (usize, &Column)| {
         let cells = table.rows.iter().filter_map(|row| row.get(i));
@@ -58,14 +64,26 @@ fn widths(table: &Table, width: usize) -> Vec<usize> {
         widest.max(narrowest_title(column))
     };
     let mut widths: Vec<usize> = table.columns.iter().enumerate().map(natural).collect();
+    let least: Vec<usize> = (0..widths.len()).map(|i| least(table, i)).collect();
     while total(&widths) > width {
-        let words = |i: &usize| table.columns[*i].align == Align::Left && widths[*i] > NARROWEST;
+        let words = |i: &usize| table.columns[*i].align == Align::Left && widths[*i] > least[*i];
         match (0..widths.len()).filter(words).max_by_key(|i| widths[*i]) {
             Some(widest) => widths[widest] -= 1,
             None => break,
         }
     }
     widths
+}
+
+/// Returns the smallest width of the column at `i`.
+fn least(table: &Table, i: usize) -> usize {
+    let cells = table.rows.iter().filter_map(|row| row.get(i));
+    let words = cells.flat_map(|cell| cell.text.split_whitespace());
+    words
+        .map(length)
+        .chain([NARROWEST])
+        .max()
+        .unwrap_or(NARROWEST)
 }
 
 /// Returns the width of the longest word of a title, since titles wrap between words.
