@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 const SOURCE: &str = include_str!("../src/main.rs");
+const COMPANION: &str = include_str!("../README.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 const NAMES: &str = include_str!("../src/names.txt");
 
@@ -30,6 +31,27 @@ fn main_rs_has_fewer_than_200_lines_as_rustfmt_leaves_them() {
         SOURCE.lines().all(|line| line.chars().count() <= 100),
         "a line of over 100"
     );
+}
+
+/// The page that explains the file holds all of it, in order.
+#[test]
+fn the_companion_page_explains_every_line() {
+    let blocks = COMPANION.split("```rust\n").skip(1);
+    let parts = blocks.map(|block| block.split_once("```").expect("an end of the code"));
+    let (code, after): (Vec<&str>, Vec<&str>) = parts.unzip();
+    let explained = code.into_iter().flat_map(str::lines);
+    let lines = SOURCE.lines().filter(|line| !line.is_empty());
+    let explained: Vec<&str> = explained.filter(|line| !line.is_empty()).collect();
+    assert_eq!(explained, lines.collect::<Vec<_>>());
+    for text in after {
+        let words = text
+            .split_whitespace()
+            .take_while(|word| !word.starts_with("```"));
+        assert!(
+            words.count() > 8,
+            "code without an explanation before {text}"
+        );
+    }
 }
 
 #[test]
