@@ -81,7 +81,7 @@ fn numeric(x: Option<f64>, say: impl Fn(f64) -> String) -> TableCell {
     x.map_or_else(TableCell::default, |x| TableCell::number(say(x), x))
 }
 
-/// What was measured, in a few words.
+/// Says what was measured, in a few words.
 fn quantity(quantity: PublishedQuantity) -> String {
     match quantity {
         PublishedQuantity::ValidationLoss => "validation loss".to_owned(),
@@ -90,7 +90,7 @@ fn quantity(quantity: PublishedQuantity) -> String {
     }
 }
 
-/// What a verdict is called.
+/// Returns what a verdict is called.
 fn verdict(verdict: PublishedVerdict) -> &'static str {
     match verdict {
         PublishedVerdict::Agrees => "agrees",
@@ -158,7 +158,8 @@ pub fn answer(study: &Study) -> Vec<String> {
     }));
     said.extend(list(rows.iter().filter(|row| is_floor(row))).map(|names| {
         format!(
-            "Losses of n-gram tables, measured here in the windows of the model, and our validation loss: {names}."
+            "Floors, the losses of n-gram tables that are measured here in the windows of the model: {names}. Our \
+             validation loss is on a floor if it agrees within the distance that the result names."
         )
     }));
     let training = |row: &&PublishedComparison| row.quantity == PublishedQuantity::TrainingLoss;
@@ -183,7 +184,7 @@ fn named(row: &PublishedComparison) -> String {
     }
 }
 
-/// The names of rows, one after the other; `None` for no rows.
+/// Joins the names of rows; `None` for no rows.
 fn list<'a>(rows: impl Iterator<Item = &'a PublishedComparison>) -> Option<String> {
     let names: Vec<&str> = rows.map(|row| row.variant.as_str()).collect();
     (!names.is_empty()).then(|| names.join(", "))

@@ -13,7 +13,7 @@ use crate::{Lab, TEXT};
 const SMALL: &str =
     "n-layer = 1, n-embd = 16, n-head = 2, block-size = 16, batch-size = 2, val-fraction = 0.2";
 
-/// The lines of one result of a file.
+/// Returns the lines of one result of a file.
 fn result(name: &str, steps: u64, rest: &str) -> String {
     format!(
         "[[results]]\nname = \"{name}\"\nsource = \"us\"\ntext = \"cats\"\npreset = \"gpt2-mini\"\n\
@@ -21,8 +21,8 @@ fn result(name: &str, steps: u64, rest: &str) -> String {
     )
 }
 
-/// A lab with `rows.toml`: a result that no run can have, one that any run agrees with, a floor, and
-/// a long one.
+/// Makes a lab with `rows.toml`: a result that no run can have, one that any run agrees with, a
+/// floor, and a long one.
 fn lab() -> Lab {
     let lab = Lab::new();
     let data = gptlab_data::Fingerprint::of(TEXT.repeat(8).as_bytes());

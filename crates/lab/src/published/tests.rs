@@ -83,31 +83,31 @@ fn a_mistake_is_a_sentence_with_its_line() {
     let cases = [
         (
             "quantity = \"loss\"\nvalue = 1.0\n",
-            "line 16: unknown variant `loss`",
+            "line 17: unknown variant `loss`",
         ),
         (
             "quantity = \"validation-loss\"\n",
-            "line 11: the result `one`: a loss needs the published `value`",
+            "line 12: the result `one`: a loss needs the published `value`",
         ),
         (
             "quantity = \"validation-loss\"\nvalue = -1.0\n",
-            "line 11: the result `one`: `value` must be from 0 to 100, found -1",
+            "line 12: the result `one`: `value` must be from 0 to 100, found -1",
         ),
         (
             "quantity = { ngram-floor = 99 }\n",
-            "line 11: the result `one`: the order of an n-gram floor must be from 1 to 16, found 99",
+            "line 12: the result `one`: the order of an n-gram floor must be from 1 to 16, found 99",
         ),
         (
             "quantity = { ngram-floor = 1 }\nvalue = 1.0\n",
-            "line 11: the result `one`: the program measures an n-gram floor; leave out `value` and",
+            "line 12: the result `one`: the program measures an n-gram floor; leave out `value` and",
         ),
         (
             &format!("{LOSS}within = 0.1\n"),
-            "line 11: the result `one`: `within` belongs to an n-gram floor; a loss has a `spread`",
+            "line 12: the result `one`: `within` belongs to an n-gram floor; a loss has a `spread`",
         ),
         (
             &format!("{LOSS}seeds = 0\n"),
-            "line 11: the result `one`: seeds must be from 1 to 1000, found 0",
+            "line 12: the result `one`: seeds must be from 1 to 1000, found 0",
         ),
         (&format!("{LOSS}speed = 1\n"), "unknown field `speed`"),
         (
@@ -116,15 +116,15 @@ fn a_mistake_is_a_sentence_with_its_line() {
         ),
         (
             &format!("{LOSS}settings = {{ preset = \"nano\" }}\n"),
-            "line 11: the result `one`: the preset stands in `preset`, not among the settings",
+            "line 12: the result `one`: the preset stands in `preset`, not among the settings",
         ),
         (
             &format!("{LOSS}settings = {{ seed = 1 }}\n"),
-            "line 11: the result `one`: a recipe has no seed of its own; `seeds` is their number",
+            "line 12: the result `one`: a recipe has no seed of its own; `seeds` is their number",
         ),
         (
             &format!("{LOSS}settings = {{ beta1 = 2.0 }}\n"),
-            "line 11: the result `one`: beta1 must be at least 0 and below 1, found 2",
+            "line 12: the result `one`: beta1 must be at least 0 and below 1, found 2",
         ),
     ];
     for (rest, expected) in cases {

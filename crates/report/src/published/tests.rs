@@ -63,7 +63,7 @@ fn a_terminal_has_both_values_the_verdict_and_the_source() {
         "Agrees means that the published value lies within our 95 % interval of a single run",
         "No spread was published of baseline, residual;",
         "Training losses, of the last step's batch, not validation losses: residual.",
-        "Losses of n-gram tables, measured here",
+        "Floors, the losses of n-gram tables that are measured here",
         "Source of baseline, residual, broken: somebody, in 1999.",
     ] {
         assert!(words.contains(said), "no {said:?} in {told}");

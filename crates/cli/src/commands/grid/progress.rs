@@ -46,8 +46,8 @@ impl GridProgress {
         self.bar.close();
     }
 
-    /// Records that `cell` has made `done` steps, or all of them if it has ended; returns the sum over
-    /// all runs.
+    /// Records that `cell` has made `done` steps, or all of them if it has ended; returns the sum
+    /// over all runs.
     fn made(&self, cell: &Cell, done: u64, ended: bool) -> (u64, usize) {
         let mut under_way = self
             .under_way
