@@ -2,8 +2,9 @@
 //!
 //! [`GridRecipe::base`] makes the settings that all runs share, [`points`] and [`sized_points`]
 //! make the settings in which they differ, and [`ablation`] and [`sweep`] plan the runs;
-//! [`published`] plans recipes whose results others have published. [`run`] runs those that are missing. [`results`] is a pure function of the outcomes, so a grid that is
-//! run twice, or killed and resumed, writes the same bytes.
+//! [`published`] plans recipes whose results others have published. [`run`] runs those that are
+//! missing. [`results`] is a pure function of the outcomes, so a grid that is run twice, or killed
+//! and resumed, writes the same bytes.
 
 mod axis;
 mod base;
