@@ -23,7 +23,7 @@ pub(crate) fn beneath(
     sub: &str,
     program: clap::Command,
 ) -> Result<clap::Command, Stop> {
-    let text = read(path)?;
+    let text = read(path, "file of settings")?;
     let table: Table = text.parse().map_err(|e: toml::de::Error| {
         Stop::usage(format_args!(
             "{} is not TOML: {}",
@@ -39,10 +39,14 @@ pub(crate) fn beneath(
     Ok(program)
 }
 
-/// The largest size of a settings file, in bytes.
+/// The largest size of a file of settings or of results, in bytes.
 const MOST: u64 = 1 << 20;
 
-fn read(path: &Path) -> Result<String, Stop> {
+/// Reads a `what` at `path`, which people write: "file of settings".
+///
+/// # Errors
+/// Returns an error when the file cannot be read, or is too large.
+pub(crate) fn read(path: &Path, what: &str) -> Result<String, Stop> {
     let mut text = String::new();
     let file = File::open(path).map_err(|e| Stop::file("read", path, &e))?;
     file.take(MOST + 1)
@@ -50,7 +54,7 @@ fn read(path: &Path) -> Result<String, Stop> {
         .map_err(|e| Stop::file("read", path, &e))?;
     if text.len() as u64 > MOST {
         return Err(Stop::usage(format_args!(
-            "{} is larger than {} MiB, and no file of settings is",
+            "{} is larger than {} MiB, and no {what} is",
             path.display(),
             MOST >> 20
         )));

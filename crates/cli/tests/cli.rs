@@ -26,6 +26,8 @@ mod observe;
 mod pipes;
 #[path = "cli/probe.rs"]
 mod probe;
+#[path = "cli/published.rs"]
+mod published;
 #[path = "cli/readable.rs"]
 mod readable;
 #[path = "cli/recipe.rs"]

@@ -1,7 +1,7 @@
 //! The laboratory: experiments with many runs, and probes of one model.
 //!
-//! The crate handles grids of runs, n-gram floors, statistics and probes. It never touches the
-//! terminal, arguments, charts, the choice of paths or the environment.
+//! The crate handles grids of runs, n-gram floors, statistics, published results and probes. It
+//! never touches the terminal, arguments, charts, the choice of paths or the environment.
 
 pub mod floors;
 pub mod grid;
@@ -9,6 +9,7 @@ pub mod ideal;
 pub mod ngram;
 pub mod observe;
 pub mod probe;
+pub mod published;
 pub mod scaling_law;
 pub mod skill_flags;
 pub mod statistics;

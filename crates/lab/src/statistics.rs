@@ -18,6 +18,21 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
+/// Returns the 95 % prediction interval of one more value like `values`, if they are normal: their
+/// mean ± t · s · √(1 + 1/n), where s is their standard deviation and t is Student's with n - 1
+/// degrees of freedom (Whitmore 1986, "Prediction limits for a univariate normal observation").
+/// `None` for fewer than two values.
+pub fn prediction_interval(values: &[f64]) -> Option<(f64, f64)> {
+    let (mean, deviation) = (mean(values)?, deviation(values)?);
+    let n = values.len() as f64;
+    let margin = if deviation == 0.0 {
+        0.0
+    } else {
+        deviation * (1.0 + 1.0 / n).sqrt() * t_quantile(1.0 - SIGNIFICANT / 2.0, n - 1.0)
+    };
+    Some((mean - margin, mean + margin))
+}
+
 /// Returns the mean of `b - a` over the pairs `(a, b)`, its 95 % confidence interval, and the
 /// two-sided p of the paired t test (Student 1908).
 ///
@@ -135,6 +150,19 @@ mod tests {
         assert_eq!(mean(&[1.0, 2.0, 6.0]), Some(3.0));
         assert_eq!(deviation(&[1.0, 2.0, 6.0]), Some(7f64.sqrt()));
         assert_eq!(deviation(&[2.0, 2.0]), Some(0.0));
+    }
+
+    /// R: `predict(lm(c(1.90, 1.92, 1.95) ~ 1), interval = "prediction")` has the half width
+    /// `qt(0.975, 2) * sd * sqrt(4 / 3)`, and `qt(0.975, 2)` is 4.302653.
+    #[test]
+    fn a_single_run_lies_in_a_wider_interval_than_the_mean() {
+        assert_eq!(prediction_interval(&[1.9]), None);
+        let values = [1.90, 1.92, 1.95];
+        let (low, high) = prediction_interval(&values).unwrap();
+        let half = 4.302_653 * deviation(&values).unwrap() * (4f64 / 3.0).sqrt();
+        assert!((high - low - 2.0 * half).abs() < 1e-6);
+        close(low + high, 2.0 * mean(&values).unwrap());
+        assert_eq!(prediction_interval(&[2.0, 2.0]), Some((2.0, 2.0)));
     }
 
     /// With 1, 2 and 3 degrees of freedom the distribution has a closed form.

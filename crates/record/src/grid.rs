@@ -12,8 +12,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Conclusion, DataRecord, ExpectedDifference, Experiment, FileError, SkillFloors, Store, Verdict,
-    atomic,
+    Conclusion, DataRecord, ExpectedDifference, Experiment, FileError, PublishedClaim,
+    PublishedComparison, SkillFloors, Store, Verdict, atomic,
     json::{self, maybe_number},
 };
 
@@ -142,7 +142,7 @@ pub struct Grid {
     pub command: Vec<String>,
     pub kind: GridKind,
     pub data: DataRecord,
-    /// The number of steps of each run.
+    /// The number of steps of each run, or of the longest ones where recipes differ.
     pub steps: u64,
     /// The seeds that each variant is run with.
     pub seeds: Vec<u64>,
@@ -159,8 +159,9 @@ pub struct Grid {
 pub const BASELINE_NAME: &str = "baseline";
 
 impl Grid {
-    /// Format 1 knew no experiments of its variants, and format 2 no expected differences.
-    pub const FORMAT: u32 = 3;
+    /// Format 1 knew no experiments of its variants, format 2 no expected differences, and format 3
+    /// no published results.
+    pub const FORMAT: u32 = 4;
 
     /// Returns the variants with nothing broken, one at each point of the grid's settings.
     pub fn baselines(&self) -> impl Iterator<Item = &Variant> {
@@ -179,12 +180,12 @@ impl Grid {
     }
 
     /// Returns what the variant of this name is compared with: the baseline at its own point of the
-    /// grid's settings, or the grid's first variant. `None` for a baseline, and in a sweep, whose
-    /// points have nothing to be compared with.
+    /// grid's settings, or the grid's first variant. `None` for a baseline, in a sweep, whose
+    /// points have nothing to be compared with, and where runs are compared with published results.
     pub fn baseline_of(&self, name: &str) -> Option<&Variant> {
         match self.kind {
             GridKind::Ablation => {}
-            GridKind::Sweep => return None,
+            GridKind::Sweep | GridKind::Published => return None,
         }
         let base = self.baselines().find(|base| is_at(name, point(base)));
         base.or(self.variants.first())
@@ -230,6 +231,8 @@ pub enum GridKind {
     Ablation,
     /// The variants are sizes and learning rates.
     Sweep,
+    /// The variants are recipes whose results others have published.
+    Published,
 }
 
 /// One model, or one way of training it.
@@ -259,6 +262,10 @@ pub struct Variant {
     /// expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<ExpectedDifference>,
+    /// The published result that its runs are compared with; absent before format 4, and in grids
+    /// of another kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedClaim>,
 }
 
 /// One run of a grid.
@@ -290,11 +297,15 @@ pub struct Results {
     /// Each variant at its best value of the setting that is tuned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tuned: Vec<TunedRow>,
+    /// Each variant beside its published result, in a grid that compares them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedComparison>,
 }
 
 impl Results {
-    /// Format 1 knew no conclusions and no corrected differences.
-    pub const FORMAT: u32 = 2;
+    /// Format 1 knew no conclusions and no corrected differences, and format 2 no published
+    /// results.
+    pub const FORMAT: u32 = 3;
 }
 
 /// A variant at its best value of the setting that is tuned.

@@ -24,6 +24,7 @@ mod grid;
 mod holm;
 mod json;
 mod measure;
+mod published;
 pub mod regular;
 mod store;
 
@@ -44,4 +45,7 @@ pub use grid::{
 pub use holm::{holm, holm_divisors};
 pub use json::{canonical, number, read as read_json};
 pub use measure::{Definition, Measure};
+pub use published::{
+    PublishedBounds, PublishedClaim, PublishedComparison, PublishedQuantity, PublishedVerdict,
+};
 pub use store::{Past, SetAside, Store, checkpoints, read_events, read_experiment};

@@ -334,6 +334,9 @@ pub fn question(study: &Study) -> &'static str {
             "What does each part of the model do? Each variant breaks one part; all begin with the same weights \
              wherever shapes agree and see the same batches in the same order."
         }
+        StudyKind::Published => {
+            "Do published results agree with ours? Each variant is a recipe that others have measured."
+        }
         StudyKind::Sweep => "How does the loss depend on size and learning rate?",
     }
 }

@@ -18,6 +18,7 @@ mod order;
 pub mod page;
 pub mod phrases;
 pub mod plot;
+pub mod published;
 mod runs;
 mod settings;
 mod story;

@@ -17,8 +17,9 @@ use gptlab_record::FileError;
 use serde::Serialize;
 
 use crate::{
-    Study, ablation,
+    Study, StudyKind, ablation,
     chart::{Panels, ScalingFit},
+    published,
 };
 use pictures::Pictures;
 
@@ -92,6 +93,9 @@ pub fn files(study: &Study, extras: &Extras) -> Vec<File> {
         .as_ref()
         .map(|floors| ablation::guides(floors).csv());
     files.extend(guides.map(|csv| File::new("guides.csv", csv)));
+    if study.kind == StudyKind::Published {
+        files.push(File::new("published.csv", published::table(study).csv()));
+    }
     let tuned = ablation::tuned_table(study).map(|table| table.csv());
     files.extend(tuned.map(|csv| File::new("tuned.csv", csv)));
     files.extend(pictures.all().flat_map(Figure::files));

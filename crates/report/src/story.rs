@@ -4,6 +4,7 @@ use crate::{
     Arm, RecordedRun, Study, StudyKind, ablation, doctor,
     page::headline,
     plot::{self, Glyphs, PlotLine, PlotSize},
+    published,
     table::wrap,
     visible,
 };
@@ -36,7 +37,7 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
             out.extend(run.map(|run| wrote(run, width)));
             out.extend(run.map(|run| symptoms(study, run, width)));
         }
-        StudyKind::Ablation | StudyKind::Sweep => {
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => {
             out += &tables(study, width);
             out.push('\n');
             for sentence in ablation::answer(study)
@@ -57,6 +58,7 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
 fn tables(study: &Study, width: usize) -> String {
     let table = match study.kind {
         StudyKind::Ablation => ablation::short_table(study),
+        StudyKind::Published => published::short_table(study),
         StudyKind::Run | StudyKind::Sweep => ablation::table(study),
     };
     let tuned = ablation::tuned_table(study).map_or_else(String::new, |table| {

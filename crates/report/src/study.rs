@@ -7,8 +7,8 @@ use std::path::{Component, Path};
 use gptlab_model::{Counts, ModelSpec, lower};
 use gptlab_record::{
     Cell, CellOutcome, Conclusion, DataRecord, Evidence, FileError, Floors, Grid, GridKind,
-    Results, Row, SkillFloors, Store, TunedRow, TunedSetting, Variant, VariantVerdict, read_grid,
-    read_outcome, read_results,
+    PublishedComparison, Results, Row, SkillFloors, Store, TunedRow, TunedSetting, Variant,
+    VariantVerdict, read_grid, read_outcome, read_results,
 };
 
 pub use run::{MeasureHistory, RecordedRun};
@@ -35,6 +35,8 @@ pub struct Study {
     pub tuned_setting: Option<TunedSetting>,
     /// Each variant at its best value of that setting.
     pub tuned: Vec<TunedRow>,
+    /// Each variant beside its published result, in a grid that compares them.
+    pub published: Vec<PublishedComparison>,
     /// The variants. The first is the one that the others are compared with.
     pub arms: Vec<Arm>,
 }
@@ -45,6 +47,8 @@ pub enum StudyKind {
     Run,
     Ablation,
     Sweep,
+    /// Recipes whose results others have published.
+    Published,
 }
 
 /// A variant and its runs.
@@ -80,7 +84,7 @@ impl Study {
     pub fn floors_of<'a>(&'a self, run: &'a RecordedRun) -> Option<&'a Floors> {
         let same = match self.kind {
             StudyKind::Run => true,
-            StudyKind::Ablation | StudyKind::Sweep => {
+            StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => {
                 run.ends_whole() || run.diverged_at().is_some()
             }
         };
@@ -96,7 +100,7 @@ impl Study {
     pub fn baseline(&self) -> Option<&Arm> {
         match self.kind {
             StudyKind::Run | StudyKind::Ablation => self.arms.first(),
-            StudyKind::Sweep => None,
+            StudyKind::Sweep | StudyKind::Published => None,
         }
     }
 
@@ -220,6 +224,7 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
         kind: match grid.kind {
             GridKind::Ablation => StudyKind::Ablation,
             GridKind::Sweep => StudyKind::Sweep,
+            GridKind::Published => StudyKind::Published,
         },
         name: name_of(folder),
         program: grid.program,
@@ -230,6 +235,9 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
         tuned_setting: grid.tuned,
         skill: results.as_ref().and_then(|r| r.skill),
         tuned: results.as_ref().map_or_else(Vec::new, |r| r.tuned.clone()),
+        published: results
+            .as_ref()
+            .map_or_else(Vec::new, |r| r.published.clone()),
         floors: results.map(|r| r.floors),
         conclusion,
         arms,
@@ -241,7 +249,7 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
 fn conclusion(grid: &Grid, results: &Results, arms: &[Arm]) -> Option<Conclusion> {
     match grid.kind {
         GridKind::Ablation => {}
-        GridKind::Sweep => return None,
+        GridKind::Sweep | GridKind::Published => return None,
     }
     if results.conclusion.is_some() {
         return results.conclusion.clone();
@@ -306,6 +314,7 @@ fn of_run(folder: &Path) -> Result<Study, FileError> {
         conclusion: None,
         tuned_setting: None,
         tuned: Vec::new(),
+        published: Vec::new(),
         arms: vec![arm_of(run, outcome)],
     })
 }
@@ -323,6 +332,7 @@ fn arm_of(run: RecordedRun, outcome: Option<CellOutcome>) -> Arm {
         settings: Vec::new(),
         experiment: Some(run.experiment.clone()),
         expected: None,
+        published: None,
     };
     let row = outcome.map(|outcome| Row {
         variant: run.name.clone(),

@@ -61,9 +61,9 @@ fn floors() -> impl Strategy<Value = Option<Floors>> {
 }
 
 fn study(kind: GridKind) -> Study {
-    static STUDY: OnceLock<[Study; 2]> = OnceLock::new();
-    let [ablation, sweep] = STUDY.get_or_init(|| {
-        [GridKind::Ablation, GridKind::Sweep].map(|kind| {
+    static STUDY: OnceLock<[Study; 3]> = OnceLock::new();
+    let [ablation, sweep, published] = STUDY.get_or_init(|| {
+        [GridKind::Ablation, GridKind::Sweep, GridKind::Published].map(|kind| {
             let (_root, folder) = grid_folder(kind);
             Study::read(&folder).unwrap()
         })
@@ -71,6 +71,7 @@ fn study(kind: GridKind) -> Study {
     match kind {
         GridKind::Ablation => ablation.clone(),
         GridKind::Sweep => sweep.clone(),
+        GridKind::Published => published.clone(),
     }
 }
 

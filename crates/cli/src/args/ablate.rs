@@ -17,6 +17,10 @@ of 128 tokens at a rate of 8e-3, which learns more than pairs of letters in a qu
 Nothing is concluded where the baseline has not passed a table of letter pairs or, on a diagnostic text, has not learnt \
 the skill. Intervals and p-values are corrected for the number of comparisons (Holm 1979).
 
+`--against published` repeats recipes that others have measured, on the text that they took (--data), and prints their \
+values, ours, and whether they agree. `--switches main` is then the results that take minutes, `all` is every one, and \
+--list describes them. `--against FILE.toml` does the same with results of your own.
+
 A grid that was stopped or killed continues when the same command is given again with its --out.";
 
 const SWEEP: &str = "\
@@ -31,9 +35,14 @@ pub(crate) struct AblateArgs {
     /// What to break: names, separated by commas, or the lists `main`, `all` and `seed`
     #[arg(long, value_name = "NAMES", default_value = "main")]
     pub(crate) switches: String,
-    /// List the switches, what each part does and what to expect without it
+    /// List the switches, what each part does and what to expect without it; with --against, the
+    /// published results
     #[arg(long)]
     pub(crate) list: bool,
+    /// Repeat recipes whose results others have published, and say which agree: `published`, or a
+    /// file of results of your own; --switches names some of them
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["grid", "tune"])]
+    pub(crate) against: Option<String>,
     /// Repeat everything at each of several values of a setting, a flag of `train`: as in
     /// lr=1e-4,3e-4,1e-3
     #[arg(long, value_name = "FLAG=A,B,...")]

@@ -1,5 +1,7 @@
 //! `gptlab ablate`: shows what each part is for by removing it.
 
+mod against;
+
 use gptlab_data::Builtin;
 use gptlab_lab::{
     grid::{self, GridAxis, GridRecipe, Skipped},
@@ -19,6 +21,9 @@ use crate::{
 const SEEDS: u64 = 3;
 
 pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
+    if let Some(against) = &args.against {
+        return against::run(args, against, printer);
+    }
     if args.list {
         list(args.base.json.json, printer);
         return Ok(ExitCode::Success);

@@ -37,7 +37,11 @@ const NAME: usize = 22;
 impl BaseArgs {
     /// Returns the baseline on `text`: a preset, `recipe`, and the typed settings.
     pub(super) fn settings(&self, recipe: GridRecipe, text: &Text) -> CommandResult<Settings> {
-        let base = recipe.base(&self.settings.overrides, text)?;
+        self.on_machine(recipe.base(&self.settings.overrides, text)?)
+    }
+
+    /// Returns `base` with the engine and the instructions of this machine.
+    pub(super) fn on_machine(&self, base: Settings) -> CommandResult<Settings> {
         let isa = engines::isa(&self.machine_args())?;
         Ok(Settings {
             engine: engines::NAME.to_owned(),
@@ -116,9 +120,12 @@ pub(super) fn go(
     let report = out.join("report");
     let report = super::report::place(&report, &[Signature::page(page::PAGE)], "--out DIR")?;
     let grid = &planned.grid;
+    let mut cells = planned.cells.iter();
+    let alike = cells.all(|cell| cell.hyper.steps == grid.steps);
     printer.say(format_args!(
-        "{} of {}: {}, {}; in {}",
+        "{} of {}{}: {}, {}; in {}",
         plural(planned.cells.len(), "run"),
+        if alike { "" } else { "at most " },
         plural(grid.steps as usize, "step"),
         plural(grid.variants.len(), "variant"),
         plural(grid.seeds.len(), "seed"),

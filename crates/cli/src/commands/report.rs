@@ -85,7 +85,7 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
             let around = if whole { around(folder)? } else { None };
             study.floors = own.or(around).or(study.floors);
         }
-        StudyKind::Ablation | StudyKind::Sweep => add_guides(&mut study),
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => add_guides(&mut study),
     }
     Ok(study)
 }

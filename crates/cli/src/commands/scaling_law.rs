@@ -19,7 +19,7 @@ pub(super) fn sentence(study: &Study) -> Option<String> {
 
 fn fit(study: &Study) -> Option<Result<ScalingFit, ScalingLawError>> {
     match study.kind {
-        StudyKind::Run | StudyKind::Ablation => return None,
+        StudyKind::Run | StudyKind::Ablation | StudyKind::Published => return None,
         StudyKind::Sweep => {}
     }
     let arms = study.arms.iter();

@@ -98,14 +98,24 @@ impl GridRecipe {
         }
         let recipe = self.overrides();
         recipe.apply(&mut base).map_err(GridError::Base)?;
-        base.intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
-        base.intervals.sample = NonZeroU64::new(steps / 2);
-        base.intervals.checkpoint = NonZeroU64::new(steps / SAVES);
+        let val_tokens = base.intervals.val_tokens;
+        set_intervals(&mut base, val_tokens);
         over_recipe(requested)
             .apply(&mut base)
             .map_err(GridError::Base)?;
         Ok(base)
     }
+}
+
+/// Sets logging, sampling and checkpoint intervals that suit the number of steps, and the number of
+/// tokens of an evaluation during training.
+pub(crate) fn set_intervals(settings: &mut Settings, val_tokens: u64) {
+    let steps = settings.hyper.steps;
+    let intervals = &mut settings.intervals;
+    intervals.log = NonZeroU64::new(steps / LOGS).unwrap_or(NonZeroU64::MIN);
+    intervals.sample = NonZeroU64::new(steps / 2);
+    intervals.checkpoint = NonZeroU64::new(steps / SAVES);
+    intervals.val_tokens = val_tokens;
 }
 
 /// Returns `requested` without its preset, which is already applied. A second application would

@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, path::Path, sync::Arc, thread, time::Instant};
 use gptlab_data::{CorpusCache, SplitName, Text};
 use gptlab_engine::{BackendOptions, Device};
 use gptlab_recipe::{Intervals, ObserveLevel};
-use gptlab_record::{Event, read_outcome};
+use gptlab_record::{Event, GridKind, read_outcome};
 use gptlab_train::{Error, Observer, Progress, Resolved, Run, Settings, Targets, evaluate};
 
 use super::{Machine, Planned};
@@ -23,10 +23,11 @@ pub struct GridEstimate {
 
 /// Times a few steps and an evaluation of the first run that is missing in `folder`, on as many
 /// runs side by side as `machine` may have, and counts what all missing runs take at that speed.
-/// Nothing is written. `None` where nothing is missing, or the steps make no finite numbers.
+/// Published recipes differ much, and a run of each is timed. Nothing is written. `None` where
+/// nothing is missing, or the steps make no finite numbers.
 ///
 /// # Errors
-/// When that run cannot be trained, or an outcome in `folder` cannot be read.
+/// When a timed run cannot be trained, or an outcome in `folder` cannot be read.
 pub fn estimate(
     folder: &Path,
     planned: &Planned,
@@ -36,16 +37,49 @@ pub fn estimate(
     let mut missing = Vec::new();
     for (cell, settings) in planned.grid.cells.iter().zip(&planned.cells) {
         if read_outcome(&folder.join(&cell.folder))?.is_none() {
-            missing.push(settings);
+            missing.push((cell, settings));
         }
     }
-    let Some(first) = missing.first() else {
-        return Ok(None);
-    };
     let corpora = CorpusCache::new(text);
-    let jobs = machine.jobs.clamp(1, missing.len());
-    let timed = thread::scope(|scope| {
-        let time = || RunSpeed::measure(first, &corpora, machine, jobs);
+    let jobs = machine.jobs.clamp(1, missing.len().max(1));
+    let mut work = 0.0;
+    let mut timed: Option<(&str, RunSpeed)> = None;
+    // The runs of one variant are timed once.
+    missing.sort_by_key(|(cell, _)| {
+        let mut variants = planned.grid.variants.iter();
+        variants.position(|variant| variant.name == cell.variant)
+    });
+    for (cell, settings) in &missing {
+        let same = timed
+            .as_ref()
+            .is_some_and(|(variant, _)| match planned.grid.kind {
+                GridKind::Ablation | GridKind::Sweep => true,
+                GridKind::Published => *variant == cell.variant,
+            });
+        if !same {
+            let Some(speed) = speed(settings, &corpora, machine, jobs)? else {
+                return Ok(None);
+            };
+            timed = Some((cell.variant.as_str(), speed));
+        }
+        work += timed.as_ref().map_or(0.0, |(_, speed)| speed.run(settings));
+    }
+    Ok((!missing.is_empty()).then(|| GridEstimate {
+        runs: missing.len(),
+        seconds: work / jobs as f64,
+    }))
+}
+
+/// Times a run with these settings, and others like it beside it. `None` if its steps make no
+/// finite numbers.
+fn speed(
+    settings: &Settings,
+    corpora: &CorpusCache<'_>,
+    machine: &Machine,
+    jobs: usize,
+) -> Result<Option<RunSpeed>, Error> {
+    thread::scope(|scope| {
+        let time = || RunSpeed::measure(settings, corpora, machine, jobs);
         // Where the system gives fewer threads, fewer runs are side by side later too.
         let start = |_| thread::Builder::new().spawn_scoped(scope, time).ok();
         let others: Vec<_> = (1..jobs).map_while(start).collect();
@@ -55,15 +89,7 @@ pub fn estimate(
             let _ = other.join();
         }
         mine
-    })?;
-    let Some(speed) = timed else {
-        return Ok(None);
-    };
-    let work: f64 = missing.iter().map(|settings| speed.run(settings)).sum();
-    Ok(Some(GridEstimate {
-        runs: missing.len(),
-        seconds: work / jobs as f64,
-    }))
+    })
 }
 
 /// What a run takes, in seconds, while others run beside it.

@@ -6,7 +6,10 @@ use gptlab_record::{Cell, Experiment, Grid, GridKind, TunedSetting, Variant};
 use gptlab_report::words::slug;
 use gptlab_train::{Error, Resolved, Settings};
 
-use crate::switches::{BASELINE, POINT, Switch};
+use crate::{
+    published::PublishedResult,
+    switches::{BASELINE, POINT, Switch},
+};
 
 /// The settings at one point of a grid. An ablation applies every switch at every point.
 #[derive(Clone, Debug)]
@@ -115,6 +118,41 @@ pub fn sweep(
     cross(GridKind::Sweep, arms, seeds, text, command)
 }
 
+/// Plans the recipe of each of `results`, whose settings are `recipes` in the same order, with as
+/// many of `seeds` as the result has of them.
+///
+/// # Errors
+/// Returns an error if a recipe cannot be trained on `text`.
+pub fn published(
+    results: &[PublishedResult],
+    recipes: &[Settings],
+    seeds: &[u64],
+    text: &Text,
+    command: &[String],
+) -> Result<Planned, Error> {
+    let text = &CorpusCache::new(text);
+    let arms = results.iter().zip(recipes).map(|(result, settings)| {
+        let resolved = Resolved::fresh(&with_seed(settings, seeds), text)?;
+        let graph = lower(&resolved.model);
+        let variant = Variant {
+            name: result.name.clone(),
+            title: "a published recipe".into(),
+            purpose: result.remark.clone(),
+            prediction: String::new(),
+            source: result.source.sentence(),
+            parameters: graph.params().total() as u64,
+            listing: graph.to_string(),
+            settings: Vec::new(),
+            experiment: Some(resolved.experiment),
+            expected: None,
+            published: Some(result.claim()),
+        };
+        Ok((variant, settings.clone()))
+    });
+    let arms = arms.collect::<Result<Vec<_>, Error>>()?;
+    cross(GridKind::Published, arms, seeds, text, command)
+}
+
 /// Returns `base` with `switch` applied, and its model, or the reason that there is nothing to run.
 fn applied(
     switch: &Switch,
@@ -159,6 +197,7 @@ fn arm(
         settings: point.values.clone(),
         experiment: Some(experiment),
         expected: switch.expected.is_bounded().then_some(switch.expected),
+        published: None,
     };
     (variant, settings.clone())
 }
@@ -170,8 +209,13 @@ fn cross(
     text: &CorpusCache<'_>,
     command: &[String],
 ) -> Result<Planned, Error> {
-    let cells = seeds.iter().flat_map(|seed| {
-        arms.iter().map(|(variant, settings)| {
+    let cells = seeds.iter().enumerate().flat_map(|(at, seed)| {
+        // A published result has its own number of seeds.
+        let has = move |(variant, _): &&VariantSettings| {
+            let claim = variant.published.as_ref();
+            claim.is_none_or(|claim| (at as u64) < claim.seeds)
+        };
+        arms.iter().filter(has).map(move |(variant, settings)| {
             let (variant, seed) = (variant.name.clone(), *seed);
             let folder = format!("runs/{}-s{seed}", folder_name(&variant));
             let cell = Cell {
@@ -196,7 +240,7 @@ fn cross(
         command: command.to_vec(),
         kind,
         data: first.experiment.data,
-        steps: arms[0].1.hyper.steps,
+        steps: arms.iter().map(|arm| arm.1.hyper.steps).max().unwrap_or(0),
         seeds: seeds.to_vec(),
         variants: arms.into_iter().map(|(variant, _)| variant).collect(),
         cells,

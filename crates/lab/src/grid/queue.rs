@@ -16,8 +16,8 @@ use std::{
 use gptlab_data::{CorpusCache, CorpusSource, Text};
 use gptlab_engine::{Backend, BackendOptions, Device};
 use gptlab_record::{
-    Cell, CellOutcome, Event, Experiment, FileError, Floors, Grid, Results, Store, disk,
-    read_events, read_grid, write_grid, write_results,
+    Cell, CellOutcome, Event, Experiment, FileError, Floors, Grid, GridKind, PublishedQuantity,
+    Results, Store, disk, read_events, read_grid, write_grid, write_results,
 };
 use gptlab_train::{Error, Resolved, Settings, same_settings};
 
@@ -128,7 +128,17 @@ fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
         return Ok(write_grid(folder, grid)?);
     };
     same_plan(folder, &found, grid)?;
-    Ok(())
+    // A published value that was corrected changes no run.
+    let claims = |grid: &Grid| -> Vec<_> {
+        let variants = grid.variants.iter();
+        variants
+            .map(|v| (v.published.clone(), v.source.clone(), v.purpose.clone()))
+            .collect()
+    };
+    match grid.kind {
+        GridKind::Published if claims(&found) != claims(grid) => Ok(write_grid(folder, grid)?),
+        GridKind::Published | GridKind::Ablation | GridKind::Sweep => Ok(()),
+    }
 }
 
 /// Returns an error unless `found`, the grid in `folder`, has the settings of `requested`.
@@ -183,7 +193,32 @@ fn facts(folder: &Path, planned: &Planned, corpora: &CorpusCache<'_>) -> Result<
         skill: floors::skill_floors(text, batches, ORDERS),
         curves: curves.collect::<Result<_, _>>()?,
         tokens_per_step: tokens_per_step(&resolved)?,
+        published_floors: published_floors(planned, corpora)?,
     })
+}
+
+/// Measures the n-gram floors of published results, on the predictions of their own models.
+fn published_floors(
+    planned: &Planned,
+    corpora: &CorpusCache<'_>,
+) -> Result<Vec<(String, f64)>, Error> {
+    let mut found = Vec::new();
+    for variant in &planned.grid.variants {
+        let Some(PublishedQuantity::NgramFloor(order)) =
+            variant.published.as_ref().map(|claim| claim.quantity)
+        else {
+            continue;
+        };
+        let cells = planned.grid.cells.iter().zip(&planned.cells);
+        let mut own = cells.filter(|(cell, _)| cell.variant == variant.name);
+        if let Some((_, settings)) = own.next() {
+            let resolved = Resolved::fresh(settings, corpora)?;
+            // A text that is too short has no validation split, and thus no floor on it.
+            let ladder = ngram::ladder(&resolved.batches, u64::MAX, order).unwrap_or_default();
+            found.extend(ladder.last().map(|loss| (variant.name.clone(), *loss)));
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the mean length of the first batches, in tokens, since documents differ in length.

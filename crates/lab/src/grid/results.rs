@@ -5,7 +5,7 @@ use gptlab_record::{
     SkillFloors, Standing, TunedRow, TunedSetting, Variant, Verdict, family_rows,
 };
 
-use crate::statistics;
+use crate::{published, statistics};
 
 /// What the outcomes of a grid are judged by, besides its plan.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct GridFacts {
     pub curves: Vec<Vec<(u64, f64)>>,
     /// The number of tokens that a step trains on.
     pub tokens_per_step: Option<f64>,
+    /// The n-gram floors that published results are compared with, by variant.
+    pub published_floors: Vec<(String, f64)>,
 }
 
 /// Makes one row per variant of `grid`, and draws the conclusion. `outcomes` are in the order of
@@ -43,14 +45,21 @@ pub fn results(grid: &Grid, outcomes: &[Option<CellOutcome>], facts: GridFacts) 
     };
     let conclusion = match grid.kind {
         GridKind::Ablation => Some(Conclusion::of(grid, &evidence)),
-        GridKind::Sweep => None,
+        GridKind::Sweep | GridKind::Published => None,
     };
     let tuned = match (&grid.tuned, &conclusion) {
         (Some(tuned), Some(conclusion)) => tuned_rows(grid, tuned, &rows, conclusion),
         _ => Vec::new(),
     };
+    let published = grid.variants.iter().filter_map(|variant| {
+        let mut floors = facts.published_floors.iter();
+        let floor = floors.find(|(name, _)| *name == variant.name);
+        let own = of(grid, variant, outcomes);
+        published::compare(variant, floor.map(|(_, loss)| *loss), &own)
+    });
     Results {
         format: Results::FORMAT,
+        published: published.collect(),
         conclusion,
         floors: facts.floors,
         skill: facts.skill,

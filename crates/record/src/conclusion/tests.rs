@@ -13,6 +13,7 @@ fn variant(name: &str, expected: Option<ExpectedDifference>) -> Variant {
         settings: Vec::new(),
         experiment: None,
         expected,
+        published: None,
     }
 }
 

@@ -5,7 +5,7 @@ use gptlab_record::{
     Standing, Verdict,
 };
 
-use crate::{Arm, Study, StudyKind, number, sweep, words};
+use crate::{Arm, Study, StudyKind, number, published, sweep, words};
 
 /// How many times as many steps are advised if nothing better is known.
 const MORE: u64 = 4;
@@ -16,6 +16,10 @@ pub fn answer(study: &Study) -> Vec<String> {
     match (study.kind, &study.conclusion) {
         (StudyKind::Run, _) | (StudyKind::Ablation, None) => Vec::new(),
         (StudyKind::Sweep, _) => sweep::answer(study)
+            .into_iter()
+            .chain(diverged(study))
+            .collect(),
+        (StudyKind::Published, _) => published::answer(study)
             .into_iter()
             .chain(diverged(study))
             .collect(),

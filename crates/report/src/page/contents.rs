@@ -4,7 +4,8 @@ use gptlab_model::Choice;
 use gptlab_record::{Standing, Verdict};
 
 use crate::{
-    Arm, Study, StudyKind, ablation, diff, doctor, number, phrases, table::typeset, words,
+    Arm, Study, StudyKind, ablation, diff, doctor, number, phrases, published, table::typeset,
+    words,
 };
 
 /// Returns the title of the page: what was found, as a sentence without its full stop.
@@ -13,6 +14,7 @@ pub(super) fn title(study: &Study) -> String {
         StudyKind::Run => study.arms.first().map(|arm| of_run(study, arm)),
         StudyKind::Ablation => of_ablation(study),
         StudyKind::Sweep => of_sweep(study),
+        StudyKind::Published => published::headline(study),
     };
     typeset(&said.unwrap_or_else(|| "No run has finished".to_owned()))
 }
@@ -23,6 +25,7 @@ pub(super) fn kicker(study: &Study) -> String {
         StudyKind::Run => "run",
         StudyKind::Ablation => "ablation",
         StudyKind::Sweep => "sweep",
+        StudyKind::Published => "comparison with published results",
     };
     format!("gptlab {kind} “{}” on {}", study.name, study.data.source)
 }
@@ -184,7 +187,12 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
         ),
     ));
     facts.push(("Fingerprint", data.fingerprint.chars().take(16).collect()));
-    facts.push(("Steps", words::count(study.steps)));
+    facts.push(match study.kind {
+        StudyKind::Published => ("Steps, at most", words::count(study.steps)),
+        StudyKind::Run | StudyKind::Ablation | StudyKind::Sweep => {
+            ("Steps", words::count(study.steps))
+        }
+    });
     facts.push((
         if seeds.len() == 1 { "Seed" } else { "Seeds" },
         seeds.join(", "),
@@ -196,7 +204,7 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
 fn changes(study: &Study, arm: &Arm) -> Option<String> {
     match study.kind {
         StudyKind::Run => return None,
-        StudyKind::Ablation | StudyKind::Sweep => {}
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => {}
     }
     let (base, own) = (study.baseline()?.runs.first()?, arm.runs.first()?);
     Some(match diff::settings(&base.experiment, &own.experiment) {

@@ -6,7 +6,7 @@ use super::{
     Extras, Figure, Gallery, ShadedToken, contents, output_folder::GENERATOR, pictures::Pictures,
 };
 use crate::{
-    Arm, RecordedRun, Study, StudyKind, Table, ablation, chart, diff, doctor,
+    Arm, RecordedRun, Study, StudyKind, Table, ablation, chart, diff, doctor, published,
     table::{Column, TableCell, typeset},
     visible, words,
 };
@@ -111,7 +111,7 @@ fn header(study: &Study, title: &str) -> Markup {
 fn hero(study: &Study, pictures: &Pictures) -> Markup {
     let sample = match study.kind {
         StudyKind::Run => study.arms.first().and_then(contents::last_sample),
-        StudyKind::Ablation | StudyKind::Sweep => None,
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => None,
     };
     let class = if sample.is_some() {
         "hero"
@@ -162,6 +162,7 @@ fn results(study: &Study) -> Markup {
     html! {
         section {
             h2 { "Results" }
+            @if study.kind == StudyKind::Published { (published::table(study).html()) }
             (ablation::table(study).repeating().html())
             @if let Some(tuned) = ablation::tuned_table(study) { (tuned.html()) }
         }
@@ -183,7 +184,7 @@ fn predictions(study: &Study) -> Markup {
 fn symptoms(study: &Study) -> Markup {
     let run = match study.kind {
         StudyKind::Run => study.arms.first().and_then(|arm| arm.runs.first()),
-        StudyKind::Ablation | StudyKind::Sweep => None,
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => None,
     };
     let Some(run) = run else { return html! {} };
     let diagnosis = doctor::examine(run, study.floors_of(run));
@@ -217,7 +218,9 @@ fn written(study: &Study) -> Markup {
             let card = |(step, text)| (after(step), String::new(), text);
             samples.into_iter().map(card).collect()
         }
-        StudyKind::Ablation | StudyKind::Sweep => study.arms.iter().filter_map(last_card).collect(),
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => {
+            study.arms.iter().filter_map(last_card).collect()
+        }
     };
     html! {
         @if samples.len() > 1 {

@@ -1,7 +1,9 @@
 //! The report in Markdown, with its charts in files beside it.
 
 use super::{Extras, Figure, contents, pictures::Pictures};
-use crate::{Arm, Study, StudyKind, ablation, diff, table::escape_markdown, visible, words};
+use crate::{
+    Arm, Study, StudyKind, ablation, diff, published, table::escape_markdown, visible, words,
+};
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let mut out = MarkdownText::default();
@@ -12,6 +14,9 @@ pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> Strin
     }
     out.figures(&pictures.main);
     out.line("## Results");
+    if study.kind == StudyKind::Published {
+        out.line(published::table(study).markdown().trim_end());
+    }
     out.line(ablation::table(study).markdown().trim_end());
     if let Some(tuned) = ablation::tuned_table(study) {
         out.line(tuned.markdown().trim_end());

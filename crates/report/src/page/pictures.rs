@@ -48,6 +48,7 @@ fn main(study: &Study, extras: &Extras) -> Vec<Figure> {
             found.extend(figure("differences", chart::differences(study)));
             found.extend(figure("curves", overview(study)));
         }
+        StudyKind::Published => found.extend(figure("curves", overview(study))),
         StudyKind::Sweep => {
             let setting = extras
                 .scaling_law

@@ -116,6 +116,7 @@ fn variant(name: &str, title: &str, listing: &str) -> Variant {
         settings: vec![("lr".into(), 0.01), ("parameters".into(), 4_000.0)],
         experiment: None,
         expected: None,
+        published: None,
     }
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn results() -> Results {
     (broken.mean, broken.deviation) = (None, None);
     // As versions before conclusions wrote it.
     Results {
+        published: Vec::new(),
         format: 1,
         conclusion: None,
         skill: None,

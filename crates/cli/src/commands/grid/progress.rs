@@ -12,7 +12,8 @@ pub(super) struct GridProgress {
     interrupt: Interrupt,
     printer: Printer,
     bar: Bar,
-    steps: u64,
+    /// The number of steps of each cell.
+    steps: Vec<u64>,
     cells: Vec<Cell>,
     under_way: Mutex<UnderWay>,
 }
@@ -25,9 +26,11 @@ struct UnderWay {
 
 impl GridProgress {
     pub(super) fn new(planned: &Planned, interrupt: Interrupt, printer: Printer) -> Self {
-        let (cells, steps) = (planned.grid.cells.clone(), planned.grid.steps);
+        let cells = planned.grid.cells.clone();
+        let steps = planned.cells.iter().map(|cell| cell.hyper.steps);
+        let steps: Vec<u64> = steps.collect();
         Self {
-            bar: Bar::new(printer, 0, steps * cells.len() as u64),
+            bar: Bar::new(printer, 0, steps.iter().sum()),
             under_way: Mutex::new(UnderWay {
                 done: vec![0; cells.len()],
                 ended: 0,
@@ -43,14 +46,15 @@ impl GridProgress {
         self.bar.close();
     }
 
-    /// Records that `cell` has made `done` steps; returns the sum over all runs.
+    /// Records that `cell` has made `done` steps, or all of them if it has ended; returns the sum
+    /// over all runs.
     fn made(&self, cell: &Cell, done: u64, ended: bool) -> (u64, usize) {
         let mut under_way = self
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = self.cells.iter().position(|c| c == cell) {
-            under_way.done[at] = done;
+            under_way.done[at] = if ended { self.steps[at] } else { done };
         }
         under_way.ended += usize::from(ended);
         (under_way.done.iter().sum(), under_way.ended)
@@ -65,7 +69,7 @@ impl GridObserver for GridProgress {
     }
 
     fn finished(&self, cell: &Cell, outcome: &CellOutcome) {
-        let (_, ended) = self.made(cell, self.steps, true);
+        let (_, ended) = self.made(cell, 0, true);
         let all = self.cells.len();
         let how = match (outcome.diverged_at, outcome.val_loss) {
             (Some(step), _) => format!("diverged at step {step}"),
