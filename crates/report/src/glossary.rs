@@ -149,18 +149,18 @@ fn near(typed: &str) -> Vec<String> {
 
 /// Returns the whole glossary as a Markdown page.
 pub fn markdown() -> String {
-    let mut page = String::from(
-        "# Glossary\n\nThe words of gptlab. `gptlab explain WORD` prints one of these entries, \
-         and `gptlab explain --all` this page.\n",
-    );
-    for topic in TOPICS {
-        page += &format!("\n## {}\n", topic.title);
-        for entry in topic.entries {
-            let source = source(entry).map_or_else(String::new, |source| format!(" *{source}*"));
-            page += &format!("\n### {}\n\n{}{source}\n", entry.word, entry.text);
-        }
-    }
-    page
+    let begin = "# Glossary\n\nThe words of gptlab. `gptlab explain WORD` prints one of these entries, \
+                 and `gptlab explain --all` this page.\n";
+    let entry = |entry: &Entry| {
+        let source = source(entry).map_or_else(String::new, |source| format!(" *{source}*"));
+        format!("\n### {}\n\n{}{source}\n", entry.word, entry.text)
+    };
+    let topic = |topic: &Topic| {
+        let entries: Vec<String> = topic.entries.iter().map(entry).collect();
+        format!("\n## {}\n{}", topic.title, entries.concat())
+    };
+    let topics: Vec<String> = TOPICS.iter().map(topic).collect();
+    begin.to_owned() + &topics.concat()
 }
 
 /// Returns the sentence that names the source of `entry`.

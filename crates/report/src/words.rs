@@ -60,8 +60,8 @@ pub fn columns(words: &[&str], width: usize) -> String {
     let down = words.len().div_ceil(across);
     let line = |row: usize| {
         let cells = words.iter().skip(row).step_by(down);
-        let line: String = cells.map(|word| format!("{word:<column$}")).collect();
-        line.trim_end().to_owned() + "\n"
+        let cells: Vec<String> = cells.map(|word| format!("{word:<column$}")).collect();
+        cells.concat().trim_end().to_owned() + "\n"
     };
     (0..down).map(line).collect()
 }

@@ -77,6 +77,9 @@ const ZERO_IS_OFF: &[&str] = &[
 
 /// Returns the answer to an error of clap's about `words`, if there is one.
 pub(super) fn answer(error: &Error, words: &[OsString], definition: &Command) -> Option<Stop> {
+    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) {
+        return file_for_a_command(typed);
+    }
     let (ErrorKind::UnknownArgument, Some(ContextValue::String(typed))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
     else {
@@ -94,6 +97,23 @@ pub(super) fn answer(error: &Error, words: &[OsString], definition: &Command) ->
         None if typed.starts_with('-') => None,
         None => slip.word(),
     }
+}
+
+/// Answers a file in the place of a command.
+fn file_for_a_command(typed: &str) -> Option<Stop> {
+    let path = Path::new(typed);
+    if !path.is_file() {
+        return None;
+    }
+    let instead = if path.extension().is_some_and(|e| e == "safetensors") {
+        "generate"
+    } else {
+        "train --data"
+    };
+    let stop = Stop::usage(format_args!(
+        "a command comes first, found the file {typed}"
+    ));
+    Some(stop.hint(format!("`gptlab {instead} {}`", shell_word(typed))))
 }
 
 /// A word of a command line that has no place in it.
@@ -129,8 +149,8 @@ impl Slip<'_> {
 
     /// Returns the flags that do what is meant by `flag`: `--no-attention`, `--post-ln`.
     fn without(&self, flag: &str) -> Option<String> {
-        let negated = ["no-", "without-", "disable-"].iter();
-        let part = negated.filter_map(|no| flag.strip_prefix(no)).next();
+        let mut negated = ["no-", "without-", "disable-"].iter();
+        let part = negated.find_map(|no| flag.strip_prefix(no));
         let is_called = |name: &str| Switch::find(name).ok().filter(|s| s.slug() == name);
         let switch = match part {
             Some(part) => is_called(&format!("no-{part}")),
@@ -193,7 +213,7 @@ impl Slip<'_> {
         let is_text = path.is_file() || Builtin::parse(word).ok().flatten().is_some();
         let prompted = self.has("prompt") && self.takes_words();
         if prompted && !(is_text && self.has("data")) {
-            return Some(("the text to go on from", "prompt", same()));
+            return Some(("its prompt", "prompt", same()));
         }
         let is_number = word.parse::<f64>().is_ok();
         (self.has("data") && !is_number).then(|| ("its text", "data", same()))
@@ -247,7 +267,7 @@ impl Slip<'_> {
 /// Returns the settings of a switch that do not depend on the model and the recipe it changes.
 fn flags_of(switch: &Switch) -> Vec<(&'static SettingKey, SettingValue)> {
     let of = |preset| switch.overrides(&Settings::of(preset, None));
-    let (one, other): (Overrides, Overrides) = (of(Preset::Modern), of(Preset::Gpt2Mini));
+    let (one, other): (Overrides, Overrides) = (of(Preset::Modern), of(Preset::Microgpt));
     let same =
         |(key, value): &(&'static SettingKey, SettingValue)| other.get(key).as_ref() == Some(value);
     one.values().filter(same).collect()

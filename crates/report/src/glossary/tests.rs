@@ -68,6 +68,28 @@ fn an_unknown_word_has_near_ones() {
     assert_eq!(explain("zebra crossing"), Err(Vec::new()));
 }
 
+/// The doctor's thresholds are the witness.
+#[test]
+fn thresholds_are_the_doctor_s() {
+    for (word, quantity) in [
+        ("over-fitting", "nats that the validation loss ends above"),
+        ("under-trained", "predictions seen for each parameter"),
+        ("attention sink", "mean share of attention on the first"),
+        ("gradient norm", "largest gradient norm over the median"),
+    ] {
+        let limit = crate::doctor::THRESHOLDS
+            .iter()
+            .find(|limit| limit.name.starts_with(quantity))
+            .expect("a threshold");
+        let text = explain(word).unwrap().entry.expect("an entry").text;
+        let value = match limit.value {
+            100.0 => "a hundred".to_owned(),
+            value => value.to_string(),
+        };
+        assert!(text.contains(&value), "{word}: {value}");
+    }
+}
+
 /// Outside of backticks nothing may be read as markup but the emphasis of the source.
 #[test]
 fn the_page_has_every_entry_and_no_stray_markup() {
