@@ -264,13 +264,26 @@ impl Slip<'_> {
     }
 }
 
-/// Returns the settings of a switch that do not depend on the model and the recipe it changes.
+/// Returns the settings of a switch that do not depend on the model and the recipe it changes, or
+/// nothing if they change none alone.
 fn flags_of(switch: &Switch) -> Vec<(&'static SettingKey, SettingValue)> {
-    let of = |preset| switch.overrides(&Settings::of(preset, None));
-    let (one, other): (Overrides, Overrides) = (of(Preset::Modern), of(Preset::Microgpt));
+    let bases = [Preset::Modern, Preset::Microgpt].map(|preset| Settings::of(preset, None));
+    let [one, other] = bases.each_ref().map(|base| switch.overrides(base));
     let same =
         |(key, value): &(&'static SettingKey, SettingValue)| other.get(key).as_ref() == Some(value);
-    one.values().filter(same).collect()
+    let flags: Vec<_> = one.values().filter(same).collect();
+    let changes = |base: &Settings| {
+        let (mut overrides, mut changed) = (Overrides::default(), base.clone());
+        let set = |(key, value): &(&'static SettingKey, SettingValue)| {
+            overrides.set(key.field, &value.to_string()).is_ok()
+        };
+        flags.iter().all(set) && overrides.apply(&mut changed).is_ok() && changed != *base
+    };
+    if bases.iter().any(changes) {
+        flags
+    } else {
+        Vec::new()
+    }
 }
 
 /// Returns the flag that turns a setting off.
