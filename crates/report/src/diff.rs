@@ -46,7 +46,7 @@ impl ComparedRun {
         let experiment = &run.experiment;
         Ok(Self {
             name: name.to_owned(),
-            settings: json_of(experiment)?,
+            settings: settings_json(experiment)?,
             listing: listing_of(&experiment.spec, experiment.vocab_size).0,
             events: run.events.clone(),
             knows: KnownSettings::All,
@@ -159,10 +159,13 @@ pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
     }
 }
 
-/// Returns the JSON of `experiment` by way of its text: numbers of 32 bits keep their few digits,
-/// which they lose where they become numbers of 64 bits.
-fn json_of(experiment: &Experiment) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(&serde_json::to_string(experiment)?)
+/// Returns the JSON of `settings` by way of its text: numbers of 32 bits keep the few digits that
+/// they have as text, and would get more as numbers of 64 bits.
+///
+/// # Errors
+/// Returns an error if they cannot be written as JSON.
+pub fn settings_json(settings: &impl Serialize) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(&serde_json::to_string(settings)?)
 }
 
 /// Returns the settings in which two experiments differ.
@@ -170,7 +173,7 @@ fn json_of(experiment: &Experiment) -> Result<Value, serde_json::Error> {
 /// # Errors
 /// Returns an error if the settings of one of them cannot be written as JSON.
 pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, serde_json::Error> {
-    let of = |e: &Experiment| json_of(e).map(|json| settings_of(&json));
+    let of = |e: &Experiment| settings_json(e).map(|json| settings_of(&json));
     Ok(changes(&of(a)?, &of(b)?))
 }
 

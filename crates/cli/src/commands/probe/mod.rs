@@ -144,9 +144,9 @@ fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
     }
     if let Some(repeated) = &report.repeated {
         printer.line(format_args!(
-            "repeated    {} twice, in {}: loss {:.3} in the first half, {:.3} in the second",
+            "repeated    {} twice, {}: loss {:.3} in the first half, {:.3} in the second",
             plural(repeated.length, "random token"),
-            plural(repeated.sequences, "sequence"),
+            plural(repeated.sequences, "time"),
             repeated.first_loss,
             repeated.second_loss
         ));

@@ -228,7 +228,8 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
         Outcome::Diverged { .. } => {}
         Outcome::Complete { .. } => {
             printer.say(format_args!(
-                "the run had already made all of its steps: {step}"
+                "the run had already made all of its {step} step{}",
+                plural_s(*step)
             ));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
                 let more = format!(" --steps {}", 2 * step);
