@@ -5,7 +5,7 @@ use std::{fmt, io};
 use gptlab_data::{BatchesError, CorpusError};
 use gptlab_engine::{ImportError, PromptError, sample::SamplingError};
 use gptlab_model::{BatchError, SpecError};
-use gptlab_recipe::SettingsError;
+use gptlab_recipe::{SettingsError, words::reason};
 
 /// An error of a benchmark; most variants hold the error of the crate that found the problem.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl fmt::Display for Error {
             Self::Sampling(e) => e.fmt(f),
             Self::Diverged => f.write_str("the model has diverged"),
             Self::WorkerProcess(why) => write!(f, "a workload did not run: {why}"),
-            Self::Answer(e) => write!(f, "cannot write an answer: {e}"),
+            Self::Answer(e) => write!(f, "cannot write an answer: {}", reason(e)),
         }
     }
 }

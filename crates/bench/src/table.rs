@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gptlab_report::{
     Table,
     table::{Column, TableCell},
-    words::count,
+    words::{count, plural},
 };
 
 use crate::{BenchReport, MachineDescription, Peak, PeerResult, PublishedResult, WorkloadResult};
@@ -105,12 +105,12 @@ fn about_peers(workloads: &[WorkloadResult]) -> Vec<String> {
 pub(crate) fn machine(machine: &MachineDescription) -> String {
     let checkout = machine.checkout.as_ref();
     format!(
-        "{}, {} cores, {} MiB, {}; {} threads, {}; gptlab {}{}{}; {}",
+        "{}, {}, {} MiB, {}; {}, {}; gptlab {}{}{}; {}",
         machine.processor,
-        machine.cores,
+        plural(machine.cores, "core"),
         mib(machine.memory_bytes).text,
         machine.system,
-        machine.threads,
+        plural(machine.threads, "thread"),
         machine.isa,
         machine.version,
         checkout.map_or(String::new(), |c| format!(" ({c})")),
@@ -126,12 +126,12 @@ pub(crate) fn machine(machine: &MachineDescription) -> String {
 fn peak(peak: &Peak) -> String {
     let giga = |x: f64| count((x / 1e9).round() as u64);
     format!(
-        "Peak: {} GFLOP/s in f32 and {} in bf16 on one core; {} and {} on {} threads.",
+        "Peak: {} GFLOP/s in f32 and {} in bf16 on one core; {} and {} on {}.",
         giga(peak.f32.one),
         giga(peak.bf16.one),
         giga(peak.f32.all),
         giga(peak.bf16.all),
-        peak.threads,
+        plural(peak.threads, "thread"),
     )
 }
 

@@ -13,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use gptlab_kernels::Isa;
+use gptlab_recipe::words::reason;
 
 use crate::{
     Error, Workload,
@@ -76,7 +77,7 @@ impl WorkerProcess {
     /// directs it.
     pub(crate) fn start(command: &mut Command) -> Result<Self, Unavailable> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let none = |e: io::Error| Unavailable::All(format!("cannot run {program}: {e}"));
+        let none = |e: io::Error| Unavailable::All(format!("cannot run {program}: {}", reason(&e)));
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction};
 use gptlab_recipe::nearest;
 use toml::{Table, Value};
 
-use crate::exit::Stop;
+use crate::{args::names, exit::Stop};
 
 /// Returns `program` with the values of the file at `path` as defaults of the flags of its
 /// subcommand `sub`.
@@ -81,7 +81,7 @@ fn with_defaults(table: &Table, sub: &str, program: clap::Command) -> Result<cla
         .collect();
     let mut defaults: Vec<(String, &Value)> = Vec::new();
     for (typed, value) in table {
-        let key = typed.replace('_', "-");
+        let key = canonical(&typed.replace('_', "-"), &program);
         if mine.contains(&key) {
             check_kind(typed, value)?;
             defaults.push((key, value));
@@ -109,6 +109,15 @@ fn keys(command: &clap::Command) -> impl Iterator<Item = String> {
         .filter_map(Arg::get_long)
         .filter(|long| !["config", "help", "version"].contains(long))
         .map(str::to_owned)
+}
+
+/// Returns the flag of which `key` is the name or an alias; `key` itself if there is none.
+fn canonical(key: &str, program: &clap::Command) -> String {
+    let mut flags = program
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments);
+    let flag = flags.find(|arg| names(arg).any(|name| name == key));
+    flag.and_then(Arg::get_long).unwrap_or(key).to_owned()
 }
 
 fn unknown(typed: &str, key: &str, all: Vec<String>) -> Stop {

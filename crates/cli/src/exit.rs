@@ -5,6 +5,7 @@ use std::{fmt, io, path::Path, process};
 use gptlab_bench::Error as BenchError;
 use gptlab_data::{CorpusError, TextError};
 use gptlab_lab::grid::GridError;
+use gptlab_recipe::words::reason;
 use gptlab_record::FileError;
 use gptlab_train::Error as TrainError;
 
@@ -81,7 +82,11 @@ impl Stop {
 
     /// Reports a file that could not be read or written.
     pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
-        Self::failure(format_args!("cannot {doing} {}: {error}", path.display()))
+        Self::failure(format_args!(
+            "cannot {doing} {}: {}",
+            path.display(),
+            reason(error)
+        ))
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

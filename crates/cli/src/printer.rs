@@ -19,6 +19,7 @@ use std::{
 };
 
 use clap::{builder::StyledStr, error::ContextValue};
+use gptlab_recipe::words::reason;
 use gptlab_report::{visible, words};
 use serde::Serialize;
 
@@ -137,6 +138,21 @@ impl Printer {
     /// text, so on a terminal every carriage return is marked, including that of a line's end.
     pub(crate) fn text(self, text: impl Display) {
         self.write(&self.data(&text.to_string()));
+    }
+
+    /// Prints a text that was typed and that a model continues: in colour on a terminal, so that it
+    /// differs from what the model writes.
+    pub(crate) fn typed(self, text: &str) {
+        self.write(&self.as_typed(text));
+    }
+
+    fn as_typed(self, text: &str) -> String {
+        let marked = self.data(text);
+        if self.shown && !text.is_empty() {
+            self.paint(Paint::Cyan, marked)
+        } else {
+            marked.into_owned()
+        }
     }
 
     /// Returns data as standard output gets it.
@@ -261,14 +277,16 @@ impl Printer {
             WithoutReader::GoesOn => {
                 if !SILENT.swap(true, Ordering::Relaxed) && !left {
                     self.warn(format_args!(
-                        "cannot write to standard output: {e}; nothing more is printed, and the work continues"
+                        "cannot write to standard output: {}; nothing more is printed, and the work continues",
+                        reason(&e)
                     ));
                 }
             }
             WithoutReader::Ends if left => process::exit(0),
             WithoutReader::Ends => {
                 self.stop(&Stop::failure(format_args!(
-                    "cannot write to standard output: {e}"
+                    "cannot write to standard output: {}",
+                    reason(&e)
                 )));
                 process::exit(ExitCode::Failure.number().into());
             }
@@ -361,6 +379,18 @@ mod tests {
         let shown = printer(true).value(&json);
         assert!(shown.contains("\\u009b31m\\u202ez"), "{shown}");
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), RISKY);
+    }
+
+    /// A file or a pipe gets no colours.
+    #[test]
+    fn what_was_typed_is_coloured_on_a_terminal() {
+        assert_eq!(printer(true).as_typed("the"), "\x1b[36mthe\x1b[0m");
+        assert_eq!(printer(false).as_typed("the"), "the");
+        let plain = Printer {
+            colour: false,
+            ..printer(true)
+        };
+        assert_eq!(plain.as_typed("the"), "the");
     }
 
     /// Our colours surround the marks.

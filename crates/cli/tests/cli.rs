@@ -14,12 +14,18 @@ mod diff;
 mod doctor_run;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/flags.rs"]
 mod flags;
 #[path = "cli/floors.rs"]
 mod floors;
+#[path = "cli/interactive.rs"]
+mod interactive;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/messages.rs"]
+mod messages;
 #[path = "cli/observe.rs"]
 mod observe;
 #[path = "cli/pipes.rs"]
@@ -43,6 +49,8 @@ mod seed;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;
+#[path = "cli/slips.rs"]
+mod slips;
 #[path = "cli/sweep.rs"]
 mod sweep;
 #[path = "cli/targets.rs"]
@@ -175,6 +183,18 @@ impl Lab {
         let ran = self.run(line);
         assert_eq!(ran.code, 0, "{line}\n{}\n{}", ran.out, ran.err);
         ran
+    }
+
+    /// Returns the names of all subcommands, as the help has them.
+    fn commands(&self) -> Vec<String> {
+        let help = self.ok("--help").out;
+        let list = help.split("Commands:\n").nth(1).unwrap_or_default();
+        let names = list
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+            .filter(|name| !["", "help"].contains(name));
+        names.map(str::to_owned).collect()
     }
 
     /// Returns the events that `train --json` prints, without times.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_recipe::TextOrigin;
+use gptlab_recipe::{TextOrigin, words::reason};
 
 use crate::{Builtin, Fingerprint, foreign, foreign::Foreign};
 
@@ -237,7 +237,7 @@ impl fmt::Display for TextError {
                 path.display()
             ),
             Self::Unreadable(path, error) => {
-                write!(f, "{} cannot be read: {error}", path.display())
+                write!(f, "{} cannot be read: {}", path.display(), reason(error))
             }
             Self::Size {
                 path,

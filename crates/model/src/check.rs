@@ -161,15 +161,17 @@ impl ModelSpec {
         }
         if !a.heads.is_multiple_of(a.kv_heads) {
             return refuse(format!(
-                "n_kv_head must divide n_head, found {} for {} heads in layer {layer}",
-                a.kv_heads, a.heads
+                "n_kv_head must divide n_head, found {} for {} head{} in layer {layer}",
+                a.kv_heads,
+                a.heads,
+                if a.heads == 1 { "" } else { "s" }
             ));
         }
         let head_dim = self.n_embd / a.heads;
         match self.position {
             Position::Rotary if !head_dim.is_multiple_of(2) => refuse(format!(
                 "rotary positions turn pairs and need an even head width, found {head_dim} \
-                 ({} / {} heads) in layer {layer}",
+                 (n_embd {} / n_head {}) in layer {layer}",
                 self.n_embd, a.heads
             )),
             Position::None

@@ -401,9 +401,16 @@ impl Graph {
 
 impl fmt::Display for AttentionOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} heads of {}", self.heads, self.head_dim)?;
+        let heads = |n| if n == 1 { "head" } else { "heads" };
+        write!(
+            f,
+            "{} {} of {}",
+            self.heads,
+            heads(self.heads),
+            self.head_dim
+        )?;
         if self.kv_heads != self.heads {
-            write!(f, ", {} kv heads", self.kv_heads)?;
+            write!(f, ", {} kv {}", self.kv_heads, heads(self.kv_heads))?;
         }
         write!(f, ", {}, scale {}", self.mask, self.scale)?;
         if let Some(cap) = self.softcap {

@@ -28,10 +28,11 @@ mod text;
 mod text_recipe;
 mod tokenizer;
 mod value;
+pub mod words;
 
 pub use choice::{Decay, LrShape, MlpShape, Precision, WarmupStart};
 pub use hyper::{Hyper, HyperError};
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_words};
 pub use observe::{Intervals, ObserveLevel};
 pub use optimizer::{Optimizer, StateName};
 pub use overrides::{KEYS, Overrides, SettingGroup, SettingKey, SettingsError, UnknownKey};
@@ -44,4 +45,6 @@ pub use tokenizer::{
     Alphabet, AlphabetError, CodePoint, Documents, DocumentsError, LINE_ENDS, Separator,
     Tokenization, TokenizerKind, TokenizerSpec, TokenizerSpecError, Vocabulary, VocabularyKind,
 };
-pub use value::{SettingValue, ValueKind, ZeroIsNone, read_switch};
+pub use value::{
+    Bounded, SettingValue, ValueKind, ZeroIsNone, read_count, read_number, read_switch,
+};

@@ -3,11 +3,20 @@
 /// Returns the word of `all` that is nearest to `typed`, if its distance is at most a third of the
 /// length of `typed`.
 pub fn nearest(typed: &str, all: impl IntoIterator<Item = String>) -> Option<String> {
-    all.into_iter()
+    nearest_words(typed, all).into_iter().next()
+}
+
+/// Returns the words of `all` whose distance to `typed` is at most a third of its length, the
+/// nearest first.
+pub fn nearest_words(typed: &str, all: impl IntoIterator<Item = String>) -> Vec<String> {
+    let most = typed.chars().count().max(3) / 3;
+    let mut near: Vec<(usize, String)> = all
+        .into_iter()
         .map(|word| (distance(typed, &word), word))
-        .min_by_key(|(d, _)| *d)
-        .filter(|(d, _)| 3 * d <= typed.chars().count().max(3))
-        .map(|(_, word)| word)
+        .filter(|(d, _)| *d <= most)
+        .collect();
+    near.sort_by_key(|(d, _)| *d);
+    near.into_iter().map(|(_, word)| word).collect()
 }
 
 /// Returns the Levenshtein distance of two words.
@@ -41,5 +50,10 @@ mod tests {
         let all = || ["n-layer".to_owned(), "n-embd".to_owned()];
         assert_eq!(nearest("n-layr", all()).as_deref(), Some("n-layer"));
         assert_eq!(nearest("colour", all()), None);
+        assert_eq!(nearest_words("n-embde", all()), ["n-embd"]);
+        assert_eq!(
+            nearest_words("n-", ["n".to_owned(), "n-".to_owned()]),
+            ["n-", "n"]
+        );
     }
 }

@@ -24,8 +24,9 @@ use crate::{
 pub struct SettingKey {
     /// The name with underscores: the field of [`Overrides`]. See [`SettingKey::name`].
     pub field: &'static str,
-    /// Another name that means the same; help does not show it.
-    pub alias: Option<&'static str>,
+    /// Other names that mean the same, with hyphens: those of other programs. Help does not show
+    /// them.
+    pub aliases: &'static [&'static str],
     /// What the setting belongs to.
     pub group: SettingGroup,
     /// What stands for a value in help: "N".
@@ -64,11 +65,11 @@ impl SettingGroup {
 }
 
 /// Writes [`Overrides`] and [`KEYS`] from one line a setting: its field, type, value name and help,
-/// then what holds where it is absent, and an alias, if any.
+/// then what holds where it is absent, and aliases, if any.
 macro_rules! settings {
     ($($group:ident { $(
         $field:ident: $type:ty = $value:literal, $help:literal
-            $(, absent $absent:literal)? $(, alias $alias:literal)?;
+            $(, absent $absent:literal)? $(, alias $($alias:literal)|+)?;
     )+ })+) => {
         /// Requested settings, each optional: `None` leaves a setting unchanged.
         ///
@@ -84,7 +85,7 @@ macro_rules! settings {
         /// Every setting, in the order in which settings files have them.
         pub const KEYS: &[SettingKey] = &[$($(SettingKey {
             field: stringify!($field),
-            alias: settings!(@option $($alias)?),
+            aliases: &[$($($alias),+)?],
             group: SettingGroup::$group,
             value_name: $value,
             help: $help,
@@ -117,8 +118,8 @@ settings! {
         val_fraction: f64 = "FRACTION", "The last part of the text, kept from training to validate on; 0 for none";
     }
     Run {
-        steps: u64 = "N", "How many steps to train; with --resume, how many in all";
-        batch_size: usize = "N", "Sequences a step";
+        steps: u64 = "N", "How many steps to train; with --resume, how many in all", alias "max-iters" | "iterations" | "iters" | "max-steps" | "num-steps";
+        batch_size: usize = "N", "Sequences a step", alias "batch";
         seed: u64 = "N", "The seed of weights, batches, dropout and samples";
         observe: ObserveLevel = "LEVEL", "Look into the model at every log: off, basic (gradients and updates) or full (activations too)";
         precision: Precision = "TYPE", "What operands of matrix products are rounded to; weights and sums stay f32";
@@ -128,10 +129,10 @@ settings! {
         checkpoint_interval: ZeroIsNone<u64> = "N", "Save a checkpoint every N steps, besides the one at the end; 0 for none", absent "every minute";
     }
     Optimiser {
-        optimizer: Optimizer = "NAME", "How gradients become steps";
-        lr: f64 = "X", "The learning rate at its highest";
+        optimizer: Optimizer = "NAME", "How gradients become steps", alias "optimiser";
+        lr: f64 = "X", "The learning rate at its highest", alias "learning-rate";
         min_lr: f64 = "X", "The learning rate at the end";
-        warmup: u64 = "N", "Steps in which the learning rate rises";
+        warmup: u64 = "N", "Steps in which the learning rate rises", alias "warm-up" | "warmup-steps" | "warmup-iters";
         warmup_start: WarmupStart = "WHERE", "Where it rises from";
         lr_shape: LrShape = "SHAPE", "How the learning rate falls after that";
         beta1: f64 = "X", "The decay rate of the first moment, or the momentum";
@@ -139,13 +140,13 @@ settings! {
         eps: f64 = "X", "AdamW's epsilon";
         weight_decay: f64 = "X", "Weight decay";
         decayed: Decay = "WHAT", "What weight decay applies to";
-        grad_clip: ZeroIsNone<f64> = "X", "The largest global gradient norm; 0 for no limit";
+        grad_clip: ZeroIsNone<f64> = "X", "The largest global gradient norm; 0 for no limit", alias "clip" | "max-grad-norm";
     }
     Model {
         preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "a recipe for the text, or stories on the built-in stories", alias "base";
-        n_layer: usize = "N", "Blocks";
-        n_embd: usize = "N", "The width of the residual stream";
-        block_size: usize = "N", "The context, in tokens";
+        n_layer: usize = "N", "Blocks", alias "layers" | "n-layers" | "num-layers" | "depth";
+        n_embd: usize = "N", "The width of the residual stream", alias "width" | "dim" | "d-model" | "n-embed";
+        block_size: usize = "N", "The context, in tokens", alias "context" | "context-length" | "seq-len" | "sequence-length";
         dropout: f32 = "P", "Probability of zeroing while training";
         position: Position = "KIND", "How a token learns where it stands";
         norm: Norm = "KIND", "The norm of every sublayer";
@@ -159,8 +160,8 @@ settings! {
         init_std: f32 = "STD", "Standard deviation of the initial weights";
         init_residual: ResidualInit = "KIND", "Projections onto the residual stream begin like the rest, or scaled by 1/sqrt(2 layers)";
         disable_attention: bool = "0|1", "Break: no attention sublayers";
-        n_head: usize = "N", "Attention heads; their number divides the width";
-        n_kv_head: usize = "N", "Key and value heads; fewer than --n-head is grouped-query attention";
+        n_head: usize = "N", "Attention heads; their number divides the width", alias "heads" | "n-heads" | "num-heads";
+        n_kv_head: usize = "N", "Key and value heads; fewer than --n-head is grouped-query attention", alias "kv-heads" | "n-kv-heads";
         mask: Mask = "KIND", "Which tokens a token sees: those before it, or all";
         window: ZeroIsNone<usize> = "N", "How many tokens a token sees, itself included (sliding-window attention); 0 for all before it";
         attention_scale: Scale = "KIND", "What attention scores are multiplied by";
@@ -173,7 +174,7 @@ settings! {
     }
     Writing {
         prompt: String = "TEXT", "The text to go on from";
-        max_tokens: usize = "N", "How many tokens to write at most";
+        max_tokens: usize = "N", "How many tokens to write at most", alias "max-new-tokens";
         temperature: f64 = "X", "What divides the logits before the softmax; 0 takes the likeliest token";
         top_k: ZeroIsNone<usize> = "K", "Choose among the K likeliest tokens; 0 for all";
         top_p: f64 = "P", "Choose among the fewest tokens whose probabilities sum to P; without it, among all", absent "none";
@@ -187,10 +188,10 @@ impl SettingKey {
     /// # Errors
     /// When there is none, with the nearest name.
     pub fn find(typed: &str) -> Result<&'static Self, UnknownKey> {
-        let field = typed.replace('-', "_");
-        let called = |key: &&Self| key.field == field || key.alias == Some(field.as_str());
+        let name = typed.replace('_', "-");
+        let called = |key: &&Self| key.name() == name || key.aliases.contains(&name.as_str());
         KEYS.iter().find(called).ok_or_else(|| UnknownKey {
-            nearest: nearest(&field.replace('_', "-"), KEYS.iter().map(Self::name)),
+            nearest: nearest(&name, KEYS.iter().map(Self::name)),
             typed: typed.to_owned(),
         })
     }

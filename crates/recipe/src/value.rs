@@ -109,19 +109,52 @@ impl SettingType for bool {
     }
 }
 
+/// Parses a count that a user typed.
+///
+/// # Errors
+/// Returns what was expected.
+pub fn read_count<N: TryFrom<u64> + Bounded>(typed: &str) -> Result<N, String> {
+    let most = || format!("expected a number of at most {}", N::MOST);
+    let count: Result<u64, ParseIntError> = typed.parse();
+    match count {
+        Ok(count) => N::try_from(count).map_err(|_| most()),
+        Err(e) if *e.kind() == IntErrorKind::PosOverflow => Err(most()),
+        Err(_) => Err("expected a whole number of at least 0".to_owned()),
+    }
+}
+
+/// Parses a number that a user typed.
+///
+/// # Errors
+/// Returns what was expected.
+pub fn read_number(typed: &str) -> Result<f64, String> {
+    typed.parse().map_err(|_| "expected a number".to_owned())
+}
+
+/// A type of whole numbers that has a largest one.
+pub trait Bounded {
+    const MOST: u64;
+}
+
+impl Bounded for u32 {
+    const MOST: u64 = Self::MAX as u64;
+}
+
+impl Bounded for u64 {
+    const MOST: u64 = Self::MAX;
+}
+
+impl Bounded for usize {
+    const MOST: u64 = Self::MAX as u64;
+}
+
 impl SettingType for u64 {
     fn kind() -> ValueKind {
         ValueKind::Count
     }
 
     fn read(typed: &str) -> Result<Self, String> {
-        typed.parse().map_err(|e: ParseIntError| {
-            if *e.kind() == IntErrorKind::PosOverflow {
-                format!("expected a number of at most {}", u64::MAX)
-            } else {
-                "expected a whole number of at least 0".to_owned()
-            }
-        })
+        read_count(typed)
     }
 
     fn value(&self) -> SettingValue {
@@ -135,8 +168,7 @@ impl SettingType for usize {
     }
 
     fn read(typed: &str) -> Result<Self, String> {
-        let count = u64::read(typed)?;
-        Self::try_from(count).map_err(|_| format!("expected a number of at most {}", Self::MAX))
+        read_count(typed)
     }
 
     fn value(&self) -> SettingValue {
@@ -150,7 +182,7 @@ impl SettingType for f64 {
     }
 
     fn read(typed: &str) -> Result<Self, String> {
-        typed.parse().map_err(|_| "expected a number".to_owned())
+        read_number(typed)
     }
 
     fn value(&self) -> SettingValue {

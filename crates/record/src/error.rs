@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gptlab_recipe::words;
+
 /// The reason why a file could not be read or written.
 #[derive(Debug)]
 pub enum FileError {
@@ -70,23 +72,18 @@ impl fmt::Display for FileError {
 }
 
 fn reason(f: &mut fmt::Formatter<'_>, error: &io::Error) -> fmt::Result {
-    // `io::ErrorKind` is non-exhaustive. An error of any other kind has its own message.
+    f.write_str(&words::reason(error))?;
+    // `io::ErrorKind` is non-exhaustive.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "io::ErrorKind is non-exhaustive"
     )]
     match error.kind() {
         io::ErrorKind::StorageFull => {
-            f.write_str("the disk is full; free some space (what was saved before is unchanged)")
+            f.write_str("; free some space (what was saved before is unchanged)")
         }
-        io::ErrorKind::QuotaExceeded => {
-            f.write_str("your disk quota is used up (what was saved before is unchanged)")
-        }
-        io::ErrorKind::NotFound => f.write_str("there is no such file or folder"),
-        io::ErrorKind::PermissionDenied => f.write_str("it is not permitted"),
-        io::ErrorKind::IsADirectory => f.write_str("it is a folder, not a file"),
-        io::ErrorKind::ReadOnlyFilesystem => f.write_str("its file system is read-only"),
-        _ => write!(f, "{error}"),
+        io::ErrorKind::QuotaExceeded => f.write_str(" (what was saved before is unchanged)"),
+        _ => Ok(()),
     }
 }
 

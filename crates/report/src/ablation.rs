@@ -232,7 +232,8 @@ fn unfinished(arm: &Arm) -> String {
         || "No run has finished.".to_owned(),
         |made| {
             let all = run.experiment.hyper.steps;
-            format!("The run has made {made} of {all} steps, and has not ended.")
+            let all = words::plural(all as usize, "step");
+            format!("The run has made {made} of {all}, and has not ended.")
         },
     )
 }

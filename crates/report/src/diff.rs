@@ -46,7 +46,7 @@ impl ComparedRun {
         let experiment = &run.experiment;
         Ok(Self {
             name: name.to_owned(),
-            settings: serde_json::to_value(experiment)?,
+            settings: settings_json(experiment)?,
             listing: listing_of(&experiment.spec, experiment.vocab_size).0,
             events: run.events.clone(),
             knows: KnownSettings::All,
@@ -159,12 +159,21 @@ pub fn compare(a: &ComparedRun, b: &ComparedRun) -> RunComparison {
     }
 }
 
+/// Returns the JSON of `settings` by way of its text: numbers of 32 bits keep the few digits that
+/// they have as text, and would get more as numbers of 64 bits.
+///
+/// # Errors
+/// Returns an error if they cannot be written as JSON.
+pub fn settings_json(settings: &impl Serialize) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(&serde_json::to_string(settings)?)
+}
+
 /// Returns the settings in which two experiments differ.
 ///
 /// # Errors
 /// Returns an error if the settings of one of them cannot be written as JSON.
 pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, serde_json::Error> {
-    let of = |e: &Experiment| serde_json::to_value(e).map(|json| settings_of(&json));
+    let of = |e: &Experiment| settings_json(e).map(|json| settings_of(&json));
     Ok(changes(&of(a)?, &of(b)?))
 }
 

@@ -13,6 +13,7 @@ pub mod ablation;
 pub mod chart;
 pub mod diff;
 pub mod doctor;
+pub mod glossary;
 mod number;
 mod order;
 pub mod page;

@@ -65,6 +65,13 @@ pub(crate) fn short(x: f64) -> String {
     })
 }
 
+/// Formats a number as [`short`] does, with the noun that follows it.
+pub(crate) fn short_of(x: f64, one: &str, several: &str) -> String {
+    let number = short(x);
+    let noun = if number == "1" { one } else { several };
+    format!("{number} {noun}")
+}
+
 /// Formats a number with an exponent and no trailing zeros: `1.5e-4`, `1e6`.
 fn scientific(x: f64) -> String {
     let text = format!("{x:.2e}");
@@ -132,6 +139,8 @@ mod tests {
         assert_eq!(exact(0.1), "0.1");
         assert_eq!(exact(f64::INFINITY), "inf");
         assert_eq!(short(1234.0), "1234");
+        assert_eq!(short_of(1.0, "pass", "passes"), "1 pass");
+        assert_eq!(short_of(1.5, "pass", "passes"), "1.5 passes");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     published,
     table::wrap,
     visible,
+    words::plural,
 };
 
 /// The largest number of curves that letters can distinguish.
@@ -116,7 +117,11 @@ fn wrote(run: &RecordedRun, width: usize) -> String {
         .take(MOST_LINES)
         .map(|line| format!("  {}\n", cut(line)))
         .collect();
-    format!("\nAfter {step} steps it wrote:\n{}", lines.concat())
+    format!(
+        "\nAfter {} it wrote:\n{}",
+        plural(step as usize, "step"),
+        lines.concat()
+    )
 }
 
 /// Formats the doctor's findings.

@@ -1,6 +1,8 @@
 //! Formats numbers, times and names for people, shells and file systems. All output for people uses
 //! these functions, so that pages and terminals show the same text.
 
+use gptlab_recipe::words::plural_s;
+
 /// Returns `n` with its digits in groups of three: `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -16,11 +18,7 @@ pub fn count(n: u64) -> String {
 
 /// Returns `n` with the noun `what`: `1 token`, `2,000 tokens`.
 pub fn plural(n: usize, what: &str) -> String {
-    format!(
-        "{} {what}{}",
-        count(n as u64),
-        if n == 1 { "" } else { "s" }
-    )
+    format!("{} {what}{}", count(n as u64), plural_s(n as u64))
 }
 
 /// Returns `seconds` in one unit, rounded: `90.0 s`, `20 min`, `2.0 h`. This form is short enough
@@ -82,6 +80,21 @@ pub fn indented(text: &str, indent: usize, width: usize) -> String {
     let lines = crate::table::wrap(text, width.saturating_sub(indent));
     let lines = lines.iter().filter(|line| !line.is_empty());
     lines.map(|line| " ".repeat(indent) + line + "\n").collect()
+}
+
+/// Returns `words` in columns, one below the other, in lines of at most `width` characters with
+/// two spaces between columns.
+pub fn columns(words: &[&str], width: usize) -> String {
+    let longest = words.iter().map(|word| word.chars().count()).max();
+    let column = longest.unwrap_or_default() + 2;
+    let across = ((width + 2) / column).max(1);
+    let down = words.len().div_ceil(across);
+    let line = |row: usize| {
+        let cells = words.iter().skip(row).step_by(down);
+        let cells: Vec<String> = cells.map(|word| format!("{word:<column$}")).collect();
+        cells.concat().trim_end().to_owned() + "\n"
+    };
+    (0..down).map(line).collect()
 }
 
 /// A day of the Gregorian calendar.
@@ -207,6 +220,14 @@ mod tests {
             wrapped("a-label-as-long  as a line", 20),
             "a-label-as-long as a\nline"
         );
+    }
+
+    #[test]
+    fn columns_are_as_many_as_fit() {
+        let words = ["a", "bb", "ccc", "d", "e"];
+        assert_eq!(columns(&words, 13), "a    ccc  e\nbb   d\n");
+        assert_eq!(columns(&words, 1), "a\nbb\nccc\nd\ne\n");
+        assert_eq!(columns(&[], 80), "");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use gptlab_data::{BatchesError, CorpusError};
 use gptlab_engine::{ImportError, ReduceError};
 use gptlab_model::{BatchError, SpecError};
-use gptlab_recipe::HyperError;
+use gptlab_recipe::{HyperError, words::plural_s};
 use gptlab_record::FileError;
 
 /// An error of training; most variants hold the error of the crate that found the problem.
@@ -54,8 +54,9 @@ impl fmt::Display for Error {
             Self::Reduce(e) => e.fmt(f),
             Self::StepsMade { requested, made } => write!(
                 f,
-                "the run has made {made} steps, and {requested} are fewer; request more than {made}, \
-                 or resume from an older checkpoint"
+                "the run has made {made} step{}, and {requested} are fewer; request more than {made}, \
+                 or resume from an older checkpoint",
+                plural_s(*made)
             ),
             Self::RunOfGrid { folder, grid } => write!(
                 f,

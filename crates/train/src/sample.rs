@@ -173,6 +173,19 @@ impl Sampler {
         })
     }
 
+    /// Uses `settings`, whose prompt is ignored, and `seed` for the texts that follow.
+    ///
+    /// # Errors
+    /// Returns an error, and changes nothing, if the settings are out of range.
+    pub fn set(&mut self, settings: &SampleSettings, seed: u64) -> Result<(), SampleError> {
+        let sampling = Sampling::new(settings.temperature, settings.top_k, settings.top_p);
+        self.sampling = sampling.map_err(SampleError::Sampling)?;
+        self.max_tokens = settings.max_tokens;
+        self.stop.clone_from(&settings.stop);
+        self.seed = seed;
+        Ok(())
+    }
+
     /// Returns the number of generating threads.
     pub fn threads(&self) -> usize {
         self.generator.threads()

@@ -2,14 +2,16 @@
 //! of `--config`, which flags override.
 
 use std::{
+    any::TypeId,
     ffi::OsString,
     io::{self, IsTerminal},
     path::PathBuf,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
+use gptlab_recipe::{read_count, read_number};
 
-use super::{Cli, Command, defaults};
+use super::{Cli, Command, defaults, slips};
 use crate::{config, exit::Stop, terminal};
 
 /// The value name that marks a flag as a switch: the flag alone means 1.
@@ -29,7 +31,12 @@ pub(crate) fn definition() -> clap::Command {
     Cli::command()
         .args_override_self(true)
         .mut_subcommand("train", defaults::with_defaults)
-        .mut_subcommands(|sub| sub.args_override_self(true).mut_args(seed_spelling))
+        .mut_subcommands(|sub| {
+            let nested = |sub: clap::Command| sub.mut_args(seed_spelling);
+            sub.args_override_self(true)
+                .mut_args(seed_spelling)
+                .mut_subcommands(nested)
+        })
 }
 
 fn seed_spelling(arg: Arg) -> Arg {
@@ -43,12 +50,30 @@ fn seed_spelling(arg: Arg) -> Arg {
         let takes_value = arg.get_action().takes_values();
         arg.allow_negative_numbers(takes_value)
     };
-    match arg.get_long().filter(|long| long.contains('-')) {
-        Some(long) => {
-            let underscored = long.replace('-', "_");
-            arg.alias(underscored)
-        }
-        None => arg,
+    let names = names(&arg).filter(|name| name.contains('-'));
+    let underscored: Vec<String> = names.map(|name| name.replace('-', "_")).collect();
+    numbers(arg.aliases(underscored))
+}
+
+/// Returns the names of a flag and of its aliases, without the hyphens that begin them.
+pub(crate) fn names(arg: &Arg) -> impl Iterator<Item = &str> {
+    let aliases = arg.get_all_aliases().unwrap_or_default();
+    arg.get_long().into_iter().chain(aliases)
+}
+
+/// Replaces the parser of a flag that takes a number: it words what it refuses as settings do.
+fn numbers(arg: Arg) -> Arg {
+    let kind = arg.get_value_parser().type_id();
+    if kind == TypeId::of::<usize>() {
+        arg.value_parser(read_count::<usize>)
+    } else if kind == TypeId::of::<u64>() {
+        arg.value_parser(read_count::<u64>)
+    } else if kind == TypeId::of::<u32>() {
+        arg.value_parser(read_count::<u32>)
+    } else if kind == TypeId::of::<f64>() {
+        arg.value_parser(read_number)
+    } else {
+        arg
     }
 }
 
@@ -76,10 +101,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
 
 fn matches(words: &[OsString]) -> Result<ArgMatches, Refusal> {
     let width = terminal::width(io::stdout().is_terminal());
-    definition()
-        .term_width(width.unwrap_or(terminal::USUAL).min(WIDEST_HELP))
-        .try_get_matches_from(words)
-        .map_err(Refusal::Clap)
+    let width = width.unwrap_or(terminal::USUAL).min(WIDEST_HELP);
+    let definition = definition().term_width(width);
+    let matches = definition.clone().try_get_matches_from(words);
+    matches.map_err(|error| match slips::answer(&error, words, &definition) {
+        Some(stop) => Refusal::Stop(stop),
+        None => Refusal::Clap(error),
+    })
 }
 
 /// The largest width of a line of help, in characters: longer lines are hard to read.

@@ -22,7 +22,7 @@ pub(crate) struct FloorsArgs {
     pub(crate) up_to: Option<usize>,
     /// The context that all predictors see, in tokens: the windows in which a model of this
     /// --block-size is evaluated [default: everything before the token]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", aliases = ["context", "context-length", "seq-len"])]
     pub(crate) block_size: Option<usize>,
     /// How text becomes tokens
     #[arg(long, value_name = "KIND", value_parser = one_of::<TokenizerKind>())]

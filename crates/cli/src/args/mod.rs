@@ -10,6 +10,7 @@ mod floors;
 mod probe;
 mod report;
 mod settings;
+mod slips;
 mod train;
 
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use gptlab_recipe::Precision;
 
 pub(crate) use ablate::{AblateArgs, BaseArgs, SweepArgs};
 pub(crate) use bench::BenchArgs;
-pub(crate) use command_line::{Refusal, definition, parse};
+pub(crate) use command_line::{Refusal, definition, names, parse};
 pub(crate) use diff::DiffArgs;
 pub(crate) use floors::FloorsArgs;
 pub(crate) use probe::ProbeArgs;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Name the symptoms of a run; without a run, describe this machine and this program
     Doctor(DoctorArgs),
+    /// Explain a word of this program, or list them all
+    Explain(ExplainArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
 }
@@ -261,6 +264,18 @@ pub(crate) struct PresetsArgs {
     /// Print this preset's recipe: every setting by its flag's name, as TOML that --config reads
     #[arg(value_name = "NAME", value_parser = one_of::<Preset>())]
     pub(crate) name: Option<Preset>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExplainArgs {
+    /// The word, such as `perplexity` or `weight decay`; without one, all words are listed
+    #[arg(value_name = "WORD")]
+    pub(crate) word: Vec<String>,
+    /// Print the whole glossary as Markdown
+    #[arg(long, conflicts_with_all = ["word", "json"])]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

@@ -164,7 +164,7 @@ fn flag<F: Flags>(key: &'static SettingKey) -> Arg {
     let kind = key.kind();
     Arg::new(key.field)
         .long(key.name())
-        .aliases(key.alias)
+        .aliases(key.aliases.iter().copied())
         .value_name(key.value_name)
         .allow_hyphen_values(kind == ValueKind::Text)
         .help(help::<F>(key))

@@ -11,9 +11,10 @@ use gptlab_bench::{
     self as bench, BenchProgress, BenchSettings, PyTorch, Scaling, TimingPlan, WorkerCommand,
 };
 use gptlab_kernels::Isa;
+use gptlab_recipe::words::reason;
 use gptlab_report::{
     page::{File, OutputFolder, Signature},
-    words::count,
+    words::{count, plural},
 };
 use serde::Serialize;
 
@@ -68,8 +69,12 @@ fn settings(
     threads: usize,
     isa: Isa,
 ) -> CommandResult<BenchSettings> {
-    let program = env::current_exe()
-        .map_err(|e| Stop::failure(format_args!("cannot find this program to start it: {e}")))?;
+    let program = env::current_exe().map_err(|e| {
+        Stop::failure(format_args!(
+            "cannot find this program to start it: {}",
+            reason(&e)
+        ))
+    })?;
     let threads_typed = threads.to_string();
     let arguments = [
         "bench",
@@ -117,11 +122,11 @@ fn say(news: BenchProgress<'_>, printer: Printer) {
             }
         }
         BenchProgress::Point(point) => printer.note(format_args!(
-            "width {}, context {}, batch {}, {} threads: {} tokens/s",
+            "width {}, context {}, batch {}, {}: {} tokens/s",
             point.width,
             point.context,
             point.batch,
-            point.threads,
+            plural(point.threads, "thread"),
             count(point.tokens_per_second.round() as u64)
         )),
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gptlab_data::{Builtin, Text, Tokenizer};
 use gptlab_model::Batch;
+use gptlab_recipe::words::plural_s;
 use gptlab_record::read_experiment;
 use gptlab_train::rebuild_batches;
 use serde::Serialize;
@@ -56,7 +57,8 @@ fn batch(run: &Path, step: u32, json: bool, printer: Printer) -> CommandResult<(
     let steps = experiment.hyper.steps;
     if u64::from(step) >= steps {
         return Err(Stop::usage(format_args!(
-            "--step must be below the run's {steps} steps, found {step}"
+            "--step must be below the run's {steps} step{}, found {step}",
+            plural_s(steps)
         )));
     }
     let text = text::of_record(&experiment.data).ok_or_else(|| {

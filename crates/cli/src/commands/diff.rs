@@ -44,21 +44,25 @@ fn side(path: &Path) -> CommandResult<ComparedRun> {
 
 fn of_run(folder: &Path) -> CommandResult<ComparedRun> {
     let run = RecordedRun::read(folder)?;
-    ComparedRun::of_run(&folder.display().to_string(), &run).map_err(|error| {
-        Stop::failure(format_args!(
-            "cannot compare the settings of {}: {error}",
-            folder.display()
-        ))
-    })
+    let compared = ComparedRun::of_run(&folder.display().to_string(), &run);
+    compared.map_err(|error| unwritable(folder, &error))
+}
+
+fn unwritable(path: &Path, error: &serde_json::Error) -> Stop {
+    Stop::failure(format_args!(
+        "cannot compare the settings of {}: {error}",
+        path.display()
+    ))
 }
 
 fn of_checkpoint(path: &Path) -> CommandResult<ComparedRun> {
     let checkpoint = checkpoint::open(path)?;
     let header = checkpoint.header();
+    let spec = diff::settings_json(&header.spec).map_err(|error| unwritable(path, &error))?;
     Ok(ComparedRun {
         name: path.display().to_string(),
         settings: serde_json::json!({
-            "spec": header.spec,
+            "spec": spec,
             "vocab_size": checkpoint.model().vocab_size(),
             "tokenizer": header.tokenizer,
             "seed": header.seed,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gptlab_data::{Builtin, Corpus};
 use gptlab_lab::floors::FloorsReport;
 use gptlab_recipe::{DEFAULT_VAL_FRACTION, Tokenization, TokenizerKind};
-use gptlab_report::words::count;
+use gptlab_report::words::{count, plural};
 
 use crate::{
     args::FloorsArgs,
@@ -42,21 +42,23 @@ fn show(report: &FloorsReport, printer: Printer) {
         count(report.vocab_size as u64)
     ));
     printer.line(format_args!(
-        "measured on  its last {}: {} predictions",
+        "measured on  its last {}: {}",
         report.fraction,
-        count(report.predictions as u64)
+        plural(report.predictions, "prediction")
     ));
     printer.line(match report.block_size {
         Some(n) => format!(
-            "context      {} tokens, in windows side by side",
-            count(n as u64)
+            "context      {}, in windows side by side",
+            plural(n, "token")
         ),
         None => "context      all that stands before (a model's: --block-size N)".to_owned(),
     });
     if let Some(skill) = &report.skill {
-        let needing = count(skill.predictions as u64);
         printer.line(format_args!("skill        {}", skill.needs));
-        printer.line(format_args!("             {needing} predictions need it"));
+        printer.line(format_args!(
+            "             predictions that need it: {}",
+            count(skill.predictions as u64)
+        ));
     }
     printer.line("");
     for line in table(report) {

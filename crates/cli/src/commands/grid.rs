@@ -143,7 +143,8 @@ pub(super) fn go(
         Ending::Stopped { finished } => {
             let all = planned.cells.len();
             printer.say(format_args!(
-                "stopped with {finished} of {all} runs at their ends"
+                "stopped with {finished} of {} at their ends",
+                plural(all, "run")
             ));
             printer.hint(format_args!(
                 "the same command with --out {} continues it",

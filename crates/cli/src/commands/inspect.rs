@@ -5,7 +5,7 @@ use std::path::Path;
 use gptlab_engine::program::{Purpose, compile};
 use gptlab_model::{Choice, Graph, lower};
 use gptlab_recipe::{DEFAULT_PRESET, Optimizer, Overrides, Vocabulary, usual_vocab_size};
-use gptlab_report::words::count;
+use gptlab_report::words::{count, plural};
 use gptlab_train::{Header, Inspection};
 
 use crate::{
@@ -98,19 +98,19 @@ fn about(header: &Header) -> Vec<String> {
             header.data.fingerprint, header.data.val_fraction
         ),
         format!(
-            "tokenizer    {}, {} tokens{tokens}",
+            "tokenizer    {}, {}{tokens}",
             tokenizer.tokenization(),
-            tokenizer.vocab_size()
+            plural(tokenizer.vocab_size(), "token")
         ),
         format!(
-            "hyper        {}, batch size {}, lr {:.2e} to {:.2e} ({}, {} warm-up steps from {}), betas {} and {}, \
+            "hyper        {}, batch size {}, lr {:.2e} to {:.2e} ({}, {} from {}), betas {} and {}, \
              weight decay {}, grad clip {clip}, {}",
             hyper.optimizer.name(),
             hyper.batch_size,
             hyper.lr,
             hyper.min_lr,
             hyper.lr_shape.name(),
-            hyper.warmup,
+            plural(hyper.warmup as usize, "warm-up step"),
             hyper.warmup_start.name(),
             hyper.beta1,
             hyper.beta2,
@@ -136,9 +136,9 @@ fn show(inspected: &Inspection<'_>, printer: Printer) {
     }
     printer.line("");
     printer.line(format_args!(
-        "{} parameters, {} tokens of vocabulary, context {}, {:.1} MFLOP forward",
+        "{} parameters, {} of vocabulary, context {}, {:.1} MFLOP forward",
         count(inspected.parameters as u64),
-        count(inspected.vocab_size as u64),
+        plural(inspected.vocab_size, "token"),
         inspected.spec.block_size,
         inspected.forward_flops as f64 / 1e6,
     ));

@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod doctor_run;
 mod eval;
+mod explain;
 mod floors;
 mod generate;
 mod grid;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
         Command::Report(args) => report::run(&args, printer),
         Command::Diff(args) => diff::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
+        Command::Explain(args) => explain::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }
 }

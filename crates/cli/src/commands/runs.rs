@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gptlab_recipe::words::reason;
 use gptlab_record::Store;
 use gptlab_report::{RecordedRun, RunSummary, runs_table};
 
@@ -54,8 +55,9 @@ fn runs_in(folder: &Path) -> CommandResult<Vec<PathBuf>> {
     }
     let unread = |e: std::io::Error| {
         Stop::data(format_args!(
-            "cannot read the folder {}: {e}",
-            folder.display()
+            "cannot read the folder {}: {}",
+            folder.display(),
+            reason(&e)
         ))
         .hint("`gptlab train` keeps its runs in the folder `runs`")
     };

@@ -16,6 +16,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use gptlab_recipe::words::reason;
+
 use crate::printer::Printer;
 #[cfg(not(unix))]
 use other::install;
@@ -74,7 +76,10 @@ impl Interrupt {
             printer,
         };
         if let Err(e) = install(handler, heard) {
-            printer.warn(format_args!("Ctrl-C and other signals will not save: {e}"));
+            printer.warn(format_args!(
+                "Ctrl-C and other signals will not save: {}",
+                reason(&e)
+            ));
         }
         interrupt
     }

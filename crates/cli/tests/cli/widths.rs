@@ -59,6 +59,9 @@ fn every_command_fits_the_terminal() {
             "doctor runs/a",
             "doctor grid",
             "doctor",
+            "explain",
+            "explain layer norm",
+            "ablate --against published --list",
         ] {
             let ran = lab.at(columns, line);
             fits(columns, line, &ran.out);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gptlab_recipe::CodePoint;
+use gptlab_recipe::{CodePoint, words::plural_s};
 
 /// The characters of a text that a tokenizer does not know, each once, in the order of their first
 /// occurrence.
@@ -58,9 +58,10 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the tokenizer has {} tokens (0 to {}) and none numbered {}; the tokens come from \
+            "the tokenizer has {} token{} (0 to {}) and none numbered {}; the tokens come from \
              another tokenizer",
             self.vocab_size,
+            plural_s(self.vocab_size as u64),
             self.vocab_size.saturating_sub(1),
             self.token
         )

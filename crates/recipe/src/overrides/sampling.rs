@@ -21,24 +21,25 @@ impl Overrides {
         sampling.check().map_err(SettingsError::of)?;
         Ok(sampling)
     }
-}
 
-pub(super) fn of_sampling(sampling: &SampleSettings) -> Overrides {
-    let SampleSettings {
-        prompt,
-        max_tokens,
-        temperature,
-        top_k,
-        top_p,
-        stop,
-    } = sampling;
-    Overrides {
-        prompt: Some(prompt.clone()),
-        max_tokens: Some(*max_tokens),
-        temperature: Some(*temperature),
-        top_k: Some(ZeroIsNone(*top_k)),
-        top_p: *top_p,
-        stop: stop.clone(),
-        ..Overrides::default()
+    /// Returns every setting of samples, as `sampling` has it.
+    pub fn of_sampling(sampling: &SampleSettings) -> Self {
+        let SampleSettings {
+            prompt,
+            max_tokens,
+            temperature,
+            top_k,
+            top_p,
+            stop,
+        } = sampling;
+        Overrides {
+            prompt: Some(prompt.clone()),
+            max_tokens: Some(*max_tokens),
+            temperature: Some(*temperature),
+            top_k: Some(ZeroIsNone(*top_k)),
+            top_p: *top_p,
+            stop: stop.clone(),
+            ..Overrides::default()
+        }
     }
 }

@@ -20,12 +20,20 @@ fn refused(key: &str, typed: &str) -> String {
 
 #[test]
 fn names_and_fields_are_unlike_and_found() {
-    let names: BTreeSet<String> = KEYS.iter().map(SettingKey::name).collect();
-    assert_eq!(names.len(), KEYS.len());
+    let every = |key: &SettingKey| {
+        let aliases = key.aliases.iter().map(ToString::to_string);
+        std::iter::once(key.name())
+            .chain(aliases)
+            .collect::<Vec<_>>()
+    };
+    let all: Vec<String> = KEYS.iter().flat_map(every).collect();
+    let names: BTreeSet<&String> = all.iter().collect();
+    assert_eq!(names.len(), all.len());
     for key in KEYS {
-        let by = [key.name(), key.field.to_owned()];
-        for typed in by.iter().map(String::as_str).chain(key.alias) {
-            assert_eq!(SettingKey::find(typed).unwrap().field, key.field);
+        for typed in every(key) {
+            assert_eq!(SettingKey::find(&typed).unwrap().field, key.field);
+            let field = typed.replace('-', "_");
+            assert_eq!(SettingKey::find(&field).unwrap().field, key.field);
         }
     }
 }

@@ -5,7 +5,6 @@ use gptlab_model::Preset;
 use super::{
     Overrides, SettingsError,
     model::of_spec,
-    sampling::of_sampling,
     training::{of_hyper, of_intervals},
 };
 use crate::{Settings, Tokenization};
@@ -73,7 +72,7 @@ impl Overrides {
             seed: Some(*seed),
             val_fraction: Some(*val_fraction),
             observe: Some(*observe),
-            ..of_sampling(sampling)
+            ..Self::of_sampling(sampling)
         };
         let recipe = of_hyper(hyper).or(of_intervals(intervals));
         rest.or(recipe).or(of_spec(spec))

@@ -72,7 +72,8 @@ fn noise(study: &Study, conclusion: &Conclusion) -> String {
 
 /// Says why nothing can be concluded from a baseline, and what would tell.
 fn too_short(study: &Study, baseline: &BaselineStanding) -> Vec<String> {
-    let (name, steps) = (&baseline.variant, words::count(study.steps));
+    let name = &baseline.variant;
+    let steps = words::plural(study.steps as usize, "step");
     let nothing = "Nothing is called better or worse.";
     let more = study.steps.saturating_mul(MORE);
     match baseline.standing {
@@ -83,7 +84,7 @@ fn too_short(study: &Study, baseline: &BaselineStanding) -> Vec<String> {
             steps: enough,
         } => vec![
             format!(
-                "Too short to tell: after {steps} steps the loss of {name} is {}, and a 2-gram table's is {}. \
+                "Too short to tell: after {steps} the loss of {name} is {}, and a 2-gram table's is {}. \
                  {nothing}",
                 number::loss(loss),
                 number::loss(bigram)
@@ -99,7 +100,7 @@ fn too_short(study: &Study, baseline: &BaselineStanding) -> Vec<String> {
         ],
         Standing::NoSkill { loss, ngram, ideal } => vec![
             format!(
-                "Too short to tell: after {steps} steps {name} has not learnt the skill of this text. On the tokens \
+                "Too short to tell: after {steps} {name} has not learnt the skill of this text. On the tokens \
                  that need it, its loss is {}, the best n-gram table's {} and the ideal predictor's {}. {nothing}",
                 number::loss(loss),
                 number::loss(ngram),
@@ -261,10 +262,10 @@ fn regime(regime: &Regime) -> String {
         FitRegime::OverFitting => "over-fitting",
     };
     format!(
-        "Regime: {} passes over the text, {} tokens a parameter, {fit} (the baseline's training loss is {}, its \
+        "Regime: {} over the text, {} a parameter, {fit} (the baseline's training loss is {}, its \
          validation loss {}).",
-        number::short(regime.passes),
-        number::short(regime.tokens_per_parameter),
+        number::short_of(regime.passes, "pass", "passes"),
+        number::short_of(regime.tokens_per_parameter, "token", "tokens"),
         number::loss(regime.train_loss),
         number::loss(regime.val_loss)
     )

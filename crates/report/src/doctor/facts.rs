@@ -80,7 +80,10 @@ impl<'a> Facts<'a> {
         };
         let made = self.run.unfinished().map_or_else(String::new, |made| {
             let all = self.run.experiment.hyper.steps;
-            format!(", after {made} of {all} steps: the run has not ended")
+            format!(
+                ", after {made} of {}: the run has not ended",
+                plural(all as usize, "step")
+            )
         });
         let logged = plural(self.train.len(), "logged step");
         format!("{logged}, {observed}, {guides}{made}")

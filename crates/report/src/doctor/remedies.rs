@@ -136,9 +136,9 @@ pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
     {
         return remedy(
             format!(
-                "the run is short: it has seen {} predictions a parameter, {} passes over the text",
-                number::short(each),
-                number::short(passes)
+                "the run is short: it has seen {} a parameter, {} over the text",
+                number::short_of(each, "prediction", "predictions"),
+                number::short_of(passes, "pass", "passes")
             ),
             format!("{}, or a smaller model", twice_the_steps(facts)),
         );
@@ -163,7 +163,10 @@ pub(super) fn memorising(facts: &Facts) -> Remedy {
         format!("more `--dropout` (this run has {})", spec.dropout)
     };
     let passes = facts.seen_each().map_or_else(String::new, |(_, passes)| {
-        format!(", which it has seen {} times", number::short(passes))
+        format!(
+            ", which it has seen {}",
+            number::short_of(passes, "time", "times")
+        )
     });
     remedy(
         format!("the model is large, or the training long, for this much text{passes}"),

@@ -31,7 +31,7 @@ pub(super) fn kicker(study: &Study) -> String {
 }
 
 fn of_run(study: &Study, arm: &Arm) -> String {
-    let steps = || words::count(study.steps);
+    let steps = || words::plural(study.steps as usize, "step");
     match (arm.diverged(), arm.loss()) {
         (Some((_, step)), _) => format!("The run diverged at step {}", words::count(step)),
         (None, Some(loss)) => {
@@ -41,7 +41,7 @@ fn of_run(study: &Study, arm: &Arm) -> String {
                 .map(|floors| phrases::between(loss, floors));
             let place = place.map_or_else(String::new, |place| format!(": {place}"));
             format!(
-                "After {} steps the loss is {}{place}",
+                "After {} the loss is {}{place}",
                 steps(),
                 number::loss(loss)
             )
@@ -180,9 +180,9 @@ pub(super) fn facts(study: &Study, date: Option<&str>) -> Vec<(&'static str, Str
     facts.push((
         "Data",
         format!(
-            "{}: {} tokens to train on, {} for validation",
+            "{}: {} to train on, {} for validation",
             data.source,
-            words::count(data.train_tokens),
+            words::plural(data.train_tokens as usize, "token"),
             words::count(data.val_tokens)
         ),
     ));
@@ -232,9 +232,9 @@ pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
         entry.push((
             "Training",
             format!(
-                "{} steps of {} sequences, learning rate {} ({})",
-                words::count(hyper.steps),
-                hyper.batch_size,
+                "{} of {}, learning rate {} ({})",
+                words::plural(hyper.steps as usize, "step"),
+                words::plural(hyper.batch_size, "sequence"),
                 number::short(hyper.lr),
                 hyper.lr_shape.name()
             ),

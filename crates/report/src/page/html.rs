@@ -214,7 +214,7 @@ fn written(study: &Study) -> Markup {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
             let samples = run.map_or_else(Vec::new, RecordedRun::samples);
-            let after = |step| format!("After {} steps", words::count(step));
+            let after = |step: u64| format!("After {}", words::plural(step as usize, "step"));
             let card = |(step, text)| (after(step), String::new(), text);
             samples.into_iter().map(card).collect()
         }
@@ -241,7 +241,7 @@ fn written(study: &Study) -> Markup {
 /// Returns the name of a variant, after how many steps it wrote its last text, and the text.
 fn last_card(arm: &Arm) -> Option<(String, String, &str)> {
     let (step, text) = contents::last_sample(arm)?;
-    let after = format!("after {} steps", words::count(step));
+    let after = format!("after {}", words::plural(step as usize, "step"));
     Some((arm.variant.name.clone(), after, text))
 }
 

@@ -79,7 +79,8 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm) {
     }
     let samples = arm.runs.first().map_or_else(Vec::new, |run| run.samples());
     for (step, text) in samples {
-        out.line(&format!("After {} steps it wrote:", words::count(step)));
+        let after = words::plural(step as usize, "step");
+        out.line(&format!("After {after} it wrote:"));
         out.fenced("text", text);
     }
 }

@@ -73,11 +73,11 @@ fn of_run(study: &Study, curves: &[Curve]) -> Option<Chart> {
         || "The loss by step".to_owned(),
         |(first, (step, last))| {
             format!(
-                "The {} loss went from {} to {} in {} steps",
+                "The {} loss went from {} to {} in {}",
                 curves[0].label,
                 number::short(first),
                 number::short(*last),
-                words::count(*step)
+                words::plural(*step as usize, "step")
             )
         },
     );

@@ -10,6 +10,7 @@ use std::{
 use gptlab_data::Fingerprinter;
 use gptlab_engine::StateSlot;
 use gptlab_model::{Param, lower};
+use gptlab_recipe::words::plural_s;
 use gptlab_record::{FileError, regular};
 use safetensors::Dtype;
 
@@ -169,10 +170,15 @@ impl Checkpoint {
         FileError::wrong(
             &self.path,
             format!(
-                "the checkpoint after {} steps that was opened",
-                self.header.step
+                "the checkpoint after {} step{} that was opened",
+                self.header.step,
+                plural_s(self.header.step)
             ),
-            format!("one after {} steps; open it again", now.header.step),
+            format!(
+                "one after {} step{}; open it again",
+                now.header.step,
+                plural_s(now.header.step)
+            ),
         )
     }
 }
@@ -290,7 +296,8 @@ fn read_header(path: &Path, about: &str) -> Result<Header, FileError> {
         .check()
         .map_err(|e| wrong_inside(path, "valid hyper-parameters", &e))?;
     if header.step > header.hyper.steps {
-        let expected = format!("at most {} steps", header.hyper.steps);
+        let most = header.hyper.steps;
+        let expected = format!("at most {most} step{}", plural_s(most));
         return Err(FileError::wrong(path, expected, header.step.to_string()));
     }
     let fraction = header.data.val_fraction;

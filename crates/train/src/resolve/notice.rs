@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gptlab_data::Cut;
+use gptlab_recipe::words::plural_s;
 use gptlab_record::Extension;
 
 /// A difference that the user should know about. Its `Display` form is a sentence.
@@ -61,8 +62,9 @@ impl fmt::Display for Notice {
                 tokens,
             } => write!(
                 f,
-                "the context shrank from {requested} to {fits} tokens: there are {tokens} to train on, \
-                 and each needs one after it to predict"
+                "the context shrank from {requested} to {fits} token{}: there are {tokens} to train on, \
+                 and each needs one after it to predict",
+                plural_s(*fits as u64)
             ),
             Self::NoValidation { val_fraction } => write!(
                 f,
@@ -78,8 +80,9 @@ impl fmt::Display for Notice {
                 lr,
             } => write!(
                 f,
-                "the number of steps is {to} now and was {from}: after {after} steps the learning \
-                 rate continues from {lr:.2e}, as in a run of {to} steps"
+                "the number of steps is {to} now and was {from}: after {after} step{} the learning \
+                 rate continues from {lr:.2e}, as in a run of {to} steps",
+                plural_s(*after)
             ),
             Self::SetAside {
                 folder,
@@ -89,8 +92,8 @@ impl fmt::Display for Notice {
                 f,
                 "what the run had recorded beyond this is set aside in {folder}: {events} event{} \
                  and {checkpoints} checkpoint{}",
-                if *events == 1 { "" } else { "s" },
-                if *checkpoints == 1 { "" } else { "s" }
+                plural_s(*events as u64),
+                plural_s(*checkpoints as u64)
             ),
             Self::EventsLost => f.write_str(
                 "the run's events.jsonl was missing and a new one is begun: the events of the earlier \
@@ -103,9 +106,12 @@ impl fmt::Display for Notice {
                 };
                 write!(
                     f,
-                    "{} of {} documents {are} longer than the context of {block_size} tokens: {they_are} cut \
+                    "{} of {} document{} {are} longer than the context of {block_size} tokens: {they_are} cut \
                      into {} pieces, and all of them are trained or validated on",
-                    cut.long, cut.documents, cut.pieces
+                    cut.long,
+                    cut.documents,
+                    plural_s(cut.documents as u64),
+                    cut.pieces
                 )
             }
         }

@@ -97,6 +97,24 @@ fn a_flag_that_is_called_like_a_setting_takes_its_values() {
     }
 }
 
+/// A name of another program sets what it stands for.
+#[test]
+fn every_alias_of_a_setting_is_a_flag() {
+    let recipe = Overrides::of(&Settings::of(Preset::Nano, None));
+    for (key, value) in recipe.values() {
+        for alias in key.aliases {
+            for name in [(*alias).to_owned(), alias.replace('-', "_")] {
+                let args = typed(vec![format!("--{name}={value}")]);
+                assert_eq!(
+                    args.settings.overrides.get(key),
+                    Some(value.clone()),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_help_says_every_default_once() {
     let definition = definition();

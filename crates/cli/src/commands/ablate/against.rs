@@ -11,10 +11,7 @@ use gptlab_model::Choice;
 use gptlab_record::PublishedQuantity;
 use gptlab_report::words::indented;
 
-use super::super::{
-    grid::{command_line, go},
-    report::WIDTH,
-};
+use super::super::grid::{command_line, go};
 use crate::{
     args::{AblateArgs, BaseArgs},
     config,
@@ -131,7 +128,7 @@ fn list(all: &[PublishedResult], json: bool, printer: Printer) {
             row.remark.clone(),
             format!("source: {}", row.source.sentence()),
         ] {
-            printer.text(indented(&words, 4, WIDTH));
+            printer.text(indented(&words, 4, printer.columns()));
         }
     }
 }

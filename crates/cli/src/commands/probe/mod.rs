@@ -141,8 +141,11 @@ fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
     }
     if let Some(repeated) = &report.repeated {
         printer.line(format_args!(
-            "repeated    {} random tokens twice, {} times: loss {:.3} in the first half, {:.3} in the second",
-            repeated.length, repeated.sequences, repeated.first_loss, repeated.second_loss
+            "repeated    {} twice, {}: loss {:.3} in the first half, {:.3} in the second",
+            plural(repeated.length, "random token"),
+            plural(repeated.sequences, "time"),
+            repeated.first_loss,
+            repeated.second_loss
         ));
     }
     for (_, table) in Tables::short(report).0 {
@@ -164,8 +167,8 @@ fn copied_line(found: &CopiedReport) -> String {
             found.written, found.training
         ),
         Some(copied) => format!(
-            "copied      {} characters of {}, from {}: {:?}, which stands at {} in {}",
-            count(copied.length as u64),
+            "copied      {} of {}, from {}: {:?}, which stands at {} in {}",
+            plural(copied.length, "character"),
             found.written,
             count(copied.at as u64),
             copied.text,

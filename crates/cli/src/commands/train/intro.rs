@@ -33,7 +33,10 @@ pub(super) fn say(
         let begun = resolved.notices.iter().filter(|notice| !notice.is_change());
         begun.for_each(|notice| printer.warn(notice));
         if first < resolved.experiment.hyper.steps {
-            printer.say(format_args!("continuing after {} steps", count(first)));
+            printer.say(format_args!(
+                "continuing after {}",
+                plural(first as usize, "step")
+            ));
         }
     }
 }
@@ -96,9 +99,9 @@ fn size(split: &Split) -> String {
 fn plan(resolved: &Resolved, device: &Device) -> String {
     let hyper = &resolved.experiment.hyper;
     format!(
-        "plan     {} steps of {} sequences, seed {}, in {} on {} ({})",
-        count(hyper.steps),
-        hyper.batch_size,
+        "plan     {} of {}, seed {}, in {} on {} ({})",
+        plural(hyper.steps as usize, "step"),
+        plural(hyper.batch_size, "sequence"),
         resolved.experiment.seed,
         device.options.precision.name(),
         plural(device.options.threads, "core"),

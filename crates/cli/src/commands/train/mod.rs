@@ -13,6 +13,7 @@ use std::{
 };
 
 use gptlab_engine::Engine;
+use gptlab_recipe::words::plural_s;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
 use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets, save_first_weights};
@@ -142,8 +143,9 @@ fn save_init(
     let first = resolved.first_step();
     if first > 0 {
         return Err(Stop::usage(format_args!(
-            "--save-init saves the weights before the first step, and this run goes on after {first} steps; the \
-             run that began it can save them"
+            "--save-init saves the weights before the first step, and this run goes on after {first} step{}; the \
+             run that began it can save them",
+            plural_s(first)
         )));
     }
     save_first_weights(resolved, engine, path)?;
@@ -226,7 +228,8 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
         Outcome::Diverged { .. } => {}
         Outcome::Complete { .. } => {
             printer.say(format_args!(
-                "the run had already made all of its {step} steps"
+                "the run had already made all of its {step} step{}",
+                plural_s(*step)
             ));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
                 let more = format!(" --steps {}", 2 * step);
@@ -234,7 +237,7 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
             }
         }
         Outcome::Stopped { .. } => {
-            printer.say(format_args!("stopped after {step} steps"));
+            printer.say(format_args!("stopped after {step} step{}", plural_s(*step)));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
                 hint(printer, "train --resume", path, " continues it");
             }

@@ -6,7 +6,7 @@ use gptlab_data::{SplitName, Tokenizer};
 use gptlab_engine::{BackendOptions, Device, Engine, Slot, StepStats};
 use gptlab_lab::observe::InternalsRecorder;
 use gptlab_model::{Batch, Graph};
-use gptlab_recipe::{ObserveLevel, SampleSettings};
+use gptlab_recipe::{ObserveLevel, SampleSettings, words::plural_s};
 use gptlab_record::Event;
 use gptlab_report::words::{count, duration_in_two_units};
 use gptlab_train::{
@@ -127,7 +127,8 @@ fn print(event: &Event, form: StepForm, validated: Option<Coverage>, printer: Pr
         Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
             printer.exact_line(format_args!(
-                "--- sample after {step} steps ---\n{text}\n---"
+                "--- sample after {step} step{} ---\n{text}\n---",
+                plural_s(*step)
             ));
         }
         Event::Done {
@@ -144,9 +145,11 @@ fn print(event: &Event, form: StepForm, validated: Option<Coverage>, printer: Pr
                 (Some(_) | None, Some(_) | None) => format!("done in {took}"),
             });
             if let Some(Coverage { predictions, of }) = validated.filter(|_| val_loss.is_some()) {
-                let (predictions, of) = (count(predictions), count(of));
                 printer.say(format_args!(
-                    "validated over {predictions} of {of} predictions (--val-tokens)"
+                    "validated over {} of {} prediction{} (--val-tokens)",
+                    count(predictions),
+                    count(of),
+                    plural_s(of)
                 ));
             }
         }
