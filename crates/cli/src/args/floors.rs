@@ -20,8 +20,8 @@ pub(crate) struct FloorsArgs {
     /// The length of the longest n-grams [default: 6]
     #[arg(long, value_name = "N")]
     pub(crate) up_to: Option<usize>,
-    /// The context that all predictors see, in tokens: the windows that a model of this --block-size
-    /// is evaluated in [default: all that stands before]
+    /// The context that all predictors see, in tokens: the windows that a model of this
+    /// --block-size is evaluated in [default: all that stands before]
     #[arg(long, value_name = "N", aliases = ["context", "context-length", "seq-len"])]
     pub(crate) block_size: Option<usize>,
     /// How text becomes tokens
