@@ -171,8 +171,10 @@ impl ModelSpec {
         match self.position {
             Position::Rotary if !head_dim.is_multiple_of(2) => refuse(format!(
                 "rotary positions turn pairs and need an even head width, found {head_dim} \
-                 (n_embd {} / n_head {}) in layer {layer}",
-                self.n_embd, a.heads
+                 ({} / {} head{}) in layer {layer}",
+                self.n_embd,
+                a.heads,
+                if a.heads == 1 { "" } else { "s" }
             )),
             Position::None
             | Position::Learned

@@ -22,7 +22,6 @@ pub fn reason(error: &io::Error) -> String {
         reason = "io::ErrorKind is non-exhaustive"
     )]
     let words = match error.kind() {
-        _ if error.get_ref().is_some() => return without_number(&error.to_string()),
         io::ErrorKind::StorageFull => "the disk is full",
         io::ErrorKind::QuotaExceeded => "the disk quota is used up",
         io::ErrorKind::NotFound => "there is no such file or folder",
@@ -30,7 +29,7 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::IsADirectory => "it is a folder, not a file",
         io::ErrorKind::NotADirectory => "it, or a part of its path, is a file and not a folder",
         io::ErrorKind::ReadOnlyFilesystem => "its file system is read-only",
-        io::ErrorKind::InvalidData => "it is not UTF-8",
+        io::ErrorKind::InvalidData if error.get_ref().is_none() => "it is not UTF-8",
         _ => return without_number(&error.to_string()),
     };
     words.to_owned()

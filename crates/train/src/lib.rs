@@ -49,7 +49,7 @@ pub use outcome::Outcome;
 pub use rebuild_batches::rebuild_batches;
 pub use resolve::{Damaged, Newest, Notice, Resolved, same_settings};
 pub use resumable::{Resumable, refuse_run_of_grid, run_folder};
-pub use resume_options::ResumeOptions;
+pub use resume_options::{ResumeOptions, recorded_settings};
 pub use run::Run;
 pub use sample::{SampleError, SampleEvent, SampleModel, Sampler, sample_documents, texts_at_once};
 pub use schedule::{Schedule, step_hyper};

@@ -62,6 +62,13 @@ impl Header {
     }
 }
 
+/// Returns the settings of the run that `experiment` records.
+pub fn recorded_settings(experiment: &Experiment) -> Settings {
+    let isa = experiment.isa.clone();
+    let options = ResumeOptions::of_record(experiment, &experiment.engine, isa);
+    of_experiment(experiment, &options)
+}
+
 /// Returns the settings of the run that `experiment` records, resumed with `options`.
 pub(crate) fn of_experiment(experiment: &Experiment, options: &ResumeOptions) -> Settings {
     Settings {

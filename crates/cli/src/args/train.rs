@@ -87,6 +87,9 @@ pub(crate) struct RunArgs {
     /// The folder of the run [default: a new one in runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Do not train: print all settings of the run, those of its recipe too, as a file for --config
+    #[arg(long)]
+    pub(crate) print_settings: bool,
     /// Do not train: generate text with the checkpoint of --load
     #[arg(long, value_name = SWITCH, value_parser = read_switch)]
     pub(crate) generate: Option<bool>,

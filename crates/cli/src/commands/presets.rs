@@ -11,6 +11,7 @@ use crate::{
     args::PresetsArgs,
     exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
+    settings,
 };
 
 pub(super) fn run(args: &PresetsArgs, printer: Printer) -> CommandResult {
@@ -52,24 +53,13 @@ fn table(rows: &[PresetDescription]) -> Table {
     table
 }
 
-/// Prints every setting of `preset` by name, as a settings file or as a JSON object.
+/// Prints every setting of `preset`.
 fn recipe(preset: Preset, json: bool, printer: Printer) -> CommandResult<()> {
     let recipe = Overrides::of(&Settings::of(preset, None));
-    if json {
-        // The object is ordered by name, whatever the order of the table.
-        let object = serde_json::to_value(&recipe).map_err(Stop::failure)?;
-        printer.json(&object);
-        return Ok(());
-    }
-    printer.exact_line(format_args!("# {}: {}", preset.name(), preset.help()));
-    printer.exact_line("# `gptlab train --config FILE` reads this file; flags override it.");
-    let mut group = None;
-    for (key, value) in recipe.values() {
-        if group.replace(key.group) != Some(key.group) {
-            printer.exact_line(format_args!("\n# {}", key.group.title()));
-        }
-        let value = serde_json::to_string(&value).map_err(Stop::failure)?;
-        printer.exact_line(format_args!("{} = {value}", key.name()));
-    }
-    Ok(())
+    let name = format!("{}: {}", preset.name(), preset.help());
+    let comment = [
+        &name,
+        "`gptlab train --config FILE` reads this file; flags override it.",
+    ];
+    settings::print(&recipe, &comment, json, printer)
 }

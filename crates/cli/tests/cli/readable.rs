@@ -144,6 +144,24 @@ fn a_preset_s_recipe_is_a_settings_file() {
     }
 }
 
+/// What a run would do can be printed, repeats the run, and is printed without one.
+#[test]
+fn the_effective_settings_are_a_settings_file() {
+    let lab = Lab::new();
+    let flags = "train --data data.txt --steps 2 --n-layer 1 --block-size 16 --lr 3e-3";
+    lab.file("run.toml", lab.ok(&format!("{flags} --print-settings")).out);
+    assert!(!lab.path("runs").exists());
+    lab.ok(&format!("{flags} --out typed"));
+    lab.ok("train --data data.txt --config run.toml --out read");
+    assert_eq!(
+        lab.json("typed/experiment.json"),
+        lab.json("read/experiment.json")
+    );
+    let found = json(&lab, &format!("{flags} --print-settings --json"));
+    assert_eq!(found["lr"], 3e-3);
+    assert_eq!(found["optimizer"], "muon");
+}
+
 #[test]
 fn the_help_of_train_tells_what_comes_by_preset_and_what_does_not() {
     let help = Lab::new().ok("train --help").out;

@@ -55,6 +55,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "out",
         "save",
         "save-init",
+        "print-settings",
         "load",
         "resume",
         "for",

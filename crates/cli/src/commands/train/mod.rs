@@ -13,10 +13,13 @@ use std::{
 };
 
 use gptlab_engine::Engine;
+use gptlab_recipe::Overrides;
 use gptlab_recipe::words::plural_s;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
-use gptlab_train::{NotFinite, Outcome, Resolved, Run, Targets, save_first_weights};
+use gptlab_train::{
+    NotFinite, Outcome, Resolved, Run, Targets, recorded_settings, save_first_weights,
+};
 
 use crate::{
     args::TrainArgs,
@@ -89,6 +92,12 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
         reasons,
         warnings,
     } = begin::begin(args, printer)?;
+    if args.run.print_settings {
+        let settings = Overrides::of(&recorded_settings(&resolved.experiment));
+        let comment = ["`gptlab train --data TEXT --config FILE` repeats this run."];
+        settings::print(&settings, &comment, args.json.json, printer)?;
+        return Ok(ExitCode::Success);
+    }
     let precision = resolved.experiment.hyper.precision;
     let device = engines::device_of(&args.machine, isa, precision)?;
     memory::check_training(&resolved, args, &device)?;

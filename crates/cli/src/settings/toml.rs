@@ -1,0 +1,35 @@
+//! Settings as a file that `--config` reads.
+
+use gptlab_recipe::Overrides;
+
+use crate::{
+    exit::{CommandResult, Stop},
+    printer::Printer,
+};
+
+/// Prints every setting by name, below lines of `comment`, as a settings file; or as a JSON object.
+pub(crate) fn print(
+    settings: &Overrides,
+    comment: &[&str],
+    json: bool,
+    printer: Printer,
+) -> CommandResult<()> {
+    if json {
+        // The object is ordered by name, whatever the order of the table.
+        let object = serde_json::to_value(settings).map_err(Stop::failure)?;
+        printer.json(&object);
+        return Ok(());
+    }
+    for line in comment {
+        printer.exact_line(format_args!("# {line}"));
+    }
+    let mut group = None;
+    for (key, value) in settings.values() {
+        if group.replace(key.group) != Some(key.group) {
+            printer.exact_line(format_args!("\n# {}", key.group.title()));
+        }
+        let value = serde_json::to_string(&value).map_err(Stop::failure)?;
+        printer.exact_line(format_args!("{} = {value}", key.name()));
+    }
+    Ok(())
+}
