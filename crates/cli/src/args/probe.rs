@@ -68,6 +68,10 @@ pub(crate) struct ProbeArgs {
     /// Draw everything into this folder: a page, and each picture beside it
     #[arg(long, value_name = "DIR")]
     pub(crate) pictures: Option<PathBuf>,
+    /// Write what every operation computes on the prompt into this folder, as values.safetensors:
+    /// names of `gptlab inspect`, rows of tokens; and BLOCK.weights, [heads, queries, keys]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) values: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]

@@ -544,3 +544,61 @@ fn another_precision_than_the_run_s_is_said() {
         "{said}"
     );
 }
+
+/// A witness reads the file as the format's definition says: eight bytes of length, a header of
+/// JSON, and the numbers.
+#[test]
+fn values_are_a_file_with_the_names_of_the_listing() {
+    let lab = Lab::trained();
+    let ran = probe(&lab, "the cat sat", "--only attention --values inside");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let file = lab.read("inside/values.safetensors");
+    let (length, rest) = file.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
+    let header: Value = serde_json::from_slice(&rest[..length]).expect("a header");
+    let tensor = |name: &str| {
+        let at = |i: usize| header[name]["data_offsets"][i].as_u64().expect("a place") as usize;
+        let bytes = &rest[length..][at(0)..at(1)];
+        let numbers = bytes
+            .chunks_exact(4)
+            .map(|b| b.try_into().expect("four bytes"));
+        (
+            numbers.collect::<Vec<[u8; 4]>>(),
+            header[name]["shape"].clone(),
+        )
+    };
+    let floats = |name: &str| -> Vec<f64> {
+        let (numbers, _) = tensor(name);
+        numbers
+            .into_iter()
+            .map(|b| f32::from_le_bytes(b).into())
+            .collect()
+    };
+    let listing = lab.ok("inspect model.safetensors").out;
+    for name in ["block0.attn.mix", "block0.mlp.residual", "logits"] {
+        assert!(listing.contains(&format!("{name} ")), "{name}");
+        assert_eq!(tensor(name).1[0], 11, "{name}");
+    }
+    assert_eq!(tensor("block0.attn.weights").1.to_string(), "[2,11,11]");
+    for row in floats("block0.attn.weights").chunks_exact(11) {
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{row:?}");
+    }
+    // The losses are those of the logits.
+    let (tokens, logits, losses) = (tensor("tokens").0, floats("logits"), floats("losses"));
+    let vocabulary = logits.len() / 11;
+    assert_eq!(losses.len(), 10);
+    for (t, loss) in losses.iter().enumerate() {
+        let row = &logits[t * vocabulary..][..vocabulary];
+        let next = u32::from_le_bytes(tokens[t + 1]) as usize;
+        let total: f64 = row.iter().map(|x| x.exp()).sum();
+        assert!((total.ln() - row[next] - loss).abs() < 1e-4, "{t}");
+    }
+    // A second time the file is replaced, and another folder is left alone.
+    let again = probe(&lab, "the cat", "--only attention --values inside");
+    assert_eq!(again.code, 0, "{}", again.err);
+    std::fs::create_dir(lab.path("taken")).expect("a folder");
+    lab.file("taken/mine.txt", "mine");
+    let refused = probe(&lab, "the cat", "--only attention --values taken");
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.first_line().contains("mine.txt"), "{}", refused.err);
+}

@@ -20,6 +20,7 @@ mod request;
 mod subject;
 mod surprise;
 mod tables;
+mod values;
 
 pub use ablation::{Ablation, Ablations, Columns, Instead};
 pub use activations::{Flow, PartFlow, StageFlow};
@@ -36,3 +37,4 @@ pub use request::{Corruption, NamedText, Probe, ProbeRequest, ProbedCheckpoint};
 pub use subject::{Guess, ProbeError, Prompt, Subject};
 pub use surprise::Surprise;
 pub use tables::{Tables, measures_table};
+pub use values::{VALUES_MARK, Values};

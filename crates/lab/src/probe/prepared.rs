@@ -7,7 +7,7 @@ use gptlab_train::DataMark;
 
 use super::{
     Ablations, CopiedReport, Measure, NamedText, Patching, Probe, ProbeReport, ProbeRequest,
-    ProbedCheckpoint, longest_copied,
+    ProbedCheckpoint, Values, longest_copied,
     request::PROMPT,
     subject::{ProbeError, Prompt, Subject},
 };
@@ -150,6 +150,18 @@ impl PreparedProbe<'_> {
             copied: self.copied(&inputs),
             measures: Measure::definitions(),
         })
+    }
+
+    /// Returns all values inside the model on the prompt.
+    ///
+    /// # Errors
+    /// Returns the errors of [`PreparedProbe::run`].
+    pub fn values(&self, device: &Device) -> Result<Values, ProbeError> {
+        let mut subject = Subject::new(self.checkpoint.model, device)?;
+        let prompt = self.prompt(&subject)?;
+        let trace = subject.trace(&prompt);
+        let maps = subject.attention(&prompt, &trace);
+        Ok(subject.values(&prompt, &trace, &maps))
     }
 
     fn inputs(&self, subject: &Subject) -> Result<Inputs, ProbeError> {

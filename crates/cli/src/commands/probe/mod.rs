@@ -6,11 +6,12 @@ mod request;
 use std::path::Path;
 
 use gptlab_lab::probe::{
-    Anatomy, CopiedReport, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables,
+    Anatomy, CopiedReport, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables, VALUES_MARK,
     measures_table,
 };
 use gptlab_model::Choice;
 use gptlab_recipe::Precision;
+use gptlab_record::atomic;
 use gptlab_report::words::{count, plural};
 use gptlab_report::{
     Table,
@@ -33,6 +34,7 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
     }
     let csv = place(args.csv.as_deref(), "--csv DIR")?;
     let drawn = place(args.pictures.as_deref(), "--pictures DIR")?;
+    let values = place(args.values.as_deref(), "--values DIR")?;
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "probe")?;
     request::check(args)?;
     let non_finite = if args.non_finite {
@@ -67,6 +69,17 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
             folder.join(pictures::PAGE).display()
         ));
     }
+    if let Some((folder, place)) = values {
+        let values = probe.values(&device)?;
+        place.write(&[])?;
+        let path = folder.join(VALUES);
+        atomic::write_bytes(&path, &values.file().map_err(Stop::failure)?)?;
+        printer.note(format_args!(
+            "{} named values in {}",
+            count(values.count() as u64),
+            path.display()
+        ));
+    }
     if args.json.json {
         printer.json(&report);
     } else {
@@ -77,9 +90,11 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
 
 /// The table of definitions, which is written as CSV with all others.
 const MEASURES: &str = "measures";
+/// The file of the values inside a model.
+const VALUES: &str = "values.safetensors";
 
-/// Checks, before anything is probed, that results can be written into the typed folder. Tables and
-/// pictures can share a folder.
+/// Checks, before anything is probed, that results can be written into the typed folder. Tables,
+/// pictures and values can share a folder.
 fn place<'a>(
     folder: Option<&'a Path>,
     flag: &str,
@@ -87,6 +102,7 @@ fn place<'a>(
     let signs = [
         Signature::page(pictures::PAGE),
         Signature::table(&format!("{MEASURES}.csv"), &all_measures()),
+        Signature::text(VALUES, VALUES_MARK),
     ];
     let place = |folder: &'a Path| Ok((folder, report_place(folder, &signs, flag)?));
     folder.map(place).transpose()
