@@ -6,8 +6,8 @@
 //!
 //! Colour is used on a terminal only, and never if `NO_COLOR` is set (<https://no-color.org>).
 //!
-//! On a terminal, or if `COLUMNS` is set, lines are wrapped between words to its width; in a file or
-//! a pipe a message is one line. Text that a model writes and listings are never wrapped.
+//! On a terminal, or if `COLUMNS` is set, lines are wrapped between words to its width; in a file
+//! or a pipe a message is one line. Text that a model writes is never wrapped.
 
 use std::{
     borrow::Cow,

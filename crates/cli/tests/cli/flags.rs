@@ -90,6 +90,7 @@ const NUMBERS: &[&str] = &[
 const ELSEWHERE: &[&str] = &[
     "--save",
     "--save-init",
+    "--print-settings",
     "--load",
     "--resume",
     "--out",

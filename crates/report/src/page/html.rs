@@ -192,7 +192,7 @@ fn symptoms(study: &Study) -> Markup {
         section {
             h2 { "Symptoms" }
             @if diagnosis.findings.is_empty() {
-                @for line in diagnosis.lines() { p { (coded(&line)) } }
+                p { (coded(&diagnosis.summary())) }
             } @else {
                 div class="columns" { @for finding in &diagnosis.findings {
                     div {
@@ -204,6 +204,7 @@ fn symptoms(study: &Study) -> Markup {
                     }
                 } }
             }
+            @for line in &diagnosis.unjudged { p { (coded(line)) } }
         }
     }
 }
