@@ -276,7 +276,7 @@ fn measures_are_defined() {
     let lab = Lab::new();
     let output = lab.ok("probe --measures").out;
     assert!(
-        output.contains("Olsson et al.") && output.contains("nats per token"),
+        output.contains("Olsson et al. 2022") && output.contains("nats per token"),
         "{output}"
     );
     let defined: Value =
@@ -499,8 +499,8 @@ fn a_folder_of_somebody_else_is_left_as_it_is() {
     lab.file("own/lens.svg", "mine");
     for flag in ["--pictures", "--csv"] {
         let ran = probe(&lab, "the cat", &format!("--only lens {flag} own"));
-        let sentence = "error: own: expected a new or empty folder, or one with a probe.html or a measures.csv that gptlab \
-                    made, found files of somebody else: `lens.svg`";
+        let sentence = "error: own: expected a new or empty folder, or one with a probe.html or a measures.csv or a \
+                    values.safetensors that gptlab made, found files of somebody else: `lens.svg`";
         assert_eq!((ran.code, ran.first_line()), (3, sentence));
         assert!(
             ran.err
@@ -593,6 +593,6 @@ fn values_are_a_file_with_the_names_of_the_listing() {
     std::fs::create_dir(lab.path("taken")).expect("a folder");
     lab.file("taken/mine.txt", "mine");
     let refused = probe(&lab, "the cat", "--only attention --values taken");
-    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.first_line().contains("mine.txt"), "{}", refused.err);
 }

@@ -2,10 +2,10 @@
 //!
 //! The file has the form of safetensors. Its names are those of the model's listing:
 //!
-//! - `NODE`, such as `block0.mlp.residual`: what each operation computed, `[tokens, width]`, f32. The
-//!   last one, `logits`, is `[tokens, vocabulary]`.
-//! - `ATTENTION.weights`, such as `block0.attn.weights`: what each head attends to, `[heads, queries,
-//!   keys]`, f32.
+//! - `NODE`, such as `block0.mlp.residual`: what each operation computed, `[tokens, width]`, f32.
+//!   The last one, `logits`, is `[tokens, vocabulary]`.
+//! - `ATTENTION.weights`, such as `block0.attn.weights`: what each head attends to, `[heads,
+//!   queries, keys]`, f32.
 //! - `tokens`: the prompt, `[tokens]`, u32.
 //! - `losses`: of the predictions of all tokens but the first, `[tokens - 1]`, f32, in nats.
 

@@ -21,8 +21,8 @@ const LINE: u32 = 17;
 const MOST_PLACES: usize = 48;
 const SIZES: [u32; 2] = [640, 340];
 
-/// Draws [`MEASURES`] along the model at the last step, with a line for each variant. There is no
-/// chart of a measure that fewer than two variants have.
+/// Draws gradient norms and activations along the model at the last step, with a line for each
+/// variant. There is no chart of a measure that fewer than two variants have.
 pub fn profiles(variants: &[Observed]) -> Vec<(String, Chart)> {
     let of = |measure: &Measure| {
         let own: Vec<(&str, &MeasureHistory)> = variants

@@ -6,13 +6,13 @@ mod request;
 use std::path::Path;
 
 use gptlab_lab::probe::{
-    Anatomy, CopiedReport, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables, VALUES_MARK,
-    measures_table,
+    Anatomy, CopiedReport, Definition, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables,
+    VALUES_MARK, measures_table,
 };
 use gptlab_model::Choice;
 use gptlab_recipe::Precision;
 use gptlab_record::atomic;
-use gptlab_report::words::{count, plural};
+use gptlab_report::words::{count, indented, plural};
 use gptlab_report::{
     Table,
     page::{File, OutputFolder, Signature},
@@ -112,12 +112,33 @@ fn all_measures() -> Table {
     measures_table(&Measure::definitions())
 }
 
+/// The smallest width at which the measures are a table.
+const WIDE: usize = 120;
+
+/// Formats the definition of a measure for lines of `width` characters.
+fn entry(definition: &Definition, width: usize) -> String {
+    let facts = [
+        ("", definition.formula),
+        ("unit: ", definition.unit),
+        ("usual: ", definition.range),
+        ("source: ", definition.source),
+    ];
+    let facts = facts.map(|(what, text)| indented(&format!("{what}{text}"), 4, width));
+    format!("{}\n{}", definition.name, facts.concat())
+}
+
 fn show_measures(json: bool, printer: Printer) -> ExitCode {
     let definitions = Measure::definitions();
     if json {
         printer.json(&definitions);
     } else {
-        printer.text(measures_table(&definitions).text(printer.columns()));
+        let width = printer.columns();
+        if width >= WIDE {
+            printer.text(measures_table(&definitions).text(width));
+        } else {
+            let entries = definitions.iter().map(|d| entry(d, width));
+            printer.text(entries.collect::<Vec<_>>().join("\n"));
+        }
     }
     ExitCode::Success
 }
