@@ -45,7 +45,8 @@ pub fn duration_in_two_units(seconds: f64) -> String {
 
 /// Wraps each line of `text` to `width` characters. Later lines are as far from the left as the
 /// text of the first one, which may follow a label and two spaces. A word that is longer than a
-/// line stays whole, and so does code between backticks that fits a line.
+/// line stays whole, and so does code between backticks. A line with code that does not fit is left
+/// to the terminal, so that the code can be copied.
 pub fn wrapped(text: &str, width: usize) -> String {
     let lines = text.split('\n').map(|line| hanging(line, width));
     lines.collect::<Vec<_>>().join("\n")
@@ -70,6 +71,10 @@ fn hanging(line: &str, width: usize) -> String {
     };
     let (label, text) = line.split_at(at);
     let indent = label.chars().count();
+    let mut code = line.split('`').skip(1).step_by(2);
+    if code.any(|code| indent + code.chars().count() + 2 > width) {
+        return line.to_owned();
+    }
     let lines = crate::table::wrap(text, width.saturating_sub(indent));
     label.to_owned() + &lines.join(&format!("\n{}", " ".repeat(indent)))
 }
@@ -216,6 +221,12 @@ mod tests {
             "text   one two\n       three"
         );
         assert_eq!(wrapped("short\n\nlines", 9), "short\n\nlines");
+        let command = "hint: `gptlab generate runs/a` goes on";
+        assert_eq!(wrapped(command, 20), command);
+        assert_eq!(
+            wrapped(command, 26),
+            "hint:\n`gptlab generate runs/a`\ngoes on"
+        );
         assert_eq!(
             wrapped("a-label-as-long  as a line", 20),
             "a-label-as-long as a\nline"
