@@ -19,6 +19,8 @@ pub enum Error {
     Rounds(usize),
     /// The seconds of a turn are not between 0 and [`crate::MOST_SECONDS`].
     Seconds(f64),
+    /// The loss to reach is not a positive number.
+    Target(f64),
     /// The settings of a model are out of range.
     Settings(SettingsError),
     /// The settings do not describe a valid model.
@@ -39,6 +41,8 @@ pub enum Error {
     Diverged,
     /// The process of gptlab did not run, for this reason.
     WorkerProcess(String),
+    /// A whole training of gptlab failed, for this reason.
+    Training(String),
     /// The process of gptlab could not write an answer.
     Answer(io::Error),
 }
@@ -61,6 +65,10 @@ impl fmt::Display for Error {
                 "seconds must be from 0 to {}, found {found}",
                 crate::MOST_SECONDS
             ),
+            Self::Target(found) => write!(
+                f,
+                "the loss to reach must be a number of nats above 0, found {found}"
+            ),
             Self::Settings(e) => e.fmt(f),
             Self::Spec(e) => e.fmt(f),
             Self::Corpus(e) => e.fmt(f),
@@ -71,6 +79,7 @@ impl fmt::Display for Error {
             Self::Sampling(e) => e.fmt(f),
             Self::Diverged => f.write_str("the model has diverged"),
             Self::WorkerProcess(why) => write!(f, "a workload did not run: {why}"),
+            Self::Training(why) => write!(f, "a training did not end well: {why}"),
             Self::Answer(e) => write!(f, "cannot write an answer: {}", reason(e)),
         }
     }

@@ -3,12 +3,13 @@
 //!
 //! A [`Workload`] is a model and what one step does with it. [`compare`] runs each workload in a
 //! process of its own, in alternation with the requested PyTorch programs, and returns a
-//! [`BenchReport`]. [`Scaling::measure`] times training along one axis of size at a time. Both
-//! results are plain data with a stable JSON form ([`FORMAT`]) and can write their own tables.
+//! [`BenchReport`]. [`Scaling::measure`] times training along one axis of size at a time, and
+//! [`TimeToLoss::measure`] times whole trainings until a text's validation loss is at most a target.
+//! The results are plain data with a stable JSON form ([`FORMAT`]) and can write their own tables.
 //! [`serve`] is the main loop of a measured process of gptlab.
 //!
 //! Knows: workloads, processes that are measured in turns, clocks, the machine's description.
-//! Never will: the terminal, arguments, the environment, choosing paths, writing files.
+//! Never will: the terminal, arguments, the environment, choosing paths.
 
 mod comparison;
 mod error;
@@ -22,6 +23,7 @@ mod report;
 mod scaling;
 mod step;
 mod table;
+mod time_to_loss;
 mod timing;
 mod worker;
 mod workload;
@@ -37,6 +39,9 @@ pub use report::{
     BEGINNING, BenchReport, FORMAT, PeerResult, PublishedResult, TimingSummary, WorkloadResult,
 };
 pub use scaling::{Scaling, ScalingAxis, ScalingPoint};
+pub use time_to_loss::{
+    LimitedTraining, PeerTraining, TimeToLoss, TimeToLossRound, TimeToLossSettings,
+};
 pub use timing::{MOST_ROUNDS, MOST_SECONDS, TimingPlan, Timings, median};
 pub use worker::serve;
 pub use workload::{Baselines, Peer, PublishedTime, Task, Workload, WorkloadShape};

@@ -1,6 +1,6 @@
 //! The progress of a measurement.
 
-use crate::{Peer, ScalingPoint, Workload};
+use crate::{LimitedTraining, Peer, PeerTraining, ScalingPoint, Workload};
 
 /// One report of progress. The caller of a measurement passes a function that receives it.
 #[derive(Clone, Copy, Debug)]
@@ -21,4 +21,14 @@ pub enum BenchProgress<'a> {
     },
     /// A point of a [`crate::Scaling`] was measured.
     Point(&'a ScalingPoint),
+    /// A training of a [`crate::TimeToLoss`] has ended.
+    Trained {
+        seed: usize,
+        training: LimitedTraining,
+    },
+    /// The peer of a [`crate::TimeToLoss`] has trained.
+    PeerTrained {
+        seed: usize,
+        training: &'a PeerTraining,
+    },
 }

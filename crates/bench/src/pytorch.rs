@@ -36,14 +36,8 @@ impl PyTorch {
 
     /// Returns the command that runs `peer` on `workload`.
     pub(crate) fn command(&self, workload: &Workload, peer: &Peer) -> Command {
-        let mut command = Command::new(&self.python);
-        // An error arrives as an answer. The rest of standard error is noise from libraries.
-        command.stderr(Stdio::null());
-        command.arg(self.script(peer)).args(sizes(workload));
-        if let Some(threads) = self.threads {
-            command.args(["--threads", &threads.to_string()]);
-        }
-        command.args(peer.switches);
+        let mut command = self.program(peer.script);
+        command.args(sizes(workload)).args(peer.switches);
         for (name, value) in KEEP {
             if peer.tuned_allocator {
                 command.env(name, value);
@@ -54,8 +48,16 @@ impl PyTorch {
         command
     }
 
-    fn script(&self, peer: &Peer) -> PathBuf {
-        self.scripts.join(peer.script)
+    /// Returns the command that runs the file `script` of the folder.
+    pub(crate) fn program(&self, script: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        // An error arrives as an answer. The rest of standard error is noise from libraries.
+        command.stderr(Stdio::null());
+        command.arg(self.scripts.join(script));
+        if let Some(threads) = self.threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        command
     }
 }
 

@@ -197,7 +197,7 @@ pub(crate) fn rounded(x: f64) -> TableCell {
     TableCell::number(count(x.round() as u64), x)
 }
 
-fn ratio(ratio: f64) -> TableCell {
+pub(crate) fn ratio(ratio: f64) -> TableCell {
     TableCell::number(format!("{ratio:.2}x"), ratio)
 }
 

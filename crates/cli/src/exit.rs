@@ -181,6 +181,7 @@ impl From<BenchError> for Stop {
             BenchError::Rounds(_) | BenchError::Seconds(_) => {
                 Self::usage(format_args!("--{error}"))
             }
+            BenchError::Target(_) => Self::usage(format_args!("--time-to-loss: {error}")),
             BenchError::UnknownWorkload { .. } | BenchError::Settings(_) | BenchError::Spec(_) => {
                 Self::usage(error)
             }
@@ -191,6 +192,7 @@ impl From<BenchError> for Stop {
             | BenchError::Sampling(_)
             | BenchError::Diverged
             | BenchError::WorkerProcess(_)
+            | BenchError::Training(_)
             | BenchError::Answer(_) => Self::failure(error),
         }
     }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use gptlab_bench::{
-    self as bench, BenchProgress, BenchSettings, PyTorch, Scaling, TimingPlan, WorkerCommand,
+    self as bench, BenchProgress, BenchSettings, PyTorch, Scaling, TimeToLoss, TimeToLossSettings,
+    TimingPlan, WorkerCommand,
 };
 use gptlab_kernels::Isa;
 use gptlab_recipe::words::reason;
@@ -42,6 +43,26 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
         for workload in bench::named(std::slice::from_ref(name))? {
             bench::serve(workload, threads, isa, io::stdin().lock(), answer)?;
         }
+    } else if let (Some(target), Some(data)) = (args.time_to_loss, &args.data) {
+        let place = args.out.as_deref().map(place).transpose()?;
+        let scratch = tempfile::tempdir().map_err(|e| {
+            Stop::failure(format_args!(
+                "cannot make a folder for runs: {}",
+                reason(&e)
+            ))
+        })?;
+        let settings = TimeToLossSettings {
+            target,
+            data: data.clone(),
+            rounds: plan.rounds,
+            threads,
+            isa,
+            gptlab: this_program()?,
+            pytorch: pytorch(args),
+            scratch: scratch.path().to_owned(),
+        };
+        let found = TimeToLoss::measure(&settings, &mut progress)?;
+        show(args, place.as_ref(), &found, &found.markdown(), printer)?;
     } else if args.scaling {
         let place = args.out.as_deref().map(place).transpose()?;
         let scaling = Scaling::measure(plan, threads, isa, &mut progress)?;
@@ -69,12 +90,7 @@ fn settings(
     threads: usize,
     isa: Isa,
 ) -> CommandResult<BenchSettings> {
-    let program = env::current_exe().map_err(|e| {
-        Stop::failure(format_args!(
-            "cannot find this program to start it: {}",
-            reason(&e)
-        ))
-    })?;
+    let program = this_program()?;
     let threads_typed = threads.to_string();
     let arguments = [
         "bench",
@@ -84,14 +100,6 @@ fn settings(
         &threads_typed,
         "--one",
     ];
-    let typed = |path: &Option<PathBuf>, default: &str| {
-        path.clone().unwrap_or_else(|| PathBuf::from(default))
-    };
-    let pytorch = PyTorch {
-        python: typed(&args.python, "python3"),
-        scripts: typed(&args.peer_scripts, "bench/peers"),
-        threads: args.machine.threads,
-    };
     Ok(BenchSettings {
         plan,
         threads,
@@ -100,7 +108,28 @@ fn settings(
             program,
             arguments: arguments.map(str::to_owned).to_vec(),
         },
-        pytorch: args.peer.then_some(pytorch),
+        pytorch: pytorch(args),
+    })
+}
+
+fn this_program() -> CommandResult<PathBuf> {
+    env::current_exe().map_err(|e| {
+        Stop::failure(format_args!(
+            "cannot find this program to start it: {}",
+            reason(&e)
+        ))
+    })
+}
+
+/// Returns the Python of the peers, if `--peer` asks for them.
+fn pytorch(args: &BenchArgs) -> Option<PyTorch> {
+    let typed = |path: &Option<PathBuf>, default: &str| {
+        path.clone().unwrap_or_else(|| PathBuf::from(default))
+    };
+    args.peer.then(|| PyTorch {
+        python: typed(&args.python, "python3"),
+        scripts: typed(&args.peer_scripts, "bench/peers"),
+        threads: args.machine.threads,
     })
 }
 
@@ -121,6 +150,19 @@ fn say(news: BenchProgress<'_>, printer: Printer) {
                 printer.hint(INSTALL);
             }
         }
+        BenchProgress::Trained { seed, training } => printer.note(format_args!(
+            "seed {seed}: --for {}s ended at {:.4} after {:.1} s",
+            training.limit, training.loss, training.seconds
+        )),
+        BenchProgress::PeerTrained { seed, training } => printer.note(format_args!(
+            "seed {seed}: {} {} at {:.4}",
+            training.program,
+            training.seconds.map_or_else(
+                || "ended".to_owned(),
+                |seconds| format!("was after {seconds:.1} s")
+            ),
+            training.loss
+        )),
         BenchProgress::Point(point) => printer.note(format_args!(
             "width {}, context {}, batch {}, {}: {} tokens/s",
             point.width,

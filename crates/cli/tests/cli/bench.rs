@@ -119,6 +119,48 @@ fn without_python_the_rest_is_measured() {
     );
 }
 
+/// The text is so short that the recipe makes few steps, whatever the time.
+fn short_text(lab: &Lab) {
+    lab.file("text.txt", "One line is much like another.\n".repeat(20));
+}
+
+#[test]
+fn the_time_to_a_loss_is_of_a_whole_training() {
+    let lab = Lab::new();
+    short_text(&lab);
+    let line = "bench --time-to-loss 9 --data text.txt --rounds 2 --out times";
+    let ran = lab.ok(line);
+    for part in ["seed 0: --for 8s ended at ", "seed 1: --for 8s ended at "] {
+        assert!(ran.err.contains(part), "{}", ran.err);
+    }
+    assert!(!ran.out.contains("ratio:"), "{}", ran.out);
+    let found = lab.json("times/raw.json");
+    assert_eq!(found["target"], 9.0);
+    for round in found["rounds"].as_array().expect("rounds") {
+        let ours = round["ours"].as_array().expect("trainings");
+        assert_eq!(ours.len(), 1);
+        assert!(ours[0]["loss"].as_f64() <= Some(9.0) && ours[0]["seconds"].as_f64() > Some(0.0));
+        assert!(round["peer"].is_null());
+    }
+    assert_eq!(
+        String::from_utf8(lab.read("times/table.md")).expect("text"),
+        ran.out
+    );
+}
+
+#[test]
+fn a_text_that_cannot_be_trained_on_is_told() {
+    let failed = Lab::new().run("bench --time-to-loss 2 --data none.txt");
+    assert_eq!(failed.code, 1);
+    assert!(
+        failed
+            .err
+            .contains("a training did not end well: there is no file none.txt"),
+        "{}",
+        failed.err
+    );
+}
+
 /// A shell script plays the Python interpreter and answers for the peers.
 #[cfg(unix)]
 mod fake {
@@ -237,6 +279,33 @@ mod fake {
                 "generate: PyTorch, cached, fused, 1 thread is left out: no compiler",
                 "generate: PyTorch, cached, 2 threads is left out: ./python ended without an answer (exit status: 0)",
             ]
+        );
+    }
+
+    #[test]
+    fn a_peer_trains_to_the_loss_as_well() {
+        let answer = r#"{"trained":{"program":"fake 1","seconds":1000.0,"loss":1.5}}"#;
+        let lab = lab(&format!("echo '{answer}'"));
+        super::short_text(&lab);
+        let line = "bench --time-to-loss 9 --data text.txt --rounds 1 --peer --peer-scripts peers --python ./python";
+        let found = report(&lab, &format!("{line} --json"));
+        let round = &found["rounds"][0];
+        assert_eq!(number(&round["peer"]["seconds"]), 1000.0);
+        let ratio = 1000.0 / number(&round["ours"][0]["seconds"]);
+        assert!(ratio > 1.0, "{ratio}");
+        let output = String::from_utf8(lab.read("output")).expect("text");
+        let typed = "peers/time_to_loss.py --data text.txt --target 9 --seed 0";
+        assert!(output.ends_with(&format!("{typed}\n")), "{output}");
+        let ran = lab.ok(line);
+        assert!(
+            ran.err.contains("fake 1 was after 1000.0 s at 1.5000"),
+            "{}",
+            ran.err
+        );
+        assert!(
+            ran.out.contains("times gptlab's: the median of 1 round."),
+            "{}",
+            ran.out
         );
     }
 

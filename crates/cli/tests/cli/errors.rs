@@ -176,6 +176,16 @@ fn flags_that_do_not_go_together() {
                 2,
                 "error: the argument '--scaling' cannot be used with '--peer'",
             ),
+            (
+                "bench --time-to-loss 1.9",
+                2,
+                "error: the following required arguments were not provided: --data <FILE>",
+            ),
+            (
+                "bench --time-to-loss -1 --data text.txt",
+                2,
+                "error: --time-to-loss: the loss to reach must be a number of nats above 0, found -1",
+            ),
             ("bench --rounds 0", 2, "error: --rounds must be from 1 to "),
             (
                 "bench --seconds -1",

@@ -1,31 +1,33 @@
-"""Seconds to a published loss: gptlab's default recipe and PyTorch running nanoGPT's laptop recipe, in turns.
+"""nanoGPT's laptop recipe in PyTorch, until its validation loss is at most a target: the peer of `gptlab bench --time-to-loss`.
 
-    pip install -r bench/peers/requirements.txt
-    python bench/time_to_loss.py --gptlab target/release/gptlab --data tinyshakespeare.txt --for 40s
+    python bench/peers/time_to_loss.py --data tinyshakespeare.txt --target 1.92 --seed 0
 
 The recipe (nanoGPT's README, "I only have a macbook"): 4 layers, 4 heads, width 128, context 64, batches of 12, 2,000 steps,
 AdamW at 1e-3 falling by a cosine to 1e-4, 100 steps of warm-up, beta2 0.99, decay 0.1 of matrices, gradients clipped at 1, no
-bias, no dropout; its published loss is 1.88 on sampled batches, and 1.92 is asked for here, over every prediction of the last
-tenth in windows of the context. PyTorch gets fused attention and a fused AdamW. Its clock stops while it validates.
+bias, no dropout; its published loss is 1.88 on sampled batches. Here the loss is over every prediction of the last tenth, in
+windows of the context. PyTorch gets fused attention and a fused AdamW. Its clock stops while it validates.
 
-gptlab's time is that of the whole process: reading the text, measuring its speed, validating and saving. Its recipe ends
-when `--for` says; the loss is `gptlab eval`'s of the whole last tenth. Choose the smallest `--for` that gets there.
+It prints a line of JSON: `{"trained": {"program": "PyTorch 2.15.0", "seconds": 114.2, "loss": 1.9185}}` with `null` for the seconds if the
+target was not reached, or `{"absent": "..."}` where PyTorch is not installed and `{"error": "..."}` where it cannot train.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import statistics
-import subprocess
-import tempfile
+import sys
 import time
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from turns import claim_stdout, say
+
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional as F
+except ModuleNotFoundError as missing:
+    say(claim_stdout(), absent=f"{sys.executable} has no module {missing.name}")
+    sys.exit()
 
 WIDTH, HEADS, LAYERS, BLOCK, BATCH = 128, 4, 4, 64, 12
 STEPS, WARMUP, HIGH, LOW = 2_000, 100, 1e-3, 1e-4
@@ -123,43 +125,24 @@ def pytorch(text: str, target: float, seed: int) -> tuple[float | None, float]:
     return None, loss
 
 
-def gptlab(program: str, data: Path, limit: str, seed: int, folder: Path) -> tuple[float, float]:
-    """Seconds of the whole process, and the loss of the whole last tenth."""
-    run = folder / f"run-{seed}"
-    began = time.perf_counter()
-    words = [program, "train", "--data", str(data), "--for", limit, "--seed", str(seed), "--out", str(run)]
-    subprocess.run(words, check=True, capture_output=True)
-    seconds = time.perf_counter() - began
-    words = [program, "eval", str(run), "--data", str(data), "--json"]
-    found = subprocess.run(words, check=True, capture_output=True, text=True)
-    return seconds, json.loads(found.stdout)["loss"]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gptlab", default="target/release/gptlab", help="the program")
     parser.add_argument("--data", type=Path, required=True, help="the text: Tiny Shakespeare")
-    parser.add_argument("--for", dest="limit", default="40s", help="gptlab's time")
     parser.add_argument("--target", type=float, default=1.92, help="the loss, in nats a token")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=0, help="PyTorch's threads; 0 leaves its default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     args = parser.parse_args()
+    out = claim_stdout()
     if args.threads:
         torch.set_num_threads(args.threads)
-    text = args.data.read_text(encoding="utf-8")
-    ratios = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(args.rounds):
-            ours, our_loss = gptlab(args.gptlab, args.data, args.limit, seed, Path(folder))
-            theirs, their_loss = pytorch(text, args.target, seed)
-            reached = our_loss <= args.target and theirs is not None
-            ratios += [theirs / ours] if reached else []
-            shown = "never" if theirs is None else f"{theirs:.1f} s"
-            print(f"seed {seed}: gptlab {ours:.1f} s to {our_loss:.4f}; PyTorch {shown} to {their_loss:.4f}", flush=True)
-    if len(ratios) == args.rounds:
-        print(f"gptlab gets to {args.target} {statistics.median(ratios):.2f} times as soon (median of {args.rounds} rounds)")
-    else:
-        print(f"{len(ratios)} of {args.rounds} rounds had both at {args.target}: no ratio")
+    try:
+        text = args.data.read_text(encoding="utf-8")
+        seconds, loss = pytorch(text, args.target, args.seed)
+        program = f"PyTorch {torch.__version__.split('+')[0]}"
+        say(out, trained={"program": program, "seconds": seconds, "loss": loss})
+    except Exception as error:  # whatever it is, the other side has to hear of it
+        said = str(error).strip().splitlines() or [""]
+        say(out, error=f"{type(error).__name__}: {said[0]}")
 
 
 if __name__ == "__main__":
