@@ -129,7 +129,7 @@ def sums(build: Build):
     yield "many texts", sha(build("generate m.safetensors --samples 5 --max-tokens 30 --top-k 5 --seed 4").encode())
     yield "a loss over all", values(build("eval m.safetensors --json"))
     yield "a probe", values(build("probe m.safetensors --prompt the --json"))
-    yield "n-gram tables", values(build("floors --data copy:size=20000 --json"))
+    yield "n-gram baselines", values(build("floors --data copy:size=20000 --json"))
     yield "the one-file program", sha(build("micro --steps 50").encode())
 
 

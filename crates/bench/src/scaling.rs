@@ -10,7 +10,7 @@ use crate::{
     median,
     report::first_format,
     step::{Prepared, prepare},
-    table,
+    table::{self, Layout},
     worker::timed,
     workloads,
 };
@@ -129,12 +129,21 @@ impl Scaling {
         table
     }
 
-    /// Returns the results for people: the machine, a legend and the table.
+    /// Returns the results for people, as Markdown: the machine, a legend and the table.
     pub fn markdown(&self) -> String {
+        self.page(Layout::Markdown)
+    }
+
+    /// Returns what [`Scaling::markdown`] says, for a terminal with lines of `width` characters.
+    pub fn text(&self, width: usize) -> String {
+        self.page(Layout::Text(width))
+    }
+
+    fn page(&self, layout: Layout) -> String {
         let parts = [
-            table::machine(&self.machine),
-            LEGEND.to_owned(),
-            self.table().aligned_markdown(),
+            layout.paragraph(&table::machine(&self.machine)),
+            layout.paragraph(LEGEND),
+            layout.table(&self.table()),
         ];
         parts.join("\n\n") + "\n"
     }

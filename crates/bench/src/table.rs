@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gptlab_report::{
     Table,
     table::{Column, TableCell},
-    words::{count, plural},
+    words::{count, plural, wrapped},
 };
 
 use crate::{BenchReport, MachineDescription, Peak, PeerResult, PublishedResult, WorkloadResult};
@@ -23,22 +23,59 @@ A goal stands beside the fastest where several programs are tried.";
 const QUOTED: &str = "Quoted: not run here, since its source cannot be; measured once on 2 cores of an AMD EPYC \
 (family 26) with AVX-512.";
 
+/// How tables and paragraphs for people are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Markdown with aligned bars, of any width: for files.
+    Markdown,
+    /// Text in lines of at most this many characters: for terminals.
+    Text(usize),
+}
+
+impl Layout {
+    pub(crate) fn table(self, table: &Table) -> String {
+        match self {
+            Self::Markdown => table.aligned_markdown(),
+            Self::Text(width) => table.text(width).trim_end().to_owned(),
+        }
+    }
+
+    pub(crate) fn paragraph(self, text: &str) -> String {
+        match self {
+            Self::Markdown => text.to_owned(),
+            Self::Text(width) => wrapped(&text.replace('\n', " "), width),
+        }
+    }
+}
+
 impl BenchReport {
-    /// Returns the whole report for people: the machine, its peak, both tables and their legends.
+    /// Returns the whole report for people, as Markdown: the machine, its peak, both tables and
+    /// their legends.
     pub fn markdown(&self) -> String {
+        self.page(Layout::Markdown)
+    }
+
+    /// Returns what [`BenchReport::markdown`] says, for a terminal with lines of `width` characters.
+    pub fn text(&self, width: usize) -> String {
+        self.page(Layout::Text(width))
+    }
+
+    fn page(&self, layout: Layout) -> String {
         let mut parts = vec![
-            machine(&self.machine),
-            peak(&self.peak),
-            self.roofline().aligned_markdown(),
-            LEGEND.to_owned(),
+            layout.paragraph(&machine(&self.machine)),
+            layout.paragraph(&peak(&self.peak)),
+            layout.table(&self.roofline()),
+            layout.paragraph(LEGEND),
         ];
         let peers = self.comparison();
         if !peers.rows.is_empty() {
-            parts.push(peers.aligned_markdown());
-            parts.extend(about_peers(&self.workloads));
+            parts.push(layout.table(&peers));
+            let about = about_peers(&self.workloads);
+            parts.extend(about.iter().map(|text| layout.paragraph(text)));
         }
         if !self.left_out.is_empty() {
-            parts.push(self.left_out.join("\n"));
+            let left_out = self.left_out.iter().map(|text| layout.paragraph(text));
+            parts.push(left_out.collect::<Vec<_>>().join("\n"));
         }
         parts.join("\n\n") + "\n"
     }
@@ -251,5 +288,38 @@ mod tests {
             scaling.markdown(),
             include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.md")
         );
+    }
+
+    /// No line is wider than the terminal, and every cell of the tables is there.
+    #[test]
+    fn a_terminal_gets_what_fits_it() {
+        let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/raw.json");
+        let report: BenchReport = serde_json::from_str(raw).unwrap();
+        let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.json");
+        let scaling: crate::Scaling = serde_json::from_str(raw).unwrap();
+        for width in [60, 80, 200] {
+            for (text, tables) in [
+                (
+                    report.text(width),
+                    vec![report.roofline(), report.comparison()],
+                ),
+                (scaling.text(width), vec![scaling.table()]),
+            ] {
+                for line in text.lines() {
+                    assert!(line.chars().count() <= width, "{width}: {line}");
+                }
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let said = words.join(" ");
+                for cell in tables.iter().flat_map(|table| table.rows.iter().flatten()) {
+                    let in_one_line = said.contains(&cell.text);
+                    let in_lines = cell.text.split(' ').all(|word| words.contains(&word));
+                    assert!(
+                        in_one_line || in_lines,
+                        "{width}: no {} in\n{text}",
+                        cell.text
+                    );
+                }
+            }
+        }
     }
 }

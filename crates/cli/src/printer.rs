@@ -95,6 +95,12 @@ impl Printer {
         self.width.unwrap_or(terminal::USUAL)
     }
 
+    /// Returns the number of characters of a line if standard output is a terminal or `COLUMNS` is
+    /// set; `None` if its lines have any length.
+    pub(crate) fn fitted(self) -> Option<usize> {
+        self.width
+    }
+
     /// Wraps a message for standard error.
     fn message(self, line: &str) -> String {
         wrapped(line, self.message_width)

@@ -28,8 +28,25 @@ pub(crate) fn read(path: &Path) -> CommandResult<Text> {
     read_recorded(path, None)
 }
 
+/// Returns the text of a run, which its `record` names if it has one, or else the built-in text with
+/// this fingerprint; `None` if there is no such built-in text. A file is returned whatever its
+/// fingerprint is.
+pub(crate) fn of_run(
+    record: Option<&DataRecord>,
+    fingerprint: Fingerprint,
+) -> CommandResult<Option<Text>> {
+    let bytes = record.and_then(|data| data.bytes);
+    match record.map(|data| &data.origin) {
+        Some(TextOrigin::File(path)) => read_recorded(Path::new(path), bytes)
+            .map(Some)
+            .map_err(|stop| stop.hint("give the run's text with --data")),
+        Some(TextOrigin::Builtin(name)) => Ok(recorded(name, fingerprint, bytes)),
+        Some(TextOrigin::Other(_)) | None => Ok(by_fingerprint(fingerprint)),
+    }
+}
+
 /// Reads a file that a record names, whose size is `bytes` if the record holds it.
-pub(crate) fn read_recorded(path: &Path, bytes: Option<u64>) -> CommandResult<Text> {
+fn read_recorded(path: &Path, bytes: Option<u64>) -> CommandResult<Text> {
     // A missing file is refused by the reader, with a better message.
     if let Ok(about) = path.metadata() {
         memory::check_text(path, about.len())?;
@@ -48,7 +65,7 @@ pub(crate) fn builtin(typed: &str) -> CommandResult<Option<Builtin>> {
 
 /// Returns the built-in text of this name, if its bytes have this fingerprint. A recipe that cannot
 /// make `bytes` bytes is not run.
-pub(crate) fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>) -> Option<Text> {
+fn recorded(name: &str, fingerprint: Fingerprint, bytes: Option<u64>) -> Option<Text> {
     let builtin = Builtin::parse(name).ok().flatten()?;
     if bytes.is_some_and(|bytes| !builtin.may_have(bytes)) {
         return None;
@@ -64,7 +81,7 @@ pub(crate) fn by_fingerprint(fingerprint: Fingerprint) -> Option<Text> {
 }
 
 /// Returns the text that a run's record names, if it is available, unchanged, and not too large
-/// ([`left_out`]). Floors and pictures use it, and can do without it.
+/// ([`left_out`]). N-gram baselines and pictures use it, and can do without it.
 pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
     if size(data)? > MOST {
         return None;
@@ -82,14 +99,14 @@ pub(crate) fn of_record(data: &DataRecord) -> Option<Text> {
 pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
     (size(data)? > MOST).then(|| {
         format!(
-            "{} is larger than {} MiB, and is not read for n-gram tables and pictures",
+            "{} is larger than {} MiB, and is not read for n-gram baselines and pictures",
             data.source,
             MOST >> 20
         )
     })
 }
 
-/// The largest text, in bytes, that is read or generated for floors and pictures alone. A record
+/// The largest text, in bytes, that is read or generated for n-gram baselines and pictures alone. A record
 /// can come from somebody else, and name a text that takes minutes.
 const MOST: u64 = 64 << 20;
 

@@ -2,6 +2,8 @@
 
 #[path = "cli/ablate.rs"]
 mod ablate;
+#[path = "cli/baselines.rs"]
+mod baselines;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/damage.rs"]
@@ -18,8 +20,6 @@ mod errors;
 mod explain;
 #[path = "cli/flags.rs"]
 mod flags;
-#[path = "cli/floors.rs"]
-mod floors;
 #[path = "cli/interactive.rs"]
 mod interactive;
 #[path = "cli/memory.rs"]

@@ -84,9 +84,9 @@ impl Builtin {
     /// no model that sees whole stories or documents has a lower loss.
     pub fn entropy(self) -> Option<f64> {
         match self {
-            Self::Stories => Some(stories::floor().nats_per_character()),
+            Self::Stories => Some(stories::entropy().nats_per_character()),
             Self::Names => None,
-            Self::Diagnostic(kind, _) => Some(kind.floor().nats_per_token()),
+            Self::Diagnostic(kind, _) => Some(kind.ideal_loss().nats_per_token()),
         }
     }
 

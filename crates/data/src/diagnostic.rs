@@ -2,13 +2,13 @@
 //!
 //! A document is one line, drawn from a small generator. Document `i` of a seed is a pure function
 //! of (seed, i), and documents are independent. If the text is split into lines, each sequence of a
-//! batch starts where a document starts, so that the floors apply to a model that sees the whole
-//! document before the predicted token.
+//! batch starts where a document starts, so that the losses below are those of a model that sees
+//! the whole document before the predicted token.
 //!
 //! The *ideal* predictor knows the generator, and the part of the document that precedes a token,
 //! but nothing else. Its losses are computed, not estimated: [`Diagnostic::ideal`] returns them for
-//! each token of a document, [`Diagnostic::floor`] in expectation. On enough documents no model has
-//! a lower loss.
+//! each token of a document, [`Diagnostic::ideal_loss`] in expectation. On enough documents no
+//! model has a lower loss.
 
 mod addition;
 mod agreement;
@@ -108,7 +108,7 @@ trait TextGenerator {
     /// Returns the ideal predictions of each character and the BOS; `None` if the generator cannot
     /// produce `document`.
     fn ideal(&self, document: &str) -> Option<Vec<Predicted>>;
-    fn floor(&self) -> IdealLoss;
+    fn ideal_loss(&self) -> IdealLoss;
 }
 
 choices! { Diagnostic, "diagnostic text":
@@ -193,21 +193,21 @@ impl Diagnostic {
 
     /// Returns the ideal predictor's expected losses. They are sums over the generator, except for
     /// `in-context`, whose losses were measured and have an error.
-    pub fn floor(self) -> IdealLoss {
-        self.generator().floor()
+    pub fn ideal_loss(self) -> IdealLoss {
+        self.generator().ideal_loss()
     }
 
     /// Returns the ideal predictor's mean losses per document on the documents that the lines of
     /// `text` contain; `None` if there are none, or if one of them is not of this kind.
-    pub fn floor_on(self, text: &str) -> Option<IdealLoss> {
+    pub fn ideal_loss_on(self, text: &str) -> Option<IdealLoss> {
         let ideals: Vec<Vec<Predicted>> = documents(text, &Documents::Lines)
             .map(|document| self.ideal(document))
             .collect::<Option<_>>()?;
-        let (mut floor, share) = (IdealLoss::NOTHING, 1.0 / ideals.len() as f64);
+        let (mut ideal, share) = (IdealLoss::NOTHING, 1.0 / ideals.len() as f64);
         for token in ideals.iter().flatten() {
-            floor.add(share, *token);
+            ideal.add(share, *token);
         }
-        (!ideals.is_empty()).then_some(floor)
+        (!ideals.is_empty()).then_some(ideal)
     }
 }
 

@@ -5,7 +5,7 @@
 //! separate from them, and pronouns refer across sentences. Story `i` of a seed is a pure function
 //! of (seed, i). A text is a sequence of stories, each a paragraph followed by a blank line.
 //!
-//! Two floors bound the loss. [`floor`] is the entropy rate, computed from the grammar and not
+//! Two numbers bound the loss. [`entropy`] is the entropy rate, computed from the grammar and not
 //! estimated: the loss of a model that knows the grammar and always sees the whole story. A model
 //! with a context of `T` meets most windows in the middle of a story, and cannot see what was
 //! introduced before. [`least_loss`] is the exact loss of the best possible model on a window at a
@@ -106,9 +106,9 @@ impl StoryEntropy {
     }
 }
 
-/// Returns the floor of [`stories`], which is exact because every derivation produces a different
+/// Returns the entropy of [`stories`], which is exact because every derivation produces a different
 /// text.
-pub fn floor() -> StoryEntropy {
+pub fn entropy() -> StoryEntropy {
     StoryEntropy {
         nats_per_story: GRAMMAR.entropy(),
         characters_per_story: GRAMMAR.expected_characters(),

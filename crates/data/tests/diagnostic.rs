@@ -56,8 +56,8 @@ fn every_line_is_a_document_that_the_ideal_predictor_knows() {
             assert_eq!(kind.ideal(&other), None, "{other}");
         }
         assert_eq!(kind.ideal(""), None);
-        assert_eq!(kind.floor_on(&format!("{text}nonsense\n")), None);
-        assert_eq!(kind.floor_on("\n"), None);
+        assert_eq!(kind.ideal_loss_on(&format!("{text}nonsense\n")), None);
+        assert_eq!(kind.ideal_loss_on("\n"), None);
     }
 }
 
@@ -177,12 +177,12 @@ fn seeds_make_other_texts_and_sizes_longer_ones() {
     }
 }
 
-/// The floor of a text is the mean of its documents, and near the expectation.
+/// The ideal loss of a text is the mean of its documents, and near the expectation.
 #[test]
-fn a_texts_own_floor_is_near_the_expected_one() {
+fn a_texts_own_ideal_loss_is_near_the_expected_one() {
     for &kind in Diagnostic::ALL {
         let text = kind.text(9, 200_000);
-        let (found, expected) = (kind.floor_on(&text).unwrap(), kind.floor());
+        let (found, expected) = (kind.ideal_loss_on(&text).unwrap(), kind.ideal_loss());
         for (found, expected) in [
             (found.nats_per_token(), expected.nats_per_token()),
             (
@@ -265,7 +265,10 @@ fn recipes_that_make_no_sense_are_sentences() {
 fn a_diagnostic_text_is_cut_into_lines_and_says_its_entropy() {
     for &kind in Diagnostic::ALL {
         assert_eq!(usual(kind).usual_tokenizer(), Some(TokenizerKind::Lines));
-        assert_eq!(usual(kind).entropy(), Some(kind.floor().nats_per_token()));
+        assert_eq!(
+            usual(kind).entropy(),
+            Some(kind.ideal_loss().nats_per_token())
+        );
         assert!(kind.skill_needed().ends_with(")."), "with its source");
     }
     assert_eq!(Builtin::Stories.usual_tokenizer(), None);

@@ -1,4 +1,4 @@
-//! Tests of the built-in texts: their floors, their language, and that they never change unnoticed.
+//! Tests of the built-in texts: their entropy, their language, and that they never change unnoticed.
 
 use std::collections::BTreeSet;
 
@@ -22,15 +22,15 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
     (mean, (variance / n).sqrt())
 }
 
-/// The floor is summed over the grammar, and sampled stories are the witness.
+/// The entropy is summed over the grammar, and sampled stories are the witness.
 #[test]
-fn the_floor_is_the_mean_surprise_of_a_story() {
-    let floor = stories::floor();
+fn the_entropy_is_the_mean_surprise_of_a_story() {
+    let entropy = stories::entropy();
     let surprise: Vec<f64> = some().map(|s| -s.log_probability).collect();
     let length: Vec<f64> = some().map(|s| s.text.chars().count() as f64).collect();
     for (values, exact) in [
-        (surprise, floor.nats_per_story),
-        (length, floor.characters_per_story),
+        (surprise, entropy.nats_per_story),
+        (length, entropy.characters_per_story),
     ] {
         let (mean, error) = mean_and_error(&values);
         assert!(
@@ -44,7 +44,7 @@ fn the_floor_is_the_mean_surprise_of_a_story() {
     }
 }
 
-/// The floor is valid only if every text has a single derivation.
+/// The entropy is valid only if every text has a single derivation.
 #[test]
 fn a_story_tells_how_it_was_made() {
     for story in some().take(3_000) {
@@ -62,7 +62,7 @@ fn a_story_tells_how_it_was_made() {
 /// A blank line occurs only at the end of a story: after one, a stretch is a story from its start.
 #[test]
 fn a_stretch_from_a_blank_line_is_a_story() {
-    let ends = stories::floor().characters_per_story.ln();
+    let ends = stories::entropy().characters_per_story.ln();
     for story in some().take(20) {
         let stretch = format!("\n\n{}", story.text);
         let found = stories::stretch_log_probability(&stretch).unwrap();
@@ -72,7 +72,7 @@ fn a_stretch_from_a_blank_line_is_a_story() {
 }
 
 #[test]
-fn a_shorter_context_has_a_higher_floor() {
+fn a_shorter_context_has_a_higher_least_loss() {
     let all: Vec<char> = stories::stories(8, 40_000).chars().collect();
     let mean = |t: usize| {
         let windows = all.windows(t + 1).step_by(701).take(50);
@@ -84,7 +84,7 @@ fn a_shorter_context_has_a_higher_floor() {
     let (short, long) = (mean(64), mean(256));
     assert!((0.22..0.26).contains(&short), "{short}");
     assert!((0.135..0.155).contains(&long), "{long}");
-    assert!(long > stories::floor().nats_per_character());
+    assert!(long > stories::entropy().nats_per_character());
     assert_eq!(stories::least_loss("a"), None);
     assert_eq!(stories::least_loss(""), None);
 }

@@ -1,9 +1,9 @@
 //! The laboratory: experiments with many runs, and probes of one model.
 //!
-//! The crate handles grids of runs, n-gram floors, statistics, published results and probes. It
-//! never touches the terminal, arguments, charts, the choice of paths or the environment.
+//! The crate handles grids of runs, n-gram baselines, statistics, published results and probes.
+//! It never touches the terminal, arguments, charts, the choice of paths or the environment.
 
-pub mod floors;
+pub mod baselines;
 pub mod grid;
 pub mod ideal;
 pub mod ngram;

@@ -1,4 +1,4 @@
-//! Floors from n-gram counts: the loss that counting alone reaches on a text.
+//! N-gram baselines: the loss that counting alone reaches on a text.
 //!
 //! An n-gram's probability is interpolated with that of the shorter one (Witten & Bell 1991, "The
 //! zero-frequency problem", method C; Chen & Goodman 1999, section 2.5). After the context `h`,
@@ -240,8 +240,8 @@ pub fn uniform(vocab_size: usize) -> f64 {
     (vocab_size as f64).ln()
 }
 
-/// Returns the losses on the validation split of n-gram tables of the training split, for n from 1
-/// to `up_to`, in nats per token. They are means over the predictions that a model is evaluated on:
+/// Returns the losses on the validation split of n-grams counted in the training split, for n from
+/// 1 to `up_to`, in nats per token. They are means over the predictions that a model is evaluated on:
 /// those of [`Batches::covering`] with `max_tokens`.
 ///
 /// # Errors
@@ -260,12 +260,12 @@ fn evaluated(batches: &Batches, max_tokens: u64) -> Vec<Range<usize>> {
     batches.windows(SplitName::Validation, most)
 }
 
-/// Returns the floors of `text`: uniform guessing, the [`ladder`] of `batches`, and the entropy if
-/// it is known.
+/// Returns the baselines of `text`: uniform guessing, the [`ladder`] of `batches`, and the entropy
+/// if it is known.
 ///
 /// # Errors
 /// Returns the errors of [`ladder`].
-pub fn floors(
+pub fn baselines(
     text: &Text,
     batches: &Batches,
     max_tokens: u64,
@@ -306,12 +306,12 @@ impl fmt::Display for NgramError {
             }
             Self::TooMany { tokens, order } => write!(
                 f,
-                "tables of up to {order} tokens can be counted in a text of at most {} tokens, found \
+                "n-grams of up to {order} tokens can be counted in a text of at most {} tokens, found \
                  {tokens}; use shorter n-grams or less text",
                 u32::MAX as usize / order
             ),
             Self::NoValidation => f.write_str(
-                "n-gram tables are measured on a validation split, and nothing was kept for one; use a \
+                "n-gram baselines are measured on a validation split, and nothing was kept for one; use a \
                  validation fraction above 0",
             ),
         }

@@ -41,11 +41,11 @@ pub struct PublishedResult {
     /// The settings in which the recipe differs from the preset.
     pub settings: Overrides,
     pub quantity: PublishedQuantity,
-    /// In nats per token; `None` for a floor, which is measured.
+    /// In nats per token; `None` for an n-gram baseline, which is measured.
     pub value: Option<f64>,
     /// The published spread, on both sides of the value; `None` if none was published.
     pub spread: Option<f64>,
-    /// How far from a floor a loss may be and still be called at it.
+    /// How far from the n-gram baseline a loss may be and still be called at it.
     pub within: Option<f64>,
     /// The number of seeds of our runs.
     pub seeds: u64,

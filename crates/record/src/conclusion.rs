@@ -15,7 +15,7 @@ pub const SIGNIFICANT: f64 = 0.05;
 /// worse.
 const VISIBLE: f64 = 5e-5;
 /// A model has a skill if its loss on the skill's tokens is within this fraction of the way from
-/// the ideal predictor's to the best n-gram table's.
+/// the ideal predictor's to the best n-gram baseline.
 const NEAR_IDEAL: f64 = 0.1;
 /// A model that has read its text more than once over-fits if its validation loss exceeds its
 /// training loss by at least this many nats.
@@ -59,7 +59,7 @@ pub struct BaselineStanding {
 pub enum Standing {
     /// The differences mean something.
     Stands,
-    /// The baseline has not passed a 2-gram table, so no model has learnt from context yet. All
+    /// The baseline has not passed the 2-gram baseline, so no model has learnt from context yet. All
     /// losses are in nats per token.
     AboveBigram {
         loss: f64,
@@ -71,7 +71,7 @@ pub enum Standing {
     /// require the skill, in nats per token.
     NoSkill {
         loss: f64,
-        /// The best n-gram table's.
+        /// The best n-gram baseline.
         ngram: f64,
         /// The ideal predictor's.
         ideal: f64,
@@ -84,14 +84,14 @@ pub enum Standing {
 /// nats a token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SkillFloors {
-    /// The best n-gram table's.
+pub struct SkillBaselines {
+    /// The best n-gram baseline.
     pub ngram: f64,
     /// The ideal predictor's, which knows how the text is made.
     pub ideal: f64,
 }
 
-impl SkillFloors {
+impl SkillBaselines {
     /// Returns the highest loss of a model that has the skill.
     pub fn appeared_below(&self) -> f64 {
         self.ideal + NEAR_IDEAL * (self.ngram - self.ideal)
@@ -256,7 +256,7 @@ impl ExpectedDifference {
 pub struct Evidence<'a> {
     pub rows: &'a [Row],
     pub floors: &'a Floors,
-    pub skill: Option<SkillFloors>,
+    pub skill: Option<SkillBaselines>,
     /// Validation losses of each baseline by step, in the order of the baselines.
     pub curves: &'a [Vec<(u64, f64)>],
     /// Tokens that a step trains on; `None` where that is not known.
@@ -324,14 +324,14 @@ impl Evidence<'_> {
             return Standing::NoLoss;
         };
         let skill = mean(row.outcomes.iter().filter_map(|o| o.skill_loss));
-        if let Some((floors, loss)) = self.skill.zip(skill.filter(finite)) {
-            return if loss <= floors.appeared_below() {
+        if let Some((known, loss)) = self.skill.zip(skill.filter(finite)) {
+            return if loss <= known.appeared_below() {
                 Standing::Stands
             } else {
                 Standing::NoSkill {
                     loss,
-                    ngram: floors.ngram,
-                    ideal: floors.ideal,
+                    ngram: known.ngram,
+                    ideal: known.ideal,
                 }
             };
         }

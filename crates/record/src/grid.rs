@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Conclusion, DataRecord, ExpectedDifference, Experiment, FileError, PublishedClaim,
-    PublishedComparison, SkillFloors, Store, Verdict, atomic,
+    PublishedComparison, SkillBaselines, Store, Verdict, atomic,
     json::{self, maybe_number},
 };
 
@@ -291,7 +291,7 @@ pub struct Results {
     pub floors: Floors,
     /// The same losses on the tokens that need the skill of a diagnostic text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skill: Option<SkillFloors>,
+    pub skill: Option<SkillBaselines>,
     /// One row per variant, in the order of the plan. Variants without a finished run are left out.
     pub rows: Vec<Row>,
     /// Each variant at its best value of the setting that is tuned.
@@ -330,13 +330,14 @@ pub struct TunedRow {
     pub verdict: Verdict,
 }
 
-/// Reference losses on the same validation split, in nats per token.
+/// The n-gram baselines, and the other losses that a model's is compared with: all on the same
+/// validation split, in nats per token. Fields of records that hold them are called `floors`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
-    /// The loss of a uniform guess: the natural logarithm of the vocabulary's size.
+    /// The loss of uniform guessing: the natural logarithm of the vocabulary's size.
     pub uniform: f64,
-    /// The losses of n-gram tables that were fitted to the training split, for n = 1, 2, …
+    /// The losses of n-grams that were counted in the training split, for n = 1, 2, …
     pub ngrams: Vec<f64>,
     /// The entropy of the text, where the process that generates it is known.
     #[serde(default)]

@@ -30,7 +30,7 @@ mod store;
 
 pub use conclusion::{
     BaselineStanding, Conclusion, Evidence, ExpectedDifference, FitRegime, PredictionVerdict,
-    Regime, SIGNIFICANT, SkillFloors, Standing, VariantVerdict, Verdict, family_rows,
+    Regime, SIGNIFICANT, SkillBaselines, Standing, VariantVerdict, Verdict, family_rows,
 };
 pub use difference::{Difference as SettingDifference, DifferenceOrder, first_difference};
 pub use error::FileError;

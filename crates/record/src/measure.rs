@@ -254,7 +254,7 @@ impl Measure {
                 "-ln of the probability that the model gave the actual token",
                 "nats",
                 "Shannon 1948",
-                "0 (certain) to ln V (a blind guess) and above (wrongly sure)",
+                "0 (certain) to ln V (uniform guessing) and above (wrongly sure)",
             ],
             Self::Recovery => [
                 "recovery",

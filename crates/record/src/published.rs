@@ -12,9 +12,10 @@ pub enum PublishedQuantity {
     ValidationLoss,
     /// The loss of the batch of the last step.
     TrainingLoss,
-    /// The validation loss, which is said to end at that of an n-gram table of this order. The
-    /// program measures the table's loss on the same predictions.
-    NgramFloor(usize),
+    /// The validation loss, which is said to end at the n-gram baseline of this order. The program
+    /// measures that baseline on the same predictions. Records have kept its first name.
+    #[serde(rename = "ngram-floor", alias = "ngram-baseline")]
+    NgramBaseline(usize),
 }
 
 /// A published result, as a plan holds it. Losses are in nats per token.
@@ -22,13 +23,13 @@ pub enum PublishedQuantity {
 #[serde(deny_unknown_fields)]
 pub struct PublishedClaim {
     pub quantity: PublishedQuantity,
-    /// The published value; `None` for a floor, which the program measures.
+    /// The published value; `None` for an n-gram baseline, which the program measures.
     #[serde(with = "maybe_number", default)]
     pub value: Option<f64>,
     /// The published spread, on both sides of the value; `None` if none was published.
     #[serde(with = "maybe_number", default)]
     pub spread: Option<f64>,
-    /// How far from a floor a loss may be and still be called at it.
+    /// How far from the n-gram baseline a loss may be and still be called at it.
     #[serde(with = "maybe_number", default)]
     pub within: Option<f64>,
     /// The number of seeds of our runs.
@@ -62,7 +63,7 @@ impl PublishedBounds {
 pub struct PublishedComparison {
     pub variant: String,
     pub quantity: PublishedQuantity,
-    /// The published value, or the measured floor; `None` if the floor could not be measured.
+    /// The published value, or the measured n-gram baseline; `None` if that could not be measured.
     #[serde(with = "maybe_number", default)]
     pub published: Option<f64>,
     /// The published value with its spread, or as far as its last printed digit tells.

@@ -1,4 +1,4 @@
-//! The tables of a study: losses, predictions and outcomes, and guides.
+//! The tables of a study: losses, predictions and outcomes, and n-gram baselines.
 
 mod answer;
 
@@ -29,7 +29,7 @@ pub fn table(study: &Study) -> Table {
         Column::numbers("grad norm"),
         Column::numbers("parameters"),
         Column::words("diverged"),
-        Column::words("compared with guides"),
+        Column::words("against n-gram baselines"),
         Column::numbers("tokens/s").on_screen(),
     ];
     let mut table = Table::new("Validation losses in nats a token", columns);
@@ -238,15 +238,15 @@ fn unfinished(arm: &Arm) -> String {
     )
 }
 
-/// Makes a table of the losses of predictors that are not models.
+/// Makes a table of the losses of n-gram baselines, of uniform guessing and of the text's entropy.
 pub fn guides(floors: &Floors) -> Table {
     let columns = vec![
-        Column::words("guess"),
+        Column::words("baseline"),
         Column::numbers("loss"),
         Column::numbers("bits"),
     ];
     let mut table = Table::new(
-        "Guides: losses in nats a token, on the same validation split",
+        "N-gram baselines: losses in nats a token, on the same validation split",
         columns,
     );
     for guide in phrases::guides(floors) {

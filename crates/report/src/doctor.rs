@@ -71,7 +71,7 @@ pub struct Diagnosis {
     pub seen: String,
 }
 
-/// Looks for every symptom in `run`. Comparisons with n-gram tables require `floors`.
+/// Looks for every symptom in `run`. Comparisons with n-gram baselines require `floors`.
 pub fn examine(run: &RecordedRun, floors: Option<&Floors>) -> Diagnosis {
     let facts = Facts::of(run, floors);
     let findings: Vec<Finding> = signs::ALL.iter().filter_map(|sign| sign(&facts)).collect();

@@ -1,13 +1,17 @@
-//! Phrases that compare a loss with those of simple predictors.
+//! Phrases that compare a loss with n-gram baselines.
 
 use gptlab_record::Floors;
 
 use crate::number::{self, is_below, is_level};
 
-/// A predictor of the next token that is not a model, and its loss.
+/// The name of a predictor that gives every token the same probability.
+pub(crate) const UNIFORM: &str = "uniform guessing";
+
+/// A predictor of the next token that is not a model, and its loss: an n-gram baseline, uniform
+/// guessing, or the text's entropy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guide {
-    /// The predictor's name: `guessing blindly`, `a 3-gram table`, `the text's entropy`.
+    /// The predictor's name: `uniform guessing`, `the 3-gram baseline`, `the text's entropy`.
     pub name: String,
     /// A short name: `uniform`, `3-gram`, `entropy`.
     pub short: String,
@@ -15,15 +19,16 @@ pub struct Guide {
     pub loss: f64,
 }
 
-/// Returns the guides of `floors`: uniform, the n-grams, and the entropy if it is known.
+/// Returns what a loss is compared with: uniform guessing, the n-gram baselines, and the entropy if
+/// it is known.
 pub fn guides(floors: &Floors) -> Vec<Guide> {
     let ngram = |(n, loss): (usize, &f64)| Guide {
-        name: format!("a {n}-gram table"),
+        name: format!("the {n}-gram baseline"),
         short: format!("{n}-gram"),
         loss: *loss,
     };
     let uniform = Guide {
-        name: "guessing blindly".to_owned(),
+        name: UNIFORM.to_owned(),
         short: "uniform".to_owned(),
         loss: floors.uniform,
     };
@@ -39,8 +44,8 @@ pub fn guides(floors: &Floors) -> Vec<Guide> {
     all
 }
 
-/// Describes the guides between which `loss` lies. Longer n-grams may be worse than shorter ones on
-/// a text that they were not fitted to, so guides are ordered by their losses.
+/// Describes the baselines between which `loss` lies. Longer n-grams may be worse than shorter ones
+/// on a text that they were not counted in, so baselines are ordered by their losses.
 pub fn between(loss: f64, floors: &Floors) -> String {
     if !loss.is_finite() {
         return "no finite loss".to_owned();
@@ -73,17 +78,17 @@ pub fn between(loss: f64, floors: &Floors) -> String {
     }
 }
 
-/// Compares `loss` with the most informative guide: the best one that it does not reach.
+/// Compares `loss` with the most informative baseline: the best one that it does not reach.
 pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
     let Some(loss) = loss.filter(|loss| loss.is_finite()) else {
         return String::new();
     };
     let all = guides(floors);
-    let guesses = || all.iter().filter(|g| g.short != "entropy");
-    if let Some(level) = level_with(loss, guesses()) {
+    let baselines = || all.iter().filter(|g| g.short != "entropy");
+    if let Some(level) = level_with(loss, baselines()) {
         return level;
     }
-    let unbeaten = guesses().filter(|g| is_below(g.loss, loss));
+    let unbeaten = baselines().filter(|g| is_below(g.loss, loss));
     let beaten = all.iter().filter(|g| is_below(loss, g.loss));
     match (unbeaten.max_by(by_loss), beaten.min_by(by_loss)) {
         (Some(guide), _) => format!("worse than {}", guide.name),
@@ -92,8 +97,8 @@ pub fn nearest(loss: Option<f64>, floors: &Floors) -> String {
     }
 }
 
-/// Describes that `loss` equals the loss of a guide, as far as both are printed. Of several such
-/// guides, it names the first.
+/// Describes that `loss` equals a baseline, as far as both are printed. Of several such baselines,
+/// it names the first.
 fn level_with<'a>(loss: f64, mut guides: impl Iterator<Item = &'a Guide>) -> Option<String> {
     let level = guides.find(|g| is_level(g.loss, loss))?;
     Some(format!("no better and no worse than {}", level.name))
@@ -111,7 +116,7 @@ mod tests {
     fn floors() -> Floors {
         Floors {
             uniform: 4.0,
-            // The 4-gram table is worse than the 3-gram table, as happens when there is too little
+            // The 4-gram is worse than the 3-gram, as happens when there is too little
             // text for it.
             ngrams: vec![3.0, 2.5, 2.0, 2.2],
             entropy: Some(1.0),
@@ -124,29 +129,32 @@ mod tests {
         let describe = |loss| between(loss, &floors());
         assert_eq!(
             describe(2.1),
-            "better than a 4-gram table, worse than a 3-gram table"
+            "better than the 4-gram baseline, worse than the 3-gram baseline"
         );
         assert_eq!(
             describe(2.7),
-            "better than a 1-gram table, worse than a 2-gram table"
+            "better than the 1-gram baseline, worse than the 2-gram baseline"
         );
-        assert_eq!(describe(4.5), "worse than guessing blindly");
+        assert_eq!(describe(4.5), "worse than uniform guessing");
         assert_eq!(
             describe(1.5),
-            "better than a 3-gram table, 0.5000 nats above the text's entropy"
+            "better than the 3-gram baseline, 0.5000 nats above the text's entropy"
         );
         assert_eq!(describe(0.5), "better than the text's entropy");
         assert_eq!(describe(f64::NAN), "no finite loss");
     }
 
     #[test]
-    fn the_nearest_guide_is_the_best_one_not_reached() {
+    fn the_nearest_baseline_is_the_best_one_not_reached() {
         let describe = |loss| nearest(Some(loss), &floors());
-        assert_eq!(describe(2.1), "worse than a 3-gram table");
-        assert_eq!(describe(1.5), "better than a 3-gram table");
+        assert_eq!(describe(2.1), "worse than the 3-gram baseline");
+        assert_eq!(describe(1.5), "better than the 3-gram baseline");
         assert_eq!(nearest(None, &floors()), "");
-        assert_eq!(describe(2.5), "no better and no worse than a 2-gram table");
-        assert_eq!(describe(1.0), "better than a 3-gram table");
+        assert_eq!(
+            describe(2.5),
+            "no better and no worse than the 2-gram baseline"
+        );
+        assert_eq!(describe(1.0), "better than the 3-gram baseline");
     }
 
     /// On a text of one character, no prediction can be wrong, and all losses are equal.
@@ -159,11 +167,11 @@ mod tests {
             ..Floors::default()
         };
         for loss in [0.0, 1e-9, 4e-5] {
-            let level = "no better and no worse than guessing blindly";
+            let level = "no better and no worse than uniform guessing";
             assert_eq!(between(loss, &one), level);
             assert_eq!(nearest(Some(loss), &one), level);
         }
-        let level = "no better and no worse than a 3-gram table";
+        let level = "no better and no worse than the 3-gram baseline";
         assert_eq!(between(2.000_049, &floors()), level, "2.0000 both");
         assert_eq!(nearest(Some(1.999_951), &floors()), level);
         assert_eq!(

@@ -86,7 +86,7 @@ fn quantity(quantity: PublishedQuantity) -> String {
     match quantity {
         PublishedQuantity::ValidationLoss => "validation loss".to_owned(),
         PublishedQuantity::TrainingLoss => "training loss".to_owned(),
-        PublishedQuantity::NgramFloor(order) => format!("{order}-gram floor"),
+        PublishedQuantity::NgramBaseline(order) => format!("{order}-gram baseline"),
     }
 }
 
@@ -152,14 +152,14 @@ pub fn answer(study: &Study) -> Vec<String> {
     .collect();
     said.push(MEANING.to_owned());
     said.extend(too_few(study));
-    let without = |row: &&PublishedComparison| !row.has_spread && !is_floor(row);
+    let without = |row: &&PublishedComparison| !row.has_spread && !is_ngram(row);
     said.extend(list(rows.iter().filter(without)).map(|names| {
         format!("No spread was published of {names}; these are compared by our own spread alone.")
     }));
-    said.extend(list(rows.iter().filter(|row| is_floor(row))).map(|names| {
+    said.extend(list(rows.iter().filter(|row| is_ngram(row))).map(|names| {
         format!(
-            "Floors, the losses of n-gram tables that are measured here in the windows of the model: {names}. Our \
-             validation loss is on a floor if it agrees within the distance that the result names."
+            "N-gram baselines, which are measured here in the windows of the model: {names}. Our validation loss is \
+             on a baseline if it agrees within the distance that the result names."
         )
     }));
     let training = |row: &&PublishedComparison| row.quantity == PublishedQuantity::TrainingLoss;
@@ -170,9 +170,9 @@ pub fn answer(study: &Study) -> Vec<String> {
     said
 }
 
-fn is_floor(row: &PublishedComparison) -> bool {
+fn is_ngram(row: &PublishedComparison) -> bool {
     match row.quantity {
-        PublishedQuantity::NgramFloor(_) => true,
+        PublishedQuantity::NgramBaseline(_) => true,
         PublishedQuantity::ValidationLoss | PublishedQuantity::TrainingLoss => false,
     }
 }

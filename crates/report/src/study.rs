@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use gptlab_model::{Counts, ModelSpec, lower};
 use gptlab_record::{
     Cell, CellOutcome, Conclusion, DataRecord, Evidence, FileError, Floors, Grid, GridKind,
-    PublishedComparison, Results, Row, SkillFloors, Store, TunedRow, TunedSetting, Variant,
+    PublishedComparison, Results, Row, SkillBaselines, Store, TunedRow, TunedSetting, Variant,
     VariantVerdict, read_grid, read_outcome, read_results,
 };
 
@@ -28,7 +28,7 @@ pub struct Study {
     pub seeds: Vec<u64>,
     pub floors: Option<Floors>,
     /// Of a diagnostic text, on the tokens that need its skill.
-    pub skill: Option<SkillFloors>,
+    pub skill: Option<SkillBaselines>,
     /// What an ablation concludes.
     pub conclusion: Option<Conclusion>,
     /// The setting whose best value each variant was given.

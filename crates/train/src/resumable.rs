@@ -8,7 +8,7 @@ use gptlab_recipe::Hyper;
 use gptlab_record::{FileError, grid_of, read_experiment};
 
 use crate::{
-    Checkpoint, Damaged, Error, Experiment, Newest, Resolved, ResumeOptions, Settings, Targets,
+    Checkpoint, Damaged, Error, Experiment, Newest, Resolved, ResumeOptions, RunOptions, Settings,
 };
 
 /// A run that can be resumed.
@@ -130,20 +130,20 @@ impl Resumable {
         }
     }
 
-    /// Returns the targets of the resumed run: those of `named`, and the run's own folder as the
-    /// default. A checkpoint without a folder is itself the target that is kept up to date.
-    pub fn targets(&self, named: Targets) -> Targets {
+    /// Returns the options of the resumed run: those of `named`, and the run's own folder as the
+    /// default. A checkpoint without a folder is itself the file that is kept up to date.
+    pub fn run_options(&self, named: RunOptions) -> RunOptions {
         match (&self.state, &self.folder) {
             // Without a checkpoint, the run can only begin again in its own folder.
-            (SavedState::Nothing(folder, _), _) => Targets {
+            (SavedState::Nothing(folder, _), _) => RunOptions {
                 folder: Some(folder.clone()),
                 ..named
             },
-            (SavedState::Checkpoint(_), Some(folder)) => Targets {
+            (SavedState::Checkpoint(_), Some(folder)) => RunOptions {
                 folder: named.folder.or_else(|| Some(folder.clone())),
                 ..named
             },
-            (SavedState::Checkpoint(checkpoint), None) => Targets {
+            (SavedState::Checkpoint(checkpoint), None) => RunOptions {
                 save: named.save.or_else(|| Some(checkpoint.path().to_owned())),
                 ..named
             },

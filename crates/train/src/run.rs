@@ -19,7 +19,7 @@ use gptlab_recipe::Hyper;
 use gptlab_record::{Event, NotFinite, Observation, Series, StepRecord, Store, atomic::ChosenFile};
 
 use crate::{
-    Error, Evaluation, Observer, Outcome, Progress, Resolved, Stored, Targets, evaluate,
+    Error, Evaluation, Observer, Outcome, Progress, Resolved, RunOptions, Stored, evaluate,
     is_checkpoint, resolve::Begin, step_hyper,
 };
 
@@ -32,7 +32,7 @@ use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Sto
 /// use gptlab_engine::Device;
 /// use gptlab_model::Preset;
 /// use gptlab_recipe::TextOrigin;
-/// use gptlab_train::{Event, Observer, Outcome, Resolved, Run, Settings, Targets};
+/// use gptlab_train::{Event, Observer, Outcome, Resolved, Run, Settings, RunOptions};
 ///
 /// struct Losses(Vec<f64>);
 ///
@@ -48,9 +48,9 @@ use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Sto
 /// let device = Device::cpu(1);
 /// let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
 ///
-/// // Without targets, the run writes no files.
+/// // With the default options, the run writes no files.
 /// let mut losses = Losses(Vec::new());
-/// let run = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut losses)?;
+/// let run = Run::new(&resolved, engine.as_mut(), RunOptions::default(), &mut losses)?;
 /// let outcome = run.go()?;
 /// assert!(matches!(outcome, Outcome::Finished { step: 20, .. }));
 /// assert!(losses.0[19] < losses.0[0]);
@@ -99,15 +99,15 @@ impl<'a> Run<'a> {
     pub fn new(
         resolved: &'a Resolved,
         engine: &'a mut dyn Engine,
-        targets: Targets,
+        run_options: RunOptions,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, Error> {
-        let Targets {
+        let RunOptions {
             folder,
             save,
             keep,
             micro_batch,
-        } = targets;
+        } = run_options;
         let save = save.map(|path| ChosenFile::new(&path, is_checkpoint));
         let save = save.transpose()?;
         if let Begin::Resume(checkpoint) = resolved.begin() {
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Returns an error if a file cannot be written. Earlier checkpoints are unchanged, and the
-    /// file [`Targets::save`] holds the last state if it can still be written.
+    /// file [`RunOptions::save`] holds the last state if it can still be written.
     pub fn go(mut self) -> Result<Outcome, Error> {
         let outcome = self.train_to_the_end();
         if outcome.is_err() {

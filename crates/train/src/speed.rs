@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gptlab_engine::Engine;
 use gptlab_record::Event;
 
-use crate::{Error, Observer, Progress, Resolved, Run, Targets};
+use crate::{Error, Observer, Progress, Resolved, Run, RunOptions};
 
 /// The least number of steps that are measured after the first one, which allocates memory.
 const LEAST_STEPS: usize = 3;
@@ -31,16 +31,16 @@ impl Speed {
     pub fn measure(
         resolved: &Resolved,
         engine: &mut dyn Engine,
-        targets: &Targets,
+        run_options: &RunOptions,
         time: Duration,
     ) -> Result<Self, Error> {
         let mut observer = StepTimes::default();
         let begun = Instant::now();
-        let targets = Targets {
-            micro_batch: targets.micro_batch,
-            ..Targets::default()
+        let run_options = RunOptions {
+            micro_batch: run_options.micro_batch,
+            ..RunOptions::default()
         };
-        let mut run = Run::new(resolved, engine, targets, &mut observer)?;
+        let mut run = Run::new(resolved, engine, run_options, &mut observer)?;
         run.step()?;
         let first = begun.elapsed();
         let mut made = 1;

@@ -11,7 +11,7 @@ use gptlab_model::{Attention, Batch, Graph, Mlp, MlpForm, ModelSpec, Preset, Sub
 use gptlab_recipe::{Hyper, Intervals, TextOrigin};
 use gptlab_record::Event;
 
-use crate::{Observer, Outcome, Resolved, Run, Settings, Stored, Targets};
+use crate::{Observer, Outcome, Resolved, Run, RunOptions, Settings, Stored};
 
 pub(crate) fn text(text: &str) -> Text {
     let origin = TextOrigin::Other("a small text".to_owned());
@@ -161,17 +161,21 @@ impl Observer for EventKeeper {
     }
 }
 
-pub(crate) fn targets(folder: &Path) -> Targets {
-    Targets {
+pub(crate) fn kept_in(folder: &Path) -> RunOptions {
+    RunOptions {
         folder: Some(folder.to_owned()),
-        ..Targets::default()
+        ..RunOptions::default()
     }
 }
 
 /// Runs until the end, or until `recorder` stops the run.
-pub(crate) fn train(resolved: &Resolved, targets: Targets, recorder: &mut EventKeeper) -> Outcome {
+pub(crate) fn train(
+    resolved: &Resolved,
+    run_options: RunOptions,
+    recorder: &mut EventKeeper,
+) -> Outcome {
     let mut engine = RoundedOracle::new(resolved);
-    Run::new(resolved, &mut engine, targets, recorder)
+    Run::new(resolved, &mut engine, run_options, recorder)
         .and_then(Run::go)
         .unwrap()
 }

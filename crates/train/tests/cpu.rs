@@ -8,7 +8,8 @@ use gptlab_engine::Device;
 use gptlab_model::{Attention, Choice, Mlp, ModelSpec, Preset, Sublayer};
 use gptlab_recipe::{Hyper, TextOrigin};
 use gptlab_train::{
-    Checkpoint, Event, Observer, Outcome, Progress, Resolved, ResumeOptions, Run, Settings, Targets,
+    Checkpoint, Event, Observer, Outcome, Progress, Resolved, ResumeOptions, Run, RunOptions,
+    Settings,
 };
 
 const STEPS: u64 = 8;
@@ -75,11 +76,11 @@ fn train(resolved: &Resolved, threads: usize, save: &Path, stop_after: Option<u6
         stop_after,
         ..Quiet::default()
     };
-    let targets = Targets {
+    let run_options = RunOptions {
         save: Some(save.to_owned()),
-        ..Targets::default()
+        ..RunOptions::default()
     };
-    let run = Run::new(resolved, engine.as_mut(), targets, &mut observer).unwrap();
+    let run = Run::new(resolved, engine.as_mut(), run_options, &mut observer).unwrap();
     run.go().unwrap()
 }
 

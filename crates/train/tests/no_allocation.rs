@@ -7,7 +7,7 @@ use gptlab_data::Text;
 use gptlab_engine::Device;
 use gptlab_model::{Choice, Preset};
 use gptlab_recipe::{Hyper, Intervals, TextOrigin};
-use gptlab_train::{Event, Observer, Resolved, Run, Settings, Targets};
+use gptlab_train::{Event, Observer, Resolved, Run, RunOptions, Settings};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -63,7 +63,7 @@ fn a_run_allocates_nothing_between_its_first_record_and_its_last() {
         let run = Run::new(
             &resolved,
             engine.as_mut(),
-            Targets::default(),
+            RunOptions::default(),
             &mut observer,
         );
         let mut run = run.expect("a run");

@@ -48,6 +48,9 @@ pub(crate) struct BenchArgs {
     /// Also write the table and the raw times into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Print Markdown, as files and pipes get it; a terminal gets tables that fit its width
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
     #[command(flatten)]

@@ -34,10 +34,11 @@ pub(super) fn text_help(what: &str) -> String {
     )
 }
 
-/// Returns the help of a flag that takes a text.
-pub(super) fn known_text(what: &str) -> String {
+/// Returns the help of the flag that names the text to measure on.
+pub(super) fn measured_text() -> String {
     format!(
-        "{what}: a UTF-8 file, or a built-in text ({})",
+        "The text to measure on: a UTF-8 file, or a built-in text ({}) [default: the text that the model was trained \
+         on, if the run's record names it or it is a built-in one]",
         Builtin::names()
     )
 }

@@ -1,12 +1,12 @@
 //! The command line as it was typed. Nothing here interprets it.
 
 mod ablate;
+mod baselines;
 mod bench;
 mod choice;
 mod command_line;
 mod defaults;
 mod diff;
-mod floors;
 mod probe;
 mod report;
 mod settings;
@@ -23,17 +23,17 @@ use gptlab_model::Preset;
 use gptlab_recipe::Precision;
 
 pub(crate) use ablate::{AblateArgs, BaseArgs, SweepArgs};
+pub(crate) use baselines::BaselinesArgs;
 pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, names, parse};
 pub(crate) use diff::DiffArgs;
-pub(crate) use floors::FloorsArgs;
 pub(crate) use probe::ProbeArgs;
 pub(crate) use report::{DoctorArgs, ReportArgs};
 pub(crate) use settings::{AllFlags, GridFlags, ModelFlags, SettingsArgs, WritingFlags};
 pub(crate) use train::{MachineArgs, TrainArgs};
 
 use crate::exit::ExitCode;
-use choice::{known_text, one_of};
+use choice::{measured_text, one_of};
 
 /// A GPT laboratory: train a GPT on any text, break it one part at a time, and see what that does.
 #[derive(Debug, Parser)]
@@ -57,8 +57,9 @@ pub(crate) enum Command {
     Interactive(InteractiveArgs),
     /// Measure a trained model on a text: loss, perplexity, bits per character
     Eval(EvalArgs),
-    /// Show how low the loss on a text can be: n-gram tables, and the entropy if it is known
-    Floors(FloorsArgs),
+    /// Show how low the loss on a text can be: n-gram baselines, and the entropy if it is known
+    #[command(alias = "floors")]
+    Baselines(BaselinesArgs),
     /// Look inside a trained model: attention, logit lens, ablations, surprise, patching
     Probe(Box<ProbeArgs>),
     /// Show a checkpoint, or the model that a preset and flags describe
@@ -165,12 +166,12 @@ pub(crate) struct InteractiveArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EvalArgs {
-    /// The checkpoint to measure (or --load FILE)
+    /// The checkpoint to measure, or a run's folder, which stands for its newest one (or --load FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) load: Option<PathBuf>,
-    #[arg(long, value_name = "TEXT", help = known_text("The text to measure on"))]
+    #[arg(long, value_name = "TEXT", help = measured_text())]
     pub(crate) data: Option<String>,
     /// Measure only this last part of the text; 0 measures all of it [default: of the text that the
     /// model was trained on, the part that was kept from training; all of another]

@@ -71,13 +71,24 @@ fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> CommandRe
     Ok(())
 }
 
+/// Returns `names`, each followed by spaces up to where all of their descriptions begin, at least two
+/// characters after the longest name.
+fn beside(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: Vec<String> = names.collect();
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    let column = longest.unwrap_or_default() + 2;
+    let padded = names.iter().map(|name| format!("{name:<column$}"));
+    padded.collect()
+}
+
 fn list(json: bool, printer: Printer) {
     if json {
         printer.json(&switches::ALL);
         return;
     }
-    for switch in switches::ALL {
-        printer.line(format_args!("{:<22}{}", switch.slug(), switch.name));
+    let slugs = beside(switches::ALL.iter().map(Switch::slug));
+    for (switch, slug) in switches::ALL.iter().zip(slugs) {
+        printer.line(format_args!("{slug}{}", switch.name));
         let expected = format!("{} ({})", switch.prediction, expected(switch.expected));
         let older = match switch.aliases {
             [] => String::new(),

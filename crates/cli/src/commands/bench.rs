@@ -37,7 +37,7 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
     let mut progress = |news: BenchProgress<'_>| say(news, printer);
     if let Some(name) = &args.one {
         let answer = |line: &str| {
-            printer.line(line);
+            printer.exact_line(line);
             Ok(())
         };
         for workload in bench::named(std::slice::from_ref(name))? {
@@ -66,13 +66,29 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
     } else if args.scaling {
         let place = args.out.as_deref().map(place).transpose()?;
         let scaling = Scaling::measure(plan, threads, isa, &mut progress)?;
-        show(args, place.as_ref(), &scaling, &scaling.markdown(), printer)?;
+        let text = printer.fitted().map(|width| scaling.text(width));
+        let markdown = scaling.markdown();
+        show(
+            args,
+            place.as_ref(),
+            &scaling,
+            &Tables { text, markdown },
+            printer,
+        )?;
     } else {
         let place = args.out.as_deref().map(place).transpose()?;
         let workloads = bench::named(&args.only)?;
         let settings = settings(args, plan, threads, isa)?;
         let report = bench::compare(&workloads, &settings, &mut progress)?;
-        show(args, place.as_ref(), &report, &report.markdown(), printer)?;
+        let text = printer.fitted().map(|width| report.text(width));
+        let markdown = report.markdown();
+        show(
+            args,
+            place.as_ref(),
+            &report,
+            &Tables { text, markdown },
+            printer,
+        )?;
     }
     Ok(ExitCode::Success)
 }
@@ -174,20 +190,29 @@ fn say(news: BenchProgress<'_>, printer: Printer) {
     }
 }
 
+/// The results for people.
+struct Tables {
+    /// In lines that fit the terminal; `None` if standard output is not one.
+    text: Option<String>,
+    markdown: String,
+}
+
 fn show(
     args: &BenchArgs,
     place: Option<&OutputFolder>,
     raw: &impl Serialize,
-    table: &str,
+    tables: &Tables,
     printer: Printer,
 ) -> CommandResult<()> {
+    let Tables { text, markdown } = tables;
     if args.json.json {
         printer.json(raw);
     } else {
-        printer.text(table);
+        let fitted = text.as_ref().filter(|_| !args.markdown);
+        printer.text(fitted.unwrap_or(markdown));
     }
     match place {
-        Some(place) => write(place, raw, table),
+        Some(place) => write(place, raw, markdown),
         None => Ok(()),
     }
 }

@@ -1,8 +1,11 @@
 //! `gptlab eval`: measures how well a checkpoint predicts a text.
 
+use std::path::Path;
+
 use gptlab_data::{Builtin, Text};
+use gptlab_record::{DataRecord, read_experiment};
 use gptlab_report::words::count;
-use gptlab_train::{EvaluatedText, EvaluationReport};
+use gptlab_train::{EvaluatedText, EvaluationReport, run_folder};
 
 use crate::{
     args::EvalArgs,
@@ -18,7 +21,7 @@ use crate::{
 pub(super) fn run(args: &EvalArgs, printer: Printer) -> CommandResult {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "eval")?;
     let loaded = checkpoint::load(&path)?;
-    let text = text_of(args, &loaded)?;
+    let text = text_of(args, &path, &loaded, printer)?;
     let report = measure(args, &loaded, &text, printer)?;
     if args.json.json {
         printer.json(&report);
@@ -33,14 +36,52 @@ pub(super) fn run(args: &EvalArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// Returns the text that was typed, or the built-in one that the checkpoint was trained on.
-fn text_of(args: &EvalArgs, loaded: &Loaded) -> CommandResult<Text> {
+/// Returns the text that was typed; or the one that the model at `path` was trained on, if the record
+/// of its run names it, or if it is a built-in text.
+fn text_of(args: &EvalArgs, path: &Path, loaded: &Loaded, printer: Printer) -> CommandResult<Text> {
     if args.data.is_some() {
         return text::source(args.data.as_deref(), Builtin::Stories);
     }
-    text::by_fingerprint(loaded.header.data.fingerprint).ok_or_else(|| {
-        Stop::usage("eval needs --data: the checkpoint was not trained on a built-in text")
-    })
+    let fingerprint = loaded.header.data.fingerprint;
+    let folder = if path.is_dir() {
+        Some(path.to_owned())
+    } else {
+        run_folder(path)
+    };
+    let Some(folder) = folder else {
+        return text::by_fingerprint(fingerprint).ok_or_else(|| {
+            Stop::usage(
+                "eval needs --data: the checkpoint is in no run's folder, whose record would name its text, \
+                 and was not trained on a built-in text",
+            )
+        });
+    };
+    let record = read_experiment(&folder)?.data;
+    let text = text::of_run(Some(&record), fingerprint)?.ok_or_else(|| {
+        Stop::usage(format_args!(
+            "eval needs --data: the run was trained on {}, which cannot be made again",
+            record.source
+        ))
+    })?;
+    if text.fingerprint() != fingerprint {
+        return Err(changed(&record, &text, loaded));
+    }
+    printer.say(format_args!(
+        "measuring on the text of the run's record: {}",
+        text.origin()
+    ));
+    Ok(text)
+}
+
+/// Says that the file that a record names is not the run's text any more.
+fn changed(record: &DataRecord, text: &Text, loaded: &Loaded) -> Stop {
+    Stop::data(format_args!(
+        "{} has changed since the run was trained on it: expected the SHA-256 {}, found {}",
+        record.source,
+        loaded.header.data.fingerprint,
+        text.fingerprint()
+    ))
+    .hint("give the run's text with --data, or any other text to measure on that")
 }
 
 fn measure(

@@ -8,7 +8,7 @@ use gptlab_model::Preset;
 use gptlab_recipe::{Precision, SampleSettings};
 use gptlab_record::Event;
 use gptlab_train::{
-    Observer, Outcome, Resolved, Run, SampleError, Settings, Targets, TrainedModel,
+    Observer, Outcome, Resolved, Run, RunOptions, SampleError, Settings, TrainedModel,
 };
 
 use super::train::diverged;
@@ -40,7 +40,13 @@ pub(super) fn run(args: &MicroArgs, printer: Printer) -> CommandResult {
         interrupt: Interrupt::of_ctrl_c(printer),
         printer,
     };
-    let ending = Run::new(&resolved, engine.as_mut(), Targets::default(), &mut lines)?.go()?;
+    let ending = Run::new(
+        &resolved,
+        engine.as_mut(),
+        RunOptions::default(),
+        &mut lines,
+    )?
+    .go()?;
     if let Outcome::Diverged { step, what } = ending {
         return Err(diverged(step, what));
     }

@@ -1,6 +1,7 @@
 //! One file per command. A command turns settings into values, calls the libraries and prints.
 
 mod ablate;
+mod baselines;
 mod bench;
 mod completions;
 mod data;
@@ -9,7 +10,6 @@ mod doctor;
 mod doctor_run;
 mod eval;
 mod explain;
-mod floors;
 mod generate;
 mod grid;
 mod inside;
@@ -33,7 +33,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
         Command::Generate(args) => generate::run(&args, printer),
         Command::Interactive(args) => interactive::run(&args, printer),
         Command::Eval(args) => eval::run(&args, printer),
-        Command::Floors(args) => floors::run(&args, printer),
+        Command::Baselines(args) => baselines::run(&args, printer),
         Command::Probe(args) => probe::run(&args, printer),
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Ablate(args) => ablate::run(&args, printer),

@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-/// The length of the longest n-grams for the floors.
+/// The length of the longest n-grams among the baselines.
 const ORDERS: usize = 6;
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
@@ -79,20 +79,20 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     match study.kind {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
-            let own = run.and_then(guides);
+            let own = run.and_then(baselines);
             // If its text is gone, its grid may know.
             let whole = own.is_none() && run.is_some_and(RecordedRun::ends_whole);
             let around = if whole { around(folder)? } else { None };
             study.floors = own.or(around).or(study.floors);
         }
-        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => add_guides(&mut study),
+        StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => add_baselines(&mut study),
     }
     Ok(study)
 }
 
-/// Gives guides of their own to the runs of a grid whose last loss is over other predictions than
-/// the grid's guides. Equal runs but for the seed share them.
-fn add_guides(study: &mut Study) {
+/// Gives n-gram baselines of their own to the runs of a grid whose last loss is over other
+/// predictions than the grid's baselines. Equal runs but for the seed share them.
+fn add_baselines(study: &mut Study) {
     let mut known: Vec<(Experiment, Option<Floors>)> = Vec::new();
     for at in 0..study.arms.len() {
         for i in 0..study.arms[at].runs.len() {
@@ -103,7 +103,7 @@ fn add_guides(study: &mut Study) {
             let same = |(other, _): &&(Experiment, _)| same_predictions(other, &run.experiment);
             let floors = known.iter().find(same).map(|(_, floors)| floors.clone());
             let floors = floors.unwrap_or_else(|| {
-                let floors = guides(run);
+                let floors = baselines(run);
                 known.push((run.experiment.clone(), floors.clone()));
                 floors
             });
@@ -120,7 +120,7 @@ fn same_predictions(a: &Experiment, b: &Experiment) -> bool {
         && a.data == b.data
 }
 
-/// Returns the guides of the grid that the run belongs to.
+/// Returns the n-gram baselines of the grid that the run belongs to.
 fn around(run: &Path) -> CommandResult<Option<Floors>> {
     let Some((folder, _)) = grid_of(run) else {
         return Ok(None);
@@ -128,9 +128,9 @@ fn around(run: &Path) -> CommandResult<Option<Floors>> {
     Ok(read_results(&folder)?.map(|results| results.floors))
 }
 
-/// Returns the guides of a run's text, over the same predictions as the run's last loss; `None` if
+/// Returns the n-gram baselines of a run's text, over the same predictions as the run's last loss; `None` if
 /// the text is no longer available.
-fn guides(run: &RecordedRun) -> Option<Floors> {
+fn baselines(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;
     let batches = rebuild_batches(experiment, &text)?;
@@ -138,7 +138,7 @@ fn guides(run: &RecordedRun) -> Option<Floors> {
         Some(_) => u64::MAX,
         None => experiment.intervals.val_tokens,
     };
-    ngram::floors(&text, &batches, most, ORDERS).ok()
+    ngram::baselines(&text, &batches, most, ORDERS).ok()
 }
 
 /// Reports which texts are too large to be read.

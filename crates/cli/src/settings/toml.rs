@@ -1,13 +1,15 @@
 //! Settings as a file that `--config` reads.
 
 use gptlab_recipe::Overrides;
+use gptlab_report::words::wrapped;
 
 use crate::{
     exit::{CommandResult, Stop},
     printer::Printer,
 };
 
-/// Prints every setting by name, below lines of `comment`, as a settings file; or as a JSON object.
+/// Prints every setting by name, below paragraphs of `comment`, as a settings file; or as a JSON
+/// object. On a terminal each line of a paragraph is a comment of its own.
 pub(crate) fn print(
     settings: &Overrides,
     comment: &[&str],
@@ -20,8 +22,14 @@ pub(crate) fn print(
         printer.json(&object);
         return Ok(());
     }
-    for line in comment {
-        printer.exact_line(format_args!("# {line}"));
+    for text in comment {
+        let lines = match printer.fitted() {
+            Some(width) => wrapped(text, width.saturating_sub(2)),
+            None => (*text).to_owned(),
+        };
+        for line in lines.lines() {
+            printer.exact_line(format_args!("# {line}"));
+        }
     }
     let mut group = None;
     for (key, value) in settings.values() {

@@ -52,7 +52,7 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     // Six steps of the ancestor's recipe have learnt nothing yet, and its table says so.
     for said in [
         "Too short to tell",
-        "2-gram table",
+        "2-gram baseline",
         "without `--switches seed`",
     ] {
         assert!(
@@ -70,7 +70,7 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     let expect = grid["variants"][3]["prediction"]
         .as_str()
         .expect("a prediction");
-    assert!(expect.contains("bigram"), "{expect}");
+    assert!(expect.contains("2-gram baseline"), "{expect}");
     let results = lab.json("grid/results.json");
     assert_eq!(
         results["floors"]["ngrams"].as_array().map(Vec::len),
@@ -219,7 +219,7 @@ fn a_diagnostic_text_tells_the_skill() {
     );
     assert!(said.contains("Have it not: baseline ("), "{said}");
     let results = lab.json("grid/results.json");
-    // The best table of n-grams guesses among 26 letters, and the ideal predictor copies.
+    // The best n-gram guesses among 26 letters, and the ideal predictor copies.
     let skill = |name: &str| results["skill"][name].as_f64().expect("a loss");
     assert!(skill("ngram") > 2.0 && skill("ngram") < 4.0 && skill("ideal") < 0.1);
     let standing = &results["conclusion"]["baselines"][0]["standing"];
@@ -275,6 +275,16 @@ fn the_switches_are_listed_with_what_to_expect() {
         assert!(switch["expected"].is_object(), "{switch}");
     }
     narrow(&text);
+    // Names begin below each other, apart from what is typed, however long that is.
+    let heads: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+    let slugs = heads.iter().filter_map(|line| line.split(' ').next());
+    let column = 2 + slugs.map(str::len).max().expect("slugs");
+    assert_eq!(heads.len(), all.len());
+    for (head, switch) in heads.iter().zip(all) {
+        let (slug, name) = head.split_at(column);
+        assert!(slug.ends_with("  "), "{head}");
+        assert_eq!(name, switch["name"].as_str().expect("a name"));
+    }
 }
 
 #[test]
@@ -383,31 +393,12 @@ fn refusals_say_what_was_expected() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_the_same_command_goes_on() {
-    use std::process::Command;
-    let lab = Lab::new();
     let line = format!("ablate --switches seed {SMALL} --steps 300 --log-interval 100");
-    lab.ok(&format!("{line} --out whole"));
-    let stopped = format!("{line} --out stopped");
-    let words: Vec<&str> = stopped.split_whitespace().collect();
-    let mut child = lab
-        .command(&words)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut err = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    err.find(|line| line.as_ref().is_ok_and(|line| line.contains("1 of 4")));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
-    let rest: Vec<String> = err.map_while(Result::ok).collect();
-    assert_eq!(child.wait().expect("its end").code(), Some(130), "{rest:?}");
+    let rest = Lab::new().stopped_and_continued(&line);
     assert!(
         rest.iter().any(|line| line.contains("continues it")),
         "{rest:?}"
     );
-    lab.ok(&stopped);
-    assert!(lab.read("whole/results.json") == lab.read("stopped/results.json"));
 }
 
 /// Without a flag: three seeds, the parts that matter most, named as sentences do, an estimate

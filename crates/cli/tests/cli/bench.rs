@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::Lab;
+use crate::{Lab, Ran};
 
 fn report(lab: &Lab, line: &str) -> Value {
     serde_json::from_str(&lab.ok(line).out).expect("JSON")
@@ -32,6 +32,36 @@ fn a_workload_is_a_line_under_its_roof() {
         !output.contains("NaN") && !output.contains("PyTorch"),
         "{output}"
     );
+}
+
+/// A terminal gets tables that fit it; a file, a pipe, and who asks for it get Markdown.
+#[test]
+fn a_terminal_gets_no_markdown_unless_asked() {
+    let lab = Lab::new();
+    let at = |columns: &str, line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ran = lab.command(&words).env("COLUMNS", columns).output();
+        Ran::of(ran.expect("the program starts"))
+    };
+    let fitted = at("80", &format!("{QUICK} --out kept"));
+    assert_eq!(fitted.code, 0, "{}", fitted.err);
+    assert!(!fitted.out.contains('|'), "{}", fitted.out);
+    assert!(fitted.out.contains("micro-16  "), "{}", fitted.out);
+    for line in fitted.out.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    // Both say the same words.
+    let kept = String::from_utf8(lab.read("kept/table.md")).expect("text");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let (said, written): (Vec<String>, Vec<String>) = (words(&fitted.out), words(&kept));
+    let is_rule = |word: &str| word.chars().all(|c| "|-:".contains(c));
+    for word in written.iter().filter(|word| !is_rule(word)) {
+        assert!(said.contains(word), "no {word} in\n{}", fitted.out);
+    }
+    let typed = at("80", &format!("{QUICK} --markdown"));
+    assert!(typed.out.contains("\n| micro-16 | f32 "), "{}", typed.out);
+    let both = lab.run(&format!("{QUICK} --markdown --json"));
+    assert_eq!(both.code, 2, "{}", both.err);
 }
 
 #[test]

@@ -16,8 +16,10 @@ fn built_in_texts_are_written() {
     // What is written is what is trained on.
     lab.file("copy.txt", &copy);
     let loss = |data: &str| {
-        lab.ok(&format!("floors --tokenizer lines --data {data} --up-to 2"))
-            .out
+        lab.ok(&format!(
+            "baselines --tokenizer lines --data {data} --up-to 2"
+        ))
+        .out
     };
     let numbers = |said: String| -> Vec<String> {
         let rows = said.lines().filter(|line| line.contains("-gram"));

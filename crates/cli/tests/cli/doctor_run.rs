@@ -80,7 +80,7 @@ fn without_a_run_the_machine_is_told_of() {
 
 /// The folder two levels up counts only if a grid there lists the run as its own.
 #[test]
-fn guides_are_those_of_the_run_s_own_grid() {
+fn baselines_are_those_of_the_run_s_own_grid() {
     let lab = Lab::new();
     lab.ok(&format!("train --data data.txt {TINY} --out x/runs/a"));
     let alone = lab.ok("doctor x/runs/a").out;

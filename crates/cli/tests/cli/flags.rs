@@ -153,7 +153,7 @@ fn help_of_every_command_tells_every_flag() {
         "--data --val-fraction --stride --threads --isa --json --config",
     );
     has(
-        "floors",
+        "baselines",
         "--data --up-to --block-size --val-fraction --json",
     );
     has(

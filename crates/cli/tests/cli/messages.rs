@@ -69,7 +69,15 @@ fn a_bad_number_in_a_flag_or_a_file_says_what_was_expected() {
     let lab = Lab::new();
     let mut tried = 0;
     for command in [
-        "train", "generate", "eval", "floors", "probe", "inspect", "micro", "sweep", "bench",
+        "train",
+        "generate",
+        "eval",
+        "baselines",
+        "probe",
+        "inspect",
+        "micro",
+        "sweep",
+        "bench",
     ] {
         let has_config = lab
             .ok(&format!("{command} --help"))
@@ -155,7 +163,7 @@ fn one_of_a_thing_is_singular() {
         "train --resume run --steps 2".to_owned(),
         "inspect m".to_owned(),
         "inspect --n-head 1 --n-kv-head 2".to_owned(),
-        "floors --data one.txt --block-size 1".to_owned(),
+        "baselines --data one.txt --block-size 1".to_owned(),
         "eval m --data one.txt".to_owned(),
         "probe m --prompt aa --threads 1".to_owned(),
         "doctor run".to_owned(),

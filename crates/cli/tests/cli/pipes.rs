@@ -12,7 +12,7 @@ fn a_reader_that_leaves_ends_every_command_in_peace() {
         "--help",
         "presets",
         "inspect --preset microgpt",
-        "floors --data data.txt",
+        "baselines --data data.txt",
         "generate model.safetensors --max-tokens 1000000000",
         "eval model.safetensors --data data.txt",
         "micro",

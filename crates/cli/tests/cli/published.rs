@@ -1,10 +1,5 @@
 //! `ablate --against`: recipes that others have measured, beside our runs of them.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::Stdio,
-};
-
 use serde_json::Value;
 
 use crate::{Lab, TEXT};
@@ -22,7 +17,7 @@ fn result(name: &str, steps: u64, rest: &str) -> String {
 }
 
 /// Makes a lab with `rows.toml`: a result that no run can have, one that any run agrees with, a
-/// floor, and a long one.
+/// n-gram baseline, and a long one.
 fn lab() -> Lab {
     let lab = Lab::new();
     let data = gptlab_data::Fingerprint::of(TEXT.repeat(8).as_bytes());
@@ -42,9 +37,9 @@ fn lab() -> Lab {
         ),
         result("anywhere", 4, &loss(3.0, "spread = 3.0\nseeds = 2\n")),
         result(
-            "on the floor",
+            "on the unigram",
             4,
-            "quantity = { ngram-floor = 1 }\nwithin = 50.0\nseeds = 2\n",
+            "quantity = { ngram-baseline = 1 }\nwithin = 50.0\nseeds = 2\n",
         ),
         result("long one", 4, &loss(3.0, "long = true\n")),
     ];
@@ -78,13 +73,13 @@ fn theirs_and_ours_are_printed_with_whether_they_agree() {
     assert!(row("too low").starts_with("too low 0.2500 "), "{}", ran.out);
     assert!(row("too low").ends_with(" differs"), "{}", ran.out);
     assert!(row("anywhere").ends_with(" agrees"), "{}", ran.out);
-    assert!(row("on the floor").ends_with(" agrees"), "{}", ran.out);
+    assert!(row("on the unigram").ends_with(" agrees"), "{}", ran.out);
     let said = unwrapped(&ran.out);
     for sentence in [
         "2 of 3 published results agree with ours",
         "lies within our 95 % interval of a single run",
         "No spread was published of too low;",
-        "Source of too low, anywhere, on the floor: A. Nobody (1999), https://example.org/cats.",
+        "Source of too low, anywhere, on the unigram: A. Nobody (1999), https://example.org/cats.",
     ] {
         assert!(said.contains(sentence), "no {sentence:?} in {}", ran.out);
     }
@@ -92,9 +87,9 @@ fn theirs_and_ours_are_printed_with_whether_they_agree() {
     let rows = results["published"].as_array().expect("rows");
     assert_eq!(rows[0]["verdict"], "differs");
     assert_eq!(rows[1]["has_spread"], true);
-    // The floor is the loss of letters without a context, which the program measured.
-    let floor = results["floors"]["ngrams"][0].as_f64().expect("a floor");
-    assert_eq!(rows[2]["published"].as_f64(), Some(floor));
+    // The baseline is the loss of letters without a context, which the program measured.
+    let ngram = results["floors"]["ngrams"][0].as_f64().expect("a loss");
+    assert_eq!(rows[2]["published"].as_f64(), Some(ngram));
     let losses: Vec<f64> = results["rows"][0]["outcomes"]
         .as_array()
         .expect("outcomes")
@@ -104,7 +99,7 @@ fn theirs_and_ours_are_printed_with_whether_they_agree() {
     let mean = losses.iter().sum::<f64>() / 3.0;
     assert!((rows[0]["ours"].as_f64().expect("a mean") - mean).abs() < 1e-12);
     let page = String::from_utf8(lab.read("grid/report/report.html")).expect("UTF-8");
-    for said in ["A. Nobody (1999)", "No run is so low.", "1-gram floor"] {
+    for said in ["A. Nobody (1999)", "No run is so low.", "1-gram baseline"] {
         assert!(page.contains(said), "no {said} in the page");
     }
     let csv = String::from_utf8(lab.read("grid/report/published.csv")).expect("UTF-8");
@@ -154,7 +149,7 @@ fn the_results_are_listed() {
     let said = unwrapped(&ours);
     for sentence in [
         "base validation loss 1.9189 nano-laptop, on tiny Shakespeare nanoGPT's README",
-        "no-residual ends on the loss of a 1-gram table, within 0.05",
+        "no-residual ends on the 1-gram baseline, within 0.05",
         "rate-1e-2 training loss 2.475 long, nano with lr 0.01, on tiny Shakespeare",
         "source: measured with nanoGPT's laptop recipe at rate 1e-3",
     ] {
@@ -248,28 +243,10 @@ fn refusals_say_what_was_expected() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_the_same_command_goes_on() {
-    use std::process::Command;
     let lab = lab();
     let rows = String::from_utf8(lab.read("rows.toml")).expect("UTF-8");
     lab.file("rows.toml", rows.replace("steps = 4", "steps = 400"));
-    let line =
-        "ablate --against rows.toml --data data.txt --switches anywhere,on-the-floor --jobs 1";
-    lab.ok(&format!("{line} --out whole"));
-    let stopped = format!("{line} --out stopped");
-    let words: Vec<&str> = stopped.split_whitespace().collect();
-    let mut child = lab
-        .command(&words)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut err = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    err.find(|line| line.as_ref().is_ok_and(|line| line.contains("1 of 4")));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
-    let rest: Vec<String> = err.map_while(Result::ok).collect();
-    assert_eq!(child.wait().expect("its end").code(), Some(130), "{rest:?}");
-    lab.ok(&stopped);
-    assert!(lab.read("whole/results.json") == lab.read("stopped/results.json"));
+    lab.stopped_and_continued(
+        "ablate --against rows.toml --data data.txt --switches anywhere,on-the-unigram --jobs 1",
+    );
 }

@@ -42,7 +42,7 @@ fn a_run_becomes_a_page_tables_and_pictures() {
         "<svg",
         "data.txt",
         "<h2>Time</h2>",
-        // The page has the floors of the run's own text, and attention maps of its model.
+        // The page has the n-gram baselines of the run's own text, and attention maps of its model.
         "3-gram",
         "block0.attn, head 1",
     ] {
@@ -155,7 +155,7 @@ fn equal_losses_are_neither_better_nor_worse() {
     let ran = lab.ok("report run");
     assert!(
         ran.out.starts_with(
-            "After 20 steps the loss is 0.0000: no better and no worse than guessing blindly\n"
+            "After 20 steps the loss is 0.0000: no better and no worse than uniform guessing\n"
         ),
         "{}",
         ran.out

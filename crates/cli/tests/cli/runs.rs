@@ -259,3 +259,37 @@ fn micro_batches_change_no_number() {
     let expected = "error: --grid micro-batch=1,2: there is no setting called `micro-batch`";
     assert!(ran.err.starts_with(expected), "{}", ran.err);
 }
+
+/// What comes next is told of the run's folder, which is a model, or of the file that was named.
+#[test]
+fn the_hints_after_training_name_the_run_or_the_file() {
+    let lab = Lab::new();
+    for (flags, model) in [
+        ("--out run", "run"),
+        ("--save model.safetensors", "model.safetensors"),
+        ("--out both --save both.safetensors", "both"),
+    ] {
+        let ran = lab.ok(&format!("train --data data.txt {TINY} {flags}"));
+        for command in ["generate", "interactive", "inspect"] {
+            let hint = format!(" {command} {model}`");
+            assert!(ran.err.contains(&hint), "no {hint} in {}", ran.err);
+        }
+        lab.ok(&format!("generate {model} --max-tokens 4"));
+        lab.ok(&format!("inspect {model}"));
+    }
+    // Without a flag, it is the folder that was made.
+    let ran = lab.ok(&format!("train --data data.txt {TINY}"));
+    let line = ran.err.lines().find(|line| line.contains(" generate "));
+    let line = line.expect("a hint");
+    assert!(
+        line.contains(" generate runs/") && !line.contains("checkpoints"),
+        "{line}"
+    );
+    let model = line
+        .split([' ', '`'])
+        .find(|word| word.starts_with("runs/"));
+    lab.ok(&format!(
+        "generate {} --max-tokens 4",
+        model.expect("a folder")
+    ));
+}

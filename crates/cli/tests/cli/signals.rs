@@ -38,6 +38,26 @@ fn begun(lab: &Lab, out: &str) -> Child {
     child
 }
 
+impl Lab {
+    /// Runs the grid of `line` to its end, and again with a Ctrl-C after the first of its 4 runs, and
+    /// then continues that. Fails unless both have the same results. Returns the lines of standard
+    /// error after the Ctrl-C.
+    pub(crate) fn stopped_and_continued(&self, line: &str) -> Vec<String> {
+        self.ok(&format!("{line} --out whole"));
+        let stopped = format!("{line} --out stopped");
+        let words: Vec<&str> = stopped.split_whitespace().collect();
+        let mut child = self.command(&words).spawn().expect("the program starts");
+        let mut err = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        err.find(|line| line.as_ref().is_ok_and(|line| line.contains("1 of 4")));
+        send(&child, "-INT");
+        let rest: Vec<String> = err.map_while(Result::ok).collect();
+        assert_eq!(child.wait().expect("its end").code(), Some(130), "{rest:?}");
+        self.ok(&stopped);
+        assert!(self.read("whole/results.json") == self.read("stopped/results.json"));
+        rest
+    }
+}
+
 fn newest(folder: &Path) -> String {
     let entries = fs::read_dir(folder.join("checkpoints")).expect("checkpoints");
     let names = entries.map(|e| {

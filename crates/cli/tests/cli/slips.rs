@@ -36,7 +36,7 @@ fn a_word_without_its_flag_gets_the_flag() {
             ),
             ("data.txt", "`gptlab train --data data.txt`"),
             ("model.safetensors", "`gptlab generate model.safetensors`"),
-            ("floors data.txt", "`gptlab floors --data data.txt`"),
+            ("baselines data.txt", "`gptlab baselines --data data.txt`"),
             ("ablate residual", "`gptlab ablate --switches no-residual`"),
             (
                 "ablate residual no-mlp --steps 3",
@@ -220,6 +220,6 @@ fn names_that_the_field_uses_work() {
         lab.json("other/experiment.json")["hyper"],
         lab.json("own/experiment.json")["hyper"]
     );
-    let floors = |flag: &str| lab.ok(&format!("floors --data data.txt {flag} 8")).out;
-    assert_eq!(floors("--context"), floors("--block-size"));
+    let baselines = |flag: &str| lab.ok(&format!("baselines --data data.txt {flag} 8")).out;
+    assert_eq!(baselines("--context"), baselines("--block-size"));
 }

@@ -90,12 +90,12 @@ fn in_turn(lab: &Lab) {
     lab.file("turns.txt", text);
 }
 
-/// Returns the loss of the 1-gram table among a report's floors.
+/// Returns the 1-gram baseline of a report.
 fn one_gram(lab: &Lab) -> f64 {
     let guides = String::from_utf8(lab.read("run/report/guides.csv")).expect("UTF-8");
     let row = guides
         .lines()
-        .find_map(|line| line.strip_prefix("a 1-gram table,"));
+        .find_map(|line| line.strip_prefix("the 1-gram baseline,"));
     let loss = row.and_then(|row| row.split(',').next());
     loss.and_then(|loss| loss.parse().ok()).expect("a loss")
 }
@@ -126,8 +126,8 @@ fn a_run_s_baselines_are_on_its_own_predictions() {
     }
 }
 
-/// A grid's outcomes, its floors and those of its runs cover the whole validation split, whatever
-/// its logs evaluate.
+/// A grid's outcomes, its n-gram baselines and those of its runs cover the whole validation split,
+/// whatever its logs evaluate.
 #[test]
 fn a_grid_s_baselines_are_on_all_predictions() {
     let lab = Lab::new();
@@ -148,7 +148,7 @@ fn a_grid_s_baselines_are_on_all_predictions() {
 
 /// A text that is too short for a validation split works for a grid as for a run.
 #[test]
-fn a_grid_of_a_short_text_has_no_floors() {
+fn a_grid_of_a_short_text_has_no_n_gram_baselines() {
     let lab = Lab::new();
     lab.file("short.txt", "a short t");
     let flags = TINY.replace("--max-tokens 8", "");
@@ -212,7 +212,7 @@ fn what_a_record_names_is_not_opened_blindly() {
             let ran = lab.ok(&format!("{verb} run"));
             assert_eq!(
                 ran.first_line(),
-                "warning: the text is larger than 64 MiB, and is not read for n-gram tables and pictures"
+                "warning: the text is larger than 64 MiB, and is not read for n-gram baselines and pictures"
             );
         }
     }
@@ -289,7 +289,7 @@ fn files_that_hold_something_else() {
         for verb in [
             "train",
             "ablate",
-            "floors",
+            "baselines",
             "micro",
             "eval model.safetensors",
             "probe model.safetensors",
@@ -313,7 +313,7 @@ fn one_text_is_given_once() {
         "train",
         "ablate",
         "sweep",
-        "floors",
+        "baselines",
         "micro",
         "eval model.safetensors",
         "probe model.safetensors",
@@ -386,7 +386,7 @@ fn a_text_larger_than_memory_is_refused_before_it_is_read() {
     let lab = Lab::new();
     let file = fs::File::create(lab.path("large.txt")).expect("a file");
     file.set_len(1 << 43).expect("a file with a hole");
-    for line in ["train --data large.txt", "floors --data large.txt"] {
+    for line in ["train --data large.txt", "baselines --data large.txt"] {
         let ran = lab.run(line);
         assert_eq!(ran.code, 2, "{line}: {}", ran.err);
         let expected = "error: large.txt needs about 24.0 TiB and ";

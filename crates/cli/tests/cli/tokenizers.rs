@@ -63,7 +63,7 @@ fn losses_on_bytes_are_bits_a_character() {
     assert_eq!(report["predictions"], 659);
     let bits = number(&report, "loss") / std::f64::consts::LN_2 * 11.0 / 8.0;
     assert!((number(&report, "bits_per_char") - bits).abs() < 1e-9);
-    let floors = "floors --data cats.txt --tokenizer bytes --val-fraction 0.5 --up-to 1 --json";
+    let floors = "baselines --data cats.txt --tokenizer bytes --val-fraction 0.5 --up-to 1 --json";
     let floors = value(&lab, floors);
     assert_eq!(
         (&floors["tokenizer"], &floors["vocab_size"]),
@@ -111,7 +111,7 @@ fn documents_are_a_setting_like_any_other() {
     let of = |flags: &str| {
         value(
             &lab,
-            &format!("floors --data data.txt --up-to 1 --json {flags}"),
+            &format!("baselines --data data.txt --up-to 1 --json {flags}"),
         )
     };
     assert_eq!(of("--documents lines"), of("--tokenizer lines"));

@@ -1,5 +1,7 @@
 //! The commands that write text: `generate`, `interactive`, `micro`, `eval`.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::{Lab, TINY};
@@ -12,7 +14,7 @@ fn written(out: &str) -> &str {
 #[test]
 fn generate_works_from_the_checkpoint_alone() {
     let lab = Lab::trained();
-    std::fs::remove_file(lab.path("data.txt")).expect("the text is there");
+    fs::remove_file(lab.path("data.txt")).expect("the text is there");
     let ran = lab.ok("generate model.safetensors --prompt the --max-tokens 10 --seed 1");
     assert!(ran.out.starts_with("the"), "the prompt leads: {}", ran.out);
     assert_eq!(written(&ran.out).chars().count(), 13, "{}", ran.out);
@@ -185,6 +187,70 @@ fn eval_measures_the_text_it_is_given() {
         .out;
     let line = "trained on   50 % of them: the loss says little about new text\n";
     assert!(said.contains(line), "{said}");
+}
+
+/// Without `--data`, a run is measured on the text that its record names, and on the part of it that
+/// was kept from training. A text that is not there any more, or is another one, is a sentence.
+#[test]
+fn a_run_is_measured_on_the_text_of_its_record() {
+    let lab = Lab::new();
+    lab.ok(&format!(
+        "train --data data.txt {TINY} --val-fraction 0.2 --out run"
+    ));
+    let checkpoint = "run/checkpoints/step-00000005.safetensors";
+    let expected = lab.ok("eval run --data data.txt").out;
+    assert!(expected.starts_with("text         data.txt (its last 0.200)\n"));
+    for model in ["run", checkpoint, "--load run"] {
+        let ran = lab.ok(&format!("eval {model}"));
+        assert_eq!(ran.out, expected, "{model}");
+        let said = "measuring on the text of the run's record: data.txt\n";
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    // A file elsewhere belongs to no run.
+    fs::copy(lab.path(checkpoint), lab.path("alone.safetensors")).expect("a copy");
+    let alone = lab.run("eval alone.safetensors");
+    let sentence = "error: eval needs --data: the checkpoint is in no run's folder";
+    assert_eq!(alone.code, 2);
+    assert!(alone.err.starts_with(sentence), "{}", alone.err);
+    // The built-in texts can always be made again.
+    lab.ok(&format!("train {TINY} --data copy:size=4000 --out copy"));
+    let copied = lab.ok("eval copy");
+    assert!(
+        copied.err.contains("the built-in text `copy:"),
+        "{}",
+        copied.err
+    );
+    let text = String::from_utf8(lab.read("data.txt")).expect("UTF-8");
+    let refused = |sentence: &str| {
+        let ran = lab.run("eval run");
+        assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{}", ran.err);
+        assert!(ran.err.contains(sentence), "{}", ran.err);
+        let hint = "hint: give the run's text with --data";
+        assert!(ran.err.contains(hint), "{}", ran.err);
+    };
+    lab.file("data.txt", text.replace("dog", "cow"));
+    refused("error: data.txt has changed since the run was trained on it: expected the SHA-256 ");
+    lab.file("data.txt", format!("{text}that"));
+    refused("error: data.txt holds 412 bytes, and the text of the record 408; ");
+    lab.ok("eval run --data data.txt");
+}
+
+/// A file that is not there any more is a sentence, with the flag that helps.
+#[test]
+fn a_run_whose_text_is_gone_says_what_to_do() {
+    let lab = Lab::new();
+    lab.file("gone.txt", lab.read("data.txt"));
+    lab.ok(&format!("train --data gone.txt {TINY} --out run"));
+    fs::remove_file(lab.path("gone.txt")).expect("the text");
+    let ran = lab.run("eval run");
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.starts_with("error: there is no file gone.txt; ")
+            && ran.err.ends_with("hint: give the run's text with --data\n"),
+        "{}",
+        ran.err
+    );
+    lab.ok("eval run --data data.txt");
 }
 
 /// The output equals the one-file program's, line for line.

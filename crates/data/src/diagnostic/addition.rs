@@ -80,7 +80,7 @@ impl TextGenerator for Addition {
         Some([digits(), sign(), digits(), sign(), answer, end].concat())
     }
 
-    fn floor(&self) -> IdealLoss {
+    fn ideal_loss(&self) -> IdealLoss {
         IdealLoss {
             nats_per_document: 2.0 * self.operand(),
             tokens_per_document: (3 * self.places + 3) as f64,

@@ -59,7 +59,7 @@ impl TextGenerator for Agreement {
         Some([marker].into_iter().chain(filler).chain(end).collect())
     }
 
-    fn floor(&self) -> IdealLoss {
+    fn ideal_loss(&self) -> IdealLoss {
         let filler = self.length.mean(|n| n as f64);
         let letters = (self.markers as f64).ln() + filler * (self.fillers as f64).ln();
         IdealLoss {

@@ -106,21 +106,21 @@ impl TextGenerator for Brackets {
     }
 
     /// Computes a sum over positions and depths, weighted by the probability of reaching them.
-    fn floor(&self) -> IdealLoss {
-        let mut floor = IdealLoss::NOTHING;
+    fn ideal_loss(&self) -> IdealLoss {
+        let mut ideal = IdealLoss::NOTHING;
         let mut here = vec![0.0; self.depth + 2];
         here[0] = 1.0;
         for read in 0..=self.length.most {
-            here = self.step(read, &here, &mut floor);
+            here = self.step(read, &here, &mut ideal);
         }
-        floor
+        ideal
     }
 }
 
 impl Brackets {
     /// Computes the probabilities of depths after one more character from those after `read`
-    /// characters, and adds the ideal predictor's losses on that character to `floor`.
-    fn step(&self, read: usize, here: &[f64], floor: &mut IdealLoss) -> Vec<f64> {
+    /// characters, and adds the ideal predictor's losses on that character to `ideal`.
+    fn step(&self, read: usize, here: &[f64], ideal: &mut IdealLoss) -> Vec<f64> {
         let mut next = vec![0.0; here.len()];
         for (open, at) in here.iter().enumerate().filter(|(_, p)| **p > 0.0) {
             let moves = self.moves(read, open);
@@ -132,7 +132,7 @@ impl Brackets {
                     Move::End => {}
                 }
                 if let Some(token) = self.predicted(read, open, to) {
-                    floor.add(p, token);
+                    ideal.add(p, token);
                 }
             }
         }

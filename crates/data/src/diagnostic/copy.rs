@@ -57,7 +57,7 @@ impl TextGenerator for CopyTask {
         Some(first.chain([bar]).chain(second).collect())
     }
 
-    fn floor(&self) -> IdealLoss {
+    fn ideal_loss(&self) -> IdealLoss {
         let letters = self.length.mean(|n| n as f64);
         IdealLoss {
             nats_per_document: self.length.entropy() + letters * self.surprisal(),

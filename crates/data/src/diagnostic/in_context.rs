@@ -119,7 +119,7 @@ impl TextGenerator for InContext {
     /// The number of visits to a row depends on what was drawn from it, so the expectation is not a
     /// short sum. These are means over a million documents of seed 0 of [`InContext::USUAL`]:
     /// `cargo test --release -p gptlab-data measure_in_context -- --ignored --nocapture`.
-    fn floor(&self) -> IdealLoss {
+    fn ideal_loss(&self) -> IdealLoss {
         IdealLoss {
             nats_per_document: 155.217,
             tokens_per_document: 128.0,

@@ -23,28 +23,28 @@ fn all(generator: &dyn TextGenerator, alphabet: &str, most: usize) -> BTreeMap<S
     found
 }
 
-/// Returns the expectation over all documents that `floor` computes.
+/// Returns the expectation over all documents that `ideal_loss` computes.
 fn expected(generator: &dyn TextGenerator, all: &BTreeMap<String, f64>) -> IdealLoss {
-    let mut floor = IdealLoss::NOTHING;
+    let mut ideal = IdealLoss::NOTHING;
     for (document, p) in all {
         for token in generator.ideal(document).unwrap() {
-            floor.add(*p, token);
+            ideal.add(*p, token);
         }
     }
-    floor
+    ideal
 }
 
-fn parts(floor: &IdealLoss) -> [f64; 4] {
+fn parts(ideal: &IdealLoss) -> [f64; 4] {
     [
-        floor.nats_per_document,
-        floor.tokens_per_document,
-        floor.skill_nats_per_document,
-        floor.skill_tokens_per_document,
+        ideal.nats_per_document,
+        ideal.tokens_per_document,
+        ideal.skill_nats_per_document,
+        ideal.skill_tokens_per_document,
     ]
 }
 
 /// Checks that probabilities sum to 1, that draws are as frequent as the ideal predictor claims,
-/// and that `floor` is the expectation.
+/// and that `ideal_loss` is the expectation.
 fn check(
     generator: &dyn TextGenerator,
     alphabet: &str,
@@ -91,7 +91,7 @@ fn copies_are_counted() {
         length: Length { least: 1, most: 2 },
     };
     // There are 3 strings of one letter and 3 · 3 of two.
-    close(&check(&small, "abc|", 5, 12), &small.floor());
+    close(&check(&small, "abc|", 5, 12), &small.ideal_loss());
 }
 
 #[test]
@@ -103,15 +103,15 @@ fn agreements_are_counted() {
     };
     close(
         &check(&small, "ABabst:", 6, 2 * (2 + 4 + 8)),
-        &small.floor(),
+        &small.ideal_loss(),
     );
 }
 
 #[test]
 fn sums_are_counted() {
     let small = Addition { base: 2, places: 2 };
-    let floor = expected(&small, &sums(&small));
-    close(&floor, &small.floor());
+    let ideal = expected(&small, &sums(&small));
+    close(&ideal, &small.ideal_loss());
     draws_are_as_frequent(&small, &sums(&small));
     // The sum is 3 + 1 = 0 modulo 4, with the least significant digit first.
     assert!(small.ideal("11+10=00").is_some());
@@ -145,7 +145,7 @@ fn brackets_are_counted() {
     // There are 1, 2, 4 Dyck words of 1, 2, 3 pairs with height at most 2; each bracket has 2
     // kinds.
     let documents = 2 + 2 * 4 + 4 * 8;
-    close(&check(&small, "()[]", 6, documents), &small.floor());
+    close(&check(&small, "()[]", 6, documents), &small.ideal_loss());
 }
 
 #[test]
@@ -156,12 +156,15 @@ fn bigrams_are_counted() {
         again: 2,
     };
     // A document is the first letter, followed five times by one of two others.
-    let floor = check(&small, "abc", 6, 3 * 32);
-    assert!((floor.tokens_per_document - 7.0).abs() < 1e-10);
-    close(&measured(&small, 1_000).0, &floor_of_draws(&small, 1_000));
+    let ideal = check(&small, "abc", 6, 3 * 32);
+    assert!((ideal.tokens_per_document - 7.0).abs() < 1e-10);
+    close(
+        &measured(&small, 1_000).0,
+        &ideal_loss_of_draws(&small, 1_000),
+    );
     let (found, error) = measured(&small, 20_000);
-    assert!((found.nats_per_document - floor.nats_per_document).abs() < 4.0 * error);
-    assert!(error < floor.nats_per_document / 200.0);
+    assert!((found.nats_per_document - ideal.nats_per_document).abs() < 4.0 * error);
+    assert!(error < ideal.nats_per_document / 200.0);
 }
 
 /// Dirichlet's integral for one row is compared with the urn: with weights 1 and `again` for each
@@ -188,40 +191,40 @@ fn drawn(generator: &dyn TextGenerator, n: u32) -> impl Iterator<Item = Vec<Pred
     })
 }
 
-fn floor_of_draws(generator: &dyn TextGenerator, n: u32) -> IdealLoss {
-    let mut floor = IdealLoss::NOTHING;
+fn ideal_loss_of_draws(generator: &dyn TextGenerator, n: u32) -> IdealLoss {
+    let mut ideal = IdealLoss::NOTHING;
     for token in drawn(generator, n).flatten() {
-        floor.add(1.0 / f64::from(n), token);
+        ideal.add(1.0 / f64::from(n), token);
     }
-    floor
+    ideal
 }
 
 /// Returns means over `n` documents, and the standard error of the nats per document.
 fn measured(generator: &dyn TextGenerator, n: u32) -> (IdealLoss, f64) {
-    let (mut floor, mut squares) = (IdealLoss::NOTHING, 0.0);
-    for ideal in drawn(generator, n) {
-        for token in &ideal {
-            floor.add(1.0 / f64::from(n), *token);
+    let (mut ideal, mut squares) = (IdealLoss::NOTHING, 0.0);
+    for document in drawn(generator, n) {
+        for token in &document {
+            ideal.add(1.0 / f64::from(n), *token);
         }
-        squares += ideal.iter().map(|t| t.nats).sum::<f64>().powi(2) / f64::from(n);
+        squares += document.iter().map(|t| t.nats).sum::<f64>().powi(2) / f64::from(n);
     }
-    let variance = squares - floor.nats_per_document.powi(2);
-    (floor, (variance / f64::from(n)).sqrt())
+    let variance = squares - ideal.nats_per_document.powi(2);
+    (ideal, (variance / f64::from(n)).sqrt())
 }
 
-/// The computed floor of every kind at its default size is compared with drawn documents.
+/// The computed ideal loss of every kind at its default size is compared with drawn documents.
 #[test]
-fn floors_are_means_over_documents() {
+fn ideal_losses_are_means_over_documents() {
     for &kind in Diagnostic::ALL {
-        let floor = kind.floor();
+        let ideal = kind.ideal_loss();
         let (found, error) = measured(kind.generator(), 4_000);
-        let distance = (found.nats_per_document - floor.nats_per_document).abs();
+        let distance = (found.nats_per_document - ideal.nats_per_document).abs();
         assert!(
             distance <= 4.0 * error + 1e-9,
             "{kind:?}: {distance} of {error}"
         );
-        assert!(error < floor.nats_per_document / 100.0, "{kind:?}: {error}");
-        for (found, exact) in parts(&found).into_iter().zip(parts(&floor)) {
+        assert!(error < ideal.nats_per_document / 100.0, "{kind:?}: {error}");
+        for (found, exact) in parts(&found).into_iter().zip(parts(&ideal)) {
             assert!(
                 (found - exact).abs() <= 0.03 * exact,
                 "{kind:?}: {found} of {exact}"
@@ -231,9 +234,9 @@ fn floors_are_means_over_documents() {
 }
 
 #[test]
-#[ignore = "remakes the floor of in-context, in some seconds"]
+#[ignore = "remakes the ideal loss of in-context, in some seconds"]
 #[expect(clippy::print_stdout, reason = "to be written into `in_context.rs`")]
 fn measure_in_context() {
-    let (floor, error) = measured(&InContext::USUAL, 1_000_000);
-    println!("{floor:?} ± {error}");
+    let (ideal, error) = measured(&InContext::USUAL, 1_000_000);
+    println!("{ideal:?} ± {error}");
 }

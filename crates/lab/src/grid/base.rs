@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
 use gptlab_recipe::{
-    DEFAULT_PRESET, ObserveLevel, Optimizer, Overrides, Precision, Settings, WarmupStart,
+    DEFAULT_PRESET, DEFAULT_TIME, ObserveLevel, Overrides, RecipeInput, Settings, TextRecipe,
+    WarmupStart,
 };
 
 use super::{GridAxis, GridError, Point, points};
@@ -28,8 +29,8 @@ pub enum GridRecipe {
     /// The settings that learn most in a quarter of a minute: large batches of short contexts at a
     /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
-    /// A modern model with Muon at a high learning rate, for about a quarter of a minute on two
-    /// cores: the recipe of an ablation (LOG.md, "An ablation's recipe").
+    /// The recipe for a text in the default time ([`TextRecipe`]) without dropout, for about a
+    /// quarter of a minute on two cores: the recipe of an ablation (LOG.md, "An ablation's recipe").
     Ablation,
 }
 
@@ -70,17 +71,20 @@ impl GridRecipe {
                 warmup_start: Some(WarmupStart::FirstStep),
                 ..of_all
             },
-            Self::Ablation => Overrides {
-                block_size: Some(128),
-                batch_size: Some(16),
-                optimizer: Some(Optimizer::Muon),
-                lr: Some(8e-3),
-                min_lr: Some(0.0),
-                dropout: Some(0.0),
-                precision: Some(Precision::Bf16),
-                val_tokens: Some(VAL_TOKENS / 2),
-                ..of_all
-            },
+            Self::Ablation => {
+                let Settings { spec, hyper, .. } = for_a_text(self.steps());
+                Overrides {
+                    block_size: Some(spec.block_size),
+                    batch_size: Some(hyper.batch_size),
+                    optimizer: Some(hyper.optimizer),
+                    lr: Some(hyper.lr),
+                    min_lr: Some(hyper.min_lr),
+                    dropout: Some(0.0),
+                    precision: Some(hyper.precision),
+                    val_tokens: Some(VAL_TOKENS / 2),
+                    ..of_all
+                }
+            }
         }
     }
 
@@ -105,6 +109,17 @@ impl GridRecipe {
             .map_err(GridError::Base)?;
         Ok(base)
     }
+}
+
+/// Returns the settings of the recipe for a text that is trained on for the default time, with this
+/// number of steps. They do not depend on the length of the text, except for dropout.
+fn for_a_text(steps: u64) -> Settings {
+    let input = RecipeInput {
+        train_tokens: u64::from(u32::MAX),
+        documents: None,
+        time: DEFAULT_TIME,
+    };
+    TextRecipe::new(&input, steps).settings
 }
 
 /// Sets logging, sampling and checkpoint intervals that suit the number of steps, and the number of

@@ -9,8 +9,8 @@ use gptlab_record::{
     CellOutcome, Experiment, Store, read_events, read_experiment, read_outcome, write_outcome,
 };
 use gptlab_train::{
-    Error, Event, Observer, Outcome, Progress, Resolved, Run, SampleModel, Sampler, Series,
-    Settings, Targets, evaluate, same_settings,
+    Error, Event, Observer, Outcome, Progress, Resolved, Run, RunOptions, SampleModel, Sampler,
+    Series, Settings, evaluate, same_settings,
 };
 
 use super::observer::CellReporter;
@@ -60,10 +60,10 @@ pub(super) fn run(
     };
     reporter.begun();
     let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
-    let targets = Targets {
+    let run_options = RunOptions {
         folder: Some(folder.clone()),
         keep: NonZeroUsize::new(1),
-        ..Targets::default()
+        ..RunOptions::default()
     };
     let mut observer = CellObserver {
         reporter,
@@ -72,7 +72,7 @@ pub(super) fn run(
         resolved: &resolved,
         device,
     };
-    let outcome = match Run::new(&resolved, engine.as_mut(), targets, &mut observer)?.go()? {
+    let outcome = match Run::new(&resolved, engine.as_mut(), run_options, &mut observer)?.go()? {
         Outcome::Stopped { .. } => return Ok(None),
         Outcome::Diverged { step, .. } => diverged(settings.seed, step),
         Outcome::Finished { .. } | Outcome::Complete { .. } => {

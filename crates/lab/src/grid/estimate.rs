@@ -6,7 +6,7 @@ use gptlab_data::{CorpusCache, SplitName, Text};
 use gptlab_engine::{BackendOptions, Device};
 use gptlab_recipe::{Intervals, ObserveLevel};
 use gptlab_record::{Event, GridKind, read_outcome};
-use gptlab_train::{Error, Observer, Progress, Resolved, Run, Settings, Targets, evaluate};
+use gptlab_train::{Error, Observer, Progress, Resolved, Run, RunOptions, Settings, evaluate};
 
 use super::{Machine, Planned};
 
@@ -128,7 +128,13 @@ impl RunSpeed {
         };
         let mut engine = device.engine(resolved.graph.clone(), &resolved.weights()?)?;
         let mut watch = StepWatch::default();
-        Run::new(&resolved, engine.as_mut(), Targets::default(), &mut watch)?.go()?;
+        Run::new(
+            &resolved,
+            engine.as_mut(),
+            RunOptions::default(),
+            &mut watch,
+        )?
+        .go()?;
         let Some(step) = watch.mean() else {
             return Ok(None);
         };

@@ -26,7 +26,7 @@ use super::{
     observer::{CellReporter, GridObserver},
     results::{GridFacts, results},
 };
-use crate::{floors, ngram, statistics};
+use crate::{baselines, ngram, statistics};
 
 /// The resources that a grid may use.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub enum Ending {
     },
 }
 
-/// The order of the longest n-grams among the floors.
+/// The order of the longest n-grams among the baselines.
 const ORDERS: usize = 6;
 /// The number of batches whose tokens are counted.
 const COUNTED_BATCHES: u32 = 8;
@@ -182,29 +182,29 @@ fn facts(folder: &Path, planned: &Planned, corpora: &CorpusCache<'_>) -> Result<
     let (text, grid) = (corpora.text(), &planned.grid);
     let resolved = Resolved::fresh(&planned.cells[0], corpora)?;
     let batches = &resolved.batches;
-    // A text that is too short has no validation split, and thus no floors on it.
-    let floors = ngram::floors(text, batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
+    // A text that is too short has no validation split, and thus no n-gram baselines on it.
+    let floors = ngram::baselines(text, batches, u64::MAX, ORDERS).unwrap_or_else(|_| Floors {
         uniform: ngram::uniform(batches.corpus().tokenizer().vocab_size()),
         ..Floors::default()
     });
     let curves = grid.baselines().map(|base| curve(folder, grid, &base.name));
     Ok(GridFacts {
         floors,
-        skill: floors::skill_floors(text, batches, ORDERS),
+        skill: baselines::skill_baselines(text, batches, ORDERS),
         curves: curves.collect::<Result<_, _>>()?,
         tokens_per_step: tokens_per_step(&resolved)?,
-        published_floors: published_floors(planned, corpora)?,
+        published_baselines: published_baselines(planned, corpora)?,
     })
 }
 
-/// Measures the n-gram floors of published results, on the predictions of their own models.
-fn published_floors(
+/// Measures the n-gram baselines of published results, on the predictions of their own models.
+fn published_baselines(
     planned: &Planned,
     corpora: &CorpusCache<'_>,
 ) -> Result<Vec<(String, f64)>, Error> {
     let mut found = Vec::new();
     for variant in &planned.grid.variants {
-        let Some(PublishedQuantity::NgramFloor(order)) =
+        let Some(PublishedQuantity::NgramBaseline(order)) =
             variant.published.as_ref().map(|claim| claim.quantity)
         else {
             continue;
@@ -213,7 +213,7 @@ fn published_floors(
         let mut own = cells.filter(|(cell, _)| cell.variant == variant.name);
         if let Some((_, settings)) = own.next() {
             let resolved = Resolved::fresh(settings, corpora)?;
-            // A text that is too short has no validation split, and thus no floor on it.
+            // A text that is too short has no validation split, and thus no n-gram baseline on it.
             let ladder = ngram::ladder(&resolved.batches, u64::MAX, order).unwrap_or_default();
             found.extend(ladder.last().map(|loss| (variant.name.clone(), *loss)));
         }

@@ -2,7 +2,7 @@
 
 use gptlab_record::{
     CellOutcome, Conclusion, Evidence, Floors, Grid, GridKind, PairedDifference, Results, Row,
-    SkillFloors, Standing, TunedRow, TunedSetting, Variant, Verdict, family_rows,
+    SkillBaselines, Standing, TunedRow, TunedSetting, Variant, Verdict, family_rows,
 };
 
 use crate::{published, statistics};
@@ -10,16 +10,16 @@ use crate::{published, statistics};
 /// What the outcomes of a grid are judged by, besides its plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GridFacts {
-    /// The floors, over the same predictions as the outcomes' losses.
+    /// The n-gram baselines, over the same predictions as the outcomes' losses.
     pub floors: Floors,
     /// The same on the tokens that need the skill of a diagnostic text.
-    pub skill: Option<SkillFloors>,
+    pub skill: Option<SkillBaselines>,
     /// The mean validation loss of each baseline's seeds by step, in the order of the baselines.
     pub curves: Vec<Vec<(u64, f64)>>,
     /// The number of tokens that a step trains on.
     pub tokens_per_step: Option<f64>,
-    /// The n-gram floors that published results are compared with, by variant.
-    pub published_floors: Vec<(String, f64)>,
+    /// The n-gram baselines that published results are compared with, by variant.
+    pub published_baselines: Vec<(String, f64)>,
 }
 
 /// Makes one row per variant of `grid`, and draws the conclusion. `outcomes` are in the order of
@@ -52,10 +52,10 @@ pub fn results(grid: &Grid, outcomes: &[Option<CellOutcome>], facts: GridFacts) 
         _ => Vec::new(),
     };
     let published = grid.variants.iter().filter_map(|variant| {
-        let mut floors = facts.published_floors.iter();
-        let floor = floors.find(|(name, _)| *name == variant.name);
+        let mut baselines = facts.published_baselines.iter();
+        let ngram = baselines.find(|(name, _)| *name == variant.name);
         let own = of(grid, variant, outcomes);
-        published::compare(variant, floor.map(|(_, loss)| *loss), &own)
+        published::compare(variant, ngram.map(|(_, loss)| *loss), &own)
     });
     Results {
         format: Results::FORMAT,

@@ -138,7 +138,7 @@ fn sentences() {
     let message = |r: Result<Vec<f64>, NgramError>| r.unwrap_err().to_string();
     assert_eq!(
         message(ladder(&batches(corpus.clone()), u64::MAX, 3)),
-        "n-gram tables are measured on a validation split, and nothing was kept for one; use a validation \
+        "n-gram baselines are measured on a validation split, and nothing was kept for one; use a validation \
          fraction above 0"
     );
     for wrong in [0, 17] {
@@ -149,13 +149,13 @@ fn sentences() {
     }
     assert_eq!(
         check(16, 1 << 28).unwrap_err().to_string(),
-        "tables of up to 16 tokens can be counted in a text of at most 268435455 tokens, found 268435456; \
+        "n-grams of up to 16 tokens can be counted in a text of at most 268435455 tokens, found 268435456; \
          use shorter n-grams or less text"
     );
     let text = Text::builtin(gptlab_data::Builtin::Names);
     let corpus = Corpus::fit(&text, TokenizerKind::Lines, 0.1).unwrap();
     let all = batches(corpus.clone());
-    let found = floors(&text, &all, u64::MAX, 2).unwrap();
+    let found = baselines(&text, &all, u64::MAX, 2).unwrap();
     assert_eq!((found.uniform, found.entropy), (27f64.ln(), None));
     let validation = corpus.validation().unwrap().tokens().to_vec();
     assert_eq!(

@@ -12,14 +12,14 @@ use crate::statistics;
 const FEWEST_DECIMALS: usize = 2;
 
 /// Compares `outcomes`, our runs of `variant`, with the published result that the variant holds;
-/// `None` if it holds none. `floor` is the measured floor, where the result is one.
+/// `None` if it holds none. `ngram` is the measured n-gram baseline, where the result is one.
 ///
 /// The two agree if the published value, with its spread and as far as its last digit tells, meets
 /// the 95 % prediction interval of a single run of ours. A published value is one run, or the mean
 /// of an unknown number of runs, so that the interval of our mean would be too narrow.
 pub fn compare(
     variant: &Variant,
-    floor: Option<f64>,
+    ngram: Option<f64>,
     outcomes: &[CellOutcome],
 ) -> Option<PublishedComparison> {
     let claim = variant.published.as_ref()?;
@@ -30,7 +30,7 @@ pub fn compare(
         .filter(|loss| loss.is_finite())
         .collect();
     let published = match claim.quantity {
-        PublishedQuantity::NgramFloor(_) => floor,
+        PublishedQuantity::NgramBaseline(_) => ngram,
         PublishedQuantity::ValidationLoss | PublishedQuantity::TrainingLoss => claim.value,
     };
     let bounds = published.and_then(|value| PublishedBounds::around(value, half(claim, value)));
@@ -60,7 +60,7 @@ pub fn compare(
 
 fn loss(quantity: PublishedQuantity, outcome: &CellOutcome) -> Option<f64> {
     match quantity {
-        PublishedQuantity::ValidationLoss | PublishedQuantity::NgramFloor(_) => outcome.val_loss,
+        PublishedQuantity::ValidationLoss | PublishedQuantity::NgramBaseline(_) => outcome.val_loss,
         PublishedQuantity::TrainingLoss => outcome.train_loss,
     }
 }
@@ -68,7 +68,7 @@ fn loss(quantity: PublishedQuantity, outcome: &CellOutcome) -> Option<f64> {
 /// Returns how far the published value may be from what is meant by it.
 fn half(claim: &PublishedClaim, value: f64) -> f64 {
     match claim.quantity {
-        PublishedQuantity::NgramFloor(_) => claim.within.unwrap_or(0.0),
+        PublishedQuantity::NgramBaseline(_) => claim.within.unwrap_or(0.0),
         PublishedQuantity::ValidationLoss | PublishedQuantity::TrainingLoss => {
             claim.spread.unwrap_or(0.0).max(rounding(value))
         }

@@ -177,19 +177,21 @@ fn check_value(written: &Written) -> Result<(), String> {
                 return Err("a loss needs the published `value`".to_owned());
             }
             if written.within.is_some() {
-                return Err("`within` belongs to an n-gram floor; a loss has a `spread`".to_owned());
+                return Err(
+                    "`within` belongs to an n-gram baseline; a loss has a `spread`".to_owned(),
+                );
             }
         }
-        PublishedQuantity::NgramFloor(order) => {
+        PublishedQuantity::NgramBaseline(order) => {
             if !(1..=ngram::MOST).contains(&order) {
                 let most = ngram::MOST;
                 return Err(format!(
-                    "the order of an n-gram floor must be from 1 to {most}, found {order}"
+                    "the order of an n-gram baseline must be from 1 to {most}, found {order}"
                 ));
             }
             if written.value.is_some() || written.spread.is_some() {
                 return Err(
-                    "the program measures an n-gram floor; leave out `value` and `spread`"
+                    "the program measures an n-gram baseline; leave out `value` and `spread`"
                         .to_owned(),
                 );
             }

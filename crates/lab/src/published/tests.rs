@@ -73,9 +73,9 @@ fn a_result_is_read_with_what_it_names() {
     let short = one(&format!("{LOSS}settings = {{ steps = 20 }}\n"));
     let settings = short.settings(&Overrides::default()).expect("settings");
     assert_eq!((settings.hyper.steps, settings.hyper.warmup), (20, 2));
-    let floor = one("quantity = { ngram-floor = 2 }\nwithin = 0.1\nlong = true\n");
-    assert_eq!(floor.quantity, PublishedQuantity::NgramFloor(2));
-    assert!(floor.long && floor.value.is_none());
+    let ngram = one("quantity = { ngram-baseline = 2 }\nwithin = 0.1\nlong = true\n");
+    assert_eq!(ngram.quantity, PublishedQuantity::NgramBaseline(2));
+    assert!(ngram.long && ngram.value.is_none());
 }
 
 #[test]
@@ -94,16 +94,16 @@ fn a_mistake_is_a_sentence_with_its_line() {
             "line 12: the result `one`: `value` must be from 0 to 100, found -1",
         ),
         (
-            "quantity = { ngram-floor = 99 }\n",
-            "line 12: the result `one`: the order of an n-gram floor must be from 1 to 16, found 99",
+            "quantity = { ngram-baseline = 99 }\n",
+            "line 12: the result `one`: the order of an n-gram baseline must be from 1 to 16, found 99",
         ),
         (
             "quantity = { ngram-floor = 1 }\nvalue = 1.0\n",
-            "line 12: the result `one`: the program measures an n-gram floor; leave out `value` and",
+            "line 12: the result `one`: the program measures an n-gram baseline; leave out `value` and",
         ),
         (
             &format!("{LOSS}within = 0.1\n"),
-            "line 12: the result `one`: `within` belongs to an n-gram floor; a loss has a `spread`",
+            "line 12: the result `one`: `within` belongs to an n-gram baseline; a loss has a `spread`",
         ),
         (
             &format!("{LOSS}seeds = 0\n"),
@@ -220,7 +220,7 @@ fn only_settings_that_change_no_result_may_be_typed() {
 /// Compares runs that end at `losses` with `result`.
 fn compared(
     result: &PublishedResult,
-    floor: Option<f64>,
+    ngram: Option<f64>,
     losses: &[Option<f64>],
 ) -> gptlab_record::PublishedComparison {
     let variant = Variant {
@@ -248,7 +248,7 @@ fn compared(
             sample: None,
         })
         .collect();
-    compare(&variant, floor, &outcomes).expect("a claim")
+    compare(&variant, ngram, &outcomes).expect("a claim")
 }
 
 /// The deviation of 2.4, 2.5 and 2.6 is 0.1, and `qt(0.975, 2)` is 4.302653, so that half the
@@ -295,13 +295,13 @@ fn what_cannot_be_told_is_not_told() {
 }
 
 #[test]
-fn a_training_loss_and_a_floor_have_their_own_numbers() {
+fn a_training_loss_and_an_n_gram_baseline_have_their_own_numbers() {
     let training = one("quantity = \"training-loss\"\nvalue = 1.5\n");
     let found = compared(&training, None, &[Some(2.49), Some(2.51)]);
     assert_eq!(found.verdict, PublishedVerdict::Agrees);
     assert!((found.ours.unwrap() - 1.5).abs() < 1e-12);
-    let floor = one("quantity = { ngram-floor = 1 }\nwithin = 0.05\n");
-    let on = |floor_loss| compared(&floor, floor_loss, &[Some(3.3), Some(3.3)]);
+    let ngram = one("quantity = { ngram-floor = 1 }\nwithin = 0.05\n");
+    let on = |ngram_loss| compared(&ngram, ngram_loss, &[Some(3.3), Some(3.3)]);
     assert_eq!(on(Some(3.34)).verdict, PublishedVerdict::Agrees);
     assert_eq!(on(Some(3.4)).verdict, PublishedVerdict::Differs);
     assert_eq!(on(None).verdict, PublishedVerdict::CannotBeTold);

@@ -20,7 +20,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.2),
         title: "no residual connections",
         purpose: "lets the signal and its gradient pass every block unchanged, so that a block only has to add",
-        prediction: "learning stalls near the unigram floor: the gradient that reaches the embeddings is tiny and the \
+        prediction: "learning stalls near the 1-gram baseline: the gradient that reaches the embeddings is tiny and the \
                      tokens become alike",
         source: "He et al. 2016; Dong et al. 2021",
         change: |_| Overrides {
@@ -35,7 +35,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.1),
         title: "no attention",
         purpose: "the only place where a token can learn of another",
-        prediction: "stops at the bigram floor: it sees only the last character",
+        prediction: "stops at the 2-gram baseline: it sees only the last character",
         source: "Vaswani et al. 2017",
         change: |_| Overrides {
             disable_attention: Some(true),
@@ -63,7 +63,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.0),
         title: "norm after the residual addition",
         purpose: "pre-norm leaves a clean path from loss to embedding; post-norm puts a norm on it at every block",
-        prediction: "about the same at low rates; at a high one some runs never leave the unigram floor",
+        prediction: "about the same at low rates; at a high one some runs never leave the 1-gram baseline",
         source: "Xiong et al. 2020",
         change: |_| Overrides {
             ln_style: Some(NormPlace::After),

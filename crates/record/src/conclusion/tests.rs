@@ -86,7 +86,7 @@ fn floors() -> Floors {
     }
 }
 
-fn conclude(grid: &Grid, rows: &[Row], skill: Option<SkillFloors>) -> Conclusion {
+fn conclude(grid: &Grid, rows: &[Row], skill: Option<SkillBaselines>) -> Conclusion {
     Conclusion::of(
         grid,
         &Evidence {
@@ -176,7 +176,7 @@ fn nothing_is_told_where_the_baseline_has_not_learnt() {
 
 #[test]
 fn a_skill_is_there_near_the_ideal() {
-    let skill = SkillFloors {
+    let skill = SkillBaselines {
         ngram: 3.0,
         ideal: 0.5,
     };

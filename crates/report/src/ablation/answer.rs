@@ -84,7 +84,7 @@ fn too_short(study: &Study, baseline: &BaselineStanding) -> Vec<String> {
             steps: enough,
         } => vec![
             format!(
-                "Too short to tell: after {steps} the loss of {name} is {}, and a 2-gram table's is {}. \
+                "Too short to tell: after {steps} the loss of {name} is {}, and the 2-gram baseline is {}. \
                  {nothing}",
                 number::loss(loss),
                 number::loss(bigram)
@@ -101,7 +101,7 @@ fn too_short(study: &Study, baseline: &BaselineStanding) -> Vec<String> {
         Standing::NoSkill { loss, ngram, ideal } => vec![
             format!(
                 "Too short to tell: after {steps} {name} has not learnt the skill of this text. On the tokens \
-                 that need it, its loss is {}, the best n-gram table's {} and the ideal predictor's {}. {nothing}",
+                 that need it, its loss is {}, the best n-gram baseline {} and the ideal predictor's {}. {nothing}",
                 number::loss(loss),
                 number::loss(ngram),
                 number::loss(ideal)

@@ -1,6 +1,6 @@
 use gptlab_record::{
     Conclusion, CorrectedDifference, Evidence, ExpectedDifference, GridKind, PairedDifference, Row,
-    SkillFloors,
+    SkillBaselines,
 };
 
 use super::*;
@@ -19,12 +19,13 @@ fn the_table_says_what_results_say() {
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(
         lines[0],
-        "variant,val loss,sd,difference,95 % CI,p,verdict,grad norm,parameters,diverged,compared with guides"
+        "variant,val loss,sd,difference,95 % CI,p,verdict,grad norm,parameters,diverged,against n-gram baselines"
     );
     assert!(lines[2].starts_with("residual,2.66,"), "{}", lines[2]);
     assert!(
-        lines[2]
-            .ends_with(",0.55,+0.5000 to +0.6000,0.0002,worse,0.5,4000,,worse than a 2-gram table"),
+        lines[2].ends_with(
+            ",0.55,+0.5000 to +0.6000,0.0002,worse,0.5,4000,,worse than the 2-gram baseline"
+        ),
         "{}",
         lines[2]
     );
@@ -42,10 +43,13 @@ fn the_table_says_what_results_say() {
 fn outcomes_are_sentences() {
     let (_root, study) = study();
     let text = |i: usize| outcome(&study, &study.arms[i]);
-    assert_eq!(text(0), "Loss 2.1100 ± 0.0141: better than a 3-gram table.");
+    assert_eq!(
+        text(0),
+        "Loss 2.1100 ± 0.0141: better than the 3-gram baseline."
+    );
     assert_eq!(
         text(1),
-        "Loss 2.6600 ± 0.0849: better than a 1-gram table, worse than a 2-gram table. \
+        "Loss 2.6600 ± 0.0849: better than the 1-gram baseline, worse than the 2-gram baseline. \
          It is worse than the baseline by 0.5500 (p < 0.001, 2 seeds)."
     );
     assert_eq!(text(2), "2 of 2 runs diverged, the first at step 20.");
@@ -137,7 +141,7 @@ fn a_difference_that_prints_as_nothing_is_not_significant() {
     }
 }
 
-/// 2.5 is above the 2-gram table's 2.4, so that 0.5 nats of difference say nothing.
+/// 2.5 is above the 2-gram baseline, 2.4, so that 0.5 nats of difference say nothing.
 #[test]
 fn nothing_is_concluded_before_a_two_gram_table_is_passed() {
     let (_root, mut study) = study();
@@ -145,7 +149,7 @@ fn nothing_is_concluded_before_a_two_gram_table_is_passed() {
     let said = answer(&study);
     assert_eq!(
         said[1],
-        "Too short to tell: after 100 steps the loss of baseline is 2.5000, and a 2-gram table's is 2.4000. Nothing is \
+        "Too short to tell: after 100 steps the loss of baseline is 2.5000, and the 2-gram baseline is 2.4000. Nothing is \
          called better or worse."
     );
     assert!(
@@ -176,7 +180,7 @@ fn nothing_is_concluded_before_a_two_gram_table_is_passed() {
 #[test]
 fn a_skill_that_has_not_appeared_concludes_nothing() {
     let (_root, mut study) = study();
-    study.skill = Some(SkillFloors {
+    study.skill = Some(SkillBaselines {
         ngram: 3.0,
         ideal: 0.0,
     });

@@ -74,7 +74,7 @@ impl<'a> Facts<'a> {
             0 => "no observations".to_owned(),
             n => plural(n, "observed measure"),
         };
-        let guides = match self.floors.map_or(0, |f| f.ngrams.len()) {
+        let baselines = match self.floors.map_or(0, |f| f.ngrams.len()) {
             0 => "no n-gram baselines".to_owned(),
             n => format!("n-gram baselines up to {n}"),
         };
@@ -86,7 +86,7 @@ impl<'a> Facts<'a> {
             )
         });
         let logged = plural(self.train.len(), "logged step");
-        format!("{logged}, {observed}, {guides}{made}")
+        format!("{logged}, {observed}, {baselines}{made}")
     }
 
     /// Returns whether there are enough steps for a trend.
@@ -130,8 +130,8 @@ impl<'a> Facts<'a> {
 
     /// Returns the n-gram baseline with the shortest context that has a lower loss than `last`.
     pub(super) fn shortest_unbeaten(&self, last: f64) -> Option<Guide> {
-        let guides = phrases::guides(self.floors?).into_iter();
-        let mut ngrams = guides.filter(|g| g.short.ends_with("-gram"));
+        let baselines = phrases::guides(self.floors?).into_iter();
+        let mut ngrams = baselines.filter(|g| g.short.ends_with("-gram"));
         ngrams.find(|g| number::is_below(g.loss, last))
     }
 

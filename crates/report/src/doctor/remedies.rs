@@ -121,7 +121,7 @@ pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
     let spec = &facts.run.experiment.spec;
     if !facts.has_attention() && (order > 2 || facts.is_at_its_best()) {
         return remedy(
-            "without attention the model sees one token, and cannot do better than a 2-gram baseline",
+            "without attention the model sees one token, and cannot do better than the 2-gram baseline",
             "the same run with attention; more steps are no help",
         );
     }

@@ -11,7 +11,7 @@ use super::{
         SPIKE, STUCK, TOKENS_ALIKE,
     },
 };
-use crate::number;
+use crate::{number, phrases};
 
 type Sign = fn(&Facts) -> Option<Finding>;
 
@@ -63,11 +63,11 @@ fn stuck(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();
-    let guesses = [
-        (Some(facts.uniform), "guessing blindly"),
-        (unigram, "a 1-gram baseline"),
+    let baselines = [
+        (Some(facts.uniform), phrases::UNIFORM),
+        (unigram, "the 1-gram baseline"),
     ];
-    let (loss, guess) = guesses.into_iter().find_map(|(loss, name)| {
+    let (loss, baseline) = baselines.into_iter().find_map(|(loss, name)| {
         let loss = loss.filter(|loss| (last - loss).abs() < STUCK.value)?;
         Some((loss, name))
     })?;
@@ -75,7 +75,7 @@ fn stuck(facts: &Facts) -> Option<Finding> {
     Some(remedied(
         Symptom::Stuck,
         format!(
-            "Stuck: the loss, {}, is that of {guess}, {}.",
+            "Stuck: the loss, {}, is that of {baseline}, {}.",
             number::loss(last),
             number::loss(loss)
         ),
@@ -293,8 +293,8 @@ fn worse_than_ngram(facts: &Facts) -> Option<Finding> {
     Some(remedied(
         Symptom::WorseThanNgram,
         format!(
-            "Worse than a {} baseline: {} against {}.",
-            unbeaten.short,
+            "Worse than {}: {} against {}.",
+            unbeaten.name,
             number::loss(last),
             number::loss(unbeaten.loss)
         ),

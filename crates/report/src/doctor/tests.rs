@@ -76,7 +76,7 @@ fn losses_tell() {
     assert_eq!(
         symptoms(&with(&falling(30, 2.8)), Some(&results().floors)),
         [Symptom::Stuck],
-        "the 1-gram baseline's loss, and who is stuck is worse than the others too"
+        "the 1-gram baseline, and who is stuck is worse than the others too"
     );
     let rising: Vec<(f64, f64)> = (0..20)
         .map(|n| (2.0 + 0.05 * f64::from(n), 2.0 + 0.05 * f64::from(n)))
@@ -198,10 +198,10 @@ fn who_cannot_be_better_is_not_stuck() {
     assert_eq!(symptoms(&made, Some(&floors)), []);
 }
 
-/// The shortest table with a lower loss is named, because it shows how little of the context is
+/// The shortest n-gram with a lower loss is named, because it shows how little of the context is
 /// used.
 #[test]
-fn an_n_gram_table_that_does_better_is_named() {
+fn an_n_gram_baseline_that_does_better_is_named() {
     let floors = Floors {
         uniform: 4.0,
         ngrams: vec![3.3, 2.5, 2.0, 1.8],
@@ -211,7 +211,7 @@ fn an_n_gram_table_that_does_better_is_named() {
     let found = examine(&with(&falling(30, 2.2)), Some(&floors));
     let lines = found.lines().join("\n");
     assert!(
-        lines.contains("Worse than a 3-gram baseline: 2.2000 against 2.0000."),
+        lines.contains("Worse than the 3-gram baseline: 2.2000 against 2.0000."),
         "{lines}"
     );
 }

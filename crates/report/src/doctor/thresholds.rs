@@ -45,7 +45,7 @@ pub(super) const CLIPPED_BY: Threshold = limit(
     "norms that merely touch the limit change little",
 );
 pub(super) const STUCK: Threshold = limit(
-    "nats from the loss of a guess without a model, counted as being at it",
+    "nats from the uniform or the 1-gram baseline, counted as being at it",
     0.03,
     "what a batch scatters by",
 );

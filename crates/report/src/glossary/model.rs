@@ -25,7 +25,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Attention is where a token gets information from the tokens before it: it compares its query with their \
          keys, a softmax makes weights of the scores, and the result is the weighted mean of their values. The \
          weights of a token sum to 1. It is the only part that moves information between tokens, so that a model \
-         without it (`--disable-attention`) cannot pass the loss of a 2-gram table.",
+         without it (`--disable-attention`) cannot pass the 2-gram baseline.",
         Some("Vaswani et al. 2017"),
     ),
     entry(
@@ -73,7 +73,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["residual", "residuals", "skip connection", "shortcut"],
         "A residual connection adds what a sublayer computes to what it read, instead of replacing it: x + f(x). The \
          signal and its gradient can then pass every block unchanged, so that deep models train at all. \
-         `--disable-residual` takes it out; the loss then stays near that of a 1-gram table.",
+         `--disable-residual` takes it out; the loss then stays near the 1-gram baseline.",
         Some("He et al. 2016"),
     ),
     entry(
@@ -120,7 +120,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "post-LN",
         &["post-norm"],
         "Post-LN puts the norm after each addition, on the stream itself: norm(x + f(x)), as in the first \
-         transformer. It needs a careful warm-up; at high rates some runs never leave the loss of a 1-gram table. \
+         transformer. It needs a careful warm-up; at high rates some runs never leave the 1-gram baseline. \
          `--ln-style post` selects it.",
         Some("Vaswani et al. 2017; Xiong et al. 2020"),
     ),

@@ -51,7 +51,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["nat"],
         "A nat is the unit of information with natural logarithms, and every loss of this program is in nats per \
          token. A loss of L nats means that the right token had the probability exp(-L), as a geometric mean: \
-         0 nats is certainty, 0.69 is one chance in two, and ln V is blind guessing. One nat is 1.44 bits.",
+         0 nats is certainty, 0.69 is one chance in two, and ln V is uniform guessing. One nat is 1.44 bits.",
         Some("Shannon 1948"),
     ),
     entry(
@@ -66,7 +66,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "perplexity",
         &["ppl"],
         "Perplexity is exp(loss): the number of equally likely tokens among which a guess would be as hard. It is 1 \
-         for certainty and V for blind guessing; a loss of 1.5 nats is a perplexity of 4.5. `gptlab eval` prints it. \
+         for certainty and V for uniform guessing; a loss of 1.5 nats is a perplexity of 4.5. `gptlab eval` prints it. \
          It has no unit, and compares only between models with the same tokens.",
         Some("Jelinek et al. 1977"),
     ),
@@ -75,8 +75,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["training loss", "train loss"],
         "The loss is how surprised the model is by the tokens that really come: the mean of -ln(probability of the \
          right token), in nats per token. Training makes it smaller. It begins near ln V, falls quickly to that of \
-         single characters and then of character pairs, and then ever more slowly; `gptlab floors` shows with what \
-         to compare it. The loss of one step belongs to one batch, and so it scatters by some hundredths.",
+         single characters and then of character pairs, and then ever more slowly; `gptlab baselines` shows with \
+         what to compare it. The loss of one step belongs to one batch, and so it scatters by some hundredths.",
         Some("Bengio et al. 2003"),
     ),
     entry(
@@ -108,18 +108,32 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The entropy of a text is the lowest loss that any predictor could have in the long run: what remains \
          unpredictable when everything about the source is known. It is known exactly for the built-in texts, whose \
          grammars this program holds (0.104 nats per character for the stories), and unknown for texts that people \
-         wrote. `gptlab floors --data copy` prints it where it is known.",
+         wrote. `gptlab baselines --data copy` prints it where it is known.",
         Some("Shannon 1948"),
     ),
     entry(
         "n-gram baseline",
         &[
-            "n-gram", "n-grams", "bigram", "bigrams", "unigram", "trigram", "floor", "floors",
+            "n-gram baselines",
+            "n-gram",
+            "n-grams",
+            "unigram",
+            "1-gram",
+            "bigram",
+            "bigrams",
+            "2-gram",
+            "trigram",
+            "3-gram",
+            "uniform guessing",
+            "uniform baseline",
+            "floor",
+            "floors",
         ],
-        "An n-gram table predicts the next token from the n - 1 tokens before it, by counting the training text. A \
-         1-gram knows only how common each token is, a 2-gram knows pairs. Its loss is a yardstick: a model that \
-         does not pass the 2-gram has not learnt to use attention yet. `gptlab floors` prints the losses of tables \
-         of each length (`--up-to`); a 5-gram table has 1.67 nats per character on Tiny Shakespeare.",
+        "An n-gram baseline is the loss of a predictor that is not a model: it knows the n - 1 tokens before the next \
+         one, and how often each token followed them in the training text. A 1-gram (unigram) knows only how common \
+         each token is, a 2-gram (bigram) knows pairs, and uniform guessing, with a loss of ln V, knows nothing. A \
+         model that does not pass the 2-gram baseline has not learnt to use attention yet. `gptlab baselines` prints \
+         them up to a length (`--up-to`); the 5-gram baseline is 1.67 nats per character on Tiny Shakespeare.",
         Some("Shannon 1951; Witten & Bell 1991"),
     ),
     entry(

@@ -188,10 +188,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         "scaling law",
         &["scaling laws", "power law"],
-        "A scaling law says how the loss falls with the size of the model: loss = floor + a x parameters^-b, a \
-         straight line on logarithmic axes above the floor. `gptlab sweep` trains several sizes, each at its best \
+        "A scaling law says how the loss falls with the size of the model: loss = E + a x parameters^-b, a straight \
+         line on logarithmic axes above E, the irreducible loss. `gptlab sweep` trains several sizes, each at its best \
          learning rate, and fits the law with an interval for its exponent b. Three sizes are needed for a line, and \
-         four for a floor.",
+         four for E.",
         Some("Kaplan et al. 2020; Hoffmann et al. 2022"),
     ),
     entry(

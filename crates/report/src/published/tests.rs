@@ -37,7 +37,7 @@ fn study() -> Study {
             interval: None,
             ..row(
                 "broken",
-                PublishedQuantity::NgramFloor(1),
+                PublishedQuantity::NgramBaseline(1),
                 2.8,
                 PublishedVerdict::CannotBeTold,
             )
@@ -63,7 +63,7 @@ fn a_terminal_has_both_values_the_verdict_and_the_source() {
         "Agrees means that the published value lies within our 95 % interval of a single run",
         "No spread was published of baseline, residual;",
         "Training losses, of the last step's batch, not validation losses: residual.",
-        "Floors, the losses of n-gram tables that are measured here",
+        "N-gram baselines, which are measured here",
         "Source of baseline, residual, broken: somebody, in 1999.",
     ] {
         assert!(words.contains(said), "no {said:?} in {told}");
@@ -81,7 +81,7 @@ fn the_page_and_its_files_have_the_table() {
         let text = file(name);
         for said in [
             "published results",
-            "1-gram floor",
+            "1-gram baseline",
             "cannot be told",
             "somebody, in 1999",
         ] {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{EventKeeper, settings, story, targets, text, train};
+use crate::testing::{EventKeeper, kept_in, settings, story, text, train};
 
 type Change = dyn Fn(&mut Settings);
 type Alteration = dyn Fn(&mut Experiment);
@@ -11,7 +11,7 @@ fn begun() -> (tempfile::TempDir, std::path::PathBuf) {
     let resolved = Resolved::fresh(&settings(6), &story()).unwrap();
     train(
         &resolved,
-        targets(root.path()),
+        kept_in(root.path()),
         &mut EventKeeper::stopping_after(1),
     );
     let (_, path) = gptlab_record::checkpoints(root.path())
@@ -77,7 +77,7 @@ fn two_characters_are_enough() {
     );
     let outcome = train(
         &resolved,
-        crate::Targets::default(),
+        crate::RunOptions::default(),
         &mut EventKeeper::default(),
     );
     let saved = Vec::new();

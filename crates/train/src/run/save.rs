@@ -1,4 +1,4 @@
-//! Saving checkpoints to the run's targets.
+//! Saving checkpoints to the run's folder and file.
 
 use std::{
     path::{Path, PathBuf},
@@ -44,7 +44,7 @@ impl Run<'_> {
         if let Some(store) = &self.store {
             store.sync()?;
         }
-        // All targets are tried: one may succeed where another fails.
+        // Both places are tried: one may succeed where another fails.
         let tried: Vec<Result<bool, Error>> =
             paths.into_iter().map(|path| self.save_to(path)).collect();
         if !tried
@@ -97,7 +97,7 @@ impl Run<'_> {
         Checkpoint::save(path, &header, table, numbers)
     }
 
-    /// Saves to the file [`Targets::save`](crate::Targets::save) after the record could not be
+    /// Saves to the file [`RunOptions::save`](crate::RunOptions::save) after the record could not be
     /// written. Nothing is saved in the run's folder, because its record would lack the steps
     /// before the checkpoint.
     pub(super) fn save_named(&mut self) {

@@ -5,7 +5,7 @@ use gptlab_record::{read_events, read_experiment};
 use std::path::Path;
 
 use super::*;
-use crate::testing::{EventKeeper, RoundedOracle, settings, story, targets, text, train};
+use crate::testing::{EventKeeper, RoundedOracle, kept_in, settings, story, text, train};
 use crate::{Checkpoint, ResumeOptions};
 
 const STEPS: u64 = 6;
@@ -43,7 +43,7 @@ fn records(events: &[Event]) -> impl Iterator<Item = &StepRecord> {
 /// Returns the last checkpoint and the events of a run that was never stopped.
 fn uninterrupted() -> (Vec<u8>, Vec<Event>) {
     let root = tempfile::tempdir().unwrap();
-    let outcome = train(&fresh(), targets(root.path()), &mut EventKeeper::default());
+    let outcome = train(&fresh(), kept_in(root.path()), &mut EventKeeper::default());
     let path = root.path().join("checkpoints/step-00000006.safetensors");
     let saved = vec![path];
     assert_eq!(outcome, Outcome::Finished { step: STEPS, saved });
@@ -65,12 +65,12 @@ fn stopped_after_any_step_and_resumed_it_makes_the_same_bits() {
         let root = tempfile::tempdir().unwrap();
         train(
             &fresh(),
-            targets(root.path()),
+            kept_in(root.path()),
             &mut EventKeeper::stopping_after(k),
         );
         let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
         assert_eq!(resolved.first_step(), k);
-        train(&resolved, targets(root.path()), &mut EventKeeper::default());
+        train(&resolved, kept_in(root.path()), &mut EventKeeper::default());
         assert_eq!(newest(root.path()), bytes, "stopped after {k}");
         assert_eq!(
             without_checkpoint(story_of(root.path()), k),
@@ -88,16 +88,16 @@ fn killed_after_any_step_it_resumes_from_the_last_checkpoint() {
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
     let root = tempfile::tempdir().unwrap();
     let whole = root.path().join("whole");
-    train(&resolved, targets(&whole), &mut EventKeeper::default());
+    train(&resolved, kept_in(&whole), &mut EventKeeper::default());
     for k in 0..=STEPS {
         let folder = root.path().join(k.to_string());
         let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), EventKeeper::default());
-        let mut run = Run::new(&resolved, &mut engine, targets(&folder), &mut recorder).unwrap();
+        let mut run = Run::new(&resolved, &mut engine, kept_in(&folder), &mut recorder).unwrap();
         (0..k).for_each(|_| run.step().unwrap());
         drop(run);
         let resolved = Resolved::resume_run(&folder, &story(), "again", None).unwrap();
         assert_eq!(resolved.first_step(), k / 2 * 2);
-        train(&resolved, targets(&folder), &mut EventKeeper::default());
+        train(&resolved, kept_in(&folder), &mut EventKeeper::default());
         assert_eq!(newest(&folder), newest(&whole), "killed after {k}");
         assert_eq!(story_of(&folder), story_of(&whole), "killed after {k}");
     }
@@ -108,7 +108,7 @@ fn a_kill_between_a_checkpoint_and_its_event_loses_no_event() {
     let root = tempfile::tempdir().unwrap();
     train(
         &fresh(),
-        targets(root.path()),
+        kept_in(root.path()),
         &mut EventKeeper::stopping_after(3),
     );
     let path = root.path().join("events.jsonl");
@@ -116,7 +116,7 @@ fn a_kill_between_a_checkpoint_and_its_event_loses_no_event() {
     let at = lines.find(r#"{"event":"checkpoint""#).unwrap();
     fs::write(&path, &lines[..at]).unwrap();
     let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
-    train(&resolved, targets(root.path()), &mut EventKeeper::default());
+    train(&resolved, kept_in(root.path()), &mut EventKeeper::default());
     let at_stop = |e: &Event| matches!(e, Event::Checkpoint { step: 3, .. });
     assert_eq!(
         story_of(root.path()).iter().filter(|e| at_stop(e)).count(),
@@ -133,9 +133,9 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
     let (bytes, _) = uninterrupted();
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("model.safetensors");
-    let save = Targets {
+    let save = RunOptions {
         save: Some(path.clone()),
-        ..Targets::default()
+        ..RunOptions::default()
     };
     let outcome = train(&fresh(), save.clone(), &mut EventKeeper::stopping_after(4));
     let saved = vec![path.clone()];
@@ -143,7 +143,7 @@ fn a_saved_file_alone_resumes_in_a_folder_of_its_own() {
     let checkpoint = Checkpoint::open(&path).unwrap();
     let options = ResumeOptions::of(&settings(STEPS));
     let resolved = Resolved::resume(checkpoint, &story(), None, &options).unwrap();
-    let both = Targets {
+    let both = RunOptions {
         folder: Some(root.path().join("run")),
         ..save
     };
@@ -170,7 +170,7 @@ fn intervals_change_no_number() {
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
     let root = tempfile::tempdir().unwrap();
     let mut recorder = EventKeeper::default();
-    train(&resolved, targets(root.path()), &mut recorder);
+    train(&resolved, kept_in(root.path()), &mut recorder);
     assert_eq!(newest(root.path()), bytes);
     let steps = records(&recorder.events).map(|r| r.step);
     assert_eq!(steps.collect::<Vec<_>>(), [0, 5]);
@@ -205,7 +205,7 @@ fn the_experiment_is_written_before_anything_happens() {
     let resolved = fresh();
     let mut engine = RoundedOracle::new(&resolved);
     let mut reader = Reader(root.path(), RefCell::default());
-    let run = Run::new(&resolved, &mut engine, targets(root.path()), &mut reader).unwrap();
+    let run = Run::new(&resolved, &mut engine, kept_in(root.path()), &mut reader).unwrap();
     assert_eq!(run.done(), 0);
     assert!(read_experiment(root.path()).is_ok());
     run.go().unwrap();
@@ -264,30 +264,30 @@ fn the_first_steps_are_the_warm_up_and_the_loss_falls() {
 fn a_run_that_is_finished_is_not_trained_again() {
     let (bytes, events) = uninterrupted();
     let root = tempfile::tempdir().unwrap();
-    train(&fresh(), targets(root.path()), &mut EventKeeper::default());
+    train(&fresh(), kept_in(root.path()), &mut EventKeeper::default());
     let resolved = Resolved::resume_run(root.path(), &story(), "again", None).unwrap();
     let mut recorder = EventKeeper::default();
-    train(&resolved, targets(root.path()), &mut recorder);
+    train(&resolved, kept_in(root.path()), &mut recorder);
     assert_eq!(recorder.steps, 0);
     assert_eq!(newest(root.path()), bytes);
     assert_eq!(story_of(root.path()), events);
 }
 
-fn refusal(resolved: &Resolved, targets: Targets) -> String {
+fn refusal(resolved: &Resolved, run_options: RunOptions) -> String {
     let (mut engine, mut recorder) = (RoundedOracle::new(resolved), EventKeeper::default());
-    let run = Run::new(resolved, &mut engine, targets, &mut recorder);
+    let run = Run::new(resolved, &mut engine, run_options, &mut recorder);
     run.err().map_or_else(String::new, |e| e.to_string())
 }
 
 #[test]
-fn targets_are_tried_before_the_first_step() {
+fn files_are_tried_before_the_first_step() {
     let root = tempfile::tempdir().unwrap();
     train(
         &fresh(),
-        targets(root.path()),
+        kept_in(root.path()),
         &mut EventKeeper::stopping_after(1),
     );
-    let message = refusal(&fresh(), targets(root.path()));
+    let message = refusal(&fresh(), kept_in(root.path()));
     assert!(
         message.contains("already holds a run; resume it"),
         "{message}"
@@ -295,24 +295,24 @@ fn targets_are_tried_before_the_first_step() {
 
     let mut other = settings(STEPS);
     other.hyper.lr = 0.25;
-    let save = Targets {
+    let save = RunOptions {
         save: Some(root.path().join("other.safetensors")),
-        ..Targets::default()
+        ..RunOptions::default()
     };
     let other = Resolved::fresh(&other, &story()).unwrap();
     train(&other, save.clone(), &mut EventKeeper::stopping_after(1));
     let checkpoint = Checkpoint::open(&root.path().join("other.safetensors")).unwrap();
     let options = ResumeOptions::of(&settings(STEPS));
     let resolved = Resolved::resume(checkpoint, &story(), None, &options).unwrap();
-    let message = refusal(&resolved, targets(root.path()));
+    let message = refusal(&resolved, kept_in(root.path()));
     assert!(
         message.contains("expected `hyper.lr` to be 0.25, as requested, found 0.05"),
         "{message}"
     );
 
-    let nowhere = Targets {
+    let nowhere = RunOptions {
         save: Some(root.path().join("none").join("m.safetensors")),
-        ..Targets::default()
+        ..RunOptions::default()
     };
     let message = refusal(&fresh(), nowhere);
     assert!(
@@ -324,7 +324,7 @@ fn targets_are_tried_before_the_first_step() {
 #[test]
 fn loading_takes_the_weights_and_a_fresh_optimiser() {
     let root = tempfile::tempdir().unwrap();
-    train(&fresh(), targets(root.path()), &mut EventKeeper::default());
+    train(&fresh(), kept_in(root.path()), &mut EventKeeper::default());
     let (_, path) = gptlab_record::checkpoints(root.path())
         .unwrap()
         .pop()
@@ -341,7 +341,7 @@ fn loading_takes_the_weights_and_a_fresh_optimiser() {
     assert_eq!(resolved.first_step(), 0);
     let folder = root.path().join("tuned");
     let mut recorder = EventKeeper::default();
-    train(&resolved, targets(&folder), &mut recorder);
+    train(&resolved, kept_in(&folder), &mut recorder);
     assert_eq!(recorder.steps, 3);
     let file = path.display().to_string();
     let origin = gptlab_record::WeightsOrigin::Loaded { file, step: STEPS };
@@ -356,11 +356,11 @@ fn where_the_record_fails_the_named_file_is_saved_all_the_same() {
     let folder = root.path().join("run");
     let resolved = fresh();
     let (mut engine, mut recorder) = (RoundedOracle::new(&resolved), EventKeeper::default());
-    let targets = Targets {
+    let run_options = RunOptions {
         save: Some(named.clone()),
-        ..targets(&folder)
+        ..kept_in(&folder)
     };
-    let mut run = Run::new(&resolved, &mut engine, targets, &mut recorder).unwrap();
+    let mut run = Run::new(&resolved, &mut engine, run_options, &mut recorder).unwrap();
     run.step().unwrap();
     fs::remove_dir(folder.join("samples")).unwrap();
     let failed = run.go().unwrap_err().to_string();

@@ -111,7 +111,8 @@ fn list(all: &[PublishedResult], json: bool, printer: Printer) {
         printer.json(&all);
         return;
     }
-    for row in all {
+    let slugs = super::beside(all.iter().map(PublishedResult::slug));
+    for (row, slug) in all.iter().zip(slugs) {
         let settings: Vec<String> = row
             .settings
             .values()
@@ -122,7 +123,7 @@ fn list(all: &[PublishedResult], json: bool, printer: Printer) {
             settings => format!("{} with {}", row.preset.name(), settings.join(", ")),
         };
         let long = if row.long { "long, " } else { "" };
-        printer.line(format_args!("{:<22} {}", row.slug(), value(row)));
+        printer.line(format_args!("{slug}{}", value(row)));
         for words in [
             format!("{long}{recipe}, on {}", row.text.title),
             row.remark.clone(),
@@ -140,11 +141,11 @@ fn value(row: &PublishedResult) -> String {
     match row.quantity {
         PublishedQuantity::ValidationLoss => format!("validation loss{loss}{spread}"),
         PublishedQuantity::TrainingLoss => format!("training loss{loss}{spread}"),
-        PublishedQuantity::NgramFloor(order) => {
+        PublishedQuantity::NgramBaseline(order) => {
             let within = row
                 .within
                 .map_or_else(String::new, |x| format!(", within {x}"));
-            format!("ends on the loss of a {order}-gram table{within}")
+            format!("ends on the {order}-gram baseline{within}")
         }
     }
 }

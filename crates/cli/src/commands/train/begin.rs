@@ -3,11 +3,11 @@
 
 use std::{num::NonZeroUsize, path::Path};
 
-use gptlab_data::{Builtin, CorpusCache, Fingerprint, Text};
+use gptlab_data::{Builtin, CorpusCache, Text};
 use gptlab_engine::cpu::Isa;
-use gptlab_recipe::{Documents, Reason, Settings, TextOrigin, TokenizerKind};
+use gptlab_recipe::{Documents, Reason, Settings, TokenizerKind};
 use gptlab_train::{
-    Damaged, Experiment, Newest, Resolved, Resumable, Targets, refuse_run_of_grid, run_folder,
+    Damaged, Newest, Resolved, Resumable, RunOptions, refuse_run_of_grid, run_folder,
 };
 
 use crate::{
@@ -24,8 +24,9 @@ use super::recipe::{self, Chosen};
 pub(super) struct PreparedRun {
     pub(super) resolved: Resolved,
     pub(super) isa: Isa,
-    /// The output files. Without a folder, a new one in `runs/` is made.
-    pub(super) targets: Targets,
+    /// The output files, and the size of micro-batches. Without a folder, a new one in `runs/` is
+    /// made.
+    pub(super) run_options: RunOptions,
     /// The choices that were made for the text, with their reasons.
     pub(super) reasons: Vec<Reason>,
     /// Warnings for the user, besides the notices of `resolved`.
@@ -95,9 +96,9 @@ fn load(path: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
 fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
     Ok(PreparedRun {
         isa: engines::isa(&args.machine)?,
-        targets: Targets {
+        run_options: RunOptions {
             keep: keep(&resolved, args)?,
-            ..named_targets(args)?
+            ..named_options(args)?
         },
         reasons: Vec::new(),
         warnings: Vec::new(),
@@ -108,7 +109,7 @@ fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
 /// Returns how many checkpoints the folder keeps: the typed number or the default.
 fn keep(resolved: &Resolved, args: &TrainArgs) -> CommandResult<Option<NonZeroUsize>> {
     match args.run.keep_checkpoints {
-        None => Ok(Targets::usual_keep(&resolved.experiment.intervals)),
+        None => Ok(RunOptions::usual_keep(&resolved.experiment.intervals)),
         Some(typed) => match NonZeroUsize::new(typed) {
             Some(keep) => Ok(Some(keep)),
             None => Err(Stop::usage(
@@ -137,19 +138,19 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
         let opened = checkpoint::open(place).map_err(|stop| whole_one(stop, folder.as_deref()));
         Resumable::of_checkpoint(opened?)?
     };
-    let text = text_of_run(args, resumable.record(), resumable.fingerprint()?)?;
+    let text = text_of_run(args, &resumable)?;
     let isa = engines::isa_to_resume(&args.machine, resumable.isa())?;
     let typed = &args.settings.overrides;
     let options = settings::resume_options(resumable.options(engines::NAME), typed, isa)?;
     let warnings = warnings(&resumable);
-    let targets = resumable.targets(named_targets(args)?);
+    let run_options = resumable.run_options(named_options(args)?);
     let resolved = resumable.resolve(&text, &options, |begun| {
         settings::over(begun, typed, &args.machine)
     })?;
     Ok(PreparedRun {
-        targets: Targets {
+        run_options: RunOptions {
             keep: keep(&resolved, args)?,
-            ..targets
+            ..run_options
         },
         resolved,
         isa,
@@ -158,9 +159,9 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     })
 }
 
-/// Returns the files that the flags name, without the number of kept checkpoints.
-fn named_targets(args: &TrainArgs) -> CommandResult<Targets> {
-    Ok(Targets {
+/// Returns the options that the flags name, without the number of kept checkpoints.
+fn named_options(args: &TrainArgs) -> CommandResult<RunOptions> {
+    Ok(RunOptions {
         folder: args.run.out.clone(),
         save: args.run.save.clone(),
         keep: None,
@@ -191,25 +192,12 @@ fn whole_one(stop: Stop, folder: Option<&Path>) -> Stop {
 }
 
 /// Returns the typed text, or the one that the run's record or fingerprint identifies.
-fn text_of_run(
-    args: &TrainArgs,
-    experiment: Option<&Experiment>,
-    fingerprint: Fingerprint,
-) -> CommandResult<Text> {
+fn text_of_run(args: &TrainArgs, resumable: &Resumable) -> CommandResult<Text> {
     if let Some(typed) = &args.data.data {
         return text::source(Some(typed), Builtin::Stories);
     }
-    let bytes = experiment.and_then(|e| e.data.bytes);
-    match experiment.map(|e| &e.data.origin) {
-        Some(TextOrigin::File(path)) => text::read_recorded(Path::new(path), bytes)
-            .map_err(|stop| stop.hint("give the run's text with --data")),
-        Some(TextOrigin::Builtin(name)) => {
-            text::recorded(name, fingerprint, bytes).ok_or_else(needs_its_text)
-        }
-        Some(TextOrigin::Other(_)) | None => {
-            text::by_fingerprint(fingerprint).ok_or_else(needs_its_text)
-        }
-    }
+    let record = resumable.record().map(|experiment| &experiment.data);
+    text::of_run(record, resumable.fingerprint()?)?.ok_or_else(needs_its_text)
 }
 
 /// Returns how many sequences are trained at a time, if it was typed.

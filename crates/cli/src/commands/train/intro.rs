@@ -46,7 +46,7 @@ fn lines(resolved: &Resolved, device: &Device) -> Vec<String> {
         model(resolved),
         data(resolved),
         plan(resolved, device),
-        guide(resolved),
+        baseline(resolved),
     ]
 }
 
@@ -113,14 +113,14 @@ fn plan(resolved: &Resolved, device: &Device) -> String {
 }
 
 /// Describes the range of losses to expect.
-fn guide(resolved: &Resolved) -> String {
+fn baseline(resolved: &Resolved) -> String {
     let uniform = (resolved.model.vocab_size() as f64).ln();
-    let guess = format!("guide    a loss of {uniform:.2} is blind guessing");
+    let uniform = format!("baseline a loss of {uniform:.2} is uniform guessing");
     match entropy(resolved) {
         Some(entropy) => format!(
-            "{guess}; {entropy:.3} is the text's entropy, the best any model can do in the long run"
+            "{uniform}; {entropy:.3} is the text's entropy, the best any model can do in the long run"
         ),
-        None => guess,
+        None => uniform,
     }
 }
 

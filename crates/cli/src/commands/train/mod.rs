@@ -18,7 +18,7 @@ use gptlab_recipe::words::plural_s;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
 use gptlab_train::{
-    NotFinite, Outcome, Resolved, Run, Targets, recorded_settings, save_first_weights,
+    NotFinite, Outcome, Resolved, Run, RunOptions, recorded_settings, save_first_weights,
 };
 
 use crate::{
@@ -88,7 +88,7 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     let PreparedRun {
         resolved,
         isa,
-        targets,
+        run_options,
         reasons,
         warnings,
     } = begin::begin(args, printer)?;
@@ -117,15 +117,15 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     if let Some(path) = &args.run.save_init {
         save_init(path, &resolved, engine.as_ref(), printer)?;
     }
-    let (targets, made) = with_folder(targets, &resolved)?;
-    let folder = targets.folder.clone();
+    let (run_options, made) = with_folder(run_options, &resolved)?;
+    let folder = run_options.folder.clone();
     if !args.json.json {
         intro::say(&resolved, &reasons, folder.as_deref(), &device, printer);
     }
     for warning in &warnings {
         printer.warn(warning);
     }
-    let ending = Run::new(&resolved, engine.as_mut(), targets, &mut observer)
+    let ending = Run::new(&resolved, engine.as_mut(), run_options, &mut observer)
         .map_err(|e| refused(e.into(), &resolved, made.as_deref()))?
         .go()?;
     observer.close();
@@ -133,7 +133,8 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
         if let Some(cost) = observer.cost_of_observing() {
             printer.say(cost);
         }
-        say_ending(&ending, folder.as_deref(), printer);
+        let model = model(args, folder.as_deref());
+        say_ending(&ending, folder.as_deref(), model, printer);
     }
     match ending {
         Outcome::Finished { .. } | Outcome::Complete { .. } => Ok(ExitCode::Success),
@@ -162,22 +163,25 @@ fn save_init(
     Ok(())
 }
 
-/// Returns `targets` with a folder, and that folder if it was made just now.
-fn with_folder(targets: Targets, resolved: &Resolved) -> CommandResult<(Targets, Option<PathBuf>)> {
-    if targets.save.is_some() && targets.save == targets.folder {
+/// Returns `run_options` with a folder, and that folder if it was made just now.
+fn with_folder(
+    run_options: RunOptions,
+    resolved: &Resolved,
+) -> CommandResult<(RunOptions, Option<PathBuf>)> {
+    if run_options.save.is_some() && run_options.save == run_options.folder {
         return Err(Stop::usage(
             "--save names a file and --out a folder, and both are the same; give two names",
         ));
     }
-    if targets.folder.is_some() {
-        return Ok((targets, None));
+    if run_options.folder.is_some() {
+        return Ok((run_options, None));
     }
     let made = folder::make(&resolved.experiment.data.origin)?;
-    let targets = Targets {
+    let run_options = RunOptions {
         folder: Some(made.clone()),
-        ..targets
+        ..run_options
     };
-    Ok((targets, Some(made)))
+    Ok((run_options, Some(made)))
 }
 
 /// Removes the empty folder of a run that could not start.
@@ -213,7 +217,14 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     }
 }
 
-fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
+/// Returns the path by which other commands are told of the trained model: the run's folder, or the
+/// file of `--save` if the flags name that and no folder.
+fn model<'a>(args: &'a TrainArgs, folder: Option<&'a Path>) -> Option<&'a Path> {
+    let file = args.run.save.as_deref();
+    file.filter(|_| args.run.out.is_none()).or(folder)
+}
+
+fn say_ending(ending: &Outcome, folder: Option<&Path>, model: Option<&Path>, printer: Printer) {
     let (saved, step) = match ending {
         Outcome::Finished { saved, step }
         | Outcome::Stopped { saved, step }
@@ -228,7 +239,7 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, printer: Printer) {
     }
     match ending {
         Outcome::Finished { .. } => {
-            if let Some(path) = newest {
+            if let Some(path) = model.or(newest.map(PathBuf::as_path)) {
                 hint(printer, "generate", path, " writes on");
                 hint(printer, "interactive", path, " lets you prompt it");
                 hint(printer, "inspect", path, " shows what it is");

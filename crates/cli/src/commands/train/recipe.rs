@@ -6,7 +6,7 @@ use gptlab_data::CorpusCache;
 use gptlab_model::Preset;
 use gptlab_recipe::{DEFAULT_TIME, Reason, RecipeInput, Settings, TextRecipe};
 use gptlab_report::words::{duration_in_two_units, plural};
-use gptlab_train::{Experiment, Resolved, Speed, Targets};
+use gptlab_train::{Experiment, Resolved, RunOptions, Speed};
 
 use crate::{
     args::TrainArgs,
@@ -143,11 +143,16 @@ fn steps_in(
     memory::check_training(trial, args, &device)?;
     let weights = trial.weights()?;
     let mut engine = engines::make(trial.graph.clone(), &weights, &device, printer)?;
-    let targets = Targets {
+    let run_options = RunOptions {
         micro_batch: micro_batch(args)?,
-        ..Targets::default()
+        ..RunOptions::default()
     };
-    let speed = Speed::measure(trial, engine.as_mut(), &targets, time.mul_f64(MEASURING))?;
+    let speed = Speed::measure(
+        trial,
+        engine.as_mut(),
+        &run_options,
+        time.mul_f64(MEASURING),
+    )?;
     let left = time.saturating_sub(begun.elapsed());
     let log = trial.experiment.intervals.log.get();
     let steps = speed.steps_in(left, 1);

@@ -110,16 +110,16 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         settings.intervals.checkpoint = 2.try_into().ok();
         let resolved = Resolved::fresh(&settings, &story()).unwrap();
         let save = root.path().join("save.safetensors");
-        let targets = Targets {
+        let run_options = RunOptions {
             folder: Some(root.path().join("run")),
             save: Some(save.clone()),
             keep: NonZeroUsize::new(1),
-            ..Targets::default()
+            ..RunOptions::default()
         };
         let mut engine = Broken::new(&resolved);
         break_it(&mut engine);
         let mut recorder = EventKeeper::default();
-        let run = Run::new(&resolved, &mut engine, targets, &mut recorder).unwrap();
+        let run = Run::new(&resolved, &mut engine, run_options, &mut recorder).unwrap();
         assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });
         let Some(Event::Diverged {
             step,

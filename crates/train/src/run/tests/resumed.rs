@@ -6,7 +6,7 @@ use super::*;
 fn stopped_after(steps: u64) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let mut recorder = EventKeeper::stopping_after(steps);
-    train(&fresh(), targets(root.path()), &mut recorder);
+    train(&fresh(), kept_in(root.path()), &mut recorder);
     root
 }
 
@@ -24,11 +24,11 @@ fn a_sample_that_was_cut_short_is_made_again() {
             cut_sample: Some(at),
             ..EventKeeper::default()
         };
-        let outcome = train(&fresh(), targets(root.path()), &mut recorder);
+        let outcome = train(&fresh(), kept_in(root.path()), &mut recorder);
         assert!(matches!(outcome, Outcome::Stopped { step, .. } if step == at));
         train(
             &resume(root.path()),
-            targets(root.path()),
+            kept_in(root.path()),
             &mut EventKeeper::default(),
         );
         assert_eq!(newest(root.path()), bytes);
@@ -65,12 +65,12 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
     settings.intervals.checkpoint_seconds = std::num::NonZeroU64::new(1);
     let resolved = Resolved::fresh(&settings, &story()).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let targets = Targets {
+    let run_options = RunOptions {
         keep: NonZeroUsize::new(2),
-        ..targets(root.path())
+        ..kept_in(root.path())
     };
     let (mut engine, mut slow) = (RoundedOracle::new(&resolved), Slow(EventKeeper::default()));
-    let run = Run::new(&resolved, &mut engine, targets, &mut slow).unwrap();
+    let run = Run::new(&resolved, &mut engine, run_options, &mut slow).unwrap();
     run.go().unwrap();
     assert_eq!(newest(root.path()), bytes);
     let saved = slow.0.events.iter().filter_map(|e| {
@@ -97,7 +97,7 @@ fn checkpoints_by_the_clock_change_nothing_and_the_newest_few_stay() {
 #[test]
 fn a_finished_run_is_extended_and_its_record_shows_it() {
     let root = tempfile::tempdir().unwrap();
-    train(&fresh(), targets(root.path()), &mut EventKeeper::default());
+    train(&fresh(), kept_in(root.path()), &mut EventKeeper::default());
     let resumed = |steps| {
         let record = read_experiment(root.path()).unwrap();
         let checkpoint = crate::Newest::of(root.path()).unwrap().unwrap().checkpoint;
@@ -118,7 +118,7 @@ fn a_finished_run_is_extended_and_its_record_shows_it() {
         "{notice}"
     );
     let mut recorder = EventKeeper::stopping_after(1);
-    train(&resolved, targets(root.path()), &mut recorder);
+    train(&resolved, kept_in(root.path()), &mut recorder);
     // The next resume reads the new number from the record, whether or not it is requested again.
     for steps in [None, Some(9)] {
         let resolved = resumed(steps).unwrap();
@@ -130,7 +130,7 @@ fn a_finished_run_is_extended_and_its_record_shows_it() {
     }
     train(
         &resumed(None).unwrap(),
-        targets(root.path()),
+        kept_in(root.path()),
         &mut EventKeeper::default(),
     );
     let record = read_experiment(root.path()).unwrap();
@@ -185,7 +185,7 @@ fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
     let mut often = settings(STEPS);
     often.intervals.checkpoint = 2.try_into().ok();
     let resolved = Resolved::fresh(&often, &story()).unwrap();
-    train(&resolved, targets(root.path()), &mut EventKeeper::default());
+    train(&resolved, kept_in(root.path()), &mut EventKeeper::default());
     let path = root.path().join("checkpoints/step-00000006.safetensors");
     let mut torn = fs::read(&path).unwrap();
     let at = torn.len() - 9;
@@ -200,7 +200,7 @@ fn the_newest_whole_checkpoint_is_taken_and_the_damaged_one_set_aside() {
     );
     train(
         &resume(root.path()),
-        targets(root.path()),
+        kept_in(root.path()),
         &mut EventKeeper::default(),
     );
     assert_eq!(newest(root.path()), bytes);
@@ -230,12 +230,12 @@ fn other_instructions_are_recorded_with_a_notice() {
     assert_eq!(resolved.notices, []);
     train(
         &resolved,
-        targets(root.path()),
+        kept_in(root.path()),
         &mut EventKeeper::stopping_after(1),
     );
     let isa = Some("avx2".to_owned());
     let resolved = Resolved::resume_run(root.path(), &story(), "again", isa).unwrap();
-    train(&resolved, targets(root.path()), &mut EventKeeper::default());
+    train(&resolved, kept_in(root.path()), &mut EventKeeper::default());
     let events = read_events(root.path()).unwrap();
     let notices = events.iter().filter_map(|e| {
         if let Event::Notice { text } = e {

@@ -1,4 +1,4 @@
-//! `gptlab floors`, and `train` on texts with a known answer.
+//! `gptlab baselines`, and `train` on texts with a known answer.
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ fn skill(report: &Value, name: &str) -> f64 {
 fn a_ladder_goes_down() {
     let lab = Lab::new();
     lab.file("turns.txt", "abcdefghijklmnopqrstuvwxyz".repeat(100));
-    let report = json(&lab, "floors --data turns.txt --up-to 3 --json");
+    let report = json(&lab, "baselines --data turns.txt --up-to 3 --json");
     let blind = 26f64.ln();
     assert!((loss(&report, "uniform") - blind).abs() < 1e-12);
     assert!((loss(&report, "1-gram") - blind).abs() < 1e-3);
@@ -49,7 +49,7 @@ fn a_ladder_goes_down() {
 #[test]
 fn a_text_is_cut_as_requested() {
     let lab = Lab::new();
-    let of = |flags: &str| json(&lab, &format!("floors --data data.txt {flags} --json"));
+    let of = |flags: &str| json(&lab, &format!("baselines --data data.txt {flags} --json"));
     assert_eq!(of("")["tokenizer"], "chars");
     assert_eq!(of("--tokenizer lines")["tokenizer"], "lines");
     assert_eq!(of("--up-to 2")["floors"].as_array().map(Vec::len), Some(3));
@@ -62,7 +62,7 @@ fn a_text_is_cut_as_requested() {
 
 #[test]
 fn stories_say_their_entropy() {
-    let output = Lab::new().ok("floors --up-to 2").out;
+    let output = Lab::new().ok("baselines --up-to 2").out;
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines[0], "text         the built-in text `stories`");
     assert_eq!(lines[1], "tokens       chars, a vocabulary of 58");
@@ -74,10 +74,35 @@ fn stories_say_their_entropy() {
         lines[3],
         "context      all that stands before (a model's: --block-size N)"
     );
-    assert_eq!(lines[5], "floor     nats/token  bits/char  perplexity");
+    assert_eq!(lines[5], "baseline  nats/token  bits/char  perplexity");
     assert_eq!(lines[6], "uniform       4.0604     5.8580     58.0000");
     assert!(lines[9].starts_with("entropy       0.1037"), "{output}");
     assert_eq!(lines.len(), 10);
+}
+
+/// The command's first name still works, and no list shows it.
+#[test]
+fn floors_is_another_name_of_baselines() {
+    let lab = Lab::new();
+    let of = |command: &str| lab.ok(&format!("{command} --data data.txt --up-to 2")).out;
+    assert_eq!(of("floors"), of("baselines"));
+    lab.file("gptlab.toml", "up-to = 1\n");
+    let configured = |command: &str| {
+        let line = format!("{command} --data data.txt --config gptlab.toml");
+        lab.ok(&line).out
+    };
+    assert_eq!(configured("floors"), configured("baselines"));
+    assert!(lab.commands().contains(&"baselines".to_owned()));
+    assert!(!lab.ok("--help").out.contains("floors"));
+}
+
+/// Training says first of all what its losses can be compared with.
+#[test]
+fn training_begins_with_the_uniform_baseline() {
+    let ran = Lab::new().ok(&format!("train --data data.txt {TINY} --out run"));
+    // The text has 15 different characters.
+    let expected = "\nbaseline a loss of 2.71 is uniform guessing\n";
+    assert!(ran.err.contains(expected), "{}", ran.err);
 }
 
 /// The first prediction of a window is from one letter alone, so that a 3-gram has only the
@@ -90,7 +115,7 @@ fn a_context_cuts_what_every_predictor_sees() {
     let of = |flags: &str| {
         json(
             &lab,
-            &format!("floors --data pairs.txt --up-to 3 {flags} --json"),
+            &format!("baselines --data pairs.txt --up-to 3 {flags} --json"),
         )
     };
     let (whole, cut, pairs) = (of(""), of("--block-size 5"), of("--block-size 1"));
@@ -110,7 +135,7 @@ fn a_context_cuts_what_every_predictor_sees() {
 #[test]
 fn the_ideal_predictor_sees_what_the_model_sees() {
     let lab = Lab::new();
-    let of = |flags: &str| json(&lab, &format!("floors --up-to 1 {flags} --json"));
+    let of = |flags: &str| json(&lab, &format!("baselines --up-to 1 {flags} --json"));
     let data = "--data in-context:size=20000";
     let cut = of(&format!("{data} --block-size 64"));
     let rows = cut["floors"].as_array().expect("rows");
@@ -125,7 +150,7 @@ fn the_ideal_predictor_sees_what_the_model_sees() {
     assert_eq!(loss(&whole, "ideal"), loss(&free, "ideal"));
     assert_eq!(whole["unknown"], Value::Null);
     let said = lab
-        .ok(&format!("floors --up-to 1 {data} --block-size 64"))
+        .ok(&format!("baselines --up-to 1 {data} --block-size 64"))
         .out;
     assert!(said.ends_with(&format!("\n\n{unknown}\n")), "{said}");
     // Stories in windows of 64: about 0.24 nats a character, where whole ones have 0.10.
@@ -134,7 +159,7 @@ fn the_ideal_predictor_sees_what_the_model_sees() {
     assert!((0.2..0.28).contains(&ideal), "{ideal}");
 }
 
-/// A grid's guides are in the windows of its runs.
+/// A grid's n-gram baselines are in the windows of its runs.
 #[test]
 fn a_grid_says_why_it_knows_no_entropy() {
     let lab = Lab::new();
@@ -153,7 +178,7 @@ fn a_grid_says_why_it_knows_no_entropy() {
     }
 }
 
-/// n-gram tables learn everything of these texts except the skill; the ideal predictor has it.
+/// N-grams learn everything of these texts except the skill; the ideal predictor has it.
 #[test]
 fn a_skill_is_what_n_grams_lack() {
     let lab = Lab::new();
@@ -166,7 +191,7 @@ fn a_skill_is_what_n_grams_lack() {
     ] {
         let report = json(
             &lab,
-            &format!("floors --data {text}:seed=3,size=100000 --json"),
+            &format!("baselines --data {text}:seed=3,size=100000 --json"),
         );
         assert_eq!(report["tokenizer"], "lines");
         assert_eq!(
@@ -189,7 +214,7 @@ fn a_skill_is_what_n_grams_lack() {
         let needs = report["skill"]["predictions"].as_u64().expect("a count");
         assert!(needs > 100 && needs < report["predictions"].as_u64().expect("a count"));
     }
-    let output = lab.ok("floors --data copy").out;
+    let output = lab.ok("baselines --data copy").out;
     assert!(
         output.contains("skill        After the bar, find the same letters"),
         "{output}"
@@ -197,7 +222,7 @@ fn a_skill_is_what_n_grams_lack() {
     assert!(output.contains("perplexity  on the skill\n"), "{output}");
     let chars = json(
         &lab,
-        "floors --data copy --tokenizer chars --up-to 1 --json",
+        "baselines --data copy --tokenizer chars --up-to 1 --json",
     );
     assert_eq!(
         (&chars["tokenizer"], &chars["skill"]),
@@ -207,7 +232,7 @@ fn a_skill_is_what_n_grams_lack() {
 }
 
 #[test]
-fn what_has_no_floors_is_a_sentence() {
+fn what_has_no_baselines_is_a_sentence() {
     let lab = Lab::new();
     for (line, code, sentence) in [
         (
@@ -223,7 +248,7 @@ fn what_has_no_floors_is_a_sentence() {
         (
             "--val-fraction 0",
             2,
-            "error: n-gram tables are measured on a validation split, and nothing was kept for one; use a \
+            "error: n-gram baselines are measured on a validation split, and nothing was kept for one; use a \
              validation fraction above 0",
         ),
         (
@@ -243,11 +268,11 @@ fn what_has_no_floors_is_a_sentence() {
         } else {
             "--data data.txt"
         };
-        let ran = lab.run(&format!("floors {data} {line}"));
+        let ran = lab.run(&format!("baselines {data} {line}"));
         assert_eq!((ran.code, ran.first_line()), (code, sentence), "{line}");
         assert_eq!(ran.out, "");
     }
-    assert_eq!(lab.run("floors --data nowhere.txt").code, 1);
+    assert_eq!(lab.run("baselines --data nowhere.txt").code, 1);
 }
 
 /// Training uses the recipe, cuts the text into lines, prints its entropy, and finds the text again
@@ -282,7 +307,7 @@ fn a_recipe_is_trained_on_and_resumed() {
 fn a_file_comes_before_a_built_in_text() {
     let lab = Lab::new();
     lab.file("copy", "one two three four five");
-    let report = json(&lab, "floors --data copy --json");
+    let report = json(&lab, "baselines --data copy --json");
     assert_eq!(
         (&report["text"], &report["tokenizer"]),
         (&"copy".into(), &"chars".into())

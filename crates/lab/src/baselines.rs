@@ -1,10 +1,10 @@
-//! Losses of simple predictors on a text, which give a model's loss its meaning. `floors --json`
-//! prints them.
+//! The baselines of a text: losses of predictors that are not models, such as n-grams, which give a
+//! model's loss its meaning. `baselines --json` prints them.
 
 use std::{fmt, ops::Range, sync::Arc};
 
 use gptlab_data::{Batches, BatchesError, Builtin, Corpus, Diagnostic, Split, SplitName, Text};
-use gptlab_record::SkillFloors;
+use gptlab_record::SkillBaselines;
 use serde::Serialize;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// The losses of simple predictors on the validation part of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FloorsReport {
+pub struct BaselinesReport {
     /// The text's name.
     pub text: String,
     /// The tokenizer's name.
@@ -29,8 +29,10 @@ pub struct FloorsReport {
     /// The context that all predictors see, in tokens; `None` if they see all that stands before,
     /// or before in the document.
     pub block_size: Option<usize>,
-    /// Uniform, the n-grams, the ideal predictor and the entropy, as far as they are known.
-    pub floors: Vec<FloorRow>,
+    /// Uniform, the n-grams, the ideal predictor and the entropy, as far as they are known. JSON
+    /// has kept the field's first name.
+    #[serde(rename = "floors")]
+    pub rows: Vec<BaselineRow>,
     /// The skill that the text requires; `None` if it is not a diagnostic text.
     pub skill: Option<SkillReport>,
     /// Why there is no row of the ideal predictor, if the text's making is known: a sentence.
@@ -39,7 +41,7 @@ pub struct FloorsReport {
 
 /// The losses of one predictor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FloorRow {
+pub struct BaselineRow {
     /// The predictor: `uniform`, `3-gram`, `ideal` or `entropy`.
     pub name: String,
     /// The mean loss, in nats per token.
@@ -61,8 +63,8 @@ pub struct SkillReport {
     pub predictions: usize,
 }
 
-impl FloorsReport {
-    /// Measures n-gram tables of every order up to `orders`, fitted to the training part of
+impl BaselinesReport {
+    /// Measures the n-gram baselines of every order up to `orders`, fitted to the training part of
     /// `corpus`, on its validation part, which is the last `fraction` of `text`.
     ///
     /// # Errors
@@ -73,7 +75,7 @@ impl FloorsReport {
         fraction: f64,
         orders: usize,
         block_size: Option<usize>,
-    ) -> Result<Self, FloorsError> {
+    ) -> Result<Self, BaselinesError> {
         let split = corpus.validation().ok_or(NgramError::NoValidation)?;
         let tables = Ngrams::of(corpus, orders)?;
         let windows = windows(corpus, split, block_size)?;
@@ -98,7 +100,7 @@ impl FloorsReport {
             vocab_size,
             predictions: split.predictions(),
             block_size,
-            floors: measured.rows(vocab_size, block_size),
+            rows: measured.rows(vocab_size, block_size),
             skill: skilled.map(|s| SkillReport {
                 needs: s.kind.skill_needed(),
                 predictions: s.flags.iter().filter(|f| **f).count(),
@@ -113,7 +115,7 @@ fn windows(
     corpus: &Arc<Corpus>,
     split: &Split,
     block_size: Option<usize>,
-) -> Result<Vec<Range<usize>>, FloorsError> {
+) -> Result<Vec<Range<usize>>, BaselinesError> {
     if let Some(block_size) = block_size {
         let batches = Batches::new(Arc::clone(corpus), block_size, 1, 0)?;
         return Ok(batches.windows(SplitName::Validation, usize::MAX));
@@ -158,9 +160,9 @@ fn skilled(builtin: Builtin, corpus: &Corpus, split: &Split) -> Option<Skilled> 
 }
 
 /// Returns what predictors without a model lose on the validation tokens that need the skill of a
-/// diagnostic text, in the windows of `batches`; `None` for any other text. The n-gram tables have
-/// up to `orders` tokens.
-pub fn skill_floors(text: &Text, batches: &Batches, orders: usize) -> Option<SkillFloors> {
+/// diagnostic text, in the windows of `batches`; `None` for any other text. The n-grams have up to
+/// `orders` tokens.
+pub fn skill_baselines(text: &Text, batches: &Batches, orders: usize) -> Option<SkillBaselines> {
     let corpus = batches.corpus();
     let split = corpus.validation()?;
     let skilled = skilled(text.recipe()?, corpus, split)?;
@@ -171,7 +173,7 @@ pub fn skill_floors(text: &Text, batches: &Batches, orders: usize) -> Option<Ski
     let ngram = losses.into_iter().min_by(f64::total_cmp)?;
     let ideal = ideal::ideal(text, corpus, split, &windows)?.ok()?;
     let ideal = ideal.skill_nats_per_token()?;
-    (ngram.is_finite() && ideal.is_finite()).then_some(SkillFloors { ngram, ideal })
+    (ngram.is_finite() && ideal.is_finite()).then_some(SkillBaselines { ngram, ideal })
 }
 
 /// What the rows are made of.
@@ -185,7 +187,7 @@ struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    fn rows(&self, vocab_size: usize, block_size: Option<usize>) -> Vec<FloorRow> {
+    fn rows(&self, vocab_size: usize, block_size: Option<usize>) -> Vec<BaselineRow> {
         let uniform = ngram::uniform(vocab_size);
         let mut rows = vec![self.row("uniform".into(), uniform, self.skilled.map(|_| uniform))];
         let tokens = self.split.tokens().to_vec();
@@ -207,17 +209,17 @@ impl Measured<'_> {
         rows
     }
 
-    fn entropy(&self) -> Option<FloorRow> {
+    fn entropy(&self) -> Option<BaselineRow> {
         let builtin = self.text.recipe()?;
         let loss = builtin.entropy()? * self.split.characters_per_token();
-        let floor = self.skilled.and(builtin.diagnostic());
-        let skill = floor.map(|kind| kind.floor().skill_nats_per_token());
+        let kind = self.skilled.and(builtin.diagnostic());
+        let skill = kind.map(|kind| kind.ideal_loss().skill_nats_per_token());
         Some(self.row("entropy".into(), loss, skill))
     }
 
-    fn row(&self, name: String, loss: f64, skill_loss: Option<f64>) -> FloorRow {
+    fn row(&self, name: String, loss: f64, skill_loss: Option<f64>) -> BaselineRow {
         let characters = self.split.characters_per_token();
-        FloorRow {
+        BaselineRow {
             name,
             loss,
             bits_per_char: loss / std::f64::consts::LN_2 / characters,
@@ -229,24 +231,24 @@ impl Measured<'_> {
 
 /// Why nothing could be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FloorsError {
+pub enum BaselinesError {
     Ngrams(NgramError),
     Windows(BatchesError),
 }
 
-impl From<NgramError> for FloorsError {
+impl From<NgramError> for BaselinesError {
     fn from(error: NgramError) -> Self {
         Self::Ngrams(error)
     }
 }
 
-impl From<BatchesError> for FloorsError {
+impl From<BatchesError> for BaselinesError {
     fn from(error: BatchesError) -> Self {
         Self::Windows(error)
     }
 }
 
-impl fmt::Display for FloorsError {
+impl fmt::Display for BaselinesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ngrams(error) => error.fmt(f),
@@ -255,4 +257,4 @@ impl fmt::Display for FloorsError {
     }
 }
 
-impl std::error::Error for FloorsError {}
+impl std::error::Error for BaselinesError {}

@@ -1,4 +1,4 @@
-//! The arguments of `floors`.
+//! The arguments of `baselines`.
 
 use clap::Args;
 use gptlab_recipe::{Documents, TokenizerKind};
@@ -14,7 +14,7 @@ Its documents are its lines, unless --tokenizer or --documents cut it in another
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABOUT)]
-pub(crate) struct FloorsArgs {
+pub(crate) struct BaselinesArgs {
     #[arg(long, value_name = "TEXT", help = text_help("The text"))]
     pub(crate) data: Option<String>,
     /// The length of the longest n-grams [default: 6]
@@ -31,7 +31,7 @@ pub(crate) struct FloorsArgs {
     /// --tokenizer says]
     #[arg(long, value_name = "HOW")]
     pub(crate) documents: Option<Documents>,
-    /// The last part of the text, which the tables do not see and are measured on [default: 0.1]
+    /// The last part of the text, which the n-grams do not see and are measured on [default: 0.1]
     #[arg(long, value_name = "FRACTION")]
     pub(crate) val_fraction: Option<f64>,
     #[command(flatten)]

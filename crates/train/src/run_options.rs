@@ -1,12 +1,13 @@
-//! The files that a run writes.
+//! How a run is carried out: the files that it writes, and how much of a batch it runs at a time.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use gptlab_recipe::Intervals;
 
-/// The files that a run writes, and the size of its micro-batches.
+/// The files that a run writes, and the size of its micro-batches. None of them changes a number,
+/// and the record of a run holds none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
+pub struct RunOptions {
     /// The folder for the experiment, events, checkpoints and samples.
     pub folder: Option<PathBuf>,
     /// The file that always holds the newest checkpoint.
@@ -14,11 +15,10 @@ pub struct Targets {
     /// The number of newest checkpoints to keep in the folder; `None` keeps all.
     pub keep: Option<NonZeroUsize>,
     /// The number of sequences of a batch that the engine runs at a time; `None` runs all at once.
-    /// It does not change any number.
     pub micro_batch: Option<NonZeroUsize>,
 }
 
-impl Targets {
+impl RunOptions {
     /// Returns the default number of checkpoints to keep: a few when checkpoints are saved at
     /// intervals of time, and all when they are saved at intervals of steps.
     pub fn usual_keep(intervals: &Intervals) -> Option<NonZeroUsize> {

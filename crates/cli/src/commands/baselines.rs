@@ -1,14 +1,14 @@
-//! `gptlab floors`: computes how low a loss on a text can be, for comparison with a model's loss.
+//! `gptlab baselines`: computes how low a loss on a text can be, for comparison with a model's loss.
 
 use std::sync::Arc;
 
 use gptlab_data::{Builtin, Corpus};
-use gptlab_lab::floors::FloorsReport;
+use gptlab_lab::baselines::BaselinesReport;
 use gptlab_recipe::{DEFAULT_VAL_FRACTION, Tokenization, TokenizerKind};
 use gptlab_report::words::{count, plural};
 
 use crate::{
-    args::FloorsArgs,
+    args::BaselinesArgs,
     exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
     text,
@@ -16,7 +16,7 @@ use crate::{
 
 const UP_TO: usize = 6;
 
-pub(super) fn run(args: &FloorsArgs, printer: Printer) -> CommandResult {
+pub(super) fn run(args: &BaselinesArgs, printer: Printer) -> CommandResult {
     let text = text::source(args.data.as_deref(), Builtin::Stories)?;
     let usual = text.recipe().and_then(Builtin::usual_tokenizer);
     let usual = usual.unwrap_or(TokenizerKind::Chars);
@@ -24,7 +24,7 @@ pub(super) fn run(args: &FloorsArgs, printer: Printer) -> CommandResult {
     let fraction = args.val_fraction.unwrap_or(DEFAULT_VAL_FRACTION);
     let corpus = Arc::new(Corpus::fit(&text, tokenization, fraction)?);
     let orders = args.up_to.unwrap_or(UP_TO);
-    let report = FloorsReport::measure(&text, &corpus, fraction, orders, args.block_size)
+    let report = BaselinesReport::measure(&text, &corpus, fraction, orders, args.block_size)
         .map_err(Stop::usage)?;
     if args.json.json {
         printer.json(&report);
@@ -34,7 +34,7 @@ pub(super) fn run(args: &FloorsArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-fn show(report: &FloorsReport, printer: Printer) {
+fn show(report: &BaselinesReport, printer: Printer) {
     printer.line(format_args!("text         {}", report.text));
     printer.line(format_args!(
         "tokens       {}, a vocabulary of {}",
@@ -70,8 +70,8 @@ fn show(report: &FloorsReport, printer: Printer) {
     }
 }
 
-fn table(report: &FloorsReport) -> Vec<String> {
-    let heads = ["floor", "nats/token", "bits/char", "perplexity"];
+fn table(report: &BaselinesReport) -> Vec<String> {
+    let heads = ["baseline", "nats/token", "bits/char", "perplexity"];
     let skill = |shown: Option<String>| shown.map_or(String::new(), |s| format!("  {s:>12}"));
     let head = report.skill.as_ref().map(|_| "on the skill".to_owned());
     let [name, loss, bits, perplexity] = heads;
@@ -79,7 +79,7 @@ fn table(report: &FloorsReport) -> Vec<String> {
         "{name:<8}  {loss:>10}  {bits:>9}  {perplexity:>10}{}",
         skill(head)
     )];
-    for row in &report.floors {
+    for row in &report.rows {
         lines.push(format!(
             "{:<8}  {:>10.4}  {:>9.4}  {:>10.4}{}",
             row.name,
