@@ -17,7 +17,7 @@ use crate::{
     BenchProgress, Error, FORMAT, MachineDescription, PyTorch, median,
     report::first_format,
     table,
-    table::{ratio, time},
+    table::{Layout, ratio, time},
 };
 
 /// The program of the peer, in the folder of [`PyTorch::scripts`].
@@ -195,16 +195,26 @@ impl TimeToLoss {
         table
     }
 
-    /// Returns the machine, the table, its conclusion and its legend.
+    /// Returns the machine, the table, its conclusion and its legend, as Markdown.
     pub fn markdown(&self) -> String {
+        self.page(Layout::Markdown)
+    }
+
+    /// Returns what [`TimeToLoss::markdown`] says, for a terminal with lines of `width` characters.
+    pub fn text(&self, width: usize) -> String {
+        self.page(Layout::Text(width))
+    }
+
+    fn page(&self, layout: Layout) -> String {
+        let title = format!("Time until the validation loss is at most {}.", self.target);
         let mut parts = vec![
-            table::machine(&self.machine),
-            format!("Time until the validation loss is at most {}.", self.target),
-            self.table().aligned_markdown(),
+            layout.paragraph(&table::machine(&self.machine)),
+            layout.paragraph(&title),
+            layout.table(&self.table()),
         ];
-        parts.extend(self.conclusion());
-        parts.extend(self.left_out.clone());
-        parts.push(LEGEND.to_owned());
+        let sentences = self.conclusion().into_iter().chain(self.left_out.clone());
+        parts.extend(sentences.map(|text| layout.paragraph(&text)));
+        parts.push(layout.paragraph(LEGEND));
         parts.join("\n\n") + "\n"
     }
 

@@ -55,26 +55,59 @@ struct RecipeScale {
     why: &'static str,
 }
 
-const SCALES: [RecipeScale; 3] = [
+/// The scales, for the compute of two ordinary cores. A width has about as many parameters as suits
+/// the tokens that are trained on in the time (Hoffmann et al. 2022); half of the width takes twice
+/// the rate.
+const SCALES: [RecipeScale; 6] = [
     RecipeScale {
-        up_to: 300,
+        up_to: 20,
+        n_layer: 4,
+        n_embd: 48,
+        n_head: 3,
+        block_size: 128,
+        batch_size: 16,
+        lr: 2e-2,
+        why: "small enough to learn in seconds",
+    },
+    RecipeScale {
+        up_to: 75,
+        n_layer: 4,
+        n_embd: 64,
+        n_head: 4,
+        block_size: 128,
+        batch_size: 16,
+        lr: 1.6e-2,
+        why: "small enough for many steps in a minute",
+    },
+    RecipeScale {
+        up_to: 240,
+        n_layer: 4,
+        n_embd: 96,
+        n_head: 3,
+        block_size: 128,
+        batch_size: 16,
+        lr: 1.2e-2,
+        why: "small enough for many steps in minutes",
+    },
+    RecipeScale {
+        up_to: 1_200,
         n_layer: 4,
         n_embd: 128,
         n_head: 4,
         block_size: 128,
         batch_size: 16,
         lr: 8e-3,
-        why: "small enough for many steps in minutes",
+        why: "for ten minutes, under a million parameters",
     },
     RecipeScale {
-        up_to: 1_800,
+        up_to: 7_200,
         n_layer: 6,
         n_embd: 192,
         n_head: 6,
         block_size: 256,
         batch_size: 16,
         lr: 6e-3,
-        why: "for tens of minutes, a few million parameters",
+        why: "for an hour, a few million parameters",
     },
     RecipeScale {
         up_to: u64::MAX,
@@ -265,7 +298,7 @@ mod tests {
     #[test]
     fn every_recipe_is_accepted() {
         for train_tokens in [2, 1_000, 1_000_000, u64::from(u32::MAX)] {
-            for seconds in [1, 120, 301, 1_800, 100_000] {
+            for seconds in [1, 60, 120, 301, 1_800, 100_000] {
                 let input = input(train_tokens, seconds);
                 for steps in [
                     1,
@@ -290,7 +323,8 @@ mod tests {
                 .spec
                 .n_embd
         };
-        assert!(width(120) < width(600) && width(600) < width(7_200));
+        let times = [10, 60, 120, 600, 3_600, 36_000];
+        assert!(times.is_sorted_by(|a, b| width(*a) < width(*b)));
         let dropout = |tokens| {
             TextRecipe::new(&input(tokens, 120), 2_000)
                 .settings
@@ -303,7 +337,7 @@ mod tests {
 
     #[test]
     fn times_of_one_scale_have_one_recipe() {
-        let (short, longer) = (input(1_000_000, 60), input(1_000_000, 300));
+        let (short, longer) = (input(1_000_000, 80), input(1_000_000, 240));
         assert_eq!(
             TextRecipe::new(&short, 500).settings,
             TextRecipe::new(&longer, 500).settings
@@ -323,7 +357,7 @@ mod tests {
 
     #[test]
     fn reasons_fit_a_terminal() {
-        for seconds in [120, 600, 7_200] {
+        for seconds in [10, 60, 120, 600, 3_600, 36_000] {
             let recipe = TextRecipe::new(&input(100_000, seconds), 1_000);
             let Settings { spec, hyper, .. } = &recipe.settings;
             let reasons = recipe.reasons(spec, hyper);

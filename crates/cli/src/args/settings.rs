@@ -116,16 +116,19 @@ impl Flags for GridFlags {
     fn usual(key: &SettingKey) -> Option<String> {
         let after_help = || "see below".to_owned();
         match key.field {
-            "preset" => return Some(DEFAULT_PRESET.name().to_owned()),
             "log_interval" => return Some("a twentieth of the steps".to_owned()),
-            "steps" => return Some(after_help()),
+            "preset" | "steps" | "n_layer" | "n_embd" | "n_head" => return Some(after_help()),
             _ => {}
         }
-        let recipes = [GridRecipe::Quick, GridRecipe::ANCESTOR];
+        let recipes = [
+            GridRecipe::Quick,
+            GridRecipe::Ablation,
+            GridRecipe::ANCESTOR,
+        ];
         match recipes.map(|recipe| recipe.overrides().get(key)) {
-            [None, None] => None,
-            [Some(one), Some(other)] if one == other => Some(shown(&one)),
-            [_, _] => Some(after_help()),
+            [None, None, None] => None,
+            [Some(one), Some(two), Some(three)] if one == two && two == three => Some(shown(&one)),
+            [_, _, _] => Some(after_help()),
         }
     }
 }

@@ -62,7 +62,15 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
             scratch: scratch.path().to_owned(),
         };
         let found = TimeToLoss::measure(&settings, &mut progress)?;
-        show(args, place.as_ref(), &found, &found.markdown(), printer)?;
+        let text = printer.fitted().map(|width| found.text(width));
+        let markdown = found.markdown();
+        show(
+            args,
+            place.as_ref(),
+            &found,
+            &Tables { text, markdown },
+            printer,
+        )?;
     } else if args.scaling {
         let place = args.out.as_deref().map(place).transpose()?;
         let scaling = Scaling::measure(plan, threads, isa, &mut progress)?;

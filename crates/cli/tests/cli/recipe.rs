@@ -47,7 +47,7 @@ fn the_steps_that_were_found_repeat_the_run_to_the_bit() {
     lab.ok("train --data data.txt --for 1s --out timed --save timed.safetensors");
     let steps = lab.json("timed/experiment.json")["hyper"]["steps"].clone();
     lab.ok(&format!(
-        "train --data data.txt --steps {steps} --out again --save again.safetensors"
+        "train --data data.txt --for 1s --steps {steps} --out again --save again.safetensors"
     ));
     assert!(lab.read("timed.safetensors") == lab.read("again.safetensors"));
 }

@@ -1,18 +1,19 @@
 //! The settings that all runs of a grid share: a recipe, and the overrides that the user requested.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, time::Duration};
 
 use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
 use gptlab_recipe::{
-    DEFAULT_PRESET, DEFAULT_TIME, ObserveLevel, Overrides, RecipeInput, Settings, TextRecipe,
-    WarmupStart,
+    DEFAULT_PRESET, ObserveLevel, Overrides, RecipeInput, Settings, TextRecipe, WarmupStart,
 };
 
 use super::{GridAxis, GridError, Point, points};
 
 /// An evaluation during training uses at most about this many tokens.
 const VAL_TOKENS: u64 = 1 << 15;
+/// The time that the model of an ablation is sized for.
+const ABLATION_TIME: Duration = Duration::from_mins(1);
 /// The number of times that a run logs.
 const LOGS: u64 = 20;
 /// The number of checkpoints that a run saves before its end, which bounds what an interruption
@@ -29,8 +30,8 @@ pub enum GridRecipe {
     /// The settings that learn most in a quarter of a minute: large batches of short contexts at a
     /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
-    /// The recipe for a text in the default time ([`TextRecipe`]) without dropout, for about a
-    /// quarter of a minute on two cores: the recipe of an ablation (LOG.md, "An ablation's recipe").
+    /// The recipe for a text in a minute ([`TextRecipe`]) without dropout: the recipe of an ablation
+    /// (LOG.md, "An ablation's recipe").
     Ablation,
 }
 
@@ -42,7 +43,7 @@ impl GridRecipe {
         match self {
             Self::Own { steps } => steps,
             Self::Quick => 400,
-            Self::Ablation => 300,
+            Self::Ablation => 500,
         }
     }
 
@@ -89,7 +90,7 @@ impl GridRecipe {
     }
 
     /// Makes the settings of a grid's baseline on `text`: the preset of `requested` or else the
-    /// recipe's, then this recipe with logging, sampling and checkpoint intervals that suit its
+    /// recipe's in the recipe's size, then this recipe with logging, sampling and checkpoint intervals that suit its
     /// number of steps, then the other overrides of `requested`.
     ///
     /// # Errors
@@ -100,7 +101,13 @@ impl GridRecipe {
         if let Some(kind) = text.recipe().and_then(Builtin::usual_tokenizer) {
             base.tokenizer = kind.into();
         }
-        let recipe = self.overrides();
+        let mut recipe = self.overrides();
+        if self == Self::Ablation && requested.preset.is_none() {
+            let spec = for_a_text(steps).spec;
+            recipe.n_layer = Some(spec.layers.len());
+            recipe.n_embd = Some(spec.n_embd);
+            recipe.n_head = spec.attentions().next().map(|attention| attention.heads);
+        }
         recipe.apply(&mut base).map_err(GridError::Base)?;
         let val_tokens = base.intervals.val_tokens;
         set_intervals(&mut base, val_tokens);
@@ -111,13 +118,13 @@ impl GridRecipe {
     }
 }
 
-/// Returns the settings of the recipe for a text that is trained on for the default time, with this
-/// number of steps. They do not depend on the length of the text, except for dropout.
+/// Returns the settings of the recipe for a text that is trained on for a minute, with this number
+/// of steps. They do not depend on the length of the text, except for dropout.
 fn for_a_text(steps: u64) -> Settings {
     let input = RecipeInput {
         train_tokens: u64::from(u32::MAX),
         documents: None,
-        time: DEFAULT_TIME,
+        time: ABLATION_TIME,
     };
     TextRecipe::new(&input, steps).settings
 }
