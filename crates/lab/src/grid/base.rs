@@ -30,7 +30,8 @@ pub enum GridRecipe {
     /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
     /// The recipe for a text in the default time ([`TextRecipe`]) without dropout, for about a
-    /// quarter of a minute on two cores: the recipe of an ablation (LOG.md, "An ablation's recipe").
+    /// quarter of a minute on two cores: the recipe of an ablation (LOG.md, "An ablation's
+    /// recipe").
     Ablation,
 }
 
