@@ -55,7 +55,8 @@ impl BenchReport {
         self.page(Layout::Markdown)
     }
 
-    /// Returns what [`BenchReport::markdown`] says, for a terminal with lines of `width` characters.
+    /// Returns what [`BenchReport::markdown`] says, for a terminal with lines of `width`
+    /// characters.
     pub fn text(&self, width: usize) -> String {
         self.page(Layout::Text(width))
     }

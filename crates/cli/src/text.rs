@@ -28,8 +28,8 @@ pub(crate) fn read(path: &Path) -> CommandResult<Text> {
     read_recorded(path, None)
 }
 
-/// Returns the text of a run, which its `record` names if it has one, or else the built-in text with
-/// this fingerprint; `None` if there is no such built-in text. A file is returned whatever its
+/// Returns the text of a run, which its `record` names if it has one, or else the built-in text
+/// with this fingerprint; `None` if there is no such built-in text. A file is returned whatever its
 /// fingerprint is.
 pub(crate) fn of_run(
     record: Option<&DataRecord>,
@@ -106,8 +106,8 @@ pub(crate) fn left_out(data: &DataRecord) -> Option<String> {
     })
 }
 
-/// The largest text, in bytes, that is read or generated for n-gram baselines and pictures alone. A record
-/// can come from somebody else, and name a text that takes minutes.
+/// The largest text, in bytes, that is read or generated for n-gram baselines and pictures alone. A
+/// record can come from somebody else, and name a text that takes minutes.
 const MOST: u64 = 64 << 20;
 
 /// Returns the size, in bytes, of the text that `data` names; `None` if it is not available.

@@ -241,8 +241,8 @@ pub fn uniform(vocab_size: usize) -> f64 {
 }
 
 /// Returns the losses on the validation split of n-grams counted in the training split, for n from
-/// 1 to `up_to`, in nats per token. They are means over the predictions that a model is evaluated on:
-/// those of [`Batches::covering`] with `max_tokens`.
+/// 1 to `up_to`, in nats per token. They are means over the predictions that a model is evaluated
+/// on: those of [`Batches::covering`] with `max_tokens`.
 ///
 /// # Errors
 /// Returns the errors of [`Ngrams::fit`], or an error if there is no validation split.

@@ -59,8 +59,8 @@ pub struct BaselineStanding {
 pub enum Standing {
     /// The differences mean something.
     Stands,
-    /// The baseline has not passed the 2-gram baseline, so no model has learnt from context yet. All
-    /// losses are in nats per token.
+    /// The baseline has not passed the 2-gram baseline, so no model has learnt from context yet.
+    /// All losses are in nats per token.
     AboveBigram {
         loss: f64,
         bigram: f64,

@@ -166,7 +166,8 @@ pub(crate) struct InteractiveArgs {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EvalArgs {
-    /// The checkpoint to measure, or a run's folder, which stands for its newest one (or --load FILE)
+    /// The checkpoint to measure, or a run's folder, which stands for its newest one (or --load
+    /// FILE)
     #[arg(value_name = "CHECKPOINT")]
     pub(crate) checkpoint: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]

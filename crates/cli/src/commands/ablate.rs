@@ -71,8 +71,8 @@ fn tell_skipped(typed: &str, skipped: &[Skipped], printer: Printer) -> CommandRe
     Ok(())
 }
 
-/// Returns `names`, each followed by spaces up to where all of their descriptions begin, at least two
-/// characters after the longest name.
+/// Returns `names`, each followed by spaces up to where all of their descriptions begin, at least
+/// two characters after the longest name.
 fn beside(names: impl Iterator<Item = String>) -> Vec<String> {
     let names: Vec<String> = names.collect();
     let longest = names.iter().map(|name| name.chars().count()).max();

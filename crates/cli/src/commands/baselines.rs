@@ -1,4 +1,5 @@
-//! `gptlab baselines`: computes how low a loss on a text can be, for comparison with a model's loss.
+//! `gptlab baselines`: computes how low a loss on a text can be, for comparison with a model's
+//! loss.
 
 use std::sync::Arc;
 

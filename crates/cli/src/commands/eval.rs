@@ -36,8 +36,8 @@ pub(super) fn run(args: &EvalArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// Returns the text that was typed; or the one that the model at `path` was trained on, if the record
-/// of its run names it, or if it is a built-in text.
+/// Returns the text that was typed; or the one that the model at `path` was trained on, if the
+/// record of its run names it, or if it is a built-in text.
 fn text_of(args: &EvalArgs, path: &Path, loaded: &Loaded, printer: Printer) -> CommandResult<Text> {
     if args.data.is_some() {
         return text::source(args.data.as_deref(), Builtin::Stories);

@@ -128,8 +128,8 @@ fn around(run: &Path) -> CommandResult<Option<Floors>> {
     Ok(read_results(&folder)?.map(|results| results.floors))
 }
 
-/// Returns the n-gram baselines of a run's text, over the same predictions as the run's last loss; `None` if
-/// the text is no longer available.
+/// Returns the n-gram baselines of a run's text, over the same predictions as the run's last loss;
+/// `None` if the text is no longer available.
 fn baselines(run: &RecordedRun) -> Option<Floors> {
     let experiment = &run.experiment;
     let text = text::of_record(&experiment.data)?;

@@ -97,8 +97,8 @@ impl Run<'_> {
         Checkpoint::save(path, &header, table, numbers)
     }
 
-    /// Saves to the file [`RunOptions::save`](crate::RunOptions::save) after the record could not be
-    /// written. Nothing is saved in the run's folder, because its record would lack the steps
+    /// Saves to the file [`RunOptions::save`](crate::RunOptions::save) after the record could not
+    /// be written. Nothing is saved in the run's folder, because its record would lack the steps
     /// before the checkpoint.
     pub(super) fn save_named(&mut self) {
         let Some(save) = &self.save else { return };
