@@ -4,6 +4,8 @@
 mod ablate;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/comparison.rs"]
+mod comparison;
 #[path = "cli/damage.rs"]
 mod damage;
 #[path = "cli/data.rs"]
