@@ -123,10 +123,11 @@ pub(crate) fn first_lines(text: &str, most: usize, width: usize) -> String {
     let shown = visible::text(text);
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
     let cut = |line: &str| -> String { line.chars().take(width.saturating_sub(2)).collect() };
-    lines
+    let lines: Vec<String> = lines
         .take(most)
         .map(|line| format!("  {}\n", cut(line)))
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 /// Formats the doctor's findings.

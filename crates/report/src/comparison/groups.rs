@@ -29,12 +29,10 @@ pub(super) fn grouped(runs: Vec<NamedRun>) -> (Vec<(LabelledRun, Vec<Setting>)>,
     let mut sorted = Vec::new();
     let mut groups = Vec::new();
     for texts in split(runs, |a, b| same_text(&a.experiment, &b.experiment)) {
-        let (unit, parts) = match unit_of(&texts) {
-            Some(unit) => (unit, vec![texts]),
-            None => {
-                let same = |a: &RecordedRun, b: &RecordedRun| same_measure(a, b);
-                (LossUnit::NatsPerToken, split(texts, same))
-            }
+        let (unit, parts) = if let Some(unit) = unit_of(&texts) {
+            (unit, vec![texts])
+        } else {
+            (LossUnit::NatsPerToken, split(texts, same_measure))
         };
         for part in parts {
             let first = sorted.len();

@@ -85,7 +85,7 @@ impl Comparison {
         let mut table = Table::new(SETTINGS, columns);
         for setting in &self.settings {
             let mut row = vec![TableCell::text(&setting.words)];
-            row.extend(setting.values.iter().map(value));
+            row.extend(setting.values.iter().map(|v| value(v.as_ref())));
             table.push(row);
         }
         table
@@ -99,7 +99,7 @@ impl Comparison {
         for (i, run) in self.runs.iter().enumerate() {
             let mut row = vec![TableCell::text(&run.label)];
             let values = self.settings.iter().map(|s| s.values.get(i));
-            row.extend(values.map(|v| v.map_or_else(TableCell::default, value)));
+            row.extend(values.map(|v| value(v.and_then(Option::as_ref))));
             table.push(row);
         }
         table
@@ -144,8 +144,8 @@ impl Comparison {
 
 const SETTINGS: &str = "The settings in which the runs differ";
 
-fn value(value: &Option<String>) -> TableCell {
-    TableCell::text(value.as_deref().unwrap_or("absent"))
+fn value(value: Option<&String>) -> TableCell {
+    TableCell::text(value.map_or("absent", String::as_str))
 }
 
 fn row(run: &LabelledRun, unit: LossUnit) -> Vec<TableCell> {

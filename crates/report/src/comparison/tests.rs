@@ -342,8 +342,12 @@ fn the_page_and_its_other_forms_say_the_same() {
 #[test]
 fn thirty_runs_are_drawn_as_far_as_they_can_be_told_apart() {
     let runs = (0..30).map(|n| {
-        let mut run = named(&format!("a-run-with-a-name-{n}"), 0, 2.0 + n as f64 / 10.0);
-        run.experiment.hyper.lr = n as f64;
+        let mut run = named(
+            &format!("a-run-with-a-name-{n}"),
+            0,
+            2.0 + f64::from(n) / 10.0,
+        );
+        run.experiment.hyper.lr = f64::from(n);
         run
     });
     let found = of(runs.collect());

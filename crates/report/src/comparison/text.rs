@@ -32,7 +32,9 @@ pub fn story(comparison: &Comparison, width: usize) -> String {
     }
     if !comparison.settings.is_empty() {
         let table = comparison.settings_table();
-        out += &format!("\n{}\n{}", table.caption, table.text(width));
+        out.push('\n');
+        paragraph(&mut out, &table.caption, width);
+        out += &table.text(width);
     }
     samples(&mut out, comparison, width);
     out
@@ -51,10 +53,9 @@ fn curves(out: &mut String, comparison: &Comparison, group: &LossGroup, width: u
     if drawn.is_empty() {
         return;
     }
+    out.push('\n');
     if comparison.groups.len() > 1 {
-        *out += &format!("\n{}\n", group.name);
-    } else {
-        out.push('\n');
+        paragraph(out, &group.name, width);
     }
     *out += &drawn;
     if all.len() > shown.len() {
@@ -80,6 +81,8 @@ fn samples(out: &mut String, comparison: &Comparison, width: usize) {
     for (run, (step, text)) in written.take(MOST_SAMPLES) {
         let after = plural(step as usize, "step");
         let lines = first_lines(text, MOST_LINES, width);
-        *out += &format!("\nAfter {after} {} wrote:\n{lines}", run.label);
+        out.push('\n');
+        paragraph(out, &format!("After {after} {} wrote:", run.label), width);
+        *out += &lines;
     }
 }

@@ -140,16 +140,14 @@ fn add_guides(comparison: &mut Comparison, folders: &[PathBuf]) -> CommandResult
                 && other.whole_loss.is_some() == run.run.whole_loss.is_some()
         };
         let floors = known.iter().find(same).map(|(_, floors)| floors.clone());
-        run.run.floors = match floors {
-            Some(floors) => floors,
-            None => {
-                let folder = folders
-                    .get(run.typed)
-                    .map_or(Path::new(""), PathBuf::as_path);
-                let floors = guides_of_one(&run.run, folder)?;
-                known.push((run.run.clone(), floors.clone()));
-                floors
-            }
+        run.run.floors = if let Some(floors) = floors {
+            floors
+        } else {
+            let folder = folders.get(run.typed);
+            let folder = folder.map_or(Path::new(""), PathBuf::as_path);
+            let floors = guides_of_one(&run.run, folder)?;
+            known.push((run.run.clone(), floors.clone()));
+            floors
         };
     }
     Ok(())
