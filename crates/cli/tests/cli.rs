@@ -6,6 +6,8 @@ mod ablate;
 mod baselines;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/comparison.rs"]
+mod comparison;
 #[path = "cli/damage.rs"]
 mod damage;
 #[path = "cli/data.rs"]

@@ -26,7 +26,7 @@ use crate::{Table, visible};
 
 pub use caption::Caption;
 pub use colour::{ShadeScale, Shading};
-pub use curves::{Curve, CurveText, curves};
+pub use curves::{Curve, CurveText, Legend, curves};
 pub use differences::differences;
 pub use heat::{HeatMap, attention};
 pub use observed::{Observed, observation, observations, over_variants, panels_of_curves};

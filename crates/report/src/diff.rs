@@ -1,5 +1,6 @@
 //! Compares two runs: their settings, listings and records.
 
+mod differing;
 mod events;
 
 use gptlab_record::{Event, Experiment};
@@ -9,12 +10,13 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{
     RecordedRun, number,
-    order::natural,
     plot::{self, Glyphs, PlotLine, PlotSize},
-    settings::{Setting, layer_of, settings_of},
+    settings::{Setting, settings_of},
     study::listing_of,
 };
 
+pub use differing::DifferingSetting;
+pub(crate) use differing::differing;
 pub use events::FirstDifference;
 
 /// A side of a comparison: a run, or a checkpoint, which has settings but no events.
@@ -76,7 +78,7 @@ impl SettingChange {
 }
 
 /// Shortens a long value, such as a tokenizer.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
         return text.to_owned();
@@ -179,66 +181,17 @@ pub fn settings(a: &Experiment, b: &Experiment) -> Result<Vec<SettingChange>, se
 
 /// Returns the settings that differ. An equal difference in several layers is one change.
 fn changes(a: &[Setting], b: &[Setting]) -> Vec<SettingChange> {
-    let value =
-        |of: &[Setting], path: &str| of.iter().find(|s| s.path == path).map(|s| s.value.clone());
-    let mut all: Vec<&Setting> = a.iter().chain(b).collect();
-    // This order also distinguishes paths that differ in the leading zeros of a number.
-    all.sort_by(|x, y| natural(&x.path, &y.path).then_with(|| x.path.cmp(&y.path)));
-    all.dedup_by(|x, y| x.path == y.path);
-    let differs = |s: &&Setting| SettingChange {
-        path: s.path.clone(),
-        words: s.words.clone(),
-        a: value(a, &s.path),
-        b: value(b, &s.path),
-    };
-    let found: Vec<SettingChange> = all.iter().map(differs).filter(|c| c.a != c.b).collect();
-    let absent: Vec<String> = found
-        .iter()
-        .filter(|c| c.a.as_deref() == Some("present") || c.b.as_deref() == Some("present"))
-        .map(|c| c.path.clone() + ".")
-        .collect();
-    let has_both_parents = |c: &SettingChange| {
-        !absent
-            .iter()
-            .any(|whole| c.path.starts_with(whole.as_str()))
-    };
-    merged(found.into_iter().filter(has_both_parents).collect())
-}
-
-fn merged(changes: Vec<SettingChange>) -> Vec<SettingChange> {
-    let mut groups: Vec<(SettingChange, Vec<usize>)> = Vec::new();
-    for change in changes {
-        let place = layer_of(&change.path).map(|(n, rest)| (n, rest.to_owned()));
-        let same = |(other, _): &&mut (SettingChange, Vec<usize>)| {
-            let inside = layer_of(&other.path).map(|(_, rest)| rest.to_owned());
-            inside.is_some()
-                && inside == place.as_ref().map(|p| p.1.clone())
-                && (&other.a, &other.b) == (&change.a, &change.b)
-        };
-        match (groups.iter_mut().find(same), place) {
-            (Some((_, layers)), Some((n, _))) => layers.push(n),
-            (_, place) => groups.push((change, place.map(|(n, _)| n).into_iter().collect())),
+    let change = |found: DifferingSetting| {
+        let mut values = found.values.into_iter();
+        SettingChange {
+            path: found.path,
+            words: found.words,
+            a: values.next().flatten(),
+            b: values.next().flatten(),
         }
-    }
-    let named = |(change, layers): (SettingChange, Vec<usize>)| SettingChange {
-        words: change.words + &layers_of(&layers),
-        ..change
     };
-    groups.into_iter().map(named).collect()
-}
-
-fn layers_of(layers: &[usize]) -> String {
-    match layers {
-        [] => String::new(),
-        [one] => format!(" of layer {one}"),
-        [first, .., last] if last.checked_sub(*first) == Some(layers.len() - 1) => {
-            format!(" of layers {first} to {last}")
-        }
-        several => {
-            let numbers: Vec<String> = several.iter().map(usize::to_string).collect();
-            format!(" of layers {}", numbers.join(", "))
-        }
-    }
+    let found = differing(&[a.to_vec(), b.to_vec()], |_| true).into_iter();
+    found.map(change).collect()
 }
 
 /// Returns the changed ops of two listings with the lines around them. The indentation of a listing

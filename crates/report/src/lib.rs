@@ -2,15 +2,17 @@
 //!
 //! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
 //! pictures, [`page`] the files of a report, [`story`] the same for a terminal, and [`plot`] its
-//! curves. [`diff`] compares two runs, and [`doctor`] finds out what is wrong with one. Everything
-//! is a pure function of the record and of what the caller adds: the same record makes the same
-//! bytes.
+//! curves. [`comparison`] puts several runs beside each other, [`diff`] compares two, and [`doctor`]
+//! finds out what is wrong with one. [`probe`] holds and draws what was found inside a checkpoint.
+//! Everything is a pure function of the record and of what the caller adds: the same record makes
+//! the same bytes.
 //!
 //! The crate handles recorded runs and grids, Markdown, CSV, SVG and HTML. It never touches
 //! engines, training, data, the terminal or the environment.
 
 pub mod ablation;
 pub mod chart;
+pub mod comparison;
 pub mod diff;
 pub mod doctor;
 pub mod glossary;
@@ -19,6 +21,7 @@ mod order;
 pub mod page;
 pub mod phrases;
 pub mod plot;
+pub mod probe;
 pub mod published;
 mod runs;
 mod settings;
@@ -30,6 +33,7 @@ pub mod visible;
 pub mod words;
 
 pub use chart::Chart;
+pub use comparison::Comparison;
 pub use runs::{RunState, RunSummary, runs_table};
 pub use settings::{Setting, settings_of};
 pub use story::story;

@@ -4,6 +4,7 @@
 //! exact numbers under the pointer. Every byte of every file is a function of the record
 //! and of [`Extras`]. Times are in the last section of the page alone.
 
+mod compared;
 mod contents;
 mod figure;
 mod html;
@@ -23,6 +24,7 @@ use crate::{
 };
 use pictures::Pictures;
 
+pub use compared::files as comparison_files;
 pub use figure::{Figure, Section};
 pub use output_folder::{OutputFolder, Signature};
 

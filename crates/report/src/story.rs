@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The largest number of curves that letters can distinguish.
-const MOST_CURVES: usize = 6;
+pub(crate) const MOST_CURVES: usize = 6;
 /// The largest number of lines of a sample.
 const MOST_LINES: usize = 8;
 /// The number of lines of a plot.
@@ -33,7 +33,7 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
             let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
             // One point is no curve.
             if lines.iter().any(|line| line.points.len() > 1) {
-                out += &plot::plot(&lines, size(width), Glyphs::Unicode);
+                out += &plot::plot(&lines, plot_size(width), Glyphs::Unicode);
             }
             out.extend(run.map(|run| wrote(run, width)));
             out.extend(run.map(|run| symptoms(study, run, width)));
@@ -49,7 +49,7 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
                 paragraph(&mut out, sentence, width);
             }
             out.push('\n');
-            out += &plot::plot(&curves(study), size(width), Glyphs::Unicode);
+            out += &plot::plot(&curves(study), plot_size(width), Glyphs::Unicode);
         }
     }
     out
@@ -70,7 +70,8 @@ fn tables(study: &Study, width: usize) -> String {
     table.fitting(width).text(width) + &tuned
 }
 
-fn size(width: usize) -> PlotSize {
+/// Returns the size of a plot on a terminal.
+pub(crate) fn plot_size(width: usize) -> PlotSize {
     PlotSize {
         width: width.saturating_sub(PLOT_MARGIN).min(100),
         height: PLOT_HEIGHT,
@@ -78,7 +79,7 @@ fn size(width: usize) -> PlotSize {
 }
 
 /// Adds `text`, wrapped; its later lines are as far from the left as its first one.
-fn paragraph(out: &mut String, text: &str, width: usize) {
+pub(crate) fn paragraph(out: &mut String, text: &str, width: usize) {
     let indent = " ".repeat(text.len() - text.trim_start().len());
     for line in wrap(text, width.saturating_sub(indent.len())) {
         out.push_str(&indent);
@@ -110,18 +111,23 @@ fn wrote(run: &RecordedRun, width: usize) -> String {
     let Some((step, text)) = run.samples().pop() else {
         return String::new();
     };
+    format!(
+        "\nAfter {} it wrote:\n{}",
+        plural(step as usize, "step"),
+        first_lines(text, MOST_LINES, width)
+    )
+}
+
+/// Returns the first lines of a sample, indented and cut to `width` characters.
+pub(crate) fn first_lines(text: &str, most: usize, width: usize) -> String {
     let shown = visible::text(text);
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
     let cut = |line: &str| -> String { line.chars().take(width.saturating_sub(2)).collect() };
     let lines: Vec<String> = lines
-        .take(MOST_LINES)
+        .take(most)
         .map(|line| format!("  {}\n", cut(line)))
         .collect();
-    format!(
-        "\nAfter {} it wrote:\n{}",
-        plural(step as usize, "step"),
-        lines.concat()
-    )
+    lines.concat()
 }
 
 /// Formats the doctor's findings.

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Data(DataArgs),
     /// List runs beside each other: text, size, steps, loss, time
     Runs(RunsArgs),
-    /// Make a page, tables and pictures of a run or a grid
+    /// Make a page, tables and pictures of a run or a grid, or of several runs beside each other
     Report(ReportArgs),
     /// Compare two runs: settings, listings, and the step at which their numbers first differ
     Diff(DiffArgs),

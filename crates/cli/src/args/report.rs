@@ -8,10 +8,10 @@ use super::JsonArgs;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
-    /// The folder of a run or a grid
-    #[arg(value_name = "FOLDER")]
-    pub(crate) folder: PathBuf,
-    /// Where the report goes [default: FOLDER/report]
+    /// The folder of a run or a grid, or the folders of several runs, which are compared
+    #[arg(value_name = "FOLDER", required = true)]
+    pub(crate) folders: Vec<PathBuf>,
+    /// Where the report goes [default: FOLDER/report, or `comparison` in this folder for several]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// The date to write into the report; without one, equal records make equal reports

@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn run(folder: &Path, json: bool, printer: Printer) -> CommandResult {
     let study = report::read(folder)?;
-    report::say_left_out(&study, printer);
+    report::say_left_out(&study.data, printer);
     let diagnoses = diagnoses(&study);
     if json {
         printer.json(&diagnoses);

@@ -1,9 +1,11 @@
 //! `gptlab report`: writes a page, tables and pictures of one or more runs.
 
+mod many;
+
 use std::path::Path;
 
 use gptlab_lab::{ngram, switches::current_name};
-use gptlab_record::{Experiment, FileError, Floors, grid_of, read_results};
+use gptlab_record::{DataRecord, Experiment, FileError, Floors, grid_of, read_results};
 use gptlab_report::{
     RecordedRun, Study, StudyKind,
     page::{self, Extras, OutputFolder, Signature, WrittenReport},
@@ -23,14 +25,18 @@ use crate::{
 const ORDERS: usize = 6;
 
 pub(super) fn run(args: &ReportArgs, printer: Printer) -> CommandResult {
-    let study = read(&args.folder)?;
-    say_left_out(&study, printer);
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| args.folder.join("report"));
+    match many::distinct(&args.folders).as_slice() {
+        [folder] => run_one(folder, args, printer),
+        folders => many::run(folders, args, printer),
+    }
+}
+
+fn run_one(folder: &Path, args: &ReportArgs, printer: Printer) -> CommandResult {
+    let study = read(folder)?;
+    say_left_out(&study.data, printer);
+    let out = args.out.clone().unwrap_or_else(|| folder.join("report"));
     let place = place(&out, &[Signature::page(page::PAGE)], "--out DIR")?;
-    let extras = extras(&study, &args.folder, args.date.clone())?;
+    let extras = extras(&study, folder, args.date.clone())?;
     let files = page::files(&study, &extras);
     place.write(&files)?;
     if args.json.json {
@@ -79,15 +85,21 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
     match study.kind {
         StudyKind::Run => {
             let run = study.arms.first().and_then(|arm| arm.runs.first());
-            let own = run.and_then(baselines);
-            // If its text is gone, its grid may know.
-            let whole = own.is_none() && run.is_some_and(RecordedRun::ends_whole);
-            let around = if whole { around(folder)? } else { None };
-            study.floors = own.or(around).or(study.floors);
+            let own = run.map(|run| baselines_of_one(run, folder)).transpose()?;
+            study.floors = own.flatten().or(study.floors);
         }
         StudyKind::Ablation | StudyKind::Sweep | StudyKind::Published => add_baselines(&mut study),
     }
     Ok(study)
+}
+
+/// Returns the n-gram baselines of the run in `folder`; if its text is gone, its grid may know.
+fn baselines_of_one(run: &RecordedRun, folder: &Path) -> CommandResult<Option<Floors>> {
+    let own = baselines(run);
+    if own.is_none() && run.ends_whole() {
+        return around(folder);
+    }
+    Ok(own)
 }
 
 /// Gives n-gram baselines of their own to the runs of a grid whose last loss is over other
@@ -142,8 +154,8 @@ fn baselines(run: &RecordedRun) -> Option<Floors> {
 }
 
 /// Reports which texts are too large to be read.
-pub(super) fn say_left_out(study: &Study, printer: Printer) {
-    if let Some(sentence) = text::left_out(&study.data) {
+pub(super) fn say_left_out(data: &DataRecord, printer: Printer) {
+    if let Some(sentence) = text::left_out(data) {
         printer.warn(sentence);
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     let table = runs_table(&runs);
     printer.line(format_args!("{}\n", table.caption));
     printer.text(table.text(printer.columns()));
-    printer.hint("`gptlab report runs/NAME` makes a page of a run");
+    printer.hint("`gptlab report runs/NAME` makes a page of a run, and `gptlab report runs/*` one that compares all");
     Ok(ExitCode::Success)
 }
 

@@ -36,7 +36,9 @@ fn fits(columns: usize, line: &str, text: &str) {
 #[test]
 fn every_command_fits_the_terminal() {
     let lab = Lab::trained();
-    lab.ok(&format!("train --data data.txt {TINY} --out runs/a"));
+    for run in ["a", "b"] {
+        lab.ok(&format!("train --data data.txt {TINY} --out runs/{run}"));
+    }
     let small = TINY
         .replace("--max-tokens 8", "")
         .replace("--preset gpt2-mini", "");
@@ -79,10 +81,13 @@ fn every_command_fits_the_terminal() {
             fits(columns, line, &ran.err);
         }
         // Reports are written into a folder of their own.
-        for (i, line) in ["report runs/a", "report grid"].iter().enumerate() {
+        for (i, line) in ["report runs/a", "report grid", "report runs/a runs/b"]
+            .iter()
+            .enumerate()
+        {
             let line = format!("{line} --out page-{columns}-{i}");
             let ran = lab.at(columns, &line);
-            let composed = ran.out.split("it wrote:").map(|part| {
+            let composed = ran.out.split(" wrote:").map(|part| {
                 part.split_once("\nSymptoms:")
                     .map_or(part, |(_, rest)| rest)
             });

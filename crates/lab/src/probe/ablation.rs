@@ -11,33 +11,9 @@ use std::ops::Range;
 
 use gptlab_engine::{Matrix, Trace, untouched};
 use gptlab_model::{Batch, Node, ValueId};
-use serde::Serialize;
+use gptlab_report::probe::{Ablation, Ablations};
 
 use super::Subject;
-
-/// The losses of a model without each of its parts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ablations {
-    /// The loss of the whole model, in nats per token.
-    pub loss: f64,
-    /// The number of predictions over which losses are averaged.
-    pub predictions: usize,
-    pub parts: Vec<Ablation>,
-}
-
-/// The increase of the loss without one part, in nats per token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ablation {
-    /// The part's name, such as `block0.attn`, `block0.attn.head1` or `block0.mlp`.
-    pub part: String,
-    pub block: usize,
-    /// The head; `None` for whole sublayers.
-    pub head: Option<usize>,
-    /// The increase when the output is set to zero.
-    pub zero_ablation: f64,
-    /// The increase when the output is set to its mean.
-    pub mean_ablation: f64,
-}
 
 /// A range of columns of a node's value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,45 +2,12 @@
 
 use gptlab_engine::{Matrix, Trace};
 use gptlab_model::{Graph, Role, ValueId};
-use serde::Serialize;
+use gptlab_report::probe::{Flow, PartFlow, StageFlow};
 
 use super::{
     Subject,
     formulas::{dead_share, mean_log_z, rms, token_similarity, write_ratio},
 };
-
-/// The activations on one prompt.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Flow {
-    /// The stream at each depth.
-    pub stream: Vec<StageFlow>,
-    /// The effect of each sublayer on the stream.
-    pub parts: Vec<PartFlow>,
-    /// The mean over positions of the logits' log partition function, in nats.
-    pub log_z: f64,
-}
-
-/// The stream's activations at one depth.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StageFlow {
-    /// The stage's name: `embedding`, `block0`, …
-    pub name: String,
-    pub activation_rms: f64,
-    /// The mean cosine similarity between tokens; `None` for a prompt of one token.
-    pub token_similarity: Option<f64>,
-}
-
-/// The effect of one sublayer on the stream.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PartFlow {
-    /// The part's name, such as `block0.attn` or `block0.mlp`.
-    pub part: String,
-    pub block: usize,
-    /// The size of the part's output relative to the stream; `None` without a residual.
-    pub write_ratio: Option<f64>,
-    /// The share of dead units; `None` for attention.
-    pub dead_share: Option<f64>,
-}
 
 impl Subject {
     /// Measures the activations of the prompt that `trace` comes from.

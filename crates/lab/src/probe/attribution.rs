@@ -12,37 +12,9 @@ use std::collections::BTreeMap;
 
 use gptlab_engine::{Matrix, Slot, Trace};
 use gptlab_model::{Graph, NORM_EPS, Node, NormOp, Op, ParamId, ValueId};
-use serde::Serialize;
+use gptlab_report::probe::{Attribution, Share};
 
 use super::{Subject, subject::Prompt};
-
-/// The shares of every part at every position.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Attribution {
-    /// The tokens to whose logits the parts contribute, by position: the next token of the prompt,
-    /// and at its end the likeliest one.
-    pub targets: Vec<String>,
-    /// The logits of those tokens, by position.
-    pub logits: Vec<f64>,
-    /// By position: that logit less the mean of all logits, which is what counts for the softmax
-    /// and what TransformerLens attributes where it centres the unembedding.
-    pub centred_logits: Vec<f64>,
-    /// In the order of the graph.
-    pub parts: Vec<Share>,
-}
-
-/// The contribution of one part.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Share {
-    /// The part's name: `tok_emb`, `pos_emb`, `block0.attn.head1`, `block0.mlp`. The bias of a norm
-    /// or projection is a separate part.
-    pub part: String,
-    /// The contribution to the target's logit, by position.
-    pub logit_attribution: Vec<f64>,
-    /// By position, of the centred logit: these sum to it. What raises all logits alike has no
-    /// share here.
-    pub centred_attribution: Vec<f64>,
-}
 
 impl Subject {
     /// Attributes the logits of `prompt` to the model's parts. `trace` must come from the same

@@ -4,19 +4,7 @@
 //! The shorter text becomes a suffix automaton (Blumer et al. 1985), which reads the longer one
 //! once. Time is linear in both texts, memory in the shorter one.
 
-use serde::Serialize;
-
-/// A passage that occurs in both texts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CopiedText {
-    pub text: String,
-    /// The length, in characters.
-    pub length: usize,
-    /// The position of its first occurrence in the text, in characters.
-    pub at: usize,
-    /// The position of its first occurrence in the training text, in characters.
-    pub at_in_training: usize,
-}
+use gptlab_report::probe::CopiedText;
 
 /// Returns the longest passage of `text` that occurs in `training`; of several, the first in
 /// `training`. The result is `None` if they share no character.

@@ -1,8 +1,8 @@
 //! Attention maps on a prompt, and head scores on random tokens that are repeated.
 
 use gptlab_engine::{AttentionWeights, Matrix, Trace, untouched};
-use gptlab_model::{AttentionMask, Batch, random::Stream};
-use serde::Serialize;
+use gptlab_model::{Batch, random::Stream};
+use gptlab_report::probe::{HeadMap, HeadScores, Repeated};
 
 use crate::statistics;
 
@@ -12,59 +12,6 @@ use super::{
     formulas::{attention_entropy, max_logit, sink_mass},
     subject::{ProbeError, Prompt},
 };
-
-/// The attention of one head on one prompt.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HeadMap {
-    /// The attention's name, such as `block0.attn`.
-    pub part: String,
-    pub block: usize,
-    pub head: usize,
-    /// The mean entropy of the weights, in nats.
-    pub attention_entropy: f64,
-    /// The mean weight on the first token; `None` for a prompt of one token.
-    pub sink_mass: Option<f64>,
-    /// The largest score before the softmax.
-    pub max_attention_logit: Option<f64>,
-    /// The prefix-matching score; `None` if no token of the prompt is repeated.
-    pub prefix_matching: Option<f64>,
-    /// The weights, `[query][key]`.
-    pub weights: Vec<Vec<f32>>,
-    /// Which keys a query sees: the other weights are 0 because they are hidden.
-    #[serde(skip)]
-    pub mask: AttentionMask,
-}
-
-/// The scores of one head on repeated random tokens (Olsson et al. 2022).
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HeadScores {
-    /// The attention's name, such as `block0.attn`.
-    pub part: String,
-    pub block: usize,
-    pub head: usize,
-    /// The mean weight on the previous token.
-    pub previous_token: f64,
-    /// The mean weight of the second half on the same token in the first.
-    pub duplicate_token: f64,
-    /// The mean weight of the second half on the token after the same one in the first.
-    pub induction: f64,
-    /// The standard errors of the three, in that order, over the sequences.
-    pub errors: [f64; 3],
-}
-
-/// The results of a model on repeated random tokens.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Repeated {
-    /// The number of distinct tokens, each of which occurs twice in a sequence.
-    pub length: usize,
-    pub sequences: usize,
-    /// The mean loss of the predictions within the first half, in nats. These tokens are
-    /// unpredictable.
-    pub first_loss: f64,
-    /// The mean loss of the predictions within the second half, in nats. Copying lowers it.
-    pub second_loss: f64,
-    pub heads: Vec<HeadScores>,
-}
 
 const SEQUENCES: usize = 8;
 const LONGEST: usize = 50;

@@ -6,38 +6,9 @@
 
 use gptlab_engine::Trace;
 use gptlab_model::{Node, ValueId};
-use serde::Serialize;
+use gptlab_report::probe::{LensCell, LensLayer};
 
-use super::{
-    Subject,
-    formulas::log_softmax,
-    subject::{Guess, Prompt},
-};
-
-/// The predictions from the stream at one depth.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LensLayer {
-    /// The stage's name: `embedding`, `block0`, …
-    pub name: String,
-    /// The mean loss over the prompt's predictions, in nats; `None` for a prompt of one token.
-    pub lens_loss: Option<f64>,
-    /// The mean over tokens of the KL divergence of the model's distribution from this one, in
-    /// nats.
-    pub lens_kl: f64,
-    /// The predictions, by position.
-    pub positions: Vec<LensCell>,
-}
-
-/// The prediction of the next token from the stream at one position.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LensCell {
-    /// The likeliest tokens, in decreasing order of probability.
-    pub top: Vec<Guess>,
-    /// The probability of the prompt's next token; `None` at its end.
-    pub target_probability: Option<f64>,
-    /// The rank of the prompt's next token; 1 is the likeliest, and `None` the prompt's end.
-    pub target_rank: Option<usize>,
-}
+use super::{Subject, formulas::log_softmax, subject::Prompt};
 
 impl Subject {
     /// Applies the lens to `prompt`, and keeps the `k` likeliest tokens of each position. `trace`

@@ -9,49 +9,12 @@ use std::ops::Range;
 
 use gptlab_engine::Trace;
 use gptlab_model::{Node, ValueId};
-use serde::Serialize;
+use gptlab_report::probe::{PatchedHead, PatchedStage, Patching};
 
 use super::{
     Subject,
     subject::{ProbeError, Prompt},
 };
-
-/// The recovery of each activation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Patching {
-    pub clean: Vec<String>,
-    pub corrupted: Vec<String>,
-    /// The answer to the clean prompt, then that to the corrupted one.
-    pub answers: [String; 2],
-    /// The logit of the first answer minus that of the second, after the clean prompt.
-    pub clean_difference: f64,
-    /// The logit of the first answer minus that of the second, after the corrupted prompt.
-    pub corrupted_difference: f64,
-    /// The stream at each depth.
-    pub stream: Vec<PatchedStage>,
-    /// The heads, each patched at all positions at once.
-    pub heads: Vec<PatchedHead>,
-}
-
-/// The recovery of the stream at one depth.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PatchedStage {
-    /// The stage's name: `embedding`, `block0`, …
-    pub name: String,
-    /// The recovered fraction, by position.
-    pub recovery: Vec<f64>,
-}
-
-/// The recovery of one head.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PatchedHead {
-    /// The attention's name, such as `block0.attn`.
-    pub part: String,
-    pub block: usize,
-    pub head: usize,
-    /// The recovered fraction.
-    pub recovery: f64,
-}
 
 /// A range of rows and columns of a node's value.
 struct ValuePart {

@@ -5,8 +5,8 @@ use std::fmt;
 use gptlab_data::{CorpusError, DecodeError, Tokenizer, UnknownCharacters};
 use gptlab_engine::{Device, Engine, ImportError, Trace, untouched};
 use gptlab_model::{Batch, BatchError, Model};
+use gptlab_report::probe::Guess;
 use gptlab_train::TrainedModel;
-use serde::Serialize;
 
 use super::{anatomy::Anatomy, formulas::log_softmax};
 
@@ -142,13 +142,6 @@ pub struct Prompt {
     /// A batch in which each token's target is the next one. The last token is its own target,
     /// because it has no next one.
     pub(super) batch: Batch,
-}
-
-/// A token and the probability that the model assigns to it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Guess {
-    pub token: String,
-    pub probability: f64,
 }
 
 impl Subject {

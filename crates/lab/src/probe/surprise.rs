@@ -1,30 +1,14 @@
 //! Measures how surprising each token is to the model.
 
 use gptlab_engine::Trace;
-use serde::Serialize;
+use gptlab_report::probe::Surprise;
 
 use super::{
     Subject,
     formulas::{entropy, log_softmax},
     lens::rank,
-    subject::{Guess, Prompt},
+    subject::Prompt,
 };
-
-/// One token and the model's prediction at its position.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Surprise {
-    pub position: usize,
-    /// The token; `None` after the end of the prompt.
-    pub token: Option<String>,
-    /// The surprise, `-ln` of the token's probability, in nats.
-    pub surprise: Option<f64>,
-    /// The rank of the token, where 1 is the likeliest.
-    pub rank: Option<usize>,
-    /// The expected surprise: the entropy of the model's distribution, in nats.
-    pub expected: f64,
-    /// The likeliest tokens, in decreasing order of probability.
-    pub top: Vec<Guess>,
-}
 
 impl Subject {
     /// Returns the surprise of every token of `prompt` but the first, and the prediction after the

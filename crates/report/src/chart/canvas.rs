@@ -22,6 +22,8 @@ pub(super) struct Frame {
     pub(super) left: u32,
     /// The space right of the plotting area for labels, in pixels.
     pub(super) right: u32,
+    /// The space below everything else for a legend, in pixels.
+    pub(super) beneath: u32,
     pub(super) grid: GridLines,
     /// The numbers that are drawn, for whoever cannot see the picture or wants them exactly.
     pub(super) numbers: Option<Table>,
@@ -96,7 +98,7 @@ impl Plane {
             left: frame.left.into(),
             top: if frame.y.title.is_empty() { 8.0 } else { 26.0 },
             right: (width - f64::from(frame.right)).max(f64::from(frame.left) + 20.0),
-            bottom: height - below,
+            bottom: height - below - f64::from(frame.beneath),
             x: frame.x.clone(),
             y: frame.y.clone(),
         }
@@ -154,7 +156,7 @@ impl Canvas {
 
     fn titles(&mut self, frame: &Frame) {
         let middle = f64::midpoint(self.plane.left, self.plane.right);
-        let below = f64::from(frame.size.1) - 9.0;
+        let below = f64::from(frame.size.1.saturating_sub(frame.beneath)) - 9.0;
         self.svg
             .text(pixel(middle, below), &frame.x.title, "muted c");
         self.svg.text(pixel(4.0, 11.0), &frame.y.title, "muted");
@@ -243,6 +245,27 @@ impl Canvas {
             });
         }
     }
+
+    /// Writes labels one below the other under the axis, each after a piece of its line. The first
+    /// one stands at the height `top`.
+    pub(super) fn legend(&mut self, labels: &[Label], top: f64) {
+        for (i, label) in labels.iter().enumerate() {
+            let y = top + LINE * i as f64;
+            let class = format!("label {}", label.look.class);
+            self.svg.group(&class, label.series, |svg| {
+                svg.line(&[pixel(4.0, y), pixel(30.0, y)], label.look, 2.0);
+                svg.text(pixel(36.0, y), &label.text, "");
+            });
+        }
+    }
+}
+
+/// The distance between two labels, in pixels.
+const LINE: f64 = 16.0;
+
+/// Returns the height that a legend of `labels` labels needs, in pixels.
+pub(super) fn legend_height(labels: usize) -> u32 {
+    LINE as u32 * labels as u32
 }
 
 /// A label in the right margin.
@@ -254,19 +277,23 @@ pub(super) struct Label {
     pub(super) series: Option<usize>,
 }
 
-/// Returns the width that labels need, in pixels.
+/// Returns the width that labels of so many characters need, in pixels.
 pub(super) fn margin(labels: impl Iterator<Item = usize>) -> u32 {
-    (34 + 7 * labels.max().unwrap_or(0) as u32).min(190)
+    wide_margin(labels).min(190)
+}
+
+/// Returns what [`margin`] returns, without a limit.
+pub(super) fn wide_margin(labels: impl Iterator<Item = usize>) -> u32 {
+    34 + 7 * labels.max().unwrap_or(0) as u32
 }
 
 /// Returns heights near the wanted ones, at least a line apart, and above `bottom` if they fit.
 fn spread(wanted: &[f64], bottom: f64) -> Vec<f64> {
-    const APART: f64 = 16.0;
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
     let mut placed = wanted.to_vec();
     for pair in order.windows(2) {
-        placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + APART);
+        placed[pair[1]] = placed[pair[1]].max(placed[pair[0]] + LINE);
     }
     // All labels together move back up by half of the largest shift.
     let shifts = placed.iter().zip(wanted).map(|(p, w)| p - w);

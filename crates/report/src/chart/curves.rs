@@ -7,7 +7,7 @@ use super::{
     Caption, Chart,
     axis::{Axis, extent},
     canvas::{self, Canvas, Frame, GridLines, Label},
-    style::{Look, MOST_LOOKS, look_of},
+    style::{Look, MOST_LISTED_LOOKS, MOST_LOOKS, look_of},
     svg::pixel,
 };
 use crate::{
@@ -35,8 +35,19 @@ pub struct CurveText {
     pub measure: String,
     /// Pixels.
     pub size: (u32, u32),
-    /// The names of the curves stand right of them.
-    pub labels: bool,
+    pub legend: Legend,
+}
+
+/// Where the names of the curves stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Legend {
+    /// Right of the curves, of which there are at most seven.
+    Beside,
+    /// Like `Beside`, for up to 28 curves with longer names. The picture is as high as they need,
+    /// and on a narrow screen they stand below it.
+    Listed,
+    /// Nowhere.
+    Absent,
 }
 
 /// The size of a chart on a narrow screen.
@@ -50,7 +61,15 @@ impl CurveText {
             over: "step".to_owned(),
             measure: measure.into(),
             size: (620, 340),
-            labels: true,
+            legend: Legend::Beside,
+        }
+    }
+
+    /// Returns the number of curves that are drawn at most.
+    fn most(&self) -> usize {
+        match self.legend {
+            Legend::Beside | Legend::Absent => MOST_LOOKS,
+            Legend::Listed => MOST_LISTED_LOOKS,
         }
     }
 }
@@ -61,14 +80,16 @@ pub(super) const SMALL: (u32, u32) = (290, 190);
 const MOST_POINTS: usize = 240;
 /// The most steps whose numbers are listed below the picture.
 const MOST_LISTED: usize = 21;
+/// The pixels of a chart above and below its labels.
+const TOP_AND_BOTTOM: u32 = 66;
 /// Losses above this multiple of the loss of blind guessing are drawn at the upper edge.
 const CEILING: f64 = 1.25;
 
 /// Draws curves with bands from the lowest to the highest seed, and the losses of n-gram baselines
-/// as dotted lines. Returns `None` if no loss is finite. More than seven curves could not be
-/// distinguished; the rest are left out, and the caption says so.
+/// as dotted lines. Returns `None` if no loss is finite. Curves that could not be distinguished from
+/// others ([`Legend`]) are left out, and the caption says so.
 pub fn curves(text: &CurveText, curves: &[Curve], floors: Option<&Floors>) -> Option<Chart> {
-    let shown = &curves[..curves.len().min(MOST_LOOKS)];
+    let shown = &curves[..curves.len().min(text.most())];
     let draw = |text: &CurveText| {
         let scales = Scales::of(text, shown, floors)?;
         Some(scales.draw(text, curves, &look_of))
@@ -121,26 +142,35 @@ impl Scales {
         curves: &[Curve],
         look: &dyn Fn(usize) -> Look,
     ) -> Chart {
-        let shown = &curves[..curves.len().min(MOST_LOOKS)];
+        let shown = &curves[..curves.len().min(text.most())];
         let lines: Vec<DrawnCurve> = shown.iter().map(|c| line_of(c, self.ceiling)).collect();
-        let labels = if text.labels {
-            labels(&lines, look)
-        } else {
-            Vec::new()
+        let labels = match text.legend {
+            Legend::Beside | Legend::Listed => labels(&lines, look),
+            Legend::Absent => Vec::new(),
         };
         let edge = self.x.high;
+        let (width, height) = text.size;
+        let listed_height = canvas::legend_height(labels.len());
+        let lengths = labels.iter().map(|l| l.text.chars().count());
+        let (height, right, beneath) = match text.legend {
+            Legend::Listed if is_small(text) => (height + listed_height, 14, listed_height),
+            Legend::Listed => (
+                height.max(listed_height + TOP_AND_BOTTOM),
+                canvas::wide_margin(lengths),
+                0,
+            ),
+            Legend::Beside => (height, canvas::margin(lengths), 0),
+            Legend::Absent => (height, 14, 0),
+        };
         let frame = Frame {
             title: text.title.clone(),
             caption: describe(&text.caption, curves, shown.len(), &self.guides),
-            size: text.size,
+            size: (width, height),
             x: self.x.clone(),
             y: self.y.clone(),
             left: left_of(&self.y),
-            right: if labels.is_empty() {
-                14
-            } else {
-                canvas::margin(labels.iter().map(|l| l.text.chars().count()))
-            },
+            right: if labels.is_empty() { 14 } else { right },
+            beneath,
             grid: GridLines::Horizontal,
             numbers: Some(listed(text, &lines)),
             hover: Some(hover(text, &lines)),
@@ -148,7 +178,12 @@ impl Scales {
         canvas::draw(frame, |canvas| {
             paint(canvas, &lines, look);
             self.guides(canvas);
-            canvas.labels(&labels, edge);
+            if beneath > 0 {
+                let top = f64::from(height - beneath) + 6.0;
+                canvas.legend(&labels, top);
+            } else {
+                canvas.labels(&labels, edge);
+            }
         })
     }
 

@@ -70,6 +70,7 @@ fn draw(bars: &[VariantDifference], width: u32) -> Option<Chart> {
         y: rows(bars.len()),
         left: (longest * 7 + 16).min(230),
         right: 74,
+        beneath: 0,
         grid: GridLines::Vertical,
         numbers: Some(listed(bars)),
         hover: None,

@@ -154,7 +154,7 @@ pub fn panels_of_curves(
     (!others.is_empty()).then_some(())?;
     let small = CurveText {
         size: SMALL,
-        labels: false,
+        legend: curves::Legend::Absent,
         ..text.clone()
     };
     let scales = curves::Scales::of(&small, curves, floors)?;

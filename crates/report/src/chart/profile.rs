@@ -93,6 +93,7 @@ fn draw(
         },
         left: longest * 6 + 14,
         right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
+        beneath: 0,
         grid: GridLines::Vertical,
         numbers: Some(last_numbers(
             &format!("{name} along the model"),

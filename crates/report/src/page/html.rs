@@ -14,7 +14,9 @@ use crate::{
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// Characters of a sample that a card shows.
-const SAMPLE: usize = 600;
+pub(super) const SAMPLE: usize = 600;
+pub(super) const MEANING: &str = "A loss is the mean surprise at the next token. It means something beside n-gram \
+    baselines: a table that counts which token followed the last n − 1 ones in the training text.";
 
 pub(super) fn page(study: &Study, extras: &Extras, pictures: &Pictures) -> String {
     let title = contents::title(study);
@@ -74,7 +76,7 @@ fn tokens(tokens: &[ShadedToken]) -> Markup {
     }
 }
 
-fn whole(title: &str, body: &Markup) -> String {
+pub(super) fn whole(title: &str, body: &Markup) -> String {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -145,12 +147,12 @@ fn section(title: &str, text: &str, figures: &[Figure]) -> Markup {
     }
 }
 
-fn list(facts: &[(&str, String)]) -> Markup {
+pub(super) fn list(facts: &[(&str, String)]) -> Markup {
     html! { dl { @for (name, value) in facts { dt { (name) } dd { (coded(value)) } } } }
 }
 
 /// Formats the text between backticks as code.
-fn coded(text: &str) -> Markup {
+pub(super) fn coded(text: &str) -> Markup {
     html! {
         @for (i, piece) in text.split('`').enumerate() {
             @if i % 2 == 1 { code { (piece) } } @else { (typeset(piece)) }
@@ -251,10 +253,7 @@ fn meaning(study: &Study) -> Markup {
         @if let Some(floors) = &study.floors {
             section {
                 h2 { "What a loss means" }
-                p {
-                    "A loss is the mean surprise at the next token. It means something beside n-gram baselines: a table \
-                     that counts which token followed the last n − 1 ones in the training text."
-                }
+                p { (MEANING) }
                 (ablation::guides(floors).html())
             }
         }

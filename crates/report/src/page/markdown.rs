@@ -87,10 +87,10 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm) {
 
 /// A text of paragraphs, separated by empty lines.
 #[derive(Default)]
-struct MarkdownText(String);
+pub(super) struct MarkdownText(pub(super) String);
 
 impl MarkdownText {
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
         }
@@ -98,7 +98,7 @@ impl MarkdownText {
         self.0.push('\n');
     }
 
-    fn list(&mut self, facts: &[(&str, String)]) {
+    pub(super) fn list(&mut self, facts: &[(&str, String)]) {
         let items: Vec<String> = facts
             .iter()
             .map(|(name, value)| format!("- **{name}:** {}", escape_markdown(value)))
@@ -107,7 +107,7 @@ impl MarkdownText {
     }
 
     /// Adds a code block whose fence does not occur in the text.
-    fn fenced(&mut self, language: &str, text: &str) {
+    pub(super) fn fenced(&mut self, language: &str, text: &str) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
         let fence = "`".repeat(longest.max(2) + 1);
         self.line(&format!(
@@ -116,7 +116,7 @@ impl MarkdownText {
         ));
     }
 
-    fn figures(&mut self, figures: &[Figure]) {
+    pub(super) fn figures(&mut self, figures: &[Figure]) {
         for figure in figures {
             let pictures = figure.pictures().into_iter();
             let links: Vec<String> = pictures

@@ -1,13 +1,12 @@
 //! `gptlab probe`: looks into a checkpoint, on a prompt and a text.
 
-mod pictures;
 mod request;
 
 use std::path::Path;
 
 use gptlab_lab::probe::{
-    Anatomy, CopiedReport, Definition, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables,
-    VALUES_MARK, measures_table,
+    Anatomy, Definition, Measure, ProbeError, ProbeReport, ProbedCheckpoint, Tables, VALUES_MARK,
+    measures_table,
 };
 use gptlab_model::Choice;
 use gptlab_recipe::Precision;
@@ -16,6 +15,7 @@ use gptlab_report::words::{count, indented, plural};
 use gptlab_report::{
     Table,
     page::{File, OutputFolder, Signature},
+    probe::pictures,
 };
 use gptlab_train::{NonFinite, TrainedModel};
 
@@ -63,7 +63,9 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
         ));
     }
     if let Some((folder, place)) = drawn {
-        place.write(&pictures::files(&report))?;
+        let tables = Tables::short(&report).0.into_iter();
+        let tables = tables.map(|(_, table)| table).collect();
+        place.write(&pictures::files(&report, tables))?;
         printer.note(format_args!(
             "pictures in {}",
             folder.join(pictures::PAGE).display()
@@ -192,27 +194,9 @@ fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
     }
     if let Some(copied) = &report.copied {
         printer.line("");
-        printer.line(copied_line(copied));
+        printer.line(format_args!("copied      {}", copied.text()));
     }
     printer.note("`gptlab probe --measures` says what the numbers mean");
-}
-
-fn copied_line(found: &CopiedReport) -> String {
-    match &found.longest {
-        None => format!(
-            "copied      nothing of {} stands in {}",
-            found.written, found.training
-        ),
-        Some(copied) => format!(
-            "copied      {} of {}, from {}: {:?}, which stands at {} in {}",
-            plural(copied.length, "character"),
-            found.written,
-            count(copied.at as u64),
-            copied.text,
-            count(copied.at_in_training as u64),
-            found.training
-        ),
-    }
 }
 
 /// Returns one file per table, after one that explains the numbers.

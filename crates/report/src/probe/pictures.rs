@@ -1,18 +1,18 @@
 //! The pictures of a probe: a page, and each picture beside it.
 
-use gptlab_lab::probe::{
-    Ablation, Ablations, Attribution, Guess, HeadScores, LensLayer, Measure, Patching, ProbeReport,
-    Repeated, Surprise, Tables,
+use gptlab_record::Measure;
+
+use super::{
+    Ablation, Ablations, Attribution, Guess, HeadScores, LensLayer, Patching, ProbeReport,
+    Repeated, Surprise,
+    attention::{attention_maps, label},
 };
-use gptlab_report::{
+use crate::{
     Chart, Table,
     chart::{Caption, HeatMap, Panels, ShadeScale, Shading},
     page::{self, Figure, File, Gallery, Section, ShadedToken},
     table::{Column, TableCell},
 };
-
-use super::copied_line;
-use crate::commands::inside::{self, label};
 
 /// The largest number of tokens that a map can label.
 const MOST: usize = 64;
@@ -20,10 +20,10 @@ const MOST: usize = 64;
 const SURPRISING: f64 = 5.0;
 
 /// The name of the page.
-pub(super) const PAGE: &str = "probe.html";
+pub const PAGE: &str = "probe.html";
 
-/// Returns the page and its pictures.
-pub(super) fn files(report: &ProbeReport) -> Vec<File> {
+/// Returns the page and its pictures. `tables` are shown below the pictures.
+pub fn files(report: &ProbeReport, tables: Vec<Table>) -> Vec<File> {
     let prompt = report.tokens.concat();
     let gallery = Gallery {
         title: title(report),
@@ -33,7 +33,7 @@ pub(super) fn files(report: &ProbeReport) -> Vec<File> {
             .surprise
             .as_deref()
             .map_or_else(Vec::new, |found| shaded(found, &report.tokens)),
-        sections: sections(report),
+        sections: sections(report, tables),
         facts: vec![
             ("Checkpoint", report.checkpoint.clone()),
             ("Steps", report.step.to_string()),
@@ -81,10 +81,12 @@ fn answer(report: &ProbeReport) -> Vec<String> {
     said.extend(report.surprise.as_deref().and_then(surprising));
     said.extend(report.ablation.as_ref().and_then(worth));
     said.extend(report.repeated.as_ref().map(copies));
-    said.extend(report.copied.as_ref().map(|found| {
-        let line = copied_line(found);
-        format!("Copied: {}.", line.trim_start_matches("copied").trim())
-    }));
+    said.extend(
+        report
+            .copied
+            .as_ref()
+            .map(|found| format!("Copied: {}.", found.text())),
+    );
     said
 }
 
@@ -155,7 +157,7 @@ fn shaded(found: &[Surprise], tokens: &[String]) -> Vec<ShadedToken> {
     plain.chain(measured).collect()
 }
 
-fn sections(report: &ProbeReport) -> Vec<Section> {
+fn sections(report: &ProbeReport, tables: Vec<Table>) -> Vec<Section> {
     let shown: Vec<String> = report.tokens.iter().map(|token| label(token)).collect();
     let section = |title: &str, text: &str, figures: Vec<Option<Figure>>| Section {
         title: title.to_owned(),
@@ -171,7 +173,7 @@ fn sections(report: &ProbeReport) -> Vec<Section> {
         .attention
         .as_ref()
         .filter(|_| report.tokens.len() <= MOST)
-        .and_then(|heads| inside::of_heads("What each head attends to", heads, &report.tokens));
+        .and_then(|heads| attention_maps("What each head attends to", heads, &report.tokens));
     let attribution = report
         .attribution
         .as_ref()
@@ -213,7 +215,7 @@ fn sections(report: &ProbeReport) -> Vec<Section> {
         ),
         Section {
             title: "All numbers".to_owned(),
-            tables: Tables::short(report).0.into_iter().map(|t| t.1).collect(),
+            tables,
             ..Section::default()
         },
     ]
