@@ -177,6 +177,10 @@ fn what_cannot_be_compared_is_refused_in_a_sentence() {
     assert!(!lab.path("comparison").exists(), "nothing is written");
     // The runs of a grid are ordinary runs, and a run that is named twice is one run.
     lab.ok("report grid/runs/baseline-s0 grid/runs/no-residual-s0 --out page");
+    let ran = lab.run("report runs/a page");
+    let sentence =
+        "error: page: expected the folder of a run (experiment.json), found the folder of a report";
+    assert_eq!((ran.code, ran.first_line()), (3, sentence));
     let ran = lab.ok("report runs/a runs/../runs/a");
     assert_eq!(ran.err, "hint: open runs/a/report/report.html\n");
 }

@@ -168,6 +168,8 @@ fn one_of_a_thing_is_singular() {
         "probe m --prompt aa --threads 1".to_owned(),
         "doctor run".to_owned(),
         "report run".to_owned(),
+        format!("train --data one.txt {one} --batch-size 1 --warmup 1 --seed 1 --out other"),
+        "report run other".to_owned(),
         "runs .".to_owned(),
         "data batches run --step 9".to_owned(),
         "sweep --data one.txt --sizes tiny --grid lr=0.001 --steps 1 --batch-size 1 --block-size 4 --out grid".to_owned(),
@@ -180,6 +182,8 @@ fn one_of_a_thing_is_singular() {
     for page in [
         "run/report/report.md",
         "run/report/report.html",
+        "comparison/report.md",
+        "comparison/report.html",
         "grid/report/report.md",
     ] {
         let text = String::from_utf8(lab.read(page)).expect("UTF-8");

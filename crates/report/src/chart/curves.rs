@@ -80,6 +80,8 @@ pub(super) const SMALL: (u32, u32) = (290, 190);
 const MOST_POINTS: usize = 240;
 /// The most steps whose numbers are listed below the picture.
 const MOST_LISTED: usize = 21;
+/// The pixels between an axis and the legend below it.
+const LEGEND_GAP: u32 = 12;
 /// The pixels of a chart above and below its labels.
 const TOP_AND_BOTTOM: u32 = 66;
 /// Losses above this multiple of the loss of blind guessing are drawn at the upper edge.
@@ -153,7 +155,10 @@ impl Scales {
         let listed_height = canvas::legend_height(labels.len());
         let lengths = labels.iter().map(|l| l.text.chars().count());
         let (height, right, beneath) = match text.legend {
-            Legend::Listed if is_small(text) => (height + listed_height, 14, listed_height),
+            Legend::Listed if is_small(text) => {
+                let beneath = listed_height + LEGEND_GAP;
+                (height + beneath, 26, beneath)
+            }
             Legend::Listed => (
                 height.max(listed_height + TOP_AND_BOTTOM),
                 canvas::wide_margin(lengths),
@@ -179,7 +184,7 @@ impl Scales {
             paint(canvas, &lines, look);
             self.guides(canvas);
             if beneath > 0 {
-                let top = f64::from(height - beneath) + 6.0;
+                let top = f64::from(height - beneath + LEGEND_GAP);
                 canvas.legend(&labels, top);
             } else {
                 canvas.labels(&labels, edge);

@@ -9,6 +9,8 @@ use crate::{
     words::{count, duration},
 };
 
+/// The title of the column that compares losses with n-gram baselines.
+pub(super) const BASELINES: &str = "beside n-gram baselines";
 /// The most runs that have a column each in the table of settings; more have a row each.
 const MOST_COLUMNS: usize = 4;
 
@@ -36,7 +38,7 @@ impl Comparison {
             Column::numbers("steps"),
             Column::numbers("tokens"),
             Column::numbers("time").on_screen(),
-            Column::words("beside n-gram baselines"),
+            Column::words(BASELINES),
         ];
         let caption = format!(
             "Validation losses on {}, {}: the last one, and the lowest on the way",

@@ -357,7 +357,7 @@ fn thirty_runs_are_drawn_as_far_as_they_can_be_told_apart() {
     let html = page(&found, PAGE);
     assert!(html.contains("a-run-with-a-name-29"), "the table has all");
     assert!(story(&found, 80).contains("The page draws 24 more curves."));
-    assert!(html.contains("viewBox=\"0 0 340 728\""), "a legend below");
+    assert!(html.contains("viewBox=\"0 0 340 740\""), "a legend below");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Several runs for a terminal: what their page says, in text.
 
-use super::{Comparison, LabelledRun, LossGroup};
+use super::{Comparison, LabelledRun, LossGroup, tables::BASELINES};
 use crate::{
     plot::{self, Glyphs, PlotLine},
     story::{MOST_CURVES, first_lines, paragraph, plot_size},
     words::plural,
 };
 
+/// The most runs that are compared with n-gram baselines in words, which take several lines.
+const MOST_ROWS: usize = 6;
 /// The most runs whose last texts are shown.
 const MOST_SAMPLES: usize = 4;
 /// The largest number of lines of a sample.
@@ -19,6 +21,11 @@ pub fn story(comparison: &Comparison, width: usize) -> String {
     paragraph(&mut out, &comparison.headline(), width);
     for group in &comparison.groups {
         let table = comparison.table(group);
+        let table = if table.rows.len() > MOST_ROWS {
+            table.without_column(BASELINES)
+        } else {
+            table
+        };
         out.push('\n');
         paragraph(&mut out, &table.caption, width);
         out += &table.text(width);

@@ -90,7 +90,7 @@ fn outside(out: &Path, folders: &[PathBuf]) -> CommandResult<()> {
 
 /// Reads one of several runs.
 fn read(folder: &Path) -> CommandResult<RecordedRun> {
-    if read_grid(folder)?.is_some() {
+    if folder.is_dir() && read_grid(folder)?.is_some() {
         let found = format_args!(
             "{}: expected a run to compare with others, found a grid (grid.json)",
             folder.display()
@@ -106,6 +106,8 @@ fn read(folder: &Path) -> CommandResult<RecordedRun> {
     }
     let found = if !folder.exists() {
         "found nothing"
+    } else if folder.join(page::PAGE).is_file() {
+        "found the folder of a report"
     } else if folder.is_dir() {
         "found another folder"
     } else {
