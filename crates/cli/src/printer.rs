@@ -95,10 +95,10 @@ impl Printer {
         self.width.unwrap_or(terminal::USUAL)
     }
 
-    /// Returns the number of characters of a line if standard output is a terminal or `COLUMNS` is
-    /// set; `None` if its lines have any length.
+    /// Returns the number of characters of a line if standard output is a terminal, whose width may
+    /// not be known, or `COLUMNS` is set; `None` if its lines have any length.
     pub(crate) fn fitted(self) -> Option<usize> {
-        self.width
+        self.width.or(self.shown.then_some(terminal::USUAL))
     }
 
     /// Wraps a message for standard error.
