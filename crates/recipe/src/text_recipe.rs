@@ -51,6 +51,7 @@ struct RecipeScale {
     batch_size: usize,
     /// The peak learning rate.
     lr: f64,
+    precision: Precision,
     /// The reason for the size, for people.
     why: &'static str,
 }
@@ -67,27 +68,30 @@ const SCALES: [RecipeScale; 6] = [
         block_size: 128,
         batch_size: 16,
         lr: 2e-2,
+        precision: Precision::F32,
         why: "small enough to learn in seconds",
     },
     RecipeScale {
-        up_to: 75,
+        up_to: 150,
         n_layer: 4,
         n_embd: 64,
         n_head: 4,
         block_size: 128,
         batch_size: 16,
         lr: 1.6e-2,
-        why: "small enough for many steps in a minute",
+        precision: Precision::F32,
+        why: "small enough for many steps in two minutes",
     },
     RecipeScale {
-        up_to: 240,
+        up_to: 400,
         n_layer: 4,
         n_embd: 96,
         n_head: 3,
         block_size: 128,
         batch_size: 16,
         lr: 1.2e-2,
-        why: "small enough for many steps in minutes",
+        precision: Precision::Bf16,
+        why: "small enough for many steps in five minutes",
     },
     RecipeScale {
         up_to: 1_200,
@@ -97,6 +101,7 @@ const SCALES: [RecipeScale; 6] = [
         block_size: 128,
         batch_size: 16,
         lr: 8e-3,
+        precision: Precision::Bf16,
         why: "for ten minutes, under a million parameters",
     },
     RecipeScale {
@@ -107,6 +112,7 @@ const SCALES: [RecipeScale; 6] = [
         block_size: 256,
         batch_size: 16,
         lr: 6e-3,
+        precision: Precision::Bf16,
         why: "for an hour, a few million parameters",
     },
     RecipeScale {
@@ -117,6 +123,7 @@ const SCALES: [RecipeScale; 6] = [
         block_size: 256,
         batch_size: 32,
         lr: 4e-3,
+        precision: Precision::Bf16,
         why: "for hours, as many as nanoGPT's large recipe",
     },
 ];
@@ -207,8 +214,14 @@ impl TextRecipe {
         );
         add(
             own_hyper.precision == hyper.precision,
-            "bf16 products".to_owned(),
-            "faster with bf16 instructions".to_owned(),
+            match own_hyper.precision {
+                Precision::F32 => "f32 products".to_owned(),
+                Precision::Bf16 => "bf16 products".to_owned(),
+            },
+            match own_hyper.precision {
+                Precision::F32 => "a small model gains nothing from bf16".to_owned(),
+                Precision::Bf16 => "faster with bf16 instructions".to_owned(),
+            },
         );
         let passes = passes(own_hyper.steps, scale, &self.input);
         add(
@@ -239,7 +252,7 @@ fn dropout(passes: f64) -> f32 {
     }
 }
 
-/// Returns the hyper-parameters: Muon, a rate that falls linearly to zero, and bf16 products.
+/// Returns the hyper-parameters: Muon, and a rate that falls linearly to zero.
 fn hyper(scale: &RecipeScale, steps: u64) -> Hyper {
     Hyper {
         batch_size: scale.batch_size,
@@ -251,7 +264,7 @@ fn hyper(scale: &RecipeScale, steps: u64) -> Hyper {
         beta2: 0.95,
         decayed: Decay::Matrices,
         optimizer: Optimizer::Muon,
-        precision: Precision::Bf16,
+        precision: scale.precision,
         ..Hyper::of(Preset::Modern, Some(steps))
     }
 }
@@ -323,7 +336,7 @@ mod tests {
                 .spec
                 .n_embd
         };
-        let times = [10, 60, 120, 600, 3_600, 36_000];
+        let times = [10, 120, 300, 600, 3_600, 36_000];
         assert!(times.is_sorted_by(|a, b| width(*a) < width(*b)));
         let dropout = |tokens| {
             TextRecipe::new(&input(tokens, 120), 2_000)
@@ -337,7 +350,7 @@ mod tests {
 
     #[test]
     fn times_of_one_scale_have_one_recipe() {
-        let (short, longer) = (input(1_000_000, 80), input(1_000_000, 240));
+        let (short, longer) = (input(1_000_000, 30), input(1_000_000, 120));
         assert_eq!(
             TextRecipe::new(&short, 500).settings,
             TextRecipe::new(&longer, 500).settings
@@ -357,7 +370,7 @@ mod tests {
 
     #[test]
     fn reasons_fit_a_terminal() {
-        for seconds in [10, 60, 120, 600, 3_600, 36_000] {
+        for seconds in [10, 120, 300, 600, 3_600, 36_000] {
             let recipe = TextRecipe::new(&input(100_000, seconds), 1_000);
             let Settings { spec, hyper, .. } = &recipe.settings;
             let reasons = recipe.reasons(spec, hyper);

@@ -35,7 +35,7 @@ fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     let experiment = lab.json("run/experiment.json");
     let hyper = &experiment["hyper"];
     assert_eq!(hyper["optimizer"], "muon");
-    assert_eq!(hyper["precision"], "bf16");
+    assert_eq!(hyper["precision"], serde_json::Value::Null, "f32");
     assert_eq!(experiment["spec"]["position"], "rotary");
     // A text of 400 characters is read a hundred times, so that its model needs dropout.
     assert!(experiment["spec"]["dropout"].as_f64().unwrap() > 0.0);
