@@ -197,8 +197,12 @@ impl LabelledRun {
         last.filter(|loss| loss.is_finite() && self.status != RunStatus::Diverged)
     }
 
-    /// Returns the lowest validation loss in `unit`, after its step.
+    /// Returns the lowest validation loss in `unit`, after its step. If the last loss is over the
+    /// whole validation split and the others are over a part of it, none is the lowest.
     pub fn best(&self, unit: LossUnit) -> Option<(u64, f64)> {
+        if self.run.whole_loss.is_some() && !groups::logs_whole(&self.run) {
+            return None;
+        }
         let losses = self.curve(unit).into_iter();
         let finite = losses.filter(|(_, loss)| loss.is_finite());
         finite.min_by(|a, b| a.1.total_cmp(&b.1))

@@ -2,10 +2,10 @@
 //!
 //! [`Study::read`] reads the folder of a run or a grid. [`ablation`] makes tables of it, [`chart`]
 //! pictures, [`page`] the files of a report, [`story`] the same for a terminal, and [`plot`] its
-//! curves. [`comparison`] puts several runs beside each other, [`diff`] compares two, and [`doctor`]
-//! finds out what is wrong with one. [`probe`] holds and draws what was found inside a checkpoint.
-//! Everything is a pure function of the record and of what the caller adds: the same record makes
-//! the same bytes.
+//! curves. [`comparison`] puts several runs beside each other, [`diff`] compares two, and
+//! [`doctor`] finds out what is wrong with one. [`probe`] holds and draws what was found inside a
+//! checkpoint. Everything is a pure function of the record and of what the caller adds: the same
+//! record makes the same bytes.
 //!
 //! The crate handles recorded runs and grids, Markdown, CSV, SVG and HTML. It never touches
 //! engines, training, data, the terminal or the environment.

@@ -88,8 +88,8 @@ const TOP_AND_BOTTOM: u32 = 66;
 const CEILING: f64 = 1.25;
 
 /// Draws curves with bands from the lowest to the highest seed, and the losses of n-gram baselines
-/// as dotted lines. Returns `None` if no loss is finite. Curves that could not be distinguished from
-/// others ([`Legend`]) are left out, and the caption says so.
+/// as dotted lines. Returns `None` if no loss is finite. Curves that could not be distinguished
+/// from others ([`Legend`]) are left out, and the caption says so.
 pub fn curves(text: &CurveText, curves: &[Curve], floors: Option<&Floors>) -> Option<Chart> {
     let shown = &curves[..curves.len().min(text.most())];
     let draw = |text: &CurveText| {

@@ -77,6 +77,11 @@ fn measured(run: &RecordedRun) -> u64 {
     run.experiment.intervals.val_tokens.min(all)
 }
 
+/// Returns whether the losses of a run's record are over the whole validation split.
+pub(super) fn logs_whole(run: &RecordedRun) -> bool {
+    measured(run) + 1 >= run.experiment.data.val_tokens
+}
+
 fn same_measure(a: &RecordedRun, b: &RecordedRun) -> bool {
     a.experiment.tokenizer == b.experiment.tokenizer && measured(a) == measured(b)
 }
@@ -93,7 +98,6 @@ fn unit_of(runs: &[NamedRun]) -> Option<LossUnit> {
         a.experiment.tokenizer == b.experiment.tokenizer
     });
     let measure = all_as_first(runs, |a, b| measured(a) == measured(b));
-    let is_whole = |run: &RecordedRun| measured(run) + 1 >= run.experiment.data.val_tokens;
     let mut finished = runs
         .iter()
         .filter(|run| run.run.done().is_some())
@@ -105,7 +109,7 @@ fn unit_of(runs: &[NamedRun]) -> Option<LossUnit> {
         (data.train_tokens, data.val_tokens)
     };
     let counts = all_as_first(runs, |a, b| tokens(a) == tokens(b));
-    let same_characters = (counts && measure) || runs.iter().all(|run| is_whole(&run.run));
+    let same_characters = (counts && measure) || runs.iter().all(|run| logs_whole(&run.run));
     match tokenizer {
         true if measure || ends_whole => Some(LossUnit::NatsPerToken),
         false if same_characters => Some(LossUnit::BitsPerCharacter),

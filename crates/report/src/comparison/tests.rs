@@ -222,6 +222,9 @@ fn a_loss_over_the_whole_split_is_not_compared_with_one_over_a_part() {
     assert_eq!(mixed.headline(), "All 2 runs end level, at 2.0000");
     let whole = of(vec![part("a", Some(1.0)), part("b", Some(1.5))]);
     assert_eq!(whole.runs[0].loss(LossUnit::NatsPerToken), Some(1.0));
+    assert_eq!(whole.runs[0].best(LossUnit::NatsPerToken), None);
+    let best = mixed.runs[0].best(LossUnit::NatsPerToken);
+    assert_eq!(best, Some((100, 2.0)));
 }
 
 #[test]

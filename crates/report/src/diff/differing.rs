@@ -26,9 +26,9 @@ impl DifferingSetting {
     }
 }
 
-/// Returns the settings in which `runs` differ and that `keep` keeps. An equal difference in several
-/// layers is one setting. What is inside a part that some runs do not have is left out, unless the
-/// other runs differ in it.
+/// Returns the settings in which `runs` differ and that `keep` keeps. An equal difference in
+/// several layers is one setting. What is inside a part that some runs do not have is left out,
+/// unless the other runs differ in it.
 pub(crate) fn differing(
     runs: &[Vec<Setting>],
     keep: impl Fn(&DifferingSetting) -> bool,
