@@ -4,8 +4,9 @@
 //! A [`Workload`] is a model and what one step does with it. [`compare`] runs each workload in a
 //! process of its own, in alternation with the requested PyTorch programs, and returns a
 //! [`BenchReport`]. [`Scaling::measure`] times training along one axis of size at a time, and
-//! [`TimeToLoss::measure`] times whole trainings until a text's validation loss is at most a target.
-//! The results are plain data with a stable JSON form ([`FORMAT`]) and can write their own tables.
+//! [`TimeToLoss::measure`] times whole trainings until a text's validation loss is at most a
+//! target. The results are plain data with a stable JSON form ([`FORMAT`]) and can write their own
+//! tables.
 //! [`serve`] is the main loop of a measured process of gptlab.
 //!
 //! Knows: workloads, processes that are measured in turns, clocks, the machine's description.

@@ -174,7 +174,7 @@ fn a_grid_in_an_existing_folder_is_refused_other_settings_by_name() {
         ("--decayed everything", "hyper.decayed"),
         ("--grad-clip 2", "hyper.grad_clip"),
         ("--optimizer sgd", "hyper"),
-        ("--precision f32", "hyper.precision"),
+        ("--precision bf16", "hyper.precision"),
         ("--init-std 0.05", "spec.init.std"),
         ("--init-residual same", "spec.init.residual"),
         ("--val-tokens 50", "intervals.val_tokens"),

@@ -30,8 +30,8 @@ pub enum GridRecipe {
     /// The settings that learn most in a quarter of a minute: large batches of short contexts at a
     /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
-    /// The recipe for a text in a minute ([`TextRecipe`]) without dropout: the recipe of an ablation
-    /// (LOG.md, "An ablation's recipe").
+    /// The recipe for a text in a minute ([`TextRecipe`]) without dropout: the recipe of an
+    /// ablation (LOG.md, "An ablation's recipe").
     Ablation,
 }
 
@@ -90,8 +90,8 @@ impl GridRecipe {
     }
 
     /// Makes the settings of a grid's baseline on `text`: the preset of `requested` or else the
-    /// recipe's in the recipe's size, then this recipe with logging, sampling and checkpoint intervals that suit its
-    /// number of steps, then the other overrides of `requested`.
+    /// recipe's in the recipe's size, then this recipe with logging, sampling and checkpoint
+    /// intervals that suit its number of steps, then the other overrides of `requested`.
     ///
     /// # Errors
     /// Returns an error if an override has an invalid value.

@@ -304,7 +304,7 @@ fn the_page_and_its_other_forms_say_the_same() {
         "The validation loss by step",
         "The validation loss by trained tokens",
         ">2-gram</text>",
-        "better than a 2-gram table",
+        "better than the 2-gram baseline",
         "peak learning rate",
         "&lt;b&gt;anna&lt;/b&gt;",
         "2026-01-02",

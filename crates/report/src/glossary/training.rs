@@ -157,7 +157,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "A run is under-trained when it ends while its loss still falls steeply. About 20 tokens for each parameter \
          are called compute-optimal: 0.8 million parameters want 16 million tokens, which is 2,000 steps of 8,192. \
          A conclusion from a shorter run holds for short runs; `gptlab ablate` says \"too short to tell\" where the \
-         baseline has not passed a table of letter pairs.",
+         baseline has not passed the 2-gram baseline, the loss of counting pairs of letters.",
         Some("Hoffmann et al. 2022"),
     ),
     entry(

@@ -91,7 +91,7 @@ fn too_short(study: &Study) -> Option<String> {
     let why = match shared.standing {
         Standing::Stands => return None,
         Standing::AboveBigram { .. } => {
-            "Too short to tell: the baseline has not passed a 2-gram table"
+            "Too short to tell: the baseline has not passed the 2-gram baseline"
         }
         Standing::NoSkill { .. } => "Too short to tell: the baseline has not learnt the skill",
         Standing::NoLoss => "Nothing can be concluded: the baseline has no finite loss",
