@@ -57,19 +57,41 @@ struct RecipeScale {
 }
 
 /// The scales, for the compute of two ordinary cores. A width has about as many parameters as suits
-/// the tokens that are trained on in the time (Hoffmann et al. 2022); half of the width takes twice
-/// the rate.
-const SCALES: [RecipeScale; 6] = [
+/// the tokens that are trained on in the time (Hoffmann et al. 2022). Half of the width takes nearly
+/// twice the rate, and short trainings take smaller batches.
+const SCALES: [RecipeScale; 8] = [
     RecipeScale {
-        up_to: 20,
+        up_to: 18,
+        n_layer: 4,
+        n_embd: 32,
+        n_head: 2,
+        block_size: 128,
+        batch_size: 8,
+        lr: 2e-2,
+        precision: Precision::F32,
+        why: "small enough to learn in seconds",
+    },
+    RecipeScale {
+        up_to: 30,
         n_layer: 4,
         n_embd: 48,
         n_head: 3,
         block_size: 128,
-        batch_size: 16,
-        lr: 2e-2,
+        batch_size: 8,
+        lr: 1.6e-2,
         precision: Precision::F32,
-        why: "small enough to learn in seconds",
+        why: "small enough to learn in half a minute",
+    },
+    RecipeScale {
+        up_to: 60,
+        n_layer: 4,
+        n_embd: 64,
+        n_head: 4,
+        block_size: 128,
+        batch_size: 8,
+        lr: 1.2e-2,
+        precision: Precision::F32,
+        why: "small enough for many steps in a minute",
     },
     RecipeScale {
         up_to: 150,
@@ -336,7 +358,7 @@ mod tests {
                 .spec
                 .n_embd
         };
-        let times = [10, 120, 300, 600, 3_600, 36_000];
+        let times = [10, 20, 60, 300, 600, 3_600, 36_000];
         assert!(times.is_sorted_by(|a, b| width(*a) < width(*b)));
         let dropout = |tokens| {
             TextRecipe::new(&input(tokens, 120), 2_000)
@@ -350,7 +372,7 @@ mod tests {
 
     #[test]
     fn times_of_one_scale_have_one_recipe() {
-        let (short, longer) = (input(1_000_000, 30), input(1_000_000, 120));
+        let (short, longer) = (input(1_000_000, 61), input(1_000_000, 150));
         assert_eq!(
             TextRecipe::new(&short, 500).settings,
             TextRecipe::new(&longer, 500).settings
@@ -370,7 +392,7 @@ mod tests {
 
     #[test]
     fn reasons_fit_a_terminal() {
-        for seconds in [10, 120, 300, 600, 3_600, 36_000] {
+        for seconds in [10, 20, 60, 120, 300, 600, 3_600, 36_000] {
             let recipe = TextRecipe::new(&input(100_000, seconds), 1_000);
             let Settings { spec, hyper, .. } = &recipe.settings;
             let reasons = recipe.reasons(spec, hyper);

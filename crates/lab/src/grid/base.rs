@@ -1,19 +1,18 @@
 //! The settings that all runs of a grid share: a recipe, and the overrides that the user requested.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::num::NonZeroU64;
 
 use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
 use gptlab_recipe::{
-    DEFAULT_PRESET, ObserveLevel, Overrides, RecipeInput, Settings, TextRecipe, WarmupStart,
+    DEFAULT_PRESET, DEFAULT_TIME, ObserveLevel, Overrides, RecipeInput, Settings, TextRecipe,
+    WarmupStart,
 };
 
 use super::{GridAxis, GridError, Point, points};
 
 /// An evaluation during training uses at most about this many tokens.
 const VAL_TOKENS: u64 = 1 << 15;
-/// The time that the model of an ablation is sized for.
-const ABLATION_TIME: Duration = Duration::from_mins(1);
 /// The number of times that a run logs.
 const LOGS: u64 = 20;
 /// The number of checkpoints that a run saves before its end, which bounds what an interruption
@@ -30,8 +29,8 @@ pub enum GridRecipe {
     /// The settings that learn most in a quarter of a minute: large batches of short contexts at a
     /// high learning rate (LOG.md, "a grid's recipe").
     Quick,
-    /// The recipe for a text in a minute ([`TextRecipe`]) without dropout: the recipe of an
-    /// ablation (LOG.md, "An ablation's recipe").
+    /// The recipe for a text in the default time ([`TextRecipe`]) without dropout: the recipe of
+    /// an ablation (LOG.md, "An ablation's recipe").
     Ablation,
 }
 
@@ -118,13 +117,13 @@ impl GridRecipe {
     }
 }
 
-/// Returns the settings of the recipe for a text that is trained on for a minute, with this number
-/// of steps. They do not depend on the length of the text, except for dropout.
+/// Returns the settings of the recipe for a text that is trained on for the default time, with this
+/// number of steps. They do not depend on the length of the text, except for dropout.
 fn for_a_text(steps: u64) -> Settings {
     let input = RecipeInput {
         train_tokens: u64::from(u32::MAX),
         documents: None,
-        time: ABLATION_TIME,
+        time: DEFAULT_TIME,
     };
     TextRecipe::new(&input, steps).settings
 }
