@@ -12,7 +12,7 @@ mod widths;
 
 use std::fmt;
 
-use gptlab_recipe::{Overrides, Settings, SettingsError};
+use gptlab_recipe::{Overrides, Settings, SettingsError, nearest};
 use gptlab_record::ExpectedDifference;
 use gptlab_report::words::slug;
 use serde::Serialize;
@@ -180,10 +180,19 @@ pub struct UnknownSwitch(String);
 impl fmt::Display for UnknownSwitch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = ALL.iter().map(Switch::slug).collect();
+        write!(f, "there is no switch called {:?}; ", self.0)?;
+        let aliases = ALL.iter().flat_map(|switch| switch.aliases);
+        let known = names
+            .iter()
+            .cloned()
+            .chain(aliases.map(|&alias| alias.to_owned()));
+        let near = nearest(&slug(&self.0), known).and_then(|near| Switch::find(&near).ok());
+        if let Some(near) = near {
+            write!(f, "is `{}` meant? ", near.slug())?;
+        }
         write!(
             f,
-            "there is no switch called {:?}; there are {}, and the lists `main`, `all` and `seed`",
-            self.0,
+            "there are {}, and the lists `main`, `all` and `seed`",
             names.join(", ")
         )
     }

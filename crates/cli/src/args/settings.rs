@@ -10,8 +10,8 @@ use clap::{
 use gptlab_lab::grid::GridRecipe;
 use gptlab_model::{Choice, Preset};
 use gptlab_recipe::{
-    DEFAULT_PRESET, KEYS, KeyDefault, Overrides, SettingGroup, SettingKey, SettingValue, Settings,
-    ValueKind,
+    DEFAULT_PRESET, DEFAULT_TIME, KEYS, KeyDefault, Overrides, RecipeInput, SettingGroup,
+    SettingKey, SettingValue, Settings, TextRecipe, ValueKind,
 };
 
 use super::choice::possible;
@@ -51,6 +51,25 @@ impl Flags for AllFlags {
     fn has(_key: &SettingKey) -> bool {
         true
     }
+
+    fn usual(key: &SettingKey) -> Option<String> {
+        let KeyDefault::Value(of_presets) = key.default() else {
+            return None;
+        };
+        let of_text = for_a_text().get(key);
+        let differs = key.absent.is_none() && of_text.is_some_and(|value| value != of_presets);
+        differs.then(|| format!("{} by preset, another by recipe", shown(&of_presets)))
+    }
+}
+
+/// Returns the settings of the recipe that `train` chooses for a long text.
+fn for_a_text() -> Overrides {
+    let input = RecipeInput {
+        train_tokens: u64::from(u32::MAX),
+        documents: None,
+        time: DEFAULT_TIME,
+    };
+    Overrides::of(&TextRecipe::new(&input, 1_000).settings)
 }
 
 /// The settings of the model.

@@ -294,7 +294,7 @@ fn refusals_say_what_was_expected() {
         (
             "--switches residuals",
             2,
-            "error: there is no switch called \"residuals\"; there are no-residual, ",
+            "error: there is no switch called \"residuals\"; is `no-residual` meant? there are no-residual, ",
         ),
         (
             "--seeds 0",

@@ -33,7 +33,7 @@ pub(super) fn three_times_the_rate(facts: &Facts) -> String {
 
 pub(super) fn twice_the_steps(facts: &Facts) -> String {
     let steps = facts.run.experiment.hyper.steps.saturating_mul(2);
-    format!("`--steps {steps}` (twice)")
+    format!("`--steps {steps}` (twice as many)")
 }
 
 /// Suggests a warm-up of a twentieth of the steps, and at least 10, if the run's is shorter.

@@ -357,7 +357,7 @@ fn more_steps_are_not_advised_where_nothing_can_be_better() {
         [Symptom::WorseThanNgram, Symptom::StillFalling]
     );
     let said = experiment_of(&made, Some(&floors), Symptom::StillFalling);
-    assert!(said.contains("`--steps 200` (twice)"), "{said}");
+    assert!(said.contains("`--steps 200` (twice as many)"), "{said}");
     floors.entropy = Some(2.395);
     assert_eq!(symptoms_of(&made, &floors), [], "at the entropy");
     floors.entropy = None;

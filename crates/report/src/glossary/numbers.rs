@@ -59,7 +59,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["bpc", "bits per char", "bits", "bits per byte"],
         "Bits per character are nats per character divided by ln 2 = 0.693. `gptlab eval` prints them beside the \
          loss. They compare across tokenizers, because they are counted for each character of the text and not for \
-         each token. Two minutes of training on Tiny Shakespeare come to about 2.3 bits.",
+         each token. Two minutes of training on Tiny Shakespeare come to about 2.2 bits.",
         Some("Shannon 1951"),
     ),
     entry(
