@@ -57,8 +57,8 @@ struct RecipeScale {
 }
 
 /// The scales, for the compute of two ordinary cores. A width has about as many parameters as suits
-/// the tokens that are trained on in the time (Hoffmann et al. 2022). Half of the width takes nearly
-/// twice the rate, and short trainings take smaller batches.
+/// the tokens that are trained on in the time (Hoffmann et al. 2022). Half of the width takes
+/// nearly twice the rate, and short trainings take smaller batches.
 const SCALES: [RecipeScale; 8] = [
     RecipeScale {
         up_to: 18,
