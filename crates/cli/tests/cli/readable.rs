@@ -52,7 +52,7 @@ fn what_differs_from_the_papers_is_told() {
         "the norm before the head stays in both",
         "of which queries, keys and values are one",
         "[default: 0.1; 0 with microgpt]",
-        "[default: 65536]",
+        "[default: 65536 by preset, another by recipe]",
     ] {
         assert!(help.contains(part), "no {part} in {help}");
     }
