@@ -69,7 +69,7 @@ fn for_a_text() -> Overrides {
         documents: None,
         time: DEFAULT_TIME,
     };
-    Overrides::of(&TextRecipe::new(&input, 1_000).settings)
+    Overrides::of(&TextRecipe::new(&input, 2_000).settings)
 }
 
 /// The settings of the model.
