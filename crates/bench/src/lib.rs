@@ -5,8 +5,8 @@
 //! process of its own, in alternation with the requested PyTorch programs, and returns a
 //! [`BenchReport`]. [`Scaling::measure`] times training along one axis of size at a time, and
 //! [`TimeToLoss::measure`] times whole trainings until a text's validation loss is at most a
-//! target. The results are plain data with a stable JSON form ([`FORMAT`]) and can write their own
-//! tables.
+//! target. The results are plain data with a stable JSON form ([`FORMAT`]) and a page for
+//! people ([`ResultPage`]).
 //! [`serve`] is the main loop of a measured process of gptlab.
 //!
 //! Knows: workloads, processes that are measured in turns, clocks, the machine's description.
@@ -40,6 +40,7 @@ pub use report::{
     BEGINNING, BenchReport, FORMAT, PeerResult, PublishedResult, TimingSummary, WorkloadResult,
 };
 pub use scaling::{Scaling, ScalingAxis, ScalingPoint};
+pub use table::{Layout, ResultPage};
 pub use time_to_loss::{
     LimitedTraining, PeerTraining, TimeToLoss, TimeToLossRound, TimeToLossSettings,
 };

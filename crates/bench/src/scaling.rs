@@ -10,7 +10,7 @@ use crate::{
     median,
     report::first_format,
     step::{Prepared, prepare},
-    table::{self, Layout},
+    table::{self, Layout, ResultPage},
     worker::timed,
     workloads,
 };
@@ -128,17 +128,9 @@ impl Scaling {
         }
         table
     }
+}
 
-    /// Returns the results for people, as Markdown: the machine, a legend and the table.
-    pub fn markdown(&self) -> String {
-        self.page(Layout::Markdown)
-    }
-
-    /// Returns what [`Scaling::markdown`] says, for a terminal with lines of `width` characters.
-    pub fn text(&self, width: usize) -> String {
-        self.page(Layout::Text(width))
-    }
-
+impl ResultPage for Scaling {
     fn page(&self, layout: Layout) -> String {
         let parts = [
             layout.paragraph(&table::machine(&self.machine)),

@@ -23,9 +23,15 @@ A goal stands beside the fastest where several programs are tried.";
 const QUOTED: &str = "Quoted: not run here, since its source cannot be; measured once on 2 cores of an AMD EPYC \
 (family 26) with AVX-512.";
 
+/// Results that people read as one page.
+pub trait ResultPage {
+    /// Returns the page: the machine, tables and their legends.
+    fn page(&self, layout: Layout) -> String;
+}
+
 /// How tables and paragraphs for people are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Layout {
+pub enum Layout {
     /// Markdown with aligned bars, of any width: for files.
     Markdown,
     /// Text in lines of at most this many characters: for terminals.
@@ -48,19 +54,7 @@ impl Layout {
     }
 }
 
-impl BenchReport {
-    /// Returns the whole report for people, as Markdown: the machine, its peak, both tables and
-    /// their legends.
-    pub fn markdown(&self) -> String {
-        self.page(Layout::Markdown)
-    }
-
-    /// Returns what [`BenchReport::markdown`] says, for a terminal with lines of `width`
-    /// characters.
-    pub fn text(&self, width: usize) -> String {
-        self.page(Layout::Text(width))
-    }
-
+impl ResultPage for BenchReport {
     fn page(&self, layout: Layout) -> String {
         let mut parts = vec![
             layout.paragraph(&machine(&self.machine)),
@@ -80,7 +74,9 @@ impl BenchReport {
         }
         parts.join("\n\n") + "\n"
     }
+}
 
+impl BenchReport {
     /// Returns a table with a row for each workload: gptlab's times, and their distance from the
     /// machine's peak (a roofline: Williams, Waterman & Patterson 2009).
     pub fn roofline(&self) -> Table {
@@ -280,13 +276,13 @@ mod tests {
         let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/raw.json");
         let report: BenchReport = serde_json::from_str(raw).unwrap();
         assert_eq!(
-            report.markdown(),
+            report.page(Layout::Markdown),
             include_str!("../../../bench/runs/2026-11-21-epyc-late/table.md")
         );
         let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.json");
         let scaling: crate::Scaling = serde_json::from_str(raw).unwrap();
         assert_eq!(
-            scaling.markdown(),
+            scaling.page(Layout::Markdown),
             include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.md")
         );
     }
@@ -301,10 +297,10 @@ mod tests {
         for width in [60, 80, 200] {
             for (text, tables) in [
                 (
-                    report.text(width),
+                    report.page(Layout::Text(width)),
                     vec![report.roofline(), report.comparison()],
                 ),
-                (scaling.text(width), vec![scaling.table()]),
+                (scaling.page(Layout::Text(width)), vec![scaling.table()]),
             ] {
                 for line in text.lines() {
                     assert!(line.chars().count() <= width, "{width}: {line}");

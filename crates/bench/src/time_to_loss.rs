@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -16,8 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     BenchProgress, Error, FORMAT, MachineDescription, PyTorch, median,
     report::first_format,
-    table,
-    table::{Layout, ratio, time},
+    table::{self, Layout, ResultPage, ratio, time},
 };
 
 /// The program of the peer, in the folder of [`PyTorch::scripts`].
@@ -29,8 +28,8 @@ const LAST_LIMIT: u64 = 1_800;
 
 const LEGEND: &str = "\
 Loss: nats a token, over every prediction of the validation split. Seconds of gptlab: its whole process, with the \
-recipe that `train --for LIMIT` chooses; LIMIT is the shortest that was tried and reached the target, each try a \
-quarter longer than the last. Seconds of PyTorch: the steps of nanoGPT's laptop recipe (4 layers, 4 heads, width 128, \
+recipe that `train --for LIMIT` chooses; LIMIT is the first that reached the target: 8 s, then a quarter longer each time; \
+a round begins at the limit of the last, and the time of limits that fell short is not counted. Seconds of PyTorch: the steps of nanoGPT's laptop recipe (4 layers, 4 heads, width 128, \
 context 64, batch 12, 2,000 steps) until its loss is at most the target, validated every 100 steps from the 1,000th \
 on; validation, reading and start-up are not counted.";
 
@@ -156,7 +155,7 @@ impl TimeToLoss {
         if self.left_out.is_some() {
             return None;
         }
-        let why = match settings.peer(pytorch, seed) {
+        let (why, is_absent) = match settings.peer(pytorch, seed) {
             Ok(Answer::Trained(training)) => {
                 progress(BenchProgress::PeerTrained {
                     seed,
@@ -167,10 +166,10 @@ impl TimeToLoss {
             Ok(Answer::Absent(why)) => (why, true),
             Ok(Answer::Error(why)) | Err(why) => (why, false),
         };
-        let sentence = format!("PyTorch is left out: {}", why.0);
+        let sentence = format!("PyTorch is left out: {why}");
         progress(BenchProgress::LeftOut {
             sentence: &sentence,
-            is_absent: why.1,
+            is_absent,
         });
         self.left_out = Some(sentence);
         None
@@ -195,29 +194,6 @@ impl TimeToLoss {
         table
     }
 
-    /// Returns the machine, the table, its conclusion and its legend, as Markdown.
-    pub fn markdown(&self) -> String {
-        self.page(Layout::Markdown)
-    }
-
-    /// Returns what [`TimeToLoss::markdown`] says, for a terminal with lines of `width` characters.
-    pub fn text(&self, width: usize) -> String {
-        self.page(Layout::Text(width))
-    }
-
-    fn page(&self, layout: Layout) -> String {
-        let title = format!("Time until the validation loss is at most {}.", self.target);
-        let mut parts = vec![
-            layout.paragraph(&table::machine(&self.machine)),
-            layout.paragraph(&title),
-            layout.table(&self.table()),
-        ];
-        let sentences = self.conclusion().into_iter().chain(self.left_out.clone());
-        parts.extend(sentences.map(|text| layout.paragraph(&text)));
-        parts.push(layout.paragraph(LEGEND));
-        parts.join("\n\n") + "\n"
-    }
-
     fn conclusion(&self) -> Option<String> {
         let has_peer = self.rounds.iter().any(|round| round.peer.is_some());
         let all = self.rounds.len();
@@ -231,6 +207,21 @@ impl TimeToLoss {
             }
             None => None,
         }
+    }
+}
+
+impl ResultPage for TimeToLoss {
+    fn page(&self, layout: Layout) -> String {
+        let title = format!("Time until the validation loss is at most {}.", self.target);
+        let mut parts = vec![
+            layout.paragraph(&table::machine(&self.machine)),
+            layout.paragraph(&title),
+            layout.table(&self.table()),
+        ];
+        let sentences = self.conclusion().into_iter().chain(self.left_out.clone());
+        parts.extend(sentences.map(|text| layout.paragraph(&text)));
+        parts.push(layout.paragraph(LEGEND));
+        parts.join("\n\n") + "\n"
     }
 }
 
@@ -294,13 +285,13 @@ impl TimeToLossSettings {
         let threads = self.threads.to_string();
         let machine = ["--threads", &threads, "--isa", self.isa.name()];
         let begun = Instant::now();
-        let mut train = self.command(&["train"], "--data", &self.data);
+        let mut train = self.command("train");
         let (limit_typed, seed_typed) = (format!("{limit}s"), seed.to_string());
         train.args(["--for", &limit_typed, "--seed", &seed_typed]);
         train.arg("--out").arg(&run).args(machine);
         run_to_end(&mut train)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let mut eval = self.command(&["eval"], "--data", &self.data);
+        let mut eval = self.command("eval");
         eval.arg("--json").args(machine).arg(&run);
         let evaluation: Evaluation = serde_json::from_slice(&run_to_end(&mut eval)?)
             .map_err(|_| Error::Training("`eval --json` printed no loss".to_owned()))?;
@@ -313,9 +304,12 @@ impl TimeToLossSettings {
         })
     }
 
-    fn command(&self, words: &[&str], flag: &str, path: &Path) -> Command {
+    /// Returns the command of gptlab called `name`, on the text. It does not wrap the lines that
+    /// are read here.
+    fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.gptlab);
-        command.args(words).arg(flag).arg(path);
+        command.arg(name).arg("--data").arg(&self.data);
+        command.env_remove("COLUMNS");
         command
     }
 
@@ -391,7 +385,7 @@ mod tests {
         assert_eq!(found.ratio(), Some(3.0));
         assert!(
             found
-                .markdown()
+                .page(Layout::Markdown)
                 .contains("time is 3.00 times gptlab's: the median of 3 rounds.")
         );
     }
@@ -401,7 +395,7 @@ mod tests {
         for bad in [round(1, 10.0, 1.93, Some(20.0)), round(1, 10.0, 1.9, None)] {
             let found = result(vec![round(0, 10.0, 1.9, Some(20.0)), bad]);
             assert_eq!(found.ratio(), None);
-            assert!(found.markdown().contains("No ratio"));
+            assert!(found.page(Layout::Markdown).contains("No ratio"));
         }
     }
 

@@ -1,4 +1,5 @@
-//! Tests of the built-in texts: their entropy, their language, and that they never change unnoticed.
+//! Tests of the built-in texts: their entropy, their language, and that they never change
+//! unnoticed.
 
 use std::collections::BTreeSet;
 

@@ -58,7 +58,7 @@ struct RecipeScale {
 
 /// The scales, for the compute of two ordinary cores. A width has about as many parameters as suits
 /// the tokens that are trained on in the time (Hoffmann et al. 2022). Half of the width takes
-/// nearly twice the rate, and short trainings take smaller batches.
+/// about twice the rate at equal batches, and short trainings take smaller batches.
 const SCALES: [RecipeScale; 8] = [
     RecipeScale {
         up_to: 18,
@@ -202,6 +202,16 @@ impl TextRecipe {
         }
     }
 
+    /// Returns the recipe of the default time for a text that is too long for dropout.
+    pub fn for_long_text(steps: u64) -> Self {
+        let input = RecipeInput {
+            train_tokens: u64::from(u32::MAX),
+            documents: None,
+            time: DEFAULT_TIME,
+        };
+        Self::new(&input, steps)
+    }
+
     /// Returns the reasons of the choices that a run with `spec` and `hyper` follows; the user can
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
@@ -218,7 +228,11 @@ impl TextRecipe {
             format!("{} layers of width {}", scale.n_layer, scale.n_embd),
             scale.why.to_owned(),
         );
-        let block = |spec: &ModelSpec| (spec.position, spec.norms.block, mlp_form(spec));
+        let attends = |spec: &ModelSpec| spec.attentions().next().is_some();
+        let block = |spec: &ModelSpec| {
+            let norm = spec.norms.block;
+            (spec.position, norm, mlp_form(spec), attends(spec))
+        };
         add(
             block(own) == block(spec),
             "RMSNorm, rotary, SwiGLU".to_owned(),
@@ -241,7 +255,7 @@ impl TextRecipe {
                 Precision::Bf16 => "bf16 products".to_owned(),
             },
             match own_hyper.precision {
-                Precision::F32 => "a small model gains nothing from bf16".to_owned(),
+                Precision::F32 => "faster without bf16 instructions".to_owned(),
                 Precision::Bf16 => "faster with bf16 instructions".to_owned(),
             },
         );
@@ -424,6 +438,22 @@ mod tests {
                 .any(|c| c.contains("rotary") || c.contains("Muon")),
             "{choices:?}"
         );
+    }
+
+    #[test]
+    fn a_model_without_attention_has_no_reason_for_rotary_positions() {
+        let Settings { spec, hyper, .. } = TextRecipe::for_long_text(1_000).settings;
+        let mut broken = spec.clone();
+        for layer in &mut broken.layers {
+            layer.retain(|sublayer| sublayer.attention().is_none());
+        }
+        let has_block = |spec: &ModelSpec| {
+            let reasons = TextRecipe::for_long_text(1_000).reasons(spec, &hyper);
+            reasons
+                .iter()
+                .any(|reason| reason.choice.contains("rotary"))
+        };
+        assert!(has_block(&spec) && !has_block(&broken));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use clap::{
 use gptlab_lab::grid::GridRecipe;
 use gptlab_model::{Choice, Preset};
 use gptlab_recipe::{
-    DEFAULT_PRESET, DEFAULT_TIME, KEYS, KeyDefault, Overrides, RecipeInput, SettingGroup,
-    SettingKey, SettingValue, Settings, TextRecipe, ValueKind,
+    DEFAULT_PRESET, KEYS, KeyDefault, Overrides, SettingGroup, SettingKey, SettingValue, Settings,
+    TextRecipe, ValueKind,
 };
 
 use super::choice::possible;
@@ -62,14 +62,10 @@ impl Flags for AllFlags {
     }
 }
 
-/// Returns the settings of the recipe that `train` chooses for a long text.
+/// Returns the settings of the recipe that `train` chooses for a long text, with a usual number of
+/// steps.
 fn for_a_text() -> Overrides {
-    let input = RecipeInput {
-        train_tokens: u64::from(u32::MAX),
-        documents: None,
-        time: DEFAULT_TIME,
-    };
-    Overrides::of(&TextRecipe::new(&input, 2_000).settings)
+    Overrides::of(&TextRecipe::for_long_text(2_000).settings)
 }
 
 /// The settings of the model.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use gptlab_bench::{
-    self as bench, BenchProgress, BenchSettings, PyTorch, Scaling, TimeToLoss, TimeToLossSettings,
-    TimingPlan, WorkerCommand,
+    self as bench, BenchProgress, BenchSettings, Layout, PyTorch, ResultPage, Scaling, TimeToLoss,
+    TimeToLossSettings, TimingPlan, WorkerCommand,
 };
 use gptlab_kernels::Isa;
 use gptlab_recipe::words::reason;
@@ -34,6 +34,7 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
     let threads = engines::threads(&args.machine)?;
     let isa = engines::isa(&args.machine)?;
     let plan = plan(args)?;
+    let place = args.out.as_deref().map(place).transpose()?;
     let mut progress = |news: BenchProgress<'_>| say(news, printer);
     if let Some(name) = &args.one {
         let answer = |line: &str| {
@@ -44,7 +45,6 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
             bench::serve(workload, threads, isa, io::stdin().lock(), answer)?;
         }
     } else if let (Some(target), Some(data)) = (args.time_to_loss, &args.data) {
-        let place = args.out.as_deref().map(place).transpose()?;
         let scratch = tempfile::tempdir().map_err(|e| {
             Stop::failure(format_args!(
                 "cannot make a folder for runs: {}",
@@ -62,41 +62,15 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
             scratch: scratch.path().to_owned(),
         };
         let found = TimeToLoss::measure(&settings, &mut progress)?;
-        let text = printer.fitted().map(|width| found.text(width));
-        let markdown = found.markdown();
-        show(
-            args,
-            place.as_ref(),
-            &found,
-            &Tables { text, markdown },
-            printer,
-        )?;
+        show(args, place.as_ref(), &found, printer)?;
     } else if args.scaling {
-        let place = args.out.as_deref().map(place).transpose()?;
         let scaling = Scaling::measure(plan, threads, isa, &mut progress)?;
-        let text = printer.fitted().map(|width| scaling.text(width));
-        let markdown = scaling.markdown();
-        show(
-            args,
-            place.as_ref(),
-            &scaling,
-            &Tables { text, markdown },
-            printer,
-        )?;
+        show(args, place.as_ref(), &scaling, printer)?;
     } else {
-        let place = args.out.as_deref().map(place).transpose()?;
         let workloads = bench::named(&args.only)?;
         let settings = settings(args, plan, threads, isa)?;
         let report = bench::compare(&workloads, &settings, &mut progress)?;
-        let text = printer.fitted().map(|width| report.text(width));
-        let markdown = report.markdown();
-        show(
-            args,
-            place.as_ref(),
-            &report,
-            &Tables { text, markdown },
-            printer,
-        )?;
+        show(args, place.as_ref(), &report, printer)?;
     }
     Ok(ExitCode::Success)
 }
@@ -198,29 +172,23 @@ fn say(news: BenchProgress<'_>, printer: Printer) {
     }
 }
 
-/// The results for people.
-struct Tables {
-    /// In lines that fit the terminal; `None` if standard output is not one.
-    text: Option<String>,
-    markdown: String,
-}
-
 fn show(
     args: &BenchArgs,
     place: Option<&OutputFolder>,
-    raw: &impl Serialize,
-    tables: &Tables,
+    found: &(impl ResultPage + Serialize),
     printer: Printer,
 ) -> CommandResult<()> {
-    let Tables { text, markdown } = tables;
+    let markdown = found.page(Layout::Markdown);
+    let width = printer.fitted().filter(|_| !args.markdown);
     if args.json.json {
-        printer.json(raw);
+        printer.json(found);
+    } else if let Some(width) = width {
+        printer.text(found.page(Layout::Text(width)));
     } else {
-        let fitted = text.as_ref().filter(|_| !args.markdown);
-        printer.text(fitted.unwrap_or(markdown));
+        printer.text(&markdown);
     }
     match place {
-        Some(place) => write(place, raw, markdown),
+        Some(place) => write(place, found, &markdown),
         None => Ok(()),
     }
 }

@@ -39,9 +39,9 @@ fn begun(lab: &Lab, out: &str) -> Child {
 }
 
 impl Lab {
-    /// Runs the grid of `line` to its end, and again with a Ctrl-C after the first of its 4 runs, and
-    /// then continues that. Fails unless both have the same results. Returns the lines of standard
-    /// error after the Ctrl-C.
+    /// Runs the grid of `line` to its end, and again with a Ctrl-C after the first of its 4 runs,
+    /// and then continues that. Fails unless both have the same results. Returns the lines of
+    /// standard error after the Ctrl-C.
     pub(crate) fn stopped_and_continued(&self, line: &str) -> Vec<String> {
         self.ok(&format!("{line} --out whole"));
         let stopped = format!("{line} --out stopped");

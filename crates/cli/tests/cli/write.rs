@@ -189,8 +189,8 @@ fn eval_measures_the_text_it_is_given() {
     assert!(said.contains(line), "{said}");
 }
 
-/// Without `--data`, a run is measured on the text that its record names, and on the part of it that
-/// was kept from training. A text that is not there any more, or is another one, is a sentence.
+/// Without `--data`, a run is measured on the text that its record names, and on the part of it
+/// that was kept from training. A text that is not there any more, or is another one, is a sentence.
 #[test]
 fn a_run_is_measured_on_the_text_of_its_record() {
     let lab = Lab::new();

@@ -4,10 +4,7 @@ use std::num::NonZeroU64;
 
 use gptlab_data::{Builtin, Text};
 use gptlab_model::Preset;
-use gptlab_recipe::{
-    DEFAULT_PRESET, DEFAULT_TIME, ObserveLevel, Overrides, RecipeInput, Settings, TextRecipe,
-    WarmupStart,
-};
+use gptlab_recipe::{DEFAULT_PRESET, ObserveLevel, Overrides, Settings, TextRecipe, WarmupStart};
 
 use super::{GridAxis, GridError, Point, points};
 
@@ -72,7 +69,7 @@ impl GridRecipe {
                 ..of_all
             },
             Self::Ablation => {
-                let Settings { spec, hyper, .. } = for_a_text(self.steps());
+                let Settings { spec, hyper, .. } = TextRecipe::for_long_text(self.steps()).settings;
                 Overrides {
                     block_size: Some(spec.block_size),
                     batch_size: Some(hyper.batch_size),
@@ -102,7 +99,7 @@ impl GridRecipe {
         }
         let mut recipe = self.overrides();
         if self == Self::Ablation && requested.preset.is_none() {
-            let spec = for_a_text(steps).spec;
+            let spec = TextRecipe::for_long_text(steps).settings.spec;
             recipe.n_layer = Some(spec.layers.len());
             recipe.n_embd = Some(spec.n_embd);
             recipe.n_head = spec.attentions().next().map(|attention| attention.heads);
@@ -115,17 +112,6 @@ impl GridRecipe {
             .map_err(GridError::Base)?;
         Ok(base)
     }
-}
-
-/// Returns the settings of the recipe for a text that is trained on for the default time, with this
-/// number of steps. They do not depend on the length of the text, except for dropout.
-fn for_a_text(steps: u64) -> Settings {
-    let input = RecipeInput {
-        train_tokens: u64::from(u32::MAX),
-        documents: None,
-        time: DEFAULT_TIME,
-    };
-    TextRecipe::new(&input, steps).settings
 }
 
 /// Sets logging, sampling and checkpoint intervals that suit the number of steps, and the number of

@@ -20,7 +20,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.2),
         title: "no residual connections",
         purpose: "lets the signal and its gradient pass every block unchanged, so that a block only has to add",
-        prediction: "learning stalls near the 1-gram baseline: the gradient that reaches the embeddings is tiny and the \
+        prediction: "learning stalls between the 1-gram and the 2-gram baseline: the gradient that reaches the embeddings is tiny and the \
                      tokens become alike",
         source: "He et al. 2016; Dong et al. 2021",
         change: |_| Overrides {
