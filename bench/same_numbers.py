@@ -24,7 +24,7 @@ LEFT_OUT = {"format", "version", "origin", "source", "seconds", "tokens_per_seco
 
 RUNS = {
     "the whole recipe of `stories`": "--steps 6 --batch-size 2",
-    "the seed's model, with dropout": "--preset gpt2-mini --steps 3 --batch-size 2",
+    "gpt2-mini, with dropout": "--preset gpt2-mini --steps 3 --batch-size 2",
     "the one-file model, documents": "--preset microgpt --data names --steps 20",
     "modern": "--preset modern --steps 3 --batch-size 2",
     "nanoGPT's recipe": "--preset nano --n-layer 1 --steps 2 --batch-size 2",

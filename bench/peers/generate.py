@@ -1,4 +1,4 @@
-"""The seed's model decoded with a cache of keys and values, in turns with `gptlab bench`.
+"""The model of gpt2-mini decoded with a cache of keys and values, in turns with `gptlab bench`.
 
 A step continues `--batch-size` prompts of one token up to the context. Everything that a token would allocate is
 allocated once, sampling is one addition and one argmax (Gumbel's trick on noise drawn ahead), and the

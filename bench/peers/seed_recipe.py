@@ -1,7 +1,7 @@
-"""The seed's training program as an ordinary PyTorch user writes it: the benchmark peer.
+"""The training program of gpt2-mini as an ordinary PyTorch user writes it: the benchmark peer.
 
-gpt2-mini (4 layers, 4 heads, width 128, context 256, characters) on a text file, with the seed's
-experiment switches, its optimiser and its schedule. Eager by default, because that is what the seed
+gpt2-mini (4 layers, 4 heads, width 128, context 256, characters) on a text file, with its
+experiment switches, its optimiser and its schedule. Eager by default, because that is what it
 runs; the switches `--attention sdpa --optimizer fused --bf16` give PyTorch its best.
 
     python bench/peers/seed_recipe.py input.txt --steps 100
@@ -68,7 +68,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """One block under the seed's switches."""
+    """One block under the switches of gpt2-mini."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Block(nn.Module):
 
 
 class GPT2Mini(nn.Module):
-    """The seed's model: learned positions, tied head."""
+    """The model of gpt2-mini: learned positions, tied head."""
 
     def __init__(self, args: argparse.Namespace, vocab_size: int) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def train_step(
 
 
 def make_optimizer(model: nn.Module, args: argparse.Namespace) -> torch.optim.Optimizer:
-    """The seed's AdamW."""
+    """The AdamW of gpt2-mini."""
     return torch.optim.AdamW(
         model.parameters(),
         lr=args.learning_rate,

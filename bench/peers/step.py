@@ -1,4 +1,4 @@
-"""Training steps of the seed's recipe in turns with `gptlab bench`, on the same tokens as its own.
+"""Training steps of gpt2-mini's recipe in turns with `gptlab bench`, on the same tokens as its own.
 
 It takes the switches of `seed_recipe.py`, whose model and step it runs, and a `--vocab-size`. A step
 is everything from drawing the batch to the updated weights.

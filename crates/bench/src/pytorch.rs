@@ -91,7 +91,7 @@ fn task(task: Task) -> Vec<(&'static str, usize)> {
     }
 }
 
-/// Returns the arguments for a preset that differs from the seed in more than sizes. A preset that
+/// Returns the arguments for a preset that differs from gpt2-mini in more than sizes. A preset that
 /// the peers cannot reproduce has another number of parameters and is refused for that.
 fn details(preset: Preset) -> &'static [&'static str] {
     match preset {
@@ -99,6 +99,6 @@ fn details(preset: Preset) -> &'static [&'static str] {
         Preset::Gpt2 | Preset::Gpt2Medium | Preset::Gpt2Large | Preset::Gpt2Xl => {
             &["--gelu", "tanh"]
         }
-        Preset::Gpt2Mini | Preset::Stories | Preset::Microgpt | Preset::Modern => &[],
+        Preset::Gpt2Mini | Preset::Microgpt | Preset::Modern => &[],
     }
 }

@@ -60,7 +60,7 @@ fn training(
     }))
 }
 
-/// Returns the AdamW settings of the seed.
+/// Returns the AdamW settings of gpt2-mini.
 fn hyper(update: u32) -> StepHyper {
     StepHyper {
         optimizer: Optimizer::AdamW,

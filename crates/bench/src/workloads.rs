@@ -111,16 +111,16 @@ const BEST_BF16: &[Peer] = &[
     ),
 ];
 
-/// The seed's program, run as a user would run it.
+/// The program of gpt2-mini, run as a user would run it.
 const SEED: &[Peer] = &[
     Peer {
         tuned_allocator: false,
         goal: Some(9.0),
-        ..training("PyTorch, the seed's recipe, as installed", &[])
+        ..training("PyTorch, gpt2-mini's recipe, as installed", &[])
     },
     Peer {
         goal: Some(4.5),
-        ..training("PyTorch, the seed's recipe, tuned allocator", &[])
+        ..training("PyTorch, gpt2-mini's recipe, tuned allocator", &[])
     },
 ];
 

@@ -93,7 +93,7 @@ impl Batches {
     /// Returns the batch of training step `step`, for `model`.
     ///
     /// For a text that is not split into documents, the batch consists of windows of exactly
-    /// `block_size` tokens, whose starts are drawn uniformly with replacement, as in the seed and
+    /// `block_size` tokens, whose starts are drawn uniformly with replacement, as in gpt2-mini and
     /// nanoGPT.
     ///
     /// For documents, sequence `i` of the batch is number `step * batch_size + i` of an endless

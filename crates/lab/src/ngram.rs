@@ -273,9 +273,10 @@ pub fn baselines(
 ) -> Result<Floors, NgramError> {
     let corpus = batches.corpus();
     let ngrams = ladder(batches, max_tokens, up_to)?;
+    let windows = evaluated(batches, max_tokens);
     let ideal = corpus
         .validation()
-        .and_then(|split| ideal::ideal(text, corpus, split, &evaluated(batches, max_tokens)));
+        .and_then(|split| ideal::ideal(text, corpus, split, &windows));
     let (entropy, unknown) = match ideal {
         Some(Ok(ideal)) => (Some(ideal.nats_per_token()), None),
         Some(Err(unknown)) => (None, Some(unknown.to_string())),
@@ -286,6 +287,7 @@ pub fn baselines(
         ngrams,
         entropy,
         block_size: Some(batches.block_size()),
+        predictions: Some(windows.iter().map(|w| w.len().saturating_sub(1)).sum()),
         unknown,
     })
 }

@@ -320,7 +320,7 @@ impl Lowering<'_> {
 }
 
 /// A sublayer and its number among those of its kind. The first attention of block 0 is
-/// `blocks.0.attn` with `ln1`, and the first MLP `blocks.0.mlp` with `ln2`, as in the seed; the
+/// `blocks.0.attn` with `ln1`, and the first MLP `blocks.0.mlp` with `ln2`, as in gpt2-mini; the
 /// second of a kind gets `_2`, and so on.
 struct SublayerAt<'a> {
     id: SublayerId,

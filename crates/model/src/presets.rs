@@ -16,10 +16,8 @@ pub enum Preset {
     /// Karpathy's one-file GPT: 1 layer, width 16, RMSNorm without gain, ReLU, no bias, untied
     /// head.
     Microgpt,
-    /// The seed's hand-built GPT-2: 4 layers, 4 heads, width 128, context 256.
+    /// The ancestor's hand-built GPT-2: 4 layers, 4 heads, width 128, context 256.
     Gpt2Mini,
-    /// `gpt2-mini` without dropout, with a quick recipe: the built-in stories never run out.
-    Stories,
     /// GPT-2 (Radford et al. 2019), 124M parameters.
     Gpt2,
     Gpt2Medium,
@@ -69,8 +67,7 @@ impl PresetDescription {
 
 choices! { Preset, "preset":
     Microgpt = "microgpt", "the one-file ancestor: 1 layer, width 16, context 16, RMSNorm, ReLU";
-    Gpt2Mini = "gpt2-mini", "the seed: 4 layers, 4 heads, width 128, context 256";
-    Stories = "stories", "gpt2-mini without dropout, a quick recipe: the default on the built-in stories";
+    Gpt2Mini = "gpt2-mini", "the hand-built ancestor: 4 layers, 4 heads, width 128, context 256";
     Gpt2 = "gpt2", "GPT-2 small: 12 layers, 12 heads, width 768, context 1024";
     Gpt2Medium = "gpt2-medium", "GPT-2 medium: 24 layers, 16 heads, width 1024";
     Gpt2Large = "gpt2-large", "GPT-2 large: 36 layers, 20 heads, width 1280";
@@ -86,10 +83,6 @@ impl Preset {
         match self {
             Self::Microgpt => microgpt(),
             Self::Gpt2Mini => gpt2_mini(),
-            Self::Stories => ModelSpec {
-                dropout: 0.0,
-                ..gpt2_mini()
-            },
             Self::Gpt2 => gpt2(12, 12, 768),
             Self::Gpt2Medium => gpt2(24, 16, 1024),
             Self::Gpt2Large => gpt2(36, 20, 1280),

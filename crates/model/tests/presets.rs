@@ -100,7 +100,7 @@ fn a_window_is_written_only_where_there_is_one() {
     assert_eq!(read.window, Some(32));
 }
 
-/// The names are those in the `state_dict` of the seed's `GPT2Mini`; `lm_head.weight` is tied.
+/// The names are those in the `state_dict` of the ancestor's `GPT2Mini`; `lm_head.weight` is tied.
 #[test]
 fn gpt2_mini_has_the_names_and_shapes_of_its_pytorch_twin() {
     let model = Preset::Gpt2Mini.spec().check(65).expect("gpt2-mini");

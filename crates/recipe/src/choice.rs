@@ -33,7 +33,7 @@ impl Precision {
 #[serde(rename_all = "kebab-case")]
 pub enum WarmupStart {
     /// The rate starts at 0, so the first step changes only moments: `lr * step / warmup`, as in
-    /// the seed.
+    /// gpt2-mini.
     #[default]
     Zero,
     /// The rate starts at `lr / (warmup + 1)`: `lr * (step + 1) / (warmup + 1)`, as in nanoGPT.

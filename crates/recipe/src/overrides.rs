@@ -143,7 +143,7 @@ settings! {
         grad_clip: ZeroIsNone<f64> = "X", "The largest global gradient norm; 0 for no limit", alias "clip" | "max-grad-norm";
     }
     Model {
-        preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "a recipe for the text, or stories on the built-in stories", alias "base";
+        preset: Preset = "NAME", "Begin from a model with a name (see `gptlab presets`)", absent "a recipe for the text", alias "base";
         n_layer: usize = "N", "Blocks", alias "layers" | "n-layers" | "num-layers" | "depth";
         n_embd: usize = "N", "The width of the residual stream", alias "width" | "dim" | "d-model" | "n-embed";
         block_size: usize = "N", "The context, in tokens", alias "context" | "context-length" | "seq-len" | "sequence-length";

@@ -10,7 +10,7 @@ use crate::{
     SampleSettings, SettingKey, SettingValue, Settings, TokenizerKind, WarmupStart,
 };
 
-/// The preset that holds unless another is chosen: the seed.
+/// The preset that holds unless another is chosen: the ancestor's.
 pub const DEFAULT_PRESET: Preset = Preset::Gpt2Mini;
 
 /// The fraction of a text that is kept for validation by default.
@@ -58,10 +58,6 @@ impl Defaults {
                 ..Self::of_characters(microgpt)
             },
             Preset::Gpt2Mini => Self::of_characters(gpt2_mini),
-            Preset::Stories => Self {
-                steps: 2_000,
-                ..Self::of_characters(stories)
-            },
             Preset::Gpt2 => gpt2_of(|steps| gpt2(6e-4, steps)),
             Preset::Gpt2Medium => gpt2_of(|steps| gpt2(3e-4, steps)),
             Preset::Gpt2Large => gpt2_of(|steps| gpt2(2.5e-4, steps)),
@@ -165,7 +161,7 @@ impl SettingKey {
     }
 }
 
-/// Returns the seed's exact settings: `AdamW`, with weight decay on every parameter.
+/// Returns the exact settings of gpt2-mini: `AdamW`, with weight decay on every parameter.
 fn gpt2_mini(steps: u64) -> Hyper {
     Hyper {
         steps,
@@ -183,18 +179,6 @@ fn gpt2_mini(steps: u64) -> Hyper {
         grad_clip: Some(1.0),
         optimizer: Optimizer::AdamW,
         precision: Precision::F32,
-    }
-}
-
-/// Returns small batches at a high rate: the lowest loss after a minute or two (LOG.md,
-/// 2026-11-21).
-fn stories(steps: u64) -> Hyper {
-    Hyper {
-        batch_size: 8,
-        lr: 3e-3,
-        beta2: 0.99,
-        warmup_start: WarmupStart::FirstStep,
-        ..gpt2_mini(steps)
     }
 }
 

@@ -22,6 +22,9 @@ const NEAR_IDEAL: f64 = 0.1;
 const OVER_FITTING: f64 = 0.1;
 /// The farthest extrapolation of a number of steps, as a multiple of the steps that were made.
 const FARTHEST: f64 = 30.0;
+/// How many times as many steps are advised as the extrapolation comes to: a longer run has a
+/// higher learning rate, and thus a higher loss, at the same step.
+const MARGIN: f64 = 1.5;
 
 /// What a grid concludes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +47,7 @@ pub struct Conclusion {
     pub variants: Vec<VariantVerdict>,
 }
 
-/// Whether a baseline has learnt enough to be compared with.
+/// Whether a baseline has learned enough to be compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaselineStanding {
@@ -59,7 +62,7 @@ pub struct BaselineStanding {
 pub enum Standing {
     /// The differences mean something.
     Stands,
-    /// The baseline has not passed the 2-gram baseline, so no model has learnt from context yet.
+    /// The baseline has not passed the 2-gram baseline, so no model has learned from context yet.
     /// All losses are in nats per token.
     AboveBigram {
         loss: f64,
@@ -145,14 +148,14 @@ pub enum Verdict {
     NotSignificant,
     /// There are too few pairs of seeds for a test.
     NotTested,
-    /// The baseline has not learnt enough.
+    /// The baseline has not learned enough.
     TooShort,
     /// No pair of runs ended with a finite loss.
     NoLoss,
 }
 
 impl Verdict {
-    /// Judges a difference from a baseline that has learnt enough, by its corrected p.
+    /// Judges a difference from a baseline that has learned enough, by its corrected p.
     pub fn of(difference: Option<PairedDifference>) -> Self {
         let corrected = difference.and_then(|d| d.corrected);
         Self::at(difference, corrected.and_then(|c| c.p))
@@ -433,8 +436,9 @@ fn regime(grid: &Grid, variant: &Variant, row: &Row, tokens_per_step: f64) -> Op
     })
 }
 
-/// About how many steps a curve takes down to `target`: a line through its second half, in the
-/// logarithm of the step. `None` where it does not fall, or the target is too far to be told.
+/// About how many steps surely take a curve down to `target`: a line through its second half, in
+/// the logarithm of the step, and a margin. `None` where it does not fall, or the target is too far
+/// to be told.
 fn steps_to_reach(curve: &[(u64, f64)], target: f64) -> Option<u64> {
     let last = curve.last()?.0.max(1) as f64;
     let late = curve
@@ -456,7 +460,7 @@ fn steps_to_reach(curve: &[(u64, f64)], target: f64) -> Option<u64> {
     // A curve that does not fall, or is one point, has no such step.
     let steps = (x + (target - y) / slope).exp();
     let told = points.len() > 1 && slope < 0.0 && steps > last && steps <= FARTHEST * last;
-    told.then(|| two_digits(steps))
+    told.then(|| two_digits(MARGIN * steps))
 }
 
 /// Rounds `x` up to two significant digits.

@@ -346,6 +346,9 @@ pub struct Floors {
     /// that stands before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block_size: Option<usize>,
+    /// The number of predictions that these losses are means over; absent from old files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions: Option<usize>,
     /// Why the entropy is not known of a text whose making is: a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,

@@ -296,7 +296,7 @@ impl RunComparison {
         if let (Some(a), Some(b)) = self.losses {
             let by = number::signed(b - a);
             lines.push(format!(
-                "last losses: a {}, b {} ({by})",
+                "last recorded losses: a {}, b {} ({by})",
                 number::loss(a),
                 number::loss(b)
             ));

@@ -45,19 +45,23 @@ pub fn duration_in_two_units(seconds: f64) -> String {
 
 /// Wraps each line of `text` to `width` characters. Later lines are as far from the left as the
 /// text of the first one, which may follow a label and two spaces. A word that is longer than a
-/// line stays whole, and so does code between backticks. A line with code that does not fit is left
-/// to the terminal, so that the code can be copied.
+/// line stays whole, and so do code between backticks, a field between ` | ` and the next, and a
+/// comment after ` # `. A line with code that does not fit is left to the terminal, so that the
+/// code can be copied.
 pub fn wrapped(text: &str, width: usize) -> String {
     let lines = text.split('\n').map(|line| hanging(line, width));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The largest number of characters of a label.
-const LABEL: usize = 24;
+const LABEL: usize = 26;
 
 fn hanging(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
+    }
+    if let Some((first, rest)) = line.split_once(FIELD) {
+        return fields(first, rest, width);
     }
     let first = line.len() - line.trim_start().len();
     let label = line[first..].find("  ").map_or(first, |end| {
@@ -75,8 +79,42 @@ fn hanging(line: &str, width: usize) -> String {
     if code.any(|code| indent + code.chars().count() + 2 > width) {
         return line.to_owned();
     }
-    let lines = crate::table::wrap(text, width.saturating_sub(indent));
+    let room = width.saturating_sub(indent);
+    let (text, comment) = match text.rsplit_once(" # ") {
+        Some((text, comment)) => (text, format!("# {comment}")),
+        None => (text, String::new()),
+    };
+    let mut lines = crate::table::wrap(text, room);
+    match lines.last_mut() {
+        Some(last) if last.chars().count() + 1 + comment.chars().count() <= room => {
+            last.push(' ');
+            last.push_str(&comment);
+            last.truncate(last.trim_end().len());
+        }
+        _ => lines.push(comment),
+    }
+    lines.retain(|line| !line.is_empty());
     label.to_owned() + &lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// What stands between two fields of a line.
+const FIELD: &str = " | ";
+
+/// Wraps the fields of a line: later lines begin below the end of the `first` one.
+fn fields(first: &str, rest: &str, width: usize) -> String {
+    let indent = first.chars().count();
+    let mut out = first.to_owned();
+    let mut column = indent;
+    for field in rest.split(FIELD) {
+        let size = FIELD.len() + field.chars().count();
+        if column > indent && column + size > width {
+            out += &["\n", &" ".repeat(indent)].concat();
+            column = indent;
+        }
+        out += &[FIELD, field].concat();
+        column += size;
+    }
+    out
 }
 
 /// Returns `text` in lines of at most `width` characters, each after `indent` spaces and with a
@@ -231,6 +269,22 @@ mod tests {
             wrapped("a-label-as-long  as a line", 20),
             "a-label-as-long as a\nline"
         );
+    }
+
+    #[test]
+    fn fields_and_comments_stay_whole() {
+        assert_eq!(
+            wrapped("step 1 | val 3.9 | lr 3e-4", 26),
+            "step 1 | val 3.9 | lr 3e-4"
+        );
+        assert_eq!(
+            wrapped("step 1 | val 3.9 | lr 3e-4", 20),
+            "step 1 | val 3.9\n       | lr 3e-4"
+        );
+        let op = "- ln     = norm(a, b) # T x 32";
+        assert_eq!(wrapped(op, 30), op);
+        assert_eq!(wrapped(op, 28), "- ln     = norm(a, b)\n         # T x 32");
+        assert_eq!(wrapped(op, 20), "- ln     = norm(a,\n         b) # T x 32");
     }
 
     #[test]

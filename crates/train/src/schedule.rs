@@ -76,7 +76,7 @@ mod tests {
     }
 
     /// The witness is Python: `lr * step / warmup if step < warmup else lr * 0.5 * (1 +
-    /// math.cos(math.pi * (step - warmup) / (steps - warmup)))` with the seed's defaults.
+    /// math.cos(math.pi * (step - warmup) / (steps - warmup)))` with the defaults of gpt2-mini.
     #[test]
     fn the_seed_s_learning_rates() {
         let hyper = Hyper::of(Preset::Gpt2Mini, None);
@@ -128,7 +128,7 @@ mod tests {
         assert!([0, 1, 4999].iter().all(|s| lr(&hyper, *s) == 1e-3));
     }
 
-    /// Only the seed, which is reproduced exactly, has a first step with a learning rate of 0.
+    /// Only gpt2-mini, which is reproduced exactly, has a first step with a learning rate of 0.
     #[test]
     fn the_first_step_of_a_recipe_learns() {
         for &preset in Preset::ALL {

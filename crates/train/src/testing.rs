@@ -22,7 +22,7 @@ pub(crate) fn story() -> Text {
     text("the cat sat on the mat and the rat sat on the cat; that was that.")
 }
 
-/// Returns the seed's settings, including dropout, at width 4.
+/// Returns the settings of gpt2-mini, including dropout, at width 4.
 pub(crate) fn settings(steps: u64) -> Settings {
     let preset = Preset::Gpt2Mini.spec();
     let mlp = Mlp {

@@ -15,7 +15,7 @@ that preset's size.
 `--switches main` is no-residual, no-attention, no-mlp, no-norm, post-ln and no-positions; `all` is every switch of \
 --list. `--switches seed` is the table of the ancestor's own experiment, to the letter: gpt2-mini, 30 steps, one seed.
 
-Nothing is concluded where the baseline has not passed the 2-gram baseline or, on a diagnostic text, has not learnt \
+Nothing is concluded where the baseline has not passed the 2-gram baseline or, on a diagnostic text, has not learned \
 the skill. Intervals and p-values are corrected for the number of comparisons (Holm 1979).
 
 `--against published` repeats recipes that others have measured, on the text that they took (--data), and prints their \

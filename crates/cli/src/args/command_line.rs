@@ -1,4 +1,4 @@
-//! From the words of a command line to a [`Command`]: the seed's spellings of flags, and the values
+//! From the words of a command line to a [`Command`]: the ancestor's spellings of flags, and values
 //! of `--config`, which flags override.
 
 use std::{

@@ -78,7 +78,7 @@ impl Flags for ModelFlags {
     }
 
     fn usual(key: &SettingKey) -> Option<String> {
-        // Without a text there are no built-in stories, which have a preset of their own.
+        // These commands have no text that a recipe could be chosen for.
         (key.field == "preset").then(|| DEFAULT_PRESET.name().to_owned())
     }
 }

@@ -32,6 +32,12 @@ const FOREIGN: &[Foreign] = &[
         hint: "steps = passes x tokens of the text / (--batch-size x --block-size); `--steps N` sets them",
     },
     Foreign {
+        names: &["for", "time", "minutes"],
+        needs: "seeds",
+        why: "a grid is as long as its steps, so that all runs are comparable",
+        hint: "`--steps N` sets them; how long the runs will take is said before they begin",
+    },
+    Foreign {
         names: &["device", "gpu", "gpus", "cuda", "mps", "no-cuda"],
         needs: "threads",
         why: "the program runs on the CPU, and on no other device",

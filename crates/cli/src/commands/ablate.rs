@@ -2,12 +2,17 @@
 
 mod against;
 
-use gptlab_data::Builtin;
+use gptlab_data::{Builtin, Text};
 use gptlab_lab::{
     grid::{self, GridAxis, GridRecipe, Skipped},
     switches::{self, Switch},
 };
-use gptlab_report::{ablation::expected, words::indented};
+use gptlab_model::Choice;
+use gptlab_recipe::Settings;
+use gptlab_report::{
+    ablation::expected,
+    words::{indented, plural},
+};
 
 use super::grid::{axes, command_line, go};
 use crate::{
@@ -51,7 +56,25 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
         Some(tuned) => planned.tuned(tuned),
         None => planned,
     };
+    printer.for_work().say(what_is_trained(&base, &text));
     go(&planned, &text, typed, printer)
+}
+
+/// Describes the model from which parts are taken out, its recipe and its text.
+fn what_is_trained(base: &Settings, text: &Text) -> String {
+    let Settings { spec, hyper, .. } = base;
+    let heads = spec.attentions().next();
+    format!(
+        "baseline: {} of width {}, {}, context {}; {} at rate {}, batches of {}; on {}",
+        plural(spec.layers.len(), "layer"),
+        spec.n_embd,
+        heads.map_or("no attention".into(), |a| plural(a.heads, "head")),
+        spec.block_size,
+        hyper.optimizer.name(),
+        hyper.lr,
+        hyper.batch_size,
+        text.origin()
+    )
 }
 
 /// Reports skipped switches of a list. A switch that was typed by name must be possible.

@@ -38,7 +38,7 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> CommandResult {
     )
 }
 
-/// Returns the checkpoint that was typed, as an argument or with the seed's `--load`.
+/// Returns the checkpoint that was typed, as an argument or with gpt2-mini's `--load`.
 pub(super) fn checkpoint_path(
     word: Option<&PathBuf>,
     load: Option<&PathBuf>,

@@ -114,7 +114,7 @@ pub(super) fn go(
     };
     let out: PathBuf = match &base.run.out {
         Some(out) => out.clone(),
-        None => folder::make(text.origin())?,
+        None => folder::make(text.origin(), &base.settings.overrides)?,
     };
     // This is refused before the runs start, not after they end.
     let report = out.join("report");

@@ -17,11 +17,11 @@ use crate::{checkpoint, exit::CommandResult, text};
 const TOKENS: usize = 16;
 
 /// Draws attention maps of every variant with a checkpoint, all on the beginning of the text that
-/// they learnt from, or else of what one of them wrote. The maps of the first variant show every
+/// they learned from, or else of what one of them wrote. The maps of the first variant show every
 /// head, and those of the others the mean over each attention's heads.
 pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Panels)>> {
     let mut runs = study.arms.iter().flat_map(|arm| &arm.runs);
-    let Some(text) = runs.find_map(|run| learnt(run).or_else(|| written(run))) else {
+    let Some(text) = runs.find_map(|run| learned(run).or_else(|| written(run))) else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn of(study: &Study, folder: &Path) -> CommandResult<Vec<(String, Pan
 }
 
 /// Returns the beginning of the text that `run` was trained on, if it is available.
-fn learnt(run: &RecordedRun) -> Option<String> {
+fn learned(run: &RecordedRun) -> Option<String> {
     beginning(text::of_record(&run.experiment.data)?.as_str())
 }
 

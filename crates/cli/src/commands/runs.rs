@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gptlab_recipe::words::reason;
 use gptlab_record::Store;
 use gptlab_report::{RecordedRun, RunSummary, runs_table};
 
@@ -44,7 +43,7 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     let table = runs_table(&runs);
     printer.line(format_args!("{}\n", table.caption));
     printer.text(table.text(printer.columns()));
-    printer.hint("`gptlab report runs/NAME` makes a page of a run, and `gptlab report runs/*` one that compares all");
+    printer.hint("`gptlab report runs/NAME` shows one run on a page, `runs/*` compares all");
     Ok(ExitCode::Success)
 }
 
@@ -54,12 +53,8 @@ fn runs_in(folder: &Path) -> CommandResult<Vec<PathBuf>> {
         return Ok(vec![folder.to_owned()]);
     }
     let unread = |e: std::io::Error| {
-        Stop::data(format_args!(
-            "cannot read the folder {}: {}",
-            folder.display(),
-            reason(&e)
-        ))
-        .hint("`gptlab train` keeps its runs in the folder `runs`")
+        Stop::file("read the folder", folder, &e)
+            .hint("`gptlab train` keeps its runs in the folder `runs`")
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unread)? {

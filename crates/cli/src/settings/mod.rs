@@ -6,4 +6,4 @@ mod train;
 
 pub(crate) use shape::same_shape;
 pub(crate) use toml::print;
-pub(crate) use train::{by_recipe, fresh, loaded, over, preset, resume_options};
+pub(crate) use train::{by_recipe, fresh, loaded, over, resume_options};

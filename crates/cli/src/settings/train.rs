@@ -3,7 +3,7 @@
 use gptlab_data::Builtin;
 use gptlab_engine::cpu::Isa;
 use gptlab_model::Preset;
-use gptlab_recipe::{DEFAULT_PRESET, Documents, Overrides, TokenizerKind};
+use gptlab_recipe::{DEFAULT_PRESET, Overrides};
 use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{
@@ -12,15 +12,6 @@ use crate::{
     exit::{CommandResult, Stop},
     text,
 };
-
-/// Returns the preset of a new run: the typed one, or that of the built-in stories. The result is
-/// `None` if the recipe is chosen for the text.
-pub(crate) fn preset(args: &TrainArgs) -> Option<Preset> {
-    let (typed, data) = (&args.settings.overrides, args.data.data.as_deref());
-    typed
-        .preset
-        .or_else(|| is_stories(typed, data).then_some(Preset::Stories))
-}
 
 /// Returns the settings of a new run: those of `preset` for `steps` updates, with the typed ones.
 pub(crate) fn fresh(
@@ -49,15 +40,6 @@ fn usually_cut(mut base: Settings, data: Option<&str>) -> CommandResult<Settings
         base.tokenizer = kind.into();
     }
     Ok(base)
-}
-
-/// Returns true if the text is the built-in stories as one document: they have a recipe of their
-/// own.
-fn is_stories(typed: &Overrides, data: Option<&str>) -> bool {
-    match typed.tokenization(TokenizerKind::Chars.into()).documents {
-        Documents::Text => data.is_none_or(|data| data == "stories"),
-        Documents::Lines | Documents::Separator(_) => false,
-    }
 }
 
 /// Returns the settings of a new run with the model of a checkpoint: its recipe, with the typed

@@ -49,7 +49,7 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
     }
     assert!(ran.err.contains("8 of 8"), "{}", ran.err);
     assert!(ran.out.contains("× no residual"), "no plot in {}", ran.out);
-    // Six steps of the ancestor's recipe have learnt nothing yet, and its table says so.
+    // Six steps of the ancestor's recipe have learned nothing yet, and its table says so.
     for said in [
         "Too short to tell",
         "2-gram baseline",
@@ -214,7 +214,7 @@ fn a_diagnostic_text_tells_the_skill() {
     ));
     let said = unwrapped(&ran.out);
     assert!(
-        said.contains("Too short to tell: after 4 steps baseline has not learnt the skill"),
+        said.contains("Too short to tell: after 4 steps baseline has not learned the skill"),
         "{said}"
     );
     assert!(said.contains("Have it not: baseline ("), "{said}");
@@ -409,11 +409,18 @@ fn what_a_bare_ablation_says() {
     let small = SMALL.replace("--steps 6", "--steps 120 --lr 0.03");
     let ran = lab.ok(&format!("ablate {small} --out grid"));
     let plan = "21 runs of 120 steps: 7 variants, 3 seeds; in grid";
-    assert!(ran.err.starts_with(plan), "{}", ran.err);
-    let second = ran.err.lines().nth(1).unwrap_or_default();
+    let mut said = ran.err.lines();
+    assert_eq!(
+        said.next(),
+        Some(
+            "baseline: 1 layer of width 16, 2 heads, context 16; muon at rate 0.03, batches of 2; on data.txt"
+        )
+    );
+    assert_eq!(said.next(), Some(plan));
+    let third = said.next().unwrap_or_default();
     assert!(
-        second.starts_with("about ")
-            && second.ends_with(" for 21 runs, by the speed of the first steps"),
+        third.starts_with("about ")
+            && third.ends_with(" for 21 runs, by the speed of the first steps"),
         "{}",
         ran.err
     );
@@ -513,7 +520,7 @@ fn tuning_shows_both_comparisons() {
     let line = format!("ablate {small} --switches no-attention --seeds 2 --tune lr --out grid");
     let ran = lab.ok(&line);
     assert!(
-        ran.err.starts_with("16 runs of 120 steps: 8 variants"),
+        ran.err.contains("\n16 runs of 120 steps: 8 variants"),
         "{}",
         ran.err
     );

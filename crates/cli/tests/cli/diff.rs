@@ -40,7 +40,7 @@ fn two_runs_part_at_a_step() {
         "residual connections: add -> none",
         "- block0.attn.residual",
         "first differ at step 0: loss ",
-        "last losses: a ",
+        "last recorded losses: a ",
     ] {
         assert!(ran.out.contains(part), "no {part} in\n{}", ran.out);
     }

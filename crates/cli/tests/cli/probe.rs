@@ -40,6 +40,7 @@ fn a_terminal_gets_a_table_of_each_probe() {
         "checkpoint  model.safetensors: 1 block, 2 heads, width 16, context 16, step 5\n",
         "prompt      \"the cat sat\", 11 tokens\n",
         "text        the prompt, 10 predictions, loss ",
+        "So few say little about the parts; `--data FILE` reads a text.",
         "repeated    8 random tokens twice, 8 times: loss ",
         "block0.attn.head1 ",
         "stream: on the prompt; the logits' mean log Z is ",

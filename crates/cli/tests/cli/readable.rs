@@ -136,7 +136,7 @@ fn a_preset_s_recipe_is_a_settings_file() {
         assert_eq!(by_file["spec"], by_name["spec"], "{name}");
     }
     let short = "--data data.txt --batch-size 1 --steps 1 --block-size 16 --max-tokens 4";
-    for name in ["microgpt", "gpt2-mini", "stories", "modern"] {
+    for name in ["microgpt", "gpt2-mini", "modern"] {
         lab.ok(&format!(
             "train {short} --config {name}.toml --warmup 0 --out file-{name}"
         ));
@@ -177,7 +177,7 @@ fn the_help_of_train_tells_what_comes_by_preset_and_what_does_not() {
     for expected in [
         "--eps <X> AdamW's epsilon [default: 1e-8]",
         "--lr <X> The learning rate at its highest [default: by preset]",
-        "[default: a recipe for the text, or stories on the built-in stories]",
+        "[default: a recipe for the text]",
         "[built in: stories, names, copy, brackets, agreement, addition, in-context]",
     ] {
         assert!(help.contains(expected), "no {expected} in\n{help}");

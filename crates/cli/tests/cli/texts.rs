@@ -121,7 +121,11 @@ fn a_run_s_baselines_are_on_its_own_predictions() {
         );
         let diagnosis = json(&lab, "doctor run --json");
         let seen = diagnosis[0]["seen"].as_str().expect("a sentence");
-        assert!(seen.contains("n-gram baselines up to 6"), "{seen}");
+        assert!(
+            seen.contains("n-gram baselines up to 6 over the loss's "),
+            "{seen}"
+        );
+        assert_eq!(seen.contains("'s 80 predictions"), most == 80, "{seen}");
         fs::remove_dir_all(lab.path("run")).expect("the run's folder");
     }
 }

@@ -1,5 +1,5 @@
 //! Letters from a bigram table that every document draws anew, so that the successors of a letter
-//! must be learnt from the document itself (Akyürek et al. 2024, "In-context language learning:
+//! must be learned from the document itself (Akyürek et al. 2024, "In-context language learning:
 //! architectures and algorithms"; with this prior Edelman et al. 2024, "The evolution of
 //! statistical induction heads").
 //!

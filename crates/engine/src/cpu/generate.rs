@@ -1,7 +1,7 @@
 //! Decoding: one token after another, with a cache of keys and values while the context allows; one
 //! text, or many at once.
 //!
-//! Past the context the last `block_size` tokens are run anew for every token, as the seed does:
+//! Past the context the last `block_size` tokens are run anew for every token, as gpt2-mini does:
 //! their positions have moved, so nothing that was cached holds. A model that is not causal has no
 //! cache.
 //!

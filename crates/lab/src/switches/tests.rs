@@ -47,7 +47,7 @@ fn names_are_unlike_and_found_and_every_word_is_there() {
     );
 }
 
-/// What the seed has already, and a modern model has not.
+/// What gpt2-mini has already, and a modern model has not.
 const PUT_BACK: [&str; 4] = ["LayerNorm", "learned positions", "GELU", "AdamW"];
 
 /// A switch that changed nothing, or the same settings as another, would be a useless row of the
@@ -155,7 +155,7 @@ fn a_listing_tells_architecture_from_training() {
     }
 }
 
-/// Fails if a choice has a value that neither the seed nor any switch uses.
+/// Fails if a choice has a value that neither gpt2-mini nor any switch uses.
 fn every_value_is_tried<C: Choice + Debug>(of: fn(&Settings) -> C) {
     let base = seed();
     let tried: Vec<C> = [BASELINE]

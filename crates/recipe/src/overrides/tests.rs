@@ -178,11 +178,7 @@ fn the_default_of_every_setting_is_described() {
         .unwrap()
         .absent
         .unwrap_or_default();
-    let stories = Preset::Stories.name();
-    assert_eq!(
-        preset,
-        format!("a recipe for the text, or {stories} on the built-in stories")
-    );
+    assert_eq!(preset, "a recipe for the text");
     let of = |name: &str| SettingKey::find(name).unwrap().default();
     assert_eq!(of("lr"), KeyDefault::ByPreset);
     assert_eq!(of("beta1"), KeyDefault::ByPreset);

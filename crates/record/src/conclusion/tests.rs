@@ -192,10 +192,10 @@ fn a_skill_is_there_near_the_ideal() {
 
 #[test]
 fn a_curve_is_extrapolated_in_the_logarithm_of_the_step() {
-    // 4 - 0.2 ln(step) is 2.6 at e^7 = 1,097 steps.
+    // 4 - 0.2 ln(step) is 2.6 at e^7 = 1,097 steps; the margin makes them 1,645.
     let at = |step: u64| (step, 4.0 - 0.2 * (step as f64).ln());
     let curve: Vec<(u64, f64)> = (1..=20).map(|i| at(10 * i)).collect();
-    assert_eq!(steps_to_reach(&curve, 2.6), Some(1_100));
+    assert_eq!(steps_to_reach(&curve, 2.6), Some(1_700));
     assert_eq!(steps_to_reach(&curve, 1.0), None, "too far to be told");
     assert_eq!(
         steps_to_reach(&[(9, 3.0), (10, 3.1)], 2.6),

@@ -100,7 +100,7 @@ fn too_short(study: &Study, baseline: &BaselineStanding) -> Vec<String> {
         ],
         Standing::NoSkill { loss, ngram, ideal } => vec![
             format!(
-                "Too short to tell: after {steps} {name} has not learnt the skill of this text. On the tokens \
+                "Too short to tell: after {steps} {name} has not learned the skill of this text. On the tokens \
                  that need it, its loss is {}, the best n-gram baseline {} and the ideal predictor's {}. {nothing}",
                 number::loss(loss),
                 number::loss(ngram),
@@ -379,7 +379,7 @@ pub fn compared(study: &Study, arm: &Arm) -> Option<String> {
             format!("It is {size} {way} the baseline; {seeds} is no test of chance.")
         }
         Verdict::TooShort => {
-            format!("It is {size} {way} the baseline, which has not learnt enough to tell.")
+            format!("It is {size} {way} the baseline, which has not learned enough to tell.")
         }
     })
 }

@@ -169,7 +169,7 @@ fn nothing_is_concluded_before_a_two_gram_table_is_passed() {
     assert!(!text.contains("CI") && text.contains("-0.5000"), "{text}");
     assert_eq!(
         compared(&study, &study.arms[1]).unwrap(),
-        "It is 0.5000 below the baseline, which has not learnt enough to tell."
+        "It is 0.5000 below the baseline, which has not learned enough to tell."
     );
     study.command = ["gptlab", "ablate", "--switches", "seed"]
         .map(String::from)
@@ -194,7 +194,10 @@ fn a_skill_that_has_not_appeared_concludes_nothing() {
     skill(&mut study, 1, 2.9);
     concluded(&mut study, 2.11, Some(difference(0.5, Some(1e-5))));
     let said = answer(&study).join("\n");
-    assert!(said.contains("baseline has not learnt the skill"), "{said}");
+    assert!(
+        said.contains("baseline has not learned the skill"),
+        "{said}"
+    );
     assert!(
         said.contains("`--steps 400`") && !said.contains("Worse"),
         "{said}"

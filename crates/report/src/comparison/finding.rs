@@ -80,6 +80,7 @@ impl Comparison {
                         .to_owned(),
                 );
             }
+            said.extend(self.too_short(group));
             said.extend(self.lead(group).and_then(|lead| changes(&lead)));
             said.extend(self.chance(group));
             said.extend(self.lower_before(group));
@@ -187,6 +188,19 @@ impl Comparison {
     fn has_finished(&self, group: &LossGroup) -> bool {
         let mut runs = self.runs_of(group).iter();
         runs.any(|run| run.status == RunStatus::Finished)
+    }
+
+    /// Says that no finished run has passed the 2-gram baseline, if it is known.
+    fn too_short(&self, group: &LossGroup) -> Option<String> {
+        let best = *self.ended(group).first()?;
+        let bigram = *best.run.run.floors.as_ref()?.ngrams.get(1)?;
+        let passed = number::is_below(best.loss, bigram);
+        (group.unit == LossUnit::NatsPerToken && !passed).then(|| {
+            format!(
+                "Too short to tell: no run has passed the 2-gram baseline, {}, which knows one token of the context.                  What attention, positions or depth are for shows in longer runs.",
+                number::loss(bigram)
+            )
+        })
     }
 
     /// Says whether the difference between the lowest runs is more than what a seed changes, and

@@ -327,6 +327,16 @@ fn the_page_and_its_other_forms_say_the_same() {
     );
     assert!(page(&found, "runs.csv").starts_with("run,text,status,seed,parameters,steps,"));
     assert!(page(&found, "settings.csv").starts_with("run,sequences a step,peak learning rate\n"));
+    assert!(!html.contains("Too short to tell"));
+    for run in &mut found.runs {
+        run.run.floors = Some(Floors {
+            ngrams: vec![2.8, 1.9],
+            ..baselines.clone()
+        });
+    }
+    let said = found.answer().join("\n");
+    let short = "Too short to tell: no run has passed the 2-gram baseline, 1.9000,";
+    assert!(said.contains(short), "{said}");
     let curves = page(&found, "curves.csv");
     assert!(
         curves.contains("\nb,0,90,2880.0,") || curves.contains("\nb,0,90,2880,"),

@@ -91,7 +91,7 @@ fn runs_part_at_a_step_and_a_number() {
         "{text}"
     );
     assert!(
-        text.contains("last losses: a 2.0000, b 2.0000 (+0.0000)"),
+        text.contains("last recorded losses: a 2.0000, b 2.0000 (+0.0000)"),
         "{text}"
     );
 }

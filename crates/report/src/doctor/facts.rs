@@ -74,9 +74,11 @@ impl<'a> Facts<'a> {
             0 => "no observations".to_owned(),
             n => plural(n, "observed measure"),
         };
+        let over = self.floors.and_then(|f| f.predictions);
+        let over = over.map(|n| format!(" over the loss's {}", plural(n, "prediction")));
         let baselines = match self.floors.map_or(0, |f| f.ngrams.len()) {
             0 => "no n-gram baselines".to_owned(),
-            n => format!("n-gram baselines up to {n}"),
+            n => format!("n-gram baselines up to {n}{}", over.unwrap_or_default()),
         };
         let made = self.run.unfinished().map_or_else(String::new, |made| {
             let all = self.run.experiment.hyper.steps;

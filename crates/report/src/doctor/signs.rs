@@ -75,7 +75,7 @@ fn stuck(facts: &Facts) -> Option<Finding> {
     Some(remedied(
         Symptom::Stuck,
         format!(
-            "Stuck: the loss, {}, is that of {baseline}, {}.",
+            "Stuck: the loss, {}, is about that of {baseline}, {}.",
             number::loss(last),
             number::loss(loss)
         ),

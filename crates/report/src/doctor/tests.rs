@@ -82,12 +82,12 @@ fn losses_tell() {
         .map(|n| (2.0 + 0.05 * f64::from(n), 2.0 + 0.05 * f64::from(n)))
         .collect();
     assert_eq!(symptoms(&with(&rising), None), [Symptom::Rising]);
-    let mut learnt = falling(20, 1.0);
-    learnt
+    let mut learned = falling(20, 1.0);
+    learned
         .iter_mut()
         .enumerate()
         .for_each(|(n, (_, val))| *val = 1.8 + 0.02 * n as f64);
-    assert_eq!(symptoms(&with(&learnt), None), [Symptom::Memorising]);
+    assert_eq!(symptoms(&with(&learned), None), [Symptom::Memorising]);
     let steep: Vec<(f64, f64)> = (0..20)
         .map(|n| 3.2 - 0.05 * f64::from(n))
         .map(|x| (x, x))

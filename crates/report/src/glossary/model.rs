@@ -94,8 +94,8 @@ pub(super) const ENTRIES: &[Entry] = &[
             "layer normalization",
             "ln",
         ],
-        "LayerNorm brings each token's vector to mean 0 and variance 1, and then multiplies by a learnt gain and adds \
-         a learnt bias. It keeps the size of numbers the same whatever the weights do. `--norm layer-norm` selects \
+        "LayerNorm brings each token's vector to mean 0 and variance 1, and then multiplies by a learned gain and adds \
+         a learned bias. It keeps the size of numbers the same whatever the weights do. `--norm layer-norm` selects \
          it and `--norm none` takes every norm of a sublayer out; the model then learns more slowly, or diverges \
          when it is deep.",
         Some("Ba et al. 2016"),
@@ -103,7 +103,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         "RMSNorm",
         &["root mean square norm"],
-        "RMSNorm divides each token's vector by its root mean square and multiplies by a learnt gain; unlike \
+        "RMSNorm divides each token's vector by its root mean square and multiplies by a learned gain; unlike \
          LayerNorm it subtracts no mean and has no bias. It is cheaper and as good. `--norm rms-norm` selects it, \
          and `rms-norm-no-gain` leaves out the gain.",
         Some("Zhang & Sennrich 2019"),
@@ -173,7 +173,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             "learned positions",
         ],
         "Attention by itself does not know in which order tokens stand, so that each token must learn its place. \
-         `--position learned` adds a learnt row for each place, and sinusoidal, rotary and alibi are fixed rules. \
+         `--position learned` adds a learned row for each place, and sinusoidal, rotary and alibi are fixed rules. \
          With `--position none` a causal model can still count what it sees, and learns more slowly.",
         Some("Vaswani et al. 2017; Haviv et al. 2022"),
     ),
@@ -181,7 +181,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "sinusoidal",
         &["sinusoidal positions", "sinusoids"],
         "Sinusoidal positions add fixed sines and cosines of different wavelengths to the embeddings, so that every \
-         place has its own pattern and nothing has to be learnt. `--position sinusoidal` also multiplies the \
+         place has its own pattern and nothing has to be learned. `--position sinusoidal` also multiplies the \
          embeddings by sqrt(width), as in the paper, because sines of size 0.7 would drown them; \
          `sinusoidal-unscaled` shows what happens then.",
         Some("Vaswani et al. 2017"),
@@ -191,7 +191,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["rope", "rotary positions", "rotary position embedding"],
         "Rotary positions turn queries and keys by angles that grow with the place, so that a score depends on the \
          distance between two tokens and not on where they stand. Nothing is added to the stream and nothing is \
-         learnt. `--position rotary` selects them; they are ahead of learnt positions on most texts here.",
+         learned. `--position rotary` selects them; they are ahead of learned positions on most texts here.",
         Some("Su et al. 2021"),
     ),
     entry(
@@ -271,7 +271,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["samples", "sampling", "generate", "generation"],
         "A sample is a text that the model writes: it draws a token from its probabilities, appends it, and repeats. \
          `gptlab generate` writes some (`--samples`, `--max-tokens`), and a training run writes one from time to \
-         time. A sample shows what kind of text was learnt; the loss says how well.",
+         time. A sample shows what kind of text was learned; the loss says how well.",
         None,
     ),
 ];

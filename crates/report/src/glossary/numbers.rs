@@ -132,7 +132,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "An n-gram baseline is the loss of a predictor that is not a model: it knows the n - 1 tokens before the next \
          one, and how often each token followed them in the training text. A 1-gram (unigram) knows only how common \
          each token is, a 2-gram (bigram) knows pairs, and uniform guessing, with a loss of ln V, knows nothing. A \
-         model that does not pass the 2-gram baseline has not learnt to use attention yet. `gptlab baselines` prints \
+         model that does not pass the 2-gram baseline has not learned to use attention yet. `gptlab baselines` prints \
          them up to a length (`--up-to`); the 5-gram baseline is 1.67 nats per character on Tiny Shakespeare.",
         Some("Shannon 1951; Witten & Bell 1991"),
     ),
@@ -155,7 +155,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "embedding",
         &["embeddings", "token embedding", "wte"],
         "An embedding is a table with one row of numbers for each token, shape [V, width]; reading a token means \
-         taking its row. The rows are learnt, and tokens that occur alike get similar rows. `--n-embd` sets the \
+         taking its row. The rows are learned, and tokens that occur alike get similar rows. `--n-embd` sets the \
          width, which is also that of the residual stream.",
         Some("Bengio et al. 2003"),
     ),

@@ -152,6 +152,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         None,
     ),
     entry(
+        "regime",
+        &[
+            "training regime",
+            "tokens a parameter",
+            "tokens per parameter",
+        ],
+        "The regime of a training says how much text the model has seen for its size: the passes over the text, the \
+         tokens a parameter, and whether it is under-trained or over-fits. What helps in one regime can hurt in \
+         another: dropout and small models win where a text is read often, and large models where it is long. A \
+         conclusion holds for its regime, so `gptlab ablate` states it. About 20 tokens a parameter use a given \
+         amount of computation best.",
+        Some("Hoffmann et al. 2022"),
+    ),
+    entry(
         "under-trained",
         &["under-training", "too short", "under-fitting", "underfit"],
         "A run is under-trained when it ends while its loss still falls steeply. About 20 tokens for each parameter \

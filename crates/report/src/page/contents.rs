@@ -93,7 +93,7 @@ fn too_short(study: &Study) -> Option<String> {
         Standing::AboveBigram { .. } => {
             "Too short to tell: the baseline has not passed the 2-gram baseline"
         }
-        Standing::NoSkill { .. } => "Too short to tell: the baseline has not learnt the skill",
+        Standing::NoSkill { .. } => "Too short to tell: the baseline has not learned the skill",
         Standing::NoLoss => "Nothing can be concluded: the baseline has no finite loss",
     };
     Some(why.to_owned())

@@ -211,7 +211,7 @@ fn symptoms(study: &Study) -> Markup {
     }
 }
 
-/// Shows what a run wrote as it learnt, or what each variant wrote at last, side by side.
+/// Shows what a run wrote as it learned, or what each variant wrote at last, side by side.
 fn written(study: &Study) -> Markup {
     let samples: Vec<(String, String, &str)> = match study.kind {
         StudyKind::Run => {

@@ -22,7 +22,7 @@ fn typed(words: Vec<String>) -> Box<TrainArgs> {
 /// Returns the settings of `train` with these words, without training.
 fn meant(words: Vec<String>) -> Settings {
     let args = typed(words);
-    let preset = settings::preset(&args).unwrap_or(DEFAULT_PRESET);
+    let preset = args.settings.overrides.preset.unwrap_or(DEFAULT_PRESET);
     let meant = settings::fresh(&args, preset, args.settings.overrides.steps);
     meant.unwrap_or_else(|stop| panic!("{}", stop.message))
 }

@@ -145,6 +145,10 @@ fn show_measures(json: bool, printer: Printer) -> ExitCode {
     ExitCode::Success
 }
 
+/// The number of predictions below which the loss without a part is mostly noise: losses of single
+/// tokens differ by about a nat, and parts by some hundredths.
+const FEW: usize = 256;
+
 fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
     let model = trained.model().spec();
     let anatomy = Anatomy::of(trained.graph(), model.layers.len());
@@ -177,6 +181,10 @@ fn show(trained: &TrainedModel, report: &ProbeReport, printer: Printer) {
             plural(ablation.predictions, "prediction"),
             ablation.loss
         ));
+        if ablation.predictions < FEW {
+            printer
+                .line("            So few say little about the parts; `--data FILE` reads a text.");
+        }
     }
     if let Some(repeated) = &report.repeated {
         printer.line(format_args!(

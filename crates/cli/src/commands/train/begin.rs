@@ -42,7 +42,7 @@ pub(super) fn begin(args: &TrainArgs, printer: Printer) -> CommandResult<Prepare
 }
 
 fn fresh(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
-    let preset = settings::preset(args);
+    let preset = args.settings.overrides.preset;
     let base = preset.map_or(TokenizerKind::Chars.into(), |preset| {
         Settings::of(preset, None).tokenizer
     });

@@ -6,21 +6,22 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use gptlab_recipe::TextOrigin;
+use gptlab_recipe::{Overrides, SettingGroup, SettingValue, TextOrigin};
 use gptlab_record::{FileError, disk};
 use gptlab_report::words::{self, Date, folder_slug};
 
 use crate::exit::{CommandResult, Stop};
 
-/// Makes a new folder in `runs/`, named after the time (UTC) and the text. Runs that start in the
-/// same second get different folders.
-pub(in crate::commands) fn make(origin: &TextOrigin) -> CommandResult<PathBuf> {
+/// Makes a new folder in `runs/`, named after the time (UTC), the text and the `typed` settings
+/// that change the model or its training. Runs that start in the same second get different folders.
+pub(in crate::commands) fn make(origin: &TextOrigin, typed: &Overrides) -> CommandResult<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let runs = Path::new("runs");
     disk::make_folders(runs).map_err(FileError::io("make", runs))?;
-    make_in(runs, &format!("{}-{}", stamp(seconds), slug(origin)))
+    let name = format!("{}-{}{}", stamp(seconds), slug(origin), changes(typed));
+    make_in(runs, &name)
 }
 
 fn make_in(runs: &Path, name: &str) -> CommandResult<PathBuf> {
@@ -61,9 +62,53 @@ fn slug(origin: &TextOrigin) -> String {
     if slug.is_empty() { "text".into() } else { slug }
 }
 
+/// The largest number of settings that a folder's name has.
+const MOST_CHANGES: usize = 3;
+
+/// Returns the first [`MOST_CHANGES`] settings of the seed, the optimiser and the model, each after
+/// a hyphen: `-seed-1-disable-residual`.
+fn changes(typed: &Overrides) -> String {
+    let told = typed.values().filter(|(key, _)| match key.group {
+        SettingGroup::Model | SettingGroup::Optimiser => true,
+        SettingGroup::Run => key.field == "seed",
+        SettingGroup::Data | SettingGroup::Writing => false,
+    });
+    let named = told.take(MOST_CHANGES).map(|(key, value)| {
+        if value == SettingValue::Switch(true) {
+            format!("-{}", key.name())
+        } else {
+            format!("-{}-{value}", key.name())
+        }
+    });
+    let is_plain = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
+    let named: String = named.collect();
+    named.replace(|c| !is_plain(c), "-")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_tells_what_was_changed() {
+        let of = |pairs: &[(&str, &str)]| {
+            let mut typed = Overrides::default();
+            for (key, value) in pairs {
+                typed.set(key, value).expect("a setting");
+            }
+            changes(&typed)
+        };
+        assert_eq!(of(&[("steps", "300"), ("prompt", "a/b")]), "");
+        assert_eq!(of(&[("disable-residual", "1")]), "-disable-residual");
+        assert_eq!(of(&[("lr", "3e-3"), ("seed", "1")]), "-seed-1-lr-0.003");
+        let four = [
+            ("ln-style", "post"),
+            ("tied", "0"),
+            ("bias", "0"),
+            ("n-head", "2"),
+        ];
+        assert_eq!(of(&four), "-ln-style-post-tied-0-bias-0");
+    }
 
     /// The times are those of `date -u -d @SECONDS +%Y%m%d-%H%M%S`.
     #[test]

@@ -55,7 +55,7 @@ pub(super) fn run_with(args: &TrainArgs, form: StepForm, printer: Printer) -> Co
     }
 }
 
-/// Runs the seed's `--generate`.
+/// Runs gpt2-mini's `--generate`.
 fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--generate")?;
     let typed = &args.settings.overrides;
@@ -64,7 +64,7 @@ fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
     generate::write(&loaded, typed, &device, typed.seed, 1, json, printer)
 }
 
-/// Runs the seed's `--interactive`.
+/// Runs gpt2-mini's `--interactive`.
 fn talk(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--interactive")?;
     let typed = &args.settings.overrides;
@@ -117,7 +117,7 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     if let Some(path) = &args.run.save_init {
         save_init(path, &resolved, engine.as_ref(), printer)?;
     }
-    let (run_options, made) = with_folder(run_options, &resolved)?;
+    let (run_options, made) = with_folder(run_options, &resolved, &args.settings.overrides)?;
     let folder = run_options.folder.clone();
     if !args.json.json {
         intro::say(&resolved, &reasons, folder.as_deref(), &device, printer);
@@ -167,6 +167,7 @@ fn save_init(
 fn with_folder(
     run_options: RunOptions,
     resolved: &Resolved,
+    typed: &Overrides,
 ) -> CommandResult<(RunOptions, Option<PathBuf>)> {
     if run_options.save.is_some() && run_options.save == run_options.folder {
         return Err(Stop::usage(
@@ -176,7 +177,7 @@ fn with_folder(
     if run_options.folder.is_some() {
         return Ok((run_options, None));
     }
-    let made = folder::make(&resolved.experiment.data.origin)?;
+    let made = folder::make(&resolved.experiment.data.origin, typed)?;
     let run_options = RunOptions {
         folder: Some(made.clone()),
         ..run_options
