@@ -159,6 +159,12 @@ impl RecipeScale {
             .unwrap_or(&SCALES[SCALES.len() - 1])
     }
 
+    /// Returns the approximate number of parameters of the blocks: 4 n² of attention and 8 n² of a
+    /// gated MLP, n being the width.
+    fn parameters(&self) -> usize {
+        12 * self.n_layer * self.n_embd.pow(2)
+    }
+
     fn spec(&self) -> ModelSpec {
         let mut spec = Preset::Modern.spec();
         spec.set_depth(self.n_layer);
@@ -187,8 +193,8 @@ impl TextRecipe {
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
         let scale = RecipeScale::of(input.time);
-        let passes = passes(steps, scale, input);
-        let dropout = dropout(passes);
+        let per_token = scale.parameters() as f64 / input.train_tokens.max(1) as f64;
+        let dropout = dropout(passes(steps, scale, input) * per_token);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
         settings.spec = ModelSpec {
             dropout,
@@ -279,11 +285,14 @@ fn passes(steps: u64, scale: &RecipeScale, input: &RecipeInput) -> f64 {
     steps as f64 * scale.batch_tokens(input) as f64 / input.train_tokens.max(1) as f64
 }
 
-/// Returns the dropout probability: more passes over a text need more dropout.
-fn dropout(passes: f64) -> f32 {
-    match passes {
-        p if p <= 10.0 => 0.0,
-        p if p <= 25.0 => 0.1,
+/// Returns the dropout probability for a number of passes over a text, times the parameters a token
+/// of the text. A small model needs many passes to memorise a text, and a large one few. Where 12
+/// passes come to 9.2, a dropout of 0.1 ends higher than none after 7.6 passes (LOG.md,
+/// 2026-11-29); nanoGPT's large recipe has 0.2 at 880. The limits between are choices.
+fn dropout(exposure: f64) -> f32 {
+    match exposure {
+        e if e <= 12.0 => 0.0,
+        e if e <= 64.0 => 0.1,
         _ => 0.2,
     }
 }

@@ -1,7 +1,7 @@
 //! Plots of curves for a terminal. One curve is drawn in braille (eight dots per character),
 //! several in letters.
 
-use crate::number;
+use crate::{number, words::display_width};
 
 /// The size of a plot without its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn legend(entries: impl Iterator<Item = String>, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for entry in entries {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 3 + entry.chars().count() <= width => {
+            Some(line) if display_width(line) + 3 + display_width(&entry) <= width => {
                 line.push_str("   ");
                 line.push_str(&entry);
             }

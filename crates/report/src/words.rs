@@ -2,6 +2,7 @@
 //! these functions, so that pages and terminals show the same text.
 
 use gptlab_recipe::words::plural_s;
+use unicode_width::UnicodeWidthStr;
 
 /// Returns `n` with its digits in groups of three: `1234567` as `1,234,567`.
 pub fn count(n: u64) -> String {
@@ -43,6 +44,17 @@ pub fn duration_in_two_units(seconds: f64) -> String {
     }
 }
 
+/// Returns the number of columns that `text` takes on a terminal: two for each character of the
+/// scripts of East Asia, none for one that combines with the character before.
+pub fn display_width(text: &str) -> usize {
+    text.width()
+}
+
+/// Returns `text` followed by spaces up to `width` columns.
+pub fn padded(text: &str, width: usize) -> String {
+    text.to_owned() + &" ".repeat(width.saturating_sub(display_width(text)))
+}
+
 /// Wraps each line of `text` to `width` characters. Later lines are as far from the left as the
 /// text of the first one, which may follow a label and two spaces. A word that is longer than a
 /// line stays whole, and so do code between backticks, a field between ` | ` and the next, and a
@@ -57,7 +69,7 @@ pub fn wrapped(text: &str, width: usize) -> String {
 const LABEL: usize = 26;
 
 fn hanging(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
+    if display_width(line) <= width {
         return line.to_owned();
     }
     if let Some((first, rest)) = line.split_once(FIELD) {
@@ -74,9 +86,9 @@ fn hanging(line: &str, width: usize) -> String {
         first
     };
     let (label, text) = line.split_at(at);
-    let indent = label.chars().count();
+    let indent = display_width(label);
     let mut code = line.split('`').skip(1).step_by(2);
-    if code.any(|code| indent + code.chars().count() + 2 > width) {
+    if code.any(|code| indent + display_width(code) + 2 > width) {
         return line.to_owned();
     }
     let room = width.saturating_sub(indent);
@@ -86,7 +98,7 @@ fn hanging(line: &str, width: usize) -> String {
     };
     let mut lines = crate::table::wrap(text, room);
     match lines.last_mut() {
-        Some(last) if last.chars().count() + 1 + comment.chars().count() <= room => {
+        Some(last) if display_width(last) + 1 + display_width(&comment) <= room => {
             last.push(' ');
             last.push_str(&comment);
             last.truncate(last.trim_end().len());
@@ -102,11 +114,11 @@ const FIELD: &str = " | ";
 
 /// Wraps the fields of a line: later lines begin below the end of the `first` one.
 fn fields(first: &str, rest: &str, width: usize) -> String {
-    let indent = first.chars().count();
+    let indent = display_width(first);
     let mut out = first.to_owned();
     let mut column = indent;
     for field in rest.split(FIELD) {
-        let size = FIELD.len() + field.chars().count();
+        let size = FIELD.len() + display_width(field);
         if column > indent && column + size > width {
             out += &["\n", &" ".repeat(indent)].concat();
             column = indent;
@@ -128,13 +140,13 @@ pub fn indented(text: &str, indent: usize, width: usize) -> String {
 /// Returns `words` in columns, one below the other, in lines of at most `width` characters with
 /// two spaces between columns.
 pub fn columns(words: &[&str], width: usize) -> String {
-    let longest = words.iter().map(|word| word.chars().count()).max();
+    let longest = words.iter().map(|word| display_width(word)).max();
     let column = longest.unwrap_or_default() + 2;
     let across = ((width + 2) / column).max(1);
     let down = words.len().div_ceil(across);
     let line = |row: usize| {
         let cells = words.iter().skip(row).step_by(down);
-        let cells: Vec<String> = cells.map(|word| format!("{word:<column$}")).collect();
+        let cells: Vec<String> = cells.map(|word| padded(word, column)).collect();
         cells.concat().trim_end().to_owned() + "\n"
     };
     (0..down).map(line).collect()
@@ -242,6 +254,16 @@ mod tests {
         assert_eq!(duration_in_two_units(3.07), "3.1 s");
         assert_eq!(duration_in_two_units(200.2), "3 min 20 s");
         assert_eq!(duration_in_two_units(7_300.0), "2 h 1 min");
+    }
+
+    /// The widths are those of Unicode's annex 11.
+    #[test]
+    fn east_asian_characters_take_two_columns() {
+        assert_eq!(display_width("吾輩 = I"), 8);
+        assert_eq!(display_width("e\u{301}"), 1);
+        assert_eq!(padded("吾輩", 6), "吾輩  ");
+        assert_eq!(wrapped("text   吾輩 は猫", 15), "text   吾輩\n       は猫");
+        assert_eq!(columns(&["猫", "cat"], 9), "猫   cat\n");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use gptlab_engine::cpu::{CpuBackend, Isa, Kind};
 use gptlab_lab::grid::{self, Ending, GridAxis, GridRecipe, Machine, Planned};
 use gptlab_recipe::Settings;
 use gptlab_record::{Results, read_grid};
-use gptlab_report::words::{duration_in_two_units, plural};
+use gptlab_report::words::{display_width, duration_in_two_units, padded, plural};
 use gptlab_report::{
     Arm, Study,
     page::{self, Signature},
@@ -162,7 +162,7 @@ pub(super) fn go(
                 printer.text(super::report::terminal_text(&study, printer.columns()));
                 printer.line("");
                 for (name, sample) in samples(&study, &results, printer.columns()) {
-                    printer.exact_line(format_args!("{name:<NAME$} {sample}"));
+                    printer.exact_line(format_args!("{} {sample}", padded(name, NAME)));
                 }
             }
             printer.say(format_args!("done in {took}"));
@@ -203,7 +203,7 @@ fn samples<'a>(study: &'a Study, results: &'a Results, width: usize) -> Vec<(&'a
         let name = study.shared_name(&row.variant);
         let sample = row.outcomes.first()?.sample.as_ref()?;
         // A name, a space and two quotes share the line.
-        let taken = name.chars().count().max(NAME) + 3;
+        let taken = display_width(name).max(NAME) + 3;
         Some((name, quoted(sample, width.saturating_sub(taken))))
     };
     shared.filter_map(of).collect()
@@ -213,8 +213,8 @@ fn samples<'a>(study: &'a Study, results: &'a Results, width: usize) -> Vec<(&'a
 fn quoted(text: &str, most: usize) -> String {
     let mut kept = String::new();
     for c in text.chars() {
-        let shown = c.escape_debug().count();
-        if kept.chars().count() + shown > most {
+        let shown = display_width(&c.escape_debug().to_string());
+        if display_width(&kept) + shown > most {
             break;
         }
         kept.extend(c.escape_debug());

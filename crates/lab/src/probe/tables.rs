@@ -212,7 +212,12 @@ fn errors(report: &ProbeReport) -> String {
     let all = repeated.heads.iter().flat_map(|head| head.errors);
     let most = all.fold(0.0, f64::max);
     let sequences = repeated.sequences;
-    format!(" (standard error at most {most:.3}, over {sequences} sequences)")
+    let most = if most < 1e-3 {
+        "below 0.001".to_owned()
+    } else {
+        format!("at most {most:.3}")
+    };
+    format!(" (standard error {most}, over {sequences} sequences)")
 }
 
 /// Makes a table of the stream's size and sameness at each depth.

@@ -15,6 +15,7 @@ use crate::{
     study::mean,
     table::{Column, TableCell},
     visible::one_line,
+    words::display_width,
 };
 
 /// The losses by step of all runs of a variant, which make one line of a chart.
@@ -153,7 +154,7 @@ impl Scales {
         let edge = self.x.high;
         let (width, height) = text.size;
         let listed_height = canvas::legend_height(labels.len());
-        let lengths = labels.iter().map(|l| l.text.chars().count());
+        let lengths = labels.iter().map(|l| display_width(&l.text));
         let (height, right, beneath) = match text.legend {
             Legend::Listed if is_small(text) => {
                 let beneath = listed_height + LEGEND_GAP;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Arm, Study, Table, number,
     table::{Column, TableCell, typeset},
+    words::display_width,
 };
 
 struct VariantDifference<'a> {
@@ -59,7 +60,7 @@ fn draw(bars: &[VariantDifference], width: u32) -> Option<Chart> {
     let x = Axis::linear(ends, title, most_ticks)?.padded(0.03);
     let longest = bars
         .iter()
-        .map(|b| b.name.chars().count())
+        .map(|b| display_width(b.name))
         .max()
         .unwrap_or(0) as u32;
     let frame = Frame {

@@ -12,7 +12,7 @@ use super::{
     style::{MOST_LOOKS, look_of},
     svg::pixel,
 };
-use crate::study::MeasureHistory;
+use crate::{study::MeasureHistory, words::display_width};
 
 /// Measures that are followed along the model.
 const MEASURES: [Measure; 2] = [Measure::GradNorm, Measure::ActivationRms];
@@ -65,7 +65,7 @@ fn draw(
         .iter()
         .map(|place| tail(place, most_letters))
         .collect();
-    let longest = names.iter().map(|p| p.chars().count()).max().unwrap_or(0) as u32;
+    let longest = names.iter().map(|p| display_width(p)).max().unwrap_or(0) as u32;
     let labels: Vec<Label> = variants
         .iter()
         .enumerate()
@@ -92,7 +92,7 @@ fn draw(
             title: String::new(),
         },
         left: longest * 6 + 14,
-        right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
+        right: canvas::margin(labels.iter().map(|l| display_width(&l.text))),
         beneath: 0,
         grid: GridLines::Vertical,
         numbers: Some(last_numbers(

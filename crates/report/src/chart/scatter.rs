@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Study, Table, number,
     table::{Column, TableCell},
+    words::display_width,
 };
 
 /// A scaling law that the caller has fitted: `loss = floor + scale * x^-exponent`.
@@ -166,7 +167,7 @@ pub fn learning_rates(study: &Study) -> Option<Chart> {
         x,
         y,
         left: 48,
-        right: canvas::margin(labels.iter().map(|l| l.text.chars().count())),
+        right: canvas::margin(labels.iter().map(|l| display_width(&l.text))),
         beneath: 0,
         grid: GridLines::Both,
         numbers: Some(listed("learning rate", &all)),

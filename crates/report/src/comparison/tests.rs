@@ -268,6 +268,19 @@ fn runs_of_one_name_are_called_by_their_paths() {
         (path.to_owned(), named(name, 0, 2.0))
     });
     assert_eq!(labels::labels(&runs), ["x/run", "y/run", "o'ther"]);
+    let names = [
+        "20260131-235959-text-tied-0",
+        "20260131-235959-text",
+        "20260201-000000-text",
+        "20260201-",
+    ];
+    let runs = names.map(|name| (format!("runs/{name}"), named(name, 0, 2.0)));
+    let expected = ["text-tied-0", names[1], names[2], names[3]];
+    assert_eq!(
+        labels::labels(&runs),
+        expected,
+        "times only where they are needed"
+    );
     assert_eq!(shortened("20260102-abcdefghij", 9), "2026…ghij");
     assert_eq!(shortened("short", 9), "short");
 }

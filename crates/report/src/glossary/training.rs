@@ -24,8 +24,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["epochs", "pass", "passes"],
         "An epoch is one pass over the training text. Training here is counted in steps, and batches take windows at \
          random places, so that a pass is only a quantity: steps x batch size x context / tokens of the text. Below \
-         one pass nothing is seen twice; from about ten passes on small texts begin to be memorised, and the chosen \
-         recipe then adds dropout.",
+         one pass nothing is seen twice. A large model memorises a text in few passes and a small one in many, and the \
+         chosen recipe adds dropout before that.",
         None,
     ),
     entry(
@@ -132,7 +132,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         &[],
         "Dropout sets each number in some places to 0 with a probability p while training, and scales the others up \
          by 1 / (1 - p). It keeps a model from memorising a text that it reads often, and slows learning otherwise. \
-         `--dropout` is p: 0 when a text is read fewer than about ten times, 0.1 to 0.2 when it is read more often.",
+         `--dropout` is p: 0 where a text is long for the model, 0.1 to 0.2 where the model is large or reads a short \
+         text often.",
         Some("Srivastava et al. 2014"),
     ),
     entry(

@@ -1,6 +1,7 @@
 //! Tables in Markdown with aligned bars.
 
 use super::{Align, Column, Table, escape_markdown};
+use crate::words::{display_width, padded};
 
 /// The smallest width of the rule between the titles and the rows, in characters.
 const NARROWEST: usize = 3;
@@ -13,7 +14,7 @@ pub(super) fn render(table: &Table) -> String {
     }
     let width = |i: usize| {
         let cells = rows.iter().filter_map(|row| row.get(i));
-        let widest = cells.map(|cell| cell.chars().count()).max();
+        let widest = cells.map(|cell| display_width(cell)).max();
         widest.unwrap_or(0).max(NARROWEST)
     };
     let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
@@ -29,8 +30,8 @@ pub(super) fn render(table: &Table) -> String {
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&table.columns).zip(&widths);
         let cells = cells.map(|((cell, column), width)| match column.align {
-            Align::Left => format!("{cell:<width$}"),
-            Align::Right => format!("{cell:>width$}"),
+            Align::Left => padded(cell, *width),
+            Align::Right => " ".repeat(width.saturating_sub(display_width(cell))) + cell,
         });
         format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
     };

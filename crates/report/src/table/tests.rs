@@ -86,6 +86,20 @@ fn columns_that_do_not_fit_follow_in_another_block() {
     assert_eq!(table.text(80).lines().count(), 5);
 }
 
+/// A title is as little cut as a cell.
+#[test]
+fn a_column_is_as_wide_as_the_words_of_its_title() {
+    let titles = [
+        "setting",
+        "a-run-with-a-long-name",
+        "another-run-of-that-name",
+    ];
+    let mut table = Table::new("", titles.map(Column::words).to_vec());
+    table.push(["steps", "1", "2"].map(TableCell::text).to_vec());
+    let text = table.text(40);
+    assert!(text.lines().all(|l| l.chars().count() <= 40), "{text}");
+}
+
 #[test]
 fn code_stays_on_one_line_if_it_fits() {
     assert_eq!(
@@ -129,4 +143,17 @@ fn numbers_on_the_right_go_where_a_terminal_is_too_narrow() {
     let narrow = table().fitting(52);
     assert_eq!(titles(&narrow), ["variant", "val loss", "what it says"]);
     assert!(narrow.text(52).lines().all(|l| l.chars().count() <= 52));
+}
+
+#[test]
+fn wide_characters_keep_the_columns_aligned() {
+    let mut table = Table::new("", vec![Column::words("run"), Column::numbers("loss")]);
+    for name in ["吾輩は猫である", "tinyshakespeare"] {
+        table.push(vec![TableCell::text(name), TableCell::number("2.0", 2.0)]);
+    }
+    let rule = "-".repeat(21);
+    assert_eq!(
+        table.text(40),
+        format!("run              loss\n{rule}\n吾輩は猫である    2.0\ntinyshakespeare   2.0\n")
+    );
 }

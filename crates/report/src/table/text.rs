@@ -1,6 +1,7 @@
 //! Tables for a terminal, aligned, and wrapped if they are too wide.
 
 use super::{Align, Column, Table, TableCell};
+use crate::words::display_width;
 
 /// The number of spaces between two columns.
 const GAP: usize = 2;
@@ -60,7 +61,7 @@ fn one_block(table: &Table, width: usize) -> String {
 fn widths(table: &Table, width: usize) -> Vec<usize> {
     let natural = |(i, column): (usize, &Column)| {
         let cells = table.rows.iter().filter_map(|row| row.get(i));
-        let widest = cells.map(|c| length(&c.text)).max().unwrap_or(0);
+        let widest = cells.map(|c| display_width(&c.text)).max().unwrap_or(0);
         widest.max(narrowest_title(column))
     };
     let mut widths: Vec<usize> = table.columns.iter().enumerate().map(natural).collect();
@@ -75,20 +76,23 @@ fn widths(table: &Table, width: usize) -> Vec<usize> {
     widths
 }
 
-/// Returns the smallest width of the column at `i`.
+/// Returns the smallest width of the column at `i`: that of its longest word.
 fn least(table: &Table, i: usize) -> usize {
     let cells = table.rows.iter().filter_map(|row| row.get(i));
     let words = cells.flat_map(|cell| cell.text.split_whitespace());
-    words
-        .map(length)
-        .chain([NARROWEST])
-        .max()
-        .unwrap_or(NARROWEST)
+    let title = table.columns.get(i).map_or(0, narrowest_title);
+    let longest = words.map(display_width).max().unwrap_or(0);
+    longest.max(title).max(NARROWEST)
 }
 
 /// Returns the width of the longest word of a title, since titles wrap between words.
 fn narrowest_title(column: &Column) -> usize {
-    column.title.split(' ').map(length).max().unwrap_or(0)
+    column
+        .title
+        .split(' ')
+        .map(display_width)
+        .max()
+        .unwrap_or(0)
 }
 
 fn total(widths: &[usize]) -> usize {
@@ -114,7 +118,7 @@ fn row(cells: &[TableCell], columns: &[Column], widths: &[usize]) -> Vec<String>
 }
 
 fn pad(text: &str, width: usize, align: Align) -> String {
-    let space = " ".repeat(width.saturating_sub(length(text)));
+    let space = " ".repeat(width.saturating_sub(display_width(text)));
     match align {
         Align::Left => format!("{text}{space}"),
         Align::Right => format!("{space}{text}"),
@@ -127,8 +131,8 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words(text, width) {
         let word = word.as_str();
-        let last = lines.last().map_or(0, |line| length(line));
-        if last > 0 && last + 1 + length(word) > width {
+        let last = lines.last().map_or(0, |line| display_width(line));
+        if last > 0 && last + 1 + display_width(word) > width {
             lines.push(String::new());
         }
         if let Some(line) = lines.last_mut() {
@@ -151,14 +155,10 @@ fn words(text: &str, width: usize) -> Vec<String> {
     while let Some((first, after)) = rest.split_first() {
         let end = is_end(first).then(|| after.iter().position(is_end));
         let code = end.flatten().map(|end| rest[..end + 2].join(" "));
-        let code = code.filter(|code| length(code) <= width);
+        let code = code.filter(|code| display_width(code) <= width);
         let taken = code.as_ref().map_or(1, |code| code.split(' ').count());
         words.push(code.unwrap_or_else(|| (*first).to_owned()));
         rest = &rest[taken..];
     }
     words
-}
-
-fn length(text: &str) -> usize {
-    text.chars().count()
 }
