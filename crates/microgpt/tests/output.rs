@@ -41,7 +41,7 @@ fn stdout(output: Output) -> String {
     String::from_utf8(output.stdout).expect("UTF-8 output")
 }
 
-/// Compiles main.rs with some of its constants changed, as its reader would.
+/// Compiles the program with some constants of main.rs changed, as its reader would.
 fn edited(name: &str, digits: &str, changes: Changes) -> PathBuf {
     let mut source = SOURCE.replace("loss {:.4}", &format!("loss {{:.{digits}}}"));
     for (constant, value) in changes {
@@ -52,7 +52,10 @@ fn edited(name: &str, digits: &str, changes: Changes) -> PathBuf {
     }
     let folder = folder(name);
     fs::write(folder.join("main.rs"), source).expect("main.rs copied");
-    fs::copy(in_crate(NAMES), folder.join("names.txt")).expect("names.txt copied");
+    for beside in ["python.rs", "names.txt"] {
+        let source = in_crate("src").join(beside);
+        fs::copy(source, folder.join(beside)).expect("the files beside main.rs copied");
+    }
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let mut command = Command::new(rustc);
     command.args(["--edition=2024", "-Copt-level=1", "-omicrogpt", "main.rs"]);
@@ -240,6 +243,19 @@ fn a_file_that_is_not_utf_8_is_refused_in_a_sentence() {
         speech,
         format!("{EXPECTED}stream did not contain valid UTF-8\n")
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_ends_the_program_in_a_sentence() {
+    let full = fs::File::create("/dev/full").expect("a device that is always full");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_microgpt"));
+    command.current_dir(folder("full")).stdout(full);
+    let output = command.output().expect("microgpt starts");
+    let speech = String::from_utf8_lossy(&output.stderr);
+    let expected = "microgpt: expected to write the output; found: No space left on device";
+    assert!(speech.starts_with(expected), "{speech}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 /// As `microgpt | head -1` does, but before the first line.

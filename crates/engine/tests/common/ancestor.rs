@@ -1,4 +1,4 @@
-//! The settings and the output of the one-file GPT in `crates/microgpt`.
+//! The settings and the output of the GPT in `crates/microgpt`.
 
 use std::collections::BTreeMap;
 
