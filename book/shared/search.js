@@ -43,4 +43,15 @@
         }
         return found.sort((a, b) => b.score - a.score);
     };
+
+    // A query of the page's address may have been answered before this script was read. mdBook ignores
+    // a query that is equal to the last one, so that another one comes first.
+    const bar = document.getElementById("mdbook-searchbar");
+    const typed = bar === null ? "" : bar.value;
+    if (typed.trim() !== "") {
+        for (const value of [`${typed} .`, typed]) {
+            bar.value = value;
+            bar.dispatchEvent(new Event("keyup"));
+        }
+    }
 })();

@@ -47,7 +47,7 @@ fn references_are_resolved_in_both_languages() {
         for part in [
             link,
             "```sh\ngptlab baselines",
-            "<svg class=\"chart\"",
+            "class=\"chart\" viewBox",
             "(glossary.md#loss \"",
         ] {
             assert!(page.contains(part), "{part}: {page}");
