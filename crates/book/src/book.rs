@@ -122,6 +122,7 @@ impl Book {
             page: name,
             language,
             outputs: self.outputs.get(name).unwrap_or(&none),
+            repository: &repository(&self.root),
             glossary: &self.glossary,
             form,
         };

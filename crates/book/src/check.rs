@@ -48,7 +48,7 @@ pub fn check(book: &Book) -> Result<Findings, Vec<Problem>> {
         problems.extend(outputs(book, chapter, editions));
         problems.extend(published(book, chapter, editions));
     }
-    problems.extend(strays(book));
+    problems.extend(undeclared_files(book));
     let all = editions.iter().flat_map(|edition| edition.pages.values());
     Ok(Findings {
         pages: all.clone().count(),
@@ -241,7 +241,7 @@ fn outputs(book: &Book, chapter: &Chapter, editions: [&Edition; 2]) -> Vec<Probl
 /// Finds numbers that were typed into a chapter, and numbers that are allowed and do not occur.
 fn published(book: &Book, chapter: &Chapter, editions: [&Edition; 2]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut met = BTreeSet::new();
+    let mut typed = BTreeSet::new();
     for edition in editions {
         let Some(page) = edition.pages.get(&chapter.name) else {
             continue;
@@ -259,14 +259,14 @@ fn published(book: &Book, chapter: &Chapter, editions: [&Edition; 2]) -> Vec<Pro
                     ),
                 ));
             }
-            met.insert(number);
+            typed.insert(number);
         }
     }
-    let unmet = chapter
+    let absent = chapter
         .published
         .iter()
-        .filter(|number| !met.contains(*number));
-    problems.extend(unmet.map(|number| {
+        .filter(|number| !typed.contains(*number));
+    problems.extend(absent.map(|number| {
         Problem::of(
             book.root.join("outputs.toml").display(),
             format_args!(
@@ -279,7 +279,7 @@ fn published(book: &Book, chapter: &Chapter, editions: [&Edition; 2]) -> Vec<Pro
 }
 
 /// Finds kept files that the plan does not declare.
-fn strays(book: &Book) -> Vec<Problem> {
+fn undeclared_files(book: &Book) -> Vec<Problem> {
     let folder = book.root.join("outputs");
     let mut declared = BTreeSet::new();
     for chapter in &book.plan.chapters {
@@ -290,10 +290,10 @@ fn strays(book: &Book) -> Vec<Problem> {
             declared.extend(kept);
         }
     }
-    let strays = files(&folder, "")
+    let undeclared = files(&folder, "")
         .into_iter()
         .filter(|file| !declared.contains(file));
-    strays
+    undeclared
         .map(|file| {
             Problem::of(
                 folder.join(file).display(),

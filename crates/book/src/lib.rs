@@ -25,6 +25,7 @@ pub mod problem;
 pub mod prose;
 pub mod reference;
 pub mod rerun;
+pub mod source;
 pub mod splice;
 pub mod words;
 

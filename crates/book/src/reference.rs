@@ -6,6 +6,7 @@
 //! | `{{#command output}}` | the command, as a block of code |
 //! | `{{#output output}}`, `{{#output output 3-9}}` | its stdout, or lines of it |
 //! | `{{#picture output/file.svg \| caption}}` | a picture that the command wrote |
+//! | `{{#source FILE \| fn name}}` | an item of a source file; see [`crate::source`] |
 //! | `{{#word loss}}`, `{{#word loss \| losses}}` | a word with its entry in the glossary |
 //! | `{{#glossary}}` | the whole glossary |
 //!
@@ -54,6 +55,12 @@ pub enum Kind {
         output: String,
         file: String,
         caption: String,
+    },
+    Source {
+        /// The path of the file from the root of the repository.
+        file: String,
+        /// A text that the first line of the item contains.
+        start: String,
     },
     Word {
         word: String,
@@ -133,7 +140,7 @@ impl Kind {
             | Self::Picture { output, .. } => {
                 vec![output]
             }
-            Self::Word { .. } | Self::Glossary => Vec::new(),
+            Self::Source { .. } | Self::Word { .. } | Self::Glossary => Vec::new(),
         }
     }
 
@@ -144,6 +151,7 @@ impl Kind {
             Self::Command { output } => format!("#command {output}"),
             Self::Output { output, lines } => format!("#output {output} {lines:?}"),
             Self::Picture { output, file, .. } => format!("#picture {output}/{file}"),
+            Self::Source { file, start } => format!("#source {file} | {start}"),
             Self::Word { word, .. } => format!("#word {word}"),
             Self::Glossary => "#glossary".into(),
         }
@@ -151,16 +159,11 @@ impl Kind {
 
     /// Returns true if the reference becomes a block, and must stand alone on its line.
     fn is_block(&self) -> bool {
-        match self {
-            Self::Command { .. } | Self::Output { .. } | Self::Picture { .. } | Self::Glossary => {
-                true
-            }
-            Self::Value { .. } | Self::Word { .. } => false,
-        }
+        !matches!(self, Self::Value { .. } | Self::Word { .. })
     }
 }
 
-const DIRECTIVES: &str = "`#command`, `#output`, `#picture`, `#word` or `#glossary`";
+const DIRECTIVES: &str = "`#command`, `#output`, `#picture`, `#source`, `#word` or `#glossary`";
 
 fn kind_of(text: &str, range: Range<usize>) -> Result<Kind, String> {
     let inner = text[range.start + 2..range.end - 2].trim();
@@ -210,6 +213,13 @@ fn parsed_directive(directive: &str) -> Result<Kind, String> {
                 caption: caption.into(),
             })
         }
+        ("source", file, Some(start)) if !file.is_empty() && !start.is_empty() => {
+            Ok(Kind::Source {
+                file: file.into(),
+                start: start.into(),
+            })
+        }
+        ("source", ..) => Err("expected `#source FILE | TEXT OF THE FIRST LINE`".into()),
         ("word", word, shown) if !word.is_empty() => Ok(Kind::Word {
             word: word.into(),
             shown: shown.unwrap_or(word).into(),
@@ -334,6 +344,7 @@ mod tests {
             ),
             ("{{#command}}", 1, "one name after it"),
             ("{{#picture o/a.svg}}", 1, "what it shows"),
+            ("{{#source a.rs}}", 1, "`#source FILE | TEXT"),
             ("{{#output o 0-3}}", 1, "are no lines"),
             ("{{#output o 3-2}}", 1, "are no lines"),
             ("a {{#output o}}", 1, "must stand alone on its line"),

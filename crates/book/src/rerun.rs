@@ -73,12 +73,12 @@ pub fn rerun(
     let program = program
         .canonicalize()
         .map_err(|e| Problem::io(program, "run", &e))?;
-    let room = tempfile::tempdir()
+    let directory = tempfile::tempdir()
         .map_err(|e| Problem::of("the temporary folder", format_args!("cannot make it: {e}")))?;
     for input in &chapter.inputs {
         copy(
             &options.book.join("inputs").join(input),
-            &room.path().join(input),
+            &directory.path().join(input),
         )?;
     }
     let mut reruns: Vec<Rerun> = Vec::new();
@@ -89,7 +89,7 @@ pub fn rerun(
             Outcome::NotRun
         } else {
             let kept = folder(options.book, &chapter.name, &output.name);
-            match run(output, &program, room.path()) {
+            match run(output, &program, directory.path()) {
                 Ok(files) if options.write => write(&kept, &files)?,
                 Ok(files) => compared(&kept, &files),
                 Err(message) => Outcome::Failed(message),
@@ -112,14 +112,18 @@ pub fn rerun(
 type NewFile<'a> = (&'a str, Vec<u8>);
 
 /// Runs a command and returns the files that are kept of it.
-fn run<'a>(output: &'a Output, program: &Path, room: &Path) -> Result<Vec<NewFile<'a>>, String> {
+fn run<'a>(
+    output: &'a Output,
+    program: &Path,
+    directory: &Path,
+) -> Result<Vec<NewFile<'a>>, String> {
     let words = words_of(&output.command)?;
     let (first, arguments) = words.split_first().ok_or("the command is empty")?;
     let path = program_of(first, program);
     let mut command = Command::new(&path);
     command
         .args(arguments)
-        .current_dir(room)
+        .current_dir(directory)
         .stdin(Stdio::null());
     for variable in VARIABLES {
         command.env_remove(variable);
@@ -140,7 +144,7 @@ fn run<'a>(output: &'a Output, program: &Path, room: &Path) -> Result<Vec<NewFil
         if name == STDOUT {
             return Ok((name, found.stdout.clone()));
         }
-        let bytes = fs::read(room.join(name));
+        let bytes = fs::read(directory.join(name));
         let bytes = bytes.map_err(|error| format!("the command left no `{name}`: {error}"))?;
         Ok((name, bytes))
     };

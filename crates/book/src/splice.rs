@@ -1,5 +1,7 @@
 //! Puts the values of outputs into a chapter.
 
+use std::{fs, path::Path};
+
 use crate::{
     glossary::Glossary,
     languages::Language,
@@ -7,6 +9,7 @@ use crate::{
     outputs::Outputs,
     picture,
     reference::{Kind, Piece, Reference, Scan},
+    source,
 };
 
 /// What a chapter becomes.
@@ -25,6 +28,8 @@ pub struct Sources<'a> {
     pub page: &'a str,
     pub language: Language,
     pub outputs: &'a Outputs,
+    /// The root of the repository, where source files are.
+    pub repository: &'a Path,
     pub glossary: &'a Glossary,
     pub form: Form,
 }
@@ -89,6 +94,16 @@ impl Sources<'_> {
                     Form::Text => self.named(output, file, caption),
                 })
             }
+            Kind::Source { file, start } => {
+                let text = fs::read_to_string(self.repository.join(file))
+                    .map_err(|error| format!("cannot read {file}: {error}"))?;
+                let language = if file.ends_with(".rs") {
+                    "rust"
+                } else {
+                    "text"
+                };
+                Ok(block(language, &source::item(&text, start)?))
+            }
             Kind::Word { word, shown } => match self.form {
                 Form::Page => self.glossary.link(word, shown),
                 Form::Text => self.glossary.entry(word).map(|_| shown.clone()),
@@ -102,7 +117,7 @@ impl Sources<'_> {
         let path = format!("book/outputs/{}/{output}/{file}", self.page);
         match self.language {
             Language::English => format!("Picture: {caption} (`{path}`)"),
-            Language::Japanese => format!("図:{caption}(`{path}`)"),
+            Language::Japanese => format!("図：{caption}（`{path}`）"),
         }
     }
 }
@@ -115,7 +130,7 @@ fn footer(words: &[String], language: Language) -> String {
         .collect();
     match language {
         Language::English => format!("\nWords of this chapter: {}.\n", commands.join(", ")),
-        Language::Japanese => format!("\nこの章の用語:{}\n", commands.join("、")),
+        Language::Japanese => format!("\nこの章の用語：{}\n", commands.join("、")),
     }
 }
 
@@ -151,7 +166,6 @@ fn range(text: &str, lines: Option<(usize, usize)>) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::plan::Plan;
-    use std::fs;
 
     const SVG: &str = "<svg class=\"chart\">\n</svg>";
 
@@ -165,6 +179,7 @@ mod tests {
         fs::create_dir_all(folder.join("r")).unwrap();
         fs::write(folder.join("stdout"), "{\"loss\":3.0718,\n\"n\":58\n}\n").unwrap();
         fs::write(folder.join("r/c.svg"), SVG).unwrap();
+        fs::write(book.path().join("m.rs"), "fn f() {\n    1\n}\n").unwrap();
         let plan = "[[chapter]]\nname = \"01-a\"\n[[chapter.output]]\nname = \"o\"\nseconds = 1\n\
                     command = \"gptlab runs\"\nfiles = [\"r/c.svg\"]\n";
         let plan = Plan::parse(plan).unwrap();
@@ -175,6 +190,7 @@ mod tests {
             page: "01-a",
             language,
             outputs: &outputs,
+            repository: book.path(),
             glossary: &glossary,
             form,
         };
@@ -183,8 +199,9 @@ mod tests {
 
     #[test]
     fn values_commands_and_outputs_are_put_in() {
-        let text = "{{o.loss:.2}} of {{o.n}}\n\n{{#command o}}\n\n{{#output o 2-2}}\n\\{{x}}\n";
-        let page = "3.07 of 58\n\n```sh\ngptlab runs\n```\n\n```text\n\"n\":58\n```\n{{x}}\n";
+        let text = "{{o.loss:.2}} of {{o.n}}\n\n{{#command o}}\n\n{{#output o 2-2}}\n\\{{x}}\n{{#source m.rs | fn f}}\n";
+        let page = "3.07 of 58\n\n```sh\ngptlab runs\n```\n\n```text\n\"n\":58\n```\n{{x}}\n\
+                    ```rust\nfn f() {\n    1\n}\n```\n";
         assert_eq!(resolved(text, Form::Page, Language::English).unwrap(), page);
     }
 
@@ -199,7 +216,7 @@ mod tests {
         );
         let japanese = resolved(text, Form::Text, Language::Japanese).unwrap();
         assert!(
-            japanese.ends_with("\nこの章の用語:`gptlab explain loss`\n"),
+            japanese.ends_with("\nこの章の用語：`gptlab explain loss`\n"),
             "{japanese}"
         );
         let page = resolved(text, Form::Page, Language::English).unwrap();
@@ -212,7 +229,7 @@ mod tests {
     #[test]
     fn all_errors_are_returned_with_their_lines() {
         let text = "{{o.lost:.2}}\n{{p.loss:.2}} {{#word lots}}\n{{#output o 2-9}}\n{{o.loss:q}}\n\
-                    {{#picture o/x.svg | y}}\n";
+                    {{#picture o/x.svg | y}}\n{{#source m.rs | fn g}}\n{{#source n.rs | fn f}}\n";
         let errors = resolved(text, Form::Page, Language::English).unwrap_err();
         let expected = [
             (
@@ -224,6 +241,8 @@ mod tests {
             (3, "expected at least 9 lines, and the output has 3"),
             (4, "`q` is no format"),
             (5, "keeps no file `x.svg`; it keeps `r/c.svg`, `stdout`"),
+            (6, "no line of the file contains `fn g`"),
+            (7, "cannot read n.rs"),
         ];
         assert_eq!(errors.len(), expected.len(), "{errors:?}");
         for ((line, error), (expected_line, part)) in errors.iter().zip(expected) {

@@ -36,15 +36,15 @@ const PROGRAM: &str = "#!/bin/sh\n\
     read) cat \"out/a file\" text.txt; exit 3 ;;\n\
     esac\n";
 
-struct Room(TempDir);
+struct Fixture(TempDir);
 
-impl Room {
+impl Fixture {
     fn new(program: &str) -> Self {
-        let room = Self(tempfile::tempdir().unwrap());
-        fs::create_dir_all(room.book().join("inputs")).unwrap();
-        fs::write(room.book().join("inputs/text.txt"), "input\n").unwrap();
-        room.program(program);
-        room
+        let fixture = Self(tempfile::tempdir().unwrap());
+        fs::create_dir_all(fixture.book().join("inputs")).unwrap();
+        fs::write(fixture.book().join("inputs/text.txt"), "input\n").unwrap();
+        fixture.program(program);
+        fixture
     }
 
     fn book(&self) -> PathBuf {
@@ -88,34 +88,34 @@ fn read(path: &Path) -> String {
 
 #[test]
 fn outputs_are_kept_and_equal_the_next_time() {
-    let room = Room::new(PROGRAM);
+    let fixture = Fixture::new(PROGRAM);
     assert_eq!(
-        room.rerun(true),
+        fixture.rerun(true),
         [Outcome::Written(true), Outcome::Written(true)]
     );
-    assert_eq!(read(&room.kept("first/out/a file")), "made\n");
-    assert_eq!(read(&room.kept("first/stdout")), "done in  columns\n");
-    assert_eq!(read(&room.kept("second/stdout")), "made\ninput\n");
-    assert_eq!(room.rerun(false), [Outcome::Equal, Outcome::Equal]);
+    assert_eq!(read(&fixture.kept("first/out/a file")), "made\n");
+    assert_eq!(read(&fixture.kept("first/stdout")), "done in  columns\n");
+    assert_eq!(read(&fixture.kept("second/stdout")), "made\ninput\n");
+    assert_eq!(fixture.rerun(false), [Outcome::Equal, Outcome::Equal]);
     assert_eq!(
-        room.rerun(true),
+        fixture.rerun(true),
         [Outcome::Written(false), Outcome::Written(false)]
     );
 }
 
 #[test]
 fn a_kept_file_that_was_changed_or_removed_is_reported() {
-    let room = Room::new(PROGRAM);
-    room.rerun(true);
-    fs::write(room.kept("second/stdout"), "made\nchanged\n").unwrap();
-    fs::remove_file(room.kept("first/out/a file")).unwrap();
-    let [Outcome::Different(first), Outcome::Different(second)] = &room.rerun(false)[..] else {
+    let fixture = Fixture::new(PROGRAM);
+    fixture.rerun(true);
+    fs::write(fixture.kept("second/stdout"), "made\nchanged\n").unwrap();
+    fs::remove_file(fixture.kept("first/out/a file")).unwrap();
+    let [Outcome::Different(first), Outcome::Different(second)] = &fixture.rerun(false)[..] else {
         panic!("both differ");
     };
     assert!(first.starts_with("out/a file is not kept: "), "{first}");
     assert_eq!(second, "stdout, line 2: kept `changed`, now `input`");
     assert_eq!(
-        read(&room.kept("second/stdout")),
+        read(&fixture.kept("second/stdout")),
         "made\nchanged\n",
         "nothing is written"
     );
@@ -123,19 +123,19 @@ fn a_kept_file_that_was_changed_or_removed_is_reported() {
 
 #[test]
 fn files_that_are_no_longer_kept_are_removed() {
-    let room = Room::new(PROGRAM);
-    room.rerun(true);
-    fs::write(room.kept("first/old.csv"), "x").unwrap();
-    room.rerun(true);
-    assert!(!room.kept("first/old.csv").exists());
+    let fixture = Fixture::new(PROGRAM);
+    fixture.rerun(true);
+    fs::write(fixture.kept("first/old.csv"), "x").unwrap();
+    fixture.rerun(true);
+    assert!(!fixture.kept("first/old.csv").exists());
 }
 
 #[test]
 fn a_command_that_fails_stops_the_chapter_and_keeps_nothing() {
-    let room = Room::new(PROGRAM);
-    room.rerun(true);
-    room.program("#!/bin/sh\necho broken >&2\nexit 1\n");
-    let outcomes = room.rerun(true);
+    let fixture = Fixture::new(PROGRAM);
+    fixture.rerun(true);
+    fixture.program("#!/bin/sh\necho broken >&2\nexit 1\n");
+    let outcomes = fixture.rerun(true);
     let [Outcome::Failed(message), Outcome::NotRun] = &outcomes[..] else {
         panic!("{outcomes:?}");
     };
@@ -143,9 +143,9 @@ fn a_command_that_fails_stops_the_chapter_and_keeps_nothing() {
         message.contains("expected exit code 0") && message.contains("broken"),
         "{message}"
     );
-    assert_eq!(read(&room.kept("first/out/a file")), "made\n");
-    room.program("#!/bin/sh\nexit 0\n");
-    let outcomes = room.rerun(false);
+    assert_eq!(read(&fixture.kept("first/out/a file")), "made\n");
+    fixture.program("#!/bin/sh\nexit 0\n");
+    let outcomes = fixture.rerun(false);
     assert!(
         matches!(&outcomes[0], Outcome::Failed(m) if m.contains("left no `out/a file`")),
         "{outcomes:?}"
