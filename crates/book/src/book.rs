@@ -136,7 +136,10 @@ impl Book {
 
 /// Returns the folder that the book's folder stands in.
 fn repository(root: &Path) -> PathBuf {
-    root.join("..")
+    match (root.file_name(), root.parent()) {
+        (Some(_), Some(parent)) => parent.to_owned(),
+        _ => root.join(".."),
+    }
 }
 
 /// Reads a text file.

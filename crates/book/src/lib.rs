@@ -2,10 +2,10 @@
 //!
 //! A chapter is Markdown with references such as `{{baselines.floors.2-gram.loss:.2}}`
 //! ([`reference`]). What they refer to are files that commands of `gptlab` wrote and that are kept
-//! in the repository ([`plan`], [`outputs`]). This crate puts the values in ([`splice`]), finds what
-//! does not fit ([`check`]), reruns the commands and compares the files byte for byte ([`rerun`]),
-//! and is mdBook's preprocessor ([`preprocessor`]). `book/README.md` describes all of it for
-//! authors.
+//! in the repository ([`plan`], [`outputs`]). This crate puts the values in ([`splice`]), finds
+//! what does not fit ([`check`]), reruns the commands and compares the files byte for byte
+//! ([`rerun`]), and is mdBook's preprocessor ([`preprocessor`]). `book/README.md` describes all of
+//! it for authors.
 //!
 //! [`CHAPTERS`] holds the finished text of every chapter, for a program that shows it.
 

@@ -1,10 +1,10 @@
 //! mdBook's preprocessor: the book as JSON, with all references resolved.
 //!
 //! The protocol is that of mdBook 0.5 (seen with 0.5.4;
-//! <https://rust-lang.github.io/mdBook/for_developers/preprocessors.html>). mdBook runs the
-//! program once as `gptlab-book supports RENDERER`, and reads the answer from the exit code. Then it
-//! runs the program without arguments, writes `[context, book]` to stdin, and reads the changed
-//! `book` from stdout. A book has `items`; an item is `"Separator"`, `{"PartTitle": …}` or
+//! <https://rust-lang.github.io/mdBook/for_developers/preprocessors.html>). mdBook runs the program
+//! once as `gptlab-book supports RENDERER`, and reads the answer from the exit code. Then it runs
+//! the program without arguments, writes `[context, book]` to stdin, and reads the changed `book`
+//! from stdout. A book has `items`; an item is `"Separator"`, `{"PartTitle": …}` or
 //! `{"Chapter": {"content": …, "path": …, "sub_items": […], …}}`.
 
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Finds a part of a source file by a text in its first line.
 
 /// Returns the lines of an item of `source`: from the comments and attributes above the only line
-/// that contains `start`, to the line that ends the item. That is the first line with a semicolon at
-/// its end or a closing bracket at its beginning that is not further to the right.
+/// that contains `start`, to the line that ends the item. That is the first line with a semicolon
+/// at its end, or a closing bracket at its beginning and no opening one at its end, that is not
+/// further to the right.
 ///
 /// # Errors
 /// Returns a sentence if no line contains `start`, if several do, or if the item has no end.
@@ -21,7 +22,7 @@ pub fn item(source: &str, start: &str) -> Result<String, String> {
     let depth = indent(lines[first]);
     let ends = |i: &usize| {
         let line = lines[*i];
-        let closes = line.trim_start().starts_with(['}', ')', ']']);
+        let closes = line.trim_start().starts_with(['}', ')', ']']) && !line.ends_with('{');
         let is_whole = line.ends_with(';') || (line.ends_with('}') && *i == first);
         indent(line) <= depth && !line.trim().is_empty() && (closes && *i > first || is_whole)
     };
