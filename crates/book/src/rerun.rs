@@ -189,9 +189,10 @@ fn first_difference(old: &[u8], new: &[u8]) -> String {
             (Some(a), Some(b)) if a == b => line += 1,
             (None, None) => return "bytes that are no text".to_owned(),
             (a, b) => {
+                let same = a.zip(b).map_or(0, |(a, b)| common(a, b));
                 let shown = |line: Option<&str>| {
                     line.map_or("nothing".to_owned(), |line| {
-                        format!("`{}`", shortened(line))
+                        format!("`{}`", around(line, same))
                     })
                 };
                 return format!("line {line}: kept {}, now {}", shown(a), shown(b));
@@ -200,13 +201,28 @@ fn first_difference(old: &[u8], new: &[u8]) -> String {
     }
 }
 
-/// Returns the beginning of a long line.
-fn shortened(line: &str) -> String {
-    const MOST: usize = 160;
-    if line.chars().count() <= MOST {
-        return line.to_owned();
-    }
-    line.chars().take(MOST).collect::<String>() + "…"
+/// Returns how many characters are the same at the beginning of both lines.
+fn common(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+}
+
+/// Returns the part of a long line around the character `at`.
+fn around(line: &str, at: usize) -> String {
+    const BEFORE: usize = 40;
+    const MOST: usize = 100;
+    let first = if line.chars().count() <= MOST {
+        0
+    } else {
+        at.saturating_sub(BEFORE)
+    };
+    let part: String = line.chars().skip(first).take(MOST).collect();
+    let before = if first > 0 { "…" } else { "" };
+    let after = if line.chars().count() > first + MOST {
+        "…"
+    } else {
+        ""
+    };
+    format!("{before}{part}{after}")
 }
 
 /// Replaces the kept files of an output.
@@ -251,6 +267,10 @@ mod tests {
             "line 2: kept ``, now nothing"
         );
         assert!(first_difference(b"", &[b'x'; 200]).ends_with("x…`"));
+        let long = |digit: &str| format!("{}{digit}{}", "a".repeat(200), "b".repeat(200));
+        let said = first_difference(long("1").as_bytes(), long("2").as_bytes());
+        assert!(said.contains("kept `…aaa") && said.contains("a1b") && said.contains("a2b"));
+        assert!(said.len() < 300, "{said}");
     }
 
     #[test]

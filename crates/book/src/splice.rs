@@ -97,11 +97,8 @@ impl Sources<'_> {
             Kind::Source { file, start } => {
                 let text = fs::read_to_string(self.repository.join(file))
                     .map_err(|error| format!("cannot read {file}: {error}"))?;
-                let language = if file.ends_with(".rs") {
-                    "rust"
-                } else {
-                    "text"
-                };
+                let is_rust = Path::new(file).extension().is_some_and(|e| e == "rs");
+                let language = if is_rust { "rust" } else { "text" };
                 Ok(block(language, &source::item(&text, start)?))
             }
             Kind::Word { word, shown } => match self.form {
