@@ -1,5 +1,8 @@
 //! `gptlab-book`: checks, reruns and resolves the book, and is mdBook's preprocessor.
 
+// This is a program: what it finds is printed.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::{
     io::{self, Read},
     path::{Path, PathBuf},
