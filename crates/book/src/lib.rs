@@ -2,8 +2,8 @@
 //!
 //! A chapter is Markdown with references such as `{{baselines.floors.2-gram.loss:.2}}`
 //! ([`mod@reference`]). What they refer to are files that commands of `gptlab` wrote and that are
-//! kept in the repository ([`plan`], [`outputs`]). This crate puts the values in ([`splice`]), finds
-//! what does not fit ([`check`]), reruns the commands and compares the files byte for byte
+//! kept in the repository ([`plan`], [`outputs`]). This crate puts the values in ([`splice`]),
+//! finds what does not fit ([`check`]), reruns the commands and compares the files byte for byte
 //! ([`rerun`]), and is mdBook's preprocessor ([`preprocessor`]). `book/README.md` describes all of
 //! it for authors.
 //!

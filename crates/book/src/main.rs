@@ -1,7 +1,10 @@
 //! `gptlab-book`: checks, reruns and resolves the book, and is mdBook's preprocessor.
 
-// This is a program: what it finds is printed.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program prints what it finds"
+)]
 
 use std::{
     io::{self, Read},
