@@ -24,13 +24,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["model", "recipe", "data", "kernels", "engine", "report"],
     ),
     ("web", &["record", "report"]),
+    ("book", &[]),
     ("gpu", &["model", "engine"]),
     ("cluster", &["engine", "train"]),
     (
         "cli",
         &[
             "model", "recipe", "data", "kernels", "engine", "record", "train", "lab", "report",
-            "bench", "web", "gpu", "cluster",
+            "bench", "web", "gpu", "cluster", "book",
         ],
     ),
 ];

@@ -36,11 +36,13 @@ const DEVICES: &str = "who calls a library chooses the device";
 /// The crates that start threads. Kernels get a `Parallel` that runs their tasks.
 const THREADS: &[&str] = &["bench", "cli", "engine", "lab", "train"];
 
-/// The crates that change the disk.
-const DISK: &[&str] = &["record"];
+/// The crates that change the disk. `book` writes files that are under version control, and nothing
+/// that a training has made.
+const DISK: &[&str] = &["record", "book"];
 const CHANGES: &str = "the disk is changed by `gptlab_record::disk`, where tests make it fail";
 
-const SPEAKERS: &[&str] = &["cli", "microgpt"];
+/// The crates with a program. In `book` only `main.rs` prints.
+const SPEAKERS: &[&str] = &["cli", "microgpt", "book"];
 
 /// Words that crates which only compute never use.
 const PURE: &[&str] = &["model", "recipe", "kernels", "engine"];
