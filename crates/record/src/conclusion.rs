@@ -17,9 +17,11 @@ const VISIBLE: f64 = 5e-5;
 /// A model has a skill if its loss on the skill's tokens is within this fraction of the way from
 /// the ideal predictor's to the best n-gram baseline.
 const NEAR_IDEAL: f64 = 0.1;
-/// A model that has read its text more than once over-fits if its validation loss exceeds its
-/// training loss by at least this many nats.
+/// A model that has read its text at least [`MANY_PASSES`] times over-fits if its validation loss
+/// exceeds its training loss by at least this many nats.
 const OVER_FITTING: f64 = 0.1;
+/// After fewer passes the two losses can differ as the two parts of the text do.
+const MANY_PASSES: f64 = 5.0;
 /// The farthest extrapolation of a number of steps, as a multiple of the steps that were made.
 const FARTHEST: f64 = 30.0;
 /// How many times as many steps are advised as the extrapolation comes to: a longer run has a
@@ -119,9 +121,9 @@ pub struct Regime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FitRegime {
-    /// Training and validation loss are close: more steps would lower both.
+    /// The text was seen a few times, or the losses are close: more steps would lower both.
     UnderTrained,
-    /// The training loss is far below the validation loss, and the text was seen more than once.
+    /// The training loss is far below the validation loss, and the text was seen many times.
     OverFitting,
 }
 
@@ -422,7 +424,7 @@ fn regime(grid: &Grid, variant: &Variant, row: &Row, tokens_per_step: f64) -> Op
     let train_loss = mean(row.outcomes.iter().filter_map(|o| o.train_loss))?;
     let val_loss = row.mean?;
     let passes = tokens / grid.data.train_tokens.max(1) as f64;
-    let over = passes > 1.0 && val_loss - train_loss > OVER_FITTING;
+    let over = passes >= MANY_PASSES && val_loss - train_loss > OVER_FITTING;
     (train_loss.is_finite() && val_loss.is_finite()).then(|| Regime {
         passes,
         tokens_per_parameter: tokens / variant.parameters.max(1) as f64,

@@ -78,12 +78,22 @@ fn row(study: &Study, arm: &Arm) -> Vec<TableCell> {
 /// Makes the table that a terminal shows: the columns that decide, at the value that all variants
 /// share if a setting was tuned.
 pub fn short_table(study: &Study) -> Table {
+    let is_corrected = |d: PairedDifference| d.corrected.is_some();
+    let mut differences = study
+        .arms
+        .iter()
+        .filter_map(|arm| arm.row.as_ref()?.difference);
+    let corrected = study.concludes() && differences.any(is_corrected);
     let columns = vec![
         Column::words("variant"),
         Column::numbers("val loss"),
         Column::numbers("difference"),
-        Column::numbers("95 % CI"),
-        Column::numbers("p"),
+        Column::numbers(if corrected {
+            "corrected 95 % CI"
+        } else {
+            "95 % CI"
+        }),
+        Column::numbers(if corrected { "corrected p" } else { "p" }),
         Column::numbers("skill loss"),
     ];
     let mut table = Table::new("Validation losses in nats a token", columns);

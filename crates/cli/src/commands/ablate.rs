@@ -57,6 +57,11 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
         None => planned,
     };
     printer.for_work().say(what_is_trained(&base, &text));
+    if seeds.len() == 2 {
+        printer.for_work().warn(
+            "two seeds tell little: an interval is then 13 standard errors to each side, and 4 with three",
+        );
+    }
     go(&planned, &text, typed, printer)
 }
 

@@ -213,11 +213,14 @@ fn samples<'a>(study: &'a Study, results: &'a Results, width: usize) -> Vec<(&'a
 fn quoted(text: &str, most: usize) -> String {
     let mut kept = String::new();
     for c in text.chars() {
-        let shown = display_width(&c.escape_debug().to_string());
-        if display_width(&kept) + shown > most {
+        let shown = match c {
+            '\'' | '"' => c.to_string(),
+            _ => c.escape_debug().to_string(),
+        };
+        if display_width(&kept) + display_width(&shown) > most {
             break;
         }
-        kept.extend(c.escape_debug());
+        kept += &shown;
     }
     format!("\"{kept}\"")
 }

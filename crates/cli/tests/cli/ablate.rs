@@ -217,7 +217,7 @@ fn a_diagnostic_text_tells_the_skill() {
         said.contains("Too short to tell: after 4 steps baseline has not learned the skill"),
         "{said}"
     );
-    assert!(said.contains("Have it not: baseline ("), "{said}");
+    assert!(said.contains("Without it: baseline ("), "{said}");
     let results = lab.json("grid/results.json");
     // The best n-gram guesses among 26 letters, and the ideal predictor copies.
     let skill = |name: &str| results["skill"][name].as_f64().expect("a loss");
@@ -452,7 +452,7 @@ fn what_a_bare_ablation_says() {
     for part in [
         "standard deviation of the baseline's 3 seeds",
         "comparisons (Holm 1979)",
-        "a difference below about ",
+        "had to differ by about ",
         "Regime: ",
         "passes over the text",
         "tokens a parameter",

@@ -101,7 +101,7 @@ fn floors_is_another_name_of_baselines() {
 fn training_begins_with_the_uniform_baseline() {
     let ran = Lab::new().ok(&format!("train --data data.txt {TINY} --out run"));
     // The text has 15 different characters.
-    let expected = "\nbaseline a loss of 2.71 is uniform guessing\n";
+    let expected = "\nlosses   2.71 is uniform guessing\n";
     assert!(ran.err.contains(expected), "{}", ran.err);
 }
 

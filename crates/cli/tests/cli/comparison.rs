@@ -134,12 +134,6 @@ fn what_cannot_be_compared_is_refused_in_a_sentence() {
     fs::create_dir(lab.path("empty")).expect("a folder");
     for (line, code, sentence, hint) in [
         (
-            "report runs/a grid",
-            3,
-            "error: grid: expected a run to compare with others, found a grid (grid.json)",
-            "hint: `gptlab report grid` makes the page of the grid; its runs are in grid/runs",
-        ),
-        (
             "report runs/a empty",
             3,
             "error: empty: expected the folder of a run (experiment.json), found another folder",
@@ -175,6 +169,21 @@ fn what_cannot_be_compared_is_refused_in_a_sentence() {
         assert!(ran.err.contains(hint), "{line}\n{}", ran.err);
     }
     assert!(!lab.path("comparison").exists(), "nothing is written");
+    // `runs/*` can hold grids, which are no runs.
+    let ran = lab.ok("report runs/a runs/b grid --out compared");
+    let left_out = "warning: left out grid, a grid: `gptlab report grid` makes its page\n";
+    assert!(ran.err.starts_with(left_out), "{}", ran.err);
+    lab.ok(&format!(
+        "ablate --data data.txt {small} --switches no-mlp --seeds 1 --out other"
+    ));
+    let ran = lab.run("report grid other --out compared");
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err
+            .contains("error: expected runs to compare, found grids only"),
+        "{}",
+        ran.err
+    );
     // The runs of a grid are ordinary runs, and a run that is named twice is one run.
     lab.ok("report grid/runs/baseline-s0 grid/runs/no-residual-s0 --out page");
     let ran = lab.run("report runs/a page");

@@ -218,8 +218,8 @@ fn least(study: &Study, conclusion: &Conclusion) -> Option<String> {
     let least = conclusion.least_difference.filter(|_| conclusion.stands());
     let least = least.filter(|least| number::shows(*least)).map(|least| {
         format!(
-            "With {} and {comparisons}, a difference below about {} nats could not have been seen in a variant whose \
-             seeds vary as these do on average.",
+            "With {} and {comparisons}, a variant whose seeds vary as much as these do on average had to differ by \
+             about {} nats to be significant; one whose seeds vary less, by less.",
             words::plural(study.seeds.len(), "seed"),
             number::loss(least)
         )
@@ -248,7 +248,7 @@ fn skill(study: &Study) -> Option<String> {
         let own = own.map(|(name, loss)| format!("{name} ({})", number::loss(*loss)));
         own.collect::<Vec<_>>().join(", ")
     };
-    let said = [("Have the skill", list(true)), ("Have it not", list(false))];
+    let said = [("With the skill", list(true)), ("Without it", list(false))];
     let said = said.into_iter().filter(|(_, names)| !names.is_empty());
     let said: Vec<String> = said
         .map(|(who, names)| format!("{who}: {names}."))
@@ -287,7 +287,7 @@ fn predictions(study: &Study, conclusion: &Conclusion) -> Option<String> {
         let variants = conclusion.variants.iter();
         let shared = variants.filter(|v| study.is_shared_name(&v.variant));
         let own = shared.filter(|v| v.prediction == Some(verdict));
-        let names: Vec<&str> = own.map(|v| study.shared_name(&v.variant)).collect();
+        let names: Vec<String> = own.map(|v| expectation(study, &v.variant)).collect();
         (!names.is_empty()).then(|| format!("{}: {}", prediction(verdict), names.join(", ")))
     };
     let said: Vec<String> = [
@@ -299,6 +299,17 @@ fn predictions(study: &Study, conclusion: &Conclusion) -> Option<String> {
     .filter_map(list)
     .collect();
     (!said.is_empty()).then(|| format!("Predictions: {}.", said.join("; ")))
+}
+
+/// Returns a variant's name, and what was expected of it where that is a number.
+fn expectation(study: &Study, variant: &str) -> String {
+    let name = study.shared_name(variant);
+    let arm = study.arms.iter().find(|arm| arm.variant.name == variant);
+    let expected = arm.and_then(|arm| arm.variant.expected);
+    expected.map_or_else(
+        || name.to_owned(),
+        |e| format!("{name} ({})", self::expected(e)),
+    )
 }
 
 /// Returns what is said of an expectation after the runs.

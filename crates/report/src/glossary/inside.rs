@@ -15,7 +15,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "logit lens",
         &["lens"],
         "The logit lens lets the final norm and the head read the residual stream after each block, as if the model \
-         ended there. It shows at which depth the right token appears. The loss of the lens falls with depth to the \
+         ended there. It shows at which depth the right token appears. The loss of the lens mostly falls with depth, to the \
          loss of the model, and may be above that of uniform guessing in early blocks. `gptlab probe` prints it for a \
          prompt.",
         Some("nostalgebraist 2020"),

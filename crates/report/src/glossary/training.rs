@@ -56,7 +56,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "learning rate",
         &["lr", "rate"],
         "The learning rate is how far one step moves the weights, and the setting that matters most. `--lr` is its \
-         highest value: 3e-4 to 3e-3 for AdamW on models of this size, some times as much for Muon. Too low a rate \
+         highest value: 3e-4 to 3e-3 for AdamW on models of this size, several times as much for Muon. Too low a rate \
          learns slowly, and too high a one makes the loss jump or diverge; `gptlab sweep` finds the best.",
         Some("Bengio 2012"),
     ),
@@ -116,7 +116,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Muon replaces the step of a matrix by the nearest orthogonal one, so that rare directions move as far as \
          common ones. It is for the matrices inside the blocks; embeddings, gains and biases are trained by AdamW. \
          `--optimizer muon` selects it, and it is the default where the program chooses the recipe. Its best \
-         learning rate is some times AdamW's.",
+         learning rate is several times AdamW's.",
         Some("Jordan 2024; Liu et al. 2025"),
     ),
     entry(

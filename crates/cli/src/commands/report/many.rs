@@ -54,7 +54,18 @@ pub(super) fn run(folders: &[PathBuf], args: &ReportArgs, printer: Printer) -> C
     let place = place(&out, &[Signature::page(page::PAGE)], "--out DIR")?;
     let mut runs = Vec::new();
     for folder in folders {
-        runs.push((folder.display().to_string(), read(folder)?));
+        if is_grid(folder)? {
+            printer.warn(format_args!(
+                "left out {0}, a grid: `gptlab report {0}` makes its page",
+                folder.display()
+            ));
+        } else {
+            runs.push((folder.display().to_string(), read(folder)?));
+        }
+    }
+    if runs.is_empty() {
+        return Err(Stop::data("expected runs to compare, found grids only")
+            .hint("`gptlab report GRID` makes the page of a grid"));
     }
     let unwritable = |error| Stop::failure(format_args!("cannot compare the settings: {error}"));
     let mut comparison = Comparison::of(runs).map_err(unwritable)?;
@@ -88,19 +99,12 @@ fn outside(out: &Path, folders: &[PathBuf]) -> CommandResult<()> {
     })
 }
 
+fn is_grid(folder: &Path) -> CommandResult<bool> {
+    Ok(folder.is_dir() && read_grid(folder)?.is_some())
+}
+
 /// Reads one of several runs.
 fn read(folder: &Path) -> CommandResult<RecordedRun> {
-    if folder.is_dir() && read_grid(folder)?.is_some() {
-        let found = format_args!(
-            "{}: expected a run to compare with others, found a grid (grid.json)",
-            folder.display()
-        );
-        return Err(Stop::data(found).hint(format!(
-            "`gptlab report {}` makes the page of the grid; its runs are in {}",
-            folder.display(),
-            folder.join("runs").display()
-        )));
-    }
     if Store::exists(folder) {
         return Ok(RecordedRun::read(folder)?);
     }

@@ -115,7 +115,7 @@ fn plan(resolved: &Resolved, device: &Device) -> String {
 /// Describes the range of losses to expect.
 fn baseline(resolved: &Resolved) -> String {
     let uniform = (resolved.model.vocab_size() as f64).ln();
-    let uniform = format!("baseline a loss of {uniform:.2} is uniform guessing");
+    let uniform = format!("losses   {uniform:.2} is uniform guessing");
     match entropy(resolved) {
         Some(entropy) => format!(
             "{uniform}; {entropy:.3} is the text's entropy, the best any model can do in the long run"

@@ -242,8 +242,8 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, model: Option<&Path>, pri
         Outcome::Finished { .. } => {
             if let Some(path) = model.or(newest.map(PathBuf::as_path)) {
                 hint(printer, "generate", path, " writes on");
-                hint(printer, "interactive", path, " lets you prompt it");
-                hint(printer, "inspect", path, " shows what it is");
+                hint(printer, "interactive", path, " answers prompts");
+                hint(printer, "inspect", path, " lists its parts");
             }
         }
         Outcome::Diverged { .. } => {}
