@@ -21,13 +21,13 @@ fn run(arguments: &[&str]) -> Output {
         .expect("gptlab-book runs")
 }
 
-/// A copy of the book that a test may change.
+/// A copy of the book, and of the sources that it shows, that a test may change.
 struct Copy(TempDir);
 
 impl Copy {
     fn new() -> Self {
         let copy = Self(tempfile::tempdir().expect("a folder"));
-        for part in ["book", "crates/book/text"] {
+        for part in ["book", "crates/book/text", "crates/microgpt"] {
             copy_folder(&repository().join(part), &copy.0.path().join(part));
         }
         let glossary = repository().join("GLOSSARY.md");

@@ -50,6 +50,11 @@ fn edited(name: &str, digits: &str, changes: Changes) -> PathBuf {
         let value_end = value_at + source[value_at..].find(';').expect("its end");
         source.replace_range(value_at..value_end, value);
     }
+    compiled(name, &source)
+}
+
+/// Compiles a source that replaces main.rs.
+fn compiled(name: &str, source: &str) -> PathBuf {
     let folder = folder(name);
     fs::write(folder.join("main.rs"), source).expect("main.rs copied");
     for beside in ["python.rs", "names.txt"] {
@@ -117,6 +122,28 @@ fn a_thousand_steps_on_the_built_in_names_equal_the_golden() {
     let elsewhere = folder("no-input");
     assert_same(&stdout(run(&elsewhere, &[])), &golden);
     assert_same(&stdout(run(&elsewhere, &[&in_crate(NAMES)])), &golden);
+}
+
+/// The book keeps the output of its commands, and says that this one is what Python prints.
+#[test]
+fn the_output_in_the_book_is_the_golden() {
+    let golden = fs::read_to_string(in_crate("tests/golden/names.txt")).expect("the golden");
+    let shown = in_crate("../../book/outputs/02-microgpt/run/stdout");
+    assert_same(&fs::read_to_string(shown).expect("the output"), &golden);
+}
+
+/// The examples state their gradients, which were computed on paper, and stop where they differ.
+#[test]
+fn the_gradients_in_the_book_are_computed_by_backward() {
+    let examples = include_str!("book/gradients.rs");
+    let (algorithm, _) = SOURCE.split_once("fn main() {").expect("main");
+    let calls = "fn main() {\n    gradients();\n    gradient_of_a_loss();\n}\n";
+    let program = compiled("book", &format!("{algorithm}{examples}\n{calls}"));
+    stdout(Command::new(program).output().expect("it starts"));
+    let wrong = examples.replace("[16.0, -16.0", "[16.0, -15.0");
+    let program = compiled("book-wrong", &format!("{algorithm}{wrong}\n{calls}"));
+    let output = Command::new(program).output().expect("it starts");
+    assert!(!output.status.success(), "a wrong gradient is noticed");
 }
 
 #[test]
