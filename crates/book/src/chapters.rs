@@ -24,7 +24,12 @@ macro_rules! chapter {
 }
 
 /// All chapters, in order.
-pub const CHAPTERS: &[ChapterText] = &[chapter!("01-guessing"), chapter!("02-microgpt")];
+pub const CHAPTERS: &[ChapterText] = &[
+    chapter!("01-guessing"),
+    chapter!("02-microgpt"),
+    chapter!("04-attention"),
+    chapter!("07-residuals"),
+];
 
 impl ChapterText {
     /// Returns the chapter's text in a language.

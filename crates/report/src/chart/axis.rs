@@ -90,9 +90,9 @@ pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The largest number of ticks of a logarithmic axis. If there are more, from hundreds of decades,
-/// only every second, third, … is labelled.
-const MOST_LOG_TICKS: usize = 24;
+/// The largest number of ticks of a logarithmic axis, whose labels are then apart. If there are
+/// more, only every second, third, … is labelled.
+const MOST_LOG_TICKS: usize = 8;
 
 /// Returns round numbers between two logarithms: whole decades if there are enough, else the
 /// coarsest steps within them that give four.

@@ -103,7 +103,8 @@ fn exploding(facts: &Facts) -> Option<Finding> {
     let median = facts.median_norm().filter(|m| *m > 0.0)?;
     let largest = facts.grad_norms.iter().copied().max_by(f64::total_cmp)?;
     let unclipped = facts.run.experiment.hyper.grad_clip.is_none();
-    (largest > SPIKE.value * median).then(|| {
+    // Where hardly any gradient is left, its ratios say nothing.
+    (largest > SPIKE.value * median && !facts.has_no_gradient()).then(|| {
         finding(
             Symptom::Exploding,
             format!(

@@ -226,6 +226,12 @@ fn gradients_tell() {
     assert_eq!(symptoms(&made, None), [Symptom::Exploding]);
     grad_norms(&mut made, |_| 1e-7);
     assert_eq!(symptoms(&made, None), [Symptom::NoGradient]);
+    grad_norms(&mut made, |n| if n == 12 { 1e-14 } else { 1e-18 });
+    assert_eq!(
+        symptoms(&made, None),
+        [Symptom::NoGradient],
+        "not exploding"
+    );
 }
 
 /// The names are those in records. If a measure is renamed, this test shows that old records
