@@ -162,6 +162,7 @@ impl From<GridError> for Stop {
             GridError::Axis(_) | GridError::Setting { .. } | GridError::SameRun { .. } => {
                 Self::usage(format_args!("--grid {error}"))
             }
+            GridError::SeedAxis => Self::usage(format_args!("--grid: {error}")),
             GridError::NotTuned(_) => Self::usage(format_args!("--tune: {error}")),
             // The messages start with the name of the flag.
             GridError::Seeds { .. } | GridError::FirstSeed { .. } => {

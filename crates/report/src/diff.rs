@@ -251,6 +251,12 @@ impl RunComparison {
     /// Formats the comparison for a terminal that is `width` characters wide.
     pub fn text(&self, width: usize, glyphs: Glyphs) -> String {
         let mut out = format!("a  {}\nb  {}\n\n", self.a, self.b);
+        if self.equal && self.common_steps == 0 {
+            out.push_str(
+                "Settings and listing are equal. The sides share no recorded step, and weights are not compared.\n",
+            );
+            return out;
+        }
         if self.equal {
             out.push_str(
                 "The runs are equal: settings, listing and every recorded number but times.\n",

@@ -324,6 +324,11 @@ fn refusals_say_what_was_expected() {
             "error: --grid lr=1e-3,0.001: lr=1e-3 and lr=0.001 are the same run",
         ),
         (
+            "--grid seed=1,2",
+            2,
+            "error: --grid: every point of a grid has the same seeds, and the seed is no axis; `--seeds N` sets",
+        ),
+        (
             "--grid nothing=1",
             2,
             "error: --grid nothing=1: there is no setting called `nothing`; the settings are those of",

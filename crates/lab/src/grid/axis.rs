@@ -47,6 +47,9 @@ impl GridAxis {
         if name.is_empty() || values.iter().any(|value| value.is_empty()) {
             return Err(none());
         }
+        if name == "seed" {
+            return Err(GridError::SeedAxis);
+        }
         Self::new(name, &values)
     }
 

@@ -11,6 +11,8 @@ pub enum GridError {
     Axis(String),
     /// The axis names an unknown setting, or a value that the setting rejects.
     Setting { axis: String, error: SettingsError },
+    /// The axis is the seed, of which every point of a grid has the same ones.
+    SeedAxis,
     /// An ablation does not tune this setting.
     NotTuned(String),
     /// Two points of an axis have the same settings.
@@ -42,6 +44,9 @@ impl fmt::Display for GridError {
                 "{typed}: an axis is a setting and its values, as in lr=1e-4,3e-4"
             ),
             Self::Setting { axis, error } => write!(f, "{axis}: {error}"),
+            Self::SeedAxis => f.write_str(
+                "every point of a grid has the same seeds, and the seed is no axis; `--seeds N` sets how many there are",
+            ),
             Self::NotTuned(found) => write!(
                 f,
                 "an ablation can tune the learning rate, `lr`, found `{found}`; `--grid {found}=A,B` repeats it at \

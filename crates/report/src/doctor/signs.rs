@@ -56,10 +56,14 @@ fn diverged(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+/// The share of the whole fall of the loss in the last quarter of a run below which it is flat.
+const STILL: f64 = 0.03;
+
 fn stuck(facts: &Facts) -> Option<Finding> {
     let last = facts.loss_after_course()?;
-    // Who is where nobody could be better is not stuck.
-    if facts.is_at_its_best() {
+    // Who is where nobody could be better, or passes a baseline on its way down, is not stuck.
+    let falls = late_share(facts).is_some_and(|share| share > STILL);
+    if facts.is_at_its_best() || falls {
         return None;
     }
     let unigram = facts.floors.and_then(|f| f.ngrams.first()).copied();

@@ -234,6 +234,17 @@ fn gradients_tell() {
     );
 }
 
+#[test]
+fn a_curve_that_passes_a_baseline_is_not_stuck() {
+    let floors = Floors {
+        uniform: 4.0,
+        ngrams: vec![2.2, 2.0],
+        ..Floors::default()
+    };
+    let found = symptoms(&with(&falling(20, 2.2)), Some(&floors));
+    assert!(!found.contains(&Symptom::Stuck), "{found:?}");
+}
+
 /// The names are those in records. If a measure is renamed, this test shows that old records
 /// contain its old name.
 #[test]
