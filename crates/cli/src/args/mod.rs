@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Sweep(Box<SweepArgs>),
     /// Train the hand-built GPT-2 of the ancestor gpt2-mini, with its own defaults
     Mini(Box<TrainArgs>),
-    /// Train the model of the ancestor microgpt on names: lines of the same form, on the fast engine
+    /// Train the model of the ancestor microgpt on names, with the fast engine
     Micro(MicroArgs),
     /// Measure how fast this machine trains and generates, optionally beside PyTorch
     Bench(BenchArgs),

@@ -1,5 +1,7 @@
 //! The commands of `gptlab interactive`.
 
+use std::{io::Write, iter::repeat_n, process::Stdio, thread, time::Duration};
+
 use crate::Lab;
 
 const LINE: &str = "interactive model.safetensors --max-tokens 12 --seed 1";
@@ -122,16 +124,28 @@ fn what_was_typed_is_coloured_on_a_terminal_only() {
     }
     let line = format!("'{}' {LINE}", env!("CARGO_BIN_EXE_gptlab"));
     for (no_color, coloured) in [("", true), ("1", false)] {
-        lab.file("typed", "the cat\n/quit\n");
-        let typed = std::fs::File::open(lab.path("typed")).expect("a file");
         let script = std::process::Command::new("script")
             .args(["-qec", &line, "/dev/null"])
             .current_dir(lab.folder.path())
             .env("NO_COLOR", no_color)
             .env("TERM", "xterm")
-            .stdin(typed)
-            .output();
-        let Ok(script) = script else { return };
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let Ok(mut script) = script else { return };
+        // A terminal may drop what is typed before the program has begun to read.
+        let mut keys = script.stdin.take().expect("a pipe");
+        let typed = ["the cat\n"; 2].into_iter().chain(repeat_n("/quit\n", 200));
+        let typist = thread::spawn(move || {
+            for line in typed {
+                thread::sleep(Duration::from_millis(300));
+                if keys.write_all(line.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        });
+        let script = script.wait_with_output().expect("its output");
+        typist.join().expect("a typist");
         let shown = String::from_utf8(script.stdout).expect("UTF-8");
         assert!(shown.contains("/help lists commands"), "{shown:?}");
         let has = shown.contains("\x1b[36mthe cat\x1b[0m");
