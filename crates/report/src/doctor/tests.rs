@@ -241,7 +241,9 @@ fn a_curve_that_passes_a_baseline_is_not_stuck() {
         ngrams: vec![2.2, 2.0],
         ..Floors::default()
     };
-    let found = symptoms(&with(&falling(20, 2.2)), Some(&floors));
+    let steady = (0..20).map(|i| 4.0 - 1.8 * f64::from(i) / 19.0);
+    let steady: Vec<(f64, f64)> = steady.map(|loss| (loss, loss)).collect();
+    let found = symptoms(&with(&steady), Some(&floors));
     assert!(!found.contains(&Symptom::Stuck), "{found:?}");
 }
 
