@@ -287,6 +287,18 @@ fn the_switches_are_listed_with_what_to_expect() {
     }
 }
 
+/// Every point has the same seeds, so that two of them would be one run with two names.
+#[test]
+fn the_seed_is_no_axis_of_a_grid() {
+    let lab = Lab::new();
+    let ran = lab.run(&format!("ablate {SMALL} --grid seed=1,2 --out grid"));
+    assert_eq!(ran.code, 2);
+    let sentence = "error: --grid: every point of a grid has the same seeds, and the seed is no axis; `--seeds N` \
+                    sets how many there are";
+    assert_eq!(ran.first_line(), sentence);
+    assert!(!lab.path("grid").exists());
+}
+
 #[test]
 fn refusals_say_what_was_expected() {
     let lab = Lab::new();
@@ -322,11 +334,6 @@ fn refusals_say_what_was_expected() {
             "--grid lr=1e-3,0.001",
             2,
             "error: --grid lr=1e-3,0.001: lr=1e-3 and lr=0.001 are the same run",
-        ),
-        (
-            "--grid seed=1,2",
-            2,
-            "error: --grid: every point of a grid has",
         ),
         (
             "--grid nothing=1",
