@@ -48,6 +48,9 @@ fn the_seed_s_table_has_its_rows_its_record_and_its_report() {
         );
     }
     assert!(ran.err.contains("8 of 8"), "{}", ran.err);
+    let warned =
+        "warning: two seeds tell little: an interval is then 13 standard errors to each side";
+    assert!(ran.err.contains(warned), "{}", ran.err);
     assert!(ran.out.contains("× no residual"), "no plot in {}", ran.out);
     // Six steps of the ancestor's recipe have learned nothing yet, and its table says so.
     for said in [

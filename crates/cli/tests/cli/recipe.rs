@@ -14,7 +14,7 @@ fn reasons(err: &str) -> Vec<&str> {
 #[test]
 fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     let lab = Lab::new();
-    // The built-in stories are a text like any other, and too long to be read too often in a second.
+    // The built-in stories are a text like any other, too long to be read too often in a second.
     let ran = lab.ok("train --for 1s --val-tokens 256 --out timed");
     let begun = lab.json("timed/experiment.json");
     assert_eq!(begun["data"]["origin"]["builtin"], "stories");

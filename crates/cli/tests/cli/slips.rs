@@ -152,6 +152,10 @@ fn flags_of_other_programs_are_answered() {
     let lab = Lab::trained();
     for (line, sentence) in [
         (
+            "ablate --for 2m",
+            "ablate has no flag --for: a grid is as long as its steps",
+        ),
+        (
             "train --epochs 3",
             "train has no flag --epochs: training is counted in steps",
         ),

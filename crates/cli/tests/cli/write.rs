@@ -190,7 +190,7 @@ fn eval_measures_the_text_it_is_given() {
 }
 
 /// Without `--data`, a run is measured on the text that its record names, and on the part of it
-/// that was kept from training. A text that is not there any more, or is another one, is a sentence.
+/// that was kept from training. A text that is gone, or is another one, is refused in a sentence.
 #[test]
 fn a_run_is_measured_on_the_text_of_its_record() {
     let lab = Lab::new();

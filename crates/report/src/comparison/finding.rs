@@ -197,7 +197,8 @@ impl Comparison {
         let passed = number::is_below(best.loss, bigram);
         (group.unit == LossUnit::NatsPerToken && !passed).then(|| {
             format!(
-                "Too short to tell: no run has passed the 2-gram baseline, {}, which knows one token of the context.                  What attention, positions or depth are for shows in longer runs.",
+                "Too short to tell: no run has passed the 2-gram baseline, {}, which sees one token of context. \
+                 What attention, positions or depth are for shows in longer runs.",
                 number::loss(bigram)
             )
         })

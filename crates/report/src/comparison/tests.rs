@@ -348,7 +348,8 @@ fn the_page_and_its_other_forms_say_the_same() {
         });
     }
     let said = found.answer().join("\n");
-    let short = "Too short to tell: no run has passed the 2-gram baseline, 1.9000,";
+    let short = "Too short to tell: no run has passed the 2-gram baseline, 1.9000, which sees one token of \
+                 context. What attention,";
     assert!(said.contains(short), "{said}");
     let curves = page(&found, "curves.csv");
     assert!(
