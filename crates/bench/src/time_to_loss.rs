@@ -111,6 +111,22 @@ struct Evaluation {
     loss: f64,
 }
 
+impl TimeToLossSettings {
+    /// Checks the numbers, without reading the text.
+    ///
+    /// # Errors
+    /// Returns an error if the target or the number of rounds is out of range.
+    pub fn check(&self) -> Result<(), Error> {
+        if !(self.target > 0.0 && self.target.is_finite()) {
+            return Err(Error::Target(self.target));
+        }
+        if !(1..=crate::MOST_ROUNDS).contains(&self.rounds) {
+            return Err(Error::Rounds(self.rounds));
+        }
+        Ok(())
+    }
+}
+
 impl TimeToLoss {
     /// Trains for `settings.rounds` seeds, gptlab first and then the peer, and calls `progress`
     /// after each training.
@@ -122,12 +138,7 @@ impl TimeToLoss {
         settings: &TimeToLossSettings,
         progress: &mut dyn FnMut(BenchProgress<'_>),
     ) -> Result<Self, Error> {
-        if !(settings.target > 0.0 && settings.target.is_finite()) {
-            return Err(Error::Target(settings.target));
-        }
-        if !(1..=crate::MOST_ROUNDS).contains(&settings.rounds) {
-            return Err(Error::Rounds(settings.rounds));
-        }
+        settings.check()?;
         let mut found = Self {
             machine: MachineDescription::describe(settings.isa, settings.threads),
             format: FORMAT,

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use gptlab_record::Store;
+use gptlab_report::RecordedRun;
 use gptlab_train::{Checkpoint, Header, Newest, NonFinite, TrainedModel};
 
 use crate::{
     exit::{CommandResult, Stop},
+    folders::no_run,
     memory,
 };
 
@@ -51,14 +53,16 @@ pub(crate) fn open(path: &Path) -> CommandResult<Checkpoint> {
 /// Opens the newest whole checkpoint of the run in `folder`.
 fn newest(folder: &Path) -> CommandResult<Checkpoint> {
     if !Store::exists(folder) {
-        return Err(Stop::data(format_args!(
-            "{}: expected a checkpoint or the folder of a run, found another folder",
-            folder.display()
-        )));
+        return Err(no_run(folder, "a checkpoint or the folder of a run"));
     }
     let newest = Newest::of(folder)?.ok_or_else(|| {
+        let run = RecordedRun::read(folder).ok();
+        let found = match run.and_then(|run| run.diverged_at()) {
+            Some(step) => format!("diverged at step {step}, before it saved one"),
+            None => "has saved none yet".to_owned(),
+        };
         Stop::data(format_args!(
-            "{}: expected a run with a checkpoint, found one that has saved none yet",
+            "{}: expected a run with a checkpoint, found one that {found}",
             folder.display()
         ))
     })?;

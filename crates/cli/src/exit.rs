@@ -1,12 +1,16 @@
 //! The end of the program: an exit code, a sentence, and hints.
 
-use std::{fmt, io, path::Path, process};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    process,
+};
 
 use gptlab_bench::Error as BenchError;
 use gptlab_data::{CorpusError, TextError};
 use gptlab_lab::grid::GridError;
 use gptlab_recipe::words::reason;
-use gptlab_record::FileError;
+use gptlab_record::{FileError, checkpoints};
 use gptlab_train::Error as TrainError;
 
 /// The exit codes that `gptlab --help` documents.
@@ -101,9 +105,27 @@ impl From<FileError> for Stop {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Io { .. } | FileError::Busy(_) | FileError::Taken(_) => Self::failure(error),
-            FileError::Wrong { .. } => Self::data(error),
+            FileError::Wrong { ref path, .. } => {
+                let saved = saved_beside(path);
+                let stop = Self::data(error);
+                match saved {
+                    Some(checkpoint) => stop.hint(format!(
+                        "the model that this run saved last can still be used: {}",
+                        checkpoint.display()
+                    )),
+                    None => stop,
+                }
+            }
         }
     }
+}
+
+/// Returns the newest checkpoint of the run whose record or events are in the file at `path`.
+fn saved_beside(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let of_run = ["experiment.json", "events.jsonl"].contains(&name);
+    let saved = checkpoints(path.parent().filter(|_| of_run)?).ok()?;
+    saved.into_iter().last().map(|(_, file)| file)
 }
 
 impl From<TextError> for Stop {
@@ -169,7 +191,9 @@ impl From<GridError> for Stop {
                 Self::usage(format_args!("--{error}"))
             }
             GridError::NoSize => Self::usage("--sizes names no size"),
-            GridError::Base(_) | GridError::UnknownSize { .. } => Self::usage(error),
+            GridError::Base(_) | GridError::UnknownSize { .. } | GridError::NoValidation { .. } => {
+                Self::usage(error)
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod engines;
 mod exit;
 #[cfg(feature = "faults")]
 mod faults;
+mod folders;
 mod interrupt;
 mod memory;
 mod printer;

@@ -32,6 +32,8 @@ mod messages;
 mod observe;
 #[path = "cli/pipes.rs"]
 mod pipes;
+#[path = "cli/places.rs"]
+mod places;
 #[path = "cli/probe.rs"]
 mod probe;
 #[path = "cli/published.rs"]

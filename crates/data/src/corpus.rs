@@ -320,7 +320,7 @@ impl fmt::Display for CorpusError {
                 f,
                 "{origin} is too short: with a validation fraction of {val_fraction} the {} split \
                  would hold {found} {unit}{} and needs at least {needed}; give more text, or another \
-                 validation fraction (0 keeps everything for training)",
+                 validation fraction",
                 part.name(),
                 if *found == 1 { "" } else { "s" }
             ),

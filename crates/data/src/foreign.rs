@@ -86,7 +86,8 @@ fn is_utf16(bytes: &[u8]) -> bool {
         second += usize::from(pair[1] == 0);
     }
     let (most, least) = (first.max(second), first.min(second));
-    least == 0 && most > 0 && most * RARE >= characters
+    // A single NUL may stand in a short text by mistake.
+    least == 0 && most > 1 && most * RARE >= characters
 }
 
 impl Foreign {

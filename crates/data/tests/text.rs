@@ -127,7 +127,7 @@ fn a_recorded_text_has_its_size() {
 #[test]
 fn files_of_other_kinds_have_sentences_of_their_own() {
     let utf16 = "begins as UTF-16 does; text must be UTF-8: save it again in that encoding";
-    let cases: [(&[u8], &str); 13] = [
+    let cases: [(&[u8], &str); 14] = [
         (b"a\0b\0\n\0", utf16),
         (b"\0a\0b\0\n", utf16),
         // The text is Cyrillic, little-endian, in which only the spaces have NULs.
@@ -166,6 +166,8 @@ fn files_of_other_kinds_have_sentences_of_their_own() {
             b"some words, and \0 more of them; one\0",
             "holds a NUL (byte 16, counted from 0), and no text does; give a text file in UTF-8",
         ),
+        // One NUL in a short text is no sign of UTF-16.
+        (b"ab\0cd", "holds a NUL (byte 2,"),
         (
             b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0",
             "holds a NUL (byte 7,",

@@ -119,7 +119,10 @@ pub fn read_count<N: TryFrom<u64> + Bounded>(typed: &str) -> Result<N, String> {
     match count {
         Ok(count) => N::try_from(count).map_err(|_| most()),
         Err(e) if *e.kind() == IntErrorKind::PosOverflow => Err(most()),
-        Err(_) => Err("expected a whole number of at least 0".to_owned()),
+        Err(_) if typed.starts_with('-') => {
+            Err("expected a whole number that is not negative".to_owned())
+        }
+        Err(_) => Err("expected a whole number".to_owned()),
     }
 }
 
@@ -295,8 +298,9 @@ mod tests {
         let said = |found: Result<u64, String>| found.unwrap_err();
         assert_eq!(
             said(u64::read("-1")),
-            "expected a whole number of at least 0"
+            "expected a whole number that is not negative"
         );
+        assert_eq!(said(u64::read("1.5")), "expected a whole number");
         assert_eq!(
             said(u64::read("18446744073709551616")),
             "expected a number of at most 18446744073709551615"

@@ -398,6 +398,13 @@ pub struct CellOutcome {
     pub sample: Option<String>,
 }
 
+impl CellOutcome {
+    /// Returns the validation loss in nats per token, if it is a finite number.
+    pub fn finite_loss(&self) -> Option<f64> {
+        self.val_loss.filter(|loss| loss.is_finite())
+    }
+}
+
 /// The difference between a variant and the baseline, paired by seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -85,13 +85,26 @@ impl Store {
 
     /// Opens `folder` to resume the run after `step` updates. Later events of a run that was cut
     /// short are dropped, because the resumed run produces them again. If the run had reached a
-    /// later checkpoint or its end, they are set aside. A missing `events.jsonl` is replaced by an
-    /// empty one.
+    /// later checkpoint or its end, or had diverged, they are set aside. A missing `events.jsonl`
+    /// is replaced by an empty one.
     ///
     /// # Errors
     /// Returns an error if `folder` holds no run, another process writes to it, or its events
     /// cannot be parsed.
     pub fn resume(folder: &Path, step: u64) -> Result<(Self, Past), FileError> {
+        Self::reopen(folder, step, false)
+    }
+
+    /// Does what [`Self::resume`] does, for a run whose settings have changed: it produces other
+    /// events, and so all later ones are set aside.
+    ///
+    /// # Errors
+    /// The same as those of [`Self::resume`].
+    pub fn resume_changed(folder: &Path, step: u64) -> Result<(Self, Past), FileError> {
+        Self::reopen(folder, step, true)
+    }
+
+    fn reopen(folder: &Path, step: u64, changed: bool) -> Result<(Self, Past), FileError> {
         if !Self::exists(folder) {
             return Err(FileError::io("read", &folder.join(EXPERIMENT))(
                 io::ErrorKind::NotFound.into(),
@@ -105,7 +118,7 @@ impl Store {
         let mut kept = lines::read(&events, &path)?;
         let stay = kept.iter().position(|line| line.event.is_beyond(step));
         let dropped = kept.split_off(stay.unwrap_or(kept.len()));
-        let set_aside = aside::set_aside(folder, step, &events, &dropped)?;
+        let set_aside = aside::set_aside(folder, step, &events, &dropped, changed)?;
         let end = kept.last().map_or(0, |line| line.end);
         disk::cut(&events, &path, end)
             .and_then(|()| disk::sync(&events, &path))

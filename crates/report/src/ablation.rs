@@ -5,7 +5,7 @@ mod answer;
 use gptlab_record::{CorrectedDifference, Floors, PairedDifference, TunedRow};
 
 use crate::{
-    Arm, Study, StudyKind, Table, number, phrases,
+    Arm, RecordedRun, Study, StudyKind, Table, number, phrases,
     table::{Column, TableCell},
     words,
 };
@@ -78,7 +78,7 @@ fn row(study: &Study, arm: &Arm) -> Vec<TableCell> {
 /// Makes the table that a terminal shows: the columns that decide, at the value that all variants
 /// share if a setting was tuned.
 pub fn short_table(study: &Study) -> Table {
-    let is_corrected = |d: PairedDifference| d.corrected.is_some();
+    let is_corrected = |d: PairedDifference| d.corrected.is_some_and(|c| c.comparisons > 1);
     let mut differences = study
         .arms
         .iter()
@@ -229,7 +229,12 @@ pub fn outcome(study: &Study, arm: &Arm) -> String {
     }
     parts.extend(compared(study, arm));
     if parts.is_empty() {
-        parts.push("No run has a finite loss.".to_owned());
+        let kept = arm.runs.iter().any(RecordedRun::keeps_validation);
+        parts.push(if kept || arm.runs.is_empty() {
+            "No run has a finite loss.".to_owned()
+        } else {
+            "There is no validation loss: nothing of the text was kept for validation.".to_owned()
+        });
     }
     parts.join(" ")
 }

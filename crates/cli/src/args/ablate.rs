@@ -33,11 +33,12 @@ A sweep that was stopped or killed continues when the same command is given agai
 #[derive(Args, Clone, Debug)]
 #[command(after_help = ABLATE)]
 pub(crate) struct AblateArgs {
-    /// What to break: names, separated by commas, or the lists `main`, `all` and `seed`
-    #[arg(long, value_name = "NAMES", default_value = "main")]
-    pub(crate) switches: String,
-    /// List the switches, what each part does and what to expect without it; with --against, the
-    /// published results
+    /// What to break: names, separated by commas, or the lists `main`, `all` and `seed` [default:
+    /// main]
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) switches: Option<String>,
+    /// List all switches, or those of --switches: what each part does and what to expect without
+    /// it; with --against, the published results
     #[arg(long)]
     pub(crate) list: bool,
     /// Repeat recipes whose results others have published, and say which agree: `published`, or a
@@ -54,6 +55,13 @@ pub(crate) struct AblateArgs {
     pub(crate) tune: Option<String>,
     #[command(flatten)]
     pub(crate) base: BaseArgs,
+}
+
+impl AblateArgs {
+    /// Returns the typed switches, or else the main ones.
+    pub(crate) fn switches(&self) -> &str {
+        self.switches.as_deref().unwrap_or("main")
+    }
 }
 
 #[derive(Args, Clone, Debug)]

@@ -30,11 +30,17 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
         return against::run(args, against, printer);
     }
     if args.list {
-        list(args.base.json.json, printer);
+        let named = args.switches.as_deref().map(Switch::named);
+        let listed = named.transpose().map_err(Stop::usage)?;
+        list(
+            listed.as_deref().unwrap_or(switches::ALL),
+            args.base.json.json,
+            printer,
+        );
         return Ok(ExitCode::Success);
     }
-    let chosen = Switch::named(&args.switches).map_err(Stop::usage)?;
-    let ancestor = args.switches == "seed";
+    let chosen = Switch::named(args.switches()).map_err(Stop::usage)?;
+    let ancestor = args.switches() == "seed";
     let recipe = if ancestor {
         GridRecipe::ANCESTOR
     } else {
@@ -51,11 +57,12 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
     let points = grid::points(&base, &axes)?;
     let seeds = typed.seeds(if ancestor { 1 } else { SEEDS })?;
     let (planned, skipped) = grid::ablation(&points, &chosen, &seeds, &text, &command_line())?;
-    tell_skipped(&args.switches, &skipped, printer)?;
+    tell_skipped(args.switches(), &skipped, printer)?;
     let planned = match tuned {
         Some(tuned) => planned.tuned(tuned),
         None => planned,
     };
+    planned.check_validation()?;
     printer.for_work().say(what_is_trained(&base, &text));
     if seeds.len() == 2 {
         printer.for_work().warn(
@@ -109,13 +116,13 @@ fn beside(names: impl Iterator<Item = String>) -> Vec<String> {
     padded.collect()
 }
 
-fn list(json: bool, printer: Printer) {
+fn list(switches: &[Switch], json: bool, printer: Printer) {
     if json {
-        printer.json(&switches::ALL);
+        printer.json(&switches);
         return;
     }
-    let slugs = beside(switches::ALL.iter().map(Switch::slug));
-    for (switch, slug) in switches::ALL.iter().zip(slugs) {
+    let slugs = beside(switches.iter().map(Switch::slug));
+    for (switch, slug) in switches.iter().zip(slugs) {
         printer.line(format_args!("{slug}{}", switch.name));
         let expected = format!("{} ({})", switch.prediction, expected(switch.expected));
         let older = match switch.aliases {

@@ -11,6 +11,7 @@ use gptlab_bench::{
     self as bench, BenchProgress, BenchSettings, Layout, PyTorch, ResultPage, Scaling, TimeToLoss,
     TimeToLossSettings, TimingPlan, WorkerCommand,
 };
+use gptlab_data::Builtin;
 use gptlab_kernels::Isa;
 use gptlab_recipe::words::reason;
 use gptlab_report::{
@@ -25,6 +26,7 @@ use crate::{
     engines,
     exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
+    text,
 };
 
 const INSTALL: &str =
@@ -61,6 +63,9 @@ pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
             pytorch: pytorch(args),
             scratch: scratch.path().to_owned(),
         };
+        settings.check()?;
+        // A text that cannot be read is refused before the first training.
+        text::source(data.to_str(), Builtin::Stories)?;
         let found = TimeToLoss::measure(&settings, &mut progress)?;
         show(args, place.as_ref(), &found, printer)?;
     } else if args.scaling {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gptlab_record::Store;
 use gptlab_report::{
     RecordedRun,
     diff::{self, ComparedRun},
@@ -12,6 +13,7 @@ use crate::{
     args::DiffArgs,
     checkpoint,
     exit::{CommandResult, ExitCode, Stop},
+    folders::no_run,
     printer::Printer,
 };
 
@@ -43,6 +45,9 @@ fn side(path: &Path) -> CommandResult<ComparedRun> {
 }
 
 fn of_run(folder: &Path) -> CommandResult<ComparedRun> {
+    if !Store::exists(folder) {
+        return Err(no_run(folder, "the folder of a run or a checkpoint"));
+    }
     let run = RecordedRun::read(folder)?;
     let compared = ComparedRun::of_run(&folder.display().to_string(), &run);
     compared.map_err(|error| unwritable(folder, &error))

@@ -61,5 +61,5 @@ fn recipe(preset: Preset, json: bool, printer: Printer) -> CommandResult<()> {
         &name,
         "`gptlab train --config FILE` reads this file; flags override it.",
     ];
-    settings::print(&recipe, &comment, json, printer)
+    settings::print(&recipe, None, &comment, json, printer)
 }

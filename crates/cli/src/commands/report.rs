@@ -17,6 +17,7 @@ use super::{inside, scaling_law};
 use crate::{
     args::ReportArgs,
     exit::{CommandResult, ExitCode, Stop},
+    folders::no_run,
     printer::Printer,
     text,
 };
@@ -79,6 +80,9 @@ pub(super) fn read(folder: &Path) -> CommandResult<Study> {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         let stop: Stop = FileError::io("read", folder)(missing).into();
         return Err(stop.hint("`gptlab train` makes a run, and says where"));
+    }
+    if folder.is_file() {
+        return Err(no_run(folder, "the folder of a run or a grid"));
     }
     let mut study = Study::read(folder)?;
     study.rename(current_name);

@@ -11,15 +11,13 @@ use gptlab_report::{RecordedRun, RunSummary, runs_table};
 use crate::{
     args::RunsArgs,
     exit::{CommandResult, ExitCode, Stop},
+    folders::{RUNS, is_grid, no_run},
     printer::Printer,
 };
 
-/// Where runs lie unless somebody says otherwise.
-const USUAL: &str = "runs";
-
 pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     let typed = match args.folders.as_slice() {
-        [] => vec![PathBuf::from(USUAL)],
+        [] => vec![PathBuf::from(RUNS)],
         typed => typed.to_vec(),
     };
     let mut found = Vec::new();
@@ -38,7 +36,10 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
         return Ok(ExitCode::Success);
     }
     if runs.is_empty() {
-        return Err(Stop::data("expected runs, found none").hint("`gptlab train` makes one"));
+        return Err(match args.folders.as_slice() {
+            [folder] => no_run(folder, "runs"),
+            _ => Stop::data("expected runs, found none").hint("`gptlab train` makes one"),
+        });
     }
     let table = runs_table(&runs);
     printer.line(format_args!("{}\n", table.caption));
@@ -47,11 +48,14 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// `folder` where it is a run, or the runs in it, by name.
+/// Returns `folder` where it is a run, or the runs in it, by name. Those of a grid are in a folder of
+/// their own.
 fn runs_in(folder: &Path) -> CommandResult<Vec<PathBuf>> {
     if Store::exists(folder) {
         return Ok(vec![folder.to_owned()]);
     }
+    let within = folder.join(RUNS);
+    let folder = if is_grid(folder) { &within } else { folder };
     let unread = |e: std::io::Error| {
         Stop::file("read the folder", folder, &e)
             .hint("`gptlab train` keeps its runs in the folder `runs`")

@@ -18,5 +18,6 @@ pub(super) fn run(args: &SweepArgs, printer: Printer) -> CommandResult {
     let sizes = Size::named(&args.sizes)?;
     let points = grid::sized_points(&base, &typed.settings.overrides, &sizes, &axes)?;
     let planned = grid::sweep(&points, &typed.seeds(1)?, &text, &command_line())?;
+    planned.check_validation()?;
     go(&planned, &text, typed, printer)
 }

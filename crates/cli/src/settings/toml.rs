@@ -8,17 +8,22 @@ use crate::{
     printer::Printer,
 };
 
-/// Prints every setting by name, below paragraphs of `comment`, as a settings file; or as a JSON
-/// object. On a terminal each line of a paragraph is a comment of its own.
+/// Prints the text that was typed, if any, and every setting by name, below paragraphs of `comment`,
+/// as a settings file; or as a JSON object. On a terminal each line of a paragraph is a comment of
+/// its own.
 pub(crate) fn print(
     settings: &Overrides,
+    data: Option<&str>,
     comment: &[&str],
     json: bool,
     printer: Printer,
 ) -> CommandResult<()> {
     if json {
         // The object is ordered by name, whatever the order of the table.
-        let object = serde_json::to_value(settings).map_err(Stop::failure)?;
+        let mut object = serde_json::to_value(settings).map_err(Stop::failure)?;
+        if let (Some(data), Some(fields)) = (data, object.as_object_mut()) {
+            fields.insert("data".to_owned(), data.into());
+        }
         printer.json(&object);
         return Ok(());
     }
@@ -30,6 +35,10 @@ pub(crate) fn print(
         for line in lines.lines() {
             printer.exact_line(format_args!("# {line}"));
         }
+    }
+    if let Some(data) = data {
+        let data = serde_json::to_string(data).map_err(Stop::failure)?;
+        printer.exact_line(format_args!("\ndata = {data}"));
     }
     let mut group = None;
     for (key, value) in settings.values() {

@@ -265,6 +265,13 @@ fn the_switches_are_listed_with_what_to_expect() {
     let lab = Lab::new();
     let all: Value = serde_json::from_str(&lab.ok("ablate --list --json").out).expect("JSON");
     let text = lab.ok("ablate --list").out;
+    let one = lab.ok("ablate --list --switches no-mlp").out;
+    assert!(
+        one.starts_with("no-mlp") && unwrapped(&text).contains(&unwrapped(&one)),
+        "{one}"
+    );
+    let unknown = lab.run("ablate --list --switches foo");
+    assert_eq!((unknown.code, unknown.out.as_str()), (2, ""));
     let all = all.as_array().expect("a list");
     assert_eq!(all.len(), 34);
     let words = unwrapped(&text);

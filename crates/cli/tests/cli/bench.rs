@@ -183,12 +183,14 @@ fn a_text_that_cannot_be_trained_on_is_told() {
     let failed = Lab::new().run("bench --time-to-loss 2 --data none.txt");
     assert_eq!(failed.code, 1);
     assert!(
-        failed
-            .err
-            .contains("a training did not end well: there is no file none.txt"),
+        failed.err.starts_with("error: there is no file none.txt"),
         "{}",
         failed.err
     );
+    let lab = Lab::new();
+    lab.file("bad.txt", b"caf\xE9 noir");
+    let failed = lab.run("bench --time-to-loss 2 --data bad.txt");
+    assert_eq!(failed.code, 3, "{}", failed.err);
 }
 
 /// A shell script plays the Python interpreter and answers for the peers.

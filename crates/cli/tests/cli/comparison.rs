@@ -142,8 +142,8 @@ fn what_cannot_be_compared_is_refused_in_a_sentence() {
         (
             "report runs/a runs",
             3,
-            "error: runs: expected the folder of a run (experiment.json), found another folder",
-            "hint: `gptlab report runs/*` compares the runs in it",
+            "error: runs: expected the folder of a run (experiment.json), found a folder of runs",
+            "hint: `gptlab runs runs` lists the runs in it",
         ),
         (
             "report data.txt runs/a",

@@ -159,13 +159,14 @@ fn the_effective_settings_are_a_settings_file() {
     lab.file("run.toml", lab.ok(&format!("{flags} --print-settings")).out);
     assert!(!lab.path("runs").exists());
     lab.ok(&format!("{flags} --out typed"));
-    lab.ok("train --data data.txt --config run.toml --out read");
+    lab.ok("train --config run.toml --out read");
     assert_eq!(
         lab.json("typed/experiment.json"),
         lab.json("read/experiment.json")
     );
     let found = json(&lab, &format!("{flags} --print-settings --json"));
     assert_eq!(found["lr"], 3e-3);
+    assert_eq!(found["data"], "data.txt");
     assert_eq!(found["optimizer"], "muon");
 }
 

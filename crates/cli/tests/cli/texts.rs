@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{Lab, TINY};
+use crate::{Lab, TINY, unwrapped};
 
 fn json(lab: &Lab, line: &str) -> Value {
     serde_json::from_str(&lab.ok(line).out).expect("JSON")
@@ -150,17 +150,18 @@ fn a_grid_s_baselines_are_on_all_predictions() {
     assert!((of_run - expected).abs() < 1e-9, "{of_run}, {expected}");
 }
 
-/// A text that is too short for a validation split works for a grid as for a run.
 #[test]
-fn a_grid_of_a_short_text_has_no_n_gram_baselines() {
+fn a_grid_of_a_text_that_is_too_short_for_validation_is_refused() {
     let lab = Lab::new();
     lab.file("short.txt", "a short t");
     let flags = TINY.replace("--max-tokens 8", "");
-    lab.ok(&format!(
+    let ran = lab.run(&format!(
         "ablate --data short.txt {flags} --switches no-mlp --seeds 1 --out grid"
     ));
-    let floors = &lab.json("grid/results.json")["floors"];
-    assert_eq!(floors["ngrams"], serde_json::json!([]));
+    let why = "nothing is kept for validation: the text is too short for a validation fraction of 0.1; give a \
+               longer one";
+    assert_eq!(ran.code, 2);
+    assert!(unwrapped(&ran.err).contains(why), "{}", ran.err);
 }
 
 /// A record can come from somebody else: a file that it names is read only if it is a regular file
@@ -377,8 +378,7 @@ fn a_fraction_that_leaves_nothing_to_train_on_is_refused() {
         (
             3,
             "error: data.txt is too short: with a validation fraction of 0.9999 the training split would hold \
-             0 tokens and needs at least 2; give more text, or another validation fraction (0 keeps \
-             everything for training)"
+             0 tokens and needs at least 2; give more text, or another validation fraction"
         )
     );
 }

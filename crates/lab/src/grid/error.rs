@@ -5,7 +5,7 @@ use std::fmt;
 use gptlab_recipe::SettingsError;
 
 /// The reason that a grid cannot be planned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum GridError {
     /// The text is not a setting and its values.
     Axis(String),
@@ -34,6 +34,8 @@ pub enum GridError {
     Seeds { count: u64, most: u64 },
     /// The last seed would overflow.
     FirstSeed { first: u64, count: u64 },
+    /// A variant keeps nothing of the text for validation, and a grid compares validation losses.
+    NoValidation { val_fraction: f64 },
 }
 
 impl fmt::Display for GridError {
@@ -72,6 +74,17 @@ impl fmt::Display for GridError {
                 "seed must be at most {} with {count} seeds, found {first}",
                 u64::MAX - (count - 1)
             ),
+            Self::NoValidation { val_fraction } => {
+                f.write_str("a grid compares validation losses, and nothing is kept for validation")?;
+                if *val_fraction > 0.0 {
+                    write!(
+                        f,
+                        ": the text is too short for a validation fraction of {val_fraction}; give a longer one"
+                    )
+                } else {
+                    f.write_str("; `--val-fraction 0.1` keeps the last tenth of the text")
+                }
+            }
         }
     }
 }

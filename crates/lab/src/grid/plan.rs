@@ -6,6 +6,7 @@ use gptlab_record::{Cell, Experiment, Grid, GridKind, TunedSetting, Variant};
 use gptlab_report::words::slug;
 use gptlab_train::{Error, Resolved, Settings};
 
+use super::GridError;
 use crate::{
     published::PublishedResult,
     switches::{BASELINE, POINT, Switch},
@@ -30,6 +31,25 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// Checks that every run has a validation loss, which is what a grid compares.
+    ///
+    /// # Errors
+    /// Returns an error if a variant keeps nothing of its text for validation.
+    pub fn check_validation(&self) -> Result<(), GridError> {
+        let cells = self.grid.cells.iter().zip(&self.cells);
+        for (cell, settings) in cells {
+            let named = |variant: &&Variant| variant.name == cell.variant;
+            let variant = self.grid.variants.iter().find(named);
+            let experiment = variant.and_then(|variant| variant.experiment.as_ref());
+            if experiment.is_some_and(|e| e.data.val_tokens == 0) {
+                return Err(GridError::NoValidation {
+                    val_fraction: settings.val_fraction,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the same grid, whose points are the values of a setting that is `tuned`: each
     /// variant is also compared at its best value.
     #[must_use]

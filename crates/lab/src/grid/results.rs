@@ -82,7 +82,7 @@ fn correct_rows(grid: &Grid, rows: &mut [Row]) {
 
 fn row(grid: &Grid, variant: &Variant, outcomes: &[Option<CellOutcome>]) -> Row {
     let own = of(grid, variant, outcomes);
-    let losses: Vec<f64> = own.iter().filter_map(|o| o.val_loss).collect();
+    let losses: Vec<f64> = own.iter().filter_map(CellOutcome::finite_loss).collect();
     let base = grid.baseline_of(&variant.name);
     Row {
         variant: variant.name.clone(),
@@ -99,11 +99,11 @@ fn of(grid: &Grid, variant: &Variant, outcomes: &[Option<CellOutcome>]) -> Vec<C
     own.filter_map(|(_, outcome)| outcome.clone()).collect()
 }
 
-/// Compares the runs of equal seeds that both have a final loss.
+/// Compares the runs of equal seeds that both have a finite loss.
 fn difference(base: &[CellOutcome], own: &[CellOutcome]) -> Option<PairedDifference> {
     let pair = |outcome: &CellOutcome| {
         let twin = base.iter().find(|b| b.seed == outcome.seed)?;
-        Some((twin.val_loss?, outcome.val_loss?))
+        Some((twin.finite_loss()?, outcome.finite_loss()?))
     };
     let pairs: Vec<(f64, f64)> = own.iter().filter_map(pair).collect();
     statistics::paired(&pairs)
@@ -160,7 +160,12 @@ fn best(grid: &Grid, tuned: &TunedSetting, rows: &[Row], name: &str) -> Option<T
         let own = settings.filter(|(setting, _)| *setting == tuned.setting);
         own.map(|(_, value)| *value)
     };
-    let lost = |row: &Row| row.outcomes.iter().filter(|o| o.val_loss.is_none()).count();
+    let lost = |row: &Row| {
+        row.outcomes
+            .iter()
+            .filter(|o| o.finite_loss().is_none())
+            .count()
+    };
     let own = rows
         .iter()
         .filter(|row| plain_name(grid, &row.variant) == name);

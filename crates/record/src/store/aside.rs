@@ -21,7 +21,8 @@ pub struct SetAside {
 }
 
 /// Copies the lines `dropped` of `events`, and moves the checkpoints and samples after `step`
-/// updates, to a new folder. Returns `None` when the resumed run produces all of them again.
+/// updates, to a new folder. Returns `None` when the resumed run, whose settings may have
+/// `changed`, produces all of them again.
 ///
 /// A kill in between loses nothing: a file that has not been moved stays where it was.
 pub(super) fn set_aside(
@@ -29,6 +30,7 @@ pub(super) fn set_aside(
     step: u64,
     events: &File,
     dropped: &[Line],
+    changed: bool,
 ) -> Result<Option<SetAside>, FileError> {
     let later: Vec<PathBuf> = checkpoints(folder)?
         .into_iter()
@@ -36,7 +38,8 @@ pub(super) fn set_aside(
         .map(|(_, path)| path)
         .collect();
     let ended = dropped.iter().any(|line| is_end(&line.event));
-    if later.is_empty() && !ended {
+    let others = changed && !dropped.is_empty();
+    if later.is_empty() && !ended && !others {
         return Ok(None);
     }
     let aside = new_folder(folder)?;
@@ -55,10 +58,10 @@ pub(super) fn set_aside(
     }))
 }
 
-/// Returns whether `event` is the end of a finished run.
+/// Returns whether `event` is the end of a run that finished or diverged.
 fn is_end(event: &Event) -> bool {
     match event {
-        Event::Done { .. } => true,
+        Event::Done { .. } | Event::Diverged { .. } => true,
         Event::Start { .. }
         | Event::Notice { .. }
         | Event::Step(_)
@@ -66,8 +69,7 @@ fn is_end(event: &Event) -> bool {
         | Event::Sample { .. }
         | Event::Checkpoint { .. }
         | Event::Resume { .. }
-        | Event::Stop { .. }
-        | Event::Diverged { .. } => false,
+        | Event::Stop { .. } => false,
     }
 }
 

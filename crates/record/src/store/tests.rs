@@ -337,6 +337,39 @@ fn going_back_from_the_end_sets_the_end_aside() {
 }
 
 #[test]
+fn what_a_resumed_run_does_not_produce_again_is_set_aside() {
+    // The run diverged before its first checkpoint.
+    let (_root, folder) = recorded_run();
+    let (mut store, _) = Store::resume(&folder, 9).unwrap();
+    let diverged = Event::Diverged {
+        step: 5,
+        seconds: 1.0,
+        what: None,
+    };
+    store.append(&diverged).unwrap();
+    drop(store);
+    let whole = fs::read(folder.join(EVENTS)).unwrap();
+    let (store, past) = Store::resume(&folder, 0).unwrap();
+    let aside = past.set_aside.unwrap();
+    let kept = fs::read(folder.join(EVENTS)).unwrap();
+    let moved = fs::read(aside.folder.join(EVENTS)).unwrap();
+    assert_eq!([kept, moved].concat(), whole);
+    drop(store);
+    // The settings of a run that was cut short have changed.
+    let (_root, folder) = recorded_run();
+    let whole = fs::read(folder.join(EVENTS)).unwrap();
+    let (store, past) = Store::resume_changed(&folder, 0).unwrap();
+    let aside = past.set_aside.unwrap();
+    let kept = fs::read(folder.join(EVENTS)).unwrap();
+    let moved = fs::read(aside.folder.join(EVENTS)).unwrap();
+    assert_eq!([kept, moved].concat(), whole);
+    drop(store);
+    // Nothing is left to set aside.
+    let (_, past) = Store::resume_changed(&folder, 0).unwrap();
+    assert_eq!(past.set_aside, None);
+}
+
+#[test]
 fn lost_events_are_replaced_by_a_new_file() {
     let (_root, folder) = recorded_run();
     fs::remove_file(folder.join(EVENTS)).unwrap();

@@ -158,7 +158,12 @@ impl Comparison {
         let at = |loss: f64| in_unit(loss, group.unit);
         match ended.as_slice() {
             [] if self.has_finished(group) => {
-                "No finished run has a finite validation loss".to_owned()
+                let mut runs = self.runs_of(group).iter();
+                if runs.any(|run| run.run.keeps_validation()) {
+                    "No finished run has a finite validation loss".to_owned()
+                } else {
+                    "No run kept a part of its text for validation".to_owned()
+                }
             }
             [] => "No run has finished".to_owned(),
             [only] => format!(

@@ -37,14 +37,19 @@ impl<'a> Facts<'a> {
             return unjudged;
         }
         if !self.has_course() {
-            let (steps, enough) = (self.run.experiment.hyper.steps, COURSE.value);
+            let enough = COURSE.value;
             let logged = plural(self.train.len(), "step");
             let was = if self.train.len() == 1 { "was" } else { "were" };
-            let interval = (steps / 20).max(1);
-            let more = if (steps as f64) < enough {
-                "train for more `--steps`".to_owned()
-            } else {
+            let unfinished = self.run.unfinished();
+            let made = unfinished.unwrap_or(self.run.experiment.hyper.steps);
+            let interval = (made / 20).max(1);
+            let logs_more = interval < self.run.experiment.intervals.log.get();
+            let more = if made as f64 >= enough && logs_more {
                 format!("`--log-interval {interval}` logs more")
+            } else if unfinished.is_some() {
+                "continue the run with `--resume`".to_owned()
+            } else {
+                "train for more `--steps`".to_owned()
             };
             unjudged.push(format!(
                 "The course of the loss is not judged: {logged} {was} logged, and it takes {enough}; {more}."

@@ -75,9 +75,22 @@ pub(super) fn unstable(facts: &Facts) -> Remedy {
     )
 }
 
+/// Advises on a run whose learning rate is 0.
+fn at_rest(facts: &Facts) -> Option<Remedy> {
+    (facts.run.experiment.hyper.lr == 0.0).then(|| {
+        remedy(
+            "the learning rate is 0: no step changes the model",
+            "a rate above 0, as in `--lr 1e-3`",
+        )
+    })
+}
+
 /// Advises on a run whose loss stays where nothing of the context is used. `moved` says whether it
 /// has fallen at all.
 pub(super) fn stuck(facts: &Facts, moved: bool) -> Remedy {
+    if let Some(at_rest) = at_rest(facts) {
+        return at_rest;
+    }
     let spec = &facts.run.experiment.spec;
     let sublayers = spec.layers.iter().flatten().count();
     if !spec.has_residual() && sublayers > 1 {
@@ -118,6 +131,9 @@ pub(super) fn stuck(facts: &Facts, moved: bool) -> Remedy {
 /// Advises on a run that an n-gram baseline with a context of `order - 1` tokens predicts better
 /// than.
 pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
+    if let Some(at_rest) = at_rest(facts) {
+        return at_rest;
+    }
     let spec = &facts.run.experiment.spec;
     if !facts.has_attention() && (order > 2 || facts.is_at_its_best()) {
         return remedy(

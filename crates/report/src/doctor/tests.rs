@@ -288,7 +288,7 @@ fn too_few_logged_steps_are_too_little_to_judge() {
     assert_eq!(
         found.lines()[1],
         "The course of the loss is not judged: 4 steps were logged, and it takes 5; \
-         `--log-interval 5` logs more."
+         `--log-interval 1` logs more."
     );
     // The loss of a run that has ended can be held against the baselines however little it logged.
     let mut ended = run(0, 2.35);
@@ -401,4 +401,34 @@ fn every_limit_is_in_the_table_once() {
         .matches("pub(super) const")
         .count();
     assert_eq!(declared, names.len());
+}
+
+#[test]
+fn a_rate_of_0_is_the_cause_of_what_it_causes() {
+    let floors = results().floors;
+    let flat: Vec<(f64, f64)> = vec![(4.0, 4.0); 20];
+    let mut still = with(&flat);
+    still.experiment.hyper.lr = 0.0;
+    let found = examine(&still, Some(&floors));
+    assert!(!found.findings.is_empty());
+    for finding in &found.findings {
+        assert_eq!(
+            finding.cause,
+            "the learning rate is 0: no step changes the model"
+        );
+        assert_eq!(finding.experiment, "a rate above 0, as in `--lr 1e-3`");
+    }
+}
+
+#[test]
+fn what_lets_a_course_be_judged_fits_the_run() {
+    let said = |steps: u64, interval: u64| {
+        let mut few = with(&falling(4, 1.0));
+        few.experiment.hyper.steps = steps;
+        few.experiment.intervals.log = interval.try_into().unwrap();
+        examine(&few, None).unjudged[0].clone()
+    };
+    // It made 31 steps of 10,000 and logged every tenth: longer intervals are no help.
+    assert!(said(10_000, 10).ends_with("`--log-interval 1` logs more."));
+    assert!(said(10_000, 1).ends_with("continue the run with `--resume`."));
 }

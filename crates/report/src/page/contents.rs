@@ -136,6 +136,9 @@ fn of_sweep(study: &Study) -> Option<String> {
     };
     let known: Vec<(String, f64)> = study.arms.iter().filter_map(finite).collect();
     let (name, loss) = known.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    if known.len() == 1 {
+        return Some(format!("The loss at {name} is {}", number::loss(*loss)));
+    }
     Some(format!(
         "The lowest loss of {} points is {}, at {name}",
         known.len(),

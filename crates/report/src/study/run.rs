@@ -65,6 +65,11 @@ impl RecordedRun {
         })
     }
 
+    /// Returns whether a part of the text was kept for validation.
+    pub fn keeps_validation(&self) -> bool {
+        self.experiment.data.val_tokens > 0
+    }
+
     /// Returns the run's seed.
     pub fn seed(&self) -> u64 {
         self.experiment.seed

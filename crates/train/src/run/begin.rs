@@ -140,11 +140,14 @@ pub(super) fn open(
     }
     let found = gptlab_record::read_experiment(&folder)?;
     same_experiment(&folder, &found, &resolved.experiment)?;
-    let (store, past) = Store::resume(&folder, resolved.first_step())?;
     let now = resumed_record(resolved, &found);
-    if now != found {
-        store.rewrite(&now)?;
+    let step = resolved.first_step();
+    if now == found {
+        let (store, past) = Store::resume(&folder, step)?;
+        return Ok((Some(store), past));
     }
+    let (store, past) = Store::resume_changed(&folder, step)?;
+    store.rewrite(&now)?;
     Ok((Some(store), past))
 }
 

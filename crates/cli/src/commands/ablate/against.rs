@@ -37,7 +37,7 @@ pub(super) fn run(args: &AblateArgs, against: &str, printer: Printer) -> Command
         ))
         .hint("a file of your own can hold any recipe: --against FILE.toml"));
     }
-    let (mut chosen, long) = published::chosen(&all, &args.switches).map_err(refused)?;
+    let (mut chosen, long) = published::chosen(&all, args.switches()).map_err(refused)?;
     let Some(data) = typed.data.data.as_deref() else {
         return Err(no_text(&chosen));
     };
@@ -59,6 +59,7 @@ pub(super) fn run(args: &AblateArgs, against: &str, printer: Printer) -> Command
         .map(|row| recipe(row, typed))
         .collect::<CommandResult<_>>()?;
     let planned = grid::published(&chosen, &recipes, &seeds, &text, &command_line())?;
+    planned.check_validation()?;
     go(&planned, &text, typed, printer)
 }
 

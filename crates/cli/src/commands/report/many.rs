@@ -1,9 +1,6 @@
 //! The report of several runs, which no grid planned.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use gptlab_record::{Floors, Store, read_grid};
 use gptlab_report::{
@@ -16,6 +13,7 @@ use super::{baselines_of_one, place, same_predictions, say_left_out};
 use crate::{
     args::ReportArgs,
     exit::{CommandResult, ExitCode, Stop},
+    folders::no_run,
     printer::Printer,
 };
 
@@ -108,32 +106,7 @@ fn read(folder: &Path) -> CommandResult<RecordedRun> {
     if Store::exists(folder) {
         return Ok(RecordedRun::read(folder)?);
     }
-    let found = if !folder.exists() {
-        "found nothing"
-    } else if folder.join(page::PAGE).is_file() {
-        "found the folder of a report"
-    } else if folder.is_dir() {
-        "found another folder"
-    } else {
-        "found a file"
-    };
-    let stop = Stop::data(format_args!(
-        "{}: expected the folder of a run (experiment.json), {found}",
-        folder.display()
-    ));
-    Err(if has_runs(folder) {
-        let inside = folder.join("*").display().to_string();
-        stop.hint(format!("`gptlab report {inside}` compares the runs in it"))
-    } else {
-        stop.hint("`gptlab runs` lists runs")
-    })
-}
-
-fn has_runs(folder: &Path) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .any(|path| Store::exists(&path))
+    Err(no_run(folder, "the folder of a run (experiment.json)"))
 }
 
 /// Gives each run the n-gram baselines of its text. Runs whose losses are over the same predictions

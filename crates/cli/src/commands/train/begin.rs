@@ -6,6 +6,7 @@ use std::{num::NonZeroUsize, path::Path};
 use gptlab_data::{Builtin, CorpusCache, Text};
 use gptlab_engine::cpu::Isa;
 use gptlab_recipe::{Documents, Reason, Settings, TokenizerKind};
+use gptlab_record::Store;
 use gptlab_train::{
     Damaged, Newest, Resolved, Resumable, RunOptions, refuse_run_of_grid, run_folder,
 };
@@ -14,6 +15,7 @@ use crate::{
     args::TrainArgs,
     checkpoint, engines,
     exit::{CommandResult, Stop},
+    folders::no_run,
     printer::Printer,
     settings, text,
 };
@@ -131,6 +133,9 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
                 .hint("`gptlab train --resume runs/NAME` continues a run")
         })?;
     let resumable = if place.is_dir() {
+        if !Store::exists(place) {
+            return Err(no_run(place, "the folder of a run, or a checkpoint"));
+        }
         Resumable::of_folder(place)?
     } else {
         let folder = run_folder(place);

@@ -19,7 +19,8 @@ pub(in crate::commands) fn make(origin: &TextOrigin, typed: &Overrides) -> Comma
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let runs = Path::new("runs");
-    disk::make_folders(runs).map_err(FileError::io("make", runs))?;
+    disk::make_folders(runs)
+        .map_err(|error| Stop::from(FileError::io("make", runs)(error)).hint(ELSEWHERE))?;
     let name = format!("{}-{}{}", stamp(seconds), slug(origin), changes(typed));
     make_in(runs, &name)
 }
@@ -31,7 +32,7 @@ fn make_in(runs: &Path, name: &str) -> CommandResult<PathBuf> {
         match disk::make_folder(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(FileError::io("make", &folder)(e).into()),
+            Err(e) => return Err(Stop::from(FileError::io("make", &folder)(e)).hint(ELSEWHERE)),
         }
     }
     Err(Stop::failure(format_args!(
@@ -39,6 +40,9 @@ fn make_in(runs: &Path, name: &str) -> CommandResult<PathBuf> {
         runs.display()
     )))
 }
+
+/// What to do where no folder can be made.
+const ELSEWHERE: &str = "`--out DIR` names another folder";
 
 /// The largest number of runs that can start in one second.
 const MOST_TWINS: u32 = 10_000;

@@ -94,8 +94,12 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     } = begin::begin(args, printer)?;
     if args.run.print_settings {
         let settings = Overrides::of(&recorded_settings(&resolved.experiment));
-        let comment = ["`gptlab train --data TEXT --config FILE` repeats this run."];
-        settings::print(&settings, &comment, args.json.json, printer)?;
+        let data = args.data.data.as_deref();
+        let repeats = match data {
+            Some(_) => "`gptlab train --config FILE` repeats this run.",
+            None => "`gptlab train --data TEXT --config FILE` repeats this run.",
+        };
+        settings::print(&settings, data, &[repeats], args.json.json, printer)?;
         return Ok(ExitCode::Success);
     }
     let precision = resolved.experiment.hyper.precision;

@@ -28,6 +28,12 @@ pub(super) struct Chosen {
 /// The fraction of the time that is spent on measuring the speed.
 const MEASURING: f64 = 0.02;
 
+/// The longest time that is spent on measuring the speed, unless a single step takes longer.
+const MOST_MEASURING: Duration = Duration::from_secs(30);
+
+/// A measurement that takes this long is announced.
+const ANNOUNCED: Duration = Duration::from_secs(5);
+
 /// Returns the recipe of `preset`. With `--for`, it has the number of steps that fit into that
 /// time.
 pub(super) fn of_preset(
@@ -147,12 +153,14 @@ fn steps_in(
         micro_batch: micro_batch(args)?,
         ..RunOptions::default()
     };
-    let speed = Speed::measure(
-        trial,
-        engine.as_mut(),
-        &run_options,
-        time.mul_f64(MEASURING),
-    )?;
+    let budget = time.mul_f64(MEASURING).min(MOST_MEASURING);
+    if budget >= ANNOUNCED && !args.json.json {
+        printer.say(format_args!(
+            "measuring the speed of the first steps for about {}",
+            duration_in_two_units(budget.as_secs_f64())
+        ));
+    }
+    let speed = Speed::measure(trial, engine.as_mut(), &run_options, budget)?;
     let left = time.saturating_sub(begun.elapsed());
     let log = trial.experiment.intervals.log.get();
     let steps = speed.steps_in(left, 1);
