@@ -287,7 +287,7 @@ impl TimeToLossSettings {
             if training.loss <= self.target || limit >= LAST_LIMIT {
                 return Ok(trainings);
             }
-            limit = (limit + limit.div_ceil(4)).min(LAST_LIMIT);
+            limit = (limit + limit.div_ceil(8)).min(LAST_LIMIT);
         }
     }
 

@@ -40,6 +40,12 @@ impl ChapterText {
         }
     }
 
+    /// Returns the chapter's number, with which its name begins.
+    pub fn number(&self) -> u32 {
+        let (number, _) = self.name.split_once('-').unwrap_or((self.name, ""));
+        number.parse().unwrap_or_default()
+    }
+
     /// Returns the chapter's title in a language.
     pub fn title(&self, language: Language) -> &'static str {
         let first = self.text(language).lines().next().unwrap_or_default();
@@ -50,9 +56,9 @@ impl ChapterText {
 /// Returns the chapter that `typed` names: its number, its name, or the name without its number.
 pub fn chapter(typed: &str) -> Option<&'static ChapterText> {
     CHAPTERS.iter().find(|chapter| {
-        let (number, rest) = chapter.name.split_once('-').unwrap_or((chapter.name, ""));
-        let is_number = number.parse::<u32>().is_ok_and(|n| typed.parse() == Ok(n));
-        typed == chapter.name || typed == rest || is_number
+        let rest = chapter.name.split_once('-').map(|(_, rest)| rest);
+        let is_number = typed.parse() == Ok(chapter.number());
+        typed == chapter.name || Some(typed) == rest || is_number
     })
 }
 

@@ -10,6 +10,7 @@ mod exit;
 mod faults;
 mod folders;
 mod interrupt;
+mod markdown;
 mod memory;
 mod printer;
 mod progress;

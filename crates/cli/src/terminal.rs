@@ -1,4 +1,4 @@
-//! The width of the terminal.
+//! The width of the terminal, and its language.
 
 use std::{env, ops::RangeInclusive};
 
@@ -18,4 +18,14 @@ pub(crate) fn width(is_terminal: bool) -> Option<usize> {
     let found = || terminal_size().map(|(Width(width), _)| width.into());
     let width: Option<usize> = typed.or_else(|| is_terminal.then(found).flatten());
     width.map(|width| width.clamp(*USABLE.start(), *USABLE.end()))
+}
+
+/// Returns the two letters of the language that the environment asks for, as POSIX says which
+/// variable counts (Base Definitions, 8.2); `None` if it asks for none.
+pub(crate) fn language() -> Option<String> {
+    let mut set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|name| env::var(name).ok())
+        .filter(|value| !value.is_empty());
+    set.next()?.get(..2).map(str::to_ascii_lowercase)
 }

@@ -24,6 +24,8 @@ mod explain;
 mod flags;
 #[path = "cli/interactive.rs"]
 mod interactive;
+#[path = "cli/learn.rs"]
+mod learn;
 #[path = "cli/memory.rs"]
 mod memory;
 #[path = "cli/messages.rs"]

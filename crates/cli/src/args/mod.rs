@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Explain a word of this program, or list them all
     Explain(ExplainArgs),
+    /// Show a chapter of the book, or list them all
+    Learn(LearnArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
 }
@@ -278,6 +280,18 @@ pub(crate) struct ExplainArgs {
     /// Print the whole glossary as Markdown
     #[arg(long, conflicts_with_all = ["word", "json"])]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LearnArgs {
+    /// The chapter, by its number or name; without one, all chapters are listed
+    #[arg(value_name = "CHAPTER")]
+    pub(crate) chapter: Option<String>,
+    /// The language: English or Japanese [default: that of the environment, or else English]
+    #[arg(long, value_name = "CODE", value_parser = ["en", "ja"])]
+    pub(crate) language: Option<String>,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

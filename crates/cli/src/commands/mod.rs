@@ -15,6 +15,7 @@ mod grid;
 mod inside;
 mod inspect;
 mod interactive;
+mod learn;
 mod micro;
 mod mini;
 mod presets;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
         Command::Diff(args) => diff::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
+        Command::Learn(args) => learn::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }
 }
