@@ -2,6 +2,8 @@
 //!
 //! `gptlab-book texts` writes the files, and `gptlab-book check` compares them with the book.
 
+use serde::Serialize;
+
 use crate::languages::Language;
 
 /// A chapter in both languages, as Markdown with all numbers in place.
@@ -11,6 +13,19 @@ pub struct ChapterText {
     pub name: &'static str,
     pub english: &'static str,
     pub japanese: &'static str,
+}
+
+/// A chapter in one language, for a list, or with its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ChapterInLanguage {
+    pub number: u32,
+    pub name: &'static str,
+    pub title: &'static str,
+    /// The code of the language: `en` or `ja`.
+    pub language: &'static str,
+    /// The chapter as Markdown; absent from a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<&'static str>,
 }
 
 macro_rules! chapter {
@@ -44,6 +59,25 @@ impl ChapterText {
     pub fn number(&self) -> u32 {
         let (number, _) = self.name.split_once('-').unwrap_or((self.name, ""));
         number.parse().unwrap_or_default()
+    }
+
+    /// Describes the chapter in a language, without its text.
+    pub fn described(&self, language: Language) -> ChapterInLanguage {
+        ChapterInLanguage {
+            number: self.number(),
+            name: self.name,
+            title: self.title(language),
+            language: language.code(),
+            text: None,
+        }
+    }
+
+    /// Returns the chapter in a language, with its text.
+    pub fn whole(&self, language: Language) -> ChapterInLanguage {
+        ChapterInLanguage {
+            text: Some(self.text(language)),
+            ..self.described(language)
+        }
     }
 
     /// Returns the chapter's title in a language.

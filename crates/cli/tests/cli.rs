@@ -30,6 +30,8 @@ mod learn;
 mod memory;
 #[path = "cli/messages.rs"]
 mod messages;
+#[path = "cli/mystery.rs"]
+mod mystery;
 #[path = "cli/observe.rs"]
 mod observe;
 #[path = "cli/pipes.rs"]

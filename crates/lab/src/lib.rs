@@ -6,6 +6,7 @@
 pub mod baselines;
 pub mod grid;
 pub mod ideal;
+pub mod mystery;
 pub mod ngram;
 pub mod observe;
 pub mod probe;

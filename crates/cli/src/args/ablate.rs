@@ -64,6 +64,23 @@ impl AblateArgs {
     }
 }
 
+const MYSTERY: &str = "\
+The seed chooses the part. The folder holds a page with the curves, pictures and samples of both models, and a checkpoint of \
+each; the page does not say what was changed. What `gptlab inspect` prints of a checkpoint does, and so do its settings.";
+
+#[derive(Args, Clone, Debug)]
+#[command(after_help = MYSTERY)]
+pub(crate) struct MysteryArgs {
+    /// Check a guess: the name of a switch
+    #[arg(long, value_name = "NAME", conflicts_with = "reveal")]
+    pub(crate) guess: Option<String>,
+    /// Say which part was changed, and what it is for
+    #[arg(long)]
+    pub(crate) reveal: bool,
+    #[command(flatten)]
+    pub(crate) base: BaseArgs,
+}
+
 #[derive(Args, Clone, Debug)]
 #[command(after_help = SWEEP)]
 pub(crate) struct SweepArgs {

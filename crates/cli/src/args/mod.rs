@@ -22,7 +22,7 @@ use gptlab_engine::program::Purpose;
 use gptlab_model::Preset;
 use gptlab_recipe::Precision;
 
-pub(crate) use ablate::{AblateArgs, BaseArgs, SweepArgs};
+pub(crate) use ablate::{AblateArgs, BaseArgs, MysteryArgs, SweepArgs};
 pub(crate) use baselines::BaselinesArgs;
 pub(crate) use bench::BenchArgs;
 pub(crate) use command_line::{Refusal, definition, names, parse};
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show a chapter of the book, or list them all
     Learn(LearnArgs),
+    /// Train a model with one part secretly changed, for you to find out which
+    Mystery(Box<MysteryArgs>),
     /// Print completions for a shell
     Completions(CompletionsArgs),
 }

@@ -20,7 +20,7 @@ use gptlab_report::{
     page::{self, Signature},
 };
 
-use self::progress::GridProgress;
+pub(super) use self::progress::GridProgress;
 use super::train::folder;
 use crate::{
     args::{BaseArgs, MachineArgs},
@@ -70,7 +70,7 @@ impl BaseArgs {
         Ok(grid::seeds(first, self.run.seeds.unwrap_or(usual))?)
     }
 
-    fn machine(&self) -> CommandResult<Machine> {
+    pub(super) fn machine(&self) -> CommandResult<Machine> {
         let threads = engines::threads(&self.machine)?;
         let jobs = match self.run.jobs {
             Some(0) => return Err(Stop::usage("--jobs must be at least 1, found 0")),

@@ -1,10 +1,9 @@
 //! `gptlab learn`: the book, a chapter at a time.
 
 use gptlab_book::{
-    chapters::{CHAPTERS, ChapterText, chapter},
+    chapters::{CHAPTERS, chapter},
     languages::Language,
 };
-use serde_json::json;
 
 use crate::{
     args::LearnArgs,
@@ -25,7 +24,7 @@ pub(super) fn run(args: &LearnArgs, printer: Printer) -> CommandResult {
             .hint("`gptlab learn` lists the chapters")
     })?;
     if args.json.json {
-        printer.json(&with_text(found, language));
+        printer.json(&found.whole(language));
         return Ok(ExitCode::Success);
     }
     match printer.fitted() {
@@ -52,7 +51,7 @@ fn list(language: Language, json: bool, printer: Printer) {
     if json {
         let all: Vec<_> = CHAPTERS
             .iter()
-            .map(|chapter| about(chapter, language))
+            .map(|chapter| chapter.described(language))
             .collect();
         printer.json(&all);
         return;
@@ -65,19 +64,4 @@ fn list(language: Language, json: bool, printer: Printer) {
         ));
     }
     printer.hint("`gptlab learn 4` shows a chapter");
-}
-
-fn about(chapter: &ChapterText, language: Language) -> serde_json::Value {
-    json!({
-        "number": chapter.number(),
-        "name": chapter.name,
-        "title": chapter.title(language),
-        "language": language.code(),
-    })
-}
-
-fn with_text(chapter: &ChapterText, language: Language) -> serde_json::Value {
-    let mut about = about(chapter, language);
-    about["text"] = chapter.text(language).into();
-    about
 }

@@ -18,6 +18,7 @@ mod interactive;
 mod learn;
 mod micro;
 mod mini;
+mod mystery;
 mod presets;
 mod probe;
 mod report;
@@ -50,6 +51,7 @@ pub(crate) fn run(command: Command, printer: Printer) -> CommandResult {
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
         Command::Learn(args) => learn::run(&args, printer),
+        Command::Mystery(args) => mystery::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }
 }

@@ -48,8 +48,8 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-/// Returns `folder` where it is a run, or the runs in it, by name. Those of a grid are in a folder of
-/// their own.
+/// Returns `folder` where it is a run, or the runs in it, by name. Those of a grid are in a folder
+/// of their own.
 fn runs_in(folder: &Path) -> CommandResult<Vec<PathBuf>> {
     if Store::exists(folder) {
         return Ok(vec![folder.to_owned()]);

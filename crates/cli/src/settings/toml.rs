@@ -8,9 +8,9 @@ use crate::{
     printer::Printer,
 };
 
-/// Prints the text that was typed, if any, and every setting by name, below paragraphs of `comment`,
-/// as a settings file; or as a JSON object. On a terminal each line of a paragraph is a comment of
-/// its own.
+/// Prints the text that was typed, if any, and every setting by name, below paragraphs of
+/// `comment`, as a settings file; or as a JSON object. On a terminal each line of a paragraph is a
+/// comment of its own.
 pub(crate) fn print(
     settings: &Overrides,
     data: Option<&str>,

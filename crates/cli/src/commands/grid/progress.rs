@@ -8,7 +8,7 @@ use gptlab_train::Progress;
 
 use crate::{interrupt::Interrupt, printer::Printer, progress::Bar};
 
-pub(super) struct GridProgress {
+pub(in crate::commands) struct GridProgress {
     interrupt: Interrupt,
     printer: Printer,
     bar: Bar,
@@ -25,7 +25,11 @@ struct UnderWay {
 }
 
 impl GridProgress {
-    pub(super) fn new(planned: &Planned, interrupt: Interrupt, printer: Printer) -> Self {
+    pub(in crate::commands) fn new(
+        planned: &Planned,
+        interrupt: Interrupt,
+        printer: Printer,
+    ) -> Self {
         let cells = planned.grid.cells.clone();
         let steps = planned.cells.iter().map(|cell| cell.hyper.steps);
         let steps: Vec<u64> = steps.collect();
@@ -42,7 +46,7 @@ impl GridProgress {
         }
     }
 
-    pub(super) fn close(&self) {
+    pub(in crate::commands) fn close(&self) {
         self.bar.close();
     }
 
