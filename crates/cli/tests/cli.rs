@@ -57,6 +57,9 @@ mod slips;
 mod sweep;
 #[path = "cli/targets.rs"]
 mod targets;
+#[cfg(target_os = "linux")]
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/texts.rs"]
 mod texts;
 #[path = "cli/tokenizers.rs"]
