@@ -7,7 +7,7 @@ use crate::{
     published,
     table::wrap,
     visible,
-    words::plural,
+    words::{broken, plural},
 };
 
 /// The largest number of curves that letters can distinguish.
@@ -118,15 +118,11 @@ fn wrote(run: &RecordedRun, width: usize) -> String {
     )
 }
 
-/// Returns the first lines of a sample, indented and cut to `width` characters.
+/// Returns the first lines of a sample, indented and broken to `width` columns.
 pub(crate) fn first_lines(text: &str, most: usize, width: usize) -> String {
-    let shown = visible::text(text);
+    let shown = broken(&visible::text(text), width.saturating_sub(2));
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
-    let cut = |line: &str| -> String { line.chars().take(width.saturating_sub(2)).collect() };
-    let lines: Vec<String> = lines
-        .take(most)
-        .map(|line| format!("  {}\n", cut(line)))
-        .collect();
+    let lines: Vec<String> = lines.take(most).map(|line| format!("  {line}\n")).collect();
     lines.concat()
 }
 
