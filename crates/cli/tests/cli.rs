@@ -28,6 +28,8 @@ mod interactive;
 mod memory;
 #[path = "cli/messages.rs"]
 mod messages;
+#[path = "cli/more_seeds.rs"]
+mod more_seeds;
 #[path = "cli/observe.rs"]
 mod observe;
 #[path = "cli/pipes.rs"]
