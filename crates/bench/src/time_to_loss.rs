@@ -27,7 +27,7 @@ const FIRST_LIMIT: u64 = 8;
 const LAST_LIMIT: u64 = 1_800;
 
 const LEGEND: &str = "\
-Loss: nats a token, over every prediction of the validation split. Seconds of gptlab: its whole process, with the \
+Loss: nats per token, over every prediction of the validation split. Seconds of gptlab: its whole process, with the \
 recipe that `train --for LIMIT` chooses; LIMIT is the first that reached the target: 8 s, then a quarter longer each time; \
 a round begins at the limit of the last, and the time of limits that fell short is not counted. Seconds of PyTorch: the steps of nanoGPT's laptop recipe (4 layers, 4 heads, width 128, \
 context 64, batch 12, 2,000 steps) until its loss is at most the target, validated every 100 steps from the 1,000th \
@@ -36,7 +36,7 @@ on; validation, reading and start-up are not counted.";
 /// The settings of a [`TimeToLoss`].
 #[derive(Clone, Debug)]
 pub struct TimeToLossSettings {
-    /// The validation loss to reach, in nats a token.
+    /// The validation loss to reach, in nats per token.
     pub target: f64,
     /// The text. Its validation split is its last tenth.
     pub data: PathBuf,
@@ -58,7 +58,7 @@ pub struct TimeToLoss {
     /// The [`FORMAT`] of the program that wrote the results.
     #[serde(default = "first_format")]
     pub format: u32,
-    /// The validation loss to reach, in nats a token.
+    /// The validation loss to reach, in nats per token.
     pub target: f64,
     pub rounds: Vec<TimeToLossRound>,
     /// The reason why the peer did not run, as a sentence.
@@ -81,7 +81,7 @@ pub struct LimitedTraining {
     pub limit: u64,
     /// The time of the whole process, in seconds.
     pub seconds: f64,
-    /// The validation loss at the end, in nats a token.
+    /// The validation loss at the end, in nats per token.
     pub loss: f64,
 }
 
@@ -92,7 +92,7 @@ pub struct PeerTraining {
     pub program: String,
     /// The time of its steps, in seconds; `None` if it did not reach the target.
     pub seconds: Option<f64>,
-    /// The validation loss at the end, in nats a token.
+    /// The validation loss at the end, in nats per token.
     pub loss: f64,
 }
 

@@ -7,7 +7,8 @@
 //! Colour is used on a terminal only, and never if `NO_COLOR` is set (<https://no-color.org>).
 //!
 //! On a terminal, or if `COLUMNS` is set, lines are wrapped between words to its width; in a file
-//! or a pipe a message is one line. Text that a model writes is never wrapped.
+//! or a pipe a message is one line. The samples of a training are broken likewise, since they are
+//! there to be looked at; text that a user asks for, as of `generate`, is printed as it is.
 
 use std::{
     borrow::Cow,
@@ -138,6 +139,14 @@ impl Printer {
     /// Prints a line of data as it is: what a model wrote, or a line of a file.
     pub(crate) fn exact_line(self, line: impl Display) {
         self.write(&self.data(&format!("{line}\n")));
+    }
+
+    /// Prints what a model wrote while it was trained: on a terminal, or if `COLUMNS` is set, its
+    /// lines are broken to the width.
+    pub(crate) fn sample(self, text: &str) {
+        let marked = self.data(text);
+        let broken = self.width.map(|width| words::broken(&marked, width));
+        self.write(&(broken.unwrap_or_else(|| marked.into_owned()) + "\n"));
     }
 
     /// Prints data without a line's end, at once: text as it is sampled. It can be a part of a

@@ -1,6 +1,8 @@
 //! The progress bar: on a terminal only, on standard error.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Write;
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use gptlab_report::words::count;
 
@@ -9,7 +11,17 @@ use crate::printer::Printer;
 /// A bar of steps, or nothing if it cannot be seen.
 pub(crate) struct Bar(Option<ProgressBar>);
 
-const FORM: &str = "{bar:24} {pos}/{len} | {msg} | {eta} left";
+const FORM: &str = "{bar:24} {pos}/{len} | {msg}{left}";
+/// The message until a step has been made.
+const MEASURING: &str = "measuring the speed";
+
+/// Writes how long the rest will take, where the speed is known.
+fn left(state: &ProgressState, out: &mut dyn Write) {
+    if state.per_sec() > 0.0 {
+        // A bar without its last field will do.
+        let _ = write!(out, " | {:#} left", HumanDuration(state.eta()));
+    }
+}
 
 impl Bar {
     pub(crate) fn new(printer: Printer, done: u64, steps: u64) -> Self {
@@ -19,8 +31,9 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(4));
         // The form is a constant that a test checks; a plain bar would do as well.
         if let Ok(style) = ProgressStyle::with_template(FORM) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("left", left));
         }
+        bar.set_message(MEASURING);
         bar.set_position(done);
         bar.reset_eta();
         Self(Some(bar))

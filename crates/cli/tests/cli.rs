@@ -30,6 +30,8 @@ mod learn;
 mod memory;
 #[path = "cli/messages.rs"]
 mod messages;
+#[path = "cli/more_seeds.rs"]
+mod more_seeds;
 #[path = "cli/mystery.rs"]
 mod mystery;
 #[path = "cli/observe.rs"]
@@ -63,6 +65,9 @@ mod slips;
 mod sweep;
 #[path = "cli/targets.rs"]
 mod targets;
+#[cfg(target_os = "linux")]
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/texts.rs"]
 mod texts;
 #[path = "cli/tokenizers.rs"]

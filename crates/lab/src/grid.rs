@@ -15,6 +15,7 @@ mod observer;
 mod plan;
 mod queue;
 mod results;
+mod same_plan;
 #[cfg(test)]
 mod tests;
 

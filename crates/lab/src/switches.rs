@@ -3,6 +3,7 @@
 //! Each switch states the part's purpose and a prediction of the outcome before any run, so that a
 //! grid tests a hypothesis instead of searching.
 
+mod elsewhere;
 mod names;
 mod optimizers;
 mod table;
@@ -26,9 +27,10 @@ pub struct Switch {
     pub name: &'static str,
     /// The names in older versions, which users may type and old grids hold.
     pub aliases: &'static [&'static str],
-    /// The expected difference from the baseline, in nats per token, stated before the run.
+    /// The expected difference from the baseline of a bare `gptlab ablate`, in nats per token,
+    /// stated before the run.
     pub expected: ExpectedDifference,
-    /// The expected outcome in words, stated before the run.
+    /// The expected outcome there in words, stated before the run.
     pub prediction: &'static str,
     /// The purpose of the part.
     pub purpose: &'static str,
@@ -150,6 +152,12 @@ impl Switch {
     /// Returns the overrides that apply this switch to `base`.
     pub fn overrides(&self, base: &Settings) -> Overrides {
         (self.change)(base)
+    }
+
+    /// Returns the expected difference from `base`, in nats per token, and the expected outcome in
+    /// words.
+    pub fn expectation(&self, base: &Settings) -> (ExpectedDifference, &'static str) {
+        elsewhere::expectation(self.name, base).unwrap_or((self.expected, self.prediction))
     }
 
     /// Returns `base` with this switch applied. The result equals `base` if the switch changes

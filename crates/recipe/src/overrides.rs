@@ -124,7 +124,7 @@ settings! {
         observe: ObserveLevel = "LEVEL", "Look into the model at every log: off, basic (gradients and updates) or full (activations too)";
         precision: Precision = "TYPE", "What operands of matrix products are rounded to; weights and sums stay f32";
         log_interval: u64 = "N", "Say how it goes every N steps";
-        sample_interval: ZeroIsNone<u64> = "N", "Write a sample every N steps; 0 for none";
+        sample_interval: ZeroIsNone<u64> = "N", "Write a sample every N steps, broken to the width of a terminal; 0 for none";
         val_tokens: u64 = "N", "Validate on at most about N tokens at a log";
         checkpoint_interval: ZeroIsNone<u64> = "N", "Save a checkpoint every N steps, besides the one at the end; 0 for none", absent "every minute";
     }

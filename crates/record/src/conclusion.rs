@@ -86,7 +86,7 @@ pub enum Standing {
 }
 
 /// Losses of predictors without a model on the tokens that need the skill of a diagnostic text, in
-/// nats a token.
+/// nats per token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SkillBaselines {
@@ -110,7 +110,7 @@ pub struct Regime {
     /// The number of tokens that were trained on, divided by that of the training split.
     pub passes: f64,
     pub tokens_per_parameter: f64,
-    /// The mean of the last steps' batches, in nats a token.
+    /// The mean of the last steps' batches, in nats per token.
     pub train_loss: f64,
     /// The validation loss, in nats per token.
     pub val_loss: f64,
@@ -186,7 +186,7 @@ pub enum PredictionVerdict {
     CannotBeTold,
 }
 
-/// The range in which a difference from the baseline is expected, in nats a token.
+/// The range in which a difference from the baseline is expected, in nats per token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedDifference {

@@ -321,7 +321,7 @@ pub struct TunedRow {
     /// Whether the best value is the least or the greatest that was tried, so that a better one may
     /// lie beyond.
     pub at_edge: bool,
-    /// Mean validation loss there, in nats a token.
+    /// Mean validation loss there, in nats per token.
     pub mean: f64,
     /// From the baseline at its own best value; `None` for the baseline.
     #[serde(default)]

@@ -32,7 +32,7 @@ pub fn table(study: &Study) -> Table {
         Column::words("against n-gram baselines"),
         Column::numbers("tokens/s").on_screen(),
     ];
-    let mut table = Table::new("Validation losses in nats a token", columns);
+    let mut table = Table::new("Validation losses in nats per token", columns);
     for arm in &study.arms {
         table.push(row(study, arm));
     }
@@ -96,7 +96,7 @@ pub fn short_table(study: &Study) -> Table {
         Column::numbers(if corrected { "corrected p" } else { "p" }),
         Column::numbers("skill loss"),
     ];
-    let mut table = Table::new("Validation losses in nats a token", columns);
+    let mut table = Table::new("Validation losses in nats per token", columns);
     for arm in study.arms.iter().filter(|arm| study.is_shared(arm)) {
         let difference = arm.row.as_ref().and_then(|row| row.difference);
         let mut row = vec![
@@ -136,7 +136,8 @@ pub fn tuned_table(study: &Study) -> Option<Table> {
         Column::numbers("p"),
         Column::words("verdict"),
     ];
-    let caption = format!("Each variant at its best {setting}: validation losses in nats a token");
+    let caption =
+        format!("Each variant at its best {setting}: validation losses in nats per token");
     let mut table = Table::new(&caption, columns);
     for tuned in &study.tuned {
         table.push(tuned_row(tuned));
@@ -261,7 +262,7 @@ pub fn guides(floors: &Floors) -> Table {
         Column::numbers("bits"),
     ];
     let mut table = Table::new(
-        "N-gram baselines: losses in nats a token, on the same validation split",
+        "N-gram baselines: losses in nats per token, on the same validation split",
         columns,
     );
     for guide in phrases::guides(floors) {

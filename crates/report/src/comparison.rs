@@ -242,8 +242,8 @@ impl LossUnit {
     /// Returns the title of an axis.
     pub fn title(self) -> &'static str {
         match self {
-            Self::NatsPerToken => "nats a token",
-            Self::BitsPerCharacter => "bits a character",
+            Self::NatsPerToken => "nats per token",
+            Self::BitsPerCharacter => "bits per character",
         }
     }
 }

@@ -10,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{
     RecordedRun, number,
-    plot::{self, Glyphs, PlotLine, PlotSize},
+    plot::{self, Glyphs, PlotAxes, PlotLine, PlotSize},
     settings::{Setting, settings_of},
     study::listing_of,
 };
@@ -285,7 +285,12 @@ impl RunComparison {
             width: width.saturating_sub(12).min(72),
             height: 12,
         };
-        out.push_str(&plot::plot(&self.curves, size, glyphs));
+        let axes = PlotAxes {
+            x: "step".to_owned(),
+            y: "loss, nats per token".to_owned(),
+            level: None,
+        };
+        out.push_str(&plot::plot(&self.curves, &axes, size, glyphs));
         out
     }
 

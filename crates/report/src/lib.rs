@@ -34,7 +34,7 @@ pub mod words;
 
 pub use chart::Chart;
 pub use comparison::Comparison;
-pub use runs::{RunState, RunSummary, runs_table};
+pub use runs::{RunState, RunSummary, fitted_runs_table, runs_table};
 pub use settings::{Setting, settings_of};
 pub use story::story;
 pub use study::{Arm, MeasureHistory, RecordedRun, Study, StudyKind};

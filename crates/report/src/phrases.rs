@@ -44,6 +44,42 @@ pub fn guides(floors: &Floors) -> Vec<Guide> {
     all
 }
 
+/// Returns the lengths of the shortest two n-grams and of the best one, with their losses, shortest
+/// first; `None` for the best one where no n-gram has a finite loss.
+fn chosen_ngrams(floors: &Floors) -> (Vec<(usize, f64)>, Option<usize>) {
+    let known = (1..).zip(floors.ngrams.iter().copied());
+    let known: Vec<(usize, f64)> = known.filter(|(_, loss)| loss.is_finite()).collect();
+    let best = known.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let best = best.map(|(n, _)| *n);
+    let chosen = known
+        .into_iter()
+        .filter(|(n, _)| *n <= 2 || Some(*n) == best);
+    (chosen.collect(), best)
+}
+
+/// Returns a line with the 1-gram, the 2-gram and the best n-gram baseline: `N-gram baselines:
+/// 1-gram 3.0733, 2-gram 2.2578, 5-gram 1.2003 (the best), in nats per token`. `None` where none is
+/// known.
+pub fn ngram_line(floors: &Floors) -> Option<String> {
+    let (chosen, best) = chosen_ngrams(floors);
+    let told = chosen.iter().map(|(n, loss)| {
+        let best = if Some(*n) == best { " (the best)" } else { "" };
+        format!("{n}-gram {}{best}", number::loss(*loss))
+    });
+    let told: Vec<String> = told.collect();
+    let line = format!("N-gram baselines: {}, in nats per token", told.join(", "));
+    (!told.is_empty()).then_some(line)
+}
+
+/// Returns the best n-gram baseline; `None` where none is known.
+pub fn best_ngram(floors: &Floors) -> Option<Guide> {
+    let (_, best) = chosen_ngrams(floors);
+    let short = format!("{}-gram", best?);
+    guides(floors)
+        .into_iter()
+        .find(|guide| guide.short == short)
+}
+
 /// Describes the baselines between which `loss` lies. Longer n-grams may be worse than shorter ones
 /// on a text that they were not counted in, so baselines are ordered by their losses.
 pub fn between(loss: f64, floors: &Floors) -> String {
@@ -155,6 +191,28 @@ mod tests {
             "no better and no worse than the 2-gram baseline"
         );
         assert_eq!(describe(1.0), "better than the 3-gram baseline");
+    }
+
+    #[test]
+    fn the_line_of_baselines_names_the_best() {
+        let line = |ngrams: &[f64]| {
+            ngram_line(&Floors {
+                ngrams: ngrams.to_vec(),
+                ..floors()
+            })
+        };
+        assert_eq!(
+            ngram_line(&floors()).as_deref(),
+            Some(
+                "N-gram baselines: 1-gram 3.0000, 2-gram 2.5000, 3-gram 2.0000 (the best), in nats per token"
+            )
+        );
+        assert_eq!(
+            line(&[3.0, 2.5, 2.7]).as_deref(),
+            Some("N-gram baselines: 1-gram 3.0000, 2-gram 2.5000 (the best), in nats per token")
+        );
+        assert_eq!(line(&[]), None);
+        assert_eq!(best_ngram(&floors()).map(|best| best.loss), Some(2.0));
     }
 
     /// On a text of one character, no prediction can be wrong, and all losses are equal.

@@ -1,7 +1,11 @@
 //! Plots of curves for a terminal. One curve is drawn in braille (eight dots per character),
-//! several in letters.
+//! several in marks, which take turns where curves coincide.
 
-use crate::{number, words::display_width};
+use crate::{
+    number,
+    table::wrap,
+    words::{display_width, padded},
+};
 
 /// The size of a plot without its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,25 @@ pub struct PlotLine {
     pub points: Vec<(f64, f64)>,
 }
 
+/// What the axes of a plot are, and what its curves are compared with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlotAxes {
+    /// What the horizontal axis counts: `step`.
+    pub x: String,
+    /// What the vertical axis measures, with its unit: `validation loss, nats per token`.
+    pub y: String,
+    /// A height to compare the curves with. It is drawn if it lies between their lowest and their
+    /// highest point.
+    pub level: Option<PlotLevel>,
+}
+
+/// A height that is drawn as a horizontal line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlotLevel {
+    pub label: String,
+    pub height: f64,
+}
+
 /// The marks of several curves, in their order.
 const UNICODE: [char; 6] = ['•', '×', '○', '+', '△', '□'];
 const ASCII: [char; 6] = ['o', 'x', '*', '+', '#', '%'];
@@ -33,12 +56,18 @@ const ASCII: [char; 6] = ['o', 'x', '*', '+', '#', '%'];
 /// A margin as wide as the numbers left of the axis.
 const MARGIN: &str = "         ";
 
+/// What the legend says where two curves meet.
+const TAKE_TURNS: &str = "Where curves coincide, their marks take turns.";
+
 /// The dots of a braille character, by row and column (Unicode, block 2800).
 const DOTS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+/// The braille character without dots, which is not white space.
+const NO_DOT: char = '\u{2800}';
 
-/// Draws lines with an axis to the left and below, and with labels if there are several lines.
-/// Earlier lines are on top. The plot is empty if no point is finite.
-pub fn plot(lines: &[PlotLine], size: PlotSize, glyphs: Glyphs) -> String {
+/// Draws lines with an axis to the left and below, and with a legend if there are several lines or
+/// a level. Where lines coincide, each has a share of the characters. The plot is empty if no point
+/// is finite.
+pub fn plot(lines: &[PlotLine], axes: &PlotAxes, size: PlotSize, glyphs: Glyphs) -> String {
     let points = || {
         lines
             .iter()
@@ -52,43 +81,66 @@ pub fn plot(lines: &[PlotLine], size: PlotSize, glyphs: Glyphs) -> String {
         width: size.width.max(10),
         height: size.height.max(3),
     };
-    let field = match (lines, glyphs) {
-        ([line], Glyphs::Unicode) => braille(line, (x, y), size),
-        (_, Glyphs::Unicode) => letters(lines, (x, y), size, UNICODE),
-        (_, Glyphs::Ascii) => letters(lines, (x, y), size, ASCII),
+    let (marks, dash) = match glyphs {
+        Glyphs::Unicode => (UNICODE, '╌'),
+        Glyphs::Ascii => (ASCII, '-'),
     };
-    let mut out = framed(&field, (x, y), size, glyphs);
+    let mut coincide = false;
+    let mut field = match (lines, glyphs) {
+        ([line], Glyphs::Unicode) => braille(line, (x, y), size),
+        (_, Glyphs::Unicode | Glyphs::Ascii) => {
+            let cells = cells(lines, (x, y), size);
+            coincide = cells.iter().flatten().any(|here| here.len() > 1);
+            letters(&cells, marks)
+        }
+    };
+    let level = axes.level.as_ref();
+    let level = level.filter(|level| (y.0..=y.1).contains(&level.height));
+    if let Some(level) = level {
+        let share = (y.1 - level.height) / (y.1 - y.0);
+        let row = (share * (size.height - 1) as f64).round() as usize;
+        field[row] = with_level(&field[row], dash);
+    }
+    let mut entries = Vec::new();
     if lines.len() > 1 {
-        let marks = if glyphs == Glyphs::Unicode {
-            UNICODE
-        } else {
-            ASCII
-        };
-        let key = lines
-            .iter()
-            .zip(marks.iter().cycle())
-            .map(|(l, mark)| format!("{mark} {}", l.label));
-        out += &legend(key, size.width);
+        let marked = lines.iter().zip(marks.iter().cycle());
+        entries.extend(marked.map(|(line, mark)| format!("{mark} {}", line.label)));
+    }
+    entries.extend(level.map(|level| format!("{dash} {}", level.label)));
+    let mut out = framed(&field, (x, y), axes, size, glyphs);
+    out += &legend(&entries, size.width);
+    if coincide {
+        out += &beside(wrap(TAKE_TURNS, size.width));
     }
     out
 }
 
-/// Puts as many entries on a line as the plot is wide.
-fn legend(entries: impl Iterator<Item = String>, width: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for entry in entries {
-        match lines.last_mut() {
-            Some(line) if display_width(line) + 3 + display_width(&entry) <= width => {
-                line.push_str("   ");
-                line.push_str(&entry);
-            }
-            Some(_) | None => lines.push(entry),
-        }
-    }
-    let lines = lines.iter();
+/// Puts the entries into columns, as many as the plot is wide.
+fn legend(entries: &[String], width: usize) -> String {
+    const GAP: usize = 3;
+    let widest = entries.iter().map(|entry| display_width(entry)).max();
+    let column = widest.unwrap_or_default() + GAP;
+    let in_a_line = ((width + GAP) / column).max(1);
+    let lines = entries.chunks(in_a_line).map(|line| {
+        let line: Vec<String> = line.iter().map(|entry| padded(entry, column)).collect();
+        line.concat().trim_end().to_owned()
+    });
+    beside(lines)
+}
+
+/// Puts lines under the plane of the plot.
+fn beside(lines: impl IntoIterator<Item = String>) -> String {
+    let lines = lines.into_iter();
     lines
-        .map(|line| [MARGIN, " ", line, "\n"].concat())
+        .map(|line| [MARGIN, " ", &line, "\n"].concat())
         .collect()
+}
+
+/// Draws a horizontal line through the free characters of a row.
+fn with_level(row: &str, dash: char) -> String {
+    let is_free = |c: &char| *c == ' ' || *c == NO_DOT;
+    let drawn = row.chars().map(|c| if is_free(&c) { dash } else { c });
+    drawn.collect()
 }
 
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
@@ -154,7 +206,7 @@ fn between(left: (f64, f64), right: (f64, f64), x: f64) -> f64 {
 fn braille(line: &PlotLine, bounds: Bounds, size: PlotSize) -> Vec<String> {
     let (columns, rows) = (size.width * 2, size.height * 4);
     let heights = heights(line, bounds, columns, rows);
-    let mut cells = vec![vec![0x2800u32; size.width]; size.height];
+    let mut cells = vec![vec![u32::from(NO_DOT); size.width]; size.height];
     let mut before = None;
     for (column, height) in heights.into_iter().enumerate() {
         if let Some(height) = height {
@@ -169,32 +221,52 @@ fn braille(line: &PlotLine, bounds: Bounds, size: PlotSize) -> Vec<String> {
     cells.into_iter().map(text).collect()
 }
 
-fn letters(lines: &[PlotLine], bounds: Bounds, size: PlotSize, marks: [char; 6]) -> Vec<String> {
-    let mut cells = vec![vec![' '; size.width]; size.height];
-    let marked: Vec<(&PlotLine, char)> = lines.iter().zip(marks.into_iter().cycle()).collect();
-    for (line, mark) in marked.into_iter().rev() {
-        for (column, height) in heights(line, bounds, size.width, size.height)
-            .into_iter()
-            .enumerate()
-        {
+/// The lines that pass through a character, by their places in the list of lines.
+type LinesHere = Vec<usize>;
+
+/// Returns which lines pass through each character, by row and column.
+fn cells(lines: &[PlotLine], bounds: Bounds, size: PlotSize) -> Vec<Vec<LinesHere>> {
+    let mut cells = vec![vec![LinesHere::new(); size.width]; size.height];
+    for (i, line) in lines.iter().enumerate() {
+        let heights = heights(line, bounds, size.width, size.height);
+        for (column, height) in heights.into_iter().enumerate() {
             if let Some(row) = height {
-                cells[row][column] = mark;
+                cells[row][column].push(i);
             }
         }
     }
     cells
-        .into_iter()
-        .map(|row| row.into_iter().collect())
+}
+
+/// Draws the mark of a line that passes through each character. Lines that coincide take turns from
+/// column to column.
+fn letters(cells: &[Vec<LinesHere>], marks: [char; 6]) -> Vec<String> {
+    let mark = |(column, here): (usize, &LinesHere)| {
+        let shown = column.checked_rem(here.len()).map(|turn| here[turn]);
+        shown.map_or(' ', |line| marks[line % marks.len()])
+    };
+    let rows = cells.iter();
+    rows.map(|row| row.iter().enumerate().map(mark).collect())
         .collect()
 }
 
-fn framed(field: &[String], (x, y): Bounds, size: PlotSize, glyphs: Glyphs) -> String {
+fn framed(
+    field: &[String],
+    (x, y): Bounds,
+    axes: &PlotAxes,
+    size: PlotSize,
+    glyphs: Glyphs,
+) -> String {
     let (bar, corner, dash) = match glyphs {
         Glyphs::Unicode => ('│', '└', "─"),
         Glyphs::Ascii => ('|', '+', "-"),
     };
     let last = field.len() - 1;
-    let mut out = String::new();
+    let mut out = beside(
+        wrap(&axes.y, size.width)
+            .into_iter()
+            .filter(|l| !l.is_empty()),
+    );
     for (i, row) in field.iter().enumerate() {
         let share = i as f64 / last.max(1) as f64;
         let labelled = i == 0 || i == last || i == last / 2;
@@ -203,75 +275,36 @@ fn framed(field: &[String], (x, y): Bounds, size: PlotSize, glyphs: Glyphs) -> S
         } else {
             String::new()
         };
-        // The empty braille character is not white space.
-        let row = row.trim_end_matches([' ', '\u{2800}']);
+        let row = row.trim_end_matches([' ', NO_DOT]);
         let label = format!("{label:>9} {bar}");
         out += &[&label, row, "\n"].concat();
     }
-    let (from, to) = (number::short(x.0), number::short(x.1));
-    let room = size.width.saturating_sub(from.len() + to.len());
-    let (line, space) = (dash.repeat(size.width), " ".repeat(room));
-    out + &format!("{MARGIN} {corner}{line}\n{MARGIN}  {from}{space}{to}\n")
+    let line = dash.repeat(size.width);
+    let below = below(
+        &number::short(x.0),
+        &axes.x,
+        &number::short(x.1),
+        size.width,
+    );
+    out + &format!("{MARGIN} {corner}{line}\n{MARGIN}  {below}\n")
+}
+
+/// Returns the line below the horizontal axis: its ends, and between them its name if there is room
+/// for a space on each side.
+fn below(from: &str, name: &str, to: &str, width: usize) -> String {
+    let room = width.saturating_sub(from.len() + to.len());
+    let Some(free) = room
+        .checked_sub(display_width(name))
+        .filter(|free| *free >= 2)
+    else {
+        return [from, &" ".repeat(room), to].concat();
+    };
+    // The name stands in the middle of the axis, if the ends leave the middle free.
+    let middle = width.saturating_sub(display_width(name)) / 2;
+    let left = middle.saturating_sub(from.len()).clamp(1, free - 1);
+    let (left, right) = (" ".repeat(left), " ".repeat(free - left));
+    [from, &left, name, &right, to].concat()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: PlotSize = PlotSize {
-        width: 12,
-        height: 4,
-    };
-
-    fn line(label: &str, points: &[(f64, f64)]) -> PlotLine {
-        PlotLine {
-            label: label.into(),
-            points: points.to_vec(),
-        }
-    }
-
-    #[test]
-    fn a_legend_is_no_wider_than_its_plot() {
-        let entries = ["o one", "x two", "* three"].map(String::from);
-        let said = legend(entries.into_iter(), 14);
-        assert_eq!(said, format!("{MARGIN} o one   x two\n{MARGIN} * three\n"));
-    }
-
-    #[test]
-    fn one_line_is_dots() {
-        let falling = line("a", &[(0.0, 4.0), (100.0, 1.0)]);
-        let plotted = plot(&[falling], SIZE, Glyphs::Unicode);
-        let lines: Vec<&str> = plotted.lines().collect();
-        assert_eq!(lines.len(), 6, "{plotted}");
-        assert_eq!(lines[0], "        4 │⠙⠲⣄⡀", "{plotted}");
-        assert!(lines[5].ends_with("0        100"), "{plotted}");
-    }
-
-    #[test]
-    fn several_lines_are_letters_with_a_key() {
-        let lines = [
-            line("a", &[(0.0, 0.0), (1.0, 0.0)]),
-            line("b", &[(0.0, 1.0), (1.0, 1.0)]),
-        ];
-        let plotted = plot(&lines, SIZE, Glyphs::Ascii);
-        let expected =
-            "        1 |xxxxxxxxxxxx\n    0.667 |\n          |\n        0 |oooooooooooo\n";
-        assert!(plotted.starts_with(expected), "{plotted}");
-        assert!(plotted.ends_with("o a   x b\n"), "{plotted}");
-        assert!(plotted.is_ascii());
-    }
-
-    #[test]
-    fn what_is_no_number_leaves_a_gap() {
-        let gap = line("a", &[(0.0, 1.0), (1.0, f64::NAN), (2.0, 1.0), (3.0, 2.0)]);
-        let plotted = plot(&[gap, line("b", &[])], SIZE, Glyphs::Ascii);
-        assert!(
-            plotted.contains('o') && !plotted.contains("NaN"),
-            "{plotted}"
-        );
-        assert_eq!(
-            plot(&[line("a", &[(0.0, f64::NAN)])], SIZE, Glyphs::Ascii),
-            ""
-        );
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ pub fn table(study: &Study) -> Table {
         Column::words("verdict"),
         Column::words("source"),
     ];
-    let mut table = Table::new("Published results and ours, in nats a token", columns);
+    let mut table = Table::new("Published results and ours, in nats per token", columns);
     for row in &study.published {
         let bounds = |bounds: Option<PublishedBounds>| {
             TableCell::text(bounds.map_or_else(String::new, |b| {
@@ -62,7 +62,7 @@ pub fn short_table(study: &Study) -> Table {
         Column::numbers("difference"),
         Column::words("verdict"),
     ];
-    let mut table = Table::new("Published results and ours, in nats a token", columns);
+    let mut table = Table::new("Published results and ours, in nats per token", columns);
     for row in &study.published {
         let half = row.interval.map(|b| (b.high - b.low) / 2.0);
         table.push(vec![

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     RecordedRun, number,
     table::{Column, Table, TableCell},
-    words::{count, duration},
+    words::{count, display_width, duration},
 };
 
 /// The summary of one run. `runs --json` prints a list of them.
@@ -104,6 +104,77 @@ pub fn runs_table(runs: &[RunSummary]) -> Table {
     table
 }
 
+/// The smallest number of characters of a name that is shortened, at first and where texts are
+/// shortened too: a default name begins with its time, in 15 characters.
+const NAME: [usize; 2] = [22, 20];
+/// The number of characters of a text's name that is shortened.
+const TEXT: usize = 12;
+
+/// Returns the table of [`runs_table`] with names and, if that is not enough, texts shortened in the
+/// middle, so that all columns stand side by side in `width` characters, and whether anything is
+/// shortened. If nothing makes them fit, nothing is shortened.
+pub fn fitted_runs_table(runs: &[RunSummary], width: usize) -> (Table, bool) {
+    let whole = runs_table(runs);
+    let longest = |column: usize| {
+        let cells = whole.rows.iter().filter_map(|row| row.get(column));
+        cells
+            .map(|cell| display_width(&cell.text))
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, texts) = (longest(0), longest(1));
+    let first = (NAME[0]..=names).rev().map(|name| (name, texts));
+    let second = (NAME[1]..=names).rev().map(|name| (name, TEXT));
+    for (name, text) in first.chain(second) {
+        let mut table = whole.clone();
+        for row in &mut table.rows {
+            for (cell, most) in row.iter_mut().zip([name, text]) {
+                cell.text = shortened(&cell.text, most);
+            }
+        }
+        if table.fits(width) {
+            let is_shortened = table != whole;
+            return (table, is_shortened);
+        }
+    }
+    (whole, false)
+}
+
+/// The number of characters at the beginning of a name that stay.
+const BEGINNING: usize = 15;
+
+/// The smallest number of characters at the end of a name that stay.
+const LEAST_END: usize = 4;
+
+/// Returns `name` in at most `most` columns: its beginning, `…` and its end.
+fn shortened(name: &str, most: usize) -> String {
+    if display_width(name) <= most {
+        return name.to_owned();
+    }
+    let room = most.saturating_sub(1);
+    // The end is what tells runs of the same text apart.
+    let first = BEGINNING.min(room.saturating_sub(LEAST_END));
+    let beginning = taken(name.chars(), first);
+    let end: String = taken(name.chars().rev(), room - first)
+        .chars()
+        .rev()
+        .collect();
+    format!("{beginning}…{end}")
+}
+
+/// Returns as many characters as fit into `most` columns.
+fn taken(chars: impl Iterator<Item = char>, most: usize) -> String {
+    let mut out = String::new();
+    for c in chars {
+        out.push(c);
+        if display_width(&out) > most {
+            out.pop();
+            break;
+        }
+    }
+    out
+}
+
 fn row(run: &RunSummary) -> Vec<TableCell> {
     let file = run.text.rsplit(['/', '\\']).next().unwrap_or(&run.text);
     vec![
@@ -121,4 +192,64 @@ fn row(run: &RunSummary) -> Vec<TableCell> {
         }),
         TableCell::number(duration(run.seconds), run.seconds),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str, text: &str, steps: u64) -> RunSummary {
+        RunSummary {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            parameters: Some(810_240),
+            steps,
+            of: 1_000,
+            state: if steps < 1_000 {
+                RunState::Unfinished
+            } else {
+                RunState::Finished
+            },
+            val_loss: Some(1.5),
+            loss: Some(1.4),
+            seconds: 65.0,
+        }
+    }
+
+    #[test]
+    fn names_keep_their_beginning_and_their_end() {
+        let long = "20261129-071709-tinyshakespeare-disable-residual";
+        assert_eq!(shortened(long, 48), long);
+        assert_eq!(shortened(long, 24), "20261129-071709…residual");
+        assert_eq!(shortened(long, 20), "20261129-071709…dual");
+        assert_eq!(shortened("吾輩は猫である吾輩は猫である", 12), "吾輩は…ある");
+    }
+
+    #[test]
+    fn a_long_name_is_shortened_only_as_far_as_it_must() {
+        let long = "20261129-071709-tinyshakespeare-disable-residual";
+        let runs = [run(long, "tinyshakespeare.txt", 1_000)];
+        let of = |width: usize| fitted_runs_table(&runs, width);
+        assert_eq!(of(120), (runs_table(&runs), false));
+        let is_one_table = |text: &str| {
+            let rules = text.lines().filter(|line| line.starts_with("---"));
+            rules.count() == 1 && text.lines().all(|line| display_width(line) <= 80)
+        };
+        let (table, is_shortened) = of(80);
+        let text = table.text(80);
+        assert!(is_shortened && is_one_table(&text), "{text}");
+        assert!(
+            text.contains("20261129-071709…") && text.contains("tinyshakespeare.txt"),
+            "{text}"
+        );
+        // At 40 columns nothing helps.
+        assert_eq!(of(40), (runs_table(&runs), false));
+        let stopped = [run(long, "tinyshakespeare.txt", 300)];
+        let (table, _) = fitted_runs_table(&stopped, 80);
+        let text = table.text(80);
+        assert!(
+            text.contains("tinysha….txt") && is_one_table(&text),
+            "{text}"
+        );
+    }
 }

@@ -1,13 +1,16 @@
 //! A study for a terminal: what its page says, in text.
 
+use gptlab_record::Floors;
+
 use crate::{
     Arm, RecordedRun, Study, StudyKind, ablation, doctor,
     page::headline,
-    plot::{self, Glyphs, PlotLine, PlotSize},
+    phrases::{best_ngram, ngram_line},
+    plot::{self, Glyphs, PlotAxes, PlotLevel, PlotLine, PlotSize},
     published,
     table::wrap,
     visible,
-    words::plural,
+    words::{broken, plural},
 };
 
 /// The largest number of curves that letters can distinguish.
@@ -26,14 +29,20 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
     let mut out = String::new();
     paragraph(&mut out, &headline(study), width);
     out.push('\n');
+    let baselines = study.floors.as_ref();
     match study.kind {
         StudyKind::Run => {
             let arm = study.arms.first();
             let run = arm.and_then(|arm| arm.runs.first());
+            if let Some(line) = baselines.and_then(ngram_line) {
+                paragraph(&mut out, &line, width);
+                out.push('\n');
+            }
             let lines: Vec<PlotLine> = run.into_iter().map(|run| line(&study.name, run)).collect();
             // One point is no curve.
             if lines.iter().any(|line| line.points.len() > 1) {
-                out += &plot::plot(&lines, plot_size(width), Glyphs::Unicode);
+                let axes = axes(run.into_iter(), "nats per token", baselines);
+                out += &plot::plot(&lines, &axes, plot_size(width), Glyphs::Unicode);
             }
             out.extend(run.map(|run| wrote(run, width)));
             out.extend(run.map(|run| symptoms(study, run, width)));
@@ -48,8 +57,15 @@ pub fn story(study: &Study, law: Option<&str>, width: usize) -> String {
             {
                 paragraph(&mut out, sentence, width);
             }
+            if let Some(line) = baselines.and_then(ngram_line) {
+                paragraph(&mut out, &line, width);
+            }
             out.push('\n');
-            out += &plot::plot(&curves(study), plot_size(width), Glyphs::Unicode);
+            let shown = shown(study);
+            let lines: Vec<PlotLine> = shown.iter().map(|(name, run)| line(name, run)).collect();
+            let runs = shown.into_iter().map(|(_, run)| run);
+            let axes = axes(runs, "nats per token", baselines);
+            out += &plot::plot(&lines, &axes, plot_size(width), Glyphs::Unicode);
         }
     }
     out
@@ -88,14 +104,34 @@ pub(crate) fn paragraph(out: &mut String, text: &str, width: usize) {
     }
 }
 
-/// Returns the curves of the first variants' first seeds.
-fn curves(study: &Study) -> Vec<PlotLine> {
+/// Returns the first seeds of the first variants, with their names.
+fn shown<'a>(study: &'a Study) -> Vec<(&'a str, &'a RecordedRun)> {
     let arms = study.arms.iter().filter(|arm| study.is_shared(arm));
-    let curve = |arm: &Arm| {
-        let name = study.shared_name(&arm.variant.name);
-        Some(line(name, arm.runs.first()?))
+    let named = |arm: &'a Arm| Some((study.shared_name(&arm.variant.name), arm.runs.first()?));
+    arms.take(MOST_CURVES).filter_map(named).collect()
+}
+
+/// Returns the axes of the curves of `runs`, whose losses are in `unit`, with the best n-gram
+/// baseline.
+pub(crate) fn axes<'a>(
+    mut runs: impl Iterator<Item = &'a RecordedRun>,
+    unit: &str,
+    baselines: Option<&Floors>,
+) -> PlotAxes {
+    let what = if runs.all(|run| !run.validation().is_empty()) {
+        "validation loss"
+    } else {
+        "loss"
     };
-    arms.take(MOST_CURVES).filter_map(curve).collect()
+    let level = baselines.and_then(best_ngram).map(|best| PlotLevel {
+        label: format!("{} {}", best.name, crate::number::loss(best.loss)),
+        height: best.loss,
+    });
+    PlotAxes {
+        x: "step".to_owned(),
+        y: format!("{what}, {unit}"),
+        level,
+    }
 }
 
 fn line(label: &str, run: &RecordedRun) -> PlotLine {
@@ -118,15 +154,11 @@ fn wrote(run: &RecordedRun, width: usize) -> String {
     )
 }
 
-/// Returns the first lines of a sample, indented and cut to `width` characters.
+/// Returns the first lines of a sample, indented and broken to `width` columns.
 pub(crate) fn first_lines(text: &str, most: usize, width: usize) -> String {
-    let shown = visible::text(text);
+    let shown = broken(&visible::text(text), width.saturating_sub(2));
     let lines = shown.lines().filter(|line| !line.trim().is_empty());
-    let cut = |line: &str| -> String { line.chars().take(width.saturating_sub(2)).collect() };
-    let lines: Vec<String> = lines
-        .take(most)
-        .map(|line| format!("  {}\n", cut(line)))
-        .collect();
+    let lines: Vec<String> = lines.take(most).map(|line| format!("  {line}\n")).collect();
     lines.concat()
 }
 

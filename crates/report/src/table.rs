@@ -139,6 +139,11 @@ impl Table {
         })
     }
 
+    /// Returns whether all columns stand side by side in `width` characters.
+    pub(crate) fn fits(&self, width: usize) -> bool {
+        text::fits(self, width)
+    }
+
     /// Removes columns of numbers until all fit into `width` characters side by side: first those
     /// that differ between equal runs, then from the right. The first two columns stay.
     #[must_use]

@@ -10,7 +10,7 @@ use crate::{
     Chart, MeasureHistory, Study, ablation, chart,
     chart::{Caption, Curve, CurveText, HeatMap, Panels, ScalingFit, ShadeScale},
     page::{self, Extras, Figure, File, Gallery, Section, ShadedToken},
-    plot::{self, Glyphs, PlotLine, PlotSize},
+    plot::{self, Glyphs, PlotAxes, PlotLevel, PlotLine, PlotSize},
     study::tests::{grid_folder, run},
     visible::{Mark, tests::every_control},
 };
@@ -322,10 +322,14 @@ proptest! {
             points: points.into_iter().map(|(step, loss)| (step as f64, loss)).collect(),
         };
         let lines: Vec<PlotLine> = curves.into_iter().flat_map(|c| c.runs).map(line).collect();
+        let axes = PlotAxes {
+            level: floors.map(|floors| PlotLevel { label: "uniform".into(), height: floors.uniform }),
+            ..PlotAxes::default()
+        };
         for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
-            plot::plot(&lines, PlotSize { width: 30, height: 5 }, glyphs);
+            plot::plot(&lines, &axes, PlotSize { width: 30, height: 5 }, glyphs);
             for line in &lines {
-                plot::plot(std::slice::from_ref(line), PlotSize { width: 0, height: 0 }, glyphs);
+                plot::plot(std::slice::from_ref(line), &axes, PlotSize { width: 0, height: 0 }, glyphs);
             }
         }
     }
@@ -333,7 +337,7 @@ proptest! {
     #[test]
     fn any_points_are_plotted(points in vec((number(), number()), 0..6)) {
         let line = PlotLine { label: String::new(), points };
-        let plotted = plot::plot(&[line], PlotSize { width: 20, height: 4 }, Glyphs::Unicode);
+        let plotted = plot::plot(&[line], &PlotAxes::default(), PlotSize { width: 20, height: 4 }, Glyphs::Unicode);
         prop_assert!(!plotted.contains("NaN") && !plotted.contains("inf"), "{}", plotted);
     }
 

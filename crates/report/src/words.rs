@@ -65,6 +65,35 @@ pub fn wrapped(text: &str, width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Breaks lines of a text that a model wrote, so that each takes at most `width` columns: after the
+/// last space that fits, or after any character if no space does. Spaces at a break are left out.
+pub fn broken(text: &str, width: usize) -> String {
+    let lines = text.split('\n').map(|line| broken_line(line, width));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn broken_line(line: &str, width: usize) -> String {
+    let (mut out, mut rest) = (String::new(), line);
+    while display_width(rest) > width {
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        let fit = ends.take_while(|end| display_width(&rest[..*end]) <= width);
+        // A character that is wider than a line stays whole.
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let fit = fit.last().unwrap_or(first).max(first);
+        let follows_space = rest[fit..].starts_with(' ');
+        let space = rest[..fit].rfind(' ').filter(|_| !follows_space);
+        let (before, after) = rest.split_at(space.map_or(fit, |at| at + 1));
+        out.push_str(before.trim_end_matches(' '));
+        out.push('\n');
+        rest = if follows_space {
+            after.get(1..).unwrap_or_default()
+        } else {
+            after
+        };
+    }
+    out + rest
+}
+
 /// The largest number of characters of a label.
 const LABEL: usize = 26;
 
@@ -238,6 +267,18 @@ pub fn folder_slug(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_model_wrote_is_broken_and_stays_what_it_is() {
+        assert_eq!(broken("as it is\n\n  so", 8), "as it is\n\n  so");
+        assert_eq!(broken("one two three", 8), "one two\nthree");
+        assert_eq!(broken("one two three", 7), "one two\nthree");
+        assert_eq!(broken("abcdefgh ij", 3), "abc\ndef\ngh\nij");
+        assert_eq!(broken("吾輩は猫", 5), "吾輩\nは猫");
+        assert_eq!(broken("吾輩", 1), "吾\n輩");
+        assert_eq!(broken("a   b", 2), "a\n b");
+        assert_eq!(broken("", 5), "");
+    }
 
     #[test]
     fn numbers_are_grouped_by_three() {

@@ -44,7 +44,7 @@ pub struct EvaluationReport {
     /// Which share of that part the model was trained on; `None` of a text that its checkpoint does
     /// not name.
     pub trained_on: Option<f64>,
-    /// In nats a token.
+    /// In nats per token.
     #[serde(with = "number")]
     pub loss: f64,
     /// The perplexity, which is `exp(loss)`.

@@ -139,4 +139,8 @@ fn list(switches: &[Switch], json: bool, printer: Printer) {
             printer.text(indented(&format!("{what}{words}"), 4, printer.columns()));
         }
     }
+    printer.note(
+        "expectations are against the baseline of a bare `gptlab ablate` (rotary positions, RMSNorm, SwiGLU, Muon), and for \
+         what that has already, against what it replaced",
+    );
 }

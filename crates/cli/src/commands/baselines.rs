@@ -54,6 +54,7 @@ fn show(report: &BaselinesReport, printer: Printer) {
         ),
         None => "context      all that stands before (a model's: --block-size N)".to_owned(),
     });
+    printer.line("losses       in nats per token");
     if let Some(skill) = &report.skill {
         printer.line(format_args!("skill        {}", skill.needs));
         printer.line(format_args!(
@@ -65,14 +66,38 @@ fn show(report: &BaselinesReport, printer: Printer) {
     for line in table(report) {
         printer.line(line);
     }
+    if let Some(order) = longest_useful(report) {
+        printer.line("");
+        printer.line(format_args!(
+            "N-grams longer than the {order}-gram are worse: a longer context occurs more seldom in the training part, and \
+             few cases say little about what follows it."
+        ));
+    }
     if let Some(unknown) = &report.unknown {
         printer.line("");
         printer.line(unknown);
     }
 }
 
+/// Returns the length of the n-grams that all longer ones are worse than, as far as losses are
+/// printed; `None` if there are no longer ones.
+fn longest_useful(report: &BaselinesReport) -> Option<usize> {
+    let order = |name: &str| name.strip_suffix("-gram")?.parse::<usize>().ok();
+    let printed = |loss: f64| (loss * 1e4).round();
+    let rows = report.rows.iter();
+    let known = rows.filter_map(|row| Some((order(&row.name)?, printed(row.loss))));
+    let known: Vec<(usize, f64)> = known.collect();
+    let lowest = known.iter().map(|(_, loss)| *loss).reduce(f64::min)?;
+    let best = known
+        .iter()
+        .filter(|(_, loss)| *loss <= lowest)
+        .max_by_key(|(n, _)| *n)?;
+    let longest = known.iter().map(|(n, _)| *n).max()?;
+    (best.0 < longest).then_some(best.0)
+}
+
 fn table(report: &BaselinesReport) -> Vec<String> {
-    let heads = ["baseline", "nats/token", "bits/char", "perplexity"];
+    let heads = ["baseline", "loss", "bits/char", "perplexity"];
     let skill = |shown: Option<String>| shown.map_or(String::new(), |s| format!("  {s:>12}"));
     let head = report.skill.as_ref().map(|_| "on the skill".to_owned());
     let [name, loss, bits, perplexity] = heads;

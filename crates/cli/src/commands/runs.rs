@@ -6,7 +6,7 @@ use std::{
 };
 
 use gptlab_record::Store;
-use gptlab_report::{RecordedRun, RunSummary, runs_table};
+use gptlab_report::{RecordedRun, RunSummary, fitted_runs_table, runs_table};
 
 use crate::{
     args::RunsArgs,
@@ -41,9 +41,15 @@ pub(super) fn run(args: &RunsArgs, printer: Printer) -> CommandResult {
             _ => Stop::data("expected runs, found none").hint("`gptlab train` makes one"),
         });
     }
-    let table = runs_table(&runs);
+    let (table, is_shortened) = match printer.fitted() {
+        Some(width) => fitted_runs_table(&runs, width),
+        None => (runs_table(&runs), false),
+    };
     printer.line(format_args!("{}\n", table.caption));
     printer.text(table.text(printer.columns()));
+    if is_shortened {
+        printer.hint("`…` is a part left out of a long name; `gptlab runs | cat` shows it");
+    }
     printer.hint("`gptlab report runs/NAME` shows one run on a page, `runs/*` compares all");
     Ok(ExitCode::Success)
 }

@@ -74,10 +74,31 @@ fn stories_say_their_entropy() {
         lines[3],
         "context      all that stands before (a model's: --block-size N)"
     );
-    assert_eq!(lines[5], "baseline  nats/token  bits/char  perplexity");
-    assert_eq!(lines[6], "uniform       4.0604     5.8580     58.0000");
-    assert!(lines[9].starts_with("entropy       0.1037"), "{output}");
-    assert_eq!(lines.len(), 10);
+    assert_eq!(lines[4], "losses       in nats per token");
+    assert_eq!(lines[6], "baseline        loss  bits/char  perplexity");
+    assert_eq!(lines[7], "uniform       4.0604     5.8580     58.0000");
+    assert!(lines[10].starts_with("entropy       0.1037"), "{output}");
+    assert_eq!(lines.len(), 11);
+}
+
+/// Letters that follow each other at random: what a 2-gram has counted is chance.
+#[test]
+fn why_a_longer_n_gram_is_worse_is_said_where_it_is() {
+    let lab = Lab::new();
+    let mut state = 1u32;
+    let letters = (0..3000).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 28) as u8)
+    });
+    lab.file("random.txt", letters.collect::<String>());
+    let said = |data: &str| crate::unwrapped(&lab.ok(&format!("baselines --data {data}")).out);
+    let random = said("random.txt");
+    assert!(
+        random.contains("N-grams longer than the 1-gram are worse: a longer context"),
+        "{random}"
+    );
+    let repeated = said("data.txt --up-to 3");
+    assert!(!repeated.contains("longer than"), "{repeated}");
 }
 
 /// The command's first name still works, and no list shows it.
@@ -153,7 +174,7 @@ fn the_ideal_predictor_sees_what_the_model_sees() {
         .ok(&format!("baselines --up-to 1 {data} --block-size 64"))
         .out;
     assert!(said.ends_with(&format!("\n\n{unknown}\n")), "{said}");
-    // Stories in windows of 64: about 0.24 nats a character, where whole ones have 0.10.
+    // Stories in windows of 64: about 0.24 nats per character, where whole ones have 0.10.
     let windows = of("--block-size 64");
     let ideal = loss(&windows, "ideal");
     assert!((0.2..0.28).contains(&ideal), "{ideal}");

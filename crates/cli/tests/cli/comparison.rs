@@ -28,10 +28,13 @@ fn several_runs_become_one_page() {
     let said = unwrapped(&ran.out);
     for part in [
         "`b` ends lowest: ",
-        " below `a` Validation losses on data.txt, nats a token",
+        " below `a` Validation losses on data.txt, nats per token",
         "settings change from `a` to `b`",
         "ran with one seed, so it is not known whether the difference is more than chance",
         "The settings in which the runs differ",
+        "N-gram baselines: 1-gram ",
+        "(the best), in nats per token",
+        "validation loss, nats per token 2.",
         "After 5 steps b wrote:",
     ] {
         assert!(said.contains(part), "no {part} in\n{}", ran.out);

@@ -32,7 +32,15 @@ fn a_run_becomes_a_page_tables_and_pictures() {
         "{}",
         ran.out
     );
-    assert!(ran.out.contains("steps it wrote:"), "{}", ran.out);
+    for part in [
+        "\nN-gram baselines: 1-gram ",
+        " (the best)",
+        "\n          validation loss, nats per token\n",
+        " step ",
+        "steps it wrote:",
+    ] {
+        assert!(ran.out.contains(part), "no {part} in\n{}", ran.out);
+    }
     let page = text("report.html");
     for part in [
         // The title is what was found.

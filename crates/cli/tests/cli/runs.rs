@@ -293,3 +293,47 @@ fn the_hints_after_training_name_the_run_or_the_file() {
         model.expect("a folder")
     ));
 }
+
+/// A name that the program chose fits beside the other columns of a terminal's table; what is not a
+/// terminal gets it whole.
+#[test]
+fn long_names_leave_room_for_the_other_columns() {
+    let lab = Lab::new();
+    lab.file("tinyshakespeare.txt", lab.read("data.txt"));
+    lab.ok(&format!(
+        "train --data tinyshakespeare.txt {TINY} --ln-style post --disable-attention"
+    ));
+    let mut runs = fs::read_dir(lab.path("runs")).expect("runs");
+    let name = runs.next().expect("a run").expect("an entry").file_name();
+    let name = name.to_string_lossy().into_owned();
+    assert!(name.len() > 40, "{name}");
+    let at = |columns: &str| {
+        let output = lab.command(&["runs"]).env("COLUMNS", columns).output();
+        crate::Ran::of(output.expect("the program starts"))
+    };
+    let ran = at("80");
+    let rules = ran.out.lines().filter(|line| line.starts_with("---"));
+    assert_eq!(rules.count(), 1, "{}", ran.out);
+    assert!(
+        ran.out.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains(&format!("\n{}…", &name[..15])),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.err.contains("`gptlab runs | cat` shows it"),
+        "{}",
+        ran.err
+    );
+    for whole in [at("160"), lab.ok("runs")] {
+        assert!(
+            whole.out.contains(&name) && !whole.err.contains("cat"),
+            "{}",
+            whole.out
+        );
+    }
+}

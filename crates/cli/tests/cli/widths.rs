@@ -1,4 +1,4 @@
-//! Lines that the program composes fit the terminal. Text that a model writes has any length.
+//! Lines that the program composes fit the terminal, and so do samples of a training.
 
 use std::str;
 
@@ -87,19 +87,50 @@ fn every_command_fits_the_terminal() {
         {
             let line = format!("{line} --out page-{columns}-{i}");
             let ran = lab.at(columns, &line);
-            let composed = ran.out.split(" wrote:").map(|part| {
-                part.split_once("\nSymptoms:")
-                    .map_or(part, |(_, rest)| rest)
-            });
-            composed.for_each(|part| fits(columns, &line, part));
+            fits(columns, &line, &ran.out);
             fits(columns, &line, &ran.err);
         }
         let line = format!("train --data data.txt {TINY} --out runs/{columns}");
         let ran = lab.at(columns, &line);
-        let written = ran.out.split("---\n").step_by(2);
-        written.for_each(|part| fits(columns, &line, part));
+        fits(columns, &line, &ran.out);
         fits(columns, &line, &ran.err);
     }
+}
+
+/// What a model wrote is broken to the terminal's width by `train` and `report`; a pipe, the record
+/// and `generate` have it as it is.
+#[test]
+fn samples_of_a_training_are_broken_to_the_terminal() {
+    let lab = Lab::new();
+    let long = TINY.replace("--max-tokens 8", "--max-tokens 300");
+    // A text of one line has no line break to learn.
+    lab.file("line.txt", "the cat sat on the mat ".repeat(20));
+    let line = |out: &str| format!("train --data line.txt {long} --out {out}");
+    let sample = |ran: &Ran| -> String {
+        let after = ran.out.split(" ---\n").nth(1).expect("a sample");
+        after.split("\n---\n").next().unwrap_or_default().to_owned()
+    };
+    let narrow = sample(&lab.at(60, &line("narrow")));
+    let whole = sample(&lab.ok(&line("whole")));
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+    assert!(widest(&whole) > Some(60), "{whole}");
+    assert!(widest(&narrow) <= Some(60), "{narrow}");
+    let letters = |text: &str| text.replace([' ', '\n'], "");
+    assert_eq!(letters(&narrow), letters(&whole));
+    for run in ["narrow", "whole"] {
+        let events = String::from_utf8(lab.read(&format!("{run}/events.jsonl"))).expect("UTF-8");
+        let whole = serde_json::to_string(&whole).expect("JSON");
+        assert!(events.contains(&whole), "{run} does not hold {whole}");
+    }
+    let told = lab.at(60, "report narrow --out page").out;
+    let told = told.split(" wrote:\n").nth(1).expect("a sample");
+    let told: Vec<&str> = told.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(
+        told.len() > 1 && told.iter().all(|line| line.chars().count() <= 60),
+        "{told:?}"
+    );
+    let words = "generate narrow --max-tokens 300";
+    assert!(widest(&lab.at(60, words).out) > Some(60));
 }
 
 #[test]

@@ -13,6 +13,16 @@ fn every_command_of_the_readme_is_run_by_the_checks() {
     }
 }
 
+#[test]
+fn lines_of_the_readme_are_at_most_120_columns() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
+    let wide = readme.lines().filter(|line| line.chars().count() > 120);
+    let wide: Vec<String> = wide
+        .map(|line| format!("README.md: a wide line: {line}"))
+        .collect();
+    none(&wide);
+}
+
 /// Returns commands in the README's shell blocks that the checks do not run.
 fn unchecked(readme: &str, checks: &str) -> Vec<String> {
     commands(readme)

@@ -148,6 +148,16 @@ fn comments_stay_within_a_hundred_columns() {
     on_every_source(|_, path, text| wide_comments(path, text));
 }
 
+/// The README and the glossary say what the program says.
+#[test]
+fn losses_have_one_unit() {
+    on_every_source(|_, path, text| other_units(path, text));
+    for page in ["README.md", "GLOSSARY.md"] {
+        let text = read(&root().join(page));
+        none(&other_units(page, &text));
+    }
+}
+
 #[test]
 fn every_crate_says_what_it_knows() {
     for folder in crates() {
@@ -321,6 +331,21 @@ fn long_files(path: &str, text: &str) -> Vec<String> {
     (lines > MOST_LINES)
         .then_some(complaint)
         .into_iter()
+        .collect()
+}
+
+/// Finds other words for `nats per token`, `nats per character` and `bits per character`.
+fn other_units(path: &str, text: &str) -> Vec<String> {
+    const OTHERS: [&str; 5] = [
+        "nats a token",
+        "nats/token",
+        "nats a character",
+        "nats/char",
+        "bits a character",
+    ];
+    let found = OTHERS.iter().filter(|other| text.contains(*other));
+    found
+        .map(|other| format!("{path}: a loss in `{other}`"))
         .collect()
 }
 

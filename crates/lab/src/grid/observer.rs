@@ -19,6 +19,9 @@ pub trait GridObserver: Sync {
     /// The system started threads for only `found` of the `requested` concurrent runs.
     fn fewer_at_once(&self, _found: usize, _requested: usize) {}
 
+    /// The folder's grid had `had` seeds and is given `has`.
+    fn more_seeds(&self, _had: usize, _has: usize) {}
+
     /// Returns whether the grid should save its runs and stop.
     fn should_stop(&self) -> bool {
         false

@@ -206,17 +206,18 @@ fn arm(
 ) -> VariantSettings {
     let graph = lower(model);
     let label = switch.label(&point.settings);
+    let (expected, prediction) = switch.expectation(&point.settings);
     let variant = Variant {
         name: format!("{label} {}", point.name).trim_end().to_owned(),
         title: switch.title.into(),
         purpose: switch.purpose.into(),
-        prediction: switch.prediction.into(),
+        prediction: prediction.into(),
         source: switch.source.into(),
         parameters: graph.params().total() as u64,
         listing: graph.to_string(),
         settings: point.values.clone(),
         experiment: Some(experiment),
-        expected: switch.expected.is_bounded().then_some(switch.expected),
+        expected: expected.is_bounded().then_some(expected),
         published: None,
     };
     (variant, settings.clone())

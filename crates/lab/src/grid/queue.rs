@@ -19,12 +19,13 @@ use gptlab_record::{
     Cell, CellOutcome, Event, Experiment, FileError, Floors, Grid, GridKind, PublishedQuantity,
     Results, Store, disk, read_events, read_grid, write_grid, write_results,
 };
-use gptlab_train::{Error, Resolved, Settings, same_settings};
+use gptlab_train::{Error, Resolved, Settings};
 
 use super::{
     Planned, cell,
     observer::{CellReporter, GridObserver},
     results::{GridFacts, results},
+    same_plan::check_same_plan,
 };
 use crate::{baselines, ngram, statistics};
 
@@ -53,7 +54,8 @@ const ORDERS: usize = 6;
 /// The number of batches whose tokens are counted.
 const COUNTED_BATCHES: u32 = 8;
 
-/// Runs every cell of `planned` that has not ended in `folder`, and writes the results there.
+/// Runs every cell of `planned` that has not ended in `folder`, and writes the results there. A grid
+/// in `folder` that differs only in having fewer seeds is given those that it lacks.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -96,7 +98,7 @@ pub fn run(
     machine: Machine,
     observer: &dyn GridObserver,
 ) -> Result<Ending, Error> {
-    begin(folder, &planned.grid)?;
+    begin(folder, &planned.grid, observer)?;
     let jobs = machine.jobs.clamp(1, planned.cells.len().max(1));
     let corpora = CorpusCache::new(text);
     let queue = Queue {
@@ -121,13 +123,19 @@ pub fn run(
     })
 }
 
-/// Writes the plan, or compares it with the plan that `folder` already holds.
-fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
+/// Writes the plan, or compares it with the plan that `folder` already holds, which may have fewer
+/// seeds.
+fn begin(folder: &Path, grid: &Grid, observer: &dyn GridObserver) -> Result<(), Error> {
     disk::make_folders(folder).map_err(FileError::io("make", folder))?;
     let Some(found) = read_grid(folder)? else {
         return Ok(write_grid(folder, grid)?);
     };
-    same_plan(folder, &found, grid)?;
+    check_same_plan(folder, &found, grid)?;
+    let (had, has) = (found.seeds.len(), grid.seeds.len());
+    if had < has {
+        observer.more_seeds(had, has);
+        return Ok(write_grid(folder, grid)?);
+    }
     // A published value that was corrected changes no run.
     let claims = |grid: &Grid| -> Vec<_> {
         let variants = grid.variants.iter();
@@ -139,41 +147,6 @@ fn begin(folder: &Path, grid: &Grid) -> Result<(), Error> {
         GridKind::Published if claims(&found) != claims(grid) => Ok(write_grid(folder, grid)?),
         GridKind::Published | GridKind::Ablation | GridKind::Sweep => Ok(()),
     }
-}
-
-/// Returns an error unless `found`, the grid in `folder`, has the settings of `requested`.
-fn same_plan(folder: &Path, found: &Grid, requested: &Grid) -> Result<(), FileError> {
-    let variants = |grid: &Grid| -> Vec<_> {
-        let variants = grid.variants.iter();
-        variants
-            .map(|v| (v.name.clone(), v.settings.clone()))
-            .collect()
-    };
-    let shape = |grid: &Grid| {
-        let Grid {
-            kind,
-            seeds,
-            cells,
-            tuned,
-            ..
-        } = grid.clone();
-        (kind, seeds, cells, tuned)
-    };
-    if shape(found) != shape(requested) || variants(found) != variants(requested) {
-        let expected = "the same grid, to resume it";
-        let words = if found.format < Grid::FORMAT {
-            "a grid of an older version, which `gptlab report` shows; give a folder of its own with --out"
-        } else {
-            "another one; give a folder of its own with --out"
-        };
-        return Err(FileError::wrong(folder, expected, words));
-    }
-    for (found, requested) in found.variants.iter().zip(&requested.variants) {
-        if let (Some(found), Some(requested)) = (&found.experiment, &requested.experiment) {
-            same_settings(folder, found, requested)?;
-        }
-    }
-    Ok(())
 }
 
 /// Measures what the losses are compared with, over all predictions of the validation split, as the

@@ -90,6 +90,27 @@ fn a_label_says_what_is_replaced() {
     assert_eq!(label("gelu", &no_mlp), "GELU");
 }
 
+/// A bare `gptlab ablate` has rotary positions and SwiGLU; gpt2-mini has learned positions and
+/// GELU, and has expectations of its own.
+#[test]
+fn an_expectation_is_about_its_baseline() {
+    let of = |name: &str, base: &Settings| Switch::find(name).unwrap().expectation(base);
+    for (name, ours, theirs) in [
+        ("sinusoidal positions", "rotary", "learned"),
+        ("ALiBi", "rotary", "learned"),
+        ("ReLU", "SwiGLU", "units dead"),
+        ("squared ReLU", "SwiGLU", "GELU"),
+    ] {
+        let (expected, words) = of(name, &modern());
+        let switch = Switch::find(name).unwrap();
+        assert_eq!((expected, words), (switch.expected, switch.prediction));
+        assert!(words.contains(ours), "{words}");
+        let (elsewhere, words) = of(name, &seed());
+        assert!(elsewhere != expected && words.contains(theirs), "{words}");
+    }
+    assert_eq!(of("no MLP", &seed()), of("no MLP", &modern()));
+}
+
 /// Names of this version are those of none before, so that old records get new names and new ones
 /// keep theirs.
 #[test]

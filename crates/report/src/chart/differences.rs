@@ -89,7 +89,7 @@ fn draw(bars: &[VariantDifference], width: u32) -> Option<Chart> {
 fn listed(bars: &[VariantDifference]) -> Table {
     let mut columns = vec![Column::words("variant")];
     columns.extend(["difference", "low", "high", "p"].map(Column::numbers));
-    let mut table = Table::new("Differences of validation losses, nats a token", columns);
+    let mut table = Table::new("Differences of validation losses, nats per token", columns);
     let cell = |x: Option<f64>, say: fn(f64) -> String| {
         x.map_or_else(TableCell::default, |x| TableCell::number(say(x), x))
     };

@@ -74,7 +74,7 @@ pub fn scaling_law(study: &Study, setting: &str, law: Option<&ScalingFit>) -> Op
         .iter()
         .map(|p| p.loss)
         .chain(lawful.iter().map(|p| 10f64.powf(p.1)));
-    let y = Axis::log(heights, "validation loss, nats a token")?;
+    let y = Axis::log(heights, "validation loss, nats per token")?;
     let frame = Frame {
         title: format!("The best loss by {setting}"),
         caption: Caption::new(law.map_or_else(
@@ -148,7 +148,7 @@ pub fn learning_rates(study: &Study) -> Option<Chart> {
     let x = Axis::log(all.iter().map(|p| p.x), "learning rate")?;
     let y = Axis::linear(
         all.iter().map(|p| p.loss),
-        "validation loss, nats a token",
+        "validation loss, nats per token",
         5,
     )?
     .padded(0.05);

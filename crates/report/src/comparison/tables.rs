@@ -52,7 +52,7 @@ impl Comparison {
         table.without_empty_columns()
     }
 
-    /// Makes a table of all runs for other programs, with losses in nats a token.
+    /// Makes a table of all runs for other programs, with losses in nats per token.
     pub fn csv(&self) -> Table {
         let mut columns = ["run", "text", "status"].map(Column::words).to_vec();
         let numbers = [

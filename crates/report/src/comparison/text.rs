@@ -1,9 +1,12 @@
 //! Several runs for a terminal: what their page says, in text.
 
-use super::{Comparison, LabelledRun, LossGroup, tables::BASELINES};
+use gptlab_record::Floors;
+
+use super::{Comparison, LabelledRun, LossGroup, LossUnit, tables::BASELINES};
 use crate::{
+    phrases::ngram_line,
     plot::{self, Glyphs, PlotLine},
-    story::{MOST_CURVES, first_lines, paragraph, plot_size},
+    story::{MOST_CURVES, axes, first_lines, paragraph, plot_size},
     words::plural,
 };
 
@@ -11,6 +14,8 @@ use crate::{
 const MOST_ROWS: usize = 6;
 /// The most runs whose last texts are shown.
 const MOST_SAMPLES: usize = 4;
+/// The most runs whose names are beside the n-gram baselines that they share.
+const MOST_NAMED: usize = 3;
 /// The largest number of lines of a sample.
 const MOST_LINES: usize = 4;
 
@@ -34,6 +39,7 @@ pub fn story(comparison: &Comparison, width: usize) -> String {
     for sentence in comparison.answer() {
         paragraph(&mut out, &sentence, width);
     }
+    baselines(&mut out, comparison, width);
     for group in &comparison.groups {
         curves(&mut out, comparison, group, width);
     }
@@ -47,6 +53,40 @@ pub fn story(comparison: &Comparison, width: usize) -> String {
     out
 }
 
+/// Adds a line with n-gram baselines for each set of runs that share them.
+fn baselines(out: &mut String, comparison: &Comparison, width: usize) {
+    let all = comparison.baselines();
+    let several = all.len() > 1;
+    for (runs, floors) in all {
+        let Some(line) = ngram_line(floors) else {
+            continue;
+        };
+        let named = runs.iter().take(MOST_NAMED).map(|run| run.label.as_str());
+        let mut names = named.collect::<Vec<_>>().join(", ");
+        if runs.len() > MOST_NAMED {
+            names += &format!(" and {} more", runs.len() - MOST_NAMED);
+        }
+        let of = if several {
+            format!(" ({names})")
+        } else {
+            String::new()
+        };
+        paragraph(out, &format!("{line}{of}"), width);
+    }
+}
+
+/// Returns the n-gram baselines of the predictions of all runs of a group; `None` if runs have
+/// different ones, or the losses are in another unit.
+fn baselines_of<'a>(comparison: &'a Comparison, group: &LossGroup) -> Option<&'a Floors> {
+    let mut known = comparison
+        .runs_of(group)
+        .iter()
+        .map(|run| run.run.floors.as_ref());
+    let first = known.next().flatten()?;
+    let shared = group.unit == LossUnit::NatsPerToken && known.all(|floors| floors == Some(first));
+    shared.then_some(first)
+}
+
 /// Adds the curves of a group's first runs.
 fn curves(out: &mut String, comparison: &Comparison, group: &LossGroup, width: usize) {
     let all: Vec<PlotLine> = comparison
@@ -56,7 +96,13 @@ fn curves(out: &mut String, comparison: &Comparison, group: &LossGroup, width: u
         .filter(|line| line.points.len() > 1)
         .collect();
     let shown = &all[..all.len().min(MOST_CURVES)];
-    let drawn = plot::plot(shown, plot_size(width), Glyphs::Unicode);
+    let runs = comparison.runs_of(group);
+    let axes = axes(
+        runs.iter().map(|run| &run.run),
+        group.unit.title(),
+        baselines_of(comparison, group),
+    );
+    let drawn = plot::plot(shown, &axes, plot_size(width), Glyphs::Unicode);
     if drawn.is_empty() {
         return;
     }

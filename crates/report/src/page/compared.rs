@@ -65,7 +65,7 @@ fn baselines(comparison: &Comparison) -> Vec<Table> {
             String::new()
         };
         Table {
-            caption: format!("The losses of n-gram baselines in nats a token{of}"),
+            caption: format!("The losses of n-gram baselines in nats per token{of}"),
             ..ablation::guides(floors)
         }
     };

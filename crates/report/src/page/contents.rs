@@ -120,7 +120,7 @@ impl<'a> Judged<'a> {
 
     fn sentence(&self, rest: &str) -> String {
         format!(
-            "{}: {} nats a token{rest}",
+            "{}: {} nats per token{rest}",
             capital(self.name),
             number::signed(self.mean)
         )

@@ -34,7 +34,7 @@ impl Pictures {
     }
 }
 
-const MEASURE: &str = "loss, nats a token";
+const MEASURE: &str = "loss, nats per token";
 
 fn main(study: &Study, extras: &Extras) -> Vec<Figure> {
     let figure = |name: &str, chart: Option<Chart>| chart.map(|chart| Figure::one(name, chart));

@@ -72,7 +72,7 @@ fn the_page_stands_alone_and_says_everything() {
     for part in [
         "<!DOCTYPE html>",
         "<html lang=\"en\">",
-        "<h1>Residual: +0.5500 nats a token",
+        "<h1>Residual: +0.5500 nats per token",
         "gptlab ablation “parts”",
         "2026-01-02",
         "gptlab ablate --data &#39;my text.txt&#39;",
@@ -109,7 +109,7 @@ fn markdown_holds_the_same_without_times() {
     let (_root, _folder, files) = report();
     let page = text(&files, "report.md");
     for part in [
-        "# Residual: +0.5500 nats a token",
+        "# Residual: +0.5500 nats per token",
         "gptlab ablation “parts”",
         "| residual | 2.6600 |",
         "![How much each variant changes the validation loss](differences.svg)",

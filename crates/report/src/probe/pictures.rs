@@ -97,7 +97,7 @@ fn surprising(found: &[Surprise]) -> Option<String> {
     let (most, x) = came().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let token = most.token.as_deref().unwrap_or_default();
     Some(format!(
-        "The prompt surprises the model by {mean:.2} nats a token; the most surprising token is {token:?} at position \
+        "The prompt surprises the model by {mean:.2} nats per token; the most surprising token is {token:?} at position \
          {} ({x:.2} nats). Below, a token is shaded by its surprise.",
         most.position
     ))

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use gptlab_lab::grid::{GridObserver, Planned};
 use gptlab_record::{Cell, CellOutcome};
+use gptlab_report::words::plural;
 use gptlab_train::Progress;
 
 use crate::{interrupt::Interrupt, printer::Printer, progress::Bar};
@@ -93,6 +94,16 @@ impl GridObserver for GridProgress {
             self.printer.warn(format_args!(
                 "the system gives threads for {found} of {requested} runs side by side; this takes longer and changes no \
                  number"
+            ));
+        });
+    }
+
+    fn more_seeds(&self, had: usize, has: usize) {
+        self.bar.aside(|| {
+            self.printer.say(format_args!(
+                "this grid had {} and now has {has}; its intervals assume that the number of seeds does not depend on \
+                 results",
+                plural(had, "seed")
             ));
         });
     }

@@ -127,9 +127,11 @@ fn print(event: &Event, form: StepForm, validated: Option<Coverage>, printer: Pr
         Event::Step(record) => printer.line(form.line(record)),
         Event::Sample { step, text } => {
             printer.exact_line(format_args!(
-                "--- sample after {step} step{} ---\n{text}\n---",
+                "--- sample after {step} step{} ---",
                 plural_s(*step)
             ));
+            printer.sample(text);
+            printer.exact_line("---");
         }
         Event::Done {
             seconds,
