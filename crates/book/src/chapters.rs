@@ -27,6 +27,7 @@ macro_rules! chapter {
 pub const CHAPTERS: &[ChapterText] = &[
     chapter!("01-guessing"),
     chapter!("02-microgpt"),
+    chapter!("03-positions"),
     chapter!("04-attention"),
     chapter!("07-residuals"),
 ];
