@@ -29,6 +29,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("02-microgpt"),
     chapter!("03-positions"),
     chapter!("04-attention"),
+    chapter!("05-induction"),
     chapter!("06-mlp"),
     chapter!("07-residuals"),
 ];
