@@ -32,6 +32,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("05-induction"),
     chapter!("06-mlp"),
     chapter!("07-residuals"),
+    chapter!("08-norms"),
 ];
 
 impl ChapterText {
