@@ -42,8 +42,12 @@ macro_rules! chapter {
 pub const CHAPTERS: &[ChapterText] = &[
     chapter!("01-guessing"),
     chapter!("02-microgpt"),
+    chapter!("03-positions"),
     chapter!("04-attention"),
+    chapter!("05-induction"),
+    chapter!("06-mlp"),
     chapter!("07-residuals"),
+    chapter!("08-norms"),
 ];
 
 impl ChapterText {
