@@ -29,6 +29,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("02-microgpt"),
     chapter!("04-attention"),
     chapter!("07-residuals"),
+    chapter!("09-beginnings"),
     chapter!("11-mask"),
     chapter!("12-choosing"),
 ];
