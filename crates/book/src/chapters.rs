@@ -48,6 +48,9 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("06-mlp"),
     chapter!("07-residuals"),
     chapter!("08-norms"),
+    chapter!("09-beginnings"),
+    chapter!("11-mask"),
+    chapter!("12-choosing"),
 ];
 
 impl ChapterText {
