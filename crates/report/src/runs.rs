@@ -110,9 +110,9 @@ const NAME: [usize; 2] = [22, 20];
 /// The number of characters of a text's name that is shortened.
 const TEXT: usize = 12;
 
-/// Returns the table of [`runs_table`] with names and, if that is not enough, texts shortened in the
-/// middle, so that all columns stand side by side in `width` characters, and whether anything is
-/// shortened. If nothing makes them fit, nothing is shortened.
+/// Returns the table of [`runs_table`] with names and, if that is not enough, texts shortened in
+/// the middle, so that all columns stand side by side in `width` characters, and whether
+/// anything is shortened. If nothing makes them fit, nothing is shortened.
 pub fn fitted_runs_table(runs: &[RunSummary], width: usize) -> (Table, bool) {
     let whole = runs_table(runs);
     let longest = |column: usize| {

@@ -26,8 +26,8 @@ pub(crate) struct BenchArgs {
     /// Measure tokens/s by width, context, batch and threads around gpt2-mini instead
     #[arg(long, conflicts_with_all = ["only", "peer"])]
     pub(crate) scaling: bool,
-    /// Measure the seconds until the validation loss of --data is at most this, in nats per token, by
-    /// the recipe that `train --for` chooses; with --peer also by nanoGPT's laptop recipe in
+    /// Measure the seconds until the validation loss of --data is at most this, in nats per token,
+    /// by the recipe that `train --for` chooses; with --peer also by nanoGPT's laptop recipe in
     /// PyTorch
     #[arg(long, value_name = "LOSS", requires = "data", conflicts_with_all = ["only", "scaling", "seconds"])]
     pub(crate) time_to_loss: Option<f64>,

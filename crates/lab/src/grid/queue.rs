@@ -54,8 +54,8 @@ const ORDERS: usize = 6;
 /// The number of batches whose tokens are counted.
 const COUNTED_BATCHES: u32 = 8;
 
-/// Runs every cell of `planned` that has not ended in `folder`, and writes the results there. A grid
-/// in `folder` that differs only in having fewer seeds is given those that it lacks.
+/// Runs every cell of `planned` that has not ended in `folder`, and writes the results there. A
+/// grid in `folder` that differs only in having fewer seeds is given those that it lacks.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -50,8 +50,8 @@ fn same_variants(found: &Grid, requested: &Grid) -> bool {
         && variants(found) == variants(requested)
 }
 
-/// Returns whether `found` is the beginning of `requested`, whose runs of further seeds follow those
-/// of the first ones. The plan of an older version is never written again.
+/// Returns whether `found` is the beginning of `requested`, whose runs of further seeds follow
+/// those of the first ones. The plan of an older version is never written again.
 fn lacks_seeds(found: &Grid, requested: &Grid) -> bool {
     found.format == Grid::FORMAT
         && same_variants(found, requested)
