@@ -8,7 +8,7 @@ use gptlab_report::{
     diff::{self, ComparedRun},
     doctor,
     page::{self, Extras},
-    plot::{self, Glyphs, PlotLine, PlotSize},
+    plot::{self, Glyphs, PlotAxes, PlotLevel, PlotLine, PlotSize},
 };
 use serde_json::Value;
 
@@ -111,8 +111,16 @@ fn say(study: &Study) {
             width: 60,
             height: 10,
         };
-        let _ = plot::plot(&[line.clone(), line.clone()], size, Glyphs::Ascii);
-        let _ = plot::plot(&[line], size, Glyphs::Unicode);
+        let axes = PlotAxes {
+            x: "step".to_owned(),
+            y: study.name.clone(),
+            level: line.points.first().map(|(_, height)| PlotLevel {
+                label: study.name.clone(),
+                height: *height,
+            }),
+        };
+        let _ = plot::plot(&[line.clone(), line.clone()], &axes, size, Glyphs::Ascii);
+        let _ = plot::plot(&[line], &axes, size, Glyphs::Unicode);
     }
 }
 
