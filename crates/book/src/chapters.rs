@@ -30,6 +30,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("04-attention"),
     chapter!("07-residuals"),
     chapter!("09-beginnings"),
+    chapter!("10-optimisers"),
     chapter!("11-mask"),
     chapter!("12-choosing"),
 ];
