@@ -49,6 +49,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("07-residuals"),
     chapter!("08-norms"),
     chapter!("09-beginnings"),
+    chapter!("10-optimisers"),
     chapter!("11-mask"),
     chapter!("12-choosing"),
 ];
