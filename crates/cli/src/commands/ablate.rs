@@ -14,7 +14,7 @@ use gptlab_report::{
     words::{indented, plural},
 };
 
-use super::grid::{axes, command_line, go};
+use super::grid::{axes, check, command_line, go};
 use crate::{
     args::AblateArgs,
     exit::{CommandResult, ExitCode, Stop},
@@ -62,7 +62,7 @@ pub(super) fn run(args: &AblateArgs, printer: Printer) -> CommandResult {
         Some(tuned) => planned.tuned(tuned),
         None => planned,
     };
-    planned.check_validation()?;
+    check(&planned, typed)?;
     printer.for_work().say(what_is_trained(&base, &text));
     if seeds.len() == 2 {
         printer.for_work().warn(

@@ -99,6 +99,16 @@ pub(super) fn command_line() -> Vec<String> {
     std::iter::once("gptlab".to_owned()).chain(words).collect()
 }
 
+/// Checks, before anything is said or trained, that `planned` has losses to compare, and that the
+/// folder that was typed does not hold another grid.
+pub(super) fn check(planned: &Planned, base: &BaseArgs) -> CommandResult<()> {
+    planned.check_validation()?;
+    if let Some(out) = &base.run.out {
+        planned.check_folder(out)?;
+    }
+    Ok(())
+}
+
 /// Runs the missing runs of `planned`, and prints the results.
 pub(super) fn go(
     planned: &Planned,

@@ -3,7 +3,7 @@
 use gptlab_data::Builtin;
 use gptlab_lab::grid::{self, GridAxis, GridRecipe, Size};
 
-use super::grid::{axes, command_line, go};
+use super::grid::{axes, check, command_line, go};
 use crate::{args::SweepArgs, exit::CommandResult, printer::Printer, text};
 
 pub(super) fn run(args: &SweepArgs, printer: Printer) -> CommandResult {
@@ -18,6 +18,6 @@ pub(super) fn run(args: &SweepArgs, printer: Printer) -> CommandResult {
     let sizes = Size::named(&args.sizes)?;
     let points = grid::sized_points(&base, &typed.settings.overrides, &sizes, &axes)?;
     let planned = grid::sweep(&points, &typed.seeds(1)?, &text, &command_line())?;
-    planned.check_validation()?;
+    check(&planned, typed)?;
     go(&planned, &text, typed, printer)
 }

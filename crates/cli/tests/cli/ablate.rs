@@ -317,6 +317,26 @@ fn the_seed_is_no_axis_of_a_grid() {
 }
 
 #[test]
+fn a_folder_with_another_grid_is_refused_before_anything_is_said() {
+    let lab = Lab::new();
+    lab.ok(&format!(
+        "ablate {SMALL} --switches norm-none --seeds 1 --out grid"
+    ));
+    let ran = lab.run(&format!(
+        "ablate {SMALL} --switches mlp --seeds 1 --out grid"
+    ));
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error: grid: expected the same grid")
+            && ran
+                .err
+                .contains("give the new one a folder of its own with --out"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn refusals_say_what_was_expected() {
     let lab = Lab::new();
     let cases = [
@@ -395,18 +415,6 @@ fn refusals_say_what_was_expected() {
     let sentence = "error: there is no file nowhere.txt; give the path of a text file";
     assert!(ran.err.starts_with(sentence), "{}", ran.err);
     assert!(!lab.path("grid").exists());
-    lab.ok(&format!(
-        "ablate {SMALL} --switches norm-none --seeds 1 --out grid"
-    ));
-    let ran = lab.run(&format!(
-        "ablate {SMALL} --switches mlp --seeds 1 --out grid"
-    ));
-    assert_eq!(ran.code, 3, "{}", ran.err);
-    assert!(
-        ran.err.contains("give a folder of its own with --out"),
-        "{}",
-        ran.err
-    );
     // A list leaves out switches that make no sense, and reports them.
     let ran = lab.ok(&format!(
         "ablate {SMALL} --switches all --seeds 1 --steps 2 --out other"

@@ -1,12 +1,16 @@
 //! The plan of a grid: every variant with every seed.
 
+use std::path::Path;
+
 use gptlab_data::{CorpusCache, Text};
 use gptlab_model::{Model, lower};
-use gptlab_record::{Cell, Experiment, Grid, GridKind, TunedSetting, Variant};
+use gptlab_record::{
+    Cell, Experiment, FileError, Grid, GridKind, TunedSetting, Variant, read_grid,
+};
 use gptlab_report::words::slug;
 use gptlab_train::{Error, Resolved, Settings};
 
-use super::GridError;
+use super::{GridError, same_plan::check_same_plan};
 use crate::{
     published::PublishedResult,
     switches::{BASELINE, POINT, Switch},
@@ -48,6 +52,17 @@ impl Planned {
             }
         }
         Ok(())
+    }
+
+    /// Checks that `folder` holds no other grid than this one, or this one with fewer seeds.
+    ///
+    /// # Errors
+    /// Returns an error that says what differs, or that the folder's grid cannot be read.
+    pub fn check_folder(&self, folder: &Path) -> Result<(), FileError> {
+        match read_grid(folder)? {
+            Some(found) => check_same_plan(folder, &found, &self.grid),
+            None => Ok(()),
+        }
     }
 
     /// Returns the same grid, whose points are the values of a setting that is `tuned`: each

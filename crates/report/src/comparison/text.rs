@@ -64,7 +64,8 @@ fn baselines(out: &mut String, comparison: &Comparison, width: usize) {
         let named = runs.iter().take(MOST_NAMED).map(|run| run.label.as_str());
         let mut names = named.collect::<Vec<_>>().join(", ");
         if runs.len() > MOST_NAMED {
-            names += &format!(" and {} more", runs.len() - MOST_NAMED);
+            let more = (runs.len() - MOST_NAMED).to_string();
+            names += &[" and ", &more, " more"].concat();
         }
         let of = if several {
             format!(" ({names})")

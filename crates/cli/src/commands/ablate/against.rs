@@ -11,7 +11,7 @@ use gptlab_model::Choice;
 use gptlab_record::PublishedQuantity;
 use gptlab_report::words::indented;
 
-use super::super::grid::{command_line, go};
+use super::super::grid::{check, command_line, go};
 use crate::{
     args::{AblateArgs, BaseArgs},
     config,
@@ -59,7 +59,7 @@ pub(super) fn run(args: &AblateArgs, against: &str, printer: Printer) -> Command
         .map(|row| recipe(row, typed))
         .collect::<CommandResult<_>>()?;
     let planned = grid::published(&chosen, &recipes, &seeds, &text, &command_line())?;
-    planned.check_validation()?;
+    check(&planned, typed)?;
     go(&planned, &text, typed, printer)
 }
 
