@@ -84,12 +84,15 @@ fn broken_line(line: &str, width: usize) -> String {
         let space = rest[..fit].rfind(' ').filter(|_| !follows_space);
         let (before, after) = rest.split_at(space.map_or(fit, |at| at + 1));
         out.push_str(before.trim_end_matches(' '));
-        out.push('\n');
         rest = if follows_space {
             after.get(1..).unwrap_or_default()
         } else {
             after
         };
+        if rest.is_empty() {
+            break;
+        }
+        out.push('\n');
     }
     out + rest
 }
