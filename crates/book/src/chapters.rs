@@ -52,6 +52,8 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("10-optimisers"),
     chapter!("11-mask"),
     chapter!("12-choosing"),
+    chapter!("13-inside"),
+    chapter!("15-comparisons"),
 ];
 
 impl ChapterText {
