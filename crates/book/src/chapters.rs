@@ -51,6 +51,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("09-beginnings"),
     chapter!("11-mask"),
     chapter!("12-choosing"),
+    chapter!("14-size"),
 ];
 
 impl ChapterText {
