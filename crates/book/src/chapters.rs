@@ -54,6 +54,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("12-choosing"),
     chapter!("13-inside"),
     chapter!("15-comparisons"),
+    chapter!("14-size"),
 ];
 
 impl ChapterText {
