@@ -53,8 +53,8 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("11-mask"),
     chapter!("12-choosing"),
     chapter!("13-inside"),
-    chapter!("15-comparisons"),
     chapter!("14-size"),
+    chapter!("15-comparisons"),
 ];
 
 impl ChapterText {
