@@ -597,3 +597,23 @@ fn values_are_a_file_with_the_names_of_the_listing() {
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.first_line().contains("mine.txt"), "{}", refused.err);
 }
+
+/// A document is predicted without those before it, as in training and by `eval`.
+#[test]
+fn the_loss_that_parts_are_taken_from_is_of_documents() {
+    let lab = Lab::new();
+    lab.file("names.txt", "anna\nbob\ncarla\ndan\n".repeat(30));
+    lab.file("few.txt", "anna\nbob\ndan\ncarla\n");
+    lab.ok("train --preset microgpt --data names.txt --steps 20 --block-size 8 --out run --seed 3");
+    let read = |line: &str| -> Value { serde_json::from_str(&lab.ok(line).out).expect("JSON") };
+    let eval = read("eval run --data few.txt --val-fraction 0 --json");
+    let probe = read("probe run --data few.txt --only ablation --json");
+    let (loss, predictions) = (
+        number(&probe["ablation"], "loss"),
+        number(&probe["ablation"], "predictions"),
+    );
+    // Each document ends in one prediction more than it has letters.
+    assert_eq!(predictions, 19.0);
+    assert_eq!(number(&eval, "predictions"), 19.0);
+    assert!((loss - number(&eval, "loss")).abs() < 1e-6, "{loss}");
+}

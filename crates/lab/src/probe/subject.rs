@@ -206,7 +206,8 @@ impl Subject {
     }
 
     /// Makes a batch from the start of `tokens` with at most `most` predictions, in consecutive
-    /// windows of the context's length.
+    /// windows of the context's length. As in training, a document is predicted without those
+    /// before it: a window begins at each [`Tokenizer::bos`].
     ///
     /// # Errors
     /// Returns an error if there is nothing to predict.
@@ -217,10 +218,16 @@ impl Subject {
         }
         let (inputs, targets) = (&tokens[..n], &tokens[1..=n]);
         let size = self.block_size();
-        Ok(Batch::new(
-            &self.model,
-            inputs.chunks(size).zip(targets.chunks(size)),
-        )?)
+        let bos = self.tokenizer.bos();
+        let begins = |at: &usize| *at == 0 || Some(inputs[*at]) == bos;
+        let starts: Vec<usize> = (0..n).filter(begins).collect();
+        let ends = starts.iter().skip(1).copied().chain([n]);
+        let documents = starts.iter().zip(ends);
+        let windows = documents.flat_map(|(start, end)| {
+            let (inputs, targets) = (&inputs[*start..end], &targets[*start..end]);
+            inputs.chunks(size).zip(targets.chunks(size))
+        });
+        Ok(Batch::new(&self.model, windows)?)
     }
 
     /// Returns the values of all nodes on `prompt`.
