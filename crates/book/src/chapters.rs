@@ -52,6 +52,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("11-mask"),
     chapter!("12-choosing"),
     chapter!("14-size"),
+    chapter!("16-recipe"),
 ];
 
 impl ChapterText {
