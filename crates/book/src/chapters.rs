@@ -55,6 +55,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("13-inside"),
     chapter!("14-size"),
     chapter!("15-comparisons"),
+    chapter!("16-recipe"),
 ];
 
 impl ChapterText {
