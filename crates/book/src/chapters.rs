@@ -56,6 +56,7 @@ pub const CHAPTERS: &[ChapterText] = &[
     chapter!("14-size"),
     chapter!("15-comparisons"),
     chapter!("16-recipe"),
+    chapter!("17-assistants"),
 ];
 
 impl ChapterText {

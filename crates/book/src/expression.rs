@@ -1,8 +1,8 @@
-//! What a reference to a value says: a path in an output, or two paths with an operator between
-//! them.
+//! What a reference to a value says: a path in an output, or several paths with an operator between
+//! neighbours. Operators are applied from left to right.
 //!
 //! ```text
-//! expression = path [ " " operator " " path ]        operator = - + * /
+//! expression = path { " " operator " " path }        operator = - + * /
 //! path       = output "." segment { "." segment }
 //! segment    = characters without . : and "  |  '"' characters '"'
 //! ```
@@ -44,11 +44,11 @@ impl Operator {
     }
 }
 
-/// A value, or two values and an operator.
+/// A value, and operators with further values, which are applied from left to right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expression {
     pub first: Path,
-    pub second: Option<(Operator, Path)>,
+    pub rest: Vec<(Operator, Path)>,
 }
 
 impl Expression {
@@ -58,27 +58,28 @@ impl Expression {
     /// Returns what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let outside = outside_quotes(text);
-        let found = Operator::ALL
-            .iter()
-            .filter_map(|(sign, operator)| Some((outside.find(sign)?, *operator)))
-            .min_by_key(|(at, _)| *at);
-        let Some((at, operator)) = found else {
-            let first = Path::parse(text)?;
-            return Ok(Self {
-                first,
-                second: None,
+        let next = |from: usize| {
+            let signs = Operator::ALL.iter();
+            let found = signs.filter_map(|(sign, operator)| {
+                Some((from + outside[from..].find(sign)?, *operator))
             });
+            found.min_by_key(|(at, _)| *at)
         };
-        let second = Path::parse(&text[at + 3..])?;
-        Ok(Self {
-            first: Path::parse(&text[..at])?,
-            second: Some((operator, second)),
-        })
+        let mut found = next(0);
+        let first = Path::parse(&text[..found.map_or(text.len(), |(at, _)| at)])?;
+        let mut rest = Vec::new();
+        while let Some((at, operator)) = found {
+            let begin = at + 3;
+            found = next(begin);
+            let end = found.map_or(text.len(), |(at, _)| at);
+            rest.push((operator, Path::parse(&text[begin..end])?));
+        }
+        Ok(Self { first, rest })
     }
 
     /// Returns the paths of the expression.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        std::iter::once(&self.first).chain(self.second.iter().map(|(_, path)| path))
+        std::iter::once(&self.first).chain(self.rest.iter().map(|(_, path)| path))
     }
 }
 
@@ -161,14 +162,23 @@ mod tests {
     fn segments_hold_spaces_hyphens_and_quoted_dots() {
         let parsed = Expression::parse("a.b c.2-gram.0.\"lr=0.1: x - y\"").unwrap();
         let expected = path("a", &["b c", "2-gram", "0", "lr=0.1: x - y"]);
-        assert_eq!((parsed.first, parsed.second), (expected, None));
+        assert_eq!((parsed.first, parsed.rest), (expected, Vec::new()));
     }
 
     #[test]
     fn an_operator_stands_between_spaces() {
         let parsed = Expression::parse("a.x-y / b.z").unwrap();
         assert_eq!(parsed.first, path("a", &["x-y"]));
-        assert_eq!(parsed.second, Some((Operator::Over, path("b", &["z"]))));
+        assert_eq!(parsed.rest, [(Operator::Over, path("b", &["z"]))]);
+        let parsed = Expression::parse("a.x + b.y - c.\"u + v\"").unwrap();
+        let rest = [
+            (Operator::Plus, path("b", &["y"])),
+            (Operator::Minus, path("c", &["u + v"])),
+        ];
+        assert_eq!(
+            (parsed.first, parsed.rest),
+            (path("a", &["x"]), rest.to_vec())
+        );
         let results = Operator::ALL.map(|(_, operator)| operator.of(6.0, 2.0));
         assert_eq!(results, [4.0, 8.0, 12.0, 3.0]);
     }

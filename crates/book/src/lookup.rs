@@ -98,14 +98,16 @@ pub fn evaluated<'a>(
 ) -> Result<String, String> {
     let find = |path: &Path| lookup(values(&path.output)?, &path.segments);
     let first = find(&expression.first)?;
-    let Some((operator, second)) = &expression.second else {
+    if expression.rest.is_empty() {
         return shown(first, format, &expression.first);
-    };
-    let a = number(first, &expression.first)?;
-    let b = number(find(second)?, second)?;
-    let result = operator.of(a, b);
-    if !result.is_finite() {
-        return Err(format!("the result of {a} and {b} is not a finite number"));
+    }
+    let mut result = number(first, &expression.first)?;
+    for (operator, path) in &expression.rest {
+        let (a, b) = (result, number(find(path)?, path)?);
+        result = operator.of(a, b);
+        if !result.is_finite() {
+            return Err(format!("the result of {a} and {b} is not a finite number"));
+        }
     }
     rounded(result, format)
 }
