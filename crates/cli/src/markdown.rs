@@ -17,7 +17,7 @@ pub(crate) fn terminal(markdown: &str, width: usize) -> String {
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
         page.take(event);
     }
-    page.out.trim_end().to_owned() + "\n"
+    page.out.trim_end().replace('\u{2060}', "") + "\n"
 }
 
 /// The text so far, and the block that is being read.
@@ -37,10 +37,15 @@ struct Page {
     rows: Vec<Vec<String>>,
     /// The target of the link that is being read.
     link: Option<String>,
+    /// Where in the inline text the last bold part began.
+    bold_from: Option<usize>,
+    /// Whether the inline text is a bold beginning so far, as of a paragraph with a heading.
+    is_heading_so_far: bool,
 }
 
 impl Page {
     fn take(&mut self, event: Event<'_>) {
+        self.end_heading(&event);
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
@@ -49,7 +54,9 @@ impl Page {
                 None => self.inline.push_str(&text),
             },
             Event::Code(code) | Event::InlineMath(code) | Event::DisplayMath(code) => {
-                self.inline += &["`", &code, "`"].concat();
+                // A path or a flag is not broken, so that it can be copied.
+                let whole = code.replace('/', "/\u{2060}").replace('-', "-\u{2060}");
+                self.inline += &["`", &whole, "`"].concat();
             }
             Event::SoftBreak | Event::HardBreak => self.inline.push('\n'),
             Event::Html(html) | Event::InlineHtml(html) => self.inline.push_str(&html),
@@ -82,6 +89,7 @@ impl Page {
             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                 self.code = Some(String::new());
             }
+            Tag::Strong => self.bold_from = Some(self.inline.len()),
             Tag::TableHead | Tag::TableRow => self.rows.push(Vec::new()),
             Tag::Link { dest_url, .. } => self.link = Some(dest_url.into_string()),
             _ => {}
@@ -118,6 +126,7 @@ impl Page {
                 }
             }
             TagEnd::Table => self.table(),
+            TagEnd::Strong => self.is_heading_so_far = self.bold_from == Some(0),
             TagEnd::Link => {
                 let target = self.link.take().unwrap_or_default();
                 if !self.inline.ends_with(&target) {
@@ -125,6 +134,31 @@ impl Page {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Puts a colon after a bold beginning that a space follows, because the text is not bold here.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "no other event begins with a space"
+    )]
+    fn end_heading(&mut self, next: &Event<'_>) {
+        let follows_space = match next {
+            Event::Text(text) => text.starts_with(' '),
+            Event::SoftBreak => true,
+            _ => false,
+        };
+        let begun = std::mem::take(&mut self.is_heading_so_far);
+        let Some(last) = self
+            .inline
+            .chars()
+            .last()
+            .filter(|_| begun && follows_space)
+        else {
+            return;
+        };
+        if last.is_alphanumeric() {
+            self.inline.push_str(if is_wide(last) { "：" } else { ":" });
         }
     }
 
@@ -177,12 +211,16 @@ impl Page {
 /// The longest rule.
 const RULE: usize = 40;
 
+/// Returns whether a character takes two columns.
+fn is_wide(c: char) -> bool {
+    display_width(c.encode_utf8(&mut [0; 4])) == 2
+}
+
 /// Joins lines by a space; by nothing between two wide characters, as Japanese is written.
 fn joined(text: &str) -> String {
     let mut lines = text.trim().lines();
     let mut out = lines.next().unwrap_or_default().to_owned();
     for line in lines {
-        let is_wide = |c: char| display_width(c.encode_utf8(&mut [0; 4])) == 2;
         let wide =
             out.chars().last().is_some_and(is_wide) && line.chars().next().is_some_and(is_wide);
         if !wide {
@@ -217,6 +255,12 @@ mod tests {
         assert_eq!(
             terminal(text, 20),
             "残差接続は、読んだも\nのに足し算をします。\nそれだけです。\n"
+        );
+        // A bold beginning with a space after it is a heading; `/` in code is no place to break.
+        let text = "**損失** 実際に来た文字。\n\n**Loss** is\n`crates/book/text` and more.\n";
+        assert_eq!(
+            terminal(text, 24),
+            "損失： 実際に来た文字。\n\nLoss: is\n`crates/book/text` and\nmore.\n"
         );
         let text = "損失は\n`2.26` です。\n";
         assert_eq!(terminal(text, 40), "損失は `2.26` です。\n");

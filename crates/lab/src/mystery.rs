@@ -119,9 +119,9 @@ pub fn planned(
     Ok((planned, skipped.into_iter().next()))
 }
 
-/// Takes out of `study`, which is of a mystery, everything that names what was changed: the
-/// settings, the listing and the number of parameters of the changed model become those of the
-/// whole one.
+/// Takes out of `study`, which is of a mystery, everything that names what was changed: pages do not
+/// show the settings, the listing and the number of parameters of the changed model, and causes of
+/// symptoms are those of the whole one.
 pub fn conceal(study: &mut Study) {
     for verdict in study.conclusion.iter_mut().flat_map(|c| &mut c.variants) {
         verdict.prediction = None;
@@ -139,6 +139,7 @@ pub fn conceal(study: &mut Study) {
         ..whole.variant.clone()
     };
     changed.variant = hidden;
+    changed.concealed = true;
     for (run, of_whole) in changed.runs.iter_mut().zip(&whole.runs) {
         run.experiment = of_whole.experiment.clone();
     }

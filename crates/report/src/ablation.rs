@@ -64,7 +64,11 @@ fn row(study: &Study, arm: &Arm) -> Vec<TableCell> {
         TableCell::text(verdict),
         numeric(arm.mean_of(|o| o.skill_loss), number::loss),
         numeric(arm.mean_of(|o| o.grad_norm), number::short),
-        TableCell::count(arm.variant.parameters),
+        if arm.concealed {
+            TableCell::default()
+        } else {
+            TableCell::count(arm.variant.parameters)
+        },
         TableCell::text(diverged(arm)),
         TableCell::text(
             floors.map_or_else(String::new, |floors| phrases::nearest(arm.loss(), floors)),

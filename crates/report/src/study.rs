@@ -59,6 +59,9 @@ pub struct Arm {
     pub runs: Vec<RecordedRun>,
     /// The row of the results; `None` until one of the runs has finished.
     pub row: Option<Row>,
+    /// Whether pages keep to themselves what the model is: its settings, its listing and its number
+    /// of parameters.
+    pub concealed: bool,
 }
 
 impl Study {
@@ -215,6 +218,7 @@ fn of_grid(folder: &Path, grid: Grid) -> Result<Study, FileError> {
                     difference: row.difference.filter(|_| grid.kind == GridKind::Ablation),
                     ..row
                 }),
+            concealed: false,
         });
     }
     let conclusion = results
@@ -345,6 +349,7 @@ fn arm_of(run: RecordedRun, outcome: Option<CellOutcome>) -> Arm {
         variant,
         runs: vec![run],
         row,
+        concealed: false,
     }
 }
 

@@ -63,5 +63,8 @@ fn list(language: Language, json: bool, printer: Printer) {
             chapter.title(language)
         ));
     }
-    printer.hint("`gptlab learn 4` shows a chapter");
+    printer.hint(match language {
+        Language::English => "`gptlab learn 4` shows a chapter",
+        Language::Japanese => "`gptlab learn 4 --language ja` shows a chapter",
+    });
 }

@@ -69,13 +69,14 @@ fn reveal(seed: u64, json: bool, printer: Printer) -> CommandResult {
 
 /// Says whether `guess` is what was changed.
 fn answer(seed: u64, guess: &str, json: bool, printer: Printer) -> CommandResult {
-    let guessed = Switch::find(guess).map_err(Stop::usage)?;
-    if !CANDIDATES.contains(&guessed.slug().as_str()) {
-        return Err(Stop::usage(format_args!(
+    let found = Switch::find(guess).ok();
+    let guessed = found.filter(|switch| CANDIDATES.contains(&switch.slug().as_str()));
+    let guessed = guessed.ok_or_else(|| {
+        Stop::usage(format_args!(
             "{guess} is no candidate; there are {}",
             CANDIDATES.join(", ")
-        )));
-    }
+        ))
+    })?;
     let right = guessed.slug() == mystery::switch_of(seed).map_err(Stop::failure)?.slug();
     if json {
         printer.json(&MysteryAnswer {
@@ -84,12 +85,18 @@ fn answer(seed: u64, guess: &str, json: bool, printer: Printer) -> CommandResult
             right,
         });
     } else if right {
-        printer.line(format_args!("right: mystery {seed} is {}", guessed.name));
+        printer.line(format_args!(
+            "right: mystery {seed} is `{}`",
+            guessed.slug()
+        ));
         printer.hint(format_args!(
             "`gptlab mystery --seed {seed} --reveal` says what that part is for"
         ));
     } else {
-        printer.line(format_args!("no: mystery {seed} is not {}", guessed.name));
+        printer.line(format_args!(
+            "no: mystery {seed} is not `{}`",
+            guessed.slug()
+        ));
         printer.hint(format_args!(
             "without it, expect this: {} (`gptlab ablate --list --switches {}`)",
             guessed.prediction,
@@ -193,8 +200,9 @@ fn show(study: &Study, seed: u64, out: &Path, json: bool, printer: Printer) {
         return;
     }
     printer.text(report::terminal_text(study, printer.columns()));
-    printer.line("\nWhich part was changed? One of these:\n");
+    printer.line("\nWhat was changed? One of these:\n");
     printer.text(columns(&CANDIDATES, printer.columns()));
+    printer.hint("`gptlab ablate --list` says what each of them is");
     printer.hint(format_args!("open {shown}/{}", page::PAGE));
     printer.hint(format_args!(
         "`gptlab generate {shown}/{NAME}.safetensors`, `gptlab probe` and `gptlab eval` look at the model; \

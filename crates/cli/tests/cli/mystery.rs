@@ -32,6 +32,9 @@ fn what_is_written_does_not_tell_what_was_changed() {
                 assert!(!text.contains(told), "{name}");
             }
         }
+        // What is not shown is said to be so.
+        assert!(page.contains("not shown: it would tell what was changed"));
+        assert!(!page.contains("The listing is the baseline"));
         // The models are there, for probes; and they differ.
         let listing = |model: &str| lab.ok(&format!("inspect {out}/{model}.safetensors")).out;
         assert_ne!(listing("mystery"), listing("baseline"));
@@ -45,10 +48,10 @@ fn what_is_written_does_not_tell_what_was_changed() {
 fn a_guess_is_checked_and_the_part_is_revealed() {
     let lab = Lab::new();
     let right = lab.ok("mystery --seed 6 --guess no-residual");
-    assert_eq!(right.out, "right: mystery 6 is no residual\n");
+    assert_eq!(right.out, "right: mystery 6 is `no-residual`\n");
     assert!(right.err.contains("--seed 6 --reveal"), "{}", right.err);
     let wrong = lab.ok("mystery --seed 6 --guess no-mlp");
-    assert_eq!(wrong.out, "no: mystery 6 is not no MLP\n");
+    assert_eq!(wrong.out, "no: mystery 6 is not `no-mlp`\n");
     assert!(wrong.err.contains("expect this: "), "{}", wrong.err);
     let revealed = lab.ok("mystery --seed 6 --reveal").out;
     assert!(
@@ -80,7 +83,10 @@ fn what_makes_no_mystery_is_a_sentence() {
             "--seed 6 --guess one-head",
             "error: one-head is no candidate; there are no-residual, ",
         ),
-        ("--seed 6 --guess foo", "error: there is no switch"),
+        (
+            "--seed 6 --guess foo",
+            "error: foo is no candidate; there are ",
+        ),
         (
             "--seed 6 --disable-residual --data data.txt",
             "error: the model cannot be changed as this mystery asks",

@@ -53,7 +53,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         "noise",
-        &["noise between seeds", "seed noise", "variance"],
+        &["noise between seeds", "seed noise"],
         "Noise is how far the losses of the same model with different seeds lie apart, as a standard deviation in \
          nats. 0.001 to 0.02 is usual. The first line below the table of `gptlab ablate` says it; a \
          difference below it means nothing by itself.",

@@ -224,12 +224,16 @@ fn changes(study: &Study, arm: &Arm) -> Option<String> {
 /// the purpose, and what to do next.
 pub(super) fn entry(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
     let variant = &arm.variant;
-    let mut entry = vec![(
-        "Model",
-        format!("{} parameters", words::count(variant.parameters)),
-    )];
-    if let Some(changes) = changes(study, arm) {
-        entry.push(("Settings", changes));
+    let mut entry = Vec::new();
+    if arm.concealed {
+        entry.push((
+            "Model",
+            "not shown: it would tell what was changed".to_owned(),
+        ));
+    } else {
+        let parameters = words::count(variant.parameters);
+        entry.push(("Model", format!("{parameters} parameters")));
+        entry.extend(changes(study, arm).map(|changes| ("Settings", changes)));
     }
     if let Some(hyper) = arm.runs.first().map(|run| &run.experiment.hyper) {
         entry.push((

@@ -304,7 +304,7 @@ fn listing(study: &Study, arm: &Arm) -> Markup {
         .baseline()
         .is_none_or(|first| first.variant.name == arm.variant.name);
     html! {
-        @if own.is_empty() {
+        @if own.is_empty() || arm.concealed {
         } @else if is_baseline {
             details { summary { "The model's listing" } pre tabindex="0" { code { (own) } } }
         } @else if own == baseline {

@@ -69,7 +69,7 @@ fn entry(out: &mut MarkdownText, study: &Study, arm: &Arm) {
     // A sweep has no baseline, and its listings are in the JSON.
     let baseline = study.baseline().unwrap_or(arm);
     let lines = diff::listing(&baseline.variant.listing, &variant.listing);
-    if !lines.is_empty() {
+    if !lines.is_empty() && !arm.concealed {
         out.line("The listing, against the baseline's:");
         let lines: Vec<String> = lines
             .iter()
