@@ -125,8 +125,8 @@ impl Diagnostic {
     pub fn skill_needed(self) -> &'static str {
         match self {
             Self::Copy => {
-                "After the bar, repeat the letters before it: by their content, as an induction head does (Elhage et \
-                 al. 2021; Olsson et al. 2022), or by counting places; both take attention in two layers."
+                "After the bar, repeat the letters before it: by counting places, or by their content as an induction \
+                 head does; both take attention in two layers (Elhage et al. 2021; Olsson et al. 2022)."
             }
             Self::Brackets => {
                 "At a closing bracket, know which kind was opened last and not yet closed: attention that \

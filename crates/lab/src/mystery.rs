@@ -119,9 +119,9 @@ pub fn planned(
     Ok((planned, skipped.into_iter().next()))
 }
 
-/// Takes out of `study`, which is of a mystery, everything that names what was changed: pages do not
-/// show the settings, the listing and the number of parameters of the changed model, and causes of
-/// symptoms are those of the whole one.
+/// Takes out of `study`, which is of a mystery, everything that names what was changed: pages do
+/// not show the settings, the listing and the number of parameters of the changed model, and causes
+/// of symptoms are those of the whole one.
 pub fn conceal(study: &mut Study) {
     for verdict in study.conclusion.iter_mut().flat_map(|c| &mut c.variants) {
         verdict.prediction = None;

@@ -237,7 +237,7 @@ fn a_skill_is_what_n_grams_lack() {
     }
     let output = lab.ok("baselines --data copy").out;
     assert!(
-        output.contains("skill        After the bar, find the same letters"),
+        output.contains("skill        After the bar, repeat the letters before it"),
         "{output}"
     );
     assert!(output.contains("perplexity  on the skill\n"), "{output}");
