@@ -1,7 +1,7 @@
 //! What a path holds that was given where a run is expected.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn no_run(path: &Path, expected: &str) -> Stop {
     if is_grid(path) {
         return say("the folder of a grid").hint(inside(path.join(RUNS)));
     }
-    if !runs_in(path).is_empty() {
+    if runs_in(path).is_ok_and(|runs| !runs.is_empty()) {
         return say("a folder of runs").hint(inside(path.to_owned()));
     }
     let found = if path.join(page::PAGE).is_file() {
@@ -47,11 +47,18 @@ pub(crate) fn is_grid(folder: &Path) -> bool {
     read_grid(folder).is_ok_and(|grid| grid.is_some())
 }
 
-/// Returns the runs in `folder`, by name; none if it cannot be read.
-fn runs_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    let mut runs: Vec<PathBuf> = paths.filter(|path| Store::exists(path)).collect();
+/// Returns the runs in `folder`, by name.
+///
+/// # Errors
+/// Returns an error if the folder cannot be read.
+pub(crate) fn runs_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut runs = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if Store::exists(&path) {
+            runs.push(path);
+        }
+    }
     runs.sort();
-    runs
+    Ok(runs)
 }

@@ -1,9 +1,6 @@
 //! `gptlab runs`: runs beside each other.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use gptlab_record::Store;
 use gptlab_report::{RecordedRun, RunSummary, fitted_runs_table, runs_table};
@@ -11,7 +8,7 @@ use gptlab_report::{RecordedRun, RunSummary, fitted_runs_table, runs_table};
 use crate::{
     args::RunsArgs,
     exit::{CommandResult, ExitCode, Stop},
-    folders::{RUNS, is_grid, no_run},
+    folders::{self, RUNS, is_grid, no_run},
     printer::Printer,
 };
 
@@ -62,17 +59,8 @@ fn runs_in(folder: &Path) -> CommandResult<Vec<PathBuf>> {
     }
     let within = folder.join(RUNS);
     let folder = if is_grid(folder) { &within } else { folder };
-    let unread = |e: std::io::Error| {
+    folders::runs_in(folder).map_err(|e| {
         Stop::file("read the folder", folder, &e)
             .hint("`gptlab train` keeps its runs in the folder `runs`")
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unread)? {
-        let path = entry.map_err(unread)?.path();
-        if Store::exists(&path) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
+    })
 }

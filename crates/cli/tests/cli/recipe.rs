@@ -213,3 +213,15 @@ fn runs_lie_beside_each_other() {
         ran.err
     );
 }
+
+/// A measurement that takes seconds is announced, so that nobody waits without a word.
+#[test]
+fn a_long_measurement_of_the_speed_is_announced() {
+    let lab = Lab::new();
+    let small =
+        "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --print-settings";
+    let said = "measuring the speed of the first steps for about ";
+    let line = |time: &str| format!("train --data data.txt --for {time} {small}");
+    assert!(lab.ok(&line("251s")).err.contains(said));
+    assert!(!lab.ok(&line("10s")).err.contains(said));
+}
