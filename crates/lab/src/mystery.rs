@@ -120,8 +120,8 @@ pub fn planned(
 }
 
 /// Takes out of `study`, which is of a mystery, everything that names what was changed: pages do
-/// not show the settings, the listing and the number of parameters of the changed model, and causes
-/// of symptoms are those of the whole one.
+/// not show the settings, the listing and the number of parameters of the changed model, nor what
+/// to try next, which depends on them.
 pub fn conceal(study: &mut Study) {
     for verdict in study.conclusion.iter_mut().flat_map(|c| &mut c.variants) {
         verdict.prediction = None;

@@ -35,6 +35,14 @@ fn what_is_written_does_not_tell_what_was_changed() {
         // What is not shown is said to be so.
         assert!(page.contains("not shown: it would tell what was changed"));
         assert!(!page.contains("The listing is the baseline"));
+        // Both models have symptoms, and only the whole one's are followed by advice.
+        let markdown = String::from_utf8(lab.read(&format!("{out}/report.md"))).unwrap();
+        let times = |word: &str| markdown.matches(word).count();
+        assert_eq!(
+            (times("**Symptoms:**"), times("**Next:**")),
+            (2, 1),
+            "{markdown}"
+        );
         // The models are there, for probes; and they differ.
         let listing = |model: &str| lab.ok(&format!("inspect {out}/{model}.safetensors")).out;
         assert_ne!(listing("mystery"), listing("baseline"));

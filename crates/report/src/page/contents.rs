@@ -269,7 +269,9 @@ fn next(study: &Study, arm: &Arm) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     let found = doctor::examine(run, study.floors_of(run));
-    let next = found.findings.first().map(|first| &first.experiment);
+    // What a finding advises depends on the settings.
+    let first = found.findings.first().filter(|_| !arm.concealed);
+    let next = first.map(|first| &first.experiment);
     let next = next.map(|experiment| ("Next", experiment.clone()));
     let unjudged = (!found.unjudged.is_empty()).then(|| ("Not judged", found.unjudged.join(" ")));
     let symptoms = Some(("Symptoms", found.summary()));
