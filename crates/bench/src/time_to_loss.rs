@@ -22,15 +22,16 @@ use crate::{
 /// The program of the peer, in the folder of [`PyTorch::scripts`].
 const SCRIPT: &str = "time_to_loss.py";
 /// The time limit of the first training, in seconds.
-const FIRST_LIMIT: u64 = 8;
+const FIRST_LIMIT: u64 = 3;
 /// The longest time limit, in seconds.
 const LAST_LIMIT: u64 = 1_800;
 
 const LEGEND: &str = "\
 Loss: nats per token, over every prediction of the validation split. Seconds of gptlab: its whole process, with the \
-recipe that `train --for LIMIT` chooses; LIMIT is the first that reached the target: 8 s, then a quarter longer each time; \
-a round begins at the limit of the last, and the time of limits that fell short is not counted. Seconds of PyTorch: the steps of nanoGPT's laptop recipe (4 layers, 4 heads, width 128, \
-context 64, batch 12, 2,000 steps) until its loss is at most the target, validated every 100 steps from the 1,000th \
+recipe that `train --for LIMIT` chooses; LIMIT is the first that reached the target: 3 s, then an eighth longer each \
+time, in whole seconds; a round begins at the limit of the last, and the time of limits that fell short is not counted. \
+Seconds of PyTorch: the steps of nanoGPT's laptop recipe (4 layers, 4 heads, width 128, context 64, batch 12, 2,000 \
+steps) until its loss is at most the target, validated every 100 steps from the 1,000th \
 on; validation, reading and start-up are not counted.";
 
 /// The settings of a [`TimeToLoss`].

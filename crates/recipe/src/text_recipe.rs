@@ -22,6 +22,10 @@ pub struct RecipeInput {
     pub documents: Option<u64>,
     /// The time that training may take. It determines the sizes of model and batch and the rate.
     pub time: Duration,
+    /// Whether the processor multiplies bf16 clearly faster than f32. Instructions for bf16 do not
+    /// imply it: `vdpbf16ps` doubles the rate of AMD's Zen 4 and equals f32's on Intel's Sapphire
+    /// Rapids.
+    pub fast_bf16: bool,
 }
 
 /// The settings that were chosen for a text. [`TextRecipe::reasons`] explains them.
@@ -51,7 +55,8 @@ struct RecipeScale {
     batch_size: usize,
     /// The peak learning rate.
     lr: f64,
-    precision: Precision,
+    /// Whether products in bf16 save time where the processor is fast at them.
+    wide: bool,
     /// The reason for the size, for people.
     why: &'static str,
 }
@@ -68,7 +73,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 128,
         batch_size: 8,
         lr: 2e-2,
-        precision: Precision::F32,
+        wide: false,
         why: "small enough to learn in seconds",
     },
     RecipeScale {
@@ -79,7 +84,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 128,
         batch_size: 8,
         lr: 1.6e-2,
-        precision: Precision::F32,
+        wide: false,
         why: "small enough to learn in half a minute",
     },
     RecipeScale {
@@ -90,7 +95,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 128,
         batch_size: 8,
         lr: 1.2e-2,
-        precision: Precision::F32,
+        wide: false,
         why: "small enough for many steps in a minute",
     },
     RecipeScale {
@@ -101,7 +106,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 128,
         batch_size: 16,
         lr: 1.6e-2,
-        precision: Precision::F32,
+        wide: false,
         why: "small enough for many steps in two minutes",
     },
     RecipeScale {
@@ -112,7 +117,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 128,
         batch_size: 16,
         lr: 1.2e-2,
-        precision: Precision::Bf16,
+        wide: true,
         why: "small enough for many steps in five minutes",
     },
     RecipeScale {
@@ -123,7 +128,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 128,
         batch_size: 16,
         lr: 8e-3,
-        precision: Precision::Bf16,
+        wide: true,
         why: "for ten minutes, under a million parameters",
     },
     RecipeScale {
@@ -134,7 +139,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 256,
         batch_size: 16,
         lr: 6e-3,
-        precision: Precision::Bf16,
+        wide: true,
         why: "for an hour, a few million parameters",
     },
     RecipeScale {
@@ -145,7 +150,7 @@ const SCALES: [RecipeScale; 8] = [
         block_size: 256,
         batch_size: 32,
         lr: 4e-3,
-        precision: Precision::Bf16,
+        wide: true,
         why: "for hours, as many as nanoGPT's large recipe",
     },
 ];
@@ -157,6 +162,14 @@ impl RecipeScale {
             .iter()
             .find(fits)
             .unwrap_or(&SCALES[SCALES.len() - 1])
+    }
+
+    fn precision(&self, input: &RecipeInput) -> Precision {
+        if self.wide && input.fast_bf16 {
+            Precision::Bf16
+        } else {
+            Precision::F32
+        }
     }
 
     /// Returns the approximate number of parameters of the blocks: 4 n² of attention and 8 n² of a
@@ -190,6 +203,11 @@ impl TextRecipe {
         (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
+    /// Returns whether the recipe for `time` depends on [`RecipeInput::fast_bf16`].
+    pub fn may_use_bf16(time: Duration) -> bool {
+        RecipeScale::of(time).wide
+    }
+
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
         let scale = RecipeScale::of(input.time);
@@ -200,7 +218,7 @@ impl TextRecipe {
             dropout,
             ..scale.spec()
         };
-        settings.hyper = hyper(scale, steps);
+        settings.hyper = hyper(scale, input, steps);
         settings.intervals = intervals(settings.intervals, steps);
         Self {
             settings,
@@ -214,6 +232,7 @@ impl TextRecipe {
             train_tokens: u64::from(u32::MAX),
             documents: None,
             time: DEFAULT_TIME,
+            fast_bf16: false,
         };
         Self::new(&input, steps)
     }
@@ -260,10 +279,12 @@ impl TextRecipe {
                 Precision::F32 => "f32 products".to_owned(),
                 Precision::Bf16 => "bf16 products".to_owned(),
             },
-            match own_hyper.precision {
-                Precision::F32 => "faster without bf16 instructions".to_owned(),
-                Precision::Bf16 => "faster with bf16 instructions".to_owned(),
-            },
+            match (own_hyper.precision, scale.wide) {
+                (Precision::F32, false) => "bf16 saves little time at this width",
+                (Precision::F32, true) => "this processor is no faster at bf16",
+                (Precision::Bf16, _) => "this processor is faster at bf16",
+            }
+            .to_owned(),
         );
         let passes = passes(own_hyper.steps, scale, &self.input);
         add(
@@ -298,7 +319,7 @@ fn dropout(exposure: f64) -> f32 {
 }
 
 /// Returns the hyper-parameters: Muon, and a rate that falls linearly to zero.
-fn hyper(scale: &RecipeScale, steps: u64) -> Hyper {
+fn hyper(scale: &RecipeScale, input: &RecipeInput, steps: u64) -> Hyper {
     Hyper {
         batch_size: scale.batch_size,
         lr: scale.lr,
@@ -309,7 +330,7 @@ fn hyper(scale: &RecipeScale, steps: u64) -> Hyper {
         beta2: 0.95,
         decayed: Decay::Matrices,
         optimizer: Optimizer::Muon,
-        precision: scale.precision,
+        precision: scale.precision(input),
         ..Hyper::of(Preset::Modern, Some(steps))
     }
 }
@@ -350,6 +371,7 @@ mod tests {
             train_tokens,
             documents: None,
             time: Duration::from_secs(seconds),
+            fast_bf16: true,
         }
     }
 
@@ -391,6 +413,20 @@ mod tests {
         };
         assert_eq!(dropout(1_000_000), 0.0);
         assert!(dropout(200_000) > 0.0 && dropout(100_000) > dropout(200_000));
+    }
+
+    #[test]
+    fn bf16_is_for_wide_models_on_processors_that_are_fast_at_it() {
+        let precision = |seconds, fast_bf16| {
+            let input = RecipeInput {
+                fast_bf16,
+                ..input(1_000_000, seconds)
+            };
+            TextRecipe::new(&input, 100).settings.hyper.precision
+        };
+        assert_eq!(precision(240, true), Precision::Bf16);
+        assert_eq!(precision(240, false), Precision::F32);
+        assert_eq!(precision(120, true), Precision::F32);
     }
 
     #[test]

@@ -160,7 +160,7 @@ fn the_time_to_a_loss_is_of_a_whole_training() {
     short_text(&lab);
     let line = "bench --time-to-loss 9 --data text.txt --rounds 2 --out times";
     let ran = lab.ok(line);
-    for part in ["seed 0: --for 8s ended at ", "seed 1: --for 8s ended at "] {
+    for part in ["seed 0: --for 3s ended at ", "seed 1: --for 3s ended at "] {
         assert!(ran.err.contains(part), "{}", ran.err);
     }
     assert!(!ran.out.contains("ratio:"), "{}", ran.out);

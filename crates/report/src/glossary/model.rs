@@ -69,6 +69,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         Some("Vaswani et al. 2017"),
     ),
     entry(
+        "sublayer",
+        &["sublayers"],
+        "A sublayer is one of the parts of a block that read the residual stream and add to it: the attention and the \
+         MLP. It has a norm before it (pre-LN) or after it (post-LN), and a residual connection around it. A block of \
+         GPT-2 has two, one after the other; `--order parallel` lets both read the same vector.",
+        Some("Vaswani et al. 2017"),
+    ),
+    entry(
         "residual connection",
         &["residual", "residuals", "skip connection", "shortcut"],
         "A residual connection adds what a sublayer computes to what it read, instead of replacing it: x + f(x). The \

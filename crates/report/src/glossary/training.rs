@@ -37,6 +37,23 @@ pub(super) const ENTRIES: &[Entry] = &[
         Some("Rumelhart et al. 1986"),
     ),
     entry(
+        "tape",
+        &["autograd", "automatic differentiation", "reverse mode"],
+        "A tape is the list of all operations of a forward pass, in order, with what each of them read. The backward \
+         pass goes through it from the end, and gives every number its gradient by the chain rule; this is called \
+         autograd, or automatic differentiation in reverse mode. `gptlab micro` has a tape of single numbers, and the \
+         fast engine a list of operations on matrices.",
+        Some("Linnainmaa 1976"),
+    ),
+    entry(
+        "local gradient",
+        &["local gradients", "local derivative", "chain rule"],
+        "A local gradient says how the result of one operation changes with one of its inputs: b for the input a of \
+         a x b, and 1 for both inputs of a + b. The chain rule multiplies it by the gradient of the result, and adds \
+         up the products wherever the input was read.",
+        Some("Rumelhart et al. 1986"),
+    ),
+    entry(
         "gradient norm",
         &["grad norm"],
         "The gradient norm is the length (L2) of the gradient of all weights together, before it is clipped; every \
@@ -231,8 +248,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["bfloat16", "precision", "f32", "mixed precision"],
         "bf16 is a number of 16 bits with the range of f32 and 8 bits of precision, about two or three decimal \
          digits. With `--precision bf16` only the operands of matrix products are rounded to it; weights and sums \
-         stay f32. It is faster on processors with bf16 instructions and computes the same numbers elsewhere; over \
-         2,000 steps losses stayed within 0.0001 nats of f32's, where seeds are 0.001 to 0.02 apart.",
+         stay f32. It is faster where the processor multiplies bf16 faster than f32 (AMD's Zen 4 does, Intel's \
+         Sapphire Rapids by its vector instructions does not) and computes the same numbers elsewhere; over 2,000 \
+         steps losses stayed within 0.0001 nats of f32's, where seeds are 0.001 to 0.02 apart.",
         Some("Kalamkar et al. 2019"),
     ),
     entry(

@@ -83,13 +83,14 @@ pub(super) fn for_text(
         train_tokens: 1,
         documents: None,
         time,
+        fast_bf16: TextRecipe::may_use_bf16(time) && engines::fast_bf16(&args.machine)?,
     };
     let first = resolve(TextRecipe::new(&unknown, 1).settings)?;
     let train = first.batches.corpus().train();
     let input = RecipeInput {
         train_tokens: train.tokens().len() as u64,
         documents: train.documents().map(|n| n as u64),
-        time,
+        ..unknown
     };
     drop(first);
     let chosen = |steps, why: Option<Reason>| -> CommandResult<Chosen> {
