@@ -3,9 +3,9 @@
 
 // mdBook says of the label that opens the list of chapters whether it is open, which only a button can say.
 document.getElementById("mdbook-sidebar-toggle")?.setAttribute("role", "button");
-// A block of code that is wider than the page can be scrolled with the keyboard once it has the focus.
-for (const code of document.querySelectorAll("pre > code")) {
-    if (code.scrollWidth > code.clientWidth) {
-        code.setAttribute("tabindex", "0");
+// A block of code or a table that is wider than the page can be scrolled with the keyboard once it has the focus.
+for (const part of document.querySelectorAll("pre > code, .table-wrapper")) {
+    if (part.scrollWidth > part.clientWidth) {
+        part.setAttribute("tabindex", "0");
     }
 }
