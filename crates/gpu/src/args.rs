@@ -33,6 +33,7 @@ macro_rules! args {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ident,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
+        #[allow(clippy::struct_field_names, reason = "`gate` is an input of `Gate`")]
         pub(crate) struct $name {
             $(pub(crate) $field: $type,)*
         }
@@ -129,7 +130,7 @@ args! {
     SumParts {
         count: u32,
         parts: u32,
-        first_part: u32,
+        first: u32,
         parameter: u32,
     }
     SumShards {
@@ -175,7 +176,7 @@ args! {
         dx: u32,
         adds: u32,
     }
-    /// `half_table` is the distance of a sine from its cosine.
+    /// `to_sine` is the distance of a sine from its cosine.
     Rotary {
         rows: u32,
         width: u32,
@@ -183,7 +184,7 @@ args! {
         head_dim: u32,
         positions: u32,
         table: u32,
-        half_table: u32,
+        to_sine: u32,
         sign: f32,
         x: u32,
         y: u32,

@@ -67,7 +67,7 @@ impl Context {
         let failure = Failure::default();
         let errors = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            note(&errors, &e.to_string())
+            note(&errors, &e.to_string());
         }));
         let losses = Arc::clone(&failure);
         device.set_device_lost_callback(move |_, reason| note(&losses, &reason));

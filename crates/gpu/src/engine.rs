@@ -19,7 +19,7 @@ use crate::{
     context::Context,
     dispatch::Recording,
     kernel::WIDEST_HEAD,
-    layout::{Layout, NORM},
+    layout::{LOSSES, Layout, NORM},
     optimizer::UpdateSteps,
     steps::Steps,
     tables::GraphTables,
@@ -192,12 +192,11 @@ impl GpuEngine {
             let indices = index.of_chunk(pass.batch, chunk);
             self.context
                 .write(self.buffers.at(Place::Indices), 0, &indices);
-            let computed = 4 * plan.layout.losses() as u64;
             let recording = plan.recording(&self.context, &self.tables, chunk.rows.len())?;
             recording.encode(&mut encoder, self.buffers.bindings());
             encoder.copy_buffer_to_buffer(
                 self.buffers.at(Place::Arena),
-                computed,
+                4 * LOSSES as u64,
                 &losses,
                 4 * (chunk.rows.start - rows.start) as u64,
                 4 * chunk.rows.len() as u64,

@@ -172,7 +172,7 @@ impl Steps<'_> {
             head_dim: *head_dim as u32,
             positions: self.index.positions,
             table: table as u32,
-            half_table: (len / 2) as u32,
+            to_sine: (len / 2) as u32,
             sign,
             x,
             y,

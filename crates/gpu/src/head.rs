@@ -7,7 +7,7 @@ use crate::{
     args,
     dispatch::Dispatch,
     kernel::{Kernel, Product},
-    layout::{LINE, logit_rows},
+    layout::{LINE, LOSSES, logit_rows},
     steps::{Steps, WeightGradient},
 };
 
@@ -104,7 +104,7 @@ impl Steps<'_> {
             vocab: self.tables.graph.vocab_size() as u32,
             logits,
             targets: self.index.targets + first as u32,
-            losses: (self.layout.losses() + first) as u32,
+            losses: (LOSSES + first) as u32,
             backward: self.trains().into(),
         };
         self.push(Dispatch::of_groups(Kernel::CrossEntropy, &args, rows));

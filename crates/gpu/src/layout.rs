@@ -11,6 +11,8 @@ pub(crate) const CLIP: u32 = 1;
 pub(crate) const INVERSE_NORM: u32 = 2;
 /// The length of that part, and the numbers at whose multiples buffers begin.
 pub(crate) const LINE: usize = 64;
+/// The offset of the losses of a chunk's rows.
+pub(crate) const LOSSES: usize = LINE;
 
 /// The most rows of a chunk, where memory allows them: more do not make a large GPU faster.
 const MOST_ROWS: usize = 1 << 13;
@@ -68,11 +70,6 @@ impl Layout {
             }
             rows = (rows - rows.div_ceil(5)).max(least);
         }
-    }
-
-    /// Returns the offset of the losses of a chunk's rows.
-    pub(crate) fn losses(&self) -> usize {
-        LINE
     }
 
     pub(crate) fn buffer(&self, buffer: BufferId) -> usize {

@@ -168,11 +168,11 @@ impl<'a> Steps<'a> {
         self.sum_parts(width, split.parts, sums.parts, parameter);
     }
 
-    fn sum_parts(&mut self, count: usize, parts: usize, first_part: u32, parameter: u32) {
+    fn sum_parts(&mut self, count: usize, parts: usize, first: u32, parameter: u32) {
         let args = args::SumParts {
             count: count as u32,
             parts: parts as u32,
-            first_part,
+            first,
             parameter,
         };
         self.each(Kernel::SumParts, &args, count);

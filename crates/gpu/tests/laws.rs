@@ -124,7 +124,11 @@ fn micro_batches_are_the_batch_to_the_bit() {
                 }
                 engine.reduce(&mut Alone).expect("nobody to fail it");
             });
-            assert!(parts > 3 && found == expected, "{}, {sequences}", case.name);
+            assert!(
+                parts >= 3 && found == expected,
+                "{}, {sequences}",
+                case.name
+            );
         }
     }
 }
@@ -293,6 +297,7 @@ fn refusals_are_sentences() {
 fn a_model_that_does_not_fit_is_refused_with_what_would() {
     let Some(backend) = gpu() else { return };
     let mut spec = specs::base();
+    spec.layers.clear();
     spec.n_embd = 4096;
     spec.block_size = 1 << 20;
     spec.position = gptlab_model::Position::None;

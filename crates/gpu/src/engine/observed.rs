@@ -11,7 +11,7 @@ use crate::{
     buffers::{ChunkArgs, Lengths, Place},
     chunks::{Chunk, IndexLayout},
     dispatch::{Dispatch, Recording},
-    layout::Layout,
+    layout::{LOSSES, Layout},
     steps::Steps,
 };
 
@@ -45,7 +45,7 @@ impl GpuEngine {
         }
         self.submit(&Steps::new(&self.tables, &layout, rows).of_losses())?;
         let arena = self.buffers.at(Place::Arena);
-        let losses = self.context.read(arena, layout.losses(), rows)?;
+        let losses = self.context.read(arena, LOSSES, rows)?;
         Ok(losses.into_iter().map(f64::from).collect())
     }
 

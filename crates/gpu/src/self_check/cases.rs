@@ -119,7 +119,8 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 fn ends() -> Vec<Case> {
-    const PRODUCTS: &str = "product_backward_input, product_backward_weight, product_transposed_left, sum_parts, embedding_backward";
+    const PRODUCTS: &str = "cross_entropy, product_backward_input, product_backward_weight, product_transposed_left, \
+        sum_parts, embedding_backward";
     const NORMS: &str = "norm_backward, column_sums";
     let norms =
         |embedding, last| with(|spec| (spec.norms.embedding, spec.norms.last) = (embedding, last));
@@ -173,11 +174,11 @@ fn attentions() -> Vec<Case> {
         case("windowed attention", Position::None, |a| a.window = Some(5)),
         case("grouped heads", Position::None, |a| a.kv_heads = 2),
         case("softcapped scores", Position::None, |a| {
-            a.softcap = Some(1.5)
+            a.softcap = Some(1.5);
         }),
         case("ALiBi", Position::Alibi, |_| {}),
         case("a single wide head", Position::None, |a| {
-            (a.heads, a.kv_heads) = (1, 1)
+            (a.heads, a.kv_heads) = (1, 1);
         }),
         Case::new("normed queries and keys", normed, "head_norm_backward"),
         Case::new("rotary positions", turned, "rotary"),
@@ -204,7 +205,8 @@ fn dropout_and_chunks() -> Vec<Case> {
 }
 
 fn updates() -> Vec<Case> {
-    const MUON: &str = "muon_momentum, inverse_norm, scale, product_transposed_right, product_plain, combine, muon_step";
+    const MUON: &str = "muon_momentum, inverse_norm, scale, product_transposed_right, product_plain, \
+        combine, muon_step";
     let case = |name: &str, optimizer, kernels| {
         let checked = Checked::Update(hyper(optimizer), kernels);
         let case = Case::new(name, whole(), kernels).checking(checked);

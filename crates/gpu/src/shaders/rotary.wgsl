@@ -32,7 +32,7 @@ fn main(
     }
     let angle = indices[args.positions + row] * half + i;
     let cosine = constants[args.table + angle];
-    let sine = args.sign * constants[args.table + args.half_table + angle];
+    let sine = args.sign * constants[args.table + args.to_sine + angle];
     put(args.y + at, a * cosine - b * sine);
     put(args.y + at + half, b * cosine + a * sine);
 }

@@ -10,7 +10,7 @@ fn main(
     }
     var sum = 0.0;
     for (var part = 0u; part < args.parts; part++) {
-        sum += arena[args.first_part + part * args.count + i];
+        sum += arena[args.first + part * args.count + i];
     }
     gradients[chunk.gradients + args.parameter + i] += sum;
 }

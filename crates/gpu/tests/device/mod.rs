@@ -22,6 +22,7 @@ pub(crate) fn gpu() -> Option<GpuBackend> {
 }
 
 /// Returns a way to make engines of `backend`.
+#[allow(dead_code, reason = "the self-check makes its own engines")]
 pub(crate) fn maker(
     backend: &GpuBackend,
     precision: Precision,
