@@ -105,8 +105,12 @@ impl Context {
     }
 
     /// Records that the device cannot continue.
-    pub(crate) fn fail(&self, reason: &str) {
-        note(&self.failure, reason);
+    pub(crate) fn fail(&self, error: &GpuError) {
+        if let GpuError::Lost { reason, .. } = error {
+            note(&self.failure, reason);
+        } else {
+            note(&self.failure, &error.to_string());
+        }
     }
 
     fn lost(&self, reason: String) -> GpuError {

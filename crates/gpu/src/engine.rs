@@ -6,7 +6,7 @@ mod observed;
 use std::{ops::Range, sync::Arc};
 
 use gptlab_engine::{
-    Alone, Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
     program::Purpose,
 };
 use gptlab_model::{Batch, Graph, Op};
@@ -270,7 +270,7 @@ impl GpuEngine {
 
     /// Records a failure after which the device's numbers have no meaning.
     fn fail(&self, error: &GpuError) {
-        self.context.fail(&error.to_string());
+        self.context.fail(error);
     }
 }
 
@@ -338,6 +338,9 @@ impl Engine for GpuEngine {
     }
 
     fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        if let Some(failure) = self.failure() {
+            return Err(ReduceError(failure));
+        }
         if others.is_alone() {
             let added = self.add_shards();
             return added.map_err(|e| ReduceError(e.to_string()));
@@ -386,8 +389,8 @@ impl Engine for GpuEngine {
     fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
         let mut losses = vec![0.0; batch.tokens()];
         self.accumulate(batch, 0..batch.sequences(), noise, &mut losses);
-        if let Err(error) = self.reduce(&mut Alone) {
-            self.context.fail(&error.to_string());
+        if let Err(error) = self.add_shards() {
+            self.fail(&error);
         }
         losses.iter().sum::<f64>() / losses.len() as f64
     }

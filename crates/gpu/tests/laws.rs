@@ -325,7 +325,9 @@ fn a_lost_device_is_reported_and_gives_no_numbers() {
     );
     assert!(engine.evaluate(&batch).is_nan());
     assert!(engine.export(Slot::Weights).iter().all(|w| w.is_nan()));
+    let stopped = engine.reduce(&mut Alone).expect_err("a step that stops");
     let failure = engine.failure().expect("a reason");
+    assert_eq!(stopped.to_string(), failure);
     assert!(
         failure.contains("resume from the last checkpoint"),
         "{failure}"
