@@ -1,24 +1,59 @@
 //! The engine that runs a model, and its share of the machine.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
 use gptlab_bench::Peak;
 use gptlab_engine::{
-    BackendOptions, Device, Engine,
+    Backend, BackendOptions, Device, Engine,
     cpu::{CpuBackend, Isa, Kind},
 };
 use gptlab_model::Graph;
 use gptlab_recipe::Precision;
 
 use crate::{
-    args::MachineArgs,
+    args::{DeviceChoice, MachineArgs},
     checkpoint::Loaded,
     exit::{CommandResult, Stop},
+    gpu,
     printer::Printer,
 };
 
-/// The name of the engine in records.
+/// The name in records of the engine that runs where no other is typed.
 pub(crate) const NAME: &str = "cpu";
+/// The name in records of the GPU's engine.
+const GPU: &str = "gpu";
+
+/// The names of a run's engine and of its instructions, as records have them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) engine: String,
+    pub(crate) isa: Option<String>,
+}
+
+impl Recorded {
+    /// Returns the names for the typed device, and `isa` on the CPU. A device that is chosen by
+    /// measuring is not known yet: see [`Recorded::of`].
+    pub(crate) fn typed(args: &MachineArgs, isa: Isa) -> Self {
+        match args.device.unwrap_or_default() {
+            DeviceChoice::Cpu | DeviceChoice::Auto => Self {
+                engine: NAME.to_owned(),
+                isa: Some(isa.name().to_owned()),
+            },
+            DeviceChoice::Gpu(_) => Self {
+                engine: GPU.to_owned(),
+                isa: None,
+            },
+        }
+    }
+
+    /// Returns the names of `device`.
+    pub(crate) fn of(device: &Device) -> Self {
+        Self {
+            engine: device.backend.name().to_owned(),
+            isa: device.backend.instructions().map(str::to_owned),
+        }
+    }
+}
 
 /// Makes the engine that trains and evaluates, and warns if it gets fewer threads than requested.
 pub(crate) fn make(
@@ -47,7 +82,8 @@ pub(crate) fn device(args: &MachineArgs, precision: Precision) -> CommandResult<
     device_of(args, isa(args)?, precision)
 }
 
-/// Returns the device with `precision` and the vector instructions `isa`.
+/// Returns the device with `precision` and, on the CPU, the vector instructions `isa`. Where the
+/// faster device is to be found, it is the CPU: [`candidates`] has the others.
 pub(crate) fn device_of(
     args: &MachineArgs,
     isa: Isa,
@@ -57,15 +93,40 @@ pub(crate) fn device_of(
         threads: threads(args)?,
         precision,
     };
-    Ok(Device::new(CpuBackend::new(isa), options))
+    let backend: Arc<dyn Backend> = match args.device.unwrap_or_default() {
+        DeviceChoice::Cpu | DeviceChoice::Auto => Arc::new(CpuBackend::new(isa)),
+        DeviceChoice::Gpu(number) => gpu::open(number)?,
+    };
+    Ok(Device { backend, options })
 }
 
-/// Returns whether this processor multiplies bf16 clearly faster than f32. Where it has instructions
-/// for bf16, this takes a third of a second to measure. The ratio of the rates is about 1 or about
+/// Returns the devices among which to find the fastest, the CPU first: with `--device auto` also
+/// the first GPU if there is one, or else the reason why there is none.
+pub(crate) fn candidates(
+    args: &MachineArgs,
+    isa: Isa,
+    precision: Precision,
+) -> CommandResult<(Vec<Device>, Option<Stop>)> {
+    let device = device_of(args, isa, precision)?;
+    match args.device.unwrap_or_default() {
+        DeviceChoice::Cpu | DeviceChoice::Gpu(_) => Ok((vec![device], None)),
+        DeviceChoice::Auto => match gpu::open(None) {
+            Err(none) => Ok((vec![device], Some(none))),
+            Ok(backend) => {
+                let options = device.options;
+                Ok((vec![device, Device { backend, options }], None))
+            }
+        },
+    }
+}
+
+/// Returns whether the typed device multiplies bf16 clearly faster than f32: never a GPU. Where the
+/// processor has instructions for bf16, this takes a third of a second to measure. The ratio of the rates is about 1 or about
 /// 2, so that a busy machine does not change the answer.
 pub(crate) fn fast_bf16(args: &MachineArgs) -> CommandResult<bool> {
     let isa = isa(args)?;
-    if isa.kind() != Kind::Avx512Bf16 {
+    let on_gpu = matches!(args.device, Some(DeviceChoice::Gpu(_)));
+    if on_gpu || isa.kind() != Kind::Avx512Bf16 {
         return Ok(false);
     }
     let peak = Peak::measure(isa, 1);

@@ -9,6 +9,7 @@ mod exit;
 #[cfg(feature = "faults")]
 mod faults;
 mod folders;
+mod gpu;
 mod interrupt;
 mod markdown;
 mod memory;

@@ -12,6 +12,8 @@ mod comparison;
 mod damage;
 #[path = "cli/data.rs"]
 mod data;
+#[path = "cli/device.rs"]
+mod device;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/doctor_run.rs"]

@@ -70,6 +70,13 @@ pub trait Engine: fmt::Debug + Send {
         1
     }
 
+    /// Returns the reason, in a sentence, why the device has stopped computing, if it has (a
+    /// graphics driver can be reset, or run out of memory). Losses and exported numbers are then
+    /// NaN.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     /// Returns a part of `batch` that begins with sequence `first` and has about `sequences`
     /// sequences, or fewer at the end of the batch. Consecutive parts of this kind compute the same
     /// bits as the whole batch.
@@ -230,7 +237,7 @@ pub struct StepStats {
 impl StepStats {
     /// Returns the clipping of PyTorch's `clip_grad_norm_`: the factor is
     /// `grad_clip / (grad_norm + 1e-6)`, and at most 1.
-    pub(crate) fn clipped(grad_norm: f64, grad_clip: Option<f64>) -> Self {
+    pub fn clipped(grad_norm: f64, grad_clip: Option<f64>) -> Self {
         let factor = grad_clip.map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
         Self {
             grad_norm,
@@ -258,6 +265,8 @@ pub enum ImportError {
     Count { expected: usize, found: usize },
     /// The system has no memory for this many numbers of four bytes.
     Memory { numbers: usize },
+    /// The device refuses, for the reason that the sentence gives.
+    Device(String),
 }
 
 impl fmt::Display for ImportError {
@@ -272,6 +281,7 @@ impl fmt::Display for ImportError {
                 "the system gave no memory for {numbers} numbers of 4 bytes; use a smaller model, or end other \
                  programs"
             ),
+            Self::Device(reason) => f.write_str(reason),
         }
     }
 }

@@ -8,11 +8,14 @@
 
 mod backward;
 mod forward;
+mod free_list;
 mod listing;
+mod placement;
 
 use gptlab_model::{Constant, Graph, Node, OpFacts, ParamId, ROTARY_BASE, ValueId, choices};
 
 pub use listing::Listing;
+pub use placement::Placement;
 
 /// The purpose of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::JsonArgs;
+use super::{DeviceChoice, JsonArgs};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
@@ -26,6 +26,9 @@ pub(crate) struct DoctorArgs {
     /// The folder of a run or a grid to examine; without one, this machine is described
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<PathBuf>,
+    /// List the GPUs of this machine, and compare every kernel of gpu or gpu:N with the CPU
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["run", "json"])]
+    pub(crate) device: Option<DeviceChoice>,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

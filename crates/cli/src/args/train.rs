@@ -11,7 +11,7 @@ use gptlab_engine::cpu::Kind;
 use gptlab_recipe::read_switch;
 
 use super::{
-    AllFlags, ConfigArgs, JsonArgs, SettingsArgs,
+    AllFlags, ConfigArgs, DeviceChoice, JsonArgs, SettingsArgs,
     choice::{instructions, text_help},
     command_line::SWITCH,
 };
@@ -102,6 +102,10 @@ pub(crate) struct RunArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArgs {
+    /// Where the model runs: cpu, gpu, gpu:N (a number of `gptlab doctor --device gpu`), or auto,
+    /// which times a few steps on each and keeps the faster [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<DeviceChoice>,
     /// How many cores to use [default: all]; results are the same for any number
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::report;
 use crate::{
-    args::BenchArgs,
+    args::{BenchArgs, DeviceChoice},
     engines,
     exit::{CommandResult, ExitCode, Stop},
     printer::Printer,
@@ -33,6 +33,12 @@ const INSTALL: &str =
     "`pip install -r bench/peers/requirements.txt`; --python names the Python that has it";
 
 pub(super) fn run(args: &BenchArgs, printer: Printer) -> CommandResult {
+    match args.machine.device.unwrap_or_default() {
+        DeviceChoice::Cpu => {}
+        DeviceChoice::Auto | DeviceChoice::Gpu(_) => {
+            return Err(Stop::usage("--device: `bench` measures the CPU alone"));
+        }
+    }
     let threads = engines::threads(&args.machine)?;
     let isa = engines::isa(&args.machine)?;
     let plan = plan(args)?;

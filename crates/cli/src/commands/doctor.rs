@@ -5,15 +5,19 @@ use gptlab_report::words::count;
 
 use super::doctor_run;
 use crate::{
-    args::DoctorArgs,
+    args::{DeviceChoice, DoctorArgs},
     engines,
-    exit::{CommandResult, ExitCode},
+    exit::{CommandResult, ExitCode, Stop},
+    gpu,
     printer::Printer,
 };
 
 pub(super) fn run(args: &DoctorArgs, printer: Printer) -> CommandResult {
     if let Some(folder) = &args.run {
         return doctor_run::run(folder, args.json.json, printer);
+    }
+    if let Some(device) = args.device {
+        return check_device(device, printer);
     }
     let report = Capabilities::describe(&[engines::NAME]);
     if args.json.json {
@@ -27,6 +31,29 @@ pub(super) fn run(args: &DoctorArgs, printer: Printer) -> CommandResult {
         }
     }
     Ok(ExitCode::Success)
+}
+
+/// Lists the GPUs, and compares the kernels of one with the CPU.
+fn check_device(device: DeviceChoice, printer: Printer) -> CommandResult {
+    let number = match device {
+        DeviceChoice::Gpu(number) => number,
+        DeviceChoice::Auto => None,
+        DeviceChoice::Cpu => {
+            return Err(Stop::usage(
+                "--device cpu: the CPU is what a GPU is compared with",
+            ));
+        }
+    };
+    let (lines, right) = gpu::check(number)?;
+    for line in lines {
+        printer.line(line);
+    }
+    if right {
+        return Ok(ExitCode::Success);
+    }
+    let wrong =
+        "a kernel of this GPU computes wrong numbers; use the CPU, and report the lines above";
+    Err(Stop::failure(wrong))
 }
 
 fn lines(report: &Capabilities) -> Vec<String> {

@@ -5,14 +5,13 @@ mod progress;
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
 
 use gptlab_data::Text;
-use gptlab_engine::cpu::{CpuBackend, Isa, Kind};
+use gptlab_engine::cpu::{Isa, Kind};
 use gptlab_lab::grid::{self, Ending, GridAxis, GridRecipe, Machine, Planned};
-use gptlab_recipe::Settings;
+use gptlab_recipe::{Precision, Settings};
 use gptlab_record::{Results, read_grid};
 use gptlab_report::words::{display_width, duration_in_two_units, padded, plural};
 use gptlab_report::{
@@ -24,7 +23,7 @@ pub(super) use self::progress::GridProgress;
 use super::train::folder;
 use crate::{
     args::{BaseArgs, MachineArgs},
-    engines,
+    engines::{self, Recorded},
     exit::{CommandResult, ExitCode, Stop},
     interrupt::Interrupt,
     memory,
@@ -42,10 +41,11 @@ impl BaseArgs {
 
     /// Returns `base` with the engine and the instructions of this machine.
     pub(super) fn on_machine(&self, base: Settings) -> CommandResult<Settings> {
-        let isa = engines::isa(&self.machine_args())?;
+        let machine = self.machine_args();
+        let Recorded { engine, isa } = Recorded::typed(&machine, engines::isa(&machine)?);
         Ok(Settings {
-            engine: engines::NAME.to_owned(),
-            isa: Some(isa.name().to_owned()),
+            engine,
+            isa,
             ..base
         })
     }
@@ -71,16 +71,25 @@ impl BaseArgs {
     }
 
     pub(super) fn machine(&self) -> CommandResult<Machine> {
-        let threads = engines::threads(&self.machine)?;
+        let machine = self.machine_args();
+        let threads = engines::threads(&machine)?;
+        // Runs of a grid use the precision of their own settings; the backend is all they share.
+        let device = engines::device_of(&machine, engines::isa(&machine)?, Precision::F32)?;
+        let most_jobs = if device.backend.name() == engines::NAME {
+            threads
+        } else {
+            // A device that is shared makes no run faster.
+            1
+        };
         let jobs = match self.run.jobs {
             Some(0) => return Err(Stop::usage("--jobs must be at least 1, found 0")),
             Some(jobs) => jobs.min(threads),
-            None => threads,
+            None => most_jobs,
         };
         Ok(Machine {
             threads,
             jobs,
-            backend: Arc::new(CpuBackend::new(engines::isa(&self.machine_args())?)),
+            backend: device.backend,
         })
     }
 }

@@ -1,14 +1,13 @@
 //! Flags to the settings of a run.
 
 use gptlab_data::Builtin;
-use gptlab_engine::cpu::Isa;
 use gptlab_model::Preset;
 use gptlab_recipe::{DEFAULT_PRESET, Overrides};
 use gptlab_train::{Header, ResumeOptions, Settings};
 
 use crate::{
     args::{MachineArgs, TrainArgs},
-    engines,
+    engines::{self, Recorded},
     exit::{CommandResult, Stop},
     text,
 };
@@ -56,18 +55,19 @@ pub(crate) fn loaded(header: &Header, args: &TrainArgs) -> CommandResult<Setting
     over(recipe, typed, &args.machine)
 }
 
-/// Returns the options for resuming a run: those of `base`, with the typed ones, on `isa`.
+/// Returns the options for resuming a run: those of `base`, with the typed ones, on the engine
+/// `on`.
 pub(crate) fn resume_options(
     base: ResumeOptions,
     typed: &Overrides,
-    isa: Isa,
+    on: Recorded,
 ) -> CommandResult<ResumeOptions> {
     Ok(ResumeOptions {
         intervals: typed.intervals(base.intervals).map_err(Stop::usage)?,
         observe: typed.observe.unwrap_or(base.observe),
         sampling: typed.sampling(base.sampling).map_err(Stop::usage)?,
-        engine: engines::NAME.to_owned(),
-        isa: Some(isa.name().to_owned()),
+        engine: on.engine,
+        isa: on.isa,
         steps: typed.steps,
     })
 }
@@ -80,9 +80,10 @@ pub(crate) fn over(
 ) -> CommandResult<Settings> {
     let mut settings = base;
     typed.apply(&mut settings).map_err(Stop::usage)?;
+    let Recorded { engine, isa } = Recorded::typed(machine, engines::isa(machine)?);
     Ok(Settings {
-        engine: engines::NAME.to_owned(),
-        isa: Some(engines::isa(machine)?.name().to_owned()),
+        engine,
+        isa,
         ..settings
     })
 }

@@ -96,6 +96,7 @@ const ELSEWHERE: &[&str] = &[
     "--out",
     "--generate",
     "--interactive",
+    "--device",
     "--threads",
     "--isa",
     "--json",
@@ -145,12 +146,12 @@ fn help_of_every_command_tells_every_flag() {
             assert!(help.contains(flag), "{command} --help has no {flag}");
         }
     };
-    let writing = "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --precision --threads --isa --config";
+    let writing = "--prompt --max-tokens --temperature --top-k --top-p --stop --seed --precision --device --threads --isa --config";
     has("generate", &format!("{writing} --samples --json"));
     has("interactive", writing);
     has(
         "eval",
-        "--data --val-fraction --stride --threads --isa --json --config",
+        "--data --val-fraction --stride --device --threads --isa --json --config",
     );
     has(
         "baselines",
@@ -162,10 +163,10 @@ fn help_of_every_command_tells_every_flag() {
     );
     has(
         "micro",
-        "--data --steps --seed --temperature --threads --isa",
+        "--data --steps --seed --temperature --device --threads --isa",
     );
     has("presets", "--json");
-    has("doctor", "--json");
+    has("doctor", "--device --json");
     let top = lab.ok("--help").out;
     for expected in [
         "train",

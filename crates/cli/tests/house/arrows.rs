@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("web", &["record", "report"]),
     ("book", &[]),
-    ("gpu", &["model", "engine"]),
+    ("gpu", &["model", "recipe", "engine"]),
     ("cluster", &["engine", "train"]),
     (
         "cli",

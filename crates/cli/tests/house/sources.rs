@@ -81,7 +81,7 @@ const ARCHITECTURE: &[&str] = &[
 const NOT_CHOICES: &[&str] = &["Op", "NormOp", "Preset"];
 
 /// The files that can match a choice of architecture: those of `model`, where it has its meaning;
-/// of flags, which name it (settings by name); of the conversion of the model's activation and mask
+/// of flags, which name it (settings by name); of the conversions of the model's activation and mask
 /// to the kernels' types; and of the oracle, which has no kernels. `kernels` has its own types and
 /// uses none of the model's.
 const MATCHES: &[&str] = &[
@@ -90,6 +90,7 @@ const MATCHES: &[&str] = &[
     "crates/recipe/src/overrides/",
     "crates/engine/src/cpu/prepared_graph.rs",
     "crates/engine/src/oracle/forward.rs",
+    "crates/gpu/src/choices.rs",
 ];
 
 const MOST_LINES: usize = 500;

@@ -12,7 +12,6 @@ mod backward;
 mod batch_run;
 mod chunk;
 mod forward_pass;
-mod free_list;
 mod generate;
 mod hooked;
 mod memory_need;

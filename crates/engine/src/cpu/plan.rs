@@ -1,14 +1,11 @@
 //! The places of a program's buffers in one arena, and the choices that are specific to this
 //! processor. Both are made before anything runs.
-//!
-//! Buffers whose lifetimes do not meet share memory.
 
-use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
+use std::ops::Range;
 
 use gptlab_model::{Graph, Node, Op, ValueId};
 
-use super::free_list::FreeList;
-use crate::program::{Buffer, BufferId, Program, Work, compile};
+use crate::program::{BufferId, Placement, Program, Work, compile};
 pub(super) use crate::program::{Purpose, Write};
 
 /// The numbers in a cache line; every buffer starts on one.
@@ -51,7 +48,7 @@ pub(super) struct ArenaPlan {
 impl ArenaPlan {
     pub(super) fn new(graph: &Graph, rows: usize, purpose: Purpose) -> Self {
         let program = compile(graph, purpose);
-        let (offsets, len) = place(&program, rows);
+        let Placement { offsets, len } = Placement::new(&program, rows, LINE);
         let region = |buffer: BufferId| Region {
             offset: offsets[buffer.index()],
             width: program.buffers()[buffer.index()].width,
@@ -106,29 +103,6 @@ impl ArenaPlan {
     pub(super) fn not_set(&self) -> &[Range<usize>] {
         &self.not_set
     }
-}
-
-/// Returns the offset of every buffer and the length of the arena: first fit, in order of first
-/// use.
-fn place(program: &Program, rows: usize) -> (Vec<usize>, usize) {
-    let size = |width: usize| (width * rows).next_multiple_of(LINE);
-    let mut offsets = Vec::with_capacity(program.buffers().len());
-    let (mut free, mut live, mut len) = (FreeList::default(), BinaryHeap::new(), 0);
-    for (number, buffer) in program.buffers().iter().enumerate() {
-        while let Some(Reverse((last, dead))) = live.peek().copied()
-            && last < buffer.first
-        {
-            live.pop();
-            let Buffer { width, .. } = program.buffers()[dead];
-            let offset = offsets[dead];
-            free.give(offset..offset + size(width));
-        }
-        let offset = free.take(size(buffer.width));
-        len = len.max(offset + size(buffer.width));
-        offsets.push(offset);
-        live.push(Reverse((buffer.last, number)));
-    }
-    (offsets, len)
 }
 
 /// Returns, by node, whether it is an activation that can overwrite its input while training,

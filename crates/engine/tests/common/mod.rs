@@ -6,3 +6,4 @@ pub(crate) mod batches;
 pub(crate) mod engines;
 pub(crate) mod specs;
 pub(crate) mod tolerance;
+pub(crate) mod trial;

@@ -63,6 +63,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "micro-batch",
         "generate",
         "interactive",
+        "device",
         "threads",
         "isa",
         "json",

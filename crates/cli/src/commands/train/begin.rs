@@ -13,7 +13,8 @@ use gptlab_train::{
 
 use crate::{
     args::TrainArgs,
-    checkpoint, engines,
+    checkpoint,
+    engines::{self, Recorded},
     exit::{CommandResult, Stop},
     folders::no_run,
     printer::Printer,
@@ -146,7 +147,8 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     let text = text_of_run(args, &resumable)?;
     let isa = engines::isa_to_resume(&args.machine, resumable.isa())?;
     let typed = &args.settings.overrides;
-    let options = settings::resume_options(resumable.options(engines::NAME), typed, isa)?;
+    let on = Recorded::typed(&args.machine, isa);
+    let options = settings::resume_options(resumable.options(&on.engine), typed, on)?;
     let warnings = warnings(&resumable);
     let run_options = resumable.run_options(named_options(args)?);
     let resolved = resumable.resolve(&text, &options, |begun| {

@@ -1,6 +1,7 @@
 //! `gptlab train`: trains a model on a text.
 
 mod begin;
+mod device;
 pub(super) mod folder;
 mod intro;
 pub(super) mod lines;
@@ -86,7 +87,7 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     let printer = printer.for_work();
     engines::check(&args.machine)?;
     let PreparedRun {
-        resolved,
+        mut resolved,
         isa,
         run_options,
         reasons,
@@ -102,8 +103,7 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
         settings::print(&settings, data, &[repeats], args.json.json, printer)?;
         return Ok(ExitCode::Success);
     }
-    let precision = resolved.experiment.hyper.precision;
-    let device = engines::device_of(&args.machine, isa, precision)?;
+    let device = device::choose(args, isa, &mut resolved, printer)?;
     memory::check_training(&resolved, args, &device)?;
     let weights = resolved.weights()?;
     let mut engine = engines::make(resolved.graph.clone(), &weights, &device, printer)?;

@@ -17,7 +17,10 @@ use crate::{
     settings,
 };
 
-use super::begin::micro_batch;
+use super::{
+    begin::micro_batch,
+    device::{Measured, fastest},
+};
 
 /// An experiment, and the reasons of choices that were made for it.
 pub(super) struct Chosen {
@@ -146,10 +149,11 @@ fn steps_in(
 ) -> CommandResult<FoundSteps> {
     let begun = Instant::now();
     let precision = trial.experiment.hyper.precision;
-    let device = engines::device(&args.machine, precision)?;
-    memory::check_training(trial, args, &device)?;
-    let weights = trial.weights()?;
-    let mut engine = engines::make(trial.graph.clone(), &weights, &device, printer)?;
+    let isa = engines::isa(&args.machine)?;
+    let (devices, _) = engines::candidates(&args.machine, isa, precision)?;
+    for device in &devices {
+        memory::check_training(trial, args, device)?;
+    }
     let run_options = RunOptions {
         micro_batch: micro_batch(args)?,
         ..RunOptions::default()
@@ -161,7 +165,7 @@ fn steps_in(
             duration_in_two_units(budget.as_secs_f64())
         ));
     }
-    let speed = Speed::measure(trial, engine.as_mut(), &run_options, budget)?;
+    let Measured { speed, .. } = fastest(devices, trial, &run_options, budget, printer)?;
     let left = time.saturating_sub(begun.elapsed());
     let log = trial.experiment.intervals.log.get();
     let steps = speed.steps_in(left, 1);

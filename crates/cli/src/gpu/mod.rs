@@ -1,0 +1,11 @@
+//! The GPU, in programs that are built with it.
+
+#[cfg(not(feature = "gpu"))]
+mod off;
+#[cfg(feature = "gpu")]
+mod on;
+
+#[cfg(not(feature = "gpu"))]
+pub(crate) use off::{check, open};
+#[cfg(feature = "gpu")]
+pub(crate) use on::{check, open};

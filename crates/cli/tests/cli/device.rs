@@ -1,0 +1,102 @@
+//! `--device`: what is refused, what is recorded, and a run that changes its device.
+
+use crate::{Lab, TEXT, TINY};
+
+#[test]
+fn an_unknown_device_is_refused_with_those_there_are() {
+    let lab = Lab::new();
+    for typed in ["tpu", "gpu:", "gpu:first"] {
+        let ran = lab.run(&format!("train --device {typed}"));
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("expected cpu, gpu, gpu:N"), "{}", ran.err);
+    }
+    let ran = lab.run("bench --device gpu");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("measures the CPU alone"), "{}", ran.err);
+    let ran = lab.run("doctor --device cpu");
+    assert_eq!(ran.code, 2);
+}
+
+/// The device that is looked for and not found is the CPU.
+#[test]
+fn auto_trains_on_the_cpu_where_there_is_nothing_else() {
+    let lab = Lab::new();
+    lab.file("data.txt", TEXT.repeat(20));
+    let ran = lab.run("doctor --device gpu");
+    if ran.code == 0 {
+        return;
+    }
+    let ran = lab.ok(&format!(
+        "train --data data.txt {TINY} --device auto --out auto"
+    ));
+    assert!(ran.err.contains("the CPU trains: "), "{}", ran.err);
+    let record = lab.json("auto/experiment.json");
+    assert_eq!(record["engine"], "cpu");
+    assert!(record["isa"].is_string());
+}
+
+#[cfg(not(feature = "gpu"))]
+#[test]
+fn without_the_feature_a_gpu_is_refused_with_the_command_that_builds_it() {
+    let lab = Lab::new();
+    lab.file("data.txt", TEXT.repeat(20));
+    let lines = [
+        format!("train --data data.txt {TINY} --device gpu --out gpu"),
+        "doctor --device gpu:1".to_owned(),
+    ];
+    for line in lines {
+        let ran = lab.run(&line);
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        for part in [
+            "without the feature `gpu`",
+            "cargo build --release --features gpu",
+        ] {
+            assert!(ran.err.contains(part), "{line}: {}", ran.err);
+        }
+    }
+    assert!(
+        !lab.path("gpu").exists(),
+        "nothing is made before the refusal"
+    );
+}
+
+/// A run changes its device twice, and its losses are those of a run on the CPU, up to rounding:
+/// batches and dropout masks are the same.
+#[cfg(feature = "gpu")]
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_run_goes_on_on_another_device() {
+    let lab = Lab::new();
+    lab.file("data.txt", TEXT.repeat(20));
+    let ran = lab.run("doctor --device gpu");
+    if ran.code != 0 {
+        eprintln!("skipped: {}", ran.first_line());
+        return;
+    }
+    let settings = format!("--data data.txt {TINY} --dropout 0.2 --log-interval 1");
+    lab.ok(&format!("train {settings} --steps 12 --out whole"));
+    lab.ok(&format!(
+        "train {settings} --steps 4 --device gpu --out seam"
+    ));
+    assert_eq!(lab.json("seam/experiment.json")["engine"], "gpu");
+    lab.ok("train --resume seam --steps 8 --device cpu");
+    lab.ok("train --resume seam --steps 12 --device gpu");
+    let losses = |folder: &str| -> Vec<f64> {
+        let events = String::from_utf8(lab.read(&format!("{folder}/events.jsonl")));
+        let events = events.expect("text");
+        let events = events.lines().map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).expect("an event");
+            event
+        });
+        let steps = events.filter(|event| event["event"] == "step");
+        steps.filter_map(|event| event["loss"].as_f64()).collect()
+    };
+    let (whole, seam) = (losses("whole"), losses("seam"));
+    assert!(
+        whole.len() >= 12 && whole.len() == seam.len(),
+        "{whole:?} {seam:?}"
+    );
+    for (a, b) in whole.iter().zip(&seam) {
+        assert!((a - b).abs() < 1e-4 * a, "{whole:?} {seam:?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The backend of a GPU.
+
+use std::sync::Arc;
+
+use gptlab_engine::{
+    Backend, BackendOptions, Engine, ImportError,
+    memory_need::{BatchShape, MemoryNeed, Texts, Training},
+};
+use gptlab_model::Graph;
+
+use crate::{
+    AdapterDescription, GpuError,
+    context::{Context, Patch},
+    engine::GpuEngine,
+    memory_need::Count,
+};
+
+/// The backend that makes engines for one adapter, which all of them share.
+///
+/// Products round their operands as [`BackendOptions::precision`] says, and compute in f32. The
+/// number of host threads has no effect.
+#[derive(Clone, Debug)]
+pub struct GpuBackend {
+    context: Arc<Context>,
+    most_rows: Option<usize>,
+}
+
+impl GpuBackend {
+    /// Opens the adapter with this number in [`crate::adapters`], or the first.
+    ///
+    /// # Errors
+    /// Returns an error when there is no such adapter, or when its driver refuses.
+    pub fn new(number: Option<usize>) -> Result<Self, GpuError> {
+        Self::open(number, None)
+    }
+
+    /// Opens an adapter, and replaces `from` by `to` in the text of the kernel called `kernel`:
+    /// tests break kernels so, to see that they are found out.
+    ///
+    /// # Errors
+    /// Returns the errors of [`GpuBackend::new`].
+    #[doc(hidden)]
+    pub fn with_changed_kernel(
+        number: Option<usize>,
+        kernel: &str,
+        [from, to]: [&str; 2],
+    ) -> Result<Self, GpuError> {
+        let patch = Patch {
+            kernel: kernel.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        Self::open(number, Some(patch))
+    }
+
+    fn open(number: Option<usize>, patch: Option<Patch>) -> Result<Self, GpuError> {
+        Ok(Self {
+            context: Arc::new(Context::open(number, patch)?),
+            most_rows: None,
+        })
+    }
+
+    /// Returns a backend whose engines take a batch in chunks of at most `rows` rows, or of one
+    /// sequence. Smaller chunks take less memory. Gradients can round differently.
+    #[must_use]
+    pub fn with_most_rows(self, rows: usize) -> Self {
+        Self {
+            most_rows: Some(rows),
+            ..self
+        }
+    }
+
+    /// Returns the adapter.
+    pub fn adapter(&self) -> &AdapterDescription {
+        &self.context.description
+    }
+
+    /// Destroys the device under its engines, as the reset of a driver does, for tests.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        self.context.lose();
+    }
+
+    fn count(&self, graph: &Graph, options: BackendOptions) -> Count {
+        let numbers = self.context.most_numbers();
+        Count::new(graph, options, numbers, self.most_rows)
+    }
+}
+
+impl Backend for GpuBackend {
+    fn name(&self) -> &'static str {
+        "gpu"
+    }
+
+    fn engine(
+        &self,
+        graph: Graph,
+        weights: &[f32],
+        options: BackendOptions,
+    ) -> Result<Box<dyn Engine>, ImportError> {
+        let (context, rows) = (&self.context, self.most_rows);
+        let engine = GpuEngine::new(context, graph, weights, options.precision, rows)?;
+        Ok(Box::new(engine))
+    }
+
+    fn training_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        training: Training,
+    ) -> MemoryNeed {
+        self.count(graph, options).training(training)
+    }
+
+    fn evaluation_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        shape: BatchShape,
+    ) -> MemoryNeed {
+        self.count(graph, options).evaluating(shape)
+    }
+
+    fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed {
+        self.count(graph, options).observing(tokens)
+    }
+
+    fn generation_memory(
+        &self,
+        graph: &Graph,
+        options: BackendOptions,
+        texts: Texts,
+    ) -> MemoryNeed {
+        let count = self.count(graph, options);
+        let shape = BatchShape {
+            sequences: 1,
+            tokens: texts.tokens.min(graph.block_size()),
+        };
+        count.evaluating(shape).and(count.observing(shape.tokens))
+    }
+}

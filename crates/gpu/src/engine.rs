@@ -1,0 +1,404 @@
+//! The engine: it trains and evaluates on a device.
+
+mod gradients;
+mod observed;
+
+use std::{ops::Range, sync::Arc};
+
+use gptlab_engine::{
+    Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    program::Purpose,
+};
+use gptlab_model::{Batch, Graph, Op};
+use gptlab_recipe::Precision;
+
+use crate::{
+    GpuError,
+    buffers::{Buffers, ChunkArgs, Lengths, Place},
+    chunks::{self, Chunk, IndexLayout},
+    context::Context,
+    dispatch::Recording,
+    kernel::WIDEST_HEAD,
+    layout::{LOSSES, Layout, NORM},
+    optimizer::UpdateSteps,
+    steps::Steps,
+    tables::GraphTables,
+};
+
+/// The recordings that a plan keeps, of chunks of different numbers of rows.
+const KEPT: usize = 8;
+
+/// An engine that runs a graph on a GPU.
+#[derive(Debug)]
+pub(crate) struct GpuEngine {
+    context: Arc<Context>,
+    tables: GraphTables,
+    buffers: Buffers,
+    /// The most rows of a chunk, in training and in evaluation.
+    train_rows: usize,
+    evaluate_rows: usize,
+    /// The most shards of a batch.
+    most_shards: usize,
+    train: Option<Plan>,
+    evaluate: Option<Plan>,
+    /// Whether the gradients are zero, whatever their memory holds.
+    cleared: bool,
+    /// Whether each shard holds gradients that are not in the sum yet.
+    filled: Vec<bool>,
+}
+
+/// A program laid out for a number of rows, and recorded for chunks of some sizes.
+#[derive(Debug)]
+struct Plan {
+    layout: Layout,
+    recordings: Vec<(usize, Recording)>,
+}
+
+impl Plan {
+    /// Returns the recording for a chunk of `rows` rows.
+    fn recording(
+        &mut self,
+        context: &Context,
+        tables: &GraphTables,
+        rows: usize,
+    ) -> Result<&Recording, GpuError> {
+        let known = self.recordings.iter().position(|(of, _)| *of == rows);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let dispatches = Steps::new(tables, &self.layout, rows).all();
+            let recording = Recording::new(context, &dispatches)?;
+            if self.recordings.len() == KEPT {
+                self.recordings.remove(0);
+            }
+            self.recordings.push((rows, recording));
+            self.recordings.len() - 1
+        };
+        Ok(&self.recordings[at].1)
+    }
+}
+
+/// What a pass over some chunks of a batch needs beside the engine.
+struct Pass<'a> {
+    purpose: Purpose,
+    batch: &'a Batch,
+    chunks: &'a [Chunk],
+    /// The chunks that run.
+    own: Range<usize>,
+    noise: Noise,
+    /// The chunks of each shard.
+    shards: Vec<Range<usize>>,
+}
+
+impl GpuEngine {
+    /// Makes an engine for `graph` with these initial `weights`, in table order. Chunks have at
+    /// most `most_rows` rows, if that is set.
+    pub(crate) fn new(
+        context: &Arc<Context>,
+        graph: Graph,
+        weights: &[f32],
+        precision: Precision,
+        most_rows: Option<usize>,
+    ) -> Result<Self, ImportError> {
+        let total = graph.params().total();
+        check_len(total, weights.len())?;
+        check_heads(&graph)?;
+        let tables = GraphTables::new(graph, precision);
+        let numbers = context.most_numbers();
+        let rows = |purpose| Layout::most_rows(&tables, purpose, numbers, most_rows);
+        let (train_rows, evaluate_rows) = (rows(Purpose::Train)?, rows(Purpose::Evaluate)?);
+        let buffers = Buffers::new(context, total, &tables.constants)?;
+        context.write(buffers.at(Place::Weights), 0, weights);
+        Ok(Self {
+            context: Arc::clone(context),
+            train_rows,
+            evaluate_rows,
+            most_shards: chunks::most_shards(total, numbers),
+            tables,
+            buffers,
+            train: None,
+            evaluate: None,
+            cleared: true,
+            filled: Vec::new(),
+        })
+    }
+
+    fn total(&self) -> usize {
+        self.tables.graph.params().total()
+    }
+
+    fn chunks(&self, batch: &Batch) -> Vec<Chunk> {
+        chunks::cut(batch, self.train_rows)
+    }
+
+    /// Makes the plan and the buffers large enough for chunks of `rows` rows.
+    fn fit(&mut self, purpose: Purpose, rows: usize, shards: usize) -> Result<(), GpuError> {
+        let (plan, most) = match purpose {
+            Purpose::Train => (&mut self.train, self.train_rows),
+            Purpose::Evaluate | Purpose::Observe | Purpose::Decode => {
+                (&mut self.evaluate, self.evaluate_rows)
+            }
+        };
+        if plan.as_ref().is_none_or(|plan| plan.layout.rows < rows) {
+            // Batches of many lengths need few layouts.
+            let rows = rows.next_multiple_of(256).min(most.max(rows));
+            *plan = Some(Plan {
+                layout: Layout::new(&self.tables, purpose, rows),
+                recordings: Vec::new(),
+            });
+        }
+        let layout = plan.as_ref().map(|plan| &plan.layout);
+        let (arena, rows) = layout.map_or((0, 0), |layout| (layout.len, layout.rows));
+        let buffers = if shards > 1 { 1 + shards } else { 1 };
+        let lengths = Lengths {
+            arena,
+            indices: IndexLayout::new(&self.tables.graph, rows).len as usize,
+            gradients: buffers * self.tables.graph.params().total(),
+        };
+        self.buffers.fit(&self.context, lengths)
+    }
+
+    /// Runs chunks, and returns the losses of their rows.
+    fn run(&mut self, pass: &Pass) -> Result<Vec<f32>, GpuError> {
+        let own = &pass.chunks[pass.own.clone()];
+        let [first, .., last] = [own.first(), own.last()];
+        let (Some(first), Some(last)) = (first, last) else {
+            return Ok(Vec::new());
+        };
+        let rows = first.rows.start..last.rows.end;
+        self.fit(
+            pass.purpose,
+            chunks::most_rows(pass.chunks),
+            pass.shards.len(),
+        )?;
+        let losses = self.context.read_buffer(rows.len())?;
+        for (chunk, number) in own.iter().zip(pass.own.clone()) {
+            let mut encoder = self.context.encoder();
+            let gradients = self.gradients_of(pass, number, &mut encoder);
+            let args = ChunkArgs {
+                first_row: chunk.rows.start as u32,
+                noise_step: pass.noise.step,
+                key: [pass.noise.seed as u32, (pass.noise.seed >> 32) as u32],
+                gradients: gradients as u32,
+                loss_scale: 1.0 / pass.batch.tokens() as f32,
+            };
+            self.buffers.set_chunk(&self.context, args);
+            let plan = match pass.purpose {
+                Purpose::Train => &mut self.train,
+                Purpose::Evaluate | Purpose::Observe | Purpose::Decode => &mut self.evaluate,
+            };
+            let Some(plan) = plan else { continue };
+            let index = IndexLayout::new(&self.tables.graph, plan.layout.rows);
+            let indices = index.of_chunk(pass.batch, chunk);
+            self.context
+                .write(self.buffers.at(Place::Indices), 0, &indices);
+            let recording = plan.recording(&self.context, &self.tables, chunk.rows.len())?;
+            recording.encode(&mut encoder, self.buffers.bindings());
+            encoder.copy_buffer_to_buffer(
+                self.buffers.at(Place::Arena),
+                4 * LOSSES as u64,
+                &losses,
+                4 * (chunk.rows.start - rows.start) as u64,
+                4 * chunk.rows.len() as u64,
+            );
+            self.context.submit(encoder);
+        }
+        self.context.read_staging(&losses, rows.len())
+    }
+
+    fn try_accumulate(
+        &mut self,
+        batch: &Batch,
+        part: &Range<usize>,
+        noise: Noise,
+        losses: &mut [f64],
+    ) -> Result<(), GpuError> {
+        let chunks = self.chunks(batch);
+        let own = chunks::of_part(&chunks, part);
+        let pass = Pass {
+            purpose: Purpose::Train,
+            batch,
+            chunks: &chunks,
+            own: own.clone(),
+            noise,
+            shards: chunks::shards(chunks.len(), self.most_shards).collect(),
+        };
+        let computed = self.run(&pass)?;
+        let rows = chunks[own].iter().flat_map(|chunk| chunk.rows.clone());
+        for (row, loss) in rows.zip(computed) {
+            losses[row] = f64::from(loss);
+        }
+        Ok(())
+    }
+
+    fn try_losses(&mut self, batch: &Batch) -> Result<Vec<f64>, GpuError> {
+        let chunks = chunks::cut(batch, self.evaluate_rows);
+        let pass = Pass {
+            purpose: Purpose::Evaluate,
+            batch,
+            own: 0..chunks.len(),
+            chunks: &chunks,
+            noise: Noise { seed: 0, step: 0 },
+            shards: Vec::new(),
+        };
+        let computed = self.run(&pass)?;
+        Ok(computed.into_iter().map(f64::from).collect())
+    }
+
+    fn try_update(&mut self, hyper: &StepHyper) -> Result<StepStats, GpuError> {
+        self.add_shards()?;
+        let steps = UpdateSteps::new(self.tables.graph.params(), hyper);
+        let lengths = Lengths {
+            arena: steps.arena,
+            ..Lengths::default()
+        };
+        self.buffers.fit(&self.context, lengths)?;
+        let recording = Recording::new(&self.context, &steps.dispatches)?;
+        let mut encoder = self.context.encoder();
+        if self.cleared {
+            self.clear(&mut encoder, 0);
+        }
+        self.cleared = true;
+        recording.encode(&mut encoder, self.buffers.bindings());
+        self.context.submit(encoder);
+        let norm = self
+            .context
+            .read(self.buffers.at(Place::Arena), NORM as usize, 1)?;
+        let norm = norm.first().copied().map_or(f64::NAN, f64::from);
+        Ok(StepStats::clipped(norm, hyper.grad_clip))
+    }
+
+    /// Records a failure after which the device's numbers have no meaning.
+    fn fail(&self, error: &GpuError) {
+        self.context.fail(error);
+    }
+}
+
+fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(ImportError::Count { expected, found })
+}
+
+/// Refuses heads that the kernels of attention cannot hold.
+fn check_heads(graph: &Graph) -> Result<(), GpuError> {
+    let width = |op: &Op| match op {
+        Op::Attention { attention, .. } => attention.head_dim,
+        Op::TokenEmbedding { .. }
+        | Op::PositionEmbedding { .. }
+        | Op::Sinusoid
+        | Op::Add { .. }
+        | Op::Norm { .. }
+        | Op::Linear { .. }
+        | Op::HeadNorm { .. }
+        | Op::Rotary { .. }
+        | Op::Activate { .. }
+        | Op::Gate { .. }
+        | Op::Dropout { .. } => 0,
+    };
+    let widest = graph.nodes().iter().map(|node| width(&node.op)).max();
+    match widest.filter(|widest| *widest > WIDEST_HEAD) {
+        None => Ok(()),
+        Some(widest) => Err(GpuError::Limit {
+            what: "an attention head".to_owned(),
+            needed: format!("{widest} numbers"),
+            granted: format!("{WIDEST_HEAD}"),
+            remedy: "use more heads, or the CPU",
+        }),
+    }
+}
+
+impl Engine for GpuEngine {
+    fn graph(&self) -> &Graph {
+        &self.tables.graph
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.context.failure().map(|failure| failure.to_string())
+    }
+
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        chunks::part(&self.chunks(batch), first, sequences)
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        chunks::share(&self.chunks(batch), self.most_shards, index, count)
+    }
+
+    fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
+        if part.is_empty() {
+            return;
+        }
+        if let Err(error) = self.try_accumulate(batch, &part, noise, losses) {
+            self.fail(&error);
+            let rows = batch.rows(part.start).start..batch.rows(part.end - 1).end;
+            losses[rows].fill(f64::NAN);
+        }
+    }
+
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        if let Some(failure) = self.failure() {
+            return Err(ReduceError(failure));
+        }
+        if others.is_alone() {
+            let added = self.add_shards();
+            return added.map_err(|e| ReduceError(e.to_string()));
+        }
+        self.reduce_with(others)
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        self.try_losses(batch).unwrap_or_else(|error| {
+            self.fail(&error);
+            vec![f64::NAN; batch.tokens()]
+        })
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> StepStats {
+        self.try_update(hyper).unwrap_or_else(|error| {
+            self.fail(&error);
+            StepStats {
+                grad_norm: f64::NAN,
+                clip_factor: f64::NAN,
+            }
+        })
+    }
+
+    fn export(&self, slot: Slot) -> Vec<f32> {
+        let total = self.total();
+        if slot == Slot::Gradients && self.cleared {
+            return vec![0.0; total];
+        }
+        let buffer = self.buffers.at(slot.into());
+        self.context.read(buffer, 0, total).unwrap_or_else(|error| {
+            self.fail(&error);
+            vec![f32::NAN; total]
+        })
+    }
+
+    fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
+        check_len(self.total(), values.len())?;
+        self.context.write(self.buffers.at(slot.into()), 0, values);
+        if slot == Slot::Gradients {
+            self.cleared = false;
+        }
+        Ok(())
+    }
+
+    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
+        let mut losses = vec![0.0; batch.tokens()];
+        self.accumulate(batch, 0..batch.sequences(), noise, &mut losses);
+        if let Err(error) = self.add_shards() {
+            self.fail(&error);
+        }
+        losses.iter().sum::<f64>() / losses.len() as f64
+    }
+
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        self.observed(batch, hook).unwrap_or_else(|error| {
+            self.fail(&error);
+            vec![f64::NAN; batch.tokens()]
+        })
+    }
+}

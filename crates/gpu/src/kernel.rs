@@ -1,0 +1,305 @@
+//! The kernels: their names, their WGSL, and the sizes of their groups.
+
+use crate::args;
+
+/// A kernel, which is a pipeline once it is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kernel {
+    Embedding,
+    EmbeddingBackward,
+    Add,
+    Copy,
+    Norm,
+    NormBackward,
+    ColumnSums,
+    SumParts,
+    SumShards,
+    Product(Product),
+    HeadNorm,
+    HeadNormBackward,
+    Rotary,
+    Attention(AttentionPass, HeadDim),
+    Activation,
+    ActivationBackward,
+    Gate,
+    GateBackward,
+    Dropout,
+    CrossEntropy,
+    SumSquares(Source),
+    ClipFactor,
+    InverseNorm,
+    AdamW,
+    Sgd,
+    MuonMomentum,
+    MuonStep,
+    Scale,
+    Combine,
+}
+
+/// The width of a head, which is a constant of the kernels of attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HeadDim(pub(crate) u32);
+
+/// The widest head whose tile of one key and one value fits the 16 KiB of shared memory that every
+/// adapter has.
+pub(crate) const WIDEST_HEAD: usize = 1536;
+/// The numbers in a tile of keys: two such tiles take half of the shared memory.
+const TILE_NUMBERS: u32 = 1024;
+/// The most keys of a tile.
+const MOST_KEYS: u32 = 32;
+
+impl HeadDim {
+    /// Returns the number of keys in a tile.
+    fn tile(self) -> u32 {
+        (TILE_NUMBERS / self.0.max(1)).clamp(1, MOST_KEYS)
+    }
+}
+
+/// A kernel of attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AttentionPass {
+    Forward,
+    BackwardQuery,
+    BackwardKey,
+}
+
+/// The buffer that numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    Arena,
+    Gradients,
+}
+
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Arena => "arena",
+            Self::Gradients => "gradients",
+        }
+    }
+}
+
+/// A form of the matrix product. X and Y stand for matrices in the arena, W for a weight, dW for
+/// its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Product {
+    /// Y = X W^T: the forward pass of a linear map.
+    Forward,
+    /// dX = dY W.
+    BackwardInput,
+    /// dW += dY^T X.
+    BackwardWeight,
+    /// A part of dY^T X, or X^T X, in the arena.
+    TransposedLeft,
+    /// X Y^T in the arena.
+    TransposedRight,
+    /// X Y in the arena.
+    Plain,
+}
+
+/// What distinguishes the forms.
+struct ProductForm {
+    left_k_fast: bool,
+    right: &'static str,
+    right_k_fast: bool,
+    to_gradients: bool,
+}
+
+impl Product {
+    fn form(self) -> ProductForm {
+        let form = |left_k_fast, right, right_k_fast, to_gradients| ProductForm {
+            left_k_fast,
+            right,
+            right_k_fast,
+            to_gradients,
+        };
+        match self {
+            Self::Forward => form(true, "weights", true, false),
+            Self::BackwardInput => form(true, "weights", false, false),
+            Self::BackwardWeight => form(false, "arena", false, true),
+            Self::TransposedLeft => form(false, "arena", false, false),
+            Self::TransposedRight => form(true, "arena", true, false),
+            Self::Plain => form(true, "arena", false, false),
+        }
+    }
+
+    /// Returns the WGSL, with the buffers and the layouts of this form.
+    fn source(self) -> String {
+        let form = self.form();
+        let write = if form.to_gradients {
+            include_str!("shaders/product_to_gradients.wgsl")
+        } else {
+            include_str!("shaders/product_to_arena.wgsl")
+        };
+        let layouts = format!(
+            "const LEFT_K_FAST: bool = {};\nconst RIGHT_K_FAST: bool = {};\n",
+            form.left_k_fast, form.right_k_fast
+        );
+        let body = include_str!("shaders/product.wgsl")
+            .replace("LEFT[", "arena[")
+            .replace("RIGHT[", &format!("{}[", form.right));
+        layouts + write + &body
+    }
+}
+
+/// The functions that a kernel needs beside its own.
+const MATH: &str = include_str!("shaders/math.wgsl");
+const NONLINEARITY: &str = include_str!("shaders/nonlinearity.wgsl");
+const PHILOX: &str = include_str!("shaders/philox.wgsl");
+const REDUCE: &str = include_str!("shaders/reduce.wgsl");
+const ATTENTION: &str = include_str!("shaders/attention_common.wgsl");
+
+/// The WGSL of a kernel, in parts.
+struct Text {
+    /// The generated arguments.
+    args: &'static str,
+    /// Constants, before everything else.
+    constants: String,
+    helpers: &'static [&'static str],
+    body: String,
+}
+
+impl Text {
+    fn new(args: &'static str, helpers: &'static [&'static str], body: &str) -> Self {
+        Self {
+            args,
+            constants: String::new(),
+            helpers,
+            body: body.to_owned(),
+        }
+    }
+
+    /// Returns this text with groups of `lanes` threads that reduce numbers.
+    fn lanes(self, lanes: u32) -> Self {
+        Self {
+            constants: format!("const LANES: u32 = {lanes}u;\n"),
+            ..self
+        }
+    }
+}
+
+macro_rules! shader {
+    ($args:ident, $helpers:expr, $file:literal) => {
+        Text::new(
+            args::$args::WGSL,
+            $helpers,
+            include_str!(concat!("shaders/", $file, ".wgsl")),
+        )
+    };
+}
+
+impl Kernel {
+    /// Returns the name in error messages and reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "embedding",
+            Self::EmbeddingBackward => "embedding_backward",
+            Self::Add => "add",
+            Self::Copy => "copy",
+            Self::Norm => "norm",
+            Self::NormBackward => "norm_backward",
+            Self::ColumnSums => "column_sums",
+            Self::SumParts => "sum_parts",
+            Self::SumShards => "sum_shards",
+            Self::Product(Product::Forward) => "product_forward",
+            Self::Product(Product::BackwardInput) => "product_backward_input",
+            Self::Product(Product::BackwardWeight) => "product_backward_weight",
+            Self::Product(Product::TransposedLeft) => "product_transposed_left",
+            Self::Product(Product::TransposedRight) => "product_transposed_right",
+            Self::Product(Product::Plain) => "product_plain",
+            Self::HeadNorm => "head_norm",
+            Self::HeadNormBackward => "head_norm_backward",
+            Self::Rotary => "rotary",
+            Self::Attention(AttentionPass::Forward, _) => "attention",
+            Self::Attention(AttentionPass::BackwardQuery, _) => "attention_backward_query",
+            Self::Attention(AttentionPass::BackwardKey, _) => "attention_backward_key",
+            Self::Activation => "activation",
+            Self::ActivationBackward => "activation_backward",
+            Self::Gate => "gate",
+            Self::GateBackward => "gate_backward",
+            Self::Dropout => "dropout",
+            Self::CrossEntropy => "cross_entropy",
+            Self::SumSquares(_) => "sum_squares",
+            Self::ClipFactor => "clip_factor",
+            Self::InverseNorm => "inverse_norm",
+            Self::AdamW => "adamw",
+            Self::Sgd => "sgd",
+            Self::MuonMomentum => "muon_momentum",
+            Self::MuonStep => "muon_step",
+            Self::Scale => "scale",
+            Self::Combine => "combine",
+        }
+    }
+
+    /// Returns the declaration of the arguments that the kernel reads.
+    pub(crate) fn args(self) -> &'static str {
+        self.text().args
+    }
+
+    /// Returns the whole WGSL.
+    pub(crate) fn source(self) -> String {
+        let text = self.text();
+        let helpers = text.helpers.concat();
+        let common = include_str!("shaders/common.wgsl");
+        [&text.constants, text.args, common, &helpers, &text.body].join("\n")
+    }
+
+    fn text(self) -> Text {
+        match self {
+            Self::Embedding => shader!(Embedding, &[], "embedding"),
+            Self::EmbeddingBackward => shader!(EmbeddingBackward, &[], "embedding_backward"),
+            Self::Add => shader!(Add, &[], "add"),
+            Self::Copy => shader!(Copy, &[], "copy"),
+            Self::Norm => shader!(Norm, &[REDUCE], "norm").lanes(64),
+            Self::NormBackward => shader!(NormBackward, &[REDUCE], "norm_backward").lanes(64),
+            Self::ColumnSums => shader!(ColumnSums, &[], "column_sums"),
+            Self::SumParts => shader!(SumParts, &[], "sum_parts"),
+            Self::SumShards => shader!(SumShards, &[], "sum_shards"),
+            Self::Product(product) => Text::new(args::Product::WGSL, &[], &product.source()),
+            Self::HeadNorm => shader!(HeadNorm, &[], "head_norm"),
+            Self::HeadNormBackward => shader!(HeadNormBackward, &[], "head_norm_backward"),
+            Self::Rotary => shader!(Rotary, &[], "rotary"),
+            Self::Attention(pass, head_dim) => attention(pass, head_dim),
+            Self::Activation => shader!(Activation, &[MATH, NONLINEARITY], "activation"),
+            Self::ActivationBackward => {
+                shader!(
+                    ActivationBackward,
+                    &[MATH, NONLINEARITY],
+                    "activation_backward"
+                )
+            }
+            Self::Gate => shader!(Gate, &[MATH, NONLINEARITY], "gate"),
+            Self::GateBackward => shader!(GateBackward, &[MATH, NONLINEARITY], "gate_backward"),
+            Self::Dropout => shader!(Dropout, &[PHILOX], "dropout"),
+            Self::CrossEntropy => {
+                shader!(CrossEntropy, &[MATH, REDUCE], "cross_entropy").lanes(256)
+            }
+            Self::SumSquares(source) => {
+                let body = include_str!("shaders/sum_squares.wgsl");
+                let body = body.replace("SOURCE[", &format!("{}[", source.name()));
+                Text::new(args::SumSquares::WGSL, &[REDUCE], &body).lanes(256)
+            }
+            Self::ClipFactor => shader!(ClipFactor, &[REDUCE], "clip_factor").lanes(256),
+            Self::InverseNorm => shader!(InverseNorm, &[REDUCE], "inverse_norm").lanes(256),
+            Self::AdamW => shader!(AdamW, &[], "adamw"),
+            Self::Sgd => shader!(Sgd, &[], "sgd"),
+            Self::MuonMomentum => shader!(MuonMomentum, &[], "muon_momentum"),
+            Self::MuonStep => shader!(MuonStep, &[], "muon_step"),
+            Self::Scale => shader!(Scale, &[], "scale"),
+            Self::Combine => shader!(Combine, &[], "combine"),
+        }
+    }
+}
+
+fn attention(pass: AttentionPass, head_dim: HeadDim) -> Text {
+    let body = match pass {
+        AttentionPass::Forward => include_str!("shaders/attention.wgsl"),
+        AttentionPass::BackwardQuery => include_str!("shaders/attention_backward_query.wgsl"),
+        AttentionPass::BackwardKey => include_str!("shaders/attention_backward_key.wgsl"),
+    };
+    let (HeadDim(width), tile) = (head_dim, head_dim.tile());
+    Text {
+        constants: format!("const HEAD_DIM: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n"),
+        ..Text::new(args::Attention::WGSL, &[MATH, PHILOX, ATTENTION], body)
+    }
+}
