@@ -67,10 +67,10 @@ pub(crate) fn make(
     Ok(engine)
 }
 
-/// Warns that only `found` threads exist, if `device` requests more.
+/// Warns that only `found` threads exist, if `device` requests more. A GPU uses none.
 pub(crate) fn say_threads(found: usize, device: &Device, printer: Printer) {
     let requested = device.options.threads;
-    if found < requested {
+    if found < requested && device.backend.name() == NAME {
         printer.warn(format_args!(
             "the system gives {found} of {requested} threads; this takes longer and changes no number"
         ));

@@ -73,7 +73,8 @@ fn a_run_goes_on_on_another_device() {
         eprintln!("skipped: {}", ran.first_line());
         return;
     }
-    let settings = format!("--data data.txt {TINY} --dropout 0.2 --log-interval 1");
+    let settings = "--data data.txt --preset gpt2-mini --n-layer 1 --n-embd 16 --n-head 2 --block-size 16 \
+                    --batch-size 2 --dropout 0.2 --log-interval 1 --lr-shape constant --warmup 0 --sample-interval 0";
     lab.ok(&format!("train {settings} --steps 12 --out whole"));
     lab.ok(&format!(
         "train {settings} --steps 4 --device gpu --out seam"

@@ -1,4 +1,5 @@
-//! Where the buffers of a program lie in one arena. Buffers whose lifetimes do not meet share memory.
+//! Where the buffers of a program lie in one arena. Buffers whose lifetimes do not meet share
+//! memory.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 

@@ -11,7 +11,6 @@ fn main(
     }
     let first = args.logits + row * args.vocab;
     let target_column = indices[args.targets + row];
-    let target_logit = arena[first + target_column];
     var part = -3.4e38;
     for (var c = lane; c < args.vocab; c += LANES) {
         part = max(part, arena[first + c]);
@@ -22,8 +21,9 @@ fn main(
         sum += exp_of(arena[first + c] - largest);
     }
     sum = sum_of_group(lane, sum);
-    if (lane == 0u) {
-        arena[args.losses + row] = ln_of(sum) + (largest - target_logit);
+    // The thread that will overwrite the target's logit reads it.
+    if (lane == target_column % LANES) {
+        arena[args.losses + row] = ln_of(sum) + (largest - arena[first + target_column]);
     }
     if (args.backward == 1u) {
         let factor = chunk.loss_scale / sum;

@@ -98,17 +98,17 @@ fn size(split: &Split) -> String {
 
 fn plan(resolved: &Resolved, device: &Device) -> String {
     let hyper = &resolved.experiment.hyper;
+    let cores = plural(device.options.threads, "core");
+    let place = match device.backend.instructions() {
+        Some(instructions) => format!("{cores} ({instructions})"),
+        None => format!("the {}", device.backend.name()),
+    };
     format!(
-        "plan     {} of {}, seed {}, in {} on {} ({})",
+        "plan     {} of {}, seed {}, in {} on {place}",
         plural(hyper.steps as usize, "step"),
         plural(hyper.batch_size, "sequence"),
         resolved.experiment.seed,
         device.options.precision.name(),
-        plural(device.options.threads, "core"),
-        device
-            .backend
-            .instructions()
-            .unwrap_or(device.backend.name())
     )
 }
 
