@@ -38,10 +38,10 @@ const FOREIGN: &[Foreign] = &[
         hint: "`--steps N` sets them; how long the runs will take is said before they begin",
     },
     Foreign {
-        names: &["device", "gpu", "gpus", "cuda", "mps", "no-cuda"],
-        needs: "threads",
-        why: "the program runs on the CPU, and on no other device",
-        hint: "`--threads N` sets the number of cores, and `--isa SET` the vector instructions",
+        names: &["gpu", "gpus", "cuda", "mps", "no-cuda"],
+        needs: "device",
+        why: "the device is chosen with --device",
+        hint: "`--device gpu` takes the first GPU, `--device cpu` the processor, and `--device auto` the faster of both",
     },
     Foreign {
         names: &["hidden", "hidden-size", "hidden-dim", "n-hidden"],

@@ -160,12 +160,12 @@ fn flags_of_other_programs_are_answered() {
             "train has no flag --epochs: training is counted in steps",
         ),
         (
-            "train --device cuda",
-            "train has no flag --device: the program runs on the CPU",
+            "train --cuda",
+            "train has no flag --cuda: the device is chosen with --device",
         ),
         (
-            "generate model.safetensors --device cpu",
-            "generate has no flag --device: the program runs on the CPU",
+            "generate model.safetensors --gpu",
+            "generate has no flag --gpu: the device is chosen with --device",
         ),
         (
             "train --hidden 64",
