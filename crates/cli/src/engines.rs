@@ -121,8 +121,8 @@ pub(crate) fn candidates(
 }
 
 /// Returns whether the typed device multiplies bf16 clearly faster than f32: never a GPU. Where the
-/// processor has instructions for bf16, this takes a third of a second to measure. The ratio of the rates is about 1 or about
-/// 2, so that a busy machine does not change the answer.
+/// processor has instructions for bf16, this takes a third of a second to measure. The ratio of the
+/// rates is about 1 or about 2, so that a busy machine does not change the answer.
 pub(crate) fn fast_bf16(args: &MachineArgs) -> CommandResult<bool> {
     let isa = isa(args)?;
     let on_gpu = matches!(args.device, Some(DeviceChoice::Gpu(_)));

@@ -22,6 +22,7 @@ mod observe;
 mod optimizer;
 mod overrides;
 mod preset;
+mod recipe_scale;
 mod sample;
 mod settings;
 mod text;

@@ -41,7 +41,7 @@ const FOREIGN: &[Foreign] = &[
         names: &["gpu", "gpus", "cuda", "mps", "no-cuda"],
         needs: "device",
         why: "the device is chosen with --device",
-        hint: "`--device gpu` is the first GPU, by Vulkan, Metal or Direct3D 12, and `--device cpu` the default",
+        hint: "`--device gpu` takes the first GPU, `--device cpu` the processor, and `--device auto` the faster of both",
     },
     Foreign {
         names: &["hidden", "hidden-size", "hidden-dim", "n-hidden"],
