@@ -50,18 +50,18 @@ pub struct Reason {
 impl TextRecipe {
     /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
-        let scale = RecipeScale::of(input.time);
+        let scale = RecipeScale::of(input.time.as_secs());
         (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
     /// Returns whether the recipe for `time` depends on [`RecipeInput::fast_bf16`].
     pub fn may_use_bf16(time: Duration) -> bool {
-        RecipeScale::of(time).wide
+        RecipeScale::of(time.as_secs()).wide
     }
 
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
-        let scale = RecipeScale::of(input.time);
+        let scale = RecipeScale::of(input.time.as_secs());
         let per_token = scale.parameters() as f64 / input.train_tokens.max(1) as f64;
         let dropout = dropout(passes(steps, scale, input) * per_token);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
@@ -92,7 +92,7 @@ impl TextRecipe {
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
         let (own, own_hyper) = (&self.settings.spec, &self.settings.hyper);
-        let scale = RecipeScale::of(self.input.time);
+        let scale = RecipeScale::of(self.input.time.as_secs());
         let mut reasons = Vec::new();
         let mut add = |followed: bool, choice: String, why: String| {
             if followed {
