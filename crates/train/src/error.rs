@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use gptlab_data::{BatchesError, CorpusError};
-use gptlab_engine::{ImportError, ReduceError};
+use gptlab_engine::{Engine, ImportError, ReduceError};
 use gptlab_model::{BatchError, SpecError};
 use gptlab_recipe::{HyperError, words::plural_s};
 use gptlab_record::FileError;
@@ -29,6 +29,8 @@ pub enum Error {
     Import(ImportError),
     /// The gradients of several engines could not be added.
     Reduce(ReduceError),
+    /// The device has stopped computing, for the reason that the sentence gives.
+    Device(String),
     /// The requested number of steps is smaller than the number already made.
     StepsMade { requested: u64, made: u64 },
     /// The run belongs to a grid, and only the grid can resume it.
@@ -52,6 +54,7 @@ impl fmt::Display for Error {
             Self::Batch(e) => e.fmt(f),
             Self::Import(e) => e.fmt(f),
             Self::Reduce(e) => e.fmt(f),
+            Self::Device(reason) => f.write_str(reason),
             Self::StepsMade { requested, made } => write!(
                 f,
                 "the run has made {made} step{}, and {requested} are fewer; request more than {made}, \
@@ -71,6 +74,16 @@ impl fmt::Display for Error {
     }
 }
 
+impl Error {
+    /// Returns the reason why the device of `engine` has stopped computing, if it has: its numbers
+    /// are then no results.
+    pub(crate) fn unless_stopped(engine: &dyn Engine) -> Result<(), Self> {
+        engine
+            .failure()
+            .map_or(Ok(()), |reason| Err(Self::Device(reason)))
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -83,6 +96,7 @@ impl std::error::Error for Error {
             | Self::Batch(_)
             | Self::Import(_)
             | Self::Reduce(_)
+            | Self::Device(_)
             | Self::StepsMade { .. }
             | Self::RunOfGrid { .. }
             | Self::OtherSettings(_) => None,

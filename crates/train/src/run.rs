@@ -237,13 +237,19 @@ impl<'a> Run<'a> {
         let most = self.resolved.experiment.intervals.val_tokens;
         let found = evaluate(self.engine, model, batches, SplitName::Validation, most)?;
         if found.is_some_and(|found| !found.loss.is_finite()) {
-            self.diverge(self.done, NotFinite::ValLoss);
+            self.diverge(self.done, NotFinite::ValLoss)?;
         }
         Ok(found)
     }
 
-    fn diverge(&mut self, step: u64, what: NotFinite) {
+    /// Ends the run at a number that is not finite.
+    ///
+    /// # Errors
+    /// Returns the reason if the device has stopped computing, which is no divergence.
+    fn diverge(&mut self, step: u64, what: NotFinite) -> Result<(), Error> {
+        Error::unless_stopped(self.engine)?;
         self.diverged = self.diverged.or(Some(Divergence { step, what }));
+        Ok(())
     }
 
     /// Makes step `step`. The observer inspects it if it is `logged`. A loss that is not finite
@@ -261,7 +267,7 @@ impl<'a> Run<'a> {
         let hyper = step_hyper(self.hyper(), step);
         let loss = self.forward_backward(&batch, noise)?;
         if !loss.is_finite() {
-            self.diverge(step, NotFinite::Loss);
+            self.diverge(step, NotFinite::Loss)?;
             return Ok(StepOutcome {
                 series: Vec::new(),
                 loss,
@@ -291,7 +297,7 @@ impl<'a> Run<'a> {
             self.done += 1;
             self.report_progress(loss, &timing);
         } else {
-            self.diverge(step, NotFinite::GradNorm);
+            self.diverge(step, NotFinite::GradNorm)?;
         }
         Ok(StepOutcome {
             series,

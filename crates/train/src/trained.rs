@@ -187,9 +187,10 @@ impl EvaluatedText {
     /// Evaluates the whole text or part; `None` when it has nothing to predict.
     ///
     /// # Errors
-    /// Returns an error if `engine` runs another model.
+    /// Returns an error if `engine` runs another model, or if its device has stopped computing.
     pub fn evaluate(&self, engine: &mut dyn Engine) -> Result<Option<EvaluationReport>, Error> {
         let found = evaluate(engine, &self.model, &self.batches, self.part, u64::MAX)?;
+        Error::unless_stopped(engine)?;
         Ok(found.map(|found| self.report(&found)))
     }
 
@@ -197,13 +198,14 @@ impl EvaluatedText {
     /// new predictions, which is at least 1.
     ///
     /// # Errors
-    /// Returns an error if `engine` runs another model.
+    /// Returns an error if `engine` runs another model, or if its device has stopped computing.
     pub fn evaluate_overlapping(
         &self,
         engine: &mut dyn Engine,
         stride: usize,
     ) -> Result<Option<EvaluationReport>, Error> {
         let found = evaluate_overlapping(engine, &self.model, &self.batches, self.part, stride)?;
+        Error::unless_stopped(engine)?;
         Ok(found.map(|found| EvaluationReport {
             stride: Some(stride),
             ..self.report(&found)

@@ -103,7 +103,8 @@ pub(crate) struct RunArgs {
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArgs {
     /// Where the model runs: cpu, gpu, gpu:N (a number of `gptlab doctor --device gpu`), or auto,
-    /// which times a few steps on each and keeps the faster [default: cpu]
+    /// with which `train` times a few steps on each and keeps the faster, and every other command
+    /// takes the CPU [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<DeviceChoice>,
     /// How many cores to use [default: all]; results are the same for any number

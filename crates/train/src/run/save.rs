@@ -53,8 +53,7 @@ impl Run<'_> {
             .iter()
             .all(|finite| *finite)
         {
-            self.diverge(step, NotFinite::State);
-            return Ok(());
+            return self.diverge(step, NotFinite::State);
         }
         self.keep_newest()?;
         self.checkpoint_clock.saved(begun.elapsed());

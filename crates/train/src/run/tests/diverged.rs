@@ -14,6 +14,7 @@ struct Broken {
     norm_at: Option<u64>,
     val_at: Option<u64>,
     weights_at: Option<u64>,
+    stopped: bool,
     step: u64,
 }
 
@@ -25,6 +26,7 @@ impl Broken {
             norm_at: None,
             val_at: None,
             weights_at: None,
+            stopped: false,
             step: resolved.first_step(),
         }
     }
@@ -33,6 +35,10 @@ impl Broken {
 impl Engine for Broken {
     fn graph(&self) -> &gptlab_model::Graph {
         self.inner.graph()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.stopped.then(|| "the device has stopped".to_owned())
     }
 
     fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
@@ -145,5 +151,37 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         }
         let (step, _) = gptlab_record::checkpoints(&root.path().join("run")).unwrap()[0];
         assert_eq!(step, kept, "{what:?}");
+    }
+}
+
+/// The numbers of a device that has stopped are no divergence: the run ends with the device's own
+/// sentence, whichever number shows it first.
+#[test]
+fn a_device_that_stops_is_no_divergence() {
+    type Break = fn(&mut Broken);
+    let cases: [Break; 4] = [
+        |e| e.loss_at = Some(4),
+        |e| e.norm_at = Some(4),
+        |e| e.val_at = Some(4),
+        |e| e.weights_at = Some(4),
+    ];
+    for break_it in cases {
+        let root = tempfile::tempdir().unwrap();
+        let mut settings = settings(STEPS);
+        settings.intervals.checkpoint = 2.try_into().ok();
+        let resolved = Resolved::fresh(&settings, &story()).unwrap();
+        let run_options = RunOptions {
+            folder: Some(root.path().join("run")),
+            ..RunOptions::default()
+        };
+        let mut engine = Broken::new(&resolved);
+        break_it(&mut engine);
+        engine.stopped = true;
+        let mut recorder = EventKeeper::default();
+        let run = Run::new(&resolved, &mut engine, run_options, &mut recorder).unwrap();
+        let error = run.go().unwrap_err();
+        assert_eq!(error.to_string(), "the device has stopped");
+        let diverged = |event: &Event| matches!(event, Event::Diverged { .. });
+        assert!(!recorder.events.iter().any(diverged));
     }
 }
