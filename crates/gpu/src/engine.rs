@@ -342,8 +342,10 @@ impl Engine for GpuEngine {
             return Err(ReduceError(failure));
         }
         if others.is_alone() {
-            let added = self.add_shards();
-            return added.map_err(|e| ReduceError(e.to_string()));
+            return self.add_shards().map_err(|error| {
+                self.fail(&error);
+                ReduceError(error.to_string())
+            });
         }
         self.reduce_with(others)
     }
@@ -384,15 +386,6 @@ impl Engine for GpuEngine {
             self.cleared = false;
         }
         Ok(())
-    }
-
-    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> f64 {
-        let mut losses = vec![0.0; batch.tokens()];
-        self.accumulate(batch, 0..batch.sequences(), noise, &mut losses);
-        if let Err(error) = self.add_shards() {
-            self.fail(&error);
-        }
-        losses.iter().sum::<f64>() / losses.len() as f64
     }
 
     fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
