@@ -171,9 +171,10 @@ impl From<TrainError> for Stop {
                 Self::data(error).hint("leave out all flags but --resume")
             }
             TrainError::NoCharacters(_) | TrainError::Batches(_) => Self::data(error),
-            TrainError::Batch(_) | TrainError::Import(_) | TrainError::Reduce(_) => {
-                Self::failure(error)
-            }
+            TrainError::Batch(_)
+            | TrainError::Import(_)
+            | TrainError::Reduce(_)
+            | TrainError::Device(_) => Self::failure(error),
         }
     }
 }
