@@ -1,7 +1,7 @@
 //! The recipe for a text when no preset is requested. It is sized to the text and to the time that
 //! training may take. LOG.md says which of its numbers were chosen by trials.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{cmp::Ordering, num::NonZeroU64, time::Duration};
 
 use gptlab_model::{MlpForm, ModelSpec, Preset};
 
@@ -23,8 +23,9 @@ pub struct RecipeInput {
     pub train_tokens: u64,
     /// The number of documents of the training split, if each is a sequence of its own.
     pub documents: Option<u64>,
-    /// The time that training may take. It determines the sizes of model and batch and the rate.
-    pub time: Duration,
+    /// The time that the training would take on two ordinary cores. It determines the sizes of
+    /// model and batch and the rate. See [`TextRecipe::on_ordinary_cores`].
+    pub size_for: Duration,
     /// Whether the processor multiplies bf16 clearly faster than f32. Instructions for bf16 do not
     /// imply it: `vdpbf16ps` doubles the rate of AMD's Zen 4 and equals f32's on Intel's Sapphire
     /// Rapids.
@@ -50,18 +51,36 @@ pub struct Reason {
 impl TextRecipe {
     /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
-        let scale = RecipeScale::of(input.time.as_secs());
+        let scale = RecipeScale::of(input.size_for);
         (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
-    /// Returns whether the recipe for `time` depends on [`RecipeInput::fast_bf16`].
-    pub fn may_use_bf16(time: Duration) -> bool {
-        RecipeScale::of(time.as_secs()).wide
+    /// Returns whether the recipe of the size for `size_for` depends on
+    /// [`RecipeInput::fast_bf16`].
+    pub fn may_use_bf16(size_for: Duration) -> bool {
+        RecipeScale::of(size_for).wide
+    }
+
+    /// Compares the sizes of the recipes for two times of two ordinary cores.
+    pub fn compare_sizes(a: Duration, b: Duration) -> Ordering {
+        let [a, b] = [a, b].map(|time| RecipeScale::of(time).up_to);
+        a.cmp(&b)
+    }
+
+    /// Returns the whole seconds that two ordinary cores take for what a machine does in `time`, if
+    /// the machine makes `flops` floating-point operations in a second of training the recipe of the
+    /// size for `size_for`. The operations are those of
+    /// [`Counts::training_flops`](gptlab_model::Counts::training_flops).
+    pub fn on_ordinary_cores(time: Duration, size_for: Duration, flops: f64) -> Duration {
+        let ordinary = RecipeScale::of(size_for).ordinary_flops;
+        let seconds = time.as_secs_f64() * flops / ordinary;
+        // More than a thousand years make no larger model.
+        Duration::from_secs(seconds.clamp(1.0, 1e11).round() as u64)
     }
 
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
-        let scale = RecipeScale::of(input.time.as_secs());
+        let scale = RecipeScale::of(input.size_for);
         let per_token = scale.parameters() as f64 / input.train_tokens.max(1) as f64;
         let dropout = dropout(passes(steps, scale, input) * per_token);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
@@ -82,7 +101,7 @@ impl TextRecipe {
         let input = RecipeInput {
             train_tokens: u64::from(u32::MAX),
             documents: None,
-            time: DEFAULT_TIME,
+            size_for: DEFAULT_TIME,
             fast_bf16: false,
         };
         Self::new(&input, steps)
@@ -92,7 +111,7 @@ impl TextRecipe {
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
         let (own, own_hyper) = (&self.settings.spec, &self.settings.hyper);
-        let scale = RecipeScale::of(self.input.time.as_secs());
+        let scale = RecipeScale::of(self.input.size_for);
         let mut reasons = Vec::new();
         let mut add = |followed: bool, choice: String, why: String| {
             if followed {
@@ -102,7 +121,10 @@ impl TextRecipe {
         add(
             (own.layers.len(), own.n_embd) == (spec.layers.len(), spec.n_embd),
             format!("{} layers of width {}", scale.n_layer, scale.n_embd),
-            scale.why.to_owned(),
+            format!(
+                "suits {} on two ordinary cores",
+                in_words(self.input.size_for)
+            ),
         );
         let attends = |spec: &ModelSpec| spec.attentions().next().is_some();
         let block = |spec: &ModelSpec| {
@@ -204,6 +226,17 @@ fn round_below(n: u64) -> NonZeroU64 {
     found.and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
 }
 
+/// Returns a time in its largest unit: `2 min`, `1.5 h`.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let (n, unit) = match seconds {
+        s if s < 60.0 => (s, "s"),
+        s if s < 3_600.0 => (s / 60.0, "min"),
+        s => (s / 3_600.0, "h"),
+    };
+    format!("{} {unit}", (n * 10.0).round() / 10.0)
+}
+
 fn passes_in_words(passes: f64) -> String {
     match passes {
         p if p < 10.0 => format!("{p:.1} passes"),
@@ -221,7 +254,7 @@ mod tests {
         RecipeInput {
             train_tokens,
             documents: None,
-            time: Duration::from_secs(seconds),
+            size_for: Duration::from_secs(seconds),
             fast_bf16: true,
         }
     }
@@ -254,7 +287,7 @@ mod tests {
                 .spec
                 .n_embd
         };
-        let times = [10, 20, 60, 300, 600, 3_600, 36_000];
+        let times = [10, 20, 60, 500, 600, 3_600, 36_000];
         assert!(times.is_sorted_by(|a, b| width(*a) < width(*b)));
         let dropout = |tokens| {
             TextRecipe::new(&input(tokens, 120), 2_000)
@@ -275,8 +308,8 @@ mod tests {
             };
             TextRecipe::new(&input, 100).settings.hyper.precision
         };
-        assert_eq!(precision(240, true), Precision::Bf16);
-        assert_eq!(precision(240, false), Precision::F32);
+        assert_eq!(precision(500, true), Precision::Bf16);
+        assert_eq!(precision(500, false), Precision::F32);
         assert_eq!(precision(120, true), Precision::F32);
     }
 
@@ -286,6 +319,24 @@ mod tests {
         assert_eq!(
             TextRecipe::new(&short, 500).settings,
             TextRecipe::new(&longer, 500).settings
+        );
+    }
+
+    #[test]
+    fn a_faster_machine_gets_the_size_of_a_longer_time() {
+        let minute = Duration::from_mins(1);
+        let ordinary = RecipeScale::of(minute).ordinary_flops;
+        let on = |flops| TextRecipe::on_ordinary_cores(minute, minute, flops);
+        assert_eq!(on(ordinary), minute);
+        assert_eq!(on(10.0 * ordinary), Duration::from_mins(10));
+        assert_eq!(on(0.0), Duration::from_secs(1));
+        assert_eq!(
+            TextRecipe::compare_sizes(on(f64::INFINITY), minute),
+            Ordering::Greater
+        );
+        assert_eq!(
+            TextRecipe::compare_sizes(minute, Duration::from_secs(59)),
+            Ordering::Equal
         );
     }
 

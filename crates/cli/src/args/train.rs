@@ -52,12 +52,16 @@ pub(crate) struct DataArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
-    /// Train for about this long: 90s, 2m or 1h30m. Without --preset, the model is sized for the
-    /// time too. The number of steps is found from the speed of the first ones; with --steps, which
-    /// takes that number, the same command repeats the run exactly [default: 2m where neither
-    /// --steps nor --preset is given]
+    /// Train for about this long: 90s, 2m or 1h30m. The number of steps is found from the speed of
+    /// the first ones, and without --preset the size of the model too; the flags that repeat the
+    /// run exactly are printed [default: 2m where neither --steps nor --preset is given]
     #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with_all = ["load", "resume"])]
     pub(crate) time: Option<Duration>,
+    /// Take the recipe with the size of model and batch that suits this time on two ordinary cores
+    /// (AMD EPYC, family 25, AVX2) [default: found from --for and the speed of this machine; --for
+    /// itself, or 2m, with --steps]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["load", "resume"])]
+    pub(crate) size_for: Option<Duration>,
     /// Train on at most N sequences of a batch at a time; this may take less memory and
     /// changes no number [default: all]
     #[arg(long, value_name = "N")]

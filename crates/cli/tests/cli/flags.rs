@@ -103,6 +103,7 @@ const ELSEWHERE: &[&str] = &[
     "--config",
     "--help",
     "--for",
+    "--size-for",
     "--keep-checkpoints",
     "--micro-batch",
     "--observe",

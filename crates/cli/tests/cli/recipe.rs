@@ -20,8 +20,10 @@ fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     assert_eq!(begun["data"]["origin"]["builtin"], "stories");
     assert_eq!(begun["hyper"]["optimizer"], "muon");
     let timed = reasons(&ran.err);
-    assert_eq!(timed.len(), 7, "{}", ran.err);
+    assert_eq!(timed.len(), 8, "{}", ran.err);
+    assert!(timed[0].contains(" on two ordinary cores"), "{}", ran.err);
     assert!(timed[6].contains(" ms a step"), "{}", ran.err);
+    assert!(timed[7].contains("--size-for "), "{}", ran.err);
     // A flag takes the reason of what it changes away.
     let small = "--n-layer 1 --n-embd 32 --n-head 2";
     let ran = lab.ok(&format!(
@@ -46,14 +48,38 @@ fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
 }
 
 #[test]
-fn the_steps_that_were_found_repeat_the_run_to_the_bit() {
+fn the_flags_that_are_printed_repeat_the_run_to_the_bit() {
     let lab = Lab::new();
-    lab.ok("train --data data.txt --for 1s --out timed --save timed.safetensors");
-    let steps = lab.json("timed/experiment.json")["hyper"]["steps"].clone();
+    let ran = lab.ok("train --data data.txt --for 1s --out timed --save timed.safetensors");
+    let again = ran.err.lines().find(|line| line.contains("again"));
+    let flags = again.and_then(|line| line.find("--size-for").map(|at| &line[at..]));
+    let flags = flags.unwrap_or_else(|| panic!("{}", ran.err));
     lab.ok(&format!(
-        "train --data data.txt --for 1s --steps {steps} --out again --save again.safetensors"
+        "train --data data.txt {flags} --out again --save again.safetensors"
     ));
     assert!(lab.read("timed.safetensors") == lab.read("again.safetensors"));
+}
+
+#[test]
+fn a_typed_time_sizes_the_model_and_no_speed_does() {
+    let lab = Lab::new();
+    let width = |flags: &str, out: &str| {
+        lab.ok(&format!(
+            "train --data data.txt {flags} --val-tokens 128 --out {out}"
+        ));
+        lab.json(format!("{out}/experiment.json"))["spec"]["n_embd"].clone()
+    };
+    assert_eq!(width("--steps 1", "default"), 64);
+    assert_eq!(width("--steps 1 --for 5s", "for"), 32);
+    assert_eq!(width("--steps 1 --for 5s --size-for 10m", "size"), 128);
+    assert_eq!(width("--for 1s --size-for 25s", "timed"), 48);
+    let refused = lab.run("train --data data.txt --preset modern --size-for 25s --steps 1");
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("a preset has its own size"),
+        "{}",
+        refused.err
+    );
 }
 
 #[test]
@@ -221,7 +247,7 @@ fn a_long_measurement_of_the_speed_is_announced() {
     let small =
         "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --print-settings";
     let said = "measuring the speed of the first steps for about ";
-    let line = |time: &str| format!("train --data data.txt --for {time} {small}");
-    assert!(lab.ok(&line("251s")).err.contains(said));
+    let line = |time: &str| format!("train --data data.txt --for {time} --size-for 1m {small}");
+    assert!(lab.ok(&line("340s")).err.contains(said));
     assert!(!lab.ok(&line("10s")).err.contains(said));
 }

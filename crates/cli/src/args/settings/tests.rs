@@ -59,6 +59,7 @@ fn every_setting_is_a_flag_of_train_and_every_other_flag_is_known() {
         "load",
         "resume",
         "for",
+        "size-for",
         "keep-checkpoints",
         "micro-batch",
         "generate",

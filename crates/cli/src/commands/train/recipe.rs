@@ -1,9 +1,12 @@
 //! The recipe of a new run: a preset's or one for its text, and its number of steps.
 
-use std::time::{Duration, Instant};
+use std::{
+    cmp::Ordering,
+    time::{Duration, Instant},
+};
 
 use gptlab_data::CorpusCache;
-use gptlab_model::Preset;
+use gptlab_model::{Counts, Preset};
 use gptlab_recipe::{DEFAULT_TIME, Reason, RecipeInput, Settings, TextRecipe};
 use gptlab_report::words::{duration_in_two_units, plural};
 use gptlab_train::{Experiment, Resolved, RunOptions, Speed};
@@ -28,10 +31,10 @@ pub(super) struct Chosen {
     pub(super) reasons: Vec<Reason>,
 }
 
-/// The fraction of the time that is spent on measuring the speed.
-const MEASURING: f64 = 0.02;
+/// The fraction of the time that is spent on measuring the speed of one size.
+const MEASURING: f64 = 0.015;
 
-/// The longest time that is spent on measuring the speed, unless a single step takes longer.
+/// The longest time that is spent on measuring the speed of one size, unless a single step takes longer.
 const MOST_MEASURING: Duration = Duration::from_secs(30);
 
 /// A measurement that takes this long is announced.
@@ -46,6 +49,11 @@ pub(super) fn of_preset(
     printer: Printer,
 ) -> CommandResult<Chosen> {
     let typed = args.settings.overrides.steps;
+    if args.run.size_for.is_some() {
+        return Err(Stop::usage(
+            "--size-for sizes the recipe for a text, and a preset has its own size; give one of them",
+        ));
+    }
     let resolve = |steps| -> CommandResult<Resolved> {
         Ok(Resolved::fresh(
             &settings::fresh(args, preset, steps)?,
@@ -64,7 +72,7 @@ pub(super) fn of_preset(
             "--steps and --for both say how long a preset is trained; give one of them",
         ));
     }
-    let found = steps_in(time, &resolve(None)?, args, printer)?;
+    let found = steps_until(Deadline::after(time), &resolve(None)?, args, printer)?;
     Ok(Chosen {
         resolved: resolve(Some(found.steps))?,
         reasons: vec![found.reason()],
@@ -72,52 +80,129 @@ pub(super) fn of_preset(
 }
 
 /// Returns the recipe for `text`. It has the typed number of steps, or the number that fits into
-/// `--for`, which also determines the model's size.
+/// `--for`. That time and the speed of this machine also determine the model's size, unless
+/// `--size-for` does.
 pub(super) fn for_text(
     args: &TrainArgs,
     text: &CorpusCache<'_>,
     printer: Printer,
 ) -> CommandResult<Chosen> {
+    let recipes = Recipes::new(args, text)?;
     let time = args.run.time.unwrap_or(DEFAULT_TIME);
-    let resolve = |recipe: Settings| -> CommandResult<Resolved> {
-        Ok(Resolved::fresh(&settings::by_recipe(args, recipe)?, text)?)
-    };
-    let unknown = RecipeInput {
-        train_tokens: 1,
-        documents: None,
-        time,
-        fast_bf16: TextRecipe::may_use_bf16(time) && engines::fast_bf16(&args.machine)?,
-    };
-    let first = resolve(TextRecipe::new(&unknown, 1).settings)?;
-    let train = first.batches.corpus().train();
-    let input = RecipeInput {
-        train_tokens: train.tokens().len() as u64,
-        documents: train.documents().map(|n| n as u64),
-        ..unknown
-    };
-    drop(first);
-    let chosen = |steps, why: Option<Reason>| -> CommandResult<Chosen> {
-        let recipe = TextRecipe::new(&input, steps);
-        let resolved = resolve(recipe.settings.clone())?;
-        let Experiment { spec, hyper, .. } = &resolved.experiment;
-        let mut reasons = recipe.reasons(spec, hyper);
-        reasons.extend(why);
-        Ok(Chosen { resolved, reasons })
-    };
+    let size_for = args.run.size_for.unwrap_or(time);
     if let Some(steps) = args.settings.overrides.steps {
-        return chosen(steps, None);
+        return recipes.chosen(&recipes.input(size_for)?, steps);
     }
+    let (input, found) = recipes.found(time, size_for, printer)?;
     let most = TextRecipe::most_steps(&input);
-    let trial = resolve(TextRecipe::new(&input, most).settings)?;
-    let found = steps_in(time, &trial, args, printer)?;
-    if found.steps <= most {
-        return chosen(found.steps, Some(found.reason()));
+    let steps = found.steps.min(most);
+    let mut chosen = recipes.chosen(&input, steps)?;
+    chosen.reasons.push(if steps < most {
+        found.reason()
+    } else {
+        Reason {
+            choice: plural(most as usize, "step"),
+            why: "a recipe reads a text no more often".to_owned(),
+        }
+    });
+    chosen.reasons.push(Reason {
+        choice: "the same run again".to_owned(),
+        why: format!("--size-for {}s --steps {steps}", input.size_for.as_secs()),
+    });
+    Ok(chosen)
+}
+
+/// The recipes for a text.
+struct Recipes<'a, 'text> {
+    args: &'a TrainArgs,
+    text: &'a CorpusCache<'text>,
+    train_tokens: u64,
+    documents: Option<u64>,
+}
+
+impl<'a, 'text> Recipes<'a, 'text> {
+    fn new(args: &'a TrainArgs, text: &'a CorpusCache<'text>) -> CommandResult<Self> {
+        let unread = Self {
+            args,
+            text,
+            train_tokens: 1,
+            documents: None,
+        };
+        let any = unread.resolved(TextRecipe::for_long_text(1).settings)?;
+        let train = any.batches.corpus().train();
+        Ok(Self {
+            train_tokens: train.tokens().len() as u64,
+            documents: train.documents().map(|n| n as u64),
+            ..unread
+        })
     }
-    let enough = Reason {
-        choice: plural(most as usize, "step"),
-        why: "a recipe reads a text no more often".to_owned(),
-    };
-    chosen(most, Some(enough))
+
+    /// Returns what the recipe of the size for `size_for` depends on.
+    fn input(&self, size_for: Duration) -> CommandResult<RecipeInput> {
+        Ok(RecipeInput {
+            train_tokens: self.train_tokens,
+            documents: self.documents,
+            size_for,
+            fast_bf16: TextRecipe::may_use_bf16(size_for)
+                && engines::fast_bf16(&self.args.machine)?,
+        })
+    }
+
+    /// Returns the experiment of `recipe` with the typed settings.
+    fn resolved(&self, recipe: Settings) -> CommandResult<Resolved> {
+        let settings = settings::by_recipe(self.args, recipe)?;
+        Ok(Resolved::fresh(&settings, self.text)?)
+    }
+
+    fn chosen(&self, input: &RecipeInput, steps: u64) -> CommandResult<Chosen> {
+        let recipe = TextRecipe::new(input, steps);
+        let resolved = self.resolved(recipe.settings.clone())?;
+        let Experiment { spec, hyper, .. } = &resolved.experiment;
+        let reasons = recipe.reasons(spec, hyper);
+        Ok(Chosen { resolved, reasons })
+    }
+
+    /// Returns the recipe's input and the number of steps that fit into `time`. Unless it is typed,
+    /// the size is found from the speed of the machine, beginning with the size for `size_for`: a
+    /// machine that makes twice the operations of two ordinary cores gets the size for twice the
+    /// time. Larger models make more operations a second, so that a size is measured before the next
+    /// larger one is.
+    fn found(
+        &self,
+        time: Duration,
+        mut size_for: Duration,
+        printer: Printer,
+    ) -> CommandResult<(RecipeInput, FoundSteps)> {
+        let deadline = Deadline::after(time);
+        let mut towards = None;
+        loop {
+            let input = self.input(size_for)?;
+            let recipe = TextRecipe::new(&input, TextRecipe::most_steps(&input));
+            let trial = self.resolved(recipe.settings)?;
+            let found = steps_until(deadline, &trial, self.args, printer)?;
+            if self.args.run.size_for.is_some() {
+                return Ok((input, found));
+            }
+            let flops = step_flops(&trial) / found.speed.step.as_secs_f64();
+            let suits = TextRecipe::on_ordinary_cores(time, size_for, flops);
+            let order = TextRecipe::compare_sizes(suits, size_for);
+            if order == Ordering::Equal || towards.is_some_and(|towards| towards != order) {
+                return Ok((input, found));
+            }
+            (towards, size_for) = (Some(order), suits);
+        }
+    }
+}
+
+/// Returns the floating-point operations of a step: those of matrix products, forward and backward.
+fn step_flops(resolved: &Resolved) -> f64 {
+    let Experiment { spec, hyper, .. } = &resolved.experiment;
+    let train = resolved.batches.corpus().train();
+    let document = train
+        .documents()
+        .map_or(spec.block_size, |n| train.tokens().len() / n.max(1));
+    let sequence = Counts::of(&resolved.graph, document.clamp(1, spec.block_size));
+    sequence.training_flops() as f64 * hyper.batch_size as f64
 }
 
 /// The number of steps that fit into a time.
@@ -140,14 +225,28 @@ impl FoundSteps {
     }
 }
 
-/// Returns the number of steps of `trial` that fit into `time`, found by running its first ones.
-fn steps_in(
+/// The end of the time that a run may take, its measurements included.
+#[derive(Clone, Copy)]
+struct Deadline {
+    begun: Instant,
     time: Duration,
+}
+
+impl Deadline {
+    fn after(time: Duration) -> Self {
+        let begun = Instant::now();
+        Self { begun, time }
+    }
+}
+
+/// Returns the number of steps of `trial` that fit into the time that is left, found by running its
+/// first ones.
+fn steps_until(
+    Deadline { begun, time }: Deadline,
     trial: &Resolved,
     args: &TrainArgs,
     printer: Printer,
 ) -> CommandResult<FoundSteps> {
-    let begun = Instant::now();
     let precision = trial.experiment.hyper.precision;
     let isa = engines::isa(&args.machine)?;
     let (devices, _) = engines::candidates(&args.machine, isa, precision)?;
