@@ -18,6 +18,7 @@ use crate::{
 /// one after another, or this engine's share of it among several engines); [`Engine::reduce`] makes
 /// one sum of the parts' gradients; [`Engine::update`] takes the optimiser's step. Sums are ordered
 /// by the rows of the whole batch, so that parts make the same bits as the whole.
+/// [`QueuedSteps`] makes all three of a whole batch without waiting for the device.
 ///
 /// ```
 /// use gptlab_engine::{Backend, BackendOptions, Noise, StepHyper, cpu::CpuBackend, untouched};
@@ -126,6 +127,12 @@ pub trait Engine: fmt::Debug + Send {
     /// Clips the gradients by their global norm, takes one step, and clears the gradients.
     fn update(&mut self, hyper: &StepHyper) -> StepStats;
 
+    /// Returns the engine as one that makes steps without waiting for each; `None` if it computes
+    /// with the host's own threads.
+    fn queued(&mut self) -> Option<&mut dyn QueuedSteps> {
+        None
+    }
+
     /// Returns all numbers of `slot`, in the parameter table's order.
     fn export(&self, slot: Slot) -> Vec<f32>;
 
@@ -153,6 +160,20 @@ pub trait Engine: fmt::Debug + Send {
         });
         Trace { values, losses }
     }
+}
+
+/// Training steps on a device that computes beside the host: the host prepares a step while the
+/// device makes the one before.
+pub trait QueuedSteps {
+    /// Begins a training step on all of `batch`: [`Engine::forward_backward`] and
+    /// [`Engine::update`], with their numbers, to the bit. Waits for the step that was begun before
+    /// and returns its result, if [`QueuedSteps::end_step`] has not returned it. A loss that is not
+    /// finite is seen only then, when the weights have changed.
+    fn begin_step(&mut self, batch: &Batch, noise: Noise, hyper: &StepHyper) -> Option<StepResult>;
+
+    /// Waits for the step that was begun last, and returns its result; `None` if it was returned
+    /// before.
+    fn end_step(&mut self) -> Option<StepResult>;
 }
 
 /// The key of dropout masks: the run's seed and the step's number. The part supplies the rows in
@@ -234,7 +255,23 @@ pub struct StepStats {
     pub clip_factor: f64,
 }
 
+/// The result of a training step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepResult {
+    /// [`Noise::step`] of the step.
+    pub step: u32,
+    /// The mean loss in nats per token.
+    pub loss: f64,
+    pub stats: StepStats,
+}
+
 impl StepStats {
+    /// The statistics of an update that was not made, or whose device has stopped.
+    pub const UNKNOWN: Self = Self {
+        grad_norm: f64::NAN,
+        clip_factor: f64::NAN,
+    };
+
     /// Returns the clipping of PyTorch's `clip_grad_norm_`: the factor is
     /// `grad_clip / (grad_norm + 1e-6)`, and at most 1.
     pub fn clipped(grad_norm: f64, grad_clip: Option<f64>) -> Self {

@@ -25,7 +25,8 @@ mod trace;
 pub use attention_weights::AttentionWeights;
 pub use backend::{Backend, BackendOptions, Device};
 pub use contract::{
-    Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StateSlot, StepHyper, StepStats,
+    Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, QueuedSteps, Slot, StateSlot, StepHyper,
+    StepResult, StepStats,
 };
 pub use generator::{GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each};
 pub use hook::{Hook, untouched};

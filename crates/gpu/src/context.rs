@@ -213,9 +213,9 @@ impl Context {
         }
     }
 
-    /// Submits commands.
-    pub(crate) fn submit(&self, encoder: wgpu::CommandEncoder) {
-        self.queue.submit([encoder.finish()]);
+    /// Submits commands, and returns the number of their submission.
+    pub(crate) fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        self.queue.submit([encoder.finish()])
     }
 
     /// Returns an encoder of commands.
@@ -250,12 +250,22 @@ impl Context {
         staging: &wgpu::Buffer,
         count: usize,
     ) -> Result<Vec<f32>, GpuError> {
-        let (sender, mapped) = mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // Nobody waits for the result if the device is lost meanwhile.
-            let _ = sender.send(result);
+        let mapping = Mapping::begin(staging, None);
+        self.wait(staging, mapping, count)
+    }
+
+    /// Waits until a buffer is mapped, and returns its first numbers.
+    pub(crate) fn wait(
+        &self,
+        staging: &wgpu::Buffer,
+        mapping: Mapping,
+        count: usize,
+    ) -> Result<Vec<f32>, GpuError> {
+        let Mapping { mapped, submission } = mapping;
+        let waited = self.device.poll(wgpu::PollType::Wait {
+            submission_index: submission,
+            timeout: None,
         });
-        let waited = self.device.poll(wgpu::PollType::wait_indefinitely());
         if let Some(failure) = self.failure() {
             return Err(failure);
         }
@@ -283,6 +293,26 @@ impl Context {
             let bytes = bytemuck::cast_slice(numbers);
             self.queue.write_buffer(buffer, 4 * first as u64, bytes);
         }
+    }
+}
+
+/// A buffer that is being mapped, and the submission to wait for.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
+    submission: Option<wgpu::SubmissionIndex>,
+}
+
+impl Mapping {
+    /// Begins to map a buffer that the host can read. It will be mapped after `submission`, the last
+    /// that writes it, or after all of them.
+    pub(crate) fn begin(staging: &wgpu::Buffer, submission: Option<wgpu::SubmissionIndex>) -> Self {
+        let (sender, mapped) = mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // Nobody waits for the result if the device is lost meanwhile.
+            let _ = sender.send(result);
+        });
+        Self { mapped, submission }
     }
 }
 

@@ -52,31 +52,36 @@ impl Dispatch {
 /// Dispatches with compiled kernels, and their arguments on the device.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    dispatches: Vec<(wgpu::ComputePipeline, [u32; 3])>,
+    dispatches: Vec<Recorded>,
+    words: wgpu::Buffer,
     args: wgpu::BindGroup,
+}
+
+/// A dispatch without its arguments.
+#[derive(Debug)]
+struct Recorded {
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
+    groups: [u32; 3],
 }
 
 impl Recording {
     /// Compiles the kernels and copies the arguments of `dispatches`.
     pub(crate) fn new(context: &Context, dispatches: &[Dispatch]) -> Result<Self, GpuError> {
-        let dispatches = dispatches.iter().filter(|dispatch| !dispatch.is_empty());
-        let mut words = Vec::new();
-        let mut compiled = Vec::new();
-        for Dispatch {
-            kernel,
-            words: own,
-            groups,
-        } in dispatches
-        {
-            words.extend(own);
-            words.resize((compiled.len() + 1) * PITCH_WORDS, 0);
-            compiled.push((context.pipeline(*kernel)?, *groups));
-        }
+        let recorded = |dispatch: &Dispatch| -> Result<Recorded, GpuError> {
+            Ok(Recorded {
+                kernel: dispatch.kernel,
+                pipeline: context.pipeline(dispatch.kernel)?,
+                groups: dispatch.groups,
+            })
+        };
+        let own = filled(dispatches).map(recorded);
+        let own: Vec<Recorded> = own.collect::<Result<_, _>>()?;
         let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
-        let buffer = context.buffer("arguments", words.len(), usage)?;
-        context.write(&buffer, 0, &words);
+        let words = context.buffer("arguments", own.len() * PITCH_WORDS, usage)?;
+        context.write(&words, 0, &all_words(dispatches));
         let binding = wgpu::BufferBinding {
-            buffer: &buffer,
+            buffer: &words,
             offset: 0,
             size: wgpu::BufferSize::new(ARGS_PITCH),
         };
@@ -91,19 +96,55 @@ impl Recording {
                 }],
             });
         Ok(Self {
-            dispatches: compiled,
+            dispatches: own,
+            words,
             args,
         })
+    }
+
+    /// Returns a recording of `dispatches`: `kept`, with new arguments, if it has the same kernels
+    /// and grids.
+    pub(crate) fn renewed(
+        kept: Option<Self>,
+        context: &Context,
+        dispatches: &[Dispatch],
+    ) -> Result<Self, GpuError> {
+        let same = |kept: &Self| {
+            let own = kept.dispatches.iter().map(|own| (own.kernel, own.groups));
+            own.eq(filled(dispatches).map(|of| (of.kernel, of.groups)))
+        };
+        match kept.filter(same) {
+            Some(kept) => {
+                context.write(&kept.words, 0, &all_words(dispatches));
+                Ok(kept)
+            }
+            None => Self::new(context, dispatches),
+        }
     }
 
     /// Adds all dispatches to `encoder`, on the buffers of `bindings`.
     pub(crate) fn encode(&self, encoder: &mut wgpu::CommandEncoder, bindings: &wgpu::BindGroup) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, bindings, &[]);
-        for ((pipeline, [x, y, z]), number) in self.dispatches.iter().zip(0u32..) {
-            pass.set_pipeline(pipeline);
+        for (recorded, number) in self.dispatches.iter().zip(0u32..) {
+            let [x, y, z] = recorded.groups;
+            pass.set_pipeline(&recorded.pipeline);
             pass.set_bind_group(1, &self.args, &[number * ARGS_PITCH as u32]);
-            pass.dispatch_workgroups(*x, *y, *z);
+            pass.dispatch_workgroups(x, y, z);
         }
     }
+}
+
+fn filled(dispatches: &[Dispatch]) -> impl Iterator<Item = &Dispatch> {
+    dispatches.iter().filter(|dispatch| !dispatch.is_empty())
+}
+
+/// Returns the arguments of all dispatches, at their distance on the device.
+fn all_words(dispatches: &[Dispatch]) -> Vec<u32> {
+    let mut words = Vec::new();
+    for (dispatch, end) in filled(dispatches).zip(1..) {
+        words.extend(&dispatch.words);
+        words.resize(end * PITCH_WORDS, 0);
+    }
+    words
 }

@@ -2,11 +2,12 @@
 
 mod gradients;
 mod observed;
+mod queue;
 
 use std::{ops::Range, sync::Arc};
 
 use gptlab_engine::{
-    Engine, Hook, ImportError, Noise, Reduce, ReduceError, Slot, StepHyper, StepStats,
+    Engine, Hook, ImportError, Noise, QueuedSteps, Reduce, ReduceError, Slot, StepHyper, StepStats,
     program::Purpose,
 };
 use gptlab_model::{Batch, Graph, Op};
@@ -25,6 +26,8 @@ use crate::{
     tables::GraphTables,
 };
 
+use self::queue::Queue;
+
 /// The recordings that a plan keeps, of chunks of different numbers of rows.
 const KEPT: usize = 8;
 
@@ -41,10 +44,13 @@ pub(crate) struct GpuEngine {
     most_shards: usize,
     train: Option<Plan>,
     evaluate: Option<Plan>,
+    /// The last update.
+    update: Option<Recording>,
     /// Whether the gradients are zero, whatever their memory holds.
     cleared: bool,
     /// Whether each shard holds gradients that are not in the sum yet.
     filled: Vec<bool>,
+    queue: Queue,
 }
 
 /// A program laid out for a number of rows, and recorded for chunks of some sizes.
@@ -90,6 +96,17 @@ struct Pass<'a> {
     shards: Vec<Range<usize>>,
 }
 
+impl Pass<'_> {
+    /// Returns the rows of the batch that the chunks cover.
+    fn rows(&self) -> Range<usize> {
+        let own = &self.chunks[self.own.clone()];
+        match (own.first(), own.last()) {
+            (Some(first), Some(last)) => first.rows.start..last.rows.end,
+            (None, _) | (_, None) => 0..0,
+        }
+    }
+}
+
 impl GpuEngine {
     /// Makes an engine for `graph` with these initial `weights`, in table order. Chunks have at
     /// most `most_rows` rows, if that is set.
@@ -118,8 +135,10 @@ impl GpuEngine {
             buffers,
             train: None,
             evaluate: None,
+            update: None,
             cleared: true,
             filled: Vec::new(),
+            queue: Queue::default(),
         })
     }
 
@@ -160,18 +179,23 @@ impl GpuEngine {
 
     /// Runs chunks, and returns the losses of their rows.
     fn run(&mut self, pass: &Pass) -> Result<Vec<f32>, GpuError> {
-        let own = &pass.chunks[pass.own.clone()];
-        let [first, .., last] = [own.first(), own.last()];
-        let (Some(first), Some(last)) = (first, last) else {
+        let rows = pass.rows();
+        if rows.is_empty() {
             return Ok(Vec::new());
-        };
-        let rows = first.rows.start..last.rows.end;
+        }
+        let losses = self.context.read_buffer(rows.len())?;
+        self.submit_pass(pass, &losses)?;
+        self.context.read_staging(&losses, rows.len())
+    }
+
+    /// Submits chunks, and the copying of their rows' losses to the beginning of `losses`.
+    fn submit_pass(&mut self, pass: &Pass, losses: &wgpu::Buffer) -> Result<(), GpuError> {
+        let (own, rows) = (&pass.chunks[pass.own.clone()], pass.rows());
         self.fit(
             pass.purpose,
             chunks::most_rows(pass.chunks),
             pass.shards.len(),
         )?;
-        let losses = self.context.read_buffer(rows.len())?;
         for (chunk, number) in own.iter().zip(pass.own.clone()) {
             let mut encoder = self.context.encoder();
             let gradients = self.gradients_of(pass, number, &mut encoder);
@@ -197,13 +221,13 @@ impl GpuEngine {
             encoder.copy_buffer_to_buffer(
                 self.buffers.at(Place::Arena),
                 4 * LOSSES as u64,
-                &losses,
+                losses,
                 4 * (chunk.rows.start - rows.start) as u64,
                 4 * chunk.rows.len() as u64,
             );
             self.context.submit(encoder);
         }
-        self.context.read_staging(&losses, rows.len())
+        Ok(())
     }
 
     fn try_accumulate(
@@ -246,6 +270,21 @@ impl GpuEngine {
     }
 
     fn try_update(&mut self, hyper: &StepHyper) -> Result<StepStats, GpuError> {
+        let staging = self.context.read_buffer(1)?;
+        self.submit_update(hyper, &staging, 0)?;
+        let norm = self.context.read_staging(&staging, 1)?;
+        let norm = norm.first().copied().map_or(f64::NAN, f64::from);
+        Ok(StepStats::clipped(norm, hyper.grad_clip))
+    }
+
+    /// Submits an update, and the copying of the gradients' norm to number `at` of `norm`. Returns
+    /// the number of the submission.
+    fn submit_update(
+        &mut self,
+        hyper: &StepHyper,
+        norm: &wgpu::Buffer,
+        at: usize,
+    ) -> Result<wgpu::SubmissionIndex, GpuError> {
         self.add_shards()?;
         let steps = UpdateSteps::new(self.tables.graph.params(), hyper);
         let lengths = Lengths {
@@ -253,19 +292,18 @@ impl GpuEngine {
             ..Lengths::default()
         };
         self.buffers.fit(&self.context, lengths)?;
-        let recording = Recording::new(&self.context, &steps.dispatches)?;
+        let kept = self.update.take();
+        let recording = Recording::renewed(kept, &self.context, &steps.dispatches)?;
         let mut encoder = self.context.encoder();
         if self.cleared {
             self.clear(&mut encoder, 0);
         }
         self.cleared = true;
         recording.encode(&mut encoder, self.buffers.bindings());
-        self.context.submit(encoder);
-        let norm = self
-            .context
-            .read(self.buffers.at(Place::Arena), NORM as usize, 1)?;
-        let norm = norm.first().copied().map_or(f64::NAN, f64::from);
-        Ok(StepStats::clipped(norm, hyper.grad_clip))
+        let arena = self.buffers.at(Place::Arena);
+        encoder.copy_buffer_to_buffer(arena, 4 * u64::from(NORM), norm, 4 * at as u64, 4);
+        self.update = Some(recording);
+        Ok(self.context.submit(encoder))
     }
 
     /// Records a failure after which the device's numbers have no meaning.
@@ -360,11 +398,12 @@ impl Engine for GpuEngine {
     fn update(&mut self, hyper: &StepHyper) -> StepStats {
         self.try_update(hyper).unwrap_or_else(|error| {
             self.fail(&error);
-            StepStats {
-                grad_norm: f64::NAN,
-                clip_factor: f64::NAN,
-            }
+            StepStats::UNKNOWN
         })
+    }
+
+    fn queued(&mut self) -> Option<&mut dyn QueuedSteps> {
+        Some(self)
     }
 
     fn export(&self, slot: Slot) -> Vec<f32> {

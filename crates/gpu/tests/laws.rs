@@ -13,7 +13,7 @@ use common::{
 use device::{gpu, maker};
 use gptlab_engine::{
     Alone, Backend, BackendOptions, Device, Engine, Noise, Reduce, ReduceError, Slot, StepHyper,
-    untouched,
+    StepResult, untouched,
 };
 use gptlab_gpu::{GpuBackend, GpuError, adapters};
 use gptlab_model::{Batch, Node, Preset, ValueId};
@@ -127,6 +127,47 @@ fn micro_batches_are_the_batch_to_the_bit() {
             assert!(
                 parts >= 3 && found == expected,
                 "{}, {sequences}",
+                case.name
+            );
+        }
+    }
+}
+
+/// Three steps that the host does not wait for, each of which is seen when the next is begun.
+#[test]
+fn queued_steps_are_the_steps_that_are_waited_for_to_the_bit() {
+    let Some(backend) = gpu() else { return };
+    let backend = backend.with_most_rows(64);
+    for (case, batch) in &trials() {
+        for optimizer in [Optimizer::AdamW, Optimizer::Muon, Optimizer::Sgd] {
+            let steps = [1, 2, 3];
+            let mut waited = make(&backend, case, Precision::F32);
+            let expected: Vec<StepResult> = steps
+                .iter()
+                .map(|step| StepResult {
+                    step: *step,
+                    loss: waited.forward_backward(batch, noise(*step)),
+                    stats: waited.update(&hyper(optimizer, *step)),
+                })
+                .collect();
+            let mut engine = make(&backend, case, Precision::F32);
+            let queued = engine.queued().expect("a device beside the host");
+            assert_eq!(queued.end_step(), None);
+            let mut found = Vec::new();
+            for step in steps {
+                let before = queued.begin_step(batch, noise(step), &hyper(optimizer, step));
+                assert_eq!(
+                    before.map(|before| before.step + 1),
+                    (step > 1).then_some(step)
+                );
+                found.extend(before);
+            }
+            found.extend(queued.end_step());
+            assert_eq!(queued.end_step(), None);
+            assert_eq!(found, expected, "{} {optimizer:?}", case.name);
+            assert!(
+                state(&*engine) == state(&*waited),
+                "{} {optimizer:?}",
                 case.name
             );
         }
@@ -315,7 +356,15 @@ fn a_lost_device_is_reported_and_gives_no_numbers() {
     let batch = batches::ragged(&case.model, 1);
     let mut engine = make(&backend, &case, Precision::F32);
     assert!(engine.evaluate(&batch).is_finite() && engine.failure().is_none());
+    let adamw = hyper(Optimizer::AdamW, 1);
+    let queued = engine.queued().expect("a device beside the host");
+    assert_eq!(queued.begin_step(&batch, noise(1), &adamw), None);
     backend.lose();
+    // The step that was under way may have ended before.
+    let queued = engine.queued().expect("a device beside the host");
+    let result = queued.begin_step(&batch, noise(2), &adamw);
+    let last = queued.end_step().or(result).expect("a step");
+    assert!(last.loss.is_nan() && last.stats.grad_norm.is_nan());
     assert!(engine.forward_backward(&batch, noise(1)).is_nan());
     assert!(
         engine

@@ -3,27 +3,25 @@
 mod begin;
 mod checkpoint_clock;
 mod save;
+mod steps;
 mod stopwatch;
 
-use std::{
-    mem,
-    num::NonZeroUsize,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{mem, num::NonZeroUsize, path::PathBuf};
 
 use gptlab_data::SplitName;
-use gptlab_engine::{Alone, Engine, Noise};
+use gptlab_engine::Engine;
 use gptlab_model::Batch;
 use gptlab_recipe::Hyper;
 use gptlab_record::{Event, NotFinite, Observation, Series, StepRecord, Store, atomic::ChosenFile};
 
 use crate::{
-    Error, Evaluation, Observer, Outcome, Progress, Resolved, RunOptions, Stored, evaluate,
-    is_checkpoint, resolve::Begin, step_hyper,
+    Error, Evaluation, Observer, Outcome, Resolved, RunOptions, Stored, evaluate, is_checkpoint,
+    resolve::Begin,
 };
 
-use self::{begin::RecordedEnd, checkpoint_clock::CheckpointClock, stopwatch::Stopwatch};
+use self::{
+    begin::RecordedEnd, checkpoint_clock::CheckpointClock, steps::StepOutcome, stopwatch::Stopwatch,
+};
 
 /// A run of an experiment.
 ///
@@ -70,6 +68,8 @@ pub struct Run<'a> {
     spent: Option<Batch>,
     /// The losses of the last step's batch by token, in nats. The buffer is reused.
     losses: Vec<f64>,
+    /// The loss of the last step whose result is known.
+    last_loss: f64,
     stopwatch: Stopwatch,
     checkpoint_clock: CheckpointClock,
     keep: Option<NonZeroUsize>,
@@ -127,6 +127,7 @@ impl<'a> Run<'a> {
             saved: begin::saved(resolved),
             spent: None,
             losses: Vec::new(),
+            last_loss: f64::NAN,
             stopwatch: Stopwatch::since(before.unwrap_or(0.0)),
             checkpoint_clock: CheckpointClock::start(),
             keep,
@@ -191,25 +192,40 @@ impl<'a> Run<'a> {
         }
         let intervals = self.resolved.experiment.intervals;
         let logged = step.is_multiple_of(intervals.log.get()) || step + 1 == self.hyper().steps;
-        let validation = if logged { self.validate()? } else { None };
-        if self.diverged.is_some() {
-            return Ok(());
-        }
-        let made = self.train(step, logged)?;
         if logged {
-            self.log(step, &made, validation)?;
-            self.observation(step, made.series)?;
+            self.train_and_log(step)?;
+        } else {
+            self.train(step)?;
+        }
+        let (sampled, saved) = (self.is_turn_of_sample(), self.checkpoint_is_due());
+        if sampled || saved {
+            self.end_step()?;
         }
         if self.diverged.is_some() {
             return Ok(());
         }
-        if self.is_turn_of_sample() {
+        if sampled {
             self.sample()?;
         }
-        if self.checkpoint_is_due() {
+        if saved {
             self.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// Makes step `step` with its validation, observation and record.
+    fn train_and_log(&mut self, step: u64) -> Result<(), Error> {
+        self.end_step()?;
+        if self.diverged.is_some() {
+            return Ok(());
+        }
+        let validation = self.validate()?;
+        if self.diverged.is_some() {
+            return Ok(());
+        }
+        let made = self.train_observed(step)?;
+        self.log(step, &made, validation)?;
+        self.observation(step, made.series)
     }
 
     /// Returns whether a sample is due after the updates made so far.
@@ -252,95 +268,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Makes step `step`. The observer inspects it if it is `logged`. A loss that is not finite
-    /// makes no update.
-    fn train(&mut self, step: u64, logged: bool) -> Result<StepOutcome, Error> {
-        let begun = Instant::now();
-        let Resolved { model, batches, .. } = self.resolved;
-        // `Hyper::check` keeps every step below 2^32.
-        let at = step as u32;
-        let batch = batches.train_in(self.spent.take(), model, at)?;
-        let noise = Noise {
-            seed: self.resolved.experiment.seed,
-            step: at,
-        };
-        let hyper = step_hyper(self.hyper(), step);
-        let loss = self.forward_backward(&batch, noise)?;
-        if !loss.is_finite() {
-            self.diverge(step, NotFinite::Loss)?;
-            return Ok(StepOutcome {
-                series: Vec::new(),
-                loss,
-                grad_norm: f64::NAN,
-                lr: hyper.lr,
-            });
-        }
-        let (looked, observer) = (Instant::now(), &mut self.observer);
-        if logged {
-            observer.before_update(self.engine, &batch);
-        }
-        let mut looking = looked.elapsed();
-        let stats = self.engine.update(&hyper);
-        let (looked, mut series) = (Instant::now(), Vec::new());
-        if logged {
-            series = observer.after_update(self.engine, &stats);
-        }
-        looking += looked.elapsed();
-        self.saved.clear();
-        let timing = Timing {
-            took: begun.elapsed().saturating_sub(looking),
-            looking,
-            tokens: batch.tokens() as u64,
-        };
-        self.spent = Some(batch);
-        if stats.grad_norm.is_finite() {
-            self.done += 1;
-            self.report_progress(loss, &timing);
-        } else {
-            self.diverge(step, NotFinite::GradNorm)?;
-        }
-        Ok(StepOutcome {
-            series,
-            loss,
-            grad_norm: stats.grad_norm,
-            lr: hyper.lr,
-        })
-    }
-
-    /// Computes the gradients of the mean loss of `batch` and returns that loss, in nats per token.
-    /// The sequences run all at once or a few at a time, with the same result.
-    fn forward_backward(&mut self, batch: &Batch, noise: Noise) -> Result<f64, Error> {
-        let all = batch.sequences();
-        // The next batch has as many sequences, and each may be as long as the context.
-        let most = all * self.resolved.graph.block_size();
-        self.losses.clear();
-        self.losses.reserve_exact(most);
-        self.losses.resize(batch.tokens(), 0.0);
-        let sequences = self.micro_batch.map_or(all, NonZeroUsize::get);
-        let mut first = 0;
-        while first < all {
-            let part = self.engine.part(batch, first, sequences);
-            first = part.end;
-            self.engine.accumulate(batch, part, noise, &mut self.losses);
-        }
-        self.engine.reduce(&mut Alone)?;
-        Ok(self.losses.iter().sum::<f64>() / batch.tokens() as f64)
-    }
-
-    fn report_progress(&mut self, loss: f64, timing: &Timing) {
-        self.stopwatch.trained(timing.took, timing.tokens);
-        self.stopwatch.observed(timing.looking);
-        self.observer.progress(&Progress {
-            done: self.done,
-            steps: self.resolved.experiment.hyper.steps,
-            loss,
-            seconds: self.stopwatch.seconds(),
-            tokens: timing.tokens,
-            step_seconds: timing.took.as_secs_f64(),
-            observing: self.stopwatch.observing(),
-        });
-    }
-
     fn observation(&mut self, step: u64, series: Vec<Series>) -> Result<(), Error> {
         if series.is_empty() {
             return Ok(());
@@ -381,7 +308,10 @@ impl<'a> Run<'a> {
     }
 
     fn stop(&mut self) -> Result<Outcome, Error> {
-        self.checkpoint()?;
+        self.end_step()?;
+        if self.diverged.is_none() {
+            self.checkpoint()?;
+        }
         if let Some(divergence) = self.diverged {
             return self.end_diverged(divergence);
         }
@@ -441,22 +371,6 @@ impl<'a> Run<'a> {
         self.observer.event(event);
         Ok(())
     }
-}
-
-/// The time of a step and the number of its predictions.
-struct Timing {
-    took: Duration,
-    /// The time that the observer took, which `took` does not include.
-    looking: Duration,
-    tokens: u64,
-}
-
-/// The results of a step.
-struct StepOutcome {
-    series: Vec<Series>,
-    loss: f64,
-    grad_norm: f64,
-    lr: f64,
 }
 
 #[cfg(test)]

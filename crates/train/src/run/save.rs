@@ -100,11 +100,12 @@ impl Run<'_> {
     /// be written. Nothing is saved in the run's folder, because its record would lack the steps
     /// before the checkpoint.
     pub(super) fn save_named(&mut self) {
+        // The caller receives the first error, so a second one is ignored.
+        let _ = self.end_step();
         let Some(save) = &self.save else { return };
         let path = save.path().to_owned();
         let trained = self.done > self.resolved.first_step() && self.diverged.is_none();
         if trained && !self.saved.contains(&path) && save.check().is_ok() {
-            // The caller receives the first error, so a second one is ignored.
             let _ = self.write_to(&path);
         }
     }

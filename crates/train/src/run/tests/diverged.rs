@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gptlab_engine::{Reduce, ReduceError, StepHyper};
+use gptlab_engine::{Noise, QueuedSteps, Reduce, ReduceError, StepHyper, StepResult};
 
 use super::*;
 
@@ -16,6 +16,9 @@ struct Broken {
     weights_at: Option<u64>,
     stopped: bool,
     step: u64,
+    /// Whether the result of a step is returned when the next one is begun.
+    queues: bool,
+    begun: Option<StepResult>,
 }
 
 impl Broken {
@@ -28,6 +31,8 @@ impl Broken {
             weights_at: None,
             stopped: false,
             step: resolved.first_step(),
+            queues: false,
+            begun: None,
         }
     }
 }
@@ -77,6 +82,11 @@ impl Engine for Broken {
         stats
     }
 
+    fn queued(&mut self) -> Option<&mut dyn QueuedSteps> {
+        let queues = self.queues;
+        queues.then_some(self)
+    }
+
     fn export(&self, slot: gptlab_engine::Slot) -> Vec<f32> {
         let mut values = self.inner.export(slot);
         if self.weights_at.is_some_and(|at| self.step >= at) {
@@ -98,6 +108,51 @@ impl Engine for Broken {
     }
 }
 
+impl QueuedSteps for Broken {
+    fn begin_step(&mut self, batch: &Batch, noise: Noise, hyper: &StepHyper) -> Option<StepResult> {
+        let result = StepResult {
+            step: noise.step,
+            loss: self.forward_backward(batch, noise),
+            stats: self.update(hyper),
+        };
+        self.begun.replace(result)
+    }
+
+    fn end_step(&mut self) -> Option<StepResult> {
+        self.begun.take()
+    }
+}
+
+/// A run on a device that computes beside the host has the events and weights of another.
+#[test]
+fn queued_steps_make_the_same_run() {
+    let resolved = fresh();
+    let [waited, queued] = [false, true].map(|queues| {
+        let root = tempfile::tempdir().unwrap();
+        let mut engine = Broken::new(&resolved);
+        engine.queues = queues;
+        let mut recorder = EventKeeper::default();
+        let run = Run::new(&resolved, &mut engine, kept_in(root.path()), &mut recorder).unwrap();
+        let Outcome::Finished { step, saved } = run.go().unwrap() else {
+            panic!("a run that ends");
+        };
+        assert_eq!((step, engine.begun), (STEPS, None));
+        let steps = recorder.events.iter().filter_map(Event::as_step);
+        let numbers: Vec<_> = steps
+            .map(|step| (step.step, step.loss, step.grad_norm, step.val_loss))
+            .collect();
+        assert_eq!(recorder.steps, STEPS);
+        (
+            numbers,
+            saved
+                .iter()
+                .map(|p| std::fs::read(p).unwrap())
+                .collect::<Vec<_>>(),
+        )
+    });
+    assert!(waited == queued);
+}
+
 /// Every kind of divergence ends the run at its step, and all earlier checkpoints stay.
 #[test]
 fn a_run_ends_at_its_first_number_that_is_not_finite() {
@@ -110,7 +165,9 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         // The validation loss of the finished model is not finite.
         (|e| e.val_at = Some(STEPS), STEPS, NotFinite::ValLoss),
     ];
-    for (break_it, at, what) in cases {
+    let each = cases.into_iter();
+    let each = each.flat_map(|case| [(case, false), (case, true)]);
+    for ((break_it, at, what), queues) in each {
         let root = tempfile::tempdir().unwrap();
         let mut settings = settings(STEPS);
         settings.intervals.checkpoint = 2.try_into().ok();
@@ -124,6 +181,7 @@ fn a_run_ends_at_its_first_number_that_is_not_finite() {
         };
         let mut engine = Broken::new(&resolved);
         break_it(&mut engine);
+        engine.queues = queues;
         let mut recorder = EventKeeper::default();
         let run = Run::new(&resolved, &mut engine, run_options, &mut recorder).unwrap();
         assert_eq!(run.go().unwrap(), Outcome::Diverged { step: at, what });

@@ -1,6 +1,11 @@
 //! Resumed runs: after a sample that was cut short, after the end, from an older checkpoint.
 
+use std::time::Duration;
+
+use gptlab_engine::Noise;
+
 use super::*;
+use crate::{Progress, step_hyper};
 
 /// Makes a folder with a run that was stopped after `steps` steps.
 fn stopped_after(steps: u64) -> tempfile::TempDir {
