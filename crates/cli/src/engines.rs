@@ -78,8 +78,12 @@ pub(crate) fn say_threads(found: usize, device: &Device, printer: Printer) {
 }
 
 /// Returns the device that runs a model whose matrix products use `precision`.
-pub(crate) fn device(args: &MachineArgs, precision: Precision) -> CommandResult<Device> {
-    device_of(args, isa(args)?, precision)
+pub(crate) fn device(
+    args: &MachineArgs,
+    precision: Precision,
+    printer: Printer,
+) -> CommandResult<Device> {
+    device_of(args, isa(args)?, precision, printer)
 }
 
 /// Returns the device with `precision` and, on the CPU, the vector instructions `isa`. Where the
@@ -88,6 +92,7 @@ pub(crate) fn device_of(
     args: &MachineArgs,
     isa: Isa,
     precision: Precision,
+    printer: Printer,
 ) -> CommandResult<Device> {
     let options = BackendOptions {
         threads: threads(args)?,
@@ -95,7 +100,7 @@ pub(crate) fn device_of(
     };
     let backend: Arc<dyn Backend> = match args.device.unwrap_or_default() {
         DeviceChoice::Cpu | DeviceChoice::Auto => Arc::new(CpuBackend::new(isa)),
-        DeviceChoice::Gpu(number) => gpu::open(number)?,
+        DeviceChoice::Gpu(number) => gpu::open(number, printer)?,
     };
     Ok(Device { backend, options })
 }
@@ -106,11 +111,12 @@ pub(crate) fn candidates(
     args: &MachineArgs,
     isa: Isa,
     precision: Precision,
+    printer: Printer,
 ) -> CommandResult<(Vec<Device>, Option<Stop>)> {
-    let device = device_of(args, isa, precision)?;
+    let device = device_of(args, isa, precision, printer)?;
     match args.device.unwrap_or_default() {
         DeviceChoice::Cpu | DeviceChoice::Gpu(_) => Ok((vec![device], None)),
-        DeviceChoice::Auto => match gpu::open(None) {
+        DeviceChoice::Auto => match gpu::open(None, printer) {
             Err(none) => Ok((vec![device], Some(none))),
             Ok(backend) => {
                 let options = device.options;
@@ -139,9 +145,10 @@ pub(crate) fn device_to_generate(
     args: &MachineArgs,
     typed: Option<Precision>,
     loaded: &Loaded,
+    printer: Printer,
 ) -> CommandResult<Device> {
     let trained = loaded.header.hyper.precision;
-    device(args, typed.unwrap_or(trained))
+    device(args, typed.unwrap_or(trained), printer)
 }
 
 /// Refuses flags that this machine cannot fulfil, before anything is read.

@@ -162,6 +162,7 @@ impl Lab {
             .current_dir(self.folder.path())
             .env_remove("NO_COLOR")
             .env_remove("COLUMNS")
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -88,6 +88,13 @@ pub trait Backend: fmt::Debug + Send + Sync {
         shape: BatchShape,
     ) -> MemoryNeed;
 
+    /// Returns how many of `wanted` bytes are free in the device's own memory now, by asking for
+    /// them; `None` if the device uses the host's memory.
+    fn free_memory(&self, wanted: u64) -> Option<u64> {
+        let _ = wanted;
+        None
+    }
+
     /// Returns the additional memory that [`Engine::losses_with`] takes on a batch of `tokens`
     /// tokens.
     fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed;

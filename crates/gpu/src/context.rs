@@ -17,6 +17,8 @@ use crate::{
 /// The distance of the arguments of two dispatches, in bytes: the alignment that every adapter
 /// accepts.
 pub(crate) const ARGS_PITCH: u64 = 256;
+/// The bytes that the device is asked for at a time, when its free memory is found out.
+const PROBED: u64 = 64 << 20;
 /// The buffers that kernels can write, which come first in their layout.
 pub(crate) const WRITTEN_BUFFERS: u32 = 5;
 /// The buffers that kernels only read: the constants and the indices.
@@ -161,6 +163,24 @@ impl Context {
             Some(error) => Err(self.lost(error.to_string())),
             None => Ok(buffer),
         }
+    }
+
+    /// Returns how many of `wanted` bytes the device gives, which it takes back.
+    pub(crate) fn free_memory(&self, wanted: u64) -> u64 {
+        let (mut given, mut held) = (0, Vec::new());
+        while given < wanted {
+            let bytes = (wanted - given).min(PROBED).min(self.longest_buffer);
+            let numbers = usize::try_from(bytes.div_ceil(4)).unwrap_or(usize::MAX);
+            let Ok(buffer) = self.buffer("a test of memory", numbers, BufferUsages::STORAGE) else {
+                break;
+            };
+            given += bytes;
+            held.push(buffer);
+        }
+        for buffer in &held {
+            buffer.destroy();
+        }
+        given
     }
 
     /// Returns a compiled kernel.

@@ -350,6 +350,16 @@ fn a_model_that_does_not_fit_is_refused_with_what_would() {
 }
 
 #[test]
+fn free_memory_is_what_the_device_gives() {
+    let Some(backend) = gpu() else { return };
+    let wanted = (100 << 20) + 1;
+    assert_eq!(backend.free_memory(0), Some(0));
+    assert_eq!(backend.free_memory(wanted), Some(wanted));
+    let small = backend.with_most_bytes(1 << 20);
+    assert_eq!(small.free_memory(wanted), Some(1 << 20));
+}
+
+#[test]
 fn a_lost_device_is_reported_and_gives_no_numbers() {
     let Some(backend) = gpu() else { return };
     let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");

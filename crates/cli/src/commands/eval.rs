@@ -101,7 +101,7 @@ fn measure(
         fraction,
         loaded.header.hyper.batch_size,
     )?;
-    let device = engines::device(&args.machine, loaded.header.hyper.precision)?;
+    let device = engines::device(&args.machine, loaded.header.hyper.precision, printer)?;
     let (graph, weights) = (loaded.model.graph(), loaded.model.weights());
     memory::check_evaluating(graph, &device, evaluated.shape())?;
     let mut engine = engines::make(graph.clone(), weights, &device, printer)?;

@@ -26,7 +26,7 @@ pub(super) fn run(args: &GenerateArgs, printer: Printer) -> CommandResult {
     engines::check(&args.machine)?;
     let samples = samples(args.samples)?;
     let loaded = checkpoint::load(&path)?;
-    let device = engines::device_to_generate(&args.machine, args.precision, &loaded)?;
+    let device = engines::device_to_generate(&args.machine, args.precision, &loaded, printer)?;
     write(
         &loaded,
         &args.sample.overrides,

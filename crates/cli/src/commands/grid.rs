@@ -70,11 +70,12 @@ impl BaseArgs {
         Ok(grid::seeds(first, self.run.seeds.unwrap_or(usual))?)
     }
 
-    pub(super) fn machine(&self) -> CommandResult<Machine> {
+    pub(super) fn machine(&self, printer: Printer) -> CommandResult<Machine> {
         let machine = self.machine_args();
         let threads = engines::threads(&machine)?;
         // Runs of a grid use the precision of their own settings; the backend is all they share.
-        let device = engines::device_of(&machine, engines::isa(&machine)?, Precision::F32)?;
+        let device =
+            engines::device_of(&machine, engines::isa(&machine)?, Precision::F32, printer)?;
         let most_jobs = if device.backend.name() == engines::NAME {
             threads
         } else {
@@ -126,7 +127,7 @@ pub(super) fn go(
     printer: Printer,
 ) -> CommandResult {
     let printer = printer.for_work();
-    let machine = base.machine()?;
+    let machine = base.machine(printer)?;
     let machine = Machine {
         jobs: memory::jobs_that_fit(planned, text, &machine, printer)?,
         ..machine

@@ -28,7 +28,7 @@ const SAMPLES: u32 = 20;
 pub(super) fn run(args: &MicroArgs, printer: Printer) -> CommandResult {
     let temperature = args.temperature.unwrap_or(TEMPERATURE);
     Sampling::new(temperature, None, None).map_err(Stop::usage)?;
-    let device = engines::device(&args.machine, Precision::F32)?;
+    let device = engines::device(&args.machine, Precision::F32, printer)?;
     let text = text::source(args.data.as_deref(), Builtin::Names)?;
     let resolved = Resolved::fresh(&settings(args), &text)?;
     say_sizes(&resolved, printer);

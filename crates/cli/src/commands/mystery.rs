@@ -125,7 +125,7 @@ fn train(seed: u64, args: &MysteryArgs, printer: Printer) -> CommandResult {
     let out = typed.run.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{NAME}-{seed}")));
     let place = report::place(&out, &[Signature::page(page::PAGE)], "--out DIR")?;
-    let machine = typed.machine()?;
+    let machine = typed.machine(printer)?;
     let machine = Machine {
         jobs: memory::jobs_that_fit(&planned, &text, &machine, printer)?,
         ..machine

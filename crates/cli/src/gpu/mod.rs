@@ -1,5 +1,7 @@
 //! The GPU, in programs that are built with it.
 
+#[cfg(feature = "gpu")]
+mod checked;
 #[cfg(not(feature = "gpu"))]
 mod off;
 #[cfg(feature = "gpu")]

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use gptlab_engine::{Backend, Device};
-use gptlab_gpu::{GpuBackend, GpuError, adapters, self_check};
+use gptlab_engine::Backend;
+use gptlab_gpu::{GpuBackend, GpuError, adapters};
 
-use crate::exit::{CommandResult, Stop};
+use super::checked::{self, Checked};
+use crate::{
+    exit::{CommandResult, Stop},
+    printer::Printer,
+};
 
 fn stop(error: &GpuError) -> Stop {
     let stop = Stop::failure(error);
@@ -22,15 +26,20 @@ fn stop(error: &GpuError) -> Stop {
     }
 }
 
-/// Opens the GPU with this number, or the first.
-pub(crate) fn open(number: Option<usize>) -> CommandResult<Arc<dyn Backend>> {
-    let backend = GpuBackend::new(number).map_err(|e| stop(&e))?;
+/// Opens the GPU with this number, or the first. At the first use of its driver, its kernels are
+/// compared with the CPU.
+pub(crate) fn open(number: Option<usize>, printer: Printer) -> CommandResult<Arc<dyn Backend>> {
+    let backend = backend(number)?;
+    checked::require(&backend, printer)?;
     Ok(Arc::new(backend))
 }
 
-/// Checks the kernels of a GPU; returns lines for the user, and whether all are right.
-pub(crate) fn check(number: Option<usize>) -> CommandResult<(Vec<String>, bool)> {
-    let backend = GpuBackend::new(number).map_err(|e| stop(&e))?;
+/// Checks the kernels of a GPU; returns lines for the user, and the refusal if one is wrong.
+pub(crate) fn check(
+    number: Option<usize>,
+    printer: Printer,
+) -> CommandResult<(Vec<String>, Option<Stop>)> {
+    let backend = backend(number)?;
     let mut lines: Vec<String> = adapters()
         .iter()
         .enumerate()
@@ -39,12 +48,16 @@ pub(crate) fn check(number: Option<usize>) -> CommandResult<(Vec<String>, bool)>
             format!("gpu:{i}    {name}, {interface}, {driver}")
         })
         .collect();
-    let witness = Device::cpu(1);
-    let report = self_check(&backend, &*witness.backend).map_err(Stop::failure)?;
+    let checked = Checked::now(&backend, printer)?;
     lines.push(format!(
         "kernels of {}, compared with the CPU:",
         backend.adapter().name
     ));
-    lines.extend(report.to_string().lines().map(str::to_owned));
-    Ok((lines, report.broken().is_none()))
+    let refusal = checked.refusal(backend.adapter());
+    lines.extend(checked.lines);
+    Ok((lines, refusal))
+}
+
+fn backend(number: Option<usize>) -> CommandResult<GpuBackend> {
+    GpuBackend::new(number).map_err(|e| stop(&e))
 }

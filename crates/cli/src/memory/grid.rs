@@ -28,7 +28,7 @@ pub(crate) fn jobs_that_fit(
     machine: &Machine,
     printer: Printer,
 ) -> CommandResult<usize> {
-    let (free, cells) = (Free::now(), cells(planned, text, machine));
+    let cells = cells(planned, text, machine);
     let tokens = tokens(&cells);
     let most = machine.jobs.clamp(1, planned.cells.len().max(1));
     let need = |jobs: usize| {
@@ -37,6 +37,7 @@ pub(crate) fn jobs_that_fit(
         // Each run has a thread of its own, and the last one has all threads.
         runs.with_threads(jobs + machine.threads)
     };
+    let free = Free::on(&*machine.backend, need(most));
     let fits = |jobs: &usize| free.fits(need(*jobs));
     let jobs = (1..=most).rev().find(fits).unwrap_or(1);
     let one = all(&cells, machine.threads / jobs)

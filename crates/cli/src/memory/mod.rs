@@ -8,7 +8,7 @@ mod training;
 use std::{iter, path::Path};
 
 use gptlab_engine::{
-    Device,
+    Backend, Device,
     memory_need::{BatchShape, MemoryNeed, Texts},
 };
 use gptlab_lab::probe::ProbedTokens;
@@ -86,17 +86,40 @@ impl Need {
 
 /// The limits, and the bytes that they leave.
 #[derive(Clone, Debug)]
-struct Free(Vec<Limit>);
+struct Free {
+    limits: Vec<Limit>,
+    /// Whether it is the host's memory.
+    on_host: bool,
+}
 
 impl Free {
+    /// Returns the limits of the host.
     fn now() -> Self {
-        Self(free::limits())
+        Self {
+            limits: free::limits(),
+            on_host: true,
+        }
+    }
+
+    /// Returns the limits of the memory that `backend` uses, for something that takes `need`.
+    fn on(backend: &dyn Backend, need: Need) -> Self {
+        match backend.free_memory(need.memory) {
+            None => Self::now(),
+            Some(free) => Self {
+                limits: vec![Limit {
+                    name: format!("the memory of the {}", backend.name()),
+                    counts: LimitKind::Memory,
+                    free,
+                }],
+                on_host: false,
+            },
+        }
     }
 
     /// Returns the limit that `need` exceeds most.
     fn lacking(&self, need: Need) -> Option<&Limit> {
         let over = |limit: &&Limit| need.counted(limit).saturating_sub(limit.free);
-        self.0.iter().filter(|l| over(l) > 0).max_by_key(over)
+        self.limits.iter().filter(|l| over(l) > 0).max_by_key(over)
     }
 
     fn fits(&self, need: Need) -> bool {
@@ -112,6 +135,9 @@ impl Free {
     ) -> CommandResult<()> {
         if let Some(limit) = self.lacking(need) {
             return Err(refusal(what, need.counted(limit), limit, hints()));
+        }
+        if !self.on_host {
+            return Ok(());
         }
         // Other limits can exist: the bytes are allocated as a test, and freed again.
         let bytes = usize::try_from(need.addresses).unwrap_or(usize::MAX);
@@ -205,7 +231,7 @@ pub(crate) fn check_evaluating(
         let device = device.with_threads(threads);
         Need::of(&device.evaluation_memory(graph, shape), threads)
     };
-    check_threads("evaluating this model", device.options.threads, need)
+    check_threads("evaluating this model", device, need)
 }
 
 /// Refuses to observe every value of a loaded model if that does not fit.
@@ -226,29 +252,28 @@ pub(crate) fn check_probing(
         let engine = device.evaluation_memory(graph, shape);
         Need::of(&engine.and(looked).and(kept).and(kept).and(kept), threads)
     };
-    check_threads("probing this model", device.options.threads, need)
+    check_threads("probing this model", device, need)
 }
 
 /// Returns how many of `texts` a loaded model can write at once: all, or fewer if these do not fit.
 pub(crate) fn texts_that_fit(graph: &Graph, device: &Device, texts: Texts) -> CommandResult<usize> {
-    let free = Free::now();
     let need = |threads, count| {
         let (device, texts) = (device.with_threads(threads), Texts { count, ..texts });
         Need::of(&device.generation_memory(graph, texts), threads)
     };
+    let free = Free::on(&*device.backend, need(device.options.threads, texts.count));
     let counts = iter::once(texts.count).chain(halves(texts.count));
     let fits = |count: &usize| free.fits(need(device.options.threads, *count));
     if let Some(count) = counts.into_iter().find(fits) {
         return Ok(count);
     }
-    check_threads("writing with this model", device.options.threads, |n| {
-        need(n, 1)
-    })?;
+    check_threads("writing with this model", device, |n| need(n, 1))?;
     Ok(1)
 }
 
-fn check_threads(what: &str, threads: usize, need: impl Fn(usize) -> Need) -> CommandResult<()> {
-    let free = Free::now();
+fn check_threads(what: &str, device: &Device, need: impl Fn(usize) -> Need) -> CommandResult<()> {
+    let threads = device.options.threads;
+    let free = Free::on(&*device.backend, need(threads));
     free.check(what, need(threads), || {
         Vec::from_iter(fewer_threads(&free, threads, &need))
     })
@@ -259,11 +284,14 @@ mod tests {
     use super::*;
 
     fn free(bytes: u64, counts: LimitKind) -> Free {
-        Free(vec![Limit {
-            name: "a test".into(),
-            counts,
-            free: bytes,
-        }])
+        Free {
+            limits: vec![Limit {
+                name: "a test".into(),
+                counts,
+                free: bytes,
+            }],
+            on_host: true,
+        }
     }
 
     #[test]
@@ -298,7 +326,11 @@ mod tests {
             memory: 1,
             addresses: u64::MAX,
         };
-        let stop = Free(Vec::new()).check("this", need, Vec::new);
+        let free = Free {
+            limits: Vec::new(),
+            on_host: true,
+        };
+        let stop = free.check("this", need, Vec::new);
         let message = stop.expect_err("no system has so much").message;
         assert_eq!(
             message,

@@ -57,6 +57,13 @@ impl Trained {
             micro_batch: self.micro_batch,
         };
         let engine = self.device.training_memory(&self.graph, training);
+        if self.device.backend.free_memory(0).is_some() {
+            // The copies are in the host's memory, and the generator beside the engine.
+            let sample = self.samples.map_or(MemoryNeed::default(), |texts| {
+                self.device.generation_memory(&self.graph, texts)
+            });
+            return Need::of(&engine.and(sample), 1);
+        }
         // One copy is for saving, or for reading the state to continue from.
         let copy = MemoryNeed::copies(&self.graph, 1);
         let alone = self.device.with_options(BackendOptions::default());
@@ -116,8 +123,9 @@ pub(crate) fn check_training(
         Some(sequences) => trained.with_micro_batch(sequences),
         None => trained,
     };
-    let free = Free::now();
-    free.check("training this model", trained.need(), || {
+    let need = trained.need();
+    let free = Free::on(&*device.backend, need);
+    free.check("training this model", need, || {
         let spec = &resolved.experiment.spec;
         // A resumed run keeps its settings, and a loaded model keeps its sizes.
         let batches = args.run.resume.is_none();
@@ -246,4 +254,101 @@ fn narrower<'a>(
         spec.set_width(width);
         Some((width, requested.with_spec(&spec)?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use gptlab_engine::{Backend, Engine, ImportError, cpu::CpuBackend};
+    use gptlab_model::Preset;
+
+    use super::*;
+
+    /// A device with 50 MiB of its own memory, which counts as the CPU does.
+    #[derive(Debug)]
+    struct Small(CpuBackend);
+
+    impl Backend for Small {
+        fn name(&self) -> &'static str {
+            "gpu"
+        }
+
+        fn engine(
+            &self,
+            graph: Graph,
+            weights: &[f32],
+            options: BackendOptions,
+        ) -> Result<Box<dyn Engine>, ImportError> {
+            self.0.engine(graph, weights, options)
+        }
+
+        fn training_memory(
+            &self,
+            graph: &Graph,
+            options: BackendOptions,
+            training: Training,
+        ) -> MemoryNeed {
+            self.0.training_memory(graph, options, training)
+        }
+
+        fn evaluation_memory(
+            &self,
+            graph: &Graph,
+            options: BackendOptions,
+            shape: BatchShape,
+        ) -> MemoryNeed {
+            self.0.evaluation_memory(graph, options, shape)
+        }
+
+        fn free_memory(&self, wanted: u64) -> Option<u64> {
+            Some(wanted.min(50 << 20))
+        }
+
+        fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed {
+            self.0.hook_memory(graph, options, tokens)
+        }
+
+        fn generation_memory(
+            &self,
+            graph: &Graph,
+            options: BackendOptions,
+            texts: Texts,
+        ) -> MemoryNeed {
+            self.0.generation_memory(graph, options, texts)
+        }
+    }
+
+    #[test]
+    fn a_device_with_its_own_memory_is_asked_and_the_settings_that_fit_are_named() {
+        let spec = Preset::Gpt2Mini.spec();
+        let model = spec.check(65).expect("a preset");
+        let trained = Trained {
+            graph: lower(&model),
+            device: Device::new(Small(CpuBackend::default()), BackendOptions::default()),
+            batch_size: 64,
+            micro_batch: 64,
+            length: 256,
+            optimizer: Optimizer::AdamW,
+            observes: Observes::Nothing,
+            samples: None,
+        };
+        let need = trained.need();
+        assert!(need.memory > 50 << 20, "{need:?}");
+        let free = Free::on(&*trained.device.backend, need);
+        let open = Open {
+            micro_batches: true,
+            batches: true,
+            spec: Some(&spec),
+        };
+        let stop = free.check("training this model", need, || hints(&free, &trained, open));
+        let stop = stop.expect_err("too little");
+        assert!(
+            stop.message
+                .contains("50.0 MiB are free (limit: the memory of the gpu)"),
+            "{}",
+            stop.message
+        );
+        let all = stop.hints.join("\n");
+        assert!(all.contains("`--batch-size "), "{all}");
+        assert!(!all.contains("--threads"), "{all}");
+    }
 }

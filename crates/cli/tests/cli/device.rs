@@ -101,3 +101,41 @@ fn a_run_goes_on_on_another_device() {
         assert!((a - b).abs() < 1e-4 * a, "{whole:?} {seam:?}");
     }
 }
+
+/// The kernels are compared with the CPU once, and a driver that fails is refused from then on.
+#[cfg(feature = "gpu")]
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_gpu_is_checked_at_first_use_and_refused_if_it_computes_wrong_numbers() {
+    let lab = Lab::new();
+    lab.file("data.txt", TEXT.repeat(20));
+    let line = |out: &str| format!("train --data data.txt {TINY} --device gpu --out {out}");
+    let said = "comparing its kernels with the CPU";
+    let ran = lab.run(&line("first"));
+    if ran.code != 0 {
+        eprintln!("skipped: {}", ran.first_line());
+        return;
+    }
+    assert!(ran.err.contains(said), "{}", ran.err);
+    assert!(!lab.ok(&line("second")).err.contains(said));
+    let kept = std::fs::read_dir(lab.path("cache/gptlab")).expect("the cache's folder");
+    let kept = kept.flatten().next().expect("a result").path();
+    let text = std::fs::read_to_string(&kept).expect("text");
+    let wrong = text.replace("\"wrong\": null", "\"wrong\": \"norm\"");
+    assert_ne!(text, wrong);
+    std::fs::write(&kept, wrong).expect("the same file");
+    let ran = lab.run(&line("third"));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    for part in ["wrong numbers in the kernels norm", "gpu-", "send us"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    assert!(
+        !lab.path("third").exists(),
+        "nothing is made before the refusal"
+    );
+    // A damaged result is no result, and asking for the check makes it anew.
+    std::fs::write(&kept, "{").expect("the same file");
+    assert!(lab.ok(&line("fourth")).err.contains(said));
+    lab.ok("doctor --device gpu");
+    assert!(!lab.ok(&line("fifth")).err.contains(said));
+}

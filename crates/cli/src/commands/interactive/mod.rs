@@ -30,7 +30,7 @@ pub(super) fn run(args: &InteractiveArgs, printer: Printer) -> CommandResult {
     let path = checkpoint_path(args.checkpoint.as_ref(), args.load.as_ref(), "interactive")?;
     engines::check(&args.machine)?;
     let loaded = checkpoint::load(&path)?;
-    let device = engines::device_to_generate(&args.machine, args.precision, &loaded)?;
+    let device = engines::device_to_generate(&args.machine, args.precision, &loaded, printer)?;
     talk(&loaded, &args.sample.overrides, &device, args.seed, printer)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn run(args: &ProbeArgs, printer: Printer) -> CommandResult {
         NonFinite::Refused
     };
     let loaded = checkpoint::load_with(&path, non_finite)?;
-    let device = engines::device(&args.machine, Precision::F32)?;
+    let device = engines::device(&args.machine, Precision::F32, printer)?;
     let request = request::of(args, &loaded)?;
     let name = path.display().to_string();
     let probe = request.prepare(ProbedCheckpoint {

@@ -22,7 +22,7 @@ pub(super) fn choose(
     printer: Printer,
 ) -> CommandResult<Device> {
     let precision = resolved.experiment.hyper.precision;
-    let (devices, none) = engines::candidates(&args.machine, isa, precision)?;
+    let (devices, none) = engines::candidates(&args.machine, isa, precision, printer)?;
     if let Some(none) = none {
         printer.say(format_args!("the CPU trains: {}", none.message));
     }

@@ -60,7 +60,7 @@ pub(super) fn run_with(args: &TrainArgs, form: StepForm, printer: Printer) -> Co
 fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--generate")?;
     let typed = &args.settings.overrides;
-    let device = engines::device_to_generate(&args.machine, typed.precision, &loaded)?;
+    let device = engines::device_to_generate(&args.machine, typed.precision, &loaded, printer)?;
     let json = args.json.json;
     generate::write(&loaded, typed, &device, typed.seed, 1, json, printer)
 }
@@ -69,7 +69,7 @@ fn write(args: &TrainArgs, printer: Printer) -> CommandResult {
 fn talk(args: &TrainArgs, printer: Printer) -> CommandResult {
     let loaded = loaded(args, "--interactive")?;
     let typed = &args.settings.overrides;
-    let device = engines::device_to_generate(&args.machine, typed.precision, &loaded)?;
+    let device = engines::device_to_generate(&args.machine, typed.precision, &loaded, printer)?;
     interactive::talk(&loaded, typed, &device, typed.seed, printer)
 }
 

@@ -249,7 +249,7 @@ fn steps_until(
 ) -> CommandResult<FoundSteps> {
     let precision = trial.experiment.hyper.precision;
     let isa = engines::isa(&args.machine)?;
-    let (devices, _) = engines::candidates(&args.machine, isa, precision)?;
+    let (devices, _) = engines::candidates(&args.machine, isa, precision, printer)?;
     for device in &devices {
         memory::check_training(trial, args, device)?;
     }

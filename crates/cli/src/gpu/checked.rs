@@ -1,0 +1,141 @@
+//! The self-check of a GPU's kernels: at the first use of a driver by this program, and whenever a
+//! user asks for it. Its result is kept in the user's cache folder.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use gptlab_data::Fingerprint;
+use gptlab_engine::Device;
+use gptlab_gpu::{AdapterDescription, GpuBackend, SelfCheck, self_check};
+use gptlab_record::atomic;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    exit::{CommandResult, Stop},
+    printer::Printer,
+};
+
+/// The result of a self-check, as the cache holds it and as users send it to us.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Checked {
+    adapter: String,
+    interface: String,
+    driver: String,
+    program: String,
+    system: String,
+    /// The kernels that compute wrong numbers, if any do.
+    wrong: Option<String>,
+    /// A line for each group of kernels: its comparisons and its largest error.
+    pub(super) lines: Vec<String>,
+}
+
+impl Checked {
+    /// Compares every kernel of `backend` with the CPU, and keeps the result.
+    pub(super) fn now(backend: &GpuBackend, printer: Printer) -> CommandResult<Self> {
+        let witness = Device::cpu(1);
+        let report = self_check(backend, &*witness.backend).map_err(Stop::failure)?;
+        let checked = Self::of(backend.adapter(), &report);
+        if let Some(path) = path(backend.adapter())
+            && let Err(error) = checked.keep(&path)
+        {
+            printer.warn(format_args!(
+                "the check of the GPU runs again next time: {error}"
+            ));
+        }
+        Ok(checked)
+    }
+
+    fn of(adapter: &AdapterDescription, report: &SelfCheck) -> Self {
+        Self {
+            adapter: adapter.name.clone(),
+            interface: adapter.interface.clone(),
+            driver: adapter.driver.clone(),
+            program: program(),
+            system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+            wrong: report.broken().map(|check| check.kernels.to_owned()),
+            lines: report.to_string().lines().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns the result that was kept for this driver and this program.
+    fn kept(adapter: &AdapterDescription) -> Option<Self> {
+        let text = fs::read(path(adapter)?).ok()?;
+        // A damaged file is no result: the check runs again and replaces it.
+        serde_json::from_slice(&text).ok()
+    }
+
+    fn keep(&self, path: &Path) -> Result<(), String> {
+        let folder = path.parent().ok_or("there is no cache folder")?;
+        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let text = serde_json::to_vec_pretty(self).map_err(|e| e.to_string())?;
+        atomic::write_bytes(path, &text).map_err(|e| e.to_string())
+    }
+
+    /// Returns the refusal of a GPU that computes wrong numbers.
+    pub(super) fn refusal(&self, adapter: &AdapterDescription) -> Option<Stop> {
+        let wrong = self.wrong.as_ref()?;
+        let Self { driver, .. } = self;
+        let stop = Stop::failure(format_args!(
+            "{} with the driver {driver} computes wrong numbers in the kernels {wrong}; nothing was run on it",
+            adapter.name
+        ));
+        Some(match path(adapter) {
+            Some(path) => stop.hint(format!(
+                "use the CPU or another driver, and send us {}; `gptlab doctor --device gpu` checks again",
+                path.display()
+            )),
+            None => stop.hint("use the CPU or another driver, and send us what `gptlab doctor --device gpu` prints"),
+        })
+    }
+}
+
+/// Checks the kernels of `backend`, unless this program has done so with the same driver.
+///
+/// # Errors
+/// Returns an error if a kernel computes wrong numbers.
+pub(super) fn require(backend: &GpuBackend, printer: Printer) -> CommandResult<()> {
+    let adapter = backend.adapter();
+    let checked = if let Some(kept) = Checked::kept(adapter) {
+        kept
+    } else {
+        printer.say(format_args!(
+            "first use of {} with this driver: comparing its kernels with the CPU",
+            adapter.name
+        ));
+        Checked::now(backend, printer)?
+    };
+    checked.refusal(adapter).map_or(Ok(()), Err)
+}
+
+/// Returns the file of the result for this driver and this program; `None` if the system names no
+/// cache folder.
+fn path(adapter: &AdapterDescription) -> Option<PathBuf> {
+    let AdapterDescription {
+        name,
+        interface,
+        driver,
+        ..
+    } = adapter;
+    let program = program();
+    let key = [name, interface, driver, &program].map(String::as_str);
+    let key = Fingerprint::of(key.join("\n").as_bytes()).short();
+    let folder = dirs::cache_dir()?.join("gptlab");
+    Some(folder.join(format!("gpu-{key}.json")))
+}
+
+/// Returns what identifies this build: another build has other kernels.
+fn program() -> String {
+    let file = env::current_exe().and_then(fs::metadata);
+    let built = file.and_then(|file| Ok((file.len(), file.modified()?)));
+    let built = built.map(|(bytes, time)| {
+        let seconds = time
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |age| age.as_secs());
+        format!("{bytes} bytes of {seconds}")
+    });
+    let built = built.unwrap_or_else(|_| "unknown".to_owned());
+    format!("gptlab {}, {built}", env!("CARGO_PKG_VERSION"))
+}
