@@ -19,7 +19,7 @@ use gptlab_recipe::words::plural_s;
 use gptlab_record::checkpoints;
 use gptlab_report::words::shell_path;
 use gptlab_train::{
-    NotFinite, Outcome, Resolved, Run, RunOptions, recorded_settings, save_first_weights,
+    Error, NotFinite, Outcome, Resolved, Run, RunOptions, recorded_settings, save_first_weights,
 };
 
 use crate::{
@@ -131,7 +131,8 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     }
     let ending = Run::new(&resolved, engine.as_mut(), run_options, &mut observer)
         .map_err(|e| refused(e.into(), &resolved, made.as_deref()))?
-        .go()?;
+        .go()
+        .map_err(|e| interrupted(e, folder.as_deref()))?;
     observer.close();
     if !args.json.json {
         if let Some(cost) = observer.cost_of_observing() {
@@ -222,6 +223,24 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     }
 }
 
+/// Returns the stop of a run that failed; if its device has stopped, with the command that continues
+/// it.
+fn interrupted(error: Error, folder: Option<&Path>) -> Stop {
+    let lost = matches!(error, Error::Device(_));
+    let stop = Stop::from(error);
+    let saved = folder.filter(|_| lost).and_then(|folder| {
+        let (step, _) = checkpoints(folder).ok()?.pop()?;
+        Some((step, shell_path(&folder.display().to_string())))
+    });
+    match saved {
+        Some((step, folder)) => stop.hint(format!(
+            "`gptlab train --resume {folder}` continues after step {step}, and with --device cpu without the GPU"
+        )),
+        None if lost => stop.hint("nothing was saved yet: begin again, or with --device cpu"),
+        None => stop,
+    }
+}
+
 /// Returns the path by which other commands are told of the trained model: the run's folder, or the
 /// file of `--save` if the flags name that and no folder.
 fn model<'a>(args: &'a TrainArgs, folder: Option<&'a Path>) -> Option<&'a Path> {
@@ -283,4 +302,32 @@ fn hint_with(printer: Printer, command: &str, path: &Path, flags: &str, what: &s
     let program = printer.program();
     let path = shell_path(&path.display().to_string());
     printer.hint(format_args!("`{program} {command} {path}{flags}`{what}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_device_stopped_says_how_it_continues() {
+        let root = tempfile::tempdir().expect("a folder");
+        let error = || Error::Device("the GPU has stopped".to_owned());
+        let hint = |stop: Stop| stop.hints.join(" ");
+        let stop = interrupted(error(), Some(root.path()));
+        assert_eq!(
+            (stop.code, stop.message.as_str()),
+            (ExitCode::Failure, "the GPU has stopped")
+        );
+        assert!(hint(stop).contains("nothing was saved yet"));
+        let folder = root.path().join("checkpoints");
+        fs::create_dir(&folder).expect("a folder");
+        for step in ["00000020", "00000040"] {
+            fs::write(folder.join(format!("step-{step}.safetensors")), "").expect("a file");
+        }
+        let hint = hint(interrupted(error(), Some(root.path())));
+        assert!(
+            hint.contains("--resume") && hint.contains("after step 40"),
+            "{hint}"
+        );
+    }
 }
