@@ -30,6 +30,14 @@ fn auto_trains_on_the_cpu_where_there_is_nothing_else() {
         "train --data data.txt {TINY} --device auto --out auto"
     ));
     assert!(ran.err.contains("the CPU trains: "), "{}", ran.err);
+    // A recipe for a text measures the devices before it is chosen, and says it once.
+    let ran = lab.ok("train --data data.txt --device auto --for 1s --out timed");
+    assert_eq!(
+        ran.err.matches("the CPU trains: ").count(),
+        1,
+        "{}",
+        ran.err
+    );
     let record = lab.json("auto/experiment.json");
     assert_eq!(record["engine"], "cpu");
     assert!(record["isa"].is_string());

@@ -4,7 +4,7 @@
 use std::{num::NonZeroUsize, path::Path};
 
 use gptlab_data::{Builtin, CorpusCache, Text};
-use gptlab_engine::cpu::Isa;
+use gptlab_engine::{Device, cpu::Isa};
 use gptlab_recipe::{Documents, Reason, Settings, TokenizerKind};
 use gptlab_record::Store;
 use gptlab_train::{
@@ -27,6 +27,8 @@ use super::recipe::{self, Chosen};
 pub(super) struct PreparedRun {
     pub(super) resolved: Resolved,
     pub(super) isa: Isa,
+    /// The device that was found to be the fastest, if it was measured.
+    pub(super) device: Option<Device>,
     /// The output files, and the size of micro-batches. Without a folder, a new one in `runs/` is
     /// made.
     pub(super) run_options: RunOptions,
@@ -52,11 +54,16 @@ fn fresh(args: &TrainArgs, printer: Printer) -> CommandResult<PreparedRun> {
     let documents = args.settings.overrides.tokenization(base).documents;
     let text = text::source(args.data.data.as_deref(), usual_text(&documents))?;
     let text = CorpusCache::new(&text);
-    let Chosen { resolved, reasons } = match preset {
+    let Chosen {
+        resolved,
+        reasons,
+        device,
+    } = match preset {
         Some(preset) => recipe::of_preset(args, preset, &text, printer)?,
         None => recipe::for_text(args, &text, printer)?,
     };
     Ok(PreparedRun {
+        device,
         reasons,
         ..new_run(resolved, args)?
     })
@@ -99,6 +106,7 @@ fn load(path: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
 fn new_run(resolved: Resolved, args: &TrainArgs) -> CommandResult<PreparedRun> {
     Ok(PreparedRun {
         isa: engines::isa(&args.machine)?,
+        device: None,
         run_options: RunOptions {
             keep: keep(&resolved, args)?,
             ..named_options(args)?
@@ -161,6 +169,7 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
         },
         resolved,
         isa,
+        device: None,
         reasons: Vec::new(),
         warnings,
     })

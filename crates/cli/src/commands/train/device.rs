@@ -14,11 +14,29 @@ use crate::{
 
 use super::begin::micro_batch;
 
-/// Returns the device that trains `resolved`, and records it there.
+/// Returns the device that trains `resolved`, and records it there: the one that was `measured` to
+/// be the fastest, if that was done already.
 pub(super) fn choose(
     args: &TrainArgs,
     isa: Isa,
+    measured: Option<Device>,
     resolved: &mut Resolved,
+    printer: Printer,
+) -> CommandResult<Device> {
+    let device = match measured {
+        Some(device) => device,
+        None => find(args, isa, resolved, printer)?,
+    };
+    let Recorded { engine, isa } = Recorded::of(&device);
+    (resolved.experiment.engine, resolved.experiment.isa) = (engine, isa);
+    Ok(device)
+}
+
+/// Returns the typed device, or the fastest there is.
+fn find(
+    args: &TrainArgs,
+    isa: Isa,
+    resolved: &Resolved,
     printer: Printer,
 ) -> CommandResult<Device> {
     let precision = resolved.experiment.hyper.precision;
@@ -30,13 +48,12 @@ pub(super) fn choose(
         micro_batch: micro_batch(args)?,
         ..RunOptions::default()
     };
-    let device = match <[Device; 1]>::try_from(devices) {
-        Ok([device]) => device,
-        Err(devices) => fastest(devices, resolved, &run_options, Duration::ZERO, printer)?.device,
-    };
-    let Recorded { engine, isa } = Recorded::of(&device);
-    (resolved.experiment.engine, resolved.experiment.isa) = (engine, isa);
-    Ok(device)
+    match <[Device; 1]>::try_from(devices) {
+        Ok([device]) => Ok(device),
+        Err(devices) => {
+            Ok(fastest(devices, resolved, &run_options, Duration::ZERO, printer)?.device)
+        }
+    }
 }
 
 /// A device, and how fast it trains.

@@ -89,6 +89,7 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     let PreparedRun {
         mut resolved,
         isa,
+        device,
         run_options,
         reasons,
         warnings,
@@ -103,7 +104,7 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
         settings::print(&settings, data, &[repeats], args.json.json, printer)?;
         return Ok(ExitCode::Success);
     }
-    let device = device::choose(args, isa, &mut resolved, printer)?;
+    let device = device::choose(args, isa, device, &mut resolved, printer)?;
     memory::check_training(&resolved, args, &device)?;
     let weights = resolved.weights()?;
     let mut engine = engines::make(resolved.graph.clone(), &weights, &device, printer)?;

@@ -6,8 +6,9 @@ use std::{
 };
 
 use gptlab_data::CorpusCache;
+use gptlab_engine::{BackendOptions, Device};
 use gptlab_model::{Counts, Preset};
-use gptlab_recipe::{DEFAULT_TIME, Reason, RecipeInput, Settings, TextRecipe};
+use gptlab_recipe::{DEFAULT_TIME, Precision, Reason, RecipeInput, Settings, TextRecipe};
 use gptlab_report::words::{duration_in_two_units, plural};
 use gptlab_train::{Experiment, Resolved, RunOptions, Speed};
 
@@ -29,6 +30,8 @@ use super::{
 pub(super) struct Chosen {
     pub(super) resolved: Resolved,
     pub(super) reasons: Vec<Reason>,
+    /// The device that was the fastest, if their speed was measured.
+    pub(super) device: Option<Device>,
 }
 
 /// The fraction of the time that is spent on measuring the speed of one size.
@@ -61,10 +64,10 @@ pub(super) fn of_preset(
         )?)
     };
     let Some(time) = args.run.time else {
-        let reasons = Vec::new();
         return Ok(Chosen {
             resolved: resolve(typed)?,
-            reasons,
+            reasons: Vec::new(),
+            device: None,
         });
     };
     if typed.is_some() {
@@ -72,10 +75,17 @@ pub(super) fn of_preset(
             "--steps and --for both say how long a preset is trained; give one of them",
         ));
     }
-    let found = steps_until(Deadline::after(time), &resolve(None)?, args, printer)?;
+    let found = steps_until(
+        Deadline::after(time),
+        &resolve(None)?,
+        &devices(args, printer)?,
+        args,
+        printer,
+    )?;
     Ok(Chosen {
         resolved: resolve(Some(found.steps))?,
         reasons: vec![found.reason()],
+        device: Some(found.device),
     })
 }
 
@@ -97,6 +107,7 @@ pub(super) fn for_text(
     let most = TextRecipe::most_steps(&input);
     let steps = found.steps.min(most);
     let mut chosen = recipes.chosen(&input, steps)?;
+    chosen.device = Some(found.device.clone());
     chosen.reasons.push(if steps < most {
         found.reason()
     } else {
@@ -159,7 +170,11 @@ impl<'a, 'text> Recipes<'a, 'text> {
         let resolved = self.resolved(recipe.settings.clone())?;
         let Experiment { spec, hyper, .. } = &resolved.experiment;
         let reasons = recipe.reasons(spec, hyper);
-        Ok(Chosen { resolved, reasons })
+        Ok(Chosen {
+            resolved,
+            reasons,
+            device: None,
+        })
     }
 
     /// Returns the recipe's input and the number of steps that fit into `time`. Unless it is typed,
@@ -174,12 +189,13 @@ impl<'a, 'text> Recipes<'a, 'text> {
         printer: Printer,
     ) -> CommandResult<(RecipeInput, FoundSteps)> {
         let deadline = Deadline::after(time);
+        let devices = devices(self.args, printer)?;
         let mut towards = None;
         loop {
             let input = self.input(size_for)?;
             let recipe = TextRecipe::new(&input, TextRecipe::most_steps(&input));
             let trial = self.resolved(recipe.settings)?;
-            let found = steps_until(deadline, &trial, self.args, printer)?;
+            let found = steps_until(deadline, &trial, &devices, self.args, printer)?;
             if self.args.run.size_for.is_some() {
                 return Ok((input, found));
             }
@@ -210,6 +226,7 @@ struct FoundSteps {
     steps: u64,
     time: Duration,
     speed: Speed,
+    device: Device,
 }
 
 impl FoundSteps {
@@ -239,17 +256,33 @@ impl Deadline {
     }
 }
 
+/// Returns the devices among which to find the fastest, in any precision.
+fn devices(args: &TrainArgs, printer: Printer) -> CommandResult<Vec<Device>> {
+    let isa = engines::isa(&args.machine)?;
+    let (devices, none) = engines::candidates(&args.machine, isa, Precision::F32, printer)?;
+    if let Some(none) = none {
+        printer.say(format_args!("the CPU trains: {}", none.message));
+    }
+    Ok(devices)
+}
+
 /// Returns the number of steps of `trial` that fit into the time that is left, found by running its
 /// first ones.
 fn steps_until(
     Deadline { begun, time }: Deadline,
     trial: &Resolved,
+    devices: &[Device],
     args: &TrainArgs,
     printer: Printer,
 ) -> CommandResult<FoundSteps> {
     let precision = trial.experiment.hyper.precision;
-    let isa = engines::isa(&args.machine)?;
-    let (devices, _) = engines::candidates(&args.machine, isa, precision, printer)?;
+    let with_precision = |device: &Device| {
+        device.with_options(BackendOptions {
+            precision,
+            ..device.options
+        })
+    };
+    let devices: Vec<Device> = devices.iter().map(with_precision).collect();
     for device in &devices {
         memory::check_training(trial, args, device)?;
     }
@@ -264,7 +297,7 @@ fn steps_until(
             duration_in_two_units(budget.as_secs_f64())
         ));
     }
-    let Measured { speed, .. } = fastest(devices, trial, &run_options, budget, printer)?;
+    let Measured { speed, device } = fastest(devices, trial, &run_options, budget, printer)?;
     let left = time.saturating_sub(begun.elapsed());
     let log = trial.experiment.intervals.log.get();
     let steps = speed.steps_in(left, 1);
@@ -274,5 +307,6 @@ fn steps_until(
         steps: speed.steps_in(left, validations),
         time,
         speed,
+        device,
     })
 }
