@@ -27,7 +27,9 @@ pub use backend::{Backend, BackendOptions, Device};
 pub use contract::{
     Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, Slot, StateSlot, StepHyper, StepStats,
 };
-pub use generator::{GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each};
+pub use generator::{
+    GenerationError, GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each,
+};
 pub use hook::{Hook, untouched};
 pub use reduce::{Alone, Reduce, ReduceError};
 pub use trace::Trace;
