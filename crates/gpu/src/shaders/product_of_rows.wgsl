@@ -1,7 +1,8 @@
-// out[m, n] = left[m, k] weights[n, k] + bias[n] for a few rows, such as the next token of each text:
-// a group for a column of up to ROWS rows, which reads the weights of its column once. Each of the
-// 64 threads sums every 64th term; then 8 threads for each row sum 8 of these each, and one adds the
-// 8 sums. The order is that of every row, so that a row does not depend on the rows beside it.
+// out[m, n] = left[m, k] weights[n, k] + bias[n] for a few rows, such as the next token of each
+// text: a group for a column of up to ROWS rows, which reads the weights of its column once. Each
+// of the 64 threads sums every 64th term; then 8 threads for each row sum 8 of these each, and one
+// adds the 8 sums. The order is that of every row, so that a row does not depend on the rows beside
+// it.
 const ROWS: u32 = 8u;
 
 var<workgroup> parts: array<f32, 512>;
