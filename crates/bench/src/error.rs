@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use gptlab_data::{BatchesError, CorpusError};
-use gptlab_engine::{ImportError, PromptError, sample::SamplingError};
+use gptlab_engine::{GenerationError, ImportError, sample::SamplingError};
 use gptlab_model::{BatchError, SpecError};
 use gptlab_recipe::{SettingsError, words::reason};
 
@@ -33,8 +33,8 @@ pub enum Error {
     Batch(BatchError),
     /// An engine runs a different model, which is a bug in the program.
     Import(ImportError),
-    /// The model cannot continue the prompt.
-    Prompt(PromptError),
+    /// The model cannot continue the prompt, or its device has stopped computing.
+    Generation(GenerationError),
     /// The sampling settings are out of range.
     Sampling(SamplingError),
     /// The logits are not numbers, so that no token can be chosen.
@@ -75,7 +75,7 @@ impl fmt::Display for Error {
             Self::Batches(e) => e.fmt(f),
             Self::Batch(e) => e.fmt(f),
             Self::Import(e) => e.fmt(f),
-            Self::Prompt(e) => e.fmt(f),
+            Self::Generation(e) => e.fmt(f),
             Self::Sampling(e) => e.fmt(f),
             Self::Diverged => f.write_str("the model has diverged"),
             Self::WorkerProcess(why) => write!(f, "a workload did not run: {why}"),
@@ -104,6 +104,6 @@ from!(
     Batches(BatchesError),
     Batch(BatchError),
     Import(ImportError),
-    Prompt(PromptError),
+    Generation(GenerationError),
     Sampling(SamplingError),
 );

@@ -1,7 +1,7 @@
 //! The steps of a job, as functions that can be timed.
 
 use gptlab_engine::{
-    Backend, GenerationRequest, Noise, StepHyper,
+    Backend, GenerationError, GenerationRequest, Noise, StepHyper,
     cpu::{CpuBackend, CpuGenerator},
     generate_each,
     sample::{Ranking, Sampling},
@@ -84,7 +84,7 @@ fn generating(job: &Job, graph: Graph, weights: &[f32]) -> Result<TimedStep, Err
     let sampling = sampling()?;
     let mut text = 0;
     Ok(Box::new(move || {
-        generator.begin(PROMPT)?;
+        generator.begin(PROMPT).map_err(GenerationError::from)?;
         let draws = draws(text);
         for i in 0..new {
             let token = generator.next_token(&sampling, draws.uniform_at(i));

@@ -214,7 +214,7 @@ impl From<BenchError> for Stop {
             BenchError::Batches(_)
             | BenchError::Batch(_)
             | BenchError::Import(_)
-            | BenchError::Prompt(_)
+            | BenchError::Generation(_)
             | BenchError::Sampling(_)
             | BenchError::Diverged
             | BenchError::WorkerProcess(_)

@@ -49,6 +49,9 @@ impl From<SampleError> for Stop {
             SampleError::Import(_) | SampleError::Prompt(_) | SampleError::Unended => {
                 Self::failure(error)
             }
+            SampleError::Device(_) => {
+                Self::failure(error).hint("`--device cpu` writes the text on the processor")
+            }
             SampleError::Diverged => {
                 Self::failure(error).hint("train it again with a smaller --lr")
             }

@@ -26,17 +26,18 @@ pub trait Generator: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Returns an error when a prompt is empty or holds a token outside the vocabulary; then
-    /// nothing is generated.
+    /// nothing is generated. Returns an error when the device stops computing; then the texts end
+    /// where they are, and no request is shown numbers that were not computed.
     fn generate_all(
         &self,
         requests: &mut [&mut (dyn GenerationRequest + Send)],
-    ) -> Result<(), PromptError>;
+    ) -> Result<(), GenerationError>;
 
     /// Generates one text to its end. Only this thread calls the request.
     ///
     /// # Errors
     /// Returns the errors of [`Generator::generate_all`].
-    fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), PromptError>;
+    fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), GenerationError>;
 }
 
 /// Calls [`Generator::generate_all`] with requests of one type.
@@ -46,7 +47,7 @@ pub trait Generator: fmt::Debug + Send + Sync {
 pub fn generate_each<R: GenerationRequest + Send>(
     generator: &dyn Generator,
     requests: &mut [R],
-) -> Result<(), PromptError> {
+) -> Result<(), GenerationError> {
     let each = requests.iter_mut();
     let mut each: Vec<_> = each
         .map(|r| r as &mut (dyn GenerationRequest + Send))
@@ -96,8 +97,11 @@ impl fmt::Display for PromptError {
 impl std::error::Error for PromptError {}
 
 impl PromptError {
-    /// Refuses a `prompt` that a model with this vocabulary cannot continue.
-    pub(crate) fn check(prompt: &[u32], vocab_size: usize) -> Result<(), Self> {
+    /// Refuses a `prompt` that a model with `vocab_size` tokens cannot continue.
+    ///
+    /// # Errors
+    /// Returns an error when the prompt is empty or holds a token outside the vocabulary.
+    pub fn check(prompt: &[u32], vocab_size: usize) -> Result<(), Self> {
         if prompt.is_empty() {
             return Err(Self::Empty);
         }
@@ -105,6 +109,33 @@ impl PromptError {
             Some(token) => Err(Self::Unknown(*token, vocab_size)),
             None => Ok(()),
         }
+    }
+}
+
+/// The reason why texts were not generated to their ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GenerationError {
+    /// A prompt cannot be continued.
+    Prompt(PromptError),
+    /// The device has stopped computing, for the reason that the sentence gives
+    /// ([`Engine::failure`]).
+    Device(String),
+}
+
+impl fmt::Display for GenerationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prompt(e) => e.fmt(f),
+            Self::Device(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for GenerationError {}
+
+impl From<PromptError> for GenerationError {
+    fn from(error: PromptError) -> Self {
+        Self::Prompt(error)
     }
 }
 
@@ -129,7 +160,7 @@ impl Generator for UncachedGenerator {
     fn generate_all(
         &self,
         requests: &mut [&mut (dyn GenerationRequest + Send)],
-    ) -> Result<(), PromptError> {
+    ) -> Result<(), GenerationError> {
         let vocab_size = {
             let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
             engine.graph().vocab_size()
@@ -142,14 +173,18 @@ impl Generator for UncachedGenerator {
             .try_for_each(|request| self.generate_one(*request))
     }
 
-    fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), PromptError> {
+    fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), GenerationError> {
         // A panic cannot have changed an engine that only evaluates.
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         PromptError::check(request.prompt(), engine.graph().vocab_size())?;
         let mut tokens = request.prompt().to_vec();
-        while let Some(logits) = last_logits(&mut **engine, &tokens)
-            && let Some(token) = request.next(&logits)
-        {
+        while let Some(logits) = last_logits(&mut **engine, &tokens) {
+            if let Some(reason) = engine.failure() {
+                return Err(GenerationError::Device(reason));
+            }
+            let Some(token) = request.next(&logits) else {
+                break;
+            };
             tokens.push(token);
         }
         Ok(())

@@ -28,7 +28,9 @@ pub use contract::{
     Engine, ImportError, MUON_MOMENTUM, Matrix, Noise, QueuedSteps, Slot, StateSlot, StepHyper,
     StepResult, StepStats,
 };
-pub use generator::{GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each};
+pub use generator::{
+    GenerationError, GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each,
+};
 pub use hook::{Hook, untouched};
 pub use reduce::{Alone, Reduce, ReduceError};
 pub use trace::Trace;

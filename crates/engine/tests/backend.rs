@@ -3,18 +3,21 @@
 
 mod common;
 
+use std::ops::Range;
+
 use common::{
     batches, engines,
     specs::Grid,
+    texts::{Greedy, texts},
     tolerance::{Gate, Tolerance},
 };
 use gptlab_engine::{
-    Backend, BackendOptions, Engine, GenerationRequest, Generator, Noise, PromptError, Slot,
-    StateSlot, StepHyper, UncachedGenerator,
+    Backend, BackendOptions, Engine, GenerationError, Generator, Hook, ImportError, Noise,
+    PromptError, Reduce, ReduceError, Slot, StateSlot, StepHyper, StepStats, UncachedGenerator,
     cpu::CpuBackend,
     generate_each,
     memory_need::{BatchShape, Texts, Training},
-    oracle::OracleBackend,
+    oracle::{Oracle, OracleBackend},
 };
 use gptlab_model::{Batch, Choice, Graph};
 use gptlab_recipe::{Decay, Optimizer};
@@ -49,37 +52,6 @@ fn a_hook_changes_the_losses_of_every_backend_alike() {
         }
     }
     gate.finish("losses without half of a node");
-}
-
-/// A request that takes the likeliest token a fixed number of times.
-struct Greedy {
-    prompt: Vec<u32>,
-    left: usize,
-    tokens: Vec<u32>,
-}
-
-impl GenerationRequest for Greedy {
-    fn prompt(&self) -> &[u32] {
-        &self.prompt
-    }
-
-    fn next(&mut self, logits: &[f32]) -> Option<u32> {
-        self.left = self.left.checked_sub(1)?;
-        let best = (0..).zip(logits).max_by(|a, b| a.1.total_cmp(b.1))?.0;
-        self.tokens.push(best);
-        Some(best)
-    }
-}
-
-fn texts(generator: &dyn Generator, block_size: usize) -> Vec<Vec<u32>> {
-    let request = |i: u32| Greedy {
-        prompt: (0..=i).map(|t| t % 3).collect(),
-        left: block_size + 2,
-        tokens: Vec::new(),
-    };
-    let mut requests: Vec<Greedy> = (0..4).map(request).collect();
-    generate_each(generator, &mut requests).expect("prompts of the vocabulary");
-    requests.into_iter().map(|r| r.tokens).collect()
 }
 
 /// Generators with and without caches choose the same likeliest tokens, inside and past the
@@ -120,11 +92,11 @@ fn every_generator_refuses_an_invalid_prompt() {
         let refused = generate_each(&*generator, &mut requests);
         assert_eq!(
             refused,
-            Err(PromptError::Unknown(unknown, unknown as usize))
+            Err(PromptError::Unknown(unknown, unknown as usize).into())
         );
         assert!(requests.iter().all(|r| r.tokens.is_empty()));
         let refused = generator.generate_one(&mut request(&[]));
-        assert_eq!(refused, Err(PromptError::Empty));
+        assert_eq!(refused, Err(PromptError::Empty.into()));
         let few = backend.generator(case.graph.clone(), &weights[1..], options);
         assert!(few.is_err());
     }
@@ -227,4 +199,77 @@ fn an_oracles_hook_that_changes_nothing_changes_no_bit() {
         });
         assert_eq!(with, losses, "{}", case.name);
     }
+}
+
+/// The oracle on a device that stops at the given evaluation: its numbers are then no results.
+#[derive(Debug)]
+struct Stopping {
+    inner: Oracle,
+    left: usize,
+}
+
+impl Engine for Stopping {
+    fn graph(&self) -> &Graph {
+        self.inner.graph()
+    }
+
+    fn failure(&self) -> Option<String> {
+        (self.left == 0).then(|| "the device has stopped".to_owned())
+    }
+
+    fn part(&self, batch: &Batch, first: usize, sequences: usize) -> Range<usize> {
+        self.inner.part(batch, first, sequences)
+    }
+
+    fn share(&self, batch: &Batch, index: usize, count: usize) -> Range<usize> {
+        self.inner.share(batch, index, count)
+    }
+
+    fn accumulate(&mut self, batch: &Batch, part: Range<usize>, noise: Noise, losses: &mut [f64]) {
+        self.inner.accumulate(batch, part, noise, losses);
+    }
+
+    fn reduce(&mut self, others: &mut dyn Reduce) -> Result<(), ReduceError> {
+        self.inner.reduce(others)
+    }
+
+    fn losses(&mut self, batch: &Batch) -> Vec<f64> {
+        self.inner.losses(batch)
+    }
+
+    fn update(&mut self, hyper: &StepHyper) -> StepStats {
+        self.inner.update(hyper)
+    }
+
+    fn export(&self, slot: Slot) -> Vec<f32> {
+        self.inner.export(slot)
+    }
+
+    fn import(&mut self, slot: Slot, values: &[f32]) -> Result<(), ImportError> {
+        self.inner.import(slot, values)
+    }
+
+    fn losses_with(&mut self, batch: &Batch, hook: &mut Hook) -> Vec<f64> {
+        self.left -= 1;
+        self.inner.losses_with(batch, hook)
+    }
+}
+
+#[test]
+fn a_device_that_stops_ends_a_text_with_its_own_sentence() {
+    let case = Grid::alone().cases.swap_remove(0);
+    let weights = batches::weights(&case.graph, 1);
+    let generator = UncachedGenerator::new(Box::new(Stopping {
+        inner: engines::oracle(case.graph.clone(), &weights),
+        left: 3,
+    }));
+    let mut text = Greedy {
+        prompt: vec![0],
+        left: 9,
+        tokens: Vec::new(),
+    };
+    let stopped = generator.generate_one(&mut text);
+    let reason = "the device has stopped".to_owned();
+    assert_eq!(stopped, Err(GenerationError::Device(reason)));
+    assert_eq!(text.tokens.len(), 2);
 }

@@ -14,30 +14,18 @@ use std::{
 use common::{
     batches, engines,
     specs::{self, Case, Grid},
+    texts::{Tale, expected},
     tolerance::{Gate, Tolerance},
+    trial::wide,
 };
 use gptlab_engine::{
-    Engine, GenerationRequest, PromptError, Slot,
+    GenerationRequest, PromptError, Slot,
     cpu::{CpuEngine, CpuGenerator, CpuOptions, OperandType},
     generate_each,
-    sample::{Ranking, Sampling},
-    untouched,
+    sample::Sampling,
 };
 use gptlab_kernels::Isa;
-use gptlab_model::{Attention, Batch, Mlp, MlpForm, Model, Preset, Sublayer, random::Stream};
-
-/// Returns the oracle's logits after the last `block_size` of `tokens`.
-fn expected(oracle: &mut dyn Engine, model: &Model, tokens: &[u32]) -> Vec<f64> {
-    let window = &tokens[tokens.len().saturating_sub(model.spec().block_size)..];
-    let batch = Batch::new(model, [(window, window)]).expect("tokens of the vocabulary");
-    let trace = oracle.trace(&batch, &mut untouched);
-    let logits = trace.logits();
-    wide(&logits.values[logits.values.len() - logits.cols..])
-}
-
-fn wide(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|x| f64::from(*x)).collect()
-}
+use gptlab_model::{Attention, Mlp, MlpForm, Preset, Sublayer, random::Stream};
 
 /// Compares the logits after every token from the `prompt_len`th on.
 fn follow(gate: &mut Gate, case: &Case, options: CpuOptions, prompt_len: usize) {
@@ -117,50 +105,6 @@ fn products_of_decoding_are_those_of_evaluating() {
             CpuGenerator::with_options(graph(), &weights, options).expect("weights");
         generator.begin(&tokens).expect("tokens of the vocabulary");
         assert_eq!(wide(generator.logits()), evaluated, "{options:?}");
-    }
-}
-
-/// A text that records the logits it was shown.
-#[derive(Clone, Debug, PartialEq)]
-struct Tale {
-    prompt: Vec<u32>,
-    /// The largest number of tokens.
-    most: usize,
-    draws: Stream,
-    tokens: Vec<u32>,
-    seen: Vec<Vec<f32>>,
-}
-
-impl Tale {
-    /// Returns the `i`th of many texts: prompts and lengths of all kinds, some past the context,
-    /// some without a token.
-    fn new(i: u32, block_size: usize, vocab: usize) -> Self {
-        let draws = Stream::new(5, "tales", i);
-        let below = |index: u64, n: usize| draws.below_at(1000 + index, n);
-        let prompt = (0..=below(0, block_size + 2)).map(|k| below(2 + k as u64, vocab) as u32);
-        Self {
-            prompt: prompt.collect(),
-            most: below(1, block_size + 4),
-            draws,
-            tokens: Vec::new(),
-            seen: Vec::new(),
-        }
-    }
-}
-
-impl GenerationRequest for Tale {
-    fn prompt(&self) -> &[u32] {
-        &self.prompt
-    }
-
-    fn next(&mut self, logits: &[f32]) -> Option<u32> {
-        self.seen.push(logits.to_vec());
-        let written = self.tokens.len();
-        let sampling = Sampling::new(1.0, Some(5), None).expect("settings in range");
-        let uniform = self.draws.uniform_at(written as u64);
-        let token = sampling.choose(&mut Ranking::default(), logits, uniform);
-        self.tokens.extend(token.filter(|_| written < self.most));
-        token.filter(|_| written < self.most)
     }
 }
 
@@ -397,11 +341,11 @@ fn if_one_prompt_is_invalid_nothing_is_written() {
     let mut tales: Vec<Tale> = (0..3).map(|i| Tale::new(i, 6, 7)).collect();
     tales[2].prompt = vec![0, 7];
     let refused = generate_each(&generator, &mut tales);
-    assert_eq!(refused, Err(PromptError::Unknown(7, 7)));
+    assert_eq!(refused, Err(PromptError::Unknown(7, 7).into()));
     tales[1].prompt.clear();
     assert_eq!(
         generate_each(&generator, &mut tales),
-        Err(PromptError::Empty)
+        Err(PromptError::Empty.into())
     );
     assert!(tales.iter().all(|t| t.seen.is_empty()));
 }

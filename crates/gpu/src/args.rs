@@ -190,7 +190,8 @@ args! {
         y: u32,
         adds: u32,
     }
-    /// The arguments of the three kernels of attention. A softcap of 0 is none.
+    /// The arguments of the kernels of attention. A softcap of 0 is none. Those from `positions` on
+    /// are of attention over a cache.
     Attention {
         rows: u32,
         width: u32,
@@ -216,6 +217,25 @@ args! {
         dqkv: u32,
         passed: u32,
         adds: u32,
+        positions: u32,
+        slots: u32,
+        slot_len: u32,
+        tokens: u32,
+        kv: u32,
+    }
+    /// A slot is the part of the cache that belongs to a text: `slot_len` numbers, with keys and
+    /// values of up to `tokens` tokens at `kv`.
+    CacheAppend {
+        rows: u32,
+        width: u32,
+        first_column: u32,
+        kv_width: u32,
+        positions: u32,
+        slots: u32,
+        slot_len: u32,
+        tokens: u32,
+        x: u32,
+        kv: u32,
     }
     Activation {
         count: u32,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gptlab_engine::{
-    Backend, BackendOptions, Engine, ImportError,
+    Backend, BackendOptions, Engine, Generator, ImportError,
     memory_need::{BatchShape, MemoryNeed, Texts, Training},
 };
 use gptlab_model::Graph;
@@ -12,10 +12,11 @@ use crate::{
     AdapterDescription, GpuError,
     context::{Context, Patch},
     engine::GpuEngine,
+    generator::GpuGenerator,
     memory_need::Count,
 };
 
-/// The backend that makes engines for one adapter, which all of them share.
+/// The backend that makes engines and generators for one adapter, which all of them share.
 ///
 /// Products round their operands as [`BackendOptions::precision`] says, and compute in f32. The
 /// number of host threads has no effect.
@@ -116,6 +117,16 @@ impl Backend for GpuBackend {
         Ok(Box::new(engine))
     }
 
+    fn generator(
+        &self,
+        graph: Graph,
+        weights: &[f32],
+        options: BackendOptions,
+    ) -> Result<Box<dyn Generator>, ImportError> {
+        let generator = GpuGenerator::new(&self.context, graph, weights, options.precision)?;
+        Ok(Box::new(generator))
+    }
+
     fn training_memory(
         &self,
         graph: &Graph,
@@ -149,11 +160,6 @@ impl Backend for GpuBackend {
         options: BackendOptions,
         texts: Texts,
     ) -> MemoryNeed {
-        let count = self.count(graph, options);
-        let shape = BatchShape {
-            sequences: 1,
-            tokens: texts.tokens.min(graph.block_size()),
-        };
-        count.evaluating(shape).and(count.observing(shape.tokens))
+        self.count(graph, options).generating(texts)
     }
 }

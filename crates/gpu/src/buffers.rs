@@ -1,4 +1,4 @@
-//! The buffers of an engine on its device.
+//! The buffers of an engine, or of a generator, on its device.
 
 use gptlab_engine::{Slot, StateSlot};
 use wgpu::BufferUsages;
@@ -38,6 +38,8 @@ pub(crate) enum Place {
     Gradients,
     ExpAvg,
     ExpAvgSq,
+    /// The keys and values of the texts that a generator writes.
+    Cache,
     Constants,
     Indices,
     Chunk,
@@ -80,7 +82,7 @@ impl Buffer {
 #[derive(Debug)]
 pub(crate) struct Buffers {
     /// The buffers in the order of [`Place`].
-    all: [Buffer; 8],
+    all: [Buffer; 9],
     bindings: wgpu::BindGroup,
 }
 
@@ -90,22 +92,42 @@ pub(crate) struct Lengths {
     pub(crate) arena: usize,
     pub(crate) indices: usize,
     pub(crate) gradients: usize,
+    pub(crate) cache: usize,
 }
 
 impl Buffers {
-    /// Makes buffers for `parameters` parameters and these constants; the arena and the indices
-    /// have no length yet.
+    /// Makes buffers for `parameters` parameters that are trained, and these constants; the arena
+    /// and the indices have no length yet.
     pub(crate) fn new(
         context: &Context,
         parameters: usize,
         constants: &[f32],
     ) -> Result<Self, GpuError> {
+        Self::of(context, [parameters; 2], constants)
+    }
+
+    /// Makes buffers for `parameters` parameters that are not trained: they have neither gradients
+    /// nor an optimiser's numbers.
+    pub(crate) fn untrained(
+        context: &Context,
+        parameters: usize,
+        constants: &[f32],
+    ) -> Result<Self, GpuError> {
+        Self::of(context, [parameters, 0], constants)
+    }
+
+    fn of(
+        context: &Context,
+        [parameters, trained]: [usize; 2],
+        constants: &[f32],
+    ) -> Result<Self, GpuError> {
         let all = [
             Buffer::new(context, "values", 0)?,
             Buffer::new(context, "weights", parameters)?,
-            Buffer::new(context, "gradients", parameters)?,
-            Buffer::new(context, "the optimiser's first numbers", parameters)?,
-            Buffer::new(context, "the optimiser's second numbers", parameters)?,
+            Buffer::new(context, "gradients", trained)?,
+            Buffer::new(context, "the optimiser's first numbers", trained)?,
+            Buffer::new(context, "the optimiser's second numbers", trained)?,
+            Buffer::new(context, "keys and values", 0)?,
             Buffer::new(context, "constants", constants.len())?,
             Buffer::new(context, "indices", 0)?,
             Buffer::of_chunk(context)?,
@@ -125,38 +147,48 @@ impl Buffers {
         &self.bindings
     }
 
-    /// Makes the arena, the indices and the gradients at least this long. The gradients keep their
-    /// numbers.
+    /// Makes the arena, the indices, the gradients and the cache at least this long. The gradients
+    /// keep their numbers.
     pub(crate) fn fit(&mut self, context: &Context, lengths: Lengths) -> Result<(), GpuError> {
-        let arena = self.lengthen(context, Place::Arena, lengths.arena, "values")?;
-        let indices = self.lengthen(context, Place::Indices, lengths.indices, "indices")?;
-        let gradients = self.lengthen(context, Place::Gradients, lengths.gradients, "gradients")?;
-        if let Some(old) = &gradients {
-            let mut encoder = context.encoder();
-            let (longer, bytes) = (self.at(Place::Gradients), 4 * old.numbers as u64);
-            encoder.copy_buffer_to_buffer(&old.buffer, 0, longer, 0, bytes);
-            context.submit(encoder);
-        }
-        if [arena, indices, gradients].iter().any(Option::is_some) {
+        let places = [
+            (Place::Arena, lengths.arena, "values"),
+            (Place::Indices, lengths.indices, "indices"),
+            (Place::Cache, lengths.cache, "keys and values"),
+            (Place::Gradients, lengths.gradients, "gradients"),
+        ];
+        let mut changed = false;
+        let lengthened = places.into_iter().try_for_each(|(place, numbers, what)| {
+            changed |= self.lengthen(context, place, numbers, what)?;
+            Ok(())
+        });
+        // Where one of them fails, those before it are in place.
+        if changed {
             self.bindings = bind(context, &self.all);
         }
-        Ok(())
+        lengthened
     }
 
-    /// Replaces a buffer that is shorter than `numbers`, and returns the old one.
+    /// Replaces a buffer that is shorter than `numbers`; returns whether it was.
     fn lengthen(
         &mut self,
         context: &Context,
         place: Place,
         numbers: usize,
         what: &str,
-    ) -> Result<Option<Buffer>, GpuError> {
+    ) -> Result<bool, GpuError> {
         let buffer = &mut self.all[place as usize];
         if buffer.numbers >= numbers {
-            return Ok(None);
+            return Ok(false);
         }
         let longer = Buffer::new(context, what, numbers)?;
-        Ok(Some(std::mem::replace(buffer, longer)))
+        if place == Place::Gradients {
+            let mut encoder = context.encoder();
+            let bytes = 4 * buffer.numbers as u64;
+            encoder.copy_buffer_to_buffer(&buffer.buffer, 0, &longer.buffer, 0, bytes);
+            context.submit(encoder);
+        }
+        *buffer = longer;
+        Ok(true)
     }
 
     /// Sets what changes from chunk to chunk, for what is submitted next.
@@ -165,7 +197,7 @@ impl Buffers {
     }
 }
 
-fn bind(context: &Context, buffers: &[Buffer; 8]) -> wgpu::BindGroup {
+fn bind(context: &Context, buffers: &[Buffer; 9]) -> wgpu::BindGroup {
     let entries = buffers.iter().zip(0u32..);
     let entries = entries.map(|(buffer, binding)| wgpu::BindGroupEntry {
         binding,

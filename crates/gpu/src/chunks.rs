@@ -102,8 +102,21 @@ pub(crate) fn share(chunks: &[Chunk], most: usize, index: usize, count: usize) -
     begin(index)..begin(index + 1)
 }
 
-/// The places of a chunk's indices in their buffer, for at most so many rows.
+/// A token that is decoded.
 #[derive(Clone, Copy, Debug)]
+pub(crate) struct DecodedRow {
+    pub(crate) token: u32,
+    /// The position in the sequence that the text's last tokens are.
+    pub(crate) position: u32,
+    /// The first row of the row's sequence, and the row after its last.
+    pub(crate) first: u32,
+    pub(crate) end: u32,
+    /// The slot of the cache that belongs to the text.
+    pub(crate) slot: u32,
+}
+
+/// The places of a chunk's indices in their buffer, for at most so many rows.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IndexLayout {
     /// The input token of each row.
     pub(crate) tokens: u32,
@@ -119,6 +132,8 @@ pub(crate) struct IndexLayout {
     /// The same by position.
     pub(crate) position_order: u32,
     pub(crate) position_starts: u32,
+    /// The slot of the cache that belongs to each row's text, where rows are decoded.
+    pub(crate) slots: u32,
     /// The length of all.
     pub(crate) len: u32,
 }
@@ -139,8 +154,41 @@ impl IndexLayout {
             position_order: at(6),
             token_starts,
             position_starts,
+            slots: 0,
             len: position_starts + positions + 1,
         }
+    }
+
+    /// Returns the places of the indices of rows that are decoded, which need fewer.
+    pub(crate) fn decoding(rows: usize) -> Self {
+        let at = |n: u32| n * rows as u32;
+        Self {
+            tokens: at(0),
+            positions: at(1),
+            firsts: at(2),
+            ends: at(3),
+            slots: at(4),
+            len: at(5),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the indices of rows that are decoded.
+    pub(crate) fn of_decoded(self, rows: &[DecodedRow]) -> Vec<u32> {
+        let mut indices = vec![0; self.len as usize];
+        for (i, row) in rows.iter().enumerate() {
+            let columns = [
+                (self.tokens, row.token),
+                (self.positions, row.position),
+                (self.firsts, row.first),
+                (self.ends, row.end),
+                (self.slots, row.slot),
+            ];
+            for (at, index) in columns {
+                indices[at as usize + i] = index;
+            }
+        }
+        indices
     }
 
     /// Returns the indices of a chunk of `batch`.

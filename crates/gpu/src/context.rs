@@ -20,7 +20,7 @@ pub(crate) const ARGS_PITCH: u64 = 256;
 /// The bytes that the device is asked for at a time, when its free memory is found out.
 const PROBED: u64 = 64 << 20;
 /// The buffers that kernels can write, which come first in their layout.
-pub(crate) const WRITTEN_BUFFERS: u32 = 5;
+pub(crate) const WRITTEN_BUFFERS: u32 = 6;
 /// The buffers that kernels only read: the constants and the indices.
 pub(crate) const READ_BUFFERS: u32 = 2;
 
@@ -299,6 +299,8 @@ impl Context {
         // The view need not be aligned as numbers are.
         let mut numbers = vec![0.0f32; count];
         bytemuck::cast_slice_mut(&mut numbers).copy_from_slice(&view[..4 * count]);
+        drop(view);
+        staging.unmap();
         Ok(numbers)
     }
 

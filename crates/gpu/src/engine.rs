@@ -22,14 +22,12 @@ use crate::{
     kernel::WIDEST_HEAD,
     layout::{LOSSES, Layout, NORM},
     optimizer::UpdateSteps,
+    plan::Plan,
     steps::Steps,
     tables::GraphTables,
 };
 
 use self::queue::Queue;
-
-/// The recordings that a plan keeps, of chunks of different numbers of rows.
-const KEPT: usize = 8;
 
 /// An engine that runs a graph on a GPU.
 #[derive(Debug)]
@@ -51,37 +49,6 @@ pub(crate) struct GpuEngine {
     /// Whether each shard holds gradients that are not in the sum yet.
     filled: Vec<bool>,
     queue: Queue,
-}
-
-/// A program laid out for a number of rows, and recorded for chunks of some sizes.
-#[derive(Debug)]
-struct Plan {
-    layout: Layout,
-    recordings: Vec<(usize, Recording)>,
-}
-
-impl Plan {
-    /// Returns the recording for a chunk of `rows` rows.
-    fn recording(
-        &mut self,
-        context: &Context,
-        tables: &GraphTables,
-        rows: usize,
-    ) -> Result<&Recording, GpuError> {
-        let known = self.recordings.iter().position(|(of, _)| *of == rows);
-        let at = if let Some(at) = known {
-            at
-        } else {
-            let dispatches = Steps::new(tables, &self.layout, rows).all();
-            let recording = Recording::new(context, &dispatches)?;
-            if self.recordings.len() == KEPT {
-                self.recordings.remove(0);
-            }
-            self.recordings.push((rows, recording));
-            self.recordings.len() - 1
-        };
-        Ok(&self.recordings[at].1)
-    }
 }
 
 /// What a pass over some chunks of a batch needs beside the engine.
@@ -161,10 +128,7 @@ impl GpuEngine {
         if plan.as_ref().is_none_or(|plan| plan.layout.rows < rows) {
             // Batches of many lengths need few layouts.
             let rows = rows.next_multiple_of(256).min(most.max(rows));
-            *plan = Some(Plan {
-                layout: Layout::new(&self.tables, purpose, rows),
-                recordings: Vec::new(),
-            });
+            *plan = Some(Plan::new(Layout::new(&self.tables, purpose, rows)));
         }
         let layout = plan.as_ref().map(|plan| &plan.layout);
         let (arena, rows) = layout.map_or((0, 0), |layout| (layout.len, layout.rows));
@@ -173,6 +137,7 @@ impl GpuEngine {
             arena,
             indices: IndexLayout::new(&self.tables.graph, rows).len as usize,
             gradients: buffers * self.tables.graph.params().total(),
+            cache: 0,
         };
         self.buffers.fit(&self.context, lengths)
     }
@@ -216,7 +181,10 @@ impl GpuEngine {
             let indices = index.of_chunk(pass.batch, chunk);
             self.context
                 .write(self.buffers.at(Place::Indices), 0, &indices);
-            let recording = plan.recording(&self.context, &self.tables, chunk.rows.len())?;
+            let (tables, count) = (&self.tables, chunk.rows.len());
+            let recording = plan.recording(&self.context, count, |layout| {
+                Steps::new(tables, layout, count).all()
+            })?;
             recording.encode(&mut encoder, self.buffers.bindings());
             encoder.copy_buffer_to_buffer(
                 self.buffers.at(Place::Arena),
@@ -312,7 +280,7 @@ impl GpuEngine {
     }
 }
 
-fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
+pub(crate) fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
     if expected == found {
         return Ok(());
     }
@@ -320,7 +288,7 @@ fn check_len(expected: usize, found: usize) -> Result<(), ImportError> {
 }
 
 /// Refuses heads that the kernels of attention cannot hold.
-fn check_heads(graph: &Graph) -> Result<(), GpuError> {
+pub(crate) fn check_heads(graph: &Graph) -> Result<(), GpuError> {
     let width = |op: &Op| match op {
         Op::Attention { attention, .. } => attention.head_dim,
         Op::TokenEmbedding { .. }

@@ -7,7 +7,7 @@ use crate::{
     args, choices,
     dispatch::Dispatch,
     kernel::{AttentionPass, HeadDim, Kernel, Product},
-    steps::{Steps, adds},
+    steps::{DecodedRows, Steps, adds},
 };
 
 impl Steps<'_> {
@@ -126,7 +126,11 @@ impl Steps<'_> {
 
     fn linear(&mut self, id: ValueId, x: ValueId, weight: ParamId, bias: Option<ParamId>) {
         let args = self.linear_args(id, x, weight, bias);
-        self.product(Product::Forward, args);
+        if self.decodes(DecodedRows::Step) {
+            self.product_of_rows(args);
+        } else {
+            self.product(Product::Forward, args);
+        }
     }
 
     /// Returns the arguments of `x W^T + b` for all rows.
@@ -181,6 +185,13 @@ impl Steps<'_> {
     }
 
     fn attention(&mut self, id: ValueId, x: ValueId, op: &AttentionOp) {
+        if self.decoding.is_some() {
+            self.append_to_cache(id, x, op);
+        }
+        if self.decodes(DecodedRows::Step) {
+            self.cached_attention(id, x, op);
+            return;
+        }
         let args = self.attention_args(id, x, op);
         let groups = [self.rows.div_ceil(64), op.heads, 1];
         let kernel = Kernel::Attention(AttentionPass::Forward, HeadDim(op.head_dim as u32));

@@ -8,7 +8,7 @@ use crate::{
     dispatch::Dispatch,
     kernel::{Kernel, Product},
     layout::{LINE, LOSSES, logit_rows},
-    steps::{Steps, WeightGradient},
+    steps::{DecodedRows, Steps, WeightGradient},
 };
 
 /// The linear map that computes the logits.
@@ -21,18 +21,41 @@ struct Head {
 }
 
 impl Steps<'_> {
-    /// Adds the losses of all rows, and in training the gradients of the head.
-    pub(crate) fn loss(&mut self) {
+    fn head(&self) -> Option<Head> {
         let id = self.tables.graph.logits();
         let Op::Linear { x, weight, bias } = self.node(id).op else {
-            return;
+            return None;
         };
-        let head = Head {
+        Some(Head {
             id,
             x,
             weight,
             bias,
+        })
+    }
+
+    /// Adds the logits that choose the next token, at the start of the scratch: of the last row of
+    /// a window, or of every row of a step.
+    pub(crate) fn logits(&mut self) {
+        let Some(head) = self.head() else { return };
+        let forward = self.linear_args(head.id, head.x, head.weight, head.bias);
+        let first = if self.decodes(DecodedRows::Step) {
+            0
+        } else {
+            self.rows.saturating_sub(1)
         };
+        self.product_of_rows(args::Product {
+            m: (self.rows - first) as u32,
+            left: forward.left + (first * self.width(head.x)) as u32,
+            out: self.layout.scratch as u32,
+            ..forward
+        });
+    }
+
+    /// Adds the losses of all rows, and in training the gradients of the head.
+    pub(crate) fn loss(&mut self) {
+        let Some(head) = self.head() else { return };
+        let id = head.id;
         let block = logit_rows(self.width(id), self.layout.rows);
         for first in (0..self.rows).step_by(block) {
             self.loss_of_rows(head, first, block.min(self.rows - first));

@@ -15,10 +15,13 @@ pub(crate) enum Kernel {
     SumParts,
     SumShards,
     Product(Product),
+    /// Y = X W^T for a few rows.
+    ProductOfRows,
     HeadNorm,
     HeadNormBackward,
     Rotary,
     Attention(AttentionPass, HeadDim),
+    CacheAppend,
     Activation,
     ActivationBackward,
     Gate,
@@ -61,6 +64,8 @@ pub(crate) enum AttentionPass {
     Forward,
     BackwardQuery,
     BackwardKey,
+    /// The forward pass of rows that attend to a cache.
+    Cached,
 }
 
 /// The buffer that numbers come from.
@@ -129,7 +134,7 @@ impl Product {
         let write = if form.to_gradients {
             include_str!("shaders/product_to_gradients.wgsl")
         } else {
-            include_str!("shaders/product_to_arena.wgsl")
+            PRODUCT_TO_ARENA
         };
         let layouts = format!(
             "const LEFT_K_FAST: bool = {};\nconst RIGHT_K_FAST: bool = {};\n",
@@ -138,7 +143,7 @@ impl Product {
         let body = include_str!("shaders/product.wgsl")
             .replace("LEFT[", "arena[")
             .replace("RIGHT[", &format!("{}[", form.right));
-        layouts + write + &body
+        [&layouts, write, PRODUCT_OPERAND, &body].concat()
     }
 }
 
@@ -148,6 +153,8 @@ const NONLINEARITY: &str = include_str!("shaders/nonlinearity.wgsl");
 const PHILOX: &str = include_str!("shaders/philox.wgsl");
 const REDUCE: &str = include_str!("shaders/reduce.wgsl");
 const ATTENTION: &str = include_str!("shaders/attention_common.wgsl");
+const PRODUCT_OPERAND: &str = include_str!("shaders/product_operand.wgsl");
+const PRODUCT_TO_ARENA: &str = include_str!("shaders/product_to_arena.wgsl");
 
 /// The WGSL of a kernel, in parts.
 struct Text {
@@ -207,12 +214,15 @@ impl Kernel {
             Self::Product(Product::TransposedLeft) => "product_transposed_left",
             Self::Product(Product::TransposedRight) => "product_transposed_right",
             Self::Product(Product::Plain) => "product_plain",
+            Self::ProductOfRows => "product_of_rows",
             Self::HeadNorm => "head_norm",
             Self::HeadNormBackward => "head_norm_backward",
             Self::Rotary => "rotary",
             Self::Attention(AttentionPass::Forward, _) => "attention",
             Self::Attention(AttentionPass::BackwardQuery, _) => "attention_backward_query",
             Self::Attention(AttentionPass::BackwardKey, _) => "attention_backward_key",
+            Self::Attention(AttentionPass::Cached, _) => "attention_cached",
+            Self::CacheAppend => "cache_append",
             Self::Activation => "activation",
             Self::ActivationBackward => "activation_backward",
             Self::Gate => "gate",
@@ -256,10 +266,15 @@ impl Kernel {
             Self::SumParts => shader!(SumParts, &[], "sum_parts"),
             Self::SumShards => shader!(SumShards, &[], "sum_shards"),
             Self::Product(product) => Text::new(args::Product::WGSL, &[], &product.source()),
+            Self::ProductOfRows => {
+                const HELPERS: &[&str] = &[PRODUCT_OPERAND, PRODUCT_TO_ARENA];
+                shader!(Product, HELPERS, "product_of_rows")
+            }
             Self::HeadNorm => shader!(HeadNorm, &[], "head_norm"),
             Self::HeadNormBackward => shader!(HeadNormBackward, &[], "head_norm_backward"),
             Self::Rotary => shader!(Rotary, &[], "rotary"),
             Self::Attention(pass, head_dim) => attention(pass, head_dim),
+            Self::CacheAppend => shader!(CacheAppend, &[], "cache_append"),
             Self::Activation => shader!(Activation, &[MATH, NONLINEARITY], "activation"),
             Self::ActivationBackward => {
                 shader!(
@@ -292,14 +307,24 @@ impl Kernel {
 }
 
 fn attention(pass: AttentionPass, head_dim: HeadDim) -> Text {
-    let body = match pass {
-        AttentionPass::Forward => include_str!("shaders/attention.wgsl"),
-        AttentionPass::BackwardQuery => include_str!("shaders/attention_backward_query.wgsl"),
-        AttentionPass::BackwardKey => include_str!("shaders/attention_backward_key.wgsl"),
+    const HELPERS: &[&str] = &[MATH, PHILOX, ATTENTION];
+    const REDUCING: &[&str] = &[MATH, PHILOX, REDUCE, ATTENTION];
+    let (helpers, body) = match pass {
+        AttentionPass::Forward => (HELPERS, include_str!("shaders/attention.wgsl")),
+        AttentionPass::BackwardQuery => (
+            HELPERS,
+            include_str!("shaders/attention_backward_query.wgsl"),
+        ),
+        AttentionPass::BackwardKey => {
+            (HELPERS, include_str!("shaders/attention_backward_key.wgsl"))
+        }
+        AttentionPass::Cached => (REDUCING, include_str!("shaders/attention_cached.wgsl")),
     };
+    let text = Text::new(args::Attention::WGSL, helpers, body).lanes(64);
     let (HeadDim(width), tile) = (head_dim, head_dim.tile());
+    let constants = format!("const HEAD_DIM: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n");
     Text {
-        constants: format!("const HEAD_DIM: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n"),
-        ..Text::new(args::Attention::WGSL, &[MATH, PHILOX, ATTENTION], body)
+        constants: text.constants + &constants,
+        ..text
     }
 }

@@ -32,6 +32,18 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(tables: &GraphTables, purpose: Purpose, rows: usize) -> Self {
+        let logits = logit_rows(tables.graph.vocab_size(), rows);
+        Self::with_logits(tables, purpose, rows, logits)
+    }
+
+    /// Returns the layout of a program that decodes `rows` rows, and computes the logits of
+    /// `logits` of them.
+    pub(crate) fn decoding(tables: &GraphTables, rows: usize, logits: usize) -> Self {
+        Self::with_logits(tables, Purpose::Decode, rows, logits)
+    }
+
+    /// Returns the layout of a program with scratch for the logits of `logits` rows at a time.
+    fn with_logits(tables: &GraphTables, purpose: Purpose, rows: usize, logits: usize) -> Self {
         let program = compile(&tables.graph, purpose);
         let first = LINE + rows.next_multiple_of(LINE);
         let Placement { offsets, len } = Placement::new(&program, rows, LINE);
@@ -39,7 +51,7 @@ impl Layout {
         Self {
             offsets: offsets.into_iter().map(|offset| first + offset).collect(),
             scratch,
-            len: scratch + scratch_len(tables, purpose, rows),
+            len: scratch + scratch_len(tables, purpose, rows, logits),
             program,
             rows,
         }
@@ -61,15 +73,18 @@ impl Layout {
                 return Ok(rows);
             }
             if rows == least {
-                return Err(GpuError::Limit {
-                    what: format!("a sequence of {least} tokens of this model"),
-                    needed: format!("{} MiB in one buffer", needed >> 18),
-                    granted: format!("{} MiB", numbers >> 18),
-                    remedy: "use a shorter context, fewer layers or a smaller width, or the CPU",
-                });
+                return Err(too_long(rows, needed, numbers));
             }
             rows = (rows - rows.div_ceil(5)).max(least);
         }
+    }
+
+    /// Refuses a layout for a sequence that needs more than an arena of `numbers` numbers.
+    pub(crate) fn check(&self, numbers: usize) -> Result<(), GpuError> {
+        if self.len <= numbers {
+            return Ok(());
+        }
+        Err(too_long(self.rows, self.len, numbers))
     }
 
     pub(crate) fn buffer(&self, buffer: BufferId) -> usize {
@@ -92,13 +107,22 @@ impl Layout {
     }
 }
 
+fn too_long(tokens: usize, needed: usize, numbers: usize) -> GpuError {
+    GpuError::Limit {
+        what: format!("a sequence of {tokens} tokens of this model"),
+        needed: format!("{} MiB in one buffer", needed >> 18),
+        granted: format!("{} MiB", numbers >> 18),
+        remedy: "use a shorter context, fewer layers or a smaller width, or the CPU",
+    }
+}
+
 /// Returns the rows of a block of logits, of `rows` rows in all.
 pub(crate) fn logit_rows(vocab: usize, rows: usize) -> usize {
     (MOST_LOGITS / vocab.max(1)).max(1).min(rows)
 }
 
-/// Returns the most scratch that a step of a program needs.
-fn scratch_len(tables: &GraphTables, purpose: Purpose, rows: usize) -> usize {
+/// Returns the most scratch that a step of a program needs, with `logits` rows of logits.
+fn scratch_len(tables: &GraphTables, purpose: Purpose, rows: usize, logits: usize) -> usize {
     let graph = &tables.graph;
     let backward = match purpose {
         Purpose::Train => true,
@@ -112,7 +136,7 @@ fn scratch_len(tables: &GraphTables, purpose: Purpose, rows: usize) -> usize {
         }
     };
     let most = graph.nodes().iter().map(of_node).max().unwrap_or(0);
-    let head = graph.vocab_size() * logit_rows(graph.vocab_size(), rows);
+    let head = graph.vocab_size() * logits;
     head.next_multiple_of(LINE) + most
 }
 

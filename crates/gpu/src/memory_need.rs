@@ -1,14 +1,16 @@
-//! The memory of an engine on its device, counted as [`crate::engine`] allocates it.
+//! The memory of an engine or a generator on its device, counted as [`crate::engine`] and
+//! [`crate::generator`] allocate it.
 
 use gptlab_engine::{
     BackendOptions,
-    memory_need::{BatchShape, MemoryNeed, Training},
+    memory_need::{BatchShape, MemoryNeed, Texts, Training},
     program::Purpose,
 };
 use gptlab_model::Graph;
 
 use crate::{
     chunks::{self, IndexLayout},
+    generator::Decoding,
     layout::Layout,
     tables::GraphTables,
 };
@@ -69,6 +71,21 @@ impl Count {
         MemoryNeed {
             arenas: bytes(Layout::new(&self.tables, Purpose::Observe, tokens).len),
             batches: self.indices(tokens),
+            ..MemoryNeed::default()
+        }
+    }
+
+    /// Returns the memory of a generator that writes texts.
+    pub(crate) fn generating(&self, texts: Texts) -> MemoryNeed {
+        let decoding = Decoding::new(&self.tables, texts.count, self.numbers);
+        let (lengths, graph) = (decoding.lengths(), &self.tables.graph);
+        // The logits are also where the host reads them, and in its own memory.
+        let logits = 2 * decoding.texts() * graph.vocab_size();
+        MemoryNeed {
+            weights: bytes(graph.params().total() + self.tables.constants.len()),
+            arenas: bytes(lengths.arena + logits),
+            caches: bytes(lengths.cache),
+            batches: bytes(lengths.indices + decoding.texts() * texts.tokens),
             ..MemoryNeed::default()
         }
     }

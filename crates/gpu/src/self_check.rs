@@ -7,6 +7,7 @@
 //! simplest on: the first check that fails names the kernels at fault.
 
 mod cases;
+mod texts;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use gptlab_recipe::{Decay, Precision};
 
 use crate::GpuBackend;
 use cases::{Case, Checked, VOCAB};
+use texts::Generators;
 
 /// The result of a check of some kernels.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +172,13 @@ fn check_case(
         Some(rows) => backend.clone().with_most_rows(rows),
         None => backend.clone(),
     };
+    if let Checked::Logits(kernels) = case.checked {
+        let generators = Generators {
+            found: &*backend.generator(graph.clone(), &weights, options)?,
+            expected: &*witness.generator(graph.clone(), &weights, options)?,
+        };
+        return generators.compare(case, &graph, kernels, report);
+    }
     let mut pair = Pair {
         case,
         found: backend.engine(graph.clone(), &weights, options)?,
@@ -186,6 +195,8 @@ fn check_case(
             }
             Checked::Gradients(kernels) => pair.gradients(&batch, kernels, report),
             Checked::Update(hyper, kernels) => pair.update(&hyper, kernels, report)?,
+            // Generators are compared, not engines.
+            Checked::Logits(_) => {}
         }
     }
     match pair.found.failure() {

@@ -1,10 +1,11 @@
-//! A program's steps as dispatches, for a chunk of so many rows.
+//! A program's steps as dispatches, for a chunk of so many rows, or for rows that are decoded.
 
 use gptlab_engine::program::{Purpose, Step, Work, Write};
 use gptlab_model::{Node, ValueId};
 
 use crate::{
     args::{self, Args},
+    cache::CacheLayout,
     chunks::IndexLayout,
     dispatch::Dispatch,
     kernel::{Kernel, Product},
@@ -20,7 +21,26 @@ pub(crate) struct Steps<'a> {
     pub(crate) index: IndexLayout,
     /// The rows of the chunk.
     pub(crate) rows: usize,
+    /// How the rows are decoded, in a program that decodes.
+    pub(crate) decoding: Option<Decoding<'a>>,
     dispatches: Vec<Dispatch>,
+}
+
+/// How the rows of a program that decodes go through the model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoding<'a> {
+    pub(crate) cache: &'a CacheLayout,
+    pub(crate) rows: DecodedRows,
+}
+
+/// The rows that are decoded together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DecodedRows {
+    /// The last tokens of one text, as a sequence; the logits after the last one are wanted.
+    Window,
+    /// The next token of each of some texts, which attends to the cache of its text; the logits
+    /// after every one are wanted.
+    Step,
 }
 
 impl<'a> Steps<'a> {
@@ -30,6 +50,24 @@ impl<'a> Steps<'a> {
             layout,
             index: IndexLayout::new(&tables.graph, layout.rows),
             rows,
+            decoding: None,
+            dispatches: Vec::new(),
+        }
+    }
+
+    /// Turns the steps of a program that decodes into dispatches.
+    pub(crate) fn decoding(
+        tables: &'a GraphTables,
+        layout: &'a Layout,
+        rows: usize,
+        decoding: Decoding<'a>,
+    ) -> Self {
+        Self {
+            tables,
+            layout,
+            index: IndexLayout::decoding(layout.rows),
+            rows,
+            decoding: Some(decoding),
             dispatches: Vec::new(),
         }
     }
@@ -60,8 +98,7 @@ impl<'a> Steps<'a> {
             Work::Forward(node) => self.forward(node),
             Work::Backward(node) => self.backward(node),
             Work::Loss => self.loss(),
-            // No program of this engine decodes: its generator runs the model again.
-            Work::Logits => {}
+            Work::Logits => self.logits(),
         }
     }
 

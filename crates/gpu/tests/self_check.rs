@@ -65,6 +65,11 @@ const BREAKS: &[Break] = &[
         "clip_factor",
         ["lanes[lane] += lanes[lane + half];", "lanes[lane] += 0.0;"],
     ),
+    ("product_of_rows", ["k < args.k", "k + 1u < args.k"]),
+    // Every token in the place of the first.
+    ("cache_append", ["* half + column", "* 0u + column"]),
+    // Tiles of keys that are added as if they had one largest score.
+    ("attention_cached", ["sum * shrink + sum_of", "sum_of"]),
     // Tiles that are read while they are written.
     ("product_backward_weight", ["workgroupBarrier();", ""]),
 ];

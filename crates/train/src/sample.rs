@@ -15,7 +15,7 @@ use std::{
 
 use gptlab_data::{StreamDecoder, Tokenizer, UnknownCharacters};
 use gptlab_engine::{
-    Device, Generator, ImportError, PromptError, generate_each,
+    Device, GenerationError, Generator, ImportError, PromptError, generate_each,
     sample::{Ranking, Sampling, SamplingError},
 };
 use gptlab_model::{Graph, random::Stream};
@@ -70,6 +70,8 @@ pub enum SampleError {
     Characters(UnknownCharacters),
     /// The model cannot continue the prompt.
     Prompt(PromptError),
+    /// The device has stopped computing, for the reason that the sentence gives.
+    Device(String),
     /// The logits are not numbers.
     Diverged,
     /// The generator ended a text without reporting it, which is a bug in the program.
@@ -83,6 +85,7 @@ impl fmt::Display for SampleError {
             Self::Import(e) => e.fmt(f),
             Self::Characters(e) => e.fmt(f),
             Self::Prompt(e) => e.fmt(f),
+            Self::Device(reason) => f.write_str(reason),
             Self::Diverged => f.write_str("the model has diverged: its logits are not numbers"),
             Self::Unended => f.write_str("the text never ended"),
         }
@@ -90,6 +93,15 @@ impl fmt::Display for SampleError {
 }
 
 impl error::Error for SampleError {}
+
+impl From<GenerationError> for SampleError {
+    fn from(error: GenerationError) -> Self {
+        match error {
+            GenerationError::Prompt(e) => Self::Prompt(e),
+            GenerationError::Device(reason) => Self::Device(reason),
+        }
+    }
+}
 
 /// The model that generates texts.
 #[derive(Clone, Copy, Debug)]
@@ -201,7 +213,8 @@ impl Sampler {
     /// `number` and prompt produce the same text. The text ends early once `cancel` is set.
     ///
     /// # Errors
-    /// Returns an error if the prompt holds unknown characters, or the model has diverged.
+    /// Returns an error if the prompt holds unknown characters, the model has diverged, or the
+    /// device has stopped computing.
     pub fn sample(
         &self,
         prompt: &str,
@@ -302,7 +315,7 @@ impl Sampler {
             let reported = in_order(receiver, count, on_event);
             let generated = generating.join();
             let generated = generated.unwrap_or_else(|e| panic::resume_unwind(e));
-            Some(generated.map_err(SampleError::Prompt).and(reported))
+            Some(generated.map_err(SampleError::from).and(reported))
         })
     }
 
@@ -319,7 +332,7 @@ impl Sampler {
             let stream = Stream::new(self.seed, "sample", *number);
             let mut request = self.request(common, 0, stream, DirectSink::new(&mut *on_event));
             let generated = self.generator.generate_one(&mut request);
-            generated.map_err(SampleError::Prompt)?;
+            generated?;
             if !request.sink.outcome()? {
                 return Ok(());
             }

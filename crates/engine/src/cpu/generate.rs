@@ -49,7 +49,7 @@ use super::{
     prepared_graph::PreparedGraph,
 };
 use crate::{
-    GenerationRequest, Generator, ImportError, PromptError,
+    GenerationError, GenerationRequest, Generator, ImportError, PromptError,
     sample::{Ranking, Sampling},
 };
 
@@ -134,12 +134,12 @@ impl Generator for CpuGenerator {
     fn generate_all(
         &self,
         requests: &mut [&mut (dyn GenerationRequest + Send)],
-    ) -> Result<(), PromptError> {
-        self.threaded.write_all(requests)
+    ) -> Result<(), GenerationError> {
+        Ok(self.threaded.write_all(requests)?)
     }
 
-    fn generate_one(&self, mut request: &mut dyn GenerationRequest) -> Result<(), PromptError> {
-        self.threaded.write_one(&mut request)
+    fn generate_one(&self, mut request: &mut dyn GenerationRequest) -> Result<(), GenerationError> {
+        Ok(self.threaded.write_one(&mut request)?)
     }
 }
 

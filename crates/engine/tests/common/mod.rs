@@ -5,5 +5,6 @@
 pub(crate) mod batches;
 pub(crate) mod engines;
 pub(crate) mod specs;
+pub(crate) mod texts;
 pub(crate) mod tolerance;
 pub(crate) mod trial;

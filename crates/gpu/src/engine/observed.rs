@@ -28,7 +28,7 @@ impl GpuEngine {
         let lengths = Lengths {
             arena: layout.len,
             indices: index.len as usize,
-            gradients: 0,
+            ..Lengths::default()
         };
         self.buffers.fit(&self.context, lengths)?;
         let chunk = Chunk {

@@ -99,7 +99,6 @@ impl GpuEngine {
         let Some((norm, losses)) = numbers.split_last() else {
             return failed(step);
         };
-        staging.buffer.unmap();
         self.queue.spare = Some(staging);
         let losses = losses.iter().copied().map(f64::from);
         StepResult {

@@ -20,6 +20,8 @@ pub(super) enum Checked {
     ValuesAndGradients(&'static str),
     Gradients(&'static str),
     Update(StepHyper, &'static str),
+    /// The logits of texts that are written at once, with the lengths as those of their prompts.
+    Logits(&'static str),
 }
 
 /// A model, its batches, and what is compared.
@@ -115,6 +117,7 @@ pub(super) fn all() -> Vec<Case> {
     cases.extend(attentions());
     cases.extend(dropout_and_chunks());
     cases.extend(updates());
+    cases.extend(texts());
     cases
 }
 
@@ -219,5 +222,34 @@ fn updates() -> Vec<Case> {
         case("AdamW", Optimizer::AdamW, "sum_squares, clip_factor, adamw"),
         case("SGD", Optimizer::Sgd, "sgd"),
         case("Muon", Optimizer::Muon, MUON),
+    ]
+}
+
+fn texts() -> Vec<Case> {
+    const CACHED: &str = "cache_append, attention_cached";
+    let text = |name: &str, spec, kernels| Case {
+        // The first prompt fills more than a tile of keys, and the last is one token.
+        batches: vec![vec![66, 5, 40, 1]],
+        ..Case::new(name, spec, kernels).checking(Checked::Logits(kernels))
+    };
+    let attending = |name: &str, position, change: fn(&mut Attention)| {
+        text(name, with_attention(position, change), CACHED)
+    };
+    vec![
+        text("a text by an output head", base(), "product_of_rows"),
+        Case {
+            precision: Precision::Bf16,
+            ..text("a text in bf16", base(), "product_of_rows")
+        },
+        attending("a text by attention", Position::None, |_| {}),
+        attending("a text by a window", Position::Alibi, |a| {
+            a.window = Some(5);
+        }),
+        attending("a text by grouped heads", Position::Rotary, |a| {
+            (a.kv_heads, a.softcap) = (2, Some(1.5));
+        }),
+        attending("a text by a wide head", Position::None, |a| {
+            (a.heads, a.kv_heads) = (1, 1);
+        }),
     ]
 }

@@ -1,4 +1,4 @@
-// What the three kernels of attention share. A row of `qkv` is the queries of all heads, then the
+// What the kernels of attention share. A row of `qkv` is the queries of all heads, then the
 // keys and the values of the heads that have them. HEAD_DIM and TILE, the rows that a group shares
 // at a time, are constants of the pipeline.
 const TILE_LEN: u32 = TILE * HEAD_DIM;
@@ -11,16 +11,21 @@ const LOWEST: f32 = -3.4e38;
 // The longest sequence whose products are in f32 in a run with bf16.
 const SHORT: u32 = 16u;
 
+// The keys that a query sees, from the first to before the second, in a sequence that reaches from
+// `first` to before `end`.
+fn keys_of_query(query: u32, first: u32, end: u32) -> vec2<u32> {
+    if (args.mask == MASK_FULL) {
+        return vec2<u32>(first, end);
+    }
+    if (args.mask == MASK_CAUSAL || query - first < args.window) {
+        return vec2<u32>(first, query + 1u);
+    }
+    return vec2<u32>(query + 1u - args.window, query + 1u);
+}
+
 // The rows of the keys that the query at `row` sees: from the first to before the second.
 fn visible_keys(row: u32) -> vec2<u32> {
-    let first = indices[args.firsts + row];
-    if (args.mask == MASK_FULL) {
-        return vec2<u32>(first, indices[args.ends + row]);
-    }
-    if (args.mask == MASK_CAUSAL || row - first < args.window) {
-        return vec2<u32>(first, row + 1u);
-    }
-    return vec2<u32>(row + 1u - args.window, row + 1u);
+    return keys_of_query(row, indices[args.firsts + row], indices[args.ends + row]);
 }
 
 // The rows of the queries that see the key at `row`.

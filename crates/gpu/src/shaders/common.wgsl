@@ -21,9 +21,10 @@ struct Chunk {
 @group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
 @group(0) @binding(3) var<storage, read_write> first_state: array<f32>;
 @group(0) @binding(4) var<storage, read_write> second_state: array<f32>;
-@group(0) @binding(5) var<storage, read> constants: array<f32>;
-@group(0) @binding(6) var<storage, read> indices: array<u32>;
-@group(0) @binding(7) var<uniform> chunk: Chunk;
+@group(0) @binding(5) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(6) var<storage, read> constants: array<f32>;
+@group(0) @binding(7) var<storage, read> indices: array<u32>;
+@group(0) @binding(8) var<uniform> chunk: Chunk;
 @group(1) @binding(0) var<uniform> args: Args;
 
 const GROUPS_ALONG_X: u32 = 65535u;

@@ -15,13 +15,6 @@ const PITCH: u32 = 65u;
 var<workgroup> left_tile: array<f32, 1040>;
 var<workgroup> right_tile: array<f32, 1040>;
 
-fn operand(x: f32) -> f32 {
-    if (args.bf16 == 1u) {
-        return to_bf16(x);
-    }
-    return x;
-}
-
 fn load_left(lane: u32, first_m: u32, first_k: u32, end_k: u32) {
     for (var i = lane; i < STEP * TILE; i += 256u) {
         let k = select(i / TILE, i % STEP, LEFT_K_FAST);

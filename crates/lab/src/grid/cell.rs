@@ -9,8 +9,8 @@ use gptlab_record::{
     CellOutcome, Experiment, Store, read_events, read_experiment, read_outcome, write_outcome,
 };
 use gptlab_train::{
-    Error, Event, Observer, Outcome, Progress, Resolved, Run, RunOptions, SampleModel, Sampler,
-    Series, Settings, evaluate, same_settings,
+    Error, Event, Observer, Outcome, Progress, Resolved, Run, RunOptions, SampleError, SampleModel,
+    Sampler, Series, Settings, evaluate, same_settings,
 };
 
 use super::observer::CellReporter;
@@ -107,7 +107,7 @@ fn finished(
     let Resolved { model, batches, .. } = resolved;
     let seed = resolved.experiment.seed;
     let evaluation = evaluate(engine, model, batches, SplitName::Validation, u64::MAX)?;
-    let sample = sample(engine, resolved, seed, device);
+    let sample = sample(engine, resolved, seed, device)?;
     let events = read_events(&place.folder)?;
     let last = events.iter().rev().find_map(Event::as_step);
     Ok(CellOutcome {
@@ -123,7 +123,15 @@ fn finished(
 
 /// Generates a few lines for the table and the report; `None` if the logits are not finite. One
 /// thread generates them, because other runs use the others.
-fn sample(engine: &dyn Engine, resolved: &Resolved, seed: u64, device: &Device) -> Option<String> {
+///
+/// # Errors
+/// Returns an error if the device has stopped computing.
+fn sample(
+    engine: &dyn Engine,
+    resolved: &Resolved,
+    seed: u64,
+    device: &Device,
+) -> Result<Option<String>, Error> {
     let experiment = &resolved.experiment;
     let device = device.with_options(BackendOptions {
         threads: 1,
@@ -135,10 +143,21 @@ fn sample(engine: &dyn Engine, resolved: &Resolved, seed: u64, device: &Device) 
         tokenizer: &resolved.tokenizer,
     };
     let sampling = &experiment.sampling;
-    let sampler = Sampler::new(&device, model, sampling, seed).ok()?;
     let never = AtomicBool::new(false);
-    let written = sampler.sample(&sampling.prompt, 0, &never, |_| {}).ok()?;
-    Some(written.prompt + &written.text)
+    let written = Sampler::new(&device, model, sampling, seed)
+        .and_then(|sampler| sampler.sample(&sampling.prompt, 0, &never, |_| {}));
+    match written {
+        Ok(written) => Ok(Some(written.prompt + &written.text)),
+        Err(SampleError::Device(reason)) => Err(Error::Device(reason)),
+        Err(
+            SampleError::Sampling(_)
+            | SampleError::Import(_)
+            | SampleError::Characters(_)
+            | SampleError::Prompt(_)
+            | SampleError::Diverged
+            | SampleError::Unended,
+        ) => Ok(None),
+    }
 }
 
 /// Returns the mean loss over the whole validation split of the predictions that require the skill
@@ -188,7 +207,8 @@ impl Observer for CellObserver<'_> {
     fn sample(&mut self, engine: &dyn Engine, step: u64) -> Option<String> {
         // Each step has its own random stream.
         let seed = self.seed ^ (step << 32);
-        sample(engine, self.resolved, seed, self.device)
+        // The run itself fails at the next number of a device that has stopped.
+        sample(engine, self.resolved, seed, self.device).unwrap_or(None)
     }
 
     fn before_update(&mut self, engine: &mut dyn Engine, batch: &Batch) {

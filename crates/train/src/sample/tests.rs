@@ -1,3 +1,4 @@
+use gptlab_engine::GenerationRequest;
 use gptlab_model::{Preset, lower};
 use gptlab_recipe::TokenizerKind;
 
@@ -94,4 +95,46 @@ fn texts_are_begun_a_few_at_a_time() {
     assert_eq!(texts_at_once(64, 1 << 24), 4);
     assert_eq!(texts_at_once(usize::MAX, usize::MAX), 1);
     assert_eq!(texts_at_once(1, 0), 64);
+}
+
+/// A generator whose device stops after one token of the first text.
+#[derive(Debug)]
+struct Stopping;
+
+impl Generator for Stopping {
+    fn generate_all(
+        &self,
+        requests: &mut [&mut (dyn GenerationRequest + Send)],
+    ) -> Result<(), GenerationError> {
+        self.generate_one(requests[0])
+    }
+
+    fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), GenerationError> {
+        request.next(&[1.0, 0.0]);
+        Err(GenerationError::Device("the device has stopped".to_owned()))
+    }
+}
+
+#[test]
+fn a_device_that_stops_is_an_error_and_no_divergence() {
+    let sampler = Sampler {
+        generator: Box::new(Stopping),
+        ..sampler(TokenizerKind::Chars, None)
+    };
+    let cancel = AtomicBool::new(false);
+    let stopped = SampleError::Device("the device has stopped".to_owned());
+    let sample = sampler.sample("the", 0, &cancel, |_| {});
+    assert_eq!(sample, Err(stopped.clone()));
+    assert_eq!(
+        sampler.sample_of_step("the", 1, &cancel),
+        Err(stopped.clone())
+    );
+    let tokens = sampler.tokenizer.prompt("the").expect("known characters");
+    let common = Common {
+        prompt: "the",
+        tokens: &tokens,
+        cancel: &cancel,
+    };
+    let (_, outcome) = reported(9, |on_event| sampler.one_by_one(&common, &[0, 1], on_event));
+    assert_eq!(outcome, Err(stopped));
 }
