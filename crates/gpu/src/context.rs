@@ -326,8 +326,8 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// Begins to map a buffer that the host can read. It will be mapped after `submission`, the last
-    /// that writes it, or after all of them.
+    /// Begins to map a buffer that the host can read. It will be mapped after `submission`, the
+    /// last that writes it, or after all of them.
     pub(crate) fn begin(staging: &wgpu::Buffer, submission: Option<wgpu::SubmissionIndex>) -> Self {
         let (sender, mapped) = mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {

@@ -1,7 +1,5 @@
 //! The sizes of model and batch that suit a time.
 
-use std::time::Duration;
-
 use gptlab_model::{ModelSpec, Preset};
 
 use crate::{Precision, RecipeInput};
@@ -120,9 +118,9 @@ const SCALES: [RecipeScale; 8] = [
 ];
 
 impl RecipeScale {
-    /// Returns the size that suits a training of `time` on two ordinary cores.
-    pub(crate) fn of(time: Duration) -> &'static Self {
-        let fits = |scale: &&Self| time.as_secs() <= scale.up_to;
+    /// Returns the size that suits a training of so many seconds on two ordinary cores.
+    pub(crate) fn of(seconds: u64) -> &'static Self {
+        let fits = |scale: &&Self| seconds <= scale.up_to;
         SCALES
             .iter()
             .find(fits)

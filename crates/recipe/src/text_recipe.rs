@@ -51,28 +51,28 @@ pub struct Reason {
 impl TextRecipe {
     /// Returns the largest useful number of steps for `input`, whatever the time.
     pub fn most_steps(input: &RecipeInput) -> u64 {
-        let scale = RecipeScale::of(input.size_for);
+        let scale = RecipeScale::of(input.size_for.as_secs());
         (MOST_PASSES * input.train_tokens / scale.batch_tokens(input)).max(1)
     }
 
     /// Returns whether the recipe of the size for `size_for` depends on
     /// [`RecipeInput::fast_bf16`].
     pub fn may_use_bf16(size_for: Duration) -> bool {
-        RecipeScale::of(size_for).wide
+        RecipeScale::of(size_for.as_secs()).wide
     }
 
     /// Compares the sizes of the recipes for two times of two ordinary cores.
     pub fn compare_sizes(a: Duration, b: Duration) -> Ordering {
-        let [a, b] = [a, b].map(|time| RecipeScale::of(time).up_to);
+        let [a, b] = [a, b].map(|time| RecipeScale::of(time.as_secs()).up_to);
         a.cmp(&b)
     }
 
     /// Returns the whole seconds that two ordinary cores take for what a machine does in `time`, if
-    /// the machine makes `flops` floating-point operations in a second of training the recipe of the
-    /// size for `size_for`. The operations are those of
+    /// the machine makes `flops` floating-point operations in a second of training the recipe of
+    /// the size for `size_for`. The operations are those of
     /// [`Counts::training_flops`](gptlab_model::Counts::training_flops).
     pub fn on_ordinary_cores(time: Duration, size_for: Duration, flops: f64) -> Duration {
-        let ordinary = RecipeScale::of(size_for).ordinary_flops;
+        let ordinary = RecipeScale::of(size_for.as_secs()).ordinary_flops;
         let seconds = time.as_secs_f64() * flops / ordinary;
         // More than a thousand years make no larger model.
         Duration::from_secs(seconds.clamp(1.0, 1e11).round() as u64)
@@ -80,7 +80,7 @@ impl TextRecipe {
 
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
-        let scale = RecipeScale::of(input.size_for);
+        let scale = RecipeScale::of(input.size_for.as_secs());
         let per_token = scale.parameters() as f64 / input.train_tokens.max(1) as f64;
         let dropout = dropout(passes(steps, scale, input) * per_token);
         let mut settings = Settings::of(Preset::Modern, Some(steps));
@@ -111,7 +111,7 @@ impl TextRecipe {
     /// have overridden others. The most important ones come first.
     pub fn reasons(&self, spec: &ModelSpec, hyper: &Hyper) -> Vec<Reason> {
         let (own, own_hyper) = (&self.settings.spec, &self.settings.hyper);
-        let scale = RecipeScale::of(self.input.size_for);
+        let scale = RecipeScale::of(self.input.size_for.as_secs());
         let mut reasons = Vec::new();
         let mut add = |followed: bool, choice: String, why: String| {
             if followed {
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn a_faster_machine_gets_the_size_of_a_longer_time() {
         let minute = Duration::from_mins(1);
-        let ordinary = RecipeScale::of(minute).ordinary_flops;
+        let ordinary = RecipeScale::of(60).ordinary_flops;
         let on = |flops| TextRecipe::on_ordinary_cores(minute, minute, flops);
         assert_eq!(on(ordinary), minute);
         assert_eq!(on(10.0 * ordinary), Duration::from_mins(10));

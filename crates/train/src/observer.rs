@@ -39,8 +39,8 @@ pub struct Progress {
     pub done: u64,
     /// The number of updates that the run makes in all.
     pub steps: u64,
-    /// The mean loss, in nats per token, of the batch of the last step whose result is known: of the
-    /// step before if the device computes beside the host.
+    /// The mean loss, in nats per token, of the batch of the last step whose result is known: of
+    /// the step before if the device computes beside the host.
     pub loss: f64,
     /// The seconds since the run began, without the time between a stop and a resume.
     pub seconds: f64,

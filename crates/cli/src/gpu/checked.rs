@@ -10,7 +10,7 @@ use std::{
 use gptlab_data::Fingerprint;
 use gptlab_engine::Device;
 use gptlab_gpu::{AdapterDescription, GpuBackend, SelfCheck, self_check};
-use gptlab_record::atomic;
+use gptlab_record::{atomic, disk};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -69,7 +69,7 @@ impl Checked {
 
     fn keep(&self, path: &Path) -> Result<(), String> {
         let folder = path.parent().ok_or("there is no cache folder")?;
-        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        disk::make_folders(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let text = serde_json::to_vec_pretty(self).map_err(|e| e.to_string())?;
         atomic::write_bytes(path, &text).map_err(|e| e.to_string())
     }

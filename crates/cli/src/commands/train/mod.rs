@@ -224,8 +224,8 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
     }
 }
 
-/// Returns the stop of a run that failed; if its device has stopped, with the command that continues
-/// it.
+/// Returns the stop of a run that failed; if its device has stopped, with the command that
+/// continues it.
 fn interrupted(error: Error, folder: Option<&Path>) -> Stop {
     let lost = matches!(error, Error::Device(_));
     let stop = Stop::from(error);

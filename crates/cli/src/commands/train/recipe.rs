@@ -37,7 +37,8 @@ pub(super) struct Chosen {
 /// The fraction of the time that is spent on measuring the speed of one size.
 const MEASURING: f64 = 0.015;
 
-/// The longest time that is spent on measuring the speed of one size, unless a single step takes longer.
+/// The longest time that is spent on measuring the speed of one size, unless a single step takes
+/// longer.
 const MOST_MEASURING: Duration = Duration::from_secs(30);
 
 /// A measurement that takes this long is announced.
@@ -180,8 +181,8 @@ impl<'a, 'text> Recipes<'a, 'text> {
     /// Returns the recipe's input and the number of steps that fit into `time`. Unless it is typed,
     /// the size is found from the speed of the machine, beginning with the size for `size_for`: a
     /// machine that makes twice the operations of two ordinary cores gets the size for twice the
-    /// time. Larger models make more operations a second, so that a size is measured before the next
-    /// larger one is.
+    /// time. Larger models make more operations a second, so that a size is measured before the
+    /// next larger one is.
     fn found(
         &self,
         time: Duration,
