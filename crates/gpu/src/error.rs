@@ -76,7 +76,7 @@ impl fmt::Display for GpuError {
             ),
             Self::Lost { adapter, reason } => write!(
                 f,
-                "{adapter} has stopped computing: {reason}; resume from the last checkpoint"
+                "{adapter} has stopped computing: {reason}"
             ),
         }
     }

@@ -84,10 +84,12 @@ impl fmt::Display for SelfCheck {
                 worst,
                 tensor,
             } = check;
-            writeln!(
-                f,
-                "{verdict:<5} {kernels}: {comparisons} comparisons, the worst at {worst:.3} of the tolerance ({tensor})"
-            )?;
+            write!(f, "{verdict:<5} {kernels}: {comparisons} comparisons, ")?;
+            if *worst > 0.0 {
+                writeln!(f, "the worst at {worst:.3} of the tolerance ({tensor})")?;
+            } else {
+                writeln!(f, "no difference")?;
+            }
         }
         Ok(())
     }

@@ -78,6 +78,11 @@ impl TextRecipe {
         Duration::from_secs(seconds.clamp(1.0, 1e11).round() as u64)
     }
 
+    /// Returns the number of steps from one log to the next in a recipe with `steps` updates.
+    pub fn log_interval(steps: u64) -> NonZeroU64 {
+        round_below(steps / 10)
+    }
+
     /// Returns the recipe for `input` with `steps` updates.
     pub fn new(input: &RecipeInput, steps: u64) -> Self {
         let scale = RecipeScale::of(input.size_for.as_secs());
@@ -154,7 +159,7 @@ impl TextRecipe {
             },
             match (own_hyper.precision, scale.wide) {
                 (Precision::F32, false) => "bf16 saves little time at this width",
-                (Precision::F32, true) => "this processor is no faster at bf16",
+                (Precision::F32, true) => "bf16 is not seen to be faster here",
                 (Precision::Bf16, _) => "this processor is faster at bf16",
             }
             .to_owned(),
@@ -211,7 +216,7 @@ fn hyper(scale: &RecipeScale, input: &RecipeInput, steps: u64) -> Hyper {
 /// Returns the intervals: ten to twenty logs, so that validation takes a few percent of the time.
 fn intervals(base: Intervals, steps: u64) -> Intervals {
     Intervals {
-        log: round_below(steps / 10),
+        log: TextRecipe::log_interval(steps),
         sample: NonZeroU64::new(steps.div_ceil(2)),
         val_tokens: 1 << 15,
         ..base

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use gptlab_data::SplitName;
 use gptlab_engine::Engine;
 use gptlab_record::Event;
 
-use crate::{Error, Observer, Progress, Resolved, Run, RunOptions};
+use crate::{Error, Observer, Progress, Resolved, Run, RunOptions, evaluate};
 
 /// The least number of steps that are measured after the first one, which allocates memory.
 const LEAST_STEPS: usize = 3;
@@ -49,16 +50,48 @@ impl Speed {
             made += 1;
         }
         drop(run);
-        Ok(observer.speed(first))
+        let mut speed = observer.speed(first);
+        if !speed.validation.is_zero() {
+            // The first validation includes allocations, and on other devices the compilation of
+            // kernels.
+            let Resolved { model, batches, .. } = resolved;
+            let most = resolved.experiment.intervals.val_tokens;
+            let begun = Instant::now();
+            evaluate(engine, model, batches, SplitName::Validation, most)?;
+            speed.validation = begun.elapsed();
+        }
+        Ok(speed)
     }
 
-    /// Returns the number of steps that fit into `time` beside that number of `validations`; at
-    /// least 1.
-    pub fn steps_in(&self, time: Duration, validations: u64) -> u64 {
-        let validating = self.validation.as_secs_f64() * validations as f64;
-        let training = (time.as_secs_f64() - validating).max(0.0);
-        ((training / self.step.as_secs_f64().max(1e-9)) as u64).max(1)
+    /// Returns the number of steps that fit into `time` with their validations, at least 1.
+    /// `log_interval` is the number of steps from one log to the next in a run of so many steps.
+    pub fn steps_in(&self, time: Duration, log_interval: impl Fn(u64) -> u64) -> u64 {
+        let takes = |steps: u64| {
+            let validations = validations(steps, log_interval(steps)) as f64;
+            steps as f64 * self.step.as_secs_f64() + validations * self.validation.as_secs_f64()
+        };
+        let fits = |steps: &u64| takes(*steps) <= time.as_secs_f64();
+        let most = (time.as_secs_f64() / self.step.as_secs_f64().max(1e-9)) as u64;
+        let (mut fitting, mut over) = (1, most.saturating_add(1).max(2));
+        while over - fitting > 1 {
+            let middle = fitting + (over - fitting) / 2;
+            if fits(&middle) {
+                fitting = middle;
+            } else {
+                over = middle;
+            }
+        }
+        fitting
     }
+}
+
+/// Returns the number of validations of a run: at the logged steps, of which the first and the last
+/// step are always ones, and at the end.
+fn validations(steps: u64, log_interval: u64) -> u64 {
+    let interval = log_interval.max(1);
+    let logged = steps.div_ceil(interval);
+    let last = u64::from(!(steps - 1).is_multiple_of(interval));
+    logged + last + 1
 }
 
 /// An observer that keeps the seconds of every step.
@@ -99,8 +132,16 @@ mod tests {
             step: Duration::from_millis(50),
             validation: Duration::from_millis(500),
         };
-        assert_eq!(speed.steps_in(Duration::from_mins(2), 10), 2_300);
-        assert_eq!(speed.steps_in(Duration::from_secs(1), 10), 1);
+        // Steps 0, 500, ..., 2,000, the last one, and the end.
+        assert_eq!(validations(2_330, 500), 7);
+        assert_eq!(
+            speed.steps_in(Duration::from_secs_f64(120.01), |_| 500),
+            2_330
+        );
+        assert_eq!(speed.steps_in(Duration::from_secs(1), |_| 500), 1);
+        // A log at each step, and the end.
+        assert_eq!(validations(9, 1), 10);
+        assert_eq!(speed.steps_in(Duration::from_secs_f64(5.46), |_| 1), 9);
     }
 
     #[test]

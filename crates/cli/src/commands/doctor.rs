@@ -19,7 +19,7 @@ pub(super) fn run(args: &DoctorArgs, printer: Printer) -> CommandResult {
     if let Some(device) = args.device {
         return check_device(device, printer);
     }
-    let report = Capabilities::describe(&[engines::NAME]);
+    let report = Capabilities::describe(engines::NAMES);
     if args.json.json {
         printer.json(&report);
     } else {

@@ -26,8 +26,8 @@ pub(super) struct Checked {
     driver: String,
     program: String,
     system: String,
-    /// The kernels that compute wrong numbers, if any do.
-    wrong: Option<String>,
+    /// The kernels that compute wrong numbers.
+    wrong: Vec<String>,
     /// A line for each group of kernels: its comparisons and its largest error.
     pub(super) lines: Vec<String>,
 }
@@ -55,7 +55,7 @@ impl Checked {
             driver: adapter.driver.clone(),
             program: program(),
             system: format!("{} {}", env::consts::OS, env::consts::ARCH),
-            wrong: report.broken().map(|check| check.kernels.to_owned()),
+            wrong: Vec::from_iter(report.broken().map(|check| check.kernels.to_owned())),
             lines: report.to_string().lines().map(str::to_owned).collect(),
         }
     }
@@ -64,7 +64,15 @@ impl Checked {
     fn kept(adapter: &AdapterDescription) -> Option<Self> {
         let text = fs::read(path(adapter)?).ok()?;
         // A damaged file is no result: the check runs again and replaces it.
-        serde_json::from_slice(&text).ok()
+        let kept: Self = serde_json::from_slice(&text).ok()?;
+        let found = [&kept.adapter, &kept.interface, &kept.driver, &kept.program];
+        let expected = [
+            &adapter.name,
+            &adapter.interface,
+            &adapter.driver,
+            &program(),
+        ];
+        (found == expected).then_some(kept)
     }
 
     fn keep(&self, path: &Path) -> Result<(), String> {
@@ -76,7 +84,7 @@ impl Checked {
 
     /// Returns the refusal of a GPU that computes wrong numbers.
     pub(super) fn refusal(&self, adapter: &AdapterDescription) -> Option<Stop> {
-        let wrong = self.wrong.as_ref()?;
+        let wrong = self.wrong.first()?;
         let Self { driver, .. } = self;
         let stop = Stop::failure(format_args!(
             "{} with the driver {driver} computes wrong numbers in the kernels {wrong}; nothing was run on it",
@@ -102,7 +110,7 @@ pub(super) fn require(backend: &GpuBackend, printer: Printer) -> CommandResult<(
         kept
     } else {
         printer.say(format_args!(
-            "first use of {} with this driver: comparing its kernels with the CPU",
+            "the kernels of {} are not checked with this driver yet: comparing them with the CPU",
             adapter.name
         ));
         Checked::now(backend, printer)?

@@ -71,8 +71,11 @@ fn a_typed_time_sizes_the_model_and_no_speed_does() {
     };
     assert_eq!(width("--steps 1", "default"), 64);
     assert_eq!(width("--steps 1 --for 5s", "for"), 32);
-    assert_eq!(width("--steps 1 --for 5s --size-for 10m", "size"), 128);
+    assert_eq!(width("--steps 1 --size-for 10m", "size"), 128);
     assert_eq!(width("--for 1s --size-for 25s", "timed"), 48);
+    let refused = lab.run("train --data data.txt --steps 1 --for 5s --size-for 10m");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("leave --for out"), "{}", refused.err);
     let refused = lab.run("train --data data.txt --preset modern --size-for 25s --steps 1");
     assert_eq!(refused.code, 2);
     assert!(
@@ -103,7 +106,12 @@ fn every_choice_can_be_overridden() {
 fn a_preset_is_trained_for_a_time() {
     let lab = Lab::new();
     let tiny = TINY.replace("--steps 5", "");
-    lab.ok(&format!("train --data data.txt {tiny} --for 1s --out run"));
+    let ran = lab.ok(&format!("train --data data.txt {tiny} --for 1s --out run"));
+    assert!(
+        ran.err.contains("the same run again       --steps "),
+        "{}",
+        ran.err
+    );
     let experiment = lab.json("run/experiment.json");
     assert!(experiment["hyper"]["steps"].as_u64().unwrap() > 5);
     assert_eq!(experiment["spec"]["position"], "learned");

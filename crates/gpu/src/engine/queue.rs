@@ -129,9 +129,10 @@ impl QueuedSteps for GpuEngine {
             }
             Err(error) => {
                 self.fail(&error);
-                before
-                    .filter(|before| !before.loss.is_finite())
-                    .or(Some(failed(noise.step)))
+                let diverged = |before: &StepResult| {
+                    !(before.loss.is_finite() && before.stats.grad_norm.is_finite())
+                };
+                before.filter(diverged).or(Some(failed(noise.step)))
             }
         }
     }

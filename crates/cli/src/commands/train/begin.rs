@@ -157,7 +157,8 @@ fn resume(typed: &Path, args: &TrainArgs) -> CommandResult<PreparedRun> {
     let typed = &args.settings.overrides;
     let on = Recorded::typed(&args.machine, isa);
     let options = settings::resume_options(resumable.options(&on.engine), typed, on)?;
-    let warnings = warnings(&resumable);
+    let mut warnings = warnings(&resumable);
+    warnings.extend(left_gpu(args, &resumable));
     let run_options = resumable.run_options(named_options(args)?);
     let resolved = resumable.resolve(&text, &options, |begun| {
         settings::over(begun, typed, &args.machine)
@@ -193,6 +194,15 @@ fn warnings(resumable: &Resumable) -> Vec<String> {
     let taken = checkpoint.path().display();
     let warning = |damaged: &Damaged| format!("{}; the run continues from {taken}", damaged.error);
     resumable.damaged().iter().map(warning).collect()
+}
+
+/// Warns if a run of a GPU continues on the CPU because no device was typed.
+fn left_gpu(args: &TrainArgs, resumable: &Resumable) -> Option<String> {
+    let begun = &resumable.record()?.engine;
+    let leaves = args.machine.device.is_none() && begun != engines::NAME;
+    leaves.then(|| {
+        format!("the run began on the {begun} and continues on the CPU; --device {begun} continues it there")
+    })
 }
 
 /// Adds to `stop`, for a checkpoint that cannot be resumed, the run's newest checkpoint that can.

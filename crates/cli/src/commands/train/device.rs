@@ -56,6 +56,15 @@ fn find(
     }
 }
 
+/// Returns the flag that names `device` in a command, with a space before it; nothing for the CPU.
+pub(super) fn device_flag(device: &Device) -> &'static str {
+    if device.backend.name() == engines::NAME {
+        ""
+    } else {
+        " --device gpu"
+    }
+}
+
 /// A device, and how fast it trains.
 pub(super) struct Measured {
     pub(super) device: Device,

@@ -133,14 +133,15 @@ fn train(args: &TrainArgs, form: StepForm, printer: Printer) -> CommandResult {
     let ending = Run::new(&resolved, engine.as_mut(), run_options, &mut observer)
         .map_err(|e| refused(e.into(), &resolved, made.as_deref()))?
         .go()
-        .map_err(|e| interrupted(e, folder.as_deref()))?;
+        .map_err(|e| device_stopped(e, folder.as_deref()))?;
     observer.close();
     if !args.json.json {
         if let Some(cost) = observer.cost_of_observing() {
             printer.say(cost);
         }
         let model = model(args, folder.as_deref());
-        say_ending(&ending, folder.as_deref(), model, printer);
+        let resume = format!("train{} --resume", device::device_flag(&device));
+        say_ending(&ending, folder.as_deref(), model, &resume, printer);
     }
     match ending {
         Outcome::Finished { .. } | Outcome::Complete { .. } => Ok(ExitCode::Success),
@@ -226,7 +227,7 @@ fn kept(stop: Stop, folder: Option<&Path>) -> Stop {
 
 /// Returns the stop of a run that failed; if its device has stopped, with the command that
 /// continues it.
-fn interrupted(error: Error, folder: Option<&Path>) -> Stop {
+fn device_stopped(error: Error, folder: Option<&Path>) -> Stop {
     let lost = matches!(error, Error::Device(_));
     let stop = Stop::from(error);
     let saved = folder.filter(|_| lost).and_then(|folder| {
@@ -235,9 +236,9 @@ fn interrupted(error: Error, folder: Option<&Path>) -> Stop {
     });
     match saved {
         Some((step, folder)) => stop.hint(format!(
-            "`gptlab train --resume {folder}` continues after step {step}, and with --device cpu without the GPU"
+            "`gptlab train --resume {folder}` continues after step {step} on the CPU, and with --device gpu on the GPU"
         )),
-        None if lost => stop.hint("nothing was saved yet: begin again, or with --device cpu"),
+        None if lost => stop.hint("nothing was saved yet; without --device gpu the CPU trains"),
         None => stop,
     }
 }
@@ -249,7 +250,14 @@ fn model<'a>(args: &'a TrainArgs, folder: Option<&'a Path>) -> Option<&'a Path> 
     file.filter(|_| args.run.out.is_none()).or(folder)
 }
 
-fn say_ending(ending: &Outcome, folder: Option<&Path>, model: Option<&Path>, printer: Printer) {
+/// Says how a run ended, and what to type next; `resume` is the command that continues it.
+fn say_ending(
+    ending: &Outcome,
+    folder: Option<&Path>,
+    model: Option<&Path>,
+    resume: &str,
+    printer: Printer,
+) {
     let (saved, step) = match ending {
         Outcome::Finished { saved, step }
         | Outcome::Stopped { saved, step }
@@ -278,13 +286,13 @@ fn say_ending(ending: &Outcome, folder: Option<&Path>, model: Option<&Path>, pri
             ));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
                 let more = format!(" --steps {}", 2 * step);
-                hint_with(printer, "train --resume", path, &more, " continues it");
+                hint_with(printer, resume, path, &more, " continues it");
             }
         }
         Outcome::Stopped { .. } => {
             printer.say(format_args!("stopped after {step} step{}", plural_s(*step)));
             if let Some(path) = folder.or(newest.map(PathBuf::as_path)) {
-                hint(printer, "train --resume", path, " continues it");
+                hint(printer, resume, path, " continues it");
             }
         }
     }
@@ -314,7 +322,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let error = || Error::Device("the GPU has stopped".to_owned());
         let hint = |stop: Stop| stop.hints.join(" ");
-        let stop = interrupted(error(), Some(root.path()));
+        let stop = device_stopped(error(), Some(root.path()));
         assert_eq!(
             (stop.code, stop.message.as_str()),
             (ExitCode::Failure, "the GPU has stopped")
@@ -325,7 +333,7 @@ mod tests {
         for step in ["00000020", "00000040"] {
             fs::write(folder.join(format!("step-{step}.safetensors")), "").expect("a file");
         }
-        let hint = hint(interrupted(error(), Some(root.path())));
+        let hint = hint(device_stopped(error(), Some(root.path())));
         assert!(
             hint.contains("--resume") && hint.contains("after step 40"),
             "{hint}"

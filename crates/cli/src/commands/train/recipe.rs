@@ -23,7 +23,7 @@ use crate::{
 
 use super::{
     begin::micro_batch,
-    device::{Measured, fastest},
+    device::{Measured, device_flag, fastest},
 };
 
 /// An experiment, and the reasons of choices that were made for it.
@@ -76,16 +76,14 @@ pub(super) fn of_preset(
             "--steps and --for both say how long a preset is trained; give one of them",
         ));
     }
-    let found = steps_until(
-        Deadline::after(time),
-        &resolve(None)?,
-        &devices(args, printer)?,
-        args,
-        printer,
-    )?;
+    let (trial, devices) = (resolve(None)?, devices(args, printer)?);
+    let log = trial.experiment.intervals.log.get();
+    let deadline = Deadline::after(time);
+    let found = steps_until(deadline, (&trial, |_| log), &devices, args, printer)?;
+    let again = format!("--steps {}{}", found.steps, device_flag(&found.device));
     Ok(Chosen {
         resolved: resolve(Some(found.steps))?,
-        reasons: vec![found.reason()],
+        reasons: vec![found.reason(), same_again(again)],
         device: Some(found.device),
     })
 }
@@ -102,6 +100,11 @@ pub(super) fn for_text(
     let time = args.run.time.unwrap_or(DEFAULT_TIME);
     let size_for = args.run.size_for.unwrap_or(time);
     if let Some(steps) = args.settings.overrides.steps {
+        if args.run.time.is_some() && args.run.size_for.is_some() {
+            return Err(Stop::usage(
+                "--size-for and --steps say what --for would find; leave --for out",
+            ));
+        }
         return recipes.chosen(&recipes.input(size_for)?, steps);
     }
     let (input, found) = recipes.found(time, size_for, printer)?;
@@ -117,11 +120,20 @@ pub(super) fn for_text(
             why: "a recipe reads a text no more often".to_owned(),
         }
     });
-    chosen.reasons.push(Reason {
-        choice: "the same run again".to_owned(),
-        why: format!("--size-for {}s --steps {steps}", input.size_for.as_secs()),
-    });
+    chosen.reasons.push(same_again(format!(
+        "--size-for {}s --steps {steps}{}",
+        input.size_for.as_secs(),
+        device_flag(&found.device)
+    )));
     Ok(chosen)
+}
+
+/// Returns the line with the flags that repeat a run.
+fn same_again(flags: String) -> Reason {
+    Reason {
+        choice: "the same run again".to_owned(),
+        why: flags,
+    }
 }
 
 /// The recipes for a text.
@@ -189,14 +201,17 @@ impl<'a, 'text> Recipes<'a, 'text> {
         mut size_for: Duration,
         printer: Printer,
     ) -> CommandResult<(RecipeInput, FoundSteps)> {
-        let deadline = Deadline::after(time);
+        // The check of a GPU's kernels at its first use is no part of the time.
         let devices = devices(self.args, printer)?;
+        let deadline = Deadline::after(time);
+        let typed = self.args.settings.overrides.log_interval;
+        let log = |steps| typed.unwrap_or_else(|| TextRecipe::log_interval(steps).get());
         let mut towards = None;
         loop {
             let input = self.input(size_for)?;
             let recipe = TextRecipe::new(&input, TextRecipe::most_steps(&input));
             let trial = self.resolved(recipe.settings)?;
-            let found = steps_until(deadline, &trial, &devices, self.args, printer)?;
+            let found = steps_until(deadline, (&trial, log), &devices, self.args, printer)?;
             if self.args.run.size_for.is_some() {
                 return Ok((input, found));
             }
@@ -268,10 +283,11 @@ fn devices(args: &TrainArgs, printer: Printer) -> CommandResult<Vec<Device>> {
 }
 
 /// Returns the number of steps of `trial` that fit into the time that is left, found by running its
-/// first ones.
+/// first ones. With so many steps, its logs are as far apart as `log_interval` says. A device that
+/// has no memory for it is left out, unless it is the first.
 fn steps_until(
     Deadline { begun, time }: Deadline,
-    trial: &Resolved,
+    (trial, log_interval): (&Resolved, impl Fn(u64) -> u64),
     devices: &[Device],
     args: &TrainArgs,
     printer: Printer,
@@ -284,8 +300,13 @@ fn steps_until(
         })
     };
     let devices: Vec<Device> = devices.iter().map(with_precision).collect();
-    for device in &devices {
-        memory::check_training(trial, args, device)?;
+    let mut fitting: Vec<Device> = Vec::new();
+    for device in devices {
+        match memory::check_training(trial, args, &device) {
+            Ok(()) => fitting.push(device),
+            Err(refusal) if fitting.is_empty() => return Err(refusal),
+            Err(refusal) => printer.say(format_args!("the CPU trains: {}", refusal.message)),
+        }
     }
     let run_options = RunOptions {
         micro_batch: micro_batch(args)?,
@@ -298,14 +319,10 @@ fn steps_until(
             duration_in_two_units(budget.as_secs_f64())
         ));
     }
-    let Measured { speed, device } = fastest(devices, trial, &run_options, budget, printer)?;
+    let Measured { speed, device } = fastest(fitting, trial, &run_options, budget, printer)?;
     let left = time.saturating_sub(begun.elapsed());
-    let log = trial.experiment.intervals.log.get();
-    let steps = speed.steps_in(left, 1);
-    // A recipe for a text validates 11 to 21 times; a preset's interval may be longer.
-    let validations = (steps / log).clamp(11, 21);
     Ok(FoundSteps {
-        steps: speed.steps_in(left, validations),
+        steps: speed.steps_in(left, log_interval),
         time,
         speed,
         device,
