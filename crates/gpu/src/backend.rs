@@ -24,8 +24,6 @@ use crate::{
 pub struct GpuBackend {
     context: Arc<Context>,
     most_rows: Option<usize>,
-    /// The most bytes that the device gives, where a test says so.
-    most_bytes: Option<u64>,
 }
 
 impl GpuBackend {
@@ -60,7 +58,6 @@ impl GpuBackend {
         Ok(Self {
             context: Arc::new(Context::open(number, patch)?),
             most_rows: None,
-            most_bytes: None,
         })
     }
 
@@ -70,16 +67,6 @@ impl GpuBackend {
     pub fn with_most_rows(self, rows: usize) -> Self {
         Self {
             most_rows: Some(rows),
-            ..self
-        }
-    }
-
-    /// Returns a backend that says that its device has no more than `bytes` free, for tests.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn with_most_bytes(self, bytes: u64) -> Self {
-        Self {
-            most_bytes: Some(bytes),
             ..self
         }
     }
@@ -146,8 +133,7 @@ impl Backend for GpuBackend {
     }
 
     fn free_memory(&self, wanted: u64) -> Option<u64> {
-        let most = self.most_bytes.unwrap_or(u64::MAX);
-        Some(self.context.free_memory(wanted.min(most)))
+        Some(self.context.free_memory(wanted))
     }
 
     fn hook_memory(&self, graph: &Graph, options: BackendOptions, tokens: usize) -> MemoryNeed {

@@ -9,7 +9,7 @@ pub(crate) struct RecipeScale {
     /// The longest time on two ordinary cores, in seconds.
     pub(crate) up_to: u64,
     /// The floating-point operations that two ordinary cores make in a second of training this
-    /// model: those of matrix products, forward and backward.
+    /// model: those of matrix products, forward and backward. A guess for the two largest sizes.
     pub(crate) ordinary_flops: f64,
     pub(crate) n_layer: usize,
     pub(crate) n_embd: usize,

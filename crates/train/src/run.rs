@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         if self.diverged.is_some() {
             return Ok(());
         }
-        let made = self.train_observed(step)?;
+        let made = self.train_waiting(step, true)?;
         self.log(step, &made, validation)?;
         self.observation(step, made.series)
     }

@@ -68,6 +68,26 @@ fn without_the_feature_a_gpu_is_refused_with_the_command_that_builds_it() {
     );
 }
 
+/// A run of a GPU is resumed on the CPU unless a device is typed, and says so.
+#[test]
+fn a_run_that_leaves_the_gpu_says_so() {
+    let lab = Lab::new();
+    lab.file("data.txt", TEXT.repeat(20));
+    lab.ok(&format!("train --data data.txt {TINY} --out run"));
+    let said = "the run began on the gpu and continues on the CPU; --device gpu continues it there";
+    let ran = lab.ok("train --resume run --steps 7");
+    assert!(!ran.err.contains(said), "{}", ran.err);
+    // The record of a run on a GPU names no instructions.
+    let mut record = lab.json("run/experiment.json");
+    record["engine"] = "gpu".into();
+    record["isa"] = serde_json::Value::Null;
+    lab.file("run/experiment.json", record.to_string());
+    let ran = lab.ok("train --resume run --steps 9");
+    assert!(ran.err.contains(said), "{}", ran.err);
+    let ran = lab.ok("train --resume run --steps 11 --device cpu");
+    assert!(!ran.err.contains(said), "{}", ran.err);
+}
+
 /// A run changes its device twice, and its losses are those of a run on the CPU, up to rounding:
 /// batches and dropout masks are the same.
 #[cfg(feature = "gpu")]

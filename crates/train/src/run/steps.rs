@@ -36,27 +36,26 @@ pub(super) struct StepOutcome {
 }
 
 impl Run<'_> {
-    /// Makes step `step`, or begins it if the device computes beside the host.
+    /// Makes step `step`, or begins it if the device computes beside the host. Micro-batches are
+    /// made one after another, and are waited for.
     pub(super) fn train(&mut self, step: u64) -> Result<(), Error> {
+        if self.micro_batch.is_none() && self.engine.queued().is_some() {
+            return self.begin_step(step);
+        }
+        self.train_waiting(step, false)?;
+        Ok(())
+    }
+
+    /// Begins step `step`. The step before may end.
+    fn begin_step(&mut self, step: u64) -> Result<(), Error> {
         let begun = Instant::now();
         let StepInputs {
             batch,
             noise,
             hyper,
         } = self.inputs(step)?;
-        let queued = self.engine.queued().filter(|_| self.micro_batch.is_none());
-        let ended = if let Some(queued) = queued {
-            queued.begin_step(&batch, noise, &hyper)
-        } else {
-            let loss = self.forward_backward(&batch, noise)?;
-            let stats = if loss.is_finite() {
-                self.engine.update(&hyper)
-            } else {
-                StepStats::UNKNOWN
-            };
-            let step = noise.step;
-            Some(StepResult { step, loss, stats })
-        };
+        let queued = self.engine.queued();
+        let ended = queued.and_then(|queued| queued.begin_step(&batch, noise, &hyper));
         self.saved.clear();
         let timing = Timing {
             took: begun.elapsed(),
@@ -110,8 +109,9 @@ impl Run<'_> {
         })
     }
 
-    /// Makes step `step`, which the observer inspects. A loss that is not finite makes no update.
-    pub(super) fn train_observed(&mut self, step: u64) -> Result<StepOutcome, Error> {
+    /// Makes step `step` and waits for it. The observer inspects it if it is `logged`. A loss that
+    /// is not finite makes no update.
+    pub(super) fn train_waiting(&mut self, step: u64, logged: bool) -> Result<StepOutcome, Error> {
         let begun = Instant::now();
         let StepInputs {
             batch,
@@ -119,15 +119,19 @@ impl Run<'_> {
             hyper,
         } = self.inputs(step)?;
         let loss = self.forward_backward(&batch, noise)?;
-        let looked = Instant::now();
-        let mut looking = Duration::ZERO;
         let (mut stats, mut series) = (StepStats::UNKNOWN, Vec::new());
+        let mut looking = Duration::ZERO;
         if loss.is_finite() {
-            self.observer.before_update(self.engine, &batch);
+            let looked = Instant::now();
+            if logged {
+                self.observer.before_update(self.engine, &batch);
+            }
             looking += looked.elapsed();
             stats = self.engine.update(&hyper);
             let looked = Instant::now();
-            series = self.observer.after_update(self.engine, &stats);
+            if logged {
+                series = self.observer.after_update(self.engine, &stats);
+            }
             looking += looked.elapsed();
             self.saved.clear();
         }

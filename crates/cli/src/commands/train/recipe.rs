@@ -79,7 +79,7 @@ pub(super) fn of_preset(
     let (trial, devices) = (resolve(None)?, devices(args, printer)?);
     let log = trial.experiment.intervals.log.get();
     let deadline = Deadline::after(time);
-    let found = steps_until(deadline, (&trial, |_| log), &devices, args, printer)?;
+    let found = steps_until(deadline, &trial, |_| log, &devices, args, printer)?;
     let again = format!("--steps {}{}", found.steps, device_flag(&found.device));
     Ok(Chosen {
         resolved: resolve(Some(found.steps))?,
@@ -211,7 +211,7 @@ impl<'a, 'text> Recipes<'a, 'text> {
             let input = self.input(size_for)?;
             let recipe = TextRecipe::new(&input, TextRecipe::most_steps(&input));
             let trial = self.resolved(recipe.settings)?;
-            let found = steps_until(deadline, (&trial, log), &devices, self.args, printer)?;
+            let found = steps_until(deadline, &trial, log, &devices, self.args, printer)?;
             if self.args.run.size_for.is_some() {
                 return Ok((input, found));
             }
@@ -287,7 +287,8 @@ fn devices(args: &TrainArgs, printer: Printer) -> CommandResult<Vec<Device>> {
 /// has no memory for it is left out, unless it is the first.
 fn steps_until(
     Deadline { begun, time }: Deadline,
-    (trial, log_interval): (&Resolved, impl Fn(u64) -> u64),
+    trial: &Resolved,
+    log_interval: impl Fn(u64) -> u64,
     devices: &[Device],
     args: &TrainArgs,
     printer: Printer,
