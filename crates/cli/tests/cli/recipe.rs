@@ -24,6 +24,10 @@ fn a_text_without_a_preset_gets_a_recipe_with_reasons() {
     assert!(timed[0].contains(" on two ordinary cores"), "{}", ran.err);
     assert!(timed[6].contains(" ms a step"), "{}", ran.err);
     assert!(timed[7].contains("--size-for "), "{}", ran.err);
+    // In so short a time, most of it goes into validations of a text.
+    let ran = lab.ok("train --for 1s --out short");
+    let short = reasons(&ran.err);
+    assert!(short[6].ends_with(" s a val"), "{}", ran.err);
     // A flag takes the reason of what it changes away.
     let small = "--n-layer 1 --n-embd 32 --n-head 2";
     let ran = lab.ok(&format!(

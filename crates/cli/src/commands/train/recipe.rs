@@ -247,13 +247,21 @@ struct FoundSteps {
 
 impl FoundSteps {
     fn reason(&self) -> Reason {
-        let milliseconds = self.speed.step.as_secs_f64() * 1e3;
+        let (step, time) = (self.speed.step.as_secs_f64(), self.time.as_secs_f64());
+        // Where validations take much of the time, the number of steps would seem too small for it.
+        let validation = if (self.steps as f64) * step < 0.7 * time {
+            format!(" and {:.1} s a val", self.speed.validation.as_secs_f64())
+        } else {
+            String::new()
+        };
+        let why = format!(
+            "for {}, at {:.1} ms a step{validation}",
+            duration_in_two_units(time),
+            step * 1e3
+        );
         Reason {
             choice: plural(self.steps as usize, "step"),
-            why: format!(
-                "for {}, at {milliseconds:.1} ms a step",
-                duration_in_two_units(self.time.as_secs_f64())
-            ),
+            why,
         }
     }
 }
