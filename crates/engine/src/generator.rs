@@ -6,9 +6,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use gptlab_model::{Batch, Graph};
+use gptlab_model::{Batch, Graph, random::Stream};
 
-use crate::Engine;
+use crate::{Engine, sample::Sampling};
 
 /// Continues token sequences with a model's weights.
 ///
@@ -63,6 +63,32 @@ pub trait GenerationRequest {
     /// Chooses the next token, by the logits `[vocab_size]` after all tokens so far; `None` ends
     /// the text. The token must be in the vocabulary.
     fn next(&mut self, logits: &[f32]) -> Option<u32>;
+
+    /// Returns the rule by which [`GenerationRequest::next`] chooses, if it is one that a device
+    /// knows. A generator may then choose the tokens where the logits are, and pass each to
+    /// [`GenerationRequest::take`] instead of calling `next`. Its tokens can differ from those of
+    /// `next` where a draw falls on the border of two tokens.
+    fn rule(&self) -> Option<DrawRule> {
+        None
+    }
+
+    /// Takes the next token, which the generator has chosen by [`GenerationRequest::rule`], or
+    /// `None` where no logit was a finite number. Returns false at the end of the text, and
+    /// whenever there is no rule.
+    fn take(&mut self, token: Option<u32>) -> bool {
+        let _ = token;
+        false
+    }
+}
+
+/// A rule by which a generator chooses the tokens of a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DrawRule {
+    pub sampling: Sampling,
+    /// The draws: that of the `n`th generated token, from 0, is [`Stream::uniform_at`] `n`.
+    pub draws: Stream,
+    /// The most tokens that the text can take. [`GenerationRequest::take`] may end it before.
+    pub most: usize,
 }
 
 impl<R: GenerationRequest + ?Sized> GenerationRequest for &mut R {
@@ -72,6 +98,14 @@ impl<R: GenerationRequest + ?Sized> GenerationRequest for &mut R {
 
     fn next(&mut self, logits: &[f32]) -> Option<u32> {
         (**self).next(logits)
+    }
+
+    fn rule(&self) -> Option<DrawRule> {
+        (**self).rule()
+    }
+
+    fn take(&mut self, token: Option<u32>) -> bool {
+        (**self).take(token)
     }
 }
 

@@ -29,7 +29,8 @@ pub use contract::{
     StepResult, StepStats,
 };
 pub use generator::{
-    GenerationError, GenerationRequest, Generator, PromptError, UncachedGenerator, generate_each,
+    DrawRule, GenerationError, GenerationRequest, Generator, PromptError, UncachedGenerator,
+    generate_each,
 };
 pub use hook::{Hook, untouched};
 pub use reduce::{Alone, Reduce, ReduceError};

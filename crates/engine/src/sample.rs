@@ -31,6 +31,21 @@ impl Sampling {
         })
     }
 
+    /// Returns what divides the logits; 0 always takes the likeliest token.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
+    /// Returns how many of the likeliest tokens are kept; `None` keeps all.
+    pub fn top_k(&self) -> Option<usize> {
+        self.top_k
+    }
+
+    /// Returns the probability that the kept tokens reach together; `None` keeps all.
+    pub fn top_p(&self) -> Option<f64> {
+        self.top_p
+    }
+
     /// Chooses the token that `uniform`, a draw from [0, 1), selects in the order of likelihood;
     /// equal logits are in token order. Returns `None` if the logits hold no finite number: the
     /// model has diverged.

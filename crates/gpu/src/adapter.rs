@@ -7,7 +7,7 @@ use std::{
     task::{self, Poll, Waker},
 };
 
-use crate::GpuError;
+use crate::{GpuError, matrix_units::MatrixUnits};
 
 /// A GPU, or a program that acts as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub(crate) struct OpenAdapter {
     pub(crate) queue: wgpu::Queue,
     /// The longest buffer that a kernel can read or write, in bytes.
     pub(crate) longest_buffer: u64,
+    /// The matrix units that the device was opened with.
+    pub(crate) matrix_units: MatrixUnits,
 }
 
 /// Opens the adapter with this number, or the first.
@@ -97,6 +99,7 @@ pub(crate) fn open(number: Option<usize>) -> Result<OpenAdapter, GpuError> {
     let longest_buffer = granted
         .max_storage_buffer_binding_size
         .min(granted.max_buffer_size);
+    let matrix_units = MatrixUnits::of(adapter);
     let options = wgpu::DeviceDescriptor {
         label: Some("gptlab"),
         required_limits: wgpu::Limits {
@@ -104,6 +107,8 @@ pub(crate) fn open(number: Option<usize>) -> Result<OpenAdapter, GpuError> {
             max_buffer_size: granted.max_buffer_size,
             ..wgpu::Limits::default()
         },
+        required_features: matrix_units.features(),
+        experimental_features: matrix_units.experimental_features(),
         ..wgpu::DeviceDescriptor::default()
     };
     let opened = ready(adapter.request_device(&options));
@@ -116,5 +121,6 @@ pub(crate) fn open(number: Option<usize>) -> Result<OpenAdapter, GpuError> {
         device,
         queue,
         longest_buffer,
+        matrix_units,
     })
 }

@@ -286,6 +286,16 @@ args! {
         losses: u32,
         backward: u32,
     }
+    /// `rules` is the offset of the indices that hold the rule of each row; `token_bits` is the
+    /// number of bits of a token.
+    Choose {
+        rows: u32,
+        vocab: u32,
+        token_bits: u32,
+        logits: u32,
+        rules: u32,
+        chosen: u32,
+    }
     SumSquares {
         count: u32,
         block: u32,

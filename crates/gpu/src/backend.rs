@@ -13,7 +13,9 @@ use crate::{
     context::{Context, Patch},
     engine::GpuEngine,
     generator::GpuGenerator,
+    matrix_units::MatrixUnits,
     memory_need::Count,
+    tables::GraphTables,
 };
 
 /// The backend that makes engines and generators for one adapter, which all of them share.
@@ -23,6 +25,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct GpuBackend {
     context: Arc<Context>,
+    units: MatrixUnits,
     most_rows: Option<usize>,
 }
 
@@ -55,8 +58,10 @@ impl GpuBackend {
     }
 
     fn open(number: Option<usize>, patch: Option<Patch>) -> Result<Self, GpuError> {
+        let context = Context::open(number, patch)?;
         Ok(Self {
-            context: Arc::new(Context::open(number, patch)?),
+            units: context.matrix_units,
+            context: Arc::new(context),
             most_rows: None,
         })
     }
@@ -69,6 +74,27 @@ impl GpuBackend {
             most_rows: Some(rows),
             ..self
         }
+    }
+
+    /// Returns a backend on the same device that multiplies matrices without its matrix units, as
+    /// on a device that has none.
+    #[must_use]
+    pub fn without_matrix_units(self) -> Self {
+        Self {
+            units: MatrixUnits::default(),
+            ..self
+        }
+    }
+
+    /// Returns true if products run on the matrix units of the device.
+    pub fn has_matrix_units(&self) -> bool {
+        !self.units.is_empty()
+    }
+
+    /// Returns what the matrix units that are in use multiply, such as `f32 8x8, f16 16x16`; `none`
+    /// if there are none.
+    pub fn matrix_units(&self) -> String {
+        self.units.to_string()
     }
 
     /// Returns the adapter.
@@ -84,7 +110,11 @@ impl GpuBackend {
 
     fn count(&self, graph: &Graph, options: BackendOptions) -> Count {
         let numbers = self.context.most_numbers();
-        Count::new(graph, options, numbers, self.most_rows)
+        Count::new(self.tables(graph.clone(), options), numbers, self.most_rows)
+    }
+
+    fn tables(&self, graph: Graph, options: BackendOptions) -> GraphTables {
+        GraphTables::new(graph, options.precision, self.units)
     }
 }
 
@@ -99,8 +129,8 @@ impl Backend for GpuBackend {
         weights: &[f32],
         options: BackendOptions,
     ) -> Result<Box<dyn Engine>, ImportError> {
-        let (context, rows) = (&self.context, self.most_rows);
-        let engine = GpuEngine::new(context, graph, weights, options.precision, rows)?;
+        let tables = self.tables(graph, options);
+        let engine = GpuEngine::new(&self.context, tables, weights, self.most_rows)?;
         Ok(Box::new(engine))
     }
 
@@ -110,7 +140,8 @@ impl Backend for GpuBackend {
         weights: &[f32],
         options: BackendOptions,
     ) -> Result<Box<dyn Generator>, ImportError> {
-        let generator = GpuGenerator::new(&self.context, graph, weights, options.precision)?;
+        let tables = self.tables(graph, options);
+        let generator = GpuGenerator::new(&self.context, tables, weights)?;
         Ok(Box::new(generator))
     }
 

@@ -6,6 +6,7 @@
 
 use std::{iter, ops::Range};
 
+use gptlab_engine::DrawRule;
 use gptlab_model::{Batch, Graph};
 
 /// The most buffers of gradients.
@@ -115,6 +116,36 @@ pub(crate) struct DecodedRow {
     pub(crate) slot: u32,
 }
 
+/// The rule by which a token is chosen on the device, as `choose.wgsl` reads it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RuleWords(pub(crate) [u32; RULE_WORDS]);
+
+const RULE_WORDS: usize = 4;
+
+impl RuleWords {
+    /// Returns the rule of a text for its token number `n`.
+    pub(crate) fn new(rule: &DrawRule, n: usize) -> Self {
+        let sampling = rule.sampling;
+        if sampling.temperature() == 0.0 {
+            return Self([0.0f32.to_bits(), 1, 1.0f32.to_bits(), 0.0f32.to_bits()]);
+        }
+        let inverse = (1.0 / sampling.temperature()) as f32;
+        let top_k = sampling
+            .top_k()
+            .map_or(0, |k| u32::try_from(k).unwrap_or(u32::MAX));
+        let top_p = sampling.top_p().unwrap_or(1.0) as f32;
+        // A draw times a sum must be less than the sum, however it is rounded.
+        let steps = f64::from(1 << 23);
+        let uniform = (rule.draws.uniform_at(n as u64) * steps).floor() / steps;
+        Self([
+            inverse.min(f32::MAX).to_bits(),
+            top_k,
+            top_p.max(f32::MIN_POSITIVE).to_bits(),
+            (uniform as f32).to_bits(),
+        ])
+    }
+}
+
 /// The places of a chunk's indices in their buffer, for at most so many rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IndexLayout {
@@ -134,6 +165,8 @@ pub(crate) struct IndexLayout {
     pub(crate) position_starts: u32,
     /// The slot of the cache that belongs to each row's text, where rows are decoded.
     pub(crate) slots: u32,
+    /// The rule of each row whose next token is chosen on the device.
+    pub(crate) rules: u32,
     /// The length of all.
     pub(crate) len: u32,
 }
@@ -155,6 +188,7 @@ impl IndexLayout {
             token_starts,
             position_starts,
             slots: 0,
+            rules: 0,
             len: position_starts + positions + 1,
         }
     }
@@ -168,14 +202,20 @@ impl IndexLayout {
             firsts: at(2),
             ends: at(3),
             slots: at(4),
-            len: at(5),
+            rules: at(5),
+            len: at(5 + RULE_WORDS as u32),
             ..Self::default()
         }
     }
 
-    /// Returns the indices of rows that are decoded.
-    pub(crate) fn of_decoded(self, rows: &[DecodedRow]) -> Vec<u32> {
+    /// Returns the indices of rows that are decoded, and the rules of those whose logits are
+    /// wanted.
+    pub(crate) fn of_decoded(self, rows: &[DecodedRow], rules: &[RuleWords]) -> Vec<u32> {
         let mut indices = vec![0; self.len as usize];
+        let places = indices[self.rules as usize..].chunks_exact_mut(RULE_WORDS);
+        for (place, RuleWords(words)) in places.zip(rules) {
+            place.copy_from_slice(words);
+        }
         for (i, row) in rows.iter().enumerate() {
             let columns = [
                 (self.tokens, row.token),

@@ -12,6 +12,7 @@ use crate::{
     AdapterDescription, GpuError,
     adapter::{OpenAdapter, open, ready},
     kernel::Kernel,
+    matrix_units::MatrixUnits,
 };
 
 /// The distance of the arguments of two dispatches, in bytes: the alignment that every adapter
@@ -38,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     longest_buffer: u64,
+    pub(crate) matrix_units: MatrixUnits,
     pub(crate) buffers_layout: wgpu::BindGroupLayout,
     pub(crate) args_layout: wgpu::BindGroupLayout,
     pipeline_layout: wgpu::PipelineLayout,
@@ -65,6 +67,7 @@ impl Context {
             device,
             queue,
             longest_buffer,
+            matrix_units,
         } = open(number)?;
         let failure = Failure::default();
         let errors = Arc::clone(&failure);
@@ -85,6 +88,7 @@ impl Context {
             device,
             queue,
             longest_buffer,
+            matrix_units,
             buffers_layout,
             args_layout,
             pipeline_layout,

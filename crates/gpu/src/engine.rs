@@ -11,7 +11,6 @@ use gptlab_engine::{
     program::Purpose,
 };
 use gptlab_model::{Batch, Graph, Op};
-use gptlab_recipe::Precision;
 
 use crate::{
     GpuError,
@@ -22,7 +21,7 @@ use crate::{
     kernel::WIDEST_HEAD,
     layout::{LOSSES, Layout, NORM},
     optimizer::UpdateSteps,
-    plan::Plan,
+    plan::{Plan, RecordingKey},
     steps::Steps,
     tables::GraphTables,
 };
@@ -75,19 +74,17 @@ impl Pass<'_> {
 }
 
 impl GpuEngine {
-    /// Makes an engine for `graph` with these initial `weights`, in table order. Chunks have at
+    /// Makes an engine for a graph with these initial `weights`, in table order. Chunks have at
     /// most `most_rows` rows, if that is set.
     pub(crate) fn new(
         context: &Arc<Context>,
-        graph: Graph,
+        tables: GraphTables,
         weights: &[f32],
-        precision: Precision,
         most_rows: Option<usize>,
     ) -> Result<Self, ImportError> {
-        let total = graph.params().total();
+        let total = tables.graph.params().total();
         check_len(total, weights.len())?;
-        check_heads(&graph)?;
-        let tables = GraphTables::new(graph, precision);
+        check_heads(&tables.graph)?;
         let numbers = context.most_numbers();
         let rows = |purpose| Layout::most_rows(&tables, purpose, numbers, most_rows);
         let (train_rows, evaluate_rows) = (rows(Purpose::Train)?, rows(Purpose::Evaluate)?);
@@ -182,7 +179,11 @@ impl GpuEngine {
             self.context
                 .write(self.buffers.at(Place::Indices), 0, &indices);
             let (tables, count) = (&self.tables, chunk.rows.len());
-            let recording = plan.recording(&self.context, count, |layout| {
+            let key = RecordingKey {
+                rows: count,
+                chooses: false,
+            };
+            let recording = plan.recording(&self.context, key, |layout| {
                 Steps::new(tables, layout, count).all()
             })?;
             recording.encode(&mut encoder, self.buffers.bindings());
@@ -254,7 +255,7 @@ impl GpuEngine {
         at: usize,
     ) -> Result<wgpu::SubmissionIndex, GpuError> {
         self.add_shards()?;
-        let steps = UpdateSteps::new(self.tables.graph.params(), hyper);
+        let steps = UpdateSteps::new(self.tables.graph.params(), hyper, self.tables.units);
         let lengths = Lengths {
             arena: steps.arena,
             ..Lengths::default()

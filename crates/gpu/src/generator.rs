@@ -5,22 +5,25 @@
 //! model that is not causal, the last `block_size` tokens are run anew for every token, as the CPU
 //! does: their positions have moved, or they see what follows, so that nothing cached holds.
 //!
-//! The logits of the last token of each text, and nothing else, are read back: one wait for the
-//! device a token, however many texts there are. Tokens are chosen on the host, by the requests.
+//! Where every request has a rule, the device chooses the tokens, and the host reads nothing else.
+//! Otherwise the logits of the last token of each text are read back, and the requests choose: one
+//! wait for the device a token, however many texts there are.
 //!
 //! Texts that are written at once are rows of one step. No kernel lets a row depend on the rows
 //! beside it, so that a text has the same bits alone and among others.
 
 mod decoder;
+mod drawn;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gptlab_engine::{GenerationError, GenerationRequest, Generator, ImportError, PromptError};
-use gptlab_model::Graph;
-use gptlab_recipe::Precision;
+use gptlab_engine::{
+    DrawRule, GenerationError, GenerationRequest, Generator, ImportError, PromptError,
+};
 
-use crate::{GpuError, context::Context};
+use crate::{GpuError, context::Context, tables::GraphTables};
 use decoder::{Decoder, Text};
+use drawn::write_drawn;
 
 pub(crate) use decoder::Decoding;
 
@@ -33,17 +36,16 @@ pub(crate) struct GpuGenerator {
 }
 
 impl GpuGenerator {
-    /// Makes a generator for `graph` with these `weights`, in table order.
+    /// Makes a generator for a graph with these `weights`, in table order.
     pub(crate) fn new(
         context: &Arc<Context>,
-        graph: Graph,
+        tables: GraphTables,
         weights: &[f32],
-        precision: Precision,
     ) -> Result<Self, ImportError> {
         Ok(Self {
             context: Arc::clone(context),
-            vocab_size: graph.vocab_size(),
-            decoder: Mutex::new(Decoder::new(context, graph, weights, precision)?),
+            vocab_size: tables.graph.vocab_size(),
+            decoder: Mutex::new(Decoder::new(context, tables, weights)?),
         })
     }
 
@@ -53,7 +55,12 @@ impl GpuGenerator {
         }
         // A request that panics leaves a decoder whose next texts begin anew.
         let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
-        write_all(&mut decoder, self.vocab_size, requests).map_err(|error| {
+        let rules: Option<Vec<DrawRule>> = requests.iter().map(GenerationRequest::rule).collect();
+        let written = match rules {
+            Some(rules) => write_drawn(&mut decoder, self.vocab_size, requests, &rules),
+            None => write_shown(&mut decoder, self.vocab_size, requests),
+        };
+        written.map_err(|error| {
             self.context.fail(&error);
             let failure = self.context.failure().unwrap_or(error);
             GenerationError::Device(failure.to_string())
@@ -74,8 +81,8 @@ impl Generator for GpuGenerator {
     }
 }
 
-/// Writes all texts to their ends, the first ones first.
-fn write_all<R: GenerationRequest>(
+/// Writes texts whose requests choose by logits to their ends, the first ones first.
+fn write_shown<R: GenerationRequest>(
     decoder: &mut Decoder,
     vocab_size: usize,
     requests: &mut [R],

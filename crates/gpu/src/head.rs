@@ -7,7 +7,7 @@ use crate::{
     args,
     dispatch::Dispatch,
     kernel::{Kernel, Product},
-    layout::{LINE, LOSSES, logit_rows},
+    layout::{CHOSEN, LINE, LOSSES, logit_rows},
     steps::{DecodedRows, Steps, WeightGradient},
 };
 
@@ -44,12 +44,30 @@ impl Steps<'_> {
         } else {
             self.rows.saturating_sub(1)
         };
+        let rows = self.rows - first;
         self.product_of_rows(args::Product {
-            m: (self.rows - first) as u32,
+            m: rows as u32,
             left: forward.left + (first * self.width(head.x)) as u32,
             out: self.layout.scratch as u32,
             ..forward
         });
+        if self.decoding.is_some_and(|decoding| decoding.chooses) {
+            self.choose(rows);
+        }
+    }
+
+    /// Adds the choice of the tokens after `rows` rows, by their logits in the scratch.
+    fn choose(&mut self, rows: usize) {
+        let vocab = self.tables.graph.vocab_size();
+        let args = args::Choose {
+            rows: rows as u32,
+            vocab: vocab as u32,
+            token_bits: usize::BITS - vocab.saturating_sub(1).leading_zeros(),
+            logits: self.layout.scratch as u32,
+            rules: self.index.rules,
+            chosen: CHOSEN as u32,
+        };
+        self.push(Dispatch::of_groups(Kernel::Choose, &args, rows));
     }
 
     /// Adds the losses of all rows, and in training the gradients of the head.

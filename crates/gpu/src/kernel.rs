@@ -1,6 +1,6 @@
 //! The kernels: their names, their WGSL, and the sizes of their groups.
 
-use crate::args;
+use crate::{args, matrix_units::MatrixUnit};
 
 /// A kernel, which is a pipeline once it is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,8 @@ pub(crate) enum Kernel {
     ColumnSums,
     SumParts,
     SumShards,
-    Product(Product),
+    /// A product, by a matrix unit where there is one.
+    Product(Product, Option<MatrixUnit>),
     /// Y = X W^T for a few rows.
     ProductOfRows,
     HeadNorm,
@@ -28,6 +29,8 @@ pub(crate) enum Kernel {
     GateBackward,
     Dropout,
     CrossEntropy,
+    /// The next token, by a rule.
+    Choose,
     SumSquares(Source),
     ClipFactor,
     InverseNorm,
@@ -129,7 +132,7 @@ impl Product {
     }
 
     /// Returns the WGSL, with the buffers and the layouts of this form.
-    fn source(self) -> String {
+    fn source(self, unit: Option<MatrixUnit>) -> String {
         let form = self.form();
         let write = if form.to_gradients {
             include_str!("shaders/product_to_gradients.wgsl")
@@ -140,7 +143,11 @@ impl Product {
             "const LEFT_K_FAST: bool = {};\nconst RIGHT_K_FAST: bool = {};\n",
             form.left_k_fast, form.right_k_fast
         );
-        let body = include_str!("shaders/product.wgsl")
+        let body = match unit {
+            Some(unit) => unit.product(),
+            None => include_str!("shaders/product.wgsl").to_owned(),
+        };
+        let body = body
             .replace("LEFT[", "arena[")
             .replace("RIGHT[", &format!("{}[", form.right));
         [&layouts, write, PRODUCT_OPERAND, &body].concat()
@@ -158,9 +165,11 @@ const PRODUCT_TO_ARENA: &str = include_str!("shaders/product_to_arena.wgsl");
 
 /// The WGSL of a kernel, in parts.
 struct Text {
+    /// The extensions of WGSL that are enabled, before everything else.
+    enables: String,
     /// The generated arguments.
     args: &'static str,
-    /// Constants, before everything else.
+    /// Constants, before what uses them.
     constants: String,
     helpers: &'static [&'static str],
     body: String,
@@ -169,6 +178,7 @@ struct Text {
 impl Text {
     fn new(args: &'static str, helpers: &'static [&'static str], body: &str) -> Self {
         Self {
+            enables: String::new(),
             args,
             constants: String::new(),
             helpers,
@@ -208,12 +218,24 @@ impl Kernel {
             Self::ColumnSums => "column_sums",
             Self::SumParts => "sum_parts",
             Self::SumShards => "sum_shards",
-            Self::Product(Product::Forward) => "product_forward",
-            Self::Product(Product::BackwardInput) => "product_backward_input",
-            Self::Product(Product::BackwardWeight) => "product_backward_weight",
-            Self::Product(Product::TransposedLeft) => "product_transposed_left",
-            Self::Product(Product::TransposedRight) => "product_transposed_right",
-            Self::Product(Product::Plain) => "product_plain",
+            Self::Product(Product::Forward, None) => "product_forward",
+            Self::Product(Product::Forward, Some(_)) => "cooperative_product_forward",
+            Self::Product(Product::BackwardInput, None) => "product_backward_input",
+            Self::Product(Product::BackwardInput, Some(_)) => "cooperative_product_backward_input",
+            Self::Product(Product::BackwardWeight, None) => "product_backward_weight",
+            Self::Product(Product::BackwardWeight, Some(_)) => {
+                "cooperative_product_backward_weight"
+            }
+            Self::Product(Product::TransposedLeft, None) => "product_transposed_left",
+            Self::Product(Product::TransposedLeft, Some(_)) => {
+                "cooperative_product_transposed_left"
+            }
+            Self::Product(Product::TransposedRight, None) => "product_transposed_right",
+            Self::Product(Product::TransposedRight, Some(_)) => {
+                "cooperative_product_transposed_right"
+            }
+            Self::Product(Product::Plain, None) => "product_plain",
+            Self::Product(Product::Plain, Some(_)) => "cooperative_product_plain",
             Self::ProductOfRows => "product_of_rows",
             Self::HeadNorm => "head_norm",
             Self::HeadNormBackward => "head_norm_backward",
@@ -229,6 +251,7 @@ impl Kernel {
             Self::GateBackward => "gate_backward",
             Self::Dropout => "dropout",
             Self::CrossEntropy => "cross_entropy",
+            Self::Choose => "choose",
             Self::SumSquares(_) => "sum_squares",
             Self::ClipFactor => "clip_factor",
             Self::InverseNorm => "inverse_norm",
@@ -251,7 +274,15 @@ impl Kernel {
         let text = self.text();
         let helpers = text.helpers.concat();
         let common = include_str!("shaders/common.wgsl");
-        [&text.constants, text.args, common, &helpers, &text.body].join("\n")
+        [
+            &text.enables,
+            &text.constants,
+            text.args,
+            common,
+            &helpers,
+            &text.body,
+        ]
+        .join("\n")
     }
 
     fn text(self) -> Text {
@@ -265,7 +296,10 @@ impl Kernel {
             Self::ColumnSums => shader!(ColumnSums, &[], "column_sums"),
             Self::SumParts => shader!(SumParts, &[], "sum_parts"),
             Self::SumShards => shader!(SumShards, &[], "sum_shards"),
-            Self::Product(product) => Text::new(args::Product::WGSL, &[], &product.source()),
+            Self::Product(product, unit) => Text {
+                enables: unit.map(MatrixUnit::enables).unwrap_or_default(),
+                ..Text::new(args::Product::WGSL, &[], &product.source(unit))
+            },
             Self::ProductOfRows => {
                 const HELPERS: &[&str] = &[PRODUCT_OPERAND, PRODUCT_TO_ARENA];
                 shader!(Product, HELPERS, "product_of_rows")
@@ -289,6 +323,7 @@ impl Kernel {
             Self::CrossEntropy => {
                 shader!(CrossEntropy, &[MATH, REDUCE], "cross_entropy").lanes(256)
             }
+            Self::Choose => shader!(Choose, &[MATH, REDUCE], "choose").lanes(256),
             Self::SumSquares(source) => {
                 let body = include_str!("shaders/sum_squares.wgsl");
                 let body = body.replace("SOURCE[", &format!("{}[", source.name()));
@@ -328,3 +363,6 @@ fn attention(pass: AttentionPass, head_dim: HeadDim) -> Text {
         ..text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ pub(crate) const INVERSE_NORM: u32 = 2;
 pub(crate) const LINE: usize = 64;
 /// The offset of the losses of a chunk's rows.
 pub(crate) const LOSSES: usize = LINE;
+/// The offset of the tokens that the device has chosen, in a program that decodes.
+pub(crate) const CHOSEN: usize = LINE;
 
 /// The most rows of a chunk, where memory allows them: more do not make a large GPU faster.
 const MOST_ROWS: usize = 1 << 13;

@@ -33,6 +33,7 @@ mod generator;
 mod head;
 mod kernel;
 mod layout;
+mod matrix_units;
 mod memory_need;
 mod optimizer;
 mod plan;

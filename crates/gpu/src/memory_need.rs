@@ -2,11 +2,9 @@
 //! [`crate::generator`] allocate it.
 
 use gptlab_engine::{
-    BackendOptions,
     memory_need::{BatchShape, MemoryNeed, Texts, Training},
     program::Purpose,
 };
-use gptlab_model::Graph;
 
 use crate::{
     chunks::{self, IndexLayout},
@@ -23,14 +21,9 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    pub(crate) fn new(
-        graph: &Graph,
-        options: BackendOptions,
-        numbers: usize,
-        most_rows: Option<usize>,
-    ) -> Self {
+    pub(crate) fn new(tables: GraphTables, numbers: usize, most_rows: Option<usize>) -> Self {
         Self {
-            tables: GraphTables::new(graph.clone(), options.precision),
+            tables,
             numbers,
             most_rows,
         }

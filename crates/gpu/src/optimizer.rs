@@ -9,6 +9,7 @@ use crate::{
     dispatch::Dispatch,
     kernel::{Kernel, Product, Source},
     layout::{CLIP, INVERSE_NORM, LINE, NORM},
+    matrix_units::MatrixUnits,
     steps::product,
 };
 
@@ -25,6 +26,7 @@ const EPS: f32 = 1e-7;
 pub(crate) struct UpdateSteps {
     pub(crate) dispatches: Vec<Dispatch>,
     pub(crate) arena: usize,
+    units: MatrixUnits,
 }
 
 /// Parameters that lie side by side and take the same step.
@@ -50,9 +52,12 @@ enum Step {
 }
 
 impl UpdateSteps {
-    /// Returns the dispatches of one step.
-    pub(crate) fn new(params: &ParamTable, hyper: &StepHyper) -> Self {
-        let mut steps = Self::default();
+    /// Returns the dispatches of one step, with products by `units`.
+    pub(crate) fn new(params: &ParamTable, hyper: &StepHyper, units: MatrixUnits) -> Self {
+        let mut steps = Self {
+            units,
+            ..Self::default()
+        };
         steps.clip(params.total(), hyper.grad_clip);
         for run in runs(params, hyper) {
             steps.step(&run, hyper);
@@ -235,7 +240,7 @@ impl UpdateSteps {
             out,
             ..args::Product::default()
         };
-        self.dispatches.push(product(form, args));
+        self.dispatches.push(product(form, args, self.units));
     }
 
     /// Adds `x = a x + b y`.

@@ -14,7 +14,15 @@ const KEPT: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) layout: Layout,
-    recordings: Vec<(usize, Recording)>,
+    recordings: Vec<(RecordingKey, Recording)>,
+}
+
+/// What distinguishes the recordings of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordingKey {
+    pub(crate) rows: usize,
+    /// Whether the next tokens are chosen.
+    pub(crate) chooses: bool,
 }
 
 impl Plan {
@@ -25,14 +33,14 @@ impl Plan {
         }
     }
 
-    /// Returns the recording for `rows` rows; `dispatches` makes what is recorded the first time.
+    /// Returns the recording for `key`; `dispatches` makes what is recorded the first time.
     pub(crate) fn recording(
         &mut self,
         context: &Context,
-        rows: usize,
+        key: RecordingKey,
         dispatches: impl FnOnce(&Layout) -> Vec<Dispatch>,
     ) -> Result<&Recording, GpuError> {
-        let known = self.recordings.iter().position(|(of, _)| *of == rows);
+        let known = self.recordings.iter().position(|(of, _)| *of == key);
         let at = if let Some(at) = known {
             at
         } else {
@@ -40,7 +48,7 @@ impl Plan {
             if self.recordings.len() == KEPT {
                 self.recordings.remove(0);
             }
-            self.recordings.push((rows, recording));
+            self.recordings.push((key, recording));
             self.recordings.len() - 1
         };
         Ok(&self.recordings[at].1)

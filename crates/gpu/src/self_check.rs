@@ -7,6 +7,7 @@
 //! simplest on: the first check that fails names the kernels at fault.
 
 mod cases;
+mod choices;
 mod texts;
 
 use std::fmt;
@@ -174,12 +175,12 @@ fn check_case(
         Some(rows) => backend.clone().with_most_rows(rows),
         None => backend.clone(),
     };
-    if let Checked::Logits(kernels) = case.checked {
+    if let Some(compared) = texts::Compared::of(case.checked) {
         let generators = Generators {
             found: &*backend.generator(graph.clone(), &weights, options)?,
             expected: &*witness.generator(graph.clone(), &weights, options)?,
         };
-        return generators.compare(case, &graph, kernels, report);
+        return generators.compare(case, &graph, compared, report);
     }
     let mut pair = Pair {
         case,
@@ -198,7 +199,7 @@ fn check_case(
             Checked::Gradients(kernels) => pair.gradients(&batch, kernels, report),
             Checked::Update(hyper, kernels) => pair.update(&hyper, kernels, report)?,
             // Generators are compared, not engines.
-            Checked::Logits(_) => {}
+            Checked::Logits(_) | Checked::Choices(_) => {}
         }
     }
     match pair.found.failure() {

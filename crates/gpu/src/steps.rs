@@ -10,6 +10,7 @@ use crate::{
     dispatch::Dispatch,
     kernel::{Kernel, Product},
     layout::Layout,
+    matrix_units::MatrixUnits,
     split::{Split, TILE},
     tables::GraphTables,
 };
@@ -31,6 +32,8 @@ pub(crate) struct Steps<'a> {
 pub(crate) struct Decoding<'a> {
     pub(crate) cache: &'a CacheLayout,
     pub(crate) rows: DecodedRows,
+    /// Whether the next tokens are chosen, by the rules among the indices.
+    pub(crate) chooses: bool,
 }
 
 /// The rows that are decoded together.
@@ -151,7 +154,7 @@ impl<'a> Steps<'a> {
 
     /// Adds a product of `[m, k]` and `[k, n]`.
     pub(crate) fn product(&mut self, form: Product, args: args::Product) {
-        self.push(product(form, args));
+        self.push(product(form, args, self.tables.units));
     }
 
     /// Adds `dy^T x` over `rows` rows to the gradient of a weight, in parts that use `scratch`.
@@ -228,12 +231,13 @@ pub(crate) struct WeightGradient {
     pub(crate) scratch: u32,
 }
 
-/// Returns a dispatch of a product: a group for each tile and part.
-pub(crate) fn product(form: Product, args: args::Product) -> Dispatch {
+/// Returns a dispatch of a product by one of `units`, if it can: a group for each tile and part.
+pub(crate) fn product(form: Product, args: args::Product, units: MatrixUnits) -> Dispatch {
     let tiles = |n: u32| (n as usize).div_ceil(TILE);
     let parts = args.k.div_ceil(args.k_of_part.max(1)) as usize;
     let groups = [tiles(args.n), tiles(args.m), parts];
-    Dispatch::new(Kernel::Product(form), &args, groups)
+    let unit = units.unit(args.bf16 == 1);
+    Dispatch::new(Kernel::Product(form, unit), &args, groups)
 }
 
 /// Returns 1 where a result is added to what is there, 0 where it replaces that.

@@ -5,12 +5,16 @@ use gptlab_engine::program::constant_values;
 use gptlab_model::{Constant, Graph, ParamId, ValueId, random::Stream};
 use gptlab_recipe::Precision;
 
+use crate::matrix_units::MatrixUnits;
+
 /// A graph, its constants in one list, and the purposes of its dropout streams.
 #[derive(Debug)]
 pub(crate) struct GraphTables {
     pub(crate) graph: Graph,
     /// 1 if the operands of products are rounded to bf16, else 0.
     pub(crate) bf16: u32,
+    /// The units that multiply matrices.
+    pub(crate) units: MatrixUnits,
     /// The numbers of all constants. Nodes with equal constants share one.
     pub(crate) constants: Vec<f32>,
     /// The constant of each node, and its offset.
@@ -20,7 +24,7 @@ pub(crate) struct GraphTables {
 }
 
 impl GraphTables {
-    pub(crate) fn new(graph: Graph, precision: Precision) -> Self {
+    pub(crate) fn new(graph: Graph, precision: Precision, units: MatrixUnits) -> Self {
         let (mut constants, mut known) = (Vec::new(), Vec::<(Constant, usize)>::new());
         let mut table = |constant: Constant| {
             let before = known.iter().find(|(other, _)| *other == constant);
@@ -40,6 +44,7 @@ impl GraphTables {
                 Precision::F32 => 0,
                 Precision::Bf16 => 1,
             },
+            units,
             constants,
             tables,
             purposes: purposes.collect(),

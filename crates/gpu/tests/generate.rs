@@ -14,10 +14,13 @@ use common::{
 };
 use device::{gpu, maker};
 use gptlab_engine::{
-    Backend, BackendOptions, Device, GenerationError, GenerationRequest, Generator, PromptError,
-    Slot, UncachedGenerator, generate_each, memory_need::Texts,
+    Backend, BackendOptions, Device, DrawRule, GenerationError, GenerationRequest, Generator,
+    PromptError, Slot, UncachedGenerator, generate_each,
+    memory_need::Texts,
+    sample::{Ranking, Sampling},
 };
 use gptlab_gpu::GpuBackend;
+use gptlab_model::random::Stream;
 use gptlab_recipe::Precision;
 
 fn generator(backend: &GpuBackend, case: &Case, precision: Precision) -> Box<dyn Generator> {
@@ -177,6 +180,180 @@ impl GenerationRequest for LosingText {
         }
         Some(1)
     }
+}
+
+/// A text whose tokens the device chooses. It may end itself early.
+#[derive(Clone, Debug, PartialEq)]
+struct DrawnText {
+    prompt: Vec<u32>,
+    rule: DrawRule,
+    /// The number of tokens with which the text ends itself.
+    end: usize,
+    tokens: Vec<u32>,
+}
+
+impl DrawnText {
+    /// Returns the `i`th of many texts: prompts, rules and lengths of all kinds.
+    fn new(i: u32, block_size: usize, vocab: usize) -> Self {
+        let Tale { prompt, most, .. } = Tale::new(i, block_size, vocab);
+        let rules = [
+            (1.0, None, None),
+            (0.7, Some(3), None),
+            (0.0, None, None),
+            (1.0, None, Some(0.7)),
+        ];
+        let (temperature, top_k, top_p) = rules[i as usize % rules.len()];
+        Self {
+            prompt,
+            rule: DrawRule {
+                sampling: Sampling::new(temperature, top_k, top_p).expect("settings in range"),
+                draws: Stream::new(8, "drawn texts", i),
+                most,
+            },
+            end: if i.is_multiple_of(3) { 2 } else { usize::MAX },
+            tokens: Vec::new(),
+        }
+    }
+}
+
+impl GenerationRequest for DrawnText {
+    fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    fn next(&mut self, _: &[f32]) -> Option<u32> {
+        panic!("the GPU chooses by the rule");
+    }
+
+    fn rule(&self) -> Option<DrawRule> {
+        Some(self.rule)
+    }
+
+    fn take(&mut self, token: Option<u32>) -> bool {
+        if self.rule.most == 0 {
+            return false;
+        }
+        self.tokens.push(token.expect("finite logits"));
+        assert!(self.tokens.len() <= self.rule.most.min(self.end));
+        self.tokens.len() < self.end
+    }
+}
+
+fn drawn_texts(case: &Case, count: u32) -> Vec<DrawnText> {
+    let (block_size, vocab) = (case.graph.block_size(), case.graph.vocab_size());
+    (0..count)
+        .map(|i| DrawnText::new(i, block_size, vocab))
+        .collect()
+}
+
+/// Every token is the one that the rule chooses in f64 by the oracle's logits, or would choose by a
+/// draw, or logits, that differ in the last places of f32.
+#[test]
+#[expect(clippy::print_stderr, reason = "the counts are for people to read")]
+fn the_device_chooses_as_the_rule_does() {
+    let Some(backend) = gpu() else { return };
+    let (mut same, mut all) = (0, 0);
+    for case in Grid::alone().cases {
+        let weights = batches::weights(&case.graph, 1);
+        let mut oracle = engines::oracle(case.graph.clone(), &weights);
+        let mut texts = drawn_texts(&case, 8);
+        generate_each(&*generator(&backend, &case, Precision::F32), &mut texts).expect("texts");
+        for text in texts {
+            assert_eq!(
+                text.tokens.len(),
+                text.rule.most.min(text.end),
+                "{}",
+                case.name
+            );
+            let mut tokens = text.prompt;
+            for (n, token) in text.tokens.into_iter().enumerate() {
+                let logits = expected(&mut oracle, &case.model, &tokens);
+                let uniform = text.rule.draws.uniform_at(n as u64);
+                let by = |sway: f64, uniform: f64| {
+                    let even = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+                    let swayed = logits.iter().enumerate();
+                    let swayed = swayed.map(|(i, x)| (x + even(i) * sway) as f32);
+                    let swayed: Vec<f32> = swayed.collect();
+                    let rule = text.rule.sampling;
+                    rule.choose(
+                        &mut Ranking::default(),
+                        &swayed,
+                        uniform.clamp(0.0, 0.999_999_9),
+                    )
+                };
+                let likely = by(0.0, uniform) == Some(token);
+                let close = [-1e-4, 0.0, 1e-4].into_iter().any(|sway| {
+                    let draws = [uniform - 1e-4, uniform, uniform + 1e-4];
+                    draws.into_iter().any(|draw| by(sway, draw) == Some(token))
+                });
+                assert!(close, "{}: token {n} is {token}", case.name);
+                (same, all) = (same + usize::from(likely), all + 1);
+                tokens.push(token);
+            }
+        }
+    }
+    eprintln!("{same} of {all} tokens are those of the rule in f64");
+    assert!(all - same <= all / 500, "{same} of {all}");
+}
+
+/// Texts that end early leave their slots to others while a token of theirs is still computed.
+#[test]
+fn a_drawn_text_among_many_is_the_text_alone() {
+    let Some(backend) = gpu() else { return };
+    for (i, case) in Grid::alone().cases.into_iter().enumerate() {
+        let sizes: &[u32] = if i == 0 { &[1, 2, 150] } else { &[9] };
+        let most = sizes.iter().copied().max().unwrap_or(0);
+        let mut alone = drawn_texts(&case, most);
+        let single = generator(&backend, &case, Precision::F32);
+        for text in &mut alone {
+            single.generate_one(text).expect("a prompt");
+        }
+        let generator = generator(&backend, &case, Precision::F32);
+        for size in sizes.iter().chain(sizes.first()) {
+            let mut texts = drawn_texts(&case, *size);
+            generate_each(&*generator, &mut texts).expect("prompts that can be continued");
+            assert!(texts == alone[..texts.len()], "{}: {size} texts", case.name);
+        }
+    }
+}
+
+/// A diverged model has no next token.
+#[test]
+fn logits_that_are_not_numbers_have_no_token() {
+    #[derive(Default)]
+    struct Diverged(Vec<Option<u32>>);
+    impl GenerationRequest for Diverged {
+        fn prompt(&self) -> &[u32] {
+            &[0]
+        }
+
+        fn next(&mut self, _: &[f32]) -> Option<u32> {
+            panic!("the GPU chooses by the rule");
+        }
+
+        fn rule(&self) -> Option<DrawRule> {
+            Some(DrawRule {
+                sampling: Sampling::new(1.0, None, None).expect("settings in range"),
+                draws: Stream::new(1, "diverged", 0),
+                most: 3,
+            })
+        }
+
+        fn take(&mut self, token: Option<u32>) -> bool {
+            self.0.push(token);
+            true
+        }
+    }
+    let Some(backend) = gpu() else { return };
+    let case = Case::new("base", &specs::base(), specs::VOCAB).expect("the base");
+    let weights = vec![f32::NAN; case.graph.params().total()];
+    let options = BackendOptions::default();
+    let generator = backend
+        .generator(case.graph.clone(), &weights, options)
+        .expect("weights");
+    let mut text = Diverged::default();
+    generator.generate_one(&mut text).expect("a prompt");
+    assert_eq!(text.0, [None]);
 }
 
 type MakeGenerator = fn(&GpuBackend, &Case) -> Box<dyn Generator>;

@@ -37,6 +37,8 @@ fn noise(step: u32) -> Noise {
     Noise { seed: 1, step }
 }
 
+const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
+
 fn make(backend: &GpuBackend, case: &Case, precision: Precision) -> Box<dyn Engine> {
     let weights = batches::weights(&case.graph, 1);
     maker(backend, precision)(case.graph.clone(), &weights)
@@ -97,7 +99,7 @@ fn whole(engine: &mut dyn Engine, batch: &Batch) -> (Vec<u64>, Vec<u32>) {
 fn the_same_device_computes_the_same_bits_twice() {
     let Some(backend) = gpu() else { return };
     for (case, batch) in &trials() {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in PRECISIONS {
             let [one, two] = [0, 1].map(|_| whole(&mut *make(&backend, case, precision), batch));
             assert!(one == two, "{} {precision:?}", case.name);
         }
@@ -108,10 +110,14 @@ fn the_same_device_computes_the_same_bits_twice() {
 fn micro_batches_are_the_batch_to_the_bit() {
     let Some(backend) = gpu() else { return };
     let backend = backend.with_most_rows(1);
-    for (case, batch) in &trials() {
-        let expected = whole(&mut *make(&backend, case, Precision::F32), batch);
+    let trials = trials();
+    let trials = trials
+        .iter()
+        .flat_map(|trial| PRECISIONS.map(|precision| (trial, precision)));
+    for ((case, batch), precision) in trials {
+        let expected = whole(&mut *make(&backend, case, precision), batch);
         for sequences in [1, 2] {
-            let engine = &mut *make(&backend, case, Precision::F32);
+            let engine = &mut *make(&backend, case, precision);
             let mut parts = 0;
             let found = trained(engine, batch, |engine, noise, losses| {
                 let mut first = 0;
@@ -126,7 +132,7 @@ fn micro_batches_are_the_batch_to_the_bit() {
             });
             assert!(
                 parts >= 3 && found == expected,
-                "{}, {sequences}",
+                "{} {precision:?}, {sequences}",
                 case.name
             );
         }
@@ -231,8 +237,12 @@ fn engines_with_a_share_each_are_one_engine_to_the_bit() {
 #[test]
 fn a_hook_that_changes_nothing_leaves_the_losses_to_the_bit() {
     let Some(backend) = gpu() else { return };
-    for (case, batch) in &trials() {
-        let mut engine = make(&backend, case, Precision::F32);
+    let trials = trials();
+    let trials = trials
+        .iter()
+        .flat_map(|trial| PRECISIONS.map(|precision| (trial, precision)));
+    for ((case, batch), precision) in trials {
+        let mut engine = make(&backend, case, precision);
         let losses = engine.losses(batch);
         let trace = engine.trace(batch, &mut untouched);
         assert_eq!(trace.losses(), losses, "{}", case.name);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use gptlab_data::Fingerprint;
-use gptlab_engine::Device;
+use gptlab_engine::{Device, ImportError};
 use gptlab_gpu::{AdapterDescription, GpuBackend, SelfCheck, self_check};
 use gptlab_record::{atomic, disk};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,10 @@ pub(super) struct Checked {
     driver: String,
     program: String,
     system: String,
+    /// What the matrix units multiply that products run on; `none` if they run on none.
+    matrix_units: String,
+    /// Why the matrix units of the adapter are not used, if it has some.
+    refused_units: Option<String>,
     /// The kernels that compute wrong numbers.
     wrong: Vec<String>,
     /// A line for each group of kernels: its comparisons and its largest error.
@@ -33,11 +37,10 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Compares every kernel of `backend` with the CPU, and keeps the result.
+    /// Compares every kernel of `backend` with the CPU, and keeps the result. Matrix units that
+    /// compute wrong numbers are left out, and the kernels that replace them are compared.
     pub(super) fn now(backend: &GpuBackend, printer: Printer) -> CommandResult<Self> {
-        let witness = Device::cpu(1);
-        let report = self_check(backend, &*witness.backend).map_err(Stop::failure)?;
-        let checked = Self::of(backend.adapter(), &report);
+        let checked = Self::compare(backend).map_err(Stop::failure)?;
         if let Some(path) = path(backend.adapter())
             && let Err(error) = checked.keep(&path)
         {
@@ -48,15 +51,53 @@ impl Checked {
         Ok(checked)
     }
 
-    fn of(adapter: &AdapterDescription, report: &SelfCheck) -> Self {
+    fn compare(backend: &GpuBackend) -> Result<Self, ImportError> {
+        let witness = Device::cpu(1);
+        let refused = match self_check(backend, &*witness.backend) {
+            Ok(report) => match report.broken() {
+                Some(check) if backend.has_matrix_units() => {
+                    format!("they compute wrong numbers in {}", check.kernels)
+                }
+                Some(_) | None => return Ok(Self::of(backend, &report, None)),
+            },
+            Err(error) if backend.has_matrix_units() => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        let plain = backend.clone().without_matrix_units();
+        let report = self_check(&plain, &*witness.backend)?;
+        let refused = format!("{}: {refused}", backend.matrix_units());
+        Ok(Self::of(&plain, &report, Some(refused)))
+    }
+
+    fn of(backend: &GpuBackend, report: &SelfCheck, refused_units: Option<String>) -> Self {
+        let adapter = backend.adapter();
         Self {
             adapter: adapter.name.clone(),
             interface: adapter.interface.clone(),
             driver: adapter.driver.clone(),
             program: program(),
             system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+            matrix_units: backend.matrix_units(),
+            refused_units,
             wrong: Vec::from_iter(report.broken().map(|check| check.kernels.to_owned())),
             lines: report.to_string().lines().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns a sentence about the matrix units.
+    pub(super) fn units(&self) -> String {
+        match &self.refused_units {
+            Some(refused) => format!("matrix units are not used ({refused})"),
+            None => format!("matrix units: {}", self.matrix_units),
+        }
+    }
+
+    /// Returns `backend` as it passed the check.
+    fn without_refused_units(&self, backend: GpuBackend) -> GpuBackend {
+        if self.refused_units.is_some() {
+            backend.without_matrix_units()
+        } else {
+            backend
         }
     }
 
@@ -100,11 +141,12 @@ impl Checked {
     }
 }
 
-/// Checks the kernels of `backend`, unless this program has done so with the same driver.
+/// Checks the kernels of `backend`, unless this program has done so with the same driver. Returns
+/// the backend with what passed.
 ///
 /// # Errors
 /// Returns an error if a kernel computes wrong numbers.
-pub(super) fn require(backend: &GpuBackend, printer: Printer) -> CommandResult<()> {
+pub(super) fn require(backend: GpuBackend, printer: Printer) -> CommandResult<GpuBackend> {
     let adapter = backend.adapter();
     let checked = if let Some(kept) = Checked::kept(adapter) {
         kept
@@ -113,9 +155,16 @@ pub(super) fn require(backend: &GpuBackend, printer: Printer) -> CommandResult<(
             "the kernels of {} are not checked with this driver yet: comparing them with the CPU",
             adapter.name
         ));
-        Checked::now(backend, printer)?
+        let checked = Checked::now(&backend, printer)?;
+        if checked.refused_units.is_some() {
+            printer.warn(checked.units());
+        }
+        checked
     };
-    checked.refusal(adapter).map_or(Ok(()), Err)
+    match checked.refusal(adapter) {
+        Some(stop) => Err(stop),
+        None => Ok(checked.without_refused_units(backend)),
+    }
 }
 
 /// Returns the file of the result for this driver and this program; `None` if the system names no
@@ -146,4 +195,36 @@ fn program() -> String {
     });
     let built = built.unwrap_or_else(|_| "unknown".to_owned());
     format!("gptlab {}, {built}", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Products that are wrong on matrix units run without them, and a kernel that is wrong in any
+    /// case refuses the device.
+    #[test]
+    fn wrong_matrix_units_are_left_out() {
+        let change = ["group.x * TILE;", "group.x * TILE + 1u;"];
+        let broken = |kernel| GpuBackend::with_changed_kernel(None, kernel, change).ok();
+        let Some(backend) = broken("cooperative_product_forward") else {
+            return;
+        };
+        let checked = Checked::compare(&backend).expect("it still computes");
+        if backend.has_matrix_units() {
+            let units = checked.units();
+            assert!(
+                units.contains("wrong numbers in product_forward"),
+                "{units}"
+            );
+        }
+        assert!(checked.refusal(backend.adapter()).is_none());
+        assert!(!checked.without_refused_units(backend).has_matrix_units());
+        let Some(backend) = broken("product_forward") else {
+            return;
+        };
+        let checked = Checked::compare(&backend.without_matrix_units()).expect("it computes");
+        assert_eq!(checked.refused_units, None);
+        assert_eq!(checked.wrong, ["product_forward"]);
+    }
 }

@@ -29,8 +29,7 @@ fn stop(error: &GpuError) -> Stop {
 /// Opens the GPU with this number, or the first. At the first use of its driver, its kernels are
 /// compared with the CPU.
 pub(crate) fn open(number: Option<usize>, printer: Printer) -> CommandResult<Arc<dyn Backend>> {
-    let backend = backend(number)?;
-    checked::require(&backend, printer)?;
+    let backend = checked::require(backend(number)?, printer)?;
     Ok(Arc::new(backend))
 }
 
@@ -54,6 +53,7 @@ pub(crate) fn check(
         backend.adapter().name
     ));
     let refusal = checked.refusal(backend.adapter());
+    lines.push(checked.units());
     lines.extend(checked.lines);
     Ok((lines, refusal))
 }

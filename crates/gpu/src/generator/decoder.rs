@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use gptlab_engine::ImportError;
-use gptlab_model::Graph;
-use gptlab_recipe::Precision;
+use wgpu::BufferUsages;
 
 use crate::{
     GpuError,
     buffers::{Buffers, Lengths, Place},
     cache::CacheLayout,
-    chunks::{DecodedRow, IndexLayout},
-    context::Context,
+    chunks::{DecodedRow, IndexLayout, RuleWords},
+    context::{Context, Mapping},
     engine::{check_heads, check_len},
-    layout::Layout,
-    plan::Plan,
+    layout::{CHOSEN, Layout},
+    plan::{Plan, RecordingKey},
     steps::{self, DecodedRows, Steps},
     tables::GraphTables,
 };
 
+/// How the buffer of chosen tokens is used.
+const CHOSEN_USAGE: BufferUsages = BufferUsages::COPY_SRC.union(BufferUsages::COPY_DST);
 /// The most texts that are written at once.
 const MOST_TEXTS: usize = 64;
 
@@ -29,6 +30,8 @@ pub(super) struct Text {
     pub(super) slot: usize,
     /// The number of tokens, from the first on, whose keys and values are in the slot.
     cached: usize,
+    /// Whether the device has been asked for another token, which the host does not know yet.
+    pub(super) is_pending: bool,
 }
 
 impl Text {
@@ -37,8 +40,23 @@ impl Text {
             tokens: prompt.to_vec(),
             slot,
             cached: 0,
+            is_pending: false,
         }
     }
+
+    /// Returns the number of tokens, with one that the device knows alone.
+    fn len(&self) -> usize {
+        self.tokens.len() + usize::from(self.is_pending)
+    }
+}
+
+/// What is wanted of each text.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// Logits for the host.
+    Logits,
+    /// A token, by the rule of each text, for the device, and for the host in this buffer.
+    Tokens(&'a [RuleWords], &'a wgpu::Buffer),
 }
 
 /// The layouts with which a number of texts are written at once.
@@ -97,6 +115,8 @@ pub(super) struct Decoder {
     steps: Plan,
     /// The logits of each text, where the host can read them.
     logits: wgpu::Buffer,
+    /// The token of each slot that the device has chosen.
+    chosen: wgpu::Buffer,
     /// The number of texts that can be written at once.
     texts: usize,
 }
@@ -105,14 +125,12 @@ impl Decoder {
     /// Makes a decoder that can write one text at a time.
     pub(super) fn new(
         context: &Arc<Context>,
-        graph: Graph,
+        tables: GraphTables,
         weights: &[f32],
-        precision: Precision,
     ) -> Result<Self, ImportError> {
-        let total = graph.params().total();
+        let total = tables.graph.params().total();
         check_len(total, weights.len())?;
-        check_heads(&graph)?;
-        let tables = GraphTables::new(graph, precision);
+        check_heads(&tables.graph)?;
         let decoding = Decoding::new(&tables, 1, context.most_numbers());
         decoding.windows.check(context.most_numbers())?;
         let mut buffers = Buffers::untrained(context, total, &tables.constants)?;
@@ -121,6 +139,7 @@ impl Decoder {
         Ok(Self {
             context: Arc::clone(context),
             logits: context.read_buffer(tables.graph.vocab_size())?,
+            chosen: context.buffer("chosen tokens", 1, CHOSEN_USAGE)?,
             tables,
             buffers,
             cache: decoding.cache,
@@ -138,8 +157,11 @@ impl Decoder {
             let numbers = decoding.texts * self.tables.graph.vocab_size();
             let fitted = self.buffers.fit(&self.context, decoding.lengths());
             let logits = self.context.read_buffer(numbers);
-            if let (Ok(()), Ok(logits)) = (fitted, logits) {
-                self.logits = logits;
+            let chosen = self
+                .context
+                .buffer("chosen tokens", decoding.texts, CHOSEN_USAGE);
+            if let (Ok(()), Ok(logits), Ok(chosen)) = (fitted, logits, chosen) {
+                (self.logits, self.chosen) = (logits, chosen);
                 self.steps = Plan::new(decoding.steps);
                 self.texts = decoding.texts;
             }
@@ -149,15 +171,59 @@ impl Decoder {
 
     /// Runs what is new of each text, and returns the logits `[texts, vocab_size]` after them.
     pub(super) fn next(&mut self, texts: &mut [&mut Text]) -> Result<Vec<f32>, GpuError> {
+        self.run_all(texts, Wanted::Logits)?;
+        let numbers = texts.len() * self.tables.graph.vocab_size();
+        self.context.read_staging(&self.logits, numbers)
+    }
+
+    /// Runs what is new of each text, and lets the device choose the token after it by the rule of
+    /// the text. The tokens, or [`NO_TOKEN`], will be in `drawn`, in the order of the texts. Only
+    /// texts that [`Decoder::goes_by_step`] can have a token that the host does not know.
+    pub(super) fn draw(
+        &mut self,
+        texts: &mut [&mut Text],
+        rules: &[RuleWords],
+        drawn: &wgpu::Buffer,
+    ) -> Result<Mapping, GpuError> {
+        self.run_all(texts, Wanted::Tokens(rules, drawn))?;
+        for text in texts {
+            text.is_pending = true;
+        }
+        Ok(Mapping::begin(drawn, None))
+    }
+
+    /// Makes a buffer for the tokens of all texts that [`Decoder::draw`] chooses at once.
+    pub(super) fn drawn_buffer(&self) -> Result<wgpu::Buffer, GpuError> {
+        self.context.read_buffer(self.texts)
+    }
+
+    /// Waits for tokens that the device chooses, and returns the first `count`.
+    pub(super) fn drawn(
+        &self,
+        drawn: &wgpu::Buffer,
+        mapping: Mapping,
+        count: usize,
+    ) -> Result<Vec<u32>, GpuError> {
+        let numbers = self.context.wait(drawn, mapping, count)?;
+        Ok(numbers.into_iter().map(f32::to_bits).collect())
+    }
+
+    fn run_all(&mut self, texts: &mut [&mut Text], wanted: Wanted<'_>) -> Result<(), GpuError> {
         let (mut rows, mut places) = (Vec::new(), Vec::new());
         for (place, text) in texts.iter_mut().enumerate() {
             if self.goes_by_step(text) {
                 rows.push(row_of_step(text));
-                places.push(place);
+                places.push((place, text.slot));
                 text.cached += 1;
             } else {
                 let window = self.window(text);
-                self.run(DecodedRows::Window, &window, &[place])?;
+                let rows = Rows {
+                    kind: DecodedRows::Window,
+                    decoded: &window,
+                    places: &[(place, text.slot)],
+                    pending: &[],
+                };
+                self.run(&rows, wanted)?;
                 text.cached = match text.tokens.len() {
                     all if all == window.len() => all,
                     // Past the context, nothing that is cached holds.
@@ -165,16 +231,25 @@ impl Decoder {
                 };
             }
         }
-        if !rows.is_empty() {
-            self.run(DecodedRows::Step, &rows, &places)?;
+        if rows.is_empty() {
+            return Ok(());
         }
-        let numbers = texts.len() * self.tables.graph.vocab_size();
-        self.context.read_staging(&self.logits, numbers)
+        let pending = |(row, (place, slot)): (usize, &(usize, usize))| {
+            texts[*place].is_pending.then_some((*slot, row))
+        };
+        let pending: Vec<_> = places.iter().enumerate().filter_map(pending).collect();
+        let rows = Rows {
+            kind: DecodedRows::Step,
+            decoded: &rows,
+            places: &places,
+            pending: &pending,
+        };
+        self.run(&rows, wanted)
     }
 
     /// Returns true if all but the last token of a text are cached, and hold.
-    fn goes_by_step(&self, text: &Text) -> bool {
-        let len = text.tokens.len();
+    pub(super) fn goes_by_step(&self, text: &Text) -> bool {
+        let len = text.len();
         self.cache.is_causal && text.cached + 1 == len && len <= self.cache.tokens
     }
 
@@ -192,50 +267,100 @@ impl Decoder {
         window.iter().zip(0..).map(row).collect()
     }
 
-    /// Runs rows, and copies the logits of each text to its place among those that the host reads.
-    fn run(
-        &mut self,
-        kind: DecodedRows,
-        rows: &[DecodedRow],
-        places: &[usize],
-    ) -> Result<(), GpuError> {
-        let plan = match kind {
+    /// Runs rows, and copies what is wanted of each text to its place among those of all texts.
+    fn run(&mut self, rows: &Rows<'_>, wanted: Wanted<'_>) -> Result<(), GpuError> {
+        let plan = match rows.kind {
             DecodedRows::Window => &mut self.windows,
             DecodedRows::Step => &mut self.steps,
         };
-        let indices = IndexLayout::decoding(plan.layout.rows).of_decoded(rows);
+        let index = IndexLayout::decoding(plan.layout.rows);
         let (context, scratch) = (&self.context, plan.layout.scratch);
+        let rules: Vec<RuleWords> = match wanted {
+            Wanted::Logits => Vec::new(),
+            Wanted::Tokens(rules, _) => {
+                rows.places.iter().map(|(place, _)| rules[*place]).collect()
+            }
+        };
+        let indices = index.of_decoded(rows.decoded, &rules);
         context.write(self.buffers.at(Place::Indices), 0, &indices);
         let decoding = steps::Decoding {
             cache: &self.cache,
-            rows: kind,
+            rows: rows.kind,
+            chooses: !rules.is_empty(),
         };
-        let tables = &self.tables;
-        let recording = plan.recording(context, rows.len(), |layout| {
-            Steps::decoding(tables, layout, rows.len(), decoding).all()
+        let (tables, count) = (&self.tables, rows.decoded.len());
+        let key = RecordingKey {
+            rows: count,
+            chooses: decoding.chooses,
+        };
+        let recording = plan.recording(context, key, |layout| {
+            Steps::decoding(tables, layout, count, decoding).all()
         })?;
         let mut encoder = context.encoder();
+        let (arena, indices) = (
+            self.buffers.at(Place::Arena),
+            self.buffers.at(Place::Indices),
+        );
+        let known = rows.pending.iter();
+        let known = known.map(|(slot, row)| (*slot, index.tokens as usize + row));
+        copy(&mut encoder, [&self.chosen, indices], 1, known);
         recording.encode(&mut encoder, self.buffers.bindings());
-        let vocab = tables.graph.vocab_size();
-        let bytes = |numbers: usize| 4 * numbers as u64;
-        for (row, place) in places.iter().enumerate() {
-            encoder.copy_buffer_to_buffer(
-                self.buffers.at(Place::Arena),
-                bytes(scratch + row * vocab),
-                &self.logits,
-                bytes(place * vocab),
-                bytes(vocab),
-            );
+        let numbered = rows.places.iter().enumerate();
+        match wanted {
+            Wanted::Logits => {
+                let vocab = tables.graph.vocab_size();
+                let logits =
+                    numbered.map(|(row, (place, _))| (scratch + row * vocab, place * vocab));
+                copy(&mut encoder, [arena, &self.logits], vocab, logits);
+            }
+            Wanted::Tokens(_, drawn) => {
+                let of_slots = numbered.clone();
+                let of_slots = of_slots.map(|(row, (_, slot))| (CHOSEN + row, *slot));
+                copy(&mut encoder, [arena, &self.chosen], 1, of_slots);
+                let of_places = numbered.map(|(row, (place, _))| (CHOSEN + row, *place));
+                copy(&mut encoder, [arena, drawn], 1, of_places);
+            }
         }
         context.submit(encoder);
         Ok(())
     }
 }
 
-/// Returns the last token of a text, which attends to the cached ones.
+/// Rows that run together.
+struct Rows<'a> {
+    kind: DecodedRows,
+    decoded: &'a [DecodedRow],
+    /// The place among all texts, and the slot, of each row whose logits are wanted.
+    places: &'a [(usize, usize)],
+    /// The slots and rows of tokens that the host does not know.
+    pending: &'a [(usize, usize)],
+}
+
+/// Copies `len` numbers from each first offset to each second one. Neighbours go together.
+fn copy(
+    encoder: &mut wgpu::CommandEncoder,
+    [from, to]: [&wgpu::Buffer; 2],
+    len: usize,
+    offsets: impl Iterator<Item = (usize, usize)>,
+) {
+    let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+    for (first, second) in offsets {
+        match runs.last_mut() {
+            Some((a, b, run)) if (*a + *run, *b + *run) == (first, second) => *run += len,
+            Some(_) | None => runs.push((first, second, len)),
+        }
+    }
+    let bytes = |numbers: usize| 4 * numbers as u64;
+    for (first, second, run) in runs {
+        encoder.copy_buffer_to_buffer(from, bytes(first), to, bytes(second), bytes(run));
+    }
+}
+
+/// Returns the last token of a text, which attends to the cached ones. A token that the host does
+/// not know is 0 until the device replaces it.
 fn row_of_step(text: &Text) -> DecodedRow {
     DecodedRow {
-        token: text.tokens[text.cached],
+        token: text.tokens.get(text.cached).copied().unwrap_or(0),
         position: text.cached as u32,
         first: 0,
         end: 1,

@@ -22,6 +22,8 @@ pub(super) enum Checked {
     Update(StepHyper, &'static str),
     /// The logits of texts that are written at once, with the lengths as those of their prompts.
     Logits(&'static str),
+    /// The tokens that the device chooses for such texts, by several rules.
+    Choices(&'static str),
 }
 
 /// A model, its batches, and what is compared.
@@ -129,6 +131,10 @@ fn ends() -> Vec<Case> {
         |embedding, last| with(|spec| (spec.norms.embedding, spec.norms.last) = (embedding, last));
     vec![
         Case::new("an output head", base(), PRODUCTS),
+        Case {
+            precision: Precision::Bf16,
+            ..Case::new("an output head in bf16", base(), PRODUCTS)
+        },
         Case::new(
             "learned positions",
             with(|spec| spec.position = Position::Learned),
@@ -241,6 +247,7 @@ fn texts() -> Vec<Case> {
             precision: Precision::Bf16,
             ..text("a text in bf16", base(), "product_of_rows")
         },
+        text("choices", base(), "choose").checking(Checked::Choices("choose")),
         attending("a text by attention", Position::None, |_| {}),
         attending("a text by a window", Position::Alibi, |a| {
             a.window = Some(5);

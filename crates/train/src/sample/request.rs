@@ -7,7 +7,7 @@ use std::sync::{
 
 use gptlab_data::StreamDecoder;
 use gptlab_engine::{
-    GenerationRequest,
+    DrawRule, GenerationRequest,
     sample::{Ranking, Sampling},
 };
 use gptlab_model::random::Stream;
@@ -94,16 +94,30 @@ impl<S: EventSink> GenerationRequest for SampleRequest<'_, S> {
     }
 
     fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        let uniform = self.draws.uniform_at(self.written as u64);
+        let token = self.sampling.choose(&mut self.ranking, logits, uniform);
+        let continues = self.take(token);
+        token.filter(|_| continues)
+    }
+
+    fn rule(&self) -> Option<DrawRule> {
+        Some(DrawRule {
+            sampling: self.sampling,
+            draws: self.draws,
+            most: self.max_tokens,
+        })
+    }
+
+    fn take(&mut self, token: Option<u32>) -> bool {
         if self.cancel.load(Ordering::SeqCst) {
             return self.end(End::Interrupted);
         }
         if self.written == self.max_tokens {
             return self.end(End::Length);
         }
-        let uniform = self.draws.uniform_at(self.written as u64);
-        let Some(token) = self.sampling.choose(&mut self.ranking, logits, uniform) else {
+        let Some(token) = token else {
             self.report(Report::End(Err(SampleError::Diverged)));
-            return None;
+            return false;
         };
         self.written += 1;
         if Some(token) == self.bos {
@@ -118,7 +132,7 @@ impl<S: EventSink> GenerationRequest for SampleRequest<'_, S> {
         if self.written == self.max_tokens {
             return self.end(End::Length);
         }
-        heard.then_some(token)
+        heard
     }
 }
 
@@ -128,7 +142,8 @@ impl<S: EventSink> SampleRequest<'_, S> {
         self.sink.send((self.place, report))
     }
 
-    fn end(&mut self, end: End) -> Option<u32> {
+    /// Reports the end of the text. Returns false, for it does not continue.
+    fn end(&mut self, end: End) -> bool {
         if end != End::Stop {
             self.filter.push(self.decoder.finish());
         }
@@ -143,7 +158,7 @@ impl<S: EventSink> SampleRequest<'_, S> {
             end,
         };
         self.report(Report::End(Ok(written)));
-        None
+        false
     }
 }
 

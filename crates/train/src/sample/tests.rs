@@ -138,3 +138,84 @@ fn a_device_that_stops_is_an_error_and_no_divergence() {
     let (_, outcome) = reported(9, |on_event| sampler.one_by_one(&common, &[0, 1], on_event));
     assert_eq!(outcome, Err(stopped));
 }
+
+/// A generator that chooses by the rules of its requests, as a device does.
+#[derive(Debug)]
+struct Choosing(Box<dyn Generator>);
+
+/// A request that chooses for another by its rule.
+struct Chosen<'a> {
+    request: &'a mut dyn GenerationRequest,
+    tokens: u64,
+}
+
+impl GenerationRequest for Chosen<'_> {
+    fn prompt(&self) -> &[u32] {
+        self.request.prompt()
+    }
+
+    fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        let rule = self.request.rule().expect("a rule");
+        assert!(self.tokens <= rule.most as u64);
+        let uniform = rule.draws.uniform_at(self.tokens);
+        let token = rule
+            .sampling
+            .choose(&mut Ranking::default(), logits, uniform);
+        self.tokens += 1;
+        let continues = self.request.take(token);
+        token.filter(|_| continues)
+    }
+}
+
+impl Generator for Choosing {
+    fn generate_all(
+        &self,
+        requests: &mut [&mut (dyn GenerationRequest + Send)],
+    ) -> Result<(), GenerationError> {
+        requests
+            .iter_mut()
+            .try_for_each(|request| self.generate_one(*request))
+    }
+
+    fn generate_one(&self, request: &mut dyn GenerationRequest) -> Result<(), GenerationError> {
+        self.0.generate_one(&mut Chosen { request, tokens: 0 })
+    }
+}
+
+#[test]
+fn a_generator_that_chooses_by_the_rule_writes_the_same_texts() {
+    for (kind, stop) in [
+        (TokenizerKind::Chars, None),
+        (TokenizerKind::Chars, Some("a")),
+        (TokenizerKind::Lines, None),
+    ] {
+        let mut shown = sampler(kind, stop);
+        let like = sampler(kind, stop);
+        let mut chosen = Sampler {
+            generator: Box::new(Choosing(like.generator)),
+            ..like
+        };
+        for (temperature, top_k, max_tokens) in [(1.0, None, 40), (0.0, None, 9), (0.8, Some(3), 0)]
+        {
+            let settings = SampleSettings {
+                temperature,
+                top_k,
+                max_tokens,
+                stop: stop.map(str::to_owned),
+                ..SampleSettings::default()
+            };
+            for sampler in [&mut shown, &mut chosen] {
+                sampler.set(&settings, 3).expect("settings in range");
+            }
+            for cancelled in [false, true] {
+                let cancel = AtomicBool::new(cancelled);
+                let [shown, chosen] = [&shown, &chosen].map(|sampler| {
+                    reported(9, |on_event| {
+                        sampler.sample_all("the", &[0, 1, 2, 3], &cancel, on_event)
+                    })
+                });
+                assert_eq!(shown, chosen);
+            }
+        }
+    }
+}
