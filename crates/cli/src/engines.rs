@@ -23,11 +23,7 @@ pub(crate) const NAME: &str = "cpu";
 /// The name in records of the GPU's engine.
 const GPU: &str = "gpu";
 /// The names of the engines of this program.
-pub(crate) const NAMES: &[&str] = if cfg!(feature = "gpu") {
-    &[NAME, GPU]
-} else {
-    &[NAME]
-};
+pub(crate) const NAMES: &[&str] = if cfg!(has_gpu) { &[NAME, GPU] } else { &[NAME] };
 
 /// The names of a run's engine and of its instructions, as records have them.
 #[derive(Clone, Debug, PartialEq, Eq)]

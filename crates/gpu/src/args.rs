@@ -353,6 +353,13 @@ args! {
         keep: f32,
         step_size: f32,
     }
+    /// `numbers` is how many numbers are written.
+    MultiplyAdds {
+        steps: u32,
+        factor: f32,
+        numbers: u32,
+        y: u32,
+    }
     Scale {
         count: u32,
         x: u32,

@@ -9,9 +9,10 @@ use gptlab_engine::{
 use gptlab_model::Graph;
 
 use crate::{
-    AdapterDescription, GpuError,
+    AdapterDescription, Exercise, GpuError,
     context::{Context, Patch},
     engine::GpuEngine,
+    exercise,
     generator::GpuGenerator,
     matrix_units::MatrixUnits,
     memory_need::Count,
@@ -95,6 +96,14 @@ impl GpuBackend {
     /// if there are none.
     pub fn matrix_units(&self) -> String {
         self.units.to_string()
+    }
+
+    /// Returns work by which the device can be measured.
+    ///
+    /// # Errors
+    /// Returns an error when the device has no memory for it (12 MiB), or stops.
+    pub fn exercises(&self) -> Result<Vec<Exercise>, GpuError> {
+        exercise::exercises(&self.context, self.units)
     }
 
     /// Returns the adapter.

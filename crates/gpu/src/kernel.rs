@@ -40,6 +40,8 @@ pub(crate) enum Kernel {
     MuonStep,
     Scale,
     Combine,
+    /// Multiply-adds in registers, of a matrix unit or not, to measure a device.
+    MultiplyAdds(Option<MatrixUnit>),
 }
 
 /// The width of a head, which is a constant of the kernels of attention.
@@ -261,6 +263,8 @@ impl Kernel {
             Self::MuonStep => "muon_step",
             Self::Scale => "scale",
             Self::Combine => "combine",
+            Self::MultiplyAdds(None) => "multiply_adds",
+            Self::MultiplyAdds(Some(_)) => "cooperative_multiply_adds",
         }
     }
 
@@ -337,6 +341,11 @@ impl Kernel {
             Self::MuonStep => shader!(MuonStep, &[], "muon_step"),
             Self::Scale => shader!(Scale, &[], "scale"),
             Self::Combine => shader!(Combine, &[], "combine"),
+            Self::MultiplyAdds(None) => shader!(MultiplyAdds, &[], "multiply_adds"),
+            Self::MultiplyAdds(Some(unit)) => Text {
+                enables: unit.enables(),
+                ..Text::new(args::MultiplyAdds::WGSL, &[], &unit.multiply_adds())
+            },
         }
     }
 }

@@ -68,6 +68,11 @@ impl MatrixUnits {
         }
     }
 
+    /// Returns all units.
+    pub(crate) fn iter(self) -> impl Iterator<Item = MatrixUnit> {
+        [self.of_f32, self.of_f16].into_iter().flatten()
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -103,15 +108,18 @@ impl MatrixUnits {
 
 impl fmt::Display for MatrixUnits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [self.of_f32, self.of_f16].into_iter().flatten();
-        let units =
-            units.map(|unit| format!("{} {}x{}", unit.operands.name(), unit.size, unit.size));
-        let units: Vec<String> = units.collect();
+        let units: Vec<String> = self.iter().map(|unit| unit.to_string()).collect();
         if units.is_empty() {
             f.write_str("none")
         } else {
             f.write_str(&units.join(", "))
         }
+    }
+}
+
+impl fmt::Display for MatrixUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}x{}", self.operands.name(), self.size, self.size)
     }
 }
 
@@ -145,18 +153,31 @@ impl MatrixUnit {
             Operands::F32 => (16, 64 + 4),
             Operands::F16 => (32, 64 + 8),
         };
-        let Self { size, subgroup, .. } = self;
         let constants = format!(
-            "const SIZE: u32 = {size}u;\nconst SUBGROUP: u32 = {subgroup}u;\nconst STEP: u32 = {step}u;\n\
-             const PITCH: u32 = {pitch}u;\nconst SCALES: bool = {};\n",
+            "const STEP: u32 = {step}u;\nconst PITCH: u32 = {pitch}u;\nconst SCALES: bool = {};\n",
             self.operands == Operands::F16,
         );
         let body = include_str!("shaders/product_cooperative.wgsl")
             .replace("DECLARE_SUMS", &self.declare_sums())
             .replace("MULTIPLY", &self.multiply())
-            .replace("WRITE_SUMS", &self.write_sums())
-            .replace("ELEMENT", self.operands.name());
-        constants + &body
+            .replace("WRITE_SUMS", &self.write_sums());
+        self.kernel(&constants, &body)
+    }
+
+    /// Returns the constants and the body of the kernel of multiply-adds in registers.
+    pub(crate) fn multiply_adds(self) -> String {
+        let body = include_str!("shaders/multiply_adds_cooperative.wgsl");
+        let roles = ["A", "B", "C"];
+        let body = roles.iter().fold(body.to_owned(), |body, role| {
+            body.replace(&format!("MATRIX_{role}"), &self.matrix(role))
+        });
+        self.kernel("", &body)
+    }
+
+    fn kernel(self, constants: &str, body: &str) -> String {
+        let Self { size, subgroup, .. } = self;
+        let own = format!("const SIZE: u32 = {size}u;\nconst SUBGROUP: u32 = {subgroup}u;\n");
+        own + constants + &body.replace("ELEMENT", self.operands.name())
     }
 
     /// Returns the places of the matrices of sums in a subgroup's block.

@@ -93,7 +93,7 @@ impl Checked {
     }
 
     /// Returns `backend` as it passed the check.
-    fn without_refused_units(&self, backend: GpuBackend) -> GpuBackend {
+    pub(super) fn without_refused_units(&self, backend: GpuBackend) -> GpuBackend {
         if self.refused_units.is_some() {
             backend.without_matrix_units()
         } else {

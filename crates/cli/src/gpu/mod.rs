@@ -1,13 +1,15 @@
 //! The GPU, in programs that are built with it.
 
-#[cfg(feature = "gpu")]
+#[cfg(has_gpu)]
 mod checked;
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(has_gpu))]
 mod off;
-#[cfg(feature = "gpu")]
+#[cfg(has_gpu)]
 mod on;
+#[cfg(has_gpu)]
+mod rates;
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(has_gpu))]
 pub(crate) use off::{check, open};
-#[cfg(feature = "gpu")]
+#[cfg(has_gpu)]
 pub(crate) use on::{check, open};

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use gptlab_engine::Backend;
 use gptlab_gpu::{GpuBackend, GpuError, adapters};
 
-use super::checked::{self, Checked};
+use super::{
+    checked::{self, Checked},
+    rates,
+};
 use crate::{
     exit::{CommandResult, Stop},
     printer::Printer,
@@ -54,7 +57,11 @@ pub(crate) fn check(
     ));
     let refusal = checked.refusal(backend.adapter());
     lines.push(checked.units());
-    lines.extend(checked.lines);
+    lines.extend(checked.lines.iter().cloned());
+    if refusal.is_none() {
+        let backend = checked.without_refused_units(backend);
+        lines.extend(rates::lines(&backend).map_err(|e| stop(&e))?);
+    }
     Ok((lines, refusal))
 }
 

@@ -43,7 +43,7 @@ fn auto_trains_on_the_cpu_where_there_is_nothing_else() {
     assert!(record["isa"].is_string());
 }
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(has_gpu))]
 #[test]
 fn without_the_feature_a_gpu_is_refused_with_the_command_that_builds_it() {
     let lab = Lab::new();
@@ -90,7 +90,7 @@ fn a_run_that_leaves_the_gpu_says_so() {
 
 /// A run changes its device twice, and its losses are those of a run on the CPU, up to rounding:
 /// batches and dropout masks are the same.
-#[cfg(feature = "gpu")]
+#[cfg(has_gpu)]
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_run_goes_on_on_another_device() {
@@ -131,7 +131,7 @@ fn a_run_goes_on_on_another_device() {
 }
 
 /// The kernels are compared with the CPU once, and a driver that fails is refused from then on.
-#[cfg(feature = "gpu")]
+#[cfg(has_gpu)]
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn a_gpu_is_checked_at_first_use_and_refused_if_it_computes_wrong_numbers() {

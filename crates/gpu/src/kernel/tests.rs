@@ -53,6 +53,7 @@ fn plain() -> Vec<Kernel> {
         Kernel::MuonStep,
         Kernel::Scale,
         Kernel::Combine,
+        Kernel::MultiplyAdds(None),
     ];
     attentions.chain(products).chain(others).collect()
 }
@@ -66,7 +67,7 @@ const PRODUCTS: [Product; 6] = [
     Product::Plain,
 ];
 
-/// Returns the products by units of 8 x 8 and 16 x 16, in f32 and f16.
+/// Returns the kernels of units of 8 x 8 and 16 x 16, in f32 and f16.
 fn cooperative() -> Vec<Kernel> {
     let units = [Operands::F32, Operands::F16].map(|operands| {
         [8, 16].map(|size| MatrixUnit {
@@ -77,7 +78,12 @@ fn cooperative() -> Vec<Kernel> {
     });
     let units = units.into_iter().flatten();
     units
-        .flat_map(|unit| PRODUCTS.map(|product| Kernel::Product(product, Some(unit))))
+        .flat_map(|unit| {
+            let products = PRODUCTS.map(|product| Kernel::Product(product, Some(unit)));
+            products
+                .into_iter()
+                .chain([Kernel::MultiplyAdds(Some(unit))])
+        })
         .collect()
 }
 
@@ -99,8 +105,14 @@ fn every_kernel_translates_to_metal() {
         ..msl::Options::default()
     };
     // Metal has matrices of 8 x 8 alone.
-    let is_of_metal =
-        |kernel: &Kernel| !matches!(kernel, Kernel::Product(_, Some(unit)) if unit.size != 8);
+    let unit = |kernel: &Kernel| {
+        if let Kernel::Product(_, unit) | Kernel::MultiplyAdds(unit) = kernel {
+            *unit
+        } else {
+            None
+        }
+    };
+    let is_of_metal = |kernel: &Kernel| unit(kernel).is_none_or(|unit| unit.size == 8);
     for kernel in plain().into_iter().chain(cooperative()).filter(is_of_metal) {
         let (module, info) = checked(kernel);
         let text = msl::write_string(&module, &info, &options, &msl::PipelineOptions::default());
