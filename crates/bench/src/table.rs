@@ -62,6 +62,13 @@ impl ResultPage for BenchReport {
             layout.table(&self.roofline()),
             layout.paragraph(LEGEND),
         ];
+        if self
+            .workloads
+            .iter()
+            .any(|w| share_of_peak(w, &self.peak) > 1.0)
+        {
+            parts.push(layout.paragraph(ABOVE_PEAK));
+        }
         let peers = self.comparison();
         if !peers.rows.is_empty() {
             parts.push(layout.table(&peers));
@@ -169,10 +176,19 @@ fn peak(peak: &Peak) -> String {
     )
 }
 
+/// What a share above 1 means.
+const ABOVE_PEAK: &str = "More than 100 % of the peak: the cores were slower while the peak was measured. Nothing is \
+    known of these shares; measure again when nothing else runs.";
+
+/// Returns the share of the peak that a workload reaches.
+fn share_of_peak(w: &WorkloadResult, peak: &Peak) -> f64 {
+    w.flops / w.ours.median_seconds / peak.of(w.precision, w.threads)
+}
+
 fn roofline_row(w: &WorkloadResult, peak: &Peak) -> Vec<TableCell> {
     let seconds = w.ours.median_seconds;
     let rate = w.flops / seconds;
-    let of_peak = rate / peak.of(w.precision, w.threads);
+    let of_peak = share_of_peak(w, peak);
     let number = |x: f64| TableCell::number(digits(x), x);
     vec![
         TableCell::text(&w.name),
@@ -285,6 +301,15 @@ mod tests {
             scaling.page(Layout::Markdown),
             include_str!("../../../bench/runs/2026-11-21-epyc-late/scaling.md")
         );
+    }
+
+    #[test]
+    fn a_share_above_the_peak_is_not_believed() {
+        let raw = include_str!("../../../bench/runs/2026-11-21-epyc-late/raw.json");
+        let mut report: BenchReport = serde_json::from_str(raw).unwrap();
+        assert!(!report.page(Layout::Markdown).contains(ABOVE_PEAK));
+        report.workloads[0].ours.median_seconds /= 100.0;
+        assert!(report.page(Layout::Markdown).contains(ABOVE_PEAK));
     }
 
     /// No line is wider than the terminal, and every cell of the tables is there.

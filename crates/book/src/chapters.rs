@@ -100,12 +100,24 @@ impl ChapterText {
     }
 }
 
-/// Returns the chapter that `typed` names: its number, its name, or the name without its number.
+/// Returns the chapter that `typed` names: its number, its name, the name without its number, or
+/// the beginning of its name or title, where no other begins so.
 pub fn chapter(typed: &str) -> Option<&'static ChapterText> {
-    CHAPTERS.iter().find(|chapter| {
-        let rest = chapter.name.split_once('-').map(|(_, rest)| rest);
+    let rest = |chapter: &ChapterText| chapter.name.split_once('-').map(|(_, rest)| rest);
+    let exact = CHAPTERS.iter().find(|chapter| {
         let is_number = typed.parse() == Ok(chapter.number());
-        typed == chapter.name || Some(typed) == rest || is_number
+        typed == chapter.name || Some(typed) == rest(chapter) || is_number
+    });
+    let begins = |chapter: &&ChapterText| {
+        let words = typed.to_lowercase();
+        let title = chapter.title(Language::English).to_lowercase();
+        let named = rest(chapter).is_some_and(|rest| rest.starts_with(&words));
+        !words.is_empty() && (named || title.starts_with(&words))
+    };
+    let mut beginning = CHAPTERS.iter().filter(begins);
+    exact.or_else(|| match (beginning.next(), beginning.next()) {
+        (Some(chapter), None) => Some(chapter),
+        (None | Some(_), _) => None,
     })
 }
 
@@ -119,6 +131,13 @@ mod tests {
             assert_eq!(
                 chapter(typed).map(|c| c.name),
                 Some("01-guessing"),
+                "{typed}"
+            );
+        }
+        for typed in ["residual", "Residual connections"] {
+            assert_eq!(
+                chapter(typed).map(|c| c.name),
+                Some("07-residuals"),
                 "{typed}"
             );
         }

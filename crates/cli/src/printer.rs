@@ -15,7 +15,7 @@ use std::{
     env,
     fmt::Display,
     io::{self, IsTerminal, Write},
-    process, slice,
+    slice,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::{
     exit::{ExitCode, Stop},
+    interrupt::end_now,
     terminal,
 };
 
@@ -297,13 +298,13 @@ impl Printer {
                     ));
                 }
             }
-            WithoutReader::Ends if left => process::exit(0),
+            WithoutReader::Ends if left => end_now(ExitCode::Success),
             WithoutReader::Ends => {
                 self.stop(&Stop::failure(format_args!(
                     "cannot write to standard output: {}",
                     reason(&e)
                 )));
-                process::exit(ExitCode::Failure.number().into());
+                end_now(ExitCode::Failure);
             }
         }
     }

@@ -100,7 +100,7 @@ impl Measure {
                 "L2 norm of a parameter's update / L2 norm of the parameter before it",
                 "1",
                 "the rule of thumb of Karpathy 2022",
-                "about 0.001 per step in mid-training; 0.1 is unstable, 0.00001 makes no progress",
+                "about 0.001 per step in mid-training, and 0 where the rate has fallen to 0; 0.1 is unstable, 0.00001 in mid-training makes no progress",
             ],
             Self::ClipShare => [
                 "clip_share",
@@ -128,7 +128,7 @@ impl Measure {
                 "rms of what a sublayer adds / rms of the stream it adds to",
                 "1",
                 "the branch-to-skip ratio of De & Smith 2020",
-                "0.05 to 1, falling with depth; near 0 the sublayer does nothing",
+                "0.05 to 1, falling with depth, and far above 1 in the first block, which adds to a small embedding; near 0 the sublayer does nothing",
             ],
             Self::AttentionEntropy => [
                 "attention_entropy",
@@ -177,14 +177,14 @@ impl Measure {
                 "mean loss at positions 0, 1, 2-3, 4-7, ... of a context",
                 "nats per token",
                 "Kaplan et al. 2020, section 3.4",
-                "falls with position while context helps; flat from position 1 on for a bigram model",
+                "falls with position while context helps; flat from position 1 on for a bigram model, but for what one batch scatters",
             ],
             Self::InContextScore => [
                 "in_context_score",
                 "mean loss in the first half of a context - mean loss in the second half",
                 "nats per token",
                 "after Olsson et al. 2022, who compare tokens 50 and 500",
-                "above 0 for a model that learns from its context",
+                "above 0 for a model that learns from its context; one batch scatters by tenths of a nat",
             ],
             Self::LossByFrequency => [
                 "loss_by_frequency",

@@ -67,6 +67,29 @@ const FOREIGN: &[Foreign] = &[
         why: "a model has a name or a file",
         hint: "`--preset NAME` takes one of `gptlab presets`, and `--load FILE` a checkpoint",
     },
+    Foreign {
+        names: &[
+            "rope",
+            "rotary",
+            "alibi",
+            "pos-emb",
+            "pos-embedding",
+            "pos-encoding",
+            "position-embedding",
+            "position-encoding",
+            "positional-embedding",
+            "positional-encoding",
+        ],
+        needs: "position",
+        why: "positions are one choice",
+        hint: "`--position learned`, `sinusoidal`, `rotary`, `alibi` or `none`",
+    },
+    Foreign {
+        names: &["residual", "residuals", "use-residual"],
+        needs: "disable-residual",
+        why: "residual connections are there unless they are taken out",
+        hint: "`--disable-residual` takes them out",
+    },
 ];
 
 /// The settings of a count or a number that 0 turns off.

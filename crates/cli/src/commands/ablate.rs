@@ -140,7 +140,7 @@ fn list(switches: &[Switch], json: bool, printer: Printer) {
         }
     }
     printer.note(
-        "expectations are against the baseline of a bare `gptlab ablate` (rotary positions, RMSNorm, SwiGLU, Muon), and for \
-         what that has already, against what it replaced",
+        "expectations are against the baseline of a bare `gptlab ablate` (rotary positions, RMSNorm, SwiGLU, Muon), and, for \
+         what this baseline has already, against a baseline with what it took the place of",
     );
 }

@@ -64,6 +64,10 @@ fn reveal(seed: u64, json: bool, printer: Printer) -> CommandResult {
     printer.line(format_args!("  for: {}", switch.purpose));
     printer.line(format_args!("  expected: {}", switch.prediction));
     printer.line(format_args!("  source: {}", switch.source));
+    printer.hint(format_args!(
+        "a short run can differ from what is expected; `gptlab ablate --switches {}` measures it with three seeds",
+        switch.slug()
+    ));
     Ok(ExitCode::Success)
 }
 

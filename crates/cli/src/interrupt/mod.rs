@@ -7,9 +7,11 @@
 //! ignored.
 
 #[cfg(not(unix))]
-mod other;
+#[path = "other.rs"]
+mod of_system;
 #[cfg(unix)]
-mod unix;
+#[path = "unix.rs"]
+mod of_system;
 
 use std::sync::{
     Arc,
@@ -18,11 +20,13 @@ use std::sync::{
 
 use gptlab_recipe::words::reason;
 
-use crate::printer::Printer;
-#[cfg(not(unix))]
-use other::install;
-#[cfg(unix)]
-use unix::install;
+use crate::{exit::ExitCode, printer::Printer};
+use of_system::install;
+
+/// Ends the program while other threads may still work.
+pub(crate) fn end_now(code: ExitCode) -> ! {
+    of_system::end_now(code)
+}
 
 /// A flag that is set by a request to end the program. Copies share the flag.
 #[derive(Clone, Debug, Default)]

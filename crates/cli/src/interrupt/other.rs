@@ -5,6 +5,11 @@ use std::{process, sync::atomic::Ordering};
 use super::{Handler, Heard};
 use crate::exit::ExitCode;
 
+/// Ends the program.
+pub(super) fn end_now(code: ExitCode) -> ! {
+    process::exit(code.number().into())
+}
+
 /// Lets Ctrl-C set the flag. A closed console counts as Ctrl-C for every listener, because the
 /// system ends the program a few seconds later in any case.
 pub(super) fn install(handler: Handler, _: Heard) -> Result<(), ctrlc::Error> {

@@ -6,6 +6,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     flag,
     iterator::Signals,
+    low_level,
 };
 
 use super::{Handler, Heard};
@@ -40,6 +41,12 @@ pub(super) fn install(handler: Handler, heard: Heard) -> io::Result<()> {
         say_when_one_comes(handler, &signals);
     }
     Ok(())
+}
+
+/// Ends the program without the exit handlers of libraries: a thread may be in one of them, such as
+/// the driver of a GPU.
+pub(super) fn end_now(code: ExitCode) -> ! {
+    low_level::exit(code.number().into())
 }
 
 /// Prints the message when a signal arrives. Without a thread it prints nothing, and the flag still

@@ -66,6 +66,11 @@ fn a_guess_is_checked_and_the_part_is_revealed() {
         revealed.starts_with("mystery 6: no residual\n  changed: no residual connections\n  for: "),
         "{revealed}"
     );
+    let hint = lab.ok("mystery --seed 6 --reveal").err;
+    assert!(
+        hint.contains("gptlab ablate --switches no-residual"),
+        "{hint}"
+    );
     let json = lab.ok("mystery --seed 6 --guess no-mlp --json").out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(

@@ -180,6 +180,14 @@ fn flags_of_other_programs_are_answered() {
             "train has no flag --dtype: the type of numbers",
         ),
         (
+            "train --rope",
+            "train has no flag --rope: positions are one choice",
+        ),
+        (
+            "train --residual 0",
+            "train has no flag --residual: residual connections are there unless",
+        ),
+        (
             "train --model gpt2",
             "train has no flag --model: a model has a name or a file",
         ),
@@ -207,6 +215,15 @@ fn names_that_the_field_uses_work() {
     assert_eq!(
         inspect("--depth 2 --n_heads 2 --d-model 32 --seq_len 16"),
         inspect("--n-layer 2 --n-head 2 --n-embd 32 --block-size 16")
+    );
+    for position in ["rope", "RoPE", "rotary"] {
+        let named = inspect(&format!("--position {position}"));
+        assert_eq!(named, inspect("--position rotary"));
+    }
+    assert_eq!(inspect("--position ALiBi"), inspect("--position alibi"));
+    assert_eq!(
+        inspect("--position absolute"),
+        inspect("--position learned")
     );
     lab.file("s.toml", "learning_rate = 0.5\nheads = 2\nlayers = 2\n");
     assert_eq!(

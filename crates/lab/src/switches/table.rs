@@ -35,7 +35,7 @@ pub const ALL: &[Switch] = &[
         expected: ExpectedDifference::worse(0.1),
         title: "no attention",
         purpose: "the only place where a token can learn of another",
-        prediction: "stops at the 2-gram baseline: it sees only the last character",
+        prediction: "stops at about the 2-gram baseline: it sees only the last character",
         source: "Vaswani et al. 2017",
         change: |_| Overrides {
             disable_attention: Some(true),
@@ -117,7 +117,7 @@ pub const ALL: &[Switch] = &[
     },
     Switch {
         name: "no positions",
-        aliases: &["position-none"],
+        aliases: &["position-none", "positions", "position"],
         replaces: none,
         expected: ExpectedDifference::between(0.0, 0.3),
         title: "no positions",

@@ -382,15 +382,30 @@ fn extremes(measure: &MeasureHistory) -> Option<String> {
     })
 }
 
-/// Says what a measure is at the last step of each variant, on average over places.
+/// Says what a measure is for each variant, on average over places: at the last step, or where
+/// that says little, halfway through (updates go to 0 with the rate) or over the second half of
+/// the run (the losses of one batch scatter).
 fn caption_of_variants(
     measure: &MeasureHistory,
     variants: &[(&str, &MeasureHistory)],
     drawn: &str,
 ) -> Caption {
+    let of = Measure::from_name(&measure.name);
+    let (when, value): (String, fn(&MeasureHistory) -> Option<f64>) = match of {
+        Some(Measure::UpdateRatio) => {
+            let step = measure.middle_mean().map_or(0, |(step, _)| step);
+            let middle = |m: &MeasureHistory| m.middle_mean().map(|(_, mean)| mean);
+            (format!("halfway, at step {step},"), middle)
+        }
+        Some(Measure::InContextScore) => {
+            let when = "on average over the second half of the run".to_owned();
+            (when, MeasureHistory::late_mean)
+        }
+        Some(_) | None => ("at the last step".to_owned(), MeasureHistory::last_mean),
+    };
     let said: Vec<String> = variants
         .iter()
-        .filter_map(|(name, m)| Some(format!("{} for {name}", number::short(m.last_mean()?))))
+        .filter_map(|(name, m)| Some(format!("{} for {name}", number::short(value(m)?))))
         .collect();
     let places = if measure.at.len() > 1 {
         ", on average over places,"
@@ -401,10 +416,7 @@ fn caption_of_variants(
     if said.is_empty() {
         return caption;
     }
-    caption.noticing(format!(
-        "at the last step it is{places} {}.",
-        said.join(", ")
-    ))
+    caption.noticing(format!("{when} it is{places} {}.", said.join(", ")))
 }
 
 /// Returns the indices of at most `most` of `n` things, evenly spread, the last among them.

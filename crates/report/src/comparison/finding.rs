@@ -40,6 +40,8 @@ struct Lead<'a> {
     rival: Ended<'a>,
     /// Whether other runs of the best one's settings lie between them.
     others_between: bool,
+    /// Whether a run that has not finished has a lower loss.
+    is_undercut: bool,
 }
 
 impl Lead<'_> {
@@ -135,7 +137,16 @@ impl Comparison {
             best,
             rival: ended[at],
             others_between: at > 1,
+            is_undercut: self.is_undercut(group, best.loss),
         })
+    }
+
+    /// Returns whether a run that has not finished has a lower loss.
+    fn is_undercut(&self, group: &LossGroup, loss: f64) -> bool {
+        let unfinished = self.runs_of(group).iter();
+        let unfinished = unfinished.filter(|run| run.status != RunStatus::Finished);
+        let mut losses = unfinished.filter_map(|run| run.loss(group.unit));
+        losses.any(|other| other < loss)
     }
 
     /// Returns how far the finished runs that differ in the seed alone are apart.
@@ -286,12 +297,17 @@ impl Comparison {
 fn led(lead: &Lead, spread: SeedSpread, unit: LossUnit) -> String {
     let (best, rival) = (lead.best.code(), lead.rival.code());
     let loss = in_unit(lead.best.loss, unit);
+    let among = if lead.is_undercut {
+        " of the runs that finished"
+    } else {
+        ""
+    };
     if lead.is_level() {
         return format!("{best} and {rival} end level, at {loss}");
     }
     match spread {
         SeedSpread::Known(spread) if lead.difference() <= spread => {
-            format!("{best} ends lowest, at {loss}, but by no more than seeds differ")
+            format!("{best} ends lowest{among}, at {loss}, but by no more than seeds differ")
         }
         SeedSpread::Known(_) | SeedSpread::Unknown => {
             let which = if lead.others_between {
@@ -300,7 +316,7 @@ fn led(lead: &Lead, spread: SeedSpread, unit: LossUnit) -> String {
                 ""
             };
             let by = number::short(lead.difference());
-            format!("{best} ends lowest: {loss}, {by} below {rival}{which}")
+            format!("{best} ends lowest{among}: {loss}, {by} below {rival}{which}")
         }
     }
 }

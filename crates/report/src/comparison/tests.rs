@@ -130,6 +130,19 @@ fn runs_that_did_not_finish_are_told_and_shown() {
 }
 
 #[test]
+fn a_lower_run_that_did_not_finish_is_not_hidden() {
+    let runs = vec![
+        named("a", 0, 2.12),
+        other("b", 0, 2.0),
+        without_end(other("c", 0, 1.9), None),
+    ];
+    assert_eq!(
+        of(runs).headline(),
+        "`b` ends lowest of the runs that finished: 2.0000, 0.12 below `a`"
+    );
+}
+
+#[test]
 fn many_runs_that_did_not_finish_are_counted() {
     let runs = (0..9).map(|n| without_end(named(&format!("r{n}"), n, 2.0), None));
     let found = of(runs.collect());

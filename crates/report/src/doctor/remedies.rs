@@ -137,7 +137,7 @@ pub(super) fn worse_than_ngram(facts: &Facts, order: usize) -> Remedy {
     let spec = &facts.run.experiment.spec;
     if !facts.has_attention() && (order > 2 || facts.is_at_its_best()) {
         return remedy(
-            "without attention the model sees one token, and cannot do better than the 2-gram baseline",
+            "without attention the model sees one token: its loss stays at about the 2-gram baseline",
             "the same run with attention; more steps are no help",
         );
     }
@@ -219,6 +219,12 @@ pub(super) fn tokens_alike(facts: &Facts) -> Remedy {
 
 /// Advises on hidden units that are never active.
 pub(super) fn dead_units(facts: &Facts) -> Remedy {
+    if !facts.run.experiment.spec.has_residual() {
+        return remedy(
+            "without residual connections the signal vanishes from block to block, and nothing reaches them",
+            "the same run with residual connections",
+        );
+    }
     if facts.run.experiment.spec.has_relu() {
         return remedy(
             "an activation with a flat side was pushed there by too large steps",

@@ -1,3 +1,4 @@
+use gptlab_model::Residual;
 use gptlab_record::{Event, Observation, Series};
 
 use super::*;
@@ -278,6 +279,20 @@ fn observations_tell() {
     }
 }
 
+/// Where no residual connection carries the signal, units are not dead of too large steps.
+#[test]
+fn dead_units_without_residual_connections_have_another_cause() {
+    let cause = |residual: Residual| {
+        let mut run = observed("dead_share", &[0.1, 0.9]);
+        run.experiment.spec.wiring.residual = residual;
+        let found = examine(&run, None).findings;
+        let dead = found.into_iter().find(|f| f.symptom == Symptom::DeadUnits);
+        dead.expect("dead units").cause
+    };
+    assert!(cause(Residual::Add).contains("too large steps"));
+    assert!(cause(Residual::None).contains("the signal vanishes"));
+}
+
 /// A run that logged little is judged by its end alone.
 #[test]
 fn too_few_logged_steps_are_too_little_to_judge() {
@@ -334,7 +349,7 @@ fn causes_and_experiments_fit_the_model() {
         said.contains("rate is too high") && said.contains("--lr 0.00333"),
         "{said}"
     );
-    made.experiment.spec.wiring.residual = gptlab_model::Residual::None;
+    made.experiment.spec.wiring.residual = Residual::None;
     let said = stuck(&made);
     assert!(said.contains("without residual connections"), "{said}");
 

@@ -39,6 +39,22 @@ impl MeasureHistory {
         self.values.last().and_then(|row| finite_mean(row))
     }
 
+    /// Returns the mean over places halfway through the run, with its step; `None` if nothing is
+    /// finite.
+    pub fn middle_mean(&self) -> Option<(u64, f64)> {
+        let middle = self.values.len() / 2;
+        let row = self.values.get(middle)?;
+        Some((*self.steps.get(middle)?, finite_mean(row)?))
+    }
+
+    /// Returns the mean over places and over the second half of the run; `None` if nothing is
+    /// finite.
+    pub fn late_mean(&self) -> Option<f64> {
+        let rows = &self.values[self.values.len() / 2..];
+        let means: Vec<f64> = rows.iter().filter_map(|row| finite_mean(row)).collect();
+        super::mean(&means)
+    }
+
     /// Returns the numbers at the last step.
     pub fn last(&self) -> &[f64] {
         self.values.last().map_or(&[], Vec::as_slice)
