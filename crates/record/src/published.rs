@@ -51,9 +51,25 @@ impl PublishedBounds {
         (low.is_finite() && high.is_finite()).then_some(Self { low, high })
     }
 
+    /// Returns the length of the range.
+    pub fn width(self) -> f64 {
+        self.high - self.low
+    }
+
     /// Returns whether the two ranges have a point in common.
     pub fn meets(self, other: Self) -> bool {
         self.low <= other.high && other.low <= self.high
+    }
+}
+
+impl PublishedComparison {
+    /// The longest interval of ours, in nats, that can agree with a value. A small model's loss
+    /// falls by about as much while it learns, so that a longer one would hold any value.
+    pub const LONGEST_INTERVAL: f64 = 2.0;
+
+    /// Returns whether our interval is too long to agree with anything.
+    pub fn is_too_wide(interval: PublishedBounds) -> bool {
+        interval.width() > Self::LONGEST_INTERVAL
     }
 }
 
@@ -97,6 +113,7 @@ pub enum PublishedVerdict {
     Agrees,
     /// It does not.
     Differs,
-    /// There are too few of our runs, one of them diverged, or there is nothing to compare with.
+    /// There are too few of our runs, they lie so far apart that nearly any value would agree, one
+    /// of them diverged, or there is nothing to compare with.
     CannotBeTold,
 }

@@ -127,7 +127,8 @@ pub fn headline(study: &Study) -> Option<String> {
                 untold => format!(", and {untold} more cannot be told"),
             };
             let results = words::plural(told, "published result");
-            Some(format!("{agree} of {results} agree with ours{rest}"))
+            let verb = if told == 1 { "agrees" } else { "agree" };
+            Some(format!("{agree} of {results} {verb} with ours{rest}"))
         }
     }
 }
@@ -201,7 +202,16 @@ fn too_few(study: &Study) -> Option<String> {
                 .to_owned(),
         );
     }
-    let names = list(rows.into_iter())?;
+    let (apart, others): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| row.interval.is_some_and(PublishedComparison::is_too_wide));
+    if let Some(names) = list(apart.into_iter()) {
+        return Some(format!(
+            "The runs of {names} lie so far apart that nearly any value would be in the interval of a single run: some \
+             learn and some do not. `--seeds 10` tells how many."
+        ));
+    }
+    let names = list(others.into_iter())?;
     Some(format!(
         "Not all runs of {names} ended with a finite loss, or there is nothing to compare them with."
     ))

@@ -50,6 +50,11 @@ pub fn compare(
         interval,
         difference: ours.zip(published).map(|(ours, theirs)| ours - theirs),
         verdict: match bounds.zip(interval).filter(|_| whole) {
+            Some((theirs, ours))
+                if theirs.meets(ours) && PublishedComparison::is_too_wide(ours) =>
+            {
+                PublishedVerdict::CannotBeTold
+            }
             Some((theirs, ours)) if theirs.meets(ours) => PublishedVerdict::Agrees,
             Some(_) => PublishedVerdict::Differs,
             None => PublishedVerdict::CannotBeTold,

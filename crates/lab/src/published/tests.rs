@@ -290,6 +290,10 @@ fn what_cannot_be_told_is_not_told() {
     let diverged = compared(&row, None, &[Some(2.5), Some(2.5), None]);
     assert_eq!(diverged.verdict, PublishedVerdict::CannotBeTold);
     assert_eq!(diverged.ours, Some(2.5));
+    // Two runs that learned, and one that did not.
+    let apart = compared(&row, None, &[Some(2.5), Some(2.5), Some(4.0)]);
+    assert_eq!(apart.verdict, PublishedVerdict::CannotBeTold);
+    assert!(apart.interval.unwrap().width() > 2.0);
     assert_eq!(verdict(&[Some(2.5), Some(2.5)]), PublishedVerdict::Agrees);
     assert_eq!(verdict(&[Some(2.6), Some(2.6)]), PublishedVerdict::Differs);
 }

@@ -70,6 +70,21 @@ fn a_terminal_has_both_values_the_verdict_and_the_source() {
     }
 }
 
+/// Some of our runs learned and some did not.
+#[test]
+fn runs_that_lie_far_apart_agree_with_nothing() {
+    let mut study = study();
+    study.published.truncate(1);
+    study.published[0].verdict = PublishedVerdict::CannotBeTold;
+    study.published[0].interval = PublishedBounds::around(2.1, 1.5);
+    let told = story(&study, None, 80);
+    let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("The runs of baseline lie so far apart"),
+        "{told}"
+    );
+}
+
 #[test]
 fn the_page_and_its_files_have_the_table() {
     let files = page::files(&study(), &page::Extras::default());
