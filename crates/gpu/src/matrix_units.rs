@@ -197,7 +197,11 @@ impl MatrixUnit {
 
     fn declare_sums(self) -> String {
         let matrix = self.matrix("C");
-        let sum = |(i, j)| format!("var sum_{i}_{j}: {matrix};\n    ");
+        let sum = |(i, j)| {
+            format!(
+                "var sum_{i}_{j} = coopLoadT<{matrix}>(&patches[subgroup * SIZE * SIZE], SIZE);\n    "
+            )
+        };
         self.places().map(sum).collect()
     }
 

@@ -136,6 +136,12 @@ fn main(
     }
     let block_m = subgroup / 2u * 32u;
     let block_n = subgroup % 2u * 32u;
+    // Sums begin as a matrix of zeros in memory: a declared matrix holds zeros in WGSL, but need
+    // not in what WGSL is translated to.
+    for (var i = lane; i < 4u * SIZE * SIZE; i += THREADS) {
+        patches[i] = 0.0;
+    }
+    workgroupBarrier();
     DECLARE_SUMS
     for (var first_k = group.z * args.k_of_part; first_k < end_k; first_k += STEP) {
         load_tiles(lane, first_m, first_n, first_k, end_k);
