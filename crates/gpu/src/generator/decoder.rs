@@ -177,7 +177,7 @@ impl Decoder {
     }
 
     /// Runs what is new of each text, and lets the device choose the token after it by the rule of
-    /// the text. The tokens, or [`NO_TOKEN`], will be in `drawn`, in the order of the texts. Only
+    /// the text. The tokens, or `NO_TOKEN`, will be in `drawn`, in the order of the texts. Only
     /// texts that [`Decoder::goes_by_step`] can have a token that the host does not know.
     pub(super) fn draw(
         &mut self,
@@ -185,11 +185,12 @@ impl Decoder {
         rules: &[RuleWords],
         drawn: &wgpu::Buffer,
     ) -> Result<Mapping, GpuError> {
-        self.run_all(texts, Wanted::Tokens(rules, drawn))?;
+        let submission = self.run_all(texts, Wanted::Tokens(rules, drawn))?;
         for text in texts {
             text.is_pending = true;
         }
-        Ok(Mapping::begin(drawn, None))
+        // Whoever waits for these tokens does not wait for what is submitted later.
+        Ok(Mapping::begin(drawn, submission))
     }
 
     /// Makes a buffer for the tokens of all texts that [`Decoder::draw`] chooses at once.
@@ -208,8 +209,13 @@ impl Decoder {
         Ok(numbers.into_iter().map(f32::to_bits).collect())
     }
 
-    fn run_all(&mut self, texts: &mut [&mut Text], wanted: Wanted<'_>) -> Result<(), GpuError> {
-        let (mut rows, mut places) = (Vec::new(), Vec::new());
+    /// Runs what is new of each text, and returns the last submission.
+    fn run_all(
+        &mut self,
+        texts: &mut [&mut Text],
+        wanted: Wanted<'_>,
+    ) -> Result<Option<wgpu::SubmissionIndex>, GpuError> {
+        let (mut rows, mut places, mut last) = (Vec::new(), Vec::new(), None);
         for (place, text) in texts.iter_mut().enumerate() {
             if self.goes_by_step(text) {
                 rows.push(row_of_step(text));
@@ -223,7 +229,7 @@ impl Decoder {
                     places: &[(place, text.slot)],
                     pending: &[],
                 };
-                self.run(&rows, wanted)?;
+                last = Some(self.run(&rows, wanted)?);
                 text.cached = match text.tokens.len() {
                     all if all == window.len() => all,
                     // Past the context, nothing that is cached holds.
@@ -232,7 +238,7 @@ impl Decoder {
             }
         }
         if rows.is_empty() {
-            return Ok(());
+            return Ok(last);
         }
         let pending = |(row, (place, slot)): (usize, &(usize, usize))| {
             texts[*place].is_pending.then_some((*slot, row))
@@ -244,7 +250,7 @@ impl Decoder {
             places: &places,
             pending: &pending,
         };
-        self.run(&rows, wanted)
+        self.run(&rows, wanted).map(Some)
     }
 
     /// Returns true if all but the last token of a text are cached, and hold.
@@ -268,7 +274,11 @@ impl Decoder {
     }
 
     /// Runs rows, and copies what is wanted of each text to its place among those of all texts.
-    fn run(&mut self, rows: &Rows<'_>, wanted: Wanted<'_>) -> Result<(), GpuError> {
+    fn run(
+        &mut self,
+        rows: &Rows<'_>,
+        wanted: Wanted<'_>,
+    ) -> Result<wgpu::SubmissionIndex, GpuError> {
         let plan = match rows.kind {
             DecodedRows::Window => &mut self.windows,
             DecodedRows::Step => &mut self.steps,
@@ -321,8 +331,7 @@ impl Decoder {
                 copy(&mut encoder, [arena, drawn], 1, of_places);
             }
         }
-        context.submit(encoder);
-        Ok(())
+        Ok(context.submit(encoder))
     }
 }
 
