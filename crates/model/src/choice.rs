@@ -33,7 +33,8 @@ pub trait Choice: Copy + PartialEq + 'static {
     fn parse(typed: &str) -> Result<Self, UnknownChoice> {
         let called = |value: &Self| {
             let Words { name, aliases, .. } = value.words();
-            name == typed || aliases.contains(&typed)
+            let is_typed = |word: &&str| word.eq_ignore_ascii_case(typed);
+            [name].iter().chain(aliases).any(is_typed)
         };
         let found = Self::ALL.iter().copied().find(called);
         found.ok_or_else(|| UnknownChoice {

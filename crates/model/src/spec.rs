@@ -192,8 +192,8 @@ choices! { Position, "position":
     Learned = "learned" | "absolute", "A learned row per position, added to the token's (GPT-2)";
     Sinusoidal = "sinusoidal", "Fixed sines and cosines, added to embeddings times the root of the width (Vaswani et al. 2017)";
     SinusoidalUnscaled = "sinusoidal-unscaled", "The same sines, added to embeddings as they are";
-    Rotary = "rotary" | "rope" | "RoPE", "Queries and keys rotated by position (Su et al. 2021)";
-    Alibi = "alibi" | "ALiBi", "A penalty on attention linear in distance (Press et al. 2022)";
+    Rotary = "rotary" | "rope", "Queries and keys rotated by position (Su et al. 2021)";
+    Alibi = "alibi", "A penalty on attention linear in distance (Press et al. 2022)";
 }
 
 /// The kind of a norm.
