@@ -26,7 +26,7 @@ pub trait Choice: Copy + PartialEq + 'static {
         self.words().help
     }
 
-    /// Returns the value with exactly this name or alias.
+    /// Returns the value with this name or alias, in capitals or not.
     ///
     /// # Errors
     /// Returns a sentence that lists the names when no value has this one.
