@@ -187,6 +187,7 @@ fn flag<F: Flags>(key: &'static SettingKey) -> Arg {
         .allow_hyphen_values(kind == ValueKind::Text)
         .help(help::<F>(key))
         .help_heading(F::heading(key))
+        .ignore_case(matches!(kind, ValueKind::Choice(_)))
         .value_parser(parser(key, kind))
 }
 
