@@ -27,22 +27,12 @@ const MATRICES: usize = 4 * 4;
 #[derive(Debug)]
 pub struct Exercise {
     name: String,
-    kind: ExerciseKind,
+    /// The name of the multiply-adds that a product consists of.
+    beside: Option<String>,
     operations: f64,
     context: Arc<Context>,
     buffers: Arc<Buffers>,
     recording: Recording,
-}
-
-/// What an exercise consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExerciseKind {
-    /// Multiply-adds of f32 in registers.
-    MultiplyAdds,
-    /// Multiply-adds of a matrix unit in registers.
-    MatrixUnit,
-    /// A product of matrices in memory.
-    Product,
 }
 
 impl Exercise {
@@ -51,9 +41,10 @@ impl Exercise {
         &self.name
     }
 
-    /// Returns what kind of work it is.
-    pub fn kind(&self) -> ExerciseKind {
-        self.kind
+    /// Returns the name of the exercise whose rate a product cannot surpass; `None` for those that
+    /// nothing surpasses.
+    pub fn beside(&self) -> Option<&str> {
+        self.beside.as_deref()
     }
 
     /// Returns the floating-point operations of one repetition; a multiply-add counts as two.
@@ -93,10 +84,10 @@ pub(crate) fn exercises(
     context.write(buffers.at(Place::Weights), 0, &matrix);
     context.write(buffers.at(Place::Arena), 0, &matrix);
     let buffers = Arc::new(buffers);
-    let exercise = |name: String, kind, operations: usize, dispatch: Dispatch| {
+    let exercise = |name: String, beside, operations: usize, dispatch: Dispatch| {
         Ok(Exercise {
             name,
-            kind,
+            beside,
             operations: operations as f64,
             context: Arc::clone(context),
             buffers: Arc::clone(&buffers),
@@ -104,16 +95,16 @@ pub(crate) fn exercises(
         })
     };
     let mut all = vec![exercise(
-        "multiply-adds in f32".to_owned(),
-        ExerciseKind::MultiplyAdds,
+        name_of_multiply_adds(None),
+        None,
         2 * GROUPS * 256 * STEPS * SUMS,
         multiply_adds(None),
     )?];
     for unit in units.iter() {
         let terms = (unit.size as usize).pow(3);
         all.push(exercise(
-            format!("multiply-adds of matrix units, {unit}"),
-            ExerciseKind::MatrixUnit,
+            name_of_multiply_adds(Some(unit)),
+            None,
             2 * GROUPS * STEPS * MATRICES * terms,
             multiply_adds(Some(unit)),
         )?);
@@ -130,16 +121,23 @@ pub(crate) fn exercises(
             bf16: bf16.into(),
             ..args::Product::default()
         };
-        let by = units.unit(bf16);
-        let by = by.map_or(String::new(), |unit| format!(" by {unit}"));
+        let unit = units.unit(bf16);
+        let by = unit.map_or(String::new(), |unit| format!(" by {unit}"));
         all.push(exercise(
             format!("products of {SIZE} x {SIZE} in {precision}{by}"),
-            ExerciseKind::Product,
+            Some(name_of_multiply_adds(unit)),
             2 * SIZE * SIZE * SIZE,
             product(Product::Forward, args, units),
         )?);
     }
     Ok(all)
+}
+
+fn name_of_multiply_adds(unit: Option<MatrixUnit>) -> String {
+    match unit {
+        None => "multiply-adds in f32".to_owned(),
+        Some(unit) => format!("multiply-adds of matrix units, {unit}"),
+    }
 }
 
 fn multiply_adds(unit: Option<MatrixUnit>) -> Dispatch {

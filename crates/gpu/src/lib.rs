@@ -46,5 +46,5 @@ mod tables;
 pub use adapter::{AdapterDescription, adapters};
 pub use backend::GpuBackend;
 pub use error::GpuError;
-pub use exercise::{Exercise, ExerciseKind};
+pub use exercise::Exercise;
 pub use self_check::{KernelCheck, SelfCheck, self_check};

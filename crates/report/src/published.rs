@@ -207,8 +207,8 @@ fn too_few(study: &Study) -> Option<String> {
         .partition(|row| row.interval.is_some_and(PublishedComparison::is_too_wide));
     if let Some(names) = list(apart.into_iter()) {
         return Some(format!(
-            "The runs of {names} lie so far apart that nearly any value would be in the interval of a single run: some \
-             learn and some do not. `--seeds 10` tells how many."
+            "The runs of {names} are so few, or lie so far apart, that nearly any value would be in the interval of a \
+             single run; more seeds (`--seeds 10`) narrow it."
         ));
     }
     let names = list(others.into_iter())?;

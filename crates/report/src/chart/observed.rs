@@ -438,6 +438,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_caption_reads_each_measure_where_it_says_something() {
+        let said = |name: &str| {
+            let history = MeasureHistory {
+                name: name.into(),
+                at: vec!["a".into()],
+                steps: vec![0, 5, 9],
+                values: vec![vec![8.0], vec![2.0], vec![0.0]],
+            };
+            caption_of_variants(&history, &[("x", &history)], "").notice
+        };
+        assert_eq!(said("update_ratio"), "halfway, at step 5, it is 2 for x.");
+        let late = "on average over the second half of the run it is 1 for x.";
+        assert_eq!(said("in_context_score"), late);
+        assert_eq!(said("grad_norm"), "at the last step it is 0 for x.");
+    }
+
+    #[test]
     fn rows_and_columns_are_chosen_evenly() {
         assert_eq!(chosen(3, 40), [0, 1, 2]);
         assert_eq!(chosen(9, 5), [0, 2, 4, 6, 8]);
